@@ -1,0 +1,64 @@
+// Many independent messages in few system calls: generic netlink, rtnetlink, ctnetlink. The kernel works them off inside sendmsg, goes on
+// after an error, and answers errors even where no ACK was asked for. Rules and measurements: docs/transport.md.
+#ifndef NETPLANE_NETLINK_BATCH_H_
+#define NETPLANE_NETLINK_BATCH_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netlink/message_writer.h"
+#include "netlink/result.h"
+#include "netlink/socket.h"
+
+namespace netplane {
+
+/// One operation that the kernel refused.
+struct ItemError {
+  /// Index of the operation in the batch.
+  uint32_t index = 0;
+  /// Positive errno.
+  int code = 0;
+  /// NLMSGERR_ATTR_MSG.
+  std::string message;
+  /// NLMSGERR_ATTR_OFFS: bytes from the start of the operation's message.
+  std::optional<uint32_t> offset;
+  /// The caller's field at fault, where the offset names one: "expressions[2].set".
+  std::string field;
+  /// The caller's row at fault, where the operation holds many (columns).
+  std::optional<uint32_t> row;
+};
+
+/// What a batch did. Exact: every operation is applied, refused (in `errors`), or in the unknown range.
+struct BatchReport {
+  std::vector<ItemError> errors;
+  /// Operations [0, sent) were handed to the kernel; the rest were not.
+  uint32_t sent = 0;
+  /// Operations in [unknown_from, sent) may or may not have been applied: replies were lost. Equal to `sent` when all is known.
+  uint32_t unknown_from = 0;
+  /// Why it stopped early, if it did.
+  Status stopped;
+  uint32_t system_calls = 0;
+};
+
+struct BatchOptions {
+  Deadline deadline;
+  /// Stop before the next send once an operation of an earlier one was refused.
+  bool stop_on_error = false;
+  /// Asked before each send; true stops (AbortSignal).
+  std::function<bool()> cancelled;
+};
+
+/// Writes operation `index` as one message: the callee calls writer.Begin(type, flags, sequence) with the flags and sequence given,
+/// its header and attributes, and writer.End().
+using MessageEncoder = std::function<void(uint32_t index, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer)>;
+
+/// Encodes and sends operations 0..count-1. Each sendmsg holds as many as fit the send buffer and, at most, as many as the receive buffer has
+/// room for errors of; NLM_F_ACK only on the last of each, then replies are drained without blocking.
+BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options);
+
+}  // namespace netplane
+
+#endif  // NETPLANE_NETLINK_BATCH_H_

@@ -1,0 +1,39 @@
+// Dumps and single requests.
+#ifndef NETPLANE_NETLINK_DUMP_H_
+#define NETPLANE_NETLINK_DUMP_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "netlink/attribute_reader.h"
+#include "netlink/message_writer.h"
+#include "netlink/result.h"
+#include "netlink/socket.h"
+
+namespace netplane {
+
+/// Writes the one request message; flags already hold NLM_F_REQUEST and, for dumps, NLM_F_DUMP.
+using RequestEncoder = std::function<void(uint16_t flags, uint32_t sequence, MessageWriter& writer)>;
+/// Takes one reply message. Returning an error ends the request with it.
+using ReplyHandler = std::function<Status(const Message& message)>;
+
+struct DumpOptions {
+  Deadline deadline;
+  /// How often an interrupted dump (NLM_F_DUMP_INTR, EINTR) is begun again before EINTR is returned.
+  int retries = 16;
+  /// Called before each attempt, so that the handler's collection can be emptied.
+  std::function<void()> restart;
+};
+
+/// Runs a dump to its NLMSG_DONE. An incomplete dump is an error, never a shorter result: EINTR (interrupted too often), ENOBUFS,
+/// EPROTO (malformed), ETIMEDOUT (deadline), or the kernel's own errno.
+Status RunDump(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, const DumpOptions& options);
+
+/// Sends one request that is no dump and hands over its replies: until the ACK (asked for with NLM_F_ACK). Replies that carry NLM_F_MULTI
+/// without a DONE, as ctnetlink's do, end at the ACK too.
+Status RunRequest(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, Deadline deadline);
+
+}  // namespace netplane
+
+#endif  // NETPLANE_NETLINK_DUMP_H_

@@ -1,0 +1,91 @@
+// A netlink socket: opened in a given namespace, sized, and read without ever trusting a datagram that is not the kernel's.
+#ifndef NETPLANE_NETLINK_SOCKET_H_
+#define NETPLANE_NETLINK_SOCKET_H_
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "netlink/bytes.h"
+#include "netlink/network_namespace.h"
+#include "netlink/result.h"
+#include "netlink/socket_io.h"
+
+namespace netplane {
+
+using Clock = std::chrono::steady_clock;
+using Deadline = Clock::time_point;
+
+struct SocketOptions {
+  /// NETLINK_ROUTE 0, NETLINK_NETFILTER 12, NETLINK_GENERIC 16.
+  int protocol = 0;
+  NetworkNamespace network_namespace;
+  /// Bytes asked for; FORCE is tried first (CAP_NET_ADMIN in the initial user namespace), then the plain option, which the kernel caps.
+  int send_buffer_bytes = 1 << 20;
+  int receive_buffer_bytes = 1 << 20;
+  /// Multicast groups to join (NETLINK_ADD_MEMBERSHIP numbers).
+  std::vector<int> groups;
+  /// NETLINK_GET_STRICT_CHK: needed by rtnetlink for filtered dumps.
+  bool strict_check = false;
+  bool non_blocking = false;
+};
+
+/// What one read found.
+enum class Received : uint8_t {
+  kData,     ///< A datagram of the kernel's.
+  kNothing,  ///< Nothing within the deadline (or at once, when draining).
+  kOverrun,  ///< ENOBUFS: replies or events were lost.
+  kError,    ///< Anything else; the error is in `last_error()`.
+};
+
+/// Owns the descriptor. Not thread-safe: one job at a time.
+class Socket {
+ public:
+  static Result<std::unique_ptr<Socket>> Open(const SocketOptions& options, SocketIo& io = SystemSocketIo());
+  ~Socket();
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  int fd() const { return fd_; }
+  uint32_t port_id() const { return port_id_; }
+  const SocketOptions& options() const { return options_; }
+  /// Largest datagram that one send may hold (SO_SNDBUF as granted, less the kernel's own 32 bytes of overhead; af_netlink.c netlink_sendmsg).
+  size_t max_send_bytes() const { return max_send_bytes_; }
+  /// How many refusals or ACKs fit the receive buffer for sure: bytes granted / 1 KiB.
+  size_t max_replies() const { return max_replies_; }
+
+  /// First of `count` consecutive sequence numbers that this socket has never used; never 0.
+  uint32_t TakeSequences(uint32_t count);
+
+  /// Sends one datagram to the kernel; EINTR is repeated. EMSGSIZE, ENOBUFS, EPERM … come back as they are.
+  Status Send(ByteView datagram);
+  /// Waits for one datagram until the deadline; `datagram` points into the socket's own buffer until the next read. EINTR is repeated;
+  /// datagrams whose sender is not the kernel are dropped. MSG_TRUNC is kError with EMSGSIZE.
+  Received Receive(Deadline deadline, ByteView* datagram);
+  /// As Receive, without waiting.
+  Received ReceiveNow(ByteView* datagram);
+  /// Reads and forgets whatever is queued, so that an old reply is never taken for a new one. Returns the number of datagrams.
+  size_t Drain();
+  const Error& last_error() const { return last_error_; }
+
+ private:
+  Socket(SocketOptions options, SocketIo& io);
+  Status Configure();
+  SocketOptions options_;
+  SocketIo& io_;
+  int fd_ = -1;
+  uint32_t port_id_ = 0;
+  uint32_t next_sequence_ = 1;
+  size_t max_send_bytes_ = 0;
+  size_t max_replies_ = 0;
+  Error last_error_;
+  // Implementation: receive buffers for recvmmsg (64 x 32 KiB), index of the next undelivered one.
+  struct Inbox;
+  std::unique_ptr<Inbox> inbox_;
+};
+
+}  // namespace netplane
+
+#endif  // NETPLANE_NETLINK_SOCKET_H_

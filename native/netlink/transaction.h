@@ -1,0 +1,49 @@
+// The nfnetlink batch (NFNL_MSG_BATCH_BEGIN … END): all or nothing, in one sendmsg.
+#ifndef NETPLANE_NETLINK_TRANSACTION_H_
+#define NETPLANE_NETLINK_TRANSACTION_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "netlink/batch.h"
+
+namespace netplane {
+
+struct TransactionOptions {
+  Deadline deadline;
+  /// NFNL_SUBSYS_NFTABLES 10.
+  uint8_t subsystem = 10;
+  /// NFNL_BATCH_GENID: refuse with ERESTART when anybody committed since.
+  std::optional<uint32_t> generation;
+  /// Without BATCH_END: the kernel validates and then aborts (NFNL_ABORT_VALIDATE).
+  bool dry_run = false;
+  /// Messages that came back because of NLM_F_ECHO, and who asked for them; called on the calling thread.
+  std::function<void(uint32_t index, const struct Message& message)> echo;
+};
+
+struct TransactionReport {
+  /// True: committed (or, for a dry run, would have been). False with `errors` or `failure`: nothing was changed,
+  /// unless failure->outcome_unknown.
+  bool applied = false;
+  /// Every refusal the kernel reported, by index; later ones may be consequences of the first.
+  std::vector<ItemError> errors;
+  /// A failure of the whole: EPERM, ERESTART (generation), ENOMEM, EMSGSIZE, ENOBUFS with outcome_unknown.
+  Status failure;
+  uint32_t system_calls = 0;
+  size_t bytes = 0;
+};
+
+/// Writes operation `index` as one or more messages, all with the same sequence number.
+using OperationEncoder = std::function<void(uint32_t index, uint32_t sequence, MessageWriter& writer)>;
+
+/// Encodes `count` operations between BEGIN and END, sends them in one call and reads the verdict. Where this kernel acknowledges END (6.10;
+/// found out once per socket with an empty batch), that ACK is the proof of the commit; elsewhere silence is.
+/// `messages`, if given, receives the bytes that were sent (for mapping offsets to fields, and for replay).
+TransactionReport RunTransaction(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options,
+                                 Bytes* messages = nullptr);
+
+}  // namespace netplane
+
+#endif  // NETPLANE_NETLINK_TRANSACTION_H_

@@ -1,0 +1,50 @@
+// Set elements: columns <-> NFTA_LIST_ELEM.
+#ifndef NETPLANE_NFTABLES_ELEMENTS_H_
+#define NETPLANE_NFTABLES_ELEMENTS_H_
+
+#include "netlink/attribute_reader.h"
+#include "netlink/columns.h"
+#include "netlink/message_writer.h"
+#include "netlink/value.h"
+
+namespace netplane::nftables {
+
+/// One row is one kernel element. All columns but `key` are optional; a column that no row needs is absent.
+enum ElementColumn : size_t {
+  kKey,              ///< kFixed: key bytes as they lie in registers (each field padded to 4).
+  kKeyEnd,           ///< kFixed, same width: inclusive end of a concatenated range (NFTA_SET_ELEM_KEY_END).
+  kElementFlags,     ///< kU32: NFT_SET_ELEM_INTERVAL_END 1, NFT_SET_ELEM_CATCHALL 2 (then the key bytes are not sent).
+  kData,             ///< kBlob: NFTA_DATA_VALUE; empty where the row has a verdict or none.
+  kVerdict,          ///< kS32: NF_DROP 0 … NFT_GOTO -4; kNoVerdict where none.
+  kVerdictChain,     ///< kSymbol.
+  kTimeoutMs,        ///< kF64: NFTA_SET_ELEM_TIMEOUT; 0: the set's own.
+  kExpirationMs,     ///< kF64: NFTA_SET_ELEM_EXPIRATION; 0: none.
+  kUserdata,         ///< kBlob: NFTA_SET_ELEM_USERDATA as it lies (comments are a TLV inside).
+  kObjectReference,  ///< kSymbol: NFTA_SET_ELEM_OBJREF.
+  kCounterPackets,   ///< kU64: from a counter expression; present with kCounterBytes.
+  kCounterBytes,     ///< kU64.
+  kHasCounter,       ///< kU8: 1 where the row has a counter.
+  kExpressions,      ///< kBlob: the payload of NFTA_SET_ELEM_EXPRESSIONS as it came, where it holds anything but one counter.
+  kElementColumnCount,
+};
+constexpr int32_t kNoVerdict = INT32_MAX;
+extern const std::span<const ColumnSpec> kElementColumns;
+
+/// Appends rows [first, …) as NFTA_SET_ELEM_LIST_ELEMENTS nests to the open message until `rows` are written or the nest would pass
+/// 65,535 bytes or `max_bytes`; returns how many rows went in (at least one unless that row alone is too long: then 0).
+size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, MessageWriter& writer);
+
+/// Appends the elements of one NFTA_SET_ELEM_LIST_ELEMENTS payload. False where an attribute is malformed.
+/// Attributes of an element that have no column are never dropped: they make DecodeElements return false unless they are padding.
+bool DecodeElements(ByteView list, ColumnSet& columns);
+
+/// The row (relative to the message) and the field that the byte at `offset` of the list's payload belongs to.
+struct ElementLocation {
+  uint32_t row = 0;
+  const char* field = "";
+};
+std::optional<ElementLocation> LocateElement(ByteView list, size_t offset);
+
+}  // namespace netplane::nftables
+
+#endif  // NETPLANE_NFTABLES_ELEMENTS_H_

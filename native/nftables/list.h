@@ -1,0 +1,58 @@
+// Reading nf_tables: everything asked for belongs to one generation.
+#ifndef NETPLANE_NFTABLES_LIST_H_
+#define NETPLANE_NFTABLES_LIST_H_
+
+#include <string>
+#include <vector>
+
+#include "netlink/columns.h"
+#include "netlink/dump.h"
+#include "netlink/value.h"
+#include "nftables/schemas.h"
+
+namespace netplane::nftables {
+
+/// Current generation of the socket's namespace (NFT_MSG_GETGEN), about 10 us.
+Result<Record> GetGeneration(Socket& socket, Deadline deadline);
+
+struct ListRequest {
+  uint8_t family = 0;   ///< NFPROTO_UNSPEC: all.
+  std::string table;    ///< Empty: all.
+  std::string chain;    ///< For rules; empty: all.
+  std::string name;     ///< One set (elements), one object or one flowtable; empty: all.
+  bool tables = false, chains = false, rules = false, sets = false, objects = false, flowtables = false, elements = false;
+  /// GETOBJ_RESET / GETRULE_RESET: counters are returned and zeroed in one step.
+  bool reset = false;
+  Deadline deadline;
+};
+
+struct Listed {
+  uint8_t family = 0;
+  Record value;
+};
+
+/// The elements of one set, in chunks of at most about 4 MiB.
+struct ListedElements {
+  uint8_t family = 0;
+  std::string table;
+  std::string set;
+  std::vector<ColumnSet> chunks;
+};
+
+struct Listing {
+  uint32_t generation = 0;
+  std::vector<Listed> tables, chains, rules, sets, objects, flowtables;
+  std::vector<ListedElements> elements;
+};
+
+/// Dumps what is asked for, and again (16 tries) when the generation changed meanwhile: element dumps never carry NLM_F_DUMP_INTR, so
+/// every message's res_id is compared. A set or table that is missing is ENOENT.
+Result<Listing> ListRuleset(Socket& socket, const ListRequest& request);
+
+/// Point look-ups (NFT_MSG_GETSETELEM without a dump): the elements whose keys are given, in order; a missing one is absent from the answer.
+Result<ListedElements> GetElements(Socket& socket, uint8_t family, const std::string& table, const std::string& set, const ColumnSet& keys,
+                                   Deadline deadline);
+
+}  // namespace netplane::nftables
+
+#endif  // NETPLANE_NFTABLES_LIST_H_

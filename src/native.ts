@@ -1,0 +1,181 @@
+/**
+ * The types of what crosses between TypeScript and C++ (`native/addon`), and the only file that loads the addon.
+ * Nothing here is public. Fakes implement {@link NativeSocket} and friends, so all code above this line runs on either.
+ */
+
+/** Why a job as a whole failed; becomes an error class in the client that asked. `errno` is positive here. */
+export interface NativeFailure {
+  readonly errno: number
+  /** What was being done: `socket(AF_NETLINK)`, `setns`, `commit`. */
+  readonly operation: string
+  readonly message: string
+  /** The kernel may have applied what was sent although no proof arrived. */
+  readonly outcomeUnknown: boolean
+}
+
+/** One operation that the kernel refused. */
+export interface NativeItemError {
+  readonly index: number
+  readonly errno: number
+  readonly message: string
+  /** Field path inside the operation's object (`expressions[2].set`), or empty. */
+  readonly field: string
+  /** Row of the operation's columns at fault. */
+  readonly row?: number
+}
+
+/** A value that does not fit its field, found before anything was sent. */
+export interface NativeInvalid {
+  /** Path of the field inside the value: `expressions[1].op`. */
+  readonly path: string
+  readonly value: unknown
+  /** What would have been allowed, for people. */
+  readonly allowed: string
+}
+
+export type NativeFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6'
+export type NativeVerb = 'add' | 'create' | 'insert' | 'replace' | 'delete' | 'destroy' | 'flush'
+export type NativeKind = 'table' | 'chain' | 'rule' | 'set' | 'object' | 'flowtable'
+
+/** An object as a native attribute table describes it: plain data, names as in native/nftables/schema_*.cc. */
+export type NativeRecord = { readonly [field: string]: unknown }
+
+/** Columns by name (native/netlink/columns.h); every array has one entry a row. */
+export interface NativeColumns {
+  readonly rows: number
+  readonly [column: string]: unknown
+}
+
+export interface NativeBatch {
+  /** Queues one operation (copied at once). Returns what is wrong with the value, or undefined. */
+  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined
+  /** Queues elements; the columns are copied at once unless `borrow`, a promise that nobody changes or transfers them. */
+  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined, borrow: boolean): NativeInvalid | undefined
+  /** Operations queued so far. */
+  readonly size: number
+  /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
+  commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
+}
+
+export interface NativeCommitResult {
+  readonly applied: boolean
+  readonly generation: number
+  readonly failure?: NativeFailure
+  readonly errors: readonly NativeItemError[]
+  readonly echoes: readonly { readonly index: number; readonly value: NativeRecord }[]
+  readonly bytes: number
+  readonly systemCalls: number
+  /** The datagram sent, when asked to record. */
+  readonly datagram?: Uint8Array
+}
+
+export interface NativeListRequest {
+  readonly family?: NativeFamily | 'unspec'
+  readonly table?: string
+  readonly chain?: string
+  readonly name?: string
+  readonly tables?: boolean
+  readonly chains?: boolean
+  readonly rules?: boolean
+  readonly sets?: boolean
+  readonly objects?: boolean
+  readonly flowtables?: boolean
+  readonly elements?: boolean
+  readonly reset?: boolean
+  readonly deadlineMs: number
+}
+
+export interface NativeListed {
+  readonly family: NativeFamily
+  readonly value: NativeRecord
+}
+
+export interface NativeListedElements {
+  readonly family: NativeFamily
+  readonly table: string
+  readonly set: string
+  readonly chunks: readonly NativeColumns[]
+}
+
+export interface NativeListing {
+  readonly generation: number
+  readonly tables: readonly NativeListed[]
+  readonly chains: readonly NativeListed[]
+  readonly rules: readonly NativeListed[]
+  readonly sets: readonly NativeListed[]
+  readonly objects: readonly NativeListed[]
+  readonly flowtables: readonly NativeListed[]
+  readonly elements: readonly NativeListedElements[]
+}
+
+export type NativeOutcome<T> = { readonly failure: NativeFailure } | { readonly failure?: undefined; readonly value: T }
+
+/** A netlink socket and the queue of jobs on it (one at a time; the caller keeps the order). */
+export interface NativeSocket {
+  readonly portId: number
+  /** Closes the descriptor, after the job in flight if there is one. Idempotent. */
+  close(): void
+  /** Bytes granted, for messages that explain what would be needed. */
+  readonly maxSendBytes: number
+}
+
+export interface NativeNftablesSocket extends NativeSocket {
+  beginBatch(): NativeBatch
+  list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
+  getElements(request: { family: NativeFamily; table: string; set: string; keys: NativeColumns; deadlineMs: number }): Promise<NativeOutcome<NativeListedElements>>
+  /** `{ id, processId, processName }` of NFT_MSG_GETGEN. */
+  generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
+}
+
+/** One decoded multicast message, or several element messages of one set and direction merged. */
+export interface NativeEvent {
+  /** `newtable`, `deltable` … `newgen`, as the kernel's message names in lower case. */
+  readonly type: string
+  readonly family: NativeFamily | 'unspec'
+  /** Port id of the socket that caused it; 0 is the kernel itself. */
+  readonly portId: number
+  readonly sequence: number
+  readonly value: NativeRecord
+  readonly elements?: NativeColumns
+}
+
+/** What a monitor hands over in one turn of the event loop, in order; `'lost'` stands where events are missing. */
+export type NativeEventBatch = readonly (NativeEvent | 'lost')[]
+
+export interface NativeMonitor {
+  readonly portId: number
+  /** Stops reading: events queue in the kernel, and are lost there when its buffer is full. */
+  pause(): void
+  resume(): void
+  /** Keeps the process alive or not. */
+  ref(): void
+  unref(): void
+  close(): void
+}
+
+export interface NativeOpenOptions {
+  /** Path of a network namespace; absent: the process's own. */
+  readonly netns?: string
+  readonly sendBufferBytes?: number
+  readonly receiveBufferBytes?: number
+  readonly deadlineMs: number
+}
+
+export type NativeMonitorCallback = (events: NativeEventBatch, failure: NativeFailure | undefined) => void
+
+export interface NativeMonitorOptions {
+  readonly netns?: string
+  readonly receiveBufferBytes?: number
+  readonly deadlineMs: number
+}
+
+/** What `native/addon/module.cc` exports. */
+export interface NativeAddon {
+  /** Equal to the package's version, or the loader refuses. */
+  readonly version: string
+  /** Prints decoded frames to standard error (`NETPLANE_DEBUG=netlink`). */
+  setTrace(enabled: boolean): void
+  openNftables(options: NativeOpenOptions): Promise<NativeOutcome<NativeNftablesSocket>>
+  /** The callback runs on this environment's loop, from the moment the promise resolves until `close()`. */
+  monitorNftables(options: NativeMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+}
