@@ -1,25 +1,33 @@
 import { defineConfig } from 'vitest/config'
 
-/** One project per kind of test (CONTRIBUTING.md says what each needs). Addons want processes, not threads: `forks` everywhere. */
-const project = (name: string, include: string[], testTimeout: number) => ({
-  test: { name, include, testTimeout, hookTimeout: testTimeout, pool: 'forks' as const, environment: 'node' as const }
-})
+const minute = 60_000
 
-/** Tests that share one kernel's tables, or measure time or descriptors: one file after the other. */
-const serial = (name: string, include: string[], testTimeout: number) => {
-  const base = project(name, include, testTimeout)
-  return { test: { ...base.test, fileParallelism: false, maxWorkers: 1 } }
-}
+/**
+ * One project per kind of test; CONTRIBUTING.md says what each needs and which command runs it. Addons want processes, not threads: `forks` everywhere.
+ * The suites that change kernel state run one file after the other, and only where test/run/namespace.mjs (or the container, or the lab) has put them.
+ */
+const project = (name: string, testTimeout: number, changesKernel: boolean) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: 'node' as const,
+    pool: 'forks' as const,
+    testTimeout,
+    hookTimeout: testTimeout,
+    fileParallelism: !changesKernel,
+    globalSetup: changesKernel ? ['test/support/require-namespace.ts'] : []
+  }
+})
 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', ['test/unit/**/*.test.ts'], 10_000),
-      project('contract', ['test/contract/**/*.test.ts'], 30_000),
-      serial('kernel', ['test/kernel/**/*.test.ts'], 60_000),
-      serial('lifecycle', ['test/lifecycle/**/*.test.ts'], 180_000),
-      serial('pack', ['test/pack/**/*.test.ts'], 180_000),
-      serial('lab', ['test/lab/**/*.test.ts'], 300_000)
+      project('unit', 10_000, false),
+      project('contract', minute, true),
+      project('kernel', minute, true),
+      project('lifecycle', 5 * minute, true),
+      project('lab', 5 * minute, true),
+      project('pack', 3 * minute, false)
     ]
   }
 })

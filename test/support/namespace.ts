@@ -1,0 +1,62 @@
+import { onTestFinished } from 'vitest'
+import { attempt, background, run, type Background, type Finished, type RunOptions } from './run.js'
+
+/** A named network namespace that lives as long as the test that made it. */
+export interface TestNamespace {
+  readonly name: string
+  /** `/run/netns/<name>`: what the clients' option `netns` takes. */
+  readonly path: string
+  /** Runs a program inside; rejects unless it exits with 0. */
+  run(command: string, args: readonly string[], options?: RunOptions): Promise<string>
+  /** Runs a program inside and returns its exit status too. */
+  attempt(command: string, args: readonly string[], options?: RunOptions): Promise<Finished>
+  /** Starts a program inside that is killed when the test ends. */
+  background(command: string, args: readonly string[]): Background
+  nft(...args: string[]): Promise<string>
+  /** Feeds a script to `nft -f -`. */
+  nftScript(script: string): Promise<string>
+  ip(...args: string[]): Promise<string>
+}
+
+let made = 0
+
+/**
+ * Makes a network namespace with the loopback device up, and deletes it when the test ends. The runner has put a private tmpfs over /run
+ * (test/run/namespace.mjs), so the names live in this run's mount namespace and cannot meet those of others.
+ */
+export async function makeNamespace(): Promise<TestNamespace> {
+  made += 1
+  const name = `np-${process.pid}-${made}`
+  await run('ip', ['netns', 'add', name])
+  onTestFinished(async () => {
+    await run('ip', ['netns', 'delete', name])
+  })
+  const inside = (command: string, args: readonly string[]): string[] => ['netns', 'exec', name, command, ...args]
+  const namespace: TestNamespace = {
+    name,
+    path: `/run/netns/${name}`,
+    run: (command, args, options) => run('ip', inside(command, args), options),
+    attempt: (command, args, options) => attempt('ip', inside(command, args), options),
+    background: (command, args) => background('ip', inside(command, args)),
+    nft: (...args) => run('ip', inside('nft', args)),
+    nftScript: (script) => run('ip', inside('nft', ['-f', '-']), { input: script }),
+    ip: (...args) => run('ip', ['-n', name, ...args])
+  }
+  await namespace.ip('link', 'set', 'lo', 'up')
+  return namespace
+}
+
+/** Runs `nft` in the namespace of the test process (the one that the runner made for the whole suite). */
+export function nft(...args: string[]): Promise<string> {
+  return run('nft', args)
+}
+
+/** Feeds a script to `nft -f -`, in the namespace of the test process. */
+export function nftScript(script: string): Promise<string> {
+  return run('nft', ['-f', '-'], { input: script })
+}
+
+/** What the kernel holds as libnftnl decodes it: `nft --debug=netlink list ruleset`. */
+export function nftDebugRuleset(): Promise<string> {
+  return run('nft', ['--debug=netlink', 'list', 'ruleset'])
+}
