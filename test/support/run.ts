@@ -23,9 +23,9 @@ export interface RunOptions {
 export async function attempt(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: 'pipe' })
   const timeoutMs = options.timeoutMs ?? 20_000
-  let late = false
+  const deadline = { passed: false }
   const timer = setTimeout(() => {
-    late = true
+    deadline.passed = true
     child.kill('SIGKILL')
   }, timeoutMs)
   const stdout: Buffer[] = []
@@ -38,7 +38,7 @@ export async function attempt(command: string, args: readonly string[], options:
   try {
     const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     const finished = { status, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }
-    if (late) throw new Error(`${command} ${args.join(' ')}: not finished after ${timeoutMs} ms\n${finished.stdout}${finished.stderr}`)
+    if (deadline.passed) throw new Error(`${command} ${args.join(' ')}: not finished after ${timeoutMs} ms\n${finished.stdout}${finished.stderr}`)
     return finished
   } finally {
     clearTimeout(timer)

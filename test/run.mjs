@@ -1,0 +1,74 @@
+// Runs the tests: all of them, or the stages and groups named on the command line (what follows `--` goes to vitest).
+// As root, or with CI=true, everything runs and what cannot run has failed. Otherwise what cannot run here is listed, with what it needs.
+// The last line is `<n> passed, <n> failed`; the exit status is 0 only when nothing failed.
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { install } from './run/install.mjs'
+import { sum } from './run/report.mjs'
+import { missing, provide } from './run/requirements.mjs'
+import { stages } from './run/stages.mjs'
+
+const root = path.resolve(import.meta.dirname, '..')
+
+/** The selected stages, with those they come after, in order. */
+function select(names) {
+  if (names.length === 0) return stages
+  const unknown = names.filter((name) => !stages.some((stage) => stage.name === name || stage.group === name))
+  if (unknown.length > 0) {
+    const known = new Set(stages.flatMap((stage) => [stage.group ?? stage.name, stage.name]))
+    throw new Error(`no stage or group is called ${unknown.join(', ')}; there are ${[...known].join(', ')}`)
+  }
+  const chosen = new Set(stages.filter((stage) => names.includes(stage.name) || (stage.group !== undefined && names.includes(stage.group))))
+  for (const stage of [...stages].reverse()) {
+    if (!chosen.has(stage)) continue
+    for (const name of stage.after ?? []) chosen.add(stages.find((other) => other.name === name))
+  }
+  return stages.filter((stage) => chosen.has(stage))
+}
+
+/** Runs one stage; returns its count and what it took. */
+async function runStage(stage, context, isComplete) {
+  const lacking = missing(stage.needs ?? [])
+  if (lacking.length > 0) {
+    if (!isComplete) return { stage, seconds: 0, notRun: lacking, passed: 0, failed: 0 }
+    console.log(`\n== ${stage.name}\ncannot run, which counts as failed: needs ${lacking.join('; ')}`)
+    return { stage, seconds: 0, passed: 0, failed: 1 }
+  }
+  console.log(`\n== ${stage.name}`)
+  const start = performance.now()
+  const count = await stage.run(context)
+  return { stage, seconds: (performance.now() - start) / 1000, ...count }
+}
+
+async function main(argv) {
+  const separator = argv.indexOf('--')
+  const named = separator < 0 ? argv : argv.slice(0, separator)
+  const chosen = select(named)
+  const filters = separator < 0 ? [] : argv.slice(separator + 1)
+  const isComplete = process.getuid() === 0 || process.env.CI === 'true'
+  if (!(await install(root))) return [{ stage: { name: 'npm ci' }, seconds: 0, passed: 0, failed: 1 }]
+  await provide(chosen.flatMap((stage) => stage.needs ?? []))
+  const context = { root, results: mkdtempSync(path.join(os.tmpdir(), 'netplane-test-')), filters }
+  const outcomes = []
+  try {
+    for (const stage of chosen) outcomes.push(await runStage(stage, context, isComplete))
+  } finally {
+    rmSync(context.results, { recursive: true, force: true })
+  }
+  return outcomes
+}
+
+const outcomes = await main(process.argv.slice(2))
+console.log('')
+for (const { stage, passed, failed, seconds, notRun } of outcomes) {
+  const result = notRun === undefined ? `${String(passed).padStart(6)} passed ${String(failed).padStart(4)} failed` : 'not run'
+  console.log(`${stage.name.padEnd(18)} ${result.padEnd(26)} ${seconds.toFixed(1).padStart(7)} s`)
+}
+const left = outcomes.filter((outcome) => outcome.notRun !== undefined)
+if (left.length > 0) console.log(`not run: ${left.length}, needs ${[...new Set(left.flatMap((outcome) => outcome.notRun))].join('; ')}`)
+const { passed, failed } = sum(outcomes)
+const total = passed + failed === 0 ? { passed, failed: 1 } : { passed, failed }
+console.log(`${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed === 0 ? 0 : 1

@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { exec } from './exec.mjs'
+import { inNamespace } from './namespace.mjs'
+
+const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
+const onPath = (command) => folders.some((folder) => existsSync(path.join(folder, command)))
+const clangRuntime = () => existsSync('/usr/lib/llvm-14/lib/clang') && readdirSync('/usr/lib/llvm-14/lib/clang').length > 0
+
+/** What a stage may need: how to see that it is there, and the Debian packages that bring it. */
+const tools = {
+  'g++': { present: () => onPath('g++'), packages: ['g++'] },
+  make: { present: () => onPath('make'), packages: ['make'] },
+  python3: { present: () => onPath('python3'), packages: ['python3'] },
+  cmake: { present: () => onPath('cmake'), packages: ['cmake'] },
+  googletest: { present: () => existsSync('/usr/include/gtest/gtest.h'), packages: ['libgtest-dev'] },
+  'clang-14 with libFuzzer': { present: () => onPath('clang++-14') && clangRuntime(), packages: ['clang-14', 'libclang-rt-14-dev'] },
+  'clang-format-14': { present: () => onPath('clang-format-14'), packages: ['clang-format-14'] },
+  git: { present: () => onPath('git'), packages: ['git'] },
+  nft: { present: () => onPath('nft'), packages: ['nftables'] },
+  ip: { present: () => onPath('ip'), packages: ['iproute2'] },
+  strace: { present: () => onPath('strace'), packages: ['strace'] },
+  objdump: { present: () => onPath('objdump'), packages: ['binutils'] },
+  podman: { present: () => onPath('podman') && onPath('crun'), packages: ['podman', 'crun'] },
+  'User-Mode Linux': { present: () => onPath('linux.uml') && onPath('modprobe'), packages: ['user-mode-linux', 'kmod'] }
+}
+
+/** What no package brings. */
+const conditions = {
+  root: { present: () => process.getuid() === 0, hint: 'root' },
+  namespaces: {
+    present: () => {
+      const [command, ...args] = inNamespace(['true'])
+      return spawnSync(command, args).status === 0
+    },
+    hint: 'root, or user namespaces (sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces)'
+  }
+}
+
+/** Installs what is missing, when root and on Debian; else says what to install. */
+export async function provide(needs) {
+  const packages = needs.flatMap((need) => (need in tools && !tools[need].present() ? tools[need].packages : []))
+  if (packages.length === 0) return
+  const list = [...new Set(packages)].join(' ')
+  if (process.getuid() !== 0 || !onPath('apt-get')) {
+    console.log(`some stages need these Debian packages: ${list}`)
+    return
+  }
+  console.log(`installing ${list}`)
+  const apt = (...args) =>
+    exec(['apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], {
+      timeoutSeconds: 900,
+      quiet: true,
+      env: { DEBIAN_FRONTEND: 'noninteractive' }
+    })
+  const install = ['install', '--yes', '--no-install-recommends', ...list.split(' ')]
+  // The lists of a fresh machine are empty or old.
+  const listed = spawnSync('apt-cache', ['show', ...list.split(' ')]).status === 0
+  if (listed && (await apt(...install)).status === 0) return
+  await apt('update')
+  await apt(...install)
+}
+
+/** What of `needs` is still missing, in words that say how to get it. */
+export function missing(needs) {
+  return needs.flatMap((need) => {
+    if (need in conditions) return conditions[need].present() ? [] : [conditions[need].hint]
+    return tools[need].present() ? [] : [`${need} (Debian: ${tools[need].packages.join(' ')})`]
+  })
+}

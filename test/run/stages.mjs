@@ -1,0 +1,77 @@
+import path from 'node:path'
+import process from 'node:process'
+import { runContainer } from './container.mjs'
+import { exec } from './exec.mjs'
+import { runLab } from './lab.mjs'
+import { inNamespace } from './namespace.mjs'
+import { runFuzzers, runNativeTests } from './native.mjs'
+import { countOne, countVitest } from './report.mjs'
+
+/**
+ * @typedef {object} Context
+ * @property {string} root of the repository
+ * @property {string} results folder for reports, removed at the end
+ * @property {string[]} filters given after `--`: passed on to vitest
+ *
+ * @typedef {object} Stage
+ * @property {string} name
+ * @property {string} [group] name that selects it together with others
+ * @property {string[]} [needs] entries of requirements.mjs
+ * @property {string[]} [after] stages that must have run first, so that this one can be selected alone
+ * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
+ */
+
+const bin = (name) => path.join('node_modules', '.bin', name)
+
+/** A step that is one check: passed when the program exits with 0. */
+function check(name, argv, options = {}) {
+  const { timeoutSeconds = 300, ...rest } = options
+  return { name, ...rest, run: async ({ root }) => countOne((await exec(argv, { timeoutSeconds, quiet: true, cwd: root })).status) }
+}
+
+/** The command line that runs vitest projects and writes a report. */
+export function vitestCommand({ results, filters }, name, projects) {
+  const report = path.join(results, `${name}.json`)
+  const selected = projects.flatMap((project) => ['--project', project])
+  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
+  return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...reporters, ...filters] }
+}
+
+function vitest(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, ...rest }) {
+  const run = async (context) => {
+    const { report, argv } = vitestCommand(context, name, projects)
+    const { status } = await exec(wrap(argv), { timeoutSeconds, cwd: context.root, env })
+    return countVitest(report, status)
+  }
+  return { name, ...rest, run }
+}
+
+const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
+const compiler = ['g++', 'make', 'python3']
+const kernelTools = ['namespaces', 'nft', 'ip', 'strace']
+
+/** @type {Stage[]} in the order in which they run */
+export const stages = [
+  check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
+  check('prebuild', [process.execPath, 'native/build.mjs', '--prebuild'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
+  check('bundle', [bin('tsup')], { group: 'build' }),
+
+  check('types', [bin('tsc'), '--noEmit'], { group: 'lint' }),
+  check('eslint', [bin('eslint'), '.', '--max-warnings=0'], { group: 'lint' }),
+  check('prettier', [bin('prettier'), '--check', '--log-level=warn', '.'], { group: 'lint' }),
+  check('clang-format', [process.execPath, 'tools/clang-format.mjs'], { group: 'lint', needs: ['clang-format-14'] }),
+  check('native-rules', [process.execPath, 'tools/native-rules.mjs'], { group: 'lint' }),
+  check('repository-rules', [process.execPath, 'tools/repository-rules.mjs'], { group: 'lint', needs: ['git'] }),
+  check('publint', [bin('publint'), '--strict', '--pack=npm'], { group: 'lint', after: ['bundle'] }),
+  check('attw', [bin('attw'), '--pack', '.', '--profile=node16'], { group: 'lint', after: ['bundle'] }),
+  check('api-report', [process.execPath, 'tools/api-report.mjs'], { group: 'lint', after: ['bundle'] }),
+
+  vitest('unit', {}),
+  { name: 'native', needs: ['cmake', 'googletest', ...compiler], run: runNativeTests },
+  { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
+  vitest('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitest('lifecycle', { needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitest('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
+  { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
+  { name: 'lab', needs: ['User-Mode Linux', 'root', 'ip'], after: ['addon'], run: runLab }
+]

@@ -1,0 +1,64 @@
+import path from 'node:path'
+
+/**
+ * The import rule: which layer may import which (each also imports itself). A file's layer is its folder under src/; single files at the
+ * top of src/ are named one by one, and every other one there is `shared`: what all families build on.
+ */
+const families = ['ipvs', 'nftables', 'conntrack', 'route']
+const common = ['errors', 'address', 'native', 'shared']
+const allowed = {
+  errors: [],
+  address: [],
+  native: ['errors'],
+  shared: ['errors', 'address', 'native'],
+  ...Object.fromEntries(families.map((family) => [family, common])),
+  iptables: [...common, 'nftables'],
+  plane: [...common, ...families, 'iptables'],
+  cli: [...common, ...families, 'iptables', 'plane'],
+  testing: [...common, ...families, 'iptables', 'plane'],
+  index: [...common, ...families, 'iptables', 'plane']
+}
+const singleFiles = new Set(['errors', 'address', 'native', 'index', 'testing'])
+
+/** @param {string} file relative to src/, with forward slashes */
+export function layerOf(file) {
+  const [first, ...rest] = file.split('/')
+  if (rest.length > 0) return first
+  const name = first.replace(/\.[cm]?[jt]s$/, '')
+  return singleFiles.has(name) ? name : 'shared'
+}
+
+/**
+ * Why a file must not import a specifier, or undefined when it may.
+ * @param {string} root of the repository
+ * @param {string} importer absolute path
+ * @param {string} specifier as written
+ */
+export function forbidden(root, importer, specifier) {
+  const relative = path.relative(root, importer).split(path.sep).join('/')
+  if (relative.startsWith('examples/') && specifier.includes('/src/')) return `examples import the package by its name, not '${specifier}'`
+  if (!relative.startsWith('src/') || !specifier.startsWith('.')) return undefined
+  const target = path
+    .relative(path.join(root, 'src'), path.resolve(path.dirname(importer), specifier))
+    .split(path.sep)
+    .join('/')
+  if (target.startsWith('..')) return undefined
+  const from = layerOf(relative.slice('src/'.length))
+  const to = layerOf(target)
+  if (from === to) return undefined
+  if (!(from in allowed)) return `'src/${from}' is no layer: tools/layers.js does not know it`
+  return allowed[from].includes(to) ? undefined : `layer '${from}' must not import layer '${to}' (tools/layers.js)`
+}
+
+/** The same as an ESLint rule. */
+export const layersRule = {
+  meta: { type: 'problem', schema: [], docs: { description: 'keep the layers apart' } },
+  create(context) {
+    const check = (node) => {
+      if (typeof node.source?.value !== 'string') return
+      const message = forbidden(context.cwd, context.filename, node.source.value)
+      if (message !== undefined) context.report({ node, message })
+    }
+    return { ImportDeclaration: check, ImportExpression: check, ExportNamedDeclaration: check, ExportAllDeclaration: check }
+  }
+}
