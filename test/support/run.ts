@@ -38,7 +38,8 @@ export async function attempt(command: string, args: readonly string[], options:
   try {
     const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     const finished = { status, signal, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }
-    if (deadline.passed) throw new Error(`${command} ${args.join(' ')}: not finished after ${timeoutMs} ms\n${finished.stdout}${finished.stderr}`)
+    if (deadline.passed)
+      throw new Error(`${command} ${args.join(' ')}: not finished after ${timeoutMs} ms\n${finished.stdout}${finished.stderr}`)
     return finished
   } finally {
     clearTimeout(timer)
