@@ -25,6 +25,8 @@ struct ItemError {
   std::string message;
   /// NLMSGERR_ATTR_OFFS: bytes from the start of the operation's message.
   std::optional<uint32_t> offset;
+  /// Which of the operation's messages, where it has several (transactions), from 0.
+  uint32_t part = 0;
   /// The caller's field at fault, where the offset names one: "expressions[2].set".
   std::string field;
   /// The caller's row at fault, where the operation holds many (columns).

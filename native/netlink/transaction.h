@@ -35,12 +35,17 @@ struct TransactionReport {
   size_t bytes = 0;
 };
 
-/// Writes operation `index` as one or more messages, all with the same sequence number.
-using OperationEncoder = std::function<void(uint32_t index, uint32_t sequence, MessageWriter& writer)>;
+/// Gives the sequence number of the next message. Every message has its own: an error names the message and an offset in it, and an
+/// operation may be several messages (many elements).
+using SequenceSource = std::function<uint32_t()>;
+/// Writes operation `index` as any number of messages (even none), each with a sequence from `next`. An error means that it cannot be
+/// written: nothing is sent, and it is reported as the ItemError of that operation (code, message).
+using OperationEncoder = std::function<Status(uint32_t index, const SequenceSource& next, MessageWriter& writer)>;
 
 /// Encodes `count` operations between BEGIN and END, sends them in one call and reads the verdict. Where this kernel acknowledges END (6.10;
 /// found out once per socket with an empty batch), that ACK is the proof of the commit; elsewhere silence is.
-/// `messages`, if given, receives the bytes that were sent (for mapping offsets to fields, and for replay).
+/// `messages`, if given, receives the bytes that were sent, BEGIN first: what writer.message_start() said to the encoder is where the message
+/// lies (for mapping offsets to fields, and for replay). It is filled also when nothing was applied.
 TransactionReport RunTransaction(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options,
                                  Bytes* messages = nullptr);
 
