@@ -1,4 +1,5 @@
-import { exec } from './exec.mjs'
+import process from 'node:process'
+import { runInLab } from '../lab/run.mjs'
 import { countVitest } from './report.mjs'
 import { vitestCommand } from './stages.mjs'
 
@@ -9,6 +10,7 @@ import { vitestCommand } from './stages.mjs'
  */
 export async function runLab(context) {
   const { report, argv } = vitestCommand(context, 'lab', ['lab'])
-  const { status } = await exec(['test/lab/uml', ...argv], { timeoutSeconds: 600, cwd: context.root, env: { LAB_TIMEOUT: '540' } })
+  const env = { ...process.env, NO_COLOR: '1', NETPLANE_TEST_NAMESPACE: 'uml' }
+  const status = await runInLab('uml', argv, { cwd: context.root, timeoutSeconds: 540, env })
   return countVitest(report, status)
 }
