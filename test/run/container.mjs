@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
 import { countVitest } from './report.mjs'
-import { vitestCommand } from './stages.mjs'
+import { vitestCommand } from './vitest.mjs'
 
 /**
  * The script that starts the container, in a private mount namespace. The container's file system is this machine's own under an overlay whose

@@ -1,16 +1,23 @@
 import process from 'node:process'
-import { runInLab } from '../lab/run.mjs'
-import { countVitest } from './report.mjs'
-import { vitestCommand } from './stages.mjs'
+import { selfTest } from '../lab/self-test.mjs'
+import { exec } from './exec.mjs'
+import { countVitest, sum } from './report.mjs'
+import { vitestCommand } from './vitest.mjs'
 
 /**
- * Runs test/lab in User-Mode Linux: what this machine's own kernel may lack (dummy devices, IPVS) that one has.
+ * Tries the lab itself, then runs in User-Mode Linux what this machine's own kernel may lack: test/lab, and the suites of the route client
+ * once more (dummy devices).
  * @param {import('./stages.mjs').Context} context
  * @returns {Promise<import('./report.mjs').Count>}
  */
 export async function runLab(context) {
-  const { report, argv } = vitestCommand(context, 'lab', ['lab'])
-  const env = { ...process.env, NO_COLOR: '1', NETPLANE_TEST_NAMESPACE: 'uml' }
-  const status = await runInLab('uml', argv, { cwd: context.root, timeoutSeconds: 540, env })
-  return countVitest(report, status)
+  const own = await selfTest()
+  const filters = context.filters.length > 0 ? context.filters : ['route']
+  const { report, argv } = vitestCommand({ ...context, filters }, 'lab', ['lab', 'kernel', 'contract'])
+  const { status } = await exec([process.execPath, 'test/lab/run.mjs', '--timeout', '540', 'uml', ...argv], {
+    timeoutSeconds: 600,
+    cwd: context.root,
+    env: { NETPLANE_TEST_NAMESPACE: 'lab' }
+  })
+  return sum([own, countVitest(report, status)])
 }

@@ -5,7 +5,8 @@ import { exec } from './exec.mjs'
 import { runLab } from './lab.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
-import { countOne, countVitest } from './report.mjs'
+import { countOne } from './report.mjs'
+import { vitestStage } from './vitest.mjs'
 
 /**
  * @typedef {object} Context
@@ -29,23 +30,6 @@ function check(name, argv, options = {}) {
   return { name, ...rest, run: async ({ root }) => countOne((await exec(argv, { timeoutSeconds, quiet: true, cwd: root })).status) }
 }
 
-/** The command line that runs vitest projects and writes a report. */
-export function vitestCommand({ results, filters }, name, projects) {
-  const report = path.join(results, `${name}.json`)
-  const selected = projects.flatMap((project) => ['--project', project])
-  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
-  return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...reporters, ...filters] }
-}
-
-function vitest(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, ...rest }) {
-  const run = async (context) => {
-    const { report, argv } = vitestCommand(context, name, projects)
-    const { status } = await exec(wrap(argv), { timeoutSeconds, cwd: context.root, env })
-    return countVitest(report, status)
-  }
-  return { name, ...rest, run }
-}
-
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
 const kernelTools = ['namespaces', 'nft', 'ip', 'strace']
@@ -66,12 +50,12 @@ export const stages = [
   check('attw', [bin('attw'), '--pack', '.', '--profile=node16'], { group: 'lint', after: ['bundle'] }),
   check('api-report', [process.execPath, 'tools/api-report.mjs'], { group: 'lint', after: ['bundle'] }),
 
-  vitest('unit', {}),
+  vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
-  vitest('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
-  vitest('lifecycle', { needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
-  vitest('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
+  vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitestStage('lifecycle', { needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
   { name: 'lab', needs: ['User-Mode Linux', 'root', 'ip'], after: ['addon'], run: runLab }
 ]

@@ -1,0 +1,9 @@
+/** Types of report.mjs, for its test. */
+export interface Count {
+  readonly passed: number
+  readonly failed: number
+}
+export function countVitest(file: string, status: number): Count
+export function countGoogleTest(file: string, status: number): Count
+export function countOne(status: number): Count
+export function sum(counts: readonly Count[]): Count

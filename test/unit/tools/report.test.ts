@@ -1,0 +1,71 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { countGoogleTest, countVitest, sum } from '../../run/report.mjs'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(os.tmpdir(), 'netplane-report-'))
+  vi.spyOn(console, 'log').mockImplementation(() => undefined)
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function written(report: unknown): Promise<string> {
+  const file = path.join(folder, 'report.json')
+  await writeFile(file, JSON.stringify(report))
+  return file
+}
+
+describe('count of a vitest report', () => {
+  const suite = (status: string, tests: readonly string[]): unknown => ({
+    status,
+    assertionResults: tests.map((test) => ({ status: test, fullName: test }))
+  })
+  const count = async (status: number, ...suites: unknown[]): Promise<unknown> =>
+    countVitest(await written({ testResults: suites }), status)
+
+  test('adds up passed and failed tests', async () => {
+    expect(await count(1, suite('failed', ['passed', 'failed']), suite('passed', ['passed']))).toEqual({ passed: 2, failed: 1 })
+  })
+
+  test.each(['pending', 'skipped', 'todo'])('takes a test that is %s for failed', async (state) => {
+    expect(await count(0, suite('passed', ['passed', state]))).toEqual({ passed: 1, failed: 1 })
+  })
+
+  test('takes a file that cannot be loaded for failed', async () => {
+    expect(await count(1, suite('failed', []), suite('passed', ['passed']))).toEqual({ passed: 1, failed: 1 })
+  })
+
+  test('takes an error outside every test for failed', async () => {
+    expect(await count(1, suite('passed', ['passed']))).toEqual({ passed: 1, failed: 1 })
+  })
+
+  test('takes no tests, and no report, for failed', async () => {
+    expect(await count(0)).toEqual({ passed: 0, failed: 1 })
+    expect(countVitest(path.join(folder, 'absent.json'), 0)).toEqual({ passed: 0, failed: 1 })
+  })
+})
+
+describe('count of a GoogleTest report', () => {
+  const count = async (status: number, ...tests: unknown[]): Promise<unknown> =>
+    countGoogleTest(await written({ testsuites: [{ testsuite: tests }] }), status)
+  const passed = { result: 'COMPLETED' }
+
+  test('adds up passed and failed tests; skipped and disabled ones have failed', async () => {
+    const others = [{ result: 'COMPLETED', failures: [{}] }, { result: 'SKIPPED' }, { result: 'SUPPRESSED' }]
+    expect(await count(1, passed, ...others)).toEqual({ passed: 1, failed: 3 })
+  })
+
+  test('takes a finding of a sanitizer at the end for failed', async () => {
+    expect(await count(1, passed)).toEqual({ passed: 1, failed: 1 })
+  })
+
+  test('takes no tests for failed', async () => {
+    expect(await count(0)).toEqual({ passed: 0, failed: 1 })
+  })
+})
+
+test('a sum is that of all counts', () => {
+  expect(sum([{ passed: 1, failed: 2 }, { passed: 3, failed: 4 }])).toEqual({ passed: 4, failed: 6 }) // prettier-ignore
+})
