@@ -1,0 +1,44 @@
+// The attribute tables of rtnetlink's links and addresses (include/uapi/linux/if_link.h, if_addr.h), and the headers before them.
+// All of rtnetlink is in host byte order, but for the addresses themselves.
+#ifndef NETPLANE_ROUTE_SCHEMAS_H_
+#define NETPLANE_ROUTE_SCHEMAS_H_
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include <optional>
+
+#include "netlink/schema.h"
+#include "netlink/trace.h"
+
+namespace netplane::route {
+
+/// IFA_PROTO (Linux 5.18), which older headers do not have.
+constexpr uint16_t kIfaProto = 11;
+
+/// IFLA_*: what netplane reads and writes of a link. Statistics and settings of drivers and protocols are read over.
+extern const Schema kLinkSchema;
+/// IFA_*: for traces and for naming the attribute that a refusal points at; addresses themselves travel as columns (addresses.h).
+extern const Schema kAddressSchema;
+
+/// The fixed part of a message, where the body is long enough for it.
+template <typename Header>
+std::optional<Header> ReadHeader(const Message& message) {
+  if (message.body.size() < sizeof(Header)) return std::nullopt;
+  Header header;
+  std::memcpy(&header, message.body.data(), sizeof header);
+  return header;
+}
+
+/// Appends a fixed part.
+template <typename Header>
+void PutHeader(MessageWriter& writer, const Header& header) {
+  writer.PutHeader({reinterpret_cast<const uint8_t*>(&header), sizeof header});
+}
+
+/// For traces of NETLINK_ROUTE; see trace.h.
+MessageDescription Describe(uint16_t type);
+
+}  // namespace netplane::route
+
+#endif  // NETPLANE_ROUTE_SCHEMAS_H_
