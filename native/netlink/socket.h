@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -56,8 +57,20 @@ class Socket {
   /// How many refusals or ACKs fit the receive buffer for sure: bytes granted / 1 KiB.
   size_t max_replies() const { return max_replies_; }
 
+  /// Makes room for a datagram of `bytes` (SO_SNDBUFFORCE, else SO_SNDBUF up to net.core.wmem_max). EMSGSIZE, naming what was needed and granted,
+  /// where the kernel grants less.
+  Status ReserveSend(size_t bytes);
+  /// Makes room for `replies` refusals or ACKs, as far as permitted; what was granted shows in max_replies().
+  void ReserveReplies(size_t replies);
+
+  /// Whether this kernel acknowledges NFNL_MSG_BATCH_END (6.10); unknown until transaction.cc has asked.
+  std::optional<bool> acknowledges_batch_end;
+
   /// First of `count` consecutive sequence numbers that this socket has never used; never 0.
   uint32_t TakeSequences(uint32_t count);
+
+  /// Begins again at 1 where fewer than 2^24 numbers are left, so that those taken one by one from here on are consecutive.
+  void RenewSequences();
 
   /// Sends one datagram to the kernel; EINTR is repeated. EMSGSIZE, ENOBUFS, EPERM … come back as they are.
   Status Send(ByteView datagram);
@@ -72,7 +85,11 @@ class Socket {
 
  private:
   Socket(SocketOptions options, SocketIo& io);
+  Status Create();
   Status Configure();
+  void SetBuffer(int force_option, int plain_option, int bytes);
+  int ReadOption(int option) const;
+  Received ReadMany(ByteView* datagram);
   SocketOptions options_;
   SocketIo& io_;
   int fd_ = -1;
@@ -81,7 +98,7 @@ class Socket {
   size_t max_send_bytes_ = 0;
   size_t max_replies_ = 0;
   Error last_error_;
-  // Implementation: receive buffers for recvmmsg (64 x 32 KiB), index of the next undelivered one.
+  /// Buffers of recvmmsg, made at the first read.
   struct Inbox;
   std::unique_ptr<Inbox> inbox_;
 };

@@ -1,0 +1,44 @@
+#include "netlink/network_namespace.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace netplane {
+namespace {
+
+struct Visit {
+  int fd;
+  const std::function<Status()>* work;
+  Status status;
+};
+
+void* Enter(void* argument) {
+  auto* visit = static_cast<Visit*>(argument);
+  if (::setns(visit->fd, CLONE_NEWNET) != 0) {
+    visit->status = Error{errno, "setns", errno == EPERM ? "entering a network namespace needs CAP_SYS_ADMIN" : ""};
+  } else {
+    visit->status = (*visit->work)();
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Status RunInNamespace(const NetworkNamespace& where, const std::function<Status()>& work) {
+  if (where.path.empty()) return work();
+  const int fd = ::open(where.path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Error{errno, "open " + where.path, ""};
+  Visit visit{fd, &work, std::nullopt};
+  pthread_t thread;
+  const int failed = ::pthread_create(&thread, nullptr, Enter, &visit);
+  if (failed == 0) ::pthread_join(thread, nullptr);
+  ::close(fd);
+  if (failed != 0) return Error{failed, "pthread_create", ""};
+  return visit.status;
+}
+
+}  // namespace netplane
