@@ -1,0 +1,223 @@
+/**
+ * Every error of this package. Match on `code`, which is stable; messages are for people and may change.
+ */
+import { getSystemErrorName } from 'node:util'
+
+const BRAND = Symbol.for('netplane.error')
+
+/** Codes of errors that have no errno. */
+export type NetplaneErrorCode =
+  | 'ERR_NETPLANE_VALIDATION'
+  | 'ERR_NETPLANE_CLOSED'
+  | 'ERR_NETPLANE_UNSUPPORTED'
+  | 'ERR_NETPLANE_PLATFORM'
+  | 'ERR_NETPLANE_ADDON'
+  | 'ERR_NETPLANE_DEADLINE'
+  | 'ERR_NETPLANE_TRANSACTION'
+  | 'ERR_NETPLANE_GENERATION'
+  | 'ERR_NETPLANE_FOREIGN'
+  | 'ERR_NETPLANE_BUSY'
+  | 'ERR_NETPLANE_INTERNAL'
+
+/**
+ * Base of everything this package throws. `instanceof` works across the ESM and CommonJS copies of the package, realms and versions: classes are recognised by a brand.
+ */
+export class NetplaneError extends Error {
+  /** Stable: an errno name such as `EEXIST`, or one of {@link NetplaneErrorCode}. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+    this.name = new.target.name
+    brand(this, 'NetplaneError')
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(value, this)
+  }
+}
+
+/** What a refused value should have been. */
+export class ValidationError extends TypeError {
+  readonly code = 'ERR_NETPLANE_VALIDATION'
+  /** Where the value stands in what the caller gave: `services["web"].frontends[0].port`. */
+  readonly path: string
+  readonly value: unknown
+  /** What would have been accepted, for people. */
+  readonly allowed: string
+
+  constructor(path: string, value: unknown, allowed: string) {
+    super(`${path} is ${describeValue(value)}; allowed: ${allowed}`)
+    this.name = 'ValidationError'
+    this.path = path
+    this.value = value
+    this.allowed = allowed
+    brand(this, 'ValidationError')
+    brand(this, 'NetplaneError')
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return hasBrand(value, this)
+  }
+}
+
+/** Details of a {@link NetlinkError}. */
+export interface NetlinkErrorDetails {
+  /** Positive errno as the kernel gave it. */
+  readonly errno: number
+  /** What was being done: `nftables.commit`, `route.addAddress`. */
+  readonly operation: string
+  /** The caller's object, in words: `element 10.0.0.5 . tcp . 80 of map ip app services`. */
+  readonly subject?: string | undefined
+  /** NLMSGERR_ATTR_MSG; empty where the kernel said nothing. */
+  readonly kernelMessage?: string | undefined
+  /** Index of the operation in its batch or transaction. */
+  readonly index?: number | undefined
+  /** The field the kernel pointed at: `expressions[2].set`. */
+  readonly field?: string | undefined
+  /** The caller's own object. */
+  readonly object?: unknown
+  /** What usually helps. */
+  readonly hint?: string | undefined
+  /** True where the kernel may have applied what was sent although no proof arrived. */
+  readonly outcomeUnknown?: boolean | undefined
+  readonly cause?: unknown
+}
+
+/** The kernel refused something, or a system call failed. `code` is the errno's name; {@link NetlinkError.errno} its negative number, as in node. */
+export class NetlinkError extends NetplaneError {
+  /** Negative: -17. */
+  readonly errno: number
+  readonly operation: string
+  readonly subject: string | undefined
+  readonly kernelMessage: string
+  readonly index: number | undefined
+  readonly field: string | undefined
+  readonly object: unknown
+  readonly hint: string | undefined
+  readonly outcomeUnknown: boolean
+
+  constructor(details: NetlinkErrorDetails) {
+    super(errnoName(details.errno), describeNetlinkError(details), details.cause === undefined ? undefined : { cause: details.cause })
+    this.errno = -details.errno
+    this.operation = details.operation
+    this.subject = details.subject
+    this.kernelMessage = details.kernelMessage ?? ''
+    this.index = details.index
+    this.field = details.field
+    this.object = details.object
+    this.hint = details.hint
+    this.outcomeUnknown = details.outcomeUnknown ?? false
+    brand(this, 'NetlinkError')
+  }
+}
+
+/** Something this machine, kernel or installation lacks; the message names it and the command or kernel option that brings it. */
+export class UnsupportedError extends NetplaneError {
+  /** What is missing: `nf_tables`, `dummy links`, `the native addon`. */
+  readonly missing: string
+
+  constructor(missing: string, message: string, options?: ErrorOptions & { readonly code?: string }) {
+    super(options?.code ?? 'ERR_NETPLANE_UNSUPPORTED', message, options)
+    this.missing = missing
+    brand(this, 'UnsupportedError')
+  }
+}
+
+/** How far a change got that was not one kernel transaction. */
+export interface TransactionOutcome {
+  /** What was applied and still is, in words, an operation each. */
+  readonly applied: readonly string[]
+  /** What was applied and undone again. */
+  readonly undone: readonly string[]
+  /** What may or may not have been applied. */
+  readonly unknown: readonly string[]
+}
+
+/** Several operations of which not all could be applied: says what was applied, undone, and is unknown. `cause` is the first refusal. */
+export class TransactionError extends NetplaneError implements TransactionOutcome {
+  readonly applied: readonly string[]
+  readonly undone: readonly string[]
+  readonly unknown: readonly string[]
+  /** Every refusal, in the order of the operations. */
+  readonly errors: readonly NetlinkError[]
+
+  constructor(message: string, outcome: TransactionOutcome, errors: readonly NetlinkError[], cause?: unknown) {
+    super('ERR_NETPLANE_TRANSACTION', message, { cause: cause ?? errors[0] })
+    this.applied = outcome.applied
+    this.undone = outcome.undone
+    this.unknown = outcome.unknown
+    this.errors = errors
+    brand(this, 'TransactionError')
+  }
+}
+
+/** The client, transaction or plane was closed before or during the call. */
+export class ClosedError extends NetplaneError {
+  constructor(what: string) {
+    super('ERR_NETPLANE_CLOSED', `${what} is closed`)
+    brand(this, 'ClosedError')
+  }
+}
+
+/** The errno's name, `EEXIST` for 17; `E<number>` where this system knows none. */
+export function errnoName(errno: number): string {
+  try {
+    const name = getSystemErrorName(-errno)
+    return name.startsWith('Unknown') ? (LINUX_ERRNOS[errno] ?? `E${errno}`) : name
+  } catch {
+    return LINUX_ERRNOS[errno] ?? `E${errno}`
+  }
+}
+
+/** Escapes what a terminal would obey: names come from outside and reach logs. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is escaped
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+}
+
+/** Errnos that libuv has no name for (include/uapi/asm-generic/errno.h). */
+const LINUX_ERRNOS: Readonly<Record<number, string>> = {
+  34: 'ERANGE', 61: 'ENODATA', 62: 'ETIME', 74: 'EBADMSG', 76: 'EDOTDOT', 85: 'ERESTART', 93: 'EPROTONOSUPPORT', 94: 'ESOCKTNOSUPPORT', 95: 'EOPNOTSUPP', 96: 'EPFNOSUPPORT', 97: 'EAFNOSUPPORT'
+}
+
+const MAX_SHOWN = 80
+
+function describeValue(value: unknown): string {
+  if (value === undefined) return 'missing'
+  const text = typeof value === 'string' ? JSON.stringify(value) : typeof value === 'bigint' ? `${value}n` : inspectShort(value)
+  return printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text)
+}
+
+function inspectShort(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
+  if (typeof value !== 'object' || value === null) return String(value)
+  try {
+    return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner))
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
+}
+
+function describeNetlinkError(details: NetlinkErrorDetails): string {
+  const parts = [`${errnoName(details.errno)}: ${details.operation}`]
+  if (details.subject !== undefined) parts.push(`: ${printable(details.subject)}`)
+  if (details.field !== undefined && details.field !== '') parts.push(`, field ${printable(details.field)}`)
+  if (details.kernelMessage !== undefined && details.kernelMessage !== '') parts.push(` (${printable(details.kernelMessage)})`)
+  if (details.outcomeUnknown === true) parts.push('; the outcome is unknown: read the state again')
+  if (details.hint !== undefined) parts.push(`; ${details.hint}`)
+  return parts.join('')
+}
+
+function brand(error: object, name: string): void {
+  const brands = (error as { [BRAND]?: Set<string> })[BRAND]
+  if (brands === undefined) Object.defineProperty(error, BRAND, { value: new Set([name]), enumerable: false })
+  else brands.add(name)
+}
+
+function hasBrand(value: unknown, constructor: { readonly name: string; readonly prototype: object }): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Object.prototype.isPrototypeOf.call(constructor.prototype, value)) return true
+  return (value as { [BRAND]?: Set<string> })[BRAND]?.has(constructor.name) === true
+}
