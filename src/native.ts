@@ -169,6 +169,82 @@ export interface NativeMonitorOptions {
   readonly deadlineMs: number
 }
 
+/** A link by its index, or by its name (up to 127 bytes). */
+export type NativeLinkReference = number | string
+
+/** struct ifinfomsg and the attributes of native/route/schemas.cc (`link`). */
+export interface NativeLink {
+  readonly index: number
+  readonly hardwareType: number
+  /** IFF_* bits. */
+  readonly flags: number
+  readonly value: NativeRecord
+}
+
+export interface NativeLinkChange {
+  readonly verb: 'create' | 'set' | 'delete'
+  readonly link: NativeLinkReference
+  /** IFF_* bits to change, and what to. */
+  readonly changeMask: number
+  readonly flags: number
+  /** `mtu`, `info` …; empty for delete. */
+  readonly value: NativeRecord
+  readonly deadlineMs: number
+}
+
+export interface NativeAddressChange {
+  readonly verb: 'add' | 'delete'
+  readonly link: NativeLinkReference
+  /** native/route/addresses.h; copied before the call returns unless `borrow`. */
+  readonly columns: NativeColumns
+  readonly borrow: boolean
+  readonly deadlineMs: number
+}
+
+/** What became of a change: every row is applied, refused, or in the unknown range, or was not sent. */
+export interface NativeAddressReport {
+  /** The link's index. */
+  readonly linkIndex: number
+  /** Columns `index` (u32, the row), `errno` (u32), `message` and `field` (symbols), by ascending row. */
+  readonly errors: NativeColumns
+  /** Rows [0, sent) were handed to the kernel; those from `unknownFrom` on may or may not have been applied. */
+  readonly sent: number
+  readonly unknownFrom: number
+  /** Why it stopped early. */
+  readonly stopped?: NativeFailure
+  readonly systemCalls: number
+}
+
+export interface NativeRouteSocket extends NativeSocket {
+  listLinks(deadlineMs: number): Promise<NativeOutcome<readonly NativeLink[]>>
+  getLink(link: NativeLinkReference, deadlineMs: number): Promise<NativeOutcome<NativeLink>>
+  /** What is wrong with the value, or the outcome. */
+  changeLink(change: NativeLinkChange): NativeInvalid | Promise<NativeOutcome<undefined>>
+  /** `family`: 0, AF_INET 2, AF_INET6 10. Without `link` those of all links. */
+  listAddresses(request: {
+    readonly family: number
+    readonly link?: NativeLinkReference
+    readonly deadlineMs: number
+  }): Promise<NativeOutcome<readonly NativeColumns[]>>
+  changeAddresses(change: NativeAddressChange): NativeInvalid | Promise<NativeOutcome<NativeAddressReport>>
+}
+
+/** A link, or several addresses that one requester added or removed (columns of native/route/addresses.h). */
+export interface NativeRouteEvent {
+  readonly type: 'newlink' | 'dellink' | 'newaddr' | 'deladdr'
+  readonly portId: number
+  readonly sequence: number
+  readonly link?: NativeLink
+  readonly addresses?: NativeColumns
+}
+
+export type NativeRouteMonitorCallback = (events: readonly (NativeRouteEvent | 'lost')[], failure: NativeFailure | undefined) => void
+
+export interface NativeRouteMonitorOptions extends NativeMonitorOptions {
+  readonly links: boolean
+  readonly addresses: boolean
+}
+
 /** What `native/addon/module.cc` exports. */
 export interface NativeAddon {
   /** Equal to the package's version, or the loader refuses. */
@@ -178,4 +254,7 @@ export interface NativeAddon {
   openNftables(options: NativeOpenOptions): Promise<NativeOutcome<NativeNftablesSocket>>
   /** The callback runs on this environment's loop, from the moment the promise resolves until `close()`. */
   monitorNftables(options: NativeMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
+  /** As {@link NativeAddon.monitorNftables}. */
+  monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
 }
