@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "netlink/attribute_reader.h"
-
 namespace netplane {
 namespace {
 
@@ -18,137 +16,197 @@ void AddFlags(Bytes& buffer, size_t message, uint16_t flags) {
   Store<uint16_t>(at, static_cast<uint16_t>(Load<uint16_t>(at) | flags));
 }
 
-// The operations of one sendmsg.
+ItemError TooLong(uint32_t index, std::string message) {
+  ItemError error;
+  error.index = index;
+  error.code = EMSGSIZE;
+  error.message = std::move(message);
+  return error;
+}
+
+// The operations of one sendmsg: [first, first + count), of which `last` is the last that has a message.
 struct Run {
   Bytes buffer;
   uint32_t first = 0;
   uint32_t count = 0;
+  uint32_t last = 0;
   uint32_t base = 0;
 };
 
-// Encodes operations from `first` on until the send buffer or the room for replies is used up. An operation that is longer than the send
-// buffer goes alone; whether it can be sent is ReserveSend's to say.
-Status EncodeRun(Socket& socket, uint32_t first, uint32_t total, const MessageEncoder& encode, Run& run) {
-  run.buffer.clear();
-  run.first = first;
-  run.count = 0;
-  const size_t room = std::max<size_t>(socket.max_replies(), kSpareReplies + 1) - kSpareReplies;
-  const auto most = static_cast<uint32_t>(std::min<size_t>(total - first, room));
-  run.base = socket.TakeSequences(most);
-  MessageWriter writer(run.buffer);
-  size_t last_start = 0;
-  while (run.count < most) {
-    const size_t start = run.buffer.size();
-    encode(first + run.count, 0, run.base + run.count, writer);
-    if (writer.overflowed()) return Error{EMSGSIZE, "encode", "operation " + std::to_string(first + run.count) + " has an attribute over 65,535 bytes"};
-    if (run.count > 0 && run.buffer.size() > socket.max_send_bytes()) {
-      run.buffer.resize(start);
-      break;
-    }
-    last_start = start;
-    ++run.count;
-  }
-  AddFlags(run.buffer, last_start, NLM_F_ACK);
-  return std::nullopt;
-}
-
-// Reads what the kernel queued while it worked the run off. Everything is there when sendmsg returns, so nothing is waited for.
-class Verdict {
+class Batch {
  public:
-  Verdict(Socket& socket, const Run& run, BatchReport& report) : socket_(socket), run_(run), report_(report) {}
+  Batch(Socket& socket, uint32_t total, const MessageEncoder& encode, const BatchOptions& options)
+      : socket_(socket), total_(total), encode_(encode), options_(options) {}
 
-  Status Read() {
-    ByteView datagram;
-    for (;;) {
-      switch (socket_.ReceiveNow(&datagram)) {
-        case Received::kData:
-          ReadDatagram(datagram);
-          break;
-        case Received::kNothing:
-          return Conclude();
-        case Received::kOverrun:
-          lost_ = true;
-          break;
-        case Received::kError:
-          report_.unknown_from = run_.first;
-          return WithUnknownOutcome(socket_.last_error());
-      }
+  BatchReport Execute() {
+    const uint32_t calls_before = socket_.system_calls();
+    socket_.Drain();
+    while (report_.sent < total_ && !report_.stopped) {
+      report_.stopped = ReasonToStop();
+      if (!report_.stopped) report_.stopped = EncodeRun();
+      if (!report_.stopped) report_.stopped = SendRun();
     }
+    // What was left out of a run that was never sent is not refused, but unsent as the others.
+    std::erase_if(report_.errors, [this](const ItemError& error) { return error.index >= report_.sent; });
+    report_.system_calls = socket_.system_calls() - calls_before;
+    std::stable_sort(report_.errors.begin(), report_.errors.end(),
+                     [](const ItemError& a, const ItemError& b) { return a.index < b.index; });
+    return std::move(report_);
   }
 
  private:
-  static Error WithUnknownOutcome(Error error) {
+  enum class Fit : uint8_t { kTaken, kLeftOut, kFull, kBroken };
+
+  Status ReasonToStop() const {
+    if (options_.stop_on_error && !report_.errors.empty()) return Error{ECANCELED, "batch", "stopped at the first refusal"};
+    if (options_.cancelled && options_.cancelled()) return Error{ECANCELED, "batch", "cancelled"};
+    if (Clock::now() >= options_.deadline) return Error{ETIMEDOUT, "batch", "the deadline passed between two system calls"};
+    return std::nullopt;
+  }
+
+  // Encodes operations from the first unsent one on until the send buffer or the room for replies is used up.
+  Status EncodeRun() {
+    run_.buffer.clear();
+    run_.first = report_.sent;
+    run_.count = 0;
+    const size_t room = std::max<size_t>(socket_.max_replies(), kSpareReplies + 1) - kSpareReplies;
+    const auto most = static_cast<uint32_t>(std::min<size_t>(total_ - run_.first, room));
+    run_.base = socket_.TakeSequences(most);
+    size_t last_start = 0;
+    while (run_.count < most) {
+      const size_t start = run_.buffer.size();
+      const Fit fit = EncodeOne();
+      if (fit == Fit::kFull) break;
+      if (fit == Fit::kBroken) {
+        return Error{EINVAL, "encode", "operation " + std::to_string(run_.first + run_.count) + " is not written as one whole message"};
+      }
+      if (fit == Fit::kTaken) {
+        last_start = start;
+        run_.last = run_.count;
+      }
+      ++run_.count;
+    }
+    if (!run_.buffer.empty()) AddFlags(run_.buffer, last_start, NLM_F_ACK);
+    return std::nullopt;
+  }
+
+  Fit EncodeOne() {
+    const size_t start = run_.buffer.size();
+    const uint32_t index = run_.first + run_.count;
+    MessageWriter writer(run_.buffer);
+    encode_(index, NLM_F_REQUEST, run_.base + run_.count, writer);
+    const size_t end = run_.buffer.size();
+    if (writer.overflowed()) {
+      report_.errors.push_back(TooLong(index, "an attribute is longer than 65,535 bytes"));
+      run_.buffer.resize(start);
+      return Fit::kLeftOut;
+    }
+    const ByteView message = ByteView(run_.buffer).subspan(start);
+    if (CountMessages(message, 0) != 1u || Load<uint32_t>(message.data() + offsetof(nlmsghdr, nlmsg_seq)) != run_.base + run_.count) {
+      return Fit::kBroken;
+    }
+    if (end <= socket_.max_send_bytes()) return Fit::kTaken;
+    if (start > 0) {
+      run_.buffer.resize(start);
+      return Fit::kFull;
+    }
+    const Status refused = socket_.ReserveSend(end);
+    if (!refused) return Fit::kTaken;
+    report_.errors.push_back(TooLong(index, refused->message));
+    run_.buffer.resize(start);
+    return Fit::kLeftOut;
+  }
+
+  Status SendRun() {
+    if (!run_.buffer.empty()) {
+      const Status failed = socket_.Send(run_.buffer);
+      if (failed && !failed->outcome_unknown) return failed;
+      report_.sent = report_.unknown_from = run_.first + run_.count;
+      if (failed) return Unknown(*failed, 0);
+      return ReadVerdict();
+    }
+    report_.sent = report_.unknown_from = run_.first + run_.count;
+    return std::nullopt;
+  }
+
+  // Reads what the kernel queued while it worked the run off. Everything is there when sendmsg returns, so nothing is waited for; and the
+  // answer to the last operation comes last.
+  Status ReadVerdict() {
+    last_answered_ = malformed_ = false;
+    Status lost;
+    while (!last_answered_) {
+      ByteView datagram;
+      const Received received = socket_.ReceiveNow(&datagram);
+      if (received == Received::kNothing) break;
+      if (received == Received::kError) return Unknown(socket_.last_error(), 0);
+      if (received == Received::kOverrun) lost = socket_.last_error();
+      if (received == Received::kData) ReadDatagram(datagram);
+    }
+    if (lost) return Unknown(*lost, 0);
+    if (malformed_) return Unknown({EPROTO, "recvmmsg", "a reply holds bytes that are no message"}, 0);
+    if (last_answered_) return std::nullopt;
+    // A handler that returned EINTR is never acknowledged (netlink_rcv_skb); what came before it is known.
+    return Unknown({EINTR, "sendmsg", "the kernel did not acknowledge the last operation"}, run_.last);
+  }
+
+  // `from`: the first operation of the run whose outcome is not known.
+  Status Unknown(Error error, uint32_t from) {
     error.outcome_unknown = true;
+    report_.unknown_from = run_.first + from;
     return error;
   }
 
   void ReadDatagram(ByteView datagram) {
     MessageReader reader(datagram);
     while (auto message = reader.Next()) {
-      if (message->type != NLMSG_ERROR) continue;
-      const uint32_t index = message->sequence - run_.base;
+      const uint32_t position = message->sequence - run_.base;
+      if (message->type != NLMSG_ERROR || position >= run_.count) continue;
       const auto acknowledgement = ReadAcknowledgement(*message);
-      if (index >= run_.count || !acknowledgement) continue;
-      if (index == run_.count - 1) last_answered_ = true;
-      if (acknowledgement->code == 0) continue;
-      ItemError error;
-      error.index = run_.first + index;
-      error.code = acknowledgement->code;
-      error.message = std::string(acknowledgement->message);
-      error.offset = acknowledgement->offset;
-      report_.errors.push_back(std::move(error));
+      if (!acknowledgement) {
+        malformed_ = true;
+        continue;
+      }
+      if (position == run_.last) last_answered_ = true;
+      if (acknowledgement->code != 0) report_.errors.push_back(RefusalOf(run_.first + position, *acknowledgement));
     }
-  }
-
-  Status Conclude() {
-    if (lost_) {
-      report_.unknown_from = run_.first;
-      return Error{ENOBUFS, "recvmmsg", "replies were lost: which of the operations were refused is unknown", true};
-    }
-    if (last_answered_) return std::nullopt;
-    // A handler that returned EINTR is never acknowledged (netlink_rcv_skb); what came before it is known.
-    report_.unknown_from = run_.first + run_.count - 1;
-    return Error{EINTR, "sendmsg", "the kernel did not acknowledge the last operation", true};
+    malformed_ |= reader.malformed();
   }
 
   Socket& socket_;
-  const Run& run_;
-  BatchReport& report_;
-  bool lost_ = false;
+  const uint32_t total_;
+  const MessageEncoder& encode_;
+  const BatchOptions& options_;
+  BatchReport report_;
+  Run run_;
   bool last_answered_ = false;
+  bool malformed_ = false;
 };
-
-Status SendRun(Socket& socket, const Run& run, BatchReport& report) {
-  if (auto error = socket.ReserveSend(run.buffer.size())) return error;
-  socket.Drain();
-  if (auto error = socket.Send(run.buffer)) return error;
-  report.sent = run.first + run.count;
-  report.unknown_from = report.sent;
-  ++report.system_calls;
-  return Verdict(socket, run, report).Read();
-}
-
-Status ReasonToStop(const BatchReport& report, const BatchOptions& options) {
-  if (options.stop_on_error && !report.errors.empty()) return Error{ECANCELED, "batch", "stopped at the first refusal"};
-  if (options.cancelled && options.cancelled()) return Error{ECANCELED, "batch", "cancelled"};
-  if (Clock::now() >= options.deadline) return Error{ETIMEDOUT, "batch", "the deadline passed between two system calls"};
-  return std::nullopt;
-}
 
 }  // namespace
 
-BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options) {
-  BatchReport report;
-  Run run;
-  while (report.sent < count) {
-    report.stopped = ReasonToStop(report, options);
-    if (!report.stopped) report.stopped = EncodeRun(socket, report.sent, count, encode, run);
-    if (!report.stopped) report.stopped = SendRun(socket, run, report);
-    if (report.stopped) break;
+ItemError RefusalOf(uint32_t index, const Acknowledgement& acknowledgement) {
+  ItemError error;
+  error.index = index;
+  error.code = acknowledgement.code;
+  error.message = std::string(acknowledgement.message);
+  error.offset = acknowledgement.offset;
+  return error;
+}
+
+std::optional<uint32_t> CountMessages(ByteView messages, size_t header_length) {
+  if (messages.size() % NLMSG_ALIGNTO != 0) return std::nullopt;
+  uint32_t count = 0;
+  MessageReader reader(messages);
+  while (auto message = reader.Next()) {
+    if (message->body.size() < header_length) return std::nullopt;
+    ++count;
   }
-  if (report.sent == 0) report.unknown_from = 0;
-  std::sort(report.errors.begin(), report.errors.end(), [](const ItemError& a, const ItemError& b) { return a.index < b.index; });
-  return report;
+  if (reader.malformed()) return std::nullopt;
+  return count;
+}
+
+BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options) {
+  return Batch(socket, count, encode, options).Execute();
 }
 
 }  // namespace netplane

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "netlink/attribute_reader.h"
 #include "netlink/message_writer.h"
 #include "netlink/result.h"
 #include "netlink/socket.h"
@@ -38,9 +39,12 @@ struct BatchReport {
   std::vector<ItemError> errors;
   /// Operations [0, sent) were handed to the kernel; the rest were not.
   uint32_t sent = 0;
-  /// Operations in [unknown_from, sent) may or may not have been applied: replies were lost. Equal to `sent` when all is known.
+  /// Operations in [unknown_from, sent) that are not in `errors` may or may not have been applied: replies were lost. Equal to `sent` when
+  /// all is known.
   uint32_t unknown_from = 0;
-  /// Why it stopped early, if it did.
+  /// Why it stopped early, or why there is an unknown range (then with outcome_unknown): ECANCELED (`cancelled`, stop_on_error), ETIMEDOUT,
+  /// ENOBUFS (replies lost), EINTR (the last operation was never acknowledged), EPROTO (a reply was malformed), or the errno of sendmsg or
+  /// recvmmsg.
   Status stopped;
   uint32_t system_calls = 0;
 };
@@ -53,12 +57,21 @@ struct BatchOptions {
   std::function<bool()> cancelled;
 };
 
-/// Writes operation `index` as one message: the callee calls writer.Begin(type, flags, sequence) with the flags and sequence given,
-/// its header and attributes, and writer.End().
+/// Writes operation `index` as one message: the callee calls writer.Begin(type, flags, sequence) with its own flags and `extra_flags`
+/// (NLM_F_REQUEST) and the sequence given, its header and attributes, and writer.End(). May be called more than once for an operation.
 using MessageEncoder = std::function<void(uint32_t index, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer)>;
 
-/// Encodes and sends operations 0..count-1. Each sendmsg holds as many as fit the send buffer and, at most, as many as the receive buffer has
-/// room for errors of; NLM_F_ACK only on the last of each, then replies are drained without blocking.
+/// A refusal as the kernel reported it.
+ItemError RefusalOf(uint32_t index, const Acknowledgement& acknowledgement);
+
+/// How many messages lie in `messages`, if they are whole, aligned and hold at least `header_length` bytes each, so that the kernel reads
+/// every one: it silently discards what follows a message with a wrong length (netlink_rcv_skb, nfnetlink_rcv_batch).
+std::optional<uint32_t> CountMessages(ByteView messages, size_t header_length);
+
+/// Encodes and sends operations 0..count-1. An operation that cannot be sent (longer than any send buffer that is granted, or with an
+/// attribute over 65,535 bytes) is in `errors` with EMSGSIZE, and the others go on. Each sendmsg holds as many as fit the send buffer and,
+/// at most, as many as the receive buffer has room for errors of; NLM_F_ACK only on the last of each, then replies are drained without
+/// blocking.
 BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options);
 
 }  // namespace netplane

@@ -58,9 +58,7 @@ void Store(uint8_t* to, T value, ByteOrder order = ByteOrder::kHost) {
 }
 
 /// The bytes of a text, without its terminator.
-inline ByteView AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
+inline ByteView AsBytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 
 /// Bytes up to the first NUL (or all of them) as text: how the kernel's strings are read.
 inline std::string_view AsText(ByteView bytes) {

@@ -7,101 +7,94 @@
 namespace netplane {
 namespace {
 
-enum class Step : uint8_t { kMore, kDone, kInterrupted };
-
 Error Malformed() { return Error{EPROTO, "recvmmsg", "the reply holds bytes that are no message"}; }
 
-Status ReceiveError(const Socket& socket, Received received) {
-  if (received == Received::kOverrun) return Error{ENOBUFS, "recvmmsg", "replies were lost"};
-  if (received == Received::kNothing) return Error{ETIMEDOUT, "recvmmsg", "the kernel did not answer before the deadline"};
-  return socket.last_error();
-}
-
-Status KernelError(const Acknowledgement& acknowledgement, const char* operation) {
-  return Error{acknowledgement.code, operation, std::string(acknowledgement.message)};
-}
-
-// One attempt: the request is sent, replies are handed over until the end.
+// One attempt: the request is sent, replies are handed over until the end. What is left over of an attempt that failed, the next use of the
+// socket drains: the kernel goes on with a dump only as it is read, and has ended it when nothing is left to read.
 class Exchange {
  public:
-  Exchange(Socket& socket, const ReplyHandler& handle, Deadline deadline, bool dump)
-      : socket_(socket), handle_(handle), deadline_(deadline), dump_(dump) {}
+  Exchange(Socket& socket, const ReplyHandler& handle, Deadline deadline, bool is_dump)
+      : socket_(socket), handle_(handle), deadline_(deadline), is_dump_(is_dump) {}
 
-  Status Run(const RequestEncoder& encode, uint16_t flags) {
+  Status Run(const RequestEncoder& encode) {
     socket_.Drain();
     sequence_ = socket_.TakeSequences(1);
     Bytes request;
     MessageWriter writer(request);
+    const uint16_t flags = NLM_F_REQUEST | (is_dump_ ? NLM_F_DUMP : NLM_F_ACK);
     encode(flags, sequence_, writer);
     if (writer.overflowed()) return Error{EMSGSIZE, "encode", "an attribute is longer than 65,535 bytes"};
     if (auto error = socket_.ReserveSend(request.size())) return error;
     if (auto error = socket_.Send(request)) return error;
-    while (!done_) {
+    while (!is_done_) {
       ByteView datagram;
       const Received received = socket_.Receive(deadline_, &datagram);
-      if (received != Received::kData) return ReceiveError(socket_, received);
-      if (auto error = ReadDatagram(datagram)) return error;
+      const Status error = received == Received::kData ? ReadDatagram(datagram) : ReceiveError(received);
+      if (error) return error;
     }
-    if (interrupted_) return Error{EINTR, "dump", "the objects changed while they were listed"};
+    if (is_interrupted_) return Error{EINTR, "dump", "the objects changed while they were listed"};
     return std::nullopt;
   }
 
  private:
+  Status ReceiveError(Received received) const {
+    Error error = received == Received::kNothing ? Error{ETIMEDOUT, "recvmmsg", "the kernel did not answer before the deadline"}
+                                                 : socket_.last_error();
+    return NoVerdict(std::move(error));
+  }
+
+  // A dump changes nothing; what another request did is not known without its ACK.
+  Error NoVerdict(Error error) const {
+    error.outcome_unknown = !is_dump_;
+    return error;
+  }
+
   Status ReadDatagram(ByteView datagram) {
     MessageReader reader(datagram);
     while (auto message = reader.Next()) {
       // An earlier request that was given up may still be answered.
-      if (message->sequence != sequence_ || done_) continue;
-      if (message->flags & NLM_F_DUMP_INTR) interrupted_ = true;
+      if (message->sequence != sequence_ || is_done_) continue;
+      if (message->flags & NLM_F_DUMP_INTR) is_interrupted_ = true;
       if (auto error = ReadMessage(*message)) return error;
     }
-    if (reader.malformed()) return Malformed();
+    if (reader.malformed()) return NoVerdict(Malformed());
     return std::nullopt;
   }
 
   Status ReadMessage(const Message& message) {
     if (message.type == NLMSG_NOOP) return std::nullopt;
-    if (message.type == NLMSG_OVERRUN) return Error{ENOBUFS, "recvmmsg", "replies were lost"};
+    if (message.type == NLMSG_OVERRUN) return NoVerdict({ENOBUFS, "recvmmsg", "replies were lost"});
     if (message.type != NLMSG_ERROR && message.type != NLMSG_DONE) return handle_(message);
-    const auto acknowledgement = ReadAcknowledgement(message);
-    if (!acknowledgement) return Malformed();
-    if (acknowledgement->code != 0) return KernelError(*acknowledgement, dump_ ? "dump" : "request");
-    // A dump ends with DONE; its ACK, where one comes (a dump answered at once), is not the end.
-    if (message.type == NLMSG_DONE || !dump_) done_ = true;
+    const auto answer = ReadAcknowledgement(message);
+    if (!answer) return NoVerdict(Malformed());
+    if (answer->code != 0) return Error{answer->code, is_dump_ ? "dump" : "request", std::string(answer->message)};
+    // A dump ends with DONE; an ACK is not its end.
+    if (message.type == NLMSG_DONE || !is_dump_) is_done_ = true;
     return std::nullopt;
   }
 
   Socket& socket_;
   const ReplyHandler& handle_;
-  Deadline deadline_;
-  bool dump_;
+  const Deadline deadline_;
+  const bool is_dump_;
   uint32_t sequence_ = 0;
-  bool done_ = false;
-  bool interrupted_ = false;
+  bool is_done_ = false;
+  bool is_interrupted_ = false;
 };
-
-// Replies of a dump that was given up must not be taken for the next one's, nor keep that one waiting with EBUSY: the kernel goes on with a dump
-// only as it is read, so it is read to its end.
-void Abandon(Socket& socket, Deadline deadline) {
-  ByteView datagram;
-  while (socket.Receive(std::min(deadline, Clock::now() + std::chrono::milliseconds(1)), &datagram) == Received::kData) {
-  }
-}
 
 }  // namespace
 
 Status RunDump(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, const DumpOptions& options) {
   for (int attempt = 0;; ++attempt) {
     if (options.restart) options.restart();
-    const Status status = Exchange(socket, handle, options.deadline, true).Run(encode, NLM_F_REQUEST | NLM_F_DUMP);
-    if (!status) return status;
-    Abandon(socket, options.deadline);
-    if (status->code != EINTR || attempt >= options.retries || Clock::now() >= options.deadline) return status;
+    Status status = Exchange(socket, handle, options.deadline, true).Run(encode);
+    if (!status || status->code != EINTR || attempt >= options.retries) return status;
+    if (Clock::now() >= options.deadline) return Error{ETIMEDOUT, "dump", "the objects changed while they were listed, until the deadline"};
   }
 }
 
 Status RunRequest(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, Deadline deadline) {
-  return Exchange(socket, handle, deadline, false).Run(encode, NLM_F_REQUEST | NLM_F_ACK);
+  return Exchange(socket, handle, deadline, false).Run(encode);
 }
 
 }  // namespace netplane

@@ -30,7 +30,8 @@ struct DumpOptions {
 /// EPROTO (malformed), ETIMEDOUT (deadline), or the kernel's own errno.
 Status RunDump(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, const DumpOptions& options);
 
-/// Sends one request that is no dump and hands over its replies: until the ACK (asked for with NLM_F_ACK). Replies that carry NLM_F_MULTI
+/// Sends one request that is no dump and hands over its replies: until the ACK (asked for with NLM_F_ACK). The kernel's own errno, what
+/// `handle` returned, or ENOBUFS, EPROTO, ETIMEDOUT: the ACK was not seen, so the outcome is unknown. Replies that carry NLM_F_MULTI
 /// without a DONE, as ctnetlink's do, end at the ACK too.
 Status RunRequest(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, Deadline deadline);
 

@@ -19,9 +19,7 @@ void MessageWriter::PutHeader(ByteView header) {
   out_.resize(Align4(out_.size()));
 }
 
-void MessageWriter::End() {
-  Store<uint32_t>(out_.data() + start_, static_cast<uint32_t>(out_.size() - start_));
-}
+void MessageWriter::End() { Store<uint32_t>(out_.data() + start_, static_cast<uint32_t>(out_.size() - start_)); }
 
 void MessageWriter::Put(uint16_t attribute, ByteView payload) {
   const size_t length = sizeof(nlattr) + payload.size();

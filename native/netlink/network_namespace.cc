@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,7 +20,8 @@ struct Visit {
 void* Enter(void* argument) {
   auto* visit = static_cast<Visit*>(argument);
   if (::setns(visit->fd, CLONE_NEWNET) != 0) {
-    visit->status = Error{errno, "setns", errno == EPERM ? "entering a network namespace needs CAP_SYS_ADMIN" : ""};
+    const int code = errno;
+    visit->status = Error{code, "setns", code == EPERM ? "entering a network namespace needs CAP_SYS_ADMIN" : ""};
   } else {
     visit->status = (*visit->work)();
   }
@@ -30,11 +32,17 @@ void* Enter(void* argument) {
 
 Status RunInNamespace(const NetworkNamespace& where, const std::function<Status()>& work) {
   if (where.path.empty()) return work();
-  const int fd = ::open(where.path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: a path that is a FIFO must fail in setns, not wait for a writer here.
+  const int fd = ::open(where.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return Error{errno, "open " + where.path, ""};
   Visit visit{fd, &work, std::nullopt};
+  // The thread inherits this mask: the process's signal handlers must not run in another namespace.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread;
   const int failed = ::pthread_create(&thread, nullptr, Enter, &visit);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (failed == 0) ::pthread_join(thread, nullptr);
   ::close(fd);
   if (failed != 0) return Error{failed, "pthread_create", ""};

@@ -14,8 +14,9 @@ struct NetworkNamespace {
   std::string path;
 };
 
-/// Runs `work` inside the namespace: on this thread for the own one, else on a helper thread that enters it (setns, CAP_SYS_ADMIN) and ends.
-/// Returns the error of opening or entering the namespace (ENOENT, EPERM, EINVAL: the path is no network namespace), else what `work` returned.
+/// Runs `work` inside the namespace: on this thread for the own one, else on a helper thread that enters it (setns, CAP_SYS_ADMIN) and
+/// ends. Returns the error of opening or entering the namespace (ENOENT, EPERM, EINVAL: the path is no network namespace), else what `work`
+/// returned.
 Status RunInNamespace(const NetworkNamespace& where, const std::function<Status()>& work);
 
 }  // namespace netplane

@@ -14,7 +14,8 @@ namespace {
 
 // The kernel puts at most 32 KiB into a datagram of a dump, but an event or a reply may hold an attribute of 64 KiB with its headers.
 constexpr size_t kSlotBytes = (size_t{64} << 10) + 4096;
-constexpr unsigned kSlots = 32;
+// As much of a dump as one system call may bring. Memory that no datagram has filled is never touched, so costs nothing.
+constexpr unsigned kSlots = 64;
 // An ACK costs 832 bytes of receive buffer on 64-bit kernels (skb truesize); 1 KiB is what nft reckons with.
 constexpr size_t kReplyBytes = 1024;
 // netlink_sendmsg refuses len > sk_sndbuf - 32.
@@ -23,8 +24,10 @@ constexpr size_t kSendOverhead = 32;
 Error Errno(const char* operation) { return Error{errno, operation, ""}; }
 
 int MillisecondsUntil(Deadline deadline) {
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-  return static_cast<int>(std::clamp<long long>(left + 1, 0, INT_MAX));
+  const auto now = Clock::now();
+  if (deadline <= now) return 0;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - now).count();
+  return static_cast<int>(std::min<long long>(left + 1, INT_MAX));
 }
 
 }  // namespace
@@ -91,7 +94,8 @@ Status Socket::Configure() {
   max_send_bytes_ = static_cast<size_t>(ReadOption(SO_SNDBUF)) - kSendOverhead;
   max_replies_ = static_cast<size_t>(ReadOption(SO_RCVBUF)) / kReplyBytes;
   for (const int group : options_.groups) {
-    if (::setsockopt(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) return Errno("setsockopt(NETLINK_ADD_MEMBERSHIP)");
+    if (::setsockopt(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
+      return Errno("setsockopt(NETLINK_ADD_MEMBERSHIP)");
   }
   return std::nullopt;
 }
@@ -111,13 +115,15 @@ int Socket::ReadOption(int option) const {
 
 Status Socket::ReserveSend(size_t bytes) {
   if (bytes <= max_send_bytes_) return std::nullopt;
-  // The kernel doubles what is asked for, so half would do; asking for the whole leaves room for its own overhead.
-  SetBuffer(SO_SNDBUFFORCE, SO_SNDBUF, static_cast<int>(std::min<size_t>(bytes, INT_MAX / 2)));
+  // The kernel doubles what is asked for (socket(7)), and caps the plain option at net.core.wmem_max before it does.
+  const size_t half = (bytes + kSendOverhead + 1) / 2;
+  SetBuffer(SO_SNDBUFFORCE, SO_SNDBUF, static_cast<int>(std::min<size_t>(half, INT_MAX / 2)));
   max_send_bytes_ = static_cast<size_t>(ReadOption(SO_SNDBUF)) - kSendOverhead;
   if (bytes <= max_send_bytes_) return std::nullopt;
   return Error{EMSGSIZE, "sendmsg",
-               "the message has " + std::to_string(bytes) + " bytes and the socket may send " + std::to_string(max_send_bytes_) +
-                   "; CAP_NET_ADMIN in the initial user namespace or net.core.wmem_max >= " + std::to_string(bytes) + " is needed"};
+               std::to_string(bytes) + " bytes are needed in one message, and the socket was granted " + std::to_string(max_send_bytes_) +
+                   ": raise net.core.wmem_max to at least " + std::to_string(half) +
+                   ", or have CAP_NET_ADMIN in the initial user namespace"};
 }
 
 void Socket::ReserveReplies(size_t replies) {
@@ -139,7 +145,7 @@ void Socket::RenewSequences() {
 }
 
 Status Socket::Send(ByteView datagram) {
-  TraceDatagram(options_.protocol, datagram, true);
+  if (TraceEnabled()) TraceDatagram(options_.protocol, datagram, true);
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   iovec vector{const_cast<uint8_t*>(datagram.data()), datagram.size()};
@@ -149,8 +155,10 @@ Status Socket::Send(ByteView datagram) {
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
   for (;;) {
+    ++system_calls_;
     const ssize_t sent = io_.Send(fd_, &message, 0);
-    if (sent >= 0) return std::nullopt;
+    if (sent >= 0 && static_cast<size_t>(sent) == datagram.size()) return std::nullopt;
+    if (sent >= 0) return Error{EIO, "sendmsg", "the kernel took only a part of the message", true};
     if (errno != EINTR) return Errno("sendmsg");
   }
 }
@@ -168,10 +176,11 @@ Received Socket::ReadMany(ByteView* datagram) {
         return Received::kError;
       }
       *datagram = ByteView(inbox_->memory.get() + slot * kSlotBytes, std::min<size_t>(header.msg_len, kSlotBytes));
-      TraceDatagram(options_.protocol, *datagram, false);
+      if (TraceEnabled()) TraceDatagram(options_.protocol, *datagram, false);
       return Received::kData;
     }
     inbox_->Prepare();
+    ++system_calls_;
     const int count = io_.ReceiveMany(fd_, inbox_->headers, kSlots, MSG_DONTWAIT);
     if (count > 0) {
       inbox_->filled = std::min(static_cast<unsigned>(count), kSlots);
@@ -181,6 +190,7 @@ Received Socket::ReadMany(ByteView* datagram) {
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return Received::kNothing;
     last_error_ = Errno("recvmmsg");
+    if (last_error_.code == ENOBUFS) last_error_.message = "the receive buffer overran: replies or events were lost";
     return last_error_.code == ENOBUFS ? Received::kOverrun : Received::kError;
   }
 }
@@ -192,7 +202,8 @@ Received Socket::Receive(Deadline deadline, ByteView* datagram) {
     const Received received = ReadMany(datagram);
     if (received != Received::kNothing) return received;
     const int timeout = MillisecondsUntil(deadline);
-    if (timeout == 0 || Clock::now() >= deadline) return Received::kNothing;
+    if (timeout == 0) return Received::kNothing;
+    ++system_calls_;
     const int ready = io_.WaitReadable(fd_, timeout);
     if (ready < 0 && errno != EINTR) {
       last_error_ = Errno("poll");
@@ -200,6 +211,8 @@ Received Socket::Receive(Deadline deadline, ByteView* datagram) {
     }
   }
 }
+
+bool Socket::buffered() const { return inbox_ && inbox_->next < inbox_->filled; }
 
 size_t Socket::Drain() {
   size_t count = 0;

@@ -52,13 +52,14 @@ class Socket {
   int fd() const { return fd_; }
   uint32_t port_id() const { return port_id_; }
   const SocketOptions& options() const { return options_; }
-  /// Largest datagram that one send may hold (SO_SNDBUF as granted, less the kernel's own 32 bytes of overhead; af_netlink.c netlink_sendmsg).
+  /// Largest datagram that one send may hold (SO_SNDBUF as granted, less the kernel's own 32 bytes of overhead; af_netlink.c
+  /// netlink_sendmsg).
   size_t max_send_bytes() const { return max_send_bytes_; }
   /// How many refusals or ACKs fit the receive buffer for sure: bytes granted / 1 KiB.
   size_t max_replies() const { return max_replies_; }
 
-  /// Makes room for a datagram of `bytes` (SO_SNDBUFFORCE, else SO_SNDBUF up to net.core.wmem_max). EMSGSIZE, naming what was needed and granted,
-  /// where the kernel grants less.
+  /// Makes room for a datagram of `bytes` (SO_SNDBUFFORCE, else SO_SNDBUF up to net.core.wmem_max). EMSGSIZE, naming what was needed and
+  /// granted, where the kernel grants less.
   Status ReserveSend(size_t bytes);
   /// Makes room for `replies` refusals or ACKs, as far as permitted; what was granted shows in max_replies().
   void ReserveReplies(size_t replies);
@@ -72,7 +73,8 @@ class Socket {
   /// Begins again at 1 where fewer than 2^24 numbers are left, so that those taken one by one from here on are consecutive.
   void RenewSequences();
 
-  /// Sends one datagram to the kernel; EINTR is repeated. EMSGSIZE, ENOBUFS, EPERM … come back as they are.
+  /// Sends one datagram to the kernel, which works on it inside this call; an error means that it got nothing (unless outcome_unknown).
+  /// EINTR is repeated. EMSGSIZE, ENOBUFS, EPERM … come back as they are.
   Status Send(ByteView datagram);
   /// Waits for one datagram until the deadline; `datagram` points into the socket's own buffer until the next read. EINTR is repeated;
   /// datagrams whose sender is not the kernel are dropped. MSG_TRUNC is kError with EMSGSIZE.
@@ -81,6 +83,11 @@ class Socket {
   Received ReceiveNow(ByteView* datagram);
   /// Reads and forgets whatever is queued, so that an old reply is never taken for a new one. Returns the number of datagrams.
   size_t Drain();
+  /// True while datagrams that were already read from the kernel wait to be handed over: poll(2) does not know of them.
+  bool buffered() const;
+  /// System calls made to send, receive and wait since the socket was opened.
+  uint32_t system_calls() const { return system_calls_; }
+  /// The error behind the last kOverrun (ENOBUFS) or kError.
   const Error& last_error() const { return last_error_; }
 
  private:
@@ -97,6 +104,7 @@ class Socket {
   uint32_t next_sequence_ = 1;
   size_t max_send_bytes_ = 0;
   size_t max_replies_ = 0;
+  uint32_t system_calls_ = 0;
   Error last_error_;
   /// Buffers of recvmmsg, made at the first read.
   struct Inbox;

@@ -6,8 +6,6 @@ namespace netplane {
 
 ssize_t SocketIo::Send(int fd, const msghdr* message, int flags) { return ::sendmsg(fd, message, flags); }
 
-ssize_t SocketIo::Receive(int fd, msghdr* message, int flags) { return ::recvmsg(fd, message, flags); }
-
 int SocketIo::ReceiveMany(int fd, mmsghdr* messages, unsigned count, int flags) { return ::recvmmsg(fd, messages, count, flags, nullptr); }
 
 int SocketIo::WaitReadable(int fd, int timeout_ms) {

@@ -12,7 +12,7 @@ class SocketIo {
  public:
   virtual ~SocketIo() = default;
   virtual ssize_t Send(int fd, const msghdr* message, int flags);
-  virtual ssize_t Receive(int fd, msghdr* message, int flags);
+  /// recvmmsg(2); a single message is read by it too.
   virtual int ReceiveMany(int fd, mmsghdr* messages, unsigned count, int flags);
   /// poll(2) for reading; 1 readable, 0 timed out, -1 errno.
   virtual int WaitReadable(int fd, int timeout_ms);

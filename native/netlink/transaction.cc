@@ -6,169 +6,229 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "netlink/attribute_reader.h"
-
 namespace netplane {
 namespace {
 
 // NFNL_BATCH_GENID, include/uapi/linux/netfilter/nfnetlink.h.
 constexpr uint16_t kBatchGenerationId = 1;
-// An echoed object is a datagram of its own, larger than an ACK.
+// Room for the ACKs of the first message and of END, for NEWGEN, and some to spare.
 constexpr size_t kSpareReplies = 16;
+// Receive buffer of an echoed object, in KiB: the kernel queues a page or two for each (NLMSG_GOODSIZE, and twice that for elements).
+constexpr size_t kRepliesPerEcho = 9;
 
 struct Origin {
   uint32_t index;
   uint32_t part;
 };
 
-// Everything about one batch between its encoding and its verdict.
-struct Batch {
-  uint32_t begin_sequence = 0;
-  uint32_t end_sequence = 0;
-  uint32_t first_sequence = 0;
-  std::vector<Origin> origins;
-  Bytes buffer;
+Error Failure(int code, const char* operation, std::string message) { return Error{code, operation, std::move(message)}; }
+
+// One nfnetlink batch from its encoding to its verdict.
+class Batch {
+ public:
+  Batch(Socket& socket, const TransactionOptions& options, TransactionReport& report, Bytes& buffer)
+      : socket_(socket), options_(options), report_(report), buffer_(buffer) {}
+
+  // False where an operation cannot be written; the report then says which.
+  bool Encode(uint32_t count, const OperationEncoder& encode);
+  // Sends what was encoded and reads what the queue holds then: the kernel does all of a batch inside sendmsg. False where nothing was
+  // sent.
+  bool Exchange();
+  void Conclude();
+  bool end_acknowledged() const { return end_acknowledged_; }
+
+ private:
+  void PutBatchMessage(MessageWriter& writer, uint16_t type, uint16_t flags, uint32_t sequence);
+  Status EncodeOne(uint32_t index, const OperationEncoder& encode, MessageWriter& writer);
+  void MarkFirst();
+  size_t CountEchoes() const;
+  const Origin* OriginOf(uint32_t sequence) const;
+  void ReadDatagram(ByteView datagram);
+  void ReadAnswer(const Message& message);
+  void SetMalformed();
+  void SetFailure(int code, std::string message);
+  void SeparateCommitFailure();
+  bool Proven() const;
+
+  Socket& socket_;
+  const TransactionOptions& options_;
+  TransactionReport& report_;
+  Bytes& buffer_;
+  uint32_t begin_sequence_ = 0;
+  uint32_t end_sequence_ = 0;
+  std::vector<Origin> origins_;  // Of message i, whose sequence is begin_sequence_ + 1 + i.
+  bool end_acknowledged_ = false;
+  bool first_acknowledged_ = false;
+  bool refused_whole_ = false;
+  // Why replies are missing, if they are.
+  Status lost_;
+  // The operation that is being written.
+  Origin next_{};
+  const SequenceSource take_sequence_ = [this] {
+    origins_.push_back(next_);
+    ++next_.part;
+    return socket_.TakeSequences(1);
+  };
 };
 
-void PutBatchMessage(MessageWriter& writer, uint16_t type, uint16_t flags, uint32_t sequence, const TransactionOptions& options, bool generation) {
+void Batch::PutBatchMessage(MessageWriter& writer, uint16_t type, uint16_t flags, uint32_t sequence) {
   writer.Begin(type, flags, sequence);
   nfgenmsg header{};
-  header.res_id = Reorder<uint16_t>(options.subsystem, ByteOrder::kBig);
+  header.version = NFNETLINK_V0;
+  header.res_id = Reorder<uint16_t>(options_.subsystem, ByteOrder::kBig);
   writer.PutHeader({reinterpret_cast<const uint8_t*>(&header), sizeof header});
-  if (generation && options.generation) writer.PutInteger<uint32_t>(kBatchGenerationId, *options.generation, ByteOrder::kBig);
+  if (type == NFNL_MSG_BATCH_BEGIN && options_.generation) {
+    writer.PutInteger<uint32_t>(kBatchGenerationId, *options_.generation, ByteOrder::kBig);
+  }
   writer.End();
 }
 
-// Sequence numbers are consecutive so that a reply's origin is an index: they are taken one by one, and nobody else uses the socket meanwhile.
-uint32_t NextSequence(Socket& socket, Batch& batch, Origin origin) {
-  const uint32_t sequence = socket.TakeSequences(1);
-  if (batch.origins.empty()) batch.first_sequence = sequence;
-  batch.origins.push_back(origin);
-  return sequence;
-}
-
-ItemError EncodingError(uint32_t index, const Error& error) {
-  ItemError item;
-  item.index = index;
-  item.code = error.code;
-  item.message = error.message;
-  return item;
-}
-
-// False where an operation cannot be written; the report then says which.
-bool Encode(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options, Batch& batch, TransactionReport& report) {
-  MessageWriter writer(batch.buffer);
-  socket.RenewSequences();
-  batch.begin_sequence = socket.TakeSequences(1);
-  PutBatchMessage(writer, NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, batch.begin_sequence, options, true);
+bool Batch::Encode(uint32_t count, const OperationEncoder& encode) {
+  MessageWriter writer(buffer_);
+  // The numbers are taken one by one, as the messages are written, and must be consecutive for OriginOf.
+  socket_.RenewSequences();
+  begin_sequence_ = socket_.TakeSequences(1);
+  PutBatchMessage(writer, NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, begin_sequence_);
   for (uint32_t index = 0; index < count; ++index) {
-    uint32_t part = 0;
-    auto error = encode(index, [&] { return NextSequence(socket, batch, {index, part++}); }, writer);
-    if (!error && writer.overflowed()) error = Error{EMSGSIZE, "encode", "an attribute is longer than 65,535 bytes"};
+    const Status error = EncodeOne(index, encode, writer);
     if (!error) continue;
-    report.errors.push_back(EncodingError(index, *error));
+    ItemError item;
+    item.index = index;
+    item.code = error->code;
+    item.message = error->message;
+    report_.errors.push_back(std::move(item));
     return false;
   }
-  batch.end_sequence = socket.TakeSequences(1);
-  if (!options.dry_run) PutBatchMessage(writer, NFNL_MSG_BATCH_END, NLM_F_REQUEST | NLM_F_ACK, batch.end_sequence, options, false);
+  MarkFirst();
+  end_sequence_ = socket_.TakeSequences(1);
+  if (!options_.dry_run) PutBatchMessage(writer, NFNL_MSG_BATCH_END, NLM_F_REQUEST | NLM_F_ACK, end_sequence_);
   return true;
 }
 
-// What the queue held once sendmsg had returned: the kernel does all of a batch inside that call.
-struct Replies {
-  bool lost = false;
-  bool end_acknowledged = false;
-  Status failure;
-};
+Status Batch::EncodeOne(uint32_t index, const OperationEncoder& encode, MessageWriter& writer) {
+  const size_t start = buffer_.size();
+  const size_t first = origins_.size();
+  next_ = {index, 0};
+  if (auto error = encode(index, take_sequence_, writer)) return error;
+  if (writer.overflowed()) return Error{EMSGSIZE, "encode", "an attribute is longer than 65,535 bytes"};
+  // The kernel drops a batch without a word when it holds a message that is too short.
+  const auto messages = CountMessages(ByteView(buffer_).subspan(start), sizeof(nfgenmsg));
+  if (messages != origins_.size() - first)
+    return Error{EINVAL, "encode", "what was written is not one whole message for every sequence number"};
+  return std::nullopt;
+}
 
-class ReplyReader {
- public:
-  ReplyReader(const Batch& batch, const TransactionOptions& options, TransactionReport& report) : batch_(batch), options_(options), report_(report) {}
+void Batch::MarkFirst() {
+  if (origins_.empty()) return;
+  const size_t first = Load<uint32_t>(buffer_.data());
+  uint8_t* flags = buffer_.data() + first + offsetof(nlmsghdr, nlmsg_flags);
+  Store<uint16_t>(flags, static_cast<uint16_t>(Load<uint16_t>(flags) | NLM_F_ACK));
+}
 
-  Replies Read(Socket& socket) {
+size_t Batch::CountEchoes() const {
+  size_t count = 0;
+  MessageReader reader(buffer_);
+  while (auto message = reader.Next()) count += (message->flags & NLM_F_ECHO) ? 1 : 0;
+  return count;
+}
+
+bool Batch::Exchange() {
+  const size_t echoes = options_.echo ? CountEchoes() : 0;
+  socket_.ReserveReplies(origins_.size() + echoes * kRepliesPerEcho + kSpareReplies);
+  socket_.Drain();
+  report_.failure = socket_.ReserveSend(buffer_.size());
+  if (!report_.failure) report_.failure = socket_.Send(buffer_);
+  if (report_.failure) return false;
+  // END's ACK is queued after everything else.
+  while (!end_acknowledged_) {
     ByteView datagram;
-    for (;;) {
-      const Received received = socket.ReceiveNow(&datagram);
-      if (received == Received::kNothing) return replies_;
-      if (received == Received::kOverrun) replies_.lost = true;
-      if (received == Received::kData) ReadDatagram(datagram);
-      if (received != Received::kError) continue;
-      replies_.failure = socket.last_error();
-      replies_.failure->outcome_unknown = true;
-      return replies_;
+    const Received received = socket_.ReceiveNow(&datagram);
+    if (received == Received::kNothing) break;
+    if (received == Received::kData) {
+      ReadDatagram(datagram);
+      continue;
+    }
+    if (!lost_) lost_ = socket_.last_error();
+    const bool may_read_on = received == Received::kOverrun || socket_.last_error().code == EMSGSIZE;
+    if (!may_read_on) break;
+  }
+  return true;
+}
+
+const Origin* Batch::OriginOf(uint32_t sequence) const {
+  const uint32_t position = sequence - begin_sequence_ - 1;
+  return position < origins_.size() ? &origins_[position] : nullptr;
+}
+
+void Batch::ReadDatagram(ByteView datagram) {
+  MessageReader reader(datagram);
+  while (auto message = reader.Next()) {
+    if (message->type == NLMSG_ERROR) {
+      ReadAnswer(*message);
+    } else if (const Origin* origin = OriginOf(message->sequence); origin && options_.echo) {
+      options_.echo(origin->index, *message);
     }
   }
+  if (reader.malformed()) SetMalformed();
+}
 
- private:
-  void ReadDatagram(ByteView datagram) {
-    MessageReader reader(datagram);
-    while (auto message = reader.Next()) {
-      if (message->type == NLMSG_ERROR) {
-        ReadError(*message);
-      } else if (const Origin* origin = OriginOf(message->sequence); origin && options_.echo) {
-        options_.echo(origin->index, *message);
-      }
-    }
-  }
+void Batch::SetMalformed() {
+  if (!lost_) lost_ = Failure(EPROTO, "recvmmsg", "a reply holds bytes that are no message");
+}
 
-  const Origin* OriginOf(uint32_t sequence) const {
-    const uint32_t position = sequence - batch_.first_sequence;
-    return !batch_.origins.empty() && position < batch_.origins.size() ? &batch_.origins[position] : nullptr;
-  }
-
-  void ReadError(const Message& message) {
-    const auto acknowledgement = ReadAcknowledgement(message);
-    if (!acknowledgement) return;
-    if (message.sequence == batch_.end_sequence && acknowledgement->code == 0) replies_.end_acknowledged = true;
-    if (acknowledgement->code == 0) return;
-    // ENOMEM, EPERM, a wrong generation and failures of the commit itself are reported against BEGIN; of END against END.
-    if (message.sequence == batch_.begin_sequence || message.sequence == batch_.end_sequence) {
-      if (!replies_.failure) replies_.failure = Error{acknowledgement->code, "commit", std::string(acknowledgement->message)};
-      return;
-    }
-    const Origin* origin = OriginOf(message.sequence);
-    if (!origin) return;
-    ItemError error;
-    error.index = origin->index;
-    error.part = origin->part;
-    error.code = acknowledgement->code;
-    error.message = std::string(acknowledgement->message);
-    error.offset = acknowledgement->offset;
-    report_.errors.push_back(std::move(error));
-  }
-
-  const Batch& batch_;
-  const TransactionOptions& options_;
-  TransactionReport& report_;
-  Replies replies_;
-};
-
-void Conclude(const Socket& socket, const TransactionOptions& options, const Replies& replies, TransactionReport& report) {
-  report.failure = replies.failure;
-  std::stable_sort(report.errors.begin(), report.errors.end(), [](const ItemError& a, const ItemError& b) {
-    return a.index != b.index ? a.index < b.index : a.part < b.part;
-  });
-  // One refusal is enough to know that all was aborted, even where other replies were lost.
-  if (report.failure || !report.errors.empty()) return;
-  if (replies.end_acknowledged) {
-    report.applied = true;
-  } else if (replies.lost) {
-    report.failure = Error{ENOBUFS, "recvmmsg", "the kernel's verdict was lost", true};
-  } else if (options.dry_run || !socket.acknowledges_batch_end.value_or(false)) {
-    report.applied = true;
+void Batch::ReadAnswer(const Message& message) {
+  const Origin* origin = OriginOf(message.sequence);
+  const bool is_whole = message.sequence == begin_sequence_ || message.sequence == end_sequence_;
+  if (!origin && !is_whole) return;
+  const auto answer = ReadAcknowledgement(message);
+  if (!answer) {
+    SetMalformed();
+  } else if (answer->code == 0) {
+    if (message.sequence == end_sequence_) end_acknowledged_ = true;
+    if (message.sequence == begin_sequence_ + 1) first_acknowledged_ = true;
+  } else if (is_whole) {
+    SetFailure(answer->code, std::string(answer->message));
   } else {
-    report.failure = Error{EPROTO, "recvmmsg", "the kernel did not acknowledge the end of the batch", true};
+    report_.errors.push_back(RefusalOf(origin->index, *answer));
+    report_.errors.back().part = origin->part;
   }
 }
 
-Replies Exchange(Socket& socket, const Batch& batch, const TransactionOptions& options, TransactionReport& report) {
-  Replies replies;
-  socket.Drain();
-  replies.failure = socket.ReserveSend(batch.buffer.size());
-  if (!replies.failure) replies.failure = socket.Send(batch.buffer);
-  if (replies.failure) return replies;
-  ++report.system_calls;
-  return ReplyReader(batch, options, report).Read(socket);
+void Batch::SetFailure(int code, std::string message) {
+  if (!refused_whole_) report_.failure = Failure(code, "commit", std::move(message));
+  refused_whole_ = true;
+}
+
+// A commit fails only where no message was refused. The error then bears the first message's number; that message's own ACK, or ENOMEM for
+// want of memory to list the refusals, tells it from that message's refusal.
+void Batch::SeparateCommitFailure() {
+  if (refused_whole_ || report_.errors.size() != 1 || origins_.empty()) return;
+  const ItemError& error = report_.errors.front();
+  if (error.index != origins_.front().index || error.part != 0 || error.offset) return;
+  if (!first_acknowledged_ && error.code != ENOMEM) return;
+  SetFailure(error.code, error.message);
+  report_.errors.clear();
+}
+
+bool Batch::Proven() const {
+  if (end_acknowledged_) return true;
+  const bool end_is_acknowledged = !options_.dry_run && socket_.acknowledges_batch_end.value_or(false);
+  return !lost_ && !end_is_acknowledged && (first_acknowledged_ || origins_.empty());
+}
+
+void Batch::Conclude() {
+  SeparateCommitFailure();
+  std::stable_sort(report_.errors.begin(), report_.errors.end(),
+                   [](const ItemError& a, const ItemError& b) { return a.index != b.index ? a.index < b.index : a.part < b.part; });
+  // One refusal is enough to know that all was aborted, even where other replies were lost.
+  const bool is_refused = !report_.errors.empty() || refused_whole_;
+  report_.applied = !is_refused && Proven();
+  if (is_refused || report_.applied) {
+    report_.replies_lost = lost_.has_value();
+    return;
+  }
+  report_.failure = lost_ ? *lost_ : Failure(EPROTO, "recvmmsg", "the kernel answered neither with an acknowledgement nor with an error");
+  report_.failure->outcome_unknown = !options_.dry_run;
 }
 
 // An empty batch changes nothing, not even the generation; whether its END is acknowledged tells what silence will mean.
@@ -176,33 +236,39 @@ Status ProbeAcknowledgement(Socket& socket, const TransactionOptions& options) {
   TransactionOptions empty;
   empty.deadline = options.deadline;
   empty.subsystem = options.subsystem;
-  Batch batch;
   TransactionReport report;
-  Encode(socket, 0, {}, empty, batch, report);
-  const Replies replies = Exchange(socket, batch, empty, report);
-  if (replies.failure) return replies.failure;
-  socket.acknowledges_batch_end = replies.end_acknowledged;
+  Bytes buffer;
+  Batch batch(socket, empty, report, buffer);
+  batch.Encode(0, {});
+  if (!batch.Exchange()) return report.failure;
+  batch.Conclude();
+  if (report.failure) {
+    // Whatever became of a batch that holds nothing, nothing was changed.
+    report.failure->outcome_unknown = false;
+    return report.failure;
+  }
+  socket.acknowledges_batch_end = batch.end_acknowledged();
   return std::nullopt;
 }
 
 }  // namespace
 
-TransactionReport RunTransaction(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options, Bytes* messages) {
+TransactionReport RunTransaction(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options,
+                                 Bytes* messages) {
   TransactionReport report;
-  if (Clock::now() >= options.deadline) {
-    report.failure = Error{ETIMEDOUT, "commit", "the deadline passed before anything was sent"};
-    return report;
-  }
-  Batch batch;
-  const bool encoded = Encode(socket, count, encode, options, batch, report);
-  report.bytes = batch.buffer.size();
-  if (encoded && !socket.acknowledges_batch_end) report.failure = ProbeAcknowledgement(socket, options);
-  if (encoded && !report.failure) {
-    // Every message may be refused, and every one may be echoed.
-    socket.ReserveReplies(batch.origins.size() * (options.echo ? 4 : 1) + kSpareReplies);
-    Conclude(socket, options, Exchange(socket, batch, options, report), report);
-  }
-  if (messages) *messages = std::move(batch.buffer);
+  const uint32_t calls_before = socket.system_calls();
+  Bytes own;
+  Bytes& buffer = messages ? *messages : own;
+  buffer.clear();
+  Batch batch(socket, options, report, buffer);
+  const bool is_encoded = batch.Encode(count, encode);
+  report.bytes = buffer.size();
+  if (!is_encoded) return report;
+  if (!options.dry_run && !socket.acknowledges_batch_end) report.failure = ProbeAcknowledgement(socket, options);
+  if (!report.failure && Clock::now() >= options.deadline)
+    report.failure = Failure(ETIMEDOUT, "commit", "the deadline passed before anything was sent");
+  if (!report.failure && batch.Exchange()) batch.Conclude();
+  report.system_calls = socket.system_calls() - calls_before;
   return report;
 }
 
