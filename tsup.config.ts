@@ -8,6 +8,8 @@ export default defineConfig({
   platform: 'node',
   dts: true,
   clean: true,
+  // Errors are recognised, and printed, by the names of their classes.
+  keepNames: true,
   // The addon loader needs `import.meta.url` in the CommonJS copy too.
   shims: true,
   splitting: true,
