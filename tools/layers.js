@@ -8,7 +8,7 @@ const families = ['ipvs', 'nftables', 'conntrack', 'route']
 const common = ['errors', 'address', 'native', 'shared']
 const allowed = {
   errors: [],
-  address: [],
+  address: ['errors'],
   native: ['errors'],
   shared: ['errors', 'address', 'native'],
   ...Object.fromEntries(families.map((family) => [family, common])),

@@ -12,6 +12,7 @@ describe('import rule', () => {
     ['src/iptables/client.ts', '../nftables/client.js'],
     ['src/plane/ipvs/plan.ts', '../../route/client.js'],
     ['src/native.ts', './errors.js'],
+    ['src/address.ts', './errors.js'],
     ['src/index.ts', './plane/sync.js'],
     ['src/nftables/client.ts', 'node:net'],
     ['test/unit/errors.test.ts', '../../src/errors.js']
@@ -24,7 +25,7 @@ describe('import rule', () => {
     ['src/nftables/client.ts', '../iptables/client.js'],
     ['src/route/client.ts', '../plane/model.js'],
     ['src/errors.ts', './native.js'],
-    ['src/address.ts', './errors.js'],
+    ['src/address.ts', './native.js'],
     ['src/native.ts', './nftables/client.js'],
     ['src/job-queue.ts', './nftables/client.js'],
     ['src/nftables/client.ts', '../index.js'],
