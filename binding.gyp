@@ -1,0 +1,41 @@
+# Builds the shipped addon. `node native/build.mjs` calls node-gyp with the right headers; switches: -Dsanitize=address,undefined, -Daddon_coverage=1
+# (a variable called "coverage" would be overridden by node's own configuration).
+{
+  "variables": {
+    "sanitize%": "",
+    "addon_coverage%": 0,
+  },
+  "targets": [
+    {
+      "target_name": "netplane",
+      "sources": [
+        "<!@(ls native/netlink/*.cc native/nftables/*.cc native/route/*.cc native/addon/*.cc)",
+      ],
+      "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": [
+        "NAPI_VERSION=8",
+        "NAPI_DISABLE_CPP_EXCEPTIONS",
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
+        "NETPLANE_VERSION=\"<!(node -p \"require('./package.json').version\")\"",
+      ],
+      "cflags!": ["-fno-omit-frame-pointer"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fexceptions"],
+      "cflags_cc": [
+        "-std=c++20", "-O2", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fvisibility-inlines-hidden",
+        "-Wall", "-Wextra", "-Wconversion", "-Wno-cast-function-type",
+      ],
+      "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"],
+      "conditions": [
+        ["sanitize!=''", {
+          "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g", "-O1"],
+          "ldflags!": ["-static-libstdc++", "-static-libgcc"],
+          "ldflags": ["-fsanitize=<(sanitize)"],
+        }],
+        ["addon_coverage==1", {
+          "cflags_cc": ["--coverage", "-O0", "-g"],
+          "ldflags": ["--coverage"],
+        }],
+      ],
+    }
+  ],
+}

@@ -1,0 +1,66 @@
+// Between JS values and the plain C++ ones of native/netlink.
+#ifndef NETPLANE_ADDON_CONVERT_H_
+#define NETPLANE_ADDON_CONVERT_H_
+
+#include <napi.h>
+
+#include <optional>
+#include <string>
+
+#include "netlink/batch.h"
+#include "netlink/columns.h"
+#include "netlink/result.h"
+#include "netlink/schema.h"
+#include "netlink/socket.h"
+#include "netlink/value.h"
+
+namespace netplane::addon {
+
+/// A JS value that does not fit its field (NativeInvalid of src/native.ts).
+struct Invalid {
+  std::string path;
+  Napi::Value value;
+  std::string allowed;
+  Napi::Value ToJs(Napi::Env env) const;
+};
+
+/// Reads a JS object by the schema: names, types, ranges and lengths are checked; fields that only the kernel reports are passed over, so that a listed
+/// object can be written again.
+std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& schema, const std::string& path, Record& record);
+
+/// Whether records of the schema are variants: expressions, told apart by the property `type`.
+bool IsVariantSchema(const Schema& schema);
+
+/// The record as a JS object.
+Napi::Object WriteRecord(Napi::Env env, const Record& record);
+
+/// Copies typed arrays into columns after checking every size against `rows`. Properties that are no column are refused.
+std::optional<Invalid> ReadColumns(const Napi::Object& object, ColumnSet& columns);
+
+/// Columns as typed arrays. The memory moves to JS without a copy where the engine takes external memory.
+Napi::Object WriteColumns(Napi::Env env, ColumnSet&& columns);
+
+/// NativeFailure of src/native.ts.
+Napi::Object WriteFailure(Napi::Env env, const Error& error);
+/// `{ failure }`, the losing half of NativeOutcome.
+Napi::Object FailedOutcome(Napi::Env env, const Error& error);
+/// `{ value }`, the winning half.
+Napi::Object Outcome(Napi::Env env, const Napi::Value& value);
+/// A promise that is resolved already.
+Napi::Value Resolved(Napi::Env env, const Napi::Value& value);
+Napi::Object WriteItemError(Napi::Env env, const ItemError& error);
+Napi::Array WriteItemErrors(Napi::Env env, const std::vector<ItemError>& errors);
+
+/// Bytes as a Uint8Array, moved where possible.
+Napi::Value WriteBytes(Napi::Env env, Bytes&& bytes);
+
+/// Optional members of an options object; a member of another type counts as absent (options are checked in TypeScript).
+std::string ReadText(const Napi::Object& object, const char* name);
+std::optional<double> ReadNumber(const Napi::Object& object, const char* name);
+bool ReadBool(const Napi::Object& object, const char* name);
+/// `deadlineMs` from now; far away where absent.
+Deadline ReadDeadline(const Napi::Object& object);
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_CONVERT_H_

@@ -1,0 +1,45 @@
+// Work off the main thread that ends in a promise.
+#ifndef NETPLANE_ADDON_JOB_H_
+#define NETPLANE_ADDON_JOB_H_
+
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/env_state.h"
+
+namespace netplane::addon {
+
+/// One promise. Execute runs on libuv's pool and touches nothing of Node; Complete runs on the environment's thread.
+class Job {
+ public:
+  explicit Job(std::shared_ptr<EnvState> state);
+  virtual ~Job();
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  virtual void Execute() = 0;
+  /// What the promise resolves with. Failures resolve too, as data: error classes are made in TypeScript, where the caller's stack is.
+  virtual Napi::Value Complete(Napi::Env env) = 0;
+
+  /// Queues the job and returns its promise. An environment that ends first leaves the promise pending.
+  static Napi::Value Submit(std::unique_ptr<Job> job);
+  /// Puts a job that has a place on the pool; the job deletes itself when done. False where Node refuses.
+  static bool Start(std::unique_ptr<Job> job);
+
+ protected:
+  EnvState& state() { return *state_; }
+
+ private:
+  static void Executed(napi_env env, void* data);
+  static void Completed(napi_env env, napi_status status, void* data);
+  void Settle(napi_env env);
+
+  std::shared_ptr<EnvState> state_;
+  napi_deferred deferred_ = nullptr;
+  napi_async_work work_ = nullptr;
+};
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_JOB_H_

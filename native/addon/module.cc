@@ -1,0 +1,73 @@
+// What src/native.ts loads: NativeAddon.
+#include <linux/netlink.h>
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/env_state.h"
+#include "addon/monitor.h"
+#include "addon/nftables_events.h"
+#include "addon/nftables_socket.h"
+#include "addon/socket_handle.h"
+#include "netlink/trace.h"
+#include "nftables/schemas.h"
+
+#ifndef NETPLANE_VERSION
+#error "binding.gyp defines NETPLANE_VERSION from package.json"
+#endif
+
+namespace netplane::addon {
+namespace {
+
+// Owned by a finalizer on the exports object, so that it goes when nothing can call any more.
+using StateHolder = std::shared_ptr<EnvState>;
+
+const StateHolder& StateOf(const Napi::CallbackInfo& info) { return *static_cast<StateHolder*>(info.Data()); }
+
+Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
+  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+}
+
+Napi::Value SetTrace(const Napi::CallbackInfo& info) {
+  EnableTrace(info[0].IsBoolean() && info[0].As<Napi::Boolean>().Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value OpenNftables(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_NETFILTER;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), NftablesSocket::Make);
+}
+
+Napi::Value MonitorNftables(const Napi::CallbackInfo& info) {
+  // NFNLGRP_NFTABLES, include/uapi/linux/netfilter/nfnetlink.h.
+  constexpr int kGroup = 7;
+  SocketOptions options;
+  options.protocol = NETLINK_NETFILTER;
+  options.groups = {kGroup};
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeNftablesCollector(), info[1].As<Napi::Function>());
+}
+
+Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  auto state = EnvState::Create(env);
+  if (!state) {
+    Napi::Error::New(env, "netplane: the environment is ending").ThrowAsJavaScriptException();
+    return exports;
+  }
+  RegisterDescriber(NETLINK_NETFILTER, nftables::Describe);
+  auto* holder = new StateHolder(std::move(state));
+  exports.AddFinalizer([](Napi::Env, StateHolder* data) { delete data; }, holder);
+  exports.Set("version", NETPLANE_VERSION);
+  exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", holder));
+  exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", holder));
+  exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", holder));
+  return exports;
+}
+
+}  // namespace
+}  // namespace netplane::addon
+
+static Napi::Object InitializeAddon(Napi::Env env, Napi::Object exports) { return netplane::addon::Initialize(env, exports); }
+NODE_API_MODULE(netplane, InitializeAddon)

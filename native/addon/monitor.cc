@@ -1,0 +1,148 @@
+#include "addon/monitor.h"
+
+#include "addon/convert.h"
+#include "addon/job.h"
+#include "netlink/subscription.h"
+
+namespace netplane::addon {
+namespace {
+
+// Enough that a burst is read in few turns, little enough that decoding stays well below 10 ms.
+constexpr size_t kBytesPerTurn = size_t{128} << 10;
+
+class OpenMonitorJob : public Job {
+ public:
+  OpenMonitorJob(std::shared_ptr<EnvState> state, SocketOptions options, std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback)
+      : Job(state), own_state_(std::move(state)), options_(std::move(options)), collector_(std::move(collector)), callback_(std::move(callback)) {}
+
+  void Execute() override { result_.emplace(Socket::Open(options_)); }
+
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    auto monitor = Monitor::Start(own_state_, std::move(*result_).value(), std::move(collector_), std::move(callback_));
+    if (!monitor) return FailedOutcome(env, Error{ENOMEM, "uv_poll_init", ""});
+    const uint32_t port_id = monitor->socket().port_id();
+    const Napi::Value wrapped = Wrap(*own_state_, std::make_unique<MonitorObject>(std::move(monitor)));
+    if (wrapped.IsObject()) wrapped.As<Napi::Object>().Set("portId", Napi::Number::New(env, port_id));
+    return Outcome(env, wrapped);
+  }
+
+ private:
+  std::shared_ptr<EnvState> own_state_;
+  SocketOptions options_;
+  std::unique_ptr<EventCollector> collector_;
+  Napi::FunctionReference callback_;
+  std::optional<Result<std::unique_ptr<Socket>>> result_;
+};
+
+}  // namespace
+
+Monitor::Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
+                 Napi::FunctionReference callback)
+    : state_(std::move(state)), socket_(std::move(socket)), collector_(std::move(collector)), callback_(std::move(callback)) {}
+
+std::shared_ptr<Monitor> Monitor::Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
+                                        Napi::FunctionReference callback) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(state->env(), &loop) != napi_ok) return nullptr;
+  std::shared_ptr<Monitor> monitor(new Monitor(std::move(state), std::move(socket), std::move(collector), std::move(callback)));
+  // By size at run time: the struct may be larger in the libuv of another Node than in these headers.
+  auto* poll = static_cast<uv_poll_t*>(::operator new(uv_handle_size(UV_POLL)));
+  if (uv_poll_init(loop, poll, monitor->socket_->fd()) != 0) {
+    ::operator delete(poll);
+    return nullptr;
+  }
+  poll->data = monitor.get();
+  monitor->poll_ = poll;
+  monitor->self_ = monitor;
+  monitor->state_->Acquired(monitor.get());
+  uv_poll_start(poll, UV_READABLE, Readable);
+  return monitor;
+}
+
+void Monitor::Readable(uv_poll_t* handle, int status, int) {
+  const auto self = static_cast<Monitor*>(handle->data)->shared_from_this();
+  self->Drain();
+  // A netlink overrun raises POLLERR: libuv has stopped the handle and said UV_EBADF. Reading ENOBUFS has cleared it.
+  if (status < 0 && self->poll_ && !self->paused_) uv_poll_start(self->poll_, UV_READABLE, Readable);
+}
+
+void Monitor::Drain() {
+  const DrainResult result = DrainEvents(
+      *socket_, kBytesPerTurn, [this](const Message& message) { collector_->Add(message); }, [this] { collector_->AddLost(); });
+  // Bytes that are no messages: what they said is lost too.
+  if (result.malformed) collector_->AddLost();
+  Deliver(result.end == DrainEnd::kError ? Status(socket_->last_error()) : std::nullopt);
+}
+
+void Monitor::Deliver(const Status& failure) {
+  if (state_->ending() || (collector_->empty() && !failure)) return;
+  const Napi::Env env(state_->env());
+  const Napi::HandleScope scope(env);
+  const Napi::Array events = collector_->Take(env);
+  const napi_value arguments[] = {events, failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined())};
+  if (failure) Pause();
+  napi_value result = nullptr;
+  napi_make_callback(env, nullptr, env.Global(), callback_.Value(), 2, arguments, &result);
+  napi_value exception = nullptr;
+  bool pending = false;
+  if (napi_is_exception_pending(env, &pending) == napi_ok && pending && napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+    napi_fatal_exception(env, exception);
+  }
+}
+
+void Monitor::Pause() {
+  if (!poll_ || paused_) return;
+  paused_ = true;
+  uv_poll_stop(poll_);
+}
+
+void Monitor::Resume() {
+  if (!poll_ || !paused_) return;
+  paused_ = false;
+  uv_poll_start(poll_, UV_READABLE, Readable);
+}
+
+void Monitor::Ref() {
+  if (poll_) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
+}
+
+void Monitor::Unref() {
+  if (poll_) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+}
+
+void Monitor::Close() {
+  if (!poll_) return;
+  uv_poll_stop(poll_);
+  auto* handle = reinterpret_cast<uv_handle_t*>(poll_);
+  poll_ = nullptr;
+  callback_.Reset();
+  uv_close(handle, Closed);
+}
+
+void Monitor::Closed(uv_handle_t* handle) {
+  // The last hold on the monitor goes here, and with it the descriptor: not before libuv is done with it.
+  const auto self = std::move(static_cast<Monitor*>(handle->data)->self_);
+  ::operator delete(handle);
+  self->socket_.reset();
+  self->state_->Released(self.get());
+}
+
+MethodTable MonitorObject::Methods(Napi::Env env) {
+  using Self = MonitorObject;
+  return {
+      {"pause", Napi::Function::New<CallMethod<Self, &Self::Do<&Monitor::Pause>>>(env, "pause")},
+      {"resume", Napi::Function::New<CallMethod<Self, &Self::Do<&Monitor::Resume>>>(env, "resume")},
+      {"ref", Napi::Function::New<CallMethod<Self, &Self::Do<&Monitor::Ref>>>(env, "ref")},
+      {"unref", Napi::Function::New<CallMethod<Self, &Self::Do<&Monitor::Unref>>>(env, "unref")},
+      {"close", Napi::Function::New<CallMethod<Self, &Self::Do<&Monitor::Close>>>(env, "close")},
+  };
+}
+
+Napi::Value OpenMonitor(Napi::Env, const std::shared_ptr<EnvState>& state, SocketOptions options, std::unique_ptr<EventCollector> collector,
+                        const Napi::Function& callback) {
+  options.non_blocking = true;
+  return Job::Submit(std::make_unique<OpenMonitorJob>(state, std::move(options), std::move(collector), Napi::Persistent(callback)));
+}
+
+}  // namespace netplane::addon

@@ -1,0 +1,17 @@
+// NFNLGRP_NFTABLES as NativeEvents of src/native.ts.
+#ifndef NETPLANE_ADDON_NFTABLES_EVENTS_H_
+#define NETPLANE_ADDON_NFTABLES_EVENTS_H_
+
+#include <memory>
+
+#include "addon/monitor.h"
+
+namespace netplane::addon {
+
+/// Decodes table, chain, rule, set, element, object, flowtable and generation messages. Consecutive element messages of one set and direction
+/// become one event with columns.
+std::unique_ptr<EventCollector> MakeNftablesCollector();
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_NFTABLES_EVENTS_H_

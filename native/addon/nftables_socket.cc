@@ -1,0 +1,221 @@
+#include "addon/nftables_socket.h"
+
+#include <cerrno>
+
+#include "nftables/elements.h"
+
+namespace netplane::addon {
+namespace {
+
+using nftables::Listed;
+using nftables::Listing;
+using nftables::ListRequest;
+
+class ListJob : public SocketJob {
+ public:
+  ListJob(const std::shared_ptr<EnvState>& state, const SocketHandle& handle, ListRequest request)
+      : SocketJob(state, handle), request_(std::move(request)) {}
+  void Execute() override { result_.emplace(nftables::ListRuleset(socket(), request_)); }
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    return Outcome(env, NftablesListing::Make(state(), std::move(*result_).value()));
+  }
+
+ private:
+  ListRequest request_;
+  std::optional<Result<Listing>> result_;
+};
+
+Napi::Object WriteElements(Napi::Env env, nftables::ListedElements&& elements) {
+  auto object = Napi::Object::New(env);
+  object.Set("family", FamilyName(elements.family));
+  object.Set("table", elements.table);
+  object.Set("set", elements.set);
+  auto chunks = Napi::Array::New(env, elements.chunks.size());
+  for (uint32_t i = 0; i < elements.chunks.size(); ++i) chunks.Set(i, WriteColumns(env, std::move(elements.chunks[i])));
+  object.Set("chunks", chunks);
+  return object;
+}
+
+struct ElementQuery {
+  uint8_t family = 0;
+  std::string table;
+  std::string set;
+  ColumnSet keys{nftables::kElementColumns};
+  Deadline deadline;
+};
+
+class GetElementsJob : public SocketJob {
+ public:
+  GetElementsJob(const std::shared_ptr<EnvState>& state, const SocketHandle& handle, ElementQuery query)
+      : SocketJob(state, handle), query_(std::move(query)) {}
+  void Execute() override {
+    result_.emplace(nftables::GetElements(socket(), query_.family, query_.table, query_.set, query_.keys, query_.deadline));
+  }
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    return Outcome(env, WriteElements(env, std::move(*result_).value()));
+  }
+
+ private:
+  ElementQuery query_;
+  std::optional<Result<nftables::ListedElements>> result_;
+};
+
+class GenerationJob : public SocketJob {
+ public:
+  GenerationJob(const std::shared_ptr<EnvState>& state, const SocketHandle& handle, Deadline deadline)
+      : SocketJob(state, handle), deadline_(deadline) {}
+  void Execute() override { result_.emplace(nftables::GetGeneration(socket(), deadline_)); }
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    return Outcome(env, WriteRecord(env, result_->value()));
+  }
+
+ private:
+  Deadline deadline_;
+  std::optional<Result<Record>> result_;
+};
+
+// The parts of a listing and the request, by the names that JS uses.
+struct Part {
+  const char* name;
+  bool ListRequest::* wanted;
+  std::vector<Listed> Listing::* found;
+};
+constexpr Part kParts[] = {
+    {"tables", &ListRequest::tables, &Listing::tables},    {"chains", &ListRequest::chains, &Listing::chains},
+    {"rules", &ListRequest::rules, &Listing::rules},       {"sets", &ListRequest::sets, &Listing::sets},
+    {"objects", &ListRequest::objects, &Listing::objects}, {"flowtables", &ListRequest::flowtables, &Listing::flowtables},
+};
+
+ListRequest ReadListRequest(const Napi::Object& object, uint8_t family) {
+  ListRequest request;
+  request.family = family;
+  request.table = ReadText(object, "table");
+  request.chain = ReadText(object, "chain");
+  request.name = ReadText(object, "name");
+  for (const Part& part : kParts) request.*part.wanted = ReadBool(object, part.name);
+  request.elements = ReadBool(object, "elements");
+  request.reset = ReadBool(object, "reset");
+  request.deadline = ReadDeadline(object);
+  return request;
+}
+
+Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
+  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+}
+
+// Families of requests are checked in TypeScript; an unknown one here lists nothing rather than everything.
+std::optional<uint8_t> ReadFamily(const Napi::Object& object) {
+  const std::string name = ReadText(object, "family");
+  return name.empty() ? std::optional<uint8_t>(0) : FamilyByName(name);
+}
+
+}  // namespace
+
+std::optional<uint8_t> FamilyByName(const std::string& name) {
+  for (const NamedNumber& family : nftables::kFamilies) {
+    if (name == family.name) return static_cast<uint8_t>(family.number);
+  }
+  return std::nullopt;
+}
+
+std::string FamilyName(uint8_t number) {
+  for (const NamedNumber& family : nftables::kFamilies) {
+    if (number == family.number) return family.name;
+  }
+  return std::to_string(number);
+}
+
+MethodTable NftablesSocket::Methods(Napi::Env env) {
+  using Self = NftablesSocket;
+  return {
+      {"close", Napi::Function::New<CallMethod<Self, &Self::CloseSocket>>(env, "close")},
+      {"beginBatch", Napi::Function::New<CallMethod<Self, &Self::BeginBatch>>(env, "beginBatch")},
+      {"list", Napi::Function::New<CallMethod<Self, &Self::List>>(env, "list")},
+      {"getElements", Napi::Function::New<CallMethod<Self, &Self::GetElements>>(env, "getElements")},
+      {"generation", Napi::Function::New<CallMethod<Self, &Self::Generation>>(env, "generation")},
+  };
+}
+
+Napi::Value NftablesSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
+  auto content = std::make_unique<NftablesSocket>(state, std::move(socket));
+  const Socket& opened = *content->handle()->socket;
+  const Napi::Value wrapped = Wrap(*state, std::move(content));
+  Describe(wrapped, opened);
+  return wrapped;
+}
+
+Napi::Value NftablesSocket::BeginBatch(const Napi::CallbackInfo&) { return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle())); }
+
+Napi::Value NftablesSocket::List(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  const auto family = ReadFamily(options);
+  if (!family) return Resolved(info.Env(), FailedOutcome(info.Env(), Error{EAFNOSUPPORT, "list", "unknown family"}));
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<ListJob>(state(), handle(), ReadListRequest(options, *family)));
+}
+
+Napi::Value NftablesSocket::GetElements(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  const auto family = ReadFamily(options);
+  ElementQuery query;
+  const Napi::Value keys = options.Get("keys");
+  if (!family || !keys.IsObject() || ReadColumns(keys.As<Napi::Object>(), query.keys)) {
+    return Resolved(info.Env(), FailedOutcome(info.Env(), Error{EINVAL, "getElements", "the family or the keys are malformed"}));
+  }
+  query.family = *family;
+  query.table = ReadText(options, "table");
+  query.set = ReadText(options, "set");
+  query.deadline = ReadDeadline(options);
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<GetElementsJob>(state(), handle(), std::move(query)));
+}
+
+// generation(deadlineMs)
+Napi::Value NftablesSocket::Generation(const Napi::CallbackInfo& info) {
+  auto options = Napi::Object::New(info.Env());
+  options.Set("deadlineMs", info[0]);
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<GenerationJob>(state(), handle(), ReadDeadline(options)));
+}
+
+MethodTable NftablesListing::Methods(Napi::Env env) {
+  return {{"take", Napi::Function::New<CallMethod<NftablesListing, &NftablesListing::Take>>(env, "take")}};
+}
+
+Napi::Value NftablesListing::Make(EnvState& state, Listing listing) {
+  const Napi::Env env(state.env());
+  auto counts = Napi::Object::New(env);
+  for (const Part& part : kParts) counts.Set(part.name, Napi::Number::New(env, static_cast<double>((listing.*part.found).size())));
+  auto elements = Napi::Array::New(env, listing.elements.size());
+  for (uint32_t i = 0; i < listing.elements.size(); ++i) elements.Set(i, WriteElements(env, std::move(listing.elements[i])));
+  listing.elements.clear();
+  const uint32_t generation = listing.generation;
+  const Napi::Value wrapped = Wrap(state, std::make_unique<NftablesListing>(std::move(listing)));
+  if (!wrapped.IsObject()) return wrapped;
+  auto object = wrapped.As<Napi::Object>();
+  object.Set("generation", Napi::Number::New(env, generation));
+  object.Set("counts", counts);
+  object.Set("elements", elements);
+  return object;
+}
+
+Napi::Value NftablesListing::Take(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : std::string();
+  auto array = Napi::Array::New(env);
+  for (const Part& part : kParts) {
+    if (name != part.name || !info[1].IsNumber() || !info[2].IsNumber()) continue;
+    const auto& found = listing_.*part.found;
+    const size_t from = info[1].As<Napi::Number>().Uint32Value();
+    const size_t end = std::min(found.size(), from + info[2].As<Napi::Number>().Uint32Value());
+    for (size_t i = from; i < end; ++i) {
+      auto entry = Napi::Object::New(env);
+      entry.Set("family", FamilyName(found[i].family));
+      entry.Set("value", WriteRecord(env, found[i].value));
+      array.Set(static_cast<uint32_t>(i - from), entry);
+    }
+  }
+  return array;
+}
+
+}  // namespace netplane::addon

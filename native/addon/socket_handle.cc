@@ -1,0 +1,69 @@
+#include "addon/socket_handle.h"
+
+#include <cerrno>
+#include <cmath>
+
+namespace netplane::addon {
+namespace {
+
+class OpenJob : public Job {
+ public:
+  OpenJob(std::shared_ptr<EnvState> state, SocketOptions options, SocketMaker make)
+      : Job(state), own_state_(std::move(state)), options_(std::move(options)), make_(make) {}
+
+  void Execute() override { result_.emplace(Socket::Open(options_)); }
+
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    return Outcome(env, make_(own_state_, std::move(*result_).value()));
+  }
+
+ private:
+  std::shared_ptr<EnvState> own_state_;
+  SocketOptions options_;
+  SocketMaker make_;
+  std::optional<Result<std::unique_ptr<Socket>>> result_;
+};
+
+int BufferBytes(const Napi::Object& object, const char* name, int otherwise) {
+  constexpr double kMost = 1 << 30;
+  const auto bytes = ReadNumber(object, name);
+  return bytes && *bytes >= 1 ? static_cast<int>(std::fmin(*bytes, kMost)) : otherwise;
+}
+
+}  // namespace
+
+Napi::Value OpenSocket(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state, SocketOptions options, SocketMaker make) {
+  if (state->ending()) return info.Env().Undefined();
+  return Job::Submit(std::make_unique<OpenJob>(state, std::move(options), make));
+}
+
+void ReadOpenOptions(const Napi::Object& object, SocketOptions& options) {
+  options.network_namespace.path = ReadText(object, "netns");
+  options.send_buffer_bytes = BufferBytes(object, "sendBufferBytes", options.send_buffer_bytes);
+  options.receive_buffer_bytes = BufferBytes(object, "receiveBufferBytes", options.receive_buffer_bytes);
+}
+
+Napi::Value SocketJob::Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job) {
+  const bool closed = !handle->socket;
+  if (closed || handle->busy) {
+    const Error error{closed ? EBADF : EBUSY, "submit", closed ? "the socket is closed" : "another job uses the socket"};
+    return Resolved(env, FailedOutcome(env, error));
+  }
+  handle->busy = job->running_ = true;
+  return Job::Submit(std::move(job));
+}
+
+void SocketObject::Describe(const Napi::Value& wrapped, const Socket& socket) {
+  if (!wrapped.IsObject()) return;
+  auto object = wrapped.As<Napi::Object>();
+  object.Set("portId", Napi::Number::New(wrapped.Env(), socket.port_id()));
+  object.Set("maxSendBytes", Napi::Number::New(wrapped.Env(), static_cast<double>(socket.max_send_bytes())));
+}
+
+Napi::Value SocketObject::Close(const Napi::CallbackInfo& info) {
+  handle_->socket.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace netplane::addon

