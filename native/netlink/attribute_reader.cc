@@ -19,7 +19,8 @@ std::optional<Attribute> AttributeReader::Next() {
     return std::nullopt;
   }
   Attribute attribute;
-  attribute.type = Load<uint16_t>(bytes_.data() + at_ + 2) & NLA_TYPE_MASK;
+  attribute.raw_type = Load<uint16_t>(bytes_.data() + at_ + 2);
+  attribute.type = attribute.raw_type & NLA_TYPE_MASK;
   attribute.payload = bytes_.subspan(at_ + sizeof(nlattr), length - sizeof(nlattr));
   attribute.offset = at_;
   at_ += Align4(length);

@@ -17,6 +17,8 @@ struct Attribute {
   ByteView payload;
   /// Where the attribute's header lies, from the start of the bytes given to the reader.
   size_t offset = 0;
+  /// nla_type as it came, with its flags.
+  uint16_t raw_type = 0;
 
   /// The payload as an integer; nothing where it is shorter than T. Longer payloads are read from their start, as the kernel does.
   template <typename T>

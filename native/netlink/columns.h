@@ -3,10 +3,12 @@
 #define NETPLANE_NETLINK_COLUMNS_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "netlink/bytes.h"
@@ -14,12 +16,15 @@
 namespace netplane {
 
 enum class ColumnType : uint8_t {
-  kU8, kU16, kU32, kS32,  ///< Uint8Array … Int32Array, host order.
-  kU64,                   ///< BigUint64Array.
-  kF64,                   ///< Float64Array; for 64-bit values that stay below 2^53 (milliseconds).
-  kFixed,                 ///< Uint8Array, `width` bytes a row, or the width that ColumnSet carries (keys).
-  kBlob,                  ///< Bytes of any length: Uint8Array `name` plus Uint32Array `nameOffsets` of rows + 1 entries.
-  kSymbol,                ///< Text that repeats: Uint32Array `name` of indexes into string[] `nameTable`; kNoSymbol is none.
+  kU8,
+  kU16,
+  kU32,
+  kS32,     ///< Uint8Array … Int32Array, host order.
+  kU64,     ///< BigUint64Array.
+  kF64,     ///< Float64Array; for 64-bit values that stay below 2^53 (milliseconds).
+  kFixed,   ///< Uint8Array, `width` bytes a row, or the width that ColumnSet carries (keys).
+  kBlob,    ///< Bytes of any length: Uint8Array `name` plus Uint32Array `nameOffsets` of rows + 1 entries.
+  kSymbol,  ///< Text that repeats: Uint32Array `name` of indexes into string[] `nameTable`; kNoSymbol is none.
 };
 
 constexpr uint32_t kNoSymbol = UINT32_MAX;
@@ -46,7 +51,7 @@ struct Column {
 class ColumnSet {
  public:
   ColumnSet() = default;
-  explicit ColumnSet(std::span<const ColumnSpec> specs) : specs_(specs), columns_(specs.size()) {}
+  explicit ColumnSet(std::span<const ColumnSpec> specs) : specs_(specs), columns_(specs.size()), symbols_(specs.size()) {}
 
   std::span<const ColumnSpec> specs() const { return specs_; }
   size_t rows() const { return rows_; }
@@ -56,7 +61,9 @@ class ColumnSet {
   bool has(size_t column) const { return columns_[column].present; }
 
   template <typename T>
-  T At(size_t column, size_t row) const { return Load<T>(columns_[column].data.data() + row * sizeof(T)); }
+  T At(size_t column, size_t row) const {
+    return Load<T>(columns_[column].data.data() + row * sizeof(T));
+  }
   ByteView Fixed(size_t column, size_t row) const {
     const Column& c = columns_[column];
     return ByteView(c.data).subspan(row * c.width, c.width);
@@ -87,11 +94,18 @@ class ColumnSet {
 
  private:
   std::span<const ColumnSpec> specs_;
+  struct TextHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  /// Where a text appended with AddSymbol lies in its column's table.
+  using SymbolIndex = std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>>;
   std::vector<Column> columns_;
+  std::vector<SymbolIndex> symbols_;
   size_t rows_ = 0;
 };
 
-/// Bytes a row of fixed-size types; 0 for kFixed, kBlob.
+/// Bytes a row of fixed-size types (of the index for kSymbol); 0 for kFixed, kBlob.
 size_t ColumnElementSize(ColumnType type);
 
 }  // namespace netplane

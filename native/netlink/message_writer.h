@@ -42,6 +42,17 @@ class MessageWriter {
   /// Bytes of payload in the open nest so far.
   size_t NestLength(size_t token) const { return out_.size() - token - 4; }
 
+  /// A point to return to: what is written after it can be taken back with Restore, an overflow among it too.
+  struct Mark {
+    size_t size;
+    bool overflowed;
+  };
+  Mark Save() const { return {out_.size(), overflowed_}; }
+  void Restore(Mark mark) {
+    out_.resize(mark.size);
+    overflowed_ = mark.overflowed;
+  }
+
   /// True once an attribute or nest was longer than 65,535 bytes.
   bool overflowed() const { return overflowed_; }
   size_t size() const { return out_.size(); }

@@ -16,28 +16,42 @@
 namespace netplane {
 
 enum class FieldType : uint8_t {
-  kU8, kU16, kU32, kU64,  ///< Unsigned integer; a u64 is a bigint for the caller.
-  kS32,                   ///< Two's complement.
-  kSafeU64,               ///< u64 on the wire, a number up to 2^53-1 for the caller (time-outs).
-  kEnum8, kEnum16, kEnum32,     ///< A name from `names`, or a number that has no name.
-  kFlags8, kFlags16, kFlags32,  ///< A list of names from `names` (each a bit mask); bits without a name are listed as numbers.
-  kString,      ///< NUL-terminated text.
-  kBytes,       ///< Raw payload.
-  kPresent,     ///< No payload; true or absent.
-  kNested,      ///< A record of `nested`.
-  kList,        ///< Nested attributes, each of type `element`, each a record of `nested`.
-  kStringList,  ///< Nested attributes, each of type `element`, each a text.
-  kDataBytes,   ///< NFTA_DATA_VALUE inside a nest: bytes.
-  kData,        ///< struct nft_data: bytes (NFTA_DATA_VALUE) or a record of `nested` (NFTA_DATA_VERDICT).
-  kVariant,     ///< A named variant {NAME, DATA}: an expression; see Variants.
-  kVariantList, ///< A list of variants, each in an attribute of type `element`.
-  kIgnored,     ///< Padding: read over, never written.
+  kU8,
+  kU16,
+  kU32,
+  kU64,      ///< Unsigned integer; a u64 is a bigint for the caller.
+  kS32,      ///< Two's complement.
+  kSafeU64,  ///< u64 on the wire, a number up to 2^53-1 for the caller (time-outs).
+  kEnum8,
+  kEnum16,
+  kEnum32,  ///< A name from `names`, or a number that has no name.
+  kFlags8,
+  kFlags16,
+  kFlags32,      ///< A list of names from `names` (each a bit mask); bits without a name are listed as numbers.
+  kString,       ///< NUL-terminated text.
+  kBytes,        ///< Raw payload.
+  kPresent,      ///< No payload; true or absent.
+  kNested,       ///< A record of `nested`.
+  kList,         ///< Nested attributes, each of type `element`, each a record of `nested`.
+  kStringList,   ///< Nested attributes, each of type `element`, each a text.
+  kDataBytes,    ///< NFTA_DATA_VALUE inside a nest: bytes.
+  kData,         ///< struct nft_data: bytes (NFTA_DATA_VALUE) or a record of `nested` (NFTA_DATA_VERDICT).
+  kVariant,      ///< A named variant {NAME, DATA}: an expression; see Variants.
+  kVariantList,  ///< A list of variants, each in an attribute of type `element`.
+  kIgnored,      ///< Padding, or what is read by other means (elements): read over, never written. `nested` describes it for traces.
 };
 
 /// A name for a number (enumerations) or a bit mask (flags).
 struct NamedNumber {
   const char* name;
   int64_t number;
+};
+
+/// Says that a field is meant only where another attribute of the same record, an unsigned integer of 32 bits, has this value (the content
+/// of NFTA_OBJ_DATA depends on NFTA_OBJ_TYPE).
+struct Condition {
+  uint16_t attribute;
+  uint32_t number;
 };
 
 /// Whether a field may be given, must be given, or is only ever reported by the kernel.
@@ -57,6 +71,8 @@ struct Field {
   uint16_t element = 1;
   /// Longest text without its NUL, or longest bytes; 0: no limit but the attribute's own 65,531.
   uint16_t max_length = 0;
+  /// Several fields may share an attribute; the first whose condition holds is meant.
+  const Condition* when = nullptr;
 };
 
 struct Schema {
@@ -87,10 +103,11 @@ void EncodeRecord(const Record& record, MessageWriter& writer);
 /// Nothing only where the attributes themselves are malformed.
 std::optional<Record> DecodeRecord(const Schema& schema, ByteView attributes);
 
-/// Names the field that holds the byte at `offset` of `attributes`: "expressions[2].data.verdict.chain"; empty where no attribute does.
+/// Names the field that holds the byte at `offset` of `attributes`: "expressions[2].data.chain"; empty where no attribute does.
 std::string LocateField(const Schema& schema, ByteView attributes, size_t offset);
 
-/// Attributes as one line of text, by kernel names, for traces: `NFTA_TABLE_NAME="app" NFTA_TABLE_FLAGS=0x1`. Control characters are escaped.
+/// Attributes as one line of text, by kernel names, for traces: `NFTA_TABLE_NAME="app" NFTA_TABLE_FLAGS=0x1`. Control characters are
+/// escaped, bytes after the 32nd and list entries after the 16th are counted instead of shown.
 std::string DescribeAttributes(const Schema* schema, ByteView attributes);
 
 }  // namespace netplane

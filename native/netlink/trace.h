@@ -23,11 +23,12 @@ struct MessageDescription {
 using MessageDescriber = MessageDescription (*)(uint16_t type);
 void RegisterDescriber(int protocol, MessageDescriber describe);
 
-/// Turned on by the addon when NETPLANE_DEBUG names netlink. Lines go to `sink` from whichever thread sends or receives; by default stderr,
-/// one write per datagram.
+/// Turned on by the addon when NETPLANE_DEBUG names netlink. Lines go to standard error from whichever thread sends or receives, one write
+/// per datagram.
 void EnableTrace(bool enabled);
 bool TraceEnabled();
-/// Describes one datagram: a line a message. `outgoing` chooses the arrow.
+/// Describes one datagram, a line a message: `-> NFT_MSG_NEWTABLE seq=7 flags=REQUEST|CREATE len=40 family=2 res_id=0
+/// NFTA_TABLE_NAME="app"`. `outgoing` chooses the arrow. All text is escaped (see DescribeAttributes).
 std::string DescribeDatagram(int protocol, ByteView datagram, bool outgoing);
 /// Called by Socket for every datagram when tracing is on.
 void TraceDatagram(int protocol, ByteView datagram, bool outgoing);
