@@ -2,6 +2,10 @@
  * The types of what crosses between TypeScript and C++ (`native/addon`), and the only file that loads the addon.
  * Nothing here is public. Fakes implement {@link NativeSocket} and friends, so all code above this line runs on either.
  */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { UnsupportedError } from './errors.js'
+import { VERSION } from './version.js'
 
 /** Why a job as a whole failed; becomes an error class in the client that asked. `errno` is positive here. */
 export interface NativeFailure {
@@ -49,10 +53,13 @@ export interface NativeColumns {
 export interface NativeBatch {
   /** Queues one operation (copied at once). Returns what is wrong with the value, or undefined. */
   add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined
-  /** Queues elements; the columns are copied at once unless `borrow`, a promise that nobody changes or transfers them. */
-  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined, borrow: boolean): NativeInvalid | undefined
-  /** Operations queued so far. */
-  readonly size: number
+  /** Queues elements; the columns are copied at once. Without columns: all elements (flush). */
+  addElements(
+    verb: NativeVerb,
+    family: NativeFamily,
+    header: NativeRecord,
+    columns: NativeColumns | undefined
+  ): NativeInvalid | undefined
   /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
   commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
 }
@@ -97,15 +104,16 @@ export interface NativeListedElements {
   readonly chunks: readonly NativeColumns[]
 }
 
+/** The kinds of records in a listing. */
+export type NativeListedKind = 'tables' | 'chains' | 'rules' | 'sets' | 'objects' | 'flowtables'
+
 export interface NativeListing {
   readonly generation: number
-  readonly tables: readonly NativeListed[]
-  readonly chains: readonly NativeListed[]
-  readonly rules: readonly NativeListed[]
-  readonly sets: readonly NativeListed[]
-  readonly objects: readonly NativeListed[]
-  readonly flowtables: readonly NativeListed[]
+  /** Records found, by kind. */
+  readonly counts: Readonly<Record<NativeListedKind, number>>
   readonly elements: readonly NativeListedElements[]
+  /** Records [from, from + count) of a kind: taken a page at a time, a large ruleset does not hold the event loop. */
+  take(kind: NativeListedKind, from: number, count: number): NativeListed[]
 }
 
 export type NativeOutcome<T> = { readonly failure: NativeFailure } | { readonly failure?: undefined; readonly value: T }
@@ -195,9 +203,8 @@ export interface NativeLinkChange {
 export interface NativeAddressChange {
   readonly verb: 'add' | 'delete'
   readonly link: NativeLinkReference
-  /** native/route/addresses.h; copied before the call returns unless `borrow`. */
+  /** native/route/addresses.h; copied before the call returns. */
   readonly columns: NativeColumns
-  readonly borrow: boolean
   readonly deadlineMs: number
 }
 
@@ -257,4 +264,103 @@ export interface NativeAddon {
   openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
   /** As {@link NativeAddon.monitorNftables}. */
   monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+}
+
+interface Candidate {
+  readonly what: string
+  readonly load: () => unknown
+}
+
+const require = createRequire(import.meta.url)
+
+/** Literal paths, so that bundlers can follow them. Relative to this file both as `src/native.ts` and inside `dist/`. */
+const PREBUILDS: Readonly<Record<string, () => unknown>> = {
+  'linux-x64': () => require('../prebuilds/linux-x64.node') as unknown,
+  'linux-arm64': () => require('../prebuilds/linux-arm64.node') as unknown,
+  'linuxmusl-x64': () => require('../prebuilds/linuxmusl-x64.node') as unknown,
+  'linuxmusl-arm64': () => require('../prebuilds/linuxmusl-arm64.node') as unknown
+}
+
+/** Node-API version that the addon is compiled for. */
+const NODE_API = 8
+
+function targetName(): string {
+  const loader = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`
+  return `linux${existsSync(loader) ? 'musl' : ''}-${process.arch}`
+}
+
+function candidates(target: string): Candidate[] {
+  const override = process.env['NETPLANE_ADDON_PATH']
+  if (override !== undefined && override !== '') return [{ what: `NETPLANE_ADDON_PATH=${override}`, load: () => require(override) as unknown }]
+  const prebuild = PREBUILDS[target]
+  return [
+    { what: 'build/Release/netplane.node', load: () => require('../build/Release/netplane.node') as unknown },
+    ...(prebuild === undefined ? [] : [{ what: `prebuilds/${target}.node`, load: prebuild }])
+  ]
+}
+
+/** What can be done about a failure to load, by what Node says. */
+function fixesFor(failures: readonly Error[], target: string): string[] {
+  const codes = failures.map((error) => (error as NodeJS.ErrnoException).code)
+  const text = failures.map(({ message }) => message).join(' ')
+  const fixes: string[] = []
+  if (codes.includes('ERR_DLOPEN_DISABLED')) fixes.push('run node without --no-addons, and with --allow-addons under the permission model')
+  const glibc = /GLIBC_[0-9.]+/.exec(text)?.[0]
+  if (glibc !== undefined) fixes.push(`use a system with ${glibc} or newer, or build from source there (next line)`)
+  fixes.push(`build for ${target} from source: npm install --no-save node-addon-api node-gyp && node native/build.mjs, in the package's folder`)
+  fixes.push('name a binary that you built with NETPLANE_ADDON_PATH')
+  return fixes
+}
+
+function unsupported(code: string, reason: string, tried: readonly string[], fixes: readonly string[], cause?: unknown): UnsupportedError {
+  const lines = [reason, ...tried.map((line) => `  tried ${line}`), ...(fixes.length > 0 ? ['Possible solutions:'] : []), ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`)]
+  return new UnsupportedError('the native addon', lines.join('\n'), { code, cause })
+}
+
+/** Refuses in words what would otherwise fail in riddles, or crash: a binary for a newer Node-API ends the process inside `require`. */
+function checkPlatform(): void {
+  if (process.platform !== 'linux') {
+    throw unsupported('ERR_NETPLANE_PLATFORM', `netplane talks to the Linux kernel; this is ${process.platform}. Its types and errors can be imported anywhere.`, [], [])
+  }
+  if (Number(process.versions['napi'] ?? 0) < NODE_API) {
+    throw unsupported('ERR_NETPLANE_ADDON', `the addon needs Node-API ${NODE_API}; node ${process.versions.node} has ${process.versions['napi'] ?? 'none'}`, [], ['use Node 20.19 or newer'])
+  }
+}
+
+function tryLoad(): NativeAddon {
+  checkPlatform()
+  const target = targetName()
+  const failures: Error[] = []
+  const tried: string[] = []
+  for (const { what, load } of candidates(target)) {
+    try {
+      const loaded = load() as NativeAddon
+      if (loaded.version === VERSION) return loaded
+      tried.push(`${what}: it is version ${loaded.version}, this is ${VERSION}`)
+    } catch (error) {
+      failures.push(error as Error)
+      tried.push(`${what}: ${(error as Error).message.split('\n')[0]}`)
+    }
+  }
+  throw unsupported('ERR_NETPLANE_ADDON', `the native addon could not be loaded (node ${process.versions.node}, ${target})`, tried, fixesFor(failures, target), failures[0])
+}
+
+let addon: NativeAddon | undefined
+
+/**
+ * The addon, loaded when it is first needed: importing the package never fails.
+ *
+ * @throws {UnsupportedError} `ERR_NETPLANE_PLATFORM` (not Linux), `ERR_NETPLANE_ADDON` (no binary for this machine, addons disabled, another version):
+ *   the message lists what was tried and what helps.
+ */
+export function loadAddon(): NativeAddon {
+  if (addon !== undefined) return addon
+  const loaded = tryLoad()
+  if (debugTopics().includes('netlink')) loaded.setTrace(true)
+  return (addon = loaded)
+}
+
+/** `NETPLANE_DEBUG`, a comma list; `netlink` prints decoded frames to standard error. */
+function debugTopics(): string[] {
+  return (process.env['NETPLANE_DEBUG'] ?? '').split(',').map((topic) => topic.trim())
 }
