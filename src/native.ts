@@ -223,17 +223,16 @@ export interface NativeAddressReport {
 }
 
 export interface NativeRouteSocket extends NativeSocket {
-  listLinks(deadlineMs: number): Promise<NativeOutcome<readonly NativeLink[]>>
-  getLink(link: NativeLinkReference, deadlineMs: number): Promise<NativeOutcome<NativeLink>>
-  /** What is wrong with the value, or the outcome. */
-  changeLink(change: NativeLinkChange): NativeInvalid | Promise<NativeOutcome<undefined>>
-  /** `family`: 0, AF_INET 2, AF_INET6 10. Without `link` those of all links. */
+  listLinks(request: { readonly deadlineMs: number }): Promise<NativeOutcome<readonly NativeLink[]>>
+  getLink(request: { readonly link: NativeLinkReference; readonly deadlineMs: number }): Promise<NativeOutcome<NativeLink>>
+  changeLink(change: NativeLinkChange): Promise<NativeOutcome<undefined>>
+  /** `family`: 0 all, AF_INET 2, AF_INET6 10. Without `link` those of all links. */
   listAddresses(request: {
     readonly family: number
     readonly link?: NativeLinkReference
     readonly deadlineMs: number
   }): Promise<NativeOutcome<readonly NativeColumns[]>>
-  changeAddresses(change: NativeAddressChange): NativeInvalid | Promise<NativeOutcome<NativeAddressReport>>
+  changeAddresses(change: NativeAddressChange): Promise<NativeOutcome<NativeAddressReport>>
 }
 
 /** A link, or several addresses that one requester added or removed (columns of native/route/addresses.h). */

@@ -8,9 +8,13 @@
 #include "addon/monitor.h"
 #include "addon/nftables_events.h"
 #include "addon/nftables_socket.h"
+#include "addon/route_events.h"
+#include "addon/route_socket.h"
 #include "addon/socket_handle.h"
 #include "netlink/trace.h"
 #include "nftables/schemas.h"
+#include "route/events.h"
+#include "route/schemas.h"
 
 #ifndef NETPLANE_VERSION
 #error "binding.gyp defines NETPLANE_VERSION from package.json"
@@ -50,6 +54,23 @@ Napi::Value MonitorNftables(const Napi::CallbackInfo& info) {
   return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeNftablesCollector(), info[1].As<Napi::Function>());
 }
 
+Napi::Value OpenRoute(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_ROUTE;
+  options.strict_check = true;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), RouteSocket::Make);
+}
+
+Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
+  const Napi::Object object = OptionsOf(info);
+  SocketOptions options;
+  options.protocol = NETLINK_ROUTE;
+  options.groups = route::EventGroups(ReadBool(object, "links"), ReadBool(object, "addresses"));
+  ReadOpenOptions(object, options);
+  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1].As<Napi::Function>());
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   auto state = EnvState::Create(env);
   if (!state) {
@@ -57,12 +78,15 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
     return exports;
   }
   RegisterDescriber(NETLINK_NETFILTER, nftables::Describe);
+  RegisterDescriber(NETLINK_ROUTE, route::Describe);
   auto* holder = new StateHolder(std::move(state));
   exports.AddFinalizer([](Napi::Env, StateHolder* data) { delete data; }, holder);
   exports.Set("version", NETPLANE_VERSION);
   exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", holder));
   exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", holder));
   exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", holder));
+  exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", holder));
+  exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", holder));
   return exports;
 }
 

@@ -1,0 +1,16 @@
+// Links and addresses as NativeRouteEvents of src/native.ts.
+#ifndef NETPLANE_ADDON_ROUTE_EVENTS_H_
+#define NETPLANE_ADDON_ROUTE_EVENTS_H_
+
+#include <memory>
+
+#include "addon/monitor.h"
+
+namespace netplane::addon {
+
+/// Decodes link and address messages; consecutive addresses of one requester become one event with columns.
+std::unique_ptr<EventCollector> MakeRouteCollector();
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_ROUTE_EVENTS_H_

@@ -1,0 +1,240 @@
+#include "addon/route_socket.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+
+#include "route/addresses.h"
+#include "route/schemas.h"
+
+namespace netplane::addon {
+namespace {
+
+using route::AddressVerb;
+using route::LinkSelector;
+using route::LinkVerb;
+
+// A request that ends in a Result<T>: `work` runs on the pool, `write` makes the JS value of what it found.
+template <typename T>
+class RequestJob : public SocketJob {
+ public:
+  using Work = std::function<Result<T>(Socket&)>;
+  using Write = Napi::Value (*)(Napi::Env, T&&);
+  RequestJob(const std::shared_ptr<EnvState>& state, const SocketHandle& handle, Work work, Write write)
+      : SocketJob(state, handle), work_(std::move(work)), write_(write) {}
+  void Execute() override { result_.emplace(work_(socket())); }
+  Napi::Value Complete(Napi::Env env) override {
+    if (!result_->ok()) return FailedOutcome(env, result_->error());
+    return Outcome(env, write_(env, std::move(*result_).value()));
+  }
+
+ private:
+  Work work_;
+  Write write_;
+  std::optional<Result<T>> result_;
+};
+
+// What became of a change of addresses, its refusals as columns: objects would be thousands.
+struct ChangeReport {
+  uint32_t link_index = 0;
+  BatchReport batch;
+  ColumnSet errors;
+};
+
+enum ErrorColumn : size_t { kIndex, kErrno, kMessage, kField };
+constexpr ColumnSpec kErrorColumns[] = {
+    {"index", ColumnType::kU32},
+    {"errno", ColumnType::kU32},
+    {"message", ColumnType::kSymbol},
+    {"field", ColumnType::kSymbol},
+};
+
+ColumnSet ToColumns(const std::vector<ItemError>& errors) {
+  ColumnSet columns(kErrorColumns);
+  for (const ItemError& error : errors) {
+    columns.Add<uint32_t>(kIndex, error.index);
+    columns.Add<uint32_t>(kErrno, static_cast<uint32_t>(error.code));
+    columns.AddSymbol(kMessage, error.message);
+    columns.AddSymbol(kField, error.field);
+    columns.EndRow();
+  }
+  return columns;
+}
+
+struct AddressRequest {
+  route::AddressChange change;
+  LinkSelector link;
+  ColumnSet columns{route::kAddressColumns};
+  BatchOptions options;
+};
+
+// A name becomes an index once for the whole change, so that a rename in the middle does not divide it.
+Result<uint32_t> ResolveLink(Socket& socket, const LinkSelector& link, Deadline deadline) {
+  if (link.index != 0) return link.index;
+  auto found = route::GetLink(socket, link, deadline);
+  if (!found.ok()) return found.error();
+  return found.value().index;
+}
+
+Result<ChangeReport> ApplyAddresses(Socket& socket, AddressRequest& request) {
+  auto index = ResolveLink(socket, request.link, request.options.deadline);
+  if (!index.ok()) return index.error();
+  ChangeReport report;
+  report.link_index = request.change.link_index = index.value();
+  report.batch = route::ChangeAddresses(socket, request.change, request.columns, request.options);
+  report.errors = ToColumns(report.batch.errors);
+  return report;
+}
+
+Napi::Value WriteReport(Napi::Env env, ChangeReport&& report) {
+  auto object = Napi::Object::New(env);
+  object.Set("linkIndex", Napi::Number::New(env, report.link_index));
+  object.Set("errors", WriteColumns(env, std::move(report.errors)));
+  object.Set("sent", Napi::Number::New(env, report.batch.sent));
+  object.Set("unknownFrom", Napi::Number::New(env, report.batch.unknown_from));
+  object.Set("systemCalls", Napi::Number::New(env, report.batch.system_calls));
+  if (report.batch.stopped) object.Set("stopped", WriteFailure(env, *report.batch.stopped));
+  return object;
+}
+
+Napi::Value WriteLinks(Napi::Env env, std::vector<route::Link>&& links) {
+  auto array = Napi::Array::New(env, links.size());
+  for (uint32_t i = 0; i < links.size(); ++i) array.Set(i, WriteLink(env, links[i]));
+  return array;
+}
+
+Napi::Value WritePieces(Napi::Env env, std::vector<ColumnSet>&& pieces) {
+  auto array = Napi::Array::New(env, pieces.size());
+  for (uint32_t i = 0; i < pieces.size(); ++i) array.Set(i, WriteColumns(env, std::move(pieces[i])));
+  return array;
+}
+
+Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
+  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
+}
+
+uint32_t ReadUint32(const Napi::Object& object, const char* name) {
+  const double number = ReadNumber(object, name).value_or(0);
+  return number >= 0 && number <= UINT32_MAX ? static_cast<uint32_t>(number) : 0;
+}
+
+LinkSelector ReadLink(const Napi::Object& object) { return {ReadUint32(object, "link"), ReadText(object, "link")}; }
+
+struct NamedVerb {
+  const char* name;
+  LinkVerb verb;
+};
+constexpr NamedVerb kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
+
+// The client has checked the caller's values; what is wrong here is the client's mistake.
+Napi::Value Refused(Napi::Env env, const char* operation, const std::string& why) {
+  return Resolved(env, FailedOutcome(env, Error{EINVAL, operation, why}));
+}
+
+}  // namespace
+
+Napi::Object WriteLink(Napi::Env env, const route::Link& link) {
+  auto object = Napi::Object::New(env);
+  object.Set("index", Napi::Number::New(env, link.index));
+  object.Set("hardwareType", Napi::Number::New(env, link.hardware_type));
+  object.Set("flags", Napi::Number::New(env, link.flags));
+  object.Set("value", WriteRecord(env, link.value));
+  return object;
+}
+
+MethodTable RouteSocket::Methods(Napi::Env env) {
+  using Self = RouteSocket;
+  return {
+      {"close", Napi::Function::New<CallMethod<Self, &Self::CloseSocket>>(env, "close")},
+      {"listLinks", Napi::Function::New<CallMethod<Self, &Self::ListLinks>>(env, "listLinks")},
+      {"getLink", Napi::Function::New<CallMethod<Self, &Self::GetLink>>(env, "getLink")},
+      {"changeLink", Napi::Function::New<CallMethod<Self, &Self::ChangeLink>>(env, "changeLink")},
+      {"listAddresses", Napi::Function::New<CallMethod<Self, &Self::ListAddresses>>(env, "listAddresses")},
+      {"changeAddresses", Napi::Function::New<CallMethod<Self, &Self::ChangeAddresses>>(env, "changeAddresses")},
+  };
+}
+
+Napi::Value RouteSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
+  auto content = std::make_unique<RouteSocket>(state, std::move(socket));
+  const Socket& opened = *content->handle()->socket;
+  const Napi::Value wrapped = Wrap(*state, std::move(content));
+  Describe(wrapped, opened);
+  return wrapped;
+}
+
+Napi::Value RouteSocket::ListLinks(const Napi::CallbackInfo& info) {
+  using Links = RequestJob<std::vector<route::Link>>;
+  const Deadline deadline = ReadDeadline(OptionsOf(info));
+  const auto work = [deadline](Socket& socket) { return route::ListLinks(socket, deadline); };
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<Links>(state(), handle(), work, WriteLinks));
+}
+
+Napi::Value RouteSocket::GetLink(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  const auto work = [link = ReadLink(options), deadline = ReadDeadline(options)](Socket& socket) {
+    return route::GetLink(socket, link, deadline);
+  };
+  const auto write = [](Napi::Env env, route::Link&& link) -> Napi::Value { return WriteLink(env, link); };
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<RequestJob<route::Link>>(state(), handle(), work, write));
+}
+
+Napi::Value RouteSocket::ChangeLink(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  const std::string verb = ReadText(options, "verb");
+  const auto* known =
+      std::find_if(std::begin(kLinkVerbs), std::end(kLinkVerbs), [&](const NamedVerb& entry) { return verb == entry.name; });
+  const Napi::Value value = options.Get("value");
+  route::LinkChange change;
+  change.value.schema = &route::kLinkSchema;
+  if (known == std::end(kLinkVerbs) || !value.IsObject()) return Refused(info.Env(), "changeLink", "an unknown verb, or no value");
+  if (auto invalid = ReadRecord(value.As<Napi::Object>(), route::kLinkSchema, "", change.value)) {
+    return Refused(info.Env(), "changeLink", invalid->path + " should be " + invalid->allowed);
+  }
+  change.verb = known->verb;
+  change.link = ReadLink(options);
+  change.change_mask = ReadUint32(options, "changeMask");
+  change.flags = ReadUint32(options, "flags");
+  using Done = RequestJob<std::monostate>;
+  const auto work = [change = std::move(change), deadline = ReadDeadline(options)](Socket& socket) -> Result<std::monostate> {
+    if (Status failure = route::ChangeLink(socket, change, deadline)) return *failure;
+    return std::monostate{};
+  };
+  const auto write = [](Napi::Env env, std::monostate&&) -> Napi::Value { return env.Undefined(); };
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<Done>(state(), handle(), work, write));
+}
+
+Napi::Value RouteSocket::ListAddresses(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  route::AddressListRequest request;
+  request.family = static_cast<uint8_t>(ReadUint32(options, "family"));
+  request.deadline = ReadDeadline(options);
+  const auto work = [request, link = ReadLink(options)](Socket& socket) mutable -> Result<std::vector<ColumnSet>> {
+    if (link.index != 0 || !link.name.empty()) {
+      auto index = ResolveLink(socket, link, request.deadline);
+      if (!index.ok()) return index.error();
+      request.link_index = index.value();
+    }
+    return route::ListAddresses(socket, request);
+  };
+  using Pieces = RequestJob<std::vector<ColumnSet>>;
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<Pieces>(state(), handle(), work, WritePieces));
+}
+
+Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  auto request = std::make_shared<AddressRequest>();
+  const std::string verb = ReadText(options, "verb");
+  const Napi::Value columns = options.Get("columns");
+  if ((verb != "add" && verb != "delete") || !columns.IsObject())
+    return Refused(info.Env(), "changeAddresses", "an unknown verb, or no columns");
+  if (auto invalid = ReadColumns(columns.As<Napi::Object>(), request->columns)) {
+    return Refused(info.Env(), "changeAddresses", invalid->path + " should be " + invalid->allowed);
+  }
+  request->change.verb = verb == "add" ? AddressVerb::kAdd : AddressVerb::kDelete;
+  request->link = ReadLink(options);
+  request->options.deadline = ReadDeadline(options);
+  const auto work = [request](Socket& socket) { return ApplyAddresses(socket, *request); };
+  return SocketJob::Run(info.Env(), handle(), std::make_unique<RequestJob<ChangeReport>>(state(), handle(), work, WriteReport));
+}
+
+}  // namespace netplane::addon

@@ -1,0 +1,32 @@
+// NativeRouteSocket of src/native.ts.
+#ifndef NETPLANE_ADDON_ROUTE_SOCKET_H_
+#define NETPLANE_ADDON_ROUTE_SOCKET_H_
+
+#include <memory>
+
+#include "addon/socket_handle.h"
+#include "route/links.h"
+
+namespace netplane::addon {
+
+class RouteSocket : public SocketObject {
+ public:
+  static constexpr const char* kClassName = "RouteSocket";
+  using SocketObject::SocketObject;
+  static MethodTable Methods(Napi::Env env);
+  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
+
+  Napi::Value ListLinks(const Napi::CallbackInfo& info);
+  Napi::Value GetLink(const Napi::CallbackInfo& info);
+  Napi::Value ChangeLink(const Napi::CallbackInfo& info);
+  Napi::Value ListAddresses(const Napi::CallbackInfo& info);
+  Napi::Value ChangeAddresses(const Napi::CallbackInfo& info);
+  Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
+};
+
+/// NativeLink of src/native.ts.
+Napi::Object WriteLink(Napi::Env env, const route::Link& link);
+
+}  // namespace netplane::addon
+
+#endif  // NETPLANE_ADDON_ROUTE_SOCKET_H_
