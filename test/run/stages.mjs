@@ -51,7 +51,7 @@ export const stages = [
   check('api-report', [process.execPath, 'tools/api-report.mjs'], { group: 'lint', after: ['bundle'] }),
 
   vitestStage('unit', {}),
-  { name: 'native', needs: ['cmake', 'googletest', ...compiler], run: runNativeTests },
+  { name: 'native', needs: ['cmake', 'googletest', 'namespaces', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
   vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
