@@ -28,6 +28,9 @@ constexpr ColumnSpec kColumns[kAddressColumnCount] = {
 // Rows a piece of a list: about 60 bytes each with labels, so well below 4 MiB.
 constexpr size_t kRowsPerPiece = 32768;
 
+// Refusals of one system call that room is asked for: 8 MiB of receive buffer.
+constexpr size_t kMostReplies = 8192;
+
 size_t AddressLength(uint8_t family) {
   if (family == AF_INET) return 4;
   return family == AF_INET6 ? 16 : 0;
@@ -191,6 +194,8 @@ BatchReport ChangeAddresses(Socket& socket, const AddressChange& change, const C
   const auto encode = [&](uint32_t index, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer) {
     EncodeAddress(change, addresses, index, extra_flags, sequence, writer);
   };
+  // One system call a batch as far as the kernel grants the room; refusals of a larger one go through several.
+  socket.ReserveReplies(std::min(addresses.rows() + 2, kMostReplies));
   BatchReport report = RunBatch(socket, static_cast<uint32_t>(addresses.rows()), encode, options);
   for (ItemError& error : report.errors) error.field = FieldAtOffset(change, addresses, error);
   return report;
@@ -220,7 +225,7 @@ Result<std::vector<ColumnSet>> ListAddresses(Socket& socket, const AddressListRe
   const auto handle = [&](const Message& message) -> Status {
     if (message.type != RTM_NEWADDR) return std::nullopt;
     const auto header = ReadHeader<ifaddrmsg>(message);
-    // A kernel without NETLINK_GET_STRICT_CHK ignores the filter, and one without IPv6 answers for all families.
+    // A socket without NETLINK_GET_STRICT_CHK ignores the filter, and a kernel without IPv6 answers for all families.
     if (header && request.link_index != 0 && header->ifa_index != request.link_index) return std::nullopt;
     if (header && request.family != AF_UNSPEC && header->ifa_family != request.family) return std::nullopt;
     if (pieces.empty() || pieces.back().rows() >= kRowsPerPiece) pieces.emplace_back(kAddressColumns);
@@ -228,7 +233,7 @@ Result<std::vector<ColumnSet>> ListAddresses(Socket& socket, const AddressListRe
     return std::nullopt;
   };
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) { WriteListRequest(request, flags, sequence, writer); };
-  if (Status failure = RunDump(socket, encode, handle, options)) return *failure;
+  if (Status failure = RunDump(socket, encode, handle, options)) return Named(std::move(*failure), "RTM_GETADDR");
   return pieces;
 }
 

@@ -60,8 +60,7 @@ bool DecodeAddress(const Message& message, ColumnSet& addresses);
 struct AddressListRequest {
   /// AF_UNSPEC, AF_INET or AF_INET6.
   uint8_t family = 0;
-  /// 0: of all links. The kernel filters where the socket has NETLINK_GET_STRICT_CHK (Linux 4.20), and says ENODEV for a missing link;
-  /// elsewhere the rows are filtered here.
+  /// 0: of all links. The kernel filters on sockets with NETLINK_GET_STRICT_CHK (Linux 4.20), and says ENODEV for a missing link.
   uint32_t link_index = 0;
   Deadline deadline;
 };

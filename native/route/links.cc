@@ -71,7 +71,7 @@ Result<std::vector<Link>> ListLinks(Socket& socket, Deadline deadline) {
     links.push_back(std::move(*link));
     return std::nullopt;
   };
-  if (Status failure = RunDump(socket, encode, handle, options)) return *failure;
+  if (Status failure = RunDump(socket, encode, handle, options)) return Named(std::move(*failure), "RTM_GETLINK");
   return links;
 }
 
@@ -89,7 +89,7 @@ Result<Link> GetLink(Socket& socket, const LinkSelector& link, Deadline deadline
     if (!found) return Error{EPROTO, "RTM_GETLINK", "malformed RTM_NEWLINK"};
     return std::nullopt;
   };
-  if (Status failure = RunRequest(socket, encode, handle, deadline)) return *failure;
+  if (Status failure = RunRequest(socket, encode, handle, deadline)) return Named(std::move(*failure), "RTM_GETLINK");
   if (!found) return Error{EPROTO, "RTM_GETLINK", "no RTM_NEWLINK in the answer"};
   return std::move(*found);
 }
@@ -103,9 +103,8 @@ Status ChangeLink(Socket& socket, const LinkChange& change, Deadline deadline) {
     writer.End();
   };
   const auto ignore = [](const Message&) -> Status { return std::nullopt; };
-  Status failure = RunRequest(socket, encode, ignore, deadline);
-  if (failure) failure->operation = form.operation;
-  return failure;
+  if (Status failure = RunRequest(socket, encode, ignore, deadline)) return Named(std::move(*failure), form.operation);
+  return std::nullopt;
 }
 
 }  // namespace netplane::route

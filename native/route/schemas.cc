@@ -75,6 +75,11 @@ constexpr Field kAddressFields[] = {
 const Schema kLinkSchema = {"link", kLinkFields};
 const Schema kAddressSchema = {"address", kAddressFields};
 
+Error Named(Error error, const char* operation) {
+  error.operation = operation;
+  return error;
+}
+
 MessageDescription Describe(uint16_t type) {
   static constexpr struct {
     uint16_t type;

@@ -8,6 +8,8 @@
 
 #include <optional>
 
+#include "netlink/message_writer.h"
+#include "netlink/result.h"
 #include "netlink/schema.h"
 #include "netlink/trace.h"
 
@@ -35,6 +37,9 @@ template <typename Header>
 void PutHeader(MessageWriter& writer, const Header& header) {
   writer.PutHeader({reinterpret_cast<const uint8_t*>(&header), sizeof header});
 }
+
+/// The error with the message that it is about as its operation: the transport knows it as a request or a dump only.
+Error Named(Error error, const char* operation);
 
 /// For traces of NETLINK_ROUTE; see trace.h.
 MessageDescription Describe(uint16_t type);
