@@ -3,6 +3,7 @@
 #define NETPLANE_NETLINK_COLUMNS_H_
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <span>
@@ -62,7 +63,9 @@ class ColumnSet {
 
   template <typename T>
   T At(size_t column, size_t row) const {
-    return Load<T>(columns_[column].data.data() + row * sizeof(T));
+    T value;
+    std::memcpy(&value, columns_[column].data.data() + row * sizeof(T), sizeof value);
+    return value;
   }
   ByteView Fixed(size_t column, size_t row) const {
     const Column& c = columns_[column];
@@ -79,7 +82,7 @@ class ColumnSet {
     c.present = true;
     const size_t at = c.data.size();
     c.data.resize(at + sizeof(T));
-    Store(c.data.data() + at, value);
+    std::memcpy(c.data.data() + at, &value, sizeof value);
   }
   /// Appends a kFixed row, cut or zero-filled to the column's width (the first row sets it where the spec has none).
   void AddFixed(size_t column, ByteView bytes);

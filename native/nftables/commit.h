@@ -19,7 +19,7 @@ struct Operation {
   uint8_t family = 0;
   /// By SchemaOf(kind); for kElements the header (table, set, set id).
   Record value;
-  /// kElements only; none means "all" for delete (flush the set).
+  /// kElements only; none means "all" for delete and destroy (the set is emptied), no rows mean nothing at all.
   std::unique_ptr<ColumnSet> elements;
   /// Ask for the object back with its handle (NLM_F_ECHO).
   bool echo = false;
@@ -42,11 +42,17 @@ struct Echo {
 struct CommitReport {
   TransactionReport transaction;  ///< errors carry `field` and, for elements, `row`.
   std::vector<Echo> echoes;
-  /// The namespace's generation after the commit (GETGEN, a system call of its own); 0 where unknown or nothing was applied.
+  /// The generation that this commit made, as the kernel's NFT_MSG_NEWGEN to the committer says; where the batch changed nothing, the one that
+  /// was asked for in CommitOptions or else the current one. 0 where unknown or nothing was applied. What others commit afterwards is not in it.
   uint32_t generation = 0;
   Bytes bytes;
 };
 
+/// The field that this verb needs and the operation lacks, or null. Without it the kernel would refuse, or take the message for a larger one
+/// (deleting a rule without a handle empties the chain). Commit refuses such an operation itself: EINVAL, nothing is sent.
+const char* MissingField(const Operation& operation);
+
+/// Commits the operations in one batch. A set without an `id` is given one that no other has.
 CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, const CommitOptions& options);
 
 }  // namespace netplane::nftables

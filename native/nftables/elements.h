@@ -12,12 +12,12 @@ namespace netplane::nftables {
 /// One row is one kernel element. All columns but `key` are optional; a column that no row needs is absent.
 enum ElementColumn : size_t {
   kKey,              ///< kFixed: key bytes as they lie in registers (each field padded to 4).
-  kKeyEnd,           ///< kFixed, same width: inclusive end of a concatenated range (NFTA_SET_ELEM_KEY_END).
+  kKeyEnd,           ///< kFixed, same width: inclusive end of a concatenated range (NFTA_SET_ELEM_KEY_END); a row that is none has its key.
   kElementFlags,     ///< kU32: NFT_SET_ELEM_INTERVAL_END 1, NFT_SET_ELEM_CATCHALL 2 (then the key bytes are not sent).
   kData,             ///< kBlob: NFTA_DATA_VALUE; empty where the row has a verdict or none.
   kVerdict,          ///< kS32: NF_DROP 0 … NFT_GOTO -4; kNoVerdict where none.
   kVerdictChain,     ///< kSymbol.
-  kTimeoutMs,        ///< kF64: NFTA_SET_ELEM_TIMEOUT; 0: the set's own.
+  kTimeoutMs,        ///< kF64: NFTA_SET_ELEM_TIMEOUT; 0: the set's own (no attribute); Infinity: never (attribute 0, 6.12).
   kExpirationMs,     ///< kF64: NFTA_SET_ELEM_EXPIRATION; 0: none.
   kUserdata,         ///< kBlob: NFTA_SET_ELEM_USERDATA as it lies (comments are a TLV inside).
   kObjectReference,  ///< kSymbol: NFTA_SET_ELEM_OBJREF.
@@ -30,17 +30,26 @@ enum ElementColumn : size_t {
 constexpr int32_t kNoVerdict = INT32_MAX;
 extern const std::span<const ColumnSpec> kElementColumns;
 
-/// Appends rows [first, …) as NFTA_SET_ELEM_LIST_ELEMENTS nests to the open message until `rows` are written or the nest would pass
-/// 65,535 bytes or `max_bytes`; returns how many rows went in (at least one unless that row alone is too long: then 0).
-size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, MessageWriter& writer);
+/// What of a row is sent.
+enum class ElementParts : uint8_t {
+  kAll,
+  kIdentity,  ///< Key, end of the key and flags: all that deletions and look-ups read.
+};
+
+/// Appends rows from `first` on as one NFTA_SET_ELEM_LIST_ELEMENTS nest to the open message, until all are written or the nest's payload would
+/// pass `max_bytes` or what the 16-bit length of an attribute can say. Returns how many rows went in: at least one whatever `max_bytes` is,
+/// unless that row alone is too long for an attribute; then 0, and the writer is as before. The columns passed ColumnSet::Check.
+size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, ElementParts parts, MessageWriter& writer);
 
 /// Appends the elements of one NFTA_SET_ELEM_LIST_ELEMENTS payload. False where an attribute is malformed.
-/// Attributes of an element that have no column are never dropped: they make DecodeElements return false unless they are padding.
+/// Attributes of an element that have no column are never dropped: they make DecodeElements return false unless they are padding. Where it
+/// returns false, the rows before the one at fault have been appended.
 bool DecodeElements(ByteView list, ColumnSet& columns);
 
 /// The row (relative to the message) and the field that the byte at `offset` of the list's payload belongs to.
 struct ElementLocation {
   uint32_t row = 0;
+  /// A column's name ("counter" for its three columns); empty where the element as a whole is at fault.
   const char* field = "";
 };
 std::optional<ElementLocation> LocateElement(ByteView list, size_t offset);

@@ -1,0 +1,182 @@
+#include "nftables/commit.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "nftables/elements.h"
+#include "nftables/kernel.h"
+#include "nftables/list.h"
+#include "nftables/operation.h"
+
+namespace netplane::nftables {
+namespace {
+
+/// Elements of one message: less than the 65,535 bytes of an attribute, and small enough for what the kernel allocates to answer it.
+constexpr size_t kElementBytes = 60000;
+constexpr size_t kAttributesOffset = sizeof(nlmsghdr) + sizeof(nfgenmsg);
+
+/// One message of an operation: where it lies in the batch, and the row its elements begin with.
+struct Part {
+  size_t start = 0;
+  uint32_t row = 0;
+};
+
+class BatchEncoder {
+ public:
+  BatchEncoder(const std::vector<Operation>& operations, bool ask_generation)
+      : operations_(operations), parts_(operations.size()), ask_generation_(ask_generation) {
+    for (const Operation& operation : operations) {
+      if (const uint32_t id = SetIdOf(operation); id > largest_set_id_ && id != UINT32_MAX) largest_set_id_ = id;
+    }
+  }
+
+  Status Encode(uint32_t index, const SequenceSource& next, MessageWriter& writer) {
+    const Operation& operation = operations_[index];
+    const auto form = FormOf(operation.verb, operation.kind);
+    if (!form) return Error{EINVAL, "encode", "nf_tables has no such verb for this kind"};
+    if (const char* field = MissingField(operation)) return Error{EINVAL, "encode", std::string(field) + " is missing"};
+    if (operation.kind == Kind::kElements && operation.verb != Verb::kFlush && operation.elements) {
+      return EncodeRows(index, *form, next, writer);
+    }
+    Begin(index, *form, next(), 0, writer);
+    if (operation.verb == Verb::kFlush) {
+      EncodeFlush(operation, writer);
+    } else {
+      EncodeRecord(operation.value, writer);
+      if (NeedsSetId(operation)) writer.PutInteger(NFTA_SET_ID, ++largest_set_id_, kBig);
+    }
+    writer.End();
+    return std::nullopt;
+  }
+
+  /// Says which field and row of the operation the kernel, or Encode, refused.
+  void Locate(const Bytes& batch, ItemError* error) const {
+    if (refused_row_ && refused_row_->first == error->index && !error->offset) error->row = refused_row_->second;
+    if (!error->offset || error->index >= parts_.size() || error->part >= parts_[error->index].size()) return;
+    const Part& part = parts_[error->index][error->part];
+    if (part.start + kAttributesOffset > batch.size() || *error->offset < kAttributesOffset) return;
+    const uint32_t length = Load<uint32_t>(batch.data() + part.start);
+    if (length < kAttributesOffset || part.start + length > batch.size()) return;
+    const ByteView attributes = ByteView(batch).subspan(part.start + kAttributesOffset, length - kAttributesOffset);
+    LocateAttribute(operations_[error->index], part, attributes, *error->offset - kAttributesOffset, error);
+  }
+
+ private:
+  static uint32_t SetIdOf(const Operation& operation) {
+    const Value* id = operation.kind == Kind::kSet ? operation.value.Find(uint16_t{NFTA_SET_ID}) : nullptr;
+    const auto* number = id == nullptr ? nullptr : id->As<uint64_t>();
+    return number == nullptr ? 0 : static_cast<uint32_t>(*number);
+  }
+
+  /// NFT_MSG_NEWSET wants NFTA_SET_ID of everybody, also of those who never refer to it.
+  static bool NeedsSetId(const Operation& operation) {
+    const bool makes = operation.verb == Verb::kAdd || operation.verb == Verb::kCreate;
+    return operation.kind == Kind::kSet && makes && operation.value.Find(uint16_t{NFTA_SET_ID}) == nullptr;
+  }
+
+  void Begin(uint32_t index, MessageForm form, uint32_t sequence, uint32_t row, MessageWriter& writer) {
+    const Operation& operation = operations_[index];
+    const bool echo = operation.echo || ask_generation_;
+    // The kernel sends NFT_MSG_NEWGEN to a committer whose first message wants an echo (nf_tables_gen_notify looks at that message).
+    ask_generation_ = false;
+    const bool everything = operation.verb == Verb::kFlush && operation.kind == Kind::kTable && operation.value.Find(uint16_t{NFTA_TABLE_NAME}) == nullptr;
+    const uint16_t type = everything ? MessageType(NFT_MSG_DELTABLE) : form.type;
+    writer.Begin(type, static_cast<uint16_t>(NLM_F_REQUEST | form.flags | (echo ? NLM_F_ECHO : 0)), sequence);
+    writer.PutHeader(FamilyHeader(operation.family));
+    parts_[index].push_back({writer.message_start(), row});
+  }
+
+  Status EncodeRows(uint32_t index, MessageForm form, const SequenceSource& next, MessageWriter& writer) {
+    const Operation& operation = operations_[index];
+    const ColumnSet& rows = *operation.elements;
+    const ElementParts parts = operation.verb == Verb::kAdd || operation.verb == Verb::kCreate ? ElementParts::kAll : ElementParts::kIdentity;
+    for (size_t row = 0; row < rows.rows();) {
+      // Every element of a message that wants an echo is echoed: the one that asks for the generation holds a single row.
+      const bool single = ask_generation_ && !operation.echo;
+      Begin(index, form, next(), static_cast<uint32_t>(row), writer);
+      EncodeRecord(operation.value, writer);
+      const size_t written = EncodeElements(rows, row, single ? 0 : kElementBytes, parts, writer);
+      if (written == 0) {
+        refused_row_ = {index, static_cast<uint32_t>(row)};
+        return Error{EMSGSIZE, "encode", "the element does not fit a message"};
+      }
+      writer.End();
+      row += written;
+    }
+    return std::nullopt;
+  }
+
+  static void LocateAttribute(const Operation& operation, const Part& part, ByteView attributes, size_t offset, ItemError* error) {
+    if (operation.kind != Kind::kElements) {
+      error->field = operation.verb == Verb::kFlush ? LocateFlush(operation, attributes, offset)
+                                                    : LocateField(SchemaOf(operation.kind), attributes, offset);
+      return;
+    }
+    error->field = LocateField(kElementListSchema, attributes, offset);
+    AttributeReader reader(attributes);
+    while (auto attribute = reader.Next()) {
+      const size_t payload = attribute->offset + sizeof(nlattr);
+      if (attribute->type != NFTA_SET_ELEM_LIST_ELEMENTS || offset < payload) continue;
+      const auto location = LocateElement(attribute->payload, offset - payload);
+      if (!location) continue;
+      error->row = part.row + location->row;
+      error->field = location->field;
+    }
+  }
+
+  const std::vector<Operation>& operations_;
+  std::vector<std::vector<Part>> parts_;
+  bool ask_generation_;
+  uint32_t largest_set_id_ = 0;
+  std::optional<std::pair<uint32_t, uint32_t>> refused_row_;
+};
+
+/// Takes what comes back because of NLM_F_ECHO.
+void TakeEcho(const std::vector<Operation>& operations, uint32_t index, const Message& message, CommitReport* report) {
+  const MessageDescription description = Describe(message.type);
+  if (description.schema == nullptr || message.body.size() < sizeof(nfgenmsg)) return;
+  auto record = DecodeRecord(*description.schema, message.body.subspan(sizeof(nfgenmsg)));
+  if (!record) return;
+  if (description.schema == &kGenerationSchema) {
+    const Value* id = record->Find(uint16_t{NFTA_GEN_ID});
+    if (id != nullptr && id->As<uint64_t>() != nullptr) report->generation = static_cast<uint32_t>(*id->As<uint64_t>());
+  } else if (operations[index].echo) {
+    report->echoes.push_back({index, std::move(*record)});
+  }
+}
+
+uint32_t CurrentGeneration(Socket& socket, Deadline deadline) {
+  const auto record = GetGeneration(socket, deadline);
+  // The commit stands whatever this says: "unknown" is the answer.
+  const Value* id = record.ok() ? record.value().Find(uint16_t{NFTA_GEN_ID}) : nullptr;
+  return id != nullptr && id->As<uint64_t>() != nullptr ? static_cast<uint32_t>(*id->As<uint64_t>()) : 0;
+}
+
+}  // namespace
+
+CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, const CommitOptions& options) {
+  CommitReport report;
+  BatchEncoder encoder(operations, !options.dry_run);
+  TransactionOptions transaction;
+  transaction.deadline = options.deadline;
+  transaction.generation = options.generation;
+  transaction.dry_run = options.dry_run;
+  transaction.echo = [&](uint32_t index, const Message& message) { TakeEcho(operations, index, message, &report); };
+  const auto encode = [&](uint32_t index, const SequenceSource& next, MessageWriter& writer) { return encoder.Encode(index, next, writer); };
+  Bytes batch;
+  report.transaction = RunTransaction(socket, static_cast<uint32_t>(operations.size()), encode, transaction, &batch);
+  for (ItemError& error : report.transaction.errors) encoder.Locate(batch, &error);
+  if (!report.transaction.applied || options.dry_run) {
+    report.generation = 0;
+  } else if (report.generation == 0) {
+    // No NEWGEN: nothing changed, and the generation that the batch insisted on (0 insists on nothing) was the current one.
+    report.generation = options.generation.value_or(0);
+    if (report.generation == 0) report.generation = CurrentGeneration(socket, options.deadline);
+  }
+  if (options.record) report.bytes = std::move(batch);
+  return report;
+}
+
+}  // namespace netplane::nftables
