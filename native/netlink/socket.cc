@@ -212,7 +212,7 @@ Received Socket::Receive(Deadline deadline, ByteView* datagram) {
   }
 }
 
-bool Socket::buffered() const { return inbox_ && inbox_->next < inbox_->filled; }
+bool Socket::has_buffered() const { return inbox_ && inbox_->next < inbox_->filled; }
 
 size_t Socket::Drain() {
   size_t count = 0;

@@ -81,10 +81,10 @@ class Socket {
   Received Receive(Deadline deadline, ByteView* datagram);
   /// As Receive, without waiting.
   Received ReceiveNow(ByteView* datagram);
+  /// Datagrams that were read from the kernel and not yet handed over: no poll will tell of them.
+  bool has_buffered() const;
   /// Reads and forgets whatever is queued, so that an old reply is never taken for a new one. Returns the number of datagrams.
   size_t Drain();
-  /// True while datagrams that were already read from the kernel wait to be handed over: poll(2) does not know of them.
-  bool buffered() const;
   /// System calls made to send, receive and wait since the socket was opened.
   uint32_t system_calls() const { return system_calls_; }
   /// The error behind the last kOverrun (ENOBUFS) or kError.

@@ -15,7 +15,7 @@ DrainResult DrainEvents(Socket& socket, size_t max_bytes, const std::function<vo
   DrainResult result;
   size_t bytes = 0;
   // What was read from the kernel is handed over whatever the budget: poll(2) would not report it again.
-  while (bytes < max_bytes || socket.buffered()) {
+  while (bytes < max_bytes || socket.has_buffered()) {
     ByteView datagram;
     const Received received = socket.ReceiveNow(&datagram);
     if (received == Received::kNothing) return result;
