@@ -1,0 +1,250 @@
+/**
+ * Changing many addresses: in pieces, with an exact account of every row.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { COMMON_HINTS, failureError, unwrapOutcome } from '../client.js'
+import { NetlinkError, TransactionError, errnoName } from '../errors.js'
+import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import { describeRow, isIPv6Row, pickRows, sliceColumns, symbolOf } from './columns.js'
+import { type AddressReport } from './types.js'
+
+// include/uapi/asm-generic/errno-base.h, errno.h
+const EPERM = 1
+const EEXIST = 17
+const EADDRNOTAVAIL = 99
+const AF_INET6 = 10
+
+/** Rows of one job: between two an abort is noticed, and other users of the thread pool have their turn. */
+const ROWS_PER_JOB = 4096
+/** Objects made between two turns of the event loop: well below 10 ms. */
+const OBJECTS_PER_TURN = 512
+
+/** What became of a row. */
+const NOT_SENT = 0
+const APPLIED = 1
+const REFUSED = 2
+const UNCHANGED = 3
+const UNKNOWN = 4
+
+/** A change of addresses as it is asked for. */
+export interface AddressChange {
+  readonly verb: 'add' | 'delete'
+  /** Names the call in errors: `route.addAddresses`. */
+  readonly operation: string
+  readonly link: NativeLinkReference
+  readonly columns: NativeColumns
+  readonly ensure: boolean
+  readonly signal: AbortSignal | undefined
+  /** `performance.now()` at which the call must be done. */
+  readonly end: number
+}
+
+/** Carries out a change and keeps its account. */
+export class AddressRun {
+  readonly #socket: NativeRouteSocket
+  readonly #change: AddressChange
+  readonly #states: Uint8Array
+  readonly #refused: NetlinkError[] = []
+  #systemCalls = 0
+  /** Why it ended early. */
+  #stopped: { readonly cause: unknown } | undefined
+
+  constructor(socket: NativeRouteSocket, change: AddressChange) {
+    this.#socket = socket
+    this.#change = change
+    this.#states = new Uint8Array(change.columns.rows)
+  }
+
+  get hasFailed(): boolean {
+    return this.#refused.length > 0 || this.#stopped !== undefined
+  }
+
+  /** Whether it ended before every row had been tried. */
+  get hasStopped(): boolean {
+    return this.#stopped !== undefined
+  }
+
+  /**
+   * Sends everything, unless the signal, the deadline or lost replies stop it.
+   *
+   * @throws {NetlinkError} The link does not exist, or nobody may change anything here (`EPERM`): nothing was changed.
+   */
+  async apply(): Promise<void> {
+    const { rows } = this.#change.columns
+    let link = this.#change.link
+    // At least one job, so that a link that does not exist is noticed even where there is nothing to do.
+    for (let from = 0; from === 0 || from < rows; from += ROWS_PER_JOB) {
+      if (this.#change.signal?.aborted === true) {
+        this.#stopped = { cause: this.#change.signal.reason }
+        return
+      }
+      const report = await this.#send(link, from, Math.min(from + ROWS_PER_JOB, rows))
+      link = report.linkIndex
+      if (report.stopped !== undefined) return
+    }
+    if (this.#change.verb === 'add' && this.#change.ensure) await this.#checkPrefixLengths(link)
+  }
+
+  async #send(link: NativeLinkReference, from: number, to: number): Promise<NativeAddressReport> {
+    const { verb, operation, columns, end } = this.#change
+    const context = { operation, subject: `link ${link}` }
+    const deadlineMs = Math.max(1, end - performance.now())
+    const report = unwrapOutcome(
+      await this.#socket.changeAddresses({ verb, link, columns: sliceColumns(columns, from, to), deadlineMs }),
+      context
+    )
+    this.#systemCalls += report.systemCalls
+    this.#states.fill(APPLIED, from, from + report.unknownFrom)
+    this.#states.fill(UNKNOWN, from + report.unknownFrom, from + report.sent)
+    if (report.stopped !== undefined) this.#stopped = { cause: failureError(report.stopped, context) }
+    await this.#takeErrors(report, from)
+    return report
+  }
+
+  async #takeErrors({ errors }: NativeAddressReport, from: number): Promise<void> {
+    const { verb, operation, link, ensure, columns } = this.#change
+    const fine = ensure ? (verb === 'add' ? EEXIST : EADDRNOTAVAIL) : 0
+    for (let row = 0; row < errors.rows; row += 1) {
+      if (row % OBJECTS_PER_TURN === OBJECTS_PER_TURN - 1) await nextTurn()
+      const index = from + ((errors.index as Uint32Array)[row] ?? 0)
+      const errno = (errors.errno as Uint32Array)[row] ?? 0
+      if (errno === fine) {
+        this.#states[index] = UNCHANGED
+        continue
+      }
+      // The kernel asks for CAP_NET_ADMIN at every message (rtnetlink_rcv_msg): nothing was changed, and nothing will be.
+      if (errno === EPERM)
+        throw new NetlinkError({ errno, operation, subject: `${columns.rows} addresses on link ${link}`, hint: COMMON_HINTS.EPERM })
+      const error = this.#errorOf(index, errno, symbolOf(errors, 'message', row), symbolOf(errors, 'field', row))
+      this.#refuse(index, error)
+    }
+  }
+
+  #refuse(index: number, error: NetlinkError): void {
+    this.#states[index] = REFUSED
+    this.#refused.push(error)
+  }
+
+  #errorOf(index: number, errno: number, kernelMessage: string | undefined, field: string | undefined): NetlinkError {
+    return new NetlinkError({
+      errno,
+      operation: this.#change.operation,
+      subject: this.#subject(index),
+      kernelMessage,
+      field,
+      index,
+      hint: COMMON_HINTS[errnoName(errno)]
+    })
+  }
+
+  #subject(index: number): string {
+    return `${describeRow(this.#change.columns, index)} on link ${this.#change.link}`
+  }
+
+  /** EEXIST for IPv6 means the address, whatever its prefix length (ipv6_add_addr, net/ipv6/addrconf.c): what is there may not be what is wanted. */
+  async #checkPrefixLengths(link: NativeLinkReference): Promise<void> {
+    const { columns, operation, end } = this.#change
+    const isSuspect = (row: number): boolean => this.#states[row] === UNCHANGED && isIPv6Row(columns, row)
+    if (!this.#states.some((_, row) => isSuspect(row))) return
+    const deadlineMs = Math.max(1, end - performance.now())
+    const pieces = unwrapOutcome(await this.#socket.listAddresses({ family: AF_INET6, link, deadlineMs }), {
+      operation,
+      subject: `link ${link}`
+    })
+    const present = new Set(pieces.flatMap((piece) => Array.from({ length: piece.rows }, (_, row) => describeRow(piece, row))))
+    for (let row = 0; row < columns.rows; row += 1) {
+      if (isSuspect(row) && !present.has(describeRow(columns, row))) {
+        this.#refuse(row, this.#errorOf(row, EEXIST, 'the address is on the link with another prefix length', 'prefixLength'))
+      }
+    }
+  }
+
+  /**
+   * Removes what was added, last first, so that a primary address goes after its secondaries. What may have been added stays: it may have been there before.
+   *
+   * @returns The rows that could not be removed.
+   */
+  async undo(end: number): Promise<AddressUndo> {
+    const rows = [...this.#states.keys()].filter((row) => this.#states[row] === APPLIED).reverse()
+    const left: number[] = []
+    const errors: NetlinkError[] = []
+    for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
+      const piece = rows.slice(from, from + ROWS_PER_JOB)
+      const columns = pickRows(this.#change.columns, piece)
+      const deadlineMs = Math.max(1, end - performance.now())
+      const outcome = await this.#socket.changeAddresses({ verb: 'delete', link: this.#change.link, columns, deadlineMs })
+      if (outcome.failure !== undefined) {
+        left.push(...rows.slice(from))
+        errors.push(failureError(outcome.failure, { operation: this.#change.operation, subject: 'undoing' }))
+        break
+      }
+      const { errors: refused, unknownFrom, stopped } = outcome.value
+      for (let row = 0; row < refused.rows; row += 1) {
+        const errno = (refused.errno as Uint32Array)[row] ?? 0
+        const index = piece[(refused.index as Uint32Array)[row] ?? 0] ?? 0
+        // EADDRNOTAVAIL: somebody else has removed it.
+        if (errno === EADDRNOTAVAIL) continue
+        left.push(index)
+        errors.push(this.#errorOf(index, errno, symbolOf(refused, 'message', row), ''))
+      }
+      if (stopped === undefined) continue
+      left.push(...rows.slice(from + unknownFrom))
+      errors.push(failureError(stopped, { operation: this.#change.operation, subject: 'undoing' }))
+      break
+    }
+    return { left: new Set(left), errors }
+  }
+
+  /** The account, where nothing stopped it. */
+  report(): AddressReport {
+    const count = (state: number): number => this.#states.reduce((sum, current) => (current === state ? sum + 1 : sum), 0)
+    return { applied: count(APPLIED), unchanged: count(UNCHANGED), refused: this.#sortedErrors(), systemCalls: this.#systemCalls }
+  }
+
+  #sortedErrors(): NetlinkError[] {
+    return this.#refused.sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
+  }
+
+  /** The error to throw: of the one address there was, or of all with what became of each. */
+  async error(undone?: AddressUndo): Promise<NetlinkError | TransactionError> {
+    const { columns, operation } = this.#change
+    const errors = this.#sortedErrors()
+    const [first] = errors
+    if (columns.rows === 1 && first !== undefined && this.#stopped === undefined) return first
+    const isUndone = (row: number): boolean => undone !== undefined && !undone.left.has(row)
+    const outcome = {
+      applied: await this.#subjects((row) => this.#states[row] === APPLIED && !isUndone(row)),
+      undone: await this.#subjects((row) => this.#states[row] === APPLIED && isUndone(row)),
+      unknown: await this.#subjects((row) => this.#states[row] === UNKNOWN)
+    }
+    const notSent = this.#states.reduce((sum, state) => (state === NOT_SENT ? sum + 1 : sum), 0)
+    const counts = [
+      `${errors.length} refused`,
+      `${outcome.applied.length} applied`,
+      ...(undone === undefined ? [] : [`${outcome.undone.length} undone`]),
+      ...(outcome.unknown.length === 0 ? [] : [`${outcome.unknown.length} unknown`]),
+      ...(notSent === 0 ? [] : [`${notSent} not tried`])
+    ]
+    const cause = this.#stopped?.cause ?? first
+    const why = cause instanceof Error ? `: ${cause.message}` : ''
+    const message = `${operation}: of ${columns.rows} addresses ${counts.join(', ')}${why}`
+    return new TransactionError(message, outcome, [...errors, ...(undone?.errors ?? [])], cause)
+  }
+
+  async #subjects(isWanted: (row: number) => boolean): Promise<string[]> {
+    const subjects: string[] = []
+    for (let row = 0; row < this.#states.length; row += 1) {
+      if (!isWanted(row)) continue
+      if (subjects.length % OBJECTS_PER_TURN === OBJECTS_PER_TURN - 1) await nextTurn()
+      subjects.push(this.#subject(row))
+    }
+    return subjects
+  }
+}
+
+/** What undoing left. */
+export interface AddressUndo {
+  /** Rows that are, or may be, still there. */
+  readonly left: ReadonlySet<number>
+  readonly errors: readonly NetlinkError[]
+}

@@ -1,0 +1,283 @@
+/**
+ * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { JobQueue, failureError, nativeOpenOptions, unwrapOutcome, type CallOptions, type OpenOptions } from '../client.js'
+import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../errors.js'
+import { type EventStream } from '../event-stream.js'
+import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import { AddressRun } from './changes.js'
+import { decodeAddress, encodeAddresses } from './columns.js'
+import { decodeLink, encodeSettings, requireLink, requireNewName } from './links.js'
+import { openMonitor } from './monitor.js'
+import {
+  type AddAddressesOptions,
+  type AddressColumns,
+  type AddressInput,
+  type AddressReport,
+  type CreateDummyOptions,
+  type DeleteLinkOptions,
+  type Link,
+  type LinkAddress,
+  type LinkReference,
+  type LinkSettings,
+  type ListAddressesOptions,
+  type MonitorOptions,
+  type RemoveAddressesOptions,
+  type RouteEvent
+} from './types.js'
+
+/** The part of the addon that this client uses. */
+export type RouteAddon = Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
+
+/** Objects made between two turns of the event loop. */
+const OBJECTS_PER_TURN = 2048
+const families = { ip: 2, ip6: 10 } as const
+const onErrors = { add: ['throw', 'isolate', 'atomic'], delete: ['throw', 'isolate'] } as const
+
+// include/uapi/asm-generic/errno-base.h, errno.h
+const EEXIST = 17
+const ENODEV = 19
+const EOPNOTSUPP = 95
+
+/** How a change of addresses is checked and carried out. */
+interface AddressCall {
+  readonly verb: 'add' | 'delete'
+  readonly operation: string
+  readonly link: LinkReference
+  readonly addresses: Iterable<AddressInput> | AddressColumns
+  readonly options: AddAddressesOptions
+}
+
+/**
+ * A client of NETLINK_ROUTE in one network namespace. Calls run one after the other, in the order in which they were made.
+ *
+ * @example
+ * await using route = await Route.open()
+ * await route.createDummy('proxy0', { up: true })
+ * await route.addAddresses('proxy0', ['10.96.0.1/32', 'fd00:96::1/128'], { flags: ['nodad', 'noprefixroute'], ensure: true })
+ */
+export class Route implements AsyncDisposable {
+  readonly #socket: NativeRouteSocket
+  readonly #addon: RouteAddon
+  readonly #netns: string | undefined
+  readonly #queue: JobQueue
+  readonly #streams = new Set<EventStream<RouteEvent>>()
+
+  private constructor(socket: NativeRouteSocket, addon: RouteAddon, netns: string | undefined, deadlineMs: number) {
+    this.#socket = socket
+    this.#addon = addon
+    this.#netns = netns
+    this.#queue = new JobQueue('Route client', deadlineMs)
+  }
+
+  /**
+   * Opens a socket.
+   *
+   * @param addon What stands for the kernel; tests give a fake (`netplane/testing`).
+   * @throws {ValidationError} An option is no such thing.
+   * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
+   * @throws {UnsupportedError} The native addon cannot be loaded.
+   */
+  static async open(options: OpenOptions = {}, addon: RouteAddon = loadAddon()): Promise<Route> {
+    const native = nativeOpenOptions(options)
+    options.signal?.throwIfAborted()
+    const outcome = await addon.openRoute(native)
+    const subject = native.netns === undefined ? undefined : `network namespace ${native.netns}`
+    const socket = unwrapOutcome(outcome, { operation: 'route.open', subject })
+    return new Route(socket, addon, native.netns, native.deadlineMs)
+  }
+
+  /** The netlink port of this client: events with this `portId` were caused by it. */
+  get portId(): number {
+    return this.#socket.portId
+  }
+
+  /** Lists all links of the namespace. Equivalent to `ip link`. */
+  listLinks(options: CallOptions = {}): Promise<Link[]> {
+    const operation = 'route.listLinks'
+    return this.#queue.run(operation, options, async (deadlineMs) => {
+      const links = unwrapOutcome(await this.#socket.listLinks({ deadlineMs }), { operation })
+      return links.map(decodeLink)
+    })
+  }
+
+  /**
+   * Reads one link.
+   *
+   * @throws {NetlinkError} `ENODEV`: there is none of that name or index.
+   */
+  async getLink(link: LinkReference, options: CallOptions = {}): Promise<Link> {
+    const operation = 'route.getLink'
+    const reference = requireLink('link', link)
+    return await this.#queue.run(operation, options, (deadlineMs) => this.#readLink(operation, reference, deadlineMs))
+  }
+
+  /**
+   * Lists addresses, of all links or of one; IPv4 and IPv6. Equivalent to `ip address show dev LINK`.
+   *
+   * @throws {NetlinkError} `ENODEV`: there is no such link.
+   */
+  async listAddresses(options: ListAddressesOptions = {}): Promise<LinkAddress[]> {
+    const operation = 'route.listAddresses'
+    const link = options.link === undefined ? undefined : requireLink('options.link', options.link)
+    const { family } = options as { family?: unknown }
+    if (family !== undefined && family !== 'ip' && family !== 'ip6') throw new ValidationError('options.family', family, "'ip' or 'ip6'")
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const request = { family: family === undefined ? 0 : families[family], deadlineMs, ...(link !== undefined && { link }) }
+      const context = { operation, subject: link === undefined ? undefined : `link ${link}` }
+      const addresses: LinkAddress[] = []
+      for (const piece of unwrapOutcome(await this.#socket.listAddresses(request), context)) {
+        for (let row = 0; row < piece.rows; row += 1) {
+          addresses.push(decodeAddress(piece, row))
+          if (addresses.length % OBJECTS_PER_TURN === 0) await nextTurn()
+        }
+      }
+      return addresses
+    })
+  }
+
+  /**
+   * Adds addresses to a link, in few system calls. Equivalent to `ip address add`, once for each.
+   *
+   * An address without prefix length gets the full one. Of several IPv4 addresses of one wider prefix (`10.0.0.1/24`, `10.0.0.2/24`) all but the first become
+   * `secondary`; removing the first removes them all, unless the sysctl `promote_secondaries` is set: use /32.
+   *
+   * The kernel walks a list of the link's addresses for each one it adds, so the time grows with the square: 2,000 take some 50 ms, 20,000 several seconds.
+   *
+   * @throws {ValidationError} An address or option is not what it should be; nothing was sent.
+   * @throws {NetlinkError} `ENODEV`: there is no such link. `EPERM`: CAP_NET_ADMIN is missing. Where one address was given, also its refusal: `EEXIST`.
+   * @throws {TransactionError} Some were refused (`errors`, and unless `onError` is `isolate`), or the signal, the deadline or lost replies ended it early.
+   */
+  async addAddresses(
+    link: LinkReference,
+    addresses: Iterable<AddressInput> | AddressColumns,
+    options: AddAddressesOptions = {}
+  ): Promise<AddressReport> {
+    return await this.#changeAddresses({ verb: 'add', operation: 'route.addAddresses', link, addresses, options })
+  }
+
+  /**
+   * Removes addresses from a link. Equivalent to `ip address del`, once for each. The prefix length is part of what is removed: `10.0.0.1` means `10.0.0.1/32`.
+   *
+   * @throws {ValidationError} An address or option is not what it should be; nothing was sent.
+   * @throws {NetlinkError} `ENODEV`, `EPERM`. Where one address was given, also its refusal: `EADDRNOTAVAIL`, it is not on the link.
+   * @throws {TransactionError} As for {@link Route.addAddresses}.
+   */
+  async removeAddresses(
+    link: LinkReference,
+    addresses: Iterable<AddressInput> | AddressColumns,
+    options: RemoveAddressesOptions = {}
+  ): Promise<AddressReport> {
+    return await this.#changeAddresses({ verb: 'delete', operation: 'route.removeAddresses', link, addresses, options })
+  }
+
+  /**
+   * Makes a dummy link: it takes addresses and drops what is sent to it. Equivalent to `ip link add NAME type dummy`.
+   *
+   * @throws {UnsupportedError} The kernel has no dummy links; the message says how it gets them.
+   * @throws {NetlinkError} `EEXIST`: there is a link of that name (with `ensure`: of another kind). `EPERM`. `EINVAL`: the MTU is out of range.
+   */
+  async createDummy(name: string, options: CreateDummyOptions = {}): Promise<Link> {
+    const operation = 'route.createDummy'
+    const link = requireNewName('name', name)
+    const settings = encodeSettings('options', options)
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const value = { ...settings.value, info: { kind: 'dummy' } }
+      const made = await this.#socket.changeLink({ ...settings, verb: 'create', link, value, deadlineMs })
+      if (made.failure === undefined) return await this.#readLink(operation, link, deadlineMs)
+      const { errno } = made.failure
+      if (errno === EOPNOTSUPP) throw this.#noDummies(failureError(made.failure, { operation, subject: `link ${link}` }))
+      const present = errno === EEXIST && options.ensure === true ? await this.#readLink(operation, link, deadlineMs) : undefined
+      if (present?.kind !== 'dummy') throw failureError(made.failure, { operation, subject: `link ${link}` })
+      if (options.up === undefined && options.mtu === undefined) return present
+      unwrapOutcome(await this.#socket.changeLink({ ...settings, verb: 'set', link, deadlineMs }), { operation, subject: `link ${link}` })
+      return await this.#readLink(operation, link, deadlineMs)
+    })
+  }
+
+  /**
+   * Changes a link. Equivalent to `ip link set`.
+   *
+   * @throws {NetlinkError} `ENODEV`, `EPERM`. `EINVAL`: the link cannot have that MTU.
+   */
+  async setLink(link: LinkReference, settings: LinkSettings, options: CallOptions = {}): Promise<void> {
+    const operation = 'route.setLink'
+    const reference = requireLink('link', link)
+    const change = encodeSettings('settings', settings)
+    if (settings.up === undefined && settings.mtu === undefined) throw new ValidationError('settings', settings, 'up, mtu, or both')
+    await this.#queue.run(operation, options, async (deadlineMs) => {
+      const outcome = await this.#socket.changeLink({ ...change, verb: 'set', link: reference, deadlineMs })
+      unwrapOutcome(outcome, { operation, subject: `link ${reference}` })
+    })
+  }
+
+  /**
+   * Deletes a link with all its addresses. Equivalent to `ip link delete`.
+   *
+   * @throws {NetlinkError} `ENODEV`: there is none (not with `ensure`). `EOPNOTSUPP`: it is hardware, or `lo`. `EPERM`.
+   */
+  async deleteLink(link: LinkReference, options: DeleteLinkOptions = {}): Promise<void> {
+    const operation = 'route.deleteLink'
+    const reference = requireLink('link', link)
+    await this.#queue.run(operation, options, async (deadlineMs) => {
+      const outcome = await this.#socket.changeLink({ verb: 'delete', link: reference, changeMask: 0, flags: 0, value: {}, deadlineMs })
+      if (options.ensure === true && outcome.failure?.errno === ENODEV) return
+      unwrapOutcome(outcome, { operation, subject: `link ${reference}` })
+    })
+  }
+
+  /**
+   * Reports changes of links and addresses from the moment the promise resolves: list what is there after that, not before. Leave the loop, abort the
+   * signal, or close the client to end it. While it is open the process stays alive. Equivalent to `ip monitor link address`.
+   *
+   * @throws {NetlinkError} The socket cannot be opened.
+   */
+  async monitor(options: MonitorOptions = {}): Promise<EventStream<RouteEvent>> {
+    const isClosed = (): boolean => this.#queue.isClosed
+    if (isClosed()) throw new ClosedError('Route client')
+    const forget = (ended: EventStream<RouteEvent>): void => void this.#streams.delete(ended)
+    const stream = await openMonitor((native, callback) => this.#addon.monitorRoute(native, callback), this.#netns, options, forget)
+    this.#streams.add(stream)
+    // Closed meanwhile.
+    if (isClosed()) stream.end()
+    return stream
+  }
+
+  /** Waits for calls that were made, ends monitors, and closes the socket. Idempotent; later calls reject with {@link ClosedError}. */
+  async close(): Promise<void> {
+    for (const stream of this.#streams) stream.end()
+    await this.#queue.close(() => this.#socket.close())
+  }
+
+  /** {@link Route.close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #readLink(operation: string, link: NativeLinkReference, deadlineMs: number): Promise<Link> {
+    return decodeLink(unwrapOutcome(await this.#socket.getLink({ link, deadlineMs }), { operation, subject: `link ${link}` }))
+  }
+
+  #noDummies(cause: NetlinkError): UnsupportedError {
+    const remedy = 'load its module (modprobe dummy), or use a kernel built with CONFIG_DUMMY'
+    return new UnsupportedError('dummy links', `this kernel has no dummy links: ${remedy}`, { cause })
+  }
+
+  async #changeAddresses({ verb, operation, link, addresses, options }: AddressCall): Promise<AddressReport> {
+    const reference = requireLink('link', link)
+    const { onError = 'throw', ensure = false, signal } = options
+    const allowed: readonly string[] = onErrors[verb]
+    if (!allowed.includes(onError)) throw new ValidationError('options.onError', onError, allowed.map((name) => `'${name}'`).join(', '))
+    const columns = encodeAddresses(addresses, options)
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const start = performance.now()
+      // Half of the time is kept for undoing, so that the account is complete at the deadline.
+      const end = start + (onError === 'atomic' ? deadlineMs / 2 : deadlineMs)
+      const run = new AddressRun(this.#socket, { verb, operation, link: reference, columns, ensure, signal, end })
+      await run.apply()
+      if (!run.hasFailed || (onError === 'isolate' && !run.hasStopped)) return run.report()
+      throw await run.error(onError === 'atomic' ? await run.undo(start + deadlineMs) : undefined)
+    })
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What the route client takes and gives: links and the addresses on them.
+ */
+import type { CallOptions } from '../client.js'
+import type { NetlinkError } from '../errors.js'
+
+/** A link by its name (`eth0`, or an alternative name of Linux 5.5) or its index, which stays the same when it is renamed. */
+export type LinkReference = string | number
+
+/** IFF_* of include/uapi/linux/if.h, in lower case. */
+export type LinkFlag =
+  | 'up'
+  | 'broadcast'
+  | 'debug'
+  | 'loopback'
+  | 'pointopoint'
+  | 'notrailers'
+  | 'running'
+  | 'noarp'
+  | 'promisc'
+  | 'allmulti'
+  | 'master'
+  | 'slave'
+  | 'multicast'
+  | 'portsel'
+  | 'automedia'
+  | 'dynamic'
+  | 'lower-up'
+  | 'dormant'
+  | 'echo'
+
+/** IF_OPER_* of include/uapi/linux/if.h (RFC 2863). `lo` and links that do not report it are `unknown`, which is no fault. */
+export type OperationalState = 'unknown' | 'not-present' | 'down' | 'lower-layer-down' | 'testing' | 'dormant' | 'up'
+
+/** A link (network device, interface) as the kernel reports it. */
+export interface Link {
+  readonly index: number
+  readonly name: string
+  /** Other names that find it (Linux 5.5). */
+  readonly alternativeNames: readonly string[]
+  /** `dummy`, `veth`, `bridge` …; absent for hardware and `lo`. */
+  readonly kind?: string
+  /** Administratively up: the flag `up`. */
+  readonly isUp: boolean
+  readonly flags: readonly LinkFlag[]
+  readonly operationalState: OperationalState
+  /** Bytes. */
+  readonly mtu: number
+  /** `52:54:00:12:34:56`; absent where the link has none. */
+  readonly hardwareAddress?: string
+  /** ARPHRD_* of include/uapi/linux/if_arp.h: 1 Ethernet, 772 loopback. */
+  readonly hardwareType: number
+  /** Index of the bridge, bond or VRF it belongs to. */
+  readonly masterIndex?: number
+  /** Index of the link it sits on (VLAN), or of its other end (veth); that one may be in another namespace. */
+  readonly lowerIndex?: number
+  /** Free text that people and programs attach (IFLA_IFALIAS). */
+  readonly alias?: string
+}
+
+/** `ip`: IPv4, `ip6`: IPv6. */
+export type AddressFamily = 'ip' | 'ip6'
+
+/** RT_SCOPE_* of include/uapi/linux/rtnetlink.h; other values are numbers 0–255. */
+export type AddressScope = 'global' | 'site' | 'link' | 'host' | 'nowhere' | number
+
+/**
+ * IFA_F_* of include/uapi/linux/if_addr.h. `secondary` is IFA_F_TEMPORARY on IPv6. Those a caller can set are `nodad`, `optimistic`, `homeaddress`,
+ * `managetempaddr`, `noprefixroute` and `mcautojoin`; the others are the kernel's, and ignored in what is added, so that a listed address can be added again.
+ */
+export type AddressFlag =
+  | 'secondary'
+  | 'nodad'
+  | 'optimistic'
+  | 'dadfailed'
+  | 'homeaddress'
+  | 'deprecated'
+  | 'tentative'
+  | 'permanent'
+  | 'managetempaddr'
+  | 'noprefixroute'
+  | 'mcautojoin'
+  | 'stable-privacy'
+
+/** An address on a link, as the kernel reports it. */
+export interface LinkAddress {
+  readonly linkIndex: number
+  readonly family: AddressFamily
+  /** Without prefix length: `10.0.0.1`. */
+  readonly address: string
+  readonly prefixLength: number
+  readonly scope: AddressScope
+  readonly flags: readonly AddressFlag[]
+  /** Who made it (IFAPROT_*, Linux 5.18): 0 unknown, 1–3 the kernel, others as user space agrees. */
+  readonly protocol: number
+  /** The other end of a point-to-point link. */
+  readonly peer?: string
+  readonly broadcast?: string
+  /** IPv4 only; the link's name unless another was given. */
+  readonly label?: string
+  /** Seconds left; absent: for ever. */
+  readonly validLifetimeSeconds?: number
+  /** Seconds left until it is `deprecated`; absent: for ever. */
+  readonly preferredLifetimeSeconds?: number
+}
+
+/** An address to add or remove. What {@link LinkAddress} lists is one. */
+export interface AddressSpec {
+  /** `10.0.0.1`, or with its prefix length `10.0.0.1/24`. */
+  readonly address: string
+  /** Default: what `address` has, else 32 or 128. */
+  readonly prefixLength?: number
+  /** IPv4 only (the kernel decides for IPv6). Default: `host` for 127.0.0.0/8, else `global`, as `ip address` does. */
+  readonly scope?: AddressScope
+  readonly flags?: readonly AddressFlag[]
+  /** 0–255; Linux 5.18, ignored by older kernels. */
+  readonly protocol?: number
+  /** The other end of a point-to-point link. */
+  readonly peer?: string
+  /** IPv4 only. Default: none. */
+  readonly broadcast?: string
+  /** IPv4 only, at most 15 bytes, beginning with the link's name. When removing, only an address with this label is removed. */
+  readonly label?: string
+  /** Seconds, 1 … 4294967294. Default: for ever. */
+  readonly validLifetimeSeconds?: number
+  /** Seconds, 0 … `validLifetimeSeconds`. Default: for ever, or as long as it is valid. */
+  readonly preferredLifetimeSeconds?: number
+}
+
+/** An address in text (`10.0.0.1/32`, `fd00::1`; without a length: the full one), or with details. */
+export type AddressInput = string | AddressSpec
+
+/** Many addresses as typed arrays, one entry a row: no parsing, and no object for each. They are copied by the call. */
+export interface AddressColumns {
+  readonly rows: number
+  /** 2 (AF_INET) or 10 (AF_INET6). */
+  readonly family: Uint8Array
+  /** 16 bytes a row, network order; an IPv4 address is the first 4 of them. */
+  readonly address: Uint8Array
+  readonly prefixLength: Uint8Array
+  /** RT_SCOPE_* numbers. Default: 0, global. */
+  readonly scope?: Uint8Array
+  /** IFA_F_* bits. Default: the option `flags`. */
+  readonly flags?: Uint32Array
+  /** Default: the option `protocol`. */
+  readonly protocol?: Uint8Array
+}
+
+/** How a change of many addresses goes about refusals. */
+export interface ChangeAddressesOptions extends CallOptions {
+  /**
+   * Takes what is already as wanted for done: an address that is on the link (add), or is not (remove). It counts as `unchanged`. An IPv6 address
+   * that is on the link with another prefix length is not as wanted, and refused with `EEXIST`.
+   */
+  readonly ensure?: boolean
+}
+
+/** How addresses are added. */
+export interface AddAddressesOptions extends ChangeAddressesOptions {
+  /**
+   * What happens when the kernel refuses an address. `throw` (default): all others are tried, then the promise rejects. `isolate`: all others are
+   * tried, and the report says which were refused. `atomic`: the addresses that were added are removed again (half
+   * of the deadline is kept for that), and the promise rejects.
+   */
+  readonly onError?: 'throw' | 'isolate' | 'atomic'
+  /** Flags of addresses that have none of their own: `['nodad', 'noprefixroute']` makes IPv6 addresses usable at once and adds no route. */
+  readonly flags?: readonly AddressFlag[]
+  /** Protocol of addresses that have none of their own. */
+  readonly protocol?: number
+}
+
+/** How addresses are removed. */
+export interface RemoveAddressesOptions extends ChangeAddressesOptions {
+  /** As {@link AddAddressesOptions.onError}; a removal cannot be taken back in full (routes and sockets go with it), so there is no `atomic`. */
+  readonly onError?: 'throw' | 'isolate'
+}
+
+/** What became of each address. The counts add up to the number of addresses given. */
+export interface AddressReport {
+  /** Carried out by the kernel. */
+  readonly applied: number
+  /** Already as wanted (option `ensure`). */
+  readonly unchanged: number
+  /** One error for each address that was refused: `index` is its place among those given, `subject` names it. */
+  readonly refused: readonly NetlinkError[]
+  /** System calls that sent something. */
+  readonly systemCalls: number
+}
+
+/** What a link is made of, or becomes. */
+export interface LinkSettings {
+  /** Administratively up or down. */
+  readonly up?: boolean
+  /** Bytes; the kernel refuses what the link cannot do (`EINVAL`). */
+  readonly mtu?: number
+}
+
+/** How a dummy link is made. */
+export interface CreateDummyOptions extends CallOptions, LinkSettings {
+  /** A dummy link of that name that is there already is as good: its `up` and `mtu` are set. Any other link of that name is `EEXIST`. */
+  readonly ensure?: boolean
+}
+
+/** How a link is deleted. */
+export interface DeleteLinkOptions extends CallOptions {
+  /** A link that does not exist counts as deleted. */
+  readonly ensure?: boolean
+}
+
+/** Which addresses are listed. */
+export interface ListAddressesOptions extends CallOptions {
+  /** Only those of this link: filtered by the kernel (Linux 4.20). */
+  readonly link?: LinkReference
+  /** Only those of this family. */
+  readonly family?: AddressFamily
+}
+
+/** What a monitor reports. */
+export interface MonitorOptions {
+  /** Links; default true. */
+  readonly links?: boolean
+  /** Addresses; default true. */
+  readonly addresses?: boolean
+  /** Ends the iteration with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+  /** Events that may wait for the consumer before reading stops (then the kernel's buffer fills, and `lost` follows). Default 4096. */
+  readonly queueLimit?: number
+  /** Receive buffer in bytes; default 1 MiB. The larger, the longer a burst of changes may be before events are lost. */
+  readonly receiveBufferBytes?: number
+}
+
+/**
+ * What happened. `link-changed`: made or changed. `address-added`: added, or its flags or lifetimes changed. `lost`: an unknown number of events is missing
+ * here; list again what matters. `portId` is the socket that asked for the change ({@link Route.portId}), 0 where the kernel acted by itself or does not
+ * tell (links before Linux 6.2).
+ */
+export type RouteEvent =
+  | { readonly type: 'link-changed' | 'link-removed'; readonly link: Link; readonly portId: number }
+  | { readonly type: 'address-added' | 'address-removed'; readonly address: LinkAddress; readonly portId: number }
+  | { readonly type: 'lost' }
