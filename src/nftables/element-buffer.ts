@@ -1,0 +1,104 @@
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Rows of one set or map, collected in typed arrays: keys, data and comments as they cross to the native side, without an object per element.
+ */
+export class ElementBuffer {
+  readonly keyWidth: number
+  readonly dataWidth: number
+  rows = 0
+  #keys: Uint8Array
+  #data: Uint8Array
+  #userdata: Uint8Array | undefined
+  #userdataOffsets: Uint32Array
+  #userdataLength = 0
+
+  /**
+   * @param keyWidth Bytes of a key, every field padded to 4.
+   * @param dataWidth Bytes of the data; 0 for a set.
+   * @param capacity Rows to make room for at first; grows by doubling.
+   */
+  constructor(keyWidth: number, dataWidth: number, capacity = 64) {
+    this.keyWidth = keyWidth
+    this.dataWidth = dataWidth
+    this.#keys = new Uint8Array(capacity * keyWidth)
+    this.#data = new Uint8Array(capacity * dataWidth)
+    this.#userdataOffsets = new Uint32Array(capacity + 1)
+  }
+
+  /** Appends a row; the bytes are copied. `userdata` is the element's TLVs (a comment), or undefined. */
+  push(key: Uint8Array, data: Uint8Array | undefined, userdata?: Uint8Array): void {
+    const row = this.rows++
+    if ((row + 1) * this.keyWidth > this.#keys.length) this.#grow()
+    this.#keys.set(key, row * this.keyWidth)
+    if (data !== undefined) this.#data.set(data, row * this.dataWidth)
+    if (userdata !== undefined) this.#appendUserdata(userdata)
+    this.#userdataOffsets[row + 1] = this.#userdataLength
+  }
+
+  /** The key of a row, a view that the next `push` may move. */
+  keyAt(row: number): Uint8Array {
+    return this.#keys.subarray(row * this.keyWidth, (row + 1) * this.keyWidth)
+  }
+
+  /** The data of a row, a view that the next `push` may move. */
+  dataAt(row: number): Uint8Array {
+    return this.#data.subarray(row * this.dataWidth, (row + 1) * this.dataWidth)
+  }
+
+  /** The userdata of a row; empty where it has none. */
+  userdataAt(row: number): Uint8Array {
+    return this.#userdata?.subarray(this.#userdataOffsets[row], this.#userdataOffsets[row + 1]) ?? NO_BYTES
+  }
+
+  /** Whether a row has this key. */
+  hasKey(row: number, key: Uint8Array): boolean {
+    const start = row * this.keyWidth
+    for (let index = 0; index < this.keyWidth; index++) if (this.#keys[start + index] !== key[index]) return false
+    return true
+  }
+
+  /** Puts other data into a row. */
+  replaceData(row: number, data: Uint8Array): void {
+    this.#data.set(data, row * this.dataWidth)
+  }
+
+  /**
+   * The columns of native/nftables/elements.h. They view this buffer, which must not be pushed to afterwards.
+   */
+  columns(): Record<string, unknown> & { rows: number } {
+    const columns: Record<string, unknown> & { rows: number } = { rows: this.rows, key: this.#keys.subarray(0, this.rows * this.keyWidth) }
+    if (this.dataWidth > 0) {
+      columns['data'] = this.#data.subarray(0, this.rows * this.dataWidth)
+      columns['dataOffsets'] = Uint32Array.from({ length: this.rows + 1 }, (_, row) => row * this.dataWidth)
+    }
+    if (this.#userdata !== undefined) {
+      columns['userdata'] = this.#userdata.subarray(0, this.#userdataLength)
+      columns['userdataOffsets'] = this.#userdataOffsets.subarray(0, this.rows + 1)
+    }
+    return columns
+  }
+
+  #appendUserdata(userdata: Uint8Array): void {
+    this.#userdata ??= new Uint8Array(Math.max(256, (this.#userdataOffsets.length - 1) * 32))
+    if (this.#userdataLength + userdata.length > this.#userdata.length) {
+      const larger = new Uint8Array((this.#userdata.length + userdata.length) * 2)
+      larger.set(this.#userdata)
+      this.#userdata = larger
+    }
+    this.#userdata.set(userdata, this.#userdataLength)
+    this.#userdataLength += userdata.length
+  }
+
+  #grow(): void {
+    const keys = new Uint8Array(this.#keys.length * 2)
+    keys.set(this.#keys)
+    this.#keys = keys
+    const data = new Uint8Array(this.#data.length * 2)
+    data.set(this.#data)
+    this.#data = data
+    const offsets = new Uint32Array((this.#userdataOffsets.length - 1) * 2 + 1)
+    offsets.set(this.#userdataOffsets)
+    this.#userdataOffsets = offsets
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Sets, maps and verdict maps: what callers declare, and the record that the kernel gets and gives.
+ */
+import { ValidationError } from '../errors.js'
+import type { NativeListed, NativeRecord } from '../native.js'
+import { concatenatedId, dataType, keyLength, splitTypes, type DataType, type DataTypeName } from './datatypes.js'
+import type { Expression } from './expressions.js'
+import { family, type Family } from './families.js'
+import { plainConcatenationEntry, typeofEntry, type TypeofName } from './typeof.js'
+import { commentEntry, decodeUserdata, encodeUserdata, findComment, numberEntry, SET_USERDATA, type UserdataEntry } from './userdata.js'
+
+/** NFT_SET_* in words. `map`, `concat`, `object`, `anonymous`, `eval` and `expression` follow from the rest of a declaration and need not be given. */
+export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' | 'eval' | 'object' | 'concat' | 'expression' | number
+
+/** Kinds of stateful objects that an object map may refer to. */
+export type ObjectKind = 'counter' | 'quota' | 'ct-helper' | 'limit' | 'connlimit' | 'tunnel' | 'ct-timeout' | 'secmark' | 'ct-expect' | 'synproxy' | number
+
+/** A set, or (with `data`) a map. */
+export interface SetSpec {
+  readonly family: Family
+  readonly table: string
+  /** 1–255 bytes. */
+  readonly name: string
+  /** A type, or several for a concatenation (at most five, 64 bytes together). */
+  readonly key: DataTypeName | readonly DataTypeName[]
+  /** For maps: a type, a concatenation, `verdict`, or a kind of object. Without it: a set. */
+  readonly data?: DataTypeName | 'verdict' | readonly DataTypeName[] | { readonly object: ObjectKind } | undefined
+  readonly flags?: readonly SetFlag[] | undefined
+  /** Default time-out of elements, milliseconds; sets the flag `timeout`. */
+  readonly timeoutMs?: number | undefined
+  /** How often expired elements are collected, milliseconds. */
+  readonly gcIntervalMs?: number | undefined
+  /** Most elements; a set that is full refuses with ENFILE. Not declared: no limit. */
+  readonly size?: number | undefined
+  readonly policy?: 'performance' | 'memory' | undefined
+  readonly comment?: string | undefined
+  /** Expressions that every element carries (Linux 5.7): `[{ type: 'counter' }]`. */
+  readonly expressions?: readonly Expression[] | undefined
+  /** What nft prints instead of type names; display only. */
+  readonly typeof?: { readonly key: readonly TypeofName[]; readonly data?: readonly TypeofName[] | undefined } | undefined
+  /** The whole userdata, instead of what would be made from `comment` and `typeof`. */
+  readonly userdata?: Uint8Array | undefined
+  /** Id inside a transaction; only for anonymous sets, which rules of the same transaction refer to. */
+  readonly id?: number | undefined
+}
+
+/** A set as the kernel has it. Can be declared again as it is. */
+export interface ListedSet extends SetSpec {
+  readonly handle: bigint
+  /** Elements, where the kernel counts them (Linux 6.18). */
+  readonly count?: number | undefined
+  /** The kernel's own fields, for what the typed ones cannot express (types of user space of other making). */
+  readonly raw: NativeRecord
+}
+
+/** NFT_DATA_VERDICT, include/uapi/linux/netfilter/nf_tables.h. */
+const DATA_VERDICT = 0xffff_ff00
+
+const OBJECT_KINDS: readonly string[] = ['', 'counter', 'quota', 'ct-helper', 'limit', 'connlimit', 'tunnel', 'ct-timeout', 'secmark', 'ct-expect', 'synproxy']
+
+/** Byte orders in userdata (nftables, include/datatype.h enum byteorder). */
+const ORDER_NUMBER = { none: 0, host: 1, big: 2 } as const
+
+/** The types of a key or of data. @throws {ValidationError} */
+export function resolveTypes(path: string, names: DataTypeName | readonly DataTypeName[]): DataType[] {
+  const list = typeof names === 'string' ? [names] : names
+  if (!Array.isArray(list) || list.length === 0 || list.length > 5) throw new ValidationError(path, names, 'one data type, or a list of up to five')
+  const types = list.map((name: DataTypeName, index) => dataType(list.length === 1 ? path : `${path}[${index}]`, name))
+  if (keyLength(types) > 64) throw new ValidationError(path, names, 'types that take at most 64 bytes together')
+  return types
+}
+
+/** What a set holds, resolved. */
+export interface SetForm {
+  readonly key: readonly DataType[]
+  /** Of maps to values. */
+  readonly data: readonly DataType[] | undefined
+  readonly holds: 'nothing' | 'values' | 'verdicts' | 'objects'
+  readonly isInterval: boolean
+}
+
+function holdsOf(data: SetSpec['data']): SetForm['holds'] {
+  if (data === undefined) return 'nothing'
+  if (data === 'verdict') return 'verdicts'
+  return typeof data === 'object' && 'object' in data ? 'objects' : 'values'
+}
+
+/** Resolves the types of a declaration. @throws {ValidationError} */
+export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags'>): SetForm {
+  const holds = holdsOf(spec.data)
+  return {
+    key: resolveTypes('key', spec.key),
+    data: holds === 'values' ? resolveTypes('data', spec.data as DataTypeName | readonly DataTypeName[]) : undefined,
+    holds,
+    isInterval: spec.flags?.includes('interval') === true
+  }
+}
+
+function byteOrderOf(types: readonly DataType[] | undefined): number {
+  return types?.length === 1 ? ORDER_NUMBER[types[0]!.byteOrder] : ORDER_NUMBER.none
+}
+
+/** The entries nft writes for a declaration, in its order: with them, `nft list` prints the set as it was declared. */
+function setUserdata(spec: SetSpec, form: SetForm): Uint8Array {
+  const entries: UserdataEntry[] = [numberEntry(SET_USERDATA.keyByteOrder, byteOrderOf(form.key))]
+  const isMap = form.holds === 'values' || form.holds === 'verdicts'
+  if (isMap) entries.push(numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)))
+  if (spec.typeof !== undefined) entries.push(typeofEntry('typeof.key', SET_USERDATA.keyTypeof, spec.typeof.key))
+  else if (form.key.length > 1) entries.push(plainConcatenationEntry(SET_USERDATA.keyTypeof))
+  if (spec.typeof?.data !== undefined) entries.push(typeofEntry('typeof.data', SET_USERDATA.dataTypeof, spec.typeof.data))
+  else if (form.data !== undefined && form.data.length > 1) entries.push(plainConcatenationEntry(SET_USERDATA.dataTypeof))
+  if (isMap || form.holds === 'objects') entries.push(numberEntry(SET_USERDATA.dataInterval, 0))
+  if (spec.comment !== undefined) entries.push(commentEntry('comment', SET_USERDATA.comment, spec.comment))
+  return encodeUserdata(entries)
+}
+
+function setFlags(spec: SetSpec, form: SetForm): SetFlag[] {
+  const flags = new Set(spec.flags)
+  if (form.holds === 'values' || form.holds === 'verdicts') flags.add('map')
+  if (form.holds === 'objects') flags.add('object')
+  if (spec.timeoutMs !== undefined) flags.add('timeout')
+  // The kernel wants the fields of a concatenation only for ranges in it (pipapo).
+  if (form.isInterval && form.key.length > 1) flags.add('concat')
+  if ((spec.expressions?.length ?? 0) > 0) flags.add('expression')
+  return [...flags]
+}
+
+function dataFields(spec: SetSpec, form: SetForm): NativeRecord {
+  if (form.holds === 'values') return { dataType: concatenatedId(form.data!), dataLength: keyLength(form.data!) }
+  if (form.holds === 'verdicts') return { dataType: DATA_VERDICT, dataLength: 0 }
+  if (form.holds !== 'objects') return {}
+  const { object } = spec.data as { object: ObjectKind }
+  const number = typeof object === 'number' ? object : OBJECT_KINDS.indexOf(object)
+  if (number < 1) throw new ValidationError('data.object', object, OBJECT_KINDS.slice(1).join(', '))
+  return { objectType: number }
+}
+
+function descriptionOf(spec: SetSpec, form: SetForm): NativeRecord | undefined {
+  const fields = form.isInterval && form.key.length > 1 ? form.key.map(({ length }) => ({ length })) : undefined
+  if (fields === undefined && spec.size === undefined) return undefined
+  return { ...(spec.size === undefined ? {} : { size: spec.size }), ...(fields === undefined ? {} : { fields }) }
+}
+
+/** The native record of a declaration. `id` is what rules of the same transaction may use; the kernel demands one. @throws {ValidationError} */
+export function toNativeSet(spec: SetSpec, id: number): NativeRecord {
+  const form = setForm(spec)
+  const description = descriptionOf(spec, form)
+  return {
+    table: spec.table,
+    name: spec.name,
+    flags: setFlags(spec, form),
+    keyType: concatenatedId(form.key),
+    keyLength: keyLength(form.key),
+    ...dataFields(spec, form),
+    ...(spec.policy === undefined ? {} : { policy: spec.policy }),
+    ...(description === undefined ? {} : { description }),
+    id: spec.id ?? id,
+    ...(spec.timeoutMs === undefined ? {} : { timeoutMs: spec.timeoutMs }),
+    ...(spec.gcIntervalMs === undefined ? {} : { gcIntervalMs: spec.gcIntervalMs }),
+    ...(spec.expressions === undefined || spec.expressions.length === 0
+      ? {}
+      : spec.expressions.length === 1
+        ? { expression: spec.expressions[0] }
+        : { expressions: spec.expressions }),
+    userdata: spec.userdata ?? setUserdata(spec, form)
+  }
+}
+
+interface RawSet {
+  readonly table: string
+  readonly name: string
+  readonly flags?: readonly SetFlag[]
+  readonly keyType: number
+  readonly keyLength: number
+  readonly dataType?: number
+  readonly dataLength?: number
+  readonly objectType?: number
+  readonly policy?: 'performance' | 'memory'
+  readonly description?: { readonly size?: number; readonly fields?: readonly { readonly length: number }[] }
+  readonly timeoutMs?: number
+  readonly gcIntervalMs?: number
+  readonly userdata?: Uint8Array
+  readonly handle?: bigint
+  readonly count?: number
+  readonly expression?: Expression
+  readonly expressions?: readonly Expression[]
+}
+
+function listedTypes(id: number, length: number, isHostOrder: boolean): DataTypeName | DataTypeName[] {
+  const types = splitTypes(id, length)
+  if (types !== undefined) return types.length === 1 ? types[0]!.name : types.map(({ name }) => name)
+  // A type of other making: as many bytes, which is all the kernel knows of it. Host-order integers of four bytes have a type of their own.
+  if (isHostOrder && length === 4) return 'mark'
+  const integers: Readonly<Record<number, DataTypeName>> = { 1: 'integer8', 2: 'integer16', 4: 'integer32', 8: 'integer64', 16: 'integer128' }
+  return integers[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)
+}
+
+function listedData(raw: RawSet, flags: readonly SetFlag[]): SetSpec['data'] {
+  if (flags.includes('object')) return { object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind) }
+  if (!flags.includes('map')) return undefined
+  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw.dataType ?? 0, raw.dataLength ?? 0, false)
+}
+
+/** A declaration from what the kernel lists. */
+export function fromNativeSet({ family: listedFamily, value }: NativeListed): ListedSet {
+  const raw = value as unknown as RawSet
+  const flags = raw.flags ?? []
+  const entries = decodeUserdata(raw.userdata ?? new Uint8Array(0))
+  const order = entries.find(({ type }) => type === SET_USERDATA.keyByteOrder)?.value
+  const comment = findComment(entries, SET_USERDATA.comment)
+  const expressions = raw.expressions ?? (raw.expression === undefined ? undefined : [raw.expression])
+  const data = listedData(raw, flags)
+  return {
+    family: family('family', listedFamily),
+    table: raw.table,
+    name: raw.name,
+    key: listedTypes(raw.keyType, raw.keyLength, order?.[0] === ORDER_NUMBER.host),
+    ...(data === undefined ? {} : { data }),
+    ...(flags.length === 0 ? {} : { flags }),
+    ...(raw.timeoutMs === undefined ? {} : { timeoutMs: raw.timeoutMs }),
+    ...(raw.gcIntervalMs === undefined ? {} : { gcIntervalMs: raw.gcIntervalMs }),
+    ...(raw.description?.size === undefined ? {} : { size: raw.description.size }),
+    ...(raw.policy === undefined ? {} : { policy: raw.policy }),
+    ...(comment === undefined ? {} : { comment }),
+    ...(expressions === undefined ? {} : { expressions }),
+    ...(raw.userdata === undefined ? {} : { userdata: raw.userdata }),
+    handle: raw.handle ?? 0n,
+    ...(raw.count === undefined ? {} : { count: raw.count }),
+    raw: value
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Names for numbers, as nft writes them.
+ */
+
+/** IPPROTO_*, include/uapi/linux/in.h. */
+export const PROTOCOLS: Readonly<Record<string, number>> = {
+  icmp: 1, igmp: 2, tcp: 6, udp: 17, dccp: 33, ipv6: 41, gre: 47, esp: 50, ah: 51, 'ipv6-icmp': 58, icmpv6: 58, sctp: 132, udplite: 136
+}
+
+/** NF_CT_STATE_BIT and its kin, include/uapi/linux/netfilter/nf_conntrack_common.h. */
+export const CT_STATES: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 }
+
+/** IPS_*, include/uapi/linux/netfilter/nf_conntrack_common.h. */
+export const CT_STATUSES: Readonly<Record<string, number>> = {
+  expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32, 'dying': 512
+}
+
+/** IP_CT_DIR_*, include/uapi/linux/netfilter/nf_conntrack_tuple_common.h. */
+export const CT_DIRECTIONS: Readonly<Record<string, number>> = { original: 0, reply: 1 }
+
+/** RTN_*, include/uapi/linux/rtnetlink.h. */
+export const FIB_TYPES: Readonly<Record<string, number>> = {
+  unspec: 0, unicast: 1, local: 2, broadcast: 3, anycast: 4, multicast: 5, blackhole: 6, unreachable: 7, prohibit: 8
+}
+
+/** PACKET_*, include/uapi/linux/if_packet.h. */
+export const PACKET_TYPES: Readonly<Record<string, number>> = { host: 0, broadcast: 1, multicast: 2, other: 3 }
+
+/** ICMP_*, include/uapi/linux/icmp.h. */
+export const ICMP_TYPES: Readonly<Record<string, number>> = {
+  'echo-reply': 0, 'destination-unreachable': 3, 'source-quench': 4, redirect: 5, 'echo-request': 8, 'router-advertisement': 9, 'router-solicitation': 10,
+  'time-exceeded': 11, 'parameter-problem': 12, 'timestamp-request': 13, 'timestamp-reply': 14, 'info-request': 15, 'info-reply': 16,
+  'address-mask-request': 17, 'address-mask-reply': 18
+}
+
+/** ICMPV6_* and NDISC_*, include/uapi/linux/icmpv6.h, include/net/ndisc.h. */
+export const ICMPV6_TYPES: Readonly<Record<string, number>> = {
+  'destination-unreachable': 1, 'packet-too-big': 2, 'time-exceeded': 3, 'parameter-problem': 4, 'echo-request': 128, 'echo-reply': 129,
+  'mld-listener-query': 130, 'mld-listener-report': 131, 'mld-listener-done': 132, 'nd-router-solicit': 133, 'nd-router-advert': 134,
+  'nd-neighbor-solicit': 135, 'nd-neighbor-advert': 136, 'nd-redirect': 137, 'router-renumbering': 138, 'mld2-listener-report': 143
+}

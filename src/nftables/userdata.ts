@@ -1,0 +1,85 @@
+/**
+ * NFTA_*_USERDATA as nft and libnftnl agree on it (libnftnl, include/libnftnl/udata.h): a run of { u8 type, u8 length, bytes }, 256 bytes at most. The kernel keeps it unread.
+ */
+import { Buffer } from 'node:buffer'
+import { ValidationError } from '../errors.js'
+
+/** One entry. */
+export interface UserdataEntry {
+  readonly type: number
+  readonly value: Uint8Array
+}
+
+/** NFT_USERDATA_MAXLEN: bytes that an object may carry. */
+export const MAX_USERDATA_BYTES = 256
+/** Bytes of the longest comment that nft prints, without its NUL (NFTNL_UDATA_COMMENT_MAXLEN). */
+export const MAX_COMMENT_BYTES = 127
+
+/** Type of the comment entry, by kind of object. */
+export const COMMENT_TYPE = { rule: 0, table: 0, chain: 0, object: 0, element: 0, set: 7 } as const
+
+/** Entries of a set's userdata (enum nftnl_udata_set_types). */
+export const SET_USERDATA = { keyByteOrder: 0, dataByteOrder: 1, mergeElements: 2, keyTypeof: 3, dataTypeof: 4, expression: 5, dataInterval: 6, comment: 7 } as const
+
+/** Type of the entry of an element that says its range has no end (NFTNL_UDATA_SET_ELEM_FLAGS). */
+export const ELEMENT_FLAGS_TYPE = 1
+
+/** Reads entries; what is left where a length is impossible is dropped, as nft does. */
+export function decodeUserdata(bytes: Uint8Array): UserdataEntry[] {
+  const entries: UserdataEntry[] = []
+  for (let at = 0; at + 2 <= bytes.length; ) {
+    const length = bytes[at + 1]!
+    if (at + 2 + length > bytes.length) break
+    entries.push({ type: bytes[at]!, value: bytes.subarray(at + 2, at + 2 + length) })
+    at += 2 + length
+  }
+  return entries
+}
+
+/** Writes entries. */
+export function encodeUserdata(entries: readonly UserdataEntry[]): Uint8Array {
+  return Buffer.concat(entries.flatMap(({ type, value }) => [Uint8Array.of(type, value.length), value]))
+}
+
+/** A u32 entry, in host order as nft has it. */
+export function numberEntry(type: number, value: number): UserdataEntry {
+  return { type, value: new Uint8Array(Uint32Array.of(value).buffer) }
+}
+
+/** A comment entry. @throws {ValidationError} Where it is longer than 127 bytes or has a NUL. */
+export function commentEntry(path: string, type: number, comment: string): UserdataEntry {
+  const text = Buffer.from(comment)
+  if (text.length === 0 || text.length > MAX_COMMENT_BYTES || text.includes(0)) throw new ValidationError(path, comment, `1 to ${MAX_COMMENT_BYTES} bytes of text without NUL`)
+  return { type, value: Buffer.concat([text, Uint8Array.of(0)]) }
+}
+
+/** The comment among the entries, if there is one. */
+export function findComment(entries: readonly UserdataEntry[], type: number): string | undefined {
+  const value = entries.find((entry) => entry.type === type)?.value
+  if (value === undefined) return undefined
+  const end = value.indexOf(0)
+  return Buffer.from(end < 0 ? value : value.subarray(0, end)).toString()
+}
+
+/** What an object says about its userdata: a comment, or the bytes themselves, which then count. */
+export interface Commented {
+  /** 1–127 bytes of text, which nft prints. */
+  readonly comment?: string | undefined
+  /** The whole userdata, for what user space of other making keeps there; at most 256 bytes. A `comment` beside it is ignored. */
+  readonly userdata?: Uint8Array | undefined
+}
+
+/** NFTA_*_USERDATA for an object, or undefined. */
+export function userdataOf(kind: keyof typeof COMMENT_TYPE, { comment, userdata }: Commented): Uint8Array | undefined {
+  if (userdata !== undefined) return userdata
+  return comment === undefined ? undefined : encodeUserdata([commentEntry('comment', COMMENT_TYPE[kind], comment)])
+}
+
+/** The comment and, where there is more than that, the bytes of an object's userdata. */
+export function commentedBy(kind: keyof typeof COMMENT_TYPE, userdata: Uint8Array | undefined): Commented {
+  if (userdata === undefined) return {}
+  const entries = decodeUserdata(userdata)
+  const comment = findComment(entries, COMMENT_TYPE[kind])
+  const isOnlyComment = comment !== undefined && entries.length === 1
+  return { ...(comment === undefined ? {} : { comment }), ...(isOnlyComment ? {} : { userdata }) }
+}
