@@ -1,0 +1,262 @@
+#include "nftables/list.h"
+
+#include <linux/netlink.h>
+
+#include <cerrno>
+
+#include "nftables/elements.h"
+#include "nftables/request.h"
+
+namespace netplane::nftables {
+namespace {
+
+constexpr int kAttempts = 16;
+/// A chunk ends with the message that takes it past this: 4 MiB less the largest message.
+constexpr size_t kChunkBytes = (size_t{4} << 20) - (size_t{64} << 10);
+
+/// Where to look: one table, or all of a family.
+struct Target {
+  uint8_t family = 0;
+  std::string table;
+};
+
+/// A kind of object, and how it is dumped. `name` 0: the request's name does not choose among them.
+struct DumpRow {
+  bool ListRequest::*wanted;
+  std::vector<Listed> Listing::*listed;
+  uint8_t get;
+  const Schema* schema;
+  uint16_t table;
+  uint16_t name;
+};
+constexpr DumpRow kDumps[] = {
+    {&ListRequest::chains, &Listing::chains, NFT_MSG_GETCHAIN, &kChainSchema, NFTA_CHAIN_TABLE, 0},
+    {&ListRequest::rules, &Listing::rules, NFT_MSG_GETRULE, &kRuleSchema, NFTA_RULE_TABLE, 0},
+    {&ListRequest::sets, &Listing::sets, NFT_MSG_GETSET, &kSetSchema, NFTA_SET_TABLE, NFTA_SET_NAME},
+    {&ListRequest::objects, &Listing::objects, NFT_MSG_GETOBJ, &kObjectSchema, NFTA_OBJ_TABLE, NFTA_OBJ_NAME},
+    {&ListRequest::flowtables, &Listing::flowtables, NFT_MSG_GETFLOWTABLE, &kFlowtableSchema, NFTA_FLOWTABLE_TABLE, NFTA_FLOWTABLE_NAME},
+};
+
+Error Changed() { return Error{EINTR, "list", "the ruleset changed while it was listed"}; }
+
+/// One attempt to read everything within one generation.
+class Lister {
+ public:
+  Lister(Socket& socket, const ListRequest& request) : socket_(socket), request_(request) {}
+
+  /// EINTR where the generation changed.
+  Status Run() {
+    if (auto error = ReadGeneration(&listing_.generation)) return error;
+    const Status status = DumpAll();
+    // What was missing may have been there before, or come to be since.
+    if (status && status->code != ENOENT) return status;
+    uint32_t after = 0;
+    if (auto error = ReadGeneration(&after)) return error;
+    if (after != listing_.generation) return Changed();
+    return status;
+  }
+
+  Listing& listing() { return listing_; }
+
+ private:
+  Status ReadGeneration(uint32_t* generation) {
+    const auto record = GetGeneration(socket_, request_.deadline);
+    if (!record.ok()) return record.error();
+    *generation = static_cast<uint32_t>(NumberField(record.value(), NFTA_GEN_ID));
+    return std::nullopt;
+  }
+
+  Status DumpAll() {
+    if (request_.tables || !request_.table.empty()) {
+      if (auto error = DumpTables()) return error;
+    } else {
+      targets_ = {{request_.family, {}}};
+    }
+    if (auto error = CheckChain()) return error;
+    for (const Target& target : targets_) {
+      for (const DumpRow& row : kDumps) {
+        const bool wanted = request_.*row.wanted || (request_.elements && row.listed == &Listing::sets);
+        if (!wanted) continue;
+        if (auto error = DumpKind(target, row)) return error;
+      }
+    }
+    if (auto error = CheckName()) return error;
+    if (request_.elements) {
+      for (const Listed& set : listing_.sets) {
+        if (auto error = DumpElements(set)) return error;
+      }
+    }
+    if (!request_.sets) listing_.sets.clear();
+    return std::nullopt;
+  }
+
+  /// Runs a dump whose messages all belong to this generation.
+  Status Dump(const Query& query, const std::function<Status(const Reply& reply)>& take) {
+    const auto check = [&](const Message& message) -> Status {
+      const auto reply = ReadReply(message);
+      if (!reply) return BadReply("a header");
+      if (reply->generation != (listing_.generation & UINT16_MAX)) return Changed();
+      return take(*reply);
+    };
+    DumpOptions options;
+    options.deadline = request_.deadline;
+    options.retries = 0;
+    return RunDump(socket_, query.Encoder(), check, options);
+  }
+
+  /// Tables are not filtered by the kernel; and most other dumps stop at the first table of a name, whatever its family.
+  Status DumpTables() {
+    const Query query{NFT_MSG_GETTABLE, request_.family, nullptr};
+    const auto error = Dump(query, [&](const Reply& reply) -> Status {
+      auto record = DecodeRecord(kTableSchema, reply.attributes);
+      if (!record) return BadReply("a table");
+      const std::string name = TextField(*record, NFTA_TABLE_NAME);
+      if (!request_.table.empty() && name != request_.table) return std::nullopt;
+      if (!request_.table.empty()) targets_.push_back({reply.family, name});
+      if (request_.tables) listing_.tables.push_back({reply.family, std::move(*record)});
+      return std::nullopt;
+    });
+    if (error) return error;
+    if (request_.table.empty()) targets_ = {{request_.family, {}}};
+    if (targets_.empty()) return Error{ENOENT, "list", "there is no table " + request_.table};
+    return std::nullopt;
+  }
+
+  /// A rule dump of a chain that does not exist is empty, not an error.
+  Status CheckChain() {
+    if (request_.chain.empty() || request_.table.empty() || !request_.rules) return std::nullopt;
+    bool exists = false;
+    for (const Target& target : targets_) {
+      const Query query{NFT_MSG_GETCHAIN, target.family, [&](MessageWriter& writer) {
+                          writer.PutString(NFTA_CHAIN_TABLE, target.table);
+                          writer.PutString(NFTA_CHAIN_NAME, request_.chain);
+                        }};
+      const auto ignore = [](const Message&) -> Status { return std::nullopt; };
+      const Status status = RunRequest(socket_, query.Encoder(), ignore, request_.deadline);
+      if (status && status->code != ENOENT) return status;
+      exists = exists || !status;
+    }
+    if (!exists) return Error{ENOENT, "list", "there is no chain " + request_.chain + " in table " + request_.table};
+    return std::nullopt;
+  }
+
+  Status CheckName() const {
+    const bool chooses = request_.sets || request_.elements || request_.objects || request_.flowtables;
+    const bool found = !listing_.sets.empty() || !listing_.objects.empty() || !listing_.flowtables.empty();
+    if (request_.name.empty() || !chooses || found) return std::nullopt;
+    return Error{ENOENT, "list", "there is nothing named " + request_.name};
+  }
+
+  /// The filters are given to the kernel and applied again here, as older kernels ignore some of them.
+  Status DumpKind(const Target& target, const DumpRow& row) {
+    const bool rules = row.listed == &Listing::rules;
+    const Query query{row.get, target.family, [&](MessageWriter& writer) {
+                        PutFilter(row.table, target.table, writer);
+                        if (rules && !target.table.empty()) PutFilter(NFTA_RULE_CHAIN, request_.chain, writer);
+                      }};
+    return Dump(query, [&](const Reply& reply) -> Status {
+      auto record = DecodeRecord(*row.schema, reply.attributes);
+      if (!record) return BadReply(row.schema->name);
+      const auto is = [&](uint16_t attribute, const std::string& wanted) { return wanted.empty() || TextField(*record, attribute) == wanted; };
+      if (!is(row.table, target.table)) return std::nullopt;
+      if (row.name != 0 && !is(row.name, request_.name)) return std::nullopt;
+      if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;
+      (listing_.*row.listed).push_back({reply.family, std::move(*record)});
+      return std::nullopt;
+    });
+  }
+
+  Status DumpElements(const Listed& set) {
+    ListedElements elements;
+    elements.family = set.family;
+    elements.table = TextField(set.value, NFTA_SET_TABLE);
+    elements.set = TextField(set.value, NFTA_SET_NAME);
+    const Query query{NFT_MSG_GETSETELEM, set.family, [&](MessageWriter& writer) {
+                        writer.PutString(NFTA_SET_ELEM_LIST_TABLE, elements.table);
+                        writer.PutString(NFTA_SET_ELEM_LIST_SET, elements.set);
+                      }};
+    const auto error = Dump(query, [&](const Reply& reply) -> Status {
+      if (elements.chunks.empty() || elements.chunks.back().MemoryBytes() > kChunkBytes) {
+        ColumnSet chunk(kElementColumns);
+        chunk[kKey].width = static_cast<uint32_t>(NumberField(set.value, NFTA_SET_KEY_LEN));
+        elements.chunks.push_back(std::move(chunk));
+      }
+      if (!DecodeElements(ElementsOf(reply.attributes), elements.chunks.back())) return BadReply("an element");
+      return std::nullopt;
+    });
+    if (error) return error;
+    listing_.elements.push_back(std::move(elements));
+    return std::nullopt;
+  }
+
+  Socket& socket_;
+  const ListRequest& request_;
+  Listing listing_;
+  std::vector<Target> targets_;
+};
+
+/// The width of a set's keys; ENOENT where there is no such set.
+Result<uint32_t> KeyWidth(Socket& socket, const ElementQuery& query) {
+  const Query get{NFT_MSG_GETSET, query.family, [&](MessageWriter& writer) {
+                    writer.PutString(NFTA_SET_TABLE, query.table);
+                    writer.PutString(NFTA_SET_NAME, query.set);
+                  }};
+  uint32_t width = 0;
+  const auto take = [&](const Message& message) -> Status {
+    const auto reply = ReadReply(message);
+    const auto record = reply ? DecodeRecord(kSetSchema, reply->attributes) : std::nullopt;
+    if (!record) return BadReply("a set");
+    width = static_cast<uint32_t>(NumberField(*record, NFTA_SET_KEY_LEN));
+    return std::nullopt;
+  };
+  if (auto error = RunRequest(socket, get.Encoder(), take, query.deadline)) return *error;
+  return width;
+}
+
+}  // namespace
+
+Result<Record> GetGeneration(Socket& socket, Deadline deadline) {
+  const Query query{NFT_MSG_GETGEN, 0, nullptr};
+  Record generation;
+  const auto take = [&](const Message& message) -> Status {
+    const auto reply = ReadReply(message);
+    auto record = reply ? DecodeRecord(kGenerationSchema, reply->attributes) : std::nullopt;
+    if (!record) return BadReply("a generation");
+    generation = std::move(*record);
+    return std::nullopt;
+  };
+  if (auto error = RunRequest(socket, query.Encoder(), take, deadline)) return *error;
+  return generation;
+}
+
+Result<Listing> ListRuleset(Socket& socket, const ListRequest& request) {
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    Lister lister(socket, request);
+    Status status = lister.Run();
+    if (status && status->code == EINTR && Clock::now() < request.deadline) continue;
+    if (!status && request.reset) status = ResetListed(socket, request, &lister.listing());
+    if (status) return *status;
+    return std::move(lister.listing());
+  }
+  return Error{EINTR, "list", "the ruleset kept changing while it was listed (" + std::to_string(kAttempts) + " tries)"};
+}
+
+Result<ListedElements> GetElements(Socket& socket, uint8_t family, const std::string& table, const std::string& set, const ColumnSet& keys,
+                                   Deadline deadline) {
+  const ElementQuery query{NFT_MSG_GETSETELEM, family, table, set, deadline};
+  const auto width = KeyWidth(socket, query);
+  if (!width.ok()) return width.error();
+  ListedElements elements{family, table, set, {}};
+  const auto take = [&](size_t, ByteView list) -> Status {
+    if (elements.chunks.empty() || elements.chunks.back().MemoryBytes() > kChunkBytes) {
+      elements.chunks.emplace_back(kElementColumns);
+      elements.chunks.back()[kKey].width = width.value();
+    }
+    if (!DecodeElements(list, elements.chunks.back())) return BadReply("an element");
+    return std::nullopt;
+  };
+  if (auto error = LookUpElements(socket, query, keys, take)) return *error;
+  return elements;
+}
+
+}  // namespace netplane::nftables
