@@ -81,7 +81,8 @@ class BatchEncoder {
     const bool echo = operation.echo || ask_generation_;
     // The kernel sends NFT_MSG_NEWGEN to a committer whose first message wants an echo (nf_tables_gen_notify looks at that message).
     ask_generation_ = false;
-    const bool everything = operation.verb == Verb::kFlush && operation.kind == Kind::kTable && operation.value.Find(uint16_t{NFTA_TABLE_NAME}) == nullptr;
+    const bool everything =
+        operation.verb == Verb::kFlush && operation.kind == Kind::kTable && operation.value.Find(uint16_t{NFTA_TABLE_NAME}) == nullptr;
     const uint16_t type = everything ? MessageType(NFT_MSG_DELTABLE) : form.type;
     writer.Begin(type, static_cast<uint16_t>(NLM_F_REQUEST | form.flags | (echo ? NLM_F_ECHO : 0)), sequence);
     writer.PutHeader(FamilyHeader(operation.family));
@@ -91,7 +92,8 @@ class BatchEncoder {
   Status EncodeRows(uint32_t index, MessageForm form, const SequenceSource& next, MessageWriter& writer) {
     const Operation& operation = operations_[index];
     const ColumnSet& rows = *operation.elements;
-    const ElementParts parts = operation.verb == Verb::kAdd || operation.verb == Verb::kCreate ? ElementParts::kAll : ElementParts::kIdentity;
+    const ElementParts parts =
+        operation.verb == Verb::kAdd || operation.verb == Verb::kCreate ? ElementParts::kAll : ElementParts::kIdentity;
     for (size_t row = 0; row < rows.rows();) {
       // Every element of a message that wants an echo is echoed: the one that asks for the generation holds a single row.
       const bool single = ask_generation_ && !operation.echo;
@@ -164,7 +166,9 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
   transaction.generation = options.generation;
   transaction.dry_run = options.dry_run;
   transaction.echo = [&](uint32_t index, const Message& message) { TakeEcho(operations, index, message, &report); };
-  const auto encode = [&](uint32_t index, const SequenceSource& next, MessageWriter& writer) { return encoder.Encode(index, next, writer); };
+  const auto encode = [&](uint32_t index, const SequenceSource& next, MessageWriter& writer) {
+    return encoder.Encode(index, next, writer);
+  };
   Bytes batch;
   report.transaction = RunTransaction(socket, static_cast<uint32_t>(operations.size()), encode, transaction, &batch);
   for (ItemError& error : report.transaction.errors) encoder.Locate(batch, &error);

@@ -42,14 +42,15 @@ struct Echo {
 struct CommitReport {
   TransactionReport transaction;  ///< errors carry `field` and, for elements, `row`.
   std::vector<Echo> echoes;
-  /// The generation that this commit made, as the kernel's NFT_MSG_NEWGEN to the committer says; where the batch changed nothing, the one that
-  /// was asked for in CommitOptions or else the current one. 0 where unknown or nothing was applied. What others commit afterwards is not in it.
+  /// The generation that this commit made, as the kernel's NFT_MSG_NEWGEN to the committer says; where the batch changed nothing, the one
+  /// that was asked for in CommitOptions or else the current one. 0 where unknown or nothing was applied. What others commit afterwards is
+  /// not in it.
   uint32_t generation = 0;
   Bytes bytes;
 };
 
-/// The field that this verb needs and the operation lacks, or null. Without it the kernel would refuse, or take the message for a larger one
-/// (deleting a rule without a handle empties the chain). Commit refuses such an operation itself: EINVAL, nothing is sent.
+/// The field that this verb needs and the operation lacks, or null. Without it the kernel would refuse, or take the message for a larger
+/// one (deleting a rule without a handle empties the chain). Commit refuses such an operation itself: EINVAL, nothing is sent.
 const char* MissingField(const Operation& operation);
 
 /// Commits the operations in one batch. A set without an `id` is given one that no other has.

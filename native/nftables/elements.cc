@@ -11,20 +11,13 @@ namespace netplane::nftables {
 namespace {
 
 constexpr ColumnSpec kSpecs[] = {
-    {"key", ColumnType::kFixed, true},
-    {"keyEnd", ColumnType::kFixed},
-    {"flags", ColumnType::kU32},
-    {"data", ColumnType::kBlob},
-    {"verdict", ColumnType::kS32},
-    {"verdictChain", ColumnType::kSymbol},
-    {"timeoutMs", ColumnType::kF64},
-    {"expirationMs", ColumnType::kF64},
-    {"userdata", ColumnType::kBlob},
-    {"objectReference", ColumnType::kSymbol},
-    {"counterPackets", ColumnType::kU64},
-    {"counterBytes", ColumnType::kU64},
-    {"hasCounter", ColumnType::kU8},
-    {"expressions", ColumnType::kBlob},
+    {"key", ColumnType::kFixed, true},    {"keyEnd", ColumnType::kFixed},
+    {"flags", ColumnType::kU32},          {"data", ColumnType::kBlob},
+    {"verdict", ColumnType::kS32},        {"verdictChain", ColumnType::kSymbol},
+    {"timeoutMs", ColumnType::kF64},      {"expirationMs", ColumnType::kF64},
+    {"userdata", ColumnType::kBlob},      {"objectReference", ColumnType::kSymbol},
+    {"counterPackets", ColumnType::kU64}, {"counterBytes", ColumnType::kU64},
+    {"hasCounter", ColumnType::kU8},      {"expressions", ColumnType::kBlob},
 };
 static_assert(std::size(kSpecs) == kElementColumnCount);
 

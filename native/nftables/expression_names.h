@@ -23,7 +23,8 @@ constexpr NamedNumber kPayloadBases[] = {{"link", NFT_PAYLOAD_LL_HEADER},
                                          {"transport", NFT_PAYLOAD_TRANSPORT_HEADER},
                                          {"inner", NFT_PAYLOAD_INNER_HEADER},
                                          {"tunnel", 4}};
-constexpr NamedNumber kChecksumTypes[] = {{"none", NFT_PAYLOAD_CSUM_NONE}, {"inet", NFT_PAYLOAD_CSUM_INET}, {"sctp", NFT_PAYLOAD_CSUM_SCTP}};
+constexpr NamedNumber kChecksumTypes[] = {
+    {"none", NFT_PAYLOAD_CSUM_NONE}, {"inet", NFT_PAYLOAD_CSUM_INET}, {"sctp", NFT_PAYLOAD_CSUM_SCTP}};
 constexpr NamedNumber kMetaKeys[] = {
     {"len", NFT_META_LEN},
     {"protocol", NFT_META_PROTOCOL},
@@ -95,23 +96,19 @@ constexpr NamedNumber kNatTypes[] = {{"snat", NFT_NAT_SNAT}, {"dnat", NFT_NAT_DN
 // NFPROTO_IPV4, NFPROTO_IPV6.
 constexpr NamedNumber kNatFamilies[] = {{"ip", 2}, {"ip6", 10}};
 constexpr NamedNumber kNatFlags[] = {
-    {"map-ips", NF_NAT_RANGE_MAP_IPS},
-    {"proto-specified", NF_NAT_RANGE_PROTO_SPECIFIED},
-    {"random", NF_NAT_RANGE_PROTO_RANDOM},
-    {"persistent", NF_NAT_RANGE_PERSISTENT},
-    {"fully-random", NF_NAT_RANGE_PROTO_RANDOM_FULLY},
-    {"proto-offset", NF_NAT_RANGE_PROTO_OFFSET},
+    {"map-ips", NF_NAT_RANGE_MAP_IPS},       {"proto-specified", NF_NAT_RANGE_PROTO_SPECIFIED}, {"random", NF_NAT_RANGE_PROTO_RANDOM},
+    {"persistent", NF_NAT_RANGE_PERSISTENT}, {"fully-random", NF_NAT_RANGE_PROTO_RANDOM_FULLY}, {"proto-offset", NF_NAT_RANGE_PROTO_OFFSET},
     {"netmap", NF_NAT_RANGE_NETMAP},
 };
 constexpr NamedNumber kNumgenModes[] = {{"inc", NFT_NG_INCREMENTAL}, {"random", NFT_NG_RANDOM}};
 constexpr NamedNumber kHashModes[] = {{"jenkins", NFT_HASH_JENKINS}, {"symmetric", NFT_HASH_SYM}};
-constexpr NamedNumber kFibResults[] = {
-    {"oif", NFT_FIB_RESULT_OIF}, {"oifname", NFT_FIB_RESULT_OIFNAME}, {"type", NFT_FIB_RESULT_ADDRTYPE}};
+constexpr NamedNumber kFibResults[] = {{"oif", NFT_FIB_RESULT_OIF}, {"oifname", NFT_FIB_RESULT_OIFNAME}, {"type", NFT_FIB_RESULT_ADDRTYPE}};
 constexpr NamedNumber kFibFlags[] = {{"saddr", NFTA_FIB_F_SADDR}, {"daddr", NFTA_FIB_F_DADDR}, {"mark", NFTA_FIB_F_MARK},
                                      {"iif", NFTA_FIB_F_IIF},     {"oif", NFTA_FIB_F_OIF},     {"present", NFTA_FIB_F_PRESENT}};
 constexpr NamedNumber kRejectTypes[] = {
     {"icmp-unreachable", NFT_REJECT_ICMP_UNREACH}, {"tcp-reset", NFT_REJECT_TCP_RST}, {"icmpx-unreachable", NFT_REJECT_ICMPX_UNREACH}};
-constexpr NamedNumber kDynsetOperations[] = {{"add", NFT_DYNSET_OP_ADD}, {"update", NFT_DYNSET_OP_UPDATE}, {"delete", NFT_DYNSET_OP_DELETE}};
+constexpr NamedNumber kDynsetOperations[] = {
+    {"add", NFT_DYNSET_OP_ADD}, {"update", NFT_DYNSET_OP_UPDATE}, {"delete", NFT_DYNSET_OP_DELETE}};
 constexpr NamedNumber kDynsetFlags[] = {{"inverted", NFT_DYNSET_F_INV}, {"expression", NFT_DYNSET_F_EXPR}};
 constexpr NamedNumber kObjectTypes[] = {
     {"counter", NFT_OBJECT_COUNTER},       {"quota", NFT_OBJECT_QUOTA},         {"ct-helper", NFT_OBJECT_CT_HELPER},

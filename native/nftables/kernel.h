@@ -13,15 +13,15 @@
 namespace netplane::nftables {
 
 // enum nf_tables_msg_types; the names of old headers end at NFT_MSG_DELFLOWTABLE.
-constexpr uint8_t kGetRuleReset = 25;          // NFT_MSG_GETRULE_RESET, 6.2
-constexpr uint8_t kDestroyTable = 26;          // NFT_MSG_DESTROYTABLE, 6.3
-constexpr uint8_t kDestroyChain = 27;          // NFT_MSG_DESTROYCHAIN
-constexpr uint8_t kDestroyRule = 28;           // NFT_MSG_DESTROYRULE
-constexpr uint8_t kDestroySet = 29;            // NFT_MSG_DESTROYSET
-constexpr uint8_t kDestroySetElement = 30;     // NFT_MSG_DESTROYSETELEM
-constexpr uint8_t kDestroyObject = 31;         // NFT_MSG_DESTROYOBJ
-constexpr uint8_t kDestroyFlowtable = 32;      // NFT_MSG_DESTROYFLOWTABLE
-constexpr uint8_t kGetSetElementReset = 33;    // NFT_MSG_GETSETELEM_RESET, 6.5
+constexpr uint8_t kGetRuleReset = 25;        // NFT_MSG_GETRULE_RESET, 6.2
+constexpr uint8_t kDestroyTable = 26;        // NFT_MSG_DESTROYTABLE, 6.3
+constexpr uint8_t kDestroyChain = 27;        // NFT_MSG_DESTROYCHAIN
+constexpr uint8_t kDestroyRule = 28;         // NFT_MSG_DESTROYRULE
+constexpr uint8_t kDestroySet = 29;          // NFT_MSG_DESTROYSET
+constexpr uint8_t kDestroySetElement = 30;   // NFT_MSG_DESTROYSETELEM
+constexpr uint8_t kDestroyObject = 31;       // NFT_MSG_DESTROYOBJ
+constexpr uint8_t kDestroyFlowtable = 32;    // NFT_MSG_DESTROYFLOWTABLE
+constexpr uint8_t kGetSetElementReset = 33;  // NFT_MSG_GETSETELEM_RESET, 6.5
 
 constexpr int64_t kTableFlagPersist = 4;  // NFT_TABLE_F_PERSIST, 6.9
 constexpr uint16_t kSetTypeName = 19;     // NFTA_SET_TYPE, reported by 6.18

@@ -157,7 +157,9 @@ class Lister {
     return Dump(query, [&](const Reply& reply) -> Status {
       auto record = DecodeRecord(*row.schema, reply.attributes);
       if (!record) return BadReply(row.schema->name);
-      const auto is = [&](uint16_t attribute, const std::string& wanted) { return wanted.empty() || TextField(*record, attribute) == wanted; };
+      const auto is = [&](uint16_t attribute, const std::string& wanted) {
+        return wanted.empty() || TextField(*record, attribute) == wanted;
+      };
       if (!is(row.table, target.table)) return std::nullopt;
       if (row.name != 0 && !is(row.name, request_.name)) return std::nullopt;
       if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;

@@ -16,13 +16,14 @@ namespace netplane::nftables {
 Result<Record> GetGeneration(Socket& socket, Deadline deadline);
 
 struct ListRequest {
-  uint8_t family = 0;   ///< NFPROTO_UNSPEC: all.
-  std::string table;    ///< Empty: all.
-  std::string chain;    ///< For rules; empty: all.
-  std::string name;     ///< Of sets (and their elements), objects and flowtables; empty: all.
+  uint8_t family = 0;  ///< NFPROTO_UNSPEC: all.
+  std::string table;   ///< Empty: all.
+  std::string chain;   ///< For rules; empty: all.
+  std::string name;    ///< Of sets (and their elements), objects and flowtables; empty: all.
   bool tables = false, chains = false, rules = false, sets = false, objects = false, flowtables = false, elements = false;
   /// Counters and quotas of what is listed are zeroed: each is read and zeroed in one step, by a request of its own after the dumps
-  /// (GETOBJ_RESET, GETRULE_RESET of 6.2, GETSETELEM_RESET of 6.5; EINVAL where the kernel lacks it), so that none is zeroed and not returned.
+  /// (GETOBJ_RESET, GETRULE_RESET of 6.2, GETSETELEM_RESET of 6.5; EINVAL where the kernel lacks it), so that none is zeroed and not
+  /// returned.
   bool reset = false;
   Deadline deadline;
 };
@@ -46,12 +47,12 @@ struct Listing {
   std::vector<ListedElements> elements;
 };
 
-/// Dumps what is asked for, and again (16 tries, then EINTR) when the generation changed meanwhile: element dumps never carry NLM_F_DUMP_INTR,
-/// so every message's res_id is compared. ENOENT: there is no such table, no such chain in it, or nothing of that `name`.
+/// Dumps what is asked for, and again (16 tries, then EINTR) when the generation changed meanwhile: element dumps never carry
+/// NLM_F_DUMP_INTR, so every message's res_id is compared. ENOENT: there is no such table, no such chain in it, or nothing of that `name`.
 Result<Listing> ListRuleset(Socket& socket, const ListRequest& request);
 
-/// Point look-ups (NFT_MSG_GETSETELEM without a dump): the elements whose keys are given, in order; a missing one is absent from the answer,
-/// and costs a request of its own. ENOENT: there is no such set.
+/// Point look-ups (NFT_MSG_GETSETELEM without a dump): the elements whose keys are given, in order; a missing one is absent from the
+/// answer, and costs a request of its own. ENOENT: there is no such set.
 Result<ListedElements> GetElements(Socket& socket, uint8_t family, const std::string& table, const std::string& set, const ColumnSet& keys,
                                    Deadline deadline);
 

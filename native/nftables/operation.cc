@@ -83,7 +83,8 @@ const char* MissingField(const Operation& operation) {
       if (verb == operation.verb) return need.field;
     }
   }
-  // A table's handle does not say which table's rules to delete, and no name at all means the whole ruleset: only nothing at all may mean that.
+  // A table's handle does not say which table's rules to delete, and no name at all means the whole ruleset: only nothing at all may mean
+  // that.
   const bool flushes = operation.kind == Kind::kTable && operation.verb == Verb::kFlush;
   return flushes && !record.fields.empty() && !Has(record, "name") ? "name" : nullptr;
 }

@@ -41,7 +41,8 @@ void PutFilter(uint16_t attribute, const std::string& text, MessageWriter& write
 
 std::optional<Reply> ReadReply(const Message& message) {
   if (message.body.size() < sizeof(nfgenmsg)) return std::nullopt;
-  return Reply{message.body[0], Load<uint16_t>(message.body.data() + offsetof(nfgenmsg, res_id), kBig), message.body.subspan(sizeof(nfgenmsg))};
+  return Reply{message.body[0], Load<uint16_t>(message.body.data() + offsetof(nfgenmsg, res_id), kBig),
+               message.body.subspan(sizeof(nfgenmsg))};
 }
 
 ByteView ElementsOf(ByteView attributes) {

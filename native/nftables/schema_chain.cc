@@ -7,8 +7,7 @@ namespace {
 constexpr uint16_t kDeviceName = 1;  // NFTA_DEVICE_NAME, 5.5
 
 constexpr NamedNumber kPolicies[] = {{"drop", 0}, {"accept", 1}};
-constexpr NamedNumber kChainFlags[] = {
-    {"base", NFT_CHAIN_BASE}, {"hw-offload", NFT_CHAIN_HW_OFFLOAD}, {"binding", NFT_CHAIN_BINDING}};
+constexpr NamedNumber kChainFlags[] = {{"base", NFT_CHAIN_BASE}, {"hw-offload", NFT_CHAIN_HW_OFFLOAD}, {"binding", NFT_CHAIN_BINDING}};
 constexpr NamedNumber kFlowtableFlags[] = {{"hw-offload", 1}, {"counter", 2}};
 
 constexpr Field Devices(uint16_t attribute, const char* kernel_name) {

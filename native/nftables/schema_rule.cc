@@ -5,8 +5,8 @@ namespace netplane::nftables {
 namespace {
 
 // NF_DROP, NF_ACCEPT and NF_QUEUE of include/uapi/linux/netfilter.h; enum nft_verdicts.
-constexpr NamedNumber kVerdicts[] = {{"accept", 1},           {"drop", 0},         {"queue", 3},       {"continue", NFT_CONTINUE},
-                                     {"break", NFT_BREAK},    {"jump", NFT_JUMP},  {"goto", NFT_GOTO}, {"return", NFT_RETURN}};
+constexpr NamedNumber kVerdicts[] = {{"accept", 1},        {"drop", 0},        {"queue", 3},       {"continue", NFT_CONTINUE},
+                                     {"break", NFT_BREAK}, {"jump", NFT_JUMP}, {"goto", NFT_GOTO}, {"return", NFT_RETURN}};
 
 constexpr Field kVerdictFields[] = {
     Named(NETPLANE_ATTRIBUTE(NFTA_VERDICT_CODE), "verdict", FieldType::kEnum32, kVerdicts, kRequired),

@@ -5,9 +5,9 @@ namespace netplane::nftables {
 namespace {
 
 constexpr NamedNumber kSetFlags[] = {
-    {"anonymous", NFT_SET_ANONYMOUS}, {"constant", NFT_SET_CONSTANT}, {"interval", NFT_SET_INTERVAL},
-    {"map", NFT_SET_MAP},             {"timeout", NFT_SET_TIMEOUT},   {"eval", NFT_SET_EVAL},
-    {"object", NFT_SET_OBJECT},       {"concat", NFT_SET_CONCAT},     {"expression", NFT_SET_EXPR},
+    {"anonymous", NFT_SET_ANONYMOUS}, {"constant", NFT_SET_CONSTANT}, {"interval", NFT_SET_INTERVAL}, {"map", NFT_SET_MAP},
+    {"timeout", NFT_SET_TIMEOUT},     {"eval", NFT_SET_EVAL},         {"object", NFT_SET_OBJECT},     {"concat", NFT_SET_CONCAT},
+    {"expression", NFT_SET_EXPR},
 };
 constexpr NamedNumber kSetPolicies[] = {{"performance", NFT_SET_POL_PERFORMANCE}, {"memory", NFT_SET_POL_MEMORY}};
 constexpr NamedNumber kElementFlags[] = {{"interval-end", NFT_SET_ELEM_INTERVAL_END}, {"catchall", NFT_SET_ELEM_CATCHALL}};

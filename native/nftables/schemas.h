@@ -23,8 +23,8 @@ extern const Schema kVerdictSchema;
 extern const std::span<const NamedNumber> kFamilies;
 
 enum class Kind : uint8_t { kTable, kChain, kRule, kSet, kElements, kObject, kFlowtable };
-/// add: ensure it exists · create: must not exist · insert, replace: rules · delete: must exist · destroy: ensure gone (6.3) · flush: empty it
-/// (chain or table: its rules; set: its elements; no table name: the whole ruleset).
+/// add: ensure it exists · create: must not exist · insert, replace: rules · delete: must exist · destroy: ensure gone (6.3) · flush: empty
+/// it (chain or table: its rules; set: its elements; no table name: the whole ruleset).
 enum class Verb : uint8_t { kAdd, kCreate, kInsert, kReplace, kDelete, kDestroy, kFlush };
 
 const Schema& SchemaOf(Kind kind);
