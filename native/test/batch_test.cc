@@ -166,6 +166,30 @@ TEST_F(BatchTest, FailedSendLeavesNothingUnknown) {
   EXPECT_EQ(report.unknown_from, 0u);
 }
 
+TEST_F(BatchTest, WhatWasLeftOutOfARunThatWasNotSentIsNoRefusal) {
+  io_.send_error = ENOMEM;
+  const auto encode = [](uint32_t index, uint16_t flags, uint32_t sequence, MessageWriter& writer) {
+    EncodeIndex(index, flags, sequence, writer);
+    if (index == 1) writer.Put(2, Bytes(70'000));
+  };
+  const BatchReport report = Run(3, encode);
+  EXPECT_EQ(report.stopped->code, ENOMEM);
+  EXPECT_EQ(report.sent, 0u);
+  EXPECT_TRUE(report.errors.empty());
+}
+
+TEST_F(BatchTest, LateAnswerOfAnEarlierRunIsIgnored) {
+  socket_ = OpenScripted(io_, 4096);
+  const uint32_t run = static_cast<uint32_t>(socket_->max_replies()) - 2;
+  io_.on_send = [this](ByteView datagram) {
+    io_.Queue(MakeAnswer(MessagesOf(datagram)[0].sequence - 1, EEXIST));
+    Answer(datagram);
+  };
+  const BatchReport report = Run(run * 3);
+  EXPECT_FALSE(report.stopped);
+  EXPECT_TRUE(report.errors.empty());
+}
+
 TEST_F(BatchTest, MalformedRepliesNeverCountAsSuccess) {
   const Bytes whole = MakeAnswer(0, 0, "text", 4u);
   for (size_t length = 1; length < whole.size(); ++length) {

@@ -141,7 +141,10 @@ TEST_F(DumpTest, LeftoversOfAFailedDumpAreNotTheNextOnes) {
   answer_ = [this] { io_.Queue(Join({Item(99), Item(5), MakeDone(sequence_)})); };
   EXPECT_TRUE(Dump());
   for (int i = 0; i < 100; ++i) io_.Queue(Item(6));
-  answer_ = [this] { io_.Queue(Join({Item(1), MakeDone(sequence_)})); };
+  answer_ = [this] {
+    EXPECT_TRUE(io_.queue.empty()) << "the kernel would refuse a second dump beside the first with EBUSY";
+    io_.Queue(Join({Item(1), MakeDone(sequence_)}));
+  };
   EXPECT_FALSE(Dump());
   EXPECT_EQ(values_, (std::vector<int>{1}));
 }
