@@ -68,9 +68,9 @@ struct AddressRequest {
   BatchOptions options;
 };
 
-// A name becomes an index once for the whole change, so that a rename in the middle does not divide it.
+// A name becomes an index once for the whole change, so that a rename in the middle does not divide it; and an index must be a link's, so
+// that a missing link is one error rather than one a row.
 Result<uint32_t> ResolveLink(Socket& socket, const LinkSelector& link, Deadline deadline) {
-  if (link.index != 0) return link.index;
   auto found = route::GetLink(socket, link, deadline);
   if (!found.ok()) return found.error();
   return found.value().index;

@@ -1,10 +1,10 @@
 /**
  * Changing many addresses: in pieces, with an exact account of every row.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { COMMON_HINTS, failureError, unwrapOutcome } from '../client.js'
 import { NetlinkError, TransactionError, errnoName } from '../errors.js'
 import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import { Slices } from '../slices.js'
 import { describeRow, isIPv6Row, pickRows, sliceColumns, symbolOf } from './columns.js'
 import { type AddressReport } from './types.js'
 
@@ -16,8 +16,6 @@ const AF_INET6 = 10
 
 /** Rows of one job: between two an abort is noticed, and other users of the thread pool have their turn. */
 const ROWS_PER_JOB = 4096
-/** Objects made between two turns of the event loop: well below 10 ms. */
-const OBJECTS_PER_TURN = 512
 
 /** What became of a row. */
 const NOT_SENT = 0
@@ -79,20 +77,25 @@ export class AddressRun {
         return
       }
       const report = await this.#send(link, from, Math.min(from + ROWS_PER_JOB, rows))
+      if (this.#stopped !== undefined || report === undefined) return
       link = report.linkIndex
-      if (report.stopped !== undefined) return
     }
     if (this.#change.verb === 'add' && this.#change.ensure) await this.#checkPrefixLengths(link)
   }
 
-  async #send(link: NativeLinkReference, from: number, to: number): Promise<NativeAddressReport> {
+  async #send(link: NativeLinkReference, from: number, to: number): Promise<NativeAddressReport | undefined> {
     const { verb, operation, columns, end } = this.#change
     const context = { operation, subject: `link ${link}` }
     const deadlineMs = Math.max(1, end - performance.now())
-    const report = unwrapOutcome(
-      await this.#socket.changeAddresses({ verb, link, columns: sliceColumns(columns, from, to), deadlineMs }),
-      context
-    )
+    const outcome = await this.#socket.changeAddresses({ verb, link, columns: sliceColumns(columns, from, to), deadlineMs })
+    if (outcome.failure !== undefined) {
+      const cause = failureError(outcome.failure, context)
+      if (from === 0) throw cause
+      // The link has gone meanwhile, say: what was applied before is accounted for.
+      this.#stopped = { cause }
+      return undefined
+    }
+    const report = outcome.value
     this.#systemCalls += report.systemCalls
     this.#states.fill(APPLIED, from, from + report.unknownFrom)
     this.#states.fill(UNKNOWN, from + report.unknownFrom, from + report.sent)
@@ -104,8 +107,9 @@ export class AddressRun {
   async #takeErrors({ errors }: NativeAddressReport, from: number): Promise<void> {
     const { verb, operation, link, ensure, columns } = this.#change
     const fine = ensure ? (verb === 'add' ? EEXIST : EADDRNOTAVAIL) : 0
+    const slices = new Slices()
     for (let row = 0; row < errors.rows; row += 1) {
-      if (row % OBJECTS_PER_TURN === OBJECTS_PER_TURN - 1) await nextTurn()
+      if (slices.isOver) await slices.turn()
       const index = from + ((errors.index as Uint32Array)[row] ?? 0)
       const errno = (errors.errno as Uint32Array)[row] ?? 0
       if (errno === fine) {
@@ -233,9 +237,10 @@ export class AddressRun {
 
   async #subjects(isWanted: (row: number) => boolean): Promise<string[]> {
     const subjects: string[] = []
+    const slices = new Slices()
     for (let row = 0; row < this.#states.length; row += 1) {
       if (!isWanted(row)) continue
-      if (subjects.length % OBJECTS_PER_TURN === OBJECTS_PER_TURN - 1) await nextTurn()
+      if (slices.isOver) await slices.turn()
       subjects.push(this.#subject(row))
     }
     return subjects

@@ -1,11 +1,11 @@
 /**
  * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { JobQueue, failureError, nativeOpenOptions, unwrapOutcome, type CallOptions, type OpenOptions } from '../client.js'
 import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../errors.js'
 import { type EventStream } from '../event-stream.js'
 import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import { Slices } from '../slices.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeSettings, requireLink, requireNewName } from './links.js'
@@ -30,8 +30,6 @@ import {
 /** The part of the addon that this client uses. */
 export type RouteAddon = Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
 
-/** Objects made between two turns of the event loop. */
-const OBJECTS_PER_TURN = 2048
 const families = { ip: 2, ip6: 10 } as const
 const onErrors = { add: ['throw', 'isolate', 'atomic'], delete: ['throw', 'isolate'] } as const
 
@@ -127,10 +125,11 @@ export class Route implements AsyncDisposable {
       const request = { family: family === undefined ? 0 : families[family], deadlineMs, ...(link !== undefined && { link }) }
       const context = { operation, subject: link === undefined ? undefined : `link ${link}` }
       const addresses: LinkAddress[] = []
+      const slices = new Slices()
       for (const piece of unwrapOutcome(await this.#socket.listAddresses(request), context)) {
         for (let row = 0; row < piece.rows; row += 1) {
           addresses.push(decodeAddress(piece, row))
-          if (addresses.length % OBJECTS_PER_TURN === 0) await nextTurn()
+          if (slices.isOver) await slices.turn()
         }
       }
       return addresses
@@ -234,14 +233,8 @@ export class Route implements AsyncDisposable {
    * @throws {NetlinkError} The socket cannot be opened.
    */
   async monitor(options: MonitorOptions = {}): Promise<EventStream<RouteEvent>> {
-    const isClosed = (): boolean => this.#queue.isClosed
-    if (isClosed()) throw new ClosedError('Route client')
-    const forget = (ended: EventStream<RouteEvent>): void => void this.#streams.delete(ended)
-    const stream = await openMonitor((native, callback) => this.#addon.monitorRoute(native, callback), this.#netns, options, forget)
-    this.#streams.add(stream)
-    // Closed meanwhile.
-    if (isClosed()) stream.end()
-    return stream
+    if (this.#queue.isClosed) throw new ClosedError('Route client')
+    return await openMonitor((native, callback) => this.#addon.monitorRoute(native, callback), this.#netns, options, this.#streams)
   }
 
   /** Waits for calls that were made, ends monitors, and closes the socket. Idempotent; later calls reject with {@link ClosedError}. */

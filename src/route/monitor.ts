@@ -1,7 +1,7 @@
 /**
  * Links and addresses as they change.
  */
-import { failureError, nativeOpenOptions, unwrapOutcome } from '../client.js'
+import { failureError, nativeOpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
 import { DEFAULT_QUEUE_LIMIT, EventStream } from '../event-stream.js'
 import {
@@ -45,13 +45,14 @@ function requireLimit(limit: unknown): number {
  * Subscribes, and hands over what comes from then on.
  *
  * @param netns Path of the namespace, or undefined.
- * @param onEnd Called once when the stream has ended.
+ * @param open Where it comes from: the addon, or a fake.
+ * @param streams Holds the stream until it has ended.
  */
 export async function openMonitor(
   open: OpenRouteMonitor,
   netns: string | undefined,
   options: MonitorOptions,
-  onEnd: (stream: EventStream<RouteEvent>) => void
+  streams: Set<EventStream<RouteEvent>>
 ): Promise<EventStream<RouteEvent>> {
   const operation = 'route.monitor'
   const links = requireFlag('options.links', options.links)
@@ -64,10 +65,11 @@ export async function openMonitor(
   const close = (): void => {
     state.hasEnded = true
     state.native?.close()
-    onEnd(stream)
+    streams.delete(stream)
   }
   const source = { pause: () => state.native?.pause(), resume: () => state.native?.resume(), close }
   const stream: EventStream<RouteEvent> = new EventStream(source, { limit, signal: options.signal })
+  streams.add(stream)
   const outcome = await open(nativeOptions, (events, failure) => {
     for (const event of events) {
       if (event === 'lost') {
@@ -79,8 +81,12 @@ export async function openMonitor(
     }
     if (failure !== undefined) stream.fail(failureError(failure, { operation }))
   })
-  state.native = unwrapOutcome(outcome, { operation })
-  // The signal may have aborted meanwhile: then the iteration throws its reason.
+  if (outcome.failure !== undefined) {
+    stream.end()
+    throw failureError(outcome.failure, { operation })
+  }
+  state.native = outcome.value
+  // The signal may have aborted, or the client been closed, meanwhile.
   if (state.hasEnded) state.native.close()
   return stream
 }

@@ -1,0 +1,110 @@
+/**
+ * What the fake of the route kernel holds, and how it looks to the client.
+ */
+import { type NativeColumns, type NativeLink } from '../native.js'
+
+/** AF_INET (include/linux/socket.h). */
+export const AF_INET = 2
+/** IFF_UP (include/uapi/linux/if.h). */
+export const IFF_UP = 1
+const WIDTH = 16
+const NONE = 0xffffffff
+// include/uapi/linux/if_arp.h
+const ETHERNET = 1
+const LOOPBACK = 772
+
+/** An address of a link. */
+export interface FakeAddress {
+  readonly family: number
+  /** 16 bytes as in the columns. */
+  readonly bytes: Uint8Array
+  readonly prefixLength: number
+  readonly scope: number
+  flags: number
+  readonly protocol: number
+}
+
+/** A link. */
+export interface FakeLink {
+  readonly index: number
+  readonly name: string
+  readonly kind: string | undefined
+  flags: number
+  mtu: number
+  addresses: FakeAddress[]
+}
+
+/** A link as the addon gives it. */
+export function nativeLink({ index, name, kind, flags, mtu }: FakeLink): NativeLink {
+  const isLoopback = kind === undefined
+  const value = {
+    name,
+    mtu,
+    operationalState: (flags & IFF_UP) === 0 ? 'down' : 'unknown',
+    hardwareAddress: isLoopback ? new Uint8Array(6) : Uint8Array.of(2, 0, 0, 0, index >> 8, index & 255),
+    ...(kind !== undefined && { info: { kind } })
+  }
+  return { index, hardwareType: isLoopback ? LOOPBACK : ETHERNET, flags, value }
+}
+
+/** An address as it lies in the columns. */
+export function padded(bytes: readonly number[]): Uint8Array {
+  const address = new Uint8Array(WIDTH)
+  address.set(bytes)
+  return address
+}
+
+/** Whether two addresses of one family are the same. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.every((byte, at) => byte === b[at])
+}
+
+/** Whether two addresses are of one prefix. */
+export function isSameNetwork(a: FakeAddress, b: FakeAddress): boolean {
+  if (a.family !== b.family || a.prefixLength !== b.prefixLength) return false
+  for (let bit = 0; bit < a.prefixLength; bit += 1) {
+    const mask = 0x80 >> (bit & 7)
+    if (((a.bytes[bit >> 3] ?? 0) & mask) !== ((b.bytes[bit >> 3] ?? 0) & mask)) return false
+  }
+  return true
+}
+
+/** One row of what the client sends. */
+export function addressAt(columns: NativeColumns, row: number): FakeAddress {
+  const number = (name: string): number => (columns[name] as Uint8Array | Uint32Array | undefined)?.[row] ?? 0
+  const bytes = (columns.address as Uint8Array).slice(row * WIDTH, (row + 1) * WIDTH)
+  return {
+    family: number('family'),
+    bytes,
+    prefixLength: number('prefixLength'),
+    scope: number('scope'),
+    flags: number('flags'),
+    protocol: number('protocol')
+  }
+}
+
+/** Columns as a list of the kernel's has them. */
+export function toColumns(rows: readonly { link: FakeLink; address: FakeAddress }[]): NativeColumns {
+  const labels = [...new Set(rows.filter(({ address }) => address.family === AF_INET).map(({ link }) => link.name))]
+  const address = new Uint8Array(rows.length * WIDTH)
+  for (const [at, row] of rows.entries()) address.set(row.address.bytes, at * WIDTH)
+  const forEver = new Uint32Array(rows.length).fill(NONE)
+  return {
+    rows: rows.length,
+    linkIndex: Uint32Array.from(rows, ({ link }) => link.index),
+    family: Uint8Array.from(rows, (row) => row.address.family),
+    address,
+    prefixLength: Uint8Array.from(rows, (row) => row.address.prefixLength),
+    scope: Uint8Array.from(rows, (row) => row.address.scope),
+    flags: Uint32Array.from(rows, (row) => row.address.flags),
+    protocol: Uint8Array.from(rows, (row) => row.address.protocol),
+    peer: new Uint8Array(0),
+    peerOffsets: new Uint32Array(rows.length + 1),
+    broadcast: new Uint8Array(0),
+    broadcastOffsets: new Uint32Array(rows.length + 1),
+    label: Uint32Array.from(rows, ({ link, address: { family } }) => (family === AF_INET ? labels.indexOf(link.name) : NONE)),
+    labelTable: labels,
+    validLifetimeSeconds: forEver,
+    preferredLifetimeSeconds: forEver
+  }
+}
