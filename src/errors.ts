@@ -83,6 +83,8 @@ export interface NetlinkErrorDetails {
   /** True where the kernel may have applied what was sent although no proof arrived. */
   readonly outcomeUnknown?: boolean | undefined
   readonly cause?: unknown
+  /** Makes the further refusals of the same transaction, when they are asked for. */
+  readonly others?: (() => readonly NetlinkError[]) | undefined
 }
 
 /** The kernel refused something, or a system call failed. `code` is the errno's name; {@link NetlinkError.errno} its negative number, as in node. */
@@ -97,6 +99,7 @@ export class NetlinkError extends NetplaneError {
   readonly object: unknown
   readonly hint: string | undefined
   readonly outcomeUnknown: boolean
+  readonly #others: (() => readonly NetlinkError[]) | undefined
 
   constructor(details: NetlinkErrorDetails) {
     super(errnoName(details.errno), describeNetlinkError(details), details.cause === undefined ? undefined : { cause: details.cause })
@@ -109,7 +112,13 @@ export class NetlinkError extends NetplaneError {
     this.object = details.object
     this.hint = details.hint
     this.outcomeUnknown = details.outcomeUnknown ?? false
+    this.#others = details.others
     brand(this, 'NetlinkError')
+  }
+
+  /** Further refusals of the same transaction, by index. Later ones may be consequences of the first, which is this error. */
+  get others(): readonly NetlinkError[] {
+    return this.#others?.() ?? []
   }
 }
 
@@ -164,10 +173,10 @@ export class ClosedError extends NetplaneError {
 /** The errno's name, `EEXIST` for 17; `E<number>` where this system knows none. */
 export function errnoName(errno: number): string {
   try {
-    const name = getSystemErrorName(-errno)
-    return name.startsWith('Unknown') ? (LINUX_ERRNOS[errno] ?? `E${errno}`) : name
+    const name = LINUX_ERRNOS[errno] ?? getSystemErrorName(-errno)
+    return name.startsWith('Unknown') ? `E${errno}` : name
   } catch {
-    return LINUX_ERRNOS[errno] ?? `E${errno}`
+    return `E${errno}`
   }
 }
 
@@ -177,7 +186,7 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
-/** Errnos that libuv has no name for (include/uapi/asm-generic/errno.h). */
+/** Errnos that libuv has no name for, or another than the kernel (95 is ENOTSUP there) (include/uapi/asm-generic/errno.h). */
 const LINUX_ERRNOS: Readonly<Record<number, string>> = {
   34: 'ERANGE', 61: 'ENODATA', 62: 'ETIME', 74: 'EBADMSG', 76: 'EDOTDOT', 85: 'ERESTART', 93: 'EPROTONOSUPPORT', 94: 'ESOCKTNOSUPPORT', 95: 'EOPNOTSUPP', 96: 'EPFNOSUPPORT', 97: 'EAFNOSUPPORT'
 }

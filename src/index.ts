@@ -1,0 +1,16 @@
+/**
+ * The Linux service data plane from Node.js, by netlink alone.
+ *
+ * @packageDocumentation
+ */
+export { formatAddress, parseAddress, parsePrefix, prefixRange, type Prefix } from './address.js'
+export type { CallOptions, OpenOptions } from './client.js'
+export {
+  ClosedError, NetlinkError, NetplaneError, TransactionError, UnsupportedError, ValidationError,
+  type NetlinkErrorDetails, type NetplaneErrorCode, type TransactionOutcome
+} from './errors.js'
+export { EventStream, type EventSource } from './event-stream.js'
+export * from './nftables/index.js'
+export * from './route/index.js'
+export type { CommitTrace, RequestTrace, ResyncTrace } from './tracing.js'
+export { VERSION } from './version.js'

@@ -1,0 +1,200 @@
+/**
+ * nf_tables of one network namespace.
+ */
+import { JobQueue, nativeOpenOptions, unsupportedProtocol, unwrapOutcome, failureError, type CallOptions, type OpenOptions } from '../client.js'
+import { NetlinkError, ValidationError } from '../errors.js'
+import { loadAddon, type NativeAddon, type NativeListing, type NativeListRequest, type NativeNftablesSocket } from '../native.js'
+import type { ElementColumns } from './columns.js'
+import { toColumns } from './columns.js'
+import { encodeElements, type KeyField } from './elements.js'
+import { family, type Family } from './families.js'
+import { ListedElements, readListing, type Ruleset } from './listing.js'
+import { openMonitor, type MonitorOptions, type NftablesEvents } from './monitor.js'
+import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
+import { setForm, type ListedSet, type SetSpec } from './sets.js'
+import { Transaction, type NameReference } from './transaction.js'
+
+/** Options of {@link Nftables.open}. */
+export interface NftablesOptions extends OpenOptions {
+  /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
+  readonly kernel?: NftablesKernel | undefined
+}
+
+/** Where sockets come from. */
+export type NftablesKernel = Pick<NativeAddon, 'openNftables' | 'monitorNftables'>
+
+/** Which objects to list. */
+export interface ListFilter {
+  /** Default: all families. */
+  readonly family?: Family | undefined
+  /** Default: all tables. */
+  readonly table?: string | undefined
+}
+
+/** A generation of the ruleset: it grows with every commit in the namespace that changed something. */
+export interface Generation {
+  readonly id: number
+  /** The process that committed, and its name; 0 and empty where the kernel does not say. */
+  readonly processId: number
+  readonly processName: string
+}
+
+const MISSING = 'nf_tables'
+const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
+
+/**
+ * A client of nf_tables in one network namespace, over one long-lived netlink socket. Calls run in call order; open another client for
+ * independent work.
+ */
+export class Nftables implements AsyncDisposable {
+  readonly #socket: NativeNftablesSocket
+  readonly #queue: JobQueue
+  readonly #options: NftablesOptions
+
+  private constructor(socket: NativeNftablesSocket, options: NftablesOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.#queue = new JobQueue('the Nftables client', nativeOpenOptions(options).deadlineMs)
+  }
+
+  /**
+   * Opens a client. Reading and changing need CAP_NET_ADMIN in the user namespace that owns the network namespace; opening does not.
+   *
+   * @throws {UnsupportedError} No addon for this machine, or no netfilter netlink in this kernel.
+   * @throws {NetlinkError} The namespace could not be entered: `ENOENT`, `EPERM`, `EINVAL`.
+   */
+  static async open(options: NftablesOptions = {}): Promise<Nftables> {
+    const native = nativeOpenOptions(options)
+    options.signal?.throwIfAborted()
+    const outcome = await (options.kernel ?? loadAddon()).openNftables(native)
+    if (outcome.failure !== undefined) {
+      throw unsupportedProtocol(outcome.failure, MISSING, REMEDY) ?? failureError(outcome.failure, { operation: 'nftables.open', subject: native.netns })
+    }
+    return new Nftables(outcome.value, options)
+  }
+
+  /** Begins a transaction. It belongs to this client and can be built while others run. */
+  transaction(): Transaction {
+    return new Transaction({
+      run: (operation, options, start) => this.#queue.run(operation, options, start),
+      beginBatch: () => this.#socket.beginBatch()
+    })
+  }
+
+  /** The namespace's current generation (about 10 µs): cheap enough to ask many times a second. */
+  async generation(options: CallOptions = {}): Promise<Generation> {
+    const value = await this.#queue.run('nftables.generation', options, async (deadlineMs) =>
+      unwrapOutcome(await this.#socket.generation(deadlineMs), { operation: 'nftables.generation' })
+    )
+    return { id: value['id'] as number, processId: (value['processId'] as number | undefined) ?? 0, processName: (value['processName'] as string | undefined) ?? '' }
+  }
+
+  /**
+   * Lists everything, of one generation: begins again when somebody commits meanwhile.
+   *
+   * @throws {NetlinkError} `ENOENT`: the table does not exist. `EINTR`: the ruleset changed faster than it could be read, 16 times. `EPERM`.
+   */
+  async list(options: ListFilter & CallOptions & { readonly elements?: boolean } = {}): Promise<Ruleset> {
+    const kinds = { tables: true, chains: true, rules: true, sets: true, objects: true, flowtables: true }
+    return await this.#list('nftables.list', { ...kinds, elements: options.elements === true }, options)
+  }
+
+  /** Lists tables. */
+  async listTables(options: Omit<ListFilter, 'table'> & CallOptions = {}): Promise<readonly ListedTable[]> {
+    return (await this.#list('nftables.listTables', { tables: true }, options)).tables
+  }
+
+  /** Lists chains, base chains with their hooks. */
+  async listChains(options: ListFilter & CallOptions = {}): Promise<readonly ListedChain[]> {
+    return (await this.#list('nftables.listChains', { chains: true }, options)).chains
+  }
+
+  /** Lists rules, of one chain or all, in order. */
+  async listRules(options: ListFilter & CallOptions & { readonly chain?: string } = {}): Promise<readonly ListedRule[]> {
+    return (await this.#list('nftables.listRules', { rules: true, ...(options.chain === undefined ? {} : { chain: options.chain }) }, options)).rules
+  }
+
+  /** Lists sets and maps, without their elements. */
+  async listSets(options: ListFilter & CallOptions = {}): Promise<readonly ListedSet[]> {
+    return (await this.#list('nftables.listSets', { sets: true }, options)).sets
+  }
+
+  /**
+   * Lists the elements of one set or map.
+   *
+   * @throws {NetlinkError} `ENOENT`: it does not exist.
+   */
+  async listElements(set: NameReference, options: CallOptions = {}): Promise<ListedElements> {
+    const filter = { ...options, family: set.family, table: set.table }
+    const listed = await this.#list('nftables.listElements', { sets: true, elements: true, name: set.name }, filter)
+    const found = listed.elements.find((elements) => elements.set.name === set.name)
+    if (found === undefined) throw new NetlinkError({ errno: 2, operation: 'nftables.listElements', subject: `set ${set.family} ${set.table} ${set.name}` })
+    return found
+  }
+
+  /**
+   * Looks single elements up. Those that are missing are missing from the answer. Of interval sets, a value finds the range that holds it.
+   *
+   * @param set Its declaration: the types of the key are needed.
+   */
+  async getElements(set: SetSpec, keys: Iterable<KeyField | readonly KeyField[]>, options: CallOptions = {}): Promise<ListedElements> {
+    const form = setForm(set)
+    const { rows } = encodeElements(Array.from(keys, (key) => ({ key })), { ...form, holds: 'nothing' })
+    const request = { family: family('family', set.family), table: set.table, set: set.name, keys: toColumns(rows) }
+    const operation = 'nftables.getElements'
+    const found = await this.#queue.run(operation, options, async (deadlineMs) =>
+      unwrapOutcome(await this.#socket.getElements({ ...request, deadlineMs }), { operation, subject: `set ${set.family} ${set.table} ${set.name}` })
+    )
+    return new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks as readonly ElementColumns[])
+  }
+
+  /** Lists named counters; with `reset`, reading and zeroing is one step (needs CAP_NET_ADMIN, and no packet is missed). */
+  async listCounters(options: ListFilter & CallOptions & { readonly reset?: boolean } = {}): Promise<readonly ListedCounter[]> {
+    return (await this.#list('nftables.listCounters', { objects: true, reset: options.reset === true }, options)).counters
+  }
+
+  /** Lists stateful objects of other kinds than counters. */
+  async listObjects(options: ListFilter & CallOptions = {}): Promise<readonly ListedObject[]> {
+    return (await this.#list('nftables.listObjects', { objects: true }, options)).objects
+  }
+
+  /** Lists flowtables. */
+  async listFlowtables(options: ListFilter & CallOptions = {}): Promise<readonly ListedFlowtable[]> {
+    return (await this.#list('nftables.listFlowtables', { flowtables: true }, options)).flowtables
+  }
+
+  /**
+   * Watches changes by anybody in the namespace, on a socket of its own. Iterating keeps the process alive; leaving the loop closes the socket.
+   *
+   * A listener makes commits dear: while one exists anywhere on the machine, in any namespace, the kernel builds a message for every element of every commit (3 to 6 times
+   * the time). To notice changes, poll {@link Nftables.generation} instead.
+   *
+   * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` in their place.
+   */
+  async monitor(options: MonitorOptions = {}): Promise<NftablesEvents> {
+    return await openMonitor(this.#options.kernel ?? loadAddon(), this.#options, options)
+  }
+
+  /** Waits for calls under way, then closes the socket; tables that it owns go with it. Idempotent. */
+  close(): Promise<void> {
+    return this.#queue.close(() => this.#socket.close())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #list(operation: string, kinds: Partial<NativeListRequest>, options: ListFilter & CallOptions): Promise<Ruleset> {
+    if (options.table !== undefined && typeof options.table !== 'string') throw new ValidationError('table', options.table, 'the name of a table')
+    const request = {
+      ...kinds,
+      family: options.family === undefined ? ('unspec' as const) : family('family', options.family),
+      ...(options.table === undefined ? {} : { table: options.table })
+    }
+    const subject = options.table === undefined ? undefined : `table ${options.family ?? ''} ${options.table}`
+    const listing: NativeListing = await this.#queue.run(operation, options, async (deadlineMs) =>
+      unwrapOutcome(await this.#socket.list({ ...request, deadlineMs }), { operation, subject })
+    )
+    return await readListing(listing)
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * Tables, chains, rules, counters, other stateful objects and flowtables: what callers declare and read, to and from the kernel's records.
+ */
+import { ValidationError } from '../errors.js'
+import type { NativeListed, NativeRecord } from '../native.js'
+import type { Expression } from './expressions.js'
+import { family, hookName, hookNumber, priorityNumber, type Family, type Hook, type PriorityName } from './families.js'
+import { commentedBy, userdataOf, type Commented } from './userdata.js'
+
+/** A table. `owner` ties it to the socket that made it: others cannot change it, and it goes with the socket unless it is `persist` (Linux 5.12, 6.9). */
+export interface Table extends Commented {
+  readonly family: Family
+  /** 1–255 bytes. */
+  readonly name: string
+  readonly flags?: readonly ('dormant' | 'owner' | 'persist' | number)[] | undefined
+}
+
+/** A table as the kernel has it. */
+export interface ListedTable extends Table {
+  readonly handle: bigint
+  /** Chains, sets, objects and flowtables in it. */
+  readonly use: number
+  /** Port id of the socket that owns it. */
+  readonly owner?: number | undefined
+}
+
+/** A chain; with `hook`, a base chain. */
+export interface Chain extends Commented {
+  readonly family: Family
+  readonly table: string
+  /** 1–255 bytes. */
+  readonly name: string
+  /** Of base chains; default `filter`. */
+  readonly type?: 'filter' | 'nat' | 'route' | (string & {}) | undefined
+  readonly hook?: Hook | undefined
+  /** Of base chains: lower runs first. A number, a name, or a name with an offset: `filter-1`. */
+  readonly priority?: number | PriorityName | `${PriorityName}${'+' | '-'}${number}` | undefined
+  /** Of base chains: what happens to packets that reach the end; default `accept`. */
+  readonly policy?: 'accept' | 'drop' | number | undefined
+  /** Of base chains at `ingress` and `egress`: the links. */
+  readonly devices?: readonly string[] | undefined
+  readonly flags?: readonly ('base' | 'hw-offload' | 'binding' | number)[] | undefined
+}
+
+/** A chain as the kernel has it. */
+export interface ListedChain extends Chain {
+  readonly handle: bigint
+  /** Rules in it and jumps to it. */
+  readonly use: number
+  readonly priority?: number | undefined
+  readonly counters?: { readonly packets: bigint; readonly bytes: bigint } | undefined
+}
+
+/** Names a chain. */
+export interface ChainReference {
+  readonly family: Family
+  readonly table: string
+  readonly chain: string
+}
+
+/** A rule. */
+export interface Rule extends ChainReference, Commented {
+  readonly expressions: readonly Expression[]
+  /** Of `replace`: the rule to replace; it keeps its handle. */
+  readonly handle?: bigint | undefined
+  /** Of `add`: after the rule with this handle. */
+  readonly after?: bigint | undefined
+  /** Of `insert`: before the rule with this handle. */
+  readonly before?: bigint | undefined
+  /** NFTA_RULE_COMPAT, for rules with matches and targets of xtables. */
+  readonly compat?: { readonly protocol: number; readonly flags: number } | undefined
+}
+
+/** A rule as the kernel has it. */
+export interface ListedRule extends Rule {
+  readonly handle: bigint
+}
+
+/** A named counter. */
+export interface Counter extends Commented {
+  readonly family: Family
+  readonly table: string
+  readonly name: string
+  readonly packets?: bigint | undefined
+  readonly bytes?: bigint | undefined
+}
+
+/** A counter as the kernel has it. */
+export interface ListedCounter extends Counter {
+  readonly packets: bigint
+  readonly bytes: bigint
+  readonly handle: bigint
+  readonly use: number
+}
+
+/** A stateful object of another kind than a counter: its configuration is kept as the kernel gave it. */
+export interface StatefulObject extends Commented {
+  readonly family: Family
+  readonly table: string
+  readonly name: string
+  /** NFT_OBJECT_*: 1 counter, 2 quota, 3 ct helper, 4 limit, 5 connlimit, 6 tunnel, 7 ct timeout, 8 secmark, 9 ct expectation, 10 synproxy. */
+  readonly objectType: number
+  /** The payload of NFTA_OBJ_DATA. */
+  readonly data: Uint8Array
+}
+
+/** A stateful object as the kernel has it. */
+export interface ListedObject extends StatefulObject {
+  readonly handle: bigint
+  readonly use: number
+}
+
+/** A flowtable: established flows take a short cut from ingress to egress. */
+export interface Flowtable {
+  readonly family: Family
+  readonly table: string
+  readonly name: string
+  readonly priority: number | PriorityName
+  readonly devices: readonly string[]
+  readonly flags?: readonly ('hw-offload' | 'counter' | number)[] | undefined
+}
+
+/** A flowtable as the kernel has it. */
+export interface ListedFlowtable extends Flowtable {
+  readonly priority: number
+  readonly handle: bigint
+  readonly use: number
+}
+
+const COUNTER_TYPE = 1
+
+/** Leaves out what is undefined: the native side knows absence, not `undefined`. */
+function compact(record: Record<string, unknown>): NativeRecord {
+  for (const name of Object.keys(record)) if (record[name] === undefined) Reflect.deleteProperty(record, name)
+  return record
+}
+
+/** Fields that the kernel reports and that come back unread when a listed object is written. */
+type Listed<T> = T & { readonly opaque?: unknown }
+
+/** The native record of a table. */
+export function toNativeTable(table: Listed<Table>): NativeRecord {
+  return compact({ name: table.name, flags: table.flags, userdata: userdataOf('table', table), opaque: table.opaque })
+}
+
+function toNativeHook(chain: Chain): NativeRecord | undefined {
+  if (chain.hook === undefined) {
+    for (const field of ['priority', 'policy', 'type', 'devices'] as const) {
+      if (chain[field] !== undefined) throw new ValidationError(field, chain[field], 'nothing, as the chain has no hook')
+    }
+    return undefined
+  }
+  const devices = chain.devices ?? []
+  return compact({
+    hook: hookNumber('hook', chain.family, chain.hook),
+    priority: priorityNumber('priority', chain.family, chain.priority ?? 0),
+    device: devices.length === 1 ? devices[0] : undefined,
+    devices: devices.length > 1 ? devices : undefined
+  })
+}
+
+/** The native record of a chain. @throws {ValidationError} */
+export function toNativeChain(chain: Listed<Chain>): NativeRecord {
+  const hook = toNativeHook(chain)
+  return compact({
+    table: chain.table,
+    name: chain.name,
+    hook,
+    chainType: hook === undefined ? undefined : (chain.type ?? 'filter'),
+    policy: chain.policy,
+    // The kernel sets these two by itself, and refuses them.
+    flags: chain.flags?.filter((flag) => flag !== 'base' && flag !== 'binding'),
+    userdata: userdataOf('chain', chain),
+    opaque: chain.opaque
+  })
+}
+
+/** The native record of a rule. @throws {ValidationError} */
+export function toNativeRule(rule: Listed<Rule>, verb: 'add' | 'insert' | 'replace'): NativeRecord {
+  if (rule.after !== undefined && verb !== 'add') throw new ValidationError('after', rule.after, 'nothing, but in add')
+  if (rule.before !== undefined && verb !== 'insert') throw new ValidationError('before', rule.before, 'nothing, but in insert')
+  if (verb === 'replace' && rule.handle === undefined) throw new ValidationError('handle', undefined, 'the handle of the rule to replace')
+  return compact({
+    table: rule.table,
+    chain: rule.chain,
+    handle: verb === 'replace' ? rule.handle : undefined,
+    position: rule.after ?? rule.before,
+    expressions: rule.expressions,
+    compat: rule.compat,
+    userdata: userdataOf('rule', rule),
+    opaque: rule.opaque
+  })
+}
+
+/** The native record of a counter. */
+export function toNativeCounter(counter: Listed<Counter>): NativeRecord {
+  return compact({
+    table: counter.table,
+    name: counter.name,
+    objectType: COUNTER_TYPE,
+    counter: { bytes: counter.bytes ?? 0n, packets: counter.packets ?? 0n },
+    userdata: userdataOf('object', counter),
+    opaque: counter.opaque
+  })
+}
+
+/** The native record of another stateful object. */
+export function toNativeObject(object: Listed<StatefulObject>): NativeRecord {
+  const { table, name, objectType, data } = object
+  return compact({ table, name, objectType, data, userdata: userdataOf('object', object), opaque: object.opaque })
+}
+
+/** The native record of a flowtable. @throws {ValidationError} */
+export function toNativeFlowtable(flowtable: Listed<Flowtable>): NativeRecord {
+  const INGRESS = 0
+  // Flowtables hook in at ingress whatever their family, so their priorities are those of netdev.
+  const hook = { hook: INGRESS, priority: priorityNumber('priority', 'netdev', flowtable.priority), devices: flowtable.devices }
+  return compact({ table: flowtable.table, name: flowtable.name, hook, flags: flowtable.flags, opaque: flowtable.opaque })
+}
+
+interface RawHook {
+  readonly hook: number
+  readonly priority: number
+  readonly device?: string
+  readonly devices?: readonly string[]
+}
+
+interface Raw {
+  readonly table: string
+  readonly chain: string
+  readonly name: string
+  readonly handle?: bigint
+  readonly use?: number
+  readonly flags?: readonly never[]
+  readonly userdata?: Uint8Array
+  readonly owner?: number
+  readonly hook?: RawHook
+  readonly chainType?: string
+  readonly policy?: Chain['policy']
+  readonly counters?: { readonly packets?: bigint; readonly bytes?: bigint }
+  readonly expressions?: readonly Expression[]
+  readonly compat?: Rule['compat']
+  readonly objectType: number
+  readonly counter?: { readonly packets?: bigint; readonly bytes?: bigint }
+  readonly data?: Uint8Array
+  readonly opaque?: unknown
+}
+
+function rawOf(listed: NativeListed): Raw {
+  return listed.value as unknown as Raw
+}
+
+function common(listed: NativeListed): { family: Family; handle: bigint; use: number } {
+  const { handle = 0n, use = 0 } = rawOf(listed)
+  return { family: family('family', listed.family), handle, use }
+}
+
+function totals(counter: Raw['counter']): { packets: bigint; bytes: bigint } {
+  return { packets: counter?.packets ?? 0n, bytes: counter?.bytes ?? 0n }
+}
+
+/** A table from what the kernel lists. */
+export function fromNativeTable(listed: NativeListed): ListedTable {
+  const { name, flags, userdata, owner, opaque } = rawOf(listed)
+  return compact({ ...common(listed), name, flags, owner, ...commentedBy('table', userdata), opaque }) as unknown as ListedTable
+}
+
+/** A chain from what the kernel lists. */
+export function fromNativeChain(listed: NativeListed): ListedChain {
+  const { table, name, hook, chainType, policy, counters, flags, userdata, opaque } = rawOf(listed)
+  const base = common(listed)
+  return compact({
+    ...base,
+    table,
+    name,
+    type: chainType,
+    hook: hook === undefined ? undefined : hookName(base.family, hook.hook),
+    priority: hook?.priority,
+    devices: hook?.devices ?? (hook?.device === undefined ? undefined : [hook.device]),
+    policy,
+    counters: counters === undefined ? undefined : totals(counters),
+    flags,
+    ...commentedBy('chain', userdata),
+    opaque
+  }) as unknown as ListedChain
+}
+
+/** A rule from what the kernel lists. */
+export function fromNativeRule(listed: NativeListed): ListedRule {
+  const { table, chain, expressions = [], compat, userdata, handle = 0n, opaque } = rawOf(listed)
+  return compact({ family: family('family', listed.family), table, chain, handle, expressions, compat, ...commentedBy('rule', userdata), opaque }) as unknown as ListedRule
+}
+
+/** Whether a listed object is a counter. */
+export function isNativeCounter(listed: NativeListed): boolean {
+  return rawOf(listed).objectType === COUNTER_TYPE
+}
+
+/** A counter from what the kernel lists. */
+export function fromNativeCounter(listed: NativeListed): ListedCounter {
+  const { table, name, counter, userdata, opaque } = rawOf(listed)
+  return compact({ ...common(listed), table, name, ...totals(counter), ...commentedBy('object', userdata), opaque }) as unknown as ListedCounter
+}
+
+/** Another stateful object from what the kernel lists. */
+export function fromNativeObject(listed: NativeListed): ListedObject {
+  const { table, name, objectType, data = new Uint8Array(0), userdata, opaque } = rawOf(listed)
+  return compact({ ...common(listed), table, name, objectType, data, ...commentedBy('object', userdata), opaque }) as unknown as ListedObject
+}
+
+/** A flowtable from what the kernel lists. */
+export function fromNativeFlowtable(listed: NativeListed): ListedFlowtable {
+  const { table, name, hook, flags, opaque } = rawOf(listed)
+  return compact({ ...common(listed), table, name, priority: hook?.priority ?? 0, devices: hook?.devices ?? [], flags, opaque }) as unknown as ListedFlowtable
+}

@@ -1,0 +1,356 @@
+/**
+ * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
+ */
+import { COMMON_HINTS, invalidError, type CallOptions } from '../client.js'
+import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
+import type { NativeBatch, NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
+import { Slices } from '../slices.js'
+import { traceCommit } from '../tracing.js'
+import { toColumns, type ElementColumns } from './columns.js'
+import { describeRow } from './describe.js'
+import { encodeElements, type SetElement } from './elements.js'
+import { family, type Family } from './families.js'
+import { commitErrors, NFTABLES_HINTS } from './refusals.js'
+import {
+  toNativeChain, toNativeCounter, toNativeFlowtable, toNativeObject, toNativeRule, toNativeTable,
+  type Chain, type ChainReference, type Counter, type Flowtable, type Rule, type StatefulObject, type Table
+} from './objects.js'
+import { compileRule, type RuleStatement } from './rule/index.js'
+import { setForm, toNativeSet, type ListedSet, type SetForm, type SetSpec } from './sets.js'
+
+/** Names an object of a table. */
+export interface NameReference {
+  readonly family: Family
+  readonly table: string
+  readonly name: string
+}
+
+/** Names a table. */
+export interface TableReference {
+  readonly family: Family
+  readonly name: string
+}
+
+/** A rule that is written with the rule builder: {@link rule}. */
+export interface BuiltRule extends Omit<Rule, 'expressions'> {
+  readonly statements: readonly RuleStatement[]
+}
+
+/** The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. */
+export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'id'>>
+
+/** Options of {@link Transaction.commit}. */
+export interface CommitOptions extends CallOptions {
+  /**
+   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.generation}). Absent: commit
+   * whatever happened in between.
+   */
+  readonly generation?: number | undefined
+  /** Ask for the handles of what is added; costs a reply per object. */
+  readonly echo?: boolean | undefined
+  /** Keep the datagram that was sent: for benchmarks and tests. */
+  readonly record?: boolean | undefined
+}
+
+/** What a commit did. */
+export interface CommitReport {
+  /** Generation of the ruleset right after the commit. */
+  readonly generation: number
+  /** Operations in the transaction. */
+  readonly operations: number
+  /** Bytes of the datagram. */
+  readonly bytes: number
+  readonly systemCalls: number
+  /** With `echo`: the kernel's handle for each operation that made an object, by the operation's index. */
+  readonly handles: ReadonlyMap<number, bigint>
+  /** With `record`. */
+  readonly datagram?: Uint8Array | undefined
+}
+
+/** One queued operation. */
+export interface QueuedOperation {
+  readonly verb: NativeVerb
+  readonly kind: NativeKind | 'elements'
+  readonly family: Family | 'unspec'
+  readonly value: NativeRecord
+  readonly columns?: ElementColumns | undefined
+  /** In the caller's terms; for elements, of one row. */
+  readonly subject: (row?: number) => string
+  /** The caller's own object, or element. */
+  readonly object: (row?: number) => unknown
+}
+
+/** What a transaction needs of its client. */
+export interface TransactionHost {
+  run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>
+  beginBatch(): NativeBatch
+}
+
+/** Verbs that exist for objects with a name. */
+export interface NamedVerb {
+  table(reference: TableReference): void
+  chain(reference: NameReference): void
+  set(reference: NameReference): void
+  map(reference: NameReference): void
+  elements(set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void
+  counter(reference: NameReference): void
+  object(reference: NameReference & { readonly objectType: number }): void
+  flowtable(reference: NameReference): void
+}
+
+const COUNTER_TYPE = 1
+
+function isColumns(elements: Iterable<SetElement> | ElementColumns): elements is ElementColumns {
+  return 'rows' in elements && 'key' in elements
+}
+
+/**
+ * Operations to be committed together. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
+ * `commit` and `check` reject with its ValidationError. What is passed in is copied.
+ */
+export class Transaction {
+  readonly #host: TransactionHost
+  readonly #operations: QueuedOperation[] = []
+  #fault: unknown
+  #isSpent = false
+  #nextSetId = 1
+
+  /** Use {@link Nftables.transaction}. */
+  constructor(host: TransactionHost) {
+    this.#host = host
+  }
+
+  /** Operations queued so far. */
+  get size(): number {
+    return this.#operations.length
+  }
+
+  /** Ensures that objects exist. One that exists and is the same is left as it is; one that differs is refused with EEXIST (or updated where the kernel can). */
+  readonly add = {
+    table: (table: Table): void => this.#put('add', 'table', table, () => toNativeTable(table)),
+    chain: (chain: Chain): void => this.#put('add', 'chain', chain, () => toNativeChain(chain)),
+    /** Appends a rule, or puts it behind the one whose handle is `after`. */
+    rule: (rule: Rule | BuiltRule): void => this.#rule('add', rule),
+    set: (set: SetSpec): void => this.#set('add', set),
+    map: (map: SetSpec): void => this.#set('add', map),
+    elements: (set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void => this.#elements('add', set, elements),
+    counter: (counter: Counter): void => this.#put('add', 'object', counter, () => toNativeCounter(counter), 'counter'),
+    object: (object: StatefulObject): void => this.#put('add', 'object', object, () => toNativeObject(object)),
+    flowtable: (flowtable: Flowtable): void => this.#put('add', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
+  }
+
+  /** As `add`, refusing with EEXIST what exists already. */
+  readonly create = {
+    table: (table: Table): void => this.#put('create', 'table', table, () => toNativeTable(table)),
+    chain: (chain: Chain): void => this.#put('create', 'chain', chain, () => toNativeChain(chain)),
+    set: (set: SetSpec): void => this.#set('create', set),
+    map: (map: SetSpec): void => this.#set('create', map),
+    elements: (set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void => this.#elements('create', set, elements),
+    counter: (counter: Counter): void => this.#put('create', 'object', counter, () => toNativeCounter(counter), 'counter'),
+    object: (object: StatefulObject): void => this.#put('create', 'object', object, () => toNativeObject(object)),
+    flowtable: (flowtable: Flowtable): void => this.#put('create', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
+  }
+
+  /** Puts a rule at the beginning of its chain, or before the one whose handle is `before`. */
+  readonly insert = { rule: (rule: Rule | BuiltRule): void => this.#rule('insert', rule) }
+
+  /** Replaces the rule whose handle is `handle`; the new one keeps the handle. */
+  readonly replace = { rule: (rule: (Rule | BuiltRule) & { readonly handle: bigint }): void => this.#rule('replace', rule) }
+
+  /** Removes what must exist: ENOENT where it does not, EBUSY where something refers to it. A chain's rules go with it. */
+  readonly delete: NamedVerb & { rule(reference: ChainReference & { readonly handle: bigint }): void } = {
+    ...this.#named('delete'),
+    rule: (reference) => this.#ruleByHandle('delete', reference)
+  }
+
+  /** Ensures that objects do not exist (Linux 6.3; EINVAL or EOPNOTSUPP on older kernels). */
+  readonly destroy: NamedVerb & { rule(reference: ChainReference & { readonly handle: bigint }): void } = {
+    ...this.#named('destroy'),
+    rule: (reference) => this.#ruleByHandle('destroy', reference)
+  }
+
+  /** Empties objects that stay. */
+  readonly flush = {
+    /** Removes every table of every family, but those that other sockets own. */
+    ruleset: (): void => this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined }),
+    /** Removes the rules of all chains of a table. */
+    table: (table: TableReference): void => this.#put('flush', 'table', table, () => ({ name: table.name })),
+    /** Removes the rules of a chain. */
+    chain: (chain: NameReference): void => this.#put('flush', 'chain', chain, () => ({ table: chain.table, name: chain.name })),
+    /** Removes the elements of a set or map. */
+    set: (set: NameReference): void => this.#put('flush', 'set', set, () => ({ table: set.table, name: set.name }))
+  }
+
+  /**
+   * Commits everything, or nothing.
+   *
+   * @throws {ValidationError} An operation is malformed; nothing was sent.
+   * @throws {NetlinkError} The kernel refused: `operation` is `nftables.commit`, `index`, `subject`, `object` and `field` say what it refused; `others` are further
+   *   refusals. `ERESTART`: somebody committed since `generation`; the transaction may be committed again. `EPERM`, `ENOMEM`, `EMSGSIZE`:
+   *   the whole. `outcomeUnknown` says that the verdict was lost.
+   * @throws {ClosedError} The transaction was committed already, or the client is closed.
+   */
+  async commit(options: CommitOptions = {}): Promise<CommitReport> {
+    const result = await this.#send('nftables.commit', options, false)
+    this.#isSpent = true
+    return {
+      generation: result.generation,
+      operations: this.#operations.length,
+      bytes: result.bytes,
+      systemCalls: result.systemCalls,
+      handles: new Map(result.echoes.flatMap(({ index, value }) => (typeof value['handle'] === 'bigint' ? [[index, value['handle']] as const] : []))),
+      datagram: result.datagram
+    }
+  }
+
+  /**
+   * Asks the kernel whether it would commit, without changing anything (about 8 ms: an RCU grace period). Rejects as {@link Transaction.commit}
+   * does.
+   */
+  async check(options: CallOptions & Pick<CommitOptions, 'generation'> = {}): Promise<void> {
+    await this.#send('nftables.check', options, true)
+  }
+
+  async #send(operation: string, options: CommitOptions, dryRun: boolean): Promise<NativeCommitResult> {
+    if (this.#fault !== undefined) throw this.#fault
+    if (this.#isSpent) throw new ClosedError('the transaction was committed and')
+    const batch = await this.#encode(options)
+    const startedAt = performance.now()
+    const result = await this.#host.run(operation, options, (deadlineMs) =>
+      batch.commit({ dryRun, deadlineMs, ...(options.generation === undefined ? {} : { generation: options.generation }), ...(options.record === true ? { record: true } : {}) })
+    )
+    traceCommit({ operation, operations: this.#operations.length, bytes: result.bytes, applied: result.applied, durationMs: performance.now() - startedAt })
+    if (!result.applied) throw this.#refusal(operation, result)
+    return result
+  }
+
+  /** Hands the operations to the native side, which checks and copies them. */
+  async #encode(options: CommitOptions): Promise<NativeBatch> {
+    const batch = this.#host.beginBatch()
+    const slices = new Slices()
+    for (const [index, { verb, kind, family: inFamily, value, columns, subject }] of this.#operations.entries()) {
+      const invalid =
+        kind === 'elements'
+          ? batch.addElements(verb, inFamily as Family, value, columns)
+          : batch.add(verb, kind, inFamily, value, options.echo === true && verb !== 'delete' && verb !== 'destroy' && verb !== 'flush')
+      if (invalid !== undefined) throw invalidError(`operations[${index}] (${subject()})`, invalid)
+      if (slices.isOver) await slices.turn()
+    }
+    return batch
+  }
+
+  #refusal(operation: string, result: NativeCommitResult): NetlinkError {
+    if (result.errors.length > 0) return commitErrors(operation, result.errors, this.#operations)
+    const failure = result.failure ?? { errno: 71, operation, message: 'the kernel gave no verdict', outcomeUnknown: true }
+    const error = new NetlinkError({ errno: failure.errno, operation, subject: `${this.#operations.length} operations`, kernelMessage: failure.message, outcomeUnknown: failure.outcomeUnknown })
+    const hint = NFTABLES_HINTS[error.code] ?? COMMON_HINTS[error.code]
+    if (hint === undefined) return error
+    return new NetlinkError({ errno: failure.errno, operation, subject: error.subject, kernelMessage: failure.message, outcomeUnknown: failure.outcomeUnknown, hint })
+  }
+
+  #queue(operation: QueuedOperation): void {
+    this.#operations.push(operation)
+  }
+
+  /** Runs what may find the caller's object malformed; the first fault is kept. */
+  #guard(describe: () => string, work: () => void): void {
+    if (this.#fault !== undefined) return
+    const index = this.#operations.length
+    try {
+      if (this.#isSpent) throw new ClosedError('the transaction was committed and')
+      work()
+    } catch (error) {
+      this.#fault = error instanceof ValidationError ? new ValidationError(`operations[${index}] (${describe()}).${error.path}`, error.value, error.allowed) : error
+    }
+  }
+
+  #put(verb: NativeVerb, kind: NativeKind, object: TableReference | NameReference, toNative: () => NativeRecord, word: string = kind): void {
+    const subject = (): string => ('table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`)
+    this.#guard(subject, () => {
+      const text = subject()
+      this.#queue({ verb, kind, family: family('family', object.family), value: structuredClone(toNative()), subject: () => text, object: () => object })
+    })
+  }
+
+  #named(verb: 'delete' | 'destroy'): NamedVerb {
+    const put = (kind: NativeKind, reference: NameReference, more: NativeRecord = {}, word?: string): void =>
+      this.#put(verb, kind, reference, () => ({ table: reference.table, name: reference.name, ...more }), word)
+    const set = (reference: NameReference): void => put('set', reference)
+    return {
+      table: (reference) => this.#put(verb, 'table', reference, () => ({ name: reference.name })),
+      chain: (reference) => put('chain', reference),
+      set,
+      map: set,
+      elements: (target, elements) => this.#elements(verb, target, elements),
+      counter: (reference) => put('object', reference, { objectType: COUNTER_TYPE }, 'counter'),
+      object: (reference) => put('object', reference, { objectType: reference.objectType }),
+      flowtable: (reference) => put('flowtable', reference)
+    }
+  }
+
+  #ruleByHandle(verb: 'delete' | 'destroy', rule: ChainReference & { readonly handle: bigint }): void {
+    const subject = (): string => `rule with handle ${rule.handle} of chain ${rule.family} ${rule.table} ${rule.chain}`
+    this.#guard(subject, () => {
+      const text = subject()
+      const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
+      this.#queue({ verb, kind: 'rule', family: family('family', rule.family), value, subject: () => text, object: () => rule })
+    })
+  }
+
+  #rule(verb: 'add' | 'insert' | 'replace', rule: Rule | BuiltRule): void {
+    const subject = (): string => `rule of chain ${rule.family} ${rule.table} ${rule.chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
+    this.#guard(subject, () => {
+      const inFamily = family('family', rule.family)
+      const expressions = 'statements' in rule ? this.#compile(rule) : rule.expressions
+      const value = structuredClone(toNativeRule({ ...rule, expressions }, verb))
+      const text = subject()
+      this.#queue({ verb, kind: 'rule', family: inFamily, value, subject: () => text, object: () => rule })
+    })
+  }
+
+  /** Compiles a built rule; the anonymous sets it needs are queued before it. */
+  #compile(rule: BuiltRule): Rule['expressions'] {
+    const { expressions, anonymousSets } = compileRule(rule.statements, { family: rule.family, table: rule.table, nextSetId: () => this.#nextSetId++ })
+    for (const { set, elements } of anonymousSets) {
+      this.#set('add', set)
+      this.#elements('add', set, elements)
+    }
+    return expressions
+  }
+
+  #set(verb: 'add' | 'create', set: SetSpec): void {
+    this.#put(verb, 'set', set, () => ('raw' in set ? { ...(set as ListedSet).raw, id: this.#nextSetId++ } : toNativeSet(set, this.#nextSetId++)), set.data === undefined ? 'set' : 'map')
+  }
+
+  #elements(verb: NativeVerb, target: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void {
+    const place = `${target.data === undefined ? 'set' : 'map'} ${target.family} ${target.table} ${target.name}`
+    this.#guard(
+      () => `elements of ${place}`,
+      () => {
+        const form = formOf(target)
+        const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
+        const head = { verb, kind: 'elements', family: family('family', target.family), value } as const
+        if (isColumns(elements)) {
+          // Typed arrays may be changed or transferred before the commit.
+          const columns = structuredClone(elements)
+          const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
+          this.#queue({ ...head, columns, subject, object: (row) => row })
+          return
+        }
+        if (form === undefined) throw new ValidationError('set.key', undefined, "the set's declaration, when elements are objects")
+        this.#queueObjects(head, place, [...elements], form)
+      }
+    )
+  }
+
+  #queueObjects(head: Pick<QueuedOperation, 'verb' | 'kind' | 'family' | 'value'>, place: string, elements: readonly SetElement[], form: SetForm): void {
+    const { rows, sources } = encodeElements(elements, form)
+    const columns = toColumns(rows)
+    const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
+    this.#queue({ ...head, columns, subject, object: (row) => (row === undefined ? elements : elements[sources[row]!]) })
+  }
+}
+
+function formOf(target: ElementTarget): SetForm | undefined {
+  return target.key === undefined ? undefined : setForm({ key: target.key, data: target.data, flags: target.flags })
+}
