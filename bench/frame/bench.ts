@@ -1,0 +1,92 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { OptionsOf, SubjectName } from '../subjects/index.js'
+import type { ChildReport, ChildTask } from './child-task.js'
+import { inFreshNamespace } from './namespaces.js'
+import { loadNetplane, type Netplane } from './netplane.js'
+import { output } from './process.js'
+import { buildPrograms, type Programs } from './programs.js'
+import type { Place } from './row.js'
+
+/** What a subject's set-up and its work sent to the kernel: files for `replay`. */
+export interface Recording {
+  readonly setup: string
+  readonly work: string
+  /** Bytes of the work's datagrams, headers of the file included (28 each). */
+  readonly workBytes: number
+}
+
+/** What rows build their contenders of. */
+export interface Bench {
+  readonly netplane: Netplane
+  /** Writes a file that lives as long as the bench, and returns its path. */
+  readonly file: (name: string, content: string | Uint8Array) => string
+  /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent. */
+  record<Name extends SubjectName>(subject: Name, options: OptionsOf<Name>): Promise<Recording>
+  /** Runs a subject once in a fresh process and measures that process. */
+  child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>): Promise<ChildReport>
+  /** Sends a recording's set-up and then, `times` times, its work; returns the milliseconds of each. */
+  replay(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number): Promise<number[]>
+  /** Runs a program inside and returns its milliseconds, from fork to end. */
+  timed(place: Place, command: readonly string[]): Promise<number>
+  close(): void
+}
+
+interface Context {
+  readonly root: string
+  readonly cache: string
+}
+
+function runChild({ root, cache }: Context, programs: Programs, task: ChildTask, environment: NodeJS.ProcessEnv = {}): Promise<string> {
+  const program = path.join(cache, 'js', 'child.mjs')
+  return output(process.execPath, [program, JSON.stringify({ root, threadClock: programs.threadClock, task })], environment)
+}
+
+const milliseconds = (nanoseconds: string): number => Number(nanoseconds) / 1e6
+
+/** Compiles the programs, loads the built package and makes a folder for files; `close` removes it. */
+export async function openBench(context: Context): Promise<Bench> {
+  const programs = await buildPrograms(context.root, context.cache)
+  const netplane = await loadNetplane(context.root)
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-bench-'))
+  let recordings = 0
+  const file = (name: string, content: string | Uint8Array): string => {
+    const target = path.join(folder, name)
+    writeFileSync(target, content)
+    return target
+  }
+  return {
+    netplane,
+    file,
+    record: async (subject, options) => {
+      recordings += 1
+      const name = `recording-${recordings}`
+      const whole = path.join(folder, name)
+      const environment = { LD_PRELOAD: programs.record, NETPLANE_BENCH_RECORD: whole }
+      const printed = await inFreshNamespace((place) =>
+        runChild(context, programs, { kind: 'record', netns: place.path, subject, options, recording: whole }, environment)
+      )
+      const [from = 0, to = 0] = JSON.parse(printed) as number[]
+      const bytes = readFileSync(whole)
+      rmSync(whole)
+      if (to <= from) throw new Error(`${subject} sent nothing that can be replayed`)
+      return {
+        setup: file(`${name}-setup`, bytes.subarray(0, from)),
+        work: file(`${name}-work`, bytes.subarray(from, to)),
+        workBytes: to - from
+      }
+    },
+    child: async (place, subject, options) =>
+      JSON.parse(await runChild(context, programs, { kind: 'measure', netns: place.path, subject, options })) as ChildReport,
+    replay: async (place, { setup, work }, times) => {
+      const printed = await output(programs.replay, [place.path, setup, work, String(times)])
+      return printed.trim().split('\n').filter(Boolean).map(milliseconds)
+    },
+    timed: async (place, command) => {
+      const printed = await output(programs.timed, [place.path, ...command])
+      return milliseconds(printed.split(' ')[0] ?? '')
+    },
+    close: () => rmSync(folder, { recursive: true, force: true })
+  }
+}

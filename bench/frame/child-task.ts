@@ -1,0 +1,25 @@
+import type { SubjectName } from '../subjects/index.js'
+
+/** What the child process is to do with a subject. */
+export type ChildTask = { readonly netns: string; readonly subject: SubjectName; readonly options: object } & (
+  { readonly kind: 'record'; readonly recording: string } | { readonly kind: 'measure' }
+)
+
+/** What a fresh process cost. */
+export interface ChildReport {
+  /** Wall-clock time of the work, the first this process does. */
+  readonly milliseconds: number
+  /** Longest slice of the main thread, thread processor time. */
+  readonly longestSliceMs: number
+  /** All of the main thread's processor time during the work. */
+  readonly mainThreadMs: number
+  /** Greatest resident size during the work less the one before it. */
+  readonly residentGrowthBytes: number
+}
+
+/** The child's only argument, as JSON. */
+export interface ChildArguments {
+  readonly root: string
+  readonly threadClock: string
+  readonly task: ChildTask
+}

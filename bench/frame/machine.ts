@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import os from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Idle and total processor time since boot, in clock ticks, all processors (the first line of /proc/stat, proc(5)). */
+export function parseStat(text: string): { idle: number; total: number } {
+  const line = /^cpu +(.*)$/m.exec(text)?.[1]
+  if (line === undefined) throw new Error('/proc/stat has no line `cpu`')
+  // user nice system idle iowait irq softirq steal; the guest columns after them are part of user.
+  const ticks = line.split(' ').slice(0, 8).map(Number)
+  return { idle: (ticks[3] ?? 0) + (ticks[4] ?? 0), total: ticks.reduce((sum, value) => sum + value, 0) }
+}
+
+/** The busy share of all processors, 0 to 1, over the next `milliseconds`. */
+export async function busyShare(milliseconds: number): Promise<number> {
+  const before = parseStat(readFileSync('/proc/stat', 'utf8'))
+  await sleep(milliseconds)
+  const after = parseStat(readFileSync('/proc/stat', 'utf8'))
+  const total = after.total - before.total
+  return total === 0 ? 0 : 1 - (after.idle - before.idle) / total
+}
+
+/** Share of the machine that is busy without us, above which ratios begin to scatter. */
+const busyLimit = 0.15
+
+/**
+ * Waits until the machine rests: the kernel frees a removed namespace in the background, and that must not fall into the next run. Gives up
+ * after two seconds, as others may keep it busy for ever; returns whether it came to rest.
+ */
+export async function settle(): Promise<boolean> {
+  const end = performance.now() + 2000
+  while (performance.now() < end) {
+    if ((await busyShare(60)) < busyLimit) return true
+  }
+  return false
+}
+
+/** One line about the machine, and a warning where it is busy. */
+export async function describeMachine(): Promise<{ text: string; warning: string | undefined }> {
+  const load = os.loadavg().map((value) => value.toFixed(2))
+  const memory = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  const processors = `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`
+  const text = `Linux ${os.release()}, ${processors}, ${memory(os.totalmem())}, Node ${process.version}, load average ${load.join(' ')}`
+  const busy = await busyShare(500)
+  const warning =
+    busy > busyLimit
+      ? `${Math.round(busy * 100)} % of this machine is busy with something else: look at ratios only, and doubt those`
+      : undefined
+  return { text, warning }
+}

@@ -1,0 +1,38 @@
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { output } from './process.js'
+
+/** The compiled C programs of bench/floor. */
+export interface Programs {
+  readonly replay: string
+  readonly timed: string
+  /** For LD_PRELOAD. */
+  readonly record: string
+  /** A Node add-on. */
+  readonly threadClock: string
+}
+
+const warnings = ['-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror']
+const shared = ['-shared', '-fPIC']
+
+/** Compiles with `cc` what is missing or older than its source. */
+export async function buildPrograms(root: string, cache: string): Promise<Programs> {
+  const folder = path.join(cache, 'floor')
+  mkdirSync(folder, { recursive: true })
+  const build = async (name: string, result: string, flags: readonly string[] = []): Promise<string> => {
+    const source = path.join(root, 'bench', 'floor', `${name}.c`)
+    const target = path.join(folder, result)
+    const newest = Math.max(statSync(source).mtimeMs, statSync(path.join(root, 'bench', 'floor', 'recording.h')).mtimeMs)
+    if (existsSync(target) && statSync(target).mtimeMs > newest) return target
+    await output('cc', [...warnings, ...flags, '-o', `${target}.new`, source])
+    renameSync(`${target}.new`, target)
+    return target
+  }
+  const headers = path.join(root, 'node_modules', 'node-api-headers', 'include')
+  return {
+    replay: await build('replay', 'replay'),
+    timed: await build('timed', 'timed'),
+    record: await build('record', 'record.so', [...shared, '-pthread']),
+    threadClock: await build('thread-clock', 'thread-clock.node', [...shared, '-I', headers])
+  }
+}

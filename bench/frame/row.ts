@@ -1,0 +1,113 @@
+import type { Bench } from './bench.js'
+import { median, medianRatio } from './statistics.js'
+
+/** A network namespace that one run has for itself. */
+export interface Place {
+  readonly name: string
+  /** `/run/netns/<name>`. */
+  readonly path: string
+}
+
+/** One way of doing a row's work: does it once in a fresh namespace and returns how much it took, in the row's unit. */
+export type Contender = (place: Place) => Promise<number>
+
+/** What a row must reach; every part that is given must hold. */
+export interface Bar {
+  /** Greatest `ours / floor`. */
+  readonly timesFloorAtMost?: number
+  /** Smallest `peer / ours`, by peer: how many times faster than it. */
+  readonly fasterThanPeerAtLeast?: Readonly<Record<string, number>>
+  /** Greatest absolute value, in the row's unit. Only for what does not depend on the machine's speed alone. */
+  readonly oursAtMost?: number
+}
+
+/** The contenders of a row, ready to be run in turn. */
+export interface Contenders {
+  readonly ours: Contender
+  readonly floor?: Contender
+  readonly peers: Readonly<Record<string, Contender>>
+  /** Facts for the reader: sizes, what was left out. Asked for after the last round. */
+  readonly notes?: () => readonly string[]
+}
+
+/** One line of the table. */
+export interface Row {
+  readonly name: string
+  readonly unit: string
+  /** What is measured, one sentence. */
+  readonly about: string
+  readonly bar: Bar
+  /** How often every contender runs, in turn. */
+  readonly rounds: number
+  /** Programs that the peers need. */
+  readonly needs: readonly string[]
+  prepare(bench: Bench): Promise<Contenders>
+}
+
+/** A measured row, as `--json` prints it. */
+export interface RowResult {
+  readonly name: string
+  readonly unit: string
+  /** Median. */
+  readonly ours: number
+  /** Median; null where the row has no floor. */
+  readonly floor: number | null
+  /** Medians by name. */
+  readonly peers: Readonly<Record<string, number>>
+  /** `ours / floor`, median of the rounds. */
+  readonly ratioToFloor: number | null
+  /** `peer / ours`, median of the rounds: how many times faster ours is. */
+  readonly ratioToPeers: Readonly<Record<string, number>>
+  /** The bar in words. */
+  readonly bar: string
+  readonly met: boolean
+  /** The first round of ours: the one that runs code not yet compiled. */
+  readonly first: number
+  readonly rounds: number
+  readonly notes: readonly string[]
+}
+
+/** The values of every round. */
+export interface Samples {
+  readonly ours: readonly number[]
+  readonly floor?: readonly number[]
+  readonly peers: Readonly<Record<string, readonly number[]>>
+}
+
+/** The bar in words: `≤ 1.5 × floor, ≥ 8 × faster than nft -f`. */
+export function barText(bar: Bar, unit: string): string {
+  const parts = Object.entries(bar.fasterThanPeerAtLeast ?? {}).map(([peer, times]) => `≥ ${times} × faster than ${peer}`)
+  if (bar.timesFloorAtMost !== undefined) parts.unshift(`≤ ${bar.timesFloorAtMost} × floor`)
+  if (bar.oursAtMost !== undefined) parts.unshift(`≤ ${bar.oursAtMost} ${unit}`)
+  if (parts.length === 0) throw new TypeError('a row without a bar shows nothing')
+  return parts.join(', ')
+}
+
+/** Makes a row's result of its samples. Throws where the bar speaks of a contender that was not measured. */
+export function judge(row: Pick<Row, 'name' | 'unit' | 'bar'>, samples: Samples, notes: readonly string[]): RowResult {
+  const ours = median(samples.ours)
+  const ratioToFloor = samples.floor === undefined ? null : medianRatio(samples.ours, samples.floor)
+  const ratioToPeers = Object.fromEntries(Object.entries(samples.peers).map(([peer, values]) => [peer, medianRatio(values, samples.ours)]))
+  const { timesFloorAtMost, oursAtMost, fasterThanPeerAtLeast = {} } = row.bar
+  if (timesFloorAtMost !== undefined && ratioToFloor === null) throw new TypeError(`${row.name}: the bar needs a floor`)
+  const behind = Object.entries(fasterThanPeerAtLeast).filter(([peer, times]) => {
+    const ratio = ratioToPeers[peer]
+    if (ratio === undefined) throw new TypeError(`${row.name}: the bar needs the peer '${peer}'`)
+    return ratio < times
+  })
+  const met = behind.length === 0 && (ratioToFloor ?? 0) <= (timesFloorAtMost ?? Infinity) && ours <= (oursAtMost ?? Infinity)
+  return {
+    name: row.name,
+    unit: row.unit,
+    ours,
+    floor: samples.floor === undefined ? null : median(samples.floor),
+    peers: Object.fromEntries(Object.entries(samples.peers).map(([peer, values]) => [peer, median(values)])),
+    ratioToFloor,
+    ratioToPeers,
+    bar: barText(row.bar, row.unit),
+    met,
+    first: samples.ours[0] ?? ours,
+    rounds: samples.ours.length,
+    notes
+  }
+}

@@ -1,0 +1,17 @@
+/** The middle value, or the mean of the two middle ones. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const upper = sorted[Math.floor(sorted.length / 2)]
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1]
+  if (upper === undefined || lower === undefined) throw new RangeError('the median of no values')
+  return (lower + upper) / 2
+}
+
+/**
+ * The median of the ratios round by round. What was measured in the same round met the same load, so a machine that grows slower during a run
+ * moves both sides of each ratio alike; the ratio of two medians has no such protection.
+ */
+export function medianRatio(numerators: readonly number[], denominators: readonly number[]): number {
+  if (numerators.length !== denominators.length) throw new RangeError(`${numerators.length} rounds against ${denominators.length}`)
+  return median(numerators.map((numerator, round) => numerator / (denominators[round] ?? Number.NaN)))
+}

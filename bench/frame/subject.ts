@@ -1,0 +1,15 @@
+import type { Netplane } from './netplane.js'
+
+/** Work on state that was made before. */
+export interface Session {
+  /** What is timed. */
+  work(): Promise<void>
+  /** Closes the clients. */
+  close(): Promise<void>
+}
+
+/**
+ * One piece of work for the library: makes everything that is not timed (client, tables, the caller's data) in the namespace at the path.
+ * The same subject is run in the bench's own process, recorded for the floor, and run in a fresh process to measure that.
+ */
+export type Subject<Options extends object> = (netplane: Netplane, netns: string, options: Options) => Promise<Session>

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { parseArguments, selectRows, usage, type Arguments } from './frame/arguments.js'
+import { openBench, type Bench } from './frame/bench.js'
+import { ListenerError, refuseListeners } from './frame/listeners.js'
+import { describeMachine } from './frame/machine.js'
+import { measureRow } from './frame/measure.js'
+import { formatTable } from './frame/report.js'
+import type { Row, RowResult } from './frame/row.js'
+import { rows } from './rows/index.js'
+
+interface MainOptions {
+  /** The repository. */
+  readonly root: string
+  /** For compiled programs; kept between runs. */
+  readonly cache: string
+  readonly argv: readonly string[]
+}
+
+/** Programs that are needed and are not in $PATH. */
+function missingPrograms(chosen: readonly Row[]): string[] {
+  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin']
+  const needed = new Set(['cc', 'ip', 'nsenter', ...chosen.flatMap((row) => row.needs)])
+  return [...needed].filter((name) => !folders.some((folder) => existsSync(path.join(folder, name))))
+}
+
+/** Standard output is for results alone, so that `--json` can be piped. */
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
+
+async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, rounds: number | undefined): Promise<void> {
+  const results: RowResult[] = []
+  for (const row of chosen) {
+    say(`${row.name}: ${row.about}`)
+    const result = await measureRow(row, bench, rounds ?? row.rounds)
+    results.push(result)
+    if (json) console.log(JSON.stringify(result))
+    for (const note of result.notes) say(`  ${note}`)
+  }
+  if (!json) console.log(`\n${formatTable(results)}`)
+}
+
+function listRows(chosen: readonly Row[]): void {
+  for (const row of chosen) console.log(`${row.name.padEnd(32)} ${row.about}`)
+}
+
+async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { json, rounds }: Arguments): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
+  const missing = missingPrograms(chosen)
+  if (missing.length > 0) throw new TypeError(`not found in $PATH: ${missing.join(', ')} (Debian: gcc iproute2 util-linux nftables)`)
+  await refuseListeners()
+  const machine = await describeMachine()
+  say(machine.text)
+  if (machine.warning !== undefined) say(`warning: ${machine.warning}`)
+  const bench = await openBench({ root, cache })
+  try {
+    await measureRows(bench, chosen, json, rounds)
+  } finally {
+    bench.close()
+  }
+  say(`at the end: ${(await describeMachine()).text}`)
+}
+
+/** Runs the bench; returns the exit status. Rows that miss their bar do not change it: a bench measures, tests assert. */
+export async function main(options: MainOptions): Promise<number> {
+  try {
+    const given = parseArguments(options.argv)
+    const chosen = selectRows(rows, given.names)
+    if (given.help) console.log(usage)
+    else if (given.list) listRows(chosen)
+    else await measure(options, chosen, given)
+    return 0
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    say(`bench: ${error instanceof TypeError || error instanceof ListenerError ? error.message : (error.stack ?? error.message)}`)
+    return 1
+  }
+}

@@ -1,0 +1,19 @@
+import type { Row } from '../frame/row.js'
+import { nftablesGenerationRow } from './nftables-generation.js'
+import { nftablesListRows } from './nftables-list.js'
+import { nftablesLoadRows } from './nftables-load.js'
+import { nftablesObjectsRow } from './nftables-objects.js'
+import { nftablesUpdateRow } from './nftables-update.js'
+import { processCostRows } from './process-cost.js'
+import { routeAddressesRow } from './route-addresses.js'
+
+/** All rows, in the table's order. */
+export const rows: readonly Row[] = [
+  ...nftablesLoadRows,
+  nftablesObjectsRow,
+  nftablesUpdateRow,
+  ...nftablesListRows,
+  nftablesGenerationRow,
+  routeAddressesRow,
+  ...processCostRows
+]

@@ -1,0 +1,32 @@
+import type { Netplane } from '../frame/netplane.js'
+import type { Session, Subject } from '../frame/subject.js'
+import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
+import { nftablesObjects } from './nftables-objects.js'
+import { routeAddresses } from './route-addresses.js'
+
+/** Subjects by name, for the child process, which gets name and options as JSON. */
+export const subjects = {
+  'nftables-load': nftablesLoad,
+  'nftables-objects': nftablesObjects,
+  'nftables-update': nftablesUpdate,
+  'nftables-list': nftablesList,
+  'nftables-generation': nftablesGeneration,
+  'route-addresses': routeAddresses
+} as const satisfies Record<string, Subject<never>>
+
+/** A subject's name. */
+export type SubjectName = keyof typeof subjects
+
+/** What a subject's options are. */
+export type OptionsOf<Name extends SubjectName> = Parameters<(typeof subjects)[Name]>[2]
+
+/** Makes a subject ready to work in the namespace at the path. */
+export function openSubject<Name extends SubjectName>(
+  name: Name,
+  netplane: Netplane,
+  netns: string,
+  options: OptionsOf<Name>
+): Promise<Session> {
+  const open = subjects[name] as (...given: [Netplane, string, OptionsOf<Name>]) => Promise<Session>
+  return open(netplane, netns, options)
+}

@@ -1,0 +1,85 @@
+import type { Netplane } from '../frame/netplane.js'
+import type { Subject } from '../frame/subject.js'
+import { addServicesFrame, endpointColumns, endpointsMap, endpointsPerService, serviceColumns, servicesMap } from './services.js'
+
+export interface ServicesOptions {
+  /** A multiple of ten. */
+  readonly endpoints: number
+}
+
+type Nftables = InstanceType<Netplane['Nftables']>
+
+async function load(
+  nftables: Nftables,
+  services: ReturnType<typeof serviceColumns>,
+  endpoints: ReturnType<typeof endpointColumns>
+): Promise<void> {
+  const tx = nftables.transaction()
+  addServicesFrame(tx)
+  tx.add.elements(endpointsMap, endpoints)
+  tx.add.elements(servicesMap, services)
+  await tx.commit()
+}
+
+/** Loads an empty namespace: the caller has columns, the rest counts. */
+export const nftablesLoad: Subject<ServicesOptions> = async ({ Nftables }, netns, { endpoints }) => {
+  const nftables = await Nftables.open({ netns })
+  const services = serviceColumns(endpoints / endpointsPerService)
+  const slots = endpointColumns(0, endpoints)
+  return { work: () => load(nftables, services, slots), close: () => nftables.close() }
+}
+
+/** On loaded maps: moves one endpoint to another address and back, two commits. */
+export const nftablesUpdate: Subject<ServicesOptions> = async ({ Nftables }, netns, { endpoints }) => {
+  const nftables = await Nftables.open({ netns })
+  await load(nftables, serviceColumns(endpoints / endpointsPerService), endpointColumns(0, endpoints))
+  const slot = endpoints / 2
+  const old = endpointColumns(slot, 1)
+  const moved = endpointColumns(slot, 1, endpoints)
+  const swap = async (from: typeof old, to: typeof old): Promise<void> => {
+    const tx = nftables.transaction()
+    tx.delete.elements(endpointsMap, from)
+    tx.add.elements(endpointsMap, to)
+    await tx.commit()
+  }
+  return {
+    work: async () => {
+      await swap(old, moved)
+      await swap(moved, old)
+    },
+    close: () => nftables.close()
+  }
+}
+
+/** How a listing is read. */
+export interface ListOptions extends ServicesOptions {
+  /** `columns`: as they come; `objects`: every element as an object, which its caller's loop makes. */
+  readonly as: 'columns' | 'objects'
+}
+
+/** On loaded maps: lists the endpoints. */
+export const nftablesList: Subject<ListOptions> = async ({ Nftables }, netns, { endpoints, as }) => {
+  const nftables = await Nftables.open({ netns })
+  await load(nftables, serviceColumns(endpoints / endpointsPerService), endpointColumns(0, endpoints))
+  return {
+    work: async () => {
+      const listed = await nftables.listElements(endpointsMap)
+      let count = 0
+      if (as === 'objects') for (const { data } of listed) count += data === undefined ? 0 : 1
+      else count = listed.rows
+      if (count !== endpoints) throw new Error(`listed ${count} elements of ${endpoints}`)
+    },
+    close: () => nftables.close()
+  }
+}
+
+/** Asks for the generation. */
+export const nftablesGeneration: Subject<object> = async ({ Nftables }, netns) => {
+  const nftables = await Nftables.open({ netns })
+  return {
+    work: async () => {
+      await nftables.generation()
+    },
+    close: () => nftables.close()
+  }
+}
