@@ -50,7 +50,15 @@ const switches = [...(sanitize ? [`-Dsanitize=${sanitize}`] : []), ...(coverage 
 const command = existsSync(join(directory, 'build/config.gypi')) ? ['configure', 'build'] : ['rebuild']
 const result = spawnSync(
   process.execPath,
-  [require.resolve('node-gyp/bin/node-gyp.js'), ...command, `--nodedir=${nodeDirectory()}`, '-j', 'max', '--loglevel=warn', ...(switches.length > 0 ? ['--', ...switches] : [])],
+  [
+    require.resolve('node-gyp/bin/node-gyp.js'),
+    ...command,
+    `--nodedir=${nodeDirectory()}`,
+    '-j',
+    'max',
+    '--loglevel=warn',
+    ...(switches.length > 0 ? ['--', ...switches] : [])
+  ],
   { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, npm_config_nodedir: undefined } }
 )
 if (result.status !== 0) process.exit(result.status ?? 1)

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
 import { UnsupportedError } from './errors.js'
 import { VERSION } from './version.js'
 
@@ -54,12 +55,7 @@ export interface NativeBatch {
   /** Queues one operation (copied at once). Returns what is wrong with the value, or undefined. */
   add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined
   /** Queues elements; the columns are copied at once. Without columns: all elements (flush). */
-  addElements(
-    verb: NativeVerb,
-    family: NativeFamily,
-    header: NativeRecord,
-    columns: NativeColumns | undefined
-  ): NativeInvalid | undefined
+  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined
   /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
   commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
 }
@@ -109,11 +105,12 @@ export type NativeListedKind = 'tables' | 'chains' | 'rules' | 'sets' | 'objects
 
 export interface NativeListing {
   readonly generation: number
-  /** Records found, by kind. */
-  readonly counts: Readonly<Record<NativeListedKind, number>>
-  readonly elements: readonly NativeListedElements[]
-  /** Records [from, from + count) of a kind: taken a page at a time, a large ruleset does not hold the event loop. */
+  /** Records found, by kind; `elements` counts sets. */
+  readonly counts: Readonly<Record<NativeListedKind | 'elements', number>>
+  /** Records [from, from + count) of a kind, each at most once: taken a page at a time, a large ruleset does not hold the event loop. */
   take(kind: NativeListedKind, from: number, count: number): NativeListed[]
+  /** The elements of sets [from, from + count), likewise. */
+  takeElements(from: number, count: number): NativeListedElements[]
 }
 
 export type NativeOutcome<T> = { readonly failure: NativeFailure } | { readonly failure?: undefined; readonly value: T }
@@ -130,7 +127,13 @@ export interface NativeSocket {
 export interface NativeNftablesSocket extends NativeSocket {
   beginBatch(): NativeBatch
   list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
-  getElements(request: { family: NativeFamily; table: string; set: string; keys: NativeColumns; deadlineMs: number }): Promise<NativeOutcome<NativeListedElements>>
+  getElements(request: {
+    family: NativeFamily
+    table: string
+    set: string
+    keys: NativeColumns
+    deadlineMs: number
+  }): Promise<NativeOutcome<NativeListedElements>>
   /** `{ id, processId, processName }` of NFT_MSG_GETGEN. */
   generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
 }
@@ -290,7 +293,8 @@ function targetName(): string {
 
 function candidates(target: string): Candidate[] {
   const override = process.env['NETPLANE_ADDON_PATH']
-  if (override !== undefined && override !== '') return [{ what: `NETPLANE_ADDON_PATH=${override}`, load: () => require(override) as unknown }]
+  if (override !== undefined && override !== '')
+    return [{ what: `NETPLANE_ADDON_PATH=${override}`, load: () => require(resolve(override)) as unknown }]
   const prebuild = PREBUILDS[target]
   return [
     { what: 'build/Release/netplane.node', load: () => require('../build/Release/netplane.node') as unknown },
@@ -306,23 +310,40 @@ function fixesFor(failures: readonly Error[], target: string): string[] {
   if (codes.includes('ERR_DLOPEN_DISABLED')) fixes.push('run node without --no-addons, and with --allow-addons under the permission model')
   const glibc = /GLIBC_[0-9.]+/.exec(text)?.[0]
   if (glibc !== undefined) fixes.push(`use a system with ${glibc} or newer, or build from source there (next line)`)
-  fixes.push(`build for ${target} from source: npm install --no-save node-addon-api node-gyp && node native/build.mjs, in the package's folder`)
+  fixes.push(
+    `build for ${target} from source, in the package's folder: npm install --no-save node-addon-api@8 node-gyp@12 && npm run build:native`
+  )
   fixes.push('name a binary that you built with NETPLANE_ADDON_PATH')
   return fixes
 }
 
 function unsupported(code: string, reason: string, tried: readonly string[], fixes: readonly string[], cause?: unknown): UnsupportedError {
-  const lines = [reason, ...tried.map((line) => `  tried ${line}`), ...(fixes.length > 0 ? ['Possible solutions:'] : []), ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`)]
+  const lines = [
+    reason,
+    ...tried.map((line) => `  tried ${line}`),
+    ...(fixes.length > 0 ? ['Possible solutions:'] : []),
+    ...fixes.map((fix, index) => `  ${index + 1}. ${fix}`)
+  ]
   return new UnsupportedError('the native addon', lines.join('\n'), { code, cause })
 }
 
 /** Refuses in words what would otherwise fail in riddles, or crash: a binary for a newer Node-API ends the process inside `require`. */
 function checkPlatform(): void {
   if (process.platform !== 'linux') {
-    throw unsupported('ERR_NETPLANE_PLATFORM', `netplane talks to the Linux kernel; this is ${process.platform}. Its types and errors can be imported anywhere.`, [], [])
+    throw unsupported(
+      'ERR_NETPLANE_PLATFORM',
+      `netplane talks to the Linux kernel; this is ${process.platform}. Its types and errors can be imported anywhere.`,
+      [],
+      []
+    )
   }
   if (Number(process.versions['napi'] ?? 0) < NODE_API) {
-    throw unsupported('ERR_NETPLANE_ADDON', `the addon needs Node-API ${NODE_API}; node ${process.versions.node} has ${process.versions['napi'] ?? 'none'}`, [], ['use Node 20.19 or newer'])
+    throw unsupported(
+      'ERR_NETPLANE_ADDON',
+      `the addon needs Node-API ${NODE_API}; node ${process.versions.node} has ${process.versions['napi'] ?? 'none'}`,
+      [],
+      ['use Node 20.19 or newer']
+    )
   }
 }
 
@@ -341,7 +362,13 @@ function tryLoad(): NativeAddon {
       tried.push(`${what}: ${(error as Error).message.split('\n')[0]}`)
     }
   }
-  throw unsupported('ERR_NETPLANE_ADDON', `the native addon could not be loaded (node ${process.versions.node}, ${target})`, tried, fixesFor(failures, target), failures[0])
+  throw unsupported(
+    'ERR_NETPLANE_ADDON',
+    `the native addon could not be loaded (node ${process.versions.node}, ${target})`,
+    tried,
+    fixesFor(failures, target),
+    failures[0]
+  )
 }
 
 let addon: NativeAddon | undefined

@@ -5,12 +5,13 @@ import path from 'node:path'
  * top of src/ are named one by one, and every other one there is `shared`: what all families build on.
  */
 const families = ['ipvs', 'nftables', 'conntrack', 'route']
-const common = ['errors', 'address', 'native', 'shared']
+const common = ['errors', 'address', 'version', 'native', 'shared']
 const allowed = {
   errors: [],
   address: ['errors'],
-  native: ['errors'],
-  shared: ['errors', 'address', 'native'],
+  version: [],
+  native: ['errors', 'version'],
+  shared: ['errors', 'address', 'version', 'native'],
   ...Object.fromEntries(families.map((family) => [family, common])),
   iptables: [...common, 'nftables'],
   plane: [...common, ...families, 'iptables'],
@@ -18,7 +19,7 @@ const allowed = {
   testing: [...common, ...families, 'iptables', 'plane'],
   index: [...common, ...families, 'iptables', 'plane']
 }
-const singleFiles = new Set(['errors', 'address', 'native', 'index', 'testing'])
+const singleFiles = new Set(['errors', 'address', 'version', 'native', 'index', 'testing'])
 
 /** @param {string} file relative to src/, with forward slashes */
 export function layerOf(file) {

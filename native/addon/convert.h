@@ -6,6 +6,8 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "netlink/batch.h"
 #include "netlink/columns.h"
@@ -24,20 +26,38 @@ struct Invalid {
   Napi::Value ToJs(Napi::Env env) const;
 };
 
-/// Reads a JS object by the schema: names, types, ranges and lengths are checked; fields that only the kernel reports are passed over, so that a listed
-/// object can be written again.
+/// Reads a JS object by the schema: names, types, ranges and lengths are checked; fields that only the kernel reports are passed over, so
+/// that a listed object can be written again.
 std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& schema, const std::string& path, Record& record);
 
 /// Whether records of the schema are variants: expressions, told apart by the property `type`.
 bool IsVariantSchema(const Schema& schema);
 
-/// The record as a JS object.
-Napi::Object WriteRecord(Napi::Env env, const Record& record);
+/// Makes JS objects of records. Names of properties are made once and valid in the handle scope that is current: one writer for each page
+/// or job.
+class RecordWriter {
+ public:
+  explicit RecordWriter(Napi::Env env) : env_(env) {}
+  Napi::Object Write(const Record& record);
+
+ private:
+  Napi::Value WriteValue(const Value& value, FieldType type);
+  Napi::Value WriteNumber(uint64_t number, FieldType type);
+  Napi::Array WriteOpaque(const std::vector<OpaqueAttribute>& attributes);
+  napi_value Name(const char* name);
+
+  Napi::Env env_;
+  /// By address: names are literals of the schemas, few and shared.
+  std::unordered_map<const char*, napi_value> names_;
+};
+
+/// One record as a JS object.
+inline Napi::Object WriteRecord(Napi::Env env, const Record& record) { return RecordWriter(env).Write(record); }
 
 /// Copies typed arrays into columns after checking every size against `rows`. Properties that are no column are refused.
 std::optional<Invalid> ReadColumns(const Napi::Object& object, ColumnSet& columns);
 
-/// Columns as typed arrays. The memory moves to JS without a copy where the engine takes external memory.
+/// Columns as typed arrays. Memory of 16 KiB or more moves to JS without a copy where the engine takes external memory.
 Napi::Object WriteColumns(Napi::Env env, ColumnSet&& columns);
 
 /// NativeFailure of src/native.ts.

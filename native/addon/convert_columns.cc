@@ -1,3 +1,4 @@
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -13,10 +14,16 @@ struct ArrayForm {
 
 // By ColumnType.
 constexpr ArrayForm kForms[] = {
-    {napi_uint8_array, "Uint8Array"},          {napi_uint16_array, "Uint16Array"}, {napi_uint32_array, "Uint32Array"},
-    {napi_int32_array, "Int32Array"},          {napi_biguint64_array, "BigUint64Array"}, {napi_float64_array, "Float64Array"},
-    {napi_uint8_array, "Uint8Array"},          {napi_uint8_array, "Uint8Array"},   {napi_uint32_array, "Uint32Array"},
+    {napi_uint8_array, "Uint8Array"}, {napi_uint16_array, "Uint16Array"},       {napi_uint32_array, "Uint32Array"},
+    {napi_int32_array, "Int32Array"}, {napi_biguint64_array, "BigUint64Array"}, {napi_float64_array, "Float64Array"},
+    {napi_uint8_array, "Uint8Array"}, {napi_uint8_array, "Uint8Array"},         {napi_uint32_array, "Uint32Array"},
 };
+
+// An attribute's payload, its NUL included (struct nlattr has 16 bits for the length with the header).
+constexpr size_t kMaxTextBytes = 65'531;
+
+// Below this a copy is cheaper than what the engine keeps for memory that is not its own.
+constexpr size_t kMinExternalBytes = size_t{16} << 10;
 
 const ArrayForm& FormOf(ColumnType type) { return kForms[static_cast<size_t>(type)]; }
 
@@ -25,8 +32,8 @@ Napi::Value WriteTypedArray(Napi::Env env, napi_typedarray_type type, size_t len
   auto owned = std::make_unique<Bytes>(std::move(bytes));
   napi_value buffer = nullptr;
   const auto finalize = [](napi_env, void*, void* hint) { delete static_cast<Bytes*>(hint); };
-  // Engines with a memory cage refuse memory that is not theirs; an empty one has no address to give.
-  if (size > 0 && napi_create_external_arraybuffer(env, owned->data(), size, finalize, owned.get(), &buffer) == napi_ok) {
+  // Engines with a memory cage refuse memory that is not theirs.
+  if (size >= kMinExternalBytes && napi_create_external_arraybuffer(env, owned->data(), size, finalize, owned.get(), &buffer) == napi_ok) {
     static_cast<void>(owned.release());  // The finalizer has it now.
   } else {
     void* data = nullptr;
@@ -54,7 +61,8 @@ std::optional<ByteView> ViewOf(const Napi::Value& value, const ArrayForm& form) 
   napi_typedarray_type type{};
   size_t length = 0;
   void* data = nullptr;
-  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok || type != form.type) return std::nullopt;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok || type != form.type)
+    return std::nullopt;
   return ByteView(static_cast<const uint8_t*>(data), value.As<Napi::TypedArray>().ByteLength());
 }
 
@@ -68,14 +76,44 @@ class ColumnReader {
       return Invalid{"rows", object_.Get("rows"), "a whole number of rows up to 67108863"};
     }
     columns_.set_rows(static_cast<size_t>(*rows));
+    if (auto invalid = RefuseUnknown()) return invalid;
     for (size_t i = 0; i < columns_.specs().size(); ++i) {
       if (auto invalid = ReadColumn(columns_.specs()[i], columns_[i])) return invalid;
     }
-    if (auto fault = columns_.Check()) return Invalid{*fault, object_, "columns whose sizes fit the number of rows"};
+    if (auto fault = columns_.Check()) {
+      const std::string name = fault->substr(0, fault->find(':'));
+      return Invalid{name, object_.Get(name), "a column that fits the number of rows (" + *fault + ")"};
+    }
     return std::nullopt;
   }
 
  private:
+  bool IsKnown(const std::string& name) const {
+    if (name == "rows") return true;
+    for (const ColumnSpec& spec : columns_.specs()) {
+      if (!name.starts_with(spec.name)) continue;
+      const std::string suffix = name.substr(std::strlen(spec.name));
+      if (suffix.empty() || (suffix == "Width" && spec.type == ColumnType::kFixed) ||
+          (suffix == "Offsets" && spec.type == ColumnType::kBlob) || (suffix == "Table" && spec.type == ColumnType::kSymbol)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // A misspelt column would otherwise be a column without effect.
+  std::optional<Invalid> RefuseUnknown() const {
+    const Napi::Array names = object_.GetPropertyNames();
+    for (uint32_t i = 0; i < names.Length(); ++i) {
+      const Napi::Value name = names.Get(i);
+      if (name.IsString() && IsKnown(name.As<Napi::String>().Utf8Value())) continue;
+      std::string known = "rows";
+      for (const ColumnSpec& spec : columns_.specs()) known += std::string(", ") + spec.name;
+      return Invalid{name.IsString() ? name.As<Napi::String>().Utf8Value() : "", name, "one of the columns " + known};
+    }
+    return std::nullopt;
+  }
+
   std::optional<Invalid> ReadColumn(const ColumnSpec& spec, Column& column) {
     const Napi::Value value = object_.Get(spec.name);
     if (value.IsUndefined()) {
@@ -114,8 +152,11 @@ class ColumnReader {
     const auto array = value.As<Napi::Array>();
     for (uint32_t i = 0; i < array.Length(); ++i) {
       const Napi::Value entry = array.Get(i);
-      if (!entry.IsString()) return Invalid{name + "[" + std::to_string(i) + "]", entry, "text"};
-      column.table.push_back(entry.As<Napi::String>().Utf8Value());
+      std::string text = entry.IsString() ? entry.As<Napi::String>().Utf8Value() : std::string(1, '\0');
+      if (text.find('\0') != std::string::npos || text.size() >= kMaxTextBytes) {
+        return Invalid{name + "[" + std::to_string(i) + "]", entry, "text of less than 65531 bytes without NUL"};
+      }
+      column.table.push_back(std::move(text));
     }
     return std::nullopt;
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "addon/convert.h"
@@ -7,6 +8,7 @@ namespace {
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;
 constexpr size_t kMaxPayload = 65'531;
+constexpr auto kMaxDepth = 16;
 
 std::string Range(double least, double most) {
   return "a whole number from " + std::to_string(static_cast<int64_t>(least)) + " to " + std::to_string(static_cast<int64_t>(most));
@@ -66,18 +68,22 @@ std::optional<Invalid> ReadU64(const Napi::Value& value, const std::string& path
   return std::nullopt;
 }
 
-std::optional<Invalid> ReadEnum(const Napi::Value& value, const Field& field, const std::string& path, Value& out) {
+// A name, or a number of at least `least` that has none.
+std::optional<Invalid> ReadNamed(const Napi::Value& value, const Field& field, double least, const std::string& path, Value& out) {
   if (value.IsString()) {
     const std::string name = value.As<Napi::String>().Utf8Value();
     if (!FindNamed(field, name)) return Invalid{path, value, NamesOf(field)};
     out = Value(name);
     return std::nullopt;
   }
-  const int bits = BitsOf(field.type);
-  const double least = bits == 32 ? -2147483648.0 : 0;
-  const double most = std::ldexp(1, bits) - 1;
+  const double most = std::ldexp(1, BitsOf(field.type)) - 1;
   if (ReadWhole(value, least, most, path, out)) return Invalid{path, value, NamesOf(field) + ", or " + Range(least, most)};
   return std::nullopt;
+}
+
+std::optional<Invalid> ReadEnum(const Napi::Value& value, const Field& field, const std::string& path, Value& out) {
+  // Verdicts are negative.
+  return ReadNamed(value, field, BitsOf(field.type) == 32 ? -2147483648.0 : 0, path, out);
 }
 
 std::optional<Invalid> ReadFlags(const Napi::Value& value, const Field& field, const std::string& path, Value& out) {
@@ -86,7 +92,7 @@ std::optional<Invalid> ReadFlags(const Napi::Value& value, const Field& field, c
   List list;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     Value entry;
-    if (auto invalid = ReadEnum(array.Get(i), field, path + "[" + std::to_string(i) + "]", entry)) return invalid;
+    if (auto invalid = ReadNamed(array.Get(i), field, 0, path + "[" + std::to_string(i) + "]", entry)) return invalid;
     list.push_back(std::move(entry));
   }
   out = Value(std::move(list));
@@ -115,6 +121,8 @@ std::optional<Invalid> ReadBytes(const Napi::Value& value, const Field& field, c
 
 std::optional<Invalid> ReadNested(const Napi::Value& value, const Schema& schema, const std::string& path, Value& out) {
   if (!value.IsObject() || value.IsArray() || value.IsTypedArray()) return Invalid{path, value, "an object"};
+  // An object may hold itself, through expressions of expressions.
+  if (std::count(path.begin(), path.end(), '.') > kMaxDepth) return Invalid{path, value, "at most 16 levels of objects"};
   Record record;
   if (auto invalid = ReadRecord(value.As<Napi::Object>(), schema, path, record)) return invalid;
   out = Value(std::move(record));

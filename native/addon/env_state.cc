@@ -4,7 +4,7 @@
 
 namespace netplane::addon {
 
-std::shared_ptr<EnvState> EnvState::Create(napi_env env) {
+EnvState* EnvState::Create(napi_env env) {
   std::shared_ptr<EnvState> state(new EnvState(env));
   if (!state->lane_.Start()) return nullptr;
   if (napi_add_async_cleanup_hook(env, CleanUp, state.get(), &state->hook_) != napi_ok) {
@@ -13,7 +13,7 @@ std::shared_ptr<EnvState> EnvState::Create(napi_env env) {
     return nullptr;
   }
   state->self_ = state;
-  return state;
+  return state.get();
 }
 
 void EnvState::CleanUp(napi_async_cleanup_hook_handle, void* data) {

@@ -1,5 +1,5 @@
-// What the addon keeps for one environment (the main thread or a worker). It travels as callback data, not as instance data: two copies of the addon may be
-// loaded into one environment.
+// What the addon keeps for one environment (the main thread or a worker). It travels as callback data, not as instance data: two copies of
+// the addon may be loaded into one environment.
 #ifndef NETPLANE_ADDON_ENV_STATE_H_
 #define NETPLANE_ADDON_ENV_STATE_H_
 
@@ -23,8 +23,9 @@ class LoopResource {
 
 class EnvState : public std::enable_shared_from_this<EnvState> {
  public:
-  /// Makes the state and registers its clean-up. Null where the environment is ending already.
-  static std::shared_ptr<EnvState> Create(napi_env env);
+  /// Makes the state and registers its clean-up. Null where the environment is ending already. The state lives until the environment's
+  /// clean-up is done, so that the functions of the addon may hold it by plain pointer: none can be called later.
+  static EnvState* Create(napi_env env);
 
   napi_env env() const { return lane_.env(); }
   Lane& lane() { return lane_; }

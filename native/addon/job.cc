@@ -2,6 +2,14 @@
 
 namespace netplane::addon {
 
+bool CanRunJs(napi_env env) {
+  const Napi::HandleScope scope(env);
+  napi_value global = nullptr;
+  napi_value same = nullptr;
+  // Asks for nothing, but like every call that may run JS it is refused where none may run.
+  return napi_get_global(env, &global) == napi_ok && napi_coerce_to_object(env, global, &same) == napi_ok;
+}
+
 Job::Job(std::shared_ptr<EnvState> state) : state_(std::move(state)) {}
 
 Job::~Job() {
@@ -17,8 +25,14 @@ Napi::Value Job::Submit(std::unique_ptr<Job> job) {
   return Napi::Value(env, promise);
 }
 
+void Job::SubmitDetached(std::unique_ptr<Job> job) {
+  EnvState& state = *job->state_;
+  state.lane().Submit(std::move(job));
+}
+
 bool Job::Start(std::unique_ptr<Job> job) {
   const napi_env env = job->state_->env();
+  if (!CanRunJs(env)) return false;
   const Napi::HandleScope scope(env);
   const auto name = Napi::String::New(env, "netplane");
   if (napi_create_async_work(env, nullptr, name, Executed, Completed, job.get(), &job->work_) != napi_ok) return false;
@@ -33,7 +47,7 @@ void Job::Completed(napi_env env, napi_status status, void* data) {
   const std::unique_ptr<Job> job(static_cast<Job*>(data));
   // The place first: what waits may run while the result is turned into objects.
   job->state_->lane().Finished();
-  if (status == napi_ok && !job->state_->ending()) job->Settle(env);
+  if (status == napi_ok && job->deferred_ && !job->state_->ending() && CanRunJs(env)) job->Settle(env);
 }
 
 void Job::Settle(napi_env env) {

@@ -10,6 +10,9 @@
 
 namespace netplane::addon {
 
+/// False once the environment has begun to end (a worker that is terminated, a process that exits), or while an exception is pending.
+bool CanRunJs(napi_env env);
+
 /// One promise. Execute runs on libuv's pool and touches nothing of Node; Complete runs on the environment's thread.
 class Job {
  public:
@@ -24,11 +27,14 @@ class Job {
 
   /// Queues the job and returns its promise. An environment that ends first leaves the promise pending.
   static Napi::Value Submit(std::unique_ptr<Job> job);
-  /// Puts a job that has a place on the pool; the job deletes itself when done. False where Node refuses.
+  /// Queues a job that nobody waits for.
+  static void SubmitDetached(std::unique_ptr<Job> job);
+  /// Puts a job that has a place on the pool; the job deletes itself when done. False where Node refuses, or the environment is ending:
+  /// then the job is gone.
   static bool Start(std::unique_ptr<Job> job);
 
  protected:
-  EnvState& state() { return *state_; }
+  const std::shared_ptr<EnvState>& state() const { return state_; }
 
  private:
   static void Executed(napi_env env, void* data);

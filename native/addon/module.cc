@@ -23,10 +23,7 @@
 namespace netplane::addon {
 namespace {
 
-// Owned by a finalizer on the exports object, so that it goes when nothing can call any more.
-using StateHolder = std::shared_ptr<EnvState>;
-
-const StateHolder& StateOf(const Napi::CallbackInfo& info) { return *static_cast<StateHolder*>(info.Data()); }
+std::shared_ptr<EnvState> StateOf(const Napi::CallbackInfo& info) { return static_cast<EnvState*>(info.Data())->shared_from_this(); }
 
 Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
   return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
@@ -72,21 +69,19 @@ Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
-  auto state = EnvState::Create(env);
+  EnvState* state = EnvState::Create(env);
   if (!state) {
     Napi::Error::New(env, "netplane: the environment is ending").ThrowAsJavaScriptException();
     return exports;
   }
   RegisterDescriber(NETLINK_NETFILTER, nftables::Describe);
   RegisterDescriber(NETLINK_ROUTE, route::Describe);
-  auto* holder = new StateHolder(std::move(state));
-  exports.AddFinalizer([](Napi::Env, StateHolder* data) { delete data; }, holder);
   exports.Set("version", NETPLANE_VERSION);
-  exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", holder));
-  exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", holder));
-  exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", holder));
-  exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", holder));
-  exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", holder));
+  exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", state));
+  exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", state));
+  exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", state));
+  exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", state));
+  exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", state));
   return exports;
 }
 

@@ -12,8 +12,13 @@ constexpr size_t kBytesPerTurn = size_t{128} << 10;
 
 class OpenMonitorJob : public Job {
  public:
-  OpenMonitorJob(std::shared_ptr<EnvState> state, SocketOptions options, std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback)
-      : Job(state), own_state_(std::move(state)), options_(std::move(options)), collector_(std::move(collector)), callback_(std::move(callback)) {}
+  OpenMonitorJob(std::shared_ptr<EnvState> state, SocketOptions options, std::unique_ptr<EventCollector> collector,
+                 Napi::FunctionReference callback)
+      : Job(state),
+        own_state_(std::move(state)),
+        options_(std::move(options)),
+        collector_(std::move(collector)),
+        callback_(std::move(callback)) {}
 
   void Execute() override { result_.emplace(Socket::Open(options_)); }
 
@@ -41,8 +46,8 @@ Monitor::Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket
                  Napi::FunctionReference callback)
     : state_(std::move(state)), socket_(std::move(socket)), collector_(std::move(collector)), callback_(std::move(callback)) {}
 
-std::shared_ptr<Monitor> Monitor::Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
-                                        Napi::FunctionReference callback) {
+std::shared_ptr<Monitor> Monitor::Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket,
+                                        std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(state->env(), &loop) != napi_ok) return nullptr;
   std::shared_ptr<Monitor> monitor(new Monitor(std::move(state), std::move(socket), std::move(collector), std::move(callback)));
@@ -76,11 +81,12 @@ void Monitor::Drain() {
 }
 
 void Monitor::Deliver(const Status& failure) {
-  if (state_->ending() || (collector_->empty() && !failure)) return;
   const Napi::Env env(state_->env());
+  if (state_->ending() || (collector_->empty() && !failure) || !CanRunJs(env)) return;
   const Napi::HandleScope scope(env);
   const Napi::Array events = collector_->Take(env);
-  const napi_value arguments[] = {events, failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined())};
+  const napi_value arguments[] = {
+      events, failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined())};
   if (failure) Pause();
   napi_value result = nullptr;
   napi_make_callback(env, nullptr, env.Global(), callback_.Value(), 2, arguments, &result);

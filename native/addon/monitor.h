@@ -30,8 +30,8 @@ class EventCollector {
 class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor> {
  public:
   /// Starts reading. `callback(events, failure)` is called from the loop until Close.
-  static std::shared_ptr<Monitor> Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
-                                        Napi::FunctionReference callback);
+  static std::shared_ptr<Monitor> Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket,
+                                        std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback);
 
   void Pause();
   void Resume();
@@ -42,7 +42,8 @@ class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor
   const Socket& socket() const { return *socket_; }
 
  private:
-  Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback);
+  Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
+          Napi::FunctionReference callback);
   static void Readable(uv_poll_t* handle, int status, int events);
   static void Closed(uv_handle_t* handle);
   void Drain();
@@ -79,8 +80,8 @@ class MonitorObject {
 
 /// Opens a non-blocking socket in the groups of `options` off the main thread, then starts a monitor with the collector that `make` gives.
 /// Resolves with NativeOutcome<NativeMonitor>.
-Napi::Value OpenMonitor(Napi::Env env, const std::shared_ptr<EnvState>& state, SocketOptions options, std::unique_ptr<EventCollector> collector,
-                        const Napi::Function& callback);
+Napi::Value OpenMonitor(Napi::Env env, const std::shared_ptr<EnvState>& state, SocketOptions options,
+                        std::unique_ptr<EventCollector> collector, const Napi::Function& callback);
 
 }  // namespace netplane::addon
 

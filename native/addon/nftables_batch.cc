@@ -51,7 +51,9 @@ std::optional<Invalid> ReadHead(const Napi::CallbackInfo& info, size_t verb, siz
 std::optional<Invalid> ReadObject(const Napi::CallbackInfo& info, size_t index, Operation& operation) {
   if (!nftables::FormOf(operation.verb, operation.kind)) return Invalid{"verb", info[0], "a verb that nf_tables has for this kind"};
   if (!info[index].IsObject()) return Invalid{"", info[index], "an object"};
-  return ReadRecord(info[index].As<Napi::Object>(), nftables::SchemaOf(operation.kind), "", operation.value);
+  if (auto invalid = ReadRecord(info[index].As<Napi::Object>(), nftables::SchemaOf(operation.kind), "", operation.value)) return invalid;
+  if (const char* field = nftables::MissingField(operation)) return Invalid{field, info.Env().Undefined(), "a value: this verb needs it"};
+  return std::nullopt;
 }
 
 class CommitJob : public SocketJob {
@@ -79,10 +81,11 @@ class CommitJob : public SocketJob {
  private:
   Napi::Array WriteEchoes(Napi::Env env) const {
     auto array = Napi::Array::New(env, report_.echoes.size());
+    RecordWriter writer(env);
     for (uint32_t i = 0; i < report_.echoes.size(); ++i) {
       auto echo = Napi::Object::New(env);
       echo.Set("index", Napi::Number::New(env, report_.echoes[i].index));
-      echo.Set("value", WriteRecord(env, report_.echoes[i].value));
+      echo.Set("value", writer.Write(report_.echoes[i].value));
       array.Set(i, echo);
     }
     return array;
@@ -96,7 +99,9 @@ class CommitJob : public SocketJob {
 nftables::CommitOptions ReadCommitOptions(const Napi::Object& object) {
   nftables::CommitOptions options;
   options.deadline = ReadDeadline(object);
-  if (const auto generation = ReadNumber(object, "generation")) options.generation = static_cast<uint32_t>(*generation);
+  if (const auto generation = ReadNumber(object, "generation"); generation && *generation >= 0 && *generation <= UINT32_MAX) {
+    options.generation = static_cast<uint32_t>(*generation);
+  }
   options.dry_run = ReadBool(object, "dryRun");
   options.record = ReadBool(object, "record");
   return options;

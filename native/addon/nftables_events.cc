@@ -43,8 +43,8 @@ bool SameText(const Record& a, const Record& b, const char* name) {
 }
 
 bool ContinuesElements(const Event& last, const Event& next) {
-  return last.elements && last.type == next.type && last.family == next.family && last.port_id == next.port_id && last.sequence == next.sequence &&
-         SameText(last.value, next.value, "table") && SameText(last.value, next.value, "set");
+  return last.elements && last.type == next.type && last.family == next.family && last.port_id == next.port_id &&
+         last.sequence == next.sequence && SameText(last.value, next.value, "table") && SameText(last.value, next.value, "set");
 }
 
 class NftablesCollector : public EventCollector {
@@ -76,7 +76,8 @@ class NftablesCollector : public EventCollector {
 
   Napi::Array Take(Napi::Env env) override {
     auto array = Napi::Array::New(env, events_.size());
-    for (uint32_t i = 0; i < events_.size(); ++i) array.Set(i, Write(env, events_[i]));
+    RecordWriter writer(env);
+    for (uint32_t i = 0; i < events_.size(); ++i) array.Set(i, Write(env, writer, events_[i]));
     events_.clear();
     return array;
   }
@@ -90,18 +91,19 @@ class NftablesCollector : public EventCollector {
     }
     AttributeReader reader(attributes);
     while (auto attribute = reader.Next()) {
-      if (attribute->type == kElementsAttribute && !nftables::DecodeElements(attribute->payload, *events_.back().elements)) return AddLost();
+      if (attribute->type == kElementsAttribute && !nftables::DecodeElements(attribute->payload, *events_.back().elements))
+        return AddLost();
     }
   }
 
-  static Napi::Value Write(Napi::Env env, Event& event) {
+  static Napi::Value Write(Napi::Env env, RecordWriter& writer, Event& event) {
     if (event.lost) return Napi::String::New(env, "lost");
     auto object = Napi::Object::New(env);
     object.Set("type", event.type);
     object.Set("family", FamilyName(event.family));
     object.Set("portId", Napi::Number::New(env, event.port_id));
     object.Set("sequence", Napi::Number::New(env, event.sequence));
-    object.Set("value", WriteRecord(env, event.value));
+    object.Set("value", writer.Write(event.value));
     if (event.elements) object.Set("elements", WriteColumns(env, std::move(*event.elements)));
     return object;
   }

@@ -8,8 +8,8 @@
 
 namespace netplane::addon {
 
-/// Decodes table, chain, rule, set, element, object, flowtable and generation messages. Consecutive element messages of one set and direction
-/// become one event with columns.
+/// Decodes table, chain, rule, set, element, object, flowtable and generation messages. Consecutive element messages of one set and
+/// direction become one event with columns.
 std::unique_ptr<EventCollector> MakeNftablesCollector();
 
 }  // namespace netplane::addon

@@ -1,6 +1,8 @@
 #include "addon/nftables_socket.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "nftables/elements.h"
 
@@ -18,7 +20,7 @@ class ListJob : public SocketJob {
   void Execute() override { result_.emplace(nftables::ListRuleset(socket(), request_)); }
   Napi::Value Complete(Napi::Env env) override {
     if (!result_->ok()) return FailedOutcome(env, result_->error());
-    return Outcome(env, NftablesListing::Make(state(), std::move(*result_).value()));
+    return Outcome(env, NftablesListing::Make(*state(), std::move(*result_).value()));
   }
 
  private:
@@ -80,8 +82,8 @@ class GenerationJob : public SocketJob {
 // The parts of a listing and the request, by the names that JS uses.
 struct Part {
   const char* name;
-  bool ListRequest::* wanted;
-  std::vector<Listed> Listing::* found;
+  bool ListRequest::*wanted;
+  std::vector<Listed> Listing::*found;
 };
 constexpr Part kParts[] = {
     {"tables", &ListRequest::tables, &Listing::tables},    {"chains", &ListRequest::chains, &Listing::chains},
@@ -147,7 +149,9 @@ Napi::Value NftablesSocket::Make(const std::shared_ptr<EnvState>& state, std::un
   return wrapped;
 }
 
-Napi::Value NftablesSocket::BeginBatch(const Napi::CallbackInfo&) { return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle())); }
+Napi::Value NftablesSocket::BeginBatch(const Napi::CallbackInfo&) {
+  return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle()));
+}
 
 Napi::Value NftablesSocket::List(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
@@ -179,41 +183,69 @@ Napi::Value NftablesSocket::Generation(const Napi::CallbackInfo& info) {
 }
 
 MethodTable NftablesListing::Methods(Napi::Env env) {
-  return {{"take", Napi::Function::New<CallMethod<NftablesListing, &NftablesListing::Take>>(env, "take")}};
+  using Self = NftablesListing;
+  return {
+      {"take", Napi::Function::New<CallMethod<Self, &Self::Take>>(env, "take")},
+      {"takeElements", Napi::Function::New<CallMethod<Self, &Self::TakeElements>>(env, "takeElements")},
+  };
 }
 
 Napi::Value NftablesListing::Make(EnvState& state, Listing listing) {
   const Napi::Env env(state.env());
   auto counts = Napi::Object::New(env);
   for (const Part& part : kParts) counts.Set(part.name, Napi::Number::New(env, static_cast<double>((listing.*part.found).size())));
-  auto elements = Napi::Array::New(env, listing.elements.size());
-  for (uint32_t i = 0; i < listing.elements.size(); ++i) elements.Set(i, WriteElements(env, std::move(listing.elements[i])));
-  listing.elements.clear();
+  counts.Set("elements", Napi::Number::New(env, static_cast<double>(listing.elements.size())));
   const uint32_t generation = listing.generation;
   const Napi::Value wrapped = Wrap(state, std::make_unique<NftablesListing>(std::move(listing)));
   if (!wrapped.IsObject()) return wrapped;
   auto object = wrapped.As<Napi::Object>();
   object.Set("generation", Napi::Number::New(env, generation));
   object.Set("counts", counts);
-  object.Set("elements", elements);
   return object;
 }
+
+namespace {
+
+struct Page {
+  size_t from = 0;
+  size_t end = 0;
+};
+
+// The page that two arguments ask for, cut to what there is.
+Page ReadPage(const Napi::Value& from, const Napi::Value& count, size_t size) {
+  if (!from.IsNumber() || !count.IsNumber()) return {};
+  const size_t first = std::min<size_t>(from.As<Napi::Number>().Uint32Value(), size);
+  return {first, first + std::min<size_t>(count.As<Napi::Number>().Uint32Value(), size - first)};
+}
+
+}  // namespace
 
 Napi::Value NftablesListing::Take(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : std::string();
   auto array = Napi::Array::New(env);
+  RecordWriter writer(env);
   for (const Part& part : kParts) {
-    if (name != part.name || !info[1].IsNumber() || !info[2].IsNumber()) continue;
-    const auto& found = listing_.*part.found;
-    const size_t from = info[1].As<Napi::Number>().Uint32Value();
-    const size_t end = std::min(found.size(), from + info[2].As<Napi::Number>().Uint32Value());
-    for (size_t i = from; i < end; ++i) {
+    if (name != part.name) continue;
+    auto& found = listing_.*part.found;
+    const Page page = ReadPage(info[1], info[2], found.size());
+    for (size_t i = page.from; i < page.end; ++i) {
       auto entry = Napi::Object::New(env);
       entry.Set("family", FamilyName(found[i].family));
-      entry.Set("value", WriteRecord(env, found[i].value));
-      array.Set(static_cast<uint32_t>(i - from), entry);
+      // Let go of at once: freeing a large listing in one go would hold the event loop as well.
+      const Record record = std::exchange(found[i].value, Record());
+      if (record.schema) entry.Set("value", writer.Write(record));
+      array.Set(static_cast<uint32_t>(i - page.from), entry);
     }
+  }
+  return array;
+}
+
+Napi::Value NftablesListing::TakeElements(const Napi::CallbackInfo& info) {
+  const Page page = ReadPage(info[0], info[1], listing_.elements.size());
+  auto array = Napi::Array::New(info.Env());
+  for (size_t i = page.from; i < page.end; ++i) {
+    array.Set(static_cast<uint32_t>(i - page.from), WriteElements(info.Env(), std::exchange(listing_.elements[i], {})));
   }
   return array;
 }

@@ -53,8 +53,10 @@ class NftablesListing {
   static MethodTable Methods(Napi::Env env);
   static Napi::Value Make(EnvState& state, nftables::Listing listing);
 
-  /// take(kind, from, count): records [from, from + count) of a kind.
+  /// take(kind, from, count): records [from, from + count) of a kind, each at most once.
   Napi::Value Take(const Napi::CallbackInfo& info);
+  /// takeElements(from, count): likewise the elements of sets.
+  Napi::Value TakeElements(const Napi::CallbackInfo& info);
 
  private:
   nftables::Listing listing_;

@@ -77,11 +77,15 @@ Lane::~Lane() = default;
 bool Lane::Start() {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env_, &loop) != napi_ok) return false;
-  auto wake = std::unique_ptr<uv_async_t>(new uv_async_t);
+  // By size at run time: the struct may be larger in the libuv of another Node than in these headers.
+  auto* wake = static_cast<uv_async_t*>(::operator new(uv_handle_size(UV_ASYNC)));
   wake->data = this;
-  if (uv_async_init(loop, wake.get(), [](uv_async_t* handle) { static_cast<Lane*>(handle->data)->RunGranted(); }) != 0) return false;
-  uv_unref(reinterpret_cast<uv_handle_t*>(wake.get()));
-  wake_ = wake.release();
+  if (uv_async_init(loop, wake, [](uv_async_t* handle) { static_cast<Lane*>(handle->data)->RunGranted(); }) != 0) {
+    ::operator delete(wake);
+    return false;
+  }
+  uv_unref(reinterpret_cast<uv_handle_t*>(wake));
+  wake_ = wake;
   return true;
 }
 
@@ -95,7 +99,7 @@ void Lane::Stop(void (*done)(void*), void* argument) {
   if (!wake) return done(argument);
   uv_close(reinterpret_cast<uv_handle_t*>(wake), [](uv_handle_t* handle) {
     auto* lane = static_cast<Lane*>(handle->data);
-    delete reinterpret_cast<uv_async_t*>(handle);
+    ::operator delete(handle);
     lane->stopped_callback_(lane->stopped_argument_);
   });
 }
@@ -103,6 +107,7 @@ void Lane::Stop(void (*done)(void*), void* argument) {
 void Lane::Submit(std::unique_ptr<Job> job) {
   if (stopped_) return;
   Places::Instance().Enqueue(*this, std::move(job));
+  ++waiting_count_;
   RunGranted();
 }
 
@@ -114,8 +119,20 @@ void Lane::Finished() {
 void Lane::RunGranted() {
   while (!stopped_) {
     auto job = Places::Instance().Take(*this);
-    if (!job) return;
+    if (!job) break;
+    --waiting_count_;
     if (!Job::Start(std::move(job))) Places::Instance().Release();
+  }
+  KeepLoopAliveWhileWaiting();
+}
+
+void Lane::KeepLoopAliveWhileWaiting() {
+  if (stopped_) return;
+  auto* handle = reinterpret_cast<uv_handle_t*>(wake_);
+  if (waiting_count_ > 0) {
+    uv_ref(handle);
+  } else {
+    uv_unref(handle);
   }
 }
 

@@ -1,5 +1,5 @@
-// At most two jobs of the process are on libuv's pool at a time, whatever the number of environments: a sendmsg can wait long for the kernel's
-// commit mutex, and four of them would stop fs and dns.
+// At most two jobs of the process are on libuv's pool at a time, whatever the number of environments: a sendmsg can wait long for the
+// kernel's commit mutex, and four of them would stop fs and dns.
 #ifndef NETPLANE_ADDON_SCHEDULER_H_
 #define NETPLANE_ADDON_SCHEDULER_H_
 
@@ -35,10 +35,14 @@ class Lane {
   friend class Places;
   /// Puts jobs that were given a place on the pool. Main thread of the environment only.
   void RunGranted();
+  /// A waiting job keeps the event loop alive, as a running one does.
+  void KeepLoopAliveWhileWaiting();
 
   napi_env env_;
   uv_async_t* wake_ = nullptr;
   bool stopped_ = false;
+  /// Jobs in `waiting_`, counted on the environment's own thread.
+  size_t waiting_count_ = 0;
   /// Both under the mutex of the places.
   std::deque<std::unique_ptr<Job>> waiting_;
   size_t granted_ = 0;

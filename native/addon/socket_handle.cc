@@ -25,6 +25,16 @@ class OpenJob : public Job {
   std::optional<Result<std::unique_ptr<Socket>>> result_;
 };
 
+class CloseJob : public Job {
+ public:
+  CloseJob(std::shared_ptr<EnvState> state, std::shared_ptr<Socket> socket) : Job(std::move(state)), socket_(std::move(socket)) {}
+  void Execute() override { socket_.reset(); }
+  Napi::Value Complete(Napi::Env env) override { return env.Undefined(); }
+
+ private:
+  std::shared_ptr<Socket> socket_;
+};
+
 int BufferBytes(const Napi::Object& object, const char* name, int otherwise) {
   constexpr double kMost = 1 << 30;
   const auto bytes = ReadNumber(object, name);
@@ -32,6 +42,11 @@ int BufferBytes(const Napi::Object& object, const char* name, int otherwise) {
 }
 
 }  // namespace
+
+void CloseOffThread(const std::shared_ptr<EnvState>& state, std::shared_ptr<Socket> socket) {
+  // Where the environment is ending the job is dropped, and the descriptor closed with it, here.
+  Job::SubmitDetached(std::make_unique<CloseJob>(state, std::move(socket)));
+}
 
 Napi::Value OpenSocket(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state, SocketOptions options, SocketMaker make) {
   if (state->ending()) return info.Env().Undefined();
@@ -42,6 +57,13 @@ void ReadOpenOptions(const Napi::Object& object, SocketOptions& options) {
   options.network_namespace.path = ReadText(object, "netns");
   options.send_buffer_bytes = BufferBytes(object, "sendBufferBytes", options.send_buffer_bytes);
   options.receive_buffer_bytes = BufferBytes(object, "receiveBufferBytes", options.receive_buffer_bytes);
+}
+
+SocketJob::~SocketJob() {
+  if (!running_) return;
+  cell_->busy = false;
+  // Closed meanwhile: this job had the last hold.
+  if (!cell_->socket) CloseOffThread(state(), std::move(socket_));
 }
 
 Napi::Value SocketJob::Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job) {
@@ -62,8 +84,13 @@ void SocketObject::Describe(const Napi::Value& wrapped, const Socket& socket) {
 }
 
 Napi::Value SocketObject::Close(const Napi::CallbackInfo& info) {
-  handle_->socket.reset();
+  Drop();
   return info.Env().Undefined();
+}
+
+void SocketObject::Drop() {
+  auto socket = std::move(handle_->socket);
+  if (socket && !handle_->busy) CloseOffThread(state_, std::move(socket));
 }
 
 }  // namespace netplane::addon

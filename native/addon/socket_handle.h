@@ -15,11 +15,16 @@ namespace netplane::addon {
 
 /// The descriptor lives until the JS object has closed it (or is collected) and no job uses it any more. Environment's thread only.
 struct SocketCell {
+  /// Null once closed.
   std::shared_ptr<Socket> socket;
   /// A job is queued or running: the caller keeps the order, two at once are its mistake.
   bool busy = false;
 };
 using SocketHandle = std::shared_ptr<SocketCell>;
+
+/// Lets go of a socket off the main thread: closing one after deletions waits for the kernel's clean-up, about 14 ms (nf_tables_destroy
+/// work).
+void CloseOffThread(const std::shared_ptr<EnvState>& state, std::shared_ptr<Socket> socket);
 
 /// Opens a socket off the main thread (entering a namespace may block) and resolves with `make(state, socket)`.
 using SocketMaker = Napi::Value (*)(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
@@ -32,9 +37,7 @@ void ReadOpenOptions(const Napi::Object& object, SocketOptions& options);
 class SocketJob : public Job {
  public:
   SocketJob(std::shared_ptr<EnvState> state, const SocketHandle& handle) : Job(std::move(state)), cell_(handle), socket_(handle->socket) {}
-  ~SocketJob() override {
-    if (running_) cell_->busy = false;
-  }
+  ~SocketJob() override;
   /// Submits the job; EBADF as a failed outcome where the socket is closed, EBUSY where another job uses it.
   static Napi::Value Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job);
 
@@ -50,7 +53,12 @@ class SocketJob : public Job {
 /// What every socket's JS object has: portId, maxSendBytes, close.
 class SocketObject {
  public:
-  SocketObject(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket) : state_(std::move(state)) { handle_->socket = std::move(socket); }
+  SocketObject(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket) : state_(std::move(state)) {
+    handle_->socket = std::move(socket);
+  }
+  ~SocketObject() { Drop(); }
+  SocketObject(const SocketObject&) = delete;
+  SocketObject& operator=(const SocketObject&) = delete;
 
  protected:
   /// Sets the read-only numbers on the wrapped object.
@@ -61,6 +69,8 @@ class SocketObject {
   const SocketHandle& handle() const { return handle_; }
 
  private:
+  void Drop();
+
   std::shared_ptr<EnvState> state_;
   SocketHandle handle_ = std::make_shared<SocketCell>();
 };

@@ -25,7 +25,8 @@ T* Unwrap(Napi::Env env, const Napi::Value& value) {
   const napi_type_tag tag = TagOf<T>();
   bool same = false;
   void* pointer = nullptr;
-  if (value.IsObject() && napi_check_object_type_tag(env, value, &tag, &same) == napi_ok && same && napi_unwrap(env, value, &pointer) == napi_ok) {
+  if (value.IsObject() && napi_check_object_type_tag(env, value, &tag, &same) == napi_ok && same &&
+      napi_unwrap(env, value, &pointer) == napi_ok) {
     return static_cast<T*>(pointer);
   }
   Napi::TypeError::New(env, "the receiver is not of this class").ThrowAsJavaScriptException();
@@ -48,7 +49,8 @@ Napi::Value Wrap(EnvState& state, std::unique_ptr<T> content) {
   static const char key = 0;
   Napi::FunctionReference& constructor = state.classes()[&key];
   if (constructor.IsEmpty()) {
-    const auto function = Napi::Function::New(env, [](const Napi::CallbackInfo&) {}, T::kClassName);
+    const auto function = Napi::Function::New(
+        env, [](const Napi::CallbackInfo&) {}, T::kClassName);
     auto prototype = function.Get("prototype").template As<Napi::Object>();
     for (const auto& [name, method] : T::Methods(env)) prototype.Set(name, method);
     constructor = Napi::Persistent(function);
