@@ -22,13 +22,17 @@
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fexceptions"],
       "cflags_cc": [
         "-std=c++20", "-O2", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fvisibility-inlines-hidden",
-        "-Wall", "-Wextra", "-Wconversion", "-Wno-cast-function-type",
+        "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Wconversion", "-Wno-cast-function-type",
       ],
-      "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"],
+      # libgcc_s stays shared: Node itself needs it, and the static one asks for a newer glibc (_dl_find_object, 2.35).
+      "ldflags": [
+        "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections",
+        "-Wl,--version-script=<(module_root_dir)/native/addon/exports.map",
+      ],
       "conditions": [
         ["sanitize!=''", {
           "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g", "-O1"],
-          "ldflags!": ["-static-libstdc++", "-static-libgcc"],
+          "ldflags!": ["-static-libstdc++"],
           "ldflags": ["-fsanitize=<(sanitize)"],
         }],
         ["addon_coverage==1", {

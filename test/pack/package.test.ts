@@ -126,7 +126,8 @@ describe('packed package where it cannot work', () => {
     const error = await thrown('riscv.mjs')
     expect(error.name).toBe('UnsupportedError')
     expect(error.message).toContain('linux-riscv64')
-    expect(error.message).toContain('build:native')
+    expect(error.code).toBe('ERR_NETPLANE_ADDON')
+    expect(error.message).toContain('node native/build.mjs')
   })
 
   test('names the flag that forbids addons', async () => {
