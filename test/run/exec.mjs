@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import process from 'node:process'
 
+/** What a program gets to end those it has started in groups of their own. */
+const graceMs = 2000
+
 /**
  * Runs a program in a process group of its own, which is killed as a whole when the time is over or when this process is asked to end.
  * @param {string[]} argv
@@ -21,9 +24,9 @@ export async function exec(argv, { timeoutSeconds, quiet = false, cwd, env }) {
   child.stdout?.on('data', (chunk) => chunks.push(chunk))
   child.stderr?.on('data', (chunk) => chunks.push(chunk))
   let late = false
-  const killGroup = () => {
+  const killGroup = (signal) => {
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      if (child.pid !== undefined) process.kill(-child.pid, signal)
     } catch (error) {
       // ESRCH: everything in the group has ended by itself.
       if (error.code !== 'ESRCH') throw error
@@ -31,11 +34,15 @@ export async function exec(argv, { timeoutSeconds, quiet = false, cwd, env }) {
   }
   const timer = setTimeout(() => {
     late = true
-    killGroup()
+    killGroup('SIGTERM')
+    setTimeout(killGroup, graceMs, 'SIGKILL').unref()
   }, timeoutSeconds * 1000)
   const stop = () => {
-    killGroup()
-    process.exit(130)
+    killGroup('SIGTERM')
+    setTimeout(() => {
+      killGroup('SIGKILL')
+      process.exit(130)
+    }, graceMs)
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, stop)
@@ -54,6 +61,6 @@ export async function exec(argv, { timeoutSeconds, quiet = false, cwd, env }) {
     clearTimeout(timer)
     for (const signal of signals) process.off(signal, stop)
     // What a failed or killed test left behind in its group.
-    killGroup()
+    killGroup('SIGKILL')
   }
 }

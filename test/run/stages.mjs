@@ -3,6 +3,7 @@ import process from 'node:process'
 import { runContainer } from './container.mjs'
 import { exec } from './exec.mjs'
 import { runLab } from './lab.mjs'
+import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
 import { countOne } from './report.mjs'
@@ -54,7 +55,8 @@ export const stages = [
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
   vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
-  vitestStage('lifecycle', { needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
+  { name: 'lifecycle-asan', needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
   { name: 'lab', needs: ['User-Mode Linux', 'root', 'ip'], after: ['addon'], run: runLab }
