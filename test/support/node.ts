@@ -32,7 +32,11 @@ export function attemptNode(script: string, args: readonly string[] = [], option
 }
 
 /** The same for a script that runs beside the test and is killed when the test ends. */
-export function backgroundNode(script: string, args: readonly string[] = [], options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}): Background {
+export function backgroundNode(
+  script: string,
+  args: readonly string[] = [],
+  options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}
+): Background {
   const argv = ['--input-type=module', '--eval', script, '--', ...args]
   return background(process.execPath, argv, { cwd: root, ...options, env: environment(options.env) })
 }
