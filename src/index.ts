@@ -10,6 +10,7 @@ export {
   type NetlinkErrorDetails, type NetplaneErrorCode, type TransactionOutcome
 } from './errors.js'
 export { EventStream, type EventSource } from './event-stream.js'
+export type { LostEvents, MonitorOptions } from './monitor.js'
 export * from './nftables/index.js'
 export * from './route/index.js'
 export type { CommitTrace, RequestTrace, ResyncTrace } from './tracing.js'

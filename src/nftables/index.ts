@@ -7,11 +7,11 @@ export {
 export { CATCHALL, INTERVAL_END, NO_SYMBOL, NO_VERDICT, type ElementColumns } from './columns.js'
 export type { DataTypeName, KeyValue } from './datatypes.js'
 export { ElementBuffer } from './element-buffer.js'
-export { decodeElements, type KeyField, type KeyRange, type SetElement } from './elements.js'
+export { decodeElements, encodeElements, type EncodedElements, type KeyField, type KeyRange, type SetElement } from './elements.js'
 export type * from './expressions.js'
 export type { Family, Hook, PriorityName } from './families.js'
 export { ListedElements, type Ruleset } from './listing.js'
-export type { ElementChange, MonitorOptions, NftablesEvent, NftablesEvents } from './monitor.js'
+export type { ElementChange, NftablesEvent, NftablesEvents } from './monitor.js'
 export type {
   Chain, ChainReference, Counter, Flowtable, ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable, Rule, StatefulObject, Table
 } from './objects.js'

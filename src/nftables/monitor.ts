@@ -1,10 +1,10 @@
 /**
  * Changes of the ruleset as they happen.
  */
-import { failureError, nativeOpenOptions, unsupportedProtocol, type OpenOptions } from '../client.js'
-import { EventStream } from '../event-stream.js'
-import type { NativeAddon, NativeEvent, NativeMonitor } from '../native.js'
-import { traceResync } from '../tracing.js'
+import { unsupportedProtocol, type OpenOptions } from '../client.js'
+import type { EventStream } from '../event-stream.js'
+import { openEventStream, type LostEvents, type MonitorOptions } from '../monitor.js'
+import type { NativeAddon, NativeEvent, NativeFailure } from '../native.js'
 import type { ElementColumns } from './columns.js'
 import type { Family } from './families.js'
 import {
@@ -12,18 +12,6 @@ import {
   type ListedChain, type ListedCounter, type ListedFlowtable, type ListedObject, type ListedRule, type ListedTable
 } from './objects.js'
 import { fromNativeSet, type ListedSet } from './sets.js'
-
-/** Options of {@link Nftables.monitor}. */
-export interface MonitorOptions {
-  /** Ends the stream; the iteration throws the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Receive buffer in bytes: how far events may run ahead of the consumer in the kernel. Default 1 MiB. */
-  readonly receiveBufferBytes?: number | undefined
-  /** Events that may wait in the process before reading stops; default 4096. */
-  readonly queueLimit?: number | undefined
-  /** Whether the stream keeps the process alive; default true. */
-  readonly ref?: boolean | undefined
-}
 
 interface Change<Kind extends string, T> {
   /** `new`: made, or changed. */
@@ -58,8 +46,7 @@ export type NftablesEvent =
   | ElementChange
   /** A commit is complete: what came before it since the last one belongs to it. */
   | { readonly type: 'generation'; readonly id: number; readonly processId: number; readonly processName: string }
-  /** Events are missing here: list again. */
-  | { readonly type: 'lost' }
+  | LostEvents
 
 /** A stream of events; close it by leaving the loop, or with `await using`. */
 export type NftablesEvents = EventStream<NftablesEvent>
@@ -80,43 +67,29 @@ function listedOf(event: NativeEvent): { family: Family; value: NativeEvent['val
   return { family: event.family as Family, value: event.value }
 }
 
-/** The event for a native one; undefined for messages about nothing that is listed. */
-function convert(event: NativeEvent): NftablesEvent | undefined {
+/** The events for a native one; none for messages about nothing that is listed. */
+function convert(event: NativeEvent): NftablesEvent[] {
   if (event.type === 'newgen') {
     const { id, processId = 0, processName = '' } = event.value as { id: number; processId?: number; processName?: string }
-    return { type: 'generation', id, processId, processName }
+    return [{ type: 'generation', id, processId, processName }]
   }
   const [, action, noun = ''] = /^(new|del)(.*)$/.exec(event.type) ?? []
   const type = action === 'new' ? 'new' : 'delete'
   if (event.elements !== undefined) {
     const { table, set } = event.value as { table: string; set: string }
-    return { type, kind: 'elements', family: event.family as Family, table, set, columns: event.elements as ElementColumns, portId: event.portId }
+    return [{ type, kind: 'elements', family: event.family as Family, table, set, columns: event.elements as ElementColumns, portId: event.portId }]
   }
   const converted = CONVERTERS[noun]?.(event)
-  return converted === undefined ? undefined : ({ type, ...converted, portId: event.portId } as NftablesEvent)
+  return converted === undefined ? [] : [{ type, ...converted, portId: event.portId } as NftablesEvent]
 }
 
 /** Opens the socket of a monitor and the stream over it. */
-export async function openMonitor(kernel: Pick<NativeAddon, 'monitorNftables'>, client: OpenOptions, options: MonitorOptions): Promise<NftablesEvents> {
-  options.signal?.throwIfAborted()
-  const native = nativeOpenOptions({ netns: client.netns, deadlineMs: client.deadlineMs, receiveBufferBytes: options.receiveBufferBytes })
-  let stream: NftablesEvents | undefined
-  const outcome = await kernel.monitorNftables(native, (events, failure) => {
-    for (const event of events) {
-      if (event === 'lost') traceResync({ operation: 'nftables.monitor', reason: 'overrun' })
-      const converted = event === 'lost' ? ({ type: 'lost' } as const) : convert(event)
-      if (converted !== undefined) stream?.push(converted)
-    }
-    if (failure !== undefined) stream?.fail(failureError(failure, { operation: 'nftables.monitor' }))
-  })
-  if (outcome.failure !== undefined) {
-    throw unsupportedProtocol(outcome.failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed') ?? failureError(outcome.failure, { operation: 'nftables.monitor' })
+export function openMonitor(kernel: Pick<NativeAddon, 'monitorNftables'>, client: OpenOptions, options: MonitorOptions): Promise<NftablesEvents> {
+  const form = {
+    operation: 'nftables.monitor',
+    open: kernel.monitorNftables.bind(kernel),
+    convert,
+    unsupported: (failure: NativeFailure) => unsupportedProtocol(failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed')
   }
-  const monitor: NativeMonitor = outcome.value
-  if (options.ref === false) monitor.unref()
-  stream = new EventStream<NftablesEvent>(
-    { pause: () => monitor.pause(), resume: () => monitor.resume(), close: () => monitor.close() },
-    { limit: options.queueLimit, signal: options.signal }
-  )
-  return stream
+  return openEventStream<NativeEvent, NftablesEvent>(form, client, options)
 }

@@ -3,13 +3,12 @@
  */
 import { JobQueue, failureError, nativeOpenOptions, unwrapOutcome, type CallOptions, type OpenOptions } from '../client.js'
 import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../errors.js'
-import { type EventStream } from '../event-stream.js'
 import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeSettings, requireLink, requireNewName } from './links.js'
-import { openMonitor } from './monitor.js'
+import { openMonitor, type RouteEvents, type RouteMonitorOptions } from './monitor.js'
 import {
   type AddAddressesOptions,
   type AddressColumns,
@@ -22,13 +21,17 @@ import {
   type LinkReference,
   type LinkSettings,
   type ListAddressesOptions,
-  type MonitorOptions,
-  type RemoveAddressesOptions,
-  type RouteEvent
+  type RemoveAddressesOptions
 } from './types.js'
 
-/** The part of the addon that this client uses. */
-export type RouteAddon = Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
+/** Where sockets come from. */
+export type RouteKernel = Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
+
+/** Options of {@link Route.open}. */
+export interface RouteOptions extends OpenOptions {
+  /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
+  readonly kernel?: RouteKernel | undefined
+}
 
 const families = { ip: 2, ip6: 10 } as const
 const onErrors = { add: ['throw', 'isolate', 'atomic'], delete: ['throw', 'isolate'] } as const
@@ -57,33 +60,35 @@ interface AddressCall {
  */
 export class Route implements AsyncDisposable {
   readonly #socket: NativeRouteSocket
-  readonly #addon: RouteAddon
-  readonly #netns: string | undefined
+  readonly #kernel: RouteKernel
+  readonly #options: OpenOptions
   readonly #queue: JobQueue
-  readonly #streams = new Set<EventStream<RouteEvent>>()
+  readonly #streams = new Set<RouteEvents>()
 
-  private constructor(socket: NativeRouteSocket, addon: RouteAddon, netns: string | undefined, deadlineMs: number) {
+  private constructor(socket: NativeRouteSocket, kernel: RouteKernel, options: OpenOptions) {
     this.#socket = socket
-    this.#addon = addon
-    this.#netns = netns
-    this.#queue = new JobQueue('Route client', deadlineMs)
+    this.#kernel = kernel
+    this.#options = options
+    this.#queue = new JobQueue('the Route client', nativeOpenOptions(options).deadlineMs)
   }
 
   /**
    * Opens a socket.
    *
-   * @param addon What stands for the kernel; tests give a fake (`netplane/testing`).
    * @throws {ValidationError} An option is no such thing.
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    * @throws {UnsupportedError} The native addon cannot be loaded.
    */
-  static async open(options: OpenOptions = {}, addon: RouteAddon = loadAddon()): Promise<Route> {
+  static async open(options: RouteOptions = {}): Promise<Route> {
     const native = nativeOpenOptions(options)
     options.signal?.throwIfAborted()
-    const outcome = await addon.openRoute(native)
+    const kernel = options.kernel ?? loadAddon()
+    const outcome = await kernel.openRoute(native)
     const subject = native.netns === undefined ? undefined : `network namespace ${native.netns}`
-    const socket = unwrapOutcome(outcome, { operation: 'route.open', subject })
-    return new Route(socket, addon, native.netns, native.deadlineMs)
+    return new Route(unwrapOutcome(outcome, { operation: 'route.open', subject }), kernel, {
+      netns: options.netns,
+      deadlineMs: options.deadlineMs
+    })
   }
 
   /** The netlink port of this client: events with this `portId` were caused by it. */
@@ -232,9 +237,9 @@ export class Route implements AsyncDisposable {
    *
    * @throws {NetlinkError} The socket cannot be opened.
    */
-  async monitor(options: MonitorOptions = {}): Promise<EventStream<RouteEvent>> {
-    if (this.#queue.isClosed) throw new ClosedError('Route client')
-    return await openMonitor((native, callback) => this.#addon.monitorRoute(native, callback), this.#netns, options, this.#streams)
+  async monitor(options: RouteMonitorOptions = {}): Promise<RouteEvents> {
+    if (this.#queue.isClosed) throw new ClosedError('the Route client')
+    return await openMonitor(this.#kernel, this.#options, options, this.#streams)
   }
 
   /** Waits for calls that were made, ends monitors, and closes the socket. Idempotent; later calls reject with {@link ClosedError}. */

@@ -1,33 +1,43 @@
 /**
  * Links and addresses as they change.
  */
-import { failureError, nativeOpenOptions } from '../client.js'
+import type { OpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
-import { DEFAULT_QUEUE_LIMIT, EventStream } from '../event-stream.js'
-import {
-  type NativeMonitor,
-  type NativeRouteEvent,
-  type NativeRouteMonitorCallback,
-  type NativeRouteMonitorOptions,
-  type NativeOutcome
-} from '../native.js'
-import { traceResync } from '../tracing.js'
+import type { EventStream } from '../event-stream.js'
+import { openEventStream, type LostEvents, type MonitorOptions } from '../monitor.js'
+import type { NativeAddon, NativeRouteEvent } from '../native.js'
 import { decodeAddress } from './columns.js'
 import { decodeLink } from './links.js'
-import { type MonitorOptions, type RouteEvent } from './types.js'
+import type { Link, LinkAddress } from './types.js'
 
-/** The part of the addon that monitors. */
-export type OpenRouteMonitor = (
-  options: NativeRouteMonitorOptions,
-  callback: NativeRouteMonitorCallback
-) => Promise<NativeOutcome<NativeMonitor>>
+/** Options of {@link Route.monitor}. */
+export interface RouteMonitorOptions extends MonitorOptions {
+  /** Whether links are reported; default true. */
+  readonly links?: boolean | undefined
+  /** Whether addresses are reported; default true. */
+  readonly addresses?: boolean | undefined
+}
 
-function* decodeEvent({ type, portId, link, addresses }: NativeRouteEvent): Generator<RouteEvent> {
-  if (link !== undefined) yield { type: type === 'newlink' ? 'link-changed' : 'link-removed', link: decodeLink(link), portId }
+interface Change<Kind extends string, T> {
+  /** `new`: made, or changed (a link's flags, an address's lifetimes). */
+  readonly type: 'new' | 'delete'
+  readonly kind: Kind
+  readonly object: T
+  /** Port id of the socket that did it ({@link Route.portId}); 0: the kernel by itself, or links before Linux 6.2. */
+  readonly portId: number
+}
+
+/** Something that happened to a link or an address. */
+export type RouteEvent = Change<'link', Link> | Change<'address', LinkAddress> | LostEvents
+
+/** A stream of events; close it by leaving the loop, or with `await using`. */
+export type RouteEvents = EventStream<RouteEvent>
+
+function* convert({ type: name, portId, link, addresses }: NativeRouteEvent): Generator<RouteEvent> {
+  const type = name === 'newlink' || name === 'newaddr' ? 'new' : 'delete'
+  if (link !== undefined) yield { type, kind: 'link', object: decodeLink(link), portId }
   if (addresses === undefined) return
-  for (let row = 0; row < addresses.rows; row += 1) {
-    yield { type: type === 'newaddr' ? 'address-added' : 'address-removed', address: decodeAddress(addresses, row), portId }
-  }
+  for (let row = 0; row < addresses.rows; row += 1) yield { type, kind: 'address', object: decodeAddress(addresses, row), portId }
 }
 
 function requireFlag(path: string, value: unknown): boolean {
@@ -35,58 +45,32 @@ function requireFlag(path: string, value: unknown): boolean {
   throw new ValidationError(path, value, 'true or false')
 }
 
-function requireLimit(limit: unknown): number {
-  if (limit === undefined) return DEFAULT_QUEUE_LIMIT
-  if (typeof limit === 'number' && Number.isInteger(limit) && limit > 0) return limit
-  throw new ValidationError('options.queueLimit', limit, 'an integer of at least 1')
-}
-
-/**
- * Subscribes, and hands over what comes from then on.
- *
- * @param netns Path of the namespace, or undefined.
- * @param open Where it comes from: the addon, or a fake.
- * @param streams Holds the stream until it has ended.
- */
+/** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
 export async function openMonitor(
-  open: OpenRouteMonitor,
-  netns: string | undefined,
-  options: MonitorOptions,
-  streams: Set<EventStream<RouteEvent>>
-): Promise<EventStream<RouteEvent>> {
-  const operation = 'route.monitor'
+  kernel: Pick<NativeAddon, 'monitorRoute'>,
+  client: OpenOptions,
+  options: RouteMonitorOptions,
+  streams: Set<RouteEvents>
+): Promise<RouteEvents> {
   const links = requireFlag('options.links', options.links)
   const addresses = requireFlag('options.addresses', options.addresses)
   if (!links && !addresses) throw new ValidationError('options', { links, addresses }, 'links, addresses, or both')
-  const limit = requireLimit(options.queueLimit)
-  const nativeOptions = { ...nativeOpenOptions({ netns, receiveBufferBytes: options.receiveBufferBytes }), links, addresses }
-  options.signal?.throwIfAborted()
-  const state: { native?: NativeMonitor; hasEnded: boolean } = { hasEnded: false }
-  const close = (): void => {
-    state.hasEnded = true
-    state.native?.close()
-    streams.delete(stream)
+  const opened: { stream?: RouteEvents; hasEnded: boolean } = { hasEnded: false }
+  const onEnd = (): void => {
+    opened.hasEnded = true
+    if (opened.stream !== undefined) streams.delete(opened.stream)
   }
-  const source = { pause: () => state.native?.pause(), resume: () => state.native?.resume(), close }
-  const stream: EventStream<RouteEvent> = new EventStream(source, { limit, signal: options.signal })
-  streams.add(stream)
-  const outcome = await open(nativeOptions, (events, failure) => {
-    for (const event of events) {
-      if (event === 'lost') {
-        traceResync({ operation, reason: 'overrun' })
-        stream.push({ type: 'lost' })
-      } else {
-        for (const decoded of decodeEvent(event)) stream.push(decoded)
-      }
-    }
-    if (failure !== undefined) stream.fail(failureError(failure, { operation }))
-  })
-  if (outcome.failure !== undefined) {
-    stream.end()
-    throw failureError(outcome.failure, { operation })
-  }
-  state.native = outcome.value
-  // The signal may have aborted, or the client been closed, meanwhile.
-  if (state.hasEnded) state.native.close()
+  const stream = await openEventStream<NativeRouteEvent, RouteEvent>(
+    {
+      operation: 'route.monitor',
+      open: (native, callback) => kernel.monitorRoute({ ...native, links, addresses }, callback),
+      convert,
+      onEnd
+    },
+    client,
+    options
+  )
+  opened.stream = stream
+  if (!opened.hasEnded) streams.add(stream)
   return stream
 }

@@ -214,27 +214,3 @@ export interface ListAddressesOptions extends CallOptions {
   /** Only those of this family. */
   readonly family?: AddressFamily
 }
-
-/** What a monitor reports. */
-export interface MonitorOptions {
-  /** Links; default true. */
-  readonly links?: boolean
-  /** Addresses; default true. */
-  readonly addresses?: boolean
-  /** Ends the iteration with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Events that may wait for the consumer before reading stops (then the kernel's buffer fills, and `lost` follows). Default 4096. */
-  readonly queueLimit?: number
-  /** Receive buffer in bytes; default 1 MiB. The larger, the longer a burst of changes may be before events are lost. */
-  readonly receiveBufferBytes?: number
-}
-
-/**
- * What happened. `link-changed`: made or changed. `address-added`: added, or its flags or lifetimes changed. `lost`: an unknown number of events is missing
- * here; list again what matters. `portId` is the socket that asked for the change ({@link Route.portId}), 0 where the kernel acted by itself or does not
- * tell (links before Linux 6.2).
- */
-export type RouteEvent =
-  | { readonly type: 'link-changed' | 'link-removed'; readonly link: Link; readonly portId: number }
-  | { readonly type: 'address-added' | 'address-removed'; readonly address: LinkAddress; readonly portId: number }
-  | { readonly type: 'lost' }

@@ -1,7 +1,6 @@
 /**
  * A kernel's links and addresses in memory, for tests of code that uses the route client: same checks, same refusals, no privileges.
  */
-import { type OpenOptions } from '../client.js'
 import {
   type NativeAddressChange,
   type NativeAddressReport,
@@ -15,7 +14,7 @@ import {
   type NativeRouteMonitorCallback,
   type NativeRouteSocket
 } from '../native.js'
-import { Route, type RouteAddon } from '../route/client.js'
+import { Route, type RouteKernel, type RouteOptions } from '../route/client.js'
 import {
   AF_INET,
   IFF_UP,
@@ -61,7 +60,7 @@ export interface FakeRouteOptions {
 }
 
 /** Stands for one network namespace; it begins with `lo`, which is down. Any number of clients can be opened on it. */
-export class FakeRouteKernel implements RouteAddon {
+export class FakeRouteKernel implements RouteKernel {
   readonly #links = new Map<number, FakeLink>()
   readonly #monitors = new Set<FakeMonitor>()
   readonly #hasDummies: boolean
@@ -75,8 +74,8 @@ export class FakeRouteKernel implements RouteAddon {
   }
 
   /** Opens a client whose kernel is this one. */
-  open(options: OpenOptions = {}): Promise<Route> {
-    return Route.open(options, this)
+  open(options: Omit<RouteOptions, 'kernel'> = {}): Promise<Route> {
+    return Route.open({ ...options, kernel: this })
   }
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */
@@ -84,16 +83,16 @@ export class FakeRouteKernel implements RouteAddon {
     for (const monitor of this.#monitors) this.#deliver(monitor, 'lost')
   }
 
-  /** {@link RouteAddon}: for the client. */
-  openRoute(): ReturnType<RouteAddon['openRoute']> {
+  /** {@link RouteKernel}: for the client. */
+  openRoute(): ReturnType<RouteKernel['openRoute']> {
     return Promise.resolve({ value: new FakeRouteSocket(this) })
   }
 
-  /** {@link RouteAddon}: for the client. */
+  /** {@link RouteKernel}: for the client. */
   monitorRoute(
     options: { links: boolean; addresses: boolean },
     callback: NativeRouteMonitorCallback
-  ): ReturnType<RouteAddon['monitorRoute']> {
+  ): ReturnType<RouteKernel['monitorRoute']> {
     const monitor: FakeMonitor = { links: options.links, addresses: options.addresses, callback, isPaused: false, hasLost: false }
     this.#monitors.add(monitor)
     return Promise.resolve({

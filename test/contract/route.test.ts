@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { Route } from '../../src/route/client.js'
-import { type RouteEvent } from '../../src/route/types.js'
+import { type RouteEvent } from '../../src/route/monitor.js'
 import { FakeRouteKernel } from '../../src/testing/fake-route.js'
 import { hasDummyLinks } from '../support/dummy.js'
 import { makeNamespace } from '../support/namespace.js'
@@ -247,11 +247,11 @@ describe.each(kernels)('route client on $kernel', ({ open, hasDummies }) => {
     const seen: RouteEvent[] = []
     for await (const event of events) {
       seen.push(event)
-      if (event.type === 'link-changed') break
+      if (event.type === 'new' && event.kind === 'link') break
     }
-    expect(seen[0]).toMatchObject({ type: 'address-added', address: { address: '10.0.0.1', linkIndex: 1 }, portId: route.portId })
-    expect(seen[1]).toMatchObject({ type: 'address-removed', address: { address: '10.0.0.1' }, portId: route.portId })
-    expect(seen.at(-1)).toMatchObject({ type: 'link-changed', link: { name: 'lo', isUp: true } })
+    expect(seen[0]).toMatchObject({ type: 'new', kind: 'address', object: { address: '10.0.0.1', linkIndex: 1 }, portId: route.portId })
+    expect(seen[1]).toMatchObject({ type: 'delete', kind: 'address', object: { address: '10.0.0.1' }, portId: route.portId })
+    expect(seen.at(-1)).toMatchObject({ type: 'new', kind: 'link', object: { name: 'lo', isUp: true } })
   })
 
   it('reports only what it was asked for', async () => {
@@ -259,7 +259,7 @@ describe.each(kernels)('route client on $kernel', ({ open, hasDummies }) => {
     const events = await route.monitor({ links: false })
     await route.setLink('lo', { mtu: 1280 })
     await route.addAddresses('lo', ['10.0.0.1'])
-    expect((await events.next()).value).toMatchObject({ type: 'address-added' })
+    expect((await events.next()).value).toMatchObject({ type: 'new', kind: 'address' })
   })
 
   it('ends monitors when it is closed, and refuses further calls', async () => {
