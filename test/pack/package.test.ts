@@ -1,26 +1,15 @@
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { inNamespace } from '../run/namespace.mjs'
+import { installPacked, type Installed } from '../support/installed.js'
 import { run } from '../support/run.js'
 
-const root = path.resolve(import.meta.dirname, '../..')
-let folder = ''
-let packed: readonly string[] = []
-
-/** Runs a script in the folder where the package is installed; `argv` may add flags of node. */
-function script(name: string, argv: readonly string[] = []): Promise<string> {
-  return run(process.execPath, [...argv, path.join(folder, name)], { cwd: folder })
-}
-
-/** The same in a fresh network namespace. */
-function scriptInNamespace(name: string): Promise<string> {
-  const [command, ...args] = inNamespace([process.execPath, path.join(folder, name)])
-  return run(command!, args, { cwd: folder })
-}
+let installed: Installed
+beforeAll(async () => {
+  installed = await installPacked()
+})
+afterAll(() => installed.remove())
 
 const listsItsTable = `
   const nft = await Nftables.open()
@@ -31,108 +20,82 @@ const listsItsTable = `
   await nft.close()
 `
 
-const failsToOpen = `
-  const { Nftables } = await import('netplane')
-  try {
-    await Nftables.open()
-    console.log('opened')
-  } catch (error) {
-    console.log(JSON.stringify({ name: error.name, code: error.code, message: error.message }))
-  }
-`
-
-const scripts = {
-  'import.mjs': `import { Nftables } from 'netplane'\n${listsItsTable}`,
-  'require.cjs': `const { Nftables } = require('netplane')\nconst main = async () => {${listsItsTable}}\nmain()`,
-  'both.mjs': `
-    import { createRequire } from 'node:module'
-    import * as esm from 'netplane'
-    const cjs = createRequire(import.meta.url)('netplane')
-    console.log(JSON.stringify({ esm: Object.keys(esm).sort(), cjs: Object.keys(cjs).sort() }))
-    const [one, other] = [await esm.Nftables.open(), await cjs.Nftables.open()]
-    await Promise.all([one.listTables(), other.listTables()])
-    await one.close()
-    await other.close()
-  `,
-  'testing.mjs': `import * as testing from 'netplane/testing'\nconsole.log(Object.keys(testing).length > 0)`,
-  'darwin.mjs': `Object.defineProperty(process, 'platform', { value: 'darwin' })\n${failsToOpen}`,
-  'riscv.mjs': `Object.defineProperty(process, 'arch', { value: 'riscv64' })\n${failsToOpen}`,
-  'no-addons.mjs': failsToOpen
-}
-
-beforeAll(async () => {
-  folder = await mkdtemp(path.join(os.tmpdir(), 'netplane-pack-'))
-  const json = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
-  const [tarball] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }]
-  packed = tarball.files.map((file) => file.path).sort()
-  await writeFile(path.join(folder, 'package.json'), '{ "private": true }')
-  for (const [name, text] of Object.entries(scripts)) await writeFile(path.join(folder, name), text)
-  const install = ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', path.join(folder, tarball.filename)]
-  await run('npm', install, { cwd: folder, timeoutMs: 60_000 })
-})
-
-afterAll(() => rm(folder, { recursive: true, force: true }))
-
 describe('packed package', () => {
   test('holds the bundles, their types, the binary and its sources, and nothing else', () => {
-    expect(packed).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'binding.gyp', 'dist/index.cjs', 'dist/index.d.cts']))
-    expect(packed).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.js', 'dist/testing.js', 'native/addon/module.cc']))
-    expect(packed).toContain(`prebuilds/linux-${process.arch}.node`)
+    const { files } = installed
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'binding.gyp', 'dist/index.cjs', 'dist/index.d.cts']))
+    expect(files).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.js', 'dist/testing.js', 'native/addon/module.cc']))
+    expect(files).toContain(`prebuilds/linux-${process.arch}.node`)
     const allowed = /^(LICENSE|(README|CHANGELOG|SECURITY)\.md|package\.json|binding\.gyp|(dist|prebuilds|native)\/.*)$/
-    expect(packed.filter((file) => !allowed.test(file))).toEqual([])
-    expect(packed.filter((file) => /^native\/(test|fuzz)\//.test(file))).toEqual([])
+    expect(files.filter((file) => !allowed.test(file))).toEqual([])
+    expect(files.filter((file) => /^native\/(test|fuzz)\//.test(file))).toEqual([])
   })
 
   test('is installed without compiling, and depends on no other package', async () => {
-    expect(existsSync(path.join(folder, 'node_modules/netplane/build'))).toBe(false)
-    expect(await run('ls', [path.join(folder, 'node_modules')])).toBe('netplane\n')
+    const modules = path.join(installed.folder, 'node_modules')
+    expect(existsSync(path.join(modules, 'netplane/build'))).toBe(false)
+    expect(await run('ls', [modules])).toBe('netplane\n')
   })
 
   test('is imported, loads its binary and lists a table', async () => {
-    expect(JSON.parse(await scriptInNamespace('import.mjs'))).toEqual(['packed'])
+    const text = `import { Nftables } from 'netplane'\n${listsItsTable}`
+    expect(JSON.parse(await installed.scriptInNamespace('import.mjs', text))).toEqual(['packed'])
   })
 
   test('is required, loads its binary and lists a table', async () => {
-    expect(JSON.parse(await scriptInNamespace('require.cjs'))).toEqual(['packed'])
+    const text = `const { Nftables } = require('netplane')\nconst main = async () => {${listsItsTable}}\nmain()`
+    expect(JSON.parse(await installed.scriptInNamespace('require.cjs', text))).toEqual(['packed'])
   })
 
-  test('is imported and required in one process, with the same names, and both copies work', async () => {
-    const names = JSON.parse(await scriptInNamespace('both.mjs')) as { esm: string[]; cjs: string[] }
-    expect(names.esm).toContain('Nftables')
-    expect(names.cjs).toEqual(names.esm)
+  test('is imported and required in one process: same names, both copies work, and each knows the errors of the other', async () => {
+    const text = `
+      import { createRequire } from 'node:module'
+      import * as esm from 'netplane'
+      const cjs = createRequire(import.meta.url)('netplane')
+      const [one, other] = [await esm.Nftables.open(), await cjs.Nftables.open()]
+      await Promise.all([one.listTables(), other.listTables()])
+      const error = await other.listChains({ table: 'absent', family: 'ip' }).then(() => undefined, (error) => error)
+      await one.close()
+      await other.close()
+      const known = [error instanceof cjs.NetlinkError, error instanceof esm.NetlinkError, error instanceof esm.ClosedError]
+      console.log(JSON.stringify({ esm: Object.keys(esm).sort(), cjs: Object.keys(cjs).sort(), known, code: error?.code }))
+    `
+    const printed = JSON.parse(await installed.scriptInNamespace('both.mjs', text)) as Record<string, unknown>
+    expect(printed.esm).toContain('Nftables')
+    expect(printed.cjs).toEqual(printed.esm)
+    expect(printed).toMatchObject({ known: [true, true, false], code: 'ENOENT' })
   })
 
   test('has the entry point with the fakes', async () => {
-    expect(await script('testing.mjs')).toBe('true\n')
+    const text = "import * as testing from 'netplane/testing'\nconsole.log(Object.keys(testing).length > 0)"
+    expect(await installed.script('testing.mjs', text)).toBe('true\n')
   })
 })
 
 describe('packed package where it cannot work', () => {
-  interface Thrown {
-    readonly name: string
-    readonly code: string
-    readonly message: string
-  }
-  const thrown = async (name: string, argv: string[] = []): Promise<Thrown> => JSON.parse(await script(name, argv)) as Thrown
+  const failsToOpen = `
+    const { Nftables } = await import('netplane')
+    const error = await Nftables.open().then(() => undefined, (error) => error)
+    console.log(JSON.stringify({ name: error?.name, code: error?.code, message: error?.message }))
+  `
+  const thrown = async (name: string, prelude: string, flags: string[] = []): Promise<unknown> =>
+    JSON.parse(await installed.script(name, `${prelude}\n${failsToOpen}`, flags))
 
   test('is imported on macOS, and only opening a client fails, naming the platform', async () => {
-    const error = await thrown('darwin.mjs')
-    expect(error.name).toBe('UnsupportedError')
-    expect(error.code).toBe('ERR_NETPLANE_PLATFORM')
-    expect(error.message).toContain('darwin')
+    const error = await thrown('darwin.mjs', "Object.defineProperty(process, 'platform', { value: 'darwin' })")
+    const message = expect.stringContaining('darwin') as string
+    expect(error).toEqual({ name: 'UnsupportedError', code: 'ERR_NETPLANE_PLATFORM', message })
   })
 
   test('says which binary is missing on an architecture without one, and how to build it', async () => {
-    const error = await thrown('riscv.mjs')
-    expect(error.name).toBe('UnsupportedError')
-    expect(error.message).toContain('linux-riscv64')
-    expect(error.code).toBe('ERR_NETPLANE_ADDON')
-    expect(error.message).toContain('node native/build.mjs')
+    const error = await thrown('riscv.mjs', "Object.defineProperty(process, 'arch', { value: 'riscv64' })")
+    const message = expect.stringMatching(/linux-riscv64[^]*node native\/build\.mjs/) as string
+    expect(error).toEqual({ name: 'UnsupportedError', code: 'ERR_NETPLANE_ADDON', message })
   })
 
   test('names the flag that forbids addons', async () => {
-    const error = await thrown('no-addons.mjs', ['--no-addons'])
-    expect(error.name).toBe('UnsupportedError')
-    expect(error.message).toContain('--no-addons')
+    const error = await thrown('no-addons.mjs', '', ['--no-addons'])
+    const message = expect.stringContaining('--no-addons') as string
+    expect(error).toEqual({ name: 'UnsupportedError', code: 'ERR_NETPLANE_ADDON', message })
   })
 })

@@ -1,0 +1,44 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { inNamespace } from '../run/namespace.mjs'
+import { run } from './run.js'
+
+const root = path.resolve(import.meta.dirname, '../..')
+
+/** A folder in which the packed package is the only one installed. */
+export interface Installed {
+  readonly folder: string
+  /** What is in the tarball, sorted. */
+  readonly files: readonly string[]
+  /** Writes a script there and runs it; resolves with what it prints, rejects unless it exits with 0. `flags` are those of node. */
+  script(name: string, text: string, flags?: readonly string[]): Promise<string>
+  /** The same in a fresh network namespace. */
+  scriptInNamespace(name: string, text: string): Promise<string>
+  remove(): Promise<void>
+}
+
+/** Packs the package as it would be published and installs it without network and without scripts. */
+export async function installPacked(): Promise<Installed> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'netplane-pack-'))
+  const json = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
+  const [tarball] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }]
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }')
+  const install = ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', path.join(folder, tarball.filename)]
+  await run('npm', install, { cwd: folder, timeoutMs: 60_000 })
+  const write = async (name: string, text: string): Promise<string> => {
+    await writeFile(path.join(folder, name), text)
+    return path.join(folder, name)
+  }
+  return {
+    folder,
+    files: tarball.files.map((file) => file.path).sort(),
+    script: async (name, text, flags = []) => await run(process.execPath, [...flags, await write(name, text)], { cwd: folder }),
+    scriptInNamespace: async (name, text) => {
+      const [command, ...args] = inNamespace([process.execPath, await write(name, text)])
+      return await run(command!, args, { cwd: folder })
+    },
+    remove: () => rm(folder, { recursive: true, force: true })
+  }
+}
