@@ -4,6 +4,9 @@
 import { isIPv6 } from 'node:net'
 import { ValidationError } from './errors.js'
 
+/** `ip`: IPv4, `ip6`: IPv6. */
+export type AddressFamily = 'ip' | 'ip6'
+
 /** An address and how many of its leading bits count. */
 export interface Prefix {
   /** 4 or 16 bytes, as given: bits beyond the length are not cleared. */

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { formatAddress, parseAddress, parsePrefix, prefixRange, type Prefix } from './address.js'
+export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './address.js'
 export type { CallOptions, OpenOptions } from './client.js'
 export {
   ClosedError, NetlinkError, NetplaneError, TransactionError, UnsupportedError, ValidationError,
@@ -12,6 +12,7 @@ export {
 export { EventStream, type EventSource } from './event-stream.js'
 export type { LostEvents, MonitorOptions } from './monitor.js'
 export * from './nftables/index.js'
+export * from './plane/index.js'
 export * from './route/index.js'
 export type { CommitTrace, RequestTrace, ResyncTrace } from './tracing.js'
 export { VERSION } from './version.js'

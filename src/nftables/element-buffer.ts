@@ -1,4 +1,12 @@
+import type { ElementColumns } from './columns.js'
+
 const NO_BYTES = new Uint8Array(0)
+
+function evenOffsets(rows: number, width: number): Uint32Array {
+  const offsets = new Uint32Array(rows + 1)
+  for (let row = 1; row <= rows; row++) offsets[row] = row * width
+  return offsets
+}
 
 /**
  * Rows of one set or map, collected in typed arrays: keys, data and comments as they cross to the native side, without an object per element.
@@ -64,13 +72,13 @@ export class ElementBuffer {
   }
 
   /**
-   * The columns of native/nftables/elements.h. They view this buffer, which must not be pushed to afterwards.
+   * The rows as columns. They view this buffer, which must not be pushed to afterwards.
    */
-  columns(): Record<string, unknown> & { rows: number } {
-    const columns: Record<string, unknown> & { rows: number } = { rows: this.rows, key: this.#keys.subarray(0, this.rows * this.keyWidth) }
+  columns(): ElementColumns {
+    const columns: Record<string, unknown> & Pick<ElementColumns, 'rows' | 'key'> = { rows: this.rows, key: this.#keys.subarray(0, this.rows * this.keyWidth) }
     if (this.dataWidth > 0) {
       columns['data'] = this.#data.subarray(0, this.rows * this.dataWidth)
-      columns['dataOffsets'] = Uint32Array.from({ length: this.rows + 1 }, (_, row) => row * this.dataWidth)
+      columns['dataOffsets'] = evenOffsets(this.rows, this.dataWidth)
     }
     if (this.#userdata !== undefined) {
       columns['userdata'] = this.#userdata.subarray(0, this.#userdataLength)

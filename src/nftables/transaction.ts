@@ -8,15 +8,17 @@ import { Slices } from '../slices.js'
 import { traceCommit } from '../tracing.js'
 import { toColumns, type ElementColumns } from './columns.js'
 import { describeRow } from './describe.js'
+import { ElementBuffer } from './element-buffer.js'
 import { encodeElements, type SetElement } from './elements.js'
 import { family, type Family } from './families.js'
+import { checkFields, type DeclaredKind } from './fields.js'
 import { commitErrors, NFTABLES_HINTS } from './refusals.js'
 import {
   toNativeChain, toNativeCounter, toNativeFlowtable, toNativeObject, toNativeRule, toNativeTable,
   type Chain, type ChainReference, type Counter, type Flowtable, type Rule, type StatefulObject, type Table
 } from './objects.js'
 import { compileRule, type RuleStatement } from './rule/index.js'
-import { setForm, toNativeSet, type ListedSet, type SetForm, type SetSpec } from './sets.js'
+import { setForm, toNativeSet, type SetForm, type SetSpec } from './sets.js'
 
 /** Names an object of a table. */
 export interface NameReference {
@@ -86,22 +88,29 @@ export interface TransactionHost {
   beginBatch(): NativeBatch
 }
 
+/** Elements as objects, as columns (copied), or as a buffer (handed over: it must not be pushed to afterwards). */
+export type ElementSource = Iterable<SetElement> | ElementColumns | ElementBuffer
+
 /** Verbs that exist for objects with a name. */
 export interface NamedVerb {
   table(reference: TableReference): void
   chain(reference: NameReference): void
   set(reference: NameReference): void
   map(reference: NameReference): void
-  elements(set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void
+  elements(set: ElementTarget, elements: ElementSource): void
   counter(reference: NameReference): void
   object(reference: NameReference & { readonly objectType: number }): void
   flowtable(reference: NameReference): void
 }
 
 const COUNTER_TYPE = 1
+/** Characters of an object's description that a message shows. */
+const MAX_SUBJECT = 200
 
-function isColumns(elements: Iterable<SetElement> | ElementColumns): elements is ElementColumns {
-  return 'rows' in elements && 'key' in elements
+/** Columns that nobody else can change before the commit; nothing where the elements are objects. */
+function ownColumns(elements: ElementSource): ElementColumns | undefined {
+  if (elements instanceof ElementBuffer) return elements.columns()
+  return 'rows' in elements && 'key' in elements ? structuredClone(elements) : undefined
 }
 
 /**
@@ -133,7 +142,7 @@ export class Transaction {
     rule: (rule: Rule | BuiltRule): void => this.#rule('add', rule),
     set: (set: SetSpec): void => this.#set('add', set),
     map: (map: SetSpec): void => this.#set('add', map),
-    elements: (set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void => this.#elements('add', set, elements),
+    elements: (set: ElementTarget, elements: ElementSource): void => this.#elements('add', set, elements),
     counter: (counter: Counter): void => this.#put('add', 'object', counter, () => toNativeCounter(counter), 'counter'),
     object: (object: StatefulObject): void => this.#put('add', 'object', object, () => toNativeObject(object)),
     flowtable: (flowtable: Flowtable): void => this.#put('add', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
@@ -145,7 +154,7 @@ export class Transaction {
     chain: (chain: Chain): void => this.#put('create', 'chain', chain, () => toNativeChain(chain)),
     set: (set: SetSpec): void => this.#set('create', set),
     map: (map: SetSpec): void => this.#set('create', map),
-    elements: (set: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void => this.#elements('create', set, elements),
+    elements: (set: ElementTarget, elements: ElementSource): void => this.#elements('create', set, elements),
     counter: (counter: Counter): void => this.#put('create', 'object', counter, () => toNativeCounter(counter), 'counter'),
     object: (object: StatefulObject): void => this.#put('create', 'object', object, () => toNativeObject(object)),
     flowtable: (flowtable: Flowtable): void => this.#put('create', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
@@ -233,7 +242,7 @@ export class Transaction {
         kind === 'elements'
           ? batch.addElements(verb, inFamily as Family, value, columns)
           : batch.add(verb, kind, inFamily, value, options.echo === true && verb !== 'delete' && verb !== 'destroy' && verb !== 'flush')
-      if (invalid !== undefined) throw invalidError(`operations[${index}] (${subject()})`, invalid)
+      if (invalid !== undefined) throw invalidError(`operations[${index}] (${clip(subject())})`, invalid)
       if (slices.isOver) await slices.turn()
     }
     return batch
@@ -253,27 +262,32 @@ export class Transaction {
   }
 
   /** Runs what may find the caller's object malformed; the first fault is kept. */
-  #guard(describe: () => string, work: () => void): void {
+  #guard(object: unknown, describe: () => string, work: () => void): void {
     if (this.#fault !== undefined) return
     const index = this.#operations.length
+    if (typeof object !== 'object' || object === null) {
+      this.#fault = new ValidationError(`operations[${index}]`, object, 'an object')
+      return
+    }
     try {
       if (this.#isSpent) throw new ClosedError('the transaction was committed and')
       work()
     } catch (error) {
-      this.#fault = error instanceof ValidationError ? new ValidationError(`operations[${index}] (${describe()}).${error.path}`, error.value, error.allowed) : error
+      this.#fault = locate(`operations[${index}] (${clip(describe())})`, object, error)
     }
   }
 
-  #put(verb: NativeVerb, kind: NativeKind, object: TableReference | NameReference, toNative: () => NativeRecord, word: string = kind): void {
+  #put(verb: NativeVerb, kind: NativeKind, object: TableReference | NameReference, toNative: () => NativeRecord, word: DeclaredKind | 'map' = kind): void {
     const subject = (): string => ('table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`)
-    this.#guard(subject, () => {
+    this.#guard(object, subject, () => {
+      if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
       const text = subject()
       this.#queue({ verb, kind, family: family('family', object.family), value: structuredClone(toNative()), subject: () => text, object: () => object })
     })
   }
 
   #named(verb: 'delete' | 'destroy'): NamedVerb {
-    const put = (kind: NativeKind, reference: NameReference, more: NativeRecord = {}, word?: string): void =>
+    const put = (kind: NativeKind, reference: NameReference, more: NativeRecord = {}, word?: DeclaredKind): void =>
       this.#put(verb, kind, reference, () => ({ table: reference.table, name: reference.name, ...more }), word)
     const set = (reference: NameReference): void => put('set', reference)
     return {
@@ -290,7 +304,7 @@ export class Transaction {
 
   #ruleByHandle(verb: 'delete' | 'destroy', rule: ChainReference & { readonly handle: bigint }): void {
     const subject = (): string => `rule with handle ${rule.handle} of chain ${rule.family} ${rule.table} ${rule.chain}`
-    this.#guard(subject, () => {
+    this.#guard(rule, subject, () => {
       const text = subject()
       const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
       this.#queue({ verb, kind: 'rule', family: family('family', rule.family), value, subject: () => text, object: () => rule })
@@ -299,7 +313,8 @@ export class Transaction {
 
   #rule(verb: 'add' | 'insert' | 'replace', rule: Rule | BuiltRule): void {
     const subject = (): string => `rule of chain ${rule.family} ${rule.table} ${rule.chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
-    this.#guard(subject, () => {
+    this.#guard(rule, subject, () => {
+      checkFields('rule', rule)
       const inFamily = family('family', rule.family)
       const expressions = 'statements' in rule ? this.#compile(rule) : rule.expressions
       const value = structuredClone(toNativeRule({ ...rule, expressions }, verb))
@@ -319,26 +334,28 @@ export class Transaction {
   }
 
   #set(verb: 'add' | 'create', set: SetSpec): void {
-    this.#put(verb, 'set', set, () => ('raw' in set ? { ...(set as ListedSet).raw, id: this.#nextSetId++ } : toNativeSet(set, this.#nextSetId++)), set.data === undefined ? 'set' : 'map')
+    this.#put(verb, 'set', set, () => toNativeSet(set, this.#nextSetId++), wordOf(set))
   }
 
-  #elements(verb: NativeVerb, target: ElementTarget, elements: Iterable<SetElement> | ElementColumns): void {
-    const place = `${target.data === undefined ? 'set' : 'map'} ${target.family} ${target.table} ${target.name}`
+  #elements(verb: NativeVerb, target: ElementTarget, elements: ElementSource): void {
+    const describe = (): string => `${wordOf(target)} ${target.family} ${target.table} ${target.name}`
     this.#guard(
-      () => `elements of ${place}`,
+      target,
+      () => `elements of ${describe()}`,
       () => {
+        const place = describe()
+        if (typeof elements !== 'object' || elements === null) throw new ValidationError('elements', elements, 'elements, or columns')
         const form = formOf(target)
         const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
         const head = { verb, kind: 'elements', family: family('family', target.family), value } as const
-        if (isColumns(elements)) {
-          // Typed arrays may be changed or transferred before the commit.
-          const columns = structuredClone(elements)
+        const columns = ownColumns(elements)
+        if (columns !== undefined) {
           const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
           this.#queue({ ...head, columns, subject, object: (row) => row })
           return
         }
         if (form === undefined) throw new ValidationError('set.key', undefined, "the set's declaration, when elements are objects")
-        this.#queueObjects(head, place, [...elements], form)
+        this.#queueObjects(head, place, [...(elements as Iterable<SetElement>)], form)
       }
     )
   }
@@ -349,6 +366,24 @@ export class Transaction {
     const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
     this.#queue({ ...head, columns, subject, object: (row) => (row === undefined ? elements : elements[sources[row]!]) })
   }
+}
+
+/** Names may be as long as callers like, messages not. */
+function clip(text: string): string {
+  return text.length > MAX_SUBJECT ? `${text.slice(0, MAX_SUBJECT)}…` : text
+}
+
+/** A fault of the caller's object, with where it stands in the transaction. */
+function locate(place: string, object: unknown, error: unknown): unknown {
+  if (error instanceof ValidationError) return new ValidationError(`${place}.${error.path}`, error.value, error.allowed)
+  // Functions, proxies and the like.
+  if (error instanceof DOMException && error.name === 'DataCloneError') return new ValidationError(place, object, 'plain data, which can be copied')
+  return error
+}
+
+/** What nft calls it. `set` may be anything: it has not been checked yet. */
+function wordOf(set: unknown): 'set' | 'map' {
+  return (set as { readonly data?: unknown } | null | undefined)?.data === undefined ? 'set' : 'map'
 }
 
 function formOf(target: ElementTarget): SetForm | undefined {

@@ -2,6 +2,7 @@
  * What the route client takes and gives: links and the addresses on them.
  */
 import type { CallOptions } from '../client.js'
+import type { AddressFamily } from '../address.js'
 import type { NetlinkError } from '../errors.js'
 
 /** A link by its name (`eth0`, or an alternative name of Linux 5.5) or its index, which stays the same when it is renamed. */
@@ -57,9 +58,6 @@ export interface Link {
   /** Free text that people and programs attach (IFLA_IFALIAS). */
   readonly alias?: string
 }
-
-/** `ip`: IPv4, `ip6`: IPv6. */
-export type AddressFamily = 'ip' | 'ip6'
 
 /** RT_SCOPE_* of include/uapi/linux/rtnetlink.h; other values are numbers 0–255. */
 export type AddressScope = 'global' | 'site' | 'link' | 'host' | 'nowhere' | number

@@ -1,0 +1,29 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+
+/** Longest comment that nft and the kernel's other readers accept, in bytes (NFTNL_UDATA_COMMENT_MAXLEN). */
+const MAX_COMMENT_BYTES = 128
+const HASH_CHARACTERS = 12
+
+/** A service's name as a comment: as it is where it fits, else its beginning and a hash of the whole. Never cuts a character in two. */
+export function shortenName(name: string): string {
+  // The terminating NUL counts.
+  if (Buffer.byteLength(name) < MAX_COMMENT_BYTES) return name
+  const suffix = `~${createHash('sha256').update(name).digest('hex').slice(0, HASH_CHARACTERS)}`
+  let kept = Buffer.from(name).subarray(0, MAX_COMMENT_BYTES - 1 - suffix.length)
+  // A continuation byte after the cut means that the character before it is incomplete.
+  while (kept.length > 0 && (Buffer.from(name)[kept.length]! & 0xc0) === 0x80) kept = kept.subarray(0, -1)
+  return kept.toString() + suffix
+}
+
+/** NFTA_SET_ELEM_USERDATA of an element whose comment is the service's name: one TLV, type 0, NUL-terminated. */
+export function commentUserdata(name: string): Uint8Array {
+  const text = Buffer.from(`${shortenName(name)}\0`)
+  return Buffer.concat([Uint8Array.of(0, text.length), text])
+}
+
+/** The comment in an element's userdata, as {@link commentUserdata} wrote it; undefined where there is none. */
+export function commentOf(userdata: Uint8Array): string | undefined {
+  if (userdata.length < 3 || userdata[0] !== 0 || userdata[1]! + 2 > userdata.length) return undefined
+  return Buffer.from(userdata.subarray(2, 1 + userdata[1]!)).toString()
+}

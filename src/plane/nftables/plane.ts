@@ -1,0 +1,351 @@
+/**
+ * The nftables plane.
+ */
+import { ClosedError, NetlinkError, NetplaneError, ValidationError } from '../../errors.js'
+import { Nftables, type NftablesOptions } from '../../nftables/index.js'
+import { traceResync } from '../../tracing.js'
+import { PlaneEvents } from '../events.js'
+import type { Service, Services } from '../model.js'
+import { Mutex } from '../mutex.js'
+import { makePlan, planEntries, type Plan, type Quarantined } from '../plan.js'
+import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
+import { adoptionEntries } from './adoption.js'
+import { diffTables, type Changes } from './changes.js'
+import { coldStart } from './cold-start.js'
+import { Committer, RefusedServices, type CommitTotals } from './commits.js'
+import { Registry, type Proposal } from './registry.js'
+import { localSourceElements } from './sources.js'
+import { readTables, type KernelTables, type TableOptions } from './tables.js'
+import { Watch } from './watch.js'
+
+/** Options of the nftables plane. */
+export interface NftablesPlaneOptions extends Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'kernel' | 'signal'> {
+  /** Name of our tables, one per family; default `netplane`. 1–31 letters, digits, `-`, `_`. */
+  readonly name?: string | undefined
+  /**
+   * Prefixes whose hosts see endpoints' answers come back through this node without help: pods of this node, usually. Connections from elsewhere are masqueraded. Absent: nothing
+   * is masqueraded but connections of an endpoint to itself; empty: everything is.
+   */
+  readonly localSources?: readonly string[] | undefined
+  /** How often the ruleset's generation is looked at, milliseconds, 10–3600000; default 100. 0: never. */
+  readonly driftPollMs?: number | undefined
+}
+
+const MAX_TRIES = 16
+
+function checkName(name: unknown): string {
+  if (name === undefined) return 'netplane'
+  if (typeof name === 'string' && /^[A-Za-z0-9_-]{1,31}$/.test(name)) return name
+  throw new ValidationError('name', name, '1 to 31 letters, digits, - and _')
+}
+
+function checkPoll(milliseconds: unknown): number {
+  if (milliseconds === undefined) return 100
+  if (milliseconds === 0 || (typeof milliseconds === 'number' && milliseconds >= 10 && milliseconds <= 3_600_000)) return milliseconds
+  throw new ValidationError('driftPollMs', milliseconds, '0, or 10 to 3600000')
+}
+
+/** Services as elements of few large maps in nf_tables; one kernel transaction per phase. Made by {@link openPlane}. */
+export class NftablesPlane implements Plane {
+  readonly #nft: Nftables
+  readonly #options: TableOptions
+  readonly #registry = new Registry()
+  readonly #mutex = new Mutex()
+  readonly #events = new PlaneEvents()
+  readonly #watch: Watch
+  #committer: Committer | undefined
+  #quarantined = new Map<string, Quarantined>()
+  #drifts = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(nft: Nftables, options: TableOptions, pollMs: number) {
+    this.#nft = nft
+    this.#options = options
+    this.#watch = new Watch(pollMs, () => this.#mutex.run(() => this.#look()))
+  }
+
+  /** Opens the plane; nothing is written before the first sync. */
+  static async open(options: NftablesPlaneOptions = {}): Promise<NftablesPlane> {
+    const name = checkName(options.name)
+    const pollMs = checkPoll(options.driftPollMs)
+    const localSources = options.localSources === undefined ? undefined : localSourceElements(options.localSources)
+    const { netns, deadlineMs, kernel, signal } = options
+    return new NftablesPlane(await Nftables.open({ netns, deadlineMs, kernel, signal }), { name, localSources }, pollMs)
+  }
+
+  async plan(services: Services): Promise<Plan> {
+    return await this.#mutex.run(async () => {
+      this.#assertOpen()
+      const proposal = this.#proposeAll(services)
+      if (this.#committer !== undefined) {
+        const { changes } = this.#registry.changesFor(proposal)
+        return makePlan({ entries: planEntries(this.#registry.services, this.#desired(proposal)), drift: [], quarantined: proposal.quarantined, elements: changes.counts })
+      }
+      const kernel = await readTables(this.#nft, this.#options, true)
+      const target = new Registry()
+      target.accept(proposal, target.changesFor(proposal).shared)
+      const changes = diffTables(kernel.elements, target.tables())
+      const entries = kernel.present.size === 0 ? planEntries(new Map(), proposal.set) : adoptionEntries(changes, kernel.elements, target)
+      return makePlan({ entries, drift: kernel.faults, quarantined: proposal.quarantined, elements: changes.counts })
+    })
+  }
+
+  async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
+    return await this.#mutex.run(async () => {
+      this.#assertOpen()
+      return await this.#apply(this.#proposeAll(services), options)
+    })
+  }
+
+  async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
+    return await this.#mutex.run(async () => {
+      this.#assertOpen()
+      if (this.#committer === undefined) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
+      const set = new Map<string, Service>()
+      for (const service of update.set ?? []) set.set(service.name, service)
+      const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
+      return await this.#apply(this.#registry.propose(set, remove), options, new Set([...set.keys(), ...remove]))
+    })
+  }
+
+  events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
+    return this.#events.open(options.signal)
+  }
+
+  status(): PlaneStatus {
+    return { services: this.#registry.services.size, quarantined: [...this.#quarantined.values()], drifts: this.#drifts, generation: this.#committer?.generation ?? 0 }
+  }
+
+  close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.cleanup === true)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(cleanup: boolean): Promise<void> {
+    this.#watch.stop()
+    await this.#mutex.idle()
+    try {
+      if (cleanup) await this.#removeTables()
+    } finally {
+      this.#events.end()
+      await this.#nft.close()
+    }
+  }
+
+  async #removeTables(): Promise<void> {
+    const { present } = await readTables(this.#nft, this.#options, false)
+    if (present.size === 0) return
+    const tx = this.#nft.transaction()
+    for (const family of present) tx.delete.table({ family, name: this.#options.name })
+    await tx.commit()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError('the plane')
+  }
+
+  #proposeAll(services: Services): Proposal {
+    const remove = new Set([...this.#registry.services.keys()].filter((name) => !services.has(name)))
+    return this.#registry.propose(services, remove, services)
+  }
+
+  #desired({ set, remove }: Proposal): Map<string, Service> {
+    const desired = new Map(this.#registry.services)
+    for (const name of remove) desired.delete(name)
+    for (const [name, service] of set) desired.set(name, service)
+    return desired
+  }
+
+  /** Applies a proposal; begins again when somebody else committed in between, and without those services that the kernel refuses. */
+  async #apply(proposal: Proposal, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
+    const startedAt = performance.now()
+    const totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }
+    const isAtomic = options.onError === 'atomic'
+    if (isAtomic && proposal.quarantined.length > 0) throw proposal.quarantined[0]!.error
+    let current = proposal
+    for (let tries = 1; ; tries++) {
+      options.signal?.throwIfAborted()
+      try {
+        const before = new Map([...current.set.keys()].map((name) => [name, this.#registry.services.has(name)]))
+        const elements = this.#committer === undefined ? await this.#adopt(current, totals) : await this.#change(current, totals)
+        this.#updateQuarantine(current, named)
+        const added = [...before.values()].filter((existed) => !existed).length
+        return {
+          services: { added, changed: current.set.size - added, removed: current.remove.size },
+          elements,
+          ...totals,
+          durationMs: performance.now() - startedAt,
+          quarantined: current.quarantined
+        }
+      } catch (error) {
+        if (tries === MAX_TRIES) throw error
+        current = await this.#recover(error, current, isAtomic, tries)
+        totals.retries++
+      }
+    }
+  }
+
+  /** What to try next after a failure; throws it where nothing helps. */
+  async #recover(error: unknown, proposal: Proposal, isAtomic: boolean, tries: number): Promise<Proposal> {
+    if (error instanceof RefusedServices) {
+      const [first] = error.refusals
+      // Elements of ours that are missing or other than we left them: the kernel must be read before anybody is blamed.
+      if (tries === 1 && (first!.error.code === 'ENOENT' || first!.error.code === 'EEXIST')) {
+        this.#committer = undefined
+        return proposal
+      }
+      if (isAtomic) throw first!.error
+      return this.#without(proposal, error)
+    }
+    if (error instanceof NetlinkError && error.code === 'ERESTART') {
+      traceResync({ operation: 'plane.sync', reason: 'generation' })
+      if (this.#committer !== undefined) await this.#repairIfChanged()
+      return proposal
+    }
+    if (error instanceof NetlinkError && (error.code === 'ENOENT' || error.code === 'EEXIST') && this.#committer !== undefined) {
+      this.#committer = undefined
+      return proposal
+    }
+    throw error
+  }
+
+  #without(proposal: Proposal, error: RefusedServices): Proposal {
+    const owners = new Map<string, string>()
+    const probe = new Registry()
+    probe.accept(proposal, probe.shared)
+    for (const { frontend } of error.refusals) {
+      const owner = probe.ownerOf(frontend) ?? this.#registry.ownerOf(frontend)
+      if (owner !== undefined) owners.set(frontend, owner)
+    }
+    const refused = new Map(error.refusals.flatMap(({ frontend, error: cause }) => (owners.has(frontend) ? [[owners.get(frontend)!, cause] as const] : [])))
+    const left = new Map([...proposal.set].filter(([name]) => !refused.has(name)))
+    if (left.size === proposal.set.size) throw error.refusals[0]!.error
+    return { set: left, remove: proposal.remove, quarantined: [...proposal.quarantined, ...[...refused].map(([service, cause]) => ({ service, error: cause }))] }
+  }
+
+  /** Changes the kernel from the committed state. */
+  async #change(proposal: Proposal, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+    const { changes, shared } = this.#registry.changesFor(proposal)
+    const { counts } = changes
+    try {
+      // Once additions are in, the registry is ahead of the kernel by removals only; should those fail, the next look finds them.
+      await this.#committer!.apply(changes, (family, set) => this.#registry.isEmpty(family, set), totals, (phase) => {
+        if (phase === 1) this.#registry.accept(proposal, shared)
+      })
+    } catch (error) {
+      // Removals that were refused leave the kernel unlike the registry: read it again.
+      if (this.#registry.services.size > 0 && [...proposal.set].some(([name, service]) => this.#registry.services.get(name) === service)) this.#committer = undefined
+      throw error
+    }
+    return counts
+  }
+
+  /** Makes the kernel hold the proposal whatever it holds now. */
+  async #adopt(proposal: Proposal, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+    const desired = this.#desired(proposal)
+    const kernel = await readTables(this.#nft, this.#options, true)
+    if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
+    const target = registryOf(desired)
+    const changes = diffTables(kernel.elements, target.tables())
+    const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation)
+    await committer.apply(changes, (family, set) => target.isEmpty(family, set), totals, () => undefined)
+    this.#takeOver(target, committer)
+    return changes.counts
+  }
+
+  async #rebuild(desired: ReadonlyMap<string, Service>, kernel: KernelTables, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+    const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, totals)
+    this.#registry.clear()
+    this.#registry.accept({ set: desired, remove: new Set(), quarantined: [] }, started.shared)
+    this.#committer = started.committer
+    this.#watch.start()
+    return { added: started.elements, removed: 0 }
+  }
+
+  #takeOver(target: Registry, committer: Committer): void {
+    const services = new Map(target.services)
+    this.#registry.clear()
+    this.#registry.accept({ set: services, remove: new Set(), quarantined: [] }, target.shared)
+    this.#committer = committer
+    this.#watch.start()
+  }
+
+  #updateQuarantine({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
+    const now = new Map(quarantined.map((entry) => [entry.service, entry]))
+    for (const [service, entry] of now) {
+      if (this.#quarantined.get(service)?.error.message !== entry.error.message) this.#events.push({ type: 'quarantined', service, error: entry.error })
+    }
+    for (const service of this.#quarantined.keys()) {
+      const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
+      if (isOver) this.#events.push({ type: 'released', service })
+      if (isOver) this.#quarantined.delete(service)
+    }
+    for (const [service, entry] of now) this.#quarantined.set(service, entry)
+  }
+
+  /** What the watch does now and then. */
+  async #look(): Promise<void> {
+    if (this.#committer === undefined || this.#closing !== undefined) return
+    try {
+      const { id } = await this.#nft.generation()
+      if (id !== this.#committer.generation) await this.#repairIfChanged()
+    } catch (error) {
+      this.#events.push({ type: 'error', error: error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error }) })
+    }
+  }
+
+  /** Somebody committed: looks at our tables, and puts right what is not ours or not there. */
+  async #repairIfChanged(): Promise<void> {
+    const committer = this.#committer!
+    const startedAt = performance.now()
+    const quick = await readTables(this.#nft, this.#options, false)
+    const wanted = this.#registry.tables()
+    const isSuspect = quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, wanted) || this.#watch.mayAudit
+    if (!isSuspect) {
+      committer.generation = quick.generation
+      return
+    }
+    const kernel = await readTables(this.#nft, this.#options, true)
+    const changes = diffTables(kernel.elements, wanted)
+    this.#watch.audited(performance.now() - startedAt)
+    if (kernel.present.size > 0 && kernel.faults.length === 0 && changes.isEmpty) {
+      committer.generation = kernel.generation
+      return
+    }
+    await this.#repair(kernel, changes, startedAt)
+  }
+
+  async #repair(kernel: KernelTables, changes: Changes, startedAt: number): Promise<void> {
+    this.#drifts++
+    traceResync({ operation: 'plane.repair', reason: 'drift' })
+    const { added, removed } = changes.counts
+    const missing = kernel.present.size === 0 ? [`tables ${this.#options.name} are missing`] : []
+    const elements = added + removed > 0 && kernel.present.size > 0 ? [`${added} missing and ${removed} foreign elements`] : []
+    this.#events.push({ type: 'drift', objects: [...missing, ...kernel.faults, ...elements] })
+    const services = new Map(this.#registry.services)
+    this.#committer = undefined
+    const totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }
+    const repaired = await this.#adopt({ set: services, remove: new Set(), quarantined: [] }, totals)
+    this.#events.push({ type: 'repaired', elements: repaired, durationMs: performance.now() - startedAt })
+  }
+}
+
+function registryOf(services: ReadonlyMap<string, Service>): Registry {
+  const registry = new Registry()
+  const proposal = { set: services, remove: new Set<string>(), quarantined: [] }
+  registry.accept(proposal, registry.changesFor(proposal).shared)
+  return registry
+}
+
+function differsInCount(kernel: KernelTables, wanted: ReturnType<Registry['tables']>): boolean {
+  for (const { family, set, table } of wanted.entries()) if (kernel.counts.get(`${family} ${set}`) !== table.rows) return true
+  for (const [name, count] of kernel.counts) {
+    const [family, set] = name.split(' ') as ['ip' | 'ip6', 'vips']
+    if (set !== ('local-sources' as string) && count !== (wanted.find(family, set)?.rows ?? 0)) return true
+  }
+  return false
+}

@@ -1,0 +1,149 @@
+/**
+ * What the plane knows of services: which are in the kernel, which frontend belongs to whom, how many services need each shared element.
+ */
+import { ValidationError } from '../../errors.js'
+import { acceptService, checkKey } from '../accept.js'
+import type { AddressFamily } from '../../address.js'
+import type { Service, Services } from '../model.js'
+import { formatTarget, type Quarantined } from '../plan.js'
+import { addService, Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
+import { frontendKeys, visitElements, type ElementSet } from './compile.js'
+import { sizeOf } from './layout.js'
+
+/** A change of services, checked and ready to be committed. */
+export interface Proposal {
+  /** New and changed services. */
+  readonly set: ReadonlyMap<string, Service>
+  /** Names that go. */
+  readonly remove: ReadonlySet<string>
+  readonly quarantined: readonly Quarantined[]
+}
+
+/** The services in the kernel. */
+export class Registry {
+  readonly services = new Map<string, Service>()
+  /** Frontend (frontendKeys) to the name of its service. */
+  readonly #frontends = new Map<string, string>()
+  shared = new SharedCounts()
+  /** Frontends by membership set. */
+  readonly #members = new Map<string, number>()
+
+  /** The service that has a frontend. */
+  ownerOf(frontend: string): string | undefined {
+    return this.#frontends.get(frontend)
+  }
+
+  /** Whether no frontend has this size. */
+  isEmpty(family: AddressFamily, set: ElementSet): boolean {
+    return (this.#members.get(`${family} ${set}`) ?? 0) === 0
+  }
+
+  /**
+   * Checks new and changed services: each by itself, then that no two claim one frontend. A frontend stays with the service that has it, unless that one lets go.
+   */
+  propose(candidates: Iterable<readonly [string, Service]>, remove: ReadonlySet<string>, desired?: Services): Proposal {
+    const set = new Map<string, Service>()
+    const quarantined: Quarantined[] = []
+    for (const [name, service] of candidates) {
+      if (this.services.get(name) === service) continue
+      try {
+        if (desired !== undefined) checkKey(desired, name)
+        acceptService(`services[${JSON.stringify(name)}]`, service)
+        set.set(name, service)
+      } catch (error) {
+        if (!(error instanceof ValidationError)) throw error
+        quarantined.push({ service: name, error })
+      }
+    }
+    const proposal = { set, remove, quarantined }
+    this.#refuseConflicts(proposal, quarantined)
+    return proposal
+  }
+
+  #refuseConflicts({ set, remove }: { set: Map<string, Service>; remove: ReadonlySet<string> }, quarantined: Quarantined[]): void {
+    const claims = new Map<string, string>()
+    // Those that have a frontend and keep it come first.
+    const byTenure = [...set].sort(([left], [right]) => Number(this.services.has(right)) - Number(this.services.has(left)))
+    for (const [name, service] of byTenure) {
+      const keys = frontendKeys(service)
+      const index = keys.findIndex((key) => {
+        const claimed = claims.get(key)
+        if (claimed !== undefined) return true
+        const owner = this.#frontends.get(key)
+        return owner !== undefined && owner !== name && !remove.has(owner) && !set.has(owner)
+      })
+      if (index < 0) {
+        for (const key of keys) claims.set(key, name)
+        continue
+      }
+      const other = claims.get(keys[index]!) ?? this.#frontends.get(keys[index]!)!
+      const error = new ValidationError(`services[${JSON.stringify(name)}].frontends[${index}]`, formatTarget(service.frontends[index]!), `a ${service.protocol} frontend that no other service has: ${JSON.stringify(other)} has it`)
+      quarantined.push({ service: name, error })
+      set.delete(name)
+    }
+  }
+
+  /** What the kernel must change for a proposal. */
+  changesFor({ set, remove }: Proposal): { readonly changes: Changes; readonly shared: SharedCounts } {
+    const before = new SetTables()
+    const after = new SetTables()
+    const shared = new SharedCounts()
+    for (const name of [...set.keys(), ...remove]) {
+      const service = this.services.get(name)
+      if (service !== undefined) addService(before, shared, service, -1)
+    }
+    for (const service of set.values()) addService(after, shared, service, 1)
+    const changes = diffTables(before, after)
+    diffShared(changes, this.shared, shared)
+    return { changes, shared }
+  }
+
+  /** The elements of all services. */
+  tables(): SetTables {
+    const tables = new SetTables()
+    const shared = new SharedCounts()
+    for (const service of this.services.values()) addService(tables, shared, service, 1)
+    for (const { family, set, key } of shared.entries()) tables.of(family, set).put(Buffer.from(key, 'latin1'), undefined)
+    return tables
+  }
+
+  /** Takes a proposal over: it is in the kernel. `shared` is what {@link changesFor} said. */
+  accept({ set, remove }: Proposal, shared: SharedCounts): void {
+    for (const name of remove) this.#forget(name)
+    for (const name of set.keys()) this.#forget(name)
+    for (const [name, service] of set) {
+      this.services.set(name, service)
+      for (const key of frontendKeys(service)) this.#frontends.set(key, name)
+      this.#countMembers(service, 1)
+    }
+    this.shared.apply(shared)
+  }
+
+  #forget(name: string): void {
+    const service = this.services.get(name)
+    if (service === undefined) return
+    this.services.delete(name)
+    for (const key of frontendKeys(service)) if (this.#frontends.get(key) === name) this.#frontends.delete(key)
+    this.#countMembers(service, -1)
+  }
+
+  #countMembers(service: Service, by: 1 | -1): void {
+    visitElements(
+      service,
+      (family, set) => {
+        if (sizeOf(set) === undefined) return
+        const key = `${family} ${set}`
+        this.#members.set(key, (this.#members.get(key) ?? 0) + by)
+      },
+      false
+    )
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.services.clear()
+    this.#frontends.clear()
+    this.#members.clear()
+    this.shared = new SharedCounts()
+  }
+}

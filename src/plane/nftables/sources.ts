@@ -1,0 +1,50 @@
+/**
+ * Local sources: prefixes as disjoint ranges, because the kernel refuses ranges that overlap within one set.
+ */
+import { Buffer } from 'node:buffer'
+import { prefixRange, requirePrefix } from '../../address.js'
+import { ValidationError } from '../../errors.js'
+import type { SetElement } from '../../nftables/index.js'
+import type { AddressFamily } from '../../address.js'
+
+interface Range {
+  readonly first: Uint8Array
+  last: Uint8Array
+}
+
+/** Whether `next` begins inside `range` or right behind it. */
+function touches(range: Range, next: Range): boolean {
+  if (Buffer.compare(next.first, range.last) <= 0) return true
+  const behind = Uint8Array.from(range.last)
+  for (let index = behind.length - 1; index >= 0; index--) {
+    behind[index] = (behind[index]! + 1) & 0xff
+    if (behind[index] !== 0) return Buffer.compare(behind, next.first) === 0
+  }
+  return false
+}
+
+function merge(ranges: Range[]): Range[] {
+  const merged: Range[] = []
+  for (const range of ranges.sort((left, right) => Buffer.compare(left.first, right.first))) {
+    const last = merged.at(-1)
+    if (last === undefined || !touches(last, range)) merged.push({ ...range })
+    else if (Buffer.compare(range.last, last.last) > 0) last.last = range.last
+  }
+  return merged
+}
+
+/**
+ * The elements of set `local-sources`, per family.
+ *
+ * @throws {ValidationError} `localSources[i]` is no prefix.
+ */
+export function localSourceElements(sources: readonly string[]): Readonly<Record<AddressFamily, SetElement[]>> {
+  if (!Array.isArray(sources)) throw new ValidationError('localSources', sources, 'a list of prefixes')
+  const ranges: Record<AddressFamily, Range[]> = { ip: [], ip6: [] }
+  for (const [index, source] of sources.entries()) {
+    const prefix = requirePrefix(`localSources[${index}]`, source)
+    ranges[prefix.address.length === 4 ? 'ip' : 'ip6'].push(prefixRange(prefix))
+  }
+  const elements = (family: AddressFamily): SetElement[] => merge(ranges[family]).map(({ first, last }) => ({ key: { from: first, to: last } }))
+  return { ip: elements('ip'), ip6: elements('ip6') }
+}

@@ -1,0 +1,200 @@
+/**
+ * Our two tables in the kernel: making them, reading them back, and saying what in them is not as we made it.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { NetplaneError } from '../../errors.js'
+import { encodeElements, setForm, type ListedRule, type Nftables, type Ruleset, type SetElement, type Transaction } from '../../nftables/index.js'
+import { Slices } from '../../slices.js'
+import type { AddressFamily } from '../../address.js'
+import { SetTables } from './changes.js'
+import { FAMILIES, type ElementSet } from './compile.js'
+import { dispatchRule, fixedSets, frontendSet, layoutChains, membershipName, sizeOf, TABLE_COMMENT, type LayoutChain, type Size } from './layout.js'
+
+/** How our tables are made, but for the services. */
+export interface TableOptions {
+  readonly name: string
+  /** Elements of `local-sources`; absent: sources are left alone. */
+  readonly localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined
+}
+
+/** Sizes that have a set and a rule in the kernel, and the rule's handle. */
+export type BoundSizes = Readonly<Record<AddressFamily, Map<ElementSet, { readonly size: Size; readonly handle: bigint }>>>
+
+/** No sizes. */
+export function noSizes(): BoundSizes {
+  return { ip: new Map(), ip6: new Map() }
+}
+
+/** What the kernel holds of ours. */
+export interface KernelTables {
+  readonly generation: number
+  /** Families whose table exists. */
+  readonly present: ReadonlySet<AddressFamily>
+  /** What is not as we made it, elements of services aside. */
+  readonly faults: readonly string[]
+  readonly sizes: BoundSizes
+  /** Elements, where they were asked for. */
+  readonly elements: SetTables
+  /** Rows by set, as the kernel counts them; undefined where it does not (before Linux 6.18). */
+  readonly counts: ReadonlyMap<string, number | undefined>
+}
+
+const MAX_READS = 16
+
+/** Queues both tables with everything but services. Returns the indexes of the operations that make dispatch rules, for their handles. */
+export function queueTables(tx: Transaction, options: TableOptions, sizes: Readonly<Record<AddressFamily, readonly Size[]>>): Map<number, { family: AddressFamily; size: Size }> {
+  const dispatch = new Map<number, { family: AddressFamily; size: Size }>()
+  for (const family of FAMILIES) {
+    const table = { family, table: options.name } as const
+    tx.add.table({ family, name: options.name, comment: TABLE_COMMENT })
+    for (const set of fixedSets(family, options.localSources !== undefined)) tx.add.set({ ...table, ...set })
+    for (const size of sizes[family]) tx.add.set({ ...table, ...frontendSet(family, membershipName(size)) })
+    queueLocalSources(tx, options, family)
+    const chains = layoutChains(family, sizes[family], options.localSources !== undefined)
+    for (const { chain } of chains) tx.add.chain({ ...table, ...chain })
+    for (const { chain, rules } of chains) {
+      for (const [index, expressions] of rules.entries()) {
+        if (chain.name === 'services') dispatch.set(tx.size, { family, size: sizes[family][index]! })
+        tx.add.rule({ ...table, chain: chain.name, expressions })
+      }
+    }
+  }
+  return dispatch
+}
+
+function localSourceSet(family: AddressFamily, name: string) {
+  const declared = fixedSets(family, true).find((set) => set.name === 'local-sources')!
+  return { ...declared, family, table: name }
+}
+
+function queueLocalSources(tx: Transaction, options: TableOptions, family: AddressFamily): void {
+  const elements = options.localSources?.[family] ?? []
+  if (elements.length > 0) tx.add.elements(localSourceSet(family, options.name), elements)
+}
+
+/**
+ * Reads our tables, all of one generation.
+ *
+ * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of our name is not ours.
+ */
+export async function readTables(nft: Nftables, options: TableOptions, withElements: boolean): Promise<KernelTables> {
+  for (let read = 1; ; read++) {
+    const tables = (await nft.listTables()).filter(({ family, name }) => (family === 'ip' || family === 'ip6') && name === options.name)
+    const foreign = tables.find(({ comment }) => comment !== TABLE_COMMENT)
+    if (foreign !== undefined) {
+      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `table ${foreign.family} ${foreign.name} exists and is not ours (its comment is not '${TABLE_COMMENT}'): choose another name, or remove it`)
+    }
+    const { id } = await nft.generation()
+    const rulesets: { readonly family: AddressFamily; readonly ruleset: Ruleset }[] = []
+    for (const { family } of tables) rulesets.push({ family: family as AddressFamily, ruleset: await nft.list({ family, table: options.name, elements: withElements }) })
+    if (rulesets.every(({ ruleset }) => ruleset.generation === id) || read === MAX_READS) return await describeTables(rulesets, options, id, withElements)
+  }
+}
+
+async function describeTables(rulesets: readonly { readonly family: AddressFamily; readonly ruleset: Ruleset }[], options: TableOptions, generation: number, withElements: boolean): Promise<KernelTables> {
+  const sizes = noSizes()
+  const faults: string[] = []
+  const elements = new SetTables()
+  const counts = new Map<string, number | undefined>()
+  for (const { family, ruleset } of rulesets) {
+    faults.push(...checkSets(family, ruleset, options), ...checkChains(family, ruleset, options, sizes))
+    for (const set of ruleset.sets) counts.set(`${family} ${set.name}`, set.count)
+    if (withElements) {
+      faults.push(...checkLocalSources(family, ruleset, options))
+      await collectElements(family, ruleset, elements)
+    }
+  }
+  for (const family of FAMILIES) if (rulesets.length === 1 && rulesets[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
+  return { generation, present: new Set(rulesets.map(({ family }) => family)), faults, sizes, elements, counts }
+}
+
+function checkSets(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions): string[] {
+  const faults: string[] = []
+  const expected = new Map(fixedSets(family, localSources !== undefined).map((set) => [set.name, set]))
+  for (const set of ruleset.sets) {
+    const declared = expected.get(set.name) ?? (sizeOf(set.name as ElementSet) === undefined ? undefined : frontendSet(family, set.name as ElementSet))
+    expected.delete(set.name)
+    const same = declared !== undefined && isDeepStrictEqual([declared.key].flat(), [set.key].flat()) && isDeepStrictEqual([declared.data].flat(), [set.data].flat())
+    if (!same) faults.push(`${declared === undefined ? 'foreign' : 'changed'} set ${family} ${name} ${set.name}`)
+  }
+  for (const missing of expected.keys()) faults.push(`missing set ${family} ${name} ${missing}`)
+  for (const object of [...ruleset.counters, ...ruleset.objects, ...ruleset.flowtables]) faults.push(`foreign object ${family} ${name} ${object.name}`)
+  return faults
+}
+
+/** The rules of each chain, in order. */
+function rulesByChain(ruleset: Ruleset): Map<string, ListedRule[]> {
+  const rules = new Map<string, ListedRule[]>(ruleset.chains.map((chain) => [chain.name, []]))
+  for (const rule of ruleset.rules) rules.get(rule.chain)?.push(rule)
+  return rules
+}
+
+/** Finds the dispatch rules; they may stand in any order. Rules that dispatch nothing we know stay in `rules`. */
+function takeDispatchRules(family: AddressFamily, ruleset: Ruleset, rules: Map<string, ListedRule[]>, sizes: BoundSizes): Size[] {
+  const found: Size[] = []
+  for (const set of ruleset.sets) {
+    const size = sizeOf(set.name as ElementSet)
+    if (size === undefined) continue
+    const wanted = dispatchRule(family, size)
+    const rule = rules.get('services')?.find(({ expressions }) => isDeepStrictEqual(expressions, wanted))
+    found.push(size)
+    if (rule === undefined) continue
+    sizes[family].set(set.name as ElementSet, { size, handle: rule.handle })
+    rules.set('services', rules.get('services')!.filter((other) => other !== rule))
+  }
+  return found
+}
+
+function checkChains(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions, sizes: BoundSizes): string[] {
+  const faults: string[] = []
+  const rules = rulesByChain(ruleset)
+  const found = takeDispatchRules(family, ruleset, rules, sizes)
+  const chains = new Map(ruleset.chains.map((chain) => [chain.name, chain]))
+  for (const { chain, rules: wanted } of layoutChains(family, found, localSources !== undefined)) {
+    const listed = chains.get(chain.name)
+    chains.delete(chain.name)
+    if (listed === undefined) faults.push(`missing chain ${family} ${name} ${chain.name}`)
+    else if (listed.hook !== chain.hook || listed.priority !== chain.priority || listed.policy !== chain.policy) faults.push(`changed chain ${family} ${name} ${chain.name}`)
+    else faults.push(...checkRules(family, name, chain.name, wanted, rules.get(chain.name) ?? [], sizes))
+  }
+  for (const foreign of chains.keys()) faults.push(`foreign chain ${family} ${name} ${foreign}`)
+  return faults
+}
+
+function checkRules(family: AddressFamily, table: string, chain: string, wanted: LayoutChain['rules'], listed: readonly ListedRule[], sizes: BoundSizes): string[] {
+  // The dispatch rules were taken out: what is left is foreign, what was not found is missing.
+  if (chain === 'services') {
+    const missing = wanted.length - sizes[family].size
+    const faults = missing > 0 ? [`${missing} missing rules in chain ${family} ${table} services`] : []
+    return listed.length > 0 ? [...faults, `${listed.length} foreign rules in chain ${family} ${table} services`] : faults
+  }
+  const same = listed.length === wanted.length && listed.every(({ expressions }, index) => isDeepStrictEqual(expressions, wanted[index]))
+  return same ? [] : [`changed rules in chain ${family} ${table} ${chain}`]
+}
+
+function checkLocalSources(family: AddressFamily, ruleset: Ruleset, options: TableOptions): string[] {
+  if (options.localSources === undefined) return []
+  const set = localSourceSet(family, options.name)
+  const listed = ruleset.elements.find((elements) => elements.set.name === 'local-sources')
+  const keys = (elements: Iterable<SetElement>): string[] => encodeElements(elements, setForm(set)).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
+  const same = listed === undefined || isDeepStrictEqual(keys(listed), keys(options.localSources[family]))
+  return same ? [] : [`changed elements of set ${family} ${options.name} local-sources`]
+}
+
+async function collectElements(family: AddressFamily, ruleset: Ruleset, into: SetTables): Promise<void> {
+  const slices = new Slices()
+  for (const { set, chunks } of ruleset.elements) {
+    if (set.name === 'local-sources' || (sizeOf(set.name as ElementSet) === undefined && !['vips', 'endpoints', 'unserved', 'hairpin'].includes(set.name))) continue
+    const table = into.of(family, set.name as ElementSet, ruleset.elements.length)
+    for (const columns of chunks) {
+      const width = columns.rows === 0 ? 0 : columns.key.length / columns.rows
+      if (width !== table.buffer.keyWidth) continue
+      for (let row = 0; row < columns.rows; row++) {
+        const data = columns.data?.subarray(columns.dataOffsets![row], columns.dataOffsets![row + 1])
+        const userdata = columns.userdata?.subarray(columns.userdataOffsets![row], columns.userdataOffsets![row + 1])
+        table.put(columns.key.subarray(row * width, (row + 1) * width), data, userdata?.length === 0 ? undefined : userdata)
+        if ((row & 0xff) === 0 && slices.isOver) await slices.turn()
+      }
+    }
+  }
+}
