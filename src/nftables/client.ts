@@ -2,7 +2,7 @@
  * nf_tables of one network namespace.
  */
 import { JobQueue, nativeOpenOptions, unsupportedProtocol, unwrapOutcome, failureError, type CallOptions, type OpenOptions } from '../client.js'
-import { NetlinkError, ValidationError } from '../errors.js'
+import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
 import type { MonitorOptions } from '../monitor.js'
 import { loadAddon, type NativeAddon, type NativeListing, type NativeListRequest, type NativeNftablesSocket } from '../native.js'
 import type { ElementColumns } from './columns.js'
@@ -51,6 +51,7 @@ export class Nftables implements AsyncDisposable {
   readonly #socket: NativeNftablesSocket
   readonly #queue: JobQueue
   readonly #options: NftablesOptions
+  readonly #streams = new Set<NftablesEvents>()
 
   private constructor(socket: NativeNftablesSocket, options: NftablesOptions) {
     this.#socket = socket
@@ -173,12 +174,18 @@ export class Nftables implements AsyncDisposable {
    * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` in their place.
    */
   async monitor(options: MonitorOptions = {}): Promise<NftablesEvents> {
-    return await openMonitor(this.#options.kernel ?? loadAddon(), this.#options, options)
+    const isClosed = (): boolean => this.#queue.isClosed
+    if (isClosed()) throw new ClosedError('the Nftables client')
+    const stream = await openMonitor(this.#options.kernel ?? loadAddon(), this.#options, options, this.#streams)
+    // The client may have been closed meanwhile.
+    if (isClosed()) stream.end()
+    return stream
   }
 
-  /** Waits for calls under way, then closes the socket; tables that it owns go with it. Idempotent. */
-  close(): Promise<void> {
-    return this.#queue.close(() => this.#socket.close())
+  /** Waits for calls under way, ends monitors, then closes the socket; tables that it owns go with it. Idempotent. */
+  async close(): Promise<void> {
+    for (const stream of this.#streams) stream.end()
+    await this.#queue.close(() => this.#socket.close())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -83,13 +83,26 @@ function convert(event: NativeEvent): NftablesEvent[] {
   return converted === undefined ? [] : [{ type, ...converted, portId: event.portId } as NftablesEvent]
 }
 
-/** Opens the socket of a monitor and the stream over it. */
-export function openMonitor(kernel: Pick<NativeAddon, 'monitorNftables'>, client: OpenOptions, options: MonitorOptions): Promise<NftablesEvents> {
+/** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
+export async function openMonitor(
+  kernel: Pick<NativeAddon, 'monitorNftables'>,
+  client: OpenOptions,
+  options: MonitorOptions,
+  streams: Set<NftablesEvents>
+): Promise<NftablesEvents> {
+  const opened: { stream?: NftablesEvents; hasEnded: boolean } = { hasEnded: false }
   const form = {
     operation: 'nftables.monitor',
     open: kernel.monitorNftables.bind(kernel),
     convert,
-    unsupported: (failure: NativeFailure) => unsupportedProtocol(failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed')
+    unsupported: (failure: NativeFailure) => unsupportedProtocol(failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed'),
+    onEnd: () => {
+      opened.hasEnded = true
+      if (opened.stream !== undefined) streams.delete(opened.stream)
+    }
   }
-  return openEventStream<NativeEvent, NftablesEvent>(form, client, options)
+  const stream = await openEventStream<NativeEvent, NftablesEvent>(form, client, options)
+  opened.stream = stream
+  if (!opened.hasEnded) streams.add(stream)
+  return stream
 }

@@ -179,6 +179,7 @@ export function toNativeChain(chain: Listed<Chain>): NativeRecord {
 export function toNativeRule(rule: Listed<Rule>, verb: 'add' | 'insert' | 'replace'): NativeRecord {
   if (rule.after !== undefined && verb !== 'add') throw new ValidationError('after', rule.after, 'nothing, but in add')
   if (rule.before !== undefined && verb !== 'insert') throw new ValidationError('before', rule.before, 'nothing, but in insert')
+  if (!Array.isArray(rule.expressions)) throw new ValidationError('expressions', rule.expressions, 'a list of expressions')
   if (verb === 'replace' && rule.handle === undefined) throw new ValidationError('handle', undefined, 'the handle of the rule to replace')
   return compact({
     table: rule.table,

@@ -162,7 +162,27 @@ export function toNativeSet(spec: SetSpec, id: number): NativeRecord {
       : spec.expressions.length === 1
         ? { expression: spec.expressions[0] }
         : { expressions: spec.expressions }),
-    userdata: spec.userdata ?? setUserdata(spec, form)
+    userdata: spec.userdata ?? setUserdata(spec, form),
+    ...rawFields(spec, description)
+  }
+}
+
+/**
+ * What the typed fields of a listed set cannot say: types of other making, attributes of newer kernels. Types count only while the declaration has those that the
+ * listing had.
+ */
+function rawFields(spec: SetSpec, description: NativeRecord | undefined): NativeRecord {
+  const { raw: record } = spec as Partial<ListedSet>
+  if (record === undefined) return {}
+  const raw = record as unknown as RawSet
+  const listed = fromNativeSet({ family: spec.family, value: record })
+  const isSame = (field: 'key' | 'data'): boolean => JSON.stringify(listed[field]) === JSON.stringify(spec[field])
+  const fields = raw.description?.fields
+  return {
+    ...(isSame('key') ? { keyType: raw.keyType, keyLength: raw.keyLength } : {}),
+    ...(isSame('key') && fields !== undefined ? { description: { ...description, fields } } : {}),
+    ...(isSame('data') && raw.dataType !== undefined ? { dataType: raw.dataType, dataLength: raw.dataLength ?? 0 } : {}),
+    ...(record['opaque'] === undefined ? {} : { opaque: record['opaque'] })
   }
 }
 

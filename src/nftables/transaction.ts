@@ -221,6 +221,7 @@ export class Transaction {
   }
 
   async #send(operation: string, options: CommitOptions, dryRun: boolean): Promise<NativeCommitResult> {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- an iterable of the caller's may have thrown anything
     if (this.#fault !== undefined) throw this.#fault
     if (this.#isSpent) throw new ClosedError('the transaction was committed and')
     const batch = await this.#encode(options)
@@ -265,7 +266,7 @@ export class Transaction {
   #guard(object: unknown, describe: () => string, work: () => void): void {
     if (this.#fault !== undefined) return
     const index = this.#operations.length
-    if (typeof object !== 'object' || object === null) {
+    if (!isObject(object)) {
       this.#fault = new ValidationError(`operations[${index}]`, object, 'an object')
       return
     }
@@ -306,6 +307,8 @@ export class Transaction {
     const subject = (): string => `rule with handle ${rule.handle} of chain ${rule.family} ${rule.table} ${rule.chain}`
     this.#guard(rule, subject, () => {
       const text = subject()
+      // Without a handle the kernel would delete all rules of the chain.
+      if (typeof rule.handle !== 'bigint') throw new ValidationError('handle', rule.handle, 'a bigint, as listed')
       const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
       this.#queue({ verb, kind: 'rule', family: family('family', rule.family), value, subject: () => text, object: () => rule })
     })
@@ -344,7 +347,7 @@ export class Transaction {
       () => `elements of ${describe()}`,
       () => {
         const place = describe()
-        if (typeof elements !== 'object' || elements === null) throw new ValidationError('elements', elements, 'elements, or columns')
+        if (!isObject(elements)) throw new ValidationError('elements', elements, 'elements, or columns')
         const form = formOf(target)
         const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
         const head = { verb, kind: 'elements', family: family('family', target.family), value } as const
@@ -366,6 +369,10 @@ export class Transaction {
     const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
     this.#queue({ ...head, columns, subject, object: (row) => (row === undefined ? elements : elements[sources[row]!]) })
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** Names may be as long as callers like, messages not. */

@@ -1,0 +1,29 @@
+/**
+ * The fields of what callers declare. One that does not exist is refused: misspelt, it would be a setting that silently does nothing.
+ */
+import { ValidationError } from '../errors.js'
+
+const COMMON = ['family', 'table', 'name', 'comment', 'userdata', 'opaque', 'handle', 'use'] as const
+
+/** Fields by kind, those that only listings have included: what is listed can be written again. */
+const FIELDS = {
+  table: [...COMMON, 'flags', 'owner'],
+  chain: [...COMMON, 'type', 'hook', 'priority', 'policy', 'devices', 'flags', 'counters'],
+  rule: ['family', 'table', 'chain', 'expressions', 'statements', 'handle', 'after', 'before', 'compat', 'comment', 'userdata', 'opaque'],
+  set: [...COMMON, 'key', 'data', 'flags', 'timeoutMs', 'gcIntervalMs', 'size', 'policy', 'expressions', 'typeof', 'id', 'count', 'raw'],
+  counter: [...COMMON, 'packets', 'bytes'],
+  object: [...COMMON, 'objectType', 'data'],
+  flowtable: [...COMMON, 'priority', 'devices', 'flags']
+} as const
+
+/** A kind of object that callers declare. */
+export type DeclaredKind = keyof typeof FIELDS
+
+/** Refuses fields that the kind does not have. @throws {ValidationError} */
+export function checkFields(kind: DeclaredKind, object: object): void {
+  const known: readonly string[] = FIELDS[kind]
+  for (const field in object) {
+    const value = (object as Readonly<Record<string, unknown>>)[field]
+    if (value !== undefined && !known.includes(field)) throw new ValidationError(field, value, `no such field; there are ${known.join(', ')}`)
+  }
+}
