@@ -4,52 +4,11 @@
  * It checks what the kernel checks of references, duplicates, sizes, types of elements, ownership and loops, commits all or nothing, and counts generations.
  * It does not run packets, look into the registers of expressions, or know links, and it lets ranges of an interval set overlap.
  */
-import { Buffer } from 'node:buffer'
-import type {
-  NativeAddon,
-  NativeBatch,
-  NativeColumns,
-  NativeCommitResult,
-  NativeEvent,
-  NativeFailure,
-  NativeFamily,
-  NativeInvalid,
-  NativeItemError,
-  NativeKind,
-  NativeListing,
-  NativeListRequest,
-  NativeListedElements,
-  NativeMonitorCallback,
-  NativeNftablesSocket,
-  NativeOutcome,
-  NativeRecord,
-  NativeVerb
-} from '../native.js'
+import type { NativeAddon, NativeMonitorCallback } from '../native.js'
 import { Nftables, type NftablesKernel, type NftablesOptions } from '../nftables/client.js'
-import { rowAt, toColumns, type ElementColumns } from '../nftables/columns.js'
-import { applyElements, type FakeElementsOperation } from './fake-nftables-elements.js'
-import { describeElement, listState } from './fake-nftables-listing.js'
-import { applyOperation, hasForm } from './fake-nftables-objects.js'
-import { type FakeOperation } from './fake-nftables-operation.js'
-import {
-  cloneState,
-  EINVAL,
-  EMLINK,
-  ENOENT,
-  EPERM,
-  ERESTART,
-  hasLoop,
-  liveElements,
-  Refusal,
-  tableKey,
-  type FakeBatchContext,
-  type FakeState
-} from './fake-nftables-state.js'
+import { fail, FakeNftablesCore, FakeNftablesSocket } from './fake-nftables-core.js'
 
 const EPROTONOSUPPORT = 93
-const EBADF = 9
-const MAX_NAME_BYTES = 255
-const FIRST_PORT = 4711
 
 /** What a {@link FakeNftablesKernel} can do. */
 export interface FakeNftablesOptions {
@@ -59,46 +18,13 @@ export interface FakeNftablesOptions {
   readonly hasNftables?: boolean
 }
 
-interface FakeMonitor {
-  readonly callback: NativeMonitorCallback
-  isPaused: boolean
-  /** What came while it was paused. */
-  readonly waiting: (NativeEvent | 'lost')[]
-}
-
-interface QueuedElements extends FakeElementsOperation {
-  readonly kind: 'elements'
-}
-
-interface QueuedObject extends FakeOperation {
-  readonly echo: boolean
-}
-
-type Queued = QueuedObject | QueuedElements
-
-interface CommitRequest {
-  readonly generation?: number
-  readonly dryRun?: boolean
-  readonly record?: boolean
-}
-
-function fail(errno: number, operation: string, message = ''): { failure: NativeFailure } {
-  return { failure: { errno, operation, message, outcomeUnknown: false } }
-}
-
 /** Stands for the nf_tables of one network namespace, empty at first. Any number of clients can be opened on it. */
 export class FakeNftablesKernel implements NftablesKernel {
-  readonly #monitors = new Set<FakeMonitor>()
-  readonly #isPrivileged: boolean
+  readonly #core: FakeNftablesCore
   readonly #hasNftables: boolean
-  #state: FakeState = new Map()
-  #generation = 1
-  #nextHandle = 1n
-  #nextPort = FIRST_PORT
-  #gate: Promise<void> | undefined
 
   constructor(options: FakeNftablesOptions = {}) {
-    this.#isPrivileged = options.privileged ?? true
+    this.#core = new FakeNftablesCore(options.privileged ?? true)
     this.#hasNftables = options.hasNftables ?? true
   }
 
@@ -109,287 +35,23 @@ export class FakeNftablesKernel implements NftablesKernel {
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */
   loseEvents(): void {
-    this.#deliver(['lost'])
+    this.#core.deliver(['lost'])
   }
 
   /** Stops all work until the function that it returns is called: jobs begun meanwhile wait, as behind a slow kernel. */
   hold(): () => void {
-    let release = (): void => undefined
-    this.#gate = new Promise((resolve) => {
-      release = () => {
-        this.#gate = undefined
-        resolve()
-      }
-    })
-    return release
+    return this.#core.hold()
   }
 
   /** {@link NftablesKernel}: for the client. */
   openNftables(): ReturnType<NativeAddon['openNftables']> {
     if (!this.#hasNftables) return Promise.resolve(fail(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
-    this.#nextPort += 1
-    return Promise.resolve({ value: new FakeNftablesSocket(this, this.#nextPort) })
+    return Promise.resolve({ value: new FakeNftablesSocket(this.#core) })
   }
 
   /** {@link NftablesKernel}: for the client. */
   monitorNftables(_options: unknown, callback: NativeMonitorCallback): ReturnType<NativeAddon['monitorNftables']> {
     if (!this.#hasNftables) return Promise.resolve(fail(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
-    if (!this.#isPrivileged) return Promise.resolve(fail(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)'))
-    const monitor: FakeMonitor = { callback, isPaused: false, waiting: [] }
-    this.#monitors.add(monitor)
-    this.#nextPort += 1
-    return Promise.resolve({
-      value: {
-        portId: this.#nextPort,
-        pause: () => void (monitor.isPaused = true),
-        resume: () => {
-          monitor.isPaused = false
-          const events = monitor.waiting.splice(0)
-          if (events.length > 0) monitor.callback(events, undefined)
-        },
-        ref: () => undefined,
-        unref: () => undefined,
-        close: () => void this.#monitors.delete(monitor)
-      }
-    })
-  }
-
-  /** @internal */
-  async waitForGate(): Promise<void> {
-    await this.#gate
-  }
-
-  /** @internal */
-  generation(): NativeOutcome<NativeRecord> {
-    if (!this.#isPrivileged) return fail(EPERM, 'getgen', 'Operation not permitted')
-    return { value: { id: this.#generation, processId: process.pid, processName: 'fake' } }
-  }
-
-  /** @internal */
-  list(request: NativeListRequest): NativeOutcome<NativeListing> {
-    if (!this.#isPrivileged) return fail(EPERM, 'list')
-    try {
-      return { value: listState(this.#state, request, this.#generation, performance.now()) }
-    } catch (error) {
-      if (error instanceof Refusal) return fail(error.errno, 'list', error.message)
-      throw error
-    }
-  }
-
-  /** @internal */
-  getElements(family: NativeFamily, tableName: string, setName: string, keys: ElementColumns): NativeOutcome<NativeListedElements> {
-    if (!this.#isPrivileged) return fail(EPERM, 'getElements')
-    const set = this.#state.get(tableKey(family, tableName))?.sets.get(setName)
-    if (set === undefined) return fail(ENOENT, 'getElements')
-    const now = performance.now()
-    const rows = Array.from({ length: keys.rows }, (_, row) => rowAt(keys, row))
-    const found = rows.flatMap((wanted) => {
-      const matches = [...liveElements(set, now)].filter(
-        ({ row }) => row.flags === wanted.flags && Buffer.compare(row.key, wanted.key) === 0
-      )
-      return matches.map((element) => describeElement(element, now))
-    })
-    return { value: { family, table: tableName, set: setName, chunks: found.length === 0 ? [] : [toColumns(found)] } }
-  }
-
-  /** @internal */
-  commit(operations: readonly Queued[], request: CommitRequest, portId: number): NativeCommitResult {
-    const size = { bytes: operations.length * 64, systemCalls: 2, ...(request.record === true ? { datagram: new Uint8Array(0) } : {}) }
-    const refused = { applied: false, generation: 0, errors: [], echoes: [], ...size }
-    const whole = (errno: number): NativeCommitResult => ({ ...refused, ...fail(errno, 'commit') })
-    if (!this.#isPrivileged) return whole(EPERM)
-    const { generation } = request
-    if (generation !== undefined && generation !== 0 && generation !== this.#generation) return whole(ERESTART)
-    const context = this.#beginBatch(portId)
-    const { errors, echoes } = work(context, operations)
-    if (errors.length > 0) return { ...refused, errors }
-    if (context.unbound.size > 0) return whole(EINVAL)
-    if ([...context.state.values()].some(hasLoop)) return whole(EMLINK)
-    if (request.dryRun === true) return { ...refused, applied: true }
-    this.#publish(context)
-    return { ...refused, applied: true, generation: this.#generation, echoes }
-  }
-
-  /** @internal */
-  closePort(portId: number): void {
-    const context = this.#beginBatch(portId)
-    for (const table of [...context.state.values()].filter(({ owner }) => owner === portId)) {
-      const flags = (table.value['flags'] ?? []) as readonly string[]
-      table.owner = undefined
-      if (flags.includes('persist')) table.value = { ...table.value, flags: flags.filter((flag) => flag !== 'owner') }
-      else context.state.delete(tableKey(table.family, table.name))
-    }
-    this.#state = context.state
-  }
-
-  #beginBatch(portId: number): FakeBatchContext {
-    const takeHandle = (): bigint => {
-      const handle = this.#nextHandle
-      this.#nextHandle += 1n
-      return handle
-    }
-    const now = performance.now()
-    return {
-      state: cloneState(this.#state),
-      portId,
-      takeHandle,
-      events: [],
-      setIds: new Map(),
-      chainIds: new Map(),
-      unbound: new Set(),
-      now
-    }
-  }
-
-  #publish(context: FakeBatchContext): void {
-    this.#state = context.state
-    if (context.events.length === 0) return
-    this.#generation += 1
-    const value = { id: this.#generation, processId: process.pid, processName: 'fake' }
-    this.#deliver([...context.events, { type: 'newgen', family: 'unspec', portId: context.portId, sequence: 0, value }])
-  }
-
-  #deliver(events: readonly (NativeEvent | 'lost')[]): void {
-    for (const monitor of this.#monitors) {
-      if (monitor.isPaused) monitor.waiting.push(...structuredClone(events))
-      else monitor.callback(structuredClone(events), undefined)
-    }
-  }
-}
-
-/** Works off all operations, as the kernel does even after one was refused. */
-function work(context: FakeBatchContext, operations: readonly Queued[]): Pick<NativeCommitResult, 'errors' | 'echoes'> {
-  const errors: NativeItemError[] = []
-  const echoes: { index: number; value: NativeRecord }[] = []
-  for (const [index, operation] of operations.entries()) {
-    try {
-      if (operation.kind === 'elements') {
-        applyElements(context, operation)
-        continue
-      }
-      const made = applyOperation(context, operation)
-      if (operation.echo && made !== undefined) echoes.push({ index, value: structuredClone(made) })
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      errors.push({
-        index,
-        errno: error.errno,
-        message: error.message,
-        field: error.field,
-        ...(error.row === undefined ? {} : { row: error.row })
-      })
-    }
-  }
-  return { errors, echoes }
-}
-
-/** Texts that the schemas limit, and fields that they require. */
-const REQUIRED: Readonly<Record<NativeKind, readonly string[]>> = {
-  table: [],
-  chain: ['table'],
-  rule: ['table'],
-  set: ['table'],
-  object: ['table'],
-  flowtable: ['table']
-}
-const NAMES: readonly string[] = ['table', 'name', 'chain', 'set', 'chainType']
-
-function findInvalid(value: NativeRecord, required: readonly string[]): NativeInvalid | undefined {
-  for (const field of NAMES) {
-    const content = value[field]
-    if (content === undefined) continue
-    const fits = typeof content === 'string' && Buffer.byteLength(content) <= MAX_NAME_BYTES && !content.includes('\0')
-    if (!fits) return { path: field, value: content, allowed: `text of at most ${MAX_NAME_BYTES} bytes without NUL` }
-  }
-  const missing = required.find((field) => value[field] === undefined)
-  return missing === undefined ? undefined : { path: missing, value: undefined, allowed: 'a value: the field is required' }
-}
-
-class FakeBatch implements NativeBatch {
-  readonly #operations: Queued[] = []
-  readonly #submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>
-
-  constructor(submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>) {
-    this.#submit = submit
-  }
-
-  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined {
-    if (!hasForm(verb, kind)) return { path: 'verb', value: verb, allowed: 'a verb that nf_tables has for this kind' }
-    const invalid = findInvalid(value, REQUIRED[kind])
-    if (invalid === undefined) this.#operations.push({ verb, kind, family, value: structuredClone(value), echo })
-    return invalid
-  }
-
-  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined {
-    const invalid = findInvalid(header, ['table', 'set'])
-    if (invalid !== undefined) return invalid
-    this.#operations.push({
-      verb,
-      kind: 'elements',
-      family,
-      header: structuredClone(header),
-      columns: structuredClone(columns) as ElementColumns | undefined
-    })
-    return undefined
-  }
-
-  commit(request: CommitRequest): Promise<NativeCommitResult> {
-    return this.#submit(this.#operations, request)
-  }
-}
-
-/** The client's view of a {@link FakeNftablesKernel}. */
-class FakeNftablesSocket implements NativeNftablesSocket {
-  readonly portId: number
-  readonly maxSendBytes = 1 << 20
-  readonly #kernel: FakeNftablesKernel
-  #isClosed = false
-
-  constructor(kernel: FakeNftablesKernel, portId: number) {
-    this.#kernel = kernel
-    this.portId = portId
-  }
-
-  close(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#kernel.closePort(this.portId)
-  }
-
-  beginBatch(): NativeBatch {
-    return new FakeBatch((operations, request) =>
-      this.#job(
-        () => this.#kernel.commit(operations, request, this.portId),
-        () => ({ applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...fail(EBADF, 'submit') })
-      )
-    )
-  }
-
-  list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>> {
-    return this.#outcome(() => this.#kernel.list(request))
-  }
-
-  getElements({
-    family,
-    table,
-    set,
-    keys
-  }: Parameters<NativeNftablesSocket['getElements']>[0]): Promise<NativeOutcome<NativeListedElements>> {
-    return this.#outcome(() => this.#kernel.getElements(family, table, set, keys as ElementColumns))
-  }
-
-  generation(): Promise<NativeOutcome<NativeRecord>> {
-    return this.#outcome(() => this.#kernel.generation())
-  }
-
-  #outcome<T>(start: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
-    return this.#job(start, () => fail(EBADF, 'submit'))
-  }
-
-  /** A turn of the event loop passes, as with a job on another thread. */
-  async #job<T>(start: () => T, closed: () => T): Promise<T> {
-    await new Promise((resolve) => setImmediate(resolve))
-    await this.#kernel.waitForGate()
-    return this.#isClosed ? closed() : start()
+    return Promise.resolve(this.#core.monitor(callback))
   }
 }

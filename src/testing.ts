@@ -1,0 +1,11 @@
+/**
+ * Fakes: kernels in memory, for tests of code that uses this package. The same clients run on them, with the same checks and refusals, and need no privileges.
+ *
+ * @example
+ * const kernel = new FakeNftablesKernel()
+ * await using nft = await kernel.open()
+ *
+ * @packageDocumentation
+ */
+export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/fake-nftables.js'
+export { FakeRouteKernel, type FakeRouteOptions } from './testing/fake-route.js'
