@@ -39,6 +39,16 @@ constexpr DumpRow kDumps[] = {
 
 Error Changed() { return Error{EINTR, "list", "the ruleset changed while it was listed"}; }
 
+/// Appends what an element message holds to the last chunk, or to a new one when that is full.
+Status AppendElements(ByteView attributes, uint32_t width, ListedElements* elements) {
+  if (elements->chunks.empty() || elements->chunks.back().MemoryBytes() > kChunkBytes) {
+    elements->chunks.emplace_back(kElementColumns);
+    elements->chunks.back()[kKey].width = width;
+  }
+  if (!DecodeElements(ElementsOf(attributes), elements->chunks.back())) return BadReply("an element");
+  return std::nullopt;
+}
+
 /// One attempt to read everything within one generation.
 class Lister {
  public:
@@ -173,22 +183,23 @@ class Lister {
     elements.family = set.family;
     elements.table = TextField(set.value, NFTA_SET_TABLE);
     elements.set = TextField(set.value, NFTA_SET_NAME);
-    const Query query{NFT_MSG_GETSETELEM, set.family, [&](MessageWriter& writer) {
-                        writer.PutString(NFTA_SET_ELEM_LIST_TABLE, elements.table);
-                        writer.PutString(NFTA_SET_ELEM_LIST_SET, elements.set);
-                      }};
-    const auto error = Dump(query, [&](const Reply& reply) -> Status {
-      if (elements.chunks.empty() || elements.chunks.back().MemoryBytes() > kChunkBytes) {
-        ColumnSet chunk(kElementColumns);
-        chunk[kKey].width = static_cast<uint32_t>(NumberField(set.value, NFTA_SET_KEY_LEN));
-        elements.chunks.push_back(std::move(chunk));
-      }
-      if (!DecodeElements(ElementsOf(reply.attributes), elements.chunks.back())) return BadReply("an element");
+    const auto width = static_cast<uint32_t>(NumberField(set.value, NFTA_SET_KEY_LEN));
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+      elements.chunks.clear();
+      if (auto error = DumpElementsOnce(width, &elements)) return error;
+      if (HasRepeatedRows(elements.chunks)) continue;
+      listing_.elements.push_back(std::move(elements));
       return std::nullopt;
-    });
-    if (error) return error;
-    listing_.elements.push_back(std::move(elements));
-    return std::nullopt;
+    }
+    return Error{EINTR, "list", "the set " + elements.set + " kept being resized"};
+  }
+
+  Status DumpElementsOnce(uint32_t width, ListedElements* elements) {
+    const Query query{NFT_MSG_GETSETELEM, elements->family, [&](MessageWriter& writer) {
+                        writer.PutString(NFTA_SET_ELEM_LIST_TABLE, elements->table);
+                        writer.PutString(NFTA_SET_ELEM_LIST_SET, elements->set);
+                      }};
+    return Dump(query, [&](const Reply& reply) { return AppendElements(reply.attributes, width, elements); });
   }
 
   Socket& socket_;
@@ -249,14 +260,7 @@ Result<ListedElements> GetElements(Socket& socket, uint8_t family, const std::st
   const auto width = KeyWidth(socket, query);
   if (!width.ok()) return width.error();
   ListedElements elements{family, table, set, {}};
-  const auto take = [&](size_t, ByteView list) -> Status {
-    if (elements.chunks.empty() || elements.chunks.back().MemoryBytes() > kChunkBytes) {
-      elements.chunks.emplace_back(kElementColumns);
-      elements.chunks.back()[kKey].width = width.value();
-    }
-    if (!DecodeElements(list, elements.chunks.back())) return BadReply("an element");
-    return std::nullopt;
-  };
+  const auto take = [&](size_t, ByteView attributes) { return AppendElements(attributes, width.value(), &elements); };
   if (auto error = LookUpElements(socket, query, keys, take)) return *error;
   return elements;
 }

@@ -49,6 +49,8 @@ struct Listing {
 
 /// Dumps what is asked for, and again (16 tries, then EINTR) when the generation changed meanwhile: element dumps never carry
 /// NLM_F_DUMP_INTR, so every message's res_id is compared. ENOENT: there is no such table, no such chain in it, or nothing of that `name`.
+/// Elements that packets add, or that time out, make no generation: where a set with time-outs is larger than a buffer of 32 KiB, one of
+/// its elements may be missing for each that expired during the dump (the kernel goes on by counting).
 Result<Listing> ListRuleset(Socket& socket, const ListRequest& request);
 
 /// Point look-ups (NFT_MSG_GETSETELEM without a dump): the elements whose keys are given, in order; a missing one is absent from the

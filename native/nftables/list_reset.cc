@@ -74,9 +74,9 @@ Status ResetRule(Socket& socket, Deadline deadline, Listed* rule) {
 Status ResetElements(Socket& socket, Deadline deadline, const ListedElements& elements, ColumnSet* chunk) {
   if (!chunk->has(kHasCounter) && !chunk->has(kExpressions)) return std::nullopt;
   const ElementQuery query{kGetSetElementReset, elements.family, elements.table, elements.set, deadline};
-  const auto take = [&](size_t row, ByteView list) -> Status {
+  const auto take = [&](size_t row, ByteView attributes) -> Status {
     ColumnSet one(kElementColumns);
-    if (!DecodeElements(list, one) || one.rows() != 1) return BadReply("an element");
+    if (!DecodeElements(ElementsOf(attributes), one) || one.rows() != 1) return BadReply("an element");
     CopyCounters(one, row, chunk);
     return std::nullopt;
   };

@@ -56,7 +56,7 @@ ByteView ElementsOf(ByteView attributes) {
 Error BadReply(const char* what) { return Error{EPROTO, "recvmmsg", std::string("the reply holds ") + what + " that cannot be read"}; }
 
 Status LookUpElements(Socket& socket, const ElementQuery& query, const ColumnSet& keys,
-                      const std::function<Status(size_t row, ByteView elements)>& found) {
+                      const std::function<Status(size_t row, ByteView attributes)>& found) {
   const size_t bytes = RequestBytes(KeysPerRequest(socket), keys);
   for (size_t row = 0; row < keys.rows();) {
     size_t asked = 0;
@@ -69,7 +69,7 @@ Status LookUpElements(Socket& socket, const ElementQuery& query, const ColumnSet
     const auto take = [&](const Message& message) -> Status {
       const auto reply = ReadReply(message);
       if (!reply || answered == asked) return BadReply("an element");
-      return found(row + answered++, ElementsOf(reply->attributes));
+      return found(row + answered++, reply->attributes);
     };
     const Status status = RunRequest(socket, get.Encoder(), take, query.deadline);
     if (status && status->code != ENOENT) return status;

@@ -47,10 +47,15 @@ struct ElementQuery {
   std::string set;
   Deadline deadline;
 };
-/// Asks for the elements with these keys, in order, and hands over the payload of each one's reply. Missing ones are passed over; ENOENT
+/// Asks for the elements with these keys, in order, and hands over the attributes of each one's reply. Missing ones are passed over; ENOENT
 /// for a set that is missing looks the same, so the caller makes sure of the set.
 Status LookUpElements(Socket& socket, const ElementQuery& query, const ColumnSet& keys,
-                      const std::function<Status(size_t row, ByteView elements)>& found);
+                      const std::function<Status(size_t row, ByteView attributes)>& found);
+
+/// True where an element occurs twice. A dump of a hash set goes on after each buffer by the number of elements already given, and the
+/// kernel moves elements when it resizes the table, after a commit and without a new generation (nft_rhash_walk): some are then given twice
+/// and as many may be missing. As no dump gives fewer rows than the set has elements, one without repetitions is complete.
+bool HasRepeatedRows(const std::vector<ColumnSet>& chunks);
 
 /// Reads and zeroes the counters and quotas of what was listed, and puts the values read into the listing.
 Status ResetListed(Socket& socket, const ListRequest& request, Listing* listing);
