@@ -79,7 +79,7 @@ export function balancingChain(family: AddressFamily, { scheduler, slots }: Size
           address(family, 'source', length + 8),
           { type: 'hash', sourceRegister: slot, destinationRegister: slot, length, modulus: slots, seed: HASH_SEED, offset: 0, mode: 'jenkins' }
         ]
-  const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length), flags: ['proto-specified'] }
+  const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length) }
   return {
     chain: { name: balancingName({ scheduler, slots }) },
     rules: [[...frontend(family), ...choose, { type: 'lookup', set: 'endpoints', sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]]

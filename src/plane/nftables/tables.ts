@@ -3,7 +3,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { NetplaneError } from '../../errors.js'
-import { encodeElements, setForm, type ListedRule, type Nftables, type Ruleset, type SetElement, type Transaction } from '../../nftables/index.js'
+import { encodeElements, setForm, type Expression, type ListedRule, type Nftables, type Ruleset, type SetElement, type Transaction } from '../../nftables/index.js'
 import { Slices } from '../../slices.js'
 import type { AddressFamily } from '../../address.js'
 import { SetTables } from './changes.js'
@@ -129,6 +129,17 @@ function rulesByChain(ruleset: Ruleset): Map<string, ListedRule[]> {
   return rules
 }
 
+/** An expression without what kernels add by themselves: the ends of NAT ranges that are their starts, and the flags that say what is given. */
+function bare(expression: Expression): Expression {
+  if (expression.type !== 'nat') return expression
+  const { type, nat, family, addressMinRegister, protoMinRegister } = expression
+  return { type, nat, family, ...(addressMinRegister === undefined ? {} : { addressMinRegister }), ...(protoMinRegister === undefined ? {} : { protoMinRegister }) }
+}
+
+function isSameRule(listed: readonly Expression[], wanted: readonly Expression[] | undefined): boolean {
+  return isDeepStrictEqual(listed.map(bare), wanted?.map(bare))
+}
+
 /** Finds the dispatch rules; they may stand in any order. Rules that dispatch nothing we know stay in `rules`. */
 function takeDispatchRules(family: AddressFamily, ruleset: Ruleset, rules: Map<string, ListedRule[]>, sizes: BoundSizes): Size[] {
   const found: Size[] = []
@@ -136,7 +147,7 @@ function takeDispatchRules(family: AddressFamily, ruleset: Ruleset, rules: Map<s
     const size = sizeOf(set.name as ElementSet)
     if (size === undefined) continue
     const wanted = dispatchRule(family, size)
-    const rule = rules.get('services')?.find(({ expressions }) => isDeepStrictEqual(expressions, wanted))
+    const rule = rules.get('services')?.find(({ expressions }) => isSameRule(expressions, wanted))
     found.push(size)
     if (rule === undefined) continue
     sizes[family].set(set.name as ElementSet, { size, handle: rule.handle })
@@ -168,7 +179,7 @@ function checkRules(family: AddressFamily, table: string, chain: string, wanted:
     const faults = missing > 0 ? [`${missing} missing rules in chain ${family} ${table} services`] : []
     return listed.length > 0 ? [...faults, `${listed.length} foreign rules in chain ${family} ${table} services`] : faults
   }
-  const same = listed.length === wanted.length && listed.every(({ expressions }, index) => isDeepStrictEqual(expressions, wanted[index]))
+  const same = listed.length === wanted.length && listed.every(({ expressions }, index) => isSameRule(expressions, wanted[index]))
   return same ? [] : [`changed rules in chain ${family} ${table} ${chain}`]
 }
 

@@ -1,0 +1,54 @@
+import { get } from 'node:http'
+
+/** Opens connections when told to, over IPC, and says who answered. */
+export interface ClientOrder {
+  readonly url: string
+  /** Connections to open; with `until`, as many as fit. */
+  readonly connections: number
+  readonly concurrency: number
+}
+
+export interface ClientReport {
+  /** Answers by backend. */
+  readonly answers: Readonly<Record<string, number>>
+  readonly failures: readonly string[]
+}
+
+function connect(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // No agent: every request is a connection of its own, which is what is balanced.
+    const request = get(url, { agent: false, timeout: 2000 }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (part: string) => (text += part))
+      response.on('end', () => resolve(text))
+      response.on('error', reject)
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer within 2 s')))
+    request.on('error', reject)
+  })
+}
+
+async function drive({ url, connections, concurrency }: ClientOrder): Promise<ClientReport> {
+  const answers: Record<string, number> = {}
+  const failures: string[] = []
+  let left = connections
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) {
+      try {
+        const name = await connect(url)
+        answers[name] = (answers[name] ?? 0) + 1
+      } catch (error) {
+        failures.push((error as Error).message)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+  return { answers, failures }
+}
+
+process.on('message', (order: ClientOrder) => {
+  void drive(order).then((report) => process.send?.(report))
+})
+process.on('disconnect', () => process.exit())
+process.send?.('ready')

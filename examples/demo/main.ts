@@ -1,0 +1,146 @@
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { ChildProcess } from 'node:child_process'
+import { Nftables } from 'netplane'
+import type { ClientOrder, ClientReport } from './client.js'
+import { printPlan, ProxyProcess } from './daemon.js'
+import { SERVICE_ADDRESS, writeCrowd, writeService, type Backend } from './manifests.js'
+import { dim, heading, note, spread } from './terminal.js'
+import { backendAddress, buildNetwork, startIn } from './topology.js'
+
+const BACKENDS = 4
+const URL_OF_SERVICE = `http://${SERVICE_ADDRESS}/`
+const CROWD = { services: 10_000, endpoints: 10 }
+
+/** What the acts share. */
+interface Stage {
+  readonly folder: string
+  readonly proxy: ProxyProcess
+  readonly client: ChildProcess
+}
+
+async function drive(client: ChildProcess, connections: number): Promise<ClientReport> {
+  const answered = once(client, 'message') as Promise<[ClientReport]>
+  client.send({ url: URL_OF_SERVICE, connections, concurrency: 16 } satisfies ClientOrder)
+  const [report] = await answered
+  return report
+}
+
+/** Shows the plan of a change without making it: a copy of the folder is changed instead. */
+function showPlan(folder: string, change: (folder: string) => void): void {
+  const copy = mkdtempSync(join(tmpdir(), 'netplane-plan-'))
+  cpSync(folder, copy, { recursive: true })
+  change(copy)
+  dim(`plan:\n${printPlan(copy)}`)
+  rmSync(copy, { recursive: true })
+}
+
+async function changeAndDrive({ folder, proxy, client }: Stage, backends: readonly Backend[]): Promise<void> {
+  showPlan(folder, (copy) => writeService(copy, backends))
+  const { durationMs, commits } = await proxy.after('synced', () => writeService(folder, backends))
+  note(`applied in ${durationMs?.toFixed(1)} ms, ${commits} kernel transactions`)
+  const { answers, failures } = await drive(client, 400)
+  spread(answers)
+  assertNone(failures)
+}
+
+function assertNone(failures: readonly string[]): void {
+  if (failures.length > 0) throw new Error(`${failures.length} connections failed: ${failures[0]}`)
+}
+
+async function removeUnderLoad({ folder, proxy, client }: Stage): Promise<void> {
+  const rest = [{ number: 1 }, { number: 2 }, { number: 3 }]
+  showPlan(folder, (copy) => writeService(copy, rest))
+  const load = drive(client, 4000)
+  await setTimeout(300)
+  const { durationMs } = await proxy.after('synced', () => writeService(folder, rest))
+  const { answers, failures } = await load
+  spread(answers)
+  note(`removed in ${durationMs?.toFixed(1)} ms while 4000 connections were made; failed: ${failures.length}`)
+  assertNone(failures)
+}
+
+async function addCrowd({ folder, proxy, client }: Stage): Promise<void> {
+  const { durationMs, elements, commits } = await proxy.after('synced', () => writeCrowd(folder, CROWD.services, CROWD.endpoints))
+  note(`${elements?.added} elements in ${durationMs?.toFixed(0)} ms, ${commits} kernel transactions`)
+  const { answers, failures } = await drive(client, 400)
+  spread(answers)
+  assertNone(failures)
+}
+
+/** What an administrator's `nft delete table ip netplane` does, which needs no program here. */
+async function deleteTable(): Promise<void> {
+  await using nft = await Nftables.open()
+  const tx = nft.transaction()
+  tx.delete.table({ family: 'ip', name: 'netplane' })
+  await tx.commit()
+}
+
+async function destroyAndRepair({ proxy, client }: Stage): Promise<void> {
+  const drift = proxy.after('drift', () => undefined)
+  const repaired = proxy.after('repaired', () => undefined)
+  await deleteTable()
+  dim(`drift: ${(await drift).objects?.join(', ')}`)
+  const { durationMs, elements } = await repaired
+  note(`${elements?.added} elements were back ${durationMs?.toFixed(0)} ms after it was noticed`)
+  const { answers, failures } = await drive(client, 400)
+  spread(answers)
+  assertNone(failures)
+}
+
+async function assertClean(): Promise<void> {
+  await using nft = await Nftables.open()
+  const left = await nft.listTables()
+  if (left.length > 0) throw new Error(`tables are left: ${left.map(({ family, name }) => `${family} ${name}`).join(', ')}`)
+  note('no table is left')
+}
+
+async function play(stage: Stage): Promise<void> {
+  const three = [{ number: 1 }, { number: 2 }, { number: 3 }]
+  await stage.proxy.waitFor('synced', 0)
+  heading('1. A service and three backends')
+  const { answers, failures } = await drive(stage.client, 400)
+  spread(answers)
+  assertNone(failures)
+  heading('2. Scale up to four')
+  await changeAndDrive(stage, [...three, { number: 4 }])
+  heading('3. Backend 1 takes four times as much')
+  await changeAndDrive(stage, [{ number: 1, weight: 4 }, { number: 2, weight: 1 }, { number: 3, weight: 1 }, { number: 4, weight: 1 }])
+  heading('4. Remove backend 4 under load')
+  await removeUnderLoad(stage)
+  heading(`5. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
+  await addCrowd(stage)
+  heading('6. Somebody deletes the table')
+  await destroyAndRepair(stage)
+}
+
+async function main(): Promise<void> {
+  const startedAt = performance.now()
+  const folder = mkdtempSync(join(tmpdir(), 'netplane-demo-'))
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  heading('Building a node, a client and four backends')
+  buildNetwork(BACKENDS)
+  const servers = await Promise.all(Array.from({ length: BACKENDS }, (_, index) => startIn(`backend${index + 1}`, 'demo-backend', `backend${index + 1}`, '8080')))
+  const client = await startIn('client', 'demo-client')
+  note(`${servers.length} HTTP servers: ${servers.map((_, index) => `${backendAddress(index + 1)}:8080`).join(', ')}; the service: ${SERVICE_ADDRESS}:80`)
+  writeService(folder, [{ number: 1 }, { number: 2 }, { number: 3 }])
+  const proxy = new ProxyProcess(folder)
+  await play({ folder, proxy, client })
+  heading('7. Stop')
+  const code = await proxy.stop()
+  if (code !== 0) throw new Error(`the proxy ended with status ${code}`)
+  await assertClean()
+  heading(`Done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
+  for (const child of [...servers, client]) child.disconnect()
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`)
+    process.exit(1)
+  }
+)

@@ -1,0 +1,115 @@
+import type { Server } from 'node:http'
+import type { Plane, Service } from 'netplane'
+import type { Logger } from 'pino'
+import { serveHttp } from './http.js'
+import { Keeper } from './keeper.js'
+import { translate } from './kubernetes/translate.js'
+import { readManifests } from './manifests/read.js'
+import { FolderWatch } from './manifests/watch.js'
+import { Metrics } from './metrics.js'
+import type { ProxyOptions } from './options.js'
+
+/** A change that has waited this long for the kernel makes `/healthz` say so. */
+const MAX_LAG_MS = 60_000
+
+/** The running proxy: folder -> services -> plane. */
+export class Daemon {
+  readonly #plane: Plane
+  readonly #options: ProxyOptions
+  readonly #log: Logger
+  readonly #metrics = new Metrics()
+  readonly #keeper: Keeper
+  #services: ReadonlyMap<string, Service> = new Map()
+  #reading: Promise<void> | undefined
+  #isDirty = false
+  #hasSynced = false
+  #folderError: Error | undefined
+  #watch: FolderWatch | undefined
+  #server: Server | undefined
+
+  constructor(plane: Plane, options: ProxyOptions, log: Logger) {
+    this.#plane = plane
+    this.#options = options
+    this.#log = log
+    this.#keeper = new Keeper(plane, {
+      synced: (report, desired) => {
+        this.#hasSynced = true
+        this.#metrics.synced(report, desired.size)
+        const { quarantined, ...rest } = report
+        if (report.commits > 0 || quarantined.length > 0) log.info({ ...rest, quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message })) }, 'synced')
+      },
+      failed: (error, retryMs) => {
+        this.#metrics.failed()
+        log.error({ err: error, retryMs }, 'sync failed')
+      }
+    })
+  }
+
+  /** Starts; resolves when the first state is on its way. */
+  async start(): Promise<void> {
+    const folder = this.#options.manifests!
+    void this.#followEvents()
+    this.#watch = new FolderWatch(folder, () => this.#changed(), (error) => this.#log.error({ err: error }, 'watching the folder failed'))
+    this.#changed()
+    await this.#reading
+    if (this.#options.listen === undefined) return
+    const { server, address } = await serveHttp(this.#options.listen, {
+      health: () => this.#health(),
+      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() })
+    })
+    this.#server = server
+    this.#log.info({ address }, 'listening')
+  }
+
+  /** Stops; the rules stay, unless they are to be cleaned up. */
+  async stop(): Promise<void> {
+    this.#watch?.close()
+    this.#server?.close()
+    this.#server?.closeAllConnections()
+    await this.#reading
+    await this.#keeper.stop()
+    await this.#plane.close({ cleanup: this.#options.cleanup })
+  }
+
+  #changed(): void {
+    this.#isDirty = true
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+  }
+
+  async #read(): Promise<void> {
+    while (this.#isDirty) {
+      this.#isDirty = false
+      try {
+        const { objects, problems } = await readManifests(this.#options.manifests!)
+        for (const problem of problems) this.#log.warn(problem, 'passed over')
+        this.#metrics.manifests(problems.length)
+        this.#services = translate(objects, this.#options, this.#services)
+        this.#folderError = undefined
+        this.#keeper.want(this.#services)
+      } catch (error) {
+        // What cannot be read says nothing about what should be: the last state stays.
+        this.#folderError = error as Error
+        this.#log.error({ err: error }, 'the folder cannot be read')
+      }
+    }
+  }
+
+  async #followEvents(): Promise<void> {
+    for await (const event of this.#plane.events()) {
+      this.#metrics.event(event)
+      if (event.type === 'drift') this.#log.warn({ objects: event.objects }, 'drift')
+      if (event.type === 'repaired') this.#log.info({ elements: event.elements, durationMs: event.durationMs }, 'repaired')
+      if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
+    }
+  }
+
+  #health(): { isHealthy: boolean; body: Record<string, unknown> } {
+    const { services, quarantined, drifts } = this.#plane.status()
+    const lagMs = this.#keeper.lagMs
+    const isHealthy = this.#hasSynced && lagMs < MAX_LAG_MS && this.#folderError === undefined
+    const body = { healthy: isHealthy, synced: this.#hasSynced, lagMs, services, drifts, quarantined: quarantined.map(({ service }) => service), ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message }) }
+    return { isHealthy, body }
+  }
+}

@@ -1,0 +1,55 @@
+import { openPlane, type Plane } from 'netplane'
+import { pino } from 'pino'
+import { Daemon } from './daemon.js'
+import { translate } from './kubernetes/translate.js'
+import { readManifests } from './manifests/read.js'
+import { parseOptions, USAGE, type ProxyOptions } from './options.js'
+
+async function open(options: ProxyOptions): Promise<Plane> {
+  const netns = options.netns !== undefined && /^[0-9]+$/.test(options.netns) ? Number(options.netns) : options.netns
+  return await openPlane({ mode: 'nftables', name: options.name, netns, localSources: options.localSources })
+}
+
+/** Commands that do one thing and end. Returns false where the daemon is wanted. */
+async function runOnce(options: ProxyOptions): Promise<boolean> {
+  const isCleanup = options.cleanup && options.manifests === undefined
+  if (!options.once && !options.plan && !isCleanup) return false
+  const plane = await open(options)
+  try {
+    if (isCleanup) return true
+    const { objects, problems } = await readManifests(options.manifests!)
+    for (const { file, document, reason } of problems) console.error(`${file}, document ${document}: ${reason}`)
+    const services = translate(objects, options)
+    if (options.plan) console.log(String(await plane.plan(services)))
+    else console.log(JSON.stringify(await plane.sync(services), (_, value: unknown) => (value instanceof Error ? value.message : value)))
+    return true
+  } finally {
+    await plane.close({ cleanup: isCleanup })
+  }
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2))
+  if (options.help) {
+    console.log(USAGE)
+    return
+  }
+  if (await runOnce(options)) return
+  const log = pino({ name: 'netplane-proxy', level: options.logLevel })
+  const daemon = new Daemon(await open(options), options, log)
+  let stopping: Promise<void> | undefined
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'stopping')
+    stopping ??= daemon.stop().catch((error: unknown) => {
+      log.error({ err: error }, 'stopping failed')
+      process.exitCode = 1
+    })
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop)
+  await daemon.start()
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+})
