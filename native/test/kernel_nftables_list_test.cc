@@ -196,5 +196,33 @@ TEST_F(KernelNftablesTest, AListingIsOfOneMoment) {
   EXPECT_GT(moves, 10);
 }
 
+TEST_F(KernelNftablesTest, SomebodysAbortedBatchDoesNotHideElements) {
+  MakeTable();
+  Apply(Batch(Elements(Verb::kAdd, "s", Range(0, 3000))));
+  // The elements of a batch lie in the set, inactive, until the kernel aborts it, and that makes no generation.
+  std::atomic<bool> stop{false};
+  std::thread validator([&] {
+    const auto socket = OpenReal(NETLINK_NETFILTER);
+    CommitOptions options;
+    options.deadline = In(60'000);
+    options.dry_run = true;
+    while (!stop) EXPECT_TRUE(Commit(*socket, Batch(Elements(Verb::kAdd, "s", Range(3000, 3000))), options).transaction.applied);
+  });
+  ListRequest request;
+  request.elements = true;
+  const Deadline end = In(1'000);
+  while (Clock::now() < end) {
+    request.deadline = In(10'000);
+    const Listing listing = List(request);
+    size_t rows = 0;
+    for (const ListedElements& elements : listing.elements) {
+      for (const ColumnSet& chunk : elements.chunks) rows += chunk.rows();
+    }
+    EXPECT_EQ(rows, 3000u);
+  }
+  stop = true;
+  validator.join();
+}
+
 }  // namespace
 }  // namespace netplane::nftables
