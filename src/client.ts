@@ -141,7 +141,8 @@ export class JobQueue {
    * Runs `start` once all jobs before it have ended.
    *
    * @throws {ClosedError} After `close()`.
-   * @throws {NetplaneError} `ERR_NETPLANE_DEADLINE`: outcome unknown. `ERR_NETPLANE_BUSY`: an earlier job is overdue and has not returned.
+   * @throws {NetplaneError} `ERR_NETPLANE_DEADLINE`: outcome unknown. `ERR_NETPLANE_BUSY`: an earlier job is overdue and has not returned, or those before took
+   *   longer than the deadline; nothing was sent.
    */
   async run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T> {
     if (this.isClosed) throw new ClosedError(this.#what)
@@ -152,17 +153,36 @@ export class JobQueue {
     const previous = this.#tail
     let leave = (): void => undefined
     this.#tail = new Promise((resolve) => (leave = resolve))
-    await previous
     try {
-      options.signal?.throwIfAborted()
+      await this.#turn(operation, previous, options.signal, deadlineMs)
     } catch (error) {
-      leave()
+      // Those behind still wait for those before.
+      void previous.then(leave)
       throw error
     }
     const startedAt = performance.now()
-    const job = start(deadlineMs)
+    const job = (async () => await start(deadlineMs))()
     job.then(leave, leave)
     return await traced(operation, startedAt, startedAt - queuedAt, this.#withDeadline(operation, job, deadlineMs))
+  }
+
+  /** Waits for the calls before; not longer than the deadline, and not after the signal: nothing has been sent then. */
+  async #turn(operation: string, previous: Promise<void>, signal: AbortSignal | undefined, deadlineMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    let abort = (): void => undefined
+    const givenUp = new Promise<never>((_, reject) => {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a signal's reason may be anything
+      abort = () => reject(signal?.reason)
+      signal?.addEventListener('abort', abort, { once: true })
+      const why = `${operation} was not sent: the calls before it had not ended after ${deadlineMs} ms`
+      timer = setTimeout(() => reject(new NetplaneError('ERR_NETPLANE_BUSY', why)), deadlineMs)
+    })
+    try {
+      await Promise.race([previous, givenUp])
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
   }
 
   async #withDeadline<T>(operation: string, job: Promise<T>, deadlineMs: number): Promise<T> {

@@ -48,7 +48,7 @@ export class ValidationError extends TypeError {
   readonly allowed: string
 
   constructor(path: string, value: unknown, allowed: string) {
-    super(`${path} is ${describeValue(value)}; allowed: ${allowed}`)
+    super(`${printable(path)} is ${describeValue(value)}; allowed: ${printable(allowed)}`)
     this.name = 'ValidationError'
     this.path = path
     this.value = value
