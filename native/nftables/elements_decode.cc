@@ -154,7 +154,16 @@ constexpr struct {
     {NFTA_SET_ELEM_EXPRESSIONS, ReadExpressions},
 };
 
+/// False for what the columns could not say: content of two kinds, or a key that catches all.
+bool IsConsistent(const Element& element) {
+  const bool catchall = (element.flags & NFT_SET_ELEM_CATCHALL) != 0;
+  if (catchall == element.key.has_value() || (element.key_end && !element.key)) return false;
+  if (element.verdict != kNoVerdict && !element.data.empty()) return false;
+  return !element.counter || element.expressions.empty();
+}
+
 bool ReadElement(ByteView payload, Element* element) {
+  uint32_t seen = 0;
   AttributeReader reader(payload);
   while (auto attribute = reader.Next()) {
     bool read = false;
@@ -162,8 +171,12 @@ bool ReadElement(ByteView payload, Element* element) {
       if (entry.attribute == attribute->type) read = entry.read(attribute->payload, element);
     }
     if (!read) return false;
+    // Of an attribute that comes twice the kernel would take the last, and the columns have room for one.
+    const uint32_t bit = attribute->type == NFTA_SET_ELEM_PAD ? 0 : uint32_t{1} << attribute->type;
+    if ((seen & bit) != 0) return false;
+    seen |= bit;
   }
-  return !reader.malformed();
+  return !reader.malformed() && IsConsistent(*element);
 }
 
 /// Appends rows whose absent values take no room: a column comes to be with the first row that needs it.
@@ -191,11 +204,11 @@ class RowAppender {
   }
 
  private:
-  /// Only a catchall element has no key; keys of one set have one width.
+  /// Keys of one set have one width; a catchall element has none.
   bool AppendKeys(const Element& element) {
     Column& keys = columns_[kKey];
     keys.present = true;
-    if (!element.key) return (element.flags & NFT_SET_ELEM_CATCHALL) != 0 && !element.key_end;
+    if (!element.key) return true;
     if (element.key->empty()) return false;
     if (keys.width == 0) {
       keys.width = static_cast<uint32_t>(element.key->size());

@@ -219,6 +219,9 @@ TEST(Elements, WhatHasNoColumnIsNeverDropped) {
   EXPECT_FALSE(Reads("0c00018008000100 01020304 0c000400 0020000000000000")) << "more milliseconds than a double can say";
   EXPECT_FALSE(Reads("0c00018008000100 01020304 14000280 10000280 08000100 00000001 08000300 00000001")) << "a verdict's chain id";
   EXPECT_FALSE(Reads("0c000180")) << "malformed";
+  EXPECT_FALSE(Reads("0c00018008000100 01020304 0c00018008000100 05060708")) << "two keys";
+  EXPECT_FALSE(Reads("0c00018008000100 01020304 08000300 00000002")) << "a key that catches all";
+  EXPECT_FALSE(Reads("08000300 00000002 0c000a8008000100 01020304")) << "the end of no key";
 }
 
 TEST(Elements, KeysOfTwoWidthsAreRefused) {
