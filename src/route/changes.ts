@@ -12,10 +12,11 @@ import { type AddressReport } from './types.js'
 const EPERM = 1
 const EEXIST = 17
 const EADDRNOTAVAIL = 99
+const ETIMEDOUT = 110
 const AF_INET6 = 10
 
-/** Rows of one job: between two an abort is noticed, and other users of the thread pool have their turn. */
-const ROWS_PER_JOB = 4096
+/** Rows of one job and system call: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
+const ROWS_PER_JOB = 2048
 
 /** What became of a row. */
 const NOT_SENT = 0
@@ -72,15 +73,27 @@ export class AddressRun {
     let link = this.#change.link
     // At least one job, so that a link that does not exist is noticed even where there is nothing to do.
     for (let from = 0; from === 0 || from < rows; from += ROWS_PER_JOB) {
-      if (this.#change.signal?.aborted === true) {
-        this.#stopped = { cause: this.#change.signal.reason }
-        return
-      }
+      this.#stopped = this.#reasonToStop()
+      if (this.#stopped !== undefined) return
       const report = await this.#send(link, from, Math.min(from + ROWS_PER_JOB, rows))
-      if (this.#stopped !== undefined || report === undefined) return
+      if (this.hasStopped || report === undefined) return
       link = report.linkIndex
     }
     if (this.#change.verb === 'add' && this.#change.ensure) await this.#checkPrefixLengths(link)
+  }
+
+  #reasonToStop(): { readonly cause: unknown } | undefined {
+    const { signal, end } = this.#change
+    if (signal?.aborted === true) return { cause: signal.reason }
+    return performance.now() < end ? undefined : { cause: this.#late() }
+  }
+
+  #late(): NetlinkError {
+    return new NetlinkError({
+      errno: ETIMEDOUT,
+      operation: this.#change.operation,
+      subject: 'the deadline passed between two system calls'
+    })
   }
 
   async #send(link: NativeLinkReference, from: number, to: number): Promise<NativeAddressReport | undefined> {
@@ -173,6 +186,11 @@ export class AddressRun {
     const left: number[] = []
     const errors: NetlinkError[] = []
     for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
+      if (performance.now() >= end) {
+        left.push(...rows.slice(from))
+        errors.push(this.#late())
+        break
+      }
       const piece = rows.slice(from, from + ROWS_PER_JOB)
       const columns = pickRows(this.#change.columns, piece)
       const deadlineMs = Math.max(1, end - performance.now())

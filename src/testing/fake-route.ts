@@ -33,7 +33,6 @@ const EPERM = 1
 const EBADF = 9
 const EEXIST = 17
 const ENODEV = 19
-const EINVAL = 22
 const EOPNOTSUPP = 95
 const EADDRNOTAVAIL = 99
 
@@ -233,7 +232,7 @@ export class FakeRouteKernel implements RouteKernel {
       return [0, '']
     }
     if (wanted.family !== AF_INET && wanted.bytes[0] === 0xff)
-      return [EINVAL, 'ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag']
+      return [EADDRNOTAVAIL, 'ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag']
     const isPresent = link.addresses.some(wanted.family === AF_INET ? exact : isIt)
     if (isPresent) return [EEXIST, `${version}: ${wanted.family === AF_INET ? 'Address already assigned' : 'address already assigned'}`]
     const isSecondary =

@@ -8,7 +8,7 @@ import { FakeRouteKernel } from '../../../src/testing/fake-route.js'
 
 type Answer = NativeOutcome<NativeAddressReport>
 
-/** Ten thousand addresses: three jobs of at most 4096 rows. */
+/** Ten thousand addresses: five jobs of at most 2048 rows. */
 const many = Array.from({ length: 10_000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`)
 const noErrors = { rows: 0 }
 
@@ -66,13 +66,15 @@ async function typeOfNext(events: AsyncIterator<RouteEvent, undefined>): Promise
 describe('Route.addAddresses', () => {
   it('goes in pieces, by the index that the name had at first', async () => {
     const { route, changes } = await openScripted()
-    expect(await route.addAddresses('lo', many)).toEqual({ applied: 10_000, unchanged: 0, refused: [], systemCalls: 6 })
+    expect(await route.addAddresses('lo', many)).toEqual({ applied: 10_000, unchanged: 0, refused: [], systemCalls: 10 })
     expect(changes.map(({ link, columns }) => [link, columns.rows])).toEqual([
-      ['lo', 4096],
-      [1, 4096],
+      ['lo', 2048],
+      [1, 2048],
+      [1, 2048],
+      [1, 2048],
       [1, 1808]
     ])
-    expect(describeRow(changes[2]!.columns, 0)).toBe('10.0.32.0/32')
+    expect(describeRow(changes[4]!.columns, 0)).toBe('10.0.32.0/32')
   })
 
   it('stops at the signal and says what had been applied', async () => {
@@ -84,9 +86,9 @@ describe('Route.addAddresses', () => {
     const error = await caught(route.addAddresses('lo', many, { signal: controller.signal, onError: 'isolate' }))
     expect(error).toBeInstanceOf(TransactionError)
     expect(error.cause).toBe(controller.signal.reason)
-    expect(error.applied).toHaveLength(8192)
-    expect(error.applied.at(-1)).toBe('10.0.31.255/32 on link lo')
-    expect(error.message).toContain('8192 applied, 1808 not tried')
+    expect(error.applied).toHaveLength(4096)
+    expect(error.applied.at(-1)).toBe('10.0.15.255/32 on link lo')
+    expect(error.message).toContain('4096 applied, 5904 not tried')
     expect(changes).toHaveLength(2)
   })
 
@@ -96,13 +98,27 @@ describe('Route.addAddresses', () => {
     expect(changes).toEqual([])
   })
 
+  it('stops at the deadline and says what had been applied', async () => {
+    const { route, changes } = await openScripted((change) => {
+      const end = performance.now() + 60
+      while (performance.now() < end) {
+        // A kernel that takes longer than there is time.
+      }
+      return reportOf(change)
+    })
+    const error = await caught(route.addAddresses('lo', many, { deadlineMs: 50 }))
+    expect(error.applied).toHaveLength(2048)
+    expect(error.cause).toMatchObject({ code: 'ETIMEDOUT' })
+    expect(changes).toHaveLength(1)
+  })
+
   it('calls what it cannot know unknown', async () => {
-    const { route } = await openScripted((change) => reportOf(change, { sent: 3000, unknownFrom: 2000, stopped: lost }))
+    const { route } = await openScripted((change) => reportOf(change, { sent: 2000, unknownFrom: 1500, stopped: lost }))
     const error = await caught(route.addAddresses('lo', many, { onError: 'isolate' }))
-    expect(error.applied).toHaveLength(2000)
-    expect(error.unknown).toHaveLength(1000)
-    expect(error.unknown[0]).toBe('10.0.7.208/32 on link lo')
-    expect(error.message).toContain('7000 not tried')
+    expect(error.applied).toHaveLength(1500)
+    expect(error.unknown).toHaveLength(500)
+    expect(error.unknown[0]).toBe('10.0.5.220/32 on link lo')
+    expect(error.message).toContain('8000 not tried')
     expect(error.cause).toMatchObject({ code: 'ENOBUFS', outcomeUnknown: true })
   })
 
@@ -110,7 +126,7 @@ describe('Route.addAddresses', () => {
     const failure = { errno: 19, operation: 'RTM_GETLINK', message: '', outcomeUnknown: false }
     const { route } = await openScripted(reportOf, () => ({ failure }))
     const error = await caught(route.addAddresses('lo', many))
-    expect(error.applied).toHaveLength(4096)
+    expect(error.applied).toHaveLength(2048)
     expect(error.cause).toMatchObject({ code: 'ENODEV' })
   })
 
