@@ -5,17 +5,22 @@
 import { Buffer } from 'node:buffer'
 import { formatAddress, requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
-import { CT_DIRECTIONS, CT_STATES, CT_STATUSES, FIB_TYPES, ICMP_TYPES, ICMPV6_TYPES, PACKET_TYPES, PROTOCOLS } from './symbols.js'
+import {
+  CT_DIRECTIONS, CT_STATES, CT_STATUSES, DSCP_CODES, ECN_CODES, FIB_TYPES, ICMP_CODES, ICMP_TYPES, ICMPV6_CODES, ICMPV6_TYPES, ICMPX_CODES, PACKET_TYPES, PROTOCOLS
+} from './symbols.js'
 
 /** A value of a data type as callers write it: text, number, or raw bytes as they lie in the register. */
 export type KeyValue = string | number | bigint | Uint8Array
 
-/** Names of data types. `integer8` … `integer128` are nft's `integer` with its width in bits. */
+/**
+ * Names of data types. `integer8` … `integer128` are nft's `integer` with its width in bits, in network order as in packets; `host_integer16` … are what the kernel makes itself, in
+ * host order: numbers of `numgen` and `jhash`, conntrack zones, counts.
+ */
 export type DataTypeName =
   | 'ipv4_addr' | 'ipv6_addr' | 'ether_addr' | 'ether_type' | 'inet_proto' | 'inet_service' | 'mark' | 'ifname' | 'iface_index' | 'iface_type'
   | 'icmp_type' | 'icmp_code' | 'icmpv6_type' | 'icmpv6_code' | 'icmpx_code' | 'tcp_flag' | 'ct_state' | 'ct_dir' | 'ct_status' | 'ct_label' | 'pkt_type' | 'fib_addrtype'
   | 'nf_proto' | 'arp_op' | 'realm' | 'classid' | 'uid' | 'gid' | 'devgroup' | 'dscp' | 'ecn' | 'boolean' | 'time'
-  | 'integer8' | 'integer16' | 'integer32' | 'integer64' | 'integer128' | 'string'
+  | 'integer8' | 'integer16' | 'integer32' | 'integer64' | 'integer128' | 'host_integer16' | 'host_integer32' | 'host_integer64' | 'string'
 
 /** What is known of a data type. */
 export interface DataType {
@@ -38,6 +43,10 @@ type Row = readonly [name: DataTypeName, id: number, length: number, byteOrder: 
 const ROWS: readonly Row[] = [
   ['nf_proto', 2, 1, 'host', { ipv4: 2, ipv6: 10 }],
   ['integer8', 4, 1, 'big'],
+  // Before those in network order, which stand for integers of unknown order.
+  ['host_integer16', 4, 2, 'host'],
+  ['host_integer32', 4, 4, 'host'],
+  ['host_integer64', 4, 8, 'host'],
   ['integer16', 4, 2, 'big'],
   ['integer32', 4, 4, 'big'],
   ['integer64', 4, 8, 'big'],
@@ -66,12 +75,12 @@ const ROWS: readonly Row[] = [
   ['icmpv6_type', 29, 1, 'big', ICMPV6_TYPES],
   ['ct_label', 30, 16, 'host'],
   ['pkt_type', 31, 1, 'host', PACKET_TYPES],
-  ['icmp_code', 32, 1, 'big'],
-  ['icmpv6_code', 33, 1, 'big'],
-  ['icmpx_code', 34, 1, 'big'],
+  ['icmp_code', 32, 1, 'big', ICMP_CODES],
+  ['icmpv6_code', 33, 1, 'big', ICMPV6_CODES],
+  ['icmpx_code', 34, 1, 'big', ICMPX_CODES],
   ['devgroup', 35, 4, 'host'],
-  ['dscp', 36, 1, 'big'],
-  ['ecn', 37, 1, 'big'],
+  ['dscp', 36, 1, 'big', DSCP_CODES],
+  ['ecn', 37, 1, 'big', ECN_CODES],
   ['fib_addrtype', 38, 4, 'host', FIB_TYPES],
   ['boolean', 39, 1, 'host'],
   ['ifname', 41, IFNAMSIZ, 'none']

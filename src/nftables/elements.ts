@@ -23,7 +23,7 @@ export type KeyField = KeyValue | KeyRange
 /** An element of a set or map. */
 export interface SetElement {
   /** One field, a list of them for a concatenation, or `*`: what no other element matches (Linux 5.13). */
-  readonly key: KeyField | readonly KeyField[] | '*'
+  readonly key: KeyField | readonly KeyField[]
   /** Of maps to values. */
   readonly data?: KeyValue | readonly KeyValue[] | undefined
   /** Of verdict maps. */

@@ -59,7 +59,9 @@ const DATA_VERDICT = 0xffff_ff00
 const OBJECT_KINDS: readonly string[] = ['', 'counter', 'quota', 'ct-helper', 'limit', 'connlimit', 'tunnel', 'ct-timeout', 'secmark', 'ct-expect', 'synproxy']
 
 /** Byte orders in userdata (nftables, include/datatype.h enum byteorder). */
-const ORDER_NUMBER = { none: 0, host: 1, big: 2 } as const
+const ORDER_NUMBER = { none: 1, host: 1, big: 2 } as const
+/** Of concatenations, verdicts and objects. */
+const NO_ORDER = 0
 
 /** The types of a key or of data. @throws {ValidationError} */
 export function resolveTypes(path: string, names: DataTypeName | readonly DataTypeName[]): DataType[] {
@@ -96,8 +98,9 @@ export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags'>): SetForm 
   }
 }
 
-function byteOrderOf(types: readonly DataType[] | undefined): number {
-  return types?.length === 1 ? ORDER_NUMBER[types[0]!.byteOrder] : ORDER_NUMBER.none
+/** A byte order as userdata has it. */
+export function byteOrderOf(types: readonly DataType[] | undefined): number {
+  return types?.length === 1 ? ORDER_NUMBER[types[0]!.byteOrder] : NO_ORDER
 }
 
 /** The entries nft writes for a declaration, in its order: with them, `nft list` prints the set as it was declared. */

@@ -39,3 +39,25 @@ export const ICMPV6_TYPES: Readonly<Record<string, number>> = {
   'mld-listener-query': 130, 'mld-listener-report': 131, 'mld-listener-done': 132, 'nd-router-solicit': 133, 'nd-router-advert': 134,
   'nd-neighbor-solicit': 135, 'nd-neighbor-advert': 136, 'nd-redirect': 137, 'router-renumbering': 138, 'mld2-listener-report': 143
 }
+
+/** Codes of ICMP_DEST_UNREACH, include/uapi/linux/icmp.h, by the names that nft has. */
+export const ICMP_CODES: Readonly<Record<string, number>> = {
+  'net-unreachable': 0, 'host-unreachable': 1, 'prot-unreachable': 2, 'port-unreachable': 3, 'frag-needed': 4, 'net-prohibited': 9, 'host-prohibited': 10, 'admin-prohibited': 13
+}
+
+/** Codes of ICMPV6_DEST_UNREACH, include/uapi/linux/icmpv6.h. */
+export const ICMPV6_CODES: Readonly<Record<string, number>> = {
+  'no-route': 0, 'admin-prohibited': 1, 'addr-unreachable': 3, 'port-unreachable': 4, 'policy-fail': 5, 'reject-route': 6
+}
+
+/** NFT_REJECT_ICMPX_*, include/uapi/linux/netfilter/nf_tables.h. */
+export const ICMPX_CODES: Readonly<Record<string, number>> = { 'no-route': 0, 'port-unreachable': 1, 'host-unreachable': 2, 'admin-prohibited': 3 }
+
+/** Differentiated services code points (RFC 2474, 2597, 3246, 5865). */
+export const DSCP_CODES: Readonly<Record<string, number>> = {
+  cs0: 0, cs1: 8, cs2: 16, cs3: 24, cs4: 32, cs5: 40, cs6: 48, cs7: 56, lephb: 1, af11: 10, af12: 12, af13: 14, af21: 18, af22: 20, af23: 22, af31: 26, af32: 28, af33: 30,
+  af41: 34, af42: 36, af43: 38, va: 44, ef: 46
+}
+
+/** Explicit congestion notification (RFC 3168). */
+export const ECN_CODES: Readonly<Record<string, number>> = { 'not-ect': 0, ect1: 1, ect0: 2, ce: 3 }

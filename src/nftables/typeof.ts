@@ -7,23 +7,70 @@ import { encodeUserdata, numberEntry, type UserdataEntry } from './userdata.js'
 
 /** Expressions that can stand in a `typeof`. */
 export type TypeofName =
-  | 'ip saddr' | 'ip daddr' | 'ip protocol' | 'ip6 saddr' | 'ip6 daddr' | 'ip6 nexthdr' | 'tcp sport' | 'tcp dport' | 'udp sport' | 'udp dport' | 'sctp sport' | 'sctp dport'
-  | 'th sport' | 'th dport' | 'meta mark' | 'meta l4proto' | 'meta nfproto' | 'meta iifname' | 'meta oifname' | 'meta skuid' | 'numgen random' | 'numgen inc'
+  | 'ip saddr'
+  | 'ip daddr'
+  | 'ip protocol'
+  | 'ip6 saddr'
+  | 'ip6 daddr'
+  | 'ip6 nexthdr'
+  | 'tcp sport'
+  | 'tcp dport'
+  | 'udp sport'
+  | 'udp dport'
+  | 'sctp sport'
+  | 'sctp dport'
+  | 'th sport'
+  | 'th dport'
+  | 'meta mark'
+  | 'meta l4proto'
+  | 'meta nfproto'
+  | 'meta iifname'
+  | 'meta oifname'
+  | 'meta skuid'
+  | 'numgen random'
+  | 'numgen inc'
 
-const EXPRESSION = { payload: 7, meta: 9, concatenation: 13, numgen: 23 } as const
+/** enum expr_types. */
+const EXPRESSION = { verdict: 1, payload: 7, meta: 9, ct: 12, concatenation: 13, numgen: 23, hash: 24, fib: 26 } as const
+
+/** One described expression: its kind, and what tells it from others of the kind. */
+export interface DescribedExpression {
+  readonly kind: keyof typeof EXPRESSION
+  readonly content: readonly UserdataEntry[]
+}
+
+/** Describes an expression by its kind and numbers, in the order of their types from 0 on. */
+export function describeExpression(kind: keyof typeof EXPRESSION, ...numbers: readonly number[]): DescribedExpression {
+  return { kind, content: numbers.map((number, type) => numberEntry(type, number)) }
+}
 
 /** enum proto_desc_id and the field's number in its template. */
 const PAYLOADS: Readonly<Record<string, readonly [description: number, field: number]>> = {
-  'udp sport': [3, 1], 'udp dport': [3, 2],
-  'tcp sport': [5, 1], 'tcp dport': [5, 2],
-  'sctp sport': [7, 1], 'sctp dport': [7, 2],
-  'th sport': [11, 1], 'th dport': [11, 2],
-  'ip protocol': [12, 9], 'ip saddr': [12, 11], 'ip daddr': [12, 12],
-  'ip6 nexthdr': [13, 6], 'ip6 saddr': [13, 8], 'ip6 daddr': [13, 9]
+  'udp sport': [6, 1],
+  'udp dport': [6, 2],
+  'tcp sport': [8, 1],
+  'tcp dport': [8, 2],
+  'sctp sport': [10, 1],
+  'sctp dport': [10, 2],
+  'th sport': [11, 1],
+  'th dport': [11, 2],
+  'ip protocol': [12, 9],
+  'ip saddr': [12, 11],
+  'ip daddr': [12, 12],
+  'ip6 nexthdr': [13, 6],
+  'ip6 saddr': [13, 8],
+  'ip6 daddr': [13, 9]
 }
 
 /** enum nft_meta_keys. */
-const METAS: Readonly<Record<string, number>> = { 'meta mark': 3, 'meta iifname': 6, 'meta oifname': 7, 'meta skuid': 10, 'meta nfproto': 15, 'meta l4proto': 16 }
+const METAS: Readonly<Record<string, number>> = {
+  'meta mark': 3,
+  'meta iifname': 6,
+  'meta oifname': 7,
+  'meta skuid': 10,
+  'meta nfproto': 15,
+  'meta l4proto': 16
+}
 
 const NUMGENS: Readonly<Record<string, number>> = { 'numgen inc': 0, 'numgen random': 1 }
 
@@ -31,29 +78,38 @@ function nest(type: number, entries: readonly UserdataEntry[]): UserdataEntry {
   return { type, value: encodeUserdata(entries) }
 }
 
-function expression(kind: number, content: readonly UserdataEntry[]): UserdataEntry[] {
-  return [numberEntry(0, kind), nest(1, content)]
+function expression({ kind, content }: DescribedExpression): UserdataEntry[] {
+  return [numberEntry(0, EXPRESSION[kind]), nest(1, content)]
 }
 
-function describe(path: string, name: string): UserdataEntry[] {
+function describe(path: string, name: string): DescribedExpression {
   const payload = PAYLOADS[name]
-  if (payload !== undefined) return expression(EXPRESSION.payload, [numberEntry(0, payload[0]), numberEntry(1, payload[1])])
+  if (payload !== undefined) return describeExpression('payload', ...payload)
   const meta = METAS[name]
-  if (meta !== undefined) return expression(EXPRESSION.meta, [numberEntry(0, meta)])
+  if (meta !== undefined) return describeExpression('meta', meta)
   const mode = NUMGENS[name]
   // The modulus is for display only: every number that fits the key may stand there.
-  if (mode !== undefined) return expression(EXPRESSION.numgen, [numberEntry(0, mode), numberEntry(1, 2), numberEntry(2, 0)])
+  if (mode !== undefined) return describeExpression('numgen', mode, 2, 0)
   throw new ValidationError(path, name, [...Object.keys(PAYLOADS), ...Object.keys(METAS), ...Object.keys(NUMGENS)].join(', '))
+}
+
+/** A `typeof` entry (key 3, data 4) of one described expression. */
+export function describedEntry(type: number, described: DescribedExpression): UserdataEntry {
+  return nest(type, expression(described))
+}
+
+/** A `typeof` entry of a concatenation. */
+export function concatenationEntry(type: number, fields: readonly DescribedExpression[]): UserdataEntry {
+  return nest(type, expression({ kind: 'concatenation', content: fields.map((field, index) => nest(index, expression(field))) }))
 }
 
 /** A `typeof` entry (key 3, data 4) for one expression or a concatenation. @throws {ValidationError} */
 export function typeofEntry(path: string, type: number, names: readonly string[]): UserdataEntry {
-  if (names.length === 1) return nest(type, describe(`${path}[0]`, names[0]!))
-  const fields = names.map((name, index) => nest(index, describe(`${path}[${index}]`, name)))
-  return nest(type, expression(EXPRESSION.concatenation, fields))
+  const described = names.map((name, index) => describe(`${path}[${index}]`, name))
+  return described.length === 1 ? describedEntry(type, described[0]!) : concatenationEntry(type, described)
 }
 
 /** What nft writes for a concatenation of named types. */
 export function plainConcatenationEntry(type: number): UserdataEntry {
-  return nest(type, expression(EXPRESSION.concatenation, []))
+  return concatenationEntry(type, [])
 }

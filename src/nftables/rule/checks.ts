@@ -1,0 +1,29 @@
+/**
+ * Checks of numbers and names in rules.
+ */
+import { Buffer } from 'node:buffer'
+import { ValidationError } from '../../errors.js'
+
+const MAX_U32 = 0xffff_ffff
+
+/** A whole number from `least` to `most`. @throws {ValidationError} */
+export function checkNumber(path: string, value: unknown, least: number, most = MAX_U32): void {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most)
+    throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
+}
+
+/** An unsigned 64-bit integer as a bigint. @throws {ValidationError} */
+export function checkBigint(path: string, value: unknown): bigint {
+  const whole = typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : value
+  if (typeof whole !== 'bigint' || whole < 0n || whole >= 1n << 64n)
+    throw new ValidationError(path, value, 'an integer from 0 to 18446744073709551615')
+  return whole
+}
+
+const MAX_NAME_BYTES = 255
+
+/** A text of 1 to `most` bytes without NUL. @throws {ValidationError} */
+export function checkName(path: string, value: unknown, most = MAX_NAME_BYTES): string {
+  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= most && !value.includes('\0')) return value
+  throw new ValidationError(path, value, `a text of 1 to ${most} bytes without NUL`)
+}

@@ -1,0 +1,156 @@
+/**
+ * Which protocols a rule has established so far. A field of a header may only be read where the packet has that header: what is not known yet is asked first, with the expressions
+ * that nft writes and recognises again (nftables, src/payload.c payload_gen_dependency).
+ */
+import { ValidationError } from '../../errors.js'
+import type { Expression } from '../expressions.js'
+import type { Family } from '../families.js'
+import type { HeaderName, PayloadNode, ValueNode } from './nodes.js'
+import type { PayloadMatch } from './merge.js'
+
+type NetworkName = 'ip' | 'ip6' | 'other'
+type TransportName = Exclude<HeaderName, 'ether' | 'ip' | 'ip6' | 'th'> | 'other'
+
+/** A condition that the rule needs before a statement. */
+export type Dependency = { readonly expressions: readonly Expression[] } | { readonly match: PayloadMatch }
+
+const NFPROTO: Readonly<Record<'ip' | 'ip6', number>> = { ip: 2, ip6: 10 }
+const ETHER_TYPE: Readonly<Record<'ip' | 'ip6', readonly number[]>> = { ip: [0x08, 0x00], ip6: [0x86, 0xdd] }
+/** IPPROTO_*, include/uapi/linux/in.h. */
+const IPPROTO: Readonly<Record<Exclude<TransportName, 'other'>, number>> = {
+  icmp: 1,
+  tcp: 6,
+  udp: 17,
+  dccp: 33,
+  icmpv6: 58,
+  sctp: 132,
+  udplite: 136
+}
+/** ARPHRD_ETHER, include/uapi/linux/if_arp.h, as `meta iiftype` has it: 16 bits in host order. */
+const ARPHRD_ETHER = new Uint8Array(Uint16Array.of(1).buffer)
+const ETHER_TYPE_OFFSET = 12
+
+const REGISTER_1 = 1
+
+function metaIs(key: 'nfproto' | 'l4proto' | 'protocol' | 'iiftype', data: Uint8Array): Dependency {
+  return {
+    expressions: [
+      { type: 'meta', key, destinationRegister: REGISTER_1 },
+      { type: 'cmp', sourceRegister: REGISTER_1, op: 'eq', data }
+    ]
+  }
+}
+
+function etherTypeIs(network: 'ip' | 'ip6'): Dependency {
+  return { match: { base: 'link', offset: ETHER_TYPE_OFFSET, value: Uint8Array.from(ETHER_TYPE[network]), op: 'eq', namesUpper: true } }
+}
+
+function nameOf<T extends string>(numbers: Readonly<Record<T, number>>, number: number): T | 'other' {
+  return (Object.keys(numbers) as T[]).find((name) => numbers[name] === number) ?? 'other'
+}
+
+/** The protocols of one rule; grows as its conditions are compiled. */
+export class ProtocolContext {
+  readonly #family: Family
+  #isEther: boolean
+  #network: NetworkName | undefined
+  #transport: TransportName | undefined
+
+  constructor(family: Family) {
+    this.#family = family
+    this.#isEther = family === 'bridge'
+    this.#network = family === 'ip' || family === 'ip6' ? family : family === 'arp' ? 'other' : undefined
+  }
+
+  /** The network protocol, where it is known. */
+  get network(): 'ip' | 'ip6' | undefined {
+    return this.#network === 'other' ? undefined : this.#network
+  }
+
+  /** Whether the packet is known to be of a transport protocol. */
+  get hasTransport(): boolean {
+    return this.#transport !== undefined
+  }
+
+  /** What must be asked before this value is read; it is taken as known from then on. @throws {ValidationError} Where it contradicts what is known. */
+  require(node: ValueNode): Dependency[] {
+    switch (node.kind) {
+      case 'payload':
+        return this.requireHeader(node.header)
+      case 'concatenation':
+        return node.fields.flatMap((field) => this.require(field))
+      case 'map':
+        return this.require(node.key)
+      case 'bitwise':
+        return this.require(node.operand)
+      case 'hash':
+        return node.input === undefined ? [] : this.require(node.input)
+      case 'meta':
+      case 'ct':
+      case 'fib':
+      case 'numgen':
+      case 'constant':
+        return []
+    }
+  }
+
+  /** As {@link ProtocolContext.require}, for a header. @throws {ValidationError} */
+  requireHeader(header: HeaderName): Dependency[] {
+    if (header === 'th') return []
+    if (header === 'ether') return this.#requireEther()
+    if (header === 'ip' || header === 'ip6') return this.#requireNetwork(header, false)
+    return this.#requireTransport(header)
+  }
+
+  #requireEther(): Dependency[] {
+    if (this.#isEther) return []
+    this.#isEther = true
+    return [metaIs('iiftype', ARPHRD_ETHER)]
+  }
+
+  #requireNetwork(network: 'ip' | 'ip6', forIcmp: boolean): Dependency[] {
+    if (this.#network === network) return []
+    if (this.#network !== undefined)
+      throw new ValidationError('statement', network, `fields of ${this.#describeNetwork()}, as the rule has established`)
+    this.#network = network
+    if (this.#family === 'bridge') return [forIcmp ? etherTypeIs(network) : metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
+    if (this.#isEther) return [etherTypeIs(network)]
+    if (this.#family === 'inet') return [metaIs('nfproto', Uint8Array.of(NFPROTO[network]))]
+    return [metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
+  }
+
+  #describeNetwork(): string {
+    return this.#network === 'other' ? 'another network protocol than ip and ip6' : this.#network!
+  }
+
+  #requireTransport(transport: Exclude<TransportName, 'other'>): Dependency[] {
+    if (this.#transport === transport) return []
+    if (this.#transport !== undefined)
+      throw new ValidationError('statement', transport, `fields of ${this.#transport}, as the rule has established`)
+    const needed = transport === 'icmp' ? 'ip' : transport === 'icmpv6' ? 'ip6' : undefined
+    // ICMP in the wrong version is possible, if odd: where the version is known it is not asked again.
+    const network = needed !== undefined && this.#network === undefined ? this.#requireNetwork(needed, true) : []
+    this.#transport = transport
+    return [...network, metaIs('l4proto', Uint8Array.of(IPPROTO[transport]))]
+  }
+
+  /** Takes note of a condition `node == bytes`. */
+  learn(node: ValueNode, bytes: Uint8Array): void {
+    if (node.kind === 'payload') this.#learnField(node, bytes)
+    if (node.kind !== 'meta') return
+    if (node.key === 'l4proto') this.#transport = nameOf(IPPROTO, bytes[0]!)
+    if (node.key === 'nfproto') this.#network = nameOf(NFPROTO, bytes[0]!)
+    if (node.key === 'protocol' && (this.#family === 'netdev' || this.#family === 'bridge')) this.#network = networkOf(bytes)
+    if (node.key === 'iiftype' && this.#family !== 'bridge') this.#isEther = bytes.every((byte, index) => byte === ARPHRD_ETHER[index])
+  }
+
+  #learnField(node: PayloadNode, bytes: Uint8Array): void {
+    if (node.namesUpper === 'transport') this.#transport = nameOf(IPPROTO, bytes[0]!)
+    if (node.namesUpper === 'network' && this.#network === undefined) this.#network = networkOf(bytes)
+  }
+}
+
+function networkOf(etherType: Uint8Array): NetworkName {
+  const names: readonly ('ip' | 'ip6')[] = ['ip', 'ip6']
+  return names.find((name) => ETHER_TYPE[name].every((byte, index) => byte === etherType[index])) ?? 'other'
+}

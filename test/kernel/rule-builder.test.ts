@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Nftables, type Expression, type Family, type ListedElements, type Ruleset } from '../../src/index.js'
+import { rowAt } from '../../src/nftables/columns.js'
+import { nft, nftScript } from '../support/namespace.js'
+import { run } from '../support/run.js'
+import { actions } from './rules/actions.js'
+import { conditions } from './rules/conditions.js'
+import type { Row } from './rules/row.js'
+import { setsOf } from './rules/sets.js'
+
+// Every rule is written twice: by nft from its text into the table `theirs`, by the builder into `ours`. What the kernel then holds must be the same, and nft must
+// print the text again.
+const rows: readonly Row[] = [...conditions, ...actions]
+const families: readonly Family[] = ['inet', 'ip', 'ip6', 'bridge', 'netdev']
+const tables = ['theirs', 'ours'] as const
+
+const chainOf = (row: Row): string => `r${rows.indexOf(row)}`
+
+/** The rows of a set; hash sets list them in an order of their own. */
+function sortedRows(listed: ListedElements): unknown[] {
+  const rows = listed.chunks.flatMap((columns) => Array.from({ length: columns.rows }, (_, index) => rowAt(columns, index)))
+  return rows.sort((left, right) => Buffer.compare(left.key, right.key) || right.flags - left.flags)
+}
+
+/** The rules of a listing by their chains, with the sets that belong to them in place of their names. */
+function read(ruleset: Ruleset, table: string): Map<string, unknown> {
+  const anonymous = new Map(
+    ruleset.elements
+      .filter(({ set }) => set.table === table && set.name.startsWith('__'))
+      .map((listed) => {
+        const { set } = listed
+        const declared: Record<string, unknown> = { ...set }
+        for (const field of ['handle', 'name', 'table', 'raw']) Reflect.deleteProperty(declared, field)
+        return [`${set.family} ${set.name}`, { declared, rows: sortedRows(listed) }] as const
+      })
+  )
+  const expand = (family: Family, expression: Expression): unknown =>
+    expression.type === 'lookup' && anonymous.has(`${family} ${expression.set}`)
+      ? { ...expression, set: anonymous.get(`${family} ${expression.set}`) }
+      : expression
+  return new Map(
+    ruleset.rules
+      .filter((rule) => rule.table === table)
+      .map((rule) => [
+        `${rule.family} ${rule.chain}`,
+        { expressions: rule.expressions.map((expression) => expand(rule.family, expression)), userdata: rule.userdata }
+      ])
+  )
+}
+
+/** The rules as nft prints them, by chain, on one line each. */
+function printed(listing: string): Map<string, string> {
+  const found = new Map<string, string>()
+  let chain: string | undefined
+  for (const line of listing.split('\n')) {
+    const opened = /^\tchain (\w+) \{$/.exec(line)
+    if (opened !== null) chain = opened[1]
+    else if (line === '\t}') chain = undefined
+    else if (chain !== undefined) found.set(chain, `${found.get(chain) ?? ''} ${line.trim()}`.trim())
+  }
+  return found
+}
+
+let theirs: Map<string, unknown>
+let ours: Map<string, unknown>
+const texts = new Map<string, string>()
+const bytecode = new Map<string, string>()
+
+async function prepare(client: Nftables): Promise<void> {
+  const tx = client.transaction()
+  for (const family of families) {
+    for (const table of tables) {
+      tx.add.table({ family, name: table })
+      tx.add.chain({ family, table, name: 'web' })
+      tx.add.counter({ family, table, name: 'hits' })
+      for (const set of setsOf(family, table)) tx.add.set(set)
+      for (const row of rows) if (row.family === family) tx.add.chain({ family, table, name: chainOf(row) })
+    }
+  }
+  await tx.commit()
+}
+
+beforeAll(async () => {
+  await run('ip', ['link', 'set', 'lo', 'up'])
+  await using client = await Nftables.open()
+  await prepare(client)
+  await nftScript(rows.map((row) => `add rule ${row.family} theirs ${chainOf(row)} ${row.text}\n`).join(''))
+  const tx = client.transaction()
+  for (const row of rows) tx.add.rule({ family: row.family, table: 'ours', chain: chainOf(row), statements: row.statements })
+  await tx.commit()
+  const ruleset = await client.list({ elements: true })
+  theirs = read(ruleset, 'theirs')
+  ours = read(ruleset, 'ours')
+  for (const family of families) {
+    for (const [chain, text] of printed(await nft('list', 'table', family, 'ours'))) texts.set(`${family} ${chain}`, text)
+    for (const table of tables) bytecode.set(`${family} ${table}`, await nft('--debug=netlink', 'list', 'table', family, table))
+  }
+}, 60_000)
+
+afterAll(async () => {
+  await using client = await Nftables.open()
+  const tx = client.transaction()
+  for (const family of families) for (const name of tables) tx.delete.table({ family, name })
+  await tx.commit()
+})
+
+describe.each(rows.map((row) => [`${row.family}: ${row.text}`, row] as const))('%s', (_, row) => {
+  const key = `${row.family} ${chainOf(row)}`
+
+  it('is held by the kernel as nft would have it', () => {
+    expect(ours.get(key)).toBeDefined()
+    expect(ours.get(key)).toEqual(theirs.get(key))
+  })
+
+  it('is printed by nft as it was meant', () => {
+    expect(texts.get(key)).toBe(row.prints ?? row.text)
+  })
+})
+
+it.each(families)('family %s: libnftnl decodes the same bytecode', (family) => {
+  const anonymize = (text: string): string[] => {
+    const lines = text
+      .replaceAll(/__(set|map)\d+/g, '__$1')
+      .replaceAll(/\b(ours|theirs)\b/g, 'table')
+      .split('\n')
+    // Elements of sets are compared above; hash sets list them in an order of their own.
+    return lines.filter((line) => !line.startsWith('\telement'))
+  }
+  expect(anonymize(bytecode.get(`${family} ours`)!)).toEqual(anonymize(bytecode.get(`${family} theirs`)!))
+})
+
+it('covers at least 200 rules', () => {
+  expect(rows.length).toBeGreaterThan(200)
+})
