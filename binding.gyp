@@ -26,12 +26,16 @@
       ],
       # libgcc_s stays shared: Node itself needs it, and the static one asks for a newer glibc (_dl_find_object, 2.35).
       "ldflags": [
-        "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections",
+        # now: a symbol that Node lacks fails the loading, not the first call.
+        "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,-z,now",
         "-Wl,--version-script=<(module_root_dir)/native/addon/exports.map",
       ],
       "conditions": [
         ["sanitize!=''", {
-          "cflags_cc": ["-fsanitize=<(sanitize)", "-fno-omit-frame-pointer", "-g", "-O1"],
+          # vptr checks need RTTI.
+          "cflags_cc": [
+            "-fsanitize=<(sanitize)", "-fno-sanitize=vptr", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1",
+          ],
           "ldflags!": ["-static-libstdc++"],
           "ldflags": ["-fsanitize=<(sanitize)"],
         }],

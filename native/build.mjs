@@ -37,7 +37,8 @@ function sourceDirectory(kind) {
   if (kind === undefined) return root
   const directory = resolve(option('output') || join(root, `build-${kind}`))
   mkdirSync(directory, { recursive: true })
-  for (const name of ['native', 'binding.gyp', 'package.json']) cpSync(join(root, name), join(directory, name), { recursive: true })
+  for (const name of ['native', 'binding.gyp', 'package.json'])
+    cpSync(join(root, name), join(directory, name), { recursive: true, preserveTimestamps: true })
   if (!existsSync(join(directory, 'node_modules'))) symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'))
   return directory
 }
@@ -47,21 +48,15 @@ const coverage = option('coverage') !== undefined
 const kind = sanitize ? 'sanitize' : coverage ? 'coverage' : undefined
 const directory = sourceDirectory(kind)
 const switches = [...(sanitize ? [`-Dsanitize=${sanitize}`] : []), ...(coverage ? ['-Daddon_coverage=1'] : [])]
-const command = existsSync(join(directory, 'build/config.gypi')) ? ['configure', 'build'] : ['rebuild']
-const result = spawnSync(
-  process.execPath,
-  [
-    require.resolve('node-gyp/bin/node-gyp.js'),
-    ...command,
-    `--nodedir=${nodeDirectory()}`,
-    '-j',
-    'max',
-    '--loglevel=warn',
-    ...(switches.length > 0 ? ['--', ...switches] : [])
-  ],
-  { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, npm_config_nodedir: undefined } }
-)
-if (result.status !== 0) process.exit(result.status ?? 1)
+const gyp = (command, ...rest) => {
+  const argv = [require.resolve('node-gyp/bin/node-gyp.js'), command, `--nodedir=${nodeDirectory()}`, '--loglevel=warn', ...rest]
+  const env = { ...process.env, npm_config_nodedir: undefined }
+  const { status } = spawnSync(process.execPath, argv, { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env })
+  if (status !== 0) process.exit(status ?? 1)
+}
+// Always configured anew: the list of sources is made then. What is up to date is not compiled again.
+gyp('configure', '--', ...switches)
+gyp('build', '-j', 'max')
 
 if (option('prebuild') !== undefined) {
   // Alpine marks itself by its dynamic loader; everything else that Node supports is glibc.

@@ -55,6 +55,20 @@ Napi::Array WriteItemErrors(Napi::Env env, const std::vector<ItemError>& errors)
   return array;
 }
 
+std::vector<std::string> PropertyNames(const Napi::Object& object) {
+  const Napi::Env env = object.Env();
+  napi_value names = nullptr;
+  uint32_t length = 0;
+  if (napi_get_property_names(env, object, &names) != napi_ok || napi_get_array_length(env, names, &length) != napi_ok) return {};
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value name = nullptr;
+    if (napi_get_element(env, names, i, &name) != napi_ok) return texts;
+    texts.push_back(Napi::String(env, name).Utf8Value());
+  }
+  return texts;
+}
+
 std::string ReadText(const Napi::Object& object, const char* name) {
   const Napi::Value value = object.Get(name);
   return value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string();

@@ -74,6 +74,10 @@ Napi::Array WriteItemErrors(Napi::Env env, const std::vector<ItemError>& errors)
 /// Bytes as a Uint8Array, moved where possible.
 Napi::Value WriteBytes(Napi::Env env, Bytes&& bytes);
 
+/// The enumerable names of an object; empty, with the exception pending, where a proxy throws. Not Napi's GetPropertyNames: where that
+/// fails its result has no environment, and the first use of it ends the process.
+std::vector<std::string> PropertyNames(const Napi::Object& object);
+
 /// Optional members of an options object; a member of another type counts as absent (options are checked in TypeScript).
 std::string ReadText(const Napi::Object& object, const char* name);
 std::optional<double> ReadNumber(const Napi::Object& object, const char* name);

@@ -103,13 +103,11 @@ class ColumnReader {
 
   // A misspelt column would otherwise be a column without effect.
   std::optional<Invalid> RefuseUnknown() const {
-    const Napi::Array names = object_.GetPropertyNames();
-    for (uint32_t i = 0; i < names.Length(); ++i) {
-      const Napi::Value name = names.Get(i);
-      if (name.IsString() && IsKnown(name.As<Napi::String>().Utf8Value())) continue;
+    for (const std::string& name : PropertyNames(object_)) {
+      if (IsKnown(name)) continue;
       std::string known = "rows";
       for (const ColumnSpec& spec : columns_.specs()) known += std::string(", ") + spec.name;
-      return Invalid{name.IsString() ? name.As<Napi::String>().Utf8Value() : "", name, "one of the columns " + known};
+      return Invalid{name, object_.Get(name), "one of the columns " + known};
     }
     return std::nullopt;
   }
@@ -124,7 +122,10 @@ class ColumnReader {
     if (!view) return Invalid{spec.name, value, FormOf(spec.type).name};
     column.present = true;
     column.data.assign(view->begin(), view->end());
-    if (spec.type == ColumnType::kFixed) column.width = WidthOf(spec, *view);
+    if (spec.type == ColumnType::kFixed) {
+      column.width = WidthOf(spec, *view);
+      if (column.width == 0 && columns_.rows() > 0) return Invalid{spec.name, value, "at least a byte for every row"};
+    }
     if (spec.type == ColumnType::kBlob) return ReadOffsets(spec, column);
     if (spec.type == ColumnType::kSymbol) return ReadTable(spec, column);
     return std::nullopt;

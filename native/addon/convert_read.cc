@@ -244,9 +244,7 @@ std::string FieldNames(const Schema& schema) {
 
 std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& schema, const std::string& path, Record& record) {
   record.schema = &schema;
-  const Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string name = names.Get(i).As<Napi::String>().Utf8Value();
+  for (const std::string& name : PropertyNames(object)) {
     const Napi::Value value = object.Get(name);
     if (value.IsUndefined() || (name == "type" && IsVariantSchema(schema))) continue;
     if (name == "opaque") {

@@ -48,7 +48,7 @@ Napi::Value MonitorNftables(const Napi::CallbackInfo& info) {
   options.protocol = NETLINK_NETFILTER;
   options.groups = {kGroup};
   ReadOpenOptions(OptionsOf(info), options);
-  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeNftablesCollector(), info[1].As<Napi::Function>());
+  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeNftablesCollector(), info[1]);
 }
 
 Napi::Value OpenRoute(const Napi::CallbackInfo& info) {
@@ -65,7 +65,7 @@ Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
   options.protocol = NETLINK_ROUTE;
   options.groups = route::EventGroups(ReadBool(object, "links"), ReadBool(object, "addresses"));
   ReadOpenOptions(object, options);
-  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1].As<Napi::Function>());
+  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1]);
 }
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {

@@ -145,10 +145,15 @@ MethodTable MonitorObject::Methods(Napi::Env env) {
   };
 }
 
-Napi::Value OpenMonitor(Napi::Env, const std::shared_ptr<EnvState>& state, SocketOptions options, std::unique_ptr<EventCollector> collector,
-                        const Napi::Function& callback) {
+Napi::Value OpenMonitor(Napi::Env env, const std::shared_ptr<EnvState>& state, SocketOptions options,
+                        std::unique_ptr<EventCollector> collector, const Napi::Value& callback) {
+  if (!callback.IsFunction()) {
+    Napi::TypeError::New(env, "the callback is no function").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
   options.non_blocking = true;
-  return Job::Submit(std::make_unique<OpenMonitorJob>(state, std::move(options), std::move(collector), Napi::Persistent(callback)));
+  auto kept = Napi::Persistent(callback.As<Napi::Function>());
+  return Job::Submit(std::make_unique<OpenMonitorJob>(state, std::move(options), std::move(collector), std::move(kept)));
 }
 
 }  // namespace netplane::addon

@@ -79,9 +79,9 @@ class MonitorObject {
 };
 
 /// Opens a non-blocking socket in the groups of `options` off the main thread, then starts a monitor with the collector that `make` gives.
-/// Resolves with NativeOutcome<NativeMonitor>.
+/// Resolves with NativeOutcome<NativeMonitor>; throws a TypeError where the callback is no function.
 Napi::Value OpenMonitor(Napi::Env env, const std::shared_ptr<EnvState>& state, SocketOptions options,
-                        std::unique_ptr<EventCollector> collector, const Napi::Function& callback);
+                        std::unique_ptr<EventCollector> collector, const Napi::Value& callback);
 
 }  // namespace netplane::addon
 

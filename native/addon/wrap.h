@@ -42,26 +42,37 @@ Napi::Value CallMethod(const Napi::CallbackInfo& info) {
 /// Methods of a class, by name.
 using MethodTable = std::vector<std::pair<const char*, Napi::Function>>;
 
-/// Makes the JS object for `content`, which is destroyed with it. `T::Methods(env)` is asked once per environment.
+/// The class of a T, made once for each environment; empty where the environment is ending.
+template <typename T>
+Napi::Function ClassOf(EnvState& state) {
+  const Napi::Env env(state.env());
+  static const char key = 0;
+  Napi::FunctionReference& known = state.classes()[&key];
+  if (!known.IsEmpty()) return known.Value();
+  const auto made = Napi::Function::New(
+      env, [](const Napi::CallbackInfo&) {}, T::kClassName);
+  if (made.IsEmpty()) return made;
+  // Every step may fail in a worker that is being terminated, and Napi ends the process when an empty value is the receiver.
+  const Napi::Value prototype = made.Get("prototype");
+  if (!prototype.IsObject()) return {};
+  for (const auto& [name, method] : T::Methods(env)) prototype.As<Napi::Object>().Set(name, method);
+  known = Napi::Persistent(made);
+  return made;
+}
+
+/// Makes the JS object for `content`, which is destroyed with it; undefined where the environment is ending.
 template <typename T>
 Napi::Value Wrap(EnvState& state, std::unique_ptr<T> content) {
   const Napi::Env env(state.env());
-  static const char key = 0;
-  Napi::FunctionReference& constructor = state.classes()[&key];
-  if (constructor.IsEmpty()) {
-    const auto function = Napi::Function::New(
-        env, [](const Napi::CallbackInfo&) {}, T::kClassName);
-    auto prototype = function.Get("prototype").template As<Napi::Object>();
-    for (const auto& [name, method] : T::Methods(env)) prototype.Set(name, method);
-    constructor = Napi::Persistent(function);
-  }
-  const Napi::Object object = constructor.New({});
+  const Napi::Function constructor = ClassOf<T>(state);
   const napi_type_tag tag = TagOf<T>();
-  if (object.IsEmpty() || napi_type_tag_object(env, object, &tag) != napi_ok) return env.Undefined();
+  napi_value object = nullptr;
+  if (constructor.IsEmpty() || napi_new_instance(env, constructor, 0, nullptr, &object) != napi_ok) return env.Undefined();
   const auto finalize = [](napi_env, void* pointer, void*) { delete static_cast<T*>(pointer); };
+  if (napi_type_tag_object(env, object, &tag) != napi_ok) return env.Undefined();
   if (napi_wrap(env, object, content.get(), finalize, nullptr, nullptr) != napi_ok) return env.Undefined();
   static_cast<void>(content.release());  // The finalizer has it now.
-  return object;
+  return {env, object};
 }
 
 }  // namespace netplane::addon

@@ -1,0 +1,36 @@
+import path from 'node:path'
+import { expect } from 'vitest'
+import { attempt } from '../support/run.js'
+
+interface Scenario {
+  readonly name: string
+  readonly file: string
+  /** Given to the run under sanitizers, where everything is slow; default none. */
+  readonly slowArguments?: readonly string[]
+}
+
+/** The programs of `scenarios/`, each of which is a process that must end by itself with status 0 and 'ok' as its last line. */
+export const scenarios: readonly Scenario[] = [
+  { name: 'a hundred workers are terminated with jobs and monitors in flight', file: 'terminate.mjs', slowArguments: ['25'] },
+  { name: 'the process and its workers end with jobs pending', file: 'exit-pending.mjs' },
+  { name: 'sockets and monitors are opened and closed, and leave no descriptor', file: 'reopen.mjs' },
+  { name: 'a socket is closed during a job, twice, and used afterwards', file: 'close.mjs' },
+  { name: 'sockets, monitors, batches and listings are collected while open', file: 'garbage.mjs' },
+  { name: 'two copies of the addon live in one process', file: 'copies.mjs' },
+  { name: 'a monitor is overrun several times', file: 'overrun.mjs' },
+  { name: 'a monitor keeps the process alive only while referenced', file: 'unref.mjs' },
+  { name: "a monitor's callback throws", file: 'callback-error.mjs' },
+  { name: 'more jobs wait than may run at a time', file: 'places.mjs' },
+  { name: 'memory crosses in both directions', file: 'memory.mjs' }
+]
+
+const minuteMs = 60_000
+
+/** Runs a scenario in a process of its own, within a minute. */
+export async function play(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const program = path.join(import.meta.dirname, 'scenarios', file)
+  const finished = await attempt(process.execPath, ['--expose-gc', program, ...args], { env, timeoutMs: minuteMs })
+  const { status, signal, stdout } = finished
+  const output = `${stdout}${finished.stderr}`
+  expect({ status, signal, lastLine: stdout.trimEnd().split('\n').at(-1) }, output).toEqual({ status: 0, signal: null, lastLine: 'ok' })
+}
