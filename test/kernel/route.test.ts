@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError } from '../../src/errors.js'
 import { Route } from '../../src/route/client.js'
@@ -39,6 +40,9 @@ async function makeVeth(): Promise<TestNamespace> {
   await namespace.ip('link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'veth1')
   return namespace
 }
+
+/** Whether root is the host's, and not one of a user namespace: only that one gets the buffers it asks for. */
+const isHostRoot = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/)[2] === '4294967295'
 
 const many = (count: number, network = 10): string[] =>
   Array.from({ length: count }, (_, index) => `${network}.0.${index >> 8}.${index & 255}/32`)
@@ -152,8 +156,8 @@ describe('addresses', () => {
     await using route = await Route.open({ netns: namespace.path, deadlineMs: 200_000 })
     const report = await route.addAddresses('veth0', many(20_000))
     expect(report).toMatchObject({ applied: 20_000, unchanged: 0, refused: [] })
-    // Ten times 2048: what is sent, and its replies.
-    expect(report.systemCalls).toBeLessThanOrEqual(30)
+    // Ten times 2048, and the replies of each; in a user namespace, where receive buffers stay small, fewer and more often.
+    expect(report.systemCalls).toBeLessThanOrEqual(isHostRoot ? 30 : 200)
     const listed = await route.listAddresses({ link: 'veth0' })
     expect(new Set(listed.map(({ address, prefixLength }) => `${address}/${prefixLength}`))).toEqual(new Set(many(20_000)))
     expect(await textOf(namespace, 'veth0')).toHaveLength(20_000)
