@@ -1,17 +1,18 @@
 import path from 'node:path'
 import { expect } from 'vitest'
-import { attempt } from '../support/run.js'
+import { makeNamespace } from '../support/namespace.js'
+import { isSanitized, nodeEnvironment } from '../support/node.js'
 
 interface Scenario {
   readonly name: string
   readonly file: string
-  /** Given to the run under sanitizers, where everything is slow; default none. */
-  readonly slowArguments?: readonly string[]
+  /** Arguments under sanitizers, where everything is slow; default none. */
+  readonly sanitizedArguments?: readonly string[]
 }
 
 /** The programs of `scenarios/`, each of which is a process that must end by itself with status 0 and 'ok' as its last line. */
 export const scenarios: readonly Scenario[] = [
-  { name: 'a hundred workers are terminated with jobs and monitors in flight', file: 'terminate.mjs', slowArguments: ['25'] },
+  { name: 'a hundred workers are terminated with jobs and monitors in flight', file: 'terminate.mjs', sanitizedArguments: ['40'] },
   { name: 'the process and its workers end with jobs pending', file: 'exit-pending.mjs' },
   { name: 'sockets and monitors are opened and closed, and leave no descriptor', file: 'reopen.mjs' },
   { name: 'a socket is closed during a job, twice, and used afterwards', file: 'close.mjs' },
@@ -26,11 +27,13 @@ export const scenarios: readonly Scenario[] = [
 
 const minuteMs = 60_000
 
-/** Runs a scenario in a process of its own, within a minute. */
-export async function play(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+/** Runs a scenario in a process and a network namespace of its own, within a minute. */
+export async function play({ file, sanitizedArguments = [] }: Scenario): Promise<void> {
+  const namespace = await makeNamespace()
   const program = path.join(import.meta.dirname, 'scenarios', file)
-  const finished = await attempt(process.execPath, ['--expose-gc', program, ...args], { env, timeoutMs: minuteMs })
-  const { status, signal, stdout } = finished
-  const output = `${stdout}${finished.stderr}`
-  expect({ status, signal, lastLine: stdout.trimEnd().split('\n').at(-1) }, output).toEqual({ status: 0, signal: null, lastLine: 'ok' })
+  const args = ['--expose-gc', program, ...(isSanitized ? sanitizedArguments : [])]
+  const finished = await namespace.attempt(process.execPath, args, { env: nodeEnvironment(), timeoutMs: minuteMs })
+  const { status, signal, stdout, stderr } = finished
+  const lastLine = stdout.trimEnd().split('\n').at(-1)
+  expect({ status, signal, lastLine }, `${stdout}${stderr}`).toEqual({ status: 0, signal: null, lastLine: 'ok' })
 }

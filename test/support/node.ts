@@ -11,7 +11,7 @@ export const isSanitized = process.env.NETPLANE_TEST_PRELOAD !== undefined
  * Environment of a child process of Node. With the sanitized addon its runtime must come first, and a leak, or any other finding, makes the exit
  * status 1 with a report on standard error.
  */
-function environment(extra: NodeJS.ProcessEnv | undefined): NodeJS.ProcessEnv {
+export function nodeEnvironment(extra?: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const sanitizer = {
     LD_PRELOAD: process.env.NETPLANE_TEST_PRELOAD,
     ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0',
@@ -28,7 +28,7 @@ function environment(extra: NodeJS.ProcessEnv | undefined): NodeJS.ProcessEnv {
  */
 export function attemptNode(script: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
   const argv = ['--input-type=module', '--eval', script, '--', ...args]
-  return attempt(process.execPath, argv, { cwd: root, ...options, env: environment(options.env) })
+  return attempt(process.execPath, argv, { cwd: root, ...options, env: nodeEnvironment(options.env) })
 }
 
 /** The same for a script that runs beside the test and is killed when the test ends. */
@@ -38,5 +38,5 @@ export function backgroundNode(
   options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}
 ): Background {
   const argv = ['--input-type=module', '--eval', script, '--', ...args]
-  return background(process.execPath, argv, { cwd: root, ...options, env: environment(options.env) })
+  return background(process.execPath, argv, { cwd: root, ...options, env: nodeEnvironment(options.env) })
 }
