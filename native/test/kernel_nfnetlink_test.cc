@@ -14,11 +14,12 @@
 namespace netplane {
 namespace {
 
-constexpr uint8_t kIpv4 = 2;
+// NFPROTO_IPV4; NFPROTO_BRIDGE on kernels whose nf_tables has no other family, as User-Mode Linux.
+uint8_t g_family = 2;
 
 void Begin(MessageWriter& writer, int message, int flags, uint32_t sequence) {
   nfgenmsg header{};
-  header.nfgen_family = kIpv4;
+  header.nfgen_family = g_family;
   writer.Begin(static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message), static_cast<uint16_t>(flags), sequence);
   writer.PutHeader({reinterpret_cast<const uint8_t*>(&header), sizeof header});
 }
@@ -56,6 +57,13 @@ class KernelNfnetlinkTest : public testing::Test {
  protected:
   std::unique_ptr<Socket> socket_ = OpenReal(NETLINK_NETFILTER);
   TransactionOptions options_{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr};
+
+  void SetUp() override {
+    options_.dry_run = true;
+    const TransactionReport report = Run(1, Creating("t"));
+    if (!report.applied && !report.errors.empty() && report.errors[0].code == EOPNOTSUPP) g_family = 7;
+    options_.dry_run = false;
+  }
 
   TransactionReport Run(uint32_t count, const OperationEncoder& encode) { return RunTransaction(*socket_, count, encode, options_); }
 
@@ -107,7 +115,8 @@ TEST_F(KernelNfnetlinkTest, CommitsAllAndFewSystemCallsSuffice) {
   const TransactionReport report = Run(100, Creating("t"));
   EXPECT_TRUE(report.applied);
   EXPECT_FALSE(report.failure);
-  EXPECT_EQ(report.system_calls, 3u) << "drain, send, receive";
+  // Drain, send, receive; and a second read, to see that there is nothing more, where END's ACK does not say so (before 6.10).
+  EXPECT_EQ(report.system_calls, *socket_->acknowledges_batch_end ? 3u : 4u);
   EXPECT_EQ(Tables().size(), 100u);
   EXPECT_EQ(Generation(), generation + 1);
 }
@@ -153,8 +162,11 @@ TEST_F(KernelNfnetlinkTest, RefusedBatchIsKnownToBeRefusedWhenTheReceiveBufferOv
   EXPECT_TRUE(PassesInUserNamespace([] {
     auto socket = OpenReal(NETLINK_NETFILTER);
     const TransactionOptions options{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr};
-    const TransactionReport report = RunTransaction(*socket, 30'000, Deleting("absent"), options);
-    return !report.applied && !report.failure && report.replies_lost && !report.errors.empty() && report.errors[0].index == 0;
+    const TransactionReport report = RunTransaction(*socket, 11'000, Deleting("absent"), options);
+    // A net.core.rmem_max that holds them all would be unusual.
+    const bool is_complete = socket->max_replies() >= 11'000 && report.errors.size() == 11'000;
+    return !report.applied && !report.failure && report.replies_lost != is_complete && !report.errors.empty() &&
+           report.errors[0].index == 0;
   }));
 }
 
