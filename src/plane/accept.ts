@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
-import { parseAddress } from '../address.js'
+import { looksLikeIPv6, parseAddress, writeAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { slotCount } from './slots.js'
-import { MAX_FRONTENDS, MAX_SLOTS, type Endpoint, type Frontend, type Service, type Services } from './model.js'
+import { MAX_FRONTENDS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from './model.js'
 
 /** Services that were checked and frozen before: the same reference need not be looked at again. */
 const accepted = new WeakSet<Service>()
@@ -25,8 +25,8 @@ function checkOneOf(path: string, value: unknown, allowed: readonly string[], op
   if (typeof value !== 'string' || !allowed.includes(value)) refuse(path, value, allowed.map((name) => `'${name}'`).join(', '))
 }
 
-function checkInteger(path: string, value: unknown, least: number, most: number): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) refuse(path, value, `an integer from ${least} to ${most}`)
+function checkInteger(path: string, value: unknown, least: number, most: number, field: string): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) refuse(path + field, value, `an integer from ${least} to ${most}`)
 }
 
 /** A misspelt field would otherwise be a setting that silently does nothing. */
@@ -35,8 +35,11 @@ function checkFields(path: string, value: unknown, fields: readonly string[]): v
   for (const field in value) if (!fields.includes(field)) refuse(`${path}.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
 }
 
-function checkAddress(path: string, value: unknown): void {
-  if (typeof value !== 'string' || parseAddress(value) === undefined) refuse(path, value, 'an IPv4 or IPv6 address without prefix or zone')
+/** Where addresses are written to be checked: nothing is kept. */
+const scratch = new Uint8Array(16)
+
+function checkAddress(path: string, value: unknown, field: string): void {
+  if (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0) refuse(path + field, value, 'an IPv4 or IPv6 address without prefix or zone')
 }
 
 function checkName(path: string, name: unknown): void {
@@ -49,44 +52,76 @@ function checkName(path: string, name: unknown): void {
 function checkFrontend(path: string, frontend: Frontend): void {
   checkFields(path, frontend, FRONTEND_FIELDS)
   checkOneOf(`${path}.kind`, frontend.kind, FRONTEND_KINDS, false)
-  checkAddress(`${path}.address`, frontend.address)
-  checkInteger(`${path}.port`, frontend.port, 1, 65_535)
+  checkAddress(path, frontend.address, '.address')
+  checkInteger(path, frontend.port, 1, 65_535, '.port')
 }
 
-function checkEndpoint(path: string, endpoint: Endpoint): void {
-  checkFields(path, endpoint, ENDPOINT_FIELDS)
-  checkAddress(`${path}.address`, endpoint.address)
-  checkInteger(`${path}.port`, endpoint.port, 1, 65_535)
-  if (endpoint.weight !== undefined) checkInteger(`${path}.weight`, endpoint.weight, 0, 65_535)
-  if (endpoint.local !== undefined && typeof endpoint.local !== 'boolean') refuse(`${path}.local`, endpoint.local, 'true or false')
-  checkOneOf(`${path}.state`, endpoint.state, STATES, true)
+function checkEndpoint(endpoint: Endpoint): void {
+  checkFields('', endpoint, ENDPOINT_FIELDS)
+  checkAddress('', endpoint.address, '.address')
+  checkInteger('', endpoint.port, 1, 65_535, '.port')
+  if (endpoint.weight !== undefined) checkInteger('', endpoint.weight, 0, 65_535, '.weight')
+  if (endpoint.local !== undefined && typeof endpoint.local !== 'boolean') refuse('.local', endpoint.local, 'true or false')
+  if (endpoint.state !== undefined) checkOneOf('.state', endpoint.state, STATES, true)
 }
 
-/** Refuses the same address and port twice. Texts are compared, then bytes, as one IPv6 address has many spellings. */
-function checkDistinct(path: string, entries: readonly (Frontend | Endpoint)[]): void {
+/** Paths are put together only for what is refused: there may be a million endpoints. */
+function checkEndpoints(endpoints: readonly Endpoint[]): void {
+  for (let index = 0; index < endpoints.length; index++) {
+    try {
+      checkEndpoint(endpoints[index]!)
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error
+      throw new ValidationError(`.endpoints[${index}]${error.path}`, error.value, error.allowed)
+    }
+  }
+}
+
+/** Lists so short are compared pair by pair, which makes no garbage. */
+const FEW = 12
+
+function sameTarget(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
+  if (left.port !== right.port) return false
+  return left.address === right.address || (looksLikeIPv6(left.address) && looksLikeIPv6(right.address) && spelling(left.address) === spelling(right.address))
+}
+
+/** One IPv6 address has many spellings. */
+function spelling(address: string): string {
+  return looksLikeIPv6(address) ? Buffer.from(parseAddress(address)!).toString('latin1') : address
+}
+
+function findDuplicate(entries: readonly (Frontend | Endpoint)[]): number {
+  if (entries.length <= FEW) {
+    for (let index = 1; index < entries.length; index++) {
+      for (let other = 0; other < index; other++) if (sameTarget(entries[index]!, entries[other]!)) return index
+    }
+    return -1
+  }
   const seen = new Set<string>()
-  for (const [index, entry] of entries.entries()) {
-    const key = entry.address.includes(':') ? `${Buffer.from(parseAddress(entry.address)!).toString('latin1')} ${entry.port}` : `${entry.address} ${entry.port}`
-    if (seen.has(key)) refuse(`${path}[${index}]`, `${entry.address} port ${entry.port}`, 'each address and port once')
-    seen.add(key)
-  }
+  return entries.findIndex(({ address, port }) => seen.size === seen.add(`${spelling(address)} ${port}`).size)
 }
 
-function checkService(path: string, service: Service): void {
-  checkFields(path, service, SERVICE_FIELDS)
-  checkName(`${path}.name`, service.name)
-  checkOneOf(`${path}.protocol`, service.protocol, PROTOCOLS, false)
-  checkOneOf(`${path}.scheduler`, service.scheduler, SCHEDULERS, true)
+/** Refuses the same address and port twice. */
+function checkDistinct(path: string, entries: readonly (Frontend | Endpoint)[]): void {
+  const index = findDuplicate(entries)
+  if (index >= 0) refuse(`${path}[${index}]`, `${entries[index]!.address} port ${entries[index]!.port}`, 'each address and port once')
+}
+
+function checkService(service: Service): void {
+  checkFields('', service, SERVICE_FIELDS)
+  checkName('.name', service.name)
+  checkOneOf('.protocol', service.protocol, PROTOCOLS, false)
+  checkOneOf('.scheduler', service.scheduler, SCHEDULERS, true)
   if (!Array.isArray(service.frontends) || service.frontends.length === 0 || service.frontends.length > MAX_FRONTENDS) {
-    refuse(`${path}.frontends`, service.frontends, `a list of 1 to ${MAX_FRONTENDS} frontends`)
+    refuse('.frontends', service.frontends, `a list of 1 to ${MAX_FRONTENDS} frontends`)
   }
-  if (!Array.isArray(service.endpoints)) refuse(`${path}.endpoints`, service.endpoints, 'a list of endpoints')
-  for (let index = 0; index < service.frontends.length; index++) checkFrontend(`${path}.frontends[${index}]`, service.frontends[index]!)
-  for (let index = 0; index < service.endpoints.length; index++) checkEndpoint(`${path}.endpoints[${index}]`, service.endpoints[index]!)
-  checkDistinct(`${path}.frontends`, service.frontends)
-  checkDistinct(`${path}.endpoints`, service.endpoints)
+  if (!Array.isArray(service.endpoints)) refuse('.endpoints', service.endpoints, 'a list of endpoints')
+  for (let index = 0; index < service.frontends.length; index++) checkFrontend(`.frontends[${index}]`, service.frontends[index]!)
+  checkEndpoints(service.endpoints)
+  checkDistinct('.frontends', service.frontends)
+  checkDistinct('.endpoints', service.endpoints)
   const slots = slotCount(service.endpoints)
-  if (slots > MAX_SLOTS) refuse(`${path}.endpoints`, `weights that need ${slots} slots`, `weights that need at most ${MAX_SLOTS} slots (their sum divided by their greatest common divisor)`)
+  if (slots > MAX_SLOTS) refuse('.endpoints', `weights that need ${slots} slots`, `weights that need at most ${MAX_SLOTS} slots (their sum divided by their greatest common divisor)`)
 }
 
 function freeze(service: Service): void {
@@ -100,18 +135,16 @@ function freeze(service: Service): void {
 /**
  * Checks one service and freezes it, with all it holds: from here on the same reference means the same service.
  *
- * @param path Where the service stands in the caller's terms, the prefix of every error's path: `services["default/web:http"]`.
- * @throws {ValidationError} With the path of the field, its value and what is allowed. The service is then left as it was.
+ * @throws {ValidationError} With the path of the field inside the service (`.frontends[0].port`), its value and what is allowed. The service is then left as it was.
  */
-export function acceptService(path: string, service: Service): void {
-  if (accepted.has(service)) return
-  checkService(path, service)
+export function acceptService(service: Service): void {
+  if (typeof service === 'object' && accepted.has(service)) return
+  checkService(service)
   freeze(service)
   accepted.add(service)
 }
 
-/** Checks that the key under which a service stands is its name. Run before {@link acceptService}, for errors that name the key. */
-export function checkKey(services: Services, key: string): void {
-  const service = services.get(key)
-  if (service?.name !== key) refuse(`services[${JSON.stringify(key)}].name`, service?.name, `the key under which the service stands: ${JSON.stringify(key)}`)
+/** Checks that the key under which a service stands is its name. @throws {ValidationError} */
+export function checkKey(key: string, service: Service | undefined): void {
+  if (service?.name !== key) refuse('.name', service?.name, `the key under which the service stands: ${JSON.stringify(key)}`)
 }

@@ -5,7 +5,6 @@ import { ValidationError } from '../errors.js'
 import { NftablesPlane, type NftablesPlaneOptions } from './nftables/plane.js'
 import type { Plane } from './types.js'
 
-export { acceptService } from './accept.js'
 export { MAX_FRONTENDS, MAX_SLOTS } from './model.js'
 export type { Endpoint, Frontend, FrontendKind, Protocol, Scheduler, Service, Services } from './model.js'
 export type { NftablesPlaneOptions } from './nftables/plane.js'

@@ -11,12 +11,16 @@ export function isUsable(endpoint: Endpoint): boolean {
   return endpoint.state !== 'draining' && endpoint.weight !== 0
 }
 
-/** How many slots these endpoints need: the sum of their weights over the greatest common divisor. 0 without usable endpoints. */
-export function slotCount(endpoints: readonly Endpoint[]): number {
+/**
+ * How many slots these endpoints need: the sum of their weights over the greatest common divisor. 0 without usable endpoints.
+ *
+ * @param isWanted Passes over endpoints (those of another family).
+ */
+export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: Endpoint) => boolean): number {
   let divisor = 0
   let sum = 0
   for (const endpoint of endpoints) {
-    if (!isUsable(endpoint)) continue
+    if (!isUsable(endpoint) || isWanted?.(endpoint) === false) continue
     const weight = endpoint.weight ?? 1
     divisor = gcd(weight, divisor)
     sum += weight

@@ -9,8 +9,8 @@ import type { AddressFamily } from '../../address.js'
 import type { Service } from '../model.js'
 import { SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import { FAMILIES, isNamed, isShared, visitElements, widthsOf, type ElementSet } from './compile.js'
-import { Committer, type CommitTotals } from './commits.js'
+import { FAMILIES, isNamed, isShared, visitElements, visitMemberships, widthsOf, type ElementSet } from './compile.js'
+import { Committer, type CommitTotals, type Races } from './commits.js'
 import { sizeOf, type Size } from './layout.js'
 import { noSizes, queueTables, type TableOptions } from './tables.js'
 
@@ -33,16 +33,15 @@ export interface ColdStart {
 /** Collects the elements of services; full pieces of the endpoints map are handed out at once, everything else waits to the end. */
 class Filling {
   readonly shared = new SharedCounts()
-  readonly #buffers = new Map<string, Filled>()
+  readonly #buffers = { ip: new Map<ElementSet, Filled>(), ip6: new Map<ElementSet, Filled>() } as const
   elements = 0
 
   #of(family: AddressFamily, set: ElementSet): ElementBuffer {
-    const name = `${family} ${set}`
-    let filled = this.#buffers.get(name)
+    let filled = this.#buffers[family].get(set)
     if (filled === undefined) {
       const { key, data } = widthsOf(set, family)
       filled = { family, set, rows: new ElementBuffer(key, data, set === 'endpoints' ? CHUNK_ROWS : 256) }
-      this.#buffers.set(name, filled)
+      this.#buffers[family].set(set, filled)
     }
     return filled.rows
   }
@@ -60,10 +59,10 @@ class Filling {
   takeEndpoints(all: boolean): Filled[] {
     const taken: Filled[] = []
     for (const family of FAMILIES) {
-      const filled = this.#buffers.get(`${family} endpoints`)
+      const filled = this.#buffers[family].get('endpoints')
       if (filled === undefined || filled.rows.rows === 0 || (!all && filled.rows.rows < CHUNK_ROWS)) continue
       taken.push(filled)
-      this.#buffers.delete(`${family} endpoints`)
+      this.#buffers[family].delete('endpoints')
     }
     return taken
   }
@@ -74,7 +73,7 @@ class Filling {
       this.#of(family, set).push(Buffer.from(key, 'latin1'), undefined)
       this.elements++
     }
-    const rest = [...this.#buffers.values()].filter(({ set }) => set !== 'endpoints')
+    const rest = FAMILIES.flatMap((family) => [...this.#buffers[family].values()]).filter(({ set }) => set !== 'endpoints')
     return rest.sort((left, right) => Number(isShared(right.set)) - Number(isShared(left.set)))
   }
 }
@@ -83,9 +82,9 @@ class Filling {
 async function countSizes(services: Iterable<Service>, slices: Slices): Promise<Record<AddressFamily, Size[]>> {
   const counts = { ip: new Map<ElementSet, number>(), ip6: new Map<ElementSet, number>() }
   for (const service of services) {
-    visitElements(service, (family, set) => {
-      if (set !== 'endpoints' && sizeOf(set) !== undefined) counts[family].set(set, (counts[family].get(set) ?? 0) + 1)
-    }, false)
+    visitMemberships(service, (family, set, frontends) => {
+      if (set !== 'unserved') counts[family].set(set, (counts[family].get(set) ?? 0) + frontends)
+    })
     if (slices.isOver) await slices.turn()
   }
   const sorted = (family: AddressFamily): Size[] => [...counts[family]].sort(([, left], [, right]) => right - left).map(([set]) => sizeOf(set)!)
@@ -97,9 +96,9 @@ async function countSizes(services: Iterable<Service>, slices: Slices): Promise<
  *
  * @param replace Families whose tables exist and are to be replaced: then all is one transaction.
  */
-export async function coldStart(nft: Nftables, options: TableOptions, services: readonly Service[], generation: number, replace: ReadonlySet<AddressFamily>, totals: CommitTotals): Promise<ColdStart> {
+export async function coldStart(nft: Nftables, options: TableOptions, services: readonly Service[], generation: number, replace: ReadonlySet<AddressFamily>, races: Races, totals: CommitTotals): Promise<ColdStart> {
   const slices = new Slices()
-  const committer = new Committer(nft, options.name, noSizes(), generation)
+  const committer = new Committer(nft, options.name, noSizes(), generation, races)
   const filling = new Filling()
   const base = nft.transaction()
   for (const family of replace) base.delete.table({ family, name: options.name })

@@ -18,8 +18,14 @@ export function shortenName(name: string): string {
 
 /** NFTA_SET_ELEM_USERDATA of an element whose comment is the service's name: one TLV, type 0, NUL-terminated. */
 export function commentUserdata(name: string): Uint8Array {
-  const text = Buffer.from(`${shortenName(name)}\0`)
-  return Buffer.concat([Uint8Array.of(0, text.length), text])
+  const text = name.length * 3 < MAX_COMMENT_BYTES ? name : shortenName(name)
+  const length = Buffer.byteLength(text)
+  const userdata = Buffer.allocUnsafe(length + 3)
+  userdata[0] = 0
+  userdata[1] = length + 1
+  userdata.write(text, 2)
+  userdata[length + 2] = 0
+  return userdata
 }
 
 /** The comment in an element's userdata, as {@link commentUserdata} wrote it; undefined where there is none. */

@@ -19,6 +19,14 @@ export interface CommitTotals {
   retries: number
 }
 
+/**
+ * Races lost since the last commit that succeeded. Beside somebody who commits all the time no generation stays true long enough: then we commit without one. A transaction is still all or
+ * nothing, elements that are not as we left them still refuse it, and the next look finds the rest.
+ */
+export interface Races {
+  lost: number
+}
+
 /** Elements handed to the kernel by one operation of a transaction, for attribution. */
 type OperationRows = ReadonlyMap<number, { readonly family: AddressFamily; readonly set: ElementSet; readonly rows: ElementBuffer }>
 
@@ -34,6 +42,9 @@ export class RefusedServices extends Error {
 
 /** Refusals that no single service is to blame for. */
 const WHOLE = new Set(['EPERM', 'ENOMEM', 'ENFILE', 'ENOBUFS', 'ERESTART', 'EMSGSIZE'])
+
+/** Lost races after which commits go without a generation. */
+const MAX_RACES = 4
 
 const PROTOCOL_NAME: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
 
@@ -51,13 +62,16 @@ export class Committer {
   readonly #nft: Nftables
   readonly #name: string
   readonly sizes: BoundSizes
+  /** Generation after our last commit or check. */
   generation: number
+  readonly #races: Races
 
-  constructor(nft: Nftables, name: string, sizes: BoundSizes, generation: number) {
+  constructor(nft: Nftables, name: string, sizes: BoundSizes, generation: number, races: Races) {
     this.#nft = nft
     this.#name = name
     this.sizes = sizes
     this.generation = generation
+    this.#races = races
   }
 
   /**
@@ -85,8 +99,9 @@ export class Committer {
   /** Commits one transaction against the generation we know. */
   async commit(tx: Transaction, rows: OperationRows, totals: CommitTotals, echo: boolean): Promise<CommitReport> {
     try {
-      const report = await tx.commit({ generation: this.generation, echo })
+      const report = await tx.commit({ generation: this.#races.lost < MAX_RACES ? this.generation : undefined, echo })
       this.generation = report.generation
+      this.#races.lost = 0
       totals.commits++
       totals.bytes += report.bytes
       return report

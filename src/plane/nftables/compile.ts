@@ -1,7 +1,6 @@
-import { parseAddress } from '../../address.js'
-import type { AddressFamily } from '../../address.js'
-import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
-import { assignSlots, isUsable } from '../slots.js'
+import { looksLikeIPv6, parseAddress, writeAddress, type AddressFamily } from '../../address.js'
+import type { Endpoint, Protocol, Service } from '../model.js'
+import { assignSlots, isUsable, slotCount } from '../slots.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
 const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
@@ -43,90 +42,159 @@ function putPort(target: Uint8Array, offset: number, port: number): void {
 }
 
 function familyOf(address: string): AddressFamily {
-  return address.includes(':') ? 'ip6' : 'ip'
+  return looksLikeIPv6(address) ? 'ip6' : 'ip'
 }
 
-interface ParsedEndpoint {
-  readonly endpoint: Endpoint
-  readonly bytes: Uint8Array
-}
+/**
+ * The usable endpoints of one service and family, in canonical order (by address, then port), as bytes in memory that is used again for the next service: compiling 100,000 endpoints
+ * leaves no garbage.
+ */
+class EndpointRows {
+  /** Address (4 or 16 bytes) and port, padded to 4: the data of the endpoints map. */
+  #data = new Uint8Array(64 * 20)
+  #width = 8
+  #order = new Uint32Array(64)
+  #weighted = false
+  count = 0
+  /** In the order of `load`, before sorting. */
+  readonly endpoints: Endpoint[] = []
 
-function compareEndpoints(left: ParsedEndpoint, right: ParsedEndpoint): number {
-  for (let index = 0; index < left.bytes.length; index++) {
-    const difference = left.bytes[index]! - right.bytes[index]!
-    if (difference !== 0) return difference
+  load(service: Service, family: AddressFamily): void {
+    const length = ADDRESS_LENGTH[family]
+    this.#width = length + 4
+    this.count = 0
+    this.endpoints.length = 0
+    this.#weighted = false
+    let isSorted = true
+    for (const endpoint of service.endpoints) {
+      if (looksLikeIPv6(endpoint.address) !== (family === 'ip6') || !isUsable(endpoint)) continue
+      const row = this.count++
+      if (this.count > this.#order.length) this.#grow()
+      writeAddress(endpoint.address, this.#data, row * this.#width)
+      putPort(this.#data, row * this.#width + length, endpoint.port)
+      // The padding: another family's bytes may have lain there.
+      this.#data[row * this.#width + length + 2] = this.#data[row * this.#width + length + 3] = 0
+      this.#order[row] = row
+      this.endpoints.push(endpoint)
+      if ((endpoint.weight ?? 1) !== 1) this.#weighted = true
+      if (row > 0 && isSorted && this.#compare(row - 1, row) > 0) isSorted = false
+    }
+    if (!isSorted) this.#order.subarray(0, this.count).sort((left, right) => this.#compare(left, right))
   }
-  return left.endpoint.port - right.endpoint.port
+
+  /** The data of the n-th endpoint in canonical order; scratch memory. */
+  dataAt(index: number): Uint8Array {
+    const row = this.#order[index]!
+    return this.#data.subarray(row * this.#width, (row + 1) * this.#width)
+  }
+
+  endpointAt(index: number): Endpoint {
+    return this.endpoints[this.#order[index]!]!
+  }
+
+  /** Which endpoint each slot holds; undefined: slot n holds endpoint n. */
+  slots(): Uint32Array | undefined {
+    return this.#weighted ? assignSlots(Array.from({ length: this.count }, (_, index) => this.endpointAt(index))) : undefined
+  }
+
+  /** Address and port are big-endian, so bytes compare as they should. */
+  #compare(left: number, right: number): number {
+    for (let index = 0; index < this.#width; index++) {
+      const difference = this.#data[left * this.#width + index]! - this.#data[right * this.#width + index]!
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  #grow(): void {
+    const data = new Uint8Array(this.#data.length * 2)
+    data.set(this.#data)
+    this.#data = data
+    const order = new Uint32Array(this.#order.length * 2)
+    order.set(this.#order)
+    this.#order = order
+  }
 }
 
-/** Usable endpoints of a family in canonical order: by address, then port. */
-function usableEndpoints(service: Service, family: AddressFamily): ParsedEndpoint[] {
-  const parsed: ParsedEndpoint[] = []
-  for (const endpoint of service.endpoints) {
-    if (familyOf(endpoint.address) === family && isUsable(endpoint)) parsed.push({ endpoint, bytes: parseAddress(endpoint.address)! })
-  }
-  return parsed.sort(compareEndpoints)
-}
+const rows = new EndpointRows()
 
 /** Visits endpoints-map elements: one a slot, for the frontend whose key begins `slotKey`. */
-function visitSlots(slotKey: Uint8Array, endpoints: readonly ParsedEndpoint[], slots: Uint32Array, family: AddressFamily, visit: ElementVisitor): void {
-  const length = ADDRESS_LENGTH[family]
-  const data = new Uint8Array(length + 4)
-  const view = new DataView(slotKey.buffer, slotKey.byteOffset)
-  for (let slot = 0; slot < slots.length; slot++) {
-    const { endpoint, bytes } = endpoints[slots[slot]!]!
+function visitSlots(slotKey: Uint8Array, slots: Uint32Array | undefined, count: number, family: AddressFamily, visit: ElementVisitor): void {
+  const at = ADDRESS_LENGTH[family] + 8
+  for (let slot = 0; slot < count; slot++) {
     // numgen and jhash leave their result in host order.
-    view.setUint32(length + 8, slot, LITTLE_ENDIAN)
-    data.set(bytes)
-    putPort(data, length, endpoint.port)
-    visit(family, 'endpoints', slotKey, data)
+    slotKey[at + (LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
+    slotKey[at + (LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
+    visit(family, 'endpoints', slotKey, rows.dataAt(slots === undefined ? slot : slots[slot]!))
   }
 }
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-function visitHairpin(service: Service, endpoints: readonly ParsedEndpoint[], family: AddressFamily, visit: ElementVisitor): void {
+function visitHairpin(service: Service, family: AddressFamily, visit: ElementVisitor): void {
   const length = ADDRESS_LENGTH[family]
-  for (const { endpoint, bytes } of endpoints) {
-    if (endpoint.local !== true) continue
+  for (let index = 0; index < rows.count; index++) {
+    if (rows.endpointAt(index).local !== true) continue
+    const data = rows.dataAt(index)
     const key = new Uint8Array(2 * length + 8)
-    key.set(bytes)
-    key.set(bytes, length)
+    key.set(data.subarray(0, length))
+    key.set(data.subarray(0, length), length)
     key[2 * length] = PROTOCOL_NUMBER[service.protocol]
-    putPort(key, 2 * length + 4, endpoint.port)
+    key.set(data.subarray(length, length + 2), 2 * length + 4)
     visit(family, 'hairpin', key, undefined)
   }
 }
 
-function visitFrontends(service: Service, frontends: readonly Frontend[], family: AddressFamily, visit: ElementVisitor, withSlots: boolean): void {
+const slotKeys = { ip: new Uint8Array(16), ip6: new Uint8Array(28) } as const
+const frontendKey = { ip: slotKeys.ip.subarray(0, 12), ip6: slotKeys.ip6.subarray(0, 24) } as const
+const addressKey = { ip: slotKeys.ip.subarray(0, 4), ip6: slotKeys.ip6.subarray(0, 16) } as const
+
+/** The set in which the frontends of a service stand, in one family: by its number of slots. */
+export function membershipOf(service: Service, family: AddressFamily): ElementSet {
+  const isWanted = (endpoint: Endpoint): boolean => looksLikeIPv6(endpoint.address) === (family === 'ip6')
+  const count = slotCount(service.endpoints, isWanted)
+  return count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
+}
+
+function visitFrontends(service: Service, family: AddressFamily, visit: ElementVisitor): void {
   const length = ADDRESS_LENGTH[family]
-  const endpoints = usableEndpoints(service, family)
-  const slots = assignSlots(endpoints.map(({ endpoint }) => endpoint))
-  const membership: ElementSet = slots.length === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${slots.length}`
-  const slotKey = new Uint8Array(length + 12)
-  const frontendKey = slotKey.subarray(0, length + 8)
+  const slotKey = slotKeys[family]
+  rows.load(service, family)
+  const slots = rows.slots()
+  const count = slots?.length ?? rows.count
+  const membership: ElementSet = count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
   slotKey[length] = PROTOCOL_NUMBER[service.protocol]
-  for (const frontend of frontends) {
-    const address = parseAddress(frontend.address)!
-    slotKey.set(address)
+  for (const frontend of service.frontends) {
+    if (familyOf(frontend.address) !== family) continue
+    writeAddress(frontend.address, slotKey, 0)
     putPort(slotKey, length + 4, frontend.port)
-    visit(family, 'vips', address, undefined)
-    visit(family, membership, frontendKey, undefined)
-    if (withSlots) visitSlots(slotKey, endpoints, slots, family, visit)
+    visit(family, 'vips', addressKey[family], undefined)
+    visit(family, membership, frontendKey[family], undefined)
+    visitSlots(slotKey, slots, count, family, visit)
   }
-  visitHairpin(service, endpoints, family, visit)
+  visitHairpin(service, family, visit)
+}
+
+/** Whether a service has frontends in a family. */
+export function hasFamily(service: Service, family: AddressFamily): boolean {
+  for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) return true
+  return false
 }
 
 /**
  * Visits every element that an accepted service needs in the kernel, a pure function of the service. Shared elements ({@link isShared}) may be visited
  * more than once.
- *
- * @param withSlots False leaves the slots out, for those who only count.
  */
-export function visitElements(service: Service, visit: ElementVisitor, withSlots = true): void {
+export function visitElements(service: Service, visit: ElementVisitor): void {
+  for (const family of FAMILIES) if (hasFamily(service, family)) visitFrontends(service, family, visit)
+}
+
+/** Visits the frontends of a service alone: how many stand in which membership set. */
+export function visitMemberships(service: Service, visit: (family: AddressFamily, set: ElementSet, frontends: number) => void): void {
   for (const family of FAMILIES) {
-    const frontends = service.frontends.filter(({ address }) => familyOf(address) === family)
-    if (frontends.length > 0) visitFrontends(service, frontends, family, visit, withSlots)
+    let frontends = 0
+    for (const { address } of service.frontends) if (familyOf(address) === family) frontends++
+    if (frontends > 0) visit(family, membershipOf(service, family), frontends)
   }
 }
 

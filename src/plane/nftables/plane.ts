@@ -12,7 +12,7 @@ import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncRe
 import { adoptionEntries } from './adoption.js'
 import { diffTables, type Changes } from './changes.js'
 import { coldStart } from './cold-start.js'
-import { Committer, RefusedServices, type CommitTotals } from './commits.js'
+import { Committer, RefusedServices, type CommitTotals, type Races } from './commits.js'
 import { Registry, type Proposal } from './registry.js'
 import { localSourceElements } from './sources.js'
 import { readTables, type KernelTables, type TableOptions } from './tables.js'
@@ -53,9 +53,11 @@ export class NftablesPlane implements Plane {
   readonly #mutex = new Mutex()
   readonly #events = new PlaneEvents()
   readonly #watch: Watch
+  readonly #races: Races = { lost: 0 }
   #committer: Committer | undefined
   #quarantined = new Map<string, Quarantined>()
   #drifts = 0
+  #hasSynced = false
   #closing: Promise<void> | undefined
 
   private constructor(nft: Nftables, options: TableOptions, pollMs: number) {
@@ -100,7 +102,7 @@ export class NftablesPlane implements Plane {
   async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      if (this.#committer === undefined) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
+      if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
       const set = new Map<string, Service>()
       for (const service of update.set ?? []) set.set(service.name, service)
       const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
@@ -170,10 +172,11 @@ export class NftablesPlane implements Plane {
     for (let tries = 1; ; tries++) {
       options.signal?.throwIfAborted()
       try {
-        const before = new Map([...current.set.keys()].map((name) => [name, this.#registry.services.has(name)]))
+        let added = 0
+        for (const name of current.set.keys()) if (!this.#registry.services.has(name)) added++
         const elements = this.#committer === undefined ? await this.#adopt(current, totals) : await this.#change(current, totals)
+        this.#hasSynced = true
         this.#updateQuarantine(current, named)
-        const added = [...before.values()].filter((existed) => !existed).length
         return {
           services: { added, changed: current.set.size - added, removed: current.remove.size },
           elements,
@@ -203,7 +206,8 @@ export class NftablesPlane implements Plane {
     }
     if (error instanceof NetlinkError && error.code === 'ERESTART') {
       traceResync({ operation: 'plane.sync', reason: 'generation' })
-      if (this.#committer !== undefined) await this.#repairIfChanged()
+      this.#races.lost++
+      if (this.#committer !== undefined) await this.#lookAfterLostRace(this.#committer)
       return proposal
     }
     if (error instanceof NetlinkError && (error.code === 'ENOENT' || error.code === 'EEXIST') && this.#committer !== undefined) {
@@ -211,6 +215,22 @@ export class NftablesPlane implements Plane {
       return proposal
     }
     throw error
+  }
+
+  async #lookAfterLostRace(committer: Committer): Promise<void> {
+    try {
+      await this.#repairIfChanged()
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error
+      if (error.code === 'ERESTART') {
+        this.#races.lost++
+        return
+      }
+      // Commits follow each other faster than a table can be read: the watch looks again when it is calmer.
+      if (error.code !== 'EINTR') throw error
+      committer.generation = (await this.#nft.generation()).id
+      this.#watch.owesAudit = true
+    }
   }
 
   #without(proposal: Proposal, error: RefusedServices): Proposal {
@@ -251,14 +271,14 @@ export class NftablesPlane implements Plane {
     if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
     const target = registryOf(desired)
     const changes = diffTables(kernel.elements, target.tables())
-    const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation)
+    const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation, this.#races)
     await committer.apply(changes, (family, set) => target.isEmpty(family, set), totals, () => undefined)
     this.#takeOver(target, committer)
     return changes.counts
   }
 
   async #rebuild(desired: ReadonlyMap<string, Service>, kernel: KernelTables, totals: CommitTotals): Promise<{ added: number; removed: number }> {
-    const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, totals)
+    const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, this.#races, totals)
     this.#registry.clear()
     this.#registry.accept({ set: desired, remove: new Set(), quarantined: [] }, started.shared)
     this.#committer = started.committer
@@ -289,30 +309,38 @@ export class NftablesPlane implements Plane {
 
   /** What the watch does now and then. */
   async #look(): Promise<void> {
-    if (this.#committer === undefined || this.#closing !== undefined) return
+    if (this.#closing !== undefined) return
     try {
+      if (this.#committer === undefined) {
+        // A repair that failed half-way is begun again.
+        await this.#repairIfChanged()
+        return
+      }
       const { id } = await this.#nft.generation()
-      if (id !== this.#committer.generation) await this.#repairIfChanged()
+      if (id !== this.#committer.generation || this.#watch.isAuditDue) await this.#repairIfChanged()
     } catch (error) {
+      if (error instanceof NetlinkError && error.code === 'ERESTART') this.#races.lost++
       this.#events.push({ type: 'error', error: error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error }) })
     }
   }
 
   /** Somebody committed: looks at our tables, and puts right what is not ours or not there. */
   async #repairIfChanged(): Promise<void> {
-    const committer = this.#committer!
+    const committer = this.#committer
     const startedAt = performance.now()
     const quick = await readTables(this.#nft, this.#options, false)
     const wanted = this.#registry.tables()
-    const isSuspect = quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, wanted) || this.#watch.mayAudit
+    const isSuspect = committer === undefined || quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, wanted) || this.#watch.mayAudit
     if (!isSuspect) {
+      // Numbers are right; whether the elements are will be seen when an audit is due.
+      this.#watch.owesAudit = true
       committer.generation = quick.generation
       return
     }
     const kernel = await readTables(this.#nft, this.#options, true)
     const changes = diffTables(kernel.elements, wanted)
     this.#watch.audited(performance.now() - startedAt)
-    if (kernel.present.size > 0 && kernel.faults.length === 0 && changes.isEmpty) {
+    if (committer !== undefined && kernel.present.size > 0 && kernel.faults.length === 0 && changes.isEmpty) {
       committer.generation = kernel.generation
       return
     }

@@ -7,8 +7,7 @@ import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
 import { addService, Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
-import { frontendKeys, visitElements, type ElementSet } from './compile.js'
-import { sizeOf } from './layout.js'
+import { frontendKeys, visitMemberships, type ElementSet } from './compile.js'
 
 /** A change of services, checked and ready to be committed. */
 export interface Proposal {
@@ -47,12 +46,12 @@ export class Registry {
     for (const [name, service] of candidates) {
       if (this.services.get(name) === service) continue
       try {
-        if (desired !== undefined) checkKey(desired, name)
-        acceptService(`services[${JSON.stringify(name)}]`, service)
+        if (desired !== undefined) checkKey(name, service)
+        acceptService(service)
         set.set(name, service)
       } catch (error) {
         if (!(error instanceof ValidationError)) throw error
-        quarantined.push({ service: name, error })
+        quarantined.push({ service: name, error: new ValidationError(`services[${JSON.stringify(name)}]${error.path}`, error.value, error.allowed) })
       }
     }
     const proposal = { set, remove, quarantined }
@@ -62,25 +61,29 @@ export class Registry {
 
   #refuseConflicts({ set, remove }: { set: Map<string, Service>; remove: ReadonlySet<string> }, quarantined: Quarantined[]): void {
     const claims = new Map<string, string>()
-    // Those that have a frontend and keep it come first.
-    const byTenure = [...set].sort(([left], [right]) => Number(this.services.has(right)) - Number(this.services.has(left)))
-    for (const [name, service] of byTenure) {
-      const keys = frontendKeys(service)
-      const index = keys.findIndex((key) => {
-        const claimed = claims.get(key)
-        if (claimed !== undefined) return true
-        const owner = this.#frontends.get(key)
-        return owner !== undefined && owner !== name && !remove.has(owner) && !set.has(owner)
-      })
-      if (index < 0) {
-        for (const key of keys) claims.set(key, name)
-        continue
+    // Those that are in the kernel already come first.
+    for (const isTenured of [true, false]) {
+      for (const [name, service] of set) {
+        if (this.services.has(name) !== isTenured) continue
+        const error = this.#findConflict(name, service, claims, (owner) => remove.has(owner) || set.has(owner))
+        if (error === undefined) continue
+        quarantined.push({ service: name, error })
+        set.delete(name)
       }
-      const other = claims.get(keys[index]!) ?? this.#frontends.get(keys[index]!)!
-      const error = new ValidationError(`services[${JSON.stringify(name)}].frontends[${index}]`, formatTarget(service.frontends[index]!), `a ${service.protocol} frontend that no other service has: ${JSON.stringify(other)} has it`)
-      quarantined.push({ service: name, error })
-      set.delete(name)
     }
+  }
+
+  /** Claims the frontends of a service, or says who has one of them. `letsGo` tells whether an owner gives its frontends up with this change. */
+  #findConflict(name: string, service: Service, claims: Map<string, string>, letsGo: (owner: string) => boolean): ValidationError | undefined {
+    const keys = frontendKeys(service)
+    for (const [index, key] of keys.entries()) {
+      const owner = claims.get(key) ?? this.#frontends.get(key)
+      if (owner === undefined || owner === name || (!claims.has(key) && letsGo(owner))) continue
+      const path = `services[${JSON.stringify(name)}].frontends[${index}]`
+      return new ValidationError(path, formatTarget(service.frontends[index]!), `a ${service.protocol} frontend that no other service has: ${JSON.stringify(owner)} has it`)
+    }
+    for (const key of keys) claims.set(key, name)
+    return undefined
   }
 
   /** What the kernel must change for a proposal. */
@@ -128,15 +131,10 @@ export class Registry {
   }
 
   #countMembers(service: Service, by: 1 | -1): void {
-    visitElements(
-      service,
-      (family, set) => {
-        if (sizeOf(set) === undefined) return
-        const key = `${family} ${set}`
-        this.#members.set(key, (this.#members.get(key) ?? 0) + by)
-      },
-      false
-    )
+    visitMemberships(service, (family, set, frontends) => {
+      const key = `${family} ${set}`
+      this.#members.set(key, (this.#members.get(key) ?? 0) + by * frontends)
+    })
   }
 
   /** Forgets everything. */

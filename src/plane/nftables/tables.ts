@@ -86,9 +86,16 @@ export async function readTables(nft: Nftables, options: TableOptions, withEleme
     }
     const { id } = await nft.generation()
     const rulesets: { readonly family: AddressFamily; readonly ruleset: Ruleset }[] = []
-    for (const { family } of tables) rulesets.push({ family: family as AddressFamily, ruleset: await nft.list({ family, table: options.name, elements: withElements }) })
+    for (const { family } of tables) rulesets.push({ family: family as AddressFamily, ruleset: await readTable(nft, options, family as AddressFamily, withElements) })
     if (rulesets.every(({ ruleset }) => ruleset.generation === id) || read === MAX_READS) return await describeTables(rulesets, options, id, withElements)
   }
+}
+
+/** A table's objects; of elements at least the few of `local-sources`, which no count would tell. */
+async function readTable(nft: Nftables, options: TableOptions, family: AddressFamily, withElements: boolean): Promise<Ruleset> {
+  const ruleset = await nft.list({ family, table: options.name, elements: withElements })
+  if (withElements || !ruleset.sets.some(({ name }) => name === 'local-sources')) return ruleset
+  return { ...ruleset, elements: [await nft.listElements({ family, table: options.name, name: 'local-sources' })] }
 }
 
 async function describeTables(rulesets: readonly { readonly family: AddressFamily; readonly ruleset: Ruleset }[], options: TableOptions, generation: number, withElements: boolean): Promise<KernelTables> {
@@ -99,10 +106,8 @@ async function describeTables(rulesets: readonly { readonly family: AddressFamil
   for (const { family, ruleset } of rulesets) {
     faults.push(...checkSets(family, ruleset, options), ...checkChains(family, ruleset, options, sizes))
     for (const set of ruleset.sets) counts.set(`${family} ${set.name}`, set.count)
-    if (withElements) {
-      faults.push(...checkLocalSources(family, ruleset, options))
-      await collectElements(family, ruleset, elements)
-    }
+    faults.push(...checkLocalSources(family, ruleset, options))
+    if (withElements) await collectElements(family, ruleset, elements)
   }
   for (const family of FAMILIES) if (rulesets.length === 1 && rulesets[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
   return { generation, present: new Set(rulesets.map(({ family }) => family)), faults, sizes, elements, counts }
@@ -129,11 +134,16 @@ function rulesByChain(ruleset: Ruleset): Map<string, ListedRule[]> {
   return rules
 }
 
-/** An expression without what kernels add by themselves: the ends of NAT ranges that are their starts, and the flags that say what is given. */
-function bare(expression: Expression): Expression {
-  if (expression.type !== 'nat') return expression
-  const { type, nat, family, addressMinRegister, protoMinRegister } = expression
-  return { type, nat, family, ...(addressMinRegister === undefined ? {} : { addressMinRegister }), ...(protoMinRegister === undefined ? {} : { protoMinRegister }) }
+/** Fields that say something only where they differ from this: kernels list them or not. */
+const DEFAULTS: Readonly<Record<string, unknown>> = { offset: 0, mode: 'jenkins', flags: [] }
+
+/** What kernels add to NAT by themselves: the ends of ranges that are their starts, and flags that say what is given. */
+const ADDED_TO_NAT = new Set(['addressMaxRegister', 'protoMaxRegister', 'flags'])
+
+/** An expression in the form in which all kernels agree. */
+function bare(expression: Expression): unknown {
+  const isNat = expression.type === 'nat'
+  return Object.fromEntries(Object.entries(expression).filter(([name, value]) => !isDeepStrictEqual(value, DEFAULTS[name]) && !(isNat && ADDED_TO_NAT.has(name))))
 }
 
 function isSameRule(listed: readonly Expression[], wanted: readonly Expression[] | undefined): boolean {

@@ -12,6 +12,8 @@ export class Watch {
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
   #nextAuditAt = 0
+  /** Somebody committed, and what our elements hold was not compared since. */
+  owesAudit = false
 
   /** @param pollMs Milliseconds between looks; 0: never. */
   constructor(pollMs: number, look: () => Promise<void>) {
@@ -43,8 +45,14 @@ export class Watch {
     return performance.now() >= this.#nextAuditAt
   }
 
+  /** Whether every element is to be compared now. */
+  get isAuditDue(): boolean {
+    return this.owesAudit && this.mayAudit
+  }
+
   /** An audit took so long. */
   audited(durationMs: number): void {
+    this.owesAudit = false
     this.#nextAuditAt = performance.now() + durationMs / AUDIT_SHARE
   }
 }

@@ -1,0 +1,93 @@
+import { makeNamespace, type TestNamespace } from './namespace.js'
+import type { Background } from './run.js'
+
+/** A node between a client and some servers, each a namespace on veth links, with IPv4 and IPv6. */
+export interface ServiceNetwork {
+  readonly node: TestNamespace
+  readonly client: TestNamespace
+  readonly servers: readonly TestNamespace[]
+}
+
+/** Addresses of the n-th host: 0 is the client, servers begin at 1. */
+export const addressOf = { ip: (host: number): string => `10.1.${host}.2`, ip6: (host: number): string => `fd00:1:${host}::2` }
+
+async function connect(node: TestNamespace, host: TestNamespace, number: number): Promise<void> {
+  const link = `host${number}`
+  await node.ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.name)
+  for (const [namespace, device, last] of [[node, link, 1], [host, 'eth0', 2]] as const) {
+    await namespace.ip('address', 'add', `10.1.${number}.${last}/24`, 'dev', device)
+    await namespace.ip('address', 'add', `fd00:1:${number}::${last}/64`, 'dev', device, 'nodad')
+    await namespace.ip('link', 'set', device, 'up')
+  }
+  await host.ip('route', 'add', 'default', 'via', `10.1.${number}.1`)
+  await host.ip('route', 'add', 'default', 'via', `fd00:1:${number}::1`)
+}
+
+/** Builds the network; it goes with the test. */
+export async function makeServiceNetwork(servers: number): Promise<ServiceNetwork> {
+  const node = await makeNamespace()
+  await node.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'])
+  const client = await makeNamespace()
+  await connect(node, client, 0)
+  const hosts: TestNamespace[] = []
+  for (let number = 1; number <= servers; number++) {
+    const host = await makeNamespace()
+    await connect(node, host, number)
+    hosts.push(host)
+  }
+  // As any node has: what is sent to a service must be routed somewhere before it can be sent elsewhere.
+  await node.ip('route', 'add', 'default', 'via', '10.1.0.2')
+  await node.ip('route', 'add', 'default', 'via', 'fd00:1:0::2')
+  return { node, client, servers: hosts }
+}
+
+/** Answers every TCP connection and UDP datagram on a port with `name peer-address`, in both families. */
+const SERVER = `
+import socket, threading, sys
+name, port = sys.argv[1], int(sys.argv[2])
+def tcp():
+    s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('::', port)); s.listen(512)
+    while True:
+        c, peer = s.accept(); c.sendall((name + ' ' + peer[0].replace('::ffff:', '')).encode()); c.close()
+def udp():
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('::', port))
+    while True:
+        _, peer = s.recvfrom(2048); s.sendto((name + ' ' + peer[0].replace('::ffff:', '')).encode(), peer)
+threading.Thread(target=tcp, daemon=True).start(); threading.Thread(target=udp, daemon=True).start()
+print('ready', flush=True); threading.Event().wait()
+`
+
+/** Starts a server in a host. */
+export async function serve(host: TestNamespace, name: string, port: number): Promise<Background> {
+  const server = host.background('python3', ['-c', SERVER, name, String(port)])
+  await server.waitFor('ready')
+  return server
+}
+
+/** Opens connections (tcp) or sends single datagrams from new ports (udp), prints an answer a line, or the name of the error. */
+const CLIENT = `
+import socket, sys
+protocol, address, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+family = socket.AF_INET6 if ':' in address else socket.AF_INET
+for _ in range(count):
+    s = socket.socket(family, socket.SOCK_STREAM if protocol == 'tcp' else socket.SOCK_DGRAM); s.settimeout(2)
+    try:
+        s.connect((address, port))
+        if protocol == 'udp': s.send(b'x')
+        print(s.recv(200).decode())
+    except OSError as e: print(type(e).__name__)
+    s.close()
+`
+
+/** Answers, an entry per connection: `server peer-address`, or the error's name. */
+export async function ask(from: TestNamespace, protocol: 'tcp' | 'udp', address: string, port: number, count: number): Promise<string[]> {
+  const output = await from.run('python3', ['-c', CLIENT, protocol, address, String(port), String(count)], { timeoutMs: 60_000 })
+  return output.trim().split('\n')
+}
+
+/** How often each first word (the server) answered. */
+export function tally(answers: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const answer of answers) counts[answer.split(' ')[0]!] = (counts[answer.split(' ')[0]!] ?? 0) + 1
+  return counts
+}
