@@ -239,7 +239,9 @@ export class Route implements AsyncDisposable {
    */
   async monitor(options: RouteMonitorOptions = {}): Promise<RouteEvents> {
     if (this.#queue.isClosed) throw new ClosedError('the Route client')
-    return await openMonitor(this.#kernel, this.#options, options, this.#streams)
+    const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)
+    await this.#endIfClosed(stream)
+    return stream
   }
 
   /** Waits for calls that were made, ends monitors, and closes the socket. Idempotent; later calls reject with {@link ClosedError}. */
@@ -251,6 +253,11 @@ export class Route implements AsyncDisposable {
   /** {@link Route.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** The client may have been closed while the monitor was opened. */
+  async #endIfClosed(stream: RouteEvents): Promise<void> {
+    if (this.#queue.isClosed) await stream.return()
   }
 
   async #readLink(operation: string, link: NativeLinkReference, deadlineMs: number): Promise<Link> {

@@ -262,6 +262,13 @@ describe('Route.monitor', () => {
     expect(close).toHaveBeenCalledTimes(1)
   })
 
+  it('ends what was opened while the client was closed', async () => {
+    const route = await new FakeRouteKernel().open()
+    const opening = route.monitor()
+    await route.close()
+    expect(await (await opening).next()).toEqual({ value: undefined, done: true })
+  })
+
   it('closes what was opened while the signal aborted', async () => {
     const kernel = new FakeRouteKernel()
     const close = vi.fn()
