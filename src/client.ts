@@ -205,7 +205,7 @@ export class JobQueue {
   }
 
   /** Refuses further jobs, waits for those queued, then runs `release`. Idempotent. */
-  close(release: () => void): Promise<void> {
+  close(release: () => Promise<void>): Promise<void> {
     this.#closing ??= this.#tail.then(release)
     return this.#closing
   }

@@ -118,8 +118,8 @@ export type NativeOutcome<T> = { readonly failure: NativeFailure } | { readonly 
 /** A netlink socket and the queue of jobs on it (one at a time; the caller keeps the order). */
 export interface NativeSocket {
   readonly portId: number
-  /** Closes the descriptor, after the job in flight if there is one. Idempotent. */
-  close(): void
+  /** Closes the descriptor; resolves when that is done, or when there is nothing to do: the job in flight closes it when it ends. Idempotent. */
+  close(): Promise<void>
   /** Bytes granted, for messages that explain what would be needed. */
   readonly maxSendBytes: number
 }

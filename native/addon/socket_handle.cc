@@ -84,8 +84,11 @@ void SocketObject::Describe(const Napi::Value& wrapped, const Socket& socket) {
 }
 
 Napi::Value SocketObject::Close(const Napi::CallbackInfo& info) {
-  Drop();
-  return info.Env().Undefined();
+  const Napi::Env env = info.Env();
+  auto socket = std::move(handle_->socket);
+  // With a job in flight, that one closes it. Where the environment is ending, this is the last hold.
+  if (!socket || handle_->busy || state_->ending()) return Resolved(env, env.Undefined());
+  return Job::Submit(std::make_unique<CloseJob>(state_, std::move(socket)));
 }
 
 void SocketObject::Drop() {

@@ -12,6 +12,10 @@ export const NFTABLES_HINTS: Readonly<Record<string, string>> = {
   ENFILE: 'the set has as many elements as its declared size',
   ERESTART: 'somebody else changed the ruleset: read the generation and the objects again',
   EBUSY: 'something still refers to the object',
+  EMSGSIZE:
+    'a transaction is one datagram: raise net.core.wmem_max, run with CAP_NET_ADMIN in the initial user namespace, or commit in parts',
+  EMLINK: 'chains go round in circles, or jump more than 16 deep',
+  ELOOP: 'chains go round in circles',
   EEXIST: 'it exists already, or exists and differs'
 }
 
@@ -19,6 +23,7 @@ export const NFTABLES_HINTS: Readonly<Record<string, string>> = {
 function hintFor(code: string, operation: QueuedOperation | undefined): string | undefined {
   if (code === 'EPERM' && operation !== undefined) return 'the table may be owned by another socket (flag owner), or CAP_NET_ADMIN is missing in the user namespace of the network namespace'
   if (code === 'ENOENT' && operation?.kind === 'rule') return 'the table, chain, set or object that the rule is in or refers to does not exist, or an expression is unknown to this kernel (its module is missing)'
+  if (operation?.verb === 'destroy' && (code === 'EINVAL' || code === 'EOPNOTSUPP')) return 'destroy needs Linux 6.3'
   return NFTABLES_HINTS[code] ?? COMMON_HINTS[code]
 }
 

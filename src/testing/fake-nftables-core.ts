@@ -325,10 +325,10 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
     this.portId = core.takePort()
   }
 
-  close(): void {
-    if (this.#isClosed) return
+  close(): Promise<void> {
+    if (!this.#isClosed) this.#core.closePort(this.portId)
     this.#isClosed = true
-    this.#core.closePort(this.portId)
+    return Promise.resolve()
   }
 
   beginBatch(): NativeBatch {

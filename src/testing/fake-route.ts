@@ -283,8 +283,9 @@ class FakeRouteSocket implements NativeRouteSocket {
     this.#kernel = kernel
   }
 
-  close(): void {
+  close(): Promise<void> {
     this.#isClosed = true
+    return Promise.resolve()
   }
 
   listLinks(): Promise<NativeOutcome<NativeLink[]>> {

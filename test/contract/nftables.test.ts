@@ -438,6 +438,7 @@ describe.each(kernels)('nftables client on $kernel', ({ opener }) => {
       tx.add.rule({ ...inChain, expressions: [jump('web')] })
     })
     expect(['EMLINK', 'ELOOP']).toContain(error.code)
+    expect(error.hint).toContain('circles')
     expect(await nft.listTables()).toEqual([])
   })
 

@@ -175,7 +175,11 @@ describe('job queue', () => {
     const running = pending<string>()
     const job = queue.run('a', {}, running.job)
     let released = 0
-    const closings = [queue.close(() => (released += 1)), queue.close(() => (released += 10))]
+    const release = (amount: number) => async (): Promise<void> => {
+      await turn()
+      released += amount
+    }
+    const closings = [queue.close(release(1)), queue.close(release(10))]
     const error = await rejection(queue.run('b', {}, () => Promise.resolve()))
     expect(error).toBeInstanceOf(ClosedError)
     expect(error.message).toBe('the client is closed')
