@@ -54,7 +54,7 @@ export const stages = [
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
-  vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon'], ...inOwnNamespace }),
+  vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   { name: 'lifecycle-asan', needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
