@@ -149,6 +149,17 @@ void TakeEcho(const std::vector<Operation>& operations, uint32_t index, const Me
   }
 }
 
+/// Room for the messages of all elements, rather too much: memory that is never written costs nothing, while a buffer that grows by
+/// doubling holds the bytes twice for a moment.
+size_t EstimateElementBytes(const std::vector<Operation>& operations) {
+  constexpr size_t kHeadersPerElement = 48;
+  size_t bytes = 0;
+  for (const Operation& operation : operations) {
+    if (operation.elements) bytes += operation.elements->MemoryBytes() + operation.elements->rows() * kHeadersPerElement;
+  }
+  return bytes;
+}
+
 uint32_t CurrentGeneration(Socket& socket, Deadline deadline) {
   const auto record = GetGeneration(socket, deadline);
   // The commit stands whatever this says: "unknown" is the answer.
@@ -170,6 +181,7 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
     return encoder.Encode(index, next, writer);
   };
   Bytes batch;
+  batch.reserve(EstimateElementBytes(operations));
   report.transaction = RunTransaction(socket, static_cast<uint32_t>(operations.size()), encode, transaction, &batch);
   for (ItemError& error : report.transaction.errors) encoder.Locate(batch, &error);
   if (!report.transaction.applied || options.dry_run) {

@@ -7,6 +7,7 @@ import type { NativeBatch, NativeCommitResult, NativeKind, NativeRecord, NativeV
 import { Slices } from '../slices.js'
 import { traceCommit } from '../tracing.js'
 import { toColumns, type ElementColumns } from './columns.js'
+import { copyColumns, copyRecord } from './copy.js'
 import { describeRow } from './describe.js'
 import { ElementBuffer } from './element-buffer.js'
 import { encodeElements, type SetElement } from './elements.js'
@@ -110,7 +111,7 @@ const MAX_SUBJECT = 200
 /** Columns that nobody else can change before the commit; nothing where the elements are objects. */
 function ownColumns(elements: ElementSource): ElementColumns | undefined {
   if (elements instanceof ElementBuffer) return elements.columns()
-  return 'rows' in elements && 'key' in elements ? structuredClone(elements) : undefined
+  return 'rows' in elements && 'key' in elements ? copyColumns(elements) : undefined
 }
 
 /**
@@ -283,7 +284,7 @@ export class Transaction {
     this.#guard(object, subject, () => {
       if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
       const text = subject()
-      this.#queue({ verb, kind, family: family('family', object.family), value: structuredClone(toNative()), subject: () => text, object: () => object })
+      this.#queue({ verb, kind, family: family('family', object.family), value: copyRecord(toNative()), subject: () => text, object: () => object })
     })
   }
 
@@ -320,7 +321,7 @@ export class Transaction {
       checkFields('rule', rule)
       const inFamily = family('family', rule.family)
       const expressions = 'statements' in rule ? this.#compile(rule) : rule.expressions
-      const value = structuredClone(toNativeRule({ ...rule, expressions }, verb))
+      const value = copyRecord(toNativeRule({ ...rule, expressions }, verb))
       const text = subject()
       this.#queue({ verb, kind: 'rule', family: inFamily, value, subject: () => text, object: () => rule })
     })
