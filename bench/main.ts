@@ -29,23 +29,35 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
-async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, rounds: number | undefined): Promise<void> {
+/** Measures row after row; one that fails does not take the others with it. Returns whether all could be measured. */
+async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, rounds: number | undefined): Promise<boolean> {
   const results: RowResult[] = []
   for (const row of chosen) {
     say(`${row.name}: ${row.about}`)
-    const result = await measureRow(row, bench, rounds ?? row.rounds)
-    results.push(result)
-    if (json) console.log(JSON.stringify(result))
-    for (const note of result.notes) say(`  ${note}`)
+    try {
+      const result = await measureRow(row, bench, rounds ?? row.rounds)
+      results.push(result)
+      if (json) console.log(JSON.stringify(result))
+      for (const note of result.notes) say(`  ${note}`)
+    } catch (error) {
+      say(`  not measured: ${describe(error)}`)
+    }
   }
-  if (!json) console.log(`\n${formatTable(results)}`)
+  if (!json && results.length > 0) console.log(`\n${formatTable(results)}`)
+  return results.length === chosen.length
+}
+
+/** What went wrong: the words alone where they are meant for the user. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) throw error
+  return error instanceof TypeError || error instanceof ListenerError ? error.message : (error.stack ?? error.message)
 }
 
 function listRows(chosen: readonly Row[]): void {
   for (const row of chosen) console.log(`${row.name.padEnd(32)} ${row.about}`)
 }
 
-async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { json, rounds }: Arguments): Promise<void> {
+async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { json, rounds }: Arguments): Promise<boolean> {
   if (process.getuid?.() !== 0)
     throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
   const missing = missingPrograms(chosen)
@@ -56,11 +68,12 @@ async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { j
   if (machine.warning !== undefined) say(`warning: ${machine.warning}`)
   const bench = await openBench({ root, cache })
   try {
-    await measureRows(bench, chosen, json, rounds)
+    const isComplete = await measureRows(bench, chosen, json, rounds)
+    say(`at the end: ${(await describeMachine()).text}`)
+    return isComplete
   } finally {
     bench.close()
   }
-  say(`at the end: ${(await describeMachine()).text}`)
 }
 
 /** Runs the bench; returns the exit status. Rows that miss their bar do not change it: a bench measures, tests assert. */
@@ -70,11 +83,10 @@ export async function main(options: MainOptions): Promise<number> {
     const chosen = selectRows(rows, given.names)
     if (given.help) console.log(usage)
     else if (given.list) listRows(chosen)
-    else await measure(options, chosen, given)
+    else return (await measure(options, chosen, given)) ? 0 : 1
     return 0
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    say(`bench: ${error instanceof TypeError || error instanceof ListenerError ? error.message : (error.stack ?? error.message)}`)
+    say(`bench: ${describe(error)}`)
     return 1
   }
 }

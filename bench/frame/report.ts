@@ -30,8 +30,7 @@ const headings = ['row', 'unit', 'ours', 'floor', 'ours / floor', 'peers', 'peer
 export function formatTable(results: readonly RowResult[]): string {
   const lines = [headings, ...results.map(cells)]
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
-  const pad = (line: readonly string[]): string =>
-    `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const pad = (line: readonly string[]): string => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`
   return [pad(headings), rule, ...results.map((result) => pad(cells(result)))].join('\n')
 }

@@ -7,7 +7,7 @@ export interface ServicesOptions {
   readonly endpoints: number
 }
 
-type Nftables = InstanceType<Netplane['Nftables']>
+type Nftables = Awaited<ReturnType<Netplane['Nftables']['open']>>
 
 async function load(
   nftables: Nftables,

@@ -123,7 +123,7 @@ function putFrontend(view: DataView, offset: number, service: number): void {
   view.setUint16(offset + 8, servicePort)
 }
 
-type TransactionOf = ReturnType<InstanceType<Netplane['Nftables']>['transaction']>
+type TransactionOf = ReturnType<Awaited<ReturnType<Netplane['Nftables']['open']>>['transaction']>
 
 /** Queues table, maps, chains and rules, without elements. */
 export function addServicesFrame({ add }: TransactionOf): void {
