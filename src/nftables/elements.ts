@@ -17,7 +17,7 @@ export interface KeyRange {
   readonly to: KeyValue
 }
 
-/** One field of a key: a value or, in interval sets, a range or a prefix (`10.0.0.0/8`). */
+/** One field of a key: a value or, in interval sets, a range, a prefix (`10.0.0.0/8`), or the beginning of a link's name (`eth*`). */
 export type KeyField = KeyValue | KeyRange
 
 /** An element of a set or map. */
@@ -75,8 +75,17 @@ function parseFieldBounds(path: string, value: unknown, type: DataType): Bounds 
     if (prefix?.address.length !== type.length) throw new ValidationError(path, value, 'a prefix such as 10.0.0.0/8')
     return prefixRange(prefix)
   }
+  if (type.name === 'ifname' && typeof value === 'string' && value.endsWith('*')) return parseWildcard(path, value, type)
   const bytes = parseBound(path, value, type)
   return { first: bytes, last: bytes }
+}
+
+/** All names that begin so: the rest of the 16 bytes may be anything. */
+function parseWildcard(path: string, value: string, type: DataType): Bounds {
+  const start = value.slice(0, -1)
+  const first = parseValue(path, start, type)
+  const last = Uint8Array.from(first).fill(0xff, Buffer.byteLength(start))
+  return { first, last }
 }
 
 function parseBounds(path: string, key: unknown, types: readonly DataType[]): Bounds {
@@ -196,6 +205,10 @@ function prefixLength({ first, last }: Bounds): number | undefined {
 function formatBounds(bounds: Bounds, type: DataType): KeyField {
   const from = formatBound(bounds.first, type)
   if (Buffer.compare(bounds.first, bounds.last) === 0) return from
+  if (type.name === 'ifname') {
+    const end = bounds.first.indexOf(0)
+    if (end >= 0 && bounds.last.every((byte, index) => byte === (index < end ? bounds.first[index] : 0xff))) return `${String(from)}*`
+  }
   const isAddress = type.name === 'ipv4_addr' || type.name === 'ipv6_addr'
   const length = isAddress ? prefixLength(bounds) : undefined
   return length === undefined ? { from, to: formatBound(bounds.last, type) } : `${String(from)}/${length}`

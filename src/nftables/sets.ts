@@ -6,7 +6,7 @@ import type { NativeListed, NativeRecord } from '../native.js'
 import { concatenatedId, dataType, keyLength, splitTypes, type DataType, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import { family, type Family } from './families.js'
-import { plainConcatenationEntry, typeofEntry, type TypeofName } from './typeof.js'
+import { describedHostOrder, plainConcatenationEntry, typeofEntry, type TypeofName } from './typeof.js'
 import { commentEntry, decodeUserdata, encodeUserdata, findComment, numberEntry, SET_USERDATA, type UserdataEntry } from './userdata.js'
 
 /** NFT_SET_* in words. `map`, `concat`, `object`, `anonymous`, `eval` and `expression` follow from the rest of a declaration and need not be given. */
@@ -62,6 +62,8 @@ const OBJECT_KINDS: readonly string[] = ['', 'counter', 'quota', 'ct-helper', 'l
 const ORDER_NUMBER = { none: 1, host: 1, big: 2 } as const
 /** Of concatenations, verdicts and objects. */
 const NO_ORDER = 0
+/** Types of one byte for which nft states no order. */
+const UNSTATED_ORDER: ReadonlySet<string> = new Set(['inet_proto', 'nf_proto', 'ct_dir'])
 
 /** The types of a key or of data. @throws {ValidationError} */
 export function resolveTypes(path: string, names: DataTypeName | readonly DataTypeName[]): DataType[] {
@@ -98,9 +100,15 @@ export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags'>): SetForm 
   }
 }
 
-/** A byte order as userdata has it. */
+/** The byte order of an expression's value, as userdata has it. */
+export function byteOrderNumber(type: DataType): number {
+  return ORDER_NUMBER[type.byteOrder]
+}
+
+/** The byte order of declared types, as userdata has it. */
 export function byteOrderOf(types: readonly DataType[] | undefined): number {
-  return types?.length === 1 ? ORDER_NUMBER[types[0]!.byteOrder] : NO_ORDER
+  const only = types?.length === 1 ? types[0]! : undefined
+  return only === undefined || UNSTATED_ORDER.has(only.name) ? NO_ORDER : byteOrderNumber(only)
 }
 
 /** The entries nft writes for a declaration, in its order: with them, `nft list` prints the set as it was declared. */
@@ -124,7 +132,8 @@ function setFlags(spec: SetSpec, form: SetForm): SetFlag[] {
   if (spec.timeoutMs !== undefined) flags.add('timeout')
   // The kernel wants the fields of a concatenation only for ranges in it (pipapo).
   if (form.isInterval && form.key.length > 1) flags.add('concat')
-  if ((spec.expressions?.length ?? 0) > 0) flags.add('expression')
+  // One expression goes without the flag, as it did before there could be two (Linux 5.11).
+  if ((spec.expressions?.length ?? 0) > 1) flags.add('expression')
   return [...flags]
 }
 
@@ -209,19 +218,25 @@ interface RawSet {
   readonly expressions?: readonly Expression[]
 }
 
-function listedTypes(id: number, length: number, isHostOrder: boolean): DataTypeName | DataTypeName[] {
+const HOST_INTEGERS: Readonly<Partial<Record<DataTypeName, DataTypeName>>> = { integer16: 'host_integer16', integer32: 'host_integer32', integer64: 'host_integer64' }
+const INTEGERS: Readonly<Record<number, DataTypeName>> = { 1: 'integer8', 2: 'integer16', 4: 'integer32', 8: 'integer64', 16: 'integer128' }
+
+/** Names for a key's or data's types. Integers do not say how they lie: the userdata may, by a byte order for all or by a description of each field. */
+function listedTypes(id: number, length: number, entries: readonly UserdataEntry[], of: 'key' | 'data'): DataTypeName | DataTypeName[] {
+  const find = (type: number): Uint8Array | undefined => entries.find((entry) => entry.type === type)?.value
+  const described = describedHostOrder(find(SET_USERDATA[`${of}Typeof`]))
+  const isHostOrder = find(SET_USERDATA[`${of}ByteOrder`])?.[0] === ORDER_NUMBER.host
   const types = splitTypes(id, length)
-  if (types !== undefined) return types.length === 1 ? types[0]!.name : types.map(({ name }) => name)
-  // A type of other making: as many bytes, which is all the kernel knows of it. Host-order integers of four bytes have a type of their own.
-  if (isHostOrder && length === 4) return 'mark'
-  const integers: Readonly<Record<number, DataTypeName>> = { 1: 'integer8', 2: 'integer16', 4: 'integer32', 8: 'integer64', 16: 'integer128' }
-  return integers[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)
+  // A type of other making: as many bytes, which is all the kernel knows of it.
+  const names = types?.map(({ name }) => name) ?? [INTEGERS[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)].flat()
+  const ordered = names.map((name, index) => ((described[index] ?? (names.length === 1 && isHostOrder)) ? (HOST_INTEGERS[name] ?? name) : name))
+  return ordered.length === 1 ? ordered[0]! : ordered
 }
 
-function listedData(raw: RawSet, flags: readonly SetFlag[]): SetSpec['data'] {
+function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly UserdataEntry[]): SetSpec['data'] {
   if (flags.includes('object')) return { object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind) }
   if (!flags.includes('map')) return undefined
-  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw.dataType ?? 0, raw.dataLength ?? 0, false)
+  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw.dataType ?? 0, raw.dataLength ?? 0, entries, 'data')
 }
 
 /** A declaration from what the kernel lists. */
@@ -229,15 +244,14 @@ export function fromNativeSet({ family: listedFamily, value }: NativeListed): Li
   const raw = value as unknown as RawSet
   const flags = raw.flags ?? []
   const entries = decodeUserdata(raw.userdata ?? new Uint8Array(0))
-  const order = entries.find(({ type }) => type === SET_USERDATA.keyByteOrder)?.value
   const comment = findComment(entries, SET_USERDATA.comment)
   const expressions = raw.expressions ?? (raw.expression === undefined ? undefined : [raw.expression])
-  const data = listedData(raw, flags)
+  const data = listedData(raw, flags, entries)
   return {
     family: family('family', listedFamily),
     table: raw.table,
     name: raw.name,
-    key: listedTypes(raw.keyType, raw.keyLength, order?.[0] === ORDER_NUMBER.host),
+    key: listedTypes(raw.keyType, raw.keyLength, entries, 'key'),
     ...(data === undefined ? {} : { data }),
     ...(flags.length === 0 ? {} : { flags }),
     ...(raw.timeoutMs === undefined ? {} : { timeoutMs: raw.timeoutMs }),

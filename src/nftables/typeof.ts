@@ -3,7 +3,7 @@
  * their own. Numbers: nftables, src/expression.c, include/proto.h (enum proto_desc_id), include/expression.h (enum expr_types).
  */
 import { ValidationError } from '../errors.js'
-import { encodeUserdata, numberEntry, type UserdataEntry } from './userdata.js'
+import { decodeUserdata, encodeUserdata, numberEntry, type UserdataEntry } from './userdata.js'
 
 /** Expressions that can stand in a `typeof`. */
 export type TypeofName =
@@ -112,4 +112,24 @@ export function typeofEntry(path: string, type: number, names: readonly string[]
 /** What nft writes for a concatenation of named types. */
 export function plainConcatenationEntry(type: number): UserdataEntry {
   return concatenationEntry(type, [])
+}
+
+/** Kinds whose values the kernel makes itself, in host order. */
+const HOST_ORDER_KINDS: ReadonlySet<number> = new Set([EXPRESSION.meta, EXPRESSION.ct, EXPRESSION.numgen, EXPRESSION.hash, EXPRESSION.fib])
+/** Of `meta`: `protocol` and `random`. */
+const NETWORK_ORDER_METAS: ReadonlySet<number> = new Set([1, 24])
+
+function numberOf(entries: readonly UserdataEntry[], type: number): number | undefined {
+  const value = entries.find((entry) => entry.type === type)?.value
+  return value?.length === 4 ? new Uint32Array(Uint8Array.from(value).buffer)[0] : undefined
+}
+
+/** For each field that a `typeof` entry describes: whether its integers lie in host order. Empty where nothing is described. */
+export function describedHostOrder(entry: Uint8Array | undefined): boolean[] {
+  const described = decodeUserdata(entry ?? new Uint8Array(0))
+  const kind = numberOf(described, 0)
+  const content = decodeUserdata(described.find(({ type }) => type === 1)?.value ?? new Uint8Array(0))
+  if (kind === EXPRESSION.concatenation) return content.flatMap(({ value }) => describedHostOrder(value))
+  if (kind === undefined) return []
+  return [HOST_ORDER_KINDS.has(kind) && !(kind === EXPRESSION.meta && NETWORK_ORDER_METAS.has(numberOf(content, 0) ?? 0))]
 }

@@ -103,8 +103,12 @@ export function connlimit(count: number, { over = false }: { readonly over?: boo
 }
 
 const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug', 'audit'] as const
+/** Levels of {@link log}: those of syslog(2), and `audit` for the audit system. */
+export type LogLevel = (typeof LOG_LEVELS)[number]
 /** NF_LOG_*, include/uapi/linux/netfilter/nf_log.h. */
 const LOG_FLAGS = { 'tcp-sequence': 1, 'tcp-options': 2, 'ip-options': 4, skuid: 8, ether: 32 } as const
+/** What {@link log} adds to a line. */
+export type LogFlag = keyof typeof LOG_FLAGS
 /** NF_LOG_PREFIXLEN without its NUL. */
 const MAX_LOG_PREFIX = 127
 
@@ -113,8 +117,8 @@ export interface LogOptions {
   /** At most 127 bytes. */
   readonly prefix?: string | undefined
   /** Default `warn`. */
-  readonly level?: (typeof LOG_LEVELS)[number] | undefined
-  readonly flags?: readonly (keyof typeof LOG_FLAGS)[] | undefined
+  readonly level?: LogLevel | undefined
+  readonly flags?: readonly LogFlag[] | undefined
   /** 0–65535. */
   readonly group?: number | undefined
   /** Bytes of the packet to send. */

@@ -1,7 +1,7 @@
 /**
  * What nft notes in the userdata of a rule's own set about the values that it is asked for: without it, it cannot print keys whose type does not say how wide they are.
  */
-import { byteOrderOf, type SetForm } from '../sets.js'
+import { byteOrderNumber, byteOrderOf, type SetForm } from '../sets.js'
 import { concatenationEntry, describedEntry, describeExpression, type DescribedExpression } from '../typeof.js'
 import { encodeUserdata, numberEntry, SET_USERDATA, type UserdataEntry } from '../userdata.js'
 import type { HeaderName, PayloadNode, ValueNode } from './nodes.js'
@@ -146,7 +146,7 @@ function keyEntry(node: ValueNode, form: SetForm): UserdataEntry | undefined {
 /** NFTA_SET_USERDATA of a rule's own set. */
 export function ownSetUserdata(node: ValueNode, form: SetForm): Uint8Array {
   const isMap = form.holds !== 'nothing'
-  const order = node.kind === 'concatenation' || node.kind === 'map' ? byteOrderOf(form.key) : byteOrderOf([node.type])
+  const order = node.kind === 'concatenation' || node.kind === 'map' ? byteOrderOf(form.key) : byteOrderNumber(node.type)
   const entries = [
     numberEntry(SET_USERDATA.keyByteOrder, order),
     isMap ? numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)) : undefined,
