@@ -24,6 +24,28 @@ export function checkFields(kind: DeclaredKind, object: object): void {
   const known: readonly string[] = FIELDS[kind]
   for (const field in object) {
     const value = (object as Readonly<Record<string, unknown>>)[field]
-    if (value !== undefined && !known.includes(field)) throw new ValidationError(field, value, `no such field; there are ${known.join(', ')}`)
+    if (value !== undefined && !known.includes(field))
+      throw new ValidationError(field, value, `no such field; there are ${known.join(', ')}`)
   }
+}
+
+/** Whether a value can have fields at all. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+const TEXTS = ['family', 'table', 'name', 'chain', 'comment'] as const
+
+/** What is wrong with the fields that name an object, which errors about it show; nothing where they can be shown. */
+export function findMisnamed(place: string, object: unknown): ValidationError | undefined {
+  if (!isObject(object)) return new ValidationError(place, object, 'an object')
+  const named = object as Readonly<Record<string, unknown>>
+  for (const field of TEXTS) {
+    const value = named[field]
+    if (value !== undefined && typeof value !== 'string') return new ValidationError(`${place}.${field}`, value, 'a text')
+  }
+  const { handle } = named
+  return handle === undefined || typeof handle === 'bigint'
+    ? undefined
+    : new ValidationError(`${place}.handle`, handle, 'a bigint, as listed')
 }

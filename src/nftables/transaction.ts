@@ -12,7 +12,7 @@ import { describeRow } from './describe.js'
 import { ElementBuffer } from './element-buffer.js'
 import { encodeElements, type SetElement } from './elements.js'
 import { family, type Family } from './families.js'
-import { checkFields, type DeclaredKind } from './fields.js'
+import { checkFields, findMisnamed, isObject, type DeclaredKind } from './fields.js'
 import { commitErrors, NFTABLES_HINTS } from './refusals.js'
 import {
   toNativeChain, toNativeCounter, toNativeFlowtable, toNativeObject, toNativeRule, toNativeTable,
@@ -267,10 +267,8 @@ export class Transaction {
   #guard(object: unknown, describe: () => string, work: () => void): void {
     if (this.#fault !== undefined) return
     const index = this.#operations.length
-    if (!isObject(object)) {
-      this.#fault = new ValidationError(`operations[${index}]`, object, 'an object')
-      return
-    }
+    this.#fault = findMisnamed(`operations[${index}]`, object)
+    if (this.#fault !== undefined) return
     try {
       if (this.#isSpent) throw new ClosedError('the transaction was committed and')
       work()
@@ -370,10 +368,6 @@ export class Transaction {
     const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
     this.#queue({ ...head, columns, subject, object: (row) => (row === undefined ? elements : elements[sources[row]!]) })
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
 }
 
 /** Names may be as long as callers like, messages not. */
