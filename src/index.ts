@@ -6,11 +6,18 @@
 export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './address.js'
 export type { CallOptions, OpenOptions } from './client.js'
 export {
-  ClosedError, NetlinkError, NetplaneError, TransactionError, UnsupportedError, ValidationError,
-  type NetlinkErrorDetails, type NetplaneErrorCode, type TransactionOutcome
+  ClosedError,
+  NetlinkError,
+  NetplaneError,
+  TransactionError,
+  UnsupportedError,
+  ValidationError,
+  type NetlinkErrorDetails,
+  type NetplaneErrorCode,
+  type TransactionOutcome
 } from './errors.js'
 export { EventStream, type EventSource } from './event-stream.js'
-export type { LostEvents, MonitorOptions } from './monitor.js'
+export type { Change, LostEvents, MonitorOptions } from './monitor.js'
 export * from './nftables/index.js'
 export * from './plane/index.js'
 export * from './route/index.js'

@@ -24,6 +24,16 @@ export interface LostEvents {
   readonly type: 'lost'
 }
 
+/** An object came, changed or went. */
+export interface Change<Kind extends string, T> {
+  /** `new`: made, or changed (a chain's policy, a link's flags, an address's lifetimes). */
+  readonly type: 'new' | 'delete'
+  readonly kind: Kind
+  readonly object: T
+  /** Port id of the socket that did it (netlink(7)); 0: the kernel by itself, or links before Linux 6.2. */
+  readonly portId: number
+}
+
 /** How one client's monitor differs from another's. */
 export interface MonitorForm<Native, Event> {
   /** `nftables.monitor`. */

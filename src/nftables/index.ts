@@ -1,11 +1,9 @@
 /**
  * Everything of nf_tables that is public.
  */
-export {
-  Nftables, type Generation, type ListFilter, type NftablesKernel, type NftablesOptions
-} from './client.js'
-export { CATCHALL, INTERVAL_END, NO_SYMBOL, NO_VERDICT, type ElementColumns } from './columns.js'
-export type { DataTypeName, KeyValue } from './datatypes.js'
+export { Nftables, type Generation, type ListFilter, type NftablesKernel, type NftablesOptions } from './client.js'
+export { CATCHALL, INTERVAL_END, NO_SYMBOL, NO_VERDICT, type ElementColumns, type ElementRow } from './columns.js'
+export type { DataType, DataTypeName, KeyValue } from './datatypes.js'
 export { ElementBuffer } from './element-buffer.js'
 export { decodeElements, encodeElements, type EncodedElements, type KeyField, type KeyRange, type SetElement } from './elements.js'
 export type * from './expressions.js'
@@ -13,12 +11,33 @@ export type { Family, Hook, PriorityName } from './families.js'
 export { ListedElements, type Ruleset } from './listing.js'
 export type { ElementChange, NftablesEvent, NftablesEvents } from './monitor.js'
 export type {
-  Chain, ChainReference, Counter, Flowtable, ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable, Rule, StatefulObject, Table
+  Chain,
+  ChainReference,
+  Counter,
+  Flowtable,
+  ListedChain,
+  ListedCounter,
+  ListedFlowtable,
+  ListedObject,
+  ListedRule,
+  ListedTable,
+  Rule,
+  StatefulObject,
+  Table
 } from './objects.js'
 export * from './rule/index.js'
 export { setForm, type ListedSet, type ObjectKind, type SetFlag, type SetForm, type SetSpec } from './sets.js'
 export {
-  Transaction, type BuiltRule, type CommitOptions, type CommitReport, type ElementTarget, type NamedVerb, type NameReference, type TableReference
+  Transaction,
+  type BuiltRule,
+  type CommitOptions,
+  type CommitReport,
+  type ElementSource,
+  type ElementTarget,
+  type NamedVerb,
+  type NameReference,
+  type TableReference,
+  type TransactionHost
 } from './transaction.js'
 export type { TypeofName } from './typeof.js'
 export type { Commented } from './userdata.js'

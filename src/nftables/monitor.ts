@@ -3,24 +3,26 @@
  */
 import { unsupportedProtocol, type OpenOptions } from '../client.js'
 import type { EventStream } from '../event-stream.js'
-import { openEventStream, type LostEvents, type MonitorOptions } from '../monitor.js'
+import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../monitor.js'
 import type { NativeAddon, NativeEvent, NativeFailure } from '../native.js'
 import type { ElementColumns } from './columns.js'
 import type { Family } from './families.js'
 import {
-  fromNativeChain, fromNativeCounter, fromNativeFlowtable, fromNativeObject, fromNativeRule, fromNativeTable, isNativeCounter,
-  type ListedChain, type ListedCounter, type ListedFlowtable, type ListedObject, type ListedRule, type ListedTable
+  fromNativeChain,
+  fromNativeCounter,
+  fromNativeFlowtable,
+  fromNativeObject,
+  fromNativeRule,
+  fromNativeTable,
+  isNativeCounter,
+  type ListedChain,
+  type ListedCounter,
+  type ListedFlowtable,
+  type ListedObject,
+  type ListedRule,
+  type ListedTable
 } from './objects.js'
 import { fromNativeSet, type ListedSet } from './sets.js'
-
-interface Change<Kind extends string, T> {
-  /** `new`: made, or changed. */
-  readonly type: 'new' | 'delete'
-  readonly kind: Kind
-  readonly object: T
-  /** Port id of the socket that did it ({@link https://man7.org/linux/man-pages/man7/netlink.7.html netlink(7)}); 0: the kernel. */
-  readonly portId: number
-}
 
 /** Elements that came or went, consecutive ones of a set together. */
 export interface ElementChange {
@@ -59,7 +61,9 @@ const CONVERTERS: Readonly<Record<string, Converter>> = {
   rule: (event) => ({ kind: 'rule', object: fromNativeRule(listedOf(event)) }),
   set: (event) => ({ kind: 'set', object: fromNativeSet(listedOf(event)) }),
   obj: (event) =>
-    isNativeCounter(listedOf(event)) ? { kind: 'counter', object: fromNativeCounter(listedOf(event)) } : { kind: 'object', object: fromNativeObject(listedOf(event)) },
+    isNativeCounter(listedOf(event))
+      ? { kind: 'counter', object: fromNativeCounter(listedOf(event)) }
+      : { kind: 'object', object: fromNativeObject(listedOf(event)) },
   flowtable: (event) => ({ kind: 'flowtable', object: fromNativeFlowtable(listedOf(event)) })
 }
 
@@ -77,7 +81,17 @@ function convert(event: NativeEvent): NftablesEvent[] {
   const type = action === 'new' ? 'new' : 'delete'
   if (event.elements !== undefined) {
     const { table, set } = event.value as { table: string; set: string }
-    return [{ type, kind: 'elements', family: event.family as Family, table, set, columns: event.elements as ElementColumns, portId: event.portId }]
+    return [
+      {
+        type,
+        kind: 'elements',
+        family: event.family as Family,
+        table,
+        set,
+        columns: event.elements as ElementColumns,
+        portId: event.portId
+      }
+    ]
   }
   const converted = CONVERTERS[noun]?.(event)
   return converted === undefined ? [] : [{ type, ...converted, portId: event.portId } as NftablesEvent]

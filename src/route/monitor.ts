@@ -4,7 +4,7 @@
 import type { OpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
 import type { EventStream } from '../event-stream.js'
-import { openEventStream, type LostEvents, type MonitorOptions } from '../monitor.js'
+import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../monitor.js'
 import type { NativeAddon, NativeRouteEvent } from '../native.js'
 import { decodeAddress } from './columns.js'
 import { decodeLink } from './links.js'
@@ -16,15 +16,6 @@ export interface RouteMonitorOptions extends MonitorOptions {
   readonly links?: boolean | undefined
   /** Whether addresses are reported; default true. */
   readonly addresses?: boolean | undefined
-}
-
-interface Change<Kind extends string, T> {
-  /** `new`: made, or changed (a link's flags, an address's lifetimes). */
-  readonly type: 'new' | 'delete'
-  readonly kind: Kind
-  readonly object: T
-  /** Port id of the socket that did it ({@link Route.portId}); 0: the kernel by itself, or links before Linux 6.2. */
-  readonly portId: number
 }
 
 /** Something that happened to a link or an address. */

@@ -102,13 +102,13 @@ export function connlimit(count: number, { over = false }: { readonly over?: boo
   return plain({ type: 'connlimit', count, flags: over ? ['inverted'] : [] })
 }
 
-const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug', 'audit'] as const
 /** Levels of {@link log}: those of syslog(2), and `audit` for the audit system. */
-export type LogLevel = (typeof LOG_LEVELS)[number]
-/** NF_LOG_*, include/uapi/linux/netfilter/nf_log.h. */
-const LOG_FLAGS = { 'tcp-sequence': 1, 'tcp-options': 2, 'ip-options': 4, skuid: 8, ether: 32 } as const
+export type LogLevel = 'emerg' | 'alert' | 'crit' | 'err' | 'warn' | 'notice' | 'info' | 'debug' | 'audit'
+const LOG_LEVELS: readonly LogLevel[] = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug', 'audit']
 /** What {@link log} adds to a line. */
-export type LogFlag = keyof typeof LOG_FLAGS
+export type LogFlag = 'tcp-sequence' | 'tcp-options' | 'ip-options' | 'skuid' | 'ether'
+/** NF_LOG_*, include/uapi/linux/netfilter/nf_log.h. */
+const LOG_FLAGS: Readonly<Record<LogFlag, number>> = { 'tcp-sequence': 1, 'tcp-options': 2, 'ip-options': 4, skuid: 8, ether: 32 }
 /** NF_LOG_PREFIXLEN without its NUL. */
 const MAX_LOG_PREFIX = 127
 
