@@ -35,11 +35,15 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
   void Acquired(LoopResource* resource) { resources_.insert(resource); }
   void Released(LoopResource* resource);
 
+  /// The environment's Promise, as it was when the addon was loaded.
+  napi_ref promise_class() const { return promise_class_; }
+
   /// The class of wrapped objects with this tag (wrap.h), made once.
   std::unordered_map<const void*, Napi::FunctionReference>& classes() { return classes_; }
 
  private:
   explicit EnvState(napi_env env) : lane_(env) {}
+  bool KeepPromiseClass();
   static void CleanUp(napi_async_cleanup_hook_handle handle, void* data);
   void FinishWhenQuiet();
 
@@ -48,6 +52,7 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
   bool lane_stopped_ = false;
   std::unordered_set<LoopResource*> resources_;
   std::unordered_map<const void*, Napi::FunctionReference> classes_;
+  napi_ref promise_class_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   /// Keeps the state alive until the clean-up has run.
   std::shared_ptr<EnvState> self_;

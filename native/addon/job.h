@@ -40,9 +40,13 @@ class Job {
   static void Executed(napi_env env, void* data);
   static void Completed(napi_env env, napi_status status, void* data);
   void Settle(napi_env env);
+  napi_value MakePromise(napi_env env);
+  static napi_value KeepFunctions(napi_env env, napi_callback_info info);
 
   std::shared_ptr<EnvState> state_;
-  napi_deferred deferred_ = nullptr;
+  /// The promise's functions. Not a napi_deferred: that is never freed where the environment ends before it is concluded.
+  napi_ref resolve_ = nullptr;
+  napi_ref reject_ = nullptr;
   napi_async_work work_ = nullptr;
 };
 

@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kSlotBytes = (size_t{64} << 10) + 4096;
 // As much of a dump as one system call may bring. Memory that no datagram has filled is never touched, so costs nothing.
 constexpr unsigned kSlots = 64;
+// Events are decoded on a thread that must not be held long, and what was read must be handed over at once (subscription.h).
+constexpr unsigned kEventSlots = 4;
 // An ACK costs 832 bytes of receive buffer on 64-bit kernels (skb truesize); 1 KiB is what nft reckons with.
 constexpr size_t kReplyBytes = 1024;
 // netlink_sendmsg refuses len > sk_sndbuf - 32.
@@ -33,7 +35,10 @@ int MillisecondsUntil(Deadline deadline) {
 }  // namespace
 
 struct Socket::Inbox {
-  std::unique_ptr<uint8_t[]> memory{new uint8_t[kSlotBytes * kSlots]};
+  explicit Inbox(unsigned slots) : slots(slots), memory(new uint8_t[kSlotBytes * slots]) {}
+
+  const unsigned slots;
+  std::unique_ptr<uint8_t[]> memory;
   iovec vectors[kSlots];
   sockaddr_nl senders[kSlots];
   mmsghdr headers[kSlots];
@@ -41,7 +46,7 @@ struct Socket::Inbox {
   unsigned next = 0;
 
   void Prepare() {
-    for (unsigned i = 0; i < kSlots; ++i) {
+    for (unsigned i = 0; i < slots; ++i) {
       vectors[i] = {memory.get() + i * kSlotBytes, kSlotBytes};
       headers[i] = {};
       headers[i].msg_hdr.msg_iov = &vectors[i];
@@ -164,7 +169,7 @@ Status Socket::Send(ByteView datagram) {
 }
 
 Received Socket::ReadMany(ByteView* datagram) {
-  if (!inbox_) inbox_ = std::make_unique<Inbox>();
+  if (!inbox_) inbox_ = std::make_unique<Inbox>(options_.groups.empty() ? kSlots : kEventSlots);
   for (;;) {
     while (inbox_->next < inbox_->filled) {
       const unsigned slot = inbox_->next++;
@@ -181,9 +186,9 @@ Received Socket::ReadMany(ByteView* datagram) {
     }
     inbox_->Prepare();
     ++system_calls_;
-    const int count = io_.ReceiveMany(fd_, inbox_->headers, kSlots, MSG_DONTWAIT);
+    const int count = io_.ReceiveMany(fd_, inbox_->headers, inbox_->slots, MSG_DONTWAIT);
     if (count > 0) {
-      inbox_->filled = std::min(static_cast<unsigned>(count), kSlots);
+      inbox_->filled = std::min(static_cast<unsigned>(count), inbox_->slots);
       continue;
     }
     if (count == 0) return Received::kNothing;
