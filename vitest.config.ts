@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const minute = 60_000
@@ -7,6 +8,8 @@ const minute = 60_000
  * The suites that change kernel state run one file after the other, and only where test/run/namespace.mjs (or the container, or the lab) has put them.
  */
 const project = (name: string, testTimeout: number, changesKernel: boolean) => ({
+  // The examples import the package by its name; their tests take its sources.
+  resolve: { alias: [{ find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],

@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup'
 
 /** The examples as programs: build/examples/proxy.js and so on. They import the package by its name, as any user would. */
 export default defineConfig({
-  entry: { proxy: 'examples/proxy/main.ts', demo: 'examples/demo/main.ts', 'demo-backend': 'examples/demo/backend.ts', 'demo-client': 'examples/demo/client.ts' },
+  entry: {
+    proxy: 'examples/proxy/main.ts',
+    demo: 'examples/demo/main.ts',
+    'demo-backend': 'examples/demo/backend.ts',
+    'demo-client': 'examples/demo/client.ts'
+  },
   outDir: 'build/examples',
   format: ['esm'],
   target: 'node20.19',

@@ -22,7 +22,11 @@ export class ProxyProcess {
   #arrived: (() => void) | undefined
 
   constructor(folder: string) {
-    this.#child = spawn(process.execPath, [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--cleanup', '--listen', '127.0.0.1:10256'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(
+      process.execPath,
+      [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--cleanup', '--listen', '127.0.0.1:10256'],
+      { stdio: ['ignore', 'pipe', 'inherit'] }
+    )
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.#lines.push(JSON.parse(line) as LogLine)
       this.#arrived?.()
@@ -64,5 +68,7 @@ export class ProxyProcess {
 
 /** What the proxy would do with a folder, in its own words. */
 export function printPlan(folder: string): string {
-  return execFileSync(process.execPath, [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--plan'], { encoding: 'utf8' }).trim()
+  return execFileSync(process.execPath, [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--plan'], {
+    encoding: 'utf8'
+  }).trim()
 }

@@ -108,7 +108,12 @@ async function play(stage: Stage): Promise<void> {
   heading('2. Scale up to four')
   await changeAndDrive(stage, [...three, { number: 4 }])
   heading('3. Backend 1 takes four times as much')
-  await changeAndDrive(stage, [{ number: 1, weight: 4 }, { number: 2, weight: 1 }, { number: 3, weight: 1 }, { number: 4, weight: 1 }])
+  await changeAndDrive(stage, [
+    { number: 1, weight: 4 },
+    { number: 2, weight: 1 },
+    { number: 3, weight: 1 },
+    { number: 4, weight: 1 }
+  ])
   heading('4. Remove backend 4 under load')
   await removeUnderLoad(stage)
   heading(`5. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
@@ -123,9 +128,13 @@ async function main(): Promise<void> {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   heading('Building a node, a client and four backends')
   buildNetwork(BACKENDS)
-  const servers = await Promise.all(Array.from({ length: BACKENDS }, (_, index) => startIn(`backend${index + 1}`, 'demo-backend', `backend${index + 1}`, '8080')))
+  const servers = await Promise.all(
+    Array.from({ length: BACKENDS }, (_, index) => startIn(`backend${index + 1}`, 'demo-backend', `backend${index + 1}`, '8080'))
+  )
   const client = await startIn('client', 'demo-client')
-  note(`${servers.length} HTTP servers: ${servers.map((_, index) => `${backendAddress(index + 1)}:8080`).join(', ')}; the service: ${SERVICE_ADDRESS}:80`)
+  note(
+    `${servers.length} HTTP servers: ${servers.map((_, index) => `${backendAddress(index + 1)}:8080`).join(', ')}; the service: ${SERVICE_ADDRESS}:80`
+  )
   writeService(folder, [{ number: 1 }, { number: 2 }, { number: 3 }])
   const proxy = new ProxyProcess(folder)
   await play({ folder, proxy, client })

@@ -18,7 +18,12 @@ function writeWhole(folder: string, name: string, text: string): void {
 }
 
 function serviceOf(name: string, clusterIP: string): unknown {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'default' }, spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] } }
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] }
+  }
 }
 
 function sliceOf(name: string, endpoints: readonly unknown[]): unknown {
@@ -34,7 +39,11 @@ function sliceOf(name: string, endpoints: readonly unknown[]): unknown {
 
 /** Writes the service and its endpoints, as `kubectl get service,endpointslice -o yaml` would print them. */
 export function writeService(folder: string, backends: readonly Backend[]): void {
-  const endpoints = backends.map(({ number, weight }) => ({ addresses: [backendAddress(number)], conditions: { ready: true }, ...(weight === undefined ? {} : { weight }) }))
+  const endpoints = backends.map(({ number, weight }) => ({
+    addresses: [backendAddress(number)],
+    conditions: { ready: true },
+    ...(weight === undefined ? {} : { weight })
+  }))
   const objects = [serviceOf('web', SERVICE_ADDRESS), sliceOf('web', endpoints)]
   writeWhole(folder, 'web.yaml', objects.map((object) => stringify(object)).join('---\n'))
 }
@@ -44,7 +53,10 @@ export function writeCrowd(folder: string, services: number, endpointsEach: numb
   const items: unknown[] = []
   for (let index = 0; index < services; index++) {
     const name = `crowd-${index}`
-    const endpoints = Array.from({ length: endpointsEach }, (_, number) => ({ addresses: [`10.245.${(index * endpointsEach + number) & 255}.${1 + (((index * endpointsEach + number) >> 8) % 250)}`], conditions: { ready: true } }))
+    const endpoints = Array.from({ length: endpointsEach }, (_, number) => ({
+      addresses: [`10.245.${(index * endpointsEach + number) & 255}.${1 + (((index * endpointsEach + number) >> 8) % 250)}`],
+      conditions: { ready: true }
+    }))
     items.push(serviceOf(name, `10.${100 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`), sliceOf(name, endpoints))
   }
   writeWhole(folder, 'crowd.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }))

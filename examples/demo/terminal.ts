@@ -26,6 +26,8 @@ export function spread(answers: Readonly<Record<string, number>>): void {
   const total = Object.values(answers).reduce((sum, count) => sum + count, 0)
   for (const [name, count] of Object.entries(answers).sort(([left], [right]) => left.localeCompare(right))) {
     const share = count / total
-    console.log(`  ${name.padEnd(10)} ${String(count).padStart(5)}  ${(share * 100).toFixed(1).padStart(5)} %  ${style('green', '#'.repeat(Math.round(share * BAR_WIDTH)))}`)
+    console.log(
+      `  ${name.padEnd(10)} ${String(count).padStart(5)}  ${(share * 100).toFixed(1).padStart(5)} %  ${style('green', '#'.repeat(Math.round(share * BAR_WIDTH)))}`
+    )
   }
 }

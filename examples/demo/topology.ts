@@ -33,7 +33,8 @@ export function buildNetwork(backends: number): void {
   ip('link', 'set', 'lo', 'up')
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
   addHost('client', 'client', '10.0.0.1', CLIENT_ADDRESS)
-  for (let number = 1; number <= backends; number++) addHost(`backend${number}`, `backend${number}`, `10.244.${number}.1`, backendAddress(number))
+  for (let number = 1; number <= backends; number++)
+    addHost(`backend${number}`, `backend${number}`, `10.244.${number}.1`, backendAddress(number))
 }
 
 /** Starts one of the demo's programs in a host, with an IPC channel; resolves when it says that it is ready. */

@@ -36,7 +36,8 @@ export class Daemon {
         this.#hasSynced = true
         this.#metrics.synced(report, desired.size)
         const { quarantined, ...rest } = report
-        if (report.commits > 0 || quarantined.length > 0) log.info({ ...rest, quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message })) }, 'synced')
+        if (report.commits > 0 || quarantined.length > 0)
+          log.info({ ...rest, quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message })) }, 'synced')
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
@@ -49,7 +50,11 @@ export class Daemon {
   async start(): Promise<void> {
     const folder = this.#options.manifests!
     void this.#followEvents()
-    this.#watch = new FolderWatch(folder, () => this.#changed(), (error) => this.#log.error({ err: error }, 'watching the folder failed'))
+    this.#watch = new FolderWatch(
+      folder,
+      () => this.#changed(),
+      (error) => this.#log.error({ err: error }, 'watching the folder failed')
+    )
     this.#changed()
     await this.#reading
     if (this.#options.listen === undefined) return
@@ -109,7 +114,15 @@ export class Daemon {
     const { services, quarantined, drifts } = this.#plane.status()
     const lagMs = this.#keeper.lagMs
     const isHealthy = this.#hasSynced && lagMs < MAX_LAG_MS && this.#folderError === undefined
-    const body = { healthy: isHealthy, synced: this.#hasSynced, lagMs, services, drifts, quarantined: quarantined.map(({ service }) => service), ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message }) }
+    const body = {
+      healthy: isHealthy,
+      synced: this.#hasSynced,
+      lagMs,
+      services,
+      drifts,
+      quarantined: quarantined.map(({ service }) => service),
+      ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message })
+    }
     return { isHealthy, body }
   }
 }

@@ -9,7 +9,10 @@ export interface HttpSources {
 }
 
 /** `/healthz` (200 or 503) and `/metrics`. */
-export async function serveHttp(listen: { readonly host: string; readonly port: number }, sources: HttpSources): Promise<{ readonly server: Server; readonly address: string }> {
+export async function serveHttp(
+  listen: { readonly host: string; readonly port: number },
+  sources: HttpSources
+): Promise<{ readonly server: Server; readonly address: string }> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0]
     if (path === '/healthz') {

@@ -26,20 +26,23 @@ function checkOneOf(path: string, value: unknown, allowed: readonly string[], op
 }
 
 function checkInteger(path: string, value: unknown, least: number, most: number, field: string): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) refuse(path + field, value, `an integer from ${least} to ${most}`)
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
+    refuse(path + field, value, `an integer from ${least} to ${most}`)
 }
 
 /** A misspelt field would otherwise be a setting that silently does nothing. */
 function checkFields(path: string, value: unknown, fields: readonly string[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(path, value, 'an object')
-  for (const field in value) if (!fields.includes(field)) refuse(`${path}.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
+  for (const field in value)
+    if (!fields.includes(field)) refuse(`${path}.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
 }
 
 /** Where addresses are written to be checked: nothing is kept. */
 const scratch = new Uint8Array(16)
 
 function checkAddress(path: string, value: unknown, field: string): void {
-  if (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0) refuse(path + field, value, 'an IPv4 or IPv6 address without prefix or zone')
+  if (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0)
+    refuse(path + field, value, 'an IPv4 or IPv6 address without prefix or zone')
 }
 
 function checkName(path: string, name: unknown): void {
@@ -82,7 +85,10 @@ const FEW = 12
 
 function sameTarget(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
   if (left.port !== right.port) return false
-  return left.address === right.address || (looksLikeIPv6(left.address) && looksLikeIPv6(right.address) && spelling(left.address) === spelling(right.address))
+  return (
+    left.address === right.address ||
+    (looksLikeIPv6(left.address) && looksLikeIPv6(right.address) && spelling(left.address) === spelling(right.address))
+  )
 }
 
 /** One IPv6 address has many spellings. */
@@ -116,12 +122,18 @@ function checkService(service: Service): void {
     refuse('.frontends', service.frontends, `a list of 1 to ${MAX_FRONTENDS} frontends`)
   }
   if (!Array.isArray(service.endpoints)) refuse('.endpoints', service.endpoints, 'a list of endpoints')
-  for (let index = 0; index < service.frontends.length; index++) checkFrontend(`.frontends[${index}]`, service.frontends[index]!)
+  for (let index = 0; index < service.frontends.length; index++)
+    checkFrontend(`.frontends[${index}]`, (service.frontends as readonly Frontend[])[index]!)
   checkEndpoints(service.endpoints)
   checkDistinct('.frontends', service.frontends)
   checkDistinct('.endpoints', service.endpoints)
   const slots = slotCount(service.endpoints)
-  if (slots > MAX_SLOTS) refuse('.endpoints', `weights that need ${slots} slots`, `weights that need at most ${MAX_SLOTS} slots (their sum divided by their greatest common divisor)`)
+  if (slots > MAX_SLOTS)
+    refuse(
+      '.endpoints',
+      `weights that need ${slots} slots`,
+      `weights that need at most ${MAX_SLOTS} slots (their sum divided by their greatest common divisor)`
+    )
 }
 
 function freeze(service: Service): void {

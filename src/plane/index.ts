@@ -2,12 +2,13 @@
  * Service planes.
  */
 import { ValidationError } from '../errors.js'
-import { NftablesPlane, type NftablesPlaneOptions } from './nftables/plane.js'
+import type { NftablesPlaneOptions } from './nftables/options.js'
+import { NftablesPlane } from './nftables/plane.js'
 import type { Plane } from './types.js'
 
 export { MAX_FRONTENDS, MAX_SLOTS } from './model.js'
 export type { Endpoint, Frontend, FrontendKind, Protocol, Scheduler, Service, Services } from './model.js'
-export type { NftablesPlaneOptions } from './nftables/plane.js'
+export type { NftablesPlaneOptions } from './nftables/options.js'
 export type { Plan, PlanEntry, Quarantined } from './plan.js'
 export type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from './types.js'
 

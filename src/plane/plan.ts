@@ -54,8 +54,10 @@ function byTarget<T extends Endpoint | Frontend>(entries: readonly T[]): Map<str
 function describeEndpoint(target: string, before: Endpoint, after: Endpoint): string[] {
   const details: string[] = []
   if ((before.weight ?? 1) !== (after.weight ?? 1)) details.push(`weight of ${target}: ${before.weight ?? 1} -> ${after.weight ?? 1}`)
-  if ((before.state ?? 'ready') !== (after.state ?? 'ready')) details.push(`${target}: ${before.state ?? 'ready'} -> ${after.state ?? 'ready'}`)
-  if ((before.local ?? false) !== (after.local ?? false)) details.push(`${target}: ${after.local === true ? 'now' : 'no longer'} on this node`)
+  if ((before.state ?? 'ready') !== (after.state ?? 'ready'))
+    details.push(`${target}: ${before.state ?? 'ready'} -> ${after.state ?? 'ready'}`)
+  if ((before.local ?? false) !== (after.local ?? false))
+    details.push(`${target}: ${after.local === true ? 'now' : 'no longer'} on this node`)
   return details
 }
 

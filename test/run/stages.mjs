@@ -33,13 +33,14 @@ function check(name, argv, options = {}) {
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
-const kernelTools = ['namespaces', 'nft', 'ip', 'strace']
+const kernelTools = ['namespaces', 'nft', 'ip', 'strace', 'python3']
 
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
   check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
   check('prebuild', [process.execPath, 'native/build.mjs', '--prebuild'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
   check('bundle', [bin('tsup')], { group: 'build' }),
+  check('examples', [bin('tsup'), '--config', 'examples/tsup.config.ts'], { group: 'build' }),
 
   check('types', [bin('tsc'), '--noEmit'], { group: 'lint' }),
   check('eslint', [bin('eslint'), '.', '--max-warnings=0'], { group: 'lint' }),
@@ -54,10 +55,20 @@ export const stages = [
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
-  vitestStage('kernel', { projects: ['contract', 'kernel'], needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
+  vitestStage('kernel', {
+    projects: ['contract', 'kernel'],
+    needs: kernelTools,
+    after: ['addon', 'bundle', 'examples'],
+    ...inOwnNamespace
+  }),
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   { name: 'lifecycle-asan', needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
+  check('demo', inNamespace([process.execPath, 'build/examples/demo.js']), {
+    needs: ['namespaces', 'ip'],
+    after: ['addon', 'bundle', 'examples'],
+    timeoutSeconds: 180
+  }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
   { name: 'lab', needs: ['User-Mode Linux', 'root', 'ip'], after: ['addon'], run: runLab }
 ]

@@ -21,8 +21,18 @@ function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
 /** A service with one number, so that no two numbers claim one frontend; everything else is random. */
 export function randomService(random: Random, number: number): Service {
   const families = random.chance(30) ? [false, true] : [random.chance(30)]
-  const frontends: Frontend[] = families.map((isV6) => ({ kind: 'cluster', address: isV6 ? `fd00:96::${number + 1}` : `10.96.0.${number + 1}`, port: 80 }))
+  const frontends: Frontend[] = families.map((isV6) => ({
+    kind: 'cluster',
+    address: isV6 ? `fd00:96::${number + 1}` : `10.96.0.${number + 1}`,
+    port: 80
+  }))
   if (random.chance(20)) frontends.push({ kind: 'external', address: '203.0.113.1', port: 1000 + number })
   const endpoints = distinct(Array.from({ length: random.below(6) }, () => endpointOf(random, random.chance(30))))
-  return { name: `default/service-${number}:http`, protocol: PROTOCOLS[number % 3]!, frontends, endpoints, ...(random.chance(20) ? { scheduler: 'hash' as const } : {}) }
+  return {
+    name: `default/service-${number}:http`,
+    protocol: PROTOCOLS[number % 3]!,
+    frontends,
+    endpoints,
+    ...(random.chance(20) ? { scheduler: 'hash' as const } : {})
+  }
 }

@@ -14,7 +14,10 @@ export const addressOf = { ip: (host: number): string => `10.1.${host}.2`, ip6: 
 async function connect(node: TestNamespace, host: TestNamespace, number: number): Promise<void> {
   const link = `host${number}`
   await node.ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.name)
-  for (const [namespace, device, last] of [[node, link, 1], [host, 'eth0', 2]] as const) {
+  for (const [namespace, device, last] of [
+    [node, link, 1],
+    [host, 'eth0', 2]
+  ] as const) {
     await namespace.ip('address', 'add', `10.1.${number}.${last}/24`, 'dev', device)
     await namespace.ip('address', 'add', `fd00:1:${number}::${last}/64`, 'dev', device, 'nodad')
     await namespace.ip('link', 'set', device, 'up')

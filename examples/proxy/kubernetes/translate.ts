@@ -58,7 +58,9 @@ function backendsOf(slice: EndpointSlice, portName: string, options: TranslateOp
     if (address === undefined) return []
     const weight = rest[WEIGHT_FIELD]
     const local = options.nodeName !== undefined && nodeName === options.nodeName
-    return [{ endpoint: { address, port, ...(weight === undefined ? {} : { weight }), ...(local ? { local } : {}) }, ...conditionsOf(conditions) }]
+    return [
+      { endpoint: { address, port, ...(weight === undefined ? {} : { weight }), ...(local ? { local } : {}) }, ...conditionsOf(conditions) }
+    ]
   })
 }
 
@@ -69,7 +71,12 @@ function chooseEndpoints(backends: readonly Backend[]): Endpoint[] {
   return [...new Map(chosen.map(({ endpoint }) => [`${endpoint.address} ${endpoint.port}`, endpoint])).values()]
 }
 
-function translatePort(service: KubernetesService, servicePort: ServicePort, slices: readonly EndpointSlice[], options: TranslateOptions): Service | undefined {
+function translatePort(
+  service: KubernetesService,
+  servicePort: ServicePort,
+  slices: readonly EndpointSlice[],
+  options: TranslateOptions
+): Service | undefined {
   const protocol = PROTOCOLS[servicePort.protocol ?? 'TCP']
   const frontends = frontendsOf(service, servicePort.port ?? 0)
   if (frontends.length === 0) return undefined
@@ -89,7 +96,8 @@ function translatePort(service: KubernetesService, servicePort: ServicePort, sli
 function slicesByService(objects: Iterable<KubernetesObject>): Map<string, EndpointSlice[]> {
   const slices = new Map<string, EndpointSlice[]>()
   for (const object of objects) {
-    if (object.kind !== 'EndpointSlice' || object.addressType === 'FQDN' || object.metadata?.labels?.[HEADLESS_LABEL] !== undefined) continue
+    if (object.kind !== 'EndpointSlice' || object.addressType === 'FQDN' || object.metadata?.labels?.[HEADLESS_LABEL] !== undefined)
+      continue
     const key = `${namespaceOf(object)}/${object.metadata?.labels?.[SERVICE_NAME_LABEL] ?? ''}`
     slices.set(key, [...(slices.get(key) ?? []), object])
   }
@@ -106,7 +114,11 @@ function reuse(previous: Service | undefined, next: Service): Service {
  *
  * @param previous The last result, whose unchanged services are used again.
  */
-export function translate(objects: readonly KubernetesObject[], options: TranslateOptions, previous: ReadonlyMap<string, Service> = new Map()): Map<string, Service> {
+export function translate(
+  objects: readonly KubernetesObject[],
+  options: TranslateOptions,
+  previous: ReadonlyMap<string, Service> = new Map()
+): Map<string, Service> {
   const slices = slicesByService(objects)
   const services = new Map<string, Service>()
   for (const object of objects) {

@@ -35,7 +35,14 @@ export interface EndpointSlice {
   readonly metadata?: Metadata
   readonly addressType?: string
   readonly ports?: readonly { readonly name?: string | null; readonly protocol?: string; readonly port?: number | null }[] | null
-  readonly endpoints?: readonly { readonly addresses?: readonly string[]; readonly conditions?: EndpointConditions; readonly nodeName?: string; readonly weight?: number }[] | null
+  readonly endpoints?:
+    | readonly {
+        readonly addresses?: readonly string[]
+        readonly conditions?: EndpointConditions
+        readonly nodeName?: string
+        readonly weight?: number
+      }[]
+    | null
 }
 
 export type KubernetesObject = KubernetesService | EndpointSlice

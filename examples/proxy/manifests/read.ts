@@ -30,7 +30,8 @@ function* objectsIn(value: unknown): Generator<Record<string, unknown>> {
   if (typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)) {
     // Items of a typed list (ServiceList) leave their kind out.
     const implied = kind.slice(0, -'List'.length)
-    for (const item of items) for (const object of objectsIn(item)) yield object['kind'] === undefined ? { kind: implied, ...object } : object
+    for (const item of items)
+      for (const object of objectsIn(item)) yield object['kind'] === undefined ? { kind: implied, ...object } : object
     return
   }
   yield value
@@ -55,7 +56,9 @@ function readDocuments(file: string, text: string): Document[] {
   }
   const documents = parseAllDocuments(text)
   if (!Array.isArray(documents)) return []
-  return documents.map((document) => (document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : { value: document.toJS() as unknown }))
+  return documents.map((document) =>
+    document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : { value: document.toJS() as unknown }
+  )
 }
 
 /** Reads the documents of one file. A broken document spoils none of the others. */

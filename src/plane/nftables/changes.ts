@@ -55,7 +55,7 @@ export class SharedCounts {
   add(family: AddressFamily, set: ElementSet, key: Uint8Array, by: number): void {
     const name = `${family} ${set}`
     let counts = this.#counts.get(name)
-    if (counts === undefined) this.#counts.set(name, (counts = new Map()))
+    if (counts === undefined) this.#counts.set(name, (counts = new Map<string, number>()))
     const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
     const count = (counts.get(text) ?? 0) + by
     if (count === 0) counts.delete(text)
@@ -145,7 +145,8 @@ function diffAdded(changes: Changes, key: SetKey, before: ElementTable | undefin
     const data = after.buffer.dataWidth > 0 ? after.buffer.dataAt(row) : undefined
     const userdata = after.buffer.userdataAt(row)
     if (old >= 0) {
-      const same = (data === undefined || sameBytes(before!.buffer.dataAt(old), data)) && sameBytes(before!.buffer.userdataAt(old), userdata)
+      const same =
+        (data === undefined || sameBytes(before!.buffer.dataAt(old), data)) && sameBytes(before!.buffer.userdataAt(old), userdata)
       if (same) continue
       changes.of(1, key.family, key.set).remove.push(bytes, undefined)
     }

@@ -87,7 +87,8 @@ async function countSizes(services: Iterable<Service>, slices: Slices): Promise<
     })
     if (slices.isOver) await slices.turn()
   }
-  const sorted = (family: AddressFamily): Size[] => [...counts[family]].sort(([, left], [, right]) => right - left).map(([set]) => sizeOf(set)!)
+  const sorted = (family: AddressFamily): Size[] =>
+    [...counts[family]].sort(([, left], [, right]) => right - left).map(([set]) => sizeOf(set)!)
   return { ip: sorted('ip'), ip6: sorted('ip6') }
 }
 
@@ -96,7 +97,15 @@ async function countSizes(services: Iterable<Service>, slices: Slices): Promise<
  *
  * @param replace Families whose tables exist and are to be replaced: then all is one transaction.
  */
-export async function coldStart(nft: Nftables, options: TableOptions, services: readonly Service[], generation: number, replace: ReadonlySet<AddressFamily>, races: Races, totals: CommitTotals): Promise<ColdStart> {
+export async function coldStart(
+  nft: Nftables,
+  options: TableOptions,
+  services: readonly Service[],
+  generation: number,
+  replace: ReadonlySet<AddressFamily>,
+  races: Races,
+  totals: CommitTotals
+): Promise<ColdStart> {
   const slices = new Slices()
   const committer = new Committer(nft, options.name, noSizes(), generation, races)
   const filling = new Filling()

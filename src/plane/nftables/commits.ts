@@ -7,7 +7,7 @@ import { NetlinkError } from '../../errors.js'
 import type { CommitReport, ElementBuffer, Nftables, Transaction } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
 import type { Protocol } from '../model.js'
-import { Changes, PHASES, type Phase, type SetChange } from './changes.js'
+import { type Changes, PHASES, type Phase, type SetChange } from './changes.js'
 import { ADDRESS_LENGTH, type ElementSet } from './compile.js'
 import { balancingChain, balancingName, dispatchRule, frontendSet, PREBOUND_SIZES, sizeOf, type Size } from './layout.js'
 import type { BoundSizes } from './tables.js'
@@ -81,7 +81,12 @@ export class Committer {
    * @throws {RefusedServices} Single services are to blame; nothing of the phase was applied.
    * @throws {NetlinkError} The kernel refused the whole; `ERESTART`: somebody else committed.
    */
-  async apply(changes: Changes, isEmpty: (family: AddressFamily, set: ElementSet) => boolean, totals: CommitTotals, afterPhase: (phase: Phase) => void): Promise<void> {
+  async apply(
+    changes: Changes,
+    isEmpty: (family: AddressFamily, set: ElementSet) => boolean,
+    totals: CommitTotals,
+    afterPhase: (phase: Phase) => void
+  ): Promise<void> {
     for (const phase of PHASES) {
       const tx = this.#nft.transaction()
       const bound = this.#queueNewSizes(tx, changes.phase(phase))
@@ -132,7 +137,10 @@ export class Committer {
     const operations = new Map<number, { family: AddressFamily; set: ElementSet; rows: ElementBuffer }>()
     for (const { family, set, remove, add } of changes) {
       const target = { family, table: this.#name, name: set }
-      for (const [verb, rows] of [['delete', remove], ['add', add]] as const) {
+      for (const [verb, rows] of [
+        ['delete', remove],
+        ['add', add]
+      ] as const) {
         if (rows.rows === 0) continue
         operations.set(tx.size, { family, set, rows })
         tx[verb].elements(target, rows)
@@ -142,7 +150,10 @@ export class Committer {
   }
 
   /** A rule for a size that no service has costs every new connection a look-up. */
-  #queueOldSizes(tx: Transaction, isEmpty: (family: AddressFamily, set: ElementSet) => boolean): { family: AddressFamily; set: ElementSet }[] {
+  #queueOldSizes(
+    tx: Transaction,
+    isEmpty: (family: AddressFamily, set: ElementSet) => boolean
+  ): { family: AddressFamily; set: ElementSet }[] {
     const unbound: { family: AddressFamily; set: ElementSet }[] = []
     for (const family of ['ip', 'ip6'] as const) {
       for (const [set, { size, handle }] of this.sizes[family]) {
@@ -169,7 +180,8 @@ function attribute(error: NetlinkError, rows: OperationRows): Error {
   for (const refusal of [error, ...error.others]) {
     const operation = refusal.index === undefined ? undefined : rows.get(refusal.index)
     const row = typeof refusal.object === 'number' ? refusal.object : undefined
-    const frontend = operation === undefined || row === undefined ? undefined : frontendOfKey(operation.family, operation.set, operation.rows.keyAt(row))
+    const frontend =
+      operation === undefined || row === undefined ? undefined : frontendOfKey(operation.family, operation.set, operation.rows.keyAt(row))
     if (frontend === undefined) return error
     refusals.push({ frontend, error: refusal })
   }

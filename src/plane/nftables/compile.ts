@@ -119,7 +119,13 @@ class EndpointRows {
 const rows = new EndpointRows()
 
 /** Visits endpoints-map elements: one a slot, for the frontend whose key begins `slotKey`. */
-function visitSlots(slotKey: Uint8Array, slots: Uint32Array | undefined, count: number, family: AddressFamily, visit: ElementVisitor): void {
+function visitSlots(
+  slotKey: Uint8Array,
+  slots: Uint32Array | undefined,
+  count: number,
+  family: AddressFamily,
+  visit: ElementVisitor
+): void {
   const at = ADDRESS_LENGTH[family] + 8
   for (let slot = 0; slot < count; slot++) {
     // numgen and jhash leave their result in host order.

@@ -15,7 +15,13 @@ export function register(offset: number): number {
 
 /** Loads an address of the packet. */
 export function address(family: AddressFamily, which: 'source' | 'destination', offset: number): Expression {
-  return { type: 'payload', destinationRegister: register(offset), base: 'network', offset: ADDRESS_OFFSET[family][which], length: ADDRESS_LENGTH[family] }
+  return {
+    type: 'payload',
+    destinationRegister: register(offset),
+    base: 'network',
+    offset: ADDRESS_OFFSET[family][which],
+    length: ADDRESS_LENGTH[family]
+  }
 }
 
 /** Loads `meta l4proto . th dport`. */

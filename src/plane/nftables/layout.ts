@@ -58,7 +58,7 @@ export function fixedSets(family: AddressFamily, localSources: boolean): LayoutS
     { name: 'vips', key: type },
     {
       name: 'endpoints',
-      key: [type, 'inet_proto', 'inet_service', 'integer32'],
+      key: [type, 'inet_proto', 'inet_service', 'host_integer32'],
       data: [type, 'inet_service'],
       typeof: { key: [daddr, 'meta l4proto', 'th dport', 'numgen random'], data: [daddr, 'th dport'] }
     },
@@ -77,12 +77,23 @@ export function balancingChain(family: AddressFamily, { scheduler, slots }: Size
       ? [{ type: 'numgen', destinationRegister: slot, modulus: slots, mode: 'random', offset: 0 }]
       : [
           address(family, 'source', length + 8),
-          { type: 'hash', sourceRegister: slot, destinationRegister: slot, length, modulus: slots, seed: HASH_SEED, offset: 0, mode: 'jenkins' }
+          {
+            type: 'hash',
+            sourceRegister: slot,
+            destinationRegister: slot,
+            length,
+            modulus: slots,
+            seed: HASH_SEED,
+            offset: 0,
+            mode: 'jenkins'
+          }
         ]
   const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length) }
   return {
     chain: { name: balancingName({ scheduler, slots }) },
-    rules: [[...frontend(family), ...choose, { type: 'lookup', set: 'endpoints', sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]]
+    rules: [
+      [...frontend(family), ...choose, { type: 'lookup', set: 'endpoints', sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]
+    ]
   }
 }
 
@@ -158,7 +169,8 @@ export function layoutChains(family: AddressFamily, sizes: readonly Size[], loca
 /** The sizes that have a balancing chain: the prebound ones and those in use. */
 function boundSizes(sizes: readonly Size[]): Size[] {
   const bound = new Map<string, Size>()
-  for (let slots = 1; slots <= PREBOUND_SIZES; slots++) bound.set(balancingName({ scheduler: 'random', slots }), { scheduler: 'random', slots })
+  for (let slots = 1; slots <= PREBOUND_SIZES; slots++)
+    bound.set(balancingName({ scheduler: 'random', slots }), { scheduler: 'random', slots })
   for (const size of sizes) bound.set(balancingName(size), size)
   return [...bound.values()]
 }

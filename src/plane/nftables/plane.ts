@@ -1,8 +1,8 @@
 /**
  * The nftables plane.
  */
-import { ClosedError, NetlinkError, NetplaneError, ValidationError } from '../../errors.js'
-import { Nftables, type NftablesOptions } from '../../nftables/index.js'
+import { ClosedError, NetlinkError, NetplaneError } from '../../errors.js'
+import { Nftables } from '../../nftables/index.js'
 import { traceResync } from '../../tracing.js'
 import { PlaneEvents } from '../events.js'
 import type { Service, Services } from '../model.js'
@@ -13,37 +13,13 @@ import { adoptionEntries } from './adoption.js'
 import { diffTables, type Changes } from './changes.js'
 import { coldStart } from './cold-start.js'
 import { Committer, RefusedServices, type CommitTotals, type Races } from './commits.js'
+import { checkName, checkPoll, type NftablesPlaneOptions } from './options.js'
 import { Registry, type Proposal } from './registry.js'
 import { localSourceElements } from './sources.js'
-import { readTables, type KernelTables, type TableOptions } from './tables.js'
+import { differsInCount, readTables, type KernelTables, type TableOptions } from './tables.js'
 import { Watch } from './watch.js'
 
-/** Options of the nftables plane. */
-export interface NftablesPlaneOptions extends Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'kernel' | 'signal'> {
-  /** Name of our tables, one per family; default `netplane`. 1–31 letters, digits, `-`, `_`. */
-  readonly name?: string | undefined
-  /**
-   * Prefixes whose hosts see endpoints' answers come back through this node without help: pods of this node, usually. Connections from elsewhere are masqueraded. Absent: nothing
-   * is masqueraded but connections of an endpoint to itself; empty: everything is.
-   */
-  readonly localSources?: readonly string[] | undefined
-  /** How often the ruleset's generation is looked at, milliseconds, 10–3600000; default 100. 0: never. */
-  readonly driftPollMs?: number | undefined
-}
-
 const MAX_TRIES = 16
-
-function checkName(name: unknown): string {
-  if (name === undefined) return 'netplane'
-  if (typeof name === 'string' && /^[A-Za-z0-9_-]{1,31}$/.test(name)) return name
-  throw new ValidationError('name', name, '1 to 31 letters, digits, - and _')
-}
-
-function checkPoll(milliseconds: unknown): number {
-  if (milliseconds === undefined) return 100
-  if (milliseconds === 0 || (typeof milliseconds === 'number' && milliseconds >= 10 && milliseconds <= 3_600_000)) return milliseconds
-  throw new ValidationError('driftPollMs', milliseconds, '0, or 10 to 3600000')
-}
 
 /** Services as elements of few large maps in nf_tables; one kernel transaction per phase. Made by {@link openPlane}. */
 export class NftablesPlane implements Plane {
@@ -81,7 +57,12 @@ export class NftablesPlane implements Plane {
       const proposal = this.#proposeAll(services)
       if (this.#committer !== undefined) {
         const { changes } = this.#registry.changesFor(proposal)
-        return makePlan({ entries: planEntries(this.#registry.services, this.#desired(proposal)), drift: [], quarantined: proposal.quarantined, elements: changes.counts })
+        return makePlan({
+          entries: planEntries(this.#registry.services, this.#desired(proposal)),
+          drift: [],
+          quarantined: proposal.quarantined,
+          elements: changes.counts
+        })
       }
       const kernel = await readTables(this.#nft, this.#options, true)
       const target = new Registry()
@@ -115,7 +96,12 @@ export class NftablesPlane implements Plane {
   }
 
   status(): PlaneStatus {
-    return { services: this.#registry.services.size, quarantined: [...this.#quarantined.values()], drifts: this.#drifts, generation: this.#committer?.generation ?? 0 }
+    return {
+      services: this.#registry.services.size,
+      quarantined: [...this.#quarantined.values()],
+      drifts: this.#drifts,
+      generation: this.#committer?.generation ?? 0
+    }
   }
 
   close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
@@ -241,10 +227,16 @@ export class NftablesPlane implements Plane {
       const owner = probe.ownerOf(frontend) ?? this.#registry.ownerOf(frontend)
       if (owner !== undefined) owners.set(frontend, owner)
     }
-    const refused = new Map(error.refusals.flatMap(({ frontend, error: cause }) => (owners.has(frontend) ? [[owners.get(frontend)!, cause] as const] : [])))
+    const refused = new Map(
+      error.refusals.flatMap(({ frontend, error: cause }) => (owners.has(frontend) ? [[owners.get(frontend)!, cause] as const] : []))
+    )
     const left = new Map([...proposal.set].filter(([name]) => !refused.has(name)))
     if (left.size === proposal.set.size) throw error.refusals[0]!.error
-    return { set: left, remove: proposal.remove, quarantined: [...proposal.quarantined, ...[...refused].map(([service, cause]) => ({ service, error: cause }))] }
+    return {
+      set: left,
+      remove: proposal.remove,
+      quarantined: [...proposal.quarantined, ...[...refused].map(([service, cause]) => ({ service, error: cause }))]
+    }
   }
 
   /** Changes the kernel from the committed state. */
@@ -253,12 +245,18 @@ export class NftablesPlane implements Plane {
     const { counts } = changes
     try {
       // Once additions are in, the registry is ahead of the kernel by removals only; should those fail, the next look finds them.
-      await this.#committer!.apply(changes, (family, set) => this.#registry.isEmpty(family, set), totals, (phase) => {
-        if (phase === 1) this.#registry.accept(proposal, shared)
-      })
+      await this.#committer!.apply(
+        changes,
+        (family, set) => this.#registry.isEmpty(family, set),
+        totals,
+        (phase) => {
+          if (phase === 1) this.#registry.accept(proposal, shared)
+        }
+      )
     } catch (error) {
       // Removals that were refused leave the kernel unlike the registry: read it again.
-      if (this.#registry.services.size > 0 && [...proposal.set].some(([name, service]) => this.#registry.services.get(name) === service)) this.#committer = undefined
+      if (this.#registry.services.size > 0 && [...proposal.set].some(([name, service]) => this.#registry.services.get(name) === service))
+        this.#committer = undefined
       throw error
     }
     return counts
@@ -269,15 +267,24 @@ export class NftablesPlane implements Plane {
     const desired = this.#desired(proposal)
     const kernel = await readTables(this.#nft, this.#options, true)
     if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
-    const target = registryOf(desired)
+    const target = Registry.of(desired)
     const changes = diffTables(kernel.elements, target.tables())
     const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation, this.#races)
-    await committer.apply(changes, (family, set) => target.isEmpty(family, set), totals, () => undefined)
+    await committer.apply(
+      changes,
+      (family, set) => target.isEmpty(family, set),
+      totals,
+      () => undefined
+    )
     this.#takeOver(target, committer)
     return changes.counts
   }
 
-  async #rebuild(desired: ReadonlyMap<string, Service>, kernel: KernelTables, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+  async #rebuild(
+    desired: ReadonlyMap<string, Service>,
+    kernel: KernelTables,
+    totals: CommitTotals
+  ): Promise<{ added: number; removed: number }> {
     const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, this.#races, totals)
     this.#registry.clear()
     this.#registry.accept({ set: desired, remove: new Set(), quarantined: [] }, started.shared)
@@ -297,7 +304,8 @@ export class NftablesPlane implements Plane {
   #updateQuarantine({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
     const now = new Map(quarantined.map((entry) => [entry.service, entry]))
     for (const [service, entry] of now) {
-      if (this.#quarantined.get(service)?.error.message !== entry.error.message) this.#events.push({ type: 'quarantined', service, error: entry.error })
+      if (this.#quarantined.get(service)?.error.message !== entry.error.message)
+        this.#events.push({ type: 'quarantined', service, error: entry.error })
     }
     for (const service of this.#quarantined.keys()) {
       const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
@@ -320,7 +328,10 @@ export class NftablesPlane implements Plane {
       if (id !== this.#committer.generation || this.#watch.isAuditDue) await this.#repairIfChanged()
     } catch (error) {
       if (error instanceof NetlinkError && error.code === 'ERESTART') this.#races.lost++
-      this.#events.push({ type: 'error', error: error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error }) })
+      this.#events.push({
+        type: 'error',
+        error: error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error })
+      })
     }
   }
 
@@ -330,7 +341,12 @@ export class NftablesPlane implements Plane {
     const startedAt = performance.now()
     const quick = await readTables(this.#nft, this.#options, false)
     const wanted = this.#registry.tables()
-    const isSuspect = committer === undefined || quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, wanted) || this.#watch.mayAudit
+    const isSuspect =
+      committer === undefined ||
+      quick.present.size === 0 ||
+      quick.faults.length > 0 ||
+      differsInCount(quick, wanted) ||
+      this.#watch.mayAudit
     if (!isSuspect) {
       // Numbers are right; whether the elements are will be seen when an audit is due.
       this.#watch.owesAudit = true
@@ -360,20 +376,4 @@ export class NftablesPlane implements Plane {
     const repaired = await this.#adopt({ set: services, remove: new Set(), quarantined: [] }, totals)
     this.#events.push({ type: 'repaired', elements: repaired, durationMs: performance.now() - startedAt })
   }
-}
-
-function registryOf(services: ReadonlyMap<string, Service>): Registry {
-  const registry = new Registry()
-  const proposal = { set: services, remove: new Set<string>(), quarantined: [] }
-  registry.accept(proposal, registry.changesFor(proposal).shared)
-  return registry
-}
-
-function differsInCount(kernel: KernelTables, wanted: ReturnType<Registry['tables']>): boolean {
-  for (const { family, set, table } of wanted.entries()) if (kernel.counts.get(`${family} ${set}`) !== table.rows) return true
-  for (const [name, count] of kernel.counts) {
-    const [family, set] = name.split(' ') as ['ip' | 'ip6', 'vips']
-    if (set !== ('local-sources' as string) && count !== (wanted.find(family, set)?.rows ?? 0)) return true
-  }
-  return false
 }

@@ -6,7 +6,7 @@ import { acceptService, checkKey } from '../accept.js'
 import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
-import { addService, Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
+import { addService, type Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
 import { frontendKeys, visitMemberships, type ElementSet } from './compile.js'
 
 /** A change of services, checked and ready to be committed. */
@@ -26,6 +26,14 @@ export class Registry {
   shared = new SharedCounts()
   /** Frontends by membership set. */
   readonly #members = new Map<string, number>()
+
+  /** A registry of services that were accepted before. */
+  static of(services: ReadonlyMap<string, Service>): Registry {
+    const registry = new Registry()
+    const proposal = { set: services, remove: new Set<string>(), quarantined: [] }
+    registry.accept(proposal, registry.changesFor(proposal).shared)
+    return registry
+  }
 
   /** The service that has a frontend. */
   ownerOf(frontend: string): string | undefined {
@@ -51,7 +59,10 @@ export class Registry {
         set.set(name, service)
       } catch (error) {
         if (!(error instanceof ValidationError)) throw error
-        quarantined.push({ service: name, error: new ValidationError(`services[${JSON.stringify(name)}]${error.path}`, error.value, error.allowed) })
+        quarantined.push({
+          service: name,
+          error: new ValidationError(`services[${JSON.stringify(name)}]${error.path}`, error.value, error.allowed)
+        })
       }
     }
     const proposal = { set, remove, quarantined }
@@ -74,13 +85,22 @@ export class Registry {
   }
 
   /** Claims the frontends of a service, or says who has one of them. `letsGo` tells whether an owner gives its frontends up with this change. */
-  #findConflict(name: string, service: Service, claims: Map<string, string>, letsGo: (owner: string) => boolean): ValidationError | undefined {
+  #findConflict(
+    name: string,
+    service: Service,
+    claims: Map<string, string>,
+    letsGo: (owner: string) => boolean
+  ): ValidationError | undefined {
     const keys = frontendKeys(service)
     for (const [index, key] of keys.entries()) {
       const owner = claims.get(key) ?? this.#frontends.get(key)
       if (owner === undefined || owner === name || (!claims.has(key) && letsGo(owner))) continue
       const path = `services[${JSON.stringify(name)}].frontends[${index}]`
-      return new ValidationError(path, formatTarget(service.frontends[index]!), `a ${service.protocol} frontend that no other service has: ${JSON.stringify(owner)} has it`)
+      return new ValidationError(
+        path,
+        formatTarget(service.frontends[index]!),
+        `a ${service.protocol} frontend that no other service has: ${JSON.stringify(owner)} has it`
+      )
     }
     for (const key of keys) claims.set(key, name)
     return undefined

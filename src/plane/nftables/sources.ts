@@ -45,6 +45,7 @@ export function localSourceElements(sources: readonly string[]): Readonly<Record
     const prefix = requirePrefix(`localSources[${index}]`, source)
     ranges[prefix.address.length === 4 ? 'ip' : 'ip6'].push(prefixRange(prefix))
   }
-  const elements = (family: AddressFamily): SetElement[] => merge(ranges[family]).map(({ first, last }) => ({ key: { from: first, to: last } }))
+  const elements = (family: AddressFamily): SetElement[] =>
+    merge(ranges[family]).map(({ first, last }) => ({ key: { from: first, to: last } }))
   return { ip: elements('ip'), ip6: elements('ip6') }
 }

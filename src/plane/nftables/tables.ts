@@ -3,12 +3,32 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { NetplaneError } from '../../errors.js'
-import { encodeElements, setForm, type Expression, type ListedRule, type Nftables, type Ruleset, type SetElement, type Transaction } from '../../nftables/index.js'
+import {
+  encodeElements,
+  setForm,
+  type Expression,
+  type ListedRule,
+  type Nftables,
+  type Ruleset,
+  type SetElement,
+  type SetSpec,
+  type Transaction
+} from '../../nftables/index.js'
 import { Slices } from '../../slices.js'
 import type { AddressFamily } from '../../address.js'
 import { SetTables } from './changes.js'
 import { FAMILIES, type ElementSet } from './compile.js'
-import { dispatchRule, fixedSets, frontendSet, layoutChains, membershipName, sizeOf, TABLE_COMMENT, type LayoutChain, type Size } from './layout.js'
+import {
+  dispatchRule,
+  fixedSets,
+  frontendSet,
+  layoutChains,
+  membershipName,
+  sizeOf,
+  TABLE_COMMENT,
+  type LayoutChain,
+  type Size
+} from './layout.js'
 
 /** How our tables are made, but for the services. */
 export interface TableOptions {
@@ -42,7 +62,11 @@ export interface KernelTables {
 const MAX_READS = 16
 
 /** Queues both tables with everything but services. Returns the indexes of the operations that make dispatch rules, for their handles. */
-export function queueTables(tx: Transaction, options: TableOptions, sizes: Readonly<Record<AddressFamily, readonly Size[]>>): Map<number, { family: AddressFamily; size: Size }> {
+export function queueTables(
+  tx: Transaction,
+  options: TableOptions,
+  sizes: Readonly<Record<AddressFamily, readonly Size[]>>
+): Map<number, { family: AddressFamily; size: Size }> {
   const dispatch = new Map<number, { family: AddressFamily; size: Size }>()
   for (const family of FAMILIES) {
     const table = { family, table: options.name } as const
@@ -82,12 +106,17 @@ export async function readTables(nft: Nftables, options: TableOptions, withEleme
     const tables = (await nft.listTables()).filter(({ family, name }) => (family === 'ip' || family === 'ip6') && name === options.name)
     const foreign = tables.find(({ comment }) => comment !== TABLE_COMMENT)
     if (foreign !== undefined) {
-      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `table ${foreign.family} ${foreign.name} exists and is not ours (its comment is not '${TABLE_COMMENT}'): choose another name, or remove it`)
+      throw new NetplaneError(
+        'ERR_NETPLANE_FOREIGN',
+        `table ${foreign.family} ${foreign.name} exists and is not ours (its comment is not '${TABLE_COMMENT}'): choose another name, or remove it`
+      )
     }
     const { id } = await nft.generation()
     const rulesets: { readonly family: AddressFamily; readonly ruleset: Ruleset }[] = []
-    for (const { family } of tables) rulesets.push({ family: family as AddressFamily, ruleset: await readTable(nft, options, family as AddressFamily, withElements) })
-    if (rulesets.every(({ ruleset }) => ruleset.generation === id) || read === MAX_READS) return await describeTables(rulesets, options, id, withElements)
+    for (const { family } of tables)
+      rulesets.push({ family: family as AddressFamily, ruleset: await readTable(nft, options, family as AddressFamily, withElements) })
+    if (rulesets.every(({ ruleset }) => ruleset.generation === id) || read === MAX_READS)
+      return await describeTables(rulesets, options, id, withElements)
   }
 }
 
@@ -98,7 +127,12 @@ async function readTable(nft: Nftables, options: TableOptions, family: AddressFa
   return { ...ruleset, elements: [await nft.listElements({ family, table: options.name, name: 'local-sources' })] }
 }
 
-async function describeTables(rulesets: readonly { readonly family: AddressFamily; readonly ruleset: Ruleset }[], options: TableOptions, generation: number, withElements: boolean): Promise<KernelTables> {
+async function describeTables(
+  rulesets: readonly { readonly family: AddressFamily; readonly ruleset: Ruleset }[],
+  options: TableOptions,
+  generation: number,
+  withElements: boolean
+): Promise<KernelTables> {
   const sizes = noSizes()
   const faults: string[] = []
   const elements = new SetTables()
@@ -109,21 +143,31 @@ async function describeTables(rulesets: readonly { readonly family: AddressFamil
     faults.push(...checkLocalSources(family, ruleset, options))
     if (withElements) await collectElements(family, ruleset, elements)
   }
-  for (const family of FAMILIES) if (rulesets.length === 1 && rulesets[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
+  for (const family of FAMILIES)
+    if (rulesets.length === 1 && rulesets[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
   return { generation, present: new Set(rulesets.map(({ family }) => family)), faults, sizes, elements, counts }
+}
+
+function lengthsOf(set: Pick<SetSpec, 'key' | 'data' | 'flags'>): unknown {
+  const { key, data, holds, isInterval } = setForm(set)
+  const sum = (types: typeof key): number => types.reduce((bytes, { length }) => bytes + ((length + 3) & ~3), 0)
+  return { key: sum(key), data: data === undefined ? 0 : sum(data), holds, isInterval }
 }
 
 function checkSets(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions): string[] {
   const faults: string[] = []
   const expected = new Map(fixedSets(family, localSources !== undefined).map((set) => [set.name, set]))
   for (const set of ruleset.sets) {
-    const declared = expected.get(set.name) ?? (sizeOf(set.name as ElementSet) === undefined ? undefined : frontendSet(family, set.name as ElementSet))
+    const declared =
+      expected.get(set.name) ?? (sizeOf(set.name as ElementSet) === undefined ? undefined : frontendSet(family, set.name as ElementSet))
     expected.delete(set.name)
-    const same = declared !== undefined && isDeepStrictEqual([declared.key].flat(), [set.key].flat()) && isDeepStrictEqual([declared.data].flat(), [set.data].flat())
+    // The kernel knows lengths; which types they stand for is display.
+    const same = declared !== undefined && isDeepStrictEqual(lengthsOf(declared), lengthsOf(set))
     if (!same) faults.push(`${declared === undefined ? 'foreign' : 'changed'} set ${family} ${name} ${set.name}`)
   }
   for (const missing of expected.keys()) faults.push(`missing set ${family} ${name} ${missing}`)
-  for (const object of [...ruleset.counters, ...ruleset.objects, ...ruleset.flowtables]) faults.push(`foreign object ${family} ${name} ${object.name}`)
+  for (const object of [...ruleset.counters, ...ruleset.objects, ...ruleset.flowtables])
+    faults.push(`foreign object ${family} ${name} ${object.name}`)
   return faults
 }
 
@@ -143,7 +187,9 @@ const ADDED_TO_NAT = new Set(['addressMaxRegister', 'protoMaxRegister', 'flags']
 /** An expression in the form in which all kernels agree. */
 function bare(expression: Expression): unknown {
   const isNat = expression.type === 'nat'
-  return Object.fromEntries(Object.entries(expression).filter(([name, value]) => !isDeepStrictEqual(value, DEFAULTS[name]) && !(isNat && ADDED_TO_NAT.has(name))))
+  return Object.fromEntries(
+    Object.entries(expression).filter(([name, value]) => !isDeepStrictEqual(value, DEFAULTS[name]) && !(isNat && ADDED_TO_NAT.has(name)))
+  )
 }
 
 function isSameRule(listed: readonly Expression[], wanted: readonly Expression[] | undefined): boolean {
@@ -161,7 +207,10 @@ function takeDispatchRules(family: AddressFamily, ruleset: Ruleset, rules: Map<s
     found.push(size)
     if (rule === undefined) continue
     sizes[family].set(set.name as ElementSet, { size, handle: rule.handle })
-    rules.set('services', rules.get('services')!.filter((other) => other !== rule))
+    rules.set(
+      'services',
+      rules.get('services')!.filter((other) => other !== rule)
+    )
   }
   return found
 }
@@ -175,14 +224,22 @@ function checkChains(family: AddressFamily, ruleset: Ruleset, { name, localSourc
     const listed = chains.get(chain.name)
     chains.delete(chain.name)
     if (listed === undefined) faults.push(`missing chain ${family} ${name} ${chain.name}`)
-    else if (listed.hook !== chain.hook || listed.priority !== chain.priority || listed.policy !== chain.policy) faults.push(`changed chain ${family} ${name} ${chain.name}`)
+    else if (listed.hook !== chain.hook || listed.priority !== chain.priority || listed.policy !== chain.policy)
+      faults.push(`changed chain ${family} ${name} ${chain.name}`)
     else faults.push(...checkRules(family, name, chain.name, wanted, rules.get(chain.name) ?? [], sizes))
   }
   for (const foreign of chains.keys()) faults.push(`foreign chain ${family} ${name} ${foreign}`)
   return faults
 }
 
-function checkRules(family: AddressFamily, table: string, chain: string, wanted: LayoutChain['rules'], listed: readonly ListedRule[], sizes: BoundSizes): string[] {
+function checkRules(
+  family: AddressFamily,
+  table: string,
+  chain: string,
+  wanted: LayoutChain['rules'],
+  listed: readonly ListedRule[],
+  sizes: BoundSizes
+): string[] {
   // The dispatch rules were taken out: what is left is foreign, what was not found is missing.
   if (chain === 'services') {
     const missing = wanted.length - sizes[family].size
@@ -197,7 +254,8 @@ function checkLocalSources(family: AddressFamily, ruleset: Ruleset, options: Tab
   if (options.localSources === undefined) return []
   const set = localSourceSet(family, options.name)
   const listed = ruleset.elements.find((elements) => elements.set.name === 'local-sources')
-  const keys = (elements: Iterable<SetElement>): string[] => encodeElements(elements, setForm(set)).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
+  const keys = (elements: Iterable<SetElement>): string[] =>
+    encodeElements(elements, setForm(set)).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
   const same = listed === undefined || isDeepStrictEqual(keys(listed), keys(options.localSources[family]))
   return same ? [] : [`changed elements of set ${family} ${options.name} local-sources`]
 }
@@ -205,7 +263,11 @@ function checkLocalSources(family: AddressFamily, ruleset: Ruleset, options: Tab
 async function collectElements(family: AddressFamily, ruleset: Ruleset, into: SetTables): Promise<void> {
   const slices = new Slices()
   for (const { set, chunks } of ruleset.elements) {
-    if (set.name === 'local-sources' || (sizeOf(set.name as ElementSet) === undefined && !['vips', 'endpoints', 'unserved', 'hairpin'].includes(set.name))) continue
+    if (
+      set.name === 'local-sources' ||
+      (sizeOf(set.name as ElementSet) === undefined && !['vips', 'endpoints', 'unserved', 'hairpin'].includes(set.name))
+    )
+      continue
     const table = into.of(family, set.name as ElementSet, ruleset.elements.length)
     for (const columns of chunks) {
       const width = columns.rows === 0 ? 0 : columns.key.length / columns.rows
@@ -218,4 +280,14 @@ async function collectElements(family: AddressFamily, ruleset: Ruleset, into: Se
       }
     }
   }
+}
+
+/** Whether the kernel counts other numbers of elements than are wanted; true where it does not count. */
+export function differsInCount(kernel: KernelTables, wanted: SetTables): boolean {
+  for (const { family, set, table } of wanted.entries()) if (kernel.counts.get(`${family} ${set}`) !== table.rows) return true
+  for (const [name, count] of kernel.counts) {
+    const [family, set] = name.split(' ') as ['ip' | 'ip6', 'vips']
+    if (set !== ('local-sources' as string) && count !== (wanted.find(family, set)?.rows ?? 0)) return true
+  }
+  return false
 }

@@ -14,12 +14,18 @@ async function planeIn(namespace: TestNamespace, driftPollMs = 0): Promise<Plane
 
 /** What is in our tables, without what depends on history: order of elements and rules, handles. */
 async function contents(namespace: TestNamespace): Promise<string[]> {
-  const { nftables } = JSON.parse(await namespace.run('nft', ['-j', 'list', 'ruleset'])) as { nftables: Record<string, Record<string, unknown>>[] }
-  return nftables
-    .flatMap((object) => Object.entries(object))
-    .filter(([kind]) => kind !== 'metainfo')
-    .map(([kind, { handle: _, elem, ...rest }]) => `${kind} ${JSON.stringify(rest)} ${Array.isArray(elem) ? elem.map((element) => JSON.stringify(element)).sort().join(' ') : ''}`)
-    .sort()
+  const { nftables } = JSON.parse(await namespace.run('nft', ['-j', 'list', 'ruleset'])) as {
+    nftables: Record<string, Record<string, unknown>>[]
+  }
+  const lines: string[] = []
+  for (const object of nftables) {
+    for (const [kind, content] of Object.entries(object)) {
+      const { elem } = content
+      const elements = Array.isArray(elem) ? elem.map((element) => JSON.stringify(element)).sort() : []
+      lines.push([kind, JSON.stringify({ ...content, handle: undefined, elem: undefined }), ...elements].join(' '))
+    }
+  }
+  return lines.filter((line) => !line.startsWith('metainfo')).sort()
 }
 
 /** What a plane that knows nothing of history writes. */
@@ -58,7 +64,17 @@ describe('after any walk of changes', () => {
   it('an update touches the elements of the changed service alone', async () => {
     const namespace = await makeNamespace()
     const plane = await planeIn(namespace)
-    const services = new Map(Array.from({ length: 500 }, (_, number) => [`s${number}`, { name: `s${number}`, protocol: 'tcp' as const, frontends: [{ kind: 'cluster' as const, address: `10.96.${number >> 8}.${number & 255}`, port: 80 }], endpoints: [1, 2, 3].map((host) => ({ address: `10.1.0.${host}`, port: 8080 })) }]))
+    const services = new Map(
+      Array.from({ length: 500 }, (_, number) => [
+        `s${number}`,
+        {
+          name: `s${number}`,
+          protocol: 'tcp' as const,
+          frontends: [{ kind: 'cluster' as const, address: `10.96.${number >> 8}.${number & 255}`, port: 80 }],
+          endpoints: [1, 2, 3].map((host) => ({ address: `10.1.0.${host}`, port: 8080 }))
+        }
+      ])
+    )
     await plane.sync(services)
     const changed = { ...services.get('s7')!, endpoints: [1, 2, 4].map((host) => ({ address: `10.1.0.${host}`, port: 8080 })) }
     const report = await plane.update({ set: [changed] })
@@ -69,7 +85,9 @@ describe('after any walk of changes', () => {
   it('a second process adopts what the first left, writing nothing', async () => {
     const namespace = await makeNamespace()
     const random = new Random(9)
-    const services = new Map(Array.from({ length: 40 }, (_, number) => randomService(random, number)).map((service) => [service.name, service]))
+    const services = new Map(
+      Array.from({ length: 40 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+    )
     await (await planeIn(namespace)).sync(services)
     const second = await planeIn(namespace)
     expect(String(await second.plan(services))).toBe('nothing to do')
@@ -87,7 +105,9 @@ describe('beside other writers', () => {
     const namespace = await makeNamespace()
     const plane = await planeIn(namespace, 20)
     const random = new Random(5)
-    const services = new Map(Array.from({ length: 10 }, (_, number) => randomService(random, number)).map((service) => [service.name, service]))
+    const services = new Map(
+      Array.from({ length: 10 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+    )
     await plane.sync(services)
     const wanted = await contents(namespace)
     const seen: string[] = []
@@ -114,7 +134,9 @@ describe('beside other writers', () => {
 
   it('keeps foreign tables byte for byte through 1,000 commits of another process, and loses no change of its own', async () => {
     const namespace = await makeNamespace()
-    await namespace.nftScript('table inet theirs { counter hits { } ; set s { type ipv4_addr; } ; chain c { type filter hook input priority 0; counter name hits accept; }; }')
+    await namespace.nftScript(
+      'table inet theirs { counter hits { } ; set s { type ipv4_addr; } ; chain c { type filter hook input priority 0; counter name hits accept; }; }'
+    )
     const plane = await planeIn(namespace, 10)
     const script = fileURLToPath(new URL('../../support/foreign-writer.py', import.meta.url))
     const writer = namespace.background('python3', [script, '1000'])
@@ -122,9 +144,9 @@ describe('beside other writers', () => {
     const services = new Map<string, Service>()
     await plane.sync(services)
     let updates = 0
-    let isOver = false
-    void writer.ended.then(() => (isOver = true))
-    while (!isOver) {
+    const state = { isOver: false }
+    void writer.ended.then(() => (state.isOver = true))
+    while (!state.isOver) {
       const service = randomService(random, random.below(30))
       services.set(service.name, service)
       await plane.update({ set: [service] })
@@ -134,7 +156,10 @@ describe('beside other writers', () => {
     expect(updates).toBeGreaterThan(20)
     await plane.sync(services)
     // The last thing the writer did was to put an element into our set: it must go.
-    await until('foreign elements are gone', async () => !(await namespace.nft('list', 'set', 'ip', 'netplane', 'vips')).includes('198.51.100.'))
+    await until(
+      'foreign elements are gone',
+      async () => !(await namespace.nft('list', 'set', 'ip', 'netplane', 'vips')).includes('198.51.100.')
+    )
     const theirs = await namespace.nft('list', 'table', 'inet', 'theirs')
     expect(theirs).toContain('192.0.2.')
     const fresh = await freshContents(services)

@@ -19,7 +19,13 @@ async function networkWith(servers: number): Promise<ServiceNetwork> {
 }
 
 function service(overrides: Partial<Service>): Service {
-  return { name: 'default/web:http', protocol: 'tcp', frontends: [{ kind: 'cluster', address: VIP.ip, port: 80 }], endpoints: [], ...overrides }
+  return {
+    name: 'default/web:http',
+    protocol: 'tcp',
+    frontends: [{ kind: 'cluster', address: VIP.ip, port: 80 }],
+    endpoints: [],
+    ...overrides
+  }
 }
 
 async function syncOne(plane: Plane, only: Service): Promise<void> {
@@ -31,21 +37,35 @@ describe.each(FAMILIES)('services over %s', (family) => {
   const endpoint = (server: number, more = {}) => ({ address: addressOf[family](server), port: 8080, ...more })
   const frontends = [{ kind: 'cluster' as const, address: VIP[family], port: 80 }]
 
-  it.each(['tcp', 'udp'] as const)('spreads %s connections over all endpoints, from a client and from the node itself', async (protocol) => {
-    const network = await networkWith(3)
-    const plane = await planeIn(network)
-    await syncOne(plane, service({ protocol, frontends, endpoints: [1, 2, 3].map((server) => endpoint(server)) }))
-    const counts = tally(await ask(network.client, protocol, VIP[family], 80, 300))
-    expect(Object.keys(counts).sort()).toEqual(['s1', 's2', 's3'])
-    // Random in thirds: 300 tries are below 60 for one with a chance of 1e-6.
-    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(60)
-    expect(Object.keys(tally(await ask(network.node, protocol, VIP[family], 80, 60))).sort()).toEqual(['s1', 's2', 's3'])
-  })
+  it.each(['tcp', 'udp'] as const)(
+    'spreads %s connections over all endpoints, from a client and from the node itself',
+    async (protocol) => {
+      const network = await networkWith(3)
+      const plane = await planeIn(network)
+      await syncOne(plane, service({ protocol, frontends, endpoints: [1, 2, 3].map((server) => endpoint(server)) }))
+      const counts = tally(await ask(network.client, protocol, VIP[family], 80, 300))
+      expect(Object.keys(counts).sort()).toEqual(['s1', 's2', 's3'])
+      // Random in thirds: 300 tries are below 60 for one with a chance of 1e-6.
+      for (const count of Object.values(counts)) expect(count).toBeGreaterThan(60)
+      expect(Object.keys(tally(await ask(network.node, protocol, VIP[family], 80, 60))).sort()).toEqual(['s1', 's2', 's3'])
+    }
+  )
 
   it('gives endpoints their weights, and none to those with weight 0 or that drain', async () => {
     const network = await networkWith(4)
     const plane = await planeIn(network)
-    await syncOne(plane, service({ frontends, endpoints: [endpoint(1, { weight: 30 }), endpoint(2, { weight: 10 }), endpoint(3, { weight: 0 }), endpoint(4, { state: 'draining', weight: 10 })] }))
+    await syncOne(
+      plane,
+      service({
+        frontends,
+        endpoints: [
+          endpoint(1, { weight: 30 }),
+          endpoint(2, { weight: 10 }),
+          endpoint(3, { weight: 0 }),
+          endpoint(4, { state: 'draining', weight: 10 })
+        ]
+      })
+    )
     const counts = tally(await ask(network.client, 'tcp', VIP[family], 80, 400))
     expect(Object.keys(counts).sort()).toEqual(['s1', 's2'])
     expect(counts['s1']).toBeGreaterThan(250)
@@ -94,7 +114,12 @@ describe.each(FAMILIES)('services over %s', (family) => {
     const plane = await planeIn(network)
     const external = { kind: 'external' as const, address: family === 'ip' ? '203.0.113.7' : '2001:db8::7', port: 8443 }
     const other = service({ name: 'other', frontends: [{ ...frontends[0]!, port: 81 }], endpoints: [endpoint(2)] })
-    await plane.sync(new Map([['default/web:http', service({ frontends: [...frontends, external], endpoints: [endpoint(1)] })], ['other', other]]))
+    await plane.sync(
+      new Map([
+        ['default/web:http', service({ frontends: [...frontends, external], endpoints: [endpoint(1)] })],
+        ['other', other]
+      ])
+    )
     expect(tally(await ask(network.client, 'tcp', external.address, 8443, 3))).toEqual({ s1: 3 })
     expect(tally(await ask(network.client, 'tcp', VIP[family], 80, 3))).toEqual({ s1: 3 })
     expect(tally(await ask(network.client, 'tcp', VIP[family], 81, 3))).toEqual({ s2: 3 })
@@ -105,14 +130,15 @@ describe('changes under load', () => {
   it('loses no connection while endpoints come and go', async () => {
     const network = await networkWith(3)
     const plane = await planeIn(network)
-    const withServers = (...servers: number[]): Service => service({ endpoints: servers.map((server) => ({ address: addressOf.ip(server), port: 8080 })) })
+    const withServers = (...servers: number[]): Service =>
+      service({ endpoints: servers.map((server) => ({ address: addressOf.ip(server), port: 8080 })) })
     await syncOne(plane, withServers(1, 2))
     const load = ask(network.client, 'tcp', VIP.ip, 80, 3000)
-    let isLoaded = true
-    void load.finally(() => (isLoaded = false))
+    const state = { isLoaded: true }
+    void load.finally(() => (state.isLoaded = false))
     let changes = 0
     for (const servers of [[1, 2, 3], [2, 3], [3], [1, 3], [1, 2, 3], [1, 2]]) {
-      if (!isLoaded) break
+      if (!state.isLoaded) break
       await plane.update({ set: [withServers(...servers)] })
       changes++
       await new Promise((resolve) => setTimeout(resolve, 20))
@@ -126,10 +152,30 @@ describe('changes under load', () => {
 it('is listed by nft, and what nft lists can be loaded again', async () => {
   const network = await makeServiceNetwork(1)
   const plane = await planeIn(network, { localSources: ['10.1.0.0/16', 'fd00:1::/32'] })
-  const endpoints = [{ address: '10.1.1.2', port: 8080, local: true }, { address: 'fd00:1:1::2', port: 8080, local: true }]
-  const dual = service({ frontends: [{ kind: 'cluster', address: VIP.ip, port: 80 }, { kind: 'cluster', address: VIP.ip6, port: 80 }], endpoints })
-  const hashed = service({ name: 'hashed', protocol: 'sctp', scheduler: 'hash', frontends: [{ kind: 'external', address: '203.0.113.7', port: 5000 }], endpoints })
-  await plane.sync(new Map([[dual.name, dual], [hashed.name, hashed]]))
+  const endpoints = [
+    { address: '10.1.1.2', port: 8080, local: true },
+    { address: 'fd00:1:1::2', port: 8080, local: true }
+  ]
+  const dual = service({
+    frontends: [
+      { kind: 'cluster', address: VIP.ip, port: 80 },
+      { kind: 'cluster', address: VIP.ip6, port: 80 }
+    ],
+    endpoints
+  })
+  const hashed = service({
+    name: 'hashed',
+    protocol: 'sctp',
+    scheduler: 'hash',
+    frontends: [{ kind: 'external', address: '203.0.113.7', port: 5000 }],
+    endpoints
+  })
+  await plane.sync(
+    new Map([
+      [dual.name, dual],
+      [hashed.name, hashed]
+    ])
+  )
   const listed = await network.node.nft('list', 'ruleset')
   expect(listed).toContain('10.96.0.1 . tcp . 80 comment "default/web:http"')
   expect(listed).toContain('typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport')

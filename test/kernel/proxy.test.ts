@@ -1,0 +1,94 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished, describe, expect, it } from 'vitest'
+import { makeNamespace, type TestNamespace } from '../support/namespace.js'
+import type { Background } from '../support/run.js'
+
+const PROXY = fileURLToPath(new URL('../../build/examples/proxy.js', import.meta.url))
+const LISTEN = '127.0.0.1:10256'
+
+async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'netplane-manifests-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+function manifest(name: string, address: string, ...endpoints: string[]): string {
+  return `
+kind: Service
+metadata: { name: ${name} }
+spec: { clusterIP: ${address}, ports: [{ port: 80 }] }
+---
+kind: EndpointSlice
+metadata: { name: ${name}-1, labels: { kubernetes.io/service-name: ${name} } }
+addressType: IPv4
+ports: [{ port: 8080 }]
+endpoints: [${endpoints.map((endpoint) => `{ addresses: [${endpoint}] }`).join(', ')}]
+`
+}
+
+function startProxy(namespace: TestNamespace, folder: string, ...options: string[]): Background {
+  return namespace.background(process.execPath, [PROXY, '--manifests', folder, '--listen', LISTEN, ...options])
+}
+
+async function get(namespace: TestNamespace, path: string): Promise<{ status: number; text: string }> {
+  const script = `fetch('http://${LISTEN}${path}').then(async (answer) => console.log(JSON.stringify({ status: answer.status, text: await answer.text() })))`
+  return JSON.parse(await namespace.run(process.execPath, ['-e', script])) as { status: number; text: string }
+}
+
+describe('the proxy daemon', () => {
+  it('follows its folder, reports what is broken, answers for its health, and leaves the rules when it stops', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), `${manifest('web', '10.96.0.1', '10.1.0.1')}---\nkind: [\n`)
+    const proxy = startProxy(namespace, folder)
+    await proxy.waitFor('"msg":"listening"')
+    await proxy.waitFor('"msg":"synced"')
+    expect(proxy.output()).toContain('"document":3')
+    expect(await namespace.nft('list', 'set', 'ip', 'netplane', 'random-1')).toContain('10.96.0.1 . tcp . 80 comment "default/web:80"')
+    expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 })
+    expect((await get(namespace, '/metrics')).text).toMatch(/netplane_services 1\n[^]*netplane_manifest_problems 1\n/)
+
+    await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2', '10.1.0.3'))
+    await proxy.waitFor('"added":1,"changed":0,"removed":0}')
+    await proxy.waitFor('"commits":1')
+    expect(await namespace.nft('list', 'set', 'ip', 'netplane', 'random-2')).toContain('default/more:80')
+
+    // A service that claims another's frontend is set aside; the others go on.
+    await writeFile(join(folder, 'thief.yaml'), manifest('thief', '10.96.0.1', '10.1.0.9'))
+    await proxy.waitFor('"service":"default/thief:80"')
+    expect(JSON.parse((await get(namespace, '/healthz')).text)).toMatchObject({
+      healthy: true,
+      services: 2,
+      quarantined: ['default/thief:80']
+    })
+
+    await proxy.stop()
+    expect(proxy.output()).toContain('"msg":"stopping"')
+    expect(await namespace.nft('list', 'tables')).toContain('table ip netplane')
+    const again = startProxy(namespace, folder, '--cleanup')
+    await again.waitFor('"msg":"listening"')
+    await again.stop()
+    expect(await namespace.nft('list', 'tables')).toBe('')
+  })
+
+  it('plans and syncs once, and cleans up', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+    const proxy = (...options: string[]): Promise<string> => namespace.run(process.execPath, [PROXY, '--manifests', folder, ...options])
+    expect(await proxy('--plan')).toBe('+ default/web:80  tcp 10.96.0.1:80 -> 1 endpoint\n')
+    expect(await namespace.nft('list', 'tables')).toBe('')
+    expect(JSON.parse(await proxy('--once'))).toMatchObject({ services: { added: 1 } })
+    expect(await proxy('--plan')).toBe('nothing to do\n')
+    await namespace.run(process.execPath, [PROXY, '--cleanup'])
+    expect(await namespace.nft('list', 'tables')).toBe('')
+  })
+
+  it('says what is missing, and ends with status 1', async () => {
+    const namespace = await makeNamespace()
+    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({ status: 1, stderr: '--manifests is missing\n' })
+  })
+})

@@ -1,0 +1,23 @@
+// Syncs random services over and over, until it is killed. Usage: plane-worker.mjs SEED
+import { openPlane } from 'netplane'
+
+let state = Number(process.argv[2])
+const below = (limit) => {
+  state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+  return (state >>> 8) % limit
+}
+
+function randomServices() {
+  const services = new Map()
+  for (let number = 0; number < 50; number++) {
+    if (below(5) === 0) continue
+    const endpoints = Array.from({ length: below(6) }, (_, host) => ({ address: `10.1.${below(4)}.${host + 1}`, port: 8080 }))
+    const name = `service-${number}`
+    services.set(name, { name, protocol: 'tcp', frontends: [{ kind: 'cluster', address: `10.96.0.${number + 1}`, port: 80 }], endpoints })
+  }
+  return services
+}
+
+const plane = await openPlane({ mode: 'nftables', driftPollMs: 0 })
+console.log('ready')
+for (;;) await plane.sync(randomServices())

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest'
+import { translate } from '../../../examples/proxy/kubernetes/translate.js'
+import { parseManifests } from '../../../examples/proxy/manifests/read.js'
+import { parseOptions } from '../../../examples/proxy/options.js'
+
+const SERVICE = `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec:
+  clusterIP: 10.96.0.1
+  clusterIPs: [10.96.0.1, "fd00:96::1"]
+  externalIPs: [203.0.113.7]
+  ports:
+  - { name: http, port: 80, protocol: TCP }
+  - { name: dns, port: 53, protocol: UDP }
+`
+const SLICE = `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: web-1, namespace: shop, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+ports:
+- { name: http, port: 8080, protocol: TCP }
+- { name: dns, port: 5353, protocol: UDP }
+endpoints:
+- { addresses: [10.1.0.1], conditions: { ready: true }, nodeName: here }
+- { addresses: [10.1.0.2], conditions: { ready: false, serving: true, terminating: true } }
+- { addresses: [10.1.0.3], conditions: {}, nodeName: there }
+`
+
+function servicesOf(text: string, file = 'all.yaml') {
+  return translate(parseManifests(file, text).objects, { nodeName: 'here' })
+}
+
+describe('manifests', () => {
+  it('become a service of the model for each port, with both families, local and ready endpoints', () => {
+    const services = servicesOf(`${SERVICE}---${SLICE}`)
+    expect([...services.keys()]).toEqual(['shop/web:http', 'shop/web:dns'])
+    expect(services.get('shop/web:http')).toEqual({
+      name: 'shop/web:http',
+      protocol: 'tcp',
+      frontends: [
+        { kind: 'cluster', address: '10.96.0.1', port: 80 },
+        { kind: 'cluster', address: 'fd00:96::1', port: 80 },
+        { kind: 'external', address: '203.0.113.7', port: 80 }
+      ],
+      endpoints: [
+        { address: '10.1.0.1', port: 8080, local: true },
+        { address: '10.1.0.3', port: 8080 }
+      ]
+    })
+    expect(services.get('shop/web:dns')?.endpoints.map(({ port }) => port)).toEqual([5353, 5353])
+  })
+
+  it('use terminating endpoints that still serve when no other is ready', () => {
+    const onlyTerminating = SLICE.replace('ready: true', 'ready: false').replace('conditions: {}', 'conditions: { ready: false }')
+    expect(servicesOf(`${SERVICE}---${onlyTerminating}`).get('shop/web:http')?.endpoints).toEqual([{ address: '10.1.0.2', port: 8080 }])
+  })
+
+  it('may be lists, also of one kind, and JSON', () => {
+    const { objects } = parseManifests('all.yaml', `${SERVICE}---${SLICE}`)
+    const list = JSON.stringify({ kind: 'List', items: objects })
+    expect(servicesOf(list, 'all.json').size).toBe(2)
+    const typed = JSON.stringify({
+      kind: 'ServiceList',
+      items: objects.filter(({ kind }) => kind === 'Service').map((object) => ({ ...object, kind: undefined }))
+    })
+    expect(parseManifests('services.json', typed).objects).toHaveLength(1)
+  })
+
+  it('of which one is broken leave the others as they are, and are reported', () => {
+    const { objects, problems } = parseManifests(
+      'mixed.yaml',
+      `${SERVICE}---\nkind: [\n---${SLICE}---\njust text\n---\nkind: Service\n---\n`
+    )
+    expect(objects.map(({ kind }) => kind)).toEqual(['Service', 'EndpointSlice'])
+    expect(problems.map(({ document }) => document)).toEqual([2, 4, 5])
+    expect(parseManifests('broken.json', '{').problems).toHaveLength(1)
+  })
+
+  it('pass over headless services, ExternalName, and those of other proxies', () => {
+    const others = [
+      SERVICE.replace('clusterIP: 10.96.0.1', 'clusterIP: None')
+        .replace(/clusterIPs.*\n/, '')
+        .replace(/ {2}externalIPs.*\n/, ''),
+      SERVICE.replace('spec:', 'spec:\n  type: ExternalName'),
+      SERVICE.replace('namespace: shop', 'namespace: shop, labels: { service.kubernetes.io/service-proxy-name: other }')
+    ]
+    expect(servicesOf(others.join('---')).size).toBe(0)
+  })
+
+  it('that did not change keep their services', () => {
+    const { objects } = parseManifests('all.yaml', `${SERVICE}---${SLICE}`)
+    const first = translate(objects, {})
+    const second = translate(objects, {}, first)
+    for (const [name, service] of second) expect(service).toBe(first.get(name))
+  })
+})
+
+describe('the command line', () => {
+  it('says what is wrong', () => {
+    expect(() => parseOptions([])).toThrow('--manifests')
+    expect(() => parseOptions(['--manifests', 'x', '--listen', 'nowhere'])).toThrow('--listen')
+    expect(parseOptions(['--manifests', 'x', '--listen', '[::1]:80']).listen).toEqual({ host: '::1', port: 80 })
+    expect(parseOptions(['--manifests', 'x', '--local-sources', '10.0.0.0/8,fd00::/8']).localSources).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  })
+})
