@@ -100,13 +100,16 @@ describe('monitor', () => {
       await flood(nft, 60)
       // The kernel tells of the overrun before it hands over what it still holds.
       await take(events, (event) => event.type === 'lost')
-      const tx = nft.transaction()
-      tx.add.chain({ ...inTable, name: `after${overrun}` })
-      const { generation } = await tx.commit()
-      const later = await take(events, (event) => event.type === 'generation' && event.id === generation)
-      expect(later).toContainEqual(
-        expect.objectContaining({ type: 'new', kind: 'chain', object: expect.objectContaining({ name: `after${overrun}` }) as unknown })
-      )
+      // What is committed while the buffer is still full is lost as well, and said to be: then once more.
+      for (let round = 0, isSeen = false; !isSeen; round += 1) {
+        expect(round).toBeLessThan(20)
+        const name = `after${overrun}-${round}`
+        const tx = nft.transaction()
+        tx.add.chain({ ...inTable, name })
+        const { generation } = await tx.commit()
+        const later = await take(events, (event) => event.type === 'lost' || (event.type === 'generation' && event.id === generation))
+        isSeen = later.some((event) => 'kind' in event && event.kind === 'chain' && event.object.name === name)
+      }
     }
   })
 
