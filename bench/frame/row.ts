@@ -15,6 +15,8 @@ export type Contender = (place: Place) => Promise<number>
 export interface Bar {
   /** Greatest `ours / floor`. */
   readonly timesFloorAtMost?: number
+  /** What may be added to that, in the row's unit: `ours <= timesFloorAtMost * floor + plusAtMost`. */
+  readonly plusAtMost?: number
   /** Smallest `peer / ours`, by peer: how many times faster than it. */
   readonly fasterThanPeerAtLeast?: Readonly<Record<string, number>>
   /** Greatest absolute value, in the row's unit. Only for what does not depend on the machine's speed alone. */
@@ -77,7 +79,8 @@ export interface Samples {
 /** The bar in words: `≤ 1.5 × floor, ≥ 8 × faster than nft -f`. */
 export function barText(bar: Bar, unit: string): string {
   const parts = Object.entries(bar.fasterThanPeerAtLeast ?? {}).map(([peer, times]) => `≥ ${times} × faster than ${peer}`)
-  if (bar.timesFloorAtMost !== undefined) parts.unshift(`≤ ${bar.timesFloorAtMost} × floor`)
+  const plus = bar.plusAtMost === undefined ? '' : ` + ${bar.plusAtMost} ${unit}`
+  if (bar.timesFloorAtMost !== undefined) parts.unshift(`≤ ${bar.timesFloorAtMost} × floor${plus}`)
   if (bar.oursAtMost !== undefined) parts.unshift(`≤ ${bar.oursAtMost} ${unit}`)
   if (parts.length === 0) throw new TypeError('a row without a bar shows nothing')
   return parts.join(', ')
@@ -88,19 +91,25 @@ export function judge(row: Pick<Row, 'name' | 'unit' | 'bar'>, samples: Samples,
   const ours = median(samples.ours)
   const ratioToFloor = samples.floor === undefined ? null : medianRatio(samples.ours, samples.floor)
   const ratioToPeers = Object.fromEntries(Object.entries(samples.peers).map(([peer, values]) => [peer, medianRatio(values, samples.ours)]))
-  const { timesFloorAtMost, oursAtMost, fasterThanPeerAtLeast = {} } = row.bar
+  const { timesFloorAtMost, plusAtMost, oursAtMost, fasterThanPeerAtLeast = {} } = row.bar
   if (timesFloorAtMost !== undefined && ratioToFloor === null) throw new TypeError(`${row.name}: the bar needs a floor`)
   const behind = Object.entries(fasterThanPeerAtLeast).filter(([peer, times]) => {
     const ratio = ratioToPeers[peer]
     if (ratio === undefined) throw new TypeError(`${row.name}: the bar needs the peer '${peer}'`)
     return ratio < times
   })
-  const met = behind.length === 0 && (ratioToFloor ?? 0) <= (timesFloorAtMost ?? Infinity) && ours <= (oursAtMost ?? Infinity)
+  const floor = samples.floor === undefined ? null : median(samples.floor)
+  // With an allowance beside the factor, the medians are compared; a ratio alone is the median of the rounds' ratios.
+  const isNearFloor =
+    plusAtMost === undefined || timesFloorAtMost === undefined || floor === null
+      ? (ratioToFloor ?? 0) <= (timesFloorAtMost ?? Infinity)
+      : ours <= timesFloorAtMost * floor + plusAtMost
+  const met = behind.length === 0 && isNearFloor && ours <= (oursAtMost ?? Infinity)
   return {
     name: row.name,
     unit: row.unit,
     ours,
-    floor: samples.floor === undefined ? null : median(samples.floor),
+    floor,
     peers: Object.fromEntries(Object.entries(samples.peers).map(([peer, values]) => [peer, median(values)])),
     ratioToFloor,
     ratioToPeers,

@@ -4,6 +4,7 @@ import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
 import { nftablesObjectsRow } from './nftables-objects.js'
 import { nftablesUpdateRow } from './nftables-update.js'
+import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
 
@@ -15,5 +16,6 @@ export const rows: readonly Row[] = [
   ...nftablesListRows,
   nftablesGenerationRow,
   routeAddressesRow,
+  ...planeRows,
   ...processCostRows
 ]

@@ -2,6 +2,7 @@ import type { Netplane } from '../frame/netplane.js'
 import type { Session, Subject } from '../frame/subject.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
+import { planeSync, planeUpdate } from './plane.js'
 import { routeAddresses } from './route-addresses.js'
 
 /** Subjects by name, for the child process, which gets name and options as JSON. */
@@ -11,7 +12,9 @@ export const subjects = {
   'nftables-update': nftablesUpdate,
   'nftables-list': nftablesList,
   'nftables-generation': nftablesGeneration,
-  'route-addresses': routeAddresses
+  'route-addresses': routeAddresses,
+  'plane-sync': planeSync,
+  'plane-update': planeUpdate
 } as const satisfies Record<string, Subject<never>>
 
 /** A subject's name. */

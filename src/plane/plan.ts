@@ -5,7 +5,7 @@ export interface PlanEntry {
   readonly action: 'add' | 'change' | 'remove'
   /** The service's name. */
   readonly service: string
-  /** What changes, a phrase each: `+ endpoint 10.1.0.3 port 8080`, `weight of 10.1.0.1 port 8080: 1 -> 3`. */
+  /** What changes, a phrase each: `+ endpoint 10.1.0.3:8080`, `weight of 10.1.0.1:8080: 1 -> 3`. */
   readonly details: readonly string[]
 }
 

@@ -72,7 +72,7 @@ export interface Plane extends AsyncDisposable {
   /**
    * Makes the kernel hold exactly these services. The first call adopts what an earlier process left: nothing is written where nothing differs.
    *
-   * @throws {ValidationError} Two services claim one frontend, or (with `atomic`) a service is malformed.
+   * @throws {ValidationError} With `atomic`: a service is malformed, or two claim one frontend. Otherwise they go into quarantine.
    * @throws {NetlinkError} The kernel refused the whole (`EPERM`, `ENOMEM`, `ENFILE`) or, with `atomic`, any part.
    * @throws {ClosedError} After `close()`.
    */

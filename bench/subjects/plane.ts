@@ -1,0 +1,142 @@
+import type { Service } from 'netplane'
+import type { Subject } from '../frame/subject.js'
+import { dottedQuad } from './expressions.js'
+
+/** How many services there are, and endpoints of each. */
+export interface PlaneOptions {
+  readonly services: number
+  readonly endpoints: number
+}
+
+/** What changes in one service, among all the others. */
+export type PlaneChange = 'swap' | 'add-endpoint' | 'remove-endpoint' | 'add-service' | 'remove-service' | 'first-size'
+
+export interface PlaneUpdateOptions extends PlaneOptions {
+  readonly change: PlaneChange
+}
+
+/** 10.96.0.0 */
+const firstService = 0x0a60_0000
+/** 10.128.0.0 */
+const firstEndpoint = 0x0a80_0000
+const servicePort = 80
+const endpointPort = 8080
+
+/** One service; the endpoints of all are different. */
+export function planeService(index: number, endpoints: number, offset = 0): Service {
+  return {
+    name: `default/service-${index}:http`,
+    protocol: 'tcp',
+    frontends: [{ kind: 'cluster', address: dottedQuad(firstService + index), port: servicePort }],
+    endpoints: Array.from({ length: endpoints }, (_, slot) => ({
+      address: dottedQuad(firstEndpoint + index * endpoints + slot + offset),
+      port: endpointPort
+    }))
+  }
+}
+
+/** All services, by name. */
+export function planeServices({ services, endpoints }: PlaneOptions): Map<string, Service> {
+  return new Map(
+    Array.from({ length: services }, (_, index) => planeService(index, endpoints)).map((service) => [service.name, service] as const)
+  )
+}
+
+/** The first sync of a plane: all services into an empty namespace. */
+export const planeSync: Subject<PlaneOptions> = async ({ openPlane }, netns, options) => {
+  const plane = await openPlane({ mode: 'nftables', netns, driftPollMs: 0 })
+  const services = planeServices(options)
+  return {
+    work: async () => {
+      await plane.sync(services)
+    },
+    close: () => plane.close()
+  }
+}
+
+/** The service in the middle, before and after each kind of change. */
+function changed({ services, endpoints, change }: PlaneUpdateOptions): { readonly set?: Service[]; readonly delete?: string[] } {
+  const index = services >> 1
+  const sizes = { 'add-endpoint': endpoints + 1, 'remove-endpoint': endpoints - 1, 'first-size': 70 } as const
+  if (change === 'remove-service') return { delete: [planeService(index, endpoints).name] }
+  if (change === 'add-service') return { set: [planeService(services, endpoints)] }
+  if (change !== 'swap') return { set: [planeService(index, sizes[change])] }
+  const service = planeService(index, endpoints)
+  return {
+    set: [
+      {
+        ...service,
+        endpoints: service.endpoints.map((endpoint, slot) => (slot === 0 ? { ...endpoint, port: endpointPort + 1 } : endpoint))
+      }
+    ]
+  }
+}
+
+/** `update` of one service among many. Other services of the sizes in question exist, but for the size that is used first. */
+export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, netns, options) => {
+  const plane = await openPlane({ mode: 'nftables', netns, driftPollMs: 0 })
+  const services = planeServices(options)
+  for (const [index, size] of [options.endpoints - 1, options.endpoints + 1].entries()) {
+    const service = planeService(index, size)
+    services.set(service.name, service)
+  }
+  await plane.sync(services)
+  return {
+    work: async () => {
+      await plane.update(changed(options))
+    },
+    close: () => plane.close()
+  }
+}
+
+/** The same services in the plane's own layout, for `nft -f`. */
+export function planeScript({ services, endpoints }: PlaneOptions): string {
+  const frontends = Array.from(
+    { length: services },
+    (_, index) => `${dottedQuad(firstService + index)} . tcp . ${servicePort} comment "default/service-${index}:http"`
+  )
+  const vips = Array.from({ length: services }, (_, index) => dottedQuad(firstService + index))
+  const slots = Array.from({ length: services * endpoints }, (_, position) => {
+    const service = dottedQuad(firstService + Math.floor(position / endpoints))
+    return `${service} . tcp . ${servicePort} . ${position % endpoints} : ${dottedQuad(firstEndpoint + position)} . ${endpointPort}`
+  })
+  return `table ip netplane {
+  set vips { type ipv4_addr; elements = { ${vips.join(',\n')} }; }
+  set random-${endpoints} { type ipv4_addr . inet_proto . inet_service; elements = { ${frontends.join(',\n')} }; }
+  map endpoints {
+    typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport
+    elements = { ${slots.join(',\n')} }
+  }
+  chain lb-${endpoints} { dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${endpoints} map @endpoints; }
+  chain services { ip daddr . meta l4proto . th dport @random-${endpoints} goto lb-${endpoints}; }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @vips jump services; }
+  chain nat-output { type nat hook output priority dstnat; ip daddr @vips jump services; }
+}
+`
+}
+
+/**
+ * The same services as kube-proxy's nftables mode lays them out (Kubernetes 1.33 and later): one verdict map of all service addresses, a chain per service, and in it an anonymous map of
+ * its endpoints.
+ */
+export function kubeProxyScript({ services, endpoints }: PlaneOptions): string {
+  const chains = Array.from({ length: services }, (_, index) => {
+    const targets = Array.from(
+      { length: endpoints },
+      (__, slot) => `${slot} : ${dottedQuad(firstEndpoint + index * endpoints + slot)} . ${endpointPort}`
+    )
+    return `  chain service-${index} { meta l4proto tcp dnat ip addr . port to numgen random mod ${endpoints} map { ${targets.join(', ')} }; }`
+  })
+  const elements = Array.from(
+    { length: services },
+    (_, index) => `${dottedQuad(firstService + index)} . tcp . ${servicePort} : goto service-${index}`
+  )
+  return `table ip kube-proxy {
+${chains.join('\n')}
+  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; elements = { ${elements.join(',\n')} }; }
+  chain services { ip daddr . meta l4proto . th dport vmap @service-ips; }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
+  chain nat-output { type nat hook output priority dstnat; jump services; }
+}
+`
+}
