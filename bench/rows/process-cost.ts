@@ -17,9 +17,9 @@ interface CostRow {
 /** What the load of 100,000 endpoints costs a fresh process that does nothing else, code not yet compiled included. */
 function costRow({ cost, floor, ...row }: CostRow): Row {
   const prepare = async (bench: Bench): Promise<Contenders> => {
-    const recording = floor === undefined ? undefined : await bench.record('nftables-load', { endpoints })
+    const recording = floor === undefined ? undefined : await bench.record('nftables-load', { endpoints, sized: false })
     return {
-      ours: async (place) => cost(await bench.child(place, 'nftables-load', { endpoints })),
+      ours: async (place) => cost(await bench.child(place, 'nftables-load', { endpoints, sized: false })),
       ...(floor && recording && { floor: (place: Place) => floor(bench, place, recording) }),
       peers: {}
     }

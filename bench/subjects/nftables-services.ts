@@ -1,38 +1,40 @@
 import type { Netplane } from '../frame/netplane.js'
 import type { Subject } from '../frame/subject.js'
-import { addServicesFrame, endpointColumns, endpointsMap, endpointsPerService, serviceColumns, servicesMap } from './services.js'
-
-export interface ServicesOptions {
-  /** A multiple of ten. */
-  readonly endpoints: number
-}
+import {
+  addServicesFrame,
+  endpointColumns,
+  endpointsMap,
+  endpointsPerService,
+  serviceColumns,
+  servicesMap,
+  type ServicesOptions
+} from './services.js'
 
 type Nftables = Awaited<ReturnType<Netplane['Nftables']['open']>>
 
-async function load(
-  nftables: Nftables,
-  services: ReturnType<typeof serviceColumns>,
-  endpoints: ReturnType<typeof endpointColumns>
-): Promise<void> {
-  const tx = nftables.transaction()
-  addServicesFrame(tx)
-  tx.add.elements(endpointsMap, endpoints)
-  tx.add.elements(servicesMap, services)
-  await tx.commit()
+/** Makes the columns, which are the caller's, and returns what loads them. */
+function loader(nftables: Nftables, options: ServicesOptions): () => Promise<void> {
+  const services = serviceColumns(options.endpoints / endpointsPerService)
+  const endpoints = endpointColumns(0, options.endpoints)
+  return async () => {
+    const tx = nftables.transaction()
+    addServicesFrame(tx, options)
+    tx.add.elements(endpointsMap, endpoints)
+    tx.add.elements(servicesMap, services)
+    await tx.commit()
+  }
 }
 
 /** Loads an empty namespace: the caller has columns, the rest counts. */
-export const nftablesLoad: Subject<ServicesOptions> = async ({ Nftables }, netns, { endpoints }) => {
+export const nftablesLoad: Subject<ServicesOptions> = async ({ Nftables }, netns, options) => {
   const nftables = await Nftables.open({ netns })
-  const services = serviceColumns(endpoints / endpointsPerService)
-  const slots = endpointColumns(0, endpoints)
-  return { work: () => load(nftables, services, slots), close: () => nftables.close() }
+  return { work: loader(nftables, options), close: () => nftables.close() }
 }
 
 /** On loaded maps: moves one endpoint to another address and back, two commits. */
-export const nftablesUpdate: Subject<ServicesOptions> = async ({ Nftables }, netns, { endpoints }) => {
+export const nftablesUpdate: Subject<Pick<ServicesOptions, 'endpoints'>> = async ({ Nftables }, netns, { endpoints }) => {
   const nftables = await Nftables.open({ netns })
-  await load(nftables, serviceColumns(endpoints / endpointsPerService), endpointColumns(0, endpoints))
+  await loader(nftables, { endpoints, sized: false })()
   const slot = endpoints / 2
   const old = endpointColumns(slot, 1)
   const moved = endpointColumns(slot, 1, endpoints)
@@ -52,7 +54,8 @@ export const nftablesUpdate: Subject<ServicesOptions> = async ({ Nftables }, net
 }
 
 /** How a listing is read. */
-export interface ListOptions extends ServicesOptions {
+export interface ListOptions {
+  readonly endpoints: number
   /** `columns`: as they come; `objects`: every element as an object, which its caller's loop makes. */
   readonly as: 'columns' | 'objects'
 }
@@ -60,7 +63,7 @@ export interface ListOptions extends ServicesOptions {
 /** On loaded maps: lists the endpoints. */
 export const nftablesList: Subject<ListOptions> = async ({ Nftables }, netns, { endpoints, as }) => {
   const nftables = await Nftables.open({ netns })
-  await load(nftables, serviceColumns(endpoints / endpointsPerService), endpointColumns(0, endpoints))
+  await loader(nftables, { endpoints, sized: false })()
   return {
     work: async () => {
       const listed = await nftables.listElements(endpointsMap)

@@ -42,8 +42,19 @@ export const endpointsMap = {
   typeof: { key: ['ip daddr', 'meta l4proto', 'th dport', 'numgen random'], data: ['ip daddr', 'th dport'] }
 } as const
 
-/** The whole table in nft's language. `endpoints` is a multiple of {@link endpointsPerService}. */
-export function servicesScript(endpoints: number): string {
+/** How many endpoints, and whether the maps declare how many elements they will hold at most. */
+export interface ServicesOptions {
+  /** A multiple of {@link endpointsPerService}. */
+  readonly endpoints: number
+  readonly sized: boolean
+}
+
+/** A declared size, with room to grow. */
+const sizeFor = (elements: number): number => elements * 2
+
+/** The whole table in nft's language. */
+export function servicesScript({ endpoints, sized }: ServicesOptions): string {
+  const size = (elements: number): string => (sized ? `size ${sizeFor(elements)};` : '')
   const services = Array.from(
     { length: endpoints / endpointsPerService },
     (_, index) => `${dottedQuad(firstService + index)} . tcp . ${servicePort} : goto lb`
@@ -53,9 +64,10 @@ export function servicesScript(endpoints: number): string {
     (_, index) => `${slotText(index)} : ${dottedQuad(firstEndpoint + index)} . ${endpointPort}`
   )
   return `table ip ${table.name} {
-  map services { type ipv4_addr . inet_proto . inet_service : verdict; elements = { ${services.join(',\n')} }; }
+  map services { type ipv4_addr . inet_proto . inet_service : verdict; ${size(services.length)} elements = { ${services.join(',\n')} }; }
   map endpoints {
     typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport
+    ${size(slots.length)}
     elements = { ${slots.join(',\n')} }
   }
   chain lb {
@@ -126,10 +138,11 @@ function putFrontend(view: DataView, offset: number, service: number): void {
 type TransactionOf = ReturnType<Awaited<ReturnType<Netplane['Nftables']['open']>>['transaction']>
 
 /** Queues table, maps, chains and rules, without elements. */
-export function addServicesFrame({ add }: TransactionOf): void {
+export function addServicesFrame({ add }: TransactionOf, { endpoints, sized }: ServicesOptions): void {
+  const size = (elements: number): { size?: number } => (sized ? { size: sizeFor(elements) } : {})
   add.table(table)
-  add.map(servicesMap)
-  add.map(endpointsMap)
+  add.map({ ...servicesMap, ...size(endpoints / endpointsPerService) })
+  add.map({ ...endpointsMap, ...size(endpoints) })
   const chain = (name: string): { family: 'ip'; table: string; name: string } => ({ family: 'ip', table: table.name, name })
   add.chain(chain('lb'))
   add.chain({ ...chain('prerouting'), type: 'nat', hook: 'prerouting', priority: 'dstnat', policy: 'accept' })
