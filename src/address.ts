@@ -155,7 +155,8 @@ export function requirePrefix(path: string, text: unknown): Prefix {
   const prefix = typeof text === 'string' ? parsePrefix(text) : undefined
   if (prefix === undefined) throw new ValidationError(path, text, 'an IPv4 or IPv6 prefix such as 10.0.0.0/8')
   const { first } = prefixRange(prefix)
-  if (!first.every((byte, index) => byte === prefix.address[index])) throw new ValidationError(path, text, `no bits set beyond the length: ${formatAddress(first)}/${prefix.length}`)
+  if (!first.every((byte, index) => byte === prefix.address[index]))
+    throw new ValidationError(path, text, `no bits set beyond the length: ${formatAddress(first)}/${prefix.length}`)
   return prefix
 }
 

@@ -39,7 +39,8 @@ const MAX_BUFFER_BYTES = 2 ** 30
 export function resolveNamespace(netns: unknown): string | undefined {
   if (netns === undefined) return undefined
   if (typeof netns === 'number' && Number.isInteger(netns) && netns > 0) return `/proc/${netns}/ns/net`
-  if (typeof netns === 'string' && netns !== '' && !netns.includes('\0') && netns !== '.' && netns !== '..') return netns.includes('/') ? netns : `/run/netns/${netns}`
+  if (typeof netns === 'string' && netns !== '' && !netns.includes('\0') && netns !== '.' && netns !== '..')
+    return netns.includes('/') ? netns : `/run/netns/${netns}`
   throw new ValidationError('netns', netns, 'a path, a name in /run/netns, or a process id')
 }
 
@@ -146,7 +147,8 @@ export class JobQueue {
    */
   async run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T> {
     if (this.isClosed) throw new ClosedError(this.#what)
-    if (this.#overdue !== undefined) throw new NetplaneError('ERR_NETPLANE_BUSY', `${operation}: ${this.#overdue} passed its deadline and has not returned yet`)
+    if (this.#overdue !== undefined)
+      throw new NetplaneError('ERR_NETPLANE_BUSY', `${operation}: ${this.#overdue} passed its deadline and has not returned yet`)
     const deadlineMs = resolveDeadline(options.deadlineMs, this.#deadlineMs)
     options.signal?.throwIfAborted()
     const queuedAt = performance.now()
@@ -194,7 +196,12 @@ export class JobQueue {
           this.#overdue = undefined
         }
         job.then(clear, clear)
-        reject(new NetplaneError('ERR_NETPLANE_DEADLINE', `${operation} did not end within ${deadlineMs} ms; its outcome is unknown: read the state again`))
+        reject(
+          new NetplaneError(
+            'ERR_NETPLANE_DEADLINE',
+            `${operation} did not end within ${deadlineMs} ms; its outcome is unknown: read the state again`
+          )
+        )
       }, deadlineMs + GRACE_MS)
     })
     try {

@@ -188,7 +188,17 @@ export function printable(text: string): string {
 
 /** Errnos that libuv has no name for, or another than the kernel (95 is ENOTSUP there) (include/uapi/asm-generic/errno.h). */
 const LINUX_ERRNOS: Readonly<Record<number, string>> = {
-  34: 'ERANGE', 61: 'ENODATA', 62: 'ETIME', 74: 'EBADMSG', 76: 'EDOTDOT', 85: 'ERESTART', 93: 'EPROTONOSUPPORT', 94: 'ESOCKTNOSUPPORT', 95: 'EOPNOTSUPP', 96: 'EPFNOSUPPORT', 97: 'EAFNOSUPPORT'
+  34: 'ERANGE',
+  61: 'ENODATA',
+  62: 'ETIME',
+  74: 'EBADMSG',
+  76: 'EDOTDOT',
+  85: 'ERESTART',
+  93: 'EPROTONOSUPPORT',
+  94: 'ESOCKTNOSUPPORT',
+  95: 'EOPNOTSUPP',
+  96: 'EPFNOSUPPORT',
+  97: 'EAFNOSUPPORT'
 }
 
 const MAX_SHOWN = 80

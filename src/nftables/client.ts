@@ -1,7 +1,15 @@
 /**
  * nf_tables of one network namespace.
  */
-import { JobQueue, nativeOpenOptions, unsupportedProtocol, unwrapOutcome, failureError, type CallOptions, type OpenOptions } from '../client.js'
+import {
+  JobQueue,
+  nativeOpenOptions,
+  unsupportedProtocol,
+  unwrapOutcome,
+  failureError,
+  type CallOptions,
+  type OpenOptions
+} from '../client.js'
 import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
 import type { MonitorOptions } from '../monitor.js'
 import { loadAddon, type NativeAddon, type NativeListing, type NativeListRequest, type NativeNftablesSocket } from '../native.js'
@@ -13,7 +21,8 @@ import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openMonitor, type NftablesEvents } from './monitor.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
 import { setForm, type ListedSet, type SetSpec } from './sets.js'
-import { Transaction, type NameReference } from './transaction.js'
+import { Transaction } from './transaction.js'
+import type { NameReference } from './transaction-types.js'
 
 /** Options of {@link Nftables.open}. */
 export interface NftablesOptions extends OpenOptions {
@@ -70,7 +79,10 @@ export class Nftables implements AsyncDisposable {
     options.signal?.throwIfAborted()
     const outcome = await (options.kernel ?? loadAddon()).openNftables(native)
     if (outcome.failure !== undefined) {
-      throw unsupportedProtocol(outcome.failure, MISSING, REMEDY) ?? failureError(outcome.failure, { operation: 'nftables.open', subject: native.netns })
+      throw (
+        unsupportedProtocol(outcome.failure, MISSING, REMEDY) ??
+        failureError(outcome.failure, { operation: 'nftables.open', subject: native.netns })
+      )
     }
     return new Nftables(outcome.value, options)
   }
@@ -88,7 +100,11 @@ export class Nftables implements AsyncDisposable {
     const value = await this.#queue.run('nftables.generation', options, async (deadlineMs) =>
       unwrapOutcome(await this.#socket.generation(deadlineMs), { operation: 'nftables.generation' })
     )
-    return { id: value['id'] as number, processId: (value['processId'] as number | undefined) ?? 0, processName: (value['processName'] as string | undefined) ?? '' }
+    return {
+      id: value['id'] as number,
+      processId: (value['processId'] as number | undefined) ?? 0,
+      processName: (value['processName'] as string | undefined) ?? ''
+    }
   }
 
   /**
@@ -113,7 +129,9 @@ export class Nftables implements AsyncDisposable {
 
   /** Lists rules, of one chain or all, in order. */
   async listRules(options: ListFilter & CallOptions & { readonly chain?: string } = {}): Promise<readonly ListedRule[]> {
-    return (await this.#list('nftables.listRules', { rules: true, ...(options.chain === undefined ? {} : { chain: options.chain }) }, options)).rules
+    return (
+      await this.#list('nftables.listRules', { rules: true, ...(options.chain === undefined ? {} : { chain: options.chain }) }, options)
+    ).rules
   }
 
   /** Lists sets and maps, without their elements. */
@@ -130,7 +148,8 @@ export class Nftables implements AsyncDisposable {
     const filter = { ...options, family: set.family, table: set.table }
     const listed = await this.#list('nftables.listElements', { sets: true, elements: true, name: set.name }, filter)
     const found = listed.elements.find((elements) => elements.set.name === set.name)
-    if (found === undefined) throw new NetlinkError({ errno: 2, operation: 'nftables.listElements', subject: `set ${set.family} ${set.table} ${set.name}` })
+    if (found === undefined)
+      throw new NetlinkError({ errno: 2, operation: 'nftables.listElements', subject: `set ${set.family} ${set.table} ${set.name}` })
     return found
   }
 
@@ -141,11 +160,17 @@ export class Nftables implements AsyncDisposable {
    */
   async getElements(set: SetSpec, keys: Iterable<KeyField | readonly KeyField[]>, options: CallOptions = {}): Promise<ListedElements> {
     const form = setForm(set)
-    const { rows } = encodeElements(Array.from(keys, (key) => ({ key })), { ...form, holds: 'nothing' })
+    const { rows } = encodeElements(
+      Array.from(keys, (key) => ({ key })),
+      { ...form, holds: 'nothing' }
+    )
     const request = { family: family('family', set.family), table: set.table, set: set.name, keys: toColumns(rows) }
     const operation = 'nftables.getElements'
     const found = await this.#queue.run(operation, options, async (deadlineMs) =>
-      unwrapOutcome(await this.#socket.getElements({ ...request, deadlineMs }), { operation, subject: `set ${set.family} ${set.table} ${set.name}` })
+      unwrapOutcome(await this.#socket.getElements({ ...request, deadlineMs }), {
+        operation,
+        subject: `set ${set.family} ${set.table} ${set.name}`
+      })
     )
     return new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks as readonly ElementColumns[])
   }
@@ -193,7 +218,8 @@ export class Nftables implements AsyncDisposable {
   }
 
   async #list(operation: string, kinds: Partial<NativeListRequest>, options: ListFilter & CallOptions): Promise<Ruleset> {
-    if (options.table !== undefined && typeof options.table !== 'string') throw new ValidationError('table', options.table, 'the name of a table')
+    if (options.table !== undefined && typeof options.table !== 'string')
+      throw new ValidationError('table', options.table, 'the name of a table')
     const request = {
       ...kinds,
       family: options.family === undefined ? ('unspec' as const) : family('family', options.family),

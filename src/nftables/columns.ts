@@ -61,71 +61,179 @@ export interface ElementRow {
   readonly expressions?: Uint8Array | undefined
 }
 
-type Columns = { -readonly [Name in keyof ElementColumns]: ElementColumns[Name] } & { rows: number; key: Uint8Array }
+type NumberArray = Uint8Array | Uint32Array | Int32Array | Float64Array | BigUint64Array
 
-const NO_BYTES = new Uint8Array(0)
+const FIRST_CAPACITY = 16
 
-function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
+/** A column that grows; absent until a row has something else than the default. */
+class NumberColumn<Values extends NumberArray> {
+  readonly #make: (length: number) => Values
+  #values: Values | undefined
+
+  constructor(make: (length: number) => Values) {
+    this.#make = make
   }
-  return joined
+
+  set(row: number, value: Values[number]): void {
+    const values = row < (this.#values?.length ?? 0) ? this.#values! : this.#grow(row + 1)
+    values[row] = value
+  }
+
+  /** Undefined where no row was set. */
+  finish(rows: number): Values | undefined {
+    if (this.#values === undefined) return undefined
+    return (rows <= this.#values.length ? this.#values : this.#grow(rows)).subarray(0, rows) as Values
+  }
+
+  #grow(rows: number): Values {
+    const before = this.#values
+    const values = this.#make(Math.max(FIRST_CAPACITY, rows, 2 * (before?.length ?? 0)))
+    if (before !== undefined) values.set(before as never)
+    return (this.#values = values)
+  }
 }
 
-function blob(parts: readonly Uint8Array[]): { bytes: Uint8Array; offsets: Uint32Array } {
-  const offsets = new Uint32Array(parts.length + 1)
-  for (const [index, part] of parts.entries()) offsets[index + 1] = offsets[index]! + part.length
-  return { bytes: joinBytes(parts), offsets }
+/** Bytes back to back. */
+class ByteRun {
+  #bytes = new Uint8Array(FIRST_CAPACITY * 4)
+  length = 0
+
+  push(bytes: Uint8Array): void {
+    const end = this.length + bytes.length
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#bytes.length))
+      larger.set(this.view())
+      this.#bytes = larger
+    }
+    this.#bytes.set(bytes, this.length)
+    this.length = end
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length)
+  }
 }
 
-function symbols(texts: readonly (string | undefined)[]): { indexes: Uint32Array; table: string[] } {
-  const table = new Map<string, number>()
-  const indexes = Uint32Array.from(texts, (text) => {
-    if (text === undefined) return NO_SYMBOL
-    if (!table.has(text)) table.set(text, table.size)
-    return table.get(text)!
-  })
-  return { indexes, table: [...table.keys()] }
+/** Bytes of any length a row; absent until a row has some. */
+class BlobColumn {
+  readonly #bytes = new ByteRun()
+  readonly #lengths = new NumberColumn((length) => new Uint32Array(length))
+
+  set(row: number, bytes: Uint8Array | undefined): void {
+    if (bytes === undefined) return
+    this.#bytes.push(bytes)
+    this.#lengths.set(row, bytes.length)
+  }
+
+  finish(rows: number): { readonly bytes: Uint8Array; readonly offsets: Uint32Array } | undefined {
+    const lengths = this.#lengths.finish(rows)
+    if (lengths === undefined) return undefined
+    const offsets = new Uint32Array(rows + 1)
+    for (let row = 0; row < rows; row++) offsets[row + 1] = offsets[row]! + lengths[row]!
+    return { bytes: this.#bytes.view(), offsets }
+  }
 }
 
-/** Adds a blob column where any row has one. */
-function putBlob(columns: Columns, name: 'data' | 'userdata' | 'expressions', rows: readonly ElementRow[]): void {
-  if (rows.every((row) => row[name] === undefined)) return
-  const { bytes, offsets } = blob(rows.map((row) => row[name] ?? NO_BYTES))
-  Object.assign(columns, { [name]: bytes, [`${name}Offsets`]: offsets })
+/** Texts that repeat; absent until a row has one. */
+class SymbolColumn {
+  readonly #table = new Map<string, number>()
+  readonly #indexes = new NumberColumn((length) => new Uint32Array(length).fill(NO_SYMBOL))
+
+  set(row: number, text: string | undefined): void {
+    if (text === undefined) return
+    let index = this.#table.get(text)
+    if (index === undefined) this.#table.set(text, (index = this.#table.size))
+    this.#indexes.set(row, index)
+  }
+
+  finish(rows: number): { readonly indexes: Uint32Array; readonly table: string[] } | undefined {
+    const indexes = this.#indexes.finish(rows)
+    return indexes === undefined ? undefined : { indexes, table: [...this.#table.keys()] }
+  }
 }
 
-function putSymbols(columns: Columns, name: string, texts: readonly (string | undefined)[]): void {
-  if (texts.every((text) => text === undefined)) return
-  const { indexes, table } = symbols(texts)
-  Object.assign(columns, { [name]: indexes, [`${name}Table`]: table })
+/** Puts rows into columns, one at a time, so that many can be put in short slices. */
+export class ColumnsBuilder {
+  #rows = 0
+  readonly #keys = new ByteRun()
+  #keyEnds: ByteRun | undefined
+  readonly #flags = new NumberColumn((length) => new Uint32Array(length))
+  readonly #data = new BlobColumn()
+  readonly #userdata = new BlobColumn()
+  readonly #expressions = new BlobColumn()
+  readonly #verdict = new NumberColumn((length) => new Int32Array(length).fill(NO_VERDICT))
+  readonly #verdictChain = new SymbolColumn()
+  readonly #objectReference = new SymbolColumn()
+  readonly #timeoutMs = new NumberColumn((length) => new Float64Array(length))
+  readonly #expirationMs = new NumberColumn((length) => new Float64Array(length))
+  readonly #hasCounter = new NumberColumn((length) => new Uint8Array(length))
+  readonly #counterPackets = new NumberColumn((length) => new BigUint64Array(length))
+  readonly #counterBytes = new NumberColumn((length) => new BigUint64Array(length))
+
+  /** Appends a row; its bytes are copied. */
+  push(row: ElementRow): void {
+    const at = this.#rows++
+    if (row.keyEnd !== undefined && this.#keyEnds === undefined) {
+      // A row without an end of its own ends where it begins.
+      this.#keyEnds = new ByteRun()
+      this.#keyEnds.push(this.#keys.view())
+    }
+    this.#keys.push(row.key)
+    this.#keyEnds?.push(row.keyEnd ?? row.key)
+    if (row.flags !== 0) this.#flags.set(at, row.flags)
+    this.#data.set(at, row.data)
+    this.#userdata.set(at, row.userdata)
+    this.#expressions.set(at, row.expressions)
+    if (row.verdict !== undefined) this.#verdict.set(at, row.verdict)
+    this.#verdictChain.set(at, row.chain)
+    this.#objectReference.set(at, row.object)
+    if (row.timeoutMs !== 0) this.#timeoutMs.set(at, row.timeoutMs)
+    if (row.expirationMs !== 0) this.#expirationMs.set(at, row.expirationMs)
+    if (row.counter === undefined) return
+    this.#hasCounter.set(at, 1)
+    this.#counterPackets.set(at, row.counter.packets)
+    this.#counterBytes.set(at, row.counter.bytes)
+  }
+
+  /** The columns; one that no row needs is left out. They view this builder's memory, which must not be pushed to afterwards. */
+  finish(): ElementColumns {
+    const rows = this.#rows
+    const columns: Record<string, unknown> & { rows: number; key: Uint8Array } = { rows, key: this.#keys.view() }
+    const put = (name: string, value: unknown): void => {
+      if (value !== undefined) columns[name] = value
+    }
+    const putBlob = (name: string, column: BlobColumn): void => {
+      const blob = column.finish(rows)
+      put(name, blob?.bytes)
+      put(`${name}Offsets`, blob?.offsets)
+    }
+    const putSymbols = (name: string, column: SymbolColumn): void => {
+      const symbols = column.finish(rows)
+      put(name, symbols?.indexes)
+      put(`${name}Table`, symbols?.table)
+    }
+    put('keyEnd', this.#keyEnds?.view())
+    put('flags', this.#flags.finish(rows))
+    putBlob('data', this.#data)
+    putBlob('userdata', this.#userdata)
+    putBlob('expressions', this.#expressions)
+    put('verdict', this.#verdict.finish(rows))
+    putSymbols('verdictChain', this.#verdictChain)
+    putSymbols('objectReference', this.#objectReference)
+    put('timeoutMs', this.#timeoutMs.finish(rows))
+    put('expirationMs', this.#expirationMs.finish(rows))
+    put('hasCounter', this.#hasCounter.finish(rows))
+    put('counterPackets', this.#counterPackets.finish(rows))
+    put('counterBytes', this.#counterBytes.finish(rows))
+    return columns
+  }
 }
 
 /** Columns of rows; a column that no row needs is left out. */
 export function toColumns(rows: readonly ElementRow[]): ElementColumns {
-  const columns: Columns = { rows: rows.length, key: joinBytes(rows.map(({ key }) => key)) }
-  // A row without an end of its own ends where it begins.
-  if (rows.some(({ keyEnd }) => keyEnd !== undefined)) Object.assign(columns, { keyEnd: joinBytes(rows.map(({ key, keyEnd }) => keyEnd ?? key)) })
-  if (rows.some(({ flags }) => flags !== 0)) Object.assign(columns, { flags: Uint32Array.from(rows, ({ flags }) => flags) })
-  putBlob(columns, 'data', rows)
-  putBlob(columns, 'userdata', rows)
-  putBlob(columns, 'expressions', rows)
-  if (rows.some(({ verdict }) => verdict !== undefined)) Object.assign(columns, { verdict: Int32Array.from(rows, ({ verdict }) => verdict ?? NO_VERDICT) })
-  putSymbols(columns, 'verdictChain', rows.map(({ chain }) => chain))
-  putSymbols(columns, 'objectReference', rows.map(({ object }) => object))
-  if (rows.some(({ timeoutMs }) => timeoutMs !== 0)) Object.assign(columns, { timeoutMs: Float64Array.from(rows, ({ timeoutMs }) => timeoutMs) })
-  if (rows.some(({ expirationMs }) => expirationMs !== 0)) Object.assign(columns, { expirationMs: Float64Array.from(rows, ({ expirationMs }) => expirationMs) })
-  if (rows.some(({ counter }) => counter !== undefined)) {
-    Object.assign(columns, {
-      hasCounter: Uint8Array.from(rows, ({ counter }) => (counter === undefined ? 0 : 1)),
-      counterPackets: BigUint64Array.from(rows, ({ counter }) => counter?.packets ?? 0n),
-      counterBytes: BigUint64Array.from(rows, ({ counter }) => counter?.bytes ?? 0n)
-    })
-  }
-  return columns
+  const builder = new ColumnsBuilder()
+  for (const row of rows) builder.push(row)
+  return builder.finish()
 }
 
 function blobAt(bytes: Uint8Array | undefined, offsets: Uint32Array | undefined, row: number): Uint8Array | undefined {

@@ -6,7 +6,19 @@ import { Buffer } from 'node:buffer'
 import { formatAddress, requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import {
-  CT_DIRECTIONS, CT_STATES, CT_STATUSES, DSCP_CODES, ECN_CODES, FIB_TYPES, ICMP_CODES, ICMP_TYPES, ICMPV6_CODES, ICMPV6_TYPES, ICMPX_CODES, PACKET_TYPES, PROTOCOLS
+  CT_DIRECTIONS,
+  CT_STATES,
+  CT_STATUSES,
+  DSCP_CODES,
+  ECN_CODES,
+  FIB_TYPES,
+  ICMP_CODES,
+  ICMP_TYPES,
+  ICMPV6_CODES,
+  ICMPV6_TYPES,
+  ICMPX_CODES,
+  PACKET_TYPES,
+  PROTOCOLS
 } from './symbols.js'
 
 /** A value of a data type as callers write it: text, number, or raw bytes as they lie in the register. */
@@ -17,10 +29,48 @@ export type KeyValue = string | number | bigint | Uint8Array
  * host order: numbers of `numgen` and `jhash`, conntrack zones, counts.
  */
 export type DataTypeName =
-  | 'ipv4_addr' | 'ipv6_addr' | 'ether_addr' | 'ether_type' | 'inet_proto' | 'inet_service' | 'mark' | 'ifname' | 'iface_index' | 'iface_type'
-  | 'icmp_type' | 'icmp_code' | 'icmpv6_type' | 'icmpv6_code' | 'icmpx_code' | 'tcp_flag' | 'ct_state' | 'ct_dir' | 'ct_status' | 'ct_label' | 'pkt_type' | 'fib_addrtype'
-  | 'nf_proto' | 'arp_op' | 'realm' | 'classid' | 'uid' | 'gid' | 'devgroup' | 'dscp' | 'ecn' | 'boolean' | 'time'
-  | 'integer8' | 'integer16' | 'integer32' | 'integer64' | 'integer128' | 'host_integer16' | 'host_integer32' | 'host_integer64' | 'string'
+  | 'ipv4_addr'
+  | 'ipv6_addr'
+  | 'ether_addr'
+  | 'ether_type'
+  | 'inet_proto'
+  | 'inet_service'
+  | 'mark'
+  | 'ifname'
+  | 'iface_index'
+  | 'iface_type'
+  | 'icmp_type'
+  | 'icmp_code'
+  | 'icmpv6_type'
+  | 'icmpv6_code'
+  | 'icmpx_code'
+  | 'tcp_flag'
+  | 'ct_state'
+  | 'ct_dir'
+  | 'ct_status'
+  | 'ct_label'
+  | 'pkt_type'
+  | 'fib_addrtype'
+  | 'nf_proto'
+  | 'arp_op'
+  | 'realm'
+  | 'classid'
+  | 'uid'
+  | 'gid'
+  | 'devgroup'
+  | 'dscp'
+  | 'ecn'
+  | 'boolean'
+  | 'time'
+  | 'integer8'
+  | 'integer16'
+  | 'integer32'
+  | 'integer64'
+  | 'integer128'
+  | 'host_integer16'
+  | 'host_integer32'
+  | 'host_integer64'
+  | 'string'
 
 /** What is known of a data type. */
 export interface DataType {
@@ -38,7 +88,13 @@ export interface DataType {
 const IFNAMSIZ = 16
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-type Row = readonly [name: DataTypeName, id: number, length: number, byteOrder: DataType['byteOrder'], symbols?: Readonly<Record<string, number>>]
+type Row = readonly [
+  name: DataTypeName,
+  id: number,
+  length: number,
+  byteOrder: DataType['byteOrder'],
+  symbols?: Readonly<Record<string, number>>
+]
 
 const ROWS: readonly Row[] = [
   ['nf_proto', 2, 1, 'host', { ipv4: 2, ipv6: 10 }],
@@ -87,7 +143,10 @@ const ROWS: readonly Row[] = [
 ]
 
 const TYPES: ReadonlyMap<string, DataType> = new Map(
-  ROWS.map(([name, id, length, byteOrder, symbols]) => [name, { name, id, length, byteOrder, ...(symbols === undefined ? {} : { symbols }) }])
+  ROWS.map(([name, id, length, byteOrder, symbols]) => [
+    name,
+    { name, id, length, byteOrder, ...(symbols === undefined ? {} : { symbols }) }
+  ])
 )
 
 /** Data types by identifier, for sets made by others; integers are told apart by length. */
@@ -116,6 +175,7 @@ export function keyLength(types: readonly DataType[]): number {
 }
 
 const TYPE_BITS = 6
+const INTEGER_ID = 4
 
 /** NFTA_SET_KEY_TYPE of a concatenation: six bits a field, the first highest; five fields at most. */
 export function concatenatedId(types: readonly DataType[]): number {
@@ -128,14 +188,23 @@ export function splitTypes(id: number, length: number): DataType[] | undefined {
   if (single !== undefined) return [single]
   const ids: number[] = []
   for (let rest = id; rest > 0; rest = Math.floor(rest / 2 ** TYPE_BITS)) ids.unshift(rest % 2 ** TYPE_BITS)
-  const types = ids.map((part) => [...TYPES.values()].find((type) => type.id === part && type.id !== 4))
+  const types = ids.map((part) => (part === INTEGER_ID ? undefined : [...TYPES.values()].find((type) => type.id === part)))
+  if (types.some((type, index) => type === undefined && ids[index] !== INTEGER_ID)) return undefined
   // A concatenation with an integer does not say how wide it is: what the others leave is its width.
   const known = types.reduce((sum, type) => sum + (type === undefined ? 0 : paddedLength(type.length)), 0)
   const missing = types.filter((type) => type === undefined).length
   if (missing > 1) return undefined
-  const integer = missing === 1 ? findDataType(4, length - known) : undefined
+  const integer = missing === 1 ? findDataType(INTEGER_ID, length - known) : undefined
   const all = types.map((type) => type ?? integer)
   return all.every((type) => type !== undefined) && keyLength(all) === length ? all : undefined
+}
+
+/** Integers of up to 4 bytes, which need no bigint. */
+function smallBytes(value: number, length: number, byteOrder: DataType['byteOrder']): Uint8Array {
+  const bytes = new Uint8Array(length)
+  const isReversed = byteOrder === 'host' && LITTLE_ENDIAN
+  for (let index = 0, rest = value; index < length; index++, rest >>>= 8) bytes[isReversed ? index : length - 1 - index] = rest & 0xff
+  return bytes
 }
 
 function integerBytes(value: bigint, length: number, byteOrder: DataType['byteOrder']): Uint8Array {
@@ -149,11 +218,24 @@ function integerOf(bytes: Uint8Array, byteOrder: DataType['byteOrder']): bigint 
   return ordered.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n)
 }
 
+const MAX_SMALL_BYTES = 4
+
 function parseInteger(path: string, value: unknown, type: DataType): Uint8Array {
-  const symbol = typeof value === 'string' ? type.symbols?.[value] : undefined
+  const symbol =
+    typeof value === 'string' && type.symbols !== undefined && Object.hasOwn(type.symbols, value) ? type.symbols[value] : undefined
   const number = symbol ?? value
+  if (
+    typeof number === 'number' &&
+    type.length <= MAX_SMALL_BYTES &&
+    Number.isInteger(number) &&
+    number >= 0 &&
+    number < 2 ** (8 * type.length)
+  ) {
+    return smallBytes(number, type.length, type.byteOrder)
+  }
   const most = (1n << BigInt(type.length * 8)) - 1n
-  const whole = typeof number === 'bigint' ? number : typeof number === 'number' && Number.isSafeInteger(number) ? BigInt(number) : undefined
+  const whole =
+    typeof number === 'bigint' ? number : typeof number === 'number' && Number.isSafeInteger(number) ? BigInt(number) : undefined
   if (whole === undefined || whole < 0n || whole > most) {
     const names = type.symbols === undefined ? '' : `${Object.keys(type.symbols).join(', ')}, or `
     throw new ValidationError(path, value, `${names}an integer from 0 to ${most}`)
@@ -163,14 +245,16 @@ function parseInteger(path: string, value: unknown, type: DataType): Uint8Array 
 
 function parseText(path: string, value: unknown, length: number): Uint8Array {
   const bytes = typeof value === 'string' ? Buffer.from(value) : undefined
-  if (bytes === undefined || bytes.length === 0 || bytes.length >= length || bytes.includes(0)) throw new ValidationError(path, value, `1 to ${length - 1} bytes of text without NUL`)
+  if (bytes === undefined || bytes.length === 0 || bytes.length >= length || bytes.includes(0))
+    throw new ValidationError(path, value, `1 to ${length - 1} bytes of text without NUL`)
   const padded = new Uint8Array(length)
   padded.set(bytes)
   return padded
 }
 
 function parseMac(path: string, value: unknown): Uint8Array {
-  if (typeof value !== 'string' || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value)) throw new ValidationError(path, value, 'a hardware address such as 52:54:00:12:34:56')
+  if (typeof value !== 'string' || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(value))
+    throw new ValidationError(path, value, 'a hardware address such as 52:54:00:12:34:56')
   return Uint8Array.from(value.split(':'), (part) => Number.parseInt(part, 16))
 }
 
@@ -202,19 +286,48 @@ export function formatValue(bytes: Uint8Array, type: DataType): string | number 
   return Number(number)
 }
 
+/** Runs what parses field `index` of a list; an error's path gets the index. Paths of what goes well are never built. */
+function atField<T>(path: string, index: number, parse: () => T): T {
+  try {
+    return parse()
+  } catch (error) {
+    if (!(error instanceof ValidationError)) throw error
+    throw new ValidationError(`${path}[${index}]${error.path.slice(path.length)}`, error.value, error.allowed)
+  }
+}
+
+/** Calls `visit` for each field of a concatenation, with its place in the key. @throws {ValidationError} Where there are not as many fields as types. */
+export function eachField(
+  path: string,
+  value: unknown,
+  types: readonly DataType[],
+  visit: (field: unknown, type: DataType, offset: number) => void
+): void {
+  const fields = Array.isArray(value) ? (value as readonly unknown[]) : undefined
+  if (fields?.length !== types.length)
+    throw new ValidationError(path, value, `a list of ${types.length} values: ${types.map(({ name }) => name).join(', ')}`)
+  let offset = 0
+  let index = 0
+  const parse = (): void => visit(fields[index], types[index]!, offset)
+  for (; index < types.length; index++) {
+    atField(path, index, parse)
+    offset += paddedLength(types[index]!.length)
+  }
+}
+
 /** The bytes of a key or concatenated data: fields padded to 4 when there are several. @throws {ValidationError} */
 export function parseFields(path: string, value: unknown, types: readonly DataType[]): Uint8Array {
   if (types.length === 1 && !Array.isArray(value)) return parseValue(path, value, types[0]!)
-  if (value instanceof Uint8Array && value.length === keyLength(types)) return value
-  const fields = Array.isArray(value) ? (value as readonly unknown[]) : undefined
-  if (fields?.length !== types.length) throw new ValidationError(path, value, `a list of ${types.length} values: ${types.map(({ name }) => name).join(', ')}`)
-  const bytes = new Uint8Array(keyLength(types))
-  let offset = 0
-  for (const [index, type] of types.entries()) {
-    bytes.set(parseValue(`${path}[${index}]`, fields[index], type), offset)
-    offset += paddedLength(type.length)
-  }
+  const length = keyLength(types)
+  if (value instanceof Uint8Array && value.length === length) return value
+  const bytes = new Uint8Array(length)
+  eachField(path, value, types, (field, type, offset) => put(bytes, parseValue(path, field, type), offset))
   return bytes
+}
+
+/** As `set`, which takes longer to get going than a few bytes take. */
+function put(target: Uint8Array, bytes: Uint8Array, offset: number): void {
+  for (let index = 0; index < bytes.length; index++) target[offset + index] = bytes[index]!
 }
 
 /** The values in the bytes of a key: one value, or a list for a concatenation. */

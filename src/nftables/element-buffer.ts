@@ -75,7 +75,10 @@ export class ElementBuffer {
    * The rows as columns. They view this buffer, which must not be pushed to afterwards.
    */
   columns(): ElementColumns {
-    const columns: Record<string, unknown> & Pick<ElementColumns, 'rows' | 'key'> = { rows: this.rows, key: this.#keys.subarray(0, this.rows * this.keyWidth) }
+    const columns: Record<string, unknown> & Pick<ElementColumns, 'rows' | 'key'> = {
+      rows: this.rows,
+      key: this.#keys.subarray(0, this.rows * this.keyWidth)
+    }
     if (this.dataWidth > 0) {
       columns['data'] = this.#data.subarray(0, this.rows * this.dataWidth)
       columns['dataOffsets'] = evenOffsets(this.rows, this.dataWidth)

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer'
 import { parsePrefix, prefixRange } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
-import { formatFields, keyLength, paddedLength, parseFields, parseValue, type DataType, type KeyValue } from './datatypes.js'
+import { eachField, formatFields, keyLength, paddedLength, parseFields, parseValue, type DataType, type KeyValue } from './datatypes.js'
 import type { SetForm } from './sets.js'
 import { commentEntry, commentedBy, COMMENT_TYPE, decodeUserdata, ELEMENT_FLAGS_TYPE, encodeUserdata, numberEntry } from './userdata.js'
 import { verdictName, verdictNumber, type VerdictName } from './verdicts.js'
@@ -90,17 +90,13 @@ function parseWildcard(path: string, value: string, type: DataType): Bounds {
 
 function parseBounds(path: string, key: unknown, types: readonly DataType[]): Bounds {
   if (types.length === 1 && !Array.isArray(key)) return parseFieldBounds(path, key, types[0]!)
-  const fields = Array.isArray(key) ? (key as readonly unknown[]) : []
-  if (fields.length !== types.length) throw new ValidationError(path, key, `a list of ${types.length} values: ${types.map(({ name }) => name).join(', ')}`)
   const first = new Uint8Array(keyLength(types))
   const last = new Uint8Array(first.length)
-  let offset = 0
-  for (const [index, type] of types.entries()) {
-    const bounds = parseFieldBounds(`${path}[${index}]`, fields[index], type)
+  eachField(path, key, types, (field, type, offset) => {
+    const bounds = parseFieldBounds(path, field, type)
     first.set(bounds.first, offset)
     last.set(bounds.last, offset)
-    offset += paddedLength(type.length)
-  }
+  })
   return { first, last }
 }
 
@@ -129,46 +125,81 @@ function checkNumber(path: string, value: number | undefined): number {
   return value
 }
 
-function userdataFor(path: string, element: SetElement, openEnded: boolean): Uint8Array | undefined {
+function userdataFor(element: SetElement, openEnded: boolean): Uint8Array | undefined {
   if (element.userdata !== undefined) return element.userdata
-  const entries = element.comment === undefined ? [] : [commentEntry(`${path}.comment`, COMMENT_TYPE.element, element.comment)]
+  if (element.comment === undefined && !openEnded) return undefined
+  const entries = element.comment === undefined ? [] : [commentEntry('comment', COMMENT_TYPE.element, element.comment)]
   if (openEnded) entries.push(numberEntry(ELEMENT_FLAGS_TYPE, 1))
-  return entries.length === 0 ? undefined : encodeUserdata(entries)
+  return encodeUserdata(entries)
 }
 
-/** What the element holds beside its key. */
-function contentOf(path: string, element: SetElement, form: SetForm): Pick<ElementRow, 'data' | 'verdict' | 'chain' | 'object'> {
-  if (form.holds === 'verdicts') return element.verdict === undefined ? {} : { verdict: verdictNumber(`${path}.verdict`, element.verdict, element.chain), chain: element.chain }
-  if (form.holds === 'objects') return { object: element.object }
-  if (form.holds === 'values') return element.data === undefined ? {} : { data: parseFields(`${path}.data`, element.data, form.data!) }
-  if (element.data !== undefined || element.verdict !== undefined) throw new ValidationError(path, element, 'no data and no verdict: the set is no map')
-  return {}
+function checkContent(element: SetElement, holds: SetForm['holds']): void {
+  if (holds !== 'values' && element.data !== undefined)
+    throw new ValidationError('data', element.data, 'no data: the set does not map to values')
+  if (holds !== 'verdicts' && element.verdict !== undefined)
+    throw new ValidationError('verdict', element.verdict, 'no verdict: the set is no verdict map')
+  if (holds !== 'objects' && element.object !== undefined)
+    throw new ValidationError('object', element.object, 'no object: the set does not map to objects')
 }
 
-/** What a row of this element has, but for its key. */
-function restOf(path: string, element: SetElement, form: SetForm, openEnded: boolean): Omit<ElementRow, 'key' | 'flags'> {
+function rowOf(
+  element: SetElement,
+  form: SetForm,
+  key: Uint8Array,
+  keyEnd: Uint8Array | undefined,
+  flags: number,
+  openEnded = false
+): ElementRow {
+  checkContent(element, form.holds)
   return {
-    ...contentOf(path, element, form),
-    timeoutMs: checkNumber(`${path}.timeoutMs`, element.timeoutMs),
-    expirationMs: checkNumber(`${path}.expirationMs`, element.expirationMs),
-    userdata: userdataFor(path, element, openEnded),
+    key,
+    keyEnd,
+    flags,
+    data: element.data === undefined ? undefined : parseFields('data', element.data, form.data!),
+    verdict: element.verdict === undefined ? undefined : verdictNumber('verdict', element.verdict, element.chain),
+    chain: element.verdict === undefined ? undefined : element.chain,
+    timeoutMs: checkNumber('timeoutMs', element.timeoutMs),
+    expirationMs: checkNumber('expirationMs', element.expirationMs),
+    userdata: userdataFor(element, openEnded),
+    object: element.object,
     counter: element.counter,
     expressions: element.expressions
   }
 }
 
-/** The rows of one element. @throws {ValidationError} */
-export function encodeElement(path: string, element: SetElement, form: SetForm): ElementRow[] {
-  if (element.key === '*') return [{ key: new Uint8Array(keyLength(form.key)), flags: CATCHALL, ...restOf(path, element, form, false) }]
-  if (!form.isInterval) return [{ key: parseFields(`${path}.key`, element.key, form.key), flags: 0, ...restOf(path, element, form, false) }]
-  const { first, last } = parseBounds(`${path}.key`, element.key, form.key)
-  if (form.key.length > 1) return [{ key: first, keyEnd: last, flags: 0, ...restOf(path, element, form, false) }]
+/** Appends the rows of one element: one, or two where a range of a plain interval set has an end. */
+function pushRows(element: SetElement, form: SetForm, push: (row: ElementRow) => void): void {
+  if (element.key === '*') return push(rowOf(element, form, new Uint8Array(keyLength(form.key)), undefined, CATCHALL))
+  if (!form.isInterval) return push(rowOf(element, form, parseFields('key', element.key, form.key), undefined, 0))
+  const { first, last } = parseBounds('key', element.key, form.key)
+  if (form.key.length > 1) return push(rowOf(element, form, first, last, 0))
   const end = successor(last)
-  const start = { key: first, flags: 0, ...restOf(path, element, form, end === undefined) }
-  return end === undefined ? [start] : [start, { key: end, flags: INTERVAL_END, timeoutMs: 0, expirationMs: 0 }]
+  push(rowOf(element, form, first, undefined, 0, end === undefined))
+  if (end !== undefined) push({ key: end, flags: INTERVAL_END, timeoutMs: 0, expirationMs: 0 })
 }
 
-/** Rows of elements, and which element each row came from. Plain intervals come in ascending order, as the kernel's trees like them. */
+/** Encodes one element; `push` takes its rows. @throws {ValidationError} With the element's index in its path. */
+export function encodeElement(element: SetElement, index: number, form: SetForm, push: (row: ElementRow) => void): void {
+  if (typeof (element as unknown) !== 'object' || (element as unknown) === null)
+    throw new ValidationError(`elements[${index}]`, element, 'an element: { key, … }')
+  try {
+    pushRows(element, form, push)
+  } catch (error) {
+    throw error instanceof ValidationError ? new ValidationError(`elements[${index}].${error.path}`, error.value, error.allowed) : error
+  }
+}
+
+/** Whether rows have to be in ascending order: plain intervals, as the kernel's trees like them. */
+export function needsOrder(form: SetForm): boolean {
+  return form.isInterval && form.key.length === 1
+}
+
+/** Ascending; where one range ends as the next begins, the end comes first. */
+export function compareRows(left: ElementRow, right: ElementRow): number {
+  return Buffer.compare(left.key, right.key) || right.flags - left.flags
+}
+
+/** Rows of elements, and which element each row came from. Plain intervals come in ascending order. */
 export interface EncodedElements {
   readonly rows: readonly ElementRow[]
   readonly sources: readonly number[]
@@ -176,17 +207,20 @@ export interface EncodedElements {
 
 /** Encodes elements. @throws {ValidationError} With the element's index in its path. */
 export function encodeElements(elements: Iterable<SetElement>, form: SetForm): EncodedElements {
-  const encoded: { readonly row: ElementRow; readonly source: number }[] = []
+  const rows: ElementRow[] = []
+  const sources: number[] = []
   let source = 0
+  const push = (row: ElementRow): void => {
+    rows.push(row)
+    sources.push(source)
+  }
   for (const element of elements) {
-    for (const row of encodeElement(`elements[${source}]`, element, form)) encoded.push({ row, source })
+    encodeElement(element, source, form, push)
     source++
   }
-  if (form.isInterval && form.key.length === 1) {
-    // Where one range ends as the next begins, the end comes first.
-    encoded.sort((left, right) => Buffer.compare(left.row.key, right.row.key) || right.row.flags - left.row.flags)
-  }
-  return { rows: encoded.map(({ row }) => row), sources: encoded.map((entry) => entry.source) }
+  if (!needsOrder(form)) return { rows, sources }
+  const order = Array.from(rows.keys()).sort((left, right) => compareRows(rows[left]!, rows[right]!))
+  return { rows: order.map((row) => rows[row]!), sources: order.map((row) => sources[row]!) }
 }
 
 function formatBound(bytes: Uint8Array, type: DataType): KeyValue {
@@ -217,7 +251,8 @@ function formatBounds(bounds: Bounds, type: DataType): KeyField {
 function describeContent(row: ElementRow, form: SetForm): Partial<SetElement> {
   const { userdata, comment } = commentedBy('element', row.userdata)
   // The mark of an open end is said by the range itself.
-  const isOwn = userdata === undefined || decodeUserdata(userdata).every(({ type }) => type === ELEMENT_FLAGS_TYPE || type === COMMENT_TYPE.element)
+  const isOwn =
+    userdata === undefined || decodeUserdata(userdata).every(({ type }) => type === ELEMENT_FLAGS_TYPE || type === COMMENT_TYPE.element)
   return {
     ...(row.data === undefined || form.data === undefined ? {} : { data: formatFields(row.data, form.data) }),
     ...(row.verdict === undefined ? {} : { verdict: verdictName(row.verdict) }),
@@ -253,10 +288,12 @@ function* decodeIntervals(rows: ElementRow[], form: SetForm): Generator<SetEleme
       continue
     }
     // nft begins a set with an end at 0, which ends nothing.
-    if (open !== undefined) yield { key: formatBounds({ first: open.key, last: predecessor(row.key) }, type), ...describeContent(open, form) }
+    if (open !== undefined)
+      yield { key: formatBounds({ first: open.key, last: predecessor(row.key) }, type), ...describeContent(open, form) }
     open = undefined
   }
-  if (open !== undefined) yield { key: formatBounds({ first: open.key, last: new Uint8Array(type.length).fill(0xff) }, type), ...describeContent(open, form) }
+  if (open !== undefined)
+    yield { key: formatBounds({ first: open.key, last: new Uint8Array(type.length).fill(0xff) }, type), ...describeContent(open, form) }
 }
 
 function decodeRow(row: ElementRow, form: SetForm): SetElement {

@@ -62,7 +62,12 @@ export function priorityNumber(path: string, inFamily: Family, priority: unknown
   const names = PRIORITIES[inFamily]
   const match = typeof priority === 'string' ? /^([a-z]+)(?: ?([+-]) ?([0-9]{1,9}))?$/.exec(priority) : null
   const base = match?.[1] !== undefined && Object.hasOwn(names, match[1]) ? names[match[1]] : undefined
-  if (match === null || base === undefined) throw new ValidationError(path, priority, `an integer, or ${Object.keys(names).join(', ')}, or one of these with an offset such as filter+10`)
+  if (match === null || base === undefined)
+    throw new ValidationError(
+      path,
+      priority,
+      `an integer, or ${Object.keys(names).join(', ')}, or one of these with an offset such as filter+10`
+    )
   const offset = match[3] === undefined ? 0 : Number(match[3])
   return match[2] === '-' ? base - offset : base + offset
 }

@@ -27,18 +27,18 @@ export type {
 } from './objects.js'
 export * from './rule/index.js'
 export { setForm, type ListedSet, type ObjectKind, type SetFlag, type SetForm, type SetSpec } from './sets.js'
-export {
-  Transaction,
-  type BuiltRule,
-  type CommitOptions,
-  type CommitReport,
-  type ElementSource,
-  type ElementTarget,
-  type NamedVerb,
-  type NameReference,
-  type TableReference,
-  type TransactionHost
-} from './transaction.js'
+export { Transaction } from './transaction.js'
+export type {
+  BuiltRule,
+  CommitOptions,
+  CommitReport,
+  ElementSource,
+  ElementTarget,
+  NamedVerb,
+  NameReference,
+  TableReference,
+  TransactionHost
+} from './transaction-types.js'
 export type { TypeofName } from './typeof.js'
 export type { Commented } from './userdata.js'
 export type { VerdictName } from './verdicts.js'

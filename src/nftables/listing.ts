@@ -6,8 +6,19 @@ import type { NativeListed, NativeListedElements, NativeListedKind, NativeListin
 import type { ElementColumns } from './columns.js'
 import { decodeElements, type SetElement } from './elements.js'
 import {
-  fromNativeChain, fromNativeCounter, fromNativeFlowtable, fromNativeObject, fromNativeRule, fromNativeTable, isNativeCounter,
-  type ListedChain, type ListedCounter, type ListedFlowtable, type ListedObject, type ListedRule, type ListedTable
+  fromNativeChain,
+  fromNativeCounter,
+  fromNativeFlowtable,
+  fromNativeObject,
+  fromNativeRule,
+  fromNativeTable,
+  isNativeCounter,
+  type ListedChain,
+  type ListedCounter,
+  type ListedFlowtable,
+  type ListedObject,
+  type ListedRule,
+  type ListedTable
 } from './objects.js'
 import { fromNativeSet, setForm, type ListedSet } from './sets.js'
 
@@ -51,7 +62,12 @@ export interface Ruleset {
 const PAGE = 128
 
 /** Takes all records of a kind, a page at a time, letting the event loop turn in between. */
-async function takeAll<T>(listing: NativeListing, kind: NativeListedKind, convert: (listed: NativeListed) => T, slices: Slices): Promise<T[]> {
+async function takeAll<T>(
+  listing: NativeListing,
+  kind: NativeListedKind,
+  convert: (listed: NativeListed) => T,
+  slices: Slices
+): Promise<T[]> {
   const converted: T[] = []
   for (let from = 0; from < listing.counts[kind]; from += PAGE) {
     for (const listed of listing.take(kind, from, PAGE)) converted.push(convert(listed))

@@ -289,7 +289,16 @@ export function fromNativeChain(listed: NativeListed): ListedChain {
 /** A rule from what the kernel lists. */
 export function fromNativeRule(listed: NativeListed): ListedRule {
   const { table, chain, expressions = [], compat, userdata, handle = 0n, opaque } = rawOf(listed)
-  return compact({ family: family('family', listed.family), table, chain, handle, expressions, compat, ...commentedBy('rule', userdata), opaque }) as unknown as ListedRule
+  return compact({
+    family: family('family', listed.family),
+    table,
+    chain,
+    handle,
+    expressions,
+    compat,
+    ...commentedBy('rule', userdata),
+    opaque
+  }) as unknown as ListedRule
 }
 
 /** Whether a listed object is a counter. */
@@ -300,17 +309,40 @@ export function isNativeCounter(listed: NativeListed): boolean {
 /** A counter from what the kernel lists. */
 export function fromNativeCounter(listed: NativeListed): ListedCounter {
   const { table, name, counter, userdata, opaque } = rawOf(listed)
-  return compact({ ...common(listed), table, name, ...totals(counter), ...commentedBy('object', userdata), opaque }) as unknown as ListedCounter
+  return compact({
+    ...common(listed),
+    table,
+    name,
+    ...totals(counter),
+    ...commentedBy('object', userdata),
+    opaque
+  }) as unknown as ListedCounter
 }
 
 /** Another stateful object from what the kernel lists. */
 export function fromNativeObject(listed: NativeListed): ListedObject {
   const { table, name, objectType, data = new Uint8Array(0), userdata, opaque } = rawOf(listed)
-  return compact({ ...common(listed), table, name, objectType, data, ...commentedBy('object', userdata), opaque }) as unknown as ListedObject
+  return compact({
+    ...common(listed),
+    table,
+    name,
+    objectType,
+    data,
+    ...commentedBy('object', userdata),
+    opaque
+  }) as unknown as ListedObject
 }
 
 /** A flowtable from what the kernel lists. */
 export function fromNativeFlowtable(listed: NativeListed): ListedFlowtable {
   const { table, name, hook, flags, opaque } = rawOf(listed)
-  return compact({ ...common(listed), table, name, priority: hook?.priority ?? 0, devices: hook?.devices ?? [], flags, opaque }) as unknown as ListedFlowtable
+  return compact({
+    ...common(listed),
+    table,
+    name,
+    priority: hook?.priority ?? 0,
+    devices: hook?.devices ?? [],
+    flags,
+    opaque
+  }) as unknown as ListedFlowtable
 }

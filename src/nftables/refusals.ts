@@ -4,11 +4,12 @@
 import { COMMON_HINTS } from '../client.js'
 import { errnoName, NetlinkError } from '../errors.js'
 import type { NativeItemError } from '../native.js'
-import type { QueuedOperation } from './transaction.js'
+import type { QueuedOperation } from './transaction-types.js'
 
 /** What usually helps with nf_tables, by errno. */
 export const NFTABLES_HINTS: Readonly<Record<string, string>> = {
-  EOPNOTSUPP: 'this kernel lacks the feature: a chain type, expression or object type whose module (nft_nat, nft_masq, nft_fib …) is missing, or a newer message',
+  EOPNOTSUPP:
+    'this kernel lacks the feature: a chain type, expression or object type whose module (nft_nat, nft_masq, nft_fib …) is missing, or a newer message',
   ENFILE: 'the set has as many elements as its declared size',
   ERESTART: 'somebody else changed the ruleset: read the generation and the objects again',
   EBUSY: 'something still refers to the object',
@@ -21,13 +22,20 @@ export const NFTABLES_HINTS: Readonly<Record<string, string>> = {
 
 /** Hints that depend on the kind of object. */
 function hintFor(code: string, operation: QueuedOperation | undefined): string | undefined {
-  if (code === 'EPERM' && operation !== undefined) return 'the table may be owned by another socket (flag owner), or CAP_NET_ADMIN is missing in the user namespace of the network namespace'
-  if (code === 'ENOENT' && operation?.kind === 'rule') return 'the table, chain, set or object that the rule is in or refers to does not exist, or an expression is unknown to this kernel (its module is missing)'
+  if (code === 'EPERM' && operation !== undefined)
+    return 'the table may be owned by another socket (flag owner), or CAP_NET_ADMIN is missing in the user namespace of the network namespace'
+  if (code === 'ENOENT' && operation?.kind === 'rule')
+    return 'the table, chain, set or object that the rule is in or refers to does not exist, or an expression is unknown to this kernel (its module is missing)'
   if (operation?.verb === 'destroy' && (code === 'EINVAL' || code === 'EOPNOTSUPP')) return 'destroy needs Linux 6.3'
   return NFTABLES_HINTS[code] ?? COMMON_HINTS[code]
 }
 
-function refusal(operation: string, error: NativeItemError, queued: QueuedOperation | undefined, others?: () => readonly NetlinkError[]): NetlinkError {
+function refusal(
+  operation: string,
+  error: NativeItemError,
+  queued: QueuedOperation | undefined,
+  others?: () => readonly NetlinkError[]
+): NetlinkError {
   const code = errnoName(error.errno)
   return new NetlinkError({
     errno: error.errno,
@@ -46,5 +54,10 @@ function refusal(operation: string, error: NativeItemError, queued: QueuedOperat
 export function commitErrors(operation: string, errors: readonly NativeItemError[], operations: readonly QueuedOperation[]): NetlinkError {
   const [first, ...rest] = errors
   let others: readonly NetlinkError[] | undefined
-  return refusal(operation, first!, operations[first!.index], () => (others ??= rest.map((error) => refusal(operation, error, operations[error.index]))))
+  return refusal(
+    operation,
+    first!,
+    operations[first!.index],
+    () => (others ??= rest.map((error) => refusal(operation, error, operations[error.index])))
+  )
 }

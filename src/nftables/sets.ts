@@ -13,7 +13,8 @@ import { commentEntry, decodeUserdata, encodeUserdata, findComment, numberEntry,
 export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' | 'eval' | 'object' | 'concat' | 'expression' | number
 
 /** Kinds of stateful objects that an object map may refer to. */
-export type ObjectKind = 'counter' | 'quota' | 'ct-helper' | 'limit' | 'connlimit' | 'tunnel' | 'ct-timeout' | 'secmark' | 'ct-expect' | 'synproxy' | number
+export type ObjectKind =
+  'counter' | 'quota' | 'ct-helper' | 'limit' | 'connlimit' | 'tunnel' | 'ct-timeout' | 'secmark' | 'ct-expect' | 'synproxy' | number
 
 /** A set, or (with `data`) a map. */
 export interface SetSpec {
@@ -56,7 +57,19 @@ export interface ListedSet extends SetSpec {
 /** NFT_DATA_VERDICT, include/uapi/linux/netfilter/nf_tables.h. */
 const DATA_VERDICT = 0xffff_ff00
 
-const OBJECT_KINDS: readonly string[] = ['', 'counter', 'quota', 'ct-helper', 'limit', 'connlimit', 'tunnel', 'ct-timeout', 'secmark', 'ct-expect', 'synproxy']
+const OBJECT_KINDS: readonly string[] = [
+  '',
+  'counter',
+  'quota',
+  'ct-helper',
+  'limit',
+  'connlimit',
+  'tunnel',
+  'ct-timeout',
+  'secmark',
+  'ct-expect',
+  'synproxy'
+]
 
 /** Byte orders in userdata (nftables, include/datatype.h enum byteorder). */
 const ORDER_NUMBER = { none: 1, host: 1, big: 2 } as const
@@ -68,7 +81,8 @@ const UNSTATED_ORDER: ReadonlySet<string> = new Set(['inet_proto', 'nf_proto', '
 /** The types of a key or of data. @throws {ValidationError} */
 export function resolveTypes(path: string, names: DataTypeName | readonly DataTypeName[]): DataType[] {
   const list = typeof names === 'string' ? [names] : names
-  if (!Array.isArray(list) || list.length === 0 || list.length > 5) throw new ValidationError(path, names, 'one data type, or a list of up to five')
+  if (!Array.isArray(list) || list.length === 0 || list.length > 5)
+    throw new ValidationError(path, names, 'one data type, or a list of up to five')
   const types = list.map((name: DataTypeName, index) => dataType(list.length === 1 ? path : `${path}[${index}]`, name))
   if (keyLength(types) > 64) throw new ValidationError(path, names, 'types that take at most 64 bytes together')
   return types
@@ -218,7 +232,11 @@ interface RawSet {
   readonly expressions?: readonly Expression[]
 }
 
-const HOST_INTEGERS: Readonly<Partial<Record<DataTypeName, DataTypeName>>> = { integer16: 'host_integer16', integer32: 'host_integer32', integer64: 'host_integer64' }
+const HOST_INTEGERS: Readonly<Partial<Record<DataTypeName, DataTypeName>>> = {
+  integer16: 'host_integer16',
+  integer32: 'host_integer32',
+  integer64: 'host_integer64'
+}
 const INTEGERS: Readonly<Record<number, DataTypeName>> = { 1: 'integer8', 2: 'integer16', 4: 'integer32', 8: 'integer64', 16: 'integer128' }
 
 /** Names for a key's or data's types. Integers do not say how they lie: the userdata may, by a byte order for all or by a description of each field. */
@@ -228,13 +246,20 @@ function listedTypes(id: number, length: number, entries: readonly UserdataEntry
   const isHostOrder = find(SET_USERDATA[`${of}ByteOrder`])?.[0] === ORDER_NUMBER.host
   const types = splitTypes(id, length)
   // A type of other making: as many bytes, which is all the kernel knows of it.
-  const names = types?.map(({ name }) => name) ?? [INTEGERS[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)].flat()
-  const ordered = names.map((name, index) => ((described[index] ?? (names.length === 1 && isHostOrder)) ? (HOST_INTEGERS[name] ?? name) : name))
+  const names =
+    types?.map(({ name }) => name) ??
+    [INTEGERS[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)].flat()
+  const ordered = names.map((name, index) =>
+    (described[index] ?? (names.length === 1 && isHostOrder)) ? (HOST_INTEGERS[name] ?? name) : name
+  )
   return ordered.length === 1 ? ordered[0]! : ordered
 }
 
 function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly UserdataEntry[]): SetSpec['data'] {
-  if (flags.includes('object')) return { object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind) }
+  if (flags.includes('object'))
+    return {
+      object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind)
+    }
   if (!flags.includes('map')) return undefined
   return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw.dataType ?? 0, raw.dataLength ?? 0, entries, 'data')
 }

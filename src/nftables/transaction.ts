@@ -6,103 +6,44 @@ import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
 import type { NativeBatch, NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
 import { Slices } from '../slices.js'
 import { traceCommit } from '../tracing.js'
-import { toColumns, type ElementColumns } from './columns.js'
+import type { ElementColumns } from './columns.js'
 import { copyColumns, copyRecord } from './copy.js'
 import { describeRow } from './describe.js'
 import { ElementBuffer } from './element-buffer.js'
-import { encodeElements, type SetElement } from './elements.js'
+import { ElementBatch } from './element-batch.js'
+import type { SetElement } from './elements.js'
 import { family, type Family } from './families.js'
 import { checkFields, findMisnamed, isObject, type DeclaredKind } from './fields.js'
 import { commitErrors, NFTABLES_HINTS } from './refusals.js'
 import {
-  toNativeChain, toNativeCounter, toNativeFlowtable, toNativeObject, toNativeRule, toNativeTable,
-  type Chain, type ChainReference, type Counter, type Flowtable, type Rule, type StatefulObject, type Table
+  toNativeChain,
+  toNativeCounter,
+  toNativeFlowtable,
+  toNativeObject,
+  toNativeRule,
+  toNativeTable,
+  type Chain,
+  type ChainReference,
+  type Counter,
+  type Flowtable,
+  type Rule,
+  type StatefulObject,
+  type Table
 } from './objects.js'
-import { compileRule, type RuleStatement } from './rule/index.js'
+import { compileRule } from './rule/index.js'
 import { setForm, toNativeSet, type SetForm, type SetSpec } from './sets.js'
-
-/** Names an object of a table. */
-export interface NameReference {
-  readonly family: Family
-  readonly table: string
-  readonly name: string
-}
-
-/** Names a table. */
-export interface TableReference {
-  readonly family: Family
-  readonly name: string
-}
-
-/** A rule that is written with the rule builder: {@link rule}. */
-export interface BuiltRule extends Omit<Rule, 'expressions'> {
-  readonly statements: readonly RuleStatement[]
-}
-
-/** The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. */
-export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'id'>>
-
-/** Options of {@link Transaction.commit}. */
-export interface CommitOptions extends CallOptions {
-  /**
-   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.generation}). Absent: commit
-   * whatever happened in between.
-   */
-  readonly generation?: number | undefined
-  /** Ask for the handles of what is added; costs a reply per object. */
-  readonly echo?: boolean | undefined
-  /** Keep the datagram that was sent: for benchmarks and tests. */
-  readonly record?: boolean | undefined
-}
-
-/** What a commit did. */
-export interface CommitReport {
-  /** Generation of the ruleset right after the commit. */
-  readonly generation: number
-  /** Operations in the transaction. */
-  readonly operations: number
-  /** Bytes of the datagram. */
-  readonly bytes: number
-  readonly systemCalls: number
-  /** With `echo`: the kernel's handle for each operation that made an object, by the operation's index. */
-  readonly handles: ReadonlyMap<number, bigint>
-  /** With `record`. */
-  readonly datagram?: Uint8Array | undefined
-}
-
-/** One queued operation. */
-export interface QueuedOperation {
-  readonly verb: NativeVerb
-  readonly kind: NativeKind | 'elements'
-  readonly family: Family | 'unspec'
-  readonly value: NativeRecord
-  readonly columns?: ElementColumns | undefined
-  /** In the caller's terms; for elements, of one row. */
-  readonly subject: (row?: number) => string
-  /** The caller's own object, or element. */
-  readonly object: (row?: number) => unknown
-}
-
-/** What a transaction needs of its client. */
-export interface TransactionHost {
-  run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>
-  beginBatch(): NativeBatch
-}
-
-/** Elements as objects, as columns (copied), or as a buffer (handed over: it must not be pushed to afterwards). */
-export type ElementSource = Iterable<SetElement> | ElementColumns | ElementBuffer
-
-/** Verbs that exist for objects with a name. */
-export interface NamedVerb {
-  table(reference: TableReference): void
-  chain(reference: NameReference): void
-  set(reference: NameReference): void
-  map(reference: NameReference): void
-  elements(set: ElementTarget, elements: ElementSource): void
-  counter(reference: NameReference): void
-  object(reference: NameReference & { readonly objectType: number }): void
-  flowtable(reference: NameReference): void
-}
+import type {
+  BuiltRule,
+  CommitOptions,
+  CommitReport,
+  ElementSource,
+  ElementTarget,
+  NameReference,
+  NamedVerb,
+  QueuedOperation,
+  TableReference,
+  TransactionHost
+} from './transaction-types.js'
 
 const COUNTER_TYPE = 1
 /** Characters of an object's description that a message shows. */
@@ -116,7 +57,8 @@ function ownColumns(elements: ElementSource): ElementColumns | undefined {
 
 /**
  * Operations to be committed together. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
- * `commit` and `check` reject with its ValidationError. What is passed in is copied.
+ * `commit` and `check` reject with its ValidationError. What is passed in is copied, but for elements as objects beyond 256: lists of them are read, in short slices, when the
+ * transaction is sent first.
  */
 export class Transaction {
   readonly #host: TransactionHost
@@ -182,7 +124,8 @@ export class Transaction {
   /** Empties objects that stay. */
   readonly flush = {
     /** Removes every table of every family, but those that other sockets own. */
-    ruleset: (): void => this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined }),
+    ruleset: (): void =>
+      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined }),
     /** Removes the rules of all chains of a table. */
     table: (table: TableReference): void => this.#put('flush', 'table', table, () => ({ name: table.name })),
     /** Removes the rules of a chain. */
@@ -208,7 +151,9 @@ export class Transaction {
       operations: this.#operations.length,
       bytes: result.bytes,
       systemCalls: result.systemCalls,
-      handles: new Map(result.echoes.flatMap(({ index, value }) => (typeof value['handle'] === 'bigint' ? [[index, value['handle']] as const] : []))),
+      handles: new Map(
+        result.echoes.flatMap(({ index, value }) => (typeof value['handle'] === 'bigint' ? [[index, value['handle']] as const] : []))
+      ),
       datagram: result.datagram
     }
   }
@@ -228,9 +173,20 @@ export class Transaction {
     const batch = await this.#encode(options)
     const startedAt = performance.now()
     const result = await this.#host.run(operation, options, (deadlineMs) =>
-      batch.commit({ dryRun, deadlineMs, ...(options.generation === undefined ? {} : { generation: options.generation }), ...(options.record === true ? { record: true } : {}) })
+      batch.commit({
+        dryRun,
+        deadlineMs,
+        ...(options.generation === undefined ? {} : { generation: options.generation }),
+        ...(options.record === true ? { record: true } : {})
+      })
     )
-    traceCommit({ operation, operations: this.#operations.length, bytes: result.bytes, applied: result.applied, durationMs: performance.now() - startedAt })
+    traceCommit({
+      operation,
+      operations: this.#operations.length,
+      bytes: result.bytes,
+      applied: result.applied,
+      durationMs: performance.now() - startedAt
+    })
     if (!result.applied) throw this.#refusal(operation, result)
     return result
   }
@@ -239,10 +195,15 @@ export class Transaction {
   async #encode(options: CommitOptions): Promise<NativeBatch> {
     const batch = this.#host.beginBatch()
     const slices = new Slices()
-    for (const [index, { verb, kind, family: inFamily, value, columns, subject }] of this.#operations.entries()) {
+    for (const [index, { verb, kind, family: inFamily, value, columns, subject, object }] of this.#operations.entries()) {
       const invalid =
         kind === 'elements'
-          ? batch.addElements(verb, inFamily as Family, value, columns)
+          ? batch.addElements(
+              verb,
+              inFamily as Family,
+              value,
+              await columnsOf(columns, slices, (error) => locate(`operations[${index}] (${clip(subject())})`, object(), error))
+            )
           : batch.add(verb, kind, inFamily, value, options.echo === true && verb !== 'delete' && verb !== 'destroy' && verb !== 'flush')
       if (invalid !== undefined) throw invalidError(`operations[${index}] (${clip(subject())})`, invalid)
       if (slices.isOver) await slices.turn()
@@ -253,10 +214,23 @@ export class Transaction {
   #refusal(operation: string, result: NativeCommitResult): NetlinkError {
     if (result.errors.length > 0) return commitErrors(operation, result.errors, this.#operations)
     const failure = result.failure ?? { errno: 71, operation, message: 'the kernel gave no verdict', outcomeUnknown: true }
-    const error = new NetlinkError({ errno: failure.errno, operation, subject: `${this.#operations.length} operations`, kernelMessage: failure.message, outcomeUnknown: failure.outcomeUnknown })
+    const error = new NetlinkError({
+      errno: failure.errno,
+      operation,
+      subject: `${this.#operations.length} operations`,
+      kernelMessage: failure.message,
+      outcomeUnknown: failure.outcomeUnknown
+    })
     const hint = NFTABLES_HINTS[error.code] ?? COMMON_HINTS[error.code]
     if (hint === undefined) return error
-    return new NetlinkError({ errno: failure.errno, operation, subject: error.subject, kernelMessage: failure.message, outcomeUnknown: failure.outcomeUnknown, hint })
+    return new NetlinkError({
+      errno: failure.errno,
+      operation,
+      subject: error.subject,
+      kernelMessage: failure.message,
+      outcomeUnknown: failure.outcomeUnknown,
+      hint
+    })
   }
 
   #queue(operation: QueuedOperation): void {
@@ -277,12 +251,26 @@ export class Transaction {
     }
   }
 
-  #put(verb: NativeVerb, kind: NativeKind, object: TableReference | NameReference, toNative: () => NativeRecord, word: DeclaredKind | 'map' = kind): void {
-    const subject = (): string => ('table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`)
+  #put(
+    verb: NativeVerb,
+    kind: NativeKind,
+    object: TableReference | NameReference,
+    toNative: () => NativeRecord,
+    word: DeclaredKind | 'map' = kind
+  ): void {
+    const subject = (): string =>
+      'table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`
     this.#guard(object, subject, () => {
       if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
       const text = subject()
-      this.#queue({ verb, kind, family: family('family', object.family), value: copyRecord(toNative()), subject: () => text, object: () => object })
+      this.#queue({
+        verb,
+        kind,
+        family: family('family', object.family),
+        value: copyRecord(toNative()),
+        subject: () => text,
+        object: () => object
+      })
     })
   }
 
@@ -314,7 +302,8 @@ export class Transaction {
   }
 
   #rule(verb: 'add' | 'insert' | 'replace', rule: Rule | BuiltRule): void {
-    const subject = (): string => `rule of chain ${rule.family} ${rule.table} ${rule.chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
+    const subject = (): string =>
+      `rule of chain ${rule.family} ${rule.table} ${rule.chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
     this.#guard(rule, subject, () => {
       checkFields('rule', rule)
       const inFamily = family('family', rule.family)
@@ -327,7 +316,11 @@ export class Transaction {
 
   /** Compiles a built rule; the anonymous sets it needs are queued before it. */
   #compile(rule: BuiltRule): Rule['expressions'] {
-    const { expressions, anonymousSets } = compileRule(rule.statements, { family: rule.family, table: rule.table, nextSetId: () => this.#nextSetId++ })
+    const { expressions, anonymousSets } = compileRule(rule.statements, {
+      family: rule.family,
+      table: rule.table,
+      nextSetId: () => this.#nextSetId++
+    })
     for (const { set, elements } of anonymousSets) {
       this.#set('add', set)
       this.#elements('add', set, elements)
@@ -350,23 +343,24 @@ export class Transaction {
         const form = formOf(target)
         const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
         const head = { verb, kind: 'elements', family: family('family', target.family), value } as const
-        const columns = ownColumns(elements)
-        if (columns !== undefined) {
-          const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
-          this.#queue({ ...head, columns, subject, object: (row) => row })
-          return
+        const own = ownColumns(elements)
+        if (own === undefined && form === undefined)
+          throw new ValidationError('set.key', undefined, "the set's declaration, when elements are objects")
+        const batch = own === undefined ? new ElementBatch(elements as Iterable<SetElement>, form!) : undefined
+        const subject = (row?: number): string => {
+          const columns = own ?? batch?.encoded
+          return row === undefined || columns === undefined
+            ? `elements of ${place}`
+            : `element ${describeRow(columns, row, form)} of ${place}`
         }
-        if (form === undefined) throw new ValidationError('set.key', undefined, "the set's declaration, when elements are objects")
-        this.#queueObjects(head, place, [...(elements as Iterable<SetElement>)], form)
+        this.#queue({
+          ...head,
+          columns: (slices) => own ?? batch!.columns(slices),
+          subject,
+          object: (row) => (batch === undefined ? row : batch.object(row))
+        })
       }
     )
-  }
-
-  #queueObjects(head: Pick<QueuedOperation, 'verb' | 'kind' | 'family' | 'value'>, place: string, elements: readonly SetElement[], form: SetForm): void {
-    const { rows, sources } = encodeElements(elements, form)
-    const columns = toColumns(rows)
-    const subject = (row?: number): string => (row === undefined ? `elements of ${place}` : `element ${describeRow(columns, row, form)} of ${place}`)
-    this.#queue({ ...head, columns, subject, object: (row) => (row === undefined ? elements : elements[sources[row]!]) })
   }
 }
 
@@ -379,8 +373,21 @@ function clip(text: string): string {
 function locate(place: string, object: unknown, error: unknown): unknown {
   if (error instanceof ValidationError) return new ValidationError(`${place}.${error.path}`, error.value, error.allowed)
   // Functions, proxies and the like.
-  if (error instanceof DOMException && error.name === 'DataCloneError') return new ValidationError(place, object, 'plain data, which can be copied')
+  if (error instanceof DOMException && error.name === 'DataCloneError')
+    return new ValidationError(place, object, 'plain data, which can be copied')
   return error
+}
+
+async function columnsOf(
+  columns: QueuedOperation['columns'],
+  slices: Slices,
+  located: (error: unknown) => unknown
+): Promise<ElementColumns | undefined> {
+  try {
+    return await columns?.(slices)
+  } catch (error) {
+    throw located(error)
+  }
 }
 
 /** What nft calls it. `set` may be anything: it has not been checked yet. */

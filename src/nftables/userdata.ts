@@ -19,7 +19,16 @@ export const MAX_COMMENT_BYTES = 127
 export const COMMENT_TYPE = { rule: 0, table: 0, chain: 0, object: 0, element: 0, set: 7 } as const
 
 /** Entries of a set's userdata (enum nftnl_udata_set_types). */
-export const SET_USERDATA = { keyByteOrder: 0, dataByteOrder: 1, mergeElements: 2, keyTypeof: 3, dataTypeof: 4, expression: 5, dataInterval: 6, comment: 7 } as const
+export const SET_USERDATA = {
+  keyByteOrder: 0,
+  dataByteOrder: 1,
+  mergeElements: 2,
+  keyTypeof: 3,
+  dataTypeof: 4,
+  expression: 5,
+  dataInterval: 6,
+  comment: 7
+} as const
 
 /** Type of the entry of an element that says its range has no end (NFTNL_UDATA_SET_ELEM_FLAGS). */
 export const ELEMENT_FLAGS_TYPE = 1
@@ -27,7 +36,7 @@ export const ELEMENT_FLAGS_TYPE = 1
 /** Reads entries; what is left where a length is impossible is dropped, as nft does. */
 export function decodeUserdata(bytes: Uint8Array): UserdataEntry[] {
   const entries: UserdataEntry[] = []
-  for (let at = 0; at + 2 <= bytes.length; ) {
+  for (let at = 0; at + 2 <= bytes.length;) {
     const length = bytes[at + 1]!
     if (at + 2 + length > bytes.length) break
     entries.push({ type: bytes[at]!, value: bytes.subarray(at + 2, at + 2 + length) })
@@ -49,7 +58,8 @@ export function numberEntry(type: number, value: number): UserdataEntry {
 /** A comment entry. @throws {ValidationError} Where it is longer than 127 bytes or has a NUL. */
 export function commentEntry(path: string, type: number, comment: string): UserdataEntry {
   const text = Buffer.from(comment)
-  if (text.length === 0 || text.length > MAX_COMMENT_BYTES || text.includes(0)) throw new ValidationError(path, comment, `1 to ${MAX_COMMENT_BYTES} bytes of text without NUL`)
+  if (text.length === 0 || text.length > MAX_COMMENT_BYTES || text.includes(0))
+    throw new ValidationError(path, comment, `1 to ${MAX_COMMENT_BYTES} bytes of text without NUL`)
   return { type, value: Buffer.concat([text, Uint8Array.of(0)]) }
 }
 

@@ -10,11 +10,16 @@ const VERDICTS: Readonly<Record<string, number>> = { drop: 0, accept: 1, queue: 
 
 /** The number of a verdict; `jump` and `goto` need a chain, others have none. @throws {ValidationError} */
 export function verdictNumber(path: string, verdict: unknown, chain: unknown): number {
-  const number = typeof verdict === 'number' ? verdict : typeof verdict === 'string' && Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict] : undefined
+  const number =
+    typeof verdict === 'number' ? verdict : typeof verdict === 'string' && Object.hasOwn(VERDICTS, verdict) ? VERDICTS[verdict] : undefined
   if (number === undefined || !Number.isInteger(number)) throw new ValidationError(path, verdict, Object.keys(VERDICTS).join(', '))
   const needsChain = number === VERDICTS['jump'] || number === VERDICTS['goto']
   if (needsChain !== (typeof chain === 'string' && chain !== '')) {
-    throw new ValidationError(path.replace(/verdict$/, 'chain'), chain, needsChain ? 'the chain to go to' : 'no chain: only jump and goto have one')
+    throw new ValidationError(
+      path.replace(/verdict$/, 'chain'),
+      chain,
+      needsChain ? 'the chain to go to' : 'no chain: only jump and goto have one'
+    )
   }
   return number
 }

@@ -3,7 +3,7 @@
  */
 import { ValidationError } from '../../errors.js'
 import { CATCHALL, INTERVAL_END, toColumns, type ElementColumns, type ElementRow } from '../columns.js'
-import { keyLength, type DataType } from '../datatypes.js'
+import { dataType, keyLength, type DataType } from '../datatypes.js'
 import { encodeElements, type SetElement } from '../elements.js'
 import type { Family } from '../families.js'
 import { setForm, type SetForm, type SetSpec } from '../sets.js'
@@ -61,7 +61,7 @@ function checkDistinct(rows: readonly ElementRow[], form: SetForm): void {
   let depth = 0
   for (const { key, keyEnd, flags } of rows) {
     const identity = `${flags} ${Array.from(key, String).join('.')} ${keyEnd === undefined ? '' : Array.from(keyEnd, String).join('.')}`
-    depth += (flags & INTERVAL_END) !== 0 ? -1 : 1
+    if ((flags & CATCHALL) === 0) depth += (flags & INTERVAL_END) !== 0 ? -1 : 1
     const overlaps = form.isInterval && form.key.length === 1 && depth > 1
     if (seen.has(identity) || overlaps)
       throw new ValidationError('elements', `${rows.length} rows`, 'elements that differ and do not overlap')
@@ -81,8 +81,25 @@ function shiftKey({ key }: SetElement, node: ValueNode, index: number): SetEleme
 function sizeOf(rows: readonly ElementRow[]): number {
   const hasIntervals = rows.some(isEnd)
   if (!hasIntervals) return rows.length
-  const starts = rows.filter((row) => !isEnd(row)).length
-  return isEnd(rows[0]!) ? 2 * starts + 1 : 2 * starts
+  const starts = rows.filter((row) => row.flags === 0).length
+  const others = rows.filter((row) => (row.flags & CATCHALL) !== 0).length
+  return 2 * starts + others + (isEnd(rows[0]!) ? 1 : 0)
+}
+
+/**
+ * Fields that do not fill their bytes lie shifted in registers. The keys of a rule's own set are shifted alike, where they are as long; those of other sets are not.
+ */
+function checkBitFields(node: ValueNode, use: SetUse): void {
+  for (const field of node.kind === 'concatenation' ? node.fields : [node]) {
+    if (field.kind !== 'payload' || field.bits === undefined) continue
+    const isLong = dataType('type', field.type.name).length !== field.type.length
+    if (isLong || use.kind === 'named')
+      throw new ValidationError(
+        'value',
+        `bits of ${field.header}`,
+        use.kind === 'named' ? 'a field of whole bytes' : 'a comparison, no set'
+      )
+  }
 }
 
 /** The sets of one rule. */
@@ -100,6 +117,7 @@ export class RuleSets {
 
   /** How to refer to a set; an anonymous one is declared. @throws {ValidationError} */
   resolve(use: SetUse, key: ValueNode, data?: readonly DataType[]): ResolvedSet {
+    checkBitFields(key, use)
     if (use.kind === 'named')
       return { reference: { set: use.name, ...(use.id === undefined ? {} : { setId: use.id }) }, isInterval: use.isInterval }
     const names = data?.map(({ name }) => name)

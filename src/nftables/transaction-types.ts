@@ -1,0 +1,96 @@
+/**
+ * What transactions take and give.
+ */
+import type { CallOptions } from '../client.js'
+import type { NativeBatch, NativeKind, NativeRecord, NativeVerb } from '../native.js'
+import type { Slices } from '../slices.js'
+import type { ElementColumns } from './columns.js'
+import type { ElementBuffer } from './element-buffer.js'
+import type { SetElement } from './elements.js'
+import type { Family } from './families.js'
+import type { Rule } from './objects.js'
+import type { RuleStatement } from './rule/index.js'
+import type { SetSpec } from './sets.js'
+
+/** Names an object of a table. */
+export interface NameReference {
+  readonly family: Family
+  readonly table: string
+  readonly name: string
+}
+
+/** Names a table. */
+export interface TableReference {
+  readonly family: Family
+  readonly name: string
+}
+
+/** A rule that is written with the rule builder: {@link rule}. */
+export interface BuiltRule extends Omit<Rule, 'expressions'> {
+  readonly statements: readonly RuleStatement[]
+}
+
+/** The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. */
+export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'id'>>
+
+/** Options of {@link Transaction.commit}. */
+export interface CommitOptions extends CallOptions {
+  /**
+   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.generation}). Absent: commit
+   * whatever happened in between.
+   */
+  readonly generation?: number | undefined
+  /** Ask for the handles of what is added; costs a reply per object. */
+  readonly echo?: boolean | undefined
+  /** Keep the datagram that was sent: for benchmarks and tests. */
+  readonly record?: boolean | undefined
+}
+
+/** What a commit did. */
+export interface CommitReport {
+  /** Generation of the ruleset right after the commit. */
+  readonly generation: number
+  /** Operations in the transaction. */
+  readonly operations: number
+  /** Bytes of the datagram. */
+  readonly bytes: number
+  readonly systemCalls: number
+  /** With `echo`: the kernel's handle for each operation that made an object, by the operation's index. */
+  readonly handles: ReadonlyMap<number, bigint>
+  /** With `record`. */
+  readonly datagram?: Uint8Array | undefined
+}
+
+/** One queued operation. */
+export interface QueuedOperation {
+  readonly verb: NativeVerb
+  readonly kind: NativeKind | 'elements'
+  readonly family: Family | 'unspec'
+  readonly value: NativeRecord
+  readonly columns?: ((slices: Slices) => ElementColumns | Promise<ElementColumns>) | undefined
+  /** In the caller's terms; for elements, of one row. */
+  readonly subject: (row?: number) => string
+  /** The caller's own object, or element. */
+  readonly object: (row?: number) => unknown
+}
+
+/** What a transaction needs of its client. */
+export interface TransactionHost {
+  run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>
+  beginBatch(): NativeBatch
+}
+
+/** Elements as objects, as columns (copied), or as a buffer (handed over: it must not be pushed to afterwards). */
+export type ElementSource = Iterable<SetElement> | ElementColumns | ElementBuffer
+
+/** Verbs that exist for objects with a name. */
+export interface NamedVerb {
+  table(reference: TableReference): void
+  chain(reference: NameReference): void
+  set(reference: NameReference): void
+  map(reference: NameReference): void
+  elements(set: ElementTarget, elements: ElementSource): void
+  counter(reference: NameReference): void
+  object(reference: NameReference & { readonly objectType: number }): void
+  flowtable(reference: NameReference): void
+}
