@@ -61,6 +61,13 @@ const verdicts: readonly InetRow[] = [
       ['*', drop()]
     ])
   ],
+  [
+    'ip daddr vmap { 10.0.0.0/8 : jump web, * : drop }',
+    ip.daddr.vmap([
+      ['10.0.0.0/8', jump('web')],
+      ['*', drop()]
+    ])
+  ],
   ['ip daddr vmap { 10.0.0.0/8 : jump web }', ip.daddr.vmap([['10.0.0.0/8', jump('web')]])],
   [
     'tcp dport vmap { 80 : accept, 100-200 : drop }',

@@ -40,6 +40,11 @@ const network: readonly InetRow[] = [
   ['ip saddr { 10.0.0.1-10.0.0.7, 192.168.0.1 }', ip.saddr.in([{ from: '10.0.0.1', to: '10.0.0.7' }, '192.168.0.1'])],
   ['ip saddr { 10.0.0.0/8, 255.255.255.0/24 }', ip.saddr.in(['10.0.0.0/8', '255.255.255.0/24'])],
   ['ip saddr { 0.0.0.0/8, 10.0.0.1 }', ip.saddr.in(['0.0.0.0/8', '10.0.0.1'])],
+  [
+    'ip saddr { 10.0.0.0/8, 11.0.0.0/8, 13.0.0.0/8 }',
+    ip.saddr.in(['10.0.0.0/8', '11.0.0.0/8', '13.0.0.0/8']),
+    'ip saddr { 10.0.0.0/7, 13.0.0.0/8 }'
+  ],
   ['ip saddr != { 10.0.0.1, 10.0.0.2 }', ip.saddr.notIn(['10.0.0.1', '10.0.0.2'])],
   ['ip saddr { 10.0.0.1 }', ip.saddr.in(['10.0.0.1']), 'ip saddr 10.0.0.1'],
   ['ip saddr != { 10.0.0.0/8 }', ip.saddr.notIn(['10.0.0.0/8']), 'ip saddr != 10.0.0.0/8'],
@@ -144,6 +149,8 @@ const known: readonly InetRow[] = [
   ['iifname != "eth*"', meta.iifname.neq('eth*')],
   ['iifname { "lo", "eth0" }', meta.iifname.in(['eth0', 'lo'])],
   ['iifname @links', meta.iifname.in('links')],
+  ['iifname { "eth*", "lo" }', meta.iifname.in(['eth*', 'lo'])],
+  ['iifname @linkranges', meta.iifname.in(setNamed('linkranges'))],
   ['iif "lo"', meta.iif.eq(1)],
   ['oif != "lo"', meta.oif.neq(1)],
   ['iifgroup 1', meta.iifgroup.eq(1)],
