@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Netplane } from '../frame/netplane.js'
 import type { Subject } from '../frame/subject.js'
 import {
@@ -11,6 +12,9 @@ import {
 } from './services.js'
 
 type Nftables = Awaited<ReturnType<Netplane['Nftables']['open']>>
+
+/** After a load: the kernel finishes growing its hash tables in the background, and whoever lists meanwhile has to begin again. */
+const restMs = 500
 
 /** Makes the columns, which are the caller's, and returns what loads them. */
 function loader(nftables: Nftables, options: ServicesOptions): () => Promise<void> {
@@ -35,6 +39,7 @@ export const nftablesLoad: Subject<ServicesOptions> = async ({ Nftables }, netns
 export const nftablesUpdate: Subject<Pick<ServicesOptions, 'endpoints'>> = async ({ Nftables }, netns, { endpoints }) => {
   const nftables = await Nftables.open({ netns })
   await loader(nftables, { endpoints, sized: false })()
+  await sleep(restMs)
   const slot = endpoints / 2
   const old = endpointColumns(slot, 1)
   const moved = endpointColumns(slot, 1, endpoints)
@@ -64,6 +69,7 @@ export interface ListOptions {
 export const nftablesList: Subject<ListOptions> = async ({ Nftables }, netns, { endpoints, as }) => {
   const nftables = await Nftables.open({ netns })
   await loader(nftables, { endpoints, sized: false })()
+  await sleep(restMs)
   return {
     work: async () => {
       const listed = await nftables.listElements(endpointsMap)
