@@ -25,7 +25,7 @@ if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
 exec podman --root "$state/storage" --runroot "$state/run" --storage-driver vfs run --rm --privileged --network none --cgroups=disabled \
   --runtime crun --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --tmpfs /tmp --tmpfs /run \
   --volume "$state/project:$project" --volume "$results:$results" --workdir "$project" \
-  --env NETPLANE_TEST_NAMESPACE=container --env HOME=/tmp --env PATH --rootfs "$state/rootfs" \
+  --env NETPLANE_TEST_NAMESPACE=container --env NO_COLOR=1 --env HOME=/tmp --env PATH --rootfs "$state/rootfs" \
   sh -c 'mkdir -p /run/netns && ip link set lo up && exec "$@"' sh "$@"
 `
 
