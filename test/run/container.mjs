@@ -13,6 +13,8 @@ import { vitestCommand } from './vitest.mjs'
 const script = `set -eu
 state=$1 project=$2 results=$3; shift 3
 mount -t tmpfs tmpfs "$state"
+# podman keeps locks and a log of events there.
+mount -t tmpfs tmpfs /run
 overlay() { # LOWER NAME: an overlay at $state/NAME
   mkdir -p "$state/$2" "$state/$2.upper" "$state/$2.work"
   mount -t overlay overlay -o "lowerdir=$1,upperdir=$state/$2.upper,workdir=$state/$2.work" "$state/$2"
