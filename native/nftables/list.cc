@@ -2,9 +2,11 @@
 
 #include <linux/netlink.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "nftables/elements.h"
+#include "nftables/kernel.h"
 #include "nftables/request.h"
 
 namespace netplane::nftables {
@@ -47,6 +49,17 @@ Status AppendElements(ByteView attributes, uint32_t width, ListedElements* eleme
   }
   if (!DecodeElements(ElementsOf(attributes), elements->chunks.back())) return BadReply("an element");
   return std::nullopt;
+}
+
+bool HasAnyFlag(const Record& set, std::initializer_list<std::string_view> names) {
+  const Value* flags = set.Find(NFTA_SET_FLAGS);
+  const List* list = flags ? flags->As<List>() : nullptr;
+  if (!list) return false;
+  for (const Value& flag : *list) {
+    const auto* name = flag.As<std::string>();
+    if (name && std::find(names.begin(), names.end(), *name) != names.end()) return true;
+  }
+  return false;
 }
 
 /// One attempt to read everything within one generation.
@@ -187,11 +200,35 @@ class Lister {
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
       elements.chunks.clear();
       if (auto error = DumpElementsOnce(width, &elements)) return error;
-      if (HasRepeatedRows(elements.chunks)) continue;
+      if (HasRepeatedRows(elements.chunks) || !IsWhole(set, elements)) continue;
       listing_.elements.push_back(std::move(elements));
       return std::nullopt;
     }
     return Error{EINTR, "list", "the set " + elements.set + " kept being resized"};
+  }
+
+  /// A hash set that is resized between two pieces of a dump can hide elements, and a batch that is aborted resizes it without making a
+  /// generation. Kernels that count (6.18) tell: their number includes elements of batches that are under way, so one of two readings will
+  /// do. Sets whose elements come and go by themselves, and intervals, which are counted otherwise, are not compared.
+  bool IsWhole(const Listed& set, const ListedElements& elements) {
+    size_t rows = 0;
+    for (const ColumnSet& chunk : elements.chunks) rows += chunk.rows();
+    const Value* counted = set.value.Find(kSetCount);
+    if (!counted || rows >= NumberField(set.value, kSetCount) || HasAnyFlag(set.value, {"interval", "timeout", "eval"})) return true;
+    const Query query{NFT_MSG_GETSET, elements.family, [&](MessageWriter& writer) {
+                        writer.PutString(NFTA_SET_TABLE, elements.table);
+                        writer.PutString(NFTA_SET_NAME, elements.set);
+                      }};
+    bool enough = false;
+    const auto compare = [&](const Message& message) -> Status {
+      const auto reply = ReadReply(message);
+      const auto record = reply ? DecodeRecord(kSetSchema, reply->attributes) : std::nullopt;
+      if (!record) return BadReply("a set");
+      enough = rows >= NumberField(*record, kSetCount);
+      return std::nullopt;
+    };
+    // A set that is gone by now is found out by the generation.
+    return !RunRequest(socket_, query.Encoder(), compare, request_.deadline) && enough;
   }
 
   Status DumpElementsOnce(uint32_t width, ListedElements* elements) {

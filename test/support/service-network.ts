@@ -26,15 +26,25 @@ async function connect(node: TestNamespace, host: TestNamespace, number: number)
   await host.ip('route', 'add', 'default', 'via', `fd00:1:${number}::1`)
 }
 
+/** No duplicate address detection, which makes addresses wait, and no limit to refusals by ICMP, of which tests cause many at once. */
+const SETTINGS = `
+for setting in ipv6/conf/all/accept_dad ipv6/conf/default/accept_dad ipv4/icmp_ratelimit ipv6/icmp/ratelimit; do echo 0 >/proc/sys/net/$setting; done`
+
+async function makeHost(): Promise<TestNamespace> {
+  const host = await makeNamespace()
+  await host.run('sh', ['-ec', SETTINGS])
+  return host
+}
+
 /** Builds the network; it goes with the test. */
 export async function makeServiceNetwork(servers: number): Promise<ServiceNetwork> {
-  const node = await makeNamespace()
+  const node = await makeHost()
   await node.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'])
-  const client = await makeNamespace()
+  const client = await makeHost()
   await connect(node, client, 0)
   const hosts: TestNamespace[] = []
   for (let number = 1; number <= servers; number++) {
-    const host = await makeNamespace()
+    const host = await makeHost()
     await connect(node, host, number)
     hosts.push(host)
   }
@@ -73,7 +83,7 @@ import socket, sys
 protocol, address, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
 for _ in range(count):
-    s = socket.socket(family, socket.SOCK_STREAM if protocol == 'tcp' else socket.SOCK_DGRAM); s.settimeout(2)
+    s = socket.socket(family, socket.SOCK_STREAM if protocol == 'tcp' else socket.SOCK_DGRAM); s.settimeout(5)
     try:
         s.connect((address, port))
         if protocol == 'udp': s.send(b'x')
