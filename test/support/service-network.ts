@@ -1,5 +1,5 @@
 import { makeNamespace, type TestNamespace } from './namespace.js'
-import type { Background } from './run.js'
+import { until, type Background } from './run.js'
 
 /** A node between a client and some servers, each a namespace on veth links, with IPv4 and IPv6. */
 export interface ServiceNetwork {
@@ -49,8 +49,9 @@ export async function makeServiceNetwork(servers: number): Promise<ServiceNetwor
     hosts.push(host)
   }
   // As any node has: what is sent to a service must be routed somewhere before it can be sent elsewhere.
-  await node.ip('route', 'add', 'default', 'via', '10.1.0.2')
-  await node.ip('route', 'add', 'default', 'via', 'fd00:1:0::2')
+  const way = servers > 0 ? 1 : 0
+  await node.ip('route', 'add', 'default', 'via', addressOf.ip(way))
+  await node.ip('route', 'add', 'default', 'via', addressOf.ip6(way))
   return { node, client, servers: hosts }
 }
 
@@ -96,6 +97,19 @@ for _ in range(count):
 export async function ask(from: TestNamespace, protocol: 'tcp' | 'udp', address: string, port: number, count: number): Promise<string[]> {
   const output = await from.run('python3', ['-c', CLIENT, protocol, address, String(port), String(count)], { timeoutMs: 60_000 })
   return output.trim().split('\n')
+}
+
+/** Waits until a server can be reached from the client and the node: a link that has just come up lets IPv6 through only some time later. */
+export async function reachable({ client, node }: ServiceNetwork, server: number, port: number): Promise<void> {
+  for (const from of [client, node]) {
+    for (const family of ['ip', 'ip6'] as const) {
+      await until(
+        `server ${server} answers over ${family}`,
+        async () => (await ask(from, 'tcp', addressOf[family](server), port, 1))[0]?.startsWith(`s${server}`),
+        30_000
+      )
+    }
+  }
 }
 
 /** How often each first word (the server) answered. */

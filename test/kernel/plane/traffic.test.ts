@@ -1,6 +1,6 @@
 import { onTestFinished, describe, expect, it } from 'vitest'
 import { openPlane, type Plane, type PlaneOptions, type Service } from '../../../src/index.js'
-import { addressOf, ask, makeServiceNetwork, serve, tally, type ServiceNetwork } from '../../support/service-network.js'
+import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../support/service-network.js'
 
 const FAMILIES = ['ip', 'ip6'] as const
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
@@ -15,6 +15,7 @@ async function planeIn(network: ServiceNetwork, options: Partial<PlaneOptions> =
 async function networkWith(servers: number): Promise<ServiceNetwork> {
   const network = await makeServiceNetwork(servers)
   await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
+  await Promise.all(network.servers.map((_, index) => reachable(network, index + 1, 8080)))
   return network
 }
 
