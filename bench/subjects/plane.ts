@@ -112,7 +112,7 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
   chain lb-${endpoints} { dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${endpoints} map @endpoints; }
   chain services { ip daddr . meta l4proto . th dport @random-${endpoints} goto lb-${endpoints}; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @vips jump services; }
-  chain nat-output { type nat hook output priority dstnat; ip daddr @vips jump services; }
+  chain nat-output { type nat hook output priority -100; ip daddr @vips jump services; }
 }
 `
 }
@@ -138,7 +138,7 @@ ${chains.join('\n')}
   map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; elements = { ${elements.join(',\n')} }; }
   chain services { ip daddr . meta l4proto . th dport vmap @service-ips; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
-  chain nat-output { type nat hook output priority dstnat; jump services; }
+  chain nat-output { type nat hook output priority -100; jump services; }
 }
 `
 }
