@@ -31,7 +31,7 @@ function loadRow(options: ServicesOptions, timesFaster: number): Row {
 
 /** Full load through columns. */
 export const nftablesLoadRows: readonly Row[] = [
-  loadRow({ endpoints: 20_000, sized: false }, 4),
-  loadRow({ endpoints: 100_000, sized: false }, 4),
+  loadRow({ endpoints: 20_000, sized: false }, 8),
+  loadRow({ endpoints: 100_000, sized: false }, 8),
   loadRow({ endpoints: 100_000, sized: true }, 8)
 ]
