@@ -1,3 +1,4 @@
+import { printable } from '../errors.js'
 import type { Endpoint, Frontend, Service, Services } from './model.js'
 
 /** What would happen to one service. */
@@ -30,12 +31,6 @@ export interface Plan {
 }
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
-
-/** Names come from outside: what a terminal would obey is escaped. */
-export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is escaped
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
-}
 
 /** An address and port as people write them: `10.0.0.1:80`, `[fd00::1]:80`. */
 export function formatTarget({ address, port }: Pick<Endpoint | Frontend, 'address' | 'port'>): string {

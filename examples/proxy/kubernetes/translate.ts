@@ -1,4 +1,4 @@
-import { parseAddress, type Endpoint, type Frontend, type Protocol, type Scheduler, type Service } from 'netplane'
+import type { Endpoint, Frontend, Protocol, Scheduler, Service } from 'netplane'
 import type { EndpointConditions, EndpointSlice, KubernetesObject, KubernetesService, ServicePort } from './types.js'
 
 /** What a translation needs to know of this node. */
@@ -130,9 +130,4 @@ export function translate(
     }
   }
   return services
-}
-
-/** Whether a text is an address, for command lines. */
-export function isIpAddress(text: string): boolean {
-  return parseAddress(text) !== undefined
 }
