@@ -73,6 +73,11 @@ export class SharedCounts {
     }
   }
 
+  /** How many different elements each set has. */
+  *sizes(): Generator<[set: string, elements: number]> {
+    for (const [name, counts] of this.#counts) yield [name, counts.size]
+  }
+
   /** Takes over a change. */
   apply(change: SharedCounts): void {
     for (const { family, set, key, count } of change.entries()) this.add(family, set, Buffer.from(key, 'latin1'), count)

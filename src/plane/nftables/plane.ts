@@ -340,12 +340,11 @@ export class NftablesPlane implements Plane {
     const committer = this.#committer
     const startedAt = performance.now()
     const quick = await readTables(this.#nft, this.#options, false)
-    const wanted = this.#registry.tables()
     const isSuspect =
       committer === undefined ||
       quick.present.size === 0 ||
       quick.faults.length > 0 ||
-      differsInCount(quick, wanted) ||
+      differsInCount(quick, this.#registry.rowCounts()) ||
       this.#watch.mayAudit
     if (!isSuspect) {
       // Numbers are right; whether the elements are will be seen when an audit is due.
@@ -354,7 +353,7 @@ export class NftablesPlane implements Plane {
       return
     }
     const kernel = await readTables(this.#nft, this.#options, true)
-    const changes = diffTables(kernel.elements, wanted)
+    const changes = diffTables(kernel.elements, this.#registry.tables())
     this.#watch.audited(performance.now() - startedAt)
     if (committer !== undefined && kernel.present.size > 0 && kernel.faults.length === 0 && changes.isEmpty) {
       committer.generation = kernel.generation

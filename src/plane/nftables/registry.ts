@@ -7,6 +7,7 @@ import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
 import { addService, type Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
+import { sizeOf } from './layout.js'
 import { frontendKeys, visitMemberships, type ElementSet } from './compile.js'
 
 /** A change of services, checked and ready to be committed. */
@@ -24,7 +25,7 @@ export class Registry {
   /** Frontend (frontendKeys) to the name of its service. */
   readonly #frontends = new Map<string, string>()
   shared = new SharedCounts()
-  /** Frontends by membership set. */
+  /** Rows by set: frontends of membership sets, slots of the endpoints map. */
   readonly #members = new Map<string, number>()
 
   /** A registry of services that were accepted before. */
@@ -151,10 +152,18 @@ export class Registry {
   }
 
   #countMembers(service: Service, by: 1 | -1): void {
+    const count = (name: string, rows: number): void => {
+      this.#members.set(name, (this.#members.get(name) ?? 0) + by * rows)
+    }
     visitMemberships(service, (family, set, frontends) => {
-      const key = `${family} ${set}`
-      this.#members.set(key, (this.#members.get(key) ?? 0) + by * frontends)
+      count(`${family} ${set}`, frontends)
+      count(`${family} endpoints`, frontends * (sizeOf(set)?.slots ?? 0))
     })
+  }
+
+  /** How many elements each set (`ip random-3`) must have, known without putting them together. */
+  rowCounts(): ReadonlyMap<string, number> {
+    return new Map([...this.#members, ...this.shared.sizes()])
   }
 
   /** Forgets everything. */

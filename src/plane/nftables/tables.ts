@@ -283,12 +283,10 @@ async function collectElements(family: AddressFamily, ruleset: Ruleset, into: Se
 }
 
 /** Whether the kernel counts other numbers of elements than are wanted. Kernels that do not count (before Linux 6.18) say nothing: audits find what there is. */
-export function differsInCount(kernel: KernelTables, wanted: SetTables): boolean {
+export function differsInCount(kernel: KernelTables, wanted: ReadonlyMap<string, number>): boolean {
   for (const [name, count] of kernel.counts) {
-    const [family, set] = name.split(' ') as [AddressFamily, ElementSet | 'local-sources']
-    if (count === undefined || set === 'local-sources') continue
-    if (count !== (wanted.find(family, set)?.rows ?? 0)) return true
+    if (count !== undefined && !name.endsWith(' local-sources') && count !== (wanted.get(name) ?? 0)) return true
   }
-  for (const { family, set, table } of wanted.entries()) if (table.rows > 0 && !kernel.counts.has(`${family} ${set}`)) return true
+  for (const [name, rows] of wanted) if (rows > 0 && !kernel.counts.has(name)) return true
   return false
 }
