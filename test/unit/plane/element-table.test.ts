@@ -24,9 +24,12 @@ it('finds what was put, as a map does', () => {
   )
 })
 
+// U+FFFD is what a split character would turn into: a name that holds one of its own would hide that.
+const nameWithoutReplacement = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }).filter((name) => !name.includes('\ufffd'))
+
 it('shortens names to what a comment holds, keeping characters whole and names apart', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }), (name) => {
+    fc.property(nameWithoutReplacement, (name) => {
       const short = shortenName(name)
       expect(Buffer.byteLength(short)).toBeLessThan(128)
       expect(short).not.toContain('\ufffd')
