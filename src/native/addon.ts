@@ -1,0 +1,18 @@
+/** What the addon as a whole offers (`native/addon/module.cc`). */
+import type { NativeMonitor, NativeMonitorOptions, NativeOpenOptions, NativeOutcome } from './common.js'
+import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
+import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
+
+/** What `native/addon/module.cc` exports. */
+export interface NativeAddon {
+  /** Equal to the package's version, or the loader refuses. */
+  readonly version: string
+  /** Prints decoded frames to standard error (`NETPLANE_DEBUG=netlink`). */
+  setTrace(enabled: boolean): void
+  openNftables(options: NativeOpenOptions): Promise<NativeOutcome<NativeNftablesSocket>>
+  /** The callback runs on this environment's loop, from the moment the promise resolves until `close()`. */
+  monitorNftables(options: NativeMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
+  /** As {@link NativeAddon.monitorNftables}. */
+  monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+}

@@ -1,0 +1,99 @@
+/** The nf_tables part of what crosses between TypeScript and C++ (`native/addon/nftables_*`). */
+import type { NativeColumns, NativeFailure, NativeInvalid, NativeItemError, NativeOutcome, NativeRecord, NativeSocket } from './common.js'
+
+export type NativeFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6'
+export type NativeVerb = 'add' | 'create' | 'insert' | 'replace' | 'delete' | 'destroy' | 'flush'
+export type NativeKind = 'table' | 'chain' | 'rule' | 'set' | 'object' | 'flowtable'
+
+export interface NativeBatch {
+  /** Queues one operation (copied at once). Returns what is wrong with the value, or undefined. */
+  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined
+  /** Queues elements; the columns are copied at once. Without columns: all elements (flush). */
+  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined
+  /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
+  commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
+}
+
+export interface NativeCommitResult {
+  readonly applied: boolean
+  readonly generation: number
+  readonly failure?: NativeFailure
+  readonly errors: readonly NativeItemError[]
+  readonly echoes: readonly { readonly index: number; readonly value: NativeRecord }[]
+  readonly bytes: number
+  readonly systemCalls: number
+  /** The datagram sent, when asked to record. */
+  readonly datagram?: Uint8Array
+}
+
+export interface NativeListRequest {
+  readonly family?: NativeFamily | 'unspec'
+  readonly table?: string
+  readonly chain?: string
+  readonly name?: string
+  readonly tables?: boolean
+  readonly chains?: boolean
+  readonly rules?: boolean
+  readonly sets?: boolean
+  readonly objects?: boolean
+  readonly flowtables?: boolean
+  readonly elements?: boolean
+  readonly reset?: boolean
+  readonly deadlineMs: number
+}
+
+export interface NativeListed {
+  readonly family: NativeFamily
+  readonly value: NativeRecord
+}
+
+export interface NativeListedElements {
+  readonly family: NativeFamily
+  readonly table: string
+  readonly set: string
+  readonly chunks: readonly NativeColumns[]
+}
+
+/** The kinds of records in a listing. */
+export type NativeListedKind = 'tables' | 'chains' | 'rules' | 'sets' | 'objects' | 'flowtables'
+
+export interface NativeListing {
+  readonly generation: number
+  /** Records found, by kind; `elements` counts sets. */
+  readonly counts: Readonly<Record<NativeListedKind | 'elements', number>>
+  /** Records [from, from + count) of a kind, each at most once: taken a page at a time, a large ruleset does not hold the event loop. */
+  take(kind: NativeListedKind, from: number, count: number): NativeListed[]
+  /** The elements of sets [from, from + count), likewise. */
+  takeElements(from: number, count: number): NativeListedElements[]
+}
+
+export interface NativeNftablesSocket extends NativeSocket {
+  beginBatch(): NativeBatch
+  list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
+  getElements(request: {
+    family: NativeFamily
+    table: string
+    set: string
+    keys: NativeColumns
+    deadlineMs: number
+  }): Promise<NativeOutcome<NativeListedElements>>
+  /** `{ id, processId, processName }` of NFT_MSG_GETGEN. */
+  generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
+}
+
+/** One decoded multicast message, or several element messages of one set and direction merged. */
+export interface NativeEvent {
+  /** `newtable`, `deltable` … `newgen`, as the kernel's message names in lower case. */
+  readonly type: string
+  readonly family: NativeFamily | 'unspec'
+  /** Port id of the socket that caused it; 0 is the kernel itself. */
+  readonly portId: number
+  readonly sequence: number
+  readonly value: NativeRecord
+  readonly elements?: NativeColumns
+}
+
+/** What a monitor hands over in one turn of the event loop, in order; `'lost'` stands where events are missing. */
+export type NativeEventBatch = readonly (NativeEvent | 'lost')[]
+
+export type NativeMonitorCallback = (events: NativeEventBatch, failure: NativeFailure | undefined) => void

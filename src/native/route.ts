@@ -1,0 +1,76 @@
+/** The rtnetlink part of what crosses between TypeScript and C++ (`native/addon/route_*`). */
+import type { NativeColumns, NativeFailure, NativeMonitorOptions, NativeOutcome, NativeRecord, NativeSocket } from './common.js'
+
+/** A link by its index, or by its name (up to 127 bytes). */
+export type NativeLinkReference = number | string
+
+/** struct ifinfomsg and the attributes of native/route/schemas.cc (`link`). */
+export interface NativeLink {
+  readonly index: number
+  readonly hardwareType: number
+  /** IFF_* bits. */
+  readonly flags: number
+  readonly value: NativeRecord
+}
+
+export interface NativeLinkChange {
+  readonly verb: 'create' | 'set' | 'delete'
+  readonly link: NativeLinkReference
+  /** IFF_* bits to change, and what to. */
+  readonly changeMask: number
+  readonly flags: number
+  /** `mtu`, `info` …; empty for delete. */
+  readonly value: NativeRecord
+  readonly deadlineMs: number
+}
+
+export interface NativeAddressChange {
+  readonly verb: 'add' | 'delete'
+  readonly link: NativeLinkReference
+  /** native/route/addresses.h; copied before the call returns. */
+  readonly columns: NativeColumns
+  readonly deadlineMs: number
+}
+
+/** What became of a change: every row is applied, refused, or in the unknown range, or was not sent. */
+export interface NativeAddressReport {
+  /** The link's index. */
+  readonly linkIndex: number
+  /** Columns `index` (u32, the row), `errno` (u32), `message` and `field` (symbols), by ascending row. */
+  readonly errors: NativeColumns
+  /** Rows [0, sent) were handed to the kernel; those from `unknownFrom` on may or may not have been applied. */
+  readonly sent: number
+  readonly unknownFrom: number
+  /** Why it stopped early. */
+  readonly stopped?: NativeFailure
+  readonly systemCalls: number
+}
+
+export interface NativeRouteSocket extends NativeSocket {
+  listLinks(request: { readonly deadlineMs: number }): Promise<NativeOutcome<readonly NativeLink[]>>
+  getLink(request: { readonly link: NativeLinkReference; readonly deadlineMs: number }): Promise<NativeOutcome<NativeLink>>
+  changeLink(change: NativeLinkChange): Promise<NativeOutcome<undefined>>
+  /** `family`: 0 all, AF_INET 2, AF_INET6 10. Without `link` those of all links. */
+  listAddresses(request: {
+    readonly family: number
+    readonly link?: NativeLinkReference
+    readonly deadlineMs: number
+  }): Promise<NativeOutcome<readonly NativeColumns[]>>
+  changeAddresses(change: NativeAddressChange): Promise<NativeOutcome<NativeAddressReport>>
+}
+
+/** A link, or several addresses that one requester added or removed (columns of native/route/addresses.h). */
+export interface NativeRouteEvent {
+  readonly type: 'newlink' | 'dellink' | 'newaddr' | 'deladdr'
+  readonly portId: number
+  readonly sequence: number
+  readonly link?: NativeLink
+  readonly addresses?: NativeColumns
+}
+
+export type NativeRouteMonitorCallback = (events: readonly (NativeRouteEvent | 'lost')[], failure: NativeFailure | undefined) => void
+
+export interface NativeRouteMonitorOptions extends NativeMonitorOptions {
+  readonly links: boolean
+  readonly addresses: boolean
+}
