@@ -8,6 +8,7 @@
 #include "addon/monitor.h"
 #include "addon/nftables_events.h"
 #include "addon/nftables_socket.h"
+#include "addon/request_job.h"
 #include "addon/route_events.h"
 #include "addon/route_socket.h"
 #include "addon/socket_handle.h"
@@ -24,10 +25,6 @@ namespace netplane::addon {
 namespace {
 
 std::shared_ptr<EnvState> StateOf(const Napi::CallbackInfo& info) { return static_cast<EnvState*>(info.Data())->shared_from_this(); }
-
-Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
-  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
-}
 
 Napi::Value SetTrace(const Napi::CallbackInfo& info) {
   EnableTrace(info[0].IsBoolean() && info[0].As<Napi::Boolean>().Value());

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "addon/request_job.h"
 #include "nftables/elements.h"
 
 namespace netplane::addon {
@@ -102,10 +103,6 @@ ListRequest ReadListRequest(const Napi::Object& object, uint8_t family) {
   request.reset = ReadBool(object, "reset");
   request.deadline = ReadDeadline(object);
   return request;
-}
-
-Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
-  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
 }
 
 // Families of requests are checked in TypeScript; an unknown one here lists nothing rather than everything.

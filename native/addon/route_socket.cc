@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <functional>
 
+#include "addon/request_job.h"
 #include "route/addresses.h"
 #include "route/schemas.h"
 
@@ -14,52 +14,10 @@ using route::AddressVerb;
 using route::LinkSelector;
 using route::LinkVerb;
 
-// A request that ends in a Result<T>: `work` runs on the pool, `write` makes the JS value of what it found.
-template <typename T>
-class RequestJob : public SocketJob {
- public:
-  using Work = std::function<Result<T>(Socket&)>;
-  using Write = Napi::Value (*)(Napi::Env, T&&);
-  RequestJob(const std::shared_ptr<EnvState>& state, const SocketHandle& handle, Work work, Write write)
-      : SocketJob(state, handle), work_(std::move(work)), write_(write) {}
-  void Execute() override { result_.emplace(work_(socket())); }
-  Napi::Value Complete(Napi::Env env) override {
-    if (!result_->ok()) return FailedOutcome(env, result_->error());
-    return Outcome(env, write_(env, std::move(*result_).value()));
-  }
-
- private:
-  Work work_;
-  Write write_;
-  std::optional<Result<T>> result_;
-};
-
-// What became of a change of addresses, its refusals as columns: objects would be thousands.
 struct ChangeReport {
   uint32_t link_index = 0;
-  BatchReport batch;
-  ColumnSet errors;
+  BatchOutcome outcome;
 };
-
-enum ErrorColumn : size_t { kIndex, kErrno, kMessage, kField };
-constexpr ColumnSpec kErrorColumns[] = {
-    {"index", ColumnType::kU32},
-    {"errno", ColumnType::kU32},
-    {"message", ColumnType::kSymbol},
-    {"field", ColumnType::kSymbol},
-};
-
-ColumnSet ToColumns(const std::vector<ItemError>& errors) {
-  ColumnSet columns(kErrorColumns);
-  for (const ItemError& error : errors) {
-    columns.Add<uint32_t>(kIndex, error.index);
-    columns.Add<uint32_t>(kErrno, static_cast<uint32_t>(error.code));
-    columns.AddSymbol(kMessage, error.message);
-    columns.AddSymbol(kField, error.field);
-    columns.EndRow();
-  }
-  return columns;
-}
 
 struct AddressRequest {
   route::AddressChange change;
@@ -81,19 +39,13 @@ Result<ChangeReport> ApplyAddresses(Socket& socket, AddressRequest& request) {
   if (!index.ok()) return index.error();
   ChangeReport report;
   report.link_index = request.change.link_index = index.value();
-  report.batch = route::ChangeAddresses(socket, request.change, request.columns, request.options);
-  report.errors = ToColumns(report.batch.errors);
+  report.outcome = BatchOutcome(route::ChangeAddresses(socket, request.change, request.columns, request.options));
   return report;
 }
 
 Napi::Value WriteReport(Napi::Env env, ChangeReport&& report) {
-  auto object = Napi::Object::New(env);
+  auto object = WriteBatchOutcome(env, std::move(report.outcome));
   object.Set("linkIndex", Napi::Number::New(env, report.link_index));
-  object.Set("errors", WriteColumns(env, std::move(report.errors)));
-  object.Set("sent", Napi::Number::New(env, report.batch.sent));
-  object.Set("unknownFrom", Napi::Number::New(env, report.batch.unknown_from));
-  object.Set("systemCalls", Napi::Number::New(env, report.batch.system_calls));
-  if (report.batch.stopped) object.Set("stopped", WriteFailure(env, *report.batch.stopped));
   return object;
 }
 
@@ -103,21 +55,6 @@ Napi::Value WriteLinks(Napi::Env env, std::vector<route::Link>&& links) {
   return array;
 }
 
-Napi::Value WritePieces(Napi::Env env, std::vector<ColumnSet>&& pieces) {
-  auto array = Napi::Array::New(env, pieces.size());
-  for (uint32_t i = 0; i < pieces.size(); ++i) array.Set(i, WriteColumns(env, std::move(pieces[i])));
-  return array;
-}
-
-Napi::Object OptionsOf(const Napi::CallbackInfo& info) {
-  return info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env());
-}
-
-uint32_t ReadUint32(const Napi::Object& object, const char* name) {
-  const double number = ReadNumber(object, name).value_or(0);
-  return number >= 0 && number <= UINT32_MAX ? static_cast<uint32_t>(number) : 0;
-}
-
 LinkSelector ReadLink(const Napi::Object& object) { return {ReadUint32(object, "link"), ReadText(object, "link")}; }
 
 struct NamedVerb {
@@ -125,11 +62,6 @@ struct NamedVerb {
   LinkVerb verb;
 };
 constexpr NamedVerb kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
-
-// The client has checked the caller's values; what is wrong here is the client's mistake.
-Napi::Value Refused(Napi::Env env, const char* operation, const std::string& why) {
-  return Resolved(env, FailedOutcome(env, Error{EINVAL, operation, why}));
-}
 
 }  // namespace
 
@@ -163,10 +95,9 @@ Napi::Value RouteSocket::Make(const std::shared_ptr<EnvState>& state, std::uniqu
 }
 
 Napi::Value RouteSocket::ListLinks(const Napi::CallbackInfo& info) {
-  using Links = RequestJob<std::vector<route::Link>>;
   const Deadline deadline = ReadDeadline(OptionsOf(info));
   const auto work = [deadline](Socket& socket) { return route::ListLinks(socket, deadline); };
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<Links>(state(), handle(), work, WriteLinks));
+  return RunOnSocket<std::vector<route::Link>>(info, state(), handle(), work, WriteLinks);
 }
 
 Napi::Value RouteSocket::GetLink(const Napi::CallbackInfo& info) {
@@ -175,7 +106,7 @@ Napi::Value RouteSocket::GetLink(const Napi::CallbackInfo& info) {
     return route::GetLink(socket, link, deadline);
   };
   const auto write = [](Napi::Env env, route::Link&& link) -> Napi::Value { return WriteLink(env, link); };
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<RequestJob<route::Link>>(state(), handle(), work, write));
+  return RunOnSocket<route::Link>(info, state(), handle(), work, write);
 }
 
 Napi::Value RouteSocket::ChangeLink(const Napi::CallbackInfo& info) {
@@ -194,13 +125,12 @@ Napi::Value RouteSocket::ChangeLink(const Napi::CallbackInfo& info) {
   change.link = ReadLink(options);
   change.change_mask = ReadUint32(options, "changeMask");
   change.flags = ReadUint32(options, "flags");
-  using Done = RequestJob<std::monostate>;
   const auto work = [change = std::move(change), deadline = ReadDeadline(options)](Socket& socket) -> Result<std::monostate> {
     if (Status failure = route::ChangeLink(socket, change, deadline)) return *failure;
     return std::monostate{};
   };
   const auto write = [](Napi::Env env, std::monostate&&) -> Napi::Value { return env.Undefined(); };
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<Done>(state(), handle(), work, write));
+  return RunOnSocket<std::monostate>(info, state(), handle(), work, write);
 }
 
 Napi::Value RouteSocket::ListAddresses(const Napi::CallbackInfo& info) {
@@ -216,8 +146,7 @@ Napi::Value RouteSocket::ListAddresses(const Napi::CallbackInfo& info) {
     }
     return route::ListAddresses(socket, request);
   };
-  using Pieces = RequestJob<std::vector<ColumnSet>>;
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<Pieces>(state(), handle(), work, WritePieces));
+  return RunOnSocket<std::vector<ColumnSet>>(info, state(), handle(), work, WritePieces);
 }
 
 Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
@@ -234,7 +163,7 @@ Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
   request->link = ReadLink(options);
   request->options.deadline = ReadDeadline(options);
   const auto work = [request](Socket& socket) { return ApplyAddresses(socket, *request); };
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<RequestJob<ChangeReport>>(state(), handle(), work, WriteReport));
+  return RunOnSocket<ChangeReport>(info, state(), handle(), work, WriteReport);
 }
 
 }  // namespace netplane::addon

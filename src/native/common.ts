@@ -74,3 +74,15 @@ export interface NativeMonitorOptions {
   readonly receiveBufferBytes?: number
   readonly deadlineMs: number
 }
+
+/** What became of a change: every row is applied, refused, or in the unknown range, or was not sent. */
+export interface NativeBatchReport {
+  /** Columns `index` (u32, the row), `errno` (u32), `message` and `field` (symbols), by ascending row. */
+  readonly errors: NativeColumns
+  /** Rows [0, sent) were handed to the kernel; those from `unknownFrom` on may or may not have been applied. */
+  readonly sent: number
+  readonly unknownFrom: number
+  /** Why it stopped early. */
+  readonly stopped?: NativeFailure
+  readonly systemCalls: number
+}

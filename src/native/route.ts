@@ -1,5 +1,13 @@
 /** The rtnetlink part of what crosses between TypeScript and C++ (`native/addon/route_*`). */
-import type { NativeColumns, NativeFailure, NativeMonitorOptions, NativeOutcome, NativeRecord, NativeSocket } from './common.js'
+import type {
+  NativeBatchReport,
+  NativeColumns,
+  NativeFailure,
+  NativeMonitorOptions,
+  NativeOutcome,
+  NativeRecord,
+  NativeSocket
+} from './common.js'
 
 /** A link by its index, or by its name (up to 127 bytes). */
 export type NativeLinkReference = number | string
@@ -32,18 +40,9 @@ export interface NativeAddressChange {
   readonly deadlineMs: number
 }
 
-/** What became of a change: every row is applied, refused, or in the unknown range, or was not sent. */
-export interface NativeAddressReport {
+export interface NativeAddressReport extends NativeBatchReport {
   /** The link's index. */
   readonly linkIndex: number
-  /** Columns `index` (u32, the row), `errno` (u32), `message` and `field` (symbols), by ascending row. */
-  readonly errors: NativeColumns
-  /** Rows [0, sent) were handed to the kernel; those from `unknownFrom` on may or may not have been applied. */
-  readonly sent: number
-  readonly unknownFrom: number
-  /** Why it stopped early. */
-  readonly stopped?: NativeFailure
-  readonly systemCalls: number
 }
 
 export interface NativeRouteSocket extends NativeSocket {
