@@ -9,7 +9,7 @@
     {
       "target_name": "netplane",
       "sources": [
-        "<!@(ls native/netlink/*.cc native/nftables/*.cc native/route/*.cc native/addon/*.cc)",
+        "<!@(ls native/*/*.cc | grep -v -e ^native/test/ -e ^native/fuzz/)",
       ],
       "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": [
