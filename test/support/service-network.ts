@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url'
 import { makeNamespace, type TestNamespace } from './namespace.js'
 import { until, type Background } from './run.js'
+import type { Protocol } from '../../src/index.js'
 
 /** A node between a client and some servers, each a namespace on veth links, with IPv4 and IPv6. */
 export interface ServiceNetwork {
@@ -71,9 +73,19 @@ threading.Thread(target=tcp, daemon=True).start(); threading.Thread(target=udp, 
 print('ready', flush=True); threading.Event().wait()
 `
 
-/** Starts a server in a host. */
+/** Starts a server for TCP and UDP in a host. */
 export async function serve(host: TestNamespace, name: string, port: number): Promise<Background> {
   const server = host.background('python3', ['-c', SERVER, name, String(port)])
+  await server.waitFor('ready')
+  return server
+}
+
+/** Kernels need not have SCTP sockets to balance SCTP: packets are made and read in this program. */
+const SCTP = fileURLToPath(new URL('sctp.py', import.meta.url))
+
+/** Starts a server for SCTP in a host. */
+export async function serveSctp(host: TestNamespace, name: string, port: number): Promise<Background> {
+  const server = host.background('python3', [SCTP, 'serve', name, String(port)])
   await server.waitFor('ready')
   return server
 }
@@ -94,8 +106,9 @@ for _ in range(count):
 `
 
 /** Answers, an entry per connection: `server peer-address`, or the error's name. */
-export async function ask(from: TestNamespace, protocol: 'tcp' | 'udp', address: string, port: number, count: number): Promise<string[]> {
-  const output = await from.run('python3', ['-c', CLIENT, protocol, address, String(port), String(count)], { timeoutMs: 60_000 })
+export async function ask(from: TestNamespace, protocol: Protocol, address: string, port: number, count: number): Promise<string[]> {
+  const program = protocol === 'sctp' ? [SCTP, 'ask'] : ['-c', CLIENT, protocol]
+  const output = await from.run('python3', [...program, address, String(port), String(count)], { timeoutMs: 60_000 })
   return output.trim().split('\n')
 }
 

@@ -1,6 +1,15 @@
 import { onTestFinished, describe, expect, it } from 'vitest'
 import { openPlane, type Plane, type PlaneOptions, type Service } from '../../../src/index.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../support/service-network.js'
+import {
+  addressOf,
+  ask,
+  makeServiceNetwork,
+  reachable,
+  serve,
+  serveSctp,
+  tally,
+  type ServiceNetwork
+} from '../../support/service-network.js'
 
 const FAMILIES = ['ip', 'ip6'] as const
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
@@ -14,7 +23,7 @@ async function planeIn(network: ServiceNetwork, options: Partial<PlaneOptions> =
 /** Network with servers that answer on port 8080. */
 async function networkWith(servers: number): Promise<ServiceNetwork> {
   const network = await makeServiceNetwork(servers)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
+  await Promise.all(network.servers.flatMap((host, index) => [serve(host, `s${index + 1}`, 8080), serveSctp(host, `s${index + 1}`, 8080)]))
   await Promise.all(network.servers.map((_, index) => reachable(network, index + 1, 8080)))
   return network
 }
@@ -38,7 +47,7 @@ describe.each(FAMILIES)('services over %s', (family) => {
   const endpoint = (server: number, more = {}) => ({ address: addressOf[family](server), port: 8080, ...more })
   const frontends = [{ kind: 'cluster' as const, address: VIP[family], port: 80 }]
 
-  it.each(['tcp', 'udp'] as const)(
+  it.each(['tcp', 'udp', 'sctp'] as const)(
     'spreads %s connections over all endpoints, from a client and from the node itself',
     async (protocol) => {
       const network = await networkWith(3)
@@ -87,6 +96,19 @@ describe.each(FAMILIES)('services over %s', (family) => {
     expect(tally(await ask(network.client, 'tcp', VIP[family], 80, 3))).toEqual({ ConnectionRefusedError: 3 })
     expect(tally(await ask(network.node, 'tcp', VIP[family], 80, 3))).toEqual({ ConnectionRefusedError: 3 })
     await plane.update({ set: [service({ frontends, endpoints: [endpoint(1)] })] })
+    expect(tally(await ask(network.client, 'tcp', VIP[family], 80, 3))).toEqual({ s1: 3 })
+  })
+
+  it('tells SCTP from TCP on one port, rejects it without endpoints, and masquerades it', async () => {
+    const network = await networkWith(2)
+    const plane = await planeIn(network, { localSources: ['10.1.2.0/24'] })
+    const tcp = service({ frontends, endpoints: [endpoint(1)] })
+    const sctp = (...endpoints: Service['endpoints'][number][]): Service => ({ ...tcp, name: 'sctp', protocol: 'sctp', endpoints })
+    await plane.sync(new Map([tcp, sctp()].map((one) => [one.name, one])))
+    expect(tally(await ask(network.client, 'sctp', VIP[family], 80, 3))).toEqual({ ConnectionRefusedError: 3 })
+    await plane.update({ set: [sctp(endpoint(2))] })
+    const gateway = family === 'ip' ? '10.1.2.1' : 'fd00:1:2::1'
+    expect(await ask(network.client, 'sctp', VIP[family], 80, 1)).toEqual([`s2 ${gateway}`])
     expect(tally(await ask(network.client, 'tcp', VIP[family], 80, 3))).toEqual({ s1: 3 })
   })
 
