@@ -26,6 +26,37 @@ struct DumpOptions {
   std::function<void()> restart;
 };
 
+/// A request and its replies, read a datagram at a time. The kernel goes on with a dump only as it is read, so one of any length needs no
+/// more memory than its reader keeps. What is left over of one that is given up, the next use of the socket drains.
+class Exchange {
+ public:
+  /// `is_dump`: the replies end with NLMSG_DONE; otherwise with the ACK.
+  Exchange(Socket& socket, bool is_dump) : socket_(socket), is_dump_(is_dump) {}
+
+  /// Sends the request.
+  Status Begin(const RequestEncoder& encode);
+  /// Reads one datagram and hands over its messages. Errors as those of RunDump and RunRequest, but for EINTR.
+  Status Read(const ReplyHandler& handle, Deadline deadline);
+  bool is_done() const { return is_done_; }
+  /// NLM_F_DUMP_INTR was seen: what was handed over is not one state of the kernel's.
+  bool is_interrupted() const { return is_interrupted_; }
+  /// NLM_F_DUMP_FILTERED was seen: the kernel applied the filter of the request.
+  bool is_filtered() const { return is_filtered_; }
+
+ private:
+  Status ReceiveError(Received received) const;
+  Error NoVerdict(Error error) const;
+  Status ReadDatagram(ByteView datagram, const ReplyHandler& handle);
+  Status ReadMessage(const Message& message, const ReplyHandler& handle);
+
+  Socket& socket_;
+  const bool is_dump_;
+  uint32_t sequence_ = 0;
+  bool is_done_ = false;
+  bool is_interrupted_ = false;
+  bool is_filtered_ = false;
+};
+
 /// Runs a dump to its NLMSG_DONE. An incomplete dump is an error, never a shorter result: EINTR (interrupted too often), ENOBUFS,
 /// EPROTO (malformed), ETIMEDOUT (deadline), or the kernel's own errno.
 Status RunDump(Socket& socket, const RequestEncoder& encode, const ReplyHandler& handle, const DumpOptions& options);

@@ -138,6 +138,15 @@ void Socket::ReserveReplies(size_t replies) {
   max_replies_ = static_cast<size_t>(ReadOption(SO_RCVBUF)) / kReplyBytes;
 }
 
+Result<Socket*> Socket::Companion() {
+  if (!companion_) {
+    auto opened = Open(options_, io_);
+    if (!opened.ok()) return opened.error();
+    companion_ = std::move(opened).value();
+  }
+  return companion_.get();
+}
+
 uint32_t Socket::TakeSequences(uint32_t count) {
   if (count > UINT32_MAX - next_sequence_) next_sequence_ = 1;
   const uint32_t first = next_sequence_;

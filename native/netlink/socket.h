@@ -67,6 +67,9 @@ class Socket {
   /// Whether this kernel acknowledges NFNL_MSG_BATCH_END (6.10); unknown until transaction.cc has asked.
   std::optional<bool> acknowledges_batch_end;
 
+  /// A second socket with the same options, opened at first need and closed with this one: for a change while this one reads a dump.
+  Result<Socket*> Companion();
+
   /// First of `count` consecutive sequence numbers that this socket has never used; never 0.
   uint32_t TakeSequences(uint32_t count);
 
@@ -109,6 +112,7 @@ class Socket {
   /// Buffers of recvmmsg, made at the first read.
   struct Inbox;
   std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<Socket> companion_;
 };
 
 }  // namespace netplane
