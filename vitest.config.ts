@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -7,12 +9,12 @@ const minute = 60_000
  * One project per kind of test; CONTRIBUTING.md says what each needs and which command runs it. Addons want processes, not threads: `forks` everywhere.
  * The suites that change kernel state run one file after the other, and only where test/run/namespace.mjs (or the container, or the lab) has put them.
  */
-const project = (name: string, testTimeout: number, changesKernel: boolean) => ({
+const project = (name: string, testTimeout: number, changesKernel: boolean, more: readonly string[] = []) => ({
   // The examples import the package by its name; their tests take its sources.
   resolve: { alias: [{ find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
   test: {
     name,
-    include: [`test/${name}/**/*.test.ts`],
+    include: [`test/${name}/**/*.test.ts`, ...more],
     environment: 'node' as const,
     pool: 'forks' as const,
     testTimeout,
@@ -22,12 +24,21 @@ const project = (name: string, testTimeout: number, changesKernel: boolean) => (
   }
 })
 
+/**
+ * The suites of IPVS, which the lab runs in its machines, for kernels that have it themselves. Only the initial user namespace may use it.
+ */
+function ipvsOfThisKernel(): string[] {
+  if (process.env.NETPLANE_TEST_NAMESPACE === 'lab' || process.getuid?.() !== 0) return []
+  const isThere = existsSync('/proc/net/ip_vs') || spawnSync('modprobe', ['--dry-run', '--quiet', 'ip_vs']).status === 0
+  return isThere ? ['test/lab/ipvs*.test.ts'] : []
+}
+
 export default defineConfig({
   test: {
     projects: [
       project('unit', 10_000, false),
       project('contract', minute, true),
-      project('kernel', minute, true),
+      project('kernel', minute, true, ipvsOfThisKernel()),
       project('lifecycle', 5 * minute, true),
       project('lab', 5 * minute, true),
       project('pack', 3 * minute, false)

@@ -14,7 +14,7 @@ const root = path.resolve(import.meta.dirname, '..')
 
 /** The selected stages, with those they come after, in order. */
 function select(names) {
-  if (names.length === 0) return stages
+  if (names.length === 0) return stages.filter((stage) => stage.onRequest !== true)
   const unknown = names.filter((name) => !stages.some((stage) => stage.name === name || stage.group === name))
   if (unknown.length > 0) {
     const known = new Set(stages.flatMap((stage) => [stage.group ?? stage.name, stage.name]))

@@ -6,6 +6,7 @@ import type { NftablesEvent } from '../../src/nftables/monitor.js'
 import type { Transaction } from '../../src/nftables/transaction.js'
 import type { SetSpec } from '../../src/nftables/sets.js'
 import { FakeNftablesKernel } from '../../src/testing/fake-nftables.js'
+import { kernelsHere } from '../support/lab.js'
 import { makeNamespace } from '../support/namespace.js'
 import { rejection } from '../support/rejection.js'
 
@@ -70,7 +71,7 @@ function base(tx: Transaction): void {
   tx.add.set(addresses)
 }
 
-describe.each(kernels)('nftables client on $kernel', ({ opener }) => {
+describe.each(kernelsHere(kernels))('nftables client on $kernel', ({ opener }) => {
   it('begins empty, and counts generations', async () => {
     const open = await opener()
     await using nft = await open()

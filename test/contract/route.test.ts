@@ -4,6 +4,7 @@ import { Route } from '../../src/route/client.js'
 import { type RouteEvent } from '../../src/route/monitor.js'
 import { FakeRouteKernel } from '../../src/testing/fake-route.js'
 import { hasDummyLinks } from '../support/dummy.js'
+import { kernelsHere } from '../support/lab.js'
 import { makeNamespace } from '../support/namespace.js'
 
 /** The fake and the kernel must answer alike. Each `open` is a namespace of its own, with `lo` down. */
@@ -22,7 +23,7 @@ const kernels = [
   }
 ]
 
-describe.each(kernels)('route client on $kernel', ({ open, hasDummies }) => {
+describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummies }) => {
   it('lists lo', async () => {
     await using route = await open()
     const [lo, ...others] = await route.listLinks()

@@ -1,54 +1,128 @@
-import { existsSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-
-const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
-const onPath = (command) => folders.some((folder) => existsSync(path.join(folder, command)))
+import { kernels, keyring, provideKernel } from './kernels.mjs'
+import { findProgram } from './programs.mjs'
 
 /**
  * @typedef {object} Machine a kernel that can be booted on this machine's own file system
  * @property {string} title
- * @property {{ packages: string[], present: () => boolean }[]} needs Debian packages, and how to see that they are there
- * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => string[]} argv the command that boots it. File descriptors 3 and 4
- *   lead to the caller: standard output and standard error of what runs inside. What it prints itself is only shown when it does not get that far.
+ * @property {{ packages: () => string[], present: () => boolean }[]} needs Debian packages, and how to see that they are there
+ * @property {Record<string, string>} lacks what suites.mjs may require and this kernel has not: the reason in words
+ * @property {'all' | 'smoke' | 'none'} everyRun what of suites.mjs `npm test` runs in it; `npm run test:lab` runs all
+ * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
+ * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => Promise<string[]>} argv the command that boots it. File descriptors
+ *   3 and 4 lead to the caller: standard output and standard error of what runs inside. What it prints itself is only shown when it does not get
+ *   that far.
  */
+
+const needs = (name, packages) => ({ packages, present: () => findProgram(name) !== undefined })
+const common = [needs('modprobe', () => ['kmod']), needs('ip', () => ['iproute2'])]
+
+/** What the first process reads (init). */
+const variables = ({ folder }, modules, out, err) => [`lab=${folder}`, `lab_modules=${modules}`, `lab_out=${out}`, `lab_err=${err}`]
+
+const userModeLinux = async (boot) => [
+  'linux.uml',
+  `mem=${boot.memoryMegabytes}M`,
+  'rootfstype=hostfs',
+  'rootflags=/',
+  'rw',
+  `init=${boot.init}`,
+  'con=null',
+  'con0=null,fd:1',
+  'con1=null,fd:3',
+  'con2=null,fd:4',
+  // Its own state (pid file, console socket), which would otherwise be left in the home folder when it is killed.
+  `uml_dir=${boot.folder}/`,
+  'umid=machine',
+  ...variables(boot, '/usr/lib/uml/modules', '/dev/tty1', '/dev/tty2')
+]
+
+/** Whether a program needs no libraries: there are none in the initial file system. */
+function isStatic(name) {
+  const file = findProgram(name)
+  return file !== undefined && !readFileSync(file).subarray(0, 4096).includes('/ld-linux')
+}
+
+/** Debian 12 has virtiofsd in a package that qemu-system-x86 brings, later ones in a package of its own. */
+const virtiofsdPackages = () =>
+  spawnSync('apt-cache', ['show', 'virtiofsd'], { stdio: 'ignore' }).status === 0 ? ['virtiofsd'] : ['qemu-system-x86']
+
+const qemuNeeds = [
+  needs('qemu-system-x86_64', () => ['qemu-system-x86']),
+  needs('virtiofsd', virtiofsdPackages),
+  { packages: () => ['busybox-static'], present: () => isStatic('busybox') },
+  needs('cpio', () => ['cpio']),
+  needs('xz', () => ['xz-utils']),
+  { packages: () => ['debian-archive-keyring'], present: () => existsSync(keyring) },
+  ...common
+]
+
+/** A Debian kernel on an emulated processor: no virtualisation is needed, which virtual machines seldom offer. */
+function qemu(kernel) {
+  const argv = async (boot) => {
+    const place = await provideKernel(kernel)
+    const memory = `${boot.memoryMegabytes}M`
+    const socket = path.join(boot.folder, 'virtiofs')
+    const lines = variables(boot, place.modules, '/dev/ttyS1', '/dev/ttyS2')
+    return [
+      ...['unshare', '--mount', '--propagation', 'private', path.join(import.meta.dirname, 'qemu'), findProgram('virtiofsd'), socket],
+      ...['qemu-system-x86_64', '-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', memory],
+      ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`, '-numa', 'node,memdev=memory'],
+      ...['-chardev', `socket,id=files,path=${socket}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=rootfs'],
+      ...['-nodefaults', '-nographic', '-no-reboot', '-serial', 'stdio'],
+      ...['-chardev', 'socket,id=out,fd=3', '-serial', 'chardev:out', '-chardev', 'socket,id=err,fd=4', '-serial', 'chardev:err'],
+      ...['-kernel', place.kernel, '-initrd', place.initial],
+      ...['-append', ['console=ttyS0', 'quiet', 'panic=-1', `lab_init=${boot.init}`, ...lines].join(' ')]
+    ]
+  }
+  return {
+    title: `qemu, Linux ${kernel.series ?? '(newest of Debian)'}`,
+    needs: qemuNeeds,
+    lacks: {},
+    everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
+    kernel,
+    argv
+  }
+}
 
 /** @type {Record<string, Machine>} */
 export const machines = {
   uml: {
     title: 'User-Mode Linux',
     needs: [
-      { packages: ['user-mode-linux'], present: () => onPath('linux.uml') && existsSync('/usr/lib/uml/modules') },
-      { packages: ['kmod'], present: () => onPath('modprobe') },
-      { packages: ['iproute2'], present: () => onPath('ip') }
+      { packages: () => ['user-mode-linux'], present: () => findProgram('linux.uml') !== undefined && existsSync('/usr/lib/uml/modules') },
+      ...common
     ],
-    argv: ({ init, folder, memoryMegabytes }) => [
-      'linux.uml',
-      `mem=${memoryMegabytes}M`,
-      'rootfstype=hostfs',
-      'rootflags=/',
-      'rw',
-      `init=${init}`,
-      'con=null',
-      'con0=null,fd:1',
-      'con1=null,fd:3',
-      'con2=null,fd:4',
-      // Its own state (pid file, console socket), which would otherwise be left in the home folder when it is killed.
-      `uml_dir=${folder}/`,
-      'umid=machine',
-      // Read by the first process.
-      `lab=${folder}`,
-      'lab_modules=/usr/lib/uml/modules',
-      'lab_out=/dev/tty1',
-      'lab_err=/dev/tty2'
-    ]
-  }
+    lacks: { nftables: 'its nf_tables has no family ip and no NAT' },
+    everyRun: 'all',
+    argv: userModeLinux
+  },
+  ...Object.fromEntries(kernels.map((kernel) => [`qemu-${kernel.name}`, qemu(kernel)]))
 }
 
-/** What must be installed for a machine, in words; nothing when it can be booted. */
-export function missing(machine) {
-  const packages = machine.needs.filter((need) => !need.present()).flatMap((need) => need.packages)
+/** The Debian packages that must be installed for a machine. */
+export function missingPackages({ needs }) {
+  return [...new Set(needs.filter((need) => !need.present()).flatMap((need) => need.packages()))]
+}
+
+/** What a machine needs that is not there, in words; nothing when it can be booted. */
+function missing(machine) {
+  const packages = missingPackages(machine)
   if (packages.length > 0) return `${machine.title} needs the Debian packages ${packages.join(', ')}: apt-get install ${packages.join(' ')}`
   if (process.getuid() !== 0) return `${machine.title} runs on this machine's file system as root: start it as root`
+  if (machine.kernel !== undefined && process.arch !== 'x64') return `${machine.title} runs programs of amd64, and this machine has none`
   return undefined
+}
+
+/** Fetches what a machine boots, when it is not in the cache. Returns why the machine cannot be booted, in words; nothing when it can. */
+export async function prepare(machine) {
+  const why = missing(machine)
+  if (why !== undefined || machine.kernel === undefined) return why
+  return provideKernel(machine.kernel).then(
+    () => undefined,
+    (error) => error.message
+  )
 }

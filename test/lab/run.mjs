@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import { machines, missing } from './machines.mjs'
+import { machines, prepare } from './machines.mjs'
 
 export const timedOut = 124
 export const notBooted = 125
@@ -76,7 +76,7 @@ export async function runInLab(name, argv, options = {}) {
   const { timeoutSeconds = 600, memoryMegabytes = 2048, env = process.env, cwd = process.cwd() } = options
   const { stdout = process.stdout, stderr = process.stderr } = options
   const machine = machines[name]
-  const why = machine === undefined ? `there is no machine '${name}', but ${Object.keys(machines).join(', ')}` : missing(machine)
+  const why = machine === undefined ? `there is no machine '${name}', but ${Object.keys(machines).join(', ')}` : await prepare(machine)
   if (why !== undefined) {
     stderr.write(`${why}\n`)
     return notBooted
@@ -86,7 +86,8 @@ export async function runInLab(name, argv, options = {}) {
     writeFileSync(path.join(folder, 'command'), commandScript(argv, cwd, env))
     writeFileSync(path.join(folder, 'status'), '')
     const init = path.join(import.meta.dirname, 'init')
-    const { late, ended, own } = await boot(machine.argv({ init, folder, memoryMegabytes }), { timeoutSeconds, stdout, stderr })
+    const command = await machine.argv({ init, folder, memoryMegabytes })
+    const { late, ended, own } = await boot(command, { timeoutSeconds, stdout, stderr })
     if (ended !== undefined) return 128 + os.constants.signals[ended]
     if (late) {
       stderr.write(`${machine.title}: killed after ${timeoutSeconds} s\n`)

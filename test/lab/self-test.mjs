@@ -1,5 +1,6 @@
 // Tries the lab itself: what goes in and comes out of a machine is what the tests that run there rely on. Prints a line a check.
 import process from 'node:process'
+import { machines } from './machines.mjs'
 import { noStatus, notBooted, runInLab, timedOut } from './run.mjs'
 
 /** Boots a machine for one command and keeps what it printed. */
@@ -17,13 +18,15 @@ async function tryOut(name, argv, options = {}) {
 }
 
 const env = { ...process.env, LAB_TEXT: `it's "two"\nlines` }
+const passing = (machine) => ({
+  name: `${machine}: exit status, environment, folder and both outputs pass through unchanged, without a terminal`,
+  run: () =>
+    tryOut(machine, ['sh', '-c', 'printf "%s|%s" "$LAB_TEXT" "$PWD"; echo e >&2; test -t 1 && exit 8; exit 7'], { env, cwd: '/tmp' }),
+  expected: { status: 7, out: `${env.LAB_TEXT}|/tmp`, err: 'e\n' }
+})
 const checks = [
-  {
-    name: 'exit status, environment, folder and both outputs pass through unchanged, without a terminal',
-    run: () =>
-      tryOut('uml', ['sh', '-c', 'printf "%s|%s" "$LAB_TEXT" "$PWD"; echo e >&2; test -t 1 && exit 8; exit 7'], { env, cwd: '/tmp' }),
-    expected: { status: 7, out: `${env.LAB_TEXT}|/tmp`, err: 'e\n' }
-  },
+  passing('uml'),
+  passing('qemu-newest'),
   {
     name: 'a machine that takes too long is ended',
     run: () => tryOut('uml', ['sleep', '600'], { timeoutSeconds: 5 }),
@@ -40,7 +43,7 @@ const checks = [
   {
     name: 'an unknown machine is named',
     run: () => tryOut('abacus', ['true']),
-    expected: { status: notBooted, out: '', err: "there is no machine 'abacus', but uml\n" }
+    expected: { status: notBooted, out: '', err: `there is no machine 'abacus', but ${Object.keys(machines).join(', ')}\n` }
   }
 ]
 

@@ -1,23 +1,116 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import process from 'node:process'
+import { releaseOf } from '../lab/kernels.mjs'
+import { machines, prepare } from '../lab/machines.mjs'
 import { selfTest } from '../lab/self-test.mjs'
+import { choose, filesOfSuites } from '../lab/suites.mjs'
 import { exec } from './exec.mjs'
-import { countVitest, sum } from './report.mjs'
+import { countVitest, countVitestFiles, sum } from './report.mjs'
 import { vitestCommand } from './vitest.mjs'
 
+/** What a machine gets for all its suites: ten minutes where it runs every time, far more than it needs, an hour for a full run on an emulated processor. */
+const deadlineSeconds = { everyRun: 600, full: 3600 }
+
 /**
- * Tries the lab itself, then runs in User-Mode Linux what this machine's own kernel may lack: test/lab, and the suites of the route client
- * once more (dummy devices).
- * @param {import('./stages.mjs').Context} context
- * @returns {Promise<import('./report.mjs').Count>}
+ * @typedef {{ suite: string, passed: number, failed: number, reason?: string }} Cell one of the table; with a reason the suite did not run
+ * @typedef {{ machine: string, seconds: number, cells: Cell[], failures: number }} Column `failures`: those outside every suite
  */
-export async function runLab(context) {
-  const own = await selfTest()
-  const filters = context.filters.length > 0 ? context.filters : ['route']
-  const { report, argv } = vitestCommand({ ...context, filters }, 'lab', ['lab', 'kernel', 'contract'])
-  const { status } = await exec([process.execPath, 'test/lab/run.mjs', '--timeout', '540', 'uml', ...argv], {
-    timeoutSeconds: 600,
+
+/** Arguments after `--`: machines, parts of file names, and from the first that begins with `-` on what goes to vitest as it is. */
+function parse(filters, isFull) {
+  const end = filters.findIndex((word) => word.startsWith('-'))
+  const words = end < 0 ? filters : filters.slice(0, end)
+  const named = words.filter((word) => word in machines)
+  const all = Object.keys(machines).filter((name) => isFull || machines[name].everyRun !== 'none')
+  return {
+    names: named.length > 0 ? named : all,
+    filters: words.filter((word) => !named.includes(word)),
+    vitest: end < 0 ? [] : filters.slice(end)
+  }
+}
+
+/** Boots a machine once for all suites that run in it. @returns {Promise<Column>} */
+async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
+  const start = performance.now()
+  const column = (cells, failures) => ({ machine: name, seconds: (performance.now() - start) / 1000, cells, failures })
+  const left = chosen.filter(({ reason }) => reason !== undefined).map(({ suite, reason }) => ({ suite, passed: 0, failed: 0, reason }))
+  const wanted = chosen.filter(({ reason }) => reason === undefined)
+  if (wanted.length === 0) return column(left, 0)
+  const why = await prepare(machines[name])
+  if (why !== undefined) return column([...left, ...wanted.map(({ suite }) => ({ suite, passed: 0, failed: 1, reason: why }))], 0)
+
+  const filters = [...wanted.flatMap(({ files }) => files), ...vitest]
+  const { report, argv } = vitestCommand({ ...context, filters }, name, ['lab', 'contract', 'kernel'])
+  const { status } = await exec([process.execPath, 'test/lab/run.mjs', '--timeout', String(timeoutSeconds), name, ...argv], {
+    timeoutSeconds: timeoutSeconds + 30,
+    quiet: true,
     cwd: context.root,
     env: { NETPLANE_TEST_NAMESPACE: 'lab' }
   })
-  return sum([own, countVitest(report, status)])
+  const total = countVitest(report, status)
+  const counts = existsSync(report) ? countVitestFiles(report) : new Map()
+  const ran = wanted.map(({ suite, files }) => {
+    const own = files.flatMap((file) => counts.get(path.join(context.root, file)) ?? [])
+    return { suite, ...sum(own), reason: own.length === 0 ? 'the machine left no report of it' : undefined }
+  })
+  return column([...left, ...ran], total.failed - sum(ran).failed)
+}
+
+/** Suites down, machines across, with the reasons below why something did not run. */
+function printTable(suites, columns) {
+  const reasons = []
+  const note = (reason) => {
+    if (!reasons.includes(reason)) reasons.push(reason)
+    return reasons.indexOf(reason) + 1
+  }
+  const text = (cell) => {
+    if (cell === undefined) return ''
+    if (cell.reason !== undefined) return `not run [${note(cell.reason)}]`
+    return `${cell.passed} passed${cell.failed > 0 ? ` ${cell.failed} FAILED` : ''}`
+  }
+  const rows = suites.map((suite) => [suite, ...columns.map(({ cells }) => text(cells.find((cell) => cell.suite === suite)))])
+  const release = ({ machine }) => (machines[machine].kernel === undefined ? '' : (releaseOf(machines[machine].kernel) ?? '').split('-')[0])
+  const all = [
+    ['', ...columns.map(({ machine }) => machine)],
+    ['kernel', ...columns.map(release)],
+    ...rows,
+    ['other failures', ...columns.map(({ failures }) => String(failures))],
+    ['seconds', ...columns.map(({ seconds }) => seconds.toFixed(0))]
+  ]
+  const widths = all[0].map((_, column) => Math.max(...all.map((row) => row[column].length)))
+  console.log('')
+  for (const row of all)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd()
+    )
+  for (const [index, reason] of reasons.entries()) console.log(`[${index + 1}] ${reason}`)
+}
+
+/**
+ * Tries the lab itself, then runs the suites in its machines and prints which passed where.
+ * @param {boolean} isFull all suites in all machines, or what `npm test` has time for
+ * @returns {(context: import('./stages.mjs').Context) => Promise<import('./report.mjs').Count>}
+ */
+export function runLab(isFull) {
+  return async (context) => {
+    const { names, filters, vitest } = parse(context.filters, isFull)
+    const own = await selfTest()
+    const files = filesOfSuites(context.root)
+    const timeoutSeconds = isFull ? deadlineSeconds.full : deadlineSeconds.everyRun
+    const columns = []
+    for (const name of names) {
+      const chosen = choose(files, machines[name], { isFull, filters })
+      const column = await runMachine(name, chosen, context, { timeoutSeconds, vitest })
+      const { passed, failed } = sum(column.cells)
+      console.log(`${name}: ${passed} passed, ${failed + column.failures} failed, ${column.seconds.toFixed(0)} s`)
+      columns.push(column)
+    }
+    printTable([...new Set(columns.flatMap(({ cells }) => cells.map(({ suite }) => suite)))], columns)
+    const outside = columns.map(({ failures }) => ({ passed: 0, failed: failures }))
+    return sum([own, ...columns.flatMap(({ cells }) => cells), ...outside])
+  }
 }

@@ -10,16 +10,27 @@ import { existsSync, readFileSync } from 'node:fs'
  */
 export function countVitest(file, status) {
   if (!existsSync(file)) return nothingMeasured('vitest wrote no report')
-  const report = JSON.parse(readFileSync(file, 'utf8'))
-  const tests = report.testResults.flatMap((suite) => suite.assertionResults)
-  const passed = tests.filter((test) => test.status === 'passed').length
-  const notRun = tests.filter((test) => test.status !== 'passed' && test.status !== 'failed')
+  const { passed, failed } = sum([...countVitestFiles(file).values()])
+  return conclude(passed, failed, status)
+}
+
+/**
+ * The same for each test file of a report.
+ * @param {string} file
+ * @returns {Map<string, Count>} by path
+ */
+export function countVitestFiles(file) {
+  const { testResults } = JSON.parse(readFileSync(file, 'utf8'))
+  return new Map(testResults.map((suite) => [suite.name, countSuite(suite)]))
+}
+
+function countSuite({ status, assertionResults }) {
+  const passed = assertionResults.filter((test) => test.status === 'passed').length
+  const notRun = assertionResults.filter((test) => test.status !== 'passed' && test.status !== 'failed')
   for (const test of notRun) console.log(`not run, which counts as failed: ${test.fullName}`)
   // A file that fails while it is loaded has no tests in the report.
-  const broken = report.testResults.filter(
-    (suite) => suite.status === 'failed' && !suite.assertionResults.some((test) => test.status === 'failed')
-  )
-  return conclude(passed, tests.length - passed + broken.length, status)
+  const isBroken = status === 'failed' && !assertionResults.some((test) => test.status === 'failed')
+  return { passed, failed: assertionResults.length - passed + (isBroken ? 1 : 0) }
 }
 
 /**

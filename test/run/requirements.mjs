@@ -2,12 +2,23 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
+import { machines, missingPackages } from '../lab/machines.mjs'
 import { exec } from './exec.mjs'
 import { inNamespace } from './namespace.mjs'
 
 const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
 const onPath = (command) => folders.some((folder) => existsSync(path.join(folder, command)))
 const clangRuntime = () => existsSync('/usr/lib/llvm-14/lib/clang') && readdirSync('/usr/lib/llvm-14/lib/clang').length > 0
+
+/** What a machine of the lab needs is written there. Its kernel is fetched when it is booted. */
+function machine(name) {
+  return {
+    present: () => missingPackages(machines[name]).length === 0,
+    get packages() {
+      return missingPackages(machines[name])
+    }
+  }
+}
 
 /** What a stage may need: how to see that it is there, and the Debian packages that bring it. */
 const tools = {
@@ -24,7 +35,8 @@ const tools = {
   strace: { present: () => onPath('strace'), packages: ['strace'] },
   objdump: { present: () => onPath('objdump'), packages: ['binutils'] },
   podman: { present: () => onPath('podman') && onPath('crun'), packages: ['podman', 'crun'] },
-  'User-Mode Linux': { present: () => onPath('linux.uml') && onPath('modprobe'), packages: ['user-mode-linux', 'kmod'] }
+  'User-Mode Linux': machine('uml'),
+  qemu: machine(Object.keys(machines).find((name) => name.startsWith('qemu')))
 }
 
 /** What no package brings. */

@@ -18,6 +18,7 @@ import { vitestStage } from './vitest.mjs'
  * @typedef {object} Stage
  * @property {string} name
  * @property {string} [group] name that selects it together with others
+ * @property {boolean} [onRequest] runs only when it is named
  * @property {string[]} [needs] entries of requirements.mjs
  * @property {string[]} [after] stages that must have run first, so that this one can be selected alone
  * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
@@ -33,6 +34,8 @@ function check(name, argv, options = {}) {
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
+const labMachines = ['User-Mode Linux', 'qemu']
+const labTools = ['nft', 'ip', 'strace', 'python3']
 const kernelTools = ['namespaces', 'nft', 'ip', 'strace', 'python3']
 
 /** @type {Stage[]} in the order in which they run */
@@ -70,5 +73,12 @@ export const stages = [
     timeoutSeconds: 180
   }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
-  { name: 'lab', needs: ['User-Mode Linux', 'root', 'ip'], after: ['addon'], run: runLab }
+  { name: 'lab', needs: ['root', ...labMachines, ...labTools], after: ['addon', 'bundle'], run: runLab(false) },
+  {
+    name: 'lab-full',
+    onRequest: true,
+    needs: ['root', ...labMachines, ...labTools],
+    after: ['addon', 'bundle', 'examples'],
+    run: runLab(true)
+  }
 ]
