@@ -1,0 +1,7 @@
+/**
+ * Everything of the IPVS client that is public.
+ */
+export type * from './client-types.js'
+export * from './column-types.js'
+export { SERVICE_FLAG_BITS } from './constants.js'
+export type * from './types.js'
