@@ -1,12 +1,14 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { ChildArguments } from './frame/child-task.js'
-import { measureWork } from './frame/self-measure.js'
+import { heapBytes, measureWork } from './frame/self-measure.js'
 import { loadNetplane } from './frame/netplane.js'
 import { openSubject } from './subjects/index.js'
 
 const { root, threadClock, task } = JSON.parse(process.argv[2] ?? '') as ChildArguments
-const session = await openSubject(task.subject, await loadNetplane(root), task.netns, task.options as never)
+const netplane = await loadNetplane(root)
+const emptyBytes = heapBytes()
+const session = await openSubject(task.subject, netplane, task.netns, task.options as never)
 if (task.kind === 'record') {
   const size = (): number => statSync(task.recording, { throwIfNoEntry: false })?.size ?? 0
   const from = size()
@@ -14,6 +16,6 @@ if (task.kind === 'record') {
   console.log(JSON.stringify([from, size()]))
 } else {
   const clock = createRequire(import.meta.url)(threadClock) as { threadCpuNs: () => number }
-  console.log(JSON.stringify(await measureWork(clock.threadCpuNs, () => session.work())))
+  console.log(JSON.stringify(await measureWork(clock.threadCpuNs, emptyBytes, () => session.work())))
 }
 await session.close()

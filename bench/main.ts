@@ -54,7 +54,8 @@ function describe(error: unknown): string {
 }
 
 function listRows(chosen: readonly Row[]): void {
-  for (const row of chosen) console.log(`${row.name.padEnd(32)} ${row.about}`)
+  for (const row of chosen)
+    console.log(`${row.name.padEnd(32)} ${row.about}${row.isLong === true ? ' (takes minutes: run only by its name)' : ''}`)
 }
 
 async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { json, rounds }: Arguments): Promise<boolean> {
@@ -82,7 +83,7 @@ export async function main(options: MainOptions): Promise<number> {
     const given = parseArguments(options.argv)
     const chosen = selectRows(rows, given.names)
     if (given.help) console.log(usage)
-    else if (given.list) listRows(chosen)
+    else if (given.list) listRows(given.names.length === 0 ? rows : chosen)
     else return (await measure(options, chosen, given)) ? 0 : 1
     return 0
   } catch (error) {

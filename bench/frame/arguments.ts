@@ -9,7 +9,7 @@ export interface Arguments {
 }
 
 export const usage = `npm run bench -- [NAME…] [--json] [--rounds N] [--list]
-  NAME      a row, or the beginning of several rows' names; none: all rows
+  NAME      a row, or the beginning of several rows' names; none: all rows but those that take minutes
   --json    one JSON object a row and line instead of the table
   --rounds  how often each contender runs (the rows have numbers of their own)
   --list    only says which rows there are
@@ -33,11 +33,15 @@ export function parseArguments(argv: readonly string[]): Arguments {
   return { names, json: flags['--json'], list: flags['--list'], help: flags['--help'], rounds }
 }
 
-/** The rows that the names choose, in the table's order. Throws a TypeError for a name that chooses none. */
-export function selectRows<R extends { readonly name: string }>(rows: readonly R[], names: readonly string[]): R[] {
+/** The rows that the names choose, in the table's order; long rows only by their whole name. Throws a TypeError for a name that chooses none. */
+export function selectRows<R extends { readonly name: string; readonly isLong?: boolean }>(
+  rows: readonly R[],
+  names: readonly string[]
+): R[] {
   const exact = new Set(rows.map((row) => row.name))
-  const chooses = (name: string, row: R): boolean => (exact.has(name) ? row.name === name : row.name.startsWith(name))
+  const chooses = (name: string, row: R): boolean =>
+    exact.has(name) ? row.name === name : row.isLong !== true && row.name.startsWith(name)
   const useless = names.find((name) => !rows.some((row) => chooses(name, row)))
   if (useless !== undefined) throw new TypeError(`no row is called '${useless}'; there are ${[...exact].join(', ')}`)
-  return rows.filter((row) => names.length === 0 || names.some((name) => chooses(name, row)))
+  return rows.filter((row) => (names.length === 0 && row.isLong !== true) || names.some((name) => chooses(name, row)))
 }

@@ -8,6 +8,7 @@ import { loadNetplane, type Netplane } from './netplane.js'
 import { output } from './process.js'
 import { buildPrograms, type Programs } from './programs.js'
 import type { Place } from './row.js'
+import { openTrafficNetwork, type TrafficNetwork } from './traffic.js'
 
 /** What a subject's set-up and its work sent to the kernel: files for `replay`. */
 export interface Recording {
@@ -30,6 +31,8 @@ export interface Bench {
   replay(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number): Promise<number[]>
   /** Runs a program inside and returns its milliseconds, from fork to end. */
   timed(place: Place, command: readonly string[]): Promise<number>
+  /** Makes a node between a client and a server. */
+  traffic(): Promise<TrafficNetwork>
   close(): void
 }
 
@@ -87,6 +90,7 @@ export async function openBench(context: Context): Promise<Bench> {
       const printed = await output(programs.timed, [place.path, ...command])
       return milliseconds(printed.split(' ')[0] ?? '')
     },
+    traffic: () => openTrafficNetwork(programs.connections),
     close: () => rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -15,6 +15,10 @@ export interface ChildReport {
   readonly mainThreadMs: number
   /** Greatest resident size during the work less the one before it. */
   readonly residentGrowthBytes: number
+  /** What lies on the heap and in array buffers after the work, garbage collected, beyond what was there before: kept by the subject. */
+  readonly keptBytes: number
+  /** The same before the work, beyond what was there before the subject was set up: the caller's own data, mostly. */
+  readonly givenBytes: number
 }
 
 /** The child's only argument, as JSON. */

@@ -20,6 +20,15 @@ export async function busyShare(milliseconds: number): Promise<number> {
   return total === 0 ? 0 : 1 - (after.idle - before.idle) / total
 }
 
+/** Memory that the kernel has allocated for itself: slabs, and what is mapped by vmalloc, as large hash tables are (/proc/meminfo, proc(5)). */
+export function kernelMemoryBytes(text = readFileSync('/proc/meminfo', 'utf8')): number {
+  return ['SUnreclaim', 'VmallocUsed'].reduce((sum, field) => {
+    const value = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text)?.[1]
+    if (value === undefined) throw new Error(`/proc/meminfo has no ${field}`)
+    return sum + Number(value) * 1024
+  }, 0)
+}
+
 /** Share of the machine that is busy without us, above which ratios begin to scatter. */
 const busyLimit = 0.15
 

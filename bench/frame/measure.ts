@@ -11,12 +11,12 @@ interface Lane {
 
 const lane = (run: Contender): Lane => ({ run, values: [] })
 
-/** Runs the contenders in turn, A B C A B C, each in a fresh namespace on a machine at rest. Returns how many runs began on a busy one. */
-async function runRounds(lanes: readonly Lane[], rounds: number): Promise<number> {
+/** Runs the contenders in turn, A B C A B C, each in a fresh namespace, on a machine at rest unless the row says otherwise. Returns how many runs began on a busy one. */
+async function runRounds(lanes: readonly Lane[], rounds: number, rests: boolean): Promise<number> {
   let busyRuns = 0
   for (let round = 0; round < rounds; round += 1) {
     for (const { run, values } of lanes) {
-      if (!(await settle())) busyRuns += 1
+      if (rests && !(await settle())) busyRuns += 1
       values.push(await inFreshNamespace(run))
     }
   }
@@ -27,7 +27,7 @@ async function measureContenders(row: Row, contenders: Contenders, rounds: numbe
   const ours = lane(contenders.ours)
   const floor = contenders.floor === undefined ? undefined : lane(contenders.floor)
   const peers = Object.entries(contenders.peers).map(([name, run]) => ({ name, ...lane(run) }))
-  const busyRuns = await runRounds([ours, ...(floor === undefined ? [] : [floor]), ...peers], rounds)
+  const busyRuns = await runRounds([ours, ...(floor === undefined ? [] : [floor]), ...peers], rounds, row.rests ?? true)
   const notes = [...(contenders.notes?.() ?? [])]
   if (busyRuns > 0) notes.push(`${busyRuns} runs began while something else kept the machine busy`)
   const samples = { ours: ours.values, ...(floor && { floor: floor.values }) }
@@ -37,7 +37,12 @@ async function measureContenders(row: Row, contenders: Contenders, rounds: numbe
 /** Measures one row. Throws when somebody listens to nf_tables before or after, as then the figures mean nothing. */
 export async function measureRow(row: Row, bench: Bench, rounds: number): Promise<RowResult> {
   await refuseListeners()
-  const result = await measureContenders(row, await row.prepare(bench), rounds)
-  await refuseListeners()
-  return result
+  const contenders = await row.prepare(bench)
+  try {
+    const result = await measureContenders(row, contenders, rounds)
+    await refuseListeners()
+    return result
+  } finally {
+    await contenders.close?.()
+  }
 }

@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { output } from './process.js'
 
-/** The compiled C programs of bench/floor. */
+/** The compiled C programs of bench/floor and bench/traffic. */
 export interface Programs {
   readonly replay: string
   readonly timed: string
+  readonly connections: string
   /** For LD_PRELOAD. */
   readonly record: string
   /** A Node add-on. */
@@ -19,8 +20,8 @@ const shared = ['-shared', '-fPIC']
 export async function buildPrograms(root: string, cache: string): Promise<Programs> {
   const folder = path.join(cache, 'floor')
   mkdirSync(folder, { recursive: true })
-  const build = async (name: string, result: string, flags: readonly string[] = []): Promise<string> => {
-    const source = path.join(root, 'bench', 'floor', `${name}.c`)
+  const build = async (name: string, result: string, flags: readonly string[] = [], place = 'floor'): Promise<string> => {
+    const source = path.join(root, 'bench', place, `${name}.c`)
     const target = path.join(folder, result)
     const newest = Math.max(statSync(source).mtimeMs, statSync(path.join(root, 'bench', 'floor', 'recording.h')).mtimeMs)
     if (existsSync(target) && statSync(target).mtimeMs > newest) return target
@@ -32,6 +33,7 @@ export async function buildPrograms(root: string, cache: string): Promise<Progra
   return {
     replay: await build('replay', 'replay'),
     timed: await build('timed', 'timed'),
+    connections: await build('connections', 'connections', [], 'traffic'),
     record: await build('record', 'record.so', [...shared, '-pthread']),
     threadClock: await build('thread-clock', 'thread-clock.node', [...shared, '-I', headers])
   }

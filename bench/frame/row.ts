@@ -30,6 +30,8 @@ export interface Contenders {
   readonly peers: Readonly<Record<string, Contender>>
   /** Facts for the reader: sizes, what was left out. Asked for after the last round. */
   readonly notes?: () => readonly string[]
+  /** Removes what `prepare` made; called once, also after a failure. */
+  readonly close?: () => Promise<void>
 }
 
 /** One line of the table. */
@@ -43,6 +45,10 @@ export interface Row {
   readonly rounds: number
   /** Programs that the peers need. */
   readonly needs: readonly string[]
+  /** False: runs follow each other at once. For many short runs that leave the kernel nothing to clean up. */
+  readonly rests?: boolean
+  /** True: takes minutes, so it is run only where it is named. */
+  readonly isLong?: boolean
   prepare(bench: Bench): Promise<Contenders>
 }
 

@@ -1,6 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ChildReport } from './child-task.js'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** What lies on the heap and in array buffers, garbage not counted. */
+export function heapBytes(): number {
+  collectGarbage()
+  collectGarbage()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
+}
 
 /** A field of /proc/self/status, in bytes; the kernel prints KiB. */
 function statusBytes(field: 'VmRSS' | 'VmHWM'): number {
@@ -13,10 +26,14 @@ function statusBytes(field: 'VmRSS' | 'VmHWM'): number {
  * Runs the work while a chain of setImmediate callbacks turns the event loop: the thread's processor time between two of them is one turn, and
  * a turn is at least as long as each slice in it. Processor time, so what other processes take does not count; garbage collection on this
  * thread does. The greatest resident size is the kernel's own mark (VmHWM), set back before (proc(5), clear_refs): no moment is missed.
+
+ *
+ * @param emptyBytes {@link heapBytes} before the set-up.
  */
-export async function measureWork(threadCpuNs: () => number, work: () => Promise<void>): Promise<ChildReport> {
+export async function measureWork(threadCpuNs: () => number, emptyBytes: number, work: () => Promise<void>): Promise<ChildReport> {
   // Whatever the set-up left for later turns.
   await sleep(200)
+  const heapBefore = heapBytes()
   let longest = 0
   let isRunning = true
   writeFileSync('/proc/self/clear_refs', '5')
@@ -38,10 +55,14 @@ export async function measureWork(threadCpuNs: () => number, work: () => Promise
   await done
   turn()
   const milliseconds = performance.now() - start
+  const residentGrowthBytes = statusBytes('VmHWM') - residentBefore
+  await sleep(200)
   return {
     milliseconds,
     longestSliceMs: longest / 1e6,
     mainThreadMs: (last - cpuStart) / 1e6,
-    residentGrowthBytes: statusBytes('VmHWM') - residentBefore
+    residentGrowthBytes,
+    keptBytes: heapBytes() - heapBefore,
+    givenBytes: heapBefore - emptyBytes
   }
 }

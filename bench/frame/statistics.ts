@@ -7,6 +7,13 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2
 }
 
+/** The value that a quarter of the values do not exceed. */
+export function lowerQuartile(values: readonly number[]): number {
+  const value = values.toSorted((a, b) => a - b)[Math.ceil(values.length / 4) - 1]
+  if (value === undefined) throw new RangeError('the lower quartile of no values')
+  return value
+}
+
 /**
  * The median of the ratios round by round. What was measured in the same round met the same load, so a machine that grows slower during a run
  * moves both sides of each ratio alike; the ratio of two medians has no such protection.

@@ -1,4 +1,5 @@
 import type { Row } from '../frame/row.js'
+import { dispatchRows } from './dispatch.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
@@ -7,6 +8,7 @@ import { nftablesUpdateRow } from './nftables-update.js'
 import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
+import { trafficRows } from './traffic.js'
 
 /** All rows, in the table's order. */
 export const rows: readonly Row[] = [
@@ -17,5 +19,7 @@ export const rows: readonly Row[] = [
   nftablesGenerationRow,
   routeAddressesRow,
   ...planeRows,
+  ...dispatchRows,
+  ...trafficRows,
   ...processCostRows
 ]

@@ -1,57 +1,120 @@
-import type { Bench } from '../frame/bench.js'
+import type { Bench, Recording } from '../frame/bench.js'
 import type { ChildReport } from '../frame/child-task.js'
+import { kernelMemoryBytes } from '../frame/machine.js'
+import { formatNumber } from '../frame/report.js'
 import type { Bar, Contenders, Place, Row } from '../frame/row.js'
+import { median } from '../frame/statistics.js'
+import type { OptionsOf, SubjectName } from '../subjects/index.js'
 
-const endpoints = 100_000
+/** What is measured in a fresh process, and what the rows say of it. */
+interface Work<Name extends SubjectName> {
+  readonly prefix: string
+  readonly subject: Name
+  readonly options: OptionsOf<Name>
+  readonly endpoints: number
+  readonly about: string
+}
 
 interface CostRow {
   readonly name: string
   readonly unit: string
   readonly about: string
   readonly bar: Bar
-  readonly cost: (report: ChildReport) => number
+  /** What one run of the subject in a fresh process comes to. */
+  readonly cost: (report: ChildReport, kernelBytes: number) => number
   /** The floor, where there is one, in the row's unit. */
-  readonly floor?: (bench: Bench, place: Place, recording: Awaited<ReturnType<Bench['record']>>) => Promise<number>
+  readonly floor?: (bench: Bench, place: Place, recording: Recording) => Promise<number>
+  readonly note?: (reports: readonly ChildReport[]) => string
 }
 
-/** What the load of 100,000 endpoints costs a fresh process that does nothing else, code not yet compiled included. */
-function costRow({ cost, floor, ...row }: CostRow): Row {
+/** What a subject costs a fresh process that does nothing else, code not yet compiled included. */
+function costRow<Name extends SubjectName>(work: Work<Name>, { cost, floor, note, name, about, ...row }: CostRow): Row {
   const prepare = async (bench: Bench): Promise<Contenders> => {
-    const recording = floor === undefined ? undefined : await bench.record('nftables-load', { endpoints, sized: false })
+    const recording = floor === undefined ? undefined : await bench.record(work.subject, work.options)
+    const reports: ChildReport[] = []
+    const ours = async (place: Place): Promise<number> => {
+      const before = kernelMemoryBytes()
+      const report = await bench.child(place, work.subject, work.options)
+      reports.push(report)
+      return cost(report, kernelMemoryBytes() - before)
+    }
     return {
-      ours: async (place) => cost(await bench.child(place, 'nftables-load', { endpoints, sized: false })),
+      ours,
       ...(floor && recording && { floor: (place: Place) => floor(bench, place, recording) }),
-      peers: {}
+      peers: {},
+      ...(note && { notes: () => [note(reports)] })
     }
   }
-  return { ...row, rounds: 5, needs: [], prepare }
+  return { ...row, name: `${work.prefix}-${name}`, about: `${about} ${work.about}`, rounds: 5, needs: [], prepare }
 }
 
 const mebibyte = 2 ** 20
 
-/** The costs to the process around a load. */
+const firstRun: CostRow = {
+  name: 'first-load',
+  unit: 'ms',
+  about: 'the first in the life of a process:',
+  bar: { timesFloorAtMost: 2 },
+  cost: ({ milliseconds }) => milliseconds,
+  floor: async (bench, place, recording) => (await bench.replay(place, recording, 1))[0] ?? Number.NaN
+}
+
+const longestSlice: CostRow = {
+  name: 'longest-slice',
+  unit: 'ms',
+  about: 'longest slice of the main thread (thread processor time) during',
+  bar: { oursAtMost: 10 },
+  cost: ({ longestSliceMs }) => longestSliceMs
+}
+
+const memoryGrowth: CostRow = {
+  name: 'memory-growth',
+  unit: 'MiB',
+  about: 'growth of the resident size at its peak, the floor being the size of the messages, during',
+  bar: { timesFloorAtMost: 2 },
+  cost: ({ residentGrowthBytes }) => residentGrowthBytes / mebibyte,
+  floor: (_bench, _place, { workBytes }) => Promise.resolve(workBytes / mebibyte)
+}
+
+const keptMemory = (endpoints: number): CostRow => ({
+  name: 'heap-kept',
+  unit: 'bytes',
+  about: "heap and array buffers per endpoint, the caller's services included, kept after",
+  bar: { oursAtMost: 300 },
+  cost: ({ keptBytes, givenBytes }) => (keptBytes + givenBytes) / endpoints,
+  note: (reports) =>
+    `of them the caller's own services ${formatNumber(median(reports.map(({ givenBytes }) => givenBytes)) / endpoints)}, the plane ${formatNumber(median(reports.map(({ keptBytes }) => keptBytes)) / endpoints)}`
+})
+
+const kernelMemory = (endpoints: number): CostRow => ({
+  name: 'kernel-memory',
+  unit: 'bytes',
+  about: 'growth of slab and vmalloc memory of the whole machine per endpoint by',
+  bar: { oursAtMost: 300 },
+  cost: (_report, kernelBytes) => kernelBytes / endpoints
+})
+
+const load: Work<'nftables-load'> = {
+  prefix: 'process',
+  subject: 'nftables-load',
+  options: { endpoints: 100_000, sized: false },
+  endpoints: 100_000,
+  about: 'a load of 100000 endpoints'
+}
+
+const services = 11_000
+const planeSync: Work<'plane-sync'> = {
+  prefix: 'plane-process',
+  subject: 'plane-sync',
+  options: { services, endpoints: 10 },
+  endpoints: services * 10,
+  about: `a first sync of the plane, ${services} services with 10 endpoints each`
+}
+
+/** The costs to the process around a load, and around the first sync of a plane. */
 export const processCostRows: readonly Row[] = [
-  costRow({
-    name: 'process-first-load',
-    unit: 'ms',
-    about: `the first load of ${endpoints} endpoints in the life of a process`,
-    bar: { timesFloorAtMost: 2 },
-    cost: ({ milliseconds }) => milliseconds,
-    floor: async (bench, place, recording) => (await bench.replay(place, recording, 1))[0] ?? Number.NaN
-  }),
-  costRow({
-    name: 'process-longest-slice',
-    unit: 'ms',
-    about: `longest slice of the main thread during a load of ${endpoints} endpoints (thread processor time)`,
-    bar: { oursAtMost: 10 },
-    cost: ({ longestSliceMs }) => longestSliceMs
-  }),
-  costRow({
-    name: 'process-memory-growth',
-    unit: 'MiB',
-    about: `growth of the resident size at its peak during a load of ${endpoints} endpoints; the floor is the size of the messages`,
-    bar: { timesFloorAtMost: 2 },
-    cost: ({ residentGrowthBytes }) => residentGrowthBytes / mebibyte,
-    floor: (_bench, _place, { workBytes }) => Promise.resolve(workBytes / mebibyte)
-  })
+  ...[firstRun, longestSlice, memoryGrowth].map((row) => costRow(load, row)),
+  ...[firstRun, longestSlice, memoryGrowth, keptMemory(planeSync.endpoints), kernelMemory(planeSync.endpoints)].map((row) =>
+    costRow(planeSync, row)
+  )
 ]

@@ -1,5 +1,6 @@
 import type { Netplane } from '../frame/netplane.js'
 import type { Session, Subject } from '../frame/subject.js'
+import { dispatchChange } from './dispatch.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
 import { planeSync, planeUpdate } from './plane.js'
@@ -14,7 +15,8 @@ export const subjects = {
   'nftables-generation': nftablesGeneration,
   'route-addresses': routeAddresses,
   'plane-sync': planeSync,
-  'plane-update': planeUpdate
+  'plane-update': planeUpdate,
+  'dispatch-change': dispatchChange
 } as const satisfies Record<string, Subject<never>>
 
 /** A subject's name. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { parseArguments, selectRows } from '../../bench/frame/arguments.js'
-import { parseStat } from '../../bench/frame/machine.js'
+import { kernelMemoryBytes, parseStat } from '../../bench/frame/machine.js'
 import { formatNumber, formatTable } from '../../bench/frame/report.js'
 import { barText, judge } from '../../bench/frame/row.js'
-import { median, medianRatio } from '../../bench/frame/statistics.js'
+import { lowerQuartile, median, medianRatio } from '../../bench/frame/statistics.js'
 
 describe('statistics', () => {
   test('median of odd and even counts, in any order', () => {
@@ -15,6 +15,12 @@ describe('statistics', () => {
   test('a ratio is taken round by round: a machine that slows down during the run does not move it', () => {
     expect(medianRatio([2, 20, 200], [1, 10, 100])).toBe(2)
     expect(() => medianRatio([1, 2], [1])).toThrow('2 rounds against 1')
+  })
+
+  test('the lower quartile: a quarter of the values do not exceed it', () => {
+    expect(lowerQuartile([8, 1, 3, 2, 7, 6, 5, 4])).toBe(2)
+    expect(lowerQuartile([5])).toBe(5)
+    expect(() => lowerQuartile([])).toThrow(RangeError)
   })
 })
 
@@ -67,6 +73,10 @@ describe('arguments', () => {
     expect(selectRows(rows, ['load'])).toEqual([rows[0], rows[1]])
     expect(selectRows(rows, ['load-100'])).toEqual([rows[0]])
     expect(() => selectRows(rows, ['lost'])).toThrow("no row is called 'lost'")
+    const long = { name: 'load-million', isLong: true }
+    expect(selectRows([...rows, long], [])).toEqual(rows)
+    expect(selectRows([...rows, long], ['load'])).toEqual([rows[0], rows[1]])
+    expect(selectRows([...rows, long], ['load-million'])).toEqual([long])
   })
 
   test('options', () => {
@@ -94,6 +104,11 @@ describe('report', () => {
     expect(lines[2]).toMatch(/\| x .*\| 2\.00 .*\| nft 4\.00 .*\| 2\.00 × .*\| ≤ 1 ms .*\| NO/)
     expect(new Set(lines.map((line) => line.length)).size).toBe(1)
   })
+})
+
+test('kernel memory: slabs that stay, and what vmalloc maps', () => {
+  expect(kernelMemoryBytes('Slab: 9 kB\nSReclaimable: 7 kB\nSUnreclaim:  2 kB\nVmallocUsed: 3 kB\n')).toBe(5 * 1024)
+  expect(() => kernelMemoryBytes('SUnreclaim: 2 kB\n')).toThrow('VmallocUsed')
 })
 
 test('processor time: iowait is idle, guest time is not counted twice', () => {
