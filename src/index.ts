@@ -5,6 +5,7 @@
  */
 export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './address.js'
 export type { CallOptions, OpenOptions } from './client.js'
+export * from './conntrack/index.js'
 export {
   ClosedError,
   NetlinkError,

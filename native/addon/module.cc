@@ -4,6 +4,9 @@
 
 #include <memory>
 
+#include "addon/conntrack_convert.h"
+#include "addon/conntrack_events.h"
+#include "addon/conntrack_socket.h"
 #include "addon/env_state.h"
 #include "addon/monitor.h"
 #include "addon/nftables_events.h"
@@ -12,6 +15,8 @@
 #include "addon/route_events.h"
 #include "addon/route_socket.h"
 #include "addon/socket_handle.h"
+#include "conntrack/events.h"
+#include "conntrack/schemas.h"
 #include "netlink/trace.h"
 #include "nftables/schemas.h"
 #include "route/events.h"
@@ -65,13 +70,37 @@ Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
   return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1]);
 }
 
+Napi::Value OpenConntrack(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_NETFILTER;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), ConntrackSocket::Make);
+}
+
+Napi::Value MonitorConntrack(const Napi::CallbackInfo& info) {
+  const Napi::Object object = OptionsOf(info);
+  SocketOptions options;
+  options.protocol = NETLINK_NETFILTER;
+  options.groups = conntrack::EventGroups(ReadBool(object, "created"), ReadBool(object, "updated"), ReadBool(object, "destroyed"));
+  ReadOpenOptions(object, options);
+  auto filter = ReadFilter(object);
+  if (!filter) return Refused(info.Env(), "monitorConntrack", "a filter that is none");
+  return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeConntrackCollector(std::move(filter)), info[1]);
+}
+
+// Two codecs share NETLINK_NETFILTER: each knows its own subsystems' messages.
+MessageDescription DescribeNetfilter(uint16_t type) {
+  const MessageDescription flow = conntrack::Describe(type);
+  return flow.name ? flow : nftables::Describe(type);
+}
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   EnvState* state = EnvState::Create(env);
   if (!state) {
     Napi::Error::New(env, "netplane: the environment is ending").ThrowAsJavaScriptException();
     return exports;
   }
-  RegisterDescriber(NETLINK_NETFILTER, nftables::Describe);
+  RegisterDescriber(NETLINK_NETFILTER, DescribeNetfilter);
   RegisterDescriber(NETLINK_ROUTE, route::Describe);
   exports.Set("version", NETPLANE_VERSION);
   exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", state));
@@ -79,6 +108,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", state));
   exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", state));
   exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", state));
+  exports.Set("openConntrack", Napi::Function::New<OpenConntrack>(env, "openConntrack", state));
+  exports.Set("monitorConntrack", Napi::Function::New<MonitorConntrack>(env, "monitorConntrack", state));
   return exports;
 }
 

@@ -194,9 +194,7 @@ bool FlowFilter::Matches(const Flow& flow) const {
 }
 
 bool FlowFilter::MatchesSide(const Side& side, uint8_t family, const Address& address, uint16_t port) {
-  const auto in_prefix = [&](const Prefix& prefix) {
-    return prefix.family == family && InPrefix(address, prefix.address, prefix.length);
-  };
+  const auto in_prefix = [&](const Prefix& prefix) { return prefix.family == family && InPrefix(address, prefix.address, prefix.length); };
   if (!AnyOf(side.prefixes, in_prefix)) return false;
   if (!AnyOf(side.ports, [&](const PortRange& range) { return port >= range.first && port <= range.last; })) return false;
   const EndpointSet& endpoints = side.endpoints;

@@ -16,9 +16,9 @@
 
 namespace netplane::conntrack {
 
-/// The attributes of a compiled filter, a run of struct nlattr in host byte order (src/conntrack/filter-program.ts writes it). kClause begins a
-/// clause; what follows belongs to it. A flow matches a filter when it matches one of its clauses, and a clause when it meets all of its
-/// conditions; several conditions of one kind (and one direction and side) are alternatives, but for those that say "all".
+/// The attributes of a compiled filter, a run of struct nlattr in host byte order (src/conntrack/filter-program.ts writes it). kClause
+/// begins a clause; what follows belongs to it. A flow matches a filter when it matches one of its clauses, and a clause when it meets all
+/// of its conditions; several conditions of one kind (and one direction and side) are alternatives, but for those that say "all".
 enum class Condition : uint16_t {
   kClause = 1,     ///< No payload.
   kFamily = 2,     ///< u8: AF_INET, AF_INET6.
@@ -28,8 +28,8 @@ enum class Condition : uint16_t {
   kZone = 6,       ///< u8 direction, u8 0, u16 zone; all of them.
   kMark = 7,       ///< u32 value, u32 mask; all of them.
   kStatus = 8,     ///< u32 value, u32 mask; all of them.
-  kEndpoints =
-      9,           ///< u8 direction, u8 side, u8 1: not in the set, u8 1: ports too; then u8 family, u8 0, u16 port, 16 bytes each. Repeated: one set.
+  kEndpoints = 9,  ///< u8 direction, u8 side, u8 1: not in the set, u8 1: ports too; then u8 family, u8 0, u16 port, 16 bytes each.
+                   ///< Repeated: one set.
   kStates = 10,    ///< u8 each: protocol states (TCP_CONNTRACK_*, SCTP_CONNTRACK_*).
   kTimeout = 11,   ///< u32 least, u32 most seconds left; all of them.
   kStarted = 12,   ///< u64 earliest, u64 latest nanoseconds since 1970; a flow without a time stamp does not match.
@@ -49,7 +49,8 @@ class FlowFilter {
   bool matches_all() const { return clauses_.empty(); }
 
   /// What the kernel can be asked to leave out of a dump, as far as it is safe: it must hold for every clause. Never an IPv6 address (the
-  /// kernel's match is inverted, ctnetlink_filter_match_tuple). Old kernels ignore what they do not know, so every flow is matched here too.
+  /// kernel's match is inverted, ctnetlink_filter_match_tuple). Old kernels ignore what they do not know, so every flow is matched here
+  /// too.
   struct KernelPart {
     uint8_t family = 0;
     std::optional<std::pair<uint32_t, uint32_t>> mark;
@@ -124,8 +125,8 @@ class FlowFilter {
   void BuildIndex();
 
   std::vector<Clause> clauses_;
-  /// Clauses by the exact original destination that they ask for; the others are tried one by one. A filter of a thousand services costs a flow
-  /// one look-up.
+  /// Clauses by the exact original destination that they ask for; the others are tried one by one. A filter of a thousand services costs a
+  /// flow one look-up.
   std::unordered_map<std::string, std::vector<uint32_t>> indexed_;
   std::vector<uint32_t> others_;
 };

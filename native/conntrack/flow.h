@@ -91,7 +91,8 @@ struct Flow {
   }
 };
 
-/// Reads a flow; `attributes` is everything after struct nfgenmsg. False where the attributes are malformed or the original tuple is missing.
+/// Reads a flow; `attributes` is everything after struct nfgenmsg. False where the attributes are malformed or the original tuple is
+/// missing.
 bool DecodeFlow(uint8_t family, ByteView attributes, Flow* flow);
 
 /// Reads CTA_TUPLE_* content. False where it is malformed.

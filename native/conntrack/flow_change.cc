@@ -245,7 +245,8 @@ Status FlushFlows(Socket& socket, Deadline deadline) {
     writer.PutHeader(FamilyHeader(0));
     writer.End();
   };
-  if (auto error = RunRequest(socket, encode, [](const Message&) -> Status { return std::nullopt; }, deadline)) {
+  if (auto error = RunRequest(
+          socket, encode, [](const Message&) -> Status { return std::nullopt; }, deadline)) {
     return Named(*error, "IPCTNL_MSG_CT_DELETE");
   }
   return std::nullopt;

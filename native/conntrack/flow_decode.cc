@@ -143,6 +143,15 @@ std::optional<std::string_view> NameIn(ByteView attributes, uint16_t name) {
   return std::nullopt;
 }
 
+// Every flow made by netlink has room for a SYN proxy's numbers; all zero, it has none.
+bool IsZero(ByteView attributes) {
+  AttributeReader reader(attributes);
+  while (const auto attribute = reader.Next()) {
+    if (std::ranges::any_of(attribute->payload, [](uint8_t byte) { return byte != 0; })) return false;
+  }
+  return !reader.malformed();
+}
+
 void SetNumber(const Attribute& attribute, uint32_t part, uint32_t* number, Flow* flow) {
   const auto value = attribute.Integer<uint32_t>(kBig);
   if (!value) return;
@@ -208,6 +217,9 @@ bool ReadAttribute(const Attribute& attribute, Flow* flow) {
         flow->event_time = *time;
         flow->present |= kHasEventTime;
       }
+      return true;
+    case CTA_SYNPROXY:
+      if (!IsZero(attribute.payload)) flow->has_details = true;
       return true;
     // The security context in numbers, which mean nothing outside of the kernel.
     case CTA_SECMARK:

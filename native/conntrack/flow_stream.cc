@@ -69,8 +69,7 @@ void FlowStream::WriteRequest(uint16_t flags, uint32_t sequence, MessageWriter& 
 
 Status FlowStream::Begin() {
   has_begun_ = true;
-  return exchange_.Begin(
-      [this](uint16_t flags, uint32_t sequence, MessageWriter& writer) { WriteRequest(flags, sequence, writer); });
+  return exchange_.Begin([this](uint16_t flags, uint32_t sequence, MessageWriter& writer) { WriteRequest(flags, sequence, writer); });
 }
 
 Status FlowStream::Read(const Taker& take, Deadline deadline) {
@@ -127,7 +126,8 @@ Result<FlowPiece> GetFlow(Socket& socket, const ColumnSet& columns, size_t row, 
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) {
     writer.Begin(FlowMessage(IPCTNL_MSG_CT_GET), flags, sequence);
     writer.PutHeader(FamilyHeader(wanted.family));
-    EncodeTuple(by_reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG, wanted.family, by_reply ? wanted.reply : wanted.original, std::nullopt, writer);
+    EncodeTuple(by_reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG, wanted.family, by_reply ? wanted.reply : wanted.original, std::nullopt,
+                writer);
     const uint16_t zone = wanted.ZoneOf(by_reply);
     if (zone != 0) writer.PutInteger<uint16_t>(CTA_ZONE, zone, kBig);
     writer.End();

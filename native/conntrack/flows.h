@@ -43,8 +43,8 @@ class FlowStream {
 
   FlowStream(Socket& socket, FlowQuery query) : socket_(socket), query_(std::move(query)), exchange_(socket, true) {}
 
-  /// Reads one datagram, which holds up to about 200 flows; the first call sends the request. Where the kernel refuses its part of the filter,
-  /// the dump begins again without it.
+  /// Reads one datagram, which holds up to about 200 flows; the first call sends the request. Where the kernel refuses its part of the
+  /// filter, the dump begins again without it.
   Status Read(const Taker& take, Deadline deadline);
   bool is_done() const { return has_begun_ && exchange_.is_done(); }
   /// Flows that the kernel gave so far.
@@ -92,8 +92,8 @@ struct FlowChange {
   std::vector<std::pair<uint32_t, Record>> details;
 };
 
-/// Carries out one change a row, in order, going on after refusals. create: EEXIST where one of its tuples is in use; update, delete: ENOENT
-/// (a delete with an id: the tuple is another flow's by now).
+/// Carries out one change a row, in order, going on after refusals. create: EEXIST where one of its tuples is in use; update, delete:
+/// ENOENT (a delete with an id: the tuple is another flow's by now).
 BatchReport ChangeFlows(Socket& socket, const FlowChange& change, const BatchOptions& options);
 
 /// What a delete by filter did.
@@ -113,8 +113,8 @@ struct CutReport {
   uint32_t system_calls = 0;
 };
 
-/// Deletes the flows that match, while they are listed: dump, match and exact deletes (original tuple, zone and id, so that a tuple in use again
-/// is not cut) in one go, with memory for some thousand matches. Uses socket.Companion() for the deletes.
+/// Deletes the flows that match, while they are listed: dump, match and exact deletes (original tuple, zone and id, so that a tuple in use
+/// again is not cut) in one go, with memory for some thousand matches. Uses socket.Companion() for the deletes.
 CutReport CutFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options);
 
 /// Deletes all flows of the namespace in one request.

@@ -47,7 +47,8 @@ Status DeleteExpectation(Socket& socket, const HeaderedRecord& expectation, Dead
     EncodeRecord(expectation.value, writer);
     writer.End();
   };
-  if (auto error = RunRequest(socket, encode, [](const Message&) -> Status { return std::nullopt; }, deadline)) {
+  if (auto error = RunRequest(
+          socket, encode, [](const Message&) -> Status { return std::nullopt; }, deadline)) {
     return Named(*error, "IPCTNL_MSG_EXP_DELETE");
   }
   return std::nullopt;

@@ -1,5 +1,5 @@
-// The attribute tables of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h): for what is rare, and for traces. All integers are
-// big-endian but where a table says otherwise. What every flow has travels as columns (flow_columns.h).
+// The attribute tables of ctnetlink (include/uapi/linux/netfilter/nfnetlink_conntrack.h): for what is rare, and for traces. All integers
+// are big-endian but where a table says otherwise. What every flow has travels as columns (flow_columns.h).
 #ifndef NETPLANE_CONNTRACK_SCHEMAS_H_
 #define NETPLANE_CONNTRACK_SCHEMAS_H_
 
@@ -9,7 +9,8 @@
 
 namespace netplane::conntrack {
 
-/// A flow's rare attributes, read and (but for what is output) written: master, sequence adjustments, synproxy, dccp, NAT of a flow to create.
+/// A flow's rare attributes, read and (but for what is output) written: master, sequence adjustments, synproxy, dccp, NAT of a flow to
+/// create.
 extern const Schema kDetailSchema;
 /// Everything of a flow: for traces, and for naming the attribute that a refusal points at.
 extern const Schema kFlowSchema;

@@ -40,8 +40,8 @@ Status Exchange::Read(const ReplyHandler& handle, Deadline deadline) {
 }
 
 Status Exchange::ReceiveError(Received received) const {
-  Error error = received == Received::kNothing ? Error{ETIMEDOUT, "recvmmsg", "the kernel did not answer before the deadline"}
-                                               : socket_.last_error();
+  Error error =
+      received == Received::kNothing ? Error{ETIMEDOUT, "recvmmsg", "the kernel did not answer before the deadline"} : socket_.last_error();
   return NoVerdict(std::move(error));
 }
 

@@ -1,5 +1,6 @@
 /** What the addon as a whole offers (`native/addon/module.cc`). */
 import type { NativeMonitor, NativeMonitorOptions, NativeOpenOptions, NativeOutcome } from './common.js'
+import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, NativeConntrackSocket } from './conntrack.js'
 import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
 import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
 
@@ -15,4 +16,7 @@ export interface NativeAddon {
   openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
   /** As {@link NativeAddon.monitorNftables}. */
   monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openConntrack(options: NativeOpenOptions): Promise<NativeOutcome<NativeConntrackSocket>>
+  /** As {@link NativeAddon.monitorNftables}; events are filtered before they reach the callback. */
+  monitorConntrack(options: NativeConntrackMonitorOptions, callback: NativeConntrackMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
 }

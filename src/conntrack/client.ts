@@ -1,0 +1,397 @@
+/**
+ * Connection tracking by netlink: flows listed, watched, changed and cut.
+ */
+import { failureError, JobQueue, nativeOpenOptions, type CallOptions, type FailureContext, type OpenOptions } from '../client.js'
+import { ClosedError, ValidationError } from '../errors.js'
+import { loadAddon, type NativeAddon, type NativeConntrackSocket } from '../native.js'
+import { Slices } from '../slices.js'
+import { encodeBulk, requireBulkOptions, runBulk, type BulkFlowReport } from './bulk.js'
+import { requireInteger } from './checks.js'
+import { FlowReader, type FlowColumns } from './columns.js'
+import { decodeExpectation } from './details.js'
+import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
+import { compileCut, cutReport } from './cut.js'
+import type { FlowFilter } from './filter.js'
+import { FlowIteration } from './iterate.js'
+import { queryOf, readQueryOf } from './query.js'
+import { describeFlow, refusalsOf, unwrap } from './refusals.js'
+import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
+import type {
+  BulkFlowOptions,
+  ConntrackProcessorStatistics,
+  ConntrackUsage,
+  DeleteFlowsReport,
+  Expectation,
+  Flow,
+  FlowAttributes,
+  FlowInput,
+  FlowIterateOptions,
+  FlowKey,
+  FlowListOptions,
+  FlowReadOptions,
+  FlowTuple
+} from './types.js'
+import { watchUsage, type UsageEvents, type UsageWatchOptions } from './usage.js'
+import { coverageOf, openWatch, type ConntrackEvents, type ConntrackWatchOptions } from './watch.js'
+
+/** Where sockets come from. */
+export type ConntrackKernel = Pick<NativeAddon, 'openConntrack' | 'monitorConntrack'>
+
+/** Options of {@link Conntrack.open}. */
+export interface ConntrackOptions extends OpenOptions {
+  /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
+  readonly kernel?: ConntrackKernel | undefined
+}
+
+const ENOENT = 2
+/**
+ * A client of connection tracking in one network namespace. Calls run one after the other, in the order in which they were made. Needs CAP_NET_ADMIN in the user
+ * namespace that owns the network namespace (no root: a user namespace will do).
+ *
+ * A listing is no snapshot: the kernel walks its table while flows come and go, and says nothing of it; while the table is resized a flow can be given twice or missed.
+ *
+ * @example
+ * await using conntrack = await Conntrack.open()
+ * for (const flow of await conntrack.list({ filter: { protocol: 'udp', originalDestinationPort: 53 } })) console.log(flow.reply.source)
+ * await conntrack.deleteWhere({ protocol: 'udp', originalDestination: '10.96.0.10', replySourceNotIn: [{ address: '10.1.0.7', port: 53 }] })
+ */
+export class Conntrack implements AsyncDisposable {
+  readonly #socket: NativeConntrackSocket
+  readonly #kernel: ConntrackKernel
+  readonly #options: OpenOptions
+  readonly #queue: JobQueue
+  readonly #streams = new Set<{ end(): void }>()
+
+  private constructor(socket: NativeConntrackSocket, kernel: ConntrackKernel, options: OpenOptions) {
+    this.#socket = socket
+    this.#kernel = kernel
+    this.#options = options
+    this.#queue = new JobQueue('the Conntrack client', nativeOpenOptions(options).deadlineMs)
+  }
+
+  /**
+   * Opens a socket.
+   *
+   * @throws {ValidationError} An option is no such thing.
+   * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
+   * @throws {UnsupportedError} The native addon cannot be loaded, or the kernel has no netfilter.
+   */
+  static async open(options: ConntrackOptions = {}): Promise<Conntrack> {
+    const native = nativeOpenOptions(options)
+    options.signal?.throwIfAborted()
+    const kernel = options.kernel ?? loadAddon()
+    const outcome = await kernel.openConntrack(native)
+    const subject = native.netns === undefined ? undefined : `network namespace ${native.netns}`
+    return new Conntrack(unwrap(outcome, { operation: 'conntrack.open', subject }), kernel, {
+      netns: options.netns,
+      deadlineMs: options.deadlineMs
+    })
+  }
+
+  /** The netlink port of this client: events with this `portId` were caused by it. */
+  get portId(): number {
+    return this.#socket.portId
+  }
+
+  /**
+   * Lists flows as objects, made in slices that leave the event loop alone. For hundreds of thousands, {@link Conntrack.iterate} needs less memory and
+   * {@link Conntrack.listColumns} less time. Equivalent to `conntrack -L`.
+   *
+   * @throws {ValidationError} A condition of the filter is no such thing, or can never hold.
+   * @throws {NetlinkError} `EPERM`: no CAP_NET_ADMIN.
+   * @throws {UnsupportedError} The kernel has no `nf_conntrack_netlink`.
+   */
+  async list(options: FlowReadOptions = {}): Promise<Flow[]> {
+    const query = readQueryOf(options)
+    const pieces = await this.#run('conntrack.list', options, (deadlineMs) => this.#socket.list({ ...query, deadlineMs }))
+    const flows: Flow[] = []
+    const slices = new Slices()
+    for (const piece of pieces) {
+      const reader = new FlowReader(piece)
+      for (let row = 0; row < reader.rows; row++) {
+        flows.push(reader.flow(row))
+        if ((row & 0x7f) === 0 && slices.isOver) await slices.turn()
+      }
+    }
+    return flows
+  }
+
+  /** As {@link Conntrack.list}, as typed arrays of up to 16384 flows each: a million flows cost the event loop next to nothing. What few flows have is left out. */
+  async listColumns(options: FlowReadOptions = {}): Promise<FlowColumns[]> {
+    const query = readQueryOf(options)
+    const pieces = await this.#run('conntrack.listColumns', options, (deadlineMs) => this.#socket.list({ ...query, deadlineMs }))
+    return pieces.map(({ columns }) => columns as unknown as FlowColumns)
+  }
+
+  /**
+   * Iterates over flows on a socket of its own, with memory for `rows` of them: the kernel goes on with its walk as the loop does. Leaving the loop ends it.
+   *
+   * @throws As {@link Conntrack.list}.
+   */
+  iterate(options: FlowIterateOptions = {}): AsyncIterableIterator<Flow> & AsyncDisposable {
+    const query = queryOf(options)
+    const rows = requireInteger('options.rows', options.rows ?? 4096, 1, 65_536)
+    this.#requireOpen()
+    return new FlowIteration(this.#kernel, this.#options, { query, rows, options, streams: this.#streams })
+  }
+
+  /** Counts flows that match. Without a filter {@link Conntrack.usage} says it at once. */
+  async count(options: FlowListOptions = {}): Promise<number> {
+    const query = queryOf(options)
+    const { matched } = await this.#run('conntrack.count', options, (deadlineMs) => this.#socket.count({ ...query, deadlineMs }))
+    return matched
+  }
+
+  /**
+   * Reads the flow of these packets: by its original tuple, or by that of its answers. Undefined where there is none. Equivalent to `conntrack -G`.
+   *
+   * @throws {ValidationError} A tuple is none.
+   */
+  async get(
+    key: FlowKey | { readonly protocol: FlowKey['protocol']; readonly reply: FlowTuple; readonly zone?: number | undefined },
+    options: CallOptions = {}
+  ): Promise<Flow | undefined> {
+    const writer = new FlowColumnWriter(1)
+    const byReply = !('original' in key)
+    if (byReply) writer.replyKey(0, 'key', key.protocol, key.reply, key.zone)
+    else writer.key(0, 'key', key)
+    const columns = writer.finish()
+    const operation = 'conntrack.get'
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const outcome = await this.#socket.get({ verb: 'update', columns, byReply, deadlineMs })
+      if (outcome.failure?.errno === ENOENT) return undefined
+      return new FlowReader(unwrap(outcome, { operation })).flow(0)
+    })
+  }
+
+  /**
+   * Creates a flow, as if its first packet had been seen: for tests, and for state taken over from another machine. Equivalent to `conntrack -I`.
+   *
+   * @throws {ValidationError} A field is no such thing.
+   * @throws {NetlinkError} `EEXIST`: one of its tuples is in use. `EOPNOTSUPP`: the kernel has no such helper. `EPERM`.
+   */
+  async create(flow: FlowInput, options: CallOptions = {}): Promise<void> {
+    const writer = new FlowColumnWriter(1)
+    writer.flow(0, 'flow', flow)
+    await this.#changeOne('create', 'conntrack.create', flow, { writer, options })
+  }
+
+  /** As {@link Conntrack.create} for many, in few system calls. */
+  async createFlows(flows: Iterable<FlowInput>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
+    return await this.#bulk('create', [...flows], options)
+  }
+
+  /**
+   * Changes a flow: only what is given. Equivalent to `conntrack -U`.
+   *
+   * @throws {ValidationError} A field is no such thing.
+   * @throws {NetlinkError} `ENOENT`: there is no such flow (any more). `EBUSY`: a helper cannot be exchanged for another. `ENOSPC`: no room for labels.
+   */
+  async update(key: FlowKey, attributes: FlowAttributes, options: CallOptions = {}): Promise<void> {
+    const status = attributes.status === undefined ? undefined : settableStatus('attributes.status', attributes.status)
+    const writer = new FlowColumnWriter(1)
+    const { protocol, family } = writer.key(0, 'key', { ...key, id: undefined })
+    writer.attributes(0, 'attributes', attributes, protocol, family)
+    if (status !== undefined) writer.status(0, wholeStatus(await this.get({ ...key, id: undefined }, options), status))
+    await this.#changeOne('update', 'conntrack.update', key, { writer, options })
+  }
+
+  /**
+   * Deletes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone. Equivalent to `conntrack -D`.
+   *
+   * @returns False where there was none.
+   * @throws {ValidationError} The tuple is none.
+   */
+  async delete(key: FlowKey, options: CallOptions = {}): Promise<boolean> {
+    const writer = new FlowColumnWriter(1)
+    writer.key(0, 'key', key)
+    return await this.#changeOne('delete', 'conntrack.delete', key, { writer, options, harmless: ENOENT })
+  }
+
+  /** As {@link Conntrack.delete} for many, in few system calls. */
+  async deleteFlows(keys: Iterable<FlowKey>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
+    return await this.#bulk('delete', [...keys], options)
+  }
+
+  /**
+   * Deletes the flows that match, in one native job: they are listed, matched and cut in batches as the listing goes on, each by its tuple, zone and id, so that a
+   * tuple that is in use again is not cut. The signal stops it between two batches. An empty filter is refused: {@link Conntrack.flush} says what it does.
+   *
+   * @throws {ValidationError} A condition is no such thing, can never hold, or there is none.
+   * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were deleted.
+   */
+  async deleteWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<DeleteFlowsReport> {
+    const program = compileCut(filter)
+    const operation = 'conntrack.deleteWhere'
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const cancel = (): void => this.#socket.cancel()
+      const job = this.#socket.cut({ source: 'table', filter: program, deadlineMs })
+      options.signal?.addEventListener('abort', cancel, { once: true })
+      try {
+        return cutReport(unwrap(await job, { operation }))
+      } finally {
+        options.signal?.removeEventListener('abort', cancel)
+      }
+    })
+  }
+
+  /**
+   * Deletes every flow of the namespace: established connections through NAT break. Equivalent to `conntrack -F`.
+   *
+   * @throws {NetlinkError} `EPERM`.
+   */
+  async flush(options: CallOptions = {}): Promise<void> {
+    await this.#run('conntrack.flush', options, (deadlineMs) => this.#socket.flush({ deadlineMs }))
+  }
+
+  /** Connections that helpers wait for. Equivalent to `conntrack -L expect`. */
+  async listExpectations(options: CallOptions = {}): Promise<Expectation[]> {
+    const records = await this.#run('conntrack.listExpectations', options, (deadlineMs) => this.#socket.listExpectations({ deadlineMs }))
+    return records.map(decodeExpectation)
+  }
+
+  /**
+   * Deletes an expectation that was listed.
+   *
+   * @returns False where it is gone.
+   */
+  async deleteExpectation(expectation: Expectation, options: CallOptions = {}): Promise<boolean> {
+    const operation = 'conntrack.deleteExpectation'
+    const writer = new FlowColumnWriter(1)
+    const value = writer.expectation('expectation', expectation)
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const outcome = await this.#socket.deleteExpectation({ family: value.family, value: value.record, deadlineMs })
+      if (outcome.failure?.errno === ENOENT) return false
+      unwrap(outcome, { operation })
+      return true
+    })
+  }
+
+  /** Deletes all expectations. */
+  async flushExpectations(options: CallOptions = {}): Promise<void> {
+    await this.#run('conntrack.flushExpectations', options, (deadlineMs) =>
+      this.#socket.deleteExpectation({ family: 0, value: {}, deadlineMs })
+    )
+  }
+
+  /** Flows now and at most: the gauge to watch. Equivalent to `conntrack -C`. */
+  async usage(options: CallOptions = {}): Promise<ConntrackUsage> {
+    const record = await this.#run('conntrack.usage', options, (deadlineMs) => this.#socket.globalStatistics({ deadlineMs }))
+    const entries = Number(record['entries'] ?? 0)
+    // Kernels before Linux 4.16 do not say the limit here.
+    const maxEntries =
+      record['maxEntries'] === undefined ? (await this.settings(['maxEntries'], options)).maxEntries : Number(record['maxEntries'])
+    return { entries, maxEntries: maxEntries ?? 0 }
+  }
+
+  /**
+   * Watches how full the table is: an event when it passes `warnAt` of its limit, and when it is below again. It asks every `intervalMs`.
+   *
+   * @throws {ValidationError} An option is no such thing.
+   */
+  watchUsage(options: UsageWatchOptions = {}): UsageEvents {
+    this.#requireOpen()
+    return watchUsage(() => this.usage(), options, this.#streams)
+  }
+
+  /** Counters of every processor: of flows, or of expectations. Equivalent to `conntrack -S`. */
+  async processorStatistics(
+    options: CallOptions & { readonly of?: 'flows' | 'expectations' | undefined } = {}
+  ): Promise<ConntrackProcessorStatistics[]> {
+    const of: unknown = options.of ?? 'flows'
+    if (of !== 'flows' && of !== 'expectations') throw new ValidationError('options.of', of, 'flows, expectations')
+    const records = await this.#run('conntrack.processorStatistics', options, (deadlineMs) =>
+      this.#socket.processorStatistics({ expectations: of === 'expectations', deadlineMs })
+    )
+    return records.map(({ resource, value }) => ({ processor: resource, counters: value as Record<string, number> }))
+  }
+
+  /**
+   * Reads system settings in the client's namespace: those that are named, else all. What this kernel does not have is absent.
+   *
+   * @throws {ValidationError} A name is none.
+   * @throws {NetlinkError} `EACCES`: the file may not be read.
+   */
+  async settings(names: readonly ConntrackSettingName[] = SETTING_NAMES, options: CallOptions = {}): Promise<Partial<ConntrackSettings>> {
+    return await readSettings(names, (operation, request) =>
+      this.#queue.run(operation, options, (deadlineMs) => this.#socket.readSetting({ ...request, deadlineMs }))
+    )
+  }
+
+  /**
+   * Writes system settings in the client's namespace, in the order given; the first that fails ends it.
+   *
+   * @throws {ValidationError} A name or value is none; nothing was written.
+   * @throws {NetlinkError} `ENOENT`: this kernel has no such setting. `EACCES`, `EROFS`: it may not be written here: /proc/sys is mounted read-only (as in containers
+   *   without --privileged), or, of `maxEntries` and `buckets`, this is not the initial network namespace.
+   */
+  async setSettings(settings: Partial<ConntrackSettings>, options: CallOptions = {}): Promise<void> {
+    await writeSettings(settings, (operation, request) =>
+      this.#queue.run(operation, options, (deadlineMs) => this.#socket.writeSetting({ ...request, deadlineMs }))
+    )
+  }
+
+  /**
+   * Reports flows as they begin, change and end, from the moment the promise resolves. The first event says what the kernel will not report. Leave the loop, abort the
+   * signal, or close the client to end it. Equivalent to `conntrack -E`.
+   *
+   * @throws {ValidationError} An option is no such thing.
+   * @throws {NetlinkError} The socket cannot be opened; `EPERM`.
+   */
+  async watch(options: ConntrackWatchOptions = {}): Promise<ConntrackEvents> {
+    this.#requireOpen()
+    const setting = await this.#queue.run('conntrack.watch', { signal: options.signal }, (deadlineMs) =>
+      this.#socket.readSetting({ name: settingFile('events'), deadlineMs })
+    )
+    const covers = coverageOf(setting.failure === undefined ? setting.value : undefined)
+    return await openWatch(this.#kernel, this.#options, options, { covers, streams: this.#streams, isClosed: () => this.#queue.isClosed })
+  }
+
+  /** Waits for calls that were made, ends watches and iterations, and closes the socket. Idempotent; later calls reject with {@link ClosedError}. */
+  async close(): Promise<void> {
+    for (const stream of this.#streams) stream.end()
+    await this.#queue.close(() => this.#socket.close())
+  }
+
+  /** {@link Conntrack.close}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #requireOpen(): void {
+    if (this.#queue.isClosed) throw new ClosedError('the Conntrack client')
+  }
+
+  /** Runs a request and unwraps what came of it. */
+  async #run<T>(
+    operation: string,
+    options: CallOptions,
+    start: (deadlineMs: number) => Promise<Parameters<typeof unwrap<T>>[0]>
+  ): Promise<T> {
+    const context: FailureContext = { operation }
+    return await this.#queue.run(operation, options, async (deadlineMs) => unwrap(await start(deadlineMs), context))
+  }
+
+  async #changeOne(
+    verb: 'create' | 'update' | 'delete',
+    operation: string,
+    key: FlowKey,
+    { writer, options, harmless }: { readonly writer: FlowColumnWriter; readonly options: CallOptions; readonly harmless?: number }
+  ): Promise<boolean> {
+    const change = { verb, columns: writer.finish(), details: writer.details }
+    const report = await this.#run(operation, options, (deadlineMs) => this.#socket.change({ ...change, deadlineMs }))
+    if (report.stopped !== undefined) throw failureError(report.stopped, { operation, subject: describeFlow(key) })
+    const [refusal] = refusalsOf(report, operation, () => key)
+    if (refusal === undefined) return true
+    if (refusal.error.errno === -(harmless ?? 0)) return false
+    throw refusal.error
+  }
+
+  async #bulk(verb: 'create' | 'delete', flows: readonly (FlowInput | FlowKey)[], options: BulkFlowOptions): Promise<BulkFlowReport> {
+    requireBulkOptions(options)
+    const writer = await encodeBulk(verb, flows)
+    return await this.#queue.run(`conntrack.${verb}Flows`, options, (deadlineMs) =>
+      runBulk(this.#socket, verb, flows, { writer, options, deadlineMs })
+    )
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * From the caller's flows to the columns of native/conntrack/flow_columns.h.
+ */
+import { requireAddress } from '../address.js'
+import { ValidationError } from '../errors.js'
+import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
+import { MOST_U32, requireInteger, requireLabels, requireProtocol } from './checks.js'
+import { ADDRESS_WIDTH } from './columns.js'
+import { AF_INET, AF_INET6, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
+import { encodeTuple } from './details.js'
+import type { Expectation, Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
+
+const NO_SYMBOL = 0xffffffff
+const HELPER_NAME_BYTES = 15
+/** A 32-bit number of seconds that the kernel multiplies by ticks; it caps the product itself. */
+const MOST_SECONDS = 2 ** 31 - 1
+const MOST_SHORT = 65_535
+
+/** Type of the other side's message, where icmp has pairs (invmap of nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c). */
+const ICMP_ANSWERS: Readonly<Record<number, Readonly<Record<number, number>>>> = {
+  [PROTOCOLS.icmp]: { 8: 0, 0: 8, 13: 14, 14: 13, 15: 16, 16: 15, 17: 18, 18: 17 },
+  [PROTOCOLS.icmpv6]: { 128: 129, 129: 128, 139: 140, 140: 139 }
+}
+
+/** What an update may say, and what only a new flow may. */
+type RareAttributes = FlowAttributes & Partial<Pick<FlowInput, 'master' | 'sourceNat' | 'destinationNat'>>
+
+/** A tuple in numbers. */
+interface Tuple {
+  readonly family: number
+  readonly source: Uint8Array
+  readonly destination: Uint8Array
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly zone: number | undefined
+}
+
+const PARTS = {
+  ports: (tuple: FlowTuple, path: string) => [
+    requireInteger(`${path}.sourcePort`, tuple.sourcePort, 0, MOST_SHORT),
+    requireInteger(`${path}.destinationPort`, tuple.destinationPort, 0, MOST_SHORT)
+  ],
+  keys: (tuple: FlowTuple, path: string) => [
+    requireInteger(`${path}.sourceKey`, tuple.sourceKey ?? 0, 0, MOST_SHORT),
+    requireInteger(`${path}.destinationKey`, tuple.destinationKey ?? 0, 0, MOST_SHORT)
+  ],
+  icmp: (tuple: FlowTuple, path: string) => [
+    requireInteger(`${path}.icmpId`, tuple.icmpId, 0, MOST_SHORT),
+    (requireInteger(`${path}.icmpType`, tuple.icmpType, 0, 255) << 8) | requireInteger(`${path}.icmpCode`, tuple.icmpCode, 0, 255)
+  ],
+  none: () => [0, 0]
+} as const
+
+function readTuple(path: string, tuple: unknown, protocol: number): Tuple {
+  if (typeof tuple !== 'object' || tuple === null)
+    throw new ValidationError(path, tuple, 'addresses, and what the protocol has beside them')
+  const fields = tuple as FlowTuple
+  const source = requireAddress(`${path}.source`, fields.source)
+  const destination = requireAddress(`${path}.destination`, fields.destination, source.length === 4 ? 'ip' : 'ip6')
+  const [sourcePort, destinationPort] = PARTS[tupleForm(protocol)](fields, path)
+  const zone = fields.zone === undefined ? undefined : requireInteger(`${path}.zone`, fields.zone, 0, MOST_SHORT)
+  return {
+    family: source.length === 4 ? AF_INET : AF_INET6,
+    source,
+    destination,
+    sourcePort: sourcePort!,
+    destinationPort: destinationPort!,
+    zone
+  }
+}
+
+/** The tuple of the answers, where nothing is translated. */
+function reversed(tuple: Tuple, protocol: number, path: string): Tuple {
+  const { family, source: destination, destination: source, sourcePort, destinationPort } = tuple
+  if (tupleForm(protocol) !== 'icmp') {
+    return { family, source, destination, sourcePort: destinationPort, destinationPort: sourcePort, zone: undefined }
+  }
+  const answer = ICMP_ANSWERS[protocol]?.[destinationPort >>> 8]
+  if (answer === undefined) throw new ValidationError(`${path}.icmpType`, destinationPort >>> 8, 'a type that is answered: echo, for one')
+  return { family, source, destination, sourcePort, destinationPort: (answer << 8) | (destinationPort & 0xff), zone: undefined }
+}
+
+/** Status bits that a caller may set, out of the names given. */
+export function settableStatus(path: string, status: unknown): number {
+  if (!Array.isArray(status)) throw new ValidationError(path, status, 'a list of status names')
+  let bits = 0
+  for (const [index, name] of status.entries()) {
+    if (typeof name !== 'string' || !Object.hasOwn(STATUSES, name))
+      throw new ValidationError(`${path}[${index}]`, name, Object.keys(STATUSES).join(', '))
+    bits |= STATUSES[name as keyof typeof STATUSES]
+  }
+  return bits & SETTABLE_STATUS
+}
+
+/** The kernel takes a whole status, and refuses one that takes back what can only be set (`seen-reply`, `assured`). */
+export function wholeStatus(flow: Flow | undefined, wanted: number): number {
+  const bits = (flow?.status ?? []).reduce((sum, name) => sum | STATUSES[name], 0)
+  return (bits & ~STATUSES['fixed-timeout']) | wanted
+}
+
+/** Names and helpers of flows to write, a row each. */
+export class FlowColumnWriter {
+  readonly details: NativeFlowDetails[] = []
+  readonly #rows: number
+  readonly #columns: Record<string, unknown> & { rows: number }
+  readonly #helpers = new Map<string, number>()
+  readonly #labels: (Uint8Array | undefined)[] = []
+  readonly #labelMasks: (Uint8Array | undefined)[] = []
+
+  constructor(rows: number) {
+    this.#rows = rows
+    this.#columns = { rows }
+    for (const name of ['family', 'protocol']) this.#columns[name] = new Uint8Array(rows)
+    for (const direction of ['original', 'reply']) {
+      for (const side of ['Source', 'Destination']) {
+        this.#columns[`${direction}${side}`] = new Uint8Array(rows * ADDRESS_WIDTH)
+        this.#columns[`${direction}${side}Port`] = new Uint16Array(rows)
+      }
+    }
+    this.#columns['present'] = new Uint32Array(rows)
+  }
+
+  /** Writes the key of a flow, and the tuple of its answers. */
+  key(row: number, path: string, key: FlowKey, reply?: FlowTuple): { readonly protocol: number; readonly family: number } {
+    const protocol = requireProtocol(`${path}.protocol`, key.protocol)
+    const original = readTuple(`${path}.original`, key.original, protocol)
+    this.#bytes('family')[row] = original.family
+    this.#bytes('protocol')[row] = protocol
+    this.#tuple(row, 'original', original, PRESENT.originalZone)
+    const answers = reply === undefined ? undefined : readTuple(`${path}.reply`, reply, protocol)
+    if (answers !== undefined && answers.family !== original.family)
+      throw new ValidationError(`${path}.reply.source`, reply!.source, "an address of the original tuple's family")
+    if (answers !== undefined) this.#tuple(row, 'reply', answers, PRESENT.replyZone)
+    if (key.zone !== undefined)
+      this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, key.zone, 0, MOST_SHORT), PRESENT.zone)
+    if (key.id !== undefined) this.#number(row, 'id', Uint32Array, requireInteger(`${path}.id`, key.id, 0, MOST_U32), PRESENT.id)
+    return { protocol, family: original.family }
+  }
+
+  /** Writes a key by which the kernel looks a flow up by its answers. */
+  replyKey(row: number, path: string, protocolName: unknown, reply: FlowTuple, zone: number | undefined): void {
+    const protocol = requireProtocol(`${path}.protocol`, protocolName)
+    const answers = readTuple(`${path}.reply`, reply, protocol)
+    this.#bytes('family')[row] = answers.family
+    this.#bytes('protocol')[row] = protocol
+    this.#tuple(row, 'reply', answers, PRESENT.replyZone)
+    if (zone !== undefined) this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, zone, 0, MOST_SHORT), PRESENT.zone)
+  }
+
+  /** The record that names an expectation. */
+  expectation(path: string, expectation: Expectation): { readonly family: number; readonly record: NativeRecord } {
+    const protocol = requireProtocol(`${path}.protocol`, expectation.protocol)
+    const tuple = readTuple(`${path}.tuple`, expectation.tuple, protocol)
+    const parts = { source: tuple.sourcePort, destination: tuple.destinationPort }
+    const zone = expectation.zone
+    return {
+      family: tuple.family,
+      record: {
+        tuple: encodeTuple(tuple.family === AF_INET ? 'ip' : 'ip6', protocol, tuple, parts),
+        id: requireInteger(`${path}.id`, expectation.id, 0, MOST_U32),
+        ...(zone === undefined ? {} : { zone: requireInteger(`${path}.zone`, zone, 0, MOST_SHORT) })
+      }
+    }
+  }
+
+  /** Writes a flow to be created. */
+  flow(row: number, path: string, input: FlowInput): void {
+    const { protocol, family } = this.key(row, path, { ...input, id: undefined }, input.reply)
+    if (input.reply === undefined)
+      this.#tuple(row, 'reply', reversed(readTuple(`${path}.original`, input.original, protocol), protocol, `${path}.original`), 0)
+    requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MOST_SECONDS)
+    if (input.status !== undefined) this.status(row, settableStatus(`${path}.status`, input.status))
+    this.attributes(row, path, input, protocol, family)
+  }
+
+  status(row: number, bits: number): void {
+    this.#number(row, 'status', Uint32Array, bits, PRESENT.status)
+  }
+
+  /** Writes what a flow gets; its status apart, which depends on what the flow has. */
+  attributes(row: number, path: string, input: RareAttributes, protocol: number, family: number): void {
+    const seconds = input.timeoutSeconds
+    if (seconds !== undefined)
+      this.#number(row, 'timeoutSeconds', Uint32Array, requireInteger(`${path}.timeoutSeconds`, seconds, 0, MOST_SECONDS), PRESENT.timeout)
+    if (input.mark !== undefined)
+      this.#number(row, 'mark', Uint32Array, requireInteger(`${path}.mark`, input.mark, 0, MOST_U32), PRESENT.mark)
+    if (input.markMask !== undefined || this.#columns['markMask'] !== undefined) this.#markMask(row, path, input)
+    if (input.labels !== undefined) this.#setLabels(row, path, input)
+    if (input.helper !== undefined) this.#helper(row, `${path}.helper`, input.helper)
+    this.#state(row, path, input, protocol)
+    const details = this.#rare(path, input, family)
+    if (Object.keys(details).length > 0) this.details.push({ row, value: details })
+  }
+
+  /** The columns, once every row is written. */
+  finish(): NativeColumns {
+    if (this.#helpers.size > 0) this.#columns['helperTable'] = [...this.#helpers.keys()]
+    this.#blob('labels', this.#labels)
+    this.#blob('labelsMask', this.#labelMasks)
+    return this.#columns
+  }
+
+  #markMask(row: number, path: string, { mark, markMask }: FlowAttributes): void {
+    if (markMask !== undefined && mark === undefined) throw new ValidationError(`${path}.markMask`, markMask, 'a mask only beside a mark')
+    const isNew = this.#columns['markMask'] === undefined
+    const masks = (this.#columns['markMask'] ??= new Uint32Array(this.#rows)) as Uint32Array
+    if (isNew) masks.fill(MOST_U32)
+    masks[row] = markMask === undefined ? MOST_U32 : requireInteger(`${path}.markMask`, markMask, 0, MOST_U32)
+  }
+
+  #setLabels(row: number, path: string, { labels, labelsMask }: FlowAttributes): void {
+    this.#labels[row] = requireLabels(`${path}.labels`, labels)
+    if (labelsMask !== undefined) this.#labelMasks[row] = requireLabels(`${path}.labelsMask`, labelsMask)
+    this.#present[row]! |= PRESENT.labels
+  }
+
+  #helper(row: number, path: string, name: unknown): void {
+    if (typeof name !== 'string' || name.includes('\0') || Buffer.byteLength(name) > HELPER_NAME_BYTES)
+      throw new ValidationError(path, name, `a helper's name of at most ${HELPER_NAME_BYTES} bytes; empty: none`)
+    const isNew = this.#columns['helper'] === undefined
+    const column = (this.#columns['helper'] ??= new Uint32Array(this.#rows)) as Uint32Array
+    if (isNew) column.fill(NO_SYMBOL)
+    if (!this.#helpers.has(name)) this.#helpers.set(name, this.#helpers.size)
+    column[row] = this.#helpers.get(name)!
+  }
+
+  #state(row: number, path: string, { state, tcp, sctp }: FlowAttributes, protocol: number): void {
+    if (state !== undefined) {
+      const names = STATES[protocol] ?? []
+      const number = names.indexOf(state)
+      if (number < 0)
+        throw new ValidationError(`${path}.state`, state, names.length > 0 ? names.join(', ') : 'nothing: the protocol has no states')
+      this.#number(row, 'state', Uint8Array, number, PRESENT.state)
+    }
+    if (tcp !== undefined && protocol === PROTOCOLS.tcp) {
+      for (const [name, field] of TCP_FIELDS)
+        this.#number(row, name, Uint8Array, requireInteger(`${path}.tcp.${field}`, tcp[field], 0, 255), PRESENT.tcp)
+    }
+    if (sctp !== undefined && protocol === PROTOCOLS.sctp) {
+      for (const field of ['originalTag', 'replyTag'] as const)
+        this.#number(row, field, Uint32Array, requireInteger(`${path}.sctp.${field}`, sctp[field], 0, MOST_U32), PRESENT.tags)
+    }
+  }
+
+  #rare(path: string, input: RareAttributes, family: number): NativeRecord {
+    const { master, sequenceAdjustment, synproxy, sourceNat, destinationNat } = input
+    const { original, reply } = sequenceAdjustment ?? {}
+    return {
+      ...(master === undefined ? {} : { master: masterRecord(`${path}.master`, master) }),
+      ...(original === undefined ? {} : { originalAdjustment: adjustment(`${path}.sequenceAdjustment.original`, original) }),
+      ...(reply === undefined ? {} : { replyAdjustment: adjustment(`${path}.sequenceAdjustment.reply`, reply) }),
+      ...(synproxy === undefined ? {} : { synproxy: synproxyRecord(`${path}.synproxy`, synproxy) }),
+      ...(sourceNat === undefined ? {} : { sourceNat: natRecord(`${path}.sourceNat`, sourceNat, family) }),
+      ...(destinationNat === undefined ? {} : { destinationNat: natRecord(`${path}.destinationNat`, destinationNat, family) })
+    }
+  }
+
+  get #present(): Uint32Array {
+    return this.#columns['present'] as Uint32Array
+  }
+
+  #bytes(name: string): Uint8Array {
+    return this.#columns[name] as Uint8Array
+  }
+
+  #number(
+    row: number,
+    name: string,
+    kind: new (rows: number) => Uint8Array | Uint16Array | Uint32Array,
+    value: number,
+    part: number
+  ): void {
+    const column = (this.#columns[name] ??= new kind(this.#rows)) as Uint32Array
+    column[row] = value
+    this.#present[row]! |= part
+  }
+
+  #tuple(row: number, direction: 'original' | 'reply', tuple: Tuple, part: number): void {
+    this.#bytes(`${direction}Source`).set(tuple.source, row * ADDRESS_WIDTH)
+    this.#bytes(`${direction}Destination`).set(tuple.destination, row * ADDRESS_WIDTH)
+    ;(this.#columns[`${direction}SourcePort`] as Uint16Array)[row] = tuple.sourcePort
+    ;(this.#columns[`${direction}DestinationPort`] as Uint16Array)[row] = tuple.destinationPort
+    if (tuple.zone !== undefined) this.#number(row, `${direction}Zone`, Uint16Array, tuple.zone, part)
+  }
+
+  #blob(name: string, rows: readonly (Uint8Array | undefined)[]): void {
+    if (rows.length === 0) return
+    const offsets = new Uint32Array(this.#rows + 1)
+    for (let row = 0; row < this.#rows; row++) offsets[row + 1] = offsets[row]! + (rows[row]?.length ?? 0)
+    this.#columns[name] = Uint8Array.from(Buffer.concat(rows.filter((bytes) => bytes !== undefined)))
+    this.#columns[`${name}Offsets`] = offsets
+  }
+}
+
+const TCP_FIELDS = [
+  ['originalWindowScale', 'originalWindowScale'],
+  ['replyWindowScale', 'replyWindowScale'],
+  ['originalTcpFlags', 'originalFlags'],
+  ['replyTcpFlags', 'replyFlags']
+] as const
+
+function masterRecord(path: string, master: NonNullable<FlowInput['master']>): NativeRecord {
+  const protocol = requireProtocol(`${path}.protocol`, master.protocol)
+  const tuple = readTuple(path, master, protocol)
+  return encodeTuple(tuple.family === AF_INET ? 'ip' : 'ip6', protocol, tuple, {
+    source: tuple.sourcePort,
+    destination: tuple.destinationPort
+  })
+}
+
+const MOST_S32 = 2 ** 31 - 1
+
+function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
+  return {
+    correctionPosition: requireInteger(`${path}.correctionPosition`, value.correctionPosition, 0, MOST_U32),
+    offsetBefore: requireInteger(`${path}.offsetBefore`, value.offsetBefore, -MOST_S32 - 1, MOST_S32),
+    offsetAfter: requireInteger(`${path}.offsetAfter`, value.offsetAfter, -MOST_S32 - 1, MOST_S32)
+  }
+}
+
+function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>): NativeRecord {
+  return Object.fromEntries(
+    (['initialSequence', 'initialTimestamp', 'timestampOffset'] as const).map((field) => [
+      field,
+      requireInteger(`${path}.${field}`, value[field], 0, MOST_U32)
+    ])
+  )
+}
+
+function natRecord(path: string, nat: FlowNat, family: number): NativeRecord {
+  const name = family === AF_INET ? 'ip' : 'ip6'
+  const first = requireAddress(`${path}.first`, nat.first, name)
+  const last = nat.last === undefined ? first : requireAddress(`${path}.last`, nat.last, name)
+  const six = family === AF_INET6
+  const addresses = six ? { first6: first, last6: last } : { first, last }
+  if (nat.firstPort === undefined) {
+    if (nat.lastPort !== undefined) throw new ValidationError(`${path}.lastPort`, nat.lastPort, 'a last port only beside a first one')
+    return addresses
+  }
+  const firstPort = requireInteger(`${path}.firstPort`, nat.firstPort, 1, MOST_SHORT)
+  const lastPort = requireInteger(`${path}.lastPort`, nat.lastPort ?? firstPort, firstPort, MOST_SHORT)
+  return { ...addresses, ports: { first: firstPort, last: lastPort } }
+}

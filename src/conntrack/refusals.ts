@@ -1,0 +1,71 @@
+/**
+ * How failures of ctnetlink become errors that say what helps.
+ */
+import { failureError, unsupportedProtocol, type FailureContext } from '../client.js'
+import { errnoName, NetlinkError, type UnsupportedError, type NetplaneError } from '../errors.js'
+import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
+import type { FlowKey } from './types.js'
+
+const REMEDY = 'load its module (modprobe nf_conntrack_netlink), or use a kernel built with CONFIG_NF_CT_NETLINK'
+
+/** What usually helps, by errno. */
+const HINTS: Readonly<Record<string, string>> = {
+  EEXIST: 'a flow with one of these tuples is there already',
+  ENOENT: 'there is no such flow (any more)',
+  EBUSY: 'this status bit, or the helper of a flow that has one, cannot be changed',
+  ENOSPC: 'the flow has no room for labels: load a ruleset that uses them (ct label) before it begins',
+  EOPNOTSUPP: 'the kernel knows no such helper (load its module: modprobe nf_conntrack_<name>), or was built without this attribute',
+  ENOMEM: 'the table is full (nf_conntrack_max), or the kernel has no memory',
+  ETIME: 'the flow is just ending'
+}
+
+/** EINVAL of nfnetlink where no subsystem of that number is registered: the module is missing, and could not be loaded. */
+function missingModule(failure: NativeFailure): UnsupportedError | undefined {
+  const isSocket = failure.operation.startsWith('socket')
+  if (isSocket) return unsupportedProtocol(failure, 'NETLINK_NETFILTER', REMEDY)
+  return undefined
+}
+
+/** The error for a request that failed. */
+function requestError(failure: NativeFailure, context: FailureContext): NetplaneError {
+  return missingModule(failure) ?? failureError(failure, { ...context, hint: context.hint ?? HINTS[errnoName(failure.errno)] })
+}
+
+/** The value of an outcome; throws its failure. */
+export function unwrap<T>(outcome: NativeOutcome<T>, context: FailureContext): T {
+  if (outcome.failure !== undefined) throw requestError(outcome.failure, context)
+  return outcome.value
+}
+
+/** A flow in words. */
+export function describeFlow({ protocol, original }: FlowKey): string {
+  const end = (address: string, port: number | undefined): string =>
+    port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  return `flow ${protocol} ${end(original.source, original.sourcePort)} -> ${end(original.destination, original.destinationPort)}`
+}
+
+/** The refusals of a batch, in order. `describe` names a row. */
+export function refusalsOf(
+  report: NativeBatchReport,
+  operation: string,
+  row: (index: number) => FlowKey
+): { readonly index: number; readonly error: NetlinkError }[] {
+  const { errors } = report
+  const index = errors['index'] as Uint32Array
+  const errno = errors['errno'] as Uint32Array
+  const symbol = (name: string, at: number): string => (errors[`${name}Table`] as string[])[(errors[name] as Uint32Array)[at]!] ?? ''
+  return Array.from({ length: errors.rows }, (_, at) => {
+    const object = row(index[at]!)
+    const error = new NetlinkError({
+      errno: errno[at]!,
+      operation,
+      subject: describeFlow(object),
+      object,
+      index: index[at]!,
+      field: symbol('field', at),
+      kernelMessage: symbol('message', at),
+      hint: HINTS[errnoName(errno[at]!)]
+    })
+    return { index: index[at]!, error }
+  })
+}

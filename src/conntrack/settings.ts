@@ -1,0 +1,160 @@
+/**
+ * System settings of connection tracking: /proc/sys/net/netfilter (Documentation/networking/nf_conntrack-sysctl.rst), by typed names.
+ */
+import { ValidationError } from '../errors.js'
+import type { NativeOutcome } from '../native.js'
+import { unwrap } from './refusals.js'
+
+interface SettingForm {
+  /** File in /proc/sys/net/netfilter. */
+  readonly file: string
+  readonly least: number
+  readonly most: number
+  /** 0 and 1 are false and true. */
+  readonly isFlag?: boolean
+  readonly isReadOnly?: boolean
+}
+
+const MOST_INT = 2 ** 31 - 1
+const seconds = (file: string): SettingForm => ({ file, least: 0, most: MOST_INT })
+const flag = (file: string): SettingForm & { readonly isFlag: true } => ({ file, least: 0, most: 1, isFlag: true })
+
+/** Every setting: numbers are plain, time-outs in seconds. */
+const FORMS = {
+  /** Most flows of a namespace. Writable in the initial one only. */
+  maxEntries: { file: 'nf_conntrack_max', least: 0, most: MOST_INT },
+  /** Buckets of the hash table, which all namespaces share. Writable in the initial one only. */
+  buckets: { file: 'nf_conntrack_buckets', least: 0, most: MOST_INT },
+  /** Flows now. */
+  entries: { file: 'nf_conntrack_count', least: 0, most: MOST_INT, isReadOnly: true },
+  expectMax: { file: 'nf_conntrack_expect_max', least: 0, most: MOST_INT },
+  /** Whether new flows count packets and bytes. */
+  accounting: flag('nf_conntrack_acct'),
+  /** Whether new flows are stamped with the time. */
+  timestamps: flag('nf_conntrack_timestamp'),
+  checksum: flag('nf_conntrack_checksum'),
+  /** 0: no events; 1: of all flows; 2: of those that began after somebody listened (Linux 5.19). */
+  events: { file: 'nf_conntrack_events', least: 0, most: 2 },
+  /** Whether helpers are given to flows without a rule that says so (before Linux 6.0). */
+  helperAssignment: flag('nf_conntrack_helper'),
+  /** 0: no log; 255: invalid packets of any protocol; else of that protocol. */
+  logInvalid: { file: 'nf_conntrack_log_invalid', least: 0, most: 255 },
+  /** Whether packets out of the window are let pass: a node that sees one direction only, or flows that were taken over. */
+  tcpBeLiberal: flag('nf_conntrack_tcp_be_liberal'),
+  tcpLoose: flag('nf_conntrack_tcp_loose'),
+  tcpIgnoreInvalidReset: flag('nf_conntrack_tcp_ignore_invalid_rst'),
+  tcpMaxRetransmissions: { file: 'nf_conntrack_tcp_max_retrans', least: 0, most: 255 },
+  genericTimeoutSeconds: seconds('nf_conntrack_generic_timeout'),
+  greTimeoutSeconds: seconds('nf_conntrack_gre_timeout'),
+  greStreamTimeoutSeconds: seconds('nf_conntrack_gre_timeout_stream'),
+  icmpTimeoutSeconds: seconds('nf_conntrack_icmp_timeout'),
+  icmpv6TimeoutSeconds: seconds('nf_conntrack_icmpv6_timeout'),
+  udpTimeoutSeconds: seconds('nf_conntrack_udp_timeout'),
+  udpStreamTimeoutSeconds: seconds('nf_conntrack_udp_timeout_stream'),
+  tcpCloseTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_close'),
+  tcpCloseWaitTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_close_wait'),
+  tcpEstablishedTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_established'),
+  tcpFinWaitTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_fin_wait'),
+  tcpLastAckTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_last_ack'),
+  tcpMaxRetransmissionsTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_max_retrans'),
+  tcpSynReceivedTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_syn_recv'),
+  tcpSynSentTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_syn_sent'),
+  tcpTimeWaitTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_time_wait'),
+  tcpUnacknowledgedTimeoutSeconds: seconds('nf_conntrack_tcp_timeout_unacknowledged'),
+  sctpClosedTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_closed'),
+  sctpCookieEchoedTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_cookie_echoed'),
+  sctpCookieWaitTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_cookie_wait'),
+  sctpEstablishedTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_established'),
+  sctpHeartbeatSentTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_heartbeat_sent'),
+  sctpShutdownAckSentTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_ack_sent'),
+  sctpShutdownReceivedTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_recd'),
+  sctpShutdownSentTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_sent')
+} as const satisfies Readonly<Record<string, SettingForm>>
+
+/** Name of a setting: `maxEntries`, `tcpBeLiberal`, `udpTimeoutSeconds` … */
+export type ConntrackSettingName = keyof typeof FORMS
+
+/** Settings by name: numbers, or true and false. */
+export type ConntrackSettings = {
+  readonly [Name in keyof typeof FORMS]: (typeof FORMS)[Name] extends { readonly isFlag: true } ? boolean : number
+}
+
+/** All names. */
+export const SETTING_NAMES = Object.keys(FORMS) as ConntrackSettingName[]
+
+function formOf(path: string, name: unknown): SettingForm {
+  if (typeof name === 'string' && Object.hasOwn(FORMS, name)) return FORMS[name as ConntrackSettingName]
+  throw new ValidationError(path, name, SETTING_NAMES.join(', '))
+}
+
+/** The file of a setting. */
+export function settingFile(name: ConntrackSettingName): string {
+  return formOf('name', name).file
+}
+
+/** What a file says. */
+function readSettingValue(name: ConntrackSettingName, text: string): number | boolean {
+  const number = Number(text.trim())
+  return formOf('name', name).isFlag === true ? number !== 0 : number
+}
+
+/** A change, checked. */
+interface SettingChange {
+  readonly name: string
+  readonly file: string
+  readonly value: string
+}
+
+/** The changes that a caller asks for. */
+function settingChanges(settings: unknown): SettingChange[] {
+  if (typeof settings !== 'object' || settings === null) throw new ValidationError('settings', settings, 'settings by name')
+  return Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]: [string, unknown]) => {
+      const { file, least, most, isFlag, isReadOnly } = formOf(`settings.${name}`, name)
+      if (isReadOnly === true) throw new ValidationError(`settings.${name}`, value, 'nothing: it can be read only')
+      if (isFlag === true && typeof value !== 'boolean') throw new ValidationError(`settings.${name}`, value, 'true or false')
+      const number = typeof value === 'boolean' && isFlag === true ? Number(value) : value
+      if (typeof number !== 'number' || !Number.isInteger(number) || number < least || number > most)
+        throw new ValidationError(`settings.${name}`, value, `an integer from ${least} to ${most}`)
+      return { name, file, value: `${number}\n` }
+    })
+}
+
+/** Reads or writes a file of /proc/sys/net/netfilter, as a job of the client's. */
+type SettingJob<Request, Answer> = (operation: string, request: Request) => Promise<NativeOutcome<Answer>>
+
+const ENOENT = 2
+
+/** The settings that this kernel has, of those that are named. */
+export async function readSettings(
+  names: readonly ConntrackSettingName[],
+  job: SettingJob<{ readonly name: string }, string>
+): Promise<Partial<ConntrackSettings>> {
+  const operation = 'conntrack.settings'
+  const files = names.map((name, index) => [name, formOf(`names[${index}]`, name).file] as const)
+  const found: Record<string, number | boolean> = {}
+  for (const [name, file] of files) {
+    const outcome = await job(operation, { name: file })
+    if (outcome.failure?.errno === ENOENT) continue
+    found[name] = readSettingValue(name, unwrap(outcome, { operation, subject: `setting ${name} (${file})` }))
+  }
+  return found
+}
+
+/** Writes settings, in order; the first that fails ends it. */
+export async function writeSettings(
+  settings: Partial<ConntrackSettings>,
+  job: SettingJob<{ readonly name: string; readonly value: string }, undefined>
+): Promise<void> {
+  const operation = 'conntrack.setSettings'
+  const hint = 'it may be written only where /proc/sys is mounted for writing; maxEntries and buckets in the initial network namespace only'
+  for (const { name, file, value } of settingChanges(settings)) {
+    const outcome = await job(operation, { name: file, value })
+    unwrap(outcome, {
+      operation,
+      subject: `setting ${name} (${file})`,
+      hint: outcome.failure?.errno === ENOENT ? 'this kernel has no such setting' : hint
+    })
+  }
+}
