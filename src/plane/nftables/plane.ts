@@ -25,7 +25,7 @@ const MAX_TRIES = 16
 export class NftablesPlane implements Plane {
   readonly #nft: Nftables
   readonly #options: TableOptions
-  readonly #registry = new Registry()
+  #registry = new Registry()
   readonly #mutex = new Mutex()
   readonly #events = new PlaneEvents()
   readonly #watch: Watch
@@ -54,7 +54,7 @@ export class NftablesPlane implements Plane {
   async plan(services: Services): Promise<Plan> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      const proposal = this.#proposeAll(services)
+      const proposal = await this.#proposeAll(services)
       if (this.#committer !== undefined) {
         const { changes } = this.#registry.changesFor(proposal)
         return makePlan({
@@ -65,8 +65,7 @@ export class NftablesPlane implements Plane {
         })
       }
       const kernel = await readTables(this.#nft, this.#options, true)
-      const target = new Registry()
-      target.accept(proposal, target.changesFor(proposal).shared)
+      const target = await Registry.of(proposal.set)
       const changes = diffTables(kernel.elements, target.tables())
       const entries = kernel.present.size === 0 ? planEntries(new Map(), proposal.set) : adoptionEntries(changes, kernel.elements, target)
       return makePlan({ entries, drift: kernel.faults, quarantined: proposal.quarantined, elements: changes.counts })
@@ -76,7 +75,7 @@ export class NftablesPlane implements Plane {
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      return await this.#apply(this.#proposeAll(services), options)
+      return await this.#apply(await this.#proposeAll(services), options)
     })
   }
 
@@ -87,7 +86,7 @@ export class NftablesPlane implements Plane {
       const set = new Map<string, Service>()
       for (const service of update.set ?? []) set.set(service.name, service)
       const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
-      return await this.#apply(this.#registry.propose(set, remove), options, new Set([...set.keys(), ...remove]))
+      return await this.#apply(await this.#registry.propose(set, remove), options, new Set([...set.keys(), ...remove]))
     })
   }
 
@@ -136,9 +135,9 @@ export class NftablesPlane implements Plane {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
   }
 
-  #proposeAll(services: Services): Proposal {
+  async #proposeAll(services: Services): Promise<Proposal> {
     const remove = new Set([...this.#registry.services.keys()].filter((name) => !services.has(name)))
-    return this.#registry.propose(services, remove, services)
+    return await this.#registry.propose(services, remove, services)
   }
 
   #desired({ set, remove }: Proposal): Map<string, Service> {
@@ -267,7 +266,7 @@ export class NftablesPlane implements Plane {
     const desired = this.#desired(proposal)
     const kernel = await readTables(this.#nft, this.#options, true)
     if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
-    const target = Registry.of(desired)
+    const target = await Registry.of(desired)
     const changes = diffTables(kernel.elements, target.tables())
     const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation, this.#races)
     await committer.apply(
@@ -286,17 +285,12 @@ export class NftablesPlane implements Plane {
     totals: CommitTotals
   ): Promise<{ added: number; removed: number }> {
     const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, this.#races, totals)
-    this.#registry.clear()
-    this.#registry.accept({ set: desired, remove: new Set(), quarantined: [] }, started.shared)
-    this.#committer = started.committer
-    this.#watch.start()
+    this.#takeOver(await Registry.of(desired, started.shared), started.committer)
     return { added: started.elements, removed: 0 }
   }
 
   #takeOver(target: Registry, committer: Committer): void {
-    const services = new Map(target.services)
-    this.#registry.clear()
-    this.#registry.accept({ set: services, remove: new Set(), quarantined: [] }, target.shared)
+    this.#registry = target
     this.#committer = committer
     this.#watch.start()
   }

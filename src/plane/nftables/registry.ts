@@ -2,13 +2,14 @@
  * What the plane knows of services: which are in the kernel, which frontend belongs to whom, how many services need each shared element.
  */
 import { ValidationError } from '../../errors.js'
+import { Slices } from '../../slices.js'
 import { acceptService, checkKey } from '../accept.js'
 import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
 import { addService, type Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
 import { sizeOf } from './layout.js'
-import { frontendKeys, visitMemberships, type ElementSet } from './compile.js'
+import { frontendKeys, isShared, visitElements, visitMemberships, type ElementSet } from './compile.js'
 
 /** A change of services, checked and ready to be committed. */
 export interface Proposal {
@@ -17,6 +18,13 @@ export interface Proposal {
   /** Names that go. */
   readonly remove: ReadonlySet<string>
   readonly quarantined: readonly Quarantined[]
+}
+
+/** Counts the shared elements of a service. */
+function countShared(shared: SharedCounts, service: Service): void {
+  visitElements(service, (family, set, key) => {
+    if (isShared(set)) shared.add(family, set, key, 1)
+  })
 }
 
 /** The services in the kernel. */
@@ -28,11 +36,20 @@ export class Registry {
   /** Rows by set: frontends of membership sets, slots of the endpoints map. */
   readonly #members = new Map<string, number>()
 
-  /** A registry of services that were accepted before. */
-  static of(services: ReadonlyMap<string, Service>): Registry {
+  /**
+   * A registry of services that were accepted before.
+   *
+   * @param shared How many of them need each shared element, where that is known.
+   */
+  static async of(services: ReadonlyMap<string, Service>, shared?: SharedCounts): Promise<Registry> {
     const registry = new Registry()
-    const proposal = { set: services, remove: new Set<string>(), quarantined: [] }
-    registry.accept(proposal, registry.changesFor(proposal).shared)
+    const slices = new Slices()
+    for (const [name, service] of services) {
+      registry.#add(name, service)
+      if (shared === undefined) countShared(registry.shared, service)
+      if (slices.isOver) await slices.turn()
+    }
+    if (shared !== undefined) registry.shared = shared
     return registry
   }
 
@@ -49,10 +66,12 @@ export class Registry {
   /**
    * Checks new and changed services: each by itself, then that no two claim one frontend. A frontend stays with the service that has it, unless that one lets go.
    */
-  propose(candidates: Iterable<readonly [string, Service]>, remove: ReadonlySet<string>, desired?: Services): Proposal {
+  async propose(candidates: Iterable<readonly [string, Service]>, remove: ReadonlySet<string>, desired?: Services): Promise<Proposal> {
     const set = new Map<string, Service>()
     const quarantined: Quarantined[] = []
+    const slices = new Slices()
     for (const [name, service] of candidates) {
+      if (slices.isOver) await slices.turn()
       if (this.services.get(name) === service) continue
       try {
         if (desired !== undefined) checkKey(name, service)
@@ -67,15 +86,20 @@ export class Registry {
       }
     }
     const proposal = { set, remove, quarantined }
-    this.#refuseConflicts(proposal, quarantined)
+    await this.#refuseConflicts(proposal, quarantined, slices)
     return proposal
   }
 
-  #refuseConflicts({ set, remove }: { set: Map<string, Service>; remove: ReadonlySet<string> }, quarantined: Quarantined[]): void {
+  async #refuseConflicts(
+    { set, remove }: { set: Map<string, Service>; remove: ReadonlySet<string> },
+    quarantined: Quarantined[],
+    slices: Slices
+  ): Promise<void> {
     const claims = new Map<string, string>()
     // Those that are in the kernel already come first.
     for (const isTenured of [true, false]) {
       for (const [name, service] of set) {
+        if (slices.isOver) await slices.turn()
         if (this.services.has(name) !== isTenured) continue
         const error = this.#findConflict(name, service, claims, (owner) => remove.has(owner) || set.has(owner))
         if (error === undefined) continue
@@ -135,12 +159,14 @@ export class Registry {
   accept({ set, remove }: Proposal, shared: SharedCounts): void {
     for (const name of remove) this.#forget(name)
     for (const name of set.keys()) this.#forget(name)
-    for (const [name, service] of set) {
-      this.services.set(name, service)
-      for (const key of frontendKeys(service)) this.#frontends.set(key, name)
-      this.#countMembers(service, 1)
-    }
+    for (const [name, service] of set) this.#add(name, service)
     this.shared.apply(shared)
+  }
+
+  #add(name: string, service: Service): void {
+    this.services.set(name, service)
+    for (const key of frontendKeys(service)) this.#frontends.set(key, name)
+    this.#countMembers(service, 1)
   }
 
   #forget(name: string): void {
@@ -164,13 +190,5 @@ export class Registry {
   /** How many elements each set (`ip random-3`) must have, known without putting them together. */
   rowCounts(): ReadonlyMap<string, number> {
     return new Map([...this.#members, ...this.shared.sizes()])
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.services.clear()
-    this.#frontends.clear()
-    this.#members.clear()
-    this.shared = new SharedCounts()
   }
 }
