@@ -10,7 +10,8 @@ import { requireInteger } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
-import { compileCut, cutReport } from './cut.js'
+import { cutReport } from './cut.js'
+import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
 import { FlowIteration } from './iterate.js'
 import { queryOf, readQueryOf } from './query.js'
@@ -221,7 +222,7 @@ export class Conntrack implements AsyncDisposable {
    * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were deleted.
    */
   async deleteWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<DeleteFlowsReport> {
-    const program = compileCut(filter)
+    const program = await compileCut(filter)
     const operation = 'conntrack.deleteWhere'
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const cancel = (): void => this.#socket.cancel()

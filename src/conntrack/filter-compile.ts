@@ -3,6 +3,7 @@
  */
 import { requirePrefix } from '../address.js'
 import { ValidationError } from '../errors.js'
+import { Slices } from '../slices.js'
 import {
   MOST_U32,
   requireInteger,
@@ -257,6 +258,19 @@ function alternatives(filter: Readonly<Record<string, unknown>>): Readonly<Recor
     : [filter]
 }
 
+/** The filters that a caller gives, with their places. */
+function* placed(filter: unknown, path: string): Generator<readonly [place: string, fields: Readonly<Record<string, unknown>>]> {
+  const isList = Array.isArray(filter)
+  const filters = listOf(filter)
+  requireSome(path, filters)
+  for (const [index, entry] of filters.entries()) {
+    const place = isList ? `${path}[${index}]` : path
+    const fields = requireObject(place, entry)
+    requireKnown(place, fields, KNOWN)
+    yield [place, fields]
+  }
+}
+
 /**
  * The program of a filter, or of several of which one must hold; undefined where every flow is meant.
  *
@@ -264,15 +278,24 @@ function alternatives(filter: Readonly<Record<string, unknown>>): Readonly<Recor
  */
 export function compileFilter(filter: FlowFilter | readonly FlowFilter[] | undefined, path = 'options.filter'): Uint8Array | undefined {
   if (filter === undefined) return undefined
-  const isList = Array.isArray(filter)
-  const filters = listOf(filter)
-  requireSome(path, filters)
   const program = new FilterProgram()
-  for (const [index, entry] of filters.entries()) {
-    const place = isList ? `${path}[${index}]` : path
-    const fields = requireObject(place, entry)
-    requireKnown(place, fields, KNOWN)
+  for (const [place, fields] of placed(filter, path)) for (const clause of alternatives(fields)) compileClause(program, place, clause)
+  return program.finish()
+}
+
+/**
+ * As {@link compileFilter} for what is to be deleted, in slices: a change of many services asks for thousands of filters.
+ *
+ * @throws {ValidationError} Also where a filter has no condition: that would be every flow.
+ */
+export async function compileCut(filter: FlowFilter | readonly FlowFilter[]): Promise<Uint8Array> {
+  const program = new FilterProgram()
+  const slices = new Slices()
+  for (const [place, fields] of placed(filter, 'filter')) {
+    if (Object.values(fields).every((value) => value === undefined))
+      throw new ValidationError(place, fields, 'at least one condition; flush() deletes every flow')
     for (const clause of alternatives(fields)) compileClause(program, place, clause)
+    if (slices.isOver) await slices.turn()
   }
   return program.finish()
 }

@@ -1,4 +1,5 @@
 import type { NetplaneError } from '../errors.js'
+import type { StaleFlowReport } from './flows/engine.js'
 import type { Service, Services } from './model.js'
 import type { Plan, Quarantined } from './plan.js'
 
@@ -47,7 +48,9 @@ export type PlaneEvent =
   | { readonly type: 'quarantined'; readonly service: string; readonly error: Error }
   /** A service left quarantine: it was applied or is no longer desired. */
   | { readonly type: 'released'; readonly service: string }
-  /** A check or repair failed; it is tried again. */
+  /** Flows that were astray after a change were looked for, and cut. */
+  | { readonly type: 'flows'; readonly report: StaleFlowReport }
+  /** A check, a repair or a look at the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
   | { readonly type: 'lost'; readonly count: number }
@@ -61,6 +64,8 @@ export interface PlaneStatus {
   readonly drifts: number
   /** Generation of the ruleset after our last commit or check; 0 before the first. */
   readonly generation: number
+  /** Stale flows cut since the plane was opened, and frontends whose flows are still to be looked at; absent where none are cut. */
+  readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
 }
 
 /**
