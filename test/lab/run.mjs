@@ -20,8 +20,9 @@ const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`
 function commandScript(argv, cwd, env) {
   const variables = Object.entries(env).filter(([name, value]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && value !== undefined)
   const exports = variables.map(([name, value]) => `export ${name}=${quoted(value)}`)
-  // `modprobe` that knows where this kernel's modules are (init).
-  exports.push('export PATH="/run/lab:$PATH"')
+  // First `modprobe` that knows where this kernel's modules are (init), then what the system has: the wrappers of version managers take seconds on
+  // an emulated processor.
+  exports.push('export PATH="/run/lab:/usr/sbin:/usr/bin:/sbin:/bin:$PATH"')
   return [...exports, `cd ${quoted(cwd)} || exit 126`, `exec ${argv.map(quoted).join(' ')}`, ''].join('\n')
 }
 

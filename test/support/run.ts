@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
+import { patience } from './lab.js'
 
 /** What a finished program left. */
 export interface Finished {
@@ -13,7 +14,7 @@ export interface Finished {
 export interface RunOptions {
   /** Written to standard input, which is closed after it. */
   readonly input?: string | Uint8Array
-  /** The program is killed and the promise rejects after this time. Default 20 seconds. */
+  /** The program is killed and the promise rejects after this time (in the lab six times as long). Default 20 seconds. */
   readonly timeoutMs?: number
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
@@ -22,7 +23,7 @@ export interface RunOptions {
 /** Runs a program to its end, whatever its exit status; rejects only when it cannot be started or exceeds its time. */
 export async function attempt(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: 'pipe' })
-  const timeoutMs = options.timeoutMs ?? 20_000
+  const timeoutMs = (options.timeoutMs ?? 20_000) * patience
   const deadline = { passed: false }
   const timer = setTimeout(() => {
     deadline.passed = true
@@ -88,7 +89,7 @@ export function background(command: string, args: readonly string[], options: Om
     await ended
   }
   onTestFinished(() => stop('SIGKILL'))
-  const waitFor = (wanted: string, timeoutMs = 10_000): Promise<void> =>
+  const waitFor = (wanted: string, timeoutMs = 10_000 * patience): Promise<void> =>
     new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {
         watchers.delete(check)
@@ -114,7 +115,7 @@ export function background(command: string, args: readonly string[], options: Om
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  timeoutMs = 10_000
+  timeoutMs = 10_000 * patience
 ): Promise<T> {
   const end = performance.now() + timeoutMs
   for (;;) {

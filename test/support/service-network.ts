@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { makeNamespace, type TestNamespace } from './namespace.js'
-import { until, type Background } from './run.js'
+import { type Background } from './run.js'
 import type { Protocol } from '../../src/index.js'
 
 /** A node between a client and some servers, each a namespace on veth links, with IPv4 and IPv6. */
@@ -16,16 +16,18 @@ export const addressOf = { ip: (host: number): string => `10.1.${host}.2`, ip6: 
 async function connect(node: TestNamespace, host: TestNamespace, number: number): Promise<void> {
   const link = `host${number}`
   await node.ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', host.name)
-  for (const [namespace, device, last] of [
-    [node, link, 1],
-    [host, 'eth0', 2]
-  ] as const) {
-    await namespace.ip('address', 'add', `10.1.${number}.${last}/24`, 'dev', device)
-    await namespace.ip('address', 'add', `fd00:1:${number}::${last}/64`, 'dev', device, 'nodad')
-    await namespace.ip('link', 'set', device, 'up')
-  }
-  await host.ip('route', 'add', 'default', 'via', `10.1.${number}.1`)
-  await host.ip('route', 'add', 'default', 'via', `fd00:1:${number}::1`)
+  const setUp = (device: string, last: number): string[] => [
+    `address add 10.1.${number}.${last}/24 dev ${device}`,
+    `address add fd00:1:${number}::${last}/64 dev ${device} nodad`,
+    `link set ${device} up`
+  ]
+  await ipBatch(node, setUp(link, 1))
+  await ipBatch(host, [...setUp('eth0', 2), `route add default via 10.1.${number}.1`, `route add default via fd00:1:${number}::1`])
+}
+
+/** One program for many commands, as programs take long to start in the lab. */
+async function ipBatch(namespace: TestNamespace, commands: readonly string[]): Promise<void> {
+  await namespace.run('ip', ['-batch', '-'], { input: commands.join('\n') })
 }
 
 /** No duplicate address detection, which makes addresses wait, and no limit to refusals by ICMP, of which tests cause many at once. */
@@ -112,17 +114,23 @@ export async function ask(from: TestNamespace, protocol: Protocol, address: stri
   return output.trim().split('\n')
 }
 
-/** Waits until a server can be reached from the client and the node: a link that has just come up lets IPv6 through only some time later. */
-export async function reachable({ client, node }: ServiceNetwork, server: number, port: number): Promise<void> {
-  for (const from of [client, node]) {
-    for (const family of ['ip', 'ip6'] as const) {
-      await until(
-        `server ${server} answers over ${family}`,
-        async () => (await ask(from, 'tcp', addressOf[family](server), port, 1))[0]?.startsWith(`s${server}`),
-        30_000
-      )
-    }
-  }
+/** Waits for each of the addresses in turn: one program for all, as programs take long to start in the lab. */
+const AWAIT = `
+import socket, sys, time
+port, addresses = int(sys.argv[1]), sys.argv[2:]
+for address in addresses:
+    while True:
+        try: socket.create_connection((address, port), 1).recv(200); break
+        except OSError: time.sleep(0.005)
+`
+
+/**
+ * Waits until servers can be reached from the client and the node, over both families: a link that has just come up lets IPv6 through only some time
+ * later.
+ */
+export async function reachable({ client, node, servers }: ServiceNetwork, port: number): Promise<void> {
+  const addresses = servers.flatMap((_, index) => [addressOf.ip(index + 1), addressOf.ip6(index + 1)])
+  await Promise.all([client, node].map((from) => from.run('python3', ['-c', AWAIT, String(port), ...addresses], { timeoutMs: 30_000 })))
 }
 
 /** How often each first word (the server) answered. */
