@@ -16,6 +16,6 @@ if (task.kind === 'record') {
   console.log(JSON.stringify([from, size()]))
 } else {
   const clock = createRequire(import.meta.url)(threadClock) as { threadCpuNs: () => number }
-  console.log(JSON.stringify(await measureWork(clock.threadCpuNs, emptyBytes, () => session.work())))
+  console.log(JSON.stringify(await measureWork(clock.threadCpuNs, emptyBytes, task.turns, () => session.work())))
 }
 await session.close()

@@ -25,8 +25,12 @@ export interface Bench {
   readonly file: (name: string, content: string | Uint8Array) => string
   /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent. */
   record<Name extends SubjectName>(subject: Name, options: OptionsOf<Name>): Promise<Recording>
-  /** Runs a subject once in a fresh process and measures that process. */
-  child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>): Promise<ChildReport>
+  /**
+   * Runs a subject once in a fresh process and measures that process.
+   *
+   * @param turns Whether to watch the turns of the event loop, which makes garbage and so takes memory.
+   */
+  child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>, turns: boolean): Promise<ChildReport>
   /** Sends a recording's set-up and then, `times` times, its work; returns the milliseconds of each. */
   replay(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number): Promise<number[]>
   /** Runs a program inside and returns its milliseconds, from fork to end. */
@@ -80,8 +84,8 @@ export async function openBench(context: Context): Promise<Bench> {
         workBytes: to - from
       }
     },
-    child: async (place, subject, options) =>
-      JSON.parse(await runChild(context, programs, { kind: 'measure', netns: place.path, subject, options })) as ChildReport,
+    child: async (place, subject, options, turns) =>
+      JSON.parse(await runChild(context, programs, { kind: 'measure', turns, netns: place.path, subject, options })) as ChildReport,
     replay: async (place, { setup, work }, times) => {
       const printed = await output(programs.replay, [place.path, setup, work, String(times)])
       return printed.trim().split('\n').filter(Boolean).map(milliseconds)

@@ -2,14 +2,14 @@ import type { SubjectName } from '../subjects/index.js'
 
 /** What the child process is to do with a subject. */
 export type ChildTask = { readonly netns: string; readonly subject: SubjectName; readonly options: object } & (
-  { readonly kind: 'record'; readonly recording: string } | { readonly kind: 'measure' }
+  { readonly kind: 'record'; readonly recording: string } | { readonly kind: 'measure'; readonly turns: boolean }
 )
 
 /** What a fresh process cost. */
 export interface ChildReport {
   /** Wall-clock time of the work, the first this process does. */
   readonly milliseconds: number
-  /** Longest slice of the main thread, thread processor time. */
+  /** Longest slice of the main thread, thread processor time; 0 where turns are not watched. */
   readonly longestSliceMs: number
   /** All of the main thread's processor time during the work. */
   readonly mainThreadMs: number

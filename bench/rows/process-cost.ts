@@ -24,17 +24,19 @@ interface CostRow {
   readonly cost: (report: ChildReport, kernelBytes: number) => number
   /** The floor, where there is one, in the row's unit. */
   readonly floor?: (bench: Bench, place: Place, recording: Recording) => Promise<number>
+  /** Whether the cost is of the turns of the event loop; default false. */
+  readonly turns?: boolean
   readonly note?: (reports: readonly ChildReport[]) => string
 }
 
 /** What a subject costs a fresh process that does nothing else, code not yet compiled included. */
-function costRow<Name extends SubjectName>(work: Work<Name>, { cost, floor, note, name, about, ...row }: CostRow): Row {
+function costRow<Name extends SubjectName>(work: Work<Name>, { cost, floor, note, name, about, turns = false, ...row }: CostRow): Row {
   const prepare = async (bench: Bench): Promise<Contenders> => {
     const recording = floor === undefined ? undefined : await bench.record(work.subject, work.options)
     const reports: ChildReport[] = []
     const ours = async (place: Place): Promise<number> => {
       const before = kernelMemoryBytes()
-      const report = await bench.child(place, work.subject, work.options)
+      const report = await bench.child(place, work.subject, work.options, turns)
       reports.push(report)
       return cost(report, kernelMemoryBytes() - before)
     }
@@ -64,6 +66,7 @@ const longestSlice: CostRow = {
   unit: 'ms',
   about: 'longest slice of the main thread (thread processor time) during',
   bar: { oursAtMost: 10 },
+  turns: true,
   cost: ({ longestSliceMs }) => longestSliceMs
 }
 
