@@ -15,10 +15,11 @@ export const suites = [
   { name: 'links', files: /^test\/lab\/route/, requires: [], smoke: true },
   { name: 'ipvs with nftables', files: /^test\/lab\/ipvs-(plane|proxy)/, requires: ['ipvs', 'nftables'], smoke: true },
   { name: 'ipvs', files: /^test\/lab\/ipvs/, requires: ['ipvs'], smoke: true },
+  { name: 'plane, in short', files: /^test\/lab\/plane/, requires: ['nftables'], smoke: true },
   { name: 'conntrack', files: /^test\/(contract|kernel|lab)\/conntrack/, requires: ['nftables'] },
   { name: 'route', files: /^test\/(contract|kernel)\/route/, requires: [] },
   { name: 'nftables contract', files: /^test\/contract\/nftables/, requires: ['nftables'], smoke: true },
-  { name: 'plane with traffic', files: /^test\/kernel\/plane\/traffic/, requires: ['nftables'], smoke: true },
+  { name: 'plane with traffic', files: /^test\/kernel\/plane\/traffic/, requires: ['nftables'] },
   { name: 'plane', files: /^test\/kernel\/(plane\/|proxy)/, requires: ['nftables'] },
   { name: 'nftables', files: /^test\/kernel\/(namespace|nftables|rule-builder|set-golden)/, requires: ['nftables'] }
 ]
