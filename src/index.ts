@@ -18,6 +18,7 @@ export {
   type TransactionOutcome
 } from './errors.js'
 export { EventStream, type EventSource } from './event-stream.js'
+export * from './ipvs/index.js'
 export type { Change, LostEvents, MonitorOptions } from './monitor.js'
 export * from './nftables/index.js'
 export * from './plane/index.js'

@@ -12,6 +12,7 @@ import { VERSION } from './version.js'
 export type * from './native/addon.js'
 export type * from './native/common.js'
 export type * from './native/conntrack.js'
+export type * from './native/ipvs.js'
 export type * from './native/nftables.js'
 export type * from './native/route.js'
 

@@ -8,6 +8,8 @@
 #include "addon/conntrack_events.h"
 #include "addon/conntrack_socket.h"
 #include "addon/env_state.h"
+#include "addon/ipvs_connections.h"
+#include "addon/ipvs_socket.h"
 #include "addon/monitor.h"
 #include "addon/nftables_events.h"
 #include "addon/nftables_socket.h"
@@ -17,6 +19,7 @@
 #include "addon/socket_handle.h"
 #include "conntrack/events.h"
 #include "conntrack/schemas.h"
+#include "ipvs/schemas.h"
 #include "netlink/trace.h"
 #include "nftables/schemas.h"
 #include "route/events.h"
@@ -94,6 +97,15 @@ MessageDescription DescribeNetfilter(uint16_t type) {
   return flow.name ? flow : nftables::Describe(type);
 }
 
+Napi::Value OpenIpvs(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_GENERIC;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), IpvsSocket::Make);
+}
+
+Napi::Value OpenIpvsConnections(const Napi::CallbackInfo& info) { return IpvsConnections::Open(info, StateOf(info)); }
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   EnvState* state = EnvState::Create(env);
   if (!state) {
@@ -102,6 +114,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   }
   RegisterDescriber(NETLINK_NETFILTER, DescribeNetfilter);
   RegisterDescriber(NETLINK_ROUTE, route::Describe);
+  RegisterDescriber(NETLINK_GENERIC, ipvs::Describe);
   exports.Set("version", NETPLANE_VERSION);
   exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", state));
   exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", state));
@@ -110,6 +123,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", state));
   exports.Set("openConntrack", Napi::Function::New<OpenConntrack>(env, "openConntrack", state));
   exports.Set("monitorConntrack", Napi::Function::New<MonitorConntrack>(env, "monitorConntrack", state));
+  exports.Set("openIpvs", Napi::Function::New<OpenIpvs>(env, "openIpvs", state));
+  exports.Set("openIpvsConnections", Napi::Function::New<OpenIpvsConnections>(env, "openIpvsConnections", state));
   return exports;
 }
 

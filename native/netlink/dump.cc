@@ -20,8 +20,8 @@ Status RunToEnd(Exchange& exchange, const RequestEncoder& encode, const ReplyHan
 
 }  // namespace
 
-Status Exchange::Begin(const RequestEncoder& encode) {
-  socket_.Drain();
+Status Exchange::Begin(const RequestEncoder& encode, bool is_drained) {
+  if (!is_drained) socket_.Drain();
   sequence_ = socket_.TakeSequences(1);
   is_done_ = is_interrupted_ = is_filtered_ = false;
   Bytes request;

@@ -33,8 +33,8 @@ class Exchange {
   /// `is_dump`: the replies end with NLMSG_DONE; otherwise with the ACK.
   Exchange(Socket& socket, bool is_dump) : socket_(socket), is_dump_(is_dump) {}
 
-  /// Sends the request.
-  Status Begin(const RequestEncoder& encode);
+  /// Sends the request. `is_drained`: the caller knows that nothing is queued (its last exchange ended well), which saves a system call.
+  Status Begin(const RequestEncoder& encode, bool is_drained = false);
   /// Reads one datagram and hands over its messages. Errors as those of RunDump and RunRequest, but for EINTR.
   Status Read(const ReplyHandler& handle, Deadline deadline);
   bool is_done() const { return is_done_; }

@@ -113,7 +113,8 @@ std::string DescribeVerdict(const Message& message) {
 }
 
 std::string DescribeMessage(int protocol, const Message& message, bool outgoing) {
-  const MessageDescription description = DescribeType(protocol, message.type);
+  MessageDescription description = DescribeType(protocol, message.type);
+  if (description.refine != nullptr) description = description.refine(message.body);
   const std::string name = description.name != nullptr ? description.name : "type=" + std::to_string(message.type);
   std::string line = outgoing ? "-> " : "<- ";
   line += name + " seq=" + std::to_string(message.sequence) + " flags=" + FlagNames(message.flags, name) +

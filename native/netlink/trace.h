@@ -18,6 +18,8 @@ struct MessageDescription {
   /// Bytes of family header before the attributes.
   size_t header_length = 0;
   const Schema* schema = nullptr;
+  /// Describes the message by its body, where the type names the family only (generic netlink).
+  MessageDescription (*refine)(ByteView body) = nullptr;
 };
 /// A codec's table: describes a message type, or returns name == nullptr. Registered once per protocol at start-up by the codecs' owner.
 using MessageDescriber = MessageDescription (*)(uint16_t type);

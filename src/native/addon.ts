@@ -1,6 +1,7 @@
 /** What the addon as a whole offers (`native/addon/module.cc`). */
 import type { NativeMonitor, NativeMonitorOptions, NativeOpenOptions, NativeOutcome } from './common.js'
 import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, NativeConntrackSocket } from './conntrack.js'
+import type { NativeIpvsConnections, NativeIpvsSocket } from './ipvs.js'
 import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
 import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
 
@@ -19,4 +20,7 @@ export interface NativeAddon {
   openConntrack(options: NativeOpenOptions): Promise<NativeOutcome<NativeConntrackSocket>>
   /** As {@link NativeAddon.monitorNftables}; events are filtered before they reach the callback. */
   monitorConntrack(options: NativeConntrackMonitorOptions, callback: NativeConntrackMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openIpvs(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsSocket>>
+  /** Opens the namespace's /proc/net/ip_vs_conn. */
+  openIpvsConnections(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsConnections>>
 }

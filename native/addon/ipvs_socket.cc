@@ -1,0 +1,180 @@
+#include "addon/ipvs_socket.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "addon/request_job.h"
+#include "ipvs/commands.h"
+#include "ipvs/list.h"
+#include "ipvs/schemas.h"
+#include "ipvs/servers.h"
+
+namespace netplane::addon {
+namespace {
+
+struct NamedNumber8 {
+  const char* name;
+  uint8_t number;
+};
+constexpr NamedNumber8 kVerbs[] = {{"add", static_cast<uint8_t>(ipvs::Verb::kAdd)},
+                                   {"update", static_cast<uint8_t>(ipvs::Verb::kUpdate)},
+                                   {"remove", static_cast<uint8_t>(ipvs::Verb::kRemove)}};
+constexpr NamedNumber8 kQuestions[] = {{"timeouts", IPVS_CMD_GET_CONFIG}, {"info", IPVS_CMD_GET_INFO}, {"daemons", IPVS_CMD_GET_DAEMON}};
+constexpr NamedNumber8 kOrders[] = {{"setTimeouts", IPVS_CMD_SET_CONFIG},
+                                    {"startDaemon", IPVS_CMD_NEW_DAEMON},
+                                    {"stopDaemon", IPVS_CMD_DEL_DAEMON},
+                                    {"zero", IPVS_CMD_ZERO},
+                                    {"flush", IPVS_CMD_FLUSH}};
+
+std::optional<uint8_t> NumberOf(std::span<const NamedNumber8> names, const std::string& name) {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const NamedNumber8& known) { return name == known.name; });
+  return found == names.end() ? std::nullopt : std::optional(found->number);
+}
+
+// Reads the columns in a property; false where it is there and is none. `given` says whether it was there.
+bool ReadColumnsOf(const Napi::Object& options, const char* name, ColumnSet& columns, bool* given) {
+  const Napi::Value value = options.Get(name);
+  *given = value.IsObject();
+  return !*given || !ReadColumns(value.As<Napi::Object>(), columns);
+}
+
+// What a job needs; shared, as a std::function must be copyable.
+struct ChangeRequest {
+  ipvs::Verb verb = ipvs::Verb::kAdd;
+  bool of_servers = false;
+  ColumnSet services{ipvs::kServiceColumns};
+  ColumnSet servers{ipvs::kServerColumns};
+  BatchOptions options;
+};
+
+struct ListJob {
+  ColumnSet keys{ipvs::kServiceColumns};
+  ipvs::ListRequest request;
+};
+
+struct CommandJob {
+  ipvs::Command command;
+  ColumnSet service{ipvs::kServiceColumns};
+  Deadline deadline;
+};
+
+Napi::Value WriteListing(Napi::Env env, ipvs::Listing&& listing) {
+  auto object = Napi::Object::New(env);
+  object.Set("services", WritePieces(env, std::move(listing.services)));
+  object.Set("servers", WritePieces(env, std::move(listing.servers)));
+  return object;
+}
+
+Napi::Value WriteRecords(Napi::Env env, std::vector<Record>&& records) {
+  auto array = Napi::Array::New(env, records.size());
+  for (uint32_t i = 0; i < records.size(); ++i) array.Set(i, WriteRecord(env, records[i]));
+  return array;
+}
+
+Napi::Value WriteOutcome(Napi::Env env, BatchOutcome&& outcome) { return WriteBatchOutcome(env, std::move(outcome)); }
+Napi::Value WriteNothing(Napi::Env env, std::monostate&&) { return env.Undefined(); }
+
+// Nothing where a value does not fit; then `why` says which.
+std::shared_ptr<CommandJob> ReadCommand(const Napi::Object& options, std::span<const NamedNumber8> names, std::string* why) {
+  auto job = std::make_shared<CommandJob>();
+  const auto number = NumberOf(names, ReadText(options, "command"));
+  job->command.value.schema = &ipvs::kCommandSchema;
+  job->deadline = ReadDeadline(options);
+  bool is_about_service = false;
+  *why = "an unknown command, or no key";
+  if (!number || !ReadColumnsOf(options, "service", job->service, &is_about_service)) return nullptr;
+  job->command.command = *number;
+  if (is_about_service) {
+    if (job->service.rows() != 1 || ipvs::CheckServices(job->service, true)) return nullptr;
+    job->command.service = &job->service;
+  }
+  const Napi::Value value = options.Get("value");
+  if (!value.IsObject()) return job;
+  const auto invalid = ReadRecord(value.As<Napi::Object>(), ipvs::kCommandSchema, "", job->command.value);
+  if (!invalid) return job;
+  *why = invalid->path + " should be " + invalid->allowed;
+  return nullptr;
+}
+
+}  // namespace
+
+MethodTable IpvsSocket::Methods(Napi::Env env) {
+  using Self = IpvsSocket;
+  return {
+      {"close", Napi::Function::New<CallMethod<Self, &Self::CloseSocket>>(env, "close")},
+      {"resolve", Napi::Function::New<CallMethod<Self, &Self::Resolve>>(env, "resolve")},
+      {"change", Napi::Function::New<CallMethod<Self, &Self::Change>>(env, "change")},
+      {"list", Napi::Function::New<CallMethod<Self, &Self::List>>(env, "list")},
+      {"ask", Napi::Function::New<CallMethod<Self, &Self::Ask>>(env, "ask")},
+      {"tell", Napi::Function::New<CallMethod<Self, &Self::Tell>>(env, "tell")},
+  };
+}
+
+Napi::Value IpvsSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
+  auto content = std::make_unique<IpvsSocket>(state, std::move(socket));
+  const Socket& opened = *content->handle()->socket;
+  const Napi::Value wrapped = Wrap(*state, std::move(content));
+  Describe(wrapped, opened);
+  return wrapped;
+}
+
+Napi::Value IpvsSocket::Resolve(const Napi::CallbackInfo& info) {
+  const auto work = [family = family_, deadline = ReadDeadline(OptionsOf(info))](Socket& socket) -> Result<std::monostate> {
+    auto id = ipvs::ResolveFamily(socket, deadline);
+    if (!id.ok()) return id.error();
+    *family = id.value();
+    return std::monostate{};
+  };
+  return RunOnSocket<std::monostate>(info, state(), handle(), work, WriteNothing);
+}
+
+Napi::Value IpvsSocket::Change(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  auto request = std::make_shared<ChangeRequest>();
+  const auto verb = NumberOf(kVerbs, ReadText(options, "verb"));
+  bool has_services = false;
+  const bool is_fine = verb && ReadColumnsOf(options, "services", request->services, &has_services) &&
+                       ReadColumnsOf(options, "servers", request->servers, &request->of_servers);
+  if (!is_fine || !has_services) return Refused(info.Env(), "change", "an unknown verb, or columns that are none");
+  request->verb = static_cast<ipvs::Verb>(*verb);
+  request->options.deadline = ReadDeadline(options);
+  const auto work = [request, family = family_](Socket& socket) -> Result<BatchOutcome> {
+    const auto& [verb, of_servers, services, servers, options] = *request;
+    return BatchOutcome(of_servers ? ipvs::ChangeServers(socket, *family, verb, services, servers, options)
+                                   : ipvs::ChangeServices(socket, *family, verb, services, options));
+  };
+  return RunOnSocket<BatchOutcome>(info, state(), handle(), work, WriteOutcome);
+}
+
+Napi::Value IpvsSocket::List(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  auto job = std::make_shared<ListJob>();
+  bool has_keys = false;
+  if (!ReadColumnsOf(options, "services", job->keys, &has_keys) || (has_keys && ipvs::CheckServices(job->keys, true))) {
+    return Refused(info.Env(), "list", "services that are no keys");
+  }
+  job->request = {has_keys ? &job->keys : nullptr, ReadBool(options, "servers"), ReadBool(options, "statistics"), ReadDeadline(options)};
+  const auto work = [job, family = family_](Socket& socket) { return ipvs::List(socket, *family, job->request); };
+  return RunOnSocket<ipvs::Listing>(info, state(), handle(), work, WriteListing);
+}
+
+Napi::Value IpvsSocket::Ask(const Napi::CallbackInfo& info) {
+  std::string why;
+  auto job = ReadCommand(OptionsOf(info), kQuestions, &why);
+  if (!job) return Refused(info.Env(), "ask", why);
+  const auto work = [job, family = family_](Socket& socket) { return ipvs::Ask(socket, *family, job->command, job->deadline); };
+  return RunOnSocket<std::vector<Record>>(info, state(), handle(), work, WriteRecords);
+}
+
+Napi::Value IpvsSocket::Tell(const Napi::CallbackInfo& info) {
+  std::string why;
+  auto job = ReadCommand(OptionsOf(info), kOrders, &why);
+  if (!job) return Refused(info.Env(), "tell", why);
+  const auto work = [job, family = family_](Socket& socket) -> Result<std::monostate> {
+    if (Status failure = ipvs::Tell(socket, *family, job->command, job->deadline)) return *failure;
+    return std::monostate{};
+  };
+  return RunOnSocket<std::monostate>(info, state(), handle(), work, WriteNothing);
+}
+
+}  // namespace netplane::addon

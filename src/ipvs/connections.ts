@@ -1,0 +1,100 @@
+/**
+ * The connection table, as a stream.
+ */
+import { nativeOpenOptions, type OpenOptions } from '../client.js'
+import { formatAddress, requireAddress } from '../address.js'
+import { ClosedError, ValidationError } from '../errors.js'
+import type { NativeAddon, NativeColumns } from '../native.js'
+import { requireInteger, requireObject } from './checks.js'
+import { ADDRESS_WIDTH } from './keys.js'
+import { ipvsFailure } from './refusals.js'
+import { NO_SYMBOL } from './symbols.js'
+import type { ConnectionFilter, ConnectionsOptions, IpvsConnection } from './types.js'
+
+/** Entries of one job. */
+const ROWS_PER_READ = 2048
+
+const addressFields = ['clientAddress', 'virtualAddress', 'realAddress'] as const
+const portFields = ['clientPort', 'virtualPort', 'realPort'] as const
+const textFields = ['protocol', 'state'] as const
+
+/** A filter with its addresses in the form in which they are listed. */
+function normalise(filter: ConnectionFilter): [keyof ConnectionFilter, string | number][] {
+  requireObject('options.filter', filter, 'an object')
+  const wanted: [keyof ConnectionFilter, string | number][] = []
+  for (const name of addressFields) {
+    if (filter[name] !== undefined) wanted.push([name, formatAddress(requireAddress(`options.filter.${name}`, filter[name]))])
+  }
+  for (const name of portFields) {
+    if (filter[name] !== undefined) wanted.push([name, requireInteger(`options.filter.${name}`, filter[name], 0, 65_535)])
+  }
+  for (const name of textFields) {
+    const value: unknown = filter[name]
+    if (value === undefined) continue
+    if (typeof value !== 'string') throw new ValidationError(`options.filter.${name}`, value, 'text')
+    wanted.push([name, name === 'state' ? value.toUpperCase() : value.toLowerCase()])
+  }
+  return wanted
+}
+
+function decode(columns: NativeColumns, row: number): IpvsConnection {
+  const symbol = (name: string): string | undefined =>
+    (columns[`${name}Table`] as readonly string[])[(columns[name] as Uint32Array)[row] ?? NO_SYMBOL]
+  const number = (name: string): number => (columns[name] as Uint16Array | Uint32Array)[row] ?? 0
+  const address = (name: string): string => {
+    const length = (columns[`${name}Length`] as Uint8Array)[row] ?? 4
+    return formatAddress((columns[`${name}Address`] as Uint8Array).subarray(row * ADDRESS_WIDTH, row * ADDRESS_WIDTH + length))
+  }
+  const engine = symbol('persistenceEngine')
+  return {
+    protocol: (symbol('protocol') ?? '').toLowerCase(),
+    clientAddress: address('client'),
+    clientPort: number('clientPort'),
+    virtualAddress: address('virtual'),
+    virtualPort: number('virtualPort'),
+    realAddress: address('real'),
+    realPort: number('realPort'),
+    state: symbol('state') ?? '',
+    expiresSeconds: number('expiresSeconds'),
+    ...(engine !== undefined && { persistenceEngine: engine, persistenceData: symbol('persistenceData') ?? '' })
+  }
+}
+
+/**
+ * Streams the connection table. The file is opened when the iteration begins, and closed when it ends.
+ *
+ * @throws {ValidationError} The filter is none.
+ */
+export function openConnections(
+  kernel: Pick<NativeAddon, 'openIpvsConnections'>,
+  defaults: OpenOptions,
+  isClosed: () => boolean,
+  options: ConnectionsOptions
+): AsyncIterable<IpvsConnection> {
+  const operation = 'ipvs.connections'
+  const wanted = options.filter === undefined ? [] : normalise(options.filter)
+  const native = nativeOpenOptions({ ...defaults, deadlineMs: options.deadlineMs ?? defaults.deadlineMs })
+  return {
+    async *[Symbol.asyncIterator]() {
+      if (isClosed()) throw new ClosedError('the Ipvs client')
+      options.signal?.throwIfAborted()
+      const opened = await kernel.openIpvsConnections(native)
+      if (opened.failure !== undefined) throw ipvsFailure(opened.failure, operation)
+      const table = opened.value
+      try {
+        for (;;) {
+          options.signal?.throwIfAborted()
+          const read = await table.read({ rows: ROWS_PER_READ })
+          if (read.failure !== undefined) throw ipvsFailure(read.failure, operation)
+          if (read.value.rows === 0) return
+          for (let row = 0; row < read.value.rows; row += 1) {
+            const connection = decode(read.value, row)
+            if (wanted.every(([name, value]) => connection[name] === value)) yield connection
+          }
+        }
+      } finally {
+        table.close()
+      }
+    }
+  }
+}

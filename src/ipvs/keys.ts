@@ -1,0 +1,110 @@
+/**
+ * What names services and real servers: checked, as columns, and as text.
+ */
+import { formatAddress, requireAddress, writeAddress } from '../address.js'
+import { ValidationError } from '../errors.js'
+import { requireInteger, requireName, requireObject } from './checks.js'
+import type { ServiceKeyColumns } from './column-types.js'
+import { AF_INET, AF_INET6, PROTOCOL_NUMBERS } from './constants.js'
+import type { ServiceProtocol, VirtualServiceKey } from './types.js'
+
+/** Bytes a row of `address`. */
+export const ADDRESS_WIDTH = 16
+const MAX_PORT = 65_535
+const MAX_MARK = 0xffffffff
+const families = { ip: AF_INET, ip6: AF_INET6 } as const
+const protocolNames = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceProtocol]))
+
+/** The columns of {@link ServiceKeyColumns}, to be filled. */
+export interface KeyColumns extends ServiceKeyColumns {
+  rows: number
+}
+
+export function emptyKeys(rows: number): KeyColumns {
+  return {
+    rows,
+    family: new Uint8Array(rows),
+    protocol: new Uint8Array(rows),
+    address: new Uint8Array(rows * ADDRESS_WIDTH),
+    port: new Uint16Array(rows),
+    fwmark: new Uint32Array(rows)
+  }
+}
+
+/** Writes an address; returns its family. */
+export function putAddress(path: string, text: unknown, target: Uint8Array, row: number): number {
+  const length = typeof text === 'string' ? writeAddress(text, target, row * ADDRESS_WIDTH) : 0
+  if (length === 0) {
+    requireAddress(path, text)
+    throw new ValidationError(path, text, 'an IPv4 or IPv6 address')
+  }
+  return length === 4 ? AF_INET : AF_INET6
+}
+
+export function requirePort(path: string, port: unknown): number {
+  return requireInteger(path, port, 0, MAX_PORT)
+}
+
+/**
+ * Checks a key and writes it into a row.
+ *
+ * @throws {ValidationError}
+ */
+export function putKey(path: string, key: VirtualServiceKey, columns: KeyColumns, row: number): void {
+  requireObject(path, key, 'a virtual service: { protocol, address, port } or { fwmark }')
+  const { fwmark, protocol, address, port, family } = key as { [Field in 'fwmark' | 'protocol' | 'address' | 'port' | 'family']?: unknown }
+  if (fwmark !== undefined) {
+    if (protocol !== undefined || address !== undefined || port !== undefined)
+      throw new ValidationError(`${path}.fwmark`, fwmark, 'nothing beside protocol, address and port: a service has either')
+    columns.fwmark[row] = requireInteger(`${path}.fwmark`, fwmark, 1, MAX_MARK)
+    columns.family[row] = family === undefined ? AF_INET : requireName(`${path}.family`, family, families)
+    return
+  }
+  columns.protocol[row] = requireName(`${path}.protocol`, protocol, PROTOCOL_NUMBERS)
+  const found = putAddress(`${path}.address`, address, columns.address, row)
+  columns.family[row] = found
+  columns.port[row] = requirePort(`${path}.port`, port)
+  if (family !== undefined && requireName(`${path}.family`, family, families) !== found)
+    throw new ValidationError(`${path}.family`, family, `that of the address ${String(address)}, or nothing`)
+}
+
+/** The address in a row, as text. */
+export function addressAt(columns: { readonly family: Uint8Array; readonly address: Uint8Array }, row: number): string {
+  const length = columns.family[row] === AF_INET6 ? ADDRESS_WIDTH : 4
+  return formatAddress(columns.address.subarray(row * ADDRESS_WIDTH, row * ADDRESS_WIDTH + length))
+}
+
+export function endpointText(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** The key in a row. */
+export function decodeKey(columns: ServiceKeyColumns, row: number): VirtualServiceKey {
+  const fwmark = columns.fwmark[row] ?? 0
+  const isIPv6 = columns.family[row] === AF_INET6
+  if (fwmark !== 0) return { fwmark, family: isIPv6 ? 'ip6' : 'ip' }
+  const protocol = protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as ServiceProtocol)
+  return { protocol, address: addressAt(columns, row), port: columns.port[row] ?? 0 }
+}
+
+/** A service in a row as text: `tcp 10.96.0.1:443`, `fwmark 7`, `fwmark 7 ip6`. Equal keys have equal texts. */
+export function describeServiceRow(columns: ServiceKeyColumns, row: number): string {
+  return describeService(decodeKey(columns, row))
+}
+
+/** A service as text. The address must be in its canonical form, as everything listed is, for equal keys to have equal texts. */
+export function describeService(key: VirtualServiceKey): string {
+  if (key.fwmark !== undefined) return `fwmark ${key.fwmark}${key.family === 'ip6' ? ' ip6' : ''}`
+  return `${key.protocol} ${endpointText(key.address, key.port)}`
+}
+
+/**
+ * One key as columns.
+ *
+ * @throws {ValidationError}
+ */
+export function encodeKey(path: string, key: VirtualServiceKey): KeyColumns {
+  const columns = emptyKeys(1)
+  putKey(path, key, columns, 0)
+  return columns
+}

@@ -1,0 +1,203 @@
+/**
+ * Real servers between the caller's words and columns.
+ */
+import { ValidationError } from '../errors.js'
+import { requireInteger, requireName, requireObject } from './checks.js'
+import type { RealServerChangeColumns, RealServerColumns, RealServerKeyColumns, RealServerListColumns } from './column-types.js'
+import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
+import { addressAt, ADDRESS_WIDTH, emptyKeys, endpointText, putAddress, putKey, requirePort } from './keys.js'
+import { decodeStatistics } from './statistics.js'
+import type {
+  ForwardingMethod,
+  RealServer,
+  RealServerKey,
+  RealServerOf,
+  RealServerSettings,
+  RealServerSpec,
+  Tunnel,
+  TunnelFlag,
+  TunnelType,
+  VirtualServiceKey
+} from './types.js'
+
+function numbersOf<Name extends string>(names: readonly Name[]): Readonly<Record<Name, number>> {
+  return Object.fromEntries(names.map((name, number) => [name, number])) as Record<Name, number>
+}
+const forwardingNumbers = numbersOf<ForwardingMethod>(FORWARDING_METHODS)
+const tunnelNumbers = numbersOf<TunnelType>(TUNNEL_TYPES)
+const { tunnel: TUNNEL } = forwardingNumbers
+const { ipip: IPIP, gue: GUE, gre: GRE } = tunnelNumbers
+
+/** Columns of real servers, to be filled. */
+function emptyServers(rows: number): RealServerColumns {
+  return {
+    rows,
+    service: new Uint32Array(rows),
+    family: new Uint8Array(rows),
+    address: new Uint8Array(rows * ADDRESS_WIDTH),
+    port: new Uint16Array(rows),
+    forwarding: new Uint8Array(rows),
+    weight: new Uint32Array(rows),
+    upperThreshold: new Uint32Array(rows),
+    lowerThreshold: new Uint32Array(rows),
+    tunnelType: new Uint8Array(rows),
+    tunnelPort: new Uint16Array(rows),
+    tunnelFlags: new Uint16Array(rows)
+  }
+}
+
+function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row: number): void {
+  requireObject(path, tunnel, 'an object with a type, or null for ipip')
+  const { port, flags = [] } = tunnel
+  const type = requireName(`${path}.type`, tunnel.type, tunnelNumbers)
+  columns.tunnelType[row] = type
+  if (type === GUE) {
+    columns.tunnelPort[row] = requireInteger(`${path}.port`, port, 1, 65_535)
+  } else if (port !== undefined) {
+    throw new ValidationError(`${path}.port`, port, `nothing: only 'gue' has a port`)
+  }
+  if (!Array.isArray(flags)) throw new ValidationError(`${path}.flags`, flags, 'a list of flags')
+  for (const [index, flag] of (flags as readonly TunnelFlag[]).entries()) {
+    const bit = requireName(`${path}.flags[${index}]`, flag, TUNNEL_FLAG_BITS)
+    if (type === IPIP || (type === GRE && flag !== 'checksum'))
+      throw new ValidationError(`${path}.flags[${index}]`, flag, type === IPIP ? 'nothing: ipip has no flags' : `'checksum'`)
+    columns.tunnelFlags[row] = (columns.tunnelFlags[row] ?? 0) | bit
+  }
+}
+
+function putSettings(path: string, spec: RealServerSettings, columns: RealServerColumns, row: number): void {
+  const { forwarding = 'masquerade', weight = 1, upperThreshold = 0, lowerThreshold = 0, tunnel = null } = spec
+  columns.forwarding[row] = requireName(`${path}.forwarding`, forwarding, forwardingNumbers)
+  columns.weight[row] = requireInteger(`${path}.weight`, weight, 0, MAX_INT)
+  columns.upperThreshold[row] = requireInteger(`${path}.upperThreshold`, upperThreshold, 0, MAX_INT)
+  columns.lowerThreshold[row] = requireInteger(`${path}.lowerThreshold`, lowerThreshold, 0, MAX_INT)
+  if (lowerThreshold > upperThreshold)
+    throw new ValidationError(`${path}.lowerThreshold`, lowerThreshold, `at most the upperThreshold, ${upperThreshold}`)
+  if (tunnel === null) return
+  if (columns.forwarding[row] !== TUNNEL)
+    throw new ValidationError(`${path}.tunnel`, tunnel, `nothing: only forwarding 'tunnel' has one, not '${forwarding}'`)
+  putTunnel(`${path}.tunnel`, tunnel, columns, row)
+}
+
+function checkFamily(
+  path: string,
+  server: RealServerKey,
+  columns: RealServerColumns,
+  row: number,
+  serviceFamily: number | undefined
+): void {
+  if (columns.family[row] === serviceFamily || columns.forwarding[row] === TUNNEL) return
+  const family = serviceFamily === AF_INET ? 'IPv4' : 'IPv6'
+  throw new ValidationError(`${path}.address`, server.address, `an ${family} address, as the service's is, or forwarding 'tunnel'`)
+}
+
+/** How rows are named in errors. */
+export interface ServerPaths {
+  readonly service: (row: number) => string
+  readonly server: (row: number) => string
+}
+
+interface Encoding {
+  readonly settings: boolean
+  readonly paths: ServerPaths
+}
+
+function encode(list: readonly RealServerOf<RealServerKey>[], { settings, paths }: Encoding): RealServerChangeColumns {
+  const columns = emptyServers(list.length)
+  const indexes = new Map<VirtualServiceKey, number>()
+  const first: number[] = []
+  for (const [row, item] of list.entries()) {
+    requireObject(paths.server(row), item, '{ service, server }')
+    let index = indexes.get(item.service)
+    if (index === undefined) {
+      indexes.set(item.service, (index = indexes.size))
+      first.push(row)
+    }
+    columns.service[row] = index
+  }
+  const services = emptyKeys(indexes.size)
+  for (const [service, index] of indexes) putKey(paths.service(first[index] ?? 0), service, services, index)
+  for (const [row, { server }] of list.entries()) {
+    const path = paths.server(row)
+    requireObject(path, server, 'a real server: { address, port }')
+    columns.family[row] = putAddress(`${path}.address`, server.address, columns.address, row)
+    columns.port[row] = requirePort(`${path}.port`, server.port)
+    if (!settings) continue
+    putSettings(path, server as RealServerSpec, columns, row)
+    checkFamily(path, server, columns, row, services.family[columns.service[row] ?? 0])
+  }
+  return { services, realServers: columns }
+}
+
+/**
+ * Checks specs and makes complete columns of them; what is not mentioned gets its default.
+ *
+ * @throws {ValidationError} Names the first real server and field that cannot be written.
+ */
+export function encodeServers(list: readonly RealServerOf[], paths: ServerPaths): RealServerChangeColumns {
+  return encode(list, { settings: true, paths })
+}
+
+/** Keys as columns. */
+export function encodeServerKeys(
+  list: readonly RealServerOf<RealServerKey>[],
+  paths: ServerPaths
+): RealServerChangeColumns<RealServerKeyColumns> {
+  const { services, realServers } = encode(list, { settings: false, paths })
+  const { rows, service, family, address, port } = realServers
+  return { services, realServers: { rows, service, family, address, port } }
+}
+
+/** Whether a spec leaves nothing to be read from the kernel before an update. */
+export function isCompleteServer(spec: RealServerSettings): boolean {
+  const { forwarding, weight, upperThreshold, lowerThreshold, tunnel } = spec
+  return ![forwarding, weight, upperThreshold, lowerThreshold, tunnel].includes(undefined)
+}
+
+/** What an update makes of a real server: what the spec does not mention stays. */
+export function mergeServer(current: RealServer | undefined, spec: RealServerSpec): RealServerSpec {
+  if (current === undefined) return spec
+  const forwarding = spec.forwarding ?? current.forwarding
+  const tunnel = forwarding === 'tunnel' ? current.tunnel : null
+  return {
+    address: spec.address,
+    port: spec.port,
+    forwarding,
+    weight: spec.weight ?? current.weight,
+    upperThreshold: spec.upperThreshold ?? current.upperThreshold,
+    lowerThreshold: spec.lowerThreshold ?? current.lowerThreshold,
+    tunnel: spec.tunnel === undefined ? tunnel : spec.tunnel
+  }
+}
+
+function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
+  const type = TUNNEL_TYPES[columns.tunnelType[row] ?? IPIP] ?? 'ipip'
+  const bits = columns.tunnelFlags[row] ?? 0
+  if (columns.forwarding[row] !== TUNNEL || (type === 'ipip' && bits === 0)) return null
+  const flags = (Object.keys(TUNNEL_FLAG_BITS) as TunnelFlag[]).filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
+  return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
+}
+
+/** One row of a listing as an object. */
+export function decodeServer(columns: RealServerListColumns, row: number): RealServer {
+  const statistics = decodeStatistics(columns, row)
+  return {
+    address: addressAt(columns, row),
+    port: columns.port[row] ?? 0,
+    family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
+    forwarding: FORWARDING_METHODS[columns.forwarding[row] ?? 0] ?? 'masquerade',
+    weight: columns.weight[row] ?? 0,
+    upperThreshold: columns.upperThreshold[row] ?? 0,
+    lowerThreshold: columns.lowerThreshold[row] ?? 0,
+    tunnel: decodeTunnel(columns, row),
+    activeConnections: columns.activeConnections[row] ?? 0,
+    inactiveConnections: columns.inactiveConnections[row] ?? 0,
+    persistentConnections: columns.persistentConnections[row] ?? 0,
+    ...(statistics !== undefined && { statistics })
+  }
+}
+
+/** A real server in a row as text: `10.0.0.5:8080`. */
+export function describeServerRow(columns: RealServerKeyColumns, row: number): string {
+  return endpointText(addressAt(columns, row), columns.port[row] ?? 0)
+}

@@ -1,0 +1,175 @@
+/**
+ * Virtual services between the caller's words and columns.
+ */
+import { formatAddress, requireAddress } from '../address.js'
+import { ValidationError } from '../errors.js'
+import { requireInteger, requireName, requireText } from './checks.js'
+import type { ServiceColumns, ServiceListColumns } from './column-types.js'
+import {
+  AF_INET,
+  DEFAULT_PERSISTENCE_SECONDS,
+  DEFAULT_SCHEDULER,
+  FULL_NETMASK,
+  PERSISTENT,
+  SERVICE_FLAG_BITS,
+  SETTABLE_FLAGS
+} from './constants.js'
+import { decodeKey, emptyKeys, putKey, type KeyColumns } from './keys.js'
+import { decodeStatistics } from './statistics.js'
+import { NO_SYMBOL, Symbols } from './symbols.js'
+import type { Persistence, ServiceFlag, ServiceSettings, VirtualService, VirtualServiceKey, VirtualServiceSpec } from './types.js'
+
+/** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second. */
+const MAX_SECONDS = 2_147_483
+
+/** Flags of one scheduler only. */
+const schedulerOf: Partial<Record<ServiceFlag, string>> = { 'sh-fallback': 'sh', 'sh-port': 'sh', 'mh-fallback': 'mh', 'mh-port': 'mh' }
+const flagNames = {
+  sh: ['one-packet', 'sh-fallback', 'sh-port', 'flag-3'],
+  mh: ['one-packet', 'mh-fallback', 'mh-port', 'flag-3'],
+  other: ['one-packet', 'flag-1', 'flag-2', 'flag-3']
+} as const satisfies Record<string, readonly ServiceFlag[]>
+
+/** A row of settings, as numbers. */
+interface Numbers {
+  flags: number
+  timeoutSeconds: number
+  netmask: number
+}
+
+function requireFlags(path: string, flags: unknown, scheduler: string): number {
+  if (!Array.isArray(flags)) throw new ValidationError(path, flags, 'a list of flags')
+  return flags.reduce<number>((bits, flag: unknown, index) => {
+    const bit = requireName(`${path}[${index}]`, flag, SERVICE_FLAG_BITS)
+    const owner = schedulerOf[flag as ServiceFlag]
+    if (owner !== undefined && owner !== scheduler)
+      throw new ValidationError(`${path}[${index}]`, flag, `that flag with the scheduler '${owner}' only`)
+    return bits | bit
+  }, 0)
+}
+
+function requireNetmask(path: string, { prefixLength, netmask }: Persistence, family: number): number {
+  const isIPv4 = family === AF_INET
+  if (netmask !== undefined) {
+    if (!isIPv4) throw new ValidationError(`${path}.netmask`, netmask, 'nothing: an IPv6 service has a prefixLength')
+    if (prefixLength !== undefined) throw new ValidationError(`${path}.netmask`, netmask, 'either netmask or prefixLength')
+    const [a = 0, b = 0, c = 0, d = 0] = requireAddress(`${path}.netmask`, netmask, 'ip')
+    const mask = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+    if (mask === 0) throw new ValidationError(`${path}.netmask`, netmask, 'a mask with at least one bit')
+    return mask
+  }
+  if (prefixLength === undefined) return isIPv4 ? FULL_NETMASK[2] : FULL_NETMASK[10]
+  const length = requireInteger(`${path}.prefixLength`, prefixLength, 1, isIPv4 ? 32 : 128)
+  return isIPv4 ? (0xffffffff << (32 - length)) >>> 0 : length
+}
+
+function requirePersistence(path: string, persistence: Persistence | null | undefined, family: number): Numbers {
+  if (persistence === undefined || persistence === null) return { flags: 0, timeoutSeconds: 0, netmask: requireNetmask(path, {}, family) }
+  if (typeof persistence !== 'object') throw new ValidationError(path, persistence, 'an object, or null for none')
+  const { timeoutSeconds = DEFAULT_PERSISTENCE_SECONDS } = persistence
+  return {
+    flags: PERSISTENT,
+    timeoutSeconds: requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, 1, MAX_SECONDS),
+    netmask: requireNetmask(path, persistence, family)
+  }
+}
+
+/**
+ * Checks specs and makes complete columns of them; what is not mentioned gets its default.
+ *
+ * @param pathOf Names a row in errors: `services[3]`.
+ * @throws {ValidationError} Names the first service and field that cannot be written.
+ */
+export function encodeServices(specs: readonly VirtualServiceSpec[], pathOf: (row: number) => string): ServiceColumns {
+  const rows = specs.length
+  const keys = emptyKeys(rows)
+  const schedulers = new Symbols(rows)
+  const engines = new Symbols(rows)
+  const flags = new Uint32Array(rows)
+  const timeoutSeconds = new Uint32Array(rows)
+  const netmask = new Uint32Array(rows)
+  for (const [row, spec] of specs.entries()) {
+    const path = pathOf(row)
+    putKey(path, spec, keys, row)
+    const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
+    schedulers.set(row, requireText(`${path}.scheduler`, scheduler))
+    const numbers = requirePersistence(`${path}.persistence`, spec.persistence, keys.family[row] ?? AF_INET)
+    flags[row] = numbers.flags | requireFlags(`${path}.flags`, spec.flags ?? [], scheduler)
+    timeoutSeconds[row] = numbers.timeoutSeconds
+    netmask[row] = numbers.netmask
+    if (persistenceEngine !== undefined && persistenceEngine !== null)
+      engines.set(row, requireText(`${path}.persistenceEngine`, persistenceEngine))
+    requirePersistentPort(`${path}.port`, keys, row, numbers.flags)
+  }
+  return {
+    ...keys,
+    scheduler: schedulers.indexes,
+    schedulerTable: schedulers.table(),
+    flags,
+    timeoutSeconds,
+    netmask,
+    persistenceEngine: engines.indexes,
+    persistenceEngineTable: engines.table()
+  }
+}
+
+// The kernel takes such a service and then schedules nothing ("port zero only supported in persistent services", ip_vs_schedule).
+function requirePersistentPort(path: string, keys: KeyColumns, row: number, flags: number): void {
+  if (keys.fwmark[row] === 0 && keys.port[row] === 0 && flags === 0)
+    throw new ValidationError(path, 0, '1 to 65535, or 0 (every port) together with persistence')
+}
+
+/** Keys as columns. */
+export function encodeServiceKeys(keys: readonly VirtualServiceKey[], pathOf: (row: number) => string): KeyColumns {
+  const columns = emptyKeys(keys.length)
+  for (const [row, key] of keys.entries()) putKey(pathOf(row), key, columns, row)
+  return columns
+}
+
+/** Whether a spec leaves nothing to be read from the kernel before an update. */
+export function isCompleteService(spec: ServiceSettings): boolean {
+  return spec.scheduler !== undefined && spec.flags !== undefined && spec.persistence !== undefined && spec.persistenceEngine !== undefined
+}
+
+/** What an update makes of a service: what the spec does not mention stays. */
+export function mergeService(current: VirtualService | undefined, spec: VirtualServiceSpec): VirtualServiceSpec {
+  if (current === undefined) return spec
+  const scheduler = spec.scheduler ?? current.scheduler
+  // A flag of the old scheduler means nothing to a new one.
+  const kept = scheduler === current.scheduler ? current.flags : current.flags.filter((flag) => flag === 'one-packet')
+  return {
+    ...spec,
+    scheduler,
+    flags: spec.flags ?? kept,
+    persistence: spec.persistence === undefined ? current.persistence : spec.persistence,
+    persistenceEngine: spec.persistenceEngine === undefined ? current.persistenceEngine : spec.persistenceEngine
+  }
+}
+
+function decodePersistence(columns: ServiceColumns, row: number): Persistence | null {
+  if (((columns.flags[row] ?? 0) & PERSISTENT) === 0) return null
+  const timeoutSeconds = columns.timeoutSeconds[row] ?? 0
+  const netmask = columns.netmask[row] ?? 0
+  if (columns.family[row] !== AF_INET) return { timeoutSeconds, prefixLength: netmask }
+  const ones = Math.clz32(~netmask)
+  const isPrefix = ones > 0 && (0xffffffff << (32 - ones)) >>> 0 === netmask
+  if (isPrefix) return { timeoutSeconds, prefixLength: ones }
+  return { timeoutSeconds, netmask: formatAddress(Uint8Array.of(netmask >>> 24, netmask >>> 16, netmask >>> 8, netmask)) }
+}
+
+/** One row of a listing as an object. */
+export function decodeService(columns: ServiceListColumns, row: number): VirtualService {
+  const scheduler = columns.schedulerTable[columns.scheduler[row] ?? NO_SYMBOL] ?? 'none'
+  const bits = (columns.flags[row] ?? 0) & SETTABLE_FLAGS
+  const names: readonly ServiceFlag[] = scheduler === 'sh' || scheduler === 'mh' ? flagNames[scheduler] : flagNames.other
+  const statistics = decodeStatistics(columns, row)
+  return {
+    ...decodeKey(columns, row),
+    family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
+    scheduler,
+    flags: names.filter((name) => (bits & SERVICE_FLAG_BITS[name]) !== 0),
+    persistence: decodePersistence(columns, row),
+    persistenceEngine: columns.persistenceEngineTable[columns.persistenceEngine[row] ?? NO_SYMBOL] ?? null,
+    ...(statistics !== undefined && { statistics })
+  }
+}
