@@ -6,6 +6,7 @@ import { ValidationError } from '../errors.js'
 import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
 import { asServers, IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
+import { requireObject } from './checks.js'
 import type { IpvsOperations } from './client-types.js'
 import type {
   ChangeOptions,
@@ -320,8 +321,9 @@ export class Ipvs implements IpvsOperations, AsyncDisposable {
    * @param confirmation `{ allServices: true }`, so that nobody calls this by accident.
    */
   async flush(confirmation: { readonly allServices: true }, options: CallOptions = {}): Promise<void> {
-    const { allServices } = confirmation ?? {}
-    if (!allServices) throw new ValidationError('confirmation.allServices', allServices, 'true: every service goes, whoever made it')
+    const given = requireObject<{ readonly allServices?: unknown }>('confirmation', confirmation, '{ allServices: true }')
+    if (given.allServices !== true)
+      throw new ValidationError('confirmation.allServices', given.allServices, 'true: every service goes, whoever made it')
     await this.#calls.tell('ipvs.flush', options, { command: 'flush' })
   }
 

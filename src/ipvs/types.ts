@@ -70,7 +70,7 @@ export interface ServiceSettings {
 export type VirtualServiceSpec = VirtualServiceKey & ServiceSettings
 
 /**
- * Counters since the object was made or zeroed, and rates. The kernel estimates rates every 2 seconds; with the sysctl `run_estimation` = 0 they stay 0.
+ * Counters since the object was made or zeroed, and rates. The kernel brings both up to date every 2 seconds; with the sysctl `run_estimation` = 0 rates stay 0.
  * 64 bits wide since Linux 4.1.
  */
 export interface IpvsStatistics {

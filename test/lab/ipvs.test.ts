@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Ipvs } from '../../src/ipvs/client.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 
@@ -148,7 +148,11 @@ describe('the rest of IPVS', () => {
       expect.objectContaining({ clientPort })
     ])
     expect(await collect(client.connections({ filter: { protocol: 'tcp' } }))).toEqual([])
-    expect((await client.getService(dns)).statistics!.connections).toBe(3n)
+    // The kernel sums its counters up every 2 seconds.
+    await vi.waitFor(async () => expect((await client.getService(dns)).statistics!.connections).toBe(3n), {
+      timeout: 20_000,
+      interval: 500
+    })
   })
 })
 

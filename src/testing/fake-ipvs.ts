@@ -1,0 +1,247 @@
+/**
+ * A kernel's virtual services and real servers in memory, for tests of code that uses the IPVS client: same checks, same refusals, no privileges.
+ */
+import { Ipvs, type IpvsKernel, type IpvsOptions } from '../ipvs/client.js'
+import type { RealServerKey, VirtualServiceKey } from '../ipvs/types.js'
+import { encodeServerKeys } from '../ipvs/server-rows.js'
+import type {
+  NativeBatchReport,
+  NativeColumns,
+  NativeFailure,
+  NativeIpvsChange,
+  NativeIpvsConnections,
+  NativeIpvsListing,
+  NativeIpvsListRequest,
+  NativeIpvsOrder,
+  NativeIpvsQuestion,
+  NativeIpvsSocket,
+  NativeOutcome,
+  NativeRecord
+} from '../native.js'
+import {
+  errorColumns,
+  listedServers,
+  listedServices,
+  serverAt,
+  serverKey,
+  serviceAt,
+  serviceKey,
+  type FakeServer,
+  type FakeService
+} from './fake-ipvs-rows.js'
+
+// include/uapi/asm-generic/errno-base.h, errno.h
+const EPERM = 1
+const ENOENT = 2
+const ESRCH = 3
+const EBADF = 9
+const EEXIST = 17
+const EINVAL = 22
+
+const PORT = 4712
+const TUNNEL = 2
+
+/** What a {@link FakeIpvsKernel} can do. */
+export interface FakeIpvsOptions {
+  /** Whether it has IPVS; default true. */
+  readonly supported?: boolean
+  /** Whether the caller may use it (CAP_NET_ADMIN in the initial user namespace); default true. */
+  readonly privileged?: boolean
+  /** Default: all that Linux has. */
+  readonly schedulers?: readonly string[]
+  /** Default: `sip`. */
+  readonly persistenceEngines?: readonly string[]
+}
+
+const allSchedulers = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh', 'sh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos', 'none']
+
+/** How many connections a real server of the fake has. */
+export interface FakeConnectionCounts {
+  readonly active?: number
+  readonly inactive?: number
+  readonly persistent?: number
+}
+
+/** Stands for one network namespace, empty at first. Any number of clients can be opened on it. It carries no traffic: counters stay 0. */
+export class FakeIpvsKernel implements IpvsKernel {
+  readonly #services = new Map<string, FakeService>()
+  readonly #daemons = new Map<unknown, NativeRecord>()
+  readonly #schedulers: ReadonlySet<string>
+  readonly #engines: ReadonlySet<string>
+  readonly #isSupported: boolean
+  readonly #isPrivileged: boolean
+  #timeouts: NativeRecord = { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 }
+
+  constructor(options: FakeIpvsOptions = {}) {
+    this.#isSupported = options.supported ?? true
+    this.#isPrivileged = options.privileged ?? true
+    this.#schedulers = new Set(options.schedulers ?? allSchedulers)
+    this.#engines = new Set(options.persistenceEngines ?? ['sip'])
+  }
+
+  /** Opens a client whose kernel is this one. */
+  open(options: Omit<IpvsOptions, 'kernel'> = {}): Promise<Ipvs> {
+    return Ipvs.open({ ...options, kernel: this })
+  }
+
+  /**
+   * Gives a real server connections, as its clients would.
+   *
+   * @throws {Error} There is no such real server.
+   */
+  setConnections(service: VirtualServiceKey, server: RealServerKey, counts: FakeConnectionCounts): void {
+    const paths = { service: () => 'service', server: () => 'server' }
+    const { services, realServers } = encodeServerKeys([{ service, server }], paths)
+    const found = this.#services.get(serviceKey(asNative(services), 0))?.servers.get(serverKey(asNative(realServers), 0))
+    if (found === undefined) throw new Error('the fake has no such real server')
+    found.numbers.activeConnections = counts.active ?? 0
+    found.numbers.inactiveConnections = counts.inactive ?? 0
+    found.numbers.persistentConnections = counts.persistent ?? 0
+  }
+
+  /** {@link IpvsKernel}: for the client. */
+  openIpvs(): ReturnType<IpvsKernel['openIpvs']> {
+    return Promise.resolve({ value: new FakeIpvsSocket(this) })
+  }
+
+  /** {@link IpvsKernel}: for the client. The connection table of the fake is empty. */
+  openIpvsConnections(): ReturnType<IpvsKernel['openIpvsConnections']> {
+    const value: NativeIpvsConnections = { read: () => Promise.resolve({ value: { rows: 0 } }), close: () => undefined }
+    return Promise.resolve({ value })
+  }
+
+  /** @internal */
+  resolve(): NativeOutcome<undefined> {
+    return this.#isSupported ? { value: undefined } : failed(ENOENT, 'CTRL_CMD_GETFAMILY')
+  }
+
+  /** @internal */
+  change(change: NativeIpvsChange): NativeBatchReport {
+    const { rows } = change.servers ?? change.services
+    const errors: { index: number; errno: number }[] = []
+    for (let index = 0; index < rows; index += 1) {
+      const errno = this.#isPrivileged ? this.#changeRow(change, index) : EPERM
+      if (errno !== 0) errors.push({ index, errno })
+    }
+    return { errors: errorColumns(errors), sent: rows, unknownFrom: rows, systemCalls: 2 }
+  }
+
+  #changeRow({ verb, services, servers }: NativeIpvsChange, row: number): number {
+    if (servers !== undefined) return this.#changeServer(verb, services, servers, row)
+    const key = serviceKey(services, row)
+    const current = this.#services.get(key)
+    // As ip_vs_genl_set_cmd has it: what exists is asked first.
+    if (verb === 'add' ? current !== undefined : current === undefined) return verb === 'add' ? EEXIST : ESRCH
+    if (verb === 'remove') {
+      this.#services.delete(key)
+      return 0
+    }
+    const service = serviceAt(services, row)
+    if (!this.#schedulers.has(service.scheduler) || (service.engine !== undefined && !this.#engines.has(service.engine))) return ENOENT
+    this.#services.set(key, current === undefined ? service : { ...service, servers: current.servers })
+    return 0
+  }
+
+  #changeServer(verb: NativeIpvsChange['verb'], services: NativeColumns, servers: NativeColumns, row: number): number {
+    const service = this.#services.get(serviceKey(services, (servers.service as Uint32Array)[row] ?? 0))
+    if (service === undefined) return ESRCH
+    const key = serverKey(servers, row)
+    const current = service.servers.get(key)
+    if (verb === 'remove') return service.servers.delete(key) ? 0 : ENOENT
+    const server = serverAt(servers, row)
+    const isMixed = server.numbers.family !== service.numbers.family
+    if (isMixed && (this.#daemons.size > 0 || server.numbers.forwarding !== TUNNEL)) return EINVAL
+    if (verb === 'add' ? current !== undefined : current === undefined) return verb === 'add' ? EEXIST : ENOENT
+    service.servers.set(key, current === undefined ? server : withCounts(server, current))
+    return 0
+  }
+
+  /** @internal */
+  list({ services: keys, servers, statistics }: NativeIpvsListRequest): NativeOutcome<NativeIpvsListing> {
+    if (!this.#isPrivileged) return failed(EPERM, 'IPVS_CMD_GET_SERVICE')
+    const wanted = keys === undefined ? undefined : Array.from({ length: keys.rows }, (_, row) => this.#services.get(serviceKey(keys, row)))
+    const found = wanted === undefined ? [...this.#services.values()] : wanted.filter((service) => service !== undefined)
+    return { value: { services: [listedServices(found, statistics)], servers: servers ? [listedServers(found, statistics)] : [] } }
+  }
+
+  /** @internal */
+  ask({ command }: NativeIpvsQuestion): NativeOutcome<readonly NativeRecord[]> {
+    if (!this.#isPrivileged) return failed(EPERM, command)
+    if (command === 'timeouts') return { value: [this.#timeouts] }
+    if (command === 'daemons') return { value: [...this.#daemons.values()] }
+    return { value: [{ version: 0x010201, connectionTableSize: 4096 }] }
+  }
+
+  /** @internal */
+  tell({ command, value = {}, service }: NativeIpvsOrder): NativeOutcome<undefined> {
+    if (!this.#isPrivileged) return failed(EPERM, command)
+    const { role } = (value.daemon ?? {}) as { role?: unknown }
+    if (command === 'flush') this.#services.clear()
+    if (command === 'zero' && service !== undefined && !this.#services.has(serviceKey(service, 0))) return failed(ESRCH, 'IPVS_CMD_ZERO')
+    if (command === 'setTimeouts') this.#timeouts = { ...this.#timeouts, ...value }
+    if (command === 'startDaemon') {
+      if (this.#daemons.has(role)) return failed(EEXIST, 'IPVS_CMD_NEW_DAEMON')
+      this.#daemons.set(role, value)
+    }
+    if (command === 'stopDaemon' && !this.#daemons.delete(role)) return failed(ESRCH, 'IPVS_CMD_DEL_DAEMON')
+    return { value: undefined }
+  }
+}
+
+/** An update keeps the connections. */
+function withCounts(server: FakeServer, current: FakeServer): FakeServer {
+  const { activeConnections, inactiveConnections, persistentConnections } = current.numbers as Record<string, number>
+  return {
+    ...server,
+    numbers: { ...server.numbers, activeConnections, inactiveConnections, persistentConnections } as Record<string, number>
+  }
+}
+
+function asNative(columns: { readonly rows: number }): NativeColumns {
+  return columns
+}
+
+function failed(errno: number, operation: string): { failure: NativeFailure } {
+  return { failure: { errno, operation, message: '', outcomeUnknown: false } }
+}
+
+/** A client's end. */
+class FakeIpvsSocket implements NativeIpvsSocket {
+  readonly portId = PORT
+  readonly maxSendBytes = 1 << 20
+  readonly #kernel: FakeIpvsKernel
+  #isOpen = true
+
+  constructor(kernel: FakeIpvsKernel) {
+    this.#kernel = kernel
+  }
+
+  close(): Promise<void> {
+    this.#isOpen = false
+    return Promise.resolve()
+  }
+
+  resolve(): Promise<NativeOutcome<undefined>> {
+    return Promise.resolve(this.#kernel.resolve())
+  }
+
+  change(change: NativeIpvsChange): Promise<NativeOutcome<NativeBatchReport>> {
+    return this.#answer(() => ({ value: this.#kernel.change(change) }))
+  }
+
+  list(request: NativeIpvsListRequest): Promise<NativeOutcome<NativeIpvsListing>> {
+    return this.#answer(() => this.#kernel.list(request))
+  }
+
+  ask(question: NativeIpvsQuestion): Promise<NativeOutcome<readonly NativeRecord[]>> {
+    return this.#answer(() => this.#kernel.ask(question))
+  }
+
+  tell(order: NativeIpvsOrder): Promise<NativeOutcome<undefined>> {
+    return this.#answer(() => this.#kernel.tell(order))
+  }
+
+  #answer<T>(answer: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
+    return Promise.resolve(this.#isOpen ? answer() : failed(EBADF, 'the socket is closed'))
+  }
+}
