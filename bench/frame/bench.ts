@@ -28,9 +28,9 @@ export interface Bench {
   /**
    * Runs a subject once in a fresh process and measures that process.
    *
-   * @param turns Whether to watch the turns of the event loop, which makes garbage and so takes memory.
+   * @param turns Whether to watch the turns of the event loop (default true), which makes garbage and so takes memory.
    */
-  child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>, turns: boolean): Promise<ChildReport>
+  child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>, turns?: boolean): Promise<ChildReport>
   /** Sends a recording's set-up and then, `times` times, its work; returns the milliseconds of each. */
   replay(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number): Promise<number[]>
   /** Runs a program inside and returns its milliseconds, from fork to end. */
@@ -84,7 +84,7 @@ export async function openBench(context: Context): Promise<Bench> {
         workBytes: to - from
       }
     },
-    child: async (place, subject, options, turns) =>
+    child: async (place, subject, options, turns = true) =>
       JSON.parse(await runChild(context, programs, { kind: 'measure', turns, netns: place.path, subject, options })) as ChildReport,
     replay: async (place, { setup, work }, times) => {
       const printed = await output(programs.replay, [place.path, setup, work, String(times)])
