@@ -57,6 +57,17 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
   return column([...left, ...ran], total.failed - sum(ran).failed)
 }
 
+/** Machines seldom keep more than one processor busy. @returns {Promise<Column[]>} in the order of the names */
+async function twoAtATime(names, run) {
+  const columns = []
+  const left = [...names.entries()]
+  const worker = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) columns[next[0]] = await run(next[1])
+  }
+  await Promise.all([worker(), worker()])
+  return columns
+}
+
 /** Suites down, machines across, with the reasons below why something did not run. */
 function printTable(suites, columns) {
   const reasons = []
@@ -101,14 +112,13 @@ export function runLab(isFull) {
     const own = await selfTest()
     const files = filesOfSuites(context.root)
     const timeoutSeconds = isFull ? deadlineSeconds.full : deadlineSeconds.everyRun
-    const columns = []
-    for (const name of names) {
+    const columns = await twoAtATime(names, async (name) => {
       const chosen = choose(files, machines[name], { isFull, filters })
       const column = await runMachine(name, chosen, context, { timeoutSeconds, vitest })
       const { passed, failed } = sum(column.cells)
       console.log(`${name}: ${passed} passed, ${failed + column.failures} failed, ${column.seconds.toFixed(0)} s`)
-      columns.push(column)
-    }
+      return column
+    })
     printTable([...new Set(columns.flatMap(({ cells }) => cells.map(({ suite }) => suite)))], columns)
     const outside = columns.map(({ failures }) => ({ passed: 0, failed: failures }))
     return sum([own, ...columns.flatMap(({ cells }) => cells), ...outside])
