@@ -22,7 +22,7 @@ export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: 
   for (const endpoint of endpoints) {
     if (!isUsable(endpoint) || isWanted?.(endpoint) === false) continue
     const weight = endpoint.weight ?? 1
-    divisor = gcd(weight, divisor)
+    if (divisor !== 1) divisor = gcd(weight, divisor)
     sum += weight
   }
   return divisor === 0 ? 0 : sum / divisor

@@ -1,4 +1,5 @@
-// Syncs random services over and over, until it is killed. Usage: plane-worker.mjs SEED
+// Syncs random services over and over, until it is killed. Usage: plane-worker.mjs SEED [LARGE]
+// With LARGE each sync has another number of them, up to LARGE: sets that declare their size grow.
 import { openPlane } from 'netplane'
 
 let state = Number(process.argv[2])
@@ -18,6 +19,20 @@ function randomServices() {
   return services
 }
 
+function manyServices(most) {
+  const address = (second, number) => `10.${second}.${number >> 8}.${number & 255}`
+  return new Map(
+    Array.from({ length: below(most) }, (_, number) => {
+      const endpoints = [1, 2].map((port) => ({ address: address(1, number), port }))
+      return [
+        `many-${number}`,
+        { name: `many-${number}`, protocol: 'tcp', frontends: [{ kind: 'cluster', address: address(97, number), port: 80 }], endpoints }
+      ]
+    })
+  )
+}
+
+const most = Number(process.argv[3] ?? 0)
 const plane = await openPlane({ mode: 'nftables', driftPollMs: 0 })
 console.log('ready')
-for (;;) await plane.sync(randomServices())
+for (;;) await plane.sync(most > 0 ? manyServices(most) : randomServices())

@@ -2,6 +2,7 @@
  * A plan over what another process left in the kernel: services are not rebuilt from elements, so the elements say what differs.
  */
 import type { PlanEntry } from '../plan.js'
+import type { SyncReport } from '../types.js'
 import { PHASES, type Changes, type SetTables } from './changes.js'
 import { isNamed } from './compile.js'
 import { commentOf } from './comment.js'
@@ -38,4 +39,10 @@ export function adoptionEntries(changes: Changes, kernel: SetTables, target: Reg
     service,
     details: [`${added} elements to write, ${removed} to delete`]
   }))
+}
+
+/** How many services are added, changed and removed. */
+export function countActions(entries: readonly PlanEntry[]): SyncReport['services'] {
+  const count = (action: PlanEntry['action']): number => entries.filter((entry) => entry.action === action).length
+  return { added: count('add'), changed: count('change'), removed: count('remove') }
 }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { AddressFamily } from '../../address.js'
 import type { Service } from '../model.js'
 import { commentUserdata } from './comment.js'
-import { isNamed, isShared, visitElements, widthsOf, type ElementSet } from './compile.js'
+import { isEndpoints, isNamed, isShared, visitElements, widthsOf, type ElementSet } from './compile.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { ElementTable } from './element-table.js'
 
@@ -10,6 +10,12 @@ import { ElementTable } from './element-table.js'
 export interface SetKey {
   readonly family: AddressFamily
   readonly set: ElementSet
+}
+
+/** What sets hold. */
+export interface Contents {
+  rows(family: AddressFamily, set: ElementSet): number
+  elements(family: AddressFamily, set: ElementSet): Promise<ElementBuffer>
 }
 
 /** Elements by set: what a number of services need, or what the kernel holds. */
@@ -37,6 +43,14 @@ export class SetTables {
   }
 }
 
+/** Elements that were read, as what is there before a change. */
+export function contentsOf(tables: SetTables): Contents {
+  return {
+    rows: (family, set) => tables.find(family, set)?.rows ?? 0,
+    elements: (family, set) => Promise.resolve(tables.of(family, set).buffer)
+  }
+}
+
 /** Adds what a service needs. Shared elements are counted in `shared`, by the number of visits. */
 export function addService(tables: SetTables, shared: SharedCounts, service: Service, by: 1 | -1): void {
   const userdata = commentUserdata(service.name)
@@ -52,7 +66,8 @@ export function addService(tables: SetTables, shared: SharedCounts, service: Ser
 export class SharedCounts {
   readonly #counts = new Map<string, Map<string, number>>()
 
-  add(family: AddressFamily, set: ElementSet, key: Uint8Array, by: number): void {
+  /** Returns the number as it is then. */
+  add(family: AddressFamily, set: ElementSet, key: Uint8Array, by: number): number {
     const name = `${family} ${set}`
     let counts = this.#counts.get(name)
     if (counts === undefined) this.#counts.set(name, (counts = new Map<string, number>()))
@@ -60,6 +75,7 @@ export class SharedCounts {
     const count = (counts.get(text) ?? 0) + by
     if (count === 0) counts.delete(text)
     else counts.set(text, count)
+    return count
   }
 
   get(family: AddressFamily, set: ElementSet, key: string): number {
@@ -71,6 +87,11 @@ export class SharedCounts {
       const [family, set] = name.split(' ') as [AddressFamily, ElementSet]
       for (const [key, count] of counts) yield { family, set, key, count }
     }
+  }
+
+  /** How many different elements a set has. */
+  size(family: AddressFamily, set: ElementSet): number {
+    return this.#counts.get(`${family} ${set}`)?.size ?? 0
   }
 
   /** How many different elements each set has. */
@@ -92,7 +113,7 @@ export type Phase = 1 | 2 | 3
 export const PHASES: readonly Phase[] = [1, 2, 3]
 
 function removalPhase(set: ElementSet): Phase {
-  return set === 'endpoints' || isShared(set) ? 3 : 2
+  return isEndpoints(set) || isShared(set) ? 3 : 2
 }
 
 /** Elements to delete from and to add to one set in one commit; deletions first. */

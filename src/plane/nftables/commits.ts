@@ -7,10 +7,21 @@ import { NetlinkError } from '../../errors.js'
 import type { CommitReport, ElementBuffer, Nftables, Transaction } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
 import type { Protocol } from '../model.js'
-import { type Changes, PHASES, type Phase, type SetChange } from './changes.js'
-import { ADDRESS_LENGTH, type ElementSet } from './compile.js'
-import { balancingChain, balancingName, dispatchRule, frontendSet, PREBOUND_SIZES, sizeOf, type Size } from './layout.js'
-import type { BoundSizes } from './tables.js'
+import { type Changes, type Contents, PHASES, type Phase, type SetChange } from './changes.js'
+import { ADDRESS_LENGTH, isEndpoints, isShared, membershipSetOf, type ElementSet, type MembershipSet } from './compile.js'
+import { overfull, queueGrowth } from './growth.js'
+import { balancingChain, balancingName, placed, sizeOf } from './layout.js'
+import {
+  forgetSize,
+  nothingQueued,
+  queueDispatchRule,
+  queueSizeSets,
+  queueStale,
+  takeObjects,
+  type QueuedObjects,
+  type ServiceObjects
+} from './objects.js'
+import type { TableOptions } from './tables.js'
 
 /** What commits add up to. */
 export interface CommitTotals {
@@ -50,52 +61,56 @@ const PROTOCOL_NAME: Readonly<Record<number, Protocol>> = { 6: 'tcp', 17: 'udp',
 
 /** The identity of the frontend in a key (as `frontendKeys` in compile.ts makes it); undefined for sets that are not keyed by frontends. */
 export function frontendOfKey(family: AddressFamily, set: ElementSet, key: Uint8Array): string | undefined {
-  if (set === 'vips' || set === 'hairpin') return undefined
+  if (isShared(set)) return undefined
   const length = ADDRESS_LENGTH[family]
   const address = key.subarray(0, length)
   const spelling = family === 'ip' ? formatAddress(address) : Buffer.from(address).toString('latin1')
   return `${PROTOCOL_NAME[key[length]!]} ${(key[length + 4]! << 8) | key[length + 5]!} ${spelling}`
 }
 
-/** Writes changes into the tables named `name`. */
+/** Writes changes into our tables. */
 export class Committer {
   readonly #nft: Nftables
-  readonly #name: string
-  readonly sizes: BoundSizes
+  readonly #options: TableOptions
+  readonly #objects: ServiceObjects
   /** Generation after our last commit or check. */
   generation: number
   readonly #races: Races
 
-  constructor(nft: Nftables, name: string, sizes: BoundSizes, generation: number, races: Races) {
+  constructor(nft: Nftables, options: TableOptions, objects: ServiceObjects, generation: number, races: Races) {
     this.#nft = nft
-    this.#name = name
-    this.sizes = sizes
+    this.#options = options
+    this.#objects = objects
     this.generation = generation
     this.#races = races
   }
 
   /**
-   * Commits the phases of a change, each on its own.
+   * Commits the phases of a change, each on its own; before them, larger sets in place of those that would be too full.
    *
+   * @param contents What the sets hold before the change.
    * @param isEmpty Whether no frontend has a size any more, once the change is in.
    * @throws {RefusedServices} Single services are to blame; nothing of the phase was applied.
    * @throws {NetlinkError} The kernel refused the whole; `ERESTART`: somebody else committed.
    */
   async apply(
     changes: Changes,
+    contents: Contents,
     isEmpty: (family: AddressFamily, set: ElementSet) => boolean,
     totals: CommitTotals,
     afterPhase: (phase: Phase) => void
   ): Promise<void> {
+    await this.#grow(changes.phase(1), contents, totals)
     for (const phase of PHASES) {
       const tx = this.#nft.transaction()
-      const bound = this.#queueNewSizes(tx, changes.phase(phase))
+      queueStale(tx, this.#options.name, this.#objects)
+      const made = this.#queueNewSizes(tx, changes.phase(phase))
       const rows = this.#queueElements(tx, changes.phase(phase))
       const unbound = phase === 3 ? this.#queueOldSizes(tx, isEmpty) : []
       if (tx.size > 0) {
-        const report = await this.commit(tx, rows, totals, bound.size > 0)
-        for (const [index, { family, set, size }] of bound) this.sizes[family].set(set, { size, handle: report.handles.get(index)! })
-        for (const { family, set } of unbound) this.sizes[family].delete(set)
+        const report = await this.commit(tx, rows, totals, made.dispatch.size > 0)
+        takeObjects(this.#objects, made, report)
+        for (const { family, set } of unbound) forgetSize(this.#objects, family, set)
       }
       afterPhase(phase)
     }
@@ -115,28 +130,37 @@ export class Committer {
     }
   }
 
-  #queueNewSizes(tx: Transaction, changes: readonly SetChange[]): Map<number, { family: AddressFamily; set: ElementSet; size: Size }> {
-    const bound = new Map<number, { family: AddressFamily; set: ElementSet; size: Size }>()
-    for (const { family, set, add } of changes) {
-      const size = sizeOf(set)
-      if (size === undefined || add.rows === 0 || this.sizes[family].has(set)) continue
-      const table = { family, table: this.#name } as const
-      tx.add.set({ ...table, ...frontendSet(family, set) })
-      if (!isPrebound(size)) {
-        const { chain, rules } = balancingChain(family, size)
-        tx.add.chain({ ...table, ...chain })
-        for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
-      }
-      bound.set(tx.size, { family, set, size })
-      tx.add.rule({ ...table, chain: 'services', expressions: dispatchRule(family, size) })
+  /** Makes room where additions would not fit. What sets hold does not change. */
+  async #grow(changes: readonly SetChange[], contents: Contents, totals: CommitTotals): Promise<void> {
+    for (const { family, set, rows } of overfull(changes, this.#objects.capacities, contents)) {
+      const tx = this.#nft.transaction()
+      queueStale(tx, this.#options.name, this.#objects)
+      const grown = queueGrowth(tx, this.#options, this.#objects, { family, set, rows }, await contents.elements(family, set))
+      takeObjects(this.#objects, grown, await this.commit(tx, new Map(), totals, grown.dispatch.size > 0))
     }
-    return bound
+  }
+
+  #queueNewSizes(tx: Transaction, changes: readonly SetChange[]): QueuedObjects {
+    const made = nothingQueued()
+    const rows = new Map(changes.map(({ family, set, add }) => [`${family} ${set}`, add.rows]))
+    for (const { family, set, add } of changes) {
+      const named = sizeOf(set)
+      if (named === undefined || add.rows === 0 || this.#objects.sizes[family].has(set as MembershipSet)) continue
+      const size = placed(named)
+      const table = { family, table: this.#options.name } as const
+      queueSizeSets(tx, table, size, (name) => rows.get(`${family} ${name}`) ?? 0, made)
+      const { chain, rules } = balancingChain(family, size)
+      tx.add.chain({ ...table, ...chain })
+      for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
+      queueDispatchRule(tx, table, size, made)
+    }
+    return made
   }
 
   #queueElements(tx: Transaction, changes: readonly SetChange[]): OperationRows {
     const operations = new Map<number, { family: AddressFamily; set: ElementSet; rows: ElementBuffer }>()
     for (const { family, set, remove, add } of changes) {
-      const target = { family, table: this.#name, name: set }
+      const target = { family, table: this.#options.name, name: this.#nameOf(family, set) }
       for (const [verb, rows] of [
         ['delete', remove],
         ['add', add]
@@ -149,28 +173,28 @@ export class Committer {
     return operations
   }
 
+  #nameOf(family: AddressFamily, set: ElementSet): string {
+    return (isEndpoints(set) ? this.#objects.sizes[family].get(membershipSetOf(set))?.size.map : undefined) ?? set
+  }
+
   /** A rule for a size that no service has costs every new connection a look-up. */
   #queueOldSizes(
     tx: Transaction,
     isEmpty: (family: AddressFamily, set: ElementSet) => boolean
-  ): { family: AddressFamily; set: ElementSet }[] {
-    const unbound: { family: AddressFamily; set: ElementSet }[] = []
+  ): { family: AddressFamily; set: MembershipSet }[] {
+    const unbound: { family: AddressFamily; set: MembershipSet }[] = []
     for (const family of ['ip', 'ip6'] as const) {
-      for (const [set, { size, handle }] of this.sizes[family]) {
+      for (const [set, { size, handle }] of this.#objects.sizes[family]) {
         if (!isEmpty(family, set)) continue
-        const table = { family, table: this.#name } as const
+        const table = { family, table: this.#options.name } as const
         tx.delete.rule({ ...table, chain: 'services', handle })
-        tx.delete.set({ ...table, name: set })
-        if (!isPrebound(size)) tx.delete.chain({ ...table, name: balancingName(size) })
+        tx.delete.chain({ ...table, name: balancingName(size) })
+        for (const name of [set, size.map]) tx.delete.set({ ...table, name })
         unbound.push({ family, set })
       }
     }
     return unbound
   }
-}
-
-function isPrebound({ scheduler, slots }: Size): boolean {
-  return scheduler === 'random' && slots <= PREBOUND_SIZES
 }
 
 /** Finds out whether single services are to blame. */

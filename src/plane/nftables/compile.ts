@@ -9,16 +9,36 @@ const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, s
 export const ADDRESS_LENGTH: Readonly<Record<AddressFamily, number>> = { ip: 4, ip6: 16 }
 export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
 
-/**
- * The sets and maps that services are made of. `random-N` and `hash-N` hold the frontends of all services with N slots.
- */
-export type ElementSet = 'vips' | 'endpoints' | 'unserved' | 'hairpin' | `random-${number}` | `hash-${number}`
+/** A set with the frontends of all services with N slots. */
+export type MembershipSet = `random-${number}` | `hash-${number}`
+
+/** The map from frontend and slot to endpoint, of all services with N slots. */
+export type EndpointsMap = `endpoints-${number}` | `endpoints-hash-${number}`
+
+/** The sets and maps that services are made of. */
+export type ElementSet = 'vips' | 'unserved' | 'hairpin' | MembershipSet | EndpointsMap
+
+/** The map in which the frontends of a membership set have their slots. */
+export function endpointsOf(set: MembershipSet): EndpointsMap {
+  return (set.startsWith('random-') ? `endpoints-${set.slice('random-'.length)}` : `endpoints-${set}`) as EndpointsMap
+}
+
+/** The membership set whose frontends have their slots in a map. */
+export function membershipSetOf(map: EndpointsMap): MembershipSet {
+  const rest = map.slice('endpoints-'.length)
+  return (rest.startsWith('hash-') ? rest : `random-${rest}`) as MembershipSet
+}
+
+/** True for the maps that hold slots. */
+export function isEndpoints(set: ElementSet): set is EndpointsMap {
+  return set.startsWith('endpoints-')
+}
 
 /** Bytes of key and data (0: a set) of each kind of set, for addresses of `length` bytes; every field takes a multiple of 4. */
 export function widthsOf(set: ElementSet, family: AddressFamily): { key: number; data: number } {
   const length = ADDRESS_LENGTH[family]
   if (set === 'vips') return { key: length, data: 0 }
-  if (set === 'endpoints') return { key: length + 12, data: length + 4 }
+  if (isEndpoints(set)) return { key: length + 12, data: length + 4 }
   if (set === 'hairpin') return { key: 2 * length + 8, data: 0 }
   return { key: length + 8, data: 0 }
 }
@@ -30,7 +50,7 @@ export function isShared(set: ElementSet): boolean {
 
 /** True for sets whose elements carry the service's name as comment. */
 export function isNamed(set: ElementSet): boolean {
-  return set !== 'endpoints' && !isShared(set)
+  return !isEndpoints(set) && !isShared(set)
 }
 
 /** Takes one element. `key` and `data` are scratch memory: copy what is kept. */
@@ -118,8 +138,9 @@ class EndpointRows {
 
 const rows = new EndpointRows()
 
-/** Visits endpoints-map elements: one a slot, for the frontend whose key begins `slotKey`. */
+/** Visits elements of an endpoints map: one a slot, for the frontend whose key begins `slotKey`. */
 function visitSlots(
+  map: EndpointsMap,
   slotKey: Uint8Array,
   slots: Uint32Array | undefined,
   count: number,
@@ -131,7 +152,7 @@ function visitSlots(
     // numgen and jhash leave their result in host order.
     slotKey[at + (LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
     slotKey[at + (LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
-    visit(family, 'endpoints', slotKey, rows.dataAt(slots === undefined ? slot : slots[slot]!))
+    visit(family, map, slotKey, rows.dataAt(slots === undefined ? slot : slots[slot]!))
   }
 }
 
@@ -155,10 +176,17 @@ const slotKeys = { ip: new Uint8Array(16), ip6: new Uint8Array(28) } as const
 const frontendKey = { ip: slotKeys.ip.subarray(0, 12), ip6: slotKeys.ip6.subarray(0, 24) } as const
 const addressKey = { ip: slotKeys.ip.subarray(0, 4), ip6: slotKeys.ip6.subarray(0, 16) } as const
 
+function isIPv4(endpoint: Endpoint): boolean {
+  return !looksLikeIPv6(endpoint.address)
+}
+
+function isIPv6(endpoint: Endpoint): boolean {
+  return looksLikeIPv6(endpoint.address)
+}
+
 /** The set in which the frontends of a service stand, in one family: by its number of slots. */
-export function membershipOf(service: Service, family: AddressFamily): ElementSet {
-  const isWanted = (endpoint: Endpoint): boolean => looksLikeIPv6(endpoint.address) === (family === 'ip6')
-  const count = slotCount(service.endpoints, isWanted)
+export function membershipOf(service: Service, family: AddressFamily): MembershipSet | 'unserved' {
+  const count = slotCount(service.endpoints, family === 'ip6' ? isIPv6 : isIPv4)
   return count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
 }
 
@@ -168,7 +196,8 @@ function visitFrontends(service: Service, family: AddressFamily, visit: ElementV
   rows.load(service, family)
   const slots = rows.slots()
   const count = slots?.length ?? rows.count
-  const membership: ElementSet = count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
+  const membership: MembershipSet | 'unserved' = count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
+  const map = membership === 'unserved' ? undefined : endpointsOf(membership)
   slotKey[length] = PROTOCOL_NUMBER[service.protocol]
   for (const frontend of service.frontends) {
     if (familyOf(frontend.address) !== family) continue
@@ -176,7 +205,7 @@ function visitFrontends(service: Service, family: AddressFamily, visit: ElementV
     putPort(slotKey, length + 4, frontend.port)
     visit(family, 'vips', addressKey[family], undefined)
     visit(family, membership, frontendKey[family], undefined)
-    visitSlots(slotKey, slots, count, family, visit)
+    if (map !== undefined) visitSlots(map, slotKey, slots, count, family, visit)
   }
   visitHairpin(service, family, visit)
 }
@@ -196,7 +225,10 @@ export function visitElements(service: Service, visit: ElementVisitor): void {
 }
 
 /** Visits the frontends of a service alone: how many stand in which membership set. */
-export function visitMemberships(service: Service, visit: (family: AddressFamily, set: ElementSet, frontends: number) => void): void {
+export function visitMemberships(
+  service: Service,
+  visit: (family: AddressFamily, set: MembershipSet | 'unserved', frontends: number) => void
+): void {
   for (const family of FAMILIES) {
     let frontends = 0
     for (const { address } of service.frontends) if (familyOf(address) === family) frontends++

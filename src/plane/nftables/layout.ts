@@ -4,14 +4,27 @@
 import type { Chain, Expression, SetSpec } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
 import type { Scheduler } from '../model.js'
-import { ADDRESS_LENGTH, type ElementSet } from './compile.js'
+import { ADDRESS_LENGTH, endpointsOf, isEndpoints, type ElementSet, type MembershipSet } from './compile.js'
 import { address, conntrackBit, frontend, isIn, protocolAndPort, register, verdict } from './expressions.js'
 
 /** Marks a table as ours; a table of our name without it is somebody else's. */
 export const TABLE_COMMENT = 'netplane services 1'
 
-/** Sizes whose balancing chains are bound while the endpoints map is empty: binding one to a loaded map makes the kernel walk all its elements. */
-export const PREBOUND_SIZES = 64
+/**
+ * Elements from which on a new set declares its size. Then the kernel makes a table of buckets at once, where it otherwise begins with a few and moves all elements each time it has too many; but
+ * it refuses what is beyond the size, so that such a set must be made anew to grow.
+ */
+const DECLARED_FROM = 1024
+
+/**
+ * The size to declare for a set that is to hold so many elements: half as many again to three times as many. undefined: none.
+ *
+ * The kernel takes 4/3 buckets an element, rounded up to a power of two (nft_hash_buckets in net/netfilter/nft_set_hash.c); this is the largest size for the buckets that it takes, as those cost
+ * time and memory (8 bytes) whether they are used or not.
+ */
+export function declaredSize(elements: number): number | undefined {
+  return elements < DECLARED_FROM ? undefined : 2 ** Math.ceil(Math.log2(elements * 2)) * 0.75
+}
 
 /** Seed of the client hash: any number, but always the same one, so that a client keeps its endpoint when the process restarts. */
 const HASH_SEED = 0x6e65_7470
@@ -29,8 +42,14 @@ export interface Size {
   readonly slots: number
 }
 
+/** A size whose objects are in the kernel. */
+export interface PlacedSize extends Size {
+  /** What its endpoints map is called in the kernel: one of {@link mapNames}. */
+  readonly map: string
+}
+
 /** The size that a membership set stands for; undefined for other sets. */
-export function sizeOf(set: ElementSet): Size | undefined {
+export function sizeOf(set: string): Size | undefined {
   const match = /^(random|hash)-([0-9]+)$/.exec(set)
   return match === null ? undefined : { scheduler: match[1] as Scheduler, slots: Number(match[2]) }
 }
@@ -45,23 +64,32 @@ type LayoutSet = Omit<SetSpec, 'family' | 'table'>
 
 const ADDRESS_TYPE = { ip: 'ipv4_addr', ip6: 'ipv6_addr' } as const
 
-/** A set of frontends. */
-export function frontendSet(family: AddressFamily, name: ElementSet): LayoutSet {
+function frontendSet(family: AddressFamily, name: string): LayoutSet {
   return { name, key: [ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] }
 }
 
-/** The fixed sets and maps. */
-export function fixedSets(family: AddressFamily, localSources: boolean): LayoutSet[] {
+function endpointsMap(family: AddressFamily, name: string): LayoutSet {
   const type = ADDRESS_TYPE[family]
   const daddr = family === 'ip' ? 'ip daddr' : 'ip6 daddr'
+  return {
+    name,
+    key: [type, 'inet_proto', 'inet_service', 'host_integer32'],
+    data: [type, 'inet_service'],
+    typeof: { key: [daddr, 'meta l4proto', 'th dport', 'numgen random'], data: [daddr, 'th dport'] }
+  }
+}
+
+/** How a set of services is declared; `name` in the kernel. */
+export function declarationOf(family: AddressFamily, set: ElementSet, name: string = set): LayoutSet {
+  if (isEndpoints(set)) return endpointsMap(family, name)
+  return fixedSets(family, false).find((fixed) => fixed.name === set) ?? frontendSet(family, name)
+}
+
+/** The sets and maps that are always there. */
+export function fixedSets(family: AddressFamily, localSources: boolean): LayoutSet[] {
+  const type = ADDRESS_TYPE[family]
   return [
     { name: 'vips', key: type },
-    {
-      name: 'endpoints',
-      key: [type, 'inet_proto', 'inet_service', 'host_integer32'],
-      data: [type, 'inet_service'],
-      typeof: { key: [daddr, 'meta l4proto', 'th dport', 'numgen random'], data: [daddr, 'th dport'] }
-    },
     frontendSet(family, 'unserved'),
     { name: 'hairpin', key: [type, type, 'inet_proto', 'inet_service'] },
     ...(localSources ? [{ name: 'local-sources', key: type, flags: ['interval' as const] }] : [])
@@ -69,7 +97,7 @@ export function fixedSets(family: AddressFamily, localSources: boolean): LayoutS
 }
 
 /** The chain that balances over the slots of one size. */
-export function balancingChain(family: AddressFamily, { scheduler, slots }: Size): LayoutChain {
+export function balancingChain(family: AddressFamily, { scheduler, slots, map }: PlacedSize): LayoutChain {
   const length = ADDRESS_LENGTH[family]
   const slot = register(length + 8)
   const choose: Expression[] =
@@ -91,9 +119,7 @@ export function balancingChain(family: AddressFamily, { scheduler, slots }: Size
   const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length) }
   return {
     chain: { name: balancingName({ scheduler, slots }) },
-    rules: [
-      [...frontend(family), ...choose, { type: 'lookup', set: 'endpoints', sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]
-    ]
+    rules: [[...frontend(family), ...choose, { type: 'lookup', set: map, sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]]
   }
 }
 
@@ -103,8 +129,19 @@ export function balancingName({ scheduler, slots }: Size): string {
 }
 
 /** Name of the set whose frontends have this size. */
-export function membershipName({ scheduler, slots }: Size): `random-${number}` | `hash-${number}` {
+export function membershipName({ scheduler, slots }: Size): MembershipSet {
   return `${scheduler}-${slots}`
+}
+
+/** The names that the endpoints map of a size takes in turn: a larger one must be in use before the smaller one goes. */
+export function mapNames(size: Size): readonly [string, string] {
+  const name = endpointsOf(membershipName(size))
+  return [name, `${name}-b`]
+}
+
+/** A size with its objects as they are called when they are new. */
+export function placed(size: Size): PlacedSize {
+  return { ...size, map: mapNames(size)[0] }
 }
 
 /** The rule in chain `services` that sends the frontends of one size to its balancing chain. */
@@ -149,12 +186,12 @@ const PRIORITY = { dstnat: -100, filter: 0, srcnat: 100 } as const
 /**
  * All chains, those that are gone to before those that go. `sizes` in the order in which new connections are looked up.
  */
-export function layoutChains(family: AddressFamily, sizes: readonly Size[], localSources: boolean): LayoutChain[] {
+export function layoutChains(family: AddressFamily, sizes: readonly PlacedSize[], localSources: boolean): LayoutChain[] {
   const toServices = [[address(family, 'destination', 0), isIn('vips'), verdict('jump', 'services')]]
   const postrouting = localSources ? [hairpinRule(family), masqueradeRule(family)] : [hairpinRule(family)]
   const reject: Expression = { type: 'reject', with: 'icmp-unreachable', icmpCode: PORT_UNREACHABLE[family] }
   return [
-    ...boundSizes(sizes).map((size) => balancingChain(family, size)),
+    ...sizes.map((size) => balancingChain(family, size)),
     { chain: { name: 'reject-unserved' }, rules: [[reject]] },
     { chain: { name: 'services' }, rules: sizes.map((size) => dispatchRule(family, size)) },
     baseChain('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
@@ -166,11 +203,7 @@ export function layoutChains(family: AddressFamily, sizes: readonly Size[], loca
   ]
 }
 
-/** The sizes that have a balancing chain: the prebound ones and those in use. */
-function boundSizes(sizes: readonly Size[]): Size[] {
-  const bound = new Map<string, Size>()
-  for (let slots = 1; slots <= PREBOUND_SIZES; slots++)
-    bound.set(balancingName({ scheduler: 'random', slots }), { scheduler: 'random', slots })
-  for (const size of sizes) bound.set(balancingName(size), size)
-  return [...bound.values()]
+/** Whether a rule looks a set up. */
+export function looksUp(expressions: readonly Expression[], set: string): boolean {
+  return expressions.some((expression) => expression.type === 'lookup' && expression.set === set)
 }

@@ -9,8 +9,8 @@ import type { Service, Services } from '../model.js'
 import { Mutex } from '../mutex.js'
 import { makePlan, planEntries, type Plan, type Quarantined } from '../plan.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
-import { adoptionEntries } from './adoption.js'
-import { diffTables, type Changes } from './changes.js'
+import { adoptionEntries, countActions } from './adoption.js'
+import { contentsOf, diffTables, type Changes } from './changes.js'
 import { coldStart } from './cold-start.js'
 import { Committer, RefusedServices, type CommitTotals, type Races } from './commits.js'
 import { checkName, checkPoll, type NftablesPlaneOptions } from './options.js'
@@ -20,6 +20,12 @@ import { differsInCount, readTables, type KernelTables, type TableOptions } from
 import { Watch } from './watch.js'
 
 const MAX_TRIES = 16
+
+/** Refusals after which the tables are read again. */
+const RETRIED = new Set(['ENOENT', 'EEXIST', 'ENFILE'])
+
+/** What was done, as reports say it. */
+type Done = Pick<SyncReport, 'services' | 'elements'>
 
 /** Services as elements of few large maps in nf_tables; one kernel transaction per phase. Made by {@link openPlane}. */
 export class NftablesPlane implements Plane {
@@ -157,14 +163,11 @@ export class NftablesPlane implements Plane {
     for (let tries = 1; ; tries++) {
       options.signal?.throwIfAborted()
       try {
-        let added = 0
-        for (const name of current.set.keys()) if (!this.#registry.services.has(name)) added++
-        const elements = this.#committer === undefined ? await this.#adopt(current, totals) : await this.#change(current, totals)
+        const done = this.#committer === undefined ? await this.#adopt(current, totals) : await this.#change(current, totals)
         this.#hasSynced = true
         this.#updateQuarantine(current, named)
         return {
-          services: { added, changed: current.set.size - added, removed: current.remove.size },
-          elements,
+          ...done,
           ...totals,
           durationMs: performance.now() - startedAt,
           quarantined: current.quarantined
@@ -195,7 +198,8 @@ export class NftablesPlane implements Plane {
       if (this.#committer !== undefined) await this.#lookAfterLostRace(this.#committer)
       return proposal
     }
-    if (error instanceof NetlinkError && (error.code === 'ENOENT' || error.code === 'EEXIST') && this.#committer !== undefined) {
+    // ENFILE: a set is full of what we do not know of.
+    if (error instanceof NetlinkError && RETRIED.has(error.code) && this.#committer !== undefined) {
       this.#committer = undefined
       return proposal
     }
@@ -239,13 +243,17 @@ export class NftablesPlane implements Plane {
   }
 
   /** Changes the kernel from the committed state. */
-  async #change(proposal: Proposal, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+  async #change(proposal: Proposal, totals: CommitTotals): Promise<Done> {
+    let added = 0
+    for (const name of proposal.set.keys()) if (!this.#registry.services.has(name)) added++
+    const services = { added, changed: proposal.set.size - added, removed: proposal.remove.size }
     const { changes, shared } = this.#registry.changesFor(proposal)
     const { counts } = changes
     try {
       // Once additions are in, the registry is ahead of the kernel by removals only; should those fail, the next look finds them.
       await this.#committer!.apply(
         changes,
+        this.#registry,
         (family, set) => this.#registry.isEmpty(family, set),
         totals,
         (phase) => {
@@ -258,35 +266,32 @@ export class NftablesPlane implements Plane {
         this.#committer = undefined
       throw error
     }
-    return counts
+    return { services, elements: counts }
   }
 
   /** Makes the kernel hold the proposal whatever it holds now. */
-  async #adopt(proposal: Proposal, totals: CommitTotals): Promise<{ added: number; removed: number }> {
+  async #adopt(proposal: Proposal, totals: CommitTotals): Promise<Done> {
     const desired = this.#desired(proposal)
     const kernel = await readTables(this.#nft, this.#options, true)
     if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
     const target = await Registry.of(desired)
     const changes = diffTables(kernel.elements, target.tables())
-    const committer = new Committer(this.#nft, this.#options.name, kernel.sizes, kernel.generation, this.#races)
+    const committer = new Committer(this.#nft, this.#options, kernel.objects, kernel.generation, this.#races)
     await committer.apply(
       changes,
+      contentsOf(kernel.elements),
       (family, set) => target.isEmpty(family, set),
       totals,
       () => undefined
     )
     this.#takeOver(target, committer)
-    return changes.counts
+    return { services: countActions(adoptionEntries(changes, kernel.elements, target)), elements: changes.counts }
   }
 
-  async #rebuild(
-    desired: ReadonlyMap<string, Service>,
-    kernel: KernelTables,
-    totals: CommitTotals
-  ): Promise<{ added: number; removed: number }> {
-    const started = await coldStart(this.#nft, this.#options, [...desired.values()], kernel.generation, kernel.present, this.#races, totals)
-    this.#takeOver(await Registry.of(desired, started.shared), started.committer)
-    return { added: started.elements, removed: 0 }
+  async #rebuild(desired: ReadonlyMap<string, Service>, kernel: KernelTables, totals: CommitTotals): Promise<Done> {
+    const started = await coldStart(this.#nft, this.#options, desired, kernel.generation, kernel.present, this.#races, totals)
+    this.#takeOver(started.registry, started.committer)
+    return { services: { added: desired.size, changed: 0, removed: 0 }, elements: { added: started.elements, removed: 0 } }
   }
 
   #takeOver(target: Registry, committer: Committer): void {
@@ -366,7 +371,7 @@ export class NftablesPlane implements Plane {
     const services = new Map(this.#registry.services)
     this.#committer = undefined
     const totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }
-    const repaired = await this.#adopt({ set: services, remove: new Set(), quarantined: [] }, totals)
+    const { elements: repaired } = await this.#adopt({ set: services, remove: new Set(), quarantined: [] }, totals)
     this.#events.push({ type: 'repaired', elements: repaired, durationMs: performance.now() - startedAt })
   }
 }

@@ -7,9 +7,23 @@ import { acceptService, checkKey } from '../accept.js'
 import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
-import { addService, type Changes, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
+import { addService, type Changes, type Contents, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
+import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { commentUserdata } from './comment.js'
 import { sizeOf } from './layout.js'
-import { frontendKeys, isShared, visitElements, visitMemberships, type ElementSet } from './compile.js'
+import {
+  endpointsOf,
+  frontendKeys,
+  isEndpoints,
+  isNamed,
+  isShared,
+  membershipOf,
+  membershipSetOf,
+  visitElements,
+  visitMemberships,
+  widthsOf,
+  type ElementSet
+} from './compile.js'
 
 /** A change of services, checked and ready to be committed. */
 export interface Proposal {
@@ -28,28 +42,23 @@ function countShared(shared: SharedCounts, service: Service): void {
 }
 
 /** The services in the kernel. */
-export class Registry {
+export class Registry implements Contents {
   readonly services = new Map<string, Service>()
   /** Frontend (frontendKeys) to the name of its service. */
   readonly #frontends = new Map<string, string>()
   shared = new SharedCounts()
-  /** Rows by set: frontends of membership sets, slots of the endpoints map. */
+  /** Rows by set: frontends of membership sets, slots of endpoints maps. */
   readonly #members = new Map<string, number>()
 
-  /**
-   * A registry of services that were accepted before.
-   *
-   * @param shared How many of them need each shared element, where that is known.
-   */
-  static async of(services: ReadonlyMap<string, Service>, shared?: SharedCounts): Promise<Registry> {
+  /** A registry of services that were accepted before. */
+  static async of(services: ReadonlyMap<string, Service>): Promise<Registry> {
     const registry = new Registry()
     const slices = new Slices()
     for (const [name, service] of services) {
-      registry.#add(name, service)
-      if (shared === undefined) countShared(registry.shared, service)
+      registry.take(name, service)
+      countShared(registry.shared, service)
       if (slices.isOver) await slices.turn()
     }
-    if (shared !== undefined) registry.shared = shared
     return registry
   }
 
@@ -60,7 +69,7 @@ export class Registry {
 
   /** Whether no frontend has this size. */
   isEmpty(family: AddressFamily, set: ElementSet): boolean {
-    return (this.#members.get(`${family} ${set}`) ?? 0) === 0
+    return this.rows(family, set) === 0
   }
 
   /**
@@ -146,6 +155,33 @@ export class Registry {
     return { changes, shared }
   }
 
+  /** How many elements a set has. */
+  rows(family: AddressFamily, set: ElementSet): number {
+    return isShared(set) ? this.shared.size(family, set) : (this.#members.get(`${family} ${set}`) ?? 0)
+  }
+
+  /** The elements of a set. */
+  async elements(family: AddressFamily, set: ElementSet): Promise<ElementBuffer> {
+    const { key, data } = widthsOf(set, family)
+    const buffer = new ElementBuffer(key, data, this.rows(family, set) + 1)
+    if (isShared(set)) {
+      for (const entry of this.shared.entries())
+        if (entry.family === family && entry.set === set) buffer.push(Buffer.from(entry.key, 'latin1'), undefined)
+      return buffer
+    }
+    const membership = isEndpoints(set) ? membershipSetOf(set) : set
+    const slices = new Slices()
+    for (const service of this.services.values()) {
+      if (slices.isOver) await slices.turn()
+      if (membershipOf(service, family) !== membership) continue
+      const userdata = isNamed(set) ? commentUserdata(service.name) : undefined
+      visitElements(service, (inFamily, inSet, bytes, value) => {
+        if (inFamily === family && inSet === set) buffer.push(bytes, value, userdata)
+      })
+    }
+    return buffer
+  }
+
   /** The elements of all services. */
   tables(): SetTables {
     const tables = new SetTables()
@@ -159,11 +195,12 @@ export class Registry {
   accept({ set, remove }: Proposal, shared: SharedCounts): void {
     for (const name of remove) this.#forget(name)
     for (const name of set.keys()) this.#forget(name)
-    for (const [name, service] of set) this.#add(name, service)
+    for (const [name, service] of set) this.take(name, service)
     this.shared.apply(shared)
   }
 
-  #add(name: string, service: Service): void {
+  /** Takes over a service that is not here yet, but for what it adds to `shared`. */
+  take(name: string, service: Service): void {
     this.services.set(name, service)
     for (const key of frontendKeys(service)) this.#frontends.set(key, name)
     this.#countMembers(service, 1)
@@ -183,7 +220,7 @@ export class Registry {
     }
     visitMemberships(service, (family, set, frontends) => {
       count(`${family} ${set}`, frontends)
-      count(`${family} endpoints`, frontends * (sizeOf(set)?.slots ?? 0))
+      if (set !== 'unserved') count(`${family} ${endpointsOf(set)}`, frontends * sizeOf(set)!.slots)
     })
   }
 

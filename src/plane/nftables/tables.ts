@@ -17,32 +17,28 @@ import {
 import { Slices } from '../../slices.js'
 import type { AddressFamily } from '../../address.js'
 import { SetTables } from './changes.js'
-import { FAMILIES, type ElementSet } from './compile.js'
+import { endpointsOf, FAMILIES, type ElementSet, type MembershipSet } from './compile.js'
 import {
+  balancingChain,
+  balancingName,
+  declarationOf,
   dispatchRule,
   fixedSets,
-  frontendSet,
   layoutChains,
+  mapNames,
   membershipName,
   sizeOf,
   TABLE_COMMENT,
   type LayoutChain,
-  type Size
+  type PlacedSize
 } from './layout.js'
+import { noObjects, nothingQueued, queueDispatchRule, queueSet, queueSizeSets, type QueuedObjects, type ServiceObjects } from './objects.js'
 
 /** How our tables are made, but for the services. */
 export interface TableOptions {
   readonly name: string
   /** Elements of `local-sources`; absent: sources are left alone. */
   readonly localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined
-}
-
-/** Sizes that have a set and a rule in the kernel, and the rule's handle. */
-export type BoundSizes = Readonly<Record<AddressFamily, Map<ElementSet, { readonly size: Size; readonly handle: bigint }>>>
-
-/** No sizes. */
-export function noSizes(): BoundSizes {
-  return { ip: new Map(), ip6: new Map() }
 }
 
 /** What the kernel holds of ours. */
@@ -52,7 +48,7 @@ export interface KernelTables {
   readonly present: ReadonlySet<AddressFamily>
   /** What is not as we made it, elements of services aside. */
   readonly faults: readonly string[]
-  readonly sizes: BoundSizes
+  readonly objects: ServiceObjects
   /** Elements, where they were asked for. */
   readonly elements: SetTables
   /** Rows by set, as the kernel counts them; undefined where it does not (before Linux 6.18). */
@@ -61,29 +57,32 @@ export interface KernelTables {
 
 const MAX_READS = 16
 
-/** Queues both tables with everything but services. Returns the indexes of the operations that make dispatch rules, for their handles. */
+/**
+ * Queues both tables with everything but services.
+ *
+ * @param rowsOf How many elements a set is to hold.
+ */
 export function queueTables(
   tx: Transaction,
   options: TableOptions,
-  sizes: Readonly<Record<AddressFamily, readonly Size[]>>
-): Map<number, { family: AddressFamily; size: Size }> {
-  const dispatch = new Map<number, { family: AddressFamily; size: Size }>()
+  sizes: Readonly<Record<AddressFamily, readonly PlacedSize[]>>,
+  rowsOf: (family: AddressFamily, set: ElementSet) => number
+): QueuedObjects {
+  const made = nothingQueued()
   for (const family of FAMILIES) {
     const table = { family, table: options.name } as const
     tx.add.table({ family, name: options.name, comment: TABLE_COMMENT })
-    for (const set of fixedSets(family, options.localSources !== undefined)) tx.add.set({ ...table, ...set })
-    for (const size of sizes[family]) tx.add.set({ ...table, ...frontendSet(family, membershipName(size)) })
+    for (const { name } of fixedSets(family, false)) queueSet(tx, table, name as ElementSet, rowsOf(family, name as ElementSet), made)
+    for (const size of sizes[family]) queueSizeSets(tx, table, size, (set) => rowsOf(family, set), made)
     queueLocalSources(tx, options, family)
     const chains = layoutChains(family, sizes[family], options.localSources !== undefined)
     for (const { chain } of chains) tx.add.chain({ ...table, ...chain })
     for (const { chain, rules } of chains) {
-      for (const [index, expressions] of rules.entries()) {
-        if (chain.name === 'services') dispatch.set(tx.size, { family, size: sizes[family][index]! })
-        tx.add.rule({ ...table, chain: chain.name, expressions })
-      }
+      if (chain.name === 'services') for (const size of sizes[family]) queueDispatchRule(tx, table, size, made)
+      else for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
     }
   }
-  return dispatch
+  return made
 }
 
 function localSourceSet(family: AddressFamily, name: string) {
@@ -92,7 +91,9 @@ function localSourceSet(family: AddressFamily, name: string) {
 }
 
 function queueLocalSources(tx: Transaction, options: TableOptions, family: AddressFamily): void {
-  const elements = options.localSources?.[family] ?? []
+  if (options.localSources === undefined) return
+  const elements = options.localSources[family]
+  tx.add.set(localSourceSet(family, options.name))
   if (elements.length > 0) tx.add.elements(localSourceSet(family, options.name), elements)
 }
 
@@ -133,19 +134,58 @@ async function describeTables(
   generation: number,
   withElements: boolean
 ): Promise<KernelTables> {
-  const sizes = noSizes()
+  const objects = noObjects()
   const faults: string[] = []
   const elements = new SetTables()
   const counts = new Map<string, number | undefined>()
   for (const { family, ruleset } of rulesets) {
-    faults.push(...checkSets(family, ruleset, options), ...checkChains(family, ruleset, options, sizes))
-    for (const set of ruleset.sets) counts.set(`${family} ${set.name}`, set.count)
+    const sets = placeSets(family, ruleset)
+    faults.push(...checkSets(family, ruleset, sets, options), ...checkChains(family, ruleset, sets, options, objects))
+    objects.stale = [...objects.stale, ...[...sets.stale].map((name) => ({ family, name }))]
+    for (const { name, count, size } of ruleset.sets) {
+      const set = sets.inUse.get(name)
+      if (set === undefined) continue
+      counts.set(`${family} ${set}`, count)
+      if (size !== undefined) objects.capacities.set(`${family} ${set}`, size)
+    }
     faults.push(...checkLocalSources(family, ruleset, options))
-    if (withElements) await collectElements(family, ruleset, elements)
+    if (withElements) await collectElements(family, ruleset, sets, elements)
   }
   for (const family of FAMILIES)
     if (rulesets.length === 1 && rulesets[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
-  return { generation, present: new Set(rulesets.map(({ family }) => family)), faults, sizes, elements, counts }
+  return { generation, present: new Set(rulesets.map(({ family }) => family)), faults, objects, elements, counts }
+}
+
+/** Which of a table's sets are ours, and what for. */
+interface PlacedSets {
+  /** By their names in the kernel. */
+  readonly inUse: ReadonlyMap<string, ElementSet>
+  readonly stale: ReadonlySet<string>
+  readonly sizes: readonly PlacedSize[]
+}
+
+/** Finds the sizes by their membership sets, and of each the map that its chain looks up. */
+function placeSets(family: AddressFamily, ruleset: Ruleset): PlacedSets {
+  const inUse = new Map<string, ElementSet>(fixedSets(family, false).map(({ name }) => [name, name as ElementSet]))
+  const stale = new Set<string>()
+  const sizes: PlacedSize[] = []
+  const names = new Set(ruleset.sets.map(({ name }) => name))
+  const rules = rulesByChain(ruleset)
+  for (const name of names) {
+    const size = sizeOf(name)
+    if (size === undefined) continue
+    const present = mapNames(size).filter((map) => names.has(map))
+    const isLookedUp = (map: string): boolean =>
+      rules
+        .get(balancingName(size))
+        ?.some(({ expressions }) => isSameRule(expressions, balancingChain(family, { ...size, map }).rules[0])) === true
+    const map = present.find(isLookedUp) ?? mapNames(size)[0]
+    sizes.push({ ...size, map })
+    inUse.set(name, name as MembershipSet)
+    inUse.set(map, endpointsOf(name as MembershipSet))
+    for (const other of present) if (other !== map) stale.add(other)
+  }
+  return { inUse, stale, sizes }
 }
 
 function lengthsOf(set: Pick<SetSpec, 'key' | 'data' | 'flags'>): unknown {
@@ -154,12 +194,13 @@ function lengthsOf(set: Pick<SetSpec, 'key' | 'data' | 'flags'>): unknown {
   return { key: sum(key), data: data === undefined ? 0 : sum(data), holds, isInterval }
 }
 
-function checkSets(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions): string[] {
+function checkSets(family: AddressFamily, ruleset: Ruleset, { inUse, stale }: PlacedSets, { name, localSources }: TableOptions): string[] {
   const faults: string[] = []
-  const expected = new Map(fixedSets(family, localSources !== undefined).map((set) => [set.name, set]))
+  const expected = new Map([...inUse].map(([kernelName, set]) => [kernelName, declarationOf(family, set, kernelName)]))
+  if (localSources !== undefined) expected.set('local-sources', localSourceSet(family, name))
   for (const set of ruleset.sets) {
-    const declared =
-      expected.get(set.name) ?? (sizeOf(set.name as ElementSet) === undefined ? undefined : frontendSet(family, set.name as ElementSet))
+    if (stale.has(set.name)) continue
+    const declared = expected.get(set.name)
     expected.delete(set.name)
     // The kernel knows lengths; which types they stand for is display.
     const same = declared !== undefined && isDeepStrictEqual(lengthsOf(declared), lengthsOf(set))
@@ -197,36 +238,42 @@ function isSameRule(listed: readonly Expression[], wanted: readonly Expression[]
 }
 
 /** Finds the dispatch rules; they may stand in any order. Rules that dispatch nothing we know stay in `rules`. */
-function takeDispatchRules(family: AddressFamily, ruleset: Ruleset, rules: Map<string, ListedRule[]>, sizes: BoundSizes): Size[] {
-  const found: Size[] = []
-  for (const set of ruleset.sets) {
-    const size = sizeOf(set.name as ElementSet)
-    if (size === undefined) continue
+function takeDispatchRules(
+  family: AddressFamily,
+  sizes: readonly PlacedSize[],
+  rules: Map<string, ListedRule[]>,
+  objects: ServiceObjects
+): void {
+  for (const size of sizes) {
     const wanted = dispatchRule(family, size)
     const rule = rules.get('services')?.find(({ expressions }) => isSameRule(expressions, wanted))
-    found.push(size)
     if (rule === undefined) continue
-    sizes[family].set(set.name as ElementSet, { size, handle: rule.handle })
+    objects.sizes[family].set(membershipName(size), { size, handle: rule.handle })
     rules.set(
       'services',
       rules.get('services')!.filter((other) => other !== rule)
     )
   }
-  return found
 }
 
-function checkChains(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions, sizes: BoundSizes): string[] {
+function checkChains(
+  family: AddressFamily,
+  ruleset: Ruleset,
+  sets: PlacedSets,
+  { name, localSources }: TableOptions,
+  objects: ServiceObjects
+): string[] {
   const faults: string[] = []
   const rules = rulesByChain(ruleset)
-  const found = takeDispatchRules(family, ruleset, rules, sizes)
+  takeDispatchRules(family, sets.sizes, rules, objects)
   const chains = new Map(ruleset.chains.map((chain) => [chain.name, chain]))
-  for (const { chain, rules: wanted } of layoutChains(family, found, localSources !== undefined)) {
+  for (const { chain, rules: wanted } of layoutChains(family, sets.sizes, localSources !== undefined)) {
     const listed = chains.get(chain.name)
     chains.delete(chain.name)
     if (listed === undefined) faults.push(`missing chain ${family} ${name} ${chain.name}`)
     else if (listed.hook !== chain.hook || listed.priority !== chain.priority || listed.policy !== chain.policy)
       faults.push(`changed chain ${family} ${name} ${chain.name}`)
-    else faults.push(...checkRules(family, name, chain.name, wanted, rules.get(chain.name) ?? [], sizes))
+    else faults.push(...checkRules(family, name, chain.name, wanted, rules.get(chain.name) ?? [], objects.sizes[family].size))
   }
   for (const foreign of chains.keys()) faults.push(`foreign chain ${family} ${name} ${foreign}`)
   return faults
@@ -238,11 +285,11 @@ function checkRules(
   chain: string,
   wanted: LayoutChain['rules'],
   listed: readonly ListedRule[],
-  sizes: BoundSizes
+  dispatching: number
 ): string[] {
   // The dispatch rules were taken out: what is left is foreign, what was not found is missing.
   if (chain === 'services') {
-    const missing = wanted.length - sizes[family].size
+    const missing = wanted.length - dispatching
     const faults = missing > 0 ? [`${missing} missing rules in chain ${family} ${table} services`] : []
     return listed.length > 0 ? [...faults, `${listed.length} foreign rules in chain ${family} ${table} services`] : faults
   }
@@ -260,15 +307,16 @@ function checkLocalSources(family: AddressFamily, ruleset: Ruleset, options: Tab
   return same ? [] : [`changed elements of set ${family} ${options.name} local-sources`]
 }
 
-async function collectElements(family: AddressFamily, ruleset: Ruleset, into: SetTables): Promise<void> {
+async function collectElements(family: AddressFamily, ruleset: Ruleset, { inUse }: PlacedSets, into: SetTables): Promise<void> {
   const slices = new Slices()
   for (const { set, chunks } of ruleset.elements) {
-    if (
-      set.name === 'local-sources' ||
-      (sizeOf(set.name as ElementSet) === undefined && !['vips', 'endpoints', 'unserved', 'hairpin'].includes(set.name))
+    const name = inUse.get(set.name)
+    if (name === undefined) continue
+    const table = into.of(
+      family,
+      name,
+      chunks.reduce((rows, columns) => rows + columns.rows, 64)
     )
-      continue
-    const table = into.of(family, set.name as ElementSet, ruleset.elements.length)
     for (const columns of chunks) {
       const width = columns.rows === 0 ? 0 : columns.key.length / columns.rows
       if (width !== table.buffer.keyWidth) continue
@@ -285,7 +333,7 @@ async function collectElements(family: AddressFamily, ruleset: Ruleset, into: Se
 /** Whether the kernel counts other numbers of elements than are wanted. Kernels that do not count (before Linux 6.18) say nothing: audits find what there is. */
 export function differsInCount(kernel: KernelTables, wanted: ReadonlyMap<string, number>): boolean {
   for (const [name, count] of kernel.counts) {
-    if (count !== undefined && !name.endsWith(' local-sources') && count !== (wanted.get(name) ?? 0)) return true
+    if (count !== undefined && count !== (wanted.get(name) ?? 0)) return true
   }
   for (const [name, rows] of wanted) if (rows > 0 && !kernel.counts.has(name)) return true
   return false
