@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { ChildArguments } from './frame/child-task.js'
+import type { ChildArguments, ChildReport } from './frame/child-task.js'
 import { heapBytes, measureWork } from './frame/self-measure.js'
 import { loadNetplane } from './frame/netplane.js'
 import { openSubject } from './subjects/index.js'
@@ -16,6 +16,7 @@ if (task.kind === 'record') {
   console.log(JSON.stringify([from, size()]))
 } else {
   const clock = createRequire(import.meta.url)(threadClock) as { threadCpuNs: () => number }
-  console.log(JSON.stringify(await measureWork(clock.threadCpuNs, emptyBytes, task.turns, () => session.work())))
+  const report = await measureWork(clock.threadCpuNs, emptyBytes, task.turns, () => session.work())
+  console.log(JSON.stringify({ ...report, figures: session.figures?.() ?? {} } satisfies ChildReport))
 }
 await session.close()

@@ -1,10 +1,11 @@
 // The floor: sends recorded datagrams again from C and reads every answer, nothing else. What it takes, no client can do faster, as it is
 // the kernel's own work plus one system call each way.
 //
-//   replay NAMESPACE SETUP WORK TIMES
+//   replay NAMESPACE SETUP WORK TIMES [INTERVAL]
 //
 // NAMESPACE is the path of a network namespace; SETUP and WORK are recordings (recording.h), `-` is none. Sends SETUP once, then WORK as
-// many times as TIMES says, each time printing its nanoseconds on a line. Dumps among the requests are drained to their end. Exits with 1
+// many times as TIMES says, each time printing its nanoseconds on a line. INTERVAL: microseconds from the start of one time to that of the
+// next, so that the work comes at a steady rate; default 0, one after the other. Dumps among the requests are drained to their end. Exits with 1
 // when the kernel refuses a message: then the state was not the recorded one and the figure would mean nothing.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -174,9 +175,16 @@ static long long NowNs(void) {
   return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+// Returns at once where the moment has passed; the time it is then.
+static long long SleepUntil(long long moment) {
+  const struct timespec until = {.tv_sec = moment / 1000000000LL, .tv_nsec = moment % 1000000000LL};
+  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) continue;
+  return NowNs();
+}
+
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: replay NAMESPACE SETUP WORK TIMES\n");
+  if (argc != 5 && argc != 6) {
+    fprintf(stderr, "usage: replay NAMESPACE SETUP WORK TIMES [INTERVAL]\n");
     return 2;
   }
   const int netns = open(argv[1], O_RDONLY | O_CLOEXEC);
@@ -187,8 +195,10 @@ int main(int argc, char** argv) {
   Run(&setup);
   if (setup.count > 0) usleep(kRestMicroseconds);
   const long times = strtol(argv[4], NULL, 10);
+  const long long interval = argc == 6 ? strtoll(argv[5], NULL, 10) * 1000 : 0;
+  const long long first = NowNs();
   for (long i = 0; i < times; i++) {
-    const long long start = NowNs();
+    const long long start = SleepUntil(first + i * interval);
     Run(&work);
     printf("%lld\n", NowNs() - start);
   }

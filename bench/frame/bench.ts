@@ -23,8 +23,8 @@ export interface Bench {
   readonly netplane: Netplane
   /** Writes a file that lives as long as the bench, and returns its path. */
   readonly file: (name: string, content: string | Uint8Array) => string
-  /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent. */
-  record<Name extends SubjectName>(subject: Name, options: OptionsOf<Name>): Promise<Recording>
+  /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent; of its work, what `replayable` makes of that. */
+  record<Name extends SubjectName>(subject: Name, options: OptionsOf<Name>, replayable?: (work: Buffer) => Buffer): Promise<Recording>
   /**
    * Runs a subject once in a fresh process and measures that process.
    *
@@ -33,6 +33,8 @@ export interface Bench {
   child<Name extends SubjectName>(place: Place, subject: Name, options: OptionsOf<Name>, turns?: boolean): Promise<ChildReport>
   /** Sends a recording's set-up and then, `times` times, its work; returns the milliseconds of each. */
   replay(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number): Promise<number[]>
+  /** The command line of such a replay, which begins its work every so many microseconds. */
+  replayCommand(place: Place, recording: Pick<Recording, 'setup' | 'work'>, times: number, intervalMicroseconds: number): readonly string[]
   /** Runs a program inside and returns its milliseconds, from fork to end. */
   timed(place: Place, command: readonly string[]): Promise<number>
   /** Makes a node between a client and a server. */
@@ -66,7 +68,7 @@ export async function openBench(context: Context): Promise<Bench> {
   return {
     netplane,
     file,
-    record: async (subject, options) => {
+    record: async (subject, options, replayable = (bytes) => bytes) => {
       recordings += 1
       const name = `recording-${recordings}`
       const whole = path.join(folder, name)
@@ -80,7 +82,7 @@ export async function openBench(context: Context): Promise<Bench> {
       if (to <= from) throw new Error(`${subject} sent nothing that can be replayed`)
       return {
         setup: file(`${name}-setup`, bytes.subarray(0, from)),
-        work: file(`${name}-work`, bytes.subarray(from, to)),
+        work: file(`${name}-work`, replayable(bytes.subarray(from, to))),
         workBytes: to - from
       }
     },
@@ -90,6 +92,14 @@ export async function openBench(context: Context): Promise<Bench> {
       const printed = await output(programs.replay, [place.path, setup, work, String(times)])
       return printed.trim().split('\n').filter(Boolean).map(milliseconds)
     },
+    replayCommand: (place, { setup, work }, times, intervalMicroseconds) => [
+      programs.replay,
+      place.path,
+      setup,
+      work,
+      String(times),
+      String(intervalMicroseconds)
+    ],
     timed: async (place, command) => {
       const printed = await output(programs.timed, [place.path, ...command])
       return milliseconds(printed.split(' ')[0] ?? '')

@@ -19,6 +19,8 @@ export interface ChildReport {
   readonly keptBytes: number
   /** The same before the work, beyond what was there before the subject was set up: the caller's own data, mostly. */
   readonly givenBytes: number
+  /** What the subject found out (its session's `figures`). */
+  readonly figures: Readonly<Record<string, number>>
 }
 
 /** The child's only argument, as JSON. */

@@ -36,7 +36,7 @@ export async function measureWork(
   emptyBytes: number,
   turns: boolean,
   work: () => Promise<void>
-): Promise<ChildReport> {
+): Promise<Omit<ChildReport, 'figures'>> {
   // Whatever the set-up left for later turns.
   await sleep(200)
   const heapBefore = heapBytes()

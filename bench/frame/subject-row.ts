@@ -24,13 +24,15 @@ export interface SubjectRowOptions<Name extends SubjectName> extends Omit<Row, '
   /** Compares what we leave in the kernel with what the peer leaves; throws when they differ. */
   readonly verify?: (bench: Bench) => Promise<void>
   readonly notes?: (recording: Recording) => readonly string[]
+  /** Makes the recorded work one that another kernel state answers alike; default: as it is. */
+  readonly replayable?: (work: Buffer) => Buffer
 }
 
 const unitsPerMs = { ms: 1, µs: 1000 } as const
 
 /** Builds the row. */
 export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Name>): Row {
-  const { subject, options, repeat, operations, peers, verify, notes, ...row } = given
+  const { subject, options, repeat, operations, peers, verify, notes, replayable, ...row } = given
   const scale = unitsPerMs[given.unit] / operations
   const ours =
     (bench: Bench): Contender =>
@@ -56,7 +58,7 @@ export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Na
     }
   const prepare = async (bench: Bench): Promise<Contenders> => {
     await verify?.(bench)
-    const recording = await bench.record(subject, options)
+    const recording = await bench.record(subject, options, replayable)
     return {
       ours: ours(bench),
       floor: async (place) => median(await bench.replay(place, recording, repeat)) * scale,

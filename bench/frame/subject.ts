@@ -6,6 +6,8 @@ export interface Session {
   work(): Promise<void>
   /** Closes the clients. */
   close(): Promise<void>
+  /** What the work found out, by name, where its time does not say it. */
+  readonly figures?: () => Readonly<Record<string, number>>
 }
 
 /**

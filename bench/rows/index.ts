@@ -1,4 +1,7 @@
 import type { Row } from '../frame/row.js'
+import { conntrackRows } from './conntrack.js'
+import { conntrackCostRows } from './conntrack-cost.js'
+import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
@@ -21,5 +24,8 @@ export const rows: readonly Row[] = [
   ...planeRows,
   ...dispatchRows,
   ...trafficRows,
+  ...conntrackRows,
+  ...conntrackCostRows,
+  ...conntrackEventRows,
   ...processCostRows
 ]

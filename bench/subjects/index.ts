@@ -1,5 +1,7 @@
 import type { Netplane } from '../frame/netplane.js'
 import type { Session, Subject } from '../frame/subject.js'
+import { conntrackCount, conntrackDelete, conntrackList } from './conntrack.js'
+import { conntrackChurn, conntrackWatch } from './conntrack-watch.js'
 import { dispatchChange } from './dispatch.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
@@ -16,7 +18,12 @@ export const subjects = {
   'route-addresses': routeAddresses,
   'plane-sync': planeSync,
   'plane-update': planeUpdate,
-  'dispatch-change': dispatchChange
+  'dispatch-change': dispatchChange,
+  'conntrack-list': conntrackList,
+  'conntrack-count': conntrackCount,
+  'conntrack-delete': conntrackDelete,
+  'conntrack-churn': conntrackChurn,
+  'conntrack-watch': conntrackWatch
 } as const satisfies Record<string, Subject<never>>
 
 /** A subject's name. */

@@ -1,0 +1,66 @@
+import type { Recording } from '../frame/bench.js'
+import type { Row } from '../frame/row.js'
+import { subjectRow } from '../frame/subject-row.js'
+import { staleArguments, staleFlows } from '../subjects/conntrack-flows.js'
+import { withoutFlowIds } from '../subjects/conntrack-recording.js'
+
+const flows = 200_000
+const common = { unit: 'ms', rounds: 5, needs: ['conntrack'], operations: 1 } as const
+
+const perFlow = (recording: Recording, count: number): readonly string[] => [
+  `${count} flows in the table; the request is ${recording.workBytes} bytes`
+]
+
+function listRow(as: 'columns' | 'objects' | 'iterate', timesFloorAtMost: number): Row {
+  return subjectRow({
+    ...common,
+    name: `conntrack-list-${as}-${flows}`,
+    about: `list ${flows} flows as ${as}`,
+    bar: { timesFloorAtMost },
+    subject: 'conntrack-list',
+    options: { flows, as },
+    repeat: 3,
+    peers: { 'conntrack -L': { command: () => ['conntrack', '-L'], afterSetup: true } },
+    notes: (recording) => perFlow(recording, flows)
+  })
+}
+
+function countRow(by: 'kernel' | 'native'): Row {
+  return subjectRow({
+    ...common,
+    name: `conntrack-count-${by}-${flows}`,
+    about: `count ${staleFlows(flows)} of ${flows} flows by a filter that ${by === 'kernel' ? 'the kernel applies but for one condition' : 'only we can apply'}`,
+    bar: { timesFloorAtMost: 1.2 },
+    subject: 'conntrack-count',
+    options: { flows, by },
+    repeat: 3,
+    peers: { 'conntrack -L': { command: () => ['conntrack', '-L', ...staleArguments], afterSetup: true } }
+  })
+}
+
+function deleteRow(by: 'kernel' | 'native'): Row {
+  return subjectRow({
+    ...common,
+    name: `conntrack-delete-${by}-${flows}`,
+    about: `cut ${staleFlows(flows)} of ${flows} flows by a filter that ${by === 'kernel' ? 'the kernel applies but for one condition' : 'only we can apply'}`,
+    // Where the kernel has to give every flow, its own time leaves no room for a factor of three.
+    bar: { timesFloorAtMost: 1.2, fasterThanPeerAtLeast: { 'conntrack -D': by === 'kernel' ? 3 : 1 } },
+    subject: 'conntrack-delete',
+    options: { flows, by },
+    repeat: 1,
+    replayable: withoutFlowIds,
+    peers: { 'conntrack -D': { command: () => ['conntrack', '-D', ...staleArguments], afterSetup: true } },
+    notes: () => ['the floor deletes without ids, which a kernel gives anew; it reads the whole dump first, then deletes']
+  })
+}
+
+/** Listing, counting and cutting in a table of 200,000 flows. */
+export const conntrackRows: readonly Row[] = [
+  listRow('columns', 2),
+  listRow('objects', 2),
+  listRow('iterate', 2),
+  countRow('kernel'),
+  countRow('native'),
+  deleteRow('kernel'),
+  deleteRow('native')
+]
