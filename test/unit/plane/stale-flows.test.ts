@@ -93,7 +93,7 @@ class Cutter {
   readonly waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
 
   async deleteWhere(filter: FlowFilter | readonly FlowFilter[]): Promise<DeleteFlowsReport> {
-    this.calls.push([filter].flat<readonly FlowFilter[]>())
+    this.calls.push('protocol' in filter ? [filter] : [...(filter as readonly FlowFilter[])])
     await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }))
     return { scanned: 9, matched: 1, deleted: 1, vanished: 0, kernelFiltered: true, systemCalls: 3 }
   }
