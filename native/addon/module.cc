@@ -17,6 +17,7 @@
 #include "addon/route_events.h"
 #include "addon/route_socket.h"
 #include "addon/socket_handle.h"
+#include "addon/system_settings.h"
 #include "conntrack/events.h"
 #include "conntrack/schemas.h"
 #include "ipvs/schemas.h"
@@ -106,6 +107,9 @@ Napi::Value OpenIpvs(const Napi::CallbackInfo& info) {
 
 Napi::Value OpenIpvsConnections(const Napi::CallbackInfo& info) { return IpvsConnections::Open(info, StateOf(info)); }
 
+Napi::Value ReadSetting(const Napi::CallbackInfo& info) { return ReadSystemSetting(info, StateOf(info)); }
+Napi::Value WriteSetting(const Napi::CallbackInfo& info) { return WriteSystemSetting(info, StateOf(info)); }
+
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   EnvState* state = EnvState::Create(env);
   if (!state) {
@@ -125,6 +129,8 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("monitorConntrack", Napi::Function::New<MonitorConntrack>(env, "monitorConntrack", state));
   exports.Set("openIpvs", Napi::Function::New<OpenIpvs>(env, "openIpvs", state));
   exports.Set("openIpvsConnections", Napi::Function::New<OpenIpvsConnections>(env, "openIpvsConnections", state));
+  exports.Set("readSystemSetting", Napi::Function::New<ReadSetting>(env, "readSystemSetting", state));
+  exports.Set("writeSystemSetting", Napi::Function::New<WriteSetting>(env, "writeSystemSetting", state));
   return exports;
 }
 

@@ -23,4 +23,7 @@ export interface NativeAddon {
   openIpvs(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsSocket>>
   /** Opens the namespace's /proc/net/ip_vs_conn. */
   openIpvsConnections(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsConnections>>
+  /** A file below /proc/sys/net (`ipv4/vs/conntrack`), as it is in a network namespace. */
+  readSystemSetting(request: { readonly netns?: string; readonly name: string }): Promise<NativeOutcome<string>>
+  writeSystemSetting(request: { readonly netns?: string; readonly name: string; readonly value: string }): Promise<NativeOutcome<undefined>>
 }
