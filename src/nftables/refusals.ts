@@ -27,8 +27,8 @@ function hintFor(code: string, operation: QueuedOperation | undefined): string |
   if (code === 'ENOENT' && operation?.kind === 'rule')
     return 'the table, chain, set or object that the rule is in or refers to does not exist, or an expression is unknown to this kernel (its module is missing)'
   if (operation?.verb === 'destroy' && (code === 'EINVAL' || code === 'EOPNOTSUPP')) return 'destroy needs Linux 6.3'
-  if (code === 'EINVAL' && operation?.kind === 'table')
-    return 'a flag of the table may be unknown to this kernel: owner needs Linux 5.12, persist 6.9'
+  if (operation?.kind === 'table' && (code === 'EINVAL' || code === 'EOPNOTSUPP'))
+    return 'this kernel lacks the family of the table, or a flag: owner needs Linux 5.12, persist 6.9'
   return NFTABLES_HINTS[code] ?? COMMON_HINTS[code]
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { NetlinkError, ValidationError } from '../../src/errors.js'
 import { Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
+import { isOlderThan } from '../contract/older-kernels.js'
 import { makeNamespace } from '../support/namespace.js'
 import { attemptNode } from '../support/node.js'
 import { rejection } from '../support/rejection.js'
@@ -32,11 +33,12 @@ describe('opening', () => {
   it('works in the namespace that was asked for, by path, name and process', async () => {
     const namespace = await makeNamespace()
     await namespace.nft('add', 'table', 'ip', 'inside')
-    const sleeper = namespace.background('sleep', ['60'])
-    // `ip netns exec` becomes the program that it starts.
+    // `ip netns exec` becomes the program that it starts, once it is in the namespace.
+    const sleeper = namespace.background('sh', ['-c', 'echo ready; exec sleep 60'])
+    await sleeper.waitFor('ready')
     for (const netns of [namespace.path, namespace.name, sleeper.pid]) {
       await using nft = await Nftables.open({ netns })
-      await expect.poll(async () => (await nft.listTables()).map(({ name }) => name)).toEqual(['inside'])
+      expect((await nft.listTables()).map(({ name }) => name)).toEqual(['inside'])
     }
     await using outside = await Nftables.open()
     expect((await outside.listTables()).map(({ name }) => name)).not.toContain('inside')
@@ -209,6 +211,10 @@ describe('refusals', () => {
     await using other = await Nftables.open({ netns: path })
     const tx = owner.transaction()
     tx.add.table({ family: 'ip', name: 'app', flags: ['owner', 'persist'] })
+    if (isOlderThan('6.9')) {
+      expect((await rejection<NetlinkError>(tx.commit())).hint).toContain('persist 6.9')
+      return
+    }
     await tx.commit()
     const [owned] = await other.listTables()
     expect(owned).toMatchObject({ name: 'app', flags: ['owner', 'persist'] })
