@@ -74,7 +74,11 @@ function putGroups(bytes: Uint8Array, offset: number, groups: readonly string[])
 
 /** Whether a text can only be an IPv6 address: it alone has colons, and one of them among its first five characters. */
 export function looksLikeIPv6(text: string): boolean {
-  for (let index = 0; index < text.length && index < 5; index++) if (text.charCodeAt(index) === COLON) return true
+  for (let index = 0; index < text.length && index < 5; index++) {
+    const character = text.charCodeAt(index)
+    if (character === COLON) return true
+    if (character === DOT) return false
+  }
   return false
 }
 

@@ -1,7 +1,7 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
-import { ElementBuffer, type Nftables, type Transaction } from '../../nftables/index.js'
+import { ElementBuffer, type Nftables } from '../../nftables/index.js'
 import { Slices } from '../../slices.js'
 import type { AddressFamily } from '../../address.js'
 import type { Service } from '../model.js'
@@ -9,6 +9,8 @@ import { SharedCounts, type SetKey } from './changes.js'
 import { commentUserdata } from './comment.js'
 import {
   endpointsOf,
+  FAMILIES,
+  familyOf,
   isNamed,
   isShared,
   visitElements,
@@ -16,16 +18,20 @@ import {
   widthsOf,
   type ElementSet,
   type ElementVisitor,
-  type MembershipSet
+  type MembershipSet,
+  type MembershipVisitor
 } from './compile.js'
 import { Committer, type CommitTotals, type Races } from './commits.js'
 import { placed, sizeOf, type PlacedSize } from './layout.js'
-import { noObjects, nothingQueued, takeObjects, type QueuedObjects } from './objects.js'
+import { noObjects, nothingQueued, queueSize, takeObjects } from './objects.js'
 import { Registry } from './registry.js'
 import { queueTables, type TableOptions } from './tables.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
 const CHUNK_ROWS = 16_384
+
+/** Of the first transaction: the kernel is to begin soon. */
+const FIRST_ROWS = 4096
 
 interface Filled extends SetKey {
   readonly rows: ElementBuffer
@@ -47,7 +53,7 @@ class Filling {
   readonly #rows: Rows
   #filled: Filled[] = []
   #last: Filled | undefined
-  #pending = 0
+  pending = 0
   #userdata: Uint8Array | undefined
   elements = 0
 
@@ -55,15 +61,11 @@ class Filling {
   readonly #visit: ElementVisitor = (family, set, key, data) => {
     if (isShared(set) && this.shared.add(family, set, key, 1) > 1) return
     this.#of(family, set).push(key, data, isNamed(set) ? this.#userdata : undefined)
-    this.#pending++
+    this.pending++
   }
 
   constructor(rows: Rows) {
     this.#rows = rows
-  }
-
-  get isFull(): boolean {
-    return this.#pending >= CHUNK_ROWS
   }
 
   /** The buffer of a set; nearly always that of the last element. */
@@ -87,28 +89,33 @@ class Filling {
   /** Takes the chunk. */
   take(): Filled[] {
     const taken = this.#filled
-    this.elements += this.#pending
+    this.elements += this.pending
     this.#filled = []
     this.#last = undefined
-    this.#pending = 0
+    this.pending = 0
     return taken
   }
 }
 
-/** How many elements each set will have, and the sizes that services need, the most frequent first: new connections are looked up in that order. */
+/** How many frontend addresses there will be, at most. */
+function countAddresses(services: Iterable<Service>): Record<AddressFamily, number> {
+  const counts = { ip: 0, ip6: 0 }
+  for (const { frontends } of services) for (const { address } of frontends) counts[familyOf(address)]++
+  return counts
+}
+
+/** How many elements the sets of each size will have, and the sizes that services need, the most frequent first: new connections are looked up in that order. */
 async function countRows(
   services: Iterable<Service>,
   slices: Slices
 ): Promise<{ readonly rows: Rows; readonly sizes: Readonly<Record<AddressFamily, readonly PlacedSize[]>> }> {
   const rows = new Map<string, number>()
   const counts = { ip: new Map<MembershipSet, number>(), ip6: new Map<MembershipSet, number>() }
-  const count = (name: string, by: number): void => void rows.set(name, (rows.get(name) ?? 0) + by)
+  const count: MembershipVisitor = (family, set, frontends) => {
+    if (set !== 'unserved') counts[family].set(set, (counts[family].get(set) ?? 0) + frontends)
+  }
   for (const service of services) {
-    visitMemberships(service, (family, set, frontends) => {
-      count(`${family} vips`, frontends)
-      if (set === 'unserved') count(`${family} unserved`, frontends)
-      else counts[family].set(set, (counts[family].get(set) ?? 0) + frontends)
-    })
+    visitMemberships(service, count)
     if (slices.isOver) await slices.turn()
   }
   const sorted = (family: AddressFamily): PlacedSize[] =>
@@ -140,40 +147,48 @@ export async function coldStart(
   const slices = new Slices()
   const objects = noObjects()
   const committer = new Committer(nft, options, objects, generation, races)
-  const { rows, sizes } = await countRows(services.values(), slices)
-  const filling = new Filling(rows)
-  const registry = new Registry()
-  const base = nft.transaction()
-  for (const family of replace) base.delete.table({ family, name: options.name })
-  const made = queueTables(base, options, sizes, (family, set) => rows.get(`${family} ${set}`) ?? 0)
-  const send = async (tx: Transaction, filled: readonly Filled[], queued: QueuedObjects): Promise<void> => {
+  let tx = nft.transaction()
+  for (const family of replace) tx.delete.table({ family, name: options.name })
+  let made = queueTables(tx, options, countAddresses(services.values()))
+  const send = async (filled: readonly Filled[]): Promise<void> => {
+    const [sent, queued] = [tx, made]
+    tx = nft.transaction()
+    made = nothingQueued()
     const operations = new Map<number, Filled>()
     for (const part of filled) {
-      operations.set(tx.size, part)
-      tx.add.elements({ family: part.family, table: options.name, name: part.set }, part.rows)
+      operations.set(sent.size, part)
+      sent.add.elements({ family: part.family, table: options.name, name: part.set }, part.rows)
     }
-    if (tx.size > 0) takeObjects(objects, queued, await committer.commit(tx, operations, totals, queued.dispatch.size > 0))
+    if (sent.size > 0) takeObjects(objects, queued, await committer.commit(sent, operations, totals, queued.dispatch.size > 0))
   }
   const isWhole = replace.size > 0
   const whole: Filled[] = []
-  let pending: Promise<unknown> = isWhole ? Promise.resolve() : send(base, [], made)
+  let pending: Promise<unknown> = isWhole ? Promise.resolve() : send([])
+  pending.catch(() => undefined)
+  const { rows, sizes } = await countRows(services.values(), slices)
+  for (const family of FAMILIES) {
+    const rowsOf = (set: ElementSet): number => rows.get(`${family} ${set}`) ?? 0
+    for (const size of sizes[family]) queueSize(tx, { family, table: options.name }, size, rowsOf, made)
+  }
+  const filling = new Filling(rows)
+  const registry = new Registry()
+  let limit = FIRST_ROWS
   for (const [name, service] of services) {
     filling.add(service)
     // Here, as the kernel is working and we would be waiting.
     registry.take(name, service)
     if (slices.isOver) await slices.turn()
-    if (!filling.isFull) continue
+    if (filling.pending < limit) continue
     if (isWhole) whole.push(...filling.take())
     else {
-      pending.catch(() => undefined)
       await pending
-      pending = send(nft.transaction(), filling.take(), nothingQueued())
+      pending = send(filling.take())
+      pending.catch(() => undefined)
     }
+    limit = CHUNK_ROWS
   }
-  pending.catch(() => undefined)
   await pending
-  if (isWhole) await send(base, [...whole, ...filling.take()], made)
-  else await send(nft.transaction(), filling.take(), nothingQueued())
+  await send([...whole, ...filling.take()])
   registry.shared = filling.shared
   return { committer, registry, elements: filling.elements }
 }

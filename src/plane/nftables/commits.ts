@@ -10,17 +10,8 @@ import type { Protocol } from '../model.js'
 import { type Changes, type Contents, PHASES, type Phase, type SetChange } from './changes.js'
 import { ADDRESS_LENGTH, isEndpoints, isShared, membershipSetOf, type ElementSet, type MembershipSet } from './compile.js'
 import { overfull, queueGrowth } from './growth.js'
-import { balancingChain, balancingName, placed, sizeOf } from './layout.js'
-import {
-  forgetSize,
-  nothingQueued,
-  queueDispatchRule,
-  queueSizeSets,
-  queueStale,
-  takeObjects,
-  type QueuedObjects,
-  type ServiceObjects
-} from './objects.js'
+import { balancingName, placed, sizeOf } from './layout.js'
+import { forgetSize, nothingQueued, queueSize, queueStale, takeObjects, type QueuedObjects, type ServiceObjects } from './objects.js'
 import type { TableOptions } from './tables.js'
 
 /** What commits add up to. */
@@ -147,12 +138,7 @@ export class Committer {
       const named = sizeOf(set)
       if (named === undefined || add.rows === 0 || this.#objects.sizes[family].has(set as MembershipSet)) continue
       const size = placed(named)
-      const table = { family, table: this.#options.name } as const
-      queueSizeSets(tx, table, size, (name) => rows.get(`${family} ${name}`) ?? 0, made)
-      const { chain, rules } = balancingChain(family, size)
-      tx.add.chain({ ...table, ...chain })
-      for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
-      queueDispatchRule(tx, table, size, made)
+      queueSize(tx, { family, table: this.#options.name }, size, (name) => rows.get(`${family} ${name}`) ?? 0, made)
     }
     return made
   }

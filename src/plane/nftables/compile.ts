@@ -61,7 +61,8 @@ function putPort(target: Uint8Array, offset: number, port: number): void {
   target[offset + 1] = port & 0xff
 }
 
-function familyOf(address: string): AddressFamily {
+/** The family of an address that was accepted. */
+export function familyOf(address: string): AddressFamily {
   return looksLikeIPv6(address) ? 'ip6' : 'ip'
 }
 
@@ -224,11 +225,11 @@ export function visitElements(service: Service, visit: ElementVisitor): void {
   for (const family of FAMILIES) if (hasFamily(service, family)) visitFrontends(service, family, visit)
 }
 
+/** Takes the number of frontends that stand in a membership set. */
+export type MembershipVisitor = (family: AddressFamily, set: MembershipSet | 'unserved', frontends: number) => void
+
 /** Visits the frontends of a service alone: how many stand in which membership set. */
-export function visitMemberships(
-  service: Service,
-  visit: (family: AddressFamily, set: MembershipSet | 'unserved', frontends: number) => void
-): void {
+export function visitMemberships(service: Service, visit: MembershipVisitor): void {
   for (const family of FAMILIES) {
     let frontends = 0
     for (const { address } of service.frontends) if (familyOf(address) === family) frontends++

@@ -4,7 +4,7 @@
 import type { AddressFamily } from '../../address.js'
 import type { CommitReport, Transaction } from '../../nftables/index.js'
 import { endpointsOf, type ElementSet, type MembershipSet } from './compile.js'
-import { declarationOf, declaredSize, dispatchRule, membershipName, type PlacedSize } from './layout.js'
+import { balancingChain, declarationOf, declaredSize, dispatchRule, membershipName, type PlacedSize } from './layout.js'
 
 /** A table of ours. */
 export interface OurTable {
@@ -71,8 +71,8 @@ export function queueStale(tx: Transaction, table: string, objects: ServiceObjec
   for (const { family, name } of objects.stale) tx.delete.set({ family, table, name })
 }
 
-/** Queues the sets of a size. */
-export function queueSizeSets(
+/** Queues everything that a size needs. */
+export function queueSize(
   tx: Transaction,
   table: OurTable,
   size: PlacedSize,
@@ -82,6 +82,10 @@ export function queueSizeSets(
   const membership = membershipName(size)
   queueSet(tx, table, membership, rowsOf(membership), made)
   queueSet(tx, table, endpointsOf(membership), rowsOf(endpointsOf(membership)), made, size.map)
+  const { chain, rules } = balancingChain(table.family, size)
+  tx.add.chain({ ...table, ...chain })
+  for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
+  queueDispatchRule(tx, table, size, made)
 }
 
 /** Queues the rule that sends frontends of a size to its chain. */

@@ -32,7 +32,7 @@ import {
   type LayoutChain,
   type PlacedSize
 } from './layout.js'
-import { noObjects, nothingQueued, queueDispatchRule, queueSet, queueSizeSets, type QueuedObjects, type ServiceObjects } from './objects.js'
+import { noObjects, nothingQueued, queueSet, type QueuedObjects, type ServiceObjects } from './objects.js'
 
 /** How our tables are made, but for the services. */
 export interface TableOptions {
@@ -58,29 +58,20 @@ export interface KernelTables {
 const MAX_READS = 16
 
 /**
- * Queues both tables with everything but services.
+ * Queues both tables with everything that is always there.
  *
- * @param rowsOf How many elements a set is to hold.
+ * @param addresses How many frontend addresses there will be.
  */
-export function queueTables(
-  tx: Transaction,
-  options: TableOptions,
-  sizes: Readonly<Record<AddressFamily, readonly PlacedSize[]>>,
-  rowsOf: (family: AddressFamily, set: ElementSet) => number
-): QueuedObjects {
+export function queueTables(tx: Transaction, options: TableOptions, addresses: Readonly<Record<AddressFamily, number>>): QueuedObjects {
   const made = nothingQueued()
   for (const family of FAMILIES) {
     const table = { family, table: options.name } as const
     tx.add.table({ family, name: options.name, comment: TABLE_COMMENT })
-    for (const { name } of fixedSets(family, false)) queueSet(tx, table, name as ElementSet, rowsOf(family, name as ElementSet), made)
-    for (const size of sizes[family]) queueSizeSets(tx, table, size, (set) => rowsOf(family, set), made)
+    for (const { name } of fixedSets(family, false)) queueSet(tx, table, name as ElementSet, name === 'vips' ? addresses[family] : 0, made)
     queueLocalSources(tx, options, family)
-    const chains = layoutChains(family, sizes[family], options.localSources !== undefined)
+    const chains = layoutChains(family, [], options.localSources !== undefined)
     for (const { chain } of chains) tx.add.chain({ ...table, ...chain })
-    for (const { chain, rules } of chains) {
-      if (chain.name === 'services') for (const size of sizes[family]) queueDispatchRule(tx, table, size, made)
-      else for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
-    }
+    for (const { chain, rules } of chains) for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
   }
   return made
 }
