@@ -99,9 +99,11 @@ export interface RealServerChangeColumns<Servers extends RealServerKeyColumns = 
   readonly realServers: Servers
 }
 
-/** What became of a row: one value of {@link ChangeReport.outcomes}. */
+/** What became of a row, in {@link ChangeReport.outcomes}: it was not sent, because the change ended early. */
 export const ROW_NOT_SENT = 0
+/** The kernel carried it out. */
 export const ROW_APPLIED = 1
+/** The kernel refused it: one of {@link ChangeReport.refused} says why. */
 export const ROW_REFUSED = 2
 /** Already as wanted (option `ensure`). */
 export const ROW_UNCHANGED = 3
