@@ -8,7 +8,14 @@ const SLICE_MS = 4
 
 /** Says when a slice has lasted long enough. */
 export class Slices {
-  #until = performance.now() + SLICE_MS
+  readonly #milliseconds: number
+  #until: number
+
+  /** @param milliseconds After which a slice is over: less where what the work leaves makes the garbage collector add its own part. */
+  constructor(milliseconds = SLICE_MS) {
+    this.#milliseconds = milliseconds
+    this.#until = performance.now() + milliseconds
+  }
 
   /** Whether to `await turn()` now. Cheap enough to ask for every few items. */
   get isOver(): boolean {
@@ -18,6 +25,6 @@ export class Slices {
   /** Lets the event loop turn. */
   async turn(): Promise<void> {
     await setImmediate()
-    this.#until = performance.now() + SLICE_MS
+    this.#until = performance.now() + this.#milliseconds
   }
 }

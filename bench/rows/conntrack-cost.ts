@@ -77,7 +77,7 @@ export const conntrackCostRows: readonly Row[] = [
   costRow({ flows: 200_000, as: 'objects' }, slice),
   costRow({ flows: 200_000, as: 'columns' }, slice),
   costRow({ flows: 200_000, as: 'columns' }, memory(300)),
-  costRow({ flows: 200_000, as: 'iterate' }, peak(32)),
+  costRow({ flows: 200_000, as: 'iterate' }, peak(64)),
   costRow({ flows: many, as: 'columns' }, memory(300)),
-  costRow({ flows: many, as: 'iterate' }, peak(32))
+  costRow({ flows: many, as: 'iterate' }, peak(64))
 ]

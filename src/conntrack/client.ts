@@ -4,7 +4,6 @@
 import { failureError, JobQueue, nativeOpenOptions, type CallOptions, type FailureContext, type OpenOptions } from '../client.js'
 import { ClosedError, ValidationError } from '../errors.js'
 import { loadAddon, type NativeAddon, type NativeConntrackSocket } from '../native.js'
-import { Slices } from '../slices.js'
 import { encodeBulk, requireBulkOptions, runBulk, type BulkFlowReport } from './bulk.js'
 import { requireInteger } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
@@ -14,6 +13,7 @@ import { cutReport } from './cut.js'
 import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
 import { FlowIteration } from './iterate.js'
+import { readFlows } from './listing.js'
 import { queryOf, readQueryOf } from './query.js'
 import { describeFlow, refusalsOf, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
@@ -45,6 +45,7 @@ export interface ConntrackOptions extends OpenOptions {
 }
 
 const ENOENT = 2
+
 /**
  * A client of connection tracking in one network namespace. Calls run one after the other, in the order in which they were made. Needs CAP_NET_ADMIN in the user
  * namespace that owns the network namespace (no root: a user namespace will do).
@@ -104,17 +105,7 @@ export class Conntrack implements AsyncDisposable {
    */
   async list(options: FlowReadOptions = {}): Promise<Flow[]> {
     const query = readQueryOf(options)
-    const pieces = await this.#run('conntrack.list', options, (deadlineMs) => this.#socket.list({ ...query, deadlineMs }))
-    const flows: Flow[] = []
-    const slices = new Slices()
-    for (const piece of pieces) {
-      const reader = new FlowReader(piece)
-      for (let row = 0; row < reader.rows; row++) {
-        flows.push(reader.flow(row))
-        if ((row & 0x7f) === 0 && slices.isOver) await slices.turn()
-      }
-    }
-    return flows
+    return await readFlows(await this.#run('conntrack.list', options, (deadlineMs) => this.#socket.list({ ...query, deadlineMs })))
   }
 
   /** As {@link Conntrack.list}, as typed arrays of up to 16384 flows each: a million flows cost the event loop next to nothing. What few flows have is left out. */
@@ -186,7 +177,8 @@ export class Conntrack implements AsyncDisposable {
    * Changes a flow: only what is given. Equivalent to `conntrack -U`.
    *
    * @throws {ValidationError} A field is no such thing.
-   * @throws {NetlinkError} `ENOENT`: there is no such flow (any more). `EBUSY`: a helper cannot be exchanged for another. `ENOSPC`: no room for labels.
+   * @throws {NetlinkError} `ENOENT`: there is no such flow (any more). `EBUSY`: a helper cannot be exchanged for another. `ENOSPC`: no room for labels. `EPERM`: also
+   *   where the flow's time-out is fixed.
    */
   async update(key: FlowKey, attributes: FlowAttributes, options: CallOptions = {}): Promise<void> {
     const status = attributes.status === undefined ? undefined : settableStatus('attributes.status', attributes.status)
@@ -198,7 +190,7 @@ export class Conntrack implements AsyncDisposable {
   }
 
   /**
-   * Deletes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone. Equivalent to `conntrack -D`.
+   * Deletes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone ({@link FlowKey.id}). Equivalent to `conntrack -D`.
    *
    * @returns False where there was none.
    * @throws {ValidationError} The tuple is none.
