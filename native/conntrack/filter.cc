@@ -1,5 +1,7 @@
 #include "conntrack/filter.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 
 #include "conntrack/kernel.h"
@@ -32,6 +34,20 @@ bool InPrefix(const Address& address, const Address& prefix, uint8_t length) {
   if (rest == 0) return true;
   const auto mask = static_cast<uint8_t>(0xff << (8 - rest));
   return (address[whole] & mask) == (prefix[whole] & mask);
+}
+
+// Nothing where the number is something else: a key of gre, an identifier of icmp.
+std::optional<uint16_t> PortOf(const Flow& flow, uint16_t number) {
+  switch (flow.original.protocol) {
+    case IPPROTO_TCP:
+    case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
+    case IPPROTO_SCTP:
+    case IPPROTO_DCCP:
+      return number;
+    default:
+      return std::nullopt;
+  }
 }
 
 template <size_t size>
@@ -126,12 +142,12 @@ bool FlowFilter::ParseSided(Condition condition, ByteView payload, Clause* claus
     return true;
   }
   if (rest.size() % kEndpointBytes != 0) return false;
-  side.endpoints.used = true;
-  side.endpoints.inverted = payload[2] != 0;
-  side.endpoints.with_port = payload[3] != 0;
+  EndpointSet& endpoints = side.endpoints[payload[2] != 0 ? 1 : 0];
+  endpoints.used = true;
+  endpoints.with_port = payload[3] != 0;
   for (size_t at = 0; at < rest.size(); at += kEndpointBytes) {
-    const uint16_t port = side.endpoints.with_port ? Load<uint16_t>(rest.data() + at + 2) : uint16_t{0};
-    side.endpoints.members.insert(EndpointKey(rest[at], port, LoadAddress(rest.data() + at + 4)));
+    const uint16_t port = endpoints.with_port ? Load<uint16_t>(rest.data() + at + 2) : uint16_t{0};
+    endpoints.members.insert(EndpointKey(rest[at], port, LoadAddress(rest.data() + at + 4)));
   }
   return true;
 }
@@ -193,14 +209,16 @@ bool FlowFilter::Matches(const Flow& flow) const {
   return found != indexed_.end() && std::any_of(found->second.begin(), found->second.end(), matches);
 }
 
-bool FlowFilter::MatchesSide(const Side& side, uint8_t family, const Address& address, uint16_t port) {
+bool FlowFilter::MatchesSide(const Side& side, uint8_t family, const Address& address, std::optional<uint16_t> port) {
   const auto in_prefix = [&](const Prefix& prefix) { return prefix.family == family && InPrefix(address, prefix.address, prefix.length); };
   if (!AnyOf(side.prefixes, in_prefix)) return false;
-  if (!AnyOf(side.ports, [&](const PortRange& range) { return port >= range.first && port <= range.last; })) return false;
-  const EndpointSet& endpoints = side.endpoints;
-  if (!endpoints.used) return true;
-  const bool is_member = endpoints.members.contains(EndpointKey(family, endpoints.with_port ? port : uint16_t{0}, address));
-  return is_member != endpoints.inverted;
+  if (!AnyOf(side.ports, [&](const PortRange& range) { return port && *port >= range.first && *port <= range.last; })) return false;
+  const auto is_member = [&](const EndpointSet& endpoints) {
+    if (!port && endpoints.with_port) return false;
+    return endpoints.members.contains(EndpointKey(family, endpoints.with_port ? *port : uint16_t{0}, address));
+  };
+  const auto& [in, not_in] = side.endpoints;
+  return (!in.used || is_member(in)) && !(not_in.used && is_member(not_in));
 }
 
 bool FlowFilter::MatchesClause(const Clause& clause, const Flow& flow) {
@@ -209,8 +227,8 @@ bool FlowFilter::MatchesClause(const Clause& clause, const Flow& flow) {
   for (size_t direction = 0; direction < 2; ++direction) {
     const Tuple& tuple = direction == 0 ? flow.original : flow.reply;
     const auto& sides = clause.sides[direction];
-    if (!MatchesSide(sides[0], flow.family, tuple.source, tuple.source_port)) return false;
-    if (!MatchesSide(sides[1], flow.family, tuple.destination, tuple.destination_port)) return false;
+    if (!MatchesSide(sides[0], flow.family, tuple.source, PortOf(flow, tuple.source_port))) return false;
+    if (!MatchesSide(sides[1], flow.family, tuple.destination, PortOf(flow, tuple.destination_port))) return false;
     const auto& zone = clause.zones[direction];
     if (zone && *zone != flow.ZoneOf(direction == 1)) return false;
   }

@@ -24,12 +24,12 @@ enum class Condition : uint16_t {
   kFamily = 2,     ///< u8: AF_INET, AF_INET6.
   kProtocols = 3,  ///< u8 each: any of them.
   kAddress = 4,    ///< u8 direction (0 original, 1 reply), u8 side (0 source, 1 destination), u8 family, u8 prefix length, 16 bytes.
-  kPorts = 5,      ///< u8 direction, u8 side, u16 0, u16 first, u16 last.
+  kPorts = 5,      ///< u8 direction, u8 side, u16 0, u16 first, u16 last; protocols without ports do not match.
   kZone = 6,       ///< u8 direction, u8 0, u16 zone; all of them.
   kMark = 7,       ///< u32 value, u32 mask; all of them.
   kStatus = 8,     ///< u32 value, u32 mask; all of them.
   kEndpoints = 9,  ///< u8 direction, u8 side, u8 1: not in the set, u8 1: ports too; then u8 family, u8 0, u16 port, 16 bytes each.
-                   ///< Repeated: one set.
+                   ///< Repeated: one set each of those in and those not.
   kStates = 10,    ///< u8 each: protocol states (TCP_CONNTRACK_*, SCTP_CONNTRACK_*).
   kTimeout = 11,   ///< u32 least, u32 most seconds left; all of them.
   kStarted = 12,   ///< u64 earliest, u64 latest nanoseconds since 1970; a flow without a time stamp does not match.
@@ -82,7 +82,6 @@ class FlowFilter {
   };
   struct EndpointSet {
     bool used = false;
-    bool inverted = false;
     bool with_port = false;
     /// Family, port and address in one text: few sets are large, and none is built twice.
     std::unordered_set<std::string> members;
@@ -91,7 +90,8 @@ class FlowFilter {
   struct Side {
     std::vector<Prefix> prefixes;
     std::vector<PortRange> ports;
-    EndpointSet endpoints;
+    /// Those that it must be in, and those that it must not be in.
+    std::array<EndpointSet, 2> endpoints;
   };
   struct Clause {
     uint8_t family = 0;
@@ -117,7 +117,7 @@ class FlowFilter {
   static bool ParseSided(Condition condition, ByteView payload, Clause* clause);
   static bool ParseValue(Condition condition, ByteView payload, Clause* clause);
   static bool MatchesClause(const Clause& clause, const Flow& flow);
-  static bool MatchesSide(const Side& side, uint8_t family, const Address& address, uint16_t port);
+  static bool MatchesSide(const Side& side, uint8_t family, const Address& address, std::optional<uint16_t> port);
   static bool MatchesRest(const Clause& clause, const Flow& flow);
   static void NarrowTuple(const Clause& clause, size_t direction, KernelPart* part);
   /// A key of the index: what a clause asks of the original destination, where that is one address and one port of one protocol.

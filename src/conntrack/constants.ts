@@ -34,7 +34,7 @@ export const STATUSES = {
   'hardware-offload': 0x8000
 } as const
 
-/** Status bits that a caller may set; the kernel decides the others (IPS_UNCHANGEABLE_MASK). None of them can be taken back but `fixed-timeout`. */
+/** Status bits that a caller may set; the kernel decides the others (IPS_UNCHANGEABLE_MASK). None of them can be taken back (nf_ct_change_status_common). */
 export const SETTABLE_STATUS = STATUSES['seen-reply'] | STATUSES.assured | STATUSES['fixed-timeout']
 
 /** enum tcp_conntrack (include/uapi/linux/netfilter/nf_conntrack_tcp.h), by number. */

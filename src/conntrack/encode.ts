@@ -6,7 +6,7 @@ import { ValidationError } from '../errors.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
 import { MOST_U32, requireInteger, requireLabels, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
-import { AF_INET, AF_INET6, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
+import { AF_INET, AF_INET6, DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
 import type { Expectation, Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
 
@@ -92,10 +92,9 @@ export function settableStatus(path: string, status: unknown): number {
   return bits & SETTABLE_STATUS
 }
 
-/** The kernel takes a whole status, and refuses one that takes back what can only be set (`seen-reply`, `assured`). */
+/** The kernel takes a whole status, and refuses one that takes something back (nf_ct_change_status_common). */
 export function wholeStatus(flow: Flow | undefined, wanted: number): number {
-  const bits = (flow?.status ?? []).reduce((sum, name) => sum | STATUSES[name], 0)
-  return (bits & ~STATUSES['fixed-timeout']) | wanted
+  return (flow?.status ?? []).reduce((sum, name) => sum | STATUSES[name], wanted)
 }
 
 /** Names and helpers of flows to write, a row each. */
@@ -170,7 +169,8 @@ export class FlowColumnWriter {
       this.#tuple(row, 'reply', reversed(readTuple(`${path}.original`, input.original, protocol), protocol, `${path}.original`), 0)
     requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MOST_SECONDS)
     if (input.status !== undefined) this.status(row, settableStatus(`${path}.status`, input.status))
-    this.attributes(row, path, input, protocol, family)
+    // A new flow has no helper to take away; the kernel would look for one without a name.
+    this.attributes(row, path, input.helper === '' ? { ...input, helper: undefined } : input, protocol, family)
   }
 
   status(row: number, bits: number): void {
@@ -185,7 +185,7 @@ export class FlowColumnWriter {
     if (input.mark !== undefined)
       this.#number(row, 'mark', Uint32Array, requireInteger(`${path}.mark`, input.mark, 0, MOST_U32), PRESENT.mark)
     if (input.markMask !== undefined || this.#columns['markMask'] !== undefined) this.#markMask(row, path, input)
-    if (input.labels !== undefined) this.#setLabels(row, path, input)
+    if (input.labels !== undefined || input.labelsMask !== undefined) this.#setLabels(row, path, input)
     if (input.helper !== undefined) this.#helper(row, `${path}.helper`, input.helper)
     this.#state(row, path, input, protocol)
     const details = this.#rare(path, input, family)
@@ -205,12 +205,21 @@ export class FlowColumnWriter {
     const isNew = this.#columns['markMask'] === undefined
     const masks = (this.#columns['markMask'] ??= new Uint32Array(this.#rows)) as Uint32Array
     if (isNew) masks.fill(MOST_U32)
-    masks[row] = markMask === undefined ? MOST_U32 : requireInteger(`${path}.markMask`, markMask, 0, MOST_U32)
+    if (markMask === undefined) return void (masks[row] = MOST_U32)
+    masks[row] = requireInteger(`${path}.markMask`, markMask, 0, MOST_U32)
+    // The kernel would turn such bits over (ctnetlink_change_mark).
+    if ((mark! & ~markMask) !== 0) throw new ValidationError(`${path}.mark`, mark, `no bits outside of the mask 0x${markMask.toString(16)}`)
   }
 
   #setLabels(row: number, path: string, { labels, labelsMask }: FlowAttributes): void {
     this.#labels[row] = requireLabels(`${path}.labels`, labels)
-    if (labelsMask !== undefined) this.#labelMasks[row] = requireLabels(`${path}.labelsMask`, labelsMask)
+    if (labelsMask !== undefined) {
+      this.#labelMasks[row] = requireLabels(`${path}.labelsMask`, labelsMask)
+      const strange = labels!.find((label) => !labelsMask.includes(label))
+      // The kernel would turn such bits over (nf_connlabels_replace).
+      if (strange !== undefined)
+        throw new ValidationError(`${path}.labels`, labels, `labels of labelsMask alone, beside it: not ${strange}`)
+    }
     this.#present[row]! |= PRESENT.labels
   }
 
@@ -249,6 +258,7 @@ export class FlowColumnWriter {
       ...(master === undefined ? {} : { master: masterRecord(`${path}.master`, master) }),
       ...(original === undefined ? {} : { originalAdjustment: adjustment(`${path}.sequenceAdjustment.original`, original) }),
       ...(reply === undefined ? {} : { replyAdjustment: adjustment(`${path}.sequenceAdjustment.reply`, reply) }),
+      ...(input.dccp === undefined ? {} : { protocolInformation: { dccp: dccpRecord(path, input) } }),
       ...(synproxy === undefined ? {} : { synproxy: synproxyRecord(`${path}.synproxy`, synproxy) }),
       ...(sourceNat === undefined ? {} : { sourceNat: natRecord(`${path}.sourceNat`, sourceNat, family) }),
       ...(destinationNat === undefined ? {} : { destinationNat: natRecord(`${path}.destinationNat`, destinationNat, family) })
@@ -325,6 +335,15 @@ function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>)
       requireInteger(`${path}.${field}`, value[field], 0, MOST_U32)
     ])
   )
+}
+
+function dccpRecord(path: string, { state, dccp }: RareAttributes): NativeRecord {
+  const role = ['client', 'server'].indexOf(dccp!.role)
+  if (role < 0) throw new ValidationError(`${path}.dccp.role`, dccp!.role, 'client, server')
+  const sequence: unknown = dccp!.handshakeSequence
+  if (typeof sequence !== 'bigint' || sequence < 0n || sequence >= 1n << 48n)
+    throw new ValidationError(`${path}.dccp.handshakeSequence`, sequence, 'a bigint from 0 to 2^48-1')
+  return { state: Math.max(0, DCCP_STATES.indexOf((state ?? 'none') as (typeof DCCP_STATES)[number])), role, handshakeSequence: sequence }
 }
 
 function natRecord(path: string, nat: FlowNat, family: number): NativeRecord {

@@ -116,7 +116,7 @@ function compileMark(clause: Clause, value: unknown): void {
     return
   }
   const { value: number, mask = MOST_U32 } = requireObject(path, value)
-  const bits = requireInteger(`${path}.mask`, mask, 0, MOST_U32)
+  const bits = requireInteger(`${path}.mask`, mask, 1, MOST_U32)
   const wanted = requireInteger(`${path}.value`, number, 0, MOST_U32)
   if ((wanted & ~bits) !== 0) throw new ValidationError(`${path}.value`, number, `no bits outside of the mask 0x${bits.toString(16)}`)
   clause.program.words(CONDITION.mark, wanted, bits)
@@ -134,7 +134,8 @@ function compileStatus(clause: Clause, value: unknown): void {
     mask |= STATUSES[name as keyof typeof STATUSES]
     if (isSet) bits |= STATUSES[name as keyof typeof STATUSES]
   }
-  if (mask !== 0) clause.program.words(CONDITION.status, bits, mask)
+  if (mask === 0) throw new ValidationError(path, value, 'at least one status bit, or no such field')
+  clause.program.words(CONDITION.status, bits, mask)
 }
 
 function compileStates(clause: Clause, value: unknown): void {
@@ -152,6 +153,9 @@ function compileStates(clause: Clause, value: unknown): void {
 
 function bounds(path: string, value: unknown, most: number): { atLeast: number; atMost: number } {
   const { atLeast = 0, atMost = most } = requireObject(path, value)
+  requireKnown(path, value as Readonly<Record<string, unknown>>, ['atLeast', 'atMost'])
+  if (Object.values(value as object).every((bound) => bound === undefined))
+    throw new ValidationError(path, value, 'atLeast, atMost or both, or no such field')
   const least = requireInteger(`${path}.atLeast`, atLeast, 0, most)
   return { atLeast: least, atMost: requireInteger(`${path}.atMost`, atMost, least, most) }
 }
@@ -248,6 +252,13 @@ function compileClause(program: FilterProgram, path: string, filter: Readonly<Re
   if (clause.family !== 0) program.bytes(CONDITION.family, [clause.family])
 }
 
+/** The filter with lists for what can be iterated once only: it is read again and again. */
+function repeatable(filter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const isOnce = (value: unknown): value is Iterable<unknown> =>
+    typeof value === 'object' && value !== null && Symbol.iterator in value && !Array.isArray(value)
+  return Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, isOnce(value) ? [...value] : value]))
+}
+
 /** `nat: 'any'` is two filters: translated in the one way, or in the other. */
 function alternatives(filter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>[] {
   return filter['nat'] === 'any'
@@ -267,7 +278,7 @@ function* placed(filter: unknown, path: string): Generator<readonly [place: stri
     const place = isList ? `${path}[${index}]` : path
     const fields = requireObject(place, entry)
     requireKnown(place, fields, KNOWN)
-    yield [place, fields]
+    yield [place, repeatable(fields)]
   }
 }
 
@@ -283,6 +294,11 @@ export function compileFilter(filter: FlowFilter | readonly FlowFilter[] | undef
   return program.finish()
 }
 
+/** Whether a field of a filter leaves any flow out: not "from elsewhere than nowhere". */
+function isCondition([name, value]: readonly [string, unknown]): boolean {
+  return value !== undefined && !(name.endsWith('NotIn') && Array.isArray(value) && value.length === 0)
+}
+
 /**
  * As {@link compileFilter} for what is to be deleted, in slices: a change of many services asks for thousands of filters.
  *
@@ -292,7 +308,7 @@ export async function compileCut(filter: FlowFilter | readonly FlowFilter[]): Pr
   const program = new FilterProgram()
   const slices = new Slices()
   for (const [place, fields] of placed(filter, 'filter')) {
-    if (Object.values(fields).every((value) => value === undefined))
+    if (!Object.entries(fields).some(isCondition))
       throw new ValidationError(place, fields, 'at least one condition; flush() deletes every flow')
     for (const clause of alternatives(fields)) compileClause(program, place, clause)
     if (slices.isOver) await slices.turn()

@@ -1,7 +1,7 @@
 /**
  * How failures of ctnetlink become errors that say what helps.
  */
-import { failureError, unsupportedProtocol, type FailureContext } from '../client.js'
+import { COMMON_HINTS, failureError, unsupportedProtocol, type FailureContext } from '../client.js'
 import { errnoName, NetlinkError, type UnsupportedError, type NetplaneError } from '../errors.js'
 import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
 import type { FlowKey } from './types.js'
@@ -17,6 +17,12 @@ const HINTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP: 'the kernel knows no such helper (load its module: modprobe nf_conntrack_<name>), or was built without this attribute',
   ENOMEM: 'the table is full (nf_conntrack_max), or the kernel has no memory',
   ETIME: 'the flow is just ending'
+}
+
+/** What usually helps where one flow of a change is refused. */
+const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
+  ...HINTS,
+  EPERM: `${COMMON_HINTS['EPERM']}; also, the time-out of a flow with status fixed-timeout cannot be changed`
 }
 
 /** EINVAL of nfnetlink where no subsystem of that number is registered: the module is missing, and could not be loaded. */
@@ -64,7 +70,7 @@ export function refusalsOf(
       index: index[at]!,
       field: symbol('field', at),
       kernelMessage: symbol('message', at),
-      hint: HINTS[errnoName(errno[at]!)]
+      hint: FLOW_HINTS[errnoName(errno[at]!)]
     })
     return { index: index[at]!, error }
   })

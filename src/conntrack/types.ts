@@ -57,7 +57,10 @@ export interface FlowKey {
   readonly original: FlowTuple
   /** Zone of both directions, 0–65535; default 0. */
   readonly zone?: number | undefined
-  /** CTA_ID: says that this very flow is meant and not a later one with the same tuple. */
+  /**
+   * CTA_ID: says that this very flow is meant and not a later one with the same tuple. The kernel makes it of the flow's place in memory and its tuple (nf_ct_get_id), so
+   * that the later one has the same id only where it got the same place.
+   */
   readonly id?: number | undefined
 }
 
@@ -73,7 +76,7 @@ export interface Flow extends FlowKey {
   /** Packets of who answers: the original reversed, but for what NAT changed. */
   readonly reply: FlowTuple
   readonly status: readonly FlowStatus[]
-  /** Seconds until the flow is forgotten without a further packet. Absent in events of its end, and where it is offloaded. */
+  /** Seconds until the flow is forgotten without a further packet; in the event of its end, those that were left, where any were. Absent where it is offloaded. */
   readonly timeoutSeconds?: number | undefined
   readonly mark?: number | undefined
   /** Of tcp, sctp and dccp. */
@@ -93,7 +96,7 @@ export interface Flow extends FlowKey {
   readonly securityContext?: string | undefined
   /** References that the kernel holds. */
   readonly use?: number | undefined
-  /** Window scaling and flags (IP_CT_TCP_FLAG_*) of both directions. */
+  /** Window scaling and flags (IP_CT_TCP_FLAG_*) of both directions. Of what is written, the scales count only where both have flag 1. */
   readonly tcp?:
     | {
         readonly originalWindowScale: number
@@ -128,19 +131,20 @@ export interface FlowAttributes {
   readonly timeoutSeconds?: number | undefined
   /** 0–2^32-1. */
   readonly mark?: number | undefined
-  /** Bits of the mark to change; default: all. */
+  /** Bits of the mark to change; default: all. The mark may have no others. */
   readonly markMask?: number | undefined
   /** Bits to set, each 0–127; those that are not named are cleared. Needs a rule that uses labels (`ct label`), else `ENOSPC`. */
   readonly labels?: readonly number[] | undefined
-  /** Bits of the labels to change; default: all. */
+  /** Bits of the labels to change; default: all. The labels may be no others. */
   readonly labelsMask?: readonly number[] | undefined
-  /** `seen-reply`, `assured` and `fixed-timeout` can be set; the kernel decides the rest, and passes over it. */
+  /** `seen-reply`, `assured` and `fixed-timeout` can be set, and none of them taken back; the kernel decides the rest, and passes over it. */
   readonly status?: readonly FlowStatus[] | undefined
   /** Name of a helper that the kernel has loaded; an empty name takes the helper away. */
   readonly helper?: string | undefined
-  readonly state?: TcpFlowState | SctpFlowState | undefined
+  readonly state?: Flow['state']
   readonly tcp?: Flow['tcp']
   readonly sctp?: Flow['sctp']
+  readonly dccp?: Flow['dccp']
   readonly sequenceAdjustment?: Flow['sequenceAdjustment']
   readonly synproxy?: Flow['synproxy']
 }

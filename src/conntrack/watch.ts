@@ -26,7 +26,7 @@ export interface ConntrackWatchOptions extends MonitorOptions {
 /** A flow began, changed or ended. */
 export interface FlowEvent {
   readonly type: 'new' | 'update' | 'destroy'
-  /** What the event tells: not the counters while they are not asked for, nor the time-out at the end. */
+  /** What the event tells: the counters and the times only at the end. */
   readonly flow: Flow
   /** Port id of the socket whose request did it; 0: a packet, or time. */
   readonly portId: number

@@ -94,7 +94,7 @@ export function lineOf(flow: Flow): string {
     const counted = flow.counters?.[direction]
     return counted === undefined ? [] : [`packets=${counted.packets}`, `bytes=${counted.bytes}`]
   }
-  const optional = (key: string, value: unknown): string[] => (value === undefined ? [] : [`${key}=${String(value)}`])
+  const optional = (key: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${key}=${value}`])
   const words = [
     ...(flow.family === 'ip' ? ['ipv4', '2'] : ['ipv6', '10']),
     name,

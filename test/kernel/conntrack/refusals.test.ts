@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest'
+import { Conntrack } from '../../../src/conntrack/client.js'
+import { ClosedError, NetlinkError, ValidationError } from '../../../src/errors.js'
+import type { FlowFilter } from '../../../src/conntrack/filter.js'
+import { trackedNamespace, udpFlow, udpFlows } from '../../support/conntrack.js'
+import { rejection } from '../../support/rejection.js'
+
+describe('refusals', () => {
+  it('of filters that can never hold, before anything is sent', async () => {
+    await using tracked = await trackedNamespace()
+    const { conntrack } = tracked
+    await conntrack.createFlows(udpFlows(3))
+    for (const [filter, path, allowed] of [
+      [{ family: 'ip', originalSource: 'fd00::/8' }, 'originalSource', 'an IPv4 address'],
+      [{ originalSource: '10.0.0.0/8', replySource: 'fd00::1' }, 'replySource', 'an IPv4 address'],
+      [{ family: 'ip6', originalDestination: ['fd00::1', '10.0.0.1'] }, 'originalDestination[1]', 'an IPv6 address'],
+      [{ zone: 65_536 }, 'zone', '0 to 65535'],
+      [{ originalZone: -1 }, 'originalZone', '0 to 65535'],
+      [{ replyZone: 1.5 }, 'replyZone', '0 to 65535'],
+      [{ protocol: 'icmp', originalSourcePort: 1 }, 'originalSourcePort', 'no ports'],
+      [{ state: 'established' }, 'state', 'protocol tcp']
+    ] as const) {
+      for (const call of [
+        conntrack.list({ filter: filter as FlowFilter }),
+        conntrack.count({ filter: filter as FlowFilter }),
+        conntrack.deleteWhere(filter as FlowFilter),
+        conntrack.watch({ filter: filter as FlowFilter })
+      ]) {
+        const refusal = await rejection<ValidationError>(call)
+        expect(refusal).toBeInstanceOf(ValidationError)
+        expect(refusal.path.endsWith(`.${path}`), refusal.path).toBe(true)
+        expect(refusal.message).toContain(allowed)
+      }
+      expect(() => conntrack.iterate({ filter: filter as FlowFilter })).toThrow(ValidationError)
+    }
+    expect(await conntrack.count()).toBe(3)
+  })
+
+  it('of everything, without CAP_NET_ADMIN', async () => {
+    await using tracked = await trackedNamespace()
+    await tracked.conntrack.createFlows(udpFlows(2))
+    const { namespace } = tracked
+    // A user namespace that owns nothing: it may open sockets in this network namespace, and nothing more.
+    const script = `
+      import { Conntrack } from ${JSON.stringify(new URL('../../../dist/index.js', import.meta.url).href)}
+      const flow = { protocol: 'udp', original: { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 1, destinationPort: 2 }, timeoutSeconds: 9 }
+      const conntrack = await Conntrack.open()
+      const calls = {
+        list: () => conntrack.list(), columns: () => conntrack.listColumns(), iterate: () => conntrack.iterate().next(), count: () => conntrack.count(),
+        get: () => conntrack.get(flow), create: () => conntrack.create(flow), update: () => conntrack.update(flow, { mark: 1 }), delete: () => conntrack.delete(flow),
+        deleteWhere: () => conntrack.deleteWhere({ protocol: 'udp' }), flush: () => conntrack.flush(), expectations: () => conntrack.listExpectations(),
+        usage: () => conntrack.usage(), statistics: () => conntrack.processorStatistics(), watch: () => conntrack.watch(),
+        settings: () => conntrack.setSettings({ accounting: true })
+      }
+      for (const [name, call] of Object.entries(calls)) {
+        const outcome = await call().then(() => 'fine', (error) => error.code + ' ' + (error.cause?.code ?? error.errors?.[0]?.code ?? '') + ' ' + error.message)
+        console.log(name + ': ' + outcome)
+      }
+      await conntrack.close()`
+    const output = await namespace.run('unshare', ['--user', process.execPath, '--input-type=module', '--eval', script])
+    const outcomes = Object.fromEntries(
+      output
+        .trim()
+        .split('\n')
+        .map((line) => line.split(/: (.*)/s) as [string, string])
+    )
+    for (const [name, outcome] of Object.entries(outcomes)) {
+      expect(outcome, name).toMatch(name === 'settings' ? /^(EACCES|EPERM)/ : /EPERM/)
+      if (name !== 'settings') expect(outcome, name).toContain('CAP_NET_ADMIN')
+    }
+    expect(Object.keys(outcomes)).toHaveLength(15)
+    expect(await tracked.conntrack.count()).toBe(2)
+  })
+
+  it('of what is no namespace, and after the end', async () => {
+    expect(await rejection(Conntrack.open({ netns: '/proc/self/status' }))).toMatchObject({ code: 'EINVAL' })
+    const missing = await rejection<NetlinkError>(Conntrack.open({ netns: 'there-is-none' }))
+    expect(missing).toBeInstanceOf(NetlinkError)
+    expect(missing).toMatchObject({ code: 'ENOENT', operation: 'conntrack.open', subject: 'network namespace /run/netns/there-is-none' })
+
+    await using tracked = await trackedNamespace()
+    const { conntrack } = tracked
+    await conntrack.close()
+    await conntrack.close()
+    for (const call of [
+      () => conntrack.list(),
+      () => conntrack.get(udpFlow(1)),
+      () => conntrack.create(udpFlow(1)),
+      () => conntrack.createFlows([udpFlow(1)]),
+      () => conntrack.deleteWhere({ protocol: 'udp' }),
+      () => conntrack.settings(['events']),
+      () => conntrack.usage()
+    ])
+      expect(await rejection(call())).toBeInstanceOf(ClosedError)
+    expect(() => conntrack.watchUsage()).toThrow(ClosedError)
+  })
+})
