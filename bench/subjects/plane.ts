@@ -91,7 +91,10 @@ export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, ne
   }
 }
 
-/** The same services in the plane's own layout, for `nft -f`. */
+/** What the plane declares for a set that is to hold so many elements. */
+const declaredSize = (elements: number): string => (elements < 1024 ? '' : `size ${2 ** Math.ceil(Math.log2(elements * 2)) * 0.75};`)
+
+/** The same services in the plane's own layout, with the sizes that it declares, for `nft -f`. */
 export function planeScript({ services, endpoints }: PlaneOptions): string {
   const frontends = Array.from(
     { length: services },
@@ -103,13 +106,14 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
     return `${service} . tcp . ${servicePort} . ${position % endpoints} : ${dottedQuad(firstEndpoint + position)} . ${endpointPort}`
   })
   return `table ip netplane {
-  set vips { type ipv4_addr; elements = { ${vips.join(',\n')} }; }
-  set random-${endpoints} { type ipv4_addr . inet_proto . inet_service; elements = { ${frontends.join(',\n')} }; }
-  map endpoints {
+  set vips { type ipv4_addr; ${declaredSize(services)} elements = { ${vips.join(',\n')} }; }
+  set random-${endpoints} { type ipv4_addr . inet_proto . inet_service; ${declaredSize(services)} elements = { ${frontends.join(',\n')} }; }
+  map endpoints-${endpoints} {
+    ${declaredSize(services * endpoints)}
     typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport
     elements = { ${slots.join(',\n')} }
   }
-  chain lb-${endpoints} { dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${endpoints} map @endpoints; }
+  chain lb-${endpoints} { dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${endpoints} map @endpoints-${endpoints}; }
   chain services { ip daddr . meta l4proto . th dport @random-${endpoints} goto lb-${endpoints}; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @vips jump services; }
   chain nat-output { type nat hook output priority -100; ip daddr @vips jump services; }
