@@ -8,5 +8,6 @@
  * @packageDocumentation
  */
 export { FakeIpvsKernel, type FakeConnectionCounts, type FakeIpvsOptions } from './testing/fake-ipvs.js'
+export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/fake-conntrack.js'
 export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/fake-nftables.js'
 export { FakeRouteKernel, type FakeRouteOptions } from './testing/fake-route.js'

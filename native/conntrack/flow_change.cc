@@ -226,15 +226,16 @@ BatchReport ChangeFlows(Socket& socket, const FlowChange& change, const BatchOpt
 }
 
 CutReport CutFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options) {
-  const uint32_t calls_before = socket.system_calls();
   auto companion = socket.Companion();
   if (!companion.ok()) {
     CutReport report;
     report.stopped = companion.error();
     return report;
   }
-  CutReport report = Cutter(socket, *companion.value(), query, options).Run();
-  report.system_calls += socket.system_calls() - calls_before;
+  Socket& reader = *companion.value();
+  const uint32_t calls_before = reader.system_calls();
+  CutReport report = Cutter(reader, socket, query, options).Run();
+  report.system_calls += reader.system_calls() - calls_before;
   return report;
 }
 

@@ -114,7 +114,8 @@ struct CutReport {
 };
 
 /// Deletes the flows that match, while they are listed: dump, match and exact deletes (original tuple, zone and id, so that a tuple in use
-/// again is not cut) in one go, with memory for some thousand matches. Uses socket.Companion() for the deletes.
+/// again is not cut) in one go, with memory for some thousand matches. Lists on socket.Companion(): events name
+/// the socket that deletes.
 CutReport CutFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options);
 
 /// Deletes all flows of the namespace in one request.

@@ -34,7 +34,9 @@ function missingModule(failure: NativeFailure): UnsupportedError | undefined {
 
 /** The error for a request that failed. */
 function requestError(failure: NativeFailure, context: FailureContext): NetplaneError {
-  return missingModule(failure) ?? failureError(failure, { ...context, hint: context.hint ?? HINTS[errnoName(failure.errno)] })
+  // A file that cannot be opened (a namespace's) says nothing of flows.
+  const hint = failure.operation.startsWith('open') ? undefined : HINTS[errnoName(failure.errno)]
+  return missingModule(failure) ?? failureError(failure, { ...context, hint: context.hint ?? hint })
 }
 
 /** The value of an outcome; throws its failure. */
