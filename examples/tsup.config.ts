@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup'
 export default defineConfig({
   entry: {
     proxy: 'examples/proxy/main.ts',
+    'conntrack-top': 'examples/conntrack-top.ts',
     demo: 'examples/demo/main.ts',
     'demo-backend': 'examples/demo/backend.ts',
     'demo-client': 'examples/demo/client.ts'

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { trackedNamespace, udpFlows } from '../../support/conntrack.js'
+import { makeNamespace } from '../../support/namespace.js'
 
 const TOP = fileURLToPath(new URL('../../../build/examples/conntrack-top.js', import.meta.url))
 const ENTER = '\u001b[?1049h\u001b[?25l'
@@ -95,8 +96,7 @@ it.each([
   ['SIGINT', 130],
   ['SIGHUP', 129]
 ] as const)('gives the terminal back on %s', async (signal, status) => {
-  await using tracked = await trackedNamespace()
-  const { namespace, conntrack } = tracked
+  const namespace = await makeNamespace()
   const terminal = namespace.background('script', onTerminal('--interval 0.1 & echo "pid $!"; wait $!'))
   await terminal.waitFor('flows 0')
   const pid = Number(/pid ([0-9]+)/.exec(terminal.output())?.[1])
@@ -108,8 +108,7 @@ it.each([
 })
 
 it('gives the terminal back on an exception', async () => {
-  await using tracked = await trackedNamespace()
-  const { namespace, conntrack } = tracked
+  const namespace = await makeNamespace()
   // Thrown after the first screen, whenever that is.
   const failing = `setInterval(() => { if (process.listenerCount('uncaughtException') > 0) throw new Error('on-purpose') }, 300)`
   const env = { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(failing)}` }
