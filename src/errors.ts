@@ -142,6 +142,8 @@ export interface TransactionOutcome {
   readonly undone: readonly string[]
   /** What may or may not have been applied. */
   readonly unknown: readonly string[]
+  /** What undoing could not bring back: connections and statistics of what was removed and added again. Absent: nothing. */
+  readonly lost?: readonly string[]
 }
 
 /** Several operations of which not all could be applied: says what was applied, undone, and is unknown. `cause` is the first refusal. */
@@ -149,6 +151,7 @@ export class TransactionError extends NetplaneError implements TransactionOutcom
   readonly applied: readonly string[]
   readonly undone: readonly string[]
   readonly unknown: readonly string[]
+  readonly lost: readonly string[]
   /** Every refusal, in the order of the operations. */
   readonly errors: readonly NetlinkError[]
 
@@ -157,6 +160,7 @@ export class TransactionError extends NetplaneError implements TransactionOutcom
     this.applied = outcome.applied
     this.undone = outcome.undone
     this.unknown = outcome.unknown
+    this.lost = outcome.lost ?? []
     this.errors = errors
     brand(this, 'TransactionError')
   }

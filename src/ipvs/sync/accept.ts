@@ -1,0 +1,152 @@
+/**
+ * What is desired: checked once, brought into the form in which the kernel lists it, and frozen, so that the same reference means the same service.
+ */
+import { ValidationError } from '../../errors.js'
+import { Slices } from '../../slices.js'
+import { describeService, endpointText } from '../keys.js'
+import { decodeServer, encodeServers, type ServerPaths } from '../server-rows.js'
+import { decodeService, encodeServices } from '../service-rows.js'
+import type { RealServer, RealServerOf, RealServerSpec, VirtualService } from '../types.js'
+import { checkPolicy } from './drain-policy.js'
+import type { DesiredService, DrainPolicy } from './types.js'
+
+/** A real server as it is written and listed: complete, without counters. */
+export type ServerState = Pick<RealServer, 'address' | 'port' | 'forwarding' | 'weight' | 'upperThreshold' | 'lowerThreshold' | 'tunnel'>
+
+/** A desired service, checked and complete. */
+export interface Accepted {
+  /** Equal services have equal keys, however their addresses are spelt. */
+  readonly key: string
+  readonly service: VirtualService
+  readonly servers: readonly ServerState[]
+  readonly draining: DrainPolicy | undefined
+}
+
+/** The key of a real server within its service. */
+export function serverKey({ address, port }: { readonly address: string; readonly port: number }): string {
+  return endpointText(address, port)
+}
+
+// Fields that are listed may be given back: they are not settings, and say nothing.
+const KEY_FIELDS = ['protocol', 'address', 'port', 'fwmark', 'family']
+const serviceFields = new Set([
+  ...KEY_FIELDS,
+  ...['scheduler', 'flags', 'persistence', 'persistenceEngine', 'realServers', 'draining', 'statistics']
+])
+const serverFields = new Set([
+  ...['address', 'port', 'family', 'forwarding', 'weight', 'upperThreshold', 'lowerThreshold', 'tunnel'],
+  ...['activeConnections', 'inactiveConnections', 'persistentConnections', 'statistics']
+])
+
+/** A misspelt field would be a setting that silently does nothing. */
+function checkFields(path: () => string, value: unknown, fields: ReadonlySet<string>): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ValidationError(path(), value, 'an object')
+  for (const field in value) {
+    if (!fields.has(field))
+      throw new ValidationError(`${path()}.${field}`, (value as Record<string, unknown>)[field], `one of ${[...fields].join(', ')}`)
+  }
+}
+
+const accepted = new WeakMap<DesiredService, Accepted>()
+const none: readonly RealServerSpec[] = Object.freeze([])
+
+function freezeService(service: DesiredService): void {
+  const { persistence, flags, realServers = none, draining } = service
+  for (const part of [persistence, flags, draining]) if (typeof part === 'object') Object.freeze(part)
+  for (const server of realServers) {
+    if (server.tunnel?.flags !== undefined) Object.freeze(server.tunnel.flags)
+    if (server.tunnel) Object.freeze(server.tunnel)
+    Object.freeze(server)
+  }
+  Object.freeze(realServers)
+  Object.freeze(service)
+}
+
+/** Services that are checked together: few enough for a short slice. */
+interface Batch {
+  readonly services: DesiredService[]
+  readonly paths: string[]
+  readonly servers: RealServerOf[]
+  /** Of each real server: the index of its service, and its own within that. */
+  readonly owners: (readonly [service: number, server: number])[]
+}
+
+function addToBatch(batch: Batch, service: DesiredService, path: string): void {
+  checkFields(() => path, service, serviceFields)
+  const { realServers = none, draining } = service
+  if (!Array.isArray(realServers)) throw new ValidationError(`${path}.realServers`, realServers, 'a list of real servers')
+  if (draining !== undefined) checkPolicy(`${path}.draining`, draining)
+  const index = batch.services.push(service) - 1
+  batch.paths.push(path)
+  for (const [at, server] of (realServers as readonly RealServerSpec[]).entries()) {
+    checkFields(() => `${path}.realServers[${at}]`, server, serverFields)
+    batch.owners.push([index, at])
+    batch.servers.push({ service, server })
+  }
+}
+
+const noCounters = new Uint32Array(0)
+
+function acceptBatch({ services, paths, servers, owners }: Batch): void {
+  const serviceColumns = encodeServices(services, (row) => paths[row] ?? '')
+  const serverPaths: ServerPaths = {
+    service: (row) => paths[owners[row]?.[0] ?? 0] ?? '',
+    server: (row) => `${paths[owners[row]?.[0] ?? 0]}.realServers[${owners[row]?.[1]}]`
+  }
+  const { realServers } = encodeServers(servers, serverPaths)
+  const counted = { ...realServers, activeConnections: noCounters, inactiveConnections: noCounters, persistentConnections: noCounters }
+  const states = services.map(() => new Map<string, ServerState>())
+  for (const [row, [index]] of owners.entries()) {
+    const state = stateOf(decodeServer(counted, row))
+    const key = serverKey(state)
+    if (states[index]?.has(key) === true) throw new ValidationError(serverPaths.server(row), key, 'each address and port once in a service')
+    states[index]?.set(key, state)
+  }
+  for (const [row, service] of services.entries()) {
+    const decoded = decodeService(serviceColumns, row)
+    const list = [...(states[row]?.values() ?? [])]
+    accepted.set(service, { key: describeService(decoded), service: decoded, servers: list, draining: service.draining })
+    freezeService(service)
+  }
+}
+
+/** A real server without its counters. */
+export function stateOf({ address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel }: ServerState): ServerState {
+  return { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel }
+}
+
+/** Real servers of one batch. */
+const BATCH_SERVERS = 512
+const BATCH_SERVICES = 256
+
+/**
+ * Checks all services, by key. Those seen before cost a look-up.
+ *
+ * @throws {ValidationError} Names the service (`services[3]`), the field, and what is allowed. Services accepted before stay frozen.
+ */
+export async function acceptAll(path: string, services: Iterable<DesiredService>): Promise<Map<string, Accepted>> {
+  if (typeof services === 'string' || typeof (services as unknown) !== 'object' || !(Symbol.iterator in services))
+    throw new ValidationError(path, services, 'an iterable of services')
+  const list = [...services]
+  const slices = new Slices()
+  let batch: Batch = { services: [], paths: [], servers: [], owners: [] }
+  const flush = async (): Promise<void> => {
+    acceptBatch(batch)
+    batch = { services: [], paths: [], servers: [], owners: [] }
+    if (slices.isOver) await slices.turn()
+  }
+  for (const [index, service] of list.entries()) {
+    if (typeof service === 'object' && accepted.has(service)) continue
+    addToBatch(batch, service, `${path}[${index}]`)
+    if (batch.servers.length >= BATCH_SERVERS || batch.services.length >= BATCH_SERVICES) await flush()
+  }
+  if (batch.services.length > 0) await flush()
+  const result = new Map<string, Accepted>()
+  for (const [index, service] of list.entries()) {
+    const found = accepted.get(service)
+    if (found === undefined) continue
+    if (result.has(found.key)) throw new ValidationError(`${path}[${index}]`, found.key, 'each service once')
+    result.set(found.key, found)
+  }
+  return result
+}

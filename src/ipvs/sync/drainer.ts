@@ -1,0 +1,42 @@
+/**
+ * Steps of draining, one after the other, in the background.
+ */
+import { requireInteger } from '../checks.js'
+import type { Drains } from './drains.js'
+import { asNetplaneError } from './journal.js'
+import type { Drainer, DrainerOptions, DrainReport } from './types.js'
+
+const DEFAULT_INTERVAL_MS = 1000
+const MIN_INTERVAL_MS = 10
+const MAX_INTERVAL_MS = 3_600_000
+
+/**
+ * Starts it.
+ *
+ * @param step Does one step.
+ * @throws {ValidationError}
+ */
+export function openDrainer(drains: Drains, step: () => Promise<DrainReport>, options: DrainerOptions): Drainer {
+  const { intervalMs = DEFAULT_INTERVAL_MS, signal } = options
+  requireInteger('intervalMs', intervalMs, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
+  signal?.throwIfAborted()
+  let timer: NodeJS.Timeout | undefined
+  let isEnded = false
+  const stream = drains.open(signal, () => {
+    isEnded = true
+    clearTimeout(timer)
+  })
+  const turn = async (): Promise<void> => {
+    try {
+      if (!drains.isEmpty) await step()
+    } catch (error) {
+      stream.push({ type: 'error', error: asNetplaneError(error, 'ipvs.drain') })
+    }
+    schedule()
+  }
+  const schedule = (): void => {
+    if (!isEnded) timer = setTimeout(() => void turn(), intervalMs)
+  }
+  schedule()
+  return stream
+}
