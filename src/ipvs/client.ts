@@ -1,9 +1,9 @@
 /**
  * Virtual services and real servers of IPVS, by generic netlink.
  */
-import { JobQueue, nativeOpenOptions, type CallOptions, type OpenOptions } from '../client.js'
+import { JobQueue, nativeOpenOptions, resolveNamespace, type CallOptions, type OpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
-import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
+import type { NativeIpvsSocket } from '../native.js'
 import { asServers, IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
 import { requireObject } from './checks.js'
@@ -20,11 +20,13 @@ import type {
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
 import { decodeListing, decodeServers, decodeServices } from './listing.js'
+import { openIpvsSocket, type IpvsKernel, type IpvsOptions } from './open.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
-import { ipvsFailure } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
 import { encodeServiceKeys, encodeServices } from './service-rows.js'
 import { decodeDaemon, decodeInfo, decodeTimeouts, encodeDaemon, encodeTimeouts, requireRole } from './settings.js'
+import { SyncCalls } from './sync/calls.js'
+import { DeclarativeIpvs } from './sync/declarative.js'
 import type {
   AddOptions,
   ConnectionsOptions,
@@ -45,15 +47,6 @@ import type {
 } from './types.js'
 import { completeServers, completeServices } from './updates.js'
 
-/** Where sockets come from. */
-export type IpvsKernel = Pick<NativeAddon, 'openIpvs' | 'openIpvsConnections'>
-
-/** Options of {@link Ipvs.open}. */
-export interface IpvsOptions extends OpenOptions {
-  /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
-  readonly kernel?: IpvsKernel | undefined
-}
-
 const servicePath = (row: number): string => `services[${row}]`
 const serverPaths: ServerPaths = { service: (row) => `servers[${row}].service`, server: (row) => `servers[${row}].server` }
 const onePath: ServerPaths = { service: () => 'service', server: () => 'server' }
@@ -71,19 +64,25 @@ const oneService = (): string => 'service'
  * await ipvs.addService({ ...web, scheduler: 'mh' })
  * await ipvs.addRealServer(web, { address: '10.244.1.5', port: 8443, weight: 2 })
  */
-export class Ipvs implements IpvsOperations, AsyncDisposable {
+export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDisposable {
   readonly #socket: NativeIpvsSocket
   readonly #kernel: IpvsKernel
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #calls: IpvsCalls
+  readonly #sync: SyncCalls
 
   private constructor(socket: NativeIpvsSocket, kernel: IpvsKernel, options: OpenOptions) {
+    const { deadlineMs } = nativeOpenOptions(options)
+    const queue = new JobQueue('the Ipvs client', deadlineMs)
+    const sync = new SyncCalls({ socket, kernel, netns: resolveNamespace(options.netns) }, queue, deadlineMs)
+    super(sync)
     this.#socket = socket
     this.#kernel = kernel
     this.#options = options
-    this.#queue = new JobQueue('the Ipvs client', nativeOpenOptions(options).deadlineMs)
-    this.#calls = new IpvsCalls(socket, this.#queue)
+    this.#queue = queue
+    this.#calls = new IpvsCalls(socket, queue)
+    this.#sync = sync
   }
 
   /**
@@ -94,19 +93,7 @@ export class Ipvs implements IpvsOperations, AsyncDisposable {
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    */
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
-    const operation = 'ipvs.open'
-    const native = nativeOpenOptions(options)
-    options.signal?.throwIfAborted()
-    const kernel = options.kernel ?? loadAddon()
-    const opened = await kernel.openIpvs(native)
-    if (opened.failure !== undefined)
-      throw ipvsFailure(opened.failure, operation, native.netns === undefined ? undefined : `network namespace ${native.netns}`)
-    const socket = opened.value
-    const resolved = await socket.resolve({ deadlineMs: native.deadlineMs })
-    if (resolved.failure !== undefined) {
-      await socket.close()
-      throw ipvsFailure(resolved.failure, operation)
-    }
+    const { socket, kernel } = await openIpvsSocket(options)
     return new Ipvs(socket, kernel, { netns: options.netns, deadlineMs: options.deadlineMs })
   }
 
@@ -375,8 +362,9 @@ export class Ipvs implements IpvsOperations, AsyncDisposable {
     return openConnections(this.#kernel, this.#options, () => this.#queue.isClosed, options)
   }
 
-  /** Waits for calls that were made, and closes the socket. Idempotent; later calls reject with `ClosedError`. */
+  /** Waits for calls that were made, and closes the socket; drainers end. Idempotent; later calls reject with `ClosedError`. */
   async close(): Promise<void> {
+    this.#sync.close()
     await this.#queue.close(() => this.#socket.close())
   }
 

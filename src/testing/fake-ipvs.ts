@@ -1,7 +1,8 @@
 /**
  * A kernel's virtual services and real servers in memory, for tests of code that uses the IPVS client: same checks, same refusals, no privileges.
  */
-import { Ipvs, type IpvsKernel, type IpvsOptions } from '../ipvs/client.js'
+import { Ipvs } from '../ipvs/client.js'
+import type { IpvsKernel, IpvsOptions } from '../ipvs/open.js'
 import type { RealServerKey, VirtualServiceKey } from '../ipvs/types.js'
 import { encodeServerKeys } from '../ipvs/server-rows.js'
 import type {
@@ -54,6 +55,9 @@ export interface FakeIpvsOptions {
 }
 
 const allSchedulers = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh', 'sh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos', 'none']
+
+/** Of net.ipv4.vs (Documentation/networking/ipvs-sysctl.rst), those that the client reads. */
+const settings = new Map([['expire_quiescent_template', 0]])
 
 /** How many connections a real server of the fake has. */
 export interface FakeConnectionCounts {
@@ -108,6 +112,13 @@ export class FakeIpvsKernel implements IpvsKernel {
   openIpvsConnections(): ReturnType<IpvsKernel['openIpvsConnections']> {
     const value: NativeIpvsConnections = { read: () => Promise.resolve({ value: { rows: 0 } }), close: () => undefined }
     return Promise.resolve({ value })
+  }
+
+  /** {@link IpvsKernel}: for the client. Settings are what they are in a new namespace. */
+  readSystemSetting({ name }: { readonly name: string }): ReturnType<IpvsKernel['readSystemSetting']> {
+    const file = /^ipv4\/vs\/([a-z_]+)$/.exec(name)?.[1] ?? ''
+    const value = settings.get(file)
+    return Promise.resolve(value === undefined ? failed(ENOENT, 'open') : { value: `${value}\n` })
   }
 
   /** @internal */

@@ -36,6 +36,8 @@ export class MemoryIpvs implements SyncTarget {
   /** `add service tcp 10.0.0.1:80`, in the order in which they were applied. */
   readonly log: string[] = []
   operations = 0
+  /** Of operations whose replies are lost, rows of this parity are applied; the others are refused in silence. */
+  appliedParity: 0 | 1 = 0
   lists = 0
   changes = 0
   fault: (operation: number, text: string) => Fault = () => undefined
@@ -110,8 +112,7 @@ export class MemoryIpvs implements SyncTarget {
         stopped = new NetlinkError({ errno: ENOBUFS, operation: 'test', outcomeUnknown: true })
         const end = Math.min(count, row + 4)
         for (let lost = row; lost < end; lost++) {
-          // Every second of them is refused in silence.
-          if (lost % 2 === 0) this.#apply(rows, lost, describeRow(rows, lost))
+          if (lost % 2 === this.appliedParity) this.#apply(rows, lost, describeRow(rows, lost))
           outcomes[lost] = ROW_UNKNOWN
         }
         this.operations += end - row - 1

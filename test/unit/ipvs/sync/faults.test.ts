@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError } from '../../../../src/errors.js'
 import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
+import type { RealServerSpec } from '../../../../src/ipvs/types.js'
 import { Random } from '../../../support/random.js'
 import { rejection } from '../../../support/rejection.js'
 import { Bench, randomDesired } from './setup.js'
@@ -44,12 +45,13 @@ describe('atomic', () => {
 
   it.each(Array.from({ length: 10 }, (_, seed) => seed))('ends before or after, whichever replies are lost (seed %i)', async (seed) => {
     const { operations, after } = await twoStates(seed)
-    for (let victim = 0; victim < operations; victim++) {
+    for (let victim = 0; victim < 2 * operations; victim++) {
       const { bench, desired } = await twoStates(seed)
       const before = bench.kernel.dump()
       const first = bench.kernel.operations
+      bench.kernel.appliedParity = victim < operations ? 0 : 1
       let isLost = false
-      bench.kernel.fault = (operation) => (!isLost && operation >= first + victim ? ((isLost = true), 'lost') : undefined)
+      bench.kernel.fault = (operation) => (!isLost && operation >= first + (victim % operations) ? ((isLost = true), 'lost') : undefined)
       const outcome = await bench.sync(desired, options).catch((error: unknown) => error as TransactionError)
       expect(isLost).toBe(true)
       if (outcome instanceof TransactionError) {
@@ -107,6 +109,47 @@ describe('atomic', () => {
     ])
     expect(error.message).toContain('2 removals came back without connections and statistics')
     expect([...bench.kernel.services.get('fwmark 2')!.servers.keys()]).toEqual(order)
+  })
+
+  it('goes no further than the phase with the refusal, and undoes in reverse order', async () => {
+    const bench = new Bench()
+    const server = (host: number): RealServerSpec => ({ address: `10.1.0.${host}`, port: 0 })
+    await bench.sync([{ fwmark: 1, realServers: [server(1)] }, { fwmark: 2 }])
+    bench.kernel.log.length = 0
+    bench.kernel.fault = (_, text) => (text === 'add realServer 10.1.0.4:0 of fwmark 3' ? EINVAL : undefined)
+    const desired = [
+      { fwmark: 1, scheduler: 'rr', realServers: [server(2)] },
+      { fwmark: 3, realServers: [server(3), server(4)] }
+    ]
+    await rejection(bench.sync(desired, { draining: { fwmark: 'at-once' } }))
+    const applied = [
+      'update service fwmark 1',
+      'add service fwmark 3',
+      'add realServer 10.1.0.2:0 of fwmark 1',
+      'add realServer 10.1.0.3:0 of fwmark 3'
+    ]
+    const inverse = applied.map((line) => line.replace('add', 'remove')).reverse()
+    expect(bench.kernel.log).toEqual([...applied, ...inverse])
+  })
+
+  it('settles an update whose replies were lost', async () => {
+    for (const appliedParity of [0, 1] as const) {
+      const bench = new Bench()
+      const servers = (weight: number): RealServerSpec[] => [1, 2].map((host) => ({ address: `10.1.0.${host}`, port: 0, weight }))
+      await bench.sync([{ fwmark: 1, realServers: servers(1) }])
+      const before = bench.kernel.dump()
+      bench.kernel.appliedParity = appliedParity
+      bench.kernel.fault = (_, text) =>
+        text === 'update realServer 10.1.0.1:0 of fwmark 1' && bench.kernel.operations < 5 ? 'lost' : undefined
+      const error = await rejection<TransactionError>(bench.sync([{ fwmark: 1, realServers: servers(2) }]))
+      expect(error).toMatchObject({
+        applied: [],
+        undone: [expect.stringContaining('update real server')],
+        unknown: [],
+        errors: [{ code: 'ENOBUFS' }]
+      })
+      expect(bench.kernel.dump()).toBe(before)
+    }
   })
 
   it('passes on that nobody may change anything', async () => {
@@ -172,6 +215,18 @@ describe('isolate', () => {
     expect(report.failed).toHaveLength(2000)
     expect(bench.kernel.operations).toBe(2000)
     expect(bench.kernel.services.size).toBe(0)
+  })
+
+  it('still owns what could not be removed', async () => {
+    for (const from of ['kernel', 'memory'] as const) {
+      const bench = new Bench()
+      await bench.sync([{ fwmark: 1 }, { fwmark: 2 }])
+      bench.kernel.fault = () => EINVAL
+      expect((await bench.sync([{ fwmark: 1 }], { onError: 'isolate', from })).failed).toMatchObject([{ service: { fwmark: 2 } }])
+      bench.kernel.fault = () => undefined
+      await bench.sync([{ fwmark: 1 }], { from })
+      expect([...bench.kernel.services.keys()]).toEqual(['fwmark 1'])
+    }
   })
 
   it('reports why it stopped, and puts back what is half done', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ValidationError } from '../../../../src/errors.js'
 import type { Desired, DesiredService } from '../../../../src/ipvs/sync/types.js'
+import type { RealServerSpec, ServiceSettings } from '../../../../src/ipvs/types.js'
 import { rejection } from '../../../support/rejection.js'
 import { Bench } from './setup.js'
 
@@ -73,6 +74,49 @@ describe('plan', () => {
     expect((await bench.plan([{ ...web, realServers: [first] }])).isEmpty).toBe(true)
     await bench.sync([{ ...web, realServers: [{ ...second, forwarding: 'tunnel' }] }])
     expect(String(await bench.plan([{ ...web, realServers: [second] }]))).toContain('forwarding tunnel -> masquerade')
+  })
+
+  it.each<[Partial<RealServerSpec>, string]>([
+    [{ weight: 2 }, 'weight 1 -> 2'],
+    [{ upperThreshold: 5 }, 'upper threshold 9 -> 5'],
+    [{ lowerThreshold: 4 }, 'lower threshold 3 -> 4'],
+    [{ forwarding: 'direct-route', tunnel: null }, 'forwarding tunnel -> direct-route, tunnel gue port 1 checksum -> ipip'],
+    [{ tunnel: { type: 'gue', port: 2, flags: ['checksum'] } }, 'tunnel gue port 1 checksum -> gue port 2 checksum'],
+    [{ tunnel: { type: 'gue', port: 1 } }, 'tunnel gue port 1 checksum -> gue port 1'],
+    [{ tunnel: null }, 'tunnel gue port 1 checksum -> ipip']
+  ])('sees each setting of a real server: %o', async (change, phrase) => {
+    const bench = new Bench()
+    const server: RealServerSpec = {
+      ...second,
+      upperThreshold: 9,
+      lowerThreshold: 3,
+      forwarding: 'tunnel',
+      tunnel: { type: 'gue', port: 1, flags: ['checksum'] }
+    }
+    await bench.sync([{ ...web, realServers: [server] }])
+    const desired = [{ ...web, realServers: [{ ...server, ...change }] }]
+    expect(String(await bench.plan(desired))).toBe(`~ tcp 10.96.0.1:80  10.1.0.2:8080 ${phrase}`)
+    await bench.sync(desired)
+    expect((await bench.plan(desired)).isEmpty).toBe(true)
+  })
+
+  it.each<[ServiceSettings, string]>([
+    [{ scheduler: 'mh' }, 'scheduler sh -> mh, flags sh-fallback -> none'],
+    [{ flags: [] }, 'flags sh-fallback -> none'],
+    [{ flags: ['sh-port', 'sh-fallback'] }, 'flags sh-fallback -> sh-fallback sh-port'],
+    [{ persistence: null }, 'persistence 60 s by /24 -> none'],
+    [{ persistence: { timeoutSeconds: 61, prefixLength: 24 } }, 'persistence 60 s by /24 -> 61 s by /24'],
+    [{ persistence: { timeoutSeconds: 60, prefixLength: 25 } }, 'persistence 60 s by /24 -> 60 s by /25'],
+    [{ persistence: { timeoutSeconds: 60, netmask: '255.0.255.0' } }, 'persistence 60 s by /24 -> 60 s by 255.0.255.0'],
+    [{ persistenceEngine: 'sip' }, 'persistence engine none -> sip']
+  ])('sees each setting of a service: %o', async (change, phrase) => {
+    const bench = new Bench()
+    const service = { ...web, scheduler: 'sh', flags: ['sh-fallback'], persistence: { timeoutSeconds: 60, prefixLength: 24 } } as const
+    await bench.sync([service])
+    const desired = [{ ...service, ...(change.scheduler !== undefined && { flags: [] }), ...change }]
+    expect(String(await bench.plan(desired))).toBe(`~ tcp 10.96.0.1:80  ${phrase}`)
+    await bench.sync(desired)
+    expect((await bench.plan(desired)).isEmpty).toBe(true)
   })
 
   it.each<[string, unknown, string]>([

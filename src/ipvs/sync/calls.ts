@@ -1,0 +1,128 @@
+/**
+ * Plan, sync and draining on a client's socket, in its turn.
+ */
+import { resolveDeadline, type CallOptions, type JobQueue } from '../../client.js'
+import type { NativeIpvsSocket } from '../../native.js'
+import { asNative, ChangeRun } from '../changes.js'
+import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
+import { joinListing } from '../listing.js'
+import type { IpvsKernel } from '../open.js'
+import { ipvsFailure } from '../refusals.js'
+import { openDrainer } from './drainer.js'
+import { SyncEngine } from './engine.js'
+import type { ChangeRows, Limits, SyncTarget } from './target.js'
+import type {
+  Desired,
+  Drainer,
+  DrainerOptions,
+  DrainingServer,
+  DrainReport,
+  IpvsPlan,
+  IpvsPlanOptions,
+  IpvsSyncOptions,
+  IpvsSyncReport
+} from './types.js'
+
+/** Half of the longest time that a call may have: undoing gets the other half. */
+const MAX_FORWARD_MS = 43_200_000
+const ENOENT = 2
+
+/** What a call is made on. */
+export interface Place {
+  readonly socket: NativeIpvsSocket
+  readonly kernel: IpvsKernel
+  /** Path of the network namespace. */
+  readonly netns: string | undefined
+}
+
+class SocketTarget implements SyncTarget {
+  readonly #place: Place
+  readonly #operation: string
+  /** Of a reading. */
+  readonly #deadlineMs: number
+
+  constructor(place: Place, operation: string, deadlineMs: number) {
+    this.#place = place
+    this.#operation = operation
+    this.#deadlineMs = deadlineMs
+  }
+
+  async list(services: ServiceKeyColumns | undefined): Promise<IpvsColumns> {
+    const request = {
+      servers: true,
+      statistics: false,
+      deadlineMs: this.#deadlineMs,
+      ...(services !== undefined && { services: asNative(services) })
+    }
+    const outcome = await this.#place.socket.list(request)
+    if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, this.#operation)
+    return await joinListing(outcome.value)
+  }
+
+  async change(rows: ChangeRows, limits: Limits): Promise<ChangeReport> {
+    const run = new ChangeRun(this.#place.socket, { ...rows, operation: this.#operation, ensure: rows.verb === 'remove', ...limits })
+    await run.apply()
+    return run.report()
+  }
+
+  async setting(name: string): Promise<number | undefined> {
+    const { kernel, netns } = this.#place
+    const outcome = await kernel.readSystemSetting({ name: `ipv4/vs/${name}`, ...(netns !== undefined && { netns }) })
+    if (outcome.failure === undefined) return Number(outcome.value.trim())
+    if (outcome.failure.errno === ENOENT) return undefined
+    throw ipvsFailure(outcome.failure, this.#operation, `setting net.ipv4.vs.${name}`)
+  }
+}
+
+/** Plan, sync and draining of one client. */
+export class SyncCalls {
+  readonly #place: Place
+  readonly #queue: JobQueue
+  readonly #deadlineMs: number
+  readonly #engine = new SyncEngine()
+
+  /** @param deadlineMs Of calls that give none. */
+  constructor(place: Place, queue: JobQueue, deadlineMs: number) {
+    this.#place = place
+    this.#queue = queue
+    this.#deadlineMs = deadlineMs
+  }
+
+  async plan(desired: Desired, options: IpvsPlanOptions): Promise<IpvsPlan> {
+    const operation = 'ipvs.plan'
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      return await this.#engine.plan(new SocketTarget(this.#place, operation, deadlineMs), desired, options)
+    })
+  }
+
+  async sync(desired: Desired, options: IpvsSyncOptions): Promise<IpvsSyncReport> {
+    const operation = 'ipvs.sync'
+    const forwardMs = Math.min(resolveDeadline(options.deadlineMs, this.#deadlineMs), MAX_FORWARD_MS)
+    return await this.#queue.run(operation, { signal: options.signal, deadlineMs: 2 * forwardMs }, async () => {
+      const limits: Limits = { signal: options.signal, end: performance.now() + forwardMs }
+      return await this.#engine.sync(new SocketTarget(this.#place, operation, forwardMs), desired, options, limits, forwardMs)
+    })
+  }
+
+  async drain(options: CallOptions): Promise<DrainReport> {
+    const operation = 'ipvs.drain'
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const limits: Limits = { signal: options.signal, end: performance.now() + deadlineMs }
+      return await this.#engine.drain(new SocketTarget(this.#place, operation, deadlineMs), limits)
+    })
+  }
+
+  drainer(options: DrainerOptions): Drainer {
+    return openDrainer(this.#engine.drains, () => this.drain({}), options)
+  }
+
+  listDraining(): DrainingServer[] {
+    const { drains } = this.#engine
+    return drains.list().map((drain) => drains.describe(drain))
+  }
+
+  /** Ends the drainers. */
+  close(): void {
+    this.#engine.drains.close()
+  }
+}
