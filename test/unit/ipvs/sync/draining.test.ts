@@ -77,7 +77,7 @@ describe('a real server that is desired no longer', () => {
 
   it('goes at its deadline, by a step or by a sync', async () => {
     for (const how of ['step', 'sync']) {
-      const bench = await busy({ draining: { deadlineSeconds: 60 } } as Partial<DesiredService>)
+      const bench = await busy({ draining: { deadlineSeconds: 60 } })
       const desired = [{ ...one, draining: { deadlineSeconds: 60 } }]
       await bench.sync(desired)
       bench.nowMs += 59_999
@@ -169,7 +169,7 @@ describe('a real server that is desired no longer', () => {
     ['sh', { scheduler: 'sh' }, false],
     ['sh with fallback', { scheduler: 'sh', flags: ['sh-fallback'] }, true],
     ['mh', { scheduler: 'mh' }, true],
-    ['one-packet', { protocol: 'udp', flags: ['one-packet'], draining: { deadlineSeconds: 60 } } as Partial<DesiredService>, false]
+    ['one-packet', { protocol: 'udp', flags: ['one-packet'], draining: { deadlineSeconds: 60 } }, false]
   ])('drains only where weight 0 does not refuse clients: %s', async (_, settings, drains) => {
     const bench = await busy(settings)
     const report = await bench.sync([{ ...one, ...settings } as DesiredService])

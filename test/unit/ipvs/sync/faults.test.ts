@@ -172,8 +172,9 @@ describe('atomic', () => {
 
   it('undoes what was done when the deadline passes', async () => {
     const bench = new Bench()
-    const delay = { ms: 30 }
-    bench.kernel.afterChange = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, delay.ms) as unknown as void
+    bench.kernel.afterChange = () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30)
+    }
     const desired = [{ fwmark: 1, realServers: [{ address: '10.1.0.1', port: 0 }] }]
     const error = await rejection<TransactionError>(bench.sync(desired, { deadlineMs: 20 }))
     expect(error).toMatchObject({ undone: ['add service fwmark 1'], cause: { code: 'ETIMEDOUT' } })
