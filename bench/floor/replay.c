@@ -5,8 +5,8 @@
 //
 // NAMESPACE is the path of a network namespace; SETUP and WORK are recordings (recording.h), `-` is none. Sends SETUP once, then WORK as
 // many times as TIMES says, each time printing its nanoseconds on a line. INTERVAL: microseconds from the start of one time to that of the
-// next, so that the work comes at a steady rate; default 0, one after the other. Dumps among the requests are drained to their end. Exits with 1
-// when the kernel refuses a message: then the state was not the recorded one and the figure would mean nothing.
+// next, so that the work comes at a steady rate; default 0, one after the other. Dumps among the requests are drained to their end. Exits
+// with 1 when the kernel refuses a message: then the state was not the recorded one and the figure would mean nothing.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
