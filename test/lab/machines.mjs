@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { kernels, keyring, provideKernel } from './kernels.mjs'
+import { kernels, keyring, provideKernel, releaseOf } from './kernels.mjs'
 import { findProgram } from './programs.mjs'
 
 /**
@@ -10,6 +10,7 @@ import { findProgram } from './programs.mjs'
  * @property {string} title
  * @property {{ packages: () => string[], present: () => boolean }[]} needs Debian packages, and how to see that they are there
  * @property {Record<string, string>} lacks what suites.mjs may require and this kernel has not: the reason in words
+ * @property {() => string | undefined} release of its kernel, once it is on this machine
  * @property {'all' | 'smoke' | 'none'} everyRun what of suites.mjs `npm test` runs in it; `npm run test:lab` runs all
  * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
  * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => Promise<string[]>} argv the command that boots it. File descriptors
@@ -82,6 +83,7 @@ function qemu(kernel) {
     title: `qemu, Linux ${kernel.series ?? '(newest of Debian)'}`,
     needs: qemuNeeds,
     lacks: {},
+    release: () => releaseOf(kernel),
     everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
     kernel,
     argv
@@ -97,6 +99,7 @@ export const machines = {
       ...common
     ],
     lacks: { nftables: 'its nf_tables has no family ip and no NAT' },
+    release: () => readdirSync('/usr/lib/uml/modules')[0],
     everyRun: 'all',
     argv: userModeLinux
   },

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { releaseOf } from '../lab/kernels.mjs'
 import { machines, prepare } from '../lab/machines.mjs'
 import { selfTest } from '../lab/self-test.mjs'
 import { choose, filesOfSuites } from '../lab/suites.mjs'
@@ -82,7 +81,7 @@ function printTable(suites, columns) {
     return `${cell.passed} passed${cell.failed > 0 ? ` ${cell.failed} FAILED` : ''}`
   }
   const rows = suites.map((suite) => [suite, ...columns.map(({ cells }) => text(cells.find((cell) => cell.suite === suite)))])
-  const release = ({ machine }) => (machines[machine].kernel === undefined ? '' : (releaseOf(machines[machine].kernel) ?? '').split('-')[0])
+  const release = ({ machine }) => /^[\d.]+/.exec(machines[machine].release() ?? '')?.[0] ?? ''
   const all = [
     ['', ...columns.map(({ machine }) => machine)],
     ['kernel', ...columns.map(release)],
