@@ -2,7 +2,7 @@
  * Cuts flows that a change of services left astray: in the background, seldom enough, with a report.
  */
 import type { Conntrack, DeleteFlowsReport } from '../../conntrack/index.js'
-import { ClosedError, NetplaneError, UnsupportedError } from '../../errors.js'
+import { NetplaneError, UnsupportedError } from '../../errors.js'
 import type { Service } from '../model.js'
 import type { StaleFlowSettings } from './options.js'
 import { compareTargets, filterOf, type FlowTarget, type FlowTransition } from './targets.js'
@@ -31,6 +31,8 @@ const MOST_RETRY_MS = 60_000
 
 interface Entry {
   target: FlowTarget
+  /** Not looked at yet. */
+  isFresh: boolean
   /** Looks that are left. */
   looks: number
   dueAt: number
@@ -92,18 +94,20 @@ export class StaleFlows {
     for (const key of [...stale.keys(), ...current.keys()]) if (running.keys.has(key)) return await running.done
   }
 
-  /** Waits for the look under way; what was not looked at stays as it is. */
+  /** Looks at what was not looked at yet, once; second looks are left out. */
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    this.#entries.clear()
     await this.#inFlight?.done
+    const fresh = new Map([...this.#entries].filter(([, { isFresh }]) => isFresh))
+    if (fresh.size > 0) await this.#look(fresh)
+    this.#entries.clear()
     await this.#cutter?.close()
   }
 
   #add(key: string, target: FlowTarget): void {
     const looks = this.#settings.secondLookMs > 0 ? 2 : 1
-    this.#entries.set(key, { target, looks, dueAt: performance.now() })
+    this.#entries.set(key, { target, isFresh: true, looks, dueAt: performance.now() })
   }
 
   #schedule(): void {
@@ -149,6 +153,7 @@ export class StaleFlows {
   #settle(due: ReadonlyMap<string, Entry>): void {
     for (const [key, entry] of due) {
       if (this.#entries.get(key) !== entry) continue
+      entry.isFresh = false
       entry.looks--
       entry.dueAt = performance.now() + this.#settings.secondLookMs
       if (entry.looks === 0) this.#entries.delete(key)
@@ -156,7 +161,6 @@ export class StaleFlows {
   }
 
   #failed(error: unknown): void {
-    if (this.#isClosed && error instanceof ClosedError) return
     // What a machine lacks it will lack at the next look too.
     if (error instanceof UnsupportedError) this.#entries.clear()
     this.#nextAt = performance.now() + this.#retryMs

@@ -1,0 +1,69 @@
+/**
+ * From services of the model to what carries them: virtual services, and elements of the companion table.
+ */
+import { formatAddress, looksLikeIPv6, parseAddress, type AddressFamily } from '../../address.js'
+import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
+import type { Endpoint, Service } from '../model.js'
+import type { SchedulerNames } from './options.js'
+
+/** The sets of the companion table. `vips` are the addresses on the dummy device too. */
+export type CompanionSet = 'vips' | 'frontends' | 'hairpin'
+
+/** An element of the companion table. */
+export interface CompanionElement {
+  readonly family: AddressFamily
+  readonly set: CompanionSet
+  readonly key: readonly (string | number)[]
+}
+
+/** Flags that let clients of a server with weight 0 go to another one. */
+const FALLBACK: Readonly<Record<string, readonly ServiceFlag[]>> = { mh: ['mh-fallback'], sh: ['sh-fallback'] }
+
+export function familyOf(address: string): AddressFamily {
+  return looksLikeIPv6(address) ? 'ip6' : 'ip'
+}
+
+/** An address as the kernel lists it. */
+export function canonical(address: string): string {
+  return looksLikeIPv6(address) ? formatAddress(parseAddress(address)!) : address
+}
+
+function realServer({ address, port, weight = 1, state = 'ready' }: Endpoint): RealServerSpec {
+  return { address, port, weight: state === 'ready' ? weight : 0, forwarding: 'masquerade' }
+}
+
+/** The virtual services of a service, one a frontend. */
+export function virtualServices(service: Service, schedulers: SchedulerNames): DesiredService[] {
+  const scheduler = schedulers[service.scheduler ?? 'random']
+  return service.frontends.map(({ address, port }) => {
+    const family = familyOf(address)
+    const endpoints = service.endpoints.filter((endpoint) => familyOf(endpoint.address) === family)
+    return {
+      protocol: service.protocol,
+      address: canonical(address),
+      port,
+      scheduler,
+      flags: FALLBACK[scheduler] ?? [],
+      realServers: endpoints.map(realServer)
+    }
+  })
+}
+
+/** Whether new connections find somebody. */
+function isServed(service: Service, family: AddressFamily): boolean {
+  return service.endpoints.some(
+    ({ address, weight = 1, state = 'ready' }) => familyOf(address) === family && weight > 0 && state === 'ready'
+  )
+}
+
+/** What a service needs in the companion table. */
+export function* companionElements(service: Service): Generator<CompanionElement> {
+  for (const { address, port } of service.frontends) {
+    const family = familyOf(address)
+    yield { family, set: 'vips', key: [canonical(address)] }
+    if (isServed(service, family)) yield { family, set: 'frontends', key: [canonical(address), service.protocol, port] }
+  }
+  for (const { address, local } of service.endpoints) {
+    if (local === true) yield { family: familyOf(address), set: 'hairpin', key: [canonical(address), canonical(address)] }
+  }
+}

@@ -1,0 +1,84 @@
+import { onTestFinished, expect, it } from 'vitest'
+import { openPlane, type Plane, type Service } from '../../src/index.js'
+import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../support/service-network.js'
+
+const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
+const protocols = ['tcp', 'udp'] as const
+const families = ['ip', 'ip6'] as const
+
+/** One service a protocol, over both families, with these servers behind. */
+function servicesOn(...servers: number[]): Map<string, Service> {
+  return new Map(
+    protocols.map((protocol) => [
+      protocol,
+      {
+        name: protocol,
+        protocol,
+        frontends: families.map((family) => ({ kind: 'cluster', address: VIP[family], port: 80 })),
+        endpoints: servers.flatMap((server) => families.map((family) => ({ address: addressOf[family](server), port: 8080 })))
+      } satisfies Service
+    ])
+  )
+}
+
+/** Each protocol and each family once: programs take long to start in the lab. */
+const ways = [
+  ['tcp', 'ip'],
+  ['udp', 'ip6']
+] as const
+
+async function answers({ client }: ServiceNetwork, count: number): Promise<string[][]> {
+  const all: string[][] = []
+  for (const [protocol, family] of ways) all.push(Object.keys(tally(await ask(client, protocol, VIP[family], 80, count))).sort())
+  return all
+}
+
+const everywhere = (...names: string[]): string[][] => ways.map(() => names)
+
+async function open(network: ServiceNetwork): Promise<Plane> {
+  const draining = { tcp: 'at-once', udp: 'at-once' } as const
+  const plane = await openPlane({ mode: 'ipvs', netns: network.node.path, localSources: ['10.1.0.0/24'], draining, auditMs: 500 })
+  onTestFinished(() => plane.close())
+  return plane
+}
+
+/** One test with one network, for the same reason; the plane's unit tests have the details. */
+it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on this kernel', async () => {
+  const network = await makeServiceNetwork(2)
+  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
+  await reachable(network, 8080)
+  const ipvsadm = (): Promise<string> => network.node.run('ipvsadm-save', ['-n'])
+
+  const first = await open(network)
+  await first.sync(servicesOn(1, 2))
+  expect(await answers(network, 10)).toEqual(everywhere('s1', 's2'))
+  // The node itself, whose connections are masqueraded: their source would be the service's own address.
+  expect(Object.keys(tally(await ask(network.node, 'tcp', VIP.ip, 80, 4))).sort()).toEqual(['s1', 's2'])
+  // A client that is a local source keeps its address; the servers see the node instead of others.
+  expect(await ask(network.client, 'tcp', VIP.ip, 80, 1)).toEqual([expect.stringMatching(/^s[12] 10\.1\.0\.2$/)])
+  expect(await ask(network.client, 'tcp', VIP.ip6, 80, 1)).toEqual([expect.stringMatching(/^s[12] fd00:1:[12]::1$/)])
+
+  await first.update({ set: [...servicesOn().values()] })
+  expect(await answers(network, 1)).toEqual(everywhere('ConnectionRefusedError'))
+  await first.update({ set: [...servicesOn(1).values()] })
+
+  const events = first.events()
+  await network.node.run('ipvsadm', ['-C'])
+  await network.node.ip('address', 'flush', 'dev', 'netplane')
+  for await (const event of events) if (event.type === 'repaired') break
+  expect(await answers(network, 2)).toEqual(everywhere('s1'))
+  const saved = await ipvsadm()
+  await first.close()
+
+  const second = await open(network)
+  expect(String(await second.plan(servicesOn(1)))).toBe(String(await second.plan(servicesOn(1))))
+  expect((await second.plan(servicesOn(1))).isEmpty).toBe(true)
+  await second.sync(servicesOn(1))
+  expect(await ipvsadm()).toBe(saved)
+  const listed = await network.node.nft('list', 'ruleset')
+  expect(listed).not.toMatch(/@nh|@th|unknown/)
+  await second.close({ cleanup: true })
+  expect(await ipvsadm()).toBe('')
+  expect(await network.node.nft('list', 'tables')).toBe('')
+  expect((await network.node.attempt('ip', ['link', 'show', 'netplane'])).status).not.toBe(0)
+})
