@@ -106,6 +106,7 @@ export class Daemon {
       this.#metrics.event(event)
       if (event.type === 'drift') this.#log.warn({ objects: event.objects }, 'drift')
       if (event.type === 'repaired') this.#log.info({ elements: event.elements, durationMs: event.durationMs }, 'repaired')
+      if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows cut')
       if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
     }
   }

@@ -7,7 +7,7 @@ import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
 async function open(options: ProxyOptions): Promise<Plane> {
   const netns = options.netns !== undefined && /^[0-9]+$/.test(options.netns) ? Number(options.netns) : options.netns
-  return await openPlane({ mode: 'nftables', name: options.name, netns, localSources: options.localSources })
+  return await openPlane({ mode: options.mode, name: options.name, netns, localSources: options.localSources })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

@@ -37,6 +37,11 @@ export class Metrics {
     help: 'Times that somebody else had changed our tables and they were repaired',
     registers: [this.registry]
   })
+  readonly #flows = new Counter({
+    name: 'netplane_stale_flows_cut_total',
+    help: 'Flows that a change left astray and that were cut',
+    registers: [this.registry]
+  })
   readonly #problems = new Gauge({
     name: 'netplane_manifest_problems',
     help: 'Documents that could not be read',
@@ -66,5 +71,6 @@ export class Metrics {
 
   event(event: PlaneEvent): void {
     if (event.type === 'repaired') this.#drift.inc()
+    if (event.type === 'flows') this.#flows.inc(event.report.deleted)
   }
 }

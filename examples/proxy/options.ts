@@ -5,7 +5,8 @@ export const USAGE = `Usage: proxy --manifests FOLDER [options]
 Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice) says.
 
   --manifests FOLDER      folder of .yaml, .yml and .json files; watched
-  --name NAME             name of the nftables tables (default: netplane)
+  --mode MODE             nftables (default) or ipvs
+  --name NAME             name of the nftables tables, or of the dummy device (default: netplane)
   --netns NAMESPACE       network namespace: path, name or process id (default: this process's)
   --node-name NAME        this node: endpoints with this nodeName are local
   --local-sources CIDRS   comma list: connections from elsewhere are masqueraded (default: none are)
@@ -20,6 +21,7 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
 /** The command line, read. */
 export interface ProxyOptions {
   readonly manifests: string | undefined
+  readonly mode: 'nftables' | 'ipvs'
   readonly name: string
   readonly netns: string | undefined
   readonly nodeName: string | undefined
@@ -39,12 +41,18 @@ function parseListen(text: string): { host: string; port: number } | undefined {
   return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) }
 }
 
+function parseMode(mode: string): 'nftables' | 'ipvs' {
+  if (mode === 'nftables' || mode === 'ipvs') return mode
+  throw new Error(`--mode ${mode}: nftables or ipvs is wanted`)
+}
+
 /** Reads the command line. @throws Error with words for the user. */
 export function parseOptions(args: readonly string[]): ProxyOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
       manifests: { type: 'string' },
+      mode: { type: 'string', default: 'nftables' },
       name: { type: 'string', default: 'netplane' },
       netns: { type: 'string' },
       'node-name': { type: 'string' },
@@ -60,6 +68,7 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
   if (values.manifests === undefined && !values.cleanup && !values.help) throw new Error('--manifests is missing')
   return {
     manifests: values.manifests,
+    mode: parseMode(values.mode),
     name: values.name,
     netns: values.netns,
     nodeName: values['node-name'],
