@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Conntrack } from '../../src/conntrack/client.js'
-import { NetlinkError, TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
+import { type NetlinkError, type TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { Flow, FlowInput } from '../../src/conntrack/types.js'
-import type { FlowEvent } from '../../src/conntrack/watch.js'
+import type { ConntrackEvent, FlowEvent } from '../../src/conntrack/watch.js'
 import { FakeConntrackKernel } from '../../src/testing/fake-conntrack.js'
 import { isMeant } from '../support/conntrack-oracle.js'
 import { TRACKING, udpFlow, udpFlows } from '../support/conntrack.js'
@@ -262,7 +262,7 @@ describe('a fake connection tracking', () => {
     await conntrack.createFlows(udpFlows(10))
     kernel.loseEvents()
     const seen: string[] = []
-    while (seen.length < 12) seen.push((await events.next()).value.type as string)
+    while (seen.length < 12) seen.push(((await events.next()).value as ConntrackEvent).type)
     expect(seen).toEqual(['start', ...Array.from({ length: 10 }, () => 'new'), 'lost'])
   })
 })

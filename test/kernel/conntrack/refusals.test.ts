@@ -23,7 +23,7 @@ describe('refusals', () => {
       for (const call of [
         conntrack.list({ filter: filter as FlowFilter }),
         conntrack.count({ filter: filter as FlowFilter }),
-        conntrack.deleteWhere(filter as FlowFilter),
+        conntrack.deleteWhere(filter),
         conntrack.watch({ filter: filter as FlowFilter })
       ]) {
         const refusal = await rejection<ValidationError>(call)

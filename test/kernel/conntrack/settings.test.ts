@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, ValidationError } from '../../../src/errors.js'
+import type { UsageEvent } from '../../../src/conntrack/usage.js'
 import { trackedNamespace, TRACKING, sendPackets, udpFlows } from '../../support/conntrack.js'
 import { rejection } from '../../support/rejection.js'
 
@@ -128,12 +129,12 @@ describe('watchUsage', () => {
     await conntrack.createFlows(udpFlows(Math.ceil(many * 0.95)))
     expect(await Promise.race([high, new Promise((resolve) => setTimeout(resolve, 60, 'quiet'))])).toBe('quiet')
     await conntrack.createFlows(udpFlows(many + 1), { ensure: true })
-    const { value: full } = await high
+    const full = (await high).value as UsageEvent
     expect(full).toMatchObject({ type: 'high', entries: many + 1, maxEntries })
-    expect((full as { share: number }).share).toBeCloseTo((many + 1) / maxEntries)
+    expect(full.share).toBeCloseTo((many + 1) / maxEntries)
     const normal = events.next()
     await conntrack.flush()
-    const { value: calm } = await normal
+    const calm = (await normal).value as UsageEvent
     expect(calm).toMatchObject({ type: 'normal', maxEntries })
   })
 

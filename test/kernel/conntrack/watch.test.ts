@@ -6,9 +6,9 @@ import { rejection } from '../../support/rejection.js'
 import { until } from '../../support/run.js'
 
 async function next(events: ConntrackEvents): Promise<ConntrackEvent> {
-  const { value, done } = await events.next()
-  expect(done).toBe(false)
-  return value as ConntrackEvent
+  const step = await events.next()
+  expect(step.done).toBe(false)
+  return step.value as ConntrackEvent
 }
 
 async function nextFlow(events: ConntrackEvents): Promise<FlowEvent> {
