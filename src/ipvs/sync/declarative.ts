@@ -25,7 +25,7 @@ export abstract class DeclarativeIpvs {
   }
 
   /**
-   * What {@link Ipvs.sync} would do. Reads the kernel, or with `from: 'memory'` only what this client does not remember; changes nothing.
+   * What {@link DeclarativeIpvs.sync} would do. Reads the kernel, or with `from: 'memory'` only what this client does not remember; changes nothing.
    *
    * @throws {ValidationError} What is desired, or an option, is not what it should be, or a desired service is not covered by `owns`; nothing was read.
    */
@@ -38,7 +38,7 @@ export abstract class DeclarativeIpvs {
    * only then removals. Real servers that are desired no longer drain ({@link DrainPolicy}). What is desired is frozen: an unchanged reference is an unchanged
    * service. At the deadline or on the signal it stops; undoing has as much time again.
    *
-   * @throws {ValidationError} As {@link Ipvs.plan}.
+   * @throws {ValidationError} As {@link DeclarativeIpvs.plan}.
    * @throws {TransactionError} With `atomic`: something was refused, or the signal, the deadline or lost replies ended it early. It says what was undone, what
    * could not be, what is unknown, and what undoing cannot bring back.
    * @throws {NetlinkError} `EPERM`, or the kernel could not be read: nothing was changed.
@@ -52,7 +52,7 @@ export abstract class DeclarativeIpvs {
     return await this.#calls.drain(options)
   }
 
-  /** Calls {@link Ipvs.drain} again and again, and tells what happens to real servers that drain, whoever removes them. */
+  /** Calls {@link DeclarativeIpvs.drain} again and again, and tells what happens to real servers that drain, whoever removes them. */
   drainer(options: DrainerOptions = {}): Drainer {
     return this.#calls.drainer(options)
   }
