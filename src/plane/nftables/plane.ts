@@ -146,7 +146,8 @@ export class NftablesPlane implements Plane {
     return await this.#registry.propose(services, remove, services)
   }
 
-  #desired({ set, remove }: Proposal): Map<string, Service> {
+  #desired({ set, remove }: Proposal): ReadonlyMap<string, Service> {
+    if (this.#registry.services.size === 0) return set
     const desired = new Map(this.#registry.services)
     for (const name of remove) desired.delete(name)
     for (const [name, service] of set) desired.set(name, service)

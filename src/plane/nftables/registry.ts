@@ -105,12 +105,13 @@ export class Registry implements Contents {
     slices: Slices
   ): Promise<void> {
     const claims = new Map<string, string>()
+    const letsGo = (owner: string): boolean => remove.has(owner) || set.has(owner)
     // Those that are in the kernel already come first.
-    for (const isTenured of [true, false]) {
+    for (const isTenured of this.services.size > 0 ? [true, false] : [false]) {
       for (const [name, service] of set) {
         if (slices.isOver) await slices.turn()
         if (this.services.has(name) !== isTenured) continue
-        const error = this.#findConflict(name, service, claims, (owner) => remove.has(owner) || set.has(owner))
+        const error = this.#findConflict(name, service, claims, letsGo)
         if (error === undefined) continue
         quarantined.push({ service: name, error })
         set.delete(name)
