@@ -288,12 +288,14 @@ describe('memory', () => {
       realServers: Array.from({ length: 10 }, (_, host) => ({ address: `10.1.${index & 255}.${host}`, port: 8080 }))
     }))
     await bench.sync(services)
+    // Of the processor, which others may be using.
     const durations: number[] = []
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 12; round++) {
       const changed = services.with(round, { ...services[round]!, realServers: [first] })
-      const startedAt = performance.now()
+      const startedAt = process.cpuUsage()
       const plan = await bench.plan(changed, { from: 'memory' })
-      durations.push(performance.now() - startedAt)
+      const { user, system } = process.cpuUsage(startedAt)
+      durations.push((user + system) / 1000)
       expect(plan.entries.length).toBe(1)
     }
     expect(Math.min(...durations)).toBeLessThan(50)
