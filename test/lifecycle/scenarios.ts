@@ -13,6 +13,7 @@ interface Scenario {
 /** The programs of `scenarios/`, each of which is a process that must end by itself with status 0 and 'ok' as its last line. */
 export const scenarios: readonly Scenario[] = [
   { name: 'a hundred workers are terminated with jobs and monitors in flight', file: 'terminate.mjs', sanitizedArguments: ['40'] },
+  { name: 'workers are terminated with flows watched, iterated, listed and cut', file: 'conntrack.mjs', sanitizedArguments: ['6'] },
   { name: 'the process and its workers end with jobs pending', file: 'exit-pending.mjs' },
   { name: 'sockets and monitors are opened and closed, and leave no descriptor', file: 'reopen.mjs' },
   { name: 'a socket is closed during a job, twice, and used afterwards', file: 'close.mjs' },
