@@ -122,7 +122,7 @@ export class Conntrack implements AsyncDisposable {
    */
   iterate(options: FlowIterateOptions = {}): AsyncIterableIterator<Flow> & AsyncDisposable {
     const query = queryOf(options)
-    const rows = requireInteger('options.rows', options.rows ?? 4096, 1, 65_536)
+    const rows = requireInteger('options.rows', options.rows ?? 1024, 1, 65_536)
     this.#requireOpen()
     return new FlowIteration(this.#kernel, this.#options, { query, rows, options, streams: this.#streams })
   }

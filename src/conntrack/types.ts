@@ -213,7 +213,7 @@ export interface FlowReadOptions extends FlowListOptions {
 
 /** Options of {@link Conntrack.iterate}. */
 export interface FlowIterateOptions extends FlowListOptions {
-  /** Flows that are read ahead, 1–65536; default 4096. */
+  /** Flows that are read ahead, 1–65536; default 1024. */
   readonly rows?: number | undefined
 }
 
