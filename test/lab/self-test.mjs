@@ -8,7 +8,7 @@ async function tryOut(name, argv, options = {}) {
   const out = []
   const err = []
   const status = await runInLab(name, argv, {
-    timeoutSeconds: 120,
+    timeoutSeconds: 400,
     memoryMegabytes: 512,
     ...options,
     stdout: { write: (chunk) => out.push(String(chunk)) },
