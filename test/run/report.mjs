@@ -10,18 +10,23 @@ import { existsSync, readFileSync } from 'node:fs'
  */
 export function countVitest(file, status) {
   if (!existsSync(file)) return nothingMeasured('vitest wrote no report')
-  const { passed, failed } = sum([...countVitestFiles(file).values()])
+  const { passed, failed } = sum(suitesOf(file).map(countSuite))
   return conclude(passed, failed, status)
 }
 
 /**
- * The same for each test file of a report.
+ * The same for each test file of a report; one that ran in several projects is there once for each.
  * @param {string} file
  * @returns {Map<string, Count>} by path
  */
 export function countVitestFiles(file) {
-  const { testResults } = JSON.parse(readFileSync(file, 'utf8'))
-  return new Map(testResults.map((suite) => [suite.name, countSuite(suite)]))
+  const counts = new Map()
+  for (const suite of suitesOf(file)) counts.set(suite.name, sum([counts.get(suite.name) ?? { passed: 0, failed: 0 }, countSuite(suite)]))
+  return counts
+}
+
+function suitesOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).testResults
 }
 
 function countSuite({ status, assertionResults }) {
