@@ -5,6 +5,7 @@ export default defineConfig({
   entry: {
     proxy: 'examples/proxy/main.ts',
     'conntrack-top': 'examples/conntrack-top.ts',
+    ipvsadm: 'examples/ipvsadm.ts',
     demo: 'examples/demo/main.ts',
     'demo-backend': 'examples/demo/backend.ts',
     'demo-client': 'examples/demo/client.ts'
