@@ -34,7 +34,7 @@ export interface FlowTuple {
   /** gre: the keys of both directions, 0–65535. */
   readonly sourceKey?: number | undefined
   readonly destinationKey?: number | undefined
-  /** A zone of this direction alone (0–65535); see {@link Flow.zone}. */
+  /** A zone of this direction alone (0–65535); see {@link FlowKey.zone}. */
   readonly zone?: number | undefined
 }
 
