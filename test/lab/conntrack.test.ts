@@ -1,0 +1,37 @@
+import { onTestFinished, expect, it } from 'vitest'
+import { Conntrack, type FlowInput, type UsageEvent } from '../../src/index.js'
+
+function flow(port: number): FlowInput {
+  return {
+    protocol: 'udp',
+    original: { source: '192.0.2.1', destination: '192.0.2.2', sourcePort: port, destinationPort: 53 },
+    timeoutSeconds: 300
+  }
+}
+
+/** The machine of the lab is ours, so its initial namespace is too: elsewhere the limits can be read only. */
+it('writes the limits that only the initial namespace may write, and warns by them', async () => {
+  const conntrack = await Conntrack.open()
+  const before = await conntrack.settings(['maxEntries', 'buckets'])
+  onTestFinished(async () => {
+    await conntrack.flush()
+    await conntrack.setSettings(before)
+    await conntrack.close()
+  })
+  await conntrack.flush()
+  await conntrack.setSettings({ maxEntries: 50, buckets: 1024 })
+  expect(await conntrack.settings(['maxEntries', 'buckets'])).toEqual({ maxEntries: 50, buckets: 1024 })
+  expect(await conntrack.usage()).toMatchObject({ maxEntries: 50 })
+
+  const events = conntrack.watchUsage({ warnAt: 0.8, intervalMs: 10 })
+  const next = async (): Promise<UsageEvent> => {
+    const result = (await events.next()) as IteratorResult<UsageEvent, undefined>
+    if (result.done === true) throw new Error('the watch ended')
+    return result.value
+  }
+  await conntrack.createFlows(Array.from({ length: 45 }, (_, index) => flow(1000 + index)))
+  expect(await next()).toMatchObject({ type: 'high', maxEntries: 50 })
+  await conntrack.deleteWhere({ protocol: 'udp', originalSource: '192.0.2.1' })
+  expect(await next()).toMatchObject({ type: 'normal', maxEntries: 50 })
+  await events.return()
+})
