@@ -4,6 +4,7 @@
 import { failureError } from '../client.js'
 import { TransactionError } from '../errors.js'
 import type { NativeCutReport } from '../native.js'
+import { missingModule } from './refusals.js'
 import type { DeleteFlowsReport } from './types.js'
 
 /** The report of a cut, or an error where it is not whole. */
@@ -11,6 +12,8 @@ export function cutReport(report: NativeCutReport): DeleteFlowsReport {
   const { scanned, matched, deleted, vanished, kernelFiltered, systemCalls, refusal, stopped, refused, unknown } = report
   if (refusal === undefined && stopped === undefined) return { scanned, matched, deleted, vanished, kernelFiltered, systemCalls }
   const operation = 'conntrack.deleteWhere'
+  const missing = stopped === undefined ? undefined : missingModule(stopped, operation)
+  if (missing !== undefined) throw missing
   const cause = failureError(stopped ?? { errno: refusal!.errno, operation: 'delete', message: refusal!.message, outcomeUnknown: false }, {
     operation
   })

@@ -2,7 +2,7 @@
  * How failures of ctnetlink become errors that say what helps.
  */
 import { COMMON_HINTS, failureError, unsupportedProtocol, type FailureContext } from '../client.js'
-import { errnoName, NetlinkError, type UnsupportedError, type NetplaneError } from '../errors.js'
+import { errnoName, NetlinkError, UnsupportedError, type NetplaneError } from '../errors.js'
 import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
 import type { FlowKey } from './types.js'
 
@@ -25,18 +25,29 @@ const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
   EPERM: `${COMMON_HINTS['EPERM']}; also, the time-out of a flow with status fixed-timeout cannot be changed`
 }
 
-/** EINVAL of nfnetlink where no subsystem of that number is registered: the module is missing, and could not be loaded. */
-function missingModule(failure: NativeFailure): UnsupportedError | undefined {
-  const isSocket = failure.operation.startsWith('socket')
-  if (isSocket) return unsupportedProtocol(failure, 'NETLINK_NETFILTER', REMEDY)
-  return undefined
+const EINVAL = 22
+
+/** Calls whose request is the same every time (a filter that the kernel refuses is left out): EINVAL is no answer to them. */
+const PLAIN_REQUESTS = new Set(
+  ['list', 'listColumns', 'count', 'iterate', 'deleteWhere', 'flush', 'usage', 'processorStatistics', 'listExpectations'].map(
+    (name) => `conntrack.${name}`
+  )
+)
+
+/** EINVAL of nfnetlink where no subsystem of that number is registered: the module is missing, and could not be loaded (nfnetlink_rcv_msg). */
+export function missingModule(failure: NativeFailure, operation: string): UnsupportedError | undefined {
+  if (failure.operation.startsWith('socket')) return unsupportedProtocol(failure, 'NETLINK_NETFILTER', REMEDY)
+  const isMissing = failure.errno === EINVAL && failure.operation.startsWith('IPCTNL_MSG') && PLAIN_REQUESTS.has(operation)
+  return isMissing
+    ? new UnsupportedError('nf_conntrack_netlink', `${operation}: this kernel has no nf_conntrack_netlink: ${REMEDY}`)
+    : undefined
 }
 
 /** The error for a request that failed. */
 function requestError(failure: NativeFailure, context: FailureContext): NetplaneError {
   // A file that cannot be opened (a namespace's) says nothing of flows.
   const hint = failure.operation.startsWith('open') ? undefined : HINTS[errnoName(failure.errno)]
-  return missingModule(failure) ?? failureError(failure, { ...context, hint: context.hint ?? hint })
+  return missingModule(failure, context.operation) ?? failureError(failure, { ...context, hint: context.hint ?? hint })
 }
 
 /** The value of an outcome; throws its failure. */

@@ -1,5 +1,8 @@
+import { readFile, writeFile } from 'node:fs/promises'
 import { onTestFinished, expect, it } from 'vitest'
-import { Conntrack, type FlowInput, type UsageEvent } from '../../src/index.js'
+import { Conntrack, UnsupportedError, type FlowInput, type UsageEvent } from '../../src/index.js'
+import { rejection } from '../support/rejection.js'
+import { attempt } from '../support/run.js'
 
 function flow(port: number): FlowInput {
   return {
@@ -34,4 +37,32 @@ it('writes the limits that only the initial namespace may write, and warns by th
   await conntrack.deleteWhere({ protocol: 'udp', originalSource: '192.0.2.1' })
   expect(await next()).toMatchObject({ type: 'normal', maxEntries: 50 })
   await events.return()
+})
+
+/** A module that cannot be loaded, as in a kernel without it: nobody else may use connection tracking in this machine meanwhile. */
+it('says that nf_conntrack_netlink is missing, and what brings it', async () => {
+  const loader = '/proc/sys/kernel/modprobe'
+  const before = await readFile(loader, 'utf8')
+  onTestFinished(() => writeFile(loader, before))
+  // Its socket keeps nfnetlink itself, on which the module stands.
+  await using conntrack = await Conntrack.open()
+  await attempt('modprobe', ['-r', 'nf_conntrack_netlink'])
+  await writeFile(loader, '/bin/false\n')
+  const calls = {
+    list: () => conntrack.list(),
+    count: () => conntrack.count({ filter: { protocol: 'udp', family: 'ip' } }),
+    deleteWhere: () => conntrack.deleteWhere({ protocol: 'udp' }),
+    iterate: () => conntrack.iterate().next(),
+    usage: () => conntrack.usage()
+  }
+  for (const call of Object.values(calls)) {
+    const error = await rejection(call())
+    expect(error).toBeInstanceOf(UnsupportedError)
+    expect(error).toMatchObject({
+      missing: 'nf_conntrack_netlink',
+      message: expect.stringContaining('modprobe nf_conntrack_netlink') as string
+    })
+  }
+  await writeFile(loader, before)
+  expect(await conntrack.count()).toBeGreaterThanOrEqual(0)
 })
