@@ -41,7 +41,7 @@ class FlowStream {
   /// Takes what matches; returning an error ends the dump with it.
   using Taker = std::function<Status(const Flow& flow, ByteView attributes)>;
 
-  FlowStream(Socket& socket, FlowQuery query) : socket_(socket), query_(std::move(query)), exchange_(socket, true) {}
+  FlowStream(Socket& socket, FlowQuery query) : query_(std::move(query)), exchange_(socket, true) {}
 
   /// Reads one datagram, which holds up to about 200 flows; the first call sends the request. Where the kernel refuses its part of the
   /// filter, the dump begins again without it.
@@ -56,7 +56,6 @@ class FlowStream {
   Status Begin();
   void WriteRequest(uint16_t flags, uint32_t sequence, MessageWriter& writer) const;
 
-  Socket& socket_;
   const FlowQuery query_;
   Exchange exchange_;
   bool has_begun_ = false;
