@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { NetlinkError, TransactionError } from '../../src/errors.js'
 import { Route } from '../../src/route/client.js'
 import { type RouteEvent } from '../../src/route/monitor.js'
@@ -272,6 +272,8 @@ describe('links', () => {
     const namespace = await makeVeth()
     await namespace.ip('link', 'set', 'veth0', 'alias', 'to the web', 'mtu', '1400', 'up')
     await namespace.ip('link', 'property', 'add', 'dev', 'veth0', 'altname', 'a-name-longer-than-sixteen-bytes')
+    // The kernel finds out a moment later that there is no carrier (linkwatch_event): flags and state change then.
+    await vi.waitFor(async () => expect(await namespace.ip('link', 'show', 'veth0')).toContain('state LOWERLAYERDOWN'), 10_000)
     await using route = await Route.open({ netns: namespace.path })
     const links = await route.listLinks()
     const shown = JSON.parse(await namespace.ip('-json', '-details', 'link', 'show')) as {
