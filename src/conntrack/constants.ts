@@ -2,6 +2,8 @@
  * Names for the kernel's numbers.
  */
 
+import type { DccpFlowState, FlowProtocol, FlowStatus, SctpFlowState, TcpFlowState } from './types.js'
+
 /** IPPROTO_* (include/uapi/linux/in.h) of the protocols that connection tracking knows; others are numbers. */
 export const PROTOCOLS = {
   icmp: 1,
@@ -12,7 +14,7 @@ export const PROTOCOLS = {
   icmpv6: 58,
   sctp: 132,
   udplite: 136
-} as const
+} as const satisfies Record<Exclude<FlowProtocol, number>, number>
 
 /** IPS_* (include/uapi/linux/netfilter/nf_conntrack_common.h). */
 export const STATUSES = {
@@ -32,7 +34,7 @@ export const STATUSES = {
   helper: 0x2000,
   offload: 0x4000,
   'hardware-offload': 0x8000
-} as const
+} as const satisfies Record<FlowStatus, number>
 
 /** Status bits that a caller may set; the kernel decides the others (IPS_UNCHANGEABLE_MASK). None of them can be taken back (nf_ct_change_status_common). */
 export const SETTABLE_STATUS = STATUSES['seen-reply'] | STATUSES.assured | STATUSES['fixed-timeout']
@@ -49,7 +51,7 @@ export const TCP_STATES = [
   'time-wait',
   'close',
   'syn-sent2'
-] as const
+] as const satisfies readonly TcpFlowState[]
 
 /** enum sctp_conntrack (include/uapi/linux/netfilter/nf_conntrack_sctp.h), by number. */
 export const SCTP_STATES = [
@@ -63,7 +65,7 @@ export const SCTP_STATES = [
   'shutdown-ack-sent',
   'heartbeat-sent',
   'heartbeat-acked'
-] as const
+] as const satisfies readonly SctpFlowState[]
 
 /** enum ct_dccp_states (include/uapi/linux/netfilter/nf_conntrack_dccp.h before Linux 6.18), by number. */
 export const DCCP_STATES = [
@@ -77,7 +79,7 @@ export const DCCP_STATES = [
   'time-wait',
   'ignore',
   'invalid'
-] as const
+] as const satisfies readonly DccpFlowState[]
 
 /** States by protocol number. */
 export const STATES: Readonly<Record<number, readonly string[]>> = {

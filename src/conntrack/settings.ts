@@ -5,6 +5,88 @@ import { ValidationError } from '../errors.js'
 import type { NativeOutcome } from '../native.js'
 import { unwrap } from './refusals.js'
 
+/** Settings by name, as /proc/sys/net/netfilter has them; which of them there are depends on the kernel. */
+export interface ConntrackSettings {
+  /** Most flows of a namespace. Writable in the initial one only. */
+  readonly maxEntries: number
+  /** Buckets of the hash table, which all namespaces share. Writable in the initial one only. */
+  readonly buckets: number
+  /** Flows now. */
+  readonly entries: number
+  /** `nf_conntrack_expect_max`. */
+  readonly expectMax: number
+  /** Whether new flows count packets and bytes. */
+  readonly accounting: boolean
+  /** Whether new flows are stamped with the time. */
+  readonly timestamps: boolean
+  /** `nf_conntrack_checksum`. */
+  readonly checksum: boolean
+  /** 0: no events; 1: of all flows; 2: of those that began after somebody listened (Linux 5.19). */
+  readonly events: number
+  /** Whether helpers are given to flows without a rule that says so (before Linux 6.0). */
+  readonly helperAssignment: boolean
+  /** 0: no log; 255: invalid packets of any protocol; else of that protocol. */
+  readonly logInvalid: number
+  /** Whether packets out of the window are let pass: a node that sees one direction only, or flows that were taken over. */
+  readonly tcpBeLiberal: boolean
+  /** `nf_conntrack_tcp_loose`. */
+  readonly tcpLoose: boolean
+  /** `nf_conntrack_tcp_ignore_invalid_rst`. */
+  readonly tcpIgnoreInvalidReset: boolean
+  /** `nf_conntrack_tcp_max_retrans`. */
+  readonly tcpMaxRetransmissions: number
+  /** `nf_conntrack_generic_timeout`, seconds. */
+  readonly genericTimeoutSeconds: number
+  /** `nf_conntrack_gre_timeout`, seconds. */
+  readonly greTimeoutSeconds: number
+  /** `nf_conntrack_gre_timeout_stream`, seconds. */
+  readonly greStreamTimeoutSeconds: number
+  /** `nf_conntrack_icmp_timeout`, seconds. */
+  readonly icmpTimeoutSeconds: number
+  /** `nf_conntrack_icmpv6_timeout`, seconds. */
+  readonly icmpv6TimeoutSeconds: number
+  /** `nf_conntrack_udp_timeout`, seconds. */
+  readonly udpTimeoutSeconds: number
+  /** `nf_conntrack_udp_timeout_stream`, seconds. */
+  readonly udpStreamTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_close`, seconds. */
+  readonly tcpCloseTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_close_wait`, seconds. */
+  readonly tcpCloseWaitTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_established`, seconds. */
+  readonly tcpEstablishedTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_fin_wait`, seconds. */
+  readonly tcpFinWaitTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_last_ack`, seconds. */
+  readonly tcpLastAckTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_max_retrans`, seconds. */
+  readonly tcpMaxRetransmissionsTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_syn_recv`, seconds. */
+  readonly tcpSynReceivedTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_syn_sent`, seconds. */
+  readonly tcpSynSentTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_time_wait`, seconds. */
+  readonly tcpTimeWaitTimeoutSeconds: number
+  /** `nf_conntrack_tcp_timeout_unacknowledged`, seconds. */
+  readonly tcpUnacknowledgedTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_closed`, seconds. */
+  readonly sctpClosedTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_cookie_echoed`, seconds. */
+  readonly sctpCookieEchoedTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_cookie_wait`, seconds. */
+  readonly sctpCookieWaitTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_established`, seconds. */
+  readonly sctpEstablishedTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_heartbeat_sent`, seconds. */
+  readonly sctpHeartbeatSentTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_shutdown_ack_sent`, seconds. */
+  readonly sctpShutdownAckSentTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_shutdown_recd`, seconds. */
+  readonly sctpShutdownReceivedTimeoutSeconds: number
+  /** `nf_conntrack_sctp_timeout_shutdown_sent`, seconds. */
+  readonly sctpShutdownSentTimeoutSeconds: number
+}
+
 interface SettingForm {
   /** File in /proc/sys/net/netfilter. */
   readonly file: string
@@ -17,29 +99,20 @@ interface SettingForm {
 
 const MOST_INT = 2 ** 31 - 1
 const seconds = (file: string): SettingForm => ({ file, least: 0, most: MOST_INT })
-const flag = (file: string): SettingForm & { readonly isFlag: true } => ({ file, least: 0, most: 1, isFlag: true })
+const flag = (file: string): SettingForm => ({ file, least: 0, most: 1, isFlag: true })
 
 /** Every setting: numbers are plain, time-outs in seconds. */
-const FORMS = {
-  /** Most flows of a namespace. Writable in the initial one only. */
+const FORMS: Readonly<Record<keyof ConntrackSettings, SettingForm>> = {
   maxEntries: { file: 'nf_conntrack_max', least: 0, most: MOST_INT },
-  /** Buckets of the hash table, which all namespaces share. Writable in the initial one only. */
   buckets: { file: 'nf_conntrack_buckets', least: 0, most: MOST_INT },
-  /** Flows now. */
   entries: { file: 'nf_conntrack_count', least: 0, most: MOST_INT, isReadOnly: true },
   expectMax: { file: 'nf_conntrack_expect_max', least: 0, most: MOST_INT },
-  /** Whether new flows count packets and bytes. */
   accounting: flag('nf_conntrack_acct'),
-  /** Whether new flows are stamped with the time. */
   timestamps: flag('nf_conntrack_timestamp'),
   checksum: flag('nf_conntrack_checksum'),
-  /** 0: no events; 1: of all flows; 2: of those that began after somebody listened (Linux 5.19). */
   events: { file: 'nf_conntrack_events', least: 0, most: 2 },
-  /** Whether helpers are given to flows without a rule that says so (before Linux 6.0). */
   helperAssignment: flag('nf_conntrack_helper'),
-  /** 0: no log; 255: invalid packets of any protocol; else of that protocol. */
   logInvalid: { file: 'nf_conntrack_log_invalid', least: 0, most: 255 },
-  /** Whether packets out of the window are let pass: a node that sees one direction only, or flows that were taken over. */
   tcpBeLiberal: flag('nf_conntrack_tcp_be_liberal'),
   tcpLoose: flag('nf_conntrack_tcp_loose'),
   tcpIgnoreInvalidReset: flag('nf_conntrack_tcp_ignore_invalid_rst'),
@@ -69,15 +142,10 @@ const FORMS = {
   sctpShutdownAckSentTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_ack_sent'),
   sctpShutdownReceivedTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_recd'),
   sctpShutdownSentTimeoutSeconds: seconds('nf_conntrack_sctp_timeout_shutdown_sent')
-} as const satisfies Readonly<Record<string, SettingForm>>
+}
 
 /** Name of a setting: `maxEntries`, `tcpBeLiberal`, `udpTimeoutSeconds` … */
-export type ConntrackSettingName = keyof typeof FORMS
-
-/** Settings by name: numbers, or true and false. */
-export type ConntrackSettings = {
-  readonly [Name in keyof typeof FORMS]: (typeof FORMS)[Name] extends { readonly isFlag: true } ? boolean : number
-}
+export type ConntrackSettingName = keyof ConntrackSettings
 
 /** All names. */
 export const SETTING_NAMES = Object.keys(FORMS) as ConntrackSettingName[]

@@ -3,21 +3,48 @@
  */
 import type { AddressFamily } from '../address.js'
 import type { CallOptions } from '../client.js'
-import type { DCCP_STATES, PROTOCOLS, SCTP_STATES, STATUSES, TCP_STATES } from './constants.js'
 import type { FlowFilter } from './filter.js'
 
 /** A protocol that connection tracking knows by name; others are numbers (IPPROTO_*, 0–255). */
-export type FlowProtocol = keyof typeof PROTOCOLS | number
+export type FlowProtocol = 'icmp' | 'tcp' | 'udp' | 'dccp' | 'gre' | 'icmpv6' | 'sctp' | 'udplite' | number
 
 /** IPS_* (include/uapi/linux/netfilter/nf_conntrack_common.h): `seen-reply`: packets in both directions; `assured`: not dropped early when the table is full. */
-export type FlowStatus = keyof typeof STATUSES
+export type FlowStatus =
+  | 'expected'
+  | 'seen-reply'
+  | 'assured'
+  | 'confirmed'
+  | 'source-nat'
+  | 'destination-nat'
+  | 'sequence-adjust'
+  | 'source-nat-done'
+  | 'destination-nat-done'
+  | 'dying'
+  | 'fixed-timeout'
+  | 'template'
+  | 'untracked'
+  | 'helper'
+  | 'offload'
+  | 'hardware-offload'
 
 /** State of a TCP connection as connection tracking sees it. */
-export type TcpFlowState = (typeof TCP_STATES)[number]
+export type TcpFlowState =
+  'none' | 'syn-sent' | 'syn-received' | 'established' | 'fin-wait' | 'close-wait' | 'last-ack' | 'time-wait' | 'close' | 'syn-sent2'
 /** State of an SCTP association. */
-export type SctpFlowState = (typeof SCTP_STATES)[number]
+export type SctpFlowState =
+  | 'none'
+  | 'closed'
+  | 'cookie-wait'
+  | 'cookie-echoed'
+  | 'established'
+  | 'shutdown-sent'
+  | 'shutdown-received'
+  | 'shutdown-ack-sent'
+  | 'heartbeat-sent'
+  | 'heartbeat-acked'
 /** State of a DCCP connection (before Linux 6.18, which dropped the protocol). */
-export type DccpFlowState = (typeof DCCP_STATES)[number]
+export type DccpFlowState =
+  'none' | 'request' | 'respond' | 'partopen' | 'open' | 'close-request' | 'closing' | 'time-wait' | 'ignore' | 'invalid'
 
 /** One direction of a flow: what its packets carry. */
 export interface FlowTuple {
