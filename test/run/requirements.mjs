@@ -32,6 +32,7 @@ const tools = {
   git: { present: () => onPath('git'), packages: ['git'] },
   nft: { present: () => onPath('nft'), packages: ['nftables'] },
   ip: { present: () => onPath('ip'), packages: ['iproute2'] },
+  ipvsadm: { present: () => onPath('ipvsadm'), packages: ['ipvsadm'] },
   conntrack: { present: () => onPath('conntrack'), packages: ['conntrack'] },
   strace: { present: () => onPath('strace'), packages: ['strace'] },
   objdump: { present: () => onPath('objdump'), packages: ['binutils'] },

@@ -35,8 +35,9 @@ function check(name, argv, options = {}) {
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
 const labMachines = ['User-Mode Linux', 'qemu']
-const labTools = ['nft', 'ip', 'conntrack', 'strace', 'python3']
-const kernelTools = ['namespaces', ...labTools]
+const kernelPrograms = ['nft', 'ip', 'conntrack', 'strace', 'python3']
+const kernelTools = ['namespaces', ...kernelPrograms]
+const labTools = [...kernelPrograms, 'ipvsadm']
 
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
