@@ -7,6 +7,7 @@ export default defineConfig({
     'conntrack-top': 'examples/conntrack-top.ts',
     ipvsadm: 'examples/ipvsadm.ts',
     demo: 'examples/demo/main.ts',
+    'demo-ipvs': 'examples/demo/ipvs.ts',
     'demo-backend': 'examples/demo/backend.ts',
     'demo-client': 'examples/demo/client.ts'
   },

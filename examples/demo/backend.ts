@@ -3,8 +3,9 @@ import { createServer } from 'node:http'
 /** A web server that answers with its name. Usage: demo-backend NAME PORT */
 const [name = 'backend', port = '8080'] = process.argv.slice(2)
 
-createServer((_, response) => {
-  response.writeHead(200, { connection: 'close' }).end(name)
+// Who keeps a connection may be silent on it for longer than Node's 5 seconds.
+createServer({ keepAliveTimeout: 60_000 }, (_, response) => {
+  response.end(name)
 }).listen(Number(port), () => process.send?.('ready'))
 // Without its parent it has nothing to serve for.
 process.on('disconnect', () => process.exit())

@@ -1,10 +1,10 @@
-import { get } from 'node:http'
+import { Agent, get } from 'node:http'
 
 /** Opens connections when told to, over IPC, and says who answered. */
 export interface ClientOrder {
   readonly url: string
-  /** Connections to open; with `until`, as many as fit. */
-  readonly connections: number
+  /** Requests to make, each on a connection of its own; `kept`: one request on the one connection that is kept from order to order. */
+  readonly connections: number | 'kept'
   readonly concurrency: number
 }
 
@@ -14,10 +14,12 @@ export interface ClientReport {
   readonly failures: readonly string[]
 }
 
-function connect(url: string): Promise<string> {
+const keeping = new Agent({ keepAlive: true, maxSockets: 1 })
+
+function connect(url: string, isKept: boolean): Promise<string> {
   return new Promise((resolve, reject) => {
     // No agent: every request is a connection of its own, which is what is balanced.
-    const request = get(url, { agent: false, timeout: 2000 }, (response) => {
+    const request = get(url, { agent: isKept ? keeping : false, timeout: 2000 }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))
@@ -32,18 +34,19 @@ function connect(url: string): Promise<string> {
 async function drive({ url, connections, concurrency }: ClientOrder): Promise<ClientReport> {
   const answers: Record<string, number> = {}
   const failures: string[] = []
-  let left = connections
+  const isKept = connections === 'kept'
+  let left = isKept ? 1 : connections
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       try {
-        const name = await connect(url)
+        const name = await connect(url, isKept)
         answers[name] = (answers[name] ?? 0) + 1
       } catch (error) {
         failures.push((error as Error).message)
       }
     }
   }
-  await Promise.all(Array.from({ length: concurrency }, worker))
+  await Promise.all(Array.from({ length: isKept ? 1 : concurrency }, worker))
   return { answers, failures }
 }
 

@@ -1,13 +1,12 @@
-import { once } from 'node:events'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { ChildProcess } from 'node:child_process'
 import { Nftables } from 'netplane'
-import type { ClientOrder, ClientReport } from './client.js'
 import { printPlan, ProxyProcess } from './daemon.js'
 import { SERVICE_ADDRESS, writeCrowd, writeService, type Backend } from './manifests.js'
+import { assertNone, drive } from './driving.js'
 import { dim, heading, note, spread } from './terminal.js'
 import { backendAddress, buildNetwork, startIn } from './topology.js'
 
@@ -20,13 +19,6 @@ interface Stage {
   readonly folder: string
   readonly proxy: ProxyProcess
   readonly client: ChildProcess
-}
-
-async function drive(client: ChildProcess, connections: number): Promise<ClientReport> {
-  const answered = once(client, 'message') as Promise<[ClientReport]>
-  client.send({ url: URL_OF_SERVICE, connections, concurrency: 16 } satisfies ClientOrder)
-  const [report] = await answered
-  return report
 }
 
 /** Shows the plan of a change without making it: a copy of the folder is changed instead. */
@@ -42,19 +34,15 @@ async function changeAndDrive({ folder, proxy, client }: Stage, backends: readon
   showPlan(folder, (copy) => writeService(copy, backends))
   const { durationMs, commits } = await proxy.after('synced', () => writeService(folder, backends))
   note(`applied in ${durationMs?.toFixed(1)} ms, ${commits} kernel transactions`)
-  const { answers, failures } = await drive(client, 400)
+  const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
-}
-
-function assertNone(failures: readonly string[]): void {
-  if (failures.length > 0) throw new Error(`${failures.length} connections failed: ${failures[0]}`)
 }
 
 async function removeUnderLoad({ folder, proxy, client }: Stage): Promise<void> {
   const rest = [{ number: 1 }, { number: 2 }, { number: 3 }]
   showPlan(folder, (copy) => writeService(copy, rest))
-  const load = drive(client, 4000)
+  const load = drive(client, URL_OF_SERVICE, 4000)
   await setTimeout(300)
   const { durationMs } = await proxy.after('synced', () => writeService(folder, rest))
   const { answers, failures } = await load
@@ -66,7 +54,7 @@ async function removeUnderLoad({ folder, proxy, client }: Stage): Promise<void> 
 async function addCrowd({ folder, proxy, client }: Stage): Promise<void> {
   const { durationMs, elements, commits } = await proxy.after('synced', () => writeCrowd(folder, CROWD.services, CROWD.endpoints))
   note(`${elements?.added} elements in ${durationMs?.toFixed(0)} ms, ${commits} kernel transactions`)
-  const { answers, failures } = await drive(client, 400)
+  const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
 }
@@ -86,7 +74,7 @@ async function destroyAndRepair({ proxy, client }: Stage): Promise<void> {
   dim(`drift: ${(await drift).objects?.join(', ')}`)
   const { durationMs, elements } = await repaired
   note(`${elements?.added} elements were back ${durationMs?.toFixed(0)} ms after it was noticed`)
-  const { answers, failures } = await drive(client, 400)
+  const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
 }
@@ -102,7 +90,7 @@ async function play(stage: Stage): Promise<void> {
   const three = [{ number: 1 }, { number: 2 }, { number: 3 }]
   await stage.proxy.waitFor('synced', 0)
   heading('1. A service and three backends')
-  const { answers, failures } = await drive(stage.client, 400)
+  const { answers, failures } = await drive(stage.client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
   heading('2. Scale up to four')

@@ -20,6 +20,11 @@ function machine(name) {
   }
 }
 
+/** Whether this kernel has ip_vs, built in or as a module that is loaded or can be. */
+function hasIpvs() {
+  return existsSync('/proc/net/ip_vs') || spawnSync('modprobe', ['--dry-run', '--quiet', 'ip_vs']).status === 0
+}
+
 /** What a stage may need: how to see that it is there, and the Debian packages that bring it. */
 const tools = {
   'g++': { present: () => onPath('g++'), packages: ['g++'] },
@@ -38,6 +43,7 @@ const tools = {
   objdump: { present: () => onPath('objdump'), packages: ['binutils'] },
   podman: { present: () => onPath('podman') && onPath('crun'), packages: ['podman', 'crun'] },
   'User-Mode Linux': machine('uml'),
+  'IPVS, or User-Mode Linux': { present: () => hasIpvs() || machine('uml').present(), packages: ['user-mode-linux', 'kmod'] },
   qemu: machine(Object.keys(machines).find((name) => name.startsWith('qemu')))
 }
 

@@ -68,8 +68,8 @@ export const stages = [
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   { name: 'lifecycle-asan', needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
-  check('demo', inNamespace([process.execPath, 'build/examples/demo.js']), {
-    needs: ['namespaces', 'ip'],
+  check('demo', [process.execPath, 'examples/demo/play.mjs'], {
+    needs: ['namespaces', 'ip', ...(process.getuid?.() === 0 ? ['IPVS, or User-Mode Linux'] : [])],
     after: ['addon', 'bundle', 'examples'],
     timeoutSeconds: 180
   }),

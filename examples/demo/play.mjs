@@ -1,0 +1,51 @@
+// Runs the demo's built programs in namespaces of their own.
+//
+// A network, mount and process namespace each: what the demo makes goes with it, also when it is interrupted or killed. Root uses no user namespace, as some systems forbid
+// them, and IPVS refuses to work in one.
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { runInLab } from '../../test/lab/run.mjs'
+
+const programs = path.resolve(import.meta.dirname, '../../build/examples')
+const isRoot = process.getuid?.() === 0
+/** Exit status of the act on IPVS where the kernel has none (ipvs.ts). */
+const noIpvs = 3
+
+/** Runs a program and returns its exit status. */
+async function runInNamespaces(program) {
+  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])]
+  // A /run of its own, so that `ip netns` needs no place in the machine's.
+  const inside = 'mount -t tmpfs run /run && mount -t proc proc /proc && exec "$0" "$1"'
+  const child = spawn('unshare', [...namespaces, 'sh', '-c', inside, process.execPath, path.join(programs, program)], { stdio: 'inherit' })
+  const forward = (signal) => child.kill(signal)
+  // The terminal's Ctrl-C reaches the child as well; this process waits for it, to end with its status.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
+  return await new Promise((resolve) => {
+    child.on('exit', (code, signal) => {
+      for (const name of ['SIGINT', 'SIGTERM']) process.off(name, forward)
+      resolve(code ?? 128 + constants.signals[signal])
+    })
+  })
+}
+
+/** On the machine's kernel where it has IPVS, else on one that is booted for it. */
+async function playIpvs() {
+  if (!isRoot) {
+    console.log('\nThe act on IPVS is left out: the kernel lets only root change virtual services')
+    return 0
+  }
+  const status = await runInNamespaces('demo-ipvs.js')
+  if (status !== noIpvs) return status
+  console.log("\nThis machine's kernel has no IPVS; one that has it is booted: User-Mode Linux")
+  return await runInLab('uml', [process.execPath, path.join(programs, 'demo-ipvs.js')], { timeoutSeconds: 120, memoryMegabytes: 1024 })
+}
+
+/** Returns the demo's exit status. */
+export async function play() {
+  const status = await runInNamespaces('demo.js')
+  return status === 0 ? await playIpvs() : status
+}
+
+if (process.argv[1] === import.meta.filename) process.exitCode = await play()
