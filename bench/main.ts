@@ -5,6 +5,7 @@ import { openBench, type Bench } from './frame/bench.js'
 import { ListenerError, refuseListeners } from './frame/listeners.js'
 import { describeMachine } from './frame/machine.js'
 import { measureRow } from './frame/measure.js'
+import { loadNetplane, type Netplane } from './frame/netplane.js'
 import { formatTable } from './frame/report.js'
 import type { Row, RowResult } from './frame/row.js'
 import { rows } from './rows/index.js'
@@ -58,11 +59,28 @@ function listRows(chosen: readonly Row[]): void {
     console.log(`${row.name.padEnd(32)} ${row.about}${row.isLong === true ? ' (takes minutes: run only by its name)' : ''}`)
 }
 
-async function measure({ root, cache }: MainOptions, chosen: readonly Row[], { json, rounds }: Arguments): Promise<boolean> {
+/** The rows that this kernel can run. Those that it cannot are no failure, unless somebody asked for them. */
+async function runnable({ Ipvs }: Netplane, chosen: readonly Row[], isAsked: boolean): Promise<Row[]> {
+  const unable = chosen.filter(({ requires }) => requires === 'ipvs')
+  if (unable.length === 0) return [...chosen]
+  try {
+    await (await Ipvs.open()).close()
+    return [...chosen]
+  } catch (error) {
+    const what = `${unable.length} rows need a kernel with ip_vs: npm run bench -- --lab uml ${unable[0]?.name.split('-')[0] ?? ''}`
+    if (isAsked) throw new TypeError(what, { cause: error })
+    say(`not measured: ${what}`)
+    return chosen.filter((row) => !unable.includes(row))
+  }
+}
+
+async function measure({ root, cache }: MainOptions, all: readonly Row[], { json, rounds, names }: Arguments): Promise<boolean> {
   if (process.getuid?.() !== 0)
     throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
+  const chosen = await runnable(await loadNetplane(root), all, names.length > 0)
   const missing = missingPrograms(chosen)
-  if (missing.length > 0) throw new TypeError(`not found in $PATH: ${missing.join(', ')} (Debian: gcc iproute2 util-linux nftables)`)
+  if (missing.length > 0)
+    throw new TypeError(`not found in $PATH: ${missing.join(', ')} (Debian: gcc iproute2 util-linux nftables conntrack ipvsadm)`)
   await refuseListeners()
   const machine = await describeMachine()
   say(machine.text)

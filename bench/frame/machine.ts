@@ -29,6 +29,11 @@ export function kernelMemoryBytes(text = readFileSync('/proc/meminfo', 'utf8')):
   }, 0)
 }
 
+/** Whether this is a User-Mode Linux. */
+export function isUserModeLinux(): boolean {
+  return readFileSync('/proc/cpuinfo', 'utf8').includes('User Mode Linux')
+}
+
 /** Share of the machine that is busy without us, above which ratios begin to scatter. */
 const busyLimit = 0.15
 

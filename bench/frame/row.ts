@@ -45,6 +45,8 @@ export interface Row {
   readonly rounds: number
   /** Programs that the peers need. */
   readonly needs: readonly string[]
+  /** What the kernel must have: kernels without it are left out, and the lab has others (`--lab`). */
+  readonly requires?: 'ipvs'
   /** False: runs follow each other at once. For many short runs that leave the kernel nothing to clean up. */
   readonly rests?: boolean
   /** True: takes minutes, so it is run only where it is named. */

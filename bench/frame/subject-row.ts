@@ -1,15 +1,32 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { openSubject, type OptionsOf, type SubjectName } from '../subjects/index.js'
 import type { Bench, Recording } from './bench.js'
+import type { Netplane } from './netplane.js'
 import type { Contender, Contenders, Place, Row } from './row.js'
 import { median } from './statistics.js'
+import type { Session } from './subject.js'
 
 /** A program that does the same work. */
-export interface Peer {
+export interface ProgramPeer {
   /** Its command line, run inside the namespace. */
   readonly command: (files: (name: string, content: string) => string, place: Place) => readonly string[]
   /** Runs on the state that the subject's set-up makes. */
   readonly afterSetup: boolean
 }
+
+/** The recorded work, sent from C in another way. */
+export interface ReplayPeer {
+  readonly replay: (work: Buffer) => Buffer
+}
+
+/** Another subject with the same options, which does the same work in another way. */
+export interface SubjectPeer<Options> {
+  readonly open: (netplane: Netplane, netns: string, options: Options) => Promise<Session>
+}
+
+/** Who does the same work. */
+export type Peer<Options> = ProgramPeer | ReplayPeer | SubjectPeer<Options>
 
 /** A row whose three sides do the same work: a subject, the replay of what it sent, and programs. */
 export interface SubjectRowOptions<Name extends SubjectName> extends Omit<Row, 'prepare'> {
@@ -20,7 +37,7 @@ export interface SubjectRowOptions<Name extends SubjectName> extends Omit<Row, '
   readonly repeat: number
   /** Operations in one piece of work; the figures are for one operation. */
   readonly operations: number
-  readonly peers: Readonly<Record<string, Peer>>
+  readonly peers: Readonly<Record<string, Peer<OptionsOf<Name>>>>
   /** Compares what we leave in the kernel with what the peer leaves; throws when they differ. */
   readonly verify?: (bench: Bench) => Promise<void>
   readonly notes?: (recording: Recording) => readonly string[]
@@ -34,10 +51,10 @@ const unitsPerMs = { ms: 1, µs: 1000 } as const
 export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Name>): Row {
   const { subject, options, repeat, operations, peers, verify, notes, replayable, ...row } = given
   const scale = unitsPerMs[given.unit] / operations
-  const ours =
-    (bench: Bench): Contender =>
+  const inProcess =
+    (open: (netns: string) => Promise<Session>): Contender =>
     async (place) => {
-      const session = await openSubject(subject, bench.netplane, place.path, options)
+      const session = await open(place.path)
       try {
         const times: number[] = []
         for (let done = 0; done < repeat; done += 1) {
@@ -50,18 +67,27 @@ export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Na
         await session.close()
       }
     }
-  const peerContender =
-    (bench: Bench, recording: Recording, peer: Peer): Contender =>
-    async (place) => {
+  const replayed =
+    (bench: Bench, recording: Pick<Recording, 'setup' | 'work'>): Contender =>
+    async (place) =>
+      median(await bench.replay(place, recording, repeat)) * scale
+  const peerContender = (bench: Bench, recording: Recording, peer: Peer<OptionsOf<Name>>): Contender => {
+    if ('open' in peer) return inProcess((netns) => peer.open(bench.netplane, netns, options))
+    if ('replay' in peer) {
+      const work = bench.file(`${path.basename(recording.work)}-peer`, peer.replay(readFileSync(recording.work)))
+      return replayed(bench, { setup: recording.setup, work })
+    }
+    return async (place) => {
       if (peer.afterSetup) await bench.replay(place, { setup: recording.setup, work: '-' }, 0)
       return (await bench.timed(place, peer.command(bench.file, place))) * unitsPerMs[given.unit]
     }
+  }
   const prepare = async (bench: Bench): Promise<Contenders> => {
     await verify?.(bench)
     const recording = await bench.record(subject, options, replayable)
     return {
-      ours: ours(bench),
-      floor: async (place) => median(await bench.replay(place, recording, repeat)) * scale,
+      ours: inProcess((netns) => openSubject(subject, bench.netplane, netns, options)),
+      floor: replayed(bench, recording),
       peers: Object.fromEntries(Object.entries(peers).map(([name, peer]) => [name, peerContender(bench, recording, peer)])),
       ...(notes && { notes: () => notes(recording) })
     }

@@ -3,6 +3,7 @@ import { conntrackRows } from './conntrack.js'
 import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
+import { ipvsRows } from './ipvs.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
@@ -27,5 +28,6 @@ export const rows: readonly Row[] = [
   ...conntrackRows,
   ...conntrackCostRows,
   ...conntrackEventRows,
+  ...ipvsRows,
   ...processCostRows
 ]

@@ -13,8 +13,11 @@ interface Work<Name extends SubjectName> {
   readonly options: OptionsOf<Name>
   readonly endpoints: number
   readonly about: string
+  /** What the kernel must have. */
+  readonly requires?: Row['requires']
 }
 
+/** A figure of one run of a subject in a fresh process. */
 interface CostRow {
   readonly name: string
   readonly unit: string
@@ -47,7 +50,15 @@ function costRow<Name extends SubjectName>(work: Work<Name>, { cost, floor, note
       ...(note && { notes: () => [note(reports)] })
     }
   }
-  return { ...row, name: `${work.prefix}-${name}`, about: `${about} ${work.about}`, rounds: 5, needs: [], prepare }
+  return {
+    ...row,
+    name: `${work.prefix}-${name}`,
+    about: `${about} ${work.about}`,
+    rounds: 5,
+    needs: [],
+    ...(work.requires && { requires: work.requires }),
+    prepare
+  }
 }
 
 const mebibyte = 2 ** 20
@@ -110,13 +121,23 @@ function planeSync(services: number, prefix: string): Work<'plane-sync'> {
   return { prefix, subject: 'plane-sync', options: { services, endpoints: 10 }, endpoints: services * 10, about }
 }
 
+const ipvs: Work<'ipvs-sync'> = {
+  prefix: 'ipvs-process',
+  subject: 'ipvs-sync',
+  options: { services: 10_000, realServers: 10 },
+  endpoints: 100_000,
+  about: 'a first sync of 10000 virtual services with 10 real servers each',
+  requires: 'ipvs'
+}
+
 const plane = planeSync(11_000, 'plane-process')
 /** Large enough that what V8 takes for its young generation, 32 MiB whatever the work, no longer decides. */
 const largePlane = planeSync(50_000, 'plane-process-large')
 
-/** The costs to the process around a load, and around the first sync of a plane. */
+/** The costs to the process around a load, around the first sync of a plane, and around one of virtual services. */
 export const processCostRows: readonly Row[] = [
   ...[firstRun, longestSlice, memoryGrowth].map((row) => costRow(load, row)),
   ...[firstRun, longestSlice, memoryGrowth, keptMemory(plane.endpoints), kernelMemory(plane.endpoints)].map((row) => costRow(plane, row)),
-  costRow(largePlane, memoryGrowth)
+  costRow(largePlane, memoryGrowth),
+  ...[firstRun, longestSlice, memoryGrowth, keptMemory(ipvs.endpoints)].map((row) => costRow(ipvs, row))
 ]

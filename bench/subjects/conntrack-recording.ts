@@ -1,6 +1,5 @@
-/** Bytes of struct recording_header (bench/floor/recording.h), whose last field is the length of the datagram that follows. */
-const headerBytes = 28
-const lengthAt = 24
+import { datagramsOf, messagesOf, withMessages } from '../frame/recordings.js'
+
 /** struct nlmsghdr. */
 const messageHeaderBytes = 16
 /** NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE (include/uapi/linux/netfilter/nfnetlink_conntrack.h). */
@@ -23,30 +22,11 @@ function withoutId(message: Buffer): Buffer {
   return shorter
 }
 
-function* messages(datagram: Buffer): Generator<Buffer> {
-  for (let at = 0; at < datagram.length;) {
-    const length = datagram.readUInt32LE(at)
-    yield datagram.subarray(at, at + length)
-    at += (length + 3) & ~3
-  }
-}
-
 /**
  * A recording whose deletions do not name a flow's id: a replay meets the same tuples, but the kernel gives every flow an id of its own, and would find none
- * of those that were recorded. Every message of ctnetlink is a multiple of 4 bytes.
+ * of those that were recorded.
  */
 export function withoutFlowIds(recording: Buffer): Buffer {
-  const parts: Buffer[] = []
-  for (let at = 0; at < recording.length;) {
-    const header = Buffer.from(recording.subarray(at, at + headerBytes))
-    const end = at + headerBytes + header.readUInt32LE(lengthAt)
-    const shorter = [...messages(recording.subarray(at + headerBytes, end))].map(withoutId)
-    header.writeUInt32LE(
-      shorter.reduce((sum, { length }) => sum + length, 0),
-      lengthAt
-    )
-    parts.push(header, ...shorter)
-    at = end
-  }
-  return Buffer.concat(parts)
+  const datagrams = [...datagramsOf(recording)]
+  return Buffer.concat(datagrams.map(({ header, datagram }) => withMessages(header, [...messagesOf(datagram)].map(withoutId))))
 }

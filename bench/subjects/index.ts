@@ -3,6 +3,7 @@ import type { Session, Subject } from '../frame/subject.js'
 import { conntrackCount, conntrackDelete, conntrackList } from './conntrack.js'
 import { conntrackChurn, conntrackWatch } from './conntrack-watch.js'
 import { dispatchChange } from './dispatch.js'
+import { ipvsCalls, ipvsChange, ipvsList, ipvsSync } from './ipvs.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
 import { planeSync, planeUpdate } from './plane.js'
@@ -23,7 +24,11 @@ export const subjects = {
   'conntrack-count': conntrackCount,
   'conntrack-delete': conntrackDelete,
   'conntrack-churn': conntrackChurn,
-  'conntrack-watch': conntrackWatch
+  'conntrack-watch': conntrackWatch,
+  'ipvs-sync': ipvsSync,
+  'ipvs-calls': ipvsCalls,
+  'ipvs-list': ipvsList,
+  'ipvs-change': ipvsChange
 } as const satisfies Record<string, Subject<never>>
 
 /** A subject's name. */

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { asSingleMessages, datagramsOf, messagesOf } from '../../bench/frame/recordings.js'
 import { withoutFlowIds } from '../../bench/subjects/conntrack-recording.js'
 
 /** struct nlmsghdr, struct nfgenmsg, attributes. */
@@ -34,4 +35,16 @@ it('takes the ids out of recorded deletions, and leaves everything else as it is
   const before = Buffer.concat([datagram(create), datagram(message(CT_DELETE, tuple, id), message(CT_DELETE, tuple))])
   const after = Buffer.concat([datagram(create), datagram(message(CT_DELETE, tuple), message(CT_DELETE, tuple))])
   expect(withoutFlowIds(before).equals(after)).toBe(true)
+})
+
+it('sends each message of a recording alone and asks for an answer to each, but for dumps, which answer by themselves', () => {
+  const plain = message(CT_NEW, tuple)
+  const dump = message(1, attribute(3, Buffer.alloc(1)))
+  dump.writeUInt16LE(0x301, 6)
+  const single = [...datagramsOf(asSingleMessages(datagram(plain, dump)))]
+  expect(single.map(({ datagram: bytes }) => [...messagesOf(bytes)].length)).toEqual([1, 1])
+  expect(single.map(({ datagram: bytes }) => bytes.readUInt16LE(6))).toEqual([4, 0x301])
+  // NLMSG_ALIGN.
+  expect(single.map(({ datagram: bytes }) => bytes.length)).toEqual([plain.length, dump.length].map((length) => (length + 3) & ~3))
+  expect(single.every(({ header, datagram: bytes }) => header.readUInt32LE(24) === bytes.length)).toBe(true)
 })
