@@ -11,25 +11,26 @@ const size = ({ services, realServers }: IpvsOptions): string => `${services} vi
 /** `ipvsadm -R` reads its standard input. */
 const restore = (file: string): readonly string[] => ['sh', '-c', `ipvsadm -R < '${file}'`]
 
-function syncRow(options: IpvsOptions): Row {
+/** From objects by `sync`, or from columns by `addServices` and `addRealServers`. */
+function loadRow(subject: 'ipvs-sync' | 'ipvs-columns', about: string, options: IpvsOptions): Row {
   return subjectRow({
     ...common,
-    name: `ipvs-sync-${options.services}x${options.realServers}`,
-    about: `first sync: ${size(options)}, from the call to the resolved promise`,
+    name: `${subject}-${options.services}x${options.realServers}`,
+    about: `${about}: ${size(options)}, from the call to the resolved promise`,
     bar: { timesFloorAtMost: 1.3, fasterThanPeerAtLeast: { 'ipvsadm -R': isUserModeLinux() ? 6 : 15 } },
-    rounds: 5,
+    rounds: 9,
     needs: ['ipvsadm'],
-    subject: 'ipvs-sync',
+    subject,
     options,
     repeat: 1,
     verify: async (bench) => {
       const file = bench.file('verify.ipvs', ipvsadmScript(options))
-      await verifySameState(bench, 'ipvs-sync', options, { make: () => restore(file), list: ['ipvsadm', '-Sn'], isSorted: true })
+      await verifySameState(bench, subject, options, { make: () => restore(file), list: ['ipvsadm', '-Sn'], isSorted: true })
     },
     peers: {
       'ipvsadm -R': { command: (file) => restore(file('services.ipvs', ipvsadmScript(options))), afterSetup: false },
       'a message a call, C': { replay: asSingleMessages },
-      'a call an object, Node': { open: ipvsCalls }
+      ...(subject === 'ipvs-sync' && { 'a call an object, Node': { open: ipvsCalls } })
     },
     notes: ({ workBytes }) => [`${(workBytes / 1024).toFixed(0)} KiB of messages`]
   })
@@ -85,7 +86,8 @@ const many = { services: 10_000, realServers: 10 }
 
 /** Virtual services and real servers: first sync, listing, one change among many. */
 export const ipvsRows: readonly Row[] = [
-  syncRow({ services: 1000, realServers: 10 }),
+  loadRow('ipvs-sync', 'first sync', { services: 1000, realServers: 10 }),
+  loadRow('ipvs-columns', 'bulk addition from columns', { services: 1000, realServers: 10 }),
   listRow(many, 'columns'),
   listRow(many, 'objects'),
   planRow(many),

@@ -3,7 +3,7 @@ import type { Session, Subject } from '../frame/subject.js'
 import { conntrackCount, conntrackDelete, conntrackList } from './conntrack.js'
 import { conntrackChurn, conntrackWatch } from './conntrack-watch.js'
 import { dispatchChange } from './dispatch.js'
-import { ipvsCalls, ipvsChange, ipvsList, ipvsSync } from './ipvs.js'
+import { ipvsCalls, ipvsChange, ipvsColumns, ipvsList, ipvsSync } from './ipvs.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
 import { planeSync, planeUpdate } from './plane.js'
@@ -27,6 +27,7 @@ export const subjects = {
   'conntrack-watch': conntrackWatch,
   'ipvs-sync': ipvsSync,
   'ipvs-calls': ipvsCalls,
+  'ipvs-columns': ipvsColumns,
   'ipvs-list': ipvsList,
   'ipvs-change': ipvsChange
 } as const satisfies Record<string, Subject<never>>

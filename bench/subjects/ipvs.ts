@@ -65,6 +65,62 @@ export const ipvsSync: Subject<IpvsOptions> = async ({ Ipvs }, netns, options) =
   }
 }
 
+/** Addresses from `first` on, 16 bytes a row. */
+function addressColumn(first: number, rows: number): Uint8Array {
+  const column = new Uint8Array(rows * 16)
+  const view = new DataView(column.buffer)
+  for (let row = 0; row < rows; row += 1) view.setUint32(row * 16, first + row)
+  return column
+}
+
+/** The same virtual services and real servers as columns. */
+function columnsOf({ services, realServers }: IpvsOptions) {
+  const rows = services * realServers
+  const zeros = { upperThreshold: new Uint32Array(rows), lowerThreshold: new Uint32Array(rows) }
+  const tunnel = { tunnelType: new Uint8Array(rows), tunnelPort: new Uint16Array(rows), tunnelFlags: new Uint16Array(rows) }
+  return {
+    services: {
+      rows: services,
+      family: new Uint8Array(services).fill(2),
+      protocol: new Uint8Array(services).fill(6),
+      address: addressColumn(firstService, services),
+      port: new Uint16Array(services).fill(servicePort),
+      fwmark: new Uint32Array(services),
+      scheduler: new Uint32Array(services),
+      schedulerTable: ['rr'],
+      flags: new Uint32Array(services),
+      timeoutSeconds: new Uint32Array(services),
+      netmask: new Uint32Array(services).fill(0xffffffff),
+      persistenceEngine: new Uint32Array(services).fill(0xffffffff),
+      persistenceEngineTable: []
+    },
+    realServers: {
+      rows,
+      service: Uint32Array.from({ length: rows }, (_, row) => Math.floor(row / realServers)),
+      family: new Uint8Array(rows).fill(2),
+      address: addressColumn(firstServer, rows),
+      port: new Uint16Array(rows).fill(serverPort),
+      forwarding: new Uint8Array(rows),
+      weight: new Uint32Array(rows).fill(1),
+      ...zeros,
+      ...tunnel
+    }
+  }
+}
+
+/** The same, in bulk from columns: what the way to the kernel takes, without the making of objects and plans. */
+export const ipvsColumns: Subject<IpvsOptions> = async ({ Ipvs }, netns, options) => {
+  const ipvs = await Ipvs.open({ netns })
+  const { services, realServers } = columnsOf(options)
+  return {
+    work: async () => {
+      await ipvs.addServices(services)
+      await ipvs.addRealServers({ services, realServers })
+    },
+    close: () => ipvs.close()
+  }
+}
+
 /** The same, a call for each virtual service and real server. */
 export const ipvsCalls: Subject<IpvsOptions> = async ({ Ipvs }, netns, options) => {
   const ipvs = await Ipvs.open({ netns })

@@ -11,6 +11,10 @@ namespace {
 // One ACK beside the errors, and one to spare for a datagram that the kernel queues for its own reasons.
 constexpr size_t kSpareReplies = 2;
 
+// Enough that the system call does not count, and little enough to stay in the processor's cache: what is encoded is sent at once, from the
+// same memory again and again. A whole change in one piece would take as much fresh memory, and the kernel as much again.
+constexpr size_t kRunBytes = size_t{64} << 10;
+
 void AddFlags(Bytes& buffer, size_t message, uint16_t flags) {
   uint8_t* at = buffer.data() + message + offsetof(nlmsghdr, nlmsg_flags);
   Store<uint16_t>(at, static_cast<uint16_t>(Load<uint16_t>(at) | flags));
@@ -67,6 +71,7 @@ class Batch {
   // Encodes operations from the first unsent one on until the send buffer or the room for replies is used up.
   Status EncodeRun() {
     run_.buffer.clear();
+    run_.buffer.reserve(kRunBytes);
     run_.first = report_.sent;
     run_.count = 0;
     const size_t room = std::max<size_t>(socket_.max_replies(), kSpareReplies + 1) - kSpareReplies;
@@ -105,7 +110,7 @@ class Batch {
     if (CountMessages(message, 0) != 1u || Load<uint32_t>(message.data() + offsetof(nlmsghdr, nlmsg_seq)) != run_.base + run_.count) {
       return Fit::kBroken;
     }
-    if (end <= socket_.max_send_bytes()) return Fit::kTaken;
+    if (end <= std::min(socket_.max_send_bytes(), kRunBytes)) return Fit::kTaken;
     if (start > 0) {
       run_.buffer.resize(start);
       return Fit::kFull;

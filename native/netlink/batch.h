@@ -69,9 +69,9 @@ ItemError RefusalOf(uint32_t index, const Acknowledgement& acknowledgement);
 std::optional<uint32_t> CountMessages(ByteView messages, size_t header_length);
 
 /// Encodes and sends operations 0..count-1. An operation that cannot be sent (longer than any send buffer that is granted, or with an
-/// attribute over 65,535 bytes) is in `errors` with EMSGSIZE, and the others go on. Each sendmsg holds as many as fit the send buffer and,
-/// at most, as many as the receive buffer has room for errors of; NLM_F_ACK only on the last of each, then replies are drained without
-/// blocking.
+/// attribute over 65,535 bytes) is in `errors` with EMSGSIZE, and the others go on. Each sendmsg holds 64 KiB, less where the send buffer
+/// is smaller, and, at most, as many as the receive buffer has room for errors of; NLM_F_ACK only on the last of each, then replies are
+/// drained without blocking.
 BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options);
 
 }  // namespace netplane

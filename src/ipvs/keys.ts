@@ -70,12 +70,19 @@ export function putKey(path: string, key: VirtualServiceKey, columns: KeyColumns
 
 /** The address in a row, as text. */
 export function addressAt(columns: { readonly family: Uint8Array; readonly address: Uint8Array }, row: number): string {
-  const length = columns.family[row] === AF_INET6 ? ADDRESS_WIDTH : 4
-  return formatAddress(columns.address.subarray(row * ADDRESS_WIDTH, row * ADDRESS_WIDTH + length))
+  const { address } = columns
+  const at = row * ADDRESS_WIDTH
+  if (columns.family[row] === AF_INET6) return formatAddress(address.subarray(at, at + ADDRESS_WIDTH))
+  return `${address[at]}.${address[at + 1]}.${address[at + 2]}.${address[at + 3]}`
 }
 
 export function endpointText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+/** The protocol in a row; one without a name as its number. */
+export function protocolOf(columns: ServiceKeyColumns, row: number): ServiceProtocol {
+  return protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as ServiceProtocol)
 }
 
 /** The key in a row. */
@@ -83,8 +90,7 @@ export function decodeKey(columns: ServiceKeyColumns, row: number): VirtualServi
   const fwmark = columns.fwmark[row] ?? 0
   const isIPv6 = columns.family[row] === AF_INET6
   if (fwmark !== 0) return { fwmark, family: isIPv6 ? 'ip6' : 'ip' }
-  const protocol = protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as ServiceProtocol)
-  return { protocol, address: addressAt(columns, row), port: columns.port[row] ?? 0 }
+  return { protocol: protocolOf(columns, row), address: addressAt(columns, row), port: columns.port[row] ?? 0 }
 }
 
 /** A service in a row as text: `tcp 10.96.0.1:443`, `fwmark 7`, `fwmark 7 ip6`. Equal keys have equal texts. */

@@ -27,6 +27,11 @@ const REMEDY = 'load its module (modprobe ip_vs), or use a kernel built with CON
 const EPERM_HINT =
   'IPVS needs CAP_NET_ADMIN in the initial user namespace, even to read: root inside a rootless container or another user namespace is not enough'
 
+/** __ip_vs_update_dest and ip_vs_new_dest, which asks inet_addr_type: that knows nothing of a namespace that has no local address yet. */
+const EINVAL_HINT =
+  'the address must be that of one host, and the network namespace must have a local address (set lo up); one of another family than the service has needs ' +
+  'Linux 3.18 and no synchronisation daemon; gue and gre need Linux 5.3 and 5.4'
+
 /** Errnos that say: it is as wanted already (option `ensure`). */
 export function isAsWanted({ verb, of }: ChangeKind, errno: number): boolean {
   if (verb === 'add') return errno === EEXIST
@@ -47,8 +52,7 @@ export function hintOf({ verb, of }: ChangeKind, errno: number, services: Servic
   if (errno === EEXIST) return of === 'service' ? 'the service exists: update it' : 'the service has this real server: update it'
   if (errno === ENOENT && of === 'realServer') return 'the service has no such real server'
   if (errno === ENOENT && services !== undefined && verb !== 'remove') return missingModule(services, row)
-  if (errno === EINVAL && of === 'realServer')
-    return 'an address of another family than the service has needs Linux 3.18 and no synchronisation daemon; gue and gre need Linux 5.3 and 5.4'
+  if (errno === EINVAL && of === 'realServer') return EINVAL_HINT
   return COMMON_HINTS[errno]
 }
 

@@ -2,10 +2,10 @@
  * Real servers between the caller's words and columns.
  */
 import { ValidationError } from '../errors.js'
-import { requireInteger, requireName, requireObject } from './checks.js'
+import { locate, requireInteger, requireName, requireObject } from './checks.js'
 import type { RealServerChangeColumns, RealServerColumns, RealServerKeyColumns, RealServerListColumns } from './column-types.js'
 import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
-import { addressAt, ADDRESS_WIDTH, emptyKeys, endpointText, putAddress, putKey, requirePort } from './keys.js'
+import { addressAt, ADDRESS_WIDTH, emptyKeys, endpointText, putAddress, putKey, requirePort, type KeyColumns } from './keys.js'
 import { decodeStatistics } from './statistics.js'
 import type {
   ForwardingMethod,
@@ -65,30 +65,24 @@ function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row
   }
 }
 
-function putSettings(path: string, spec: RealServerSettings, columns: RealServerColumns, row: number): void {
+function putSettings(spec: RealServerSettings, columns: RealServerColumns, row: number): void {
   const { forwarding = 'masquerade', weight = 1, upperThreshold = 0, lowerThreshold = 0, tunnel = null } = spec
-  columns.forwarding[row] = requireName(`${path}.forwarding`, forwarding, forwardingNumbers)
-  columns.weight[row] = requireInteger(`${path}.weight`, weight, 0, MAX_INT)
-  columns.upperThreshold[row] = requireInteger(`${path}.upperThreshold`, upperThreshold, 0, MAX_INT)
-  columns.lowerThreshold[row] = requireInteger(`${path}.lowerThreshold`, lowerThreshold, 0, MAX_INT)
+  columns.forwarding[row] = requireName('.forwarding', forwarding, forwardingNumbers)
+  columns.weight[row] = requireInteger('.weight', weight, 0, MAX_INT)
+  columns.upperThreshold[row] = requireInteger('.upperThreshold', upperThreshold, 0, MAX_INT)
+  columns.lowerThreshold[row] = requireInteger('.lowerThreshold', lowerThreshold, 0, MAX_INT)
   if (lowerThreshold > upperThreshold)
-    throw new ValidationError(`${path}.lowerThreshold`, lowerThreshold, `at most the upperThreshold, ${upperThreshold}`)
+    throw new ValidationError('.lowerThreshold', lowerThreshold, `at most the upperThreshold, ${upperThreshold}`)
   if (tunnel === null) return
   if (columns.forwarding[row] !== TUNNEL)
-    throw new ValidationError(`${path}.tunnel`, tunnel, `nothing: only forwarding 'tunnel' has one, not '${forwarding}'`)
-  putTunnel(`${path}.tunnel`, tunnel, columns, row)
+    throw new ValidationError('.tunnel', tunnel, `nothing: only forwarding 'tunnel' has one, not '${forwarding}'`)
+  putTunnel('.tunnel', tunnel, columns, row)
 }
 
-function checkFamily(
-  path: string,
-  server: RealServerKey,
-  columns: RealServerColumns,
-  row: number,
-  serviceFamily: number | undefined
-): void {
+function checkFamily(server: RealServerKey, columns: RealServerColumns, row: number, serviceFamily: number | undefined): void {
   if (columns.family[row] === serviceFamily || columns.forwarding[row] === TUNNEL) return
   const family = serviceFamily === AF_INET ? 'IPv4' : 'IPv6'
-  throw new ValidationError(`${path}.address`, server.address, `an ${family} address, as the service's is, or forwarding 'tunnel'`)
+  throw new ValidationError('.address', server.address, `an ${family} address, as the service's is, or forwarding 'tunnel'`)
 }
 
 /** How rows are named in errors. */
@@ -102,29 +96,47 @@ interface Encoding {
   readonly paths: ServerPaths
 }
 
-function encode(list: readonly RealServerOf<RealServerKey>[], { settings, paths }: Encoding): RealServerChangeColumns {
-  const columns = emptyServers(list.length)
+/** The services of the rows, each once, and which of them each row belongs to. */
+function encodeOwners(list: readonly RealServerOf<RealServerKey>[], columns: RealServerColumns, paths: ServerPaths): KeyColumns {
   const indexes = new Map<VirtualServiceKey, number>()
   const first: number[] = []
-  for (const [row, item] of list.entries()) {
-    requireObject(paths.server(row), item, '{ service, server }')
-    let index = indexes.get(item.service)
-    if (index === undefined) {
-      indexes.set(item.service, (index = indexes.size))
-      first.push(row)
+  let last: VirtualServiceKey | undefined
+  let index = 0
+  for (let row = 0; row < list.length; row += 1) {
+    const item = list[row] as RealServerOf<RealServerKey>
+    if (typeof item !== 'object' || (item as unknown) === null) throw new ValidationError(paths.server(row), item, '{ service, server }')
+    // Most often those of one service follow each other.
+    if (item.service !== last || row === 0) {
+      last = item.service
+      index = indexes.get(last) ?? indexes.size
+      if (index === indexes.size) {
+        indexes.set(last, index)
+        first.push(row)
+      }
     }
     columns.service[row] = index
   }
   const services = emptyKeys(indexes.size)
-  for (const [service, index] of indexes) putKey(paths.service(first[index] ?? 0), service, services, index)
-  for (const [row, { server }] of list.entries()) {
-    const path = paths.server(row)
-    requireObject(path, server, 'a real server: { address, port }')
-    columns.family[row] = putAddress(`${path}.address`, server.address, columns.address, row)
-    columns.port[row] = requirePort(`${path}.port`, server.port)
-    if (!settings) continue
-    putSettings(path, server as RealServerSpec, columns, row)
-    checkFamily(path, server, columns, row, services.family[columns.service[row] ?? 0])
+  for (const [service, at] of indexes) putKey(paths.service(first[at] ?? 0), service, services, at)
+  return services
+}
+
+function encode(list: readonly RealServerOf<RealServerKey>[], { settings, paths }: Encoding): RealServerChangeColumns {
+  const columns = emptyServers(list.length)
+  const services = encodeOwners(list, columns, paths)
+  let row = 0
+  try {
+    for (; row < list.length; row += 1) {
+      const { server } = list[row] as RealServerOf<RealServerKey>
+      requireObject('', server, 'a real server: { address, port }')
+      columns.family[row] = putAddress('.address', server.address, columns.address, row)
+      columns.port[row] = requirePort('.port', server.port)
+      if (!settings) continue
+      putSettings(server as RealServerSpec, columns, row)
+      checkFamily(server, columns, row, services.family[columns.service[row] ?? 0])
+    }
+  } catch (error) {
+    throw locate(error, paths.server(row))
   }
   return { services, realServers: columns }
 }
@@ -176,6 +188,23 @@ function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
   if (columns.forwarding[row] !== TUNNEL || (type === 'ipip' && bits === 0)) return null
   const flags = (Object.keys(TUNNEL_FLAG_BITS) as TunnelFlag[]).filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
+}
+
+/** A real server as it is written and listed: complete, without counters. */
+export type ServerState = Pick<RealServer, 'address' | 'port' | 'forwarding' | 'weight' | 'upperThreshold' | 'lowerThreshold' | 'tunnel'>
+
+/** The complete form of a spec that has been encoded into a row. */
+export function completeServer(spec: RealServerSpec, columns: RealServerColumns, row: number): ServerState {
+  return {
+    // There is one way to write an IPv4 address, and the caller's text is shared.
+    address: columns.family[row] === AF_INET ? spec.address : addressAt(columns, row),
+    port: spec.port,
+    forwarding: spec.forwarding ?? 'masquerade',
+    weight: columns.weight[row] ?? 0,
+    upperThreshold: columns.upperThreshold[row] ?? 0,
+    lowerThreshold: columns.lowerThreshold[row] ?? 0,
+    tunnel: decodeTunnel(columns, row)
+  }
 }
 
 /** One row of a listing as an object. */

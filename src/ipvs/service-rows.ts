@@ -3,7 +3,7 @@
  */
 import { formatAddress, requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
-import { requireInteger, requireName, requireText } from './checks.js'
+import { locate, requireInteger, requireName, requireText } from './checks.js'
 import type { ServiceColumns, ServiceListColumns } from './column-types.js'
 import {
   AF_INET,
@@ -14,13 +14,15 @@ import {
   SERVICE_FLAG_BITS,
   SETTABLE_FLAGS
 } from './constants.js'
-import { decodeKey, emptyKeys, putKey, type KeyColumns } from './keys.js'
+import { addressAt, emptyKeys, protocolOf, putKey, type KeyColumns } from './keys.js'
 import { decodeStatistics } from './statistics.js'
 import { NO_SYMBOL, Symbols } from './symbols.js'
 import type { Persistence, ServiceFlag, ServiceSettings, VirtualService, VirtualServiceKey, VirtualServiceSpec } from './types.js'
 
 /** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second. */
 const MAX_SECONDS = 2_147_483
+
+const none: readonly ServiceFlag[] = []
 
 /** Flags of one scheduler only. */
 const schedulerOf: Partial<Record<ServiceFlag, string>> = { 'sh-fallback': 'sh', 'sh-port': 'sh', 'mh-fallback': 'mh', 'mh-port': 'mh' }
@@ -88,18 +90,23 @@ export function encodeServices(specs: readonly VirtualServiceSpec[], pathOf: (ro
   const flags = new Uint32Array(rows)
   const timeoutSeconds = new Uint32Array(rows)
   const netmask = new Uint32Array(rows)
-  for (const [row, spec] of specs.entries()) {
-    const path = pathOf(row)
-    putKey(path, spec, keys, row)
-    const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
-    schedulers.set(row, requireText(`${path}.scheduler`, scheduler))
-    const numbers = requirePersistence(`${path}.persistence`, spec.persistence, keys.family[row] ?? AF_INET)
-    flags[row] = numbers.flags | requireFlags(`${path}.flags`, spec.flags ?? [], scheduler)
-    timeoutSeconds[row] = numbers.timeoutSeconds
-    netmask[row] = numbers.netmask
-    if (persistenceEngine !== undefined && persistenceEngine !== null)
-      engines.set(row, requireText(`${path}.persistenceEngine`, persistenceEngine))
-    requirePersistentPort(`${path}.port`, keys, row, numbers.flags)
+  let row = 0
+  try {
+    for (; row < rows; row += 1) {
+      const spec = specs[row] as VirtualServiceSpec
+      putKey('', spec, keys, row)
+      const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
+      schedulers.set(row, requireText('.scheduler', scheduler))
+      const numbers = requirePersistence('.persistence', spec.persistence, keys.family[row] ?? AF_INET)
+      flags[row] = numbers.flags | requireFlags('.flags', spec.flags ?? none, scheduler)
+      timeoutSeconds[row] = numbers.timeoutSeconds
+      netmask[row] = numbers.netmask
+      if (persistenceEngine !== undefined && persistenceEngine !== null)
+        engines.set(row, requireText('.persistenceEngine', persistenceEngine))
+      requirePersistentPort('.port', keys, row, numbers.flags)
+    }
+  } catch (error) {
+    throw locate(error, pathOf(row))
   }
   return {
     ...keys,
@@ -122,7 +129,12 @@ function requirePersistentPort(path: string, keys: KeyColumns, row: number, flag
 /** Keys as columns. */
 export function encodeServiceKeys(keys: readonly VirtualServiceKey[], pathOf: (row: number) => string): KeyColumns {
   const columns = emptyKeys(keys.length)
-  for (const [row, key] of keys.entries()) putKey(pathOf(row), key, columns, row)
+  let row = 0
+  try {
+    for (; row < keys.length; row += 1) putKey('', keys[row] as VirtualServiceKey, columns, row)
+  } catch (error) {
+    throw locate(error, pathOf(row))
+  }
   return columns
 }
 
@@ -157,19 +169,36 @@ function decodePersistence(columns: ServiceColumns, row: number): Persistence | 
   return { timeoutSeconds, netmask: formatAddress(Uint8Array.of(netmask >>> 24, netmask >>> 16, netmask >>> 8, netmask)) }
 }
 
-/** One row of a listing as an object. */
+const noFlags: ServiceFlag[] = []
+Object.freeze(noFlags)
+
+function decodeFlags(bits: number, scheduler: string): readonly ServiceFlag[] {
+  if (bits === 0) return noFlags
+  const names: readonly ServiceFlag[] = scheduler === 'sh' || scheduler === 'mh' ? flagNames[scheduler] : flagNames.other
+  return names.filter((name) => (bits & SERVICE_FLAG_BITS[name]) !== 0)
+}
+
+/** One row of a listing as an object. Written out, as 10,000 with parts that are spread take ten times as long. */
 export function decodeService(columns: ServiceListColumns, row: number): VirtualService {
   const scheduler = columns.schedulerTable[columns.scheduler[row] ?? NO_SYMBOL] ?? 'none'
-  const bits = (columns.flags[row] ?? 0) & SETTABLE_FLAGS
-  const names: readonly ServiceFlag[] = scheduler === 'sh' || scheduler === 'mh' ? flagNames[scheduler] : flagNames.other
+  const flags = decodeFlags((columns.flags[row] ?? 0) & SETTABLE_FLAGS, scheduler)
+  const persistence = decodePersistence(columns, row)
+  const persistenceEngine = columns.persistenceEngineTable[columns.persistenceEngine[row] ?? NO_SYMBOL] ?? null
+  const family = columns.family[row] === AF_INET ? 'ip' : 'ip6'
+  const fwmark = columns.fwmark[row] ?? 0
+  const service: VirtualService =
+    fwmark === 0
+      ? {
+          protocol: protocolOf(columns, row),
+          address: addressAt(columns, row),
+          port: columns.port[row] ?? 0,
+          family,
+          scheduler,
+          flags,
+          persistence,
+          persistenceEngine
+        }
+      : { fwmark, family, scheduler, flags, persistence, persistenceEngine }
   const statistics = decodeStatistics(columns, row)
-  return {
-    ...decodeKey(columns, row),
-    family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
-    scheduler,
-    flags: names.filter((name) => (bits & SERVICE_FLAG_BITS[name]) !== 0),
-    persistence: decodePersistence(columns, row),
-    persistenceEngine: columns.persistenceEngineTable[columns.persistenceEngine[row] ?? NO_SYMBOL] ?? null,
-    ...(statistics !== undefined && { statistics })
-  }
+  return statistics === undefined ? service : { ...service, statistics }
 }

@@ -24,7 +24,19 @@ const common = [needs('modprobe', () => ['kmod']), needs('ip', () => ['iproute2'
 /** What the first process reads (init). */
 const variables = ({ folder }, modules, out, err) => [`lab=${folder}`, `lab_modules=${modules}`, `lab_out=${out}`, `lab_err=${err}`]
 
+/** One of the processors that this process may use. */
+function anyProcessor() {
+  const list = /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'
+  const processors = list.split(',').flatMap((range) => {
+    const [first, last = first] = range.split('-').map(Number)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  })
+  return processors[process.pid % processors.length]
+}
+
+// Bound to one processor: its processes take turns, and each turn takes several times as long between two processors.
 const userModeLinux = async (boot) => [
+  ...['taskset', '--cpu-list', `${anyProcessor()}`],
   'linux.uml',
   `mem=${boot.memoryMegabytes}M`,
   'rootfstype=hostfs',

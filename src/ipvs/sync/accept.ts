@@ -3,15 +3,13 @@
  */
 import { ValidationError } from '../../errors.js'
 import { Slices } from '../../slices.js'
+import { locate } from '../checks.js'
 import { describeService, endpointText } from '../keys.js'
-import { decodeServer, encodeServers, type ServerPaths } from '../server-rows.js'
+import { completeServer, encodeServers, type ServerPaths, type ServerState } from '../server-rows.js'
 import { decodeService, encodeServices } from '../service-rows.js'
-import type { RealServer, RealServerOf, RealServerSpec, VirtualService } from '../types.js'
+import type { RealServerOf, RealServerSpec, VirtualService } from '../types.js'
 import { checkPolicy } from './drain-policy.js'
 import type { DesiredService, DrainPolicy } from './types.js'
-
-/** A real server as it is written and listed: complete, without counters. */
-export type ServerState = Pick<RealServer, 'address' | 'port' | 'forwarding' | 'weight' | 'upperThreshold' | 'lowerThreshold' | 'tunnel'>
 
 /** A desired service, checked and complete. */
 export interface Accepted {
@@ -39,11 +37,11 @@ const serverFields = new Set([
 ])
 
 /** A misspelt field would be a setting that silently does nothing. */
-function checkFields(path: () => string, value: unknown, fields: ReadonlySet<string>): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ValidationError(path(), value, 'an object')
+function checkFields(value: unknown, fields: ReadonlySet<string>): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ValidationError('', value, 'an object')
   for (const field in value) {
     if (!fields.has(field))
-      throw new ValidationError(`${path()}.${field}`, (value as Record<string, unknown>)[field], `one of ${[...fields].join(', ')}`)
+      throw new ValidationError(`.${field}`, (value as Record<string, unknown>)[field], `one of ${[...fields].join(', ')}`)
   }
 }
 
@@ -68,43 +66,52 @@ interface Batch {
   readonly paths: string[]
   readonly servers: RealServerOf[]
   /** Of each real server: the index of its service, and its own within that. */
-  readonly owners: (readonly [service: number, server: number])[]
+  readonly owners: number[]
+  readonly places: number[]
 }
+
+const emptyBatch = (): Batch => ({ services: [], paths: [], servers: [], owners: [], places: [] })
 
 function addToBatch(batch: Batch, service: DesiredService, path: string): void {
-  checkFields(() => path, service, serviceFields)
-  const { realServers = none, draining } = service
-  if (!Array.isArray(realServers)) throw new ValidationError(`${path}.realServers`, realServers, 'a list of real servers')
-  if (draining !== undefined) checkPolicy(`${path}.draining`, draining)
-  const index = batch.services.push(service) - 1
-  batch.paths.push(path)
-  for (const [at, server] of (realServers as readonly RealServerSpec[]).entries()) {
-    checkFields(() => `${path}.realServers[${at}]`, server, serverFields)
-    batch.owners.push([index, at])
-    batch.servers.push({ service, server })
+  let at = -1
+  try {
+    checkFields(service, serviceFields)
+    const { realServers = none, draining } = service
+    if (!Array.isArray(realServers)) throw new ValidationError('.realServers', realServers, 'a list of real servers')
+    if (draining !== undefined) checkPolicy('.draining', draining)
+    const index = batch.services.push(service) - 1
+    batch.paths.push(path)
+    for (const server of realServers as readonly RealServerSpec[]) {
+      at += 1
+      checkFields(server, serverFields)
+      batch.owners.push(index)
+      batch.places.push(at)
+      batch.servers.push({ service, server })
+    }
+  } catch (error) {
+    throw locate(error, at < 0 ? path : `${path}.realServers[${at}]`)
   }
 }
 
-const noCounters = new Uint32Array(0)
-
-function acceptBatch({ services, paths, servers, owners }: Batch): void {
+function acceptBatch({ services, paths, servers, owners, places }: Batch): void {
   const serviceColumns = encodeServices(services, (row) => paths[row] ?? '')
   const serverPaths: ServerPaths = {
-    service: (row) => paths[owners[row]?.[0] ?? 0] ?? '',
-    server: (row) => `${paths[owners[row]?.[0] ?? 0]}.realServers[${owners[row]?.[1]}]`
+    service: (row) => paths[owners[row] ?? 0] ?? '',
+    server: (row) => `${paths[owners[row] ?? 0]}.realServers[${places[row]}]`
   }
   const { realServers } = encodeServers(servers, serverPaths)
-  const counted = { ...realServers, activeConnections: noCounters, inactiveConnections: noCounters, persistentConnections: noCounters }
-  const states = services.map(() => new Map<string, ServerState>())
-  for (const [row, [index]] of owners.entries()) {
-    const state = stateOf(decodeServer(counted, row))
-    const key = serverKey(state)
-    if (states[index]?.has(key) === true) throw new ValidationError(serverPaths.server(row), key, 'each address and port once in a service')
-    states[index]?.set(key, state)
-  }
+  let at = 0
   for (const [row, service] of services.entries()) {
+    const keys = new Set<string>()
+    const list: ServerState[] = []
+    for (; at < servers.length && owners[at] === row; at += 1) {
+      const state = completeServer((servers[at] as RealServerOf).server, realServers, at)
+      const key = serverKey(state)
+      if (keys.has(key)) throw new ValidationError(serverPaths.server(at), key, 'each address and port once in a service')
+      keys.add(key)
+      list.push(state)
+    }
     const decoded = decodeService(serviceColumns, row)
-    const list = [...(states[row]?.values() ?? [])]
     accepted.set(service, { key: describeService(decoded), service: decoded, servers: list, draining: service.draining })
     freezeService(service)
   }
@@ -129,10 +136,10 @@ export async function acceptAll(path: string, services: Iterable<DesiredService>
     throw new ValidationError(path, services, 'an iterable of services')
   const list = [...services]
   const slices = new Slices()
-  let batch: Batch = { services: [], paths: [], servers: [], owners: [] }
+  let batch = emptyBatch()
   const flush = async (): Promise<void> => {
     acceptBatch(batch)
-    batch = { services: [], paths: [], servers: [], owners: [] }
+    batch = emptyBatch()
     if (slices.isOver) await slices.turn()
   }
   for (const [index, service] of list.entries()) {

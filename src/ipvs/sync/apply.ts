@@ -73,7 +73,8 @@ async function runPhases(target: SyncTarget, changes: Changes, options: ApplyOpt
   ]
   for (const phase of phases) {
     if (failed.size > 0 && options.onError === 'atomic') break
-    const operations = (await phase()).filter(({ key }) => !failed.has(key))
+    const all = await phase()
+    const operations = failed.size === 0 ? all : all.filter(({ key }) => !failed.has(key))
     const entries = await journal.send(operations, options.limits)
     for (const entry of entries) if (!isDone(entry)) failed.add(entry.operation.key)
   }

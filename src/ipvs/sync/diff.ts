@@ -3,7 +3,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Persistence, RealServer, VirtualService } from '../types.js'
-import { serverKey, stateOf, type Accepted, type ServerState } from './accept.js'
+import type { ServerState } from '../server-rows.js'
+import { serverKey, stateOf, type Accepted } from './accept.js'
 import { drainSeconds } from './drain-policy.js'
 import type { DrainPolicies } from './types.js'
 
@@ -139,6 +140,10 @@ function dismiss(changes: Changes, wanted: Accepted, server: KnownServer, contex
 
 function compareServers(changes: Changes, known: readonly KnownServer[], wanted: Accepted, context: DiffContext): void {
   const { key, service } = wanted
+  if (known.length === 0) {
+    for (const server of wanted.servers) changes.addServers.push({ of: 'realServer', verb: 'add', key, service, server })
+    return
+  }
   const byKey = new Map(known.map((server) => [serverKey(server), server]))
   for (const server of wanted.servers) {
     const name = serverKey(server)

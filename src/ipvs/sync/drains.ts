@@ -3,7 +3,8 @@
  */
 import { EventStream } from '../../event-stream.js'
 import type { VirtualService } from '../types.js'
-import { serverKey, type ServerState } from './accept.js'
+import type { ServerState } from '../server-rows.js'
+import { serverKey } from './accept.js'
 import type { DrainingState } from './diff.js'
 import type { DrainedServer, DrainEvent, DrainingServer } from './types.js'
 

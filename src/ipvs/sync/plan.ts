@@ -4,7 +4,8 @@
 import { printable } from '../../errors.js'
 import { describeService } from '../keys.js'
 import type { Persistence, Tunnel, VirtualService } from '../types.js'
-import { serverKey, type ServerState } from './accept.js'
+import type { ServerState } from '../server-rows.js'
+import { serverKey } from './accept.js'
 import { isEmptyChange, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
 import type { DrainingServer, IpvsPlan, IpvsPlanEntry } from './types.js'
 
