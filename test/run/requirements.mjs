@@ -21,7 +21,7 @@ function machine(name) {
 }
 
 /** Whether this kernel has ip_vs, built in or as a module that is loaded or can be. */
-function hasIpvs() {
+export function hasIpvs() {
   return existsSync('/proc/net/ip_vs') || spawnSync('modprobe', ['--dry-run', '--quiet', 'ip_vs']).status === 0
 }
 

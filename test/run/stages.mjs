@@ -7,6 +7,7 @@ import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
 import { countOne } from './report.mjs'
+import { hasIpvs } from './requirements.mjs'
 import { vitestStage } from './vitest.mjs'
 
 /**
@@ -36,7 +37,8 @@ const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'uns
 const compiler = ['g++', 'make', 'python3']
 const labMachines = ['User-Mode Linux', 'qemu']
 const kernelPrograms = ['nft', 'ip', 'conntrack', 'strace', 'python3']
-const kernelTools = ['namespaces', ...kernelPrograms]
+// The suites of IPVS run here, too, where this kernel has it.
+const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'] : [])]
 const labTools = [...kernelPrograms, 'ipvsadm']
 
 /** @type {Stage[]} in the order in which they run */
