@@ -6,6 +6,9 @@ import { setImmediate } from 'node:timers/promises'
 /** Milliseconds after which work lets the event loop turn: well below the 10 ms that nobody should notice. */
 const SLICE_MS = 4
 
+/** A power of two less one. */
+const ITEMS_BETWEEN_LOOKS = 63
+
 /** Says when a slice has lasted long enough. */
 export class Slices {
   readonly #milliseconds: number
@@ -20,6 +23,15 @@ export class Slices {
   /** Whether to `await turn()` now. Cheap enough to ask for every few items. */
   get isOver(): boolean {
     return performance.now() >= this.#until
+  }
+
+  /** Visits items one after the other, and lets the event loop turn in between where it is time. What the items come from must stay as it is meanwhile. */
+  async each<T>(items: Iterable<T>, visit: (item: T, index: number) => void): Promise<void> {
+    let index = 0
+    for (const item of items) {
+      if ((index & ITEMS_BETWEEN_LOOKS) === ITEMS_BETWEEN_LOOKS && this.isOver) await this.turn()
+      visit(item, index++)
+    }
   }
 
   /** Lets the event loop turn. */

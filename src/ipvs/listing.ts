@@ -93,9 +93,8 @@ export async function joinListing({ services, servers }: NativeIpvsListing): Pro
 }
 
 /** Makes an object of every row. */
-async function decodeRows<T>(rows: number, decode: (row: number) => T): Promise<T[]> {
+async function decodeRows<T>(rows: number, decode: (row: number) => T, slices = new Slices()): Promise<T[]> {
   const objects: T[] = []
-  const slices = new Slices()
   for (let row = 0; row < rows; row += 1) {
     if (row % 64 === 0 && slices.isOver) await slices.turn()
     objects.push(decode(row))
@@ -112,9 +111,10 @@ export async function decodeServers(columns: RealServerListColumns): Promise<Rea
 }
 
 /** Services with their real servers. */
-export async function decodeListing({ services, realServers }: IpvsColumns): Promise<VirtualServiceListing[]> {
-  const listings = await decodeRows(services.rows, (row) => ({ ...decodeService(services, row), realServers: [] as RealServer[] }))
-  const servers = await decodeServers(realServers)
-  for (const [row, server] of servers.entries()) listings[realServers.service[row] ?? 0]?.realServers.push(server)
+export async function decodeListing({ services, realServers }: IpvsColumns, slices = new Slices()): Promise<VirtualServiceListing[]> {
+  const decode = (row: number) => ({ ...decodeService(services, row), realServers: [] as RealServer[] })
+  const listings = await decodeRows(services.rows, decode, slices)
+  const put = (row: number) => listings[realServers.service[row] ?? 0]?.realServers.push(decodeServer(realServers, row))
+  await decodeRows(realServers.rows, put, slices)
   return listings
 }

@@ -2,7 +2,7 @@
  * What is desired: checked once, brought into the form in which the kernel lists it, and frozen, so that the same reference means the same service.
  */
 import { ValidationError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import type { Slices } from '../../slices.js'
 import { locate } from '../checks.js'
 import { describeService, endpointText } from '../keys.js'
 import { completeServer, encodeServers, type ServerPaths, type ServerState } from '../server-rows.js'
@@ -131,11 +131,10 @@ const BATCH_SERVICES = 256
  *
  * @throws {ValidationError} Names the service (`services[3]`), the field, and what is allowed. Services accepted before stay frozen.
  */
-export async function acceptAll(path: string, services: Iterable<DesiredService>): Promise<Map<string, Accepted>> {
+export async function acceptAll(path: string, services: Iterable<DesiredService>, slices: Slices): Promise<Map<string, Accepted>> {
   if (typeof services === 'string' || typeof (services as unknown) !== 'object' || !(Symbol.iterator in services))
     throw new ValidationError(path, services, 'an iterable of services')
   const list = [...services]
-  const slices = new Slices()
   let batch = emptyBatch()
   const flush = async (): Promise<void> => {
     acceptBatch(batch)
@@ -143,17 +142,18 @@ export async function acceptAll(path: string, services: Iterable<DesiredService>
     if (slices.isOver) await slices.turn()
   }
   for (const [index, service] of list.entries()) {
+    if (index % 256 === 0 && slices.isOver) await slices.turn()
     if (typeof service === 'object' && accepted.has(service)) continue
     addToBatch(batch, service, `${path}[${index}]`)
     if (batch.servers.length >= BATCH_SERVERS || batch.services.length >= BATCH_SERVICES) await flush()
   }
   if (batch.services.length > 0) await flush()
   const result = new Map<string, Accepted>()
-  for (const [index, service] of list.entries()) {
+  await slices.each(list, (service, index) => {
     const found = accepted.get(service)
-    if (found === undefined) continue
+    if (found === undefined) return
     if (result.has(found.key)) throw new ValidationError(`${path}[${index}]`, found.key, 'each service once')
     result.set(found.key, found)
-  }
+  })
   return result
 }

@@ -2,6 +2,7 @@
  * Carrying out changes in phases: nothing is removed before all that is added or changed is known to be in place.
  */
 import { TransactionError, type NetlinkError } from '../../errors.js'
+import { Slices } from '../../slices.js'
 import { ROW_APPLIED } from '../column-types.js'
 import type { VirtualService } from '../types.js'
 import { serverKey } from './accept.js'
@@ -49,11 +50,27 @@ async function idleOnly(target: SyncTarget, removals: readonly ServerOperation[]
   })
 }
 
-function count(entries: readonly Entry[], of: Operation['of'], failed: ReadonlySet<string>): ChangedObjects {
-  const numbers = { add: 0, update: 0, remove: 0 }
-  for (const { operation, outcome } of entries)
-    if (operation.of === of && outcome === ROW_APPLIED && !failed.has(operation.key)) numbers[operation.verb]++
-  return { added: numbers.add, updated: numbers.update, removed: numbers.remove }
+/** What was done, without what was put back. */
+interface Done {
+  readonly services: ChangedObjects
+  readonly realServers: ChangedObjects
+  readonly removed: readonly ServerOperation[]
+}
+
+async function countDone(entries: readonly Entry[], failed: ReadonlySet<string>): Promise<Done> {
+  const counts = { service: { add: 0, update: 0, remove: 0 }, realServer: { add: 0, update: 0, remove: 0 } }
+  const removed: ServerOperation[] = []
+  await new Slices().each(entries, ({ operation, outcome }) => {
+    if (outcome !== ROW_APPLIED) return
+    if (operation.of === 'realServer' && operation.verb === 'remove') removed.push(operation)
+    if (!failed.has(operation.key)) counts[operation.of][operation.verb] += 1
+  })
+  const changed = ({ add, update, remove }: (typeof counts)['service']): ChangedObjects => ({
+    added: add,
+    updated: update,
+    removed: remove
+  })
+  return { services: changed(counts.service), realServers: changed(counts.realServer), removed }
 }
 
 /** Runs the phases. Stops adding to the journal what belongs to a service with a refusal. */
@@ -82,7 +99,9 @@ async function runPhases(target: SyncTarget, changes: Changes, options: ApplyOpt
 }
 
 function errorsOf(entries: readonly Entry[]): NetlinkError[] {
-  return entries.flatMap(({ error }) => (error === undefined ? [] : [error]))
+  const errors: NetlinkError[] = []
+  for (const { error } of entries) if (error !== undefined) errors.push(error)
+  return errors
 }
 
 /** The error of a sync that is all or nothing. */
@@ -107,7 +126,7 @@ async function putBack(
   options: ApplyOptions
 ): Promise<{ readonly failures: IpvsSyncFailure[]; readonly systemCalls: number }> {
   const byKey = new Map<string, Entry[]>()
-  const all = journal.entries.filter(({ operation: { key } }) => failed.has(key))
+  const all = failed.size === 0 ? [] : journal.entries.filter(({ operation: { key } }) => failed.has(key))
   for (const entry of all) {
     const { key } = entry.operation
     const own = byKey.get(key)
@@ -143,13 +162,9 @@ export async function apply(target: SyncTarget, changes: Changes, options: Apply
   if (isUntouched && errorsOf(journal.entries).length === 0) throw journal.stopped?.cause
   const { failures, systemCalls } = await putBack(target, journal, failed, options)
   return {
-    services: count(journal.entries, 'service', failed),
-    realServers: count(journal.entries, 'realServer', failed),
+    ...(await countDone(journal.entries, failed)),
     failed: failures,
     failedKeys: failed,
-    removed: journal
-      .with(ROW_APPLIED)
-      .flatMap(({ operation }) => (operation.of === 'realServer' && operation.verb === 'remove' ? [operation] : [])),
     stopped: journal.stopped,
     systemCalls: journal.systemCalls + systemCalls
   }

@@ -6,7 +6,7 @@ import { Slices } from '../../slices.js'
 import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
 import { serverKey, type Accepted } from './accept.js'
 import { apply, type Applied } from './apply.js'
-import type { ServerOperation } from './diff.js'
+import type { DrainingState, ServerOperation } from './diff.js'
 import { Drains, type Drain, type DrainEnd } from './drains.js'
 import { Journal, readServices } from './journal.js'
 import { makePlan } from './plan.js'
@@ -108,7 +108,7 @@ export class SyncEngine {
       if (isFromMemory && error instanceof TransactionError && isStale(error.errors)) return { isFromMemory, error }
       throw error
     }
-    this.#remember(prepared, applied)
+    await this.#remember(prepared, applied)
     return { isFromMemory, plan, applied }
   }
 
@@ -131,32 +131,34 @@ export class SyncEngine {
     if (remembered?.isCertain === true) this.#memory.services.set(key, { accepted: remembered.accepted, isCertain: false })
   }
 
-  #remember({ compared, changes, isWhole }: Prepared, { failedKeys, removed }: Applied): void {
+  async #remember({ compared, changes, isWhole }: Prepared, { failedKeys, removed }: Applied): Promise<void> {
     const { services } = this.#memory
-    const gone = new Map(removed.map((operation) => [`${operation.key} ${serverKey(operation.server)}`, operation.why]))
-    const draining = new Map<string, typeof changes.draining>()
-    for (const state of changes.draining) {
-      if (gone.has(`${state.key} ${serverKey(state.server)}`)) continue
+    const slices = new Slices()
+    const gone = new Map<string, ServerOperation['why']>()
+    await slices.each(removed, ({ key, server, why }) => gone.set(`${key} ${serverKey(server)}`, why))
+    const draining = new Map<string, DrainingState[]>()
+    await slices.each(changes.draining, (state) => {
+      if (gone.has(`${state.key} ${serverKey(state.server)}`)) return
       const list = draining.get(state.key)
       if (list === undefined) draining.set(state.key, [state])
       else list.push(state)
-    }
-    for (const wanted of compared) {
+    })
+    await slices.each(compared, (wanted) => {
       const { key } = wanted
       if (failedKeys.has(key)) {
         this.#doubt(key)
-        continue
+        return
       }
       services.set(key, { accepted: wanted, isCertain: true })
       this.drains.set(key, draining.get(key) ?? [], (server) => endOf(wanted, server, gone.get(`${key} ${server}`)))
-    }
-    for (const { key } of changes.removeServices) {
+    })
+    await slices.each(changes.removeServices, ({ key }) => {
       if (failedKeys.has(key)) this.#doubt(key)
       else {
         services.delete(key)
         this.drains.set(key, [], () => 'gone')
       }
-    }
+    })
     this.#memory.isWhole ||= isWhole
   }
 

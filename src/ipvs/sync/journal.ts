@@ -86,12 +86,14 @@ export class Journal {
 
   /** Sends operations of one verb and kind. What is left out because it has been `stopped` counts as not sent. */
   async send(operations: readonly Operation[], limits: Limits): Promise<Entry[]> {
-    const entries = operations.map((operation): Entry => ({ operation, outcome: ROW_NOT_SENT }))
-    for (const entry of entries) this.entries.push(entry)
+    const entries: Entry[] = []
     const slices = new Slices()
-    for (let from = 0; from < entries.length && this.stopped === undefined; from += ROWS_PER_CALL) {
+    for (let from = 0; from < operations.length; from += ROWS_PER_CALL) {
       if (slices.isOver) await slices.turn()
-      await this.#sendSome(entries.slice(from, from + ROWS_PER_CALL), limits)
+      const some = operations.slice(from, from + ROWS_PER_CALL).map((operation): Entry => ({ operation, outcome: ROW_NOT_SENT }))
+      entries.push(...some)
+      this.entries.push(...some)
+      if (this.stopped === undefined) await this.#sendSome(some, limits)
     }
     return entries
   }

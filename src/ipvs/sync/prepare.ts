@@ -61,15 +61,15 @@ function acceptKeys(path: string, keys: Iterable<VirtualServiceKey>): Map<string
   )
 }
 
-async function accept(desired: Desired): Promise<Wanted> {
+async function accept(desired: Desired, slices: Slices): Promise<Wanted> {
   if (typeof (desired as unknown) !== 'object' || (desired as unknown) === null)
     throw new ValidationError('desired', desired, 'an iterable of services, or { set, delete }')
-  if (Symbol.iterator in desired) return { services: await acceptAll('services', desired), removals: undefined }
+  if (Symbol.iterator in desired) return { services: await acceptAll('services', desired, slices), removals: undefined }
   for (const field in desired)
     if (field !== 'set' && field !== 'delete')
       throw new ValidationError(`desired.${field}`, (desired as Record<string, unknown>)[field], 'set and delete')
   const set: Iterable<DesiredService> = desired.set ?? []
-  const services = await acceptAll('set', set)
+  const services = await acceptAll('set', set, slices)
   const removals = acceptKeys('delete', desired.delete ?? [])
   for (const key of removals.keys())
     if (services.has(key)) throw new ValidationError('delete', key, 'a service is set or deleted, not both')
@@ -84,17 +84,24 @@ function checkOptions({ from, onError, draining }: IpvsSyncOptions): void {
 }
 
 /** What would be left behind for ever is refused. */
-function checkOwned({ services }: Wanted, owns: Owns): void {
-  for (const { service, key } of services.values())
+async function checkOwned({ services }: Wanted, owns: Owns, slices: Slices): Promise<void> {
+  await slices.each(services.values(), ({ service, key }) => {
     if (!owns(service)) throw new ValidationError('services', key, 'services that the option owns covers')
+  })
 }
 
-async function read(target: SyncTarget, keys: readonly VirtualServiceKey[] | undefined): Promise<Map<string, VirtualServiceListing>> {
-  if (keys?.length === 0) return new Map()
+async function read(
+  target: SyncTarget,
+  keys: readonly VirtualServiceKey[] | undefined,
+  slices: Slices
+): Promise<Map<string, VirtualServiceListing>> {
+  const found = new Map<string, VirtualServiceListing>()
+  if (keys?.length === 0) return found
   const columns = keys === undefined ? undefined : emptyKeys(keys.length)
-  if (columns !== undefined) for (const [row, key] of (keys ?? []).entries()) putKey(`services[${row}]`, key, columns, row)
-  const listed = await decodeListing(await target.list(columns))
-  return new Map(listed.map((service) => [describeService(service), service]))
+  if (columns !== undefined) await slices.each(keys ?? [], (key, row) => putKey('services', key, columns, row))
+  const listed = await decodeListing(await target.list(columns), slices)
+  await slices.each(listed, (service) => found.set(describeService(service), service))
+  return found
 }
 
 function asKnown(listing: VirtualServiceListing | undefined): KnownService | undefined {
@@ -111,9 +118,9 @@ interface Reading {
   readonly isFromMemory: boolean
 }
 
-async function readKernel(target: SyncTarget, { services, removals }: Wanted): Promise<Reading> {
+async function readKernel(target: SyncTarget, { services, removals }: Wanted, slices: Slices): Promise<Reading> {
   const keys = removals === undefined ? undefined : [...[...services.values()].map(({ service }) => service), ...removals.values()]
-  const found = await read(target, keys)
+  const found = await read(target, keys, slices)
   const known: Known = (key) => asKnown(found.get(key))
   const all = function* (): Generator<readonly [string, KnownService]> {
     for (const [key, listing] of found) yield [key, { service: listing, servers: listing.realServers }]
@@ -121,15 +128,15 @@ async function readKernel(target: SyncTarget, { services, removals }: Wanted): P
   return { known, all, isFromMemory: false }
 }
 
-async function readMemory(memory: Memory, target: SyncTarget, { services, removals }: Wanted): Promise<Reading> {
+async function readMemory(memory: Memory, target: SyncTarget, { services, removals }: Wanted, slices: Slices): Promise<Reading> {
   const missing = new Map<string, VirtualServiceKey>()
   const need = (key: string, service: VirtualServiceKey): void => {
     if (memory.services.get(key)?.isCertain !== true) missing.set(key, service)
   }
-  for (const { key, service } of services.values()) need(key, service)
-  if (removals === undefined) for (const [key, { accepted }] of memory.services) need(key, accepted.service)
-  else for (const [key, service] of removals) need(key, service)
-  const found = await read(target, [...missing.values()])
+  await slices.each(services.values(), ({ key, service }) => need(key, service))
+  if (removals === undefined) await slices.each(memory.services, ([key, { accepted }]) => need(key, accepted.service))
+  else await slices.each(removals, ([key, service]) => need(key, service))
+  const found = await read(target, [...missing.values()], slices)
   const known: Known = (key) => {
     const remembered = memory.services.get(key)
     if (remembered?.isCertain !== true) return asKnown(found.get(key))
@@ -147,23 +154,25 @@ async function readMemory(memory: Memory, target: SyncTarget, { services, remova
 }
 
 /** Services that are not desired: those that may go do. */
-function compareRemovals(
+async function compareRemovals(
   changes: Changes,
   reading: Reading,
-  wanted: Wanted,
-  isOwned: (key: string, service: KnownService) => boolean
-): void {
-  const { services, removals } = wanted
+  { services, removals }: Wanted,
+  isOwned: (key: string, service: KnownService) => boolean,
+  slices: Slices
+): Promise<void> {
   if (removals === undefined) {
-    for (const [key, service] of reading.all()) if (!services.has(key) && isOwned(key, service)) removeService(changes, key, service)
+    await slices.each(reading.all(), ([key, service]) => {
+      if (!services.has(key) && isOwned(key, service)) removeService(changes, key, service)
+    })
     return
   }
-  for (const key of removals.keys()) {
+  await slices.each(removals.keys(), (key) => {
     const service = reading.known(key)
-    if (service === undefined) continue
+    if (service === undefined) return
     if (!isOwned(key, service)) throw new ValidationError('delete', key, 'services that the option owns covers')
     removeService(changes, key, service)
-  }
+  })
 }
 
 const QUIESCENT = 'expire_quiescent_template'
@@ -192,28 +201,26 @@ async function makeNotes(target: SyncTarget, { draining, removeServers }: Change
 export async function prepare(memory: Memory, target: SyncTarget, desired: Desired, options: IpvsSyncOptions): Promise<Prepared> {
   checkOptions(options)
   const owns = resolveOwns('options.owns', options.owns)
-  const wanted = await accept(desired)
-  if (owns !== undefined) checkOwned(wanted, owns)
+  const slices = new Slices()
+  const wanted = await accept(desired, slices)
+  if (owns !== undefined) await checkOwned(wanted, owns, slices)
   const isWhole = wanted.removals === undefined
   const mayRemember = options.from === 'memory' && (memory.isWhole || !isWhole)
-  const reading = mayRemember ? await readMemory(memory, target, wanted) : await readKernel(target, wanted)
+  const reading = await (mayRemember ? readMemory(memory, target, wanted, slices) : readKernel(target, wanted, slices))
   const changes = emptyChanges()
   const context: DiffContext = {
     policies: options.draining ?? {},
     drainingSeconds: (key, server) => memory.drains.seconds(key, server)
   }
   const compared: Accepted[] = []
-  const slices = new Slices()
-  let index = 0
-  for (const service of wanted.services.values()) {
-    if ((index++ & 63) === 0 && slices.isOver) await slices.turn()
+  await slices.each(wanted.services.values(), (service) => {
     const remembered = mayRemember ? memory.services.get(service.key) : undefined
-    if (remembered?.isCertain === true && remembered.accepted === service) continue
+    if (remembered?.isCertain === true && remembered.accepted === service) return
     compareService(changes, reading.known(service.key), service, context)
     compared.push(service)
-  }
+  })
   // A deletion that is asked for by name needs no further leave.
   const isOwned = (key: string, { service }: KnownService): boolean => owns?.(service) ?? (!isWhole || memory.services.has(key))
-  compareRemovals(changes, reading, wanted, isOwned)
+  await compareRemovals(changes, reading, wanted, isOwned, slices)
   return { changes, compared, isWhole, isFromMemory: mayRemember, notes: await makeNotes(target, changes) }
 }
