@@ -62,6 +62,14 @@ export class ValidationError extends TypeError {
   }
 }
 
+/**
+ * What a check threw that was given the path within a row, with the row's own path before it; other errors as they are. So the texts are made for the one row
+ * that is refused, not for all that are checked.
+ */
+export function locate(error: unknown, row: string): unknown {
+  return error instanceof ValidationError ? new ValidationError(`${row}${error.path}`, error.value, error.allowed) : error
+}
+
 /** Details of a {@link NetlinkError}. */
 export interface NetlinkErrorDetails {
   /** Positive errno as the kernel gave it. */

@@ -3,11 +3,6 @@
  */
 import { ValidationError } from '../errors.js'
 
-/** An error of a check that was given a path within a row, with the path of the row before it: texts are made for the one row that is refused, not for all. */
-export function locate(error: unknown, row: string): unknown {
-  return error instanceof ValidationError ? new ValidationError(`${row}${error.path}`, error.value, error.allowed) : error
-}
-
 export function requireInteger(path: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
   throw new ValidationError(path, value, `an integer from ${least} to ${most}`)

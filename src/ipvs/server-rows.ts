@@ -1,8 +1,8 @@
 /**
  * Real servers between the caller's words and columns.
  */
-import { ValidationError } from '../errors.js'
-import { locate, requireInteger, requireName, requireObject } from './checks.js'
+import { locate, ValidationError } from '../errors.js'
+import { requireInteger, requireName, requireObject } from './checks.js'
 import type { RealServerChangeColumns, RealServerColumns, RealServerKeyColumns, RealServerListColumns } from './column-types.js'
 import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
 import { addressAt, ADDRESS_WIDTH, emptyKeys, endpointText, putAddress, putKey, requirePort, type KeyColumns } from './keys.js'

@@ -2,8 +2,8 @@
  * Virtual services between the caller's words and columns.
  */
 import { formatAddress, requireAddress } from '../address.js'
-import { ValidationError } from '../errors.js'
-import { locate, requireInteger, requireName, requireText } from './checks.js'
+import { locate, ValidationError } from '../errors.js'
+import { requireInteger, requireName, requireText } from './checks.js'
 import type { ServiceColumns, ServiceListColumns } from './column-types.js'
 import {
   AF_INET,

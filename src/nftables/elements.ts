@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { parsePrefix, prefixRange } from '../address.js'
-import { ValidationError } from '../errors.js'
+import { locate, ValidationError } from '../errors.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { eachField, formatFields, keyLength, paddedLength, parseFields, parseValue, type DataType, type KeyValue } from './datatypes.js'
 import type { SetForm } from './sets.js'
@@ -185,7 +185,7 @@ export function encodeElement(element: SetElement, index: number, form: SetForm,
   try {
     pushRows(element, form, push)
   } catch (error) {
-    throw error instanceof ValidationError ? new ValidationError(`elements[${index}].${error.path}`, error.value, error.allowed) : error
+    throw locate(error, `elements[${index}].`)
   }
 }
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { looksLikeIPv6, parseAddress, writeAddress } from '../address.js'
-import { ValidationError } from '../errors.js'
+import { locate, ValidationError } from '../errors.js'
 import { slotCount } from './slots.js'
 import { MAX_FRONTENDS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from './model.js'
 
@@ -74,8 +74,7 @@ function checkEndpoints(endpoints: readonly Endpoint[]): void {
     try {
       checkEndpoint(endpoints[index]!)
     } catch (error) {
-      if (!(error instanceof ValidationError)) throw error
-      throw new ValidationError(`.endpoints[${index}]${error.path}`, error.value, error.allowed)
+      throw locate(error, `.endpoints[${index}]`)
     }
   }
 }

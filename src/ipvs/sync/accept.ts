@@ -1,9 +1,8 @@
 /**
  * What is desired: checked once, brought into the form in which the kernel lists it, and frozen, so that the same reference means the same service.
  */
-import { ValidationError } from '../../errors.js'
+import { locate, ValidationError } from '../../errors.js'
 import type { Slices } from '../../slices.js'
-import { locate } from '../checks.js'
 import { describeService, endpointText } from '../keys.js'
 import { completeServer, encodeServers, type ServerPaths, type ServerState } from '../server-rows.js'
 import { decodeService, encodeServices } from '../service-rows.js'

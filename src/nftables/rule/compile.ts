@@ -1,7 +1,7 @@
 /**
  * From statements to expressions.
  */
-import { ValidationError } from '../../errors.js'
+import { locate } from '../../errors.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
 import { compileAssignment, compileDynamicSet, compileObjectMap, compileReject, compileTranslation, verdictExpression } from './actions.js'
@@ -120,7 +120,7 @@ export function compileRule(statements: readonly RuleStatement[], context: RuleC
     try {
       compiler.add(statement)
     } catch (error) {
-      throw error instanceof ValidationError ? new ValidationError(`statements[${index}].${error.path}`, error.value, error.allowed) : error
+      throw locate(error, `statements[${index}].`)
     }
   }
   return compiler.finish()
