@@ -1,15 +1,13 @@
 /**
  * Real servers that drain, since when, and who is told about it. The kernel knows all but the time: weight 0, and not desired.
  */
-import { EventStream } from '../../event-stream.js'
+import { Broadcast } from '../../event-broadcast.js'
+import type { EventStream } from '../../event-stream.js'
 import type { VirtualService } from '../types.js'
 import type { ServerState } from '../server-rows.js'
 import { serverKey } from './accept.js'
 import type { DrainingState } from './diff.js'
 import type { DrainedServer, DrainEvent, DrainingServer } from './types.js'
-
-/** Events that may wait for a slow consumer; further ones are counted and dropped. */
-const MAX_WAITING = 1024
 
 /** One real server that drains. */
 export interface Drain {
@@ -30,8 +28,7 @@ export type DrainEnd = DrainedServer['reason'] | 'restored'
 export class Drains {
   readonly #now: () => number
   readonly #services = new Map<string, Map<string, Drain>>()
-  readonly #streams = new Map<EventStream<DrainEvent>, { dropped: number }>()
-  #isEnded = false
+  readonly #events = new Broadcast<DrainEvent>()
 
   /** @param now A clock in milliseconds that never goes back. */
   constructor(now: () => number) {
@@ -118,37 +115,15 @@ export class Drains {
 
   /** Opens a stream of what happens from now on; `close` is called when it ends. */
   open(signal: AbortSignal | undefined, close: () => void): EventStream<DrainEvent> {
-    const stream: EventStream<DrainEvent> = new EventStream<DrainEvent>(
-      {
-        pause: () => undefined,
-        resume: () => undefined,
-        close: () => {
-          this.#streams.delete(stream)
-          close()
-        }
-      },
-      { signal, limit: MAX_WAITING }
-    )
-    this.#streams.set(stream, { dropped: 0 })
-    if (this.#isEnded) stream.end()
-    return stream
+    return this.#events.open(signal, close)
   }
 
   push(event: DrainEvent): void {
-    for (const [stream, state] of this.#streams) {
-      if (stream.size >= MAX_WAITING) {
-        state.dropped++
-        continue
-      }
-      if (state.dropped > 0) stream.push({ type: 'lost', count: state.dropped })
-      state.dropped = 0
-      stream.push(event)
-    }
+    this.#events.push(event)
   }
 
   /** Ends all streams. */
   close(): void {
-    this.#isEnded = true
-    for (const stream of [...this.#streams.keys()]) stream.end()
+    this.#events.end()
   }
 }

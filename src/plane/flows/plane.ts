@@ -1,7 +1,7 @@
 /**
  * Any plane, with stale flows cut behind its back.
  */
-import { PlaneEvents } from '../events.js'
+import { Broadcast } from '../../event-broadcast.js'
 import type { Service, Services } from '../model.js'
 import type { Plan } from '../plan.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
@@ -15,7 +15,7 @@ import type { FlowTransition } from './targets.js'
 export class StaleFlowPlane implements Plane {
   readonly #plane: Plane
   readonly #flows: StaleFlows
-  readonly #events = new PlaneEvents()
+  readonly #events = new Broadcast<PlaneEvent>()
   /** What the plane holds; absent before the first sync. */
   #services: Map<string, Service> | undefined
   #deleted = 0

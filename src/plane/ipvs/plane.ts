@@ -3,7 +3,7 @@
  */
 import { ClosedError, NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
 import type { DesiredService, Drainer, IpvsSyncReport, VirtualServiceKey } from '../../ipvs/index.js'
-import { PlaneEvents } from '../events.js'
+import { Broadcast } from '../../event-broadcast.js'
 import type { Service, Services } from '../model.js'
 import { Mutex } from '../mutex.js'
 import { SharedCounts } from '../nftables/changes.js'
@@ -23,7 +23,7 @@ export class IpvsPlane implements Plane {
   readonly #schedulers: SchedulerNames
   readonly #options: IpvsPlaneOptions
   readonly #mutex = new Mutex()
-  readonly #events = new PlaneEvents()
+  readonly #events = new Broadcast<PlaneEvent>()
   readonly #drainer: Drainer
   readonly #auditMs: number
   #registry = new Registry()

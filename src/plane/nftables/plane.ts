@@ -4,7 +4,7 @@
 import { ClosedError, NetlinkError, NetplaneError } from '../../errors.js'
 import { Nftables } from '../../nftables/index.js'
 import { traceResync } from '../../tracing.js'
-import { PlaneEvents } from '../events.js'
+import { Broadcast } from '../../event-broadcast.js'
 import type { Service, Services } from '../model.js'
 import { Mutex } from '../mutex.js'
 import { makePlan, planEntries, type Plan, type Quarantined } from '../plan.js'
@@ -33,7 +33,7 @@ export class NftablesPlane implements Plane {
   readonly #options: TableOptions
   #registry = new Registry()
   readonly #mutex = new Mutex()
-  readonly #events = new PlaneEvents()
+  readonly #events = new Broadcast<PlaneEvent>()
   readonly #watch: Watch
   readonly #races: Races = { lost: 0 }
   #committer: Committer | undefined
