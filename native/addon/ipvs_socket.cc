@@ -119,13 +119,13 @@ Napi::Value IpvsSocket::Make(const std::shared_ptr<EnvState>& state, std::unique
 }
 
 Napi::Value IpvsSocket::Resolve(const Napi::CallbackInfo& info) {
-  const auto work = [family = family_, deadline = ReadDeadline(OptionsOf(info))](Socket& socket) -> Result<std::monostate> {
+  const auto work = [family = family_, deadline = ReadDeadline(OptionsOf(info))](Socket& socket) {
     auto id = ipvs::ResolveFamily(socket, deadline);
-    if (!id.ok()) return id.error();
-    *family = id.value();
-    return std::monostate{};
+    if (id.ok()) *family = id.value();
+    return id;
   };
-  return RunOnSocket<std::monostate>(info, state(), handle(), work, WriteNothing);
+  const auto write = [](Napi::Env env, uint16_t&& id) -> Napi::Value { return Napi::Number::New(env, id); };
+  return RunOnSocket<uint16_t>(info, state(), handle(), work, write);
 }
 
 Napi::Value IpvsSocket::Change(const Napi::CallbackInfo& info) {

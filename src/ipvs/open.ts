@@ -3,6 +3,7 @@
  */
 import { nativeOpenOptions, type OpenOptions } from '../client.js'
 import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
+import { followFamily } from './family.js'
 import { ipvsFailure } from './refusals.js'
 
 /** Where sockets and settings come from. */
@@ -25,7 +26,7 @@ export async function openIpvsSocket(options: IpvsOptions): Promise<{ readonly s
     throw ipvsFailure(opened.failure, operation, native.netns === undefined ? undefined : `network namespace ${native.netns}`)
   const socket = opened.value
   const resolved = await socket.resolve({ deadlineMs: native.deadlineMs })
-  if (resolved.failure === undefined) return { socket, kernel }
+  if (resolved.failure === undefined) return { socket: followFamily(socket, resolved.value), kernel }
   await socket.close()
   throw ipvsFailure(resolved.failure, operation)
 }

@@ -41,8 +41,8 @@ export interface NativeIpvsOrder {
 }
 
 export interface NativeIpvsSocket extends NativeSocket {
-  /** Finds generic netlink's family; before anything else. `ENOENT`: there is no IPVS. */
-  resolve(request: { readonly deadlineMs: number }): Promise<NativeOutcome<undefined>>
+  /** Finds the number of generic netlink's family, and uses it from then on; before anything else. `ENOENT`: there is no IPVS. */
+  resolve(request: { readonly deadlineMs: number }): Promise<NativeOutcome<number>>
   change(change: NativeIpvsChange): Promise<NativeOutcome<NativeBatchReport>>
   list(request: NativeIpvsListRequest): Promise<NativeOutcome<NativeIpvsListing>>
   ask(question: NativeIpvsQuestion): Promise<NativeOutcome<readonly NativeRecord[]>>

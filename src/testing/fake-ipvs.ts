@@ -42,6 +42,9 @@ const EINVAL = 22
 const PORT = 4712
 const TUNNEL = 2
 
+/** Some number of a family of generic netlink: they begin at 16. */
+const FAMILY = 30
+
 /** What a {@link FakeIpvsKernel} can do. */
 export interface FakeIpvsOptions {
   /** Whether it has IPVS; default true. */
@@ -122,8 +125,8 @@ export class FakeIpvsKernel implements IpvsKernel {
   }
 
   /** @internal */
-  resolve(): NativeOutcome<undefined> {
-    return this.#isSupported ? { value: undefined } : failed(ENOENT, 'CTRL_CMD_GETFAMILY')
+  resolve(): NativeOutcome<number> {
+    return this.#isSupported ? { value: FAMILY } : failed(ENOENT, 'CTRL_CMD_GETFAMILY')
   }
 
   /** @internal */
@@ -232,7 +235,7 @@ class FakeIpvsSocket implements NativeIpvsSocket {
     return Promise.resolve()
   }
 
-  resolve(): Promise<NativeOutcome<undefined>> {
+  resolve(): Promise<NativeOutcome<number>> {
     return Promise.resolve(this.#kernel.resolve())
   }
 

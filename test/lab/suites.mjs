@@ -15,6 +15,7 @@ export const suites = [
   { name: 'links', files: /^test\/lab\/route/, requires: [], smoke: true },
   { name: 'ipvs with nftables', files: /^test\/lab\/ipvs-(plane|proxy)/, requires: ['ipvs', 'nftables'], smoke: true },
   { name: 'ipvsadm', files: /^test\/lab\/ipvsadm/, requires: ['ipvs'] },
+  { name: 'ipvs, unloaded', files: /^test\/lab\/unloaded/, requires: ['ipvs'], smoke: true },
   { name: 'ipvs with traffic', files: /^test\/lab\/ipvs-traffic/, requires: ['ipvs'] },
   { name: 'ipvs sync', files: /^test\/lab\/ipvs-sync/, requires: ['ipvs'] },
   { name: 'ipvs', files: /^test\/(lab|contract|kernel)\/ipvs/, requires: ['ipvs'], smoke: true },

@@ -76,7 +76,7 @@ export const stages = [
     timeoutSeconds: 180
   }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
-  { name: 'lab', needs: ['root', ...labMachines, ...labTools], after: ['addon', 'bundle'], run: runLab(false) },
+  { name: 'lab', needs: ['root', ...labMachines, ...labTools], after: ['addon', 'bundle', 'examples'], run: runLab(false) },
   {
     name: 'lab-full',
     onRequest: true,

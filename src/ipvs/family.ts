@@ -1,0 +1,55 @@
+/**
+ * The number of IPVS's family in generic netlink, which changes when its module is unloaded and loaded again.
+ */
+import type { NativeBatchReport, NativeIpvsSocket, NativeOutcome } from '../native.js'
+import { ENOENT } from './refusals.js'
+
+/** Every row was answered with ENOENT: so the kernel says of a family that it does not know (genl_rcv_msg), but of a missing scheduler, too. */
+function areAllUnknown({ errors, sent }: NativeBatchReport): boolean {
+  return sent > 0 && errors.rows === sent && (errors.errno as Uint32Array).every((errno) => errno === ENOENT)
+}
+
+/** A socket that follows the number: where the kernel does not know the old one, it did nothing, and is asked again. */
+class FollowingSocket implements NativeIpvsSocket {
+  readonly #socket: NativeIpvsSocket
+  #family: number
+
+  constructor(socket: NativeIpvsSocket, family: number) {
+    this.#socket = socket
+    this.#family = family
+  }
+
+  get portId(): number {
+    return this.#socket.portId
+  }
+  get maxSendBytes(): number {
+    return this.#socket.maxSendBytes
+  }
+
+  close: NativeIpvsSocket['close'] = () => this.#socket.close()
+  resolve: NativeIpvsSocket['resolve'] = (request) => this.#socket.resolve(request)
+  list: NativeIpvsSocket['list'] = (request) => this.#follow(request, () => this.#socket.list(request))
+  ask: NativeIpvsSocket['ask'] = (question) => this.#follow(question, () => this.#socket.ask(question))
+  tell: NativeIpvsSocket['tell'] = (order) => this.#follow(order, () => this.#socket.tell(order))
+  change: NativeIpvsSocket['change'] = (change) => this.#follow(change, () => this.#socket.change(change), areAllUnknown)
+
+  async #follow<T>(
+    { deadlineMs }: { readonly deadlineMs: number },
+    call: () => Promise<NativeOutcome<T>>,
+    isUnknown: (value: T) => boolean = () => false
+  ): Promise<NativeOutcome<T>> {
+    const outcome = await call()
+    if (outcome.failure === undefined ? !isUnknown(outcome.value) : outcome.failure.errno !== ENOENT) return outcome
+    // Asking loads the module where it is not loaded.
+    const resolved = await this.#socket.resolve({ deadlineMs })
+    if (resolved.failure !== undefined) return { failure: resolved.failure }
+    if (resolved.value === this.#family) return outcome
+    this.#family = resolved.value
+    return await call()
+  }
+}
+
+/** @param family What `socket.resolve` has said. */
+export function followFamily(socket: NativeIpvsSocket, family: number): NativeIpvsSocket {
+  return new FollowingSocket(socket, family)
+}
