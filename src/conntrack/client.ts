@@ -9,6 +9,7 @@ import { requireInteger } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
+import { deleteExpectation } from './expectations.js'
 import { cutReport } from './cut.js'
 import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
@@ -250,14 +251,10 @@ export class Conntrack implements AsyncDisposable {
    */
   async deleteExpectation(expectation: Expectation, options: CallOptions = {}): Promise<boolean> {
     const operation = 'conntrack.deleteExpectation'
-    const writer = new FlowColumnWriter(1)
-    const value = writer.expectation('expectation', expectation)
-    return await this.#queue.run(operation, options, async (deadlineMs) => {
-      const outcome = await this.#socket.deleteExpectation({ family: value.family, value: value.record, deadlineMs })
-      if (outcome.failure?.errno === ENOENT) return false
-      unwrap(outcome, { operation })
-      return true
-    })
+    const { family, record } = new FlowColumnWriter(1).expectation('expectation', expectation)
+    return await this.#queue.run(operation, options, (deadlineMs) =>
+      deleteExpectation(this.#socket, operation, { family, record, expectation, deadlineMs })
+    )
   }
 
   /** Deletes all expectations. */

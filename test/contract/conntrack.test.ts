@@ -11,6 +11,7 @@ import { makeNamespace } from '../support/namespace.js'
 import { Random } from '../support/random.js'
 import { randomFilter, randomFlow } from '../support/random-flows.js'
 import { rejection } from '../support/rejection.js'
+import { isOlderThan } from '../support/kernel-version.js'
 
 /** The fake and the kernel must answer alike. Each `open` is a namespace of its own, in which labels have room. */
 const kernels = [
@@ -34,7 +35,10 @@ const plain = ({ id, timeoutSeconds, use, ...flow }: Flow): object => ({
   has: [id, timeoutSeconds, use].map((value) => typeof value)
 })
 
-describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ open }) => {
+/** Since 5.19 events are reported from the first listener on, and a fixed time-out is kept. */
+const before519 = (kernel: string): boolean => kernel === 'the kernel' && isOlderThan('5.19')
+
+describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, open }) => {
   it('makes, finds, changes and deletes a flow', async () => {
     await using conntrack = await open()
     await conntrack.create({ ...tcp, mark: 0xff00, labels: [1, 70], helper: 'ftp', zone: 3 })
@@ -83,8 +87,9 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ open }) =>
     expect(await code(conntrack.create(tcp))).toBe('EEXIST')
     const reply = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 2, destinationPort: 1 }
     expect(await code(conntrack.create({ ...tcp, original: { ...original, sourcePort: 9 }, reply }))).toBe('EEXIST')
-    expect(await code(conntrack.update(tcp, { helper: 'sip' }))).toBe('EBUSY')
-    expect(await code(conntrack.update(tcp, { timeoutSeconds: 5 }))).toBe('EPERM')
+    // The second where the kernel does not have that helper.
+    expect(['EBUSY', 'EOPNOTSUPP']).toContain(await code(conntrack.update(tcp, { helper: 'sip' })))
+    if (!before519(kernel)) expect(await code(conntrack.update(tcp, { timeoutSeconds: 5 }))).toBe('EPERM')
     expect(await rejection(conntrack.deleteWhere({}))).toBeInstanceOf(ValidationError)
     expect(await rejection(conntrack.create({ ...tcp, markMask: 1 }))).toMatchObject({ path: 'flow.markMask' })
   })
@@ -191,7 +196,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ open }) =>
   it('watches', async () => {
     await using conntrack = await open()
     await using events = await conntrack.watch({ filter: { mark: { value: 1, mask: 1 } } })
-    expect((await events.next()).value).toEqual({ type: 'start', covers: 'since-first-listener' })
+    expect((await events.next()).value).toEqual({ type: 'start', covers: before519(kernel) ? 'all' : 'since-first-listener' })
     await conntrack.createFlows(udpFlows(2, (mark) => ({ mark })))
     await conntrack.update(udpFlow(1), { mark: 3 })
     await conntrack.deleteWhere({ protocol: 'udp' })
@@ -215,7 +220,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ open }) =>
       accounting: true,
       udpTimeoutSeconds: 7,
       entries: 0,
-      events: 2
+      events: before519(kernel) ? 1 : 2
     })
     expect(['EACCES', 'EPERM', 'EROFS']).toContain((await rejection<NetlinkError>(conntrack.setSettings({ maxEntries: 5 }))).code)
     await conntrack.create(udpFlow(1))

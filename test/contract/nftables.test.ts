@@ -9,7 +9,8 @@ import { FakeNftablesKernel } from '../../src/testing/fake-nftables.js'
 import { kernelsHere } from '../support/lab.js'
 import { makeNamespace } from '../support/namespace.js'
 import { rejection } from '../support/rejection.js'
-import { isOlderThan, onThisKernel } from './older-kernels.js'
+import { isOlderThan } from '../support/kernel-version.js'
+import { onThisKernel } from './older-kernels.js'
 
 /** The fake and the kernel must answer alike. Each `opener` is an empty namespace, in which it opens any number of clients. */
 const kernels = [

@@ -1,20 +1,13 @@
 /**
  * Where kernels that are still in use answer otherwise than the newest: the lab boots 5.10, 6.1, 6.12 and the newest of Debian.
  */
-import { release } from 'node:os'
+import { isOlderThan } from '../support/kernel-version.js'
 
 /** How a transaction is refused. */
 export interface Refusal {
   readonly code: string
   readonly field: string | undefined
   readonly subject: string
-}
-
-/** Whether the running kernel is older than a version such as `6.3`. */
-export function isOlderThan(version: `${number}.${number}`): boolean {
-  const [major = 0, minor = 0] = release().split('.').map(Number)
-  const [wantedMajor, wantedMinor] = version.split('.').map(Number) as [number, number]
-  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor)
 }
 
 /** Elements are named since 5.19 (`NL_SET_BAD_ATTR` in `nf_tables_newsetelem()`); before, only the message they were in. */

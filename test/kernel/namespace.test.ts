@@ -21,9 +21,11 @@ describe('the place where kernel tests run', () => {
   test('starts and ends programs beside a test', async () => {
     const namespace = await makeNamespace()
     const monitor = namespace.background('nft', ['monitor'])
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    await namespace.nft('add', 'table', 'inet', 'seen')
-    await monitor.waitFor('add table inet seen')
+    // It says nothing about when it has begun to listen.
+    for (let number = 0; !monitor.output().includes('add table inet seen'); number += 1) {
+      await namespace.nft('add', 'table', 'inet', `seen${number}`)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
     await monitor.stop()
     expect(() => process.kill(monitor.pid, 0)).toThrow('ESRCH')
   })

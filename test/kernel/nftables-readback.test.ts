@@ -4,6 +4,7 @@ import type { Expression } from '../../src/nftables/expressions.js'
 import type { Ruleset } from '../../src/nftables/listing.js'
 import type { Transaction } from '../../src/nftables/transaction.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
+import { isOlderThan } from '../support/kernel-version.js'
 
 /** Writes all of a listing again. */
 function write(tx: Transaction, ruleset: Ruleset): void {
@@ -16,6 +17,9 @@ function write(tx: Transaction, ruleset: Ruleset): void {
   for (const elements of ruleset.elements) tx.create.elements(elements.set, elements)
   for (const rule of ruleset.rules) tx.add.rule(rule)
 }
+
+/** The element for all other keys, which Linux 5.13 brought. */
+const catchAll = isOlderThan('5.13') ? '' : ', * : drop'
 
 /** What nft makes of everything a program may have written: sets of all kinds, objects, and expressions that this package has no types for. */
 const scripts: Readonly<Record<string, string>> = {
@@ -84,7 +88,7 @@ const scripts: Readonly<Record<string, string>> = {
       set counted { type ipv4_addr; counter; elements = { 10.0.0.9 counter packets 5 bytes 600 } }
       map values { type ipv4_addr : ipv4_addr; elements = { 10.0.0.1 : 10.1.0.1 } }
       map pairsto { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; elements = { 10.0.0.1 . tcp . 80 : 10.1.0.1 . 8080 } }
-      map verdicts { type inet_service : verdict; elements = { 22 : accept, 80 : jump web, 443 : goto web, * : drop } }
+      map verdicts { type inet_service : verdict; elements = { 22 : accept, 80 : jump web, 443 : goto web${catchAll} } }
       map marking { type ipv4_addr : mark; flags interval; elements = { 10.0.0.0/8 : 0x7 } }
       map objects { type ipv4_addr : counter; elements = { 10.0.0.1 : "hits" } }
       counter hits { comment "how many"; packets 12 bytes 3456 }

@@ -3,6 +3,7 @@ import { openPlane, type Plane, type Service } from '../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { Random } from '../../support/random.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally } from '../../support/service-network.js'
+import { patience } from '../../support/lab.js'
 
 /** Enough that a first sync declares sizes, and more than those allow. */
 const FEW = 1100
@@ -58,35 +59,39 @@ async function expectFresh(namespace: TestNamespace, wanted: ReadonlyMap<string,
   expect(await contents(namespace)).toEqual(await contents(fresh))
 }
 
-it('puts larger sets in place of full ones, in the process that made them and in one that found them', async () => {
-  const namespace = await makeNamespace()
-  const first = await planeIn(namespace)
-  await first.sync(services(FEW))
-  expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-2': 6144, unserved: undefined })
-  // As many as fit do not make them grow.
-  expect(await first.sync(services(3072))).toMatchObject({ commits: 1 })
-  const report = await first.sync(services(MANY))
-  expect(report).toMatchObject({ commits: 4, elements: { added: (MANY - 3072) * 4, removed: 0 } })
-  expect(await sizes(namespace)).toMatchObject({ vips: 6144, 'random-2': 6144, 'endpoints-2-b': 12_288 })
-  expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2')
-  await expectFresh(namespace, services(MANY))
-  await first.close()
+it(
+  'puts larger sets in place of full ones, in the process that made them and in one that found them',
+  { timeout: 150_000 * patience },
+  async () => {
+    const namespace = await makeNamespace()
+    const first = await planeIn(namespace)
+    await first.sync(services(FEW))
+    expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-2': 6144, unserved: undefined })
+    // As many as fit do not make them grow.
+    expect(await first.sync(services(3072))).toMatchObject({ commits: 1 })
+    const report = await first.sync(services(MANY))
+    expect(report).toMatchObject({ commits: 4, elements: { added: (MANY - 3072) * 4, removed: 0 } })
+    expect(await sizes(namespace)).toMatchObject({ vips: 6144, 'random-2': 6144, 'endpoints-2-b': 12_288 })
+    expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2')
+    await expectFresh(namespace, services(MANY))
+    await first.close()
 
-  const second = await planeIn(namespace)
-  expect(String(await second.plan(services(MANY)))).toBe('nothing to do')
-  expect(await second.sync(services(MANY))).toMatchObject({ commits: 0, services: { added: 0, changed: 0, removed: 0 } })
-  await second.update({ set: Array.from({ length: MANY }, (_, index) => service(MANY + index)) })
-  expect(await sizes(namespace)).toMatchObject({ vips: 12_288, 'random-2': 12_288, 'endpoints-2': 24_576 })
-  await expectFresh(namespace, services(2 * MANY))
-  await second.close()
+    const second = await planeIn(namespace)
+    expect(String(await second.plan(services(MANY)))).toBe('nothing to do')
+    expect(await second.sync(services(MANY))).toMatchObject({ commits: 0, services: { added: 0, changed: 0, removed: 0 } })
+    await second.update({ set: Array.from({ length: MANY }, (_, index) => service(MANY + index)) })
+    expect(await sizes(namespace)).toMatchObject({ vips: 12_288, 'random-2': 12_288, 'endpoints-2': 24_576 })
+    await expectFresh(namespace, services(2 * MANY))
+    await second.close()
 
-  // And one that grows them as it adopts.
-  const third = await planeIn(namespace)
-  const more = services(4 * MANY)
-  expect(await third.sync(more)).toMatchObject({ services: { added: 2 * MANY, changed: 0, removed: 0 } })
-  expect((await third.plan(more)).isEmpty).toBe(true)
-  await expectFresh(namespace, more)
-})
+    // And one that grows them as it adopts.
+    const third = await planeIn(namespace)
+    const more = services(4 * MANY)
+    expect(await third.sync(more)).toMatchObject({ services: { added: 2 * MANY, changed: 0, removed: 0 } })
+    expect((await third.plan(more)).isEmpty).toBe(true)
+    await expectFresh(namespace, more)
+  }
+)
 
 it('deletes a map that a process left when it was killed between two commits', async () => {
   const namespace = await makeNamespace()
@@ -137,7 +142,7 @@ it('holds what a fresh plane would write, after any walk of sizes', async () => 
   await expectFresh(namespace, wanted)
 })
 
-it('loses no connection while sets grow, and keeps those that there are', { timeout: 60_000 }, async () => {
+it('loses no connection while sets grow, and keeps those that there are', { timeout: 60_000 * patience }, async () => {
   const network = await makeServiceNetwork(2)
   await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
   await reachable(network, 8080)
