@@ -38,7 +38,8 @@ describe('watch', () => {
     expect(changed.flow.status).toContain('seen-reply')
     const ended = await nextFlow(events)
     expect(ended).toMatchObject({ type: 'destroy', portId: conntrack.portId, flow: { id: listed.id, original: listed.original } })
-    expect(ended.flow.timeoutSeconds).toBeGreaterThan(590)
+    // Kernels before do not say how much time was left.
+    if (hasAuto) expect(ended.flow.timeoutSeconds).toBeGreaterThan(590)
   })
 
   it('reports what packets do, with the last counters and times', async () => {
