@@ -40,7 +40,7 @@ class FollowingSocket implements NativeIpvsSocket {
   ): Promise<NativeOutcome<T>> {
     const outcome = await call()
     if (outcome.failure === undefined ? !isUnknown(outcome.value) : outcome.failure.errno !== ENOENT) return outcome
-    // Asking loads the module where it is not loaded.
+    // Asking makes newer kernels load the module.
     const resolved = await this.#socket.resolve({ deadlineMs })
     if (resolved.failure !== undefined) return { failure: resolved.failure }
     if (resolved.value === this.#family) return outcome
