@@ -176,3 +176,13 @@ export function prefixRange({ address, length }: Prefix): { readonly first: Uint
   }
   return { first, last }
 }
+
+/** The family of a text that is an address. */
+export function familyOf(address: string): AddressFamily {
+  return looksLikeIPv6(address) ? 'ip6' : 'ip'
+}
+
+/** An address as the kernel lists it. There is one way to write an IPv4 address; of an IPv6 address there are many. */
+export function canonicalAddress(address: string): string {
+  return looksLikeIPv6(address) ? formatAddress(parseAddress(address)!) : address
+}

@@ -252,3 +252,8 @@ function hasBrand(value: unknown, constructor: { readonly name: string; readonly
   if (Object.prototype.isPrototypeOf.call(constructor.prototype, value)) return true
   return (value as { [BRAND]?: Set<string> })[BRAND]?.has(constructor.name) === true
 }
+
+/** An error that can stand in a report or an event, whatever was thrown. @param message What it says where it is none of ours. */
+export function asNetplaneError(error: unknown, message = String(error)): NetplaneError {
+  return error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', message, { cause: error })
+}

@@ -7,11 +7,10 @@ import type { NativeBatchReport, NativeConntrackSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { requireObject } from './checks.js'
 import { FlowColumnWriter } from './encode.js'
-import { describeFlow, refusalsOf } from './refusals.js'
+import { ENOENT, describeFlow, refusalsOf } from './refusals.js'
 import type { BulkFlowOptions, FlowInput, FlowKey } from './types.js'
 
 const EEXIST = 17
-const ENOENT = 2
 
 /** What became of many flows. */
 export interface BulkFlowReport {

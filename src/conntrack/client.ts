@@ -16,7 +16,7 @@ import type { FlowFilter } from './filter.js'
 import { FlowIteration } from './iterate.js'
 import { readFlows } from './listing.js'
 import { queryOf, readQueryOf } from './query.js'
-import { describeFlow, refusalsOf, unwrap } from './refusals.js'
+import { ENOENT, describeFlow, refusalsOf, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
 import type {
   BulkFlowOptions,
@@ -44,8 +44,6 @@ export interface ConntrackOptions extends OpenOptions {
   /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
   readonly kernel?: ConntrackKernel | undefined
 }
-
-const ENOENT = 2
 
 /**
  * A client of connection tracking in one network namespace. Calls run one after the other, in the order in which they were made. Needs CAP_NET_ADMIN in the user

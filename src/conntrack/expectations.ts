@@ -4,10 +4,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NativeConntrackSocket, NativeRecord } from '../native.js'
 import { decodeExpectation } from './details.js'
-import { unwrap } from './refusals.js'
+import { ENOENT, unwrap } from './refusals.js'
 import type { Expectation } from './types.js'
-
-const ENOENT = 2
 
 interface Deletion {
   readonly family: number

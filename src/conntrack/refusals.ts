@@ -25,6 +25,7 @@ const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
   EPERM: `${COMMON_HINTS['EPERM']}; also, the time-out of a flow with status fixed-timeout cannot be changed`
 }
 
+export const ENOENT = 2
 const EINVAL = 22
 
 /** Calls whose request is the same every time (a filter that the kernel refuses is left out): EINVAL is no answer to them. */

@@ -3,7 +3,7 @@
  */
 import { ValidationError } from '../errors.js'
 import type { NativeOutcome } from '../native.js'
-import { unwrap } from './refusals.js'
+import { ENOENT, unwrap } from './refusals.js'
 
 /** Settings by name, as /proc/sys/net/netfilter has them; which of them there are depends on the kernel. */
 export interface ConntrackSettings {
@@ -191,8 +191,6 @@ function settingChanges(settings: unknown): SettingChange[] {
 
 /** Reads or writes a file of /proc/sys/net/netfilter, as a job of the client's. */
 type SettingJob<Request, Answer> = (operation: string, request: Request) => Promise<NativeOutcome<Answer>>
-
-const ENOENT = 2
 
 /** The settings that this kernel has, of those that are named. */
 export async function readSettings(

@@ -7,7 +7,7 @@ import { asNative, ChangeRun } from '../changes.js'
 import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
 import { joinListing } from '../listing.js'
 import type { IpvsKernel } from '../open.js'
-import { ipvsFailure } from '../refusals.js'
+import { ENOENT, ipvsFailure } from '../refusals.js'
 import { openDrainer } from './drainer.js'
 import { SyncEngine } from './engine.js'
 import type { ChangeRows, Limits, SyncTarget } from './target.js'
@@ -25,7 +25,6 @@ import type {
 
 /** Half of the longest time that a call may have: undoing gets the other half. */
 const MAX_FORWARD_MS = 43_200_000
-const ENOENT = 2
 
 /** What a call is made on. */
 export interface Place {

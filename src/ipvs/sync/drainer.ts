@@ -1,9 +1,9 @@
 /**
  * Steps of draining, one after the other, in the background.
  */
+import { asNetplaneError } from '../../errors.js'
 import { requireInteger } from '../checks.js'
 import type { Drains } from './drains.js'
-import { asNetplaneError } from './journal.js'
 import type { Drainer, DrainerOptions, DrainReport } from './types.js'
 
 const DEFAULT_INTERVAL_MS = 1000
@@ -30,7 +30,7 @@ export function openDrainer(drains: Drains, step: () => Promise<DrainReport>, op
     try {
       if (!drains.isEmpty) await step()
     } catch (error) {
-      stream.push({ type: 'error', error: asNetplaneError(error, 'ipvs.drain') })
+      stream.push({ type: 'error', error: asNetplaneError(error, `ipvs.drain: ${error instanceof Error ? error.message : String(error)}`) })
     }
     schedule()
   }

@@ -1,7 +1,7 @@
 /**
  * Operations sent in bulk, with an account of what became of each.
  */
-import { NetlinkError, NetplaneError } from '../../errors.js'
+import { NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED, ROW_NOT_SENT, ROW_REFUSED, ROW_UNCHANGED, ROW_UNKNOWN, type ChangeReport } from '../column-types.js'
 import { describeService } from '../keys.js'
@@ -177,12 +177,4 @@ function reasonToStop({ signal, end }: Limits, operation: string): { readonly ca
   if (signal?.aborted === true) return { cause: signal.reason }
   if (performance.now() < end) return undefined
   return { cause: new NetlinkError({ errno: ETIMEDOUT, operation, subject: 'the deadline passed between two system calls' }) }
-}
-
-/** An error that can stand in a report, whatever was thrown. */
-export function asNetplaneError(error: unknown, operation: string): NetplaneError {
-  if (error instanceof NetplaneError) return error
-  return new NetplaneError('ERR_NETPLANE_INTERNAL', `${operation}: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error
-  })
 }

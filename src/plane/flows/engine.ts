@@ -2,7 +2,7 @@
  * Cuts flows that a change of services left astray: in the background, seldom enough, with a report.
  */
 import type { Conntrack, DeleteFlowsReport } from '../../conntrack/index.js'
-import { NetplaneError, UnsupportedError } from '../../errors.js'
+import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../errors.js'
 import type { Service } from '../model.js'
 import type { StaleFlowSettings } from './options.js'
 import { compareTargets, filterOf, type FlowTarget, type FlowTransition } from './targets.js'
@@ -165,8 +165,6 @@ export class StaleFlows {
     if (error instanceof UnsupportedError) this.#entries.clear()
     this.#nextAt = performance.now() + this.#retryMs
     this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS)
-    this.#listener.onError(
-      error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error })
-    )
+    this.#listener.onError(asNetplaneError(error))
   }
 }

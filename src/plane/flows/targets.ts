@@ -1,7 +1,7 @@
 /**
  * From a change of a service to the flows that must go.
  */
-import { formatAddress, looksLikeIPv6, parseAddress } from '../../address.js'
+import { canonicalAddress, looksLikeIPv6 } from '../../address.js'
 import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
 import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
@@ -24,17 +24,13 @@ export interface FlowTransition {
   readonly after?: Service | undefined
 }
 
-function canonical(address: string): string {
-  return looksLikeIPv6(address) ? formatAddress(parseAddress(address)!) : address
-}
-
 function endpointKey({ address, port }: Pick<Endpoint, 'address' | 'port'>): string {
-  return `${canonical(address)} ${port}`
+  return `${canonicalAddress(address)} ${port}`
 }
 
 /** Names a target, whatever its service is called. */
 export function targetKey(protocol: Protocol, { address, port }: Pick<Frontend, 'address' | 'port'>): string {
-  return `${protocol} ${canonical(address)} ${port}`
+  return `${protocol} ${canonicalAddress(address)} ${port}`
 }
 
 function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
@@ -58,7 +54,7 @@ export function targetsOf(
     family.set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
   }
   for (const frontend of service.frontends) {
-    const address = canonical(frontend.address)
+    const address = canonicalAddress(frontend.address)
     targets.set(targetKey(protocol, frontend), {
       protocol,
       addresses: [address],

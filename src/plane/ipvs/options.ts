@@ -39,20 +39,6 @@ export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineM
 export type SchedulerNames = Readonly<Record<Scheduler, string>>
 
 /** Checks an option. @throws {ValidationError} */
-export function checkDevice(name: unknown): string {
-  if (name === undefined) return 'netplane'
-  if (typeof name === 'string' && /^[A-Za-z0-9_-]{1,15}$/.test(name)) return name
-  throw new ValidationError('name', name, '1 to 15 letters, digits, - and _')
-}
-
-/** Checks an option. @throws {ValidationError} */
-export function checkAudit(milliseconds: unknown): number {
-  if (milliseconds === undefined) return 10_000
-  if (milliseconds === 0 || (typeof milliseconds === 'number' && milliseconds >= 100 && milliseconds <= 3_600_000)) return milliseconds
-  throw new ValidationError('auditMs', milliseconds, '0, or 100 to 3600000')
-}
-
-/** Checks an option. @throws {ValidationError} */
 export function checkSchedulers(schedulers: unknown): SchedulerNames {
   const names: Record<Scheduler, string> = { random: 'wrr', hash: 'mh' }
   if (schedulers === undefined) return names

@@ -1,61 +1,64 @@
 /**
  * The IPVS plane.
  */
-import { ClosedError, NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
-import type { DesiredService, Drainer, IpvsSyncReport, VirtualServiceKey } from '../../ipvs/index.js'
+import { canonicalAddress } from '../../address.js'
+import { asNetplaneError, ClosedError, NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
+import type { DesiredService, DrainPolicies, Drainer, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
 import { Broadcast } from '../../event-broadcast.js'
 import type { Service, Services } from '../model.js'
 import { Mutex } from '../mutex.js'
 import { SharedCounts } from '../nftables/changes.js'
 import { Registry, type Proposal } from '../nftables/registry.js'
-import { makePlan, planEntries, type Plan, type Quarantined } from '../plan.js'
+import { checkInterval, checkName } from '../options.js'
+import { makePlan, planEntries, type Plan } from '../plan.js'
+import { Quarantine } from '../quarantine.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { elementName, Ledger, type LedgerChange, type Transition } from './ledger.js'
-import { checkAudit, checkDevice, checkSchedulers, type IpvsPlaneOptions, type SchedulerNames } from './options.js'
+import { checkSchedulers, type IpvsPlaneOptions, type SchedulerNames } from './options.js'
 import { openParts, type Parts } from './parts.js'
 import { elementsOf, lookAround, vipsOf } from './surroundings.js'
-import { canonical, virtualServices, type CompanionElement } from './translate.js'
+import { virtualServices, type CompanionElement } from './translate.js'
 import { countsOf, entriesOf, keyText, ownersOf } from './words.js'
 
 /** Services as virtual services of IPVS: make before break, in verified phases over three subsystems. Made by {@link openPlane}. */
 export class IpvsPlane implements Plane {
   readonly #parts: Parts
   readonly #schedulers: SchedulerNames
-  readonly #options: IpvsPlaneOptions
+  readonly #draining: DrainPolicies | undefined
   readonly #mutex = new Mutex()
   readonly #events = new Broadcast<PlaneEvent>()
+  readonly #quarantine = new Quarantine(this.#events)
   readonly #drainer: Drainer
   readonly #auditMs: number
   #registry = new Registry()
   #ledger = new Ledger()
-  #quarantined = new Map<string, Quarantined>()
   #hasSynced = false
   #drifts = 0
   #timer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(parts: Parts, options: IpvsPlaneOptions) {
+  private constructor(parts: Parts, { schedulers, draining, auditMs }: Settings) {
     this.#parts = parts
-    this.#options = options
-    this.#schedulers = checkSchedulers(options.schedulers)
-    this.#auditMs = checkAudit(options.auditMs)
+    this.#schedulers = schedulers
+    this.#draining = draining
+    this.#auditMs = auditMs
     this.#drainer = parts.ipvs.drainer()
     void this.#follow()
   }
 
   /** Opens the plane; nothing is written before the first sync. */
   static async open(options: IpvsPlaneOptions = {}): Promise<IpvsPlane> {
-    const name = checkDevice(options.name)
-    checkSchedulers(options.schedulers)
-    checkAudit(options.auditMs)
-    return new IpvsPlane(await openParts(options, name), options)
+    const name = checkName(options.name, MOST_OF_NAME)
+    const schedulers = checkSchedulers(options.schedulers)
+    const auditMs = checkInterval('auditMs', options.auditMs, { least: 100, fallback: 10_000 })
+    return new IpvsPlane(await openParts(options, name), { schedulers, draining: options.draining, auditMs })
   }
 
   async plan(services: Services): Promise<Plan> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      const proposal = await this.#proposeAll(services)
-      const desired = this.#desired(proposal)
+      const proposal = await this.#registry.proposeAll(services)
+      const desired = this.#registry.after(proposal)
       const around = await lookAround(this.#parts, desired.values())
       const plan = await this.#parts.ipvs.plan(this.#allVirtual(desired.values()), this.#planOptions(around.addresses, desired.values()))
       const owners = ownersOf(desired.values())
@@ -72,7 +75,7 @@ export class IpvsPlane implements Plane {
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      return await this.#apply(await this.#proposeAll(services), options)
+      return await this.#apply(await this.#registry.proposeAll(services), options)
     })
   }
 
@@ -80,9 +83,8 @@ export class IpvsPlane implements Plane {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
-      const set = new Map([...(update.set ?? [])].map((service) => [service.name, service] as const))
-      const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
-      return await this.#apply(await this.#registry.propose(set, remove), options, new Set([...set.keys(), ...remove]))
+      const { proposal, named } = await this.#registry.proposeUpdate(update)
+      return await this.#apply(proposal, options, named)
     })
   }
 
@@ -91,7 +93,7 @@ export class IpvsPlane implements Plane {
   }
 
   status(): PlaneStatus {
-    return { services: this.#registry.services.size, quarantined: [...this.#quarantined.values()], drifts: this.#drifts, generation: 0 }
+    return { services: this.#registry.services.size, quarantined: this.#quarantine.list(), drifts: this.#drifts, generation: 0 }
   }
 
   close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
@@ -128,31 +130,15 @@ export class IpvsPlane implements Plane {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
   }
 
-  async #proposeAll(services: Services): Promise<Proposal> {
-    const remove = new Set([...this.#registry.services.keys()].filter((name) => !services.has(name)))
-    return await this.#registry.propose(services, remove, services)
-  }
-
-  #desired({ set, remove }: Proposal): Map<string, Service> {
-    const desired = new Map(this.#registry.services)
-    for (const name of remove) desired.delete(name)
-    for (const [name, service] of set) desired.set(name, service)
-    return desired
-  }
-
   #allVirtual(services: Iterable<Service>): DesiredService[] {
     return [...services].flatMap((service) => virtualServices(service, this.#schedulers))
   }
 
   /** Virtual services at our addresses are ours: those on the device, and those that will be. */
-  #planOptions(addresses: ReadonlySet<string>, services: Iterable<Service>): { owns: (service: VirtualServiceKey) => boolean } {
+  #planOptions(addresses: ReadonlySet<string>, services: Iterable<Service>): Pick<IpvsSyncOptions, 'owns' | 'draining'> {
     const ours = new Set(addresses)
-    for (const service of services) for (const { address } of service.frontends) ours.add(canonical(address))
-    const { draining } = this.#options
-    return {
-      owns: ({ address }: VirtualServiceKey) => address !== undefined && ours.has(canonical(address)),
-      ...(draining === undefined ? {} : { draining })
-    }
+    for (const service of services) for (const { address } of service.frontends) ours.add(canonicalAddress(address))
+    return { owns: ({ address }) => address !== undefined && ours.has(canonicalAddress(address)), draining: this.#draining }
   }
 
   async #apply(proposal: Proposal, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
@@ -165,7 +151,7 @@ export class IpvsPlane implements Plane {
     const done = this.#hasSynced ? await this.#change(proposal, options) : await this.#adopt(proposal, options)
     this.#hasSynced = true
     this.#schedule()
-    this.#updateQuarantine(done.proposal, named)
+    this.#quarantine.update(done.proposal, named)
     const { commits, bytes } = this.#parts.companion.totals
     const added = [...done.proposal.set.keys()].filter((name) => !known.has(name)).length
     return {
@@ -203,7 +189,7 @@ export class IpvsPlane implements Plane {
 
   /** Whatever the kernel holds becomes what is desired; nothing is written where nothing differs. */
   async #adopt(proposal: Proposal, options: SyncOptions): Promise<Applied> {
-    const desired = this.#desired(proposal)
+    const desired = this.#registry.after(proposal)
     const { addresses, companion, ipvs, enableConntrack } = this.#parts
     await enableConntrack()
     await addresses.ensureDevice()
@@ -214,10 +200,10 @@ export class IpvsPlane implements Plane {
     const report = await ipvs.sync(this.#allVirtual(desired.values()), {
       ...this.#planOptions(around.addresses, desired.values()),
       onError: options.onError === 'atomic' ? 'atomic' : 'isolate',
-      ...(options.signal === undefined ? {} : { signal: options.signal })
+      signal: options.signal
     })
     const left = await this.#withoutFailed(proposal, report, options)
-    const held = this.#desired(left)
+    const held = this.#registry.after(left)
     this.#registry = await Registry.of(held)
     this.#ledger = new Ledger()
     this.#ledger.apply([...held.values()].map((service): Transition => [undefined, service]))
@@ -273,27 +259,31 @@ export class IpvsPlane implements Plane {
   }
 
   async #syncVirtual({ set, remove }: Proposal, options: SyncOptions): Promise<IpvsSyncReport> {
-    const { services } = this.#registry
-    const wanted = this.#allVirtual(set.values())
-    const kept = new Set(wanted.map(keyText))
-    const gone = [...set.keys(), ...remove].flatMap((name) => {
-      const before = services.get(name)
-      return before === undefined ? [] : virtualServices(before, this.#schedulers)
-    })
+    const gone = this.#virtualOf([...set.keys(), ...remove], this.#registry.services)
+    const onError = options.onError === 'atomic' ? 'atomic' : 'isolate'
+    return await this.#exchange(gone, this.#allVirtual(set.values()), { draining: this.#draining, onError, signal: options.signal })
+  }
+
+  /** The virtual services of those names that are among services. */
+  #virtualOf(names: readonly string[], services: ReadonlyMap<string, Service>): DesiredService[] {
+    return this.#allVirtual(names.map((name) => services.get(name)).filter((service) => service !== undefined))
+  }
+
+  /** Puts virtual services in place of others, which may be the same ones with other settings. */
+  async #exchange(
+    before: readonly DesiredService[],
+    after: readonly DesiredService[],
+    options: Pick<IpvsSyncOptions, 'draining' | 'onError' | 'signal'>
+  ): Promise<IpvsSyncReport> {
+    const kept = new Set(after.map(keyText))
     return await this.#parts.ipvs.sync(
-      { set: wanted, delete: gone.filter((service) => !kept.has(keyText(service))) },
-      {
-        owns: ({ address }) => address !== undefined,
-        ...(this.#options.draining === undefined ? {} : { draining: this.#options.draining }),
-        from: 'memory',
-        onError: options.onError === 'atomic' ? 'atomic' : 'isolate',
-        ...(options.signal === undefined ? {} : { signal: options.signal })
-      }
+      { set: after, delete: before.filter((service) => !kept.has(keyText(service))) },
+      { ...options, owns: ({ address }) => address !== undefined, from: 'memory' }
     )
   }
 
   /** The proposal without services of which a part was refused; their other parts are put back too. */
-  async #withoutFailed(proposal: Proposal, report: IpvsSyncReport, options: SyncOptions): Promise<Proposal> {
+  async #withoutFailed(proposal: Proposal, report: IpvsSyncReport, { signal }: SyncOptions): Promise<Proposal> {
     if (report.failed.length === 0) return proposal
     const owners = ownersOf([...proposal.set.values(), ...this.#registry.services.values()])
     const failed = new Map<string, Error>()
@@ -304,41 +294,13 @@ export class IpvsPlane implements Plane {
     }
     const set = new Map([...proposal.set].filter(([name]) => !failed.has(name)))
     const remove = new Set([...proposal.remove].filter((name) => !failed.has(name)))
-    const back = [...failed.keys()].flatMap((name) => {
-      const before = this.#registry.services.get(name)
-      return before === undefined ? [] : virtualServices(before, this.#schedulers)
+    const names = [...failed.keys()]
+    await this.#exchange(this.#virtualOf(names, proposal.set), this.#virtualOf(names, this.#registry.services), {
+      draining: AT_ONCE,
+      onError: 'isolate',
+      signal
     })
-    const backKeys = new Set(back.map(keyText))
-    const drop = [...failed.keys()].flatMap((name) => {
-      const after = proposal.set.get(name)
-      return after === undefined ? [] : virtualServices(after, this.#schedulers)
-    })
-    await this.#parts.ipvs.sync(
-      { set: back, delete: drop.filter((service) => !backKeys.has(keyText(service))) },
-      {
-        owns: ({ address }) => address !== undefined,
-        draining: AT_ONCE,
-        from: 'memory',
-        onError: 'isolate',
-        ...(options.signal === undefined ? {} : { signal: options.signal })
-      }
-    )
     return { set, remove, quarantined: [...proposal.quarantined, ...[...failed].map(([service, error]) => ({ service, error }))] }
-  }
-
-  #updateQuarantine({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
-    const now = new Map(quarantined.map((entry) => [entry.service, entry]))
-    for (const [service, entry] of now) {
-      if (this.#quarantined.get(service)?.error.message !== entry.error.message)
-        this.#events.push({ type: 'quarantined', service, error: entry.error })
-    }
-    for (const service of [...this.#quarantined.keys()]) {
-      const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
-      if (!isOver) continue
-      this.#events.push({ type: 'released', service })
-      this.#quarantined.delete(service)
-    }
-    for (const [service, entry] of now) this.#quarantined.set(service, entry)
   }
 
   #schedule(): void {
@@ -364,8 +326,7 @@ export class IpvsPlane implements Plane {
       ]
       if (drift.length > 0) await this.#repair(drift, startedAt)
     } catch (error) {
-      const wrapped = error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error })
-      this.#events.push({ type: 'error', error: wrapped })
+      this.#events.push({ type: 'error', error: asNetplaneError(error) })
     } finally {
       this.#schedule()
     }
@@ -383,7 +344,17 @@ export class IpvsPlane implements Plane {
   }
 }
 
+/** Of the dummy device (IFNAMSIZ, less the NUL). */
+const MOST_OF_NAME = 15
+
 const AT_ONCE = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
+
+/** Options, checked. */
+interface Settings {
+  readonly schedulers: SchedulerNames
+  readonly draining: DrainPolicies | undefined
+  readonly auditMs: number
+}
 
 interface Applied {
   readonly proposal: Proposal

@@ -1,7 +1,7 @@
 /**
  * From services of the model to what carries them: virtual services, and elements of the companion table.
  */
-import { formatAddress, looksLikeIPv6, parseAddress, type AddressFamily } from '../../address.js'
+import { canonicalAddress, familyOf, type AddressFamily } from '../../address.js'
 import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
 import type { Endpoint, Service } from '../model.js'
 import type { SchedulerNames } from './options.js'
@@ -19,15 +19,6 @@ export interface CompanionElement {
 /** Flags that let clients of a server with weight 0 go to another one. */
 const FALLBACK: Readonly<Record<string, readonly ServiceFlag[]>> = { mh: ['mh-fallback'], sh: ['sh-fallback'] }
 
-export function familyOf(address: string): AddressFamily {
-  return looksLikeIPv6(address) ? 'ip6' : 'ip'
-}
-
-/** An address as the kernel lists it. */
-export function canonical(address: string): string {
-  return looksLikeIPv6(address) ? formatAddress(parseAddress(address)!) : address
-}
-
 function realServer({ address, port, weight = 1, state = 'ready' }: Endpoint): RealServerSpec {
   return { address, port, weight: state === 'ready' ? weight : 0, forwarding: 'masquerade' }
 }
@@ -40,7 +31,7 @@ export function virtualServices(service: Service, schedulers: SchedulerNames): D
     const endpoints = service.endpoints.filter((endpoint) => familyOf(endpoint.address) === family)
     return {
       protocol: service.protocol,
-      address: canonical(address),
+      address: canonicalAddress(address),
       port,
       scheduler,
       flags: FALLBACK[scheduler] ?? [],
@@ -60,10 +51,10 @@ function isServed(service: Service, family: AddressFamily): boolean {
 export function* companionElements(service: Service): Generator<CompanionElement> {
   for (const { address, port } of service.frontends) {
     const family = familyOf(address)
-    yield { family, set: 'vips', key: [canonical(address)] }
-    if (isServed(service, family)) yield { family, set: 'frontends', key: [canonical(address), service.protocol, port] }
+    yield { family, set: 'vips', key: [canonicalAddress(address)] }
+    if (isServed(service, family)) yield { family, set: 'frontends', key: [canonicalAddress(address), service.protocol, port] }
   }
   for (const { address, local } of service.endpoints) {
-    if (local === true) yield { family: familyOf(address), set: 'hairpin', key: [canonical(address), canonical(address)] }
+    if (local === true) yield { family: familyOf(address), set: 'hairpin', key: [canonicalAddress(address), canonicalAddress(address)] }
   }
 }

@@ -1,15 +1,15 @@
 /**
  * Virtual services by the names of the services they carry, and what was done, in numbers.
  */
+import { canonicalAddress } from '../../address.js'
 import type { IpvsSyncReport, VirtualServiceKey } from '../../ipvs/index.js'
 import type { Service } from '../model.js'
 import type { PlanEntry } from '../plan.js'
 import type { LedgerChange } from './ledger.js'
-import { canonical } from './translate.js'
 
 /** Names a virtual service. */
 export function keyText({ protocol, address, port }: VirtualServiceKey): string {
-  return `${protocol} ${address === undefined ? '' : canonical(address)} ${port}`
+  return `${protocol} ${address === undefined ? '' : canonicalAddress(address)} ${port}`
 }
 
 /** Virtual services, real servers and elements written and deleted. */

@@ -3,14 +3,13 @@
  */
 import { ElementBuffer, type Nftables } from '../../nftables/index.js'
 import { Slices } from '../../slices.js'
-import type { AddressFamily } from '../../address.js'
+import { familyOf, type AddressFamily } from '../../address.js'
 import type { Service } from '../model.js'
 import { SharedCounts, type SetKey } from './changes.js'
 import { commentUserdata } from './comment.js'
 import {
   endpointsOf,
   FAMILIES,
-  familyOf,
   isNamed,
   isShared,
   visitElements,

@@ -1,4 +1,4 @@
-import { looksLikeIPv6, parseAddress, writeAddress, type AddressFamily } from '../../address.js'
+import { familyOf, looksLikeIPv6, parseAddress, writeAddress, type AddressFamily } from '../../address.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
 import { assignSlots, isUsable, slotCount } from '../slots.js'
 
@@ -59,11 +59,6 @@ export type ElementVisitor = (family: AddressFamily, set: ElementSet, key: Uint8
 function putPort(target: Uint8Array, offset: number, port: number): void {
   target[offset] = port >>> 8
   target[offset + 1] = port & 0xff
-}
-
-/** The family of an address that was accepted. */
-export function familyOf(address: string): AddressFamily {
-  return looksLikeIPv6(address) ? 'ip6' : 'ip'
 }
 
 /**

@@ -1,19 +1,21 @@
 /**
  * The nftables plane.
  */
-import { ClosedError, NetlinkError, NetplaneError } from '../../errors.js'
+import { asNetplaneError, ClosedError, NetlinkError, NetplaneError } from '../../errors.js'
 import { Nftables } from '../../nftables/index.js'
 import { traceResync } from '../../tracing.js'
 import { Broadcast } from '../../event-broadcast.js'
 import type { Service, Services } from '../model.js'
 import { Mutex } from '../mutex.js'
-import { makePlan, planEntries, type Plan, type Quarantined } from '../plan.js'
+import { checkInterval, checkName } from '../options.js'
+import { makePlan, planEntries, type Plan } from '../plan.js'
+import { Quarantine } from '../quarantine.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { adoptionEntries, countActions } from './adoption.js'
 import { contentsOf, diffTables, type Changes } from './changes.js'
 import { coldStart } from './cold-start.js'
 import { Committer, RefusedServices, type CommitTotals, type Races } from './commits.js'
-import { checkName, checkPoll, type NftablesPlaneOptions } from './options.js'
+import type { NftablesPlaneOptions } from './options.js'
 import { Registry, type Proposal } from './registry.js'
 import { localSourceElements } from './sources.js'
 import { differsInCount, readTables, type KernelTables, type TableOptions } from './tables.js'
@@ -34,10 +36,10 @@ export class NftablesPlane implements Plane {
   #registry = new Registry()
   readonly #mutex = new Mutex()
   readonly #events = new Broadcast<PlaneEvent>()
+  readonly #quarantine = new Quarantine(this.#events)
   readonly #watch: Watch
   readonly #races: Races = { lost: 0 }
   #committer: Committer | undefined
-  #quarantined = new Map<string, Quarantined>()
   #drifts = 0
   #hasSynced = false
   #closing: Promise<void> | undefined
@@ -50,8 +52,8 @@ export class NftablesPlane implements Plane {
 
   /** Opens the plane; nothing is written before the first sync. */
   static async open(options: NftablesPlaneOptions = {}): Promise<NftablesPlane> {
-    const name = checkName(options.name)
-    const pollMs = checkPoll(options.driftPollMs)
+    const name = checkName(options.name, 31)
+    const pollMs = checkInterval('driftPollMs', options.driftPollMs, { least: 10, fallback: 100 })
     const localSources = options.localSources === undefined ? undefined : localSourceElements(options.localSources)
     const { netns, deadlineMs, kernel, signal } = options
     return new NftablesPlane(await Nftables.open({ netns, deadlineMs, kernel, signal }), { name, localSources }, pollMs)
@@ -60,11 +62,11 @@ export class NftablesPlane implements Plane {
   async plan(services: Services): Promise<Plan> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      const proposal = await this.#proposeAll(services)
+      const proposal = await this.#registry.proposeAll(services)
       if (this.#committer !== undefined) {
         const { changes } = this.#registry.changesFor(proposal)
         return makePlan({
-          entries: planEntries(this.#registry.services, this.#desired(proposal)),
+          entries: planEntries(this.#registry.services, this.#registry.after(proposal)),
           drift: [],
           quarantined: proposal.quarantined,
           elements: changes.counts
@@ -81,7 +83,7 @@ export class NftablesPlane implements Plane {
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
-      return await this.#apply(await this.#proposeAll(services), options)
+      return await this.#apply(await this.#registry.proposeAll(services), options)
     })
   }
 
@@ -89,10 +91,8 @@ export class NftablesPlane implements Plane {
     return await this.#mutex.run(async () => {
       this.#assertOpen()
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
-      const set = new Map<string, Service>()
-      for (const service of update.set ?? []) set.set(service.name, service)
-      const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
-      return await this.#apply(await this.#registry.propose(set, remove), options, new Set([...set.keys(), ...remove]))
+      const { proposal, named } = await this.#registry.proposeUpdate(update)
+      return await this.#apply(proposal, options, named)
     })
   }
 
@@ -103,7 +103,7 @@ export class NftablesPlane implements Plane {
   status(): PlaneStatus {
     return {
       services: this.#registry.services.size,
-      quarantined: [...this.#quarantined.values()],
+      quarantined: this.#quarantine.list(),
       drifts: this.#drifts,
       generation: this.#committer?.generation ?? 0
     }
@@ -141,19 +141,6 @@ export class NftablesPlane implements Plane {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
   }
 
-  async #proposeAll(services: Services): Promise<Proposal> {
-    const remove = new Set([...this.#registry.services.keys()].filter((name) => !services.has(name)))
-    return await this.#registry.propose(services, remove, services)
-  }
-
-  #desired({ set, remove }: Proposal): ReadonlyMap<string, Service> {
-    if (this.#registry.services.size === 0) return set
-    const desired = new Map(this.#registry.services)
-    for (const name of remove) desired.delete(name)
-    for (const [name, service] of set) desired.set(name, service)
-    return desired
-  }
-
   /** Applies a proposal; begins again when somebody else committed in between, and without those services that the kernel refuses. */
   async #apply(proposal: Proposal, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
     const startedAt = performance.now()
@@ -166,7 +153,7 @@ export class NftablesPlane implements Plane {
       try {
         const done = this.#committer === undefined ? await this.#adopt(current, totals) : await this.#change(current, totals)
         this.#hasSynced = true
-        this.#updateQuarantine(current, named)
+        this.#quarantine.update(current, named)
         return {
           ...done,
           ...totals,
@@ -272,7 +259,7 @@ export class NftablesPlane implements Plane {
 
   /** Makes the kernel hold the proposal whatever it holds now. */
   async #adopt(proposal: Proposal, totals: CommitTotals): Promise<Done> {
-    const desired = this.#desired(proposal)
+    const desired = this.#registry.after(proposal)
     const kernel = await readTables(this.#nft, this.#options, true)
     if (kernel.present.size === 0 || kernel.faults.length > 0) return await this.#rebuild(desired, kernel, totals)
     const target = await Registry.of(desired)
@@ -301,20 +288,6 @@ export class NftablesPlane implements Plane {
     this.#watch.start()
   }
 
-  #updateQuarantine({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
-    const now = new Map(quarantined.map((entry) => [entry.service, entry]))
-    for (const [service, entry] of now) {
-      if (this.#quarantined.get(service)?.error.message !== entry.error.message)
-        this.#events.push({ type: 'quarantined', service, error: entry.error })
-    }
-    for (const service of this.#quarantined.keys()) {
-      const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
-      if (isOver) this.#events.push({ type: 'released', service })
-      if (isOver) this.#quarantined.delete(service)
-    }
-    for (const [service, entry] of now) this.#quarantined.set(service, entry)
-  }
-
   /** What the watch does now and then. */
   async #look(): Promise<void> {
     if (this.#closing !== undefined) return
@@ -328,10 +301,7 @@ export class NftablesPlane implements Plane {
       if (id !== this.#committer.generation || this.#watch.isAuditDue) await this.#repairIfChanged()
     } catch (error) {
       if (error instanceof NetlinkError && error.code === 'ERESTART') this.#races.lost++
-      this.#events.push({
-        type: 'error',
-        error: error instanceof NetplaneError ? error : new NetplaneError('ERR_NETPLANE_INTERNAL', String(error), { cause: error })
-      })
+      this.#events.push({ type: 'error', error: asNetplaneError(error) })
     }
   }
 

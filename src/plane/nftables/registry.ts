@@ -7,6 +7,7 @@ import { acceptService, checkKey } from '../accept.js'
 import type { AddressFamily } from '../../address.js'
 import type { Service, Services } from '../model.js'
 import { formatTarget, type Quarantined } from '../plan.js'
+import type { ServiceUpdate } from '../types.js'
 import { addService, type Changes, type Contents, diffShared, diffTables, SetTables, SharedCounts } from './changes.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { commentUserdata } from './comment.js'
@@ -97,6 +98,27 @@ export class Registry implements Contents {
     const proposal = { set, remove, quarantined }
     await this.#refuseConflicts(proposal, quarantined, slices)
     return proposal
+  }
+
+  /** A proposal of all services: those that are not among them go. */
+  async proposeAll(services: Services): Promise<Proposal> {
+    return await this.propose(services, new Set([...this.services.keys()].filter((name) => !services.has(name))), services)
+  }
+
+  /** A proposal of single services, and their names. One that is set and deleted is set. */
+  async proposeUpdate(update: ServiceUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
+    const set = new Map([...(update.set ?? [])].map((service) => [service.name, service] as const))
+    const remove = new Set([...(update.delete ?? [])].filter((name) => !set.has(name)))
+    return { proposal: await this.propose(set, remove), named: new Set([...set.keys(), ...remove]) }
+  }
+
+  /** The services there are once a proposal is in. */
+  after({ set, remove }: Proposal): ReadonlyMap<string, Service> {
+    if (this.services.size === 0) return set
+    const services = new Map(this.services)
+    for (const name of remove) services.delete(name)
+    for (const [name, service] of set) services.set(name, service)
+    return services
   }
 
   async #refuseConflicts(

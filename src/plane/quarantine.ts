@@ -1,0 +1,41 @@
+/**
+ * Services that could not be applied, and who is told about it.
+ */
+import type { Broadcast } from '../event-broadcast.js'
+import type { Proposal } from './nftables/registry.js'
+import type { Quarantined } from './plan.js'
+import type { PlaneEvent } from './types.js'
+
+/** The services in quarantine. */
+export class Quarantine {
+  readonly #events: Broadcast<PlaneEvent>
+  readonly #entries = new Map<string, Quarantined>()
+
+  constructor(events: Broadcast<PlaneEvent>) {
+    this.#events = events
+  }
+
+  list(): Quarantined[] {
+    return [...this.#entries.values()]
+  }
+
+  /**
+   * Takes over what became of a proposal.
+   *
+   * @param named The services that it was about; absent: all.
+   */
+  update({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
+    const now = new Map(quarantined.map((entry) => [entry.service, entry]))
+    for (const [service, entry] of now) {
+      if (this.#entries.get(service)?.error.message !== entry.error.message)
+        this.#events.push({ type: 'quarantined', service, error: entry.error })
+    }
+    for (const service of this.#entries.keys()) {
+      const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
+      if (!isOver) continue
+      this.#events.push({ type: 'released', service })
+      this.#entries.delete(service)
+    }
+    for (const [service, entry] of now) this.#entries.set(service, entry)
+  }
+}
