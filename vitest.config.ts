@@ -1,7 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { hasIpvs } from './test/run/ipvs.mjs'
 
 /** Programs take long on the emulated processors of the lab. */
 const isInLab = process.env.NETPLANE_TEST_NAMESPACE === 'lab'
@@ -31,8 +30,7 @@ const project = (name: string, testTimeout: number, changesKernel: boolean, more
  */
 function ipvsOfThisKernel(): string[] {
   if (isInLab || process.getuid?.() !== 0) return []
-  const isThere = existsSync('/proc/net/ip_vs') || spawnSync('modprobe', ['--dry-run', '--quiet', 'ip_vs']).status === 0
-  return isThere ? ['test/lab/ipvs*.test.ts'] : []
+  return hasIpvs() ? ['test/lab/ipvs*.test.ts'] : []
 }
 
 export default defineConfig({

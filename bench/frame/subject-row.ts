@@ -47,26 +47,30 @@ export interface SubjectRowOptions<Name extends SubjectName> extends Omit<Row, '
 
 const unitsPerMs = { ms: 1, µs: 1000 } as const
 
+/** The median of the milliseconds that a session's work takes, so many times. */
+export async function timeSession(open: () => Promise<Session>, repeat: number): Promise<number> {
+  const session = await open()
+  try {
+    const times: number[] = []
+    for (let done = 0; done < repeat; done += 1) {
+      const start = performance.now()
+      await session.work()
+      times.push(performance.now() - start)
+    }
+    return median(times)
+  } finally {
+    await session.close()
+  }
+}
+
 /** Builds the row. */
 export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Name>): Row {
   const { subject, options, repeat, operations, peers, verify, notes, replayable, ...row } = given
   const scale = unitsPerMs[given.unit] / operations
   const inProcess =
     (open: (netns: string) => Promise<Session>): Contender =>
-    async (place) => {
-      const session = await open(place.path)
-      try {
-        const times: number[] = []
-        for (let done = 0; done < repeat; done += 1) {
-          const start = performance.now()
-          await session.work()
-          times.push(performance.now() - start)
-        }
-        return median(times) * scale
-      } finally {
-        await session.close()
-      }
-    }
+    async (place) =>
+      (await timeSession(() => open(place.path), repeat)) * scale
   const replayed =
     (bench: Bench, recording: Pick<Recording, 'setup' | 'work'>): Contender =>
     async (place) =>

@@ -1,8 +1,7 @@
 import { isUserModeLinux } from '../frame/machine.js'
 import { asSingleMessages } from '../frame/recordings.js'
 import type { Row } from '../frame/row.js'
-import { median } from '../frame/statistics.js'
-import { subjectRow } from '../frame/subject-row.js'
+import { subjectRow, timeSession } from '../frame/subject-row.js'
 import { verifySameState } from '../frame/verify.js'
 import { openSubject } from '../subjects/index.js'
 import { ipvsCalls, ipvsadmScript, type IpvsChangeOptions, type IpvsOptions } from '../subjects/ipvs.js'
@@ -53,6 +52,9 @@ function listRow(options: IpvsOptions, as: 'objects' | 'columns'): Row {
   })
 }
 
+/** Changes of one run; the first is of code not yet compiled. */
+const CHANGES = 4
+
 function changeRow(options: IpvsChangeOptions, bar: Row['bar']): Row {
   const { call, from } = options
   return subjectRow({
@@ -64,7 +66,7 @@ function changeRow(options: IpvsChangeOptions, bar: Row['bar']): Row {
     needs: [],
     subject: 'ipvs-change',
     options,
-    repeat: 4,
+    repeat: CHANGES,
     peers: {}
   })
 }
@@ -81,20 +83,7 @@ function planRow(options: IpvsOptions): Row {
     needs: [],
     requires: 'ipvs',
     prepare: ({ netplane }) =>
-      Promise.resolve({
-        ours: async ({ path }) => {
-          const session = await openSubject('ipvs-change', netplane, path, given)
-          const times: number[] = []
-          for (let done = 0; done < 4; done += 1) {
-            const start = performance.now()
-            await session.work()
-            times.push(performance.now() - start)
-          }
-          await session.close()
-          return median(times)
-        },
-        peers: {}
-      })
+      Promise.resolve({ ours: ({ path }) => timeSession(() => openSubject('ipvs-change', netplane, path, given), CHANGES), peers: {} })
   }
 }
 

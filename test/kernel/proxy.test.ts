@@ -1,33 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { onTestFinished, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { makeFolder, manifest, PROXY } from '../support/manifests.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import type { Background } from '../support/run.js'
 
-const PROXY = fileURLToPath(new URL('../../build/examples/proxy.js', import.meta.url))
 const LISTEN = '127.0.0.1:10256'
-
-async function makeFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'netplane-manifests-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  return folder
-}
-
-function manifest(name: string, address: string, ...endpoints: string[]): string {
-  return `
-kind: Service
-metadata: { name: ${name} }
-spec: { clusterIP: ${address}, ports: [{ port: 80 }] }
----
-kind: EndpointSlice
-metadata: { name: ${name}-1, labels: { kubernetes.io/service-name: ${name} } }
-addressType: IPv4
-ports: [{ port: 8080 }]
-endpoints: [${endpoints.map((endpoint) => `{ addresses: [${endpoint}] }`).join(', ')}]
-`
-}
 
 function startProxy(namespace: TestNamespace, folder: string, ...options: string[]): Background {
   return namespace.background(process.execPath, [PROXY, '--manifests', folder, '--listen', LISTEN, ...options])

@@ -1,29 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
+import { makeFolder, manifest, PROXY } from '../support/manifests.js'
 import { makeNamespace } from '../support/namespace.js'
-
-const PROXY = fileURLToPath(new URL('../../build/examples/proxy.js', import.meta.url))
-
-const manifests = `
-kind: Service
-metadata: { name: web }
-spec: { clusterIP: 10.96.0.1, ports: [{ port: 80 }] }
----
-kind: EndpointSlice
-metadata: { name: web-1, labels: { kubernetes.io/service-name: web } }
-addressType: IPv4
-ports: [{ port: 8080 }]
-endpoints: [{ addresses: [10.1.0.1] }, { addresses: [10.1.0.2] }]
-`
 
 it('the daemon in mode ipvs makes virtual services, finds them made, and takes them away', async () => {
   const namespace = await makeNamespace()
-  const folder = await mkdtemp(join(tmpdir(), 'netplane-manifests-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  await writeFile(join(folder, 'web.yaml'), manifests)
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1', '10.1.0.2'))
   const proxy = (...options: string[]): Promise<string> =>
     namespace.run(process.execPath, [PROXY, '--mode', 'ipvs', ...options], { timeoutMs: 60_000 })
   await proxy('--manifests', folder, '--once')

@@ -14,29 +14,20 @@ const web = { protocol: 'tcp', address: VIP.ip, port: 8080 } as const
 const real = (host: number, more: Partial<RealServerSpec> = {}): RealServerSpec => ({ address: addressOf.ip(host), port: 8080, ...more })
 const reals = (...hosts: number[]): RealServerSpec[] => hosts.map((host) => real(host))
 
-/** Asks once from each address, prints who answered, a line each. */
+/** Asks once from each address, with a mark on the packets (0: none; only root may set one), prints who answered, a line each. */
 const ASK_FROM = `
 import socket, sys
-for source in sys.argv[3:]:
-    s = socket.socket(); s.settimeout(5)
+for source in sys.argv[4:]:
+    s = socket.socket(); s.settimeout(5); s.setsockopt(socket.SOL_SOCKET, 36, int(sys.argv[3]))
     try: s.bind((source, 0)); s.connect((sys.argv[1], int(sys.argv[2]))); print(s.recv(200).decode().split(' ')[0])
     except OSError as e: print(type(e).__name__)
     s.close()
 `
 
-/** Asks six times with a mark on the packets, which only root may set. */
-const ASK_MARKED = `
-import socket, sys
-for _ in range(6):
-    s = socket.socket(); s.settimeout(5); s.setsockopt(socket.SOL_SOCKET, 36, int(sys.argv[3]))
-    try: s.connect((sys.argv[1], int(sys.argv[2]))); print(s.recv(200).decode().split(' ')[0])
-    except OSError as e: print(type(e).__name__)
-    s.close()
-`
-
 /** Who answers each of many clients. */
-async function askFrom(client: TestNamespace, sources: readonly string[]): Promise<string[]> {
-  const printed = await client.run('python3', ['-c', ASK_FROM, web.address, String(web.port), ...sources], { timeoutMs: 60_000 })
+async function askFrom(client: TestNamespace, sources: readonly string[], mark = 0): Promise<string[]> {
+  const args = [web.address, String(web.port), String(mark), ...sources]
+  const printed = await client.run('python3', ['-c', ASK_FROM, ...args], { timeoutMs: 60_000 })
   return printed.trim().split('\n')
 }
 
@@ -198,8 +189,7 @@ describe('scheduling', () => {
     const { ipvs, node } = await serveAll(2)
     await only(ipvs, { fwmark: 7, scheduler: 'rr', realServers: [1, 2].map((host) => real(host, { port: 0 })) })
     expect(await node.run('ipvsadm', ['-Sn'])).toContain('-A -f 7 -s rr')
-    const answers = async (mark: number): Promise<string[]> =>
-      (await node.run('python3', ['-c', ASK_MARKED, VIP.ip, '8080', String(mark)])).trim().split('\n')
+    const answers = (mark: number): Promise<string[]> => askFrom(node, new Array<string>(6).fill('0.0.0.0'), mark)
     expect(tally(await answers(7))).toEqual({ s1: 3, s2: 3 })
     expect(await answers(8)).toEqual(Array.from({ length: 6 }, () => 'ConnectionRefusedError'))
   })

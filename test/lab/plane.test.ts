@@ -1,40 +1,7 @@
 import { onTestFinished, expect, it } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../src/index.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../support/service-network.js'
-
-const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
-const protocols = ['tcp', 'udp'] as const
-const families = ['ip', 'ip6'] as const
-
-/** One service a protocol, over both families, with these servers behind. */
-function servicesOn(...servers: number[]): Map<string, Service> {
-  return new Map(
-    protocols.map((protocol) => [
-      protocol,
-      {
-        name: protocol,
-        protocol,
-        frontends: families.map((family) => ({ kind: 'cluster', address: VIP[family], port: 80 })),
-        endpoints: servers.flatMap((server) => families.map((family) => ({ address: addressOf[family](server), port: 8080 })))
-      } satisfies Service
-    ])
-  )
-}
-
-/** Each protocol and each family once: programs take long to start in the lab. */
-const ways = [
-  ['tcp', 'ip'],
-  ['udp', 'ip6']
-] as const
-
-/** Who answers, by each of the ways. */
-async function answers({ client }: ServiceNetwork, count: number): Promise<string[][]> {
-  const all: string[][] = []
-  for (const [protocol, family] of ways) all.push(Object.keys(tally(await ask(client, protocol, VIP[family], 80, count))).sort())
-  return all
-}
-
-const everywhere = (...names: string[]): string[][] => ways.map(() => names)
+import { openPlane, type Plane } from '../../src/index.js'
+import { answers, everywhere, servicesOn } from '../support/plane-ways.js'
+import { makeServiceNetwork, reachable, serve, type ServiceNetwork } from '../support/service-network.js'
 
 async function open(network: ServiceNetwork): Promise<Plane> {
   const plane = await openPlane({ mode: 'nftables', netns: network.node.path })

@@ -4,6 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { machines, missingPackages } from '../lab/machines.mjs'
 import { exec } from './exec.mjs'
+import { hasIpvs } from './ipvs.mjs'
 import { inNamespace } from './namespace.mjs'
 
 const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
@@ -18,11 +19,6 @@ function machine(name) {
       return missingPackages(machines[name])
     }
   }
-}
-
-/** Whether this kernel has ip_vs, built in or as a module that is loaded or can be. */
-export function hasIpvs() {
-  return existsSync('/proc/net/ip_vs') || spawnSync('modprobe', ['--dry-run', '--quiet', 'ip_vs']).status === 0
 }
 
 /** What a stage may need: how to see that it is there, and the Debian packages that bring it. */

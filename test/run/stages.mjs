@@ -2,12 +2,12 @@ import path from 'node:path'
 import process from 'node:process'
 import { runContainer } from './container.mjs'
 import { exec } from './exec.mjs'
+import { hasIpvs } from './ipvs.mjs'
 import { runLab } from './lab.mjs'
 import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
 import { countOne } from './report.mjs'
-import { hasIpvs } from './requirements.mjs'
 import { vitestStage } from './vitest.mjs'
 
 /**

@@ -1,0 +1,2 @@
+/** Types of ipvs.mjs, for vitest.config.ts. */
+export function hasIpvs(): boolean

@@ -1,0 +1,30 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+/** The example proxy, built. */
+export const PROXY = fileURLToPath(new URL('../../build/examples/proxy.js', import.meta.url))
+
+/** A folder for manifests that goes with the test. */
+export async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'netplane-manifests-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+/** A service of one port, and where it is served. */
+export function manifest(name: string, address: string, ...endpoints: string[]): string {
+  return `
+kind: Service
+metadata: { name: ${name} }
+spec: { clusterIP: ${address}, ports: [{ port: 80 }] }
+---
+kind: EndpointSlice
+metadata: { name: ${name}-1, labels: { kubernetes.io/service-name: ${name} } }
+addressType: IPv4
+ports: [{ port: 8080 }]
+endpoints: [${endpoints.map((endpoint) => `{ addresses: [${endpoint}] }`).join(', ')}]
+`
+}
