@@ -1,5 +1,7 @@
 #include "addon/job.h"
 
+#include "addon/places.h"
+
 namespace netplane::addon {
 
 bool CanRunJs(napi_env env) {
@@ -60,17 +62,24 @@ bool Job::Start(std::unique_ptr<Job> job) {
   const Napi::HandleScope scope(env);
   const auto name = Napi::String::New(env, "netplane");
   if (napi_create_async_work(env, nullptr, name, Executed, Completed, job.get(), &job->work_) != napi_ok) return false;
+  job->has_place_ = true;
   if (napi_queue_async_work(env, job->work_) != napi_ok) return false;
   static_cast<void>(job.release());  // Completed takes it back.
   return true;
 }
 
-void Job::Executed(napi_env, void* data) { static_cast<Job*>(data)->Execute(); }
+void Job::Executed(napi_env, void* data) {
+  auto* job = static_cast<Job*>(data);
+  job->Execute();
+  job->has_place_ = false;
+  // Here, not where the job completes: its environment's thread may be busy for long, and others wait.
+  ReleasePlace();
+}
 
 void Job::Completed(napi_env env, napi_status status, void* data) {
   const std::unique_ptr<Job> job(static_cast<Job*>(data));
-  // The place first: what waits may run while the result is turned into objects.
-  job->state_->lane().Finished();
+  // Never executed: the environment took it back.
+  if (job->has_place_) ReleasePlace();
   if (status == napi_ok && job->resolve_ && !job->state_->ending() && CanRunJs(env)) job->Settle(env);
 }
 

@@ -29,8 +29,8 @@ class Job {
   static Napi::Value Submit(std::unique_ptr<Job> job);
   /// Queues a job that nobody waits for.
   static void SubmitDetached(std::unique_ptr<Job> job);
-  /// Puts a job that has a place on the pool; the job deletes itself when done. False where Node refuses, or the environment is ending:
-  /// then the job is gone.
+  /// Puts a job that has a place on the pool, and gives the place back there as soon as the job is executed; the job deletes itself when
+  /// done. False where Node refuses, or the environment is ending: then the job is gone, and the place is still the caller's.
   static bool Start(std::unique_ptr<Job> job);
 
  protected:
@@ -48,6 +48,8 @@ class Job {
   napi_ref resolve_ = nullptr;
   napi_ref reject_ = nullptr;
   napi_async_work work_ = nullptr;
+  /// From the moment it is queued until it has been executed.
+  bool has_place_ = false;
 };
 
 }  // namespace netplane::addon

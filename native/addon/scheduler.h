@@ -1,5 +1,4 @@
-// At most two jobs of the process are on libuv's pool at a time, whatever the number of environments: a sendmsg can wait long for the
-// kernel's commit mutex, and four of them would stop fs and dns.
+// The jobs of one environment that wait for a place on libuv's pool (places.h).
 #ifndef NETPLANE_ADDON_SCHEDULER_H_
 #define NETPLANE_ADDON_SCHEDULER_H_
 
@@ -9,11 +8,13 @@
 #include <deque>
 #include <memory>
 
+#include "addon/places.h"
+
 namespace netplane::addon {
 
 class Job;
 
-/// One environment's place in the process-wide queue. Lives as long as its environment or its last job.
+/// One environment's queue. Lives as long as its environment or its last job. Everything here runs on the environment's own thread.
 class Lane {
  public:
   explicit Lane(napi_env env);
@@ -25,27 +26,24 @@ class Lane {
   bool Start();
   /// Gives up what waits and closes the wake-up handle; `done` runs once libuv has let go of it.
   void Stop(void (*done)(void*), void* argument);
-  /// Queues a job; it runs when one of the two places is free. Main thread of the environment only.
+  /// Queues a job; it runs when a place is free.
   void Submit(std::unique_ptr<Job> job);
-  /// A job of this environment has left the pool. Main thread of the environment only.
-  void Finished();
   napi_env env() const { return env_; }
 
  private:
-  friend class Places;
-  /// Puts jobs that were given a place on the pool. Main thread of the environment only.
-  void RunGranted();
+  /// What the places know of the lane. Its `wake` runs on any thread.
+  struct Waiter : PlaceWaiter {
+    uv_async_t* handle = nullptr;
+  };
+  /// Puts waiting jobs on the pool, the oldest first, as long as places are free.
+  void Run();
   /// A waiting job keeps the event loop alive, as a running one does.
   void KeepLoopAliveWhileWaiting();
 
   napi_env env_;
-  uv_async_t* wake_ = nullptr;
   bool stopped_ = false;
-  /// Jobs in `waiting_`, counted on the environment's own thread.
-  size_t waiting_count_ = 0;
-  /// Both under the mutex of the places.
+  Waiter waiter_;
   std::deque<std::unique_ptr<Job>> waiting_;
-  size_t granted_ = 0;
   void (*stopped_callback_)(void*) = nullptr;
   void* stopped_argument_ = nullptr;
 };

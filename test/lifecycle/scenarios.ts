@@ -23,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'a monitor keeps the process alive only while referenced', file: 'unref.mjs' },
   { name: "a monitor's callback throws", file: 'callback-error.mjs' },
   { name: 'more jobs wait than may run at a time', file: 'places.mjs' },
+  { name: 'a thread that is busy for long holds nobody up', file: 'busy.mjs' },
   { name: 'memory crosses in both directions', file: 'memory.mjs' }
 ]
 

@@ -1,6 +1,8 @@
-// Two copies of the addon in one process, in one environment and in a worker; an object of one is refused by the other.
+// Two copies of the addon in one process, in one environment and in a worker; an object of one is refused by the other, and they share the two places on
+// libuv's pool.
 import assert from 'node:assert/strict'
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -29,6 +31,16 @@ if (isMainThread) {
   assert.throws(() => one.generation.call({}, deadlineMs), TypeError)
   assert.throws(() => one.generation.call(undefined, deadlineMs), TypeError)
   assert.throws(() => new one.constructor().close(), TypeError)
+
+  // Jobs of both copies fill no more than two of the pool's four threads: a file need not wait for any of them.
+  const more = await Promise.all([addon, copy, addon, copy].map((from) => open(from)))
+  let finished = 0
+  const batches = more.map((socket, index) => setBatch(socket, `place-${index}`, 60_000))
+  const jobs = batches.map((batch) => commit(batch, { dryRun: true }).then(() => (finished += 1)))
+  await stat('/proc/self/stat')
+  assert.equal(finished, 0, 'a file waited for a job')
+  await Promise.all(jobs)
+  for (const socket of more) socket.close()
 
   const worker = new Worker(new URL(import.meta.url), { workerData: copyPath })
   assert.deepEqual(await new Promise((resolve) => worker.once('message', resolve)), ['first', 'second'])
