@@ -6,7 +6,8 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import { runInLab } from '../../test/lab/run.mjs'
+import { machines } from '../../test/lab/machines.mjs'
+import { findBootable, runInLab } from '../../test/lab/run.mjs'
 
 const programs = path.resolve(import.meta.dirname, '../../build/examples')
 const isRoot = process.getuid?.() === 0
@@ -38,8 +39,15 @@ async function playIpvs() {
   }
   const status = await runInNamespaces('demo-ipvs.js')
   if (status !== noIpvs) return status
-  console.log("\nThis machine's kernel has no IPVS; one that has it is booted: User-Mode Linux")
-  return await runInLab('uml', [process.execPath, path.join(programs, 'demo-ipvs.js')], { timeoutSeconds: 120, memoryMegabytes: 1024 })
+  console.log("\nThis machine's kernel has no IPVS; one that has it is booted")
+  const name = await findBootable('uml', { stderr: process.stdout })
+  if (name === undefined) {
+    console.log('The act on IPVS is left out: no other kernel can be booted here')
+    return 0
+  }
+  console.log(machines[name].title)
+  const command = [process.execPath, path.join(programs, 'demo-ipvs.js')]
+  return await runInLab(name, command, { timeoutSeconds: 400, memoryMegabytes: 1024, stderr: process.stdout })
 }
 
 /** Returns the demo's exit status. */

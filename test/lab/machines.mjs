@@ -1,9 +1,12 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
+import { promisify } from 'node:util'
 import { kernels, keyring, provideKernel, releaseOf } from './kernels.mjs'
 import { findProgram } from './programs.mjs'
+
+const execute = promisify(execFile)
 
 /**
  * @typedef {object} Machine a kernel that can be booted on this machine's own file system
@@ -12,10 +15,11 @@ import { findProgram } from './programs.mjs'
  * @property {Record<string, string>} lacks what suites.mjs may require and this kernel has not: the reason in words
  * @property {() => string | undefined} release of its kernel, once it is on this machine
  * @property {'all' | 'smoke' | 'none'} everyRun what of suites.mjs `npm test` runs in it; `npm run test:lab` runs all
+ * @property {string} [substitute] the machine that is used where this one does not boot; it lacks nothing that this one has
+ * @property {number} bootSeconds what it gets until the command starts: far more than it needs, as the machine may be busy
  * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
  * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => Promise<string[]>} argv the command that boots it. File descriptors
- *   3 and 4 lead to the caller: standard output and standard error of what runs inside. What it prints itself is only shown when it does not get
- *   that far.
+ *   3 and 4 lead to the caller: standard output and standard error of what runs inside. What it prints itself goes to its log.
  */
 
 const needs = (name, packages) => ({ packages, present: () => findProgram(name) !== undefined })
@@ -34,24 +38,64 @@ function anyProcessor() {
   return processors[process.pid % processors.length]
 }
 
-// Bound to one processor: its processes take turns, and each turn takes several times as long between two processors.
-const userModeLinux = async (boot) => [
-  ...['taskset', '--cpu-list', `${anyProcessor()}`],
-  'linux.uml',
-  `mem=${boot.memoryMegabytes}M`,
-  'rootfstype=hostfs',
-  'rootflags=/',
-  'rw',
-  `init=${boot.init}`,
-  'con=null',
-  'con0=null,fd:1',
-  'con1=null,fd:3',
-  'con2=null,fd:4',
-  // Its own state (pid file, console socket), which would otherwise be left in the home folder when it is killed.
-  `uml_dir=${boot.folder}/`,
-  'umid=machine',
-  ...variables(boot, '/usr/lib/uml/modules', '/dev/tty1', '/dev/tty2')
-]
+/** Libraries that UML is started with, the first of which comes first. Compiled each time, which takes a fraction of a second. */
+async function compile(folder, sources) {
+  const options = ['-O2', '-shared', '-fPIC', '-fno-exceptions', '-fno-threadsafe-statics', '-Wl,--as-needed']
+  return Promise.all(
+    sources.map(async (source) => {
+      const library = path.join(folder, `${path.basename(source, '.cc')}.so`)
+      await execute('g++', [...options, '-o', library, path.join(import.meta.dirname, source)])
+      return library
+    })
+  )
+}
+
+const umlModules = '/usr/lib/uml/modules'
+
+/**
+ * Debian's User-Mode Linux.
+ *
+ * `whole-xstate.cc` is preloaded everywhere: it measures by itself, with the very request that the kernel would refuse, whether this processor needs
+ * it, which no list of processors could, and costs nothing where it does not.
+ * @param {{ program?: string, preloaded?: string[] }} [parts] others than the usual ones: those of the self-test
+ * @returns {Machine}
+ */
+export function userModeLinux({ program = 'linux.uml', preloaded = ['whole-xstate.cc'] } = {}) {
+  const argv = async (boot) => [
+    // Bound to one processor: its processes take turns, and each turn takes several times as long between two processors.
+    ...['taskset', '--cpu-list', `${anyProcessor()}`],
+    ...['env', `LD_PRELOAD=${(await compile(boot.folder, preloaded)).join(':')}`],
+    program,
+    `mem=${boot.memoryMegabytes}M`,
+    'rootfstype=hostfs',
+    'rootflags=/',
+    'rw',
+    `init=${boot.init}`,
+    'con=null',
+    'con0=null,fd:1',
+    'con1=null,fd:3',
+    'con2=null,fd:4',
+    // Its own state (pid file, console socket), which would otherwise be left in the home folder when it is killed.
+    `uml_dir=${boot.folder}/`,
+    'umid=machine',
+    ...variables(boot, umlModules, '/dev/tty1', '/dev/tty2')
+  ]
+  return {
+    title: 'User-Mode Linux',
+    needs: [
+      { packages: () => ['user-mode-linux'], present: () => findProgram('linux.uml') !== undefined && existsSync(umlModules) },
+      needs('g++', () => ['g++']),
+      ...common
+    ],
+    lacks: { nftables: 'its nf_tables has no family ip and no NAT' },
+    release: () => readdirSync(umlModules)[0],
+    everyRun: 'all',
+    // The same series.
+    substitute: 'qemu-6.1',
+    bootSeconds: 60,
+    argv
+  }
+}
 
 /** Whether a program needs no libraries: there are none in the initial file system. */
 function isStatic(name) {
@@ -97,6 +141,7 @@ function qemu(kernel) {
     lacks: {},
     release: () => releaseOf(kernel),
     everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
+    bootSeconds: 240,
     kernel,
     argv
   }
@@ -104,17 +149,7 @@ function qemu(kernel) {
 
 /** @type {Record<string, Machine>} */
 export const machines = {
-  uml: {
-    title: 'User-Mode Linux',
-    needs: [
-      { packages: () => ['user-mode-linux'], present: () => findProgram('linux.uml') !== undefined && existsSync('/usr/lib/uml/modules') },
-      ...common
-    ],
-    lacks: { nftables: 'its nf_tables has no family ip and no NAT' },
-    release: () => readdirSync('/usr/lib/uml/modules')[0],
-    everyRun: 'all',
-    argv: userModeLinux
-  },
+  uml: userModeLinux(),
   ...Object.fromEntries(kernels.map((kernel) => [`qemu-${kernel.name}`, qemu(kernel)]))
 }
 
@@ -132,12 +167,12 @@ function missing(machine) {
   return undefined
 }
 
-/** Fetches what a machine boots, when it is not in the cache. Returns why the machine cannot be booted, in words; nothing when it can. */
+/** Fetches what a machine boots, when it is not in the cache. Returns why the machine cannot be booted, in a line; nothing when it can. */
 export async function prepare(machine) {
   const why = missing(machine)
   if (why !== undefined || machine.kernel === undefined) return why
   return provideKernel(machine.kernel).then(
     () => undefined,
-    (error) => error.message
+    (error) => error.message.replaceAll(/\s*\n\s*/g, '; ')
   )
 }

@@ -1,13 +1,15 @@
 // Boots another kernel on this machine's own file system and runs a command in it, as root, in the current folder and with this environment.
 //   node test/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]
-// Prints what the command prints and ends with its exit status; 124: the time was over (LAB_TIMEOUT, 600 s), 125: the machine cannot be booted,
-// 97: it ended without a status. /run, /dev and kernel state are the machine's own; files are shared, so write under a temporary folder only.
+// Prints what the command prints and ends with its exit status; 124: the time was over (LAB_TIMEOUT, 600 s), 125: the machine does not boot, 97: it
+// went down before the command ended. What its kernel prints goes to a log, which is named when it is of use and is removed when it is not.
+// /run, /dev and kernel state are the machine's own; files are shared, so write under a temporary folder only.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
+import { cacheFolder } from './kernels.mjs'
 import { machines, prepare } from './machines.mjs'
 
 export const timedOut = 124
@@ -36,71 +38,121 @@ function killGroup(child) {
   }
 }
 
-async function boot(argv, { timeoutSeconds, stdout, stderr }) {
+/**
+ * Starts a machine and waits for its end.
+ * @param {string[]} argv
+ * @param {{ timeoutSeconds: number, bootSeconds: number, hasStarted: () => boolean, stdout: { write(chunk: unknown): unknown },
+ *   stderr: { write(chunk: unknown): unknown } }} options
+ * @returns {Promise<{ killed?: 'late' | 'stuck' | NodeJS.Signals, log: Buffer }>} `killed`: why it was ended
+ */
+async function start(argv, { timeoutSeconds, bootSeconds, hasStarted, stdout, stderr }) {
   const [program, ...args] = argv
   const child = spawn(program, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] })
   const own = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => own.push(chunk))
   child.stdio[3].on('data', (chunk) => stdout.write(chunk))
   child.stdio[4].on('data', (chunk) => stderr.write(chunk))
-  let late = false
-  const timer = setTimeout(() => {
-    late = true
-    killGroup(child)
-  }, timeoutSeconds * 1000)
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  let ended
-  const stop = (signal) => {
-    ended = signal
+  let killed
+  const stop = (why) => {
+    killed = why
     killGroup(child)
   }
+  const timers = [
+    setTimeout(() => stop('late'), timeoutSeconds * 1000),
+    setTimeout(() => hasStarted() || stop('stuck'), Math.min(bootSeconds, timeoutSeconds) * 1000)
+  ]
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, stop)
   try {
     await once(child, 'close')
-    return { late, ended, own: Buffer.concat(own).toString() }
+    return { killed, log: Buffer.concat(own) }
   } finally {
-    clearTimeout(timer)
+    for (const timer of timers) clearTimeout(timer)
     for (const signal of signals) process.off(signal, stop)
     killGroup(child)
   }
 }
 
-/**
- * Runs a command in a machine.
- * @param {string} name of machines.mjs
- * @param {string[]} argv
- * @param {{ timeoutSeconds?: number, memoryMegabytes?: number, env?: Record<string, string | undefined>, cwd?: string,
- *   stdout?: { write(chunk: unknown): unknown }, stderr?: { write(chunk: unknown): unknown } }} [options]
- * @returns {Promise<number>} the exit status, as explained at the top
- */
-export async function runInLab(name, argv, options = {}) {
-  const { timeoutSeconds = 600, memoryMegabytes = 2048, env = process.env, cwd = process.cwd() } = options
-  const { stdout = process.stdout, stderr = process.stderr } = options
-  const machine = machines[name]
-  const why = machine === undefined ? `there is no machine '${name}', but ${Object.keys(machines).join(', ')}` : await prepare(machine)
-  if (why !== undefined) {
-    stderr.write(`${why}\n`)
-    return notBooted
+/** Where the last log of a machine is kept. */
+export const logFile = (name) => path.join(cacheFolder(), `${name}.log`)
+
+function keepLog(name, log) {
+  mkdirSync(cacheFolder(), { recursive: true })
+  writeFileSync(logFile(name), log)
+  return `its log is ${logFile(name)}`
+}
+
+/** What became of a command, from its file of status and from why its machine was ended. @returns {{ status: number, why?: string }} */
+function conclude({ name, title, written, killed, log, timeoutSeconds, bootSeconds }) {
+  if (killed !== undefined && killed in os.constants.signals) return { status: 128 + os.constants.signals[killed] }
+  if (written === '') {
+    const how = killed === undefined ? 'does not boot here' : `has not booted in ${Math.min(bootSeconds, timeoutSeconds)} s`
+    return { status: notBooted, why: `${title} ${how} (${keepLog(name, log)})` }
   }
+  if (killed === 'late') return { status: timedOut, why: `${title}: killed after ${timeoutSeconds} s` }
+  if (written === 'started') return { status: noStatus, why: `${title} went down before the command ended (${keepLog(name, log)})` }
+  return { status: Number(written) }
+}
+
+/** Boots a machine for a command, whatever becomes of it. @returns {Promise<{ status: number, why?: string }>} */
+async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, env, cwd, stdout, stderr }) {
+  const lacking = await prepare(machine)
+  if (lacking !== undefined) return { status: notBooted, why: lacking }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-lab-'))
+  const status = path.join(folder, 'status')
+  const written = () => readFileSync(status, 'utf8').trim()
+  const { title, bootSeconds } = machine
   try {
     writeFileSync(path.join(folder, 'command'), commandScript(argv, cwd, env))
-    writeFileSync(path.join(folder, 'status'), '')
+    writeFileSync(status, '')
     const init = path.join(import.meta.dirname, 'init')
     const command = await machine.argv({ init, folder, memoryMegabytes })
-    const { late, ended, own } = await boot(command, { timeoutSeconds, stdout, stderr })
-    if (ended !== undefined) return 128 + os.constants.signals[ended]
-    if (late) {
-      stderr.write(`${machine.title}: killed after ${timeoutSeconds} s\n`)
-      return timedOut
-    }
-    const status = readFileSync(path.join(folder, 'status'), 'utf8').trim()
-    if (status !== '') return Number(status)
-    stderr.write(`${machine.title} ended without a status. It printed:\n${own}`)
-    return noStatus
+    const { killed, log } = await start(command, { timeoutSeconds, bootSeconds, hasStarted: () => written() !== '', stdout, stderr })
+    return conclude({ name, title, written: written(), killed, log, timeoutSeconds, bootSeconds })
+  } catch (error) {
+    // A program that is not there, or that fails before it is the machine.
+    return { status: notBooted, why: `${title} does not boot here (${keepLog(name, `${error.stack}\n`)})` }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/**
+ * Runs a command in a machine. What goes wrong with the machine itself is said in one line on its standard error.
+ * @param {string} name of machines.mjs
+ * @param {string[]} argv
+ * @param {{ timeoutSeconds?: number, memoryMegabytes?: number, env?: Record<string, string | undefined>, cwd?: string,
+ *   stdout?: { write(chunk: unknown): unknown }, stderr?: { write(chunk: unknown): unknown },
+ *   table?: Record<string, import('./machines.mjs').Machine> }} [options] `table`: machines other than those of machines.mjs
+ * @returns {Promise<number>} the exit status, as explained at the top
+ */
+export async function runInLab(name, argv, options = {}) {
+  const { timeoutSeconds = 600, memoryMegabytes = 2048, env = process.env, cwd = process.cwd(), table = machines } = options
+  const { stdout = process.stdout, stderr = process.stderr } = options
+  const machine = table[name]
+  const { status, why } =
+    machine === undefined
+      ? { status: notBooted, why: `there is no machine '${name}', but ${Object.keys(table).join(', ')}` }
+      : await attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, env, cwd, stdout, stderr })
+  if (why !== undefined) stderr.write(`${why}\n`)
+  return status
+}
+
+/**
+ * Tries a machine and, where it does not boot, its substitute. Says on standard error, in one line, which does not boot and what is used instead.
+ * @param {string} name of machines.mjs
+ * @param {{ stderr?: { write(chunk: unknown): unknown }, table?: Record<string, import('./machines.mjs').Machine> }} [options]
+ * @returns {Promise<string | undefined>} the machine that boots; undefined when none does
+ */
+export async function findBootable(name, { stderr = process.stderr, table = machines } = {}) {
+  const machine = table[name]
+  const options = { timeoutSeconds: machine.bootSeconds, memoryMegabytes: 512, env: process.env, cwd: '/', stdout: stderr, stderr }
+  const { status, why } = await attempt(name, machine, ['true'], options)
+  // Ended by a signal, which was meant for all of this process.
+  if (status > 128) process.kill(process.pid, status - 128)
+  if (why === undefined) return name
+  stderr.write(machine.substitute === undefined ? `${why}\n` : `${why}; used instead: ${table[machine.substitute].title}\n`)
+  return machine.substitute === undefined ? undefined : findBootable(machine.substitute, { stderr, table })
 }
 
 function parse(args) {

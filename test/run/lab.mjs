@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { machines, prepare } from '../lab/machines.mjs'
+import { findBootable } from '../lab/run.mjs'
 import { selfTest } from '../lab/self-test.mjs'
 import { choose, filesOfSuites } from '../lab/suites.mjs'
 import { exec } from './exec.mjs'
@@ -55,6 +56,21 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
     return { suite, ...sum(own), reason: own.length === 0 ? 'the machine left no report of it' : undefined }
   })
   return column([...left, ...ran], total.failed - sum(ran).failed)
+}
+
+/**
+ * The machines in which suites are to run, with those that were planned. Where one with a substitute does not boot, that takes its place, unless it is
+ * among the machines anyway.
+ * @param {string[]} names
+ * @returns {Promise<{ name: string, planned: string }[]>}
+ */
+async function substituted(names) {
+  const result = []
+  for (const planned of names) {
+    const name = machines[planned].substitute === undefined ? planned : ((await findBootable(planned)) ?? planned)
+    if (name === planned || !names.includes(name)) result.push({ name, planned })
+  }
+  return result
 }
 
 /** Machines seldom keep more than one processor busy. @returns {Promise<Column[]>} in the order of the names */
@@ -111,9 +127,10 @@ export function runLab(isFull) {
     const { names, filters, vitest } = parse(context.filters, isFull)
     const own = await selfTest()
     const files = filesOfSuites(context.root)
-    const timeoutSeconds = isFull ? deadlineSeconds.full : deadlineSeconds.everyRun
-    const columns = await twoAtATime(names, async (name) => {
-      const chosen = choose(files, machines[name], { isFull, filters })
+    const columns = await twoAtATime(await substituted(names), async ({ name, planned }) => {
+      // A substitute runs what the other would have run, which takes it longer.
+      const chosen = choose(files, machines[planned], { isFull, filters })
+      const timeoutSeconds = isFull || name !== planned ? deadlineSeconds.full : deadlineSeconds.everyRun
       const column = await runMachine(name, chosen, context, { timeoutSeconds, vitest })
       const { passed, failed } = sum(column.cells)
       console.log(`${name}: ${passed} passed, ${failed + column.failures} failed, ${column.seconds.toFixed(0)} s`)

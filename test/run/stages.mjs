@@ -73,7 +73,8 @@ export const stages = [
   check('demo', [process.execPath, 'examples/demo/play.mjs'], {
     needs: ['namespaces', 'ip', ...(process.getuid?.() === 0 ? ['IPVS, or User-Mode Linux'] : [])],
     after: ['addon', 'bundle', 'examples'],
-    timeoutSeconds: 180
+    // Most of it for machines where the act on IPVS has to be played on an emulated processor.
+    timeoutSeconds: 900
   }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
   { name: 'lab', needs: ['root', ...labMachines, ...labTools], after: ['addon', 'bundle', 'examples'], run: runLab(false) },
