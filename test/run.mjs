@@ -1,13 +1,15 @@
 // Runs the tests: all of them, or the stages and groups named on the command line (what follows `--` goes to vitest).
+// What it installs on this machine is said first; NETPLANE_INSTALL=no makes it stop there.
 // As root, or with CI=true, everything runs and what cannot run has failed. Otherwise what cannot run here is listed, with what it needs.
 // The last line is `<n> passed, <n> failed`; the exit status is 0 only when nothing failed.
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
+import { addSystemFolders } from './lab/programs.mjs'
 import { install } from './run/install.mjs'
 import { sum } from './run/report.mjs'
-import { missing, provide } from './run/requirements.mjs'
+import { missing, missingPackagesOf } from './run/requirements.mjs'
 import { stages } from './run/stages.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -47,9 +49,15 @@ async function main(argv) {
   const named = separator < 0 ? argv : argv.slice(0, separator)
   const chosen = select(named)
   const filters = separator < 0 ? [] : argv.slice(separator + 1)
-  const isComplete = process.getuid() === 0 || process.env.CI === 'true'
-  if (!(await install(root))) return [{ stage: { name: 'npm ci' }, seconds: 0, passed: 0, failed: 1 }]
-  await provide(chosen.flatMap((stage) => stage.needs ?? []))
+  const isRoot = process.getuid() === 0
+  const isComplete = isRoot || process.env.CI === 'true'
+  addSystemFolders()
+  const wanted = {
+    packages: missingPackagesOf(chosen.flatMap(({ needs = [], wants = [] }) => [...needs, ...wants])),
+    kernels: isRoot ? [...new Set(chosen.flatMap((stage) => stage.kernels?.(filters) ?? []))] : [],
+    builds: chosen.some((stage) => stage.builds === true)
+  }
+  if (!(await install(root, wanted))) return [{ stage: { name: 'installing' }, seconds: 0, passed: 0, failed: 1 }]
   const context = { root, results: mkdtempSync(path.join(os.tmpdir(), 'netplane-test-')), filters }
   const outcomes = []
   try {

@@ -6,6 +6,7 @@ export interface ClientOrder {
   /** Requests to make, each on a connection of its own; `kept`: one request on the one connection that is kept from order to order. */
   readonly connections: number | 'kept'
   readonly concurrency: number
+  readonly timeoutSeconds: number
 }
 
 export interface ClientReport {
@@ -16,22 +17,22 @@ export interface ClientReport {
 
 const keeping = new Agent({ keepAlive: true, maxSockets: 1 })
 
-function connect(url: string, isKept: boolean): Promise<string> {
+function connect(url: string, isKept: boolean, timeoutSeconds: number): Promise<string> {
   return new Promise((resolve, reject) => {
     // No agent: every request is a connection of its own, which is what is balanced.
-    const request = get(url, { agent: isKept ? keeping : false, timeout: 2000 }, (response) => {
+    const request = get(url, { agent: isKept ? keeping : false, timeout: timeoutSeconds * 1000 }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))
       response.on('end', () => resolve(text))
       response.on('error', reject)
     })
-    request.on('timeout', () => request.destroy(new Error('no answer within 2 s')))
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutSeconds} s`)))
     request.on('error', reject)
   })
 }
 
-async function drive({ url, connections, concurrency }: ClientOrder): Promise<ClientReport> {
+async function drive({ url, connections, concurrency, timeoutSeconds }: ClientOrder): Promise<ClientReport> {
   const answers: Record<string, number> = {}
   const failures: string[] = []
   const isKept = connections === 'kept'
@@ -39,7 +40,7 @@ async function drive({ url, connections, concurrency }: ClientOrder): Promise<Cl
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       try {
-        const name = await connect(url, isKept)
+        const name = await connect(url, isKept, timeoutSeconds)
         answers[name] = (answers[name] ?? 0) + 1
       } catch (error) {
         failures.push((error as Error).message)

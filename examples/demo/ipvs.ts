@@ -5,11 +5,15 @@ import { SERVICE_ADDRESS } from './manifests.js'
 import { dim, heading, note, spread } from './terminal.js'
 import { backendAddress, buildNetwork, startIn } from './topology.js'
 
-/** Virtual services: the act for kernels that have ip_vs, the machine's own or one of the lab. play.mjs reads this exit status. */
+/**
+ * Virtual services: the act for kernels that have ip_vs, the machine's own or one of the lab. Usage: demo-ipvs [PATIENCE]: how much longer than
+ * elsewhere programs take here. play.mjs reads this exit status.
+ */
 const NO_IPVS = 3
+const PATIENCE = Number(process.argv[2] ?? 1)
 const BACKENDS = 3
 const CROWD = { services: 1000, realServers: 10 }
-const DRAIN_SECONDS = 2
+const DRAIN_SECONDS = 2 * PATIENCE
 const url = `http://${SERVICE_ADDRESS}/`
 
 function web(backends: readonly number[], scheduler = 'rr'): DesiredService {
@@ -42,7 +46,7 @@ async function balance({ ipvs, client }: Stage): Promise<void> {
   dim(`plan:\n${String(await ipvs.plan(desired))}`)
   const { durationMs } = await ipvs.sync(desired)
   note(`applied in ${durationMs.toFixed(1)} ms`)
-  const { answers, failures } = await drive(client, url, 300)
+  const { answers, failures } = await drive(client, url, 300, PATIENCE)
   spread(answers)
   assertNone(failures)
 }
@@ -54,16 +58,16 @@ async function next<Type extends DrainEvent['type']>(events: AsyncIterable<Drain
 }
 
 async function drain({ ipvs, client }: Stage): Promise<void> {
-  const { answers: kept } = await drive(client, url, 'kept')
+  const { answers: kept } = await drive(client, url, 'kept', PATIENCE)
   const [name = ''] = Object.keys(kept)
   note(`a connection is kept open; ${name} answers on it`)
   const rest = [1, 2, 3].filter((number) => `backend${number}` !== name)
   dim(`plan:\n${String(await ipvs.plan([web(rest)]))}`)
   const removed = next(ipvs.drainer({ intervalMs: 50 }), 'removed')
   await ipvs.sync([web(rest)])
-  const others = await drive(client, url, 200)
+  const others = await drive(client, url, 200, PATIENCE)
   spread(others.answers)
-  const still = await drive(client, url, 'kept')
+  const still = await drive(client, url, 'kept', PATIENCE)
   assertNone([...others.failures, ...still.failures])
   if (Object.keys(others.answers).includes(name)) throw new Error(`${name} got new connections`)
   note(`new connections go elsewhere; on the old one ${Object.keys(still.answers).join()} still answers`)

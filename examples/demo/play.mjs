@@ -8,6 +8,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { machines } from '../../test/lab/machines.mjs'
 import { findBootable, runInLab } from '../../test/lab/run.mjs'
+import { mayInstall } from '../../tools/may-install.mjs'
 
 const programs = path.resolve(import.meta.dirname, '../../build/examples')
 const isRoot = process.getuid?.() === 0
@@ -32,7 +33,7 @@ async function runInNamespaces(program) {
 }
 
 /** On the machine's kernel where it has IPVS, else on one that is booted for it. */
-async function playIpvs() {
+async function playIpvs(provide) {
   if (!isRoot) {
     console.log('\nThe act on IPVS is left out: the kernel lets only root change virtual services')
     return 0
@@ -40,20 +41,26 @@ async function playIpvs() {
   const status = await runInNamespaces('demo-ipvs.js')
   if (status !== noIpvs) return status
   console.log("\nThis machine's kernel has no IPVS; one that has it is booted")
-  const name = await findBootable('uml', { stderr: process.stdout })
+  const name = await findBootable('uml', { stderr: process.stdout, provide })
   if (name === undefined) {
     console.log('The act on IPVS is left out: no other kernel can be booted here')
-    return 0
+    // It might have been, had something been installed.
+    return mayInstall() ? 0 : 1
   }
   console.log(machines[name].title)
-  const command = [process.execPath, path.join(programs, 'demo-ipvs.js')]
+  const command = [process.execPath, path.join(programs, 'demo-ipvs.js'), String(machines[name].slowness)]
   return await runInLab(name, command, { timeoutSeconds: 400, memoryMegabytes: 1024, stderr: process.stdout })
 }
 
-/** Returns the demo's exit status. */
-export async function play() {
+/**
+ * Plays all acts that can be played here, and says which cannot and why.
+ * @param {{ provide?: (machine: import('../../test/lab/machines.mjs').Machine) => Promise<unknown> }} [options] `provide` installs what a machine
+ *   of the lab needs, should one have to be booted
+ * @returns {Promise<number>} the demo's exit status: 0 when all that could be played went well
+ */
+export async function play({ provide } = {}) {
   const status = await runInNamespaces('demo.js')
-  return status === 0 ? await playIpvs() : status
+  return status === 0 ? await playIpvs(provide) : status
 }
 
 if (process.argv[1] === import.meta.filename) process.exitCode = await play()

@@ -1,25 +1,29 @@
-// npm run demo: installs what is missing, builds, and runs the demo.
+// npm run demo: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { addSystemFolders } from '../../test/lab/programs.mjs'
+import { missingPackages } from '../../test/lab/machines.mjs'
 import { exec } from '../../test/run/exec.mjs'
 import { install } from '../../test/run/install.mjs'
-import { missing, provide } from '../../test/run/requirements.mjs'
+import { missing, missingPackagesOf } from '../../test/run/requirements.mjs'
 import { play } from './play.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 process.chdir(root)
+addSystemFolders()
 
-const packages = ['g++', 'make', 'python3', 'ip', ...(process.getuid?.() === 0 ? ['IPVS, or User-Mode Linux'] : [])]
-const needs = [...packages, 'namespaces']
-await provide(packages)
+const needs = ['g++', 'make', 'python3', 'ip', 'namespaces']
+// Where neither can be had, its act is left out.
+const wants = process.getuid?.() === 0 ? ['IPVS, or User-Mode Linux'] : []
+if (!(await install(root, { packages: missingPackagesOf([...needs, ...wants]), kernels: [], builds: true }))) process.exit(1)
 const lacking = missing(needs)
 if (lacking.length > 0) {
   console.error(`the demo needs: ${lacking.join('; ')}`)
   process.exit(1)
 }
-if (!(await install(root))) process.exit(1)
 console.log('building')
 const built = await exec(['npm', 'run', '--silent', 'build:all'], { timeoutSeconds: 600, quiet: true, cwd: root })
 if (built.status !== 0) process.exit(1)
 
-process.exitCode = await play()
+const provide = (machine) => install(root, { packages: missingPackages(machine), kernels: [], builds: false })
+process.exitCode = await play({ provide })

@@ -90,7 +90,7 @@ TEST_F(KernelNftablesTest, ListsOnlyWhatIsAskedForAndSaysWhatIsMissing) {
   request.chain = "web";
   request.name = "vips";
   Listing listing = List(request);
-  EXPECT_EQ(listing.tables.size(), 1u);
+  ASSERT_EQ(listing.tables.size(), 1u);
   EXPECT_EQ(listing.rules.size(), 2u);
   EXPECT_EQ(listing.sets.size(), 1u);
   EXPECT_EQ(listing.elements.size(), 1u);

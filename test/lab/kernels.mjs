@@ -5,6 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
+import { mayInstall } from '../../tools/may-install.mjs'
 import { buildInitialFileSystem } from './initial-file-system.mjs'
 
 const execute = promisify(execFile)
@@ -140,6 +141,9 @@ export async function provideKernel(kernel) {
   const cache = cacheFolder()
   const place = parts(path.join(cache, kernel.name))
   if (existsSync(place.initial)) return place
+  const what = `Linux ${kernel.series ?? '(newest)'}: ${kernel.packages.join(' or ')} of Debian ${kernel.suite}`
+  if (!mayInstall()) throw new Error(`${what} is not in ${cache}, and NETPLANE_INSTALL=no forbids to fetch it`)
+  console.error(`fetching into ${cache}: ${what}`)
   mkdirSync(cache, { recursive: true })
   const folder = mkdtempSync(path.join(cache, 'fetch-'))
   try {
@@ -148,7 +152,6 @@ export async function provideKernel(kernel) {
     renameSync(ready, path.join(cache, kernel.name))
     return place
   } catch (error) {
-    const what = `Linux ${kernel.series ?? '(newest)'}: ${kernel.packages.join(' or ')} of Debian ${kernel.suite}`
     throw new Error(`${what} could not be fetched into ${cache}: ${(error.stderr || error.message).trim()}`, { cause: error })
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -16,6 +16,7 @@ const execute = promisify(execFile)
  * @property {() => string | undefined} release of its kernel, once it is on this machine
  * @property {'all' | 'smoke' | 'none'} everyRun what of suites.mjs `npm test` runs in it; `npm run test:lab` runs all
  * @property {string} [substitute] the machine that is used where this one does not boot; it lacks nothing that this one has
+ * @property {number} slowness how much longer than on the machine itself programs take there, about
  * @property {number} bootSeconds what it gets until the command starts: far more than it needs, as the machine may be busy
  * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
  * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => Promise<string[]>} argv the command that boots it. File descriptors
@@ -92,6 +93,7 @@ export function userModeLinux({ program = 'linux.uml', preloaded = ['whole-xstat
     everyRun: 'all',
     // The same series.
     substitute: 'qemu-6.1',
+    slowness: 1,
     bootSeconds: 60,
     argv
   }
@@ -141,6 +143,7 @@ function qemu(kernel) {
     lacks: {},
     release: () => releaseOf(kernel),
     everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
+    slowness: 10,
     bootSeconds: 240,
     kernel,
     argv

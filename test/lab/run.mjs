@@ -141,18 +141,20 @@ export async function runInLab(name, argv, options = {}) {
 /**
  * Tries a machine and, where it does not boot, its substitute. Says on standard error, in one line, which does not boot and what is used instead.
  * @param {string} name of machines.mjs
- * @param {{ stderr?: { write(chunk: unknown): unknown }, table?: Record<string, import('./machines.mjs').Machine> }} [options]
+ * @param {{ stderr?: { write(chunk: unknown): unknown }, table?: Record<string, import('./machines.mjs').Machine>,
+ *   provide?: (machine: import('./machines.mjs').Machine) => Promise<unknown> }} [options] `provide` installs what a machine needs, before it is tried
  * @returns {Promise<string | undefined>} the machine that boots; undefined when none does
  */
-export async function findBootable(name, { stderr = process.stderr, table = machines } = {}) {
+export async function findBootable(name, { stderr = process.stderr, table = machines, provide } = {}) {
   const machine = table[name]
+  await provide?.(machine)
   const options = { timeoutSeconds: machine.bootSeconds, memoryMegabytes: 512, env: process.env, cwd: '/', stdout: stderr, stderr }
   const { status, why } = await attempt(name, machine, ['true'], options)
   // Ended by a signal, which was meant for all of this process.
   if (status > 128) process.kill(process.pid, status - 128)
   if (why === undefined) return name
   stderr.write(machine.substitute === undefined ? `${why}\n` : `${why}; used instead: ${table[machine.substitute].title}\n`)
-  return machine.substitute === undefined ? undefined : findBootable(machine.substitute, { stderr, table })
+  return machine.substitute === undefined ? undefined : findBootable(machine.substitute, { stderr, table, provide })
 }
 
 function parse(args) {

@@ -30,6 +30,14 @@ function parse(filters, isFull) {
   }
 }
 
+/** The kernels that a run of the lab would fetch. @returns {string[]} */
+export function kernelsToFetch(filters, isFull) {
+  const fetched = parse(filters, isFull).names.filter(
+    (name) => machines[name].kernel !== undefined && machines[name].release() === undefined
+  )
+  return fetched.map((name) => machines[name].kernel.name)
+}
+
 /** Boots a machine once for all suites that run in it. @returns {Promise<Column>} */
 async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
   const start = performance.now()

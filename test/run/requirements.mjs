@@ -1,14 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import path from 'node:path'
 import process from 'node:process'
 import { machines, missingPackages } from '../lab/machines.mjs'
-import { exec } from './exec.mjs'
+import { findProgram } from '../lab/programs.mjs'
 import { hasIpvs } from './ipvs.mjs'
 import { inNamespace } from './namespace.mjs'
 
-const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
-const onPath = (command) => folders.some((folder) => existsSync(path.join(folder, command)))
+const onPath = (command) => findProgram(command) !== undefined
 const clangRuntime = () => existsSync('/usr/lib/llvm-14/lib/clang') && readdirSync('/usr/lib/llvm-14/lib/clang').length > 0
 
 /** What a machine of the lab needs is written there. Its kernel is fetched when it is booted. */
@@ -55,28 +53,9 @@ const conditions = {
   }
 }
 
-/** Installs what is missing, when root and on Debian; else says what to install. */
-export async function provide(needs) {
-  const packages = needs.flatMap((need) => (need in tools && !tools[need].present() ? tools[need].packages : []))
-  if (packages.length === 0) return
-  const list = [...new Set(packages)].join(' ')
-  if (process.getuid() !== 0 || !onPath('apt-get')) {
-    console.log(`some stages need these Debian packages: ${list}`)
-    return
-  }
-  console.log(`installing ${list}`)
-  const apt = (...args) =>
-    exec(['apt-get', '-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], {
-      timeoutSeconds: 900,
-      quiet: true,
-      env: { DEBIAN_FRONTEND: 'noninteractive' }
-    })
-  const install = ['install', '--yes', '--no-install-recommends', ...list.split(' ')]
-  // The lists of a fresh machine are empty or old.
-  const listed = spawnSync('apt-cache', ['show', ...list.split(' ')]).status === 0
-  if (listed && (await apt(...install)).status === 0) return
-  await apt('update')
-  await apt(...install)
+/** The Debian packages that bring what of `needs` is missing. */
+export function missingPackagesOf(needs) {
+  return [...new Set(needs.flatMap((need) => (need in tools && !tools[need].present() ? tools[need].packages : [])))]
 }
 
 /** What of `needs` is still missing, in words that say how to get it. */

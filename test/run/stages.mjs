@@ -3,7 +3,7 @@ import process from 'node:process'
 import { runContainer } from './container.mjs'
 import { exec } from './exec.mjs'
 import { hasIpvs } from './ipvs.mjs'
-import { runLab } from './lab.mjs'
+import { kernelsToFetch, runLab } from './lab.mjs'
 import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
@@ -21,6 +21,9 @@ import { vitestStage } from './vitest.mjs'
  * @property {string} [group] name that selects it together with others
  * @property {boolean} [onRequest] runs only when it is named
  * @property {string[]} [needs] entries of requirements.mjs
+ * @property {string[]} [wants] the same, for what it makes use of where it can be had
+ * @property {boolean} [builds] whether it builds the addon, which takes Node's headers
+ * @property {(filters: string[]) => string[]} [kernels] those of the lab that it would fetch
  * @property {string[]} [after] stages that must have run first, so that this one can be selected alone
  * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
  */
@@ -35,16 +38,25 @@ function check(name, argv, options = {}) {
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
-const labMachines = ['User-Mode Linux', 'qemu']
 const kernelPrograms = ['nft', 'ip', 'conntrack', 'strace', 'python3']
 // The suites of IPVS run here, too, where this kernel has it.
 const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'] : [])]
-const labTools = [...kernelPrograms, 'ipvsadm']
+// User-Mode Linux has a substitute (machines.mjs).
+const inLab = {
+  needs: ['root', 'qemu', 'ipvsadm', ...kernelPrograms],
+  wants: ['User-Mode Linux'],
+  after: ['addon', 'bundle', 'examples']
+}
 
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
-  check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
-  check('prebuild', [process.execPath, 'native/build.mjs', '--prebuild'], { group: 'build', needs: compiler, timeoutSeconds: 900 }),
+  check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', builds: true, needs: compiler, timeoutSeconds: 900 }),
+  check('prebuild', [process.execPath, 'native/build.mjs', '--prebuild'], {
+    group: 'build',
+    builds: true,
+    needs: compiler,
+    timeoutSeconds: 900
+  }),
   check('bundle', [bin('tsup')], { group: 'build' }),
   check('examples', [bin('tsup'), '--config', 'examples/tsup.config.ts'], { group: 'build' }),
 
@@ -59,7 +71,7 @@ export const stages = [
   check('api-report', [process.execPath, 'tools/api-report.mjs'], { group: 'lint', after: ['bundle'] }),
 
   vitestStage('unit', {}),
-  { name: 'native', needs: ['cmake', 'googletest', 'namespaces', ...compiler], run: runNativeTests },
+  { name: 'native', needs: ['cmake', 'googletest', 'namespaces', 'nft', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
   vitestStage('kernel', {
     projects: ['contract', 'kernel'],
@@ -68,21 +80,16 @@ export const stages = [
     ...inOwnNamespace
   }),
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
-  { name: 'lifecycle-asan', needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
+  { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
   check('demo', [process.execPath, 'examples/demo/play.mjs'], {
-    needs: ['namespaces', 'ip', ...(process.getuid?.() === 0 ? ['IPVS, or User-Mode Linux'] : [])],
+    needs: ['namespaces', 'ip'],
+    wants: process.getuid() === 0 ? ['IPVS, or User-Mode Linux'] : [],
     after: ['addon', 'bundle', 'examples'],
     // Most of it for machines where the act on IPVS has to be played on an emulated processor.
     timeoutSeconds: 900
   }),
   { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
-  { name: 'lab', needs: ['root', ...labMachines, ...labTools], after: ['addon', 'bundle', 'examples'], run: runLab(false) },
-  {
-    name: 'lab-full',
-    onRequest: true,
-    needs: ['root', ...labMachines, ...labTools],
-    after: ['addon', 'bundle', 'examples'],
-    run: runLab(true)
-  }
+  { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
+  { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) }
 ]
