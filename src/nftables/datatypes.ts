@@ -9,6 +9,7 @@ import {
   CT_DIRECTIONS,
   CT_STATES,
   CT_STATUSES,
+  DAYS,
   DSCP_CODES,
   ECN_CODES,
   FIB_TYPES,
@@ -25,8 +26,8 @@ import {
 export type KeyValue = string | number | bigint | Uint8Array
 
 /**
- * Names of data types. `integer8` … `integer128` are nft's `integer` with its width in bits, in network order as in packets; `host_integer16` … are what the kernel makes itself, in
- * host order: numbers of `numgen` and `jhash`, conntrack zones, counts.
+ * Names of data types. `integer8` … `integer512` are nft's `integer` with its width in bits, in steps of 8, in network order as in packets; `host_integer16` … are what the kernel makes
+ * itself, in host order: numbers of `numgen` and `jhash`, conntrack zones, counts. `time_date`, `day` and `hour` are what `meta time`, `meta day` and `meta hour` have.
  */
 export type DataTypeName =
   | 'ipv4_addr'
@@ -62,11 +63,15 @@ export type DataTypeName =
   | 'ecn'
   | 'boolean'
   | 'time'
+  | 'time_date'
+  | 'day'
+  | 'hour'
   | 'integer8'
   | 'integer16'
   | 'integer32'
   | 'integer64'
   | 'integer128'
+  | `integer${number}`
   | 'host_integer16'
   | 'host_integer32'
   | 'host_integer64'
@@ -139,7 +144,10 @@ const ROWS: readonly Row[] = [
   ['ecn', 37, 1, 'big', ECN_CODES],
   ['fib_addrtype', 38, 4, 'host', FIB_TYPES],
   ['boolean', 39, 1, 'host'],
-  ['ifname', 41, IFNAMSIZ, 'none']
+  ['ifname', 41, IFNAMSIZ, 'none'],
+  ['time_date', 43, 8, 'host'],
+  ['hour', 44, 4, 'host'],
+  ['day', 45, 1, 'host', DAYS]
 ]
 
 const TYPES: ReadonlyMap<string, DataType> = new Map(
@@ -152,16 +160,27 @@ const TYPES: ReadonlyMap<string, DataType> = new Map(
 /** Data types by identifier, for sets made by others; integers are told apart by length. */
 const TYPES_BY_ID: ReadonlyMap<string, DataType> = new Map([...TYPES.values()].map((type) => [`${type.id} ${type.length}`, type]))
 
+const INTEGER_ID = 4
+const MAX_INTEGER_BYTES = 64
+
+/** An integer in network order of any width that a key may have; undefined for others. */
+function integerType(bytes: number): DataType | undefined {
+  if (!Number.isInteger(bytes) || bytes < 1 || bytes > MAX_INTEGER_BYTES) return undefined
+  return TYPES.get(`integer${bytes * 8}`) ?? { name: `integer${bytes * 8}`, id: INTEGER_ID, length: bytes, byteOrder: 'big' }
+}
+
 /** The type of a name. @throws {ValidationError} */
 export function dataType(path: string, name: unknown): DataType {
-  const type = typeof name === 'string' ? TYPES.get(name) : undefined
-  if (type === undefined) throw new ValidationError(path, name, [...TYPES.keys()].join(', '))
+  const bits = typeof name === 'string' ? /^integer([1-9]\d{0,2})$/.exec(name)?.[1] : undefined
+  const type = bits !== undefined ? integerType(Number(bits) / 8) : TYPES.get(name as string)
+  if (type === undefined)
+    throw new ValidationError(path, name, `${[...TYPES.keys()].join(', ')}, or an integer of another width: integer24`)
   return type
 }
 
 /** The type with an identifier and length, or undefined. */
 export function findDataType(id: number, length: number): DataType | undefined {
-  return TYPES_BY_ID.get(`${id} ${length}`)
+  return TYPES_BY_ID.get(`${id} ${length}`) ?? (id === INTEGER_ID ? integerType(length) : undefined)
 }
 
 /** Bytes that a field takes in a concatenation. */
@@ -175,27 +194,47 @@ export function keyLength(types: readonly DataType[]): number {
 }
 
 const TYPE_BITS = 6
-const INTEGER_ID = 4
 
 /** NFTA_SET_KEY_TYPE of a concatenation: six bits a field, the first highest; five fields at most. */
 export function concatenatedId(types: readonly DataType[]): number {
   return types.reduce((id, type) => id * 2 ** TYPE_BITS + type.id, 0)
 }
 
-/** The types of a set's key or data, from what the kernel keeps; undefined where user space of other making left none that are known. */
-export function splitTypes(id: number, length: number): DataType[] | undefined {
-  const single = findDataType(id, length)
-  if (single !== undefined) return [single]
+/** What is known of the fields of a set beside its identifier. */
+export interface FieldHint {
+  /** Bytes. */
+  readonly length?: number | undefined
+  /** Whether integers lie in host order. */
+  readonly isHostOrder?: boolean | undefined
+}
+
+/** An integer of so many bytes. */
+function hintedInteger(length: number, isHostOrder: boolean): DataType | undefined {
+  return (isHostOrder ? TYPES.get(`host_integer${length * 8}`) : undefined) ?? integerType(length)
+}
+
+/**
+ * The types of a set's key or data, from what the kernel keeps; undefined where user space of other making left none that are known.
+ *
+ * @param hints What the set's userdata and description say of each field: a concatenation does not say how wide its integers are. Of a single one without a hint, what the others leave is its width.
+ */
+export function splitTypes(id: number, length: number, hints: readonly FieldHint[] = []): DataType[] | undefined {
   const ids: number[] = []
   for (let rest = id; rest > 0; rest = Math.floor(rest / 2 ** TYPE_BITS)) ids.unshift(rest % 2 ** TYPE_BITS)
-  const types = ids.map((part) => (part === INTEGER_ID ? undefined : [...TYPES.values()].find((type) => type.id === part)))
+  if (ids.length === 1) {
+    const single = id === INTEGER_ID ? hintedInteger(length, hints[0]?.isHostOrder === true) : findDataType(id, length)
+    return single === undefined ? undefined : [single]
+  }
+  const types = ids.map((part, index): DataType | undefined => {
+    if (part !== INTEGER_ID) return [...TYPES.values()].find((type) => type.id === part)
+    const { length: bytes, isHostOrder = false } = hints[index] ?? {}
+    return bytes === undefined ? undefined : hintedInteger(bytes, isHostOrder)
+  })
   if (types.some((type, index) => type === undefined && ids[index] !== INTEGER_ID)) return undefined
-  // A concatenation with an integer does not say how wide it is: what the others leave is its width.
-  const known = types.reduce((sum, type) => sum + (type === undefined ? 0 : paddedLength(type.length)), 0)
   const missing = types.filter((type) => type === undefined).length
-  if (missing > 1) return undefined
-  const integer = missing === 1 ? findDataType(INTEGER_ID, length - known) : undefined
-  const all = types.map((type) => type ?? integer)
+  const left = length - types.reduce((sum, type) => sum + (type === undefined ? 0 : paddedLength(type.length)), 0)
+  if (missing > 0 && left % (4 * missing) !== 0) return undefined
+  const all = types.map((type, index) => type ?? hintedInteger(left / missing, hints[index]?.isHostOrder === true))
   return all.every((type) => type !== undefined) && keyLength(all) === length ? all : undefined
 }
 

@@ -6,7 +6,17 @@ import type { NativeListed, NativeRecord } from '../native.js'
 import { concatenatedId, dataType, keyLength, splitTypes, type DataType, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import { family, type Family } from './families.js'
-import { describedHostOrder, plainConcatenationEntry, typeofEntry, type TypeofName } from './typeof.js'
+import {
+  checkTypeof,
+  defaultTypeof,
+  describedEntry,
+  describedIntegers,
+  describeExpression,
+  needsTypeof,
+  plainConcatenationEntry,
+  typeofEntry,
+  type TypeofName
+} from './typeof.js'
 import { commentEntry, decodeUserdata, encodeUserdata, findComment, numberEntry, SET_USERDATA, type UserdataEntry } from './userdata.js'
 
 /** NFT_SET_* in words. `map`, `concat`, `object`, `anonymous`, `eval` and `expression` follow from the rest of a declaration and need not be given. */
@@ -15,6 +25,13 @@ export type SetFlag = 'anonymous' | 'constant' | 'interval' | 'map' | 'timeout' 
 /** Kinds of stateful objects that an object map may refer to. */
 export type ObjectKind =
   'counter' | 'quota' | 'ct-helper' | 'limit' | 'connlimit' | 'tunnel' | 'ct-timeout' | 'secmark' | 'ct-expect' | 'synproxy' | number
+
+/** Expressions whose values a set holds, one for each type: they must have the same width and byte order. */
+export interface TypeofDeclaration {
+  readonly key: readonly TypeofName[]
+  /** Of maps to values; default: an expression for each type. */
+  readonly data?: readonly TypeofName[] | undefined
+}
 
 /** A set, or (with `data`) a map. */
 export interface SetSpec {
@@ -37,8 +54,11 @@ export interface SetSpec {
   readonly comment?: string | undefined
   /** Expressions that every element carries (Linux 5.7): `[{ type: 'counter' }]`. */
   readonly expressions?: readonly Expression[] | undefined
-  /** What nft prints instead of type names; display only. */
-  readonly typeof?: { readonly key: readonly TypeofName[]; readonly data?: readonly TypeofName[] | undefined } | undefined
+  /**
+   * What nft prints instead of type names; display only. Without it, types that nft can only print so (`integer…`, `host_integer…`, `string`) are described by an
+   * expression of theirs: `ct zone`, `numgen random mod 2`, `tcp sequence`, `@nh,0,64`.
+   */
+  readonly typeof?: TypeofDeclaration | undefined
   /** The whole userdata, instead of what would be made from `comment` and `typeof`. */
   readonly userdata?: Uint8Array | undefined
   /** Id inside a transaction; only for anonymous sets, which rules of the same transaction refer to. */
@@ -104,14 +124,20 @@ function holdsOf(data: SetSpec['data']): SetForm['holds'] {
 }
 
 /** Resolves the types of a declaration. @throws {ValidationError} */
-export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags'>): SetForm {
+export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>): SetForm {
   const holds = holdsOf(spec.data)
-  return {
-    key: resolveTypes('key', spec.key),
-    data: holds === 'values' ? resolveTypes('data', spec.data as DataTypeName | readonly DataTypeName[]) : undefined,
-    holds,
-    isInterval: spec.flags?.includes('interval') === true
-  }
+  const key = resolveTypes('key', spec.key)
+  const data = holds === 'values' ? resolveTypes('data', spec.data as DataTypeName | readonly DataTypeName[]) : undefined
+  if (spec.typeof !== undefined) checkExpressions(spec.typeof, key, data)
+  return { key, data, holds, isInterval: spec.flags?.includes('interval') === true }
+}
+
+function checkExpressions(expressions: TypeofDeclaration, key: readonly DataType[], data: readonly DataType[] | undefined): void {
+  const resolve = (name: DataTypeName): DataType => dataType('typeof', name)
+  checkTypeof('typeof.key', expressions.key, key, resolve)
+  if (expressions.data === undefined) return
+  if (data === undefined) throw new ValidationError('typeof.data', expressions.data, 'nothing, as the set does not map to values')
+  checkTypeof('typeof.data', expressions.data, data, resolve)
 }
 
 /** The byte order of an expression's value, as userdata has it. */
@@ -125,15 +151,49 @@ export function byteOrderOf(types: readonly DataType[] | undefined): number {
   return only === undefined || UNSTATED_ORDER.has(only.name) ? NO_ORDER : byteOrderNumber(only)
 }
 
+/**
+ * What to print instead of type names. nft takes the expressions of a key only where the data has some too; and without any it cannot print integers, whose width it would not know:
+ * nft 1.0.6 even aborts.
+ */
+function expressionsOf(spec: SetSpec, { key, data }: SetForm): TypeofDeclaration | undefined {
+  const isNeeded = [...key, ...(data ?? [])].some(needsTypeof)
+  if (data !== undefined && data.length > 1) checkPrintable(data)
+  if (spec.typeof === undefined && !isNeeded) return undefined
+  return { key: spec.typeof?.key ?? defaultTypeof(key), data: data === undefined ? undefined : (spec.typeof?.data ?? defaultTypeof(data)) }
+}
+
+/** In concatenated data nft goes by the types alone: it prints other numbers than are there, or aborts. @throws {ValidationError} */
+function checkPrintable(data: readonly DataType[]): void {
+  const index = data.findIndex(needsTypeof)
+  if (index >= 0)
+    throw new ValidationError(
+      `data[${index}]`,
+      data[index]!.name,
+      'a type with a name in nft, which cannot print others in data of several fields'
+    )
+}
+
+/** The entries of a declaration's expressions, or what stands in their place where there are none. */
+function typeofEntries(spec: SetSpec, form: SetForm): UserdataEntry[] {
+  const { keyTypeof, dataTypeof } = SET_USERDATA
+  const expressions = expressionsOf(spec, form)
+  if (expressions === undefined) {
+    const plain = (type: number, types: readonly DataType[] = []): UserdataEntry[] =>
+      types.length > 1 ? [plainConcatenationEntry(type)] : []
+    return [...plain(keyTypeof, form.key), ...plain(dataTypeof, form.data)]
+  }
+  const entries = [typeofEntry('typeof.key', keyTypeof, expressions.key)]
+  if (form.holds === 'verdicts') entries.push(describedEntry(dataTypeof, describeExpression('verdict')))
+  if (expressions.data !== undefined) entries.push(typeofEntry('typeof.data', dataTypeof, expressions.data))
+  return entries
+}
+
 /** The entries nft writes for a declaration, in its order: with them, `nft list` prints the set as it was declared. */
 function setUserdata(spec: SetSpec, form: SetForm): Uint8Array {
   const entries: UserdataEntry[] = [numberEntry(SET_USERDATA.keyByteOrder, byteOrderOf(form.key))]
   const isMap = form.holds === 'values' || form.holds === 'verdicts'
   if (isMap) entries.push(numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)))
-  if (spec.typeof !== undefined) entries.push(typeofEntry('typeof.key', SET_USERDATA.keyTypeof, spec.typeof.key))
-  else if (form.key.length > 1) entries.push(plainConcatenationEntry(SET_USERDATA.keyTypeof))
-  if (spec.typeof?.data !== undefined) entries.push(typeofEntry('typeof.data', SET_USERDATA.dataTypeof, spec.typeof.data))
-  else if (form.data !== undefined && form.data.length > 1) entries.push(plainConcatenationEntry(SET_USERDATA.dataTypeof))
+  entries.push(...typeofEntries(spec, form))
   if (isMap || form.holds === 'objects') entries.push(numberEntry(SET_USERDATA.dataInterval, 0))
   if (spec.comment !== undefined) entries.push(commentEntry('comment', SET_USERDATA.comment, spec.comment))
   return encodeUserdata(entries)
@@ -232,27 +292,34 @@ interface RawSet {
   readonly expressions?: readonly Expression[]
 }
 
-const HOST_INTEGERS: Readonly<Partial<Record<DataTypeName, DataTypeName>>> = {
-  integer16: 'host_integer16',
-  integer32: 'host_integer32',
-  integer64: 'host_integer64'
-}
-const INTEGERS: Readonly<Record<number, DataTypeName>> = { 1: 'integer8', 2: 'integer16', 4: 'integer32', 8: 'integer64', 16: 'integer128' }
+/** Bytes of the widest field in a fallback. */
+const FALLBACK_BYTES = 4
 
-/** Names for a key's or data's types. Integers do not say how they lie: the userdata may, by a byte order for all or by a description of each field. */
-function listedTypes(id: number, length: number, entries: readonly UserdataEntry[], of: 'key' | 'data'): DataTypeName | DataTypeName[] {
+/** As many bytes, which is all the kernel knows of a type of other making. */
+function unknownTypes(length: number): DataTypeName[] {
+  if (length % FALLBACK_BYTES !== 0 || length <= 16) return [`integer${length * 8}`]
+  return Array.from({ length: Math.min(5, length / FALLBACK_BYTES) }, () => 'integer32' as const)
+}
+
+/**
+ * Names for a key's or data's types. Integers do not say how wide they are, nor how they lie: the userdata may, by a byte order for all or by a description of each field, and
+ * the set's description has the width of each field.
+ */
+function listedTypes(raw: RawSet, entries: readonly UserdataEntry[], of: 'key' | 'data'): DataTypeName | DataTypeName[] {
   const find = (type: number): Uint8Array | undefined => entries.find((entry) => entry.type === type)?.value
-  const described = describedHostOrder(find(SET_USERDATA[`${of}Typeof`]))
+  const [id, length] = of === 'key' ? [raw.keyType, raw.keyLength] : [raw.dataType ?? 0, raw.dataLength ?? 0]
+  const described = describedIntegers(find(SET_USERDATA[`${of}Typeof`]))
+  const fields = of === 'key' ? (raw.description?.fields ?? []) : []
   const isHostOrder = find(SET_USERDATA[`${of}ByteOrder`])?.[0] === ORDER_NUMBER.host
-  const types = splitTypes(id, length)
-  // A type of other making: as many bytes, which is all the kernel knows of it.
-  const names =
-    types?.map(({ name }) => name) ??
-    [INTEGERS[length] ?? Array.from({ length: Math.min(5, Math.ceil(length / 4)) }, () => 'integer32' as const)].flat()
-  const ordered = names.map((name, index) =>
-    (described[index] ?? (names.length === 1 && isHostOrder)) ? (HOST_INTEGERS[name] ?? name) : name
-  )
-  return ordered.length === 1 ? ordered[0]! : ordered
+  const hints = Array.from({ length: 5 }, (_, index) => ({
+    length: fields[index]?.length ?? described[index]?.length,
+    isHostOrder: described[index]?.isHostOrder ?? isHostOrder
+  }))
+  const orders = hints.map((hint) => ({ isHostOrder: hint.isHostOrder }))
+  // Userdata of other making may contradict what the kernel has.
+  const types = splitTypes(id, length, hints) ?? splitTypes(id, length, orders)
+  const names = types?.map(({ name }) => name) ?? unknownTypes(length)
+  return names.length === 1 ? names[0]! : names
 }
 
 function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly UserdataEntry[]): SetSpec['data'] {
@@ -261,7 +328,7 @@ function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly Us
       object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind)
     }
   if (!flags.includes('map')) return undefined
-  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw.dataType ?? 0, raw.dataLength ?? 0, entries, 'data')
+  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw, entries, 'data')
 }
 
 /** A declaration from what the kernel lists. */
@@ -276,7 +343,7 @@ export function fromNativeSet({ family: listedFamily, value }: NativeListed): Li
     family: family('family', listedFamily),
     table: raw.table,
     name: raw.name,
-    key: listedTypes(raw.keyType, raw.keyLength, entries, 'key'),
+    key: listedTypes(raw, entries, 'key'),
     ...(data === undefined ? {} : { data }),
     ...(flags.length === 0 ? {} : { flags }),
     ...(raw.timeoutMs === undefined ? {} : { timeoutMs: raw.timeoutMs }),

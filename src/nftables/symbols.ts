@@ -150,3 +150,14 @@ export const DSCP_CODES: Readonly<Record<string, number>> = {
 
 /** Explicit congestion notification (RFC 3168). */
 export const ECN_CODES: Readonly<Record<string, number>> = { 'not-ect': 0, ect1: 1, ect0: 2, ce: 3 }
+
+/** Days of the week as the kernel counts them (`meta day`). */
+export const DAYS: Readonly<Record<string, number>> = {
+  Sunday: 0,
+  Monday: 1,
+  Tuesday: 2,
+  Wednesday: 3,
+  Thursday: 4,
+  Friday: 5,
+  Saturday: 6
+}

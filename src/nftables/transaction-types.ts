@@ -31,7 +31,7 @@ export interface BuiltRule extends Omit<Rule, 'expressions'> {
 }
 
 /** The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. */
-export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'id'>>
+export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof' | 'id'>>
 
 /** Options of {@link Transaction.commit}. */
 export interface CommitOptions extends CallOptions {

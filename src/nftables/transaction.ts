@@ -396,5 +396,5 @@ function wordOf(set: unknown): 'set' | 'map' {
 }
 
 function formOf(target: ElementTarget): SetForm | undefined {
-  return target.key === undefined ? undefined : setForm({ key: target.key, data: target.data, flags: target.flags })
+  return target.key === undefined ? undefined : setForm({ key: target.key, data: target.data, flags: target.flags, typeof: target.typeof })
 }

@@ -193,10 +193,78 @@ const properties: readonly Row[] = [
   ['set { typeof numgen inc mod 2; elements = { 1 } }', { key: 'host_integer32', typeof: { key: ['numgen inc'] } }, [{ key: 1 }]]
 ]
 
+/** Types without a name in nft: what is declared without a `typeof` gets the expressions of these texts. */
+const described: readonly Row[] = [
+  ['set { typeof ip ttl; elements = { 64 } }', { key: 'integer8' }, [{ key: 64 }]],
+  ['set { typeof ip length; elements = { 1500 } }', { key: 'integer16' }, [{ key: 1500 }]],
+  ['set { typeof @nh,0,24; elements = { 0x123456 } }', { key: 'integer24' }, [{ key: 0x123456 }]],
+  ['set { typeof tcp sequence; elements = { 5 } }', { key: 'integer32' }, [{ key: 5 }]],
+  ['set { typeof ct zone; elements = { 7 } }', { key: 'host_integer16' }, [{ key: 7 }]],
+  ['set { typeof ct bytes; elements = { 7 } }', { key: 'host_integer64' }, [{ key: 7n }]],
+  ['set { typeof ct helper; elements = { "ftp" } }', { key: 'string' }, [{ key: 'ftp' }]],
+  ['set { typeof meta day; elements = { "Monday" } }', { key: 'day' }, [{ key: 'Monday' }]],
+  ['set { typeof meta hour; elements = { "10:00" } }', { key: 'hour' }, [{ key: 36_000 }]],
+  ['set { typeof ip daddr . ct zone; elements = { 10.0.0.1 . 7 } }', { key: ['ipv4_addr', 'host_integer16'] }, [{ key: ['10.0.0.1', 7] }]],
+  [
+    'set { typeof ip ttl . ip length . meta mark; elements = { 64 . 1500 . 1 } }',
+    { key: ['integer8', 'integer16', 'mark'] },
+    [{ key: [64, 1500, 1] }]
+  ],
+  [
+    'set { typeof ip length . ip ttl; flags interval; elements = { 20-80 . 1-5, 90 . 64 } }',
+    { key: ['integer16', 'integer8'], flags: ['interval'] },
+    [
+      {
+        key: [
+          { from: 20, to: 80 },
+          { from: 1, to: 5 }
+        ]
+      },
+      { key: [90, 64] }
+    ]
+  ],
+  [
+    'set { typeof ip daddr . ct zone; flags interval; elements = { 10.0.0.0/8 . 1-300 } }',
+    { key: ['ipv4_addr', 'host_integer16'], flags: ['interval'] },
+    [{ key: ['10.0.0.0/8', { from: 1, to: 300 }] }]
+  ],
+  [
+    'map { typeof numgen random mod 2 : ip daddr; elements = { 1 : 10.0.0.1 } }',
+    { key: 'host_integer32', data: 'ipv4_addr' },
+    [{ key: 1, data: '10.0.0.1' }]
+  ],
+  [
+    'map { typeof ip daddr : ct zone; elements = { 10.0.0.1 : 7 } }',
+    { key: 'ipv4_addr', data: 'host_integer16' },
+    [{ key: '10.0.0.1', data: 7 }]
+  ],
+  [
+    'map { typeof ip daddr . th dport . numgen random mod 2 : ip daddr . th dport; elements = { 10.0.0.1 . 80 . 1 : 10.0.0.2 . 8080 } }',
+    { key: ['ipv4_addr', 'inet_service', 'host_integer32'], data: ['ipv4_addr', 'inet_service'] },
+    [{ key: ['10.0.0.1', 80, 1], data: ['10.0.0.2', 8080] }]
+  ],
+  ['map { typeof ip ttl : verdict; elements = { 64 : drop } }', { key: 'integer8', data: 'verdict' }, [{ key: 64, verdict: 'drop' }]],
+  [
+    'map { typeof ip daddr . ct zone : verdict; elements = { 10.0.0.1 . 7 : drop } }',
+    { key: ['ipv4_addr', 'host_integer16'], data: 'verdict' },
+    [{ key: ['10.0.0.1', 7], verdict: 'drop' }]
+  ],
+  [
+    'set { typeof numgen inc mod 7 . symhash mod 9; elements = { 1 . 2 } }',
+    { key: ['host_integer32', 'host_integer32'], typeof: { key: ['numgen inc mod 7', 'symhash mod 9'] } },
+    [{ key: [1, 2] }]
+  ],
+  [
+    'set { typeof vlan id . ip6 flowlabel . esp spi; elements = { 5 . 6 . 7 } }',
+    { key: ['integer16', 'integer24', 'integer32'], typeof: { key: ['vlan id', 'ip6 flowlabel', 'esp spi'] } },
+    [{ key: [5, 6, 7] }]
+  ]
+]
+
 /** Elements for all other keys came with Linux 5.13. */
 const isHere = ([script]: Row): boolean => !isOlderThan('5.13') || !/[,{] \* /.test(script)
 
-const rows: readonly Row[] = [...types, ...intervals, ...properties].filter(isHere)
+const rows: readonly Row[] = [...types, ...intervals, ...properties, ...described].filter(isHere)
 const nameOf = (row: Row): string => `s${rows.indexOf(row)}`
 const specOf = (row: Row): SetSpec => ({ family: 'inet', table: 'ours', name: nameOf(row), ...row[1] })
 
@@ -265,12 +333,26 @@ beforeAll(async () => {
   await tx.commit()
   for (const elements of (await client.list({ elements: true })).elements)
     listed.set(`${elements.set.table} ${elements.set.name}`, elements)
+  const again = client.transaction()
+  again.add.table({ family: 'inet', name: 'again' })
+  again.add.chain({ family: 'inet', table: 'again', name: 'web' })
+  again.add.counter({ family: 'inet', table: 'again', name: 'hits' })
+  for (const row of rows) {
+    const theirs = listed.get(`theirs ${nameOf(row)}`)!
+    const set = { ...theirs.set, table: 'again' }
+    again.add.set(set)
+    again.add.elements(set, [...theirs])
+  }
+  await again.commit()
+  for (const elements of (await client.list({ table: 'again', elements: true })).elements)
+    listed.set(`again ${elements.set.name}`, elements)
   for (const table of ['ours', 'theirs']) for (const [name, set] of await printed(table)) prints.set(`${table} ${name}`, set)
 })
 
 afterAll(async () => {
   await nft('delete', 'table', 'inet', 'ours')
   await nft('delete', 'table', 'inet', 'theirs')
+  await nft('delete', 'table', 'inet', 'again')
 })
 
 /** Elements without what the kernel adds, in an order of their own. */
@@ -295,6 +377,10 @@ describe.each(rows.map((row) => [row[0], row] as const))('%s', (_, row) => {
     expect(plain(theirs())).toEqual(plain(row[2]))
     expect(theirs().set.key).toEqual(row[1].key)
     expect(theirs().set.data).toEqual(row[1].data)
+  })
+
+  it('is the same when it is written as it was listed', () => {
+    expect(content(listed.get(`again ${nameOf(row)}`)!)).toEqual(content(theirs()))
   })
 
   it('is printed by nft as its own', () => {

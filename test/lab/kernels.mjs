@@ -10,7 +10,7 @@ import { buildInitialFileSystem } from './initial-file-system.mjs'
 
 const execute = promisify(execFile)
 export const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-const newestSuite = 'sid'
+export const newestSuite = 'sid'
 
 /**
  * @typedef {object} Kernel
@@ -55,7 +55,7 @@ export function releaseOf({ name }) {
 }
 
 /** Output of a program of apt or dpkg; rejects with what it said when it fails or takes longer than five minutes. */
-async function output(command, args, cwd) {
+export async function output(command, args, cwd) {
   const { stdout } = await execute(command, args, { cwd, timeout: 300_000, maxBuffer: 1 << 28, env: { ...process.env, LC_ALL: 'C' } })
   return stdout
 }
@@ -88,7 +88,7 @@ async function mirror() {
 }
 
 /** Options by which apt reads one other suite of the machine's mirror, with lists of its own in `folder`. */
-async function otherSuite(folder, suite) {
+export async function otherSuite(folder, suite) {
   if (!existsSync(keyring)) throw new Error('the Debian package debian-archive-keyring is needed: apt-get install debian-archive-keyring')
   const list = path.join(folder, 'sources.list')
   const suites = suite === newestSuite ? [suite] : [suite, `${suite}-updates`]

@@ -2,25 +2,17 @@
  * What nft notes in the userdata of a rule's own set about the values that it is asked for: without it, it cannot print keys whose type does not say how wide they are.
  */
 import { byteOrderNumber, byteOrderOf, type SetForm } from '../sets.js'
-import { concatenationEntry, describedEntry, describeExpression, type DescribedExpression } from '../typeof.js'
+import {
+  concatenationEntry,
+  describedEntry,
+  describeExpression,
+  describePayload,
+  NO_DIRECTION,
+  type DescribedExpression
+} from '../typeof.js'
 import { encodeUserdata, numberEntry, SET_USERDATA, type UserdataEntry } from '../userdata.js'
-import type { HeaderName, PayloadNode, ValueNode } from './nodes.js'
+import type { ValueNode } from './nodes.js'
 import { needsByteorder } from './values.js'
-
-/** enum proto_desc_id (nftables, include/proto.h). */
-const DESCRIPTION: Readonly<Record<HeaderName, number>> = {
-  icmp: 4,
-  udp: 6,
-  udplite: 7,
-  tcp: 8,
-  dccp: 9,
-  sctp: 10,
-  th: 11,
-  ip: 12,
-  ip6: 13,
-  icmpv6: 14,
-  ether: 17
-}
 
 /** enum nft_meta_keys, include/uapi/linux/netfilter/nf_tables.h. */
 const META_KEYS: Readonly<Record<string, number>> = {
@@ -72,26 +64,19 @@ const CT_KEYS: Readonly<Record<string, number>> = {
   'dst-ip6': 22,
   id: 23
 }
-/** An `int8_t` of -1, as nft widens it. */
-const NO_DIRECTION = 0xffff_ffff
-
 /** enum nft_fib_result and nft_fib_flags. */
 const FIB_RESULTS: Readonly<Record<string, number>> = { oif: 1, oifname: 2, type: 3 }
 const FIB_FLAGS: Readonly<Record<string, number>> = { saddr: 1, daddr: 2, mark: 4, iif: 8, oif: 16, present: 32 }
 
 const INTEGER_ID = 4
 
-function describePayload(node: PayloadNode): DescribedExpression {
-  const { kind, content } = describeExpression('payload', DESCRIPTION[node.header], node.field)
-  const LENGTH = 4
-  return { kind, content: node.type.id === INTEGER_ID ? [...content, numberEntry(LENGTH, node.type.length * 8)] : content }
-}
-
 /** Undefined for what nft does not describe. */
 function describe(node: ValueNode): DescribedExpression | undefined {
   switch (node.kind) {
     case 'payload':
-      return node.bits === undefined ? describePayload(node) : undefined
+      return node.bits === undefined
+        ? describePayload(node.header, node.field, node.type.id === INTEGER_ID ? node.type.length * 8 : undefined)
+        : undefined
     case 'meta':
       return describeExpression('meta', META_KEYS[node.key]!)
     case 'ct':
