@@ -21,7 +21,8 @@ const project = (name: string, testTimeout: number, changesKernel: boolean, more
     testTimeout,
     hookTimeout: testTimeout,
     fileParallelism: !changesKernel,
-    globalSetup: changesKernel ? ['test/support/require-namespace.ts'] : []
+    globalSetup: changesKernel ? ['test/support/require-namespace.ts'] : [],
+    setupFiles: [] as string[]
   }
 })
 
@@ -33,12 +34,22 @@ function ipvsOfThisKernel(): string[] {
   return hasIpvs() ? ['test/lab/ipvs*.test.ts'] : []
 }
 
+/**
+ * What nft makes of all that the suites of nf_tables write: they run once more, with a look by both versions of nft after each test.
+ */
+function listing(): ReturnType<typeof project> {
+  const suites = ['test/contract/nftables.test.ts', 'test/kernel/{nftables-readback,rule-builder,set-golden}.test.ts']
+  const { test, ...rest } = project('listing', minute, true, suites)
+  return { ...rest, test: { ...test, setupFiles: ['test/listing/after-each.ts'] } }
+}
+
 export default defineConfig({
   test: {
     projects: [
       project('unit', 10_000, false),
       project('contract', minute, true),
       project('kernel', minute, true, ipvsOfThisKernel()),
+      listing(),
       project('lifecycle', 5 * minute, true),
       project('lab', 5 * minute, true),
       project('pack', 3 * minute, false)

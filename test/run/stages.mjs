@@ -1,6 +1,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { runContainer } from './container.mjs'
+import { provideNewestNft } from '../lab/newest-nft.mjs'
 import { exec } from './exec.mjs'
 import { hasIpvs } from './ipvs.mjs'
 import { kernelsToFetch, runLab } from './lab.mjs'
@@ -48,6 +49,20 @@ const inLab = {
   after: ['addon', 'bundle', 'examples']
 }
 
+/** What the newest nft makes of all that is written. It is fetched before, as there is no network in the namespace. */
+function listingStage(options) {
+  const stage = vitestStage('listing', options)
+  const run = async (context) => {
+    try {
+      await provideNewestNft()
+    } catch (error) {
+      process.env.NETPLANE_NEWEST_NFT_PROBLEM = error.message
+    }
+    return await stage.run(context)
+  }
+  return { ...stage, run }
+}
+
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
   check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', builds: true, needs: compiler, timeoutSeconds: 900 }),
@@ -79,6 +94,7 @@ export const stages = [
     after: ['addon', 'bundle', 'examples'],
     ...inOwnNamespace
   }),
+  listingStage({ needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
   { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),

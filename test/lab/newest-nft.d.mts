@@ -1,0 +1,3 @@
+/** Types of newest-nft.mjs, for the suites. */
+export function newestNft(): string[] | undefined
+export function provideNewestNft(): Promise<string[]>

@@ -1,0 +1,16 @@
+// After each test of the suites that this project runs: both versions of nft list what the test has left in its namespaces.
+import { readdirSync } from 'node:fs'
+import { afterEach } from 'vitest'
+import { Nftables } from '../../src/index.js'
+import { listWithBoth } from './both.js'
+
+/** Of the namespace that tests share, when it was looked at last: many tests only read. */
+let generation: number | undefined
+
+afterEach(async () => {
+  await using client = await Nftables.open()
+  const { id } = await client.generation()
+  if (id !== generation) await listWithBoth()
+  generation = id
+  for (const namespace of readdirSync('/run/netns')) await listWithBoth(namespace)
+})
