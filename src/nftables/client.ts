@@ -15,7 +15,8 @@ import type { MonitorOptions } from '../monitor.js'
 import { loadAddon, type NativeAddon, type NativeListing, type NativeListRequest, type NativeNftablesSocket } from '../native.js'
 import type { ElementColumns } from './columns.js'
 import { toColumns } from './columns.js'
-import { encodeElements, type KeyField } from './elements.js'
+import type { KeyField } from './bounds.js'
+import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openMonitor, type NftablesEvents } from './monitor.js'
@@ -91,7 +92,9 @@ export class Nftables implements AsyncDisposable {
   transaction(): Transaction {
     return new Transaction({
       run: (operation, options, start) => this.#queue.run(operation, options, start),
-      beginBatch: () => this.#socket.beginBatch()
+      beginBatch: () => this.#socket.beginBatch(),
+      list: (request) => this.#socket.list(request),
+      generation: (deadlineMs) => this.#socket.generation(deadlineMs)
     })
   }
 

@@ -1,15 +1,50 @@
 /**
- * The kernel's rows in the caller's words, for errors.
+ * The kernel's rows, and queued operations, in the caller's words, for errors.
  */
-import { CATCHALL, rowAt, type ElementColumns } from './columns.js'
+import { Buffer } from 'node:buffer'
+import { describeBounds, predecessor } from './bounds.js'
+import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields } from './datatypes.js'
 import type { SetForm } from './sets.js'
 
-/** An element's key as nft writes it: `10.0.0.5 . tcp . 80`; hexadecimal where the set's types are not known. */
+/** Characters of an object's description that a message shows. */
+const MAX_SUBJECT = 200
+
+/** Names may be as long as callers like, messages not. */
+export function clip(text: string): string {
+  return text.length > MAX_SUBJECT ? `${text.slice(0, MAX_SUBJECT)}…` : text
+}
+
+/** Where an operation stands in its transaction, and what it is about. */
+export function placeOf({ subject }: { readonly subject: () => string }, index: number): string {
+  return `operations[${index}] (${clip(subject())})`
+}
+
+function isEnd({ flags }: ElementRow): boolean {
+  return (flags & INTERVAL_END) !== 0
+}
+
+/** The start and the end of the range that a row is the start or the end of: they lie next to each other. */
+function rangeOf(columns: ElementColumns, row: number): { readonly start?: ElementRow | undefined; readonly end?: ElementRow | undefined } {
+  const own = rowAt(columns, row)
+  const neighbours = (isEnd(own) ? [row - 1, row + 1] : [row + 1, row - 1]).filter((other) => other >= 0 && other < columns.rows)
+  const other = neighbours
+    .map((neighbour) => rowAt(columns, neighbour))
+    .find((candidate) => isEnd(candidate) !== isEnd(own) && Buffer.compare(candidate.key, own.key) === (isEnd(own) ? -1 : 1))
+  return isEnd(own) ? { start: other, end: own } : { start: own, end: other }
+}
+
+/** An element's key as nft writes it: `10.0.0.5 . tcp . 80`, `10.0.0.0/8`; hexadecimal where the set's types are not known. */
 export function describeRow(columns: ElementColumns, row: number, form: SetForm | undefined): string {
-  const { key, flags } = rowAt(columns, row)
+  const { key, keyEnd, flags } = rowAt(columns, row)
   if ((flags & CATCHALL) !== 0) return '*'
-  if (form === undefined) return `0x${Array.from(key, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+  if (form === undefined) return `0x${Buffer.from(key).toString('hex')}`
+  if (form.isInterval && form.key.length === 1 && keyEnd === undefined) {
+    const { start, end } = rangeOf(columns, row)
+    const last = end === undefined ? new Uint8Array(key.length).fill(0xff) : predecessor(end.key)
+    return describeBounds({ first: start?.key ?? last, last }, form.key)
+  }
+  if (form.isInterval || keyEnd !== undefined) return describeBounds({ first: key, last: keyEnd ?? key }, form.key)
   const fields = formatFields(key, form.key)
   return Array.isArray(fields) ? fields.map(String).join(' . ') : String(fields)
 }

@@ -3,29 +3,20 @@
  * does not belong to it) in a plain interval set, and one row with an inclusive end in a concatenation.
  */
 import { Buffer } from 'node:buffer'
-import { parsePrefix, prefixRange } from '../address.js'
 import { locate, ValidationError } from '../errors.js'
+import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor, successor, type KeyField } from './bounds.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
-import { eachField, formatFields, keyLength, paddedLength, parseFields, parseValue, type DataType, type KeyValue } from './datatypes.js'
+import { formatFields, keyLength, parseFields } from './datatypes.js'
 import type { SetForm } from './sets.js'
 import { commentEntry, commentedBy, COMMENT_TYPE, decodeUserdata, ELEMENT_FLAGS_TYPE, encodeUserdata, numberEntry } from './userdata.js'
 import { verdictName, verdictNumber, type VerdictName } from './verdicts.js'
-
-/** A range of values, both ends included. */
-export interface KeyRange {
-  readonly from: KeyValue
-  readonly to: KeyValue
-}
-
-/** One field of a key: a value or, in interval sets, a range, a prefix (`10.0.0.0/8`), or the beginning of a link's name (`eth*`). */
-export type KeyField = KeyValue | KeyRange
 
 /** An element of a set or map. */
 export interface SetElement {
   /** One field, a list of them for a concatenation, or `*`: what no other element matches (Linux 5.13). */
   readonly key: KeyField | readonly KeyField[]
-  /** Of maps to values. */
-  readonly data?: KeyValue | readonly KeyValue[] | undefined
+  /** Of maps to values; of maps to ranges also a range or a prefix. */
+  readonly data?: KeyField | readonly KeyField[] | undefined
   /** Of verdict maps. */
   readonly verdict?: VerdictName | undefined
   /** For `jump` and `goto`. */
@@ -44,79 +35,6 @@ export interface SetElement {
   readonly userdata?: Uint8Array | undefined
   /** NFTA_SET_ELEM_EXPRESSIONS as listed, where there is more than a counter; written back unchanged. */
   readonly expressions?: Uint8Array | undefined
-}
-
-interface Bounds {
-  readonly first: Uint8Array
-  readonly last: Uint8Array
-}
-
-function isRange(value: unknown): value is KeyRange {
-  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && 'from' in value && 'to' in value
-}
-
-/** Bytes so ordered that a larger value is later: host-order integers lie reversed in little-endian registers, but interval sets keep them big-endian. */
-function parseBound(path: string, value: unknown, type: DataType): Uint8Array {
-  const bytes = parseValue(path, value, type)
-  return type.byteOrder === 'host' && !(value instanceof Uint8Array) && IS_LITTLE_ENDIAN ? Uint8Array.from(bytes).reverse() : bytes
-}
-
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
-
-function parseFieldBounds(path: string, value: unknown, type: DataType): Bounds {
-  if (isRange(value)) {
-    const first = parseBound(`${path}.from`, value.from, type)
-    const last = parseBound(`${path}.to`, value.to, type)
-    if (Buffer.compare(first, last) > 0) throw new ValidationError(path, value, 'a range whose end is not below its start')
-    return { first, last }
-  }
-  if (typeof value === 'string' && value.includes('/') && (type.name === 'ipv4_addr' || type.name === 'ipv6_addr')) {
-    const prefix = parsePrefix(value)
-    if (prefix?.address.length !== type.length) throw new ValidationError(path, value, 'a prefix such as 10.0.0.0/8')
-    return prefixRange(prefix)
-  }
-  if (type.name === 'ifname' && typeof value === 'string' && value.endsWith('*')) return parseWildcard(path, value, type)
-  const bytes = parseBound(path, value, type)
-  return { first: bytes, last: bytes }
-}
-
-/** All names that begin so: the rest of the 16 bytes may be anything. */
-function parseWildcard(path: string, value: string, type: DataType): Bounds {
-  const start = value.slice(0, -1)
-  const first = parseValue(path, start, type)
-  const last = Uint8Array.from(first).fill(0xff, Buffer.byteLength(start))
-  return { first, last }
-}
-
-function parseBounds(path: string, key: unknown, types: readonly DataType[]): Bounds {
-  if (types.length === 1 && !Array.isArray(key)) return parseFieldBounds(path, key, types[0]!)
-  const first = new Uint8Array(keyLength(types))
-  const last = new Uint8Array(first.length)
-  eachField(path, key, types, (field, type, offset) => {
-    const bounds = parseFieldBounds(path, field, type)
-    first.set(bounds.first, offset)
-    last.set(bounds.last, offset)
-  })
-  return { first, last }
-}
-
-/** The value after these bytes, or undefined where there is none. */
-function successor(bytes: Uint8Array): Uint8Array | undefined {
-  const next = Uint8Array.from(bytes)
-  for (let index = next.length - 1; index >= 0; index--) {
-    next[index] = (next[index]! + 1) & 0xff
-    if (next[index] !== 0) return next
-  }
-  return undefined
-}
-
-function predecessor(bytes: Uint8Array): Uint8Array {
-  const previous = Uint8Array.from(bytes)
-  for (let index = previous.length - 1; index >= 0; index--) {
-    previous[index] = (previous[index]! - 1) & 0xff
-    if (previous[index] !== 0xff) break
-  }
-  return previous
 }
 
 function checkNumber(path: string, value: number | undefined): number {
@@ -142,6 +60,14 @@ function checkContent(element: SetElement, holds: SetForm['holds']): void {
     throw new ValidationError('object', element.object, 'no object: the set does not map to objects')
 }
 
+function parseData(data: unknown, form: SetForm): Uint8Array {
+  return form.isDataInterval ? parseDataRange('data', data, form.data!) : parseFields('data', data, form.data!)
+}
+
+function formatData(bytes: Uint8Array, form: SetForm): Pick<SetElement, 'data'> {
+  return { data: form.isDataInterval ? formatDataRange(bytes, form.data!) : formatFields(bytes, form.data!) }
+}
+
 function rowOf(
   element: SetElement,
   form: SetForm,
@@ -155,7 +81,7 @@ function rowOf(
     key,
     keyEnd,
     flags,
-    data: element.data === undefined ? undefined : parseFields('data', element.data, form.data!),
+    data: element.data === undefined ? undefined : parseData(element.data, form),
     verdict: element.verdict === undefined ? undefined : verdictNumber('verdict', element.verdict, element.chain),
     chain: element.verdict === undefined ? undefined : element.chain,
     timeoutMs: checkNumber('timeoutMs', element.timeoutMs),
@@ -189,13 +115,8 @@ export function encodeElement(element: SetElement, index: number, form: SetForm,
   }
 }
 
-/** Whether rows have to be in ascending order: plain intervals, as the kernel's trees like them. */
-export function needsOrder(form: SetForm): boolean {
-  return form.isInterval && form.key.length === 1
-}
-
 /** Ascending; where one range ends as the next begins, the end comes first. */
-export function compareRows(left: ElementRow, right: ElementRow): number {
+function compareRows(left: ElementRow, right: ElementRow): number {
   return Buffer.compare(left.key, right.key) || right.flags - left.flags
 }
 
@@ -218,34 +139,9 @@ export function encodeElements(elements: Iterable<SetElement>, form: SetForm): E
     encodeElement(element, source, form, push)
     source++
   }
-  if (!needsOrder(form)) return { rows, sources }
+  if (!form.isInterval || form.key.length > 1) return { rows, sources }
   const order = Array.from(rows.keys()).sort((left, right) => compareRows(rows[left]!, rows[right]!))
   return { rows: order.map((row) => rows[row]!), sources: order.map((row) => sources[row]!) }
-}
-
-function formatBound(bytes: Uint8Array, type: DataType): KeyValue {
-  const ordered = type.byteOrder === 'host' && IS_LITTLE_ENDIAN ? Uint8Array.from(bytes).reverse() : bytes
-  return formatFields(ordered, [type]) as KeyValue
-}
-
-/** Bits of the prefix that spans the bounds, or undefined where none does. */
-function prefixLength({ first, last }: Bounds): number | undefined {
-  let length = 0
-  while (length < first.length * 8 && ((first[length >> 3]! ^ last[length >> 3]!) & (0x80 >> (length & 7))) === 0) length++
-  const range = prefixRange({ address: first, length })
-  return Buffer.compare(range.first, first) === 0 && Buffer.compare(range.last, last) === 0 ? length : undefined
-}
-
-function formatBounds(bounds: Bounds, type: DataType): KeyField {
-  const from = formatBound(bounds.first, type)
-  if (Buffer.compare(bounds.first, bounds.last) === 0) return from
-  if (type.name === 'ifname') {
-    const end = bounds.first.indexOf(0)
-    if (end >= 0 && bounds.last.every((byte, index) => byte === (index < end ? bounds.first[index] : 0xff))) return `${String(from)}*`
-  }
-  const isAddress = type.name === 'ipv4_addr' || type.name === 'ipv6_addr'
-  const length = isAddress ? prefixLength(bounds) : undefined
-  return length === undefined ? { from, to: formatBound(bounds.last, type) } : `${String(from)}/${length}`
 }
 
 function describeContent(row: ElementRow, form: SetForm): Partial<SetElement> {
@@ -254,7 +150,7 @@ function describeContent(row: ElementRow, form: SetForm): Partial<SetElement> {
   const isOwn =
     userdata === undefined || decodeUserdata(userdata).every(({ type }) => type === ELEMENT_FLAGS_TYPE || type === COMMENT_TYPE.element)
   return {
-    ...(row.data === undefined || form.data === undefined ? {} : { data: formatFields(row.data, form.data) }),
+    ...(row.data === undefined || form.data === undefined ? {} : formatData(row.data, form)),
     ...(row.verdict === undefined ? {} : { verdict: verdictName(row.verdict) }),
     ...(row.chain === undefined ? {} : { chain: row.chain }),
     ...(row.object === undefined ? {} : { object: row.object }),
@@ -267,37 +163,29 @@ function describeContent(row: ElementRow, form: SetForm): Partial<SetElement> {
   }
 }
 
-function describeConcatenation(row: ElementRow, form: SetForm): KeyField[] {
-  let offset = 0
-  return form.key.map((type) => {
-    const slice = (bytes: Uint8Array): Uint8Array => bytes.subarray(offset, offset + type.length)
-    const field = formatBounds({ first: slice(row.key), last: slice(row.keyEnd ?? row.key) }, type)
-    offset += paddedLength(type.length)
-    return field
-  })
-}
-
 /** Elements of a plain interval set: starts and ends are paired by value, as the kernel lists them in any order. */
 function* decodeIntervals(rows: ElementRow[], form: SetForm): Generator<SetElement> {
-  const type = form.key[0]!
-  rows.sort((left, right) => Buffer.compare(left.key, right.key) || right.flags - left.flags)
+  rows.sort(compareRows)
   let open: ElementRow | undefined
+  const close = (start: ElementRow, last: Uint8Array, end?: ElementRow): SetElement => ({
+    key: formatBounds({ first: start.key, last }, form.key),
+    ...describeContent(start.userdata === undefined ? { ...start, userdata: end?.userdata } : start, form)
+  })
   for (const row of rows) {
-    if ((row.flags & INTERVAL_END) === 0) {
-      open = row
-      continue
+    const isEnd = (row.flags & INTERVAL_END) !== 0
+    // In sets of rules a range that touches the next has no end of its own. nft begins sets with an end at 0, which ends nothing.
+    if (open !== undefined && (isEnd || Buffer.compare(open.key, row.key) !== 0)) {
+      yield close(open, predecessor(row.key), isEnd ? row : undefined)
+      open = undefined
     }
-    // nft begins a set with an end at 0, which ends nothing.
-    if (open !== undefined)
-      yield { key: formatBounds({ first: open.key, last: predecessor(row.key) }, type), ...describeContent(open, form) }
-    open = undefined
+    if (!isEnd) open ??= row
   }
-  if (open !== undefined)
-    yield { key: formatBounds({ first: open.key, last: new Uint8Array(type.length).fill(0xff) }, type), ...describeContent(open, form) }
+  if (open !== undefined) yield close(open, new Uint8Array(open.key.length).fill(0xff))
 }
 
 function decodeRow(row: ElementRow, form: SetForm): SetElement {
-  const key = form.isInterval && form.key.length > 1 ? describeConcatenation(row, form) : formatFields(row.key, form.key)
+  const isRange = form.isInterval || row.keyEnd !== undefined
+  const key = isRange ? formatBounds({ first: row.key, last: row.keyEnd ?? row.key }, form.key) : formatFields(row.key, form.key)
   return { key, ...describeContent(row, form) }
 }
 

@@ -5,7 +5,8 @@ export { Nftables, type Generation, type ListFilter, type NftablesKernel, type N
 export { CATCHALL, INTERVAL_END, NO_SYMBOL, NO_VERDICT, type ElementColumns, type ElementRow } from './columns.js'
 export type { DataType, DataTypeName, KeyValue } from './datatypes.js'
 export { ElementBuffer } from './element-buffer.js'
-export { decodeElements, encodeElements, type EncodedElements, type KeyField, type KeyRange, type SetElement } from './elements.js'
+export type { KeyField, KeyRange } from './bounds.js'
+export { decodeElements, encodeElements, type EncodedElements, type SetElement } from './elements.js'
 export type * from './expressions.js'
 export type { Family, Hook, PriorityName } from './families.js'
 export { ListedElements, type Ruleset } from './listing.js'
@@ -32,6 +33,7 @@ export type {
   BuiltRule,
   CommitOptions,
   CommitReport,
+  ElementOptions,
   ElementSource,
   ElementTarget,
   NamedVerb,

@@ -41,8 +41,14 @@ export interface SetSpec {
   readonly name: string
   /** A type, or several for a concatenation (at most five, 64 bytes together). */
   readonly key: DataTypeName | readonly DataTypeName[]
-  /** For maps: a type, a concatenation, `verdict`, or a kind of object. Without it: a set. */
-  readonly data?: DataTypeName | 'verdict' | readonly DataTypeName[] | { readonly object: ObjectKind } | undefined
+  /** For maps: a type, a concatenation, ranges of these (nft: `interval ipv4_addr`), `verdict`, or a kind of object. Without it: a set. */
+  readonly data?:
+    | DataTypeName
+    | 'verdict'
+    | readonly DataTypeName[]
+    | { readonly interval: DataTypeName | readonly DataTypeName[] }
+    | { readonly object: ObjectKind }
+    | undefined
   readonly flags?: readonly SetFlag[] | undefined
   /** Default time-out of elements, milliseconds; sets the flag `timeout`. */
   readonly timeoutMs?: number | undefined
@@ -115,6 +121,16 @@ export interface SetForm {
   readonly data: readonly DataType[] | undefined
   readonly holds: 'nothing' | 'values' | 'verdicts' | 'objects'
   readonly isInterval: boolean
+  /** Whether data are ranges: the first value, then the last. */
+  readonly isDataInterval: boolean
+  /** Whether it belongs to a rule: there the kernel wants no end where the next range begins. */
+  readonly isAnonymous: boolean
+}
+
+type RangeData = Extract<SetSpec['data'], { readonly interval: unknown }>
+
+function isRangeData(data: SetSpec['data']): data is RangeData {
+  return typeof data === 'object' && 'interval' in data
 }
 
 function holdsOf(data: SetSpec['data']): SetForm['holds'] {
@@ -127,9 +143,16 @@ function holdsOf(data: SetSpec['data']): SetForm['holds'] {
 export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>): SetForm {
   const holds = holdsOf(spec.data)
   const key = resolveTypes('key', spec.key)
-  const data = holds === 'values' ? resolveTypes('data', spec.data as DataTypeName | readonly DataTypeName[]) : undefined
+  const data = holds === 'values' ? dataTypes(spec.data) : undefined
   if (spec.typeof !== undefined) checkExpressions(spec.typeof, key, data)
-  return { key, data, holds, isInterval: spec.flags?.includes('interval') === true }
+  return {
+    key,
+    data,
+    holds,
+    isInterval: spec.flags?.includes('interval') === true,
+    isDataInterval: isRangeData(spec.data),
+    isAnonymous: spec.flags?.includes('anonymous') === true
+  }
 }
 
 function checkExpressions(expressions: TypeofDeclaration, key: readonly DataType[], data: readonly DataType[] | undefined): void {
@@ -138,6 +161,17 @@ function checkExpressions(expressions: TypeofDeclaration, key: readonly DataType
   if (expressions.data === undefined) return
   if (data === undefined) throw new ValidationError('typeof.data', expressions.data, 'nothing, as the set does not map to values')
   checkTypeof('typeof.data', expressions.data, data, resolve)
+}
+
+function dataTypes(data: SetSpec['data']): DataType[] {
+  return isRangeData(data)
+    ? resolveTypes('data.interval', data.interval)
+    : resolveTypes('data', data as DataTypeName | readonly DataTypeName[])
+}
+
+/** Bytes of the data of an element. */
+function dataLength(form: SetForm): number {
+  return keyLength(form.data!) * (form.isDataInterval ? 2 : 1)
 }
 
 /** The byte order of an expression's value, as userdata has it. */
@@ -194,7 +228,7 @@ function setUserdata(spec: SetSpec, form: SetForm): Uint8Array {
   const isMap = form.holds === 'values' || form.holds === 'verdicts'
   if (isMap) entries.push(numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)))
   entries.push(...typeofEntries(spec, form))
-  if (isMap || form.holds === 'objects') entries.push(numberEntry(SET_USERDATA.dataInterval, 0))
+  if (isMap || form.holds === 'objects') entries.push(numberEntry(SET_USERDATA.dataInterval, form.isDataInterval ? 1 : 0))
   if (spec.comment !== undefined) entries.push(commentEntry('comment', SET_USERDATA.comment, spec.comment))
   return encodeUserdata(entries)
 }
@@ -212,7 +246,7 @@ function setFlags(spec: SetSpec, form: SetForm): SetFlag[] {
 }
 
 function dataFields(spec: SetSpec, form: SetForm): NativeRecord {
-  if (form.holds === 'values') return { dataType: concatenatedId(form.data!), dataLength: keyLength(form.data!) }
+  if (form.holds === 'values') return { dataType: concatenatedId(form.data!), dataLength: dataLength(form) }
   if (form.holds === 'verdicts') return { dataType: DATA_VERDICT, dataLength: 0 }
   if (form.holds !== 'objects') return {}
   const { object } = spec.data as { object: ObjectKind }
@@ -301,18 +335,27 @@ function unknownTypes(length: number): DataTypeName[] {
   return Array.from({ length: Math.min(5, length / FALLBACK_BYTES) }, () => 'integer32' as const)
 }
 
+interface ListedTypes {
+  readonly id: number
+  readonly length: number
+  /** Of the fields of a concatenation with ranges (NFTA_SET_DESC_CONCAT). */
+  readonly lengths?: readonly number[] | undefined
+}
+
 /**
  * Names for a key's or data's types. Integers do not say how wide they are, nor how they lie: the userdata may, by a byte order for all or by a description of each field, and
  * the set's description has the width of each field.
  */
-function listedTypes(raw: RawSet, entries: readonly UserdataEntry[], of: 'key' | 'data'): DataTypeName | DataTypeName[] {
+function listedTypes(
+  { id, length, lengths }: ListedTypes,
+  entries: readonly UserdataEntry[],
+  of: 'key' | 'data'
+): DataTypeName | DataTypeName[] {
   const find = (type: number): Uint8Array | undefined => entries.find((entry) => entry.type === type)?.value
-  const [id, length] = of === 'key' ? [raw.keyType, raw.keyLength] : [raw.dataType ?? 0, raw.dataLength ?? 0]
   const described = describedIntegers(find(SET_USERDATA[`${of}Typeof`]))
-  const fields = of === 'key' ? (raw.description?.fields ?? []) : []
   const isHostOrder = find(SET_USERDATA[`${of}ByteOrder`])?.[0] === ORDER_NUMBER.host
   const hints = Array.from({ length: 5 }, (_, index) => ({
-    length: fields[index]?.length ?? described[index]?.length,
+    length: lengths?.[index] ?? described[index]?.length,
     isHostOrder: described[index]?.isHostOrder ?? isHostOrder
   }))
   const orders = hints.map((hint) => ({ isHostOrder: hint.isHostOrder }))
@@ -328,7 +371,11 @@ function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly Us
       object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind)
     }
   if (!flags.includes('map')) return undefined
-  return raw.dataType === DATA_VERDICT ? 'verdict' : listedTypes(raw, entries, 'data')
+  if (raw.dataType === DATA_VERDICT) return 'verdict'
+  const length = raw.dataLength ?? 0
+  const hasRanges = entries.find(({ type }) => type === SET_USERDATA.dataInterval)?.value.some((byte) => byte !== 0) === true
+  if (!hasRanges) return listedTypes({ id: raw.dataType ?? 0, length }, entries, 'data')
+  return { interval: listedTypes({ id: raw.dataType ?? 0, length: length / 2 }, entries, 'data') }
 }
 
 /** A declaration from what the kernel lists. */
@@ -343,7 +390,11 @@ export function fromNativeSet({ family: listedFamily, value }: NativeListed): Li
     family: family('family', listedFamily),
     table: raw.table,
     name: raw.name,
-    key: listedTypes(raw, entries, 'key'),
+    key: listedTypes(
+      { id: raw.keyType, length: raw.keyLength, lengths: raw.description?.fields?.map(({ length }) => length) },
+      entries,
+      'key'
+    ),
     ...(data === undefined ? {} : { data }),
     ...(flags.length === 0 ? {} : { flags }),
     ...(raw.timeoutMs === undefined ? {} : { timeoutMs: raw.timeoutMs }),

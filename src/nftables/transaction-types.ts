@@ -2,7 +2,7 @@
  * What transactions take and give.
  */
 import type { CallOptions } from '../client.js'
-import type { NativeBatch, NativeKind, NativeRecord, NativeVerb } from '../native.js'
+import type { NativeBatch, NativeKind, NativeListing, NativeListRequest, NativeOutcome, NativeRecord, NativeVerb } from '../native.js'
 import type { Slices } from '../slices.js'
 import type { ElementColumns } from './columns.js'
 import type { ElementBuffer } from './element-buffer.js'
@@ -10,7 +10,7 @@ import type { SetElement } from './elements.js'
 import type { Family } from './families.js'
 import type { Rule } from './objects.js'
 import type { RuleStatement } from './rule/index.js'
-import type { SetSpec } from './sets.js'
+import type { SetForm, SetSpec } from './sets.js'
 
 /** Names an object of a table. */
 export interface NameReference {
@@ -61,6 +61,32 @@ export interface CommitReport {
   readonly datagram?: Uint8Array | undefined
 }
 
+/** What is known of the elements of an operation, beside their columns. */
+export interface QueuedElements {
+  /** Absent where the set is known by name only. */
+  readonly form: SetForm | undefined
+  /** The caller knows what the set holds: it need not be read. */
+  readonly isExclusive: boolean
+  /** The rows are known to be well: those of a rule's own set. */
+  readonly isChecked: boolean
+  /** Where a row came from: `elements[3].key`, `rows[3]`. */
+  readonly place: (row: number) => string
+  /** The key or range that a row stands for, in words. */
+  readonly range: (row: number) => string
+}
+
+/** Options of operations on elements. */
+export interface ElementOptions {
+  /**
+   * The caller alone changes this set and knows what it holds, so that it need not be read before the commit. Default false.
+   *
+   * It only matters for sets with ranges. Of these the kernel compares single rows: a range that is added may shrink or swallow one that is there, and one that is
+   * removed may take parts of others with it. So the set is read first, in one dump, and the transaction refuses or leaves out what would do that. With `exclusive`, ranges
+   * are checked only against those of the same transaction.
+   */
+  readonly exclusive?: boolean | undefined
+}
+
 /** One queued operation. */
 export interface QueuedOperation {
   readonly verb: NativeVerb
@@ -72,12 +98,18 @@ export interface QueuedOperation {
   readonly subject: (row?: number) => string
   /** The caller's own object, or element. */
   readonly object: (row?: number) => unknown
+  /** Of operations on elements. */
+  readonly elements?: QueuedElements | undefined
 }
 
 /** What a transaction needs of its client. */
 export interface TransactionHost {
   run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>
   beginBatch(): NativeBatch
+  /** Reads sets; for use within a job. */
+  list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
+  /** Reads the generation; for use within a job. */
+  generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
 }
 
 /** Elements as objects, as columns (copied), or as a buffer (handed over: it must not be pushed to afterwards). */
@@ -89,7 +121,7 @@ export interface NamedVerb {
   chain(reference: NameReference): void
   set(reference: NameReference): void
   map(reference: NameReference): void
-  elements(set: ElementTarget, elements: ElementSource): void
+  elements(set: ElementTarget, elements: ElementSource, options?: ElementOptions): void
   counter(reference: NameReference): void
   object(reference: NameReference & { readonly objectType: number }): void
   flowtable(reference: NameReference): void

@@ -1,20 +1,15 @@
 /**
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
-import { COMMON_HINTS, invalidError, type CallOptions } from '../client.js'
-import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
-import type { NativeBatch, NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
-import { Slices } from '../slices.js'
+import type { CallOptions } from '../client.js'
+import { ClosedError, ValidationError } from '../errors.js'
+import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
 import { traceCommit } from '../tracing.js'
-import type { ElementColumns } from './columns.js'
-import { copyColumns, copyRecord } from './copy.js'
-import { describeRow } from './describe.js'
-import { ElementBuffer } from './element-buffer.js'
-import { ElementBatch } from './element-batch.js'
-import type { SetElement } from './elements.js'
-import { family, type Family } from './families.js'
-import { checkFields, findMisnamed, isObject, type DeclaredKind } from './fields.js'
-import { commitErrors, NFTABLES_HINTS } from './refusals.js'
+import { copyRecord } from './copy.js'
+import { clip } from './describe.js'
+import { describeTarget, elementOperation, wordOf } from './element-operation.js'
+import { family } from './families.js'
+import { checkFields, findMisnamed, type DeclaredKind } from './fields.js'
 import {
   toNativeChain,
   toNativeCounter,
@@ -31,11 +26,13 @@ import {
   type Table
 } from './objects.js'
 import { compileRule } from './rule/index.js'
-import { setForm, toNativeSet, type SetForm, type SetSpec } from './sets.js'
+import { locate, Sending } from './sending.js'
+import { toNativeSet, type SetSpec } from './sets.js'
 import type {
   BuiltRule,
   CommitOptions,
   CommitReport,
+  ElementOptions,
   ElementSource,
   ElementTarget,
   NameReference,
@@ -46,14 +43,6 @@ import type {
 } from './transaction-types.js'
 
 const COUNTER_TYPE = 1
-/** Characters of an object's description that a message shows. */
-const MAX_SUBJECT = 200
-
-/** Columns that nobody else can change before the commit; nothing where the elements are objects. */
-function ownColumns(elements: ElementSource): ElementColumns | undefined {
-  if (elements instanceof ElementBuffer) return elements.columns()
-  return 'rows' in elements && 'key' in elements ? copyColumns(elements) : undefined
-}
 
 /**
  * Operations to be committed together. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
@@ -85,7 +74,12 @@ export class Transaction {
     rule: (rule: Rule | BuiltRule): void => this.#rule('add', rule),
     set: (set: SetSpec): void => this.#set('add', set),
     map: (map: SetSpec): void => this.#set('add', map),
-    elements: (set: ElementTarget, elements: ElementSource): void => this.#elements('add', set, elements),
+    /**
+     * A range must not overlap another one of the set; the same range may be there already, and touching ranges stay two. `commit` refuses others: ValidationError where both
+     * are in the transaction, `EEXIST` where one is there.
+     */
+    elements: (set: ElementTarget, elements: ElementSource, options?: ElementOptions): void =>
+      this.#elements('add', set, elements, options),
     counter: (counter: Counter): void => this.#put('add', 'object', counter, () => toNativeCounter(counter), 'counter'),
     object: (object: StatefulObject): void => this.#put('add', 'object', object, () => toNativeObject(object)),
     flowtable: (flowtable: Flowtable): void => this.#put('add', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
@@ -97,7 +91,8 @@ export class Transaction {
     chain: (chain: Chain): void => this.#put('create', 'chain', chain, () => toNativeChain(chain)),
     set: (set: SetSpec): void => this.#set('create', set),
     map: (map: SetSpec): void => this.#set('create', map),
-    elements: (set: ElementTarget, elements: ElementSource): void => this.#elements('create', set, elements),
+    elements: (set: ElementTarget, elements: ElementSource, options?: ElementOptions): void =>
+      this.#elements('create', set, elements, options),
     counter: (counter: Counter): void => this.#put('create', 'object', counter, () => toNativeCounter(counter), 'counter'),
     object: (object: StatefulObject): void => this.#put('create', 'object', object, () => toNativeObject(object)),
     flowtable: (flowtable: Flowtable): void => this.#put('create', 'flowtable', flowtable, () => toNativeFlowtable(flowtable))
@@ -109,13 +104,18 @@ export class Transaction {
   /** Replaces the rule whose handle is `handle`; the new one keeps the handle. */
   readonly replace = { rule: (rule: (Rule | BuiltRule) & { readonly handle: bigint }): void => this.#rule('replace', rule) }
 
-  /** Removes what must exist: ENOENT where it does not, EBUSY where something refers to it. A chain's rules go with it. */
+  /**
+   * Removes what must exist: ENOENT where it does not, EBUSY where something refers to it. A chain's rules go with it. A range must be there exactly: parts of ranges are
+   * not removed, nor several by one.
+   */
   readonly delete: NamedVerb & { rule(reference: ChainReference & { readonly handle: bigint }): void } = {
     ...this.#named('delete'),
     rule: (reference) => this.#ruleByHandle('delete', reference)
   }
 
-  /** Ensures that objects do not exist (Linux 6.3; EINVAL or EOPNOTSUPP on older kernels). */
+  /**
+   * Ensures that objects do not exist (Linux 6.3; EINVAL or EOPNOTSUPP on older kernels). A range that is not there exactly is passed over, whatever it overlaps.
+   */
   readonly destroy: NamedVerb & { rule(reference: ChainReference & { readonly handle: bigint }): void } = {
     ...this.#named('destroy'),
     rule: (reference) => this.#ruleByHandle('destroy', reference)
@@ -170,16 +170,8 @@ export class Transaction {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- an iterable of the caller's may have thrown anything
     if (this.#fault !== undefined) throw this.#fault
     if (this.#isSpent) throw new ClosedError('the transaction was committed and')
-    const batch = await this.#encode(options)
-    const startedAt = performance.now()
-    const result = await this.#host.run(operation, options, (deadlineMs) =>
-      batch.commit({
-        dryRun,
-        deadlineMs,
-        ...(options.generation === undefined ? {} : { generation: options.generation }),
-        ...(options.record === true ? { record: true } : {})
-      })
-    )
+    const sending = new Sending(this.#host, this.#operations, operation, options, dryRun)
+    const { result, startedAt } = await sending.send()
     traceCommit({
       operation,
       operations: this.#operations.length,
@@ -187,50 +179,8 @@ export class Transaction {
       applied: result.applied,
       durationMs: performance.now() - startedAt
     })
-    if (!result.applied) throw this.#refusal(operation, result)
+    if (!result.applied) throw sending.refusal(result)
     return result
-  }
-
-  /** Hands the operations to the native side, which checks and copies them. */
-  async #encode(options: CommitOptions): Promise<NativeBatch> {
-    const batch = this.#host.beginBatch()
-    const slices = new Slices()
-    for (const [index, { verb, kind, family: inFamily, value, columns, subject, object }] of this.#operations.entries()) {
-      const invalid =
-        kind === 'elements'
-          ? batch.addElements(
-              verb,
-              inFamily as Family,
-              value,
-              await columnsOf(columns, slices, (error) => locate(`operations[${index}] (${clip(subject())})`, object(), error))
-            )
-          : batch.add(verb, kind, inFamily, value, options.echo === true && verb !== 'delete' && verb !== 'destroy' && verb !== 'flush')
-      if (invalid !== undefined) throw invalidError(`operations[${index}] (${clip(subject())})`, invalid)
-      if (slices.isOver) await slices.turn()
-    }
-    return batch
-  }
-
-  #refusal(operation: string, result: NativeCommitResult): NetlinkError {
-    if (result.errors.length > 0) return commitErrors(operation, result.errors, this.#operations)
-    const failure = result.failure ?? { errno: 71, operation, message: 'the kernel gave no verdict', outcomeUnknown: true }
-    const error = new NetlinkError({
-      errno: failure.errno,
-      operation,
-      subject: `${this.#operations.length} operations`,
-      kernelMessage: failure.message,
-      outcomeUnknown: failure.outcomeUnknown
-    })
-    const hint = NFTABLES_HINTS[error.code] ?? COMMON_HINTS[error.code]
-    if (hint === undefined) return error
-    return new NetlinkError({
-      errno: failure.errno,
-      operation,
-      subject: error.subject,
-      kernelMessage: failure.message,
-      outcomeUnknown: failure.outcomeUnknown,
-      hint
-    })
   }
 
   #queue(operation: QueuedOperation): void {
@@ -283,7 +233,7 @@ export class Transaction {
       chain: (reference) => put('chain', reference),
       set,
       map: set,
-      elements: (target, elements) => this.#elements(verb, target, elements),
+      elements: (target, elements, options) => this.#elements(verb, target, elements, options),
       counter: (reference) => put('object', reference, { objectType: COUNTER_TYPE }, 'counter'),
       object: (reference) => put('object', reference, { objectType: reference.objectType }),
       flowtable: (reference) => put('flowtable', reference)
@@ -323,7 +273,7 @@ export class Transaction {
     })
     for (const { set, elements } of anonymousSets) {
       this.#set('add', set)
-      this.#elements('add', set, elements)
+      this.#elements('add', set, elements, {}, true)
     }
     return expressions
   }
@@ -332,69 +282,11 @@ export class Transaction {
     this.#put(verb, 'set', set, () => toNativeSet(set, this.#nextSetId++), wordOf(set))
   }
 
-  #elements(verb: NativeVerb, target: ElementTarget, elements: ElementSource): void {
-    const describe = (): string => `${wordOf(target)} ${target.family} ${target.table} ${target.name}`
+  #elements(verb: NativeVerb, target: ElementTarget, elements: ElementSource, options: ElementOptions = {}, isChecked = false): void {
     this.#guard(
       target,
-      () => `elements of ${describe()}`,
-      () => {
-        const place = describe()
-        if (!isObject(elements)) throw new ValidationError('elements', elements, 'elements, or columns')
-        const form = formOf(target)
-        const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
-        const head = { verb, kind: 'elements', family: family('family', target.family), value } as const
-        const own = ownColumns(elements)
-        if (own === undefined && form === undefined)
-          throw new ValidationError('set.key', undefined, "the set's declaration, when elements are objects")
-        const batch = own === undefined ? new ElementBatch(elements as Iterable<SetElement>, form!) : undefined
-        const subject = (row?: number): string => {
-          const columns = own ?? batch?.encoded
-          return row === undefined || columns === undefined
-            ? `elements of ${place}`
-            : `element ${describeRow(columns, row, form)} of ${place}`
-        }
-        this.#queue({
-          ...head,
-          columns: (slices) => own ?? batch!.columns(slices),
-          subject,
-          object: (row) => (batch === undefined ? row : batch.object(row))
-        })
-      }
+      () => `elements of ${describeTarget(target)}`,
+      () => this.#queue(elementOperation(verb, target, elements, options, isChecked))
     )
   }
-}
-
-/** Names may be as long as callers like, messages not. */
-function clip(text: string): string {
-  return text.length > MAX_SUBJECT ? `${text.slice(0, MAX_SUBJECT)}…` : text
-}
-
-/** A fault of the caller's object, with where it stands in the transaction. */
-function locate(place: string, object: unknown, error: unknown): unknown {
-  if (error instanceof ValidationError) return new ValidationError(`${place}.${error.path}`, error.value, error.allowed)
-  // Functions, proxies and the like.
-  if (error instanceof DOMException && error.name === 'DataCloneError')
-    return new ValidationError(place, object, 'plain data, which can be copied')
-  return error
-}
-
-async function columnsOf(
-  columns: QueuedOperation['columns'],
-  slices: Slices,
-  located: (error: unknown) => unknown
-): Promise<ElementColumns | undefined> {
-  try {
-    return await columns?.(slices)
-  } catch (error) {
-    throw located(error)
-  }
-}
-
-/** What nft calls it. `set` may be anything: it has not been checked yet. */
-function wordOf(set: unknown): 'set' | 'map' {
-  return (set as { readonly data?: unknown } | null | undefined)?.data === undefined ? 'set' : 'map'
-}
-
-function formOf(target: ElementTarget): SetForm | undefined {
-  return target.key === undefined ? undefined : setForm({ key: target.key, data: target.data, flags: target.flags, typeof: target.typeof })
 }

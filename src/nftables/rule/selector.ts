@@ -1,8 +1,9 @@
 /**
  * Values of a packet with what can be said of them. Nothing is checked before the rule is compiled, but for the operands of bit operations.
  */
+import type { KeyField } from '../bounds.js'
 import type { DataType, DataTypeName, KeyValue } from '../datatypes.js'
-import type { KeyField, SetElement } from '../elements.js'
+import type { SetElement } from '../elements.js'
 import { resolveTypes, type SetSpec } from '../sets.js'
 import type {
   AssignmentStatement,

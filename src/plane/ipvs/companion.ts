@@ -162,7 +162,7 @@ export class Companion {
     if (sources !== undefined) {
       const set = { family, table, name: SOURCES, key: keyOf(family, 'vips'), flags: ['interval'] as const }
       tx.add.set(set)
-      if (sources.length > 0) tx.add.elements(set, sources)
+      if (sources.length > 0) tx.add.elements(set, sources, { exclusive: true })
     }
     tx.add.chain({ family, table, name: 'input', type: 'filter', hook: 'input', priority: 'filter' })
     tx.add.chain({ family, table, name: 'masquerade' })

@@ -85,7 +85,7 @@ function queueLocalSources(tx: Transaction, options: TableOptions, family: Addre
   if (options.localSources === undefined) return
   const elements = options.localSources[family]
   tx.add.set(localSourceSet(family, options.name))
-  if (elements.length > 0) tx.add.elements(localSourceSet(family, options.name), elements)
+  if (elements.length > 0) tx.add.elements(localSourceSet(family, options.name), elements, { exclusive: true })
 }
 
 /**

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { formatAddress } from '../../../src/address.js'
 import { ValidationError } from '../../../src/errors.js'
 import { INTERVAL_END, rowAt, toColumns, type ElementRow } from '../../../src/nftables/columns.js'
-import { decodeElements, encodeElements, type KeyField, type SetElement } from '../../../src/nftables/elements.js'
+import type { KeyField } from '../../../src/nftables/bounds.js'
+import { decodeElements, encodeElements, type SetElement } from '../../../src/nftables/elements.js'
 import { setForm, type SetForm } from '../../../src/nftables/sets.js'
 
 const reread = (elements: readonly SetElement[], form: SetForm): SetElement[] => [

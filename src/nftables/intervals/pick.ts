@@ -1,0 +1,71 @@
+/**
+ * Some rows of columns, in another order.
+ */
+import type { Slices } from '../../slices.js'
+import type { ElementColumns } from '../columns.js'
+
+type Numbers = Uint8Array | Uint32Array | Int32Array | Float64Array | BigUint64Array
+
+/** Columns with one entry a row. */
+const NUMBERS = [
+  'flags',
+  'verdict',
+  'verdictChain',
+  'timeoutMs',
+  'expirationMs',
+  'objectReference',
+  'counterPackets',
+  'counterBytes',
+  'hasCounter'
+] as const
+/** Columns of bytes of any length, with offsets. */
+const BLOBS = ['data', 'userdata', 'expressions'] as const
+
+function pickNumbers<Values extends Numbers>(values: Values, rows: Uint32Array): Values {
+  const picked = new (values.constructor as new (length: number) => Values)(rows.length)
+  for (let at = 0; at < rows.length; at++) picked[at] = values[rows[at]!]!
+  return picked
+}
+
+function pickFixed(bytes: Uint8Array, width: number, rows: Uint32Array): Uint8Array {
+  const picked = new Uint8Array(rows.length * width)
+  for (let at = 0, to = 0; at < rows.length; at++) {
+    const from = rows[at]! * width
+    for (let index = 0; index < width; index++) picked[to++] = bytes[from + index]!
+  }
+  return picked
+}
+
+function pickBlobs(bytes: Uint8Array, offsets: Uint32Array, rows: Uint32Array): { bytes: Uint8Array; offsets: Uint32Array } {
+  const picked = { offsets: new Uint32Array(rows.length + 1), bytes: new Uint8Array(0) }
+  for (let at = 0; at < rows.length; at++) picked.offsets[at + 1] = picked.offsets[at]! + offsets[rows[at]! + 1]! - offsets[rows[at]!]!
+  picked.bytes = new Uint8Array(picked.offsets[rows.length]!)
+  for (let at = 0; at < rows.length; at++) {
+    const [from, to] = [offsets[rows[at]!]!, offsets[rows[at]! + 1]!]
+    if (from !== to) picked.bytes.set(bytes.subarray(from, to), picked.offsets[at])
+  }
+  return picked
+}
+
+/** These rows, in this order. */
+export async function pickRows(columns: ElementColumns, rows: Uint32Array, slices: Slices): Promise<ElementColumns> {
+  const width = columns.rows === 0 ? 0 : columns.key.length / columns.rows
+  const picked: Record<string, unknown> & { rows: number; key: Uint8Array } = {
+    ...columns,
+    rows: rows.length,
+    key: pickFixed(columns.key, width, rows)
+  }
+  if (columns.keyEnd !== undefined) picked['keyEnd'] = pickFixed(columns.keyEnd, width, rows)
+  for (const name of NUMBERS) {
+    if (columns[name] !== undefined) picked[name] = pickNumbers(columns[name], rows)
+    if (slices.isOver) await slices.turn()
+  }
+  for (const name of BLOBS) {
+    if (columns[name] === undefined) continue
+    const { bytes, offsets } = pickBlobs(columns[name], columns[`${name}Offsets`]!, rows)
+    picked[name] = bytes
+    picked[`${name}Offsets`] = offsets
+    if (slices.isOver) await slices.turn()
+  }
+  return picked
+}
