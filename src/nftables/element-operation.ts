@@ -74,6 +74,7 @@ export function elementOperation(
     elements: {
       form,
       isExclusive: options.exclusive === true,
+      isPaired: batch !== undefined,
       isChecked,
       place: (row) => (batch === undefined ? `rows[${row}]` : `elements[${batch.source(row)}].key`),
       range

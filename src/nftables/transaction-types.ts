@@ -67,6 +67,8 @@ export interface QueuedElements {
   readonly form: SetForm | undefined
   /** The caller knows what the set holds: it need not be read. */
   readonly isExclusive: boolean
+  /** Every start is followed by its end, if it has one: the rows were made of objects. */
+  readonly isPaired: boolean
   /** The rows are known to be well: those of a rule's own set. */
   readonly isChecked: boolean
   /** Where a row came from: `elements[3].key`, `rows[3]`. */

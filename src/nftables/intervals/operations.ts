@@ -177,7 +177,7 @@ export async function intervalOperation(
   const keyLength = elements.form === undefined ? columns.key.length / columns.rows : lengthOf(elements.form.key)
   if (kind === undefined || !isReadable(columns, keyLength)) return undefined
   if (kind === 'concatenated') return { index, queued, elements, columns, keyLength, ranges: undefined, rows: undefined }
-  const given = await givenRanges(columns, keyLength, slices, ({ row, kind: missing }) => {
+  const given = await givenRanges(columns, keyLength, elements.isPaired, slices, ({ row, kind: missing }) => {
     throw invalidRange(
       queued,
       index,

@@ -117,8 +117,12 @@ function kindOf(flags: number): 'start' | 'end' | 'other' {
   return (flags & INTERVAL_END) === 0 ? 'start' : 'end'
 }
 
-/** Ranges whose rows follow each other, start and end, in any order of the ranges; undefined where rows lie otherwise. */
-async function pairNeighbours(rows: Rows, slices: Slices): Promise<Ranges | undefined> {
+/**
+ * Ranges whose rows follow each other, start and end, in any order of the ranges; undefined where rows lie otherwise.
+ *
+ * @param isPaired Whether that is known: then several starts without an end are as many ranges to the last key.
+ */
+async function pairNeighbours(rows: Rows, isPaired: boolean, slices: Slices): Promise<Ranges | undefined> {
   const builder = new RangesBuilder(rows)
   const words = wordsOf(rows.keyLength)
   let hasOpen = false
@@ -131,7 +135,7 @@ async function pairNeighbours(rows: Rows, slices: Slices): Promise<Ranges | unde
     const isPair =
       next < rows.count && kindOf(rows.flags[next]!) === 'end' && compareWords(rows.keys, row * words, rows.keys, next * words, words) < 0
     if (isPair) builder.push(row++, next, next)
-    else if (hasOpen) return undefined
+    else if (hasOpen && !isPaired) return undefined
     else {
       hasOpen = true
       builder.push(row, undefined, NO_ROW)
@@ -211,16 +215,18 @@ async function sorted(ranges: Ranges, slices: Slices): Promise<Ranges> {
 /**
  * The ranges that a caller gives. They may overlap.
  *
+ * @param isPaired Whether every start is known to be followed by its end.
  * @param onStray Told of rows that make no range; it should throw.
  */
 export async function givenRanges(
   columns: ElementColumns,
   keyLength: number,
+  isPaired: boolean,
   slices: Slices,
   onStray: (stray: StrayRow) => void
 ): Promise<Ranges> {
   const rows = await readRows([columns], keyLength, slices)
-  const pairs = await pairNeighbours(rows, slices)
+  const pairs = await pairNeighbours(rows, isPaired, slices)
   return pairs === undefined ? await pairByValue(rows, slices, onStray) : await sorted(pairs, slices)
 }
 
