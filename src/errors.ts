@@ -192,10 +192,16 @@ export function errnoName(errno: number): string {
   }
 }
 
-/** Escapes what a terminal would obey: names come from outside and reach logs. */
+/**
+ * Escapes what a terminal would obey or a reader would not see, for names come from outside and reach logs: control characters, characters that turn the direction of
+ * writing or have no width (Unicode's categories Cc and Cf), line separators, and halves of surrogate pairs.
+ */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is escaped
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0)!
+    if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`
+    return code <= 0xffff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\u{${code.toString(16)}}`
+  })
 }
 
 /** Errnos that libuv has no name for, or another than the kernel (95 is ENOTSUP there) (include/uapi/asm-generic/errno.h). */

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import { serveHttp } from './http.js'
 import { Keeper } from './keeper.js'
 import { translate } from './kubernetes/translate.js'
-import { readManifests } from './manifests/read.js'
+import { ManifestFolder, type FolderContent } from './manifests/read.js'
 import { FolderWatch } from './manifests/watch.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
@@ -19,6 +19,8 @@ export class Daemon {
   readonly #log: Logger
   readonly #metrics = new Metrics()
   readonly #keeper: Keeper
+  readonly #folder: ManifestFolder
+  #content: FolderContent = { objects: [], problems: [], outdated: [] }
   #services: ReadonlyMap<string, Service> = new Map()
   #reading: Promise<void> | undefined
   #isDirty = false
@@ -31,6 +33,7 @@ export class Daemon {
     this.#plane = plane
     this.#options = options
     this.#log = log
+    this.#folder = new ManifestFolder(options.manifests!)
     this.#keeper = new Keeper(plane, {
       synced: (report, desired) => {
         this.#hasSynced = true
@@ -46,34 +49,52 @@ export class Daemon {
     })
   }
 
-  /** Starts; resolves when the first state is on its way. */
+  /**
+   * Starts; resolves when the first state is on its way.
+   *
+   * @throws The folder or the HTTP port cannot be had: nothing was changed, and the plane is closed.
+   */
   async start(): Promise<void> {
-    const folder = this.#options.manifests!
+    try {
+      await this.#listen()
+      this.#watch = new FolderWatch(
+        this.#options.manifests!,
+        () => this.#changed(),
+        (error) => this.#log.error({ err: error }, 'watching the folder failed')
+      )
+    } catch (error) {
+      await this.#end({ cleanup: false })
+      throw error
+    }
     void this.#followEvents()
-    this.#watch = new FolderWatch(
-      folder,
-      () => this.#changed(),
-      (error) => this.#log.error({ err: error }, 'watching the folder failed')
-    )
     this.#changed()
     await this.#reading
-    if (this.#options.listen === undefined) return
-    const { server, address } = await serveHttp(this.#options.listen, {
-      health: () => this.#health(),
-      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() })
-    })
-    this.#server = server
-    this.#log.info({ address }, 'listening')
   }
 
   /** Stops; the rules stay, unless they are to be cleaned up. */
   async stop(): Promise<void> {
+    await this.#end({ cleanup: this.#options.cleanup })
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#options.listen === undefined) return
+    const sources = {
+      health: () => this.#health(),
+      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() })
+    }
+    const failed = (error: Error): void => this.#log.error({ err: error }, 'the HTTP server')
+    const { server, address } = await serveHttp(this.#options.listen, sources, failed)
+    this.#server = server
+    this.#log.info({ address }, 'listening')
+  }
+
+  async #end(how: { readonly cleanup: boolean }): Promise<void> {
     this.#watch?.close()
     this.#server?.close()
     this.#server?.closeAllConnections()
     await this.#reading
     await this.#keeper.stop()
-    await this.#plane.close({ cleanup: this.#options.cleanup })
+    await this.#plane.close(how)
   }
 
   #changed(): void {
@@ -87,7 +108,8 @@ export class Daemon {
     while (this.#isDirty) {
       this.#isDirty = false
       try {
-        const { objects, problems } = await readManifests(this.#options.manifests!)
+        this.#content = await this.#folder.read()
+        const { objects, problems } = this.#content
         for (const problem of problems) this.#log.warn(problem, 'passed over')
         this.#metrics.manifests(problems.length)
         this.#services = translate(objects, this.#options, this.#services)
@@ -111,10 +133,12 @@ export class Daemon {
     }
   }
 
+  /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */
   #health(): { isHealthy: boolean; body: Record<string, unknown> } {
     const { services, quarantined, drifts } = this.#plane.status()
+    const { problems, outdated } = this.#content
     const lagMs = this.#keeper.lagMs
-    const isHealthy = this.#hasSynced && lagMs < MAX_LAG_MS && this.#folderError === undefined
+    const isHealthy = this.#hasSynced && lagMs < MAX_LAG_MS && this.#folderError === undefined && outdated.length === 0
     const body = {
       healthy: isHealthy,
       synced: this.#hasSynced,
@@ -122,6 +146,8 @@ export class Daemon {
       services,
       drifts,
       quarantined: quarantined.map(({ service }) => service),
+      outdated,
+      problems,
       ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message })
     }
     return { isHealthy, body }

@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { escapeInvisible } from './log.js'
 
 /** What the server answers with. */
 export interface HttpSources {
@@ -8,26 +9,39 @@ export interface HttpSources {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
 }
 
-/** `/healthz` (200 or 503) and `/metrics`. */
+const METHODS = ['GET', 'HEAD']
+
+function answer(request: IncomingMessage, response: ServerResponse, sources: HttpSources): void {
+  const path = request.url?.split('?')[0]
+  if (path !== '/healthz' && path !== '/metrics') {
+    response.writeHead(404).end('not found: /healthz and /metrics are here\n')
+  } else if (!METHODS.includes(request.method ?? '')) {
+    response.writeHead(405, { allow: METHODS.join(', ') }).end('GET and HEAD are answered\n')
+  } else if (path === '/healthz') {
+    const { isHealthy, body } = sources.health()
+    response.writeHead(isHealthy ? 200 : 503, { 'content-type': 'application/json' }).end(`${escapeInvisible(JSON.stringify(body))}\n`)
+  } else {
+    sources.metrics().then(
+      ({ contentType, text }) => response.writeHead(200, { 'content-type': contentType }).end(text),
+      (error: unknown) => response.writeHead(500).end(String(error))
+    )
+  }
+}
+
+/**
+ * `/healthz` (200 or 503) and `/metrics`, for GET and HEAD.
+ *
+ * @param failed Told of errors after the start, such as a connection that finds no free descriptor: the server goes on.
+ * @throws The address or port cannot be had.
+ */
 export async function serveHttp(
   listen: { readonly host: string; readonly port: number },
-  sources: HttpSources
+  sources: HttpSources,
+  failed: (error: Error) => void
 ): Promise<{ readonly server: Server; readonly address: string }> {
-  const server = createServer((request, response) => {
-    const path = request.url?.split('?')[0]
-    if (path === '/healthz') {
-      const { isHealthy, body } = sources.health()
-      response.writeHead(isHealthy ? 200 : 503, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
-    } else if (path === '/metrics') {
-      sources.metrics().then(
-        ({ contentType, text }) => response.writeHead(200, { 'content-type': contentType }).end(text),
-        (error: unknown) => response.writeHead(500).end(String(error))
-      )
-    } else {
-      response.writeHead(404).end('not found: /healthz and /metrics are here\n')
-    }
-  })
+  const server = createServer((request, response) => answer(request, response, sources))
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(listen.port, listen.host, resolve))
+  server.removeAllListeners('error').on('error', failed)
   const { address, port } = server.address() as AddressInfo
   return { server, address: `${address.includes(':') ? `[${address}]` : address}:${port}` }
 }

@@ -20,6 +20,7 @@ export class Keeper {
   readonly #stop = new AbortController()
   #desired: ReadonlyMap<string, Service> | undefined
   #running: Promise<void> | undefined
+  /** By the clock that nobody sets. */
   #pendingSince: number | undefined
 
   constructor(plane: Plane, listener: KeeperListener) {
@@ -29,13 +30,13 @@ export class Keeper {
 
   /** Milliseconds since the oldest change that is not in the kernel; 0 where all are. */
   get lagMs(): number {
-    return this.#pendingSince === undefined ? 0 : Date.now() - this.#pendingSince
+    return this.#pendingSince === undefined ? 0 : Math.round(performance.now() - this.#pendingSince)
   }
 
   /** Makes this the desired state. */
   want(desired: ReadonlyMap<string, Service>): void {
     this.#desired = desired
-    this.#pendingSince ??= Date.now()
+    this.#pendingSince ??= performance.now()
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })

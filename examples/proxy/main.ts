@@ -1,8 +1,8 @@
 import { openPlane, type Plane } from 'netplane'
-import { pino } from 'pino'
 import { Daemon } from './daemon.js'
 import { translate } from './kubernetes/translate.js'
-import { readManifests } from './manifests/read.js'
+import { escapeInvisible, openLog } from './log.js'
+import { ManifestFolder } from './manifests/read.js'
 import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
 async function open(options: ProxyOptions): Promise<Plane> {
@@ -17,11 +17,14 @@ async function runOnce(options: ProxyOptions): Promise<boolean> {
   const plane = await open(options)
   try {
     if (isCleanup) return true
-    const { objects, problems } = await readManifests(options.manifests!)
-    for (const { file, document, reason } of problems) console.error(`${file}, document ${document}: ${reason}`)
+    const { objects, problems } = await new ManifestFolder(options.manifests!).read()
+    for (const { file, document, reason } of problems) console.error(escapeInvisible(`${file}, document ${document}: ${reason}`))
     const services = translate(objects, options)
     if (options.plan) console.log(String(await plane.plan(services)))
-    else console.log(JSON.stringify(await plane.sync(services), (_, value: unknown) => (value instanceof Error ? value.message : value)))
+    else {
+      const report = JSON.stringify(await plane.sync(services), (_, value: unknown) => (value instanceof Error ? value.message : value))
+      console.log(escapeInvisible(report))
+    }
     return true
   } finally {
     await plane.close({ cleanup: isCleanup })
@@ -35,7 +38,7 @@ async function main(): Promise<void> {
     return
   }
   if (await runOnce(options)) return
-  const log = pino({ name: 'netplane-proxy', level: options.logLevel })
+  const log = openLog(options.logLevel)
   const daemon = new Daemon(await open(options), options, log)
   let stopping: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
@@ -50,6 +53,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : error)
+  console.error(escapeInvisible(error instanceof Error ? error.message : String(error)))
   process.exitCode = 1
 })

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { makeFolder, manifest, PROXY } from '../support/manifests.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import type { Background } from '../support/run.js'
@@ -50,6 +50,65 @@ describe('the proxy daemon', () => {
     await again.waitFor('"msg":"listening"')
     await again.stop()
     expect(await namespace.nft('list', 'tables')).toBe('')
+  })
+
+  it('keeps what a file held when it can no longer be understood or read, and its health says so', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    const file = join(folder, 'web\u202e\u0007.yaml')
+    await writeFile(file, manifest('web', '10.96.0.1', '10.1.0.1'))
+    // An object of a wrong shape harms itself alone.
+    await writeFile(
+      join(folder, 'text.yaml'),
+      manifest('text', '10.96.0.9', '10.1.0.1').replace('ports:', 'externalIPs: 203.0.113.7, ports:')
+    )
+    const proxy = startProxy(namespace, folder)
+    await proxy.waitFor('"msg":"synced"')
+    const served = (): Promise<string> => namespace.nft('list', 'set', 'ip', 'netplane', 'random-1')
+    const health = async (): Promise<unknown> => {
+      const { status, text } = await get(namespace, '/healthz')
+      return { status, ...(JSON.parse(text) as object) }
+    }
+    expect(await health()).toMatchObject({
+      status: 200,
+      services: 1,
+      problems: [{ reason: 'Service default/text: spec.externalIPs is no list' }]
+    })
+
+    for (const spoil of [() => writeFile(file, 'kind: Service\nmetadata: { name: we'), () => rm(file).then(() => symlink(file, file))]) {
+      await spoil()
+      await vi.waitFor(
+        async () => expect(await health()).toMatchObject({ status: 503, healthy: false, outdated: ['web\u202e\u0007.yaml'] }),
+        5000
+      )
+      // A change of another file goes on, and takes nothing away.
+      await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2'))
+      await vi.waitFor(async () => expect(await served()).toContain('default/more:80'), 5000)
+      expect(await served()).toContain('default/web:80')
+      await rm(join(folder, 'more.yaml'))
+      await vi.waitFor(async () => expect(await served()).not.toContain('default/more:80'), 5000)
+    }
+    expect(proxy.output()).toContain('web\\u202e\\u0007.yaml')
+    expect(proxy.output()).not.toContain('\u202e')
+    expect(proxy.output()).not.toContain('\u0007')
+
+    await rm(file)
+    await vi.waitFor(async () => expect(await health()).toMatchObject({ status: 200, outdated: [], services: 0 }), 5000)
+    await proxy.stop()
+  })
+
+  it('ends with an error, and changes nothing, when its port is taken', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+    const first = startProxy(namespace, folder)
+    await first.waitFor('"msg":"synced"')
+    const before = await namespace.nft('list', 'ruleset')
+    const second = [PROXY, '--manifests', folder, '--listen', LISTEN, '--name', 'other', '--cleanup']
+    const { status, stderr } = await namespace.attempt(process.execPath, second)
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('EADDRINUSE') as string })
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+    await first.stop()
   })
 
   it('plans and syncs once, and cleans up', async () => {

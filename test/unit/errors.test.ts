@@ -79,6 +79,7 @@ describe('errors', () => {
 
   it('do not let names drive a terminal', () => {
     expect(printable('a\u001b[31mb\nc\u009b')).toBe('a\\x1b[31mb\\x0ac\\x9b')
+    expect(printable('a\u202eb\u2028\ufeff\ud800 ä 😀 \u{e0041}')).toBe('a\\u202eb\\u2028\\ufeff\\ud800 ä 😀 \\u{e0041}')
     expect(new NetlinkError({ errno: 2, operation: 'x', subject: 'table \u001b[2J' }).message).not.toContain('\u001b')
     expect(new ValidationError('name', 'a\u001b[2J', 'b').message).not.toContain('\u001b')
     expect(new ValidationError('a\u001b[2J', 1, 'b').message).not.toContain('\u001b')

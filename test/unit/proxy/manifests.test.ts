@@ -58,6 +58,68 @@ describe('manifests', () => {
     expect(servicesOf(`${SERVICE}---${onlyTerminating}`).get('shop/web:http')?.endpoints).toEqual([{ address: '10.1.0.2', port: 8080 }])
   })
 
+  it('never use an endpoint that is not ready and does not terminate, and decide for each family alone', () => {
+    const conditions = (text: string): string =>
+      SLICE.replace(/endpoints:[^]*/, `endpoints:\n- { addresses: [10.1.0.1], conditions: { ${text} } }\n`)
+    const endpointsOf = (text: string): unknown =>
+      servicesOf(`${SERVICE}---${text}`)
+        .get('shop/web:http')
+        ?.endpoints.map(({ address }) => address)
+    expect(endpointsOf(conditions('ready: false, serving: true, terminating: false'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: true'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: false, terminating: true'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: null, terminating: true'))).toEqual(['10.1.0.1'])
+    // publishNotReadyAddresses makes an endpoint ready that terminates.
+    expect(endpointsOf(conditions('ready: true, serving: false, terminating: true'))).toEqual(['10.1.0.1'])
+    const leaving = conditions('ready: false, serving: true, terminating: true')
+    const ready6 = conditions('ready: true').replace('10.1.0.1', '"fd00:1::1"').replace('IPv4', 'IPv6').replace('web-1', 'web-2')
+    expect(endpointsOf(`${leaving}---${ready6}`)).toEqual(['10.1.0.1', 'fd00:1::1'])
+  })
+
+  it('count each address once, however it is spelt', () => {
+    const twice = SERVICE.replace('externalIPs: [203.0.113.7]', 'externalIPs: [203.0.113.7, "FD00:0096:0::1", 10.96.0.1, 203.0.113.7]')
+    const slice6 = SLICE.replace('IPv4', 'IPv6').replace(
+      /endpoints:[^]*/,
+      'endpoints:\n- { addresses: ["fd00:244::2"] }\n- { addresses: ["FD00:0244:0::2"] }\n- { addresses: ["fd00:244:0:0::2"], conditions: { ready: false, terminating: true } }\n'
+    )
+    const service = servicesOf(`${twice}---${slice6}`).get('shop/web:http')
+    expect(service?.frontends.map(({ kind, address }) => `${kind} ${address}`)).toEqual([
+      'cluster 10.96.0.1',
+      'cluster fd00:96::1',
+      'external 203.0.113.7'
+    ])
+    expect(service?.endpoints).toEqual([{ address: 'fd00:244::2', port: 8080 }])
+  })
+
+  it('of a wrong shape are reported with the field at fault, and harm nobody else', () => {
+    const other = SERVICE.replace('name: web', 'name: other').replace('[203.0.113.7]', '203.0.113.9')
+    const { objects, problems } = parseManifests('mixed.yaml', `${other}---${SERVICE}---${SLICE}`)
+    expect(problems).toEqual([{ file: 'mixed.yaml', document: 1, reason: 'Service shop/other: spec.externalIPs is no list' }])
+    expect([...translate(objects, {}).keys()]).toEqual(['shop/web:http', 'shop/web:dns'])
+    const reasons = [
+      SERVICE.replace(/ports:[^]*/, 'ports: [null]'),
+      SERVICE.replace(/ports:[^]*/, 'ports: [{ port: "80" }]'),
+      SERVICE.replace(/ {2}ports:[^]*/, ''),
+      SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ addresses: 10.1.0.1 }]'),
+      SLICE.replace(/endpoints:[^]*/, ''),
+      SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ conditions: { ready: "no" } }]'),
+      '- a list',
+      'kind: *unknown',
+      ''
+    ].map((text) => parseManifests('one.yaml', text).problems.map(({ reason }) => reason))
+    expect(reasons).toEqual([
+      ['Service shop/web: spec.ports[0] is no object'],
+      ['Service shop/web: spec.ports[0].port is no number'],
+      ['Service shop/web: spec.ports is missing'],
+      ['EndpointSlice shop/web-1: endpoints[0].addresses is no list'],
+      ['EndpointSlice shop/web-1: endpoints is missing'],
+      ['EndpointSlice shop/web-1: endpoints[0].conditions.ready is no boolean'],
+      ['the document is no object'],
+      [expect.stringContaining('unknown')],
+      ['the file is empty']
+    ])
+  })
+
   it('may be lists, also of one kind, and JSON', () => {
     const { objects } = parseManifests('all.yaml', `${SERVICE}---${SLICE}`)
     const list = JSON.stringify({ kind: 'List', items: objects })

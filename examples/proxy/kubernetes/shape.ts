@@ -1,0 +1,118 @@
+/** A check of one value: undefined where it has the shape, otherwise what is wrong. `path` names the value in the object. */
+type Check = (path: string, value: unknown) => string | undefined
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function typed(type: 'string' | 'number' | 'boolean'): Check {
+  return (path, value) => (typeof value === type ? undefined : `${path} is no ${type}`)
+}
+
+/** In Kubernetes a field that is null is a field that is absent. */
+function optional(check: Check): Check {
+  return (path, value) => (value === undefined || value === null ? undefined : check(path, value))
+}
+
+function listOf(check: Check): Check {
+  return (path, value) => {
+    if (!Array.isArray(value)) return `${path} is no list`
+    for (let index = 0; index < value.length; index++) {
+      const problem = check(`${path}[${index}]`, value[index])
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
+}
+
+function objectWith(fields: Readonly<Record<string, Check>>): Check {
+  const checks = Object.entries(fields)
+  return (path, value) => {
+    if (!isObject(value)) return `${path} is no object`
+    for (const [field, check] of checks) {
+      const problem = check(path === '' ? field : `${path}.${field}`, value[field])
+      if (problem !== undefined) return problem
+    }
+    return undefined
+  }
+}
+
+const text = typed('string')
+const OPTIONAL_TEXT = optional(text)
+const OPTIONAL_TEXTS = optional(listOf(text))
+const OPTIONAL_FLAG = optional(typed('boolean'))
+
+/** The labels that a proxy reads. */
+export const LABELS = {
+  /** Which service an EndpointSlice belongs to. */
+  service: 'kubernetes.io/service-name',
+  /** Present on services that another proxy has been told to handle, as kube-proxy has it. */
+  proxy: 'service.kubernetes.io/service-proxy-name',
+  headless: 'service.kubernetes.io/headless',
+  /** Goes beyond Kubernetes: the scheduler of a service. */
+  scheduler: 'netplane/scheduler'
+} as const
+
+const METADATA = objectWith({
+  name: (path, value) => (typeof value === 'string' && value !== '' ? undefined : `${path} is no name`),
+  namespace: OPTIONAL_TEXT,
+  labels: optional(objectWith(Object.fromEntries(Object.values(LABELS).map((label) => [label, OPTIONAL_TEXT]))))
+})
+
+const SERVICE_SPEC = objectWith({
+  type: OPTIONAL_TEXT,
+  clusterIP: OPTIONAL_TEXT,
+  clusterIPs: OPTIONAL_TEXTS,
+  externalIPs: OPTIONAL_TEXTS,
+  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: typed('number') })))
+})
+
+/** Only a headless service and an ExternalName may do without ports. A file that is being written may end before them. */
+const SERVICE = objectWith({
+  metadata: METADATA,
+  spec: (path, value) => {
+    const problem = SERVICE_SPEC(path, value)
+    if (problem !== undefined) return problem
+    const { type, clusterIP, ports } = value as { readonly [field: string]: unknown }
+    const needsPorts = type !== 'ExternalName' && clusterIP !== 'None'
+    return needsPorts && (ports ?? undefined) === undefined ? `${path}.ports is missing` : undefined
+  }
+})
+
+const ENDPOINT = objectWith({
+  addresses: OPTIONAL_TEXTS,
+  conditions: optional(objectWith({ ready: OPTIONAL_FLAG, serving: OPTIONAL_FLAG, terminating: OPTIONAL_FLAG })),
+  nodeName: OPTIONAL_TEXT,
+  weight: optional(typed('number'))
+})
+
+const ENDPOINT_SLICE = objectWith({
+  metadata: METADATA,
+  addressType: OPTIONAL_TEXT,
+  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: optional(typed('number')) }))),
+  // The API lists a slice without endpoints as null. A file that is being written may end before them.
+  endpoints: (path, value) => (value === undefined ? `${path} is missing` : optional(listOf(ENDPOINT))(path, value))
+})
+
+/** The kinds that a proxy reads, and the shape that each must have. Fields that no proxy reads may be anything. */
+const SHAPES: ReadonlyMap<unknown, Check> = new Map([
+  ['Service', SERVICE],
+  ['EndpointSlice', ENDPOINT_SLICE]
+])
+
+/** Objects that were checked: a translation reads them again and again. */
+const sound = new WeakSet<object>()
+
+/** True for the kinds that a proxy reads. */
+export function isKnownKind(kind: unknown): boolean {
+  return SHAPES.has(kind)
+}
+
+/** What is wrong with the shape of a Service or an EndpointSlice (`spec.externalIPs is no list`); undefined where nothing is. */
+export function shapeProblem(object: unknown): string | undefined {
+  if (!isObject(object)) return 'it is no object'
+  if (sound.has(object)) return undefined
+  const problem = SHAPES.get(object['kind'])?.('', object)
+  if (problem === undefined) sound.add(object)
+  return problem
+}

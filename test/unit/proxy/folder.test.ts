@@ -1,0 +1,64 @@
+import { rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { ManifestFolder } from '../../../examples/proxy/manifests/read.js'
+import { makeFolder, manifest } from '../../support/manifests.js'
+
+const WEB = manifest('web', '10.96.0.1', '10.1.0.1')
+const DNS = manifest('dns', '10.96.0.2', '10.1.0.2')
+
+async function namesIn(folder: ManifestFolder): Promise<string[]> {
+  const { objects } = await folder.read()
+  return objects.map(({ metadata }) => metadata.name)
+}
+
+it('a file that can no longer be understood keeps what it held, and is named; a file that is gone keeps nothing', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'all.yaml')
+  await writeFile(file, `${WEB}---${DNS}`)
+  expect(await namesIn(folder)).toEqual(['web', 'web-1', 'dns', 'dns-1'])
+
+  // Each beginning of the file, as somebody who looks while it is written would see it.
+  const text = `${manifest('web', '10.96.0.1', '10.1.0.9')}---${DNS}`
+  for (let length = 0; length < text.indexOf('---\n\nkind: Service') - 1; length += 7) {
+    await writeFile(file, text.slice(0, length))
+    const { objects, problems, outdated } = await folder.read()
+    if (problems.length === 0) continue
+    expect(outdated, text.slice(0, length)).toEqual(['all.yaml'])
+    expect(new Set(objects.map(({ metadata }) => metadata.name)), text.slice(0, length)).toEqual(new Set(['web', 'web-1', 'dns', 'dns-1']))
+  }
+  await writeFile(file, text)
+  expect(await folder.read()).toMatchObject({ problems: [], outdated: [], objects: { length: 4 } })
+
+  await truncate(file)
+  expect(await folder.read()).toMatchObject({ outdated: ['all.yaml'], problems: [{ reason: 'the file is empty' }], objects: { length: 4 } })
+  await writeFile(file, '# nothing any more\n')
+  expect(await folder.read()).toEqual({ objects: [], problems: [], outdated: [] })
+})
+
+it('a file that can no longer be read keeps what it held, and is named', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'web.yaml')
+  await writeFile(file, WEB)
+  await writeFile(join(path, 'dns.json'), JSON.stringify({ kind: 'Service', metadata: { name: 'dns' }, spec: { ports: [] } }))
+  expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
+  await rm(file)
+  await symlink('web.yaml', file)
+  expect(await folder.read()).toMatchObject({
+    outdated: ['web.yaml'],
+    problems: [{ file: 'web.yaml', document: 0, reason: expect.stringContaining('ELOOP') as string }]
+  })
+  expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
+  await rm(file)
+  expect(await namesIn(folder)).toEqual(['dns'])
+  await writeFile(file, DNS)
+  expect(await folder.read()).toMatchObject({ outdated: [], problems: [] })
+})
+
+it('a document that was broken from the first is a problem, but hides nothing', async () => {
+  const path = await makeFolder()
+  await writeFile(join(path, 'web.yaml'), `${WEB}---\nkind: [\n`)
+  expect(await new ManifestFolder(path).read()).toMatchObject({ outdated: [], problems: [{ document: 3 }], objects: { length: 2 } })
+})
