@@ -36,6 +36,10 @@ it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on th
   for await (const event of events) if (event.type === 'repaired') break
   expect(await answers(network, 2)).toEqual(everywhere('s1'))
   const saved = await ipvsadm()
+  const rules = await network.node.nft('list', 'ruleset')
+  await network.node.nft('flush', 'ruleset')
+  await first.sync(servicesOn(1))
+  expect(await network.node.nft('list', 'ruleset')).toBe(rules)
   await first.close()
 
   const second = await open(network)

@@ -40,6 +40,8 @@ export interface CompanionState {
   readonly elements: ReadonlyMap<string, CompanionElement>
   /** A table of our name that somebody else made. */
   readonly foreign: readonly string[]
+  /** Of the ruleset that all of this belongs to; undefined where somebody committed meanwhile. */
+  readonly generation: number | undefined
 }
 
 function keyOf(family: AddressFamily, set: CompanionSet): NonNullable<SetSpec['key']> {
@@ -57,6 +59,11 @@ function* elementsIn(family: AddressFamily, listed: Ruleset): Generator<Companio
   }
 }
 
+/** As the kernel counts: 32 bits, without 0 (net/netfilter/nf_tables_api.c, nft_gen_id). */
+function nextGeneration(generation: number): number {
+  return generation === 0xffff_ffff ? 1 : generation + 1
+}
+
 /** The companion tables, one a family. */
 export class Companion {
   readonly #nft: Nftables
@@ -64,6 +71,8 @@ export class Companion {
   readonly #localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined
   /** Transactions and bytes since the plane was opened. */
   readonly totals = { commits: 0, bytes: 0 }
+  /** Of the ruleset when the tables held what the plane knows of; undefined: nobody can say. Our own commits carry it on. */
+  knownGeneration: number | undefined
 
   constructor(nft: Nftables, table: string, localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined) {
     this.#nft = nft
@@ -71,8 +80,20 @@ export class Companion {
     this.#localSources = localSources
   }
 
+  /** Whether somebody else may have committed since {@link Companion.knownGeneration}. */
+  async hasChanged(): Promise<boolean> {
+    return (await this.#nft.generation()).id !== this.knownGeneration
+  }
+
   /** Reads what is there. */
   async read(): Promise<CompanionState> {
+    const before = await this.#nft.generation()
+    const state = await this.#readTables()
+    const after = await this.#nft.generation()
+    return { ...state, generation: before.id === after.id ? before.id : undefined }
+  }
+
+  async #readTables(): Promise<Omit<CompanionState, 'generation'>> {
     const elements = new Map<string, CompanionElement>()
     const present: AddressFamily[] = []
     const foreign: string[] = []
@@ -125,7 +146,11 @@ export class Companion {
   }
 
   async #commit(tx: Transaction): Promise<void> {
-    const { bytes } = await tx.commit()
+    const before = this.knownGeneration
+    this.knownGeneration = undefined
+    const { bytes, generation } = await tx.commit()
+    // Anything but the next one means that somebody else committed in between.
+    if (before !== undefined && generation === nextGeneration(before)) this.knownGeneration = generation
     this.totals.commits++
     this.totals.bytes += bytes
   }

@@ -65,7 +65,7 @@ export class IpvsPlane implements Plane {
       const entries = this.#hasSynced ? planEntries(this.#registry.services, desired) : entriesOf(plan.entries, owners)
       return makePlan({
         entries,
-        drift: this.#hasSynced ? [] : around.drift,
+        drift: !this.#hasSynced ? around.drift : (await this.#parts.companion.hasChanged()) ? (await this.#compare()).drift : [],
         quarantined: proposal.quarantined,
         elements: { added: around.add.length + plan.entries.length, removed: around.remove.length }
       })
@@ -148,6 +148,8 @@ export class IpvsPlane implements Plane {
     options.signal?.throwIfAborted()
     const before = { ...this.#parts.companion.totals }
     const known = new Set(this.#registry.services.keys())
+    // An update pays for what it names alone; a sync is about the whole.
+    if (named === undefined && this.#hasSynced && (await this.#parts.companion.hasChanged())) await this.#repairIfChanged()
     const done = this.#hasSynced ? await this.#change(proposal, options) : await this.#adopt(proposal, options)
     this.#hasSynced = true
     this.#schedule()
@@ -194,6 +196,7 @@ export class IpvsPlane implements Plane {
     await enableConntrack()
     await addresses.ensureDevice()
     const around = await lookAround(this.#parts, desired.values())
+    companion.knownGeneration = around.generation
     if (around.rebuild) await companion.rebuild(around.present, elementsOf(desired.values()))
     else await companion.add(around.add)
     await addresses.add(around.missingAddresses)
@@ -313,23 +316,34 @@ export class IpvsPlane implements Plane {
   /** Compares the kernel with what was committed, and puts right what differs. */
   async #audit(): Promise<void> {
     if (this.#closing !== undefined) return
-    const startedAt = performance.now()
     try {
-      const { services } = this.#registry
-      const around = await lookAround(this.#parts, services.values())
-      const plan = await this.#parts.ipvs.plan(this.#allVirtual(services.values()), this.#planOptions(around.addresses, services.values()))
-      const elements = around.add.length + around.remove.length
-      const drift = [
-        ...(around.rebuild && around.drift.length === 0 ? ['the companion tables are missing'] : around.drift),
-        ...(elements > 0 ? [`${around.add.length} missing and ${around.remove.length} foreign elements`] : []),
-        ...plan.entries.map(({ action, service, details }) => `${action} ${service} ${details.join(', ')}`)
-      ]
-      if (drift.length > 0) await this.#repair(drift, startedAt)
+      await this.#repairIfChanged()
     } catch (error) {
       this.#events.push({ type: 'error', error: asNetplaneError(error) })
     } finally {
       this.#schedule()
     }
+  }
+
+  async #repairIfChanged(): Promise<void> {
+    const startedAt = performance.now()
+    const { drift, generation } = await this.#compare()
+    if (drift.length > 0) await this.#repair(drift, startedAt)
+    else this.#parts.companion.knownGeneration = generation
+  }
+
+  /** What the kernel holds otherwise than it was committed, in words. */
+  async #compare(): Promise<{ readonly drift: string[]; readonly generation: number | undefined }> {
+    const { services } = this.#registry
+    const around = await lookAround(this.#parts, services.values())
+    const plan = await this.#parts.ipvs.plan(this.#allVirtual(services.values()), this.#planOptions(around.addresses, services.values()))
+    const elements = around.add.length + around.remove.length
+    const drift = [
+      ...(around.rebuild && around.drift.length === 0 ? ['the companion tables are missing'] : around.drift),
+      ...(elements > 0 ? [`${around.add.length} missing and ${around.remove.length} foreign elements`] : []),
+      ...plan.entries.map(({ action, service, details }) => `${action} ${service} ${details.join(', ')}`)
+    ]
+    return { drift, generation: around.generation }
   }
 
   async #repair(objects: readonly string[], startedAt: number): Promise<void> {

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly foreignAddresses: readonly string[]
   /** In words. */
   readonly drift: readonly string[]
+  /** Of the ruleset that was read; undefined where somebody committed meanwhile. */
+  readonly generation: number | undefined
 }
 
 /** The addresses among elements. */
@@ -55,5 +57,6 @@ export async function lookAround(parts: Pick<Parts, 'companion' | 'addresses'>, 
     ...(missingAddresses.length > 0 && addresses.size > 0 ? [`${missingAddresses.length} addresses are missing`] : []),
     ...(foreignAddresses.length > 0 ? [`${foreignAddresses.length} addresses are not desired`] : [])
   ]
-  return { addresses, add, remove, rebuild: !state.isWhole, present: state.present, missingAddresses, foreignAddresses, drift }
+  const { isWhole, present, generation } = state
+  return { addresses, add, remove, rebuild: !isWhole, present, missingAddresses, foreignAddresses, drift, generation }
 }

@@ -64,12 +64,16 @@ export class NftablesPlane implements Plane {
       this.#assertOpen()
       const proposal = await this.#registry.proposeAll(services)
       if (this.#committer !== undefined) {
-        const { changes } = this.#registry.changesFor(proposal)
+        const { counts } = this.#registry.changesFor(proposal).changes
+        const drift = (await this.#isStale()) ? await this.#compare() : undefined
         return makePlan({
           entries: planEntries(this.#registry.services, this.#registry.after(proposal)),
-          drift: [],
+          drift: drift?.objects ?? [],
           quarantined: proposal.quarantined,
-          elements: changes.counts
+          elements: {
+            added: counts.added + (drift?.changes.counts.added ?? 0),
+            removed: counts.removed + (drift?.changes.counts.removed ?? 0)
+          }
         })
       }
       const kernel = await readTables(this.#nft, this.#options, true)
@@ -147,6 +151,8 @@ export class NftablesPlane implements Plane {
     const totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }
     const isAtomic = options.onError === 'atomic'
     if (isAtomic && proposal.quarantined.length > 0) throw proposal.quarantined[0]!.error
+    // An update pays for what it names alone; a sync is about the whole.
+    if (named === undefined && (await this.#isStale())) await this.#repairBesideOthers(this.#committer!, totals)
     let current = proposal
     for (let tries = 1; ; tries++) {
       options.signal?.throwIfAborted()
@@ -183,7 +189,7 @@ export class NftablesPlane implements Plane {
     if (error instanceof NetlinkError && error.code === 'ERESTART') {
       traceResync({ operation: 'plane.sync', reason: 'generation' })
       this.#races.lost++
-      if (this.#committer !== undefined) await this.#lookAfterLostRace(this.#committer)
+      if (this.#committer !== undefined) await this.#repairBesideOthers(this.#committer)
       return proposal
     }
     // ENFILE: a set is full of what we do not know of.
@@ -194,9 +200,10 @@ export class NftablesPlane implements Plane {
     throw error
   }
 
-  async #lookAfterLostRace(committer: Committer): Promise<void> {
+  /** @param totals Where the commits of a repair are counted; given, every element is compared. */
+  async #repairBesideOthers(committer: Committer, totals?: CommitTotals): Promise<void> {
     try {
-      await this.#repairIfChanged()
+      await this.#repairIfChanged(totals)
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
       if (error.code === 'ERESTART') {
@@ -305,13 +312,29 @@ export class NftablesPlane implements Plane {
     }
   }
 
-  /** Somebody committed: looks at our tables, and puts right what is not ours or not there. */
-  async #repairIfChanged(): Promise<void> {
+  /** True where somebody committed and not every element was compared since: the kernel may hold other things than the registry says. */
+  async #isStale(): Promise<boolean> {
+    return this.#committer !== undefined && (this.#watch.owesAudit || (await this.#nft.generation()).id !== this.#committer.generation)
+  }
+
+  /** Compares every element, and says in words what is not ours or not there. */
+  async #compare(): Promise<{ readonly kernel: KernelTables; readonly changes: Changes; readonly objects: string[] }> {
+    const kernel = await readTables(this.#nft, this.#options, true)
+    const changes = diffTables(kernel.elements, this.#registry.tables())
+    const { added, removed } = changes.counts
+    const missing = kernel.present.size === 0 ? [`tables ${this.#options.name} are missing`] : []
+    const elements = added + removed > 0 && kernel.present.size > 0 ? [`${added} missing and ${removed} foreign elements`] : []
+    return { kernel, changes, objects: [...missing, ...kernel.faults, ...elements] }
+  }
+
+  /** Somebody committed: looks at our tables, and puts right what is not ours or not there. @param totals See {@link #repairBesideOthers}. */
+  async #repairIfChanged(totals?: CommitTotals): Promise<void> {
     const committer = this.#committer
     const startedAt = performance.now()
     const quick = await readTables(this.#nft, this.#options, false)
     const isSuspect =
       committer === undefined ||
+      totals !== undefined ||
       quick.present.size === 0 ||
       quick.faults.length > 0 ||
       differsInCount(quick, this.#registry.rowCounts()) ||
@@ -322,26 +345,21 @@ export class NftablesPlane implements Plane {
       committer.generation = quick.generation
       return
     }
-    const kernel = await readTables(this.#nft, this.#options, true)
-    const changes = diffTables(kernel.elements, this.#registry.tables())
+    const { kernel, objects } = await this.#compare()
     this.#watch.audited(performance.now() - startedAt)
-    if (committer !== undefined && kernel.present.size > 0 && kernel.faults.length === 0 && changes.isEmpty) {
+    if (committer !== undefined && objects.length === 0) {
       committer.generation = kernel.generation
       return
     }
-    await this.#repair(kernel, changes, startedAt)
+    await this.#repair(objects, startedAt, totals)
   }
 
-  async #repair(kernel: KernelTables, changes: Changes, startedAt: number): Promise<void> {
+  async #repair(objects: readonly string[], startedAt: number, totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }): Promise<void> {
     this.#drifts++
     traceResync({ operation: 'plane.repair', reason: 'drift' })
-    const { added, removed } = changes.counts
-    const missing = kernel.present.size === 0 ? [`tables ${this.#options.name} are missing`] : []
-    const elements = added + removed > 0 && kernel.present.size > 0 ? [`${added} missing and ${removed} foreign elements`] : []
-    this.#events.push({ type: 'drift', objects: [...missing, ...kernel.faults, ...elements] })
+    this.#events.push({ type: 'drift', objects })
     const services = new Map(this.#registry.services)
     this.#committer = undefined
-    const totals: CommitTotals = { commits: 0, bytes: 0, retries: 0 }
     const { elements: repaired } = await this.#adopt({ set: services, remove: new Set(), quarantined: [] }, totals)
     this.#events.push({ type: 'repaired', elements: repaired, durationMs: performance.now() - startedAt })
   }

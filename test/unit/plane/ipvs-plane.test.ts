@@ -160,6 +160,33 @@ describe('the ipvs plane', () => {
     expect((await state(kernels)).services).toHaveLength(2)
   })
 
+  it('asks whether somebody changed its tables before it plans or syncs, though it never audits', async () => {
+    const { plane, kernels } = await scene()
+    const services = named(service())
+    await plane.sync(services)
+    const before = await state(kernels)
+    await using nft = await kernels.nftables.open()
+    const flush = nft.transaction()
+    for (const { family, name } of await nft.listTables()) flush.delete.table({ family, name })
+    await flush.commit()
+    // A plan reads, and what it read changes nothing about what is owed.
+    for (let time = 0; time < 2; time++) expect(String(await plane.plan(services))).toContain('! the companion tables are missing')
+    expect((await state(kernels)).elements).toEqual([])
+
+    expect(await plane.sync(services)).toMatchObject({ commits: 1 })
+    expect(await state(kernels)).toEqual(before)
+    expect(plane.status().drifts).toBe(1)
+    expect((await plane.plan(services)).isEmpty).toBe(true)
+    expect(await plane.sync(services)).toMatchObject({ commits: 0 })
+
+    const theirs = nft.transaction()
+    theirs.add.table({ family: 'inet', name: 'theirs' })
+    await theirs.commit()
+    expect((await plane.plan(services)).isEmpty).toBe(true)
+    expect(await plane.sync(services)).toMatchObject({ commits: 0 })
+    expect(plane.status().drifts).toBe(1)
+  })
+
   it('leaves foreign virtual services alone', async () => {
     const { plane, kernels } = await scene()
     await using ipvs = await kernels.ipvs.open()
