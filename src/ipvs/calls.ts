@@ -5,26 +5,58 @@ import type { CallOptions, JobQueue } from '../client.js'
 import { NetlinkError, ValidationError } from '../errors.js'
 import type { NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeOutcome, NativeRecord } from '../native.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
-import type { ChangeOptions, ChangeReport, IpvsColumns, RealServerChangeColumns, RealServerKeyColumns } from './column-types.js'
+import type {
+  ChangeOptions,
+  ChangeReport,
+  IpvsColumns,
+  RealServerChangeColumns,
+  RealServerKeyColumns,
+  ServiceColumns,
+  ServiceKeyColumns
+} from './column-types.js'
 import { describeServiceRow, encodeKey, type KeyColumns } from './keys.js'
 import { joinListing } from './listing.js'
+import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
 import { ESRCH, ipvsFailure } from './refusals.js'
-import type { AddOptions, ListOptions, VirtualServiceKey } from './types.js'
-import type { Reading } from './updates.js'
+import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
+import { encodeServiceKeys, encodeServices } from './service-rows.js'
+import type { AddOptions, ListOptions, RealServerKey, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
+import { completeServers, completeServices, type Reading } from './updates.js'
+
+type Verb = Change['verb']
+
+/** Names rows of many in errors. */
+const servicePath = (row: number): string => `services[${row}]`
+const serverPaths: ServerPaths = { service: (row) => `servers[${row}].service`, server: (row) => `servers[${row}].server` }
+/** Names the one there is. */
+const oneService = (): string => 'service'
+const oneServer: ServerPaths = { service: oneService, server: () => 'server' }
 
 /** The rows of a change. */
-export type Rows = Pick<Change, 'services' | 'servers'>
+type Rows = Pick<Change, 'services' | 'servers'>
 /** Makes the rows within the change's turn: an update may have to read first. */
-export type MakeRows = (reading: Reading) => Rows | Promise<Rows>
+type MakeRows = (reading: Reading) => Rows | Promise<Rows>
 
 /** Real servers as rows. */
-export function asServers({ services, realServers }: RealServerChangeColumns<RealServerKeyColumns>): Rows {
+function asServers({ services, realServers }: RealServerChangeColumns<RealServerKeyColumns>): Rows {
   return { services, servers: realServers }
 }
 
 function unwrap<T>(outcome: NativeOutcome<T>, operation: string, subject?: string): T {
   if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, operation, subject)
   return outcome.value
+}
+
+/** Checks services, and says how their rows are made. Those to remove are keys. */
+function serviceRows(verb: Verb, list: readonly VirtualServiceSpec[], pathOf: (row: number) => string): MakeRows {
+  const services = verb === 'remove' ? encodeServiceKeys(list, pathOf) : encodeServices(list, pathOf)
+  return verb === 'update' ? async (reading) => ({ services: await completeServices(reading, list, pathOf) }) : () => ({ services })
+}
+
+/** Checks real servers, and says how their rows are made. Those to remove are keys. */
+function serverRows(verb: Verb, list: readonly RealServerOf<RealServerKey>[], paths: ServerPaths): MakeRows {
+  const columns = verb === 'remove' ? encodeServerKeys(list, paths) : encodeServers(list, paths)
+  return verb === 'update' ? async (reading) => asServers(await completeServers(reading, list, paths)) : () => asServers(columns)
 }
 
 /** Jobs of one client. */
@@ -37,23 +69,54 @@ export class IpvsCalls {
     this.#queue = queue
   }
 
-  /** Changes many rows. */
-  async change(verb: Change['verb'], of: Change['of'], operation: string, options: ChangeOptions, make: MakeRows): Promise<ChangeReport> {
+  async #change(kind: Pick<Change, 'verb' | 'of' | 'operation'>, options: ChangeOptions, make: MakeRows): Promise<ChangeReport> {
     const { onError = 'throw', ensure = false, signal } = options
+    const { operation } = kind
     if (!['throw', 'isolate'].includes(onError)) throw new ValidationError('options.onError', onError, "'throw', 'isolate'")
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const end = performance.now() + deadlineMs
       const rows = await make({ socket: this.#socket, operation, deadlineMs })
-      const run = new ChangeRun(this.#socket, { verb, of, operation, ...rows, ensure, signal, end })
+      const run = new ChangeRun(this.#socket, { ...kind, ...rows, ensure, signal, end })
       await run.apply()
       if (run.hasFailed && onError === 'throw') throw await run.error()
       return run.report()
     })
   }
 
-  /** Changes one row: its refusal is what is thrown. */
-  async changeOne(verb: Change['verb'], of: Change['of'], operation: string, options: AddOptions, make: MakeRows): Promise<void> {
-    await this.change(verb, of, operation, { ...options, onError: 'throw' }, make)
+  /** Changes one service: its refusal is what is thrown. */
+  async changeService(verb: Verb, service: VirtualServiceKey, options: AddOptions): Promise<void> {
+    const kind = { verb, of: 'service', operation: `ipvs.${verb}Service` } as const
+    await this.#change(kind, { ...options, onError: 'throw' }, serviceRows(verb, [service], oneService))
+  }
+
+  /** Changes one real server: its refusal is what is thrown. */
+  async changeServer(verb: Verb, service: VirtualServiceKey, server: RealServerKey, options: AddOptions): Promise<void> {
+    const kind = { verb, of: 'realServer', operation: `ipvs.${verb}RealServer` } as const
+    await this.#change(kind, { ...options, onError: 'throw' }, serverRows(verb, [{ service, server }], oneServer))
+  }
+
+  /** Changes many services. Columns are complete, but for those of a removal. */
+  async changeServices(
+    verb: Verb,
+    given: Iterable<VirtualServiceKey> | ServiceKeyColumns | ServiceColumns,
+    options: ChangeOptions
+  ): Promise<ChangeReport> {
+    const kind = { verb, of: 'service', operation: `ipvs.${verb}Services` } as const
+    if (!areColumns('services', given)) return await this.#change(kind, options, serviceRows(verb, [...given], servicePath))
+    const services = verb === 'remove' ? copyServiceKeys('services', given) : copyServices('services', given as ServiceColumns)
+    return await this.#change(kind, options, () => ({ services }))
+  }
+
+  /** Changes many real servers. Columns are complete, but for those of a removal. */
+  async changeServers(
+    verb: Verb,
+    given: Iterable<RealServerOf<RealServerKey>> | RealServerChangeColumns<RealServerKeyColumns>,
+    options: ChangeOptions
+  ): Promise<ChangeReport> {
+    const kind = { verb, of: 'realServer', operation: `ipvs.${verb}RealServers` } as const
+    if (!areColumns('servers', given)) return await this.#change(kind, options, serverRows(verb, [...given], serverPaths))
+    const columns = copyServers('servers', given, verb !== 'remove')
+    return await this.#change(kind, options, () => asServers(columns))
   }
 
   async list(operation: string, what: { servers: boolean; services?: KeyColumns }, options: ListOptions): Promise<IpvsColumns> {

@@ -4,10 +4,9 @@
 import { JobQueue, nativeOpenOptions, resolveNamespace, type CallOptions, type OpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
 import type { NativeIpvsSocket } from '../native.js'
-import { asServers, IpvsCalls } from './calls.js'
+import { IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
 import { requireObject } from './checks.js'
-import type { IpvsOperations } from './client-types.js'
 import type {
   ChangeOptions,
   ChangeReport,
@@ -21,12 +20,19 @@ import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
 import { decodeListing, decodeServers, decodeServices } from './listing.js'
 import { openIpvsSocket, type IpvsKernel, type IpvsOptions } from './open.js'
-import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
-import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
-import { encodeServiceKeys, encodeServices } from './service-rows.js'
 import { decodeDaemon, decodeInfo, decodeTimeouts, encodeDaemon, encodeTimeouts, requireRole } from './settings.js'
 import { SyncCalls } from './sync/calls.js'
-import { DeclarativeIpvs } from './sync/declarative.js'
+import type {
+  Desired,
+  Drainer,
+  DrainerOptions,
+  DrainingServer,
+  DrainReport,
+  IpvsPlan,
+  IpvsPlanOptions,
+  IpvsSyncOptions,
+  IpvsSyncReport
+} from './sync/types.js'
 import type {
   AddOptions,
   ConnectionsOptions,
@@ -45,12 +51,6 @@ import type {
   VirtualServiceListing,
   VirtualServiceSpec
 } from './types.js'
-import { completeServers, completeServices } from './updates.js'
-
-const servicePath = (row: number): string => `services[${row}]`
-const serverPaths: ServerPaths = { service: (row) => `servers[${row}].service`, server: (row) => `servers[${row}].server` }
-const onePath: ServerPaths = { service: () => 'service', server: () => 'server' }
-const oneService = (): string => 'service'
 
 /**
  * A client of IPVS in one network namespace. Calls run one after the other, in the order in which they were made.
@@ -64,7 +64,7 @@ const oneService = (): string => 'service'
  * await ipvs.addService({ ...web, scheduler: 'mh' })
  * await ipvs.addRealServer(web, { address: '10.244.1.5', port: 8443, weight: 2 })
  */
-export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDisposable {
+export class Ipvs implements AsyncDisposable {
   readonly #socket: NativeIpvsSocket
   readonly #kernel: IpvsKernel
   readonly #options: OpenOptions
@@ -74,15 +74,12 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
 
   private constructor(socket: NativeIpvsSocket, kernel: IpvsKernel, options: OpenOptions) {
     const { deadlineMs } = nativeOpenOptions(options)
-    const queue = new JobQueue('the Ipvs client', deadlineMs)
-    const sync = new SyncCalls({ socket, kernel, netns: resolveNamespace(options.netns) }, queue, deadlineMs)
-    super(sync)
     this.#socket = socket
     this.#kernel = kernel
     this.#options = options
-    this.#queue = queue
-    this.#calls = new IpvsCalls(socket, queue)
-    this.#sync = sync
+    this.#queue = new JobQueue('the Ipvs client', deadlineMs)
+    this.#calls = new IpvsCalls(socket, this.#queue)
+    this.#sync = new SyncCalls({ socket, kernel, netns: resolveNamespace(options.netns) }, this.#queue, deadlineMs)
   }
 
   /**
@@ -109,7 +106,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `EEXIST` (not with `ensure`); `ENOENT`: the kernel has no such scheduler or persistence engine, and the message names the module.
    */
   async addService(service: VirtualServiceSpec, options: AddOptions = {}): Promise<void> {
-    await this.#calls.changeOne('add', 'service', 'ipvs.addService', options, () => ({ services: encodeServices([service], oneService) }))
+    await this.#calls.changeService('add', service, options)
   }
 
   /**
@@ -118,9 +115,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `ESRCH`: there is no such service. `ENOENT`: as for {@link Ipvs.addService}.
    */
   async updateService(service: VirtualServiceSpec, options: CallOptions = {}): Promise<void> {
-    await this.#calls.changeOne('update', 'service', 'ipvs.updateService', options, async (reading) => ({
-      services: await completeServices(reading, [service], oneService)
-    }))
+    await this.#calls.changeService('update', service, options)
   }
 
   /**
@@ -129,7 +124,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `ESRCH`: there is no such service (not with `ensure`).
    */
   async removeService(service: VirtualServiceKey, options: RemoveOptions = {}): Promise<void> {
-    await this.#calls.changeOne('remove', 'service', 'ipvs.removeService', options, () => ({ services: encodeKey('service', service) }))
+    await this.#calls.changeService('remove', service, options)
   }
 
   /**
@@ -138,9 +133,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `ESRCH`: there is no such service. `EEXIST`: it has this real server (not with `ensure`).
    */
   async addRealServer(service: VirtualServiceKey, server: RealServerSpec, options: AddOptions = {}): Promise<void> {
-    await this.#calls.changeOne('add', 'realServer', 'ipvs.addRealServer', options, () =>
-      asServers(encodeServers([{ service, server }], onePath))
-    )
+    await this.#calls.changeServer('add', service, server, options)
   }
 
   /**
@@ -149,9 +142,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `ESRCH`: there is no such service. `ENOENT`: it has no such real server.
    */
   async updateRealServer(service: VirtualServiceKey, server: RealServerSpec, options: CallOptions = {}): Promise<void> {
-    await this.#calls.changeOne('update', 'realServer', 'ipvs.updateRealServer', options, async (reading) =>
-      asServers(await completeServers(reading, [{ service, server }], onePath))
-    )
+    await this.#calls.changeServer('update', service, server, options)
   }
 
   /**
@@ -161,9 +152,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {NetlinkError} `ESRCH`: there is no such service. `ENOENT`: it has no such real server. Neither with `ensure`.
    */
   async removeRealServer(service: VirtualServiceKey, server: RealServerKey, options: RemoveOptions = {}): Promise<void> {
-    await this.#calls.changeOne('remove', 'realServer', 'ipvs.removeRealServer', options, () =>
-      asServers(encodeServerKeys([{ service, server }], onePath))
-    )
+    await this.#calls.changeServer('remove', service, server, options)
   }
 
   /**
@@ -218,8 +207,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws {TransactionError} Rows were refused (`errors`), or the signal, the deadline or lost replies ended it early; not with `onError: 'isolate'`.
    */
   async addServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
-    const columns = areColumns('services', services) ? copyServices('services', services) : encodeServices([...services], servicePath)
-    return await this.#calls.change('add', 'service', 'ipvs.addServices', options, () => ({ services: columns }))
+    return await this.#calls.changeServices('add', services, options)
   }
 
   /**
@@ -229,16 +217,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws As {@link Ipvs.addServices}.
    */
   async updateServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
-    const operation = 'ipvs.updateServices'
-    if (areColumns('services', services)) {
-      const columns = copyServices('services', services)
-      return await this.#calls.change('update', 'service', operation, options, () => ({ services: columns }))
-    }
-    const list = [...services]
-    encodeServices(list, servicePath)
-    return await this.#calls.change('update', 'service', operation, options, async (reading) => ({
-      services: await completeServices(reading, list, servicePath)
-    }))
+    return await this.#calls.changeServices('update', services, options)
   }
 
   /**
@@ -247,8 +226,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws As {@link Ipvs.addServices}.
    */
   async removeServices(services: Iterable<VirtualServiceKey> | ServiceKeyColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
-    const columns = areColumns('services', services) ? copyServiceKeys('services', services) : encodeServiceKeys([...services], servicePath)
-    return await this.#calls.change('remove', 'service', 'ipvs.removeServices', options, () => ({ services: columns }))
+    return await this.#calls.changeServices('remove', services, options)
   }
 
   /**
@@ -257,8 +235,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws As {@link Ipvs.addServices}.
    */
   async addRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
-    const columns = areColumns('servers', servers) ? copyServers('servers', servers, true) : encodeServers([...servers], serverPaths)
-    return await this.#calls.change('add', 'realServer', 'ipvs.addRealServers', options, () => asServers(columns))
+    return await this.#calls.changeServers('add', servers, options)
   }
 
   /**
@@ -267,16 +244,7 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
    * @throws As {@link Ipvs.addServices}.
    */
   async updateRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
-    const operation = 'ipvs.updateRealServers'
-    if (areColumns('servers', servers)) {
-      const columns = copyServers('servers', servers, true)
-      return await this.#calls.change('update', 'realServer', operation, options, () => asServers(columns))
-    }
-    const list = [...servers]
-    encodeServers(list, serverPaths)
-    return await this.#calls.change('update', 'realServer', operation, options, async (reading) =>
-      asServers(await completeServers(reading, list, serverPaths))
-    )
+    return await this.#calls.changeServers('update', servers, options)
   }
 
   /**
@@ -288,8 +256,48 @@ export class Ipvs extends DeclarativeIpvs implements IpvsOperations, AsyncDispos
     servers: Iterable<RealServerOf<RealServerKey>> | RealServerChangeColumns<RealServerKeyColumns>,
     options: ChangeOptions = {}
   ): Promise<ChangeReport> {
-    const columns = areColumns('servers', servers) ? copyServers('servers', servers, false) : encodeServerKeys([...servers], serverPaths)
-    return await this.#calls.change('remove', 'realServer', 'ipvs.removeRealServers', options, () => asServers(columns))
+    return await this.#calls.changeServers('remove', servers, options)
+  }
+
+  /**
+   * What {@link Ipvs.sync} would do. Reads the kernel, or with `from: 'memory'` only what this client does not remember; changes nothing.
+   *
+   * @throws {ValidationError} What is desired, or an option, is not what it should be, or a desired service is not covered by `owns`; nothing was read.
+   */
+  async plan(desired: Desired, options: IpvsPlanOptions = {}): Promise<IpvsPlan> {
+    return await this.#sync.plan(desired, options)
+  }
+
+  /**
+   * Makes the kernel hold what is desired, in phases, each of which is known to be done before the next begins: services, real servers and their weights, and
+   * only then removals. Real servers that are desired no longer drain ({@link DrainPolicy}). What is desired is frozen: an unchanged reference is an unchanged
+   * service. At the deadline or on the signal it stops; undoing has as much time again.
+   *
+   * @throws {ValidationError} As {@link Ipvs.plan}.
+   * @throws {TransactionError} With `atomic`: something was refused, or the signal, the deadline or lost replies ended it early. It says what was undone, what
+   * could not be, what is unknown, and what undoing cannot bring back.
+   * @throws {NetlinkError} `EPERM`, or the kernel could not be read: nothing was changed.
+   */
+  async sync(desired: Desired, options: IpvsSyncOptions = {}): Promise<IpvsSyncReport> {
+    return await this.#sync.sync(desired, options)
+  }
+
+  /** Looks once at the real servers that drain since a `sync` of this client, and removes those without connections or past their deadline. */
+  async drain(options: CallOptions = {}): Promise<DrainReport> {
+    return await this.#sync.drain(options)
+  }
+
+  /**
+   * Calls {@link Ipvs.drain} again and again, and tells what happens to real servers that drain, whoever removes them. It keeps the process alive only while
+   * real servers drain, and not even then with `ref: false`.
+   */
+  drainer(options: DrainerOptions = {}): Drainer {
+    return this.#sync.drainer(options)
+  }
+
+  /** Real servers that drain, as last read. */
+  listDraining(): DrainingServer[] {
+    return this.#sync.listDraining()
   }
 
   /**

@@ -2,10 +2,8 @@
  * Everything of the IPVS client that is public.
  */
 export { Ipvs } from './client.js'
-export type * from './client-types.js'
 export * from './column-types.js'
 export { SERVICE_FLAG_BITS } from './constants.js'
 export type { IpvsKernel, IpvsOptions } from './open.js'
-export { DeclarativeIpvs } from './sync/declarative.js'
 export type * from './sync/types.js'
 export type * from './types.js'

@@ -17,13 +17,20 @@ const MAX_INTERVAL_MS = 3_600_000
  * @throws {ValidationError}
  */
 export function openDrainer(drains: Drains, step: () => Promise<DrainReport>, options: DrainerOptions): Drainer {
-  const { intervalMs = DEFAULT_INTERVAL_MS, signal } = options
+  const { intervalMs = DEFAULT_INTERVAL_MS, signal, ref = true } = options
   requireInteger('intervalMs', intervalMs, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
   signal?.throwIfAborted()
   let timer: NodeJS.Timeout | undefined
   let isEnded = false
+  /** The process waits for what drains, not for what may come to drain some day. */
+  const hold = (): void => {
+    if (ref && !drains.isEmpty) timer?.ref()
+    else timer?.unref()
+  }
+  const forget = drains.onChange(hold)
   const stream = drains.open(signal, () => {
     isEnded = true
+    forget()
     clearTimeout(timer)
   })
   const turn = async (): Promise<void> => {
@@ -35,7 +42,9 @@ export function openDrainer(drains: Drains, step: () => Promise<DrainReport>, op
     schedule()
   }
   const schedule = (): void => {
-    if (!isEnded) timer = setTimeout(() => void turn(), intervalMs)
+    if (isEnded) return
+    timer = setTimeout(() => void turn(), intervalMs)
+    hold()
   }
   schedule()
   return stream

@@ -29,6 +29,7 @@ export class Drains {
   readonly #now: () => number
   readonly #services = new Map<string, Map<string, Drain>>()
   readonly #events = new Broadcast<DrainEvent>()
+  readonly #watchers = new Set<() => void>()
 
   /** @param now A clock in milliseconds that never goes back. */
   constructor(now: () => number) {
@@ -91,6 +92,7 @@ export class Drains {
     for (const [name, drain] of before ?? []) if (!after.has(name)) this.#tellEnd(drain, endOf(name))
     if (after.size === 0) this.#services.delete(key)
     else this.#services.set(key, after)
+    this.#tellChange()
   }
 
   /** Takes one out. */
@@ -98,6 +100,7 @@ export class Drains {
     const servers = this.#services.get(drain.key)
     servers?.delete(serverKey(drain.server))
     if (servers?.size === 0) this.#services.delete(drain.key)
+    this.#tellChange()
     return this.#tellEnd(drain, how)
   }
 
@@ -111,6 +114,16 @@ export class Drains {
     const drained: DrainedServer = { service, address, port, reason: how, connections }
     this.push({ type: 'removed', server: drained })
     return drained
+  }
+
+  /** Calls `watch` whenever something begins or ceases to drain, until what is returned is called. */
+  onChange(watch: () => void): () => void {
+    this.#watchers.add(watch)
+    return () => void this.#watchers.delete(watch)
+  }
+
+  #tellChange(): void {
+    for (const watch of this.#watchers) watch()
   }
 
   /** Opens a stream of what happens from now on; `close` is called when it ends. */

@@ -169,6 +169,8 @@ export interface DrainerOptions {
   readonly intervalMs?: number | undefined
   /** Ends it. */
   readonly signal?: AbortSignal | undefined
+  /** `false`: it never keeps the process alive. Default `true`: while real servers drain it does, and while none do it does not. */
+  readonly ref?: boolean | undefined
 }
 
 /** Removes drained real servers in the background; its events say what happens. Ends when the consumer leaves, on the signal, or when the client is closed. */

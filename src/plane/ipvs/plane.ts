@@ -42,7 +42,7 @@ export class IpvsPlane implements Plane {
     this.#schedulers = schedulers
     this.#draining = draining
     this.#auditMs = auditMs
-    this.#drainer = parts.ipvs.drainer()
+    this.#drainer = parts.ipvs.drainer({ ref: false })
     void this.#follow()
   }
 

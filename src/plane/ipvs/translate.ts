@@ -23,8 +23,19 @@ function realServer({ address, port, weight = 1, state = 'ready' }: Endpoint): R
   return { address, port, weight: state === 'ready' ? weight : 0, forwarding: 'masquerade' }
 }
 
-/** The virtual services of a service, one a frontend. */
-export function virtualServices(service: Service, schedulers: SchedulerNames): DesiredService[] {
+/** What was made of a service: the client knows an unchanged service by its reference. Names of schedulers are those of one plane for its life. */
+const made = new WeakMap<Service, { readonly schedulers: SchedulerNames; readonly services: DesiredService[] }>()
+
+/** The virtual services of a service, one a frontend: the same objects for the same service, which is frozen once it has been accepted. */
+export function virtualServices(service: Service, schedulers: SchedulerNames): readonly DesiredService[] {
+  const known = made.get(service)
+  if (known?.schedulers === schedulers) return known.services
+  const services = translate(service, schedulers)
+  if (Object.isFrozen(service)) made.set(service, { schedulers, services })
+  return services
+}
+
+function translate(service: Service, schedulers: SchedulerNames): DesiredService[] {
   const scheduler = schedulers[service.scheduler ?? 'random']
   return service.frontends.map(({ address, port }) => {
     const family = familyOf(address)
