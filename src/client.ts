@@ -154,7 +154,8 @@ export class JobQueue {
     const queuedAt = performance.now()
     const previous = this.#tail
     let leave = (): void => undefined
-    this.#tail = new Promise((resolve) => (leave = resolve))
+    // Not with the result, which the queue would keep until the next call.
+    this.#tail = new Promise((resolve) => (leave = () => resolve()))
     try {
       await this.#turn(operation, previous, options.signal, deadlineMs)
     } catch (error) {

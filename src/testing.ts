@@ -7,7 +7,13 @@
  *
  * @packageDocumentation
  */
-export { FakeIpvsKernel, type FakeConnectionCounts, type FakeIpvsOptions } from './testing/fake-ipvs.js'
+export {
+  FakeIpvsKernel,
+  type FakeConnectionCounts,
+  type FakeIpvsFault,
+  type FakeIpvsOperation,
+  type FakeIpvsOptions
+} from './testing/fake-ipvs.js'
 export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/fake-conntrack.js'
 export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/fake-nftables.js'
 export { FakeRouteKernel, type FakeRouteOptions } from './testing/fake-route.js'

@@ -3,19 +3,17 @@
  */
 import type { CallOptions, JobQueue } from '../client.js'
 import { NetlinkError, ValidationError } from '../errors.js'
-import type { NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeOutcome, NativeRecord } from '../native.js'
+import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeOutcome, NativeRecord } from '../native.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
 import type {
   ChangeOptions,
   ChangeReport,
-  IpvsColumns,
   RealServerChangeColumns,
   RealServerKeyColumns,
   ServiceColumns,
   ServiceKeyColumns
 } from './column-types.js'
-import { describeServiceRow, encodeKey, type KeyColumns } from './keys.js'
-import { joinListing } from './listing.js'
+import { describeServiceRow, encodeKey } from './keys.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
 import { ESRCH, ipvsFailure } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
@@ -119,20 +117,25 @@ export class IpvsCalls {
     return await this.#change(kind, options, () => asServers(columns))
   }
 
-  async list(operation: string, what: { servers: boolean; services?: KeyColumns }, options: ListOptions): Promise<IpvsColumns> {
+  /** Reads in pieces, of which columns or objects can be made. */
+  async list(
+    operation: string,
+    what: { servers: boolean; services?: ServiceKeyColumns },
+    options: ListOptions
+  ): Promise<NativeIpvsListing> {
     const { statistics = true } = options
     const { servers, services } = what
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const request = { servers, statistics, deadlineMs, ...(services !== undefined && { services: asNative(services) }) }
-      return await joinListing(unwrap(await this.#socket.list(request), operation))
+      return unwrap(await this.#socket.list(request), operation)
     })
   }
 
   /** @throws {NetlinkError} `ESRCH`: there is no such service. */
-  async readOne(operation: string, service: VirtualServiceKey, servers: boolean, options: ListOptions): Promise<IpvsColumns> {
+  async readOne(operation: string, service: VirtualServiceKey, servers: boolean, options: ListOptions): Promise<NativeIpvsListing> {
     const services = encodeKey('service', service)
     const listed = await this.list(operation, { servers, services }, options)
-    if (listed.services.rows > 0) return listed
+    if (listed.services.some(({ rows }) => rows > 0)) return listed
     const subject = `service ${describeServiceRow(services, 0)}`
     throw new NetlinkError({ errno: ESRCH, operation, subject, hint: 'there is no such virtual service' })
   }
@@ -143,7 +146,7 @@ export class IpvsCalls {
     )
   }
 
-  async tell(operation: string, options: CallOptions, order: Omit<NativeIpvsOrder, 'deadlineMs'>, key?: KeyColumns): Promise<void> {
+  async tell(operation: string, options: CallOptions, order: Omit<NativeIpvsOrder, 'deadlineMs'>, key?: ServiceKeyColumns): Promise<void> {
     const subject = key === undefined ? undefined : `service ${describeServiceRow(key, 0)}`
     await this.#queue.run(operation, options, async (deadlineMs) =>
       unwrap(await this.#socket.tell({ ...order, deadlineMs }), operation, subject)

@@ -5,6 +5,7 @@ import { failureError } from '../client.js'
 import { NetlinkError, TransactionError } from '../errors.js'
 import type { NativeBatchReport, NativeColumns, NativeIpvsSocket } from '../native.js'
 import { Slices } from '../slices.js'
+import { sliceRows } from './column-forms.js'
 import {
   ROW_APPLIED,
   ROW_NOT_SENT,
@@ -17,7 +18,6 @@ import {
   type ServiceKeyColumns
 } from './column-types.js'
 import { describeServiceRow } from './keys.js'
-import { sliceRows } from './public-columns.js'
 import { EPERM, ETIMEDOUT, hintOf, ipvsFailure, isAsWanted, type ChangeKind } from './refusals.js'
 import { describeServerRow } from './server-rows.js'
 
@@ -126,17 +126,15 @@ export class ChangeRun {
     return `real server ${describeServerRow(servers, row)} of ${describeServiceRow(services, servers.service[row] ?? 0)}`
   }
 
-  #count(outcome: number): number {
-    return this.#outcomes.reduce((sum, current) => (current === outcome ? sum + 1 : sum), 0)
-  }
-
   report(): ChangeReport {
+    const counts = [0, 0, 0, 0, 0]
+    for (const outcome of this.#outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1
     return {
-      applied: this.#count(ROW_APPLIED),
-      unchanged: this.#count(ROW_UNCHANGED),
+      applied: counts[ROW_APPLIED] ?? 0,
+      unchanged: counts[ROW_UNCHANGED] ?? 0,
       refused: this.#refused,
-      unknown: this.#count(ROW_UNKNOWN),
-      notSent: this.#count(ROW_NOT_SENT),
+      unknown: counts[ROW_UNKNOWN] ?? 0,
+      notSent: counts[ROW_NOT_SENT] ?? 0,
       ...(this.#stopped !== undefined && { stopped: this.#stopped.cause }),
       outcomes: this.#outcomes,
       systemCalls: this.#systemCalls

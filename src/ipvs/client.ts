@@ -18,7 +18,7 @@ import type {
 } from './column-types.js'
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
-import { decodeListing, decodeServers, decodeServices } from './listing.js'
+import { decodeListing, decodeServers, decodeServices, joinListing } from './listing.js'
 import { openIpvsSocket, type IpvsKernel, type IpvsOptions } from './open.js'
 import { decodeDaemon, decodeInfo, decodeTimeouts, encodeDaemon, encodeTimeouts, requireRole } from './settings.js'
 import { SyncCalls } from './sync/calls.js'
@@ -161,15 +161,13 @@ export class Ipvs implements AsyncDisposable {
    * @throws {NetlinkError} `ESRCH`: there is no such service.
    */
   async getService(service: VirtualServiceKey, options: ListOptions = {}): Promise<VirtualService> {
-    const { services } = await this.#calls.readOne('ipvs.getService', service, false, options)
-    const [found] = await decodeServices(services)
+    const [found] = await decodeServices(await this.#calls.readOne('ipvs.getService', service, false, options))
     return found as VirtualService
   }
 
   /** Lists all virtual services, without their real servers. */
   async listServices(options: ListOptions = {}): Promise<VirtualService[]> {
-    const { services } = await this.#calls.list('ipvs.listServices', { servers: false }, options)
-    return await decodeServices(services)
+    return await decodeServices(await this.#calls.list('ipvs.listServices', { servers: false }, options))
   }
 
   /**
@@ -178,8 +176,7 @@ export class Ipvs implements AsyncDisposable {
    * @throws {NetlinkError} `ESRCH`: there is no such service.
    */
   async listRealServers(service: VirtualServiceKey, options: ListOptions = {}): Promise<RealServer[]> {
-    const { realServers } = await this.#calls.readOne('ipvs.listRealServers', service, true, options)
-    return await decodeServers(realServers)
+    return await decodeServers(await this.#calls.readOne('ipvs.listRealServers', service, true, options))
   }
 
   /**
@@ -196,7 +193,7 @@ export class Ipvs implements AsyncDisposable {
 
   /** As {@link Ipvs.list}, as columns: no object for each service and real server. */
   async listColumns(options: ListOptions = {}): Promise<IpvsColumns> {
-    return await this.#calls.list('ipvs.listColumns', { servers: true }, options)
+    return await joinListing(await this.#calls.list('ipvs.listColumns', { servers: true }, options))
   }
 
   /**

@@ -4,31 +4,19 @@
 import { formatAddress, requireAddress, writeAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { requireInteger, requireName, requireObject } from './checks.js'
+import { ADDRESS_WIDTH, serviceKeyForms, zeroColumns } from './column-forms.js'
 import type { ServiceKeyColumns } from './column-types.js'
 import { AF_INET, AF_INET6, PROTOCOL_NUMBERS } from './constants.js'
 import type { ServiceProtocol, VirtualServiceKey } from './types.js'
 
-/** Bytes a row of `address`. */
-export const ADDRESS_WIDTH = 16
 const MAX_PORT = 65_535
 const MAX_MARK = 0xffffffff
 const families = { ip: AF_INET, ip6: AF_INET6 } as const
 const protocolNames = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceProtocol]))
 
-/** The columns of {@link ServiceKeyColumns}, to be filled. */
-export interface KeyColumns extends ServiceKeyColumns {
-  rows: number
-}
-
-export function emptyKeys(rows: number): KeyColumns {
-  return {
-    rows,
-    family: new Uint8Array(rows),
-    protocol: new Uint8Array(rows),
-    address: new Uint8Array(rows * ADDRESS_WIDTH),
-    port: new Uint16Array(rows),
-    fwmark: new Uint32Array(rows)
-  }
+/** Zeros, to be filled. */
+export function emptyKeys(rows: number): ServiceKeyColumns {
+  return zeroColumns(rows, serviceKeyForms) as unknown as ServiceKeyColumns
 }
 
 /** Writes an address; returns its family. */
@@ -50,7 +38,7 @@ export function requirePort(path: string, port: unknown): number {
  *
  * @throws {ValidationError}
  */
-export function putKey(path: string, key: VirtualServiceKey, columns: KeyColumns, row: number): void {
+export function putKey(path: string, key: VirtualServiceKey, columns: ServiceKeyColumns, row: number): void {
   requireObject(path, key, 'a virtual service: { protocol, address, port } or { fwmark }')
   const { fwmark, protocol, address, port, family } = key as { [Field in 'fwmark' | 'protocol' | 'address' | 'port' | 'family']?: unknown }
   if (fwmark !== undefined) {
@@ -109,7 +97,7 @@ export function describeService(key: VirtualServiceKey): string {
  *
  * @throws {ValidationError}
  */
-export function encodeKey(path: string, key: VirtualServiceKey): KeyColumns {
+export function encodeKey(path: string, key: VirtualServiceKey): ServiceKeyColumns {
   const columns = emptyKeys(1)
   putKey(path, key, columns, 0)
   return columns

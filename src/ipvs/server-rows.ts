@@ -3,12 +3,19 @@
  */
 import { locate, ValidationError } from '../errors.js'
 import { requireInteger, requireName, requireObject } from './checks.js'
-import type { RealServerChangeColumns, RealServerColumns, RealServerKeyColumns, RealServerListColumns } from './column-types.js'
+import { serverForms, zeroColumns } from './column-forms.js'
+import type {
+  RealServerChangeColumns,
+  RealServerColumns,
+  RealServerKeyColumns,
+  RealServerListColumns,
+  ServiceKeyColumns
+} from './column-types.js'
 import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
-import { addressAt, ADDRESS_WIDTH, emptyKeys, endpointText, putAddress, putKey, requirePort, type KeyColumns } from './keys.js'
-import { decodeStatistics } from './statistics.js'
+import { addressAt, emptyKeys, endpointText, putAddress, putKey, requirePort } from './keys.js'
 import type {
   ForwardingMethod,
+  IpvsStatistics,
   RealServer,
   RealServerKey,
   RealServerOf,
@@ -25,25 +32,12 @@ function numbersOf<Name extends string>(names: readonly Name[]): Readonly<Record
 }
 const forwardingNumbers = numbersOf<ForwardingMethod>(FORWARDING_METHODS)
 const tunnelNumbers = numbersOf<TunnelType>(TUNNEL_TYPES)
-const { tunnel: TUNNEL } = forwardingNumbers
+const { tunnel: TUNNEL, local: LOCAL } = forwardingNumbers
 const { ipip: IPIP, gue: GUE, gre: GRE } = tunnelNumbers
 
-/** Columns of real servers, to be filled. */
-function emptyServers(rows: number): RealServerColumns {
-  return {
-    rows,
-    service: new Uint32Array(rows),
-    family: new Uint8Array(rows),
-    address: new Uint8Array(rows * ADDRESS_WIDTH),
-    port: new Uint16Array(rows),
-    forwarding: new Uint8Array(rows),
-    weight: new Uint32Array(rows),
-    upperThreshold: new Uint32Array(rows),
-    lowerThreshold: new Uint32Array(rows),
-    tunnelType: new Uint8Array(rows),
-    tunnelPort: new Uint16Array(rows),
-    tunnelFlags: new Uint16Array(rows)
-  }
+/** Zeros, to be filled. */
+export function emptyServers(rows: number): RealServerColumns {
+  return zeroColumns(rows, serverForms) as unknown as RealServerColumns
 }
 
 function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row: number): void {
@@ -85,6 +79,23 @@ function checkFamily(server: RealServerKey, columns: RealServerColumns, row: num
   throw new ValidationError('.address', server.address, `an ${family} address, as the service's is, or forwarding 'tunnel'`)
 }
 
+function putServerKey(server: RealServerKey, columns: RealServerColumns, row: number): void {
+  requireObject('', server, 'a real server: { address, port }')
+  columns.family[row] = putAddress('.address', server.address, columns.address, row)
+  columns.port[row] = requirePort('.port', server.port)
+}
+
+/**
+ * Checks a spec and writes it into a row, but for its service; what is not mentioned gets its default.
+ *
+ * @throws {ValidationError} Names the field: `.port`.
+ */
+export function putServer(server: RealServerSpec, columns: RealServerColumns, row: number, serviceFamily: number | undefined): void {
+  putServerKey(server, columns, row)
+  putSettings(server, columns, row)
+  checkFamily(server, columns, row, serviceFamily)
+}
+
 /** How rows are named in errors. */
 export interface ServerPaths {
   readonly service: (row: number) => string
@@ -97,7 +108,7 @@ interface Encoding {
 }
 
 /** The services of the rows, each once, and which of them each row belongs to. */
-function encodeOwners(list: readonly RealServerOf<RealServerKey>[], columns: RealServerColumns, paths: ServerPaths): KeyColumns {
+function encodeOwners(list: readonly RealServerOf<RealServerKey>[], columns: RealServerColumns, paths: ServerPaths): ServiceKeyColumns {
   const indexes = new Map<VirtualServiceKey, number>()
   const first: number[] = []
   let last: VirtualServiceKey | undefined
@@ -128,12 +139,8 @@ function encode(list: readonly RealServerOf<RealServerKey>[], { settings, paths 
   try {
     for (; row < list.length; row += 1) {
       const { server } = list[row] as RealServerOf<RealServerKey>
-      requireObject('', server, 'a real server: { address, port }')
-      columns.family[row] = putAddress('.address', server.address, columns.address, row)
-      columns.port[row] = requirePort('.port', server.port)
-      if (!settings) continue
-      putSettings(server as RealServerSpec, columns, row)
-      checkFamily(server, columns, row, services.family[columns.service[row] ?? 0])
+      if (settings) putServer(server, columns, row, services.family[columns.service[row] ?? 0])
+      else putServerKey(server, columns, row)
     }
   } catch (error) {
     throw locate(error, paths.server(row))
@@ -190,16 +197,27 @@ function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
 }
 
+/**
+ * Whether packets reach a real server in the kernel as is wanted. `local` in the kernel is as good as any way of forwarding: it chooses that by itself for an
+ * address of its own host (__ip_vs_update_dest), and would choose it again.
+ */
+export function sameForwarding(known: RealServerColumns, i: number, wanted: RealServerColumns, j: number): boolean {
+  if (known.forwarding[i] === LOCAL) return true
+  if (known.forwarding[i] !== wanted.forwarding[j]) return false
+  if (known.forwarding[i] !== TUNNEL) return true
+  if (known.tunnelType[i] !== wanted.tunnelType[j] || known.tunnelFlags[i] !== wanted.tunnelFlags[j]) return false
+  return known.tunnelType[i] !== GUE || known.tunnelPort[i] === wanted.tunnelPort[j]
+}
+
 /** A real server as it is written and listed: complete, without counters. */
 export type ServerState = Pick<RealServer, 'address' | 'port' | 'forwarding' | 'weight' | 'upperThreshold' | 'lowerThreshold' | 'tunnel'>
 
-/** The complete form of a spec that has been encoded into a row. */
-export function completeServer(spec: RealServerSpec, columns: RealServerColumns, row: number): ServerState {
+/** A row without its counters as an object. */
+export function decodeServerState(columns: RealServerColumns, row: number): ServerState {
   return {
-    // There is one way to write an IPv4 address, and the caller's text is shared.
-    address: columns.family[row] === AF_INET ? spec.address : addressAt(columns, row),
-    port: spec.port,
-    forwarding: spec.forwarding ?? 'masquerade',
+    address: addressAt(columns, row),
+    port: columns.port[row] ?? 0,
+    forwarding: FORWARDING_METHODS[columns.forwarding[row] ?? 0] ?? 'masquerade',
     weight: columns.weight[row] ?? 0,
     upperThreshold: columns.upperThreshold[row] ?? 0,
     lowerThreshold: columns.lowerThreshold[row] ?? 0,
@@ -207,10 +225,9 @@ export function completeServer(spec: RealServerSpec, columns: RealServerColumns,
   }
 }
 
-/** One row of a listing as an object. */
-export function decodeServer(columns: RealServerListColumns, row: number): RealServer {
-  const statistics = decodeStatistics(columns, row)
-  return {
+/** One row of a listing as an object. Written out, as parts that are spread make many objects slow. */
+export function decodeServer(columns: RealServerListColumns, row: number, statistics?: IpvsStatistics): RealServer {
+  const server: RealServer = {
     address: addressAt(columns, row),
     port: columns.port[row] ?? 0,
     family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
@@ -221,9 +238,10 @@ export function decodeServer(columns: RealServerListColumns, row: number): RealS
     tunnel: decodeTunnel(columns, row),
     activeConnections: columns.activeConnections[row] ?? 0,
     inactiveConnections: columns.inactiveConnections[row] ?? 0,
-    persistentConnections: columns.persistentConnections[row] ?? 0,
-    ...(statistics !== undefined && { statistics })
+    persistentConnections: columns.persistentConnections[row] ?? 0
   }
+  if (statistics !== undefined) (server as { statistics?: IpvsStatistics }).statistics = statistics
+  return server
 }
 
 /** A real server in a row as text: `10.0.0.5:8080`. */

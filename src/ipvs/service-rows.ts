@@ -4,7 +4,8 @@
 import { formatAddress, requireAddress } from '../address.js'
 import { locate, ValidationError } from '../errors.js'
 import { requireInteger, requireName, requireText } from './checks.js'
-import type { ServiceColumns, ServiceListColumns } from './column-types.js'
+import { indexedServiceForms, zeroColumns } from './column-forms.js'
+import type { ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import {
   AF_INET,
   DEFAULT_PERSISTENCE_SECONDS,
@@ -14,10 +15,17 @@ import {
   SERVICE_FLAG_BITS,
   SETTABLE_FLAGS
 } from './constants.js'
-import { addressAt, emptyKeys, protocolOf, putKey, type KeyColumns } from './keys.js'
-import { decodeStatistics } from './statistics.js'
+import { addressAt, emptyKeys, protocolOf, putKey } from './keys.js'
 import { NO_SYMBOL, Symbols } from './symbols.js'
-import type { Persistence, ServiceFlag, ServiceSettings, VirtualService, VirtualServiceKey, VirtualServiceSpec } from './types.js'
+import type {
+  IpvsStatistics,
+  Persistence,
+  ServiceFlag,
+  ServiceSettings,
+  VirtualService,
+  VirtualServiceKey,
+  VirtualServiceSpec
+} from './types.js'
 
 /** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second. */
 const MAX_SECONDS = 2_147_483
@@ -76,6 +84,39 @@ function requirePersistence(path: string, persistence: Persistence | null | unde
   }
 }
 
+/** Columns of services that are filled row by row. */
+export class ServiceWriter {
+  readonly columns: ServiceColumns
+  readonly #schedulers: Symbols
+  readonly #engines: Symbols
+
+  constructor(rows: number) {
+    const columns = zeroColumns(rows, indexedServiceForms) as unknown as ServiceColumns
+    this.#schedulers = new Symbols(columns.scheduler)
+    this.#engines = new Symbols(columns.persistenceEngine)
+    this.columns = { ...columns, schedulerTable: this.#schedulers.table, persistenceEngineTable: this.#engines.table }
+  }
+
+  /**
+   * Checks a spec and writes it; what is not mentioned gets its default.
+   *
+   * @throws {ValidationError} Names the field: `.port`.
+   */
+  put(spec: VirtualServiceSpec, row: number): void {
+    const { columns } = this
+    putKey('', spec, columns, row)
+    const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
+    this.#schedulers.set(row, requireText('.scheduler', scheduler))
+    const numbers = requirePersistence('.persistence', spec.persistence, columns.family[row] ?? AF_INET)
+    columns.flags[row] = numbers.flags | requireFlags('.flags', spec.flags ?? none, scheduler)
+    columns.timeoutSeconds[row] = numbers.timeoutSeconds
+    columns.netmask[row] = numbers.netmask
+    if (persistenceEngine !== undefined && persistenceEngine !== null)
+      this.#engines.set(row, requireText('.persistenceEngine', persistenceEngine))
+    requirePersistentPort('.port', columns, row, numbers.flags)
+  }
+}
+
 /**
  * Checks specs and makes complete columns of them; what is not mentioned gets its default.
  *
@@ -83,51 +124,24 @@ function requirePersistence(path: string, persistence: Persistence | null | unde
  * @throws {ValidationError} Names the first service and field that cannot be written.
  */
 export function encodeServices(specs: readonly VirtualServiceSpec[], pathOf: (row: number) => string): ServiceColumns {
-  const rows = specs.length
-  const keys = emptyKeys(rows)
-  const schedulers = new Symbols(rows)
-  const engines = new Symbols(rows)
-  const flags = new Uint32Array(rows)
-  const timeoutSeconds = new Uint32Array(rows)
-  const netmask = new Uint32Array(rows)
+  const writer = new ServiceWriter(specs.length)
   let row = 0
   try {
-    for (; row < rows; row += 1) {
-      const spec = specs[row] as VirtualServiceSpec
-      putKey('', spec, keys, row)
-      const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
-      schedulers.set(row, requireText('.scheduler', scheduler))
-      const numbers = requirePersistence('.persistence', spec.persistence, keys.family[row] ?? AF_INET)
-      flags[row] = numbers.flags | requireFlags('.flags', spec.flags ?? none, scheduler)
-      timeoutSeconds[row] = numbers.timeoutSeconds
-      netmask[row] = numbers.netmask
-      if (persistenceEngine !== undefined && persistenceEngine !== null)
-        engines.set(row, requireText('.persistenceEngine', persistenceEngine))
-      requirePersistentPort('.port', keys, row, numbers.flags)
-    }
+    for (; row < specs.length; row += 1) writer.put(specs[row] as VirtualServiceSpec, row)
   } catch (error) {
     throw locate(error, pathOf(row))
   }
-  return {
-    ...keys,
-    scheduler: schedulers.indexes,
-    schedulerTable: schedulers.table(),
-    flags,
-    timeoutSeconds,
-    netmask,
-    persistenceEngine: engines.indexes,
-    persistenceEngineTable: engines.table()
-  }
+  return writer.columns
 }
 
 // The kernel takes such a service and then schedules nothing ("port zero only supported in persistent services", ip_vs_schedule).
-function requirePersistentPort(path: string, keys: KeyColumns, row: number, flags: number): void {
+function requirePersistentPort(path: string, keys: ServiceKeyColumns, row: number, flags: number): void {
   if (keys.fwmark[row] === 0 && keys.port[row] === 0 && flags === 0)
     throw new ValidationError(path, 0, '1 to 65535, or 0 (every port) together with persistence')
 }
 
 /** Keys as columns. */
-export function encodeServiceKeys(keys: readonly VirtualServiceKey[], pathOf: (row: number) => string): KeyColumns {
+export function encodeServiceKeys(keys: readonly VirtualServiceKey[], pathOf: (row: number) => string): ServiceKeyColumns {
   const columns = emptyKeys(keys.length)
   let row = 0
   try {
@@ -179,7 +193,7 @@ function decodeFlags(bits: number, scheduler: string): readonly ServiceFlag[] {
 }
 
 /** One row of a listing as an object. Written out, as 10,000 with parts that are spread take ten times as long. */
-export function decodeService(columns: ServiceListColumns, row: number): VirtualService {
+export function decodeService(columns: ServiceColumns, row: number, statistics?: IpvsStatistics): VirtualService {
   const scheduler = columns.schedulerTable[columns.scheduler[row] ?? NO_SYMBOL] ?? 'none'
   const flags = decodeFlags((columns.flags[row] ?? 0) & SETTABLE_FLAGS, scheduler)
   const persistence = decodePersistence(columns, row)
@@ -199,6 +213,6 @@ export function decodeService(columns: ServiceListColumns, row: number): Virtual
           persistenceEngine
         }
       : { fwmark, family, scheduler, flags, persistence, persistenceEngine }
-  const statistics = decodeStatistics(columns, row)
-  return statistics === undefined ? service : { ...service, statistics }
+  if (statistics !== undefined) (service as { statistics?: IpvsStatistics }).statistics = statistics
+  return service
 }

@@ -16,20 +16,44 @@ export const STATISTICS_COLUMNS = [
   'outgoingBytesPerSecond'
 ] as const satisfies readonly (keyof StatisticsColumns)[]
 
-/** The statistics of a row; undefined where the columns have none. */
-export function decodeStatistics(columns: Partial<StatisticsColumns>, row: number): IpvsStatistics | undefined {
-  if (columns.connections === undefined) return undefined
-  const at = (name: keyof StatisticsColumns): bigint => columns[name]?.[row] ?? 0n
-  return {
-    connections: at('connections'),
-    incomingPackets: at('incomingPackets'),
-    outgoingPackets: at('outgoingPackets'),
-    incomingBytes: at('incomingBytes'),
-    outgoingBytes: at('outgoingBytes'),
-    connectionsPerSecond: at('connectionsPerSecond'),
-    incomingPacketsPerSecond: at('incomingPacketsPerSecond'),
-    outgoingPacketsPerSecond: at('outgoingPacketsPerSecond'),
-    incomingBytesPerSecond: at('incomingBytesPerSecond'),
-    outgoingBytesPerSecond: at('outgoingBytesPerSecond')
+/** What all share that have seen no packet, as most of many have: ten bigints and an object less for each. */
+const nothing: IpvsStatistics = Object.freeze({
+  connections: 0n,
+  incomingPackets: 0n,
+  outgoingPackets: 0n,
+  incomingBytes: 0n,
+  outgoingBytes: 0n,
+  connectionsPerSecond: 0n,
+  incomingPacketsPerSecond: 0n,
+  outgoingPacketsPerSecond: 0n,
+  incomingBytesPerSecond: 0n,
+  outgoingBytesPerSecond: 0n
+})
+
+/** How the statistics of a row are read; undefined where the columns have none. */
+export function readStatistics(given: Partial<StatisticsColumns>): ((row: number) => IpvsStatistics) | undefined {
+  if (given.connections === undefined) return undefined
+  const columns = given as StatisticsColumns
+  // Halves of the 64 bits are looked at without a bigint for each.
+  const halves = STATISTICS_COLUMNS.map((name) => {
+    const { buffer, byteOffset, length } = columns[name]
+    return new Uint32Array(buffer, byteOffset, 2 * length)
+  })
+  const isZero = (row: number): boolean => halves.every((numbers) => numbers[2 * row] === 0 && numbers[2 * row + 1] === 0)
+  const at = (name: keyof StatisticsColumns, row: number): bigint => columns[name][row] ?? 0n
+  return (row) => {
+    if (isZero(row)) return nothing
+    return {
+      connections: at('connections', row),
+      incomingPackets: at('incomingPackets', row),
+      outgoingPackets: at('outgoingPackets', row),
+      incomingBytes: at('incomingBytes', row),
+      outgoingBytes: at('outgoingBytes', row),
+      connectionsPerSecond: at('connectionsPerSecond', row),
+      incomingPacketsPerSecond: at('incomingPacketsPerSecond', row),
+      outgoingPacketsPerSecond: at('outgoingPacketsPerSecond', row),
+      incomingBytesPerSecond: at('incomingBytesPerSecond', row),
+      outgoingBytesPerSecond: at('outgoingBytesPerSecond', row)
+    }
   }
 }

@@ -2,9 +2,13 @@
  * A kernel's virtual services and real servers in memory, for tests of code that uses the IPVS client: same checks, same refusals, no privileges.
  */
 import { Ipvs } from '../ipvs/client.js'
+import type { RealServerKeyColumns, RealServerListColumns, ServiceKeyColumns, ServiceListColumns } from '../ipvs/column-types.js'
+import { describeServiceRow } from '../ipvs/keys.js'
 import type { IpvsKernel, IpvsOptions } from '../ipvs/open.js'
+import { decodeServerState, describeServerRow, encodeServerKeys } from '../ipvs/server-rows.js'
+import { decodeService } from '../ipvs/service-rows.js'
+import { describeServerSettings, describeServiceSettings } from '../ipvs/sync/plan.js'
 import type { RealServerKey, VirtualServiceKey } from '../ipvs/types.js'
-import { encodeServerKeys } from '../ipvs/server-rows.js'
 import type {
   NativeBatchReport,
   NativeColumns,
@@ -38,6 +42,7 @@ const ESRCH = 3
 const EBADF = 9
 const EEXIST = 17
 const EINVAL = 22
+const ENOBUFS = 105
 
 const PORT = 4712
 const TUNNEL = 2
@@ -59,8 +64,22 @@ export interface FakeIpvsOptions {
 
 const allSchedulers = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'dh', 'sh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos', 'none']
 
-/** Of net.ipv4.vs (Documentation/networking/ipvs-sysctl.rst), those that the client reads. */
-const settings = new Map([['expire_quiescent_template', 0]])
+/** A change of one row, as the fake is about to carry it out. */
+export interface FakeIpvsOperation {
+  readonly verb: 'add' | 'update' | 'remove'
+  readonly of: 'service' | 'realServer'
+  /** `add service tcp 10.96.0.1:80`, `remove real server 10.1.0.1:8080 of fwmark 7`. */
+  readonly text: string
+  /** How many were asked for before. */
+  readonly index: number
+}
+
+/**
+ * What happens to an operation instead of what it asks for. A number: that errno (positive) refuses it. `lost`: it is carried out, `lost-refused`: it is
+ * refused, but the reply is lost in either case; those that follow in the same call are lost, too, or are not sent at all from the first one on for which the
+ * answer is another.
+ */
+export type FakeIpvsFault = number | 'lost' | 'lost-refused' | undefined
 
 /** How many connections a real server of the fake has. */
 export interface FakeConnectionCounts {
@@ -77,7 +96,17 @@ export class FakeIpvsKernel implements IpvsKernel {
   readonly #engines: ReadonlySet<string>
   readonly #isSupported: boolean
   readonly #isPrivileged: boolean
+  #operations = 0
   #timeouts: NativeRecord = { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 }
+
+  /** Asked before each change of a row: what goes wrong with it. */
+  fault: (operation: FakeIpvsOperation) => FakeIpvsFault = () => undefined
+  /** Told of each change that was carried out. */
+  applied: (operation: FakeIpvsOperation) => void = () => undefined
+  /** Asked before each listing: an errno (positive) that refuses it. */
+  listFault: () => number | undefined = () => undefined
+  /** Of net.ipv4.vs (Documentation/networking/ipvs-sysctl.rst), those that the client reads; what is missing this kernel does not have. */
+  readonly settings = new Map([['expire_quiescent_template', 0]])
 
   constructor(options: FakeIpvsOptions = {}) {
     this.#isSupported = options.supported ?? true
@@ -106,6 +135,23 @@ export class FakeIpvsKernel implements IpvsKernel {
     found.numbers.persistentConnections = counts.persistent ?? 0
   }
 
+  /**
+   * What is configured, as text: a line for each service, in the order of the lines, and below it one for each real server. Settings that go without saying are
+   * left out, and so are connections and the kernel's order; equal texts are equal configurations.
+   */
+  dump(): string {
+    const blocks = [...this.#services.values()].map((held) => {
+      const services = listedServices([held], false) as unknown as ServiceListColumns
+      const servers = listedServers([held], false) as unknown as RealServerListColumns
+      const lines = Array.from({ length: servers.rows }, (_, row) => {
+        const server = decodeServerState(servers, row)
+        return `\n  ${describeServerRow(servers, row)} ${describeServerSettings(server)}`
+      })
+      return `${describeServiceRow(services, 0)} ${describeServiceSettings(decodeService(services, 0))}${lines.sort().join('')}`
+    })
+    return blocks.sort().join('\n')
+  }
+
   /** {@link IpvsKernel}: for the client. */
   openIpvs(): ReturnType<IpvsKernel['openIpvs']> {
     return Promise.resolve({ value: new FakeIpvsSocket(this) })
@@ -120,7 +166,7 @@ export class FakeIpvsKernel implements IpvsKernel {
   /** {@link IpvsKernel}: for the client. Settings are what they are in a new namespace. */
   readSystemSetting({ name }: { readonly name: string }): ReturnType<IpvsKernel['readSystemSetting']> {
     const file = /^ipv4\/vs\/([a-z_]+)$/.exec(name)?.[1] ?? ''
-    const value = settings.get(file)
+    const value = this.settings.get(file)
     return Promise.resolve(value === undefined ? failed(ENOENT, 'open') : { value: `${value}\n` })
   }
 
@@ -133,11 +179,23 @@ export class FakeIpvsKernel implements IpvsKernel {
   change(change: NativeIpvsChange): NativeBatchReport {
     const { rows } = change.servers ?? change.services
     const errors: { index: number; errno: number }[] = []
-    for (let index = 0; index < rows; index += 1) {
-      const errno = this.#isPrivileged ? this.#changeRow(change, index) : EPERM
-      if (errno !== 0) errors.push({ index, errno })
+    let unknownFrom: number | undefined
+    let row = 0
+    for (; row < rows; row += 1) {
+      const operation = describeOperation(change, row, this.#operations)
+      const fault = this.#isPrivileged ? this.fault(operation) : EPERM
+      const isLost = fault === 'lost' || fault === 'lost-refused'
+      if (unknownFrom !== undefined && !isLost) break
+      this.#operations += 1
+      if (isLost) unknownFrom ??= row
+      if (fault === 'lost-refused') continue
+      const errno = typeof fault === 'number' ? fault : this.#changeRow(change, row)
+      if (errno === 0) this.applied(operation)
+      else if (!isLost) errors.push({ index: row, errno })
     }
-    return { errors: errorColumns(errors), sent: rows, unknownFrom: rows, systemCalls: 2 }
+    const report = { errors: errorColumns(errors), sent: row, unknownFrom: unknownFrom ?? row, systemCalls: 2 }
+    if (unknownFrom === undefined) return report
+    return { ...report, stopped: { errno: ENOBUFS, operation: 'recvmsg', message: '', outcomeUnknown: true } }
   }
 
   #changeRow({ verb, services, servers }: NativeIpvsChange, row: number): number {
@@ -172,7 +230,8 @@ export class FakeIpvsKernel implements IpvsKernel {
 
   /** @internal */
   list({ services: keys, servers, statistics }: NativeIpvsListRequest): NativeOutcome<NativeIpvsListing> {
-    if (!this.#isPrivileged) return failed(EPERM, 'IPVS_CMD_GET_SERVICE')
+    const errno = this.#isPrivileged ? this.listFault() : EPERM
+    if (errno !== undefined) return failed(errno, 'IPVS_CMD_GET_SERVICE')
     const wanted = keys === undefined ? undefined : Array.from({ length: keys.rows }, (_, row) => this.#services.get(serviceKey(keys, row)))
     const found = wanted === undefined ? [...this.#services.values()] : wanted.filter((service) => service !== undefined)
     return { value: { services: [listedServices(found, statistics)], servers: servers ? [listedServers(found, statistics)] : [] } }
@@ -200,6 +259,14 @@ export class FakeIpvsKernel implements IpvsKernel {
     if (command === 'stopDaemon' && !this.#daemons.delete(role)) return failed(ESRCH, 'IPVS_CMD_DEL_DAEMON')
     return { value: undefined }
   }
+}
+
+function describeOperation({ verb, services, servers }: NativeIpvsChange, row: number, index: number): FakeIpvsOperation {
+  const keys = services as unknown as ServiceKeyColumns
+  if (servers === undefined) return { verb, of: 'service', text: `${verb} service ${describeServiceRow(keys, row)}`, index }
+  const own = servers as unknown as RealServerKeyColumns
+  const service = describeServiceRow(keys, own.service[row] ?? 0)
+  return { verb, of: 'realServer', text: `${verb} real server ${describeServerRow(own, row)} of ${service}`, index }
 }
 
 /** An update keeps the connections. */

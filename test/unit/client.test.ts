@@ -1,4 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   failureError,
@@ -92,6 +94,16 @@ describe('failures', () => {
 })
 
 describe('job queue', () => {
+  it('keeps no result once it has been handed over', async () => {
+    const queue = new JobQueue('the client', 1000)
+    const result = new WeakRef(await queue.run('test', {}, () => Promise.resolve({ listed: 'much' })))
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    collectGarbage()
+    expect(result.deref()).toBeUndefined()
+  })
+
   it('runs jobs one at a time, in call order', async () => {
     const queue = new JobQueue('the client', 1000)
     const order: string[] = []

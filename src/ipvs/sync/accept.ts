@@ -1,27 +1,42 @@
 /**
- * What is desired: checked once, brought into the form in which the kernel lists it, and frozen, so that the same reference means the same service.
+ * What is desired: checked once, brought into columns, and frozen, so that the same reference means the same service.
  */
 import { locate, ValidationError } from '../../errors.js'
 import type { Slices } from '../../slices.js'
-import { describeService, endpointText } from '../keys.js'
-import { completeServer, encodeServers, type ServerPaths, type ServerState } from '../server-rows.js'
-import { decodeService, encodeServices } from '../service-rows.js'
-import type { RealServerOf, RealServerSpec, VirtualService } from '../types.js'
+import type { RealServerColumns, ServiceColumns } from '../column-types.js'
+import { describeServiceRow } from '../keys.js'
+import { describeServerRow, putServer } from '../server-rows.js'
+import { ServiceWriter } from '../service-rows.js'
+import type { RealServerSpec } from '../types.js'
 import { checkPolicy } from './drain-policy.js'
+import { emptyKeptServers, EndpointIndex, Pack, type ServiceRow } from './rows.js'
 import type { DesiredService, DrainPolicy } from './types.js'
 
 /** A desired service, checked and complete. */
-export interface Accepted {
-  /** Equal services have equal keys, however their addresses are spelt. */
+export class Accepted implements ServiceRow {
+  readonly #pack: Pack
   readonly key: string
-  readonly service: VirtualService
-  readonly servers: readonly ServerState[]
+  readonly row: number
+  readonly from: number
+  readonly to: number
   readonly draining: DrainPolicy | undefined
-}
 
-/** The key of a real server within its service. */
-export function serverKey({ address, port }: { readonly address: string; readonly port: number }): string {
-  return endpointText(address, port)
+  constructor(pack: Pack, key: string, row: number, from: number, to: number, draining: DrainPolicy | undefined) {
+    this.#pack = pack
+    this.key = key
+    this.row = row
+    this.from = from
+    this.to = to
+    this.draining = draining
+  }
+
+  get services(): ServiceColumns {
+    return this.#pack.services
+  }
+
+  get servers(): RealServerColumns {
+    return this.#pack.servers
+  }
 }
 
 // Fields that are listed may be given back: they are not settings, and say nothing.
@@ -46,79 +61,98 @@ function checkFields(value: unknown, fields: ReadonlySet<string>): void {
 
 const accepted = new WeakMap<DesiredService, Accepted>()
 const none: readonly RealServerSpec[] = Object.freeze([])
+const index = new EndpointIndex()
 
 function freezeService(service: DesiredService): void {
   const { persistence, flags, realServers = none, draining } = service
-  for (const part of [persistence, flags, draining]) if (typeof part === 'object') Object.freeze(part)
+  if (typeof persistence === 'object') Object.freeze(persistence)
+  if (flags !== undefined) Object.freeze(flags)
+  if (typeof draining === 'object') Object.freeze(draining)
   for (const server of realServers) {
-    if (server.tunnel?.flags !== undefined) Object.freeze(server.tunnel.flags)
-    if (server.tunnel) Object.freeze(server.tunnel)
+    if (server.tunnel) {
+      if (server.tunnel.flags !== undefined) Object.freeze(server.tunnel.flags)
+      Object.freeze(server.tunnel)
+    }
     Object.freeze(server)
   }
   Object.freeze(realServers)
   Object.freeze(service)
 }
 
-/** Services that are checked together: few enough for a short slice. */
-interface Batch {
-  readonly services: DesiredService[]
-  readonly paths: string[]
-  readonly servers: RealServerOf[]
-  /** Of each real server: the index of its service, and its own within that. */
-  readonly owners: number[]
-  readonly places: number[]
+/** Writes the real servers of a service from a row on; returns the row behind them. */
+function putServers(list: readonly RealServerSpec[], columns: RealServerColumns, from: number, family: number | undefined): number {
+  index.reset(columns, list.length)
+  let at = 0
+  try {
+    for (; at < list.length; at += 1) {
+      const server = list[at] as RealServerSpec
+      checkFields(server, serverFields)
+      putServer(server, columns, from + at, family)
+      if (!index.add(from + at))
+        throw new ValidationError('', describeServerRow(columns, from + at), 'each address and port once in a service')
+    }
+  } catch (error) {
+    throw locate(error, `.realServers[${at}]`)
+  }
+  return from + list.length
 }
 
-const emptyBatch = (): Batch => ({ services: [], paths: [], servers: [], owners: [], places: [] })
+/** Services that are checked together: few enough for a short slice. */
+class Batch {
+  readonly #path: string
+  readonly #services: DesiredService[] = []
+  readonly #places: number[] = []
+  #servers = 0
 
-function addToBatch(batch: Batch, service: DesiredService, path: string): void {
-  let at = -1
-  try {
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  get isEmpty(): boolean {
+    return this.#services.length === 0
+  }
+
+  get isFull(): boolean {
+    return this.#servers >= BATCH_SERVERS || this.#services.length >= BATCH_SERVICES
+  }
+
+  /** @param place Of the service in what was given. */
+  add(service: DesiredService, place: number): void {
+    const { realServers } = Object(service) as Partial<DesiredService>
+    this.#services.push(service)
+    this.#places.push(place)
+    if (Array.isArray(realServers)) this.#servers += realServers.length
+  }
+
+  accept(): void {
+    const writer = new ServiceWriter(this.#services.length)
+    const servers = emptyKeptServers(this.#servers)
+    const ends: number[] = []
+    let end = 0
+    for (const [row, service] of this.#services.entries()) {
+      try {
+        ends.push((end = this.#put(service, row, writer, servers, end)))
+      } catch (error) {
+        throw locate(error, `${this.#path}[${this.#places[row]}]`)
+      }
+    }
+    const pack = new Pack(writer.columns, servers)
+    const services = writer.columns
+    for (const [row, service] of this.#services.entries()) {
+      const key = describeServiceRow(services, row)
+      accepted.set(service, new Accepted(pack, key, row, ends[row - 1] ?? 0, ends[row] ?? 0, service.draining))
+      freezeService(service)
+    }
+  }
+
+  #put(service: DesiredService, row: number, writer: ServiceWriter, servers: RealServerColumns, from: number): number {
     checkFields(service, serviceFields)
     const { realServers = none, draining } = service
     if (!Array.isArray(realServers)) throw new ValidationError('.realServers', realServers, 'a list of real servers')
     if (draining !== undefined) checkPolicy('.draining', draining)
-    const index = batch.services.push(service) - 1
-    batch.paths.push(path)
-    for (const server of realServers as readonly RealServerSpec[]) {
-      at += 1
-      checkFields(server, serverFields)
-      batch.owners.push(index)
-      batch.places.push(at)
-      batch.servers.push({ service, server })
-    }
-  } catch (error) {
-    throw locate(error, at < 0 ? path : `${path}.realServers[${at}]`)
+    writer.put(service, row)
+    return putServers(realServers as readonly RealServerSpec[], servers, from, writer.columns.family[row])
   }
-}
-
-function acceptBatch({ services, paths, servers, owners, places }: Batch): void {
-  const serviceColumns = encodeServices(services, (row) => paths[row] ?? '')
-  const serverPaths: ServerPaths = {
-    service: (row) => paths[owners[row] ?? 0] ?? '',
-    server: (row) => `${paths[owners[row] ?? 0]}.realServers[${places[row]}]`
-  }
-  const { realServers } = encodeServers(servers, serverPaths)
-  let at = 0
-  for (const [row, service] of services.entries()) {
-    const keys = new Set<string>()
-    const list: ServerState[] = []
-    for (; at < servers.length && owners[at] === row; at += 1) {
-      const state = completeServer((servers[at] as RealServerOf).server, realServers, at)
-      const key = serverKey(state)
-      if (keys.has(key)) throw new ValidationError(serverPaths.server(at), key, 'each address and port once in a service')
-      keys.add(key)
-      list.push(state)
-    }
-    const decoded = decodeService(serviceColumns, row)
-    accepted.set(service, { key: describeService(decoded), service: decoded, servers: list, draining: service.draining })
-    freezeService(service)
-  }
-}
-
-/** A real server without its counters. */
-export function stateOf({ address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel }: ServerState): ServerState {
-  return { address, port, forwarding, weight, upperThreshold, lowerThreshold, tunnel }
 }
 
 /** Real servers of one batch. */
@@ -134,24 +168,24 @@ export async function acceptAll(path: string, services: Iterable<DesiredService>
   if (typeof services === 'string' || typeof (services as unknown) !== 'object' || !(Symbol.iterator in services))
     throw new ValidationError(path, services, 'an iterable of services')
   const list = [...services]
-  let batch = emptyBatch()
+  let batch = new Batch(path)
   const flush = async (): Promise<void> => {
-    acceptBatch(batch)
-    batch = emptyBatch()
+    batch.accept()
+    batch = new Batch(path)
     if (slices.isOver) await slices.turn()
   }
-  for (const [index, service] of list.entries()) {
-    if (index % 256 === 0 && slices.isOver) await slices.turn()
+  for (const [place, service] of list.entries()) {
+    if (place % 256 === 0 && slices.isOver) await slices.turn()
     if (typeof service === 'object' && accepted.has(service)) continue
-    addToBatch(batch, service, `${path}[${index}]`)
-    if (batch.servers.length >= BATCH_SERVERS || batch.services.length >= BATCH_SERVICES) await flush()
+    batch.add(service, place)
+    if (batch.isFull) await flush()
   }
-  if (batch.services.length > 0) await flush()
+  if (!batch.isEmpty) await flush()
   const result = new Map<string, Accepted>()
-  await slices.each(list, (service, index) => {
+  await slices.each(list, (service, place) => {
     const found = accepted.get(service)
     if (found === undefined) return
-    if (result.has(found.key)) throw new ValidationError(`${path}[${index}]`, found.key, 'each service once')
+    if (result.has(found.key)) throw new ValidationError(`${path}[${place}]`, found.key, 'each service once')
     result.set(found.key, found)
   })
   return result

@@ -4,10 +4,9 @@
 import { TransactionError, type NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED } from '../column-types.js'
-import type { VirtualService } from '../types.js'
-import { serverKey } from './accept.js'
 import type { Changes, Operation, ServerOperation } from './diff.js'
-import { isDone, Journal, readServices, type Entry } from './journal.js'
+import { isDone, Journal, readServicesOf } from './journal.js'
+import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type { ChangedObjects, IpvsSyncFailure } from './types.js'
 import { undo, type UndoReport } from './undo.js'
@@ -42,11 +41,14 @@ export interface Applied {
 async function idleOnly(target: SyncTarget, removals: readonly ServerOperation[]): Promise<ServerOperation[]> {
   const conditional = removals.filter(({ why }) => why === 'if-idle')
   if (conditional.length === 0) return [...removals]
-  const found = await readServices(target, conditional).catch(() => undefined)
-  return removals.filter(({ why, key, server }) => {
-    if (why !== 'if-idle') return true
-    const state = found?.get(key)?.realServers.find((candidate) => serverKey(candidate) === serverKey(server))
-    return state !== undefined && state.weight === 0 && state.activeConnections + state.inactiveConnections === 0
+  const found = await readServicesOf(target, conditional).catch(() => undefined)
+  return removals.filter((operation) => {
+    if (operation.why !== 'if-idle') return true
+    const service = found?.get(operation.service.key)
+    const row = service === undefined ? undefined : findServer(service, operation)
+    if (service === undefined || row === undefined) return false
+    const { weight, activeConnections, inactiveConnections } = service.servers
+    return weight[row] === 0 && activeConnections?.[row] === 0 && inactiveConnections?.[row] === 0
   })
 }
 
@@ -57,13 +59,13 @@ interface Done {
   readonly removed: readonly ServerOperation[]
 }
 
-async function countDone(entries: readonly Entry[], failed: ReadonlySet<string>): Promise<Done> {
+async function countDone(operations: readonly Operation[], failed: ReadonlySet<string>): Promise<Done> {
   const counts = { service: { add: 0, update: 0, remove: 0 }, realServer: { add: 0, update: 0, remove: 0 } }
   const removed: ServerOperation[] = []
-  await new Slices().each(entries, ({ operation, outcome }) => {
-    if (outcome !== ROW_APPLIED) return
+  await new Slices().each(operations, (operation) => {
+    if (operation.outcome !== ROW_APPLIED) return
     if (operation.of === 'realServer' && operation.verb === 'remove') removed.push(operation)
-    if (!failed.has(operation.key)) counts[operation.of][operation.verb] += 1
+    if (failed.size === 0 || !failed.has(operation.service.key)) counts[operation.of][operation.verb] += 1
   })
   const changed = ({ add, update, remove }: (typeof counts)['service']): ChangedObjects => ({
     added: add,
@@ -84,29 +86,29 @@ async function runPhases(target: SyncTarget, changes: Changes, options: ApplyOpt
     async () =>
       await idleOnly(
         target,
-        changes.removeServers.filter(({ key }) => !failed.has(key))
+        changes.removeServers.filter(({ service: { key } }) => !failed.has(key))
       ),
     () => changes.removeServices
   ]
   for (const phase of phases) {
     if (failed.size > 0 && options.onError === 'atomic') break
     const all = await phase()
-    const operations = failed.size === 0 ? all : all.filter(({ key }) => !failed.has(key))
-    const entries = await journal.send(operations, options.limits)
-    for (const entry of entries) if (!isDone(entry)) failed.add(entry.operation.key)
+    const operations = failed.size === 0 ? all : all.filter(({ service: { key } }) => !failed.has(key))
+    await journal.send(operations, options.limits)
+    for (const operation of operations) if (!isDone(operation)) failed.add(operation.service.key)
   }
   return failed
 }
 
-function errorsOf(entries: readonly Entry[]): NetlinkError[] {
+function errorsOf(operations: readonly Operation[]): NetlinkError[] {
   const errors: NetlinkError[] = []
-  for (const { error } of entries) if (error !== undefined) errors.push(error)
+  for (const { error } of operations) if (error !== undefined) errors.push(error)
   return errors
 }
 
 /** The error of a sync that is all or nothing. */
 function transactionError(options: ApplyOptions, journal: Journal, undone: UndoReport): unknown {
-  const errors = errorsOf(journal.entries)
+  const errors = errorsOf(journal.operations)
   const cause = errors[0] ?? journal.stopped?.cause
   const sent = undone.applied.length + undone.undone.length + undone.unknown.length
   if (sent === 0 && errors.length === 0) return cause
@@ -125,19 +127,21 @@ async function putBack(
   failed: ReadonlySet<string>,
   options: ApplyOptions
 ): Promise<{ readonly failures: IpvsSyncFailure[]; readonly systemCalls: number }> {
-  const byKey = new Map<string, Entry[]>()
-  const all = failed.size === 0 ? [] : journal.entries.filter(({ operation: { key } }) => failed.has(key))
-  for (const entry of all) {
-    const { key } = entry.operation
+  const byKey = new Map<string, Operation[]>()
+  const all = failed.size === 0 ? [] : journal.operations.filter(({ service: { key } }) => failed.has(key))
+  for (const operation of all) {
+    const { key } = operation.service
     const own = byKey.get(key)
-    if (own === undefined) byKey.set(key, [entry])
-    else own.push(entry)
+    if (own === undefined) byKey.set(key, [operation])
+    else own.push(operation)
   }
   const undone = await undo(target, options.name, all, undoLimits(options))
-  const failures = [...byKey.values()].map((entries): IpvsSyncFailure => {
-    const { applied, unknown, lost, errors } = undone.report(entries)
-    return { service: entries[0]?.operation.service as VirtualService, errors: [...errorsOf(entries), ...errors], applied, unknown, lost }
-  })
+  const failures: IpvsSyncFailure[] = []
+  for (const operations of byKey.values()) {
+    const [{ service }] = operations as [Operation]
+    const { applied, unknown, lost, errors } = undone.report(operations)
+    failures.push({ service: serviceOf(service), errors: [...errorsOf(operations), ...errors], applied, unknown, lost })
+  }
   return { failures, systemCalls: undone.systemCalls }
 }
 
@@ -155,14 +159,14 @@ export async function apply(target: SyncTarget, changes: Changes, options: Apply
   const journal = new Journal(target, options.name)
   const failed = await runPhases(target, changes, options, journal)
   if (failed.size > 0 && options.onError === 'atomic') {
-    const undone = await undo(target, options.name, journal.entries, undoLimits(options))
-    throw transactionError(options, journal, undone.report(journal.entries))
+    const undone = await undo(target, options.name, journal.operations, undoLimits(options))
+    throw transactionError(options, journal, undone.report(journal.operations))
   }
-  const isUntouched = journal.stopped !== undefined && !journal.entries.some(({ outcome }) => outcome === ROW_APPLIED)
-  if (isUntouched && errorsOf(journal.entries).length === 0) throw journal.stopped?.cause
+  const isUntouched = journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === ROW_APPLIED)
+  if (isUntouched && errorsOf(journal.operations).length === 0) throw journal.stopped?.cause
   const { failures, systemCalls } = await putBack(target, journal, failed, options)
   return {
-    ...(await countDone(journal.entries, failed)),
+    ...(await countDone(journal.operations, failed)),
     failed: failures,
     failedKeys: failed,
     stopped: journal.stopped,

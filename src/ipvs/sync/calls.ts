@@ -26,22 +26,23 @@ import type {
 /** Half of the longest time that a call may have: undoing gets the other half. */
 const MAX_FORWARD_MS = 43_200_000
 
-/** What a call is made on. */
-export interface Place {
+/** What calls are made on. */
+export interface IpvsEndpoint {
   readonly socket: NativeIpvsSocket
   readonly kernel: IpvsKernel
   /** Path of the network namespace. */
   readonly netns: string | undefined
 }
 
-class SocketTarget implements SyncTarget {
-  readonly #place: Place
+/** The kernel behind a socket. */
+export class SocketTarget implements SyncTarget {
+  readonly #endpoint: IpvsEndpoint
   readonly #operation: string
   /** Of a reading. */
   readonly #deadlineMs: number
 
-  constructor(place: Place, operation: string, deadlineMs: number) {
-    this.#place = place
+  constructor(endpoint: IpvsEndpoint, operation: string, deadlineMs: number) {
+    this.#endpoint = endpoint
     this.#operation = operation
     this.#deadlineMs = deadlineMs
   }
@@ -53,19 +54,19 @@ class SocketTarget implements SyncTarget {
       deadlineMs: this.#deadlineMs,
       ...(services !== undefined && { services: asNative(services) })
     }
-    const outcome = await this.#place.socket.list(request)
+    const outcome = await this.#endpoint.socket.list(request)
     if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, this.#operation)
     return await joinListing(outcome.value)
   }
 
   async change(rows: ChangeRows, limits: Limits): Promise<ChangeReport> {
-    const run = new ChangeRun(this.#place.socket, { ...rows, operation: this.#operation, ensure: rows.verb === 'remove', ...limits })
+    const run = new ChangeRun(this.#endpoint.socket, { ...rows, operation: this.#operation, ensure: rows.verb === 'remove', ...limits })
     await run.apply()
     return run.report()
   }
 
   async setting(name: string): Promise<number | undefined> {
-    const { kernel, netns } = this.#place
+    const { kernel, netns } = this.#endpoint
     const outcome = await kernel.readSystemSetting({ name: `ipv4/vs/${name}`, ...(netns !== undefined && { netns }) })
     if (outcome.failure === undefined) return Number(outcome.value.trim())
     if (outcome.failure.errno === ENOENT) return undefined
@@ -75,14 +76,14 @@ class SocketTarget implements SyncTarget {
 
 /** Plan, sync and draining of one client. */
 export class SyncCalls {
-  readonly #place: Place
+  readonly #endpoint: IpvsEndpoint
   readonly #queue: JobQueue
   readonly #deadlineMs: number
   readonly #engine = new SyncEngine()
 
   /** @param deadlineMs Of calls that give none. */
-  constructor(place: Place, queue: JobQueue, deadlineMs: number) {
-    this.#place = place
+  constructor(endpoint: IpvsEndpoint, queue: JobQueue, deadlineMs: number) {
+    this.#endpoint = endpoint
     this.#queue = queue
     this.#deadlineMs = deadlineMs
   }
@@ -90,7 +91,7 @@ export class SyncCalls {
   async plan(desired: Desired, options: IpvsPlanOptions): Promise<IpvsPlan> {
     const operation = 'ipvs.plan'
     return await this.#queue.run(operation, options, async (deadlineMs) => {
-      return await this.#engine.plan(new SocketTarget(this.#place, operation, deadlineMs), desired, options)
+      return await this.#engine.plan(new SocketTarget(this.#endpoint, operation, deadlineMs), desired, options)
     })
   }
 
@@ -99,7 +100,7 @@ export class SyncCalls {
     const forwardMs = Math.min(resolveDeadline(options.deadlineMs, this.#deadlineMs), MAX_FORWARD_MS)
     return await this.#queue.run(operation, { signal: options.signal, deadlineMs: 2 * forwardMs }, async () => {
       const limits: Limits = { signal: options.signal, end: performance.now() + forwardMs }
-      return await this.#engine.sync(new SocketTarget(this.#place, operation, forwardMs), desired, options, limits, forwardMs)
+      return await this.#engine.sync(new SocketTarget(this.#endpoint, operation, forwardMs), desired, options, limits, forwardMs)
     })
   }
 
@@ -107,7 +108,7 @@ export class SyncCalls {
     const operation = 'ipvs.drain'
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const limits: Limits = { signal: options.signal, end: performance.now() + deadlineMs }
-      return await this.#engine.drain(new SocketTarget(this.#place, operation, deadlineMs), limits)
+      return await this.#engine.drain(new SocketTarget(this.#endpoint, operation, deadlineMs), limits)
     })
   }
 

@@ -1,54 +1,83 @@
 /**
  * What has to be done for the kernel to hold what is desired.
  */
-import { isDeepStrictEqual } from 'node:util'
-import type { Persistence, RealServer, VirtualService } from '../types.js'
-import type { ServerState } from '../server-rows.js'
-import { serverKey, stateOf, type Accepted } from './accept.js'
+import type { NetlinkError } from '../../errors.js'
+import { ROW_NOT_SENT } from '../column-types.js'
+import { describeServerRow } from '../server-rows.js'
+import type { Accepted } from './accept.js'
 import { drainSeconds } from './drain-policy.js'
+import {
+  EndpointIndex,
+  sameServer,
+  sameService,
+  serviceOf,
+  withoutWeight,
+  type ServerRow,
+  type ServerTable,
+  type ServiceRow
+} from './rows.js'
 import type { DrainPolicies } from './types.js'
 
-/** A real server in the kernel. What is only remembered has no counters. */
-export type KnownServer = ServerState & Partial<Pick<RealServer, 'activeConnections' | 'inactiveConnections'>>
-
-/** A service in the kernel. */
-export interface KnownService {
-  readonly service: VirtualService
-  readonly servers: readonly KnownServer[]
+/** What became of an operation: ROW_* of column-types.ts, and why it was refused or is unknown. */
+interface Outcome {
+  outcome: number
+  error: NetlinkError | undefined
 }
 
 /** One change of a service. */
-export interface ServiceOperation {
+export interface ServiceOperation extends Outcome {
   readonly of: 'service'
   readonly verb: 'add' | 'update' | 'remove'
-  /** The service's. */
-  readonly key: string
-  readonly service: VirtualService
-  readonly before?: VirtualService
-  /** Removed together with the service. */
-  readonly servers?: readonly ServerState[]
+  /** As it will be, or with `remove` as it is: its real servers go with it. */
+  readonly service: ServiceRow
+  readonly before: ServiceRow | undefined
 }
 
 /** One change of a real server. */
-export interface ServerOperation {
+export interface ServerOperation extends Outcome, ServerRow {
   readonly of: 'realServer'
   readonly verb: 'add' | 'update' | 'remove'
-  /** The service's. */
-  readonly key: string
-  readonly service: VirtualService
-  readonly server: ServerState
-  readonly before?: ServerState
+  readonly service: ServiceRow
+  readonly before: ServerRow | undefined
   /** `drain`: its weight becomes 0. `idle`: it drained. `if-idle`: it is removed only if it has no connections once its weight is 0. */
-  readonly why?: 'drain' | 'restore' | 'idle' | 'if-idle' | 'deadline' | 'at-once'
+  readonly why: 'drain' | 'restore' | 'idle' | 'if-idle' | 'deadline' | 'at-once' | undefined
 }
 
 export type Operation = ServiceOperation | ServerOperation
 
+export function serviceOperation(verb: Operation['verb'], service: ServiceRow, before?: ServiceRow): ServiceOperation {
+  return { of: 'service', verb, service, before, outcome: ROW_NOT_SENT, error: undefined }
+}
+
+export function serverOperation(
+  verb: Operation['verb'],
+  service: ServiceRow,
+  servers: ServerTable,
+  row: number,
+  before?: ServerRow,
+  why?: ServerOperation['why']
+): ServerOperation {
+  return { of: 'realServer', verb, service, servers, row, before, why, outcome: ROW_NOT_SENT, error: undefined }
+}
+
+/** The text of a real server within its service: `10.1.0.1:80`. */
+export function serverName({ servers, row }: ServerRow): string {
+  return describeServerRow(servers, row)
+}
+
+/** Connections of a real server. */
+export interface Connections {
+  readonly activeConnections: number
+  readonly inactiveConnections: number
+}
+
 /** A real server that drains and stays. */
 export interface DrainingState {
-  readonly key: string
-  readonly service: VirtualService
-  readonly server: KnownServer
+  readonly service: ServiceRow
+  /** With weight 0, in a table that holds no other services' rows. */
+  readonly server: ServerRow
+  /** Undefined where it is only remembered. */
+  readonly connections: Connections | undefined
   readonly deadlineSeconds: number
 }
 
@@ -80,94 +109,78 @@ export function isEmptyChange(changes: Changes): boolean {
   return [updateServices, addServices, addServers, updateServers, removeServers, removeServices].every((list) => list.length === 0)
 }
 
-function samePersistence(left: Persistence | null, right: Persistence | null): boolean {
-  if (left === null || right === null) return left === right
-  return left.timeoutSeconds === right.timeoutSeconds && left.prefixLength === right.prefixLength && left.netmask === right.netmask
+/** Connections in a row; undefined where it is only remembered. */
+export function connectionsOf({ servers, row }: ServerRow): Connections | undefined {
+  const { activeConnections, inactiveConnections } = servers
+  if (activeConnections === undefined || inactiveConnections === undefined) return undefined
+  return { activeConnections: activeConnections[row] ?? 0, inactiveConnections: inactiveConnections[row] ?? 0 }
 }
 
-/** Whether two services of one key are set alike. */
-export function sameService(left: VirtualService, right: VirtualService): boolean {
-  return (
-    left.scheduler === right.scheduler &&
-    left.persistenceEngine === right.persistenceEngine &&
-    left.flags.length === right.flags.length &&
-    left.flags.every((flag, index) => flag === right.flags[index]) &&
-    samePersistence(left.persistence, right.persistence)
-  )
+export function isIdle({ activeConnections, inactiveConnections }: Connections): boolean {
+  return activeConnections + inactiveConnections === 0
 }
 
-/**
- * Whether a real server in the kernel is as wanted. `local` in the kernel is as good as any way of forwarding: it chooses that by itself for an address of its
- * own host (__ip_vs_update_dest), and would choose it again.
- */
-export function sameServer(known: ServerState, wanted: ServerState): boolean {
-  if (known.weight !== wanted.weight || known.upperThreshold !== wanted.upperThreshold) return false
-  if (known.lowerThreshold !== wanted.lowerThreshold) return false
-  if (known.forwarding === 'local') return true
-  return known.forwarding === wanted.forwarding && (known.tunnel === wanted.tunnel || isDeepStrictEqual(known.tunnel, wanted.tunnel))
-}
-
-function connectionsOf({ activeConnections, inactiveConnections }: KnownServer): number | undefined {
-  return activeConnections === undefined || inactiveConnections === undefined ? undefined : activeConnections + inactiveConnections
-}
-
-/** A real server that is desired no longer. */
-function dismiss(changes: Changes, wanted: Accepted, server: KnownServer, context: DiffContext): void {
-  const { key, service } = wanted
-  const remove = (why: ServerOperation['why']): void => {
-    changes.removeServers.push({ of: 'realServer', verb: 'remove', key, service, server, ...(why !== undefined && { why }) })
-  }
-  const deadlineSeconds = drainSeconds(service, wanted.draining, context.policies) ?? 0
-  if (deadlineSeconds === 0) {
-    remove('at-once')
-    return
-  }
-  const connections = connectionsOf(server)
-  if (server.weight > 0) {
-    const after: ServerState = { ...stateOf(server), weight: 0 }
-    changes.updateServers.push({ of: 'realServer', verb: 'update', key, service, before: server, server: after, why: 'drain' })
-    changes.draining.push({ key, service, server: { ...server, weight: 0 }, deadlineSeconds })
-    if (connections === undefined || connections === 0)
-      changes.removeServers.push({ of: 'realServer', verb: 'remove', key, service, server: after, why: 'if-idle' })
-  } else if (connections === 0) {
-    remove('idle')
-  } else if (context.drainingSeconds(key, serverKey(server)) >= deadlineSeconds) {
-    remove('deadline')
-  } else {
-    changes.draining.push({ key, service, server, deadlineSeconds })
-  }
-}
-
-function compareServers(changes: Changes, known: readonly KnownServer[], wanted: Accepted, context: DiffContext): void {
-  const { key, service } = wanted
-  if (known.length === 0) {
-    for (const server of wanted.servers) changes.addServers.push({ of: 'realServer', verb: 'add', key, service, server })
-    return
-  }
-  const byKey = new Map(known.map((server) => [serverKey(server), server]))
-  for (const server of wanted.servers) {
-    const name = serverKey(server)
-    const before = byKey.get(name)
-    byKey.delete(name)
-    if (before === undefined) changes.addServers.push({ of: 'realServer', verb: 'add', key, service, server })
-    else if (!sameServer(before, server)) {
-      const isRestored = before.weight === 0 && server.weight > 0
-      changes.updateServers.push({ of: 'realServer', verb: 'update', key, service, before, server, ...(isRestored && { why: 'restore' }) })
+/** Real servers of a service that are desired no longer, by their rows in what is known. */
+function dismiss(changes: Changes, known: ServiceRow, rows: readonly number[], wanted: Accepted, context: DiffContext): void {
+  const { key } = wanted
+  const { servers } = known
+  const deadlineSeconds = drainSeconds(serviceOf(wanted), wanted.draining, context.policies) ?? 0
+  const weightless = deadlineSeconds === 0 ? servers : withoutWeight(known)
+  for (const row of rows) {
+    const before = { servers, row }
+    const after = { servers: weightless, row: row - known.from }
+    const connections = connectionsOf(before)
+    const remove = (why: ServerOperation['why']): void => {
+      changes.removeServers.push(serverOperation('remove', wanted, servers, row, undefined, why))
     }
+    const drain = (): void => void changes.draining.push({ service: wanted, server: after, connections, deadlineSeconds })
+    if (deadlineSeconds === 0) remove('at-once')
+    else if ((servers.weight[row] ?? 0) > 0) {
+      changes.updateServers.push(serverOperation('update', wanted, weightless, after.row, before, 'drain'))
+      drain()
+      if (connections === undefined || isIdle(connections))
+        changes.removeServers.push(serverOperation('remove', wanted, weightless, after.row, undefined, 'if-idle'))
+    } else if (connections !== undefined && isIdle(connections)) remove('idle')
+    else if (context.drainingSeconds(key, serverName(before)) >= deadlineSeconds) remove('deadline')
+    else drain()
   }
-  for (const server of byKey.values()) dismiss(changes, wanted, server, context)
+}
+
+const index = new EndpointIndex()
+
+/** Real servers that are known to be gone from what is wanted: their rows. */
+function compareServers(changes: Changes, known: ServiceRow, wanted: Accepted): number[] {
+  const { servers, from, to } = wanted
+  index.reset(known.servers, known.to - known.from)
+  const left = new Set<number>()
+  for (let row = known.from; row < known.to; row += 1) if (index.add(row)) left.add(row)
+  for (let row = from; row < to; row += 1) {
+    const found = index.find(servers, row)
+    if (found === undefined) {
+      changes.addServers.push(serverOperation('add', wanted, servers, row))
+      continue
+    }
+    left.delete(found)
+    if (sameServer(known.servers, found, servers, row)) continue
+    const isRestored = known.servers.weight[found] === 0 && (servers.weight[row] ?? 0) > 0
+    const before = { servers: known.servers, row: found }
+    changes.updateServers.push(serverOperation('update', wanted, servers, row, before, isRestored ? 'restore' : undefined))
+  }
+  return [...left]
 }
 
 /** What it takes for a service to become what is wanted. */
-export function compareService(changes: Changes, known: KnownService | undefined, wanted: Accepted, context: DiffContext): void {
-  const { key, service } = wanted
-  if (known === undefined) changes.addServices.push({ of: 'service', verb: 'add', key, service })
-  else if (!sameService(known.service, service))
-    changes.updateServices.push({ of: 'service', verb: 'update', key, service, before: known.service })
-  compareServers(changes, known?.servers ?? [], wanted, context)
-}
-
-/** What it takes for a service to go: its real servers go with it. */
-export function removeService(changes: Changes, key: string, { service, servers }: KnownService): void {
-  changes.removeServices.push({ of: 'service', verb: 'remove', key, service, servers: servers.map(stateOf) })
+export function compareService(changes: Changes, known: ServiceRow | undefined, wanted: Accepted, context: DiffContext): void {
+  if (known === undefined || known.from === known.to) {
+    const { servers, from, to } = wanted
+    for (let row = from; row < to; row += 1) changes.addServers.push(serverOperation('add', wanted, servers, row))
+  }
+  if (known === undefined) {
+    changes.addServices.push(serviceOperation('add', wanted))
+    return
+  }
+  if (!sameService(known, wanted)) changes.updateServices.push(serviceOperation('update', wanted, known))
+  if (known.from === known.to) return
+  const gone = compareServers(changes, known, wanted)
+  if (gone.length > 0) dismiss(changes, known, gone, wanted, context)
 }

@@ -3,22 +3,24 @@
  */
 import { Broadcast } from '../../event-broadcast.js'
 import type { EventStream } from '../../event-stream.js'
-import type { VirtualService } from '../types.js'
-import type { ServerState } from '../server-rows.js'
-import { serverKey } from './accept.js'
-import type { DrainingState } from './diff.js'
+import { addressAt } from '../keys.js'
+import { serverName, type DrainingState } from './diff.js'
+import { serviceOf, type ServerRow, type ServiceRow } from './rows.js'
 import type { DrainedServer, DrainEvent, DrainingServer } from './types.js'
 
 /** One real server that drains. */
 export interface Drain {
-  readonly key: string
-  readonly service: VirtualService
-  readonly server: ServerState
+  readonly service: ServiceRow
+  readonly server: ServerRow
   /** Milliseconds of the registry's clock. */
   readonly since: number
   readonly deadlineSeconds: number
   activeConnections: number
   inactiveConnections: number
+}
+
+function endpointOf({ servers, row }: ServerRow): { readonly address: string; readonly port: number } {
+  return { address: addressAt(servers, row), port: servers.port[row] ?? 0 }
 }
 
 /** How a real server ceased to drain. */
@@ -46,8 +48,12 @@ export class Drains {
   }
 
   /** The real servers of one service that drain. */
-  of(key: string): ServerState[] {
+  of(key: string): ServerRow[] {
     return [...(this.#services.get(key)?.values() ?? [])].map(({ server }) => server)
+  }
+
+  has({ service, server }: DrainingState): boolean {
+    return this.#services.get(service.key)?.has(serverName(server)) === true
   }
 
   /** Seconds since one was first seen to drain; 0 for others. */
@@ -59,16 +65,19 @@ export class Drains {
   describe({ service, server, since, deadlineSeconds, activeConnections, inactiveConnections }: Drain): DrainingServer {
     const drainingSeconds = (this.#now() - since) / 1000
     const remainingSeconds = Math.max(0, deadlineSeconds - drainingSeconds)
-    const { address, port } = server
-    return { service, address, port, activeConnections, inactiveConnections, drainingSeconds, remainingSeconds }
+    const counters = { activeConnections, inactiveConnections, drainingSeconds, remainingSeconds }
+    return { service: serviceOf(service), ...endpointOf(server), ...counters }
   }
 
   /** What would be in the registry. */
-  preview({ key, service, server, deadlineSeconds }: DrainingState): DrainingServer {
-    const old = this.#services.get(key)?.get(serverKey(server))
-    const since = old?.since ?? this.#now()
-    const { activeConnections = old?.activeConnections ?? 0, inactiveConnections = old?.inactiveConnections ?? 0 } = server
-    return this.describe({ key, service, server, since, deadlineSeconds, activeConnections, inactiveConnections })
+  preview(state: DrainingState): DrainingServer {
+    return this.describe(this.#drainOf(state, this.#services.get(state.service.key)?.get(serverName(state.server))))
+  }
+
+  /** @param old What is in the registry. */
+  #drainOf({ service, server, connections, deadlineSeconds }: DrainingState, old: Drain | undefined): Drain {
+    const { activeConnections, inactiveConnections } = connections ?? old ?? { activeConnections: 0, inactiveConnections: 0 }
+    return { service, server, since: old?.since ?? this.#now(), deadlineSeconds, activeConnections, inactiveConnections }
   }
 
   /**
@@ -76,20 +85,18 @@ export class Drains {
    *
    * @param endOf Says how one that is not in `states` ended.
    */
-  set(key: string, states: readonly DrainingState[], endOf: (server: string) => DrainEnd): void {
+  set(key: string, states: readonly DrainingState[], endOf: (drain: Drain, name: string) => DrainEnd): void {
     const before = this.#services.get(key)
     if (before === undefined && states.length === 0) return
     const after = new Map<string, Drain>()
-    for (const { service, server, deadlineSeconds } of states) {
-      const name = serverKey(server)
+    for (const state of states) {
+      const name = serverName(state.server)
       const old = before?.get(name)
-      const since = old?.since ?? this.#now()
-      const { activeConnections = old?.activeConnections ?? 0, inactiveConnections = old?.inactiveConnections ?? 0 } = server
-      const drain: Drain = { key, service, server, since, deadlineSeconds, activeConnections, inactiveConnections }
+      const drain = this.#drainOf(state, old)
       after.set(name, drain)
       if (old === undefined) this.push({ type: 'draining', server: this.describe(drain) })
     }
-    for (const [name, drain] of before ?? []) if (!after.has(name)) this.#tellEnd(drain, endOf(name))
+    for (const [name, drain] of before ?? []) if (!after.has(name)) this.#tellEnd(drain, endOf(drain, name))
     if (after.size === 0) this.#services.delete(key)
     else this.#services.set(key, after)
     this.#tellChange()
@@ -97,21 +104,22 @@ export class Drains {
 
   /** Takes one out. */
   end(drain: Drain, how: DrainEnd): DrainedServer | undefined {
-    const servers = this.#services.get(drain.key)
-    servers?.delete(serverKey(drain.server))
-    if (servers?.size === 0) this.#services.delete(drain.key)
+    const { key } = drain.service
+    const servers = this.#services.get(key)
+    servers?.delete(serverName(drain.server))
+    if (servers?.size === 0) this.#services.delete(key)
     this.#tellChange()
     return this.#tellEnd(drain, how)
   }
 
   #tellEnd({ service, server, activeConnections, inactiveConnections }: Drain, how: DrainEnd): DrainedServer | undefined {
-    const { address, port } = server
+    const which = { service: serviceOf(service), ...endpointOf(server) }
     if (how === 'restored') {
-      this.push({ type: 'restored', service, address, port })
+      this.push({ type: 'restored', ...which })
       return undefined
     }
     const connections = how === 'deadline' ? activeConnections + inactiveConnections : 0
-    const drained: DrainedServer = { service, address, port, reason: how, connections }
+    const drained: DrainedServer = { ...which, reason: how, connections }
     this.push({ type: 'removed', server: drained })
     return drained
   }

@@ -4,13 +4,13 @@
 import { TransactionError, type NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
-import { serverKey, type Accepted } from './accept.js'
 import { apply, type Applied } from './apply.js'
-import type { DrainingState, ServerOperation } from './diff.js'
+import { connectionsOf, isIdle, serverName, serverOperation, type DrainingState, type ServerOperation } from './diff.js'
 import { Drains, type Drain, type DrainEnd } from './drains.js'
-import { Journal, readServices } from './journal.js'
+import { Journal, readServicesOf } from './journal.js'
 import { makePlan } from './plan.js'
 import { prepare, type Memory, type Prepared } from './prepare.js'
+import { findServer, type ServiceRow } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type {
   ChangedObjects,
@@ -51,7 +51,7 @@ export class SyncEngine {
   /** @param now A clock in milliseconds that never goes back. */
   constructor(now: () => number = () => performance.now()) {
     this.drains = new Drains(now)
-    this.#memory = { services: new Map(), drains: this.drains, isWhole: false }
+    this.#memory = { services: new Map(), doubtful: new Set(), drains: this.drains, isWhole: false }
   }
 
   /** What {@link SyncEngine.sync} would do. */
@@ -113,7 +113,7 @@ export class SyncEngine {
   }
 
   #describe({ changes, notes }: Prepared): IpvsPlan {
-    const known = changes.draining.filter(({ key, server }) => this.drains.of(key).some((other) => serverKey(other) === serverKey(server)))
+    const known = changes.draining.filter((state) => this.drains.has(state))
     return makePlan(
       changes,
       known.map((state) => this.drains.preview(state)),
@@ -123,24 +123,25 @@ export class SyncEngine {
 
   /** Nobody knows any more what the kernel holds of these. */
   #forget({ compared, changes }: Prepared): void {
-    for (const { key } of [...compared, ...changes.removeServices]) this.#doubt(key)
+    for (const { key } of compared) this.#doubt(key)
+    for (const { service } of changes.removeServices) this.#doubt(service.key)
   }
 
   #doubt(key: string): void {
-    const remembered = this.#memory.services.get(key)
-    if (remembered?.isCertain === true) this.#memory.services.set(key, { accepted: remembered.accepted, isCertain: false })
+    if (this.#memory.services.has(key)) this.#memory.doubtful.add(key)
   }
 
   async #remember({ compared, changes, isWhole }: Prepared, { failedKeys, removed }: Applied): Promise<void> {
-    const { services } = this.#memory
+    const { services, doubtful } = this.#memory
     const slices = new Slices()
     const gone = new Map<string, ServerOperation['why']>()
-    await slices.each(removed, ({ key, server, why }) => gone.set(`${key} ${serverKey(server)}`, why))
+    await slices.each(removed, (operation) => gone.set(`${operation.service.key} ${serverName(operation)}`, operation.why))
     const draining = new Map<string, DrainingState[]>()
     await slices.each(changes.draining, (state) => {
-      if (gone.has(`${state.key} ${serverKey(state.server)}`)) return
-      const list = draining.get(state.key)
-      if (list === undefined) draining.set(state.key, [state])
+      const { key } = state.service
+      if (gone.has(`${key} ${serverName(state.server)}`)) return
+      const list = draining.get(key)
+      if (list === undefined) draining.set(key, [state])
       else list.push(state)
     })
     await slices.each(compared, (wanted) => {
@@ -149,13 +150,15 @@ export class SyncEngine {
         this.#doubt(key)
         return
       }
-      services.set(key, { accepted: wanted, isCertain: true })
-      this.drains.set(key, draining.get(key) ?? [], (server) => endOf(wanted, server, gone.get(`${key} ${server}`)))
+      services.set(key, wanted)
+      doubtful.delete(key)
+      this.drains.set(key, draining.get(key) ?? [], (drain, name) => endOf(wanted, drain, gone.get(`${key} ${name}`)))
     })
-    await slices.each(changes.removeServices, ({ key }) => {
+    await slices.each(changes.removeServices, ({ service: { key } }) => {
       if (failedKeys.has(key)) this.#doubt(key)
       else {
         services.delete(key)
+        doubtful.delete(key)
         this.drains.set(key, [], () => 'gone')
       }
     })
@@ -170,25 +173,25 @@ export class SyncEngine {
   async drain(target: SyncTarget, limits: Limits): Promise<DrainReport> {
     const removed: DrainedServer[] = []
     const drains = this.drains.list()
-    const found = await readServices(target, drains)
+    const found = await readServicesOf(target, drains)
     const slices = new Slices()
     const due: Due[] = []
     for (const drain of drains) {
       if (slices.isOver) await slices.turn()
-      const { key, service, server } = drain
-      const state = found.get(key)?.realServers.find((candidate) => serverKey(candidate) === serverKey(server))
-      if (state === undefined || state.weight > 0) {
-        const ended = this.drains.end(drain, state === undefined ? 'gone' : 'restored')
+      const { service, server } = drain
+      const listed = found.get(service.key)
+      const row = listed === undefined ? undefined : findServer(listed, server)
+      if (listed === undefined || row === undefined || listed.servers.weight[row] !== 0) {
+        const ended = this.drains.end(drain, row === undefined ? 'gone' : 'restored')
         if (ended !== undefined) removed.push(ended)
         // Somebody else was here: the next comparison reads the service again.
-        this.#doubt(key)
+        this.#doubt(service.key)
         continue
       }
-      drain.activeConnections = state.activeConnections
-      drain.inactiveConnections = state.inactiveConnections
-      const isIdle = state.activeConnections + state.inactiveConnections === 0
-      if (!isIdle && this.drains.seconds(key, serverKey(server)) < drain.deadlineSeconds) continue
-      due.push({ drain, how: isIdle ? 'idle' : 'deadline', operation: { of: 'realServer', verb: 'remove', key, service, server } })
+      Object.assign(drain, connectionsOf({ servers: listed.servers, row }))
+      const how = isIdle(drain) ? 'idle' : 'deadline'
+      if (how === 'deadline' && this.drains.seconds(service.key, serverName(server)) < drain.deadlineSeconds) continue
+      due.push({ drain, how, operation: serverOperation('remove', service, server.servers, server.row) })
     }
     const errors = await this.#removeDue(target, due, limits, removed)
     return { removed, draining: this.drains.list().map((drain) => this.drains.describe(drain)), errors }
@@ -196,17 +199,15 @@ export class SyncEngine {
 
   async #removeDue(target: SyncTarget, due: readonly Due[], limits: Limits, removed: DrainedServer[]): Promise<NetlinkError[]> {
     const journal = new Journal(target, 'ipvs.drain')
-    const entries = await journal.send(
-      due.map(({ operation }) => operation),
-      limits
-    )
-    for (const [index, { drain, how }] of due.entries()) {
-      const outcome = entries[index]?.outcome
+    const operations = due.map(({ operation }) => operation)
+    await journal.send(operations, limits)
+    for (const { drain, how, operation } of due) {
+      const { outcome } = operation
       if (outcome !== ROW_APPLIED && outcome !== ROW_UNCHANGED) continue
       const ended = this.drains.end(drain, outcome === ROW_APPLIED ? how : 'gone')
       if (ended !== undefined) removed.push(ended)
     }
-    const errors = entries.flatMap(({ error }) => (error === undefined ? [] : [error]))
+    const errors = operations.flatMap(({ error }) => (error === undefined ? [] : [error]))
     for (const error of errors) this.drains.push({ type: 'error', error })
     if (journal.stopped !== undefined) throw journal.stopped.cause
     return errors
@@ -214,7 +215,7 @@ export class SyncEngine {
 }
 
 /** How a real server that is desired no longer ended: it was removed, it has been asked for again, or it had gone. */
-function endOf(wanted: Accepted, server: string, why: ServerOperation['why']): DrainEnd {
+function endOf(wanted: ServiceRow, { server }: Drain, why: ServerOperation['why']): DrainEnd {
   if (why !== undefined) return ends[why] ?? 'deadline'
-  return wanted.servers.some((candidate) => serverKey(candidate) === server) ? 'restored' : 'gone'
+  return findServer(wanted, server) === undefined ? 'gone' : 'restored'
 }

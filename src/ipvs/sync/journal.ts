@@ -3,70 +3,101 @@
  */
 import { NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
-import { ROW_APPLIED, ROW_NOT_SENT, ROW_REFUSED, ROW_UNCHANGED, ROW_UNKNOWN, type ChangeReport } from '../column-types.js'
-import { describeService } from '../keys.js'
-import { decodeListing } from '../listing.js'
-import { encodeServerKeys, encodeServers } from '../server-rows.js'
-import { encodeServiceKeys, encodeServices } from '../service-rows.js'
-import type { VirtualServiceListing } from '../types.js'
-import { serverKey } from './accept.js'
-import { sameServer, sameService, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
+import { gatherRows, serverForms, serverKeyForms, serviceKeyForms, type Run } from '../column-forms.js'
+import {
+  ROW_APPLIED,
+  ROW_NOT_SENT,
+  ROW_REFUSED,
+  ROW_UNCHANGED,
+  ROW_UNKNOWN,
+  type ChangeReport,
+  type RealServerKeyColumns,
+  type ServiceKeyColumns
+} from '../column-types.js'
+import type { Operation, ServerOperation } from './diff.js'
 import { operationText } from './plan.js'
+import { addRun, findServer, gatherServices, listedServices, sameServer, sameService, type ServiceRow } from './rows.js'
 import type { ChangeRows, Limits, SyncTarget } from './target.js'
 
-/** Rows of one call: so many are encoded in a short slice. */
-const ROWS_PER_CALL = 2048
-
-/** What became of an operation: ROW_* of column-types.ts, and why it was refused or is unknown. */
-export interface Entry {
-  readonly operation: Operation
-  outcome: number
-  error?: NetlinkError
-}
+/** Rows of one call: between two an abort and the deadline are noticed. */
+const ROWS_PER_CALL = 8192
 
 /** Whether it is as wanted now. */
-export function isDone({ outcome }: Entry): boolean {
+export function isDone({ outcome }: Operation): boolean {
   return outcome === ROW_APPLIED || outcome === ROW_UNCHANGED
 }
 
-const noPath = (): string => 'plan'
-const noPaths = { service: noPath, server: noPath }
+/** What is about a service. */
+interface OfService {
+  readonly service: ServiceRow
+}
+
+/** The services of operations, each once, and which of them each operation is about. */
+function ownersOf(operations: readonly OfService[]): { readonly services: ServiceKeyColumns; readonly owners: Uint32Array } {
+  const indexes = new Map<ServiceRow, number>()
+  const runs: Run[] = []
+  const owners = new Uint32Array(operations.length)
+  let last: ServiceRow | undefined
+  let owner = 0
+  for (const [row, { service }] of operations.entries()) {
+    // Most often those of one service follow each other.
+    if (service !== last) {
+      last = service
+      owner = indexes.get(service) ?? indexes.size
+      if (owner === indexes.size) {
+        indexes.set(service, owner)
+        addRun(runs, service.services, service.row)
+      }
+    }
+    owners[row] = owner
+  }
+  return { services: gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns, owners }
+}
 
 /** Rows of operations that share a verb and a kind. */
 function encode(operations: readonly Operation[]): ChangeRows {
   const { verb, of } = operations[0] as Operation
+  const runs: Run[] = []
   if (of === 'service') {
-    const services = (operations as readonly ServiceOperation[]).map(({ service }) => service)
-    return { verb, of, services: verb === 'remove' ? encodeServiceKeys(services, noPath) : encodeServices(services, noPath) }
+    for (const { service } of operations) addRun(runs, service.services, service.row)
+    return {
+      verb,
+      of,
+      services: verb === 'remove' ? (gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns) : gatherServices(runs)
+    }
   }
-  const list = operations as readonly ServerOperation[]
-  const { services, realServers } = verb === 'remove' ? encodeServerKeys(list, noPaths) : encodeServers(list, noPaths)
-  return { verb, of, services, servers: realServers }
+  for (const { servers, row } of operations as readonly ServerOperation[]) addRun(runs, servers, row)
+  const { services, owners } = ownersOf(operations)
+  const columns = gatherRows(runs, verb === 'remove' ? serverKeyForms : serverForms) as unknown as RealServerKeyColumns
+  columns.service.set(owners)
+  return { verb, of, services, servers: columns }
 }
 
 /** What a state that was read says about an operation whose outcome is unknown. */
-function settledOutcome(operation: Operation, found: VirtualServiceListing | undefined): number {
+function settledOutcome(operation: Operation, found: ServiceRow | undefined): number {
   const { verb } = operation
   if (operation.of === 'service') {
     if (verb === 'remove') return found === undefined ? ROW_APPLIED : ROW_REFUSED
     if (found === undefined) return ROW_REFUSED
     return verb === 'add' || sameService(found, operation.service) ? ROW_APPLIED : ROW_REFUSED
   }
-  const server = found?.realServers.find((candidate) => serverKey(candidate) === serverKey(operation.server))
-  if (verb === 'remove') return server === undefined ? ROW_APPLIED : ROW_REFUSED
-  if (server === undefined) return ROW_REFUSED
-  return verb === 'add' || sameServer(server, operation.server) ? ROW_APPLIED : ROW_REFUSED
+  const row = found === undefined ? undefined : findServer(found, operation)
+  if (verb === 'remove') return row === undefined ? ROW_APPLIED : ROW_REFUSED
+  if (found === undefined || row === undefined) return ROW_REFUSED
+  return verb === 'add' || sameServer(found.servers, row, operation.servers, operation.row) ? ROW_APPLIED : ROW_REFUSED
 }
 
-/** Reads services by key. */
-export async function readServices(
-  target: SyncTarget,
-  operations: readonly { readonly key: string; readonly service: Operation['service'] }[]
-): Promise<Map<string, VirtualServiceListing>> {
-  const wanted = new Map(operations.map(({ key, service }) => [key, service]))
-  if (wanted.size === 0) return new Map()
-  const listed = await decodeListing(await target.list(encodeServiceKeys([...wanted.values()], noPath)))
-  return new Map(listed.map((service) => [describeService(service), service]))
+/** Reads services with their real servers, by key. */
+export async function readServices(target: SyncTarget, keys: ServiceKeyColumns): Promise<Map<string, ServiceRow>> {
+  const found = new Map<string, ServiceRow>()
+  if (keys.rows === 0) return found
+  for (const service of listedServices(await target.list(keys))) found.set(service.key, service)
+  return found
+}
+
+/** Reads the services of operations, or of what drains. */
+export async function readServicesOf(target: SyncTarget, operations: readonly OfService[]): Promise<Map<string, ServiceRow>> {
+  return await readServices(target, ownersOf(operations).services)
 }
 
 /** Sends operations and remembers what became of them, in the order of sending. */
@@ -74,7 +105,7 @@ export class Journal {
   readonly #target: SyncTarget
   readonly #name: string
   /** Everything that was sent, or should have been. */
-  readonly entries: Entry[] = []
+  readonly operations: Operation[] = []
   systemCalls = 0
   /** Why it ended early; nothing is sent any more. */
   stopped: { readonly cause: unknown } | undefined
@@ -84,30 +115,27 @@ export class Journal {
     this.#name = name
   }
 
-  /** Sends operations of one verb and kind. What is left out because it has been `stopped` counts as not sent. */
-  async send(operations: readonly Operation[], limits: Limits): Promise<Entry[]> {
-    const entries: Entry[] = []
+  /** Sends operations of one verb and kind, and notes in each what became of it. What is left out because it has been `stopped` counts as not sent. */
+  async send(operations: readonly Operation[], limits: Limits): Promise<void> {
     const slices = new Slices()
     for (let from = 0; from < operations.length; from += ROWS_PER_CALL) {
       if (slices.isOver) await slices.turn()
-      const some = operations.slice(from, from + ROWS_PER_CALL).map((operation): Entry => ({ operation, outcome: ROW_NOT_SENT }))
-      entries.push(...some)
-      this.entries.push(...some)
+      const some = operations.slice(from, from + ROWS_PER_CALL)
+      for (const operation of some) this.operations.push(operation)
       if (this.stopped === undefined) await this.#sendSome(some, limits)
     }
-    return entries
   }
 
   /** Lost replies end a call early: what it left unsent goes into the next, as long as every call gets on. */
-  async #sendSome(entries: readonly Entry[], limits: Limits): Promise<void> {
-    let rest = entries
+  async #sendSome(operations: readonly Operation[], limits: Limits): Promise<void> {
+    let rest = operations
     while (rest.length > 0) {
       this.stopped = reasonToStop(limits, this.#name)
       if (this.stopped !== undefined) return
       const report = await this.#call(rest, limits)
       if (report === undefined) return
-      await this.#settle(rest, report.stopped)
-      const left = rest.filter(({ outcome }) => outcome === ROW_NOT_SENT)
+      await this.#settle(rest, report)
+      const left = report.notSent === 0 ? [] : rest.filter(({ outcome }) => outcome === ROW_NOT_SENT)
       if (report.stopped !== undefined && left.length === rest.length) {
         this.stopped = { cause: report.stopped }
         return
@@ -116,46 +144,38 @@ export class Journal {
     }
   }
 
-  async #call(entries: readonly Entry[], limits: Limits): Promise<ChangeReport | undefined> {
+  async #call(operations: readonly Operation[], limits: Limits): Promise<ChangeReport | undefined> {
     let report: ChangeReport
     try {
-      report = await this.#target.change(encode(entries.map(({ operation }) => operation)), limits)
+      report = await this.#target.change(encode(operations), limits)
     } catch (cause) {
       this.stopped = { cause }
       return undefined
     }
     this.systemCalls += report.systemCalls
-    for (const [row, entry] of entries.entries()) entry.outcome = report.outcomes[row] ?? ROW_NOT_SENT
+    for (const [row, operation] of operations.entries()) operation.outcome = report.outcomes[row] ?? ROW_NOT_SENT
     for (const error of report.refused) {
-      const entry = entries[error.index ?? -1]
-      if (entry !== undefined) entry.error = error
+      const operation = operations[error.index ?? -1]
+      if (operation !== undefined) operation.error = error
     }
     return report
   }
 
   /** Where replies were lost, the kernel is asked what it holds. */
-  async #settle(entries: readonly Entry[], cause: unknown): Promise<void> {
-    const unknown = entries.filter(({ outcome }) => outcome === ROW_UNKNOWN)
-    if (unknown.length === 0) return
-    let found: Map<string, VirtualServiceListing>
+  async #settle(operations: readonly Operation[], { unknown: count, stopped }: ChangeReport): Promise<void> {
+    if (count === 0) return
+    const unknown = operations.filter(({ outcome }) => outcome === ROW_UNKNOWN)
+    let found: Map<string, ServiceRow>
     try {
-      found = await readServices(
-        this.#target,
-        unknown.map(({ operation }) => operation)
-      )
+      found = await readServicesOf(this.#target, unknown)
     } catch (error) {
       this.stopped = { cause: error }
       return
     }
-    for (const entry of unknown) {
-      entry.outcome = settledOutcome(entry.operation, found.get(entry.operation.key))
-      if (entry.outcome === ROW_REFUSED) entry.error = lostReply(this.#name, entry.operation, cause)
+    for (const operation of unknown) {
+      operation.outcome = settledOutcome(operation, found.get(operation.service.key))
+      if (operation.outcome === ROW_REFUSED) operation.error = lostReply(this.#name, operation, stopped)
     }
-  }
-
-  /** Operations by what became of them. */
-  with(outcome: number): Entry[] {
-    return this.entries.filter((entry) => entry.outcome === outcome)
   }
 }
 

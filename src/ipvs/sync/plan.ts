@@ -2,11 +2,11 @@
  * Plans as people read them.
  */
 import { printable } from '../../errors.js'
-import { describeService } from '../keys.js'
+import { describeService, endpointText } from '../keys.js'
+import { decodeServerState, type ServerState } from '../server-rows.js'
 import type { Persistence, Tunnel, VirtualService } from '../types.js'
-import type { ServerState } from '../server-rows.js'
-import { serverKey } from './accept.js'
-import { isEmptyChange, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
+import { isEmptyChange, serverName, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
+import { serviceOf, type ServerRow } from './rows.js'
 import type { DrainingServer, IpvsPlan, IpvsPlanEntry } from './types.js'
 
 const SIGNS = { add: '+', change: '~', remove: '-' } as const
@@ -42,6 +42,16 @@ function describe<T>(settings: Settings<T>, value: T): string {
   return settings.flatMap(([name, text, silent]) => (text(value) === silent ? [] : [`${name} ${text(value)}`])).join(', ')
 }
 
+/** The settings of a service that do not go without saying: `scheduler rr, flags one-packet`. Different settings have different texts. */
+export function describeServiceSettings(service: VirtualService): string {
+  return describe(serviceSettings, service)
+}
+
+/** The settings of a real server that do not go without saying: `weight 1, forwarding tunnel`. Different settings have different texts. */
+export function describeServerSettings(server: ServerState): string {
+  return describe(serverSettings, server)
+}
+
 function differences<T>(settings: Settings<T>, before: T, after: T): string {
   return settings.flatMap(([name, text]) => (text(before) === text(after) ? [] : [`${name} ${text(before)} -> ${text(after)}`])).join(', ')
 }
@@ -55,32 +65,36 @@ const reasons: Readonly<Record<NonNullable<ServerOperation['why']>, string>> = {
   'at-once': ' (at once)'
 }
 
-function serverPhrase({ verb, server, before, why }: ServerOperation): string {
-  const name = serverKey(server)
+const stateOf = ({ servers, row }: ServerRow): ServerState => decodeServerState(servers, row)
+
+function serverPhrase(operation: ServerOperation): string {
+  const { verb, before, why } = operation
+  const name = serverName(operation)
   const reason = why === undefined ? '' : reasons[why]
-  if (verb === 'add') return `+ ${name} ${describe(serverSettings, server)}`
+  if (verb === 'add') return `+ ${name} ${describeServerSettings(stateOf(operation))}`
   if (verb === 'remove' || before === undefined) return `- ${name}${reason}`
-  return `${name} ${differences(serverSettings, before, server)}${reason}`
+  return `${name} ${differences(serverSettings, stateOf(before), stateOf(operation))}${reason}`
 }
 
-function servicePhrase({ verb, service, before, servers = [] }: ServiceOperation): string {
-  if (verb === 'add') return describe(serviceSettings, service)
-  if (verb === 'update' && before !== undefined) return differences(serviceSettings, before, service)
-  return `with ${servers.length} real ${servers.length === 1 ? 'server' : 'servers'}`
+function servicePhrase({ verb, service, before }: ServiceOperation): string {
+  if (verb === 'add') return describeServiceSettings(serviceOf(service))
+  if (verb === 'update' && before !== undefined) return differences(serviceSettings, serviceOf(before), serviceOf(service))
+  const count = service.to - service.from
+  return `with ${count} real ${count === 1 ? 'server' : 'servers'}`
 }
 
 /** An operation in words, for reports: `add real server 10.0.0.1:80 of tcp 10.96.0.1:80`. */
 export function operationText(operation: Operation): string {
-  const service = describeService(operation.service)
-  if (operation.of === 'service') return `${operation.verb} service ${service}`
-  return `${operation.verb} real server ${serverKey(operation.server)} of ${service}`
+  const { key } = operation.service
+  if (operation.of === 'service') return `${operation.verb} service ${key}`
+  return `${operation.verb} real server ${serverName(operation)} of ${key}`
 }
 
 const actions = { add: 'add', update: 'change', remove: 'remove' } as const
 
 function makeEntries(changes: Changes): IpvsPlanEntry[] {
   const entries = new Map<string, { action: IpvsPlanEntry['action']; service: string; details: string[] }>()
-  const entryOf = ({ key }: Operation, action: IpvsPlanEntry['action']): string[] => {
+  const entryOf = ({ service: { key } }: Operation, action: IpvsPlanEntry['action']): string[] => {
     let entry = entries.get(key)
     if (entry === undefined) entries.set(key, (entry = { action, service: key, details: [] }))
     return entry.details
@@ -94,7 +108,7 @@ function makeEntries(changes: Changes): IpvsPlanEntry[] {
 
 function drainingLine({ service, address, port, activeConnections, inactiveConnections, remainingSeconds }: DrainingServer): string {
   const left = Number.isFinite(remainingSeconds) ? `${Math.ceil(remainingSeconds)} s left` : 'no deadline'
-  return `! ${describeService(service)}  ${serverKey({ address, port })} drains: ${activeConnections} active, ${inactiveConnections} inactive connections, ${left}`
+  return `! ${describeService(service)}  ${endpointText(address, port)} drains: ${activeConnections} active, ${inactiveConnections} inactive connections, ${left}`
 }
 
 /** Makes the printable plan. */

@@ -3,28 +3,25 @@
  */
 import { ValidationError } from '../../errors.js'
 import { Slices } from '../../slices.js'
-import { describeService, decodeKey, emptyKeys, putKey } from '../keys.js'
-import { decodeListing } from '../listing.js'
-import type { VirtualServiceKey, VirtualServiceListing } from '../types.js'
+import { gatherRows, serverForms, serviceKeyForms, type Run } from '../column-forms.js'
+import type { RealServerColumns, ServiceKeyColumns } from '../column-types.js'
+import { describeServiceRow, emptyKeys, putKey } from '../keys.js'
+import type { VirtualServiceKey } from '../types.js'
 import { acceptAll, type Accepted } from './accept.js'
-import { compareService, emptyChanges, removeService, type Changes, type DiffContext, type KnownService } from './diff.js'
+import { compareService, emptyChanges, serviceOperation, type Changes, type DiffContext } from './diff.js'
 import { checkPolicies, obstacleOf } from './drain-policy.js'
 import type { Drains } from './drains.js'
 import { resolveOwns, type Owns } from './ownership.js'
+import { addRun, listedServices, serviceOf, type ServerRow, type ServiceRow } from './rows.js'
 import type { SyncTarget } from './target.js'
 import type { Desired, DesiredService, IpvsSyncOptions } from './types.js'
 
-/** A service that an earlier sync was given. */
-interface Remembered {
-  readonly accepted: Accepted
-  /** Whether the kernel holds it so, as far as this client knows. */
-  readonly isCertain: boolean
-}
-
 /** What a client remembers. */
 export interface Memory {
-  /** By key. */
-  readonly services: Map<string, Remembered>
+  /** What earlier syncs were given, by key. */
+  readonly services: Map<string, Accepted>
+  /** Keys of those of which nobody knows any more what the kernel holds. */
+  readonly doubtful: Set<string>
   readonly drains: Drains
   /** Whether all services were desired at once, so that what is not remembered has been looked at. */
   isWhole: boolean
@@ -40,23 +37,28 @@ export interface Prepared {
   readonly notes: readonly string[]
 }
 
+/** What names a service: a row of keys. */
+interface KeyRow {
+  readonly services: ServiceKeyColumns
+  readonly row: number
+}
+
 /** What is desired, checked. */
 interface Wanted {
   readonly services: ReadonlyMap<string, Accepted>
   /** Keys to remove; undefined: all that are owned and not desired. */
-  readonly removals: ReadonlyMap<string, VirtualServiceKey> | undefined
+  readonly removals: ReadonlyMap<string, KeyRow> | undefined
 }
 
-function acceptKeys(path: string, keys: Iterable<VirtualServiceKey>): Map<string, VirtualServiceKey> {
+function acceptKeys(path: string, keys: Iterable<VirtualServiceKey>): Map<string, KeyRow> {
   if (typeof keys === 'string' || typeof (keys as unknown) !== 'object' || !(Symbol.iterator in keys))
     throw new ValidationError(path, keys, 'an iterable of services')
   const list = [...keys]
-  const columns = emptyKeys(list.length)
+  const services = emptyKeys(list.length)
   return new Map(
     list.map((key, row) => {
-      putKey(`${path}[${row}]`, key, columns, row)
-      const canonical = decodeKey(columns, row)
-      return [describeService(canonical), canonical]
+      putKey(`${path}[${row}]`, key, services, row)
+      return [describeServiceRow(services, row), { services, row }]
     })
   )
 }
@@ -85,69 +87,64 @@ function checkOptions({ from, onError, draining }: IpvsSyncOptions): void {
 
 /** What would be left behind for ever is refused. */
 async function checkOwned({ services }: Wanted, owns: Owns, slices: Slices): Promise<void> {
-  await slices.each(services.values(), ({ service, key }) => {
-    if (!owns(service)) throw new ValidationError('services', key, 'services that the option owns covers')
+  await slices.each(services.values(), (service) => {
+    if (!owns(serviceOf(service))) throw new ValidationError('services', service.key, 'services that the option owns covers')
   })
 }
 
-async function read(
-  target: SyncTarget,
-  keys: readonly VirtualServiceKey[] | undefined,
-  slices: Slices
-): Promise<Map<string, VirtualServiceListing>> {
-  const found = new Map<string, VirtualServiceListing>()
-  if (keys?.length === 0) return found
-  const columns = keys === undefined ? undefined : emptyKeys(keys.length)
-  if (columns !== undefined) await slices.each(keys ?? [], (key, row) => putKey('services', key, columns, row))
-  const listed = await decodeListing(await target.list(columns), slices)
-  await slices.each(listed, (service) => found.set(describeService(service), service))
+/** Reads services; undefined: all. */
+async function read(target: SyncTarget, wanted: Iterable<KeyRow> | undefined, slices: Slices): Promise<Map<string, ServiceRow>> {
+  const found = new Map<string, ServiceRow>()
+  const runs: Run[] = []
+  await slices.each(wanted ?? [], ({ services, row }) => addRun(runs, services, row))
+  if (wanted !== undefined && runs.length === 0) return found
+  const keys = wanted === undefined ? undefined : (gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns)
+  await slices.each(listedServices(await target.list(keys)), (service) => found.set(service.key, service))
   return found
 }
 
-function asKnown(listing: VirtualServiceListing | undefined): KnownService | undefined {
-  return listing === undefined ? undefined : { service: listing, servers: listing.realServers }
-}
-
-/** What the kernel holds, read or remembered. */
-type Known = (key: string) => KnownService | undefined
-
 interface Reading {
-  readonly known: Known
+  /** What the kernel holds, read or remembered. */
+  readonly known: (key: string) => ServiceRow | undefined
   /** All that is known, of a whole comparison. */
-  readonly all: () => Iterable<readonly [key: string, service: KnownService]>
+  readonly all: () => Iterable<ServiceRow>
   readonly isFromMemory: boolean
 }
 
 async function readKernel(target: SyncTarget, { services, removals }: Wanted, slices: Slices): Promise<Reading> {
-  const keys = removals === undefined ? undefined : [...[...services.values()].map(({ service }) => service), ...removals.values()]
-  const found = await read(target, keys, slices)
-  const known: Known = (key) => asKnown(found.get(key))
-  const all = function* (): Generator<readonly [string, KnownService]> {
-    for (const [key, listing] of found) yield [key, { service: listing, servers: listing.realServers }]
-  }
-  return { known, all, isFromMemory: false }
+  const found = await read(target, removals === undefined ? undefined : [...services.values(), ...removals.values()], slices)
+  return { known: (key) => found.get(key), all: () => found.values(), isFromMemory: false }
+}
+
+/** What the kernel holds of a remembered service: what was desired, and what drains. */
+function remembered(service: Accepted, draining: readonly ServerRow[]): ServiceRow {
+  if (draining.length === 0) return service
+  const { key, services, row, servers, from, to } = service
+  const runs: Run[] = [
+    { columns: servers, from, to },
+    ...draining.map((server) => ({ columns: server.servers, from: server.row, to: server.row + 1 }))
+  ]
+  const known = gatherRows(runs, serverForms) as unknown as RealServerColumns
+  return { key, services, row, servers: known, from: 0, to: known.rows }
 }
 
 async function readMemory(memory: Memory, target: SyncTarget, { services, removals }: Wanted, slices: Slices): Promise<Reading> {
-  const missing = new Map<string, VirtualServiceKey>()
-  const need = (key: string, service: VirtualServiceKey): void => {
-    if (memory.services.get(key)?.isCertain !== true) missing.set(key, service)
+  const missing = new Map<string, KeyRow>()
+  const isCertain = (key: string): boolean => memory.services.has(key) && !memory.doubtful.has(key)
+  const need = (key: string, row: KeyRow): void => {
+    if (!isCertain(key)) missing.set(key, row)
   }
-  await slices.each(services.values(), ({ key, service }) => need(key, service))
-  if (removals === undefined) await slices.each(memory.services, ([key, { accepted }]) => need(key, accepted.service))
-  else await slices.each(removals, ([key, service]) => need(key, service))
-  const found = await read(target, [...missing.values()], slices)
-  const known: Known = (key) => {
-    const remembered = memory.services.get(key)
-    if (remembered?.isCertain !== true) return asKnown(found.get(key))
-    const { service, servers } = remembered.accepted
-    return { service, servers: [...servers, ...memory.drains.of(key)] }
+  await slices.each(services.values(), (service) => need(service.key, service))
+  await slices.each(removals ?? memory.services, ([key, service]) => need(key, service))
+  const found = await read(target, missing.values(), slices)
+  const known = (key: string): ServiceRow | undefined => {
+    const service = memory.services.get(key)
+    return service === undefined || memory.doubtful.has(key) ? found.get(key) : remembered(service, memory.drains.of(key))
   }
-  const all = function* (): Generator<readonly [string, KnownService]> {
+  const all = function* (): Generator<ServiceRow> {
     for (const key of memory.services.keys()) {
-      if (services.has(key)) continue
-      const service = known(key)
-      if (service !== undefined) yield [key, service]
+      const service = services.has(key) ? undefined : known(key)
+      if (service !== undefined) yield service
     }
   }
   return { known, all, isFromMemory: true }
@@ -158,20 +155,20 @@ async function compareRemovals(
   changes: Changes,
   reading: Reading,
   { services, removals }: Wanted,
-  isOwned: (key: string, service: KnownService) => boolean,
+  isOwned: (service: ServiceRow) => boolean,
   slices: Slices
 ): Promise<void> {
   if (removals === undefined) {
-    await slices.each(reading.all(), ([key, service]) => {
-      if (!services.has(key) && isOwned(key, service)) removeService(changes, key, service)
+    await slices.each(reading.all(), (service) => {
+      if (!services.has(service.key) && isOwned(service)) changes.removeServices.push(serviceOperation('remove', service))
     })
     return
   }
   await slices.each(removals.keys(), (key) => {
     const service = reading.known(key)
     if (service === undefined) return
-    if (!isOwned(key, service)) throw new ValidationError('delete', key, 'services that the option owns covers')
-    removeService(changes, key, service)
+    if (!isOwned(service)) throw new ValidationError('delete', key, 'services that the option owns covers')
+    changes.removeServices.push(serviceOperation('remove', service))
   })
 }
 
@@ -180,11 +177,12 @@ const QUIESCENT = 'expire_quiescent_template'
 /** What the caller should know about the draining of this plan. */
 async function makeNotes(target: SyncTarget, { draining, removeServers }: Changes): Promise<string[]> {
   const notes = new Set<string>()
-  for (const { key, service, why } of removeServers) {
-    const obstacle = why === 'at-once' ? obstacleOf(service) : undefined
-    if (obstacle !== undefined) notes.add(`${key}: real servers go at once: ${obstacle}`)
+  for (const service of new Set(removeServers.flatMap(({ service: own, why }) => (why === 'at-once' ? [own] : [])))) {
+    const obstacle = obstacleOf(serviceOf(service))
+    if (obstacle !== undefined) notes.add(`${service.key}: real servers go at once: ${obstacle}`)
   }
-  const persistent = [...new Set(draining.filter(({ service }) => service.persistence !== null).map(({ key }) => key))]
+  const services = [...new Set(draining.map(({ service }) => service))]
+  const persistent = services.filter((service) => serviceOf(service).persistence !== null).map(({ key }) => key)
   if (persistent.length > 0 && (await target.setting(QUIESCENT)) === 0) {
     const which = persistent.length === 1 ? persistent.join('') : `${persistent[0]} and ${persistent.length - 1} more`
     notes.add(`${which}: persistent clients come back to real servers that drain until the deadline (net.ipv4.vs.${QUIESCENT} is 0)`)
@@ -214,13 +212,12 @@ export async function prepare(memory: Memory, target: SyncTarget, desired: Desir
   }
   const compared: Accepted[] = []
   await slices.each(wanted.services.values(), (service) => {
-    const remembered = mayRemember ? memory.services.get(service.key) : undefined
-    if (remembered?.isCertain === true && remembered.accepted === service) return
+    if (mayRemember && memory.services.get(service.key) === service && !memory.doubtful.has(service.key)) return
     compareService(changes, reading.known(service.key), service, context)
     compared.push(service)
   })
   // A deletion that is asked for by name needs no further leave.
-  const isOwned = (key: string, { service }: KnownService): boolean => owns?.(service) ?? (!isWhole || memory.services.has(key))
+  const isOwned = (service: ServiceRow): boolean => owns?.(serviceOf(service)) ?? (!isWhole || memory.services.has(service.key))
   await compareRemovals(changes, reading, wanted, isOwned, slices)
   return { changes, compared, isWhole, isFromMemory: mayRemember, notes: await makeNotes(target, changes) }
 }

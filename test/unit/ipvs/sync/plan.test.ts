@@ -3,7 +3,7 @@ import { ValidationError } from '../../../../src/errors.js'
 import type { Desired, DesiredService } from '../../../../src/ipvs/sync/types.js'
 import type { RealServerSpec, ServiceSettings } from '../../../../src/ipvs/types.js'
 import { rejection } from '../../../support/rejection.js'
-import { Bench } from './setup.js'
+import { Rig } from './setup.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 const dns = { protocol: 'udp', address: '10.96.0.2', port: 53 } as const
@@ -12,15 +12,15 @@ const second = { address: '10.1.0.2', port: 8080 } as const
 
 describe('plan', () => {
   it('prints what would be done, and does nothing', async () => {
-    const bench = new Bench()
-    await bench.sync([
+    const rig = new Rig()
+    await rig.sync([
       { ...web, scheduler: 'rr', realServers: [first, second] },
       { ...dns, realServers: [first] },
       { fwmark: 7, scheduler: 'sh' }
     ])
-    bench.kernel.connect('tcp 10.96.0.1:80', '10.1.0.2:8080', 3, 1)
-    const before = bench.kernel.dump()
-    const plan = await bench.plan([
+    rig.kernel.connect('tcp 10.96.0.1:80', '10.1.0.2:8080', 3, 1)
+    const before = rig.kernel.dump()
+    const plan = await rig.plan([
       {
         ...web,
         scheduler: 'wrr',
@@ -37,43 +37,44 @@ describe('plan', () => {
       '+ tcp [fd00::1]:443  scheduler wlc, + [fd00::5]:8443 weight 1, upper threshold 9',
       '~ tcp 10.96.0.1:80  scheduler rr -> wrr, persistence none -> 300 s by /32, + 10.1.0.3:8080 weight 1, forwarding tunnel, tunnel gue port 6080, 10.1.0.1:8080 weight 1 -> 5, 10.1.0.2:8080 weight 1 -> 0 (drains)',
       '~ udp 10.96.0.2:53  + 10.1.0.2:8080 weight 1, - 10.1.0.1:8080 (at once)',
-      '- fwmark 7  with 0 real servers'
+      '- fwmark 7  with 0 real servers',
+      '! tcp 10.96.0.1:80: persistent clients come back to real servers that drain until the deadline (net.ipv4.vs.expire_quiescent_template is 0)'
     ])
     expect(plan.isEmpty).toBe(false)
-    expect(bench.kernel.dump()).toBe(before)
+    expect(rig.kernel.dump()).toBe(before)
   })
 
   it('has nothing to do where defaults and spellings differ', async () => {
-    const bench = new Bench()
+    const rig = new Rig()
     const spelt: DesiredService[] = [
       { ...web, realServers: [{ ...first, weight: 1, forwarding: 'masquerade', tunnel: null, upperThreshold: 0 }] },
       { protocol: 'tcp', address: 'fd00::1', port: 80, persistence: { timeoutSeconds: 300, prefixLength: 128 } },
       { fwmark: 9, family: 'ip6' }
     ]
-    await bench.sync(spelt)
+    await rig.sync(spelt)
     const other: DesiredService[] = [
       { ...web, scheduler: 'wlc', flags: [], persistence: null, persistenceEngine: null, realServers: [first] },
       { protocol: 'tcp', address: 'FD00:0::0:1', port: 80, persistence: {} },
       { fwmark: 9, family: 'ip6', realServers: [] }
     ]
-    const plan = await bench.plan(other)
+    const plan = await rig.plan(other)
     expect(String(plan)).toBe('nothing to do')
     expect(plan).toMatchObject({ isEmpty: true, entries: [] })
   })
 
   it('takes what was listed', async () => {
-    const bench = new Bench()
-    await bench.sync([{ ...web, realServers: [first] }])
-    const { service, servers } = bench.kernel.services.get('tcp 10.96.0.1:80')!
-    expect((await bench.plan([{ ...service, realServers: [...servers.values()] }])).isEmpty).toBe(true)
+    const rig = new Rig()
+    await rig.sync([{ ...web, realServers: [first] }])
+    const { service, servers } = rig.kernel.services.get('tcp 10.96.0.1:80')!
+    expect((await rig.plan([{ ...service, realServers: [...servers.values()] }])).isEmpty).toBe(true)
   })
 
   it('is content with local where the kernel chose it, and with no other way of forwarding', async () => {
-    const bench = new Bench()
-    await bench.sync([{ ...web, realServers: [{ ...first, forwarding: 'local' }] }])
-    expect((await bench.plan([{ ...web, realServers: [first] }])).isEmpty).toBe(true)
-    await bench.sync([{ ...web, realServers: [{ ...second, forwarding: 'tunnel' }] }])
-    expect(String(await bench.plan([{ ...web, realServers: [second] }]))).toContain('forwarding tunnel -> masquerade')
+    const rig = new Rig()
+    await rig.sync([{ ...web, realServers: [{ ...first, forwarding: 'local' }] }])
+    expect((await rig.plan([{ ...web, realServers: [first] }])).isEmpty).toBe(true)
+    await rig.sync([{ ...web, realServers: [{ ...second, forwarding: 'tunnel' }] }])
+    expect(String(await rig.plan([{ ...web, realServers: [second] }]))).toContain('forwarding tunnel -> masquerade')
   })
 
   it.each<[Partial<RealServerSpec>, string]>([
@@ -85,7 +86,7 @@ describe('plan', () => {
     [{ tunnel: { type: 'gue', port: 1 } }, 'tunnel gue port 1 checksum -> gue port 1'],
     [{ tunnel: null }, 'tunnel gue port 1 checksum -> ipip']
   ])('sees each setting of a real server: %o', async (change, phrase) => {
-    const bench = new Bench()
+    const rig = new Rig()
     const server: RealServerSpec = {
       ...second,
       upperThreshold: 9,
@@ -93,11 +94,11 @@ describe('plan', () => {
       forwarding: 'tunnel',
       tunnel: { type: 'gue', port: 1, flags: ['checksum'] }
     }
-    await bench.sync([{ ...web, realServers: [server] }])
+    await rig.sync([{ ...web, realServers: [server] }])
     const desired = [{ ...web, realServers: [{ ...server, ...change }] }]
-    expect(String(await bench.plan(desired))).toBe(`~ tcp 10.96.0.1:80  10.1.0.2:8080 ${phrase}`)
-    await bench.sync(desired)
-    expect((await bench.plan(desired)).isEmpty).toBe(true)
+    expect(String(await rig.plan(desired))).toBe(`~ tcp 10.96.0.1:80  10.1.0.2:8080 ${phrase}`)
+    await rig.sync(desired)
+    expect((await rig.plan(desired)).isEmpty).toBe(true)
   })
 
   it.each<[ServiceSettings, string]>([
@@ -110,13 +111,13 @@ describe('plan', () => {
     [{ persistence: { timeoutSeconds: 60, netmask: '255.0.255.0' } }, 'persistence 60 s by /24 -> 60 s by 255.0.255.0'],
     [{ persistenceEngine: 'sip' }, 'persistence engine none -> sip']
   ])('sees each setting of a service: %o', async (change, phrase) => {
-    const bench = new Bench()
+    const rig = new Rig()
     const service = { ...web, scheduler: 'sh', flags: ['sh-fallback'], persistence: { timeoutSeconds: 60, prefixLength: 24 } } as const
-    await bench.sync([service])
+    await rig.sync([service])
     const desired = [{ ...service, ...(change.scheduler !== undefined && { flags: [] }), ...change }]
-    expect(String(await bench.plan(desired))).toBe(`~ tcp 10.96.0.1:80  ${phrase}`)
-    await bench.sync(desired)
-    expect((await bench.plan(desired)).isEmpty).toBe(true)
+    expect(String(await rig.plan(desired))).toBe(`~ tcp 10.96.0.1:80  ${phrase}`)
+    await rig.sync(desired)
+    expect((await rig.plan(desired)).isEmpty).toBe(true)
   })
 
   it.each<[string, unknown, string]>([
@@ -148,11 +149,11 @@ describe('plan', () => {
     ['a service set and deleted', { set: [web], delete: [web] }, 'delete'],
     ['a key', { delete: [{ ...web, port: -1 }] }, 'delete[0].port']
   ])('refuses %s before anything is read', async (_, desired, path) => {
-    const bench = new Bench()
-    const error = await rejection<ValidationError>(bench.plan(desired as Desired))
+    const rig = new Rig()
+    const error = await rejection<ValidationError>(rig.plan(desired as Desired))
     expect(error).toBeInstanceOf(ValidationError)
     expect(error.path).toBe(path)
-    expect(bench.kernel.lists).toBe(0)
+    expect(rig.kernel.lists).toBe(0)
   })
 
   it.each<[string, object, string]>([
@@ -163,18 +164,18 @@ describe('plan', () => {
     ['owns', { owns: '10.0.0.0/8' }, 'options.owns'],
     ['a prefix', { owns: ['10.0.0.1/8'] }, 'options.owns[0]']
   ])('refuses a wrong option: %s', async (_, options, path) => {
-    const bench = new Bench()
-    const error = await rejection<ValidationError>(bench.sync([], options))
+    const rig = new Rig()
+    const error = await rejection<ValidationError>(rig.sync([], options))
     expect(error).toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
   })
 
   it('freezes what it accepted, and leaves alone what it refused', async () => {
-    const bench = new Bench()
+    const rig = new Rig()
     const good = { ...web, realServers: [{ ...first }] }
     const bad = { ...dns, realServers: [{ ...first, weight: -1 }] }
-    await rejection(bench.plan([good, bad]))
+    await rejection(rig.plan([good, bad]))
     expect([Object.isFrozen(bad), Object.isFrozen(good)]).toEqual([false, false])
-    await bench.plan([good])
+    await rig.plan([good])
     expect([good, good.realServers, good.realServers[0]].map(Object.isFrozen)).toEqual([true, true, true])
   })
 })
@@ -184,113 +185,113 @@ describe('ownership', () => {
   const foreign = { protocol: 'tcp', address: '192.0.2.1', port: 80 } as const
 
   it('removes what earlier syncs of this client were given, and nothing else, by default', async () => {
-    const bench = new Bench()
-    await bench.sync([{ ...foreign, realServers: [first] }])
-    bench.restart()
-    await bench.sync([web, dns])
-    await bench.sync([web])
-    expect([...bench.kernel.services.keys()]).toEqual(['tcp 192.0.2.1:80', 'tcp 10.96.0.1:80'])
+    const rig = new Rig()
+    await rig.sync([{ ...foreign, realServers: [first] }])
+    rig.restart()
+    await rig.sync([web, dns])
+    await rig.sync([web])
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 192.0.2.1:80', 'tcp 10.96.0.1:80'])
   })
 
   it('removes within its prefixes, in another process too', async () => {
-    const bench = new Bench()
-    await bench.sync([{ ...foreign, realServers: [first] }, web, dns, { fwmark: 1 }, { ...web, address: 'fd00::1' }])
-    bench.restart()
-    await bench.sync([dns], { owns: range })
-    expect([...bench.kernel.services.keys()]).toEqual(['tcp 192.0.2.1:80', 'udp 10.96.0.2:53', 'fwmark 1', 'tcp [fd00::1]:80'])
+    const rig = new Rig()
+    await rig.sync([{ ...foreign, realServers: [first] }, web, dns, { fwmark: 1 }, { ...web, address: 'fd00::1' }])
+    rig.restart()
+    await rig.sync([dns], { owns: range })
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 192.0.2.1:80', 'udp 10.96.0.2:53', 'fwmark 1', 'tcp [fd00::1]:80'])
   })
 
   it('removes what a function says', async () => {
-    const bench = new Bench()
-    await bench.sync([web, dns, { fwmark: 1 }])
-    bench.restart()
-    await bench.sync([], { owns: ({ fwmark, protocol }) => fwmark !== undefined || protocol === 'udp' })
-    expect([...bench.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
+    const rig = new Rig()
+    await rig.sync([web, dns, { fwmark: 1 }])
+    rig.restart()
+    await rig.sync([], { owns: ({ fwmark, protocol }) => fwmark !== undefined || protocol === 'udp' })
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
   })
 
   it('refuses what it could never remove again', async () => {
-    const bench = new Bench()
-    await bench.sync([{ ...foreign }])
-    const error = await rejection<ValidationError>(bench.sync([foreign], { owns: range }))
+    const rig = new Rig()
+    await rig.sync([{ ...foreign }])
+    const error = await rejection<ValidationError>(rig.sync([foreign], { owns: range }))
     expect(error).toMatchObject({ path: 'services', value: 'tcp 192.0.2.1:80' })
-    const deletion = await rejection<ValidationError>(bench.sync({ delete: [foreign] }, { owns: range }))
+    const deletion = await rejection<ValidationError>(rig.sync({ delete: [foreign] }, { owns: range }))
     expect(deletion).toMatchObject({ path: 'delete', value: 'tcp 192.0.2.1:80' })
-    expect(bench.kernel.services.size).toBe(1)
+    expect(rig.kernel.services.size).toBe(1)
   })
 
   it('never removes what could not be read', async () => {
-    const bench = new Bench()
-    await bench.sync([web, dns])
-    const before = bench.kernel.dump()
-    bench.kernel.listFault = () => {
+    const rig = new Rig()
+    await rig.sync([web, dns])
+    const before = rig.kernel.dump()
+    rig.kernel.listFault = () => {
       throw new Error('unreadable')
     }
-    await expect(bench.sync([web], { owns: () => true })).rejects.toThrow('unreadable')
-    expect(bench.kernel.dump()).toBe(before)
+    await expect(rig.sync([web], { owns: () => true })).rejects.toThrow('unreadable')
+    expect(rig.kernel.dump()).toBe(before)
   })
 })
 
 describe('a change of some services', () => {
   it('leaves all others alone', async () => {
-    const bench = new Bench()
-    await bench.sync([web, dns])
-    const report = await bench.sync({ set: [{ ...web, realServers: [first] }], delete: [{ fwmark: 4 }] })
+    const rig = new Rig()
+    await rig.sync([web, dns])
+    const report = await rig.sync({ set: [{ ...web, realServers: [first] }], delete: [{ fwmark: 4 }] })
     expect(report).toMatchObject({ services: { added: 0, updated: 0, removed: 0 }, realServers: { added: 1 } })
-    await bench.sync({ delete: [dns] })
-    expect([...bench.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
+    await rig.sync({ delete: [dns] })
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
   })
 })
 
 describe('memory', () => {
   it('compares references, and reads only what it has not met', async () => {
-    const bench = new Bench()
+    const rig = new Rig()
     const services: DesiredService[] = [
       { ...web, realServers: [first] },
       { ...dns, realServers: [first] }
     ]
-    await bench.sync(services)
-    const { lists } = bench.kernel
-    expect((await bench.plan(services, { from: 'memory' })).isEmpty).toBe(true)
+    await rig.sync(services)
+    const { lists } = rig.kernel
+    expect((await rig.plan(services, { from: 'memory' })).isEmpty).toBe(true)
     const changed = [{ ...web, realServers: [first, second] }, services[1]!]
-    expect(String(await bench.plan(changed, { from: 'memory' }))).toBe('~ tcp 10.96.0.1:80  + 10.1.0.2:8080 weight 1')
-    await bench.sync(changed, { from: 'memory' })
-    expect(bench.kernel.lists).toBe(lists)
-    await bench.sync([...changed, { fwmark: 3 }], { from: 'memory' })
-    expect(bench.kernel.lists).toBe(lists + 1)
-    expect((await bench.plan([...changed, { fwmark: 3 }])).isEmpty).toBe(true)
-    await bench.sync([changed[0]!], { from: 'memory' })
-    expect([...bench.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
+    expect(String(await rig.plan(changed, { from: 'memory' }))).toBe('~ tcp 10.96.0.1:80  + 10.1.0.2:8080 weight 1')
+    await rig.sync(changed, { from: 'memory' })
+    expect(rig.kernel.lists).toBe(lists)
+    await rig.sync([...changed, { fwmark: 3 }], { from: 'memory' })
+    expect(rig.kernel.lists).toBe(lists + 1)
+    expect((await rig.plan([...changed, { fwmark: 3 }])).isEmpty).toBe(true)
+    await rig.sync([changed[0]!], { from: 'memory' })
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
   })
 
   it.each(['atomic', 'isolate'] as const)('is thrown away where the kernel says otherwise (%s)', async (onError) => {
-    const bench = new Bench()
+    const rig = new Rig()
     const services: DesiredService[] = [
       { ...web, realServers: [first] },
       { ...dns, realServers: [first] }
     ]
-    await bench.sync(services)
-    bench.kernel.services.delete('tcp 10.96.0.1:80')
+    await rig.sync(services)
+    await rig.meddle(async (ipvs) => await ipvs.removeService(web))
     const changed = [
       { ...web, realServers: [first, second] },
       { ...dns, realServers: [second] }
     ]
-    const report = await bench.sync(changed, { from: 'memory', onError })
+    const report = await rig.sync(changed, { from: 'memory', onError })
     expect(report.failed).toEqual([])
-    expect((await bench.plan(changed)).isEmpty).toBe(true)
+    expect((await rig.plan(changed)).isEmpty).toBe(true)
   })
 
   it('plans one change of 10,000 services with 10 real servers each without asking the kernel', async () => {
-    const bench = new Bench()
+    const rig = new Rig()
     const services = Array.from({ length: 10_000 }, (_, index): DesiredService => ({
       protocol: 'tcp',
       address: `10.96.${index >> 8}.${index & 255}`,
       port: 80,
       realServers: Array.from({ length: 10 }, (_, host) => ({ address: `10.1.${index & 255}.${host}`, port: 8080 }))
     }))
-    await bench.sync(services)
-    const readings = bench.kernel.lists
-    const plan = await bench.plan(services.with(7, { ...services[7]!, realServers: [first] }), { from: 'memory' })
+    await rig.sync(services)
+    const readings = rig.kernel.lists
+    const plan = await rig.plan(services.with(7, { ...services[7]!, realServers: [first] }), { from: 'memory' })
     expect(plan.entries.length).toBe(1)
-    expect(bench.kernel.lists).toBe(readings)
+    expect(rig.kernel.lists).toBe(readings)
   }, 60_000)
 })

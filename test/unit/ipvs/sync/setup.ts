@@ -1,4 +1,6 @@
+import { SocketTarget } from '../../../../src/ipvs/sync/calls.js'
 import { SyncEngine } from '../../../../src/ipvs/sync/engine.js'
+import type { SyncTarget } from '../../../../src/ipvs/sync/target.js'
 import type {
   Desired,
   DesiredService,
@@ -8,26 +10,132 @@ import type {
   IpvsSyncOptions,
   IpvsSyncReport
 } from '../../../../src/ipvs/sync/types.js'
-import { MemoryIpvs } from '../../../support/memory-ipvs.js'
+import type { Ipvs } from '../../../../src/ipvs/client.js'
+import type { RealServerListColumns, ServiceListColumns } from '../../../../src/ipvs/column-types.js'
+import { describeServiceRow } from '../../../../src/ipvs/keys.js'
+import { decodeServer, describeServerRow } from '../../../../src/ipvs/server-rows.js'
+import { decodeService } from '../../../../src/ipvs/service-rows.js'
+import type { RealServer, ServiceFlag, VirtualService } from '../../../../src/ipvs/types.js'
+import { FakeIpvsKernel, type FakeIpvsFault, type FakeIpvsOperation } from '../../../../src/testing/fake-ipvs.js'
 import type { Random } from '../../../support/random.js'
 
-/** A client without a kernel: the engine on a table in memory, and a clock that the test moves. */
-export class Bench {
-  readonly kernel = new MemoryIpvs()
+interface Held {
+  readonly service: VirtualService
+  /** By `10.1.0.1:80`, in the kernel's order. */
+  readonly servers: ReadonlyMap<string, RealServer>
+}
+
+/** How many replies are lost at a time. */
+const LOST_AT_ONCE = 4
+
+/** The fake, with what the tests of syncs order and count. */
+class RigKernel {
+  readonly fake = new FakeIpvsKernel()
+  /** `add service tcp 10.0.0.1:80`, in the order in which they were applied. */
+  readonly log: string[] = []
+  operations = 0
+  /** Of operations whose replies are lost, those of this parity are applied; the others are refused in silence. */
+  appliedParity: 0 | 1 = 0
+  lists = 0
+  fault: (operation: number, text: string) => number | 'lost' | undefined = () => undefined
+  listFault: () => void = () => undefined
+  /** Called after every call. */
+  afterChange: () => void = () => undefined
+  #lostUntil = 0
+
+  constructor() {
+    this.fake.applied = ({ text }) => void this.log.push(text)
+    this.fake.listFault = () => {
+      this.lists++
+      this.listFault()
+      return undefined
+    }
+    this.fake.fault = (operation) => this.#faultOf(operation)
+  }
+
+  /** Replies are lost within one call only. */
+  beginCall(): void {
+    this.#lostUntil = 0
+  }
+
+  #faultOf({ index, text }: FakeIpvsOperation): FakeIpvsFault {
+    this.operations = index + 1
+    const isLosing = index < this.#lostUntil
+    const fault = isLosing ? 'lost' : this.fault(index, text)
+    if (fault !== 'lost') return fault
+    if (!isLosing) this.#lostUntil = index + LOST_AT_ONCE
+    return index % 2 === this.appliedParity ? 'lost' : 'lost-refused'
+  }
+
+  /** What it holds now. */
+  get services(): ReadonlyMap<string, Held> {
+    const { listFault } = this.fake
+    this.fake.listFault = () => undefined
+    const listed = this.fake.list({ servers: true, statistics: false, deadlineMs: 1 })
+    this.fake.listFault = listFault
+    if (listed.failure !== undefined) throw new Error('the fake cannot be read')
+    const services = listed.value.services[0] as unknown as ServiceListColumns
+    const servers = listed.value.servers[0] as unknown as RealServerListColumns
+    const found = Array.from({ length: services.rows }, (_, row) => ({
+      key: describeServiceRow(services, row),
+      service: decodeService(services, row),
+      servers: new Map<string, RealServer>()
+    }))
+    for (let row = 0; row < servers.rows; row++)
+      found[servers.service[row]!]!.servers.set(describeServerRow(servers, row), decodeServer(servers, row))
+    return new Map(found.map(({ key, ...held }) => [key, held]))
+  }
+
+  /** Sets the connections of a real server. */
+  connect(key: string, server: string, active: number, inactive = 0): void {
+    const { service, servers } = this.services.get(key)!
+    this.fake.setConnections(service, servers.get(server)!, { active, inactive })
+  }
+
+  dump(): string {
+    return this.fake.dump()
+  }
+}
+
+/** A client's syncs on the fake, and a clock that the test moves. */
+export class Rig {
+  readonly kernel = new RigKernel()
   nowMs = 1000
   engine = new SyncEngine(() => this.nowMs)
 
+  async #target(operation: string): Promise<SyncTarget> {
+    const opened = await this.kernel.fake.openIpvs()
+    if (opened.failure !== undefined) throw new Error('the fake cannot be opened')
+    const target = new SocketTarget({ socket: opened.value, kernel: this.kernel.fake, netns: undefined }, operation, 60_000)
+    return {
+      list: async (services) => await target.list(services),
+      setting: async (name) => await target.setting(name),
+      change: async (rows, limits) => {
+        this.kernel.beginCall()
+        const report = await target.change(rows, limits)
+        this.kernel.afterChange()
+        return report
+      }
+    }
+  }
+
   async plan(desired: Desired, options: IpvsPlanOptions = {}): Promise<IpvsPlan> {
-    return await this.engine.plan(this.kernel, desired, options)
+    return await this.engine.plan(await this.#target('ipvs.plan'), desired, options)
   }
 
   async sync(desired: Desired, options: IpvsSyncOptions = {}): Promise<IpvsSyncReport> {
     const limits = { signal: options.signal, end: performance.now() + (options.deadlineMs ?? 60_000) }
-    return await this.engine.sync(this.kernel, desired, options, limits, 60_000)
+    return await this.engine.sync(await this.#target('ipvs.sync'), desired, options, limits, 60_000)
   }
 
   async drain(): Promise<DrainReport> {
-    return await this.engine.drain(this.kernel, { signal: undefined, end: performance.now() + 60_000 })
+    return await this.engine.drain(await this.#target('ipvs.drain'), { signal: undefined, end: performance.now() + 60_000 })
+  }
+
+  /** Somebody else changes something. */
+  async meddle(change: (ipvs: Ipvs) => Promise<void>): Promise<void> {
+    await using ipvs = await this.kernel.fake.open()
+    await change(ipvs)
   }
 
   /** Another process: the kernel stays, memory is gone. */
@@ -39,6 +147,12 @@ export class Bench {
 const schedulers = ['rr', 'wlc', 'sh', 'mh', 'dh'] as const
 const forwardings = ['masquerade', 'direct-route', 'tunnel'] as const
 
+/** Any of the flags that a service may have. */
+function randomFlags(random: Random, scheduler: string | undefined): ServiceFlag[] {
+  const own = scheduler === 'sh' ? (['sh-fallback', 'sh-port'] as const) : scheduler === 'mh' ? (['mh-fallback', 'mh-port'] as const) : []
+  return (['one-packet', ...own, 'flag-3'] as const).filter(() => random.chance(50))
+}
+
 /** Some service out of few, so that walks meet the same ones again. */
 export function randomService(random: Random): DesiredService {
   const index = random.below(8)
@@ -48,13 +162,14 @@ export function randomService(random: Random): DesiredService {
       ? { fwmark: 7 }
       : { protocol: index % 3 === 0 ? ('udp' as const) : ('tcp' as const), address: isIPv6 ? 'fd00::1' : `10.96.0.${index}`, port: 80 }
   const scheduler = schedulers[random.below(schedulers.length)]!
+  const hasScheduler = random.chance(80)
   const prefix = isIPv6 ? 'fd00::1:' : '10.1.0.'
   const chosen = new Set(Array.from({ length: random.below(5) }, () => random.below(6) + 1))
   return {
     ...key,
-    ...(random.chance(80) && { scheduler }),
+    ...(hasScheduler && { scheduler }),
     ...(random.chance(20) && { persistence: { timeoutSeconds: 60 + random.below(2), ...(random.chance(50) && { prefixLength: 24 }) } }),
-    ...(random.chance(20) && { flags: scheduler === 'sh' ? [] : [] }),
+    ...(random.chance(40) && { flags: randomFlags(random, hasScheduler ? scheduler : undefined) }),
     realServers: [...chosen].map((host) => ({
       address: `${prefix}${host}`,
       port: 8080,
