@@ -94,7 +94,7 @@ async function runPhases(target: SyncTarget, changes: Changes, options: ApplyOpt
     if (failed.size > 0 && options.onError === 'atomic') break
     const all = await phase()
     const operations = failed.size === 0 ? all : all.filter(({ service: { key } }) => !failed.has(key))
-    await journal.send(operations, options.limits)
+    if (await journal.send(operations, options.limits)) continue
     for (const operation of operations) if (!isDone(operation)) failed.add(operation.service.key)
   }
   return failed

@@ -39,7 +39,8 @@ function ownersOf(operations: readonly OfService[]): { readonly services: Servic
   const owners = new Uint32Array(operations.length)
   let last: ServiceRow | undefined
   let owner = 0
-  for (const [row, { service }] of operations.entries()) {
+  let row = 0
+  for (const { service } of operations) {
     // Most often those of one service follow each other.
     if (service !== last) {
       last = service
@@ -49,7 +50,7 @@ function ownersOf(operations: readonly OfService[]): { readonly services: Servic
         addRun(runs, service.services, service.row)
       }
     }
-    owners[row] = owner
+    owners[row++] = owner
   }
   return { services: gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns, owners }
 }
@@ -115,33 +116,41 @@ export class Journal {
     this.#name = name
   }
 
-  /** Sends operations of one verb and kind, and notes in each what became of it. What is left out because it has been `stopped` counts as not sent. */
-  async send(operations: readonly Operation[], limits: Limits): Promise<void> {
+  /**
+   * Sends operations of one verb and kind, and notes in each what became of it. What is left out because it has been `stopped` counts as not sent.
+   *
+   * @returns Whether all is as wanted now.
+   */
+  async send(operations: readonly Operation[], limits: Limits): Promise<boolean> {
     const slices = new Slices()
+    let isAllDone = true
     for (let from = 0; from < operations.length; from += ROWS_PER_CALL) {
       if (slices.isOver) await slices.turn()
       const some = operations.slice(from, from + ROWS_PER_CALL)
       for (const operation of some) this.operations.push(operation)
-      if (this.stopped === undefined) await this.#sendSome(some, limits)
+      isAllDone = this.stopped === undefined && (await this.#sendSome(some, limits)) && isAllDone
     }
+    return isAllDone
   }
 
   /** Lost replies end a call early: what it left unsent goes into the next, as long as every call gets on. */
-  async #sendSome(operations: readonly Operation[], limits: Limits): Promise<void> {
+  async #sendSome(operations: readonly Operation[], limits: Limits): Promise<boolean> {
     let rest = operations
     while (rest.length > 0) {
       this.stopped = reasonToStop(limits, this.#name)
-      if (this.stopped !== undefined) return
+      if (this.stopped !== undefined) return false
       const report = await this.#call(rest, limits)
-      if (report === undefined) return
+      if (report === undefined) return false
+      if (report.applied + report.unchanged === operations.length) return true
       await this.#settle(rest, report)
       const left = report.notSent === 0 ? [] : rest.filter(({ outcome }) => outcome === ROW_NOT_SENT)
       if (report.stopped !== undefined && left.length === rest.length) {
         this.stopped = { cause: report.stopped }
-        return
+        return false
       }
       rest = left
     }
+    return operations.every(isDone)
   }
 
   async #call(operations: readonly Operation[], limits: Limits): Promise<ChangeReport | undefined> {
@@ -153,7 +162,8 @@ export class Journal {
       return undefined
     }
     this.systemCalls += report.systemCalls
-    for (const [row, operation] of operations.entries()) operation.outcome = report.outcomes[row] ?? ROW_NOT_SENT
+    let row = 0
+    for (const operation of operations) operation.outcome = report.outcomes[row++] ?? ROW_NOT_SENT
     for (const error of report.refused) {
       const operation = operations[error.index ?? -1]
       if (operation !== undefined) operation.error = error
