@@ -29,7 +29,7 @@ if (at < 0) {
   await import('./start.mjs')
 } else {
   const [, machine] = argv.splice(at, 2)
-  const { runInLab } = await import('../test/lab/run.mjs')
+  const { runInLab } = await import('../tools/lab/run.mjs')
   const command = [process.execPath, path.join(root, 'bench/start.mjs'), ...argv]
   process.exitCode = await runInLab(machine ?? '', command, { timeoutSeconds: 3600, memoryMegabytes: 4096 })
 }

@@ -6,7 +6,7 @@ import process from 'node:process'
 
 const program = 'clang-format-14'
 const root = path.resolve(import.meta.dirname, '..')
-const folders = ['native', 'bench', 'test/lab']
+const folders = ['native', 'bench', 'tools']
 const files = folders
   .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true }).map((file) => path.join(folder, String(file))))
   .filter((file) => /\.(cc|h|c)$/.test(file) && !file.includes('node_modules') && !file.includes(`${path.sep}build`))

@@ -13,7 +13,7 @@ export const usage = `npm run bench -- [NAME…] [--json] [--rounds N] [--list] 
   --json    one JSON object a row and line instead of the table
   --rounds  how often each contender runs (the rows have numbers of their own)
   --list    only says which rows there are
-  --lab     runs the rows in a machine of the lab, such as uml or qemu-6.12 (test/lab/machines.mjs): for what this kernel lacks
+  --lab     runs the rows in a machine of the lab, such as uml or qemu-6.12 (tools/lab/machines.mjs): for what this kernel lacks
   --help    says this`
 
 /** Reads the command line. Throws a TypeError that says what was wrong. */

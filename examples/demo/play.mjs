@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import { machines } from '../../test/lab/machines.mjs'
-import { findBootable, runInLab } from '../../test/lab/run.mjs'
+import { machines } from '../../tools/lab/machines.mjs'
+import { findBootable, runInLab } from '../../tools/lab/run.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
 
 const programs = path.resolve(import.meta.dirname, '../../build/examples')
@@ -54,7 +54,7 @@ async function playIpvs(provide) {
 
 /**
  * Plays all acts that can be played here, and says which cannot and why.
- * @param {{ provide?: (machine: import('../../test/lab/machines.mjs').Machine) => Promise<unknown> }} [options] `provide` installs what a machine
+ * @param {{ provide?: (machine: import('../../tools/lab/machines.mjs').Machine) => Promise<unknown> }} [options] `provide` installs what a machine
  *   of the lab needs, should one have to be booted
  * @returns {Promise<number>} the demo's exit status: 0 when all that could be played went well
  */

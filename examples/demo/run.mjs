@@ -1,8 +1,8 @@
 // npm run demo: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { addSystemFolders } from '../../test/lab/programs.mjs'
-import { missingPackages } from '../../test/lab/machines.mjs'
+import { addSystemFolders } from '../../tools/lab/programs.mjs'
+import { missingPackages } from '../../tools/lab/machines.mjs'
 import { exec } from '../../test/run/exec.mjs'
 import { install } from '../../test/run/install.mjs'
 import { missing, missingPackagesOf } from '../../test/run/requirements.mjs'

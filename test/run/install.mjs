@@ -5,8 +5,8 @@ import path from 'node:path'
 import process from 'node:process'
 import { findHeaders, headerPackage } from '../../native/headers.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
-import { cacheFolder } from '../lab/kernels.mjs'
-import { findProgram } from '../lab/programs.mjs'
+import { cacheFolder } from '../../tools/lab/kernels.mjs'
+import { findProgram } from '../../tools/lab/programs.mjs'
 import { exec } from './exec.mjs'
 
 /** Whether node_modules is what package-lock.json says; optional packages of other platforms may be absent. */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { machines, prepare } from '../lab/machines.mjs'
-import { findBootable } from '../lab/run.mjs'
-import { selfTest } from '../lab/self-test.mjs'
-import { choose, filesOfSuites } from '../lab/suites.mjs'
+import { machines, prepare } from '../../tools/lab/machines.mjs'
+import { findBootable } from '../../tools/lab/run.mjs'
+import { selfTest } from '../../tools/lab/self-test.mjs'
+import { choose, filesOfSuites } from './suites.mjs'
 import { exec } from './exec.mjs'
 import { countVitest, countVitestFiles, sum } from './report.mjs'
 import { vitestCommand } from './vitest.mjs'
@@ -51,7 +51,7 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
   // All files in one process: loading takes longer than testing on an emulated processor.
   const filters = [...wanted.flatMap(({ files }) => files), '--no-isolate', ...vitest]
   const { report, argv } = vitestCommand({ ...context, filters }, name, ['lab', 'contract', 'kernel'])
-  const { status } = await exec([process.execPath, 'test/lab/run.mjs', '--timeout', String(timeoutSeconds), name, ...argv], {
+  const { status } = await exec([process.execPath, 'tools/lab/run.mjs', '--timeout', String(timeoutSeconds), name, ...argv], {
     timeoutSeconds: timeoutSeconds + 30,
     quiet: true,
     cwd: context.root,

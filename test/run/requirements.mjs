@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import process from 'node:process'
-import { machines, missingPackages } from '../lab/machines.mjs'
-import { findProgram } from '../lab/programs.mjs'
+import { machines, missingPackages } from '../../tools/lab/machines.mjs'
+import { findProgram } from '../../tools/lab/programs.mjs'
 import { hasIpvs } from './ipvs.mjs'
 import { inNamespace } from './namespace.mjs'
 

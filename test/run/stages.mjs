@@ -42,7 +42,7 @@ const compiler = ['g++', 'make', 'python3']
 const kernelPrograms = ['nft', 'ip', 'conntrack', 'strace', 'python3']
 // The suites of IPVS run here, too, where this kernel has it.
 const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'] : [])]
-// User-Mode Linux has a substitute (machines.mjs).
+// User-Mode Linux has a substitute (tools/lab/machines.mjs).
 const inLab = {
   needs: ['root', 'qemu', 'ipvsadm', ...kernelPrograms],
   wants: ['User-Mode Linux'],

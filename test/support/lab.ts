@@ -1,4 +1,4 @@
-/** Whether the tests run in a machine of the lab (test/lab): on an emulated processor, where Node takes seconds to start. */
+/** Whether the tests run in a machine of the lab (tools/lab): on an emulated processor, where Node takes seconds to start. */
 export const isInLab = process.env.NETPLANE_TEST_NAMESPACE === 'lab'
 
 /** How much longer than elsewhere a program may take there. */

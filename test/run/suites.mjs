@@ -6,7 +6,7 @@ import path from 'node:path'
  * @typedef {object} Suite
  * @property {string} name a row of the table that the lab prints
  * @property {RegExp} files of test/lab, test/contract and test/kernel
- * @property {string[]} requires what a kernel must have (machines.mjs says which lacks what)
+ * @property {string[]} requires what a kernel must have (tools/lab/machines.mjs says which lacks what)
  * @property {boolean} [smoke] whether `npm test` runs it in emulated machines; the full run takes all
  */
 
@@ -41,7 +41,7 @@ export function filesOfSuites(root) {
   const result = new Map(suites.map((suite) => [suite, []]))
   for (const file of found.filter((name) => name.endsWith('.test.ts')).sort()) {
     const suite = suites.find(({ files }) => files.test(file))
-    if (suite === undefined) throw new Error(`${file} is in no suite of test/lab/suites.mjs`)
+    if (suite === undefined) throw new Error(`${file} is in no suite of test/run/suites.mjs`)
     result.get(suite).push(file)
   }
   return result
@@ -50,7 +50,7 @@ export function filesOfSuites(root) {
 /**
  * What runs in a machine, and why the rest does not.
  * @param {Map<Suite, string[]>} files
- * @param {import('./machines.mjs').Machine} machine
+ * @param {import('../../tools/lab/machines.mjs').Machine} machine
  * @param {{ isFull: boolean, filters: string[] }} choice `filters`: parts of file names, any of which selects a file; none selects all
  * @returns {{ suite: string, files: string[], reason?: string }[]} those with a reason do not run
  */

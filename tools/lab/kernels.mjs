@@ -5,7 +5,7 @@ import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
-import { mayInstall } from '../../tools/may-install.mjs'
+import { mayInstall } from '../may-install.mjs'
 import { buildInitialFileSystem } from './initial-file-system.mjs'
 
 const execute = promisify(execFile)

@@ -1,5 +1,5 @@
 // Boots another kernel on this machine's own file system and runs a command in it, as root, in the current folder and with this environment.
-//   node test/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]
+//   node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]
 // Prints what the command prints and ends with its exit status; 124: the time was over (LAB_TIMEOUT, 600 s), 125: the machine does not boot, 97: it
 // went down before the command ended. What its kernel prints goes to a log, which is named when it is of use and is removed when it is not.
 // /run, /dev and kernel state are the machine's own; files are shared, so write under a temporary folder only.
@@ -173,7 +173,7 @@ function parse(args) {
 if (process.argv[1] === import.meta.filename) {
   const request = parse(process.argv.slice(2))
   if (request === undefined) {
-    console.error('usage: node test/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]')
+    console.error('usage: node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]')
     process.exitCode = notBooted
   } else {
     process.exitCode = await runInLab(request.machine, request.argv, request.options)
