@@ -110,6 +110,14 @@ class RowWriter {
   MessageWriter& writer_;
 };
 
+bool IsEnd(const ColumnSet& columns, size_t row) {
+  return columns.has(kElementFlags) && (columns.At<uint32_t>(kElementFlags, row) & NFT_SET_ELEM_INTERVAL_END) != 0;
+}
+
+/// Whether a row is the end of the range that the row before starts. The two stay in one message: newer kernels look at the start of a
+/// range when its end comes, and take a start that is the last element of its message for a range without an end (nft_rbtree_insert).
+bool EndsRange(const ColumnSet& columns, size_t row) { return row > 0 && IsEnd(columns, row) && !IsEnd(columns, row - 1); }
+
 /// Fields that are columns of their own, though nested in an attribute.
 constexpr struct {
   const char* path;
@@ -135,12 +143,17 @@ size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, 
   const auto start = writer.Save();
   const size_t list = writer.BeginNest(NFTA_SET_ELEM_LIST_ELEMENTS);
   size_t row = first;
-  for (; row < columns.rows(); ++row) {
+  for (auto previous = start; row < columns.rows(); ++row) {
     const auto mark = writer.Save();
     rows.Write(row);
-    const size_t most = row == first ? kLongestNest : limit;
-    if (writer.NestLength(list) <= most && writer.overflowed() == mark.overflowed) continue;
-    writer.Restore(mark);
+    const bool is_first = row == first || (row == first + 1 && EndsRange(columns, row));
+    if (writer.NestLength(list) <= (is_first ? kLongestNest : limit) && writer.overflowed() == mark.overflowed) {
+      previous = mark;
+      continue;
+    }
+    const bool tears = row > first + 1 && EndsRange(columns, row);
+    writer.Restore(tears ? previous : mark);
+    if (tears) --row;
     break;
   }
   if (row == first) {

@@ -37,9 +37,9 @@ enum class ElementParts : uint8_t {
 };
 
 /// Appends rows from `first` on as one NFTA_SET_ELEM_LIST_ELEMENTS nest to the open message, until all are written or the nest's payload
-/// would pass `max_bytes` or what the 16-bit length of an attribute can say. Returns how many rows went in: at least one whatever
-/// `max_bytes` is, unless that row alone is too long for an attribute; then 0, and the writer is as before. The columns passed
-/// ColumnSet::Check.
+/// would pass `max_bytes` or what the 16-bit length of an attribute can say. The start of a range and the end in the row behind it are not
+/// torn apart. Returns how many rows went in: at least one, or a range, whatever `max_bytes` is, unless the first row alone is too long for
+/// an attribute; then 0, and the writer is as before. The columns passed ColumnSet::Check.
 size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, ElementParts parts, MessageWriter& writer);
 
 /// Appends the elements of one NFTA_SET_ELEM_LIST_ELEMENTS payload. False where an attribute is malformed.

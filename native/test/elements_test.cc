@@ -153,6 +153,24 @@ TEST(Elements, TheFirstRowIsWrittenWhateverTheLimit) {
   EXPECT_EQ(ToHex(read.Fixed(kKey, 0)), "00000002");
 }
 
+TEST(Elements, ARangeIsNotTornApart) {
+  ColumnSet columns = Keys(20001);
+  for (uint32_t row = 0; row < 20001; ++row) columns.Add(kElementFlags, row % 2 == 0 ? 0u : uint32_t{NFT_SET_ELEM_INTERVAL_END});
+  for (const size_t limit : {size_t{0}, size_t{1000}, kNoLimit}) {
+    ColumnSet read(kElementColumns);
+    for (size_t row = 0; row < columns.rows();) {
+      Bytes bytes;
+      MessageWriter writer(bytes);
+      const size_t written = EncodeElements(columns, row, limit, ElementParts::kAll, writer);
+      ASSERT_TRUE(DecodeElements(ByteView(bytes).subspan(4), read));
+      row += written;
+      // The last range has no end.
+      ASSERT_TRUE(row % 2 == 0 || row == columns.rows()) << limit;
+    }
+    EXPECT_TRUE(IsSame(read, columns)) << limit;
+  }
+}
+
 TEST(Elements, ARowThatNoMessageHoldsIsRefusedAndLeavesNoTrace) {
   for (const size_t size : {size_t{65520}, size_t{70000}}) {
     ColumnSet columns = Keys(2);
