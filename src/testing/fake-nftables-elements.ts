@@ -4,6 +4,7 @@
 import { Buffer } from 'node:buffer'
 import type { NativeFamily, NativeRecord, NativeVerb } from '../native.js'
 import { CATCHALL, INTERVAL_END, rowAt, toColumns, type ElementColumns, type ElementRow } from '../nftables/columns.js'
+import { checkConcatenation, FakeTree, findRemoved, isTree } from './fake-nftables-intervals.js'
 import { hasFlag, requireTable } from './fake-nftables-operation.js'
 import {
   countUses,
@@ -13,6 +14,7 @@ import {
   ENFILE,
   ENOENT,
   EOPNOTSUPP,
+  liveElements,
   objectKey,
   ownElements,
   Refusal,
@@ -113,6 +115,7 @@ function addElements(context: FakeBatchContext, table: FakeTable, set: FakeSet, 
   const { size } = (set.value['description'] ?? {}) as { size?: number }
   const added: ElementRow[] = []
   const elements = ownElements(set)
+  const tree = isTree(set) ? new FakeTree(set, liveElements(set, context.now)) : undefined
   let count = size === undefined ? 0 : countElements(set)
   for (let index = 0; index < (columns?.rows ?? 0); index += 1) {
     const row = rowAt(columns!, index)
@@ -124,6 +127,8 @@ function addElements(context: FakeBatchContext, table: FakeTable, set: FakeSet, 
       if (verb === 'create' || !isSameContent(present.row, row)) throw new Refusal(EEXIST, '', index)
       continue
     }
+    if ((row.flags & CATCHALL) === 0) tree?.insert(row, index)
+    checkConcatenation(set, liveElements(set, context.now), row, index)
     const isCounted = (row.flags & (INTERVAL_END | CATCHALL)) === 0
     if (isCounted && size !== undefined && size > 0 && count >= size) throw new Refusal(ENFILE, '', index)
     if (isCounted) count += 1
@@ -146,7 +151,7 @@ function removeElements(context: FakeBatchContext, set: FakeSet, { verb, columns
   for (let index = 0; index < columns.rows; index += 1) {
     const row = rowAt(columns, index)
     checkKey(set, row, index)
-    const key = keyOf(row)
+    const key = findRemoved(set, elements, keyOf(row), row) ?? ''
     const present = elements.get(key)
     if (present === undefined || (present.expiresAt !== undefined && present.expiresAt <= context.now)) {
       if (verb === 'destroy') continue

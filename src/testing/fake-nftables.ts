@@ -2,7 +2,8 @@
  * A kernel's nf_tables in memory, for tests of code that uses the nftables client: same checks, same refusals, no privileges.
  *
  * It checks what the kernel checks of references, duplicates, sizes, types of elements, ownership and loops, commits all or nothing, and counts generations.
- * It does not run packets, look into the registers of expressions, or know links, and it lets ranges of an interval set overlap.
+ * It compares rows of ranges as the kernel does, so that a client that does not know better shrinks and joins ranges here, too. It does not run packets, look into the
+ * registers of expressions, or know links.
  */
 import type { NativeAddon, NativeMonitorCallback } from '../native.js'
 import { Nftables, type NftablesKernel, type NftablesOptions } from '../nftables/client.js'

@@ -1,34 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { ClosedError, NetlinkError, ValidationError } from '../../src/errors.js'
-import { Nftables } from '../../src/nftables/client.js'
+import { type Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
 import type { NftablesEvent } from '../../src/nftables/monitor.js'
 import type { Transaction } from '../../src/nftables/transaction.js'
 import type { SetSpec } from '../../src/nftables/sets.js'
-import { FakeNftablesKernel } from '../../src/testing/fake-nftables.js'
 import { kernelsHere } from '../support/lab.js'
-import { makeNamespace } from '../support/namespace.js'
+import { nftablesKernels } from '../support/nftables-kernels.js'
 import { rejection } from '../support/rejection.js'
 import { isOlderThan } from '../support/kernel-version.js'
 import { onThisKernel } from './older-kernels.js'
-
-/** The fake and the kernel must answer alike. Each `opener` is an empty namespace, in which it opens any number of clients. */
-const kernels = [
-  {
-    kernel: 'the fake',
-    opener: () => {
-      const fake = new FakeNftablesKernel()
-      return Promise.resolve(() => fake.open())
-    }
-  },
-  {
-    kernel: 'the kernel',
-    opener: async () => {
-      const { path } = await makeNamespace()
-      return () => Nftables.open({ netns: path })
-    }
-  }
-]
 
 const table = { family: 'ip', name: 'app' } as const
 const inTable = { family: 'ip', table: 'app' } as const
@@ -73,7 +54,7 @@ function base(tx: Transaction): void {
   tx.add.set(addresses)
 }
 
-describe.each(kernelsHere(kernels))('nftables client on $kernel', ({ kernel, opener }) => {
+describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ kernel, opener }) => {
   const isReal = kernel === 'the kernel'
 
   it('begins empty, and counts generations', async () => {
