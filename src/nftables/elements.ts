@@ -8,7 +8,7 @@ import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields, keyLength, parseFields } from './datatypes.js'
 import type { SetForm } from './sets.js'
-import { commentEntry, commentedBy, COMMENT_TYPE, decodeUserdata, ELEMENT_FLAGS_TYPE, encodeUserdata, numberEntry } from './userdata.js'
+import { commentEntry, commentedBy, COMMENT_TYPE, ELEMENT_FLAGS_TYPE, encodeUserdata, isOnlyComment, numberEntry } from './userdata.js'
 import { verdictName, verdictNumber, type VerdictName } from './verdicts.js'
 
 /** An element of a set or map. */
@@ -27,11 +27,11 @@ export interface SetElement {
   readonly timeoutMs?: number | undefined
   /** Milliseconds it has left. */
   readonly expirationMs?: number | undefined
-  /** 1–127 bytes. */
+  /** At most 128 bytes, without quotation marks and control characters. */
   readonly comment?: string | undefined
   /** Of sets whose elements count. */
   readonly counter?: { readonly packets: bigint; readonly bytes: bigint } | undefined
-  /** The whole userdata, where it holds more than a comment. */
+  /** The whole userdata, where a comment alone would not give the same bytes. */
   readonly userdata?: Uint8Array | undefined
   /** NFTA_SET_ELEM_EXPRESSIONS as listed, where there is more than a counter; written back unchanged. */
   readonly expressions?: Uint8Array | undefined
@@ -43,11 +43,14 @@ function checkNumber(path: string, value: number | undefined): number {
   return value
 }
 
+/** EXPR_F_INTERVAL_OPEN of nft, on the last range where it goes on to the largest value. */
+const OPEN_END = numberEntry(ELEMENT_FLAGS_TYPE, 1)
+
 function userdataFor(element: SetElement, openEnded: boolean): Uint8Array | undefined {
   if (element.userdata !== undefined) return element.userdata
   if (element.comment === undefined && !openEnded) return undefined
   const entries = element.comment === undefined ? [] : [commentEntry('comment', COMMENT_TYPE.element, element.comment)]
-  if (openEnded) entries.push(numberEntry(ELEMENT_FLAGS_TYPE, 1))
+  if (openEnded) entries.push(OPEN_END)
   return encodeUserdata(entries)
 }
 
@@ -147,8 +150,7 @@ export function encodeElements(elements: Iterable<SetElement>, form: SetForm): E
 function describeContent(row: ElementRow, form: SetForm): Partial<SetElement> {
   const { userdata, comment } = commentedBy('element', row.userdata)
   // The mark of an open end is said by the range itself.
-  const isOwn =
-    userdata === undefined || decodeUserdata(userdata).every(({ type }) => type === ELEMENT_FLAGS_TYPE || type === COMMENT_TYPE.element)
+  const isOwn = userdata === undefined || isOnlyComment('element', userdata, comment, [OPEN_END])
   return {
     ...(row.data === undefined || form.data === undefined ? {} : formatData(row.data, form)),
     ...(row.verdict === undefined ? {} : { verdict: verdictName(row.verdict) }),

@@ -57,6 +57,7 @@ export interface SetSpec {
   /** Most elements; a set that is full refuses with ENFILE. Not declared: no limit. */
   readonly size?: number | undefined
   readonly policy?: 'performance' | 'memory' | undefined
+  /** At most 128 bytes, without quotation marks and control characters. */
   readonly comment?: string | undefined
   /** Expressions that every element carries (Linux 5.7): `[{ type: 'counter' }]`. */
   readonly expressions?: readonly Expression[] | undefined

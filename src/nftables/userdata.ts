@@ -12,8 +12,8 @@ export interface UserdataEntry {
 
 /** NFT_USERDATA_MAXLEN: bytes that an object may carry. */
 export const MAX_USERDATA_BYTES = 256
-/** Bytes of the longest comment that nft prints, without its NUL (NFTNL_UDATA_COMMENT_MAXLEN). */
-export const MAX_COMMENT_BYTES = 127
+/** Bytes of the longest comment that nft takes, without its NUL (NFTNL_UDATA_COMMENT_MAXLEN). */
+export const MAX_COMMENT_BYTES = 128
 
 /** Type of the comment entry, by kind of object. */
 export const COMMENT_TYPE = { rule: 0, table: 0, chain: 0, object: 0, element: 0, set: 7 } as const
@@ -55,11 +55,23 @@ export function numberEntry(type: number, value: number): UserdataEntry {
   return { type, value: new Uint8Array(Uint32Array.of(value).buffer) }
 }
 
-/** A comment entry. @throws {ValidationError} Where it is longer than 127 bytes or has a NUL. */
+/**
+ * Whether nft prints a text between quotation marks so that it can be read again: it has no way to write a quotation mark, and control characters would reach terminals.
+ */
+export function isQuotable(text: string): boolean {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return !/["\u0000-\u001f\u007f]/.test(text)
+}
+
+/** A comment entry. @throws {ValidationError} Where it is longer than 128 bytes, or has a quotation mark or control character. */
 export function commentEntry(path: string, type: number, comment: string): UserdataEntry {
   const text = Buffer.from(comment)
-  if (text.length === 0 || text.length > MAX_COMMENT_BYTES || text.includes(0))
-    throw new ValidationError(path, comment, `1 to ${MAX_COMMENT_BYTES} bytes of text without NUL`)
+  if (text.length > MAX_COMMENT_BYTES || !isQuotable(comment))
+    throw new ValidationError(path, comment, `at most ${MAX_COMMENT_BYTES} bytes of text without quotation marks and control characters`)
+  return commentOf(type, text)
+}
+
+function commentOf(type: number, text: Uint8Array): UserdataEntry {
   return { type, value: Buffer.concat([text, Uint8Array.of(0)]) }
 }
 
@@ -73,9 +85,12 @@ export function findComment(entries: readonly UserdataEntry[], type: number): st
 
 /** What an object says about its userdata: a comment, or the bytes themselves, which then count. */
 export interface Commented {
-  /** 1–127 bytes of text, which nft prints. */
+  /** At most 128 bytes of text, which nft prints; without quotation marks and control characters, which it could not read again. */
   readonly comment?: string | undefined
-  /** The whole userdata, for what user space of other making keeps there; at most 256 bytes. A `comment` beside it is ignored. */
+  /**
+   * The whole userdata, for what user space of other making keeps there; at most 256 bytes. A `comment` beside it is ignored. Listings have it where a `comment` alone would not
+   * give the same bytes.
+   */
   readonly userdata?: Uint8Array | undefined
 }
 
@@ -85,11 +100,25 @@ export function userdataOf(kind: keyof typeof COMMENT_TYPE, { comment, userdata 
   return comment === undefined ? undefined : encodeUserdata([commentEntry('comment', COMMENT_TYPE[kind], comment)])
 }
 
-/** The comment and, where there is more than that, the bytes of an object's userdata. */
+/**
+ * Whether a comment alone, or nothing, gives the same bytes when it is written.
+ *
+ * @param rest Further entries that are written behind it.
+ */
+export function isOnlyComment(
+  kind: keyof typeof COMMENT_TYPE,
+  userdata: Uint8Array,
+  comment: string | undefined,
+  rest: readonly UserdataEntry[] = []
+): boolean {
+  if (comment !== undefined && !isQuotable(comment)) return false
+  const entries = comment === undefined ? rest : [commentOf(COMMENT_TYPE[kind], Buffer.from(comment)), ...rest]
+  return Buffer.compare(encodeUserdata(entries), userdata) === 0
+}
+
+/** The comment and, where that alone would not give them, the bytes of an object's userdata. */
 export function commentedBy(kind: keyof typeof COMMENT_TYPE, userdata: Uint8Array | undefined): Commented {
-  if (userdata === undefined) return {}
-  const entries = decodeUserdata(userdata)
-  const comment = findComment(entries, COMMENT_TYPE[kind])
-  const isOnlyComment = comment !== undefined && entries.length === 1
-  return { ...(comment === undefined ? {} : { comment }), ...(isOnlyComment ? {} : { userdata }) }
+  if (userdata === undefined || userdata.length === 0) return {}
+  const comment = findComment(decodeUserdata(userdata), COMMENT_TYPE[kind])
+  return { ...(comment === undefined ? {} : { comment }), ...(isOnlyComment(kind, userdata, comment) ? {} : { userdata }) }
 }

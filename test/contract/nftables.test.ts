@@ -76,6 +76,46 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     expect((await nft.generation()).id).toBe(after)
   })
 
+  it.each([
+    ['no text', { comment: '' }],
+    ['128 bytes of text', { comment: 'é'.repeat(64) }],
+    ['bytes that nobody knows', { userdata: Uint8Array.of(0xff) }],
+    ['a text without its NUL', { userdata: Uint8Array.of(0, 1, 0x61), comment: 'a' }],
+    ['a text with a quotation mark', { userdata: Uint8Array.of(0, 2, 0x22, 0), comment: '"' }],
+    ['a text that is no UTF-8', { userdata: Uint8Array.of(0, 2, 0xff, 0), comment: '\ufffd' }]
+  ])('keeps comments and other bytes of users as they are: %s', async (_, kept) => {
+    const [from, to] = [await opener(), await opener()]
+    await using nft = await from()
+    // NFTA_QUOTA_BYTES.
+    const quota = { ...inTable, name: 'most', objectType: 2, data: Uint8Array.of(12, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9), ...kept }
+    await commit(nft, (tx) => {
+      tx.add.table({ ...table, ...kept })
+      tx.add.chain({ ...chain, ...kept })
+      tx.add.rule({ ...inChain, expressions: [accept], ...kept })
+      tx.add.set(addresses)
+      tx.add.elements(addresses, [{ key: '10.0.0.1', ...kept }])
+      tx.add.counter({ ...inTable, name: 'hits', ...kept })
+      tx.add.object(quota)
+    })
+    await using other = await to()
+    const written = await nft.list({ elements: true })
+    await commit(other, (tx) => {
+      for (const one of written.tables) tx.add.table(one)
+      for (const one of written.chains) tx.add.chain(one)
+      for (const one of written.rules) tx.add.rule(one)
+      for (const one of written.sets) tx.add.set(one)
+      for (const one of written.elements) tx.add.elements(one.set, [...one])
+      for (const one of written.counters) tx.add.counter(one)
+      for (const one of written.objects) tx.add.object(one)
+    })
+    for (const { tables, chains, rules, elements, counters, objects } of [written, await other.list({ elements: true })]) {
+      for (const one of [tables[0], chains[0], rules[0], counters[0], objects[0], [...elements[0]!][0]]) {
+        expect(one).toMatchObject(kept)
+        expect('userdata' in one!).toBe('userdata' in kept)
+      }
+    }
+  })
+
   it('lists what was written, and writes it again elsewhere', async () => {
     const [from, to] = [await opener(), await opener()]
     await using nft = await from()
@@ -454,7 +494,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
       [/handle$/, (tx) => tx.delete.rule({ ...inChain } as unknown as Parameters<typeof tx.delete.rule>[0])],
       [/key$/, (tx) => tx.add.set({ ...addresses, key: 'ipv5_addr' as 'ipv4_addr' })],
       [/elements\[1\]\.key$/, (tx) => tx.add.elements(addresses, [{ key: '10.0.0.1' }, { key: '10.0.0.256' }])],
-      [/comment$/, (tx) => tx.add.table({ ...table, comment: 'x'.repeat(128) })]
+      [/comment$/, (tx) => tx.add.table({ ...table, comment: 'x'.repeat(129) })]
     ]
     for (const [path, build] of wrong) {
       const tx = nft.transaction()

@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { ValidationError } from '../../errors.js'
+import { isQuotable } from '../userdata.js'
 
 const MAX_U32 = 0xffff_ffff
 
@@ -26,4 +27,11 @@ const MAX_NAME_BYTES = 255
 export function checkName(path: string, value: unknown, most = MAX_NAME_BYTES): string {
   if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= most && !value.includes('\0')) return value
   throw new ValidationError(path, value, `a text of 1 to ${most} bytes without NUL`)
+}
+
+/** A text of 1 to `most` bytes that nft can print between quotation marks. @throws {ValidationError} */
+export function checkQuotable(path: string, value: unknown, most: number): string {
+  const text = checkName(path, value, most)
+  if (isQuotable(text)) return text
+  throw new ValidationError(path, value, `a text of 1 to ${most} bytes without quotation marks and control characters`)
 }

@@ -7,7 +7,7 @@ import { parsePrefix, prefixRange } from '../../address.js'
 import { ValidationError } from '../../errors.js'
 import type { Expression } from '../expressions.js'
 import { ICMPV6_CODES, ICMPX_CODES, ICMP_CODES } from '../symbols.js'
-import { checkBigint, checkName, checkNumber } from './checks.js'
+import { checkBigint, checkName, checkNumber, checkQuotable } from './checks.js'
 import { constantNode } from './constants.js'
 import type {
   DynamicSetStatement,
@@ -114,7 +114,7 @@ const MAX_LOG_PREFIX = 127
 
 /** Options of {@link log}: to the kernel's log, or with `group` to programs that listen. */
 export interface LogOptions {
-  /** At most 127 bytes. */
+  /** At most 127 bytes, without quotation marks and control characters, which nft could not read again. */
   readonly prefix?: string | undefined
   /** Default `warn`. */
   readonly level?: LogLevel | undefined
@@ -129,7 +129,7 @@ export interface LogOptions {
 
 /** Logs the packet. @throws {ValidationError} */
 export function log({ prefix, level, flags, group, snapLength, queueThreshold }: LogOptions = {}): PlainStatement {
-  if (prefix !== undefined) checkName('prefix', prefix, MAX_LOG_PREFIX)
+  if (prefix !== undefined) checkQuotable('prefix', prefix, MAX_LOG_PREFIX)
   if (level !== undefined && !LOG_LEVELS.includes(level)) throw new ValidationError('level', level, LOG_LEVELS.join(', '))
   for (const flag of flags ?? [])
     if (!Object.hasOwn(LOG_FLAGS, flag)) throw new ValidationError('flags', flag, Object.keys(LOG_FLAGS).join(', '))

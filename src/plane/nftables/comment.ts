@@ -1,24 +1,28 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 
-/** Longest comment that nft and the kernel's other readers accept, in bytes (NFTNL_UDATA_COMMENT_MAXLEN). */
+/** Bytes of the longest comment that the plane writes, with its NUL. */
 const MAX_COMMENT_BYTES = 128
 const HASH_CHARACTERS = 12
 
-/** A service's name as a comment: as it is where it fits, else its beginning and a hash of the whole. Never cuts a character in two. */
+/**
+ * A service's name as a comment: as it is where it fits, else its beginning and a hash of the whole. Never cuts a character in two. nft cannot write a quotation mark inside of quotation
+ * marks: there stands an apostrophe, and the hash tells such names apart, too.
+ */
 export function shortenName(name: string): string {
   // The terminating NUL counts.
-  if (Buffer.byteLength(name) < MAX_COMMENT_BYTES) return name
+  if (Buffer.byteLength(name) < MAX_COMMENT_BYTES && !name.includes('"')) return name
   const suffix = `~${createHash('sha256').update(name).digest('hex').slice(0, HASH_CHARACTERS)}`
-  let kept = Buffer.from(name).subarray(0, MAX_COMMENT_BYTES - 1 - suffix.length)
+  const text = Buffer.from(name.replaceAll('"', "'"))
+  let kept = text.subarray(0, MAX_COMMENT_BYTES - 1 - suffix.length)
   // A continuation byte after the cut means that the character before it is incomplete.
-  while (kept.length > 0 && (Buffer.from(name)[kept.length]! & 0xc0) === 0x80) kept = kept.subarray(0, -1)
+  while (kept.length > 0 && kept.length < text.length && (text[kept.length]! & 0xc0) === 0x80) kept = kept.subarray(0, -1)
   return kept.toString() + suffix
 }
 
 /** NFTA_SET_ELEM_USERDATA of an element whose comment is the service's name: one TLV, type 0, NUL-terminated. */
 export function commentUserdata(name: string): Uint8Array {
-  const text = name.length * 3 < MAX_COMMENT_BYTES ? name : shortenName(name)
+  const text = name.length * 3 < MAX_COMMENT_BYTES && !name.includes('"') ? name : shortenName(name)
   const length = Buffer.byteLength(text)
   const userdata = Buffer.allocUnsafe(length + 3)
   userdata[0] = 0

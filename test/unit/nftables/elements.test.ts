@@ -179,7 +179,7 @@ describe('refusals', () => {
     ['a chain without a jump', verdicts, { key: '10.0.0.1', verdict: 'drop', chain: 'web' }, 'elements[1].chain'],
     ['a verdict that is none', verdicts, { key: '10.0.0.1', verdict: 'toString' }, 'elements[1].verdict'],
     ['a time-out that is no whole number', set, { key: '10.0.0.1', timeoutMs: 1.5 }, 'elements[1].timeoutMs'],
-    ['a comment that is too long in bytes', set, { key: '10.0.0.1', comment: 'é'.repeat(64) }, 'elements[1].comment'],
+    ['a comment that is too long in bytes', set, { key: '10.0.0.1', comment: 'é'.repeat(65) }, 'elements[1].comment'],
     ['what is no element', set, null, 'elements[1]'],
     ['a key that is missing', set, {}, 'elements[1].key']
   ]

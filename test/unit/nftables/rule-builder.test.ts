@@ -245,6 +245,7 @@ describe('values that do not fit', () => {
     ['a rate of 0', () => limit({ rate: 0 })],
     ['an unknown unit', () => limit({ rate: 1, per: 'month' as 'week' })],
     ['a quota below 0', () => quota(-1)],
+    ['a quotation mark in the prefix for the log', () => log({ prefix: 'a"b' })],
     ['a prefix of 128 bytes for the log', () => log({ prefix: 'x'.repeat(128) })],
     ['a level beside a group', () => log({ group: 1, level: 'info' })],
     ['a length of packets without a group', () => log({ snapLength: 10 })],

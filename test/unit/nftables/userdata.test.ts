@@ -40,20 +40,39 @@ describe('userdata', () => {
 })
 
 describe('comments', () => {
-  it('are limited in bytes, with their NUL', () => {
-    expect(commentEntry('comment', 0, 'é'.repeat(63)).value).toHaveLength(127)
-    expect(commentEntry('comment', 0, 'x'.repeat(127)).value).toHaveLength(128)
-    expect(() => commentEntry('comment', 0, 'x'.repeat(128))).toThrow(ValidationError)
-    expect(() => commentEntry('comment', 0, 'é'.repeat(64))).toThrow('1 to 127 bytes')
-    expect(() => commentEntry('comment', 0, '')).toThrow(ValidationError)
-    expect(() => commentEntry('comment', 0, 'a\0b')).toThrow(ValidationError)
+  it('are limited in bytes, and need not have any', () => {
+    expect(commentEntry('comment', 0, 'é'.repeat(64)).value).toHaveLength(129)
+    expect(commentEntry('comment', 0, '').value).toEqual(Buffer.from([0]))
+    expect(() => commentEntry('comment', 0, 'x'.repeat(129))).toThrow(ValidationError)
+    expect(() => commentEntry('comment', 0, `${'é'.repeat(64)}x`)).toThrow('at most 128 bytes')
   })
 
-  it('come back without the rest where there is nothing else', () => {
+  it.each(['a\0b', 'a"b', 'a\nb', '\u001b[31m', '\u007f'])('are refused where nft could not read them again: %j', (comment) => {
+    expect(() => commentEntry('comment', 0, comment)).toThrow('without quotation marks and control characters')
+  })
+
+  it('come back without the rest where they alone give the same bytes', () => {
     const userdata = userdataOf('rule', { comment: 'web' })!
     expect(commentedBy('rule', userdata)).toEqual({ comment: 'web' })
+    expect(commentedBy('rule', userdataOf('rule', { comment: '' }))).toEqual({ comment: '' })
     const more = encodeUserdata([commentEntry('comment', 0, 'web'), { type: 9, value: Uint8Array.of(1) }])
     expect(commentedBy('rule', more)).toEqual({ comment: 'web', userdata: more })
     expect(findComment(decodeUserdata(more), 7)).toBeUndefined()
+  })
+
+  it('that cannot be written again come with their bytes', () => {
+    const bytes = (...value: number[]): Uint8Array => encodeUserdata([{ type: 0, value: Uint8Array.from(value) }])
+    const quoted = encodeUserdata([{ type: 0, value: Buffer.from('a"b\0') }])
+    for (const userdata of [bytes(0x61), bytes(0xff, 0), bytes(0x61, 0, 0x62, 0), quoted, Uint8Array.of(0xff), Uint8Array.of(0, 200, 1)])
+      expect(commentedBy('rule', userdata).userdata).toEqual(userdata)
+    expect(commentedBy('rule', quoted).comment).toBe('a"b')
+  })
+
+  it('and any other bytes are the same when what was listed is written', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), (userdata) => {
+        expect(Buffer.from(userdataOf('table', commentedBy('table', userdata))!)).toEqual(Buffer.from(userdata))
+      })
+    )
   })
 })
