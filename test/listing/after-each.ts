@@ -7,7 +7,11 @@ import { listWithBoth } from './both.js'
 /** Of the namespace that tests share, when it was looked at last: many tests only read. */
 let generation: number | undefined
 
-afterEach(async () => {
+/** In the name of a test that writes bytes of a caller's own making, at which nft is known to crash. */
+const KNOWN_CRASH = '(nft crashes)'
+
+afterEach(async ({ task }) => {
+  if (task.name.includes(KNOWN_CRASH)) return
   await using client = await Nftables.open()
   const { id } = await client.generation()
   if (id !== generation) await listWithBoth()
