@@ -28,6 +28,8 @@ class MessageWriter {
   void Put(uint16_t attribute, ByteView payload);
   /// NUL-terminated text.
   void PutString(uint16_t attribute, std::string_view text);
+  /// Attributes that are encoded already, each padded to 4.
+  void PutRaw(ByteView attributes) { out_.insert(out_.end(), attributes.begin(), attributes.end()); }
   void PutFlag(uint16_t attribute) { Put(attribute, {}); }
   template <typename T>
   void PutInteger(uint16_t attribute, T value, ByteOrder order = ByteOrder::kHost) {
@@ -48,6 +50,8 @@ class MessageWriter {
     bool overflowed;
   };
   Mark Save() const { return {out_.size(), overflowed_}; }
+  /// What was written since; valid until more is.
+  ByteView Since(Mark mark) const { return ByteView(out_).subspan(mark.size); }
   void Restore(Mark mark) {
     out_.resize(mark.size);
     overflowed_ = mark.overflowed;

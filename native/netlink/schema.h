@@ -88,6 +88,9 @@ struct Schema {
 /// A variant that is unknown, or whose attributes do not all decode, becomes a record of OpaqueVariantSchema().
 struct VariantTable {
   std::span<const Schema* const> schemas;
+  /// Appends the attributes inside NFTA_EXPR_DATA of the variant `name` as the kernel takes them, where that is not as it gives them; false
+  /// where nothing is appended, because they are taken as they are.
+  bool (*amend)(std::string_view name, ByteView attributes, MessageWriter& writer);
   const Schema* Find(std::string_view name) const;
 };
 /// The expressions of nf_tables; defined by native/nftables.
@@ -98,6 +101,9 @@ const Schema& OpaqueVariantSchema();
 /// Appends the record's attributes. The record must be valid (as made by a decoder or by the validating reader of the addon);
 /// overflow shows in the writer.
 void EncodeRecord(const Record& record, MessageWriter& writer);
+
+/// Appends NFTA_EXPR_DATA with these attributes, amended by kExpressionVariants.
+void PutVariantData(std::string_view name, ByteView attributes, MessageWriter& writer);
 
 /// Reads attributes by the schema. Attributes unknown to it, or whose payload is not of the schema's form, are kept in `opaque`.
 /// Nothing only where the attributes themselves are malformed.

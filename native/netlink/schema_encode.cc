@@ -44,6 +44,15 @@ void Nest(uint16_t attribute, MessageWriter& writer, Write write) {
   writer.EndNest(token);
 }
 
+/// Amends the attributes of a variant that were written since `start`.
+void Amend(std::string_view name, MessageWriter::Mark start, MessageWriter& writer) {
+  Bytes amended;
+  MessageWriter inner(amended);
+  if (!kExpressionVariants.amend(name, writer.Since(start), inner)) return;
+  writer.Restore({start.size, writer.overflowed()});
+  writer.PutRaw(amended);
+}
+
 void EncodeVariant(uint16_t attribute, const Record& record, MessageWriter& writer) {
   Nest(attribute, writer, [&] {
     if (record.schema == &OpaqueVariantSchema()) {
@@ -51,13 +60,19 @@ void EncodeVariant(uint16_t attribute, const Record& record, MessageWriter& writ
       const Value* data = record.Find(kExpressionData);
       const auto* text = name == nullptr ? nullptr : name->As<std::string>();
       const auto* bytes = data == nullptr ? nullptr : data->As<Bytes>();
-      writer.PutString(kExpressionName, text == nullptr ? std::string_view() : *text);
-      if (bytes != nullptr && !bytes->empty()) writer.Put(kExpressionData | 0x8000 /* NLA_F_NESTED */, *bytes);
+      const std::string_view known = text == nullptr ? std::string_view() : std::string_view(*text);
+      writer.PutString(kExpressionName, known);
+      if (bytes != nullptr && !bytes->empty()) PutVariantData(known, *bytes, writer);
       return;
     }
     writer.PutString(kExpressionName, record.schema->name);
     // As libnftnl does: what has no attributes at all (notrack) has no DATA either.
-    if (!record.schema->fields.empty()) Nest(kExpressionData, writer, [&] { EncodeRecord(record, writer); });
+    if (record.schema->fields.empty()) return;
+    Nest(kExpressionData, writer, [&] {
+      const MessageWriter::Mark start = writer.Save();
+      EncodeRecord(record, writer);
+      Amend(record.schema->name, start, writer);
+    });
   });
 }
 
@@ -120,6 +135,13 @@ void EncodeField(const Field& field, const Value& value, MessageWriter& writer) 
 }
 
 }  // namespace
+
+void PutVariantData(std::string_view name, ByteView attributes, MessageWriter& writer) {
+  Bytes amended;
+  MessageWriter inner(amended);
+  const bool is_amended = kExpressionVariants.amend(name, attributes, inner);
+  writer.Put(kExpressionData | 0x8000 /* NLA_F_NESTED */, is_amended ? ByteView(amended) : attributes);
+}
 
 void EncodeRecord(const Record& record, MessageWriter& writer) {
   for (const auto& [field, value] : record.fields) EncodeField(*field, value, writer);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "nftables/amendments.h"
 #include "nftables/elements.h"
 #include "nftables/kernel.h"
 #include "nftables/list.h"
@@ -44,7 +45,7 @@ class BatchEncoder {
     if (operation.verb == Verb::kFlush) {
       EncodeFlush(operation, writer);
     } else {
-      EncodeRecord(operation.value, writer);
+      EncodeAmended(operation, writer);
       if (NeedsSetId(operation)) writer.PutInteger(NFTA_SET_ID, ++largest_set_id_, kBig);
     }
     writer.End();
@@ -74,6 +75,18 @@ class BatchEncoder {
   static bool NeedsSetId(const Operation& operation) {
     const bool makes = operation.verb == Verb::kAdd || operation.verb == Verb::kCreate;
     return operation.kind == Kind::kSet && makes && operation.value.Find(uint16_t{NFTA_SET_ID}) == nullptr;
+  }
+
+  /// The operation's record, but for what the kernel dumps and refuses, or needs and does not dump.
+  static void EncodeAmended(const Operation& operation, MessageWriter& writer) {
+    const auto object = operation.kind == Kind::kObject ? AmendObject(operation.value) : std::nullopt;
+    EncodeRecord(object ? *object : operation.value, writer);
+    const auto compat = operation.kind == Kind::kRule ? DeriveCompat(operation.family, operation.value) : std::nullopt;
+    if (!compat) return;
+    const size_t nest = writer.BeginNest(NFTA_RULE_COMPAT);
+    writer.PutInteger(NFTA_RULE_COMPAT_PROTO, compat->protocol, kBig);
+    writer.PutInteger(NFTA_RULE_COMPAT_FLAGS, compat->flags, kBig);
+    writer.EndNest(nest);
   }
 
   void Begin(uint32_t index, MessageForm form, uint32_t sequence, uint32_t row, MessageWriter& writer) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nftables/amendments.h"
 #include "nftables/kernel.h"
 
 namespace netplane::nftables {
@@ -96,7 +97,7 @@ class RowWriter {
 
   void WriteExpressions(size_t row) const {
     if (const ByteView expressions = BlobOf(kExpressions, row); !expressions.empty()) {
-      writer_.Put(NFTA_SET_ELEM_EXPRESSIONS | NLA_F_NESTED, expressions);
+      PutAmendedList(NFTA_SET_ELEM_EXPRESSIONS, expressions, writer_);
     } else if (columns_.has(kHasCounter) && columns_.At<uint8_t>(kHasCounter, row) != 0) {
       PutCounter(CountOf(kCounterBytes, row), CountOf(kCounterPackets, row), writer_);
     }

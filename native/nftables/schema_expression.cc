@@ -1,4 +1,5 @@
 // Expressions as in src/nftables/expressions.ts, in the order of their attributes. Integers are big-endian.
+#include "nftables/amendments.h"
 #include "nftables/expression_names.h"
 #include "nftables/kernel.h"
 #include "nftables/schemas.h"
@@ -207,6 +208,6 @@ constexpr auto kExpressionPointers = [] {
 
 namespace netplane {
 
-constinit const VariantTable kExpressionVariants = {nftables::kExpressionPointers};
+constinit const VariantTable kExpressionVariants = {nftables::kExpressionPointers, nftables::AmendExpression};
 
 }  // namespace netplane

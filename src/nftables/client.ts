@@ -130,11 +130,10 @@ export class Nftables implements AsyncDisposable {
     return (await this.#list('nftables.listChains', { chains: true }, options)).chains
   }
 
-  /** Lists rules, of one chain or all, in order. */
+  /** Lists rules, of one chain or all, in the order of {@link Ruleset.rules}. */
   async listRules(options: ListFilter & CallOptions & { readonly chain?: string } = {}): Promise<readonly ListedRule[]> {
-    return (
-      await this.#list('nftables.listRules', { rules: true, ...(options.chain === undefined ? {} : { chain: options.chain }) }, options)
-    ).rules
+    const kinds = options.chain === undefined ? { chains: true } : { chain: options.chain }
+    return (await this.#list('nftables.listRules', { rules: true, ...kinds }, options)).rules
   }
 
   /** Lists sets and maps, without their elements. */

@@ -3,6 +3,7 @@
  */
 import { Slices } from '../slices.js'
 import type { NativeListed, NativeListedElements, NativeListedKind, NativeListing } from '../native.js'
+import { inWritableOrder } from './bound-chains.js'
 import type { ElementColumns } from './columns.js'
 import { decodeElements, type SetElement } from './elements.js'
 import {
@@ -49,7 +50,7 @@ export interface Ruleset {
   readonly generation: number
   readonly tables: readonly ListedTable[]
   readonly chains: readonly ListedChain[]
-  /** In the order of their chains. */
+  /** In the order of their chains; those of chains that belong to a rule (flag `binding`) come first, as they have to be written first. */
   readonly rules: readonly ListedRule[]
   readonly sets: readonly ListedSet[]
   /** One entry a set, where elements were asked for. */
@@ -99,11 +100,12 @@ export async function readListing(listing: NativeListing): Promise<Ruleset> {
   const objects = await takeAll(listing, 'objects', (listed) => listed, slices)
   const elements = await takeElements(listing, slices)
   const sets = await takeAll(listing, 'sets', fromNativeSet, slices)
+  const chains = await takeAll(listing, 'chains', fromNativeChain, slices)
   return {
     generation: listing.generation,
     tables: await takeAll(listing, 'tables', fromNativeTable, slices),
-    chains: await takeAll(listing, 'chains', fromNativeChain, slices),
-    rules: await takeAll(listing, 'rules', fromNativeRule, slices),
+    chains,
+    rules: inWritableOrder(await takeAll(listing, 'rules', fromNativeRule, slices), chains),
     sets,
     elements: elementsOf(elements, sets),
     counters: objects.filter(isNativeCounter).map(fromNativeCounter),

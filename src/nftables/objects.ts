@@ -28,7 +28,7 @@ export interface ListedTable extends Table {
 export interface Chain extends Commented {
   readonly family: Family
   readonly table: string
-  /** 1–255 bytes. */
+  /** 1–255 bytes. Of a chain with the flag `binding`, only what rules of the same transaction call it: the kernel gives it a name of its own. */
   readonly name: string
   /** Of base chains; default `filter`. */
   readonly type?: 'filter' | 'nat' | 'route' | (string & {}) | undefined
@@ -39,6 +39,10 @@ export interface Chain extends Commented {
   readonly policy?: 'accept' | 'drop' | number | undefined
   /** Of base chains at `ingress` and `egress`: the links. */
   readonly devices?: readonly string[] | undefined
+  /**
+   * `base` follows from `hook`. `binding`: the chain belongs to the one rule that jumps to it, and goes with it (`jump { … }` of nft; Linux 5.9). Its rules are added first,
+   * then that rule, all in one transaction; the rule builder does so for `jump([rule(…), …])`.
+   */
   readonly flags?: readonly ('base' | 'hw-offload' | 'binding' | number)[] | undefined
 }
 
@@ -67,7 +71,10 @@ export interface Rule extends ChainReference, Commented {
   readonly after?: bigint | undefined
   /** Of `insert`: before the rule with this handle. */
   readonly before?: bigint | undefined
-  /** NFTA_RULE_COMPAT, for rules with matches and targets of xtables. */
+  /**
+   * NFTA_RULE_COMPAT, for rules with matches and targets of xtables, which check it: the protocol that the rule asks for, and NFT_RULE_COMPAT_F_INV (2) where it asks for
+   * any other. The kernel does not list it. Default: what the comparison of the protocol before the first of them says.
+   */
   readonly compat?: { readonly protocol: number; readonly flags: number } | undefined
 }
 
@@ -159,31 +166,41 @@ function toNativeHook(chain: Chain): NativeRecord | undefined {
   })
 }
 
-/** The native record of a chain. @throws {ValidationError} */
-export function toNativeChain(chain: Listed<Chain>): NativeRecord {
+/**
+ * The native record of a chain. One that belongs to a rule goes by `id` instead of its name, which the kernel gives.
+ *
+ * @throws {ValidationError}
+ */
+export function toNativeChain(chain: Listed<Chain>, id?: number): NativeRecord {
   const hook = toNativeHook(chain)
   return compact({
     table: chain.table,
-    name: chain.name,
+    name: id === undefined ? chain.name : undefined,
+    id,
     hook,
     chainType: hook === undefined ? undefined : (chain.type ?? 'filter'),
     policy: chain.policy,
-    // The kernel sets these two by itself, and refuses them.
-    flags: chain.flags?.filter((flag) => flag !== 'base' && flag !== 'binding'),
+    // The hook says it; without one nf_tables_addchain refuses it.
+    flags: chain.flags?.filter((flag) => flag !== 'base'),
     userdata: userdataOf('chain', chain),
     opaque: chain.opaque
   })
 }
 
-/** The native record of a rule. @throws {ValidationError} */
-export function toNativeRule(rule: Listed<Rule>, verb: 'add' | 'insert' | 'replace'): NativeRecord {
+/**
+ * The native record of a rule. One of a chain that belongs to a rule names the chain by `chainId`.
+ *
+ * @throws {ValidationError}
+ */
+export function toNativeRule(rule: Listed<Rule>, verb: 'add' | 'insert' | 'replace', chainId?: number): NativeRecord {
   if (rule.after !== undefined && verb !== 'add') throw new ValidationError('after', rule.after, 'nothing, but in add')
   if (rule.before !== undefined && verb !== 'insert') throw new ValidationError('before', rule.before, 'nothing, but in insert')
   if (!Array.isArray(rule.expressions)) throw new ValidationError('expressions', rule.expressions, 'a list of expressions')
   if (verb === 'replace' && rule.handle === undefined) throw new ValidationError('handle', undefined, 'the handle of the rule to replace')
   return compact({
     table: rule.table,
-    chain: rule.chain,
+    chain: chainId === undefined ? rule.chain : undefined,
+    chainId,
     handle: verb === 'replace' ? rule.handle : undefined,
     position: rule.after ?? rule.before,
     expressions: rule.expressions,

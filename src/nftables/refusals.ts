@@ -3,11 +3,11 @@
  */
 import { COMMON_HINTS } from '../client.js'
 import { errnoName, NetlinkError } from '../errors.js'
-import type { NativeItemError } from '../native.js'
+import type { NativeCommitResult, NativeItemError } from '../native.js'
 import type { QueuedOperation } from './transaction-types.js'
 
 /** What usually helps with nf_tables, by errno. */
-export const NFTABLES_HINTS: Readonly<Record<string, string>> = {
+const NFTABLES_HINTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP:
     'this kernel lacks the feature: a chain type, expression or object type whose module (nft_nat, nft_masq, nft_fib …) is missing, or a newer message',
   ENFILE: 'the set has as many elements as its declared size',
@@ -52,8 +52,23 @@ function refusal(
   })
 }
 
+/** The error for a transaction that was not applied: what the kernel refused, or why the whole failed. */
+export function refusalOf(operation: string, result: NativeCommitResult, operations: readonly QueuedOperation[]): NetlinkError {
+  if (result.errors.length > 0) return commitErrors(operation, result.errors, operations)
+  const failure = result.failure ?? { errno: 71, operation, message: 'the kernel gave no verdict', outcomeUnknown: true }
+  const code = errnoName(failure.errno)
+  return new NetlinkError({
+    errno: failure.errno,
+    operation,
+    subject: `${operations.length} operations`,
+    kernelMessage: failure.message,
+    outcomeUnknown: failure.outcomeUnknown,
+    hint: NFTABLES_HINTS[code] ?? COMMON_HINTS[code]
+  })
+}
+
 /** The error for a refused transaction: the first refusal, with the others behind it. They are made only when asked for: there may be 10,000. */
-export function commitErrors(operation: string, errors: readonly NativeItemError[], operations: readonly QueuedOperation[]): NetlinkError {
+function commitErrors(operation: string, errors: readonly NativeItemError[], operations: readonly QueuedOperation[]): NetlinkError {
   const [first, ...rest] = errors
   let others: readonly NetlinkError[] | undefined
   return refusal(

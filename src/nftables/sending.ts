@@ -1,15 +1,14 @@
 /**
  * How a transaction is sent: its ranges are checked, its operations handed to the native side, and what the kernel refuses is told in the caller's words.
  */
-import { COMMON_HINTS, failureError, invalidError } from '../client.js'
-import { NetlinkError, ValidationError } from '../errors.js'
+import { failureError, invalidError } from '../client.js'
+import { ValidationError } from '../errors.js'
 import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native.js'
 import { Slices } from '../slices.js'
 import type { ElementColumns } from './columns.js'
 import { placeOf } from './describe.js'
 import { IntervalChecks, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
-import { commitErrors, NFTABLES_HINTS } from './refusals.js'
 import type { CommitOptions, NameReference, QueuedOperation, TransactionHost } from './transaction-types.js'
 
 const ENOENT = 2
@@ -62,21 +61,6 @@ export class Sending {
       this.#commit(batch, sent, deadlineMs, this.#options.generation)
     )
     return { result, startedAt }
-  }
-
-  /** What the kernel refused, as an error. */
-  refusal(result: NativeCommitResult): NetlinkError {
-    if (result.errors.length > 0) return commitErrors(this.#operation, result.errors, this.#operations)
-    const failure = result.failure ?? { errno: 71, operation: this.#operation, message: 'the kernel gave no verdict', outcomeUnknown: true }
-    const details = {
-      errno: failure.errno,
-      operation: this.#operation,
-      subject: `${this.#operations.length} operations`,
-      kernelMessage: failure.message,
-      outcomeUnknown: failure.outcomeUnknown
-    }
-    const { code } = new NetlinkError(details)
-    return new NetlinkError({ ...details, hint: NFTABLES_HINTS[code] ?? COMMON_HINTS[code] })
   }
 
   /** Encodes the elements, and reads the ranges among them. */

@@ -2,13 +2,14 @@
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
 import type { CallOptions } from '../client.js'
-import { ClosedError, ValidationError } from '../errors.js'
+import { ClosedError, locate as locateField, ValidationError } from '../errors.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
 import { traceCommit } from '../tracing.js'
+import { BoundChains } from './bound-chains.js'
 import { copyRecord } from './copy.js'
 import { clip } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
-import { family } from './families.js'
+import { family, type Family } from './families.js'
 import { checkFields, findMisnamed, type DeclaredKind } from './fields.js'
 import {
   toNativeChain,
@@ -25,7 +26,8 @@ import {
   type StatefulObject,
   type Table
 } from './objects.js'
-import { compileRule } from './rule/index.js'
+import { refusalOf } from './refusals.js'
+import { compileRule, type OwnChain } from './rule/index.js'
 import { locate, Sending } from './sending.js'
 import { toNativeSet, type SetSpec } from './sets.js'
 import type {
@@ -55,6 +57,7 @@ export class Transaction {
   #fault: unknown
   #isSpent = false
   #nextSetId = 1
+  readonly #boundChains = new BoundChains()
 
   /** Use {@link Nftables.transaction}. */
   constructor(host: TransactionHost) {
@@ -69,7 +72,7 @@ export class Transaction {
   /** Ensures that objects exist. One that exists and is the same is left as it is; one that differs is refused with EEXIST (or updated where the kernel can). */
   readonly add = {
     table: (table: Table): void => this.#put('add', 'table', table, () => toNativeTable(table)),
-    chain: (chain: Chain): void => this.#put('add', 'chain', chain, () => toNativeChain(chain)),
+    chain: (chain: Chain): void => this.#put('add', 'chain', chain, () => toNativeChain(chain, this.#boundChains.declare(chain))),
     /** Appends a rule, or puts it behind the one whose handle is `after`. */
     rule: (rule: Rule | BuiltRule): void => this.#rule('add', rule),
     set: (set: SetSpec): void => this.#set('add', set),
@@ -88,7 +91,7 @@ export class Transaction {
   /** As `add`, refusing with EEXIST what exists already. */
   readonly create = {
     table: (table: Table): void => this.#put('create', 'table', table, () => toNativeTable(table)),
-    chain: (chain: Chain): void => this.#put('create', 'chain', chain, () => toNativeChain(chain)),
+    chain: (chain: Chain): void => this.#put('create', 'chain', chain, () => toNativeChain(chain, this.#boundChains.declare(chain))),
     set: (set: SetSpec): void => this.#set('create', set),
     map: (map: SetSpec): void => this.#set('create', map),
     elements: (set: ElementTarget, elements: ElementSource, options?: ElementOptions): void =>
@@ -179,7 +182,7 @@ export class Transaction {
       applied: result.applied,
       durationMs: performance.now() - startedAt
     })
-    if (!result.applied) throw sending.refusal(result)
+    if (!result.applied) throw refusalOf(operation, result, this.#operations)
     return result
   }
 
@@ -257,25 +260,43 @@ export class Transaction {
     this.#guard(rule, subject, () => {
       checkFields('rule', rule)
       const inFamily = family('family', rule.family)
-      const expressions = 'statements' in rule ? this.#compile(rule) : rule.expressions
-      const value = copyRecord(toNativeRule({ ...rule, expressions }, verb))
+      const chainId = this.#boundChains.chainIdOf(rule)
+      const expressions = this.#boundChains.bind(rule, 'statements' in rule ? this.#compile(rule) : rule.expressions)
+      const value = copyRecord(toNativeRule({ ...rule, expressions }, verb, chainId))
       const text = subject()
       this.#queue({ verb, kind: 'rule', family: inFamily, value, subject: () => text, object: () => rule })
     })
   }
 
-  /** Compiles a built rule; the anonymous sets it needs are queued before it. */
-  #compile(rule: BuiltRule): Rule['expressions'] {
-    const { expressions, anonymousSets } = compileRule(rule.statements, {
-      family: rule.family,
-      table: rule.table,
-      nextSetId: () => this.#nextSetId++
+  /** Compiles a built rule; the sets and chains of its own are queued before it. */
+  #compile({ family: inFamily, table, statements }: Pick<BuiltRule, 'family' | 'table' | 'statements'>): Rule['expressions'] {
+    const { expressions, anonymousSets, ownChains } = compileRule(statements, {
+      family: inFamily,
+      table,
+      nextSetId: () => this.#nextSetId++,
+      nextChainId: () => this.#boundChains.takeId()
     })
     for (const { set, elements } of anonymousSets) {
       this.#set('add', set)
       this.#elements('add', set, elements, {}, true)
     }
+    for (const chain of ownChains) this.#ownChain(inFamily, table, chain)
     return expressions
+  }
+
+  #ownChain(inFamily: Family, table: string, { id, rules }: OwnChain): void {
+    const queue = (kind: 'chain' | 'rule', value: NativeRecord, what: string, object: unknown): void =>
+      this.#queue({ verb: 'add', kind, family: inFamily, value: copyRecord(value), subject: () => what, object: () => object })
+    const chain = { family: inFamily, table, name: '', flags: ['binding'] } as const
+    queue('chain', toNativeChain(chain, id), `chain of a rule of table ${inFamily} ${table}`, rules)
+    for (const [index, inner] of rules.entries()) {
+      try {
+        const rule = { family: inFamily, table, chain: '', comment: inner.comment, expressions: this.#compile({ ...chain, ...inner }) }
+        queue('rule', toNativeRule(rule, 'add', id), `rule ${index} of a rule's chain of table ${inFamily} ${table}`, inner)
+      } catch (error) {
+        throw locateField(error, `rules[${index}].`)
+      }
+    }
   }
 
   #set(verb: 'add' | 'create', set: SetSpec): void {

@@ -1,22 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
-import type { Ruleset } from '../../src/nftables/listing.js'
-import type { Transaction } from '../../src/nftables/transaction.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import { isOlderThan } from '../support/kernel-version.js'
-
-/** Writes all of a listing again. */
-function write(tx: Transaction, ruleset: Ruleset): void {
-  for (const table of ruleset.tables) tx.create.table(table)
-  for (const chain of ruleset.chains) tx.create.chain(chain)
-  for (const counter of ruleset.counters) tx.create.counter(counter)
-  for (const object of ruleset.objects) tx.create.object(object)
-  for (const flowtable of ruleset.flowtables) tx.create.flowtable(flowtable)
-  for (const set of ruleset.sets) tx.create.set(set)
-  for (const elements of ruleset.elements) tx.create.elements(elements.set, elements)
-  for (const rule of ruleset.rules) tx.add.rule(rule)
-}
+import { copyRuleset, expectSamePrinted, listRuleset } from '../support/ruleset-copy.js'
 
 /** The element for all other keys, which Linux 5.13 brought. */
 const catchAll = isOlderThan('5.13') ? '' : ', * : drop'
@@ -146,36 +133,13 @@ const rules = [
 
 /** Lists what a namespace holds, writes it into an empty one, and compares what nft and the client see in both. */
 async function expectSame(from: TestNamespace): Promise<void> {
-  const to = await makeNamespace()
-  await using reader = await Nftables.open({ netns: from.path })
-  await using writer = await Nftables.open({ netns: to.path })
-  const listed = await reader.list({ elements: true })
-  const tx = writer.transaction()
-  write(tx, listed)
-  await tx.commit()
-  expect(blocks(await to.nft('list', 'ruleset'))).toEqual(blocks(await from.nft('list', 'ruleset')))
-  const [theirs, ours] = [await from.nft('--debug=netlink', 'list', 'ruleset'), await to.nft('--debug=netlink', 'list', 'ruleset')]
-  expect(bytecode(ours)).toEqual(bytecode(theirs))
-  const again = await writer.list({ elements: true })
+  const { to, listed } = await copyRuleset(from)
+  await expectSamePrinted(from, to)
+  const again = await listRuleset(to)
   for (const kind of ['tables', 'chains', 'rules', 'counters', 'objects', 'flowtables'] as const) {
     const plain = (objects: readonly object[]): object[] => objects.map((object) => ({ ...object, handle: 0n }))
     expect(plain(again[kind])).toEqual(plain(listed[kind]))
   }
-}
-
-/** Objects of a printed ruleset; counters are listed apart from other objects, so their order is not kept. */
-function blocks(text: string): string[] {
-  return text
-    .split(/\n+(?=\t?[a-z]+ [^\n]*\{\n)/)
-    .map((block) => block.replace(/\n\}\n?$/, ''))
-    .sort()
-}
-
-/** What libnftnl decodes: expressions in order, elements in any (hash tables have none). An end at 0, which nft writes before the first range, ends nothing. */
-function bytecode(text: string): string[] {
-  const lines = text.split('\n')
-  const elements = lines.filter((line) => line.startsWith('\telement ') && line !== '\telement 00000000  : 1 [end]')
-  return [...elements.sort(), ...lines.filter((line) => line.startsWith('  [ '))]
 }
 
 describe('what nft wrote', () => {

@@ -31,6 +31,7 @@ const tools = {
   git: { present: () => onPath('git'), packages: ['git'] },
   nft: { present: () => onPath('nft'), packages: ['nftables'] },
   ip: { present: () => onPath('ip'), packages: ['iproute2'] },
+  'iptables-nft': { present: () => onPath('iptables-nft') && onPath('ebtables-nft'), packages: ['iptables'] },
   ipvsadm: { present: () => onPath('ipvsadm'), packages: ['ipvsadm'] },
   conntrack: { present: () => onPath('conntrack'), packages: ['conntrack'] },
   strace: { present: () => onPath('strace'), packages: ['strace'] },

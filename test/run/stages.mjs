@@ -39,7 +39,7 @@ function check(name, argv, options = {}) {
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
 const compiler = ['g++', 'make', 'python3']
-const kernelPrograms = ['nft', 'ip', 'conntrack', 'strace', 'python3']
+const kernelPrograms = ['nft', 'iptables-nft', 'ip', 'conntrack', 'strace', 'python3']
 // The suites of IPVS run here, too, where this kernel has it.
 const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'] : [])]
 // User-Mode Linux has a substitute (tools/lab/machines.mjs).

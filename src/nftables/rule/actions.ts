@@ -19,9 +19,10 @@ import type { Dependency, ProtocolContext } from './protocols.js'
 import { REGISTER_BYTES, registerNumber, unitsOf, VERDICT_REGISTER } from './registers.js'
 import { loadValue, roomFor, widthOf, type Loader } from './values.js'
 
-/** `accept`, `jump …`. */
-export function verdictExpression({ verdict, chain }: VerdictStatement): Expression {
-  return { type: 'immediate', destinationRegister: VERDICT_REGISTER, data: { verdict, ...(chain === undefined ? {} : { chain }) } }
+/** `accept`, `jump …`. A chain that belongs to the rule goes by its id. */
+export function verdictExpression({ verdict, chain }: VerdictStatement, chainId?: number): Expression {
+  const target = chainId === undefined ? (chain === undefined ? {} : { chain }) : { chainId }
+  return { type: 'immediate', destinationRegister: VERDICT_REGISTER, data: { verdict, ...target } }
 }
 
 /** `meta mark set …`. @throws {ValidationError} */

@@ -8,7 +8,7 @@ import { compileAssignment, compileDynamicSet, compileObjectMap, compileReject, 
 import { RuleSets, type AnonymousSet } from './anonymous-sets.js'
 import { MatchCompiler } from './matches.js'
 import { mergeSteps, type Step } from './merge.js'
-import type { RuleStatement, ValueNode } from './nodes.js'
+import type { ChainRule, RuleStatement, ValueNode, VerdictStatement } from './nodes.js'
 import { ProtocolContext, type Dependency } from './protocols.js'
 import { RegisterFile } from './registers.js'
 import type { Loader } from './values.js'
@@ -19,6 +19,14 @@ export interface RuleContext {
   readonly table: string
   /** Gives ids for the rule's own sets, each once in a transaction. */
   readonly nextSetId: () => number
+  /** Gives ids for the rule's own chains, each once in a transaction. */
+  readonly nextChainId: () => number
+}
+
+/** A chain that belongs to a rule, to be declared and filled before the rule. */
+export interface OwnChain {
+  readonly id: number
+  readonly rules: readonly ChainRule[]
 }
 
 /** A rule as the kernel takes it. */
@@ -26,6 +34,8 @@ export interface CompiledRule {
   readonly expressions: readonly Expression[]
   /** To be declared, with their elements, before the rule and in its transaction. */
   readonly anonymousSets: readonly AnonymousSet[]
+  /** To be declared, with their rules, before the rule and in its transaction. */
+  readonly ownChains: readonly OwnChain[]
 }
 
 /** The values that a statement reads, in the order that it reads them. */
@@ -62,9 +72,12 @@ class RuleCompiler {
   readonly #steps: Step[] = []
   /** What a reject asks before everything else. */
   readonly #first: Step[] = []
+  readonly #ownChains: OwnChain[] = []
+  readonly #nextChainId: () => number
 
-  constructor({ family, table, nextSetId }: RuleContext) {
+  constructor({ family, table, nextSetId, nextChainId }: RuleContext) {
     this.#family = family
+    this.#nextChainId = nextChainId
     this.#loader = { registers: new RegisterFile(), sets: new RuleSets(family, table, nextSetId) }
     this.#protocols = new ProtocolContext(family)
     this.#matches = new MatchCompiler(this.#loader, this.#protocols)
@@ -76,7 +89,11 @@ class RuleCompiler {
   }
 
   finish(): CompiledRule {
-    return { expressions: mergeSteps([...this.#first, ...this.#steps]), anonymousSets: this.#loader.sets.anonymous }
+    return {
+      expressions: mergeSteps([...this.#first, ...this.#steps]),
+      anonymousSets: this.#loader.sets.anonymous,
+      ownChains: this.#ownChains
+    }
   }
 
   #compile(statement: RuleStatement): Step {
@@ -86,12 +103,20 @@ class RuleCompiler {
     return { kind: 'effect', expressions: this.#effect(statement) }
   }
 
+  /** The id of the chain that the statement brings along. */
+  #ownChain({ rules }: VerdictStatement): number | undefined {
+    if (rules === undefined) return undefined
+    const id = this.#nextChainId()
+    this.#ownChains.push({ id, rules })
+    return id
+  }
+
   #effect(statement: Exclude<RuleStatement, { readonly kind: 'match' | 'lookup' | 'vmap' }>): Expression[] {
     switch (statement.kind) {
       case 'plain':
         return [statement.expression]
       case 'verdict':
-        return [verdictExpression(statement)]
+        return [verdictExpression(statement, this.#ownChain(statement))]
       case 'assignment':
         return compileAssignment(statement, this.#loader)
       case 'object-map':

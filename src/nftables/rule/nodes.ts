@@ -158,6 +158,15 @@ export interface VerdictStatement {
   readonly kind: 'verdict'
   readonly verdict: 'accept' | 'drop' | 'return' | 'continue' | 'jump' | 'goto'
   readonly chain?: string | undefined
+  /** Of `jump` and `goto`: the rules of a chain that belongs to this rule, instead of one that has a name. */
+  readonly rules?: readonly ChainRule[] | undefined
+}
+
+/** A rule of a chain that belongs to another rule. */
+export interface ChainRule {
+  readonly statements: readonly RuleStatement[]
+  /** 1–127 bytes of text, which nft prints. */
+  readonly comment?: string | undefined
 }
 
 /** Sets what the kernel knows of the packet or its connection. */

@@ -10,6 +10,7 @@ import { ICMPV6_CODES, ICMPX_CODES, ICMP_CODES } from '../symbols.js'
 import { checkBigint, checkName, checkNumber, checkQuotable } from './checks.js'
 import { constantNode } from './constants.js'
 import type {
+  ChainRule,
   DynamicSetStatement,
   PlainStatement,
   RejectStatement,
@@ -44,10 +45,42 @@ export const drop = (): VerdictStatement => verdict('drop')
 export const returns = (): VerdictStatement => verdict('return')
 /** Goes on with the next rule. */
 export const continues = (): VerdictStatement => verdict('continue')
-/** Goes to a chain and comes back at its end. @throws {ValidationError} */
-export const jump = (chain: string): VerdictStatement => ({ kind: 'verdict', verdict: 'jump', chain: checkName('chain', chain) })
-/** Goes to a chain and does not come back here. @throws {ValidationError} */
-export const goto = (chain: string): VerdictStatement => ({ kind: 'verdict', verdict: 'goto', chain: checkName('chain', chain) })
+
+/** A chain by its name, or the rules of one that belongs to this rule alone. */
+export type ChainArgument = string | readonly ChainRule[]
+
+function goingTo(name: 'jump' | 'goto', chain: ChainArgument): VerdictStatement {
+  return Array.isArray(chain)
+    ? { kind: 'verdict', verdict: name, rules: checkChainRules(chain as readonly ChainRule[]) }
+    : { kind: 'verdict', verdict: name, chain: checkName('chain', chain) }
+}
+
+/** Rules of a chain that belongs to a rule cannot have such chains themselves (nf_tables_bind_chain). */
+function checkChainRules(rules: readonly ChainRule[]): readonly ChainRule[] {
+  if (rules.length === 0) throw new ValidationError('rules', rules, 'at least one rule')
+  for (const [index, inner] of rules.entries()) {
+    if (!Array.isArray((inner as Partial<ChainRule> | null)?.statements))
+      throw new ValidationError(`rules[${index}]`, inner, 'a rule, as rule(…) gives it')
+    const nested = inner.statements.findIndex((statement) => statement.kind === 'verdict' && statement.rules !== undefined)
+    if (nested >= 0)
+      throw new ValidationError(
+        `rules[${index}].statements[${nested}]`,
+        'a chain of its own',
+        'a chain by its name: the kernel takes no chain inside another'
+      )
+  }
+  return rules
+}
+
+/**
+ * Goes to a chain and comes back at its end: to one that has a name, or to one that belongs to this rule and goes with it, given as its rules (Linux 5.9):
+ * `jump([rule(ip.saddr.eq('10.0.0.0/8'), accept()), rule(drop())])`.
+ *
+ * @throws {ValidationError}
+ */
+export const jump = (chain: ChainArgument): VerdictStatement => goingTo('jump', chain)
+/** Goes to a chain, as {@link jump} does, and does not come back here. @throws {ValidationError} */
+export const goto = (chain: ChainArgument): VerdictStatement => goingTo('goto', chain)
 
 /** Leaves the packet's connection untracked; for hooks at priority `raw`. */
 export const notrack = (): PlainStatement => plain({ type: 'notrack' })

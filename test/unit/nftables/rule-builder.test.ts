@@ -40,7 +40,7 @@ import {
 
 function compile(statements: readonly RuleStatement[], family: Family = 'inet'): CompiledRule {
   let id = 0
-  return compileRule(statements, { family, table: 't', nextSetId: () => ++id })
+  return compileRule(statements, { family, table: 't', nextSetId: () => ++id, nextChainId: () => ++id })
 }
 
 const kinds = (compiled: CompiledRule): string[] => compiled.expressions.map(({ type }) => type)
