@@ -5,7 +5,7 @@ import type { CallOptions } from '../client.js'
 import { ClosedError, locate as locateField, ValidationError } from '../errors.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
 import { traceCommit } from '../tracing.js'
-import { BoundChains } from './bound-chains.js'
+import { BoundChains, checkNoOwnChain } from './bound-chains.js'
 import { copyRecord } from './copy.js'
 import { clip } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
@@ -261,6 +261,7 @@ export class Transaction {
       checkFields('rule', rule)
       const inFamily = family('family', rule.family)
       const chainId = this.#boundChains.chainIdOf(rule)
+      if (chainId !== undefined && 'statements' in rule) checkNoOwnChain(rule.statements)
       const expressions = this.#boundChains.bind(rule, 'statements' in rule ? this.#compile(rule) : rule.expressions)
       const value = copyRecord(toNativeRule({ ...rule, expressions }, verb, chainId))
       const text = subject()

@@ -65,6 +65,7 @@ function checkContent(table: FakeTable, set: FakeSet, row: ElementRow, index: nu
     const chain = table.chains.get(row.chain)
     if (chain === undefined) throw new Refusal(ENOENT, '', index)
     if (chain.value['hook'] !== undefined) throw new Refusal(EOPNOTSUPP, '', index)
+    if (hasFlag(chain.value, 'binding')) throw new Refusal(EINVAL, '', index)
   }
   if (row.object !== undefined && !table.objects.has(objectKey(set.value['objectType'], row.object))) {
     throw new Refusal(ENOENT, 'objectReference', index)

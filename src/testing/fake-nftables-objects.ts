@@ -133,6 +133,8 @@ function updateChain(context: FakeBatchContext, table: FakeTable, chain: FakeCha
 
 function addChain(context: FakeBatchContext, { verb, family, value }: FakeOperation): NativeRecord {
   const table = requireTable(context, family, value['table'], 'table')
+  const isOwned = hasFlag(value, 'binding')
+  if (text(value['name']) === undefined && !isOwned) throw new Refusal(EINVAL, '', undefined, 'name is missing')
   const name = text(value['name']) ?? `__chain${context.takeHandle()}`
   const present = table.chains.get(name)
   if (present !== undefined) {
@@ -140,8 +142,10 @@ function addChain(context: FakeBatchContext, { verb, family, value }: FakeOperat
     return updateChain(context, table, present, value)
   }
   checkBase(family, value)
-  const chain: FakeChain = { name, handle: context.takeHandle(), value, rules: [] }
+  if (isOwned && value['hook'] !== undefined) throw new Refusal(EOPNOTSUPP, '')
+  const chain: FakeChain = { name, handle: context.takeHandle(), value, rules: [], isBound: false }
   table.chains.set(name, chain)
+  if (isOwned) context.unbound.add(chain)
   if (typeof value['id'] === 'number') context.chainIds.set(value['id'], name)
   const described = describeChain(table, chain, 0)
   emit(context, 'newchain', table, described)
@@ -152,6 +156,7 @@ function deleteChain(context: FakeBatchContext, operation: FakeOperation): undef
   const table = requireTable(context, operation.family, operation.value['table'], 'table')
   const chain = findNamed(table.chains, text(operation.value['name']), operation)
   if (chain === undefined) return undefined
+  checkFree(chain)
   dropRules(context, table, chain, () => true)
   if ((countUses(table).chains.get(chain.name) ?? 0) > 0)
     throw new Refusal(EBUSY, text(operation.value['name']) === undefined ? 'handle' : 'name')
@@ -162,8 +167,15 @@ function deleteChain(context: FakeBatchContext, operation: FakeOperation): undef
 
 function flushChain(context: FakeBatchContext, { family, value }: FakeOperation): undefined {
   const table = requireTable(context, family, value['table'], 'table')
-  dropRules(context, table, requireChain(table, value['name'], 'name'), () => true)
+  const chain = requireChain(table, value['name'], 'name')
+  checkFree(chain)
+  dropRules(context, table, chain, () => true)
   return undefined
+}
+
+/** A chain that belongs to a rule changes only with it. */
+function checkFree({ isBound }: FakeChain): void {
+  if (isBound) throw new Refusal(EOPNOTSUPP, '')
 }
 
 function requireChain(table: FakeTable, name: unknown, field: string): FakeChain {
@@ -189,8 +201,17 @@ function dropRules(context: FakeBatchContext, table: FakeTable, chain: FakeChain
   }
 }
 
+/** A rule takes a chain as its own (nf_tables_bind_chain). */
+function bindChain(context: FakeBatchContext, from: FakeChain, chain: FakeChain, field: string): void {
+  if (chain.isBound) throw new Refusal(EINVAL, field)
+  if (!hasFlag(chain.value, 'binding')) return
+  if (hasFlag(from.value, 'binding')) throw new Refusal(EOPNOTSUPP, field)
+  chain.isBound = true
+  context.unbound.delete(chain)
+}
+
 /** Checks what a rule refers to, and puts names where the batch's own ids were. */
-function resolveExpressions(context: FakeBatchContext, table: FakeTable, value: NativeRecord): NativeRecord {
+function resolveExpressions(context: FakeBatchContext, table: FakeTable, chain: FakeChain, value: NativeRecord): NativeRecord {
   const expressions = [...((value['expressions'] ?? []) as readonly NativeRecord[])]
   for (const { kind, name, id, objectType, index } of ruleReferences(value)) {
     const field = `expressions[${index}]`
@@ -203,7 +224,8 @@ function resolveExpressions(context: FakeBatchContext, table: FakeTable, value: 
     const found = held.get(name ?? '') ?? (id === undefined ? undefined : held.get(ids.get(id) ?? ''))
     if (found === undefined) throw new Refusal(ENOENT, field)
     if (kind === 'chain' && found.value['hook'] !== undefined) throw new Refusal(EOPNOTSUPP, field)
-    if (kind === 'set') context.unbound.delete(found as FakeSet)
+    if (kind === 'set') context.unbound.delete(found)
+    else bindChain(context, chain, found as FakeChain, field)
     expressions[index] = renamed(expressions[index]!, kind, found.name)
   }
   return { ...value, expressions }
@@ -230,6 +252,7 @@ function addRule(context: FakeBatchContext, { verb, family, value }: FakeOperati
   const table = requireTable(context, family, value['table'], 'table')
   const { chainId } = value
   const chain = requireChain(table, value['chain'] ?? (typeof chainId === 'number' ? context.chainIds.get(chainId) : undefined), 'chain')
+  checkFree(chain)
   const old = verb === 'replace' ? findRule(chain, value, 'handle', 'id') : undefined
   if (verb === 'replace' && old === undefined) throw new Refusal(EINVAL, '', undefined, 'handle is missing')
   const neighbour = findRule(chain, value, 'position', 'positionId')
@@ -237,7 +260,7 @@ function addRule(context: FakeBatchContext, { verb, family, value }: FakeOperati
   const rule: FakeRule = {
     handle: context.takeHandle(),
     id: typeof id === 'number' ? id : undefined,
-    value: resolveExpressions(context, table, value)
+    value: resolveExpressions(context, table, chain, value)
   }
   const rules = [...chain.rules]
   const at = neighbour === undefined ? undefined : rules.indexOf(neighbour)
@@ -254,6 +277,7 @@ function deleteRule(context: FakeBatchContext, operation: FakeOperation): undefi
   const { family, value } = operation
   const table = requireTable(context, family, value['table'], 'table')
   const chain = requireChain(table, value['chain'], 'chain')
+  checkFree(chain)
   if (value['handle'] === undefined && value['id'] === undefined) throw new Refusal(EINVAL, '', undefined, 'handle is missing')
   const isThere = chain.rules.some(({ handle, id }) => (value['handle'] === undefined ? id === value['id'] : handle === value['handle']))
   if (!isThere && isDestroy(operation)) return undefined

@@ -42,6 +42,8 @@ export interface FakeChain {
   /** Hook, type, policy, flags, userdata as declared. */
   value: NativeRecord
   rules: readonly FakeRule[]
+  /** A rule that it belongs to jumps to it: nobody may change it any more (nft_chain_is_bound). */
+  isBound: boolean
 }
 
 export interface FakeElement {
@@ -94,8 +96,8 @@ export interface FakeBatchContext {
   /** Names of sets and chains by the ids that this batch gave them. */
   readonly setIds: Map<number, string>
   readonly chainIds: Map<number, string>
-  /** Anonymous sets made by this batch, which a rule of it must bind. */
-  readonly unbound: Set<FakeSet>
+  /** Anonymous sets, and chains that belong to rules, made by this batch: a rule of it must bind them. */
+  readonly unbound: Set<FakeSet | FakeChain>
   readonly now: number
 }
 
@@ -206,6 +208,8 @@ export function countUses(table: FakeTable): Uses {
       for (const { kind, name, objectType } of ruleReferences(rule.value)) {
         if (kind === 'object') count(uses.objects, objectKey(objectType, name!))
         else if (name !== undefined) count(kind === 'chain' ? uses.chains : uses.sets, name)
+        // The jump that a chain belongs to counts once more (nf_tables_bind_chain).
+        if (kind === 'chain' && table.chains.get(name ?? '')?.isBound === true) count(uses.chains, name!)
       }
     }
   }

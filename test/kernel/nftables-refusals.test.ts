@@ -214,7 +214,7 @@ describe('refusals', () => {
     const tx = owner.transaction()
     tx.add.table({ family: 'ip', name: 'app', flags: ['owner', 'persist'] })
     if (isOlderThan('6.9')) {
-      expect((await rejection<NetlinkError>(tx.commit())).hint).toContain('persist 6.9')
+      expect((await rejection<NetlinkError>(tx.commit())).hint).toContain('persist needs Linux 6.9')
       return
     }
     await tx.commit()
