@@ -142,7 +142,8 @@ export function titleText({ options }: Format): string {
 
 /** `255.255.255.0` for 24. */
 function maskText(prefixLength: number): string {
-  const mask = (0xffffffff << (32 - prefixLength)) >>> 0
+  // A shift by 32 would shift by nothing.
+  const mask = prefixLength === 0 ? 0 : (0xffffffff << (32 - prefixLength)) >>> 0
   return [24, 16, 8, 0].map((shift) => (mask >>> shift) & 0xff).join('.')
 }
 

@@ -33,7 +33,14 @@ function numbersOf<Name extends string>(names: readonly Name[]): Readonly<Record
 const forwardingNumbers = numbersOf<ForwardingMethod>(FORWARDING_METHODS)
 const tunnelNumbers = numbersOf<TunnelType>(TUNNEL_TYPES)
 const { tunnel: TUNNEL, local: LOCAL } = forwardingNumbers
-const { ipip: IPIP, gue: GUE, gre: GRE } = tunnelNumbers
+const { ipip: IPIP, gue: GUE } = tunnelNumbers
+
+/** Flags that mean something to each type of tunnel. */
+const tunnelFlags: Readonly<Record<TunnelType, readonly TunnelFlag[]>> = {
+  ipip: [],
+  gue: ['checksum', 'remote-checksum'],
+  gre: ['checksum']
+}
 
 /** Zeros, to be filled. */
 export function emptyServers(rows: number): RealServerColumns {
@@ -53,7 +60,7 @@ function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row
   if (!Array.isArray(flags)) throw new ValidationError(`${path}.flags`, flags, 'a list of flags')
   for (const [index, flag] of (flags as readonly TunnelFlag[]).entries()) {
     const bit = requireName(`${path}.flags[${index}]`, flag, TUNNEL_FLAG_BITS)
-    if (type === IPIP || (type === GRE && flag !== 'checksum'))
+    if (!tunnelFlags[tunnel.type].includes(flag))
       throw new ValidationError(`${path}.flags[${index}]`, flag, type === IPIP ? 'nothing: ipip has no flags' : `'checksum'`)
     columns.tunnelFlags[row] = (columns.tunnelFlags[row] ?? 0) | bit
   }
@@ -191,9 +198,10 @@ export function mergeServer(current: RealServer | undefined, spec: RealServerSpe
 
 function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
   const type = TUNNEL_TYPES[columns.tunnelType[row] ?? IPIP] ?? 'ipip'
+  // The kernel keeps flags whatever the type is, and heeds those of the type (ip_vs_xmit.c).
+  if (columns.forwarding[row] !== TUNNEL || type === 'ipip') return null
   const bits = columns.tunnelFlags[row] ?? 0
-  if (columns.forwarding[row] !== TUNNEL || (type === 'ipip' && bits === 0)) return null
-  const flags = (Object.keys(TUNNEL_FLAG_BITS) as TunnelFlag[]).filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
+  const flags = tunnelFlags[type].filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
 }
 

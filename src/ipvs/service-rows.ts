@@ -27,8 +27,8 @@ import type {
   VirtualServiceSpec
 } from './types.js'
 
-/** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second. */
-const MAX_SECONDS = 2_147_483
+/** The kernel keeps time-outs in jiffies, in 32 bits (struct ip_vs_service), and lists them in seconds: so much at 100 a second. */
+const MAX_SECONDS = 42_949_672
 
 const none: readonly ServiceFlag[] = []
 
@@ -64,22 +64,35 @@ function requireNetmask(path: string, { prefixLength, netmask }: Persistence, fa
     if (!isIPv4) throw new ValidationError(`${path}.netmask`, netmask, 'nothing: an IPv6 service has a prefixLength')
     if (prefixLength !== undefined) throw new ValidationError(`${path}.netmask`, netmask, 'either netmask or prefixLength')
     const [a = 0, b = 0, c = 0, d = 0] = requireAddress(`${path}.netmask`, netmask, 'ip')
-    const mask = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
-    if (mask === 0) throw new ValidationError(`${path}.netmask`, netmask, 'a mask with at least one bit')
-    return mask
+    return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
   }
   if (prefixLength === undefined) return isIPv4 ? FULL_NETMASK[2] : FULL_NETMASK[10]
-  const length = requireInteger(`${path}.prefixLength`, prefixLength, 1, isIPv4 ? 32 : 128)
-  return isIPv4 ? (0xffffffff << (32 - length)) >>> 0 : length
+  // Any mask will do for IPv4; of IPv6 the kernel takes 1 to 128 (ip_vs_add_service).
+  const length = requireInteger(`${path}.prefixLength`, prefixLength, isIPv4 ? 0 : 1, isIPv4 ? 32 : 128)
+  return isIPv4 ? maskOf(length) : length
 }
 
-function requirePersistence(path: string, persistence: Persistence | null | undefined, family: number): Numbers {
+/** The mask of a prefix. A shift by 32 would shift by nothing. */
+function maskOf(length: number): number {
+  return length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0
+}
+
+/**
+ * Other programs can make the kernel hold what serves nobody: persistence of 0 s, port 0 without persistence. Nobody is to ask for that; but what was listed, which is
+ * complete, may be given back.
+ */
+function isListed(spec: VirtualServiceSpec): boolean {
+  return 'family' in spec && spec.family !== undefined && isCompleteService(spec)
+}
+
+function requirePersistence(path: string, spec: VirtualServiceSpec, family: number): Numbers {
+  const { persistence } = spec
   if (persistence === undefined || persistence === null) return { flags: 0, timeoutSeconds: 0, netmask: requireNetmask(path, {}, family) }
   if (typeof persistence !== 'object') throw new ValidationError(path, persistence, 'an object, or null for none')
   const { timeoutSeconds = DEFAULT_PERSISTENCE_SECONDS } = persistence
   return {
     flags: PERSISTENT,
-    timeoutSeconds: requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, 1, MAX_SECONDS),
+    timeoutSeconds: requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, isListed(spec) ? 0 : 1, MAX_SECONDS),
     netmask: requireNetmask(path, persistence, family)
   }
 }
@@ -107,13 +120,13 @@ export class ServiceWriter {
     putKey('', spec, columns, row)
     const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
     this.#schedulers.set(row, requireText('.scheduler', scheduler))
-    const numbers = requirePersistence('.persistence', spec.persistence, columns.family[row] ?? AF_INET)
+    const numbers = requirePersistence('.persistence', spec, columns.family[row] ?? AF_INET)
     columns.flags[row] = numbers.flags | requireFlags('.flags', spec.flags ?? none, scheduler)
     columns.timeoutSeconds[row] = numbers.timeoutSeconds
     columns.netmask[row] = numbers.netmask
     if (persistenceEngine !== undefined && persistenceEngine !== null)
       this.#engines.set(row, requireText('.persistenceEngine', persistenceEngine))
-    requirePersistentPort('.port', columns, row, numbers.flags)
+    if (!isListed(spec)) requirePersistentPort('.port', columns, row, numbers.flags)
   }
 }
 
@@ -178,8 +191,7 @@ function decodePersistence(columns: ServiceColumns, row: number): Persistence | 
   const netmask = columns.netmask[row] ?? 0
   if (columns.family[row] !== AF_INET) return { timeoutSeconds, prefixLength: netmask }
   const ones = Math.clz32(~netmask)
-  const isPrefix = ones > 0 && (0xffffffff << (32 - ones)) >>> 0 === netmask
-  if (isPrefix) return { timeoutSeconds, prefixLength: ones }
+  if (maskOf(ones) === netmask) return { timeoutSeconds, prefixLength: ones }
   return { timeoutSeconds, netmask: formatAddress(Uint8Array.of(netmask >>> 24, netmask >>> 16, netmask >>> 8, netmask)) }
 }
 

@@ -46,11 +46,14 @@ export type ServiceFlag = 'one-packet' | 'sh-fallback' | 'sh-port' | 'mh-fallbac
 
 /** Clients of one network come back to the same real server. */
 export interface Persistence {
-  /** Seconds after a client's last connection, 1–2147483 (the kernel counts in jiffies); default 300, as ipvsadm has it. Listed always. */
+  /**
+   * Seconds after a client's last connection; default 300, as ipvsadm has it. Listed always. 1–42949672; a kernel that ticks more often than 100 times a second holds less
+   * (4294967 at 1000), for it counts ticks in 32 bits and wraps. 0 is accepted in what was listed.
+   */
   readonly timeoutSeconds?: number | undefined
-  /** Clients that share these leading bits are one: 1–32, or 1–128 for an IPv6 service. Default: the full length, each client by itself. */
+  /** Clients that share these leading bits are one: 0 (all clients are one) to 32, or 1–128 for an IPv6 service. Default: the full length, each client by itself. */
   readonly prefixLength?: number | undefined
-  /** IPv4 only, instead of `prefixLength`: a mask such as `255.255.255.0`. Listed only where it is no prefix. */
+  /** IPv4 only, instead of `prefixLength`: any mask, such as `255.0.255.0`. Listed only where it is no prefix. */
   readonly netmask?: string | undefined
 }
 

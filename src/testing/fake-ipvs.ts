@@ -5,6 +5,7 @@ import { Ipvs } from '../ipvs/client.js'
 import type { RealServerKeyColumns, RealServerListColumns, ServiceKeyColumns, ServiceListColumns } from '../ipvs/column-types.js'
 import { describeServiceRow } from '../ipvs/keys.js'
 import type { IpvsKernel, IpvsOptions } from '../ipvs/open.js'
+import { AF_INET6 } from '../ipvs/constants.js'
 import { decodeServerState, describeServerRow, encodeServerKeys } from '../ipvs/server-rows.js'
 import { decodeService } from '../ipvs/service-rows.js'
 import { describeServerSettings, describeServiceSettings } from '../ipvs/sync/plan.js'
@@ -209,6 +210,9 @@ export class FakeIpvsKernel implements IpvsKernel {
       return 0
     }
     const service = serviceAt(services, row)
+    const { family, netmask = 0 } = service.numbers
+    // A prefix length is checked, a mask is not (ip_vs_add_service, ip_vs_edit_service).
+    if (family === AF_INET6 && (netmask < 1 || netmask > 128)) return EINVAL
     if (!this.#schedulers.has(service.scheduler) || (service.engine !== undefined && !this.#engines.has(service.engine))) return ENOENT
     this.#services.set(key, current === undefined ? service : { ...service, servers: current.servers })
     return 0

@@ -5,6 +5,7 @@ import type { RealServerSpec, VirtualServiceSpec } from '../../src/ipvs/types.js
 import { FakeIpvsKernel } from '../../src/testing/fake-ipvs.js'
 import { hasIpvs } from '../run/ipvs.mjs'
 import { isInLab, kernelsHere } from '../support/lab.js'
+import { acceptsWhatItLists } from '../support/ipvs-listed.js'
 import { makeNamespace } from '../support/namespace.js'
 
 /** The fake and the kernel must answer alike. Each `open` is a namespace of its own, without services. IPVS is for the initial user namespace only. */
@@ -57,6 +58,7 @@ describe.each(kernels)('Ipvs client on $kernel', ({ open }) => {
       { ...web, scheduler: 'mh', flags: ['mh-fallback', 'mh-port'], persistence: { timeoutSeconds: 30, prefixLength: 16 } },
       { ...dns, scheduler: 'rr', flags: ['one-packet'], persistence: { timeoutSeconds: 60, prefixLength: 48 }, persistenceEngine: 'sip' },
       { fwmark: 4_000_000_000, family: 'ip6', scheduler: 'sh', flags: ['sh-port'] },
+      { fwmark: 2, scheduler: 'rr', persistence: { timeoutSeconds: 300, prefixLength: 0 } },
       { fwmark: 1, scheduler: 'lc', flags: ['flag-3'], persistence: { timeoutSeconds: 5, netmask: '255.0.255.0' } },
       { protocol: 'sctp', address: '10.96.0.2', port: 0, scheduler: 'sed', persistence: { timeoutSeconds: 2_000_000 } }
     ]
@@ -172,3 +174,6 @@ describe.each(kernels)('Ipvs client on $kernel', ({ open }) => {
     await expect(ipvs.list()).rejects.toMatchObject({ code: 'ERR_NETPLANE_CLOSED' })
   })
 })
+
+for (const { kernel: name, open } of kernels)
+  acceptsWhatItLists(name, open, name === 'the fake' ? { seeds: 20, rows: 60 } : { seeds: 3, rows: 40 })

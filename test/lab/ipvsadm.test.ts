@@ -87,6 +87,8 @@ describe('beside the original', () => {
       '-A -t [fd00::1]:http -s mh -b mh-port -p 60 -M 64',
       '-A -f 7 -s lc -b flag-1,flag-3',
       '-A -f 7 -6 -s rr -p -M 56',
+      '-A -t 10.0.0.3:80 -s rr -p 300 -M 0.0.0.0',
+      '-A -t 10.0.0.3:81 -s rr -p 2678400 -M 128.0.0.0',
       '-A -u 10.1:53 --pe sip -p 30',
       '-E -t 10.0.0.2:80 -s wlc -p=50',
       '-E -f 7 -s rr',

@@ -108,6 +108,7 @@ const RULES = `-A -t 10.0.0.1:80 -s wrr -p 600 -M 255.255.255.0 -b flag-2
 -a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 3
 -a -t 10.0.0.1:80 -r 10.1.0.2:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-remcsum
 -a -t 10.0.0.1:80 -r 10.1.0.3:80 -g -w 0
+-A -t 10.0.0.3:80 -s rr -p 300 -M 0.0.0.0
 -A -u 10.0.0.2:53 -s rr --pe sip -o
 -A -t [fd00::1]:443 -s mh -p 360 -M 64 -b mh-fallback,mh-port
 -A -f 7 -6 -s wlc
@@ -132,6 +133,7 @@ TCP  10.0.0.1:80 wrr (flag-2) persistent 600 mask 255.255.255.0
   -> 10.1.0.1:8080                Masq    n/a           3      0          0         
   -> 10.1.0.2:80                  Tunnel  gue:6080:r+c  1      0          0         
   -> 10.1.0.3:80                  Route   n/a           0      0          0         
+TCP  10.0.0.3:80 rr persistent 300 mask 0.0.0.0
 UDP  10.0.0.2:53 rr ops
 TCP  [fd00::1]:443 mh (mh-fallback,mh-port) persistent 360 mask 64
 FWM  7 IPv6 wlc

@@ -23,7 +23,7 @@ const badServices: [path: string, spec: unknown][] = [
   ['service.persistence.prefixLength', { ...web, address: 'fd00::1', persistence: { prefixLength: 129 } }],
   ['service.persistence.netmask', { ...web, address: 'fd00::1', persistence: { netmask: '255.255.255.0' } }],
   ['service.persistence.netmask', { ...web, persistence: { netmask: '255.255.255.0', prefixLength: 24 } }],
-  ['service.persistence.netmask', { ...web, persistence: { netmask: '0.0.0.0' } }],
+  ['service.persistence.prefixLength', { ...web, address: 'fd00::1', persistence: { prefixLength: 0 } }],
   ['service.persistenceEngine', { ...web, persistenceEngine: '' }]
 ]
 
