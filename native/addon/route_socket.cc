@@ -63,6 +63,13 @@ struct NamedVerb {
 };
 constexpr NamedVerb kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
 
+struct NamedAddressVerb {
+  const char* name;
+  AddressVerb verb;
+};
+constexpr NamedAddressVerb kAddressVerbs[] = {
+    {"add", AddressVerb::kAdd}, {"replace", AddressVerb::kReplace}, {"delete", AddressVerb::kDelete}};
+
 }  // namespace
 
 Napi::Object WriteLink(Napi::Env env, const route::Link& link) {
@@ -154,12 +161,14 @@ Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
   auto request = std::make_shared<AddressRequest>();
   const std::string verb = ReadText(options, "verb");
   const Napi::Value columns = options.Get("columns");
-  if ((verb != "add" && verb != "delete") || !columns.IsObject())
+  const auto* known =
+      std::find_if(std::begin(kAddressVerbs), std::end(kAddressVerbs), [&](const auto& entry) { return verb == entry.name; });
+  if (known == std::end(kAddressVerbs) || !columns.IsObject())
     return Refused(info.Env(), "changeAddresses", "an unknown verb, or no columns");
   if (auto invalid = ReadColumns(columns.As<Napi::Object>(), request->columns)) {
     return Refused(info.Env(), "changeAddresses", invalid->path + " should be " + invalid->allowed);
   }
-  request->change.verb = verb == "add" ? AddressVerb::kAdd : AddressVerb::kDelete;
+  request->change.verb = known->verb;
   request->link = ReadLink(options);
   request->options.deadline = ReadDeadline(options);
   const auto work = [request](Socket& socket) { return ApplyAddresses(socket, *request); };

@@ -152,8 +152,8 @@ std::optional<std::string> CheckAddresses(const ColumnSet& addresses) {
 
 void EncodeAddress(const AddressChange& change, const ColumnSet& addresses, size_t row, uint16_t extra_flags, uint32_t sequence,
                    MessageWriter& writer) {
-  const bool adds = change.verb == AddressVerb::kAdd;
-  const uint16_t verb_flags = adds ? NLM_F_CREATE | NLM_F_EXCL : 0;
+  const bool adds = change.verb != AddressVerb::kDelete;
+  const uint16_t verb_flags = !adds ? 0 : NLM_F_CREATE | (change.verb == AddressVerb::kReplace ? NLM_F_REPLACE : NLM_F_EXCL);
   writer.Begin(adds ? RTM_NEWADDR : RTM_DELADDR, static_cast<uint16_t>(NLM_F_REQUEST | verb_flags | extra_flags), sequence);
   const uint32_t flags = ValueOr<uint32_t>(addresses, kFlags, row, 0);
   ifaddrmsg header = {};

@@ -34,7 +34,8 @@ constexpr size_t kAddressWidth = 16;
 
 /// add: RTM_NEWADDR with CREATE and EXCL, so that an address that is there already is EEXIST. delete: RTM_DELADDR; EADDRNOTAVAIL where it
 /// is not.
-enum class AddressVerb : uint8_t { kAdd, kDelete };
+/// `kReplace` adds an address or, where it is on the link, gives it these lifetimes, flags (IPv6) and protocol (`ip address replace`).
+enum class AddressVerb : uint8_t { kAdd, kReplace, kDelete };
 
 struct AddressChange {
   AddressVerb verb = AddressVerb::kAdd;

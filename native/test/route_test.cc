@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "route/addresses.h"
@@ -105,6 +106,16 @@ TEST(RouteAddresses, AnIpv4AddIsWhatIpWrites) {
   const Bytes expected = {40, 0, 0, 0, 20, 0, 1, 6, 7,  0, 0, 0, 0, 0, 0, 0, 2,  32, 0, 0,
                           1,  0, 0, 0, 8,  0, 2, 0, 10, 1, 2, 3, 8, 0, 1, 0, 10, 1,  2, 3};
   EXPECT_EQ(Encode({AddressVerb::kAdd, 1}, MakeColumns({{"10.1.2.3"}})), expected);
+}
+
+TEST(RouteAddresses, AReplacementDiffersFromAnAddInItsFlagsAlone) {
+  Bytes added = Encode({AddressVerb::kAdd, 1}, MakeColumns({{"10.1.2.3"}}));
+  const Bytes replaced = Encode({AddressVerb::kReplace, 1}, MakeColumns({{"10.1.2.3"}}));
+  nlmsghdr header = {};
+  std::memcpy(&header, replaced.data(), sizeof header);
+  EXPECT_EQ(header.nlmsg_flags, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE);
+  std::copy_n(replaced.begin(), sizeof header, added.begin());
+  EXPECT_EQ(replaced, added);
 }
 
 TEST(RouteAddresses, AnIpv4DeleteIsWhatIpWrites) {

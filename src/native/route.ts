@@ -33,7 +33,8 @@ export interface NativeLinkChange {
 }
 
 export interface NativeAddressChange {
-  readonly verb: 'add' | 'delete'
+  /** `replace`: an address that is on the link gets these lifetimes, flags (IPv6) and protocol. */
+  readonly verb: 'add' | 'replace' | 'delete'
   readonly link: NativeLinkReference
   /** native/route/addresses.h; copied before the call returns. */
   readonly columns: NativeColumns

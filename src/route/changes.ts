@@ -5,7 +5,7 @@ import { COMMON_HINTS, failureError, unwrapOutcome } from '../client.js'
 import { NetlinkError, TransactionError, errnoName } from '../errors.js'
 import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
 import { Slices } from '../slices.js'
-import { describeRow, isIPv6Row, pickRows, sliceColumns, symbolOf } from './columns.js'
+import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns, symbolOf } from './columns.js'
 import { type AddressReport } from './types.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
@@ -13,6 +13,7 @@ const EPERM = 1
 const EEXIST = 17
 const EADDRNOTAVAIL = 99
 const ETIMEDOUT = 110
+const AF_INET = 2
 const AF_INET6 = 10
 
 /** Rows of one job and system call: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
@@ -24,6 +25,8 @@ const APPLIED = 1
 const REFUSED = 2
 const UNCHANGED = 3
 const UNKNOWN = 4
+/** Was on the link, and has the lifetimes now that were wanted. Nothing to be undone: it was there before. */
+const RENEWED = 5
 
 /** A change of addresses as it is asked for. */
 export interface AddressChange {
@@ -79,7 +82,7 @@ export class AddressRun {
       if (this.hasStopped || report === undefined) return
       link = report.linkIndex
     }
-    if (this.#change.verb === 'add' && this.#change.ensure) await this.#checkPrefixLengths(link)
+    if (this.#change.verb === 'add' && this.#change.ensure) await this.#compareWithPresent(link)
   }
 
   #reasonToStop(): { readonly cause: unknown } | undefined {
@@ -158,22 +161,60 @@ export class AddressRun {
     return `${describeRow(this.#change.columns, index)} on link ${this.#change.link}`
   }
 
-  /** EEXIST for IPv6 means the address, whatever its prefix length (ipv6_add_addr, net/ipv6/addrconf.c): what is there may not be what is wanted. */
-  async #checkPrefixLengths(link: NativeLinkReference): Promise<void> {
+  /** What is on the link under the addresses that were to be added may differ in what EEXIST does not tell: prefix length and lifetimes. */
+  async #compareWithPresent(link: NativeLinkReference): Promise<void> {
     const { columns, operation, end } = this.#change
-    const isSuspect = (row: number): boolean => this.#states[row] === UNCHANGED && isIPv6Row(columns, row)
-    if (!this.#states.some((_, row) => isSuspect(row))) return
+    if (!this.#states.includes(UNCHANGED)) return
+    const families = new Set(this.#rowsOf(UNCHANGED).map((row) => isIPv6Row(columns, row)))
+    const family = families.size > 1 ? 0 : families.has(true) ? AF_INET6 : AF_INET
     const deadlineMs = Math.max(1, end - performance.now())
-    const pieces = unwrapOutcome(await this.#socket.listAddresses({ family: AF_INET6, link, deadlineMs }), {
-      operation,
-      subject: `link ${link}`
-    })
-    const present = new Set(pieces.flatMap((piece) => Array.from({ length: piece.rows }, (_, row) => describeRow(piece, row))))
-    for (let row = 0; row < columns.rows; row += 1) {
-      if (isSuspect(row) && !present.has(describeRow(columns, row))) {
+    const pieces = unwrapOutcome(await this.#socket.listAddresses({ family, link, deadlineMs }), { operation, subject: `link ${link}` })
+    const present = new Map(
+      pieces.flatMap((piece) => Array.from({ length: piece.rows }, (_, row) => [describeRow(piece, row), { piece, row }] as const))
+    )
+    const outdated: number[] = []
+    for (const row of this.#rowsOf(UNCHANGED)) {
+      const found = present.get(describeRow(columns, row))
+      // EEXIST for IPv6 means the address, whatever its prefix length (ipv6_add_addr, net/ipv6/addrconf.c).
+      if (found === undefined && isIPv6Row(columns, row))
         this.#refuse(row, this.#errorOf(row, EEXIST, 'the address is on the link with another prefix length', 'prefixLength'))
-      }
+      else if (found !== undefined && !lastsAsWanted(columns, row, found.piece, found.row)) outdated.push(row)
     }
+    await this.#renew(link, outdated)
+  }
+
+  /** Gives addresses that are on the link the lifetimes that are wanted (inet_rtm_newaddr, inet6_rtm_newaddr with NLM_F_REPLACE). */
+  async #renew(link: NativeLinkReference, rows: readonly number[]): Promise<void> {
+    const { operation, columns, end } = this.#change
+    for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
+      this.#stopped = this.#reasonToStop()
+      if (this.#stopped !== undefined) return
+      const piece = rows.slice(from, from + ROWS_PER_JOB)
+      const request = {
+        verb: 'replace',
+        link,
+        columns: pickSettings(columns, piece),
+        deadlineMs: Math.max(1, end - performance.now())
+      } as const
+      const { errors, sent, unknownFrom, stopped, systemCalls } = unwrapOutcome(await this.#socket.changeAddresses(request), {
+        operation,
+        subject: `link ${link}`
+      })
+      this.#systemCalls += systemCalls
+      for (const [place, row] of piece.entries()) if (place < sent) this.#states[row] = place < unknownFrom ? RENEWED : UNKNOWN
+      for (let error = 0; error < errors.rows; error += 1) {
+        const row = piece[(errors.index as Uint32Array)[error] ?? 0] ?? 0
+        const errno = (errors.errno as Uint32Array)[error] ?? 0
+        this.#refuse(row, this.#errorOf(row, errno, symbolOf(errors, 'message', error), symbolOf(errors, 'field', error)))
+      }
+      if (stopped === undefined) continue
+      this.#stopped = { cause: failureError(stopped, { operation, subject: `link ${link}` }) }
+      return
+    }
+  }
+
+  #rowsOf(state: number): number[] {
+    return [...this.#states.keys()].filter((row) => this.#states[row] === state)
   }
 
   /**
@@ -182,7 +223,7 @@ export class AddressRun {
    * @returns The rows that could not be removed.
    */
   async undo(end: number): Promise<AddressUndo> {
-    const rows = [...this.#states.keys()].filter((row) => this.#states[row] === APPLIED).reverse()
+    const rows = this.#rowsOf(APPLIED).reverse()
     const left: number[] = []
     const errors: NetlinkError[] = []
     for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
@@ -220,7 +261,12 @@ export class AddressRun {
   /** The account, where nothing stopped it. */
   report(): AddressReport {
     const count = (state: number): number => this.#states.reduce((sum, current) => (current === state ? sum + 1 : sum), 0)
-    return { applied: count(APPLIED), unchanged: count(UNCHANGED), refused: this.#sortedErrors(), systemCalls: this.#systemCalls }
+    return {
+      applied: count(APPLIED) + count(RENEWED),
+      unchanged: count(UNCHANGED),
+      refused: this.#sortedErrors(),
+      systemCalls: this.#systemCalls
+    }
   }
 
   #sortedErrors(): NetlinkError[] {
@@ -235,7 +281,7 @@ export class AddressRun {
     if (columns.rows === 1 && first !== undefined && this.#stopped === undefined) return first
     const isUndone = (row: number): boolean => undone !== undefined && !undone.left.has(row)
     const outcome = {
-      applied: await this.#subjects((row) => this.#states[row] === APPLIED && !isUndone(row)),
+      applied: await this.#subjects((row) => this.#states[row] === RENEWED || (this.#states[row] === APPLIED && !isUndone(row))),
       undone: await this.#subjects((row) => this.#states[row] === APPLIED && isUndone(row)),
       unknown: await this.#subjects((row) => this.#states[row] === UNKNOWN)
     }

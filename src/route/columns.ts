@@ -15,6 +15,7 @@ const WIDTH = 16
 const NONE = 0xffffffff
 const HOST_SCOPE = 254
 const LABEL_BYTES = 15
+const LIFETIMES = ['validLifetimeSeconds', 'preferredLifetimeSeconds'] as const
 
 /** Column data by name, as {@link NativeColumns} has it. */
 type Columns = { rows: number } & Record<string, unknown>
@@ -329,6 +330,17 @@ export function pickRows(columns: NativeColumns, rows: readonly number[]): Nativ
   return picked
 }
 
+/** Some rows with what can be set anew of an address that is on the link. */
+export function pickSettings(columns: NativeColumns, rows: readonly number[]): NativeColumns {
+  const picked: Columns = { ...pickRows(columns, rows) }
+  for (const name of ['scope', 'flags', 'protocol', ...LIFETIMES]) {
+    const column = columns[name]
+    if (column instanceof Uint8Array || column instanceof Uint32Array)
+      picked[name] = (column.constructor as Uint32ArrayConstructor).from(rows, (row) => column[row] ?? 0)
+  }
+  return picked
+}
+
 function addressOf(columns: NativeColumns, row: number): Uint8Array {
   const isIPv4 = (columns.family as Uint8Array)[row] === AF_INET
   return (columns.address as Uint8Array).subarray(row * WIDTH, row * WIDTH + (isIPv4 ? 4 : WIDTH))
@@ -342,6 +354,13 @@ export function describeRow(columns: NativeColumns, row: number): string {
 /** Whether a row is an IPv6 address. */
 export function isIPv6Row(columns: NativeColumns, row: number): boolean {
   return (columns.family as Uint8Array)[row] === AF_INET6
+}
+
+/** Whether an address that is on a link has, to the second, the lifetimes that are wanted of it. Time passes: one that is to last some time seldom does. */
+export function lastsAsWanted(wanted: NativeColumns, row: number, present: NativeColumns, presentRow: number): boolean {
+  return LIFETIMES.every(
+    (name) => ((wanted[name] as Uint32Array | undefined)?.[row] ?? NONE) === (present[name] as Uint32Array)[presentRow]
+  )
 }
 
 function blobOf(columns: NativeColumns, name: string, row: number): Uint8Array | undefined {

@@ -147,8 +147,9 @@ export interface AddressColumns {
 /** How a change of many addresses goes about refusals. */
 export interface ChangeAddressesOptions extends CallOptions {
   /**
-   * Takes what is already as wanted for done: an address that is on the link (add), or is not (remove). It counts as `unchanged`. An IPv6 address
-   * that is on the link with another prefix length is not as wanted, and refused with `EEXIST`.
+   * Takes what is already as wanted for done: an address that is on the link (add), or is not (remove). It counts as `unchanged`. An address on the link whose lifetimes
+   * are not the wanted ones is given them (NLM_F_REPLACE, as `ip address replace` does), and counts as applied: so a lifetime is renewed, and ended where none is said. `atomic`
+   * does not take a renewal back. An IPv6 address that is on the link with another prefix length is not as wanted, and refused with `EEXIST`.
    */
   readonly ensure?: boolean
 }

@@ -8,7 +8,8 @@ export const AF_INET = 2
 /** IFF_UP (include/uapi/linux/if.h). */
 export const IFF_UP = 1
 const WIDTH = 16
-const NONE = 0xffffffff
+/** "For ever" (INFINITY_LIFE_TIME), and "no symbol". */
+export const NONE = 0xffffffff
 // include/uapi/linux/if_arp.h
 const ETHERNET = 1
 const LOOPBACK = 772
@@ -21,7 +22,11 @@ export interface FakeAddress {
   readonly prefixLength: number
   readonly scope: number
   flags: number
-  readonly protocol: number
+  protocol: number
+  /** Seconds from `sinceMs` (of performance.now()) on; {@link NONE}: for ever. */
+  validSeconds: number
+  preferredSeconds: number
+  sinceMs: number
 }
 
 /** A link. */
@@ -79,8 +84,25 @@ export function addressAt(columns: NativeColumns, row: number): FakeAddress {
     prefixLength: number('prefixLength'),
     scope: number('scope'),
     flags: number('flags'),
-    protocol: number('protocol')
+    protocol: number('protocol'),
+    ...lifetimesOf((name) => (columns[name] as Uint32Array | undefined)?.[row])
   }
+}
+
+/** Lifetimes that begin now; what is not said lasts for ever. */
+export function lifetimesOf(
+  column: (name: 'validLifetimeSeconds' | 'preferredLifetimeSeconds') => number | undefined = () => undefined
+): Pick<FakeAddress, 'validSeconds' | 'preferredSeconds' | 'sinceMs'> {
+  return {
+    validSeconds: column('validLifetimeSeconds') ?? NONE,
+    preferredSeconds: column('preferredLifetimeSeconds') ?? NONE,
+    sinceMs: performance.now()
+  }
+}
+
+/** Of a lifetime. */
+export function secondsLeft({ sinceMs }: FakeAddress, seconds: number): number {
+  return seconds === NONE ? NONE : Math.max(0, seconds - Math.floor((performance.now() - sinceMs) / 1000))
 }
 
 /** Columns as a list of the kernel's has them. */
@@ -88,7 +110,6 @@ export function toColumns(rows: readonly { link: FakeLink; address: FakeAddress 
   const labels = [...new Set(rows.filter(({ address }) => address.family === AF_INET).map(({ link }) => link.name))]
   const address = new Uint8Array(rows.length * WIDTH)
   for (const [at, row] of rows.entries()) address.set(row.address.bytes, at * WIDTH)
-  const forEver = new Uint32Array(rows.length).fill(NONE)
   return {
     rows: rows.length,
     linkIndex: Uint32Array.from(rows, ({ link }) => link.index),
@@ -104,7 +125,7 @@ export function toColumns(rows: readonly { link: FakeLink; address: FakeAddress 
     broadcastOffsets: new Uint32Array(rows.length + 1),
     label: Uint32Array.from(rows, ({ link, address: { family } }) => (family === AF_INET ? labels.indexOf(link.name) : NONE)),
     labelTable: labels,
-    validLifetimeSeconds: forEver,
-    preferredLifetimeSeconds: forEver
+    validLifetimeSeconds: Uint32Array.from(rows, (row) => secondsLeft(row.address, row.address.validSeconds)),
+    preferredLifetimeSeconds: Uint32Array.from(rows, (row) => secondsLeft(row.address, row.address.preferredSeconds))
   }
 }

@@ -18,9 +18,11 @@ import { Route, type RouteKernel, type RouteOptions } from '../route/client.js'
 import {
   AF_INET,
   IFF_UP,
+  NONE,
   addressAt,
   isSame,
   isSameNetwork,
+  lifetimesOf,
   nativeLink,
   padded,
   toColumns,
@@ -37,6 +39,7 @@ const EOPNOTSUPP = 95
 const EADDRNOTAVAIL = 99
 
 const IFA_F_SECONDARY = 1
+const IFA_F_DEPRECATED = 0x20
 const IFA_F_PERMANENT = 0x80
 const PORT = 4711
 /** dummy_setup (drivers/net/dummy.c): IFF_NOARP and IFF_BROADCAST, and an MTU that may be anything. */
@@ -213,7 +216,7 @@ export class FakeRouteKernel implements RouteKernel {
     ]
     for (const address of own) {
       if (link.addresses.some(({ bytes, family }) => family === address.family && isSame(bytes, address.bytes))) continue
-      this.#insert(link, { ...address, scope: 254, flags: IFA_F_PERMANENT, protocol: 0 }, 0)
+      this.#insert(link, { ...address, scope: 254, flags: IFA_F_PERMANENT, protocol: 0, ...lifetimesOf() }, 0)
     }
   }
 
@@ -233,11 +236,25 @@ export class FakeRouteKernel implements RouteKernel {
     }
     if (wanted.family !== AF_INET && wanted.bytes[0] === 0xff)
       return [EADDRNOTAVAIL, 'ipv6: Cannot assign multicast address without "IFA_F_MCAUTOJOIN" flag']
-    const isPresent = link.addresses.some(wanted.family === AF_INET ? exact : isIt)
-    if (isPresent) return [EEXIST, `${version}: ${wanted.family === AF_INET ? 'Address already assigned' : 'address already assigned'}`]
+    const present = link.addresses.find(wanted.family === AF_INET ? exact : isIt)
+    if (present !== undefined && change.verb === 'replace') return this.#renew(link, present, wanted)
+    if (present !== undefined)
+      return [EEXIST, `${version}: ${wanted.family === AF_INET ? 'Address already assigned' : 'address already assigned'}`]
     const isSecondary =
       wanted.family === AF_INET && link.addresses.some((other) => isSameNetwork(other, wanted) && (other.flags & IFA_F_SECONDARY) === 0)
-    this.#insert(link, { ...wanted, flags: wanted.flags | IFA_F_PERMANENT | (isSecondary ? IFA_F_SECONDARY : 0) }, PORT)
+    this.#insert(link, { ...wanted, flags: lastingFlags(wanted) | (isSecondary ? IFA_F_SECONDARY : 0) }, PORT)
+    return [0, '']
+  }
+
+  /** IPv4 keeps its flags (inet_rtm_newaddr), IPv6 takes those that are given (inet6_addr_modify). */
+  #renew(link: FakeLink, present: FakeAddress, wanted: FakeAddress): [errno: number, message: string] {
+    const { validSeconds, preferredSeconds, sinceMs, protocol } = wanted
+    const flags = lastingFlags({
+      ...wanted,
+      flags: wanted.family === AF_INET ? present.flags & ~IFA_F_PERMANENT & ~IFA_F_DEPRECATED : wanted.flags
+    })
+    Object.assign(present, { validSeconds, preferredSeconds, sinceMs, protocol, flags })
+    this.#emit({ type: 'newaddr', portId: PORT, sequence: 0, addresses: toColumns([{ link, address: present }]) })
     return [0, '']
   }
 
@@ -316,4 +333,9 @@ class FakeRouteSocket implements NativeRouteSocket {
 
 function refusal(errno: number, operation: string, message = ''): { failure: NativeFailure } {
   return { failure: { errno, operation, message, outcomeUnknown: false } }
+}
+
+/** With what follows from the lifetimes (set_ifa_lifetime). */
+function lastingFlags({ flags, validSeconds, preferredSeconds }: FakeAddress): number {
+  return flags | (validSeconds === NONE ? IFA_F_PERMANENT : 0) | (preferredSeconds === 0 ? IFA_F_DEPRECATED : 0)
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import { Route } from '../../src/route/client.js'
 import { type RouteEvent } from '../../src/route/monitor.js'
+import { type AddressSpec } from '../../src/route/types.js'
 import { FakeRouteKernel } from '../../src/testing/fake-route.js'
 import { hasDummyLinks } from '../support/dummy.js'
 import { kernelsHere } from '../support/lab.js'
@@ -161,6 +162,43 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
       applied: 1,
       unchanged: 2
     })
+  })
+
+  it('renews lifetimes, begins them and ends them, when told to ensure', async () => {
+    await using route = await open()
+    const lasting = (seconds: number, preferred = seconds): AddressSpec[] =>
+      ['10.0.0.1/24', '10.0.0.2/24', 'fd00::1/64'].map((address) => ({
+        address,
+        validLifetimeSeconds: seconds,
+        preferredLifetimeSeconds: preferred
+      }))
+    const lifetimes = async (): Promise<unknown[]> =>
+      (await route.listAddresses()).map(({ validLifetimeSeconds: valid = 0, preferredLifetimeSeconds: preferred = 0, flags }) => [
+        // Time passes.
+        Math.ceil(valid / 100),
+        Math.ceil(preferred / 100),
+        flags.includes('permanent'),
+        flags.includes('deprecated')
+      ])
+    await route.addAddresses('lo', lasting(1000))
+    expect(await lifetimes()).toEqual(Array(3).fill([10, 10, false, false]))
+    await expect(route.addAddresses('lo', lasting(5000))).rejects.toMatchObject({ code: 'ERR_NETPLANE_TRANSACTION' })
+    expect(await route.addAddresses('lo', [...lasting(5000, 2000), '10.0.0.3/24'], { ensure: true })).toMatchObject({
+      applied: 4,
+      unchanged: 0
+    })
+    expect(await lifetimes()).toEqual(expect.arrayContaining(Array(3).fill([50, 20, false, false])))
+    await route.removeAddresses('lo', ['10.0.0.3/24'])
+    await route.addAddresses('lo', lasting(5000, 0), { ensure: true })
+    expect(await lifetimes()).toEqual(Array(3).fill([50, 0, false, true]))
+    const forEver = ['10.0.0.1/24', '10.0.0.2/24', 'fd00::1/64']
+    expect(await route.addAddresses('lo', forEver, { ensure: true })).toMatchObject({ applied: 3, unchanged: 0 })
+    expect(await lifetimes()).toEqual(Array(3).fill([0, 0, true, false]))
+    expect(await route.addAddresses('lo', forEver, { ensure: true })).toMatchObject({ applied: 0, unchanged: 3 })
+    // What was renewed was there before: undoing leaves it.
+    const refused = route.addAddresses('lo', [...lasting(700), 'ff02::77'], { ensure: true, onError: 'atomic' })
+    await expect(refused).rejects.toMatchObject({ undone: [], applied: { length: 3 } })
+    expect((await route.listAddresses()).map(({ address }) => address).sort()).toEqual(['10.0.0.1', '10.0.0.2', 'fd00::1'])
   })
 
   it('does not take an IPv6 address with another prefix length for the wanted one', async () => {

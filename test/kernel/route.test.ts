@@ -135,6 +135,28 @@ describe('addresses', () => {
     expect(second).toMatchObject({ address: '10.9.0.1', prefixLength: 16, peer: '10.9.0.2' })
   })
 
+  it('have their lifetimes renewed, as ip shows, and nothing else changed', async () => {
+    const namespace = await makeVeth()
+    const show = async (): Promise<string> => (await namespace.ip('-d', 'address', 'show', 'dev', 'veth0')).replaceAll('dynamic ', '')
+    const lifetimes = async (): Promise<string[]> => [...(await show()).matchAll(/(valid_lft.*)/g)].map(([text]) => text)
+    await namespace.ip('address', 'add', '10.0.0.1/24', 'broadcast', '10.0.0.255', 'label', 'veth0:a', 'dev', 'veth0')
+    await namespace.ip('address', 'add', 'fd00::1/64', 'nodad', 'valid_lft', '50', 'preferred_lft', '40', 'dev', 'veth0')
+    const before = (await show()).replace(/valid_lft.*/g, '')
+    await using route = await Route.open({ netns: namespace.path })
+    const lasting = [
+      { address: '10.0.0.1/24', validLifetimeSeconds: 70_000, preferredLifetimeSeconds: 0 },
+      { address: 'fd00::1/64', validLifetimeSeconds: 80_000, preferredLifetimeSeconds: 60_000 }
+    ]
+    expect(await route.addAddresses('veth0', lasting, { ensure: true })).toMatchObject({ applied: 2, unchanged: 0 })
+    expect((await lifetimes()).join()).toMatch(
+      /valid_lft (70000|69\d+)sec preferred_lft 0sec,valid_lft (80000|79\d+)sec preferred_lft (60000|59\d+)sec/
+    )
+    expect(await route.addAddresses('veth0', ['10.0.0.1/24', 'fd00::1/64'], { ensure: true })).toMatchObject({ applied: 2 })
+    expect((await lifetimes()).slice(0, 2)).toEqual(Array(2).fill('valid_lft forever preferred_lft forever'))
+    const after = (await show()).replace(/valid_lft.*/g, '')
+    expect(after.replaceAll('nodad ', '')).toBe(before.replaceAll('nodad ', ''))
+  })
+
   it('are listed for the one link that is asked for', async () => {
     const namespace = await makeVeth()
     await using route = await Route.open({ netns: namespace.path })
