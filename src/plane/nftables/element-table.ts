@@ -2,12 +2,20 @@ import { ElementBuffer } from '../../nftables/element-buffer.js'
 
 const EMPTY = 0xffff_ffff
 
-/** FNV-1a over the key's bytes, with a last mix so that the low bits depend on all of them. */
+/** The kernel's keys have 64 bytes at most (NFT_DATA_VALUE_MAXLEN). */
+const MOST_KEY_BYTES = 64
+
+/** A random number for each byte at each place of a key, of this process alone. */
+const RANDOM = crypto.getRandomValues(new Uint32Array(MOST_KEY_BYTES << 8))
+
+/**
+ * Tabulation hashing: who does not know the random numbers cannot choose keys that meet, and linear probing takes constant time for any keys (Pătraşcu and Thorup, The
+ * power of simple tabulation hashing).
+ */
 function hashKey(key: Uint8Array, offset: number, width: number): number {
-  let hash = 0x811c_9dc5
-  for (let index = offset; index < offset + width; index++) hash = Math.imul(hash ^ key[index]!, 0x0100_0193)
-  hash ^= hash >>> 15
-  return Math.imul(hash, 0x2c1b_3c6d) >>> 0
+  let hash = 0
+  for (let index = 0; index < width; index++) hash ^= RANDOM[((index % MOST_KEY_BYTES) << 8) | key[offset + index]!]!
+  return hash >>> 0
 }
 
 /**
