@@ -2,7 +2,7 @@
  * What all clients share: options, the queue of jobs on one socket, and how a native failure becomes an error.
  */
 import { ClosedError, errnoName, NetlinkError, NetplaneError, UnsupportedError, ValidationError } from './errors.js'
-import type { NativeFailure, NativeInvalid, NativeOpenOptions, NativeOutcome } from './native.js'
+import type { NativeFailure, NativeInvalid, NativeNamespace, NativeOpenOptions, NativeOutcome } from './native.js'
 import { traceRequest, tracesRequests } from './tracing.js'
 
 /** Options of every call. */
@@ -16,13 +16,25 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined
 }
 
+/** The key under which a client says where it works. */
+export const networkNamespace: unique symbol = Symbol('netplane.networkNamespace')
+
+/** What works in one network namespace: any open client or plane of this package. */
+export interface InNetworkNamespace {
+  /** Of use inside the package only. */
+  readonly [networkNamespace]: NativeNamespace | undefined
+}
+
 /** Options of every `open`. */
 export interface OpenOptions extends CallOptions {
   /**
-   * The network namespace to work in: a path (`/proc/42/ns/net`), a name of one path component (as `ip netns` has it, in `/run/netns`), or the id of a process in it.
-   * Entering one needs CAP_SYS_ADMIN. Default: the process's own.
+   * The network namespace to work in: a path (`/proc/42/ns/net`), a name of one path component (as `ip netns` has it, in `/run/netns`), the id of a process in it, or
+   * an open client: the namespace that one works in. Entering one needs CAP_SYS_ADMIN. Default: the process's own.
+   *
+   * A path, a name and a process id are looked up once, by `open`: what the client opens later (monitors, settings) is in the same namespace, even if they stand for
+   * another one by then.
    */
-  readonly netns?: string | number | undefined
+  readonly netns?: string | number | InNetworkNamespace | undefined
   /** Send buffer in bytes, 4096–1073741824; default 1 MiB. It grows when a message needs more, as far as the kernel permits. */
   readonly sendBufferBytes?: number | undefined
   /** Receive buffer in bytes, 4096–1073741824; default 1 MiB. What does not fit is lost: replies of large batches, events of a monitor. */
@@ -35,13 +47,14 @@ const MAX_DEADLINE_MS = 86_400_000
 const MIN_BUFFER_BYTES = 4096
 const MAX_BUFFER_BYTES = 2 ** 30
 
-/** The path of a network namespace, from what a caller may say. */
-export function resolveNamespace(netns: unknown): string | undefined {
+/** The path of a network namespace, or an open one, from what a caller may say. */
+export function resolveNamespace(netns: unknown): string | NativeNamespace | undefined {
+  if (typeof netns === 'object' && netns !== null && networkNamespace in netns) return (netns as InNetworkNamespace)[networkNamespace]
   if (netns === undefined) return undefined
   if (typeof netns === 'number' && Number.isInteger(netns) && netns > 0) return `/proc/${netns}/ns/net`
   if (typeof netns === 'string' && netns !== '' && !netns.includes('\0') && netns !== '.' && netns !== '..')
     return netns.includes('/') ? netns : `/run/netns/${netns}`
-  throw new ValidationError('netns', netns, 'a path, a name in /run/netns, or a process id')
+  throw new ValidationError('netns', netns, 'a path, a name in /run/netns, a process id, or an open client')
 }
 
 /** Checks a deadline; `fallback` where none is given. */
@@ -55,6 +68,11 @@ function resolveBuffer(path: string, bytes: unknown): number | undefined {
   if (bytes === undefined) return undefined
   if (typeof bytes === 'number' && Number.isInteger(bytes) && bytes >= MIN_BUFFER_BYTES && bytes <= MAX_BUFFER_BYTES) return bytes
   throw new ValidationError(path, bytes, `an integer from ${MIN_BUFFER_BYTES} to ${MAX_BUFFER_BYTES}`)
+}
+
+/** A namespace in words, for an error. */
+export function describeNamespace(netns: NativeOpenOptions['netns']): string | undefined {
+  return typeof netns === 'string' ? `network namespace ${netns}` : undefined
 }
 
 /** Checks the options of an `open` and brings them into the native form. */

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './address.js'
-export type { CallOptions, OpenOptions } from './client.js'
+export type { CallOptions, InNetworkNamespace, OpenOptions } from './client.js'
 export * from './conntrack/index.js'
 export {
   ClosedError,

@@ -129,7 +129,7 @@ Napi::Value ConntrackSocket::Make(const std::shared_ptr<EnvState>& state, std::u
   auto content = std::make_unique<ConntrackSocket>(state, std::move(socket));
   const Socket& opened = *content->handle()->socket;
   const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(wrapped, opened);
+  Describe(*state, wrapped, opened);
   return wrapped;
 }
 

@@ -72,7 +72,7 @@ class ColumnReader {
 
   std::optional<Invalid> Read() {
     const auto rows = ReadNumber(object_, "rows");
-    if (!rows || *rows < 0 || *rows > UINT32_MAX / 64 || *rows != static_cast<double>(static_cast<uint32_t>(*rows))) {
+    if (!rows || !(*rows >= 0 && *rows <= UINT32_MAX / 64) || *rows != static_cast<double>(static_cast<uint32_t>(*rows))) {
       return Invalid{"rows", object_.Get("rows"), "a whole number of rows up to 67108863"};
     }
     columns_.set_rows(static_cast<size_t>(*rows));
@@ -120,6 +120,7 @@ class ColumnReader {
     }
     const auto view = ViewOf(value, FormOf(spec.type));
     if (!view) return Invalid{spec.name, value, FormOf(spec.type).name};
+    if (!CanAllocate(view->size())) return Invalid{spec.name, value, "less than the memory that is left: there is none to copy it"};
     column.present = true;
     column.data.assign(view->begin(), view->end());
     if (spec.type == ColumnType::kFixed) {

@@ -9,6 +9,8 @@ namespace {
 constexpr double kMaxSafeInteger = 9007199254740991.0;
 constexpr size_t kMaxPayload = 65'531;
 constexpr auto kMaxDepth = 16;
+// More attributes than this, each of at least its header, do not fit into one.
+constexpr uint32_t kMaxEntries = kMaxPayload / 4;
 
 std::string Range(double least, double most) {
   return "a whole number from " + std::to_string(static_cast<int64_t>(least)) + " to " + std::to_string(static_cast<int64_t>(most));
@@ -142,8 +144,9 @@ std::optional<Invalid> ReadVariantEntry(const Napi::Value& value, const Field&, 
 std::optional<Invalid> ReadList(const Napi::Value& value, const Field& field, const std::string& path, EntryReader read, Value& out) {
   if (!value.IsArray()) return Invalid{path, value, "a list"};
   const auto array = value.As<Napi::Array>();
+  // An array may say any length without holding anything.
+  if (array.Length() > kMaxEntries) return Invalid{path, value, "a list of at most " + std::to_string(kMaxEntries) + " entries"};
   List list;
-  list.reserve(array.Length());
   for (uint32_t i = 0; i < array.Length(); ++i) {
     Value entry;
     if (auto invalid = read(array.Get(i), field, path + "[" + std::to_string(i) + "]", entry)) return invalid;
@@ -225,7 +228,7 @@ std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& p
     if (!entry.IsObject()) return Invalid{path, value, allowed};
     const auto type = ReadNumber(entry.As<Napi::Object>(), "type");
     Value payload;
-    if (!type || *type < 0 || *type > 0x3fff) return Invalid{path, value, allowed};
+    if (!type || !(*type >= 0 && *type <= 0x3fff)) return Invalid{path, value, allowed};
     if (ReadBytes(entry.As<Napi::Object>().Get("payload"), payload_field, path, payload)) return Invalid{path, value, allowed};
     record.opaque.push_back({static_cast<uint16_t>(*type), *payload.As<Bytes>()});
   }

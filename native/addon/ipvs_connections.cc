@@ -23,8 +23,11 @@ class OpenJob : public Job {
 
 class ReadJob : public Job {
  public:
-  ReadJob(std::shared_ptr<EnvState> state, std::shared_ptr<ipvs::ConnectionTable> table, size_t rows)
-      : Job(std::move(state)), table_(std::move(table)), rows_(rows) {}
+  ReadJob(std::shared_ptr<EnvState> state, std::shared_ptr<ipvs::ConnectionTable> table, std::shared_ptr<bool> busy, size_t rows)
+      : Job(std::move(state)), table_(std::move(table)), busy_(std::move(busy)), rows_(rows) {
+    *busy_ = true;
+  }
+  ~ReadJob() override { *busy_ = false; }
   void Execute() override { columns_.emplace(table_->Read(rows_)); }
   Napi::Value Complete(Napi::Env env) override {
     if (!columns_->ok()) return FailedOutcome(env, columns_->error());
@@ -33,6 +36,8 @@ class ReadJob : public Job {
 
  private:
   std::shared_ptr<ipvs::ConnectionTable> table_;
+  /// On the environment's thread only.
+  std::shared_ptr<bool> busy_;
   const size_t rows_;
   std::optional<Result<ColumnSet>> columns_;
 };
@@ -55,7 +60,8 @@ Napi::Value IpvsConnections::Open(const Napi::CallbackInfo& info, const std::sha
 
 Napi::Value IpvsConnections::Read(const Napi::CallbackInfo& info) {
   if (!table_) return Resolved(info.Env(), FailedOutcome(info.Env(), Error{EBADF, "read ip_vs_conn", "the table is closed"}));
-  return Job::Submit(std::make_unique<ReadJob>(state_, table_, ReadUint32(OptionsOf(info), "rows")));
+  if (*busy_) return Resolved(info.Env(), FailedOutcome(info.Env(), Error{EBUSY, "read ip_vs_conn", "another read is under way"}));
+  return Job::Submit(std::make_unique<ReadJob>(state_, table_, busy_, ReadUint32(OptionsOf(info), "rows")));
 }
 
 Napi::Value IpvsConnections::Close(const Napi::CallbackInfo& info) {

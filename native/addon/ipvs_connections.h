@@ -24,8 +24,10 @@ class IpvsConnections {
 
  private:
   std::shared_ptr<EnvState> state_;
-  /// Shared with the job in flight; null once closed. The caller reads one piece after the other.
+  /// Shared with the job in flight; null once closed.
   std::shared_ptr<ipvs::ConnectionTable> table_;
+  /// Whether a read is under way: a second one would be EBUSY.
+  std::shared_ptr<bool> busy_ = std::make_shared<bool>(false);
 };
 
 }  // namespace netplane::addon

@@ -114,7 +114,7 @@ Napi::Value IpvsSocket::Make(const std::shared_ptr<EnvState>& state, std::unique
   auto content = std::make_unique<IpvsSocket>(state, std::move(socket));
   const Socket& opened = *content->handle()->socket;
   const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(wrapped, opened);
+  Describe(*state, wrapped, opened);
   return wrapped;
 }
 

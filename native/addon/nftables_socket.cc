@@ -142,7 +142,7 @@ Napi::Value NftablesSocket::Make(const std::shared_ptr<EnvState>& state, std::un
   auto content = std::make_unique<NftablesSocket>(state, std::move(socket));
   const Socket& opened = *content->handle()->socket;
   const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(wrapped, opened);
+  Describe(*state, wrapped, opened);
   return wrapped;
 }
 

@@ -97,7 +97,7 @@ Napi::Value RouteSocket::Make(const std::shared_ptr<EnvState>& state, std::uniqu
   auto content = std::make_unique<RouteSocket>(state, std::move(socket));
   const Socket& opened = *content->handle()->socket;
   const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(wrapped, opened);
+  Describe(*state, wrapped, opened);
   return wrapped;
 }
 

@@ -54,9 +54,22 @@ Napi::Value OpenSocket(const Napi::CallbackInfo& info, const std::shared_ptr<Env
 }
 
 void ReadOpenOptions(const Napi::Object& object, SocketOptions& options) {
-  options.network_namespace.path = ReadText(object, "netns");
+  options.network_namespace = ReadNamespace(object);
   options.send_buffer_bytes = BufferBytes(object, "sendBufferBytes", options.send_buffer_bytes);
   options.receive_buffer_bytes = BufferBytes(object, "receiveBufferBytes", options.receive_buffer_bytes);
+}
+
+NetworkNamespace NamespaceObject::Get() const {
+  static const auto closed = std::make_shared<const OpenNamespace>(-1);
+  auto opened = opened_.lock();
+  return {"", opened ? std::move(opened) : closed};
+}
+
+NetworkNamespace ReadNamespace(const Napi::Object& object) {
+  const Napi::Value value = object.Get("netns");
+  if (!value.IsObject()) return {value.IsString() ? value.As<Napi::String>().Utf8Value() : std::string(), nullptr};
+  const auto* holder = Unwrap<NamespaceObject>(object.Env(), value);
+  return holder ? holder->Get() : NetworkNamespace{};
 }
 
 SocketJob::~SocketJob() {
@@ -76,11 +89,13 @@ Napi::Value SocketJob::Run(Napi::Env env, const SocketHandle& handle, std::uniqu
   return Job::Submit(std::move(job));
 }
 
-void SocketObject::Describe(const Napi::Value& wrapped, const Socket& socket) {
+void SocketObject::Describe(EnvState& state, const Napi::Value& wrapped, const Socket& socket) {
   if (!wrapped.IsObject()) return;
   auto object = wrapped.As<Napi::Object>();
   object.Set("portId", Napi::Number::New(wrapped.Env(), socket.port_id()));
   object.Set("maxSendBytes", Napi::Number::New(wrapped.Env(), static_cast<double>(socket.max_send_bytes())));
+  const auto& opened = socket.options().network_namespace.opened;
+  if (opened) object.Set("namespace", Wrap(state, std::make_unique<NamespaceObject>(opened)));
 }
 
 Napi::Value SocketObject::Close(const Napi::CallbackInfo& info) {

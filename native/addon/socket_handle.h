@@ -50,7 +50,23 @@ class SocketJob : public Job {
   bool running_ = false;
 };
 
-/// What every socket's JS object has: portId, maxSendBytes, close.
+/// A socket's namespace as an opaque JS value, for what is opened in the same one later. It does not keep the namespace open: once the
+/// socket is closed, opening by it is EBADF.
+class NamespaceObject {
+ public:
+  static constexpr const char* kClassName = "Namespace";
+  explicit NamespaceObject(std::weak_ptr<const OpenNamespace> opened) : opened_(std::move(opened)) {}
+  static MethodTable Methods(Napi::Env) { return {}; }
+  NetworkNamespace Get() const;
+
+ private:
+  std::weak_ptr<const OpenNamespace> opened_;
+};
+
+/// The property `netns`: absent, a path, or the `namespace` of a socket. With a TypeError pending where it is another object.
+NetworkNamespace ReadNamespace(const Napi::Object& object);
+
+/// What every socket's JS object has: portId, maxSendBytes, namespace (absent for the process's own), close.
 class SocketObject {
  public:
   SocketObject(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket) : state_(std::move(state)) {
@@ -61,8 +77,8 @@ class SocketObject {
   SocketObject& operator=(const SocketObject&) = delete;
 
  protected:
-  /// Sets the read-only numbers on the wrapped object.
-  static void Describe(const Napi::Value& wrapped, const Socket& socket);
+  /// Sets the read-only properties on the wrapped object.
+  static void Describe(EnvState& state, const Napi::Value& wrapped, const Socket& socket);
   /// Drops the object's own hold on the descriptor.
   Napi::Value Close(const Napi::CallbackInfo& info);
   const std::shared_ptr<EnvState>& state() const { return state_; }

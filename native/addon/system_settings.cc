@@ -7,6 +7,7 @@
 #include "addon/convert.h"
 #include "addon/job.h"
 #include "addon/request_job.h"
+#include "addon/socket_handle.h"
 #include "netlink/namespace_file.h"
 
 namespace netplane::addon {
@@ -61,7 +62,7 @@ Napi::Value Submit(const Napi::CallbackInfo& info, const std::shared_ptr<EnvStat
   const std::string name = ReadText(options, "name");
   if (state->ending()) return info.Env().Undefined();
   if (!IsName(name)) return Refused(info.Env(), "setting", "the name is none of a file below /proc/sys/net");
-  Request request{{ReadText(options, "netns")}, "/proc/sys/net/" + name, std::nullopt};
+  Request request{ReadNamespace(options), "/proc/sys/net/" + name, std::nullopt};
   if (writes) request.value = ReadText(options, "value");
   return Job::Submit(std::make_unique<SettingJob>(state, std::move(request)));
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -40,6 +41,13 @@ template <typename T>
 constexpr T Reorder(T value, ByteOrder order) {
   if (order == ByteOrder::kHost || std::endian::native == std::endian::big) return value;
   return SwapBytes(value);
+}
+
+/// Whether so many bytes can be had now. Containers that cannot grow end the process: ask before one grows by a number that others choose.
+inline bool CanAllocate(size_t bytes) {
+  void* memory = ::operator new(bytes, std::nothrow);
+  ::operator delete(memory);
+  return memory != nullptr;
 }
 
 /// Reads an integer from possibly unaligned memory. The caller guarantees sizeof(T) readable bytes.

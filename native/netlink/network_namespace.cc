@@ -30,12 +30,24 @@ void* Enter(void* argument) {
 
 }  // namespace
 
-Status RunInNamespace(const NetworkNamespace& where, const std::function<Status()>& work) {
-  if (where.path.empty()) return work();
+OpenNamespace::~OpenNamespace() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Status HoldNamespace(NetworkNamespace& where) {
+  if (where.path.empty() || where.opened) return std::nullopt;
   // O_NONBLOCK: a path that is a FIFO must fail in setns, not wait for a writer here.
   const int fd = ::open(where.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (fd < 0) return Error{errno, "open " + where.path, ""};
-  Visit visit{fd, &work, std::nullopt};
+  where.opened = std::make_shared<const OpenNamespace>(fd);
+  return std::nullopt;
+}
+
+Status RunInNamespace(const NetworkNamespace& where, const std::function<Status()>& work) {
+  NetworkNamespace held = where;
+  if (auto error = HoldNamespace(held)) return error;
+  if (!held.opened) return work();
+  Visit visit{held.opened->fd(), &work, std::nullopt};
   // The thread inherits this mask: the process's signal handlers must not run in another namespace.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -44,7 +56,6 @@ Status RunInNamespace(const NetworkNamespace& where, const std::function<Status(
   const int failed = ::pthread_create(&thread, nullptr, Enter, &visit);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (failed == 0) ::pthread_join(thread, nullptr);
-  ::close(fd);
   if (failed != 0) return Error{failed, "pthread_create", ""};
   return visit.status;
 }

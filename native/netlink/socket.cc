@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <new>
 
 #include "netlink/trace.h"
 
@@ -18,6 +19,8 @@ constexpr size_t kSlotBytes = (size_t{64} << 10) + 4096;
 constexpr unsigned kSlots = 64;
 // Events are decoded on a thread that must not be held long, and what was read must be handed over at once (subscription.h).
 constexpr unsigned kEventSlots = 4;
+// Reads in a row that may bring nothing of the kernel's. A receive buffer of 1 GiB holds about as many small datagrams.
+constexpr int kMostForeignReads = 1 << 14;
 // An ACK costs 832 bytes of receive buffer on 64-bit kernels (skb truesize); 1 KiB is what nft reckons with.
 constexpr size_t kReplyBytes = 1024;
 // netlink_sendmsg refuses len > sk_sndbuf - 32.
@@ -35,7 +38,8 @@ int MillisecondsUntil(Deadline deadline) {
 }  // namespace
 
 struct Socket::Inbox {
-  explicit Inbox(unsigned slots) : slots(slots), memory(new uint8_t[kSlotBytes * slots]) {}
+  // No memory where there is none: a plain `new` would end the process.
+  explicit Inbox(unsigned slots) : slots(slots), memory(new (std::nothrow) uint8_t[kSlotBytes * slots]) {}
 
   const unsigned slots;
   std::unique_ptr<uint8_t[]> memory;
@@ -66,8 +70,13 @@ Socket::~Socket() {
 
 Result<std::unique_ptr<Socket>> Socket::Open(const SocketOptions& options, SocketIo& io) {
   std::unique_ptr<Socket> socket(new Socket(options, io));
-  if (auto error = RunInNamespace(options.network_namespace, [&] { return socket->Create(); })) return *error;
+  NetworkNamespace& where = socket->options_.network_namespace;
+  if (auto error = HoldNamespace(where)) return *error;
+  if (auto error = RunInNamespace(where, [&] { return socket->Create(); })) return *error;
   if (auto error = socket->Configure()) return *error;
+  // Before anything is sent: an answer that cannot be read would leave its outcome unknown.
+  socket->inbox_ = std::make_unique<Inbox>(options.groups.empty() ? kSlots : kEventSlots);
+  if (!socket->inbox_->memory) return Error{ENOMEM, "receive buffer", ""};
   return socket;
 }
 
@@ -177,9 +186,8 @@ Status Socket::Send(ByteView datagram) {
   }
 }
 
-Received Socket::ReadMany(ByteView* datagram) {
-  if (!inbox_) inbox_ = std::make_unique<Inbox>(options_.groups.empty() ? kSlots : kEventSlots);
-  for (;;) {
+Received Socket::ReadMany(Deadline deadline, ByteView* datagram) {
+  for (int rounds = 0;; ++rounds) {
     while (inbox_->next < inbox_->filled) {
       const unsigned slot = inbox_->next++;
       const mmsghdr& header = inbox_->headers[slot];
@@ -192,6 +200,11 @@ Received Socket::ReadMany(ByteView* datagram) {
       *datagram = ByteView(inbox_->memory.get() + slot * kSlotBytes, std::min<size_t>(header.msg_len, kSlotBytes));
       if (TraceEnabled()) TraceDatagram(options_.protocol, *datagram, false);
       return Received::kData;
+    }
+    // Another process with CAP_NET_ADMIN may send to us faster than we read. That is not silence: what the kernel said may be behind it.
+    if (rounds > kMostForeignReads || (rounds > 0 && Clock::now() > deadline)) {
+      last_error_ = Error{EBUSY, "recvmmsg", "another process floods the socket"};
+      return Received::kError;
     }
     inbox_->Prepare();
     ++system_calls_;
@@ -209,11 +222,11 @@ Received Socket::ReadMany(ByteView* datagram) {
   }
 }
 
-Received Socket::ReceiveNow(ByteView* datagram) { return ReadMany(datagram); }
+Received Socket::ReceiveNow(ByteView* datagram) { return ReadMany(Deadline::max(), datagram); }
 
 Received Socket::Receive(Deadline deadline, ByteView* datagram) {
   for (;;) {
-    const Received received = ReadMany(datagram);
+    const Received received = ReadMany(deadline, datagram);
     if (received != Received::kNothing) return received;
     const int timeout = MillisecondsUntil(deadline);
     if (timeout == 0) return Received::kNothing;

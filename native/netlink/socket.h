@@ -38,7 +38,7 @@ enum class Received : uint8_t {
   kData,     ///< A datagram of the kernel's.
   kNothing,  ///< Nothing within the deadline (or at once, when draining).
   kOverrun,  ///< ENOBUFS: replies or events were lost.
-  kError,    ///< Anything else; the error is in `last_error()`.
+  kError,    ///< Anything else, EBUSY where only datagrams of other processes come; the error is in `last_error()`.
 };
 
 /// Owns the descriptor. Not thread-safe: one job at a time.
@@ -51,6 +51,7 @@ class Socket {
 
   int fd() const { return fd_; }
   uint32_t port_id() const { return port_id_; }
+  /// As they were given, but that the namespace is open: what is opened by them later is in the same one.
   const SocketOptions& options() const { return options_; }
   /// Largest datagram that one send may hold (SO_SNDBUF as granted, less the kernel's own 32 bytes of overhead; af_netlink.c
   /// netlink_sendmsg).
@@ -99,7 +100,7 @@ class Socket {
   Status Configure();
   void SetBuffer(int force_option, int plain_option, int bytes);
   int ReadOption(int option) const;
-  Received ReadMany(ByteView* datagram);
+  Received ReadMany(Deadline deadline, ByteView* datagram);
   SocketOptions options_;
   SocketIo& io_;
   int fd_ = -1;
@@ -109,7 +110,7 @@ class Socket {
   size_t max_replies_ = 0;
   uint32_t system_calls_ = 0;
   Error last_error_;
-  /// Buffers of recvmmsg, made at the first read.
+  /// Buffers of recvmmsg.
   struct Inbox;
   std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<Socket> companion_;

@@ -194,7 +194,12 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
     return encoder.Encode(index, next, writer);
   };
   Bytes batch;
-  batch.reserve(EstimateElementBytes(operations));
+  const size_t estimate = EstimateElementBytes(operations);
+  if (!CanAllocate(estimate)) {
+    report.transaction.failure = Error{ENOMEM, "encode", "no memory for " + std::to_string(estimate) + " bytes of elements"};
+    return report;
+  }
+  batch.reserve(estimate);
   report.transaction = RunTransaction(socket, static_cast<uint32_t>(operations.size()), encode, transaction, &batch);
   for (ItemError& error : report.transaction.errors) encoder.Locate(batch, &error);
   if (!report.transaction.applied || options.dry_run) {

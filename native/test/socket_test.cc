@@ -45,6 +45,30 @@ TEST(SocketReadTest, DropsWhatTheKernelDidNotSend) {
   EXPECT_EQ(socket->ReceiveNow(&datagram), Received::kNothing);
 }
 
+// Another process that never ceases to send.
+class FloodedIo : public ScriptedIo {
+ public:
+  int ReceiveMany(int, mmsghdr* messages, unsigned count, int) override {
+    for (unsigned i = 0; i < count; ++i) {
+      messages[i].msg_len = 1;
+      static_cast<sockaddr_nl*>(messages[i].msg_hdr.msg_name)->nl_pid = 4711;
+    }
+    return static_cast<int>(count);
+  }
+};
+
+TEST(SocketReadTest, AFloodOfOthersEndsAtTheDeadlineAndIsNotSilence) {
+  FloodedIo io;
+  auto socket = OpenScripted(io);
+  ByteView datagram;
+  const auto began = Clock::now();
+  EXPECT_EQ(socket->Receive(In(20), &datagram), Received::kError);
+  EXPECT_EQ(socket->last_error().code, EBUSY);
+  EXPECT_LT(Clock::now() - began, std::chrono::seconds(5));
+  EXPECT_EQ(socket->ReceiveNow(&datagram), Received::kError);
+  EXPECT_EQ(socket->last_error().code, EBUSY);
+}
+
 TEST(SocketReadTest, CutDatagramIsAnErrorAndTheNextIsRead) {
   ScriptedIo io;
   auto socket = OpenScripted(io);
@@ -163,6 +187,35 @@ TEST(NetworkNamespaceTest, SocketLivesThereAndTheCallerStaysWhereItWas) {
   close(fd);
 }
 
+TEST(NetworkNamespaceTest, WhatIsOpenedBySocketOptionsLaterIsInTheSameOne) {
+  const int first = NewNetworkNamespace();
+  const int second = NewNetworkNamespace();
+  ASSERT_GE(first, 0);
+  ASSERT_GE(second, 0);
+  SocketOptions options;
+  options.network_namespace.path = "/proc/self/fd/" + std::to_string(first);
+  auto socket = Socket::Open(options);
+  ASSERT_TRUE(socket.ok());
+  const ino_t here = NamespaceOf(socket.value()->fd());
+  // From here on the path stands for another one.
+  ASSERT_EQ(dup2(second, first), first);
+  ASSERT_NE(InodeOf(options.network_namespace.path), here);
+  auto later = Socket::Open(socket.value()->options());
+  ASSERT_TRUE(later.ok());
+  EXPECT_EQ(NamespaceOf(later.value()->fd()), here);
+  auto companion = socket.value()->Companion();
+  ASSERT_TRUE(companion.ok());
+  EXPECT_EQ(NamespaceOf(companion.value()->fd()), here);
+  ino_t seen = 0;
+  EXPECT_FALSE(RunInNamespace(socket.value()->options().network_namespace, [&]() -> Status {
+    seen = InodeOf("/proc/thread-self/ns/net");
+    return std::nullopt;
+  }));
+  EXPECT_EQ(seen, here);
+  close(first);
+  close(second);
+}
+
 TEST(NetworkNamespaceTest, NamesWhatIsWrongWithThePath) {
   const std::string fifo = testing::TempDir() + "netplane-fifo-" + std::to_string(getpid());
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
@@ -172,7 +225,7 @@ TEST(NetworkNamespaceTest, NamesWhatIsWrongWithThePath) {
                                                                         {fifo, EINVAL, "setns"}};
   for (const auto& [path, code, operation] : cases) {
     bool worked = false;
-    const Status status = RunInNamespace({path}, [&]() -> Status {
+    const Status status = RunInNamespace({path, nullptr}, [&]() -> Status {
       worked = true;
       return std::nullopt;
     });
@@ -186,8 +239,8 @@ TEST(NetworkNamespaceTest, NamesWhatIsWrongWithThePath) {
 
 TEST(NetworkNamespaceTest, WhatTheWorkReturnsComesBack) {
   for (const std::string path : {"", "/proc/self/ns/net"}) {
-    EXPECT_FALSE(RunInNamespace({path}, []() -> Status { return std::nullopt; }));
-    const Status status = RunInNamespace({path}, []() -> Status { return Error{EDOM, "work", "text"}; });
+    EXPECT_FALSE(RunInNamespace({path, nullptr}, []() -> Status { return std::nullopt; }));
+    const Status status = RunInNamespace({path, nullptr}, []() -> Status { return Error{EDOM, "work", "text"}; });
     ASSERT_TRUE(status);
     EXPECT_EQ(status->code, EDOM);
     EXPECT_EQ(status->operation, "work");
@@ -221,7 +274,7 @@ TEST(NetworkNamespaceTest, LeavesNoDescriptorBehind) {
     options.groups = {i % 2 == 0 ? 100'000 : 1};
     OpenStatus(options);
     options.groups.clear();
-    RunInNamespace({"/proc/self/ns/uts"}, []() -> Status { return std::nullopt; });
+    RunInNamespace({"/proc/self/ns/uts", nullptr}, []() -> Status { return std::nullopt; });
   }
   EXPECT_EQ(lowest_free(), before);
 }

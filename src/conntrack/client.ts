@@ -1,9 +1,21 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
-import { failureError, JobQueue, nativeOpenOptions, type CallOptions, type FailureContext, type OpenOptions } from '../client.js'
+import {
+  DEFAULT_DEADLINE_MS,
+  describeNamespace,
+  failureError,
+  JobQueue,
+  nativeOpenOptions,
+  networkNamespace,
+  resolveDeadline,
+  type CallOptions,
+  type FailureContext,
+  type InNetworkNamespace,
+  type OpenOptions
+} from '../client.js'
 import { ClosedError, ValidationError } from '../errors.js'
-import { loadAddon, type NativeAddon, type NativeConntrackSocket } from '../native.js'
+import { loadAddon, type NativeAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
 import { encodeBulk, requireBulkOptions, runBulk, type BulkFlowReport } from './bulk.js'
 import { requireInteger } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
@@ -56,18 +68,18 @@ export interface ConntrackOptions extends OpenOptions {
  * for (const flow of await conntrack.list({ filter: { protocol: 'udp', originalDestinationPort: 53 } })) console.log(flow.reply.source)
  * await conntrack.deleteWhere({ protocol: 'udp', originalDestination: '10.96.0.10', replySourceNotIn: [{ address: '10.1.0.7', port: 53 }] })
  */
-export class Conntrack implements AsyncDisposable {
+export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeConntrackSocket
   readonly #kernel: ConntrackKernel
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #streams = new Set<{ end(): void }>()
 
-  private constructor(socket: NativeConntrackSocket, kernel: ConntrackKernel, options: OpenOptions) {
+  private constructor(socket: NativeConntrackSocket, kernel: ConntrackKernel, deadlineMs: number | undefined) {
     this.#socket = socket
     this.#kernel = kernel
-    this.#options = options
-    this.#queue = new JobQueue('the Conntrack client', nativeOpenOptions(options).deadlineMs)
+    this.#options = { netns: this, deadlineMs }
+    this.#queue = new JobQueue('the Conntrack client', resolveDeadline(deadlineMs, DEFAULT_DEADLINE_MS))
   }
 
   /**
@@ -82,11 +94,13 @@ export class Conntrack implements AsyncDisposable {
     options.signal?.throwIfAborted()
     const kernel = options.kernel ?? loadAddon()
     const outcome = await kernel.openConntrack(native)
-    const subject = native.netns === undefined ? undefined : `network namespace ${native.netns}`
-    return new Conntrack(unwrap(outcome, { operation: 'conntrack.open', subject }), kernel, {
-      netns: options.netns,
-      deadlineMs: options.deadlineMs
-    })
+    const subject = describeNamespace(native.netns)
+    return new Conntrack(unwrap(outcome, { operation: 'conntrack.open', subject }), kernel, options.deadlineMs)
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#socket.namespace
   }
 
   /** The netlink port of this client: events with this `portId` were caused by it. */

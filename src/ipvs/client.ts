@@ -1,9 +1,17 @@
 /**
  * Virtual services and real servers of IPVS, by generic netlink.
  */
-import { JobQueue, nativeOpenOptions, resolveNamespace, type CallOptions, type OpenOptions } from '../client.js'
+import {
+  DEFAULT_DEADLINE_MS,
+  JobQueue,
+  networkNamespace,
+  resolveDeadline,
+  type CallOptions,
+  type InNetworkNamespace,
+  type OpenOptions
+} from '../client.js'
 import { ValidationError } from '../errors.js'
-import type { NativeIpvsSocket } from '../native.js'
+import type { NativeIpvsSocket, NativeNamespace } from '../native.js'
 import { IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
 import { requireObject } from './checks.js'
@@ -64,7 +72,7 @@ import type {
  * await ipvs.addService({ ...web, scheduler: 'mh' })
  * await ipvs.addRealServer(web, { address: '10.244.1.5', port: 8443, weight: 2 })
  */
-export class Ipvs implements AsyncDisposable {
+export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeIpvsSocket
   readonly #kernel: IpvsKernel
   readonly #options: OpenOptions
@@ -72,14 +80,14 @@ export class Ipvs implements AsyncDisposable {
   readonly #calls: IpvsCalls
   readonly #sync: SyncCalls
 
-  private constructor(socket: NativeIpvsSocket, kernel: IpvsKernel, options: OpenOptions) {
-    const { deadlineMs } = nativeOpenOptions(options)
+  private constructor(socket: NativeIpvsSocket, kernel: IpvsKernel, callDeadlineMs: number | undefined) {
+    const deadlineMs = resolveDeadline(callDeadlineMs, DEFAULT_DEADLINE_MS)
     this.#socket = socket
     this.#kernel = kernel
-    this.#options = options
+    this.#options = { netns: this, deadlineMs }
     this.#queue = new JobQueue('the Ipvs client', deadlineMs)
     this.#calls = new IpvsCalls(socket, this.#queue)
-    this.#sync = new SyncCalls({ socket, kernel, netns: resolveNamespace(options.netns) }, this.#queue, deadlineMs)
+    this.#sync = new SyncCalls({ socket, kernel, netns: socket.namespace }, this.#queue, deadlineMs)
   }
 
   /**
@@ -91,7 +99,12 @@ export class Ipvs implements AsyncDisposable {
    */
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
     const { socket, kernel } = await openIpvsSocket(options)
-    return new Ipvs(socket, kernel, { netns: options.netns, deadlineMs: options.deadlineMs })
+    return new Ipvs(socket, kernel, options.deadlineMs)
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#socket.namespace
   }
 
   /** The netlink port of this client. */

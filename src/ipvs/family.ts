@@ -25,6 +25,9 @@ class FollowingSocket implements NativeIpvsSocket {
   get maxSendBytes(): number {
     return this.#socket.maxSendBytes
   }
+  get namespace(): NativeIpvsSocket['namespace'] {
+    return this.#socket.namespace
+  }
 
   close: NativeIpvsSocket['close'] = () => this.#socket.close()
   resolve: NativeIpvsSocket['resolve'] = (request) => this.#socket.resolve(request)

@@ -1,7 +1,7 @@
 /**
  * How a client finds IPVS.
  */
-import { nativeOpenOptions, type OpenOptions } from '../client.js'
+import { describeNamespace, nativeOpenOptions, type OpenOptions } from '../client.js'
 import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
 import { followFamily } from './family.js'
 import { ipvsFailure } from './refusals.js'
@@ -22,8 +22,7 @@ export async function openIpvsSocket(options: IpvsOptions): Promise<{ readonly s
   options.signal?.throwIfAborted()
   const kernel = options.kernel ?? loadAddon()
   const opened = await kernel.openIpvs(native)
-  if (opened.failure !== undefined)
-    throw ipvsFailure(opened.failure, operation, native.netns === undefined ? undefined : `network namespace ${native.netns}`)
+  if (opened.failure !== undefined) throw ipvsFailure(opened.failure, operation, describeNamespace(native.netns))
   const socket = opened.value
   const resolved = await socket.resolve({ deadlineMs: native.deadlineMs })
   if (resolved.failure === undefined) return { socket: followFamily(socket, resolved.value), kernel }

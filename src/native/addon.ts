@@ -1,5 +1,5 @@
 /** What the addon as a whole offers (`native/addon/module.cc`). */
-import type { NativeMonitor, NativeMonitorOptions, NativeOpenOptions, NativeOutcome } from './common.js'
+import type { NativeMonitor, NativeMonitorOptions, NativeNamespace, NativeOpenOptions, NativeOutcome } from './common.js'
 import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, NativeConntrackSocket } from './conntrack.js'
 import type { NativeIpvsConnections, NativeIpvsSocket } from './ipvs.js'
 import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
@@ -24,6 +24,10 @@ export interface NativeAddon {
   /** Opens the namespace's /proc/net/ip_vs_conn. */
   openIpvsConnections(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsConnections>>
   /** A file below /proc/sys/net (`ipv4/vs/conntrack`), as it is in a network namespace. */
-  readSystemSetting(request: { readonly netns?: string; readonly name: string }): Promise<NativeOutcome<string>>
-  writeSystemSetting(request: { readonly netns?: string; readonly name: string; readonly value: string }): Promise<NativeOutcome<undefined>>
+  readSystemSetting(request: { readonly netns?: string | NativeNamespace; readonly name: string }): Promise<NativeOutcome<string>>
+  writeSystemSetting(request: {
+    readonly netns?: string | NativeNamespace
+    readonly name: string
+    readonly value: string
+  }): Promise<NativeOutcome<undefined>>
 }

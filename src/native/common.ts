@@ -41,6 +41,12 @@ export interface NativeColumns {
 
 export type NativeOutcome<T> = { readonly failure: NativeFailure } | { readonly failure?: undefined; readonly value: T }
 
+/** A network namespace that a socket is in (native/addon/socket_handle.h). Of use until that socket is closed; opening by it is EBADF then. */
+export interface NativeNamespace {
+  /** Never there: it keeps other objects from being taken for one. */
+  readonly nativeNamespace: never
+}
+
 /** A netlink socket and the queue of jobs on it (one at a time; the caller keeps the order). */
 export interface NativeSocket {
   readonly portId: number
@@ -48,6 +54,8 @@ export interface NativeSocket {
   close(): Promise<void>
   /** Bytes granted, for messages that explain what would be needed. */
   readonly maxSendBytes: number
+  /** Where it is; absent for the process's own namespace, and for fakes. */
+  readonly namespace?: NativeNamespace | undefined
 }
 
 export interface NativeMonitor {
@@ -62,15 +70,15 @@ export interface NativeMonitor {
 }
 
 export interface NativeOpenOptions {
-  /** Path of a network namespace; absent: the process's own. */
-  readonly netns?: string
+  /** A network namespace by its path, or that of an open socket; absent: the process's own. */
+  readonly netns?: string | NativeNamespace
   readonly sendBufferBytes?: number
   readonly receiveBufferBytes?: number
   readonly deadlineMs: number
 }
 
 export interface NativeMonitorOptions {
-  readonly netns?: string
+  readonly netns?: string | NativeNamespace
   readonly receiveBufferBytes?: number
   readonly deadlineMs: number
 }

@@ -2,17 +2,29 @@
  * nf_tables of one network namespace.
  */
 import {
+  DEFAULT_DEADLINE_MS,
+  describeNamespace,
   JobQueue,
+  networkNamespace,
   nativeOpenOptions,
+  resolveDeadline,
   unsupportedProtocol,
   unwrapOutcome,
   failureError,
   type CallOptions,
+  type InNetworkNamespace,
   type OpenOptions
 } from '../client.js'
 import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
 import type { MonitorOptions } from '../monitor.js'
-import { loadAddon, type NativeAddon, type NativeListing, type NativeListRequest, type NativeNftablesSocket } from '../native.js'
+import {
+  loadAddon,
+  type NativeAddon,
+  type NativeListing,
+  type NativeListRequest,
+  type NativeNamespace,
+  type NativeNftablesSocket
+} from '../native.js'
 import type { ElementColumns } from './columns.js'
 import { toColumns } from './columns.js'
 import type { KeyField } from './bounds.js'
@@ -57,7 +69,7 @@ const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
  * A client of nf_tables in one network namespace, over one long-lived netlink socket. Calls run in call order; open another client for
  * independent work.
  */
-export class Nftables implements AsyncDisposable {
+export class Nftables implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeNftablesSocket
   readonly #queue: JobQueue
   readonly #options: NftablesOptions
@@ -65,8 +77,8 @@ export class Nftables implements AsyncDisposable {
 
   private constructor(socket: NativeNftablesSocket, options: NftablesOptions) {
     this.#socket = socket
-    this.#options = options
-    this.#queue = new JobQueue('the Nftables client', nativeOpenOptions(options).deadlineMs)
+    this.#options = { netns: this, deadlineMs: options.deadlineMs, kernel: options.kernel }
+    this.#queue = new JobQueue('the Nftables client', resolveDeadline(options.deadlineMs, DEFAULT_DEADLINE_MS))
   }
 
   /**
@@ -82,10 +94,15 @@ export class Nftables implements AsyncDisposable {
     if (outcome.failure !== undefined) {
       throw (
         unsupportedProtocol(outcome.failure, MISSING, REMEDY) ??
-        failureError(outcome.failure, { operation: 'nftables.open', subject: native.netns })
+        failureError(outcome.failure, { operation: 'nftables.open', subject: describeNamespace(native.netns) })
       )
     }
     return new Nftables(outcome.value, options)
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#socket.namespace
   }
 
   /** Begins a transaction. It belongs to this client and can be built while others run. */

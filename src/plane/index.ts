@@ -37,8 +37,8 @@ export type PlaneOptions = CommonPlaneOptions &
 
 /** How a mode's plane is opened, and whether on a fake. */
 const MODES = {
-  nftables: { open: (options: NftablesPlaneOptions): Promise<Plane> => NftablesPlane.open(options), fake: 'kernel' },
-  ipvs: { open: (options: IpvsPlaneOptions): Promise<Plane> => IpvsPlane.open(options), fake: 'kernels' }
+  nftables: { open: (options: NftablesPlaneOptions): Promise<NftablesPlane> => NftablesPlane.open(options), fake: 'kernel' },
+  ipvs: { open: (options: IpvsPlaneOptions): Promise<IpvsPlane> => IpvsPlane.open(options), fake: 'kernels' }
 } as const
 
 /**
@@ -55,6 +55,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const plane = await open(options)
   const isFake = fake in options && options[fake as keyof PlaneOptions] !== undefined && options.conntrackKernel === undefined
   if (settings === undefined || isFake) return plane
-  const { netns, deadlineMs, conntrackKernel: kernel } = options
-  return new StaleFlowPlane(plane, settings, () => Conntrack.open({ netns, deadlineMs, kernel }))
+  const { deadlineMs, conntrackKernel: kernel } = options
+  // It is opened late: where the plane is, whatever `netns` stands for by then.
+  return new StaleFlowPlane(plane, settings, () => Conntrack.open({ netns: plane, deadlineMs, kernel }))
 }

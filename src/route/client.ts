@@ -1,9 +1,21 @@
 /**
  * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
  */
-import { JobQueue, failureError, nativeOpenOptions, unwrapOutcome, type CallOptions, type OpenOptions } from '../client.js'
+import {
+  DEFAULT_DEADLINE_MS,
+  JobQueue,
+  describeNamespace,
+  failureError,
+  nativeOpenOptions,
+  networkNamespace,
+  resolveDeadline,
+  unwrapOutcome,
+  type CallOptions,
+  type InNetworkNamespace,
+  type OpenOptions
+} from '../client.js'
 import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../errors.js'
-import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeNamespace, type NativeRouteSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
@@ -58,18 +70,18 @@ interface AddressCall {
  * await route.createDummy('proxy0', { up: true })
  * await route.addAddresses('proxy0', ['10.96.0.1/32', 'fd00:96::1/128'], { flags: ['nodad', 'noprefixroute'], ensure: true })
  */
-export class Route implements AsyncDisposable {
+export class Route implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeRouteSocket
   readonly #kernel: RouteKernel
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #streams = new Set<RouteEvents>()
 
-  private constructor(socket: NativeRouteSocket, kernel: RouteKernel, options: OpenOptions) {
+  private constructor(socket: NativeRouteSocket, kernel: RouteKernel, deadlineMs: number | undefined) {
     this.#socket = socket
     this.#kernel = kernel
-    this.#options = options
-    this.#queue = new JobQueue('the Route client', nativeOpenOptions(options).deadlineMs)
+    this.#options = { netns: this, deadlineMs }
+    this.#queue = new JobQueue('the Route client', resolveDeadline(deadlineMs, DEFAULT_DEADLINE_MS))
   }
 
   /**
@@ -84,11 +96,13 @@ export class Route implements AsyncDisposable {
     options.signal?.throwIfAborted()
     const kernel = options.kernel ?? loadAddon()
     const outcome = await kernel.openRoute(native)
-    const subject = native.netns === undefined ? undefined : `network namespace ${native.netns}`
-    return new Route(unwrapOutcome(outcome, { operation: 'route.open', subject }), kernel, {
-      netns: options.netns,
-      deadlineMs: options.deadlineMs
-    })
+    const subject = describeNamespace(native.netns)
+    return new Route(unwrapOutcome(outcome, { operation: 'route.open', subject }), kernel, options.deadlineMs)
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#socket.namespace
   }
 
   /** The netlink port of this client: events with this `portId` were caused by it. */

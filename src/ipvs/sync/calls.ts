@@ -2,7 +2,7 @@
  * Plan, sync and draining on a client's socket, in its turn.
  */
 import { resolveDeadline, type CallOptions, type JobQueue } from '../../client.js'
-import type { NativeIpvsSocket } from '../../native.js'
+import type { NativeIpvsSocket, NativeNamespace } from '../../native.js'
 import { asNative, ChangeRun } from '../changes.js'
 import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
 import { joinListing } from '../listing.js'
@@ -30,8 +30,7 @@ const MAX_FORWARD_MS = 43_200_000
 export interface IpvsEndpoint {
   readonly socket: NativeIpvsSocket
   readonly kernel: IpvsKernel
-  /** Path of the network namespace. */
-  readonly netns: string | undefined
+  readonly netns: NativeNamespace | undefined
 }
 
 /** The kernel behind a socket. */

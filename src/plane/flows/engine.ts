@@ -94,6 +94,15 @@ export class StaleFlows {
     for (const key of [...stale.keys(), ...current.keys()]) if (running.keys.has(key)) return await running.done
   }
 
+  /** Opens what looks, where something waits for a look: it takes its namespace from the plane, which is closed before {@link StaleFlows.close}. */
+  async prepareToClose(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#inFlight?.done
+    // Where it cannot be opened, the last look says why.
+    if (this.#entries.size > 0) this.#cutter ??= await this.#open().catch(() => undefined)
+  }
+
   /** Looks at what was not looked at yet, once; second looks are left out. */
   async close(): Promise<void> {
     this.#isClosed = true

@@ -89,6 +89,7 @@ export class StaleFlowPlane implements Plane {
   }
 
   async #close(options?: { readonly cleanup?: boolean }): Promise<void> {
+    await this.#flows.prepareToClose()
     try {
       await this.#plane.close(options)
     } finally {

@@ -1,12 +1,12 @@
 /**
  * The three subsystems of the plane, opened together and closed together.
  */
+import { networkNamespace } from '../../client.js'
 import { NetlinkError, NetplaneError } from '../../errors.js'
 import { Ipvs } from '../../ipvs/index.js'
-import { loadAddon } from '../../native.js'
+import { loadAddon, type NativeNamespace } from '../../native.js'
 import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
-import { resolveNamespace } from '../../client.js'
 import { localSourceElements } from '../nftables/sources.js'
 import { Addresses } from './addresses.js'
 import { Companion } from './companion.js'
@@ -24,7 +24,7 @@ export interface Parts {
 
 const SETTING = 'ipv4/vs/conntrack'
 
-async function enableConntrack(netns: string | undefined): Promise<void> {
+async function enableConntrack(netns: NativeNamespace | undefined): Promise<void> {
   const addon = loadAddon()
   const place = netns === undefined ? {} : { netns }
   const now = await addon.readSystemSetting({ ...place, name: SETTING })
@@ -46,16 +46,16 @@ export async function openParts(options: IpvsPlaneOptions, name: string): Promis
   try {
     const ipvs = await Ipvs.open({ netns, deadlineMs, signal, kernel: kernels?.ipvs })
     opened.push(ipvs)
-    const route = await Route.open({ netns, deadlineMs, signal, kernel: kernels?.route })
+    const route = await Route.open({ netns: ipvs, deadlineMs, signal, kernel: kernels?.route })
     opened.push(route)
-    const nft = await Nftables.open({ netns, deadlineMs, signal, kernel: kernels?.nftables })
+    const nft = await Nftables.open({ netns: ipvs, deadlineMs, signal, kernel: kernels?.nftables })
     opened.push(nft)
     return {
       ipvs,
       addresses: new Addresses(route, name),
       companion: new Companion(nft, `${name}-ipvs`, sources),
       enableConntrack: async () => {
-        if (kernels === undefined) await enableConntrack(resolveNamespace(netns))
+        if (kernels === undefined) await enableConntrack(ipvs[networkNamespace])
       },
       close
     }

@@ -1,6 +1,8 @@
 /**
  * The IPVS plane.
  */
+import { networkNamespace, type InNetworkNamespace } from '../../client.js'
+import type { NativeNamespace } from '../../native.js'
 import { canonicalAddress } from '../../address.js'
 import { asNetplaneError, ClosedError, NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
 import type { DesiredService, DrainPolicies, Drainer, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
@@ -21,7 +23,7 @@ import { virtualServices, type CompanionElement } from './translate.js'
 import { countsOf, entriesOf, keyText, ownersOf } from './words.js'
 
 /** Services as virtual services of IPVS: make before break, in verified phases over three subsystems. Made by {@link openPlane}. */
-export class IpvsPlane implements Plane {
+export class IpvsPlane implements Plane, InNetworkNamespace {
   readonly #parts: Parts
   readonly #schedulers: SchedulerNames
   readonly #draining: DrainPolicies | undefined
@@ -52,6 +54,11 @@ export class IpvsPlane implements Plane {
     const schedulers = checkSchedulers(options.schedulers)
     const auditMs = checkInterval('auditMs', options.auditMs, { least: 100, fallback: 10_000 })
     return new IpvsPlane(await openParts(options, name), { schedulers, draining: options.draining, auditMs })
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#parts.ipvs[networkNamespace]
   }
 
   async plan(services: Services): Promise<Plan> {

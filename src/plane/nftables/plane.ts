@@ -1,6 +1,8 @@
 /**
  * The nftables plane.
  */
+import { networkNamespace, type InNetworkNamespace } from '../../client.js'
+import type { NativeNamespace } from '../../native.js'
 import { asNetplaneError, ClosedError, NetlinkError, NetplaneError } from '../../errors.js'
 import { Nftables } from '../../nftables/index.js'
 import { traceResync } from '../../tracing.js'
@@ -30,7 +32,7 @@ const RETRIED = new Set(['ENOENT', 'EEXIST', 'ENFILE'])
 type Done = Pick<SyncReport, 'services' | 'elements'>
 
 /** Services as elements of few large maps in nf_tables; one kernel transaction per phase. Made by {@link openPlane}. */
-export class NftablesPlane implements Plane {
+export class NftablesPlane implements Plane, InNetworkNamespace {
   readonly #nft: Nftables
   readonly #options: TableOptions
   #registry = new Registry()
@@ -57,6 +59,11 @@ export class NftablesPlane implements Plane {
     const localSources = options.localSources === undefined ? undefined : localSourceElements(options.localSources)
     const { netns, deadlineMs, kernel, signal } = options
     return new NftablesPlane(await Nftables.open({ netns, deadlineMs, kernel, signal }), { name, localSources }, pollMs)
+  }
+
+  /** @internal */
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#nft[networkNamespace]
   }
 
   async plan(services: Services): Promise<Plan> {

@@ -106,6 +106,12 @@ const trap = {
 }
 assert.equal(add(trap), undefined, 'one read of each size: getters that change their mind are read as they answer')
 
+// A list that says any length without holding anything is refused before memory is asked for.
+const endless = (expressions) => socket.beginBatch().add('add', 'rule', 'ip', { table: 'memory', chain: 'c', expressions }, false)
+for (const length of [20_000, 1e9, 2 ** 32 - 1]) assert.equal(endless(new Array(length)).path, 'expressions')
+assert.equal(endless(new Array(16_000)).path, 'expressions[0]')
+assert.equal(add({ rows: NaN, key: new Uint8Array(4) }), 'rows')
+
 // Objects that hold themselves.
 const rule = { table: 'memory', chain: 'c', expressions: [] }
 const cyclic = { type: 'dynset', set: 'addresses', op: 'add', keyRegister: 1, expressions: [] }
