@@ -5,14 +5,18 @@
 #include "conntrack/flow.h"
 #include "conntrack/kernel.h"
 
+// Of an attribute that comes twice the last one counts, as for the kernel (lib/nlattr.c, __nla_validate_parse): readers of a nest begin by
+// forgetting what an earlier one said.
 namespace netplane::conntrack {
 namespace {
 
 void ReadAddress(ByteView payload, Address* address) {
+  *address = {};
   std::copy_n(payload.begin(), std::min(payload.size(), address->size()), address->begin());
 }
 
 bool ReadAddresses(ByteView attributes, Tuple* tuple) {
+  tuple->source = tuple->destination = {};
   AttributeReader reader(attributes);
   while (const auto attribute = reader.Next()) {
     const bool is_source = attribute->type == CTA_IP_V4_SRC || attribute->type == CTA_IP_V6_SRC;
@@ -23,6 +27,8 @@ bool ReadAddresses(ByteView attributes, Tuple* tuple) {
 }
 
 bool ReadProtocol(ByteView attributes, Tuple* tuple) {
+  tuple->protocol = 0;
+  tuple->source_port = tuple->destination_port = 0;
   AttributeReader reader(attributes);
   while (const auto attribute = reader.Next()) {
     const auto byte = attribute->Integer<uint8_t>().value_or(0);
@@ -54,6 +60,7 @@ bool ReadProtocol(ByteView attributes, Tuple* tuple) {
 }
 
 bool ReadCounters(ByteView attributes, Counters* counters) {
+  *counters = {};
   AttributeReader reader(attributes);
   while (const auto attribute = reader.Next()) {
     const auto number = attribute->Integer<uint64_t>(kBig).value_or(0);
@@ -136,11 +143,12 @@ bool ReadProtocolInfo(ByteView attributes, Flow* flow) {
 }
 
 std::optional<std::string_view> NameIn(ByteView attributes, uint16_t name) {
+  std::optional<std::string_view> found;
   AttributeReader reader(attributes);
   while (const auto attribute = reader.Next()) {
-    if (attribute->type == name) return attribute->Text();
+    if (attribute->type == name) found = attribute->Text();
   }
-  return std::nullopt;
+  return found;
 }
 
 // Every flow made by netlink has room for a SYN proxy's numbers; all zero, it has none.
@@ -238,6 +246,7 @@ size_t AddressLength(uint8_t family) {
 }
 
 bool DecodeTuple(ByteView attributes, Tuple* tuple, bool* has_zone) {
+  *tuple = {};
   AttributeReader reader(attributes);
   while (const auto attribute = reader.Next()) {
     if (attribute->type == CTA_TUPLE_IP && !ReadAddresses(attribute->payload, tuple)) return false;

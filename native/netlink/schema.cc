@@ -37,12 +37,14 @@ const Schema& OpaqueVariantSchema() {
 
 namespace {
 
+// Of an attribute that comes twice the last one counts, as for the kernel (lib/nlattr.c, __nla_validate_parse).
 bool Holds(const Condition& condition, ByteView attributes) {
+  bool holds = false;
   AttributeReader reader(attributes);
   while (auto attribute = reader.Next()) {
-    if (attribute->type == condition.attribute) return attribute->Integer<uint32_t>(ByteOrder::kBig) == condition.number;
+    if (attribute->type == condition.attribute) holds = attribute->Integer<uint32_t>(ByteOrder::kBig) == condition.number;
   }
-  return false;
+  return holds;
 }
 
 }  // namespace

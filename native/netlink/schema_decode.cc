@@ -1,3 +1,7 @@
+#include <linux/netlink.h>
+
+#include <vector>
+
 #include "netlink/attribute_reader.h"
 #include "netlink/field_type.h"
 #include "netlink/schema.h"
@@ -142,6 +146,13 @@ Decoded DecodeField(const Field& field, ByteView payload, int depth) {
   }
 }
 
+// Of an attribute that comes twice the last one counts, as for the kernel (lib/nlattr.c, __nla_validate_parse), whether it can be read or
+// not.
+void ForgetEarlier(Record& record, uint16_t type) {
+  std::erase_if(record.fields, [type](const auto& entry) { return entry.first->attribute == type; });
+  std::erase_if(record.opaque, [type](const OpaqueAttribute& attribute) { return (attribute.type & NLA_TYPE_MASK) == type; });
+}
+
 std::optional<Record> DecodeAt(const Schema& schema, ByteView attributes, int depth) {
   if (depth > kMaxDepth) return std::nullopt;
   Record record{&schema, {}, {}};
@@ -149,6 +160,7 @@ std::optional<Record> DecodeAt(const Schema& schema, ByteView attributes, int de
   while (auto attribute = reader.Next()) {
     const Field* field = FieldOf(schema, attributes, attribute->type);
     if (field != nullptr && field->type == FieldType::kIgnored) continue;
+    ForgetEarlier(record, attribute->type);
     Decoded value = field == nullptr ? std::nullopt : DecodeField(*field, attribute->payload, depth);
     if (value) {
       record.Set(field, std::move(*value));

@@ -84,6 +84,44 @@ TEST(ConntrackDecode, AFlowIsReadWithWhatItHas) {
 }
 
 // Every prefix, in memory that ends where it does, so that AddressSanitizer sees a read past it.
+TEST(ConntrackDecode, OfAnAttributeThatComesTwiceTheLastCounts) {
+  const auto write = [](std::initializer_list<uint8_t> sources) {
+    Bytes message;
+    MessageWriter writer(message);
+    writer.Begin(FlowMessage(IPCTNL_MSG_CT_NEW), 0, 0);
+    writer.PutHeader(FamilyHeader(AF_INET));
+    for (const uint8_t last : sources) EncodeTuple(CTA_TUPLE_ORIG, AF_INET, MakeTuple(last, last), std::nullopt, writer);
+    // A second tuple that says less than the first.
+    const size_t tuple = writer.BeginNest(CTA_TUPLE_REPLY);
+    writer.EndNest(tuple);
+    for (const char* name : {"ftp", "sip"}) {
+      const size_t help = writer.BeginNest(CTA_HELP);
+      writer.PutString(CTA_HELP_NAME, "tftp");
+      writer.PutString(CTA_HELP_NAME, name);
+      writer.EndNest(help);
+    }
+    writer.End();
+    return message;
+  };
+  const Bytes once = write({9});
+  const Bytes twice = write({200, 9});
+  constexpr size_t kHeaders = sizeof(nlmsghdr) + 4;
+  Flow flow, same;
+  ASSERT_TRUE(DecodeFlow(AF_INET, ByteView(twice).subspan(kHeaders), &flow));
+  ASSERT_TRUE(DecodeFlow(AF_INET, ByteView(once).subspan(kHeaders), &same));
+  EXPECT_EQ(flow.original.source, same.original.source);
+  EXPECT_EQ(flow.original.source_port, same.original.source_port);
+  EXPECT_EQ(flow.helper, "sip");
+  // A reply before an empty one leaves nothing behind.
+  Bytes reply;
+  MessageWriter writer(reply);
+  EncodeTuple(CTA_TUPLE_REPLY, AF_INET, MakeTuple(77, 77), std::nullopt, writer);
+  reply.insert(reply.end(), twice.begin() + kHeaders, twice.end());
+  ASSERT_TRUE(DecodeFlow(AF_INET, reply, &flow));
+  EXPECT_EQ(flow.reply.source, Address{});
+  EXPECT_EQ(flow.reply.source_port, 0);
+}
+
 TEST(ConntrackDecode, TruncatedFlowsAreNeverReadPastTheirEnd) {
   const Bytes whole = MakeFlow(9);
   size_t taken = 0;

@@ -105,6 +105,34 @@ TEST(Schema, KeepsUnknownAttributesWithTheirFlags) {
   EXPECT_EQ(Encode(*record), bytes);
 }
 
+TEST(Schema, OfAnAttributeThatComesTwiceTheLastCounts) {
+  const Bytes flags = FromHex("0800 0200 0000 0001");
+  const Bytes others = FromHex("0800 0200 0000 0004");
+  const Bytes unreadable = Attribute(2, {0, 1});
+  const Bytes unknown = Attribute(0x3abc, {1, 2, 3, 4});
+  const Bytes unknown_nest = Attribute(0x3abc | NLA_F_NESTED, {5, 6, 7, 8});
+  const std::vector<std::pair<Bytes, Bytes>> cases = {{flags + others, others},
+                                                      {flags + unreadable, unreadable},
+                                                      {unreadable + flags, flags},
+                                                      {unreadable + Attribute(2, {3}), Attribute(2, {3})},
+                                                      {unknown + unknown_nest, unknown_nest}};
+  for (const auto& [bytes, kept] : cases) {
+    const auto record = DecodeRecord(kTableSchema, bytes);
+    ASSERT_TRUE(record);
+    EXPECT_EQ(ToHex(Encode(*record)), ToHex(kept));
+  }
+}
+
+// An object's NFTA_OBJ_TYPE (3) says which field its NFTA_OBJ_DATA (4) is.
+TEST(Schema, WhatAFieldDependsOnIsTheLastOfItsKindToo) {
+  const Bytes data = FromHex("1c00 0480 0c00 0100 0000 0000 0000 0005 0c00 0200 0000 0000 0000 0001");
+  const Bytes counter = FromHex("0800 0300 0000 0001");
+  const Bytes quota = FromHex("0800 0300 0000 0002");
+  EXPECT_EQ(Encode(*DecodeRecord(kObjectSchema, quota + counter + data)), counter + data);
+  const auto record = DecodeRecord(kObjectSchema, quota + counter + data);
+  EXPECT_TRUE(record->opaque.empty());
+}
+
 TEST(Schema, KeepsAttributesOfAnUnexpectedForm) {
   const Bytes short_flags = Attribute(2, {0, 1});
   const Bytes two_texts = Attribute(1, {'a', 0, 'b', 0});
