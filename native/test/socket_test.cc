@@ -253,7 +253,7 @@ TEST(NetworkNamespaceTest, ThreadThatCannotBeStartedIsAnError) {
   ASSERT_EQ(pthread_attr_init(&huge), 0);
   ASSERT_EQ(pthread_attr_setstacksize(&huge, size_t{1} << 46), 0);
   ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
-  const Status status = RunInNamespace({"/proc/self/ns/net"}, []() -> Status { return std::nullopt; });
+  const Status status = RunInNamespace({"/proc/self/ns/net", nullptr}, []() -> Status { return std::nullopt; });
   pthread_setattr_default_np(&before);
   ASSERT_TRUE(status);
   EXPECT_EQ(status->operation, "pthread_create");
