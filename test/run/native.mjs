@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
+import { describeFindings } from './fuzz-findings.mjs'
 import { countGoogleTest, countOne, sum } from './report.mjs'
 
 const fuzzSeconds = 10
@@ -44,7 +45,8 @@ export async function runNativeTests({ root, results, filters }) {
 }
 
 /**
- * Runs every fuzzer on its corpus and then for a short time on inputs of its own; what it finds new is not kept.
+ * Runs every fuzzer on its corpus and then for a short time on inputs of its own; what it finds new is not kept,
+ * but an input that fails is printed.
  * @param {import('./stages.mjs').Context} context
  */
 export async function runFuzzers({ root, results }) {
@@ -66,7 +68,9 @@ export async function runFuzzers({ root, results }) {
       artifacts,
       ...folders
     ]
+    const startedAt = Date.now()
     const { status } = await exec(argv, { timeoutSeconds: fuzzSeconds + 60, quiet: true, cwd: root })
+    for (const finding of describeFindings(path.join(root, 'build-fuzz'), `${name}-`, startedAt)) console.log(finding)
     counts.push(countOne(status))
   }
   return counts.length === 0 ? countOne(1) : sum(counts)

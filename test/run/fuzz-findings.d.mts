@@ -1,0 +1,1 @@
+export function describeFindings(folder: string, prefix: string, sinceMs: number): string[]
