@@ -21,6 +21,8 @@ import {
   PACKET_TYPES,
   PROTOCOLS
 } from './symbols.js'
+import { momentNs, secondsOfDay } from './times.js'
+import { numberOfName } from './users.js'
 
 /** A value of a data type as callers write it: text, number, or raw bytes as they lie in the register. */
 export type KeyValue = string | number | bigint | Uint8Array
@@ -297,10 +299,26 @@ function parseMac(path: string, value: unknown): Uint8Array {
   return Uint8Array.from(value.split(':'), (part) => Number.parseInt(part, 16))
 }
 
-const PARSERS: Readonly<Partial<Record<DataTypeName, (path: string, value: unknown) => Uint8Array>>> = {
+function parseMoment(path: string, value: unknown): Uint8Array | undefined {
+  return typeof value === 'string' ? integerBytes(momentNs(path, value), 8, 'host') : undefined
+}
+
+function parseHour(path: string, value: unknown): Uint8Array | undefined {
+  return typeof value === 'string' ? smallBytes(secondsOfDay(path, value), 4, 'host') : undefined
+}
+
+function parseOwner(kind: 'uid' | 'gid'): (path: string, value: unknown) => Uint8Array | undefined {
+  return (path, value) => (typeof value === 'string' ? smallBytes(numberOfName(path, kind, value), 4, 'host') : undefined)
+}
+
+const PARSERS: Readonly<Partial<Record<DataTypeName, (path: string, value: unknown) => Uint8Array | undefined>>> = {
   ipv4_addr: (path, value) => requireAddress(path, value, 'ip'),
   ipv6_addr: (path, value) => requireAddress(path, value, 'ip6'),
   ether_addr: parseMac,
+  time_date: parseMoment,
+  hour: parseHour,
+  uid: parseOwner('uid'),
+  gid: parseOwner('gid'),
   ifname: (path, value) => parseText(path, value, IFNAMSIZ),
   string: (path, value) => parseText(path, value, IFNAMSIZ)
 }

@@ -44,7 +44,7 @@ function read(ruleset: Ruleset, table: string): Map<string, unknown> {
       })
   )
   const expand = (family: Family, expression: Expression): unknown =>
-    expression.type === 'lookup' && anonymous.has(`${family} ${expression.set}`)
+    (expression.type === 'lookup' || expression.type === 'objref') && anonymous.has(`${family} ${expression.set}`)
       ? { ...expression, set: anonymous.get(`${family} ${expression.set}`) }
       : expression
   return new Map(
@@ -70,6 +70,19 @@ function printed(listing: string): Map<string, string> {
   return found
 }
 
+/** What rules give to connections. */
+const OBJECTS = `ct helper ftp {
+  type "ftp" protocol tcp
+}
+ct timeout short {
+  protocol tcp
+  policy = { established : 100 }
+}
+`
+
+// nft prints times of day in the time zone that it runs in.
+process.env['TZ'] = 'UTC'
+
 let theirs: Map<string, unknown>
 let ours: Map<string, unknown>
 const texts = new Map<string, string>()
@@ -93,6 +106,7 @@ beforeAll(async () => {
   await run('ip', ['link', 'set', 'lo', 'up'])
   await using client = await Nftables.open()
   await prepare(client)
+  for (const table of tables) await nftScript(`table inet ${table} {\n${OBJECTS}}\n`)
   await nftScript(rows.map((row) => `add rule ${row.family} theirs ${chainOf(row)} ${row.text}\n`).join(''))
   const tx = client.transaction()
   for (const row of rows) tx.add.rule({ family: row.family, table: 'ours', chain: chainOf(row), statements: row.statements })
@@ -129,7 +143,7 @@ describe.each(rows.map((row) => [`${row.family}: ${row.text}`, row] as const))('
 it.each(families)('family %s: libnftnl decodes the same bytecode', (family) => {
   const anonymize = (text: string): string[] => {
     const lines = text
-      .replaceAll(/__(set|map)\d+/g, '__$1')
+      .replaceAll(/__(set|map|objmap)\d+/g, '__$1')
       .replaceAll(/\b(ours|theirs)\b/g, 'table')
       // The handle, which some kernels count otherwise.
       .replaceAll(/^(\w+ table r\d+) \d+$/gm, '$1')

@@ -3,18 +3,19 @@
  */
 import { ValidationError } from '../../errors.js'
 import { CATCHALL, INTERVAL_END, toColumns, type ElementColumns, type ElementRow } from '../columns.js'
-import { dataType, keyLength, type DataType } from '../datatypes.js'
+import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName } from '../datatypes.js'
 import { encodeElements, type SetElement } from '../elements.js'
 import type { Family } from '../families.js'
+import type { NativeRecord } from '../../native.js'
 import { setForm, type SetForm, type SetSpec } from '../sets.js'
-import { typeNames, typesOf, type SetUse, type ValueNode } from './nodes.js'
+import { typesOf, type SetUse, type ValueNode } from './nodes.js'
 import { ownSetUserdata } from './typeof.js'
 import { shiftedField } from './values.js'
 
 /** A set to be declared before the rule that it belongs to. */
 export interface AnonymousSet {
   /** The kernel puts a number for `%d` in its name; the rule refers to it by `id`. */
-  readonly set: SetSpec & { readonly id: number }
+  readonly set: SetSpec & { readonly id: number; readonly raw?: NativeRecord }
   readonly elements: ElementColumns
 }
 
@@ -92,14 +93,16 @@ function sizeOf(rows: readonly ElementRow[]): number {
 function checkBitFields(node: ValueNode, use: SetUse): void {
   for (const field of node.kind === 'concatenation' ? node.fields : [node]) {
     if (field.kind !== 'payload' || field.bits === undefined) continue
-    const isLong = dataType('type', field.type.name).length !== field.type.length
-    if (isLong || use.kind === 'named')
-      throw new ValidationError(
-        'value',
-        `bits of ${field.header}`,
-        use.kind === 'named' ? 'a field of whole bytes' : 'a comparison, no set'
-      )
+    if (use.kind === 'named') throw new ValidationError('value', `bits of ${field.header}`, 'a field of whole bytes')
+    // nft shifts such fields in registers, which the kernel does in words of the machine's order: of more than one byte nothing would match.
+    if (node.kind === 'concatenation')
+      throw new ValidationError('value', `bits of ${field.header}`, 'a field of whole bytes, in a concatenation')
   }
+}
+
+/** The name of a type as wide as a field that does not fill its bytes has it. */
+function keyNames(types: readonly DataType[]): readonly DataTypeName[] {
+  return types.map(({ name, length }): DataTypeName => (dataType('type', name).length === length ? name : `integer${length * 8}`))
 }
 
 /** The sets of one rule. */
@@ -129,13 +132,15 @@ export class RuleSets {
     const types = typesOf(node)
     const interval = given.some((element) => isInterval(element, types))
     const flags: SetSpec['flags'] = interval ? ['anonymous', 'constant', 'interval'] : ['anonymous', 'constant']
-    const declaration = { key: typeNames(node), data, flags }
+    const names = keyNames(types)
+    const declaration = { key: names.length === 1 ? names[0]! : names, data, flags }
     const form = setForm(declaration)
     const elements = given.map((element, index) => ({ ...element, key: shiftKey(element, node, index) }))
     const encoded = encodeElements(elements, form).rows
     checkDistinct(encoded, form)
     const rows = form.isInterval && form.key.length === 1 ? intervalRows(encoded, form) : encoded
-    const name = data === undefined ? '__set%d' : '__map%d'
+    const name = data === undefined ? '__set%d' : form.holds === 'objects' ? '__objmap%d' : '__map%d'
+    const isWider = names.some((of, index) => of !== types[index]!.name)
     const set = {
       family: this.#family,
       table: this.#table,
@@ -143,6 +148,8 @@ export class RuleSets {
       ...declaration,
       size: sizeOf(rows),
       userdata: ownSetUserdata(node, form),
+      // The identifier of the type, with the width of the field.
+      ...(isWider ? { raw: { table: this.#table, name, keyType: concatenatedId(types), keyLength: keyLength(form.key) } } : {}),
       id: this.#nextId()
     }
     this.anonymous.push({ set, elements: toColumns(rows) })

@@ -8,7 +8,8 @@ import { compileAssignment, compileDynamicSet, compileObjectMap, compileReject, 
 import { RuleSets, type AnonymousSet } from './anonymous-sets.js'
 import { MatchCompiler } from './matches.js'
 import { mergeSteps, type Step } from './merge.js'
-import type { ChainRule, RuleStatement, ValueNode, VerdictStatement } from './nodes.js'
+import type { ChainRule, PayloadNode, RuleStatement, ValueNode, VerdictStatement } from './nodes.js'
+import { icmp, icmpv6 } from './selectors.js'
 import { ProtocolContext, type Dependency } from './protocols.js'
 import { RegisterFile } from './registers.js'
 import type { Loader } from './values.js'
@@ -60,6 +61,14 @@ function valuesOf(statement: RuleStatement): readonly ValueNode[] {
   }
 }
 
+function icmpFields(node: ValueNode): readonly PayloadNode[] {
+  if (node.kind === 'concatenation') return node.fields.flatMap(icmpFields)
+  if (node.kind === 'bitwise') return icmpFields(node.operand)
+  if (node.kind === 'map') return icmpFields(node.key)
+  if (node.kind === 'hash') return node.input === undefined ? [] : icmpFields(node.input)
+  return node.kind === 'payload' && node.icmpTypes !== undefined ? [node] : []
+}
+
 function stepOf(dependency: Dependency): Step {
   return 'match' in dependency ? { kind: 'match', match: dependency.match } : { kind: 'condition', expressions: dependency.expressions }
 }
@@ -84,8 +93,25 @@ class RuleCompiler {
   }
 
   add(statement: RuleStatement): void {
-    for (const node of valuesOf(statement)) this.#steps.push(...this.#protocols.require(node).map(stepOf))
+    for (const node of valuesOf(statement)) {
+      this.#steps.push(...this.#protocols.require(node).map(stepOf))
+      for (const field of icmpFields(node)) this.#requireIcmp(field)
+    }
     this.#steps.push(this.#compile(statement))
+  }
+
+  /** Fields of ICMP that only some messages have: their type is asked first, as nft does. */
+  #requireIcmp({ header, icmpTypes = [] }: PayloadNode): void {
+    if (!this.#protocols.requireIcmpTypes(icmpTypes)) return
+    const left = (header === 'icmp' ? icmp : icmpv6).type.node
+    this.#steps.push(
+      this.#matches.lookup({
+        kind: 'lookup',
+        left,
+        set: { kind: 'anonymous', elements: icmpTypes.map((key) => ({ key })) },
+        isInverted: false
+      })
+    )
   }
 
   finish(): CompiledRule {

@@ -4,6 +4,7 @@
 export { compileRule, type CompiledRule, type OwnChain, type RuleContext } from './compile.js'
 export type { AnonymousSet } from './anonymous-sets.js'
 export type * from './nodes.js'
+export * from './numbers.js'
 export * from './selector.js'
 export * from './selectors.js'
 export * from './statements.js'

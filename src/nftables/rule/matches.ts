@@ -7,11 +7,12 @@ import { ValidationError } from '../../errors.js'
 import type { DataType } from '../datatypes.js'
 import type { CompareOperator, Expression } from '../expressions.js'
 import type { Step } from './merge.js'
-import type { Comparison, LookupStatement, MatchStatement, ValueNode, VerdictMapStatement } from './nodes.js'
+import type { Comparison, LookupStatement, MatchStatement, SetUse, ValueNode, VerdictMapStatement } from './nodes.js'
 import type { ProtocolContext } from './protocols.js'
 import { registerNumber, VERDICT_REGISTER, type RegisterUnit } from './registers.js'
 import {
   isAfter,
+  isRange,
   loadLeading,
   loadValue,
   maskExpression,
@@ -19,6 +20,7 @@ import {
   parseOperand,
   roomFor,
   singleType,
+  withoutFlip,
   type Loader
 } from './values.js'
 
@@ -26,10 +28,6 @@ type OrderOperator = Exclude<Comparison, 'anyOf' | 'noneOf'>
 
 function compare(unit: RegisterUnit, op: CompareOperator, data: Uint8Array): Expression {
   return { type: 'cmp', sourceRegister: registerNumber(unit), op, data }
-}
-
-function isRange(value: unknown): value is { readonly from: unknown; readonly to: unknown } {
-  return typeof value === 'object' && value !== null && 'from' in value && 'to' in value
 }
 
 /** An operand in the order that the kernel compares in. */
@@ -47,6 +45,21 @@ function equalityOnly(comparison: Comparison, value: unknown, what: string): 'eq
 /** The mask whose first bits are set. */
 function maskOf(bits: number, length: number): Uint8Array {
   return prefixRange({ address: new Uint8Array(length), length: bits }).last.map((byte) => ~byte & 0xff)
+}
+
+/** A value and the rule's own set that it is looked up in, with the bits that were flipped last flipped in the keys instead. Ranges would not stay ranges. */
+function unflipped(node: ValueNode, set: SetUse): { readonly node: ValueNode; readonly set: SetUse } {
+  const bare = withoutFlip(node)
+  if (
+    bare.node === node ||
+    set.kind === 'named' ||
+    set.elements.some(({ key }) => isRange(key) || (typeof key === 'string' && /[*/]./.test(key)))
+  )
+    return { node, set }
+  const elements = set.elements.map((element, index) =>
+    element.key === '*' ? element : { ...element, key: bare.flip(parseOperand(`elements[${index}].key`, element.key, node)) }
+  )
+  return { node: bare.node, set: { ...set, elements } }
 }
 
 /** Compiles conditions of one rule. */
@@ -77,8 +90,10 @@ export class MatchCompiler {
     const only = set.kind === 'anonymous' && set.elements.length === 1 && left.kind !== 'concatenation' ? set.elements[0]!.key : undefined
     // A set of one element is the element, as nft has it.
     if (only !== undefined && only !== '*') return this.match({ kind: 'match', left, comparison: isInverted ? 'neq' : 'eq', right: only })
-    const resolved = this.#loader.sets.resolve(set, left)
-    return this.#condition(left, resolved.isInterval, (unit) => [
+    const key = unflipped(left, set)
+    const resolved = this.#loader.sets.resolve(key.set, key.node)
+    if (left.kind === 'payload' && !isInverted) this.#protocols.learnSet(left, set)
+    return this.#condition(key.node, resolved.isInterval, (unit) => [
       {
         type: 'lookup',
         ...resolved.reference,
@@ -90,8 +105,9 @@ export class MatchCompiler {
 
   /** A verdict from a map. @throws {ValidationError} */
   verdictMap({ key, map }: VerdictMapStatement): Step {
-    const resolved = this.#loader.sets.resolve(map, key)
-    const { expressions } = this.#condition(key, resolved.isInterval, (unit) => [
+    const { node, set } = unflipped(key, map)
+    const resolved = this.#loader.sets.resolve(set, node)
+    const { expressions } = this.#condition(node, resolved.isInterval, (unit) => [
       { type: 'lookup', ...resolved.reference, sourceRegister: registerNumber(unit), destinationRegister: VERDICT_REGISTER }
     ])
     return { kind: 'effect', expressions }
@@ -109,11 +125,13 @@ export class MatchCompiler {
     })
   }
 
-  #value(node: ValueNode, comparison: OrderOperator, bytes: Uint8Array): Step {
+  #value(left: ValueNode, comparison: OrderOperator, right: Uint8Array): Step {
     if (comparison !== 'eq' && comparison !== 'neq') {
-      const type = singleType(node)
-      return this.#condition(node, true, (unit) => [compare(unit, comparison, ordered(bytes, type))])
+      const type = singleType(left)
+      return this.#condition(left, true, (unit) => [compare(unit, comparison, ordered(right, type))])
     }
+    const { node, flip } = withoutFlip(left)
+    const bytes = flip(right)
     if (comparison === 'eq') this.#protocols.learn(node, bytes)
     // Fields of whatever transport protocol would be listed as raw bytes if they were merged.
     if (node.kind === 'payload' && node.bits === undefined && node.header !== 'th') {

@@ -2,13 +2,14 @@
  * What a rule is before it is compiled: values that a packet has ({@link ValueNode}) and statements about them ({@link RuleStatement}). Plain data, made by the selectors and
  * statement functions beside this file.
  */
-import type { DataType, DataTypeName } from '../datatypes.js'
+import type { DataType } from '../datatypes.js'
 import type { SetElement } from '../elements.js'
 import type { ConntrackKey, Expression, FibExpression, MetaKey } from '../expressions.js'
 import type { SetSpec } from '../sets.js'
 
 /** Headers by the names that nft has for them. `th` is any transport protocol whose ports come first. */
-export type HeaderName = 'ether' | 'ip' | 'ip6' | 'icmp' | 'icmpv6' | 'tcp' | 'udp' | 'udplite' | 'dccp' | 'sctp' | 'th'
+export type HeaderName =
+  'ether' | 'vlan' | 'ip' | 'ip6' | 'ah' | 'esp' | 'icmp' | 'icmpv6' | 'tcp' | 'udp' | 'udplite' | 'dccp' | 'sctp' | 'th'
 
 /** Bits of a field that does not fill its bytes: which ones, and how far its value is shifted to the left in them. */
 export interface FieldBits {
@@ -27,6 +28,8 @@ export interface PayloadNode {
   readonly field: number
   readonly type: DataType
   readonly bits?: FieldBits | undefined
+  /** Of ICMP: the types of message that have the field. */
+  readonly icmpTypes?: readonly number[] | undefined
   /** The field says which protocol follows: `ip protocol`, `ether type`. */
   readonly namesUpper?: 'network' | 'transport' | undefined
 }
@@ -80,6 +83,8 @@ export interface BitwiseNode {
   readonly operand: ValueNode
   readonly mask: Uint8Array
   readonly xor: Uint8Array
+  /** The part of `xor` that came last: comparisons can as well apply it to what they compare with. */
+  readonly flipped: Uint8Array
   readonly type: DataType
 }
 
@@ -230,10 +235,4 @@ export type RuleStatement =
 export function typesOf(node: ValueNode): readonly DataType[] {
   if (node.kind === 'concatenation') return node.fields.flatMap(typesOf)
   return node.kind === 'map' ? node.data : [node.type]
-}
-
-/** The names of a value's types, as a set's declaration has them. */
-export function typeNames(node: ValueNode): DataTypeName | readonly DataTypeName[] {
-  const types = typesOf(node)
-  return types.length === 1 ? types[0]!.name : types.map(({ name }) => name)
 }

@@ -5,11 +5,12 @@
 import { ValidationError } from '../../errors.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
-import type { HeaderName, PayloadNode, ValueNode } from './nodes.js'
+import { parseValue } from '../datatypes.js'
+import type { HeaderName, PayloadNode, SetUse, ValueNode } from './nodes.js'
 import type { PayloadMatch } from './merge.js'
 
 type NetworkName = 'ip' | 'ip6' | 'other'
-type TransportName = Exclude<HeaderName, 'ether' | 'ip' | 'ip6' | 'th'> | 'other'
+type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'ip' | 'ip6' | 'th'> | 'other'
 
 /** A condition that the rule needs before a statement. */
 export type Dependency = { readonly expressions: readonly Expression[] } | { readonly match: PayloadMatch }
@@ -21,6 +22,8 @@ const IPPROTO: Readonly<Record<Exclude<TransportName, 'other'>, number>> = {
   icmp: 1,
   tcp: 6,
   udp: 17,
+  esp: 50,
+  ah: 51,
   dccp: 33,
   icmpv6: 58,
   sctp: 132,
@@ -29,6 +32,9 @@ const IPPROTO: Readonly<Record<Exclude<TransportName, 'other'>, number>> = {
 /** ARPHRD_ETHER, include/uapi/linux/if_arp.h, as `meta iiftype` has it: 16 bits in host order. */
 const ARPHRD_ETHER = new Uint8Array(Uint16Array.of(1).buffer)
 const ETHER_TYPE_OFFSET = 12
+/** Behind the tag of IEEE 802.1Q. */
+const VLAN_TYPE_OFFSET = 16
+const ETHER_TYPE_VLAN = Uint8Array.of(0x81, 0x00)
 
 const REGISTER_1 = 1
 
@@ -41,8 +47,8 @@ function metaIs(key: 'nfproto' | 'l4proto' | 'protocol' | 'iiftype', data: Uint8
   }
 }
 
-function etherTypeIs(network: 'ip' | 'ip6'): Dependency {
-  return { match: { base: 'link', offset: ETHER_TYPE_OFFSET, value: Uint8Array.from(ETHER_TYPE[network]), op: 'eq', namesUpper: true } }
+function etherTypeIs(value: readonly number[] | Uint8Array, offset = ETHER_TYPE_OFFSET): Dependency {
+  return { match: { base: 'link', offset, value: Uint8Array.from(value), op: 'eq', namesUpper: true } }
 }
 
 function nameOf<T extends string>(numbers: Readonly<Record<T, number>>, number: number): T | 'other' {
@@ -53,6 +59,8 @@ function nameOf<T extends string>(numbers: Readonly<Record<T, number>>, number: 
 export class ProtocolContext {
   readonly #family: Family
   #isEther: boolean
+  #isVlan = false
+  #icmpTypes: readonly number[] | undefined
   #network: NetworkName | undefined
   #transport: TransportName | undefined
 
@@ -98,6 +106,7 @@ export class ProtocolContext {
   requireHeader(header: HeaderName): Dependency[] {
     if (header === 'th') return []
     if (header === 'ether') return this.#requireEther()
+    if (header === 'vlan') return this.#requireVlan()
     if (header === 'ip' || header === 'ip6') return this.#requireNetwork(header, false)
     return this.#requireTransport(header)
   }
@@ -108,13 +117,37 @@ export class ProtocolContext {
     return [metaIs('iiftype', ARPHRD_ETHER)]
   }
 
+  #requireVlan(): Dependency[] {
+    if (this.#isVlan) return []
+    if (this.#network !== undefined)
+      throw new ValidationError('statement', 'vlan', `fields of ${this.#describeNetwork()}, as the rule has established`)
+    this.#isVlan = true
+    return [...this.#requireEther(), etherTypeIs(ETHER_TYPE_VLAN)]
+  }
+
+  /** Whether messages of ICMP are still to be asked for their type before this field is read: it is taken as known from then on. @throws {ValidationError} Where another type is known. */
+  requireIcmpTypes(types: readonly number[]): boolean {
+    const known = this.#icmpTypes
+    this.#icmpTypes ??= types
+    if (known === undefined) return true
+    if (!known.every((type) => types.includes(type)))
+      throw new ValidationError(
+        'statement',
+        `type ${known.join(', ')}`,
+        `messages of ICMP of type ${types.join(' or ')}, which alone have the field`
+      )
+    return false
+  }
+
   #requireNetwork(network: 'ip' | 'ip6', forIcmp: boolean): Dependency[] {
     if (this.#network === network) return []
     if (this.#network !== undefined)
       throw new ValidationError('statement', network, `fields of ${this.#describeNetwork()}, as the rule has established`)
     this.#network = network
-    if (this.#family === 'bridge') return [forIcmp ? etherTypeIs(network) : metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
-    if (this.#isEther) return [etherTypeIs(network)]
+    if (this.#isVlan) return [etherTypeIs(ETHER_TYPE[network], VLAN_TYPE_OFFSET)]
+    if (this.#family === 'bridge')
+      return [forIcmp ? etherTypeIs(ETHER_TYPE[network]) : metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
+    if (this.#isEther) return [etherTypeIs(ETHER_TYPE[network])]
     if (this.#family === 'inet') return [metaIs('nfproto', Uint8Array.of(NFPROTO[network]))]
     return [metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
   }
@@ -144,10 +177,25 @@ export class ProtocolContext {
     if (node.key === 'iiftype' && this.#family !== 'bridge') this.#isEther = bytes.every((byte, index) => byte === ARPHRD_ETHER[index])
   }
 
+  /** Takes note of a look-up in a set of the rule's own. */
+  learnSet(node: PayloadNode, set: SetUse): void {
+    if (set.kind === 'named' || !isIcmpType(node)) return
+    this.#icmpTypes = set.elements.flatMap(({ key }) => (typeof key === 'object' ? [] : [...parseValue('key', key, node.type)]))
+  }
+
   #learnField(node: PayloadNode, bytes: Uint8Array): void {
+    if (isIcmpType(node)) this.#icmpTypes = [bytes[0]!]
+    if (node.namesUpper === 'network' && node.header === 'ether' && bytes.every((byte, index) => byte === ETHER_TYPE_VLAN[index])) {
+      this.#isVlan = true
+      return
+    }
     if (node.namesUpper === 'transport') this.#transport = nameOf(IPPROTO, bytes[0]!)
     if (node.namesUpper === 'network' && this.#network === undefined) this.#network = networkOf(bytes)
   }
+}
+
+function isIcmpType({ type }: PayloadNode): boolean {
+  return type.name === 'icmp_type' || type.name === 'icmpv6_type'
 }
 
 function networkOf(etherType: Uint8Array): NetworkName {

@@ -4,7 +4,7 @@
 import type { KeyField } from '../bounds.js'
 import type { DataType, DataTypeName, KeyValue } from '../datatypes.js'
 import type { SetElement } from '../elements.js'
-import { resolveTypes, type SetSpec } from '../sets.js'
+import { resolveTypes, type ObjectKind, type SetSpec } from '../sets.js'
 import type {
   AssignmentStatement,
   Comparison,
@@ -103,9 +103,14 @@ export class KeySelector<Key> {
     return this.#mapped({ kind: 'anonymous', elements }, mapTypes(data))
   }
 
-  /** Counts on the named object that an object map has for the value; where it has none, the rule does not match. */
-  objectFrom(map: SetArgument): ObjectMapStatement {
-    return { kind: 'object-map', key: this.node, map: namedSet(map) }
+  /** Uses the named object that an object map has for the value (counts on a counter, sets a helper); where it has none, the rule does not match. */
+  objectFrom(map: SetArgument): ObjectMapStatement
+  /** As above, with a map of the rule's own from keys to names of objects of one kind. */
+  objectFrom(map: readonly (readonly [MapKey<Key>, string])[], kind: ObjectKind): ObjectMapStatement
+  objectFrom(map: SetArgument | readonly (readonly [MapKey<Key>, string])[], kind?: ObjectKind): ObjectMapStatement {
+    if (!Array.isArray(map)) return { kind: 'object-map', key: this.node, map: namedSet(map as SetArgument) }
+    const elements = (map as readonly (readonly [MapKey<Key>, string])[]).map(([key, object]) => ({ key: elementKey(key), object }))
+    return { kind: 'object-map', key: this.node, map: { kind: 'anonymous', elements, data: { object: kind ?? 'counter' } } }
   }
 
   #mapped(map: SetUse, data: readonly DataType[]): Selector<KeyValue> {
@@ -171,21 +176,30 @@ export class Selector<Value> extends KeySelector<Operand<Value>> {
   /** The bits of either but not of both. @throws {ValidationError} */
   xor(bits: Value): Selector<Value> {
     const bytes = parseOperand('bits', bits, this.node)
-    return this.#bitwise(
-      (kept) => kept,
-      (flipped) => flipped.map((byte, at) => byte ^ bytes[at]!),
-      bytes
-    )
+    const flip = (part: Uint8Array): Uint8Array => part.map((byte, at) => byte ^ bytes[at]!)
+    return this.#bitwise((kept) => kept, flip, bytes, flip(this.node.kind === 'bitwise' ? this.node.flipped : new Uint8Array(bytes.length)))
   }
 
   /** Operations in a row become one: (value & mask) ^ xor. */
-  #bitwise(mask: (before: Uint8Array) => Uint8Array, xor: (before: Uint8Array) => Uint8Array, operand: Uint8Array): Selector<Value> {
+  #bitwise(
+    mask: (before: Uint8Array) => Uint8Array,
+    xor: (before: Uint8Array) => Uint8Array,
+    operand: Uint8Array,
+    last: Uint8Array = new Uint8Array(operand.length)
+  ): Selector<Value> {
     const { node } = this
     const isBitwise = node.kind === 'bitwise'
     const before = isBitwise ? node.mask : new Uint8Array(operand.length).fill(0xff)
     const flipped = isBitwise ? node.xor : new Uint8Array(operand.length)
     const type = node.kind === 'map' ? node.data[0]! : (node as Exclude<ValueNode, { readonly kind: 'map' | 'concatenation' }>).type
-    return new Selector({ kind: 'bitwise', operand: isBitwise ? node.operand : node, mask: mask(before), xor: xor(flipped), type })
+    return new Selector({
+      kind: 'bitwise',
+      operand: isBitwise ? node.operand : node,
+      mask: mask(before),
+      xor: xor(flipped),
+      flipped: last,
+      type
+    })
   }
 
   #match(comparison: Comparison, right: unknown): MatchStatement {

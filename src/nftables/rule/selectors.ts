@@ -5,8 +5,8 @@ import { dataType, type DataType, type DataTypeName, type KeyValue } from '../da
 import type { ConntrackKey, FibExpression, MetaKey } from '../expressions.js'
 import type { ConntrackNode, FieldBits, HeaderName, MatchStatement, MetaNode, PayloadNode } from './nodes.js'
 import { constantNode } from './constants.js'
-import { FlagsSelector, type KeySelector, Selector, WritableSelector } from './selector.js'
-import { checkNumber } from './checks.js'
+import { FlagsSelector, Selector, WritableSelector } from './selector.js'
+import { ICMP_TYPES, ICMPV6_TYPES } from '../symbols.js'
 
 /** An IP address, or a prefix in text. */
 export type AddressValue = string | Uint8Array
@@ -24,8 +24,11 @@ export type FibType = 'unspec' | 'unicast' | 'local' | 'broadcast' | 'anycast' |
 
 const BASE: Readonly<Record<HeaderName, PayloadNode['base']>> = {
   ether: 'link',
+  vlan: 'link',
   ip: 'network',
   ip6: 'network',
+  ah: 'transport',
+  esp: 'transport',
   icmp: 'transport',
   icmpv6: 'transport',
   tcp: 'transport',
@@ -42,7 +45,7 @@ function payload(
   number: number,
   offset: number,
   type: DataTypeName | DataType,
-  more: Pick<PayloadNode, 'bits' | 'namesUpper'> = {}
+  more: Pick<PayloadNode, 'bits' | 'namesUpper' | 'icmpTypes'> = {}
 ): PayloadNode {
   return {
     kind: 'payload',
@@ -83,6 +86,29 @@ export const ether = {
   type: new Selector<string | number>(payload('ether', 3, 12, 'ether_type', { namesUpper: 'network' }))
 } as const
 
+/** Tag of IEEE 802.1Q behind the Ethernet header. */
+export const vlan = {
+  /** 0–4095. */
+  id: bitField<number>('vlan', 4, 14, 'integer16', 2, { mask: 0x0fff, shift: 0 }),
+  /** Priority, 0–7. */
+  pcp: bitField<number>('vlan', 1, 14, 'integer8', 1, { mask: 0xe0, shift: 5 }),
+  /** Whether the packet may be dropped first. */
+  dei: bitField<number>('vlan', 2, 14, 'integer8', 1, { mask: 0x10, shift: 4 }),
+  /** The EtherType of what follows. */
+  type: new Selector<string | number>(payload('vlan', 5, 16, 'ether_type', { namesUpper: 'network' }))
+} as const
+
+/** Authentication header of IPsec. The protocol that follows it cannot be asked for: nft 1.0.6 aborts on such rules. */
+export const ah = {
+  hdrlength: field<number>('ah', 2, 1, 'integer8'),
+  reserved: field<number>('ah', 3, 2, 'integer16'),
+  spi: field<number>('ah', 4, 4, 'integer32'),
+  sequence: field<number>('ah', 5, 8, 'integer32')
+} as const
+
+/** Encapsulating security payload of IPsec. */
+export const esp = { spi: field<number>('esp', 1, 0, 'integer32'), sequence: field<number>('esp', 2, 4, 'integer32') } as const
+
 /** IPv4 header. */
 export const ip = {
   version: bitField<number>('ip', 1, 0, 'integer8', 1, { mask: 0xf0, shift: 4 }),
@@ -105,7 +131,7 @@ export const ip = {
 export const ip6 = {
   version: bitField<number>('ip6', 1, 0, 'integer8', 1, { mask: 0xf0, shift: 4 }),
   dscp: bitField<string | number>('ip6', 2, 0, 'dscp', 2, { mask: 0x0fc0, shift: 6 }),
-  flowlabel: bitField<number>('ip6', 4, 1, 'integer32', 3, { mask: 0x0f_ffff, shift: 0 }),
+  flowlabel: bitField<number>('ip6', 4, 1, 'integer24', 3, { mask: 0x0f_ffff, shift: 0 }),
   /** Bytes behind this header. */
   length: field<number>('ip6', 5, 4, 'integer16'),
   nexthdr: new Selector<ProtocolName | number>(payload('ip6', 6, 6, 'inet_proto', { namesUpper: 'transport' })),
@@ -114,16 +140,44 @@ export const ip6 = {
   daddr: field<AddressValue>('ip6', 9, 24, 'ipv6_addr')
 } as const
 
+/** A field that only messages of some types have: the rule asks for the type, unless it has done so. */
+function messageField(
+  header: 'icmp' | 'icmpv6',
+  number: number,
+  offset: number,
+  type: DataTypeName,
+  icmpTypes: readonly number[]
+): Selector<number> {
+  return new Selector<number>(payload(header, number, offset, type, { icmpTypes }))
+}
+
+const ECHO = [ICMP_TYPES['echo-reply']!, ICMP_TYPES['echo-request']!]
+const ECHO_6 = [ICMPV6_TYPES['echo-request']!, ICMPV6_TYPES['echo-reply']!]
+
 /** ICMP header. */
 export const icmp = {
   type: field<string | number>('icmp', 1, 0, 'icmp_type'),
-  code: field<string | number>('icmp', 2, 1, 'icmp_code')
+  code: field<string | number>('icmp', 2, 1, 'icmp_code'),
+  checksum: field<number>('icmp', 3, 2, 'integer16'),
+  /** Of echo requests and replies. */
+  id: messageField('icmp', 4, 4, 'integer16', ECHO),
+  /** Of echo requests and replies. */
+  sequence: messageField('icmp', 5, 6, 'integer16', ECHO),
+  /** Of `destination-unreachable`. */
+  mtu: messageField('icmp', 7, 6, 'integer16', [ICMP_TYPES['destination-unreachable']!])
 } as const
 
 /** ICMPv6 header. */
 export const icmpv6 = {
   type: field<string | number>('icmpv6', 1, 0, 'icmpv6_type'),
-  code: field<string | number>('icmpv6', 2, 1, 'icmpv6_code')
+  code: field<string | number>('icmpv6', 2, 1, 'icmpv6_code'),
+  checksum: field<number>('icmpv6', 3, 2, 'integer16'),
+  /** Of `packet-too-big`. */
+  mtu: messageField('icmpv6', 5, 4, 'integer32', [ICMPV6_TYPES['packet-too-big']!]),
+  /** Of echo requests and replies. */
+  id: messageField('icmpv6', 6, 4, 'integer16', ECHO_6),
+  /** Of echo requests and replies. */
+  sequence: messageField('icmpv6', 7, 6, 'integer16', ECHO_6)
 } as const
 
 /** TCP header. */
@@ -195,12 +249,20 @@ export const meta = {
   oifgroup: known<number>('oifgroup', 'devgroup'),
   iifkind: known<string>('iifkind', 'ifname'),
   oifkind: known<string>('oifkind', 'ifname'),
-  skuid: known<number>('skuid', 'uid'),
-  skgid: known<number>('skgid', 'gid'),
+  /** User that owns the socket of outgoing packets: a number, or a name of /etc/passwd. */
+  skuid: known<number | string>('skuid', 'uid'),
+  /** Its group: a number, or a name of /etc/group. */
+  skgid: known<number | string>('skgid', 'gid'),
   rtclassid: known<number>('rtclassid', 'realm'),
   cgroup: known<number>('cgroup', 'host_integer32'),
   cpu: known<number>('cpu', 'host_integer32'),
-  random: known<number>('prandom', 'integer32')
+  random: known<number>('prandom', 'integer32'),
+  /** When the packet came: nanoseconds since 1970, or text in UTC, `2026-01-31T10:00:00Z`. */
+  time: known<bigint | string>('time-ns', 'time_date'),
+  /** Day of the week in UTC: 0 or `Sunday` to 6 or `Saturday`. */
+  day: known<number | string>('time-day', 'day'),
+  /** Time of day in UTC: seconds since midnight, or text, `10:00`. nft prints it in the time zone that it runs in. */
+  hour: known<number | string>('time-hour', 'hour')
 } as const
 
 function ctNode(key: ConntrackKey, type: DataTypeName, direction?: ConntrackNode['direction']): ConntrackNode {
@@ -295,48 +357,6 @@ export function fib(...given: readonly [FibFlag, ...FibFlag[]]): FibSelectors {
     exists: () => present(true),
     missing: () => present(false)
   }
-}
-
-/** Options of numbers below a modulus. */
-export interface NumberOptions {
-  /** Added to the number; default 0. */
-  readonly offset?: number | undefined
-}
-
-/** The 32-bit numbers that the kernel makes lie in host order. */
-const NUMBER: DataTypeName = 'host_integer32'
-
-function numbers(mode: 'inc' | 'random', modulus: number, { offset = 0 }: NumberOptions): Selector<number> {
-  checkNumber('modulus', modulus, 1)
-  checkNumber('offset', offset, 0)
-  return new Selector<number>({ kind: 'numgen', mode, modulus, offset, type: dataType('type', NUMBER) })
-}
-
-/** Numbers from `offset` to `offset + modulus - 1`: one after the other, or at random. */
-export const numgen = {
-  inc: (modulus: number, options: NumberOptions = {}): Selector<number> => numbers('inc', modulus, options),
-  random: (modulus: number, options: NumberOptions = {}): Selector<number> => numbers('random', modulus, options)
-} as const
-
-/** Options of {@link jhash}. */
-export interface HashOptions extends NumberOptions {
-  /** Same seed, same numbers; absent: the kernel draws one for the rule. */
-  readonly seed?: number | undefined
-}
-
-/** Jenkins hash of a value: a number from `offset` to `offset + modulus - 1`. @throws {ValidationError} */
-export function jhash(input: KeySelector<never>, modulus: number, { seed, offset = 0 }: HashOptions = {}): Selector<number> {
-  checkNumber('modulus', modulus, 1)
-  checkNumber('offset', offset, 0)
-  if (seed !== undefined) checkNumber('seed', seed, 0)
-  return new Selector<number>({ kind: 'hash', mode: 'jenkins', input: input.node, modulus, seed, offset, type: dataType('type', NUMBER) })
-}
-
-/** Hash of the flow, the same in both directions. @throws {ValidationError} */
-export function symhash(modulus: number, { offset = 0 }: NumberOptions = {}): Selector<number> {
-  checkNumber('modulus', modulus, 1)
-  checkNumber('offset', offset, 0)
-  return new Selector<number>({ kind: 'hash', mode: 'symmetric', modulus, offset, type: dataType('type', NUMBER) })
 }
 
 /** A value that the rule brings along, where a selector is asked for: `constant('inet_service', 80)`. @throws {ValidationError} */

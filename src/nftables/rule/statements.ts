@@ -33,6 +33,20 @@ export function counter(start: string | { readonly packets?: bigint | number; re
   return plain({ type: 'counter', packets: checkBigint('packets', start.packets ?? 0n), bytes: checkBigint('bytes', start.bytes ?? 0n) })
 }
 
+/** Kinds of named objects that a rule can use: counters, quotas and limits; and what it gives a connection. */
+export type UsableObject = 'counter' | 'quota' | 'limit' | 'ct-helper' | 'ct-timeout' | 'ct-expect' | 'synproxy' | 'secmark'
+
+/**
+ * Uses a named object of the table: `useObject('ct-helper', 'ftp')` is nft's `ct helper set "ftp"`, `useObject('ct-timeout', 'short')` its `ct timeout set "short"`.
+ *
+ * @throws {ValidationError}
+ */
+export function useObject(kind: UsableObject, name: string): PlainStatement {
+  const kinds: readonly UsableObject[] = ['counter', 'quota', 'limit', 'ct-helper', 'ct-timeout', 'ct-expect', 'synproxy', 'secmark']
+  if (!kinds.includes(kind)) throw new ValidationError('kind', kind, kinds.join(', '))
+  return plain({ type: 'objref', objectType: kind, name: checkName('name', name) })
+}
+
 function verdict(name: VerdictStatement['verdict']): VerdictStatement {
   return { kind: 'verdict', verdict: name }
 }

@@ -39,7 +39,10 @@ const META_KEYS: Readonly<Record<string, number>> = {
   cgroup: 23,
   prandom: 24,
   iifkind: 26,
-  oifkind: 27
+  oifkind: 27,
+  'time-ns': 30,
+  'time-day': 31,
+  'time-hour': 32
 }
 
 /** enum nft_ct_keys. */
@@ -131,12 +134,14 @@ function keyEntry(node: ValueNode, form: SetForm): UserdataEntry | undefined {
 /** NFTA_SET_USERDATA of a rule's own set. */
 export function ownSetUserdata(node: ValueNode, form: SetForm): Uint8Array {
   const isMap = form.holds !== 'nothing'
+  const isObjectMap = form.holds === 'objects'
   const order = node.kind === 'concatenation' || node.kind === 'map' ? byteOrderOf(form.key) : byteOrderNumber(node.type)
   const entries = [
     numberEntry(SET_USERDATA.keyByteOrder, order),
-    isMap ? numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)) : undefined,
+    isMap && !isObjectMap ? numberEntry(SET_USERDATA.dataByteOrder, byteOrderOf(form.data)) : undefined,
     form.isInterval && !isMap ? numberEntry(SET_USERDATA.mergeElements, 1) : undefined,
-    keyEntry(node, form),
+    // Of maps to objects nft describes nothing.
+    isObjectMap ? undefined : keyEntry(node, form),
     form.holds === 'verdicts' ? describedEntry(SET_USERDATA.dataTypeof, describeExpression('verdict')) : undefined,
     isMap ? numberEntry(SET_USERDATA.dataInterval, 0) : undefined
   ]

@@ -176,7 +176,23 @@ function parseShifted(path: string, value: unknown, type: DataType, { mask, shif
 
 /** A key field for a set, as {@link parseOperand} would have it. */
 export function shiftedField(path: string, field: unknown, node: ValueNode): unknown {
-  return bitsOf(node) === undefined ? field : parseOperand(path, field, node)
+  if (bitsOf(node) === undefined) return field
+  if (!isRange(field)) return parseOperand(path, field, node)
+  return { from: parseOperand(`${path}.from`, field.from, node), to: parseOperand(`${path}.to`, field.to, node) }
+}
+
+/** Whether an operand is a range. */
+export function isRange(value: unknown): value is { readonly from: unknown; readonly to: unknown } {
+  return typeof value === 'object' && value !== null && 'from' in value && 'to' in value
+}
+
+/** A value without the bits that were flipped last, for comparisons that flip them in what they compare with, as nft does. */
+export function withoutFlip(node: ValueNode): { readonly node: ValueNode; readonly flip: (bytes: Uint8Array) => Uint8Array } {
+  if (node.kind !== 'bitwise' || node.flipped.every((byte) => byte === 0)) return { node, flip: (bytes) => bytes }
+  const flip = (bytes: Uint8Array): Uint8Array => bytes.map((byte, index) => byte ^ node.flipped[index]!)
+  const xor = flip(node.xor)
+  const isBare = node.mask.every((byte) => byte === 0xff) && xor.every((byte) => byte === 0)
+  return { node: isBare ? node.operand : { ...node, xor, flipped: new Uint8Array(xor.length) }, flip }
 }
 
 /** Either has the bit. */

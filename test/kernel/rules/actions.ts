@@ -33,10 +33,25 @@ import {
   tcp,
   th,
   udp,
-  updateElement
+  updateElement,
+  useObject
 } from '../../../src/index.js'
 import { rowsOf, type InetRow } from './row.js'
 import { setNamed } from './sets.js'
+
+const objects: readonly InetRow[] = [
+  ['ct helper set "ftp"', useObject('ct-helper', 'ftp')],
+  ['ct timeout set "short"', useObject('ct-timeout', 'short')],
+  ['counter name "hits"', useObject('counter', 'hits')],
+  ['counter name ip saddr map { 10.0.0.1 : "hits" }', ip.saddr.objectFrom([['10.0.0.1', 'hits']], 'counter')],
+  ['counter name ip saddr map { 10.0.0.0/8 : "hits" }', ip.saddr.objectFrom([['10.0.0.0/8', 'hits']], 'counter')],
+  [
+    'counter name ip saddr . tcp dport map { 10.0.0.1 . 80 : "hits" }',
+    concat(ip.saddr, tcp.dport).objectFrom([[['10.0.0.1', 80], 'hits']], 'counter')
+  ],
+  ['ct helper set tcp dport map { 21 : "ftp" }', tcp.dport.objectFrom([[21, 'ftp']], 'ct-helper')],
+  ['ct timeout set tcp dport map { 21 : "short" }', tcp.dport.objectFrom([[21, 'short']], 'ct-timeout')]
+]
 
 const verdicts: readonly InetRow[] = [
   ['accept', accept()],
@@ -390,7 +405,7 @@ const inNetdev: readonly InetRow[] = [
 
 /** Actions in tables of family inet, and what differs in other families. */
 export const actions = [
-  ...rowsOf('inet', [...verdicts, ...plain, ...assignments, ...dynamic, ...rejections, ...translations]),
+  ...rowsOf('inet', [...objects, ...verdicts, ...plain, ...assignments, ...dynamic, ...rejections, ...translations]),
   ...rowsOf('ip', inIp),
   ...rowsOf('ip6', inIp6),
   ...rowsOf('bridge', inBridge),

@@ -31,6 +31,7 @@ import {
   th,
   udp,
   updateElement,
+  useObject,
   ValidationError,
   type CompiledRule,
   type Expression,
@@ -230,7 +231,7 @@ describe('values that do not fit', () => {
 
   it('of a few bits are not looked up where keys lie otherwise', () => {
     expect(() => compile([ip.dscp.in('named')])).toThrow('a field of whole bytes')
-    expect(() => compile([ip6.dscp.in([1, 2])])).toThrow('a comparison, no set')
+    expect(() => compile([concat(ip.saddr, ip6.dscp).in([['10.0.0.1', 1]])])).toThrow('in a concatenation')
     expect(() => compile([concat(ip.saddr, ip.dscp).vmap('named')])).toThrow('a field of whole bytes')
   })
 
@@ -245,6 +246,11 @@ describe('values that do not fit', () => {
     ['a rate of 0', () => limit({ rate: 0 })],
     ['an unknown unit', () => limit({ rate: 1, per: 'month' as 'week' })],
     ['a quota below 0', () => quota(-1)],
+    ['a user that nobody knows', () => compile([meta.skuid.eq('no such user')])],
+    ['a time of day beyond midnight', () => compile([meta.hour.eq('24:00')])],
+    ['a moment in no time zone', () => compile([meta.time.eq('2026-01-02 10:00:00')])],
+    ['an identifier of messages that have none', () => compile([icmp.type.eq('redirect'), icmp.id.eq(5)])],
+    ['a kind of object that rules do not use', () => useObject('tunnel' as never, 'x')],
     ['a quotation mark in the prefix for the log', () => log({ prefix: 'a"b' })],
     ['a prefix of 128 bytes for the log', () => log({ prefix: 'x'.repeat(128) })],
     ['a level beside a group', () => log({ group: 1, level: 'info' })],
