@@ -30,7 +30,10 @@ export interface BuiltRule extends Omit<Rule, 'expressions'> {
   readonly statements: readonly RuleStatement[]
 }
 
-/** The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. */
+/**
+ * The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. A set of ranges must
+ * be declared with its flag `interval`: without it, elements are taken for single keys and not checked.
+ */
 export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof' | 'id'>>
 
 /** Options of {@link Transaction.commit}. */

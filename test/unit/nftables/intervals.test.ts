@@ -109,7 +109,6 @@ describe('ranges of rows', () => {
   })
 })
 
-type Step = { readonly verb: 'add' | 'remove'; readonly ranges: readonly (readonly [number, number])[] }
 const few = fc
   .tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 4 }))
   .map(([first, width]) => [first, first + width] as const)
