@@ -2,7 +2,7 @@
  * What the kernel's refusals mean: IPVS says an errno and nothing else.
  */
 import { COMMON_HINTS, failureError } from '../client.js'
-import { UnsupportedError, type NetlinkError } from '../errors.js'
+import { errnoName, UnsupportedError, type NetlinkError } from '../errors.js'
 import type { NativeFailure } from '../native.js'
 import type { ServiceColumns } from './column-types.js'
 import { NO_SYMBOL } from './symbols.js'
@@ -53,7 +53,7 @@ export function hintOf({ verb, of }: ChangeKind, errno: number, services: Servic
   if (errno === ENOENT && of === 'realServer') return 'the service has no such real server'
   if (errno === ENOENT && services !== undefined && verb !== 'remove') return missingModule(services, row)
   if (errno === EINVAL && of === 'realServer') return EINVAL_HINT
-  return COMMON_HINTS[errno]
+  return COMMON_HINTS[errnoName(errno)]
 }
 
 /** The error for a job that failed as a whole. */

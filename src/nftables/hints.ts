@@ -93,11 +93,6 @@ const ROWS: readonly HintRow[] = [
     hint: 'persist needs Linux 6.9'
   },
   {
-    codes: NO_SUPPORT,
-    when: (refused) => refused.kind === 'table' && flagsOf(refused).includes('persist') && !flagsOf(refused).includes('owner'),
-    hint: 'persist goes with owner'
-  },
-  {
     codes: ['EOPNOTSUPP'],
     when: (refused) => refused.kind === 'table' && isMaking(refused),
     hint: 'a table that exists neither gets nor loses its owner'

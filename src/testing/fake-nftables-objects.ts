@@ -35,7 +35,6 @@ function addTable(context: FakeBatchContext, { verb, family, value }: FakeOperat
   const name = text(value['name'])
   if (name === undefined) throw new Refusal(EINVAL, '', undefined, 'name is missing')
   const flags = (value['flags'] ?? []) as readonly string[]
-  if (flags.includes('persist') && !flags.includes('owner')) throw new Refusal(EOPNOTSUPP, '')
   const key = tableKey(family, name)
   if (context.state.has(key)) {
     const present = requireTable(context, family, name, 'name')

@@ -36,6 +36,27 @@ describe('refusals', () => {
     expect(await conntrack.count()).toBe(3)
   })
 
+  it.each<[code: string, hint: string, provoke: (conntrack: Conntrack) => Promise<unknown>]>([
+    ['EEXIST', 'a flow with one of these tuples is there already', (conntrack) => conntrack.create(udpFlow(1))],
+    ['ENOENT', 'there is no such flow (any more)', (conntrack) => conntrack.update(udpFlow(2), { mark: 1 })],
+    [
+      'EBUSY',
+      'this status bit, or the helper of a flow that has one, cannot be changed',
+      async (conntrack) => {
+        await conntrack.create(udpFlow(4, { helper: 'tftp' }))
+        return await conntrack.update(udpFlow(4), { helper: 'amanda' })
+      }
+    ],
+    ['EOPNOTSUPP', 'the kernel knows no such helper', (conntrack) => conntrack.create(udpFlow(3, { helper: 'absent' }))],
+    ['ENOSPC', 'the flow has no room for labels', (conntrack) => conntrack.update(udpFlow(1), { labels: [3] })]
+  ])('say by %s that %s', async (code, hint, provoke) => {
+    await using tracked = await trackedNamespace()
+    await tracked.conntrack.create(udpFlow(1))
+    const error = await rejection<NetlinkError>(provoke(tracked.conntrack))
+    const told = error.cause instanceof NetlinkError ? error.cause : error
+    expect({ code: told.code, hint: told.hint?.slice(0, hint.length) }).toEqual({ code, hint })
+  })
+
   it('of everything, without CAP_NET_ADMIN', async () => {
     await using tracked = await trackedNamespace()
     await tracked.conntrack.createFlows(udpFlows(2))
