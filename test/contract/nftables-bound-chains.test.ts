@@ -91,9 +91,7 @@ describe.each(kernelsHere(kernels))('chains that belong to a rule, on $kernel', 
     await commit(nft, begin)
     await commit(nft, (tx) => tx.insert.rule({ ...inChain, ...rule(jump([rule(counter())])) }))
     const [first] = await nft.listRules({ chain: 'in' })
-    await commit(nft, (tx) =>
-      tx.replace.rule({ ...first!, expressions: [] as never, ...rule(goto([rule(drop()), rule(accept())])) })
-    )
+    await commit(nft, (tx) => tx.replace.rule({ ...first!, expressions: [] as never, ...rule(goto([rule(drop()), rule(accept())])) }))
     const { chains } = await nft.list()
     expect(chains.filter(({ flags }) => flags?.includes('binding') === true).map(({ use }) => use)).toEqual([4, 3, 4])
   })
