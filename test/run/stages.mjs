@@ -1,7 +1,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { runContainer } from './container.mjs'
-import { provideNewestNft } from '../lab/newest-nft.mjs'
+import { provideNewestNft } from '../../tools/lab/newest-nft.mjs'
 import { exec } from './exec.mjs'
 import { hasIpvs } from './ipvs.mjs'
 import { kernelsToFetch, runLab } from './lab.mjs'

@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { newestNft } from '../lab/newest-nft.mjs'
+import { newestNft } from '../../tools/lab/newest-nft.mjs'
 
 /** A version of nft: how tests name it, and its command line. */
 export interface NftProgram {
@@ -12,7 +12,7 @@ export function nftPrograms(): readonly [own: NftProgram, newest: NftProgram] {
   const newest = newestNft()
   if (newest === undefined)
     throw new Error(
-      process.env['NETPLANE_NEWEST_NFT_PROBLEM'] ?? 'the newest nft has not been fetched: node test/lab/newest-nft.mjs does it'
+      process.env['NETPLANE_NEWEST_NFT_PROBLEM'] ?? 'the newest nft has not been fetched: node tools/lab/newest-nft.mjs does it'
     )
   return [
     { name: "this machine's nft", command: ['nft'] },
