@@ -180,14 +180,16 @@ bool AmendExpression(std::string_view name, ByteView bytes, MessageWriter& write
     if (name == amendment.expression && Applies(amendment, *attributes)) amendments.push_back(&amendment);
   }
   for (const Attribute& attribute : *attributes) {
-    const bool is_amended =
-        std::any_of(amendments.begin(), amendments.end(), [&](const Amendment* each) { return each->attribute == attribute.type; });
-    if (!is_amended) writer.Put(attribute.raw_type, attribute.payload);
+    const auto found =
+        std::find_if(amendments.begin(), amendments.end(), [&](const Amendment* each) { return each->attribute == attribute.type; });
+    if (found == amendments.end()) {
+      writer.Put(attribute.raw_type, attribute.payload);
+    } else {
+      PutAmended(**found, &attribute, writer);
+    }
   }
   for (const Amendment* amendment : amendments) {
-    const auto found = std::find_if(attributes->begin(), attributes->end(),
-                                    [&](const Attribute& attribute) { return attribute.type == amendment->attribute; });
-    PutAmended(*amendment, found == attributes->end() ? nullptr : &*found, writer);
+    if (!Has(*attributes, amendment->attribute)) PutAmended(*amendment, nullptr, writer);
   }
   return true;
 }
