@@ -21,7 +21,8 @@ import {
   type ListedRule,
   type ListedTable
 } from './objects.js'
-import { fromNativeSet, setForm, type ListedSet } from './sets.js'
+import { fromNativeSet } from './listed-sets.js'
+import { setForm, type ListedSet } from './sets.js'
 
 /** The elements of one set, kept in columns; iterating makes objects, one at a time. Can be passed to `add.elements` as it is. */
 export class ListedElements implements Iterable<SetElement> {

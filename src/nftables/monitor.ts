@@ -22,7 +22,8 @@ import {
   type ListedRule,
   type ListedTable
 } from './objects.js'
-import { fromNativeSet, type ListedSet } from './sets.js'
+import { fromNativeSet } from './listed-sets.js'
+import type { ListedSet } from './sets.js'
 
 /** Elements that came or went, consecutive ones of a set together. */
 export interface ElementChange {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { dataType, splitTypes, concatenatedId } from '../../../src/nftables/datatypes.js'
-import { fromNativeSet, setForm, toNativeSet, type SetSpec } from '../../../src/nftables/sets.js'
+import { fromNativeSet } from '../../../src/nftables/listed-sets.js'
+import { setForm, toNativeSet, type SetSpec } from '../../../src/nftables/sets.js'
 import { describedIntegers, typeofEntry } from '../../../src/nftables/typeof.js'
 import { SET_USERDATA } from '../../../src/nftables/userdata.js'
 
