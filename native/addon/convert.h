@@ -18,7 +18,7 @@
 
 namespace netplane::addon {
 
-/// A JS value that does not fit its field (NativeInvalid of src/native.ts).
+/// A JS value that does not fit its field (NativeInvalid of src/native/common.ts).
 struct Invalid {
   std::string path;
   Napi::Value value;
@@ -29,9 +29,6 @@ struct Invalid {
 /// Reads a JS object by the schema: names, types, ranges and lengths are checked; fields that only the kernel reports are passed over, so
 /// that a listed object can be written again.
 std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& schema, const std::string& path, Record& record);
-
-/// Whether records of the schema are variants: expressions, told apart by the property `type`.
-bool IsVariantSchema(const Schema& schema);
 
 /// Makes JS objects of records. Names of properties are made once and valid in the handle scope that is current: one writer for each page
 /// or job.
@@ -60,7 +57,7 @@ std::optional<Invalid> ReadColumns(const Napi::Object& object, ColumnSet& column
 /// Columns as typed arrays. Memory of 16 KiB or more moves to JS without a copy where the engine takes external memory.
 Napi::Object WriteColumns(Napi::Env env, ColumnSet&& columns);
 
-/// NativeFailure of src/native.ts.
+/// NativeFailure of src/native/common.ts.
 Napi::Object WriteFailure(Napi::Env env, const Error& error);
 /// `{ failure }`, the losing half of NativeOutcome.
 Napi::Object FailedOutcome(Napi::Env env, const Error& error);

@@ -44,7 +44,7 @@ int BitsOf(FieldType type) {
   }
 }
 
-std::optional<Invalid> ReadVariant(const Napi::Value& value, const std::string& path, Value& out);
+std::optional<Invalid> ReadVariant(const Napi::Value& value, const Field& field, const std::string& path, Value& out);
 std::optional<Invalid> ReadField(const Napi::Value& value, const Field& field, const std::string& path, Value& out);
 
 std::optional<Invalid> ReadWhole(const Napi::Value& value, double least, double most, const std::string& path, Value& out) {
@@ -137,10 +137,6 @@ std::optional<Invalid> ReadNestedEntry(const Napi::Value& value, const Field& fi
   return ReadNested(value, *field.nested, path, out);
 }
 
-std::optional<Invalid> ReadVariantEntry(const Napi::Value& value, const Field&, const std::string& path, Value& out) {
-  return ReadVariant(value, path, out);
-}
-
 std::optional<Invalid> ReadList(const Napi::Value& value, const Field& field, const std::string& path, EntryReader read, Value& out) {
   if (!value.IsArray()) return Invalid{path, value, "a list"};
   const auto array = value.As<Napi::Array>();
@@ -156,14 +152,14 @@ std::optional<Invalid> ReadList(const Napi::Value& value, const Field& field, co
   return std::nullopt;
 }
 
-std::optional<Invalid> ReadVariant(const Napi::Value& value, const std::string& path, Value& out) {
+std::optional<Invalid> ReadVariant(const Napi::Value& value, const Field& field, const std::string& path, Value& out) {
   if (!value.IsObject()) return Invalid{path, value, "an object with a type"};
   const auto object = value.As<Napi::Object>();
   const std::string type = ReadText(object, "type");
-  const Schema* schema = type == "opaque" ? &OpaqueVariantSchema() : kExpressionVariants.Find(type);
+  const Schema* schema = type == "opaque" ? &OpaqueVariantSchema() : field.variants->Find(type);
   if (!schema) {
     std::string names = "opaque";
-    for (const Schema* known : kExpressionVariants.schemas) names += std::string(", ") + known->name;
+    for (const Schema* known : field.variants->schemas) names += std::string(", ") + known->name;
     return Invalid{path + ".type", object.Get("type"), names};
   }
   return ReadNested(value, *schema, path, out);
@@ -207,9 +203,9 @@ std::optional<Invalid> ReadField(const Napi::Value& value, const Field& field, c
     case FieldType::kStringList:
       return ReadList(value, field, path, ReadString, out);
     case FieldType::kVariant:
-      return ReadVariant(value, path, out);
+      return ReadVariant(value, field, path, out);
     case FieldType::kVariantList:
-      return ReadList(value, field, path, ReadVariantEntry, out);
+      return ReadList(value, field, path, ReadVariant, out);
     case FieldType::kIgnored:
       return std::nullopt;
   }
@@ -249,7 +245,7 @@ std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& sche
   record.schema = &schema;
   for (const std::string& name : PropertyNames(object)) {
     const Napi::Value value = object.Get(name);
-    if (value.IsUndefined() || (name == "type" && IsVariantSchema(schema))) continue;
+    if (value.IsUndefined() || (name == "type" && schema.is_variant)) continue;
     if (name == "opaque") {
       if (auto invalid = ReadOpaque(value, Join(path, "opaque"), record)) return invalid;
       continue;

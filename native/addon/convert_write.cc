@@ -2,11 +2,9 @@
 
 namespace netplane::addon {
 
-bool IsVariantSchema(const Schema& schema) { return &schema == &OpaqueVariantSchema() || kExpressionVariants.Find(schema.name) == &schema; }
-
 Napi::Object RecordWriter::Write(const Record& record) {
   auto object = Napi::Object::New(env_);
-  if (IsVariantSchema(*record.schema)) napi_set_property(env_, object, Name("type"), Name(record.schema->name));
+  if (record.schema->is_variant) napi_set_property(env_, object, Name("type"), Name(record.schema->name));
   // Statuses are not looked at: a property can only fail to be set where the environment is ending, and then nobody gets the object.
   for (const auto& [field, value] : record.fields) napi_set_property(env_, object, Name(field->name), WriteValue(value, field->type));
   if (!record.opaque.empty()) napi_set_property(env_, object, Name("opaque"), WriteOpaque(record.opaque));

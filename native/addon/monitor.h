@@ -58,7 +58,7 @@ class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor
   std::shared_ptr<Monitor> self_;
 };
 
-/// NativeMonitor of src/native.ts.
+/// NativeMonitor of src/native/common.ts.
 class MonitorObject {
  public:
   static constexpr const char* kClassName = "Monitor";

@@ -60,7 +60,7 @@ class CommitJob : public SocketJob {
  public:
   CommitJob(std::shared_ptr<EnvState> state, const SocketHandle& handle, std::shared_ptr<NftablesBatch::Operations> operations,
             nftables::CommitOptions options)
-      : SocketJob(std::move(state), handle), operations_(std::move(operations)), options_(options) {}
+      : SocketJob(std::move(state), handle), operations_(std::move(operations)), options_(std::move(options)) {}
 
   void Execute() override { report_ = nftables::Commit(socket(), *operations_, options_); }
 
@@ -154,7 +154,8 @@ Napi::Value NftablesBatch::AddElements(const Napi::CallbackInfo& info) {
 
 Napi::Value NftablesBatch::Commit(const Napi::CallbackInfo& info) {
   submitted_ = true;
-  const auto options = ReadCommitOptions(info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env()));
+  auto options = ReadCommitOptions(info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env()));
+  options.answers = answers_;
   return SocketJob::Run(info.Env(), handle_, std::make_unique<CommitJob>(state_, handle_, operations_, options));
 }
 

@@ -1,4 +1,4 @@
-// NFNLGRP_NFTABLES as NativeEvents of src/native.ts.
+// NFNLGRP_NFTABLES as NativeEvent of src/native/nftables.ts.
 #ifndef NETPLANE_ADDON_NFTABLES_EVENTS_H_
 #define NETPLANE_ADDON_NFTABLES_EVENTS_H_
 

@@ -147,7 +147,7 @@ Napi::Value NftablesSocket::Make(const std::shared_ptr<EnvState>& state, std::un
 }
 
 Napi::Value NftablesSocket::BeginBatch(const Napi::CallbackInfo&) {
-  return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle()));
+  return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle(), answers_));
 }
 
 Napi::Value NftablesSocket::List(const Napi::CallbackInfo& info) {

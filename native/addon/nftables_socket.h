@@ -1,4 +1,4 @@
-// NativeNftablesSocket, NativeBatch and NativeListing of src/native.ts.
+// NativeNftablesSocket, NativeBatch and NativeListing of src/native/nftables.ts.
 #ifndef NETPLANE_ADDON_NFTABLES_SOCKET_H_
 #define NETPLANE_ADDON_NFTABLES_SOCKET_H_
 
@@ -23,6 +23,9 @@ class NftablesSocket : public SocketObject {
   Napi::Value GetElements(const Napi::CallbackInfo& info);
   Napi::Value Generation(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
+
+ private:
+  std::shared_ptr<BatchAnswers> answers_ = std::make_shared<BatchAnswers>();
 };
 
 /// Operations collected for one commit.
@@ -30,7 +33,8 @@ class NftablesBatch {
  public:
   static constexpr const char* kClassName = "NftablesBatch";
   using Operations = std::vector<nftables::Operation>;
-  NftablesBatch(std::shared_ptr<EnvState> state, SocketHandle handle) : state_(std::move(state)), handle_(std::move(handle)) {}
+  NftablesBatch(std::shared_ptr<EnvState> state, SocketHandle handle, std::shared_ptr<BatchAnswers> answers)
+      : state_(std::move(state)), handle_(std::move(handle)), answers_(std::move(answers)) {}
   static MethodTable Methods(Napi::Env env);
 
   Napi::Value Add(const Napi::CallbackInfo& info);
@@ -40,6 +44,7 @@ class NftablesBatch {
  private:
   std::shared_ptr<EnvState> state_;
   SocketHandle handle_;
+  std::shared_ptr<BatchAnswers> answers_;
   /// Shared with the jobs that commit them; nothing may be added once one was submitted.
   std::shared_ptr<Operations> operations_ = std::make_shared<Operations>();
   bool submitted_ = false;

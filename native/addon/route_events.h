@@ -1,4 +1,4 @@
-// Links and addresses as NativeRouteEvents of src/native.ts.
+// Links and addresses as NativeRouteEvent of src/native/route.ts.
 #ifndef NETPLANE_ADDON_ROUTE_EVENTS_H_
 #define NETPLANE_ADDON_ROUTE_EVENTS_H_
 

@@ -1,4 +1,4 @@
-// NativeRouteSocket of src/native.ts.
+// NativeRouteSocket of src/native/route.ts.
 #ifndef NETPLANE_ADDON_ROUTE_SOCKET_H_
 #define NETPLANE_ADDON_ROUTE_SOCKET_H_
 
@@ -24,7 +24,7 @@ class RouteSocket : public SocketObject {
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
 };
 
-/// NativeLink of src/native.ts.
+/// NativeLink of src/native/route.ts.
 Napi::Object WriteLink(Napi::Env env, const route::Link& link);
 
 }  // namespace netplane::addon

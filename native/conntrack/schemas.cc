@@ -1,111 +1,94 @@
 #include "conntrack/schemas.h"
 
 #include "conntrack/kernel.h"
+#include "netlink/schema_fields.h"
 
 namespace netplane::conntrack {
 namespace {
 
 constexpr ByteOrder kHost = ByteOrder::kHost;
-constexpr Direction kOptional = Direction::kOptional;
-constexpr Direction kOutput = Direction::kOutput;
 
 // NF_CT_HELPER_NAME_LEN (include/net/netfilter/nf_conntrack_helper.h) less the terminating NUL.
 constexpr uint16_t kHelperNameLength = 15;
 
-#define NETPLANE_ATTRIBUTE(name) name, #name
-
-constexpr Field Number(uint16_t attribute, const char* kernel_name, const char* name, FieldType type, Direction direction = kOptional) {
-  return {attribute, kernel_name, name, type, kBig, direction};
-}
-constexpr Field BytesOf(uint16_t attribute, const char* kernel_name, const char* name, uint16_t length) {
-  return {attribute, kernel_name, name, FieldType::kBytes, kBig, kOptional, {}, nullptr, 1, length};
-}
-constexpr Field Nested(uint16_t attribute, const char* kernel_name, const char* name, const Schema* schema,
-                       Direction direction = kOptional) {
-  return {attribute, kernel_name, name, FieldType::kNested, kBig, direction, {}, schema};
-}
-constexpr Field Text(uint16_t attribute, const char* kernel_name, const char* name, Direction direction = kOptional) {
-  return {attribute, kernel_name, name, FieldType::kString, kBig, direction, {}, nullptr, 1, kHelperNameLength};
-}
-
 constexpr Field kIpFields[] = {
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_IP_V4_SRC), "source", 4),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_IP_V4_DST), "destination", 4),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_IP_V6_SRC), "source6", 16),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_IP_V6_DST), "destination6", 16),
+    Octets(NETPLANE_ATTRIBUTE(CTA_IP_V4_SRC), "source", 4),
+    Octets(NETPLANE_ATTRIBUTE(CTA_IP_V4_DST), "destination", 4),
+    Octets(NETPLANE_ATTRIBUTE(CTA_IP_V6_SRC), "source6", 16),
+    Octets(NETPLANE_ATTRIBUTE(CTA_IP_V6_DST), "destination6", 16),
 };
 constexpr Schema kIpSchema = {"addresses", kIpFields};
 
 constexpr Field kProtocolFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_NUM), "number", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_SRC_PORT), "sourcePort", FieldType::kU16),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_DST_PORT), "destinationPort", FieldType::kU16),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_ID), "icmpId", FieldType::kU16),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_TYPE), "icmpType", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_CODE), "icmpCode", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_ID), "icmpv6Id", FieldType::kU16),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_TYPE), "icmpv6Type", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_CODE), "icmpv6Code", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_NUM), "number", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_SRC_PORT), "sourcePort", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_DST_PORT), "destinationPort", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_ID), "icmpId", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_TYPE), "icmpType", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMP_CODE), "icmpCode", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_ID), "icmpv6Id", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_TYPE), "icmpv6Type", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTO_ICMPV6_CODE), "icmpv6Code", FieldType::kU8),
 };
 constexpr Schema kProtocolSchema = {"protocol", kProtocolFields};
 
 constexpr Field kTupleFields[] = {
     Nested(NETPLANE_ATTRIBUTE(CTA_TUPLE_IP), "addresses", &kIpSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_TUPLE_PROTO), "protocol", &kProtocolSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_TUPLE_ZONE), "zone", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_TUPLE_ZONE), "zone", FieldType::kU16),
 };
 constexpr Schema kTupleSchema = {"tuple", kTupleFields};
 
 constexpr Field kAdjustmentFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_SEQADJ_CORRECTION_POS), "correctionPosition", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_SEQADJ_OFFSET_BEFORE), "offsetBefore", FieldType::kS32),
-    Number(NETPLANE_ATTRIBUTE(CTA_SEQADJ_OFFSET_AFTER), "offsetAfter", FieldType::kS32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SEQADJ_CORRECTION_POS), "correctionPosition", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SEQADJ_OFFSET_BEFORE), "offsetBefore", FieldType::kS32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SEQADJ_OFFSET_AFTER), "offsetAfter", FieldType::kS32),
 };
 constexpr Schema kAdjustmentSchema = {"sequence adjustment", kAdjustmentFields};
 
 constexpr Field kSynproxyFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_ISN), "initialSequence", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_ITS), "initialTimestamp", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_TSOFF), "timestampOffset", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_ISN), "initialSequence", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_ITS), "initialTimestamp", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_SYNPROXY_TSOFF), "timestampOffset", FieldType::kU32),
 };
 constexpr Schema kSynproxySchema = {"synproxy", kSynproxyFields};
 
 constexpr Field kPortRangeFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTONAT_PORT_MIN), "first", FieldType::kU16),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTONAT_PORT_MAX), "last", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTONAT_PORT_MIN), "first", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTONAT_PORT_MAX), "last", FieldType::kU16),
 };
 constexpr Schema kPortRangeSchema = {"ports", kPortRangeFields};
 
 constexpr Field kNatFields[] = {
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_NAT_V4_MINIP), "first", 4),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_NAT_V4_MAXIP), "last", 4),
+    Octets(NETPLANE_ATTRIBUTE(CTA_NAT_V4_MINIP), "first", 4),
+    Octets(NETPLANE_ATTRIBUTE(CTA_NAT_V4_MAXIP), "last", 4),
     Nested(NETPLANE_ATTRIBUTE(CTA_NAT_PROTO), "ports", &kPortRangeSchema),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_NAT_V6_MINIP), "first6", 16),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_NAT_V6_MAXIP), "last6", 16),
+    Octets(NETPLANE_ATTRIBUTE(CTA_NAT_V6_MINIP), "first6", 16),
+    Octets(NETPLANE_ATTRIBUTE(CTA_NAT_V6_MAXIP), "last6", 16),
 };
 constexpr Schema kNatSchema = {"NAT", kNatFields};
 
 constexpr Field kDccpFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_STATE), "state", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_ROLE), "role", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ), "handshakeSequence", FieldType::kU64),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_PAD), "padding", FieldType::kIgnored),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_STATE), "state", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_ROLE), "role", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_HANDSHAKE_SEQ), "handshakeSequence", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_DCCP_PAD), "padding", FieldType::kIgnored),
 };
 constexpr Schema kDccpSchema = {"dccp", kDccpFields};
 
 constexpr Field kTcpFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_STATE), "state", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL), "originalWindowScale", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_WSCALE_REPLY), "replyWindowScale", FieldType::kU8),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL), "originalFlags", 2),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_FLAGS_REPLY), "replyFlags", 2),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_STATE), "state", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL), "originalWindowScale", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_WSCALE_REPLY), "replyWindowScale", FieldType::kU8),
+    Octets(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_FLAGS_ORIGINAL), "originalFlags", 2),
+    Octets(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_TCP_FLAGS_REPLY), "replyFlags", 2),
 };
 constexpr Schema kTcpSchema = {"tcp", kTcpFields};
 
 constexpr Field kSctpFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_STATE), "state", FieldType::kU8),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_VTAG_ORIGINAL), "originalTag", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_VTAG_REPLY), "replyTag", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_STATE), "state", FieldType::kU8),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_VTAG_ORIGINAL), "originalTag", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_PROTOINFO_SCTP_VTAG_REPLY), "replyTag", FieldType::kU32),
 };
 constexpr Schema kSctpSchema = {"sctp", kSctpFields};
 
@@ -117,22 +100,22 @@ constexpr Field kProtocolInfoFields[] = {
 constexpr Schema kProtocolInfoSchema = {"protocol information", kProtocolInfoFields};
 
 constexpr Field kHelpFields[] = {
-    Text(NETPLANE_ATTRIBUTE(CTA_HELP_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(CTA_HELP_NAME), "name", kHelperNameLength),
     {CTA_HELP_INFO, "CTA_HELP_INFO", "information", FieldType::kIgnored},
 };
 constexpr Schema kHelpSchema = {"helper", kHelpFields};
 
 constexpr Field kCounterFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_COUNTERS_PACKETS), "packets", FieldType::kU64),
-    Number(NETPLANE_ATTRIBUTE(CTA_COUNTERS_BYTES), "bytes", FieldType::kU64),
-    Number(NETPLANE_ATTRIBUTE(CTA_COUNTERS_PAD), "padding", FieldType::kIgnored),
+    Plain(NETPLANE_ATTRIBUTE(CTA_COUNTERS_PACKETS), "packets", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_COUNTERS_BYTES), "bytes", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_COUNTERS_PAD), "padding", FieldType::kIgnored),
 };
 constexpr Schema kCounterSchema = {"counters", kCounterFields};
 
 constexpr Field kTimestampFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_START), "start", FieldType::kU64),
-    Number(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_STOP), "stop", FieldType::kU64),
-    Number(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_PAD), "padding", FieldType::kIgnored),
+    Plain(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_START), "start", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_STOP), "stop", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP_PAD), "padding", FieldType::kIgnored),
 };
 constexpr Schema kTimestampSchema = {"time stamps", kTimestampFields};
 
@@ -176,33 +159,33 @@ constexpr Field kDetailFields[] = {
 constexpr Field kFlowFields[] = {
     Nested(NETPLANE_ATTRIBUTE(CTA_TUPLE_ORIG), "original", &kTupleSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_TUPLE_REPLY), "reply", &kTupleSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATUS), "status", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATUS), "status", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_PROTOINFO), "state", &kProtocolInfoSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_HELP), "helper", &kHelpSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_NAT_SRC), "sourceNat", &kNatSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_TIMEOUT), "timeoutSeconds", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_MARK), "mark", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_TIMEOUT), "timeoutSeconds", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_MARK), "mark", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_COUNTERS_ORIG), "originalCounters", &kCounterSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_COUNTERS_REPLY), "replyCounters", &kCounterSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_USE), "use", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_ID), "id", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_USE), "use", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_ID), "id", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_NAT_DST), "destinationNat", &kNatSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_TUPLE_MASTER), "master", &kTupleSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_SEQ_ADJ_ORIG), "originalAdjustment", &kAdjustmentSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_SEQ_ADJ_REPLY), "replyAdjustment", &kAdjustmentSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_ZONE), "zone", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_ZONE), "zone", FieldType::kU16),
     Nested(NETPLANE_ATTRIBUTE(CTA_TIMESTAMP), "timestamp", &kTimestampSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_MARK_MASK), "markMask", FieldType::kU32),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_LABELS), "labels", 16),
-    BytesOf(NETPLANE_ATTRIBUTE(CTA_LABELS_MASK), "labelsMask", 16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_MARK_MASK), "markMask", FieldType::kU32),
+    Octets(NETPLANE_ATTRIBUTE(CTA_LABELS), "labels", 16),
+    Octets(NETPLANE_ATTRIBUTE(CTA_LABELS_MASK), "labelsMask", 16),
     Nested(NETPLANE_ATTRIBUTE(CTA_SYNPROXY), "synproxy", &kSynproxySchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_FILTER), "filter", &kFilterSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATUS_MASK), "statusMask", FieldType::kU32),
-    Number(kTimestampEvent, "CTA_TIMESTAMP_EVENT", "eventTime", FieldType::kU64),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATUS_MASK), "statusMask", FieldType::kU32),
+    Plain(kTimestampEvent, "CTA_TIMESTAMP_EVENT", "eventTime", FieldType::kU64),
 };
 
 constexpr Field kExpectNatFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_EXPECT_NAT_DIR), "direction", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_NAT_DIR), "direction", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_NAT_TUPLE), "tuple", &kTupleSchema),
 };
 constexpr Schema kExpectNatSchema = {"NAT", kExpectNatFields};
@@ -214,41 +197,41 @@ constexpr Field kExpectationFields[] = {
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_MASTER), "master", &kTupleSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_TUPLE), "tuple", &kTupleSchema),
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_MASK), "mask", &kTupleSchema),
-    Number(NETPLANE_ATTRIBUTE(CTA_EXPECT_TIMEOUT), "timeoutSeconds", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_EXPECT_ID), "id", FieldType::kU32),
-    Text(NETPLANE_ATTRIBUTE(CTA_EXPECT_HELP_NAME), "helper"),
-    Number(NETPLANE_ATTRIBUTE(CTA_EXPECT_ZONE), "zone", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_TIMEOUT), "timeoutSeconds", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_ID), "id", FieldType::kU32),
+    Text(NETPLANE_ATTRIBUTE(CTA_EXPECT_HELP_NAME), "helper", kHelperNameLength),
+    Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_ZONE), "zone", FieldType::kU16),
     {CTA_EXPECT_FLAGS, "CTA_EXPECT_FLAGS", "flags", FieldType::kFlags32, kBig, kOptional, kExpectFlags},
-    Number(NETPLANE_ATTRIBUTE(CTA_EXPECT_CLASS), "class", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_CLASS), "class", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_NAT), "nat", &kExpectNatSchema),
     {CTA_EXPECT_FN, "CTA_EXPECT_FN", "function", FieldType::kString, kBig, kOutput},
 };
 
 constexpr Field kProcessorStatisticsFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_SEARCHED), "searched", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_FOUND), "found", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_NEW), "new", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_INVALID), "invalid", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_IGNORE), "ignore", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_DELETE), "delete", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_DELETE_LIST), "deleteList", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_INSERT), "insert", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_INSERT_FAILED), "insertFailed", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_DROP), "drop", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_EARLY_DROP), "earlyDrop", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_ERROR), "error", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_SEARCH_RESTART), "searchRestart", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_CLASH_RESOLVE), "clashResolve", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_CHAIN_TOOLONG), "chainTooLong", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_SEARCHED), "searched", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_FOUND), "found", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_NEW), "new", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_INVALID), "invalid", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_IGNORE), "ignore", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_DELETE), "delete", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_DELETE_LIST), "deleteList", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_INSERT), "insert", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_INSERT_FAILED), "insertFailed", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_DROP), "drop", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_EARLY_DROP), "earlyDrop", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_ERROR), "error", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_SEARCH_RESTART), "searchRestart", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_CLASH_RESOLVE), "clashResolve", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_CHAIN_TOOLONG), "chainTooLong", FieldType::kU32),
 };
 constexpr Field kGlobalStatisticsFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_GLOBAL_ENTRIES), "entries", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_GLOBAL_MAX_ENTRIES), "maxEntries", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_GLOBAL_ENTRIES), "entries", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_GLOBAL_MAX_ENTRIES), "maxEntries", FieldType::kU32),
 };
 constexpr Field kExpectationStatisticsFields[] = {
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_NEW), "new", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_CREATE), "create", FieldType::kU32),
-    Number(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_DELETE), "delete", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_NEW), "new", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_CREATE), "create", FieldType::kU32),
+    Plain(NETPLANE_ATTRIBUTE(CTA_STATS_EXP_DELETE), "delete", FieldType::kU32),
 };
 
 struct MessageRow {

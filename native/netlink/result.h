@@ -22,7 +22,7 @@ struct Error {
 
 /// Either a value or an Error.
 template <typename T>
-class Result {
+class [[nodiscard]] Result {
  public:
   Result(T value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
   Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
@@ -38,8 +38,11 @@ class Result {
   Error error_;
 };
 
-/// Success, or why not.
-using Status = std::optional<Error>;
+/// Success, or why not: true where there is an error, which must be looked at.
+class [[nodiscard]] Status : public std::optional<Error> {
+ public:
+  using std::optional<Error>::optional;
+};
 
 }  // namespace netplane
 

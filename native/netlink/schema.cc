@@ -31,7 +31,7 @@ const Schema& OpaqueVariantSchema() {
       {kExpressionName, "NFTA_EXPR_NAME", "name", FieldType::kString, ByteOrder::kBig, Direction::kRequired},
       {kExpressionData, "NFTA_EXPR_DATA", "data", FieldType::kBytes, ByteOrder::kBig, Direction::kRequired},
   };
-  static constexpr Schema kSchema = {"opaque", kFields};
+  static constexpr Schema kSchema = {"opaque", kFields, true};
   return kSchema;
 }
 

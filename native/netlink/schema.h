@@ -54,6 +54,8 @@ struct Condition {
   uint32_t number;
 };
 
+struct VariantTable;
+
 /// Whether a field may be given, must be given, or is only ever reported by the kernel.
 enum class Direction : uint8_t { kOptional, kRequired, kOutput };
 
@@ -73,12 +75,16 @@ struct Field {
   uint16_t max_length = 0;
   /// Several fields may share an attribute; the first whose condition holds is meant.
   const Condition* when = nullptr;
+  /// What a kVariant, or an entry of a kVariantList, can be.
+  const VariantTable* variants = nullptr;
 };
 
 struct Schema {
   /// The caller's word for the kind: "table".
   const char* name;
   std::span<const Field> fields;
+  /// One of a VariantTable, or OpaqueVariantSchema(): its name is the variant's, and the caller's `type`.
+  bool is_variant = false;
 
   const Field* FindAttribute(uint16_t attribute) const;
   const Field* FindName(std::string_view name) const;
@@ -89,12 +95,10 @@ struct Schema {
 struct VariantTable {
   std::span<const Schema* const> schemas;
   /// Appends the attributes inside NFTA_EXPR_DATA of the variant `name` as the kernel takes them, where that is not as it gives them; false
-  /// where nothing is appended, because they are taken as they are.
-  bool (*amend)(std::string_view name, ByteView attributes, MessageWriter& writer);
+  /// where nothing is appended, because they are taken as they are. Null where that is so for all.
+  bool (*amend)(std::string_view name, ByteView attributes, MessageWriter& writer) = nullptr;
   const Schema* Find(std::string_view name) const;
 };
-/// The expressions of nf_tables; defined by native/nftables.
-extern const VariantTable kExpressionVariants;
 /// Fields `name` (text) and `data` (bytes: the attributes inside NFTA_EXPR_DATA, unchanged).
 const Schema& OpaqueVariantSchema();
 
@@ -102,8 +106,8 @@ const Schema& OpaqueVariantSchema();
 /// overflow shows in the writer.
 void EncodeRecord(const Record& record, MessageWriter& writer);
 
-/// Appends NFTA_EXPR_DATA with these attributes, amended by kExpressionVariants.
-void PutVariantData(std::string_view name, ByteView attributes, MessageWriter& writer);
+/// Appends NFTA_EXPR_DATA with these attributes, amended as the table says.
+void PutVariantData(const VariantTable& variants, std::string_view name, ByteView attributes, MessageWriter& writer);
 
 /// Reads attributes by the schema. Attributes unknown to it, or whose payload is not of the schema's form, are kept in `opaque`.
 /// Nothing only where the attributes themselves are malformed.

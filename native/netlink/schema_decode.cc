@@ -88,10 +88,10 @@ bool IsWhole(const Record& record) {
   return true;
 }
 
-Decoded DecodeVariant(ByteView payload, int depth) {
+Decoded DecodeVariant(const Field& field, ByteView payload, int depth) {
   const auto parts = SplitVariant(payload);
   if (!parts) return std::nullopt;
-  if (const Schema* schema = kExpressionVariants.Find(parts->name)) {
+  if (const Schema* schema = field.variants->Find(parts->name)) {
     auto record = DecodeAt(*schema, parts->data, depth + 1);
     if (record && IsWhole(*record)) return Value(std::move(*record));
   }
@@ -104,7 +104,7 @@ Decoded DecodeVariant(ByteView payload, int depth) {
 
 Decoded DecodeEntry(const Field& field, ByteView payload, int depth) {
   if (field.type == FieldType::kStringList) return DecodeText(payload);
-  if (field.type == FieldType::kVariantList) return DecodeVariant(payload, depth);
+  if (field.type == FieldType::kVariantList) return DecodeVariant(field, payload, depth);
   return DecodeNested(field, payload, depth);
 }
 
@@ -136,7 +136,7 @@ Decoded DecodeField(const Field& field, ByteView payload, int depth) {
     case FieldType::kDataBytes:
       return DecodeData(field, payload, depth);
     case FieldType::kVariant:
-      return DecodeVariant(payload, depth);
+      return DecodeVariant(field, payload, depth);
     case FieldType::kList:
     case FieldType::kStringList:
     case FieldType::kVariantList:

@@ -61,10 +61,10 @@ std::string Number(const Field& field, NumberType type, ByteView payload) {
   return names.empty() ? text : text + ("(" + names + ")");
 }
 
-std::string Variant(ByteView payload, int depth) {
+std::string Variant(const Field& field, ByteView payload, int depth) {
   const auto parts = SplitVariant(payload);
   if (!parts) return Hex(payload);
-  const Schema* schema = kExpressionVariants.Find(parts->name);
+  const Schema* schema = field.variants->Find(parts->name);
   const std::string name = "NFTA_EXPR_NAME=" + Quoted(parts->name);
   if (!parts->has_data) return Braced(name);
   return Braced(name + " NFTA_EXPR_DATA=" + (schema == nullptr ? Hex(parts->data) : Braced(Describe(schema, parts->data, depth + 1))));
@@ -87,7 +87,7 @@ std::string Entries(const Field& field, ByteView payload, int depth) {
     if (field.type == FieldType::kStringList) {
       text += Quoted(attribute->Text());
     } else if (field.type == FieldType::kVariantList) {
-      text += Variant(attribute->payload, depth);
+      text += Variant(field, attribute->payload, depth);
     } else {
       text += Braced(Describe(field.nested, attribute->payload, depth + 1));
     }
@@ -105,7 +105,7 @@ std::string Payload(const Field& field, ByteView payload, int depth) {
     case FieldType::kNested:
       return Braced(Describe(field.nested, payload, depth + 1));
     case FieldType::kVariant:
-      return Variant(payload, depth);
+      return Variant(field, payload, depth);
     case FieldType::kData:
     case FieldType::kDataBytes:
       return Data(field, payload, depth);

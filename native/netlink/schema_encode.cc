@@ -45,15 +45,15 @@ void Nest(uint16_t attribute, MessageWriter& writer, Write write) {
 }
 
 /// Amends the attributes of a variant that were written since `start`.
-void Amend(std::string_view name, MessageWriter::Mark start, MessageWriter& writer) {
+void Amend(const VariantTable& variants, std::string_view name, MessageWriter::Mark start, MessageWriter& writer) {
   Bytes amended;
   MessageWriter inner(amended);
-  if (!kExpressionVariants.amend(name, writer.Since(start), inner)) return;
+  if (variants.amend == nullptr || !variants.amend(name, writer.Since(start), inner)) return;
   writer.Restore({start.size, writer.overflowed()});
   writer.PutRaw(amended);
 }
 
-void EncodeVariant(uint16_t attribute, const Record& record, MessageWriter& writer) {
+void EncodeVariant(const VariantTable& variants, uint16_t attribute, const Record& record, MessageWriter& writer) {
   Nest(attribute, writer, [&] {
     if (record.schema == &OpaqueVariantSchema()) {
       const Value* name = record.Find(kExpressionName);
@@ -62,7 +62,7 @@ void EncodeVariant(uint16_t attribute, const Record& record, MessageWriter& writ
       const auto* bytes = data == nullptr ? nullptr : data->As<Bytes>();
       const std::string_view known = text == nullptr ? std::string_view() : std::string_view(*text);
       writer.PutString(kExpressionName, known);
-      if (bytes != nullptr && !bytes->empty()) PutVariantData(known, *bytes, writer);
+      if (bytes != nullptr && !bytes->empty()) PutVariantData(variants, known, *bytes, writer);
       return;
     }
     writer.PutString(kExpressionName, record.schema->name);
@@ -71,7 +71,7 @@ void EncodeVariant(uint16_t attribute, const Record& record, MessageWriter& writ
     Nest(kExpressionData, writer, [&] {
       const MessageWriter::Mark start = writer.Save();
       EncodeRecord(record, writer);
-      Amend(record.schema->name, start, writer);
+      Amend(variants, record.schema->name, start, writer);
     });
   });
 }
@@ -89,14 +89,14 @@ void EncodeEntry(const Field& field, const Value& entry, MessageWriter& writer) 
   } else if (record == nullptr) {
     return;
   } else if (field.type == FieldType::kVariantList) {
-    EncodeVariant(field.element, *record, writer);
+    EncodeVariant(*field.variants, field.element, *record, writer);
   } else {
     Nest(field.element, writer, [&] { EncodeRecord(*record, writer); });
   }
 }
 
 void EncodeRecordValue(const Field& field, const Record& record, MessageWriter& writer) {
-  if (field.type == FieldType::kVariant) return EncodeVariant(field.attribute, record, writer);
+  if (field.type == FieldType::kVariant) return EncodeVariant(*field.variants, field.attribute, record, writer);
   Nest(field.attribute, writer, [&] { EncodeRecord(record, writer); });
 }
 
@@ -136,10 +136,10 @@ void EncodeField(const Field& field, const Value& value, MessageWriter& writer) 
 
 }  // namespace
 
-void PutVariantData(std::string_view name, ByteView attributes, MessageWriter& writer) {
+void PutVariantData(const VariantTable& variants, std::string_view name, ByteView attributes, MessageWriter& writer) {
   Bytes amended;
   MessageWriter inner(amended);
-  const bool is_amended = kExpressionVariants.amend(name, attributes, inner);
+  const bool is_amended = variants.amend != nullptr && variants.amend(name, attributes, inner);
   writer.Put(kExpressionData | 0x8000 /* NLA_F_NESTED */, is_amended ? ByteView(amended) : attributes);
 }
 

@@ -29,12 +29,12 @@ std::optional<Covering> FindCovering(ByteView attributes, size_t offset) {
 
 std::string Member(const std::string& path) { return path.empty() ? path : "." + path; }
 
-std::string InVariant(ByteView payload, size_t offset, int depth) {
+std::string InVariant(const Field& field, ByteView payload, size_t offset, int depth) {
   const auto covering = FindCovering(payload, offset);
   const auto parts = SplitVariant(payload);
   if (!covering || !parts) return {};
   if (covering->attribute.type == kExpressionName) return ".type";
-  const Schema* schema = kExpressionVariants.Find(parts->name);
+  const Schema* schema = field.variants->Find(parts->name);
   if (schema == nullptr || !covering->inside) return {};
   return Member(Locate(*schema, covering->attribute.payload, *covering->inside, depth + 1));
 }
@@ -50,7 +50,7 @@ std::string InList(const Field& field, ByteView payload, size_t offset, int dept
   if (!covering) return {};
   const std::string entry = "[" + std::to_string(covering->index) + "]";
   if (!covering->inside || field.type == FieldType::kStringList) return entry;
-  if (field.type == FieldType::kVariantList) return entry + InVariant(covering->attribute.payload, *covering->inside, depth);
+  if (field.type == FieldType::kVariantList) return entry + InVariant(field, covering->attribute.payload, *covering->inside, depth);
   return entry + Member(Locate(*field.nested, covering->attribute.payload, *covering->inside, depth + 1));
 }
 
@@ -59,7 +59,7 @@ std::string InField(const Field& field, ByteView payload, size_t offset, int dep
     case FieldType::kNested:
       return Member(Locate(*field.nested, payload, offset, depth + 1));
     case FieldType::kVariant:
-      return InVariant(payload, offset, depth);
+      return InVariant(field, payload, offset, depth);
     case FieldType::kData:
       return InData(field, payload, offset, depth);
     case FieldType::kList:

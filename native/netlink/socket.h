@@ -65,9 +65,6 @@ class Socket {
   /// Makes room for `replies` refusals or ACKs, as far as permitted; what was granted shows in max_replies().
   void ReserveReplies(size_t replies);
 
-  /// Whether this kernel acknowledges NFNL_MSG_BATCH_END (6.10); unknown until transaction.cc has asked.
-  std::optional<bool> acknowledges_batch_end;
-
   /// A second socket with the same options, opened at first need and closed with this one: for a change while this one reads a dump.
   Result<Socket*> Companion();
 

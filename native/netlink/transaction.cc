@@ -26,8 +26,8 @@ Error Failure(int code, const char* operation, std::string message) { return Err
 // One nfnetlink batch from its encoding to its verdict.
 class Batch {
  public:
-  Batch(Socket& socket, const TransactionOptions& options, TransactionReport& report, Bytes& buffer)
-      : socket_(socket), options_(options), report_(report), buffer_(buffer) {}
+  Batch(Socket& socket, const TransactionOptions& options, const BatchAnswers& answers, TransactionReport& report, Bytes& buffer)
+      : socket_(socket), options_(options), answers_(answers), report_(report), buffer_(buffer) {}
 
   // False where an operation cannot be written; the report then says which.
   bool Encode(uint32_t count, const OperationEncoder& encode);
@@ -52,6 +52,7 @@ class Batch {
 
   Socket& socket_;
   const TransactionOptions& options_;
+  const BatchAnswers& answers_;
   TransactionReport& report_;
   Bytes& buffer_;
   uint32_t begin_sequence_ = 0;
@@ -212,7 +213,7 @@ void Batch::SeparateCommitFailure() {
 
 bool Batch::Proven() const {
   if (end_acknowledged_) return true;
-  const bool end_is_acknowledged = !options_.dry_run && socket_.acknowledges_batch_end.value_or(false);
+  const bool end_is_acknowledged = !options_.dry_run && answers_.acknowledges_end.value_or(false);
   return !lost_ && !end_is_acknowledged && (first_acknowledged_ || origins_.empty());
 }
 
@@ -232,13 +233,13 @@ void Batch::Conclude() {
 }
 
 // An empty batch changes nothing, not even the generation; whether its END is acknowledged tells what silence will mean.
-Status ProbeAcknowledgement(Socket& socket, const TransactionOptions& options) {
+Status ProbeAcknowledgement(Socket& socket, const TransactionOptions& options, BatchAnswers& answers) {
   TransactionOptions empty;
   empty.deadline = options.deadline;
   empty.subsystem = options.subsystem;
   TransactionReport report;
   Bytes buffer;
-  Batch batch(socket, empty, report, buffer);
+  Batch batch(socket, empty, answers, report, buffer);
   batch.Encode(0, {});
   if (!batch.Exchange()) return report.failure;
   batch.Conclude();
@@ -247,7 +248,7 @@ Status ProbeAcknowledgement(Socket& socket, const TransactionOptions& options) {
     report.failure->outcome_unknown = false;
     return report.failure;
   }
-  socket.acknowledges_batch_end = batch.end_acknowledged();
+  answers.acknowledges_end = batch.end_acknowledged();
   return std::nullopt;
 }
 
@@ -260,11 +261,13 @@ TransactionReport RunTransaction(Socket& socket, uint32_t count, const Operation
   Bytes own;
   Bytes& buffer = messages ? *messages : own;
   buffer.clear();
-  Batch batch(socket, options, report, buffer);
+  BatchAnswers found_out;
+  BatchAnswers& answers = options.answers ? *options.answers : found_out;
+  Batch batch(socket, options, answers, report, buffer);
   const bool is_encoded = batch.Encode(count, encode);
   report.bytes = buffer.size();
   if (!is_encoded) return report;
-  if (!options.dry_run && !socket.acknowledges_batch_end) report.failure = ProbeAcknowledgement(socket, options);
+  if (!options.dry_run && !answers.acknowledges_end) report.failure = ProbeAcknowledgement(socket, options, answers);
   if (!report.failure && Clock::now() >= options.deadline)
     report.failure = Failure(ETIMEDOUT, "commit", "the deadline passed before anything was sent");
   if (!report.failure && batch.Exchange()) batch.Conclude();

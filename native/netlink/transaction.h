@@ -11,10 +11,16 @@
 
 namespace netplane {
 
+/// What a kernel has shown of itself: kept by the owner of a socket from one transaction to the next.
+struct BatchAnswers {
+  /// Whether it acknowledges NFNL_MSG_BATCH_END (6.10).
+  std::optional<bool> acknowledges_end;
+};
+
 struct TransactionOptions {
   Deadline deadline;
-  /// NFNL_SUBSYS_NFTABLES 10.
-  uint8_t subsystem = 10;
+  /// NFNL_SUBSYS_*: whose batch it is.
+  uint8_t subsystem = 0;
   /// NFNL_BATCH_GENID: refuse with ERESTART when anybody committed since.
   std::optional<uint32_t> generation;
   /// Without BATCH_END: the kernel validates and then aborts (NFNL_ABORT_VALIDATE).
@@ -22,6 +28,8 @@ struct TransactionOptions {
   /// Messages that came back because of NLM_F_ECHO, and who asked for them; called on the calling thread. An operation 0 that asks is
   /// answered with NFT_MSG_NEWGEN too (nft_gen_notify answers the batch's first message).
   std::function<void(uint32_t index, const struct Message& message)> echo;
+  /// Null: found out with every transaction anew.
+  BatchAnswers* answers = nullptr;
 };
 
 struct TransactionReport {
@@ -48,11 +56,11 @@ using SequenceSource = std::function<uint32_t()>;
 using OperationEncoder = std::function<Status(uint32_t index, const SequenceSource& next, MessageWriter& writer)>;
 
 /// Encodes `count` operations between BEGIN and END, sends them in one call and reads the verdict. Where this kernel acknowledges END
-/// (6.10; found out once per socket with an empty batch), that ACK is the proof of the commit; elsewhere silence is. NLM_F_ACK is added to
-/// the first message: the kernel blames a failed commit on that message (nfnetlink_rcv_batch), and its ACK beside the error tells it from a
-/// refusal of the message itself; and on kernels that do not acknowledge END it is the proof that the batch was worked through. `messages`,
-/// if given, receives the bytes that were sent, BEGIN first: what writer.message_start() said to the encoder is where the message lies (for
-/// mapping offsets to fields, and for replay). It is filled also when nothing was applied.
+/// (6.10; found out with an empty batch, once for each `answers`), that ACK is the proof of the commit; elsewhere silence is. NLM_F_ACK is
+/// added to the first message: the kernel blames a failed commit on that message (nfnetlink_rcv_batch), and its ACK beside the error tells
+/// it from a refusal of the message itself; and on kernels that do not acknowledge END it is the proof that the batch was worked through.
+/// `messages`, if given, receives the bytes that were sent, BEGIN first: what writer.message_start() said to the encoder is where the
+/// message lies (for mapping offsets to fields, and for replay). It is filled also when nothing was applied.
 TransactionReport RunTransaction(Socket& socket, uint32_t count, const OperationEncoder& encode, const TransactionOptions& options,
                                  Bytes* messages = nullptr);
 

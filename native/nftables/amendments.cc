@@ -206,7 +206,7 @@ void PutAmendedList(uint16_t attribute, ByteView list, MessageWriter& writer) {
     }
     const size_t expression = writer.BeginNest(entry->type);
     writer.PutString(kExpressionName, parts->name);
-    PutVariantData(parts->name, parts->data, writer);
+    PutVariantData(kExpressionVariants, parts->name, parts->data, writer);
     writer.EndNest(expression);
   }
   writer.EndNest(nest);

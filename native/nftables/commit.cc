@@ -189,6 +189,8 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
   transaction.deadline = options.deadline;
   transaction.generation = options.generation;
   transaction.dry_run = options.dry_run;
+  transaction.subsystem = NFNL_SUBSYS_NFTABLES;
+  transaction.answers = options.answers.get();
   transaction.echo = [&](uint32_t index, const Message& message) { TakeEcho(operations, index, message, &report); };
   const auto encode = [&](uint32_t index, const SequenceSource& next, MessageWriter& writer) {
     return encoder.Encode(index, next, writer);

@@ -31,6 +31,8 @@ struct CommitOptions {
   bool dry_run = false;
   /// Keep the bytes sent in CommitReport::bytes (for benchmarks and golden tests).
   bool record = false;
+  /// What is known of the kernel behind the socket; see TransactionOptions. Shared, as a commit may outlive whoever asked for it.
+  std::shared_ptr<BatchAnswers> answers;
 };
 
 /// An object that came back because of Operation::echo.

@@ -8,7 +8,8 @@
 #include <array>
 #include <cstdint>
 
-#include "netlink/schema.h"
+#include "netlink/schema_fields.h"
+#include "nftables/schemas.h"
 
 namespace netplane::nftables {
 
@@ -43,32 +44,14 @@ constexpr std::array<uint8_t, 4> FamilyHeader(uint8_t family) { return {family, 
 // Short names for the tables in schema_*.cc.
 constexpr ByteOrder kBig = ByteOrder::kBig;
 constexpr ByteOrder kHost = ByteOrder::kHost;
-constexpr Direction kOptional = Direction::kOptional;
-constexpr Direction kRequired = Direction::kRequired;
-constexpr Direction kOutput = Direction::kOutput;
 
-/// An integer, flag, bytes or ignored field.
-constexpr Field Plain(uint16_t attribute, const char* kernel_name, const char* name, FieldType type, Direction direction = kOptional) {
-  return {attribute, kernel_name, name, type, kBig, direction};
-}
-/// A text of at most `max_length` bytes.
-constexpr Field Text(uint16_t attribute, const char* kernel_name, const char* name, Direction direction = kOptional,
-                     uint16_t max_length = kNameLength) {
-  return {attribute, kernel_name, name, FieldType::kString, kBig, direction, {}, nullptr, 1, max_length};
-}
-/// An enumeration or flags.
-constexpr Field Named(uint16_t attribute, const char* kernel_name, const char* name, FieldType type, std::span<const NamedNumber> names,
-                      Direction direction = kOptional) {
-  return {attribute, kernel_name, name, type, kBig, direction, names};
-}
-/// Something with a schema of its own.
-constexpr Field Nested(uint16_t attribute, const char* kernel_name, const char* name, FieldType type, const Schema* nested,
-                       Direction direction = kOptional) {
-  return {attribute, kernel_name, name, type, kBig, direction, {}, nested};
+/// An expression, or a list of them.
+constexpr Field Expressions(uint16_t attribute, const char* kernel_name, const char* name, FieldType type) {
+  return Variant(attribute, kernel_name, name, type, &kExpressionVariants);
 }
 /// NFTA_*_USERDATA.
 constexpr Field Userdata(uint16_t attribute, const char* kernel_name) {
-  return {attribute, kernel_name, "userdata", FieldType::kBytes, kBig, kOptional, {}, nullptr, 1, kUserdataLength};
+  return Octets(attribute, kernel_name, "userdata", kUserdataLength);
 }
 
 /// `counter{bytes, packets}` of base chains and counter objects; both number their attributes alike.
@@ -77,8 +60,5 @@ extern const Schema kCounterSchema;
 extern const Schema kElementSchema;
 
 }  // namespace netplane::nftables
-
-// An attribute by its kernel name: the number and the spelling.
-#define NETPLANE_ATTRIBUTE(attribute) attribute, #attribute
 
 #endif  // NETPLANE_NFTABLES_KERNEL_H_

@@ -17,7 +17,7 @@ constexpr Field Devices(uint16_t attribute, const char* kernel_name) {
 constexpr Field kHookFields[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_HOOK_HOOKNUM), "hook", FieldType::kU32, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_HOOK_PRIORITY), "priority", FieldType::kS32, kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_HOOK_DEV), "device", kOptional, kDeviceLength),
+    Text(NETPLANE_ATTRIBUTE(NFTA_HOOK_DEV), "device", kDeviceLength),
     Devices(NETPLANE_ATTRIBUTE(NFTA_HOOK_DEVS)),
 };
 constexpr Schema kHookSchema = {"hook", kHookFields};
@@ -29,13 +29,13 @@ constexpr Field kCounterFields[] = {
 };
 
 constexpr Field kChainFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_TABLE), "table", kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_TABLE), "table", kNameLength, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_CHAIN_HANDLE), "handle", FieldType::kU64),
-    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_NAME), "name", kNameLength),
     Nested(NETPLANE_ATTRIBUTE(NFTA_CHAIN_HOOK), "hook", FieldType::kNested, &kHookSchema),
     Named(NETPLANE_ATTRIBUTE(NFTA_CHAIN_POLICY), "policy", FieldType::kEnum32, kPolicies),
     Plain(NETPLANE_ATTRIBUTE(NFTA_CHAIN_USE), "use", FieldType::kU32, kOutput),
-    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_TYPE), "chainType"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_CHAIN_TYPE), "chainType", kNameLength),
     Nested(NETPLANE_ATTRIBUTE(NFTA_CHAIN_COUNTERS), "counters", FieldType::kNested, &kCounterSchema),
     Plain(NETPLANE_ATTRIBUTE(NFTA_CHAIN_PAD), "padding", FieldType::kIgnored),
     Named(NETPLANE_ATTRIBUTE(NFTA_CHAIN_FLAGS), "flags", FieldType::kFlags32, kChainFlags),
@@ -51,8 +51,8 @@ constexpr Field kFlowtableHookFields[] = {
 constexpr Schema kFlowtableHookSchema = {"hook", kFlowtableHookFields};
 
 constexpr Field kFlowtableFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_TABLE), "table", kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_TABLE), "table", kNameLength, kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_NAME), "name", kNameLength),
     Nested(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_HOOK), "hook", FieldType::kNested, &kFlowtableHookSchema),
     Plain(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_USE), "use", FieldType::kU32, kOutput),
     Plain(NETPLANE_ATTRIBUTE(NFTA_FLOWTABLE_HANDLE), "handle", FieldType::kU64),

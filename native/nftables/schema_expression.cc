@@ -70,7 +70,7 @@ constexpr Field kConntrack[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_CT_SREG), "sourceRegister", kU32),
 };
 constexpr Field kLookup[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_LOOKUP_SET), "set", kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_LOOKUP_SET), "set", kNameLength, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOOKUP_SREG), "sourceRegister", kU32, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOOKUP_DREG), "destinationRegister", kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOOKUP_SET_ID), "setId", kU32),
@@ -125,22 +125,22 @@ constexpr Field kReject[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_REJECT_ICMP_CODE), "icmpCode", FieldType::kU8),
 };
 constexpr Field kDynset[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_DYNSET_SET_NAME), "set", kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_DYNSET_SET_NAME), "set", kNameLength, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_SET_ID), "setId", kU32),
     Named(NETPLANE_ATTRIBUTE(NFTA_DYNSET_OP), "op", kEnum32, kDynsetOperations, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_SREG_KEY), "keyRegister", kU32, kRequired),
     Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_SREG_DATA), "dataRegister", kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_TIMEOUT), "timeoutMs", FieldType::kSafeU64),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_EXPR), "expression", FieldType::kVariant),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_DYNSET_EXPR), "expression", FieldType::kVariant),
     Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_PAD), "padding", FieldType::kIgnored),
     Named(NETPLANE_ATTRIBUTE(NFTA_DYNSET_FLAGS), "flags", kFlags32, kDynsetFlags),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_DYNSET_EXPRESSIONS), "expressions", FieldType::kVariantList),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_DYNSET_EXPRESSIONS), "expressions", FieldType::kVariantList),
 };
 constexpr Field kObjectReference[] = {
     Named(NETPLANE_ATTRIBUTE(NFTA_OBJREF_IMM_TYPE), "objectType", kEnum32, kObjectTypes),
-    Text(NETPLANE_ATTRIBUTE(NFTA_OBJREF_IMM_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_OBJREF_IMM_NAME), "name", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_OBJREF_SET_SREG), "setSourceRegister", kU32),
-    Text(NETPLANE_ATTRIBUTE(NFTA_OBJREF_SET_NAME), "set"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_OBJREF_SET_NAME), "set", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_OBJREF_SET_ID), "setId", kU32),
 };
 constexpr Field kLimit[] = {
@@ -163,14 +163,14 @@ constexpr Field kConnlimit[] = {
 };
 constexpr Field kLog[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_GROUP), "group", FieldType::kU16),
-    Text(NETPLANE_ATTRIBUTE(NFTA_LOG_PREFIX), "prefix", kOptional, kLogPrefixLength),
+    Text(NETPLANE_ATTRIBUTE(NFTA_LOG_PREFIX), "prefix", kLogPrefixLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_SNAPLEN), "snapLength", kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_QTHRESHOLD), "queueThreshold", FieldType::kU16),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_LEVEL), "level", kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_FLAGS), "flags", kU32),
 };
 
-constexpr Schema kExpressions[] = {
+constexpr Schema kNamedSchemas[] = {
     {"immediate", kImmediate},
     {"cmp", kCompare},
     {"range", kRange},
@@ -197,6 +197,13 @@ constexpr Schema kExpressions[] = {
     {"notrack", {}},
 };
 
+constexpr auto kExpressions = [] {
+  std::array<Schema, std::size(kNamedSchemas)> schemas{};
+  std::copy(std::begin(kNamedSchemas), std::end(kNamedSchemas), schemas.begin());
+  for (Schema& schema : schemas) schema.is_variant = true;
+  return schemas;
+}();
+
 constexpr auto kExpressionPointers = [] {
   std::array<const Schema*, std::size(kExpressions)> pointers{};
   for (size_t i = 0; i < pointers.size(); ++i) pointers[i] = &kExpressions[i];
@@ -204,10 +211,7 @@ constexpr auto kExpressionPointers = [] {
 }();
 
 }  // namespace
+
+constinit const VariantTable kExpressionVariants = {kExpressionPointers, AmendExpression};
+
 }  // namespace netplane::nftables
-
-namespace netplane {
-
-constinit const VariantTable kExpressionVariants = {nftables::kExpressionPointers, nftables::AmendExpression};
-
-}  // namespace netplane

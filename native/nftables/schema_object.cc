@@ -7,8 +7,8 @@ namespace {
 constexpr Condition kIsCounter = {NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER};
 
 constexpr Field kObjectFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_OBJ_TABLE), "table", kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_OBJ_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_OBJ_TABLE), "table", kNameLength, kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_OBJ_NAME), "name", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_OBJ_TYPE), "objectType", FieldType::kU32),
     {NETPLANE_ATTRIBUTE(NFTA_OBJ_DATA), "counter", FieldType::kNested, kBig, kOptional, {}, &kCounterSchema, 1, 0, &kIsCounter},
     Plain(NETPLANE_ATTRIBUTE(NFTA_OBJ_DATA), "data", FieldType::kBytes),

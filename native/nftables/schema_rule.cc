@@ -10,7 +10,7 @@ constexpr NamedNumber kVerdicts[] = {{"accept", 1},        {"drop", 0},        {
 
 constexpr Field kVerdictFields[] = {
     Named(NETPLANE_ATTRIBUTE(NFTA_VERDICT_CODE), "verdict", FieldType::kEnum32, kVerdicts, kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_VERDICT_CHAIN), "chain"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_VERDICT_CHAIN), "chain", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_VERDICT_CHAIN_ID), "chainId", FieldType::kU32),
 };
 
@@ -21,10 +21,10 @@ constexpr Field kCompatFields[] = {
 constexpr Schema kCompatSchema = {"compat", kCompatFields};
 
 constexpr Field kRuleFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_RULE_TABLE), "table", kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_RULE_CHAIN), "chain"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_RULE_TABLE), "table", kNameLength, kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_RULE_CHAIN), "chain", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_RULE_HANDLE), "handle", FieldType::kU64),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_RULE_EXPRESSIONS), "expressions", FieldType::kVariantList),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_RULE_EXPRESSIONS), "expressions", FieldType::kVariantList),
     Nested(NETPLANE_ATTRIBUTE(NFTA_RULE_COMPAT), "compat", FieldType::kNested, &kCompatSchema),
     Plain(NETPLANE_ATTRIBUTE(NFTA_RULE_POSITION), "position", FieldType::kU64),
     Userdata(NETPLANE_ATTRIBUTE(NFTA_RULE_USERDATA)),

@@ -22,8 +22,8 @@ constexpr Field kDescriptionFields[] = {
 constexpr Schema kDescriptionSchema = {"description", kDescriptionFields};
 
 constexpr Field kSetFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_SET_TABLE), "table", kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_SET_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_SET_TABLE), "table", kNameLength, kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_SET_NAME), "name", kNameLength),
     Named(NETPLANE_ATTRIBUTE(NFTA_SET_FLAGS), "flags", FieldType::kFlags32, kSetFlags),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_KEY_TYPE), "keyType", FieldType::kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_KEY_LEN), "keyLength", FieldType::kU32),
@@ -38,9 +38,9 @@ constexpr Field kSetFields[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_PAD), "padding", FieldType::kIgnored),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_OBJ_TYPE), "objectType", FieldType::kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_HANDLE), "handle", FieldType::kU64),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_SET_EXPR), "expression", FieldType::kVariant),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_SET_EXPRESSIONS), "expressions", FieldType::kVariantList),
-    Text(kSetTypeName, "NFTA_SET_TYPE", "typeName", kOutput),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_SET_EXPR), "expression", FieldType::kVariant),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_SET_EXPRESSIONS), "expressions", FieldType::kVariantList),
+    Text(kSetTypeName, "NFTA_SET_TYPE", "typeName", kNameLength, kOutput),
     Plain(kSetCount, "NFTA_SET_COUNT", "count", FieldType::kU32, kOutput),
 };
 
@@ -51,16 +51,16 @@ constexpr Field kElementFields[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_TIMEOUT), "timeoutMs", FieldType::kSafeU64),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_EXPIRATION), "expirationMs", FieldType::kSafeU64),
     Userdata(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_USERDATA)),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_EXPR), "counter", FieldType::kVariant),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_EXPR), "counter", FieldType::kVariant),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_PAD), "padding", FieldType::kIgnored),
-    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_OBJREF), "objectReference"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_OBJREF), "objectReference", kNameLength),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_KEY_END), "keyEnd", FieldType::kDataBytes),
-    Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_EXPRESSIONS), "expressions", FieldType::kVariantList),
+    Expressions(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_EXPRESSIONS), "expressions", FieldType::kVariantList),
 };
 
 constexpr Field kElementListFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_TABLE), "table", kRequired),
-    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_SET), "set", kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_TABLE), "table", kNameLength, kRequired),
+    Text(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_SET), "set", kNameLength, kRequired),
     Nested(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_ELEMENTS), "elements", FieldType::kIgnored, &kElementSchema),
     Plain(NETPLANE_ATTRIBUTE(NFTA_SET_ELEM_LIST_SET_ID), "setId", FieldType::kU32),
 };

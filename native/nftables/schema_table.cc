@@ -7,7 +7,7 @@ namespace {
 constexpr NamedNumber kTableFlags[] = {{"dormant", NFT_TABLE_F_DORMANT}, {"owner", NFT_TABLE_F_OWNER}, {"persist", kTableFlagPersist}};
 
 constexpr Field kTableFields[] = {
-    Text(NETPLANE_ATTRIBUTE(NFTA_TABLE_NAME), "name"),
+    Text(NETPLANE_ATTRIBUTE(NFTA_TABLE_NAME), "name", kNameLength),
     Named(NETPLANE_ATTRIBUTE(NFTA_TABLE_FLAGS), "flags", FieldType::kFlags32, kTableFlags),
     Plain(NETPLANE_ATTRIBUTE(NFTA_TABLE_USE), "use", FieldType::kU32, kOutput),
     Plain(NETPLANE_ATTRIBUTE(NFTA_TABLE_HANDLE), "handle", FieldType::kU64),
@@ -19,7 +19,7 @@ constexpr Field kTableFields[] = {
 constexpr Field kGenerationFields[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_GEN_ID), "id", FieldType::kU32, kOutput),
     Plain(NETPLANE_ATTRIBUTE(NFTA_GEN_PROC_PID), "processId", FieldType::kU32, kOutput),
-    Text(NETPLANE_ATTRIBUTE(NFTA_GEN_PROC_NAME), "processName", kOutput),
+    Text(NETPLANE_ATTRIBUTE(NFTA_GEN_PROC_NAME), "processName", kNameLength, kOutput),
 };
 
 }  // namespace

@@ -19,6 +19,9 @@ extern const Schema kGenerationSchema;
 /// `verdict` of a data: { code, chain }.
 extern const Schema kVerdictSchema;
 
+/// The expressions of rules, sets and elements, by name.
+extern const VariantTable kExpressionVariants;
+
 /// The families' names and NFPROTO_* numbers: inet 1, ip 2, arp 3, netdev 5, bridge 7, ip6 10; "unspec" 0 for lists over all.
 extern const std::span<const NamedNumber> kFamilies;
 

@@ -56,7 +56,8 @@ bool MayForce(const Socket& socket) {
 class KernelNfnetlinkTest : public testing::Test {
  protected:
   std::unique_ptr<Socket> socket_ = OpenReal(NETLINK_NETFILTER);
-  TransactionOptions options_{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr};
+  BatchAnswers answers_;
+  TransactionOptions options_{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr, &answers_};
 
   void SetUp() override {
     options_.dry_run = true;
@@ -116,7 +117,7 @@ TEST_F(KernelNfnetlinkTest, CommitsAllAndFewSystemCallsSuffice) {
   EXPECT_TRUE(report.applied);
   EXPECT_FALSE(report.failure);
   // Drain, send, receive; and a second read, to see that there is nothing more, where END's ACK does not say so (before 6.10).
-  EXPECT_EQ(report.system_calls, *socket_->acknowledges_batch_end ? 3u : 4u);
+  EXPECT_EQ(report.system_calls, *answers_.acknowledges_end ? 3u : 4u);
   EXPECT_EQ(Tables().size(), 100u);
   EXPECT_EQ(Generation(), generation + 1);
 }
@@ -161,7 +162,7 @@ TEST_F(KernelNfnetlinkTest, EveryOneOfTenThousandRefusalsIsReported) {
 TEST_F(KernelNfnetlinkTest, RefusedBatchIsKnownToBeRefusedWhenTheReceiveBufferOverruns) {
   EXPECT_TRUE(PassesInUserNamespace([] {
     auto socket = OpenReal(NETLINK_NETFILTER);
-    const TransactionOptions options{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr};
+    const TransactionOptions options{In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr, nullptr};
     const TransactionReport report = RunTransaction(*socket, 11'000, Deleting("absent"), options);
     // A net.core.rmem_max that holds them all would be unusual.
     const bool is_complete = socket->max_replies() >= 11'000 && report.errors.size() == 11'000;
@@ -250,7 +251,7 @@ TransactionReport SendLong(Socket& socket, size_t bytes) {
     return std::nullopt;
   };
   return RunTransaction(socket, static_cast<uint32_t>(bytes / padding.size()), encode,
-                        {In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr});
+                        {In(60'000), NFNL_SUBSYS_NFTABLES, std::nullopt, false, nullptr, nullptr});
 }
 
 bool IsNamedAsTooLong(const TransactionReport& report) {

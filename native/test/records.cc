@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "nftables/schemas.h"
+
 namespace netplane {
 
 Record Make(const Schema& schema, std::initializer_list<std::pair<const char*, Value>> fields) {
@@ -18,7 +20,7 @@ Record Make(const Schema& schema, std::initializer_list<std::pair<const char*, V
 }
 
 Record Expression(const char* name, std::initializer_list<std::pair<const char*, Value>> fields) {
-  const Schema* schema = kExpressionVariants.Find(name);
+  const Schema* schema = nftables::kExpressionVariants.Find(name);
   EXPECT_NE(schema, nullptr) << "no expression " << name;
   return schema == nullptr ? Record{} : Make(*schema, fields);
 }

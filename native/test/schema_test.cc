@@ -267,8 +267,8 @@ TEST(Schema, LocatesFieldsLikeTheCallerSpellsThem) {
 TEST(Schema, LocatesNothingInUnknownAttributes) { EXPECT_EQ(LocateField(kSetSchema, Attribute(999, {1, 2, 3, 4}), 5), ""); }
 
 TEST(Schema, EveryFieldOfEveryTableSurvivesARoundTrip) {
-  for (const Schema* schema : kExpressionVariants.schemas) {
-    EXPECT_EQ(kExpressionVariants.Find(schema->name), schema);
+  for (const Schema* schema : nftables::kExpressionVariants.schemas) {
+    EXPECT_EQ(nftables::kExpressionVariants.Find(schema->name), schema);
     for (const Field& field : schema->fields) {
       EXPECT_EQ(schema->FindAttribute(field.attribute), &field) << schema->name << "." << field.name << " shares an attribute";
       EXPECT_EQ(schema->FindName(field.name), &field) << schema->name << "." << field.name << " shares a name";

@@ -61,13 +61,20 @@ class TransactionTest : public testing::Test {
     for (Bytes& answer : answers) io_.Queue(std::move(answer));
   }
 
+  // As another client: nothing is known of the kernel.
+  void Reopen() {
+    socket_ = OpenScripted(io_);
+    answers_ = {};
+  }
+
   TransactionReport Run(uint32_t count, const OperationEncoder& encode = EncodeTestOperation) {
     return RunTransaction(*socket_, count, encode, options_, &messages_);
   }
 
   ScriptedIo io_;
   std::unique_ptr<Socket> socket_;
-  TransactionOptions options_{In(10'000), 10, std::nullopt, false, nullptr};
+  BatchAnswers answers_;
+  TransactionOptions options_{In(10'000), 10, std::nullopt, false, nullptr, &answers_};
   Bytes messages_;
 };
 

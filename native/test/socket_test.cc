@@ -272,9 +272,9 @@ TEST(NetworkNamespaceTest, LeavesNoDescriptorBehind) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_FALSE(OpenStatus(options));
     options.groups = {i % 2 == 0 ? 100'000 : 1};
-    OpenStatus(options);
+    static_cast<void>(OpenStatus(options));
     options.groups.clear();
-    RunInNamespace({"/proc/self/ns/uts", nullptr}, []() -> Status { return std::nullopt; });
+    static_cast<void>(RunInNamespace({"/proc/self/ns/uts", nullptr}, []() -> Status { return std::nullopt; }));
   }
   EXPECT_EQ(lowest_free(), before);
 }

@@ -14,7 +14,7 @@ TEST_F(TransactionFailureTest, SilenceIsNotSuccess) {
   for (const bool acknowledges_end : {true, false}) {
     acknowledges_end_ = acknowledges_end;
     io_.on_send = [this](ByteView datagram) { Answer(datagram); };
-    socket_ = OpenScripted(io_);
+    Reopen();
     EXPECT_TRUE(Run(1).applied);
     io_.on_send = nullptr;
     const TransactionReport report = Run(3);
@@ -133,7 +133,7 @@ TEST_F(TransactionFailureTest, ForeignVerdictIsNone) {
 
 TEST_F(TransactionFailureTest, InterruptedCallIsRepeatedWhicheverItIs) {
   for (unsigned call = 0; call < 10; ++call) {
-    socket_ = OpenScripted(io_);
+    Reopen();
     io_.calls = 0;
     io_.interrupted_call = call;
     commits_ = 0;

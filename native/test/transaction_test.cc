@@ -36,14 +36,14 @@ TEST_F(TransactionTest, OlderKernelIsBelievedWithoutTheAckOfEnd) {
   acknowledges_end_ = false;
   EXPECT_TRUE(Run(3).applied);
   EXPECT_TRUE(Run(0).applied);
-  EXPECT_EQ(socket_->acknowledges_batch_end, false);
+  EXPECT_EQ(answers_.acknowledges_end, false);
   EXPECT_EQ(commits_, 3);
 }
 
 TEST_F(TransactionTest, RefusalAtEveryPositionIsReportedAtThatPosition) {
   for (const bool acknowledges_end : {true, false}) {
     acknowledges_end_ = acknowledges_end;
-    socket_ = OpenScripted(io_);
+    Reopen();
     for (uint32_t refused = 0; refused < 12; ++refused) {
       refuse_ = [refused](uint32_t position) { return position == refused ? ENOENT : 0; };
       const TransactionReport report = Run(12);
@@ -69,7 +69,7 @@ TEST_F(TransactionTest, EveryRefusalIsReportedLowestFirst) {
 TEST_F(TransactionTest, RefusalNamesThePartOfAnOperation) {
   // Operation i is i messages.
   const auto encode = [](uint32_t index, const SequenceSource& next, MessageWriter& writer) -> Status {
-    for (uint32_t part = 0; part < index; ++part) EncodeTestOperation(part, next, writer);
+    for (uint32_t part = 0; part < index; ++part) EXPECT_FALSE(EncodeTestOperation(part, next, writer));
     return std::nullopt;
   };
   refuse_ = [](uint32_t position) { return position == 4 || position == 9 ? EINVAL : 0; };
@@ -122,7 +122,7 @@ TEST_F(TransactionTest, WhatCannotBeWrittenIsNotSent) {
        },
        ERANGE},
       {[](uint32_t index, const SequenceSource& next, MessageWriter& writer) -> Status {
-         EncodeTestOperation(index, next, writer);
+         EXPECT_FALSE(EncodeTestOperation(index, next, writer));
          writer.Put(1, Bytes(65'536));
          return std::nullopt;
        },
