@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "ipvs/schemas.h"
+#include "netlink/column_fields.h"
 
 namespace netplane::ipvs {
 namespace {
@@ -42,79 +43,34 @@ constexpr size_t kMostReplies = 8192;
 
 constexpr uint8_t kCommands[] = {IPVS_CMD_NEW_DEST, IPVS_CMD_SET_DEST, IPVS_CMD_DEL_DEST};
 
-// A plain number of a real server, the same for reading and writing.
-struct NumberColumn {
-  uint16_t attribute;
-  ServerColumn column;
-  /// Bytes on the wire; the column has as many, but for the forwarding method.
-  uint8_t width;
-  ByteOrder order = ByteOrder::kHost;
+// In which messages an attribute is written.
+constexpr uint8_t kAlways = 1;
+// Kernels before 3.18 ignore the family, and would take an address of another one for one of the service's.
+constexpr uint8_t kOfOtherFamily = 2;
+constexpr uint8_t kWithSettings = 4;
+
+constexpr ColumnField kFields[] = {
+    {IPVS_DEST_ATTR_ADDR, kServerAddress, WireType::kAddress, ByteOrder::kHost, kAlways},
+    {IPVS_DEST_ATTR_PORT, kServerPort, WireType::kU16, ByteOrder::kBig, kAlways},
+    {IPVS_DEST_ATTR_ADDR_FAMILY, kServerFamily, WireType::kU16, ByteOrder::kHost, kOfOtherFamily},
+    {IPVS_DEST_ATTR_FWD_METHOD, kServerForwarding, WireType::kU32, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_WEIGHT, kServerWeight, WireType::kU32, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_U_THRESH, kServerUpper, WireType::kU32, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_L_THRESH, kServerLower, WireType::kU32, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_TUN_TYPE, kServerTunnelType, WireType::kU8, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_TUN_PORT, kServerTunnelPort, WireType::kU16, ByteOrder::kBig, kWithSettings},
+    {IPVS_DEST_ATTR_TUN_FLAGS, kServerTunnelFlags, WireType::kU16, ByteOrder::kHost, kWithSettings},
+    {IPVS_DEST_ATTR_ACTIVE_CONNS, kServerActive, WireType::kU32},
+    {IPVS_DEST_ATTR_INACT_CONNS, kServerInactive, WireType::kU32},
+    {IPVS_DEST_ATTR_PERSIST_CONNS, kServerPersistent, WireType::kU32},
 };
-constexpr NumberColumn kNumbers[] = {
-    {IPVS_DEST_ATTR_FWD_METHOD, kServerForwarding, 4}, {IPVS_DEST_ATTR_WEIGHT, kServerWeight, 4},
-    {IPVS_DEST_ATTR_U_THRESH, kServerUpper, 4},        {IPVS_DEST_ATTR_L_THRESH, kServerLower, 4},
-    {IPVS_DEST_ATTR_TUN_TYPE, kServerTunnelType, 1},   {IPVS_DEST_ATTR_TUN_PORT, kServerTunnelPort, 2, ByteOrder::kBig},
-    {IPVS_DEST_ATTR_TUN_FLAGS, kServerTunnelFlags, 2}, {IPVS_DEST_ATTR_ACTIVE_CONNS, kServerActive, 4},
-    {IPVS_DEST_ATTR_INACT_CONNS, kServerInactive, 4},  {IPVS_DEST_ATTR_PERSIST_CONNS, kServerPersistent, 4},
-};
-// What a caller decides; the rest is only listed.
-constexpr auto kSettings = std::span(kNumbers).first<7>();
-
-uint32_t NumberAt(const ColumnSet& columns, size_t column, size_t row) {
-  switch (ColumnElementSize(kColumns[column].type)) {
-    case 1:
-      return columns.At<uint8_t>(column, row);
-    case 2:
-      return columns.At<uint16_t>(column, row);
-    default:
-      return columns.At<uint32_t>(column, row);
-  }
-}
-
-void AddNumber(ColumnSet& columns, size_t column, uint32_t number) {
-  switch (ColumnElementSize(kColumns[column].type)) {
-    case 1:
-      return columns.Add<uint8_t>(column, static_cast<uint8_t>(number));
-    case 2:
-      return columns.Add<uint16_t>(column, static_cast<uint16_t>(number));
-    default:
-      return columns.Add<uint32_t>(column, number);
-  }
-}
-
-void PutNumber(const NumberColumn& field, uint32_t number, MessageWriter& writer) {
-  switch (field.width) {
-    case 1:
-      return writer.PutInteger<uint8_t>(field.attribute, static_cast<uint8_t>(number));
-    case 2:
-      return writer.PutInteger<uint16_t>(field.attribute, static_cast<uint16_t>(number), field.order);
-    default:
-      return writer.PutInteger<uint32_t>(field.attribute, number);
-  }
-}
-
-uint32_t ReadNumber(const Attribute& attribute, const NumberColumn& field) {
-  switch (field.width) {
-    case 1:
-      return attribute.Integer<uint8_t>().value_or(0);
-    case 2:
-      return attribute.Integer<uint16_t>(field.order).value_or(0);
-    default:
-      return attribute.Integer<uint32_t>().value_or(0);
-  }
-}
 
 // Writes IPVS_CMD_ATTR_DEST.
 void PutServer(const ColumnSet& servers, size_t row, bool is_mixed, bool settings, MessageWriter& writer) {
   const size_t nest = writer.BeginNest(IPVS_CMD_ATTR_DEST);
-  const auto family = servers.At<uint8_t>(kServerFamily, row);
-  writer.Put(IPVS_DEST_ATTR_ADDR, servers.Fixed(kServerAddress, row).first(family == AF_INET ? 4 : kAddressWidth));
-  writer.PutInteger<uint16_t>(IPVS_DEST_ATTR_PORT, servers.At<uint16_t>(kServerPort, row), ByteOrder::kBig);
-  // Kernels before 3.18 ignore the family, and would take an address of another one for one of the service's.
-  if (is_mixed) writer.PutInteger<uint16_t>(IPVS_DEST_ATTR_ADDR_FAMILY, family);
-  if (settings) {
-    for (const NumberColumn& field : kSettings) PutNumber(field, NumberAt(servers, field.column, row), writer);
-  }
+  const size_t length = servers.At<uint8_t>(kServerFamily, row) == AF_INET ? 4 : kAddressWidth;
+  const int parts = kAlways | (is_mixed ? kOfOtherFamily : 0) | (settings ? kWithSettings : 0);
+  PutFields(kFields, servers, row, static_cast<uint8_t>(parts), length, writer);
   writer.EndNest(nest);
 }
 
@@ -126,8 +82,9 @@ std::optional<std::string> CheckServers(const ColumnSet& services, const ColumnS
   if (auto fault = CheckServices(services, true)) return "services: " + *fault;
   if (auto fault = servers.Check()) return fault;
   if (servers.rows() == 0) return std::nullopt;
-  for (const NumberColumn& field : kSettings) {
-    if (!keys_only && !servers.has(field.column)) return std::string(kColumns[field.column].name) + " is missing";
+  for (const ColumnField& field : kFields) {
+    if (!keys_only && (field.when & kWithSettings) && !servers.has(field.column))
+      return std::string(kColumns[field.column].name) + " is missing";
   }
   for (size_t row = 0; row < servers.rows(); ++row) {
     if (servers.At<uint32_t>(kServerService, row) >= services.rows()) return "service of row " + std::to_string(row);
@@ -163,36 +120,26 @@ BatchReport ChangeServers(Socket& socket, uint16_t family, Verb verb, const Colu
 
 bool DecodeServer(const Message& message, const ServerContext& context, ColumnSet& servers) {
   AttributeReader top = message.Attributes(sizeof(genlmsghdr));
-  ByteView address, wide, narrow;
-  uint32_t numbers[kServerColumnCount] = {};
-  numbers[kServerService] = context.service_row;
-  numbers[kServerFamily] = context.service_family;
-  std::optional<uint16_t> port;
+  ByteView wide, narrow;
+  FieldValues<kServerStatistics> server;
+  server.set_number(kServerService, context.service_row);
+  server.set_number(kServerFamily, context.service_family);
   while (const auto outer = top.Next()) {
     if (outer->type != IPVS_CMD_ATTR_DEST) continue;
     AttributeReader reader(outer->payload);
     while (const auto attribute = reader.Next()) {
-      if (attribute->type == IPVS_DEST_ATTR_ADDR) address = attribute->payload;
-      if (attribute->type == IPVS_DEST_ATTR_PORT) port = attribute->Integer<uint16_t>(ByteOrder::kBig);
-      if (attribute->type == IPVS_DEST_ATTR_ADDR_FAMILY) numbers[kServerFamily] = attribute->Integer<uint16_t>().value_or(0);
       if (attribute->type == IPVS_DEST_ATTR_STATS) narrow = attribute->payload;
       if (attribute->type == IPVS_DEST_ATTR_STATS64) wide = attribute->payload;
-      for (const NumberColumn& field : kNumbers) {
-        if (field.attribute == attribute->type) numbers[field.column] = ReadNumber(*attribute, field);
-      }
+      server.Take(kFields, *attribute);
     }
     if (reader.malformed()) return false;
   }
-  const size_t length = numbers[kServerFamily] == AF_INET ? 4 : numbers[kServerFamily] == AF_INET6 ? 16 : 0;
-  if (top.malformed() || length == 0 || address.size() < length || !port) return false;
-  numbers[kServerPort] = *port;
-  for (size_t column = 0; column < kServerStatistics; ++column) {
-    if (column == kServerAddress) {
-      servers.AddFixed(kServerAddress, address.first(length));
-    } else {
-      AddNumber(servers, column, numbers[column]);
-    }
-  }
+  const uint32_t family = server.number(kServerFamily);
+  const size_t length = family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+  const ByteView address = server.bytes(kServerAddress);
+  if (top.malformed() || length == 0 || address.size() < length || !server.has(kServerPort)) return false;
+  server.set_bytes(kServerAddress, address.first(length));
+  server.AppendTo(servers);
   if (context.statistics) AppendStatistics(wide, narrow, kServerStatistics, servers);
   servers.EndRow();
   return true;

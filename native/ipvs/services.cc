@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "ipvs/schemas.h"
+#include "netlink/column_fields.h"
 
 namespace netplane::ipvs {
 namespace {
@@ -43,95 +44,58 @@ constexpr uint32_t kFlagMask =
 
 constexpr uint8_t kCommands[] = {IPVS_CMD_NEW_SERVICE, IPVS_CMD_SET_SERVICE, IPVS_CMD_DEL_SERVICE};
 
-// What an IPVS_CMD_NEW_SERVICE message says, before it becomes a row.
-struct DecodedService {
-  uint16_t family = 0;
-  uint16_t protocol = 0;
-  uint16_t port = 0;
-  uint32_t fwmark = 0;
-  uint32_t flags = 0;
-  uint32_t timeout = 0;
-  ByteView address, netmask, wide_statistics, narrow_statistics;
-  std::optional<std::string_view> scheduler, engine;
+// In which messages an attribute is written.
+constexpr uint8_t kAlways = 1;
+// Of a service by mark, and of one by address.
+constexpr uint8_t kByMark = 2;
+constexpr uint8_t kByAddress = 4;
+constexpr uint8_t kWithSettings = 8;
+
+// Flags go with a mask, and the byte order of the netmask depends on the family: both are written by PutSettings and read by DecodeService.
+constexpr ColumnField kFields[] = {
+    {IPVS_SVC_ATTR_AF, kServiceFamily, WireType::kU16, ByteOrder::kHost, kAlways},
+    {IPVS_SVC_ATTR_FWMARK, kServiceFwmark, WireType::kU32, ByteOrder::kHost, kByMark},
+    {IPVS_SVC_ATTR_PROTOCOL, kServiceProtocol, WireType::kU16, ByteOrder::kHost, kByAddress},
+    {IPVS_SVC_ATTR_ADDR, kServiceAddress, WireType::kAddress, ByteOrder::kHost, kByAddress},
+    {IPVS_SVC_ATTR_PORT, kServicePort, WireType::kU16, ByteOrder::kBig, kByAddress},
+    {IPVS_SVC_ATTR_SCHED_NAME, kServiceScheduler, WireType::kText, ByteOrder::kHost, kWithSettings},
+    {IPVS_SVC_ATTR_FLAGS, kServiceFlags, WireType::kU32},
+    {IPVS_SVC_ATTR_TIMEOUT, kServiceTimeout, WireType::kU32, ByteOrder::kHost, kWithSettings},
+    {IPVS_SVC_ATTR_NETMASK, kServiceNetmask, WireType::kBytes},
+    {IPVS_SVC_ATTR_PE_NAME, kServiceEngine, WireType::kText, ByteOrder::kHost, kWithSettings},
 };
+using Values = FieldValues<kServiceStatistics>;
 
-void TakeAttribute(const Attribute& attribute, DecodedService& service) {
-  switch (attribute.type) {
-    case IPVS_SVC_ATTR_AF:
-      service.family = attribute.Integer<uint16_t>().value_or(0);
-      break;
-    case IPVS_SVC_ATTR_PROTOCOL:
-      service.protocol = attribute.Integer<uint16_t>().value_or(0);
-      break;
-    case IPVS_SVC_ATTR_ADDR:
-      service.address = attribute.payload;
-      break;
-    case IPVS_SVC_ATTR_PORT:
-      service.port = attribute.Integer<uint16_t>(ByteOrder::kBig).value_or(0);
-      break;
-    case IPVS_SVC_ATTR_FWMARK:
-      service.fwmark = attribute.Integer<uint32_t>().value_or(0);
-      break;
-    case IPVS_SVC_ATTR_SCHED_NAME:
-      service.scheduler = attribute.Text();
-      break;
-    case IPVS_SVC_ATTR_FLAGS:
-      service.flags = attribute.Integer<uint32_t>().value_or(0) & ~uint32_t{IP_VS_SVC_F_HASHED};
-      break;
-    case IPVS_SVC_ATTR_TIMEOUT:
-      service.timeout = attribute.Integer<uint32_t>().value_or(0);
-      break;
-    case IPVS_SVC_ATTR_NETMASK:
-      service.netmask = attribute.payload;
-      break;
-    case IPVS_SVC_ATTR_PE_NAME:
-      service.engine = attribute.Text();
-      break;
-    case IPVS_SVC_ATTR_STATS:
-      service.narrow_statistics = attribute.payload;
-      break;
-    case IPVS_SVC_ATTR_STATS64:
-      service.wide_statistics = attribute.payload;
-      break;
-    default:
-      break;  // Of a newer kernel.
-  }
-}
+ByteOrder NetmaskOrder(uint32_t family) { return family == AF_INET ? ByteOrder::kBig : ByteOrder::kHost; }
 
-bool IsWhole(const DecodedService& service) {
-  const size_t length = service.family == AF_INET ? 4 : service.family == AF_INET6 ? 16 : 0;
-  if (length == 0 || !service.scheduler || service.netmask.size() < sizeof(uint32_t)) return false;
+// Brings what a message says into the form of a row. False where it is not a whole service.
+bool Complete(Values& service) {
+  const uint32_t family = service.number(kServiceFamily);
+  const size_t length = family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+  const ByteView netmask = service.bytes(kServiceNetmask);
+  if (length == 0 || !service.has(kServiceScheduler) || netmask.size() < sizeof(uint32_t)) return false;
+  service.set_number(kServiceNetmask, Load<uint32_t>(netmask.data(), NetmaskOrder(family)));
+  service.set_number(kServiceFlags, service.number(kServiceFlags) & ~uint32_t{IP_VS_SVC_F_HASHED});
   // A mark takes the place of protocol, address and port (ip_vs_genl_fill_service).
-  return service.fwmark != 0 || (service.address.size() >= length && service.protocol != 0 && service.protocol <= UINT8_MAX);
+  if (service.number(kServiceFwmark) != 0) {
+    service.set_number(kServiceProtocol, 0);
+    service.set_number(kServicePort, 0);
+    service.set_bytes(kServiceAddress, {});
+    return true;
+  }
+  const uint32_t protocol = service.number(kServiceProtocol);
+  const ByteView address = service.bytes(kServiceAddress);
+  if (address.size() < length || protocol == 0 || protocol > UINT8_MAX) return false;
+  service.set_bytes(kServiceAddress, address.first(length));
+  return true;
 }
 
-void AppendRow(const DecodedService& service, bool statistics, ColumnSet& rows) {
-  const bool is_mark = service.fwmark != 0;
-  const size_t length = service.family == AF_INET ? 4 : 16;
-  rows.Add<uint8_t>(kServiceFamily, static_cast<uint8_t>(service.family));
-  rows.Add<uint8_t>(kServiceProtocol, is_mark ? uint8_t{0} : static_cast<uint8_t>(service.protocol));
-  rows.AddFixed(kServiceAddress, is_mark ? ByteView{} : service.address.first(length));
-  rows.Add<uint16_t>(kServicePort, is_mark ? uint16_t{0} : service.port);
-  rows.Add<uint32_t>(kServiceFwmark, service.fwmark);
-  rows.AddSymbol(kServiceScheduler, service.scheduler);
-  rows.Add<uint32_t>(kServiceFlags, service.flags);
-  rows.Add<uint32_t>(kServiceTimeout, service.timeout);
-  rows.Add<uint32_t>(kServiceNetmask,
-                     Load<uint32_t>(service.netmask.data(), service.family == AF_INET ? ByteOrder::kBig : ByteOrder::kHost));
-  rows.AddSymbol(kServiceEngine, service.engine);
-  if (statistics) AppendStatistics(service.wide_statistics, service.narrow_statistics, kServiceStatistics, rows);
-  rows.EndRow();
-}
-
+// What the table cannot write.
 void PutSettings(const ColumnSet& services, size_t row, MessageWriter& writer) {
-  const bool is_ipv4 = services.At<uint8_t>(kServiceFamily, row) == AF_INET;
-  writer.PutString(IPVS_SVC_ATTR_SCHED_NAME, services.Symbol(kServiceScheduler, row).value_or(""));
   const ip_vs_flags flags = {services.At<uint32_t>(kServiceFlags, row) & kFlagMask, kFlagMask};
   writer.Put(IPVS_SVC_ATTR_FLAGS, {reinterpret_cast<const uint8_t*>(&flags), sizeof flags});
-  writer.PutInteger<uint32_t>(IPVS_SVC_ATTR_TIMEOUT, services.At<uint32_t>(kServiceTimeout, row));
-  const auto netmask = services.At<uint32_t>(kServiceNetmask, row);
-  writer.PutInteger<uint32_t>(IPVS_SVC_ATTR_NETMASK, netmask, is_ipv4 ? ByteOrder::kBig : ByteOrder::kHost);
-  if (const auto engine = services.Symbol(kServiceEngine, row)) writer.PutString(IPVS_SVC_ATTR_PE_NAME, *engine);
+  const auto family = services.At<uint8_t>(kServiceFamily, row);
+  writer.PutInteger<uint32_t>(IPVS_SVC_ATTR_NETMASK, services.At<uint32_t>(kServiceNetmask, row), NetmaskOrder(family));
 }
 
 }  // namespace
@@ -154,15 +118,10 @@ std::optional<std::string> CheckServices(const ColumnSet& services, bool keys_on
 
 void PutService(const ColumnSet& services, size_t row, bool settings, MessageWriter& writer) {
   const size_t nest = writer.BeginNest(IPVS_CMD_ATTR_SERVICE);
-  const auto family = services.At<uint8_t>(kServiceFamily, row);
-  writer.PutInteger<uint16_t>(IPVS_SVC_ATTR_AF, family);
-  if (const auto fwmark = services.At<uint32_t>(kServiceFwmark, row)) {
-    writer.PutInteger<uint32_t>(IPVS_SVC_ATTR_FWMARK, fwmark);
-  } else {
-    writer.PutInteger<uint16_t>(IPVS_SVC_ATTR_PROTOCOL, services.At<uint8_t>(kServiceProtocol, row));
-    writer.Put(IPVS_SVC_ATTR_ADDR, services.Fixed(kServiceAddress, row).first(family == AF_INET ? 4 : kAddressWidth));
-    writer.PutInteger<uint16_t>(IPVS_SVC_ATTR_PORT, services.At<uint16_t>(kServicePort, row), ByteOrder::kBig);
-  }
+  const bool is_mark = services.At<uint32_t>(kServiceFwmark, row) != 0;
+  const size_t length = services.At<uint8_t>(kServiceFamily, row) == AF_INET ? 4 : kAddressWidth;
+  const int parts = kAlways | (is_mark ? kByMark : kByAddress) | (settings ? kWithSettings : 0);
+  PutFields(kFields, services, row, static_cast<uint8_t>(parts), length, writer);
   if (settings) PutSettings(services, row, writer);
   writer.EndNest(nest);
 }
@@ -189,17 +148,22 @@ BatchReport ChangeServices(Socket& socket, uint16_t family, Verb verb, const Col
 
 bool DecodeService(const Message& message, bool statistics, ColumnSet& services) {
   AttributeReader top = message.Attributes(sizeof(genlmsghdr));
-  DecodedService service;
-  bool is_there = false;
+  Values service;
+  ByteView wide, narrow;
   while (const auto outer = top.Next()) {
     if (outer->type != IPVS_CMD_ATTR_SERVICE) continue;
-    is_there = true;
     AttributeReader reader(outer->payload);
-    while (const auto attribute = reader.Next()) TakeAttribute(*attribute, service);
+    while (const auto attribute = reader.Next()) {
+      if (attribute->type == IPVS_SVC_ATTR_STATS) narrow = attribute->payload;
+      if (attribute->type == IPVS_SVC_ATTR_STATS64) wide = attribute->payload;
+      service.Take(kFields, *attribute);
+    }
     if (reader.malformed()) return false;
   }
-  if (top.malformed() || !is_there || !IsWhole(service)) return false;
-  AppendRow(service, statistics, services);
+  if (top.malformed() || !Complete(service)) return false;
+  service.AppendTo(services);
+  if (statistics) AppendStatistics(wide, narrow, kServiceStatistics, services);
+  services.EndRow();
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "netlink/column_fields.h"
 #include "route/schemas.h"
 
 namespace netplane::route {
@@ -56,67 +57,49 @@ const char* FaultOfRow(const ColumnSet& addresses, size_t row) {
   return nullptr;
 }
 
-// What an RTM_NEWADDR message says, before it becomes a row.
-struct DecodedAddress {
-  ByteView address, local, broadcast;
-  std::optional<std::string_view> label;
-  uint32_t flags = 0;
-  uint8_t protocol = 0;
-  ifa_cacheinfo lifetimes = {UINT32_MAX, UINT32_MAX, 0, 0};
+// In which messages an attribute is written. A delete is matched by every attribute that it carries (inet_rtm_deladdr): the label too, but
+// nothing else is looked at.
+constexpr uint8_t kAlways = 1;
+constexpr uint8_t kAdding = 2;
+// Flags that the header's eight bits cannot hold.
+constexpr uint8_t kWideFlags = 4;
+// Before all others, as ip(8) writes it.
+constexpr uint8_t kFirst = 8;
+
+// IFA_ADDRESS is the peer, or the address itself where there is none, and IFA_CACHEINFO is two columns: both are written by EncodeAddress.
+constexpr ColumnField kFields[] = {
+    {IFA_LOCAL, kAddress, WireType::kAddress, ByteOrder::kHost, kFirst},
+    {IFA_ADDRESS, kPeer, WireType::kBytes},
+    {IFA_LABEL, kLabel, WireType::kText, ByteOrder::kHost, kAlways},
+    {IFA_FLAGS, kFlags, WireType::kU32, ByteOrder::kHost, kWideFlags},
+    {IFA_BROADCAST, kBroadcast, WireType::kBlob, ByteOrder::kHost, kAdding},
+    {kIfaProto, kProtocol, WireType::kU8, ByteOrder::kHost, kAdding, true},
+    {IFA_CACHEINFO, kValidLifetime, WireType::kBytes},
 };
+using Values = FieldValues<kAddressColumnCount>;
 
-DecodedAddress DecodeAttributes(AttributeReader& reader, const ifaddrmsg& header) {
-  DecodedAddress decoded;
-  decoded.flags = header.ifa_flags;
-  while (const auto attribute = reader.Next()) {
-    switch (attribute->type) {
-      case IFA_ADDRESS:
-        decoded.address = attribute->payload;
-        break;
-      case IFA_LOCAL:
-        decoded.local = attribute->payload;
-        break;
-      case IFA_BROADCAST:
-        decoded.broadcast = attribute->payload;
-        break;
-      case IFA_LABEL:
-        decoded.label = attribute->Text();
-        break;
-      case IFA_FLAGS:
-        decoded.flags = attribute->Integer<uint32_t>().value_or(decoded.flags);
-        break;
-      case kIfaProto:
-        decoded.protocol = attribute->Integer<uint8_t>().value_or(0);
-        break;
-      case IFA_CACHEINFO:
-        if (attribute->payload.size() >= sizeof decoded.lifetimes) {
-          std::memcpy(&decoded.lifetimes, attribute->payload.data(), sizeof decoded.lifetimes);
-        }
-        break;
-      default:
-        break;  // IFA_ANYCAST, IFA_MULTICAST, IFA_RT_PRIORITY: no address of the link, or of the route only.
-    }
+// Brings what a message says into the form of a row. False where it is malformed.
+bool Complete(const ifaddrmsg& header, size_t length, Values& values) {
+  for (const size_t column : {size_t{kAddress}, size_t{kPeer}, size_t{kBroadcast}}) {
+    if (const ByteView bytes = values.bytes(column); !bytes.empty() && bytes.size() != length) return false;
   }
-  return decoded;
-}
-
-void AppendRow(const ifaddrmsg& header, const DecodedAddress& decoded, ColumnSet& rows) {
   // IPv6 has IFA_LOCAL only beside a peer; IPv4 always has both.
-  const ByteView own = decoded.local.empty() ? decoded.address : decoded.local;
-  const bool has_peer = !decoded.address.empty() && !std::ranges::equal(own, decoded.address);
-  rows.Add<uint32_t>(kLinkIndex, header.ifa_index);
-  rows.Add<uint8_t>(kFamily, header.ifa_family);
-  rows.AddFixed(kAddress, own);
-  rows.Add<uint8_t>(kPrefixLength, header.ifa_prefixlen);
-  rows.Add<uint8_t>(kScope, header.ifa_scope);
-  rows.Add<uint32_t>(kFlags, decoded.flags);
-  rows.Add<uint8_t>(kProtocol, decoded.protocol);
-  rows.AddBlob(kPeer, has_peer ? decoded.address : ByteView{});
-  rows.AddBlob(kBroadcast, decoded.broadcast);
-  rows.AddSymbol(kLabel, decoded.label);
-  rows.Add<uint32_t>(kValidLifetime, decoded.lifetimes.ifa_valid);
-  rows.Add<uint32_t>(kPreferredLifetime, decoded.lifetimes.ifa_prefered);
-  rows.EndRow();
+  const ByteView address = values.bytes(kPeer);
+  if (values.bytes(kAddress).empty()) values.set_bytes(kAddress, address);
+  const ByteView own = values.bytes(kAddress);
+  if (own.empty()) return false;
+  if (std::ranges::equal(own, address)) values.set_bytes(kPeer, {});
+  ifa_cacheinfo lifetimes = {UINT32_MAX, UINT32_MAX, 0, 0};
+  const ByteView cache = values.bytes(kValidLifetime);
+  if (cache.size() >= sizeof lifetimes) std::memcpy(&lifetimes, cache.data(), sizeof lifetimes);
+  values.set_number(kValidLifetime, lifetimes.ifa_valid);
+  values.set_number(kPreferredLifetime, lifetimes.ifa_prefered);
+  values.set_number(kLinkIndex, header.ifa_index);
+  values.set_number(kFamily, header.ifa_family);
+  values.set_number(kPrefixLength, header.ifa_prefixlen);
+  values.set_number(kScope, header.ifa_scope);
+  if (!values.has(kFlags)) values.set_number(kFlags, header.ifa_flags);
+  return true;
 }
 
 void WriteListRequest(const AddressListRequest& request, uint16_t flags, uint32_t sequence, MessageWriter& writer) {
@@ -165,16 +148,11 @@ void EncodeAddress(const AddressChange& change, const ColumnSet& addresses, size
   PutHeader(writer, header);
   const ByteView own = addresses.Fixed(kAddress, row).first(AddressLength(header.ifa_family));
   const ByteView peer = BlobOrNone(addresses, kPeer, row);
-  writer.Put(IFA_LOCAL, own);
+  PutFields(kFields, addresses, row, kFirst, own.size(), writer);
   writer.Put(IFA_ADDRESS, peer.empty() ? own : peer);
-  // A delete is matched by every attribute that it carries (inet_rtm_deladdr): the label too, but nothing else is looked at.
-  if (addresses.has(kLabel)) {
-    if (const auto label = addresses.Symbol(kLabel, row)) writer.PutString(IFA_LABEL, *label);
-  }
+  const int parts = kAlways | (adds ? kAdding : 0) | (adds && flags > UINT8_MAX ? kWideFlags : 0);
+  PutFields(kFields, addresses, row, static_cast<uint8_t>(parts), own.size(), writer);
   if (adds) {
-    if (flags > UINT8_MAX) writer.PutInteger<uint32_t>(IFA_FLAGS, flags);
-    if (const ByteView broadcast = BlobOrNone(addresses, kBroadcast, row); !broadcast.empty()) writer.Put(IFA_BROADCAST, broadcast);
-    if (const auto protocol = ValueOr<uint8_t>(addresses, kProtocol, row, 0)) writer.PutInteger<uint8_t>(kIfaProto, protocol);
     const auto valid = ValueOr<uint32_t>(addresses, kValidLifetime, row, UINT32_MAX);
     const auto preferred = ValueOr<uint32_t>(addresses, kPreferredLifetime, row, UINT32_MAX);
     if (valid != UINT32_MAX || preferred != UINT32_MAX) {
@@ -207,13 +185,11 @@ bool DecodeAddress(const Message& message, ColumnSet& addresses) {
   const size_t length = AddressLength(header->ifa_family);
   if (length == 0) return true;
   AttributeReader reader = message.Attributes(sizeof *header);
-  const DecodedAddress decoded = DecodeAttributes(reader, *header);
-  const bool has_any = !decoded.address.empty() || !decoded.local.empty();
-  for (const ByteView bytes : {decoded.address, decoded.local, decoded.broadcast}) {
-    if (!bytes.empty() && bytes.size() != length) return false;
-  }
-  if (reader.malformed() || !has_any) return false;
-  AppendRow(*header, decoded, addresses);
+  Values values;
+  while (const auto attribute = reader.Next()) values.Take(kFields, *attribute);
+  if (reader.malformed() || !Complete(*header, length, values)) return false;
+  values.AppendTo(addresses);
+  addresses.EndRow();
   return true;
 }
 

@@ -81,12 +81,12 @@ Bytes Written(const ColumnSet& services, const ColumnSet& servers, Verb verb = V
 }
 
 TEST(IpvsService, IsWrittenInTheByteOrderOfEachAttribute) {
-  // family u16, protocol u16, address, port big-endian, scheduler, flags and mask, timeout, netmask big-endian.
+  // family u16, protocol u16, address, port big-endian, scheduler, timeout, flags and mask, netmask big-endian.
   EXPECT_EQ(ToHex(ByteView(Written(OneService())).subspan(sizeof(nlmsghdr))),
             "01010000480001800600010002000000060002000600000008000300"
-            "0a6000010600040000500000080006007772720"
-            "00c000700010000003d00000008000800"
-            "2c01000008000900ffffff00");
+            "0a6000010600040000500000080006007772720008000800"
+            "2c0100000c000700010000003d000000"
+            "08000900ffffff00");
 }
 
 TEST(IpvsService, RemovalCarriesTheKeyOnly) {
