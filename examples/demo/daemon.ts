@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url'
 export interface LogLine {
   readonly msg: string
   readonly durationMs?: number
-  readonly commits?: number
-  readonly elements?: { readonly added: number; readonly removed: number }
+  readonly requests?: number
+  readonly objects?: { readonly written: number; readonly deleted: number }
   readonly objects?: readonly string[]
 }
 

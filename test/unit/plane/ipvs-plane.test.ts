@@ -2,6 +2,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { openPlane, type Plane, type PlaneEvent, type PlaneOptions, type Service } from '../../../src/index.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../src/testing.js'
 
+type IpvsOptions = Extract<PlaneOptions, { readonly mode: 'ipvs' }>
+
 const VIP = '10.96.0.10'
 
 function service(overrides: Partial<Service> = {}): Service {
@@ -23,17 +25,17 @@ interface Scene {
   readonly plane: Plane
   readonly kernels: { readonly ipvs: FakeIpvsKernel; readonly nftables: FakeNftablesKernel; readonly route: FakeRouteKernel }
   /** Another plane on the same kernels, as a process that starts again. */
-  readonly again: (options?: Partial<PlaneOptions>) => Promise<Plane>
+  readonly again: (options?: Partial<IpvsOptions>) => Promise<Plane>
 }
 
-async function scene(options: Partial<PlaneOptions> = {}): Promise<Scene> {
-  const kernels = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const again = async (more: Partial<PlaneOptions> = {}): Promise<Plane> => {
-    const plane = await openPlane({ mode: 'ipvs', kernels, auditMs: 0, ...options, ...more })
+async function scene(options: Partial<IpvsOptions> = {}): Promise<Scene> {
+  const kernel = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
+  const again = async (more: Partial<IpvsOptions> = {}): Promise<Plane> => {
+    const plane = await openPlane({ mode: 'ipvs', kernel, auditMs: 0, ...options, ...more })
     onTestFinished(() => plane.close())
     return plane
   }
-  return { plane: await again(), kernels, again }
+  return { plane: await again(), kernels: kernel, again }
 }
 
 /** Virtual services with their real servers, a line each; addresses on the device; elements of the companion table. */
@@ -53,7 +55,7 @@ async function state({
   const device = links.find(({ name }) => name === 'netplane')
   const addresses = device === undefined ? [] : (await routeClient.listAddresses({ link: 'netplane' })).map(({ address }) => address)
   const ruleset = await nft.list({ elements: true })
-  const lasting = ruleset.elements.filter(({ set }) => !set.name.startsWith('__'))
+  const lasting = ruleset.elements.filter(({ set }) => set.name !== 'protocols')
   const elements = lasting.flatMap((group) =>
     [...group].map(({ key }) => `${group.set.family} ${group.set.name} ${[key].flat().map(String).join(' ')}`)
   )
@@ -103,7 +105,7 @@ describe('the ipvs plane', () => {
     const before = await state(kernels)
     const second = await again()
     expect((await second.plan(services)).isEmpty).toBe(true)
-    expect(await second.sync(services)).toMatchObject({ elements: { added: 0, removed: 0 }, commits: 0 })
+    expect(await second.sync(services)).toMatchObject({ objects: { written: 0, deleted: 0 }, requests: 0 })
     expect(await state(kernels)).toEqual(before)
   })
 
@@ -194,6 +196,6 @@ describe('the ipvs plane', () => {
     [{ auditMs: 1 }, 'auditMs'],
     [{ mode: 'ipv' }, 'mode']
   ])('refuses %j', async (options, path) => {
-    await expect(scene(options as Partial<PlaneOptions>)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
+    await expect(scene(options as Partial<IpvsOptions>)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
   })
 })
