@@ -14,7 +14,7 @@ import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
-import { Addresses, type DeviceState } from './addresses.js'
+import { Addresses } from './addresses.js'
 import { AT_ONCE, changeVirtual, ensureElements, failureOf, finish, isUndone, pruneElements, putBack, refusalsOf } from './apply.js'
 import { Companion } from './companion.js'
 import { VirtualServices } from './compile.js'
@@ -31,7 +31,7 @@ import {
   type ElementKeys,
   type Elements
 } from './elements.js'
-import { inspect, IpvsInspection, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
+import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
 
 type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
@@ -49,6 +49,8 @@ class IpvsBackend implements Backend {
   readonly #enableConntrack: () => Promise<void>
   readonly #steps: Draining
   readonly #counts = new WeakMap<Run, Counts>()
+  /** Addresses of all services that were asked for, until the kernel is known to hold nothing at them. */
+  #asked = new Set<string>()
   /** Elements that the committed services need. */
   #elements: Elements = new ReferenceCounts()
 
@@ -65,7 +67,7 @@ class IpvsBackend implements Backend {
 
   async inspect(services: Services): Promise<Inspection> {
     try {
-      return await inspect(this.#subsystems, services)
+      return await inspect(this.#subsystems, services, this.#asked)
     } catch (error) {
       throw error instanceof NetlinkError ? failureOf(error, true) : error
     }
@@ -79,6 +81,7 @@ class IpvsBackend implements Backend {
   async apply(changes: readonly ServiceChange[], _committed: Services, run: Run): Promise<Applied> {
     const by = elementChange(changes)
     const added = differenceOf(this.#elements, by, true)
+    for (const address of addressesOf(added)) this.#asked.add(address)
     const commitsBefore = this.#subsystems.companion.commits
     let isUndoable = true
     try {
@@ -106,6 +109,7 @@ class IpvsBackend implements Backend {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
     const { companion, addresses } = this.#subsystems
     const { mustRebuild, difference, device } = seen
+    this.#asked = new Set(seen.ours)
     const commitsBefore = companion.commits
     try {
       await this.#enableConntrack()
@@ -114,7 +118,7 @@ class IpvsBackend implements Backend {
       if (mustRebuild) await companion.rebuild(seen.companion.present, wanted, run)
       else await companion.add(difference.missing, run)
       await addresses.add(difference.missingAddresses, run)
-      const report = await this.#syncAll(services, device, run)
+      const report = await this.#syncAll(services, seen.ours, run)
       const { held, refusals } = await this.#withoutRefused(services, report, run)
       const elements = refusals.length === 0 ? seen.elements : await elementsOf(held, new Slices())
       const inVain = minus(wanted, keysOf(elements))
@@ -122,6 +126,7 @@ class IpvsBackend implements Backend {
       await companion.remove(unused, run)
       await addresses.remove([...new Set([...difference.foreignAddresses, ...addressesOf(inVain)])], run)
       this.#elements = elements
+      this.#asked = new Set(addressesOf(keysOf(elements)))
       return this.#applied(run, report, mustRebuild ? wanted : difference.missing, unused, commitsBefore, refusals, difference)
     } catch (error) {
       throw failureOf(error, false)
@@ -143,12 +148,12 @@ class IpvsBackend implements Backend {
     const { ipvs, addresses, companion } = this.#subsystems
     await this.#steps.stop()
     const device = await addresses.read()
-    const { present } = await companion.read()
-    if (device !== undefined) {
-      await ipvs.sync([], { owns: ownership(device, new Map<string, Service>()), draining: AT_ONCE })
-      await addresses.drop()
-    }
-    await companion.drop(present)
+    const state = await companion.read()
+    const ours = ourAddresses(device, state, new Map<string, Service>())
+    for (const address of this.#asked) ours.add(address)
+    if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
+    if (device !== undefined) await addresses.drop()
+    await companion.drop(state.present)
   }
 
   async close(): Promise<void> {
@@ -156,12 +161,12 @@ class IpvsBackend implements Backend {
     await Promise.all([this.#subsystems.ipvs.close(), this.#subsystems.addresses.close(), this.#subsystems.companion.close()])
   }
 
-  async #syncAll(services: Services, device: DeviceState | undefined, run: Run): Promise<IpvsSyncReport> {
+  async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<IpvsSyncReport> {
     run.checkpoint()
     const { ipvs, virtual, draining } = this.#subsystems
     const all = await virtualServicesOf(services, virtual, new Slices())
     const onError = run.isAtomic ? 'atomic' : 'isolate'
-    return finish(await ipvs.sync(all, { owns: ownership(device, services), draining, onError, signal: run.signal }), run)
+    return finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
   }
 
   /** The services that are there once those that were refused are as they were before, or gone. */

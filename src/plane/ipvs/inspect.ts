@@ -33,10 +33,15 @@ export async function virtualServicesOf(services: Services, virtual: VirtualServ
   return all
 }
 
-/** Virtual services at our addresses are ours: those on the device, and those that will be. */
-export function ownership(device: DeviceState | undefined, services: Services): NonNullable<IpvsSyncOptions['owns']> {
-  const ours = new Set(device?.addresses)
+/** The addresses that are ours: those on the device, those that a table of ours names, and those that services have. */
+export function ourAddresses(device: DeviceState | undefined, { elements }: CompanionState, services: Services): Set<string> {
+  const ours = new Set([...(device?.addresses ?? []), ...addressesOf(elements)])
   for (const service of services.values()) for (const { address } of service.frontends) ours.add(canonicalAddress(address))
+  return ours
+}
+
+/** Virtual services at our addresses are ours. */
+export function ownership(ours: ReadonlySet<string>): NonNullable<IpvsSyncOptions['owns']> {
   return ({ address }) => address !== undefined && ours.has(canonicalAddress(address))
 }
 
@@ -57,8 +62,10 @@ export class IpvsInspection implements Inspection {
   readonly difference: SurroundingsDifference
   readonly plan: IpvsPlan
   readonly faults: readonly string[]
+  /** Our addresses, those included that the kernel held for us before. */
+  readonly ours: ReadonlySet<string>
 
-  constructor(parts: Pick<IpvsInspection, 'services' | 'device' | 'companion' | 'elements' | 'difference' | 'plan' | 'faults'>) {
+  constructor(parts: Pick<IpvsInspection, 'ours' | 'services' | 'device' | 'companion' | 'elements' | 'difference' | 'plan' | 'faults'>) {
     this.services = parts.services
     this.device = parts.device
     this.companion = parts.companion
@@ -66,6 +73,7 @@ export class IpvsInspection implements Inspection {
     this.difference = parts.difference
     this.plan = parts.plan
     this.faults = parts.faults
+    this.ours = parts.ours
   }
 
   get isNew(): boolean {
@@ -133,16 +141,20 @@ function entriesOf({ entries }: IpvsPlan, services: Services): PlanEntry[] {
 /**
  * Reads all three subsystems.
  *
+ * @param before Addresses of services that were asked for before: they are ours, too.
+ *
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link or table of our name is not ours.
  */
-export async function inspect(subsystems: Subsystems, services: Services): Promise<IpvsInspection> {
+export async function inspect(subsystems: Subsystems, services: Services, before: Iterable<string>): Promise<IpvsInspection> {
   const { ipvs, addresses, companion, virtual, options, draining } = subsystems
   const slices = new Slices()
   const device = await addresses.read()
   const state = await companion.read()
   const elements = await elementsOf(services, slices)
   const wanted = keysOf(elements)
-  const plan = await ipvs.plan(await virtualServicesOf(services, virtual, slices), { owns: ownership(device, services), draining })
+  const ours = ourAddresses(device, state, services)
+  for (const address of before) ours.add(address)
+  const plan = await ipvs.plan(await virtualServicesOf(services, virtual, slices), { owns: ownership(ours), draining })
   const vips = new Set(addressesOf(wanted))
   const present = device?.addresses ?? new Set<string>()
   const difference = {
@@ -155,5 +167,5 @@ export async function inspect(subsystems: Subsystems, services: Services): Promi
     ...(device === undefined ? [`link ${options.device} is missing`] : device.isUp ? [] : [`link ${options.device} is down`]),
     ...(state.present.length === 0 ? [`tables ${options.table} are missing`] : state.faults)
   ]
-  return new IpvsInspection({ services, device, companion: state, elements, difference, plan, faults })
+  return new IpvsInspection({ ours, services, device, companion: state, elements, difference, plan, faults })
 }
