@@ -8,8 +8,10 @@ export interface LogLine {
   readonly msg: string
   readonly durationMs?: number
   readonly requests?: number
+  /** Numbers of what was written and deleted. */
   readonly objects?: { readonly written: number; readonly deleted: number }
-  readonly objects?: readonly string[]
+  /** What differed, in words. */
+  readonly differences?: readonly string[]
 }
 
 const PROXY = fileURLToPath(new URL('proxy.js', import.meta.url))

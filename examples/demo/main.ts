@@ -71,7 +71,7 @@ async function destroyAndRepair({ proxy, client }: Stage): Promise<void> {
   const drift = proxy.after('drift', () => undefined)
   const repaired = proxy.after('repaired', () => undefined)
   await deleteTable()
-  dim(`drift: ${(await drift).objects?.join(', ')}`)
+  dim(`drift: ${(await drift).differences?.join(', ')}`)
   const { durationMs, objects } = await repaired
   note(`${objects?.written} elements were back ${durationMs?.toFixed(0)} ms after it was noticed`)
   const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)

@@ -111,7 +111,7 @@ export class Daemon {
   async #followEvents(): Promise<void> {
     for await (const event of this.#plane.events()) {
       this.#metrics.event(event)
-      if (event.type === 'drift') this.#log.warn({ objects: event.objects }, 'drift')
+      if (event.type === 'drift') this.#log.warn({ differences: event.objects }, 'drift')
       if (event.type === 'repaired') this.#log.info({ objects: event.objects, durationMs: event.durationMs }, 'repaired')
       if (event.type === 'contended') this.#log.warn({ repairs: event.repairs }, 'another process keeps changing what is ours')
       if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows deleted')

@@ -54,8 +54,8 @@ export function fakeRig(mode: 'nftables' | 'ipvs', wrap: (kernel: RigKernel) => 
   return {
     mode,
     table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
-    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, kernel: seen, ...more, ...options } as PlaneOptions)),
-    openLoosely: () => openPlane({ mode, auditMs: 0, kernel: seen } as PlaneOptions),
+    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, kernel: seen, ...more, ...options })),
+    openLoosely: () => openPlane({ mode, auditMs: 0, kernel: seen }),
     nftables: () => closing(kernel.nftables.open()),
     route: () => closing(kernel.route.open()),
     ipvs: () => closing(kernel.ipvs.open())
@@ -68,8 +68,8 @@ async function kernelRig(mode: 'nftables' | 'ipvs'): Promise<Rig> {
   return {
     mode,
     table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
-    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, staleFlows: false, netns: path, ...more, ...options } as PlaneOptions)),
-    openLoosely: () => openPlane({ mode, auditMs: 0, netns: path } as PlaneOptions),
+    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, staleFlows: false, netns: path, ...more, ...options })),
+    openLoosely: () => openPlane({ mode, auditMs: 0, netns: path }),
     nftables: () => closing(Nftables.open({ netns: path })),
     route: () => closing(Route.open({ netns: path })),
     ipvs: () => closing(Ipvs.open({ netns: path }))

@@ -99,7 +99,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
       own = kernel
       return faulty(
         kernel,
-        injector(random, () => kernel, mode === 'nftables' ? 'netplane' : 'netplane-ipvs', state)
+        injector(random, () => kernel, mode === 'nftables' ? 'netplane' : 'netplane-ipvs', state, actions)
       )
     })
     let plane = await rig.open()
