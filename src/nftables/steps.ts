@@ -2,25 +2,34 @@
  * Work on nf_tables in steps: as many in each transaction as one message may hold. A socket without CAP_NET_ADMIN in the initial user namespace sends 400 KiB at most in one message.
  */
 import { NetlinkError } from '../errors.js'
+import { Slices } from '../slices.js'
+import type { ElementColumns } from './columns.js'
 import { ElementBuffer } from './element-buffer.js'
 import type { Nftables } from './client.js'
 import type { NameReference, CommitOptions, CommitReport } from './transaction-types.js'
 import type { Transaction } from './transaction.js'
 
+/** Names of who has an element, by row; of operations that add elements, by their index. */
+export type Owners = ReadonlyMap<number, readonly (string | undefined)[]>
+
 /** Something that must be in one transaction. */
 export interface Step {
   /** Bytes that it adds to the message, about. */
   readonly bytes: number
+  /** Queues operations. */
   readonly queue: (tx: Transaction) => void
+  /** Instead of `queue`, of elements that belong to somebody. */
+  readonly queueOwned?: ((tx: Transaction) => Owners) | undefined
   /** The kernel is to say the handles of what is made. */
   readonly echo?: boolean | undefined
-  /** Names of services by row of the last operation. */
-  readonly owners?: readonly (string | undefined)[] | undefined
   /** The same in two steps, where that is possible. */
   readonly halves?: (() => readonly [Step, Step]) | undefined
   /** It is committed; `index` is that of its first operation. */
   readonly done?: ((report: CommitReport, index: number) => void) | undefined
 }
+
+/** Rows that are handed over in one go: the event loop turns in between. */
+const ROWS_PER_OPERATION = 16_384
 
 /** No kernel grants a socket less: a message of this size can be sent always. */
 const MIN_MESSAGE_BYTES = 2048
@@ -32,6 +41,16 @@ function slice(buffer: ElementBuffer, from: number, to: number): ElementBuffer {
     part.push(buffer.keyAt(row), buffer.dataWidth === 0 ? undefined : buffer.dataAt(row), userdata.length === 0 ? undefined : userdata)
   }
   return part
+}
+
+/** A buffer in pieces of which each is handed over in one go; as it is where it is small. */
+function* pieces(
+  buffer: ElementBuffer
+): Generator<{ readonly from: number; readonly to: number; readonly rows: ElementBuffer | ElementColumns }> {
+  for (let from = 0; from < buffer.rows; from += ROWS_PER_OPERATION) {
+    const to = Math.min(from + ROWS_PER_OPERATION, buffer.rows)
+    yield { from, to, rows: to - from === buffer.rows ? buffer : buffer.columns(from, to) }
+  }
 }
 
 /** Elements of one set to delete and to add. What is deleted to be added again stands in the order of the additions. */
@@ -52,10 +71,15 @@ export function elementsStep(target: NameReference, rows: ElementRows, rowBytes:
   const count = remove.rows + add.rows
   return {
     bytes: 200 + count * rowBytes,
-    owners,
-    queue: (tx) => {
-      if (remove.rows > 0) tx.delete.elements(target, remove)
-      if (add.rows > 0) tx.add.elements(target, add)
+    queue: () => undefined,
+    queueOwned: (tx) => {
+      for (const { rows: part } of pieces(remove)) tx.delete.elements(target, part)
+      const added = new Map<number, readonly (string | undefined)[]>()
+      for (const { from, to, rows: part } of pieces(add)) {
+        added.set(tx.size, to - from === add.rows ? owners : owners.slice(from, to))
+        tx.add.elements(target, part)
+      }
+      return added
     },
     halves: count < 2 || add.rows === 1 ? undefined : () => halve(rows).map((half) => elementsStep(target, half, rowBytes)) as [Step, Step]
   }
@@ -79,8 +103,8 @@ export interface StepHooks {
   readonly before: () => void
   readonly options: () => CommitOptions
   readonly committed: (report: CommitReport) => void
-  /** The error to throw for a refusal. @param owners By index of the operation. */
-  readonly refused: (error: NetlinkError, owners: ReadonlyMap<number, Step['owners']>) => unknown
+  /** The error to throw for a refusal. */
+  readonly refused: (error: NetlinkError, owners: Owners) => unknown
 }
 
 /** Commits steps, in their order, in as few transactions as can be sent. */
@@ -99,6 +123,7 @@ export class StepWriter {
   async write(steps: readonly Step[]): Promise<void> {
     let rest = [...steps]
     while (rest.length > 0) {
+      rest = this.#splitFirst(rest)
       const count = this.#fitting(rest)
       const batch = rest.slice(0, count)
       this.#hooks.before()
@@ -110,6 +135,17 @@ export class StepWriter {
         rest = [...this.#smaller(batch, error), ...rest.slice(count)]
       }
     }
+  }
+
+  /** What is known to be too large is not even tried. */
+  #splitFirst(steps: Step[]): Step[] {
+    let [first, ...rest] = steps as [Step, ...Step[]]
+    for (let halves = first.halves; halves !== undefined && first.bytes > this.maxBytes; halves = first.halves) {
+      const [left, right] = halves()
+      rest = [right, ...rest]
+      first = left
+    }
+    return first === steps[0] ? steps : [first, ...rest]
   }
 
   /** How many steps fit one message; one at least. */
@@ -132,11 +168,13 @@ export class StepWriter {
   async #commit(batch: readonly Step[]): Promise<void> {
     const tx = this.#nft.transaction()
     const first: number[] = []
-    const owners = new Map<number, Step['owners']>()
+    const owners = new Map<number, readonly (string | undefined)[]>()
+    const slices = new Slices()
     for (const step of batch) {
       first.push(tx.size)
-      step.queue(tx)
-      if (step.owners !== undefined) owners.set(tx.size - 1, step.owners)
+      if (step.queueOwned === undefined) step.queue(tx)
+      else for (const [index, names] of step.queueOwned(tx)) owners.set(index, names)
+      if (slices.isOver) await slices.turn()
     }
     if (tx.size === 0) return
     let report: CommitReport

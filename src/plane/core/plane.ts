@@ -184,7 +184,7 @@ export class ServicePlane implements Plane {
         const { kind, isKnown } = failure
         if (!isKnown) this.#isCommitted = false
         if (kind === 'final' || tries === MAX_TRIES || (kind === 'refused' && run.isAtomic)) throw await this.#givenUp(failure, run)
-        if (kind === 'refused') this.#leaveOut(failure.refusals, run, progress)
+        if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
           await this.#calmDown(failure, tries)
@@ -223,8 +223,8 @@ export class ServicePlane implements Plane {
   }
 
   /** Services that the kernel refuses go into quarantine, and those that need what they keep. */
-  #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): void {
-    const { kept, refusals: all } = run.withdraw(refusals)
+  async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
+    const { kept, refusals: all } = await run.withdraw(refusals)
     if (kept.length === progress.changes.length) throw refusals[0]!.error
     progress.changes = kept
     progress.quarantined = [...progress.quarantined, ...all]
@@ -339,7 +339,7 @@ export class ServicePlane implements Plane {
     return new Run({}, (refusals) => {
       const refused = new Set(refusals.map(({ service }) => service))
       const kept = changes.filter(({ name }) => !refused.has(name))
-      return { kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals }
+      return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
     })
   }
 

@@ -95,10 +95,10 @@ export class Registry {
   }
 
   /** Which changes stay when the kernel refuses some services: not those that need a frontend which a refused service keeps. */
-  withdraw(changes: readonly ServiceChange[], refusals: readonly Refusal[]): Withdrawal {
+  async withdraw(changes: readonly ServiceChange[], refusals: readonly Refusal[]): Promise<Withdrawal> {
     const refused = new Map(refusals.map(({ service, error }) => [service, error]))
     const kept = new Map(changes.filter(({ name }) => !refused.has(name)).map((change) => [change.name, change]))
-    for (const { service, error } of this.#refuseConflicts(kept)) refused.set(service, error)
+    for (const { service, error } of await this.#refuseConflicts(kept, new Slices())) refused.set(service, error)
     return {
       kept: [...kept.values()],
       withdrawn: changes.filter(({ name }) => !kept.has(name)),
@@ -129,23 +129,15 @@ export class Registry {
     }
     for (const name of gone) changes.set(name, { name, before: this.#services.get(name) })
     if (slices.isOver) await slices.turn()
-    quarantined.push(...(await this.#refuseConflictsInSlices(changes, slices)))
+    quarantined.push(...(await this.#refuseConflicts(changes, slices)))
     return { changes: [...changes.values()], quarantined }
-  }
-
-  async #refuseConflictsInSlices(changes: Map<string, ServiceChange>, slices: Slices): Promise<Refusal[]> {
-    // Putting the identities together is what takes time; the comparison then goes by them.
-    await slices.each(changes.values(), ({ after }) => {
-      if (after !== undefined) frontendKeys(after)
-    })
-    return this.#refuseConflicts(changes)
   }
 
   /**
    * Takes out of `changes` what would take a frontend from a service that stays as it is, again and again, because who is taken out stays as he is too. Then, among new claims, the first one
    * holds.
    */
-  #refuseConflicts(changes: Map<string, ServiceChange>): Refusal[] {
+  async #refuseConflicts(changes: Map<string, ServiceChange>, slices: Slices): Promise<Refusal[]> {
     const refusals: Refusal[] = []
     const refuse = (found: readonly Refusal[]): boolean => {
       for (const { service } of found) changes.delete(service)
@@ -153,21 +145,21 @@ export class Registry {
       return found.length > 0
     }
     do {
-      while (refuse(this.#findConflicts(changes, undefined)));
-    } while (refuse(this.#findConflicts(changes, new Map())))
+      while (refuse(await this.#findConflicts(changes, undefined, slices)));
+    } while (refuse(await this.#findConflicts(changes, new Map(), slices)))
     return refusals
   }
 
   /** @param claims Collects new claims, which then count too. */
-  #findConflicts(changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined): Refusal[] {
+  async #findConflicts(changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined, slices: Slices): Promise<Refusal[]> {
     const refusals: Refusal[] = []
-    for (const { name, after } of changes.values()) {
-      if (after === undefined) continue
+    await slices.each(changes.values(), ({ name, after }) => {
+      if (after === undefined) return
       const keys = frontendKeys(after)
       const index = keys.findIndex((key) => this.#holderOf(key, name, changes, claims) !== undefined)
       if (index < 0) {
         if (claims !== undefined) for (const key of keys) claims.set(key, name)
-        continue
+        return
       }
       const holder = this.#holderOf(keys[index]!, name, changes, claims)!
       const allowed = `a ${after.protocol} frontend that no other service has: ${JSON.stringify(holder)} has it`
@@ -175,7 +167,7 @@ export class Registry {
         service: name,
         error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatTarget(after.frontends[index]!), allowed)
       })
-    }
+    })
     return refusals
   }
 

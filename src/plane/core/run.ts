@@ -23,10 +23,10 @@ export class Run {
   bytes = 0
   /** How often the work was begun again. */
   retries = 0
-  readonly #withdraw: (refusals: readonly Refusal[]) => Withdrawal
+  readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
   readonly #applied: string[] = []
 
-  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Withdrawal) {
+  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>) {
     this.signal = signal
     this.isAtomic = onError === 'atomic'
     this.#withdraw = withdraw
@@ -45,8 +45,8 @@ export class Run {
   }
 
   /** Which changes stay without those of some services. */
-  withdraw(refusals: readonly Refusal[]): Withdrawal {
-    return this.#withdraw(refusals)
+  async withdraw(refusals: readonly Refusal[]): Promise<Withdrawal> {
+    return await this.#withdraw(refusals)
   }
 
   /** To be called between two steps. @throws {BackendFailure} The call was cancelled; with a {@link TransactionError} where something was applied. */

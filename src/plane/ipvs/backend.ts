@@ -92,7 +92,7 @@ class IpvsBackend implements Backend {
         report,
         changes.flatMap(({ before, after }) => [before, after])
       )
-      const settled = refusals.length === 0 ? { kept: changes, withdrawn: [], refusals } : run.withdraw(refusals)
+      const settled = refusals.length === 0 ? { kept: changes, withdrawn: [], refusals } : await run.withdraw(refusals)
       if (refusals.length > 0) await putBack(this.#subsystems, settled.withdrawn, settled.kept, run)
       const keptBy = refusals.length === 0 ? by : elementChange(settled.kept)
       const inVain = minus(added, differenceOf(this.#elements, keptBy, true))
@@ -177,7 +177,7 @@ class IpvsBackend implements Backend {
   ): Promise<{ readonly held: Services; readonly refusals: readonly Refusal[] }> {
     const refused = refusalsOf(report, services.values())
     if (refused.length === 0) return { held: services, refusals: [] }
-    const { withdrawn, refusals } = run.withdraw(refused)
+    const { withdrawn, refusals } = await run.withdraw(refused)
     const held = new Map(services)
     for (const { service } of refused) held.delete(service)
     for (const { name, before } of withdrawn) {

@@ -32,9 +32,15 @@ export interface SetTable {
 /** Elements by set: what a number of services need, or what the kernel holds. */
 export class SetTables {
   readonly #tables = new Map<ElementSet, SetTable>()
+  readonly #capacities: ReadonlyMap<ElementSet, number>
+
+  /** @param capacities Elements to make room for at once: a table that grows moves all that it has. */
+  constructor(capacities: ReadonlyMap<ElementSet, number> = new Map()) {
+    this.#capacities = capacities
+  }
 
   /** The table of a set, made when it is first asked for. */
-  of(set: ElementSet, capacity?: number): SetTable {
+  of(set: ElementSet, capacity = this.#capacities.get(set)): SetTable {
     let entry = this.#tables.get(set)
     if (entry === undefined) {
       entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity), owners: [] }

@@ -39,13 +39,12 @@ export class CommittedContents {
   /** Of services, and their elements. */
   static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
     const contents = new CommittedContents()
-    const tables = new SetTables()
+    await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
+    const tables = new SetTables(contents.#rows)
     const compiler = new Compiler(tables, contents.#shared, slices)
-    for (const service of services.values()) {
-      countRows(contents.#rows, service, 1)
-      await compiler.add(service, 1)
-    }
-    await slices.each(contents.#shared.entries(), ({ set, key }) => tables.of(set).table.put(Buffer.from(key, 'latin1'), undefined))
+    for (const service of services.values()) await compiler.add(service, 1)
+    const shared = contents.#shared
+    await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
     return { contents, tables }
   }
 
@@ -74,21 +73,20 @@ export class CommittedContents {
   /** What a change means for the sets. */
   async changeFor(changes: readonly ServiceChange[]): Promise<ContentsChange> {
     const slices = new Slices()
-    const [before, after] = [new SetTables(), new SetTables()]
     const shared: SharedCounts = new ReferenceCounts()
-    const rows: Rows = new Map()
-    const leaving = new Compiler(before, shared, slices)
-    const coming = new Compiler(after, shared, slices)
+    const [leaving, coming]: [Rows, Rows] = [new Map(), new Map()]
+    await slices.each(changes, ({ before, after }) => {
+      if (before !== undefined) countRows(leaving, before, 1)
+      if (after !== undefined) countRows(coming, after, 1)
+    })
+    const [before, after] = [new SetTables(leaving), new SetTables(coming)]
+    const [compileBefore, compileAfter] = [new Compiler(before, shared, slices), new Compiler(after, shared, slices)]
     for (const change of changes) {
-      if (change.before !== undefined) {
-        countRows(rows, change.before, -1)
-        await leaving.add(change.before, -1)
-      }
-      if (change.after !== undefined) {
-        countRows(rows, change.after, 1)
-        await coming.add(change.after, 1)
-      }
+      if (change.before !== undefined) await compileBefore.add(change.before, -1)
+      if (change.after !== undefined) await compileAfter.add(change.after, 1)
     }
+    const rows: Rows = new Map(coming)
+    for (const [set, count] of leaving) rows.set(set, (rows.get(set) ?? 0) - count)
     const diff = await diffTables(before, after, slices)
     await diffShared(diff, this.#shared, shared, slices)
     return { changes: diff, shared, rows }

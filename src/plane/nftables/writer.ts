@@ -3,7 +3,7 @@
  */
 import { NetlinkError, NetplaneError } from '../../errors.js'
 import type { Nftables } from '../../nftables/index.js'
-import { StepWriter, type Step } from '../../nftables/steps.js'
+import { StepWriter, type Owners, type Step } from '../../nftables/steps.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
 import type { Run } from '../core/run.js'
 import type { ElementSet } from './sets.js'
@@ -87,7 +87,7 @@ export class Writer {
 }
 
 /** Finds out whether single services are to blame. */
-function attribute(error: NetlinkError, owners: ReadonlyMap<number, Step['owners']>): Error {
+function attribute(error: NetlinkError, owners: Owners): Error {
   if (WHOLE.has(error.code) || STALE.has(error.code) || error.outcomeUnknown) return error
   const refusals: Refusal[] = []
   for (const refusal of [error, ...error.others]) {

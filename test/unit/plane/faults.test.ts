@@ -146,3 +146,46 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
     expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
   }
 )
+
+it.each(['nftables', 'ipvs'] as const)(
+  '%s: works where a message may have 4 KiB only, from the first sync on',
+  { timeout: 60_000 },
+  async (mode) => {
+    let refusals = 0
+    const rig = fakeRig(mode, (kernel) =>
+      faulty(kernel, (operation, bytes) => {
+        if (operation !== 'commit' || bytes <= 4096) return undefined
+        refusals++
+        return { type: 'refuse', errno: EMSGSIZE }
+      })
+    )
+    const services = (from: number, to: number, port: number): Map<string, Service> =>
+      new Map(
+        Array.from({ length: to - from }, (_, index) => {
+          const low = `${(from + index) >> 8}.${(from + index) & 255}`
+          const service: Service = {
+            name: `s${from + index}`,
+            protocol: 'tcp',
+            frontends: [{ kind: 'cluster', address: `10.96.${low}`, port: 80 }],
+            endpoints: [1, 2, 3].map((host) => ({ address: `10.${host}.${low}`, port }))
+          }
+          return [service.name, service]
+        })
+      )
+    const plane = await rig.open()
+    for (const desired of [services(0, 1200, 80), services(0, 1200, 81), services(600, 4000, 81), services(600, 700, 81)]) {
+      await plane.sync(desired)
+      expect((await plane.plan(desired)).isEmpty).toBe(true)
+    }
+    const desired = services(600, 700, 81)
+    expect(await dump(rig)).toEqual(await freshDump(mode, desired))
+    await using nft = await rig.nftables()
+    const tx = nft.transaction()
+    tx.add.chain({ family: 'ip', table: rig.table, name: 'stranger' })
+    await tx.commit()
+    await (await rig.open()).sync(desired)
+    expect(await dump(rig)).toEqual(await freshDump(mode, desired))
+    expect(refusals).toBeGreaterThan(0)
+    expect(refusals).toBeLessThan(60)
+  }
+)

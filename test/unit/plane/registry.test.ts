@@ -53,7 +53,7 @@ describe('a frontend stays with the service that has it', () => {
   it('after a refusal by the kernel, too', async () => {
     const registry = await held(at('a', one), at('b', three))
     const { proposal } = await registry.proposeUpdate({ set: [at('a', two), at('b', one), at('c', four)] })
-    const { kept, refusals } = registry.withdraw(proposal.changes, [{ service: 'a', error: new Error('refused') }])
+    const { kept, refusals } = await registry.withdraw(proposal.changes, [{ service: 'a', error: new Error('refused') }])
     expect(kept.map(({ name }) => name)).toEqual(['c'])
     expect(refusals.map(({ service }) => service)).toEqual(['a', 'b'])
     expect(refusals[1]!.error).toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path: 'services["b"].frontends[0]' })
