@@ -3,6 +3,7 @@
  */
 import { onTestFinished } from 'vitest'
 import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
+import { loadAddon } from '../../src/native.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
 import { hasIpvs } from '../run/ipvs.mjs'
 import { isInLab } from './lab.js'
@@ -76,6 +77,22 @@ async function kernelRig(mode: 'nftables' | 'ipvs'): Promise<Rig> {
   }
 }
 
+/** Fakes of IPVS and of links beside the kernel's own nf_tables: what stands beside IPVS, where the kernel has no IPVS. */
+async function mixedRig(): Promise<Rig> {
+  const { path } = await makeNamespace()
+  const kernel = { nftables: loadAddon(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
+  const draining = { tcp: 'at-once', udp: 'at-once' } as const
+  return {
+    mode: 'ipvs',
+    table: 'netplane-ipvs',
+    open: (options = {}) => closing(openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel, draining, ...options })),
+    openLoosely: () => openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel }),
+    nftables: () => closing(Nftables.open({ netns: path })),
+    route: () => closing(kernel.route.open()),
+    ipvs: () => closing(kernel.ipvs.open())
+  }
+}
+
 /** IPVS belongs to the initial user namespace. */
 function mayUseIpvs(): boolean {
   return (isInLab || process.getuid?.() === 0) && hasIpvs()
@@ -90,6 +107,7 @@ export const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map
 /** The fakes, and what this machine's kernel has. */
 export const rigKinds: readonly RigKind[] = [
   ...fakeKinds,
+  { name: "ipvs on fakes and the kernel's nf_tables", mode: 'ipvs', make: mixedRig },
   ...(['nftables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
     name: `${mode} on the kernel`,
     mode,

@@ -74,7 +74,8 @@ export class CommittedContents {
   async changeFor(changes: readonly ServiceChange[]): Promise<ContentsChange> {
     const slices = new Slices()
     const shared: SharedCounts = new ReferenceCounts()
-    const [leaving, coming]: [Rows, Rows] = [new Map(), new Map()]
+    const leaving: Rows = new Map()
+    const coming: Rows = new Map()
     await slices.each(changes, ({ before, after }) => {
       if (before !== undefined) countRows(leaving, before, 1)
       if (after !== undefined) countRows(coming, after, 1)
