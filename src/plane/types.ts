@@ -44,6 +44,8 @@ export type SyncDetails =
       readonly mode: 'nftables'
       /** Transactions committed. */
       readonly commits: number
+      /** Bytes of their messages. */
+      readonly bytes: number
       /** Generation of the ruleset after the last commit or look. */
       readonly generation: number
       /** How often the work was begun again because another process had changed the ruleset in between. */

@@ -113,8 +113,8 @@ class NftablesBackend implements Backend {
     return undefined
   }
 
-  details({ requests, retries }: Run): SyncDetails {
-    return { mode: 'nftables', commits: requests, generation: this.#writer.generation, retries }
+  details({ requests, bytes, retries }: Run): SyncDetails {
+    return { mode: 'nftables', commits: requests, bytes, generation: this.#writer.generation, retries }
   }
 
   status(): StatusDetails {

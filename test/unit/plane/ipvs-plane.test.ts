@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openPlane, type Plane, type PlaneEvent, type PlaneOptions, type Service } from '../../../src/index.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../src/testing.js'
 
@@ -137,6 +137,26 @@ describe('the ipvs plane', () => {
     // Not a frontend any more, so that new connections are refused; the address and the service stay.
     expect(elements).toEqual([`ip vips ${VIP}`])
     expect(services).toHaveLength(1)
+  })
+
+  it('removes a drained endpoint when its connections have ended, and keeps no process alive meanwhile', async () => {
+    const { plane, kernels } = await scene()
+    const [staying, leaving] = [
+      { address: '10.1.0.1', port: 8080 },
+      { address: '10.1.0.9', port: 8080 }
+    ]
+    await plane.sync(named(service({ endpoints: [staying, leaving] })))
+    const virtual = { protocol: 'tcp', address: VIP, port: 80 } as const
+    kernels.ipvs.setConnections(virtual, leaving, { active: 1 })
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const report = await plane.update({ set: [service({ endpoints: [staying] })] })
+    expect(report.details).toMatchObject({ mode: 'ipvs', draining: 1 })
+    expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 1 })
+    expect(timers()).toBeLessThanOrEqual(before)
+    kernels.ipvs.setConnections(virtual, leaving, {})
+    await vi.waitFor(() => expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 0 }), 8000)
+    expect((await state(kernels)).services).toEqual([`tcp ${VIP}:80 wrr 10.1.0.1:8080=1`])
   })
 
   it('puts a service that IPVS refuses in quarantine, and applies the others', async () => {
