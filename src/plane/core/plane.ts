@@ -151,11 +151,12 @@ export class ServicePlane implements Plane {
 
   async #apply(propose: () => Promise<Proposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
     const startedAt = performance.now()
-    // What another process changed since is not ours to build on.
-    if (this.#isCommitted && (await this.#backend.hasChanged()) === true) await this.#auditBeforeTry()
     const acceptAt = performance.now()
     const { changes, quarantined } = await propose()
     const acceptMs = performance.now() - acceptAt
+    // Changes are refused where another process changed something since; where there are none, somebody must ask.
+    const isIdle = changes.length === 0 && this.#isCommitted
+    if (isIdle && (await this.#backend.hasChanged()) === true) await this.#auditBeforeTry()
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
     const progress: Progress = { changes, quarantined, inspectMs: 0, applyMs: 0 }

@@ -56,7 +56,11 @@ describe('a watch', () => {
 
   it('does not look at all with an interval of 0', async () => {
     let looks = 0
-    watch(0, () => Promise.resolve(void looks++)).start()
+    const looking = watch(0, () => {
+      looks++
+      return Promise.resolve()
+    })
+    looking.start()
     await rest(30)
     expect(looks).toBe(0)
   })
