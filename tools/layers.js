@@ -21,6 +21,15 @@ const allowed = {
 }
 const singleFiles = new Set(['errors', 'address', 'version', 'native', 'index', 'testing'])
 
+/** Which folder of src/plane may import which. The back ends know the core and never each other; files beside the folders belong to all. */
+const planeFolders = { core: [], flows: ['core'], nftables: ['core'], ipvs: ['core'], iptables: ['core'], userspace: ['core'] }
+
+/** @param {string} file relative to src/, with forward slashes */
+function planeFolderOf(file) {
+  const [layer, folder, ...rest] = file.split('/')
+  return layer === 'plane' && rest.length > 0 ? folder : undefined
+}
+
 /** @param {string} file relative to src/, with forward slashes */
 export function layerOf(file) {
   const [first, ...rest] = file.split('/')
@@ -44,6 +53,12 @@ export function forbidden(root, importer, specifier) {
     .split(path.sep)
     .join('/')
   if (target.startsWith('..')) return undefined
+  const [fromFolder, toFolder] = [planeFolderOf(relative.slice('src/'.length)), planeFolderOf(target)]
+  if (fromFolder !== undefined && toFolder !== undefined && fromFolder !== toFolder) {
+    if (!(fromFolder in planeFolders)) return `'src/plane/${fromFolder}' is no part of the planes: tools/layers.js does not know it`
+    if (!planeFolders[fromFolder].includes(toFolder))
+      return `'src/plane/${fromFolder}' must not import 'src/plane/${toFolder}' (tools/layers.js)`
+  }
   const from = layerOf(relative.slice('src/'.length))
   const to = layerOf(target)
   if (from === to) return undefined

@@ -20,7 +20,7 @@ const conntrackAlone = 'table ip alone { chain forward { type filter hook forwar
 type Way = (bench: Bench, network: TrafficNetwork, options: MixedOptions, protocol: Target['protocol']) => Promise<void>
 
 const throughPlane: Way = async ({ netplane }, { node }, options, protocol) => {
-  const plane = await netplane.openPlane({ mode: 'nftables', netns: node.path, driftPollMs: 0, localSources: [localPrefix] })
+  const plane = await netplane.openPlane({ mode: 'nftables', netns: node.path, auditMs: 0, localSources: [localPrefix] })
   await plane.sync(modelServices(mixedServices(options), protocol))
   await plane.close()
 }

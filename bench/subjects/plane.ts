@@ -44,7 +44,7 @@ export function planeServices({ services, endpoints }: PlaneOptions): Map<string
 
 /** The first sync of a plane: all services into an empty namespace. */
 export const planeSync: Subject<PlaneOptions> = async ({ openPlane }, netns, options) => {
-  const plane = await openPlane({ mode: 'nftables', netns, driftPollMs: 0 })
+  const plane = await openPlane({ mode: 'nftables', netns, auditMs: 0 })
   const services = planeServices(options)
   return {
     work: async () => {
@@ -74,7 +74,7 @@ function changed({ services, endpoints, change }: PlaneUpdateOptions): { readonl
 
 /** `update` of one service among many. Other services of the sizes in question exist, but for the size that is used first. */
 export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, netns, options) => {
-  const plane = await openPlane({ mode: 'nftables', netns, driftPollMs: 0 })
+  const plane = await openPlane({ mode: 'nftables', netns, auditMs: 0 })
   const services = planeServices(options)
   for (const [index, size] of [options.endpoints - 1, options.endpoints + 1].entries()) {
     const service = planeService(index, size)

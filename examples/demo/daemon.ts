@@ -7,9 +7,11 @@ import { fileURLToPath } from 'node:url'
 export interface LogLine {
   readonly msg: string
   readonly durationMs?: number
-  readonly commits?: number
-  readonly elements?: { readonly added: number; readonly removed: number }
-  readonly objects?: readonly string[]
+  readonly requests?: number
+  /** Numbers of what was written and deleted. */
+  readonly objects?: { readonly written: number; readonly deleted: number }
+  /** What differed, in words. */
+  readonly differences?: readonly string[]
 }
 
 const PROXY = fileURLToPath(new URL('proxy.js', import.meta.url))

@@ -32,8 +32,8 @@ function showPlan(folder: string, change: (folder: string) => void): void {
 
 async function changeAndDrive({ folder, proxy, client }: Stage, backends: readonly Backend[]): Promise<void> {
   showPlan(folder, (copy) => writeService(copy, backends))
-  const { durationMs, commits } = await proxy.after('synced', () => writeService(folder, backends))
-  note(`applied in ${durationMs?.toFixed(1)} ms, ${commits} kernel transactions`)
+  const { durationMs, requests } = await proxy.after('synced', () => writeService(folder, backends))
+  note(`applied in ${durationMs?.toFixed(1)} ms, ${requests} kernel transactions`)
   const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
@@ -52,8 +52,8 @@ async function removeUnderLoad({ folder, proxy, client }: Stage): Promise<void> 
 }
 
 async function addCrowd({ folder, proxy, client }: Stage): Promise<void> {
-  const { durationMs, elements, commits } = await proxy.after('synced', () => writeCrowd(folder, CROWD.services, CROWD.endpoints))
-  note(`${elements?.added} elements in ${durationMs?.toFixed(0)} ms, ${commits} kernel transactions`)
+  const { durationMs, objects, requests } = await proxy.after('synced', () => writeCrowd(folder, CROWD.services, CROWD.endpoints))
+  note(`${objects?.written} elements in ${durationMs?.toFixed(0)} ms, ${requests} kernel transactions`)
   const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)
@@ -71,9 +71,9 @@ async function destroyAndRepair({ proxy, client }: Stage): Promise<void> {
   const drift = proxy.after('drift', () => undefined)
   const repaired = proxy.after('repaired', () => undefined)
   await deleteTable()
-  dim(`drift: ${(await drift).objects?.join(', ')}`)
-  const { durationMs, elements } = await repaired
-  note(`${elements?.added} elements were back ${durationMs?.toFixed(0)} ms after it was noticed`)
+  dim(`drift: ${(await drift).differences?.join(', ')}`)
+  const { durationMs, objects } = await repaired
+  note(`${objects?.written} elements were back ${durationMs?.toFixed(0)} ms after it was noticed`)
   const { answers, failures } = await drive(client, URL_OF_SERVICE, 400)
   spread(answers)
   assertNone(failures)

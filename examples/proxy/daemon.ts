@@ -38,9 +38,16 @@ export class Daemon {
       synced: (report, desired) => {
         this.#hasSynced = true
         this.#metrics.synced(report, desired.size)
-        const { quarantined, ...rest } = report
-        if (report.commits > 0 || quarantined.length > 0)
-          log.info({ ...rest, quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message })) }, 'synced')
+        const { quarantined, durationMs, ...rest } = report
+        if (report.requests > 0 || quarantined.length > 0)
+          log.info(
+            {
+              ...rest,
+              durationMs: durationMs.total,
+              quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message }))
+            },
+            'synced'
+          )
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
@@ -126,9 +133,10 @@ export class Daemon {
   async #followEvents(): Promise<void> {
     for await (const event of this.#plane.events()) {
       this.#metrics.event(event)
-      if (event.type === 'drift') this.#log.warn({ objects: event.objects }, 'drift')
-      if (event.type === 'repaired') this.#log.info({ elements: event.elements, durationMs: event.durationMs }, 'repaired')
-      if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows cut')
+      if (event.type === 'drift') this.#log.warn({ differences: event.objects }, 'drift')
+      if (event.type === 'repaired') this.#log.info({ objects: event.objects, durationMs: event.durationMs }, 'repaired')
+      if (event.type === 'contended') this.#log.warn({ repairs: event.repairs }, 'another process keeps changing what is ours')
+      if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows deleted')
       if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
     }
   }

@@ -6,7 +6,7 @@ export class Metrics {
   readonly registry = new Registry()
   readonly #syncSeconds = new Histogram({
     name: 'netplane_sync_duration_seconds',
-    help: 'Time of a sync, from the call to the last commit',
+    help: 'Time of a sync, from its turn to its end',
     buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10],
     registers: [this.registry]
   })
@@ -20,9 +20,9 @@ export class Metrics {
     help: 'When the last sync succeeded',
     registers: [this.registry]
   })
-  readonly #elements = new Counter({
-    name: 'netplane_elements_total',
-    help: 'Set and map elements written and deleted',
+  readonly #objects = new Counter({
+    name: 'netplane_objects_total',
+    help: 'Objects of the kernel that carry services, written and deleted',
     labelNames: ['change'],
     registers: [this.registry]
   })
@@ -34,12 +34,12 @@ export class Metrics {
   })
   readonly #drift = new Counter({
     name: 'netplane_drift_repaired_total',
-    help: 'Times that somebody else had changed our tables and they were repaired',
+    help: 'Times that another process had changed what is ours and it was repaired',
     registers: [this.registry]
   })
   readonly #flows = new Counter({
-    name: 'netplane_stale_flows_cut_total',
-    help: 'Flows that a change left astray and that were cut',
+    name: 'netplane_stale_flows_deleted_total',
+    help: 'Flows that a change left stale and that were deleted',
     registers: [this.registry]
   })
   readonly #problems = new Gauge({
@@ -53,10 +53,10 @@ export class Metrics {
   }
 
   synced(report: SyncReport, services: number): void {
-    this.#syncSeconds.observe(report.durationMs / 1000)
+    this.#syncSeconds.observe(report.durationMs.total / 1000)
     this.#lastSync.set(Date.now() / 1000)
-    this.#elements.inc({ change: 'written' }, report.elements.added)
-    this.#elements.inc({ change: 'deleted' }, report.elements.removed)
+    this.#objects.inc({ change: 'written' }, report.objects.written)
+    this.#objects.inc({ change: 'deleted' }, report.objects.deleted)
     this.#services.set(services)
     this.#quarantined.set(report.quarantined.length)
   }

@@ -72,20 +72,22 @@ export class ElementBuffer {
   }
 
   /**
-   * The rows as columns. They view this buffer, which must not be pushed to afterwards.
+   * The rows, or some of them, as columns. They view this buffer, which must not be pushed to afterwards.
    */
-  columns(): ElementColumns {
+  columns(from = 0, to = this.rows): ElementColumns {
     const columns: Record<string, unknown> & Pick<ElementColumns, 'rows' | 'key'> = {
-      rows: this.rows,
-      key: this.#keys.subarray(0, this.rows * this.keyWidth)
+      rows: to - from,
+      key: this.#keys.subarray(from * this.keyWidth, to * this.keyWidth)
     }
     if (this.dataWidth > 0) {
-      columns['data'] = this.#data.subarray(0, this.rows * this.dataWidth)
-      columns['dataOffsets'] = evenOffsets(this.rows, this.dataWidth)
+      columns['data'] = this.#data.subarray(from * this.dataWidth, to * this.dataWidth)
+      columns['dataOffsets'] = evenOffsets(to - from, this.dataWidth)
     }
     if (this.#userdata !== undefined) {
-      columns['userdata'] = this.#userdata.subarray(0, this.#userdataLength)
-      columns['userdataOffsets'] = this.#userdataOffsets.subarray(0, this.rows + 1)
+      const base = this.#userdataOffsets[from]!
+      const offsets = this.#userdataOffsets.subarray(from, to + 1)
+      columns['userdata'] = this.#userdata.subarray(base, this.#userdataOffsets[to])
+      columns['userdataOffsets'] = base === 0 ? offsets : offsets.map((offset) => offset - base)
     }
     return columns
   }

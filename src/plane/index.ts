@@ -1,45 +1,88 @@
 /**
  * Service planes.
  */
-import { Conntrack, type ConntrackKernel } from '../conntrack/index.js'
-import { ValidationError } from '../errors.js'
+import type { InNetworkNamespace } from '../client.js'
+import { Conntrack } from '../conntrack/index.js'
+import { asNetplaneError, ValidationError } from '../errors.js'
+import { Broadcast } from '../event-broadcast.js'
+import type { Backend } from './core/backend.js'
+import { checkKernel } from './core/options.js'
+import { ServicePlane } from './core/plane.js'
+import { StaleFlowCleaner } from './flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from './flows/options.js'
-import { StaleFlowPlane } from './flows/plane.js'
-import type { IpvsPlaneOptions } from './ipvs/options.js'
-import { IpvsPlane } from './ipvs/plane.js'
-import type { NftablesPlaneOptions } from './nftables/options.js'
-import { NftablesPlane } from './nftables/plane.js'
-import type { Plane } from './types.js'
+import { openIpvsBackend } from './ipvs/backend.js'
+import { checkIpvsOptions, type IpvsPlaneOptions } from './ipvs/options.js'
+import { openNftablesBackend } from './nftables/backend.js'
+import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/options.js'
+import type { Plane, PlaneEvent } from './types.js'
 
-export type { StaleFlowReport } from './flows/engine.js'
+export type { ObjectCounts } from './core/backend.js'
+export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
-export type { IpvsPlaneKernels, IpvsPlaneOptions } from './ipvs/options.js'
-export { MAX_FRONTENDS, MAX_SLOTS } from './model.js'
+export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
+export { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS } from './model.js'
 export type { Endpoint, Frontend, FrontendKind, Protocol, Scheduler, Service, Services } from './model.js'
-export type { NftablesPlaneOptions } from './nftables/options.js'
-export type { Plan, PlanEntry, Quarantined } from './plan.js'
-export type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from './types.js'
+export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
+export type {
+  Plane,
+  PlaneEvent,
+  PlaneStatus,
+  ServiceUpdate,
+  StaleFlowReport,
+  StatusDetails,
+  SyncDetails,
+  SyncDurations,
+  SyncOptions,
+  SyncReport
+} from './types.js'
 
 /** Options of all planes. */
 export interface CommonPlaneOptions {
   /**
-   * When flows that a change left astray are cut, through connection tracking, after the change and beside it; `false`: never. Default: those of UDP whose endpoint or frontend
-   * is gone. On a fake kernel only where `conntrackKernel` is given.
+   * When flows that a change left stale are deleted, through connection tracking, after the change and beside it; `false`: never. Default: those of UDP whose endpoint or frontend
+   * is gone. On a fake kernel only where `kernel.conntrack` is given.
    */
   readonly staleFlows?: StaleFlowOptions | false | undefined
-  /** What stands for connection tracking: a fake of `netplane/testing`. Default: the kernel. */
-  readonly conntrackKernel?: ConntrackKernel | undefined
 }
 
 /** Options of {@link openPlane}: the kernel subsystem to use, and its own options. */
 export type PlaneOptions = CommonPlaneOptions &
   (({ readonly mode: 'nftables' } & NftablesPlaneOptions) | ({ readonly mode: 'ipvs' } & IpvsPlaneOptions))
 
-/** How a mode's plane is opened, and whether on a fake. */
-const MODES = {
-  nftables: { open: (options: NftablesPlaneOptions): Promise<NftablesPlane> => NftablesPlane.open(options), fake: 'kernel' },
-  ipvs: { open: (options: IpvsPlaneOptions): Promise<IpvsPlane> => IpvsPlane.open(options), fake: 'kernels' }
-} as const
+interface Opening {
+  readonly auditMs: number
+  /** @param onError Told what goes wrong beside calls. */
+  readonly open: (onError: (error: unknown) => void) => Promise<Backend>
+}
+
+/** Checks all options of a mode, before anything is opened. */
+function prepare(options: PlaneOptions): Opening {
+  if (options.mode === 'nftables') {
+    const settings = checkNftablesOptions(options)
+    return { auditMs: settings.auditMs, open: () => openNftablesBackend(settings) }
+  }
+  if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
+  const settings = checkIpvsOptions(options)
+  return { auditMs: settings.auditMs, open: (onError) => openIpvsBackend(settings, onError) }
+}
+
+/** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
+function makeCleaner(
+  options: PlaneOptions,
+  events: Broadcast<PlaneEvent>,
+  place: () => InNetworkNamespace | undefined
+): StaleFlowCleaner | undefined {
+  if (options.staleFlows === false) return undefined
+  const settings = checkStaleFlowOptions(options.staleFlows ?? {})
+  const { deadlineMs, kernel } = options
+  const conntrack = kernel?.conntrack
+  if (conntrack !== undefined) checkKernel({ conntrack }, ['conntrack'])
+  if (kernel !== undefined && conntrack === undefined) return undefined
+  return new StaleFlowCleaner(() => Conntrack.open({ netns: place(), deadlineMs, kernel: conntrack }), settings, {
+    onReport: (report) => events.push({ type: 'flows', report }),
+    onError: (error) => events.push({ type: 'error', error })
+  })
+}
 
 /**
  * Opens a plane. Nothing is written before the first `sync`.
@@ -48,14 +91,13 @@ const MODES = {
  * @throws {UnsupportedError} The kernel lacks the subsystem.
  */
 export async function openPlane(options: PlaneOptions): Promise<Plane> {
-  const { mode } = options as { readonly mode: unknown }
-  if (mode !== 'nftables' && mode !== 'ipvs') throw new ValidationError('mode', mode, "'nftables', 'ipvs'")
-  const settings = options.staleFlows === false ? undefined : checkStaleFlowOptions(options.staleFlows ?? {})
-  const { open, fake } = MODES[mode]
-  const plane = await open(options)
-  const isFake = fake in options && options[fake as keyof PlaneOptions] !== undefined && options.conntrackKernel === undefined
-  if (settings === undefined || isFake) return plane
-  const { deadlineMs, conntrackKernel: kernel } = options
-  // It is opened late: where the plane is, whatever `netns` stands for by then.
-  return new StaleFlowPlane(plane, settings, () => Conntrack.open({ netns: plane, deadlineMs, kernel }))
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
+    throw new ValidationError('options', options, 'an object with a mode')
+  const events = new Broadcast<PlaneEvent>()
+  const { auditMs, open } = prepare(options)
+  const opened: { backend?: Backend } = {}
+  const listener = makeCleaner(options, events, () => opened.backend)
+  const backend = await open((error) => events.push({ type: 'error', error: asNetplaneError(error) }))
+  opened.backend = backend
+  return new ServicePlane({ backend, auditMs, events, listener })
 }

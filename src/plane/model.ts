@@ -66,3 +66,5 @@ export type Services = ReadonlyMap<string, Service>
 export const MAX_SLOTS = 16_384
 /** Most frontends of one service. */
 export const MAX_FRONTENDS = 4_096
+/** Most slots that all frontends of a service may need together: each frontend has slots of its own. */
+export const MAX_SERVICE_SLOTS = 262_144

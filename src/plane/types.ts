@@ -1,7 +1,10 @@
+/**
+ * What planes take and give.
+ */
 import type { NetplaneError } from '../errors.js'
-import type { StaleFlowReport } from './flows/engine.js'
+import type { ObjectCounts } from './core/backend.js'
+import type { Plan, Quarantined } from './core/plan.js'
 import type { Service, Services } from './model.js'
-import type { Plan, Quarantined } from './plan.js'
 
 /** How a sync treats a service that cannot be applied. */
 export interface SyncOptions {
@@ -10,7 +13,10 @@ export interface SyncOptions {
    * rejects.
    */
   readonly onError?: 'isolate' | 'atomic'
-  /** Cancels between two kernel transactions; the error then says that the state is known and what was applied. */
+  /**
+   * Cancels between two steps, each of which is a kernel transaction or a batch of requests. The call rejects with the signal's reason where nothing was applied, else with a
+   * {@link TransactionError} that says what was; the next call then reads the kernel first.
+   */
   readonly signal?: AbortSignal
 }
 
@@ -21,39 +27,97 @@ export interface ServiceUpdate {
   readonly delete?: Iterable<string>
 }
 
+/** Milliseconds of a call, from its turn to its end. */
+export interface SyncDurations {
+  readonly total: number
+  /** Checking services and comparing them with those before. */
+  readonly accept: number
+  /** Reading the kernel; 0 where nothing was read. */
+  readonly inspect: number
+  /** Changing the kernel. */
+  readonly apply: number
+}
+
+/** What a report says beside what all planes have in common. */
+export type SyncDetails =
+  | {
+      readonly mode: 'nftables'
+      /** Transactions committed. */
+      readonly commits: number
+      /** Bytes of their messages. */
+      readonly bytes: number
+      /** Generation of the ruleset after the last commit or look. */
+      readonly generation: number
+      /** How often the work was begun again because another process had changed the ruleset in between. */
+      readonly retries: number
+    }
+  | {
+      readonly mode: 'ipvs'
+      readonly virtualServices: { readonly added: number; readonly updated: number; readonly removed: number }
+      /** A weight that became 0 to drain is an update. */
+      readonly realServers: { readonly added: number; readonly updated: number; readonly removed: number }
+      /** Addresses of the dummy device. */
+      readonly addresses: ObjectCounts
+      /** Transactions of nf_tables beside IPVS. */
+      readonly commits: number
+      /** Real servers that drain now. */
+      readonly draining: number
+      /** How often the work was begun again because the kernel was not as it had been left. */
+      readonly retries: number
+    }
+
 /** What a sync or update did. */
 export interface SyncReport {
   /** Services written, changed and removed. */
   readonly services: { readonly added: number; readonly changed: number; readonly removed: number }
-  /** Set and map elements written and deleted; a changed one counts as both. */
-  readonly elements: { readonly added: number; readonly removed: number }
-  /** Kernel transactions committed. */
-  readonly commits: number
-  /** Bytes of netlink messages sent. */
-  readonly bytes: number
-  /** From call to completion, milliseconds. */
-  readonly durationMs: number
-  /** How often the work was begun again because somebody else had changed the ruleset in between. */
-  readonly retries: number
+  /** Objects of the kernel that carry services, written and deleted: elements of nf_tables, virtual services, real servers, addresses. One that is replaced counts as both. */
+  readonly objects: ObjectCounts
+  /** Requests that changed the kernel: transactions, and batches of several messages in one system call. */
+  readonly requests: number
+  readonly durationMs: SyncDurations
   readonly quarantined: readonly Quarantined[]
+  readonly details: SyncDetails
 }
 
 /** Something a plane did or found by itself. */
 export type PlaneEvent =
-  /** The kernel did not hold what was committed: somebody else changed our tables. A repair follows. */
+  /** The kernel did not hold what was committed: another process changed what is ours. A repair follows. */
   | { readonly type: 'drift'; readonly objects: readonly string[] }
   /** The drift is gone. */
-  | { readonly type: 'repaired'; readonly elements: { readonly added: number; readonly removed: number }; readonly durationMs: number }
+  | { readonly type: 'repaired'; readonly objects: ObjectCounts; readonly durationMs: number }
+  /** Another process undoes each repair: so many in a row. The kernel is audited less often from now on, until it stays as it is. */
+  | { readonly type: 'contended'; readonly repairs: number }
   /** A service could not be applied. */
   | { readonly type: 'quarantined'; readonly service: string; readonly error: Error }
   /** A service left quarantine: it was applied or is no longer desired. */
   | { readonly type: 'released'; readonly service: string }
-  /** Flows that were astray after a change were looked for, and cut. */
+  /** Flows that a change left stale were looked for, and deleted. */
   | { readonly type: 'flows'; readonly report: StaleFlowReport }
   /** A check, a repair or a look at the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
   | { readonly type: 'lost'; readonly count: number }
+
+/** One look at the flows after a change. */
+export interface StaleFlowReport {
+  /** Frontends whose flows were looked at. */
+  readonly frontends: number
+  /** Flows that were read. */
+  readonly scanned: number
+  readonly deleted: number
+  /** Flows that had gone by themselves when they were to be deleted. */
+  readonly vanished: number
+  /** Whether the kernel left out flows that cannot match. */
+  readonly kernelFiltered: boolean
+  readonly durationMs: number
+}
+
+/** What a status says beside what all planes have in common. */
+export type StatusDetails =
+  /** `generation`: of the ruleset, after our last commit or look; 0 before the first. */
+  | { readonly mode: 'nftables'; readonly generation: number }
+  /** `draining`: real servers that are desired no longer and wait for the end of their connections. */
+  | { readonly mode: 'ipvs'; readonly draining: number }
 
 /** What a plane holds at the moment. */
 export interface PlaneStatus {
@@ -62,14 +126,14 @@ export interface PlaneStatus {
   readonly quarantined: readonly Quarantined[]
   /** Times that drift was found since the plane was opened. */
   readonly drifts: number
-  /** Generation of the ruleset after our last commit or check; 0 before the first. */
-  readonly generation: number
-  /** Stale flows cut since the plane was opened, and frontends whose flows are still to be looked at; absent where none are cut. */
+  /** Stale flows deleted since the plane was opened, and frontends whose flows are still to be looked at; absent where none are deleted. */
   readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
+  readonly details: StatusDetails
 }
 
 /**
- * A data plane that makes services reachable. Every plane has the same semantics; they differ in the kernel subsystem they use. Calls run in call order.
+ * A data plane that makes services reachable. Every plane has the same semantics, but for what docs/service-model.md lists; they differ in the kernel subsystem they use. Calls run in call order.
+ * An open plane does not keep the process alive.
  */
 export interface Plane extends AsyncDisposable {
   /** What {@link Plane.sync} would do. Reads the kernel, changes nothing. */
@@ -78,7 +142,8 @@ export interface Plane extends AsyncDisposable {
    * Makes the kernel hold exactly these services. The first call adopts what an earlier process left: nothing is written where nothing differs.
    *
    * @throws {ValidationError} With `atomic`: a service is malformed, or two claim one frontend. Otherwise they go into quarantine.
-   * @throws {NetlinkError} The kernel refused the whole (`EPERM`, `ENOMEM`, `ENFILE`) or, with `atomic`, any part.
+   * @throws {NetlinkError} The kernel refused the whole (`EPERM`, `ENOMEM`, `ENFILE`) or, with `atomic`, any part; the services in the kernel are those of before, or are read again by the next call.
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
    * @throws {ClosedError} After `close()`.
    */
   sync(services: Services, options?: SyncOptions): Promise<SyncReport>
@@ -90,8 +155,10 @@ export interface Plane extends AsyncDisposable {
   events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PlaneEvent>
   status(): PlaneStatus
   /**
-   * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed.
+   * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed, and nothing else.
    * Idempotent.
+   *
+   * @throws {NetplaneError} With `cleanup`: `ERR_NETPLANE_FOREIGN`, an object of our name is not ours; nothing was removed.
    */
   close(options?: { readonly cleanup?: boolean }): Promise<void>
 }

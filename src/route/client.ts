@@ -19,7 +19,7 @@ import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeNames
 import { Slices } from '../slices.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
-import { decodeLink, encodeSettings, requireLink, requireNewName } from './links.js'
+import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
 import { openMonitor, type RouteEvents, type RouteMonitorOptions } from './monitor.js'
 import {
   type AddAddressesOptions,
@@ -195,13 +195,15 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws {UnsupportedError} The kernel has no dummy links; the message says how it gets them.
    * @throws {NetlinkError} `EEXIST`: there is a link of that name (with `ensure`: of another kind). `EPERM`. `EINVAL`: the MTU is out of range.
+   *   `EADDRNOTAVAIL`: the hardware address is none that a link may have.
    */
   async createDummy(name: string, options: CreateDummyOptions = {}): Promise<Link> {
     const operation = 'route.createDummy'
     const link = requireNewName('name', name)
     const settings = encodeSettings('options', options)
+    const hardwareAddress = encodeHardwareAddress('options.hardwareAddress', options.hardwareAddress)
     return await this.#queue.run(operation, options, async (deadlineMs) => {
-      const value = { ...settings.value, info: { kind: 'dummy' } }
+      const value = { ...settings.value, ...(hardwareAddress !== undefined && { hardwareAddress }), info: { kind: 'dummy' } }
       const made = await this.#socket.changeLink({ ...settings, verb: 'create', link, value, deadlineMs })
       if (made.failure === undefined) return await this.#readLink(operation, link, deadlineMs)
       const { errno } = made.failure

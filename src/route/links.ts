@@ -83,3 +83,15 @@ export function encodeSettings(
   }
   return { changeMask: up === undefined ? 0 : IFF_UP, flags: up === true ? IFF_UP : 0, value: mtu === undefined ? {} : { mtu } }
 }
+
+/**
+ * The bytes of an Ethernet address.
+ *
+ * @throws {ValidationError}
+ */
+export function encodeHardwareAddress(path: string, address: unknown): Uint8Array | undefined {
+  if (address === undefined) return undefined
+  if (typeof address !== 'string' || !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(address))
+    throw new ValidationError(path, address, 'six bytes such as 52:54:00:12:34:56')
+  return Uint8Array.from(address.split(':'), (byte) => Number.parseInt(byte, 16))
+}

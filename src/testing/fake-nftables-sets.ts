@@ -2,7 +2,8 @@
  * Operations of a fake nf_tables on sets, objects and flowtables.
  */
 import type { NativeRecord } from '../native.js'
-import { describeObject, describeSet } from './fake-nftables-listing.js'
+import { toColumns } from '../nftables/columns.js'
+import { describeElement, describeObject, describeSet } from './fake-nftables-listing.js'
 import { emit, findNamed, hasFlag, requireTable, text, type FakeOperation } from './fake-nftables-operation.js'
 import {
   countUses,
@@ -10,6 +11,7 @@ import {
   EEXIST,
   EINVAL,
   ENOENT,
+  liveElements,
   objectKey,
   Refusal,
   type FakeBatchContext,
@@ -68,8 +70,13 @@ export function flushSet(context: FakeBatchContext, { family, value }: FakeOpera
   const table = requireTable(context, family, value['table'], 'table')
   const set = table.sets.get(text(value['name']) ?? '')
   if (set === undefined) throw new Refusal(ENOENT, 'name')
+  const gone = [...liveElements(set, context.now)].map((element) => describeElement(element, context.now))
   set.elements = new Map()
   set.isShared = false
+  // Each element is deleted and notified by itself (nft_set_flush), and none is no change.
+  const told = { table: table.name, set: set.name }
+  if (gone.length > 0)
+    context.events.push({ type: 'delsetelem', family, portId: context.portId, sequence: 0, value: told, elements: toColumns(gone) })
   return undefined
 }
 

@@ -36,17 +36,19 @@ export interface FakeLink {
   readonly kind: string | undefined
   flags: number
   mtu: number
+  /** Absent: one that goes by the index. */
+  readonly hardwareAddress?: Uint8Array | undefined
   addresses: FakeAddress[]
 }
 
 /** A link as the addon gives it. */
-export function nativeLink({ index, name, kind, flags, mtu }: FakeLink): NativeLink {
+export function nativeLink({ index, name, kind, flags, mtu, hardwareAddress }: FakeLink): NativeLink {
   const isLoopback = kind === undefined
   const value = {
     name,
     mtu,
     operationalState: (flags & IFF_UP) === 0 ? 'down' : 'unknown',
-    hardwareAddress: isLoopback ? new Uint8Array(6) : Uint8Array.of(2, 0, 0, 0, index >> 8, index & 255),
+    hardwareAddress: isLoopback ? new Uint8Array(6) : (hardwareAddress ?? Uint8Array.of(2, 0, 0, 0, index >> 8, index & 255)),
     ...(kind !== undefined && { info: { kind } })
   }
   return { index, hardwareType: isLoopback ? LOOPBACK : ETHERNET, flags, value }

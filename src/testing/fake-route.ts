@@ -173,8 +173,8 @@ export class FakeRouteKernel implements RouteKernel {
     return { value: { linkIndex: link.index, errors, sent, unknownFrom: sent, systemCalls: sent === 0 ? 0 : 2 } }
   }
 
-  #makeLink(name: string, kind: string | undefined, flags: number, mtu: number): FakeLink {
-    const link = { index: this.#nextIndex, name, kind, flags, mtu, addresses: [] }
+  #makeLink(name: string, kind: string | undefined, flags: number, mtu: number, hardwareAddress?: Uint8Array): FakeLink {
+    const link = { index: this.#nextIndex, name, kind, flags, mtu, hardwareAddress, addresses: [] }
     this.#nextIndex += 1
     this.#links.set(link.index, link)
     return link
@@ -189,8 +189,12 @@ export class FakeRouteKernel implements RouteKernel {
     if (present !== undefined) return refusal(EEXIST, 'RTM_NEWLINK')
     const { kind } = change.value.info as { kind: string }
     if (kind !== 'dummy' || !this.#hasDummies) return refusal(EOPNOTSUPP, 'RTM_NEWLINK', 'Unknown device type')
+    const hardwareAddress = change.value.hardwareAddress as Uint8Array | undefined
+    // is_valid_ether_addr (dummy_validate in drivers/net/dummy.c).
+    const isRefused = hardwareAddress !== undefined && ((hardwareAddress[0]! & 1) === 1 || hardwareAddress.every((byte) => byte === 0))
+    if (isRefused) return refusal(EADDRNOTAVAIL, 'RTM_NEWLINK')
     const flags = DUMMY_FLAGS | (change.flags & change.changeMask)
-    const link = this.#makeLink(String(change.link), kind, flags, (change.value.mtu as number | undefined) ?? 1500)
+    const link = this.#makeLink(String(change.link), kind, flags, (change.value.mtu as number | undefined) ?? 1500, hardwareAddress)
     this.#emit({ type: 'newlink', portId: 0, sequence: 0, link: nativeLink(link) })
     return { value: undefined }
   }

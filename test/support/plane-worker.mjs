@@ -33,6 +33,6 @@ function manyServices(most) {
 }
 
 const most = Number(process.argv[3] ?? 0)
-const plane = await openPlane({ mode: 'nftables', driftPollMs: 0 })
+const plane = await openPlane({ mode: 'nftables', auditMs: 0 })
 console.log('ready')
 for (;;) await plane.sync(most > 0 ? manyServices(most) : randomServices())

@@ -5,7 +5,7 @@ import { ValidationError } from '../../errors.js'
 import type { Protocol } from '../model.js'
 
 /**
- * Which flows of a service are cut when it changes.
+ * Which flows of a service are deleted when it changes.
  *
  * - `gone`: those whose endpoint is no longer named, or whose frontend is gone; draining endpoints keep theirs.
  * - `not-serving`: those too whose endpoint drains or has weight 0.

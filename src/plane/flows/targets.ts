@@ -3,7 +3,10 @@
  */
 import { canonicalAddress, looksLikeIPv6 } from '../../address.js'
 import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
-import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
+import type { Slices } from '../../slices.js'
+import type { ServiceChange } from '../core/change.js'
+import { endpointKey, frontendKeys } from '../core/frontend.js'
+import type { Endpoint, Protocol, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
 
 /** What clients address, and where its flows may lead. */
@@ -12,25 +15,10 @@ export interface FlowTarget {
   /** One address; several for a port of the node's own addresses. All of one family. */
   readonly addresses: readonly string[]
   readonly port: number
-  /** By {@link endpointKey}: who may answer. */
+  /** By their identities: who may answer. */
   readonly allowed: ReadonlyMap<string, FlowEndpoint>
   /** The frontend is gone: flows that are not translated are somebody else's business. */
   readonly isGone: boolean
-}
-
-/** A service before and after a change; absent: it was not, or is no longer, there. */
-export interface FlowTransition {
-  readonly before?: Service | undefined
-  readonly after?: Service | undefined
-}
-
-function endpointKey({ address, port }: Pick<Endpoint, 'address' | 'port'>): string {
-  return `${canonicalAddress(address)} ${port}`
-}
-
-/** Names a target, whatever its service is called. */
-export function targetKey(protocol: Protocol, { address, port }: Pick<Frontend, 'address' | 'port'>): string {
-  return `${protocol} ${canonicalAddress(address)} ${port}`
 }
 
 function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
@@ -53,9 +41,10 @@ export function targetsOf(
     const family = looksLikeIPv6(endpoint.address) ? allowed.six : allowed.four
     family.set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
   }
-  for (const frontend of service.frontends) {
+  const keys = frontendKeys(service)
+  for (const [index, frontend] of service.frontends.entries()) {
     const address = canonicalAddress(frontend.address)
-    targets.set(targetKey(protocol, frontend), {
+    targets.set(keys[index]!, {
       protocol,
       addresses: [address],
       port: frontend.port,
@@ -86,24 +75,28 @@ export interface TargetChanges {
 /**
  * Decides by frontend, not by service: one that moves from a service to another in the same change is not gone.
  */
-export function compareTargets(
-  transitions: Iterable<FlowTransition>,
-  policies: Readonly<Record<Protocol, StaleFlowPolicy>>
-): TargetChanges {
+export async function compareTargets(
+  changes: Iterable<Pick<ServiceChange, 'before' | 'after'>>,
+  policies: Readonly<Record<Protocol, StaleFlowPolicy>>,
+  slices: Slices
+): Promise<TargetChanges> {
   const before = new Map<string, FlowTarget>()
   const after = new Map<string, FlowTarget>()
-  for (const transition of transitions) {
-    for (const [key, target] of targetsOf(transition.before, policies)) before.set(key, target)
-    for (const [key, target] of targetsOf(transition.after, policies)) after.set(key, target)
+  for (const change of changes) {
+    for (const [key, target] of targetsOf(change.before, policies)) before.set(key, target)
+    for (const [key, target] of targetsOf(change.after, policies)) after.set(key, target)
+    if (slices.isOver) await slices.turn()
   }
   const stale = new Map<string, FlowTarget>()
   const current = new Map<string, FlowTarget>()
-  for (const [key, target] of after) (isStale(before.get(key), target) ? stale : current).set(key, target)
-  for (const [key, target] of before) if (!after.has(key)) stale.set(key, { ...target, allowed: new Map(), isGone: true })
+  await slices.each(after, ([key, target]) => (isStale(before.get(key), target) ? stale : current).set(key, target))
+  await slices.each(before, ([key, target]) => {
+    if (!after.has(key)) stale.set(key, { ...target, allowed: new Map(), isGone: true })
+  })
   return { stale, current }
 }
 
-/** The flows to cut. */
+/** The flows to delete. */
 export function filterOf({ protocol, addresses, port, allowed, isGone }: FlowTarget): FlowFilter {
   return {
     protocol,

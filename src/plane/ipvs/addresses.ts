@@ -1,51 +1,81 @@
 /**
  * The dummy device that holds the services' addresses: packets to them must be for this node before IPVS sees them.
  */
-import { NetlinkError } from '../../errors.js'
+import { NetlinkError, NetplaneError } from '../../errors.js'
 import type { Route } from '../../route/index.js'
+import type { Run } from '../core/run.js'
+import { deviceMark } from './layout.js'
 
-const ENODEV = -19
+/** What is there. */
+export interface DeviceState {
+  readonly isUp: boolean
+  /** Link-local ones, which are the kernel's own, left out. */
+  readonly addresses: ReadonlySet<string>
+}
 
 /** The device, and what is on it. */
 export class Addresses {
   readonly #route: Route
   readonly #device: string
+  readonly #mark: string
 
   constructor(route: Route, device: string) {
     this.#route = route
     this.#device = device
+    this.#mark = deviceMark(device)
   }
 
-  /** Makes the device where it is missing. @throws {UnsupportedError} The kernel has no dummy links. */
-  async ensureDevice(): Promise<void> {
-    await this.#route.createDummy(this.#device, { up: true, ensure: true })
-  }
-
-  /** Addresses on the device; link-local ones are the kernel's own. Undefined where there is no device. */
-  async read(): Promise<Set<string> | undefined> {
+  /**
+   * Undefined where there is no device.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link of its name was made by another program.
+   */
+  async read(): Promise<DeviceState | undefined> {
     try {
+      const { kind, hardwareAddress, isUp } = await this.#route.getLink(this.#device)
+      if (kind !== 'dummy' || hardwareAddress !== this.#mark) {
+        const why = `link ${this.#device} exists and is not ours (it is no dummy link with hardware address ${this.#mark})`
+        throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
+      }
       const listed = await this.#route.listAddresses({ link: this.#device })
-      return new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address))
+      return { isUp, addresses: new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address)) }
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === ENODEV) return undefined
+      if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined
       throw error
     }
   }
 
-  /** Adds addresses: all, or none. */
-  async add(addresses: readonly string[]): Promise<void> {
-    if (addresses.length === 0) return
-    // Without duplicate detection, as nobody else can have them on this device, and without routes: they are local all the same.
-    await this.#route.addAddresses(this.#device, addresses, { flags: ['nodad', 'noprefixroute'], ensure: true, onError: 'atomic' })
+  /** Makes the device where it is missing, and sets it up. @throws {UnsupportedError} The kernel has no dummy links. */
+  async ensureDevice(state: DeviceState | undefined, run: Run): Promise<void> {
+    if (state?.isUp === true) return
+    run.checkpoint()
+    if (state === undefined) await this.#route.createDummy(this.#device, { up: true, hardwareAddress: this.#mark })
+    else await this.#route.setLink(this.#device, { up: true })
+    run.wrote(`link ${this.#device}`, 1, 0)
   }
 
-  async remove(addresses: readonly string[]): Promise<void> {
+  /** Adds addresses: all, or none. */
+  async add(addresses: readonly string[], run: Run): Promise<void> {
     if (addresses.length === 0) return
+    run.checkpoint()
+    // Without duplicate detection, as nobody else can have them on this device, and without routes: they are local all the same.
+    await this.#route.addAddresses(this.#device, addresses, { flags: ['nodad', 'noprefixroute'], ensure: true, onError: 'atomic' })
+    run.wrote(`${addresses.length} addresses`, 1, 0)
+  }
+
+  async remove(addresses: readonly string[], run: Run): Promise<void> {
+    if (addresses.length === 0) return
+    run.checkpoint()
     await this.#route.removeAddresses(this.#device, addresses, { ensure: true })
+    run.wrote(`removal of ${addresses.length} addresses`, 1, 0)
   }
 
   /** Removes the device with all addresses. */
   async drop(): Promise<void> {
     await this.#route.deleteLink(this.#device, { ensure: true })
+  }
+
+  async close(): Promise<void> {
+    await this.#route.close()
   }
 }

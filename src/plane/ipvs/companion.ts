@@ -1,222 +1,225 @@
 /**
- * The tables of nf_tables beside IPVS: what is refused, and what is masqueraded. IPVS itself does neither.
+ * The tables of nf_tables beside IPVS: reading and writing them.
  */
+import { Buffer } from 'node:buffer'
+import { isDeepStrictEqual } from 'node:util'
 import type { AddressFamily } from '../../address.js'
+import { NetlinkError, NetplaneError } from '../../errors.js'
+import { compareChains, compareSets, compareTable } from '../../nftables/compare.js'
+import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { encodeElements, setForm, type Nftables, type Ruleset, type SetElement } from '../../nftables/index.js'
+import { elementsStep, StepWriter, type Step } from '../../nftables/steps.js'
+import { Slices } from '../../slices.js'
+import type { Run } from '../core/run.js'
+import type { ElementKeys } from './elements.js'
 import {
-  concat,
-  ct,
-  ip,
-  ip6,
-  jump,
-  masquerade,
-  meta,
-  reject,
-  rule,
-  th,
-  type SetSpec,
-  type Nftables,
-  type Ruleset,
-  type SetElement,
-  type Transaction
-} from '../../nftables/index.js'
-import { elementName } from './ledger.js'
-import type { CompanionElement, CompanionSet } from './translate.js'
-
-/** Marks a table as ours, and its rules as those of this version. */
-const COMMENT = 'netplane ipvs 1'
-const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
-const SETS: readonly CompanionSet[] = ['vips', 'frontends', 'hairpin']
-const SOURCES = 'local-sources'
-/** Chains of a table: input, postrouting, masquerade. */
-const CHAINS = 3
+  COMMENT_PREFIX,
+  declarations,
+  FAMILIES,
+  PROTOCOLS,
+  SURROUNDINGS,
+  surroundingsChains,
+  TABLE_COMMENT,
+  type SurroundingsOptions,
+  type SurroundingsSet
+} from './layout.js'
 
 /** What the kernel holds. */
 export interface CompanionState {
-  /** Tables are there, of our making, with all their objects. */
-  readonly isWhole: boolean
   /** Our tables, whole or not. */
   readonly present: readonly AddressFamily[]
-  /** By {@link elementName}. */
-  readonly elements: ReadonlyMap<string, CompanionElement>
-  /** A table of our name that somebody else made. */
-  readonly foreign: readonly string[]
-  /** Of the ruleset that all of this belongs to; undefined where somebody committed meanwhile. */
-  readonly generation: number | undefined
+  /** What is not as we made it, elements of services aside. */
+  readonly faults: readonly string[]
+  readonly elements: ElementKeys
 }
 
-function keyOf(family: AddressFamily, set: CompanionSet): NonNullable<SetSpec['key']> {
-  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
-  return { vips: address, frontends: [address, 'inet_proto', 'inet_service'], hairpin: [address, address] }[set] as NonNullable<
-    SetSpec['key']
-  >
-}
-
-function* elementsIn(family: AddressFamily, listed: Ruleset): Generator<CompanionElement> {
-  for (const group of listed.elements) {
-    const set = SETS.find((name) => name === group.set.name)
-    if (set === undefined) continue
-    for (const { key } of group) yield { family, set, key: [key].flat() as (string | number)[] }
-  }
-}
-
-/** As the kernel counts: 32 bits, without 0 (net/netfilter/nf_tables_api.c, nft_gen_id). */
-function nextGeneration(generation: number): number {
-  return generation === 0xffff_ffff ? 1 : generation + 1
-}
+const MAX_READS = 16
+const TABLE_BYTES = 5000
+const ROW_BYTES = 64
 
 /** The companion tables, one a family. */
 export class Companion {
   readonly #nft: Nftables
-  readonly #table: string
-  readonly #localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined
-  /** Transactions and bytes since the plane was opened. */
-  readonly totals = { commits: 0, bytes: 0 }
-  /** Of the ruleset when the tables held what the plane knows of; undefined: nobody can say. Our own commits carry it on. */
-  knownGeneration: number | undefined
+  readonly #options: SurroundingsOptions
+  readonly #writer: StepWriter
+  #run: Run | undefined
+  /** Transactions since the plane was opened. */
+  commits = 0
 
-  constructor(nft: Nftables, table: string, localSources: Readonly<Record<AddressFamily, readonly SetElement[]>> | undefined) {
+  constructor(nft: Nftables, options: SurroundingsOptions) {
     this.#nft = nft
-    this.#table = table
-    this.#localSources = localSources
+    this.#options = options
+    this.#writer = new StepWriter(nft, {
+      before: () => this.#run?.checkpoint(),
+      options: () => ({}),
+      committed: ({ bytes }) => {
+        this.commits++
+        this.#run?.wrote(`rules of table ${options.table}`, 1, bytes)
+      },
+      refused: (error) => error
+    })
   }
 
-  /** Whether somebody else may have committed since {@link Companion.knownGeneration}. */
-  async hasChanged(): Promise<boolean> {
-    return (await this.#nft.generation()).id !== this.knownGeneration
-  }
-
-  /** Reads what is there. */
+  /**
+   * Reads what is there; again where tables come and go meanwhile.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of our name was made by another program.
+   */
   async read(): Promise<CompanionState> {
-    const before = await this.#nft.generation()
-    const state = await this.#readTables()
-    const after = await this.#nft.generation()
-    return { ...state, generation: before.id === after.id ? before.id : undefined }
-  }
-
-  async #readTables(): Promise<Omit<CompanionState, 'generation'>> {
-    const elements = new Map<string, CompanionElement>()
-    const present: AddressFamily[] = []
-    const foreign: string[] = []
-    let isWhole = true
-    for (const family of FAMILIES) {
-      const table = (await this.#nft.listTables({ family })).find(({ name }) => name === this.#table)
-      if (table === undefined) {
-        isWhole = false
-        continue
+    for (let read = 1; ; read++) {
+      try {
+        return await this.#read()
+      } catch (error) {
+        if (!(error instanceof NetlinkError) || error.code !== 'ENOENT' || read === MAX_READS) throw error
       }
-      if (table.comment?.startsWith(COMMENT) !== true) foreign.push(`table ${family} ${this.#table} was made by somebody else`)
-      present.push(family)
-      const listed = await this.#nft.list({ family, table: this.#table, elements: true })
-      isWhole &&= table.comment === this.#comment() && listed.rules.length === this.#rules(family).length && listed.chains.length === CHAINS
-      for (const element of elementsIn(family, listed)) elements.set(elementName(element), element)
     }
-    return { isWhole, present, elements, foreign }
   }
 
-  /** Makes the tables anew, with these elements: one transaction, so that no packet sees a part of them. */
-  async rebuild(present: readonly AddressFamily[], elements: Iterable<CompanionElement>): Promise<void> {
-    const tx = this.#nft.transaction()
-    for (const family of present) tx.delete.table({ family, name: this.#table })
-    for (const family of FAMILIES) this.#declare(tx, family)
-    this.#put(tx.add, elements)
-    await this.#commit(tx)
+  async #read(): Promise<CompanionState> {
+    const { table } = this.#options
+    const tables = (await this.#nft.listTables()).filter(({ family, name }) => (family === 'ip' || family === 'ip6') && name === table)
+    const foreign = tables.find(({ comment }) => comment?.startsWith(COMMENT_PREFIX) !== true)
+    if (foreign !== undefined) {
+      const why = `table ${foreign.family} ${table} exists and is not ours (its comment does not begin with '${COMMENT_PREFIX}')`
+      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
+    }
+    const present = tables.map(({ family }) => family as AddressFamily)
+    const faults = FAMILIES.filter((family) => present.length > 0 && !present.includes(family)).map(
+      (family) => `table ${family} ${table} is missing`
+    )
+    const elements = new Map<SurroundingsSet, ReadonlySet<string>>()
+    for (const { family: inFamily, comment } of tables) {
+      const family = inFamily as AddressFamily
+      const ruleset = await this.#nft.list({ family, table, elements: true })
+      if (comment !== TABLE_COMMENT) faults.push(`table ${family} ${table} is of another version`)
+      faults.push(...this.#check(family, ruleset))
+      await collectElements(family, ruleset, elements)
+    }
+    return { present, faults, elements }
   }
 
-  async add(elements: readonly CompanionElement[]): Promise<void> {
-    if (elements.length === 0) return
-    const tx = this.#nft.transaction()
-    this.#put(tx.add, elements)
-    await this.#commit(tx)
+  /** Makes the tables anew, with these elements: one transaction, if one message can hold it, so that no packet sees a part of them. */
+  async rebuild(present: readonly AddressFamily[], elements: ElementKeys, run: Run): Promise<void> {
+    const removal: Step = {
+      bytes: 200,
+      queue: (tx) => {
+        for (const family of present) tx.delete.table({ family, name: this.#options.table })
+      }
+    }
+    await this.#write([removal, ...FAMILIES.map((family) => this.#declaration(family)), ...this.#elementSteps(elements, 'add')], run)
   }
 
-  async remove(elements: readonly CompanionElement[]): Promise<void> {
-    if (elements.length === 0) return
-    const tx = this.#nft.transaction()
-    this.#put(tx.delete, elements)
-    await this.#commit(tx)
+  async add(elements: ElementKeys, run: Run): Promise<void> {
+    await this.#write(this.#elementSteps(elements, 'add'), run)
+  }
+
+  async remove(elements: ElementKeys, run: Run): Promise<void> {
+    await this.#write(this.#elementSteps(elements, 'remove'), run)
   }
 
   /** Removes the tables. */
-  async drop(): Promise<void> {
-    const { present, foreign } = await this.read()
-    if (present.length === 0 || foreign.length > 0) return
+  async drop(present: readonly AddressFamily[]): Promise<void> {
+    if (present.length === 0) return
     const tx = this.#nft.transaction()
-    for (const family of present) tx.delete.table({ family, name: this.#table })
-    await this.#commit(tx)
+    for (const family of present) tx.delete.table({ family, name: this.#options.table })
+    await tx.commit()
   }
 
-  async #commit(tx: Transaction): Promise<void> {
-    const before = this.knownGeneration
-    this.knownGeneration = undefined
-    const { bytes, generation } = await tx.commit()
-    // Anything but the next one means that somebody else committed in between.
-    if (before !== undefined && generation === nextGeneration(before)) this.knownGeneration = generation
-    this.totals.commits++
-    this.totals.bytes += bytes
+  async close(): Promise<void> {
+    await this.#nft.close()
   }
 
-  /** Prefixes are part of the rules: other ones make other tables. */
-  #comment(): string {
-    const sources = this.#localSources === undefined ? 'none' : this.#localSources.ip.length + this.#localSources.ip6.length
-    return `${COMMENT}, local sources: ${sources}`
+  async #write(steps: readonly Step[], run: Run): Promise<void> {
+    this.#run = run
+    await this.#writer.write(steps)
   }
 
-  #put(verb: Transaction['add'] | Transaction['delete'], elements: Iterable<CompanionElement>): void {
-    const groups = new Map<string, CompanionElement[]>()
-    for (const element of elements) {
-      const name = `${element.family} ${element.set}`
-      const group = groups.get(name)
-      if (group === undefined) groups.set(name, [element])
-      else group.push(element)
+  #check(family: AddressFamily, ruleset: Ruleset): string[] {
+    const { table, localSources } = this.#options
+    const form = { family, name: table }
+    const same = (name: string, wanted: readonly SetElement[]): string[] => {
+      const declared = declarations(family, localSources !== undefined).get(name)!
+      const listed = ruleset.elements.find(({ set }) => set.name === name)
+      const keys = (elements: Iterable<SetElement>): string[] =>
+        encodeElements(elements, setForm(declared)).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
+      const isSame = listed === undefined || isDeepStrictEqual(keys(listed).sort(), keys(wanted).sort())
+      return isSame ? [] : [`changed elements of set ${family} ${table} ${name}`]
     }
-    for (const group of groups.values()) {
-      const { family, set } = group[0]!
-      const target = { family, table: this.#table, name: set, key: keyOf(family, set) }
-      verb.elements(
-        target,
-        group.map(({ key }) => ({ key: key.length === 1 ? key[0]! : [...key] }))
-      )
+    const faults = [
+      ...compareTable(form, ruleset),
+      ...compareSets(form, ruleset, declarations(family, localSources !== undefined)),
+      ...compareChains(form, ruleset, surroundingsChains(family, this.#options))
+    ]
+    // Elements of a set that has another form cannot be compared.
+    if (faults.length > 0) return faults
+    return [
+      ...same('protocols', protocolElements()),
+      ...(localSources === undefined
+        ? []
+        : same(
+            'local-sources',
+            localSources[family].map((key) => ({ key }))
+          ))
+    ]
+  }
+
+  #declaration(family: AddressFamily): Step {
+    const { table, localSources } = this.#options
+    const ranges = localSources?.[family] ?? []
+    return {
+      bytes: TABLE_BYTES + ranges.length * 80,
+      queue: (tx) => {
+        tx.add.table({ family, name: table, comment: TABLE_COMMENT })
+        const sets = declarations(family, localSources !== undefined)
+        for (const declared of sets.values()) tx.add.set({ family, table, ...declared })
+        tx.add.elements({ family, table, ...sets.get('protocols')! }, protocolElements(), { exclusive: true })
+        if (ranges.length > 0) {
+          tx.add.elements(
+            { family, table, ...sets.get('local-sources')! },
+            ranges.map((key) => ({ key })),
+            { exclusive: true }
+          )
+        }
+        const chains = surroundingsChains(family, this.#options)
+        for (const { chain } of chains) tx.add.chain({ family, table, ...chain })
+        for (const { chain, rules } of chains)
+          for (const expressions of rules) tx.add.rule({ family, table, chain: chain.name, expressions })
+      }
     }
   }
 
-  #declare(tx: Transaction, family: AddressFamily): void {
-    const table = this.#table
-    tx.add.table({ family, name: table, comment: this.#comment() })
-    for (const set of SETS) tx.add.set({ family, table, name: set, key: keyOf(family, set) })
-    const sources = this.#localSources?.[family]
-    if (sources !== undefined) {
-      const set = { family, table, name: SOURCES, key: keyOf(family, 'vips'), flags: ['interval'] as const }
-      tx.add.set(set)
-      if (sources.length > 0) tx.add.elements(set, sources, { exclusive: true })
-    }
-    tx.add.chain({ family, table, name: 'input', type: 'filter', hook: 'input', priority: 'filter' })
-    tx.add.chain({ family, table, name: 'masquerade' })
-    tx.add.chain({ family, table, name: 'postrouting', type: 'nat', hook: 'postrouting', priority: 'srcnat' })
-    for (const { chain, statements } of this.#rules(family)) tx.add.rule({ family, table, chain, statements })
+  /** Addresses first when they come, and last when they go: what is at an address and no frontend is refused. */
+  #elementSteps(elements: ElementKeys, verb: 'add' | 'remove'): Step[] {
+    const rank = { vips: 2, frontends: 0, hairpin: 1 } as const
+    const sets = [...elements].filter(([, keys]) => keys.size > 0).sort(([left], [right]) => rank[left.kind] - rank[right.kind])
+    return (verb === 'add' ? sets : sets.reverse()).map(([set, keys]) => {
+      const none = new ElementBuffer(set.keyWidth, 0, 1)
+      const rows = new ElementBuffer(set.keyWidth, 0, keys.size)
+      for (const key of keys) rows.push(Buffer.from(key, 'latin1'), undefined)
+      const target = { family: set.family, table: this.#options.table, name: set.kind }
+      const change = verb === 'add' ? { remove: none, add: rows } : { remove: rows, add: none }
+      return elementsStep(target, { ...change, owners: [] }, ROW_BYTES)
+    })
   }
+}
 
-  #rules(family: AddressFamily): { readonly chain: string; readonly statements: ReturnType<typeof rule>['statements'] }[] {
-    const address = family === 'ip' ? ip : ip6
-    const original = family === 'ip' ? ct.original.ip.daddr : ct.original.ip6.daddr
-    const rules = {
-      // The addresses are this node's own as far as the kernel can tell: what is no frontend must not reach a program that happens to listen there.
-      input: [
-        rule(
-          ct.state.eq('new'),
-          meta.l4proto.in(['tcp', 'udp', 'sctp']),
-          address.daddr.in('vips'),
-          concat(address.daddr, meta.l4proto, th.dport).notIn('frontends'),
-          reject()
-        )
-      ],
-      postrouting: [rule(concat(original, meta.l4proto, ct.original.protoDst).in('frontends'), jump('masquerade'))],
-      masquerade: [
-        // A connection of this node's own to a service takes the service's address as its source.
-        rule(address.saddr.in('vips'), masquerade()),
-        rule(concat(address.saddr, address.daddr).in('hairpin'), masquerade()),
-        ...(this.#localSources === undefined ? [] : [rule(address.saddr.notIn(SOURCES), masquerade())])
-      ]
+function protocolElements(): SetElement[] {
+  return Object.keys(PROTOCOLS).map((key) => ({ key }))
+}
+
+async function collectElements(family: AddressFamily, ruleset: Ruleset, into: Map<SurroundingsSet, ReadonlySet<string>>): Promise<void> {
+  const slices = new Slices()
+  for (const { set, chunks } of ruleset.elements) {
+    const known = Object.values(SURROUNDINGS[family]).find(({ kind }) => kind === set.name)
+    if (known === undefined) continue
+    const keys = new Set<string>()
+    for (const { rows, key } of chunks) {
+      const width = rows === 0 ? 0 : key.length / rows
+      for (let row = 0; row < rows; row++) {
+        keys.add(Buffer.from(key.buffer, key.byteOffset + row * width, width).toString('latin1'))
+        if ((row & 0xff) === 0 && slices.isOver) await slices.turn()
+      }
     }
-    return Object.entries(rules).flatMap(([chain, list]) => list.map(({ statements }) => ({ chain, statements })))
+    into.set(known, keys)
   }
 }

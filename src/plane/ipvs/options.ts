@@ -1,20 +1,27 @@
 /**
- * Options of the IPVS plane, and their checks.
+ * Options of the ipvs plane.
  */
+import type { ConntrackKernel } from '../../conntrack/index.js'
 import { ValidationError } from '../../errors.js'
+import { checkPolicies } from '../../ipvs/sync/drain-policy.js'
 import type { DrainPolicies, IpvsOptions } from '../../ipvs/index.js'
 import type { NftablesKernel } from '../../nftables/index.js'
 import type { RouteKernel } from '../../route/index.js'
+import { checkLocalSources } from '../core/local-sources.js'
+import { checkAuditMs, checkKernel, checkName } from '../core/options.js'
 import type { Scheduler } from '../model.js'
+import type { SurroundingsOptions } from './layout.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
-export interface IpvsPlaneKernels {
+export interface IpvsPlaneKernel {
   readonly ipvs: NonNullable<IpvsOptions['kernel']>
   readonly nftables: NftablesKernel
   readonly route: RouteKernel
+  /** Without it, no stale flows are deleted. */
+  readonly conntrack?: ConntrackKernel | undefined
 }
 
-/** Options of the IPVS plane. */
+/** Options of the ipvs plane. */
 export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineMs' | 'signal'> {
   /**
    * Name of our dummy device, which holds the services' addresses; default `netplane`. 1–15 letters, digits, `-`, `_`. The tables of nf_tables beside it are called `NAME-ipvs`. Everything on
@@ -30,16 +37,29 @@ export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineM
   readonly schedulers?: Readonly<Partial<Record<Scheduler, string>>> | undefined
   /** What becomes of endpoints that are removed. Default: UDP at once, the others within 900 seconds. */
   readonly draining?: DrainPolicies | undefined
-  /** How often the kernel is compared with what was committed, milliseconds, 100–3600000; default 10000. 0: never. IPVS tells nobody of changes. */
+  /** How often the kernel is audited, milliseconds, 100–3600000; default 10000. 0: never. IPVS has no notifications, so every audit compares everything. */
   readonly auditMs?: number | undefined
-  readonly kernels?: IpvsPlaneKernels | undefined
+  /** Default: the kernel. */
+  readonly kernel?: IpvsPlaneKernel | undefined
 }
 
 /** The schedulers, complete. */
 export type SchedulerNames = Readonly<Record<Scheduler, string>>
 
-/** Checks an option. @throws {ValidationError} */
-export function checkSchedulers(schedulers: unknown): SchedulerNames {
+/** The options, checked. */
+export interface IpvsPlaneSettings {
+  readonly surroundings: SurroundingsOptions
+  readonly schedulers: SchedulerNames
+  readonly draining: DrainPolicies | undefined
+  readonly auditMs: number
+  readonly client: Pick<IpvsOptions, 'netns' | 'deadlineMs' | 'signal'>
+  readonly kernel: IpvsPlaneKernel | undefined
+}
+
+/** Of the device (IFNAMSIZ, less the NUL). */
+const MAX_NAME = 15
+
+function checkSchedulers(schedulers: unknown): SchedulerNames {
   const names: Record<Scheduler, string> = { random: 'wrr', hash: 'mh' }
   if (schedulers === undefined) return names
   if (typeof schedulers !== 'object' || schedulers === null) throw new ValidationError('schedulers', schedulers, 'names by random and hash')
@@ -51,4 +71,19 @@ export function checkSchedulers(schedulers: unknown): SchedulerNames {
     names[key] = value
   }
   return names
+}
+
+/** Checks options. @throws {ValidationError} */
+export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
+  const { netns, deadlineMs, signal, draining } = options
+  const device = checkName(options.name, MAX_NAME)
+  checkPolicies('draining', draining)
+  return {
+    surroundings: { device, table: `${device}-ipvs`, localSources: checkLocalSources(options.localSources) },
+    schedulers: checkSchedulers(options.schedulers),
+    draining,
+    auditMs: checkAuditMs(options.auditMs, { min: 100, fallback: 10_000 }),
+    client: { netns, deadlineMs, signal },
+    kernel: checkKernel(options.kernel, ['ipvs', 'nftables', 'route'])
+  }
 }

@@ -1,44 +1,59 @@
+/**
+ * Elements to write and to delete, by set and phase.
+ */
 import { Buffer } from 'node:buffer'
-import type { AddressFamily } from '../../address.js'
+import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { type Slices } from '../../slices.js'
+import type { ObjectCounts } from '../core/backend.js'
+import type { ReferenceCounts } from '../core/refcount.js'
 import type { Service } from '../model.js'
 import { commentUserdata } from './comment.js'
-import { isEndpoints, isNamed, isShared, visitElements, widthsOf, type ElementSet } from './compile.js'
-import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { visitElements, type ElementVisitor } from './compile.js'
 import { ElementTable } from './element-table.js'
+import { PHASES, type ElementSet, type Phase } from './sets.js'
 
-/** One set or map of one family. */
-export interface SetKey {
-  readonly family: AddressFamily
-  readonly set: ElementSet
-}
+/** How many services need each shared element, by the bytes of its key as Latin-1, or by how much that number changes. */
+export type SharedCounts = ReferenceCounts<ElementSet>
 
 /** What sets hold. */
 export interface Contents {
-  rows(family: AddressFamily, set: ElementSet): number
-  elements(family: AddressFamily, set: ElementSet): Promise<ElementBuffer>
+  rows(set: ElementSet): number
+  elements(set: ElementSet): Promise<ElementBuffer>
+}
+
+/** The elements of one set that can be found by their keys, and whose they are. */
+export interface SetTable {
+  readonly set: ElementSet
+  readonly table: ElementTable
+  /** Names of services by row; empty where they are not known. */
+  readonly owners: string[]
 }
 
 /** Elements by set: what a number of services need, or what the kernel holds. */
 export class SetTables {
-  readonly #tables = new Map<string, SetKey & { readonly table: ElementTable }>()
+  readonly #tables = new Map<ElementSet, SetTable>()
+  readonly #capacities: ReadonlyMap<ElementSet, number>
+
+  /** @param capacities Elements to make room for at once: a table that grows moves all that it has. */
+  constructor(capacities: ReadonlyMap<ElementSet, number> = new Map()) {
+    this.#capacities = capacities
+  }
 
   /** The table of a set, made when it is first asked for. */
-  of(family: AddressFamily, set: ElementSet, capacity?: number): ElementTable {
-    const name = `${family} ${set}`
-    let entry = this.#tables.get(name)
+  of(set: ElementSet, capacity = this.#capacities.get(set)): SetTable {
+    let entry = this.#tables.get(set)
     if (entry === undefined) {
-      const { key, data } = widthsOf(set, family)
-      entry = { family, set, table: new ElementTable(key, data, capacity) }
-      this.#tables.set(name, entry)
+      entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity), owners: [] }
+      this.#tables.set(set, entry)
     }
-    return entry.table
+    return entry
   }
 
-  find(family: AddressFamily, set: ElementSet): ElementTable | undefined {
-    return this.#tables.get(`${family} ${set}`)?.table
+  find(set: ElementSet): SetTable | undefined {
+    return this.#tables.get(set)
   }
 
-  entries(): IterableIterator<SetKey & { readonly table: ElementTable }> {
+  entries(): IterableIterator<SetTable> {
     return this.#tables.values()
   }
 }
@@ -46,161 +61,169 @@ export class SetTables {
 /** Elements that were read, as what is there before a change. */
 export function contentsOf(tables: SetTables): Contents {
   return {
-    rows: (family, set) => tables.find(family, set)?.rows ?? 0,
-    elements: (family, set) => Promise.resolve(tables.of(family, set).buffer)
+    rows: (set) => tables.find(set)?.table.rows ?? 0,
+    elements: (set) => Promise.resolve(tables.of(set).table.buffer)
   }
 }
 
-/** Adds what a service needs. Shared elements are counted in `shared`, by the number of visits. */
-export function addService(tables: SetTables, shared: SharedCounts, service: Service, by: 1 | -1): void {
-  const userdata = commentUserdata(service.name)
-  visitElements(service, (family, set, key, data) => {
-    if (isShared(set)) shared.add(family, set, key, by)
-    else tables.of(family, set).put(key, data, isNamed(set) ? userdata : undefined)
-  })
+/** The bytes of a key as the text under which it is counted. */
+export function keyText(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 
-/**
- * How many services need each shared element (an address, a local endpoint), or by how much that number changes.
- */
-export class SharedCounts {
-  readonly #counts = new Map<string, Map<string, number>>()
+/** Adds what services need to tables; shared elements are counted, by the number of visits. One object for many services. */
+export class Compiler {
+  readonly #tables: SetTables
+  readonly #shared: SharedCounts
+  readonly #slices: Slices
+  #by = 1
+  #owner = ''
+  #userdata: Uint8Array | undefined
 
-  /** Returns the number as it is then. */
-  add(family: AddressFamily, set: ElementSet, key: Uint8Array, by: number): number {
-    const name = `${family} ${set}`
-    let counts = this.#counts.get(name)
-    if (counts === undefined) this.#counts.set(name, (counts = new Map<string, number>()))
-    const text = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
-    const count = (counts.get(text) ?? 0) + by
-    if (count === 0) counts.delete(text)
-    else counts.set(text, count)
-    return count
-  }
-
-  get(family: AddressFamily, set: ElementSet, key: string): number {
-    return this.#counts.get(`${family} ${set}`)?.get(key) ?? 0
-  }
-
-  *entries(): Generator<SetKey & { readonly key: string; readonly count: number }> {
-    for (const [name, counts] of this.#counts) {
-      const [family, set] = name.split(' ') as [AddressFamily, ElementSet]
-      for (const [key, count] of counts) yield { family, set, key, count }
+  // One function for all services: making one for each costs more than what it does.
+  readonly #visit: ElementVisitor = (set, key, data) => {
+    const { shared, named } = set.description
+    if (shared) {
+      this.#shared.add(set, keyText(key), this.#by)
+      return
     }
+    const { table, owners } = this.#tables.of(set)
+    const { rows } = table
+    table.put(key, data, named ? this.#userdata : undefined)
+    if (table.rows > rows) owners.push(this.#owner)
   }
 
-  /** How many different elements a set has. */
-  size(family: AddressFamily, set: ElementSet): number {
-    return this.#counts.get(`${family} ${set}`)?.size ?? 0
+  constructor(tables: SetTables, shared: SharedCounts, slices: Slices) {
+    this.#tables = tables
+    this.#shared = shared
+    this.#slices = slices
   }
 
-  /** How many different elements each set has. */
-  *sizes(): Generator<[set: string, elements: number]> {
-    for (const [name, counts] of this.#counts) yield [name, counts.size]
-  }
-
-  /** Takes over a change. */
-  apply(change: SharedCounts): void {
-    for (const { family, set, key, count } of change.entries()) this.add(family, set, Buffer.from(key, 'latin1'), count)
+  /** @param by 1 for a service that comes, -1 for one that goes: for the counts. */
+  async add(service: Service, by: 1 | -1): Promise<void> {
+    this.#by = by
+    this.#owner = service.name
+    this.#userdata = commentUserdata(service.name)
+    await visitElements(service, this.#visit, this.#slices)
+    if (this.#slices.isOver) await this.#slices.turn()
   }
 }
 
-/**
- * When a removal may happen. A packet may look one set up before a commit and the next after it, so what the first look-up leads to must outlive it:
- * 1: together with the additions · 2: memberships, once the new ones stand · 3: slots and addresses, once no membership leads to them.
- */
-export type Phase = 1 | 2 | 3
-export const PHASES: readonly Phase[] = [1, 2, 3]
-
-function removalPhase(set: ElementSet): Phase {
-  return isEndpoints(set) || isShared(set) ? 3 : 2
-}
-
-/** Elements to delete from and to add to one set in one commit; deletions first. */
-export interface SetChange extends SetKey {
+/** Elements to delete from and to add to one set in one phase; deletions first. */
+export interface SetChange {
+  readonly set: ElementSet
   readonly remove: ElementBuffer
   readonly add: ElementBuffer
+  /** Names of services by row of `add`; none for shared elements. */
+  readonly owners: (string | undefined)[]
 }
 
 /** Every element to touch, by phase. */
 export class Changes {
-  readonly #phases: Readonly<Record<Phase, Map<string, SetChange>>> = { 1: new Map(), 2: new Map(), 3: new Map() }
+  readonly #phases: Readonly<Record<Phase, Map<ElementSet, SetChange>>> = { 1: new Map(), 2: new Map(), 3: new Map() }
 
-  of(phase: Phase, family: AddressFamily, set: ElementSet): SetChange {
-    const name = `${family} ${set}`
-    let change = this.#phases[phase].get(name)
+  of(phase: Phase, set: ElementSet): SetChange {
+    let change = this.#phases[phase].get(set)
     if (change === undefined) {
-      const { key, data } = widthsOf(set, family)
-      change = { family, set, remove: new ElementBuffer(key, 0), add: new ElementBuffer(key, data) }
-      this.#phases[phase].set(name, change)
+      change = { set, remove: new ElementBuffer(set.keyWidth, 0), add: new ElementBuffer(set.keyWidth, set.dataWidth), owners: [] }
+      this.#phases[phase].set(set, change)
     }
     return change
   }
 
+  /** In an order in which every step leaves packets a way: slots and addresses before what leads to them, and the other way round when they go. */
   phase(phase: Phase): SetChange[] {
-    return [...this.#phases[phase].values()]
+    const rank = ({ set }: SetChange): number => ((phase === 3) === (set.kind === 'endpoints') ? 0 : set.description.shared ? 1 : 2)
+    const changes = [...this.#phases[phase].values()]
+    return phase === 1
+      ? changes.sort((left, right) => rankOfAddition(left) - rankOfAddition(right))
+      : changes.sort((left, right) => rank(left) - rank(right))
   }
 
   get isEmpty(): boolean {
     return PHASES.every((phase) => this.#phases[phase].size === 0)
   }
 
-  /** Elements added and removed; changed data counts as one of each. */
-  get counts(): { added: number; removed: number } {
-    let added = 0
-    let removed = 0
+  /** Elements written and deleted; changed data counts as one of each. */
+  get counts(): ObjectCounts {
+    let written = 0
+    let deleted = 0
     for (const phase of PHASES) {
       for (const change of this.#phases[phase].values()) {
-        added += change.add.rows
-        removed += change.remove.rows
+        written += change.add.rows
+        deleted += change.remove.rows
       }
     }
-    return { added, removed }
+    return { written, deleted }
   }
+}
+
+function rankOfAddition({ set: { kind } }: SetChange): number {
+  return ['endpoints', 'hairpin', 'vips', 'members', 'unserved'].indexOf(kind)
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && Buffer.compare(left, right) === 0
 }
 
+/** Rows between looks at the clock; a power of two. */
+const ROWS_BETWEEN_LOOKS = 256
+
 /** Rows of `after` that `before` lacks or holds otherwise. */
-function diffAdded(changes: Changes, key: SetKey, before: ElementTable | undefined, after: ElementTable): void {
-  for (let row = 0; row < after.rows; row++) {
-    const bytes = after.buffer.keyAt(row)
+async function diffAdded(
+  changes: Changes,
+  before: ElementTable | undefined,
+  { set, table: { buffer }, owners }: SetTable,
+  slices: Slices
+): Promise<void> {
+  for (let row = 0; row < buffer.rows; row++) {
+    if (row % ROWS_BETWEEN_LOOKS === 0 && slices.isOver) await slices.turn()
+    const bytes = buffer.keyAt(row)
     const old = before?.find(bytes) ?? -1
-    const data = after.buffer.dataWidth > 0 ? after.buffer.dataAt(row) : undefined
-    const userdata = after.buffer.userdataAt(row)
+    const data = buffer.dataWidth > 0 ? buffer.dataAt(row) : undefined
+    const userdata = buffer.userdataAt(row)
     if (old >= 0) {
       const same =
         (data === undefined || sameBytes(before!.buffer.dataAt(old), data)) && sameBytes(before!.buffer.userdataAt(old), userdata)
       if (same) continue
-      changes.of(1, key.family, key.set).remove.push(bytes, undefined)
+      changes.of(1, set).remove.push(bytes, undefined)
     }
-    changes.of(1, key.family, key.set).add.push(bytes, data, userdata.length > 0 ? userdata : undefined)
+    const change = changes.of(1, set)
+    change.add.push(bytes, data, userdata.length > 0 ? userdata : undefined)
+    change.owners.push(owners[row])
   }
 }
 
-function diffRemoved(changes: Changes, key: SetKey, before: ElementTable, after: ElementTable | undefined): void {
-  for (let row = 0; row < before.rows; row++) {
-    const bytes = before.buffer.keyAt(row)
-    if ((after?.find(bytes) ?? -1) < 0) changes.of(removalPhase(key.set), key.family, key.set).remove.push(bytes, undefined)
+async function diffRemoved(
+  changes: Changes,
+  { set, table: { buffer } }: SetTable,
+  after: ElementTable | undefined,
+  slices: Slices
+): Promise<void> {
+  for (let row = 0; row < buffer.rows; row++) {
+    if (row % ROWS_BETWEEN_LOOKS === 0 && slices.isOver) await slices.turn()
+    const bytes = buffer.keyAt(row)
+    if ((after?.find(bytes) ?? -1) < 0) changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
   }
 }
 
 /** What leads from one state of the sets to another. */
-export function diffTables(before: SetTables, after: SetTables): Changes {
+export async function diffTables(before: SetTables, after: SetTables, slices: Slices): Promise<Changes> {
   const changes = new Changes()
-  for (const { family, set, table } of after.entries()) diffAdded(changes, { family, set }, before.find(family, set), table)
-  for (const { family, set, table } of before.entries()) diffRemoved(changes, { family, set }, table, after.find(family, set))
+  for (const entry of after.entries()) await diffAdded(changes, before.find(entry.set)?.table, entry, slices)
+  for (const entry of before.entries()) await diffRemoved(changes, entry, after.find(entry.set)?.table, slices)
   return changes
 }
 
 /** Adds what a change of shared counts means for the sets, given the counts as they are before it. */
-export function diffShared(changes: Changes, counts: SharedCounts, change: SharedCounts): void {
-  for (const { family, set, key, count } of change.entries()) {
-    const before = counts.get(family, set, key)
+export async function diffShared(changes: Changes, counts: SharedCounts, by: SharedCounts, slices: Slices): Promise<void> {
+  await slices.each(by.entries(), ({ set, key, count }) => {
+    const before = counts.get(set, key)
     const bytes = Buffer.from(key, 'latin1')
-    if (before === 0) changes.of(1, family, set).add.push(bytes, undefined)
-    else if (before + count === 0) changes.of(3, family, set).remove.push(bytes, undefined)
-  }
+    if (before === 0) {
+      const change = changes.of(1, set)
+      change.add.push(bytes, undefined)
+      change.owners.push(undefined)
+    } else if (before + count === 0) changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
+  })
 }

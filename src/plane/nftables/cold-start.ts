@@ -1,193 +1,236 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
-import { ElementBuffer, type Nftables } from '../../nftables/index.js'
+import type { AddressFamily } from '../../address.js'
+import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { elementsStep, type Step } from '../../nftables/steps.js'
 import { Slices } from '../../slices.js'
-import { familyOf, type AddressFamily } from '../../address.js'
-import type { Service } from '../model.js'
-import { SharedCounts, type SetKey } from './changes.js'
+import { ReferenceCounts } from '../core/refcount.js'
+import type { Run } from '../core/run.js'
+import type { Service, Services } from '../model.js'
+import { keyText, type SetChange, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import {
-  endpointsOf,
-  FAMILIES,
-  isNamed,
-  isShared,
-  visitElements,
-  visitMemberships,
-  widthsOf,
-  type ElementSet,
-  type ElementVisitor,
-  type MembershipSet,
-  type MembershipVisitor
-} from './compile.js'
-import { Committer, type CommitTotals, type Races } from './commits.js'
-import { placed, sizeOf, type PlacedSize } from './layout.js'
-import { noObjects, nothingQueued, queueSize, takeObjects } from './objects.js'
-import { Registry } from './registry.js'
-import { queueTables, type TableOptions } from './tables.js'
+import { visitElements, visitMemberships, type ElementVisitor } from './compile.js'
+import { CommittedContents } from './contents.js'
+import { layoutChains, localSourcesSet, TABLE_COMMENT, type TableOptions } from './layout.js'
+import { classSteps, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
+import { FAMILIES, FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
+import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
 const CHUNK_ROWS = 16_384
-
 /** Of the first transaction: the kernel is to begin soon. */
 const FIRST_ROWS = 4096
 
-interface Filled extends SetKey {
-  readonly rows: ElementBuffer
+/** What a cold start works with. */
+export interface ColdStartParts {
+  readonly writer: Writer
+  readonly options: TableOptions
+  readonly objects: ServiceObjects
+  /** Families whose tables exist and are to be replaced: then all is one transaction, if one message can hold it. */
+  readonly replace: ReadonlySet<AddressFamily>
+  readonly run: Run
 }
 
 /** What a cold start made. */
 export interface ColdStart {
-  readonly committer: Committer
-  readonly registry: Registry
+  readonly contents: CommittedContents
   readonly elements: number
 }
 
-/** How many elements sets will have (`ip random-3`), at most. */
-type Rows = ReadonlyMap<string, number>
-
 /** Collects the elements of services until they are a chunk. */
 class Filling {
-  readonly shared = new SharedCounts()
-  readonly #rows: Rows
-  #filled: Filled[] = []
-  #last: Filled | undefined
+  readonly shared: SharedCounts = new ReferenceCounts()
+  readonly #rows: ReadonlyMap<ElementSet, number>
+  #filled = new Map<ElementSet, SetChange>()
+  #last: SetChange | undefined
   pending = 0
   #userdata: Uint8Array | undefined
+  #owner = ''
   elements = 0
 
   // One function for all services: making one for each costs more than what it does.
-  readonly #visit: ElementVisitor = (family, set, key, data) => {
-    if (isShared(set) && this.shared.add(family, set, key, 1) > 1) return
-    this.#of(family, set).push(key, data, isNamed(set) ? this.#userdata : undefined)
+  readonly #visit: ElementVisitor = (set, key, data) => {
+    const { shared, named } = set.description
+    if (shared && this.shared.add(set, keyText(key), 1) > 1) return
+    const { add, owners } = this.#of(set)
+    add.push(key, data, named ? this.#userdata : undefined)
+    owners.push(shared ? undefined : this.#owner)
     this.pending++
   }
 
-  constructor(rows: Rows) {
+  constructor(rows: ReadonlyMap<ElementSet, number>) {
     this.#rows = rows
   }
 
-  /** The buffer of a set; nearly always that of the last element. */
-  #of(family: AddressFamily, set: ElementSet): ElementBuffer {
-    if (this.#last?.set === set && this.#last.family === family) return this.#last.rows
-    this.#last = this.#filled.find((filled) => filled.set === set && filled.family === family)
-    if (this.#last === undefined) {
-      const { key, data } = widthsOf(set, family)
-      const capacity = Math.min(this.#rows.get(`${family} ${set}`) ?? 64, CHUNK_ROWS)
-      this.#last = { family, set, rows: new ElementBuffer(key, data, capacity) }
-      this.#filled.push(this.#last)
+  /** The rows of a set; nearly always that of the last element. */
+  #of(set: ElementSet): SetChange {
+    if (this.#last?.set === set) return this.#last
+    let filled = this.#filled.get(set)
+    if (filled === undefined) {
+      const capacity = Math.min(this.#rows.get(set) ?? 64, CHUNK_ROWS)
+      filled = {
+        set,
+        remove: new ElementBuffer(set.keyWidth, 0, 1),
+        add: new ElementBuffer(set.keyWidth, set.dataWidth, capacity),
+        owners: []
+      }
+      this.#filled.set(set, filled)
     }
-    return this.#last.rows
+    return (this.#last = filled)
   }
 
-  add(service: Service): void {
+  add(service: Service, slices: Slices): Promise<void> | undefined {
     this.#userdata = commentUserdata(service.name)
-    visitElements(service, this.#visit)
+    this.#owner = service.name
+    return visitElements(service, this.#visit, slices)
   }
 
-  /** Takes the chunk. */
-  take(): Filled[] {
-    const taken = this.#filled
+  /** Takes the chunk, slots before what leads to them. */
+  take(table: string): Step[] {
+    const taken = [...this.#filled.values()].sort((left, right) => right.set.keyWidth - left.set.keyWidth)
     this.elements += this.pending
-    this.#filled = []
+    this.#filled = new Map()
     this.#last = undefined
     this.pending = 0
-    return taken
+    return taken.map((change) => elementsStep({ family: change.set.family, table, name: change.set.name }, change, rowBytes(change.set)))
+  }
+}
+
+/** Both tables with everything that is always there. */
+function tableSteps({ options, objects, replace, writer }: ColdStartParts, addresses: Readonly<Record<AddressFamily, number>>): Step[] {
+  const { name, localSources } = options
+  return FAMILIES.flatMap((family): Step[] => {
+    const table = { family, table: name } as const
+    const declareTable: Step = {
+      bytes: 200,
+      queue: (tx) => {
+        if (replace.has(family)) tx.delete.table({ family, name })
+        tx.add.table({ family, name, comment: TABLE_COMMENT })
+      }
+    }
+    const sets = FIXED_KINDS.map((kind) => {
+      const set = FIXED_SETS[family][kind]
+      const rows = kind === 'vips' ? addresses[family] : 0
+      return setStep(name, objects, set, rows, rows * rowBytes(set) < writer.maxBytes)
+    })
+    const chains = layoutChains(family, [], localSources !== undefined)
+    return [
+      declareTable,
+      ...sets,
+      ...(localSources === undefined ? [] : [localSourcesStep(family, name, localSources[family])]),
+      ...chains.map(({ chain }): Step => ({ bytes: 200, queue: (tx) => tx.add.chain({ ...table, ...chain }) })),
+      ...chains.flatMap(({ chain, rules }) =>
+        rules.map((expressions): Step => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...table, chain: chain.name, expressions }) }))
+      )
+    ]
+  })
+}
+
+function localSourcesStep(family: AddressFamily, table: string, ranges: NonNullable<TableOptions['localSources']>[AddressFamily]): Step {
+  const set = { family, table, ...localSourcesSet(family) }
+  return {
+    bytes: 400 + ranges.length * 80,
+    queue: (tx) => {
+      tx.add.set(set)
+      if (ranges.length === 0) return
+      tx.add.elements(
+        set,
+        ranges.map((key) => ({ key })),
+        { exclusive: true }
+      )
+    }
   }
 }
 
 /** How many frontend addresses there will be, at most. */
 function countAddresses(services: Iterable<Service>): Record<AddressFamily, number> {
   const counts = { ip: 0, ip6: 0 }
-  for (const { frontends } of services) for (const { address } of frontends) counts[familyOf(address)]++
+  for (const { frontends } of services) for (const { address } of frontends) counts[address.includes(':') ? 'ip6' : 'ip']++
   return counts
 }
 
-/** How many elements the sets of each size will have, and the sizes that services need, the most frequent first: new connections are looked up in that order. */
+/** How many elements sets will have at most, and the slot classes that services need, the most frequent first: new connections are looked up in that order. */
 async function countRows(
   services: Iterable<Service>,
   slices: Slices
-): Promise<{ readonly rows: Rows; readonly sizes: Readonly<Record<AddressFamily, readonly PlacedSize[]>> }> {
-  const rows = new Map<string, number>()
-  const counts = { ip: new Map<MembershipSet, number>(), ip6: new Map<MembershipSet, number>() }
-  const count: MembershipVisitor = (family, set, frontends) => {
-    if (set !== 'unserved') counts[family].set(set, (counts[family].get(set) ?? 0) + frontends)
-  }
+): Promise<{ readonly rows: ReadonlyMap<ElementSet, number>; readonly classes: Readonly<Record<AddressFamily, readonly SlotClass[]>> }> {
+  const rows = new Map<ElementSet, number>()
+  const counts = { ip: new Map<SlotClass, number>(), ip6: new Map<SlotClass, number>() }
   for (const service of services) {
-    visitMemberships(service, count)
+    visitMemberships(service, ({ family, slotClass }, frontends) => {
+      if (slotClass !== undefined) counts[family].set(slotClass, (counts[family].get(slotClass) ?? 0) + frontends)
+    })
     if (slices.isOver) await slices.turn()
   }
-  const sorted = (family: AddressFamily): PlacedSize[] =>
+  const sorted = (family: AddressFamily): SlotClass[] =>
     [...counts[family]]
       .sort(([, left], [, right]) => right - left)
-      .map(([set, frontends]) => {
-        const size = sizeOf(set)!
-        rows.set(`${family} ${set}`, frontends)
-        rows.set(`${family} ${endpointsOf(set)}`, frontends * size.slots)
-        return placed(size)
+      .map(([slotClass, frontends]) => {
+        const { members, endpoints } = setsOf(family, slotClass)
+        rows.set(members, frontends)
+        rows.set(endpoints, frontends * slotClass.slots)
+        return slotClass
       })
-  return { rows, sizes: { ip: sorted('ip'), ip6: sorted('ip6') } }
+  return { rows, classes: { ip: sorted('ip'), ip6: sorted('ip6') } }
 }
 
-/**
- * Makes the tables and fills them.
- *
- * @param replace Families whose tables exist and are to be replaced: then all is one transaction.
- */
-export async function coldStart(
-  nft: Nftables,
-  options: TableOptions,
-  services: ReadonlyMap<string, Service>,
-  generation: number,
-  replace: ReadonlySet<AddressFamily>,
-  races: Races,
-  totals: CommitTotals
-): Promise<ColdStart> {
+/** Sends chunks one after the other, each while the next one is put together. */
+class Pipeline {
+  readonly #send: (steps: readonly Step[]) => Promise<void>
+  #pending: Promise<void> = Promise.resolve()
+
+  constructor(send: (steps: readonly Step[]) => Promise<void>) {
+    this.#send = send
+  }
+
+  /** Waits for the chunk before, and sends this one. */
+  async push(steps: readonly Step[]): Promise<void> {
+    await this.#pending
+    this.#pending = this.#send(steps)
+    // Whoever waits for it is told.
+    this.#pending.catch(() => undefined)
+  }
+
+  async end(): Promise<void> {
+    await this.#pending
+  }
+}
+
+/** Makes the tables and fills them. */
+export async function coldStart(parts: ColdStartParts, services: Services): Promise<ColdStart> {
+  const { writer, options, objects, replace, run } = parts
   const slices = new Slices()
-  const objects = noObjects()
-  const committer = new Committer(nft, options, objects, generation, races)
-  let tx = nft.transaction()
-  for (const family of replace) tx.delete.table({ family, name: options.name })
-  let made = queueTables(tx, options, countAddresses(services.values()))
-  const send = async (filled: readonly Filled[]): Promise<void> => {
-    const [sent, queued] = [tx, made]
-    tx = nft.transaction()
-    made = nothingQueued()
-    const operations = new Map<number, Filled>()
-    for (const part of filled) {
-      operations.set(sent.size, part)
-      sent.add.elements({ family: part.family, table: options.name, name: part.set }, part.rows)
-    }
-    if (sent.size > 0) takeObjects(objects, queued, await committer.commit(sent, operations, totals, queued.dispatch.size > 0))
-  }
   const isWhole = replace.size > 0
-  const whole: Filled[] = []
-  let pending: Promise<unknown> = isWhole ? Promise.resolve() : send([])
-  pending.catch(() => undefined)
-  const { rows, sizes } = await countRows(services.values(), slices)
-  for (const family of FAMILIES) {
-    const rowsOf = (set: ElementSet): number => rows.get(`${family} ${set}`) ?? 0
-    for (const size of sizes[family]) queueSize(tx, { family, table: options.name }, size, rowsOf, made)
+  const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
+  let steps = tableSteps(parts, countAddresses(services.values()))
+  if (!isWhole) {
+    await pipeline.push(steps)
+    steps = []
   }
+  const { rows, classes } = await countRows(services.values(), slices)
+  const canGrow = (set: ElementSet, count: number): boolean => count * rowBytes(set) < writer.maxBytes
+  for (const family of FAMILIES)
+    for (const slotClass of classes[family])
+      steps.push(...classSteps(options.name, objects, family, slotClass, (set) => rows.get(set) ?? 0, canGrow))
   const filling = new Filling(rows)
-  const registry = new Registry()
+  const contents = new CommittedContents()
   let limit = FIRST_ROWS
-  for (const [name, service] of services) {
-    filling.add(service)
+  for (const service of services.values()) {
+    await filling.add(service, slices)
     // Here, as the kernel is working and we would be waiting.
-    registry.take(name, service)
+    contents.count(service)
     if (slices.isOver) await slices.turn()
     if (filling.pending < limit) continue
-    if (isWhole) whole.push(...filling.take())
-    else {
-      await pending
-      pending = send(filling.take())
-      pending.catch(() => undefined)
+    steps.push(...filling.take(options.name))
+    if (!isWhole) {
+      await pipeline.push(steps)
+      steps = []
     }
     limit = CHUNK_ROWS
   }
-  await pending
-  await send([...whole, ...filling.take()])
-  registry.shared = filling.shared
-  return { committer, registry, elements: filling.elements }
+  await pipeline.push([...steps, ...filling.take(options.name)])
+  await pipeline.end()
+  contents.takeShared(filling.shared)
+  return { contents, elements: filling.elements }
 }

@@ -1,64 +1,39 @@
-import { familyOf, looksLikeIPv6, parseAddress, writeAddress, type AddressFamily } from '../../address.js'
+/**
+ * From a service to the elements that it needs: a pure function, in blocks, because one service may need hundreds of thousands.
+ */
+import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../address.js'
+import type { Slices } from '../../slices.js'
+import { assignSlots, isUsable, slotCount } from '../core/weights.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
-import { assignSlots, isUsable, slotCount } from '../slots.js'
+import { ADDRESS_LENGTH, FAMILIES, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
 const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
 
-/** Bytes of an address, per family. */
-export const ADDRESS_LENGTH: Readonly<Record<AddressFamily, number>> = { ip: 4, ip6: 16 }
-export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
-
-/** A set with the frontends of all services with N slots. */
-export type MembershipSet = `random-${number}` | `hash-${number}`
-
-/** The map from frontend and slot to endpoint, of all services with N slots. */
-export type EndpointsMap = `endpoints-${number}` | `endpoints-hash-${number}`
-
-/** The sets and maps that services are made of. */
-export type ElementSet = 'vips' | 'unserved' | 'hairpin' | MembershipSet | EndpointsMap
-
-/** The map in which the frontends of a membership set have their slots. */
-export function endpointsOf(set: MembershipSet): EndpointsMap {
-  return (set.startsWith('random-') ? `endpoints-${set.slice('random-'.length)}` : `endpoints-${set}`) as EndpointsMap
-}
-
-/** The membership set whose frontends have their slots in a map. */
-export function membershipSetOf(map: EndpointsMap): MembershipSet {
-  const rest = map.slice('endpoints-'.length)
-  return (rest.startsWith('hash-') ? rest : `random-${rest}`) as MembershipSet
-}
-
-/** True for the maps that hold slots. */
-export function isEndpoints(set: ElementSet): set is EndpointsMap {
-  return set.startsWith('endpoints-')
-}
-
-/** Bytes of key and data (0: a set) of each kind of set, for addresses of `length` bytes; every field takes a multiple of 4. */
-export function widthsOf(set: ElementSet, family: AddressFamily): { key: number; data: number } {
-  const length = ADDRESS_LENGTH[family]
-  if (set === 'vips') return { key: length, data: 0 }
-  if (isEndpoints(set)) return { key: length + 12, data: length + 4 }
-  if (set === 'hairpin') return { key: 2 * length + 8, data: 0 }
-  return { key: length + 8, data: 0 }
-}
-
-/** True for sets whose elements may belong to several services at once: an address, or a local endpoint. */
-export function isShared(set: ElementSet): boolean {
-  return set === 'vips' || set === 'hairpin'
-}
-
-/** True for sets whose elements carry the service's name as comment. */
-export function isNamed(set: ElementSet): boolean {
-  return !isEndpoints(set) && !isShared(set)
-}
-
 /** Takes one element. `key` and `data` are scratch memory: copy what is kept. */
-export type ElementVisitor = (family: AddressFamily, set: ElementSet, key: Uint8Array, data: Uint8Array | undefined) => void
+export type ElementVisitor = (set: ElementSet, key: Uint8Array, data: Uint8Array | undefined) => void
 
 function putPort(target: Uint8Array, offset: number, port: number): void {
   target[offset] = port >>> 8
   target[offset + 1] = port & 0xff
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+
+/** Rows in the order of their bytes; address and port are big-endian, so that bytes compare as they should. A radix sort, as a comparison for each pair of 16,384 rows would take too long. */
+function sortRows(data: Uint8Array, width: number, order: Uint32Array, scratch: Uint32Array): Uint32Array {
+  let from = order
+  let to = scratch
+  const counts = new Uint32Array(257)
+  for (let byte = width - 1; byte >= 0; byte--) {
+    counts.fill(0)
+    for (const row of from) counts[data[row * width + byte]! + 1]!++
+    if (counts[data[byte]! + 1] === from.length) continue
+    for (let value = 0; value < 256; value++) counts[value + 1]! += counts[value]!
+    for (const row of from) to[counts[data[row * width + byte]!]!++] = row
+    ;[from, to] = [to, from]
+  }
+  return from
 }
 
 /**
@@ -70,16 +45,17 @@ class EndpointRows {
   #data = new Uint8Array(64 * 20)
   #width = 8
   #order = new Uint32Array(64)
+  #scratch = new Uint32Array(64)
   #weighted = false
   count = 0
   /** In the order of `load`, before sorting. */
-  readonly endpoints: Endpoint[] = []
+  readonly #endpoints: Endpoint[] = []
 
   load(service: Service, family: AddressFamily): void {
     const length = ADDRESS_LENGTH[family]
     this.#width = length + 4
     this.count = 0
-    this.endpoints.length = 0
+    this.#endpoints.length = 0
     this.#weighted = false
     let isSorted = true
     for (const endpoint of service.endpoints) {
@@ -91,11 +67,13 @@ class EndpointRows {
       // The padding: another family's bytes may have lain there.
       this.#data[row * this.#width + length + 2] = this.#data[row * this.#width + length + 3] = 0
       this.#order[row] = row
-      this.endpoints.push(endpoint)
+      this.#endpoints.push(endpoint)
       if ((endpoint.weight ?? 1) !== 1) this.#weighted = true
-      if (row > 0 && isSorted && this.#compare(row - 1, row) > 0) isSorted = false
+      if (row > 0 && isSorted && this.#isGreater(row - 1, row)) isSorted = false
     }
-    if (!isSorted) this.#order.subarray(0, this.count).sort((left, right) => this.#compare(left, right))
+    if (isSorted) return
+    const sorted = sortRows(this.#data, this.#width, this.#order.subarray(0, this.count), this.#scratch.subarray(0, this.count))
+    this.#order.set(sorted)
   }
 
   /** The data of the n-th endpoint in canonical order; scratch memory. */
@@ -105,7 +83,7 @@ class EndpointRows {
   }
 
   endpointAt(index: number): Endpoint {
-    return this.endpoints[this.#order[index]!]!
+    return this.#endpoints[this.#order[index]!]!
   }
 
   /** Which endpoint each slot holds; undefined: slot n holds endpoint n. */
@@ -113,13 +91,12 @@ class EndpointRows {
     return this.#weighted ? assignSlots(Array.from({ length: this.count }, (_, index) => this.endpointAt(index))) : undefined
   }
 
-  /** Address and port are big-endian, so bytes compare as they should. */
-  #compare(left: number, right: number): number {
+  #isGreater(left: number, right: number): boolean {
     for (let index = 0; index < this.#width; index++) {
       const difference = this.#data[left * this.#width + index]! - this.#data[right * this.#width + index]!
-      if (difference !== 0) return difference
+      if (difference !== 0) return difference > 0
     }
-    return 0
+    return false
   }
 
   #grow(): void {
@@ -129,48 +106,113 @@ class EndpointRows {
     const order = new Uint32Array(this.#order.length * 2)
     order.set(this.#order)
     this.#order = order
+    this.#scratch = new Uint32Array(order.length)
   }
 }
 
-const rows = new EndpointRows()
+/** Elements that are visited in one go. */
+const BLOCK = 512
 
-/** Visits elements of an endpoints map: one a slot, for the frontend whose key begins `slotKey`. */
-function visitSlots(
-  map: EndpointsMap,
-  slotKey: Uint8Array,
-  slots: Uint32Array | undefined,
-  count: number,
-  family: AddressFamily,
-  visit: ElementVisitor
-): void {
-  const at = ADDRESS_LENGTH[family] + 8
-  for (let slot = 0; slot < count; slot++) {
-    // numgen and jhash leave their result in host order.
-    slotKey[at + (LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
-    slotKey[at + (LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
-    visit(family, map, slotKey, rows.dataAt(slots === undefined ? slot : slots[slot]!))
+/** Memory for one service at a time: keys, and the rows of its endpoints. */
+class Scratch {
+  readonly rows = new EndpointRows()
+  readonly slotKeys = { ip: new Uint8Array(16), ip6: new Uint8Array(28) } as const
+  readonly frontendKeys = { ip: this.slotKeys.ip.subarray(0, 12), ip6: this.slotKeys.ip6.subarray(0, 24) } as const
+  readonly addressKeys = { ip: this.slotKeys.ip.subarray(0, 4), ip6: this.slotKeys.ip6.subarray(0, 16) } as const;
+
+  /** Visits the elements of one family. Yields after each block. */
+  *visit(service: Service, family: AddressFamily, visit: ElementVisitor): Generator<undefined> {
+    const { rows } = this
+    const length = ADDRESS_LENGTH[family]
+    const key = this.slotKeys[family]
+    rows.load(service, family)
+    if (rows.count > BLOCK) yield
+    const slots = rows.slots()
+    if (rows.count > BLOCK) yield
+    const count = slots?.length ?? rows.count
+    const { vips, unserved } = FIXED_SETS[family]
+    const sets = count === 0 ? undefined : setsOf(family, slotClassOf(service.scheduler ?? 'random', count))
+    key[length] = PROTOCOL_NUMBER[service.protocol]
+    for (const frontend of service.frontends) {
+      if (looksLikeIPv6(frontend.address) !== (family === 'ip6')) continue
+      writeAddress(frontend.address, key, 0)
+      putPort(key, length + 4, frontend.port)
+      visit(vips, this.addressKeys[family], undefined)
+      visit(sets?.members ?? unserved, this.frontendKeys[family], undefined)
+      if (sets === undefined) continue
+      for (let from = 0; from < count; from += BLOCK) {
+        if (from > 0) yield
+        this.#visitSlots(sets.endpoints, key, slots, from, Math.min(from + BLOCK, count), visit)
+      }
+    }
+    this.#visitHairpin(service, family, visit)
+  }
+
+  /** Visits elements of an endpoints map: one for each slot, for the frontend whose key begins `key`. */
+  #visitSlots(set: ElementSet, key: Uint8Array, slots: Uint32Array | undefined, from: number, to: number, visit: ElementVisitor): void {
+    const at = ADDRESS_LENGTH[set.family] + 8
+    for (let slot = from; slot < to; slot++) {
+      // numgen and jhash leave their result in host order.
+      key[at + (LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
+      key[at + (LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
+      visit(set, key, this.rows.dataAt(slots === undefined ? slot : slots[slot]!))
+    }
+  }
+
+  #visitHairpin(service: Service, family: AddressFamily, visit: ElementVisitor): void {
+    const length = ADDRESS_LENGTH[family]
+    for (let index = 0; index < this.rows.count; index++) {
+      if (this.rows.endpointAt(index).local !== true) continue
+      const data = this.rows.dataAt(index)
+      const key = new Uint8Array(2 * length + 8)
+      key.set(data.subarray(0, length))
+      key.set(data.subarray(0, length), length)
+      key[2 * length] = PROTOCOL_NUMBER[service.protocol]
+      key.set(data.subarray(length, length + 2), 2 * length + 4)
+      visit(FIXED_SETS[family].hairpin, key, undefined)
+    }
   }
 }
 
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** Of services that are visited in one go; never held across a turn of the event loop. */
+const shared = new Scratch()
 
-function visitHairpin(service: Service, family: AddressFamily, visit: ElementVisitor): void {
-  const length = ADDRESS_LENGTH[family]
-  for (let index = 0; index < rows.count; index++) {
-    if (rows.endpointAt(index).local !== true) continue
-    const data = rows.dataAt(index)
-    const key = new Uint8Array(2 * length + 8)
-    key.set(data.subarray(0, length))
-    key.set(data.subarray(0, length), length)
-    key[2 * length] = PROTOCOL_NUMBER[service.protocol]
-    key.set(data.subarray(length, length + 2), 2 * length + 4)
-    visit(family, 'hairpin', key, undefined)
-  }
+/** Whether a service has frontends in a family. */
+export function hasFamily(service: Service, family: AddressFamily): boolean {
+  for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) return true
+  return false
 }
 
-const slotKeys = { ip: new Uint8Array(16), ip6: new Uint8Array(28) } as const
-const frontendKey = { ip: slotKeys.ip.subarray(0, 12), ip6: slotKeys.ip6.subarray(0, 24) } as const
-const addressKey = { ip: slotKeys.ip.subarray(0, 4), ip6: slotKeys.ip6.subarray(0, 16) } as const
+/**
+ * Visits every element that an accepted service needs in the kernel. Shared elements may be visited more than once. Returns a promise where the service is large: then the event loop turns
+ * in between, when the slice is over.
+ */
+export function visitElements(service: Service, visit: ElementVisitor, slices: Slices): Promise<void> | undefined {
+  const isLarge = service.endpoints.length * service.frontends.length > BLOCK || service.endpoints.length > BLOCK || isWeighted(service)
+  if (isLarge) return visitLarge(service, visit, slices)
+  for (const family of FAMILIES) {
+    if (!hasFamily(service, family)) continue
+    const blocks = shared.visit(service, family, visit)
+    while (blocks.next().done !== true);
+  }
+  return undefined
+}
+
+/** Weights may make any number of slots. */
+function isWeighted({ endpoints, frontends }: Service): boolean {
+  let sum = 0
+  for (const { weight = 1 } of endpoints) sum += weight
+  return sum * frontends.length > BLOCK && slotCount(endpoints) * frontends.length > BLOCK
+}
+
+async function visitLarge(service: Service, visit: ElementVisitor, slices: Slices): Promise<void> {
+  const own = new Scratch()
+  for (const family of FAMILIES) {
+    if (!hasFamily(service, family)) continue
+    const blocks = own.visit(service, family, visit)
+    while (blocks.next().done !== true) if (slices.isOver) await slices.turn()
+  }
+}
 
 function isIPv4(endpoint: Endpoint): boolean {
   return !looksLikeIPv6(endpoint.address)
@@ -181,61 +223,19 @@ function isIPv6(endpoint: Endpoint): boolean {
 }
 
 /** The set in which the frontends of a service stand, in one family: by its number of slots. */
-export function membershipOf(service: Service, family: AddressFamily): MembershipSet | 'unserved' {
+export function membershipOf(service: Service, family: AddressFamily): ElementSet {
   const count = slotCount(service.endpoints, family === 'ip6' ? isIPv6 : isIPv4)
-  return count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
-}
-
-function visitFrontends(service: Service, family: AddressFamily, visit: ElementVisitor): void {
-  const length = ADDRESS_LENGTH[family]
-  const slotKey = slotKeys[family]
-  rows.load(service, family)
-  const slots = rows.slots()
-  const count = slots?.length ?? rows.count
-  const membership: MembershipSet | 'unserved' = count === 0 ? 'unserved' : `${service.scheduler ?? 'random'}-${count}`
-  const map = membership === 'unserved' ? undefined : endpointsOf(membership)
-  slotKey[length] = PROTOCOL_NUMBER[service.protocol]
-  for (const frontend of service.frontends) {
-    if (familyOf(frontend.address) !== family) continue
-    writeAddress(frontend.address, slotKey, 0)
-    putPort(slotKey, length + 4, frontend.port)
-    visit(family, 'vips', addressKey[family], undefined)
-    visit(family, membership, frontendKey[family], undefined)
-    if (map !== undefined) visitSlots(map, slotKey, slots, count, family, visit)
-  }
-  visitHairpin(service, family, visit)
-}
-
-/** Whether a service has frontends in a family. */
-export function hasFamily(service: Service, family: AddressFamily): boolean {
-  for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) return true
-  return false
-}
-
-/**
- * Visits every element that an accepted service needs in the kernel, a pure function of the service. Shared elements ({@link isShared}) may be visited
- * more than once.
- */
-export function visitElements(service: Service, visit: ElementVisitor): void {
-  for (const family of FAMILIES) if (hasFamily(service, family)) visitFrontends(service, family, visit)
+  return count === 0 ? FIXED_SETS[family].unserved : setsOf(family, slotClassOf(service.scheduler ?? 'random', count)).members
 }
 
 /** Takes the number of frontends that stand in a membership set. */
-export type MembershipVisitor = (family: AddressFamily, set: MembershipSet | 'unserved', frontends: number) => void
+export type MembershipVisitor = (set: ElementSet, frontends: number) => void
 
 /** Visits the frontends of a service alone: how many stand in which membership set. */
 export function visitMemberships(service: Service, visit: MembershipVisitor): void {
   for (const family of FAMILIES) {
     let frontends = 0
-    for (const { address } of service.frontends) if (familyOf(address) === family) frontends++
-    if (frontends > 0) visit(family, membershipOf(service, family), frontends)
+    for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) frontends++
+    if (frontends > 0) visit(membershipOf(service, family), frontends)
   }
-}
-
-/** The identity of a frontend, equal for all spellings of its address; what two services may not both claim. */
-export function frontendKeys(service: Service): string[] {
-  return service.frontends.map(({ address, port }) => {
-    const spelling = address.includes(':') ? Buffer.from(parseAddress(address)!).toString('latin1') : address
-    return `${service.protocol} ${port} ${spelling}`
-  })
 }

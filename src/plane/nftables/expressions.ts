@@ -3,7 +3,7 @@
  */
 import type { Expression } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
-import { ADDRESS_LENGTH } from './compile.js'
+import { ADDRESS_LENGTH } from './sets.js'
 
 /** Where source and destination lie in the network header. */
 const ADDRESS_OFFSET = { ip: { source: 12, destination: 16 }, ip6: { source: 8, destination: 24 } } as const

@@ -5,14 +5,16 @@
  * back, in one transaction: a packet sees the old rules and the old set, or the new ones.
  */
 import type { ElementBuffer, Transaction } from '../../nftables/index.js'
-import type { Contents, SetChange, SetKey } from './changes.js'
-import { isEndpoints } from './compile.js'
-import { layoutChains, looksUp, mapNames, type PlacedSize } from './layout.js'
-import { nothingQueued, queueDispatchRule, queueSet, type QueuedObjects, type ServiceObjects } from './objects.js'
-import type { TableOptions } from './tables.js'
+import type { Step } from '../../nftables/steps.js'
+import { looksUp, layoutChains, type PlacedClass, type TableOptions } from './layout.js'
+import type { Contents, SetChange } from './changes.js'
+import { dispatchStep, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
+import { mapNames, type ElementSet } from './sets.js'
+import { rowBytes } from './writer.js'
 
 /** A set, and how many elements it is to hold. */
-export interface Overfull extends SetKey {
+export interface Overfull {
+  readonly set: ElementSet
   readonly rows: number
 }
 
@@ -20,52 +22,80 @@ export interface Overfull extends SetKey {
  * The sets that additions would overfill. Elements deleted earlier in the same transaction make room (`set->ndeact`, nft_add_set_elem in net/netfilter/nf_tables_api.c); those that later phases
  * delete do not.
  */
-export function overfull(changes: readonly SetChange[], capacities: ReadonlyMap<string, number>, contents: Contents): Overfull[] {
-  return changes.flatMap(({ family, set, add, remove }) => {
-    const capacity = capacities.get(`${family} ${set}`)
+export function overfull(
+  changes: readonly SetChange[],
+  capacities: ReadonlyMap<ElementSet, number>,
+  contents: Pick<Contents, 'rows'>
+): Overfull[] {
+  return changes.flatMap(({ set, add, remove }) => {
+    const capacity = capacities.get(set)
     if (capacity === undefined) return []
-    const rows = contents.rows(family, set) + add.rows - remove.rows
-    return rows > capacity ? [{ family, set, rows }] : []
+    const rows = contents.rows(set) + add.rows - remove.rows
+    return rows > capacity ? [{ set, rows }] : []
   })
 }
 
+/** Several steps that must be in one transaction. */
+function together(steps: readonly Step[]): Step {
+  const sizes: number[] = []
+  return {
+    bytes: steps.reduce((sum, { bytes }) => sum + bytes, 0),
+    echo: steps.some(({ echo }) => echo === true),
+    queue: (tx) => {
+      const start = tx.size
+      sizes.length = 0
+      for (const step of steps) {
+        sizes.push(tx.size - start)
+        step.queue(tx)
+      }
+    },
+    done: (report, index) => {
+      for (const [position, step] of steps.entries()) step.done?.(report, index + sizes[position]!)
+    }
+  }
+}
+
 /**
- * Queues a larger set with the same elements.
+ * A larger set with the same elements, as one step.
  *
  * A map's elements are inactive from the commit on that deletes it (nft_map_deactivate), so a packet that was already under way to it would find nothing: a larger map has another name, and the old
  * one is deleted by a later transaction. Elements of plain sets stay as they are until no packet can see the set any more.
  */
-export function queueGrowth(
-  tx: Transaction,
-  options: TableOptions,
-  objects: ServiceObjects,
-  { family, set, rows }: Overfull,
-  elements: ElementBuffer
-): QueuedObjects {
+export function growthStep(options: TableOptions, objects: ServiceObjects, { set, rows }: Overfull, elements: ElementBuffer): Step {
+  const { family, slotClass } = set
   const table = { family, table: options.name } as const
-  const made = nothingQueued()
-  const before = [...objects.sizes[family].values()].map(({ size }) => size)
-  const after = before.map((size) => (mapNames(size)[0] === set ? otherMap(size) : size))
-  const grown = after.find((size) => mapNames(size)[0] === set)
-  const name = grown?.map ?? set
+  const before = [...objects.classes[family].values()].map(({ placed }) => placed)
+  const isMap = set.kind === 'endpoints'
+  const after = before.map((placed) => (isMap && placed.slotClass === slotClass ? withOtherMap(placed) : placed))
+  const grown = isMap ? after.find((placed) => placed.slotClass === slotClass) : undefined
+  const name = grown?.map ?? set.name
   const chains = layoutChains(family, after, options.localSources !== undefined).filter(({ rules }) =>
     rules.some((expressions) => looksUp(expressions, name))
   )
-  for (const { chain } of chains) tx.flush.chain({ ...table, name: chain.name })
-  if (!isEndpoints(set)) tx.delete.set({ ...table, name })
-  queueSet(tx, table, set, rows, made, name)
-  for (const { chain, rules } of chains) {
-    if (chain.name === 'services') for (const size of after) queueDispatchRule(tx, table, size, made)
-    else for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
+  const unbind = (tx: Transaction): void => {
+    for (const { chain } of chains) tx.flush.chain({ ...table, name: chain.name })
+    if (!isMap) tx.delete.set({ ...table, name })
   }
-  if (elements.rows > 0) tx.add.elements({ ...table, name }, elements)
-  if (grown !== undefined) {
-    made.moved.push({ family, size: grown })
-    made.stale.push({ family, name: before.find((size) => mapNames(size)[0] === set)!.map })
+  const bind = chains.flatMap(({ chain, rules }): Step[] => {
+    if (chain.name === 'services') return after.map((placed) => dispatchStep(options.name, objects, family, placed))
+    return rules.map((expressions) => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...table, chain: chain.name, expressions }) }))
+  })
+  const fill: Step = {
+    bytes: elements.rows * rowBytes(set),
+    queue: (tx) => {
+      if (elements.rows > 0) tx.add.elements({ ...table, name }, elements, { exclusive: true })
+    },
+    done: () => grown !== undefined && takeGrown(objects, set, grown)
   }
-  return made
+  return together([{ bytes: 100, queue: unbind }, setStep(options.name, objects, set, rows, true, name), ...bind, fill])
 }
 
-function otherMap(size: PlacedSize): PlacedSize {
-  return { ...size, map: mapNames(size).find((name) => name !== size.map)! }
+function takeGrown(objects: ServiceObjects, { family }: ElementSet, grown: PlacedClass): void {
+  const bound = objects.classes[family].get(grown.slotClass)!
+  objects.stale = [...objects.stale, { family, name: withOtherMap(grown).map }]
+  objects.classes[family].set(grown.slotClass, { ...bound, placed: grown })
+}
+
+function withOtherMap({ slotClass, map }: PlacedClass): PlacedClass {
+  return { slotClass, map: mapNames(slotClass).find((name) => name !== map)! }
 }

@@ -1,11 +1,19 @@
 /**
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
+import type { ChainForm } from '../../nftables/compare.js'
 import type { Chain, Expression, SetSpec } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
-import type { Scheduler } from '../model.js'
-import { ADDRESS_LENGTH, endpointsOf, isEndpoints, type ElementSet, type MembershipSet } from './compile.js'
+import type { LocalSources } from '../core/local-sources.js'
 import { address, conntrackBit, frontend, isIn, protocolAndPort, register, verdict } from './expressions.js'
+import { ADDRESS_LENGTH, mapNames, SETS, type ElementSet, type SlotClass } from './sets.js'
+
+/** How our tables are made, but for the services. */
+export interface TableOptions {
+  readonly name: string
+  /** Ranges of set `local-sources`; absent: sources are left alone. */
+  readonly localSources: LocalSources | undefined
+}
 
 /** Marks a table as ours; a table of our name without it is somebody else's. */
 export const TABLE_COMMENT = 'netplane services 1'
@@ -36,68 +44,28 @@ const STATE_NEW = 8
 /** ICMP_PORT_UNREACH, ICMPV6_PORT_UNREACH. */
 const PORT_UNREACHABLE = { ip: 3, ip6: 4 } as const
 
-/** A size in use: how endpoints are chosen, and among how many slots. */
-export interface Size {
-  readonly scheduler: Scheduler
-  readonly slots: number
-}
-
-/** A size whose objects are in the kernel. */
-export interface PlacedSize extends Size {
+/** A slot class whose objects are in the kernel. */
+export interface PlacedClass {
+  readonly slotClass: SlotClass
   /** What its endpoints map is called in the kernel: one of {@link mapNames}. */
   readonly map: string
 }
 
-/** The size that a membership set stands for; undefined for other sets. */
-export function sizeOf(set: string): Size | undefined {
-  const match = /^(random|hash)-([0-9]+)$/.exec(set)
-  return match === null ? undefined : { scheduler: match[1] as Scheduler, slots: Number(match[2]) }
-}
-
-/** A chain of the layout with its rules. */
-export interface LayoutChain {
-  readonly chain: Omit<Chain, 'family' | 'table'>
-  readonly rules: readonly (readonly Expression[])[]
-}
-
 type LayoutSet = Omit<SetSpec, 'family' | 'table'>
 
-const ADDRESS_TYPE = { ip: 'ipv4_addr', ip6: 'ipv6_addr' } as const
-
-function frontendSet(family: AddressFamily, name: string): LayoutSet {
-  return { name, key: [ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] }
-}
-
-function endpointsMap(family: AddressFamily, name: string): LayoutSet {
-  const type = ADDRESS_TYPE[family]
-  const daddr = family === 'ip' ? 'ip daddr' : 'ip6 daddr'
-  return {
-    name,
-    key: [type, 'inet_proto', 'inet_service', 'host_integer32'],
-    data: [type, 'inet_service'],
-    typeof: { key: [daddr, 'meta l4proto', 'th dport', 'numgen random'], data: [daddr, 'th dport'] }
-  }
-}
-
 /** How a set of services is declared; `name` in the kernel. */
-export function declarationOf(family: AddressFamily, set: ElementSet, name: string = set): LayoutSet {
-  if (isEndpoints(set)) return endpointsMap(family, name)
-  return fixedSets(family, false).find((fixed) => fixed.name === set) ?? frontendSet(family, name)
+export function declarationOf(set: ElementSet, name: string = set.name): LayoutSet {
+  return { name, ...SETS[set.kind].declare(set.family) }
 }
 
-/** The sets and maps that are always there. */
-export function fixedSets(family: AddressFamily, localSources: boolean): LayoutSet[] {
-  const type = ADDRESS_TYPE[family]
-  return [
-    { name: 'vips', key: type },
-    frontendSet(family, 'unserved'),
-    { name: 'hairpin', key: [type, type, 'inet_proto', 'inet_service'] },
-    ...(localSources ? [{ name: 'local-sources', key: type, flags: ['interval' as const] }] : [])
-  ]
+/** The set of prefixes whose sources are left alone. */
+export function localSourcesSet(family: AddressFamily): LayoutSet {
+  return { name: 'local-sources', key: family === 'ip' ? 'ipv4_addr' : 'ipv6_addr', flags: ['interval'] }
 }
 
-/** The chain that balances over the slots of one size. */
-export function balancingChain(family: AddressFamily, { scheduler, slots, map }: PlacedSize): LayoutChain {
+/** The chain that balances over the slots of one class. */
+export function balancingChain(family: AddressFamily, { slotClass, map }: PlacedClass): ChainForm {
+  const { scheduler, slots } = slotClass
   const length = ADDRESS_LENGTH[family]
   const slot = register(length + 8)
   const choose: Expression[] =
@@ -118,35 +86,24 @@ export function balancingChain(family: AddressFamily, { scheduler, slots, map }:
         ]
   const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length) }
   return {
-    chain: { name: balancingName({ scheduler, slots }) },
+    chain: { name: balancingName(slotClass) },
     rules: [[...frontend(family), ...choose, { type: 'lookup', set: map, sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]]
   }
 }
 
-/** Name of the balancing chain of a size. */
-export function balancingName({ scheduler, slots }: Size): string {
-  return scheduler === 'random' ? `lb-${slots}` : `lb-hash-${slots}`
+/** Name of the balancing chain of a class. */
+export function balancingName({ scheduler, slots }: SlotClass): string {
+  return scheduler === 'random' ? `lb-${slots}` : `lb-${scheduler}-${slots}`
 }
 
-/** Name of the set whose frontends have this size. */
-export function membershipName({ scheduler, slots }: Size): MembershipSet {
-  return `${scheduler}-${slots}`
+/** A class with its objects as they are called when they are new. */
+export function placed(slotClass: SlotClass): PlacedClass {
+  return { slotClass, map: mapNames(slotClass)[0] }
 }
 
-/** The names that the endpoints map of a size takes in turn: a larger one must be in use before the smaller one goes. */
-export function mapNames(size: Size): readonly [string, string] {
-  const name = endpointsOf(membershipName(size))
-  return [name, `${name}-b`]
-}
-
-/** A size with its objects as they are called when they are new. */
-export function placed(size: Size): PlacedSize {
-  return { ...size, map: mapNames(size)[0] }
-}
-
-/** The rule in chain `services` that sends the frontends of one size to its balancing chain. */
-export function dispatchRule(family: AddressFamily, size: Size): Expression[] {
-  return [...frontend(family), isIn(membershipName(size)), verdict('goto', balancingName(size))]
+/** The rule in chain `services` that sends the frontends of one class to its balancing chain. */
+export function dispatchRule(family: AddressFamily, slotClass: SlotClass): Expression[] {
+  return [...frontend(family), isIn(slotClass.name), verdict('goto', balancingName(slotClass))]
 }
 
 function hairpinRule(family: AddressFamily): Expression[] {
@@ -177,23 +134,23 @@ function rejectNewRule(family: AddressFamily): Expression[] {
   return [...conntrackBit('state', STATE_NEW), ...frontend(family), isIn('unserved'), verdict('goto', 'reject-unserved')]
 }
 
-function baseChain(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: LayoutChain['rules']): LayoutChain {
+function baseChain(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: ChainForm['rules']): ChainForm {
   return { chain: { name, type, hook, priority, policy: 'accept' }, rules }
 }
 
 const PRIORITY = { dstnat: -100, filter: 0, srcnat: 100 } as const
 
 /**
- * All chains, those that are gone to before those that go. `sizes` in the order in which new connections are looked up.
+ * All chains, those that are gone to before those that go. `classes` in the order in which new connections are looked up.
  */
-export function layoutChains(family: AddressFamily, sizes: readonly PlacedSize[], localSources: boolean): LayoutChain[] {
+export function layoutChains(family: AddressFamily, classes: readonly PlacedClass[], localSources: boolean): ChainForm[] {
   const toServices = [[address(family, 'destination', 0), isIn('vips'), verdict('jump', 'services')]]
   const postrouting = localSources ? [hairpinRule(family), masqueradeRule(family)] : [hairpinRule(family)]
   const reject: Expression = { type: 'reject', with: 'icmp-unreachable', icmpCode: PORT_UNREACHABLE[family] }
   return [
-    ...sizes.map((size) => balancingChain(family, size)),
+    ...classes.map((placedClass) => balancingChain(family, placedClass)),
     { chain: { name: 'reject-unserved' }, rules: [[reject]] },
-    { chain: { name: 'services' }, rules: sizes.map((size) => dispatchRule(family, size)) },
+    { chain: { name: 'services' }, rules: classes.map(({ slotClass }) => dispatchRule(family, slotClass)) },
     baseChain('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
     baseChain('nat-output', 'nat', 'output', PRIORITY.dstnat, toServices),
     baseChain('nat-postrouting', 'nat', 'postrouting', PRIORITY.srcnat, postrouting),

@@ -2,15 +2,10 @@
  * What there is in the kernel for services besides their elements: sets with their sizes, chains, dispatch rules.
  */
 import type { AddressFamily } from '../../address.js'
-import type { CommitReport, Transaction } from '../../nftables/index.js'
-import { endpointsOf, type ElementSet, type MembershipSet } from './compile.js'
-import { balancingChain, declarationOf, declaredSize, dispatchRule, membershipName, type PlacedSize } from './layout.js'
-
-/** A table of ours. */
-export interface OurTable {
-  readonly family: AddressFamily
-  readonly table: string
-}
+import type { Transaction } from '../../nftables/index.js'
+import type { Step } from '../../nftables/steps.js'
+import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass } from './layout.js'
+import { setsOf, type ElementSet, type SlotClass } from './sets.js'
 
 /** A set or map of the kernel, by its name there. */
 export interface KernelSet {
@@ -18,96 +13,120 @@ export interface KernelSet {
   readonly name: string
 }
 
-/** The objects of a size, and the handle of its dispatch rule. */
-export interface BoundSize {
-  readonly size: PlacedSize
+/** The objects of a slot class, and the handle of its dispatch rule. */
+export interface BoundClass {
+  readonly placed: PlacedClass
   readonly handle: bigint
 }
 
 /** What there is, as we know it. */
-export interface ServiceObjects {
-  /** Sizes that have sets, a chain and a dispatch rule. */
-  readonly sizes: Readonly<Record<AddressFamily, Map<MembershipSet, BoundSize>>>
-  /** Most elements that a set may hold (`ip random-3`), where its size is declared. */
-  readonly capacities: Map<string, number>
+export class ServiceObjects {
+  /** Slot classes that have sets, a chain and a dispatch rule. */
+  readonly classes: Readonly<Record<AddressFamily, Map<SlotClass, BoundClass>>> = { ip: new Map(), ip6: new Map() }
+  /** Most elements that a set may hold, where its size is declared. */
+  readonly capacities = new Map<ElementSet, number>()
   /** Maps that larger ones have taken the place of. */
-  stale: readonly KernelSet[]
+  stale: readonly KernelSet[] = []
+
+  /** What a set is called in the kernel. */
+  nameOf(set: ElementSet): string {
+    if (set.kind !== 'endpoints') return set.name
+    return this.classes[set.family].get(set.slotClass!)?.placed.map ?? set.name
+  }
+
+  /** Forgets a class whose objects were deleted. */
+  forget(family: AddressFamily, slotClass: SlotClass): void {
+    this.classes[family].delete(slotClass)
+    const { members, endpoints } = setsOf(family, slotClass)
+    for (const set of [members, endpoints]) this.capacities.delete(set)
+  }
 }
 
-/** Nothing. */
-export function noObjects(): ServiceObjects {
-  return { sizes: { ip: new Map(), ip6: new Map() }, capacities: new Map(), stale: [] }
-}
-
-/** What a transaction will have made when it is committed. */
-export interface QueuedObjects {
-  /** Operations that make dispatch rules. */
-  readonly dispatch: Map<number, { readonly family: AddressFamily; readonly size: PlacedSize }>
-  /** Sizes whose endpoints map is another one, while their dispatch rule stays. */
-  readonly moved: { readonly family: AddressFamily; readonly size: PlacedSize }[]
-  readonly capacities: Map<string, number>
-  readonly stale: KernelSet[]
-}
-
-/** Nothing yet. */
-export function nothingQueued(): QueuedObjects {
-  return { dispatch: new Map(), moved: [], capacities: new Map(), stale: [] }
-}
+/** Bytes of the messages for a set, and for a chain with a rule, about. */
+const SET_BYTES = 400
+export const RULE_BYTES = 900
 
 /**
- * Queues a set of services.
+ * Makes a set of services.
  *
  * @param rows Elements that it is to hold.
- * @param name In the kernel.
+ * @param canGrow False where no message would be large enough to replace the set by a larger one: then no size is declared.
  */
-export function queueSet(tx: Transaction, table: OurTable, set: ElementSet, rows: number, made: QueuedObjects, name: string = set): void {
-  const size = declaredSize(rows)
-  tx.add.set({ ...table, ...declarationOf(table.family, set, name), size })
-  if (size !== undefined) made.capacities.set(`${table.family} ${set}`, size)
-}
-
-/** Queues the deletion of maps that nothing leads to. */
-export function queueStale(tx: Transaction, table: string, objects: ServiceObjects): void {
-  for (const { family, name } of objects.stale) tx.delete.set({ family, table, name })
-}
-
-/** Queues everything that a size needs. */
-export function queueSize(
-  tx: Transaction,
-  table: OurTable,
-  size: PlacedSize,
-  rowsOf: (set: ElementSet) => number,
-  made: QueuedObjects
-): void {
-  const membership = membershipName(size)
-  queueSet(tx, table, membership, rowsOf(membership), made)
-  queueSet(tx, table, endpointsOf(membership), rowsOf(endpointsOf(membership)), made, size.map)
-  const { chain, rules } = balancingChain(table.family, size)
-  tx.add.chain({ ...table, ...chain })
-  for (const expressions of rules) tx.add.rule({ ...table, chain: chain.name, expressions })
-  queueDispatchRule(tx, table, size, made)
-}
-
-/** Queues the rule that sends frontends of a size to its chain. */
-export function queueDispatchRule(tx: Transaction, table: OurTable, size: PlacedSize, made: QueuedObjects): void {
-  made.dispatch.set(tx.size, { family: table.family, size })
-  tx.add.rule({ ...table, chain: 'services', expressions: dispatchRule(table.family, size) })
-}
-
-/** Takes over what a transaction made that began with {@link queueStale}; it must have been committed with `echo` if it made dispatch rules. */
-export function takeObjects(objects: ServiceObjects, made: QueuedObjects, report: CommitReport): void {
-  for (const [index, { family, size }] of made.dispatch)
-    objects.sizes[family].set(membershipName(size), { size, handle: report.handles.get(index)! })
-  for (const { family, size } of made.moved) {
-    const name = membershipName(size)
-    objects.sizes[family].set(name, { ...objects.sizes[family].get(name)!, size })
+export function setStep(
+  table: string,
+  objects: ServiceObjects,
+  set: ElementSet,
+  rows: number,
+  canGrow: boolean,
+  name: string = set.name
+): Step {
+  const size = canGrow ? declaredSize(rows) : undefined
+  return {
+    bytes: SET_BYTES,
+    queue: (tx) => tx.add.set({ family: set.family, table, ...declarationOf(set, name), size }),
+    done: () => {
+      if (size === undefined) objects.capacities.delete(set)
+      else objects.capacities.set(set, size)
+    }
   }
-  for (const [set, capacity] of made.capacities) objects.capacities.set(set, capacity)
-  objects.stale = made.stale
 }
 
-/** Forgets a size whose objects were deleted. */
-export function forgetSize(objects: ServiceObjects, family: AddressFamily, set: MembershipSet): void {
-  objects.sizes[family].delete(set)
-  for (const name of [set, endpointsOf(set)]) objects.capacities.delete(`${family} ${name}`)
+/** Deletes maps that nothing leads to. */
+export function staleSteps(table: string, objects: ServiceObjects): Step[] {
+  if (objects.stale.length === 0) return []
+  const { stale } = objects
+  const queue = (tx: Transaction): void => {
+    for (const { family, name } of stale) tx.delete.set({ family, table, name })
+  }
+  return [{ bytes: 100 * stale.length, queue, done: () => void (objects.stale = objects.stale.filter((set) => !stale.includes(set))) }]
+}
+
+/** Makes the rule that sends frontends of a class to its chain. */
+export function dispatchStep(table: string, objects: ServiceObjects, family: AddressFamily, placedClass: PlacedClass): Step {
+  const { slotClass } = placedClass
+  return {
+    bytes: RULE_BYTES,
+    echo: true,
+    queue: (tx) => tx.add.rule({ family, table, chain: 'services', expressions: dispatchRule(family, slotClass) }),
+    done: ({ handles }, index) => void objects.classes[family].set(slotClass, { placed: placedClass, handle: handles.get(index)! })
+  }
+}
+
+/** Makes everything that a class needs. */
+export function classSteps(
+  table: string,
+  objects: ServiceObjects,
+  family: AddressFamily,
+  slotClass: SlotClass,
+  rowsOf: (set: ElementSet) => number,
+  canGrow: (set: ElementSet, rows: number) => boolean
+): Step[] {
+  const { members, endpoints } = setsOf(family, slotClass)
+  const placedClass = placed(slotClass)
+  const { chain, rules } = balancingChain(family, placedClass)
+  const make = (set: ElementSet): Step => setStep(table, objects, set, rowsOf(set), canGrow(set, rowsOf(set)))
+  const queueChain = (tx: Transaction): void => {
+    tx.add.chain({ family, table, ...chain })
+    for (const expressions of rules) tx.add.rule({ family, table, chain: chain.name, expressions })
+  }
+  return [make(members), make(endpoints), { bytes: RULE_BYTES, queue: queueChain }, dispatchStep(table, objects, family, placedClass)]
+}
+
+/** A rule for a class that no service has costs every new connection a look-up. */
+export function removalStep(
+  table: string,
+  objects: ServiceObjects,
+  family: AddressFamily,
+  { placed: { slotClass, map }, handle }: BoundClass
+): Step {
+  const inTable = { family, table } as const
+  return {
+    bytes: 600,
+    queue: (tx) => {
+      tx.delete.rule({ ...inTable, chain: 'services', handle })
+      tx.delete.chain({ ...inTable, name: balancingChain(family, { slotClass, map }).chain.name })
+      for (const name of [setsOf(family, slotClass).members.name, map]) tx.delete.set({ ...inTable, name })
+    },
+    done: () => objects.forget(family, slotClass)
+  }
 }

@@ -6,8 +6,8 @@ import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
 import { until } from '../../support/run.js'
 
-async function planeIn(namespace: TestNamespace, driftPollMs = 0): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, driftPollMs, localSources: ['10.1.0.0/16'] })
+async function planeIn(namespace: TestNamespace, auditMs = 0): Promise<Plane> {
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs, localSources: ['10.1.0.0/16'] })
   onTestFinished(() => plane.close())
   return plane
 }
@@ -78,8 +78,8 @@ describe('after any walk of changes', () => {
     await plane.sync(services)
     const changed = { ...services.get('s7')!, endpoints: [1, 2, 4].map((host) => ({ address: `10.1.0.${host}`, port: 8080 })) }
     const report = await plane.update({ set: [changed] })
-    expect(report.elements).toEqual({ added: 1, removed: 1 })
-    expect(report.commits).toBe(1)
+    expect(report.objects).toEqual({ written: 1, deleted: 1 })
+    expect(report.details).toMatchObject({ mode: 'nftables', commits: 1 })
   })
 
   it('a second process adopts what the first left, writing nothing', async () => {
@@ -91,7 +91,7 @@ describe('after any walk of changes', () => {
     await (await planeIn(namespace)).sync(services)
     const second = await planeIn(namespace)
     expect(String(await second.plan(services))).toBe('nothing to do')
-    expect(await second.sync(services)).toMatchObject({ commits: 0, elements: { added: 0, removed: 0 } })
+    expect(await second.sync(services)).toMatchObject({ requests: 0, objects: { written: 0, deleted: 0 } })
     // And it goes on from there.
     const changed = randomService(random, 3)
     services.set(changed.name, changed)

@@ -276,7 +276,7 @@ describe('what is cut', () => {
     const plane = await openPlane({
       mode: 'nftables',
       netns: made.node.path,
-      driftPollMs: 10,
+      auditMs: 10,
       staleFlows: { secondLookMs: 0, minIntervalMs: 0 }
     })
     onTestFinished(() => plane.close())

@@ -10,7 +10,7 @@ const FEW = 1100
 const MANY = 3100
 
 async function planeIn(namespace: TestNamespace): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, driftPollMs: 0 })
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
   onTestFinished(() => plane.close())
   return plane
 }
@@ -68,9 +68,9 @@ it(
     await first.sync(services(FEW))
     expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-2': 6144, unserved: undefined })
     // As many as fit do not make them grow.
-    expect(await first.sync(services(3072))).toMatchObject({ commits: 1 })
+    expect(await first.sync(services(3072))).toMatchObject({ requests: 1 })
     const report = await first.sync(services(MANY))
-    expect(report).toMatchObject({ commits: 4, elements: { added: (MANY - 3072) * 4, removed: 0 } })
+    expect(report).toMatchObject({ requests: 4, objects: { written: (MANY - 3072) * 4, deleted: 0 } })
     expect(await sizes(namespace)).toMatchObject({ vips: 6144, 'random-2': 6144, 'endpoints-2-b': 12_288 })
     expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2')
     await expectFresh(namespace, services(MANY))
@@ -78,7 +78,7 @@ it(
 
     const second = await planeIn(namespace)
     expect(String(await second.plan(services(MANY)))).toBe('nothing to do')
-    expect(await second.sync(services(MANY))).toMatchObject({ commits: 0, services: { added: 0, changed: 0, removed: 0 } })
+    expect(await second.sync(services(MANY))).toMatchObject({ requests: 0, services: { added: 0, changed: 0, removed: 0 } })
     await second.update({ set: Array.from({ length: MANY }, (_, index) => service(MANY + index)) })
     expect(await sizes(namespace)).toMatchObject({ vips: 12_288, 'random-2': 12_288, 'endpoints-2': 24_576 })
     await expectFresh(namespace, services(2 * MANY))
@@ -100,7 +100,7 @@ it('deletes a map that a process left when it was killed between two commits', a
     'table ip netplane { map endpoints-2-b { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; size 7; elements = { 10.97.0.0 . tcp . 80 . 1 : 10.98.0.0 . 1 }; }; }'
   )
   const plane = await planeIn(namespace)
-  expect(await plane.sync(services(3))).toMatchObject({ commits: 1, elements: { added: 0, removed: 0 } })
+  expect(await plane.sync(services(3))).toMatchObject({ requests: 1, objects: { written: 0, deleted: 0 } })
   expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2-b')
   await expectFresh(namespace, services(3))
 })

@@ -4,7 +4,7 @@ import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { servicesOn } from '../../support/plane-ways.js'
 
 async function unwatchedPlane(namespace: TestNamespace): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, driftPollMs: 0 })
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
   onTestFinished(() => plane.close())
   return plane
 }
@@ -56,7 +56,7 @@ describe('a plane that does not poll', () => {
     expect(await ruleset(namespace)).toEqual(after)
 
     const report = await plane.sync(services)
-    expect(report.commits).toBeGreaterThan(0)
+    expect(report.requests).toBeGreaterThan(0)
     expect(await ruleset(namespace)).toEqual(before)
     const types: string[] = []
     for await (const { type } of events) {
@@ -66,7 +66,7 @@ describe('a plane that does not poll', () => {
     expect(types).toEqual(['drift', 'repaired'])
     expect(plane.status().drifts).toBe(1)
     expect((await plane.plan(services)).isEmpty).toBe(true)
-    expect((await plane.sync(services)).commits).toBe(0)
+    expect((await plane.sync(services)).requests).toBe(0)
   })
 
   it('repairs and changes in one sync', async () => {
@@ -93,7 +93,7 @@ describe('a plane that does not poll', () => {
     await plane.sync(servicesOn(1))
     await namespace.nft('add', 'table', 'inet', 'theirs')
     expect((await plane.plan(servicesOn(1))).isEmpty).toBe(true)
-    expect(await plane.sync(servicesOn(1))).toMatchObject({ commits: 0 })
+    expect(await plane.sync(servicesOn(1))).toMatchObject({ requests: 0 })
     expect(plane.status().drifts).toBe(0)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { acceptService } from '../../../src/plane/accept.js'
-import { MAX_SLOTS, type Service } from '../../../src/plane/model.js'
+import { acceptService } from '../../../src/plane/core/accept.js'
+import { Slices } from '../../../src/slices.js'
+import { MAX_SERVICE_SLOTS, MAX_SLOTS, type Service } from '../../../src/plane/model.js'
 
 function service(overrides: Record<string, unknown> = {}): Service {
   return {
@@ -11,6 +12,8 @@ function service(overrides: Record<string, unknown> = {}): Service {
     ...overrides
   }
 }
+
+const accept = async (candidate: Service): Promise<void> => await acceptService(candidate, new Slices())
 
 const frontend = (overrides: Record<string, unknown>) => ({
   frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80, ...overrides }]
@@ -78,18 +81,31 @@ describe('acceptService', () => {
         ]
       },
       '.endpoints'
+    ],
+    [
+      'more slots of all frontends than one service may have',
+      {
+        frontends: Array.from({ length: 17 }, (_, index) => ({ kind: 'cluster', address: '10.96.0.1', port: index + 1 })),
+        endpoints: [
+          { address: '10.1.0.1', port: 1, weight: MAX_SERVICE_SLOTS / 16 - 1 },
+          { address: '10.1.0.2', port: 1, weight: 1 }
+        ]
+      },
+      '.endpoints'
     ]
-  ])('refuses %s, naming the field', (_, overrides, path) => {
+  ])('refuses %s, naming the field', async (_, overrides, path) => {
     const refused = service(overrides)
-    expect(() => acceptService(refused)).toThrow(expect.objectContaining({ code: 'ERR_NETPLANE_VALIDATION', path }) as Error)
-    expect(Object.isFrozen(refused)).toBe(false)
+    await expect(accept(refused)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
+    expect(Object.isFrozen(refused)).toBe(
+      ((refused.endpoints as Service['endpoints'] | undefined) ?? []).length > 12 || refused.frontends.length > 12
+    )
   })
 
-  it('freezes what it accepts, with all it holds', () => {
+  it('freezes what it accepts, with all it holds', async () => {
     const accepted = service()
-    acceptService(accepted)
+    await accept(accepted)
     expect(() => Object.assign(accepted.endpoints[0]!, { port: 1 })).toThrow(TypeError)
     expect(() => (accepted.frontends as unknown[]).push({})).toThrow(TypeError)
-    expect(() => acceptService(accepted)).not.toThrow()
+    await accept(accepted)
   })
 })

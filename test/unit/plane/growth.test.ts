@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { ElementBuffer } from '../../../src/nftables/element-buffer.js'
 import { Changes, type Contents } from '../../../src/plane/nftables/changes.js'
 import { overfull } from '../../../src/plane/nftables/growth.js'
-import { declaredSize, mapNames, placed } from '../../../src/plane/nftables/layout.js'
-import { Registry } from '../../../src/plane/nftables/registry.js'
-import { Random } from '../../support/random.js'
-import { randomService } from '../../support/random-services.js'
+import { declaredSize, placed } from '../../../src/plane/nftables/layout.js'
+import { mapNames, setsOf, slotClassOf } from '../../../src/plane/nftables/sets.js'
 
 describe('the declared size of a set', () => {
   it.each([
@@ -30,17 +27,18 @@ describe('the declared size of a set', () => {
   })
 })
 
-it('gives the map of a size two names, to be taken in turn', () => {
+it('gives the map of a class two names, to be taken in turn', () => {
   expect(mapNames({ scheduler: 'random', slots: 3 })).toEqual(['endpoints-3', 'endpoints-3-b'])
   expect(mapNames({ scheduler: 'hash', slots: 3 })).toEqual(['endpoints-hash-3', 'endpoints-hash-3-b'])
-  expect(placed({ scheduler: 'hash', slots: 3 }).map).toBe('endpoints-hash-3')
+  expect(placed(slotClassOf('hash', 3)).map).toBe('endpoints-hash-3')
 })
 
 describe('sets that additions overfill', () => {
-  const contents: Contents = { rows: () => 1000, elements: () => Promise.resolve(new ElementBuffer(12, 0)) }
+  const { members } = setsOf('ip', slotClassOf('random', 2))
+  const contents: Pick<Contents, 'rows'> = { rows: () => 1000 }
   const change = (add: number, remove: number): Changes => {
     const changes = new Changes()
-    const { add: added, remove: removed } = changes.of(1, 'ip', 'random-2')
+    const { add: added, remove: removed } = changes.of(1, members)
     for (let row = 0; row < add; row++) added.push(new Uint8Array(12), undefined)
     for (let row = 0; row < remove; row++) removed.push(new Uint8Array(12), undefined)
     return changes
@@ -52,29 +50,7 @@ describe('sets that additions overfill', () => {
     ['deletions of the same transaction make room', 150, 50, 1100, []],
     ['no size is declared', 1_000, 0, undefined, []]
   ])('%s', (_, add, remove, capacity, wanted) => {
-    const capacities = new Map(capacity === undefined ? [] : [['ip random-2', capacity]])
-    expect(overfull(change(add, remove).phase(1), capacities, contents)).toEqual(
-      wanted.map((rows) => ({ family: 'ip', set: 'random-2', rows }))
-    )
+    const capacities = new Map(capacity === undefined ? [] : [[members, capacity]])
+    expect(overfull(change(add, remove).phase(1), capacities, contents)).toEqual(wanted.map((rows) => ({ set: members, rows })))
   })
-})
-
-it('a registry hands out the elements of each set as they are when all are put together', async () => {
-  const random = new Random(5)
-  const services = new Map(
-    Array.from({ length: 60 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
-  )
-  const registry = await Registry.of(services)
-  let sets = 0
-  for (const { family, set, table } of registry.tables().entries()) {
-    const elements = await registry.elements(family, set)
-    const rows = (buffer: ElementBuffer): string[] =>
-      Array.from({ length: buffer.rows }, (_, row) =>
-        [buffer.keyAt(row), buffer.dataAt(row), buffer.userdataAt(row)].map((bytes) => Buffer.from(bytes).toString('hex')).join(' ')
-      ).sort()
-    expect(rows(elements)).toEqual(rows(table.buffer))
-    expect(registry.rows(family, set)).toBe(table.rows)
-    sets++
-  }
-  expect(sets).toBeGreaterThan(10)
 })

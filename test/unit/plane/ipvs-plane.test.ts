@@ -1,6 +1,8 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openPlane, type Plane, type PlaneEvent, type PlaneOptions, type Service } from '../../../src/index.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../src/testing.js'
+
+type IpvsOptions = Extract<PlaneOptions, { readonly mode: 'ipvs' }>
 
 const VIP = '10.96.0.10'
 
@@ -23,17 +25,17 @@ interface Scene {
   readonly plane: Plane
   readonly kernels: { readonly ipvs: FakeIpvsKernel; readonly nftables: FakeNftablesKernel; readonly route: FakeRouteKernel }
   /** Another plane on the same kernels, as a process that starts again. */
-  readonly again: (options?: Partial<PlaneOptions>) => Promise<Plane>
+  readonly again: (options?: Partial<IpvsOptions>) => Promise<Plane>
 }
 
-async function scene(options: Partial<PlaneOptions> = {}): Promise<Scene> {
-  const kernels = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const again = async (more: Partial<PlaneOptions> = {}): Promise<Plane> => {
-    const plane = await openPlane({ mode: 'ipvs', kernels, auditMs: 0, ...options, ...more })
+async function scene(options: Partial<IpvsOptions> = {}): Promise<Scene> {
+  const kernel = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
+  const again = async (more: Partial<IpvsOptions> = {}): Promise<Plane> => {
+    const plane = await openPlane({ mode: 'ipvs', kernel, auditMs: 0, ...options, ...more })
     onTestFinished(() => plane.close())
     return plane
   }
-  return { plane: await again(), kernels, again }
+  return { plane: await again(), kernels: kernel, again }
 }
 
 /** Virtual services with their real servers, a line each; addresses on the device; elements of the companion table. */
@@ -53,7 +55,7 @@ async function state({
   const device = links.find(({ name }) => name === 'netplane')
   const addresses = device === undefined ? [] : (await routeClient.listAddresses({ link: 'netplane' })).map(({ address }) => address)
   const ruleset = await nft.list({ elements: true })
-  const lasting = ruleset.elements.filter(({ set }) => !set.name.startsWith('__'))
+  const lasting = ruleset.elements.filter(({ set }) => set.name !== 'protocols')
   const elements = lasting.flatMap((group) =>
     [...group].map(({ key }) => `${group.set.family} ${group.set.name} ${[key].flat().map(String).join(' ')}`)
   )
@@ -103,7 +105,7 @@ describe('the ipvs plane', () => {
     const before = await state(kernels)
     const second = await again()
     expect((await second.plan(services)).isEmpty).toBe(true)
-    expect(await second.sync(services)).toMatchObject({ elements: { added: 0, removed: 0 }, commits: 0 })
+    expect(await second.sync(services)).toMatchObject({ objects: { written: 0, deleted: 0 }, requests: 0 })
     expect(await state(kernels)).toEqual(before)
   })
 
@@ -137,6 +139,26 @@ describe('the ipvs plane', () => {
     expect(services).toHaveLength(1)
   })
 
+  it('removes a drained endpoint when its connections have ended, and keeps no process alive meanwhile', async () => {
+    const { plane, kernels } = await scene()
+    const [staying, leaving] = [
+      { address: '10.1.0.1', port: 8080 },
+      { address: '10.1.0.9', port: 8080 }
+    ]
+    await plane.sync(named(service({ endpoints: [staying, leaving] })))
+    const virtual = { protocol: 'tcp', address: VIP, port: 80 } as const
+    kernels.ipvs.setConnections(virtual, leaving, { active: 1 })
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const before = timers()
+    const report = await plane.update({ set: [service({ endpoints: [staying] })] })
+    expect(report.details).toMatchObject({ mode: 'ipvs', draining: 1 })
+    expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 1 })
+    expect(timers()).toBeLessThanOrEqual(before)
+    kernels.ipvs.setConnections(virtual, leaving, {})
+    await vi.waitFor(() => expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 0 }), 8000)
+    expect((await state(kernels)).services).toEqual([`tcp ${VIP}:80 wrr 10.1.0.1:8080=1`])
+  })
+
   it('puts a service that IPVS refuses in quarantine, and applies the others', async () => {
     const { plane, kernels } = await scene({ schedulers: { hash: 'none_such' } })
     const bad = service({ name: 'bad', scheduler: 'hash', frontends: [{ kind: 'cluster', address: '10.96.0.11', port: 80 }] })
@@ -160,7 +182,7 @@ describe('the ipvs plane', () => {
     expect((await state(kernels)).services).toHaveLength(2)
   })
 
-  it('asks whether somebody changed its tables before it plans or syncs, though it never audits', async () => {
+  it('looks at the kernel before it plans or syncs, though it never audits', async () => {
     const { plane, kernels } = await scene()
     const services = named(service())
     await plane.sync(services)
@@ -170,20 +192,20 @@ describe('the ipvs plane', () => {
     for (const { family, name } of await nft.listTables()) flush.delete.table({ family, name })
     await flush.commit()
     // A plan reads, and what it read changes nothing about what is owed.
-    for (let time = 0; time < 2; time++) expect(String(await plane.plan(services))).toContain('! the companion tables are missing')
+    for (let time = 0; time < 2; time++) expect(String(await plane.plan(services))).toContain('! tables netplane-ipvs are missing')
     expect((await state(kernels)).elements).toEqual([])
 
-    expect(await plane.sync(services)).toMatchObject({ commits: 1 })
+    expect(await plane.sync(services)).toMatchObject({ objects: { written: 0 } })
     expect(await state(kernels)).toEqual(before)
     expect(plane.status().drifts).toBe(1)
     expect((await plane.plan(services)).isEmpty).toBe(true)
-    expect(await plane.sync(services)).toMatchObject({ commits: 0 })
+    expect(await plane.sync(services)).toMatchObject({ requests: 0 })
 
     const theirs = nft.transaction()
     theirs.add.table({ family: 'inet', name: 'theirs' })
     await theirs.commit()
     expect((await plane.plan(services)).isEmpty).toBe(true)
-    expect(await plane.sync(services)).toMatchObject({ commits: 0 })
+    expect(await plane.sync(services)).toMatchObject({ requests: 0 })
     expect(plane.status().drifts).toBe(1)
   })
 
@@ -221,6 +243,6 @@ describe('the ipvs plane', () => {
     [{ auditMs: 1 }, 'auditMs'],
     [{ mode: 'ipv' }, 'mode']
   ])('refuses %j', async (options, path) => {
-    await expect(scene(options as Partial<PlaneOptions>)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
+    await expect(scene(options as Partial<IpvsOptions>)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
   })
 })

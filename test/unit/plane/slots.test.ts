@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../../src/plane/model.js'
-import { assignSlots, slotCount } from '../../../src/plane/slots.js'
+import { assignSlots, slotCount } from '../../../src/plane/core/weights.js'
 
 const endpoints = (...weights: (number | undefined)[]): Endpoint[] =>
   weights.map((weight, index) => ({ address: `10.1.0.${index + 1}`, port: 80, ...(weight === undefined ? {} : { weight }) }))

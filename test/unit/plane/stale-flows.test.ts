@@ -1,12 +1,18 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../src/errors.js'
 import type { DeleteFlowsReport, FlowFilter } from '../../../src/conntrack/index.js'
-import { StaleFlows, type StaleFlowReport } from '../../../src/plane/flows/engine.js'
+import type { StaleFlowReport } from '../../../src/index.js'
+import { StaleFlowCleaner } from '../../../src/plane/flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from '../../../src/plane/flows/options.js'
-import { compareTargets, filterOf } from '../../../src/plane/flows/targets.js'
+import { compareTargets, filterOf, type TargetChanges } from '../../../src/plane/flows/targets.js'
+import { Slices } from '../../../src/slices.js'
 import type { Endpoint, Service } from '../../../src/plane/model.js'
 
 const { policies } = checkStaleFlowOptions({})
+
+type Change = { readonly before?: Service | undefined; readonly after?: Service | undefined }
+
+const compare = (changes: readonly Change[], by = policies): Promise<TargetChanges> => compareTargets(changes, by, new Slices())
 
 const endpoint = (last: number, more: Partial<Endpoint> = {}): Endpoint => ({ address: `10.1.0.${last}`, port: 8080, ...more })
 
@@ -15,8 +21,8 @@ function dns(endpoints: readonly Endpoint[], more: Partial<Service> = {}): Servi
 }
 
 describe('what a change asks of the flows', () => {
-  const staleKeys = (before: Service | undefined, after: Service | undefined): string[] => [
-    ...compareTargets([{ before, after }], policies).stale.keys()
+  const staleKeys = async (before: Service | undefined, after: Service | undefined): Promise<string[]> => [
+    ...(await compare([{ before, after }])).stale.keys()
   ]
 
   it.each<[string, Service | undefined, Service | undefined, boolean]>([
@@ -32,38 +38,38 @@ describe('what a change asks of the flows', () => {
     ['a weight changes to 0', dns([endpoint(1)]), dns([endpoint(1, { weight: 0 })]), false],
     ['nothing changes', dns([endpoint(1)]), dns([endpoint(1)]), false],
     ['a TCP service goes', dns([endpoint(1)], { protocol: 'tcp' }), undefined, false]
-  ])('%s', (_, before, after, isStale) => {
-    expect(staleKeys(before, after)).toEqual(isStale ? ['udp 10.96.0.10 53'] : [])
+  ])('%s', async (_, before, after, isStale) => {
+    expect(await staleKeys(before, after)).toEqual(isStale ? ['udp 10.96.0.10 53'] : [])
   })
 
-  it('counts draining endpoints and weight 0 as gone where told so', () => {
+  it('counts draining endpoints and weight 0 as gone where told so', async () => {
     const strict = checkStaleFlowOptions({ udp: 'not-serving' }).policies
     for (const more of [{ state: 'draining' }, { weight: 0 }] as const)
-      expect(compareTargets([{ before: dns([endpoint(1)]), after: dns([endpoint(1, more)]) }], strict).stale.size).toBe(1)
+      expect((await compare([{ before: dns([endpoint(1)]), after: dns([endpoint(1, more)]) }], strict)).stale.size).toBe(1)
   })
 
-  it('goes by frontends, not by services, and by addresses, not by how they are written', () => {
+  it('goes by frontends, not by services, and by addresses, not by how they are written', async () => {
     const six = (address: string): Partial<Service> => ({ frontends: [{ kind: 'cluster', address, port: 53 }] })
     const servers = [{ address: 'fd00::1', port: 1 }]
     const transitions = [{ before: dns(servers, six('FD00:0::A')) }, { after: dns(servers, { name: 'other', ...six('fd00::a') }) }]
-    const { stale, current } = compareTargets(transitions, policies)
+    const { stale, current } = await compare(transitions)
     expect([...stale.keys()]).toEqual([])
     expect([...current.keys()]).toEqual(['udp fd00::a 53'])
   })
 
-  it('pairs frontends and endpoints by family', () => {
+  it('pairs frontends and endpoints by family', async () => {
     const both = dns([endpoint(1), { address: 'fd00::1', port: 8080 }], {
       frontends: [
         { kind: 'cluster', address: '10.96.0.10', port: 53 },
         { kind: 'cluster', address: 'fd00::a', port: 53 }
       ]
     })
-    const { stale } = compareTargets([{ after: both }], policies)
+    const { stale } = await compare([{ after: both }])
     expect([...stale.values()].map(({ allowed }) => [...allowed.values()])).toEqual([[endpoint(1)], [{ address: 'fd00::1', port: 8080 }]])
   })
 
-  it('makes filters: who may not answer, or whatever was translated to a frontend that is gone', () => {
-    const { stale } = compareTargets([{ before: dns([endpoint(1)]), after: dns([endpoint(2)]) }], policies)
+  it('makes filters: who may not answer, or whatever was translated to a frontend that is gone', async () => {
+    const { stale } = await compare([{ before: dns([endpoint(1)]), after: dns([endpoint(2)]) }])
     const filter = filterOf([...stale.values()][0]!)
     expect({ ...filter, replySourceNotIn: [...filter.replySourceNotIn!] }).toEqual({
       protocol: 'udp',
@@ -72,7 +78,7 @@ describe('what a change asks of the flows', () => {
       originalDestinationPort: 53,
       replySourceNotIn: [endpoint(2)]
     })
-    const gone = compareTargets([{ before: dns([endpoint(1)]) }], policies)
+    const gone = await compare([{ before: dns([endpoint(1)]) }])
     expect(filterOf([...gone.stale.values()][0]!)).toMatchObject({ nat: 'destination' })
     expect(filterOf([...gone.stale.values()][0]!).replySourceNotIn).toBeUndefined()
   })
@@ -105,12 +111,12 @@ class Cutter {
 
 const tick = (milliseconds = 15): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-function engine(options: StaleFlowOptions = {}): { flows: StaleFlows; cutter: Cutter; reports: StaleFlowReport[]; errors: Error[] } {
+function engine(options: StaleFlowOptions = {}): { flows: StaleFlowCleaner; cutter: Cutter; reports: StaleFlowReport[]; errors: Error[] } {
   const cutter = new Cutter()
   const reports: StaleFlowReport[] = []
   const errors: Error[] = []
   const settings = checkStaleFlowOptions({ minIntervalMs: 0, secondLookMs: 0, ...options })
-  const flows = new StaleFlows(() => Promise.resolve(cutter), settings, {
+  const flows = new StaleFlowCleaner(() => Promise.resolve(cutter), settings, {
     onReport: (report) => reports.push(report),
     onError: (error) => errors.push(error)
   })
@@ -126,21 +132,21 @@ describe('the engine', () => {
 
   it('looks at once, by itself, and reports', async () => {
     const { flows, cutter, reports } = engine()
-    flows.note([removal])
-    expect(flows.pending).toBe(1)
+    flows.after([removal])
     await tick()
+    expect(flows.status().pending).toBe(1)
     cutter.waiting[0]!.resolve()
     await tick()
     expect(reports).toMatchObject([{ frontends: 1, scanned: 9, deleted: 1, kernelFiltered: true }])
-    expect(flows.pending).toBe(0)
+    expect(flows.status().pending).toBe(0)
   })
 
   it('puts together what comes while it looks, and goes by the latest', async () => {
     const { flows, cutter } = engine()
-    flows.note([removal])
+    flows.after([removal])
     await tick()
-    flows.note([{ before: dns([endpoint(2)]), after: dns([endpoint(3)]) }])
-    flows.note([{ before: dns([endpoint(3)]), after: dns([endpoint(3), endpoint(4)]) }])
+    flows.after([{ before: dns([endpoint(2)]), after: dns([endpoint(3)]) }])
+    flows.after([{ before: dns([endpoint(3)]), after: dns([endpoint(3), endpoint(4)]) }])
     cutter.waiting[0]!.resolve()
     await vi.waitFor(() => expect(cutter.calls).toHaveLength(2), 5000)
     expect([...cutter.calls[1]![0]!.replySourceNotIn!].map(({ address }) => address)).toEqual(['10.1.0.3', '10.1.0.4'])
@@ -148,49 +154,77 @@ describe('the engine', () => {
 
   it('holds a change up only while it looks by what is about to change', async () => {
     const { flows, cutter } = engine()
-    await flows.settle([removal])
-    flows.note([removal])
-    await tick()
-    expect(flows.isLooking).toBe(true)
+    await flows.before([removal])
+    flows.after([removal])
+    flows.done()
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
     const elsewhere = dns([], { frontends: [{ kind: 'cluster', address: '10.96.0.99', port: 53 }] })
-    await flows.settle([{ after: elsewhere }])
+    await flows.before([{ after: elsewhere }])
+    flows.done()
     let isSettled = false
-    const settled = flows.settle([{ before: dns([endpoint(2)]), after: dns([endpoint(2), endpoint(3)]) }]).then(() => (isSettled = true))
+    const settled = flows.before([{ before: dns([endpoint(2)]), after: dns([endpoint(2), endpoint(3)]) }]).then(() => (isSettled = true))
     await tick()
     expect(isSettled).toBe(false)
     cutter.waiting[0]!.resolve()
     await settled
+    flows.done()
+  })
+
+  it('begins no look while a change is being made: it would not know where flows may lead', async () => {
+    const { flows, cutter } = engine()
+    await flows.before([removal])
+    flows.after([removal])
+    await tick(50)
+    expect(cutter.calls).toHaveLength(0)
+    flows.done()
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
+  })
+
+  it('takes changes in the order in which they are made, whatever they cost', async () => {
+    const { flows, cutter } = engine()
+    const many = Array.from({ length: 20_000 }, (_, index) => ({
+      after: dns([endpoint(1)], {
+        name: `s${index}`,
+        frontends: [{ kind: 'cluster', address: `10.97.${index >> 8}.${index & 255}`, port: 53 }]
+      })
+    }))
+    flows.reset(new Map(many.map(({ after }) => [after.name, after])), [])
+    const [{ after: first }] = many as [{ after: Service }]
+    flows.after([{ before: first, after: { ...first, endpoints: [endpoint(1), endpoint(2)] } }])
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
+    const filter = cutter.calls[0]!.find(({ originalDestination }) => [originalDestination].flat().includes('10.97.0.0'))
+    expect([...filter!.replySourceNotIn!]).toHaveLength(2)
   })
 
   it('tries again after a refusal, later each time', async () => {
     const { flows, cutter, errors } = engine()
-    flows.note([removal])
+    flows.after([removal])
     await tick()
     cutter.waiting[0]!.reject(new NetlinkError({ errno: 12, operation: 'conntrack.deleteWhere' }))
     await tick()
     expect(errors).toMatchObject([{ code: 'ENOMEM' }])
     expect(cutter.calls).toHaveLength(1)
-    expect(flows.pending).toBe(1)
+    expect(flows.status().pending).toBe(1)
     await vi.waitFor(() => expect(cutter.calls).toHaveLength(2), 5000)
   })
 
   it('gives up what the machine cannot do', async () => {
     const { flows, cutter, errors } = engine()
-    flows.note([removal])
+    flows.after([removal])
     await tick()
     cutter.waiting[0]!.reject(new UnsupportedError('nf_conntrack_netlink', 'modprobe nf_conntrack_netlink'))
     await tick()
     expect(errors).toMatchObject([{ code: 'ERR_NETPLANE_UNSUPPORTED' }])
-    expect(flows.pending).toBe(0)
+    expect(flows.status().pending).toBe(0)
   })
 
   it('rests nine times as long as a look took', async () => {
     const { flows, cutter } = engine()
-    flows.note([removal])
+    flows.after([removal])
     await tick(100)
     cutter.waiting[0]!.resolve()
     await tick()
-    flows.note([removal])
+    flows.after([removal])
     await tick(200)
     expect(cutter.calls).toHaveLength(1)
     await vi.waitFor(() => expect(cutter.calls).toHaveLength(2), 5000)

@@ -122,7 +122,7 @@ it('reads objects of any shape without throwing, and services beside them come o
 })
 
 it('leaves values that only a plane can judge to the plane, which sets those services aside and applies the others', async () => {
-  await using plane = await openPlane({ mode: 'nftables', kernel: new FakeNftablesKernel() })
+  await using plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   await fc.assert(
     fc.asyncProperty(mutations, async (steps) => {
       const mutated: unknown[] = structuredClone(victims) as unknown[]

@@ -1,3 +1,5 @@
+import { ESLint } from 'eslint'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { forbidden, layerOf } from '../../../tools/layers.js'
 
@@ -7,13 +9,17 @@ const reason = (importer: string, specifier: string): string | undefined => forb
 describe('import rule', () => {
   test.each([
     ['src/nftables/client.ts', '../native.js'],
-    ['src/nftables/client.ts', './rule-builder.js'],
-    ['src/nftables/client.ts', '../job-queue.js'],
+    ['src/nftables/client.ts', './transaction.js'],
+    ['src/nftables/client.ts', '../client.js'],
     ['src/iptables/client.ts', '../nftables/client.js'],
-    ['src/plane/ipvs/plan.ts', '../../route/client.js'],
+    ['src/plane/ipvs/addresses.ts', '../../route/client.js'],
+    ['src/plane/ipvs/backend.ts', '../core/run.js'],
+    ['src/plane/nftables/backend.ts', '../model.js'],
+    ['src/plane/flows/cleaner.ts', '../core/listener.js'],
+    ['src/plane/index.ts', './ipvs/backend.js'],
     ['src/native.ts', './errors.js'],
     ['src/address.ts', './errors.js'],
-    ['src/index.ts', './plane/sync.js'],
+    ['src/index.ts', './plane/index.js'],
     ['src/nftables/client.ts', 'node:net'],
     ['test/unit/errors.test.ts', '../../src/errors.js']
   ])('%s may import %s', (importer, specifier) => {
@@ -27,19 +33,38 @@ describe('import rule', () => {
     ['src/errors.ts', './native.js'],
     ['src/address.ts', './native.js'],
     ['src/native.ts', './nftables/client.js'],
-    ['src/job-queue.ts', './nftables/client.js'],
+    ['src/client.ts', './nftables/client.js'],
+    ['src/plane/ipvs/backend.ts', '../nftables/changes.js'],
+    ['src/plane/nftables/backend.ts', '../ipvs/options.js'],
+    ['src/plane/core/plane.ts', '../nftables/backend.js'],
+    ['src/plane/core/plane.ts', '../flows/cleaner.js'],
+    ['src/plane/flows/cleaner.ts', '../ipvs/backend.js'],
+    ['src/plane/unheard-of/backend.ts', '../core/plane.js'],
     ['src/nftables/client.ts', '../index.js'],
     ['src/plane/model.ts', '../cli/main.js'],
     ['src/nftables/client.ts', '../testing.js'],
     ['examples/proxy/main.ts', '../../src/index.js'],
     ['src/unheard-of/file.ts', '../errors.js']
   ])('%s must not import %s', (importer, specifier) => {
-    expect(reason(importer, specifier)).toMatch(/import|layer/)
+    expect(reason(importer, specifier)).toMatch(/import|layer|part/)
   })
 
   test('a single file at the top is shared unless it is named', () => {
     expect(layerOf('errors.ts')).toBe('errors')
     expect(layerOf('diagnostics.ts')).toBe('shared')
-    expect(layerOf('plane/ipvs/plan.ts')).toBe('plane')
+    expect(layerOf('plane/ipvs/backend.ts')).toBe('plane')
+  })
+
+  test('ESLint refuses a back end that imports another one', { timeout: 60_000 }, async () => {
+    const eslint = new ESLint({
+      cwd: fileURLToPath(new URL('../../..', import.meta.url)),
+      overrideConfig: { rules: { 'netplane/layers': 'error' } }
+    })
+    const lint = async (specifier: string): Promise<string[]> => {
+      const [result] = await eslint.lintText(`export * from '${specifier}'\n`, { filePath: 'src/plane/ipvs/backend.ts' })
+      return result!.messages.filter(({ ruleId }) => ruleId === 'netplane/layers').map(({ message }) => message)
+    }
+    expect(await lint('../nftables/changes.js')).toEqual(["'src/plane/ipvs' must not import 'src/plane/nftables' (tools/layers.js)"])
+    expect(await lint('../core/backend.js')).toEqual([])
   })
 })

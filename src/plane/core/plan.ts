@@ -1,5 +1,11 @@
-import { printable } from '../errors.js'
-import type { Endpoint, Frontend, Service, Services } from './model.js'
+/**
+ * What a sync would do, for people and programs.
+ */
+import { printable } from '../../errors.js'
+import type { Endpoint, Frontend, Service } from '../model.js'
+import type { ObjectCounts } from './backend.js'
+import type { ServiceChange } from './change.js'
+import { endpointKey, formatTarget } from './frontend.js'
 
 /** What would happen to one service. */
 export interface PlanEntry {
@@ -23,8 +29,8 @@ export interface Plan {
   /** Objects in the kernel that differ from what was committed: foreign ones, missing ones. */
   readonly drift: readonly string[]
   readonly quarantined: readonly Quarantined[]
-  /** Set and map elements to write and to delete. A changed one counts as both. */
-  readonly elements: { readonly added: number; readonly removed: number }
+  /** Objects of the kernel to write and to delete, as {@link SyncReport} counts them. */
+  readonly objects: ObjectCounts
   /** True where the kernel holds exactly what is desired. */
   readonly isEmpty: boolean
   toString(): string
@@ -32,18 +38,14 @@ export interface Plan {
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
 
-/** An address and port as people write them: `10.0.0.1:80`, `[fd00::1]:80`. */
-export function formatTarget({ address, port }: Pick<Endpoint | Frontend, 'address' | 'port'>): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
-
 function describeService(service: Service): string {
   const frontends = service.frontends.map(formatTarget).join(', ')
   return `${service.protocol} ${frontends} -> ${service.endpoints.length} ${service.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
 }
 
+/** By identity, so that another spelling of an address is no difference. */
 function byTarget<T extends Endpoint | Frontend>(entries: readonly T[]): Map<string, T> {
-  return new Map(entries.map((entry) => [formatTarget(entry), entry]))
+  return new Map(entries.map((entry) => [endpointKey(entry), entry]))
 }
 
 function describeEndpoint(target: string, before: Endpoint, after: Endpoint): string[] {
@@ -62,35 +64,29 @@ function describeChange(before: Service, after: Service): string[] {
   const schedulers = [before.scheduler ?? 'random', after.scheduler ?? 'random'] as const
   if (schedulers[0] !== schedulers[1]) details.push(`scheduler: ${schedulers[0]} -> ${schedulers[1]}`)
   const frontends = [byTarget(before.frontends), byTarget(after.frontends)] as const
-  for (const target of frontends[0].keys()) if (!frontends[1].has(target)) details.push(`- frontend ${target}`)
-  for (const target of frontends[1].keys()) if (!frontends[0].has(target)) details.push(`+ frontend ${target}`)
+  for (const [key, frontend] of frontends[0]) if (!frontends[1].has(key)) details.push(`- frontend ${formatTarget(frontend)}`)
+  for (const [key, frontend] of frontends[1]) if (!frontends[0].has(key)) details.push(`+ frontend ${formatTarget(frontend)}`)
   const endpoints = [byTarget(before.endpoints), byTarget(after.endpoints)] as const
-  for (const target of endpoints[0].keys()) if (!endpoints[1].has(target)) details.push(`- endpoint ${target}`)
-  for (const [target, endpoint] of endpoints[1]) {
-    const old = endpoints[0].get(target)
+  for (const [key, endpoint] of endpoints[0]) if (!endpoints[1].has(key)) details.push(`- endpoint ${formatTarget(endpoint)}`)
+  for (const [key, endpoint] of endpoints[1]) {
+    const old = endpoints[0].get(key)
+    const target = formatTarget(endpoint)
     details.push(...(old === undefined ? [`+ endpoint ${target}`] : describeEndpoint(target, old, endpoint)))
   }
   return details
 }
 
-/** What differs between two states of one service; nothing where nothing does. */
-export function planEntry(name: string, before: Service | undefined, after: Service | undefined): PlanEntry | undefined {
-  if (before === after) return undefined
-  if (before === undefined) return { action: 'add', service: name, details: [describeService(after!)] }
+/** What a change does; nothing where nothing differs but the references. */
+export function planEntry({ name, before, after }: ServiceChange): PlanEntry | undefined {
+  if (before === undefined) return after === undefined ? undefined : { action: 'add', service: name, details: [describeService(after)] }
   if (after === undefined) return { action: 'remove', service: name, details: [describeService(before)] }
   const details = describeChange(before, after)
   return details.length === 0 ? undefined : { action: 'change', service: name, details }
 }
 
-/** Entries for all services, in the order: changed and added as desired has them, then removed. */
-export function planEntries(before: Services, after: Services): PlanEntry[] {
-  const entries: PlanEntry[] = []
-  for (const [name, service] of after) {
-    const entry = planEntry(name, before.get(name), service)
-    if (entry !== undefined) entries.push(entry)
-  }
-  for (const [name, service] of before) if (!after.has(name)) entries.push(planEntry(name, service, undefined)!)
-  return entries
+/** Entries in the order of the changes. */
+export function planEntries(changes: readonly ServiceChange[]): PlanEntry[] {
+  return changes.map(planEntry).filter((entry) => entry !== undefined)
 }
 
 /** Makes the printable plan. */
@@ -100,6 +96,6 @@ export function makePlan(parts: Omit<Plan, 'isEmpty' | 'toString'>): Plan {
     ...parts.drift.map((line) => `! ${printable(line)}`),
     ...parts.quarantined.map(({ service, error }) => `! ${printable(service)} in quarantine: ${printable(error.message)}`)
   ]
-  const isEmpty = parts.entries.length === 0 && parts.drift.length === 0 && parts.elements.added + parts.elements.removed === 0
+  const isEmpty = parts.entries.length === 0 && parts.drift.length === 0 && parts.objects.written + parts.objects.deleted === 0
   return { ...parts, isEmpty, toString: () => (lines.length === 0 ? 'nothing to do' : lines.join('\n')) }
 }

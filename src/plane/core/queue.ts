@@ -1,7 +1,7 @@
 /**
- * Turns: work that runs one at a time, in call order.
+ * The calls of a plane: one at a time, in call order.
  */
-export class Mutex {
+export class CallQueue {
   #tail: Promise<unknown> = Promise.resolve()
 
   /** Runs `work` when all work before it has ended, whether it succeeded or not. */

@@ -1,21 +1,19 @@
 /**
- * Cuts flows that a change of services left astray: in the background, seldom enough, with a report.
+ * Deletes flows that a change of services left stale: in the background, seldom enough, with a report.
  */
-import type { Conntrack, DeleteFlowsReport } from '../../conntrack/index.js'
+import type { Conntrack } from '../../conntrack/index.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../errors.js'
-import type { Service } from '../model.js'
+import { Slices } from '../../slices.js'
+import type { ServiceChange } from '../core/change.js'
+import { frontendKeys } from '../core/frontend.js'
+import type { ChangeListener } from '../core/listener.js'
+import type { Services } from '../model.js'
+import type { StaleFlowReport } from '../types.js'
 import type { StaleFlowSettings } from './options.js'
-import { compareTargets, filterOf, type FlowTarget, type FlowTransition } from './targets.js'
+import { compareTargets, filterOf, type FlowTarget } from './targets.js'
 
-/** One look at the flows. */
-export interface StaleFlowReport extends Pick<DeleteFlowsReport, 'scanned' | 'deleted' | 'vanished' | 'kernelFiltered'> {
-  /** Frontends whose flows were looked at. */
-  readonly frontends: number
-  readonly durationMs: number
-}
-
-/** What the engine needs of connection tracking. */
-export type FlowCutter = Pick<Conntrack, 'deleteWhere' | 'close'>
+/** What is needed of connection tracking. */
+export type FlowDeleter = Pick<Conntrack, 'deleteWhere' | 'close'>
 
 /** Who is told. */
 export interface StaleFlowListener {
@@ -25,9 +23,9 @@ export interface StaleFlowListener {
 
 /** Part of the time that looks may take: after each, nine times as long is waited. */
 const REST = 9
-/** Looks that fail are repeated this much later, each time twice as late, at most {@link MOST_RETRY_MS}. */
+/** Looks that fail are repeated this much later, each time twice as late, at most {@link MAX_RETRY_MS}. */
 const FIRST_RETRY_MS = 250
-const MOST_RETRY_MS = 60_000
+const MAX_RETRY_MS = 60_000
 
 interface Entry {
   target: FlowTarget
@@ -38,80 +36,87 @@ interface Entry {
   dueAt: number
 }
 
-/** Collects what changes ask for, and sees to it. */
-export class StaleFlows {
-  readonly #open: () => Promise<FlowCutter>
+type Change = Pick<ServiceChange, 'before' | 'after'>
+
+/** Collects what changes ask for, in their order, and sees to it. */
+export class StaleFlowCleaner implements ChangeListener {
+  readonly #open: () => Promise<FlowDeleter>
   readonly #settings: StaleFlowSettings
   readonly #listener: StaleFlowListener
   readonly #entries = new Map<string, Entry>()
-  #cutter: FlowCutter | undefined
+  #deleter: FlowDeleter | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
   #retryMs = FIRST_RETRY_MS
   #inFlight: { readonly keys: ReadonlySet<string>; readonly done: Promise<void> } | undefined
+  /** Changes that were announced, or are being noted: until then it is not known where flows may lead. */
+  #held = 0
+  #noting: Promise<void> = Promise.resolve()
+  #deleted = 0
   #isClosed = false
 
   /** @param open Opens connection tracking when it is first needed, so that a machine without it can still balance. */
-  constructor(open: () => Promise<FlowCutter>, settings: StaleFlowSettings, listener: StaleFlowListener) {
+  constructor(open: () => Promise<FlowDeleter>, settings: StaleFlowSettings, listener: StaleFlowListener) {
     this.#open = open
     this.#settings = settings
     this.#listener = listener
   }
 
-  /** Frontends whose flows are still to be looked at. */
-  get pending(): number {
-    return this.#entries.size
+  status(): { deleted: number; pending: number } {
+    return { deleted: this.#deleted, pending: this.#entries.size }
   }
 
-  /** A look is under way. */
-  get isLooking(): boolean {
-    return this.#inFlight !== undefined
+  /** Lets no look begin, and waits for one under way that goes by what is about to change: it would take the first flows of a new endpoint for stale ones. */
+  async before(changes: readonly Change[]): Promise<void> {
+    this.#held++
+    const running = this.#inFlight
+    if (running === undefined) return
+    const touches = changes.some(({ before, after }) =>
+      [before, after].some((service) => service !== undefined && frontendKeys(service).some((key) => running.keys.has(key)))
+    )
+    if (touches) await running.done
   }
 
-  /** Takes over what was committed: from now on flows lead where `after` says. */
-  note(transitions: Iterable<FlowTransition>): void {
-    const { stale, current } = compareTargets(transitions, this.#settings.policies)
-    for (const [key, target] of current) {
-      const entry = this.#entries.get(key)
-      if (entry !== undefined) entry.target = target
-    }
-    for (const [key, target] of stale) this.#add(key, target)
+  done(): void {
+    this.#held--
     this.#schedule()
   }
 
-  /** Looks at the flows of all these services: it is not known what was there before. */
-  noteAll(services: Iterable<Service>): void {
-    this.note([...services].map((after) => ({ after })))
+  after(changes: readonly Change[]): void {
+    this.#note(() => changes)
   }
 
-  /**
-   * Waits for a look under way that goes by what is about to change: it would take the first flows of a new endpoint for stale ones. Returns at once where none is.
-   */
-  async settle(transitions: Iterable<FlowTransition>): Promise<void> {
-    const running = this.#inFlight
-    if (running === undefined) return
-    const { stale, current } = compareTargets(transitions, this.#settings.policies)
-    for (const key of [...stale.keys(), ...current.keys()]) if (running.keys.has(key)) return await running.done
-  }
-
-  /** Opens what looks, where something waits for a look: it takes its namespace from the plane, which is closed before {@link StaleFlows.close}. */
-  async prepareToClose(): Promise<void> {
-    this.#isClosed = true
-    clearTimeout(this.#timer)
-    await this.#inFlight?.done
-    // Where it cannot be opened, the last look says why.
-    if (this.#entries.size > 0) this.#cutter ??= await this.#open().catch(() => undefined)
+  /** Looks at the flows of all services: it is not known what was there before. */
+  reset(services: Services, changes: readonly Change[]): void {
+    // The services as they are now: they may have changed when it is their turn.
+    const all = [...services.values()].map((after) => ({ after }))
+    this.#note(() => changes)
+    this.#note(() => all)
   }
 
   /** Looks at what was not looked at yet, once; second looks are left out. */
   async close(): Promise<void> {
+    await this.#noting
     this.#isClosed = true
     clearTimeout(this.#timer)
     await this.#inFlight?.done
     const fresh = new Map([...this.#entries].filter(([, { isFresh }]) => isFresh))
     if (fresh.size > 0) await this.#look(fresh)
     this.#entries.clear()
-    await this.#cutter?.close()
+    await this.#deleter?.close()
+  }
+
+  #note(changes: () => readonly Change[]): void {
+    this.#held++
+    this.#noting = this.#noting.then(async () => {
+      const { stale, current } = await compareTargets(changes(), this.#settings.policies, new Slices())
+      for (const [key, target] of current) {
+        const entry = this.#entries.get(key)
+        if (entry !== undefined) entry.target = target
+      }
+      for (const [key, target] of stale) this.#add(key, target)
+      this.done()
+    })
   }
 
   #add(key: string, target: FlowTarget): void {
@@ -120,18 +125,19 @@ export class StaleFlows {
   }
 
   #schedule(): void {
-    if (this.#isClosed || this.#inFlight !== undefined) return
+    if (this.#isClosed || this.#held > 0 || this.#inFlight !== undefined) return
     clearTimeout(this.#timer)
     if (this.#entries.size === 0) return
     let dueAt = Infinity
     for (const entry of this.#entries.values()) dueAt = Math.min(dueAt, entry.dueAt)
     const delay = Math.max(0, Math.max(dueAt, this.#nextAt) - performance.now())
     this.#timer = setTimeout(() => this.#start(), delay)
-    // Flows that are astray do not keep a process alive that has nothing else to do.
+    // Stale flows do not keep a process alive that has nothing else to do.
     this.#timer.unref()
   }
 
   #start(): void {
+    if (this.#held > 0 || this.#isClosed) return
     const now = performance.now()
     const due = new Map([...this.#entries].filter(([, entry]) => entry.dueAt <= now))
     if (due.size === 0) return this.#schedule()
@@ -145,13 +151,15 @@ export class StaleFlows {
   async #look(due: ReadonlyMap<string, Entry>): Promise<void> {
     const startedAt = performance.now()
     try {
-      this.#cutter ??= await this.#open()
-      const report = await this.#cutter.deleteWhere([...due.values()].map(({ target }) => filterOf(target)))
+      this.#deleter ??= await this.#open()
+      const filters: ReturnType<typeof filterOf>[] = []
+      await new Slices().each(due.values(), ({ target }) => filters.push(filterOf(target)))
+      const { scanned, deleted, vanished, kernelFiltered } = await this.#deleter.deleteWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)
       this.#retryMs = FIRST_RETRY_MS
       this.#settle(due)
-      const { scanned, deleted, vanished, kernelFiltered } = report
+      this.#deleted += deleted
       this.#listener.onReport({ frontends: due.size, scanned, deleted, vanished, kernelFiltered, durationMs })
     } catch (error) {
       this.#failed(error)
@@ -173,7 +181,7 @@ export class StaleFlows {
     // What a machine lacks it will lack at the next look too.
     if (error instanceof UnsupportedError) this.#entries.clear()
     this.#nextAt = performance.now() + this.#retryMs
-    this.#retryMs = Math.min(2 * this.#retryMs, MOST_RETRY_MS)
+    this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS)
     this.#listener.onError(asNetplaneError(error))
   }
 }

@@ -4,7 +4,6 @@
 import { Buffer } from 'node:buffer'
 import { prefixRange, requirePrefix } from '../../address.js'
 import { ValidationError } from '../../errors.js'
-import type { SetElement } from '../../nftables/index.js'
 import type { AddressFamily } from '../../address.js'
 
 interface Range {
@@ -33,19 +32,28 @@ function merge(ranges: Range[]): Range[] {
   return merged
 }
 
+/** Addresses from the first to the last one, both included, in network order. */
+export interface AddressRange {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+}
+
+/** Option `localSources` as ranges that are disjoint and in order. */
+export type LocalSources = Readonly<Record<AddressFamily, readonly AddressRange[]>>
+
 /**
- * The elements of set `local-sources`, per family.
+ * Checks option `localSources` and returns it as ranges.
  *
  * @throws {ValidationError} `localSources[i]` is no prefix.
  */
-export function localSourceElements(sources: readonly string[]): Readonly<Record<AddressFamily, SetElement[]>> {
+export function checkLocalSources(sources: readonly string[] | undefined): LocalSources | undefined {
+  if (sources === undefined) return undefined
   if (!Array.isArray(sources)) throw new ValidationError('localSources', sources, 'a list of prefixes')
   const ranges: Record<AddressFamily, Range[]> = { ip: [], ip6: [] }
   for (const [index, source] of sources.entries()) {
     const prefix = requirePrefix(`localSources[${index}]`, source)
     ranges[prefix.address.length === 4 ? 'ip' : 'ip6'].push(prefixRange(prefix))
   }
-  const elements = (family: AddressFamily): SetElement[] =>
-    merge(ranges[family]).map(({ first, last }) => ({ key: { from: first, to: last } }))
-  return { ip: elements('ip'), ip6: elements('ip6') }
+  const merged = (family: AddressFamily): AddressRange[] => merge(ranges[family]).map(({ first, last }) => ({ from: first, to: last }))
+  return { ip: merged('ip'), ip6: merged('ip6') }
 }

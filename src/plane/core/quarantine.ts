@@ -1,10 +1,9 @@
 /**
  * Services that could not be applied, and who is told about it.
  */
-import type { Broadcast } from '../event-broadcast.js'
-import type { Proposal } from './nftables/registry.js'
+import type { Broadcast } from '../../event-broadcast.js'
+import type { PlaneEvent } from '../types.js'
 import type { Quarantined } from './plan.js'
-import type { PlaneEvent } from './types.js'
 
 /** The services in quarantine. */
 export class Quarantine {
@@ -20,19 +19,19 @@ export class Quarantine {
   }
 
   /**
-   * Takes over what became of a proposal.
+   * Takes over what became of a call.
    *
-   * @param named The services that it was about; absent: all.
+   * @param quarantined The services that could not be applied.
+   * @param named The services that the call was about; absent: all.
    */
-  update({ quarantined, set, remove }: Proposal, named: ReadonlySet<string> | undefined): void {
+  update(quarantined: readonly Quarantined[], named: ReadonlySet<string> | undefined): void {
     const now = new Map(quarantined.map((entry) => [entry.service, entry]))
     for (const [service, entry] of now) {
       if (this.#entries.get(service)?.error.message !== entry.error.message)
         this.#events.push({ type: 'quarantined', service, error: entry.error })
     }
-    for (const service of this.#entries.keys()) {
-      const isOver = named === undefined ? !now.has(service) : named.has(service) && (set.has(service) || remove.has(service))
-      if (!isOver) continue
+    for (const service of [...this.#entries.keys()]) {
+      if (now.has(service) || named?.has(service) === false) continue
       this.#events.push({ type: 'released', service })
       this.#entries.delete(service)
     }

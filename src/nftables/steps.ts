@@ -1,0 +1,189 @@
+/**
+ * Work on nf_tables in steps: as many in each transaction as one message may hold. A socket without CAP_NET_ADMIN in the initial user namespace sends 400 KiB at most in one message.
+ */
+import { NetlinkError } from '../errors.js'
+import { Slices } from '../slices.js'
+import type { ElementColumns } from './columns.js'
+import { ElementBuffer } from './element-buffer.js'
+import type { Nftables } from './client.js'
+import type { NameReference, CommitOptions, CommitReport } from './transaction-types.js'
+import type { Transaction } from './transaction.js'
+
+/** Names of who has an element, by row; of operations that add elements, by their index. */
+export type Owners = ReadonlyMap<number, readonly (string | undefined)[]>
+
+/** Something that must be in one transaction. */
+export interface Step {
+  /** Bytes that it adds to the message, about. */
+  readonly bytes: number
+  /** Queues operations. */
+  readonly queue: (tx: Transaction) => void
+  /** Instead of `queue`, of elements that belong to somebody. */
+  readonly queueOwned?: ((tx: Transaction) => Owners) | undefined
+  /** The kernel is to say the handles of what is made. */
+  readonly echo?: boolean | undefined
+  /** The same in two steps, where that is possible. */
+  readonly halves?: (() => readonly [Step, Step]) | undefined
+  /** It is committed; `index` is that of its first operation. */
+  readonly done?: ((report: CommitReport, index: number) => void) | undefined
+}
+
+/** Rows that are handed over in one go: the event loop turns in between. */
+const ROWS_PER_OPERATION = 16_384
+
+/** No kernel grants a socket less: a message of this size can be sent always. */
+const MIN_MESSAGE_BYTES = 2048
+
+function slice(buffer: ElementBuffer, from: number, to: number): ElementBuffer {
+  const part = new ElementBuffer(buffer.keyWidth, buffer.dataWidth, Math.max(to - from, 1))
+  for (let row = from; row < to; row++) {
+    const userdata = buffer.userdataAt(row)
+    part.push(buffer.keyAt(row), buffer.dataWidth === 0 ? undefined : buffer.dataAt(row), userdata.length === 0 ? undefined : userdata)
+  }
+  return part
+}
+
+/** A buffer in pieces of which each is handed over in one go; as it is where it is small. */
+function* pieces(
+  buffer: ElementBuffer
+): Generator<{ readonly from: number; readonly to: number; readonly rows: ElementBuffer | ElementColumns }> {
+  for (let from = 0; from < buffer.rows; from += ROWS_PER_OPERATION) {
+    const to = Math.min(from + ROWS_PER_OPERATION, buffer.rows)
+    yield { from, to, rows: to - from === buffer.rows ? buffer : buffer.columns(from, to) }
+  }
+}
+
+/** Elements of one set to delete and to add. What is deleted to be added again stands in the order of the additions. */
+export interface ElementRows {
+  readonly remove: ElementBuffer
+  readonly add: ElementBuffer
+  /** Names of who has an element, by row of `add`. */
+  readonly owners: readonly (string | undefined)[]
+}
+
+/**
+ * Deletes and adds elements of a set that nobody else changes. What is deleted to be added again stays in one step with it.
+ *
+ * @param rowBytes Bytes of one element in a message, about.
+ */
+export function elementsStep(target: NameReference, rows: ElementRows, rowBytes: number): Step {
+  const { remove, add, owners } = rows
+  const count = remove.rows + add.rows
+  return {
+    bytes: 200 + count * rowBytes,
+    queue: () => undefined,
+    queueOwned: (tx) => {
+      for (const { rows: part } of pieces(remove)) tx.delete.elements(target, part, { exclusive: true })
+      const added = new Map<number, readonly (string | undefined)[]>()
+      for (const { from, to, rows: part } of pieces(add)) {
+        added.set(tx.size, to - from === add.rows ? owners : owners.slice(from, to))
+        tx.add.elements(target, part, { exclusive: true })
+      }
+      return added
+    },
+    halves: count < 2 || add.rows === 1 ? undefined : () => halve(rows).map((half) => elementsStep(target, half, rowBytes)) as [Step, Step]
+  }
+}
+
+function halve({ remove, add, owners }: ElementRows): [ElementRows, ElementRows] {
+  const middle = add.rows >> 1
+  let split = add.rows === 0 ? remove.rows >> 1 : 0
+  for (let row = 0; row < middle && split < remove.rows; row++) if (remove.hasKey(split, add.keyAt(row))) split++
+  const part = (from: number, to: number, first: number, last: number): ElementRows => ({
+    remove: slice(remove, first, last),
+    add: slice(add, from, to),
+    owners: owners.slice(from, to)
+  })
+  return [part(0, middle, 0, split), part(middle, add.rows, split, remove.rows)]
+}
+
+/** What happens around each transaction. */
+export interface StepHooks {
+  /** Before it is put together; may throw. */
+  readonly before: () => void
+  readonly options: () => CommitOptions
+  readonly committed: (report: CommitReport) => void
+  /** The error to throw for a refusal. */
+  readonly refused: (error: NetlinkError, owners: Owners) => unknown
+}
+
+/** Commits steps, in their order, in as few transactions as can be sent. */
+export class StepWriter {
+  readonly #nft: Nftables
+  readonly #hooks: StepHooks
+  /** Most bytes of a message, as far as is known: what is larger than the socket's buffer is refused before it is sent. */
+  maxBytes = Infinity
+
+  constructor(nft: Nftables, hooks: StepHooks) {
+    this.#nft = nft
+    this.#hooks = hooks
+  }
+
+  /** @throws {NetlinkError} What was committed before stays. `EMSGSIZE`: a step that cannot be made smaller does not fit. */
+  async write(steps: readonly Step[]): Promise<void> {
+    let rest = [...steps]
+    while (rest.length > 0) {
+      rest = this.#splitFirst(rest)
+      const count = this.#fitting(rest)
+      const batch = rest.slice(0, count)
+      this.#hooks.before()
+      try {
+        await this.#commit(batch)
+        rest = rest.slice(count)
+      } catch (error) {
+        if (!(error instanceof NetlinkError) || error.code !== 'EMSGSIZE') throw error
+        rest = [...this.#smaller(batch, error), ...rest.slice(count)]
+      }
+    }
+  }
+
+  /** What is known to be too large is not even tried. */
+  #splitFirst(steps: Step[]): Step[] {
+    let [first, ...rest] = steps as [Step, ...Step[]]
+    for (let halves = first.halves; halves !== undefined && first.bytes > this.maxBytes; halves = first.halves) {
+      const [left, right] = halves()
+      rest = [right, ...rest]
+      first = left
+    }
+    return first === steps[0] ? steps : [first, ...rest]
+  }
+
+  /** How many steps fit one message; one at least. */
+  #fitting(steps: readonly Step[]): number {
+    let bytes = 0
+    const index = steps.findIndex((step) => (bytes += step.bytes) > this.maxBytes)
+    return index < 0 ? steps.length : Math.max(index, 1)
+  }
+
+  /** After a message that was too large: smaller ones from now on. */
+  #smaller(batch: readonly Step[], error: NetlinkError): readonly Step[] {
+    const bytes = batch.reduce((sum, step) => sum + step.bytes, 0)
+    this.maxBytes = Math.max(MIN_MESSAGE_BYTES, Math.min(this.maxBytes, bytes) / 2)
+    if (batch.length > 1) return batch
+    const halves = batch[0]!.halves?.()
+    if (halves === undefined) throw error
+    return halves
+  }
+
+  async #commit(batch: readonly Step[]): Promise<void> {
+    const tx = this.#nft.transaction()
+    const first: number[] = []
+    const owners = new Map<number, readonly (string | undefined)[]>()
+    const slices = new Slices()
+    for (const step of batch) {
+      first.push(tx.size)
+      if (step.queueOwned === undefined) step.queue(tx)
+      else for (const [index, names] of step.queueOwned(tx)) owners.set(index, names)
+      if (slices.isOver) await slices.turn()
+    }
+    if (tx.size === 0) return
+    let report: CommitReport
+    try {
+      report = await tx.commit({ ...this.#hooks.options(), echo: batch.some(({ echo }) => echo === true) })
+    } catch (error) {
+      throw error instanceof NetlinkError && error.code !== 'EMSGSIZE' ? this.#hooks.refused(error, owners) : error
+    }
+    this.#hooks.committed(report)
+    for (const [index, step] of batch.entries()) step.done?.(report, first[index]!)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What a plane needs of the kernel subsystem that carries its services. Everything else, from the queue of calls to drift and quarantine, is done once, in {@link ServicePlane}.
+ */
+import type { InNetworkNamespace } from '../../client.js'
+import type { Services } from '../model.js'
+import type { PlanEntry } from './plan.js'
+import type { ServiceChange } from './change.js'
+import type { StatusDetails, SyncDetails } from '../types.js'
+import type { Run } from './run.js'
+
+/** Objects of the kernel written and deleted; a changed one counts as both where it is replaced. */
+export interface ObjectCounts {
+  readonly written: number
+  readonly deleted: number
+}
+
+/** What would be done. */
+export interface Work {
+  readonly entries: readonly PlanEntry[]
+  readonly objects: ObjectCounts
+}
+
+/** The kernel compared with services. What else the back end has read stays with it. */
+export interface Inspection {
+  /** Objects that are not as any plane makes them, in words: foreign, missing and changed ones; those that carry services aside. */
+  readonly faults: readonly string[]
+  /** Nothing of ours is there. */
+  readonly isNew: boolean
+  /** True where the kernel holds exactly these services. */
+  readonly isEmpty: boolean
+  /** Objects that carry services which are missing and foreign; absent where they were not compared. */
+  readonly differences?: ObjectCounts | undefined
+  /** What would have to be done, as far as the kernel tells. Worked out when it is asked for. */
+  work(): Promise<Work>
+}
+
+/** A service that the kernel refused, and why. */
+export interface Refusal {
+  readonly service: string
+  readonly error: Error
+}
+
+/** What was done. */
+export interface Applied {
+  readonly objects: ObjectCounts
+  /** Changes that were left out, so that their services are as they were before; absent: none. */
+  readonly withdrawn?: readonly Refusal[] | undefined
+}
+
+/**
+ * What may be tried after a failure.
+ *
+ * - `again`: another process changed the kernel in between, or it is not as it was taken to be.
+ * - `refused`: single services are to blame; without them the rest can be applied.
+ * - `final`: trying again does not help.
+ */
+export type FailureKind = 'again' | 'refused' | 'final'
+
+/** Thrown by back ends; callers of the plane get its cause. */
+export class BackendFailure extends Error {
+  readonly kind: FailureKind
+  /** The kernel holds what is committed, as far as is known: nothing was applied, and nothing points to a difference. */
+  readonly isKnown: boolean
+  readonly refusals: readonly Refusal[]
+
+  constructor(kind: FailureKind, isKnown: boolean, cause: unknown, refusals: readonly Refusal[] = []) {
+    super(`${kind}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    this.kind = kind
+    this.isKnown = isKnown
+    this.refusals = refusals
+  }
+}
+
+/** A kernel subsystem that carries services. Calls never overlap. */
+export interface Backend extends InNetworkNamespace {
+  /**
+   * Whether another process has changed the kernel since the last call here, at a cost that does not depend on what it holds; undefined where the subsystem cannot tell.
+   */
+  hasChanged(): Promise<boolean | undefined>
+  /**
+   * Compares the kernel with services. Changes nothing.
+   *
+   * @param changes What leads from the committed services to these, where {@link Backend.hasChanged} is false: then nothing need be read.
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
+   */
+  inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection>
+  /**
+   * Makes the kernel hold exactly these services, whatever it holds.
+   *
+   * @param seen The last thing that {@link Backend.inspect} or {@link Backend.audit} said about the same services.
+   * @throws {BackendFailure}
+   */
+  adopt(services: Services, seen: Inspection, run: Run): Promise<Applied>
+  /**
+   * Changes the kernel from the committed services, at a cost that follows the changes.
+   *
+   * @throws {BackendFailure}
+   */
+  apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied>
+  /** Looks whether the kernel still holds the committed services, as thoroughly as seems worth while; undefined: nothing points to a difference. */
+  audit(committed: Services): Promise<Inspection | undefined>
+  /** What a report says beside what all planes have in common. */
+  details(run: Run): SyncDetails
+  /** What a status says beside what all planes have in common. */
+  status(): StatusDetails
+  /**
+   * Removes everything that is ours.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours; nothing was removed.
+   */
+  cleanUp(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Everything that differs from what is committed, in words. */
+export function driftOf({ faults, differences: { written, deleted } = { written: 0, deleted: 0 } }: Inspection): readonly string[] {
+  return written + deleted === 0 ? faults : [...faults, `${written} missing and ${deleted} foreign elements`]
+}
+
+/** What is no failure of a back end cannot be mended by trying again. */
+export function asFailure(error: unknown): BackendFailure {
+  return error instanceof BackendFailure ? error : new BackendFailure('final', false, error)
+}
+
+/** What callers of the plane get. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof BackendFailure ? error.cause : error
+}

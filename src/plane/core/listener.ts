@@ -1,0 +1,25 @@
+/**
+ * Who follows what a plane commits.
+ */
+import type { Services } from '../model.js'
+import type { PlaneStatus } from '../types.js'
+import type { ServiceChange } from './change.js'
+
+/** Told about every change, in the order in which they are made. */
+export interface ChangeListener {
+  /** Changes are about to be applied; the plane waits. {@link ChangeListener.done} follows in any case. */
+  before(changes: readonly ServiceChange[]): Promise<void>
+  /** The attempt that `before` announced has ended, well or not. */
+  done(): void
+  /** Changes are in the kernel. */
+  after(changes: readonly ServiceChange[]): void
+  /**
+   * The kernel holds exactly these services, and it is not known what it held before.
+   *
+   * @param changes What has changed since the last call here.
+   */
+  reset(services: Services, changes: readonly ServiceChange[]): void
+  status(): NonNullable<PlaneStatus['flows']>
+  /** Ends what is under way. */
+  close(): Promise<void>
+}

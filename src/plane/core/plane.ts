@@ -1,0 +1,392 @@
+/**
+ * A plane over any back end: calls in order, acceptance, quarantine, drift, retries and events.
+ */
+import { asNetplaneError, ClosedError, NetplaneError } from '../../errors.js'
+import { type Broadcast } from '../../event-broadcast.js'
+import { traceResync } from '../../tracing.js'
+import type { Service, Services } from '../model.js'
+import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
+import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
+import { changesBetween, countChanges, type ServiceChange } from './change.js'
+import type { ChangeListener } from './listener.js'
+import { makePlan, planEntries, type Plan, type PlanEntry, type Quarantined } from './plan.js'
+import { CallQueue } from './queue.js'
+import { Quarantine } from './quarantine.js'
+import { Registry, type Proposal } from './registry.js'
+import { Run } from './run.js'
+import { Watch } from './watch.js'
+
+/** How often work is begun again before it is given up. */
+const MAX_TRIES = 16
+/** Pause before the second try that follows another one, doubled each time. */
+const FIRST_PAUSE_MS = 1
+const MAX_PAUSE_MS = 64
+
+/** What a plane is made of. */
+export interface ServicePlaneParts {
+  readonly backend: Backend
+  /** How often the kernel is audited, milliseconds; 0: never. */
+  readonly auditMs: number
+  readonly events: Broadcast<PlaneEvent>
+  readonly listener?: ChangeListener | undefined
+}
+
+/** What a call did so far. */
+interface Progress {
+  /** Changes that are in. */
+  changes: readonly ServiceChange[]
+  quarantined: readonly Quarantined[]
+  inspectMs: number
+  applyMs: number
+}
+
+/** Made by {@link openPlane}. */
+export class ServicePlane implements Plane {
+  readonly #backend: Backend
+  readonly #events: Broadcast<PlaneEvent>
+  readonly #listener: ChangeListener | undefined
+  readonly #queue = new CallQueue()
+  readonly #registry = new Registry()
+  readonly #quarantine: Quarantine
+  readonly #watch: Watch
+  /** The kernel holds what the registry says, as far as nobody else changed it. */
+  #isCommitted = false
+  #hasSynced = false
+  /** Drift was reported, and no repair since. */
+  #isDrifted = false
+  #drifts = 0
+  #closing: Promise<void> | undefined
+
+  constructor({ backend, auditMs, events, listener }: ServicePlaneParts) {
+    this.#backend = backend
+    this.#events = events
+    this.#listener = listener
+    this.#quarantine = new Quarantine(events)
+    this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
+  }
+
+  async plan(services: Services): Promise<Plan> {
+    return await this.#call(async () => {
+      const { changes, quarantined } = await this.#registry.proposeAll(services)
+      const desired = this.#registry.after(changes)
+      const isUntouched = this.#isCommitted && (await this.#backend.hasChanged()) === false
+      const seen = await this.#backend.inspect(desired, isUntouched ? changes : undefined)
+      const drift = isUntouched ? [] : await this.#driftFrom(seen, changes)
+      const { entries, objects } = await seen.work()
+      return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects })
+    })
+  }
+
+  async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
+    return await this.#call(async () => await this.#apply(() => this.#registry.proposeAll(services), options))
+  }
+
+  async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
+    return await this.#call(async () => {
+      if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
+      const named = new Set<string>()
+      const propose = async (): Promise<Proposal> => {
+        const proposed = await this.#registry.proposeUpdate(update)
+        for (const name of proposed.named) named.add(name)
+        return proposed.proposal
+      }
+      return await this.#apply(propose, options, named)
+    })
+  }
+
+  events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
+    return this.#events.open(options.signal)
+  }
+
+  status(): PlaneStatus {
+    return {
+      services: this.#registry.services.size,
+      quarantined: this.#quarantine.list(),
+      drifts: this.#drifts,
+      ...(this.#listener === undefined ? {} : { flows: this.#listener.status() }),
+      details: this.#backend.status()
+    }
+  }
+
+  close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.cleanup === true)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(cleanup: boolean): Promise<void> {
+    this.#watch.stop()
+    await this.#queue.idle()
+    try {
+      if (cleanup) await this.#backend.cleanUp()
+    } catch (error) {
+      throw causeOf(error)
+    } finally {
+      await this.#listener?.close()
+      this.#events.end()
+      await this.#backend.close()
+    }
+  }
+
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new ClosedError('the plane')
+    return await this.#queue.run(async () => {
+      try {
+        return await work()
+      } catch (error) {
+        throw causeOf(error)
+      }
+    })
+  }
+
+  /** What the kernel holds otherwise than committed; before the first sync, what is not as any plane would have made it. */
+  async #driftFrom(seen: Inspection, changes: readonly ServiceChange[]): Promise<readonly string[]> {
+    if (!this.#hasSynced) return seen.isNew ? [] : seen.faults
+    const committed = changes.length === 0 ? seen : await this.#backend.inspect(this.#registry.services)
+    return driftOf(committed)
+  }
+
+  async #apply(propose: () => Promise<Proposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
+    const startedAt = performance.now()
+    const acceptAt = performance.now()
+    const { changes, quarantined } = await propose()
+    const acceptMs = performance.now() - acceptAt
+    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry()
+    const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
+    if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
+    const progress: Progress = { changes, quarantined, inspectMs: 0, applyMs: 0 }
+    const done = await this.#persist(run, progress, named)
+    this.#hasSynced = true
+    this.#watch.start()
+    this.#quarantine.update(progress.quarantined, named)
+    return {
+      services: countServices(done),
+      objects: done.applied.objects,
+      requests: run.requests,
+      durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: progress.inspectMs, apply: progress.applyMs },
+      quarantined: progress.quarantined,
+      details: this.#backend.details(run)
+    }
+  }
+
+  /** Tries until it is done or cannot be: again after races, after reading the kernel where it was not as it was taken to be, and without services that it refuses. */
+  async #persist(run: Run, progress: Progress, named: ReadonlySet<string> | undefined): Promise<Done> {
+    for (let tries = 1; ; tries++) {
+      try {
+        run.checkpoint()
+        return this.#isCommitted ? await this.#change(run, progress) : await this.#adopt(run, progress, named)
+      } catch (error) {
+        const failure = asFailure(error)
+        const { kind, isKnown } = failure
+        if (!isKnown) this.#isCommitted = false
+        if (kind === 'final' || tries === MAX_TRIES || (kind === 'refused' && run.isAtomic)) throw await this.#givenUp(failure, run)
+        if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
+        else {
+          run.retries++
+          await this.#calmDown(failure, tries)
+        }
+      }
+    }
+  }
+
+  /** With `atomic`, a part that was applied is taken back. */
+  async #givenUp(failure: BackendFailure, run: Run): Promise<unknown> {
+    const cause = failure.refusals[0]?.error ?? failure.cause
+    if (!run.isAtomic || this.#isCommitted || !this.#hasSynced || failure.kind !== 'refused') return cause
+    try {
+      await this.#restore()
+    } catch (error) {
+      // The watch goes on trying, and so does the next call.
+      this.#events.push({ type: 'error', error: asNetplaneError(causeOf(error)) })
+    }
+    return cause
+  }
+
+  /** Before the next try: a pause, longer each time, and a look at what another process did. */
+  async #calmDown({ isKnown }: BackendFailure, tries: number): Promise<void> {
+    traceResync({ operation: 'plane.sync', reason: isKnown ? 'generation' : 'drift' })
+    if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_PAUSE_MS * 2 ** (tries - 2), MAX_PAUSE_MS)))
+    if (this.#isCommitted) await this.#auditBeforeTry()
+  }
+
+  /** Whether the kernel is compared before changes. Where it can tell that it was changed, it refuses them by itself; where it cannot, whoever says what the whole is has to look. */
+  async #mustLook(isIdle: boolean, isWhole: boolean): Promise<boolean> {
+    if (!isIdle && !isWhole) return false
+    const hasChanged = await this.#backend.hasChanged()
+    return hasChanged === undefined ? isWhole : hasChanged && isIdle
+  }
+
+  async #auditBeforeTry(): Promise<void> {
+    try {
+      await this.#audit()
+    } catch (error) {
+      // A repair that lost its race is made again by the next try, which reads the kernel first.
+      if (asFailure(error).kind === 'final') throw error
+    }
+  }
+
+  /** Services that the kernel refuses go into quarantine, and those that need what they keep. */
+  async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
+    const { kept, refusals: all } = await run.withdraw(refusals)
+    if (kept.length === progress.changes.length) throw refusals[0]!.error
+    progress.changes = kept
+    progress.quarantined = [...progress.quarantined, ...all]
+  }
+
+  /** Changes the kernel from the committed state. */
+  async #change(run: Run, progress: Progress): Promise<Done> {
+    const { changes } = progress
+    if (changes.length === 0) return { changes, applied: { objects: { written: 0, deleted: 0 } }, entries: undefined }
+    return await this.#announced(changes, async () => {
+      const applied = await timed(progress, 'applyMs', () => this.#backend.apply(changes, this.#registry.services, run))
+      const kept = this.#settle(applied, progress)
+      await this.#registry.accept(kept)
+      this.#listener?.after(kept)
+      return { changes: kept, applied, entries: undefined }
+    })
+  }
+
+  /** Makes the kernel hold the outcome of the changes whatever it holds now. */
+  async #adopt(run: Run, progress: Progress, named: ReadonlySet<string> | undefined): Promise<Done> {
+    const desired = this.#registry.after(progress.changes)
+    const seen = await timed(progress, 'inspectMs', () => this.#backend.inspect(desired))
+    return await this.#announced(progress.changes, async () => {
+      const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
+      const kept = this.#settle(applied, progress)
+      await this.#registry.accept(kept)
+      await this.#dropRefused(applied)
+      this.#isCommitted = true
+      this.#listener?.reset(this.#registry.services, kept)
+      this.#endDrift(applied, 0)
+      const isFirst = !this.#hasSynced && named === undefined && !seen.isNew
+      return { changes: kept, applied, entries: isFirst ? (await seen.work()).entries : undefined }
+    })
+  }
+
+  /** Lets the listener know before and after work on changes. */
+  async #announced<T>(changes: readonly ServiceChange[], work: () => Promise<T>): Promise<T> {
+    await this.#listener?.before(changes)
+    try {
+      return await work()
+    } finally {
+      this.#listener?.done()
+    }
+  }
+
+  /** The changes that are in, once those that were withdrawn are in quarantine. */
+  #settle({ withdrawn = [] }: Applied, progress: Progress): readonly ServiceChange[] {
+    if (withdrawn.length === 0) return progress.changes
+    const names = new Set(withdrawn.map(({ service }) => service))
+    progress.quarantined = [...progress.quarantined, ...withdrawn]
+    progress.changes = progress.changes.filter(({ name }) => !names.has(name))
+    return progress.changes
+  }
+
+  /** Committed services that the kernel refuses when they are written again are not there any more. */
+  async #dropRefused({ withdrawn = [] }: Applied): Promise<void> {
+    const gone = withdrawn.flatMap(({ service }): ServiceChange[] => {
+      const before = this.#registry.services.get(service)
+      return before === undefined ? [] : [{ name: service, before }]
+    })
+    await this.#registry.accept(gone)
+  }
+
+  /** What the watch does now and then. Rejects where it failed, once that is reported. */
+  async #look(): Promise<void> {
+    if (this.#closing !== undefined) return
+    try {
+      if (this.#isCommitted) await this.#audit()
+      // A change or a repair that failed half-way is brought to an end.
+      else await this.#restore()
+    } catch (error) {
+      const cause = causeOf(error)
+      this.#events.push({ type: 'error', error: asNetplaneError(cause) })
+      throw cause
+    }
+  }
+
+  async #audit(): Promise<void> {
+    const startedAt = performance.now()
+    const seen = await this.#backend.audit(this.#registry.services)
+    if (seen !== undefined) await this.#repair(seen, startedAt)
+  }
+
+  /** Puts back what is committed, whatever the kernel holds. */
+  async #restore(): Promise<void> {
+    const startedAt = performance.now()
+    await this.#repair(await this.#backend.inspect(this.#registry.services), startedAt)
+  }
+
+  async #repair(found: Inspection, startedAt: number): Promise<void> {
+    this.#isCommitted = false
+    if (!found.isEmpty) this.#beginDrift(found)
+    let seen = found
+    for (let tries = 1; ; tries++) {
+      try {
+        const applied = await this.#backend.adopt(this.#registry.services, seen, this.#repairRun())
+        await this.#dropRefused(applied)
+        this.#isCommitted = true
+        for (const { service, error } of applied.withdrawn ?? []) this.#quarantine.update([{ service, error }], new Set([service]))
+        this.#listener?.reset(this.#registry.services, [])
+        return this.#endDrift(applied, performance.now() - startedAt)
+      } catch (error) {
+        if (asFailure(error).kind !== 'again' || tries === MAX_TRIES) throw error
+        seen = await this.#backend.inspect(this.#registry.services)
+      }
+    }
+  }
+
+  /** Of a repair: all services are to be as they are, so those that are refused go. */
+  #repairRun(): Run {
+    const changes = changesBetween(new Map<string, Service>(), this.#registry.services)
+    return new Run({}, (refusals) => {
+      const refused = new Set(refusals.map(({ service }) => service))
+      const kept = changes.filter(({ name }) => !refused.has(name))
+      return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
+    })
+  }
+
+  #beginDrift(seen: Inspection): void {
+    if (this.#isDrifted) return
+    this.#isDrifted = true
+    this.#drifts++
+    traceResync({ operation: 'plane.repair', reason: 'drift' })
+    this.#events.push({ type: 'drift', objects: driftOf(seen) })
+  }
+
+  #endDrift({ objects }: Applied, durationMs: number): void {
+    if (!this.#isDrifted) return
+    this.#isDrifted = false
+    this.#events.push({ type: 'repaired', objects, durationMs })
+    const repairs = this.#watch.repaired()
+    if (repairs !== undefined) this.#events.push({ type: 'contended', repairs })
+  }
+}
+
+/** What a try did. */
+interface Done {
+  readonly changes: readonly ServiceChange[]
+  readonly applied: Applied
+  /** What there was to do, as the kernel said: of a first sync, which does not know what was there. */
+  readonly entries: readonly PlanEntry[] | undefined
+}
+
+function countServices({ changes, entries }: Done): SyncReport['services'] {
+  if (entries === undefined) return countChanges(changes)
+  const kept = new Set(changes.map(({ name }) => name))
+  const count = (action: string): number =>
+    entries.filter((entry) => entry.action === action && (action === 'remove' || kept.has(entry.service))).length
+  return { added: count('add'), changed: count('change'), removed: count('remove') }
+}
+
+async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs', work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now()
+  try {
+    return await work()
+  } finally {
+    progress[field] += performance.now() - startedAt
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * How many services need each object that several may share: an address, a local endpoint.
+ */
+
+/** Counts, or differences of counts, by set and by the text that identifies an object in it. Sets are told apart as the keys of a Map are. */
+export class ReferenceCounts<Set> {
+  readonly #sets = new Map<Set, Map<string, number>>()
+
+  /** Adds to a count and returns it. A count of 0 is forgotten. */
+  add(set: Set, key: string, by: number): number {
+    let counts = this.#sets.get(set)
+    if (counts === undefined) this.#sets.set(set, (counts = new Map<string, number>()))
+    const count = (counts.get(key) ?? 0) + by
+    if (count === 0) counts.delete(key)
+    else counts.set(key, count)
+    return count
+  }
+
+  get(set: Set, key: string): number {
+    return this.#sets.get(set)?.get(key) ?? 0
+  }
+
+  /** The objects of a set. */
+  keys(set: Set): Iterable<string> {
+    return this.#sets.get(set)?.keys() ?? []
+  }
+
+  /** How many objects a set has. */
+  size(set: Set): number {
+    return this.#sets.get(set)?.size ?? 0
+  }
+
+  *entries(): Generator<{ readonly set: Set; readonly key: string; readonly count: number }> {
+    for (const [set, counts] of this.#sets) for (const [key, count] of counts) yield { set, key, count }
+  }
+
+  /** Visits what a difference brings and takes away: objects whose count leaves 0, and those whose count comes back to it. */
+  differences(by: ReferenceCounts<Set>, visit: (set: Set, key: string, isAdded: boolean) => void): void {
+    for (const { set, key, count } of by.entries()) {
+      const now = this.get(set, key)
+      if (now === 0) visit(set, key, true)
+      else if (now + count === 0) visit(set, key, false)
+    }
+  }
+
+  /** Takes a difference over. */
+  apply(by: ReferenceCounts<Set>): void {
+    for (const { set, key, count } of by.entries()) this.add(set, key, count)
+  }
+}

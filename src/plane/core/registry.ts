@@ -1,0 +1,190 @@
+/**
+ * The services that the kernel holds, and whose frontend is whose. Knows nothing of how a kernel holds them.
+ */
+import { ValidationError } from '../../errors.js'
+import { Slices } from '../../slices.js'
+import type { Service, Services } from '../model.js'
+import type { ServiceUpdate } from '../types.js'
+import { acceptService, checkKey } from './accept.js'
+import type { Refusal } from './backend.js'
+import type { ServiceChange } from './change.js'
+import { formatTarget, frontendKeys } from './frontend.js'
+import type { Quarantined } from './plan.js'
+import type { Withdrawal } from './run.js'
+
+/** A change of services, checked and ready to be applied. */
+export interface Proposal {
+  readonly changes: readonly ServiceChange[]
+  readonly quarantined: readonly Quarantined[]
+}
+
+/** Who is about to have which frontend. */
+type Claims = Map<string, string>
+
+function pathOf(name: string): string {
+  return `services[${JSON.stringify(name)}]`
+}
+
+/** The committed services. */
+export class Registry {
+  #services = new Map<string, Service>()
+  /** Frontend to the name of its service. */
+  #owners = new Map<string, string>()
+
+  /** By name; not to be changed by others. */
+  get services(): ReadonlyMap<string, Service> {
+    return this.#services
+  }
+
+  /** A proposal of all services: those that are not among them go. */
+  async proposeAll(services: Services): Promise<Proposal> {
+    if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
+    const slices = new Slices()
+    const gone: string[] = []
+    await slices.each(this.#services.keys(), (name) => {
+      if (!services.has(name)) gone.push(name)
+    })
+    return await this.#propose(services, gone, slices, true)
+  }
+
+  /** A proposal of single services, and their names. One that is set and deleted is set. */
+  async proposeUpdate(update: ServiceUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
+    if (typeof (update as unknown) !== 'object' || (update as unknown) === null)
+      throw new ValidationError('update', update, '{ set, delete }')
+    const set = new Map<string, Service>()
+    for (const [index, service] of [...iterable('update.set', update.set)].entries()) {
+      if (typeof (service as Partial<Service> | null)?.name !== 'string')
+        throw new ValidationError(`update.set[${index}]`, service, 'a service with a name')
+      set.set(service.name, service)
+    }
+    const gone: string[] = []
+    for (const [index, name] of [...iterable('update.delete', update.delete)].entries()) {
+      if (typeof (name as unknown) !== 'string') throw new ValidationError(`update.delete[${index}]`, name, 'the name of a service')
+      if (!set.has(name)) gone.push(name)
+    }
+    const named = new Set([...set.keys(), ...gone])
+    const there = gone.filter((name) => this.#services.has(name))
+    return { proposal: await this.#propose(set, there, new Slices(), false), named }
+  }
+
+  /** The services there are once changes are in. */
+  after(changes: readonly ServiceChange[]): ReadonlyMap<string, Service> {
+    const services = new Map(this.#services)
+    for (const { name, after } of changes) {
+      if (after === undefined) services.delete(name)
+      else services.set(name, after)
+    }
+    return services
+  }
+
+  /** Takes changes over: they are in the kernel. */
+  async accept(changes: readonly ServiceChange[]): Promise<void> {
+    const slices = new Slices()
+    await slices.each(changes, ({ name, before }) => {
+      if (before === undefined) return
+      for (const key of frontendKeys(before)) if (this.#owners.get(key) === name) this.#owners.delete(key)
+    })
+    await slices.each(changes, ({ name, after }) => {
+      if (after === undefined) {
+        this.#services.delete(name)
+        return
+      }
+      this.#services.set(name, after)
+      for (const key of frontendKeys(after)) this.#owners.set(key, name)
+    })
+  }
+
+  /** Which changes stay when the kernel refuses some services: not those that need a frontend which a refused service keeps. */
+  async withdraw(changes: readonly ServiceChange[], refusals: readonly Refusal[]): Promise<Withdrawal> {
+    const refused = new Map(refusals.map(({ service, error }) => [service, error]))
+    const kept = new Map(changes.filter(({ name }) => !refused.has(name)).map((change) => [change.name, change]))
+    for (const { service, error } of await this.#refuseConflicts(kept, new Slices())) refused.set(service, error)
+    return {
+      kept: [...kept.values()],
+      withdrawn: changes.filter(({ name }) => !kept.has(name)),
+      refusals: [...refused].map(([service, error]) => ({ service, error }))
+    }
+  }
+
+  async #propose(
+    candidates: Iterable<readonly [string, Service]>,
+    gone: readonly string[],
+    slices: Slices,
+    isKeyed: boolean
+  ): Promise<Proposal> {
+    const changes = new Map<string, ServiceChange>()
+    const quarantined: Quarantined[] = []
+    for (const [name, service] of candidates) {
+      if (slices.isOver) await slices.turn()
+      const before = this.#services.get(name)
+      if (before === service) continue
+      try {
+        if (isKeyed) checkKey(name, service)
+        await acceptService(service, slices)
+        changes.set(name, { name, before, after: service })
+      } catch (error) {
+        if (!(error instanceof ValidationError)) throw error
+        quarantined.push({ service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) })
+      }
+    }
+    for (const name of gone) changes.set(name, { name, before: this.#services.get(name) })
+    if (slices.isOver) await slices.turn()
+    quarantined.push(...(await this.#refuseConflicts(changes, slices)))
+    return { changes: [...changes.values()], quarantined }
+  }
+
+  /**
+   * Takes out of `changes` what would take a frontend from a service that stays as it is, again and again, because who is taken out stays as he is too. Then, among new claims, the first one
+   * holds.
+   */
+  async #refuseConflicts(changes: Map<string, ServiceChange>, slices: Slices): Promise<Refusal[]> {
+    const refusals: Refusal[] = []
+    const refuse = (found: readonly Refusal[]): boolean => {
+      for (const { service } of found) changes.delete(service)
+      refusals.push(...found)
+      return found.length > 0
+    }
+    do {
+      while (refuse(await this.#findConflicts(changes, undefined, slices)));
+    } while (refuse(await this.#findConflicts(changes, new Map(), slices)))
+    return refusals
+  }
+
+  /** @param claims Collects new claims, which then count too. */
+  async #findConflicts(changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined, slices: Slices): Promise<Refusal[]> {
+    const refusals: Refusal[] = []
+    await slices.each(changes.values(), ({ name, after }) => {
+      if (after === undefined) return
+      const keys = frontendKeys(after)
+      const index = keys.findIndex((key) => this.#holderOf(key, name, changes, claims) !== undefined)
+      if (index < 0) {
+        if (claims !== undefined) for (const key of keys) claims.set(key, name)
+        return
+      }
+      const holder = this.#holderOf(keys[index]!, name, changes, claims)!
+      const allowed = `a ${after.protocol} frontend that no other service has: ${JSON.stringify(holder)} has it`
+      refusals.push({
+        service: name,
+        error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatTarget(after.frontends[index]!), allowed)
+      })
+    })
+    return refusals
+  }
+
+  /** Another service that has a frontend once the changes are in: one that has it already and does not let go, or one that claimed it first. */
+  #holderOf(key: string, name: string, changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined): string | undefined {
+    const owner = this.#owners.get(key)
+    if (owner !== undefined && owner !== name) {
+      const change = changes.get(owner)
+      if (change === undefined || (change.after !== undefined && frontendKeys(change.after).includes(key))) return owner
+    }
+    const claimant = claims?.get(key)
+    return claimant === name ? undefined : claimant
+  }
+}
+
+function iterable<T>(path: string, value: Iterable<T> | undefined): Iterable<T> {
+  if (value === undefined) return []
+  if (typeof value === 'object' && Symbol.iterator in value) return value
+  throw new ValidationError(path, value, 'an iterable')
+}

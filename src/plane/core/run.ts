@@ -1,0 +1,62 @@
+/**
+ * One call under way: who may cancel it, and what it has cost.
+ */
+import { TransactionError } from '../../errors.js'
+import type { SyncOptions } from '../types.js'
+import type { ServiceChange } from './change.js'
+import { BackendFailure, type Refusal } from './backend.js'
+
+/** Which changes stay when some services are refused. */
+export interface Withdrawal {
+  readonly kept: readonly ServiceChange[]
+  /** The refused ones, and those that need a frontend which these keep. */
+  readonly withdrawn: readonly ServiceChange[]
+  readonly refusals: readonly Refusal[]
+}
+
+/** Handed to the back end with every call that writes. */
+export class Run {
+  readonly signal: AbortSignal | undefined
+  readonly isAtomic: boolean
+  /** Kernel transactions and other requests that changed something. */
+  requests = 0
+  bytes = 0
+  /** How often the work was begun again. */
+  retries = 0
+  readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
+  readonly #applied: string[] = []
+
+  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>) {
+    this.signal = signal
+    this.isAtomic = onError === 'atomic'
+    this.#withdraw = withdraw
+  }
+
+  /** For what must be brought to an end: nobody cancels it. */
+  get uncancelled(): Run {
+    return new Run({}, this.#withdraw)
+  }
+
+  /** Something is in the kernel. `what` says it in a few words. */
+  wrote(what: string, requests: number, bytes: number): void {
+    this.requests += requests
+    this.bytes += bytes
+    this.#applied.push(what)
+  }
+
+  /** Which changes stay without those of some services. */
+  async withdraw(refusals: readonly Refusal[]): Promise<Withdrawal> {
+    return await this.#withdraw(refusals)
+  }
+
+  /** To be called between two steps. @throws {BackendFailure} The call was cancelled; with a {@link TransactionError} where something was applied. */
+  checkpoint(): void {
+    if (this.signal?.aborted !== true) return
+    const reason: unknown = this.signal.reason
+    if (this.#applied.length === 0) throw new BackendFailure('final', true, reason)
+    const why = reason instanceof Error ? reason.message : String(reason)
+    const outcome = { applied: [...this.#applied], undone: [], unknown: [] }
+    const error = new TransactionError(`the call was cancelled after ${this.#applied.length} steps: ${why}`, outcome, [], reason)
+    throw new BackendFailure('final', false, error)
+  }
+}

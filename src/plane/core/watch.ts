@@ -1,0 +1,71 @@
+/**
+ * Looks now and then whether the kernel still holds what was committed.
+ */
+
+/** The longest pause after failures, or after repairs that somebody undoes. */
+const MAX_PAUSE_MS = 60_000
+/** Repairs in quick succession after which looks become rarer. */
+const MAX_QUICK_REPAIRS = 4
+/** A repair is in quick succession to another one that is not longer ago than so many intervals. */
+const QUICK_INTERVALS = 10
+
+/** Calls `look` every so often, never twice at once, and never keeps the process alive. Looks that fail, and repairs that do not last, make it look less often. */
+export class Watch {
+  readonly #intervalMs: number
+  readonly #look: () => Promise<void>
+  #timer: NodeJS.Timeout | undefined
+  #isStopped = false
+  #failures = 0
+  #repairs = 0
+  #repairedAt = -Infinity
+
+  /**
+   * @param intervalMs Milliseconds between looks; 0: never.
+   * @param look Rejects where a look failed.
+   */
+  constructor(intervalMs: number, look: () => Promise<void>) {
+    this.#intervalMs = intervalMs
+    this.#look = look
+  }
+
+  /** Milliseconds until the next look, from the end of the last one. */
+  get pauseMs(): number {
+    const doublings = Math.max(this.#failures, this.#repairs - MAX_QUICK_REPAIRS, 0)
+    return Math.max(this.#intervalMs, Math.min(this.#intervalMs * 2 ** Math.min(doublings, 30), MAX_PAUSE_MS))
+  }
+
+  /** Begins to look. Idempotent. */
+  start(): void {
+    if (this.#timer !== undefined || this.#isStopped || this.#intervalMs === 0) return
+    this.#timer = setTimeout(() => void this.#turn(), this.pauseMs)
+    this.#timer.unref()
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+  }
+
+  /** Something had to be repaired. Returns how many repairs followed each other, where that has just become too many, else undefined. */
+  repaired(): number | undefined {
+    const now = performance.now()
+    const isQuick = now - this.#repairedAt < QUICK_INTERVALS * this.pauseMs
+    this.#repairedAt = now
+    this.#repairs = isQuick ? this.#repairs + 1 : 1
+    return this.#repairs === MAX_QUICK_REPAIRS + 1 ? this.#repairs : undefined
+  }
+
+  async #turn(): Promise<void> {
+    try {
+      await this.#look()
+      this.#failures = 0
+    } catch {
+      // Whoever looks has reported it.
+      this.#failures++
+    }
+    if (performance.now() - this.#repairedAt > QUICK_INTERVALS * this.pauseMs) this.#repairs = 0
+    this.#timer = undefined
+    this.start()
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * Make before break, over three subsystems: what new services need, then virtual services, then what nobody needs any more.
+ */
+import { NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
+import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
+import { Slices } from '../../slices.js'
+import { BackendFailure, type Refusal } from '../core/backend.js'
+import type { ServiceChange } from '../core/change.js'
+import type { Run } from '../core/run.js'
+import type { Service } from '../model.js'
+import { virtualServiceName } from './compile.js'
+import { addressesOf, type ElementKeys } from './elements.js'
+import type { Subsystems } from './inspect.js'
+
+export const AT_ONCE = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
+
+/** Refusals that no single service is to blame for. */
+const WHOLE = new Set(['EPERM', 'ENOMEM', 'ENOBUFS', 'EACCES'])
+/** Refusals that say that the kernel is not as it was left. */
+const STALE = new Set(['ENOENT', 'EEXIST', 'ENODEV', 'EADDRNOTAVAIL', 'EINTR', 'EBUSY', 'ESRCH'])
+
+/** What a failure means. @param isKnown Nothing of it is in the kernel. */
+export function failureOf(error: unknown, isKnown: boolean): BackendFailure {
+  if (error instanceof BackendFailure)
+    return isKnown || !error.isKnown ? error : new BackendFailure(error.kind, false, error.cause, error.refusals)
+  if (error instanceof NetlinkError && !error.outcomeUnknown && STALE.has(error.code)) return new BackendFailure('again', false, error)
+  return new BackendFailure('final', isKnown, error)
+}
+
+/** Makes room for elements: first the rules, then the addresses that lead to them. */
+export async function ensureElements({ companion, addresses }: Subsystems, elements: ElementKeys, run: Run): Promise<void> {
+  await companion.add(elements, run)
+  await addresses.add(addressesOf(elements), run)
+}
+
+/** Takes away what nothing leads to any more. */
+export async function pruneElements({ companion, addresses }: Subsystems, elements: ElementKeys, run: Run): Promise<void> {
+  await companion.remove(elements, run)
+  await addresses.remove(addressesOf(elements), run)
+}
+
+function virtualOf({ virtual }: Subsystems, services: Iterable<Service | undefined>): DesiredService[] {
+  return [...services].flatMap((service) => (service === undefined ? [] : virtual.of(service)))
+}
+
+function nameOf({ protocol, address, port }: Pick<DesiredService, 'protocol' | 'address' | 'port'>): string {
+  return protocol === undefined || address === undefined || port === undefined ? '' : virtualServiceName(protocol, address, port)
+}
+
+/** Puts virtual services in place of others, which may be the same ones with other settings. */
+async function exchange(
+  subsystems: Subsystems,
+  before: readonly DesiredService[],
+  after: readonly DesiredService[],
+  options: Pick<IpvsSyncOptions, 'draining' | 'onError' | 'signal'>
+): Promise<IpvsSyncReport> {
+  const kept = new Set(after.map(nameOf))
+  const change = { set: after, delete: before.filter((service) => !kept.has(nameOf(service))) }
+  return await subsystems.ipvs.sync(change, { ...options, owns: ({ address }) => address !== undefined, from: 'memory' })
+}
+
+/** Changes virtual services from what is remembered. */
+export async function changeVirtual(subsystems: Subsystems, changes: readonly ServiceChange[], run: Run): Promise<IpvsSyncReport> {
+  const slices = new Slices()
+  await slices.each(changes, ({ after }) => after !== undefined && subsystems.virtual.of(after))
+  const before = virtualOf(
+    subsystems,
+    changes.map((change) => change.before)
+  )
+  const after = virtualOf(
+    subsystems,
+    changes.map((change) => change.after)
+  )
+  run.checkpoint()
+  const { signal, isAtomic } = run
+  return await exchange(subsystems, before, after, { draining: subsystems.draining, onError: isAtomic ? 'atomic' : 'isolate', signal })
+}
+
+/** Notes what a sync did; throws where it ended early. */
+export function finish(report: IpvsSyncReport, run: Run): IpvsSyncReport {
+  if (report.systemCalls > 0) run.wrote('virtual services and real servers', report.systemCalls, 0)
+  if (report.stopped === undefined) return report
+  if (run.signal?.aborted === true) run.checkpoint()
+  throw new BackendFailure('final', false, report.stopped)
+}
+
+/**
+ * The services of which a part was refused.
+ *
+ * @param services Whose virtual services were asked for, and those that were there before.
+ * @throws {BackendFailure} The kernel refuses the whole.
+ */
+export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Service | undefined>): Refusal[] {
+  if (failed.length === 0) return []
+  const owners = new Map<string, string>()
+  for (const service of services) {
+    if (service === undefined) continue
+    for (const { address, port } of service.frontends) owners.set(virtualServiceName(service.protocol, address, port), service.name)
+  }
+  const refusals = new Map<string, Refusal>()
+  for (const { service, errors, unknown } of failed) {
+    const whole = errors.find(({ code }) => WHOLE.has(code))
+    if (whole !== undefined) throw new BackendFailure('final', false, whole)
+    if (errors.length === 0 || unknown.length > 0)
+      throw new BackendFailure(
+        'final',
+        false,
+        errors[0] ?? new NetplaneError('ERR_NETPLANE_INTERNAL', `what became of ${nameOf(service)} is unknown`)
+      )
+    const name = owners.get(nameOf(service))
+    if (name === undefined) throw new BackendFailure('final', false, errors[0])
+    if (!refusals.has(name)) refusals.set(name, { service: name, error: errors[0]! })
+  }
+  return [...refusals.values()]
+}
+
+/** Puts services back as they were before the changes. @throws {BackendFailure} That is not possible. */
+export async function putBack(
+  subsystems: Subsystems,
+  changes: readonly ServiceChange[],
+  kept: readonly ServiceChange[],
+  run: Run
+): Promise<void> {
+  const taken = new Set(
+    virtualOf(
+      subsystems,
+      kept.map(({ after }) => after)
+    ).map(nameOf)
+  )
+  const isFree = (service: DesiredService): boolean => !taken.has(nameOf(service))
+  const now = virtualOf(
+    subsystems,
+    changes.map(({ after }) => after)
+  ).filter(isFree)
+  const before = virtualOf(
+    subsystems,
+    changes.map((change) => change.before)
+  ).filter(isFree)
+  const report = await exchange(subsystems, now, before, { draining: AT_ONCE, onError: 'isolate' })
+  finish(report, run)
+  if (report.failed.length > 0)
+    throw new BackendFailure('final', false, report.failed[0]!.errors[0] ?? new Error('a service could not be put back'))
+}
+
+/** Whether an error of a sync says that everything is as before. */
+export function isUndone(error: unknown): boolean {
+  if (error instanceof TransactionError) return error.applied.length === 0 && error.unknown.length === 0
+  return error instanceof NetlinkError && !error.outcomeUnknown
+}

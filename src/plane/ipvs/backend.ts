@@ -1,0 +1,285 @@
+/**
+ * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
+ */
+import { networkNamespace } from '../../client.js'
+import { NetlinkError } from '../../errors.js'
+import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
+import { loadAddon, type NativeNamespace } from '../../native.js'
+import { Nftables } from '../../nftables/index.js'
+import { Route } from '../../route/index.js'
+import { Slices } from '../../slices.js'
+import { BackendFailure, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
+import { changesBetween, type ServiceChange } from '../core/change.js'
+import { ReferenceCounts } from '../core/refcount.js'
+import type { Run } from '../core/run.js'
+import type { Service, Services } from '../model.js'
+import type { StatusDetails, SyncDetails } from '../types.js'
+import { Addresses } from './addresses.js'
+import { AT_ONCE, changeVirtual, ensureElements, failureOf, finish, isUndone, pruneElements, putBack, refusalsOf } from './apply.js'
+import { Companion } from './companion.js'
+import { VirtualServices } from './compile.js'
+import { Draining } from './draining.js'
+import {
+  addressesOf,
+  differenceOf,
+  elementChange,
+  elementsOf,
+  keysOf,
+  minus,
+  sizeOf,
+  union,
+  type ElementKeys,
+  type Elements
+} from './elements.js'
+import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
+import type { IpvsPlaneSettings } from './options.js'
+
+type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
+
+interface Counts {
+  virtualServices: Details['virtualServices']
+  realServers: Details['realServers']
+  addresses: ObjectCounts
+  commits: number
+}
+
+/** Made by {@link openIpvsBackend}. */
+class IpvsBackend implements Backend {
+  readonly #subsystems: Subsystems
+  readonly #enableConntrack: () => Promise<void>
+  readonly #steps: Draining
+  readonly #counts = new WeakMap<Run, Counts>()
+  /** Addresses of all services that were asked for, until the kernel is known to hold nothing at them. */
+  #asked = new Set<string>()
+  /** Elements that the committed services need. */
+  #elements: Elements = new ReferenceCounts()
+
+  constructor(subsystems: Subsystems, enableConntrack: () => Promise<void>, onError: (error: unknown) => void) {
+    this.#subsystems = subsystems
+    this.#enableConntrack = enableConntrack
+    this.#steps = new Draining(subsystems.ipvs, onError)
+  }
+
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#subsystems.ipvs[networkNamespace]
+  }
+
+  hasChanged(): Promise<undefined> {
+    // IPVS has no generation.
+    return Promise.resolve(undefined)
+  }
+
+  async inspect(services: Services): Promise<Inspection> {
+    try {
+      return await inspect(this.#subsystems, services, this.#asked)
+    } catch (error) {
+      throw error instanceof NetlinkError ? failureOf(error, true) : error
+    }
+  }
+
+  async audit(committed: Services): Promise<Inspection | undefined> {
+    const seen = await this.inspect(committed)
+    return seen.isEmpty ? undefined : seen
+  }
+
+  async apply(changes: readonly ServiceChange[], _committed: Services, run: Run): Promise<Applied> {
+    const by = elementChange(changes)
+    const added = differenceOf(this.#elements, by, true)
+    for (const address of addressesOf(added)) this.#asked.add(address)
+    const commitsBefore = this.#subsystems.companion.commits
+    let isUndoable = true
+    try {
+      await ensureElements(this.#subsystems, added, run)
+      const report = finish(await changeVirtual(this.#subsystems, changes, run), run)
+      isUndoable = false
+      const refusals = refusalsOf(
+        report,
+        changes.flatMap(({ before, after }) => [before, after])
+      )
+      const settled = refusals.length === 0 ? { kept: changes, withdrawn: [], refusals } : await run.withdraw(refusals)
+      if (refusals.length > 0) await putBack(this.#subsystems, settled.withdrawn, settled.kept, run)
+      const keptBy = refusals.length === 0 ? by : elementChange(settled.kept)
+      const inVain = minus(added, differenceOf(this.#elements, keptBy, true))
+      const unused = union(differenceOf(this.#elements, keptBy, false), inVain)
+      await pruneElements(this.#subsystems, unused, run)
+      this.#elements.apply(keptBy)
+      return this.#applied(run, report, added, unused, commitsBefore, settled.refusals)
+    } catch (error) {
+      throw await this.#failed(error, isUndoable, added, run)
+    }
+  }
+
+  async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
+    if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
+    const { companion, addresses } = this.#subsystems
+    const { mustRebuild, difference, device } = seen
+    this.#asked = new Set(seen.ours)
+    const commitsBefore = companion.commits
+    try {
+      await this.#enableConntrack()
+      await addresses.ensureDevice(device, run)
+      const wanted = keysOf(seen.elements)
+      if (mustRebuild) await companion.rebuild(seen.companion.present, wanted, run)
+      else await companion.add(difference.missing, run)
+      await addresses.add(difference.missingAddresses, run)
+      const report = await this.#syncAll(services, seen.ours, run)
+      const { held, refusals } = await this.#withoutRefused(services, report, run)
+      const elements = refusals.length === 0 ? seen.elements : await elementsOf(held, new Slices())
+      const inVain = minus(wanted, keysOf(elements))
+      const unused = mustRebuild ? inVain : union(difference.foreign, inVain)
+      await companion.remove(unused, run)
+      await addresses.remove([...new Set([...difference.foreignAddresses, ...addressesOf(inVain)])], run)
+      this.#elements = elements
+      this.#asked = new Set(addressesOf(keysOf(elements)))
+      return this.#applied(run, report, mustRebuild ? wanted : difference.missing, unused, commitsBefore, refusals, difference)
+    } catch (error) {
+      throw failureOf(error, false)
+    }
+  }
+
+  details(run: Run): SyncDetails {
+    const none = { added: 0, updated: 0, removed: 0 }
+    const counts = this.#counts.get(run) ?? { virtualServices: none, realServers: none, addresses: { written: 0, deleted: 0 }, commits: 0 }
+    return { mode: 'ipvs', ...counts, draining: this.#steps.count, retries: run.retries }
+  }
+
+  status(): StatusDetails {
+    return { mode: 'ipvs', draining: this.#steps.count }
+  }
+
+  /** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours. */
+  async cleanUp(): Promise<void> {
+    const { ipvs, addresses, companion } = this.#subsystems
+    await this.#steps.stop()
+    const device = await addresses.read()
+    const state = await companion.read()
+    const ours = ourAddresses(device, state, new Map<string, Service>())
+    for (const address of this.#asked) ours.add(address)
+    if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
+    if (device !== undefined) await addresses.drop()
+    await companion.drop(state.present)
+  }
+
+  async close(): Promise<void> {
+    await this.#steps.stop()
+    await Promise.all([this.#subsystems.ipvs.close(), this.#subsystems.addresses.close(), this.#subsystems.companion.close()])
+  }
+
+  async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<IpvsSyncReport> {
+    run.checkpoint()
+    const { ipvs, virtual, draining } = this.#subsystems
+    const all = await virtualServicesOf(services, virtual, new Slices())
+    const onError = run.isAtomic ? 'atomic' : 'isolate'
+    return finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+  }
+
+  /** The services that are there once those that were refused are as they were before, or gone. */
+  async #withoutRefused(
+    services: Services,
+    report: IpvsSyncReport,
+    run: Run
+  ): Promise<{ readonly held: Services; readonly refusals: readonly Refusal[] }> {
+    const refused = refusalsOf(report, services.values())
+    if (refused.length === 0) return { held: services, refusals: [] }
+    const { withdrawn, refusals } = await run.withdraw(refused)
+    const held = new Map(services)
+    for (const { service } of refused) held.delete(service)
+    for (const { name, before } of withdrawn) {
+      if (before === undefined) held.delete(name)
+      else held.set(name, before)
+    }
+    const kept = [...held].filter(([name, service]) => services.get(name) === service).map(([name, after]) => ({ name, after }))
+    await putBack(this.#subsystems, changesBetween(held, services), kept, run)
+    return { held, refusals }
+  }
+
+  #applied(
+    run: Run,
+    report: IpvsSyncReport,
+    added: ElementKeys,
+    removed: ElementKeys,
+    commitsBefore: number,
+    withdrawn: readonly Refusal[],
+    { missingAddresses, foreignAddresses } = {
+      missingAddresses: addressesOf(added) as readonly string[],
+      foreignAddresses: addressesOf(removed) as readonly string[]
+    }
+  ): Applied {
+    this.#steps.start()
+    const addresses = { written: missingAddresses.length, deleted: foreignAddresses.length }
+    const { services, realServers } = report
+    this.#counts.set(run, {
+      virtualServices: services,
+      realServers,
+      addresses,
+      commits: this.#subsystems.companion.commits - commitsBefore
+    })
+    const written = services.added + services.updated + realServers.added + realServers.updated
+    const deleted = services.removed + realServers.removed
+    const objects = { written: written + sizeOf(added) + addresses.written, deleted: deleted + sizeOf(removed) + addresses.deleted }
+    return { objects, ...(withdrawn.length > 0 && { withdrawn }) }
+  }
+
+  /** What was added for changes that failed as a whole is taken back; where that is not all, the next call reads the kernel. */
+  async #failed(error: unknown, isUndoable: boolean, added: ElementKeys, run: Run): Promise<BackendFailure> {
+    const isUndoneElsewhere = isUndone(error) || (error instanceof BackendFailure && error.isKnown)
+    if (!isUndoable || !isUndoneElsewhere) return failureOf(error, false)
+    try {
+      await pruneElements(this.#subsystems, added, run.uncancelled)
+      return failureOf(error, true)
+    } catch {
+      // What is left is found when the kernel is read.
+      return failureOf(error, false)
+    }
+  }
+}
+
+const SETTING = 'ipv4/vs/conntrack'
+
+/** Sets `net.ipv4.vs.conntrack`: without it packets of IPVS have no connection, and nothing can be masqueraded. */
+async function enableConntrack(netns: NativeNamespace | undefined): Promise<void> {
+  const addon = loadAddon()
+  const place = netns === undefined ? {} : { netns }
+  const now = await addon.readSystemSetting({ ...place, name: SETTING })
+  if (now.failure === undefined && now.value.trim() === '1') return
+  const { failure } = await addon.writeSystemSetting({ ...place, name: SETTING, value: '1\n' })
+  if (failure === undefined) return
+  const hint = 'the plane masquerades by it: write 1 to it yourself where /proc/sys is read-only (needs CONFIG_IP_VS_NFCT)'
+  throw new NetlinkError({ errno: failure.errno, operation: 'plane.sync', subject: 'setting net.ipv4.vs.conntrack', hint })
+}
+
+/**
+ * Opens the three clients; closes again what was opened where one cannot be. Nothing is written.
+ *
+ * @param onError Told what goes wrong while endpoints drain.
+ */
+export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (error: unknown) => void): Promise<Backend> {
+  const { client, kernel, surroundings, draining, schedulers } = settings
+  const opened: { close(): Promise<void> }[] = []
+  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
+    const client = await opening
+    opened.push(client)
+    return client
+  }
+  try {
+    const ipvs = await open(Ipvs.open({ ...client, kernel: kernel?.ipvs }))
+    const route = await open(Route.open({ ...client, netns: ipvs, kernel: kernel?.route }))
+    const nft = await open(Nftables.open({ ...client, netns: ipvs, kernel: kernel?.nftables }))
+    const addresses = new Addresses(route, surroundings.device)
+    const subsystems = {
+      ipvs,
+      addresses,
+      companion: new Companion(nft, surroundings),
+      virtual: new VirtualServices(schedulers),
+      options: surroundings,
+      draining
+    }
+    const enable = async (): Promise<void> => {
+      if (kernel === undefined) await enableConntrack(ipvs[networkNamespace])
+    }
+    return new IpvsBackend(subsystems, enable, onError)
+  } catch (error) {
+    await Promise.all(opened.map((client) => client.close()))
+    throw error
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * What stands beside IPVS: the dummy device with the services' addresses, and a table of nf_tables for each family, which refuses and masquerades. IPVS itself does neither.
+ */
+import { createHash } from 'node:crypto'
+import type { AddressFamily } from '../../address.js'
+import type { ChainForm } from '../../nftables/compare.js'
+import { compileRule, concat, ct, ip, ip6, jump, masquerade, meta, reject, rule, th, type SetSpec } from '../../nftables/index.js'
+import type { LocalSources } from '../core/local-sources.js'
+
+/** How what is ours is made, but for the services. */
+export interface SurroundingsOptions {
+  /** Of the device. */
+  readonly device: string
+  /** Of the tables, one per family. */
+  readonly table: string
+  /** Ranges of set `local-sources`; absent: sources are left alone. */
+  readonly localSources: LocalSources | undefined
+}
+
+export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
+
+/** Begins the comment of every table that a plane of this kind has made. */
+export const COMMENT_PREFIX = 'netplane ipvs '
+/** The comment of a table with the rules of this version. */
+export const TABLE_COMMENT = `${COMMENT_PREFIX}2`
+
+/**
+ * The hardware address by which a device is known as ours: it is there from the moment the device is, which an alias (IFLA_IFALIAS) is not. Locally administered; `np`, `l` of netplane, and three bytes
+ * that go by the name.
+ */
+export function deviceMark(name: string): string {
+  const hash = createHash('sha256').update(name).digest()
+  return ['6e', '70', '6c', ...[0, 1, 2].map((index) => hash[index]!.toString(16).padStart(2, '0'))].join(':')
+}
+
+/** A kind of set of the companion tables. */
+export type SurroundingsKind = 'vips' | 'frontends' | 'hairpin'
+
+/** One set of one family. There is one object for each, so that they can be compared and be keys of a Map. */
+export interface SurroundingsSet {
+  readonly family: AddressFamily
+  /** Its name in the kernel too. `vips` are the addresses on the device as well. */
+  readonly kind: SurroundingsKind
+  readonly key: NonNullable<SetSpec['key']>
+  readonly keyWidth: number
+}
+
+function makeSets(family: AddressFamily): Readonly<Record<SurroundingsKind, SurroundingsSet>> {
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
+  const length = family === 'ip' ? 4 : 16
+  return {
+    vips: { family, kind: 'vips', key: address, keyWidth: length },
+    frontends: { family, kind: 'frontends', key: [address, 'inet_proto', 'inet_service'], keyWidth: length + 8 },
+    hairpin: { family, kind: 'hairpin', key: [address, address], keyWidth: 2 * length }
+  }
+}
+
+/** Every set there is. */
+export const SURROUNDINGS: Readonly<Record<AddressFamily, Readonly<Record<SurroundingsKind, SurroundingsSet>>>> = {
+  ip: makeSets('ip'),
+  ip6: makeSets('ip6')
+}
+
+type Declaration = Pick<SetSpec, 'name' | 'key' | 'flags'>
+
+/** All sets of a table, by name. */
+export function declarations(family: AddressFamily, localSources: boolean): ReadonlyMap<string, Declaration> {
+  const address = SURROUNDINGS[family].vips.key
+  const all: Declaration[] = [
+    ...Object.values(SURROUNDINGS[family]).map(({ kind, key }) => ({ name: kind, key })),
+    { name: 'protocols', key: 'inet_proto' },
+    ...(localSources ? [{ name: 'local-sources', key: address, flags: ['interval' as const] }] : [])
+  ]
+  return new Map(all.map((declaration) => [declaration.name, declaration]))
+}
+
+/** Protocols whose ports can be looked up: the elements of set `protocols`, IPPROTO_* of include/uapi/linux/in.h. */
+export const PROTOCOLS: Readonly<Record<'tcp' | 'udp' | 'sctp', number>> = { tcp: 6, udp: 17, sctp: 132 }
+
+function rulesOf(family: AddressFamily, localSources: boolean) {
+  const address = family === 'ip' ? ip : ip6
+  const original = family === 'ip' ? ct.original.ip.daddr : ct.original.ip6.daddr
+  return {
+    // The addresses are this node's own as far as the kernel can tell: what is no frontend must not reach a program that happens to listen there.
+    input: [
+      rule(
+        ct.state.eq('new'),
+        meta.l4proto.in('protocols'),
+        address.daddr.in('vips'),
+        concat(address.daddr, meta.l4proto, th.dport).notIn('frontends'),
+        reject()
+      )
+    ],
+    masquerade: [
+      // A connection of this node's own to a service takes the service's address as its source.
+      rule(address.saddr.in('vips'), masquerade()),
+      rule(concat(address.saddr, address.daddr).in('hairpin'), masquerade()),
+      ...(localSources ? [rule(address.saddr.notIn('local-sources'), masquerade())] : [])
+    ],
+    postrouting: [rule(concat(original, meta.l4proto, ct.original.protoDst).in('frontends'), jump('masquerade'))]
+  }
+}
+
+const CHAINS = {
+  input: { name: 'input', type: 'filter', hook: 'input', priority: 0, policy: 'accept' },
+  masquerade: { name: 'masquerade' },
+  postrouting: { name: 'postrouting', type: 'nat', hook: 'postrouting', priority: 100, policy: 'accept' }
+} as const
+
+/** The chains of a table with their rules, those that are gone to before those that go. */
+export function surroundingsChains(family: AddressFamily, { table, localSources }: SurroundingsOptions): ChainForm[] {
+  const rules = rulesOf(family, localSources !== undefined)
+  const compile = ({ statements }: ReturnType<typeof rule>) =>
+    compileRule(statements, { family, table, nextSetId: () => 0, nextChainId: () => 0 }).expressions
+  return (['input', 'masquerade', 'postrouting'] as const).map((name) => ({ chain: CHAINS[name], rules: rules[name].map(compile) }))
+}

@@ -1,0 +1,76 @@
+/**
+ * Changes of elements in the phases in which packets never miss their way.
+ */
+import type { ElementBuffer } from '../../nftables/index.js'
+import { elementsStep, type Step } from '../../nftables/steps.js'
+import type { Run } from '../core/run.js'
+import type { Changes, Contents } from './changes.js'
+import { growthStep, overfull } from './growth.js'
+import type { TableOptions } from './layout.js'
+import { classSteps, removalStep, staleSteps, type ServiceObjects } from './objects.js'
+import { FAMILIES, PHASES, setsOf, type ElementSet, type Phase } from './sets.js'
+import { rowBytes, type Writer } from './writer.js'
+
+/** What changes are applied to. */
+export interface ApplyParts {
+  readonly writer: Writer
+  readonly options: TableOptions
+  readonly objects: ServiceObjects
+  readonly run: Run
+}
+
+/** What sets hold before and after. */
+export interface ApplyContents {
+  readonly before: Contents
+  /** How many elements a set holds afterwards. */
+  readonly rowsAfter: (set: ElementSet) => number
+}
+
+const WHAT: Readonly<Record<Phase, string>> = {
+  1: 'what changed services need',
+  2: 'removal of old memberships',
+  3: 'removal of old slots and addresses'
+}
+
+/**
+ * Commits each phase on its own; before them, larger sets in place of those that would be too full.
+ *
+ * @throws {NetlinkError}
+ */
+export async function applyChanges(parts: ApplyParts, changes: Changes, contents: ApplyContents): Promise<void> {
+  const { writer, options, objects, run } = parts
+  const stale = (): Step[] => staleSteps(options.name, objects)
+  for (const full of overfull(changes.phase(1), objects.capacities, contents.before)) {
+    const elements: ElementBuffer = await contents.before.elements(full.set)
+    await writer.write([...stale(), growthStep(options, objects, full, elements)], run, `a larger set ${full.set.name}`)
+  }
+  for (const phase of PHASES) {
+    const steps = [
+      ...stale(),
+      ...newClassSteps(parts, changes, phase),
+      ...changes.phase(phase).map((change) => {
+        const { set } = change
+        return elementsStep({ family: set.family, table: options.name, name: objects.nameOf(set) }, change, rowBytes(set))
+      }),
+      ...(phase === 3 ? oldClassSteps(parts, contents.rowsAfter) : [])
+    ]
+    await writer.write(steps, run, WHAT[phase])
+  }
+}
+
+function newClassSteps({ writer, options, objects }: ApplyParts, changes: Changes, phase: Phase): Step[] {
+  const rows = new Map(changes.phase(phase).map(({ set, add }) => [set, add.rows]))
+  const canGrow = (set: ElementSet, count: number): boolean => count * rowBytes(set) < writer.maxBytes
+  return [...rows].flatMap(([{ family, kind, slotClass }, count]) => {
+    if (kind !== 'members' || slotClass === undefined || count === 0 || objects.classes[family].has(slotClass)) return []
+    return classSteps(options.name, objects, family, slotClass, (set) => rows.get(set) ?? 0, canGrow)
+  })
+}
+
+function oldClassSteps({ options, objects }: ApplyParts, rowsAfter: (set: ElementSet) => number): Step[] {
+  return FAMILIES.flatMap((family) =>
+    [...objects.classes[family].values()]
+      .filter(({ placed: { slotClass } }) => rowsAfter(setsOf(family, slotClass).members) === 0)
+      .map((bound) => removalStep(options.name, objects, family, bound))
+  )
+}

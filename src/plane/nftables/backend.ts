@@ -1,0 +1,188 @@
+/**
+ * Services as elements of few large maps in nf_tables.
+ */
+import { networkNamespace } from '../../client.js'
+import { NetlinkError } from '../../errors.js'
+import type { NativeNamespace } from '../../native.js'
+import { Nftables } from '../../nftables/index.js'
+import { BackendFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'
+import type { ServiceChange } from '../core/change.js'
+import { planEntries } from '../core/plan.js'
+import type { Run } from '../core/run.js'
+import type { Services } from '../model.js'
+import type { StatusDetails, SyncDetails } from '../types.js'
+import { applyChanges, type ApplyContents } from './apply.js'
+import { contentsOf } from './changes.js'
+import { coldStart } from './cold-start.js'
+import { CommittedContents } from './contents.js'
+import { differsInCount, readTables, type KernelTables } from './inspect.js'
+import { inspectTables, TablesInspection } from './inspection.js'
+import type { TableOptions } from './layout.js'
+import { ServiceObjects } from './objects.js'
+import type { NftablesPlaneSettings } from './options.js'
+import { Writer } from './writer.js'
+
+/** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
+const AUDIT_SHARE = 0.05
+
+/** Made by {@link openNftablesBackend}. */
+class NftablesBackend implements Backend {
+  readonly #nft: Nftables
+  readonly #options: TableOptions
+  readonly #writer: Writer
+  #contents = new CommittedContents()
+  #objects = new ServiceObjects()
+  /** Another process committed, and what our elements hold was not compared since. */
+  #owesAudit = false
+  #nextAuditAt = 0
+  /** A set cannot be replaced by a larger one in one message: the tables must be made anew. */
+  #mustRebuild = false
+
+  constructor(nft: Nftables, options: TableOptions) {
+    this.#nft = nft
+    this.#options = options
+    this.#writer = new Writer(nft)
+  }
+
+  get [networkNamespace](): NativeNamespace | undefined {
+    return this.#nft[networkNamespace]
+  }
+
+  async hasChanged(): Promise<boolean> {
+    return (await this.#nft.generation()).id !== this.#writer.generation
+  }
+
+  async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
+    if (changes !== undefined) return await this.#preview(changes)
+    return await inspectTables(await readTables(this.#nft, this.#options, true), services)
+  }
+
+  async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
+    if (!(seen instanceof TablesInspection)) throw new TypeError('an inspection of another back end')
+    const before = this.#writer.commits
+    this.#writer.generation = seen.kernel.generation
+    try {
+      if (seen.comparison === undefined || this.#mustRebuild) return await this.#rebuild(services, seen.kernel, run)
+      const { changes, contents } = seen.comparison
+      const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
+      await applyChanges(this.#parts(seen.kernel.objects, run), changes, after)
+      this.#contents = contents
+      this.#objects = seen.kernel.objects
+      this.#owesAudit = false
+      return { objects: changes.counts }
+    } catch (error) {
+      throw this.#failure(error, before)
+    }
+  }
+
+  async apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied> {
+    const before = this.#writer.commits
+    try {
+      const change = await this.#contents.changeFor(changes)
+      const after: ApplyContents = {
+        before: {
+          rows: (set) => this.#contents.rows(set),
+          elements: (set) => this.#contents.elements(set, committed)
+        },
+        rowsAfter: (set) => this.#contents.rows(set) + (change.rows.get(set) ?? 0)
+      }
+      await applyChanges(this.#parts(this.#objects, run), change.changes, after)
+      this.#contents.apply(change)
+      return { objects: change.changes.counts }
+    } catch (error) {
+      throw this.#failure(error, before)
+    }
+  }
+
+  /**
+   * Chains, rules, sets and numbers of elements are compared whenever another process has committed; all elements where something differs, or else when it is time.
+   */
+  async audit(committed: Services): Promise<Inspection | undefined> {
+    const isDue = performance.now() >= this.#nextAuditAt
+    if (!(await this.hasChanged()) && !(this.#owesAudit && isDue)) return undefined
+    const startedAt = performance.now()
+    const quick = await this.#readQuickly()
+    if (quick === undefined) return undefined
+    const isSuspect = quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, this.#contents.sizes())
+    if (!isSuspect && !isDue) {
+      // Numbers are right; whether the elements are will be seen when an audit is due.
+      this.#owesAudit = true
+      this.#writer.generation = quick.generation
+      return undefined
+    }
+    const kernel = await readTables(this.#nft, this.#options, true)
+    const seen = await inspectTables(kernel, committed)
+    this.#owesAudit = false
+    this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
+    if (!seen.isEmpty) return seen
+    this.#writer.generation = kernel.generation
+    return undefined
+  }
+
+  details({ requests, bytes, retries }: Run): SyncDetails {
+    return { mode: 'nftables', commits: requests, bytes, generation: this.#writer.generation, retries }
+  }
+
+  status(): StatusDetails {
+    return { mode: 'nftables', generation: this.#writer.generation }
+  }
+
+  async cleanUp(): Promise<void> {
+    const { present } = await readTables(this.#nft, this.#options, false)
+    if (present.size === 0) return
+    const tx = this.#nft.transaction()
+    for (const family of present) tx.delete.table({ family, name: this.#options.name })
+    await tx.commit()
+  }
+
+  async close(): Promise<void> {
+    await this.#nft.close()
+  }
+
+  #parts(objects: ServiceObjects, run: Run) {
+    return { writer: this.#writer, options: this.#options, objects, run }
+  }
+
+  /** Of services that follow the committed ones, when nobody else has changed the tables. */
+  async #preview(changes: readonly ServiceChange[]): Promise<Inspection> {
+    const { changes: elements } = await this.#contents.changeFor(changes)
+    const objects = elements.counts
+    const work = { entries: planEntries(changes), objects }
+    return { faults: [], isNew: false, isEmpty: elements.isEmpty, differences: objects, work: () => Promise.resolve(work) }
+  }
+
+  async #rebuild(services: Services, kernel: KernelTables, run: Run): Promise<Applied> {
+    const objects = new ServiceObjects()
+    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace: kernel.present }, services)
+    this.#contents = contents
+    this.#objects = objects
+    this.#mustRebuild = false
+    this.#owesAudit = false
+    return { objects: { written: elements, deleted: 0 } }
+  }
+
+  /** Without elements; undefined where commits follow each other faster than tables can be read: the next audit finds what there is to find. */
+  async #readQuickly(): Promise<KernelTables | undefined> {
+    try {
+      return await readTables(this.#nft, this.#options, false)
+    } catch (error) {
+      if (!(error instanceof BackendFailure) || !(error.cause instanceof NetlinkError) || error.cause.code !== 'EINTR') throw error
+      this.#writer.generation = (await this.#nft.generation()).id
+      this.#owesAudit = true
+      return undefined
+    }
+  }
+
+  #failure(error: unknown, commitsBefore: number): BackendFailure {
+    if (error instanceof NetlinkError && error.code === 'EMSGSIZE' && !this.#mustRebuild) {
+      this.#mustRebuild = true
+      return new BackendFailure('again', false, error)
+    }
+    return this.#writer.failure(error, this.#writer.commits === commitsBefore)
+  }
+}
+
+/** Opens the back end; nothing is written. */
+export async function openNftablesBackend({ table, client }: NftablesPlaneSettings): Promise<Backend> {
+  return new NftablesBackend(await Nftables.open(client), table)
+}

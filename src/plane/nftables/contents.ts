@@ -1,0 +1,126 @@
+/**
+ * What our sets hold for the committed services: numbers of elements, known without putting them together, and the elements of one set where they are needed.
+ */
+import { Buffer } from 'node:buffer'
+import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { Slices } from '../../slices.js'
+import { ReferenceCounts } from '../core/refcount.js'
+import type { ServiceChange } from '../core/change.js'
+import type { Service, Services } from '../model.js'
+import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
+import { commentUserdata } from './comment.js'
+import { membershipOf, visitElements, visitMemberships, type ElementVisitor } from './compile.js'
+import { setsOf, type ElementSet } from './sets.js'
+
+/** Numbers of elements by set, of sets whose elements belong to one service each. */
+type Rows = Map<ElementSet, number>
+
+function countRows(rows: Rows, service: Service, by: 1 | -1): void {
+  visitMemberships(service, (set, frontends) => {
+    rows.set(set, (rows.get(set) ?? 0) + by * frontends)
+    if (set.slotClass === undefined) return
+    const { endpoints } = setsOf(set.family, set.slotClass)
+    rows.set(endpoints, (rows.get(endpoints) ?? 0) + by * frontends * set.slotClass.slots)
+  })
+}
+
+/** What a change of services means for the sets. */
+export interface ContentsChange {
+  readonly changes: Changes
+  readonly shared: SharedCounts
+  readonly rows: ReadonlyMap<ElementSet, number>
+}
+
+/** Numbers, and elements put together from services. */
+export class CommittedContents {
+  readonly #rows: Rows = new Map()
+  #shared: SharedCounts = new ReferenceCounts()
+
+  /** Of services, and their elements. */
+  static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
+    const contents = new CommittedContents()
+    await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
+    const tables = new SetTables(contents.#rows)
+    const compiler = new Compiler(tables, contents.#shared, slices)
+    for (const service of services.values()) await compiler.add(service, 1)
+    const shared = contents.#shared
+    await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
+    return { contents, tables }
+  }
+
+  /** Counts a service, but for its shared elements. */
+  count(service: Service): void {
+    countRows(this.#rows, service, 1)
+  }
+
+  /** Counts of shared elements that were made elsewhere. */
+  takeShared(shared: SharedCounts): void {
+    this.#shared = shared
+  }
+
+  /** How many elements a set has. */
+  rows(set: ElementSet): number {
+    return set.description.shared ? this.#shared.size(set) : (this.#rows.get(set) ?? 0)
+  }
+
+  /** How many elements each set has. */
+  sizes(): ReadonlyMap<ElementSet, number> {
+    const sizes = new Map(this.#rows)
+    for (const { set } of this.#shared.entries()) if (!sizes.has(set)) sizes.set(set, this.#shared.size(set))
+    return sizes
+  }
+
+  /** What a change means for the sets. */
+  async changeFor(changes: readonly ServiceChange[]): Promise<ContentsChange> {
+    const slices = new Slices()
+    const shared: SharedCounts = new ReferenceCounts()
+    const leaving: Rows = new Map()
+    const coming: Rows = new Map()
+    await slices.each(changes, ({ before, after }) => {
+      if (before !== undefined) countRows(leaving, before, 1)
+      if (after !== undefined) countRows(coming, after, 1)
+    })
+    const [before, after] = [new SetTables(leaving), new SetTables(coming)]
+    const [compileBefore, compileAfter] = [new Compiler(before, shared, slices), new Compiler(after, shared, slices)]
+    for (const change of changes) {
+      if (change.before !== undefined) await compileBefore.add(change.before, -1)
+      if (change.after !== undefined) await compileAfter.add(change.after, 1)
+    }
+    const rows: Rows = new Map(coming)
+    for (const [set, count] of leaving) rows.set(set, (rows.get(set) ?? 0) - count)
+    const diff = await diffTables(before, after, slices)
+    await diffShared(diff, this.#shared, shared, slices)
+    return { changes: diff, shared, rows }
+  }
+
+  /** Takes a change over. */
+  apply({ shared, rows }: ContentsChange): void {
+    this.#shared.apply(shared)
+    for (const [set, by] of rows) {
+      const count = (this.#rows.get(set) ?? 0) + by
+      if (count === 0) this.#rows.delete(set)
+      else this.#rows.set(set, count)
+    }
+  }
+
+  /** The elements of a set. */
+  async elements(set: ElementSet, services: Services): Promise<ElementBuffer> {
+    const buffer = new ElementBuffer(set.keyWidth, set.dataWidth, this.rows(set) + 1)
+    const slices = new Slices()
+    if (set.description.shared) {
+      await slices.each(this.#shared.keys(set), (key) => buffer.push(Buffer.from(key, 'latin1'), undefined))
+      return buffer
+    }
+    const membership = set.slotClass === undefined ? set : setsOf(set.family, set.slotClass).members
+    for (const service of services.values()) {
+      if (slices.isOver) await slices.turn()
+      if (membershipOf(service, set.family) !== membership) continue
+      const userdata = set.description.named ? commentUserdata(service.name) : undefined
+      const push: ElementVisitor = (inSet, bytes, value) => {
+        if (inSet === set) buffer.push(bytes, value, userdata)
+      }
+      await visitElements(service, push, slices)
+    }
+    return buffer
+  }
+}

@@ -1,0 +1,488 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { ClosedError, TransactionError, type Nftables, type Plane, type PlaneEvent, type Service } from '../../src/index.js'
+import { isInLab } from '../support/lab.js'
+import { dump, rigKinds, type Rig } from '../support/plane-rigs.js'
+import { Random } from '../support/random.js'
+import { randomService } from '../support/random-services.js'
+import { rejection } from '../support/rejection.js'
+import { until } from '../support/run.js'
+
+const named = (...services: Service[]): Map<string, Service> => new Map(services.map((service) => [service.name, service]))
+
+function web(name: string, host: number, overrides: Partial<Service> = {}): Service {
+  return {
+    name,
+    protocol: 'tcp',
+    frontends: [{ kind: 'cluster', address: `10.96.0.${host}`, port: 80 }],
+    endpoints: [
+      { address: `10.1.0.${host}`, port: 8080, weight: 3 },
+      { address: `10.1.1.${host}`, port: 8080, local: true }
+    ],
+    ...overrides
+  }
+}
+
+const dual: Service = {
+  name: 'dual',
+  protocol: 'udp',
+  scheduler: 'hash',
+  frontends: [
+    { kind: 'cluster', address: '10.96.0.53', port: 53 },
+    { kind: 'external', address: 'fd00::35', port: 53 }
+  ],
+  endpoints: [
+    { address: '10.1.0.53', port: 53 },
+    { address: 'fd00:1::35', port: 53 }
+  ]
+}
+
+/** What a plane that knows nothing of history leaves. */
+async function fresh(
+  kind: (typeof rigKinds)[number],
+  services: ReadonlyMap<string, Service>,
+  localSources?: readonly string[]
+): Promise<string[]> {
+  const rig = await kind.make()
+  const plane = await rig.open({ localSources })
+  await plane.sync(services)
+  return await dump(rig)
+}
+
+async function change(nft: Nftables, build: (tx: ReturnType<Nftables['transaction']>) => void): Promise<void> {
+  const tx = nft.transaction()
+  build(tx)
+  await tx.commit()
+}
+
+/** Types of events as they come. */
+function record(plane: Plane): PlaneEvent[] {
+  const seen: PlaneEvent[] = []
+  void (async () => {
+    for await (const event of plane.events()) seen.push(event)
+  })()
+  return seen
+}
+
+/** Ways of another process to change what is ours. */
+const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<void>])[] = [
+  [
+    'a rule is replaced by another',
+    async (rig) => {
+      const nft = await rig.nftables()
+      const rules = await nft.listRules({ family: 'ip', table: rig.table })
+      const { chain, handle } = rules.find((rule) => rule.chain.endsWith('input'))!
+      const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'drop' } }] as const
+      await change(nft, (tx) => tx.replace.rule({ family: 'ip', table: rig.table, chain, handle, expressions }))
+    }
+  ],
+  [
+    'a table is made dormant',
+    async (rig) => {
+      const nft = await rig.nftables()
+      const { comment } = (await nft.listTables({ family: 'ip' })).find(({ name }) => name === rig.table)!
+      await change(nft, (tx) => tx.add.table({ family: 'ip', name: rig.table, comment, flags: ['dormant'] }))
+    }
+  ],
+  [
+    'a foreign chain is added',
+    async (rig) => {
+      const nft = await rig.nftables()
+      await change(nft, (tx) => tx.add.chain({ family: 'ip6', table: rig.table, name: 'stranger' }))
+    }
+  ],
+  [
+    'a set is flushed',
+    async (rig) => {
+      const nft = await rig.nftables()
+      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: 'vips' }))
+    }
+  ],
+  [
+    'local sources are changed',
+    async (rig) => {
+      const nft = await rig.nftables()
+      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: 'local-sources' }))
+    }
+  ],
+  [
+    'a table is deleted',
+    async (rig) => {
+      const nft = await rig.nftables()
+      await change(nft, (tx) => tx.delete.table({ family: 'ip', name: rig.table }))
+    }
+  ],
+  [
+    'everything is deleted',
+    async (rig) => {
+      const nft = await rig.nftables()
+      await change(nft, (tx) => tx.flush.ruleset())
+      if (rig.mode !== 'ipvs') return
+      await (await rig.ipvs()).flush({ allServices: true })
+      await (await rig.route()).deleteLink('netplane')
+    }
+  ]
+]
+
+/** Everything that is refused in a service, and where the error says it is. */
+const badServices: readonly (readonly [what: string, overrides: Record<string, unknown>, path: string])[] = [
+  ['no name', { name: '' }, '.name'],
+  ['an unknown protocol', { protocol: 'icmp' }, '.protocol'],
+  ['an unknown field', { colour: 'red' }, '.colour'],
+  ['no frontends', { frontends: [] }, '.frontends'],
+  ['an address that is none', { frontends: [{ kind: 'cluster', address: '10.96.0.256', port: 80 }] }, '.frontends[0].address'],
+  ['port 0', { frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 0 }] }, '.frontends[0].port'],
+  ['an unknown kind', { frontends: [{ kind: 'node', address: '10.96.0.1', port: 80 }] }, '.frontends[0].kind'],
+  ['endpoints that are no list', { endpoints: 5 }, '.endpoints'],
+  ['a weight of -1', { endpoints: [{ address: '10.1.0.1', port: 1, weight: -1 }] }, '.endpoints[0].weight'],
+  ['an endpoint that is null', { endpoints: [null] }, '.endpoints[0]'],
+  [
+    'too many slots',
+    {
+      endpoints: [
+        { address: '10.1.0.1', port: 1, weight: 65_535 },
+        { address: '10.1.0.1', port: 2 }
+      ]
+    },
+    '.endpoints'
+  ],
+  [
+    'too many slots of all frontends',
+    {
+      frontends: Array.from({ length: 100 }, (_, index) => ({ kind: 'cluster', address: '10.96.0.1', port: index + 1 })),
+      endpoints: [
+        { address: '10.1.0.1', port: 1, weight: 4000 },
+        { address: '10.1.0.1', port: 2 }
+      ]
+    },
+    '.endpoints'
+  ],
+  ['an unknown scheduler', { scheduler: 'rr' }, '.scheduler']
+]
+
+const badCalls: readonly (readonly [what: string, run: (plane: Plane) => Promise<unknown>, path: string])[] = [
+  ['services that are no Map', (plane) => plane.sync({} as never), 'services'],
+  ['services to plan that are no Map', (plane) => plane.plan([] as never), 'services'],
+  ['an update that is null', (plane) => plane.update(null as never), 'update'],
+  ['null in an update', (plane) => plane.update({ set: [null as never] }), 'update.set[0]'],
+  ['a name that is none', (plane) => plane.update({ delete: [7 as never] }), 'update.delete[0]'],
+  ['a set that is not iterable', (plane) => plane.update({ set: 5 as never }), 'update.set']
+]
+
+const badOptions: readonly (readonly [what: string, options: Record<string, unknown>, path: string])[] = [
+  ['a name with a space', { name: 'a b' }, 'name'],
+  ['a negative interval', { auditMs: -1 }, 'auditMs'],
+  ['a prefix that is none', { localSources: ['10.0.0.0/33'] }, 'localSources[0]'],
+  ['a prefix with bits beyond its length', { localSources: ['10.0.0.0/8', '10.0.0.1/8'] }, 'localSources[1]'],
+  ['an unknown policy', { staleFlows: { udp: 'all' } }, 'staleFlows.udp'],
+  ['a kernel that is none', { kernel: {} }, 'kernel.']
+]
+
+const kinds = isInLab ? rigKinds.filter(({ name }) => name.endsWith('kernel')) : rigKinds
+
+describe.each(kinds)('a plane: $name', (kind) => {
+  it('writes nothing when it is opened, planned with, or closed', async () => {
+    const rig = await kind.make()
+    const before = await dump(rig)
+    const plane = await rig.open()
+    expect(String(await plane.plan(named(web('a', 1))))).toContain('+ a')
+    await plane.close()
+    expect(await dump(rig)).toEqual(before)
+  })
+
+  it('updates only once it knows the whole', async () => {
+    const plane = await (await kind.make()).open()
+    await expect(plane.update({ set: [web('a', 1)] })).rejects.toMatchObject({ code: 'ERR_NETPLANE_BUSY' })
+  })
+
+  it('does what its plan says, reports it, and then has nothing to do', async () => {
+    const plane = await (await kind.make()).open()
+    const first = named(web('a', 1), web('b', 2), dual)
+    const planned = await plane.plan(first)
+    const report = await plane.sync(first)
+    expect(report).toMatchObject({ services: { added: 3, changed: 0, removed: 0 }, objects: planned.objects, quarantined: [] })
+    expect(report.details.mode).toBe(kind.mode)
+    expect(report.requests).toBeGreaterThan(0)
+    expect(report.durationMs.total).toBeGreaterThan(report.durationMs.apply)
+    expect(plane.status()).toMatchObject({ services: 3, quarantined: [], drifts: 0, details: { mode: kind.mode } })
+    expect((await plane.plan(first)).isEmpty).toBe(true)
+    const none = { services: { added: 0, changed: 0, removed: 0 }, objects: { written: 0, deleted: 0 }, requests: 0 }
+    expect(await plane.sync(first)).toMatchObject(none)
+    const next = named(web('a', 1, { endpoints: [{ address: '10.1.0.1', port: 8080 }] }), dual, web('c', 3))
+    const change = await plane.plan(next)
+    expect(change.entries.map(({ action, service }) => `${action} ${service}`).sort()).toEqual(['add c', 'change a', 'remove b'])
+    expect(await plane.sync(next)).toMatchObject({ services: { added: 1, changed: 1, removed: 1 }, objects: change.objects })
+  })
+
+  it('reports a change of one endpoint, whatever the kernel subsystem', async () => {
+    const plane = await (await kind.make()).open()
+    await plane.sync(named(web('a', 1)))
+    const endpoints = [...web('a', 1).endpoints, { address: '10.1.2.1', port: 8080 }]
+    const report = await plane.update({ set: [web('a', 1, { endpoints })] })
+    expect(report.services).toEqual({ added: 0, changed: 1, removed: 0 })
+    expect(report.requests).toBeGreaterThan(0)
+    expect(report.objects.written).toBeGreaterThan(0)
+  })
+
+  it('adopts what an earlier process left, writing nothing', async () => {
+    const rig = await kind.make()
+    const services = named(web('a', 1), dual)
+    const localSources = ['10.1.0.0/16', 'fd00:1::/64']
+    const first = await rig.open({ localSources })
+    await first.sync(services)
+    await first.close()
+    const before = await dump(rig)
+    const second = await rig.open({ localSources })
+    expect(String(await second.plan(services))).toBe('nothing to do')
+    expect(await second.sync(services)).toMatchObject({ services: { added: 0, changed: 0, removed: 0 }, requests: 0 })
+    expect(await dump(rig)).toEqual(before)
+    await second.update({ delete: ['dual'] })
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 1)), localSources))
+  })
+
+  it('takes other local sources over at a restart', async () => {
+    const rig = await kind.make()
+    const services = named(web('a', 1))
+    for (const localSources of [['10.1.0.0/16'], ['10.2.0.0/16'], undefined, []]) {
+      const plane = await rig.open({ localSources })
+      expect((await plane.plan(services)).isEmpty).toBe(false)
+      await plane.sync(services)
+      expect((await plane.plan(services)).isEmpty).toBe(true)
+      await plane.close()
+      expect(await dump(rig)).toEqual(await fresh(kind, services, localSources))
+    }
+  })
+
+  it('takes a frozen service for the same one, and says what differs in a new one', async () => {
+    const plane = await (await kind.make()).open()
+    const a = web('a', 1)
+    await plane.sync(named(a))
+    expect(Object.isFrozen(a) && Object.isFrozen(a.endpoints) && Object.isFrozen(a.endpoints[0])).toBe(true)
+    expect((await plane.sync(named({ ...a }))).objects).toEqual({ written: 0, deleted: 0 })
+  })
+
+  it('makes calls in their order, also where they are not awaited', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const calls = [
+      plane.sync(named(web('a', 1))),
+      plane.update({ set: [web('b', 2)] }),
+      plane.update({ delete: ['a'] }),
+      plane.update({ set: [web('b', 3)] })
+    ]
+    await Promise.all(calls)
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('b', 3))))
+  })
+
+  it('leaves a frontend to the service that has it, whatever the order', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const before = [web('a', 1), web('b', 3), web('c', 2)]
+    await plane.sync(named(...before))
+    for (const set of [
+      [web('b', 1), web('a', 2)],
+      [web('a', 2), web('b', 1)]
+    ]) {
+      const { quarantined } = await plane.update({ set })
+      expect(quarantined.map(({ service }) => service).sort()).toEqual(['a', 'b'])
+      expect(await dump(rig)).toEqual(await fresh(kind, named(...before)))
+    }
+    await plane.update({ set: [web('a', 3), web('b', 1)] })
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 3), web('b', 1), web('c', 2))))
+    await plane.update({ delete: ['b'] })
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 3), web('c', 2))))
+  })
+
+  it('puts what is malformed in quarantine, tells, and releases it', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const events = record(plane)
+    const bad = { ...web('bad', 9), protocol: 'icmp' } as never
+    await plane.sync(named(web('a', 1), bad))
+    expect(plane.status().quarantined.map(({ service }) => service)).toEqual(['bad'])
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 1))))
+    await plane.update({ set: [web('bad', 9)] })
+    expect(plane.status().quarantined).toEqual([])
+    await until('both events', () => events.length === 2)
+    expect(events.map(({ type }) => type)).toEqual(['quarantined', 'released'])
+  })
+
+  it('applies nothing of an atomic call of which a part is malformed', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    await plane.sync(named(web('a', 1)))
+    const before = await dump(rig)
+    const update = { set: [web('b', 2), web('c', 1)] }
+    await expect(plane.update(update, { onError: 'atomic' })).rejects.toMatchObject({ path: 'services["c"].frontends[0]' })
+    expect(await dump(rig)).toEqual(before)
+  })
+
+  it.each(badServices)('refuses %s at the same place', async (_, overrides, path) => {
+    const plane = await (await kind.make()).open()
+    const service = { ...web('a', 1), ...overrides }
+    const { quarantined } = await plane.sync(new Map([[service.name, service]]))
+    expect(quarantined).toMatchObject([
+      { error: { code: 'ERR_NETPLANE_VALIDATION', path: `services[${JSON.stringify(service.name)}]${path}` } }
+    ])
+  })
+
+  it.each(badCalls)('refuses %s at the same place', async (_, run, path) => {
+    const plane = await (await kind.make()).open()
+    await plane.sync(new Map())
+    await expect(run(plane)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
+  })
+
+  it.each(badOptions)('refuses the option: %s', async (_, options, path) => {
+    const rig = await kind.make()
+    const error = (await rejection(rig.open(options as never))) as { readonly code?: string; readonly path?: string }
+    expect(error.code).toBe('ERR_NETPLANE_VALIDATION')
+    expect(error.path?.startsWith(path)).toBe(true)
+  })
+
+  it('is cancelled before anything is sent, or between two steps, and goes on from there', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const services = named(...Array.from({ length: 20 }, (_, index) => web(`s${index}`, index + 1)))
+    const reason = new Error('enough')
+    await expect(plane.sync(services, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    await plane.sync(new Map())
+    const controller = new AbortController()
+    const abort = (): void => controller.abort(reason)
+    subscribe('netplane:commit', abort)
+    onTestFinished(() => {
+      unsubscribe('netplane:commit', abort)
+    })
+    await plane.sync(services, { signal: controller.signal }).catch(() => undefined)
+    // All of the services change in more than one step: what was there goes after what comes.
+    unsubscribe('netplane:commit', abort)
+    await plane.sync(services)
+    const others = named(...Array.from({ length: 20 }, (_, index) => web(`s${index}`, index + 100, { endpoints: [] })))
+    const second = new AbortController()
+    const abortSecond = (): void => second.abort(reason)
+    subscribe('netplane:commit', abortSecond)
+    const error: unknown = await rejection(plane.sync(others, { signal: second.signal }))
+    unsubscribe('netplane:commit', abortSecond)
+    if (!(error instanceof TransactionError)) throw error
+    expect(error.applied.length).toBeGreaterThan(0)
+    expect(error.cause).toBe(reason)
+    await plane.sync(others)
+    expect(await dump(rig)).toEqual(await fresh(kind, others))
+  })
+
+  it.each(vandalism)('finds and repairs when %s', async (_, vandalise) => {
+    const rig = await kind.make()
+    const localSources = ['10.1.0.0/16']
+    const plane = await rig.open({ auditMs: 100, localSources })
+    const services = named(web('a', 1), dual)
+    await plane.sync(services)
+    const wanted = await dump(rig)
+    const events = record(plane)
+    await vandalise(rig)
+    await until('repaired', () => events.some(({ type }) => type === 'repaired'))
+    expect(events.map(({ type }) => type).filter((type) => type !== 'error')).toEqual(['drift', 'repaired'])
+    const [drift] = events.filter((event) => event.type === 'drift')
+    expect(drift?.objects.length).toBeGreaterThan(0)
+    expect(await dump(rig)).toEqual(wanted)
+    expect(plane.status().drifts).toBe(1)
+  })
+
+  it.each(vandalism)('plans and adopts it at a restart when %s', async (_, vandalise) => {
+    const rig = await kind.make()
+    const localSources = ['10.1.0.0/16']
+    const services = named(web('a', 1), dual)
+    const first = await rig.open({ localSources })
+    await first.sync(services)
+    await first.close()
+    const wanted = await dump(rig)
+    await vandalise(rig)
+    const second = await rig.open({ localSources })
+    expect((await second.plan(services)).isEmpty).toBe(false)
+    await second.sync(services)
+    expect(await dump(rig)).toEqual(wanted)
+  })
+
+  it('plans drift also where it never audits by itself', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const services = named(web('a', 1))
+    await plane.sync(services)
+    const wanted = await dump(rig)
+    await vandalism.at(-1)![1](rig)
+    const plan = await plane.plan(services)
+    expect(plan.isEmpty).toBe(false)
+    expect(plan.drift.length).toBeGreaterThan(0)
+    if (kind.mode === 'nftables') await plane.sync(services)
+    else await (await rig.open()).sync(services)
+    expect(await dump(rig)).toEqual(wanted)
+  })
+
+  it('cleans up what is its own, and nothing else', async () => {
+    const rig = await kind.make()
+    const nft = await rig.nftables()
+    await change(nft, (tx) => {
+      tx.add.table({ family: 'inet', name: 'theirs' })
+      tx.add.chain({ family: 'inet', table: 'theirs', name: 'c' })
+    })
+    const before = await dump(rig)
+    const plane = await rig.open()
+    await plane.sync(named(web('a', 1), dual))
+    await plane.close({ cleanup: true })
+    await plane.close()
+    await expect(plane.sync(new Map())).rejects.toBeInstanceOf(ClosedError)
+    await expect(plane.plan(new Map())).rejects.toBeInstanceOf(ClosedError)
+    expect(await dump(rig)).toEqual(before)
+  })
+
+  it('touches nothing that has its name and is not its own', async () => {
+    const foreign: ((rig: Rig) => Promise<void>)[] = [
+      async (rig) => await change(await rig.nftables(), (tx) => tx.add.table({ family: 'ip', name: rig.table })),
+      async (rig) => {
+        await (await rig.route()).createDummy('netplane', { up: true })
+      }
+    ]
+    for (const occupy of kind.mode === 'ipvs' ? foreign : foreign.slice(0, 1)) {
+      const rig = await kind.make()
+      await occupy(rig)
+      const before = await dump(rig)
+      const plane = await rig.openLoosely()
+      const services = named(web('a', 1))
+      for (const call of [() => plane.sync(services), () => plane.plan(services)])
+        await expect(call()).rejects.toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+      const closing = plane.close({ cleanup: true })
+      await expect(closing).rejects.toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+      expect(await dump(rig)).toEqual(before)
+    }
+  })
+
+  it('keeps no process alive', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+    const rig = await kind.make()
+    const before = timers()
+    const plane = await rig.open({ auditMs: 100 })
+    await plane.sync(named(web('a', 1)))
+    await plane.sync(named(web('a', 1, { endpoints: [] })))
+    expect(timers()).toBeLessThanOrEqual(before)
+  })
+
+  it.each([1, 2])('holds what a fresh plane would write after any walk of changes and restarts (seed %i)', async (seed) => {
+    const random = new Random(seed)
+    const rig = await kind.make()
+    let plane = await rig.open()
+    const services = new Map<string, Service>()
+    await plane.sync(services)
+    for (let step = 0; step < 25; step++) {
+      const service = randomService(random, random.below(12))
+      if (random.chance(30)) services.delete(service.name)
+      else services.set(service.name, service)
+      if (random.chance(15)) {
+        await plane.close()
+        plane = await rig.open()
+        await plane.sync(services)
+      } else if (random.chance(50)) await plane.update(services.has(service.name) ? { set: [service] } : { delete: [service.name] })
+      else await plane.sync(services)
+      expect(plane.status().services).toBe(services.size)
+      expect((await plane.plan(services)).isEmpty).toBe(true)
+    }
+    expect(await dump(rig)).toEqual(await fresh(kind, services))
+  })
+})

@@ -1,0 +1,171 @@
+/**
+ * Kernels for planes, real ones and fakes, on which one suite of sentences runs.
+ */
+import { onTestFinished } from 'vitest'
+import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
+import { loadAddon } from '../../src/native.js'
+import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
+import { hasIpvs } from '../run/ipvs.mjs'
+import { isInLab } from './lab.js'
+import { makeNamespace } from './namespace.js'
+
+/** Options that every plane has. */
+export type RigOptions = Pick<PlaneOptions, 'localSources' | 'auditMs' | 'staleFlows' | 'name' | 'deadlineMs'>
+
+/** What stands for the kernel of a plane: fakes, or nothing. */
+export interface RigKernel {
+  readonly nftables: FakeNftablesKernel
+  readonly ipvs: FakeIpvsKernel
+  readonly route: FakeRouteKernel
+}
+
+/** One empty kernel. */
+export interface Rig {
+  readonly mode: 'nftables' | 'ipvs'
+  /** The tables of a plane that was opened without a name. */
+  readonly table: string
+  /** Opens a plane; more than one is like a process that starts again. */
+  open(options?: RigOptions): Promise<Plane>
+  /** As {@link Rig.open}; nobody closes the plane. */
+  openLoosely(): Promise<Plane>
+  nftables(): Promise<Nftables>
+  route(): Promise<Route>
+  ipvs(): Promise<Ipvs>
+}
+
+/** Makes empty kernels of one kind. */
+export interface RigKind {
+  readonly name: string
+  readonly mode: 'nftables' | 'ipvs'
+  make(): Promise<Rig>
+}
+
+/** Closes what a test opened when it ends. */
+export async function closing<T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> {
+  const opened = await opening
+  onTestFinished(() => opened.close())
+  return opened
+}
+
+/** A rig on fakes; `wrap` may put something between the plane and them. */
+export function fakeRig(mode: 'nftables' | 'ipvs', wrap: (kernel: RigKernel) => RigKernel = (kernel) => kernel): Rig {
+  const kernel = { nftables: new FakeNftablesKernel(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
+  const seen = wrap(kernel)
+  const more = mode === 'ipvs' ? { draining: { tcp: 'at-once', udp: 'at-once' } as const } : {}
+  return {
+    mode,
+    table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
+    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, kernel: seen, ...more, ...options })),
+    openLoosely: () => openPlane({ mode, auditMs: 0, kernel: seen }),
+    nftables: () => closing(kernel.nftables.open()),
+    route: () => closing(kernel.route.open()),
+    ipvs: () => closing(kernel.ipvs.open())
+  }
+}
+
+async function kernelRig(mode: 'nftables' | 'ipvs'): Promise<Rig> {
+  const { path } = await makeNamespace()
+  const more = mode === 'ipvs' ? { draining: { tcp: 'at-once', udp: 'at-once' } as const } : {}
+  return {
+    mode,
+    table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
+    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, staleFlows: false, netns: path, ...more, ...options })),
+    openLoosely: () => openPlane({ mode, auditMs: 0, netns: path }),
+    nftables: () => closing(Nftables.open({ netns: path })),
+    route: () => closing(Route.open({ netns: path })),
+    ipvs: () => closing(Ipvs.open({ netns: path }))
+  }
+}
+
+/** Fakes of IPVS and of links beside the kernel's own nf_tables: what stands beside IPVS, where the kernel has no IPVS. */
+async function mixedRig(): Promise<Rig> {
+  const { path } = await makeNamespace()
+  const kernel = { nftables: loadAddon(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
+  const draining = { tcp: 'at-once', udp: 'at-once' } as const
+  return {
+    mode: 'ipvs',
+    table: 'netplane-ipvs',
+    open: (options = {}) => closing(openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel, draining, ...options })),
+    openLoosely: () => openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel }),
+    nftables: () => closing(Nftables.open({ netns: path })),
+    route: () => closing(kernel.route.open()),
+    ipvs: () => closing(kernel.ipvs.open())
+  }
+}
+
+/** IPVS belongs to the initial user namespace. */
+function mayUseIpvs(): boolean {
+  return (isInLab || process.getuid?.() === 0) && hasIpvs()
+}
+
+export const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({
+  name: `${mode} on the fakes`,
+  mode,
+  make: () => Promise.resolve(fakeRig(mode))
+}))
+
+/** The fakes, and what this machine's kernel has. */
+export const rigKinds: readonly RigKind[] = [
+  ...fakeKinds,
+  { name: "ipvs on fakes and the kernel's nf_tables", mode: 'ipvs', make: mixedRig },
+  ...(['nftables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
+    name: `${mode} on the kernel`,
+    mode,
+    make: () => kernelRig(mode)
+  }))
+]
+
+async function dumpTables(rig: Rig): Promise<string[]> {
+  const nft = await rig.nftables()
+  const ruleset = await nft.list({ elements: true })
+  // Which of its two names a map has depends on history.
+  const plain = (value: unknown): string =>
+    JSON.stringify(value, (_, field: unknown) => {
+      if (typeof field === 'bigint') return undefined
+      return field instanceof Uint8Array ? Buffer.from(field).toString('hex') : field
+    }).replaceAll(/(endpoints-[0-9a-z-]*[0-9])-b/g, '$1')
+  const where = ({ family, table }: { family: string; table: string }): string => `${family} ${table}`
+  const lines = [
+    ...ruleset.tables.map(({ family, name, comment, flags }) => `table ${family} ${name} ${comment ?? ''} ${(flags ?? []).join()}`),
+    ...ruleset.chains.map(
+      (chain) => `chain ${where(chain)} ${chain.name} ${chain.hook ?? ''} ${plain(chain.priority ?? '')} ${chain.policy ?? ''}`
+    ),
+    ...ruleset.sets.map((set) => `set ${where(set)} ${plain(set.name)}`),
+    ...ruleset.elements.flatMap((listed) =>
+      [...listed].map(({ key, data, comment }) => `element ${where(listed.set)} ${plain([listed.set.name, key, data, comment])}`)
+    )
+  ]
+  // Rules of chain `services` stand in the order in which their classes came.
+  const rules = new Map<string, string[]>()
+  for (const rule of ruleset.rules) {
+    const name = `rule ${where(rule)} ${rule.chain}`
+    rules.set(name, [...(rules.get(name) ?? []), plain(rule.expressions)])
+  }
+  for (const [name, texts] of rules)
+    lines.push(...(name.endsWith(' services') ? texts.sort() : texts).map((text, at) => `${name} ${at} ${text}`))
+  return lines
+}
+
+async function dumpIpvs(rig: Rig): Promise<string[]> {
+  const [ipvs, route] = [await rig.ipvs(), await rig.route()]
+  const services = (await ipvs.list()).flatMap(({ protocol, address, port, scheduler, flags, realServers }) => {
+    const name = `virtual service ${protocol ?? ''} ${address ?? ''} ${port ?? ''}`
+    return [
+      `${name} ${scheduler} ${flags.join()}`,
+      ...realServers.map((server) => `${name} -> ${server.address} ${server.port} ${server.weight}`)
+    ]
+  })
+  const links = (await route.listLinks()).filter(({ name }) => name !== 'lo')
+  const lines = [...services]
+  for (const { name, kind, isUp, hardwareAddress } of links) {
+    lines.push(`link ${name} ${kind ?? ''} ${String(isUp)} ${hardwareAddress ?? ''}`)
+    const addresses = (await route.listAddresses({ link: name })).filter(({ scope }) => scope !== 'link')
+    lines.push(...addresses.map(({ address, prefixLength }) => `address ${name} ${address}/${prefixLength}`))
+  }
+  return lines
+}
+
+/** Everything that the kernel holds, whatever its history. */
+export async function dump(rig: Rig): Promise<string[]> {
+  return [...(await dumpTables(rig)), ...(rig.mode === 'ipvs' ? await dumpIpvs(rig) : [])].sort()
+}
