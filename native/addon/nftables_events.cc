@@ -10,13 +10,12 @@
 #include "addon/convert.h"
 #include "addon/nftables_socket.h"
 #include "nftables/elements.h"
+#include "nftables/request.h"
 #include "nftables/schemas.h"
 
 namespace netplane::addon {
 namespace {
 
-// enum nft_list_attributes: NFTA_SET_ELEM_LIST_ELEMENTS.
-constexpr uint16_t kElementsAttribute = 3;
 constexpr size_t kHeaderBytes = sizeof(nfgenmsg);
 
 struct Event {
@@ -89,11 +88,7 @@ class NftablesCollector : public EventCollector {
       event.elements.emplace(nftables::kElementColumns);
       events_.push_back(std::move(event));
     }
-    AttributeReader reader(attributes);
-    while (auto attribute = reader.Next()) {
-      if (attribute->type == kElementsAttribute && !nftables::DecodeElements(attribute->payload, *events_.back().elements))
-        return AddLost();
-    }
+    if (!nftables::DecodeElements(nftables::ElementsOf(attributes), *events_.back().elements)) AddLost();
   }
 
   static Napi::Value Write(Napi::Env env, RecordWriter& writer, Event& event) {

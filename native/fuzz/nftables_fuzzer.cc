@@ -78,9 +78,7 @@ void CheckMessage(const Message& message) {
   CheckRecord(*description.schema, attributes);
   if (description.schema != &kElementListSchema) return;
   AttributeReader reader(attributes);
-  while (const auto attribute = reader.Next()) {
-    if (attribute->type == kElementsList) CheckElements(attribute->payload);
-  }
+  CheckElements(FindLast(reader, kElementsList));
 }
 
 }  // namespace

@@ -120,24 +120,20 @@ BatchReport ChangeServers(Socket& socket, uint16_t family, Verb verb, const Colu
 
 bool DecodeServer(const Message& message, const ServerContext& context, ColumnSet& servers) {
   AttributeReader top = message.Attributes(sizeof(genlmsghdr));
+  AttributeReader reader(FindLast(top, IPVS_CMD_ATTR_DEST));
   ByteView wide, narrow;
   FieldValues<kServerStatistics> server;
   server.set_number(kServerService, context.service_row);
   server.set_number(kServerFamily, context.service_family);
-  while (const auto outer = top.Next()) {
-    if (outer->type != IPVS_CMD_ATTR_DEST) continue;
-    AttributeReader reader(outer->payload);
-    while (const auto attribute = reader.Next()) {
-      if (attribute->type == IPVS_DEST_ATTR_STATS) narrow = attribute->payload;
-      if (attribute->type == IPVS_DEST_ATTR_STATS64) wide = attribute->payload;
-      server.Take(kFields, *attribute);
-    }
-    if (reader.malformed()) return false;
+  while (const auto attribute = reader.Next()) {
+    if (attribute->type == IPVS_DEST_ATTR_STATS) narrow = attribute->payload;
+    if (attribute->type == IPVS_DEST_ATTR_STATS64) wide = attribute->payload;
+    server.Take(kFields, *attribute);
   }
   const uint32_t family = server.number(kServerFamily);
   const size_t length = family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
   const ByteView address = server.bytes(kServerAddress);
-  if (top.malformed() || length == 0 || address.size() < length || !server.has(kServerPort)) return false;
+  if (top.malformed() || reader.malformed() || length == 0 || address.size() < length || !server.has(kServerPort)) return false;
   server.set_bytes(kServerAddress, address.first(length));
   server.AppendTo(servers);
   if (context.statistics) AppendStatistics(wide, narrow, kServerStatistics, servers);

@@ -148,19 +148,15 @@ BatchReport ChangeServices(Socket& socket, uint16_t family, Verb verb, const Col
 
 bool DecodeService(const Message& message, bool statistics, ColumnSet& services) {
   AttributeReader top = message.Attributes(sizeof(genlmsghdr));
+  AttributeReader reader(FindLast(top, IPVS_CMD_ATTR_SERVICE));
   Values service;
   ByteView wide, narrow;
-  while (const auto outer = top.Next()) {
-    if (outer->type != IPVS_CMD_ATTR_SERVICE) continue;
-    AttributeReader reader(outer->payload);
-    while (const auto attribute = reader.Next()) {
-      if (attribute->type == IPVS_SVC_ATTR_STATS) narrow = attribute->payload;
-      if (attribute->type == IPVS_SVC_ATTR_STATS64) wide = attribute->payload;
-      service.Take(kFields, *attribute);
-    }
-    if (reader.malformed()) return false;
+  while (const auto attribute = reader.Next()) {
+    if (attribute->type == IPVS_SVC_ATTR_STATS) narrow = attribute->payload;
+    if (attribute->type == IPVS_SVC_ATTR_STATS64) wide = attribute->payload;
+    service.Take(kFields, *attribute);
   }
-  if (top.malformed() || !Complete(service)) return false;
+  if (top.malformed() || reader.malformed() || !Complete(service)) return false;
   service.AppendTo(services);
   if (statistics) AppendStatistics(wide, narrow, kServiceStatistics, services);
   services.EndRow();

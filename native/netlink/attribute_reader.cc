@@ -27,6 +27,14 @@ std::optional<Attribute> AttributeReader::Next() {
   return attribute;
 }
 
+ByteView FindLast(AttributeReader& reader, uint16_t type) {
+  ByteView payload;
+  while (const auto attribute = reader.Next()) {
+    if (attribute->type == type) payload = attribute->payload;
+  }
+  return payload;
+}
+
 AttributeReader Message::Attributes(size_t header_length) const {
   const size_t skip = Align4(header_length);
   return AttributeReader(body.size() < skip ? ByteView{} : body.subspan(skip));

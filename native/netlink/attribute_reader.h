@@ -45,6 +45,10 @@ class AttributeReader {
   bool malformed_ = false;
 };
 
+/// The payload of the attribute of this type, and of the last of them where it comes twice, as for the kernel (lib/nlattr.c,
+/// __nla_validate_parse); empty where there is none. Reads to the end, so that `malformed` of the reader is known.
+ByteView FindLast(AttributeReader& reader, uint16_t type);
+
 /// One message in a datagram; `body` is everything after struct nlmsghdr.
 struct Message {
   uint16_t type = 0;

@@ -91,10 +91,11 @@ class FieldValues {
     if (field.type == WireType::kU16) number = attribute.Integer<uint16_t>(field.order);
     if (field.type == WireType::kU32) number = attribute.Integer<uint32_t>(field.order);
     const bool is_number = field.type <= WireType::kU32;
-    if (is_number && !number) return;
-    if (is_number) numbers_[field.column] = *number;
+    const uint32_t bit = uint32_t{1} << field.column;
+    // One that cannot be read leaves no earlier one in force.
+    present_ = is_number && !number ? present_ & ~bit : present_ | bit;
+    if (is_number) numbers_[field.column] = number.value_or(0);
     if (!is_number) bytes_[field.column] = attribute.payload;
-    present_ |= uint32_t{1} << field.column;
   }
 
   std::array<uint32_t, kColumns> numbers_{};

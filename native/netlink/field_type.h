@@ -82,7 +82,7 @@ std::optional<VariantParts> SplitVariant(ByteView payload);
 /// The text of a string attribute, with or without its terminator; nothing where bytes follow the terminator.
 std::optional<std::string_view> TextOf(ByteView payload);
 
-/// The only attribute of a nest, where it has exactly one.
+/// The attribute of a nest that holds one type only; of several the last one counts. Nothing where types are mixed, or where there is none.
 std::optional<Attribute> OnlyAttribute(ByteView payload);
 
 }  // namespace netplane

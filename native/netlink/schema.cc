@@ -63,10 +63,13 @@ std::optional<std::string_view> TextOf(ByteView payload) {
 }
 
 std::optional<Attribute> OnlyAttribute(ByteView payload) {
+  std::optional<Attribute> last;
   AttributeReader reader(payload);
-  const auto first = reader.Next();
-  if (!first || reader.Next() || reader.malformed()) return std::nullopt;
-  return first;
+  while (const auto attribute = reader.Next()) {
+    if (last && last->type != attribute->type) return std::nullopt;
+    last = attribute;
+  }
+  return reader.malformed() ? std::nullopt : last;
 }
 
 std::optional<VariantParts> SplitVariant(ByteView payload) {

@@ -53,11 +53,15 @@ constexpr Amendment kAmendments[] = {
 /// The attributes of one expression, in the order in which they are written.
 using Attributes = std::vector<Attribute>;
 
-/// Nothing where they are malformed.
+/// Nothing where they are malformed. Of an attribute that comes twice the last one counts for the kernel (lib/nlattr.c,
+/// __nla_validate_parse): an earlier one would count in its place where the last is left out.
 std::optional<Attributes> ReadAttributes(ByteView bytes) {
   Attributes attributes;
   AttributeReader reader(bytes);
-  while (const auto attribute = reader.Next()) attributes.push_back(*attribute);
+  while (const auto attribute = reader.Next()) {
+    std::erase_if(attributes, [&](const Attribute& earlier) { return earlier.type == attribute->type; });
+    attributes.push_back(*attribute);
+  }
   if (reader.malformed()) return std::nullopt;
   return attributes;
 }

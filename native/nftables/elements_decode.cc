@@ -130,13 +130,18 @@ bool ReadExpression(ByteView payload, Element* element) {
 }
 
 bool ReadExpressions(ByteView payload, Element* element) {
-  if (const auto only = OnlyAttribute(payload)) element->counter = ReadCounter(only->payload);
+  // The kernel takes the one attribute or the other (nft_add_set_elem), and the columns have room for one.
+  if (element->counter || !element->expressions.empty()) return false;
+  AttributeReader reader(payload);
+  const auto first = reader.Next();
+  if (first && !reader.Next() && !reader.malformed()) element->counter = ReadCounter(first->payload);
   if (!element->counter) element->expressions.assign(payload.begin(), payload.end());
   return true;
 }
 
 bool Skip(ByteView, Element*) { return true; }
 
+// NFTA_SET_ELEM_EXPRESSIONS is read behind NFTA_SET_ELEM_EXPR, which it may not be with.
 constexpr struct {
   uint16_t attribute;
   bool (*read)(ByteView payload, Element* element);
@@ -163,20 +168,23 @@ bool IsConsistent(const Element& element) {
 }
 
 bool ReadElement(ByteView payload, Element* element) {
-  uint32_t seen = 0;
+  constexpr size_t kTypes = NFTA_SET_ELEM_EXPRESSIONS + 1;
+  // Of an attribute that comes twice the last one counts, as for the kernel (lib/nlattr.c, __nla_validate_parse).
+  ByteView last[kTypes];
+  uint32_t unread = 0;
   AttributeReader reader(payload);
   while (auto attribute = reader.Next()) {
-    bool read = false;
-    for (const auto& entry : kReaders) {
-      if (entry.attribute == attribute->type) read = entry.read(attribute->payload, element);
-    }
-    if (!read) return false;
-    // Of an attribute that comes twice the kernel would take the last, and the columns have room for one.
-    const uint32_t bit = attribute->type == NFTA_SET_ELEM_PAD ? 0 : uint32_t{1} << attribute->type;
-    if ((seen & bit) != 0) return false;
-    seen |= bit;
+    if (attribute->type >= kTypes) return false;
+    last[attribute->type] = attribute->payload;
+    unread |= uint32_t{1} << attribute->type;
   }
-  return !reader.malformed() && IsConsistent(*element);
+  if (reader.malformed()) return false;
+  for (const auto& entry : kReaders) {
+    const uint32_t bit = uint32_t{1} << entry.attribute;
+    if ((unread & bit) != 0 && !entry.read(last[entry.attribute], element)) return false;
+    unread &= ~bit;
+  }
+  return unread == 0 && IsConsistent(*element);
 }
 
 /// Appends rows whose absent values take no room: a column comes to be with the first row that needs it.

@@ -47,10 +47,7 @@ std::optional<Reply> ReadReply(const Message& message) {
 
 ByteView ElementsOf(ByteView attributes) {
   AttributeReader reader(attributes);
-  while (auto attribute = reader.Next()) {
-    if (attribute->type == NFTA_SET_ELEM_LIST_ELEMENTS) return attribute->payload;
-  }
-  return {};
+  return FindLast(reader, NFTA_SET_ELEM_LIST_ELEMENTS);
 }
 
 Error BadReply(const char* what) { return Error{EPROTO, "recvmmsg", std::string("the reply holds ") + what + " that cannot be read"}; }

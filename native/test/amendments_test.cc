@@ -53,6 +53,13 @@ TEST(Amendments, ChangeBits) {
   EXPECT_EQ(Amended("quota", Attribute32(NFTA_QUOTA_FLAGS, "00000003")), Attribute32(NFTA_QUOTA_FLAGS, "00000001"));
 }
 
+TEST(Amendments, OfAnAttributeThatComesTwiceTheLastCounts) {
+  const std::string version = Attribute32(NFTA_OSF_FLAGS, "00000001");
+  const std::string none = Attribute32(NFTA_OSF_FLAGS, kZero);
+  EXPECT_EQ(Amended("osf", version + none), "");
+  EXPECT_EQ(Amended("osf", none + version), version);
+}
+
 TEST(Amendments, TakeWhatIsMalformedAsItIs) {
   const std::string cut = Attribute32(NFTA_EXTHDR_SREG, "00000001") + "ffff0500";
   EXPECT_EQ(Amended("exthdr", cut), cut);

@@ -237,9 +237,38 @@ TEST(Elements, WhatHasNoColumnIsNeverDropped) {
   EXPECT_FALSE(Reads("0c00018008000100 01020304 0c000400 0020000000000000")) << "more milliseconds than a double can say";
   EXPECT_FALSE(Reads("0c00018008000100 01020304 14000280 10000280 08000100 00000001 08000300 00000001")) << "a verdict's chain id";
   EXPECT_FALSE(Reads("0c000180")) << "malformed";
-  EXPECT_FALSE(Reads("0c00018008000100 01020304 0c00018008000100 05060708")) << "two keys";
+  EXPECT_FALSE(Reads("0c00018008000100 01020304 0c000780 08000100 71756f 00 0c000b80 08000180 0400 0100")) << "expressions twice";
   EXPECT_FALSE(Reads("0c00018008000100 01020304 08000300 00000002")) << "a key that catches all";
   EXPECT_FALSE(Reads("08000300 00000002 0c000a8008000100 01020304")) << "the end of no key";
+}
+
+TEST(Elements, OfAnAttributeThatComesTwiceTheLastCounts) {
+  const std::string key = "0c00018008000100 05060708";
+  const std::string value = "0c00028008000100 0a0b0c0d";
+  const std::string verdict = "10000280 0c000280 08000100 00000001";
+  const std::string quota = "10000780 0a000100 71756f746100 0000";
+  const std::string limit = "10000780 0a000100 6c696d697400 0000";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"0c00018008000100 01020304" + key, key},
+      {"14000180 08000100 01020304 08000100 05060708", key},
+      {key + "08000300 00000001 08000300 00000000", key},
+      {key + "06000300 0001 0000 08000300 00000000", key},
+      {key + verdict + value, key + value},
+      {key + value + verdict, key + verdict},
+      {key + quota + limit, key + limit},
+      {key + "0c000400 0000000000000001 0c000400 0000000000000002", key + "0c000400 0000000000000002"},
+  };
+  for (const auto& [twice, once] : cases) {
+    ColumnSet read(kElementColumns);
+    ColumnSet expected(kElementColumns);
+    Bytes list;
+    Bytes expected_list;
+    MessageWriter(list).Put(NFTA_LIST_ELEM, FromHex(twice));
+    MessageWriter(expected_list).Put(NFTA_LIST_ELEM, FromHex(once));
+    ASSERT_TRUE(DecodeElements(list, read)) << twice;
+    ASSERT_TRUE(DecodeElements(expected_list, expected)) << once;
+    EXPECT_TRUE(IsSame(read, expected)) << twice;
+  }
 }
 
 TEST(Elements, KeysOfTwoWidthsAreRefused) {

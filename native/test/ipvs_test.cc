@@ -148,6 +148,38 @@ TEST(IpvsServer, ComesBackAsItWasWritten) {
   EXPECT_EQ(read.At<uint64_t>(kServerStatistics, 0), 0u);
 }
 
+// The nests of both messages behind the header of the first.
+Bytes Joined(const Bytes& first, const Bytes& second) {
+  constexpr size_t kHeaders = sizeof(nlmsghdr) + sizeof(genlmsghdr);
+  Bytes joined = first;
+  joined.insert(joined.end(), second.begin() + kHeaders, second.end());
+  Store<uint32_t>(joined.data(), static_cast<uint32_t>(joined.size()));
+  return joined;
+}
+
+TEST(IpvsService, OfANestThatComesTwiceTheLastCounts) {
+  const ColumnSet last = OneService(AF_INET6, "fd00::1");
+  ColumnSet with_engine = OneService();
+  with_engine[kServiceEngine] = {};
+  with_engine.AddSymbol(kServiceEngine, "sip");
+  const Bytes bytes = Joined(Written(with_engine), Written(last));
+  ColumnSet read(kServiceColumns);
+  ASSERT_TRUE(DecodeService(MessagesOf(bytes)[0], false, read));
+  EXPECT_EQ(Written(read), Written(last));
+}
+
+TEST(IpvsServer, OfANestThatComesTwiceTheLastCounts) {
+  const ColumnSet service = OneService();
+  ColumnSet first(kServerColumns);
+  AddServer(first, AF_INET6, "fd00::2", 8080);
+  ColumnSet last(kServerColumns);
+  AddServer(last, AF_INET, "10.0.0.2", 80);
+  const Bytes bytes = Joined(Written(service, first), Written(service, last));
+  ColumnSet read(kServerColumns);
+  ASSERT_TRUE(DecodeServer(MessagesOf(bytes)[0], {0, AF_INET, true}, read));
+  EXPECT_EQ(Written(service, read), Written(service, last));
+}
+
 TEST(IpvsChange, RefusesColumnsThatNameNoService) {
   ScriptedIo io;
   const auto socket = OpenScripted(io);

@@ -177,6 +177,18 @@ TEST(RouteAddresses, AnIpv6AddressWithoutLocalIsItsOwn) {
   EXPECT_EQ(rows.Symbol(kLabel, 0), std::nullopt);
 }
 
+TEST(RouteAddresses, OfAnAttributeThatComesTwiceTheLastCounts) {
+  Built built(RTM_NEWADDR);
+  built.Address(AF_INET6, 64, 4).Put(IFA_ADDRESS, Parse(AF_INET6, "fe80::1")).Put(IFA_ADDRESS, Parse(AF_INET6, "fe80::2"));
+  built.PutNumber<uint32_t>(IFA_FLAGS, 0x880).Put(IFA_FLAGS, Bytes(2));
+  built.Put(IFA_CACHEINFO, Bytes(sizeof(ifa_cacheinfo))).Put(IFA_CACHEINFO, Bytes(4));
+  ColumnSet rows(kAddressColumns);
+  ASSERT_TRUE(DecodeAddress(built.End(), rows));
+  EXPECT_TRUE(std::ranges::equal(rows.Fixed(kAddress, 0), Parse(AF_INET6, "fe80::2")));
+  EXPECT_NE(rows.At<uint32_t>(kFlags, 0), 0x880U);
+  EXPECT_EQ(rows.At<uint32_t>(kValidLifetime, 0), UINT32_MAX);
+}
+
 TEST(RouteAddresses, AnAddressOfTheWrongLengthIsMalformed) {
   for (const uint16_t attribute : {IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST}) {
     Built built(RTM_NEWADDR);
