@@ -25,6 +25,7 @@ export class Daemon {
   #reading: Promise<void> | undefined
   #isDirty = false
   #hasSynced = false
+  #isStopping = false
   #folderError: Error | undefined
   #watch: FolderWatch | undefined
   #server: Server | undefined
@@ -64,6 +65,8 @@ export class Daemon {
   async start(): Promise<void> {
     try {
       await this.#listen()
+      // Asked to stop meanwhile: what was opened since then is closed by nobody else.
+      if (this.#isStopping) return this.#closeHttp()
       this.#watch = new FolderWatch(
         this.#options.manifests!,
         () => this.#changed(),
@@ -96,12 +99,17 @@ export class Daemon {
   }
 
   async #end(how: { readonly cleanup: boolean }): Promise<void> {
+    this.#isStopping = true
     this.#watch?.close()
-    this.#server?.close()
-    this.#server?.closeAllConnections()
+    this.#closeHttp()
     await this.#reading
     await this.#keeper.stop()
     await this.#plane.close(how)
+  }
+
+  #closeHttp(): void {
+    this.#server?.close()
+    this.#server?.closeAllConnections()
   }
 
   #changed(): void {

@@ -108,6 +108,16 @@ export function isKnownKind(kind: unknown): boolean {
   return SHAPES.has(kind)
 }
 
+/** Lists of what a proxy reads, as the API and `kubectl` give them. */
+export const KNOWN_LISTS: ReadonlySet<unknown> = new Set(['List', ...[...SHAPES.keys()].map((kind) => `${String(kind)}List`)])
+
+const KINDS: readonly string[] = [...SHAPES.keys(), ...KNOWN_LISTS].map(String)
+
+/** True for what is no kind that a proxy reads, but would become one by further letters (`Serv`). */
+export function isBeginningOfKind(kind: string): boolean {
+  return !KINDS.includes(kind) && KINDS.some((known) => known.startsWith(kind))
+}
+
 /** What is wrong with the shape of a Service or an EndpointSlice (`spec.externalIPs is no list`); undefined where nothing is. */
 export function shapeProblem(object: unknown): string | undefined {
   if (!isObject(object)) return 'it is no object'

@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { isKnownKind, isObject, shapeProblem } from '../kubernetes/shape.js'
+import { isBeginningOfKind, isKnownKind, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
 
 /** Something in a folder of manifests that could not be used; everything else was. */
@@ -65,7 +66,11 @@ function describeObject({ kind, metadata }: Record<string, unknown>): string {
 function problemOf(object: unknown): string | undefined {
   if (!isObject(object)) return 'the document is no object'
   if (typeof object['kind'] !== 'string') return 'an object has no kind'
-  const wrong = isKnownKind(object['kind']) ? shapeProblem(object) : undefined
+  const { kind, items } = object
+  // A file that is being written may end in the midst of a kind, or before the items of a list.
+  if (isBeginningOfKind(kind)) return `kind ${JSON.stringify(kind)} is the beginning of another one`
+  if (KNOWN_LISTS.has(kind) && items !== null) return `${kind}: items is ${items === undefined ? 'missing' : 'no list'}`
+  const wrong = isKnownKind(kind) ? shapeProblem(object) : undefined
   return wrong === undefined ? undefined : `${describeObject(object)}: ${wrong}`
 }
 
@@ -90,6 +95,25 @@ export function parseManifests(file: string, text: string): Manifests {
   return { objects, problems }
 }
 
+/** Text of a regular file. Of a FIFO or a device no end may come: opening one must not wait, and reading it is not tried. */
+async function readText(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    if (!(await file.stat()).isFile()) throw new Error('it is no regular file')
+    return await file.readFile('utf8')
+  } finally {
+    await file.close()
+  }
+}
+
+/** True where the folder has no such name any more, not even as a link to nowhere. */
+async function isGone(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
+  )
+}
+
 function identityOf({ kind, metadata }: KubernetesObject): string {
   return `${kind} ${metadata.namespace ?? 'default'}/${metadata.name}`
 }
@@ -98,12 +122,14 @@ function identityOf({ kind, metadata }: KubernetesObject): string {
  * A folder of manifests: all its `.yaml`, `.yml` and `.json` files, in the order of their names.
  *
  * What cannot be read or understood says nothing about what should be. While a file has a problem, every object that it held before and shows no more is kept: it may be
- * the very one that cannot be understood. Only a file that is gone (ENOENT) takes its objects with it.
+ * the very one that cannot be understood. Only a file whose name is gone takes its objects with it.
  */
 export class ManifestFolder {
   readonly #folder: string
   /** The objects of each file, as last known. */
   #known: ReadonlyMap<string, readonly KubernetesObject[]> = new Map()
+  /** What was read last of each file: one that did not change is not parsed again. */
+  #parsed = new Map<string, { readonly text: string; readonly manifests: Manifests }>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -124,15 +150,21 @@ export class ManifestFolder {
       if (kept.length > 0 || parsed.problems.some(({ document }) => document === 0)) outdated.push(name)
     }
     this.#known = known
+    for (const name of this.#parsed.keys()) if (!known.has(name)) this.#parsed.delete(name)
     return { objects: [...known.values()].flat(), problems, outdated }
   }
 
   /** Undefined where the file is gone, also when it went between listing and reading. */
   async #readFile(name: string): Promise<Manifests | undefined> {
+    const path = join(this.#folder, name)
     try {
-      return parseManifests(name, await readFile(join(this.#folder, name), 'utf8'))
+      const text = await readText(path)
+      const last = this.#parsed.get(name)
+      const manifests = last?.text === text ? last.manifests : parseManifests(name, text)
+      this.#parsed.set(name, { text, manifests })
+      return manifests
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (await isGone(path)) return undefined
       return { objects: [], problems: [{ file: name, document: 0, reason: (error as Error).message }] }
     }
   }

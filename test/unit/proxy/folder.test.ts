@@ -1,4 +1,5 @@
-import { rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { ManifestFolder } from '../../../examples/proxy/manifests/read.js'
@@ -61,4 +62,64 @@ it('a document that was broken from the first is a problem, but hides nothing', 
   const path = await makeFolder()
   await writeFile(join(path, 'web.yaml'), `${WEB}---\nkind: [\n`)
   expect(await new ManifestFolder(path).read()).toMatchObject({ outdated: [], problems: [{ document: 3 }], objects: { length: 2 } })
+})
+
+it('a link to nowhere is a file that cannot be read, not one that is gone', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const target = join(path, 'target')
+  await writeFile(target, WEB)
+  await symlink('target', join(path, 'web.yaml'))
+  expect(await namesIn(folder)).toEqual(['web', 'web-1'])
+  await rm(target)
+  expect(await folder.read()).toMatchObject({ outdated: ['web.yaml'], objects: { length: 2 } })
+  await writeFile(target, DNS)
+  expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
+  await rm(join(path, 'web.yaml'))
+  expect(await folder.read()).toEqual({ objects: [], problems: [], outdated: [] })
+})
+
+it('what is no regular file is named, and holds nobody up', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  await writeFile(join(path, 'web.yaml'), WEB)
+  execFileSync('mkfifo', [join(path, 'fifo.yaml')])
+  await mkdir(join(path, 'folder.yaml'))
+  await symlink('/dev/zero', join(path, 'zero.json'))
+  const { objects, problems } = await folder.read()
+  expect(objects).toHaveLength(2)
+  expect(problems).toEqual(
+    ['fifo.yaml', 'folder.yaml', 'zero.json'].map((file) => ({ file, document: 0, reason: 'it is no regular file' }))
+  )
+})
+
+it('a file that ends in the midst of a kind, or before the items of a list, keeps what it held', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'web.yaml')
+  for (const kind of ['Service', 'EndpointSlice', 'ServiceList', 'EndpointSliceList', 'List']) {
+    for (let length = 1; length <= kind.length; length += 1) {
+      await writeFile(file, WEB)
+      await folder.read()
+      await writeFile(file, `apiVersion: v1\nkind: ${kind.slice(0, length)}`)
+      expect(await folder.read(), kind.slice(0, length)).toMatchObject({ outdated: ['web.yaml'], objects: { length: 2 } })
+    }
+  }
+  await writeFile(file, 'kind: ServiceList\nitems: web')
+  expect(await folder.read()).toMatchObject({ outdated: ['web.yaml'], problems: [{ reason: 'ServiceList: items is no list' }] })
+  for (const nothing of ['kind: ServiceList\nitems: null', 'kind: List\nitems: []', 'kind: ConfigMap', 'kind: ConfigMapList']) {
+    await writeFile(file, nothing)
+    expect(await folder.read(), nothing).toEqual({ objects: [], problems: [], outdated: [] })
+  }
+})
+
+it('a file that did not change gives the same objects, and is not parsed again', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  await writeFile(join(path, 'web.yaml'), WEB)
+  const first = await folder.read()
+  await writeFile(join(path, 'dns.yaml'), DNS)
+  const second = await folder.read()
+  expect(second.objects).toHaveLength(4)
+  for (const object of first.objects) expect(second.objects.includes(object)).toBe(true)
 })
