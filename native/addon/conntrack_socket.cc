@@ -28,6 +28,12 @@ constexpr NamedValue<uint8_t> kSources[] = {
     {"dying", IPCTNL_MSG_CT_GET_DYING},
     {"unconfirmed", IPCTNL_MSG_CT_GET_UNCONFIRMED},
 };
+constexpr NamedValue<conntrack::ExpectationVerb> kExpectationVerbs[] = {
+    {"create", conntrack::ExpectationVerb::kCreate},
+    {"update", conntrack::ExpectationVerb::kUpdate},
+    {"delete", conntrack::ExpectationVerb::kDelete},
+};
+
 // Null where the filter or the source is none; the client has checked both, so this is its mistake.
 std::optional<FlowQuery> ReadQuery(const Napi::Object& options) {
   const uint8_t* message = FindNamed(kSources, ReadText(options, "source"));
@@ -117,7 +123,7 @@ MethodTable ConntrackSocket::Methods(Napi::Env env) {
       {"cancel", Napi::Function::New<CallMethod<Self, &Self::Cancel>>(env, "cancel")},
       {"flush", Napi::Function::New<CallMethod<Self, &Self::Flush>>(env, "flush")},
       {"listExpectations", Napi::Function::New<CallMethod<Self, &Self::ListExpectations>>(env, "listExpectations")},
-      {"deleteExpectation", Napi::Function::New<CallMethod<Self, &Self::DeleteExpectation>>(env, "deleteExpectation")},
+      {"changeExpectation", Napi::Function::New<CallMethod<Self, &Self::ChangeExpectation>>(env, "changeExpectation")},
       {"processorStatistics", Napi::Function::New<CallMethod<Self, &Self::ProcessorStatistics>>(env, "processorStatistics")},
       {"globalStatistics", Napi::Function::New<CallMethod<Self, &Self::GlobalStatistics>>(env, "globalStatistics")},
       {"readSetting", Napi::Function::New<CallMethod<Self, &Self::ReadSetting>>(env, "readSetting")},
@@ -218,18 +224,20 @@ Napi::Value ConntrackSocket::ListExpectations(const Napi::CallbackInfo& info) {
   return RunOnSocket<Records>(info, state(), handle(), work, WriteRecords);
 }
 
-Napi::Value ConntrackSocket::DeleteExpectation(const Napi::CallbackInfo& info) {
+Napi::Value ConntrackSocket::ChangeExpectation(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   const Napi::Value value = options.Get("value");
   auto expectation = std::make_shared<HeaderedRecord>();
   expectation->family = static_cast<uint8_t>(ReadUint32(options, "family"));
   expectation->value.schema = &conntrack::kExpectationSchema;
-  if (!value.IsObject()) return Refused(info.Env(), "deleteExpectation", "no value");
+  if (!value.IsObject()) return Refused(info.Env(), "changeExpectation", "no value");
   if (auto invalid = ReadRecord(value.As<Napi::Object>(), conntrack::kExpectationSchema, "", expectation->value)) {
-    return Refused(info.Env(), "deleteExpectation", invalid->path + " should be " + invalid->allowed);
+    return Refused(info.Env(), "changeExpectation", invalid->path + " should be " + invalid->allowed);
   }
-  const auto work = [expectation, deadline = ReadDeadline(options)](Socket& socket) -> Result<std::monostate> {
-    if (Status failure = conntrack::DeleteExpectation(socket, *expectation, deadline)) return *failure;
+  const auto* verb = FindNamed(kExpectationVerbs, ReadText(options, "verb"));
+  if (!verb) return Refused(info.Env(), "changeExpectation", "verb should be create, update or delete");
+  const auto work = [verb = *verb, expectation, deadline = ReadDeadline(options)](Socket& socket) -> Result<std::monostate> {
+    if (Status failure = conntrack::ChangeExpectation(socket, verb, *expectation, deadline)) return *failure;
     return std::monostate{};
   };
   return RunOnSocket<std::monostate>(info, state(), handle(), work, WriteNothing);

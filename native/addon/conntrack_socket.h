@@ -26,7 +26,7 @@ class ConntrackSocket : public SocketObject {
   Napi::Value Cancel(const Napi::CallbackInfo& info);
   Napi::Value Flush(const Napi::CallbackInfo& info);
   Napi::Value ListExpectations(const Napi::CallbackInfo& info);
-  Napi::Value DeleteExpectation(const Napi::CallbackInfo& info);
+  Napi::Value ChangeExpectation(const Napi::CallbackInfo& info);
   Napi::Value ProcessorStatistics(const Napi::CallbackInfo& info);
   Napi::Value GlobalStatistics(const Napi::CallbackInfo& info);
   Napi::Value ReadSetting(const Napi::CallbackInfo& info);

@@ -1,5 +1,7 @@
 #include "conntrack/records.h"
 
+#include <linux/netlink.h>
+
 #include <cerrno>
 
 #include "conntrack/kernel.h"
@@ -40,16 +42,18 @@ Result<std::vector<HeaderedRecord>> ListExpectations(Socket& socket, Deadline de
   return DumpRecords(socket, ExpectationMessage(IPCTNL_MSG_EXP_GET), kExpectationSchema, deadline);
 }
 
-Status DeleteExpectation(Socket& socket, const HeaderedRecord& expectation, Deadline deadline) {
+Status ChangeExpectation(Socket& socket, ExpectationVerb verb, const HeaderedRecord& expectation, Deadline deadline) {
+  const uint16_t type = ExpectationMessage(verb == ExpectationVerb::kDelete ? IPCTNL_MSG_EXP_DELETE : IPCTNL_MSG_EXP_NEW);
+  const uint16_t verb_flags = verb == ExpectationVerb::kCreate ? NLM_F_CREATE | NLM_F_EXCL : 0;
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) {
-    writer.Begin(ExpectationMessage(IPCTNL_MSG_EXP_DELETE), flags, sequence);
+    writer.Begin(type, static_cast<uint16_t>(flags | verb_flags), sequence);
     writer.PutHeader(FamilyHeader(expectation.family));
     EncodeRecord(expectation.value, writer);
     writer.End();
   };
   if (auto error = RunRequest(
           socket, encode, [](const Message&) -> Status { return std::nullopt; }, deadline)) {
-    return Named(*error, "IPCTNL_MSG_EXP_DELETE");
+    return Named(*error, Describe(type).name);
   }
   return std::nullopt;
 }

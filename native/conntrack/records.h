@@ -24,8 +24,15 @@ struct HeaderedRecord {
 /// All expectations (kExpectationSchema).
 Result<std::vector<HeaderedRecord>> ListExpectations(Socket& socket, Deadline deadline);
 
-/// Deletes the expectation with this tuple (and id and zone, where the record has them); ENOENT. A record without a tuple deletes all.
-Status DeleteExpectation(Socket& socket, const HeaderedRecord& expectation, Deadline deadline);
+/// What is done with an expectation (ctnetlink_new_expect and ctnetlink_del_expect, net/netfilter/nf_conntrack_netlink.c).
+enum class ExpectationVerb : uint8_t {
+  kCreate,  ///< Needs a tuple, a mask and a master. EEXIST where one is there that the tuple meets.
+  kUpdate,  ///< Changes the time-out of the one that the tuple meets, and nothing else; the same fields are needed. ENOENT.
+  kDelete,  ///< The one with this tuple (and id and zone, where the record has them); ENOENT. A record without a tuple deletes all.
+};
+
+/// Changes an expectation (kExpectationSchema).
+Status ChangeExpectation(Socket& socket, ExpectationVerb verb, const HeaderedRecord& expectation, Deadline deadline);
 
 /// Counters of every processor: of flows (kProcessorStatisticsSchema) or of expectations (kExpectationStatisticsSchema).
 Result<std::vector<HeaderedRecord>> ListProcessorStatistics(Socket& socket, bool of_expectations, Deadline deadline);

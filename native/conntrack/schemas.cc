@@ -204,7 +204,7 @@ constexpr Field kExpectationFields[] = {
     {CTA_EXPECT_FLAGS, "CTA_EXPECT_FLAGS", "flags", FieldType::kFlags32, kBig, kOptional, kExpectFlags},
     Plain(NETPLANE_ATTRIBUTE(CTA_EXPECT_CLASS), "class", FieldType::kU32),
     Nested(NETPLANE_ATTRIBUTE(CTA_EXPECT_NAT), "nat", &kExpectNatSchema),
-    {CTA_EXPECT_FN, "CTA_EXPECT_FN", "function", FieldType::kString, kBig, kOutput},
+    {CTA_EXPECT_FN, "CTA_EXPECT_FN", "function", FieldType::kString, kBig, kOptional},
 };
 
 constexpr Field kProcessorStatisticsFields[] = {

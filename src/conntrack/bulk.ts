@@ -7,7 +7,7 @@ import type { NativeBatchReport, NativeConntrackSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { requireObject } from './checks.js'
 import { FlowColumnWriter } from './encode.js'
-import { ENOENT, describeFlow, refusalsOf } from './refusals.js'
+import { ENOENT, describeFlow, refusalsOf, unwrap } from './refusals.js'
 import type { BulkFlowOptions, FlowInput, FlowKey } from './types.js'
 
 const EEXIST = 17
@@ -50,6 +50,27 @@ export async function encodeBulk(verb: 'create' | 'delete', flows: readonly (Flo
     if ((row & 0xff) === 0 && slices.isOver) await slices.turn()
   }
   return writer
+}
+
+/** Sends one row; false where it was refused with `harmless`. */
+export async function runOne(
+  socket: NativeConntrackSocket,
+  verb: 'create' | 'update' | 'delete',
+  key: FlowKey,
+  request: {
+    readonly writer: FlowColumnWriter
+    readonly operation: string
+    readonly harmless?: number | undefined
+    readonly deadlineMs: number
+  }
+): Promise<boolean> {
+  const { writer, operation, harmless, deadlineMs } = request
+  const report = unwrap(await socket.change({ verb, columns: writer.finish(), details: writer.details, deadlineMs }), { operation })
+  if (report.stopped !== undefined) throw failureError(report.stopped, { operation, subject: describeFlow(key) })
+  const [refusal] = refusalsOf(report, operation, () => key)
+  if (refusal === undefined) return true
+  if (refusal.error.errno === -(harmless ?? 0)) return false
+  throw refusal.error
 }
 
 /** Sends columns; the report, or an error that says how far it came. */

@@ -21,6 +21,15 @@ export function requireProtocol(path: string, value: unknown): number {
   throw new ValidationError(path, value, `${Object.keys(PROTOCOLS).join(', ')}, or a number from 0 to 255`)
 }
 
+/** NF_CT_HELPER_NAME_LEN (include/net/netfilter/nf_conntrack_helper.h) less the NUL. */
+const HELPER_NAME_BYTES = 15
+
+/** The name of a helper, or an empty one. */
+export function requireHelper(path: string, name: unknown): string {
+  if (typeof name === 'string' && !name.includes('\0') && Buffer.byteLength(name) <= HELPER_NAME_BYTES) return name
+  throw new ValidationError(path, name, `a helper's name of at most ${HELPER_NAME_BYTES} bytes; empty: none`)
+}
+
 /** An address as 16 bytes, and its family. */
 export function requireWideAddress(path: string, text: unknown): { readonly family: number; readonly address: Uint8Array } {
   const bytes = requireAddress(path, text)

@@ -4,7 +4,6 @@
 import {
   DEFAULT_DEADLINE_MS,
   describeNamespace,
-  failureError,
   JobQueue,
   nativeOpenOptions,
   networkNamespace,
@@ -16,19 +15,19 @@ import {
 } from '../client.js'
 import { ClosedError, ValidationError } from '../errors.js'
 import { loadAddon, type NativeAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
-import { encodeBulk, requireBulkOptions, runBulk, type BulkFlowReport } from './bulk.js'
+import { encodeBulk, requireBulkOptions, runBulk, runOne, type BulkFlowReport } from './bulk.js'
 import { requireInteger } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
-import { deleteExpectation } from './expectations.js'
-import { cutReport } from './cut.js'
+import { createExpectation, deleteExpectation, expectationKey, newExpectation } from './expectations.js'
+import { runCut } from './cut.js'
 import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
 import { FlowIteration } from './iterate.js'
 import { readFlows } from './listing.js'
 import { queryOf, readQueryOf } from './query.js'
-import { ENOENT, describeFlow, refusalsOf, unwrap } from './refusals.js'
+import { ENOENT, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
 import type {
   BulkFlowOptions,
@@ -36,6 +35,7 @@ import type {
   ConntrackUsage,
   DeleteFlowsReport,
   Expectation,
+  ExpectationInput,
   Flow,
   FlowAttributes,
   FlowInput,
@@ -45,7 +45,7 @@ import type {
   FlowReadOptions,
   FlowTuple
 } from './types.js'
-import { watchUsage, type UsageEvents, type UsageWatchOptions } from './usage.js'
+import { usageOf, watchUsage, type UsageEvents, type UsageWatchOptions } from './usage.js'
 import { coverageOf, openWatch, type ConntrackEvents, type ConntrackWatchOptions } from './watch.js'
 
 /** Where sockets come from. */
@@ -229,16 +229,9 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   async deleteWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<DeleteFlowsReport> {
     const program = await compileCut(filter)
     const operation = 'conntrack.deleteWhere'
-    return await this.#queue.run(operation, options, async (deadlineMs) => {
-      const cancel = (): void => this.#socket.cancel()
-      const job = this.#socket.cut({ source: 'table', filter: program, deadlineMs })
-      options.signal?.addEventListener('abort', cancel, { once: true })
-      try {
-        return cutReport(unwrap(await job, { operation }))
-      } finally {
-        options.signal?.removeEventListener('abort', cancel)
-      }
-    })
+    return await this.#queue.run(operation, options, (deadlineMs) =>
+      runCut(this.#socket, program, { operation, signal: options.signal, deadlineMs })
+    )
   }
 
   /**
@@ -257,13 +250,29 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
+   * Lets a flow expect another: the first packet that the expectation fits begins a flow with status `expected` and this `master`, and uses it up (unless it is
+   * `permanent`). Equivalent to `conntrack -I expect`.
+   *
+   * @throws {ValidationError} A field is no such thing.
+   * @throws {NetlinkError} `ENOENT`: there is no such master. `EOPNOTSUPP`, `ESHUTDOWN`: it has no helper. `EEXIST`: an expectation that the tuple meets is there.
+   *   `EBUSY`: one that the same packets can meet. `EMFILE`: `nf_conntrack_expect_max`. `EINVAL`: the helper has no such class, or the kernel no such function. `EPERM`.
+   */
+  async createExpectation(expectation: ExpectationInput, options: CallOptions = {}): Promise<void> {
+    const operation = 'conntrack.createExpectation'
+    const request = newExpectation('expectation', expectation)
+    await this.#queue.run(operation, options, (deadlineMs) =>
+      createExpectation(this.#socket, operation, expectation, { ...request, deadlineMs })
+    )
+  }
+
+  /**
    * Deletes an expectation that was listed.
    *
    * @returns False where it is gone.
    */
   async deleteExpectation(expectation: Expectation, options: CallOptions = {}): Promise<boolean> {
     const operation = 'conntrack.deleteExpectation'
-    const { family, record } = new FlowColumnWriter(1).expectation('expectation', expectation)
+    const { family, record } = expectationKey('expectation', expectation)
     return await this.#queue.run(operation, options, (deadlineMs) =>
       deleteExpectation(this.#socket, operation, { family, record, expectation, deadlineMs })
     )
@@ -272,18 +281,14 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /** Deletes all expectations. */
   async flushExpectations(options: CallOptions = {}): Promise<void> {
     await this.#run('conntrack.flushExpectations', options, (deadlineMs) =>
-      this.#socket.deleteExpectation({ family: 0, value: {}, deadlineMs })
+      this.#socket.changeExpectation({ verb: 'delete', family: 0, value: {}, deadlineMs })
     )
   }
 
   /** Flows now and at most: the gauge to watch. Equivalent to `conntrack -C`. */
   async usage(options: CallOptions = {}): Promise<ConntrackUsage> {
     const record = await this.#run('conntrack.usage', options, (deadlineMs) => this.#socket.globalStatistics({ deadlineMs }))
-    const entries = Number(record['entries'] ?? 0)
-    // Kernels before Linux 4.16 do not say the limit here.
-    const maxEntries =
-      record['maxEntries'] === undefined ? (await this.settings(['maxEntries'], options)).maxEntries : Number(record['maxEntries'])
-    return { entries, maxEntries: maxEntries ?? 0 }
+    return await usageOf(record, async () => (await this.settings(['maxEntries'], options)).maxEntries)
   }
 
   /**
@@ -302,9 +307,9 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   ): Promise<ConntrackProcessorStatistics[]> {
     const of: unknown = options.of ?? 'flows'
     if (of !== 'flows' && of !== 'expectations') throw new ValidationError('options.of', of, 'flows, expectations')
-    const records = await this.#run('conntrack.processorStatistics', options, (deadlineMs) =>
-      this.#socket.processorStatistics({ expectations: of === 'expectations', deadlineMs })
-    )
+    const expectations = of === 'expectations'
+    const operation = 'conntrack.processorStatistics'
+    const records = await this.#run(operation, options, (deadlineMs) => this.#socket.processorStatistics({ expectations, deadlineMs }))
     return records.map(({ resource, value }) => ({ processor: resource, counters: value as Record<string, number> }))
   }
 
@@ -380,13 +385,9 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     key: FlowKey,
     { writer, options, harmless }: { readonly writer: FlowColumnWriter; readonly options: CallOptions; readonly harmless?: number }
   ): Promise<boolean> {
-    const change = { verb, columns: writer.finish(), details: writer.details }
-    const report = await this.#run(operation, options, (deadlineMs) => this.#socket.change({ ...change, deadlineMs }))
-    if (report.stopped !== undefined) throw failureError(report.stopped, { operation, subject: describeFlow(key) })
-    const [refusal] = refusalsOf(report, operation, () => key)
-    if (refusal === undefined) return true
-    if (refusal.error.errno === -(harmless ?? 0)) return false
-    throw refusal.error
+    return await this.#queue.run(operation, options, (deadlineMs) =>
+      runOne(this.#socket, verb, key, { writer, operation, harmless, deadlineMs })
+    )
   }
 
   async #bulk(verb: 'create' | 'delete', flows: readonly (FlowInput | FlowKey)[], options: BulkFlowOptions): Promise<BulkFlowReport> {

@@ -1,14 +1,30 @@
 /**
- * What came of deleting by filter.
+ * Deleting by filter.
  */
 import { failureError } from '../client.js'
 import { TransactionError } from '../errors.js'
-import type { NativeCutReport } from '../native.js'
-import { missingModule } from './refusals.js'
+import type { NativeConntrackSocket, NativeCutReport } from '../native.js'
+import { missingModule, unwrap } from './refusals.js'
 import type { DeleteFlowsReport } from './types.js'
 
+/** Cuts what a compiled filter means; the signal stops it between two batches. */
+export async function runCut(
+  socket: NativeConntrackSocket,
+  filter: Uint8Array,
+  { operation, signal, deadlineMs }: { readonly operation: string; readonly signal: AbortSignal | undefined; readonly deadlineMs: number }
+): Promise<DeleteFlowsReport> {
+  const cancel = (): void => socket.cancel()
+  const job = socket.cut({ source: 'table', filter, deadlineMs })
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    return cutReport(unwrap(await job, { operation }))
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
 /** The report of a cut, or an error where it is not whole. */
-export function cutReport(report: NativeCutReport): DeleteFlowsReport {
+function cutReport(report: NativeCutReport): DeleteFlowsReport {
   const { scanned, matched, deleted, vanished, kernelFiltered, systemCalls, refusal, stopped, refused, unknown } = report
   if (refusal === undefined && stopped === undefined) return { scanned, matched, deleted, vanished, kernelFiltered, systemCalls }
   const operation = 'conntrack.deleteWhere'

@@ -4,14 +4,13 @@
 import { requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
-import { MOST_U32, requireInteger, requireLabels, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireInteger, requireLabels, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
 import { AF_INET, AF_INET6, DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
-import type { Expectation, Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
+import type { Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
 
 const NO_SYMBOL = 0xffffffff
-const HELPER_NAME_BYTES = 15
 /** A 32-bit number of seconds that the kernel multiplies by ticks; it caps the product itself. */
 const MOST_SECONDS = 2 ** 31 - 1
 const MOST_SHORT = 65_535
@@ -26,7 +25,7 @@ const ICMP_ANSWERS: Readonly<Record<number, Readonly<Record<number, number>>>> =
 type RareAttributes = FlowAttributes & Partial<Pick<FlowInput, 'master' | 'sourceNat' | 'destinationNat'>>
 
 /** A tuple in numbers. */
-interface Tuple {
+export interface Tuple {
   readonly family: number
   readonly source: Uint8Array
   readonly destination: Uint8Array
@@ -51,7 +50,8 @@ const PARTS = {
   none: () => [0, 0]
 } as const
 
-function readTuple(path: string, tuple: unknown, protocol: number): Tuple {
+/** A tuple of a caller, checked. */
+export function readTuple(path: string, tuple: unknown, protocol: number): Tuple {
   if (typeof tuple !== 'object' || tuple === null)
     throw new ValidationError(path, tuple, 'addresses, and what the protocol has beside them')
   const fields = tuple as FlowTuple
@@ -67,6 +67,12 @@ function readTuple(path: string, tuple: unknown, protocol: number): Tuple {
     destinationPort: destinationPort!,
     zone
   }
+}
+
+/** The record of a tuple. */
+export function tupleRecord(tuple: Tuple, protocol: number): NativeRecord {
+  const parts = { source: tuple.sourcePort, destination: tuple.destinationPort }
+  return encodeTuple(tuple.family === AF_INET ? 'ip' : 'ip6', protocol, tuple, parts)
 }
 
 /** The tuple of the answers, where nothing is translated. */
@@ -146,22 +152,6 @@ export class FlowColumnWriter {
     if (zone !== undefined) this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, zone, 0, MOST_SHORT), PRESENT.zone)
   }
 
-  /** The record that names an expectation. */
-  expectation(path: string, expectation: Expectation): { readonly family: number; readonly record: NativeRecord } {
-    const protocol = requireProtocol(`${path}.protocol`, expectation.protocol)
-    const tuple = readTuple(`${path}.tuple`, expectation.tuple, protocol)
-    const parts = { source: tuple.sourcePort, destination: tuple.destinationPort }
-    const zone = expectation.zone
-    return {
-      family: tuple.family,
-      record: {
-        tuple: encodeTuple(tuple.family === AF_INET ? 'ip' : 'ip6', protocol, tuple, parts),
-        id: requireInteger(`${path}.id`, expectation.id, 0, MOST_U32),
-        ...(zone === undefined ? {} : { zone: requireInteger(`${path}.zone`, zone, 0, MOST_SHORT) })
-      }
-    }
-  }
-
   /** Writes a flow to be created. */
   flow(row: number, path: string, input: FlowInput): void {
     const { protocol, family } = this.key(row, path, { ...input, id: undefined }, input.reply)
@@ -224,13 +214,12 @@ export class FlowColumnWriter {
   }
 
   #helper(row: number, path: string, name: unknown): void {
-    if (typeof name !== 'string' || name.includes('\0') || Buffer.byteLength(name) > HELPER_NAME_BYTES)
-      throw new ValidationError(path, name, `a helper's name of at most ${HELPER_NAME_BYTES} bytes; empty: none`)
+    const text = requireHelper(path, name)
     const isNew = this.#columns['helper'] === undefined
     const column = (this.#columns['helper'] ??= new Uint32Array(this.#rows)) as Uint32Array
     if (isNew) column.fill(NO_SYMBOL)
-    if (!this.#helpers.has(name)) this.#helpers.set(name, this.#helpers.size)
-    column[row] = this.#helpers.get(name)!
+    if (!this.#helpers.has(text)) this.#helpers.set(text, this.#helpers.size)
+    column[row] = this.#helpers.get(text)!
   }
 
   #state(row: number, path: string, { state, tcp, sctp }: FlowAttributes, protocol: number): void {
@@ -311,11 +300,7 @@ const TCP_FIELDS = [
 
 function masterRecord(path: string, master: NonNullable<FlowInput['master']>): NativeRecord {
   const protocol = requireProtocol(`${path}.protocol`, master.protocol)
-  const tuple = readTuple(path, master, protocol)
-  return encodeTuple(tuple.family === AF_INET ? 'ip' : 'ip6', protocol, tuple, {
-    source: tuple.sourcePort,
-    destination: tuple.destinationPort
-  })
+  return tupleRecord(readTuple(path, master, protocol), protocol)
 }
 
 const MOST_S32 = 2 ** 31 - 1

@@ -4,7 +4,7 @@
 import { COMMON_HINTS, failureError, unsupportedProtocol, type FailureContext } from '../client.js'
 import { errnoName, NetlinkError, UnsupportedError, type NetplaneError } from '../errors.js'
 import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
-import type { FlowKey } from './types.js'
+import type { ExpectationInput, FlowKey, FlowTuple } from './types.js'
 
 const REMEDY = 'load its module (modprobe nf_conntrack_netlink), or use a kernel built with CONFIG_NF_CT_NETLINK'
 
@@ -14,10 +14,11 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such flow (any more)',
   EBUSY: 'this status bit, or the helper of a flow that has one, cannot be changed',
   ENOSPC: 'the flow has no room for labels: load a ruleset that uses them (ct label) before it begins',
-  EOPNOTSUPP: 'the kernel knows no such helper (load its module: modprobe nf_conntrack_<name>), or was built without this attribute',
   ENOMEM: 'the table is full (nf_conntrack_max), or the kernel has no memory',
   ETIME: 'the flow is just ending'
 }
+
+const UNKNOWN_HELPER = 'the kernel knows no such helper of this protocol (load its module: modprobe nf_conntrack_<name>)'
 
 /** What usually helps where one flow of a change is refused. */
 const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
@@ -26,6 +27,7 @@ const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
 }
 
 export const ENOENT = 2
+export const ETIME = 62
 const EINVAL = 22
 
 /** Calls whose request is the same every time (a filter that the kernel refuses is left out): EINVAL is no answer to them. */
@@ -57,11 +59,57 @@ export function unwrap<T>(outcome: NativeOutcome<T>, context: FailureContext): T
   return outcome.value
 }
 
-/** A flow in words. */
-export function describeFlow({ protocol, original }: FlowKey): string {
+function describeTuple({ source, sourcePort, destination, destinationPort }: FlowTuple): string {
   const end = (address: string, port: number | undefined): string =>
     port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-  return `flow ${protocol} ${end(original.source, original.sourcePort)} -> ${end(original.destination, original.destinationPort)}`
+  return `${end(source, sourcePort)} -> ${end(destination, destinationPort)}`
+}
+
+/** A flow in words. */
+export function describeFlow({ protocol, original }: FlowKey): string {
+  return `flow ${protocol} ${describeTuple(original)}`
+}
+
+/** What a refused expectation lacks: nothing where several things could be the cause (ctnetlink_create_expect, __nf_ct_expect_check). */
+function expectationHint(code: string, given: ExpectationInput): string | undefined {
+  const { helper, zone, nat } = given
+  const isPlain = helper === undefined && zone === undefined && nat === undefined
+  const hasNoHelper = 'the master flow has no helper'
+  const hints: Readonly<Record<string, string | undefined>> = {
+    EPERM: COMMON_HINTS['EPERM'],
+    ENOENT: 'there is no such master flow (any more)',
+    EEXIST: 'an expectation that this tuple meets is there already',
+    EBUSY: 'an expectation is there that the same packets can meet',
+    ESHUTDOWN: hasNoHelper,
+    EOPNOTSUPP: isPlain ? hasNoHelper : undefined,
+    EINVAL: invalidHint(given)
+  }
+  return hints[code]
+}
+
+function invalidHint({ class: number, function: name }: ExpectationInput): string | undefined {
+  if (name !== undefined && (number ?? 0) === 0) return 'the kernel has no function of this name, or its module is not loaded'
+  return name === undefined && number !== undefined ? 'the helper has no such class' : undefined
+}
+
+/** The error for an expectation that was refused. */
+export function expectationError(failure: NativeFailure, operation: string, given: ExpectationInput): NetlinkError {
+  return new NetlinkError({
+    errno: failure.errno,
+    operation,
+    subject: `expectation ${given.protocol} ${describeTuple(given.tuple)}`,
+    object: given,
+    kernelMessage: failure.message === '' ? failure.operation : `${failure.operation}: ${failure.message}`,
+    outcomeUnknown: failure.outcomeUnknown,
+    hint: expectationHint(errnoName(failure.errno), given)
+  })
+}
+
+/** What is meant by a code for one flow. A helper that a flow begins with can only be unknown; a flow that began without any gets none later (ctnetlink_change_helper). */
+function flowHint(code: string, flow: FlowKey & { readonly helper?: unknown; readonly timeoutSeconds?: unknown }): string | undefined {
+  const isNew = typeof flow.timeoutSeconds === 'number'
+  const isHelper = code === 'EOPNOTSUPP' && isNew && typeof flow.helper === 'string' && flow.zone === undefined
+  return isHelper ? UNKNOWN_HELPER : FLOW_HINTS[code]
 }
 
 /** The refusals of a batch, in order. `describe` names a row. */
@@ -84,7 +132,7 @@ export function refusalsOf(
       index: index[at]!,
       field: symbol('field', at),
       kernelMessage: symbol('message', at),
-      hint: FLOW_HINTS[errnoName(errno[at]!)]
+      hint: flowHint(errnoName(errno[at]!), object)
     })
     return { index: index[at]!, error }
   })

@@ -206,6 +206,39 @@ export interface Expectation {
   readonly nat?: { readonly direction: 'original' | 'reply'; readonly tuple: FlowTuple } | undefined
 }
 
+/**
+ * An expectation to create: a listed one, or as little as a tuple and its master. The kernel compares the destination whole, always; of the source what `mask` says.
+ */
+export interface ExpectationInput {
+  readonly protocol: FlowProtocol
+  /** The first packet of the expected flow. Without a source port (key, id of icmp) any will do. */
+  readonly tuple: FlowTuple
+  /**
+   * Bits of the source that must match: an address as a mask, and a number for the port (key, id of icmp). Default: the whole address, and the whole port where `tuple`
+   * has one other than 0. What it says of the destination must be all ones.
+   */
+  readonly mask?: Partial<FlowTuple> | undefined
+  /** Either tuple of the flow that expects it. That flow must have a helper, which says how many can be expected at once: one more drops the oldest. */
+  readonly master: FlowTuple & { readonly protocol: FlowProtocol }
+  /** Seconds until it is forgotten, 0–4294967. Default: what the helper of the master says. The kernel takes it in a second request, after the first made the expectation. */
+  readonly timeoutSeconds?: number | undefined
+  /** Zone of the master, 0–65535; default 0. */
+  readonly zone?: number | undefined
+  /**
+   * A helper of the master's protocol that the expected flow gets; needs to be loaded. Kernels with "netfilter: ctnetlink: ignore explicit helper on new expectations"
+   * (2026, in stable releases too) pass over it, and list the master's.
+   */
+  readonly helper?: string | undefined
+  /** `permanent`: it stays when it is met, until its time is over; `inactive`: nothing meets it. Default none. */
+  readonly flags?: readonly string[] | undefined
+  /** Class of what the helper expects (of sip: 0 signalling, 1 audio, 2 video, 3 image), 0–3; default 0. Kernels that heed `helper` pass over it where that is not named. */
+  readonly class?: number | undefined
+  /** Name of the kernel's function that sets the expected flow up, 1–255 bytes: `nat-follow-master`. */
+  readonly function?: string | undefined
+  /** What `function` translates by: the direction of the master that expects, and the source address and port that were there before NAT. */
+  readonly nat?: { readonly direction: 'original' | 'reply'; readonly tuple: Partial<FlowTuple> } | undefined
+}
+
 /** Counters of a processor since boot (ctnetlink_ct_stat_cpu_fill_info); which ones depends on the kernel. 32-bit, they wrap. */
 export interface ConntrackProcessorStatistics {
   readonly processor: number

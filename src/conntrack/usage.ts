@@ -3,6 +3,7 @@
  */
 import { ValidationError } from '../errors.js'
 import { EventStream } from '../event-stream.js'
+import type { NativeRecord } from '../native.js'
 import { requireInteger } from './checks.js'
 import type { ConntrackUsage } from './types.js'
 
@@ -34,6 +35,12 @@ const CALM = 0.9
 function requireShare(value: unknown): number {
   if (typeof value === 'number' && value > 0 && value <= 1) return value
   throw new ValidationError('options.warnAt', value, 'a number above 0 and at most 1')
+}
+
+/** The usage that the kernel's statistics say; the limit from `readLimit`, where they do not say it (before Linux 4.16). */
+export async function usageOf(record: NativeRecord, readLimit: () => Promise<number | undefined>): Promise<ConntrackUsage> {
+  const maxEntries = record['maxEntries'] === undefined ? await readLimit() : Number(record['maxEntries'])
+  return { entries: Number(record['entries'] ?? 0), maxEntries: maxEntries ?? 0 }
 }
 
 /** Starts to look; `streams` holds the stream until it has ended. */

@@ -71,8 +71,9 @@ export interface NativeConntrackSocket extends NativeSocket {
   cancel(): void
   flush(request: { readonly deadlineMs: number }): Promise<NativeOutcome<undefined>>
   listExpectations(request: { readonly deadlineMs: number }): Promise<NativeOutcome<readonly NativeHeaderedRecord[]>>
-  /** Without a tuple: all of them. */
-  deleteExpectation(request: {
+  /** `update` changes the time-out of the one that the tuple meets; `delete` without a tuple means all of them. */
+  changeExpectation(request: {
+    readonly verb: 'create' | 'update' | 'delete'
     readonly family: number
     readonly value: NativeRecord
     readonly deadlineMs: number

@@ -12,8 +12,9 @@ import type {
   NativeRecord
 } from '../native.js'
 import { applyChange, applyDetails, EEXIST, ENOENT, EOPNOTSUPP, EPERM, refusalOf } from './fake-conntrack-changes.js'
+import { FakeExpectations } from './fake-conntrack-expectations.js'
 import { matcherOf } from './fake-conntrack-filter.js'
-import { changeAt, pieceOf, tupleKey, type FakeChange, type FakeFlow } from './fake-conntrack-rows.js'
+import { changeAt, pieceOf, recordKey, tupleKey, type FakeChange, type FakeFlow } from './fake-conntrack-rows.js'
 
 const FIRST_PORT = 4711
 const EVENT_FILE = 'nf_conntrack_events'
@@ -71,6 +72,7 @@ export class FakeConntrackCore {
   /** By both tuples. */
   readonly #tuples = new Map<string, FakeFlow>()
   readonly #flows = new Set<FakeFlow>()
+  readonly expectations = new FakeExpectations((tuple, family, zone) => this.#tuples.get(recordKey(tuple, family, zone)))
   readonly #monitors = new Set<FakeMonitor>()
   #nextId = 1
   #nextPort = FIRST_PORT
@@ -204,6 +206,7 @@ export class FakeConntrackCore {
     const errno = refusalOf(flow, change, this.#helpers)
     if (errno !== 0) return errno
     applyChange(flow, change)
+    if (change.helper === '') this.expectations.forget(flow)
     this.#emit('update', flow, portId)
     return 0
   }
@@ -218,6 +221,7 @@ export class FakeConntrackCore {
   #remove(flow: FakeFlow, portId: number): void {
     for (const direction of ['original', 'reply'] as const) this.#tuples.delete(tupleKey(flow, direction))
     this.#flows.delete(flow)
+    this.expectations.forget(flow)
     this.#emit('destroy', flow, portId)
   }
 

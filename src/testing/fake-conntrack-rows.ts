@@ -55,6 +55,12 @@ type Values = {
       : number
 }
 
+/** A tuple of kTupleSchema (native/conntrack/schemas.cc). */
+export interface TupleRecord {
+  readonly addresses: Readonly<Record<string, Uint8Array | undefined>>
+  readonly protocol: Readonly<Record<string, number | undefined>>
+}
+
 /** A flow, by the names of its columns. Of what `present` does not name the value is 0. */
 export interface FakeFlow extends Values {
   labels: Uint8Array
@@ -145,4 +151,20 @@ export function tupleKey(flow: FakeFlow, direction: 'original' | 'reply'): strin
   const zone = own ? flow[`${direction}Zone`] : flow.zone
   const ends = [flow[`${direction}Source`], flow[`${direction}Destination`]].map((address) => Buffer.from(address).toString('hex'))
   return [flow.family, flow.protocol, zone, ...ends, flow[`${direction}SourcePort`], flow[`${direction}DestinationPort`]].join(' ')
+}
+
+/** The same key, of a tuple that is a record of kTupleSchema (native/conntrack/schemas.cc). */
+export function recordKey(tuple: TupleRecord, family: number, zone: number): string {
+  const { addresses, protocol } = tuple
+  const ends = (['source', 'destination'] as const).map((side) => {
+    const address = new Uint8Array(ADDRESS_WIDTH)
+    address.set((addresses[side] ?? addresses[`${side}6`])!)
+    return Buffer.from(address).toString('hex')
+  })
+  const icmp = ['icmp', 'icmpv6'].find((name) => protocol[`${name}Id`] !== undefined) ?? ''
+  const parts =
+    icmp === ''
+      ? [protocol['sourcePort'] ?? 0, protocol['destinationPort'] ?? 0]
+      : [protocol[`${icmp}Id`], (protocol[`${icmp}Type`]! << 8) | protocol[`${icmp}Code`]!]
+  return [family, protocol['number'], zone, ...ends, ...parts].join(' ')
 }

@@ -2,7 +2,7 @@
  * A kernel's connection tracking in memory, for tests of code that uses the conntrack client: same checks, same refusals, no privileges.
  *
  * Flows are those that clients make; they end by request or when their time is over. It evaluates the client's compiled filters, translates addresses of flows that
- * are made with NAT, and reports events as `nf_conntrack_events` says. It sees no packets, so counters stay 0; there are no expectations, and labels have room always.
+ * are made with NAT, and reports events as `nf_conntrack_events` says. It sees no packets, so counters stay 0; expectations are met by none, and labels have room always.
  */
 import { Conntrack, type ConntrackKernel, type ConntrackOptions } from '../conntrack/client.js'
 import type {
@@ -169,18 +169,20 @@ class FakeConntrackSocket implements NativeConntrackSocket {
   }
 
   listExpectations(): Promise<NativeOutcome<readonly NativeHeaderedRecord[]>> {
-    return this.#privileged('IPCTNL_MSG_EXP_GET', () => ({ value: [] }))
+    return this.#privileged('IPCTNL_MSG_EXP_GET', () => ({ value: this.#core.expectations.list() }))
   }
 
-  deleteExpectation({ value }: { readonly value: NativeRecord }): Promise<NativeOutcome<undefined>> {
-    return this.#privileged('IPCTNL_MSG_EXP_DELETE', () =>
-      value['tuple'] === undefined ? { value: undefined } : fail(ENOENT, 'IPCTNL_MSG_EXP_DELETE')
-    )
+  changeExpectation({ verb, family, value }: Parameters<NativeConntrackSocket['changeExpectation']>[0]): Promise<NativeOutcome<undefined>> {
+    const operation = verb === 'delete' ? 'IPCTNL_MSG_EXP_DELETE' : 'IPCTNL_MSG_EXP_NEW'
+    return this.#privileged(operation, () => {
+      this.#core.list(undefined)
+      const errno = this.#core.expectations.change(verb, family, value)
+      return errno === 0 ? { value: undefined } : fail(errno, operation)
+    })
   }
 
   processorStatistics({ expectations }: { readonly expectations: boolean }): Promise<NativeOutcome<readonly NativeHeaderedRecord[]>> {
-    const names = expectations ? ['new', 'create', 'delete'] : COUNTERS
-    const value = Object.fromEntries(names.map((name) => [name, 0]))
+    const value = expectations ? { ...this.#core.expectations.counters } : Object.fromEntries(COUNTERS.map((name) => [name, 0]))
     return this.#privileged('IPCTNL_MSG_CT_GET_STATS_CPU', () => ({ value: [{ family: 0, resource: 0, value }] }))
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Conntrack } from '../../src/conntrack/client.js'
 import { type NetlinkError, type TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
-import type { Flow, FlowInput } from '../../src/conntrack/types.js'
+import type { Expectation, ExpectationInput, Flow, FlowInput } from '../../src/conntrack/types.js'
 import type { ConntrackEvent, FlowEvent } from '../../src/conntrack/watch.js'
 import { FakeConntrackKernel } from '../../src/testing/fake-conntrack.js'
 import { isMeant } from '../support/conntrack-oracle.js'
@@ -246,6 +246,106 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
     const statistics = await conntrack.processorStatistics()
     expect(statistics[0]).toMatchObject({ processor: 0, counters: { found: 0, insertFailed: 0, drop: 0 } })
     expect((await conntrack.processorStatistics({ of: 'expectations' }))[0]!.counters).toEqual({ new: 0, create: 0, delete: 0 })
+  })
+})
+
+/** What is said of an expectation but of its id and the time it has left. */
+const plainExpectation = ({ id, timeoutSeconds, ...rest }: Expectation): object => ({ ...rest, has: [typeof id, typeof timeoutSeconds] })
+
+describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
+  const master = { protocol: 'tcp', ...original } as const
+  const tuple = { source: '10.0.0.2', destination: '10.0.0.1', destinationPort: 2580 }
+  const wanted: ExpectationInput = { protocol: 'udp', tuple, master }
+  const listed = {
+    family: 'ip',
+    protocol: 'udp',
+    tuple: { ...tuple, sourcePort: 0 },
+    mask: { source: '255.255.255.255', destination: '255.255.255.255', sourcePort: 0, destinationPort: 65_535 },
+    master,
+    flags: [],
+    class: 0,
+    helper: 'ftp',
+    has: ['number', 'number']
+  }
+
+  it('are made, listed, made again as they were listed, and deleted', async () => {
+    await using conntrack = await open()
+    await conntrack.create({ ...tcp, helper: 'ftp', zone: 3 })
+    const reply = { protocol: 'tcp', source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 2, destinationPort: 1 } as const
+    await conntrack.createExpectation({ ...wanted, master: reply, zone: 3 })
+    const [plainOne] = await conntrack.listExpectations()
+    expect(plainExpectation(plainOne!)).toEqual(listed)
+    expect(plainOne!.timeoutSeconds).toBeGreaterThan(290)
+    expect(await conntrack.deleteExpectation(plainOne!)).toBe(false)
+    expect(await conntrack.deleteExpectation({ ...plainOne!, zone: 3 })).toBe(true)
+    const full: ExpectationInput = {
+      ...wanted,
+      zone: 3,
+      tuple: { ...tuple, sourcePort: 0x1230 },
+      mask: { source: '255.255.0.0', sourcePort: 0xfff0 },
+      timeoutSeconds: 77,
+      flags: ['permanent', 'inactive'],
+      nat: { direction: 'reply', tuple: { source: '10.0.0.9', sourcePort: 5 } }
+    }
+    await conntrack.createExpectation(full)
+    const one = (await conntrack.listExpectations())[0]!
+    expect(plainExpectation(one)).toEqual({
+      ...listed,
+      tuple: full.tuple,
+      mask: { ...listed.mask, source: '255.255.0.0', sourcePort: 0xfff0 },
+      flags: ['permanent', 'inactive'],
+      nat: { direction: 'reply', tuple: { protocol: 'tcp', source: '10.0.0.9', destination: '0.0.0.0', sourcePort: 5, destinationPort: 0 } }
+    })
+    expect(Math.abs(one.timeoutSeconds - 76)).toBeLessThan(4)
+    await conntrack.flushExpectations()
+    await conntrack.createExpectation({ ...one, zone: 3 })
+    expect((await conntrack.listExpectations()).map(plainExpectation)).toEqual([plainExpectation(one)])
+    await conntrack.delete({ ...master, original, zone: 3 })
+    expect(await conntrack.listExpectations()).toEqual([])
+  })
+
+  it('give way to newer ones where the helper takes no more', async () => {
+    await using conntrack = await open()
+    await conntrack.create({ ...tcp, helper: 'ftp' })
+    await conntrack.createExpectation(wanted)
+    await conntrack.createExpectation({ ...wanted, tuple: { ...tuple, destinationPort: 9 } })
+    expect((await conntrack.listExpectations()).map((one) => one.tuple.destinationPort)).toEqual([9])
+  })
+
+  it.each<[code: string, hint: string, provoke: (conntrack: Conntrack) => Promise<void>, refused?: Partial<ExpectationInput>]>([
+    [
+      'ENOENT',
+      'there is no such master flow (any more)',
+      async (conntrack) => {
+        await conntrack.delete(tcp)
+      }
+    ],
+    [
+      'EOPNOTSUPP',
+      'the master flow has no helper',
+      async (conntrack) => {
+        await conntrack.delete(tcp)
+        await conntrack.create(tcp)
+      }
+    ],
+    ['EEXIST', 'an expectation that this tuple meets is there already', (conntrack) => conntrack.createExpectation(wanted)],
+    [
+      'EBUSY',
+      'an expectation is there that the same packets can meet',
+      (conntrack) => conntrack.createExpectation(wanted),
+      { tuple: { ...tuple, source: '10.0.0.9' }, mask: { source: '0.0.0.0' } }
+    ],
+    ['EINVAL', 'the kernel has no function of this name, or its module is not loaded', () => Promise.resolve(), { function: 'absent' }]
+  ])('are refused with %s: %s', async (code, hint, provoke, refused = {}) => {
+    await using conntrack = await open()
+    await conntrack.create({ ...tcp, helper: 'ftp' })
+    await provoke(conntrack)
+    const before = await conntrack.listExpectations()
+    const given = { ...wanted, ...refused }
+    const error = await rejection<NetlinkError>(conntrack.createExpectation(given))
+    expect(error).toMatchObject({ code, hint, object: given, operation: 'conntrack.createExpectation' })
+    expect(error.subject).toBe(`expectation udp ${given.tuple.source} -> 10.0.0.1:2580`)
+    expect((await conntrack.listExpectations()).map(({ id }) => id)).toEqual(before.map(({ id }) => id))
   })
 })
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { FlowReader } from '../../../src/conntrack/columns.js'
 import { PRESENT, STATUSES } from '../../../src/conntrack/constants.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from '../../../src/conntrack/encode.js'
+import { newExpectation } from '../../../src/conntrack/expectations.js'
 import { coverageOf } from '../../../src/conntrack/watch.js'
-import type { Flow, FlowInput } from '../../../src/conntrack/types.js'
+import type { ExpectationInput, Flow, FlowInput } from '../../../src/conntrack/types.js'
 import { ValidationError } from '../../../src/errors.js'
 
 const original = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 1, destinationPort: 2 } as const
@@ -129,5 +130,66 @@ describe('what a watch covers', () => {
     [undefined, 'unknown']
   ])('%j: %s', (setting, covers) => {
     expect(coverageOf(setting)).toBe(covers)
+  })
+})
+
+describe('expectations to make', () => {
+  const tuple = { source: '10.0.0.2', destination: '10.0.0.1', destinationPort: 9 }
+  const wanted: ExpectationInput = { protocol: 'udp', tuple, master: { protocol: 'tcp', ...original } }
+  const echo = { source: '10.0.0.2', destination: '10.0.0.1', icmpType: 8, icmpCode: 0 }
+
+  it('say as little as they can: any source port, and the whole source address', () => {
+    expect(newExpectation('expectation', wanted)).toEqual({
+      family: 2,
+      record: {
+        tuple: {
+          addresses: { source: Uint8Array.of(10, 0, 0, 2), destination: Uint8Array.of(10, 0, 0, 1) },
+          protocol: { number: 17, sourcePort: 0, destinationPort: 9 }
+        },
+        mask: {
+          addresses: { source: Uint8Array.of(255, 255, 255, 255), destination: Uint8Array.of(10, 0, 0, 1) },
+          protocol: { number: 17, sourcePort: 0, destinationPort: 9 }
+        },
+        master: {
+          addresses: { source: Uint8Array.of(10, 0, 0, 1), destination: Uint8Array.of(10, 0, 0, 2) },
+          protocol: { number: 6, sourcePort: 1, destinationPort: 2 }
+        }
+      }
+    })
+    const exact = newExpectation('expectation', { ...wanted, tuple: { ...tuple, sourcePort: 5 }, timeoutSeconds: 7, helper: '' })
+    expect(exact).toMatchObject({ timeoutSeconds: 7, record: { mask: { protocol: { sourcePort: 0xffff } } } })
+    expect(exact.record).not.toHaveProperty('helper')
+  })
+
+  it.each([
+    [{ protocol: 'tcpp' }, 'protocol'],
+    [{ tuple: undefined }, 'tuple'],
+    [{ tuple: { ...tuple, destinationPort: undefined } }, 'tuple.destinationPort'],
+    [{ tuple: { ...tuple, sourcePort: 65_536 } }, 'tuple.sourcePort'],
+    [{ mask: 1 }, 'mask'],
+    [{ mask: { source: 'ffff::' } }, 'mask.source'],
+    [{ mask: { sourcePort: 65_536 } }, 'mask.sourcePort'],
+    [{ mask: { destination: '255.255.255.0' } }, 'mask.destination'],
+    [{ mask: { destinationPort: 0 } }, 'mask.destinationPort'],
+    [{ mask: { icmpId: 1 } }, 'mask.icmpId'],
+    [{ protocol: 'icmp', tuple: echo, mask: { icmpType: 0 } }, 'mask.icmpType'],
+    [{ master: undefined }, 'master'],
+    [{ master: { protocol: 'tcp', ...original, source: 'fd00::1', destination: 'fd00::2' } }, 'master.source'],
+    [{ master: { ...original } }, 'master.protocol'],
+    [{ timeoutSeconds: 4_294_968 }, 'timeoutSeconds'],
+    [{ zone: 65_536 }, 'zone'],
+    [{ helper: 'x'.repeat(16) }, 'helper'],
+    [{ flags: 'permanent' }, 'flags'],
+    [{ flags: ['userspace'] }, 'flags[0]'],
+    [{ class: 4 }, 'class'],
+    [{ function: '' }, 'function'],
+    [{ nat: { direction: 'both', tuple } }, 'nat.direction'],
+    [{ nat: { direction: 'reply' } }, 'nat.tuple'],
+    [{ nat: { direction: 'reply', tuple: { source: 'fd00::1', destination: 'fd00::2' } } }, 'nat.tuple.source'],
+    [{ timeout: 3 }, 'timeout']
+  ])('are refused: %j', (more, path) => {
+    expect(() => newExpectation('expectation', { ...wanted, ...more } as ExpectationInput)).toThrow(
+      expect.objectContaining({ path: `expectation.${path}` }) as ValidationError
+    )
   })
 })
