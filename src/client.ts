@@ -101,6 +101,16 @@ export const COMMON_HINTS: Readonly<Record<string, string>> = {
   EMFILE: 'the process has too many open files (ulimit -n)'
 }
 
+/** Calls that use up a file of the process, as native errors name them. */
+const OPENS_FILE = /^(open |socket\()/
+
+/** The hint for a failure. A kernel that answers EMFILE to a request means something of its own by it; setns asks for CAP_SYS_ADMIN, and its message says so. */
+function commonHint({ errno, operation }: NativeFailure): string | undefined {
+  const code = errnoName(errno)
+  if ((code === 'EMFILE' && !OPENS_FILE.test(operation)) || (code === 'EPERM' && operation === 'setns')) return undefined
+  return COMMON_HINTS[code]
+}
+
 /** The error for a job that failed as a whole. */
 export function failureError(failure: NativeFailure, context: FailureContext): NetlinkError {
   return new NetlinkError({
@@ -109,7 +119,7 @@ export function failureError(failure: NativeFailure, context: FailureContext): N
     subject: context.subject,
     kernelMessage: failure.message === '' ? failure.operation : `${failure.operation}: ${failure.message}`,
     outcomeUnknown: failure.outcomeUnknown,
-    hint: context.hint ?? COMMON_HINTS[errnoName(failure.errno)]
+    hint: context.hint ?? commonHint(failure)
   })
 }
 

@@ -217,3 +217,21 @@ describe('job queue', () => {
     expect(traces[1]!.error).toBe(error)
   })
 })
+
+describe('the hint that an errno alone gives', () => {
+  const hintOf = (errno: number, operation: string): string | undefined =>
+    failureError({ errno, operation, message: '', outcomeUnknown: false }, { operation: 'conntrack.open' }).hint
+
+  it.each([
+    ['EMFILE of a call that opens a file', 24, 'socket(AF_NETLINK)', 'the process has too many open files (ulimit -n)'],
+    ['EMFILE of a namespace that is opened', 24, 'open /run/netns/x', 'the process has too many open files (ulimit -n)'],
+    ['EMFILE of a request, which means its own', 24, 'IPCTNL_MSG_EXP_NEW', undefined],
+    ['EPERM of setns, which asks for CAP_SYS_ADMIN', 1, 'setns', undefined]
+  ])('is right for %s', (_, errno, operation, hint) => {
+    expect(hintOf(errno, operation)).toBe(hint)
+  })
+
+  it('names CAP_NET_ADMIN where a request is refused', () => {
+    expect(hintOf(1, 'IPCTNL_MSG_CT_GET')).toContain('CAP_NET_ADMIN')
+  })
+})
