@@ -79,8 +79,8 @@ type Client = Awaited<ReturnType<Netplane['Nftables']['open']>>
 /** Commits one transaction. */
 async function commit(nft: Client, remove: readonly Elements[], add: readonly Elements[]): Promise<void> {
   const tx = nft.transaction()
-  for (const [target, elements] of remove) tx.delete.elements(target, elements)
-  for (const [target, elements] of add) tx.add.elements(target, elements)
+  for (const [target, elements] of remove) tx.delete.elements(target, elements, { exclusive: true })
+  for (const [target, elements] of add) tx.add.elements(target, elements, { exclusive: true })
   await tx.commit()
 }
 

@@ -23,8 +23,8 @@ function loader(nftables: Nftables, options: ServicesOptions): () => Promise<voi
   return async () => {
     const tx = nftables.transaction()
     addServicesFrame(tx, options)
-    tx.add.elements(endpointsMap, endpoints)
-    tx.add.elements(servicesMap, services)
+    tx.add.elements(endpointsMap, endpoints, { exclusive: true })
+    tx.add.elements(servicesMap, services, { exclusive: true })
     await tx.commit()
   }
 }
@@ -45,8 +45,8 @@ export const nftablesUpdate: Subject<Pick<ServicesOptions, 'endpoints'>> = async
   const moved = endpointColumns(slot, 1, endpoints)
   const swap = async (from: typeof old, to: typeof old): Promise<void> => {
     const tx = nftables.transaction()
-    tx.delete.elements(endpointsMap, from)
-    tx.add.elements(endpointsMap, to)
+    tx.delete.elements(endpointsMap, from, { exclusive: true })
+    tx.add.elements(endpointsMap, to, { exclusive: true })
     await tx.commit()
   }
   return {

@@ -1,5 +1,6 @@
 #include "nftables/list.h"
 
+#include <linux/netfilter.h>
 #include <linux/netlink.h>
 
 #include <algorithm>
@@ -38,6 +39,8 @@ constexpr DumpRow kDumps[] = {
     {&ListRequest::objects, &Listing::objects, NFT_MSG_GETOBJ, &kObjectSchema, NFTA_OBJ_TABLE, NFTA_OBJ_NAME},
     {&ListRequest::flowtables, &Listing::flowtables, NFT_MSG_GETFLOWTABLE, &kFlowtableSchema, NFTA_FLOWTABLE_TABLE, NFTA_FLOWTABLE_NAME},
 };
+
+using TakeReply = std::function<Status(const Reply& reply)>;
 
 Error Changed() { return Error{EINTR, "list", "the ruleset changed while it was listed"}; }
 
@@ -90,7 +93,9 @@ class Lister {
   }
 
   Status DumpAll() {
-    if (request_.tables || !request_.table.empty()) {
+    if (NamesOneSet()) {
+      targets_ = {{request_.family, request_.table}};
+    } else if (request_.tables || !request_.table.empty()) {
       if (auto error = DumpTables()) return error;
     } else {
       targets_ = {{request_.family, {}}};
@@ -113,14 +118,25 @@ class Lister {
     return std::nullopt;
   }
 
-  /// Runs a dump whose messages all belong to this generation.
-  Status Dump(const Query& query, const std::function<Status(const Reply& reply)>& take) {
-    const auto check = [&](const Message& message) -> Status {
+  /// Whether one set is asked for and nothing else: the kernel finds it by name, whatever else the table holds.
+  bool NamesOneSet() const {
+    const bool others = request_.tables || request_.chains || request_.rules || request_.objects || request_.flowtables;
+    return !others && request_.family != NFPROTO_UNSPEC && !request_.table.empty() && !request_.name.empty();
+  }
+
+  /// Hands on the messages of this generation.
+  ReplyHandler OfGeneration(const TakeReply& take) const {
+    return [this, take](const Message& message) -> Status {
       const auto reply = ReadReply(message);
       if (!reply) return BadReply("a header");
       if (reply->generation != (listing_.generation & UINT16_MAX)) return Changed();
       return take(*reply);
     };
+  }
+
+  /// Runs a dump whose messages all belong to this generation.
+  Status Dump(const Query& query, const TakeReply& take) {
+    const auto check = OfGeneration(take);
     DumpOptions options;
     options.deadline = request_.deadline;
     options.retries = 0;
@@ -173,11 +189,13 @@ class Lister {
   /// The filters are given to the kernel and applied again here, as older kernels ignore some of them.
   Status DumpKind(const Target& target, const DumpRow& row) {
     const bool rules = row.listed == &Listing::rules;
+    const bool one = NamesOneSet();
     const Query query{row.get, target.family, [&](MessageWriter& writer) {
                         PutFilter(row.table, target.table, writer);
+                        if (one) writer.PutString(row.name, request_.name);
                         if (rules && !target.table.empty()) PutFilter(NFTA_RULE_CHAIN, request_.chain, writer);
                       }};
-    return Dump(query, [&](const Reply& reply) -> Status {
+    const auto take = [&](const Reply& reply) -> Status {
       auto record = DecodeRecord(*row.schema, reply.attributes);
       if (!record) return BadReply(row.schema->name);
       const auto is = [&](uint16_t attribute, const std::string& wanted) {
@@ -188,7 +206,8 @@ class Lister {
       if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;
       (listing_.*row.listed).push_back({reply.family, std::move(*record)});
       return std::nullopt;
-    });
+    };
+    return one ? RunRequest(socket_, query.Encoder(), OfGeneration(take), request_.deadline) : Dump(query, take);
   }
 
   Status DumpElements(const Listed& set) {

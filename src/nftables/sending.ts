@@ -7,8 +7,9 @@ import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } 
 import { Slices } from '../slices.js'
 import type { ElementColumns } from './columns.js'
 import { placeOf } from './describe.js'
-import { IntervalChecks, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
+import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
+import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
 import type { CommitOptions, NameReference, QueuedOperation, TransactionHost } from './transaction-types.js'
 
 const ENOENT = 2
@@ -66,15 +67,17 @@ export class Sending {
   /** Encodes the elements, and reads the ranges among them. */
   async #prepare(): Promise<IntervalChecks> {
     const intervals: IntervalOperation[] = []
+    const unstated: UnstatedOperation[] = []
     for (const [index, queued] of this.#operations.entries()) {
       if (queued.kind !== 'elements') continue
       const columns = await this.#columnsOf(queued, index)
       this.#columns.set(index, columns)
       const interval = columns === undefined ? undefined : await intervalOperation(queued, index, columns, this.#slices)
       if (interval !== undefined) intervals.push(interval)
+      else if (columns !== undefined && isUnstated(queued, columns)) unstated.push({ index, queued })
       if (this.#slices.isOver) await this.#slices.turn()
     }
-    return new IntervalChecks(this.#operations, intervals)
+    return new IntervalChecks(this.#operations, intervals, unstated)
   }
 
   async #columnsOf(queued: QueuedOperation, index: number): Promise<ElementColumns | undefined> {
@@ -128,14 +131,15 @@ export class Sending {
     // The kernel takes 0 for "any".
     const wanted = this.#options.generation === 0 ? undefined : this.#options.generation
     for (let read = 1; ; read++) {
-      const generation = wanted ?? (await this.#generation(leftMs()))
-      const sets = await this.#read(checks, generation, leftMs)
-      if (sets === undefined && read < MAX_READS && wanted === undefined) continue
+      const isLast = read >= MAX_READS || wanted !== undefined
+      const { sets, generation } = await this.#read(checks.reads, wanted, leftMs)
+      if (sets === undefined && !isLast) continue
       // The kernel refuses what was read of another generation.
       const sent = sets === undefined ? new Map<number, SentElements>() : await checks.plan(this.#operation, sets, this.#slices)
-      const result = await this.#commit(await this.#encode(sent), sent, leftMs(), generation)
-      const isOutrun = result.failure?.errno === ERESTART && wanted === undefined
-      if (!isOutrun || read >= MAX_READS) return result
+      // Declarations that were the same all the time are no reason to give up.
+      const isFree = wanted === undefined && read >= MAX_READS && sets !== undefined && !checks.readsElements
+      const result = await this.#commit(await this.#encode(sent), sent, leftMs(), isFree ? undefined : generation)
+      if (result.failure?.errno !== ERESTART || isLast) return result
     }
   }
 
@@ -145,28 +149,44 @@ export class Sending {
     return outcome.value['id'] as number
   }
 
-  /** The sets, or undefined where they are of another generation. */
-  async #read(checks: IntervalChecks, generation: number, leftMs: () => number): Promise<ReadSets | undefined> {
+  /** The sets, and their generation: the one that is wanted, or whichever it is. No sets where they are not all of it. */
+  async #read(
+    reads: IntervalChecks['reads'],
+    wanted: number | undefined,
+    leftMs: () => number
+  ): Promise<{ readonly sets: ReadSets | undefined; readonly generation: number }> {
     const sets = new Map<string, ReadSet | undefined>()
-    for (const [key, { family, table, name }] of checks.reads) {
-      const outcome = await this.#host.list({ family, table, name, sets: true, elements: true, deadlineMs: leftMs() })
-      if (outcome.failure !== undefined && outcome.failure.errno !== ENOENT)
-        throw failureError(outcome.failure, { operation: this.#operation, subject: `set ${family} ${table} ${name}` })
-      if (outcome.failure === undefined && outcome.value.generation !== generation) return undefined
-      sets.set(key, outcome.failure === undefined ? readSet(outcome.value) : undefined)
+    let generation = wanted
+    for (const [key, reading] of reads) {
+      let listing = await this.#list(reading, leftMs())
+      if (listing === undefined && generation === undefined) {
+        generation = await this.#generation(leftMs())
+        listing = await this.#list(reading, leftMs())
+      }
+      generation ??= listing!.generation
+      if (listing !== undefined && listing.generation !== generation) return { sets: undefined, generation }
+      sets.set(key, listing === undefined ? undefined : readSet(listing))
     }
-    return sets
+    return { sets, generation: generation! }
+  }
+
+  /** Reads a set; undefined where there is none. */
+  async #list({ set, elements }: Reading, deadlineMs: number): Promise<NativeListing | undefined> {
+    const { family, table, name } = set
+    const outcome = await this.#host.list({ family, table, name, sets: true, elements, deadlineMs })
+    if (outcome.failure === undefined) return outcome.value
+    if (outcome.failure.errno === ENOENT) return undefined
+    throw failureError(outcome.failure, { operation: this.#operation, subject: `set ${family} ${table} ${name}` })
   }
 }
 
 function readSet(listing: NativeListing): ReadSet | undefined {
   const [listed] = listing.take('sets', 0, 1)
   if (listed === undefined) return undefined
-  const { flags, keyLength } = listed.value as { readonly flags?: readonly unknown[]; readonly keyLength: number }
   const elements = listing.takeElements(0, 1)
   return {
-    isInterval: flags?.includes('interval') === true,
-    keyLength,
+    ...knownSet(listed.value),
+    keyLength: listed.value['keyLength'] as number,
     chunks: elements.flatMap(({ chunks }) => chunks as readonly ElementColumns[])
   }
 }

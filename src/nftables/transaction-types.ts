@@ -32,7 +32,8 @@ export interface BuiltRule extends Omit<Rule, 'expressions'> {
 
 /**
  * The set an element operation is about. For elements given as objects its declaration is needed (`key`, `data`, `flags`); for columns its name is enough. A set of ranges must
- * be declared with its flag `interval`: without it, elements are taken for single keys and not checked.
+ * be declared with its flag `interval`, as a set without ranges must not be: `commit` asks the kernel, in one request for the set, and refuses with a ValidationError otherwise. Single keys may
+ * be added to a set of concatenated ranges without the flag, but not removed.
  */
 export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof' | 'id'>>
 
@@ -85,9 +86,10 @@ export interface ElementOptions {
   /**
    * The caller alone changes this set and knows what it holds, so that it need not be read before the commit. Default false.
    *
-   * It only matters for sets with ranges. Of these the kernel compares single rows: a range that is added may shrink or swallow one that is there, and one that is
-   * removed may take parts of others with it. So the set is read first, in one dump, and the transaction refuses or leaves out what would do that. With `exclusive`, ranges
-   * are checked only against those of the same transaction.
+   * Of sets with ranges the kernel compares single rows: a range that is added may shrink or swallow one that is there, and one that is removed may take parts of others with
+   * it. So the set is read first, in one dump, and the transaction refuses or leaves out what would do that. With `exclusive`, ranges are checked only against those of the
+   * same transaction. Of other sets only the declaration is read, about 0.1 ms a commit, unless the same transaction declares them: whether there are ranges decides what an
+   * element means ({@link ElementTarget}). With `exclusive` it is not read.
    */
   readonly exclusive?: boolean | undefined
 }

@@ -10,9 +10,10 @@ import type { ElementColumns } from '../columns.js'
 import type { NameReference, QueuedOperation } from '../transaction-types.js'
 import { HeldConcatenations } from './held-concatenations.js'
 import { HeldRanges, NO_OPERATION, type HeldRange, type Presence } from './held-ranges.js'
-import { invalidRange, referenceOf, rowsOf, setName, setOf, type IntervalOperation } from './operations.js'
+import { invalidRange, rowsOf, setName, setOf, type IntervalOperation } from './operations.js'
 import { pickRows } from './pick.js'
-import { listedRanges, type Ranges } from './ranges.js'
+import { indexes, listedRanges, type Ranges } from './ranges.js'
+import { checkStated, checkUnstated, knownSet, referenceOf, type KnownSet, type UnstatedOperation } from './unstated.js'
 import { readWords } from './words.js'
 
 /** What is sent of an operation's columns. */
@@ -22,10 +23,17 @@ export interface SentElements {
   readonly rows?: Uint32Array | undefined
 }
 
-/** Elements of a set as they were read. */
-export interface ReadSet {
-  readonly isInterval: boolean
+/** A set to be read before the transaction can be checked. */
+export interface Reading {
+  readonly set: NameReference
+  /** Whether its elements are needed too, or its declaration only. */
+  elements: boolean
+}
+
+/** A set as it was read. */
+export interface ReadSet extends KnownSet {
   readonly keyLength: number
+  /** Its elements, where they were read. */
   readonly chunks: readonly ElementColumns[]
 }
 
@@ -35,14 +43,18 @@ export type ReadSets = ReadonlyMap<string, ReadSet | undefined>
 const EEXIST = 17
 const ENOENT = 2
 
-/** Which sets are empty or new at a point of the transaction, whatever was there before. */
-class EmptiedSets {
+/** What a transaction says of sets up to a point of it: which are empty or new, whatever was there before, and how they are declared. */
+class SaidSets {
   readonly #sets = new Set<string>()
   readonly #tables = new Set<string>()
+  readonly #declared = new Map<string, KnownSet>()
   #isAll = false
 
   /** Takes an operation into account that is not about elements. Returns what it empties. */
-  take({ verb, kind, family, value }: QueuedOperation): ((set: string) => boolean) | undefined {
+  take(queued: QueuedOperation): ((set: string) => boolean) | undefined {
+    const { verb, kind, family, value } = queued
+    // An added set that exists already must have the same flags.
+    if (kind === 'set' && (verb === 'add' || verb === 'create')) this.#declared.set(setName(queued, value['name']), knownSet(value))
     const isRemoval = verb === 'delete' || verb === 'destroy'
     if (kind === 'table' && verb === 'flush' && value['name'] === undefined) {
       this.#isAll = true
@@ -61,9 +73,14 @@ class EmptiedSets {
     return undefined
   }
 
-  has({ queued, elements }: IntervalOperation, name: string): boolean {
+  /** How the transaction declares a set. */
+  declared(name: string): KnownSet | undefined {
+    return this.#declared.get(name)
+  }
+
+  isEmptied({ queued }: UnstatedOperation, name: string): boolean {
     const table = `${queued.family} ${String(queued.value['table'])} `
-    return this.#isAll || elements.form?.isAnonymous === true || this.#tables.has(table) || this.#sets.has(name)
+    return this.#isAll || queued.elements?.form?.isAnonymous === true || this.#tables.has(table) || this.#sets.has(name)
   }
 }
 
@@ -74,65 +91,107 @@ function needsHeld({ ranges, queued }: IntervalOperation): boolean {
 
 type Model = HeldRanges | HeldConcatenations
 
+/** What sets hold. Operations that do not agree on the form of a set have models of their own: the kernel refuses at least one of them. */
+class Models {
+  readonly #bySet = new Map<string, Map<string, Model>>()
+
+  find(name: string, operation: IntervalOperation): Model | undefined {
+    return this.#bySet.get(name)?.get(this.#form(operation))
+  }
+
+  keep(name: string, operation: IntervalOperation, model: Model): void {
+    const models = this.#bySet.get(name) ?? new Map<string, Model>()
+    this.#bySet.set(name, models.set(this.#form(operation), model))
+  }
+
+  forget(isEmptied: (set: string) => boolean): void {
+    for (const name of this.#bySet.keys()) if (isEmptied(name)) this.#bySet.delete(name)
+  }
+
+  #form({ ranges, keyLength }: IntervalOperation): string {
+    return `${ranges === undefined ? 'concatenated' : 'plain'} ${keyLength}`
+  }
+}
+
 /** The checks of one transaction. */
 export class IntervalChecks {
   readonly #queued: readonly QueuedOperation[]
   readonly #operations: ReadonlyMap<number, IntervalOperation>
-  /** Sets whose elements have to be read first. */
-  readonly reads: ReadonlyMap<string, NameReference>
+  readonly #unstated: ReadonlyMap<number, UnstatedOperation>
+  /** Sets that have to be read first. */
+  readonly reads: ReadonlyMap<string, Reading>
   /** Sets of concatenations from which something is removed. */
   readonly #removedFrom = new Set<string>()
 
-  constructor(queued: readonly QueuedOperation[], operations: readonly IntervalOperation[]) {
+  constructor(queued: readonly QueuedOperation[], operations: readonly IntervalOperation[], unstated: readonly UnstatedOperation[]) {
     this.#queued = queued
     this.#operations = new Map(operations.map((operation) => [operation.index, operation]))
+    this.#unstated = new Map(unstated.map((operation) => [operation.index, operation]))
     this.reads = this.#findReads()
+  }
+
+  /** Whether elements have to be read, so that it matters what others commit meanwhile. */
+  get readsElements(): boolean {
+    return [...this.reads.values()].some(({ elements }) => elements)
   }
 
   /**
    * What to send of each operation that is about ranges, by its index.
    *
-   * @throws {ValidationError} Ranges of two operations overlap.
+   * @throws {ValidationError} Ranges of two operations overlap, or an operation and its set do not agree on whether there are ranges.
    * @throws {NetlinkError} `EEXIST`: a range overlaps one that is there. `ENOENT`: a range to delete is not there.
    */
   async plan(operation: string, read: ReadSets, slices: Slices): Promise<Map<number, SentElements>> {
     const sent = new Map<number, SentElements>()
-    const emptied = new EmptiedSets()
-    const models = new Map<string, Model>()
+    const said = new SaidSets()
+    const models = new Models()
     for (const [index, queued] of this.#queued.entries()) {
+      if (slices.isOver) await slices.turn()
+      const known = (name: string): KnownSet | undefined => said.declared(name) ?? read.get(name)
+      const unstated = this.#unstated.get(index)
+      if (unstated !== undefined) checkUnstated(unstated, known(setOf(unstated)))
       const interval = this.#operations.get(index)
       if (interval === undefined) {
-        const isEmptied = emptied.take(queued)
-        if (isEmptied !== undefined) for (const name of models.keys()) if (isEmptied(name)) models.delete(name)
+        const isEmptied = said.take(queued)
+        if (isEmptied !== undefined) models.forget(isEmptied)
         continue
       }
       const name = setOf(interval)
-      const model = models.get(name) ?? (await this.#model(interval, emptied.has(interval, name) ? 'empty' : read.get(name), slices))
-      models.set(name, model)
-      const rows =
-        model instanceof HeldRanges
-          ? await this.#workOffRanges(operation, interval, interval.ranges!, model, slices)
-          : await this.#workOffConcatenations(operation, interval, model, slices)
-      sent.set(
-        index,
-        rows === undefined ? { columns: interval.columns } : { columns: await pickRows(interval.columns, rows, slices), rows }
-      )
+      checkStated(interval, known(name))
+      const model =
+        models.find(name, interval) ?? (await this.#model(interval, said.isEmptied(interval, name) ? 'empty' : read.get(name), slices))
+      models.keep(name, interval, model)
+      sent.set(index, await this.#workOff(operation, interval, model, slices))
     }
     return sent
   }
 
-  #findReads(): Map<string, NameReference> {
-    const reads = new Map<string, NameReference>()
-    const emptied = new EmptiedSets()
+  async #workOff(operation: string, interval: IntervalOperation, model: Model, slices: Slices): Promise<SentElements> {
+    const rows =
+      model instanceof HeldRanges
+        ? await this.#workOffRanges(operation, interval, interval.ranges!, model, slices)
+        : await this.#workOffConcatenations(operation, interval, model, slices)
+    return rows === undefined ? { columns: interval.columns } : { columns: await pickRows(interval.columns, rows, slices), rows }
+  }
+
+  #findReads(): Map<string, Reading> {
+    const reads = new Map<string, Reading>()
+    const said = new SaidSets()
     for (const [index, queued] of this.#queued.entries()) {
       const interval = this.#operations.get(index)
-      if (interval === undefined) {
-        emptied.take(queued)
+      const operation = interval ?? this.#unstated.get(index)
+      if (operation === undefined) {
+        said.take(queued)
         continue
       }
-      const name = setOf(interval)
-      if (interval.ranges === undefined && needsHeld(interval)) this.#removedFrom.add(name)
-      if (needsHeld(interval) && !interval.elements.isExclusive && !emptied.has(interval, name)) reads.set(name, referenceOf(interval))
+      const name = setOf(operation)
+      if (interval !== undefined && interval.ranges === undefined && needsHeld(interval)) this.#removedFrom.add(name)
+      const elements = interval !== undefined && needsHeld(interval) && !said.isEmptied(operation, name)
+      const needsRead = elements || (interval === undefined && said.declared(name) === undefined)
+      if (!needsRead || queued.elements!.isExclusive) continue
+      const reading = reads.get(name) ?? { set: referenceOf(queued), elements }
+      reading.elements ||= elements
+      reads.set(name, reading)
     }
     return reads
   }
@@ -159,7 +218,7 @@ export class IntervalChecks {
       await model.look(ranges, slices, (index, presence) => {
         if (typeof presence === 'object') throw this.#overlap(operation, interval, ranges.startRow[index]!, presence.overlaps)
       })
-      model.add(ranges, interval.index)
+      await model.add(ranges, interval.index, slices)
       return interval.rows
     }
     const isKept = new Uint8Array(ranges.count)
@@ -167,8 +226,8 @@ export class IntervalChecks {
       isKept[index] = presence === 'exact' || presence === 'unknown' ? 1 : 0
       if (isKept[index] === 0 && verb === 'delete') throw this.#absence(operation, interval, ranges.startRow[index]!, presence)
     })
-    model.remove(ranges, indexesOf(isKept))
-    return rowsOf(interval.columns, ranges, (index) => isKept[index] === 1)
+    await model.remove(ranges, indexesOf(isKept), slices)
+    return await rowsOf(interval.columns, ranges, slices, (index) => isKept[index] === 1)
   }
 
   async #workOffConcatenations(
@@ -187,7 +246,7 @@ export class IntervalChecks {
       if (queued.verb === 'delete') throw this.#absence(operation, interval, row, 'absent')
       absent.add(row)
     })
-    return absent.size === 0 ? undefined : Uint32Array.from({ length: columns.rows }, (_, row) => row).filter((row) => !absent.has(row))
+    return absent.size === 0 ? undefined : indexes(columns.rows).filter((row) => !absent.has(row))
   }
 
   #describe({ keyLength, elements }: IntervalOperation, { first, last }: HeldRange): string {

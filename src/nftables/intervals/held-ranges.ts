@@ -68,12 +68,12 @@ export class HeldRanges {
   }
 
   /** Holds these ranges from now on; those it holds already, it holds once. */
-  add(ranges: Ranges, operation: number): void {
+  async add(ranges: Ranges, operation: number, slices: Slices): Promise<void> {
     this.#layers.push(layerOf(ranges, operation))
     for (let top = this.#layers.length - 1; top > 0; top--) {
       const [older, newer] = [this.#layers[top - 1]!, this.#layers[top]!]
       if (older.count > 2 * newer.count) break
-      this.#layers.splice(top - 1, 2, this.#merged(older, newer))
+      this.#layers.splice(top - 1, 2, await this.#merged(older, newer, slices))
     }
   }
 
@@ -87,14 +87,14 @@ export class HeldRanges {
   }
 
   /** Holds a range no more, wherever it is. */
-  remove(ranges: Ranges, indexes: Iterable<number>): void {
+  async remove(ranges: Ranges, indexes: Iterable<number>, slices: Slices): Promise<void> {
     const places = this.#layers.map(() => 0)
-    for (const index of indexes) {
+    await slices.each(indexes, (index) => {
       for (const [depth, layer] of this.#layers.entries()) {
         const place = (places[depth] = this.#seek(layer, places[depth]!, ranges, index))
         if (place < layer.count && this.#isSame(layer, place, ranges, index)) layer.gone[place] = 1
       }
-    }
+    })
   }
 
   /** `places` says where to go on in each layer: ranges are asked for in ascending order. */
@@ -138,7 +138,7 @@ export class HeldRanges {
   }
 
   /** One layer of two, of what is still held, without repetitions. */
-  #merged(left: Layer, right: Layer): Layer {
+  async #merged(left: Layer, right: Layer, slices: Slices): Promise<Layer> {
     const words = this.#words
     const most = left.count + right.count
     const merged = emptyLayer(most, words)
@@ -155,11 +155,11 @@ export class HeldRanges {
       merged.row[count++] = layer.row[place]!
     }
     let [a, b] = [0, 0]
-    while (a < left.count || b < right.count) {
+    await slices.times(most, () => {
       const takesLeft = b >= right.count || (a < left.count && compareWords(left.first, a * words, right.first, b * words, words) <= 0)
       if (takesLeft) take(left, a++)
       else take(right, b++)
-    }
+    })
     return {
       first: merged.first.subarray(0, count * words),
       last: merged.last.subarray(0, count * words),

@@ -6,8 +6,8 @@ import type { Slices } from '../../slices.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns } from '../columns.js'
 import { keyLength as lengthOf } from '../datatypes.js'
 import { placeOf } from '../describe.js'
-import type { NameReference, QueuedElements, QueuedOperation } from '../transaction-types.js'
-import { givenRanges, NO_ROW, type Ranges } from './ranges.js'
+import type { QueuedElements, QueuedOperation } from '../transaction-types.js'
+import { givenRanges, NO_ROW, selectedRanges, type Ranges } from './ranges.js'
 import { compareWords, wordsOf } from './words.js'
 
 /** One operation on the elements of an interval set. */
@@ -23,20 +23,16 @@ export interface IntervalOperation {
   readonly rows: Uint32Array | undefined
 }
 
-/** A name for the set of an operation, the same for all of them; anonymous sets are told apart by their number. */
+/** A name for the set of an operation, the same for all of them; anonymous sets that have a number are told apart by it. */
 export function setName({ family, value }: Pick<QueuedOperation, 'family' | 'value'>, name: unknown): string {
   return `${family} ${String(value['table'])} ${String(name)}`
 }
 
 /** The set that an operation on elements is about. */
-export function setOf({ queued, elements }: IntervalOperation): string {
-  const isAnonymous = elements.form?.isAnonymous === true
-  return setName(queued, isAnonymous ? `#${String(queued.value['setId'])}` : queued.value['set'])
-}
-
-/** The set as the kernel knows it. */
-export function referenceOf({ queued }: IntervalOperation): NameReference {
-  return { family: queued.family as NameReference['family'], table: queued.value['table'] as string, name: queued.value['set'] as string }
+export function setOf({ queued }: Pick<IntervalOperation, 'queued'>): string {
+  const { set, setId } = queued.value
+  const isNumbered = queued.elements?.form?.isAnonymous === true && setId !== undefined
+  return setName(queued, isNumbered ? `#${String(setId as number)}` : set)
 }
 
 function hasEnds({ flags, rows }: ElementColumns): boolean {
@@ -75,16 +71,23 @@ function isExtra({ flags, key }: ElementColumns, keyLength: number, row: number)
 }
 
 /** The rows of these ranges: what is no part of a range first, then each start with its end behind it, as newer kernels want them (Linux 7.0). */
-export function rowsOf(columns: ElementColumns, ranges: Ranges, keep: (index: number) => boolean = () => true): Uint32Array | undefined {
+export async function rowsOf(
+  columns: ElementColumns,
+  ranges: Ranges,
+  slices: Slices,
+  keep: (index: number) => boolean = () => true
+): Promise<Uint32Array | undefined> {
   const rows = new Uint32Array(columns.rows)
   let count = 0
   if (columns.flags !== undefined)
-    for (let row = 0; row < columns.rows; row++) if (isExtra(columns, ranges.keyLength, row)) rows[count++] = row
-  for (let index = 0; index < ranges.count; index++) {
-    if (!keep(index)) continue
+    await slices.times(columns.rows, (row) => {
+      if (isExtra(columns, ranges.keyLength, row)) rows[count++] = row
+    })
+  await slices.times(ranges.count, (index) => {
+    if (!keep(index)) return
     rows[count++] = ranges.startRow[index]!
     if (ranges.endRow[index] !== NO_ROW) rows[count++] = ranges.endRow[index]!
-  }
+  })
   return isIdentity(rows, count, columns.rows) ? undefined : rows.subarray(0, count)
 }
 
@@ -95,20 +98,27 @@ function isIdentity(rows: Uint32Array, count: number, all: number): boolean {
 }
 
 /** In sets of rules an end where the next range begins would hide that range; where there are no data, the beginning is left out too, as nft does. */
-export function joinedRows(columns: ElementColumns, ranges: Ranges, hasData: boolean): Uint32Array | undefined {
+export async function joinedRows(
+  columns: ElementColumns,
+  ranges: Ranges,
+  hasData: boolean,
+  slices: Slices
+): Promise<Uint32Array | undefined> {
   const words = wordsOf(ranges.keyLength)
   const rows: number[] = []
-  for (let row = 0; row < columns.rows; row++) if (isExtra(columns, ranges.keyLength, row)) rows.push(row)
+  await slices.times(columns.rows, (row) => {
+    if (isExtra(columns, ranges.keyLength, row)) rows.push(row)
+  })
   const touchesNext = (index: number): boolean => {
     if (index < 0 || index + 1 >= ranges.count || ranges.endRow[index] === NO_ROW) return false
     const [end, next] = [ranges.endRow[index]! * ranges.keyLength, ranges.startRow[index + 1]! * ranges.keyLength]
     for (let byte = 0; byte < ranges.keyLength; byte++) if (columns.key[end + byte] !== columns.key[next + byte]) return false
     return compareWords(ranges.last, index * words, ranges.first, (index + 1) * words, words) < 0
   }
-  for (let index = 0; index < ranges.count; index++) {
+  await slices.times(ranges.count, (index) => {
     if (hasData || !touchesNext(index - 1)) rows.push(ranges.startRow[index]!)
     if (!touchesNext(index) && ranges.endRow[index] !== NO_ROW) rows.push(ranges.endRow[index]!)
-  }
+  })
   return isIdentity(Uint32Array.from(rows), rows.length, columns.rows) ? undefined : Uint32Array.from(rows)
 }
 
@@ -127,41 +137,33 @@ export function invalidRange(queued: QueuedOperation, index: number, row: number
 }
 
 /** Leaves out ranges that are given twice, and refuses those that overlap. */
-function withoutRepetitions(queued: QueuedOperation, place: number, columns: ElementColumns, ranges: Ranges): Ranges {
+async function withoutRepetitions(
+  queued: QueuedOperation,
+  place: number,
+  columns: ElementColumns,
+  ranges: Ranges,
+  slices: Slices
+): Promise<Ranges> {
   const { elements } = queued
   const words = wordsOf(ranges.keyLength)
   const kept: number[] = []
   const compare = (left: Uint32Array, index: number, right: Uint32Array, other: number): number =>
     compareWords(left, index * words, right, other * words, words)
-  for (let index = 0; index < ranges.count; index++) {
+  await slices.times(ranges.count, (index) => {
     const before = kept.at(-1)
     if (before === undefined || compare(ranges.first, index, ranges.last, before) > 0) {
       kept.push(index)
-      continue
+      return
     }
     const [row, other] = [ranges.startRow[index]!, ranges.startRow[before]!]
     const isSame = compare(ranges.first, index, ranges.first, before) === 0 && compare(ranges.last, index, ranges.last, before) === 0
-    if (isSame && queued.verb === 'destroy') continue
-    if (isSame && queued.verb === 'add' && isSameContent(columns, row, other)) continue
+    if (isSame && queued.verb === 'destroy') return
+    if (isSame && queued.verb === 'add' && isSameContent(columns, row, other)) return
     if (isSame) throw invalidRange(queued, place, row, `each range once: ${elements!.place(other)} is the same`)
     if (queued.verb === 'destroy' || queued.verb === 'delete') kept.push(index)
     else throw invalidRange(queued, place, row, `ranges that do not overlap: ${elements!.place(other)} is ${elements!.range(other)}`)
-  }
-  return kept.length === ranges.count ? ranges : selected(ranges, kept)
-}
-
-function selected(ranges: Ranges, kept: readonly number[]): Ranges {
-  const words = wordsOf(ranges.keyLength)
-  const keys = (source: Uint32Array): Uint32Array =>
-    Uint32Array.from(kept.flatMap((index) => Array.from(source.subarray(index * words, (index + 1) * words))))
-  return {
-    keyLength: ranges.keyLength,
-    count: kept.length,
-    first: keys(ranges.first),
-    last: keys(ranges.last),
-    startRow: Uint32Array.from(kept, (index) => ranges.startRow[index]!),
-    endRow: Uint32Array.from(kept, (index) => ranges.endRow[index]!)
-  }
+  })
+  return kept.length === ranges.count ? ranges : await selectedRanges(ranges, Uint32Array.from(kept), slices)
 }
 
 /** Reads the ranges of an operation; undefined where it is not about ranges. @throws {ValidationError} Its rows are no ranges, or overlap. */
@@ -185,8 +187,10 @@ export async function intervalOperation(
       missing === 'start' ? 'a start with its end behind it: only the last range of all has none' : 'an end with its start before it'
     )
   })
-  const ranges = withoutRepetitions(queued, index, columns, given)
+  const ranges = await withoutRepetitions(queued, index, columns, given, slices)
   const rows =
-    elements.form?.isAnonymous === true ? joinedRows(columns, ranges, elements.form.holds !== 'nothing') : rowsOf(columns, ranges)
+    elements.form?.isAnonymous === true
+      ? await joinedRows(columns, ranges, elements.form.holds !== 'nothing', slices)
+      : await rowsOf(columns, ranges, slices)
   return { index, queued, elements, columns, keyLength, ranges, rows }
 }

@@ -21,29 +21,38 @@ const NUMBERS = [
 /** Columns of bytes of any length, with offsets. */
 const BLOBS = ['data', 'userdata', 'expressions'] as const
 
-function pickNumbers<Values extends Numbers>(values: Values, rows: Uint32Array): Values {
+async function pickNumbers<Values extends Numbers>(values: Values, rows: Uint32Array, slices: Slices): Promise<Values> {
   const picked = new (values.constructor as new (length: number) => Values)(rows.length)
-  for (let at = 0; at < rows.length; at++) picked[at] = values[rows[at]!]!
+  await slices.times(rows.length, (at) => {
+    picked[at] = values[rows[at]!]!
+  })
   return picked
 }
 
-function pickFixed(bytes: Uint8Array, width: number, rows: Uint32Array): Uint8Array {
+async function pickFixed(bytes: Uint8Array, width: number, rows: Uint32Array, slices: Slices): Promise<Uint8Array> {
   const picked = new Uint8Array(rows.length * width)
-  for (let at = 0, to = 0; at < rows.length; at++) {
-    const from = rows[at]! * width
-    for (let index = 0; index < width; index++) picked[to++] = bytes[from + index]!
-  }
+  await slices.times(rows.length, (at) => {
+    const [from, to] = [rows[at]! * width, at * width]
+    for (let index = 0; index < width; index++) picked[to + index] = bytes[from + index]!
+  })
   return picked
 }
 
-function pickBlobs(bytes: Uint8Array, offsets: Uint32Array, rows: Uint32Array): { bytes: Uint8Array; offsets: Uint32Array } {
+async function pickBlobs(
+  bytes: Uint8Array,
+  offsets: Uint32Array,
+  rows: Uint32Array,
+  slices: Slices
+): Promise<{ readonly bytes: Uint8Array; readonly offsets: Uint32Array }> {
   const picked = { offsets: new Uint32Array(rows.length + 1), bytes: new Uint8Array(0) }
-  for (let at = 0; at < rows.length; at++) picked.offsets[at + 1] = picked.offsets[at]! + offsets[rows[at]! + 1]! - offsets[rows[at]!]!
+  await slices.times(rows.length, (at) => {
+    picked.offsets[at + 1] = picked.offsets[at]! + offsets[rows[at]! + 1]! - offsets[rows[at]!]!
+  })
   picked.bytes = new Uint8Array(picked.offsets[rows.length]!)
-  for (let at = 0; at < rows.length; at++) {
+  await slices.times(rows.length, (at) => {
     const [from, to] = [offsets[rows[at]!]!, offsets[rows[at]! + 1]!]
     if (from !== to) picked.bytes.set(bytes.subarray(from, to), picked.offsets[at])
-  }
+  })
   return picked
 }
 
@@ -53,19 +62,17 @@ export async function pickRows(columns: ElementColumns, rows: Uint32Array, slice
   const picked: Record<string, unknown> & { rows: number; key: Uint8Array } = {
     ...columns,
     rows: rows.length,
-    key: pickFixed(columns.key, width, rows)
+    key: await pickFixed(columns.key, width, rows, slices)
   }
-  if (columns.keyEnd !== undefined) picked['keyEnd'] = pickFixed(columns.keyEnd, width, rows)
+  if (columns.keyEnd !== undefined) picked['keyEnd'] = await pickFixed(columns.keyEnd, width, rows, slices)
   for (const name of NUMBERS) {
-    if (columns[name] !== undefined) picked[name] = pickNumbers(columns[name], rows)
-    if (slices.isOver) await slices.turn()
+    if (columns[name] !== undefined) picked[name] = await pickNumbers<Numbers>(columns[name], rows, slices)
   }
   for (const name of BLOBS) {
     if (columns[name] === undefined) continue
-    const { bytes, offsets } = pickBlobs(columns[name], columns[`${name}Offsets`]!, rows)
+    const { bytes, offsets } = await pickBlobs(columns[name], columns[`${name}Offsets`]!, rows, slices)
     picked[name] = bytes
     picked[`${name}Offsets`] = offsets
-    if (slices.isOver) await slices.turn()
   }
   return picked
 }

@@ -157,10 +157,10 @@ async function pairByValue(rows: Rows, slices: Slices, onStray: (stray: StrayRow
   const rank = (row: number): number => (kindOf(rows.flags[row]!) === 'start' ? 1 : 0)
   const compare = (left: number, right: number): number =>
     compareWords(rows.keys, left * words, rows.keys, right * words, words) || rank(left) - rank(right)
-  const identity = Uint32Array.from({ length: rows.count }, (_, row) => row)
-  let open: number | undefined
   // The kernel lists trees from the highest key down.
-  const order = isAscending(identity.reverse(), compare) ? identity : await sortInSlices(identity, compare, slices)
+  const given = indexes(rows.count).reverse()
+  const order = (await isAscending(given, compare, slices)) ? given : await sortInSlices(given, compare, slices)
+  let open: number | undefined
   for (const [place, row] of order.entries()) {
     if (place % PIECE === 0 && slices.isOver) await slices.turn()
     const kind = kindOf(rows.flags[row]!)
@@ -178,27 +178,38 @@ async function pairByValue(rows: Rows, slices: Slices, onStray: (stray: StrayRow
   return builder.finish()
 }
 
-function isAscending(order: Uint32Array, compare: (left: number, right: number) => number): boolean {
-  for (let index = 1; index < order.length; index++) if (compare(order[index - 1]!, order[index]!) > 0) return false
+/** The numbers from 0 to below `count`. */
+export function indexes(count: number): Uint32Array {
+  const all = new Uint32Array(count)
+  for (let index = 0; index < count; index++) all[index] = index
+  return all
+}
+
+async function isAscending(order: Uint32Array, compare: (left: number, right: number) => number, slices: Slices): Promise<boolean> {
+  for (let index = 1; index < order.length; index++) {
+    if (compare(order[index - 1]!, order[index]!) > 0) return false
+    if (index % PIECE === 0 && slices.isOver) await slices.turn()
+  }
   return true
 }
 
-/** The same ranges in this order. */
-function reordered(ranges: Ranges, order: Uint32Array): Ranges {
-  const words = wordsOf(ranges.keyLength)
-  const keys = (source: Uint32Array): Uint32Array => {
-    const target = new Uint32Array(source.length)
-    for (let index = 0; index < order.length; index++)
-      for (let word = 0; word < words; word++) target[index * words + word] = source[order[index]! * words + word]!
+/** These ranges, in this order. */
+export async function selectedRanges(ranges: Ranges, order: Uint32Array, slices: Slices): Promise<Ranges> {
+  const select = async (source: Uint32Array, width: number): Promise<Uint32Array> => {
+    const target = new Uint32Array(order.length * width)
+    await slices.times(order.length, (index) => {
+      for (let word = 0; word < width; word++) target[index * width + word] = source[order[index]! * width + word]!
+    })
     return target
   }
-  const rows = (source: Uint32Array): Uint32Array => order.map((index) => source[index]!)
+  const words = wordsOf(ranges.keyLength)
   return {
-    ...ranges,
-    first: keys(ranges.first),
-    last: keys(ranges.last),
-    startRow: rows(ranges.startRow),
-    endRow: rows(ranges.endRow)
+    keyLength: ranges.keyLength,
+    count: order.length,
+    first: await select(ranges.first, words),
+    last: await select(ranges.last, words),
+    startRow: await select(ranges.startRow, 1),
+    endRow: await select(ranges.endRow, 1)
   }
 }
 
@@ -207,9 +218,9 @@ async function sorted(ranges: Ranges, slices: Slices): Promise<Ranges> {
   const compare = (left: number, right: number): number =>
     compareWords(ranges.first, left * words, ranges.first, right * words, words) ||
     compareWords(ranges.last, left * words, ranges.last, right * words, words)
-  const identity = Uint32Array.from({ length: ranges.count }, (_, index) => index)
-  if (isAscending(identity, compare)) return ranges
-  return reordered(ranges, await sortInSlices(identity, compare, slices))
+  const given = indexes(ranges.count)
+  if (await isAscending(given, compare, slices)) return ranges
+  return await selectedRanges(ranges, await sortInSlices(given, compare, slices), slices)
 }
 
 /**

@@ -74,7 +74,7 @@ describe('ranges of rows', () => {
         expect(pairsOf(await listedRanges([scattered], 2, slices))).toEqual(sorted)
         const ordered = await givenRanges(scattered, 2, false, slices, () => undefined)
         expect(pairsOf(ordered)).toEqual(sorted)
-        const sent = await pickRows(scattered, rowsOf(scattered, ordered) ?? Uint32Array.from(rows.keys()), slices)
+        const sent = await pickRows(scattered, (await rowsOf(scattered, ordered, slices)) ?? Uint32Array.from(rows.keys()), slices)
         expect(Array.from({ length: sent.rows }, (_, row) => rowAt(sent, row).key)).toEqual(
           rowsFor(sorted as [number, number][]).map(({ key }) => key)
         )
@@ -91,8 +91,8 @@ describe('ranges of rows', () => {
       ])
     )
     const ranges = await givenRanges(columns, 2, true, slices, () => undefined)
-    expect(Array.from(joinedRows(columns, ranges, true)!)).toEqual([0, 2, 3, 4])
-    expect(Array.from(joinedRows(columns, ranges, false)!)).toEqual([0, 3, 4])
+    expect(Array.from((await joinedRows(columns, ranges, true, slices))!)).toEqual([0, 2, 3, 4])
+    expect(Array.from((await joinedRows(columns, ranges, false, slices))!)).toEqual([0, 3, 4])
   })
 
   it('say which rows make none', async () => {
@@ -151,15 +151,46 @@ describe('what a set holds', () => {
             (!found.includes('overlaps') && pairs.every(([first], index) => index === 0 || pairs[index - 1]![1] < first))
           if (!isClean) continue
           if (verb === 'add') {
-            held.add(wanted, operation)
+            await held.add(wanted, operation, slices)
             model.push(...pairs.filter((_, index) => expected[index] !== 'exact'))
           } else {
-            held.remove(wanted, pairs.keys())
+            await held.remove(wanted, pairs.keys(), slices)
             model = model.filter(([from, to]) => !pairs.some(([first, last]) => first === from && last === to))
           }
         }
       }),
       { numRuns: 300 }
     )
+  })
+})
+
+describe('thousands of ranges', () => {
+  it('are worked on in turns', async () => {
+    let turns = 0
+    class Counted extends Slices {
+      override get isOver(): boolean {
+        return true
+      }
+      override async turn(): Promise<void> {
+        turns++
+        await Promise.resolve()
+      }
+    }
+    const counted = new Counted()
+    const inTurns = async <T>(work: () => Promise<T>): Promise<T> => {
+      turns = 0
+      const done = await work()
+      expect(turns).toBeGreaterThan(8)
+      return done
+    }
+    const descending = rowsFor(Array.from({ length: 10_000 }, (_, index) => [6 * (10_000 - index), 6 * (10_000 - index) + 1] as const))
+    const columns = toColumns(descending)
+    const ranges = await inTurns(async () => await givenRanges(columns, 2, true, counted, () => undefined))
+    const rows = await inTurns(async () => await rowsOf(columns, ranges, counted))
+    await inTurns(async () => await joinedRows(columns, ranges, false, counted))
+    await inTurns(async () => await pickRows(columns, rows!, counted))
+    const held = new HeldRanges(2, ranges)
+    await inTurns(async () => await held.add(ranges, 0, counted))
+    await inTurns(async () => await held.remove(ranges, Array(ranges.count).keys(), counted))
   })
 })
