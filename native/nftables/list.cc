@@ -207,7 +207,9 @@ class Lister {
       (listing_.*row.listed).push_back({reply.family, std::move(*record)});
       return std::nullopt;
     };
-    return one ? RunRequest(socket_, query.Encoder(), OfGeneration(take), request_.deadline) : Dump(query, take);
+    if (!one) return Dump(query, take);
+    const Status status = RunRequest(socket_, query.Encoder(), OfGeneration(take), request_.deadline);
+    return status && status->code == ENOENT ? CheckName() : status;
   }
 
   Status DumpElements(const Listed& set) {

@@ -100,6 +100,12 @@ describe.each(kernelsHere(nftablesKernels))('declarations that do not say whethe
     expect(await mixed).toMatch(/^EINVAL/)
   })
 
+  it('of sets that are not there are missed by name', async () => {
+    const nft = await base()
+    const missed = await nft.listElements(bare('missing')).catch((error: unknown) => error)
+    expect(missed).toMatchObject({ code: 'ENOENT', kernelMessage: 'list: there is nothing named missing' })
+  })
+
   it('of sets of rules need no number to be told apart', async () => {
     const nft = await base()
     const own = { ...plain, flags: ['interval', 'anonymous', 'constant'] } satisfies SetSpec

@@ -32,7 +32,7 @@ export function setName({ family, value }: Pick<QueuedOperation, 'family' | 'val
 export function setOf({ queued }: Pick<IntervalOperation, 'queued'>): string {
   const { set, setId } = queued.value
   const isNumbered = queued.elements?.form?.isAnonymous === true && setId !== undefined
-  return setName(queued, isNumbered ? `#${String(setId as number)}` : set)
+  return setName(queued, isNumbered ? `#${setId as number}` : set)
 }
 
 function hasEnds({ flags, rows }: ElementColumns): boolean {
