@@ -33,6 +33,7 @@ import { family, type Family } from './families.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openMonitor, type NftablesEvents } from './monitor.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
+import { hasJoinedRanges, pickHolding } from './rule-set-elements.js'
 import { setForm, type ListedSet, type SetSpec } from './sets.js'
 import { Transaction } from './transaction.js'
 import type { NameReference } from './transaction-types.js'
@@ -179,8 +180,13 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    */
   async getElements(set: SetSpec, keys: Iterable<KeyField | readonly KeyField[]>, options: CallOptions = {}): Promise<ListedElements> {
     const form = setForm(set)
+    const list = Array.from(keys)
+    if (hasJoinedRanges(form)) {
+      const listed = await this.listElements(set, options)
+      return new ListedElements(listed.set, [pickHolding(listed, list, form)])
+    }
     const { rows } = encodeElements(
-      Array.from(keys, (key) => ({ key })),
+      list.map((key) => ({ key })),
       { ...form, holds: 'nothing' }
     )
     const request = { family: family('family', set.family), table: set.table, set: set.name, keys: toColumns(rows) }

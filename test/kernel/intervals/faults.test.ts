@@ -50,6 +50,18 @@ describe('ranges that are listed', () => {
     ])
   })
 
+  it('are found singly, each to its own end', async () => {
+    const { nft } = await withRuleset('table ip t {\nchain c {\ntcp dport vmap { 1-5 : accept, 6-9 : drop, 65000-65535 : continue }\n}\n}')
+    const { elements } = await nft.list({ ...table, elements: true })
+    const found = async (...keys: number[]): Promise<unknown[]> => [...(await nft.getElements(elements[0]!.set, keys))]
+    const first = { key: { from: 1, to: 5 }, verdict: 'accept' }
+    const second = { key: { from: 6, to: 9 }, verdict: 'drop' }
+    for (const key of [1, 3, 5]) expect(await found(key)).toEqual([first])
+    for (const key of [6, 9]) expect(await found(key)).toEqual([second])
+    for (const key of [0, 10, 64999]) expect(await found(key)).toEqual([])
+    expect(await found(65535, 7, 2)).toEqual([first, second, { key: { from: 65000, to: 65535 }, verdict: 'continue' }])
+  })
+
   it('can be written into the set of a rule again', async () => {
     const { nft, namespace } = await withRuleset(
       'table ip t {\nchain c {\ntcp dport vmap { 10-19 : accept, 20-29 : drop, 30 : continue }\ntcp sport { 1-5, 6-9, 20 }\n}\n}\n'
