@@ -205,6 +205,12 @@ function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
 }
 
+/** Bits of the flags that the kernel heeds for the type of tunnel. */
+function heededFlags(columns: RealServerColumns, row: number): number {
+  const flags = tunnelFlags[TUNNEL_TYPES[columns.tunnelType[row] ?? IPIP] ?? 'ipip']
+  return flags.reduce((bits, flag) => bits | ((columns.tunnelFlags[row] ?? 0) & TUNNEL_FLAG_BITS[flag]), 0)
+}
+
 /**
  * Whether packets reach a real server in the kernel as is wanted. `local` in the kernel is as good as any way of forwarding: it chooses that by itself for an
  * address of its own host (__ip_vs_update_dest), and would choose it again.
@@ -213,7 +219,7 @@ export function sameForwarding(known: RealServerColumns, i: number, wanted: Real
   if (known.forwarding[i] === LOCAL) return true
   if (known.forwarding[i] !== wanted.forwarding[j]) return false
   if (known.forwarding[i] !== TUNNEL) return true
-  if (known.tunnelType[i] !== wanted.tunnelType[j] || known.tunnelFlags[i] !== wanted.tunnelFlags[j]) return false
+  if (known.tunnelType[i] !== wanted.tunnelType[j] || heededFlags(known, i) !== heededFlags(wanted, j)) return false
   return known.tunnelType[i] !== GUE || known.tunnelPort[i] === wanted.tunnelPort[j]
 }
 

@@ -263,8 +263,10 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (err
   }
   try {
     const ipvs = await open(Ipvs.open({ ...client, kernel: kernel?.ipvs }))
-    const route = await open(Route.open({ ...client, netns: ipvs, kernel: kernel?.route }))
-    const nft = await open(Nftables.open({ ...client, netns: ipvs, kernel: kernel?.nftables }))
+    // A path or a name may stand for another namespace by now; a fake has none.
+    const netns = kernel?.ipvs === undefined ? ipvs : client.netns
+    const route = await open(Route.open({ ...client, netns, kernel: kernel?.route }))
+    const nft = await open(Nftables.open({ ...client, netns, kernel: kernel?.nftables }))
     const addresses = new Addresses(route, surroundings.device)
     const subsystems = {
       ipvs,

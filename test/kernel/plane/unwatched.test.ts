@@ -55,8 +55,7 @@ describe('a plane that does not poll', () => {
     // A plan changes nothing.
     expect(await ruleset(namespace)).toEqual(after)
 
-    const report = await plane.sync(services)
-    expect(report.requests).toBeGreaterThan(0)
+    expect((await plane.sync(services)).services).toEqual({ added: 0, changed: 0, removed: 0 })
     expect(await ruleset(namespace)).toEqual(before)
     const types: string[] = []
     for await (const { type } of events) {

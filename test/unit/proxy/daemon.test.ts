@@ -21,7 +21,7 @@ it('that is asked to stop while it starts leaves no server and no watch behind',
   const folder = await makeFolder()
   await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
   const port = await freePort()
-  const plane = await openPlane({ mode: 'nftables', kernel: new FakeNftablesKernel() })
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]), pino({ level: 'silent' }))
   const started = daemon.start()
   await daemon.stop()
