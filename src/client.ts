@@ -1,6 +1,7 @@
 /**
  * What all clients share: options, the queue of jobs on one socket, and how a native failure becomes an error.
  */
+import { requireOptions } from './checks.js'
 import { ClosedError, errnoName, NetlinkError, NetplaneError, UnsupportedError, ValidationError } from './errors.js'
 import type { NativeFailure, NativeInvalid, NativeNamespace, NativeOpenOptions, NativeOutcome } from './native.js'
 import { traceRequest, tracesRequests } from './tracing.js'
@@ -77,6 +78,7 @@ export function describeNamespace(netns: NativeOpenOptions['netns']): string | u
 
 /** Checks the options of an `open` and brings them into the native form. */
 export function nativeOpenOptions(options: OpenOptions): NativeOpenOptions {
+  requireOptions(options)
   const netns = resolveNamespace(options.netns)
   const sendBufferBytes = resolveBuffer('sendBufferBytes', options.sendBufferBytes)
   const receiveBufferBytes = resolveBuffer('receiveBufferBytes', options.receiveBufferBytes)
@@ -177,6 +179,7 @@ export class JobQueue {
     if (this.isClosed) throw new ClosedError(this.#what)
     if (this.#overdue !== undefined)
       throw new NetplaneError('ERR_NETPLANE_BUSY', `${operation}: ${this.#overdue} passed its deadline and has not returned yet`)
+    requireOptions(options)
     const deadlineMs = resolveDeadline(options.deadlineMs, this.#deadlineMs)
     options.signal?.throwIfAborted()
     const queuedAt = performance.now()

@@ -227,13 +227,35 @@ function describeValue(value: unknown): string {
   return printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text)
 }
 
+/** Values in a value that are looked at: a list may be as long as it says, and of holes alone. */
+const MAX_VISITED = 10_000
+
 function inspectShort(value: unknown): string {
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
   if (typeof value !== 'object' || value === null) return String(value)
   try {
-    return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner))
+    if (ArrayBuffer.isView(value))
+      return `${Object.prototype.toString.call(value).slice('[object '.length, -1)} of ${value.byteLength} bytes`
+    return stringify(value) ?? Object.prototype.toString.call(value)
   } catch {
-    return Object.prototype.toString.call(value)
+    return inspectShallow(value)
+  }
+}
+
+function stringify(value: object): string | undefined {
+  let visited = 0
+  const text: unknown = JSON.stringify(value, (_, inner: unknown) => {
+    if (++visited > MAX_VISITED) throw new RangeError('too much to show')
+    return typeof inner === 'bigint' ? `${inner}n` : inner
+  })
+  return typeof text === 'string' ? text : undefined
+}
+
+function inspectShallow(value: object): string {
+  try {
+    return Array.isArray(value) ? `a list of ${value.length} entries` : Object.prototype.toString.call(value)
+  } catch {
+    // A revoked proxy.
+    return 'an object that does not say what it is'
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Monitors of all clients: a multicast socket of its own, as an {@link EventStream}.
  */
+import { requireOptions } from './checks.js'
 import { failureError, nativeOpenOptions, type OpenOptions } from './client.js'
 import { ValidationError, type UnsupportedError } from './errors.js'
 import { EventStream } from './event-stream.js'
@@ -66,6 +67,7 @@ export async function openEventStream<Native, Event>(
   client: OpenOptions,
   options: MonitorOptions
 ): Promise<EventStream<Event | LostEvents>> {
+  requireOptions(options)
   const { operation } = form
   const limit = requireLimit(options.queueLimit)
   const native = nativeOpenOptions({ netns: client.netns, deadlineMs: client.deadlineMs, receiveBufferBytes: options.receiveBufferBytes })

@@ -1,6 +1,7 @@
 /**
  * Many flows made or deleted in few system calls.
  */
+import { requireOptions } from '../checks.js'
 import { failureError } from '../client.js'
 import { type NetlinkError, TransactionError, ValidationError } from '../errors.js'
 import type { NativeBatchReport, NativeConntrackSocket } from '../native.js'
@@ -31,6 +32,7 @@ const FORMS = {
 
 /** The options of a bulk call, checked. */
 export function requireBulkOptions(options: BulkFlowOptions): { readonly onError: 'throw' | 'isolate'; readonly ensure: boolean } {
+  requireOptions(options)
   const onError: string = options.onError ?? 'throw'
   const ensure: unknown = options.ensure ?? false
   if (onError !== 'throw' && onError !== 'isolate') throw new ValidationError('options.onError', onError, 'throw, isolate')

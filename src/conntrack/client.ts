@@ -1,6 +1,7 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
+import { requireOptions, toList } from '../checks.js'
 import {
   DEFAULT_DEADLINE_MS,
   describeNamespace,
@@ -14,9 +15,9 @@ import {
   type OpenOptions
 } from '../client.js'
 import { ClosedError, ValidationError } from '../errors.js'
-import { loadAddon, type NativeAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
+import { loadAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
 import { encodeBulk, requireBulkOptions, runBulk, runOne, type BulkFlowReport } from './bulk.js'
-import { requireInteger } from './checks.js'
+import { requireInteger, requireObject } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
@@ -26,6 +27,7 @@ import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
 import { FlowIteration } from './iterate.js'
 import { readFlows } from './listing.js'
+import type { ConntrackKernel, ConntrackOptions } from './open.js'
 import { queryOf, readQueryOf } from './query.js'
 import { ENOENT, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
@@ -47,15 +49,6 @@ import type {
 } from './types.js'
 import { usageOf, watchUsage, type UsageEvents, type UsageWatchOptions } from './usage.js'
 import { coverageOf, openWatch, type ConntrackEvents, type ConntrackWatchOptions } from './watch.js'
-
-/** Where sockets come from. */
-export type ConntrackKernel = Pick<NativeAddon, 'openConntrack' | 'monitorConntrack'>
-
-/** Options of {@link Conntrack.open}. */
-export interface ConntrackOptions extends OpenOptions {
-  /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
-  readonly kernel?: ConntrackKernel | undefined
-}
 
 /**
  * A client of connection tracking in one network namespace. Calls run one after the other, in the order in which they were made. Needs CAP_NET_ADMIN in the user
@@ -157,15 +150,15 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     options: CallOptions = {}
   ): Promise<Flow | undefined> {
     const writer = new FlowColumnWriter(1)
+    requireObject('key', key)
     const byReply = !('original' in key)
     if (byReply) writer.replyKey(0, 'key', key.protocol, key.reply, key.zone)
     else writer.key(0, 'key', key)
     const columns = writer.finish()
-    const operation = 'conntrack.get'
-    return await this.#queue.run(operation, options, async (deadlineMs) => {
+    return await this.#queue.run('conntrack.get', options, async (deadlineMs) => {
       const outcome = await this.#socket.get({ verb: 'update', columns, byReply, deadlineMs })
       if (outcome.failure?.errno === ENOENT) return undefined
-      return new FlowReader(unwrap(outcome, { operation })).flow(0)
+      return new FlowReader(unwrap(outcome, { operation: 'conntrack.get' })).flow(0)
     })
   }
 
@@ -183,7 +176,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
 
   /** As {@link Conntrack.create} for many, in few system calls. */
   async createFlows(flows: Iterable<FlowInput>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
-    return await this.#bulk('create', [...flows], options)
+    return await this.#bulk('create', toList('flows', flows, 'an iterable of flows'), options)
   }
 
   /**
@@ -194,6 +187,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    *   where the flow's time-out is fixed.
    */
   async update(key: FlowKey, attributes: FlowAttributes, options: CallOptions = {}): Promise<void> {
+    for (const [path, value] of Object.entries({ key, attributes })) requireObject(path, value)
     const status = attributes.status === undefined ? undefined : settableStatus('attributes.status', attributes.status)
     const writer = new FlowColumnWriter(1)
     const { protocol, family } = writer.key(0, 'key', { ...key, id: undefined })
@@ -216,7 +210,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
 
   /** As {@link Conntrack.delete} for many, in few system calls. */
   async deleteFlows(keys: Iterable<FlowKey>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
-    return await this.#bulk('delete', [...keys], options)
+    return await this.#bulk('delete', toList('keys', keys, 'an iterable of keys of flows'), options)
   }
 
   /**
@@ -305,7 +299,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   async processorStatistics(
     options: CallOptions & { readonly of?: 'flows' | 'expectations' | undefined } = {}
   ): Promise<ConntrackProcessorStatistics[]> {
-    const of: unknown = options.of ?? 'flows'
+    const of: unknown = requireOptions(options).of ?? 'flows'
     if (of !== 'flows' && of !== 'expectations') throw new ValidationError('options.of', of, 'flows, expectations')
     const expectations = of === 'expectations'
     const operation = 'conntrack.processorStatistics'
@@ -347,7 +341,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    */
   async watch(options: ConntrackWatchOptions = {}): Promise<ConntrackEvents> {
     this.#requireOpen()
-    const setting = await this.#queue.run('conntrack.watch', { signal: options.signal }, (deadlineMs) =>
+    const setting = await this.#queue.run('conntrack.watch', { signal: requireOptions(options).signal }, (deadlineMs) =>
       this.#socket.readSetting({ name: settingFile('events'), deadlineMs })
     )
     const covers = coverageOf(setting.failure === undefined ? setting.value : undefined)

@@ -4,7 +4,7 @@
 import { requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
-import { MOST_U32, requireHelper, requireInteger, requireLabels, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireInteger, requireLabels, requireObject, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
 import { AF_INET, AF_INET6, DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
@@ -127,6 +127,7 @@ export class FlowColumnWriter {
 
   /** Writes the key of a flow, and the tuple of its answers. */
   key(row: number, path: string, key: FlowKey, reply?: FlowTuple): { readonly protocol: number; readonly family: number } {
+    requireObject(path, key)
     const protocol = requireProtocol(`${path}.protocol`, key.protocol)
     const original = readTuple(`${path}.original`, key.original, protocol)
     this.#bytes('family')[row] = original.family
@@ -154,6 +155,7 @@ export class FlowColumnWriter {
 
   /** Writes a flow to be created. */
   flow(row: number, path: string, input: FlowInput): void {
+    requireObject(path, input)
     const { protocol, family } = this.key(row, path, { ...input, id: undefined }, input.reply)
     if (input.reply === undefined)
       this.#tuple(row, 'reply', reversed(readTuple(`${path}.original`, input.original, protocol), protocol, `${path}.original`), 0)
@@ -231,10 +233,12 @@ export class FlowColumnWriter {
       this.#number(row, 'state', Uint8Array, number, PRESENT.state)
     }
     if (tcp !== undefined && protocol === PROTOCOLS.tcp) {
+      requireObject(`${path}.tcp`, tcp)
       for (const [name, field] of TCP_FIELDS)
         this.#number(row, name, Uint8Array, requireInteger(`${path}.tcp.${field}`, tcp[field], 0, 255), PRESENT.tcp)
     }
     if (sctp !== undefined && protocol === PROTOCOLS.sctp) {
+      requireObject(`${path}.sctp`, sctp)
       for (const field of ['originalTag', 'replyTag'] as const)
         this.#number(row, field, Uint32Array, requireInteger(`${path}.sctp.${field}`, sctp[field], 0, MOST_U32), PRESENT.tags)
     }
@@ -242,6 +246,7 @@ export class FlowColumnWriter {
 
   #rare(path: string, input: RareAttributes, family: number): NativeRecord {
     const { master, sequenceAdjustment, synproxy, sourceNat, destinationNat } = input
+    if (sequenceAdjustment !== undefined) requireObject(`${path}.sequenceAdjustment`, sequenceAdjustment)
     const { original, reply } = sequenceAdjustment ?? {}
     return {
       ...(master === undefined ? {} : { master: masterRecord(`${path}.master`, master) }),
@@ -299,6 +304,7 @@ const TCP_FIELDS = [
 ] as const
 
 function masterRecord(path: string, master: NonNullable<FlowInput['master']>): NativeRecord {
+  requireObject(path, master)
   const protocol = requireProtocol(`${path}.protocol`, master.protocol)
   return tupleRecord(readTuple(path, master, protocol), protocol)
 }
@@ -306,6 +312,7 @@ function masterRecord(path: string, master: NonNullable<FlowInput['master']>): N
 const MOST_S32 = 2 ** 31 - 1
 
 function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
+  requireObject(path, value)
   return {
     correctionPosition: requireInteger(`${path}.correctionPosition`, value.correctionPosition, 0, MOST_U32),
     offsetBefore: requireInteger(`${path}.offsetBefore`, value.offsetBefore, -MOST_S32 - 1, MOST_S32),
@@ -314,6 +321,7 @@ function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
 }
 
 function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>): NativeRecord {
+  requireObject(path, value)
   return Object.fromEntries(
     (['initialSequence', 'initialTimestamp', 'timestampOffset'] as const).map((field) => [
       field,
@@ -323,6 +331,7 @@ function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>)
 }
 
 function dccpRecord(path: string, { state, dccp }: RareAttributes): NativeRecord {
+  requireObject(`${path}.dccp`, dccp)
   const role = ['client', 'server'].indexOf(dccp!.role)
   if (role < 0) throw new ValidationError(`${path}.dccp.role`, dccp!.role, 'client, server')
   const sequence: unknown = dccp!.handshakeSequence
@@ -332,6 +341,7 @@ function dccpRecord(path: string, { state, dccp }: RareAttributes): NativeRecord
 }
 
 function natRecord(path: string, nat: FlowNat, family: number): NativeRecord {
+  requireObject(path, nat)
   const name = family === AF_INET ? 'ip' : 'ip6'
   const first = requireAddress(`${path}.first`, nat.first, name)
   const last = nat.last === undefined ? first : requireAddress(`${path}.last`, nat.last, name)

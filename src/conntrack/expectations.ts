@@ -47,6 +47,7 @@ function requireZone(path: string, zone: number | undefined): NativeRecord {
 
 /** The record that names a listed expectation. */
 export function expectationKey(path: string, expectation: Expectation): ExpectationRequest {
+  requireObject(path, expectation)
   const protocol = requireProtocol(`${path}.protocol`, expectation.protocol)
   const tuple = readTuple(`${path}.tuple`, expectation.tuple, protocol)
   const id = requireInteger(`${path}.id`, expectation.id, 0, MOST_U32)

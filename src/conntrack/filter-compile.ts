@@ -1,6 +1,7 @@
 /**
  * From a filter in the caller's words to its program, with every check.
  */
+import { toList } from '../checks.js'
 import { requirePrefix } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { Slices } from '../slices.js'
@@ -253,10 +254,15 @@ function compileClause(program: FilterProgram, path: string, filter: Readonly<Re
 }
 
 /** The filter with lists for what can be iterated once only: it is read again and again. */
-function repeatable(filter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function repeatable(path: string, filter: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const isOnce = (value: unknown): value is Iterable<unknown> =>
     typeof value === 'object' && value !== null && Symbol.iterator in value && !Array.isArray(value)
-  return Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, isOnce(value) ? [...value] : value]))
+  return Object.fromEntries(
+    Object.entries(filter).map(([name, value]) => [
+      name,
+      isOnce(value) || Array.isArray(value) ? toList(`${path}.${name}`, value as Iterable<unknown>) : value
+    ])
+  )
 }
 
 /** `nat: 'any'` is two filters: translated in the one way, or in the other. */
@@ -278,7 +284,7 @@ function* placed(filter: unknown, path: string): Generator<readonly [place: stri
     const place = isList ? `${path}[${index}]` : path
     const fields = requireObject(place, entry)
     requireKnown(place, fields, KNOWN)
-    yield [place, repeatable(fields)]
+    yield [place, repeatable(place, fields)]
   }
 }
 

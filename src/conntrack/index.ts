@@ -2,9 +2,10 @@
  * Everything of the conntrack client that is public.
  */
 export type { BulkFlowReport } from './bulk.js'
-export { Conntrack, type ConntrackKernel, type ConntrackOptions } from './client.js'
+export { Conntrack } from './client.js'
 export type { FlowColumns } from './columns.js'
 export type { AddressCondition, FlowEndpoint, FlowFilter, MaskedNumber, NumberRange, PortCondition } from './filter.js'
+export type { ConntrackKernel, ConntrackOptions } from './open.js'
 export type { ConntrackSettingName, ConntrackSettings } from './settings.js'
 export type * from './types.js'
 export type { UsageEvent, UsageEvents, UsageWatchOptions } from './usage.js'

@@ -1,6 +1,7 @@
 /**
  * Which flows a call reads, from its options.
  */
+import { requireOptions } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import type { NativeFlowQuery } from '../native.js'
 import { compileFilter } from './filter-compile.js'
@@ -10,6 +11,7 @@ const SOURCES = ['table', 'dying', 'unconfirmed'] as const
 
 /** The part of a query that the options decide. */
 export function queryOf(options: FlowListOptions): Omit<NativeFlowQuery, 'deadlineMs'> {
+  requireOptions(options)
   const source = options.source ?? 'table'
   if (!SOURCES.includes(source)) throw new ValidationError('options.source', source, SOURCES.join(', '))
   const filter = compileFilter(options.filter)

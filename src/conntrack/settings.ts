@@ -1,6 +1,7 @@
 /**
  * System settings of connection tracking: /proc/sys/net/netfilter (Documentation/networking/nf_conntrack-sysctl.rst), by typed names.
  */
+import { toList } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import type { NativeOutcome } from '../native.js'
 import { ENOENT, unwrap } from './refusals.js'
@@ -198,7 +199,7 @@ export async function readSettings(
   job: SettingJob<{ readonly name: string }, string>
 ): Promise<Partial<ConntrackSettings>> {
   const operation = 'conntrack.settings'
-  const files = names.map((name, index) => [name, formOf(`names[${index}]`, name).file] as const)
+  const files = toList('names', names, 'a list of names').map((name, index) => [name, formOf(`names[${index}]`, name).file] as const)
   const found: Record<string, number | boolean> = {}
   for (const [name, file] of files) {
     const outcome = await job(operation, { name: file })

@@ -1,6 +1,7 @@
 /**
  * How full the table is, watched: a full one drops packets of new connections ("nf_conntrack: table full, dropping packet").
  */
+import { requireOptions } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { EventStream } from '../event-stream.js'
 import type { NativeRecord } from '../native.js'
@@ -45,6 +46,7 @@ export async function usageOf(record: NativeRecord, readLimit: () => Promise<num
 
 /** Starts to look; `streams` holds the stream until it has ended. */
 export function watchUsage(read: () => Promise<ConntrackUsage>, options: UsageWatchOptions, streams: Set<{ end(): void }>): UsageEvents {
+  requireOptions(options)
   const warnAt = requireShare(options.warnAt ?? 0.8)
   const intervalMs = requireInteger('options.intervalMs', options.intervalMs ?? 5000, 10, 3_600_000)
   options.signal?.throwIfAborted()

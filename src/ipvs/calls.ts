@@ -1,6 +1,7 @@
 /**
  * How the client's methods reach the socket: in their turn, with an account of what became of them.
  */
+import { requireOptions, toList } from '../checks.js'
 import type { CallOptions, JobQueue } from '../client.js'
 import { NetlinkError, ValidationError } from '../errors.js'
 import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeOutcome, NativeRecord } from '../native.js'
@@ -68,7 +69,7 @@ export class IpvsCalls {
   }
 
   async #change(kind: Pick<Change, 'verb' | 'of' | 'operation'>, options: ChangeOptions, make: MakeRows): Promise<ChangeReport> {
-    const { onError = 'throw', ensure = false, signal } = options
+    const { onError = 'throw', ensure = false, signal } = requireOptions(options)
     const { operation } = kind
     if (!['throw', 'isolate'].includes(onError)) throw new ValidationError('options.onError', onError, "'throw', 'isolate'")
     return await this.#queue.run(operation, options, async (deadlineMs) => {
@@ -100,7 +101,7 @@ export class IpvsCalls {
     options: ChangeOptions
   ): Promise<ChangeReport> {
     const kind = { verb, of: 'service', operation: `ipvs.${verb}Services` } as const
-    if (!areColumns('services', given)) return await this.#change(kind, options, serviceRows(verb, [...given], servicePath))
+    if (!areColumns('services', given)) return await this.#change(kind, options, serviceRows(verb, toList('services', given), servicePath))
     const services = verb === 'remove' ? copyServiceKeys('services', given) : copyServices('services', given as ServiceColumns)
     return await this.#change(kind, options, () => ({ services }))
   }
@@ -112,7 +113,7 @@ export class IpvsCalls {
     options: ChangeOptions
   ): Promise<ChangeReport> {
     const kind = { verb, of: 'realServer', operation: `ipvs.${verb}RealServers` } as const
-    if (!areColumns('servers', given)) return await this.#change(kind, options, serverRows(verb, [...given], serverPaths))
+    if (!areColumns('servers', given)) return await this.#change(kind, options, serverRows(verb, toList('servers', given), serverPaths))
     const columns = copyServers('servers', given, verb !== 'remove')
     return await this.#change(kind, options, () => asServers(columns))
   }
@@ -123,7 +124,7 @@ export class IpvsCalls {
     what: { servers: boolean; services?: ServiceKeyColumns },
     options: ListOptions
   ): Promise<NativeIpvsListing> {
-    const { statistics = true } = options
+    const { statistics = true } = requireOptions(options)
     const { servers, services } = what
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const request = { servers, statistics, deadlineMs, ...(services !== undefined && { services: asNative(services) }) }

@@ -1,6 +1,7 @@
 /**
  * The connection table, as a stream.
  */
+import { requireOptions } from '../checks.js'
 import { nativeOpenOptions, type OpenOptions } from '../client.js'
 import { formatAddress, requireAddress } from '../address.js'
 import { ClosedError, ValidationError } from '../errors.js'
@@ -72,6 +73,7 @@ export function openConnections(
   options: ConnectionsOptions
 ): AsyncIterable<IpvsConnection> {
   const operation = 'ipvs.connections'
+  requireOptions(options)
   const wanted = options.filter === undefined ? [] : normalise(options.filter)
   const native = nativeOpenOptions({ ...defaults, deadlineMs: options.deadlineMs ?? defaults.deadlineMs })
   return {

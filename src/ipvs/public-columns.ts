@@ -1,6 +1,7 @@
 /**
  * Columns that a caller made: checked, and copied so that they belong to nobody else.
  */
+import { copyArray } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { requireInteger, requireObject } from './checks.js'
 import { serverForms, serverKeyForms, serviceForms, serviceKeyForms, type ColumnForm } from './column-forms.js'
@@ -23,7 +24,7 @@ function copy(path: string, given: object, rows: number, forms: readonly ColumnF
     const column = (given as Record<string, unknown>)[name]
     if (!(column instanceof type) || column.length !== rows * width)
       throw new ValidationError(`${path}.${name}`, column, `${type.name} of ${rows * width} entries (${width} a row)`)
-    const own: Numbers = column.slice()
+    const own = copyArray<Numbers>(`${path}.${name}`, column)
     const wrong = most === undefined ? -1 : own.findIndex((value) => value > most)
     if (wrong >= 0) throw new ValidationError(`${path}.${name}[${wrong}]`, own[wrong], `at most ${most}`)
     columns[name] = own
@@ -49,7 +50,7 @@ function copySymbols(path: string, given: object, name: string, rows: number, is
     throw new ValidationError(`${path}.${name}Table`, table, 'a list of names of 1 to 15 bytes')
   const wrong = indexes.findIndex((index) => index >= table.length && (isRequired || index !== NO_SYMBOL))
   if (wrong >= 0) throw new ValidationError(`${path}.${name}[${wrong}]`, indexes[wrong], `an index into ${name}Table`)
-  return { [name]: indexes.slice(), [`${name}Table`]: [...(table as string[])] }
+  return { [name]: copyArray(`${path}.${name}`, indexes), [`${name}Table`]: [...(table as string[])] }
 }
 
 export function copyServiceKeys(path: string, given: ServiceKeyColumns): ServiceKeyColumns {

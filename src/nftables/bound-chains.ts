@@ -14,7 +14,7 @@ function keyOf(family: Family, table: string, name: string): string {
 
 /** Whether a chain belongs to a rule. */
 export function isBoundChain({ flags }: Pick<Chain, 'flags'>): boolean {
-  return flags?.includes('binding') === true
+  return Array.isArray(flags) && flags.includes('binding')
 }
 
 /** Rules in an order in which they can be added: those of bound chains first, as the kernel takes none once a rule jumps to the chain. */

@@ -1,6 +1,7 @@
 /**
  * nf_tables of one network namespace.
  */
+import { requireOptions, toList } from '../checks.js'
 import {
   DEFAULT_DEADLINE_MS,
   describeNamespace,
@@ -15,7 +16,7 @@ import {
   type InNetworkNamespace,
   type OpenOptions
 } from '../client.js'
-import { ClosedError, NetlinkError, ValidationError } from '../errors.js'
+import { ClosedError, NetlinkError } from '../errors.js'
 import type { MonitorOptions } from '../monitor.js'
 import {
   loadAddon,
@@ -30,6 +31,7 @@ import { toColumns } from './columns.js'
 import type { KeyField } from './bounds.js'
 import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
+import { requireObject, requireText } from './fields.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openMonitor, type NftablesEvents } from './monitor.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
@@ -135,7 +137,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    */
   async list(options: ListFilter & CallOptions & { readonly elements?: boolean } = {}): Promise<Ruleset> {
     const kinds = { tables: true, chains: true, rules: true, sets: true, objects: true, flowtables: true }
-    return await this.#list('nftables.list', { ...kinds, elements: options.elements === true }, options)
+    return await this.#list('nftables.list', { ...kinds, elements: requireOptions(options).elements === true }, options)
   }
 
   /** Lists tables. */
@@ -150,7 +152,8 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
 
   /** Lists rules, of one chain or all, in the order of {@link Ruleset.rules}. */
   async listRules(options: ListFilter & CallOptions & { readonly chain?: string } = {}): Promise<readonly ListedRule[]> {
-    const kinds = options.chain === undefined ? { chains: true } : { chain: options.chain }
+    const { chain } = requireOptions(options)
+    const kinds = chain === undefined ? { chains: true } : { chain }
     return (await this.#list('nftables.listRules', { rules: true, ...kinds }, options)).rules
   }
 
@@ -165,6 +168,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `ENOENT`: it does not exist.
    */
   async listElements(set: NameReference, options: CallOptions = {}): Promise<ListedElements> {
+    requireObject('set', set)
     const filter = { ...options, family: set.family, table: set.table }
     const listed = await this.#list('nftables.listElements', { sets: true, elements: true, name: set.name }, filter)
     const found = listed.elements.find((elements) => elements.set.name === set.name)
@@ -179,8 +183,9 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * @param set Its declaration: the types of the key are needed.
    */
   async getElements(set: SetSpec, keys: Iterable<KeyField | readonly KeyField[]>, options: CallOptions = {}): Promise<ListedElements> {
+    requireObject('set', set)
     const form = setForm(set)
-    const list = Array.from(keys)
+    const list = toList('keys', keys)
     if (hasJoinedRanges(form)) {
       const listed = await this.listElements(set, options)
       return new ListedElements(listed.set, [pickHolding(listed, list, form)])
@@ -202,7 +207,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
 
   /** Lists named counters; with `reset`, reading and zeroing is one step (needs CAP_NET_ADMIN, and no packet is missed). */
   async listCounters(options: ListFilter & CallOptions & { readonly reset?: boolean } = {}): Promise<readonly ListedCounter[]> {
-    return (await this.#list('nftables.listCounters', { objects: true, reset: options.reset === true }, options)).counters
+    return (await this.#list('nftables.listCounters', { objects: true, reset: requireOptions(options).reset === true }, options)).counters
   }
 
   /** Lists stateful objects of other kinds than counters. */
@@ -243,8 +248,10 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   }
 
   async #list(operation: string, kinds: Partial<NativeListRequest>, options: ListFilter & CallOptions): Promise<Ruleset> {
-    if (options.table !== undefined && typeof options.table !== 'string')
-      throw new ValidationError('table', options.table, 'the name of a table')
+    requireOptions(options)
+    requireText('table', options.table)
+    requireText('chain', kinds.chain)
+    requireText('name', kinds.name)
     const request = {
       ...kinds,
       family: options.family === undefined ? ('unspec' as const) : family('family', options.family),

@@ -1,6 +1,7 @@
 /**
  * Elements given as objects, on their way into columns. Few are encoded at once; many, or as many as an iterable gives, in short slices when the transaction is sent.
  */
+import { toList } from '../checks.js'
 import type { Slices } from '../slices.js'
 import { ColumnsBuilder, type ElementColumns } from './columns.js'
 import { encodeElement, type SetElement } from './elements.js'
@@ -34,7 +35,7 @@ export class ElementBatch {
       this.#encoded = this.#builder.finish()
     } else {
       // A list may change while it is read in slices.
-      this.#rest = (Array.isArray(elements) ? (elements as SetElement[]).slice() : elements)[Symbol.iterator]()
+      this.#rest = (Array.isArray(elements) ? toList('elements', elements as SetElement[]) : elements)[Symbol.iterator]()
     }
   }
 

@@ -3,6 +3,7 @@
  */
 import { ValidationError } from '../errors.js'
 import type { NativeVerb } from '../native.js'
+import { checkColumns } from './column-checks.js'
 import type { ElementColumns } from './columns.js'
 import { copyColumns } from './copy.js'
 import { describeRow } from './describe.js'
@@ -17,7 +18,10 @@ import type { ElementOptions, ElementSource, ElementTarget, QueuedOperation } fr
 /** Columns that nobody else can change before the commit; nothing where the elements are objects. */
 function ownColumns(elements: ElementSource): ElementColumns | undefined {
   if (elements instanceof ElementBuffer) return elements.columns()
-  return 'rows' in elements && 'key' in elements ? copyColumns(elements) : undefined
+  if (!('rows' in elements && 'key' in elements)) return undefined
+  const own = copyColumns(elements)
+  checkColumns(own)
+  return own
 }
 
 /** What nft calls it. `set` may be anything: it has not been checked yet. */
@@ -56,6 +60,7 @@ export function elementOperation(
   const place = describeTarget(target)
   if (!isObject(elements)) throw new ValidationError('elements', elements, 'elements, or columns')
   checkOptions(options)
+  if (target.id !== undefined && !Number.isInteger(target.id)) throw new ValidationError('set.id', target.id, 'the number of a set')
   const form = formOf(target)
   const own = ownColumns(elements)
   if (own === undefined && form === undefined)

@@ -34,6 +34,16 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
+/** Refuses what can have no fields. @throws {ValidationError} */
+export function requireObject(path: string, value: unknown): void {
+  if (!isObject(value)) throw new ValidationError(path, value, 'an object')
+}
+
+/** Refuses what is no text. @throws {ValidationError} */
+export function requireText(path: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'string') throw new ValidationError(path, value, 'a text')
+}
+
 const TEXTS = ['family', 'table', 'name', 'chain', 'comment'] as const
 
 /** What is wrong with the fields that name an object, which errors about it show; nothing where they can be shown. */

@@ -20,10 +20,17 @@ const MAX_READS = 16
 /** A fault of the caller's object, with where it stands in the transaction. */
 export function locate(place: string, object: unknown, error: unknown): unknown {
   if (error instanceof ValidationError) return new ValidationError(`${place}.${error.path}`, error.value, error.allowed)
+  if (error instanceof TypeError || error instanceof RangeError) return malformed(place, object, error)
   // Functions, proxies and the like.
   if (error instanceof DOMException && error.name === 'DataCloneError')
     return new ValidationError(place, object, 'plain data, which can be copied')
   return error
+}
+
+/** A part that was read is nothing that has such parts: a hole in a list, a number for a list, an object that the rule builder did not make. */
+function malformed(place: string, object: unknown, cause: Error): ValidationError {
+  const error = new ValidationError(place, object, 'what its type describes')
+  return Object.defineProperty(error, 'cause', { value: cause })
 }
 
 /** One sending of a transaction. */

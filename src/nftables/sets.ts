@@ -6,6 +6,7 @@ import type { NativeRecord } from '../native.js'
 import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import type { Family } from './families.js'
+import { isObject } from './fields.js'
 import { fromNativeSet, type RawSet } from './listed-sets.js'
 import { DATA_VERDICT, OBJECT_KINDS, ORDER_NUMBER } from './set-constants.js'
 import {
@@ -92,7 +93,7 @@ export function resolveTypes(path: string, names: DataTypeName | readonly DataTy
   const list = typeof names === 'string' ? [names] : names
   if (!Array.isArray(list) || list.length === 0 || list.length > 5)
     throw new ValidationError(path, names, 'one data type, or a list of up to five')
-  const types = list.map((name: DataTypeName, index) => dataType(list.length === 1 ? path : `${path}[${index}]`, name))
+  const types = Array.from(list, (name: DataTypeName, index) => dataType(list.length === 1 ? path : `${path}[${index}]`, name))
   if (keyLength(types) > 64) throw new ValidationError(path, names, 'types that take at most 64 bytes together')
   return types
 }
@@ -113,17 +114,24 @@ export interface SetForm {
 type RangeData = Extract<SetSpec['data'], { readonly interval: unknown }>
 
 function isRangeData(data: SetSpec['data']): data is RangeData {
-  return typeof data === 'object' && 'interval' in data
+  return typeof data === 'object' && (data as unknown) !== null && 'interval' in data
 }
 
 function holdsOf(data: SetSpec['data']): SetForm['holds'] {
   if (data === undefined) return 'nothing'
   if (data === 'verdict') return 'verdicts'
-  return typeof data === 'object' && 'object' in data ? 'objects' : 'values'
+  return typeof data === 'object' && (data as unknown) !== null && 'object' in data ? 'objects' : 'values'
+}
+
+/** Refuses what cannot be asked for its parts. */
+function requireShape({ flags, typeof: expressions }: { readonly flags?: unknown; readonly typeof?: unknown }): void {
+  if (flags !== undefined && !Array.isArray(flags)) throw new ValidationError('flags', flags, 'a list of flags')
+  if (expressions !== undefined && !isObject(expressions)) throw new ValidationError('typeof', expressions, 'an object')
 }
 
 /** Resolves the types of a declaration. @throws {ValidationError} */
 export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>): SetForm {
+  requireShape(spec)
   const holds = holdsOf(spec.data)
   const key = resolveTypes('key', spec.key)
   const data = holds === 'values' ? dataTypes(spec.data) : undefined

@@ -1,6 +1,7 @@
 /**
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
+import { requireOptions } from '../checks.js'
 import type { CallOptions } from '../client.js'
 import { ClosedError, locate as locateField, ValidationError } from '../errors.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
@@ -173,6 +174,7 @@ export class Transaction {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- an iterable of the caller's may have thrown anything
     if (this.#fault !== undefined) throw this.#fault
     if (this.#isSpent) throw new ClosedError('the transaction was committed and')
+    requireOptions(options)
     const sending = new Sending(this.#host, this.#operations, operation, options, dryRun)
     const { result, startedAt } = await sending.send()
     traceCommit({
@@ -238,7 +240,7 @@ export class Transaction {
       map: set,
       elements: (target, elements, options) => this.#elements(verb, target, elements, options),
       counter: (reference) => put('object', reference, { objectType: COUNTER_TYPE }, 'counter'),
-      object: (reference) => put('object', reference, { objectType: reference.objectType }),
+      object: (reference) => put('object', reference, { objectType: (reference as typeof reference | null | undefined)?.objectType }),
       flowtable: (reference) => put('flowtable', reference)
     }
   }

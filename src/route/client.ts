@@ -1,6 +1,7 @@
 /**
  * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
  */
+import { requireOptions } from '../checks.js'
 import {
   DEFAULT_DEADLINE_MS,
   JobQueue,
@@ -137,6 +138,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    */
   async listAddresses(options: ListAddressesOptions = {}): Promise<LinkAddress[]> {
     const operation = 'route.listAddresses'
+    requireOptions(options)
     const link = options.link === undefined ? undefined : requireLink('options.link', options.link)
     const { family } = options as { family?: unknown }
     if (family !== undefined && family !== 'ip' && family !== 'ip6') throw new ValidationError('options.family', family, "'ip' or 'ip6'")
@@ -287,7 +289,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
 
   async #changeAddresses({ verb, operation, link, addresses, options }: AddressCall): Promise<AddressReport> {
     const reference = requireLink('link', link)
-    const { onError = 'throw', ensure = false, signal } = options
+    const { onError = 'throw', ensure = false, signal } = requireOptions(options)
     const allowed: readonly string[] = onErrors[verb]
     if (!allowed.includes(onError)) throw new ValidationError('options.onError', onError, allowed.map((name) => `'${name}'`).join(', '))
     const columns = encodeAddresses(addresses, options)

@@ -2,13 +2,13 @@
  * Addresses between the caller's words and the columns of native/route/addresses.h.
  */
 import { formatAddress, parsePrefix, requireAddress } from '../address.js'
+import { copyArray, toList } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { type NativeColumns } from '../native.js'
 import { addressFlagBits, addressFlags, scopeName, scopeNumber, settableFlags } from './constants.js'
 import { type AddressColumns, type AddressFlag, type AddressInput, type AddressSpec, type LinkAddress } from './types.js'
 
-const AF_INET = 2
-const AF_INET6 = 10
+const [AF_INET, AF_INET6] = [2, 10]
 /** Bytes a row of `address`. */
 const WIDTH = 16
 /** "For ever" (INFINITY_LIFE_TIME, include/net/addrconf.h), and "no symbol" (native/netlink/columns.h). */
@@ -254,7 +254,7 @@ function copyColumns(given: AddressColumns, defaults: AddressDefaults): NativeCo
     if (!(column instanceof type) || column.length !== rows * width) {
       throw new ValidationError(`addresses.${name}`, column, `${type.name} of ${rows * width} entries (${width} a row)`)
     }
-    columns[name] = column.slice()
+    columns[name] = copyArray<Uint8Array | Uint32Array>(`addresses.${name}`, column)
   }
   const family = columns.family as Uint8Array
   const prefixLength = columns.prefixLength as Uint8Array
@@ -283,7 +283,7 @@ export function encodeAddresses(addresses: Iterable<AddressInput> | AddressColum
     throw new ValidationError('addresses', given, 'an iterable of addresses, or columns')
   }
   if (areColumns(addresses)) return copyColumns(addresses, defaults)
-  const list = [...addresses]
+  const list = toList('addresses', addresses, 'an iterable of addresses, or columns')
   const encoder = new AddressEncoder(list.length, defaults)
   for (const [row, input] of list.entries()) encoder.put(row, input)
   return encoder.finish()

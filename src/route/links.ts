@@ -76,6 +76,7 @@ export function encodeSettings(
   path: string,
   settings: LinkSettings
 ): { changeMask: number; flags: number; value: Record<string, unknown> } {
+  if (typeof settings !== 'object' || (settings as unknown) === null) throw new ValidationError(path, settings, 'an object')
   const { up, mtu } = settings as Record<keyof LinkSettings, unknown>
   if (up !== undefined && typeof up !== 'boolean') throw new ValidationError(`${path}.up`, up, 'true or false')
   if (mtu !== undefined && !(typeof mtu === 'number' && Number.isInteger(mtu) && mtu > 0 && mtu <= MAX_MTU)) {

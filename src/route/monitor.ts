@@ -1,6 +1,7 @@
 /**
  * Links and addresses as they change.
  */
+import { requireOptions } from '../checks.js'
 import type { OpenOptions } from '../client.js'
 import { ValidationError } from '../errors.js'
 import type { EventStream } from '../event-stream.js'
@@ -43,6 +44,7 @@ export async function openMonitor(
   options: RouteMonitorOptions,
   streams: Set<RouteEvents>
 ): Promise<RouteEvents> {
+  requireOptions(options)
   const links = requireFlag('options.links', options.links)
   const addresses = requireFlag('options.addresses', options.addresses)
   if (!links && !addresses) throw new ValidationError('options', { links, addresses }, 'links, addresses, or both')

@@ -4,7 +4,8 @@
  * Flows are those that clients make; they end by request or when their time is over. It evaluates the client's compiled filters, translates addresses of flows that
  * are made with NAT, and reports events as `nf_conntrack_events` says. It sees no packets, so counters stay 0; expectations are met by none, and labels have room always.
  */
-import { Conntrack, type ConntrackKernel, type ConntrackOptions } from '../conntrack/client.js'
+import { Conntrack } from '../conntrack/client.js'
+import type { ConntrackKernel, ConntrackOptions } from '../conntrack/open.js'
 import type {
   NativeBatchReport,
   NativeConntrackMonitorCallback,

@@ -267,6 +267,7 @@ const REQUIRED: Readonly<Record<NativeKind, readonly string[]>> = {
   object: ['table'],
   flowtable: ['table']
 }
+const LISTS: readonly string[] = ['flags', 'expressions']
 const NAMES: readonly string[] = ['table', 'name', 'chain', 'set', 'chainType']
 
 function findInvalid(value: NativeRecord, required: readonly string[]): NativeInvalid | undefined {
@@ -276,6 +277,11 @@ function findInvalid(value: NativeRecord, required: readonly string[]): NativeIn
     const fits = typeof content === 'string' && Buffer.byteLength(content) <= MAX_NAME_BYTES && !content.includes('\0')
     if (!fits) return { path: field, value: content, allowed: `text of at most ${MAX_NAME_BYTES} bytes without NUL` }
   }
+  const unlisted = LISTS.find((field) => value[field] !== undefined && !Array.isArray(value[field]))
+  if (unlisted !== undefined) return { path: unlisted, value: value[unlisted], allowed: 'a list' }
+  const expressions = (value['expressions'] ?? []) as readonly unknown[]
+  const odd = expressions.findIndex((expression) => typeof expression !== 'object' || expression === null)
+  if (odd >= 0) return { path: `expressions[${odd}]`, value: expressions[odd], allowed: 'an object' }
   const missing = required.find((field) => value[field] === undefined)
   return missing === undefined ? undefined : { path: missing, value: undefined, allowed: 'a value: the field is required' }
 }
@@ -291,8 +297,13 @@ class FakeBatch implements NativeBatch {
   add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined {
     if (!hasForm(verb, kind)) return { path: 'verb', value: verb, allowed: 'a verb that nf_tables has for this kind' }
     const invalid = findInvalid(value, REQUIRED[kind])
-    if (invalid === undefined) this.#operations.push({ verb, kind, family, value: structuredClone(value), echo })
-    return invalid
+    if (invalid !== undefined) return invalid
+    try {
+      this.#operations.push({ verb, kind, family, value: structuredClone(value), echo })
+    } catch {
+      return { path: '', value, allowed: 'plain data' }
+    }
+    return undefined
   }
 
   addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined {

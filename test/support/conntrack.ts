@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import { Conntrack, type ConntrackOptions } from '../../src/conntrack/client.js'
+import { Conntrack } from '../../src/conntrack/client.js'
+import type { ConntrackOptions } from '../../src/conntrack/open.js'
 import type { Flow, FlowInput, FlowTuple } from '../../src/conntrack/types.js'
 import type { Background } from './run.js'
 import { makeNamespace, type TestNamespace } from './namespace.js'

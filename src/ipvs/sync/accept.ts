@@ -1,6 +1,7 @@
 /**
  * What is desired: checked once, brought into columns, and frozen, so that the same reference means the same service.
  */
+import { toList } from '../../checks.js'
 import { locate, ValidationError } from '../../errors.js'
 import type { Slices } from '../../slices.js'
 import type { RealServerColumns, ServiceColumns } from '../column-types.js'
@@ -167,7 +168,7 @@ const BATCH_SERVICES = 256
 export async function acceptAll(path: string, services: Iterable<DesiredService>, slices: Slices): Promise<Map<string, Accepted>> {
   if (typeof services === 'string' || typeof (services as unknown) !== 'object' || !(Symbol.iterator in services))
     throw new ValidationError(path, services, 'an iterable of services')
-  const list = [...services]
+  const list = toList(path, services, 'an iterable of services')
   let batch = new Batch(path)
   const flush = async (): Promise<void> => {
     batch.accept()

@@ -1,6 +1,7 @@
 /**
  * Plan, sync and draining on a client's socket, in its turn.
  */
+import { requireOptions } from '../../checks.js'
 import { resolveDeadline, type CallOptions, type JobQueue } from '../../client.js'
 import type { NativeIpvsSocket, NativeNamespace } from '../../native.js'
 import { asNative, ChangeRun } from '../changes.js'
@@ -96,6 +97,7 @@ export class SyncCalls {
 
   async sync(desired: Desired, options: IpvsSyncOptions): Promise<IpvsSyncReport> {
     const operation = 'ipvs.sync'
+    requireOptions(options)
     const forwardMs = Math.min(resolveDeadline(options.deadlineMs, this.#deadlineMs), MAX_FORWARD_MS)
     return await this.#queue.run(operation, { signal: options.signal, deadlineMs: 2 * forwardMs }, async () => {
       const limits: Limits = { signal: options.signal, end: performance.now() + forwardMs }

@@ -1,6 +1,7 @@
 /**
  * Steps of draining, one after the other, in the background.
  */
+import { requireOptions } from '../../checks.js'
 import { asNetplaneError } from '../../errors.js'
 import { requireInteger } from '../checks.js'
 import type { Drains } from './drains.js'
@@ -17,7 +18,7 @@ const MAX_INTERVAL_MS = 3_600_000
  * @throws {ValidationError}
  */
 export function openDrainer(drains: Drains, step: () => Promise<DrainReport>, options: DrainerOptions): Drainer {
-  const { intervalMs = DEFAULT_INTERVAL_MS, signal, ref = true } = options
+  const { intervalMs = DEFAULT_INTERVAL_MS, signal, ref = true } = requireOptions(options)
   requireInteger('intervalMs', intervalMs, MIN_INTERVAL_MS, MAX_INTERVAL_MS)
   signal?.throwIfAborted()
   let timer: NodeJS.Timeout | undefined

@@ -1,6 +1,7 @@
 /**
  * Plan, sync and draining of one client: what was desired, what drains, and how one leads to the other.
  */
+import { toList } from '../../checks.js'
 import { TransactionError, type NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
@@ -68,7 +69,10 @@ export class SyncEngine {
   async sync(target: SyncTarget, desired: Desired, options: IpvsSyncOptions, limits: Limits, undoMs: number): Promise<IpvsSyncReport> {
     const startedAt = performance.now()
     // An iterable can be asked once, and may be needed twice.
-    const given = Symbol.iterator in desired ? [...desired] : desired
+    const given =
+      typeof desired === 'object' && (desired as unknown) !== null && Symbol.iterator in desired
+        ? toList('desired', desired, 'an iterable of services')
+        : desired
     const first = await this.#attempt(target, given, options, limits, undoMs)
     const isRepeated = 'error' in first || isStale(first.applied.failed.flatMap(({ errors }) => errors))
     const last =

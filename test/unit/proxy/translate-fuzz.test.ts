@@ -59,7 +59,9 @@ function places(value: unknown): [container: Record<string, unknown>, key: strin
   return Object.keys(container).flatMap((key) => [[container, key] as [Record<string, unknown>, string], ...places(container[key])])
 }
 
-function mutate(objects: unknown[], at: number, step: Step, junk: unknown): void {
+function mutate(objects: unknown[], at: number, step: Step, drawn: unknown): void {
+  // What is drawn is drawn again: put into itself it would have no end.
+  const junk: unknown = structuredClone(drawn)
   const all = places(objects)
   const [container, key] = all[at % all.length]!
   if (step === 'remove') Reflect.deleteProperty(container, key)

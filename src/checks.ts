@@ -1,0 +1,63 @@
+/**
+ * Checks of what every client takes: options, lists, typed arrays. Each throws a ValidationError that names the value.
+ */
+import { ValidationError } from './errors.js'
+
+/** More than any call can carry; a list of holes may say any length, and would be walked for minutes. */
+const MOST_ENTRIES = 2 ** 24
+
+/** The options of a call, which are an object; what stops it is a signal. @throws {ValidationError} */
+export function requireOptions<T extends { readonly signal?: unknown }>(options: T): T {
+  if (typeof options !== 'object' || (options as unknown) === null) throw new ValidationError('options', options, 'an object')
+  const { signal } = options
+  if (signal === undefined || isSignal(signal)) return options
+  throw new ValidationError('options.signal', signal, 'an AbortSignal')
+}
+
+/** Not `instanceof`: signals of other realms, and those of libraries, do as well. */
+function isSignal(signal: unknown): boolean {
+  if (typeof signal !== 'object' || signal === null) return false
+  const { throwIfAborted, addEventListener, removeEventListener } = signal as Record<string, unknown>
+  return [throwIfAborted, addEventListener, removeEventListener].every((method) => typeof method === 'function')
+}
+
+/** Whether the memory behind a typed array went to somebody else (`postMessage` and `structuredClone` with `transfer`). */
+export function isDetached(view: ArrayBufferView): boolean {
+  if (view.byteLength > 0) return false
+  try {
+    new Uint8Array(view.buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
+/** The error for a typed array whose memory went to somebody else. */
+export function detachedError(path: string, view: ArrayBufferView): ValidationError {
+  return new ValidationError(path, view, 'an array that has its memory: this one was transferred')
+}
+
+/** A copy of a typed array, of its own memory. @throws {ValidationError} Its memory was transferred. */
+export function copyArray<T extends ArrayBufferView & { slice(): T }>(path: string, array: T): T {
+  if (isDetached(array)) throw detachedError(path, array)
+  return array.slice()
+}
+
+/** A list of its own of what an iterable gives. @throws {ValidationError} It is none, or gives more than 2^24 entries. */
+export function toList<T>(path: string, given: Iterable<T>, allowed = 'an iterable'): T[] {
+  const value: unknown = given
+  if (typeof value !== 'object' || value === null) throw new ValidationError(path, value, allowed)
+  if (ArrayBuffer.isView(value) && isDetached(value)) throw detachedError(path, value)
+  if (Array.isArray(value)) {
+    if (value.length > MOST_ENTRIES) throw new ValidationError(path, value, `at most ${MOST_ENTRIES} entries`)
+    return Array.from(value as readonly T[])
+  }
+  const makeIterator: unknown = (value as Partial<Iterable<T>>)[Symbol.iterator]
+  const iterator: unknown = typeof makeIterator === 'function' ? makeIterator.call(value) : undefined
+  if (typeof (iterator as Partial<Iterator<T>> | null | undefined)?.next !== 'function') throw new ValidationError(path, value, allowed)
+  const list: T[] = []
+  for (const entry of { [Symbol.iterator]: () => iterator as Iterator<T> }) {
+    if (list.push(entry) > MOST_ENTRIES) throw new ValidationError(path, value, `at most ${MOST_ENTRIES} entries`)
+  }
+  return list
+}
