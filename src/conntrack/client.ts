@@ -91,7 +91,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     return new Conntrack(unwrap(outcome, { operation: 'conntrack.open', subject }), kernel, options.deadlineMs)
   }
 
-  /** @internal */
+  /** Of use inside the package only. */
   get [networkNamespace](): NativeNamespace | undefined {
     return this.#socket.namespace
   }

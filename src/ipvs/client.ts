@@ -102,7 +102,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
     return new Ipvs(socket, kernel, options.deadlineMs)
   }
 
-  /** @internal */
+  /** Of use inside the package only. */
   get [networkNamespace](): NativeNamespace | undefined {
     return this.#socket.namespace
   }

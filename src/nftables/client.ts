@@ -103,7 +103,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
     return new Nftables(outcome.value, options)
   }
 
-  /** @internal */
+  /** Of use inside the package only. */
   get [networkNamespace](): NativeNamespace | undefined {
     return this.#socket.namespace
   }

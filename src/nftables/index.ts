@@ -27,7 +27,7 @@ export type {
   Table
 } from './objects.js'
 export * from './rule/index.js'
-export { setForm, type ListedSet, type ObjectKind, type SetFlag, type SetForm, type SetSpec } from './sets.js'
+export { setForm, type ListedSet, type ObjectKind, type SetFlag, type SetForm, type SetSpec, type TypeofDeclaration } from './sets.js'
 export { Transaction } from './transaction.js'
 export type {
   BuiltRule,

@@ -74,7 +74,9 @@ export const PAYLOADS = {
   'ether saddr': ['ether', 2, 'ether_addr'],
   'ether type': ['ether', 3, 'ether_type']
 } as const satisfies Readonly<
-  Record<string, readonly [header: Header, field: number, type: DataTypeName] | readonly [Header, number, DataTypeName, bits: number]>
+  Partial<
+    Record<TypeofName, readonly [header: Header, field: number, type: DataTypeName] | readonly [Header, number, DataTypeName, bits: number]>
+  >
 >
 
 /** Keys of `meta`. */
@@ -105,7 +107,7 @@ export const METAS = {
   'meta time': [30, 'time_date'],
   'meta day': [31, 'day'],
   'meta hour': [32, 'hour']
-} as const satisfies Readonly<Record<string, readonly [key: number, type: DataTypeName]>>
+} as const satisfies Readonly<Partial<Record<TypeofName, readonly [key: number, type: DataTypeName]>>>
 
 /** Keys of `ct`, without direction. */
 export const CTS = {
@@ -121,13 +123,93 @@ export const CTS = {
   'ct avgpkt': [16, 'host_integer64'],
   'ct zone': [17, 'host_integer16'],
   'ct id': [23, 'integer32']
-} as const satisfies Readonly<Record<string, readonly [key: number, type: DataTypeName]>>
+} as const satisfies Readonly<Partial<Record<TypeofName, readonly [key: number, type: DataTypeName]>>>
 
 /** Expressions that can stand in a `typeof`. `numgen` and `symhash` may say their modulus, for display; a field without a name is `@nh,8,64`: header, offset and length in bits. */
 export type TypeofName =
-  | keyof typeof PAYLOADS
-  | keyof typeof METAS
-  | keyof typeof CTS
+  | 'ah spi'
+  | 'ah sequence'
+  | 'esp spi'
+  | 'esp sequence'
+  | 'icmp type'
+  | 'icmp code'
+  | 'icmp id'
+  | 'icmp sequence'
+  | 'icmpv6 type'
+  | 'icmpv6 code'
+  | 'udp sport'
+  | 'udp dport'
+  | 'udplite sport'
+  | 'udplite dport'
+  | 'tcp sport'
+  | 'tcp dport'
+  | 'tcp sequence'
+  | 'tcp flags'
+  | 'dccp sport'
+  | 'dccp dport'
+  | 'sctp sport'
+  | 'sctp dport'
+  | 'sctp vtag'
+  | 'th sport'
+  | 'th dport'
+  | 'ip dscp'
+  | 'ip ecn'
+  | 'ip length'
+  | 'ip id'
+  | 'ip ttl'
+  | 'ip protocol'
+  | 'ip saddr'
+  | 'ip daddr'
+  | 'ip6 flowlabel'
+  | 'ip6 length'
+  | 'ip6 nexthdr'
+  | 'ip6 hoplimit'
+  | 'ip6 saddr'
+  | 'ip6 daddr'
+  | 'arp operation'
+  | 'vlan id'
+  | 'vlan type'
+  | 'ether daddr'
+  | 'ether saddr'
+  | 'ether type'
+  | 'meta length'
+  | 'meta protocol'
+  | 'meta priority'
+  | 'meta mark'
+  | 'meta iif'
+  | 'meta oif'
+  | 'meta iifname'
+  | 'meta oifname'
+  | 'meta iiftype'
+  | 'meta oiftype'
+  | 'meta skuid'
+  | 'meta skgid'
+  | 'meta rtclassid'
+  | 'meta nfproto'
+  | 'meta l4proto'
+  | 'meta pkttype'
+  | 'meta cpu'
+  | 'meta iifgroup'
+  | 'meta oifgroup'
+  | 'meta cgroup'
+  | 'meta random'
+  | 'meta iifkind'
+  | 'meta oifkind'
+  | 'meta time'
+  | 'meta day'
+  | 'meta hour'
+  | 'ct state'
+  | 'ct direction'
+  | 'ct status'
+  | 'ct mark'
+  | 'ct expiration'
+  | 'ct helper'
+  | 'ct label'
+  | 'ct packets'
+  | 'ct bytes'
+  | 'ct avgpkt'
+  | 'ct zone'
+  | 'ct id'
   | 'numgen random'
   | 'numgen inc'
   | `numgen ${'random' | 'inc'} mod ${number}`

@@ -101,7 +101,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
     return new Route(unwrapOutcome(outcome, { operation: 'route.open', subject }), kernel, options.deadlineMs)
   }
 
-  /** @internal */
+  /** Of use inside the package only. */
   get [networkNamespace](): NativeNamespace | undefined {
     return this.#socket.namespace
   }
