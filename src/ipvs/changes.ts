@@ -5,7 +5,7 @@ import { failureError } from '../client.js'
 import { NetlinkError, TransactionError } from '../errors.js'
 import type { NativeBatchReport, NativeColumns, NativeIpvsSocket } from '../native.js'
 import { Slices } from '../slices.js'
-import { sliceRows } from './column-forms.js'
+import { ADDRESS_WIDTH, sliceRows } from './column-forms.js'
 import {
   ROW_APPLIED,
   ROW_NOT_SENT,
@@ -18,7 +18,7 @@ import {
   type ServiceKeyColumns
 } from './column-types.js'
 import { describeServiceRow } from './keys.js'
-import { EPERM, ETIMEDOUT, hintOf, ipvsFailure, isAsWanted, type ChangeKind } from './refusals.js'
+import { EPERM, ETIMEDOUT, hintOf, ipvsFailure, isAsWanted, type ChangeKind, type RefusedServer } from './refusals.js'
 import { describeServerRow } from './server-rows.js'
 
 /** Rows of one job: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
@@ -111,13 +111,20 @@ export class ChangeRun {
         this.#outcomes[index] = ROW_UNCHANGED
         continue
       }
-      const hint = hintOf(this.#change, errno, complete, index)
+      const hint = hintOf(this.#change, errno, complete, index, this.#server(index))
       // The kernel asks for CAP_NET_ADMIN at every message (genl_family_rcv_msg): nothing was changed, and nothing will be.
       if (errno === EPERM) throw new NetlinkError({ errno, operation, hint })
       const kernelMessage = (errors.messageTable as readonly string[])[(errors.message as Uint32Array)[row] ?? 0] ?? ''
       this.#outcomes[index] = ROW_REFUSED
       this.#refused.push(new NetlinkError({ errno, operation, index, subject: this.#subject(index), kernelMessage, hint }))
     }
+  }
+
+  #server(row: number): RefusedServer | undefined {
+    const { services, servers } = this.#change
+    if (servers === undefined) return undefined
+    const address = servers.address.subarray(row * ADDRESS_WIDTH, (row + 1) * ADDRESS_WIDTH)
+    return { family: servers.family[row] ?? 0, address, serviceFamily: services.family[servers.service[row] ?? 0] ?? 0 }
   }
 
   #subject(row: number): string {

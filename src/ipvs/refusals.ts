@@ -5,6 +5,7 @@ import { COMMON_HINTS, failureError } from '../client.js'
 import { errnoName, UnsupportedError, type NetlinkError } from '../errors.js'
 import type { NativeFailure } from '../native.js'
 import type { ServiceColumns } from './column-types.js'
+import { AF_INET } from './constants.js'
 import { NO_SYMBOL } from './symbols.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
@@ -27,10 +28,28 @@ const REMEDY = 'load its module (modprobe ip_vs), or use a kernel built with CON
 const EPERM_HINT =
   'IPVS needs CAP_NET_ADMIN in the initial user namespace, even to read: root inside a rootless container or another user namespace is not enough'
 
-/** __ip_vs_update_dest and ip_vs_new_dest, which asks inet_addr_type: that knows nothing of a namespace that has no local address yet. */
-const EINVAL_HINT =
-  'the address must be that of one host, and the network namespace must have a local address (set lo up); one of another family than the service has needs ' +
-  'Linux 3.18 and no synchronisation daemon; gue and gre need Linux 5.3 and 5.4'
+/** A refused real server, and the service that it is of. */
+export interface RefusedServer {
+  readonly family: number
+  /** 16 bytes; an IPv4 address is the first 4 of them. */
+  readonly address: Uint8Array
+  readonly serviceFamily: number
+}
+
+const NO_HOST = 'the address is not that of one host'
+/** fe80::/10. */
+const isLinkLocal = (address: Uint8Array): boolean => address[0] === 0xfe && ((address[1] ?? 0) & 0xc0) === 0x80
+
+/** Why a real server is EINVAL: ip_vs_genl_set_cmd for one of another family, ip_vs_new_dest for its address. */
+function invalidServerHint({ family, address, serviceFamily }: RefusedServer): string | undefined {
+  const [first = 0] = address
+  if (family === AF_INET ? first === 0 || first >= 224 : first === 0xff || isLinkLocal(address)) return NO_HOST
+  if (family !== serviceFamily)
+    return 'a real server of another address family than its service cannot be had while a synchronisation daemon runs'
+  if (family !== AF_INET) return NO_HOST
+  // inet_addr_type: it knows nothing of a namespace that has no local address yet.
+  return 'the address is the broadcast address of a network of this host, or the network namespace has no local address yet (set lo up)'
+}
 
 /** Errnos that say: it is as wanted already (option `ensure`). */
 export function isAsWanted({ verb, of }: ChangeKind, errno: number): boolean {
@@ -45,14 +64,20 @@ function missingModule(columns: ServiceColumns, row: number): string {
   return engine === undefined ? first : `${first}, or no persistence engine '${engine}' (modprobe ip_vs_pe_${engine})`
 }
 
-/** What usually helps against a refused row. `services`: the complete columns of a change of services. */
-export function hintOf({ verb, of }: ChangeKind, errno: number, services: ServiceColumns | undefined, row: number): string | undefined {
+/** What helps against a refused row. `services`: the complete columns of a change of services; `server`: of a change of real servers, the one that was refused. */
+export function hintOf(
+  { verb, of }: ChangeKind,
+  errno: number,
+  services: ServiceColumns | undefined,
+  row: number,
+  server: RefusedServer | undefined
+): string | undefined {
   if (errno === EPERM) return EPERM_HINT
   if (errno === ESRCH) return 'there is no such virtual service'
   if (errno === EEXIST) return of === 'service' ? 'the service exists: update it' : 'the service has this real server: update it'
   if (errno === ENOENT && of === 'realServer') return 'the service has no such real server'
   if (errno === ENOENT && services !== undefined && verb !== 'remove') return missingModule(services, row)
-  if (errno === EINVAL && of === 'realServer') return EINVAL_HINT
+  if (errno === EINVAL && server !== undefined) return invalidServerHint(server)
   return COMMON_HINTS[errnoName(errno)]
 }
 

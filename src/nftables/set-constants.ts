@@ -22,3 +22,7 @@ export const OBJECT_KINDS: readonly string[] = [
 
 /** Byte orders in userdata (nftables, include/datatype.h enum byteorder). */
 export const ORDER_NUMBER = { none: 1, host: 1, big: 2 } as const
+
+// include/uapi/linux/netfilter/nf_tables.h, enum nft_set_flags
+export const NFT_SET_ANONYMOUS = 0x1
+export const NFT_SET_INTERVAL = 0x4

@@ -8,7 +8,7 @@ import type { Expression } from './expressions.js'
 import type { Family } from './families.js'
 import { isObject } from './fields.js'
 import { fromNativeSet, type RawSet } from './listed-sets.js'
-import { DATA_VERDICT, OBJECT_KINDS, ORDER_NUMBER } from './set-constants.js'
+import { DATA_VERDICT, NFT_SET_ANONYMOUS, NFT_SET_INTERVAL, OBJECT_KINDS, ORDER_NUMBER } from './set-constants.js'
 import {
   checkTypeof,
   defaultTypeof,
@@ -129,6 +129,11 @@ function requireShape({ flags, typeof: expressions }: { readonly flags?: unknown
   if (expressions !== undefined && !isObject(expressions)) throw new ValidationError('typeof', expressions, 'an object')
 }
 
+/** A flag by its name, or among the bits of a number. */
+function hasFlag(flags: SetSpec['flags'], name: SetFlag, bit: number): boolean {
+  return flags?.some((flag) => flag === name || (typeof flag === 'number' && (flag & bit) !== 0)) === true
+}
+
 /** Resolves the types of a declaration. @throws {ValidationError} */
 export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>): SetForm {
   requireShape(spec)
@@ -140,9 +145,9 @@ export function setForm(spec: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>
     key,
     data,
     holds,
-    isInterval: spec.flags?.includes('interval') === true,
+    isInterval: hasFlag(spec.flags, 'interval', NFT_SET_INTERVAL),
     isDataInterval: isRangeData(spec.data),
-    isAnonymous: spec.flags?.includes('anonymous') === true
+    isAnonymous: hasFlag(spec.flags, 'anonymous', NFT_SET_ANONYMOUS)
   }
 }
 

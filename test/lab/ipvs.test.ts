@@ -1,6 +1,8 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { NetlinkError } from '../../src/errors.js'
 import { Ipvs } from '../../src/ipvs/client.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
+import { run } from '../support/run.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 
@@ -96,6 +98,41 @@ describe('what the client writes, as ipvsadm reads it', () => {
     expect(await client.listRealServers(sip)).toMatchObject([{ weight: 0, upperThreshold: 9, forwarding: 'masquerade' }])
     await client.updateService({ ...sip, persistenceEngine: null })
     expect(await client.getService(sip)).toMatchObject({ persistenceEngine: null, persistence: { timeoutSeconds: 60 } })
+  })
+})
+
+describe('refusals', () => {
+  it('of a real server say why it is invalid', async () => {
+    const { namespace, ipvs } = await openBoth()
+    await using client = ipvs
+    await client.addService(web)
+    const refusal = async (address: string): Promise<unknown> =>
+      await client.addRealServer(web, { address, port: 80, forwarding: address.includes(':') ? 'tunnel' : 'masquerade' }).then(
+        () => undefined,
+        (error: unknown) => (error instanceof NetlinkError ? `${error.code}: ${error.hint}` : error)
+      )
+    await namespace.ip('address', 'add', '10.7.0.1/24', 'dev', 'lo')
+    expect(await refusal('10.7.0.255')).toMatch(/^EINVAL: the address is the broadcast address of a network/)
+    expect(await refusal('224.0.0.1')).toBe('EINVAL: the address is not that of one host')
+    expect(await refusal('ff02::1')).toBe('EINVAL: the address is not that of one host')
+    expect(await refusal('10.7.0.9')).toBeUndefined()
+    expect(await refusal('fd00::9')).toBeUndefined()
+    await client.removeRealServer(web, { address: 'fd00::9', port: 80 })
+    await client.startDaemon({ role: 'master', interface: 'lo', syncId: 5, group: '224.0.0.90', port: 9000, ttl: 2 })
+    expect(await refusal('fd00::10')).toMatch(/^EINVAL: .* while a synchronisation daemon runs$/)
+    await client.stopDaemon('master')
+  })
+
+  it('of a namespace without an address say so', async () => {
+    // Its loopback was never up: once it was, the table of local addresses stays.
+    await run('ip', ['netns', 'add', 'bare'])
+    onTestFinished(async () => {
+      await run('ip', ['netns', 'delete', 'bare'])
+    })
+    await using client = await Ipvs.open({ netns: 'bare' })
+    await client.addService(web)
+    const added = client.addRealServer(web, { address: '10.7.0.9', port: 80 })
+    await expect(added).rejects.toMatchObject({ code: 'EINVAL', hint: expect.stringContaining('no local address yet') as string })
   })
 })
 

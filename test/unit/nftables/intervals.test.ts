@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { setForm } from '../../../src/nftables/sets.js'
 import { INTERVAL_END, rowAt, toColumns, type ElementRow } from '../../../src/nftables/columns.js'
 import { HeldRanges, type Presence } from '../../../src/nftables/intervals/held-ranges.js'
 import { joinedRows, rowsOf } from '../../../src/nftables/intervals/operations.js'
@@ -193,4 +194,9 @@ describe('thousands of ranges', () => {
     await inTurns(async () => await held.add(ranges, 0, counted))
     await inTurns(async () => await held.remove(ranges, Array(ranges.count).keys(), counted))
   })
+})
+
+it('a set whose flags are a number has ranges where the number says so', () => {
+  expect(setForm({ key: 'ipv4_addr', flags: [4] })).toMatchObject({ isInterval: true, isAnonymous: false })
+  expect(setForm({ key: 'ipv4_addr', flags: [1] })).toMatchObject({ isInterval: false, isAnonymous: true })
 })
