@@ -97,11 +97,10 @@ export interface FailureContext {
   readonly hint?: string | undefined
 }
 
-/** What usually helps, by errno, whatever the subsystem. */
-export const COMMON_HINTS: Readonly<Record<string, string>> = {
-  EPERM: 'CAP_NET_ADMIN is needed in the user namespace that owns the network namespace (in a container: --cap-add NET_ADMIN)',
-  EMFILE: 'the process has too many open files (ulimit -n)'
-}
+/** What helps against EPERM of a request, whatever the subsystem. */
+export const PERMISSION_HINT =
+  'CAP_NET_ADMIN is needed in the user namespace that owns the network namespace (in a container: --cap-add NET_ADMIN)'
+const OPEN_FILES_HINT = 'the process has too many open files (ulimit -n)'
 
 /** Calls that use up a file of the process, as native errors name them. */
 const OPENS_FILE = /^(open |socket\()/
@@ -109,8 +108,8 @@ const OPENS_FILE = /^(open |socket\()/
 /** The hint for a failure. A kernel that answers EMFILE to a request means something of its own by it; setns asks for CAP_SYS_ADMIN, and its message says so. */
 function commonHint({ errno, operation }: NativeFailure): string | undefined {
   const code = errnoName(errno)
-  if ((code === 'EMFILE' && !OPENS_FILE.test(operation)) || (code === 'EPERM' && operation === 'setns')) return undefined
-  return COMMON_HINTS[code]
+  if (code === 'EMFILE' && OPENS_FILE.test(operation)) return OPEN_FILES_HINT
+  return code === 'EPERM' && operation !== 'setns' ? PERMISSION_HINT : undefined
 }
 
 /** The error for a job that failed as a whole. */

@@ -1,7 +1,7 @@
 /**
  * How failures of ctnetlink become errors that say what helps.
  */
-import { COMMON_HINTS, failureError, unsupportedProtocol, type FailureContext } from '../client.js'
+import { failureError, PERMISSION_HINT, unsupportedProtocol, type FailureContext } from '../client.js'
 import { errnoName, NetlinkError, UnsupportedError, type NetplaneError } from '../errors.js'
 import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
 import type { ExpectationInput, FlowKey, FlowTuple } from './types.js'
@@ -23,7 +23,7 @@ const UNKNOWN_HELPER = 'the kernel knows no such helper of this protocol (load i
 /** What usually helps where one flow of a change is refused. */
 const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
   ...HINTS,
-  EPERM: `${COMMON_HINTS['EPERM']}; also, the time-out of a flow with status fixed-timeout cannot be changed`
+  EPERM: `${PERMISSION_HINT}; also, the time-out of a flow with status fixed-timeout cannot be changed`
 }
 
 export const ENOENT = 2
@@ -76,7 +76,7 @@ function expectationHint(code: string, given: ExpectationInput): string | undefi
   const isPlain = helper === undefined && zone === undefined && nat === undefined
   const hasNoHelper = 'the master flow has no helper'
   const hints: Readonly<Record<string, string | undefined>> = {
-    EPERM: COMMON_HINTS['EPERM'],
+    EPERM: PERMISSION_HINT,
     ENOENT: 'there is no such master flow (any more)',
     EEXIST: 'an expectation that this tuple meets is there already',
     EBUSY: 'an expectation is there that the same packets can meet',

@@ -1,8 +1,8 @@
 /**
  * What the kernel's refusals mean: IPVS says an errno and nothing else.
  */
-import { COMMON_HINTS, failureError } from '../client.js'
-import { errnoName, UnsupportedError, type NetlinkError } from '../errors.js'
+import { failureError } from '../client.js'
+import { UnsupportedError, type NetlinkError } from '../errors.js'
 import type { NativeFailure } from '../native.js'
 import type { ServiceColumns } from './column-types.js'
 import { AF_INET } from './constants.js'
@@ -78,7 +78,7 @@ export function hintOf(
   if (errno === ENOENT && of === 'realServer') return 'the service has no such real server'
   if (errno === ENOENT && services !== undefined && verb !== 'remove') return missingModule(services, row)
   if (errno === EINVAL && server !== undefined) return invalidServerHint(server)
-  return COMMON_HINTS[errnoName(errno)]
+  return undefined
 }
 
 /** The error for a job that failed as a whole. */

@@ -3,7 +3,7 @@
  * The functions named are those of net/netfilter/nf_tables_api.c that refuse.
  */
 import { release } from 'node:os'
-import { COMMON_HINTS } from '../client.js'
+import { PERMISSION_HINT } from '../client.js'
 import type { NativeRecord } from '../native.js'
 import type { QueuedOperation } from './transaction-types.js'
 
@@ -79,7 +79,7 @@ const ROWS: readonly HintRow[] = [
     when: ({ field }) => field !== '',
     hint: 'the table is owned by another socket (flag owner)'
   },
-  { codes: ['EPERM'], when: () => true, hint: COMMON_HINTS['EPERM']! },
+  { codes: ['EPERM'], when: () => true, hint: PERMISSION_HINT },
 
   // Tables: nf_tables_newtable, nf_tables_updtable.
   {
@@ -184,7 +184,7 @@ const ROWS: readonly HintRow[] = [
 
 /** Of refusals of the whole transaction, and of what the kernel finds when all operations are done. */
 const WHOLE: Readonly<Record<string, string>> = {
-  ...COMMON_HINTS,
+  EPERM: PERMISSION_HINT,
   ERESTART: 'somebody else changed the ruleset: read the generation and the objects again',
   EMSGSIZE:
     'a transaction is one datagram: raise net.core.wmem_max, run with CAP_NET_ADMIN in the initial user namespace, or commit in parts',

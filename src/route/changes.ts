@@ -1,8 +1,8 @@
 /**
  * Changing many addresses: in pieces, with an exact account of every row.
  */
-import { COMMON_HINTS, failureError, unwrapOutcome } from '../client.js'
-import { NetlinkError, TransactionError, errnoName } from '../errors.js'
+import { failureError, PERMISSION_HINT, unwrapOutcome } from '../client.js'
+import { NetlinkError, TransactionError } from '../errors.js'
 import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns, symbolOf } from './columns.js'
@@ -134,7 +134,7 @@ export class AddressRun {
       }
       // The kernel asks for CAP_NET_ADMIN at every message (rtnetlink_rcv_msg): nothing was changed, and nothing will be.
       if (errno === EPERM)
-        throw new NetlinkError({ errno, operation, subject: `${columns.rows} addresses on link ${link}`, hint: COMMON_HINTS.EPERM })
+        throw new NetlinkError({ errno, operation, subject: `${columns.rows} addresses on link ${link}`, hint: PERMISSION_HINT })
       const error = this.#errorOf(index, errno, symbolOf(errors, 'message', row), symbolOf(errors, 'field', row))
       this.#refuse(index, error)
     }
@@ -152,8 +152,7 @@ export class AddressRun {
       subject: this.#subject(index),
       kernelMessage,
       field,
-      index,
-      hint: COMMON_HINTS[errnoName(errno)]
+      index
     })
   }
 
