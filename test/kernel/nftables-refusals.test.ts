@@ -202,7 +202,10 @@ describe('refusals', () => {
     const tx = nft.transaction()
     tx.add.table({ family: 'ip', name: 'ours' })
     for (let attempt = 0; attempt < 3; attempt += 1)
-      expect(await rejection(tx.commit({ generation: stale }))).toMatchObject({ code: 'ERESTART' })
+      expect(await rejection(tx.commit({ generation: stale }))).toMatchObject({
+        code: 'ERESTART',
+        hint: expect.stringContaining('read the generation') as string
+      })
     await tx.commit({ generation: (await nft.generation()).id })
     expect((await nft.listTables()).map(({ name }) => name)).toEqual(['theirs', 'ours'])
   })
