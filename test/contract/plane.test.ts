@@ -166,7 +166,13 @@ const badCalls: readonly (readonly [what: string, run: (plane: Plane) => Promise
   ['an update that is null', (plane) => plane.update(null as never), 'update'],
   ['null in an update', (plane) => plane.update({ set: [null as never] }), 'update.set[0]'],
   ['a name that is none', (plane) => plane.update({ delete: [7 as never] }), 'update.delete[0]'],
-  ['a set that is not iterable', (plane) => plane.update({ set: 5 as never }), 'update.set']
+  ['a set that is not iterable', (plane) => plane.update({ set: 5 as never }), 'update.set'],
+  ['a set that is null', (plane) => plane.update({ set: null as never }), 'update.set'],
+  ['a key that is no name', (plane) => plane.plan(new Map([[1 as never, web('a', 1)]])), 'services'],
+  ['options of a sync that are null', (plane) => plane.sync(new Map(), null as never), 'options'],
+  ['options of an update that are a number', (plane) => plane.update({}, 5 as never), 'options'],
+  ['a signal that is none', (plane) => plane.sync(new Map(), { signal: {} as never }), 'options.signal'],
+  ['options of events that are null', (plane) => Promise.resolve().then(() => plane.events(null as never)), 'options']
 ]
 
 const badOptions: readonly (readonly [what: string, options: Record<string, unknown>, path: string])[] = [

@@ -1,6 +1,7 @@
 /**
  * A plane over any back end: calls in order, acceptance, quarantine, drift, retries and events.
  */
+import { requireOptions } from '../../checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../errors.js'
 import { type Broadcast } from '../../event-broadcast.js'
 import { traceResync } from '../../tracing.js'
@@ -78,10 +79,12 @@ export class ServicePlane implements Plane {
   }
 
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
+    requireOptions(options)
     return await this.#call(async () => await this.#apply(() => this.#registry.proposeAll(services), options))
   }
 
   async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
+    requireOptions(options)
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
       const named = new Set<string>()
@@ -95,7 +98,7 @@ export class ServicePlane implements Plane {
   }
 
   events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
-    return this.#events.open(options.signal)
+    return this.#events.open(requireOptions(options).signal)
   }
 
   status(): PlaneStatus {

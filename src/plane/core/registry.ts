@@ -40,6 +40,9 @@ export class Registry {
   async proposeAll(services: Services): Promise<Proposal> {
     if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
     const slices = new Slices()
+    await slices.each(services.keys(), (name) => {
+      if (typeof (name as unknown) !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
+    })
     const gone: string[] = []
     await slices.each(this.#services.keys(), (name) => {
       if (!services.has(name)) gone.push(name)
@@ -185,6 +188,6 @@ export class Registry {
 
 function iterable<T>(path: string, value: Iterable<T> | undefined): Iterable<T> {
   if (value === undefined) return []
-  if (typeof value === 'object' && Symbol.iterator in value) return value
+  if (typeof value === 'object' && (value as unknown) !== null && Symbol.iterator in value) return value
   throw new ValidationError(path, value, 'an iterable')
 }
