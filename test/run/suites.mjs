@@ -23,11 +23,11 @@ export const suites = [
   { name: 'limits of connection tracking', files: /^test\/lab\/conntrack/, requires: [], smoke: true },
   { name: 'conntrack', files: /^test\/(contract|kernel)\/conntrack/, requires: ['nftables'] },
   { name: 'route', files: /^test\/(contract|kernel)\/route/, requires: [] },
-  { name: 'nftables contract', files: /^test\/contract\/(nftables|intervals)/, requires: ['nftables'], smoke: true },
-  { name: 'plane contract', files: /^test\/contract\/plane/, requires: ['ipvs', 'nftables'], smoke: true },
+  { name: 'nftables contract', files: /^test\/contract\/(nftables|intervals|unstated)/, requires: ['nftables'], smoke: true },
+  { name: 'plane contract', files: /^test\/contract\/plane/, requires: ['ipvs', 'nftables'] },
   { name: 'plane with traffic', files: /^test\/kernel\/plane\/traffic/, requires: ['nftables'] },
   { name: 'plane', files: /^test\/kernel\/(plane\/|proxy)/, requires: ['nftables'] },
-  { name: 'nftables', files: /^test\/kernel\/(namespace|nftables|rule-builder|set-golden|intervals\/)/, requires: ['nftables'] }
+  { name: 'nftables', files: /^test\/kernel\/(namespace|rebound|nftables|rule-builder|set-golden|intervals\/)/, requires: ['nftables'] }
 ]
 
 /**

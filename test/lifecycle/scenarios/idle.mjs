@@ -9,7 +9,7 @@ const real = { address: '10.1.0.1', port: 8080 }
 /** A plane of which nothing is asked any more, although one of its real servers drains. */
 async function leavePlane() {
   const kernels = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const plane = await openPlane({ mode: 'ipvs', kernels })
+  const plane = await openPlane({ mode: 'ipvs', kernel: kernels })
   const frontends = [{ kind: 'cluster', address: web.address, port: web.port }]
   const service = { name: 'web', protocol: 'tcp', frontends, endpoints: [real] }
   await plane.sync(new Map([['web', service]]))
