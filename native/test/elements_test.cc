@@ -66,27 +66,6 @@ ColumnSet Everything() {
   return columns;
 }
 
-// A number that has no value of the type it is cast to would be anything at all.
-TEST(Elements, WritesTimesBeyondEveryRange) {
-  constexpr struct {
-    double milliseconds;
-    const char* timeout;
-  } kTimes[] = {{1e300, "0c000400000010c6f7a0b5ee"},
-                {18446744073710.0, "0c000400000010c6f7a0b5ee"},
-                {18446744073709.0, "0c000400000010c6f7a0b5ed"},
-                {std::numeric_limits<double>::infinity(), "0c0004000000000000000000"},
-                {-1, ""},
-                {std::numeric_limits<double>::quiet_NaN(), ""}};
-  for (const auto& [milliseconds, timeout] : kTimes) {
-    ColumnSet columns = Keys(1);
-    const std::string without = ToHex(EncodeList(columns));
-    columns.Add(kTimeoutMs, milliseconds);
-    const std::string with = ToHex(EncodeList(columns));
-    EXPECT_EQ(with.size(), without.size() + std::string(timeout).size()) << milliseconds;
-    EXPECT_NE(with.find(timeout), std::string::npos) << milliseconds << ": " << with;
-  }
-}
-
 TEST(Elements, WritesWhatLibnftnlWrites) {
   ColumnSet columns = Keys(1);
   columns.Add(kVerdict, int32_t{NFT_JUMP});
