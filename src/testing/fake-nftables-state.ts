@@ -1,6 +1,7 @@
 /**
  * What a fake nf_tables holds, and who refers to whom in it.
  */
+import { OBJECT_KINDS } from '../nftables/set-constants.js'
 import type { NativeEvent, NativeFamily, NativeRecord } from '../native.js'
 import type { ElementRow } from '../nftables/columns.js'
 
@@ -149,20 +150,6 @@ export interface Reference {
   readonly index: number
 }
 
-const OBJECT_TYPES: readonly string[] = [
-  '',
-  'counter',
-  'quota',
-  'ct-helper',
-  'limit',
-  'connlimit',
-  'tunnel',
-  'ct-timeout',
-  'secmark',
-  'ct-expect',
-  'synproxy'
-]
-
 function referencesOf(expression: Loose, index: number): Reference[] {
   const data = expression['data'] as Loose | undefined
   const found: Reference[] = []
@@ -179,7 +166,7 @@ function referencesOf(expression: Loose, index: number): Reference[] {
       ...none,
       kind: 'object',
       name: expression['name'],
-      objectType: typeof named === 'number' ? named : OBJECT_TYPES.indexOf(String(named))
+      objectType: typeof named === 'number' ? named : OBJECT_KINDS.indexOf(String(named))
     })
   }
   return found
