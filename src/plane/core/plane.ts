@@ -37,6 +37,8 @@ interface Progress {
   /** Changes that are in. */
   changes: readonly ServiceChange[]
   quarantined: readonly Quarantined[]
+  /** What a first sync has to do, as the kernel was when it was first read. */
+  entries?: readonly PlanEntry[]
   inspectMs: number
   applyMs: number
 }
@@ -256,6 +258,8 @@ export class ServicePlane implements Plane {
   async #adopt(run: Run, progress: Progress, named: ReadonlySet<string> | undefined): Promise<Done> {
     const desired = this.#registry.after(progress.changes)
     const seen = await timed(progress, 'inspectMs', () => this.#backend.inspect(desired))
+    const isFirst = !this.#hasSynced && named === undefined && !seen.isNew
+    if (isFirst) progress.entries ??= (await seen.work()).entries
     return await this.#announced(progress.changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
       const kept = this.#settle(applied, progress)
@@ -264,8 +268,7 @@ export class ServicePlane implements Plane {
       this.#isCommitted = true
       this.#listener?.reset(this.#registry.services, kept)
       this.#endDrift(applied, 0)
-      const isFirst = !this.#hasSynced && named === undefined && !seen.isNew
-      return { changes: kept, applied, entries: isFirst ? (await seen.work()).entries : undefined }
+      return { changes: kept, applied, entries: progress.entries }
     })
   }
 
@@ -327,9 +330,10 @@ export class ServicePlane implements Plane {
     this.#isCommitted = false
     if (!found.isEmpty) this.#beginDrift(found)
     let seen = found
+    const run = this.#repairRun()
     for (let tries = 1; ; tries++) {
       try {
-        const applied = await this.#backend.adopt(this.#registry.services, seen, this.#repairRun())
+        const applied = await this.#backend.adopt(this.#registry.services, seen, run)
         await this.#dropRefused(applied)
         this.#isCommitted = true
         for (const { service, error } of applied.withdrawn ?? []) this.#quarantine.update([{ service, error }], new Set([service]))
@@ -337,6 +341,7 @@ export class ServicePlane implements Plane {
         return this.#endDrift(applied, performance.now() - startedAt)
       } catch (error) {
         if (asFailure(error).kind !== 'again' || tries === MAX_TRIES) throw error
+        run.retries++
         seen = await this.#backend.inspect(this.#registry.services)
       }
     }

@@ -13,7 +13,10 @@ const STALE = new Set(['ENOENT', 'EEXIST', 'ENFILE', 'EBUSY'])
 /** Refusals that no single service is to blame for. */
 const WHOLE = new Set(['EPERM', 'ENOMEM', 'ENOBUFS', 'EACCES', 'ERESTART'])
 
-/** Lost races after which commits go without a generation. */
+/**
+ * Retries after which a call commits without a generation: beside somebody who commits all the time none stays true long enough. A transaction is still all or nothing, elements that are not
+ * as we left them still refuse it, and the next look finds the rest.
+ */
 const MAX_RACES = 4
 
 /** Bytes of one element in a message, about: headers of the list, key, data and comment. */
@@ -27,11 +30,6 @@ export class Writer {
   generation = 0
   /** Transactions since the plane was opened. */
   commits = 0
-  /**
-   * Races lost since the last commit that succeeded. Beside somebody who commits all the time no generation stays true long enough: then we commit without one. A transaction is still all or
-   * nothing, elements that are not as we left them still refuse it, and the next look finds the rest.
-   */
-  #lostRaces = 0
   readonly #steps: StepWriter
   #run: Run | undefined
   #what = ''
@@ -39,10 +37,9 @@ export class Writer {
   constructor(nft: Nftables) {
     this.#steps = new StepWriter(nft, {
       before: () => this.#run?.checkpoint(),
-      options: () => ({ generation: this.#lostRaces < MAX_RACES ? this.generation : undefined }),
+      options: () => ({ generation: (this.#run?.retries ?? 0) < MAX_RACES ? this.generation : undefined }),
       committed: ({ generation, bytes }) => {
         this.generation = generation
-        this.#lostRaces = 0
         this.commits++
         this.#run?.wrote(this.#what, 1, bytes)
       },
@@ -74,10 +71,7 @@ export class Writer {
     }
     if (error instanceof NetlinkError) {
       if (error.outcomeUnknown) return new BackendFailure('final', false, error)
-      if (error.code === 'ERESTART') {
-        this.#lostRaces++
-        return new BackendFailure('again', isUntouched, error)
-      }
+      if (error.code === 'ERESTART') return new BackendFailure('again', isUntouched, error)
       const kind = STALE.has(error.code) || error.code === 'EINTR' ? 'again' : 'final'
       return new BackendFailure(kind, kind === 'final' && isUntouched, error)
     }
