@@ -190,26 +190,30 @@ it.each(['nftables', 'ipvs'] as const)(
   }
 )
 
-it('nftables: beside somebody who commits before each of its own commits, all phases of a change are made', { timeout: 60_000 }, async () => {
-  const state = { isBusy: false }
-  const rig = fakeRig('nftables', (kernel) =>
-    faulty(kernel, async (operation) => {
-      if (state.isBusy && operation === 'commit') await foreign[0]!(kernel, 'netplane')
-      return undefined
-    })
-  )
-  const services = (port: number): Map<string, Service> => {
-    const frontends = [{ kind: 'cluster' as const, address: '10.96.0.1', port }]
-    return new Map([['s', { name: 's', protocol: 'tcp', frontends, endpoints: [{ address: '10.1.0.1', port }] }]])
+it(
+  'nftables: beside somebody who commits before each of its own commits, all phases of a change are made',
+  { timeout: 60_000 },
+  async () => {
+    const state = { isBusy: false }
+    const rig = fakeRig('nftables', (kernel) =>
+      faulty(kernel, async (operation) => {
+        if (state.isBusy && operation === 'commit') await foreign[0]!(kernel, 'netplane')
+        return undefined
+      })
+    )
+    const services = (port: number): Map<string, Service> => {
+      const frontends = [{ kind: 'cluster' as const, address: '10.96.0.1', port }]
+      return new Map([['s', { name: 's', protocol: 'tcp', frontends, endpoints: [{ address: '10.1.0.1', port }] }]])
+    }
+    await (await rig.open()).sync(services(80))
+    const adopting = await rig.open()
+    state.isBusy = true
+    // Elements are added, memberships go, addresses go: three transactions each.
+    for (const port of [81, 82]) {
+      const report = await adopting.sync(services(port))
+      // Four races are lost in all, not four a transaction.
+      expect(report).toMatchObject({ services: { changed: 1 }, requests: 3, details: { retries: 4 } })
+    }
+    expect((await dump(rig)).filter((line) => !line.includes('inet theirs'))).toEqual(await freshDump('nftables', services(82)))
   }
-  await (await rig.open()).sync(services(80))
-  const adopting = await rig.open()
-  state.isBusy = true
-  // Elements are added, memberships go, addresses go: three transactions each.
-  for (const port of [81, 82]) {
-    const report = await adopting.sync(services(port))
-    // Four races are lost in all, not four a transaction.
-    expect(report).toMatchObject({ services: { changed: 1 }, requests: 3, details: { retries: 4 } })
-  }
-  expect((await dump(rig)).filter((line) => !line.includes('inet theirs'))).toEqual(await freshDump('nftables', services(82)))
-})
+)
