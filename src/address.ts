@@ -177,6 +177,11 @@ export function prefixRange({ address, length }: Prefix): { readonly first: Uint
   return { first, last }
 }
 
+/** An address and port as people write them: `10.0.0.1:80`, `[fd00::1]:80`. */
+export function formatSocketAddress(address: string, port: number): string {
+  return looksLikeIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`
+}
+
 /** The family of a text that is an address. */
 export function familyOf(address: string): AddressFamily {
   return looksLikeIPv6(address) ? 'ip6' : 'ip'

@@ -1,6 +1,7 @@
 /**
  * How failures of ctnetlink become errors that say what helps.
  */
+import { formatSocketAddress } from '../address.js'
 import { failureError, PERMISSION_HINT, unsupportedProtocol, type FailureContext } from '../client.js'
 import { errnoName, NetlinkError, UnsupportedError, type NetplaneError } from '../errors.js'
 import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
@@ -60,8 +61,7 @@ export function unwrap<T>(outcome: NativeOutcome<T>, context: FailureContext): T
 }
 
 function describeTuple({ source, sourcePort, destination, destinationPort }: FlowTuple): string {
-  const end = (address: string, port: number | undefined): string =>
-    port === undefined ? address : address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  const end = (address: string, port: number | undefined): string => (port === undefined ? address : formatSocketAddress(address, port))
   return `${end(source, sourcePort)} -> ${end(destination, destinationPort)}`
 }
 

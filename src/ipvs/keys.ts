@@ -1,7 +1,7 @@
 /**
  * What names services and real servers: checked, as columns, and as text.
  */
-import { formatAddress, requireAddress, writeAddress } from '../address.js'
+import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { requireInteger, requireName, requireObject } from './checks.js'
 import { ADDRESS_WIDTH, serviceKeyForms, zeroColumns } from './column-forms.js'
@@ -64,10 +64,6 @@ export function addressAt(columns: { readonly family: Uint8Array; readonly addre
   return `${address[at]}.${address[at + 1]}.${address[at + 2]}.${address[at + 3]}`
 }
 
-export function endpointText(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
-}
-
 /** The protocol in a row; one without a name as its number. */
 export function protocolOf(columns: ServiceKeyColumns, row: number): ServiceProtocol {
   return protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as ServiceProtocol)
@@ -89,7 +85,7 @@ export function describeServiceRow(columns: ServiceKeyColumns, row: number): str
 /** A service as text. The address must be in its canonical form, as everything listed is, for equal keys to have equal texts. */
 export function describeService(key: VirtualServiceKey): string {
   if (key.fwmark !== undefined) return `fwmark ${key.fwmark}${key.family === 'ip6' ? ' ip6' : ''}`
-  return `${key.protocol} ${endpointText(key.address, key.port)}`
+  return `${key.protocol} ${formatSocketAddress(key.address, key.port)}`
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * Real servers between the caller's words and columns.
  */
+import { formatSocketAddress } from '../address.js'
 import { locate, ValidationError } from '../errors.js'
 import { requireInteger, requireName, requireObject } from './checks.js'
 import { serverForms, zeroColumns } from './column-forms.js'
@@ -12,7 +13,7 @@ import type {
   ServiceKeyColumns
 } from './column-types.js'
 import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
-import { addressAt, emptyKeys, endpointText, putAddress, putKey, requirePort } from './keys.js'
+import { addressAt, emptyKeys, putAddress, putKey, requirePort } from './keys.js'
 import type {
   ForwardingMethod,
   IpvsStatistics,
@@ -260,5 +261,5 @@ export function decodeServer(columns: RealServerListColumns, row: number, statis
 
 /** A real server in a row as text: `10.0.0.5:8080`. */
 export function describeServerRow(columns: RealServerKeyColumns, row: number): string {
-  return endpointText(addressAt(columns, row), columns.port[row] ?? 0)
+  return formatSocketAddress(addressAt(columns, row), columns.port[row] ?? 0)
 }

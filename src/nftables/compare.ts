@@ -1,7 +1,10 @@
 /**
  * Whether a listed table is what it was declared to be, said in words.
  */
+import { Buffer } from 'node:buffer'
 import { isDeepStrictEqual } from 'node:util'
+import { paddedLength } from './datatypes.js'
+import { encodeElements, type SetElement } from './elements.js'
 import type { Expression } from './expressions.js'
 import type { Ruleset } from './listing.js'
 import type { Chain, ListedRule } from './objects.js'
@@ -42,7 +45,7 @@ export function rulesByChain(ruleset: Ruleset): Map<string, ListedRule[]> {
 /** What the kernel knows of a set's types: lengths. Which types they stand for is display. */
 function formOf(set: Pick<SetSpec, 'key' | 'data' | 'flags'>): unknown {
   const { key, data, holds, isInterval } = setForm(set)
-  const sum = (types: typeof key): number => types.reduce((bytes, { length }) => bytes + ((length + 3) & ~3), 0)
+  const sum = (types: typeof key): number => types.reduce((bytes, { length }) => bytes + paddedLength(length), 0)
   return { key: sum(key), data: data === undefined ? 0 : sum(data), holds, isInterval }
 }
 
@@ -78,6 +81,23 @@ export function compareSets(
   for (const object of [...ruleset.counters, ...ruleset.objects, ...ruleset.flowtables])
     faults.push(`foreign object ${family} ${name} ${object.name}`)
   return faults
+}
+
+/** What is wrong with the elements of a set that has nothing but these; nothing where they were not listed. */
+export function compareElements(
+  { family, name }: TableForm,
+  ruleset: Ruleset,
+  declared: Pick<SetSpec, 'name' | 'key' | 'flags'>,
+  wanted: Iterable<SetElement>
+): string[] {
+  const listed = ruleset.elements.find(({ set }) => set.name === declared.name)
+  const form = setForm(declared)
+  const keys = (elements: Iterable<SetElement>): string[] =>
+    encodeElements(elements, form)
+      .rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
+      .sort()
+  const isSame = listed === undefined || isDeepStrictEqual(keys(listed), keys(wanted))
+  return isSame ? [] : [`changed elements of set ${family} ${name} ${declared.name}`]
 }
 
 /** A chain with its rules. */

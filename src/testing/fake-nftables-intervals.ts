@@ -3,6 +3,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { CATCHALL, INTERVAL_END, type ElementRow } from '../nftables/columns.js'
+import { paddedLength } from '../nftables/datatypes.js'
 import { hasFlag } from './fake-nftables-operation.js'
 import { EEXIST, Refusal, type FakeElement, type FakeSet } from './fake-nftables-state.js'
 
@@ -70,7 +71,7 @@ function holds(fields: readonly number[], { key, keyEnd = key }: ElementRow, poi
   return fields.every((length) => {
     const part = (bytes: Uint8Array): Uint8Array => bytes.subarray(offset, offset + length)
     const isInside = Buffer.compare(part(key), part(point)) <= 0 && Buffer.compare(part(point), part(keyEnd)) <= 0
-    offset += (length + 3) & ~3
+    offset += paddedLength(length)
     return isInside
   })
 }

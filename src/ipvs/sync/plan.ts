@@ -1,8 +1,9 @@
 /**
  * Plans as people read them.
  */
+import { formatSocketAddress } from '../../address.js'
 import { printable } from '../../errors.js'
-import { describeService, endpointText } from '../keys.js'
+import { describeService } from '../keys.js'
 import { decodeServerState, type ServerState } from '../server-rows.js'
 import type { Persistence, Tunnel, VirtualService } from '../types.js'
 import { isEmptyChange, serverName, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
@@ -108,7 +109,7 @@ function makeEntries(changes: Changes): IpvsPlanEntry[] {
 
 function drainingLine({ service, address, port, activeConnections, inactiveConnections, remainingSeconds }: DrainingServer): string {
   const left = Number.isFinite(remainingSeconds) ? `${Math.ceil(remainingSeconds)} s left` : 'no deadline'
-  return `! ${describeService(service)}  ${endpointText(address, port)} drains: ${activeConnections} active, ${inactiveConnections} inactive connections, ${left}`
+  return `! ${describeService(service)}  ${formatSocketAddress(address, port)} drains: ${activeConnections} active, ${inactiveConnections} inactive connections, ${left}`
 }
 
 /** Makes the printable plan. */

@@ -3,9 +3,9 @@
  */
 import type { InNetworkNamespace } from '../../client.js'
 import type { Services } from '../model.js'
-import type { PlanEntry } from './plan.js'
-import type { ServiceChange } from './change.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
+import type { ServiceChange } from './change.js'
+import type { PlanEntry } from './plan.js'
 import type { Run } from './run.js'
 
 /** Objects of the kernel written and deleted; a changed one counts as both where it is replaced. */
@@ -68,6 +68,11 @@ export class BackendFailure extends Error {
     this.kind = kind
     this.isKnown = isKnown
     this.refusals = refusals
+  }
+
+  /** The same failure, after something else was applied. */
+  unknown(): BackendFailure {
+    return this.isKnown ? new BackendFailure(this.kind, false, this.cause, this.refusals) : this
   }
 }
 

@@ -1,8 +1,11 @@
 /**
  * What makes two frontends, or two endpoints, the same one, and how they are written.
  */
-import { canonicalAddress } from '../../address.js'
+import { canonicalAddress, formatSocketAddress, type AddressFamily } from '../../address.js'
 import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
+
+/** Both families of addresses. */
+export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
 
 /** An address with a port. */
 export type Target = Pick<Endpoint | Frontend, 'address' | 'port'>
@@ -28,5 +31,5 @@ export function frontendKeys(service: Service): readonly string[] {
 
 /** An address and port as people write them: `10.0.0.1:80`, `[fd00::1]:80`. */
 export function formatTarget({ address, port }: Target): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  return formatSocketAddress(address, port)
 }

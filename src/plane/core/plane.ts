@@ -11,8 +11,8 @@ import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFa
 import { changesBetween, countChanges, type ServiceChange } from './change.js'
 import type { ChangeListener } from './listener.js'
 import { makePlan, planEntries, type Plan, type PlanEntry, type Quarantined } from './plan.js'
-import { CallQueue } from './queue.js'
 import { Quarantine } from './quarantine.js'
+import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
 import { Run } from './run.js'
 import { Watch } from './watch.js'
@@ -156,9 +156,8 @@ export class ServicePlane implements Plane {
 
   async #apply(propose: () => Promise<Proposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
     const startedAt = performance.now()
-    const acceptAt = performance.now()
     const { changes, quarantined } = await propose()
-    const acceptMs = performance.now() - acceptAt
+    const acceptMs = performance.now() - startedAt
     if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry()
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error

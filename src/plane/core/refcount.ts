@@ -34,12 +34,11 @@ export class ReferenceCounts<Set> {
     for (const [set, counts] of this.#sets) for (const [key, count] of counts) yield { set, key, count }
   }
 
-  /** Visits what a difference brings and takes away: objects whose count leaves 0, and those whose count comes back to it. */
-  differences(by: ReferenceCounts<Set>, visit: (set: Set, key: string, isAdded: boolean) => void): void {
+  /** What a difference brings and takes away: objects whose count leaves 0, and those whose count comes back to it. */
+  *differences(by: ReferenceCounts<Set>): Generator<{ readonly set: Set; readonly key: string; readonly isAdded: boolean }> {
     for (const { set, key, count } of by.entries()) {
       const now = this.get(set, key)
-      if (now === 0) visit(set, key, true)
-      else if (now + count === 0) visit(set, key, false)
+      if (now === 0 || now + count === 0) yield { set, key, isAdded: now === 0 }
     }
   }
 

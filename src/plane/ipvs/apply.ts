@@ -21,8 +21,7 @@ const STALE = new Set(['ENOENT', 'EEXIST', 'ENODEV', 'EADDRNOTAVAIL', 'EINTR', '
 
 /** What a failure means. @param isKnown Nothing of it is in the kernel. */
 export function failureOf(error: unknown, isKnown: boolean): BackendFailure {
-  if (error instanceof BackendFailure)
-    return isKnown || !error.isKnown ? error : new BackendFailure(error.kind, false, error.cause, error.refusals)
+  if (error instanceof BackendFailure) return isKnown ? error : error.unknown()
   if (error instanceof NetlinkError && !error.outcomeUnknown && STALE.has(error.code)) return new BackendFailure('again', false, error)
   return new BackendFailure('final', isKnown, error)
 }
@@ -39,8 +38,9 @@ export async function pruneElements({ companion, addresses }: Subsystems, elemen
   await addresses.remove(addressesOf(elements), run)
 }
 
-function virtualOf({ virtual }: Subsystems, services: Iterable<Service | undefined>): DesiredService[] {
-  return [...services].flatMap((service) => (service === undefined ? [] : virtual.of(service)))
+/** The virtual services before or after changes. */
+function virtualOf({ virtual }: Subsystems, changes: readonly ServiceChange[], side: 'before' | 'after'): DesiredService[] {
+  return changes.flatMap(({ [side]: service }) => (service === undefined ? [] : virtual.of(service)))
 }
 
 function nameOf({ protocol, address, port }: Pick<DesiredService, 'protocol' | 'address' | 'port'>): string {
@@ -63,14 +63,8 @@ async function exchange(
 export async function changeVirtual(subsystems: Subsystems, changes: readonly ServiceChange[], run: Run): Promise<IpvsSyncReport> {
   const slices = new Slices()
   await slices.each(changes, ({ after }) => after !== undefined && subsystems.virtual.of(after))
-  const before = virtualOf(
-    subsystems,
-    changes.map((change) => change.before)
-  )
-  const after = virtualOf(
-    subsystems,
-    changes.map((change) => change.after)
-  )
+  const before = virtualOf(subsystems, changes, 'before')
+  const after = virtualOf(subsystems, changes, 'after')
   run.checkpoint()
   const { signal, isAtomic } = run
   return await exchange(subsystems, before, after, { draining: subsystems.draining, onError: isAtomic ? 'atomic' : 'isolate', signal })
@@ -121,21 +115,10 @@ export async function putBack(
   kept: readonly ServiceChange[],
   run: Run
 ): Promise<void> {
-  const taken = new Set(
-    virtualOf(
-      subsystems,
-      kept.map(({ after }) => after)
-    ).map(nameOf)
-  )
+  const taken = new Set(virtualOf(subsystems, kept, 'after').map(nameOf))
   const isFree = (service: DesiredService): boolean => !taken.has(nameOf(service))
-  const now = virtualOf(
-    subsystems,
-    changes.map(({ after }) => after)
-  ).filter(isFree)
-  const before = virtualOf(
-    subsystems,
-    changes.map((change) => change.before)
-  ).filter(isFree)
+  const now = virtualOf(subsystems, changes, 'after').filter(isFree)
+  const before = virtualOf(subsystems, changes, 'before').filter(isFree)
   const report = await exchange(subsystems, now, before, { draining: AT_ONCE, onError: 'isolate' })
   finish(report, run)
   if (report.failed.length > 0)

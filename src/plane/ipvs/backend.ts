@@ -96,14 +96,16 @@ class IpvsBackend implements Backend {
         report,
         changes.flatMap(({ before, after }) => [before, after])
       )
-      const settled = refusals.length === 0 ? { kept: changes, withdrawn: [], refusals } : await run.withdraw(refusals)
-      if (refusals.length > 0) await putBack(this.#subsystems, settled.withdrawn, settled.kept, run)
-      const keptBy = refusals.length === 0 ? by : elementChange(settled.kept)
-      const inVain = minus(added, differenceOf(this.#elements, keptBy, true))
-      const unused = union(differenceOf(this.#elements, keptBy, false), inVain)
+      const isWhole = refusals.length === 0
+      const { kept, withdrawn, refusals: all } = isWhole ? { kept: changes, withdrawn: [], refusals } : await run.withdraw(refusals)
+      if (!isWhole) await putBack(this.#subsystems, withdrawn, kept, run)
+      const keptBy = isWhole ? by : elementChange(kept)
+      const unneeded = differenceOf(this.#elements, keptBy, false)
+      // What was added for services that were refused.
+      const unused = isWhole ? unneeded : union(unneeded, minus(added, differenceOf(this.#elements, keptBy, true)))
       await pruneElements(this.#subsystems, unused, run)
       this.#elements.apply(keptBy)
-      return this.#applied(run, report, added, unused, commitsBefore, settled.refusals)
+      return this.#applied(run, report, added, unused, commitsBefore, all)
     } catch (error) {
       throw await this.#failed(error, isUndoable, added, run)
     }

@@ -2,26 +2,26 @@
  * The tables of nf_tables beside IPVS: reading and writing them.
  */
 import { Buffer } from 'node:buffer'
-import { isDeepStrictEqual } from 'node:util'
 import type { AddressFamily } from '../../address.js'
-import { NetlinkError, NetplaneError } from '../../errors.js'
-import { compareChains, compareSets, compareTable } from '../../nftables/compare.js'
+import { NetlinkError } from '../../errors.js'
+import { compareChains, compareElements, compareSets, compareTable } from '../../nftables/compare.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
-import { encodeElements, setForm, type Nftables, type Ruleset, type SetElement } from '../../nftables/index.js'
+import { type Nftables, type Ruleset, type SetElement } from '../../nftables/index.js'
+import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { elementsStep, StepWriter, type Step } from '../../nftables/steps.js'
 import { Slices } from '../../slices.js'
+import { FAMILIES } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { ElementKeys } from './elements.js'
 import {
-  COMMENT_PREFIX,
   declarations,
-  FAMILIES,
+  ownTables,
   PROTOCOLS,
   SURROUNDINGS,
   surroundingsChains,
-  TABLE_COMMENT,
   type SurroundingsOptions,
-  type SurroundingsSet
+  type SurroundingsSet,
+  TABLE_COMMENT
 } from './layout.js'
 
 /** What the kernel holds. */
@@ -77,19 +77,13 @@ export class Companion {
 
   async #read(): Promise<CompanionState> {
     const { table } = this.#options
-    const tables = (await this.#nft.listTables()).filter(({ family, name }) => (family === 'ip' || family === 'ip6') && name === table)
-    const foreign = tables.find(({ comment }) => comment?.startsWith(COMMENT_PREFIX) !== true)
-    if (foreign !== undefined) {
-      const why = `table ${foreign.family} ${table} exists and is not ours (its comment does not begin with '${COMMENT_PREFIX}')`
-      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
-    }
-    const present = tables.map(({ family }) => family as AddressFamily)
+    const tables = await listOwnTables(this.#nft, ownTables(this.#options))
+    const present = tables.map(({ family }) => family)
     const faults = FAMILIES.filter((family) => present.length > 0 && !present.includes(family)).map(
       (family) => `table ${family} ${table} is missing`
     )
     const elements = new Map<SurroundingsSet, ReadonlySet<string>>()
-    for (const { family: inFamily, comment } of tables) {
-      const family = inFamily as AddressFamily
+    for (const { family, comment } of tables) {
       const ruleset = await this.#nft.list({ family, table, elements: true })
       if (comment !== TABLE_COMMENT) faults.push(`table ${family} ${table} is of another version`)
       faults.push(...this.#check(family, ruleset))
@@ -119,10 +113,7 @@ export class Companion {
 
   /** Removes the tables. */
   async drop(present: readonly AddressFamily[]): Promise<void> {
-    if (present.length === 0) return
-    const tx = this.#nft.transaction()
-    for (const family of present) tx.delete.table({ family, name: this.#options.table })
-    await tx.commit()
+    await dropTables(this.#nft, this.#options.table, present)
   }
 
   async close(): Promise<void> {
@@ -137,17 +128,11 @@ export class Companion {
   #check(family: AddressFamily, ruleset: Ruleset): string[] {
     const { table, localSources } = this.#options
     const form = { family, name: table }
-    const same = (name: string, wanted: readonly SetElement[]): string[] => {
-      const declared = declarations(family, localSources !== undefined).get(name)!
-      const listed = ruleset.elements.find(({ set }) => set.name === name)
-      const keys = (elements: Iterable<SetElement>): string[] =>
-        encodeElements(elements, setForm(declared)).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
-      const isSame = listed === undefined || isDeepStrictEqual(keys(listed).sort(), keys(wanted).sort())
-      return isSame ? [] : [`changed elements of set ${family} ${table} ${name}`]
-    }
+    const sets = declarations(family, localSources !== undefined)
+    const same = (name: string, wanted: readonly SetElement[]): string[] => compareElements(form, ruleset, sets.get(name)!, wanted)
     const faults = [
       ...compareTable(form, ruleset),
-      ...compareSets(form, ruleset, declarations(family, localSources !== undefined)),
+      ...compareSets(form, ruleset, sets),
       ...compareChains(form, ruleset, surroundingsChains(family, this.#options))
     ]
     // Elements of a set that has another form cannot be compared.

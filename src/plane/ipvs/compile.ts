@@ -2,9 +2,8 @@
  * From services of the model to what carries them: virtual services, and elements of the tables beside IPVS.
  */
 import { Buffer } from 'node:buffer'
-import { canonicalAddress, familyOf, parseAddress, type AddressFamily } from '../../address.js'
+import { canonicalAddress, familyOf, formatSocketAddress, parseAddress, type AddressFamily } from '../../address.js'
 import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
-import { formatTarget } from '../core/frontend.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import { isUsable } from '../core/weights.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
@@ -20,7 +19,7 @@ function realServer({ address, port, weight = 1, state = 'ready' }: Endpoint): R
 
 /** How IPVS names a virtual service in its plans: `tcp 10.0.0.1:80`. */
 export function virtualServiceName(protocol: Protocol, address: string, port: number): string {
-  return `${protocol} ${formatTarget({ address: canonicalAddress(address), port })}`
+  return `${protocol} ${formatSocketAddress(canonicalAddress(address), port)}`
 }
 
 /** Makes the virtual services of services, each once, so that a reference stands for a content. */

@@ -5,10 +5,11 @@ import { Buffer } from 'node:buffer'
 import { formatAddress } from '../../address.js'
 import type { Slices } from '../../slices.js'
 import type { ServiceChange } from '../core/change.js'
+import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Services } from '../model.js'
 import { countElements } from './compile.js'
-import { FAMILIES, SURROUNDINGS, type SurroundingsSet } from './layout.js'
+import { SURROUNDINGS, type SurroundingsSet } from './layout.js'
 
 /** How many services need each element, by the bytes of its key as Latin-1, or by how much that number changes. */
 export type Elements = ReferenceCounts<SurroundingsSet>
@@ -41,7 +42,7 @@ export function elementChange(changes: readonly ServiceChange[]): Elements {
 /** Elements that a change brings, or takes away. */
 export function differenceOf(elements: Elements, by: Elements, isAdded: boolean): ElementKeys {
   const found = new Map(ALL_SETS.map((set) => [set, new Set<string>()]))
-  elements.differences(by, (set, key, added) => added === isAdded && found.get(set)?.add(key))
+  for (const { set, key, isAdded: added } of elements.differences(by)) if (added === isAdded) found.get(set)?.add(key)
   return found
 }
 

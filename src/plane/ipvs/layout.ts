@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import type { AddressFamily } from '../../address.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import { compileRule, concat, ct, ip, ip6, jump, masquerade, meta, reject, rule, th, type SetSpec } from '../../nftables/index.js'
+import type { OwnTables } from '../../nftables/own-tables.js'
 import type { LocalSources } from '../core/local-sources.js'
 
 /** How what is ours is made, but for the services. */
@@ -17,12 +18,19 @@ export interface SurroundingsOptions {
   readonly localSources: LocalSources | undefined
 }
 
-export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
-
 /** Begins the comment of every table that a plane of this kind has made. */
-export const COMMENT_PREFIX = 'netplane ipvs '
+const COMMENT_PREFIX = 'netplane ipvs '
 /** The comment of a table with the rules of this version. */
 export const TABLE_COMMENT = `${COMMENT_PREFIX}2`
+
+/** The tables by which we know what is ours, of any version. */
+export function ownTables({ table }: SurroundingsOptions): OwnTables {
+  return {
+    name: table,
+    isOurs: (comment) => comment?.startsWith(COMMENT_PREFIX) === true,
+    otherwise: `does not begin with '${COMMENT_PREFIX}'`
+  }
+}
 
 /**
  * The hardware address by which a device is known as ours: it is there from the moment the device is, which an alias (IFLA_IFALIAS) is not. Locally administered; `np`, `l` of netplane, and three bytes

@@ -3,12 +3,13 @@
  */
 import type { ElementBuffer } from '../../nftables/index.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
+import { FAMILIES } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { Changes, Contents } from './changes.js'
 import { growthStep, overfull } from './growth.js'
 import type { TableOptions } from './layout.js'
 import { classSteps, removalStep, staleSteps, type ServiceObjects } from './objects.js'
-import { FAMILIES, PHASES, setsOf, type ElementSet, type Phase } from './sets.js'
+import { PHASES, setsOf, type ElementSet, type Phase } from './sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** What changes are applied to. */
@@ -58,12 +59,11 @@ export async function applyChanges(parts: ApplyParts, changes: Changes, contents
   }
 }
 
-function newClassSteps({ writer, options, objects }: ApplyParts, changes: Changes, phase: Phase): Step[] {
+function newClassSteps(parts: ApplyParts, changes: Changes, phase: Phase): Step[] {
   const rows = new Map(changes.phase(phase).map(({ set, add }) => [set, add.rows]))
-  const canGrow = (set: ElementSet, count: number): boolean => count * rowBytes(set) < writer.maxBytes
   return [...rows].flatMap(([{ family, kind, slotClass }, count]) => {
-    if (kind !== 'members' || slotClass === undefined || count === 0 || objects.classes[family].has(slotClass)) return []
-    return classSteps(options.name, objects, family, slotClass, (set) => rows.get(set) ?? 0, canGrow)
+    if (kind !== 'members' || slotClass === undefined || count === 0 || parts.objects.classes[family].has(slotClass)) return []
+    return classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0)
   })
 }
 

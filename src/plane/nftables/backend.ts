@@ -5,6 +5,7 @@ import { networkNamespace } from '../../client.js'
 import { NetlinkError } from '../../errors.js'
 import type { NativeNamespace } from '../../native.js'
 import { Nftables } from '../../nftables/index.js'
+import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
 import { planEntries } from '../core/plan.js'
@@ -17,6 +18,7 @@ import { coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
 import { differsInCount, readTables, type KernelTables } from './inspect.js'
 import { inspectTables, TablesInspection } from './inspection.js'
+import { ownTables } from './layout.js'
 import type { TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
@@ -128,11 +130,12 @@ class NftablesBackend implements Backend {
   }
 
   async cleanUp(): Promise<void> {
-    const { present } = await readTables(this.#nft, this.#options, false)
-    if (present.size === 0) return
-    const tx = this.#nft.transaction()
-    for (const family of present) tx.delete.table({ family, name: this.#options.name })
-    await tx.commit()
+    const tables = await listOwnTables(this.#nft, ownTables(this.#options))
+    await dropTables(
+      this.#nft,
+      this.#options.name,
+      tables.map(({ family }) => family)
+    )
   }
 
   async close(): Promise<void> {

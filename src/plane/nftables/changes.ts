@@ -217,13 +217,14 @@ export async function diffTables(before: SetTables, after: SetTables, slices: Sl
 
 /** Adds what a change of shared counts means for the sets, given the counts as they are before it. */
 export async function diffShared(changes: Changes, counts: SharedCounts, by: SharedCounts, slices: Slices): Promise<void> {
-  await slices.each(by.entries(), ({ set, key, count }) => {
-    const before = counts.get(set, key)
+  await slices.each(counts.differences(by), ({ set, key, isAdded }) => {
     const bytes = Buffer.from(key, 'latin1')
-    if (before === 0) {
-      const change = changes.of(1, set)
-      change.add.push(bytes, undefined)
-      change.owners.push(undefined)
-    } else if (before + count === 0) changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
+    if (!isAdded) {
+      changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
+      return
+    }
+    const change = changes.of(1, set)
+    change.add.push(bytes, undefined)
+    change.owners.push(undefined)
   })
 }

@@ -1,10 +1,12 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
+import { familyOf } from '../../address.js'
 import type { AddressFamily } from '../../address.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
 import { Slices } from '../../slices.js'
+import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
@@ -14,7 +16,7 @@ import { visitElements, visitMemberships, type ElementVisitor } from './compile.
 import { CommittedContents } from './contents.js'
 import { layoutChains, localSourcesSet, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { classSteps, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
-import { FAMILIES, FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
+import { FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
@@ -112,7 +114,7 @@ function tableSteps({ options, objects, replace, writer }: ColdStartParts, addre
     const sets = FIXED_KINDS.map((kind) => {
       const set = FIXED_SETS[family][kind]
       const rows = kind === 'vips' ? addresses[family] : 0
-      return setStep(name, objects, set, rows, rows * rowBytes(set) < writer.maxBytes)
+      return setStep(name, objects, set, rows, writer.canReplace(set, rows))
     })
     const chains = layoutChains(family, [], localSources !== undefined)
     return [
@@ -146,7 +148,7 @@ function localSourcesStep(family: AddressFamily, table: string, ranges: NonNulla
 /** How many frontend addresses there will be, at most. */
 function countAddresses(services: Iterable<Service>): Record<AddressFamily, number> {
   const counts = { ip: 0, ip6: 0 }
-  for (const { frontends } of services) for (const { address } of frontends) counts[address.includes(':') ? 'ip6' : 'ip']++
+  for (const { frontends } of services) for (const { address } of frontends) counts[familyOf(address)]++
   return counts
 }
 
@@ -199,7 +201,7 @@ class Pipeline {
 
 /** Makes the tables and fills them. */
 export async function coldStart(parts: ColdStartParts, services: Services): Promise<ColdStart> {
-  const { writer, options, objects, replace, run } = parts
+  const { writer, options, replace, run } = parts
   const slices = new Slices()
   const isWhole = replace.size > 0
   const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
@@ -209,10 +211,8 @@ export async function coldStart(parts: ColdStartParts, services: Services): Prom
     steps = []
   }
   const { rows, classes } = await countRows(services.values(), slices)
-  const canGrow = (set: ElementSet, count: number): boolean => count * rowBytes(set) < writer.maxBytes
   for (const family of FAMILIES)
-    for (const slotClass of classes[family])
-      steps.push(...classSteps(options.name, objects, family, slotClass, (set) => rows.get(set) ?? 0, canGrow))
+    for (const slotClass of classes[family]) steps.push(...classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0))
   const filling = new Filling(rows)
   const contents = new CommittedContents()
   let limit = FIRST_ROWS

@@ -3,9 +3,10 @@
  */
 import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../address.js'
 import type { Slices } from '../../slices.js'
+import { FAMILIES } from '../core/frontend.js'
 import { assignSlots, isUsable, slotCount } from '../core/weights.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
-import { ADDRESS_LENGTH, FAMILIES, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
+import { ADDRESS_LENGTH, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
 const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }

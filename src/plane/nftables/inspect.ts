@@ -1,21 +1,22 @@
 /**
  * Our two tables as the kernel holds them, and what in them is not as we made it.
  */
-import { isDeepStrictEqual } from 'node:util'
 import type { AddressFamily } from '../../address.js'
-import { NetlinkError, NetplaneError } from '../../errors.js'
-import { compareChains, compareSets, compareTable, isSameRule, rulesByChain, type ChainForm } from '../../nftables/compare.js'
+import { NetlinkError } from '../../errors.js'
 import {
-  encodeElements,
-  setForm,
-  type Expression,
-  type ListedRule,
-  type Nftables,
-  type Ruleset,
-  type SetElement
-} from '../../nftables/index.js'
+  type ChainForm,
+  compareChains,
+  compareElements,
+  compareSets,
+  compareTable,
+  isSameRule,
+  rulesByChain
+} from '../../nftables/compare.js'
+import { type setForm, type Expression, type ListedRule, type Nftables, type Ruleset } from '../../nftables/index.js'
+import { listOwnTables } from '../../nftables/own-tables.js'
 import { Slices } from '../../slices.js'
 import { BackendFailure } from '../core/backend.js'
+import { FAMILIES } from '../core/frontend.js'
 import { SetTables } from './changes.js'
 import {
   balancingChain,
@@ -23,12 +24,12 @@ import {
   dispatchRule,
   layoutChains,
   localSourcesSet,
-  TABLE_COMMENT,
+  ownTables,
   type PlacedClass,
   type TableOptions
 } from './layout.js'
 import { ServiceObjects } from './objects.js'
-import { FAMILIES, FIXED_KINDS, FIXED_SETS, mapNames, setsOf, slotClassOf, type ElementSet } from './sets.js'
+import { FIXED_KINDS, FIXED_SETS, mapNames, setsOf, slotClassOf, type ElementSet } from './sets.js'
 
 /** What the kernel holds of ours. */
 export interface KernelTables {
@@ -76,17 +77,9 @@ export async function readTables(nft: Nftables, options: TableOptions, withEleme
 
 async function listTables(nft: Nftables, options: TableOptions, withElements: boolean): Promise<{ generation: number; listed: Listed[] }> {
   const { id } = await nft.generation()
-  const tables = (await nft.listTables()).filter(({ family, name }) => (family === 'ip' || family === 'ip6') && name === options.name)
-  const foreign = tables.find(({ comment }) => comment !== TABLE_COMMENT)
-  if (foreign !== undefined) {
-    throw new NetplaneError(
-      'ERR_NETPLANE_FOREIGN',
-      `table ${foreign.family} ${foreign.name} exists and is not ours (its comment is not '${TABLE_COMMENT}'): choose another name, or remove it`
-    )
-  }
+  const tables = await listOwnTables(nft, ownTables(options))
   const listed: Listed[] = []
-  for (const { family } of tables)
-    listed.push({ family: family as AddressFamily, ruleset: await readTable(nft, options, family as AddressFamily, withElements) })
+  for (const { family } of tables) listed.push({ family, ruleset: await readTable(nft, options, family, withElements) })
   return { generation: id, listed }
 }
 
@@ -211,13 +204,8 @@ function checkChains(
 
 function checkLocalSources(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions): string[] {
   if (localSources === undefined) return []
-  const form = setForm(localSourcesSet(family))
-  const listed = ruleset.elements.find((elements) => elements.set.name === 'local-sources')
-  const keys = (elements: Iterable<SetElement>): string[] =>
-    encodeElements(elements, form).rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
   const wanted = localSources[family].map((key) => ({ key }))
-  const same = listed === undefined || isDeepStrictEqual(keys(listed), keys(wanted))
-  return same ? [] : [`changed elements of set ${family} ${name} local-sources`]
+  return compareElements({ family, name }, ruleset, localSourcesSet(family), wanted)
 }
 
 async function collectElements(ruleset: Ruleset, { inUse }: PlacedSets, into: SetTables): Promise<void> {

@@ -1,9 +1,10 @@
 /**
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
+import type { AddressFamily } from '../../address.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import type { Chain, Expression, SetSpec } from '../../nftables/index.js'
-import type { AddressFamily } from '../../address.js'
+import type { OwnTables } from '../../nftables/own-tables.js'
 import type { LocalSources } from '../core/local-sources.js'
 import { address, conntrackBit, frontend, isIn, protocolAndPort, register, verdict } from './expressions.js'
 import { ADDRESS_LENGTH, mapNames, SETS, type ElementSet, type SlotClass } from './sets.js'
@@ -17,6 +18,11 @@ export interface TableOptions {
 
 /** Marks a table as ours; a table of our name without it is somebody else's. */
 export const TABLE_COMMENT = 'netplane services 1'
+
+/** The tables by which we know what is ours. */
+export function ownTables({ name }: TableOptions): OwnTables {
+  return { name, isOurs: (comment) => comment === TABLE_COMMENT, otherwise: `is not '${TABLE_COMMENT}'` }
+}
 
 /**
  * Elements from which on a new set declares its size. Then the kernel makes a table of buckets at once, where it otherwise begins with a few and moves all elements each time it has too many; but

@@ -4,8 +4,10 @@
 import type { AddressFamily } from '../../address.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
+import type { TableOptions } from './layout.js'
 import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass } from './layout.js'
 import { setsOf, type ElementSet, type SlotClass } from './sets.js'
+import type { Writer } from './writer.js'
 
 /** A set or map of the kernel, by its name there. */
 export interface KernelSet {
@@ -92,19 +94,24 @@ export function dispatchStep(table: string, objects: ServiceObjects, family: Add
   }
 }
 
+/** What {@link classSteps} needs to know. */
+export interface ClassParts {
+  readonly options: TableOptions
+  readonly objects: ServiceObjects
+  readonly writer: Pick<Writer, 'canReplace'>
+}
+
 /** Makes everything that a class needs. */
 export function classSteps(
-  table: string,
-  objects: ServiceObjects,
+  { options: { name: table }, objects, writer }: ClassParts,
   family: AddressFamily,
   slotClass: SlotClass,
-  rowsOf: (set: ElementSet) => number,
-  canGrow: (set: ElementSet, rows: number) => boolean
+  rowsOf: (set: ElementSet) => number
 ): Step[] {
   const { members, endpoints } = setsOf(family, slotClass)
   const placedClass = placed(slotClass)
   const { chain, rules } = balancingChain(family, placedClass)
-  const make = (set: ElementSet): Step => setStep(table, objects, set, rowsOf(set), canGrow(set, rowsOf(set)))
+  const make = (set: ElementSet): Step => setStep(table, objects, set, rowsOf(set), writer.canReplace(set, rowsOf(set)))
   const queueChain = (tx: Transaction): void => {
     tx.add.chain({ family, table, ...chain })
     for (const expressions of rules) tx.add.rule({ family, table, chain: chain.name, expressions })

@@ -7,7 +7,6 @@ import type { Scheduler } from '../model.js'
 
 /** Bytes of an address, per family. */
 export const ADDRESS_LENGTH: Readonly<Record<AddressFamily, number>> = { ip: 4, ip6: 16 }
-export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
 
 /** How endpoints are chosen, and among how many slots: services of one class share their sets, a chain and a rule. */
 export interface SlotClass {

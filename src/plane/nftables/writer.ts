@@ -47,9 +47,9 @@ export class Writer {
     })
   }
 
-  /** Most bytes of a message, as far as is known. */
-  get maxBytes(): number {
-    return this.#steps.maxBytes
+  /** Whether one message can hold so many elements of a set: else the set could not be replaced by a larger one. */
+  canReplace(set: ElementSet, rows: number): boolean {
+    return rows * rowBytes(set) < this.#steps.maxBytes
   }
 
   /**
@@ -66,9 +66,7 @@ export class Writer {
 
   /** What an error of {@link Writer.write} means. @param isUntouched Nothing was committed before it. */
   failure(error: unknown, isUntouched: boolean): BackendFailure {
-    if (error instanceof BackendFailure) {
-      return isUntouched || !error.isKnown ? error : new BackendFailure(error.kind, false, error.cause, error.refusals)
-    }
+    if (error instanceof BackendFailure) return isUntouched ? error : error.unknown()
     if (error instanceof NetlinkError) {
       if (error.outcomeUnknown) return new BackendFailure('final', false, error)
       if (error.code === 'ERESTART') return new BackendFailure('again', isUntouched, error)

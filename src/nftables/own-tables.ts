@@ -1,0 +1,45 @@
+/**
+ * Tables of one name, one for each of the families ip and ip6, that a program knows as its own by their comments.
+ */
+import type { AddressFamily } from '../address.js'
+import { NetplaneError } from '../errors.js'
+import type { Nftables } from './client.js'
+
+/** How tables are known. */
+export interface OwnTables {
+  readonly name: string
+  readonly isOurs: (comment: string | undefined) => boolean
+  /** What is wrong with the comment of another one, in words: `is not 'netplane 1'`. */
+  readonly otherwise: string
+}
+
+/** A table that is ours. */
+export interface OwnTable {
+  readonly family: AddressFamily
+  readonly comment: string | undefined
+}
+
+/**
+ * Our tables, as far as they exist.
+ *
+ * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name was made by another program.
+ */
+export async function listOwnTables(nft: Nftables, { name, isOurs, otherwise }: OwnTables): Promise<OwnTable[]> {
+  const own: OwnTable[] = []
+  for (const { family, name: listed, comment } of await nft.listTables()) {
+    if ((family !== 'ip' && family !== 'ip6') || listed !== name) continue
+    if (!isOurs(comment)) {
+      const why = `table ${family} ${name} exists and is not ours (its comment ${otherwise})`
+      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
+    }
+    own.push({ family, comment })
+  }
+  return own
+}
+
+/** Deletes tables. */
+export async function dropTables(nft: Nftables, name: string, families: Iterable<AddressFamily>): Promise<void> {
+  const tx = nft.transaction()
+  for (const family of families) tx.delete.table({ family, name })
+  if (tx.size > 0) await tx.commit()
+}
