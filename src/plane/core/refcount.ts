@@ -30,6 +30,11 @@ export class ReferenceCounts<Set> {
     return this.#sets.get(set)?.size ?? 0
   }
 
+  /** How many objects each set has. */
+  *sizes(): Generator<readonly [Set, number]> {
+    for (const [set, counts] of this.#sets) yield [set, counts.size]
+  }
+
   *entries(): Generator<{ readonly set: Set; readonly key: string; readonly count: number }> {
     for (const [set, counts] of this.#sets) for (const [key, count] of counts) yield { set, key, count }
   }

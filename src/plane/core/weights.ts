@@ -14,12 +14,11 @@ export function isUsable(endpoint: Endpoint): boolean {
   return endpoint.state !== 'draining' && endpoint.weight !== 0
 }
 
-/**
- * How many slots these endpoints need: the sum of their weights over the greatest common divisor. 0 without usable endpoints.
- *
- * @param isWanted Passes over endpoints (those of another family).
- */
-export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: Endpoint) => boolean): number {
+/** The sum of the weights of usable endpoints, and their greatest common divisor. */
+function weigh(
+  endpoints: readonly Endpoint[],
+  isWanted?: (endpoint: Endpoint) => boolean
+): { readonly sum: number; readonly divisor: number } {
   let divisor = 0
   let sum = 0
   for (const endpoint of endpoints) {
@@ -28,6 +27,16 @@ export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: 
     if (divisor !== 1) divisor = gcd(weight, divisor)
     sum += weight
   }
+  return { sum, divisor }
+}
+
+/**
+ * How many slots these endpoints need: the sum of their weights over the greatest common divisor. 0 without usable endpoints.
+ *
+ * @param isWanted Passes over endpoints (those of another family).
+ */
+export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: Endpoint) => boolean): number {
+  const { sum, divisor } = weigh(endpoints, isWanted)
   return divisor === 0 ? 0 : sum / divisor
 }
 
@@ -37,12 +46,11 @@ export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: 
  * the same slots in the kernel.
  */
 export function assignSlots(endpoints: readonly Endpoint[]): Uint32Array {
-  const count = slotCount(endpoints)
+  const { sum, divisor } = weigh(endpoints)
+  const count = divisor === 0 ? 0 : sum / divisor
   const usable: number[] = []
   for (let index = 0; index < endpoints.length; index++) if (isUsable(endpoints[index]!)) usable.push(index)
   if (usable.length === count) return Uint32Array.from(usable)
-  let divisor = 0
-  for (const index of usable) divisor = gcd(endpoints[index]!.weight ?? 1, divisor)
   const weights = new Uint32Array(endpoints.length)
   for (const index of usable) weights[index] = (endpoints[index]!.weight ?? 1) / divisor
   return sortedByPlace(weights, count)

@@ -6,6 +6,7 @@ import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
 import type { Slices } from '../../slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { endpointKey, frontendKeys } from '../core/frontend.js'
+import { isUsable } from '../core/weights.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
 
@@ -22,7 +23,7 @@ export interface FlowTarget {
 }
 
 function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
-  return policy === 'gone' || ((endpoint.state ?? 'ready') === 'ready' && (endpoint.weight ?? 1) > 0)
+  return policy === 'gone' || isUsable(endpoint)
 }
 
 const NO_TARGETS: ReadonlyMap<string, FlowTarget> = new Map()

@@ -12,11 +12,11 @@ import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
 import { keyText, type SetChange, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import { visitElements, visitMemberships, type ElementVisitor } from './compile.js'
+import { visitElements, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
 import { layoutChains, localSourcesSet, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { classSteps, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
-import { FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
+import { FIXED_KINDS, FIXED_SETS, type ElementSet, type SlotClass } from './sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
@@ -152,29 +152,12 @@ function countAddresses(services: Iterable<Service>): Record<AddressFamily, numb
   return counts
 }
 
-/** How many elements sets will have at most, and the slot classes that services need, the most frequent first: new connections are looked up in that order. */
-async function countRows(
-  services: Iterable<Service>,
-  slices: Slices
-): Promise<{ readonly rows: ReadonlyMap<ElementSet, number>; readonly classes: Readonly<Record<AddressFamily, readonly SlotClass[]>> }> {
-  const rows = new Map<ElementSet, number>()
-  const counts = { ip: new Map<SlotClass, number>(), ip6: new Map<SlotClass, number>() }
-  for (const service of services) {
-    visitMemberships(service, ({ family, slotClass }, frontends) => {
-      if (slotClass !== undefined) counts[family].set(slotClass, (counts[family].get(slotClass) ?? 0) + frontends)
-    })
-    if (slices.isOver) await slices.turn()
-  }
-  const sorted = (family: AddressFamily): SlotClass[] =>
-    [...counts[family]]
-      .sort(([, left], [, right]) => right - left)
-      .map(([slotClass, frontends]) => {
-        const { members, endpoints } = setsOf(family, slotClass)
-        rows.set(members, frontends)
-        rows.set(endpoints, frontends * slotClass.slots)
-        return slotClass
-      })
-  return { rows, classes: { ip: sorted('ip'), ip6: sorted('ip6') } }
+/** The slot classes of a family that have elements, the most frequent first: new connections are looked up in that order. */
+function classesOf(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): SlotClass[] {
+  return [...rows]
+    .filter(([set]) => set.family === family && set.kind === 'members')
+    .sort(([, left], [, right]) => right - left)
+    .map(([{ slotClass }]) => slotClass!)
 }
 
 /** Sends chunks one after the other, each while the next one is put together. */
@@ -210,16 +193,14 @@ export async function coldStart(parts: ColdStartParts, services: Services): Prom
     await pipeline.push(steps)
     steps = []
   }
-  const { rows, classes } = await countRows(services.values(), slices)
+  const contents = await CommittedContents.counted(services, slices)
+  const rows = contents.sizes()
   for (const family of FAMILIES)
-    for (const slotClass of classes[family]) steps.push(...classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0))
+    for (const slotClass of classesOf(family, rows)) steps.push(...classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0))
   const filling = new Filling(rows)
-  const contents = new CommittedContents()
   let limit = FIRST_ROWS
   for (const service of services.values()) {
     await filling.add(service, slices)
-    // Here, as the kernel is working and we would be waiting.
-    contents.count(service)
     if (slices.isOver) await slices.turn()
     if (filling.pending < limit) continue
     steps.push(...filling.take(options.name))

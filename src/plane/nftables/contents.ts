@@ -36,21 +36,22 @@ export class CommittedContents {
   readonly #rows: Rows = new Map()
   #shared: SharedCounts = new ReferenceCounts()
 
-  /** Of services, and their elements. */
-  static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
+  /** Of services, but for their shared elements. */
+  static async counted(services: Services, slices: Slices): Promise<CommittedContents> {
     const contents = new CommittedContents()
     await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
+    return contents
+  }
+
+  /** Of services, and their elements. */
+  static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
+    const contents = await CommittedContents.counted(services, slices)
     const tables = new SetTables(contents.#rows)
     const compiler = new Compiler(tables, contents.#shared, slices)
     for (const service of services.values()) await compiler.add(service, 1)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
     return { contents, tables }
-  }
-
-  /** Counts a service, but for its shared elements. */
-  count(service: Service): void {
-    countRows(this.#rows, service, 1)
   }
 
   /** Counts of shared elements that were made elsewhere. */
@@ -65,9 +66,7 @@ export class CommittedContents {
 
   /** How many elements each set has. */
   sizes(): ReadonlyMap<ElementSet, number> {
-    const sizes = new Map(this.#rows)
-    for (const { set } of this.#shared.entries()) if (!sizes.has(set)) sizes.set(set, this.#shared.size(set))
-    return sizes
+    return new Map([...this.#rows, ...this.#shared.sizes()])
   }
 
   /** What a change means for the sets. */
