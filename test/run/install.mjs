@@ -5,7 +5,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { findHeaders, headerPackage } from '../../native/headers.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
-import { cacheFolder } from '../../tools/lab/kernels.mjs'
+import { cacheFolder } from '../../tools/lab/cache.mjs'
 import { findProgram } from '../../tools/lab/programs.mjs'
 import { exec } from './exec.mjs'
 

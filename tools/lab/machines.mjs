@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
-import { kernels, keyring, provideKernel, releaseOf } from './kernels.mjs'
+import { keyring } from './cache.mjs'
+import { kernels, provideKernel, releaseOf } from './kernels.mjs'
 import { findProgram } from './programs.mjs'
 
 const execute = promisify(execFile)

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import { cacheFolder } from './kernels.mjs'
+import { cacheFolder } from './cache.mjs'
 import { machines, prepare } from './machines.mjs'
 
 export const timedOut = 124

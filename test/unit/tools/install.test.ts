@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { findHeaders, headerPackage } from '../../../native/headers.mjs'
 import { announce } from '../../run/install.mjs'
+import { newestNft, provideNewestNft } from '../../../tools/lab/newest-nft.mjs'
 import { mayInstall } from '../../../tools/may-install.mjs'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -63,6 +64,38 @@ describe('what is said before anything is installed', () => {
         lines,
         mayGoOn: true
       })
+  })
+})
+
+describe('the newest nft, with NETPLANE_INSTALL=no', () => {
+  let folder = ''
+  const cache = (): string => path.join(folder, 'netplane-lab')
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-cache-'))
+    vi.stubEnv('XDG_CACHE_HOME', folder)
+    vi.stubEnv('NETPLANE_INSTALL', 'no')
+  })
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('is named and not fetched', async () => {
+    await expect(provideNewestNft()).rejects.toThrow(`nft of Debian sid is not in ${cache()}, and NETPLANE_INSTALL=no forbids to fetch it`)
+    expect(newestNft()).toBeUndefined()
+    expect(existsSync(cache())).toBe(false)
+  })
+
+  test('is used where it has been fetched before', async () => {
+    const root = path.join(cache(), 'newest-nft')
+    const [library, loader] = [path.join(root, 'usr', 'lib', 'libnftables.so.1'), path.join(root, 'lib64', 'ld-linux-x86-64.so.2')]
+    for (const file of [library, loader]) {
+      mkdirSync(path.dirname(file), { recursive: true })
+      writeFileSync(file, '')
+    }
+    const command = [loader, '--library-path', path.dirname(library), path.join(root, 'usr', 'sbin', 'nft')]
+    expect(await provideNewestNft()).toEqual(command)
+    expect(newestNft()).toEqual(command)
   })
 })
 
