@@ -70,15 +70,13 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
  * The machines in which suites are to run, with those that were planned. Where one with a substitute does not boot, that takes its place, unless it is
  * among the machines anyway.
  * @param {string[]} names
- * @returns {Promise<{ name: string, planned: string }[]>}
+ * @param {Record<string, string | undefined>} known what boots in place of those that have a substitute: themselves, or that; undefined: neither
+ * @returns {{ name: string, planned: string }[]}
  */
-async function substituted(names) {
-  const result = []
-  for (const planned of names) {
-    const name = machines[planned].substitute === undefined ? planned : ((await findBootable(planned)) ?? planned)
-    if (name === planned || !names.includes(name)) result.push({ name, planned })
-  }
-  return result
+function substituted(names, known) {
+  return names
+    .map((planned) => ({ name: known[planned] ?? planned, planned }))
+    .filter(({ name, planned }) => name === planned || !names.includes(name))
 }
 
 /** Machines seldom keep more than one processor busy. @returns {Promise<Column[]>} in the order of the names */
@@ -133,9 +131,11 @@ function printTable(suites, columns) {
 export function runLab(isFull) {
   return async (context) => {
     const { names, filters, vitest } = parse(context.filters, isFull)
-    const own = await selfTest()
+    // The only one that has a substitute.
+    const known = { uml: await findBootable('uml') }
+    const own = await selfTest(known.uml)
     const files = filesOfSuites(context.root)
-    const columns = await twoAtATime(await substituted(names), async ({ name, planned }) => {
+    const columns = await twoAtATime(substituted(names, known), async ({ name, planned }) => {
       // A substitute runs what the other would have run, which takes it longer.
       const chosen = choose(files, machines[planned], { isFull, filters })
       const timeoutSeconds = isFull || name !== planned ? deadlineSeconds.full : deadlineSeconds.everyRun

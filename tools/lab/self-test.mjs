@@ -88,9 +88,11 @@ const onUserModeLinux = [
   }
 ]
 
-/** @returns {Promise<{ passed: number, failed: number }>} */
-export async function selfTest() {
-  const machine = await findBootable('uml')
+/**
+ * @param {string | undefined} machine the one that boots, of User-Mode Linux and its substitute
+ * @returns {Promise<{ passed: number, failed: number }>}
+ */
+export async function selfTest(machine) {
   const checks = [...onAnyMachine(machine ?? 'uml'), ...(machine === 'uml' ? onUserModeLinux : [])]
   let passed = 0
   for (const { name, run, expected } of checks) {
@@ -101,9 +103,9 @@ export async function selfTest() {
     )
     if (isSame) passed += 1
   }
-  // What they said as intended is only of use to somebody who looks for a fault of theirs.
-  for (const name of [machine ?? 'uml', refused, broken]) rmSync(logFile(name), { force: true })
+  // What they said as intended is only of use to somebody who looks for a fault of theirs; why none boots, to everybody.
+  for (const name of [...(machine === undefined ? [] : [machine]), refused, broken]) rmSync(logFile(name), { force: true })
   return { passed, failed: checks.length - passed }
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = (await selfTest()).failed === 0 ? 0 : 1
+if (process.argv[1] === import.meta.filename) process.exitCode = (await selfTest(await findBootable('uml'))).failed === 0 ? 0 : 1
