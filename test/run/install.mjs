@@ -36,11 +36,11 @@ const hasApt = () => process.getuid() === 0 && findProgram('apt-get') !== undefi
  * @param {{ packages: string[], kernels: string[], builds: boolean }} wanted Debian packages that are missing; kernels that are; whether the addon is built
  * @returns {Lacking}
  */
-export function lookAround(root, { packages, kernels, builds }) {
+function lookAround(root, { packages, kernels, builds }) {
   return {
     npm: !hasNpmPackages(root),
     headers: builds && findHeaders(root) === undefined ? headerPackage : undefined,
-    packages: [...new Set(packages)],
+    packages,
     kernels
   }
 }

@@ -1,13 +1,10 @@
-import { execFile, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { promisify } from 'node:util'
-import { keyring } from './cache.mjs'
+import { keyring, output } from './cache.mjs'
 import { kernels, provideKernel, releaseOf } from './kernels.mjs'
 import { findProgram } from './programs.mjs'
-
-const execute = promisify(execFile)
 
 /**
  * @typedef {object} Machine a kernel that can be booted on this machine's own file system
@@ -46,7 +43,7 @@ async function compile(folder, sources) {
   return Promise.all(
     sources.map(async (source) => {
       const library = path.join(folder, `${path.basename(source, '.cc')}.so`)
-      await execute('g++', [...options, '-o', library, path.join(import.meta.dirname, source)])
+      await output('g++', [...options, '-o', library, path.join(import.meta.dirname, source)])
       return library
     })
   )

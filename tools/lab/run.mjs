@@ -59,7 +59,7 @@ async function start(argv, { timeoutSeconds, bootSeconds, hasStarted, stdout, st
   }
   const timers = [
     setTimeout(() => stop('late'), timeoutSeconds * 1000),
-    setTimeout(() => hasStarted() || stop('stuck'), Math.min(bootSeconds, timeoutSeconds) * 1000)
+    setTimeout(() => hasStarted() || stop('stuck'), bootSeconds * 1000)
   ]
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, stop)
@@ -86,7 +86,7 @@ function keepLog(name, log) {
 function conclude({ name, title, written, killed, log, timeoutSeconds, bootSeconds }) {
   if (killed !== undefined && killed in os.constants.signals) return { status: 128 + os.constants.signals[killed] }
   if (written === '') {
-    const how = killed === undefined ? 'does not boot here' : `has not booted in ${Math.min(bootSeconds, timeoutSeconds)} s`
+    const how = killed === undefined ? 'does not boot here' : `has not booted in ${bootSeconds} s`
     return { status: notBooted, why: `${title} ${how} (${keepLog(name, log)})` }
   }
   if (killed === 'late') return { status: timedOut, why: `${title}: killed after ${timeoutSeconds} s` }
@@ -101,7 +101,8 @@ async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, e
   const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-lab-'))
   const status = path.join(folder, 'status')
   const written = () => readFileSync(status, 'utf8').trim()
-  const { title, bootSeconds } = machine
+  const { title } = machine
+  const bootSeconds = Math.min(machine.bootSeconds, timeoutSeconds)
   try {
     writeFileSync(path.join(folder, 'command'), commandScript(argv, cwd, env))
     writeFileSync(status, '')
