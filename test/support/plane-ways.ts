@@ -1,9 +1,18 @@
-import type { Service } from '../../src/index.js'
+import { onTestFinished } from 'vitest'
+import { openPlane, type Plane, type Service } from '../../src/index.js'
+import type { TestNamespace } from './namespace.js'
 import { addressOf, ask, tally, type ServiceNetwork } from './service-network.js'
 
 export const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
 const protocols = ['tcp', 'udp'] as const
 const families = ['ip', 'ip6'] as const
+
+/** A plane of nftables that never looks by itself what others changed; it is closed when the test ends. */
+export async function unwatchedPlane(namespace: TestNamespace): Promise<Plane> {
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
+  onTestFinished(() => plane.close())
+  return plane
+}
 
 /** One service a protocol, over both families, with these servers behind. */
 export function servicesOn(...servers: number[]): Map<string, Service> {

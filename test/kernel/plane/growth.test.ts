@@ -1,6 +1,7 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../../src/index.js'
+import { expect, it } from 'vitest'
+import type { Service } from '../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { unwatchedPlane } from '../../support/plane-ways.js'
 import { Random } from '../../support/random.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally } from '../../support/service-network.js'
 import { patience } from '../../support/lab.js'
@@ -8,12 +9,6 @@ import { patience } from '../../support/lab.js'
 /** Enough that a first sync declares sizes, and more than those allow. */
 const FEW = 1100
 const MANY = 3100
-
-async function planeIn(namespace: TestNamespace): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
-  onTestFinished(() => plane.close())
-  return plane
-}
 
 function service(number: number, slots = 2): Service {
   const low = `${number >> 8}.${number & 255}`
@@ -55,7 +50,7 @@ async function contents(namespace: TestNamespace): Promise<string[]> {
 
 async function expectFresh(namespace: TestNamespace, wanted: ReadonlyMap<string, Service>): Promise<void> {
   const fresh = await makeNamespace()
-  await (await planeIn(fresh)).sync(wanted)
+  await (await unwatchedPlane(fresh)).sync(wanted)
   expect(await contents(namespace)).toEqual(await contents(fresh))
 }
 
@@ -64,7 +59,7 @@ it(
   { timeout: 150_000 * patience },
   async () => {
     const namespace = await makeNamespace()
-    const first = await planeIn(namespace)
+    const first = await unwatchedPlane(namespace)
     await first.sync(services(FEW))
     expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-2': 6144, unserved: undefined })
     // As many as fit do not make them grow.
@@ -76,7 +71,7 @@ it(
     await expectFresh(namespace, services(MANY))
     await first.close()
 
-    const second = await planeIn(namespace)
+    const second = await unwatchedPlane(namespace)
     expect(String(await second.plan(services(MANY)))).toBe('nothing to do')
     expect(await second.sync(services(MANY))).toMatchObject({ requests: 0, services: { added: 0, changed: 0, removed: 0 } })
     await second.update({ set: Array.from({ length: MANY }, (_, index) => service(MANY + index)) })
@@ -85,7 +80,7 @@ it(
     await second.close()
 
     // And one that grows them as it adopts.
-    const third = await planeIn(namespace)
+    const third = await unwatchedPlane(namespace)
     const more = services(4 * MANY)
     expect(await third.sync(more)).toMatchObject({ services: { added: 2 * MANY, changed: 0, removed: 0 } })
     expect((await third.plan(more)).isEmpty).toBe(true)
@@ -95,11 +90,11 @@ it(
 
 it('deletes a map that a process left when it was killed between two commits', async () => {
   const namespace = await makeNamespace()
-  await (await planeIn(namespace)).sync(services(3))
+  await (await unwatchedPlane(namespace)).sync(services(3))
   await namespace.nftScript(
     'table ip netplane { map endpoints-2-b { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; size 7; elements = { 10.97.0.0 . tcp . 80 . 1 : 10.98.0.0 . 1 }; }; }'
   )
-  const plane = await planeIn(namespace)
+  const plane = await unwatchedPlane(namespace)
   expect(await plane.sync(services(3))).toMatchObject({ requests: 1, objects: { written: 0, deleted: 0 } })
   expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2-b')
   await expectFresh(namespace, services(3))
@@ -107,7 +102,7 @@ it('deletes a map that a process left when it was killed between two commits', a
 
 it('makes room where somebody else filled a set', async () => {
   const namespace = await makeNamespace()
-  const plane = await planeIn(namespace)
+  const plane = await unwatchedPlane(namespace)
   await plane.sync(services(FEW))
   const foreign = Array.from({ length: 1900 }, (_, number) => `192.0.${number >> 8}.${number & 255}`)
   await namespace.nftScript(`add element ip netplane vips { ${foreign.join(', ')} }`)
@@ -115,7 +110,7 @@ it('makes room where somebody else filled a set', async () => {
   expect(report.quarantined).toEqual([])
   await namespace.nftScript(`add element ip netplane vips { ${foreign.join(', ')} }`)
   await plane.close()
-  const second = await planeIn(namespace)
+  const second = await unwatchedPlane(namespace)
   await second.sync(services(2 * FEW))
   await expectFresh(namespace, services(2 * FEW))
 })
@@ -123,7 +118,7 @@ it('makes room where somebody else filled a set', async () => {
 it('holds what a fresh plane would write, after any walk of sizes', async () => {
   const namespace = await makeNamespace()
   const random = new Random(3)
-  let plane = await planeIn(namespace)
+  let plane = await unwatchedPlane(namespace)
   let wanted = services(FEW)
   for (let step = 0; step < 12; step++) {
     await plane.sync(wanted)
@@ -135,7 +130,7 @@ it('holds what a fresh plane would write, after any walk of sizes', async () => 
     )
     if (random.chance(30)) {
       await plane.close()
-      plane = await planeIn(namespace)
+      plane = await unwatchedPlane(namespace)
     }
   }
   await plane.sync(wanted)
@@ -146,7 +141,7 @@ it('loses no connection while sets grow, and keeps those that there are', { time
   const network = await makeServiceNetwork(2)
   await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
   await reachable(network, 8080)
-  const plane = await planeIn(network.node)
+  const plane = await unwatchedPlane(network.node)
   const web: Service = {
     name: 'web',
     protocol: 'tcp',

@@ -1,13 +1,6 @@
-import { onTestFinished, describe, expect, it } from 'vitest'
-import { openPlane, type Plane } from '../../../src/index.js'
+import { describe, expect, it } from 'vitest'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
-import { servicesOn } from '../../support/plane-ways.js'
-
-async function unwatchedPlane(namespace: TestNamespace): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
-  onTestFinished(() => plane.close())
-  return plane
-}
+import { servicesOn, unwatchedPlane } from '../../support/plane-ways.js'
 
 /** The elements and objects of our tables, in an order that does not depend on history. */
 async function ruleset(namespace: TestNamespace): Promise<string[]> {
