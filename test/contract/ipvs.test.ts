@@ -3,8 +3,7 @@ import { NetlinkError, TransactionError, ValidationError } from '../../src/error
 import { Ipvs } from '../../src/ipvs/client.js'
 import type { RealServerSpec, VirtualServiceSpec } from '../../src/ipvs/types.js'
 import { FakeIpvsKernel } from '../../src/testing/fake-ipvs.js'
-import { hasIpvs } from '../run/ipvs.mjs'
-import { isInLab, kernelsHere } from '../support/lab.js'
+import { kernelsHere, mayUseIpvs } from '../support/lab.js'
 import { acceptsWhatItLists } from '../support/ipvs-listed.js'
 import { makeNamespace } from '../support/namespace.js'
 
@@ -17,8 +16,7 @@ const kernel = {
     return await Ipvs.open({ netns: namespace.path })
   }
 }
-const hasKernel = isInLab || (process.getuid?.() === 0 && hasIpvs())
-const kernels = kernelsHere(hasKernel ? [fake, kernel] : [fake])
+const kernels = kernelsHere(mayUseIpvs() ? [fake, kernel] : [fake])
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 const dns = { protocol: 'udp', address: 'fd00:96::10', port: 53 } as const

@@ -5,8 +5,7 @@ import { onTestFinished } from 'vitest'
 import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
 import { loadAddon } from '../../src/native.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
-import { hasIpvs } from '../run/ipvs.mjs'
-import { isInLab } from './lab.js'
+import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
 
 /** Options that every plane has. */
@@ -91,11 +90,6 @@ async function mixedRig(): Promise<Rig> {
     route: () => closing(kernel.route.open()),
     ipvs: () => closing(kernel.ipvs.open())
   }
-}
-
-/** IPVS belongs to the initial user namespace. */
-function mayUseIpvs(): boolean {
-  return (isInLab || process.getuid?.() === 0) && hasIpvs()
 }
 
 export const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({
