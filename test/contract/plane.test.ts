@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ClosedError, TransactionError, type Nftables, type Plane, type PlaneEvent, type Service } from '../../src/index.js'
 import { isInLab } from '../support/lab.js'
-import { dump, rigKinds, type Rig } from '../support/plane-rigs.js'
+import { dump, freshDump, rigKinds, type Rig, type RigKind } from '../support/plane-rigs.js'
 import { Random } from '../support/random.js'
 import { randomService } from '../support/random-services.js'
 import { rejection } from '../support/rejection.js'
@@ -37,17 +37,8 @@ const dual: Service = {
   ]
 }
 
-/** What a plane that knows nothing of history leaves. */
-async function fresh(
-  kind: (typeof rigKinds)[number],
-  services: ReadonlyMap<string, Service>,
-  localSources?: readonly string[]
-): Promise<string[]> {
-  const rig = await kind.make()
-  const plane = await rig.open({ localSources })
-  await plane.sync(services)
-  return await dump(rig)
-}
+const fresh = async (kind: RigKind, services: ReadonlyMap<string, Service>, localSources?: readonly string[]): Promise<string[]> =>
+  await freshDump(await kind.make(), services, { localSources })
 
 async function change(nft: Nftables, build: (tx: ReturnType<Nftables['transaction']>) => void): Promise<void> {
   const tx = nft.transaction()

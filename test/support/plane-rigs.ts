@@ -2,7 +2,7 @@
  * Kernels for planes, real ones and fakes, on which one suite of sentences runs.
  */
 import { onTestFinished } from 'vitest'
-import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
+import { Ipvs, Nftables, openPlane, Route, type IpvsPlaneOptions, type Plane, type PlaneOptions, type Service } from '../../src/index.js'
 import { loadAddon } from '../../src/native.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
 import { mayUseIpvs } from './lab.js'
@@ -35,7 +35,7 @@ export interface Rig {
 /** Makes empty kernels of one kind. */
 export interface RigKind {
   readonly name: string
-  readonly mode: 'nftables' | 'ipvs'
+  readonly mode: Rig['mode']
   make(): Promise<Rig>
 }
 
@@ -46,53 +46,56 @@ export async function closing<T extends { close(): Promise<void> }>(opening: Pro
   return opened
 }
 
-/** A rig on fakes; `wrap` may put something between the plane and them. */
-export function fakeRig(mode: 'nftables' | 'ipvs', wrap: (kernel: RigKernel) => RigKernel = (kernel) => kernel): Rig {
-  const kernel = { nftables: new FakeNftablesKernel(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
-  const seen = wrap(kernel)
-  const more = mode === 'ipvs' ? { draining: { tcp: 'at-once', udp: 'at-once' } as const } : {}
+/** The tables of a plane that was opened without a name. */
+export const tableOf = (mode: Rig['mode']): string => (mode === 'nftables' ? 'netplane' : 'netplane-ipvs')
+
+/** What opens clients beside a plane. */
+interface Clients {
+  readonly nftables: { open(): Promise<Nftables> }
+  readonly route: { open(): Promise<Route> }
+  readonly ipvs: { open(): Promise<Ipvs> }
+}
+
+const clientsIn = (netns: string): Clients => ({
+  nftables: { open: () => Nftables.open({ netns }) },
+  route: { open: () => Route.open({ netns }) },
+  ipvs: { open: () => Ipvs.open({ netns }) }
+})
+
+/** @param place Where planes are. */
+function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kernel'>, clients: Clients, common: RigOptions = {}): Rig {
+  const draining = { tcp: 'at-once', udp: 'at-once' } as const
+  const usual = { ...place, ...(mode === 'ipvs' ? { draining } : {}), ...common }
   return {
     mode,
-    table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
-    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, kernel: seen, ...more, ...options })),
-    openLoosely: () => openPlane({ mode, auditMs: 0, kernel: seen }),
-    nftables: () => closing(kernel.nftables.open()),
-    route: () => closing(kernel.route.open()),
-    ipvs: () => closing(kernel.ipvs.open())
+    table: tableOf(mode),
+    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, ...usual, ...options })),
+    openLoosely: () => openPlane({ mode, auditMs: 0, ...place }),
+    nftables: () => closing(clients.nftables.open()),
+    route: () => closing(clients.route.open()),
+    ipvs: () => closing(clients.ipvs.open())
   }
 }
 
-async function kernelRig(mode: 'nftables' | 'ipvs'): Promise<Rig> {
+/** A rig on fakes; `wrap` may put something between the plane and them. */
+export function fakeRig(mode: Rig['mode'], wrap: (kernel: RigKernel) => RigKernel = (kernel) => kernel): Rig {
+  const kernel = { nftables: new FakeNftablesKernel(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
+  return rigOn(mode, { kernel: wrap(kernel) }, kernel)
+}
+
+async function kernelRig(mode: Rig['mode']): Promise<Rig> {
   const { path } = await makeNamespace()
-  const more = mode === 'ipvs' ? { draining: { tcp: 'at-once', udp: 'at-once' } as const } : {}
-  return {
-    mode,
-    table: mode === 'nftables' ? 'netplane' : 'netplane-ipvs',
-    open: (options = {}) => closing(openPlane({ mode, auditMs: 0, staleFlows: false, netns: path, ...more, ...options })),
-    openLoosely: () => openPlane({ mode, auditMs: 0, netns: path }),
-    nftables: () => closing(Nftables.open({ netns: path })),
-    route: () => closing(Route.open({ netns: path })),
-    ipvs: () => closing(Ipvs.open({ netns: path }))
-  }
+  return rigOn(mode, { netns: path }, clientsIn(path), { staleFlows: false })
 }
 
 /** Fakes of IPVS and of links beside the kernel's own nf_tables: what stands beside IPVS, where the kernel has no IPVS. */
 async function mixedRig(): Promise<Rig> {
   const { path } = await makeNamespace()
-  const kernel = { nftables: loadAddon(), ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
-  const draining = { tcp: 'at-once', udp: 'at-once' } as const
-  return {
-    mode: 'ipvs',
-    table: 'netplane-ipvs',
-    open: (options = {}) => closing(openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel, draining, ...options })),
-    openLoosely: () => openPlane({ mode: 'ipvs', auditMs: 0, netns: path, kernel }),
-    nftables: () => closing(Nftables.open({ netns: path })),
-    route: () => closing(kernel.route.open()),
-    ipvs: () => closing(kernel.ipvs.open())
-  }
+  const fakes = { ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
+  return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: loadAddon() } }, { ...clientsIn(path), ...fakes })
 }
 
-export const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({
+const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({
   name: `${mode} on the fakes`,
   mode,
   make: () => Promise.resolve(fakeRig(mode))
@@ -162,4 +165,11 @@ async function dumpIpvs(rig: Rig): Promise<string[]> {
 /** Everything that the kernel holds, whatever its history. */
 export async function dump(rig: Rig): Promise<string[]> {
   return [...(await dumpTables(rig)), ...(rig.mode === 'ipvs' ? await dumpIpvs(rig) : [])].sort()
+}
+
+/** What a plane that knows nothing of history leaves in an empty kernel. */
+export async function freshDump(rig: Rig, services: ReadonlyMap<string, Service>, options: RigOptions = {}): Promise<string[]> {
+  const plane = await rig.open(options)
+  await plane.sync(services)
+  return await dump(rig)
 }

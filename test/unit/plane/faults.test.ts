@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Service } from '../../../src/index.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
-import { dump, fakeRig, type Rig, type RigKernel } from '../../support/plane-rigs.js'
+import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
 
@@ -54,11 +54,11 @@ const faults: readonly (readonly [chance: number, fault: Fault])[] = [
   [3, { type: 'lose', errno: ENOBUFS }]
 ]
 
-function injector(random: Random, kernel: () => RigKernel, table: string, state: { isCalm: boolean }, actions: typeof foreign): Injector {
+function injector(random: Random, kernel: RigKernel, table: string, state: { isCalm: boolean }, actions: typeof foreign): Injector {
   return async (operation) => {
     if (state.isCalm) return undefined
     // It is refused where the table has just gone, which is its own affair.
-    if (random.chance(8)) await actions[random.below(actions.length)]!(kernel(), table).catch(() => undefined)
+    if (random.chance(8)) await actions[random.below(actions.length)]!(kernel, table).catch(() => undefined)
     const found = faults.find(([chance]) => random.chance(chance))?.[1]
     if (operation !== 'commit' || found !== undefined) return found
     if (random.chance(3)) return { type: 'refuse', errno: ERESTART }
@@ -72,13 +72,6 @@ function anyService(random: Random): Service {
   if (!random.chance(20)) return service
   const other = randomService(random, random.below(8))
   return { ...service, protocol: other.protocol, frontends: other.frontends }
-}
-
-async function freshDump(mode: Rig['mode'], services: ReadonlyMap<string, Service>): Promise<string[]> {
-  const rig = fakeRig(mode)
-  const plane = await rig.open()
-  await plane.sync(services)
-  return await dump(rig)
 }
 
 it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8 }, (_, seed) => [mode, seed + 1] as const)))(
@@ -97,10 +90,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
     let own: RigKernel | undefined
     const rig = fakeRig(mode, (kernel) => {
       own = kernel
-      return faulty(
-        kernel,
-        injector(random, () => kernel, mode === 'nftables' ? 'netplane' : 'netplane-ipvs', state, actions)
-      )
+      return faulty(kernel, injector(random, kernel, tableOf(mode), state, actions))
     })
     let plane = await rig.open()
     let desired = new Map<string, Service>()
@@ -140,7 +130,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
       expect(plane.status()).toMatchObject({ services: desired.size, quarantined: [] })
       expect((await plane.plan(desired)).isEmpty).toBe(true)
       const held = (await dump(rig)).filter((line) => !line.includes('192.0.2.1') && !/inet theirs/.test(line))
-      expect(held).toEqual(await freshDump(mode, desired))
+      expect(held).toEqual(await freshDump(fakeRig(mode), desired))
     }
     expect(failures).toBeGreaterThan(0)
     expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
@@ -178,13 +168,13 @@ it.each(['nftables', 'ipvs'] as const)(
       expect((await plane.plan(desired)).isEmpty).toBe(true)
     }
     const desired = services(600, 700, 81)
-    expect(await dump(rig)).toEqual(await freshDump(mode, desired))
+    expect(await dump(rig)).toEqual(await freshDump(fakeRig(mode), desired))
     await using nft = await rig.nftables()
     const tx = nft.transaction()
     tx.add.chain({ family: 'ip', table: rig.table, name: 'stranger' })
     await tx.commit()
     await (await rig.open()).sync(desired)
-    expect(await dump(rig)).toEqual(await freshDump(mode, desired))
+    expect(await dump(rig)).toEqual(await freshDump(fakeRig(mode), desired))
     expect(refusals).toBeGreaterThan(0)
     expect(refusals).toBeLessThan(60)
   }
@@ -214,6 +204,6 @@ it(
       // Four races are lost in all, not four a transaction.
       expect(report).toMatchObject({ services: { changed: 1 }, requests: 3, details: { retries: 4 } })
     }
-    expect((await dump(rig)).filter((line) => !line.includes('inet theirs'))).toEqual(await freshDump('nftables', services(82)))
+    expect((await dump(rig)).filter((line) => !line.includes('inet theirs'))).toEqual(await freshDump(fakeRig('nftables'), services(82)))
   }
 )
