@@ -16,8 +16,6 @@ const TUNNEL = 2
 const [IPIP, GUE] = [0, 1]
 const NO_ENGINE = 0xffffffff
 
-const pick = <T>(random: Random, list: readonly T[]): T => list[random.below(list.length)]!
-
 /** Any service that columns can say, whether it makes sense or not; a row each, with keys of their own. */
 function randomServices(random: Random, rows: number): ServiceColumns {
   const columns = {
@@ -41,18 +39,18 @@ function randomServices(random: Random, rows: number): ServiceColumns {
     if (random.chance(30)) {
       columns.fwmark[row] = random.chance(50) ? row + 1 : 0xffffffff - row
     } else {
-      columns.protocol[row] = pick(random, Object.values(PROTOCOL_NUMBERS))
+      columns.protocol[row] = random.pick(Object.values(PROTOCOL_NUMBERS))
       columns.address.set(
         family === AF_INET ? [10, 96, row >> 8, row] : [0xfd, 0, 0, 0x96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, row >> 8, row],
         row * 16
       )
-      columns.port[row] = pick(random, PORTS)
+      columns.port[row] = random.pick(PORTS)
     }
     columns.scheduler[row] = random.below(SCHEDULERS.length)
     // Any flag but the one that the kernel keeps for itself (IP_VS_SVC_F_HASHED).
     columns.flags[row] = random.below(64) & ~2
-    columns.timeoutSeconds[row] = pick(random, TIMEOUTS)
-    columns.netmask[row] = pick(random, family === AF_INET ? MASKS : LENGTHS)
+    columns.timeoutSeconds[row] = random.pick(TIMEOUTS)
+    columns.netmask[row] = random.pick(family === AF_INET ? MASKS : LENGTHS)
     if (random.chance(10)) columns.persistenceEngine[row] = 0
   }
   return columns
@@ -78,17 +76,17 @@ function randomServers(random: Random, services: ServiceColumns): RealServerColu
     const service = row >> 1
     columns.service[row] = service
     const own = services.family[service]!
-    columns.forwarding[row] = pick(random, [MASQUERADE, TUNNEL, TUNNEL, 3])
+    columns.forwarding[row] = random.pick([MASQUERADE, TUNNEL, TUNNEL, 3])
     const isMixed = columns.forwarding[row] === TUNNEL && random.chance(30)
     columns.family[row] = isMixed ? AF_INET + AF_INET6 - own : own
     columns.address.set(
       columns.family[row] === AF_INET ? [10, 1, service >> 8, row] : [0xfd, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, service >> 8, row],
       row * 16
     )
-    columns.port[row] = pick(random, PORTS)
-    columns.weight[row] = pick(random, WEIGHTS)
-    columns.upperThreshold[row] = pick(random, THRESHOLDS)
-    columns.lowerThreshold[row] = Math.min(columns.upperThreshold[row]!, pick(random, THRESHOLDS))
+    columns.port[row] = random.pick(PORTS)
+    columns.weight[row] = random.pick(WEIGHTS)
+    columns.upperThreshold[row] = random.pick(THRESHOLDS)
+    columns.lowerThreshold[row] = Math.min(columns.upperThreshold[row]!, random.pick(THRESHOLDS))
     columns.tunnelType[row] = random.below(3)
     columns.tunnelPort[row] = columns.tunnelType[row] === GUE ? 6080 : columns.tunnelType[row] === IPIP ? random.below(2) : 0
     columns.tunnelFlags[row] = random.below(4)

@@ -4,8 +4,7 @@ import type { Random } from './random.js'
 
 /** Random flows and filters out of a small world, so that every condition is met now and then. */
 
-const pick = <T>(random: Random, from: readonly T[]): T => from[random.below(from.length)]!
-const some = <T>(random: Random, from: readonly T[]): T[] => Array.from({ length: 1 + random.below(3) }, () => pick(random, from))
+const some = <T>(random: Random, from: readonly T[]): T[] => Array.from({ length: 1 + random.below(3) }, () => random.pick(from))
 
 const hosts = { ip: ['10.0.0.1', '10.0.0.2', '10.0.1.1', '10.128.0.1'], ip6: ['fd00::1', 'fd00::2', 'fd00:0:0:1::1', 'fe00::1'] } as const
 const prefixes = {
@@ -19,51 +18,51 @@ const states = { tcp: ['none', 'established', 'time-wait'], sctp: ['closed', 'es
 type Family = 'ip' | 'ip6'
 
 function tuple(random: Random, family: Family, protocol: FlowProtocol): FlowTuple {
-  const ends = { source: pick(random, hosts[family]), destination: pick(random, hosts[family]) }
-  if (protocol === 'icmp') return { ...ends, icmpId: random.below(3), icmpType: pick(random, [8, 13, 15]), icmpCode: 0 }
-  if (protocol === 'icmpv6') return { ...ends, icmpId: random.below(3), icmpType: pick(random, [128, 139]), icmpCode: 0 }
-  if (protocol === 'gre') return { ...ends, sourceKey: pick(random, ports), destinationKey: pick(random, ports) }
+  const ends = { source: random.pick(hosts[family]), destination: random.pick(hosts[family]) }
+  if (protocol === 'icmp') return { ...ends, icmpId: random.below(3), icmpType: random.pick([8, 13, 15]), icmpCode: 0 }
+  if (protocol === 'icmpv6') return { ...ends, icmpId: random.below(3), icmpType: random.pick([128, 139]), icmpCode: 0 }
+  if (protocol === 'gre') return { ...ends, sourceKey: random.pick(ports), destinationKey: random.pick(ports) }
   if (typeof protocol === 'number') return ends
-  return { ...ends, sourcePort: pick(random, ports), destinationPort: pick(random, ports) }
+  return { ...ends, sourcePort: random.pick(ports), destinationPort: random.pick(ports) }
 }
 
 /** A flow to create; its tuple may be that of another. */
 export function randomFlow(random: Random): FlowInput {
-  const family = pick(random, ['ip', 'ip6'] as const)
-  const protocol = pick<FlowProtocol>(random, [...withPorts, ...withPorts, family === 'ip' ? 'icmp' : 'icmpv6', 'gre', 0, 89])
+  const family = random.pick(['ip', 'ip6'] as const)
+  const protocol = random.pick<FlowProtocol>([...withPorts, ...withPorts, family === 'ip' ? 'icmp' : 'icmpv6', 'gre', 0, 89])
   const original = tuple(random, family, protocol)
   const hasPorts = original.sourcePort !== undefined
   return {
     protocol,
     original,
-    timeoutSeconds: pick(random, [500, 1000, 100_000]),
-    mark: pick(random, [0, 1, 2, 3, 0x80000001]),
-    ...(random.chance(30) ? { zone: pick(random, [1, 2]) } : {}),
-    ...(random.chance(30) ? { status: pick(random, [['seen-reply'], ['seen-reply', 'assured'], ['fixed-timeout']] as const) } : {}),
+    timeoutSeconds: random.pick([500, 1000, 100_000]),
+    mark: random.pick([0, 1, 2, 3, 0x80000001]),
+    ...(random.chance(30) ? { zone: random.pick([1, 2]) } : {}),
+    ...(random.chance(30) ? { status: random.pick([['seen-reply'], ['seen-reply', 'assured'], ['fixed-timeout']] as const) } : {}),
     ...(random.chance(30) ? { labels: some(random, [0, 1, 64, 127]) } : {}),
     ...(protocol === 'tcp'
-      ? { state: pick(random, states.tcp), ...(random.chance(20) ? { helper: pick(random, ['ftp', 'sip']) } : {}) }
+      ? { state: random.pick(states.tcp), ...(random.chance(20) ? { helper: random.pick(['ftp', 'sip']) } : {}) }
       : {}),
-    ...(protocol === 'sctp' ? { state: pick(random, states.sctp), sctp: { originalTag: 1, replyTag: 2 } } : {}),
-    ...(hasPorts && random.chance(20) ? { destinationNat: { first: pick(random, hosts[family]), firstPort: pick(random, ports) } } : {}),
-    ...(hasPorts && random.chance(20) ? { sourceNat: { first: pick(random, hosts[family]) } } : {})
+    ...(protocol === 'sctp' ? { state: random.pick(states.sctp), sctp: { originalTag: 1, replyTag: 2 } } : {}),
+    ...(hasPorts && random.chance(20) ? { destinationNat: { first: random.pick(hosts[family]), firstPort: random.pick(ports) } } : {}),
+    ...(hasPorts && random.chance(20) ? { sourceNat: { first: random.pick(hosts[family]) } } : {})
   }
 }
 
 function portCondition(random: Random): FlowFilter['originalSourcePort'] {
-  const range = { first: 2, last: pick(random, [2, 60, 65_535]) }
-  return pick(random, [pick(random, ports), range, [pick(random, ports), range], some(random, ports)])
+  const range = { first: 2, last: random.pick([2, 60, 65_535]) }
+  return random.pick([random.pick(ports), range, [random.pick(ports), range], some(random, ports)])
 }
 
 function endpoints(random: Random): FlowEndpoint[] {
   const hasPorts = random.chance(50)
   return Array.from({ length: random.below(4) }, () => ({
-    address: pick(random, hosts[pick(random, ['ip', 'ip6'] as const)]),
-    ...(hasPorts ? { port: pick(random, ports) } : {})
+    address: random.pick(hosts[random.pick(['ip', 'ip6'] as const)]),
+    ...(hasPorts ? { port: random.pick(ports) } : {})
   }))
 }
 
-const oneOrMore = <T>(random: Random, from: readonly T[]): T | T[] => (random.chance(60) ? pick(random, from) : some(random, from))
+const oneOrMore = <T>(random: Random, from: readonly T[]): T | T[] => (random.chance(60) ? random.pick(from) : some(random, from))
 
 /** Makes a condition for each field; `family` keeps addresses of one clause compatible. */
 const conditions: Readonly<Record<string, (random: Random, family: Family) => unknown>> = {
@@ -80,12 +79,12 @@ const conditions: Readonly<Record<string, (random: Random, family: Family) => un
   zone: (random) => random.below(3),
   originalZone: (random) => random.below(3),
   replyZone: (random) => random.below(3),
-  mark: (random) => pick(random, [0, 1, 0x80000001, { value: 1 }, { value: 1, mask: 1 }, { value: 0x80000000, mask: 0xff000000 }]),
+  mark: (random) => random.pick([0, 1, 0x80000001, { value: 1 }, { value: 1, mask: 1 }, { value: 0x80000000, mask: 0xff000000 }]),
   status: (random) =>
-    pick(random, [{ assured: true }, { 'seen-reply': false }, { confirmed: true, 'fixed-timeout': true }, { dying: false }]),
-  nat: (random) => pick(random, ['source', 'destination', 'any', 'none']),
-  timeoutSeconds: (random) => pick(random, [{ atLeast: 700 }, { atMost: 700 }, { atLeast: 600, atMost: 50_000 }]),
-  ageSeconds: (random) => pick(random, [{ atLeast: 3600 }, { atMost: 3600 }, { atLeast: 0, atMost: 3600 }]),
+    random.pick([{ assured: true }, { 'seen-reply': false }, { confirmed: true, 'fixed-timeout': true }, { dying: false }]),
+  nat: (random) => random.pick(['source', 'destination', 'any', 'none']),
+  timeoutSeconds: (random) => random.pick([{ atLeast: 700 }, { atMost: 700 }, { atLeast: 600, atMost: 50_000 }]),
+  ageSeconds: (random) => random.pick([{ atLeast: 3600 }, { atMost: 3600 }, { atLeast: 0, atMost: 3600 }]),
   helper: (random) => oneOrMore(random, ['ftp', 'sip', 'irc']),
   labels: (random) => some(random, [0, 1, 64, 127]),
   id: (random) => random.below(2 ** 31)
@@ -95,12 +94,12 @@ const portFields = ['originalSourcePort', 'originalDestinationPort', 'replySourc
 
 /** A filter of some conditions; `ids` are those of flows that exist. */
 export function randomFilter(random: Random, ids: readonly number[]): FlowFilter {
-  const family = pick(random, ['ip', 'ip6'] as const)
+  const family = random.pick(['ip', 'ip6'] as const)
   const filter: Record<string, unknown> = {}
   for (const [name, make] of Object.entries(conditions)) if (random.chance(name === 'family' ? 40 : 10)) filter[name] = make(random, family)
-  if (filter['id'] !== undefined) filter['id'] = pick(random, ids)
+  if (filter['id'] !== undefined) filter['id'] = random.pick(ids)
   if (random.chance(50)) {
-    const protocol = pick(random, ['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 89, 0, ['tcp', 'udp'], ['icmp', 'icmpv6'], ['gre', 89]] as const)
+    const protocol = random.pick(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 89, 0, ['tcp', 'udp'], ['icmp', 'icmpv6'], ['gre', 89]] as const)
     filter['protocol'] = protocol
     if ((protocol === 'tcp' || protocol === 'sctp') && random.chance(40)) filter['state'] = oneOrMore<string>(random, states[protocol])
     if (['icmp', 'icmpv6'].includes([protocol].flat()[0] as string) && random.chance(50))

@@ -14,6 +14,11 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
   }
 
+  /** One of a list that is not empty. */
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)]!
+  }
+
   chance(percent: number): boolean {
     return this.below(100) < percent
   }

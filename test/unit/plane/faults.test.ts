@@ -58,7 +58,10 @@ function injector(random: Random, kernel: RigKernel, table: string, state: { isC
   return async (operation) => {
     if (state.isCalm) return undefined
     // It is refused where the table has just gone, which is its own affair.
-    if (random.chance(8)) await actions[random.below(actions.length)]!(kernel, table).catch(() => undefined)
+    if (random.chance(8))
+      await random
+        .pick(actions)(kernel, table)
+        .catch(() => undefined)
     const found = faults.find(([chance]) => random.chance(chance))?.[1]
     if (operation !== 'commit' || found !== undefined) return found
     if (random.chance(3)) return { type: 'refuse', errno: ERESTART }

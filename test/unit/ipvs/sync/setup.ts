@@ -161,7 +161,7 @@ export function randomService(random: Random): DesiredService {
     index === 0
       ? { fwmark: 7 }
       : { protocol: index % 3 === 0 ? ('udp' as const) : ('tcp' as const), address: isIPv6 ? 'fd00::1' : `10.96.0.${index}`, port: 80 }
-  const scheduler = schedulers[random.below(schedulers.length)]!
+  const scheduler = random.pick(schedulers)
   const hasScheduler = random.chance(80)
   const prefix = isIPv6 ? 'fd00::1:' : '10.1.0.'
   const chosen = new Set(Array.from({ length: random.below(5) }, () => random.below(6) + 1))
@@ -174,7 +174,7 @@ export function randomService(random: Random): DesiredService {
       address: `${prefix}${host}`,
       port: 8080,
       ...(random.chance(60) && { weight: random.below(4) }),
-      ...(random.chance(20) && { forwarding: forwardings[random.below(3)]! }),
+      ...(random.chance(20) && { forwarding: random.pick(forwardings) }),
       ...(random.chance(10) && { upperThreshold: 100, lowerThreshold: random.below(50) })
     }))
   }
