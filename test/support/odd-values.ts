@@ -4,7 +4,7 @@
 import { NetplaneError } from '../../src/errors.js'
 
 /** Names a value in a test's report. */
-export interface OddValue {
+interface OddValue {
   readonly name: string
   /** Made anew for each call, for some of them cannot be used twice. */
   readonly make: () => unknown

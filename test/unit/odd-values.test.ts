@@ -7,7 +7,7 @@ import { Nftables } from '../../src/nftables/client.js'
 import { Transaction } from '../../src/nftables/transaction.js'
 import { Route } from '../../src/route/client.js'
 import { FakeConntrackKernel, FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
-import { isPermitted, methodsOf, oddValues, placesOf, withValueAt, type OddValue } from '../support/odd-values.js'
+import { isPermitted, methodsOf, oddValues, placesOf, withValueAt } from '../support/odd-values.js'
 
 // Thousands of calls a test.
 vi.setConfig({ testTimeout: 120_000 })
@@ -447,25 +447,18 @@ async function faultOf(attempt: () => unknown): Promise<unknown> {
 }
 
 /** Every good call of a method with one odd value in one place, and each argument alone. */
-function* oddCalls(
-  examples: readonly Arguments[],
-  values: readonly OddValue[]
-): Generator<{ readonly what: string; readonly make: () => Arguments }> {
+function* oddCalls(examples: readonly Arguments[]): Generator<{ readonly what: string; readonly make: () => Arguments }> {
   for (const [index, example] of examples.entries()) {
     for (const place of placesOf(example))
-      for (const { name, make } of values)
+      for (const { name, make } of oddValues)
         yield { what: `example ${index}, ${place.join('.')}: ${name}`, make: () => withValueAt(example, place, make()) as Arguments }
   }
-  for (const { name, make } of values) yield { what: `alone: ${name}`, make: () => [make()] }
+  for (const { name, make } of oddValues) yield { what: `alone: ${name}`, make: () => [make()] }
 }
 
-async function faultsOf(
-  examples: readonly Arguments[],
-  values: readonly OddValue[],
-  attempt: (args: Arguments) => unknown
-): Promise<string[]> {
+async function faultsOf(examples: readonly Arguments[], attempt: (args: Arguments) => unknown): Promise<string[]> {
   const faults: string[] = []
-  for (const { what, make } of oddCalls(examples, values)) {
+  for (const { what, make } of oddCalls(examples)) {
     const fault = await faultOf(() => attempt(make()))
     if (fault !== undefined)
       faults.push(`${what}: ${fault instanceof Error ? fault.stack!.split('\n').slice(0, 4).join(' | ') : inspect(fault)}`)
@@ -474,9 +467,8 @@ async function faultsOf(
 }
 
 type Methods = Record<string, (...args: Arguments) => unknown>
-const kinds = [{ kind: 'odd values', values: oddValues }]
 
-describe.each(kinds)('$kind', ({ values }) => {
+describe('odd values', () => {
   describe.each(clients)('at $name', ({ prototype, open, openWith, examples }) => {
     it('has examples of every method', () => {
       expect(Object.keys(examples).sort()).toEqual(methodsOf(prototype).sort())
@@ -484,7 +476,7 @@ describe.each(kinds)('$kind', ({ values }) => {
 
     it('open', async () => {
       expect(
-        await faultsOf([[opening]], values, async (args) => {
+        await faultsOf([[opening]], async (args) => {
           const client = await openWith(args[0])
           await client[Symbol.asyncDispose]()
         })
@@ -495,7 +487,7 @@ describe.each(kinds)('$kind', ({ values }) => {
       const client = await open()
       const good = examples[method]!
       for (const args of good) expect.soft(await faultOf(() => (client as unknown as Methods)[method]!(...args))).toBeUndefined()
-      expect(await faultsOf(good, values, (args) => (client as unknown as Methods)[method]!(...args))).toEqual([])
+      expect(await faultsOf(good, (args) => (client as unknown as Methods)[method]!(...args))).toEqual([])
       await client[Symbol.asyncDispose]()
     })
   })
@@ -508,7 +500,7 @@ describe.each(kinds)('$kind', ({ values }) => {
     it.each(calls)('$verb $word', async ({ verb, word }) => {
       const nft = await openNftables()
       expect(
-        await faultsOf(objects[word]!, values, async (args) => {
+        await faultsOf(objects[word]!, async (args) => {
           const tx = nft.transaction()
           ;(tx as unknown as Record<string, Methods>)[verb]![word]!(...args)
           await tx.check()
@@ -519,7 +511,7 @@ describe.each(kinds)('$kind', ({ values }) => {
     it.each(methodsOf(Transaction.prototype))('%s', async (method) => {
       const nft = await openNftables()
       expect(
-        await faultsOf([[{ ...call, generation: 1, echo: true, record: true }]], values, async (args) => {
+        await faultsOf([[{ ...call, generation: 1, echo: true, record: true }]], async (args) => {
           const tx = nft.transaction()
           tx.add.table({ family: 'ip', name: 't' })
           await (tx as unknown as Methods)[method]!(...args)
