@@ -57,7 +57,8 @@ function readDocuments(file: string, text: string): Document[] {
   )
 }
 
-function describeObject({ kind, metadata }: Record<string, unknown>): string {
+/** Kind, namespace and name of an object, as far as it has them. */
+function describeObject({ kind, metadata }: { readonly kind?: unknown; readonly metadata?: unknown }): string {
   const { namespace, name } = isObject(metadata) ? metadata : {}
   return `${String(kind)} ${typeof namespace === 'string' ? namespace : 'default'}/${typeof name === 'string' ? name : '?'}`
 }
@@ -114,10 +115,6 @@ async function isGone(path: string): Promise<boolean> {
   )
 }
 
-function identityOf({ kind, metadata }: KubernetesObject): string {
-  return `${kind} ${metadata.namespace ?? 'default'}/${metadata.name}`
-}
-
 /**
  * A folder of manifests: all its `.yaml`, `.yml` and `.json` files, in the order of their names.
  *
@@ -170,7 +167,7 @@ export class ManifestFolder {
   }
 
   #missing(name: string, objects: readonly KubernetesObject[]): KubernetesObject[] {
-    const shown = new Set(objects.map(identityOf))
-    return (this.#known.get(name) ?? []).filter((object) => !shown.has(identityOf(object)))
+    const shown = new Set(objects.map(describeObject))
+    return (this.#known.get(name) ?? []).filter((object) => !shown.has(describeObject(object)))
   }
 }
