@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { NetlinkError } from '../../src/errors.js'
 import { Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
@@ -193,7 +193,6 @@ const elsewhere: Readonly<Record<string, string>> = {
 
 describe('the hint of a refusal', () => {
   const seen = new Set<string>()
-  afterAll(() => seen.clear())
 
   it.each(rows)('is "%s" (%s) for its cause', async (hint, code, provoke, cure) => {
     const { path: netns } = await makeNamespace()

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Conntrack, type ConntrackEvents } from '../../src/conntrack/index.js'
 import { Nftables, type NftablesEvents } from '../../src/nftables/index.js'
 import { Route } from '../../src/route/index.js'
-import { udpFlows } from '../support/conntrack.js'
+import { TRACKING, udpFlows } from '../support/conntrack.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import { rejection } from '../support/rejection.js'
 import { run, until } from '../support/run.js'
@@ -52,13 +52,16 @@ async function expectOnePlace({ nft, route, conntrack }: Awaited<ReturnType<type
   expect((await beside.listTables()).map(({ name }) => name)).toContain('here')
 }
 
-const TRACKING =
-  'add table ip track; add chain ip track in { type filter hook input priority 0; }; add rule ip track in ct state new accept'
-
-it.for(['name', 'path'] as const)('clients that were opened by %s stay in their namespace when it stands for another one', async (way) => {
+/** A namespace that tracks connections, with a setting of its own. */
+async function makeTracking(): Promise<TestNamespace> {
   const namespace = await makeNamespace()
   await namespace.nftScript(TRACKING)
   await namespace.run('sh', ['-c', 'echo 17 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout'])
+  return namespace
+}
+
+it.for(['name', 'path'] as const)('clients that were opened by %s stay in their namespace when it stands for another one', async (way) => {
+  const namespace = await makeTracking()
   const before = descriptors()
   const clients = await openAll(namespace[way])
   await rebind(namespace)
@@ -73,9 +76,7 @@ it.for(['name', 'path'] as const)('clients that were opened by %s stay in their 
 })
 
 it('clients that were opened by a process id stay in its namespace when the process has ended', async () => {
-  const namespace = await makeNamespace()
-  await namespace.nftScript(TRACKING)
-  await namespace.run('sh', ['-c', 'echo 17 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout'])
+  const namespace = await makeTracking()
   const sleeper = namespace.background('sleep', ['60'])
   await until('it is inside', () => readlinkSync(`/proc/${sleeper.pid}/ns/net`) === `net:[${statSync(namespace.path).ino}]`)
   const clients = await openAll(sleeper.pid)
