@@ -26,3 +26,4 @@ export const ORDER_NUMBER = { none: 1, host: 1, big: 2 } as const
 // include/uapi/linux/netfilter/nf_tables.h, enum nft_set_flags
 export const NFT_SET_ANONYMOUS = 0x1
 export const NFT_SET_INTERVAL = 0x4
+export const NFT_SET_CONCAT = 0x80

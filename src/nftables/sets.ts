@@ -129,8 +129,8 @@ function requireShape({ flags, typeof: expressions }: { readonly flags?: unknown
   if (expressions !== undefined && !isObject(expressions)) throw new ValidationError('typeof', expressions, 'an object')
 }
 
-/** A flag by its name, or among the bits of a number. */
-function hasFlag(flags: SetSpec['flags'], name: SetFlag, bit: number): boolean {
+/** Whether a set has a flag: by its name, or among the bits of a number. */
+export function hasFlag(flags: SetSpec['flags'], name: SetFlag, bit: number): boolean {
   return flags?.some((flag) => flag === name || (typeof flag === 'number' && (flag & bit) !== 0)) === true
 }
 

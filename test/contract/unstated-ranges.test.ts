@@ -82,6 +82,17 @@ describe.each(kernelsHere(nftablesKernels))('declarations that do not say whethe
     expect(await made).toContain("operations[1] (elements of set ip app made).flags is missing; allowed: a declaration of the set with its key and flags: ['interval']") // prettier-ignore
   })
 
+  it('are none where the flags are a number that says so', async () => {
+    const nft = await base()
+    const numbered = { ...plain, name: 'numbered', flags: [4] } satisfies SetSpec
+    const made = await outcome(nft, (tx) => {
+      tx.create.set(numbered)
+      tx.add.elements(numbered, [{ key: '10.0.0.0/24' }])
+    })
+    expect(made).toBe('committed')
+    expect(Array.from(await nft.listElements(numbered), ({ key }) => key)).toEqual(['10.0.0.0/24'])
+  })
+
   it('do for single keys of concatenations, but not for removing some', async () => {
     const nft = await base()
     const target = withoutFlags(pairs)

@@ -5,6 +5,8 @@
 import { ValidationError } from '../../errors.js'
 import { CATCHALL, type ElementColumns } from '../columns.js'
 import { placeOf } from '../describe.js'
+import { NFT_SET_CONCAT, NFT_SET_INTERVAL } from '../set-constants.js'
+import { hasFlag, type SetFlag } from '../sets.js'
 import type { NameReference, QueuedOperation } from '../transaction-types.js'
 
 /** An operation on elements that nothing says are ranges. */
@@ -20,13 +22,10 @@ export interface KnownSet {
   readonly isConcatenated: boolean
 }
 
-function hasFlag(flags: unknown, flag: string): boolean {
-  return Array.isArray(flags) && flags.includes(flag)
-}
-
 /** What a declaration of a set says, listed or queued. */
 export function knownSet({ flags }: { readonly flags?: unknown }): KnownSet {
-  return { isInterval: hasFlag(flags, 'interval'), isConcatenated: hasFlag(flags, 'concat') }
+  const list = Array.isArray(flags) ? (flags as readonly SetFlag[]) : undefined
+  return { isInterval: hasFlag(list, 'interval', NFT_SET_INTERVAL), isConcatenated: hasFlag(list, 'concat', NFT_SET_CONCAT) }
 }
 
 /** What is written to sets that hold what it says: those of a rule's own, and columns that the native side refuses, are passed over. */

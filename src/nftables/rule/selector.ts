@@ -4,7 +4,8 @@
 import type { KeyField } from '../bounds.js'
 import type { DataType, DataTypeName, KeyValue } from '../datatypes.js'
 import type { SetElement } from '../elements.js'
-import { resolveTypes, type ObjectKind, type SetSpec } from '../sets.js'
+import { NFT_SET_INTERVAL } from '../set-constants.js'
+import { hasFlag, resolveTypes, type ObjectKind, type SetSpec } from '../sets.js'
 import type {
   AssignmentStatement,
   Comparison,
@@ -45,7 +46,7 @@ export type MapKey<Key> = Key | '*'
 
 function namedSet(set: SetArgument): SetUse {
   if (typeof set === 'string') return { kind: 'named', name: set, isInterval: false }
-  return { kind: 'named', name: set.name, id: set.id, isInterval: set.flags?.includes('interval') === true }
+  return { kind: 'named', name: set.name, id: set.id, isInterval: hasFlag(set.flags, 'interval', NFT_SET_INTERVAL) }
 }
 
 function elementKey(key: unknown): SetElement['key'] {

@@ -6,6 +6,7 @@ import { HeldRanges, type Presence } from '../../../src/nftables/intervals/held-
 import { joinedRows, rowsOf } from '../../../src/nftables/intervals/operations.js'
 import { pickRows } from '../../../src/nftables/intervals/pick.js'
 import { givenRanges, listedRanges, type Ranges } from '../../../src/nftables/intervals/ranges.js'
+import { knownSet } from '../../../src/nftables/intervals/unstated.js'
 import { compareWords, readWords, writeLast, writePredecessor, writeWords, wordsOf } from '../../../src/nftables/intervals/words.js'
 import { Slices } from '../../../src/slices.js'
 
@@ -199,4 +200,12 @@ describe('thousands of ranges', () => {
 it('a set whose flags are a number has ranges where the number says so', () => {
   expect(setForm({ key: 'ipv4_addr', flags: [4] })).toMatchObject({ isInterval: true, isAnonymous: false })
   expect(setForm({ key: 'ipv4_addr', flags: [1] })).toMatchObject({ isInterval: false, isAnonymous: true })
+})
+
+it('what is known of a set takes its flags as words and as numbers, and nothing else', () => {
+  expect(knownSet({ flags: [4] })).toEqual({ isInterval: true, isConcatenated: false })
+  expect(knownSet({ flags: [0x84] })).toEqual({ isInterval: true, isConcatenated: true })
+  expect(knownSet({ flags: [1, 'concat', 4] })).toEqual({ isInterval: true, isConcatenated: true })
+  expect(knownSet({ flags: ['interval', 0x10] })).toEqual({ isInterval: true, isConcatenated: false })
+  for (const flags of [undefined, 4, 'interval', []]) expect(knownSet({ flags })).toEqual({ isInterval: false, isConcatenated: false })
 })

@@ -36,7 +36,8 @@ import {
   type CompiledRule,
   type Expression,
   type Family,
-  type RuleStatement
+  type RuleStatement,
+  type SetFlag
 } from '../../../src/index.js'
 
 function compile(statements: readonly RuleStatement[], family: Family = 'inet'): CompiledRule {
@@ -306,6 +307,13 @@ describe('a rule', () => {
 
   it('may ask for routes by one address only', () => {
     expect(only(compile([fib('iif', 'saddr').missing()]), 'fib').flags).toEqual(['saddr', 'iif', 'present'])
+  })
+
+  it('looks values up among ranges where the flags of a set say so, as words or as a number', () => {
+    const lookup = (flags: readonly SetFlag[]): string[] => kinds(compile([meta.mark.in({ name: 'marks', flags })]))
+    expect(lookup(['interval'])).toEqual(['meta', 'byteorder', 'lookup'])
+    expect(lookup([4])).toEqual(lookup(['interval']))
+    expect(lookup([0x80])).toEqual(['meta', 'lookup'])
   })
 
   it('combines bit operations into one', () => {
