@@ -6,7 +6,6 @@ import { ValidationError } from '../errors.js'
 import type { Expression, ImmediateExpression } from './expressions.js'
 import type { Family } from './families.js'
 import type { Chain, ChainReference } from './objects.js'
-import type { RuleStatement } from './rule/index.js'
 
 function keyOf(family: Family, table: string, name: string): string {
   return `${family} ${table} ${name}`
@@ -29,21 +28,6 @@ function jumpOf(expression: Expression): ImmediateExpression | undefined {
   return expression.type === 'immediate' && 'verdict' in expression.data && typeof expression.data.chain === 'string'
     ? expression
     : undefined
-}
-
-/**
- * Statements of a rule that is itself in a bound chain.
- *
- * @throws {ValidationError} One brings a chain along: the kernel takes none inside another (nf_tables_bind_chain: EOPNOTSUPP).
- */
-export function checkNoOwnChain(statements: readonly RuleStatement[]): void {
-  const nested = statements.findIndex((statement) => statement.kind === 'verdict' && statement.rules !== undefined)
-  if (nested >= 0)
-    throw new ValidationError(
-      `statements[${nested}]`,
-      'a chain of its own',
-      'a chain by its name: the kernel takes no chain inside another'
-    )
 }
 
 /** The bound chains of one transaction. */

@@ -1,9 +1,10 @@
 /**
- * Checks of numbers and names in rules.
+ * Checks of numbers, names and statements in rules.
  */
 import { Buffer } from 'node:buffer'
 import { ValidationError } from '../../errors.js'
 import { isQuotable } from '../userdata.js'
+import type { RuleStatement } from './nodes.js'
 
 const MAX_U32 = 0xffff_ffff
 
@@ -34,4 +35,20 @@ export function checkQuotable(path: string, value: unknown, most: number): strin
   const text = checkName(path, value, most)
   if (isQuotable(text)) return text
   throw new ValidationError(path, value, `a text of 1 to ${most} bytes without quotation marks and control characters`)
+}
+
+/**
+ * Statements of a rule that is itself in a bound chain.
+ *
+ * @param place What stands before the path of a statement.
+ * @throws {ValidationError} One brings a chain along: the kernel takes none inside another (nf_tables_bind_chain: EOPNOTSUPP).
+ */
+export function checkNoOwnChain(statements: readonly RuleStatement[], place = ''): void {
+  const nested = statements.findIndex((statement) => statement.kind === 'verdict' && statement.rules !== undefined)
+  if (nested >= 0)
+    throw new ValidationError(
+      `${place}statements[${nested}]`,
+      'a chain of its own',
+      'a chain by its name: the kernel takes no chain inside another'
+    )
 }

@@ -7,7 +7,7 @@ import { parsePrefix, prefixRange } from '../../address.js'
 import { ValidationError } from '../../errors.js'
 import type { Expression } from '../expressions.js'
 import { ICMPV6_CODES, ICMPX_CODES, ICMP_CODES } from '../symbols.js'
-import { checkBigint, checkName, checkNumber, checkQuotable } from './checks.js'
+import { checkBigint, checkName, checkNoOwnChain, checkNumber, checkQuotable } from './checks.js'
 import { constantNode } from './constants.js'
 import type {
   ChainRule,
@@ -75,13 +75,7 @@ function checkChainRules(rules: readonly ChainRule[]): readonly ChainRule[] {
   for (const [index, inner] of rules.entries()) {
     if (!Array.isArray((inner as Partial<ChainRule> | null)?.statements))
       throw new ValidationError(`rules[${index}]`, inner, 'a rule, as rule(…) gives it')
-    const nested = inner.statements.findIndex((statement) => statement.kind === 'verdict' && statement.rules !== undefined)
-    if (nested >= 0)
-      throw new ValidationError(
-        `rules[${index}].statements[${nested}]`,
-        'a chain of its own',
-        'a chain by its name: the kernel takes no chain inside another'
-      )
+    checkNoOwnChain(inner.statements, `rules[${index}].`)
   }
   return rules
 }
