@@ -5,7 +5,7 @@
 import { release } from 'node:os'
 import { PERMISSION_HINT } from '../client.js'
 import type { NativeRecord } from '../native.js'
-import type { QueuedOperation } from './transaction-types.js'
+import { isRemoval, type QueuedOperation } from './transaction-types.js'
 
 /** What was refused. */
 interface Refused {
@@ -60,7 +60,6 @@ function flagsOf({ value }: Refused): readonly unknown[] {
 }
 
 const isMaking = ({ verb }: Refused): boolean => verb === 'add' || verb === 'create'
-const isRemoving = ({ verb }: Refused): boolean => verb === 'delete' || verb === 'destroy'
 const isBase = ({ kind, value }: Refused): boolean => kind === 'chain' && value['hook'] !== undefined
 const isEarlyNat = ({ value }: Refused): boolean =>
   value['chainType'] === 'nat' && (value['hook'] as { readonly priority: number }).priority <= CONNTRACK_PRIORITY
@@ -133,7 +132,7 @@ const ROWS: readonly HintRow[] = [
   { codes: ['ENOENT'], when: pointsAt('set', 'elements'), hint: 'there is no such set' },
   { codes: ['ENOENT'], when: pointsAt('handle'), hint: 'nothing has this handle' },
   { codes: ['ENOENT'], when: pointsAt('position', 'rule'), hint: 'the chain has no rule with this handle' },
-  { codes: ['ENOENT'], when: (refused) => isRemoving(refused) && refused.field === 'name', hint: 'nothing has this name' },
+  { codes: ['ENOENT'], when: (refused) => isRemoval(refused) && refused.field === 'name', hint: 'nothing has this name' },
   { codes: ['ENOENT'], when: isAt('lookup', 'dynset'), hint: 'there is no such set in the table' },
   {
     codes: ['ENOENT'],
@@ -157,7 +156,7 @@ const ROWS: readonly HintRow[] = [
     when: (refused) => refused.kind === 'object' && isMaking(refused),
     hint: 'this kernel has no objects of this kind in tables of this family, or lacks what the object refers to (a helper)'
   },
-  { codes: ['ENOENT'], when: (refused) => refused.kind === 'elements' && isRemoving(refused), hint: 'the set has no such element' },
+  { codes: ['ENOENT'], when: (refused) => refused.kind === 'elements' && isRemoval(refused), hint: 'the set has no such element' },
   {
     codes: ['ENOENT'],
     when: (refused) => refused.kind === 'elements' && isMaking(refused),
@@ -172,7 +171,7 @@ const ROWS: readonly HintRow[] = [
   },
   { codes: ['EEXIST'], when: ({ verb }) => verb === 'create', hint: 'it exists already' },
   { codes: ['EEXIST'], when: ({ verb }) => verb === 'add', hint: 'it exists, and differs in what cannot be changed' },
-  { codes: ['EBUSY'], when: isRemoving, hint: 'something still refers to the object' },
+  { codes: ['EBUSY'], when: isRemoval, hint: 'something still refers to the object' },
   {
     codes: ['EBUSY'],
     when: ({ kind }) => kind === 'elements',

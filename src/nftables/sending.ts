@@ -10,7 +10,7 @@ import { placeOf } from './describe.js'
 import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
-import type { CommitOptions, NameReference, QueuedOperation, TransactionHost } from './transaction-types.js'
+import { isRemoval, type CommitOptions, type NameReference, type QueuedOperation, type TransactionHost } from './transaction-types.js'
 
 const ENOENT = 2
 const ERESTART = 85
@@ -101,7 +101,7 @@ export class Sending {
     const echoes = this.#options.echo === true
     for (const [index, queued] of this.#operations.entries()) {
       const { verb, kind, family, value } = queued
-      const isEchoed = echoes && verb !== 'delete' && verb !== 'destroy' && verb !== 'flush'
+      const isEchoed = echoes && !isRemoval(queued) && verb !== 'flush'
       const invalid =
         kind === 'elements'
           ? batch.addElements(verb, family as NameReference['family'], value, sent.get(index)?.columns ?? this.#columns.get(index))

@@ -109,6 +109,11 @@ export interface QueuedOperation {
   readonly elements?: QueuedElements | undefined
 }
 
+/** Whether an operation takes something away. */
+export function isRemoval({ verb }: Pick<QueuedOperation, 'verb'>): boolean {
+  return verb === 'delete' || verb === 'destroy'
+}
+
 /** What a transaction needs of its client. */
 export interface TransactionHost {
   run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>

@@ -7,7 +7,7 @@ import { NetlinkError } from '../../errors.js'
 import type { Slices } from '../../slices.js'
 import { describeBounds } from '../bounds.js'
 import type { ElementColumns } from '../columns.js'
-import type { NameReference, QueuedOperation } from '../transaction-types.js'
+import { isRemoval, type NameReference, type QueuedOperation } from '../transaction-types.js'
 import { HeldConcatenations } from './held-concatenations.js'
 import { HeldRanges, NO_OPERATION, type HeldRange, type Presence } from './held-ranges.js'
 import { invalidRange, rowsOf, setName, setOf, type IntervalOperation } from './operations.js'
@@ -55,17 +55,16 @@ class SaidSets {
     const { verb, kind, family, value } = queued
     // An added set that exists already must have the same flags.
     if (kind === 'set' && (verb === 'add' || verb === 'create')) this.#declared.set(setName(queued, value['name']), knownSet(value))
-    const isRemoval = verb === 'delete' || verb === 'destroy'
     if (kind === 'table' && verb === 'flush' && value['name'] === undefined) {
       this.#isAll = true
       return () => true
     }
-    if (kind === 'table' && isRemoval) {
+    if (kind === 'table' && isRemoval(queued)) {
       const prefix = `${family} ${String(value['name'])} `
       this.#tables.add(prefix)
       return (set) => set.startsWith(prefix)
     }
-    if (kind === 'set' && (isRemoval || verb === 'flush' || verb === 'create')) {
+    if (kind === 'set' && (isRemoval(queued) || verb === 'flush' || verb === 'create')) {
       const name = setName({ family, value }, value['name'])
       this.#sets.add(name)
       return (set) => set === name
@@ -86,7 +85,7 @@ class SaidSets {
 
 /** Whether an operation can only be checked against what the set holds. */
 function needsHeld({ ranges, queued }: IntervalOperation): boolean {
-  return ranges !== undefined || queued.verb === 'delete' || queued.verb === 'destroy'
+  return ranges !== undefined || isRemoval(queued)
 }
 
 type Model = HeldRanges | HeldConcatenations

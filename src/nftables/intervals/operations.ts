@@ -6,7 +6,7 @@ import type { Slices } from '../../slices.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns } from '../columns.js'
 import { keyLength as lengthOf } from '../datatypes.js'
 import { placeOf } from '../describe.js'
-import type { QueuedElements, QueuedOperation } from '../transaction-types.js'
+import { isRemoval, type QueuedElements, type QueuedOperation } from '../transaction-types.js'
 import { givenRanges, NO_ROW, selectedRanges, type Ranges } from './ranges.js'
 import { compareWords, wordsOf } from './words.js'
 
@@ -19,7 +19,7 @@ export interface IntervalOperation {
   readonly keyLength: number
   /** In ascending order, each once; absent of concatenations. */
   readonly ranges: Ranges | undefined
-  /** The rows to send where all are sent. */
+  /** Of additions of ranges: the rows to send, in their order; absent where these are all as they are. */
   readonly rows: Uint32Array | undefined
 }
 
@@ -160,10 +160,20 @@ async function withoutRepetitions(
     if (isSame && queued.verb === 'destroy') return
     if (isSame && queued.verb === 'add' && isSameContent(columns, row, other)) return
     if (isSame) throw invalidRange(queued, place, row, `each range once: ${elements!.place(other)} is the same`)
-    if (queued.verb === 'destroy' || queued.verb === 'delete') kept.push(index)
+    if (isRemoval(queued)) kept.push(index)
     else throw invalidRange(queued, place, row, `ranges that do not overlap: ${elements!.place(other)} is ${elements!.range(other)}`)
   })
   return kept.length === ranges.count ? ranges : await selectedRanges(ranges, Uint32Array.from(kept), slices)
+}
+
+async function addedRows(
+  { form }: QueuedElements,
+  columns: ElementColumns,
+  ranges: Ranges,
+  slices: Slices
+): Promise<Uint32Array | undefined> {
+  if (form?.isAnonymous === true) return await joinedRows(columns, ranges, form.holds !== 'nothing', slices)
+  return await rowsOf(columns, ranges, slices)
 }
 
 /** Reads the ranges of an operation; undefined where it is not about ranges. @throws {ValidationError} Its rows are no ranges, or overlap. */
@@ -188,9 +198,6 @@ export async function intervalOperation(
     )
   })
   const ranges = await withoutRepetitions(queued, index, columns, given, slices)
-  const rows =
-    elements.form?.isAnonymous === true
-      ? await joinedRows(columns, ranges, elements.form.holds !== 'nothing', slices)
-      : await rowsOf(columns, ranges, slices)
+  const rows = isRemoval(queued) ? undefined : await addedRows(elements, columns, ranges, slices)
   return { index, queued, elements, columns, keyLength, ranges, rows }
 }

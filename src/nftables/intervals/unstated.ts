@@ -7,7 +7,7 @@ import { CATCHALL, type ElementColumns } from '../columns.js'
 import { placeOf } from '../describe.js'
 import { NFT_SET_CONCAT, NFT_SET_INTERVAL } from '../set-constants.js'
 import { hasFlag, type SetFlag } from '../sets.js'
-import type { NameReference, QueuedOperation } from '../transaction-types.js'
+import { isRemoval, type NameReference, type QueuedOperation } from '../transaction-types.js'
 
 /** An operation on elements that nothing says are ranges. */
 export interface UnstatedOperation {
@@ -48,8 +48,7 @@ export function referenceOf({ family, value }: QueuedOperation): NameReference {
  */
 export function checkUnstated({ index, queued }: UnstatedOperation, set: KnownSet | undefined): void {
   if (set?.isInterval !== true) return
-  const isRemoval = queued.verb === 'delete' || queued.verb === 'destroy'
-  if (set.isConcatenated && !isRemoval) return
+  if (set.isConcatenated && !isRemoval(queued)) return
   const { table, name } = referenceOf(queued)
   throw new ValidationError(
     `${placeOf(queued, index)}.flags`,
