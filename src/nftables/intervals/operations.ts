@@ -70,12 +70,18 @@ function isExtra({ flags, key }: ElementColumns, keyLength: number, row: number)
   return true
 }
 
-/** The rows of these ranges: what is no part of a range first, then each start with its end behind it, as newer kernels want them (Linux 7.0). */
+/**
+ * The rows of these ranges: what is no part of a range first, then each start with its end behind it, as newer kernels want them (Linux 7.0).
+ *
+ * @param keepsStart Whether the row where a range starts is one of them.
+ * @param keepsEnd The same for the row of its end, if it has one.
+ */
 export async function rowsOf(
   columns: ElementColumns,
   ranges: Ranges,
   slices: Slices,
-  keep: (index: number) => boolean = () => true
+  keepsStart: (index: number) => boolean = () => true,
+  keepsEnd: (index: number) => boolean = keepsStart
 ): Promise<Uint32Array | undefined> {
   const rows = new Uint32Array(columns.rows)
   let count = 0
@@ -84,9 +90,8 @@ export async function rowsOf(
       if (isExtra(columns, ranges.keyLength, row)) rows[count++] = row
     })
   await slices.times(ranges.count, (index) => {
-    if (!keep(index)) return
-    rows[count++] = ranges.startRow[index]!
-    if (ranges.endRow[index] !== NO_ROW) rows[count++] = ranges.endRow[index]!
+    if (keepsStart(index)) rows[count++] = ranges.startRow[index]!
+    if (ranges.endRow[index] !== NO_ROW && keepsEnd(index)) rows[count++] = ranges.endRow[index]!
   })
   return isIdentity(rows, count, columns.rows) ? undefined : rows.subarray(0, count)
 }
@@ -105,21 +110,14 @@ export async function joinedRows(
   slices: Slices
 ): Promise<Uint32Array | undefined> {
   const words = wordsOf(ranges.keyLength)
-  const rows: number[] = []
-  await slices.times(columns.rows, (row) => {
-    if (isExtra(columns, ranges.keyLength, row)) rows.push(row)
-  })
   const touchesNext = (index: number): boolean => {
     if (index < 0 || index + 1 >= ranges.count || ranges.endRow[index] === NO_ROW) return false
     const [end, next] = [ranges.endRow[index]! * ranges.keyLength, ranges.startRow[index + 1]! * ranges.keyLength]
     for (let byte = 0; byte < ranges.keyLength; byte++) if (columns.key[end + byte] !== columns.key[next + byte]) return false
     return compareWords(ranges.last, index * words, ranges.first, (index + 1) * words, words) < 0
   }
-  await slices.times(ranges.count, (index) => {
-    if (hasData || !touchesNext(index - 1)) rows.push(ranges.startRow[index]!)
-    if (!touchesNext(index) && ranges.endRow[index] !== NO_ROW) rows.push(ranges.endRow[index]!)
-  })
-  return isIdentity(Uint32Array.from(rows), rows.length, columns.rows) ? undefined : Uint32Array.from(rows)
+  const keepsStart = (index: number): boolean => hasData || !touchesNext(index - 1)
+  return await rowsOf(columns, ranges, slices, keepsStart, (index) => !touchesNext(index))
 }
 
 function isSameContent(columns: ElementColumns, left: number, right: number): boolean {
