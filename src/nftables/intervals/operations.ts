@@ -47,19 +47,10 @@ function kindOf({ form }: QueuedElements, columns: ElementColumns): 'plain' | 'c
   return hasEnds(columns) ? 'plain' : undefined
 }
 
-/** Whether columns are such that ranges can be read from them. The native side refuses others, and says why. */
+/** Whether columns are as long as their rows say, so that ranges can be read from them. The native side refuses others, and says why. */
 function isReadable({ rows, key, keyEnd, flags }: ElementColumns, keyLength: number): boolean {
-  const isBytes = (bytes: unknown): boolean => bytes instanceof Uint8Array && bytes.length === rows * keyLength
-  const hasFlags = flags === undefined || ((flags as unknown) instanceof Uint32Array && flags.length === rows)
-  return (
-    Number.isInteger(rows) &&
-    rows > 0 &&
-    keyLength > 0 &&
-    Number.isInteger(keyLength) &&
-    isBytes(key) &&
-    hasFlags &&
-    (keyEnd === undefined || isBytes(keyEnd))
-  )
+  const bytes = rows * keyLength
+  return key.length === bytes && (keyEnd?.length ?? bytes) === bytes && (flags?.length ?? rows) === rows
 }
 
 function isExtra({ flags, key }: ElementColumns, keyLength: number, row: number): boolean {
@@ -184,7 +175,7 @@ export async function intervalOperation(
   const { elements } = queued
   if (elements === undefined || elements.isChecked || !(columns.rows > 0)) return undefined
   const kind = kindOf(elements, columns)
-  const keyLength = elements.form === undefined ? columns.key.length / columns.rows : lengthOf(elements.form.key)
+  const keyLength = elements.form === undefined ? Math.floor(columns.key.length / columns.rows) : lengthOf(elements.form.key)
   if (kind === undefined || !isReadable(columns, keyLength)) return undefined
   if (kind === 'concatenated') return { index, queued, elements, columns, keyLength, ranges: undefined, rows: undefined }
   const given = await givenRanges(columns, keyLength, elements.isPaired, slices, ({ row, kind: missing }) => {
