@@ -6,8 +6,6 @@ import { Buffer } from 'node:buffer'
 import type { Slices } from '../../slices.js'
 import { CATCHALL, type ElementColumns } from '../columns.js'
 
-const PIECE = 256
-
 /** Keys of rows as text, which maps compare fast. */
 function keyReader(columns: ElementColumns, keyLength: number): (row: number) => string {
   const bytesOf = ({ buffer, byteOffset, length }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, length)
@@ -54,9 +52,8 @@ export class HeldConcatenations {
 
   async #each(columns: ElementColumns, slices: Slices, visit: (key: string, row: number) => void): Promise<void> {
     const keyOf = keyReader(columns, this.#keyLength)
-    for (let row = 0; row < columns.rows; row++) {
-      if (row % PIECE === 0 && slices.isOver) await slices.turn()
+    await slices.times(columns.rows, (row) => {
       if (!isCatchall(columns, row)) visit(keyOf(row), row)
-    }
+    })
   }
 }

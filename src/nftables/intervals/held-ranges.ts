@@ -32,8 +32,6 @@ export interface HeldRange {
 /** Whether a range is held. `unknown`: nothing says so, and what was there before was not read. */
 export type Presence = 'exact' | { readonly overlaps: HeldRange } | 'absent' | 'unknown'
 
-const PIECE = 256
-
 /** The first place from `from` on whose key is not below the one given, in ascending keys. Near ones are found fast. */
 function seek(keys: Uint32Array, count: number, from: number, key: Uint32Array, keyAt: number, words: number): number {
   const isBelow = (place: number): boolean => compareWords(keys, place * words, key, keyAt, words) < 0
@@ -80,10 +78,7 @@ export class HeldRanges {
   /** Says of each range, in order, whether it is held. */
   async look(ranges: Ranges, slices: Slices, visit: (index: number, presence: Presence) => void): Promise<void> {
     const places = this.#layers.map(() => 0)
-    for (let index = 0; index < ranges.count; index++) {
-      if (index % PIECE === 0 && slices.isOver) await slices.turn()
-      visit(index, this.#presence(ranges, index, places))
-    }
+    await slices.times(ranges.count, (index) => visit(index, this.#presence(ranges, index, places)))
   }
 
   /** Holds a range no more, wherever it is. */

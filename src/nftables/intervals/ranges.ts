@@ -62,10 +62,9 @@ async function readRows(chunks: readonly ElementColumns[], keyLength: number, sl
   let at = 0
   for (const { rows: length, key, flags } of chunks) {
     if (flags !== undefined) rows.flags.set(flags.subarray(0, length), at)
-    for (let row = 0; row < length; row++, at++) {
-      writeWords(key, row * keyLength, keyLength, rows.keys, at * words)
-      if (row % PIECE === 0 && slices.isOver) await slices.turn()
-    }
+    const from = at
+    await slices.times(length, (row) => writeWords(key, row * keyLength, keyLength, rows.keys, (from + row) * words))
+    at += length
   }
   return rows
 }
