@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer'
 import { describeBounds, predecessor } from './bounds.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields } from './datatypes.js'
-import type { SetForm } from './sets.js'
+import { intervalKind, type SetForm } from './sets.js'
 
 /** Characters of an object's description that a message shows. */
 const MAX_SUBJECT = 200
@@ -39,7 +39,7 @@ export function describeRow(columns: ElementColumns, row: number, form: SetForm 
   const { key, keyEnd, flags } = rowAt(columns, row)
   if ((flags & CATCHALL) !== 0) return '*'
   if (form === undefined) return `0x${Buffer.from(key).toString('hex')}`
-  if (form.isInterval && form.key.length === 1 && keyEnd === undefined) {
+  if (intervalKind(form) === 'plain' && keyEnd === undefined) {
     const { start, end } = rangeOf(columns, row)
     const last = end === undefined ? new Uint8Array(key.length).fill(0xff) : predecessor(end.key)
     return describeBounds({ first: start?.key ?? last, last }, form.key)

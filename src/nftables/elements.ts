@@ -7,7 +7,7 @@ import { locate, ValidationError } from '../errors.js'
 import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor, successor, type KeyField } from './bounds.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields, keyLength, parseFields } from './datatypes.js'
-import type { SetForm } from './sets.js'
+import { intervalKind, type SetForm } from './sets.js'
 import { commentEntry, commentedBy, COMMENT_TYPE, ELEMENT_FLAGS_TYPE, encodeUserdata, isOnlyComment, numberEntry } from './userdata.js'
 import { verdictName, verdictNumber, type VerdictName } from './verdicts.js'
 
@@ -99,9 +99,10 @@ function rowOf(
 /** Appends the rows of one element: one, or two where a range of a plain interval set has an end. */
 function pushRows(element: SetElement, form: SetForm, push: (row: ElementRow) => void): void {
   if (element.key === '*') return push(rowOf(element, form, new Uint8Array(keyLength(form.key)), undefined, CATCHALL))
-  if (!form.isInterval) return push(rowOf(element, form, parseFields('key', element.key, form.key), undefined, 0))
+  const kind = intervalKind(form)
+  if (kind === undefined) return push(rowOf(element, form, parseFields('key', element.key, form.key), undefined, 0))
   const { first, last } = parseBounds('key', element.key, form.key)
-  if (form.key.length > 1) return push(rowOf(element, form, first, last, 0))
+  if (kind === 'concatenated') return push(rowOf(element, form, first, last, 0))
   const end = successor(last)
   push(rowOf(element, form, first, undefined, 0, end === undefined))
   if (end !== undefined) push({ key: end, flags: INTERVAL_END, timeoutMs: 0, expirationMs: 0 })
@@ -142,7 +143,7 @@ export function encodeElements(elements: Iterable<SetElement>, form: SetForm): E
     encodeElement(element, source, form, push)
     source++
   }
-  if (!form.isInterval || form.key.length > 1) return { rows, sources }
+  if (intervalKind(form) !== 'plain') return { rows, sources }
   const order = Array.from(rows.keys()).sort((left, right) => compareRows(rows[left]!, rows[right]!))
   return { rows: order.map((row) => rows[row]!), sources: order.map((row) => sources[row]!) }
 }
@@ -193,12 +194,13 @@ function decodeRow(row: ElementRow, form: SetForm): SetElement {
 
 /** Reads elements from columns, one at a time; plain intervals are collected first. */
 export function* decodeElements(chunks: Iterable<ElementColumns>, form: SetForm): Generator<SetElement> {
+  const isPlain = intervalKind(form) === 'plain'
   const intervals: ElementRow[] = []
   for (const columns of chunks) {
     for (let index = 0; index < columns.rows; index++) {
       const row = rowAt(columns, index)
       if ((row.flags & CATCHALL) !== 0) yield { key: '*', ...describeContent(row, form) }
-      else if (form.isInterval && form.key.length === 1) intervals.push(row)
+      else if (isPlain) intervals.push(row)
       else yield decodeRow(row, form)
     }
   }

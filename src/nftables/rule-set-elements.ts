@@ -7,11 +7,11 @@ import { ColumnsBuilder, type ElementColumns } from './columns.js'
 import type { KeyField } from './bounds.js'
 import { encodeElement } from './elements.js'
 import type { ListedElements } from './listing.js'
-import type { SetForm } from './sets.js'
+import { intervalKind, type SetForm } from './sets.js'
 
 /** Whether ranges of such a set have to be looked for in its listing. */
 export function hasJoinedRanges(form: SetForm): boolean {
-  return form.isAnonymous && form.isInterval && form.key.length === 1
+  return form.isAnonymous && intervalKind(form) === 'plain'
 }
 
 /** Of a listing, the ranges that hold one of these keys. */

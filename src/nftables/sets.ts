@@ -111,6 +111,15 @@ export interface SetForm {
   readonly isAnonymous: boolean
 }
 
+/** How a set keeps ranges: as rows of starts and ends, or field by field of concatenations (pipapo). */
+export type IntervalKind = 'plain' | 'concatenated'
+
+/** How a set keeps its ranges; undefined where it has none. */
+export function intervalKind({ isInterval, key }: Pick<SetForm, 'isInterval' | 'key'>): IntervalKind | undefined {
+  if (!isInterval) return undefined
+  return key.length > 1 ? 'concatenated' : 'plain'
+}
+
 type RangeData = Extract<SetSpec['data'], { readonly interval: unknown }>
 
 function isRangeData(data: SetSpec['data']): data is RangeData {
@@ -235,7 +244,7 @@ function setFlags(spec: SetSpec, form: SetForm): SetFlag[] {
   if (form.holds === 'objects') flags.add('object')
   if (spec.timeoutMs !== undefined) flags.add('timeout')
   // The kernel wants the fields of a concatenation only for ranges in it (pipapo).
-  if (form.isInterval && form.key.length > 1) flags.add('concat')
+  if (intervalKind(form) === 'concatenated') flags.add('concat')
   // One expression goes without the flag, as it did before there could be two (Linux 5.11).
   if ((spec.expressions?.length ?? 0) > 1) flags.add('expression')
   return [...flags]
@@ -252,7 +261,7 @@ function dataFields(spec: SetSpec, form: SetForm): NativeRecord {
 }
 
 function descriptionOf(spec: SetSpec, form: SetForm): NativeRecord | undefined {
-  const fields = form.isInterval && form.key.length > 1 ? form.key.map(({ length }) => ({ length })) : undefined
+  const fields = intervalKind(form) === 'concatenated' ? form.key.map(({ length }) => ({ length })) : undefined
   if (fields === undefined && spec.size === undefined) return undefined
   return { ...(spec.size === undefined ? {} : { size: spec.size }), ...(fields === undefined ? {} : { fields }) }
 }

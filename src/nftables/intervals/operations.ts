@@ -6,6 +6,7 @@ import type { Slices } from '../../slices.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns } from '../columns.js'
 import { keyLength as lengthOf } from '../datatypes.js'
 import { placeOf } from '../describe.js'
+import { intervalKind, type IntervalKind } from '../sets.js'
 import { isRemoval, type QueuedElements, type QueuedOperation } from '../transaction-types.js'
 import { givenRanges, NO_ROW, selectedRanges, type Ranges } from './ranges.js'
 import { compareWords, wordsOf } from './words.js'
@@ -41,9 +42,9 @@ function hasEnds({ flags, rows }: ElementColumns): boolean {
 }
 
 /** What kind of interval set rows are for; undefined where they are for none. The declaration says so, or the rows themselves. */
-function kindOf({ form }: QueuedElements, columns: ElementColumns): 'plain' | 'concatenated' | undefined {
+function kindOf({ form }: QueuedElements, columns: ElementColumns): IntervalKind | undefined {
   if (columns.keyEnd !== undefined) return 'concatenated'
-  if (form !== undefined) return form.isInterval ? (form.key.length > 1 ? 'concatenated' : 'plain') : undefined
+  if (form !== undefined) return intervalKind(form)
   return hasEnds(columns) ? 'plain' : undefined
 }
 

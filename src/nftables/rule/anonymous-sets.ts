@@ -7,7 +7,7 @@ import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName }
 import { encodeElements, type SetElement } from '../elements.js'
 import type { Family } from '../families.js'
 import type { NativeRecord } from '../../native.js'
-import { setForm, type SetForm, type SetSpec } from '../sets.js'
+import { intervalKind, setForm, type SetForm, type SetSpec } from '../sets.js'
 import { typesOf, type SetUse, type ValueNode } from './nodes.js'
 import { ownSetUserdata } from './typeof.js'
 import { shiftedField } from './values.js'
@@ -59,11 +59,12 @@ function intervalRows(rows: readonly ElementRow[], form: SetForm): readonly Elem
 /** The kernel would take the first of two elements with one key, and say nothing. */
 function checkDistinct(rows: readonly ElementRow[], form: SetForm): void {
   const seen = new Set<string>()
+  const isPlain = intervalKind(form) === 'plain'
   let depth = 0
   for (const { key, keyEnd, flags } of rows) {
     const identity = `${flags} ${Array.from(key, String).join('.')} ${keyEnd === undefined ? '' : Array.from(keyEnd, String).join('.')}`
     if ((flags & CATCHALL) === 0) depth += (flags & INTERVAL_END) !== 0 ? -1 : 1
-    const overlaps = form.isInterval && form.key.length === 1 && depth > 1
+    const overlaps = isPlain && depth > 1
     if (seen.has(identity) || overlaps)
       throw new ValidationError('elements', `${rows.length} rows`, 'elements that differ and do not overlap')
     seen.add(identity)
@@ -138,7 +139,7 @@ export class RuleSets {
     const elements = given.map((element, index) => ({ ...element, key: shiftKey(element, node, index) }))
     const encoded = encodeElements(elements, form).rows
     checkDistinct(encoded, form)
-    const rows = form.isInterval && form.key.length === 1 ? intervalRows(encoded, form) : encoded
+    const rows = intervalKind(form) === 'plain' ? intervalRows(encoded, form) : encoded
     const name = data === undefined ? '__set%d' : form.holds === 'objects' ? '__objmap%d' : '__map%d'
     const isWider = names.some((of, index) => of !== types[index]!.name)
     const set = {
