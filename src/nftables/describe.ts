@@ -11,7 +11,7 @@ import { intervalKind, type SetForm } from './sets.js'
 const MAX_SUBJECT = 200
 
 /** Names may be as long as callers like, messages not. */
-export function clip(text: string): string {
+function clip(text: string): string {
   return text.length > MAX_SUBJECT ? `${text.slice(0, MAX_SUBJECT)}…` : text
 }
 

@@ -2,7 +2,7 @@
  * How a transaction is sent: its ranges are checked, its operations handed to the native side, and what the kernel refuses is told in the caller's words.
  */
 import { failureError, invalidError } from '../client.js'
-import { ValidationError } from '../errors.js'
+import { locate, ValidationError } from '../errors.js'
 import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native.js'
 import { Slices } from '../slices.js'
 import type { ElementColumns } from './columns.js'
@@ -18,8 +18,8 @@ const ERESTART = 85
 const MAX_READS = 16
 
 /** A fault of the caller's object, with where it stands in the transaction. */
-export function locate(place: string, object: unknown, error: unknown): unknown {
-  if (error instanceof ValidationError) return new ValidationError(`${place}.${error.path}`, error.value, error.allowed)
+export function locateOperation(place: string, object: unknown, error: unknown): unknown {
+  if (error instanceof ValidationError) return locate(error, `${place}.`)
   if (error instanceof TypeError || error instanceof RangeError) return malformed(place, object, error)
   // Functions, proxies and the like.
   if (error instanceof DOMException && error.name === 'DataCloneError')
@@ -91,7 +91,7 @@ export class Sending {
     try {
       return await queued.columns?.(this.#slices)
     } catch (error) {
-      throw locate(placeOf(queued, index), queued.object(), error)
+      throw locateOperation(placeOf(queued, index), queued.object(), error)
     }
   }
 

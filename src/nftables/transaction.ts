@@ -3,12 +3,12 @@
  */
 import { requireOptions } from '../checks.js'
 import type { CallOptions } from '../client.js'
-import { ClosedError, locate as locateField, ValidationError } from '../errors.js'
+import { ClosedError, locate, ValidationError } from '../errors.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
 import { traceCommit } from '../tracing.js'
 import { BoundChains } from './bound-chains.js'
 import { copyRecord } from './copy.js'
-import { clip } from './describe.js'
+import { placeOf } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
 import { family, type Family } from './families.js'
 import { checkFields, findMisnamed, type DeclaredKind } from './fields.js'
@@ -30,7 +30,7 @@ import {
 import { refusalOf } from './refusals.js'
 import { checkNoOwnChain } from './rule/checks.js'
 import { compileRule, type OwnChain } from './rule/index.js'
-import { locate, Sending } from './sending.js'
+import { locateOperation, Sending } from './sending.js'
 import { toNativeSet, type SetSpec } from './sets.js'
 import type {
   BuiltRule,
@@ -203,7 +203,7 @@ export class Transaction {
       if (this.#isSpent) throw new ClosedError('the transaction was committed and')
       work()
     } catch (error) {
-      this.#fault = locate(`operations[${index}] (${clip(describe())})`, object, error)
+      this.#fault = locateOperation(placeOf({ subject: describe }, index), object, error)
     }
   }
 
@@ -298,7 +298,7 @@ export class Transaction {
         const rule = { family: inFamily, table, chain: '', comment: inner.comment, expressions: this.#compile({ ...chain, ...inner }) }
         queue('rule', toNativeRule(rule, 'add', id), `rule ${index} of a rule's chain of table ${inFamily} ${table}`, inner)
       } catch (error) {
-        throw locateField(error, `rules[${index}].`)
+        throw locate(error, `rules[${index}].`)
       }
     }
   }
