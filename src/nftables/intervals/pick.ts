@@ -29,11 +29,18 @@ async function pickNumbers<Values extends Numbers>(values: Values, rows: Uint32A
   return picked
 }
 
-async function pickFixed(bytes: Uint8Array, width: number, rows: Uint32Array, slices: Slices): Promise<Uint8Array> {
-  const picked = new Uint8Array(rows.length * width)
+/** Of entries that take `width` values each, those of these rows, in this order. */
+export async function pickFixed<Values extends Uint8Array | Uint32Array>(
+  values: Values,
+  width: number,
+  rows: Uint32Array,
+  slices: Slices
+): Promise<Values> {
+  const length = rows.length * width
+  const picked = (values instanceof Uint32Array ? new Uint32Array(length) : new Uint8Array(length)) as Values
   await slices.times(rows.length, (at) => {
     const [from, to] = [rows[at]! * width, at * width]
-    for (let index = 0; index < width; index++) picked[to + index] = bytes[from + index]!
+    for (let index = 0; index < width; index++) picked[to + index] = values[from + index]!
   })
   return picked
 }

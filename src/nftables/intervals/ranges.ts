@@ -3,6 +3,7 @@
  */
 import type { Slices } from '../../slices.js'
 import { CATCHALL, INTERVAL_END, type ElementColumns } from '../columns.js'
+import { pickFixed } from './pick.js'
 import { compareWords, isZero, wordsOf, writeLast, writePredecessor, writeWords } from './words.js'
 
 /** Ranges in ascending order, as words. */
@@ -194,21 +195,14 @@ async function isAscending(order: Uint32Array, compare: (left: number, right: nu
 
 /** These ranges, in this order. */
 export async function selectedRanges(ranges: Ranges, order: Uint32Array, slices: Slices): Promise<Ranges> {
-  const select = async (source: Uint32Array, width: number): Promise<Uint32Array> => {
-    const target = new Uint32Array(order.length * width)
-    await slices.times(order.length, (index) => {
-      for (let word = 0; word < width; word++) target[index * width + word] = source[order[index]! * width + word]!
-    })
-    return target
-  }
   const words = wordsOf(ranges.keyLength)
   return {
     keyLength: ranges.keyLength,
     count: order.length,
-    first: await select(ranges.first, words),
-    last: await select(ranges.last, words),
-    startRow: await select(ranges.startRow, 1),
-    endRow: await select(ranges.endRow, 1)
+    first: await pickFixed(ranges.first, words, order, slices),
+    last: await pickFixed(ranges.last, words, order, slices),
+    startRow: await pickFixed(ranges.startRow, 1, order, slices),
+    endRow: await pickFixed(ranges.endRow, 1, order, slices)
   }
 }
 
