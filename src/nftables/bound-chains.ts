@@ -12,7 +12,7 @@ function keyOf(family: Family, table: string, name: string): string {
 }
 
 /** Whether a chain belongs to a rule. */
-export function isBoundChain({ flags }: Pick<Chain, 'flags'>): boolean {
+function isBoundChain({ flags }: Pick<Chain, 'flags'>): boolean {
   return Array.isArray(flags) && flags.includes('binding')
 }
 

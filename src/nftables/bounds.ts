@@ -4,7 +4,16 @@
 import { Buffer } from 'node:buffer'
 import { parsePrefix, prefixRange } from '../address.js'
 import { ValidationError } from '../errors.js'
-import { eachField, formatFields, keyLength, paddedLength, parseValue, type DataType, type KeyValue } from './datatypes.js'
+import {
+  eachField,
+  formatFields,
+  IS_LITTLE_ENDIAN,
+  keyLength,
+  paddedLength,
+  parseValue,
+  type DataType,
+  type KeyValue
+} from './datatypes.js'
 
 /** A range of values, both ends included. */
 export interface KeyRange {
@@ -21,9 +30,8 @@ export interface Bounds {
   readonly last: Uint8Array
 }
 
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
-
-function isRange(value: unknown): value is KeyRange {
+/** Whether a field is written as a range. */
+export function isRange(value: unknown): value is KeyRange {
   return typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && 'from' in value && 'to' in value
 }
 

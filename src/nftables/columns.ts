@@ -61,6 +61,11 @@ export interface ElementRow {
   readonly expressions?: Uint8Array | undefined
 }
 
+/** Whether a row is the end of a range. */
+export function isEnd({ flags }: ElementRow): boolean {
+  return (flags & INTERVAL_END) !== 0
+}
+
 type NumberArray = Uint8Array | Uint32Array | Int32Array | Float64Array | BigUint64Array
 
 const FIRST_CAPACITY = 16

@@ -93,7 +93,8 @@ export interface DataType {
 }
 
 const IFNAMSIZ = 16
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** Whether numbers in host order have their last byte first. */
+export const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 type Row = readonly [
   name: DataTypeName,
@@ -243,7 +244,7 @@ export function splitTypes(id: number, length: number, hints: readonly FieldHint
 /** Integers of up to 4 bytes, which need no bigint. */
 function smallBytes(value: number, length: number, byteOrder: DataType['byteOrder']): Uint8Array {
   const bytes = new Uint8Array(length)
-  const isReversed = byteOrder === 'host' && LITTLE_ENDIAN
+  const isReversed = byteOrder === 'host' && IS_LITTLE_ENDIAN
   for (let index = 0, rest = value; index < length; index++, rest >>>= 8) bytes[isReversed ? index : length - 1 - index] = rest & 0xff
   return bytes
 }
@@ -251,11 +252,11 @@ function smallBytes(value: number, length: number, byteOrder: DataType['byteOrde
 function integerBytes(value: bigint, length: number, byteOrder: DataType['byteOrder']): Uint8Array {
   const bytes = new Uint8Array(length)
   for (let index = length - 1, rest = value; index >= 0; index--, rest >>= 8n) bytes[index] = Number(rest & 0xffn)
-  return byteOrder === 'host' && LITTLE_ENDIAN ? bytes.reverse() : bytes
+  return byteOrder === 'host' && IS_LITTLE_ENDIAN ? bytes.reverse() : bytes
 }
 
 function integerOf(bytes: Uint8Array, byteOrder: DataType['byteOrder']): bigint {
-  const ordered = byteOrder === 'host' && LITTLE_ENDIAN ? Uint8Array.from(bytes).reverse() : bytes
+  const ordered = byteOrder === 'host' && IS_LITTLE_ENDIAN ? Uint8Array.from(bytes).reverse() : bytes
   return ordered.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n)
 }
 

@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { describeBounds, predecessor } from './bounds.js'
-import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
+import { CATCHALL, isEnd, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields } from './datatypes.js'
 import { intervalKind, type SetForm } from './sets.js'
 
@@ -20,10 +20,6 @@ export function placeOf({ subject }: { readonly subject: () => string }, index: 
   return `operations[${index}] (${clip(subject())})`
 }
 
-function isEnd({ flags }: ElementRow): boolean {
-  return (flags & INTERVAL_END) !== 0
-}
-
 /** The start and the end of the range that a row is the start or the end of: they lie next to each other. */
 function rangeOf(columns: ElementColumns, row: number): { readonly start?: ElementRow | undefined; readonly end?: ElementRow | undefined } {
   const own = rowAt(columns, row)
@@ -34,11 +30,16 @@ function rangeOf(columns: ElementColumns, row: number): { readonly start?: Eleme
   return isEnd(own) ? { start: other, end: own } : { start: own, end: other }
 }
 
+/** Bytes whose types are not known. */
+export function describeBytes(bytes: Uint8Array): string {
+  return `0x${Buffer.from(bytes).toString('hex')}`
+}
+
 /** An element's key as nft writes it: `10.0.0.5 . tcp . 80`, `10.0.0.0/8`; hexadecimal where the set's types are not known. */
 export function describeRow(columns: ElementColumns, row: number, form: SetForm | undefined): string {
   const { key, keyEnd, flags } = rowAt(columns, row)
   if ((flags & CATCHALL) !== 0) return '*'
-  if (form === undefined) return `0x${Buffer.from(key).toString('hex')}`
+  if (form === undefined) return describeBytes(key)
   if (intervalKind(form) === 'plain' && keyEnd === undefined) {
     const { start, end } = rangeOf(columns, row)
     const last = end === undefined ? new Uint8Array(key.length).fill(0xff) : predecessor(end.key)

@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer'
 import { locate, ValidationError } from '../errors.js'
 import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor, successor, type KeyField } from './bounds.js'
-import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns, type ElementRow } from './columns.js'
+import { CATCHALL, INTERVAL_END, isEnd, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields, keyLength, parseFields } from './datatypes.js'
 import { intervalKind, type SetForm } from './sets.js'
 import { commentEntry, commentedBy, COMMENT_TYPE, ELEMENT_FLAGS_TYPE, encodeUserdata, isOnlyComment, numberEntry } from './userdata.js'
@@ -120,7 +120,7 @@ export function encodeElement(element: SetElement, index: number, form: SetForm,
 }
 
 /** Ascending; where one range ends as the next begins, the end comes first. */
-function compareRows(left: ElementRow, right: ElementRow): number {
+export function compareRows(left: ElementRow, right: ElementRow): number {
   return Buffer.compare(left.key, right.key) || right.flags - left.flags
 }
 
@@ -175,13 +175,12 @@ function* decodeIntervals(rows: ElementRow[], form: SetForm): Generator<SetEleme
     ...describeContent(start.userdata === undefined ? { ...start, userdata: end?.userdata } : start, form)
   })
   for (const row of rows) {
-    const isEnd = (row.flags & INTERVAL_END) !== 0
     // In sets of rules a range that touches the next has no end of its own. nft begins sets with an end at 0, which ends nothing.
-    if (open !== undefined && (isEnd || Buffer.compare(open.key, row.key) !== 0)) {
-      yield close(open, predecessor(row.key), isEnd ? row : undefined)
+    if (open !== undefined && (isEnd(row) || Buffer.compare(open.key, row.key) !== 0)) {
+      yield close(open, predecessor(row.key), isEnd(row) ? row : undefined)
       open = undefined
     }
-    if (!isEnd) open ??= row
+    if (!isEnd(row)) open ??= row
   }
   if (open !== undefined) yield close(open, new Uint8Array(open.key.length).fill(0xff))
 }

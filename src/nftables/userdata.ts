@@ -10,8 +10,6 @@ export interface UserdataEntry {
   readonly value: Uint8Array
 }
 
-/** NFT_USERDATA_MAXLEN: bytes that an object may carry. */
-export const MAX_USERDATA_BYTES = 256
 /** Bytes of the longest comment that nft takes, without its NUL (NFTNL_UDATA_COMMENT_MAXLEN). */
 export const MAX_COMMENT_BYTES = 128
 

@@ -2,19 +2,11 @@
  * Interval sets of a fake nf_tables: what the kernel compares when ranges are added and removed, and what it does not.
  */
 import { Buffer } from 'node:buffer'
-import { CATCHALL, INTERVAL_END, type ElementRow } from '../nftables/columns.js'
+import { CATCHALL, isEnd, type ElementRow } from '../nftables/columns.js'
 import { paddedLength } from '../nftables/datatypes.js'
+import { compareRows } from '../nftables/elements.js'
 import { hasFlag } from './fake-nftables-operation.js'
 import { EEXIST, Refusal, type FakeElement, type FakeSet } from './fake-nftables-state.js'
-
-function isEnd({ flags }: ElementRow): boolean {
-  return (flags & INTERVAL_END) !== 0
-}
-
-/** Ascending; of one key the end comes before the start. */
-function compareRows(left: ElementRow, right: ElementRow): number {
-  return Buffer.compare(left.key, right.key) || Number(isEnd(right)) - Number(isEnd(left))
-}
 
 /** The rows of a plain interval set in order, while elements are added to it. */
 export class FakeTree {

@@ -7,6 +7,7 @@ import { NetlinkError } from '../../errors.js'
 import type { Slices } from '../../slices.js'
 import { describeBounds } from '../bounds.js'
 import type { ElementColumns } from '../columns.js'
+import { describeBytes } from '../describe.js'
 import { isRemoval, type NameReference, type QueuedOperation } from '../transaction-types.js'
 import { HeldConcatenations } from './held-concatenations.js'
 import { HeldRanges, NO_OPERATION, type HeldRange, type Presence } from './held-ranges.js'
@@ -251,8 +252,7 @@ export class IntervalChecks {
   #describe({ keyLength, elements }: IntervalOperation, { first, last }: HeldRange): string {
     const bounds = { first: readWords(first, 0, keyLength), last: readWords(last, 0, keyLength) }
     if (elements.form !== undefined) return describeBounds(bounds, elements.form.key)
-    const hex = (bytes: Uint8Array): string => `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
-    return `${hex(bounds.first)}-${hex(bounds.last)}`
+    return `${describeBytes(bounds.first)}-${describeBytes(bounds.last)}`
   }
 
   #overlap(operation: string, interval: IntervalOperation, row: number, held: HeldRange): Error {

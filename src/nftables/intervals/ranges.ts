@@ -25,11 +25,7 @@ export const NO_ROW = 0xffff_ffff
 const PIECE = 1024
 
 /** Sorts in slices: merges sorted runs, pair by pair. Stable. */
-export async function sortInSlices(
-  order: Uint32Array,
-  compare: (left: number, right: number) => number,
-  slices: Slices
-): Promise<Uint32Array> {
+async function sortInSlices(order: Uint32Array, compare: (left: number, right: number) => number, slices: Slices): Promise<Uint32Array> {
   let from: Uint32Array = order
   let to: Uint32Array = new Uint32Array(order.length)
   let done = 0

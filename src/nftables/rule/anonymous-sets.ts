@@ -2,7 +2,7 @@
  * Sets that a rule brings along, `{ 80, 443 }`: declared in the same transaction, bound to the rule and gone with it.
  */
 import { ValidationError } from '../../errors.js'
-import { CATCHALL, INTERVAL_END, toColumns, type ElementColumns, type ElementRow } from '../columns.js'
+import { CATCHALL, INTERVAL_END, isEnd, toColumns, type ElementColumns, type ElementRow } from '../columns.js'
 import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName } from '../datatypes.js'
 import { encodeElements, type SetElement } from '../elements.js'
 import type { Family } from '../families.js'
@@ -35,10 +35,6 @@ function isInterval({ key }: SetElement, types: readonly DataType[]): boolean {
   if (key === '*') return false
   const fields: readonly unknown[] = Array.isArray(key) ? key : [key]
   return fields.some((field, index) => types[index] !== undefined && isIntervalField(field, types[index]))
-}
-
-function isEnd({ flags }: ElementRow): boolean {
-  return (flags & INTERVAL_END) !== 0
 }
 
 /** Where a range begins as another ends, the end is left out; of sets, which have nothing to tell the two apart, the beginning too. */

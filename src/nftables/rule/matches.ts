@@ -4,7 +4,8 @@
 import { Buffer } from 'node:buffer'
 import { parsePrefix, prefixRange } from '../../address.js'
 import { ValidationError } from '../../errors.js'
-import type { DataType } from '../datatypes.js'
+import { isRange } from '../bounds.js'
+import { IS_LITTLE_ENDIAN, type DataType } from '../datatypes.js'
 import type { CompareOperator, Expression } from '../expressions.js'
 import type { Step } from './merge.js'
 import type { Comparison, LookupStatement, MatchStatement, SetUse, ValueNode, VerdictMapStatement } from './nodes.js'
@@ -12,7 +13,6 @@ import type { ProtocolContext } from './protocols.js'
 import { registerNumber, VERDICT_REGISTER, type RegisterUnit } from './registers.js'
 import {
   isAfter,
-  isRange,
   loadLeading,
   loadValue,
   maskExpression,
@@ -34,8 +34,6 @@ function compare(unit: RegisterUnit, op: CompareOperator, data: Uint8Array): Exp
 function ordered(bytes: Uint8Array, type: DataType): Uint8Array {
   return needsByteorder(type) && IS_LITTLE_ENDIAN ? Uint8Array.from(bytes).reverse() : bytes
 }
-
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 function equalityOnly(comparison: Comparison, value: unknown, what: string): 'eq' | 'neq' {
   if (comparison === 'eq' || comparison === 'neq') return comparison

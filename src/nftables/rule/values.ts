@@ -3,7 +3,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { ValidationError } from '../../errors.js'
-import { paddedLength, parseValue, type DataType } from '../datatypes.js'
+import { isRange } from '../bounds.js'
+import { keyLength, parseValue, type DataType } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { RuleSets } from './anonymous-sets.js'
 import { typesOf, type ConcatenationNode, type HashNode, type MapNode, type PayloadNode, type ValueNode } from './nodes.js'
@@ -17,8 +18,7 @@ export interface Loader {
 
 /** Bytes that a value lies in, each field of a concatenation padded. */
 export function widthOf(node: ValueNode): number {
-  const types = typesOf(node)
-  return types.length === 1 ? types[0]!.length : types.reduce((sum, { length }) => sum + paddedLength(length), 0)
+  return keyLength(typesOf(node))
 }
 
 /** Bytes of registers that nft reserves for a value: a concatenation's own, else 16. */
@@ -179,11 +179,6 @@ export function shiftedField(path: string, field: unknown, node: ValueNode): unk
   if (bitsOf(node) === undefined) return field
   if (!isRange(field)) return parseOperand(path, field, node)
   return { from: parseOperand(`${path}.from`, field.from, node), to: parseOperand(`${path}.to`, field.to, node) }
-}
-
-/** Whether an operand is a range. */
-export function isRange(value: unknown): value is { readonly from: unknown; readonly to: unknown } {
-  return typeof value === 'object' && value !== null && 'from' in value && 'to' in value
 }
 
 /** A value without the bits that were flipped last, for comparisons that flip them in what they compare with, as nft does. */

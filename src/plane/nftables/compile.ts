@@ -2,6 +2,7 @@
  * From a service to the elements that it needs: a pure function, in blocks, because one service may need hundreds of thousands.
  */
 import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../address.js'
+import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
 import type { Slices } from '../../slices.js'
 import { FAMILIES } from '../core/frontend.js'
 import { assignSlots, isUsable, slotCount } from '../core/weights.js'
@@ -18,8 +19,6 @@ function putPort(target: Uint8Array, offset: number, port: number): void {
   target[offset] = port >>> 8
   target[offset + 1] = port & 0xff
 }
-
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 /** Rows in the order of their bytes; address and port are big-endian, so that bytes compare as they should. A radix sort, as a comparison for each pair of 16,384 rows would take too long. */
 function sortRows(data: Uint8Array, width: number, order: Uint32Array, scratch: Uint32Array): Uint32Array {
@@ -154,8 +153,8 @@ class Scratch {
     const at = ADDRESS_LENGTH[set.family] + 8
     for (let slot = from; slot < to; slot++) {
       // numgen and jhash leave their result in host order.
-      key[at + (LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
-      key[at + (LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
+      key[at + (IS_LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
+      key[at + (IS_LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
       visit(set, key, this.rows.dataAt(slots === undefined ? slot : slots[slot]!))
     }
   }
