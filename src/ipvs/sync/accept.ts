@@ -166,8 +166,6 @@ const BATCH_SERVICES = 256
  * @throws {ValidationError} Names the service (`services[3]`), the field, and what is allowed. Services accepted before stay frozen.
  */
 export async function acceptAll(path: string, services: Iterable<DesiredService>, slices: Slices): Promise<Map<string, Accepted>> {
-  if (typeof services === 'string' || typeof (services as unknown) !== 'object' || !(Symbol.iterator in services))
-    throw new ValidationError(path, services, 'an iterable of services')
   const list = toList(path, services, 'an iterable of services')
   let batch = new Batch(path)
   const flush = async (): Promise<void> => {

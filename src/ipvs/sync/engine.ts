@@ -1,7 +1,6 @@
 /**
  * Plan, sync and draining of one client: what was desired, what drains, and how one leads to the other.
  */
-import { toList } from '../../checks.js'
 import { TransactionError, type NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
@@ -10,7 +9,7 @@ import { connectionsOf, isIdle, serverName, serverOperation, type DrainingState,
 import { Drains, type Drain, type DrainEnd } from './drains.js'
 import { Journal, readServicesOf } from './journal.js'
 import { makePlan } from './plan.js'
-import { prepare, type Memory, type Prepared } from './prepare.js'
+import { acceptDesired, prepare, type AcceptedDesired, type Memory, type Prepared } from './prepare.js'
 import { findServer, type ServiceRow } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type {
@@ -57,7 +56,8 @@ export class SyncEngine {
 
   /** What {@link SyncEngine.sync} would do. */
   async plan(target: SyncTarget, desired: Desired, options: IpvsPlanOptions): Promise<IpvsPlan> {
-    const prepared = await prepare(this.#memory, target, desired, options)
+    const wanted = await acceptDesired(desired, options)
+    const prepared = await prepare(this.#memory, target, wanted, options)
     return this.#describe(prepared)
   }
 
@@ -68,15 +68,11 @@ export class SyncEngine {
    */
   async sync(target: SyncTarget, desired: Desired, options: IpvsSyncOptions, limits: Limits, undoMs: number): Promise<IpvsSyncReport> {
     const startedAt = performance.now()
-    // An iterable can be asked once, and may be needed twice.
-    const given =
-      typeof desired === 'object' && (desired as unknown) !== null && Symbol.iterator in desired
-        ? toList('desired', desired, 'an iterable of services')
-        : desired
-    const first = await this.#attempt(target, given, options, limits, undoMs)
+    const wanted = await acceptDesired(desired, options)
+    const first = await this.#attempt(target, wanted, options, limits, undoMs)
     const isRepeated = 'error' in first || isStale(first.applied.failed.flatMap(({ errors }) => errors))
     const last =
-      isRepeated && first.isFromMemory ? await this.#attempt(target, given, { ...options, from: 'kernel' }, limits, undoMs) : first
+      isRepeated && first.isFromMemory ? await this.#attempt(target, wanted, { ...options, from: 'kernel' }, limits, undoMs) : first
     if ('error' in last) throw last.error
     const { plan, applied } = last
     const before = last === first || 'error' in first ? undefined : first.applied
@@ -95,12 +91,12 @@ export class SyncEngine {
   /** One try. What was remembered wrongly is an error that can be tried again; others are thrown. */
   async #attempt(
     target: SyncTarget,
-    desired: Desired,
+    wanted: AcceptedDesired,
     options: IpvsSyncOptions,
     limits: Limits,
     undoMs: number
   ): Promise<{ readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })> {
-    const prepared = await prepare(this.#memory, target, desired, options)
+    const prepared = await prepare(this.#memory, target, wanted, options)
     const plan = this.#describe(prepared)
     const { onError = 'atomic' } = options
     const { isFromMemory } = prepared

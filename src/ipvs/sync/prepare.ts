@@ -1,6 +1,7 @@
 /**
  * From what is desired, and what the kernel holds or is remembered to hold, to changes.
  */
+import { toList } from '../../checks.js'
 import { ValidationError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { gatherRows, serverForms, serviceKeyForms, type Run } from '../column-forms.js'
@@ -50,10 +51,13 @@ interface Wanted {
   readonly removals: ReadonlyMap<string, KeyRow> | undefined
 }
 
+/** What is desired and what may be removed, checked: iterables have been read to their end, and are not asked again. */
+export interface AcceptedDesired extends Wanted {
+  readonly owns: Owns | undefined
+}
+
 function acceptKeys(path: string, keys: Iterable<VirtualServiceKey>): Map<string, KeyRow> {
-  if (typeof keys === 'string' || typeof (keys as unknown) !== 'object' || !(Symbol.iterator in keys))
-    throw new ValidationError(path, keys, 'an iterable of services')
-  const list = [...keys]
+  const list = toList(path, keys, 'an iterable of services')
   const services = emptyKeys(list.length)
   return new Map(
     list.map((key, row) => {
@@ -191,17 +195,28 @@ async function makeNotes(target: SyncTarget, { draining, removeServers }: Change
 }
 
 /**
- * Finds out what is to be done.
+ * Checks what a call was given, once, however often it is compared then.
  *
  * @throws {ValidationError} What is desired, or an option, is not what it should be.
- * @throws The kernel cannot be read: then nothing is known, and nothing may be removed.
  */
-export async function prepare(memory: Memory, target: SyncTarget, desired: Desired, options: IpvsSyncOptions): Promise<Prepared> {
+export async function acceptDesired(desired: Desired, options: IpvsSyncOptions): Promise<AcceptedDesired> {
   checkOptions(options)
   const owns = resolveOwns('options.owns', options.owns)
   const slices = new Slices()
   const wanted = await accept(desired, slices)
   if (owns !== undefined) await checkOwned(wanted, owns, slices)
+  return { ...wanted, owns }
+}
+
+/**
+ * Finds out what is to be done.
+ *
+ * @throws {ValidationError} What is to be deleted is not owned.
+ * @throws The kernel cannot be read: then nothing is known, and nothing may be removed.
+ */
+export async function prepare(memory: Memory, target: SyncTarget, wanted: AcceptedDesired, options: IpvsSyncOptions): Promise<Prepared> {
+  const { owns } = wanted
+  const slices = new Slices()
   const isWhole = wanted.removals === undefined
   const mayRemember = options.from === 'memory' && (memory.isWhole || !isWhole)
   const reading = await (mayRemember ? readMemory(memory, target, wanted, slices) : readKernel(target, wanted, slices))

@@ -232,6 +232,34 @@ describe('ownership', () => {
 })
 
 describe('a change of some services', () => {
+  it('may be given as generators, which are read once', async () => {
+    const rig = new Rig()
+    await rig.sync([web, dns])
+    let asked = 0
+    const set = function* (): Generator<DesiredService> {
+      asked++
+      yield { ...web, realServers: [first] }
+    }
+    const removed = function* (): Generator<typeof dns> {
+      asked++
+      yield dns
+    }
+    const plan = await rig.plan({ set: set(), delete: removed() })
+    expect(plan.entries.map(({ action, service }) => `${action} ${service}`)).toEqual([
+      'change tcp 10.96.0.1:80',
+      'remove udp 10.96.0.2:53'
+    ])
+    await rig.sync({ set: set(), delete: removed() })
+    expect(asked).toBe(4)
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
+  })
+
+  it('deletes no list of holes, however long', async () => {
+    const rig = new Rig()
+    const holes = new Array<typeof dns>(2 ** 24 + 1)
+    await expect(rig.plan({ delete: holes })).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path: 'delete' })
+  })
+
   it('leaves all others alone', async () => {
     const rig = new Rig()
     await rig.sync([web, dns])
@@ -278,6 +306,24 @@ describe('memory', () => {
     const report = await rig.sync(changed, { from: 'memory', onError })
     expect(report.failed).toEqual([])
     expect((await rig.plan(changed)).isEmpty).toBe(true)
+  })
+
+  it.each(['a list', 'a generator'] as const)('is thrown away, and a change that is given as %s is made all the same', async (form) => {
+    const rig = new Rig()
+    await rig.sync([
+      { ...web, realServers: [first] },
+      { ...dns, realServers: [first] }
+    ])
+    await rig.meddle(async (ipvs) => await ipvs.removeService(web))
+    const set: DesiredService[] = [{ ...web, realServers: [first, second] }]
+    const removed = [dns]
+    const report = await rig.sync(form === 'a list' ? { set, delete: removed } : { set: set.values(), delete: removed.values() }, {
+      from: 'memory'
+    })
+    expect(String(report.plan)).toContain('tcp 10.96.0.1:80')
+    expect(report).toMatchObject({ services: { added: 1, removed: 1 }, realServers: { added: 2 } })
+    expect([...rig.kernel.services.keys()]).toEqual(['tcp 10.96.0.1:80'])
+    expect([...rig.kernel.services.get('tcp 10.96.0.1:80')!.servers.keys()].sort()).toEqual(['10.1.0.1:8080', '10.1.0.2:8080'])
   })
 
   it('plans one change of 10,000 services with 10 real servers each without asking the kernel', async () => {
