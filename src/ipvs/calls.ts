@@ -4,7 +4,7 @@
 import { requireOptions, toList } from '../checks.js'
 import type { CallOptions, JobQueue } from '../client.js'
 import { NetlinkError, ValidationError } from '../errors.js'
-import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeOutcome, NativeRecord } from '../native.js'
+import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
 import type {
   ChangeOptions,
@@ -16,7 +16,7 @@ import type {
 } from './column-types.js'
 import { describeServiceRow, encodeKey } from './keys.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
-import { ESRCH, ipvsFailure } from './refusals.js'
+import { ESRCH, unwrapIpvs } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
 import { encodeServiceKeys, encodeServices } from './service-rows.js'
 import type { AddOptions, ListOptions, RealServerKey, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
@@ -39,11 +39,6 @@ type MakeRows = (reading: Reading) => Rows | Promise<Rows>
 /** Real servers as rows. */
 function asServers({ services, realServers }: RealServerChangeColumns<RealServerKeyColumns>): Rows {
   return { services, servers: realServers }
-}
-
-function unwrap<T>(outcome: NativeOutcome<T>, operation: string, subject?: string): T {
-  if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, operation, subject)
-  return outcome.value
 }
 
 /** Checks services, and says how their rows are made. Those to remove are keys. */
@@ -128,7 +123,7 @@ export class IpvsCalls {
     const { servers, services } = what
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const request = { servers, statistics, deadlineMs, ...(services !== undefined && { services: asNative(services) }) }
-      return unwrap(await this.#socket.list(request), operation)
+      return unwrapIpvs(await this.#socket.list(request), operation)
     })
   }
 
@@ -143,14 +138,14 @@ export class IpvsCalls {
 
   async ask(operation: string, command: NativeIpvsQuestion['command'], options: CallOptions): Promise<readonly NativeRecord[]> {
     return await this.#queue.run(operation, options, async (deadlineMs) =>
-      unwrap(await this.#socket.ask({ command, deadlineMs }), operation)
+      unwrapIpvs(await this.#socket.ask({ command, deadlineMs }), operation)
     )
   }
 
   async tell(operation: string, options: CallOptions, order: Omit<NativeIpvsOrder, 'deadlineMs'>, key?: ServiceKeyColumns): Promise<void> {
     const subject = key === undefined ? undefined : `service ${describeServiceRow(key, 0)}`
     await this.#queue.run(operation, options, async (deadlineMs) =>
-      unwrap(await this.#socket.tell({ ...order, deadlineMs }), operation, subject)
+      unwrapIpvs(await this.#socket.tell({ ...order, deadlineMs }), operation, subject)
     )
   }
 }

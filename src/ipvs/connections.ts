@@ -8,7 +8,7 @@ import { ClosedError, ValidationError } from '../errors.js'
 import type { NativeAddon, NativeColumns } from '../native.js'
 import { requireInteger, requireObject } from './checks.js'
 import { ADDRESS_WIDTH } from './column-forms.js'
-import { ipvsFailure } from './refusals.js'
+import { unwrapIpvs } from './refusals.js'
 import { NO_SYMBOL } from './symbols.js'
 import type { ConnectionFilter, ConnectionsOptions, IpvsConnection } from './types.js'
 
@@ -80,17 +80,14 @@ export function openConnections(
     async *[Symbol.asyncIterator]() {
       if (isClosed()) throw new ClosedError('the Ipvs client')
       options.signal?.throwIfAborted()
-      const opened = await kernel.openIpvsConnections(native)
-      if (opened.failure !== undefined) throw ipvsFailure(opened.failure, operation)
-      const table = opened.value
+      const table = unwrapIpvs(await kernel.openIpvsConnections(native), operation)
       try {
         for (;;) {
           options.signal?.throwIfAborted()
-          const read = await table.read({ rows: ROWS_PER_READ })
-          if (read.failure !== undefined) throw ipvsFailure(read.failure, operation)
-          if (read.value.rows === 0) return
-          for (let row = 0; row < read.value.rows; row += 1) {
-            const connection = decode(read.value, row)
+          const columns = unwrapIpvs(await table.read({ rows: ROWS_PER_READ }), operation)
+          if (columns.rows === 0) return
+          for (let row = 0; row < columns.rows; row += 1) {
+            const connection = decode(columns, row)
             if (wanted.every(([name, value]) => connection[name] === value)) yield connection
           }
         }

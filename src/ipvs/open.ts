@@ -4,7 +4,7 @@
 import { describeNamespace, nativeOpenOptions, type OpenOptions } from '../client.js'
 import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
 import { followFamily } from './family.js'
-import { ipvsFailure } from './refusals.js'
+import { ipvsFailure, unwrapIpvs } from './refusals.js'
 
 /** Where sockets and settings come from. */
 export type IpvsKernel = Pick<NativeAddon, 'openIpvs' | 'openIpvsConnections' | 'readSystemSetting'>
@@ -21,9 +21,7 @@ export async function openIpvsSocket(options: IpvsOptions): Promise<{ readonly s
   const native = nativeOpenOptions(options)
   options.signal?.throwIfAborted()
   const kernel = options.kernel ?? loadAddon()
-  const opened = await kernel.openIpvs(native)
-  if (opened.failure !== undefined) throw ipvsFailure(opened.failure, operation, describeNamespace(native.netns))
-  const socket = opened.value
+  const socket = unwrapIpvs(await kernel.openIpvs(native), operation, describeNamespace(native.netns))
   const resolved = await socket.resolve({ deadlineMs: native.deadlineMs })
   if (resolved.failure === undefined) return { socket: followFamily(socket, resolved.value), kernel }
   await socket.close()

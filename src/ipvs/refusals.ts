@@ -3,7 +3,7 @@
  */
 import { failureError } from '../client.js'
 import { UnsupportedError, type NetlinkError } from '../errors.js'
-import type { NativeFailure } from '../native.js'
+import type { NativeFailure, NativeOutcome } from '../native.js'
 import type { ServiceColumns } from './column-types.js'
 import { AF_INET } from './constants.js'
 import { NO_SYMBOL } from './symbols.js'
@@ -88,4 +88,10 @@ export function ipvsFailure(failure: NativeFailure, operation: string, subject?:
     return new UnsupportedError('ip_vs', `this kernel has no IPVS: ${REMEDY}`, { cause })
   }
   return failureError(failure, { operation, subject, hint: failure.errno === EPERM ? EPERM_HINT : undefined })
+}
+
+/** The value of an outcome. @throws Its failure, as {@link ipvsFailure} has it. */
+export function unwrapIpvs<T>(outcome: NativeOutcome<T>, operation: string, subject?: string): T {
+  if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, operation, subject)
+  return outcome.value
 }

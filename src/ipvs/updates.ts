@@ -1,12 +1,12 @@
 /**
  * Updates that say only what changes: the kernel replaces everything, so what is not mentioned is read first.
  */
-import { unwrapOutcome } from '../client.js'
 import type { NativeIpvsSocket } from '../native.js'
 import { asNative } from './changes.js'
 import type { IpvsColumns, RealServerChangeColumns, ServiceColumns } from './column-types.js'
 import { describeServiceRow } from './keys.js'
 import { joinListing } from './listing.js'
+import { unwrapIpvs } from './refusals.js'
 import { decodeServer, describeServerRow, encodeServers, isCompleteServer, mergeServer, type ServerPaths } from './server-rows.js'
 import { decodeService, encodeServiceKeys, encodeServices, isCompleteService, mergeService } from './service-rows.js'
 import type { RealServer, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
@@ -28,7 +28,7 @@ async function read(
 ): Promise<IpvsColumns> {
   const few = keys.length <= MOST_SINGLE ? { services: asNative(encodeServiceKeys(keys, (row) => `services[${row}]`)) } : {}
   const outcome = await socket.list({ ...few, servers, statistics: false, deadlineMs })
-  return await joinListing(unwrapOutcome(outcome, { operation }))
+  return await joinListing(unwrapIpvs(outcome, operation))
 }
 
 /** Complete columns of services to update. One that does not exist gets defaults: the kernel refuses it. */

@@ -8,7 +8,7 @@ import { asNative, ChangeRun } from '../changes.js'
 import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
 import { joinListing } from '../listing.js'
 import type { IpvsKernel } from '../open.js'
-import { ENOENT, ipvsFailure } from '../refusals.js'
+import { ENOENT, unwrapIpvs } from '../refusals.js'
 import { openDrainer } from './drainer.js'
 import { SyncEngine } from './engine.js'
 import type { ChangeRows, Limits, SyncTarget } from './target.js'
@@ -54,9 +54,7 @@ export class SocketTarget implements SyncTarget {
       deadlineMs: this.#deadlineMs,
       ...(services !== undefined && { services: asNative(services) })
     }
-    const outcome = await this.#endpoint.socket.list(request)
-    if (outcome.failure !== undefined) throw ipvsFailure(outcome.failure, this.#operation)
-    return await joinListing(outcome.value)
+    return await joinListing(unwrapIpvs(await this.#endpoint.socket.list(request), this.#operation))
   }
 
   async change(rows: ChangeRows, limits: Limits): Promise<ChangeReport> {
@@ -68,9 +66,8 @@ export class SocketTarget implements SyncTarget {
   async setting(name: string): Promise<number | undefined> {
     const { kernel, netns } = this.#endpoint
     const outcome = await kernel.readSystemSetting({ name: `ipv4/vs/${name}`, ...(netns !== undefined && { netns }) })
-    if (outcome.failure === undefined) return Number(outcome.value.trim())
-    if (outcome.failure.errno === ENOENT) return undefined
-    throw ipvsFailure(outcome.failure, this.#operation, `setting net.ipv4.vs.${name}`)
+    if (outcome.failure?.errno === ENOENT) return undefined
+    return Number(unwrapIpvs(outcome, this.#operation, `setting net.ipv4.vs.${name}`).trim())
   }
 }
 

@@ -111,8 +111,20 @@ describe('what the caller or the kernel lacks', () => {
     await expect(new FakeIpvsKernel({ supported: false }).open()).rejects.toBeInstanceOf(UnsupportedError)
     await expect(new FakeIpvsKernel({ supported: false }).open()).rejects.toThrow('modprobe ip_vs')
     await using ipvs = await new FakeIpvsKernel({ privileged: false }).open()
-    for (const call of [ipvs.list(), ipvs.addService(web), ipvs.getInfo(), ipvs.flush({ allServices: true }), ipvs.addServices([web, web])])
+    const calls = [ipvs.list(), ipvs.addService(web), ipvs.getInfo(), ipvs.flush({ allServices: true }), ipvs.addServices([web, web])]
+    // These read what they do not mention first.
+    calls.push(ipvs.updateService(web), ipvs.updateServices([web, web]), ipvs.updateRealServer(web, real))
+    for (const call of calls)
       await expect(call).rejects.toMatchObject({ code: 'EPERM', hint: expect.stringContaining('initial user namespace') as string })
+  })
+
+  it('is said by updates, which read first, when the module has gone since', async () => {
+    const kernel = new FakeIpvsKernel()
+    await using ipvs = await kernel.open()
+    kernel.listFault = () => 2
+    kernel.resolve = () => ({ failure: { errno: 2, operation: 'CTRL_CMD_GETFAMILY', message: '', outcomeUnknown: false } })
+    for (const call of [ipvs.list(), ipvs.updateService(web), ipvs.updateRealServer(web, real)])
+      await expect(call).rejects.toBeInstanceOf(UnsupportedError)
   })
 })
 
