@@ -43,14 +43,24 @@ function asServers({ services, realServers }: RealServerChangeColumns<RealServer
 
 /** Checks services, and says how their rows are made. Those to remove are keys. */
 function serviceRows(verb: Verb, list: readonly VirtualServiceSpec[], pathOf: (row: number) => string): MakeRows {
-  const services = verb === 'remove' ? encodeServiceKeys(list, pathOf) : encodeServices(list, pathOf)
-  return verb === 'update' ? async (reading) => ({ services: await completeServices(reading, list, pathOf) }) : () => ({ services })
+  if (verb === 'remove') {
+    const keys = encodeServiceKeys(list, pathOf)
+    return () => ({ services: keys })
+  }
+  const services = encodeServices(list, pathOf)
+  return verb === 'update'
+    ? async (reading) => ({ services: await completeServices(reading, services, list, pathOf) })
+    : () => ({ services })
 }
 
 /** Checks real servers, and says how their rows are made. Those to remove are keys. */
 function serverRows(verb: Verb, list: readonly RealServerOf<RealServerKey>[], paths: ServerPaths): MakeRows {
-  const columns = verb === 'remove' ? encodeServerKeys(list, paths) : encodeServers(list, paths)
-  return verb === 'update' ? async (reading) => asServers(await completeServers(reading, list, paths)) : () => asServers(columns)
+  if (verb === 'remove') {
+    const keys = encodeServerKeys(list, paths)
+    return () => asServers(keys)
+  }
+  const columns = encodeServers(list, paths)
+  return verb === 'update' ? async (reading) => asServers(await completeServers(reading, columns, list, paths)) : () => asServers(columns)
 }
 
 /** Jobs of one client. */

@@ -31,13 +31,13 @@ async function read(
   return await joinListing(unwrapIpvs(outcome, operation))
 }
 
-/** Complete columns of services to update. One that does not exist gets defaults: the kernel refuses it. */
+/** Complete columns of services to update. One that does not exist gets defaults: the kernel refuses it. @param checked The columns of `specs`. */
 export async function completeServices(
   reading: Reading,
+  checked: ServiceColumns,
   specs: readonly VirtualServiceSpec[],
   pathOf: (row: number) => string
 ): Promise<ServiceColumns> {
-  const checked = encodeServices(specs, pathOf)
   const partial = specs.filter((spec) => !isCompleteService(spec))
   if (partial.length === 0) return checked
   const { services } = await read(reading, partial, false)
@@ -49,13 +49,13 @@ export async function completeServices(
   return encodeServices(merged, pathOf)
 }
 
-/** Complete columns of real servers to update. One that does not exist gets defaults: the kernel refuses it. */
+/** Complete columns of real servers to update. One that does not exist gets defaults: the kernel refuses it. @param checked The columns of `list`. */
 export async function completeServers(
   reading: Reading,
+  checked: RealServerChangeColumns,
   list: readonly RealServerOf[],
   paths: ServerPaths
 ): Promise<RealServerChangeColumns> {
-  const checked = encodeServers(list, paths)
   const partial = list.filter(({ server }) => !isCompleteServer(server))
   if (partial.length === 0) return checked
   const { services, realServers } = await read(reading, [...new Set(partial.map(({ service }) => service))], true)
