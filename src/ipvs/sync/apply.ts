@@ -4,7 +4,7 @@
 import { TransactionError, type NetlinkError } from '../../errors.js'
 import { Slices } from '../../slices.js'
 import { ROW_APPLIED } from '../column-types.js'
-import type { Changes, Operation, ServerOperation } from './diff.js'
+import { connectionsOf, isIdle, type Changes, type Operation, type ServerOperation } from './diff.js'
 import { isDone, Journal, readServicesOf } from './journal.js'
 import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
@@ -47,8 +47,9 @@ async function idleOnly(target: SyncTarget, removals: readonly ServerOperation[]
     const service = found?.get(operation.service.key)
     const row = service === undefined ? undefined : findServer(service, operation)
     if (service === undefined || row === undefined) return false
-    const { weight, activeConnections, inactiveConnections } = service.servers
-    return weight[row] === 0 && activeConnections?.[row] === 0 && inactiveConnections?.[row] === 0
+    const { servers } = service
+    const connections = connectionsOf({ servers, row })
+    return servers.weight[row] === 0 && connections !== undefined && isIdle(connections)
   })
 }
 

@@ -115,8 +115,7 @@ export class SyncCalls {
   }
 
   listDraining(): DrainingServer[] {
-    const { drains } = this.#engine
-    return drains.list().map((drain) => drains.describe(drain))
+    return this.#engine.drains.describeAll()
   }
 
   /** Ends the drainers. */

@@ -47,6 +47,11 @@ export class Drains {
     return [...this.#services.values()].flatMap((servers) => [...servers.values()])
   }
 
+  /** All of them, as they are told of. */
+  describeAll(): DrainingServer[] {
+    return this.list().map((drain) => this.describe(drain))
+  }
+
   /** The real servers of one service that drain. */
   of(key: string): ServerRow[] {
     return [...(this.#services.get(key)?.values() ?? [])].map(({ server }) => server)

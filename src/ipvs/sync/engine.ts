@@ -81,7 +81,7 @@ export class SyncEngine {
       services: before === undefined ? applied.services : sum(before.services, applied.services),
       realServers: before === undefined ? applied.realServers : sum(before.realServers, applied.realServers),
       failed: applied.failed,
-      draining: this.drains.list().map((drain) => this.drains.describe(drain)),
+      draining: this.drains.describeAll(),
       ...(applied.stopped !== undefined && { stopped: applied.stopped.cause }),
       systemCalls: applied.systemCalls + (before?.systemCalls ?? 0),
       durationMs: performance.now() - startedAt
@@ -194,7 +194,7 @@ export class SyncEngine {
       due.push({ drain, how, operation: serverOperation('remove', service, server.servers, server.row) })
     }
     const errors = await this.#removeDue(target, due, limits, removed)
-    return { removed, draining: this.drains.list().map((drain) => this.drains.describe(drain)), errors }
+    return { removed, draining: this.drains.describeAll(), errors }
   }
 
   async #removeDue(target: SyncTarget, due: readonly Due[], limits: Limits, removed: DrainedServer[]): Promise<NetlinkError[]> {

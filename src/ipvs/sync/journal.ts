@@ -88,11 +88,15 @@ function settledOutcome(operation: Operation, found: ServiceRow | undefined): nu
   return verb === 'add' || sameServer(found.servers, row, operation.servers, operation.row) ? ROW_APPLIED : ROW_REFUSED
 }
 
-/** Reads services with their real servers, by key. */
-export async function readServices(target: SyncTarget, keys: ServiceKeyColumns): Promise<Map<string, ServiceRow>> {
+/** Reads services with their real servers, by key; undefined: all. */
+export async function readServices(
+  target: SyncTarget,
+  keys: ServiceKeyColumns | undefined,
+  slices = new Slices()
+): Promise<Map<string, ServiceRow>> {
   const found = new Map<string, ServiceRow>()
-  if (keys.rows === 0) return found
-  for (const service of listedServices(await target.list(keys))) found.set(service.key, service)
+  if (keys?.rows === 0) return found
+  await slices.each(listedServices(await target.list(keys)), (service) => found.set(service.key, service))
   return found
 }
 

@@ -12,8 +12,9 @@ import { acceptAll, type Accepted } from './accept.js'
 import { compareService, emptyChanges, serviceOperation, type Changes, type DiffContext } from './diff.js'
 import { checkPolicies, obstacleOf } from './drain-policy.js'
 import type { Drains } from './drains.js'
+import { readServices } from './journal.js'
 import { resolveOwns, type Owns } from './ownership.js'
-import { addRun, listedServices, serviceOf, type ServerRow, type ServiceRow } from './rows.js'
+import { addRun, serviceOf, type ServerRow, type ServiceRow } from './rows.js'
 import type { SyncTarget } from './target.js'
 import type { Desired, DesiredService, IpvsSyncOptions } from './types.js'
 
@@ -98,13 +99,10 @@ async function checkOwned({ services }: Wanted, owns: Owns, slices: Slices): Pro
 
 /** Reads services; undefined: all. */
 async function read(target: SyncTarget, wanted: Iterable<KeyRow> | undefined, slices: Slices): Promise<Map<string, ServiceRow>> {
-  const found = new Map<string, ServiceRow>()
+  if (wanted === undefined) return await readServices(target, undefined, slices)
   const runs: Run[] = []
-  await slices.each(wanted ?? [], ({ services, row }) => addRun(runs, services, row))
-  if (wanted !== undefined && runs.length === 0) return found
-  const keys = wanted === undefined ? undefined : (gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns)
-  await slices.each(listedServices(await target.list(keys)), (service) => found.set(service.key, service))
-  return found
+  await slices.each(wanted, ({ services, row }) => addRun(runs, services, row))
+  return await readServices(target, gatherRows(runs, serviceKeyForms) as unknown as ServiceKeyColumns, slices)
 }
 
 interface Reading {
