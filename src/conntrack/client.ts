@@ -190,8 +190,8 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     for (const [path, value] of Object.entries({ key, attributes })) requireObject(path, value)
     const status = attributes.status === undefined ? undefined : settableStatus('attributes.status', attributes.status)
     const writer = new FlowColumnWriter(1)
-    const { protocol, family } = writer.key(0, 'key', { ...key, id: undefined })
-    writer.attributes(0, 'attributes', attributes, protocol, family)
+    const { protocol, original } = writer.key(0, 'key', { ...key, id: undefined })
+    writer.attributes(0, 'attributes', attributes, protocol, original.family)
     if (status !== undefined) writer.status(0, wholeStatus(await this.get({ ...key, id: undefined }, options), status))
     await this.#changeOne('update', 'conntrack.update', key, { writer, options })
   }

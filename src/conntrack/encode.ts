@@ -126,7 +126,7 @@ export class FlowColumnWriter {
   }
 
   /** Writes the key of a flow, and the tuple of its answers. */
-  key(row: number, path: string, key: FlowKey, reply?: FlowTuple): { readonly protocol: number; readonly family: number } {
+  key(row: number, path: string, key: FlowKey, reply?: FlowTuple): { readonly protocol: number; readonly original: Tuple } {
     requireObject(path, key)
     const protocol = requireProtocol(`${path}.protocol`, key.protocol)
     const original = readTuple(`${path}.original`, key.original, protocol)
@@ -140,7 +140,7 @@ export class FlowColumnWriter {
     if (key.zone !== undefined)
       this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, key.zone, 0, MOST_SHORT), PRESENT.zone)
     if (key.id !== undefined) this.#number(row, 'id', Uint32Array, requireInteger(`${path}.id`, key.id, 0, MOST_U32), PRESENT.id)
-    return { protocol, family: original.family }
+    return { protocol, original }
   }
 
   /** Writes a key by which the kernel looks a flow up by its answers. */
@@ -156,13 +156,12 @@ export class FlowColumnWriter {
   /** Writes a flow to be created. */
   flow(row: number, path: string, input: FlowInput): void {
     requireObject(path, input)
-    const { protocol, family } = this.key(row, path, { ...input, id: undefined }, input.reply)
-    if (input.reply === undefined)
-      this.#tuple(row, 'reply', reversed(readTuple(`${path}.original`, input.original, protocol), protocol, `${path}.original`), 0)
+    const { protocol, original } = this.key(row, path, { ...input, id: undefined }, input.reply)
+    if (input.reply === undefined) this.#tuple(row, 'reply', reversed(original, protocol, `${path}.original`), 0)
     requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MOST_SECONDS)
     if (input.status !== undefined) this.status(row, settableStatus(`${path}.status`, input.status))
     // A new flow has no helper to take away; the kernel would look for one without a name.
-    this.attributes(row, path, input.helper === '' ? { ...input, helper: undefined } : input, protocol, family)
+    this.attributes(row, path, input.helper === '' ? { ...input, helper: undefined } : input, protocol, original.family)
   }
 
   status(row: number, bits: number): void {
