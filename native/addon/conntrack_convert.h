@@ -8,26 +8,11 @@
 #include <optional>
 #include <string>
 
+#include "addon/convert.h"
 #include "conntrack/filter.h"
 #include "conntrack/flows.h"
 
 namespace netplane::addon {
-
-/// An entry of a table of names.
-template <typename T>
-struct NamedValue {
-  const char* name;
-  T value;
-};
-
-/// The value of a name; null where the table has none.
-template <typename T, size_t size>
-const T* FindNamed(const NamedValue<T> (&table)[size], const std::string& name) {
-  for (const auto& entry : table) {
-    if (name == entry.name) return &entry.value;
-  }
-  return nullptr;
-}
 
 /// A number as JS has it.
 inline Napi::Value Number(Napi::Env env, uint64_t number) { return Napi::Number::New(env, static_cast<double>(number)); }

@@ -18,6 +18,22 @@
 
 namespace netplane::addon {
 
+/// An entry of a table of names.
+template <typename T>
+struct NamedValue {
+  const char* name;
+  T value;
+};
+
+/// The value of a name; null where the table has none.
+template <typename T, size_t size>
+const T* FindNamed(const NamedValue<T> (&table)[size], const std::string& name) {
+  for (const auto& entry : table) {
+    if (name == entry.name) return &entry.value;
+  }
+  return nullptr;
+}
+
 /// A JS value that does not fit its field (NativeInvalid of src/native/common.ts).
 struct Invalid {
   std::string path;

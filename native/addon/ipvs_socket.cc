@@ -1,6 +1,5 @@
 #include "addon/ipvs_socket.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "addon/request_job.h"
@@ -12,24 +11,14 @@
 namespace netplane::addon {
 namespace {
 
-struct NamedNumber8 {
-  const char* name;
-  uint8_t number;
-};
-constexpr NamedNumber8 kVerbs[] = {{"add", static_cast<uint8_t>(ipvs::Verb::kAdd)},
-                                   {"update", static_cast<uint8_t>(ipvs::Verb::kUpdate)},
-                                   {"remove", static_cast<uint8_t>(ipvs::Verb::kRemove)}};
-constexpr NamedNumber8 kQuestions[] = {{"timeouts", IPVS_CMD_GET_CONFIG}, {"info", IPVS_CMD_GET_INFO}, {"daemons", IPVS_CMD_GET_DAEMON}};
-constexpr NamedNumber8 kOrders[] = {{"setTimeouts", IPVS_CMD_SET_CONFIG},
-                                    {"startDaemon", IPVS_CMD_NEW_DAEMON},
-                                    {"stopDaemon", IPVS_CMD_DEL_DAEMON},
-                                    {"zero", IPVS_CMD_ZERO},
-                                    {"flush", IPVS_CMD_FLUSH}};
-
-std::optional<uint8_t> NumberOf(std::span<const NamedNumber8> names, const std::string& name) {
-  const auto found = std::find_if(names.begin(), names.end(), [&](const NamedNumber8& known) { return name == known.name; });
-  return found == names.end() ? std::nullopt : std::optional(found->number);
-}
+constexpr NamedValue<ipvs::Verb> kVerbs[] = {{"add", ipvs::Verb::kAdd}, {"update", ipvs::Verb::kUpdate}, {"remove", ipvs::Verb::kRemove}};
+constexpr NamedValue<uint8_t> kQuestions[] = {
+    {"timeouts", IPVS_CMD_GET_CONFIG}, {"info", IPVS_CMD_GET_INFO}, {"daemons", IPVS_CMD_GET_DAEMON}};
+constexpr NamedValue<uint8_t> kOrders[] = {{"setTimeouts", IPVS_CMD_SET_CONFIG},
+                                           {"startDaemon", IPVS_CMD_NEW_DAEMON},
+                                           {"stopDaemon", IPVS_CMD_DEL_DAEMON},
+                                           {"zero", IPVS_CMD_ZERO},
+                                           {"flush", IPVS_CMD_FLUSH}};
 
 // Reads the columns in a property; false where it is there and is none. `given` says whether it was there.
 bool ReadColumnsOf(const Napi::Object& options, const char* name, ColumnSet& columns, bool* given) {
@@ -74,10 +63,9 @@ Napi::Value WriteRecords(Napi::Env env, std::vector<Record>&& records) {
 Napi::Value WriteOutcome(Napi::Env env, BatchOutcome&& outcome) { return WriteBatchOutcome(env, std::move(outcome)); }
 Napi::Value WriteNothing(Napi::Env env, std::monostate&&) { return env.Undefined(); }
 
-// Nothing where a value does not fit; then `why` says which.
-std::shared_ptr<CommandJob> ReadCommand(const Napi::Object& options, std::span<const NamedNumber8> names, std::string* why) {
+// Nothing where a value does not fit; then `why` says which. `number`: of the command; null: unknown.
+std::shared_ptr<CommandJob> ReadCommand(const Napi::Object& options, const uint8_t* number, std::string* why) {
   auto job = std::make_shared<CommandJob>();
-  const auto number = NumberOf(names, ReadText(options, "command"));
   job->command.value.schema = &ipvs::kCommandSchema;
   job->deadline = ReadDeadline(options);
   bool is_about_service = false;
@@ -131,12 +119,12 @@ Napi::Value IpvsSocket::Resolve(const Napi::CallbackInfo& info) {
 Napi::Value IpvsSocket::Change(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   auto request = std::make_shared<ChangeRequest>();
-  const auto verb = NumberOf(kVerbs, ReadText(options, "verb"));
+  const ipvs::Verb* verb = FindNamed(kVerbs, ReadText(options, "verb"));
   bool has_services = false;
   const bool is_fine = verb && ReadColumnsOf(options, "services", request->services, &has_services) &&
                        ReadColumnsOf(options, "servers", request->servers, &request->of_servers);
   if (!is_fine || !has_services) return Refused(info.Env(), "change", "an unknown verb, or columns that are none");
-  request->verb = static_cast<ipvs::Verb>(*verb);
+  request->verb = *verb;
   request->options.deadline = ReadDeadline(options);
   const auto work = [request, family = family_](Socket& socket) -> Result<BatchOutcome> {
     const auto& [verb, of_servers, services, servers, options] = *request;
@@ -159,16 +147,18 @@ Napi::Value IpvsSocket::List(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value IpvsSocket::Ask(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
   std::string why;
-  auto job = ReadCommand(OptionsOf(info), kQuestions, &why);
+  auto job = ReadCommand(options, FindNamed(kQuestions, ReadText(options, "command")), &why);
   if (!job) return Refused(info.Env(), "ask", why);
   const auto work = [job, family = family_](Socket& socket) { return ipvs::Ask(socket, *family, job->command, job->deadline); };
   return RunOnSocket<std::vector<Record>>(info, state(), handle(), work, WriteRecords);
 }
 
 Napi::Value IpvsSocket::Tell(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
   std::string why;
-  auto job = ReadCommand(OptionsOf(info), kOrders, &why);
+  auto job = ReadCommand(options, FindNamed(kOrders, ReadText(options, "command")), &why);
   if (!job) return Refused(info.Env(), "tell", why);
   const auto work = [job, family = family_](Socket& socket) -> Result<std::monostate> {
     if (Status failure = ipvs::Tell(socket, *family, job->command, job->deadline)) return *failure;

@@ -10,28 +10,14 @@ using nftables::Kind;
 using nftables::Operation;
 using nftables::Verb;
 
-template <typename T>
-struct Named {
-  const char* name;
-  T value;
-};
-
-constexpr Named<Verb> kVerbs[] = {
+constexpr NamedValue<Verb> kVerbs[] = {
     {"add", Verb::kAdd},       {"create", Verb::kCreate},   {"insert", Verb::kInsert}, {"replace", Verb::kReplace},
     {"delete", Verb::kDelete}, {"destroy", Verb::kDestroy}, {"flush", Verb::kFlush},
 };
-constexpr Named<Kind> kKinds[] = {
+constexpr NamedValue<Kind> kKinds[] = {
     {"table", Kind::kTable}, {"chain", Kind::kChain},   {"rule", Kind::kRule},
     {"set", Kind::kSet},     {"object", Kind::kObject}, {"flowtable", Kind::kFlowtable},
 };
-
-template <typename T, size_t size>
-std::optional<T> FindNamed(const Named<T> (&table)[size], const std::string& name) {
-  for (const auto& entry : table) {
-    if (name == entry.name) return entry.value;
-  }
-  return std::nullopt;
-}
 
 std::string TextAt(const Napi::CallbackInfo& info, size_t index) {
   return info[index].IsString() ? info[index].As<Napi::String>().Utf8Value() : std::string();
@@ -39,7 +25,7 @@ std::string TextAt(const Napi::CallbackInfo& info, size_t index) {
 
 // Reads the arguments that both kinds of operation begin with.
 std::optional<Invalid> ReadHead(const Napi::CallbackInfo& info, size_t verb, size_t family, Operation& operation) {
-  const auto named_verb = FindNamed(kVerbs, TextAt(info, verb));
+  const Verb* named_verb = FindNamed(kVerbs, TextAt(info, verb));
   if (!named_verb) return Invalid{"verb", info[verb], "add, create, insert, replace, delete, destroy, flush"};
   const auto number = FamilyByName(TextAt(info, family));
   if (!number) return Invalid{"family", info[family], "inet, ip, arp, netdev, bridge, ip6"};
@@ -126,7 +112,7 @@ Napi::Value NftablesBatch::Add(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (submitted_) return Refused(info);
   Operation operation;
-  const auto kind = FindNamed(kKinds, TextAt(info, 1));
+  const Kind* kind = FindNamed(kKinds, TextAt(info, 1));
   if (!kind) return Invalid{"kind", info[1], "table, chain, rule, set, object, flowtable"}.ToJs(env);
   operation.kind = *kind;
   operation.echo = info[4].IsBoolean() && info[4].As<Napi::Boolean>().Value();

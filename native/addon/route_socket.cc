@@ -1,6 +1,5 @@
 #include "addon/route_socket.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "addon/request_job.h"
@@ -57,17 +56,9 @@ Napi::Value WriteLinks(Napi::Env env, std::vector<route::Link>&& links) {
 
 LinkSelector ReadLink(const Napi::Object& object) { return {ReadUint32(object, "link"), ReadText(object, "link")}; }
 
-struct NamedVerb {
-  const char* name;
-  LinkVerb verb;
-};
-constexpr NamedVerb kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
+constexpr NamedValue<LinkVerb> kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
 
-struct NamedAddressVerb {
-  const char* name;
-  AddressVerb verb;
-};
-constexpr NamedAddressVerb kAddressVerbs[] = {
+constexpr NamedValue<AddressVerb> kAddressVerbs[] = {
     {"add", AddressVerb::kAdd}, {"replace", AddressVerb::kReplace}, {"delete", AddressVerb::kDelete}};
 
 }  // namespace
@@ -118,17 +109,15 @@ Napi::Value RouteSocket::GetLink(const Napi::CallbackInfo& info) {
 
 Napi::Value RouteSocket::ChangeLink(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
-  const std::string verb = ReadText(options, "verb");
-  const auto* known =
-      std::find_if(std::begin(kLinkVerbs), std::end(kLinkVerbs), [&](const NamedVerb& entry) { return verb == entry.name; });
+  const LinkVerb* verb = FindNamed(kLinkVerbs, ReadText(options, "verb"));
   const Napi::Value value = options.Get("value");
   route::LinkChange change;
   change.value.schema = &route::kLinkSchema;
-  if (known == std::end(kLinkVerbs) || !value.IsObject()) return Refused(info.Env(), "changeLink", "an unknown verb, or no value");
+  if (!verb || !value.IsObject()) return Refused(info.Env(), "changeLink", "an unknown verb, or no value");
   if (auto invalid = ReadRecord(value.As<Napi::Object>(), route::kLinkSchema, "", change.value)) {
     return Refused(info.Env(), "changeLink", invalid->path + " should be " + invalid->allowed);
   }
-  change.verb = known->verb;
+  change.verb = *verb;
   change.link = ReadLink(options);
   change.change_mask = ReadUint32(options, "changeMask");
   change.flags = ReadUint32(options, "flags");
@@ -159,16 +148,13 @@ Napi::Value RouteSocket::ListAddresses(const Napi::CallbackInfo& info) {
 Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   auto request = std::make_shared<AddressRequest>();
-  const std::string verb = ReadText(options, "verb");
+  const AddressVerb* verb = FindNamed(kAddressVerbs, ReadText(options, "verb"));
   const Napi::Value columns = options.Get("columns");
-  const auto* known =
-      std::find_if(std::begin(kAddressVerbs), std::end(kAddressVerbs), [&](const auto& entry) { return verb == entry.name; });
-  if (known == std::end(kAddressVerbs) || !columns.IsObject())
-    return Refused(info.Env(), "changeAddresses", "an unknown verb, or no columns");
+  if (!verb || !columns.IsObject()) return Refused(info.Env(), "changeAddresses", "an unknown verb, or no columns");
   if (auto invalid = ReadColumns(columns.As<Napi::Object>(), request->columns)) {
     return Refused(info.Env(), "changeAddresses", invalid->path + " should be " + invalid->allowed);
   }
-  request->change.verb = known->verb;
+  request->change.verb = *verb;
   request->link = ReadLink(options);
   request->options.deadline = ReadDeadline(options);
   const auto work = [request](Socket& socket) { return ApplyAddresses(socket, *request); };
