@@ -21,6 +21,17 @@ function isSignal(signal: unknown): boolean {
   return [throwIfAborted, addEventListener, removeEventListener].every((method) => typeof method === 'function')
 }
 
+/** Refuses anything but an integer of the range. @throws {ValidationError} */
+export function requireInteger(path: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
+  throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
+}
+
+/** Whether a value is a text without NUL of at most so many bytes; it may be empty. */
+export function isText(value: unknown, most: number): value is string {
+  return typeof value === 'string' && !value.includes('\0') && Buffer.byteLength(value) <= most
+}
+
 /** Whether the memory behind a typed array went to somebody else (`postMessage` and `structuredClone` with `transfer`). */
 export function isDetached(view: ArrayBufferView): boolean {
   if (view.byteLength > 0) return false

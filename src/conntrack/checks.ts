@@ -2,17 +2,12 @@
  * Checks of values that several calls take. Each throws a ValidationError that names the field.
  */
 import { requireAddress } from '../address.js'
+import { isText, requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { AF_INET, AF_INET6, PROTOCOLS, tupleForm } from './constants.js'
 
 /** 2^32 - 1. */
 export const MOST_U32 = 0xffffffff
-
-/** Refuses anything but an integer of the range. */
-export function requireInteger(path: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
-}
 
 /** The number of a protocol. */
 export function requireProtocol(path: string, value: unknown): number {
@@ -26,7 +21,7 @@ const HELPER_NAME_BYTES = 15
 
 /** The name of a helper, or an empty one. */
 export function requireHelper(path: string, name: unknown): string {
-  if (typeof name === 'string' && !name.includes('\0') && Buffer.byteLength(name) <= HELPER_NAME_BYTES) return name
+  if (isText(name, HELPER_NAME_BYTES)) return name
   throw new ValidationError(path, name, `a helper's name of at most ${HELPER_NAME_BYTES} bytes; empty: none`)
 }
 

@@ -1,7 +1,7 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
-import { requireOptions, toList } from '../checks.js'
+import { requireInteger, requireOptions, toList } from '../checks.js'
 import {
   DEFAULT_DEADLINE_MS,
   describeNamespace,
@@ -17,7 +17,7 @@ import {
 import { ClosedError, ValidationError } from '../errors.js'
 import { loadAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
 import { encodeBulk, requireBulkOptions, runBulk, runOne, type BulkFlowReport } from './bulk.js'
-import { requireInteger, requireObject } from './checks.js'
+import { requireObject } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'

@@ -2,9 +2,10 @@
  * From the caller's flows to the columns of native/conntrack/flow_columns.h.
  */
 import { requireAddress } from '../address.js'
+import { requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
-import { MOST_U32, requireHelper, requireInteger, requireLabels, requireObject, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireLabels, requireObject, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
 import { AF_INET, AF_INET6, DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'

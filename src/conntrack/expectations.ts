@@ -1,12 +1,12 @@
 /**
  * Expectations, made and deleted one by one.
  */
-import { Buffer } from 'node:buffer'
+import { isText, requireInteger } from '../checks.js'
 import { isDeepStrictEqual } from 'node:util'
 import { requireAddress } from '../address.js'
 import { ValidationError } from '../errors.js'
 import type { NativeConntrackSocket, NativeRecord } from '../native.js'
-import { MOST_U32, requireHelper, requireInteger, requireKnown, requireObject, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireKnown, requireObject, requireProtocol } from './checks.js'
 import { AF_INET, tupleForm, type TupleForm } from './constants.js'
 import { decodeExpectation } from './details.js'
 import { readTuple, tupleRecord, type Tuple } from './encode.js'
@@ -107,8 +107,7 @@ function readFlags(path: string, flags: unknown): readonly string[] {
 }
 
 function requireFunction(path: string, name: unknown): string {
-  const isName = typeof name === 'string' && name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= MOST_FUNCTION_BYTES
-  if (isName) return name
+  if (isText(name, MOST_FUNCTION_BYTES) && name !== '') return name
   throw new ValidationError(path, name, `1 to ${MOST_FUNCTION_BYTES} bytes of text`)
 }
 

@@ -1,20 +1,11 @@
 /**
  * From a filter in the caller's words to its program, with every check.
  */
-import { toList } from '../checks.js'
+import { requireInteger, toList } from '../checks.js'
 import { requirePrefix } from '../address.js'
 import { ValidationError } from '../errors.js'
 import { Slices } from '../slices.js'
-import {
-  MOST_U32,
-  requireInteger,
-  requireKnown,
-  requireLabels,
-  requireObject,
-  requirePorts,
-  requireProtocol,
-  requireWideAddress
-} from './checks.js'
+import { MOST_U32, requireKnown, requireLabels, requireObject, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
 import { AF_INET, AF_INET6, PROTOCOLS, STATES, STATUSES } from './constants.js'
 import { CONDITION, FilterProgram } from './filter-program.js'
 import type { FlowFilter } from './filter.js'

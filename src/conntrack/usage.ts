@@ -1,11 +1,10 @@
 /**
  * How full the table is, watched: a full one drops packets of new connections ("nf_conntrack: table full, dropping packet").
  */
-import { requireOptions } from '../checks.js'
+import { requireInteger, requireOptions } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { EventStream } from '../event-stream.js'
 import type { NativeRecord } from '../native.js'
-import { requireInteger } from './checks.js'
 import type { ConntrackUsage } from './types.js'
 
 /** Options of {@link Conntrack.watchUsage}. */

@@ -1,12 +1,8 @@
 /**
  * Checks of single values, before anything is sent.
  */
+import { isText } from '../checks.js'
 import { ValidationError } from '../errors.js'
-
-export function requireInteger(path: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
-}
 
 export function requireObject<T extends object>(path: string, value: T, what: string): T {
   if (typeof value === 'object' && (value as unknown) !== null) return value
@@ -29,6 +25,6 @@ export function requireName<Name extends string, T>(path: string, value: unknown
 const NAME_BYTES = 15
 
 export function requireText(path: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '' && !value.includes('\0') && Buffer.byteLength(value) <= NAME_BYTES) return value
+  if (isText(value, NAME_BYTES) && value !== '') return value
   throw new ValidationError(path, value, `1 to ${NAME_BYTES} bytes of text`)
 }

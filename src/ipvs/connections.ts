@@ -1,12 +1,12 @@
 /**
  * The connection table, as a stream.
  */
-import { requireOptions } from '../checks.js'
+import { requireInteger, requireOptions } from '../checks.js'
 import { nativeOpenOptions, type OpenOptions } from '../client.js'
 import { formatAddress, requireAddress } from '../address.js'
 import { ClosedError, ValidationError } from '../errors.js'
 import type { NativeAddon, NativeColumns } from '../native.js'
-import { requireInteger, requireObject } from './checks.js'
+import { requireObject } from './checks.js'
 import { ADDRESS_WIDTH } from './column-forms.js'
 import { unwrapIpvs } from './refusals.js'
 import { NO_SYMBOL } from './symbols.js'

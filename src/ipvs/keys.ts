@@ -2,8 +2,9 @@
  * What names services and real servers: checked, as columns, and as text.
  */
 import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../address.js'
+import { requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
-import { requireInteger, requireName, requireObject } from './checks.js'
+import { requireName, requireObject } from './checks.js'
 import { ADDRESS_WIDTH, serviceKeyForms, zeroColumns } from './column-forms.js'
 import type { ServiceKeyColumns } from './column-types.js'
 import { AF_INET, AF_INET6, PROTOCOL_NUMBERS } from './constants.js'

@@ -1,9 +1,9 @@
 /**
  * Columns that a caller made: checked, and copied so that they belong to nobody else.
  */
-import { copyArray } from '../checks.js'
+import { copyArray, requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
-import { requireInteger, requireObject } from './checks.js'
+import { requireObject } from './checks.js'
 import { serverForms, serverKeyForms, serviceForms, serviceKeyForms, type ColumnForm } from './column-forms.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { AF_INET, AF_INET6 } from './constants.js'

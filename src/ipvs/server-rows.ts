@@ -2,8 +2,9 @@
  * Real servers between the caller's words and columns.
  */
 import { formatSocketAddress } from '../address.js'
+import { requireInteger } from '../checks.js'
 import { locate, ValidationError } from '../errors.js'
-import { requireInteger, requireName, requireObject } from './checks.js'
+import { requireName, requireObject } from './checks.js'
 import { serverForms, zeroColumns } from './column-forms.js'
 import type {
   RealServerChangeColumns,

@@ -2,8 +2,9 @@
  * Virtual services between the caller's words and columns.
  */
 import { formatAddress, requireAddress } from '../address.js'
+import { requireInteger } from '../checks.js'
 import { locate, ValidationError } from '../errors.js'
-import { requireInteger, requireName, requireText } from './checks.js'
+import { requireName, requireText } from './checks.js'
 import { indexedServiceForms, zeroColumns } from './column-forms.js'
 import type { ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import {

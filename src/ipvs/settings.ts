@@ -2,9 +2,10 @@
  * Time-outs, information and synchronisation daemons between the caller's words and records of native/ipvs/schemas.cc.
  */
 import { formatAddress, requireAddress } from '../address.js'
+import { requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import type { NativeRecord } from '../native.js'
-import { requireInteger, requireName, requireObject, requireText } from './checks.js'
+import { requireName, requireObject, requireText } from './checks.js'
 import type { IpvsInfo, IpvsTimeouts, SyncDaemon } from './types.js'
 
 /** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second (ip_vs_set_timeout). */

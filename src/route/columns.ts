@@ -2,7 +2,7 @@
  * Addresses between the caller's words and the columns of native/route/addresses.h.
  */
 import { formatAddress, parsePrefix, requireAddress } from '../address.js'
-import { copyArray, toList } from '../checks.js'
+import { copyArray, isText, requireInteger, toList } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { type NativeColumns } from '../native.js'
 import { addressFlagBits, addressFlags, scopeName, scopeNumber, settableFlags } from './constants.js'
@@ -98,11 +98,6 @@ class LifetimeColumn {
   }
 }
 
-function requireInteger(path: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
-}
-
 function requireFlags(path: string, flags: unknown): number {
   if (!Array.isArray(flags)) throw new ValidationError(path, flags, 'a list of flags')
   return (
@@ -115,8 +110,7 @@ function requireFlags(path: string, flags: unknown): number {
 }
 
 function requireLabel(path: string, label: unknown, family: number): string {
-  const isFine = typeof label === 'string' && label !== '' && !label.includes('\0') && Buffer.byteLength(label) <= LABEL_BYTES
-  if (isFine && family === AF_INET) return label
+  if (isText(label, LABEL_BYTES) && label !== '' && family === AF_INET) return label
   throw new ValidationError(
     path,
     label,

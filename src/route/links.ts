@@ -1,6 +1,7 @@
 /**
  * Links between the caller's words and what the addon gives and takes.
  */
+import { isText } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import { type NativeLink, type NativeLinkReference } from '../native.js'
 import { IFF_UP, linkFlags } from './constants.js'
@@ -51,7 +52,7 @@ export function decodeLink({ index, hardwareType, flags, value }: NativeLink): L
  */
 export function requireLink(path: string, link: unknown): NativeLinkReference {
   if (typeof link === 'number' && Number.isInteger(link) && link > 0 && link <= MAX_INDEX) return link
-  if (typeof link === 'string' && link !== '' && !link.includes('\0') && Buffer.byteLength(link) <= REFERENCE_BYTES) return link
+  if (isText(link, REFERENCE_BYTES) && link !== '') return link
   throw new ValidationError(path, link, `a link's name of 1 to ${REFERENCE_BYTES} bytes, or its index from 1 to ${MAX_INDEX}`)
 }
 

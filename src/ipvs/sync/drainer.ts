@@ -1,9 +1,8 @@
 /**
  * Steps of draining, one after the other, in the background.
  */
-import { requireOptions } from '../../checks.js'
+import { requireInteger, requireOptions } from '../../checks.js'
 import { asNetplaneError } from '../../errors.js'
-import { requireInteger } from '../checks.js'
 import type { Drains } from './drains.js'
 import type { Drainer, DrainerOptions, DrainReport } from './types.js'
 

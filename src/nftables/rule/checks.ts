@@ -1,7 +1,7 @@
 /**
  * Checks of numbers, names and statements in rules.
  */
-import { Buffer } from 'node:buffer'
+import { isText } from '../../checks.js'
 import { ValidationError } from '../../errors.js'
 import { isQuotable } from '../userdata.js'
 import type { RuleStatement } from './nodes.js'
@@ -26,7 +26,7 @@ const MAX_NAME_BYTES = 255
 
 /** A text of 1 to `most` bytes without NUL. @throws {ValidationError} */
 export function checkName(path: string, value: unknown, most = MAX_NAME_BYTES): string {
-  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= most && !value.includes('\0')) return value
+  if (isText(value, most) && value !== '') return value
   throw new ValidationError(path, value, `a text of 1 to ${most} bytes without NUL`)
 }
 
