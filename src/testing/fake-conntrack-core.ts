@@ -15,6 +15,7 @@ import { applyChange, applyDetails, EEXIST, ENOENT, EOPNOTSUPP, EPERM, refusalOf
 import { FakeExpectations } from './fake-conntrack-expectations.js'
 import { matcherOf } from './fake-conntrack-filter.js'
 import { changeAt, pieceOf, recordKey, tupleKey, type FakeChange, type FakeFlow } from './fake-conntrack-rows.js'
+import { refusalColumns, type FakeRefusal } from './fake-outcome.js'
 
 const FIRST_PORT = 4711
 const EVENT_FILE = 'nf_conntrack_events'
@@ -49,20 +50,6 @@ interface FakeMonitor {
 
 type EventType = NativeFlowEvents['type']
 const KINDS = { new: 'created', update: 'updated', destroy: 'destroyed' } as const
-
-/** Refusals as the addon reports them. */
-function refusalColumns(refused: readonly (readonly [index: number, errno: number])[]): NativeColumns {
-  const none = new Uint32Array(refused.length)
-  return {
-    rows: refused.length,
-    index: Uint32Array.from(refused, ([index]) => index),
-    errno: Uint32Array.from(refused, ([, errno]) => errno),
-    message: none,
-    messageTable: [''],
-    field: none,
-    fieldTable: ['']
-  }
-}
 
 /** The connection tracking of one network namespace. */
 export class FakeConntrackCore {
@@ -108,11 +95,11 @@ export class FakeConntrackCore {
   change({ verb, columns, details = [] }: NativeFlowChange, portId: number): { errors: NativeColumns; sent: number } {
     this.#expire()
     const records = new Map<number, NativeRecord>(details.map(({ row, value }) => [row, value]))
-    const refused: (readonly [number, number])[] = []
+    const refused: FakeRefusal[] = []
     for (let row = 0; row < columns.rows; row++) {
       const change = changeAt(columns, row, records.get(row) ?? {})
       const errno = this.isPrivileged ? this[`_${verb}`](change, portId) : EPERM
-      if (errno !== 0) refused.push([row, errno])
+      if (errno !== 0) refused.push({ index: row, errno })
     }
     return { errors: refusalColumns(refused), sent: columns.rows }
   }

@@ -22,19 +22,12 @@ import type {
 import { ENOENT, EPERM } from './fake-conntrack-changes.js'
 import { FakeConntrackCore } from './fake-conntrack-core.js'
 import { pieceOf, type FakeFlow } from './fake-conntrack-rows.js'
+import { failed } from './fake-outcome.js'
 
 const EBADF = 9
 const EACCES = 13
 const EPROTONOSUPPORT = 93
 const ECANCELED = 125
-
-function fail(
-  errno: number,
-  operation: string,
-  message = ''
-): { failure: { errno: number; operation: string; message: string; outcomeUnknown: boolean } } {
-  return { failure: { errno, operation, message, outcomeUnknown: false } }
-}
 
 /** What a {@link FakeConntrackKernel} can do. */
 export interface FakeConntrackOptions {
@@ -68,7 +61,7 @@ export class FakeConntrackKernel implements ConntrackKernel {
 
   /** {@link ConntrackKernel}: for the client. */
   openConntrack(): ReturnType<ConntrackKernel['openConntrack']> {
-    if (!this.#hasConntrack) return Promise.resolve(fail(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
+    if (!this.#hasConntrack) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
     return Promise.resolve({ value: new FakeConntrackSocket(this.#core) })
   }
 
@@ -77,7 +70,7 @@ export class FakeConntrackKernel implements ConntrackKernel {
     options: NativeConntrackMonitorOptions,
     callback: NativeConntrackMonitorCallback
   ): ReturnType<ConntrackKernel['monitorConntrack']> {
-    if (!this.#core.isPrivileged) return Promise.resolve(fail(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)'))
+    if (!this.#core.isPrivileged) return Promise.resolve(failed(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)'))
     return Promise.resolve({ value: this.#core.monitor(options, callback) })
   }
 }
@@ -135,7 +128,7 @@ class FakeConntrackSocket implements NativeConntrackSocket {
   get({ columns, byReply }: NativeFlowChange & { readonly byReply: boolean }): Promise<NativeOutcome<NativeFlowPiece>> {
     return this.#privileged('IPCTNL_MSG_CT_GET', () => {
       const flow = this.#core.find(columns, byReply)
-      return flow === undefined ? fail(ENOENT, 'IPCTNL_MSG_CT_GET') : { value: pieceOf([flow]) }
+      return flow === undefined ? failed(ENOENT, 'IPCTNL_MSG_CT_GET') : { value: pieceOf([flow]) }
     })
   }
 
@@ -150,8 +143,8 @@ class FakeConntrackSocket implements NativeConntrackSocket {
     this.#isCancelled = false
     return this.#job(() => {
       const none = { scanned: 0, matched: 0, deleted: 0, vanished: 0, refused: 0, unknown: 0, kernelFiltered: false, systemCalls: 1 }
-      if (!this.#core.isPrivileged) return { value: { ...none, stopped: fail(EPERM, 'IPCTNL_MSG_CT_GET').failure } }
-      if (this.#isCancelled) return { value: { ...none, stopped: fail(ECANCELED, 'deleteWhere', 'cancelled').failure } }
+      if (!this.#core.isPrivileged) return { value: { ...none, stopped: failed(EPERM, 'IPCTNL_MSG_CT_GET').failure } }
+      if (this.#isCancelled) return { value: { ...none, stopped: failed(ECANCELED, 'deleteWhere', 'cancelled').failure } }
       const scanned = this.#core.list(undefined).length
       const found = this.#read(query)
       return { value: { ...none, scanned, matched: found.length, deleted: this.#core.drop(found, this.portId) } }
@@ -178,7 +171,7 @@ class FakeConntrackSocket implements NativeConntrackSocket {
     return this.#privileged(operation, () => {
       this.#core.list(undefined)
       const errno = this.#core.expectations.change(verb, family, value)
-      return errno === 0 ? { value: undefined } : fail(errno, operation)
+      return errno === 0 ? { value: undefined } : failed(errno, operation)
     })
   }
 
@@ -196,14 +189,14 @@ class FakeConntrackSocket implements NativeConntrackSocket {
   readSetting({ name }: { readonly name: string }): Promise<NativeOutcome<string>> {
     return this.#job(() => {
       const value = this.#core.readSetting(name)
-      return value === undefined ? fail(ENOENT, 'open') : { value }
+      return value === undefined ? failed(ENOENT, 'open') : { value }
     })
   }
 
   writeSetting({ name, value }: { readonly name: string; readonly value: string }): Promise<NativeOutcome<undefined>> {
     return this.#job(() => {
-      if (this.#core.readSetting(name) === undefined) return fail(ENOENT, 'open')
-      return this.#core.writeSetting(name, value) ? { value: undefined } : fail(EACCES, 'open')
+      if (this.#core.readSetting(name) === undefined) return failed(ENOENT, 'open')
+      return this.#core.writeSetting(name, value) ? { value: undefined } : failed(EACCES, 'open')
     })
   }
 
@@ -212,11 +205,11 @@ class FakeConntrackSocket implements NativeConntrackSocket {
   }
 
   #privileged<T>(operation: string, work: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
-    return this.#job(() => (this.#core.isPrivileged ? work() : fail(EPERM, operation)))
+    return this.#job(() => (this.#core.isPrivileged ? work() : failed(EPERM, operation)))
   }
 
   /** A turn of the event loop passes, as with a job on another thread. */
   #job<T>(work: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
-    return new Promise((resolve) => setImmediate(() => resolve(this.#isClosed ? fail(EBADF, 'submit') : work())))
+    return new Promise((resolve) => setImmediate(() => resolve(this.#isClosed ? failed(EBADF, 'submit') : work())))
   }
 }

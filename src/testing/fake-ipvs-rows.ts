@@ -1,12 +1,10 @@
 /**
  * What the fake of the IPVS kernel holds, and how it looks to the client.
  */
+import { ADDRESS_WIDTH } from '../ipvs/column-forms.js'
 import { STATISTICS_COLUMNS } from '../ipvs/statistics.js'
 import { NO_SYMBOL } from '../ipvs/symbols.js'
 import type { NativeColumns } from '../native.js'
-
-/** Bytes a row of `address`. */
-const WIDTH = 16
 
 const keyColumns = { family: Uint8Array, protocol: Uint8Array, port: Uint16Array, fwmark: Uint32Array } as const
 const serviceColumns = { ...keyColumns, flags: Uint32Array, timeoutSeconds: Uint32Array, netmask: Uint32Array } as const
@@ -51,7 +49,7 @@ function numbersAt(columns: NativeColumns, row: number, names: object): Numbers 
 }
 
 function addressAt(columns: NativeColumns, row: number): Uint8Array {
-  return (columns.address as Uint8Array).slice(row * WIDTH, (row + 1) * WIDTH)
+  return (columns.address as Uint8Array).slice(row * ADDRESS_WIDTH, (row + 1) * ADDRESS_WIDTH)
 }
 
 function symbolAt(columns: NativeColumns, name: string, row: number): string | undefined {
@@ -90,8 +88,8 @@ interface NumberArray {
 }
 
 function columnsOf(rows: readonly FakeServer[], types: Readonly<Record<string, NumberArray>>, statistics: boolean): NativeColumns {
-  const address = new Uint8Array(rows.length * WIDTH)
-  for (const [at, row] of rows.entries()) address.set(row.address, at * WIDTH)
+  const address = new Uint8Array(rows.length * ADDRESS_WIDTH)
+  for (const [at, row] of rows.entries()) address.set(row.address, at * ADDRESS_WIDTH)
   const arrays = Object.entries(types).map(([name, Type]): [string, unknown] => {
     const column = new Type(rows.length)
     for (const [at, { numbers }] of rows.entries()) column[at] = numbers[name] ?? 0
@@ -128,21 +126,4 @@ export function listedServers(services: readonly FakeService[], statistics: bool
     [...servers.values()].reverse().map(({ address, numbers }) => ({ address, numbers: { ...numbers, service } }))
   )
   return columnsOf(rows, serverColumns, statistics)
-}
-
-/** Refusals as the addon reports them. */
-export function errorColumns(errors: readonly { readonly index: number; readonly errno: number }[]): NativeColumns {
-  return {
-    rows: errors.length,
-    index: Uint32Array.from(errors, ({ index }) => index),
-    errno: Uint32Array.from(errors, ({ errno }) => errno),
-    ...symbolColumn(
-      'message',
-      errors.map(() => '')
-    ),
-    ...symbolColumn(
-      'field',
-      errors.map(() => '')
-    )
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * A kernel's virtual services and real servers in memory, for tests of code that uses the IPVS client: same checks, same refusals, no privileges.
  */
+import { asNative } from '../ipvs/changes.js'
 import { Ipvs } from '../ipvs/client.js'
 import type { RealServerKeyColumns, RealServerListColumns, ServiceKeyColumns, ServiceListColumns } from '../ipvs/column-types.js'
 import { describeServiceRow } from '../ipvs/keys.js'
@@ -13,7 +14,6 @@ import type { RealServerKey, VirtualServiceKey } from '../ipvs/types.js'
 import type {
   NativeBatchReport,
   NativeColumns,
-  NativeFailure,
   NativeIpvsChange,
   NativeIpvsConnections,
   NativeIpvsListing,
@@ -25,7 +25,6 @@ import type {
   NativeRecord
 } from '../native.js'
 import {
-  errorColumns,
   listedServers,
   listedServices,
   serverAt,
@@ -35,6 +34,7 @@ import {
   type FakeServer,
   type FakeService
 } from './fake-ipvs-rows.js'
+import { failed, refusalColumns, type FakeRefusal } from './fake-outcome.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
 const EPERM = 1
@@ -179,7 +179,7 @@ export class FakeIpvsKernel implements IpvsKernel {
   /** @internal */
   change(change: NativeIpvsChange): NativeBatchReport {
     const { rows } = change.servers ?? change.services
-    const errors: { index: number; errno: number }[] = []
+    const errors: FakeRefusal[] = []
     let unknownFrom: number | undefined
     let row = 0
     for (; row < rows; row += 1) {
@@ -194,7 +194,7 @@ export class FakeIpvsKernel implements IpvsKernel {
       if (errno === 0) this.applied(operation)
       else if (!isLost) errors.push({ index: row, errno })
     }
-    const report = { errors: errorColumns(errors), sent: row, unknownFrom: unknownFrom ?? row, systemCalls: 2 }
+    const report = { errors: refusalColumns(errors), sent: row, unknownFrom: unknownFrom ?? row, systemCalls: 2 }
     if (unknownFrom === undefined) return report
     return { ...report, stopped: { errno: ENOBUFS, operation: 'recvmsg', message: '', outcomeUnknown: true } }
   }
@@ -280,14 +280,6 @@ function withCounts(server: FakeServer, current: FakeServer): FakeServer {
     ...server,
     numbers: { ...server.numbers, activeConnections, inactiveConnections, persistentConnections } as Record<string, number>
   }
-}
-
-function asNative(columns: { readonly rows: number }): NativeColumns {
-  return columns
-}
-
-function failed(errno: number, operation: string): { failure: NativeFailure } {
-  return { failure: { errno, operation, message: '', outcomeUnknown: false } }
 }
 
 /** A client's end. */

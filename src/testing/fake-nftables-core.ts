@@ -7,7 +7,6 @@ import type {
   NativeColumns,
   NativeCommitResult,
   NativeEvent,
-  NativeFailure,
   NativeFamily,
   NativeInvalid,
   NativeItemError,
@@ -41,6 +40,7 @@ import {
   type FakeBatchContext,
   type FakeState
 } from './fake-nftables-state.js'
+import { failed } from './fake-outcome.js'
 
 const EBADF = 9
 const MAX_NAME_BYTES = 255
@@ -67,11 +67,6 @@ interface CommitRequest {
   readonly generation?: number
   readonly dryRun?: boolean
   readonly record?: boolean
-}
-
-/** The losing half of an outcome. */
-export function fail(errno: number, operation: string, message = ''): { failure: NativeFailure } {
-  return { failure: { errno, operation, message, outcomeUnknown: false } }
 }
 
 /** The nf_tables of one network namespace. */
@@ -105,7 +100,7 @@ export class FakeNftablesCore {
 
   /** Subscribes. */
   monitor(callback: NativeMonitorCallback): NativeOutcome<NativeMonitor> {
-    if (!this.#isPrivileged) return fail(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)')
+    if (!this.#isPrivileged) return failed(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)')
     const monitor: FakeMonitor = { callback, isPaused: false, waiting: [] }
     this.#monitors.add(monitor)
     return {
@@ -143,26 +138,26 @@ export class FakeNftablesCore {
 
   /** NFT_MSG_GETGEN. */
   generation(): NativeOutcome<NativeRecord> {
-    if (!this.#isPrivileged) return fail(EPERM, 'getgen', 'Operation not permitted')
+    if (!this.#isPrivileged) return failed(EPERM, 'getgen', 'Operation not permitted')
     return { value: { id: this.#generation, processId: process.pid, processName: 'fake' } }
   }
 
   /** Dumps. */
   list(request: NativeListRequest): NativeOutcome<NativeListing> {
-    if (!this.#isPrivileged) return fail(EPERM, 'list')
+    if (!this.#isPrivileged) return failed(EPERM, 'list')
     try {
       return { value: listState(this.#state, request, this.#generation, performance.now()) }
     } catch (error) {
-      if (error instanceof Refusal) return fail(error.errno, 'list', error.message)
+      if (error instanceof Refusal) return failed(error.errno, 'list', error.message)
       throw error
     }
   }
 
   /** NFT_MSG_GETSETELEM without a dump. */
   getElements(family: NativeFamily, tableName: string, setName: string, keys: ElementColumns): NativeOutcome<NativeListedElements> {
-    if (!this.#isPrivileged) return fail(EPERM, 'getElements')
+    if (!this.#isPrivileged) return failed(EPERM, 'getElements')
     const set = this.#state.get(tableKey(family, tableName))?.sets.get(setName)
-    if (set === undefined) return fail(ENOENT, 'getElements')
+    if (set === undefined) return failed(ENOENT, 'getElements')
     const now = performance.now()
     const rows = Array.from({ length: keys.rows }, (_, row) => rowAt(keys, row))
     const found = rows.flatMap((wanted) => {
@@ -178,7 +173,7 @@ export class FakeNftablesCore {
   commit(operations: readonly Queued[], request: CommitRequest, portId: number): NativeCommitResult {
     const size = { bytes: operations.length * 64, systemCalls: 2, ...(request.record === true ? { datagram: new Uint8Array(0) } : {}) }
     const refused = { applied: false, generation: 0, errors: [], echoes: [], ...size }
-    const whole = (errno: number): NativeCommitResult => ({ ...refused, ...fail(errno, 'commit') })
+    const whole = (errno: number): NativeCommitResult => ({ ...refused, ...failed(errno, 'commit') })
     if (!this.#isPrivileged) return whole(EPERM)
     const { generation } = request
     if (generation !== undefined && generation !== 0 && generation !== this.#generation) return whole(ERESTART)
@@ -346,7 +341,7 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
     return new FakeBatch((operations, request) =>
       this.#job(
         () => this.#core.commit(operations, request, this.portId),
-        () => ({ applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...fail(EBADF, 'submit') })
+        () => ({ applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...failed(EBADF, 'submit') })
       )
     )
   }
@@ -369,7 +364,7 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
   }
 
   #outcome<T>(start: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
-    return this.#job(start, () => fail(EBADF, 'submit'))
+    return this.#job(start, () => failed(EBADF, 'submit'))
   }
 
   /** A turn of the event loop passes, as with a job on another thread. */

@@ -7,7 +7,8 @@
  */
 import type { NativeAddon, NativeMonitorCallback } from '../native.js'
 import { Nftables, type NftablesKernel, type NftablesOptions } from '../nftables/client.js'
-import { fail, FakeNftablesCore, FakeNftablesSocket } from './fake-nftables-core.js'
+import { FakeNftablesCore, FakeNftablesSocket } from './fake-nftables-core.js'
+import { failed } from './fake-outcome.js'
 
 const EPROTONOSUPPORT = 93
 
@@ -46,13 +47,13 @@ export class FakeNftablesKernel implements NftablesKernel {
 
   /** {@link NftablesKernel}: for the client. */
   openNftables(): ReturnType<NativeAddon['openNftables']> {
-    if (!this.#hasNftables) return Promise.resolve(fail(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
+    if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
     return Promise.resolve({ value: new FakeNftablesSocket(this.#core) })
   }
 
   /** {@link NftablesKernel}: for the client. */
   monitorNftables(_options: unknown, callback: NativeMonitorCallback): ReturnType<NativeAddon['monitorNftables']> {
-    if (!this.#hasNftables) return Promise.resolve(fail(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
+    if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
     return Promise.resolve(this.#core.monitor(callback))
   }
 }

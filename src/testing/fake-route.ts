@@ -5,7 +5,6 @@ import {
   type NativeAddressChange,
   type NativeAddressReport,
   type NativeColumns,
-  type NativeFailure,
   type NativeLink,
   type NativeLinkChange,
   type NativeLinkReference,
@@ -15,6 +14,7 @@ import {
   type NativeRouteSocket
 } from '../native.js'
 import { Route, type RouteKernel, type RouteOptions } from '../route/client.js'
+import { failed, refusalColumns, type FakeRefusal } from './fake-outcome.js'
 import {
   AF_INET,
   IFF_UP,
@@ -122,15 +122,15 @@ export class FakeRouteKernel implements RouteKernel {
   /** @internal */
   getLink(reference: NativeLinkReference): NativeOutcome<NativeLink> {
     const link = this.#find(reference)
-    return link === undefined ? refusal(ENODEV, 'RTM_GETLINK') : { value: nativeLink(link) }
+    return link === undefined ? failed(ENODEV, 'RTM_GETLINK') : { value: nativeLink(link) }
   }
 
   /** @internal */
   changeLink(change: NativeLinkChange): NativeOutcome<undefined> {
-    if (!this.#isPrivileged) return refusal(EPERM, 'netlink')
+    if (!this.#isPrivileged) return failed(EPERM, 'netlink')
     const link = this.#find(change.link)
     if (change.verb === 'create') return this.#create(change, link)
-    if (link === undefined) return refusal(ENODEV, 'netlink')
+    if (link === undefined) return failed(ENODEV, 'netlink')
     if (change.verb === 'delete') return this.#delete(link)
     link.mtu = (change.value.mtu as number | undefined) ?? link.mtu
     this.#setUp(link, (link.flags & ~change.changeMask) | (change.flags & change.changeMask))
@@ -141,7 +141,7 @@ export class FakeRouteKernel implements RouteKernel {
   /** @internal */
   listAddresses(family: number, reference: NativeLinkReference | undefined): NativeOutcome<NativeColumns[]> {
     const one = reference === undefined ? undefined : this.#find(reference)
-    if (reference !== undefined && one === undefined) return refusal(ENODEV, 'RTM_GETADDR')
+    if (reference !== undefined && one === undefined) return failed(ENODEV, 'RTM_GETADDR')
     const links = one === undefined ? [...this.#links.values()] : [one]
     const rows = links.flatMap((link) =>
       link.addresses.filter((address) => family === 0 || address.family === family).map((address) => ({ link, address }))
@@ -153,24 +153,14 @@ export class FakeRouteKernel implements RouteKernel {
   /** @internal */
   changeAddresses(change: NativeAddressChange): NativeOutcome<NativeAddressReport> {
     const link = this.#find(change.link)
-    if (link === undefined) return refusal(ENODEV, 'RTM_GETLINK')
-    const refused: { row: number; errno: number; message: string }[] = []
+    if (link === undefined) return failed(ENODEV, 'RTM_GETLINK')
+    const refused: FakeRefusal[] = []
     for (let row = 0; row < change.columns.rows; row += 1) {
       const [errno, message] = this.#isPrivileged ? this.#changeAddress(change, link, row) : [EPERM, '']
-      if (errno !== 0) refused.push({ row, errno, message })
-    }
-    const messages = [...new Set(refused.map(({ message }) => message))]
-    const errors = {
-      rows: refused.length,
-      index: Uint32Array.from(refused, ({ row }) => row),
-      errno: Uint32Array.from(refused, ({ errno }) => errno),
-      message: Uint32Array.from(refused, ({ message }) => messages.indexOf(message)),
-      messageTable: messages,
-      field: new Uint32Array(refused.length),
-      fieldTable: ['']
+      if (errno !== 0) refused.push({ index: row, errno, message })
     }
     const sent = change.columns.rows
-    return { value: { linkIndex: link.index, errors, sent, unknownFrom: sent, systemCalls: sent === 0 ? 0 : 2 } }
+    return { value: { linkIndex: link.index, errors: refusalColumns(refused), sent, unknownFrom: sent, systemCalls: sent === 0 ? 0 : 2 } }
   }
 
   #makeLink(name: string, kind: string | undefined, flags: number, mtu: number, hardwareAddress?: Uint8Array): FakeLink {
@@ -186,13 +176,13 @@ export class FakeRouteKernel implements RouteKernel {
   }
 
   #create(change: NativeLinkChange, present: FakeLink | undefined): NativeOutcome<undefined> {
-    if (present !== undefined) return refusal(EEXIST, 'RTM_NEWLINK')
+    if (present !== undefined) return failed(EEXIST, 'RTM_NEWLINK')
     const { kind } = change.value.info as { kind: string }
-    if (kind !== 'dummy' || !this.#hasDummies) return refusal(EOPNOTSUPP, 'RTM_NEWLINK', 'Unknown device type')
+    if (kind !== 'dummy' || !this.#hasDummies) return failed(EOPNOTSUPP, 'RTM_NEWLINK', 'Unknown device type')
     const hardwareAddress = change.value.hardwareAddress as Uint8Array | undefined
     // is_valid_ether_addr (dummy_validate in drivers/net/dummy.c).
     const isRefused = hardwareAddress !== undefined && ((hardwareAddress[0]! & 1) === 1 || hardwareAddress.every((byte) => byte === 0))
-    if (isRefused) return refusal(EADDRNOTAVAIL, 'RTM_NEWLINK')
+    if (isRefused) return failed(EADDRNOTAVAIL, 'RTM_NEWLINK')
     const flags = DUMMY_FLAGS | (change.flags & change.changeMask)
     const link = this.#makeLink(String(change.link), kind, flags, (change.value.mtu as number | undefined) ?? 1500, hardwareAddress)
     this.#emit({ type: 'newlink', portId: 0, sequence: 0, link: nativeLink(link) })
@@ -200,7 +190,7 @@ export class FakeRouteKernel implements RouteKernel {
   }
 
   #delete(link: FakeLink): NativeOutcome<undefined> {
-    if (link.kind === undefined) return refusal(EOPNOTSUPP, 'RTM_DELLINK')
+    if (link.kind === undefined) return failed(EOPNOTSUPP, 'RTM_DELLINK')
     this.#dropAddresses(link, () => true)
     this.#links.delete(link.index)
     this.#emit({ type: 'dellink', portId: 0, sequence: 0, link: nativeLink(link) })
@@ -331,12 +321,8 @@ class FakeRouteSocket implements NativeRouteSocket {
 
   /** A turn of the event loop passes, as with a job on another thread. */
   #job<T>(work: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
-    return new Promise((resolve) => setImmediate(() => resolve(this.#isClosed ? refusal(EBADF, 'submit') : work())))
+    return new Promise((resolve) => setImmediate(() => resolve(this.#isClosed ? failed(EBADF, 'submit') : work())))
   }
-}
-
-function refusal(errno: number, operation: string, message = ''): { failure: NativeFailure } {
-  return { failure: { errno, operation, message, outcomeUnknown: false } }
 }
 
 /** With what follows from the lifetimes (set_ifa_lifetime). */
