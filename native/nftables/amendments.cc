@@ -10,6 +10,7 @@
 #include "netlink/attribute_reader.h"
 #include "netlink/field_type.h"
 #include "nftables/kernel.h"
+#include "nftables/request.h"
 
 namespace netplane::nftables {
 namespace {
@@ -122,18 +123,6 @@ std::string_view NameOf(const Record& expression) {
   return text == nullptr ? std::string_view() : std::string_view(*text);
 }
 
-uint64_t NumberAt(const Record& record, uint16_t attribute) {
-  const Value* value = record.Find(attribute);
-  const auto* number = value == nullptr ? nullptr : value->As<uint64_t>();
-  return number == nullptr ? UINT64_MAX : *number;
-}
-
-bool IsText(const Record& record, uint16_t attribute, std::string_view wanted) {
-  const Value* value = record.Find(attribute);
-  const auto* text = value == nullptr ? nullptr : value->As<std::string>();
-  return text != nullptr && *text == wanted;
-}
-
 /// Where a family's packets say what they carry: `meta` by this key, or these bytes of a header.
 struct ProtocolField {
   uint8_t family;
@@ -151,17 +140,18 @@ constexpr ProtocolField kProtocolFields[] = {
 /// True where the expression loads what the packet carries.
 bool LoadsProtocol(const ProtocolField& field, const Record& expression) {
   const std::string_view name = NameOf(expression);
-  if (name == "meta") return IsText(expression, NFTA_META_KEY, field.meta_key);
-  return name == "payload" && IsText(expression, NFTA_PAYLOAD_BASE, field.base) &&
-         NumberAt(expression, NFTA_PAYLOAD_OFFSET) == field.offset && NumberAt(expression, NFTA_PAYLOAD_LEN) == field.length;
+  if (name == "meta") return TextField(expression, NFTA_META_KEY) == field.meta_key;
+  return name == "payload" && TextField(expression, NFTA_PAYLOAD_BASE) == field.base &&
+         NumberField(expression, NFTA_PAYLOAD_OFFSET) == field.offset && NumberField(expression, NFTA_PAYLOAD_LEN) == field.length;
 }
 
 /// What a comparison asks of the protocol; nothing where it is no comparison for equality of its length.
 std::optional<Compat> ReadComparison(const ProtocolField& field, const Record& compare) {
   const Value* value = compare.Find(uint16_t{NFTA_CMP_DATA});
   const auto* bytes = value == nullptr ? nullptr : value->As<Bytes>();
-  const bool is_equal = IsText(compare, NFTA_CMP_OP, "eq");
-  if (bytes == nullptr || bytes->size() != field.length || (!is_equal && !IsText(compare, NFTA_CMP_OP, "neq"))) return std::nullopt;
+  const std::string comparison = TextField(compare, NFTA_CMP_OP);
+  const bool is_equal = comparison == "eq";
+  if (bytes == nullptr || bytes->size() != field.length || (!is_equal && comparison != "neq")) return std::nullopt;
   // struct ebt_entry keeps the EtherType in network order, and the kernel copies the number there as it is.
   const uint32_t protocol = field.length == 2 ? Load<uint16_t>(bytes->data()) : (*bytes)[0];
   return Compat{protocol, is_equal ? 0u : uint32_t{NFT_RULE_COMPAT_F_INV}};
@@ -219,7 +209,7 @@ void PutAmendedList(uint16_t attribute, ByteView list, MessageWriter& writer) {
 std::optional<Record> AmendObject(const Record& object) {
   const Value* data = object.Find(uint16_t{NFTA_OBJ_DATA});
   const auto* bytes = data == nullptr ? nullptr : data->As<Bytes>();
-  if (bytes == nullptr || NumberAt(object, NFTA_OBJ_TYPE) != NFT_OBJECT_QUOTA) return std::nullopt;
+  if (bytes == nullptr || NumberField(object, NFTA_OBJ_TYPE) != NFT_OBJECT_QUOTA) return std::nullopt;
   Bytes amended;
   MessageWriter writer(amended);
   if (!AmendExpression("quota", *bytes, writer)) return std::nullopt;
@@ -233,7 +223,8 @@ std::optional<Compat> DeriveCompat(uint8_t family, const Record& rule) {
   const Value* list = rule.Find(uint16_t{NFTA_RULE_EXPRESSIONS});
   const auto* expressions = list == nullptr ? nullptr : list->As<List>();
   if (field == nullptr || expressions == nullptr || rule.Find(uint16_t{NFTA_RULE_COMPAT}) != nullptr) return std::nullopt;
-  uint64_t loaded = UINT64_MAX;
+  // The register that holds the protocol; 0, which nothing is loaded to (nft_parse_register_store), where none does.
+  uint64_t loaded = 0;
   std::optional<Compat> asked;
   for (const Value& value : *expressions) {
     const Record* expression = value.As<Record>();
@@ -241,10 +232,10 @@ std::optional<Compat> DeriveCompat(uint8_t family, const Record& rule) {
     const std::string_view name = NameOf(*expression);
     if (std::find(std::begin(kXtables), std::end(kXtables), name) != std::end(kXtables)) return asked;
     if (LoadsProtocol(*field, *expression)) {
-      loaded = NumberAt(*expression, name == "meta" ? uint16_t{NFTA_META_DREG} : uint16_t{NFTA_PAYLOAD_DREG});
-    } else if (name == "cmp" && !asked && NumberAt(*expression, NFTA_CMP_SREG) == loaded) {
+      loaded = NumberField(*expression, name == "meta" ? uint16_t{NFTA_META_DREG} : uint16_t{NFTA_PAYLOAD_DREG});
+    } else if (name == "cmp" && !asked && loaded != 0 && NumberField(*expression, NFTA_CMP_SREG) == loaded) {
       asked = ReadComparison(*field, *expression);
-      loaded = UINT64_MAX;
+      loaded = 0;
     }
   }
   return std::nullopt;

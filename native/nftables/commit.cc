@@ -10,6 +10,7 @@
 #include "nftables/kernel.h"
 #include "nftables/list.h"
 #include "nftables/operation.h"
+#include "nftables/request.h"
 
 namespace netplane::nftables {
 namespace {
@@ -66,9 +67,7 @@ class BatchEncoder {
 
  private:
   static uint32_t SetIdOf(const Operation& operation) {
-    const Value* id = operation.kind == Kind::kSet ? operation.value.Find(uint16_t{NFTA_SET_ID}) : nullptr;
-    const auto* number = id == nullptr ? nullptr : id->As<uint64_t>();
-    return number == nullptr ? 0 : static_cast<uint32_t>(*number);
+    return operation.kind == Kind::kSet ? static_cast<uint32_t>(NumberField(operation.value, NFTA_SET_ID)) : 0;
   }
 
   /// NFT_MSG_NEWSET wants NFTA_SET_ID of everybody, also of those who never refer to it.
@@ -155,8 +154,8 @@ void TakeEcho(const std::vector<Operation>& operations, uint32_t index, const Me
   auto record = DecodeRecord(*description.schema, message.body.subspan(sizeof(nfgenmsg)));
   if (!record) return;
   if (description.schema == &kGenerationSchema) {
-    const Value* id = record->Find(uint16_t{NFTA_GEN_ID});
-    if (id != nullptr && id->As<uint64_t>() != nullptr) report->generation = static_cast<uint32_t>(*id->As<uint64_t>());
+    // No generation is 0 (nf_tables_commit).
+    if (const uint64_t id = NumberField(*record, NFTA_GEN_ID); id != 0) report->generation = static_cast<uint32_t>(id);
   } else if (operations[index].echo) {
     report->echoes.push_back({index, std::move(*record)});
   }
@@ -176,8 +175,7 @@ size_t EstimateElementBytes(const std::vector<Operation>& operations) {
 uint32_t CurrentGeneration(Socket& socket, Deadline deadline) {
   const auto record = GetGeneration(socket, deadline);
   // The commit stands whatever this says: "unknown" is the answer.
-  const Value* id = record.ok() ? record.value().Find(uint16_t{NFTA_GEN_ID}) : nullptr;
-  return id != nullptr && id->As<uint64_t>() != nullptr ? static_cast<uint32_t>(*id->As<uint64_t>()) : 0;
+  return record.ok() ? static_cast<uint32_t>(NumberField(record.value(), NFTA_GEN_ID)) : 0;
 }
 
 }  // namespace
