@@ -131,14 +131,6 @@ MethodTable ConntrackSocket::Methods(Napi::Env env) {
   };
 }
 
-Napi::Value ConntrackSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
-  auto content = std::make_unique<ConntrackSocket>(state, std::move(socket));
-  const Socket& opened = *content->handle()->socket;
-  const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(*state, wrapped, opened);
-  return wrapped;
-}
-
 Napi::Value ConntrackSocket::List(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   const auto query = ReadQuery(options);

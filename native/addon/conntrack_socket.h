@@ -15,7 +15,6 @@ class ConntrackSocket : public SocketObject {
   static constexpr const char* kClassName = "ConntrackSocket";
   using SocketObject::SocketObject;
   static MethodTable Methods(Napi::Env env);
-  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
 
   Napi::Value List(const Napi::CallbackInfo& info);
   Napi::Value ReadStream(const Napi::CallbackInfo& info);

@@ -98,14 +98,6 @@ MethodTable IpvsSocket::Methods(Napi::Env env) {
   };
 }
 
-Napi::Value IpvsSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
-  auto content = std::make_unique<IpvsSocket>(state, std::move(socket));
-  const Socket& opened = *content->handle()->socket;
-  const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(*state, wrapped, opened);
-  return wrapped;
-}
-
 Napi::Value IpvsSocket::Resolve(const Napi::CallbackInfo& info) {
   const auto work = [family = family_, deadline = ReadDeadline(OptionsOf(info))](Socket& socket) {
     auto id = ipvs::ResolveFamily(socket, deadline);

@@ -13,7 +13,6 @@ class IpvsSocket : public SocketObject {
   static constexpr const char* kClassName = "IpvsSocket";
   using SocketObject::SocketObject;
   static MethodTable Methods(Napi::Env env);
-  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
 
   Napi::Value Resolve(const Napi::CallbackInfo& info);
   Napi::Value Change(const Napi::CallbackInfo& info);

@@ -44,7 +44,7 @@ Napi::Value OpenNftables(const Napi::CallbackInfo& info) {
   SocketOptions options;
   options.protocol = NETLINK_NETFILTER;
   ReadOpenOptions(OptionsOf(info), options);
-  return OpenSocket(info, StateOf(info), std::move(options), NftablesSocket::Make);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<NftablesSocket>);
 }
 
 Napi::Value MonitorNftables(const Napi::CallbackInfo& info) {
@@ -62,7 +62,7 @@ Napi::Value OpenRoute(const Napi::CallbackInfo& info) {
   options.protocol = NETLINK_ROUTE;
   options.strict_check = true;
   ReadOpenOptions(OptionsOf(info), options);
-  return OpenSocket(info, StateOf(info), std::move(options), RouteSocket::Make);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<RouteSocket>);
 }
 
 Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
@@ -78,7 +78,7 @@ Napi::Value OpenConntrack(const Napi::CallbackInfo& info) {
   SocketOptions options;
   options.protocol = NETLINK_NETFILTER;
   ReadOpenOptions(OptionsOf(info), options);
-  return OpenSocket(info, StateOf(info), std::move(options), ConntrackSocket::Make);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<ConntrackSocket>);
 }
 
 Napi::Value MonitorConntrack(const Napi::CallbackInfo& info) {
@@ -102,7 +102,7 @@ Napi::Value OpenIpvs(const Napi::CallbackInfo& info) {
   SocketOptions options;
   options.protocol = NETLINK_GENERIC;
   ReadOpenOptions(OptionsOf(info), options);
-  return OpenSocket(info, StateOf(info), std::move(options), IpvsSocket::Make);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<IpvsSocket>);
 }
 
 Napi::Value OpenIpvsConnections(const Napi::CallbackInfo& info) { return IpvsConnections::Open(info, StateOf(info)); }

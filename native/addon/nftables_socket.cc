@@ -138,14 +138,6 @@ MethodTable NftablesSocket::Methods(Napi::Env env) {
   };
 }
 
-Napi::Value NftablesSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
-  auto content = std::make_unique<NftablesSocket>(state, std::move(socket));
-  const Socket& opened = *content->handle()->socket;
-  const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(*state, wrapped, opened);
-  return wrapped;
-}
-
 Napi::Value NftablesSocket::BeginBatch(const Napi::CallbackInfo&) {
   return Wrap(*state(), std::make_unique<NftablesBatch>(state(), handle(), answers_));
 }

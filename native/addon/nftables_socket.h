@@ -16,7 +16,6 @@ class NftablesSocket : public SocketObject {
   static constexpr const char* kClassName = "NftablesSocket";
   using SocketObject::SocketObject;
   static MethodTable Methods(Napi::Env env);
-  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
 
   Napi::Value BeginBatch(const Napi::CallbackInfo& info);
   Napi::Value List(const Napi::CallbackInfo& info);

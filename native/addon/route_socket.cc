@@ -84,14 +84,6 @@ MethodTable RouteSocket::Methods(Napi::Env env) {
   };
 }
 
-Napi::Value RouteSocket::Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
-  auto content = std::make_unique<RouteSocket>(state, std::move(socket));
-  const Socket& opened = *content->handle()->socket;
-  const Napi::Value wrapped = Wrap(*state, std::move(content));
-  Describe(*state, wrapped, opened);
-  return wrapped;
-}
-
 Napi::Value RouteSocket::ListLinks(const Napi::CallbackInfo& info) {
   const Deadline deadline = ReadDeadline(OptionsOf(info));
   const auto work = [deadline](Socket& socket) { return route::ListLinks(socket, deadline); };

@@ -14,7 +14,6 @@ class RouteSocket : public SocketObject {
   static constexpr const char* kClassName = "RouteSocket";
   using SocketObject::SocketObject;
   static MethodTable Methods(Napi::Env env);
-  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket);
 
   Napi::Value ListLinks(const Napi::CallbackInfo& info);
   Napi::Value GetLink(const Napi::CallbackInfo& info);

@@ -76,15 +76,24 @@ class SocketObject {
   SocketObject(const SocketObject&) = delete;
   SocketObject& operator=(const SocketObject&) = delete;
 
+  /// Makes the JS object of a T, which is a SocketObject, for a socket. A SocketMaker.
+  template <typename T>
+  static Napi::Value Make(const std::shared_ptr<EnvState>& state, std::unique_ptr<Socket> socket) {
+    const Socket& opened = *socket;
+    const Napi::Value wrapped = Wrap(*state, std::make_unique<T>(state, std::move(socket)));
+    Describe(*state, wrapped, opened);
+    return wrapped;
+  }
+
  protected:
-  /// Sets the read-only properties on the wrapped object.
-  static void Describe(EnvState& state, const Napi::Value& wrapped, const Socket& socket);
   /// Drops the object's own hold on the descriptor.
   Napi::Value Close(const Napi::CallbackInfo& info);
   const std::shared_ptr<EnvState>& state() const { return state_; }
   const SocketHandle& handle() const { return handle_; }
 
  private:
+  /// Sets the read-only properties on the wrapped object.
+  static void Describe(EnvState& state, const Napi::Value& wrapped, const Socket& socket);
   void Drop();
 
   std::shared_ptr<EnvState> state_;
