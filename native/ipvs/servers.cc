@@ -2,9 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <cerrno>
-
 #include "ipvs/schemas.h"
 #include "netlink/column_fields.h"
 
@@ -37,9 +34,6 @@ constexpr ColumnSpec kColumns[kServerColumnCount] = {
     {"incomingBytesPerSecond", ColumnType::kU64},
     {"outgoingBytesPerSecond", ColumnType::kU64},
 };
-
-// Refusals of one system call that room is asked for: 8 MiB of receive buffer.
-constexpr size_t kMostReplies = 8192;
 
 constexpr uint8_t kCommands[] = {IPVS_CMD_NEW_DEST, IPVS_CMD_SET_DEST, IPVS_CMD_DEL_DEST};
 
@@ -106,16 +100,11 @@ void EncodeServer(uint16_t family, Verb verb, const ColumnSet& services, const C
 
 BatchReport ChangeServers(Socket& socket, uint16_t family, Verb verb, const ColumnSet& services, const ColumnSet& servers,
                           const BatchOptions& options) {
-  if (auto fault = CheckServers(services, servers, verb == Verb::kRemove)) {
-    BatchReport report;
-    report.stopped = Error{EINVAL, "real server columns", *fault};
-    return report;
-  }
+  const Status fault = ColumnFault("real server columns", CheckServers(services, servers, verb == Verb::kRemove));
   const auto encode = [&](uint32_t index, uint16_t flags, uint32_t sequence, MessageWriter& writer) {
     EncodeServer(family, verb, services, servers, index, flags, sequence, writer);
   };
-  socket.ReserveReplies(std::min(servers.rows() + 2, kMostReplies));
-  return RunBatch(socket, static_cast<uint32_t>(servers.rows()), encode, options);
+  return RunRows(socket, servers.rows(), fault, encode, options);
 }
 
 bool DecodeServer(const Message& message, const ServerContext& context, ColumnSet& servers) {

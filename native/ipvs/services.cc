@@ -2,9 +2,6 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <cerrno>
-
 #include "ipvs/schemas.h"
 #include "netlink/column_fields.h"
 
@@ -34,9 +31,6 @@ constexpr ColumnSpec kColumns[kServiceColumnCount] = {
     {"outgoingBytesPerSecond", ColumnType::kU64},
 };
 constexpr size_t kSettings[] = {kServiceScheduler, kServiceFlags, kServiceTimeout, kServiceNetmask, kServiceEngine};
-
-// Refusals of one system call that room is asked for: 8 MiB of receive buffer.
-constexpr size_t kMostReplies = 8192;
 
 // What a caller decides; of other bits the kernel keeps what it has.
 constexpr uint32_t kFlagMask =
@@ -134,16 +128,11 @@ void EncodeService(uint16_t family, Verb verb, const ColumnSet& services, size_t
 }
 
 BatchReport ChangeServices(Socket& socket, uint16_t family, Verb verb, const ColumnSet& services, const BatchOptions& options) {
-  if (auto fault = CheckServices(services, verb == Verb::kRemove)) {
-    BatchReport report;
-    report.stopped = Error{EINVAL, "service columns", *fault};
-    return report;
-  }
+  const Status fault = ColumnFault("service columns", CheckServices(services, verb == Verb::kRemove));
   const auto encode = [&](uint32_t index, uint16_t flags, uint32_t sequence, MessageWriter& writer) {
     EncodeService(family, verb, services, index, flags, sequence, writer);
   };
-  socket.ReserveReplies(std::min(services.rows() + 2, kMostReplies));
-  return RunBatch(socket, static_cast<uint32_t>(services.rows()), encode, options);
+  return RunRows(socket, services.rows(), fault, encode, options);
 }
 
 bool DecodeService(const Message& message, bool statistics, ColumnSet& services) {

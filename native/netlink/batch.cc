@@ -214,4 +214,20 @@ BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encod
   return Batch(socket, count, encode, options).Execute();
 }
 
+BatchReport RunRows(Socket& socket, size_t rows, const Status& fault, const MessageEncoder& encode, const BatchOptions& options) {
+  if (fault) {
+    BatchReport report;
+    report.stopped = fault;
+    return report;
+  }
+  // Refusals of one system call that room is asked for: 8 MiB of receive buffer.
+  constexpr size_t kMostReplies = 8192;
+  socket.ReserveReplies(std::min(rows + 2, kMostReplies));
+  return RunBatch(socket, static_cast<uint32_t>(rows), encode, options);
+}
+
+Status ColumnFault(const char* columns, const std::optional<std::string>& fault) {
+  return fault ? Status(Error{EINVAL, columns, *fault}) : std::nullopt;
+}
+
 }  // namespace netplane

@@ -74,6 +74,13 @@ std::optional<uint32_t> CountMessages(ByteView messages, size_t header_length);
 /// drained without blocking.
 BatchReport RunBatch(Socket& socket, uint32_t count, const MessageEncoder& encode, const BatchOptions& options);
 
+/// RunBatch for a caller's rows, with room asked for the refusals of one system call, as far as the kernel grants it; refusals of a larger
+/// one go through several. `fault`: what is wrong with the rows; then nothing is sent.
+BatchReport RunRows(Socket& socket, size_t rows, const Status& fault, const MessageEncoder& encode, const BatchOptions& options);
+
+/// What is wrong with `columns`, for RunRows: EINVAL.
+Status ColumnFault(const char* columns, const std::optional<std::string>& fault);
+
 }  // namespace netplane
 
 #endif  // NETPLANE_NETLINK_BATCH_H_

@@ -29,9 +29,6 @@ constexpr ColumnSpec kColumns[kAddressColumnCount] = {
 // Rows a piece of a list: about 60 bytes each with labels, so well below 4 MiB.
 constexpr size_t kRowsPerPiece = 32768;
 
-// Refusals of one system call that room is asked for: 8 MiB of receive buffer.
-constexpr size_t kMostReplies = 8192;
-
 size_t AddressLength(uint8_t family) {
   if (family == AF_INET) return 4;
   return family == AF_INET6 ? 16 : 0;
@@ -164,17 +161,11 @@ void EncodeAddress(const AddressChange& change, const ColumnSet& addresses, size
 }
 
 BatchReport ChangeAddresses(Socket& socket, const AddressChange& change, const ColumnSet& addresses, const BatchOptions& options) {
-  if (auto fault = CheckAddresses(addresses)) {
-    BatchReport report;
-    report.stopped = Error{EINVAL, "address columns", *fault};
-    return report;
-  }
+  const Status fault = ColumnFault("address columns", CheckAddresses(addresses));
   const auto encode = [&](uint32_t index, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer) {
     EncodeAddress(change, addresses, index, extra_flags, sequence, writer);
   };
-  // One system call a batch as far as the kernel grants the room; refusals of a larger one go through several.
-  socket.ReserveReplies(std::min(addresses.rows() + 2, kMostReplies));
-  BatchReport report = RunBatch(socket, static_cast<uint32_t>(addresses.rows()), encode, options);
+  BatchReport report = RunRows(socket, addresses.rows(), fault, encode, options);
   for (ItemError& error : report.errors) error.field = FieldAtOffset(change, addresses, error);
   return report;
 }
