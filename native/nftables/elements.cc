@@ -49,13 +49,11 @@ void PutCounter(uint64_t bytes, uint64_t packets, MessageWriter& writer) {
   writer.EndNest(expression);
 }
 
-/// More than the kernel takes (2^64 ns, nf_msecs_to_jiffies64), which answers ERANGE. The cast of a larger number could be undefined.
-constexpr double kMostMilliseconds = 18446744073710.0;
-
 /// 0 (and what is no time at all) is not written; Infinity, "never", is 0 on the wire.
 void PutMilliseconds(uint16_t attribute, double milliseconds, MessageWriter& writer) {
   if (!(milliseconds > 0)) return;
-  const auto whole = static_cast<uint64_t>(std::fmin(milliseconds, kMostMilliseconds));
+  // The cast of a larger number could be undefined.
+  const auto whole = static_cast<uint64_t>(std::fmin(milliseconds, double{kMostMilliseconds}));
   writer.PutInteger(attribute, std::isinf(milliseconds) ? uint64_t{0} : whole, kBig);
 }
 

@@ -28,6 +28,9 @@ enum ElementColumn : size_t {
   kElementColumnCount,
 };
 constexpr int32_t kNoVerdict = INT32_MAX;
+/// The longest time in milliseconds that is read and written: more than the kernel takes (2^64 ns, nf_msecs_to_jiffies64), which answers
+/// ERANGE.
+constexpr uint64_t kMostMilliseconds = 18446744073710;
 extern const std::span<const ColumnSpec> kElementColumns;
 
 /// What of a row is sent.
@@ -42,7 +45,8 @@ enum class ElementParts : uint8_t {
 /// an attribute; then 0, and the writer is as before. The columns passed ColumnSet::Check.
 size_t EncodeElements(const ColumnSet& columns, size_t first, size_t max_bytes, ElementParts parts, MessageWriter& writer);
 
-/// Appends the elements of one NFTA_SET_ELEM_LIST_ELEMENTS payload. False where an attribute is malformed.
+/// Appends the elements of one NFTA_SET_ELEM_LIST_ELEMENTS payload. False where an attribute is malformed or a time is beyond
+/// kMostMilliseconds.
 /// Attributes of an element that have no column are never dropped: they make DecodeElements return false unless they are padding. Where it
 /// returns false, the rows before the one at fault have been appended.
 bool DecodeElements(ByteView list, ColumnSet& columns);

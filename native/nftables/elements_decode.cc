@@ -9,9 +9,6 @@
 namespace netplane::nftables {
 namespace {
 
-/// Doubles say integers exactly up to here.
-constexpr uint64_t kLargestSafe = (uint64_t{1} << 53) - 1;
-
 struct Counter {
   uint64_t packets = 0;
   uint64_t bytes = 0;
@@ -60,7 +57,8 @@ bool ReadMilliseconds(ByteView payload, double* milliseconds) {
   if (payload.size() != sizeof(uint64_t)) return false;
   const auto number = Load<uint64_t>(payload.data(), kBig);
   *milliseconds = static_cast<double>(number);
-  return number <= kLargestSafe;
+  // A larger number could not be written again as it was read.
+  return number <= kMostMilliseconds;
 }
 
 /// The counter that an expression is; nothing where it is another one.

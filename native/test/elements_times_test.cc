@@ -45,5 +45,20 @@ TEST(Elements, WritesTimesBeyondEveryRange) {
   }
 }
 
+// What could not be written again as it was read is left to the records, whose numbers are exact.
+TEST(Elements, ReadsNoTimeThatItCouldNotWrite) {
+  ColumnSet columns = OneRow();
+  columns.Add(kExpirationMs, double{kMostMilliseconds});
+  Bytes bytes = Encode(columns);
+  const auto decodes = [&bytes] {
+    ColumnSet read(kElementColumns);
+    return DecodeElements(ByteView(bytes).subspan(4), read);
+  };
+  EXPECT_TRUE(decodes());
+  // The list, the element and the attribute have a header each; then the eight bytes of the number.
+  bytes[4 + 4 + 4 + 7] += 1;
+  EXPECT_FALSE(decodes());
+}
+
 }  // namespace
 }  // namespace netplane::nftables
