@@ -20,7 +20,7 @@ export interface MonitorOptions {
   readonly ref?: boolean | undefined
 }
 
-/** Events are missing here: list again. */
+/** Events are missing before this one: list again. No other is missing up to the next `lost`. */
 export interface LostEvents {
   readonly type: 'lost'
 }

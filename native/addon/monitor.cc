@@ -2,7 +2,6 @@
 
 #include "addon/convert.h"
 #include "addon/job.h"
-#include "netlink/subscription.h"
 
 namespace netplane::addon {
 namespace {
@@ -44,7 +43,11 @@ class OpenMonitorJob : public Job {
 
 Monitor::Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
                  Napi::FunctionReference callback)
-    : state_(std::move(state)), socket_(std::move(socket)), collector_(std::move(collector)), callback_(std::move(callback)) {}
+    : state_(std::move(state)),
+      socket_(std::move(socket)),
+      reader_(*socket_),
+      collector_(std::move(collector)),
+      callback_(std::move(callback)) {}
 
 std::shared_ptr<Monitor> Monitor::Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket,
                                         std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback) {
@@ -73,8 +76,8 @@ void Monitor::Readable(uv_poll_t* handle, int status, int) {
 }
 
 void Monitor::Drain() {
-  const DrainResult result = DrainEvents(
-      *socket_, kBytesPerTurn, [this](const Message& message) { collector_->Add(message); }, [this] { collector_->AddLost(); });
+  const DrainResult result = reader_.Drain(
+      kBytesPerTurn, [this](const Message& message) { collector_->Add(message); }, [this] { collector_->AddLost(); });
   // Bytes that are no messages: what they said is lost too.
   if (result.malformed) collector_->AddLost();
   Deliver(result.end == DrainEnd::kError ? Status(socket_->last_error()) : std::nullopt);

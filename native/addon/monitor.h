@@ -12,6 +12,7 @@
 #include "netlink/attribute_reader.h"
 #include "netlink/result.h"
 #include "netlink/socket.h"
+#include "netlink/subscription.h"
 
 namespace netplane::addon {
 
@@ -51,6 +52,7 @@ class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor
 
   std::shared_ptr<EnvState> state_;
   std::unique_ptr<Socket> socket_;
+  EventReader reader_;
   std::unique_ptr<EventCollector> collector_;
   Napi::FunctionReference callback_;
   uv_poll_t* poll_ = nullptr;

@@ -241,6 +241,13 @@ Received Socket::Receive(Deadline deadline, ByteView* datagram) {
 
 bool Socket::has_buffered() const { return inbox_ && inbox_->next < inbox_->filled; }
 
+bool Socket::IsReadable() {
+  if (has_buffered()) return true;
+  ++system_calls_;
+  // Where the call fails nobody knows: a read will tell.
+  return io_.WaitReadable(fd_, 0) != 0;
+}
+
 size_t Socket::Drain() {
   size_t count = 0;
   ByteView datagram;

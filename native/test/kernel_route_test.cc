@@ -161,21 +161,48 @@ TEST(KernelRouteTest, ManyReadsOfADumpAreFewSystemCalls) {
   EXPECT_TRUE(RunBatch(*socket, 5'000, Deleting(), Options()).errors.empty());
 }
 
-TEST(KernelRouteTest, SubscriptionSurvivesTwoOverruns) {
+Result<std::unique_ptr<Socket>> OpenListener(int receive_buffer_bytes) {
   SocketOptions options;
   options.protocol = NETLINK_ROUTE;
   options.groups = {RTNLGRP_IPV4_IFADDR};
-  options.receive_buffer_bytes = 1;
+  options.receive_buffer_bytes = receive_buffer_bytes;
   options.non_blocking = true;
-  auto listener = Socket::Open(options);
+  return Socket::Open(options);
+}
+
+TEST(KernelRouteTest, WhatIsLostBehindAnOverrunIsTold) {
+  auto listener = OpenListener(64 << 10);
   ASSERT_TRUE(listener.ok());
+  EventReader reader(*listener.value());
+  auto socket = OpenReal(NETLINK_ROUTE);
+  ASSERT_TRUE(RunBatch(*socket, 500, Adding(kLoopback), Options()).errors.empty());
+  size_t events = 0;
+  int lost = 0;
+  const auto drain = [&](size_t max_bytes) {
+    return reader.Drain(
+        max_bytes, [&](const Message&) { ++events; }, [&] { ++lost; });
+  };
+  while (events == 0) ASSERT_EQ(drain(1).end, DrainEnd::kBudget);
+  EXPECT_EQ(lost, 0) << "the kernel still holds events, and drops what comes";
+  const size_t before = events;
+  ASSERT_TRUE(RunBatch(*socket, 500, Deleting(), Options()).errors.empty());
+  EXPECT_EQ(drain(SIZE_MAX).end, DrainEnd::kEmpty);
+  EXPECT_EQ(lost, 1);
+  EXPECT_GT(events, before);
+  EXPECT_LT(events, 500u) << "no deletion was told";
+}
+
+TEST(KernelRouteTest, SubscriptionSurvivesTwoOverruns) {
+  auto listener = OpenListener(1);
+  ASSERT_TRUE(listener.ok());
+  EventReader reader(*listener.value());
   auto socket = OpenReal(NETLINK_ROUTE);
   for (int overrun = 0; overrun < 2; ++overrun) {
     ASSERT_TRUE(RunBatch(*socket, 500, overrun == 0 ? Adding(kLoopback) : Deleting(), Options()).errors.empty());
     size_t events = 0;
     int lost = 0;
-    const DrainResult result = DrainEvents(
-        *listener.value(), SIZE_MAX, [&](const Message&) { ++events; }, [&] { ++lost; });
+    const DrainResult result = reader.Drain(
+        SIZE_MAX, [&](const Message&) { ++events; }, [&] { ++lost; });
     EXPECT_EQ(result.end, DrainEnd::kEmpty);
     EXPECT_EQ(result.lost, 1);
     EXPECT_EQ(lost, 1);
@@ -184,8 +211,8 @@ TEST(KernelRouteTest, SubscriptionSurvivesTwoOverruns) {
   }
   ASSERT_TRUE(RunBatch(*socket, 1, Adding(kLoopback), Options()).errors.empty());
   size_t events = 0;
-  const DrainResult result = DrainEvents(
-      *listener.value(), SIZE_MAX, [&](const Message&) { ++events; }, [] {});
+  const DrainResult result = reader.Drain(
+      SIZE_MAX, [&](const Message&) { ++events; }, [] {});
   EXPECT_EQ(result.lost, 0);
   EXPECT_EQ(events, 1u);
   EXPECT_TRUE(RunBatch(*socket, 1, Deleting(), Options()).errors.empty());

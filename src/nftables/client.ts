@@ -226,7 +226,8 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * A listener makes commits dear: while one exists anywhere on the machine, in any namespace, the kernel builds a message for every element of every commit (3 to 6 times
    * the time). To notice changes, poll {@link Nftables.generation} instead.
    *
-   * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` in their place.
+   * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` behind
+   * what the kernel still held. Who lists anew when he meets it misses nothing.
    */
   async monitor(options: MonitorOptions = {}): Promise<NftablesEvents> {
     const isClosed = (): boolean => this.#queue.isClosed

@@ -98,9 +98,8 @@ describe('monitor', () => {
     for (let overrun = 0; overrun < 2; overrun += 1) {
       // Nobody reads: the queue is full after one event, and the kernel's buffer soon after.
       await flood(nft, 60)
-      // The kernel tells of the overrun before it hands over what it still holds.
       await take(events, (event) => event.type === 'lost')
-      // What is committed while the buffer is still full is lost as well, and said to be: then once more.
+      // What is committed now is seen, or the buffer overran once more before it, and that is told.
       for (let round = 0, isSeen = false; !isSeen; round += 1) {
         expect(round).toBeLessThan(20)
         const name = `after${overrun}-${round}`
