@@ -243,9 +243,11 @@ bool Socket::has_buffered() const { return inbox_ && inbox_->next < inbox_->fill
 
 bool Socket::IsReadable() {
   if (has_buffered()) return true;
-  ++system_calls_;
-  // Where the call fails nobody knows: a read will tell.
-  return io_.WaitReadable(fd_, 0) != 0;
+  for (;;) {
+    ++system_calls_;
+    const int ready = io_.WaitReadable(fd_, 0);
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 size_t Socket::Drain() {

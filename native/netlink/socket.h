@@ -84,7 +84,7 @@ class Socket {
   Received ReceiveNow(ByteView* datagram);
   /// Datagrams that were read from the kernel and not yet handed over: no poll will tell of them.
   bool has_buffered() const;
-  /// True where a read would find something at once, an overrun included.
+  /// True where a read would find something at once, an overrun included. EINTR is repeated.
   bool IsReadable();
   /// Reads and forgets whatever is queued, so that an old reply is never taken for a new one. Returns the number of datagrams.
   size_t Drain();

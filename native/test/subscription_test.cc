@@ -84,6 +84,17 @@ TEST_F(SubscriptionTest, AnOverrunIsToldWhereTheBudgetEndsWithTheBuffer) {
   EXPECT_EQ(seen_.back(), -1);
 }
 
+TEST_F(SubscriptionTest, ASignalDoesNotKeepAnOverrunFromBeingTold) {
+  io_.QueueError(ENOBUFS);
+  Event(101);
+  // Two reads, and then the look whether there is more.
+  io_.interrupted_call = 2;
+  const DrainResult result = Drain(4096 + 16);
+  EXPECT_EQ(result.lost, 1);
+  EXPECT_EQ(seen_, (std::vector<int>{101, -1}));
+  EXPECT_EQ(io_.calls, 4u);
+}
+
 TEST_F(SubscriptionTest, MalformedBytesAreReportedAndWhatIsWholeIsHandedOver) {
   Bytes datagram = Join({MakeMessage(101, 0, 0), MakeMessage(102, 0, 0)});
   datagram.pop_back();
