@@ -14,11 +14,11 @@ export function isUsable(endpoint: Endpoint): boolean {
   return endpoint.state !== 'draining' && endpoint.weight !== 0
 }
 
-/** The sum of the weights of usable endpoints, and their greatest common divisor. */
+/** The greatest common divisor of the weights of usable endpoints, and how often it goes into their sum; both 0 where there are none. */
 function weigh(
   endpoints: readonly Endpoint[],
   isWanted?: (endpoint: Endpoint) => boolean
-): { readonly sum: number; readonly divisor: number } {
+): { readonly count: number; readonly divisor: number } {
   let divisor = 0
   let sum = 0
   for (const endpoint of endpoints) {
@@ -27,7 +27,7 @@ function weigh(
     if (divisor !== 1) divisor = gcd(weight, divisor)
     sum += weight
   }
-  return { sum, divisor }
+  return { count: divisor === 0 ? 0 : sum / divisor, divisor }
 }
 
 /**
@@ -36,8 +36,7 @@ function weigh(
  * @param isWanted Passes over endpoints (those of another family).
  */
 export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: Endpoint) => boolean): number {
-  const { sum, divisor } = weigh(endpoints, isWanted)
-  return divisor === 0 ? 0 : sum / divisor
+  return weigh(endpoints, isWanted).count
 }
 
 /**
@@ -46,8 +45,7 @@ export function slotCount(endpoints: readonly Endpoint[], isWanted?: (endpoint: 
  * the same slots in the kernel.
  */
 export function assignSlots(endpoints: readonly Endpoint[]): Uint32Array {
-  const { sum, divisor } = weigh(endpoints)
-  const count = divisor === 0 ? 0 : sum / divisor
+  const { count, divisor } = weigh(endpoints)
   const usable: number[] = []
   for (let index = 0; index < endpoints.length; index++) if (isUsable(endpoints[index]!)) usable.push(index)
   if (usable.length === count) return Uint32Array.from(usable)
