@@ -1,9 +1,9 @@
 /**
  * Expectations, made and deleted one by one.
  */
-import { isText, requireInteger } from '../checks.js'
 import { isDeepStrictEqual } from 'node:util'
 import { requireAddress } from '../address.js'
+import { isText, requireInteger } from '../checks.js'
 import { ValidationError } from '../errors.js'
 import type { NativeConntrackSocket, NativeRecord } from '../native.js'
 import { MOST_U32, requireHelper, requireKnown, requireObject, requireProtocol } from './checks.js'

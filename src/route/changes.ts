@@ -3,10 +3,10 @@
  */
 import { failureError, PERMISSION_HINT, unwrapOutcome } from '../client.js'
 import { NetlinkError, TransactionError } from '../errors.js'
-import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native.js'
+import type { NativeAddressReport, NativeColumns, NativeLinkReference, NativeRouteSocket } from '../native.js'
 import { Slices } from '../slices.js'
 import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns, symbolOf } from './columns.js'
-import { type AddressReport } from './types.js'
+import type { AddressReport } from './types.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
 const EPERM = 1

@@ -22,19 +22,19 @@ import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
 import { openMonitor, type RouteEvents, type RouteMonitorOptions } from './monitor.js'
-import {
-  type AddAddressesOptions,
-  type AddressColumns,
-  type AddressInput,
-  type AddressReport,
-  type CreateDummyOptions,
-  type DeleteLinkOptions,
-  type Link,
-  type LinkAddress,
-  type LinkReference,
-  type LinkSettings,
-  type ListAddressesOptions,
-  type RemoveAddressesOptions
+import type {
+  AddAddressesOptions,
+  AddressColumns,
+  AddressInput,
+  AddressReport,
+  CreateDummyOptions,
+  DeleteLinkOptions,
+  Link,
+  LinkAddress,
+  LinkReference,
+  LinkSettings,
+  ListAddressesOptions,
+  RemoveAddressesOptions
 } from './types.js'
 
 /** Where sockets come from. */

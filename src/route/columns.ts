@@ -4,9 +4,9 @@
 import { formatAddress, parsePrefix, requireAddress } from '../address.js'
 import { copyArray, isText, requireInteger, toList } from '../checks.js'
 import { ValidationError } from '../errors.js'
-import { type NativeColumns } from '../native.js'
+import type { NativeColumns } from '../native.js'
 import { addressFlagBits, addressFlags, scopeName, scopeNumber, settableFlags } from './constants.js'
-import { type AddressColumns, type AddressFlag, type AddressInput, type AddressSpec, type LinkAddress } from './types.js'
+import type { AddressColumns, AddressFlag, AddressInput, AddressSpec, LinkAddress } from './types.js'
 
 const [AF_INET, AF_INET6] = [2, 10]
 /** Bytes a row of `address`. */

@@ -1,7 +1,7 @@
 /**
  * Numbers of rtnetlink and the words for them.
  */
-import { type AddressFlag, type AddressScope, type LinkFlag } from './types.js'
+import type { AddressFlag, AddressScope, LinkFlag } from './types.js'
 
 // include/uapi/linux/if.h, v6.12
 export const IFF_UP = 1

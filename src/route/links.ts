@@ -3,9 +3,9 @@
  */
 import { isText } from '../checks.js'
 import { ValidationError } from '../errors.js'
-import { type NativeLink, type NativeLinkReference } from '../native.js'
+import type { NativeLink, NativeLinkReference } from '../native.js'
 import { IFF_UP, linkFlags } from './constants.js'
-import { type Link, type LinkSettings, type OperationalState } from './types.js'
+import type { Link, LinkSettings, OperationalState } from './types.js'
 
 /** IFNAMSIZ - 1 and ALTIFNAMSIZ - 1 (include/uapi/linux/if.h). */
 const NAME_BYTES = 15

@@ -25,7 +25,7 @@ import { rowAt, toColumns, type ElementColumns } from '../nftables/columns.js'
 import { applyElements, type FakeElementsOperation } from './fake-nftables-elements.js'
 import { describeElement, listState } from './fake-nftables-listing.js'
 import { applyOperation, hasForm } from './fake-nftables-objects.js'
-import { type FakeOperation } from './fake-nftables-operation.js'
+import type { FakeOperation } from './fake-nftables-operation.js'
 import {
   cloneState,
   EINVAL,

@@ -1,7 +1,7 @@
 /**
  * What the fake of the route kernel holds, and how it looks to the client.
  */
-import { type NativeColumns, type NativeLink } from '../native.js'
+import type { NativeColumns, NativeLink } from '../native.js'
 
 /** AF_INET (include/linux/socket.h). */
 export const AF_INET = 2

@@ -1,17 +1,17 @@
 /**
  * A kernel's links and addresses in memory, for tests of code that uses the route client: same checks, same refusals, no privileges.
  */
-import {
-  type NativeAddressChange,
-  type NativeAddressReport,
-  type NativeColumns,
-  type NativeLink,
-  type NativeLinkChange,
-  type NativeLinkReference,
-  type NativeOutcome,
-  type NativeRouteEvent,
-  type NativeRouteMonitorCallback,
-  type NativeRouteSocket
+import type {
+  NativeAddressChange,
+  NativeAddressReport,
+  NativeColumns,
+  NativeLink,
+  NativeLinkChange,
+  NativeLinkReference,
+  NativeOutcome,
+  NativeRouteEvent,
+  NativeRouteMonitorCallback,
+  NativeRouteSocket
 } from '../native.js'
 import { Route, type RouteKernel, type RouteOptions } from '../route/client.js'
 import { failed, refusalColumns, type FakeRefusal } from './fake-outcome.js'

@@ -3,7 +3,7 @@
  */
 import { requireOptions } from '../../checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../errors.js'
-import { type Broadcast } from '../../event-broadcast.js'
+import type { Broadcast } from '../../event-broadcast.js'
 import { traceResync } from '../../tracing.js'
 import type { Service, Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'

@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
-import { type Slices } from '../../slices.js'
+import type { Slices } from '../../slices.js'
 import type { ObjectCounts } from '../core/backend.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import type { Service } from '../model.js'

@@ -1,8 +1,7 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
-import { familyOf } from '../../address.js'
-import type { AddressFamily } from '../../address.js'
+import { familyOf, type AddressFamily } from '../../address.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
 import { Slices } from '../../slices.js'

@@ -12,7 +12,7 @@ import {
   isSameRule,
   rulesByChain
 } from '../../nftables/compare.js'
-import { type setForm, type Expression, type ListedRule, type Nftables, type Ruleset } from '../../nftables/index.js'
+import type { setForm, Expression, ListedRule, Nftables, Ruleset } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
 import { Slices } from '../../slices.js'
 import { BackendFailure } from '../core/backend.js'

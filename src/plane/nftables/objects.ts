@@ -4,8 +4,7 @@
 import type { AddressFamily } from '../../address.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
-import type { TableOptions } from './layout.js'
-import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass } from './layout.js'
+import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass, type TableOptions } from './layout.js'
 import { setsOf, type ElementSet, type SlotClass } from './sets.js'
 import type { Writer } from './writer.js'
 
