@@ -3,8 +3,8 @@
  *
  * @packageDocumentation
  */
-export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './address.js'
-export type { CallOptions, InNetworkNamespace, OpenOptions } from './client.js'
+export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './core/address.js'
+export type { CallOptions, InNetworkNamespace, OpenOptions } from './core/options.js'
 export * from './conntrack/index.js'
 export {
   ClosedError,
@@ -16,12 +16,12 @@ export {
   type NetlinkErrorDetails,
   type NetplaneErrorCode,
   type TransactionOutcome
-} from './errors.js'
-export { EventStream, type EventSource } from './event-stream.js'
+} from './core/errors.js'
+export { EventStream, type EventSource } from './core/events/stream.js'
 export * from './ipvs/index.js'
-export type { Change, LostEvents, MonitorOptions } from './monitor.js'
+export type { Change, LostEvents, MonitorOptions } from './core/events/monitor.js'
 export * from './nftables/index.js'
 export * from './plane/index.js'
 export * from './route/index.js'
-export type { CommitTrace, RequestTrace, ResyncTrace } from './tracing.js'
-export { VERSION } from './version.js'
+export type { CommitTrace, RequestTrace, ResyncTrace } from './core/tracing.js'
+export { VERSION } from './core/version.js'

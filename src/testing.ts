@@ -13,7 +13,7 @@ export {
   type FakeIpvsFault,
   type FakeIpvsOperation,
   type FakeIpvsOptions
-} from './testing/fake-ipvs.js'
-export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/fake-conntrack.js'
-export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/fake-nftables.js'
-export { FakeRouteKernel, type FakeRouteOptions } from './testing/fake-route.js'
+} from './testing/ipvs/kernel.js'
+export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/conntrack/kernel.js'
+export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/nftables/kernel.js'
+export { FakeRouteKernel, type FakeRouteOptions } from './testing/route/kernel.js'

@@ -1,25 +1,27 @@
 import path from 'node:path'
 
 /**
- * The import rule: which layer may import which (each also imports itself). A file's layer is its folder under src/; single files at the
- * top of src/ are named one by one, and every other one there is `shared`: what all families build on.
+ * The import rule: which layer may import which (each also imports itself). A file's layer is its folder under src/; the files at the top of src/ are the entry
+ * points, and each is a layer of its own.
  */
 const families = ['ipvs', 'nftables', 'conntrack', 'route']
-const common = ['errors', 'address', 'version', 'native', 'shared']
+const common = ['core', 'native']
 const allowed = {
-  errors: [],
-  address: ['errors'],
-  version: [],
-  native: ['errors', 'version'],
-  shared: ['errors', 'address', 'version', 'native'],
+  // The loader throws errors of the core; the core opens sockets.
+  native: ['core'],
+  core: ['native'],
   ...Object.fromEntries(families.map((family) => [family, common])),
   iptables: [...common, 'nftables'],
   plane: [...common, ...families, 'iptables'],
   cli: [...common, ...families, 'iptables', 'plane'],
   testing: [...common, ...families, 'iptables', 'plane'],
-  index: [...common, ...families, 'iptables', 'plane']
+  index: [...common, ...families, 'iptables', 'plane'],
+  'index.nftables': [...common, 'nftables'],
+  'index.testing': ['core', 'testing']
 }
-const singleFiles = new Set(['errors', 'address', 'version', 'native', 'index', 'testing'])
+
+/** Files of src/core, and of src/native, that the other of the two folders may import. */
+const between = { core: /^core\/(errors|errno|version)\./, native: /^native\/index\./ }
 
 /** Which folder of src/plane may import which. The back ends know the core and never each other; files beside the folders belong to all. */
 const planeFolders = { core: [], flows: ['core'], nftables: ['core'], ipvs: ['core'], iptables: ['core'], userspace: ['core'] }
@@ -35,7 +37,7 @@ export function layerOf(file) {
   const [first, ...rest] = file.split('/')
   if (rest.length > 0) return first
   const name = first.replace(/\.[cm]?[jt]s$/, '')
-  return singleFiles.has(name) ? name : 'shared'
+  return name === 'index' ? name : `index.${name}`
 }
 
 /**
@@ -63,6 +65,9 @@ export function forbidden(root, importer, specifier) {
   const to = layerOf(target)
   if (from === to) return undefined
   if (!(from in allowed)) return `'src/${from}' is no layer: tools/layers.js does not know it`
+  if (from + to === 'corenative' || from + to === 'nativecore') {
+    return between[to].test(target) ? undefined : `'src/${from}' must not import '${target}' (tools/layers.js)`
+  }
   return allowed[from].includes(to) ? undefined : `layer '${from}' must not import layer '${to}' (tools/layers.js)`
 }
 

@@ -1,4 +1,4 @@
-// What src/native.ts loads: NativeAddon of src/native/addon.ts.
+// What src/native/index.ts loads: NativeAddon of src/native/addon.ts.
 #include <linux/netlink.h>
 #include <napi.h>
 

@@ -1,17 +1,16 @@
 /**
  * Many flows made or deleted in few system calls.
  */
-import { requireOptions } from '../checks.js'
-import { failureError } from '../client.js'
-import { type NetlinkError, TransactionError, ValidationError } from '../errors.js'
-import type { NativeBatchReport, NativeConntrackSocket } from '../native.js'
-import { Slices } from '../slices.js'
+import { requireOptions } from '../core/checks.js'
+import { EEXIST, ENOENT } from '../core/errno.js'
+import { type NetlinkError, TransactionError, ValidationError } from '../core/errors.js'
+import { failureError } from '../core/failures.js'
+import { Slices } from '../core/slices.js'
+import type { NativeBatchReport, NativeConntrackSocket } from '../native/index.js'
 import { requireObject } from './checks.js'
 import { FlowColumnWriter } from './encode.js'
-import { ENOENT, describeFlow, refusalsOf, unwrap } from './refusals.js'
+import { describeFlow, refusalsOf, unwrap } from './refusals.js'
 import type { BulkFlowOptions, FlowInput, FlowKey } from './types.js'
-
-const EEXIST = 17
 
 /** What became of many flows. */
 export interface BulkFlowReport {

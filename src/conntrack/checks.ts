@@ -1,10 +1,11 @@
 /**
  * Checks of values that several calls take. Each throws a ValidationError that names the field.
  */
-import { requireAddress } from '../address.js'
-import { isText, requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import { AF_INET, AF_INET6, PROTOCOLS, tupleForm } from './constants.js'
+import { requireAddress } from '../core/address.js'
+import { isText, requireInteger } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
+import { PROTOCOLS, tupleForm } from './constants.js'
 
 /** 2^32 - 1. */
 export const MOST_U32 = 0xffffffff

@@ -1,35 +1,28 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
-import { requireInteger, requireOptions, toList } from '../checks.js'
-import {
-  DEFAULT_DEADLINE_MS,
-  describeNamespace,
-  JobQueue,
-  nativeOpenOptions,
-  networkNamespace,
-  resolveDeadline,
-  type CallOptions,
-  type FailureContext,
-  type InNetworkNamespace,
-  type OpenOptions
-} from '../client.js'
-import { ClosedError, ValidationError } from '../errors.js'
-import { loadAddon, type NativeConntrackSocket, type NativeNamespace } from '../native.js'
+import { requireInteger, requireOptions, toList } from '../core/checks.js'
+import { ENOENT } from '../core/errno.js'
+import { ClosedError, ValidationError } from '../core/errors.js'
+import type { FailureContext } from '../core/failures.js'
+import { JobQueue } from '../core/job-queue.js'
+import { type NativeKernel, openSocket } from '../core/open.js'
+import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import type { NativeConntrackSocket, NativeNamespace } from '../native/index.js'
 import { encodeBulk, requireBulkOptions, runBulk, runOne, type BulkFlowReport } from './bulk.js'
 import { requireObject } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
+import { runCut } from './cut.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
 import { createExpectation, deleteExpectation, expectationKey, newExpectation } from './expectations.js'
-import { runCut } from './cut.js'
-import { compileCut } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
+import { compileCut } from './filter-compile.js'
 import { FlowIteration } from './iterate.js'
 import { readFlows } from './listing.js'
-import type { ConntrackKernel, ConntrackOptions } from './open.js'
+import type { ConntrackOptions } from './open.js'
 import { queryOf, readQueryOf } from './query.js'
-import { ENOENT, unwrap } from './refusals.js'
+import { requestError, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
 import type {
   BulkFlowOptions,
@@ -63,16 +56,16 @@ import { coverageOf, openWatch, type ConntrackEvents, type ConntrackWatchOptions
  */
 export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeConntrackSocket
-  readonly #kernel: ConntrackKernel
+  readonly #kernel: NativeKernel<'conntrack'>
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #streams = new Set<{ end(): void }>()
 
-  private constructor(socket: NativeConntrackSocket, kernel: ConntrackKernel, deadlineMs: number | undefined) {
+  private constructor(socket: NativeConntrackSocket, kernel: NativeKernel<'conntrack'>, deadlineMs: number) {
     this.#socket = socket
     this.#kernel = kernel
     this.#options = { netns: this, deadlineMs }
-    this.#queue = new JobQueue('the Conntrack client', resolveDeadline(deadlineMs, DEFAULT_DEADLINE_MS))
+    this.#queue = new JobQueue('the Conntrack client', deadlineMs)
   }
 
   /**
@@ -83,12 +76,15 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * @throws {UnsupportedError} The native addon cannot be loaded, or the kernel has no netfilter.
    */
   static async open(options: ConntrackOptions = {}): Promise<Conntrack> {
-    const native = nativeOpenOptions(options)
-    options.signal?.throwIfAborted()
-    const kernel = options.kernel ?? loadAddon()
-    const outcome = await kernel.openConntrack(native)
-    const subject = describeNamespace(native.netns)
-    return new Conntrack(unwrap(outcome, { operation: 'conntrack.open', subject }), kernel, options.deadlineMs)
+    const { socket, kernel, deadlineMs } = await openSocket(
+      {
+        part: 'conntrack',
+        open: (kernel, native) => kernel.openConntrack(native),
+        refusal: (failure, subject) => requestError(failure, { operation: 'conntrack.open', subject })
+      },
+      options
+    )
+    return new Conntrack(socket, kernel, deadlineMs)
   }
 
   /** Of use inside the package only. */

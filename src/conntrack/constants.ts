@@ -1,20 +1,20 @@
 /**
  * Names for the kernel's numbers.
  */
-
+import { protocolNumbers } from '../core/protocols.js'
 import type { DccpFlowState, FlowProtocol, FlowStatus, SctpFlowState, TcpFlowState } from './types.js'
 
 /** IPPROTO_* (include/uapi/linux/in.h) of the protocols that connection tracking knows; others are numbers. */
-export const PROTOCOLS = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  gre: 47,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136
-} as const satisfies Record<Exclude<FlowProtocol, number>, number>
+export const PROTOCOLS: Readonly<Record<Exclude<FlowProtocol, number>, number>> = protocolNumbers(
+  'icmp',
+  'tcp',
+  'udp',
+  'dccp',
+  'gre',
+  'icmpv6',
+  'sctp',
+  'udplite'
+)
 
 /** IPS_* (include/uapi/linux/netfilter/nf_conntrack_common.h). */
 export const STATUSES = {
@@ -128,9 +128,6 @@ export function statusNames(bits: number): readonly string[] {
 
 /** At most 2^16 of them, in practice a dozen. */
 const statusCache = new Map<number, readonly string[]>()
-
-export const AF_INET = 2
-export const AF_INET6 = 10
 
 /** FlowPart of native/conntrack/flow.h. */
 export const PRESENT = {

@@ -1,9 +1,9 @@
 /**
  * Deleting by filter.
  */
-import { failureError } from '../client.js'
-import { TransactionError } from '../errors.js'
-import type { NativeConntrackSocket, NativeCutReport } from '../native.js'
+import { TransactionError } from '../core/errors.js'
+import { failureError } from '../core/failures.js'
+import type { NativeConntrackSocket, NativeCutReport } from '../native/index.js'
 import { missingModule, unwrap } from './refusals.js'
 import type { DeleteFlowsReport } from './types.js'
 

@@ -1,9 +1,10 @@
 /**
  * What few flows have, and expectations: records of native/conntrack/schemas.cc.
  */
-import { formatAddress } from '../address.js'
-import type { NativeHeaderedRecord, NativeRecord } from '../native.js'
-import { AF_INET6, DCCP_STATES, protocolName, tupleForm } from './constants.js'
+import { formatAddress } from '../core/address.js'
+import { AF_INET6 } from '../core/protocols.js'
+import type { NativeHeaderedRecord, NativeRecord } from '../native/index.js'
+import { DCCP_STATES, protocolName, tupleForm } from './constants.js'
 import type { Expectation, Flow, FlowProtocol, FlowTuple, SequenceAdjustment } from './types.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

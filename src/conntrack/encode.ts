@@ -1,13 +1,14 @@
 /**
  * From the caller's flows to the columns of native/conntrack/flow_columns.h.
  */
-import { requireAddress } from '../address.js'
-import { requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native.js'
+import { requireAddress } from '../core/address.js'
+import { requireInteger } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
+import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native/index.js'
 import { MOST_U32, requireHelper, requireLabels, requireObject, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
-import { AF_INET, AF_INET6, DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
+import { DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
 import type { Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
 

@@ -2,15 +2,17 @@
  * Expectations, made and deleted one by one.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { requireAddress } from '../address.js'
-import { isText, requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeConntrackSocket, NativeRecord } from '../native.js'
+import { requireAddress } from '../core/address.js'
+import { isText, requireInteger } from '../core/checks.js'
+import { EINVAL, ENOENT, ETIME } from '../core/errno.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET } from '../core/protocols.js'
+import type { NativeConntrackSocket, NativeRecord } from '../native/index.js'
 import { MOST_U32, requireHelper, requireKnown, requireObject, requireProtocol } from './checks.js'
-import { AF_INET, tupleForm, type TupleForm } from './constants.js'
+import { tupleForm, type TupleForm } from './constants.js'
 import { decodeExpectation } from './details.js'
 import { readTuple, tupleRecord, type Tuple } from './encode.js'
-import { ENOENT, ETIME, expectationError, missingModule, unwrap } from './refusals.js'
+import { expectationError, missingModule, unwrap } from './refusals.js'
 import type { Expectation, ExpectationInput, FlowTuple } from './types.js'
 
 const MOST_SHORT = 65_535
@@ -158,8 +160,6 @@ export async function createExpectation(
   if (errno === undefined || errno === ENOENT || errno === ETIME) return
   throw expectationError(changed.failure!, operation, given)
 }
-
-const EINVAL = 22
 
 interface Deletion extends ExpectationRequest {
   readonly expectation: Expectation

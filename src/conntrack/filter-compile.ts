@@ -1,14 +1,15 @@
 /**
  * From a filter in the caller's words to its program, with every check.
  */
-import { requireInteger, toList } from '../checks.js'
-import { requirePrefix } from '../address.js'
-import { ValidationError } from '../errors.js'
-import { Slices } from '../slices.js'
+import { requirePrefix } from '../core/address.js'
+import { requireInteger, toList } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
+import { Slices } from '../core/slices.js'
 import { MOST_U32, requireKnown, requireLabels, requireObject, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
-import { AF_INET, AF_INET6, PROTOCOLS, STATES, STATUSES } from './constants.js'
-import { CONDITION, FilterProgram } from './filter-program.js'
+import { PROTOCOLS, STATES, STATUSES } from './constants.js'
 import type { FlowFilter } from './filter.js'
+import { CONDITION, FilterProgram } from './filter-program.js'
 
 /** Direction and side by the beginning of a field's name. */
 const SIDES = {

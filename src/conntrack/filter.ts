@@ -1,7 +1,7 @@
 /**
  * Which flows are meant: one typed filter for listing, watching and deleting.
  */
-import type { AddressFamily } from '../address.js'
+import type { AddressFamily } from '../core/address.js'
 import type { FlowProtocol, FlowStatus } from './types.js'
 
 /** An inclusive range. */

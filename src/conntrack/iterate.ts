@@ -1,8 +1,8 @@
 /**
  * A listing of any length in bounded memory: a dump on a socket of its own, read as the loop goes on.
  */
-import { nativeOpenOptions, resolveDeadline, DEFAULT_DEADLINE_MS, type OpenOptions } from '../client.js'
-import type { NativeAddon, NativeConntrackSocket, NativeFlowQuery } from '../native.js'
+import { nativeOpenOptions, resolveDeadline, DEFAULT_DEADLINE_MS, type OpenOptions } from '../core/options.js'
+import type { NativeAddon, NativeConntrackSocket, NativeFlowQuery } from '../native/index.js'
 import { FlowReader } from './columns.js'
 import { unwrap } from './refusals.js'
 import type { Flow, FlowIterateOptions } from './types.js'

@@ -1,8 +1,8 @@
 /**
  * A listing as objects.
  */
-import type { NativeFlowPiece } from '../native.js'
-import { Slices } from '../slices.js'
+import { Slices } from '../core/slices.js'
+import type { NativeFlowPiece } from '../native/index.js'
 import { FlowReader } from './columns.js'
 import type { Flow } from './types.js'
 

@@ -1,9 +1,9 @@
 /**
  * Which flows a call reads, from its options.
  */
-import { requireOptions } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeFlowQuery } from '../native.js'
+import { requireOptions } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeFlowQuery } from '../native/index.js'
 import { compileFilter } from './filter-compile.js'
 import type { FlowListOptions, FlowReadOptions } from './types.js'
 

@@ -1,10 +1,11 @@
 /**
  * How failures of ctnetlink become errors that say what helps.
  */
-import { formatSocketAddress } from '../address.js'
-import { failureError, PERMISSION_HINT, unsupportedProtocol, type FailureContext } from '../client.js'
-import { errnoName, NetlinkError, UnsupportedError, type NetplaneError } from '../errors.js'
-import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native.js'
+import { formatSocketAddress } from '../core/address.js'
+import { EINVAL, errnoName } from '../core/errno.js'
+import { NetlinkError, UnsupportedError, type NetplaneError } from '../core/errors.js'
+import { failureError, PERMISSION_HINT, unsupportedProtocol, type FailureContext } from '../core/failures.js'
+import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native/index.js'
 import type { ExpectationInput, FlowKey, FlowTuple } from './types.js'
 
 const REMEDY = 'load its module (modprobe nf_conntrack_netlink), or use a kernel built with CONFIG_NF_CT_NETLINK'
@@ -27,10 +28,6 @@ const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
   EPERM: `${PERMISSION_HINT}; also, the time-out of a flow with status fixed-timeout cannot be changed`
 }
 
-export const ENOENT = 2
-export const ETIME = 62
-const EINVAL = 22
-
 /** Calls whose request is the same every time (a filter that the kernel refuses is left out): EINVAL is no answer to them. */
 const PLAIN_REQUESTS = new Set(
   ['list', 'listColumns', 'count', 'iterate', 'deleteWhere', 'flush', 'usage', 'processorStatistics', 'listExpectations'].map(
@@ -48,7 +45,7 @@ export function missingModule(failure: NativeFailure, operation: string): Unsupp
 }
 
 /** The error for a request that failed. */
-function requestError(failure: NativeFailure, context: FailureContext): NetplaneError {
+export function requestError(failure: NativeFailure, context: FailureContext): NetplaneError {
   // A file that cannot be opened (a namespace's) says nothing of flows.
   const hint = failure.operation.startsWith('open') ? undefined : HINTS[errnoName(failure.errno)]
   return missingModule(failure, context.operation) ?? failureError(failure, { ...context, hint: context.hint ?? hint })

@@ -1,10 +1,11 @@
 /**
  * System settings of connection tracking: /proc/sys/net/netfilter (Documentation/networking/nf_conntrack-sysctl.rst), by typed names.
  */
-import { toList } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeOutcome } from '../native.js'
-import { ENOENT, unwrap } from './refusals.js'
+import { toList } from '../core/checks.js'
+import { ENOENT } from '../core/errno.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeOutcome } from '../native/index.js'
+import { unwrap } from './refusals.js'
 
 /** Settings by name, as /proc/sys/net/netfilter has them; which of them there are depends on the kernel. */
 export interface ConntrackSettings {

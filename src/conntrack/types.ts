@@ -1,8 +1,8 @@
 /**
  * What the conntrack client takes and gives.
  */
-import type { AddressFamily } from '../address.js'
-import type { CallOptions } from '../client.js'
+import type { AddressFamily } from '../core/address.js'
+import type { CallOptions } from '../core/options.js'
 import type { FlowFilter } from './filter.js'
 
 /** A protocol that connection tracking knows by name; others are numbers (IPPROTO_*, 0–255). */

@@ -1,10 +1,10 @@
 /**
  * How full the table is, watched: a full one drops packets of new connections ("nf_conntrack: table full, dropping packet").
  */
-import { requireInteger, requireOptions } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import { EventStream } from '../event-stream.js'
-import type { NativeRecord } from '../native.js'
+import { requireInteger, requireOptions } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { EventStream } from '../core/events/stream.js'
+import type { NativeRecord } from '../native/index.js'
 import type { ConntrackUsage } from './types.js'
 
 /** Options of {@link Conntrack.watchUsage}. */

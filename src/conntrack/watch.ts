@@ -1,14 +1,14 @@
 /**
  * Flows as they begin, change and end.
  */
-import type { OpenOptions } from '../client.js'
-import { ValidationError } from '../errors.js'
-import type { EventStream } from '../event-stream.js'
-import { openEventStream, type LostEvents, type MonitorOptions } from '../monitor.js'
-import type { NativeAddon, NativeFlowEvents } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import { openEventStream, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import type { EventStream } from '../core/events/stream.js'
+import type { OpenOptions } from '../core/options.js'
+import type { NativeAddon, NativeFlowEvents } from '../native/index.js'
 import { FlowReader } from './columns.js'
-import { compileFilter } from './filter-compile.js'
 import type { FlowFilter } from './filter.js'
+import { compileFilter } from './filter-compile.js'
 import type { Flow } from './types.js'
 
 /** Options of {@link Conntrack.watch}. */

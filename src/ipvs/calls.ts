@@ -1,10 +1,12 @@
 /**
  * How the client's methods reach the socket: in their turn, with an account of what became of them.
  */
-import { requireOptions, toList } from '../checks.js'
-import type { CallOptions, JobQueue } from '../client.js'
-import { NetlinkError, ValidationError } from '../errors.js'
-import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native.js'
+import { requireOptions, toList } from '../core/checks.js'
+import { ESRCH } from '../core/errno.js'
+import { NetlinkError, ValidationError } from '../core/errors.js'
+import type { JobQueue } from '../core/job-queue.js'
+import type { CallOptions } from '../core/options.js'
+import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native/index.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
 import type {
   ChangeOptions,
@@ -16,7 +18,7 @@ import type {
 } from './column-types.js'
 import { describeServiceRow, encodeKey } from './keys.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
-import { ESRCH, unwrapIpvs } from './refusals.js'
+import { unwrapIpvs } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
 import { encodeServiceKeys, encodeServices } from './service-rows.js'
 import type { AddOptions, ListOptions, RealServerKey, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'

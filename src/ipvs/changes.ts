@@ -1,10 +1,11 @@
 /**
  * Changing many services or real servers: in pieces, with an exact account of every row.
  */
-import { failureError } from '../client.js'
-import { NetlinkError, TransactionError } from '../errors.js'
-import type { NativeBatchReport, NativeColumns, NativeIpvsSocket } from '../native.js'
-import { Slices } from '../slices.js'
+import { EPERM, ETIMEDOUT } from '../core/errno.js'
+import { NetlinkError, TransactionError } from '../core/errors.js'
+import { failureError } from '../core/failures.js'
+import { Slices } from '../core/slices.js'
+import type { NativeBatchReport, NativeColumns, NativeIpvsSocket } from '../native/index.js'
 import { ADDRESS_WIDTH, sliceRows } from './column-forms.js'
 import {
   ROW_APPLIED,
@@ -18,7 +19,7 @@ import {
   type ServiceKeyColumns
 } from './column-types.js'
 import { describeServiceRow } from './keys.js'
-import { EPERM, ETIMEDOUT, hintOf, ipvsFailure, isAsWanted, type ChangeKind, type RefusedServer } from './refusals.js'
+import { hintOf, ipvsFailure, isAsWanted, type ChangeKind, type RefusedServer } from './refusals.js'
 import { describeServerRow } from './server-rows.js'
 
 /** Rows of one job: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */

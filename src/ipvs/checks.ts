@@ -1,8 +1,8 @@
 /**
  * Checks of single values, before anything is sent.
  */
-import { isText } from '../checks.js'
-import { ValidationError } from '../errors.js'
+import { isText } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
 
 export function requireObject<T extends object>(path: string, value: T, what: string): T {
   if (typeof value === 'object' && (value as unknown) !== null) return value

@@ -1,17 +1,11 @@
 /**
  * Virtual services and real servers of IPVS, by generic netlink.
  */
-import {
-  DEFAULT_DEADLINE_MS,
-  JobQueue,
-  networkNamespace,
-  resolveDeadline,
-  type CallOptions,
-  type InNetworkNamespace,
-  type OpenOptions
-} from '../client.js'
-import { ValidationError } from '../errors.js'
-import type { NativeIpvsSocket, NativeNamespace } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import { JobQueue } from '../core/job-queue.js'
+import type { NativeKernel } from '../core/open.js'
+import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import type { NativeIpvsSocket, NativeNamespace } from '../native/index.js'
 import { IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
 import { requireObject } from './checks.js'
@@ -27,7 +21,7 @@ import type {
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
 import { decodeListing, decodeServers, decodeServices, joinListing } from './listing.js'
-import { openIpvsSocket, type IpvsKernel, type IpvsOptions } from './open.js'
+import { openIpvsSocket, type IpvsOptions } from './open.js'
 import { decodeDaemon, decodeInfo, decodeTimeouts, encodeDaemon, encodeTimeouts, requireRole } from './settings.js'
 import { SyncCalls } from './sync/calls.js'
 import type {
@@ -74,14 +68,13 @@ import type {
  */
 export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeIpvsSocket
-  readonly #kernel: IpvsKernel
+  readonly #kernel: NativeKernel<'ipvs'>
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #calls: IpvsCalls
   readonly #sync: SyncCalls
 
-  private constructor(socket: NativeIpvsSocket, kernel: IpvsKernel, callDeadlineMs: number | undefined) {
-    const deadlineMs = resolveDeadline(callDeadlineMs, DEFAULT_DEADLINE_MS)
+  private constructor(socket: NativeIpvsSocket, kernel: NativeKernel<'ipvs'>, deadlineMs: number) {
     this.#socket = socket
     this.#kernel = kernel
     this.#options = { netns: this, deadlineMs }
@@ -98,8 +91,8 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    */
   static async open(options: IpvsOptions = {}): Promise<Ipvs> {
-    const { socket, kernel } = await openIpvsSocket(options)
-    return new Ipvs(socket, kernel, options.deadlineMs)
+    const { socket, kernel, deadlineMs } = await openIpvsSocket(options)
+    return new Ipvs(socket, kernel, deadlineMs)
   }
 
   /** Of use inside the package only. */

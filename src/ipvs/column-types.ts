@@ -1,8 +1,8 @@
 /**
  * IPVS in bulk: struct of arrays, one entry a row, host byte order unless said. What a list gives can be given to a change again.
  */
-import type { CallOptions } from '../client.js'
-import type { NetlinkError } from '../errors.js'
+import type { NetlinkError } from '../core/errors.js'
+import type { CallOptions } from '../core/options.js'
 
 /** Keys of virtual services. */
 export interface ServiceKeyColumns {

@@ -1,11 +1,11 @@
 /**
  * The connection table, as a stream.
  */
-import { requireInteger, requireOptions } from '../checks.js'
-import { nativeOpenOptions, type OpenOptions } from '../client.js'
-import { formatAddress, requireAddress } from '../address.js'
-import { ClosedError, ValidationError } from '../errors.js'
-import type { NativeAddon, NativeColumns } from '../native.js'
+import { formatAddress, requireAddress } from '../core/address.js'
+import { requireInteger, requireOptions } from '../core/checks.js'
+import { ClosedError, ValidationError } from '../core/errors.js'
+import { nativeOpenOptions, type OpenOptions } from '../core/options.js'
+import type { NativeAddon, NativeColumns } from '../native/index.js'
 import { requireObject } from './checks.js'
 import { ADDRESS_WIDTH } from './column-forms.js'
 import { unwrapIpvs } from './refusals.js'

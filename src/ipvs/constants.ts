@@ -1,11 +1,9 @@
 /** Numbers of include/uapi/linux/ip_vs.h and their names. */
+import { AF_INET, AF_INET6, protocolNumbers } from '../core/protocols.js'
 import type { ForwardingMethod, ServiceFlag, ServiceProtocol, TunnelFlag, TunnelType } from './types.js'
 
-export const AF_INET = 2
-export const AF_INET6 = 10
-
 /** IPPROTO_*. */
-export const PROTOCOL_NUMBERS: Readonly<Record<ServiceProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
+export const PROTOCOL_NUMBERS: Readonly<Record<ServiceProtocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
 
 /** IP_VS_SVC_F_PERSISTENT. */
 export const PERSISTENT = 0x1

@@ -1,8 +1,8 @@
 /**
  * The number of IPVS's family in generic netlink, which changes when its module is unloaded and loaded again.
  */
-import type { NativeBatchReport, NativeIpvsSocket, NativeOutcome } from '../native.js'
-import { ENOENT } from './refusals.js'
+import { ENOENT } from '../core/errno.js'
+import type { NativeBatchReport, NativeIpvsSocket, NativeOutcome } from '../native/index.js'
 
 /** Every row was answered with ENOENT: so the kernel says of a family that it does not know (genl_rcv_msg), but of a missing scheduler, too. */
 function areAllUnknown({ errors, sent }: NativeBatchReport): boolean {

@@ -4,6 +4,6 @@
 export { Ipvs } from './client.js'
 export * from './column-types.js'
 export { SERVICE_FLAG_BITS } from './constants.js'
-export type { IpvsKernel, IpvsOptions } from './open.js'
+export type { IpvsOptions } from './open.js'
 export type * from './sync/types.js'
 export type * from './types.js'

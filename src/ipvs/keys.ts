@@ -1,13 +1,14 @@
 /**
  * What names services and real servers: checked, as columns, and as text.
  */
-import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../address.js'
-import { requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
+import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../core/address.js'
+import { requireInteger } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { requireName, requireObject } from './checks.js'
 import { ADDRESS_WIDTH, serviceKeyForms, zeroColumns } from './column-forms.js'
 import type { ServiceKeyColumns } from './column-types.js'
-import { AF_INET, AF_INET6, PROTOCOL_NUMBERS } from './constants.js'
+import { PROTOCOL_NUMBERS } from './constants.js'
 import type { ServiceProtocol, VirtualServiceKey } from './types.js'
 
 const MAX_PORT = 65_535

@@ -1,8 +1,8 @@
 /**
  * Listings: pieces put together, and objects made of them in short slices.
  */
-import type { NativeColumns, NativeIpvsListing } from '../native.js'
-import { Slices } from '../slices.js'
+import { Slices } from '../core/slices.js'
+import type { NativeColumns, NativeIpvsListing } from '../native/index.js'
 import { ADDRESS_WIDTH, counterForms, indexedServiceForms, serverForms, serviceSymbols, zeroColumns } from './column-forms.js'
 import type { IpvsColumns, RealServerListColumns, ServiceListColumns } from './column-types.js'
 import { decodeServer } from './server-rows.js'

@@ -1,29 +1,38 @@
 /**
  * How a client finds IPVS.
  */
-import { describeNamespace, nativeOpenOptions, type OpenOptions } from '../client.js'
-import { loadAddon, type NativeAddon, type NativeIpvsSocket } from '../native.js'
+import { openSocket, type FakeKernel, type NativeKernel } from '../core/open.js'
+import type { OpenOptions } from '../core/options.js'
+import type { NativeIpvsSocket } from '../native/index.js'
 import { followFamily } from './family.js'
-import { ipvsFailure, unwrapIpvs } from './refusals.js'
-
-/** Where sockets and settings come from. */
-export type IpvsKernel = Pick<NativeAddon, 'openIpvs' | 'openIpvsConnections' | 'readSystemSetting'>
+import { ipvsFailure } from './refusals.js'
 
 /** Options of {@link Ipvs.open}. */
 export interface IpvsOptions extends OpenOptions {
   /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
-  readonly kernel?: IpvsKernel | undefined
+  readonly kernel?: FakeKernel<'ipvs'> | undefined
+}
+
+/** What {@link openIpvsSocket} gives. */
+export interface OpenedIpvs {
+  readonly socket: NativeIpvsSocket
+  readonly kernel: NativeKernel<'ipvs'>
+  readonly deadlineMs: number
 }
 
 /** A socket that knows IPVS. @throws As {@link Ipvs.open}. */
-export async function openIpvsSocket(options: IpvsOptions): Promise<{ readonly socket: NativeIpvsSocket; readonly kernel: IpvsKernel }> {
+export async function openIpvsSocket(options: IpvsOptions): Promise<OpenedIpvs> {
   const operation = 'ipvs.open'
-  const native = nativeOpenOptions(options)
-  options.signal?.throwIfAborted()
-  const kernel = options.kernel ?? loadAddon()
-  const socket = unwrapIpvs(await kernel.openIpvs(native), operation, describeNamespace(native.netns))
-  const resolved = await socket.resolve({ deadlineMs: native.deadlineMs })
-  if (resolved.failure === undefined) return { socket: followFamily(socket, resolved.value), kernel }
+  const { socket, kernel, deadlineMs } = await openSocket(
+    {
+      part: 'ipvs',
+      open: (kernel, native) => kernel.openIpvs(native),
+      refusal: (failure, subject) => ipvsFailure(failure, operation, subject)
+    },
+    options
+  )
+  const resolved = await socket.resolve({ deadlineMs })
+  if (resolved.failure === undefined) return { socket: followFamily(socket, resolved.value), kernel, deadlineMs }
   await socket.close()
   throw ipvsFailure(resolved.failure, operation)
 }

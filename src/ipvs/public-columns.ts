@@ -1,12 +1,12 @@
 /**
  * Columns that a caller made: checked, and copied so that they belong to nobody else.
  */
-import { copyArray, requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
+import { copyArray, requireInteger } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { requireObject } from './checks.js'
 import { serverForms, serverKeyForms, serviceForms, serviceKeyForms, type ColumnForm } from './column-forms.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
-import { AF_INET, AF_INET6 } from './constants.js'
 import { NO_SYMBOL } from './symbols.js'
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array

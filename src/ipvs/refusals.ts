@@ -1,21 +1,16 @@
 /**
  * What the kernel's refusals mean: IPVS says an errno and nothing else.
  */
-import { failureError } from '../client.js'
-import { UnsupportedError, type NetlinkError } from '../errors.js'
-import type { NativeFailure, NativeOutcome } from '../native.js'
+import { EEXIST, EINVAL, ENOENT, EPERM, EPROTONOSUPPORT, ESRCH } from '../core/errno.js'
+import { UnsupportedError, type NetlinkError } from '../core/errors.js'
+import { failureError } from '../core/failures.js'
+import { AF_INET } from '../core/protocols.js'
+import type { NativeOutcome } from '../native/common.js'
+import type { NativeFailure } from '../native/index.js'
 import type { ServiceColumns } from './column-types.js'
-import { AF_INET } from './constants.js'
 import { NO_SYMBOL } from './symbols.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
-export const EPERM = 1
-export const ENOENT = 2
-export const ESRCH = 3
-export const EEXIST = 17
-export const EINVAL = 22
-export const EPROTONOSUPPORT = 93
-export const ETIMEDOUT = 110
 
 /** What is changed, and how. */
 export interface ChangeKind {

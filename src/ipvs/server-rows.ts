@@ -1,9 +1,10 @@
 /**
  * Real servers between the caller's words and columns.
  */
-import { formatSocketAddress } from '../address.js'
-import { requireInteger } from '../checks.js'
-import { locate, ValidationError } from '../errors.js'
+import { formatSocketAddress } from '../core/address.js'
+import { requireInteger } from '../core/checks.js'
+import { locate, ValidationError } from '../core/errors.js'
+import { AF_INET } from '../core/protocols.js'
 import { requireName, requireObject } from './checks.js'
 import { serverForms, zeroColumns } from './column-forms.js'
 import type {
@@ -13,7 +14,7 @@ import type {
   RealServerListColumns,
   ServiceKeyColumns
 } from './column-types.js'
-import { AF_INET, FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
+import { FORWARDING_METHODS, MAX_INT, TUNNEL_FLAG_BITS, TUNNEL_TYPES } from './constants.js'
 import { addressAt, emptyKeys, putAddress, putKey, requirePort } from './keys.js'
 import type {
   ForwardingMethod,

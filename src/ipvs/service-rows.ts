@@ -1,21 +1,14 @@
 /**
  * Virtual services between the caller's words and columns.
  */
-import { formatAddress, requireAddress } from '../address.js'
-import { requireInteger } from '../checks.js'
-import { locate, ValidationError } from '../errors.js'
+import { formatAddress, requireAddress } from '../core/address.js'
+import { requireInteger } from '../core/checks.js'
+import { locate, ValidationError } from '../core/errors.js'
+import { AF_INET } from '../core/protocols.js'
 import { requireName, requireText } from './checks.js'
 import { indexedServiceForms, zeroColumns } from './column-forms.js'
 import type { ServiceColumns, ServiceKeyColumns } from './column-types.js'
-import {
-  AF_INET,
-  DEFAULT_PERSISTENCE_SECONDS,
-  DEFAULT_SCHEDULER,
-  FULL_NETMASK,
-  PERSISTENT,
-  SERVICE_FLAG_BITS,
-  SETTABLE_FLAGS
-} from './constants.js'
+import { DEFAULT_PERSISTENCE_SECONDS, DEFAULT_SCHEDULER, FULL_NETMASK, PERSISTENT, SERVICE_FLAG_BITS, SETTABLE_FLAGS } from './constants.js'
 import { addressAt, emptyKeys, protocolOf, putKey } from './keys.js'
 import { NO_SYMBOL, Symbols } from './symbols.js'
 import type {

@@ -1,10 +1,10 @@
 /**
  * Time-outs, information and synchronisation daemons between the caller's words and records of native/ipvs/schemas.cc.
  */
-import { formatAddress, requireAddress } from '../address.js'
-import { requireInteger } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeRecord } from '../native.js'
+import { formatAddress, requireAddress } from '../core/address.js'
+import { requireInteger } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeRecord } from '../native/index.js'
 import { requireName, requireObject, requireText } from './checks.js'
 import type { IpvsInfo, IpvsTimeouts, SyncDaemon } from './types.js'
 

@@ -5,8 +5,8 @@
  * can be given back to any call that takes a spec. In a spec for adding, what is not mentioned (absent or `undefined`) gets its default; in a spec for
  * updating it stays as it is. Columns are complete: they leave nothing out, so nothing is read before they are sent.
  */
-import type { AddressFamily } from '../address.js'
-import type { CallOptions } from '../client.js'
+import type { AddressFamily } from '../core/address.js'
+import type { CallOptions } from '../core/options.js'
 
 /** Protocols that IPVS balances. */
 export type ServiceProtocol = 'tcp' | 'udp' | 'sctp'

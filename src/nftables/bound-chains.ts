@@ -2,7 +2,7 @@
  * Chains that belong to a rule: `jump { … }` of nft (NFT_CHAIN_BINDING, Linux 5.9). The kernel gives them their names and removes them with the rule; a transaction knows
  * them by ids (NFTA_CHAIN_ID, NFTA_VERDICT_CHAIN_ID).
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 import type { Expression, ImmediateExpression } from './expressions.js'
 import type { Family } from './families.js'
 import type { Chain, ChainReference } from './objects.js'

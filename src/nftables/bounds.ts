@@ -2,17 +2,17 @@
  * Ranges as callers write them, and the bytes of their first and last value. Bytes are in the order in which a larger value is later, as interval sets keep them.
  */
 import { Buffer } from 'node:buffer'
-import { parsePrefix, prefixRange } from '../address.js'
-import { ValidationError } from '../errors.js'
+import { parsePrefix, prefixRange } from '../core/address.js'
+import { ValidationError } from '../core/errors.js'
 import {
+  type DataType,
   eachField,
   formatFields,
   IS_LITTLE_ENDIAN,
   keyLength,
+  type KeyValue,
   paddedLength,
-  parseValue,
-  type DataType,
-  type KeyValue
+  parseValue
 } from './datatypes.js'
 
 /** A range of values, both ends included. */

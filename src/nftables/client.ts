@@ -1,34 +1,17 @@
 /**
  * nf_tables of one network namespace.
  */
-import { requireOptions, toList } from '../checks.js'
-import {
-  DEFAULT_DEADLINE_MS,
-  describeNamespace,
-  JobQueue,
-  networkNamespace,
-  nativeOpenOptions,
-  resolveDeadline,
-  unsupportedProtocol,
-  unwrapOutcome,
-  failureError,
-  type CallOptions,
-  type InNetworkNamespace,
-  type OpenOptions
-} from '../client.js'
-import { ClosedError, NetlinkError } from '../errors.js'
-import type { MonitorOptions } from '../monitor.js'
-import {
-  loadAddon,
-  type NativeAddon,
-  type NativeListing,
-  type NativeListRequest,
-  type NativeNamespace,
-  type NativeNftablesSocket
-} from '../native.js'
+import { requireOptions, toList } from '../core/checks.js'
+import { ClosedError, NetlinkError } from '../core/errors.js'
+import type { MonitorOptions } from '../core/events/monitor.js'
+import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
+import { JobQueue } from '../core/job-queue.js'
+import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
+import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import type { NativeListing, NativeListRequest, NativeNamespace, NativeNftablesSocket } from '../native/index.js'
+import type { KeyField } from './bounds.js'
 import type { ElementColumns } from './columns.js'
 import { toColumns } from './columns.js'
-import type { KeyField } from './bounds.js'
 import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
 import { requireObject, requireText } from './fields.js'
@@ -43,11 +26,8 @@ import type { NameReference } from './transaction-types.js'
 /** Options of {@link Nftables.open}. */
 export interface NftablesOptions extends OpenOptions {
   /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
-  readonly kernel?: NftablesKernel | undefined
+  readonly kernel?: FakeKernel<'nftables'> | undefined
 }
-
-/** Where sockets come from. */
-export type NftablesKernel = Pick<NativeAddon, 'openNftables' | 'monitorNftables'>
 
 /** Which objects to list. */
 export interface ListFilter {
@@ -75,13 +55,15 @@ const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
 export class Nftables implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeNftablesSocket
   readonly #queue: JobQueue
-  readonly #options: NftablesOptions
+  readonly #kernel: NativeKernel<'nftables'>
+  readonly #options: OpenOptions
   readonly #streams = new Set<NftablesEvents>()
 
-  private constructor(socket: NativeNftablesSocket, options: NftablesOptions) {
+  private constructor(socket: NativeNftablesSocket, kernel: NativeKernel<'nftables'>, deadlineMs: number) {
     this.#socket = socket
-    this.#options = { netns: this, deadlineMs: options.deadlineMs, kernel: options.kernel }
-    this.#queue = new JobQueue('the Nftables client', resolveDeadline(options.deadlineMs, DEFAULT_DEADLINE_MS))
+    this.#kernel = kernel
+    this.#options = { netns: this, deadlineMs }
+    this.#queue = new JobQueue('the Nftables client', deadlineMs)
   }
 
   /**
@@ -91,16 +73,15 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} The namespace could not be entered: `ENOENT`, `EPERM`, `EINVAL`.
    */
   static async open(options: NftablesOptions = {}): Promise<Nftables> {
-    const native = nativeOpenOptions(options)
-    options.signal?.throwIfAborted()
-    const outcome = await (options.kernel ?? loadAddon()).openNftables(native)
-    if (outcome.failure !== undefined) {
-      throw (
-        unsupportedProtocol(outcome.failure, MISSING, REMEDY) ??
-        failureError(outcome.failure, { operation: 'nftables.open', subject: describeNamespace(native.netns) })
-      )
-    }
-    return new Nftables(outcome.value, options)
+    const { socket, kernel, deadlineMs } = await openSocket(
+      {
+        part: 'nftables',
+        open: (kernel, native) => kernel.openNftables(native),
+        refusal: (failure) => unsupportedProtocol(failure, MISSING, REMEDY)
+      },
+      options
+    )
+    return new Nftables(socket, kernel, deadlineMs)
   }
 
   /** Of use inside the package only. */
@@ -232,7 +213,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   async monitor(options: MonitorOptions = {}): Promise<NftablesEvents> {
     const isClosed = (): boolean => this.#queue.isClosed
     if (isClosed()) throw new ClosedError('the Nftables client')
-    const stream = await openMonitor(this.#options.kernel ?? loadAddon(), this.#options, options, this.#streams)
+    const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)
     // The client may have been closed meanwhile.
     if (isClosed()) stream.end()
     return stream

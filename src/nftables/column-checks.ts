@@ -1,7 +1,7 @@
 /**
  * Checks of columns that a caller made: whether they can be walked. What they mean is checked on the native side.
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 import type { ElementColumns } from './columns.js'
 
 /** As native/addon/convert_columns.cc has it. */

@@ -1,7 +1,7 @@
 /**
  * Set elements as columns: typed arrays with one entry a row, which cross to the kernel in one call for any number of elements.
  */
-import type { NativeColumns } from '../native.js'
+import type { NativeColumns } from '../native/index.js'
 
 /** Rows of a set as typed arrays (native/nftables/elements.h). All but `rows` and `key` may be missing. One row is one element of the kernel's. */
 export interface ElementColumns extends NativeColumns {

@@ -3,7 +3,7 @@
  * clones the whole buffer behind a view of a few bytes.
  */
 
-import { copyArray, detachedError, isDetached, toList } from '../checks.js'
+import { copyArray, detachedError, isDetached, toList } from '../core/checks.js'
 
 /** Deeper than any record; what is deeper, or holds itself, is left as it is, for the native side to refuse. */
 const MAX_DEPTH = 24

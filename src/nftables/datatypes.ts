@@ -3,8 +3,8 @@
  * of user space (nftables, include/datatype.h) and serve `nft list`.
  */
 import { Buffer } from 'node:buffer'
-import { formatAddress, requireAddress } from '../address.js'
-import { ValidationError } from '../errors.js'
+import { formatAddress, requireAddress } from '../core/address.js'
+import { ValidationError } from '../core/errors.js'
 import {
   CT_DIRECTIONS,
   CT_STATES,

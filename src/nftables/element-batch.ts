@@ -1,8 +1,8 @@
 /**
  * Elements given as objects, on their way into columns. Few are encoded at once; many, or as many as an iterable gives, in short slices when the transaction is sent.
  */
-import { toList } from '../checks.js'
-import type { Slices } from '../slices.js'
+import { toList } from '../core/checks.js'
+import type { Slices } from '../core/slices.js'
 import { ColumnsBuilder, type ElementColumns } from './columns.js'
 import { encodeElement, type SetElement } from './elements.js'
 import type { SetForm } from './sets.js'

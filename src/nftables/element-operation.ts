@@ -1,8 +1,8 @@
 /**
  * An operation on the elements of a set, as it is queued.
  */
-import { ValidationError } from '../errors.js'
-import type { NativeVerb } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeVerb } from '../native/index.js'
 import { checkColumns } from './column-checks.js'
 import type { ElementColumns } from './columns.js'
 import { copyColumns } from './copy.js'

@@ -3,7 +3,7 @@
  * does not belong to it) in a plain interval set, and one row with an inclusive end in a concatenation.
  */
 import { Buffer } from 'node:buffer'
-import { locate, ValidationError } from '../errors.js'
+import { locate, ValidationError } from '../core/errors.js'
 import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor, successor, type KeyField } from './bounds.js'
 import { CATCHALL, INTERVAL_END, isEnd, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields, keyLength, parseFields } from './datatypes.js'

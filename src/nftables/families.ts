@@ -1,8 +1,8 @@
 /**
  * Families, hooks and priorities: the names that nft has for the kernel's numbers.
  */
-import { ValidationError } from '../errors.js'
-import type { NativeFamily } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeFamily } from '../native/index.js'
 
 /** A family of tables (NFPROTO_*). */
 export type Family = NativeFamily

@@ -1,7 +1,7 @@
 /**
  * The fields of what callers declare. One that does not exist is refused: misspelt, it would be a setting that silently does nothing.
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 
 const COMMON = ['family', 'table', 'name', 'comment', 'userdata', 'opaque', 'handle', 'use'] as const
 

@@ -3,9 +3,10 @@
  * The functions named are those of net/netfilter/nf_tables_api.c that refuse.
  */
 import { release } from 'node:os'
-import { PERMISSION_HINT } from '../client.js'
-import type { NativeRecord } from '../native.js'
-import { isRemoval, type QueuedOperation } from './transaction-types.js'
+import { PERMISSION_HINT } from '../core/failures.js'
+import type { NativeRecord } from '../native/index.js'
+import { isRemoval } from './transaction-types.js'
+import type { QueuedOperation } from './transaction-types.js'
 
 /** What was refused. */
 interface Refused {

@@ -1,7 +1,7 @@
 /**
  * Everything of nf_tables that is public.
  */
-export { Nftables, type Generation, type ListFilter, type NftablesKernel, type NftablesOptions } from './client.js'
+export { Nftables, type Generation, type ListFilter, type NftablesOptions } from './client.js'
 export { CATCHALL, INTERVAL_END, NO_SYMBOL, NO_VERDICT, type ElementColumns, type ElementRow } from './columns.js'
 export type { DataType, DataTypeName, KeyValue } from './datatypes.js'
 export { ElementBuffer } from './element-buffer.js'

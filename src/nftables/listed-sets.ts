@@ -1,7 +1,7 @@
 /**
  * Declarations of sets and maps from what the kernel lists.
  */
-import type { NativeListed } from '../native.js'
+import type { NativeListed } from '../native/index.js'
 import { splitTypes, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import { family } from './families.js'

@@ -1,11 +1,12 @@
 /**
  * What the kernel holds, as objects.
  */
-import { Slices } from '../slices.js'
-import type { NativeListed, NativeListedElements, NativeListedKind, NativeListing } from '../native.js'
+import { Slices } from '../core/slices.js'
+import type { NativeListed, NativeListedElements, NativeListedKind, NativeListing } from '../native/index.js'
 import { inWritableOrder } from './bound-chains.js'
 import type { ElementColumns } from './columns.js'
 import { decodeElements, type SetElement } from './elements.js'
+import { fromNativeSet } from './listed-sets.js'
 import {
   fromNativeChain,
   fromNativeCounter,
@@ -21,7 +22,6 @@ import {
   type ListedRule,
   type ListedTable
 } from './objects.js'
-import { fromNativeSet } from './listed-sets.js'
 import { setForm, type ListedSet } from './sets.js'
 
 /** The elements of one set, kept in columns; iterating makes objects, one at a time. Can be passed to `add.elements` as it is. */

@@ -1,12 +1,14 @@
 /**
  * Changes of the ruleset as they happen.
  */
-import { unsupportedProtocol, type OpenOptions } from '../client.js'
-import type { EventStream } from '../event-stream.js'
-import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../monitor.js'
-import type { NativeAddon, NativeEvent, NativeFailure } from '../native.js'
+import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import type { EventStream } from '../core/events/stream.js'
+import { unsupportedProtocol } from '../core/failures.js'
+import { type OpenOptions } from '../core/options.js'
+import type { NativeAddon, NativeEvent, NativeFailure } from '../native/index.js'
 import type { ElementColumns } from './columns.js'
 import type { Family } from './families.js'
+import { fromNativeSet } from './listed-sets.js'
 import {
   fromNativeChain,
   fromNativeCounter,
@@ -22,7 +24,6 @@ import {
   type ListedRule,
   type ListedTable
 } from './objects.js'
-import { fromNativeSet } from './listed-sets.js'
 import type { ListedSet } from './sets.js'
 
 /** Elements that came or went, consecutive ones of a set together. */

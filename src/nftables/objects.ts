@@ -1,8 +1,8 @@
 /**
  * Tables, chains, rules, counters, other stateful objects and flowtables: what callers declare and read, to and from the kernel's records.
  */
-import { ValidationError } from '../errors.js'
-import type { NativeListed, NativeRecord } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeListed, NativeRecord } from '../native/index.js'
 import type { Expression } from './expressions.js'
 import { family, hookName, hookNumber, priorityNumber, type Family, type Hook, type PriorityName } from './families.js'
 import { commentedBy, userdataOf, type Commented } from './userdata.js'

@@ -1,8 +1,8 @@
 /**
  * Tables of one name, one for each of the families ip and ip6, that a program knows as its own by their comments.
  */
-import type { AddressFamily } from '../address.js'
-import { NetplaneError } from '../errors.js'
+import type { AddressFamily } from '../core/address.js'
+import { NetplaneError } from '../core/errors.js'
 import type { Nftables } from './client.js'
 
 /** How tables are known. */

@@ -1,8 +1,9 @@
 /**
  * What the kernel refused, as errors that name the caller's object.
  */
-import { errnoName, NetlinkError } from '../errors.js'
-import type { NativeCommitResult, NativeItemError } from '../native.js'
+import { errnoName } from '../core/errno.js'
+import { NetlinkError } from '../core/errors.js'
+import type { NativeCommitResult, NativeItemError } from '../native/index.js'
 import { hintFor } from './hints.js'
 import type { QueuedOperation } from './transaction-types.js'
 

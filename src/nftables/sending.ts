@@ -1,10 +1,11 @@
 /**
  * How a transaction is sent: its ranges are checked, its operations handed to the native side, and what the kernel refuses is told in the caller's words.
  */
-import { failureError, invalidError } from '../client.js'
-import { locate, ValidationError } from '../errors.js'
-import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native.js'
-import { Slices } from '../slices.js'
+import { ENOENT, ERESTART } from '../core/errno.js'
+import { locate, ValidationError } from '../core/errors.js'
+import { failureError, invalidError } from '../core/failures.js'
+import { Slices } from '../core/slices.js'
+import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native/index.js'
 import type { ElementColumns } from './columns.js'
 import { placeOf } from './describe.js'
 import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
@@ -12,8 +13,6 @@ import { intervalOperation, type IntervalOperation } from './intervals/operation
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
 import { isRemoval, type CommitOptions, type NameReference, type QueuedOperation, type TransactionHost } from './transaction-types.js'
 
-const ENOENT = 2
-const ERESTART = 85
 /** How often a transaction that depends on what it read is begun again after somebody else committed. */
 const MAX_READS = 16
 

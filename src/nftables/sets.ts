@@ -1,8 +1,8 @@
 /**
  * Sets, maps and verdict maps: what callers declare, and the record that the kernel gets and gives.
  */
-import { ValidationError } from '../errors.js'
-import type { NativeRecord } from '../native.js'
+import { ValidationError } from '../core/errors.js'
+import type { NativeRecord } from '../native/index.js'
 import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import type { Family } from './families.js'

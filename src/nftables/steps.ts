@@ -1,13 +1,13 @@
 /**
  * Work on nf_tables in steps: as many in each transaction as one message may hold. A socket without CAP_NET_ADMIN in the initial user namespace sends 400 KiB at most in one message.
  */
-import { NetlinkError } from '../errors.js'
-import { Slices } from '../slices.js'
+import { NetlinkError } from '../core/errors.js'
+import { Slices } from '../core/slices.js'
+import type { Nftables } from './client.js'
 import type { ElementColumns } from './columns.js'
 import { ElementBuffer } from './element-buffer.js'
-import type { Nftables } from './client.js'
-import type { NameReference, CommitOptions, CommitReport } from './transaction-types.js'
 import type { Transaction } from './transaction.js'
+import type { NameReference, CommitOptions, CommitReport } from './transaction-types.js'
 
 /** Names of who has an element, by row; of operations that add elements, by their index. */
 export type Owners = ReadonlyMap<number, readonly (string | undefined)[]>

@@ -1,23 +1,10 @@
 /**
  * Names for numbers, as nft writes them.
  */
+import { IPPROTO } from '../core/protocols.js'
 
-/** IPPROTO_*, include/uapi/linux/in.h. */
-export const PROTOCOLS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  igmp: 2,
-  tcp: 6,
-  udp: 17,
-  dccp: 33,
-  ipv6: 41,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  'ipv6-icmp': 58,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136
-}
+/** IPPROTO_*, and the other name of ICMPv6. */
+export const PROTOCOLS: Readonly<Record<string, number>> = { ...IPPROTO, 'ipv6-icmp': IPPROTO.icmpv6 }
 
 /** NF_CT_STATE_BIT and its kin, include/uapi/linux/netfilter/nf_conntrack_common.h. */
 export const CT_STATES: Readonly<Record<string, number>> = { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 }

@@ -1,7 +1,7 @@
 /**
  * Moments and times of day as text, always in UTC: as the kernel counts them.
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 
 const MS_NS = 1_000_000n
 

@@ -1,9 +1,9 @@
 /**
  * What transactions take and give.
  */
-import type { CallOptions } from '../client.js'
-import type { NativeBatch, NativeKind, NativeListing, NativeListRequest, NativeOutcome, NativeRecord, NativeVerb } from '../native.js'
-import type { Slices } from '../slices.js'
+import type { CallOptions } from '../core/options.js'
+import type { Slices } from '../core/slices.js'
+import type { NativeBatch, NativeKind, NativeListing, NativeListRequest, NativeOutcome, NativeRecord, NativeVerb } from '../native/index.js'
 import type { ElementColumns } from './columns.js'
 import type { ElementBuffer } from './element-buffer.js'
 import type { SetElement } from './elements.js'

@@ -1,11 +1,11 @@
 /**
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
-import { requireOptions } from '../checks.js'
-import type { CallOptions } from '../client.js'
-import { ClosedError, locate, ValidationError } from '../errors.js'
-import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native.js'
-import { traceCommit } from '../tracing.js'
+import { requireOptions } from '../core/checks.js'
+import { ClosedError, locate, ValidationError } from '../core/errors.js'
+import type { CallOptions } from '../core/options.js'
+import { traceCommit } from '../core/tracing.js'
+import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native/index.js'
 import { BoundChains } from './bound-chains.js'
 import { copyRecord } from './copy.js'
 import { placeOf } from './describe.js'

@@ -2,7 +2,7 @@
  * `typeof` declarations of sets: what nft keeps in a set's userdata so that it can print `typeof ip daddr . numgen random mod 2` for types that have no name of
  * their own. Numbers: nftables, src/expression.c, include/proto.h (enum proto_desc_id), include/expression.h (enum expr_types).
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 import type { DataType, DataTypeName } from './datatypes.js'
 import { CTS, HEADERS, METAS, PAYLOADS, type TypeofName } from './typeof-names.js'
 import { decodeUserdata, encodeUserdata, numberEntry, type UserdataEntry } from './userdata.js'

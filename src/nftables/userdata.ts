@@ -2,7 +2,7 @@
  * NFTA_*_USERDATA as nft and libnftnl agree on it (libnftnl, include/libnftnl/udata.h): a run of { u8 type, u8 length, bytes }, 256 bytes at most. The kernel keeps it unread.
  */
 import { Buffer } from 'node:buffer'
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 
 /** One entry. */
 export interface UserdataEntry {

@@ -2,7 +2,7 @@
  * Numbers of users and groups by their names.
  */
 import { readFileSync } from 'node:fs'
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 
 const FILES = { uid: '/etc/passwd', gid: '/etc/group' } as const
 

@@ -1,7 +1,7 @@
 /**
  * Verdicts of verdict maps: NF_* of include/uapi/linux/netfilter.h, NFT_* of include/uapi/linux/netfilter/nf_tables.h.
  */
-import { ValidationError } from '../errors.js'
+import { ValidationError } from '../core/errors.js'
 
 /** What happens to a packet. */
 export type VerdictName = 'accept' | 'drop' | 'queue' | 'continue' | 'break' | 'jump' | 'goto' | 'return' | number

@@ -1,10 +1,10 @@
 /**
  * Service planes.
  */
-import type { InNetworkNamespace } from '../client.js'
 import { Conntrack } from '../conntrack/index.js'
-import { asNetplaneError, ValidationError } from '../errors.js'
-import { Broadcast } from '../event-broadcast.js'
+import { asNetplaneError, ValidationError } from '../core/errors.js'
+import { Broadcast } from '../core/events/broadcast.js'
+import type { InNetworkNamespace } from '../core/options.js'
 import type { Backend } from './core/backend.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'

@@ -1,7 +1,7 @@
 /**
  * What planes take and give.
  */
-import type { NetplaneError } from '../errors.js'
+import type { NetplaneError } from '../core/errors.js'
 import type { ObjectCounts } from './core/backend.js'
 import type { Plan, Quarantined } from './core/plan.js'
 import type { Service, Services } from './model.js'

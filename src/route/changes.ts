@@ -1,20 +1,16 @@
 /**
  * Changing many addresses: in pieces, with an exact account of every row.
  */
-import { failureError, PERMISSION_HINT, unwrapOutcome } from '../client.js'
-import { NetlinkError, TransactionError } from '../errors.js'
-import type { NativeAddressReport, NativeColumns, NativeLinkReference, NativeRouteSocket } from '../native.js'
-import { Slices } from '../slices.js'
+import { EADDRNOTAVAIL, EEXIST, EPERM, ETIMEDOUT } from '../core/errno.js'
+import { NetlinkError, TransactionError } from '../core/errors.js'
+import { failureError, PERMISSION_HINT, unwrapOutcome } from '../core/failures.js'
+import { AF_INET, AF_INET6 } from '../core/protocols.js'
+import { Slices } from '../core/slices.js'
+import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native/index.js'
 import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns, symbolOf } from './columns.js'
 import type { AddressReport } from './types.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
-const EPERM = 1
-const EEXIST = 17
-const EADDRNOTAVAIL = 99
-const ETIMEDOUT = 110
-const AF_INET = 2
-const AF_INET6 = 10
 
 /** Rows of one job and system call: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
 const ROWS_PER_JOB = 2048

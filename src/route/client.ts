@@ -1,23 +1,15 @@
 /**
  * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
  */
-import { requireOptions } from '../checks.js'
-import {
-  DEFAULT_DEADLINE_MS,
-  JobQueue,
-  describeNamespace,
-  failureError,
-  nativeOpenOptions,
-  networkNamespace,
-  resolveDeadline,
-  unwrapOutcome,
-  type CallOptions,
-  type InNetworkNamespace,
-  type OpenOptions
-} from '../client.js'
-import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../errors.js'
-import { loadAddon, type NativeAddon, type NativeLinkReference, type NativeNamespace, type NativeRouteSocket } from '../native.js'
-import { Slices } from '../slices.js'
+import { requireOptions } from '../core/checks.js'
+import { EEXIST, ENODEV, EOPNOTSUPP } from '../core/errno.js'
+import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../core/errors.js'
+import { failureError, unwrapOutcome } from '../core/failures.js'
+import { JobQueue } from '../core/job-queue.js'
+import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
+import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import { Slices } from '../core/slices.js'
+import type { NativeLinkReference, NativeNamespace, NativeRouteSocket } from '../native/index.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
@@ -37,22 +29,14 @@ import type {
   RemoveAddressesOptions
 } from './types.js'
 
-/** Where sockets come from. */
-export type RouteKernel = Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
-
 /** Options of {@link Route.open}. */
 export interface RouteOptions extends OpenOptions {
   /** What stands for the kernel: a fake of `netplane/testing`. Default: the kernel. */
-  readonly kernel?: RouteKernel | undefined
+  readonly kernel?: FakeKernel<'route'> | undefined
 }
 
 const families = { ip: 2, ip6: 10 } as const
 const onErrors = { add: ['throw', 'isolate', 'atomic'], delete: ['throw', 'isolate'] } as const
-
-// include/uapi/asm-generic/errno-base.h, errno.h
-const EEXIST = 17
-const ENODEV = 19
-const EOPNOTSUPP = 95
 
 /** How a change of addresses is checked and carried out. */
 interface AddressCall {
@@ -73,16 +57,16 @@ interface AddressCall {
  */
 export class Route implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeRouteSocket
-  readonly #kernel: RouteKernel
+  readonly #kernel: NativeKernel<'route'>
   readonly #options: OpenOptions
   readonly #queue: JobQueue
   readonly #streams = new Set<RouteEvents>()
 
-  private constructor(socket: NativeRouteSocket, kernel: RouteKernel, deadlineMs: number | undefined) {
+  private constructor(socket: NativeRouteSocket, kernel: NativeKernel<'route'>, deadlineMs: number) {
     this.#socket = socket
     this.#kernel = kernel
     this.#options = { netns: this, deadlineMs }
-    this.#queue = new JobQueue('the Route client', resolveDeadline(deadlineMs, DEFAULT_DEADLINE_MS))
+    this.#queue = new JobQueue('the Route client', deadlineMs)
   }
 
   /**
@@ -93,12 +77,8 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    * @throws {UnsupportedError} The native addon cannot be loaded.
    */
   static async open(options: RouteOptions = {}): Promise<Route> {
-    const native = nativeOpenOptions(options)
-    options.signal?.throwIfAborted()
-    const kernel = options.kernel ?? loadAddon()
-    const outcome = await kernel.openRoute(native)
-    const subject = describeNamespace(native.netns)
-    return new Route(unwrapOutcome(outcome, { operation: 'route.open', subject }), kernel, options.deadlineMs)
+    const { socket, kernel, deadlineMs } = await openSocket({ part: 'route', open: (kernel, native) => kernel.openRoute(native) }, options)
+    return new Route(socket, kernel, deadlineMs)
   }
 
   /** Of use inside the package only. */

@@ -1,10 +1,10 @@
 /**
  * Addresses between the caller's words and the columns of native/route/addresses.h.
  */
-import { formatAddress, parsePrefix, requireAddress } from '../address.js'
-import { copyArray, isText, requireInteger, toList } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeColumns } from '../native.js'
+import { formatAddress, parsePrefix, requireAddress } from '../core/address.js'
+import { copyArray, isText, requireInteger, toList } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { type NativeColumns } from '../native/index.js'
 import { addressFlagBits, addressFlags, scopeName, scopeNumber, settableFlags } from './constants.js'
 import type { AddressColumns, AddressFlag, AddressInput, AddressSpec, LinkAddress } from './types.js'
 

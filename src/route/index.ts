@@ -1,6 +1,6 @@
 /**
  * Everything of the route client that is public.
  */
-export { Route, type RouteKernel, type RouteOptions } from './client.js'
+export { Route, type RouteOptions } from './client.js'
 export type { RouteEvent, RouteEvents, RouteMonitorOptions } from './monitor.js'
 export type * from './types.js'

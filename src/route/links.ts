@@ -1,9 +1,9 @@
 /**
  * Links between the caller's words and what the addon gives and takes.
  */
-import { isText } from '../checks.js'
-import { ValidationError } from '../errors.js'
-import type { NativeLink, NativeLinkReference } from '../native.js'
+import { isText } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { type NativeLink, type NativeLinkReference } from '../native/index.js'
 import { IFF_UP, linkFlags } from './constants.js'
 import type { Link, LinkSettings, OperationalState } from './types.js'
 

@@ -1,12 +1,12 @@
 /**
  * Links and addresses as they change.
  */
-import { requireOptions } from '../checks.js'
-import type { OpenOptions } from '../client.js'
-import { ValidationError } from '../errors.js'
-import type { EventStream } from '../event-stream.js'
-import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../monitor.js'
-import type { NativeAddon, NativeRouteEvent } from '../native.js'
+import { requireOptions } from '../core/checks.js'
+import { ValidationError } from '../core/errors.js'
+import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import type { EventStream } from '../core/events/stream.js'
+import type { OpenOptions } from '../core/options.js'
+import type { NativeAddon, NativeRouteEvent } from '../native/index.js'
 import { decodeAddress } from './columns.js'
 import { decodeLink } from './links.js'
 import type { Link, LinkAddress } from './types.js'

@@ -1,9 +1,9 @@
 /**
  * What the route client takes and gives: links and the addresses on them.
  */
-import type { CallOptions } from '../client.js'
-import type { AddressFamily } from '../address.js'
-import type { NetlinkError } from '../errors.js'
+import type { AddressFamily } from '../core/address.js'
+import type { NetlinkError } from '../core/errors.js'
+import type { CallOptions } from '../core/options.js'
 
 /** A link by its name (`eth0`, or an alternative name of Linux 5.5) or its index, which stays the same when it is renamed. */
 export type LinkReference = string | number

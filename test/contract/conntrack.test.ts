@@ -1,17 +1,17 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Conntrack } from '../../src/conntrack/client.js'
-import { type NetlinkError, type TransactionError, UnsupportedError, ValidationError } from '../../src/errors.js'
 import type { Expectation, ExpectationInput, Flow, FlowInput } from '../../src/conntrack/types.js'
 import type { ConntrackEvent, FlowEvent } from '../../src/conntrack/watch.js'
-import { FakeConntrackKernel } from '../../src/testing/fake-conntrack.js'
-import { isMeant } from '../support/conntrack-oracle.js'
+import { type NetlinkError, type TransactionError, UnsupportedError, ValidationError } from '../../src/core/errors.js'
+import { FakeConntrackKernel } from '../../src/testing/conntrack/kernel.js'
 import { TRACKING, udpFlow, udpFlows } from '../support/conntrack.js'
+import { isMeant } from '../support/conntrack-oracle.js'
+import { isOlderThan } from '../support/kernel-version.js'
 import { kernelsHere } from '../support/lab.js'
 import { makeNamespace } from '../support/namespace.js'
 import { Random } from '../support/random.js'
 import { randomFilter, randomFlow } from '../support/random-flows.js'
 import { rejection } from '../support/rejection.js'
-import { isOlderThan } from '../support/kernel-version.js'
 
 /** The fake and the kernel must answer alike. Each `open` is a namespace of its own, in which labels have room. */
 const kernels = [

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, TransactionError, ValidationError } from '../../src/errors.js'
+import { NetlinkError, TransactionError, ValidationError } from '../../src/core/errors.js'
 import { Ipvs } from '../../src/ipvs/client.js'
 import type { RealServerSpec, VirtualServiceSpec } from '../../src/ipvs/types.js'
-import { FakeIpvsKernel } from '../../src/testing/fake-ipvs.js'
-import { kernelsHere, mayUseIpvs } from '../support/lab.js'
+import { FakeIpvsKernel } from '../../src/testing/ipvs/kernel.js'
 import { acceptsWhatItLists } from '../support/ipvs-listed.js'
+import { kernelsHere, mayUseIpvs } from '../support/lab.js'
 import { makeNamespace } from '../support/namespace.js'
 
 /** The fake and the kernel must answer alike. Each `open` is a namespace of its own, without services. IPVS is for the initial user namespace only. */

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { ClosedError, NetlinkError, ValidationError } from '../../src/errors.js'
+import { ClosedError, NetlinkError, ValidationError } from '../../src/core/errors.js'
 import { type Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
 import type { NftablesEvent } from '../../src/nftables/monitor.js'
-import type { Transaction } from '../../src/nftables/transaction.js'
 import type { SetSpec } from '../../src/nftables/sets.js'
+import type { Transaction } from '../../src/nftables/transaction.js'
+import { isOlderThan } from '../support/kernel-version.js'
 import { kernelsHere } from '../support/lab.js'
 import { nftablesKernels } from '../support/nftables-kernels.js'
 import { rejection } from '../support/rejection.js'
-import { isOlderThan } from '../support/kernel-version.js'
 import { onThisKernel } from './older-kernels.js'
 
 const table = { family: 'ip', name: 'app' } as const

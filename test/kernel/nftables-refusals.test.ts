@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, ValidationError } from '../../src/errors.js'
+import { NetlinkError, ValidationError } from '../../src/core/errors.js'
 import { Nftables } from '../../src/nftables/client.js'
 import type { Expression } from '../../src/nftables/expressions.js'
 import { isOlderThan } from '../support/kernel-version.js'

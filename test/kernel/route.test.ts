@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
-import { NetlinkError, TransactionError } from '../../src/errors.js'
+import { NetlinkError, TransactionError } from '../../src/core/errors.js'
 import { Route } from '../../src/route/client.js'
 import { type RouteEvent } from '../../src/route/monitor.js'
 import { hasDummyLinks } from '../support/dummy.js'

@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { TransactionError } from '../../src/errors.js'
+import type { TransactionError } from '../../src/core/errors.js'
+import { type FakeKernel, type NativeKernel, fakeOf } from '../../src/core/open.js'
 import { Ipvs } from '../../src/ipvs/client.js'
-import type { IpvsKernel } from '../../src/ipvs/open.js'
 import type { DesiredService } from '../../src/ipvs/sync/types.js'
-import { loadAddon, type NativeIpvsChange, type NativeIpvsSocket } from '../../src/native.js'
+import { loadAddon, type NativeIpvsChange, type NativeIpvsSocket } from '../../src/native/index.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import { Random } from '../support/random.js'
 import { rejection } from '../support/rejection.js'
@@ -20,7 +20,7 @@ async function saved(namespace: TestNamespace): Promise<string[]> {
   return lines.filter((line) => line !== '').sort()
 }
 
-async function openBoth(kernel?: IpvsKernel): Promise<{ namespace: TestNamespace; ipvs: Ipvs }> {
+async function openBoth(kernel?: FakeKernel<'ipvs'>): Promise<{ namespace: TestNamespace; ipvs: Ipvs }> {
   const namespace = await makeNamespace()
   return { namespace, ipvs: await Ipvs.open({ netns: namespace.path, kernel }) }
 }
@@ -39,7 +39,7 @@ function spoil({ services, servers, ...rest }: NativeIpvsChange, row: number): N
 }
 
 /** The kernel, with one operation spoilt, or with replies that are lost from one on. */
-function faultyKernel(fault: { at: number; kind: 'refused' | 'lost' }): IpvsKernel & { readonly seen: () => number } {
+function faultyKernel(fault: { at: number; kind: 'refused' | 'lost' }): FakeKernel<'ipvs'> & { readonly seen: () => number } {
   const addon = loadAddon()
   let seen = 0
   const wrap = (socket: NativeIpvsSocket): NativeIpvsSocket => ({
@@ -66,15 +66,15 @@ function faultyKernel(fault: { at: number; kind: 'refused' | 'lost' }): IpvsKern
       return { value: { ...outcome.value, unknownFrom: row, stopped: lost } }
     }
   })
-  return {
+  const native: NativeKernel<'ipvs'> = {
     openIpvs: async (options) => {
       const outcome = await addon.openIpvs(options)
       return outcome.failure === undefined ? { value: wrap(outcome.value) } : outcome
     },
     openIpvsConnections: (options) => addon.openIpvsConnections(options),
-    readSystemSetting: (request) => addon.readSystemSetting(request),
-    seen: () => seen
+    readSystemSetting: (request) => addon.readSystemSetting(request)
   }
+  return Object.assign(fakeOf('ipvs', native), { seen: () => seen })
 }
 
 describe('a sync, as ipvsadm reads it', () => {

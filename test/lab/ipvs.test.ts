@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { NetlinkError } from '../../src/errors.js'
+import { NetlinkError } from '../../src/core/errors.js'
 import { Ipvs } from '../../src/ipvs/client.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import { run } from '../support/run.js'

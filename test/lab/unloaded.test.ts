@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { UnsupportedError, type NetlinkError } from '../../src/errors.js'
+import { UnsupportedError, type NetlinkError } from '../../src/core/errors.js'
 import { Ipvs } from '../../src/ipvs/client.js'
 import { rejection } from '../support/rejection.js'
 import { attempt, run } from '../support/run.js'

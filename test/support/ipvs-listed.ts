@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
-import { AF_INET, AF_INET6, PROTOCOL_NUMBERS } from '../../src/ipvs/constants.js'
+import { AF_INET, AF_INET6 } from '../../src/core/protocols.js'
 import type { Ipvs } from '../../src/ipvs/client.js'
 import type { RealServerColumns, ServiceColumns } from '../../src/ipvs/column-types.js'
+import { PROTOCOL_NUMBERS } from '../../src/ipvs/constants.js'
 import { Random } from './random.js'
 
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'dh', 'sh', 'sed', 'nq', 'mh', 'lblc', 'lblcr', 'fo', 'ovf'] as const

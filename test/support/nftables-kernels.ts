@@ -1,5 +1,5 @@
 import { Nftables } from '../../src/nftables/client.js'
-import { FakeNftablesKernel } from '../../src/testing/fake-nftables.js'
+import { FakeNftablesKernel } from '../../src/testing/nftables/kernel.js'
 import { makeNamespace } from './namespace.js'
 
 /** The fake and the kernel must answer alike. Each `opener` is an empty namespace, in which it opens any number of clients. */

@@ -1,7 +1,7 @@
 /**
  * Values that no call expects, in every place of what a call takes: what comes out must be an error of the package's own, or a call that succeeds.
  */
-import { NetplaneError } from '../../src/errors.js'
+import { NetplaneError } from '../../src/core/errors.js'
 
 /** Names a value in a test's report. */
 interface OddValue {

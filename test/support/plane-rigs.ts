@@ -2,8 +2,11 @@
  * Kernels for planes, real ones and fakes, on which one suite of sentences runs.
  */
 import { onTestFinished } from 'vitest'
-import { Ipvs, Nftables, openPlane, Route, type IpvsPlaneOptions, type Plane, type PlaneOptions, type Service } from '../../src/index.js'
-import { loadAddon } from '../../src/native.js'
+import { fakeOf } from '../../src/core/open.js'
+import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
+import { loadAddon } from '../../src/native/index.js'
+import type { IpvsPlaneOptions } from '../../src/plane/ipvs/options.js'
+import type { Service } from '../../src/plane/model.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
 import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
@@ -92,7 +95,7 @@ async function kernelRig(mode: Rig['mode']): Promise<Rig> {
 async function mixedRig(): Promise<Rig> {
   const { path } = await makeNamespace()
   const fakes = { ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
-  return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: loadAddon() } }, { ...clientsIn(path), ...fakes })
+  return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: fakeOf('nftables', loadAddon()) } }, { ...clientsIn(path), ...fakes })
 }
 
 const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({

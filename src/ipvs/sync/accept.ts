@@ -1,9 +1,9 @@
 /**
  * What is desired: checked once, brought into columns, and frozen, so that the same reference means the same service.
  */
-import { toList } from '../../checks.js'
-import { locate, ValidationError } from '../../errors.js'
-import type { Slices } from '../../slices.js'
+import { toList } from '../../core/checks.js'
+import { locate, ValidationError } from '../../core/errors.js'
+import type { Slices } from '../../core/slices.js'
 import type { RealServerColumns, ServiceColumns } from '../column-types.js'
 import { describeServiceRow } from '../keys.js'
 import { describeServerRow, putServer } from '../server-rows.js'

@@ -1,8 +1,8 @@
 /**
  * Carrying out changes in phases: nothing is removed before all that is added or changed is known to be in place.
  */
-import { TransactionError, type NetlinkError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { TransactionError, type NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import { ROW_APPLIED } from '../column-types.js'
 import { connectionsOf, isIdle, type Changes, type Operation, type ServerOperation } from './diff.js'
 import { isDone, Journal, readServicesOf } from './journal.js'

@@ -1,14 +1,16 @@
 /**
  * Plan, sync and draining on a client's socket, in its turn.
  */
-import { requireOptions } from '../../checks.js'
-import { resolveDeadline, type CallOptions, type JobQueue } from '../../client.js'
-import type { NativeIpvsSocket, NativeNamespace } from '../../native.js'
+import { requireOptions } from '../../core/checks.js'
+import { ENOENT } from '../../core/errno.js'
+import type { JobQueue } from '../../core/job-queue.js'
+import type { NativeKernel } from '../../core/open.js'
+import { resolveDeadline, type CallOptions } from '../../core/options.js'
+import type { NativeIpvsSocket, NativeNamespace } from '../../native/index.js'
 import { asNative, ChangeRun } from '../changes.js'
 import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
 import { joinListing } from '../listing.js'
-import type { IpvsKernel } from '../open.js'
-import { ENOENT, unwrapIpvs } from '../refusals.js'
+import { unwrapIpvs } from '../refusals.js'
 import { openDrainer } from './drainer.js'
 import { SyncEngine } from './engine.js'
 import type { ChangeRows, Limits, SyncTarget } from './target.js'
@@ -30,7 +32,7 @@ const MAX_FORWARD_MS = 43_200_000
 /** What calls are made on. */
 export interface IpvsEndpoint {
   readonly socket: NativeIpvsSocket
-  readonly kernel: IpvsKernel
+  readonly kernel: NativeKernel<'ipvs'>
   readonly netns: NativeNamespace | undefined
 }
 

@@ -1,7 +1,7 @@
 /**
  * What has to be done for the kernel to hold what is desired.
  */
-import type { NetlinkError } from '../../errors.js'
+import type { NetlinkError } from '../../core/errors.js'
 import { ROW_NOT_SENT } from '../column-types.js'
 import { describeServerRow } from '../server-rows.js'
 import type { Accepted } from './accept.js'

@@ -1,7 +1,7 @@
 /**
  * What becomes of a real server that is desired no longer.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 import type { VirtualService } from '../types.js'
 import type { DrainPolicies, DrainPolicy } from './types.js'
 

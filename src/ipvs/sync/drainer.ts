@@ -1,8 +1,8 @@
 /**
  * Steps of draining, one after the other, in the background.
  */
-import { requireInteger, requireOptions } from '../../checks.js'
-import { asNetplaneError } from '../../errors.js'
+import { requireInteger, requireOptions } from '../../core/checks.js'
+import { asNetplaneError } from '../../core/errors.js'
 import type { Drains } from './drains.js'
 import type { Drainer, DrainerOptions, DrainReport } from './types.js'
 

@@ -1,8 +1,8 @@
 /**
  * Real servers that drain, since when, and who is told about it. The kernel knows all but the time: weight 0, and not desired.
  */
-import { Broadcast } from '../../event-broadcast.js'
-import type { EventStream } from '../../event-stream.js'
+import { Broadcast } from '../../core/events/broadcast.js'
+import type { EventStream } from '../../core/events/stream.js'
 import { addressAt } from '../keys.js'
 import { serverName, type DrainingState } from './diff.js'
 import { serviceOf, type ServerRow, type ServiceRow } from './rows.js'

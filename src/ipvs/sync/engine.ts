@@ -1,8 +1,8 @@
 /**
  * Plan, sync and draining of one client: what was desired, what drains, and how one leads to the other.
  */
-import { TransactionError, type NetlinkError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { TransactionError, type NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
 import { apply, type Applied } from './apply.js'
 import { connectionsOf, isIdle, serverName, serverOperation, type DrainingState, type ServerOperation } from './diff.js'

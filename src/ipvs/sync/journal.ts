@@ -1,8 +1,9 @@
 /**
  * Operations sent in bulk, with an account of what became of each.
  */
-import { NetlinkError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { ENOBUFS, ETIMEDOUT } from '../../core/errno.js'
+import { NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import { gatherRows, serverForms, serverKeyForms, serviceKeyForms, type Run } from '../column-forms.js'
 import {
   ROW_APPLIED,
@@ -192,9 +193,6 @@ export class Journal {
     }
   }
 }
-
-const ENOBUFS = 105
-const ETIMEDOUT = 110
 
 function lostReply(operation: string, what: Operation, cause: unknown): NetlinkError {
   const known = cause instanceof NetlinkError ? -cause.errno : ENOBUFS

@@ -1,8 +1,8 @@
 /**
  * Which services may be removed.
  */
-import { parseAddress, prefixRange, requirePrefix } from '../../address.js'
-import { ValidationError } from '../../errors.js'
+import { parseAddress, prefixRange, requirePrefix } from '../../core/address.js'
+import { ValidationError } from '../../core/errors.js'
 import type { VirtualService } from '../types.js'
 
 /** Whether a service is the caller's. */

@@ -1,8 +1,8 @@
 /**
  * Plans as people read them.
  */
-import { formatSocketAddress } from '../../address.js'
-import { printable } from '../../errors.js'
+import { formatSocketAddress } from '../../core/address.js'
+import { printable } from '../../core/errors.js'
 import { describeService } from '../keys.js'
 import { decodeServerState, type ServerState } from '../server-rows.js'
 import type { Persistence, Tunnel, VirtualService } from '../types.js'

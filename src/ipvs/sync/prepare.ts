@@ -1,9 +1,9 @@
 /**
  * From what is desired, and what the kernel holds or is remembered to hold, to changes.
  */
-import { toList } from '../../checks.js'
-import { ValidationError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { toList } from '../../core/checks.js'
+import { ValidationError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import { gatherRows, serverForms, serviceKeyForms, type Run } from '../column-forms.js'
 import type { RealServerColumns, ServiceKeyColumns } from '../column-types.js'
 import { describeServiceRow, emptyKeys, putKey } from '../keys.js'

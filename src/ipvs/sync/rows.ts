@@ -1,6 +1,7 @@
 /**
  * Services and real servers as rows of columns: those that are desired, and those that the kernel lists.
  */
+import { AF_INET } from '../../core/protocols.js'
 import {
   ADDRESS_WIDTH,
   gatherRows,
@@ -12,7 +13,7 @@ import {
   type Run
 } from '../column-forms.js'
 import type { IpvsColumns, RealServerColumns, RealServerListColumns, ServiceColumns } from '../column-types.js'
-import { AF_INET, PERSISTENT, SETTABLE_FLAGS } from '../constants.js'
+import { PERSISTENT, SETTABLE_FLAGS } from '../constants.js'
 import { describeServiceRow } from '../keys.js'
 import { sameForwarding } from '../server-rows.js'
 import { decodeService } from '../service-rows.js'

@@ -1,9 +1,9 @@
 /**
  * What plan, sync and draining take and give.
  */
-import type { CallOptions } from '../../client.js'
-import type { NetlinkError, NetplaneError } from '../../errors.js'
-import type { EventStream } from '../../event-stream.js'
+import type { NetlinkError, NetplaneError } from '../../core/errors.js'
+import type { EventStream } from '../../core/events/stream.js'
+import type { CallOptions } from '../../core/options.js'
 import type { RealServerSpec, ServiceProtocol, VirtualService, VirtualServiceKey, VirtualServiceSpec } from '../types.js'
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Inverse operations, in reverse order.
  */
-import type { NetlinkError, TransactionOutcome } from '../../errors.js'
+import type { NetlinkError, TransactionOutcome } from '../../core/errors.js'
 import { ROW_APPLIED, ROW_UNKNOWN } from '../column-types.js'
 import { serverOperation, serviceOperation, type Operation, type ServerOperation } from './diff.js'
 import { isDone, Journal } from './journal.js'

@@ -3,8 +3,9 @@
  * others (nft_rbtree_insert, nft_rbtree_deactivate); of concatenations it removes whichever range holds the start that was named. So a transaction is worked off on a
  * model first: what it adds must not overlap, and what it removes must be there exactly.
  */
-import { NetlinkError } from '../../errors.js'
-import type { Slices } from '../../slices.js'
+import { EEXIST, ENOENT } from '../../core/errno.js'
+import { NetlinkError } from '../../core/errors.js'
+import type { Slices } from '../../core/slices.js'
 import { describeBounds } from '../bounds.js'
 import type { ElementColumns } from '../columns.js'
 import { describeBytes } from '../describe.js'
@@ -40,9 +41,6 @@ export interface ReadSet extends KnownSet {
 
 /** What was read, by {@link IntervalChecks.reads}; undefined for a set that does not exist. */
 export type ReadSets = ReadonlyMap<string, ReadSet | undefined>
-
-const EEXIST = 17
-const ENOENT = 2
 
 /** What a transaction says of sets up to a point of it: which are empty or new, whatever was there before, and how they are declared. */
 class SaidSets {

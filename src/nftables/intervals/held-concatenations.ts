@@ -3,7 +3,7 @@
  * finds by the start alone: whichever range holds that key goes (nft_pipapo_deactivate).
  */
 import { Buffer } from 'node:buffer'
-import type { Slices } from '../../slices.js'
+import type { Slices } from '../../core/slices.js'
 import { CATCHALL, type ElementColumns } from '../columns.js'
 
 /** Keys of rows as text, which maps compare fast. */

@@ -1,7 +1,7 @@
 /**
  * What a plain interval set holds while a transaction is worked off: the kernel compares rows, so whoever wants to know whether ranges overlap has to remember ranges.
  */
-import type { Slices } from '../../slices.js'
+import type { Slices } from '../../core/slices.js'
 import type { Ranges } from './ranges.js'
 import { compareWords, wordsOf } from './words.js'
 

@@ -1,8 +1,8 @@
 /**
  * The operations of a transaction that are about ranges, and what a transaction says of sets before it reads any.
  */
-import { ValidationError } from '../../errors.js'
-import type { Slices } from '../../slices.js'
+import { ValidationError } from '../../core/errors.js'
+import type { Slices } from '../../core/slices.js'
 import { CATCHALL, INTERVAL_END, rowAt, type ElementColumns } from '../columns.js'
 import { keyLength as lengthOf } from '../datatypes.js'
 import { placeOf } from '../describe.js'

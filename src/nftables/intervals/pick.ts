@@ -1,7 +1,7 @@
 /**
  * Some rows of columns, in another order.
  */
-import type { Slices } from '../../slices.js'
+import type { Slices } from '../../core/slices.js'
 import type { ElementColumns } from '../columns.js'
 
 type Numbers = Uint8Array | Uint32Array | Int32Array | Float64Array | BigUint64Array

@@ -1,7 +1,7 @@
 /**
  * The ranges that rows of a plain interval set stand for: a row where a range starts, and one behind its end, unless it ends with the last key there is.
  */
-import type { Slices } from '../../slices.js'
+import type { Slices } from '../../core/slices.js'
 import { CATCHALL, INTERVAL_END, type ElementColumns } from '../columns.js'
 import { pickFixed } from './pick.js'
 import { compareWords, isZero, wordsOf, writeLast, writePredecessor, writeWords } from './words.js'

@@ -2,7 +2,7 @@
  * Whether sets hold ranges as operations say. An element without the end of its range goes on, in a set of ranges, to the largest key there is, and a range without an end, in a
  * set of single keys, is its first key: the kernel takes both.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 import { CATCHALL, type ElementColumns } from '../columns.js'
 import { placeOf } from '../describe.js'
 import { NFT_SET_CONCAT, NFT_SET_INTERVAL } from '../set-constants.js'

@@ -1,7 +1,7 @@
 /**
  * Statements that do something.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 import type { Expression, NatFlag } from '../expressions.js'
 import type { Family } from '../families.js'
 import type {

@@ -1,12 +1,12 @@
 /**
  * Sets that a rule brings along, `{ 80, 443 }`: declared in the same transaction, bound to the rule and gone with it.
  */
-import { ValidationError } from '../../errors.js'
-import { CATCHALL, INTERVAL_END, isEnd, toColumns, type ElementColumns, type ElementRow } from '../columns.js'
+import { ValidationError } from '../../core/errors.js'
+import type { NativeRecord } from '../../native/index.js'
+import { CATCHALL, type ElementColumns, type ElementRow, INTERVAL_END, isEnd, toColumns } from '../columns.js'
 import { concatenatedId, dataType, keyLength, type DataType, type DataTypeName } from '../datatypes.js'
 import { encodeElements, type SetElement } from '../elements.js'
 import type { Family } from '../families.js'
-import type { NativeRecord } from '../../native.js'
 import { intervalKind, setForm, type SetForm, type SetSpec } from '../sets.js'
 import { typesOf, type SetUse, type ValueNode } from './nodes.js'
 import { ownSetUserdata } from './typeof.js'

@@ -1,8 +1,8 @@
 /**
  * Checks of numbers, names and statements in rules.
  */
-import { isText } from '../../checks.js'
-import { ValidationError } from '../../errors.js'
+import { isText } from '../../core/checks.js'
+import { ValidationError } from '../../core/errors.js'
 import { isQuotable } from '../userdata.js'
 import type { RuleStatement } from './nodes.js'
 

@@ -1,7 +1,7 @@
 /**
  * From statements to expressions.
  */
-import { locate } from '../../errors.js'
+import { locate } from '../../core/errors.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
 import { compileAssignment, compileDynamicSet, compileObjectMap, compileReject, compileTranslation, verdictExpression } from './actions.js'
@@ -9,9 +9,9 @@ import { RuleSets, type AnonymousSet } from './anonymous-sets.js'
 import { MatchCompiler } from './matches.js'
 import { mergeSteps, type Step } from './merge.js'
 import type { ChainRule, PayloadNode, RuleStatement, ValueNode, VerdictStatement } from './nodes.js'
-import { icmp, icmpv6 } from './selectors.js'
 import { ProtocolContext, type Dependency } from './protocols.js'
 import { RegisterFile } from './registers.js'
+import { icmp, icmpv6 } from './selectors.js'
 import type { Loader } from './values.js'
 
 /** Where a rule will be. */

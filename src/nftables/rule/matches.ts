@@ -2,10 +2,11 @@
  * Conditions: comparisons of a value, and look-ups in sets.
  */
 import { Buffer } from 'node:buffer'
-import { parsePrefix, prefixRange } from '../../address.js'
-import { ValidationError } from '../../errors.js'
+import { parsePrefix, prefixRange } from '../../core/address.js'
+import { ValidationError } from '../../core/errors.js'
 import { isRange } from '../bounds.js'
-import { IS_LITTLE_ENDIAN, type DataType } from '../datatypes.js'
+import { IS_LITTLE_ENDIAN } from '../datatypes.js'
+import type { DataType } from '../datatypes.js'
 import type { CompareOperator, Expression } from '../expressions.js'
 import type { Step } from './merge.js'
 import type { Comparison, LookupStatement, MatchStatement, SetUse, ValueNode, VerdictMapStatement } from './nodes.js'

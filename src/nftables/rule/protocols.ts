@@ -2,12 +2,13 @@
  * Which protocols a rule has established so far. A field of a header may only be read where the packet has that header: what is not known yet is asked first, with the expressions
  * that nft writes and recognises again (nftables, src/payload.c payload_gen_dependency).
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
+import { AF_INET, AF_INET6, protocolNumbers } from '../../core/protocols.js'
+import { parseValue } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
-import { parseValue } from '../datatypes.js'
-import type { HeaderName, PayloadNode, SetUse, ValueNode } from './nodes.js'
 import type { PayloadMatch } from './merge.js'
+import type { HeaderName, PayloadNode, SetUse, ValueNode } from './nodes.js'
 
 type NetworkName = 'ip' | 'ip6' | 'other'
 type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'ip' | 'ip6' | 'th'> | 'other'
@@ -15,20 +16,9 @@ type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'ip' | 'ip6' | 'th'>
 /** A condition that the rule needs before a statement. */
 export type Dependency = { readonly expressions: readonly Expression[] } | { readonly match: PayloadMatch }
 
-const NFPROTO: Readonly<Record<'ip' | 'ip6', number>> = { ip: 2, ip6: 10 }
+const NFPROTO: Readonly<Record<'ip' | 'ip6', number>> = { ip: AF_INET, ip6: AF_INET6 }
 const ETHER_TYPE: Readonly<Record<'ip' | 'ip6', readonly number[]>> = { ip: [0x08, 0x00], ip6: [0x86, 0xdd] }
-/** IPPROTO_*, include/uapi/linux/in.h. */
-const IPPROTO: Readonly<Record<Exclude<TransportName, 'other'>, number>> = {
-  icmp: 1,
-  tcp: 6,
-  udp: 17,
-  esp: 50,
-  ah: 51,
-  dccp: 33,
-  icmpv6: 58,
-  sctp: 132,
-  udplite: 136
-}
+const TRANSPORTS = protocolNumbers('icmp', 'tcp', 'udp', 'esp', 'ah', 'dccp', 'icmpv6', 'sctp', 'udplite')
 /** ARPHRD_ETHER, include/uapi/linux/if_arp.h, as `meta iiftype` has it: 16 bits in host order. */
 const ARPHRD_ETHER = new Uint8Array(Uint16Array.of(1).buffer)
 const ETHER_TYPE_OFFSET = 12
@@ -164,14 +154,14 @@ export class ProtocolContext {
     // ICMP in the wrong version is possible, if odd: where the version is known it is not asked again.
     const network = needed !== undefined && this.#network === undefined ? this.#requireNetwork(needed, true) : []
     this.#transport = transport
-    return [...network, metaIs('l4proto', Uint8Array.of(IPPROTO[transport]))]
+    return [...network, metaIs('l4proto', Uint8Array.of(TRANSPORTS[transport]))]
   }
 
   /** Takes note of a condition `node == bytes`. */
   learn(node: ValueNode, bytes: Uint8Array): void {
     if (node.kind === 'payload') this.#learnField(node, bytes)
     if (node.kind !== 'meta') return
-    if (node.key === 'l4proto') this.#transport = nameOf(IPPROTO, bytes[0]!)
+    if (node.key === 'l4proto') this.#transport = nameOf(TRANSPORTS, bytes[0]!)
     if (node.key === 'nfproto') this.#network = nameOf(NFPROTO, bytes[0]!)
     if (node.key === 'protocol' && (this.#family === 'netdev' || this.#family === 'bridge')) this.#network = networkOf(bytes)
     if (node.key === 'iiftype' && this.#family !== 'bridge') this.#isEther = bytes.every((byte, index) => byte === ARPHRD_ETHER[index])
@@ -189,7 +179,7 @@ export class ProtocolContext {
       this.#isVlan = true
       return
     }
-    if (node.namesUpper === 'transport') this.#transport = nameOf(IPPROTO, bytes[0]!)
+    if (node.namesUpper === 'transport') this.#transport = nameOf(TRANSPORTS, bytes[0]!)
     if (node.namesUpper === 'network' && this.#network === undefined) this.#network = networkOf(bytes)
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Registers of a rule: 64 bytes, handed out in units of 4 from the front, as nft does it (nftables, src/netlink_linearize.c), so that both write the same numbers.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 
 const UNIT_BYTES = 4
 const UNITS = 16

@@ -3,8 +3,8 @@
  */
 import { Buffer } from 'node:buffer'
 import { isIPv6 } from 'node:net'
-import { parsePrefix, prefixRange } from '../../address.js'
-import { ValidationError } from '../../errors.js'
+import { parsePrefix, prefixRange } from '../../core/address.js'
+import { ValidationError } from '../../core/errors.js'
 import type { Expression } from '../expressions.js'
 import { ICMPV6_CODES, ICMPX_CODES, ICMP_CODES } from '../symbols.js'
 import { checkBigint, checkName, checkNoOwnChain, checkNumber, checkQuotable } from './checks.js'

@@ -2,9 +2,9 @@
  * Loading values into registers.
  */
 import { Buffer } from 'node:buffer'
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 import { isRange } from '../bounds.js'
-import { keyLength, parseValue, type DataType } from '../datatypes.js'
+import { type DataType, keyLength, parseValue } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { RuleSets } from './anonymous-sets.js'
 import { typesOf, type ConcatenationNode, type HashNode, type MapNode, type PayloadNode, type ValueNode } from './nodes.js'

@@ -2,9 +2,9 @@
  * What a service must be like. The checks are the same for every plane, and so are the errors.
  */
 import { Buffer } from 'node:buffer'
-import { looksLikeIPv6, writeAddress } from '../../address.js'
-import { locate, ValidationError } from '../../errors.js'
-import type { Slices } from '../../slices.js'
+import { looksLikeIPv6, writeAddress } from '../../core/address.js'
+import { locate, ValidationError } from '../../core/errors.js'
+import type { Slices } from '../../core/slices.js'
 import { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
 import { endpointKey } from './frontend.js'
 import { slotCount } from './weights.js'

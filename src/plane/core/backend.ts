@@ -1,7 +1,7 @@
 /**
  * What a plane needs of the kernel subsystem that carries its services. Everything else, from the queue of calls to drift and quarantine, is done once, in {@link ServicePlane}.
  */
-import type { InNetworkNamespace } from '../../client.js'
+import type { InNetworkNamespace } from '../../core/options.js'
 import type { Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './change.js'

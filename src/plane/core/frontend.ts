@@ -1,7 +1,8 @@
 /**
  * What makes two frontends, or two endpoints, the same one, and how they are written.
  */
-import { canonicalAddress, formatSocketAddress, type AddressFamily } from '../../address.js'
+import { canonicalAddress, formatSocketAddress } from '../../core/address.js'
+import type { AddressFamily } from '../../core/address.js'
 import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
 
 /** Both families of addresses. */

@@ -2,9 +2,9 @@
  * Local sources: prefixes as disjoint ranges, because the kernel refuses ranges that overlap within one set.
  */
 import { Buffer } from 'node:buffer'
-import { prefixRange, requirePrefix } from '../../address.js'
-import { ValidationError } from '../../errors.js'
-import type { AddressFamily } from '../../address.js'
+import { prefixRange, requirePrefix } from '../../core/address.js'
+import type { AddressFamily } from '../../core/address.js'
+import { ValidationError } from '../../core/errors.js'
 
 interface Range {
   readonly first: Uint8Array

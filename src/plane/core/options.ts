@@ -1,7 +1,7 @@
 /**
  * Checks of options that all planes have.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 
 const DEFAULT_NAME = 'netplane'
 const MAX_MILLISECONDS = 3_600_000

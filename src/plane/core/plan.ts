@@ -1,7 +1,7 @@
 /**
  * What a sync would do, for people and programs.
  */
-import { printable } from '../../errors.js'
+import { printable } from '../../core/errors.js'
 import type { Endpoint, Frontend, Service } from '../model.js'
 import type { ObjectCounts } from './backend.js'
 import type { ServiceChange } from './change.js'

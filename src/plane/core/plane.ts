@@ -1,10 +1,10 @@
 /**
  * A plane over any back end: calls in order, acceptance, quarantine, drift, retries and events.
  */
-import { requireOptions } from '../../checks.js'
-import { asNetplaneError, ClosedError, NetplaneError } from '../../errors.js'
-import type { Broadcast } from '../../event-broadcast.js'
-import { traceResync } from '../../tracing.js'
+import { requireOptions } from '../../core/checks.js'
+import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.js'
+import { type Broadcast } from '../../core/events/broadcast.js'
+import { traceResync } from '../../core/tracing.js'
 import type { Service, Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'

@@ -1,7 +1,7 @@
 /**
  * Services that could not be applied, and who is told about it.
  */
-import type { Broadcast } from '../../event-broadcast.js'
+import type { Broadcast } from '../../core/events/broadcast.js'
 import type { PlaneEvent } from '../types.js'
 import type { Quarantined } from './plan.js'
 

@@ -1,8 +1,8 @@
 /**
  * The services that the kernel holds, and whose frontend is whose. Knows nothing of how a kernel holds them.
  */
-import { ValidationError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { ValidationError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
 import type { ServiceUpdate } from '../types.js'
 import { acceptService, checkKey } from './accept.js'

@@ -1,10 +1,10 @@
 /**
  * One call under way: who may cancel it, and what it has cost.
  */
-import { TransactionError } from '../../errors.js'
+import { TransactionError } from '../../core/errors.js'
 import type { SyncOptions } from '../types.js'
-import type { ServiceChange } from './change.js'
 import { BackendFailure, type Refusal } from './backend.js'
+import type { ServiceChange } from './change.js'
 
 /** Which changes stay when some services are refused. */
 export interface Withdrawal {

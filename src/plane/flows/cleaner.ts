@@ -2,8 +2,8 @@
  * Deletes flows that a change of services left stale: in the background, seldom enough, with a report.
  */
 import type { Conntrack } from '../../conntrack/index.js'
-import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../errors.js'
-import { Slices } from '../../slices.js'
+import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { frontendKeys } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'

@@ -1,7 +1,7 @@
 /**
  * When flows count as stale, and how often they are looked for.
  */
-import { ValidationError } from '../../errors.js'
+import { ValidationError } from '../../core/errors.js'
 import type { Protocol } from '../model.js'
 
 /**

@@ -1,9 +1,9 @@
 /**
  * From a change of a service to the flows that must go.
  */
-import { canonicalAddress, looksLikeIPv6 } from '../../address.js'
 import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
-import type { Slices } from '../../slices.js'
+import { canonicalAddress, looksLikeIPv6 } from '../../core/address.js'
+import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { endpointKey, frontendKeys } from '../core/frontend.js'
 import { isUsable } from '../core/weights.js'

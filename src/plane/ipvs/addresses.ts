@@ -1,7 +1,7 @@
 /**
  * The dummy device that holds the services' addresses: packets to them must be for this node before IPVS sees them.
  */
-import { NetlinkError, NetplaneError } from '../../errors.js'
+import { NetlinkError, NetplaneError } from '../../core/errors.js'
 import type { Route } from '../../route/index.js'
 import type { Run } from '../core/run.js'
 import { deviceMark } from './layout.js'

@@ -1,9 +1,9 @@
 /**
  * Make before break, over three subsystems: what new services need, then virtual services, then what nobody needs any more.
  */
-import { NetlinkError, NetplaneError, TransactionError } from '../../errors.js'
+import { NetlinkError, NetplaneError, TransactionError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
-import { Slices } from '../../slices.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
 import type { Run } from '../core/run.js'

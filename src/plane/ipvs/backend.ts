@@ -1,13 +1,13 @@
 /**
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
-import { networkNamespace } from '../../client.js'
-import { NetlinkError } from '../../errors.js'
+import { NetlinkError } from '../../core/errors.js'
+import { networkNamespace } from '../../core/options.js'
+import { Slices } from '../../core/slices.js'
 import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
-import { loadAddon, type NativeNamespace } from '../../native.js'
+import { loadAddon, type NativeNamespace } from '../../native/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
-import { Slices } from '../../slices.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/change.js'
 import { ReferenceCounts } from '../core/refcount.js'

@@ -2,14 +2,14 @@
  * The tables of nf_tables beside IPVS: reading and writing them.
  */
 import { Buffer } from 'node:buffer'
-import type { AddressFamily } from '../../address.js'
-import { NetlinkError } from '../../errors.js'
+import type { AddressFamily } from '../../core/address.js'
+import { NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import { compareChains, compareElements, compareSets, compareTable } from '../../nftables/compare.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Nftables, Ruleset, SetElement } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { elementsStep, StepWriter, type Step } from '../../nftables/steps.js'
-import { Slices } from '../../slices.js'
 import { FAMILIES } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { ElementKeys } from './elements.js'

@@ -2,7 +2,7 @@
  * From services of the model to what carries them: virtual services, and elements of the tables beside IPVS.
  */
 import { Buffer } from 'node:buffer'
-import { canonicalAddress, familyOf, formatSocketAddress, parseAddress, type AddressFamily } from '../../address.js'
+import { type AddressFamily, canonicalAddress, familyOf, formatSocketAddress, parseAddress } from '../../core/address.js'
 import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import { isUsable } from '../core/weights.js'

@@ -2,8 +2,8 @@
  * Elements of the tables beside IPVS, which several services may need: the address of a frontend, a frontend, a local endpoint.
  */
 import { Buffer } from 'node:buffer'
-import { formatAddress } from '../../address.js'
-import type { Slices } from '../../slices.js'
+import { formatAddress } from '../../core/address.js'
+import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'

@@ -1,9 +1,9 @@
 /**
  * IPVS and what stands beside it, compared with services.
  */
-import { canonicalAddress } from '../../address.js'
+import { canonicalAddress } from '../../core/address.js'
+import { Slices } from '../../core/slices.js'
 import type { DesiredService, DrainPolicies, Ipvs, IpvsPlan, IpvsSyncOptions } from '../../ipvs/index.js'
-import { Slices } from '../../slices.js'
 import type { Inspection, ObjectCounts, Work } from '../core/backend.js'
 import type { PlanEntry } from '../core/plan.js'
 import type { Services } from '../model.js'

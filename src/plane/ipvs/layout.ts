@@ -2,11 +2,13 @@
  * What stands beside IPVS: the dummy device with the services' addresses, and a table of nf_tables for each family, which refuses and masquerades. IPVS itself does neither.
  */
 import { createHash } from 'node:crypto'
-import type { AddressFamily } from '../../address.js'
+import type { AddressFamily } from '../../core/address.js'
+import { protocolNumbers } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import { compileRule, concat, ct, ip, ip6, jump, masquerade, meta, reject, rule, th, type SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
 import type { LocalSources } from '../core/local-sources.js'
+import type { Protocol } from '../model.js'
 
 /** How what is ours is made, but for the services. */
 export interface SurroundingsOptions {
@@ -82,8 +84,8 @@ export function declarations(family: AddressFamily, localSources: boolean): Read
   return new Map(all.map((declaration) => [declaration.name, declaration]))
 }
 
-/** Protocols whose ports can be looked up: the elements of set `protocols`, IPPROTO_* of include/uapi/linux/in.h. */
-export const PROTOCOLS: Readonly<Record<'tcp' | 'udp' | 'sctp', number>> = { tcp: 6, udp: 17, sctp: 132 }
+/** Protocols whose ports can be looked up: the elements of set `protocols`. */
+export const PROTOCOLS: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
 
 function rulesOf(family: AddressFamily, localSources: boolean) {
   const address = family === 'ip' ? ip : ip6

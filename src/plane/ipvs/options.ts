@@ -1,12 +1,12 @@
 /**
  * Options of the ipvs plane.
  */
-import type { ConntrackKernel } from '../../conntrack/index.js'
-import { ValidationError } from '../../errors.js'
-import { checkPolicies } from '../../ipvs/sync/drain-policy.js'
+
+import { ValidationError } from '../../core/errors.js'
+import type { FakeKernel } from '../../core/open.js'
 import type { DrainPolicies, IpvsOptions } from '../../ipvs/index.js'
-import type { NftablesKernel } from '../../nftables/index.js'
-import type { RouteKernel } from '../../route/index.js'
+import { checkPolicies } from '../../ipvs/sync/drain-policy.js'
+
 import { checkLocalSources } from '../core/local-sources.js'
 import { checkAuditMs, checkKernel, checkName } from '../core/options.js'
 import type { Scheduler } from '../model.js'
@@ -15,10 +15,10 @@ import type { SurroundingsOptions } from './layout.js'
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
 export interface IpvsPlaneKernel {
   readonly ipvs: NonNullable<IpvsOptions['kernel']>
-  readonly nftables: NftablesKernel
-  readonly route: RouteKernel
+  readonly nftables: FakeKernel<'nftables'>
+  readonly route: FakeKernel<'route'>
   /** Without it, no stale flows are deleted. */
-  readonly conntrack?: ConntrackKernel | undefined
+  readonly conntrack?: FakeKernel<'conntrack'> | undefined
 }
 
 /** Options of the ipvs plane. */

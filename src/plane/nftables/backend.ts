@@ -1,9 +1,9 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
-import { networkNamespace } from '../../client.js'
-import { NetlinkError } from '../../errors.js'
-import type { NativeNamespace } from '../../native.js'
+import { NetlinkError } from '../../core/errors.js'
+import { networkNamespace } from '../../core/options.js'
+import type { NativeNamespace } from '../../native/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'

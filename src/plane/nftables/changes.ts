@@ -2,8 +2,8 @@
  * Elements to write and to delete, by set and phase.
  */
 import { Buffer } from 'node:buffer'
+import { type Slices } from '../../core/slices.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
-import type { Slices } from '../../slices.js'
 import type { ObjectCounts } from '../core/backend.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import type { Service } from '../model.js'

@@ -1,10 +1,11 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
-import { familyOf, type AddressFamily } from '../../address.js'
+import { familyOf } from '../../core/address.js'
+import type { AddressFamily } from '../../core/address.js'
+import { Slices } from '../../core/slices.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
-import { Slices } from '../../slices.js'
 import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'

@@ -1,16 +1,17 @@
 /**
  * From a service to the elements that it needs: a pure function, in blocks, because one service may need hundreds of thousands.
  */
-import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../address.js'
+import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../core/address.js'
+import { protocolNumbers } from '../../core/protocols.js'
+import type { Slices } from '../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
-import type { Slices } from '../../slices.js'
 import { FAMILIES } from '../core/frontend.js'
 import { assignSlots, isUsable, slotCount } from '../core/weights.js'
 import type { Endpoint, Protocol, Service } from '../model.js'
 import { ADDRESS_LENGTH, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
-const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
+const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
 
 /** Takes one element. `key` and `data` are scratch memory: copy what is kept. */
 export type ElementVisitor = (set: ElementSet, key: Uint8Array, data: Uint8Array | undefined) => void

@@ -2,10 +2,10 @@
  * What our sets hold for the committed services: numbers of elements, known without putting them together, and the elements of one set where they are needed.
  */
 import { Buffer } from 'node:buffer'
+import { Slices } from '../../core/slices.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
-import { Slices } from '../../slices.js'
-import { ReferenceCounts } from '../core/refcount.js'
 import type { ServiceChange } from '../core/change.js'
+import { ReferenceCounts } from '../core/refcount.js'
 import type { Service, Services } from '../model.js'
 import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'

@@ -1,8 +1,9 @@
 /**
  * Our two tables as the kernel holds them, and what in them is not as we made it.
  */
-import type { AddressFamily } from '../../address.js'
-import { NetlinkError } from '../../errors.js'
+import type { AddressFamily } from '../../core/address.js'
+import { NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import {
   type ChainForm,
   compareChains,
@@ -14,7 +15,6 @@ import {
 } from '../../nftables/compare.js'
 import type { setForm, Expression, ListedRule, Nftables, Ruleset } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
-import { Slices } from '../../slices.js'
 import { BackendFailure } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
 import { SetTables } from './changes.js'

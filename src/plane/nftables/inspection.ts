@@ -1,10 +1,10 @@
 /**
  * Our tables compared with services, so far as somebody asks.
  */
-import { Slices } from '../../slices.js'
+import { Slices } from '../../core/slices.js'
 import type { Inspection, ObjectCounts, Work } from '../core/backend.js'
-import { planEntries, type PlanEntry } from '../core/plan.js'
 import { changesBetween } from '../core/change.js'
+import { planEntries, type PlanEntry } from '../core/plan.js'
 import type { Service, Services } from '../model.js'
 import { diffTables, type Changes, type SetTables } from './changes.js'
 import { commentOf, shortenName } from './comment.js'

@@ -1,7 +1,7 @@
 /**
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
-import type { AddressFamily } from '../../address.js'
+import type { AddressFamily } from '../../core/address.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import type { Chain, Expression, SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'

@@ -1,7 +1,7 @@
 /**
  * What there is in the kernel for services besides their elements: sets with their sizes, chains, dispatch rules.
  */
-import type { AddressFamily } from '../../address.js'
+import type { AddressFamily } from '../../core/address.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
 import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass, type TableOptions } from './layout.js'

@@ -1,17 +1,18 @@
 /**
  * Options of the nftables plane.
  */
-import type { ConntrackKernel } from '../../conntrack/index.js'
-import type { NftablesKernel, NftablesOptions } from '../../nftables/index.js'
+
+import type { FakeKernel } from '../../core/open.js'
+import type { NftablesOptions } from '../../nftables/index.js'
 import { checkLocalSources } from '../core/local-sources.js'
 import { checkAuditMs, checkKernel, checkName } from '../core/options.js'
 import type { TableOptions } from './layout.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
 export interface NftablesPlaneKernel {
-  readonly nftables: NftablesKernel
+  readonly nftables: FakeKernel<'nftables'>
   /** Without it, no stale flows are deleted. */
-  readonly conntrack?: ConntrackKernel | undefined
+  readonly conntrack?: FakeKernel<'conntrack'> | undefined
 }
 
 /** Options of the nftables plane. */

@@ -1,7 +1,7 @@
 /**
  * The sets and maps that services are elements of. Each kind is described once, here.
  */
-import type { AddressFamily } from '../../address.js'
+import type { AddressFamily } from '../../core/address.js'
 import type { SetSpec } from '../../nftables/index.js'
 import type { Scheduler } from '../model.js'
 

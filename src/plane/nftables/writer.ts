@@ -1,7 +1,7 @@
 /**
  * Commits against the generation that is known, and says what a refusal means.
  */
-import { NetlinkError, NetplaneError } from '../../errors.js'
+import { NetlinkError, NetplaneError } from '../../core/errors.js'
 import type { Nftables } from '../../nftables/index.js'
 import { StepWriter, type Owners, type Step } from '../../nftables/steps.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, TransactionError } from '../../../src/errors.js'
 import type { FlowInput } from '../../../src/conntrack/types.js'
+import { NetlinkError, TransactionError } from '../../../src/core/errors.js'
 import { expectAsShown, TRACKING, trackedNamespace, udpFlow, udpFlows } from '../../support/conntrack.js'
-import { rejection } from '../../support/rejection.js'
 import { isOlderThan } from '../../support/kernel-version.js'
+import { rejection } from '../../support/rejection.js'
 
 const original = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 1, destinationPort: 2 } as const
 const tcp: FlowInput = { protocol: 'tcp', original, timeoutSeconds: 1000, state: 'established' }

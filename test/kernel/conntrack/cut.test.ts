@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { TransactionError, ValidationError } from '../../../src/errors.js'
 import type { Conntrack } from '../../../src/conntrack/client.js'
 import type { FlowFilter } from '../../../src/conntrack/filter.js'
 import type { FlowInput } from '../../../src/conntrack/types.js'
+import { TransactionError, ValidationError } from '../../../src/core/errors.js'
 import { TRACKING, trackedNamespace, udpFlow, udpFlows } from '../../support/conntrack.js'
 import { rejection } from '../../support/rejection.js'
 

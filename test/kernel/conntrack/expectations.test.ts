@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { NetlinkError } from '../../../src/errors.js'
 import type { ExpectationInput } from '../../../src/conntrack/types.js'
+import type { NetlinkError } from '../../../src/core/errors.js'
 import { sendPackets, trackedNamespace, TRACKING } from '../../support/conntrack.js'
 import { rejection } from '../../support/rejection.js'
 

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { ClosedError } from '../../../src/errors.js'
+import { ClosedError } from '../../../src/core/errors.js'
 import { trackedNamespace, udpFlows } from '../../support/conntrack.js'
-import { rejection } from '../../support/rejection.js'
 import { isInLab } from '../../support/lab.js'
+import { rejection } from '../../support/rejection.js'
 
 const MIB = 1 << 20
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Conntrack } from '../../../src/conntrack/client.js'
-import { ClosedError, NetlinkError, ValidationError } from '../../../src/errors.js'
 import type { FlowFilter } from '../../../src/conntrack/filter.js'
+import { ClosedError, NetlinkError, ValidationError } from '../../../src/core/errors.js'
 import { trackedNamespace, udpFlow, udpFlows } from '../../support/conntrack.js'
 import { rejection } from '../../support/rejection.js'
 

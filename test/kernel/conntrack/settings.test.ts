@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, ValidationError } from '../../../src/errors.js'
 import type { UsageEvent } from '../../../src/conntrack/usage.js'
+import { NetlinkError, ValidationError } from '../../../src/core/errors.js'
 import { trackedNamespace, TRACKING, sendPackets, udpFlows } from '../../support/conntrack.js'
-import { rejection } from '../../support/rejection.js'
 import { isOlderThan } from '../../support/kernel-version.js'
+import { rejection } from '../../support/rejection.js'
 
 const root = '/proc/sys/net/netfilter'
 

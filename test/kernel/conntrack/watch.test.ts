@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { ClosedError, ValidationError } from '../../../src/errors.js'
 import type { ConntrackEvent, ConntrackEvents, FlowEvent } from '../../../src/conntrack/watch.js'
+import { ClosedError, ValidationError } from '../../../src/core/errors.js'
 import { sendPackets, TRACKING, trackedNamespace, udpFlow, udpFlows } from '../../support/conntrack.js'
+import { isOlderThan } from '../../support/kernel-version.js'
 import { rejection } from '../../support/rejection.js'
 import { until } from '../../support/run.js'
-import { isOlderThan } from '../../support/kernel-version.js'
 
 async function next(events: ConntrackEvents): Promise<ConntrackEvent> {
   const step = await events.next()

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { formatAddress } from '../../../src/address.js'
+import { formatAddress } from '../../../src/core/address.js'
 import { Nftables, type DataTypeName, type KeyRange, type SetElement, type SetSpec } from '../../../src/index.js'
 import { dataType } from '../../../src/nftables/datatypes.js'
-import { makeNamespace } from '../../support/namespace.js'
 import { isOlderThan } from '../../support/kernel-version.js'
+import { makeNamespace } from '../../support/namespace.js'
 import { Random } from '../../support/random.js'
 
 type Value = string | number | bigint

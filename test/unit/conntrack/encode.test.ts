@@ -3,9 +3,9 @@ import { FlowReader } from '../../../src/conntrack/columns.js'
 import { PRESENT, STATUSES } from '../../../src/conntrack/constants.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from '../../../src/conntrack/encode.js'
 import { newExpectation } from '../../../src/conntrack/expectations.js'
-import { coverageOf } from '../../../src/conntrack/watch.js'
 import type { ExpectationInput, Flow, FlowInput } from '../../../src/conntrack/types.js'
-import { ValidationError } from '../../../src/errors.js'
+import { coverageOf } from '../../../src/conntrack/watch.js'
+import { ValidationError } from '../../../src/core/errors.js'
 
 const original = { source: '10.0.0.1', destination: '10.0.0.2', sourcePort: 1, destinationPort: 2 } as const
 const udp: FlowInput = { protocol: 'udp', original, timeoutSeconds: 30 }

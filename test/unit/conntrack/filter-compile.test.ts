@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { compileCut, compileFilter } from '../../../src/conntrack/filter-compile.js'
 import type { FlowFilter } from '../../../src/conntrack/filter.js'
+import { compileCut, compileFilter } from '../../../src/conntrack/filter-compile.js'
 import { CONDITION } from '../../../src/conntrack/filter-program.js'
-import { ValidationError } from '../../../src/errors.js'
+import { ValidationError } from '../../../src/core/errors.js'
 import { rejection } from '../../support/rejection.js'
 
 /** A program's attributes: kind by name, and payload. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { UnsupportedError, ValidationError } from '../../../src/errors.js'
-import { FakeIpvsKernel } from '../../../src/testing/fake-ipvs.js'
+import { UnsupportedError, ValidationError } from '../../../src/core/errors.js'
+import { FakeIpvsKernel } from '../../../src/testing/ipvs/kernel.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 

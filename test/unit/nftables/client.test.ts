@@ -1,11 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { NetplaneError, UnsupportedError, ValidationError, type NetlinkError } from '../../../src/errors.js'
+import { NetplaneError, UnsupportedError, ValidationError, type NetlinkError } from '../../../src/core/errors.js'
+import type { CommitTrace, ResyncTrace } from '../../../src/core/tracing.js'
 import type { NftablesEvent } from '../../../src/nftables/monitor.js'
 import type { SetSpec } from '../../../src/nftables/sets.js'
 import type { Transaction } from '../../../src/nftables/transaction.js'
 import { FakeNftablesKernel } from '../../../src/testing.js'
-import type { CommitTrace, ResyncTrace } from '../../../src/tracing.js'
 import { rejection } from '../../support/rejection.js'
 
 const table = { family: 'ip', name: 'app' } as const

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatAddress } from '../../../src/address.js'
-import { ValidationError } from '../../../src/errors.js'
+import { formatAddress } from '../../../src/core/address.js'
+import { ValidationError } from '../../../src/core/errors.js'
 import {
   concatenatedId,
   dataType,

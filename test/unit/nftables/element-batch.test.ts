@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { ValidationError } from '../../../src/errors.js'
-import { ElementBatch } from '../../../src/nftables/element-batch.js'
+import { ValidationError } from '../../../src/core/errors.js'
+import { Slices } from '../../../src/core/slices.js'
 import { toColumns } from '../../../src/nftables/columns.js'
+import { ElementBatch } from '../../../src/nftables/element-batch.js'
 import { encodeElements, type SetElement } from '../../../src/nftables/elements.js'
 import { setForm } from '../../../src/nftables/sets.js'
-import { Slices } from '../../../src/slices.js'
 
 const exact = setForm({ key: 'inet_service' })
 const ranges = setForm({ key: 'inet_service', flags: ['interval'] })

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatAddress } from '../../../src/address.js'
-import { ValidationError } from '../../../src/errors.js'
-import { INTERVAL_END, rowAt, toColumns, type ElementRow } from '../../../src/nftables/columns.js'
+import { formatAddress } from '../../../src/core/address.js'
+import { ValidationError } from '../../../src/core/errors.js'
 import type { KeyField } from '../../../src/nftables/bounds.js'
+import { INTERVAL_END, rowAt, toColumns, type ElementRow } from '../../../src/nftables/columns.js'
 import { decodeElements, encodeElements, type SetElement } from '../../../src/nftables/elements.js'
 import { setForm, type SetForm } from '../../../src/nftables/sets.js'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { setForm } from '../../../src/nftables/sets.js'
+import { Slices } from '../../../src/core/slices.js'
 import { INTERVAL_END, rowAt, toColumns, type ElementRow } from '../../../src/nftables/columns.js'
 import { HeldRanges, type Presence } from '../../../src/nftables/intervals/held-ranges.js'
 import { joinedRows, rowsOf } from '../../../src/nftables/intervals/operations.js'
@@ -8,7 +8,7 @@ import { pickRows } from '../../../src/nftables/intervals/pick.js'
 import { givenRanges, listedRanges, type Ranges } from '../../../src/nftables/intervals/ranges.js'
 import { knownSet } from '../../../src/nftables/intervals/unstated.js'
 import { compareWords, readWords, writeLast, writePredecessor, writeWords, wordsOf } from '../../../src/nftables/intervals/words.js'
-import { Slices } from '../../../src/slices.js'
+import { setForm } from '../../../src/nftables/sets.js'
 
 const slices = new Slices()
 

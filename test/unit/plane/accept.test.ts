@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { Slices } from '../../../src/core/slices.js'
 import { acceptService } from '../../../src/plane/core/accept.js'
-import { Slices } from '../../../src/slices.js'
 import { MAX_SERVICE_SLOTS, MAX_SLOTS, type Service } from '../../../src/plane/model.js'
 
 function service(overrides: Record<string, unknown> = {}): Service {

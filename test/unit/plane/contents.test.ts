@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
+import { Slices } from '../../../src/core/slices.js'
+import type { Service } from '../../../src/index.js'
 import type { ElementBuffer } from '../../../src/nftables/element-buffer.js'
 import type { ServiceChange } from '../../../src/plane/core/change.js'
 import { CommittedContents } from '../../../src/plane/nftables/contents.js'
-import type { Service } from '../../../src/index.js'
-import { Slices } from '../../../src/slices.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
 

@@ -1,14 +1,10 @@
 import { expect, it } from 'vitest'
+import { EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/errno.js'
 import type { Service } from '../../../src/index.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
 import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
-
-const ENOMEM = 12
-const ERESTART = 85
-const ENOBUFS = 105
-const EMSGSIZE = 90
 
 /** What another process may do at any moment. What it makes outside of what is ours must stay. */
 const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] = [

@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { NetlinkError, UnsupportedError, ValidationError } from '../../../src/errors.js'
 import type { DeleteFlowsReport, FlowFilter } from '../../../src/conntrack/index.js'
+import { NetlinkError, UnsupportedError, ValidationError } from '../../../src/core/errors.js'
+import { Slices } from '../../../src/core/slices.js'
 import type { StaleFlowReport } from '../../../src/index.js'
 import { StaleFlowCleaner } from '../../../src/plane/flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from '../../../src/plane/flows/options.js'
 import { compareTargets, filterOf, type TargetChanges } from '../../../src/plane/flows/targets.js'
-import { Slices } from '../../../src/slices.js'
 import type { Endpoint, Service } from '../../../src/plane/model.js'
 
 const { policies } = checkStaleFlowOptions({})

@@ -1,10 +1,11 @@
 import { describe, expect, it, vi } from 'vitest'
-import { TransactionError } from '../../../src/errors.js'
-import { type NativeAddressChange, type NativeAddressReport, type NativeFailure, type NativeOutcome } from '../../../src/native.js'
-import { Route, type RouteKernel } from '../../../src/route/client.js'
+import { TransactionError } from '../../../src/core/errors.js'
+import { type NativeKernel, fakeOf } from '../../../src/core/open.js'
+import type { NativeAddressChange, NativeAddressReport, NativeFailure, NativeOutcome } from '../../../src/native/index.js'
+import { Route } from '../../../src/route/client.js'
 import { describeRow } from '../../../src/route/columns.js'
-import { type RouteEvent } from '../../../src/route/monitor.js'
-import { FakeRouteKernel } from '../../../src/testing/fake-route.js'
+import type { RouteEvent } from '../../../src/route/monitor.js'
+import { FakeRouteKernel } from '../../../src/testing/route/kernel.js'
 
 type Answer = NativeOutcome<NativeAddressReport>
 
@@ -36,7 +37,7 @@ async function openScripted(
 ): Promise<{ route: Route; changes: NativeAddressChange[] }> {
   const changes: NativeAddressChange[] = []
   const kernel = new FakeRouteKernel()
-  const addon: RouteKernel = {
+  const addon = fakeOf('route', {
     openRoute: async () => {
       const outcome = await kernel.openRoute()
       if (outcome.failure !== undefined) return outcome
@@ -48,7 +49,7 @@ async function openScripted(
       return { value: Object.assign(outcome.value, { changeAddresses }) }
     },
     monitorRoute: (options, callback) => kernel.monitorRoute(options, callback)
-  }
+  })
   return { route: await Route.open({ kernel: addon }), changes }
 }
 
@@ -215,14 +216,14 @@ describe('Route', () => {
 
   it('fails as the native side fails', async () => {
     const failure = { errno: 2, operation: 'open', message: '', outcomeUnknown: false }
-    const addon = { openRoute: () => Promise.resolve({ failure }), monitorRoute: () => Promise.resolve({ failure }) }
+    const addon = fakeOf('route', { openRoute: () => Promise.resolve({ failure }), monitorRoute: () => Promise.resolve({ failure }) })
     await expect(Route.open({ netns: 'blue', kernel: addon })).rejects.toMatchObject({
       code: 'ENOENT',
       operation: 'route.open',
       subject: 'network namespace /run/netns/blue'
     })
     const kernel = new FakeRouteKernel()
-    const route = await Route.open({ kernel: { openRoute: () => kernel.openRoute(), monitorRoute: addon.monitorRoute } })
+    const route = await Route.open({ kernel: fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute: addon.monitorRoute }) })
     await expect(route.monitor()).rejects.toMatchObject({ code: 'ENOENT', operation: 'route.monitor' })
     await route.close()
   })
@@ -254,7 +255,7 @@ describe('Route.monitor', () => {
     const kernel = new FakeRouteKernel()
     const close = vi.fn()
     const monitor = { portId: 1, pause: () => undefined, resume: () => undefined, ref: () => undefined, unref: () => undefined, close }
-    const addon: RouteKernel = { openRoute: () => kernel.openRoute(), monitorRoute: () => Promise.resolve({ value: monitor }) }
+    const addon = fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute: () => Promise.resolve({ value: monitor }) })
     const route = await Route.open({ kernel: addon })
     const events = await route.monitor()
     await events.return()
@@ -274,11 +275,11 @@ describe('Route.monitor', () => {
     const close = vi.fn()
     const controller = new AbortController()
     const monitor = { portId: 1, pause: () => undefined, resume: () => undefined, ref: () => undefined, unref: () => undefined, close }
-    const monitorRoute: RouteKernel['monitorRoute'] = () => {
+    const monitorRoute: NativeKernel<'route'>['monitorRoute'] = () => {
       controller.abort(new Error('late'))
       return Promise.resolve({ value: monitor })
     }
-    const route = await Route.open({ kernel: { openRoute: () => kernel.openRoute(), monitorRoute } })
+    const route = await Route.open({ kernel: fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute }) })
     const events = await route.monitor({ signal: controller.signal })
     await expect(events.next()).rejects.toThrow('late')
     expect(close).toHaveBeenCalledTimes(1)

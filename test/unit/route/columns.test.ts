@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ValidationError } from '../../../src/errors.js'
+import { ValidationError } from '../../../src/core/errors.js'
+import { type NativeColumns } from '../../../src/native/index.js'
 import { decodeAddress, describeRow, encodeAddresses, pickRows, sliceColumns } from '../../../src/route/columns.js'
-import { type NativeColumns } from '../../../src/native.js'
 import { type AddressColumns, type AddressInput } from '../../../src/route/types.js'
 
 /** What a list would give for what was written: all columns, with the link's index. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ValidationError } from '../../../src/errors.js'
-import { type NativeLink } from '../../../src/native.js'
+import { ValidationError } from '../../../src/core/errors.js'
+import { type NativeLink } from '../../../src/native/index.js'
 import { decodeLink, encodeSettings, requireLink, requireNewName } from '../../../src/route/links.js'
 
 describe('decodeLink', () => {

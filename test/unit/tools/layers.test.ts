@@ -1,5 +1,5 @@
-import { ESLint } from 'eslint'
 import { fileURLToPath } from 'node:url'
+import { ESLint } from 'eslint'
 import { describe, expect, test } from 'vitest'
 import { forbidden, layerOf } from '../../../tools/layers.js'
 
@@ -8,20 +8,22 @@ const reason = (importer: string, specifier: string): string | undefined => forb
 
 describe('import rule', () => {
   test.each([
-    ['src/nftables/client.ts', '../native.js'],
+    ['src/nftables/client.ts', '../native/index.js'],
     ['src/nftables/client.ts', './transaction.js'],
-    ['src/nftables/client.ts', '../client.js'],
+    ['src/nftables/client.ts', '../core/open.js'],
     ['src/iptables/client.ts', '../nftables/client.js'],
     ['src/plane/ipvs/addresses.ts', '../../route/client.js'],
     ['src/plane/ipvs/backend.ts', '../core/run.js'],
     ['src/plane/nftables/backend.ts', '../model.js'],
     ['src/plane/flows/cleaner.ts', '../core/listener.js'],
     ['src/plane/index.ts', './ipvs/backend.js'],
-    ['src/native.ts', './errors.js'],
-    ['src/address.ts', './errors.js'],
+    ['src/native/loader.ts', '../core/errors.js'],
+    ['src/core/open.ts', '../native/index.js'],
     ['src/index.ts', './plane/index.js'],
+    ['src/nftables.ts', './nftables/index.js'],
+    ['src/testing.ts', './testing/route/kernel.js'],
     ['src/nftables/client.ts', 'node:net'],
-    ['test/unit/errors.test.ts', '../../src/errors.js']
+    ['test/unit/core/errors.test.ts', '../../../src/core/errors.js']
   ])('%s may import %s', (importer, specifier) => {
     expect(reason(importer, specifier)).toBeUndefined()
   })
@@ -30,10 +32,12 @@ describe('import rule', () => {
     ['src/nftables/client.ts', '../route/client.js'],
     ['src/nftables/client.ts', '../iptables/client.js'],
     ['src/route/client.ts', '../plane/model.js'],
-    ['src/errors.ts', './native.js'],
-    ['src/address.ts', './native.js'],
-    ['src/native.ts', './nftables/client.js'],
-    ['src/client.ts', './nftables/client.js'],
+    ['src/core/open.ts', '../native/loader.js'],
+    ['src/native/loader.ts', '../core/job-queue.js'],
+    ['src/native/loader.ts', '../nftables/client.js'],
+    ['src/core/open.ts', '../nftables/client.js'],
+    ['src/nftables.ts', './plane/index.js'],
+    ['src/index.ts', './testing/route/kernel.js'],
     ['src/plane/ipvs/backend.ts', '../nftables/changes.js'],
     ['src/plane/nftables/backend.ts', '../ipvs/options.js'],
     ['src/plane/core/plane.ts', '../nftables/backend.js'],
@@ -44,14 +48,14 @@ describe('import rule', () => {
     ['src/plane/model.ts', '../cli/main.js'],
     ['src/nftables/client.ts', '../testing.js'],
     ['examples/proxy/main.ts', '../../src/index.js'],
-    ['src/unheard-of/file.ts', '../errors.js']
+    ['src/unheard-of/file.ts', '../core/errors.js']
   ])('%s must not import %s', (importer, specifier) => {
     expect(reason(importer, specifier)).toMatch(/import|layer|part/)
   })
 
-  test('a single file at the top is shared unless it is named', () => {
-    expect(layerOf('errors.ts')).toBe('errors')
-    expect(layerOf('diagnostics.ts')).toBe('shared')
+  test('each entry point is a layer of its own', () => {
+    expect(layerOf('index.ts')).toBe('index')
+    expect(layerOf('nftables.ts')).toBe('index.nftables')
     expect(layerOf('plane/ipvs/backend.ts')).toBe('plane')
   })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { ClosedError, type TransactionError } from '../../../../src/errors.js'
+import { ClosedError, type TransactionError } from '../../../../src/core/errors.js'
 import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
-import { FakeIpvsKernel } from '../../../../src/testing/fake-ipvs.js'
+import { FakeIpvsKernel } from '../../../../src/testing/ipvs/kernel.js'
 import { rejection } from '../../../support/rejection.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const

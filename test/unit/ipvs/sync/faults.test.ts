@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, TransactionError } from '../../../../src/errors.js'
+import { EINVAL, EPERM } from '../../../../src/core/errno.js'
+import { NetlinkError, TransactionError } from '../../../../src/core/errors.js'
 import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
 import type { RealServerSpec } from '../../../../src/ipvs/types.js'
 import { Random } from '../../../support/random.js'
 import { rejection } from '../../../support/rejection.js'
 import { Rig, randomDesired } from './setup.js'
 
-const EINVAL = 22
-const EPERM = 1
 const options = { owns: () => true, draining: { tcp: 'at-once', udp: 'at-once', fwmark: 'at-once' } } as const
 
 /** A kernel with one state, and another to get to. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ValidationError } from '../../../../src/errors.js'
+import { ValidationError } from '../../../../src/core/errors.js'
 import type { Desired, DesiredService } from '../../../../src/ipvs/sync/types.js'
 import type { RealServerSpec, ServiceSettings } from '../../../../src/ipvs/types.js'
 import { rejection } from '../../../support/rejection.js'

@@ -1,3 +1,8 @@
+import type { Ipvs } from '../../../../src/ipvs/client.js'
+import type { RealServerListColumns, ServiceListColumns } from '../../../../src/ipvs/column-types.js'
+import { describeServiceRow } from '../../../../src/ipvs/keys.js'
+import { decodeServer, describeServerRow } from '../../../../src/ipvs/server-rows.js'
+import { decodeService } from '../../../../src/ipvs/service-rows.js'
 import { SocketTarget } from '../../../../src/ipvs/sync/calls.js'
 import { SyncEngine } from '../../../../src/ipvs/sync/engine.js'
 import type { SyncTarget } from '../../../../src/ipvs/sync/target.js'
@@ -10,13 +15,8 @@ import type {
   IpvsSyncOptions,
   IpvsSyncReport
 } from '../../../../src/ipvs/sync/types.js'
-import type { Ipvs } from '../../../../src/ipvs/client.js'
-import type { RealServerListColumns, ServiceListColumns } from '../../../../src/ipvs/column-types.js'
-import { describeServiceRow } from '../../../../src/ipvs/keys.js'
-import { decodeServer, describeServerRow } from '../../../../src/ipvs/server-rows.js'
-import { decodeService } from '../../../../src/ipvs/service-rows.js'
 import type { RealServer, ServiceFlag, VirtualService } from '../../../../src/ipvs/types.js'
-import { FakeIpvsKernel, type FakeIpvsFault, type FakeIpvsOperation } from '../../../../src/testing/fake-ipvs.js'
+import { FakeIpvsKernel, type FakeIpvsFault, type FakeIpvsOperation } from '../../../../src/testing/ipvs/kernel.js'
 import type { Random } from '../../../support/random.js'
 
 interface Held {

@@ -1,0 +1,60 @@
+/**
+ * A kernel's nf_tables in memory, for tests of code that uses the nftables client: same checks, same refusals, no privileges.
+ *
+ * It checks what the kernel checks of references, duplicates, sizes, types of elements, ownership and loops, commits all or nothing, and counts generations.
+ * It compares rows of ranges as the kernel does, so that a client that does not know better shrinks and joins ranges here, too. It does not run packets, look into the
+ * registers of expressions, or know links.
+ */
+import { EPROTONOSUPPORT } from '../../core/errno.js'
+import { type FakeOf, kernelPart } from '../../core/open.js'
+import type { NativeAddon, NativeMonitorCallback } from '../../native/index.js'
+import { Nftables, type NftablesOptions } from '../../nftables/client.js'
+import { failed } from '../outcome.js'
+import { FakeNftablesCore, FakeNftablesSocket } from './sockets.js'
+
+/** What a {@link FakeNftablesKernel} can do. */
+export interface FakeNftablesOptions {
+  /** Whether callers may read and change anything (CAP_NET_ADMIN); default true. */
+  readonly privileged?: boolean
+  /** Whether there is nf_tables at all; default true. Without it `open` rejects with `UnsupportedError`. */
+  readonly hasNftables?: boolean
+}
+
+/** Stands for the nf_tables of one network namespace, empty at first. Any number of clients can be opened on it. */
+export class FakeNftablesKernel implements FakeOf<'nftables'> {
+  readonly [kernelPart] = 'nftables'
+  readonly #core: FakeNftablesCore
+  readonly #hasNftables: boolean
+
+  constructor(options: FakeNftablesOptions = {}) {
+    this.#core = new FakeNftablesCore(options.privileged ?? true)
+    this.#hasNftables = options.hasNftables ?? true
+  }
+
+  /** Opens a client whose kernel is this one. */
+  open(options: Omit<NftablesOptions, 'kernel'> = {}): Promise<Nftables> {
+    return Nftables.open({ ...options, kernel: this })
+  }
+
+  /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */
+  loseEvents(): void {
+    this.#core.deliver(['lost'])
+  }
+
+  /** Stops all work until the function that it returns is called: jobs begun meanwhile wait, as behind a slow kernel. */
+  hold(): () => void {
+    return this.#core.hold()
+  }
+
+  /** @internal */
+  openNftables(): ReturnType<NativeAddon['openNftables']> {
+    if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
+    return Promise.resolve({ value: new FakeNftablesSocket(this.#core) })
+  }
+
+  /** @internal */
+  monitorNftables(_options: unknown, callback: NativeMonitorCallback): ReturnType<NativeAddon['monitorNftables']> {
+    if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
+    return Promise.resolve(this.#core.monitor(callback))
+  }
+}

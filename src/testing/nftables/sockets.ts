@@ -1,0 +1,363 @@
+/**
+ * The work behind a fake nf_tables: commits, listings, monitors, and the sockets that clients hold.
+ */
+import { Buffer } from 'node:buffer'
+import { EBADF, EINVAL, EMLINK, ENOENT, EPERM, ERESTART } from '../../core/errno.js'
+import type {
+  NativeBatch,
+  NativeColumns,
+  NativeCommitResult,
+  NativeEvent,
+  NativeFamily,
+  NativeInvalid,
+  NativeItemError,
+  NativeKind,
+  NativeListing,
+  NativeListRequest,
+  NativeListedElements,
+  NativeMonitor,
+  NativeMonitorCallback,
+  NativeNftablesSocket,
+  NativeOutcome,
+  NativeRecord,
+  NativeVerb
+} from '../../native/index.js'
+import { rowAt, toColumns, type ElementColumns } from '../../nftables/columns.js'
+import { failed } from '../outcome.js'
+import { applyElements, type FakeElementsOperation } from './elements.js'
+import { describeElement, listState } from './listing.js'
+import { applyOperation, hasForm } from './objects.js'
+import { type FakeOperation } from './operation.js'
+import { cloneState, hasLoop, liveElements, Refusal, tableKey, type FakeBatchContext, type FakeState } from './state.js'
+
+const MAX_NAME_BYTES = 255
+const FIRST_PORT = 4711
+
+interface FakeMonitor {
+  readonly callback: NativeMonitorCallback
+  isPaused: boolean
+  /** What came while it was paused. */
+  readonly waiting: (NativeEvent | 'lost')[]
+}
+
+interface QueuedElements extends FakeElementsOperation {
+  readonly kind: 'elements'
+}
+
+interface QueuedObject extends FakeOperation {
+  readonly echo: boolean
+}
+
+type Queued = QueuedObject | QueuedElements
+
+interface CommitRequest {
+  readonly generation?: number
+  readonly dryRun?: boolean
+  readonly record?: boolean
+}
+
+/** The nf_tables of one network namespace. */
+export class FakeNftablesCore {
+  /** Whether callers have CAP_NET_ADMIN. */
+  readonly #isPrivileged: boolean
+  readonly #monitors = new Set<FakeMonitor>()
+  #state: FakeState = new Map()
+  #generation = 1
+  #nextHandle = 1n
+  #nextPort = FIRST_PORT
+  #gate: Promise<void> | undefined
+
+  constructor(isPrivileged: boolean) {
+    this.#isPrivileged = isPrivileged
+  }
+
+  /** A port for one more socket. */
+  takePort(): number {
+    this.#nextPort += 1
+    return this.#nextPort
+  }
+
+  /** Hands events to all monitors. */
+  deliver(events: readonly (NativeEvent | 'lost')[]): void {
+    for (const monitor of this.#monitors) {
+      if (monitor.isPaused) monitor.waiting.push(...structuredClone(events))
+      else monitor.callback(structuredClone(events), undefined)
+    }
+  }
+
+  /** Subscribes. */
+  monitor(callback: NativeMonitorCallback): NativeOutcome<NativeMonitor> {
+    if (!this.#isPrivileged) return failed(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)')
+    const monitor: FakeMonitor = { callback, isPaused: false, waiting: [] }
+    this.#monitors.add(monitor)
+    return {
+      value: {
+        portId: this.takePort(),
+        pause: () => void (monitor.isPaused = true),
+        resume: () => {
+          monitor.isPaused = false
+          const events = monitor.waiting.splice(0)
+          if (events.length > 0) monitor.callback(events, undefined)
+        },
+        ref: () => undefined,
+        unref: () => undefined,
+        close: () => void this.#monitors.delete(monitor)
+      }
+    }
+  }
+
+  /** Keeps jobs waiting until the returned function is called. */
+  hold(): () => void {
+    let release = (): void => undefined
+    this.#gate = new Promise((resolve) => {
+      release = () => {
+        this.#gate = undefined
+        resolve()
+      }
+    })
+    return release
+  }
+
+  /** Resolves when work may go on. */
+  async waitForGate(): Promise<void> {
+    await this.#gate
+  }
+
+  /** NFT_MSG_GETGEN. */
+  generation(): NativeOutcome<NativeRecord> {
+    if (!this.#isPrivileged) return failed(EPERM, 'getgen', 'Operation not permitted')
+    return { value: { id: this.#generation, processId: process.pid, processName: 'fake' } }
+  }
+
+  /** Dumps. */
+  list(request: NativeListRequest): NativeOutcome<NativeListing> {
+    if (!this.#isPrivileged) return failed(EPERM, 'list')
+    try {
+      return { value: listState(this.#state, request, this.#generation, performance.now()) }
+    } catch (error) {
+      if (error instanceof Refusal) return failed(error.errno, 'list', error.message)
+      throw error
+    }
+  }
+
+  /** NFT_MSG_GETSETELEM without a dump. */
+  getElements(family: NativeFamily, tableName: string, setName: string, keys: ElementColumns): NativeOutcome<NativeListedElements> {
+    if (!this.#isPrivileged) return failed(EPERM, 'getElements')
+    const set = this.#state.get(tableKey(family, tableName))?.sets.get(setName)
+    if (set === undefined) return failed(ENOENT, 'getElements')
+    const now = performance.now()
+    const rows = Array.from({ length: keys.rows }, (_, row) => rowAt(keys, row))
+    const found = rows.flatMap((wanted) => {
+      const matches = [...liveElements(set, now)].filter(
+        ({ row }) => row.flags === wanted.flags && Buffer.compare(row.key, wanted.key) === 0
+      )
+      return matches.map((element) => describeElement(element, now))
+    })
+    return { value: { family, table: tableName, set: setName, chunks: found.length === 0 ? [] : [toColumns(found)] } }
+  }
+
+  /** A whole batch. */
+  commit(operations: readonly Queued[], request: CommitRequest, portId: number): NativeCommitResult {
+    const size = { bytes: operations.length * 64, systemCalls: 2, ...(request.record === true ? { datagram: new Uint8Array(0) } : {}) }
+    const refused = { applied: false, generation: 0, errors: [], echoes: [], ...size }
+    const whole = (errno: number): NativeCommitResult => ({ ...refused, ...failed(errno, 'commit') })
+    if (!this.#isPrivileged) return whole(EPERM)
+    const { generation } = request
+    if (generation !== undefined && generation !== 0 && generation !== this.#generation) return whole(ERESTART)
+    const context = this.#beginBatch(portId)
+    const { errors, echoes } = work(context, operations)
+    if (errors.length > 0) return { ...refused, errors }
+    if (context.unbound.size > 0) return whole(EINVAL)
+    if ([...context.state.values()].some(hasLoop)) return whole(EMLINK)
+    if (request.dryRun === true) return { ...refused, applied: true }
+    this.#publish(context)
+    return { ...refused, applied: true, generation: this.#generation, echoes }
+  }
+
+  /** What goes with a socket: the tables that it owns (nft_rcv_nl_event). */
+  closePort(portId: number): void {
+    const context = this.#beginBatch(portId)
+    for (const table of [...context.state.values()].filter(({ owner }) => owner === portId)) {
+      const flags = (table.value['flags'] ?? []) as readonly string[]
+      table.owner = undefined
+      if (flags.includes('persist')) table.value = { ...table.value, flags: flags.filter((flag) => flag !== 'owner') }
+      else context.state.delete(tableKey(table.family, table.name))
+    }
+    this.#state = context.state
+  }
+
+  #beginBatch(portId: number): FakeBatchContext {
+    const takeHandle = (): bigint => {
+      const handle = this.#nextHandle
+      this.#nextHandle += 1n
+      return handle
+    }
+    const now = performance.now()
+    return {
+      state: cloneState(this.#state),
+      portId,
+      takeHandle,
+      events: [],
+      setIds: new Map(),
+      chainIds: new Map(),
+      unbound: new Set(),
+      now
+    }
+  }
+
+  #publish(context: FakeBatchContext): void {
+    this.#state = context.state
+    if (context.events.length === 0) return
+    this.#generation += 1
+    const value = { id: this.#generation, processId: process.pid, processName: 'fake' }
+    this.deliver([...context.events, { type: 'newgen', family: 'unspec', portId: context.portId, sequence: 0, value }])
+  }
+}
+
+/** Works off all operations, as the kernel does even after one was refused. */
+function work(context: FakeBatchContext, operations: readonly Queued[]): Pick<NativeCommitResult, 'errors' | 'echoes'> {
+  const errors: NativeItemError[] = []
+  const echoes: { index: number; value: NativeRecord }[] = []
+  for (const [index, operation] of operations.entries()) {
+    try {
+      if (operation.kind === 'elements') {
+        applyElements(context, operation)
+        continue
+      }
+      const made = applyOperation(context, operation)
+      if (operation.echo && made !== undefined) echoes.push({ index, value: structuredClone(made) })
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      errors.push({
+        index,
+        errno: error.errno,
+        message: error.message,
+        field: error.field,
+        ...(error.row === undefined ? {} : { row: error.row })
+      })
+    }
+  }
+  return { errors, echoes }
+}
+
+/** Texts that the schemas limit, and fields that they require. */
+const REQUIRED: Readonly<Record<NativeKind, readonly string[]>> = {
+  table: [],
+  chain: ['table'],
+  rule: ['table'],
+  set: ['table'],
+  object: ['table'],
+  flowtable: ['table']
+}
+const LISTS: readonly string[] = ['flags', 'expressions']
+const NAMES: readonly string[] = ['table', 'name', 'chain', 'set', 'chainType']
+
+function findInvalid(value: NativeRecord, required: readonly string[]): NativeInvalid | undefined {
+  for (const field of NAMES) {
+    const content = value[field]
+    if (content === undefined) continue
+    const fits = typeof content === 'string' && Buffer.byteLength(content) <= MAX_NAME_BYTES && !content.includes('\0')
+    if (!fits) return { path: field, value: content, allowed: `text of at most ${MAX_NAME_BYTES} bytes without NUL` }
+  }
+  const unlisted = LISTS.find((field) => value[field] !== undefined && !Array.isArray(value[field]))
+  if (unlisted !== undefined) return { path: unlisted, value: value[unlisted], allowed: 'a list' }
+  const expressions = (value['expressions'] ?? []) as readonly unknown[]
+  const odd = expressions.findIndex((expression) => typeof expression !== 'object' || expression === null)
+  if (odd >= 0) return { path: `expressions[${odd}]`, value: expressions[odd], allowed: 'an object' }
+  const missing = required.find((field) => value[field] === undefined)
+  return missing === undefined ? undefined : { path: missing, value: undefined, allowed: 'a value: the field is required' }
+}
+
+class FakeBatch implements NativeBatch {
+  readonly #operations: Queued[] = []
+  readonly #submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>
+
+  constructor(submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>) {
+    this.#submit = submit
+  }
+
+  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined {
+    if (!hasForm(verb, kind)) return { path: 'verb', value: verb, allowed: 'a verb that nf_tables has for this kind' }
+    const invalid = findInvalid(value, REQUIRED[kind])
+    if (invalid !== undefined) return invalid
+    try {
+      this.#operations.push({ verb, kind, family, value: structuredClone(value), echo })
+    } catch {
+      return { path: '', value, allowed: 'plain data' }
+    }
+    return undefined
+  }
+
+  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined {
+    const invalid = findInvalid(header, ['table', 'set'])
+    if (invalid !== undefined) return invalid
+    this.#operations.push({
+      verb,
+      kind: 'elements',
+      family,
+      header: structuredClone(header),
+      columns: structuredClone(columns) as ElementColumns | undefined
+    })
+    return undefined
+  }
+
+  commit(request: CommitRequest): Promise<NativeCommitResult> {
+    return this.#submit(this.#operations, request)
+  }
+}
+
+/** The client's view of a {@link FakeNftablesCore}. */
+export class FakeNftablesSocket implements NativeNftablesSocket {
+  readonly portId: number
+  readonly maxSendBytes = 1 << 20
+  readonly #core: FakeNftablesCore
+  #isClosed = false
+
+  constructor(core: FakeNftablesCore) {
+    this.#core = core
+    this.portId = core.takePort()
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosed) this.#core.closePort(this.portId)
+    this.#isClosed = true
+    return Promise.resolve()
+  }
+
+  beginBatch(): NativeBatch {
+    return new FakeBatch((operations, request) =>
+      this.#job(
+        () => this.#core.commit(operations, request, this.portId),
+        () => ({ applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...failed(EBADF, 'submit') })
+      )
+    )
+  }
+
+  list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>> {
+    return this.#outcome(() => this.#core.list(request))
+  }
+
+  getElements({
+    family,
+    table,
+    set,
+    keys
+  }: Parameters<NativeNftablesSocket['getElements']>[0]): Promise<NativeOutcome<NativeListedElements>> {
+    return this.#outcome(() => this.#core.getElements(family, table, set, keys as ElementColumns))
+  }
+
+  generation(): Promise<NativeOutcome<NativeRecord>> {
+    return this.#outcome(() => this.#core.generation())
+  }
+
+  #outcome<T>(start: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
+    return this.#job(start, () => failed(EBADF, 'submit'))
+  }
+
+  /** A turn of the event loop passes, as with a job on another thread. */
+  async #job<T>(start: () => T, closed: () => T): Promise<T> {
+    await new Promise((resolve) => setImmediate(resolve))
+    await this.#core.waitForGate()
+    return this.#isClosed ? closed() : start()
+  }
+}

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { parseArguments, selectRows } from '../../../bench/frame/arguments.js'
+import { kernelMemoryBytes, parseStat } from '../../../bench/frame/machine.js'
+import { formatNumber, formatTable } from '../../../bench/frame/report.js'
+import { barText, judge } from '../../../bench/frame/row.js'
+import { lowerQuartile, median, medianRatio } from '../../../bench/frame/statistics.js'
+
+describe('statistics', () => {
+  test('median of odd and even counts, in any order', () => {
+    expect(median([9, 1, 5])).toBe(5)
+    expect(median([4, 1, 3, 2])).toBe(2.5)
+    expect(() => median([])).toThrow(RangeError)
+  })
+
+  test('a ratio is taken round by round: a machine that slows down during the run does not move it', () => {
+    expect(medianRatio([2, 20, 200], [1, 10, 100])).toBe(2)
+    expect(() => medianRatio([1, 2], [1])).toThrow('2 rounds against 1')
+  })
+
+  test('the lower quartile: a quarter of the values do not exceed it', () => {
+    expect(lowerQuartile([8, 1, 3, 2, 7, 6, 5, 4])).toBe(2)
+    expect(lowerQuartile([5])).toBe(5)
+    expect(() => lowerQuartile([])).toThrow(RangeError)
+  })
+})
+
+describe('judge', () => {
+  const row = { name: 'load', unit: 'ms', bar: { timesFloorAtMost: 1.5, fasterThanPeerAtLeast: { 'nft -f': 8 } } }
+  const samples = { ours: [14, 10, 12], floor: [10, 10, 10], peers: { 'nft -f': [140, 100, 120] } }
+
+  test('gives ours / floor and peer / ours, and the first run apart', () => {
+    expect(judge(row, samples, ['a note'])).toEqual({
+      name: 'load',
+      unit: 'ms',
+      ours: 12,
+      floor: 10,
+      peers: { 'nft -f': 120 },
+      ratioToFloor: 1.2,
+      ratioToPeers: { 'nft -f': 10 },
+      bar: '≤ 1.5 × floor, ≥ 8 × faster than nft -f',
+      met: true,
+      first: 14,
+      rounds: 3,
+      notes: ['a note']
+    })
+  })
+
+  test.each([
+    ['above the floor', { ...samples, floor: [5, 5, 5] }],
+    ['too near to the peer', { ...samples, peers: { 'nft -f': [70, 70, 70] } }]
+  ])('is not met when ours is %s', (_, other) => {
+    expect(judge(row, other, []).met).toBe(false)
+  })
+
+  test('an absolute bar is held to as well', () => {
+    const absolute = { ...row, bar: { oursAtMost: 10 } }
+    expect(judge(absolute, { ours: [10], peers: {} }, [])).toMatchObject({ met: true, floor: null, ratioToFloor: null, bar: '≤ 10 ms' })
+    expect(judge(absolute, { ours: [10.1], peers: {} }, []).met).toBe(false)
+  })
+
+  test('a bar about what was not measured is an error, not met', () => {
+    expect(() => judge(row, { ours: [1], peers: { 'nft -f': [9] } }, [])).toThrow('needs a floor')
+    expect(() => judge(row, { ours: [1], floor: [1], peers: {} }, [])).toThrow("needs the peer 'nft -f'")
+    expect(() => barText({}, 'ms')).toThrow(TypeError)
+  })
+})
+
+describe('arguments', () => {
+  const rows = [{ name: 'load-100' }, { name: 'load-100-cold' }, { name: 'list' }]
+
+  test('names, beginnings of names, and all', () => {
+    expect(selectRows(rows, [])).toHaveLength(3)
+    expect(selectRows(rows, ['load'])).toEqual([rows[0], rows[1]])
+    expect(selectRows(rows, ['load-100'])).toEqual([rows[0]])
+    expect(() => selectRows(rows, ['lost'])).toThrow("no row is called 'lost'")
+    const long = { name: 'load-million', isLong: true }
+    expect(selectRows([...rows, long], [])).toEqual(rows)
+    expect(selectRows([...rows, long], ['load'])).toEqual([rows[0], rows[1]])
+    expect(selectRows([...rows, long], ['load-million'])).toEqual([long])
+  })
+
+  test('options', () => {
+    expect(parseArguments(['list', '--json', '--rounds', '3'])).toEqual({
+      names: ['list'],
+      json: true,
+      list: false,
+      help: false,
+      rounds: 3
+    })
+    expect(() => parseArguments(['--rounds', '0'])).toThrow("not '0'")
+    expect(() => parseArguments(['--rounds'])).toThrow(TypeError)
+    expect(() => parseArguments(['--jsn'])).toThrow("unknown option '--jsn'")
+  })
+})
+
+describe('report', () => {
+  test('three significant digits', () => {
+    expect([0, 0.01234, 1.234, 12.34, 1234.5].map(formatNumber)).toEqual(['0', '0.0123', '1.23', '12.3', '1235'])
+  })
+
+  test('the table says when a bar is missed and lines up', () => {
+    const result = judge({ name: 'x', unit: 'ms', bar: { oursAtMost: 1 } }, { ours: [2], peers: { nft: [4] } }, [])
+    const lines = formatTable([result]).split('\n')
+    expect(lines[2]).toMatch(/\| x .*\| 2\.00 .*\| nft 4\.00 .*\| 2\.00 × .*\| ≤ 1 ms .*\| NO/)
+    expect(new Set(lines.map((line) => line.length)).size).toBe(1)
+  })
+})
+
+test('kernel memory: slabs that stay, and what vmalloc maps', () => {
+  expect(kernelMemoryBytes('Slab: 9 kB\nSReclaimable: 7 kB\nSUnreclaim:  2 kB\nVmallocUsed: 3 kB\n')).toBe(5 * 1024)
+  expect(() => kernelMemoryBytes('SUnreclaim: 2 kB\n')).toThrow('VmallocUsed')
+})
+
+test('processor time: iowait is idle, guest time is not counted twice', () => {
+  expect(parseStat('cpu  10 0 5 80 5 0 0 0 7 0\ncpu0 1 2 3 4 5 6 7 8 9 10\n')).toEqual({ idle: 85, total: 100 })
+  expect(() => parseStat('intr 1\n')).toThrow('no line')
+})
