@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './core/address.js'
+export type { BulkOptions, BulkReport, RowOutcome } from './core/bulk-run.js'
+export type { FakeKernel, KernelPart } from './core/open.js'
 export type { CallOptions, InNetworkNamespace, OpenOptions } from './core/options.js'
 export * from './conntrack/index.js'
 export {

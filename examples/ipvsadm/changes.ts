@@ -3,10 +3,9 @@
  */
 import {
   NetlinkError,
-  ROW_APPLIED,
   ValidationError,
-  type ChangeOptions,
-  type ChangeReport,
+  type BulkOptions,
+  type BulkReport,
   type Ipvs,
   type Persistence,
   type RealServerOf,
@@ -60,9 +59,7 @@ const changes = {
   'add-server': (ipvs, requests, options) => ipvs.addRealServers(requests.map(serverOf), options),
   'edit-server': (ipvs, requests, options) => ipvs.updateRealServers(requests.map(serverOf), options),
   'delete-server': (ipvs, requests, options) => ipvs.removeRealServers(requests.map(serverOf), options)
-} as const satisfies Partial<
-  Record<CommandName, (ipvs: Ipvs, requests: readonly Request[], options: ChangeOptions) => Promise<ChangeReport>>
->
+} as const satisfies Partial<Record<CommandName, (ipvs: Ipvs, requests: readonly Request[], options: BulkOptions) => Promise<BulkReport>>>
 
 /** Commands that can be carried out many at a time. */
 export type ChangeCommand = keyof typeof changes
@@ -93,7 +90,7 @@ export async function applyChanges(ipvs: Ipvs, command: ChangeCommand, requests:
   try {
     const report = await changes[command](ipvs, requests, { onError: 'isolate' })
     // What was stopped (the deadline, lost replies) says why for the rows that it left.
-    const refusals = requests.map((_, row) => (report.outcomes[row] === ROW_APPLIED ? undefined : refusalText(command, report.stopped)))
+    const refusals = requests.map((_, row) => (report.outcomes[row] === 'applied' ? undefined : refusalText(command, report.stopped)))
     for (const error of report.refused) refusals[error.index ?? 0] = refusalText(command, error)
     return refusals
   } catch (error) {

@@ -1,6 +1,8 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
+import { requireBulkOptions, type BulkReport } from '../core/bulk-run.js'
+import type { BulkOptions } from '../core/bulk-run.js'
 import { requireInteger, requireOptions, toList } from '../core/checks.js'
 import { ENOENT } from '../core/errno.js'
 import { ClosedError, ValidationError } from '../core/errors.js'
@@ -9,7 +11,7 @@ import { JobQueue } from '../core/job-queue.js'
 import { type NativeKernel, openSocket } from '../core/open.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
 import type { NativeConntrackSocket, NativeNamespace } from '../native/index.js'
-import { encodeBulk, requireBulkOptions, runBulk, runOne, type BulkFlowReport } from './bulk.js'
+import { encodeBulk, runBulk, runOne } from './bulk.js'
 import { requireObject } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { runCut } from './cut.js'
@@ -25,7 +27,6 @@ import { queryOf, readQueryOf } from './query.js'
 import { requestError, unwrap } from './refusals.js'
 import { readSettings, SETTING_NAMES, settingFile, writeSettings, type ConntrackSettingName, type ConntrackSettings } from './settings.js'
 import type {
-  BulkFlowOptions,
   ConntrackProcessorStatistics,
   ConntrackUsage,
   DeleteFlowsReport,
@@ -171,7 +172,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** As {@link Conntrack.create} for many, in few system calls. */
-  async createFlows(flows: Iterable<FlowInput>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
+  async createFlows(flows: Iterable<FlowInput>, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#bulk('create', toList('flows', flows, 'an iterable of flows'), options)
   }
 
@@ -205,7 +206,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** As {@link Conntrack.delete} for many, in few system calls. */
-  async deleteFlows(keys: Iterable<FlowKey>, options: BulkFlowOptions = {}): Promise<BulkFlowReport> {
+  async deleteFlows(keys: Iterable<FlowKey>, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#bulk('delete', toList('keys', keys, 'an iterable of keys of flows'), options)
   }
 
@@ -380,7 +381,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     )
   }
 
-  async #bulk(verb: 'create' | 'delete', flows: readonly (FlowInput | FlowKey)[], options: BulkFlowOptions): Promise<BulkFlowReport> {
+  async #bulk(verb: 'create' | 'delete', flows: readonly (FlowInput | FlowKey)[], options: BulkOptions): Promise<BulkReport> {
     requireBulkOptions(options)
     const writer = await encodeBulk(verb, flows)
     return await this.#queue.run(`conntrack.${verb}Flows`, options, (deadlineMs) =>

@@ -1,7 +1,6 @@
 /**
  * Everything of the conntrack client that is public.
  */
-export type { BulkFlowReport } from './bulk.js'
 export { Conntrack } from './client.js'
 export type { FlowColumns } from './columns.js'
 export type { AddressCondition, FlowEndpoint, FlowFilter, MaskedNumber, NumberRange, PortCondition } from './filter.js'

@@ -2,10 +2,12 @@
  * How failures of ctnetlink become errors that say what helps.
  */
 import { formatSocketAddress } from '../core/address.js'
+import type { RowRefusal } from '../core/bulk-run.js'
 import { EINVAL, errnoName } from '../core/errno.js'
 import { NetlinkError, UnsupportedError, type NetplaneError } from '../core/errors.js'
-import { failureError, PERMISSION_HINT, unsupportedProtocol, type FailureContext } from '../core/failures.js'
-import type { NativeBatchReport, NativeFailure, NativeOutcome } from '../native/index.js'
+import { failureError, PERMISSION_HINT, unsupportedProtocol } from '../core/failures.js'
+import type { FailureContext } from '../core/failures.js'
+import type { NativeFailure, NativeOutcome } from '../native/index.js'
 import type { ExpectationInput, FlowKey, FlowTuple } from './types.js'
 
 const REMEDY = 'load its module (modprobe nf_conntrack_netlink), or use a kernel built with CONFIG_NF_CT_NETLINK'
@@ -109,28 +111,8 @@ function flowHint(code: string, flow: FlowKey & { readonly helper?: unknown; rea
   return isHelper ? UNKNOWN_HELPER : FLOW_HINTS[code]
 }
 
-/** The refusals of a batch, in order. `describe` names a row. */
-export function refusalsOf(
-  report: NativeBatchReport,
-  operation: string,
-  row: (index: number) => FlowKey
-): { readonly index: number; readonly error: NetlinkError }[] {
-  const { errors } = report
-  const index = errors['index'] as Uint32Array
-  const errno = errors['errno'] as Uint32Array
-  const symbol = (name: string, at: number): string => (errors[`${name}Table`] as string[])[(errors[name] as Uint32Array)[at]!] ?? ''
-  return Array.from({ length: errors.rows }, (_, at) => {
-    const object = row(index[at]!)
-    const error = new NetlinkError({
-      errno: errno[at]!,
-      operation,
-      subject: describeFlow(object),
-      object,
-      index: index[at]!,
-      field: symbol('field', at),
-      kernelMessage: symbol('message', at),
-      hint: flowHint(errnoName(errno[at]!), object)
-    })
-    return { index: index[at]!, error }
-  })
+/** The error for a flow that was refused. */
+export function flowRefusal({ index, errno, kernelMessage, field }: RowRefusal, operation: string, flow: FlowKey): NetlinkError {
+  const hint = flowHint(errnoName(errno), flow)
+  return new NetlinkError({ errno, operation, subject: describeFlow(flow), object: flow, index, field, kernelMessage, hint })
 }

@@ -289,11 +289,3 @@ export interface DeleteFlowsReport {
   readonly kernelFiltered: boolean
   readonly systemCalls: number
 }
-
-/** Options of {@link Conntrack.createFlows} and {@link Conntrack.deleteFlows}. */
-export interface BulkFlowOptions extends CallOptions {
-  /** `throw` (default): a refusal rejects with a TransactionError that says what was applied. `isolate`: refusals are in the report. */
-  readonly onError?: 'throw' | 'isolate' | undefined
-  /** create: a flow that is there already is fine; delete: one that is not. Default false. */
-  readonly ensure?: boolean | undefined
-}

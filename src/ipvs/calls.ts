@@ -1,21 +1,16 @@
 /**
  * How the client's methods reach the socket: in their turn, with an account of what became of them.
  */
+import { requireBulkOptions } from '../core/bulk-run.js'
+import type { BulkOptions, BulkReport } from '../core/bulk-run.js'
 import { requireOptions, toList } from '../core/checks.js'
 import { ESRCH } from '../core/errno.js'
-import { NetlinkError, ValidationError } from '../core/errors.js'
+import { NetlinkError } from '../core/errors.js'
 import type { JobQueue } from '../core/job-queue.js'
 import type { CallOptions } from '../core/options.js'
 import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native/index.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
-import type {
-  ChangeOptions,
-  ChangeReport,
-  RealServerChangeColumns,
-  RealServerKeyColumns,
-  ServiceColumns,
-  ServiceKeyColumns
-} from './column-types.js'
+import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { describeServiceRow, encodeKey } from './keys.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
 import { unwrapIpvs } from './refusals.js'
@@ -75,14 +70,13 @@ export class IpvsCalls {
     this.#queue = queue
   }
 
-  async #change(kind: Pick<Change, 'verb' | 'of' | 'operation'>, options: ChangeOptions, make: MakeRows): Promise<ChangeReport> {
-    const { onError = 'throw', ensure = false, signal } = requireOptions(options)
+  async #change(kind: Pick<Change, 'verb' | 'of' | 'operation'>, options: BulkOptions, make: MakeRows): Promise<BulkReport> {
+    const { onError, ensure, signal } = requireBulkOptions(options)
     const { operation } = kind
-    if (!['throw', 'isolate'].includes(onError)) throw new ValidationError('options.onError', onError, "'throw', 'isolate'")
     return await this.#queue.run(operation, options, async (deadlineMs) => {
-      const end = performance.now() + deadlineMs
+      const deadlineAt = performance.now() + deadlineMs
       const rows = await make({ socket: this.#socket, operation, deadlineMs })
-      const run = new ChangeRun(this.#socket, { ...kind, ...rows, ensure, signal, end })
+      const run = new ChangeRun(this.#socket, { ...kind, ...rows, ensure, signal, deadlineAt })
       await run.apply()
       if (run.hasFailed && onError === 'throw') throw await run.error()
       return run.report()
@@ -105,8 +99,8 @@ export class IpvsCalls {
   async changeServices(
     verb: Verb,
     given: Iterable<VirtualServiceKey> | ServiceKeyColumns | ServiceColumns,
-    options: ChangeOptions
-  ): Promise<ChangeReport> {
+    options: BulkOptions
+  ): Promise<BulkReport> {
     const kind = { verb, of: 'service', operation: `ipvs.${verb}Services` } as const
     if (!areColumns('services', given)) return await this.#change(kind, options, serviceRows(verb, toList('services', given), servicePath))
     const services = verb === 'remove' ? copyServiceKeys('services', given) : copyServices('services', given as ServiceColumns)
@@ -117,8 +111,8 @@ export class IpvsCalls {
   async changeServers(
     verb: Verb,
     given: Iterable<RealServerOf<RealServerKey>> | RealServerChangeColumns<RealServerKeyColumns>,
-    options: ChangeOptions
-  ): Promise<ChangeReport> {
+    options: BulkOptions
+  ): Promise<BulkReport> {
     const kind = { verb, of: 'realServer', operation: `ipvs.${verb}RealServers` } as const
     if (!areColumns('servers', given)) return await this.#change(kind, options, serverRows(verb, toList('servers', given), serverPaths))
     const columns = copyServers('servers', given, verb !== 'remove')

@@ -1,23 +1,12 @@
 /**
  * Changing many services or real servers: in pieces, with an exact account of every row.
  */
-import { EPERM, ETIMEDOUT } from '../core/errno.js'
-import { NetlinkError, TransactionError } from '../core/errors.js'
-import { failureError } from '../core/failures.js'
-import { Slices } from '../core/slices.js'
-import type { NativeBatchReport, NativeColumns, NativeIpvsSocket } from '../native/index.js'
+import { BulkRun, type BulkReport, type RowRefusal } from '../core/bulk-run.js'
+import { EPERM } from '../core/errno.js'
+import { NetlinkError } from '../core/errors.js'
+import type { NativeColumns, NativeIpvsSocket } from '../native/index.js'
 import { ADDRESS_WIDTH, sliceRows } from './column-forms.js'
-import {
-  ROW_APPLIED,
-  ROW_NOT_SENT,
-  ROW_REFUSED,
-  ROW_UNCHANGED,
-  ROW_UNKNOWN,
-  type ChangeReport,
-  type RealServerKeyColumns,
-  type ServiceColumns,
-  type ServiceKeyColumns
-} from './column-types.js'
+import type { RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { describeServiceRow } from './keys.js'
 import { hintOf, ipvsFailure, isAsWanted, type ChangeKind, type RefusedServer } from './refusals.js'
 import { describeServerRow } from './server-rows.js'
@@ -35,27 +24,32 @@ export interface Change extends ChangeKind {
   readonly ensure: boolean
   readonly signal: AbortSignal | undefined
   /** `performance.now()` at which the call must be done. */
-  readonly end: number
+  readonly deadlineAt: number
 }
 
 /** Carries out a change and keeps its account. */
 export class ChangeRun {
   readonly #socket: NativeIpvsSocket
   readonly #change: Change
-  readonly #outcomes: Uint8Array
-  readonly #refused: NetlinkError[] = []
-  #systemCalls = 0
-  /** Why it ended early. */
-  #stopped: { readonly cause: unknown } | undefined
+  readonly #run: BulkRun
 
   constructor(socket: NativeIpvsSocket, change: Change) {
     this.#socket = socket
     this.#change = change
-    this.#outcomes = new Uint8Array((change.servers ?? change.services).rows)
+    const { operation, of, signal, deadlineAt } = change
+    this.#run = new BulkRun({
+      operation,
+      noun: of === 'service' ? 'services' : 'real servers',
+      rows: (change.servers ?? change.services).rows,
+      signal,
+      deadlineAt,
+      subject: (row) => this.#subject(row),
+      refusal: (refusal) => this.#refusal(refusal)
+    })
   }
 
   get hasFailed(): boolean {
-    return this.#refused.length > 0 || this.#stopped !== undefined
+    return this.#run.hasFailed
   }
 
   /**
@@ -64,61 +58,46 @@ export class ChangeRun {
    * @throws {NetlinkError} Nothing was sent, or nobody may change anything here (`EPERM`): nothing was changed.
    */
   async apply(): Promise<void> {
-    const rows = this.#outcomes.length
-    for (let from = 0; from < rows && this.#stopped === undefined; from += ROWS_PER_JOB) {
-      this.#stopped = this.#reasonToStop()
-      if (this.#stopped === undefined) await this.#send(from, Math.min(from + ROWS_PER_JOB, rows))
+    const { servers, services } = this.#change
+    const { rows } = servers ?? services
+    for (let from = 0; from < rows && !this.#run.stopIfDue(); from += ROWS_PER_JOB) {
+      await this.#send(from, Math.min(from + ROWS_PER_JOB, rows))
+      if (this.#run.hasStopped) return
     }
   }
 
-  #reasonToStop(): { readonly cause: unknown } | undefined {
-    const { signal, end, operation } = this.#change
-    if (signal?.aborted === true) return { cause: signal.reason }
-    if (performance.now() < end) return undefined
-    return { cause: new NetlinkError({ errno: ETIMEDOUT, operation, subject: 'the deadline passed between two system calls' }) }
+  report(): BulkReport {
+    return this.#run.report()
+  }
+
+  /** The error to throw: of the one row there was, or of all with what became of each. */
+  async error(): Promise<unknown> {
+    return await this.#run.error()
   }
 
   async #send(from: number, to: number): Promise<void> {
-    const { verb, operation, services, servers, end } = this.#change
-    const deadlineMs = Math.max(1, end - performance.now())
+    const { verb, operation, services, servers } = this.#change
     const request =
       servers === undefined
         ? { services: asNative(sliceRows(services, from, to)) }
         : { services: asNative(services), servers: asNative(sliceRows(servers, from, to)) }
-    const outcome = await this.#socket.change({ verb, ...request, deadlineMs })
+    const outcome = await this.#socket.change({ verb, ...request, deadlineMs: this.#run.leftMs })
     if (outcome.failure !== undefined) {
       const cause = ipvsFailure(outcome.failure, operation)
       if (from === 0) throw cause
-      this.#stopped = { cause }
-      return
+      return this.#run.stop(cause)
     }
-    const report = outcome.value
-    this.#systemCalls += report.systemCalls
-    this.#outcomes.fill(ROW_APPLIED, from, from + report.unknownFrom)
-    this.#outcomes.fill(ROW_UNKNOWN, from + report.unknownFrom, from + report.sent)
-    if (report.stopped !== undefined) this.#stopped = { cause: failureError(report.stopped, { operation }) }
-    await this.#takeErrors(report, from)
+    await this.#run.take(outcome.value, (row) => from + row)
   }
 
-  async #takeErrors({ errors }: NativeBatchReport, from: number): Promise<void> {
-    const { operation, ensure } = this.#change
-    const slices = new Slices()
-    const complete = this.#change.servers === undefined && 'scheduler' in this.#change.services ? this.#change.services : undefined
-    for (let row = 0; row < errors.rows; row += 1) {
-      if (slices.isOver) await slices.turn()
-      const index = from + ((errors.index as Uint32Array)[row] ?? 0)
-      const errno = (errors.errno as Uint32Array)[row] ?? 0
-      if (ensure && isAsWanted(this.#change, errno)) {
-        this.#outcomes[index] = ROW_UNCHANGED
-        continue
-      }
-      const hint = hintOf(this.#change, errno, complete, index, this.#server(index))
-      // The kernel asks for CAP_NET_ADMIN at every message (genl_family_rcv_msg): nothing was changed, and nothing will be.
-      if (errno === EPERM) throw new NetlinkError({ errno, operation, hint })
-      const kernelMessage = (errors.messageTable as readonly string[])[(errors.message as Uint32Array)[row] ?? 0] ?? ''
-      this.#outcomes[index] = ROW_REFUSED
-      this.#refused.push(new NetlinkError({ errno, operation, index, subject: this.#subject(index), kernelMessage, hint }))
-    }
+  #refusal({ index, errno, kernelMessage }: RowRefusal): NetlinkError | undefined {
+    const { operation, ensure, services, servers } = this.#change
+    if (ensure && isAsWanted(this.#change, errno)) return undefined
+    const complete = servers === undefined && 'scheduler' in services ? services : undefined
+    const hint = hintOf(this.#change, errno, complete, index, this.#server(index))
+    // The kernel asks for CAP_NET_ADMIN at every message (genl_family_rcv_msg): nothing was changed, and nothing will be.
+    if (errno === EPERM) throw new NetlinkError({ errno, operation, hint })
+    return new NetlinkError({ errno, operation, index, subject: this.#subject(index), kernelMessage, hint })
   }
 
   #server(row: number): RefusedServer | undefined {
@@ -132,53 +111,6 @@ export class ChangeRun {
     const { services, servers } = this.#change
     if (servers === undefined) return `service ${describeServiceRow(services, row)}`
     return `real server ${describeServerRow(servers, row)} of ${describeServiceRow(services, servers.service[row] ?? 0)}`
-  }
-
-  report(): ChangeReport {
-    const counts = [0, 0, 0, 0, 0]
-    for (const outcome of this.#outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1
-    return {
-      applied: counts[ROW_APPLIED] ?? 0,
-      unchanged: counts[ROW_UNCHANGED] ?? 0,
-      refused: this.#refused,
-      unknown: counts[ROW_UNKNOWN] ?? 0,
-      notSent: counts[ROW_NOT_SENT] ?? 0,
-      ...(this.#stopped !== undefined && { stopped: this.#stopped.cause }),
-      outcomes: this.#outcomes,
-      systemCalls: this.#systemCalls
-    }
-  }
-
-  /** The error to throw: of the one row there was, or of all with what became of each. */
-  async error(): Promise<unknown> {
-    const { operation, of } = this.#change
-    const [first] = this.#refused
-    if (this.#outcomes.length === 1) return this.#stopped === undefined ? first : this.#stopped.cause
-    const { applied, unknown, notSent } = this.report()
-    const counts = [`${this.#refused.length} refused`, `${applied} applied`]
-    if (unknown > 0) counts.push(`${unknown} unknown`)
-    if (notSent > 0) counts.push(`${notSent} not tried`)
-    const cause = this.#stopped?.cause ?? first
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
-    const what = of === 'service' ? 'services' : 'real servers'
-    const outcome = { applied: await this.#subjects(ROW_APPLIED), undone: [], unknown: await this.#subjects(ROW_UNKNOWN) }
-    return new TransactionError(
-      `${operation}: of ${this.#outcomes.length} ${what} ${counts.join(', ')}${why}`,
-      outcome,
-      this.#refused,
-      cause
-    )
-  }
-
-  async #subjects(outcome: number): Promise<string[]> {
-    const subjects: string[] = []
-    const slices = new Slices()
-    for (let row = 0; row < this.#outcomes.length; row += 1) {
-      if (this.#outcomes[row] !== outcome) continue
-      if (slices.isOver) await slices.turn()
-      subjects.push(this.#subject(row))
-    }
-    return subjects
   }
 }
 

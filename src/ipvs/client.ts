@@ -1,6 +1,7 @@
 /**
  * Virtual services and real servers of IPVS, by generic netlink.
  */
+import type { BulkOptions, BulkReport } from '../core/bulk-run.js'
 import { ValidationError } from '../core/errors.js'
 import { JobQueue } from '../core/job-queue.js'
 import type { NativeKernel } from '../core/open.js'
@@ -9,15 +10,7 @@ import type { NativeIpvsSocket, NativeNamespace } from '../native/index.js'
 import { IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
 import { requireObject } from './checks.js'
-import type {
-  ChangeOptions,
-  ChangeReport,
-  IpvsColumns,
-  RealServerChangeColumns,
-  RealServerKeyColumns,
-  ServiceColumns,
-  ServiceKeyColumns
-} from './column-types.js'
+import type { IpvsColumns, RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
 import { decodeListing, decodeServers, decodeServices, joinListing } from './listing.js'
@@ -209,7 +202,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `EPERM`: nothing was changed. Where one row was given, also its refusal.
    * @throws {TransactionError} Rows were refused (`errors`), or the signal, the deadline or lost replies ended it early; not with `onError: 'isolate'`.
    */
-  async addServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
+  async addServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#calls.changeServices('add', services, options)
   }
 
@@ -219,7 +212,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws As {@link Ipvs.addServices}.
    */
-  async updateServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
+  async updateServices(services: Iterable<VirtualServiceSpec> | ServiceColumns, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#calls.changeServices('update', services, options)
   }
 
@@ -228,7 +221,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws As {@link Ipvs.addServices}.
    */
-  async removeServices(services: Iterable<VirtualServiceKey> | ServiceKeyColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
+  async removeServices(services: Iterable<VirtualServiceKey> | ServiceKeyColumns, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#calls.changeServices('remove', services, options)
   }
 
@@ -237,7 +230,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws As {@link Ipvs.addServices}.
    */
-  async addRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
+  async addRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#calls.changeServers('add', servers, options)
   }
 
@@ -246,7 +239,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws As {@link Ipvs.addServices}.
    */
-  async updateRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: ChangeOptions = {}): Promise<ChangeReport> {
+  async updateRealServers(servers: Iterable<RealServerOf> | RealServerChangeColumns, options: BulkOptions = {}): Promise<BulkReport> {
     return await this.#calls.changeServers('update', servers, options)
   }
 
@@ -257,8 +250,8 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    */
   async removeRealServers(
     servers: Iterable<RealServerOf<RealServerKey>> | RealServerChangeColumns<RealServerKeyColumns>,
-    options: ChangeOptions = {}
-  ): Promise<ChangeReport> {
+    options: BulkOptions = {}
+  ): Promise<BulkReport> {
     return await this.#calls.changeServers('remove', servers, options)
   }
 

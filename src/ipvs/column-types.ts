@@ -1,8 +1,6 @@
 /**
  * IPVS in bulk: struct of arrays, one entry a row, host byte order unless said. What a list gives can be given to a change again.
  */
-import type { NetlinkError } from '../core/errors.js'
-import type { CallOptions } from '../core/options.js'
 
 /** Keys of virtual services. */
 export interface ServiceKeyColumns {
@@ -97,44 +95,4 @@ export interface IpvsColumns {
 export interface RealServerChangeColumns<Servers extends RealServerKeyColumns = RealServerColumns> {
   readonly services: ServiceKeyColumns
   readonly realServers: Servers
-}
-
-/** What became of a row, in {@link ChangeReport.outcomes}: it was not sent, because the change ended early. */
-export const ROW_NOT_SENT = 0
-/** The kernel carried it out. */
-export const ROW_APPLIED = 1
-/** The kernel refused it: one of {@link ChangeReport.refused} says why. */
-export const ROW_REFUSED = 2
-/** Already as wanted (option `ensure`). */
-export const ROW_UNCHANGED = 3
-/** Sent, but replies were lost: read the state to know. */
-export const ROW_UNKNOWN = 4
-
-/** How a change of many goes about refusals. */
-export interface ChangeOptions extends CallOptions {
-  /** Takes for done what is as wanted: adding what exists (whatever its settings are), removing what does not. It counts as `unchanged`. */
-  readonly ensure?: boolean | undefined
-  /**
-   * What happens when the kernel refuses a row. All others are tried in either case. `throw` (default): then the promise rejects. `isolate`: the report says
-   * everything, also why it stopped early, and once anything has been sent the promise does not reject.
-   */
-  readonly onError?: 'throw' | 'isolate' | undefined
-}
-
-/** What became of every row. The counts add up to the number of rows given. */
-export interface ChangeReport {
-  readonly applied: number
-  readonly unchanged: number
-  /** One error for each row refused: `index` is the row, `subject` names it. Ascending. */
-  readonly refused: readonly NetlinkError[]
-  /** Rows of which it is not known. */
-  readonly unknown: number
-  /** Rows that were not sent, because `stopped`. */
-  readonly notSent: number
-  /** Why it ended early or why something is unknown: the signal's reason, the deadline, lost replies. */
-  readonly stopped?: unknown
-  /** ROW_* by row. */
-  readonly outcomes: Uint8Array
-  /** System calls made. */
-  readonly systemCalls: number
 }

@@ -1,28 +1,17 @@
 /**
  * Changing many addresses: in pieces, with an exact account of every row.
  */
-import { EADDRNOTAVAIL, EEXIST, EPERM, ETIMEDOUT } from '../core/errno.js'
-import { NetlinkError, TransactionError } from '../core/errors.js'
+import { BulkRun, type RowRefusal, lateError, rowRefusals } from '../core/bulk-run.js'
+import type { BulkReport } from '../core/bulk-run.js'
+import { EADDRNOTAVAIL, EEXIST, EPERM } from '../core/errno.js'
+import { NetlinkError } from '../core/errors.js'
 import { failureError, PERMISSION_HINT, unwrapOutcome } from '../core/failures.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
-import { Slices } from '../core/slices.js'
-import { type NativeAddressReport, type NativeColumns, type NativeLinkReference, type NativeRouteSocket } from '../native/index.js'
-import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns, symbolOf } from './columns.js'
-import type { AddressReport } from './types.js'
-
-// include/uapi/asm-generic/errno-base.h, errno.h
+import type { NativeAddressReport, NativeColumns, NativeLinkReference, NativeRouteSocket } from '../native/index.js'
+import { describeRow, isIPv6Row, lastsAsWanted, pickRows, pickSettings, sliceColumns } from './columns.js'
 
 /** Rows of one job and system call: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
 const ROWS_PER_JOB = 2048
-
-/** What became of a row. */
-const NOT_SENT = 0
-const APPLIED = 1
-const REFUSED = 2
-const UNCHANGED = 3
-const UNKNOWN = 4
-/** Was on the link, and has the lifetimes now that were wanted. Nothing to be undone: it was there before. */
-const RENEWED = 5
 
 /** A change of addresses as it is asked for. */
 export interface AddressChange {
@@ -34,32 +23,34 @@ export interface AddressChange {
   readonly ensure: boolean
   readonly signal: AbortSignal | undefined
   /** `performance.now()` at which the call must be done. */
-  readonly end: number
+  readonly deadlineAt: number
 }
 
 /** Carries out a change and keeps its account. */
 export class AddressRun {
   readonly #socket: NativeRouteSocket
   readonly #change: AddressChange
-  readonly #states: Uint8Array
-  readonly #refused: NetlinkError[] = []
-  #systemCalls = 0
-  /** Why it ended early. */
-  #stopped: { readonly cause: unknown } | undefined
+  readonly #run: BulkRun
+  /** Rows that were on the link, and have the lifetimes now that were wanted: there is nothing to undo. */
+  readonly #renewed = new Set<number>()
 
   constructor(socket: NativeRouteSocket, change: AddressChange) {
     this.#socket = socket
     this.#change = change
-    this.#states = new Uint8Array(change.columns.rows)
+    const { operation, columns, signal, deadlineAt } = change
+    this.#run = new BulkRun({
+      operation,
+      noun: 'addresses',
+      rows: columns.rows,
+      signal,
+      deadlineAt,
+      subject: (row) => this.#subject(row),
+      refusal: (refusal) => this.#refusal(refusal)
+    })
   }
 
   get hasFailed(): boolean {
-    return this.#refused.length > 0 || this.#stopped !== undefined
-  }
-
-  /** Whether it ended before every row had been tried. */
-  get hasStopped(): boolean {
-    return this.#stopped !== undefined
+    return this.#run.hasFailed
   }
 
   /**
@@ -72,84 +63,54 @@ export class AddressRun {
     let link = this.#change.link
     // At least one job, so that a link that does not exist is noticed even where there is nothing to do.
     for (let from = 0; from === 0 || from < rows; from += ROWS_PER_JOB) {
-      this.#stopped = this.#reasonToStop()
-      if (this.#stopped !== undefined) return
+      if (this.#run.stopIfDue()) return
       const report = await this.#send(link, from, Math.min(from + ROWS_PER_JOB, rows))
-      if (this.hasStopped || report === undefined) return
+      if (this.#run.hasStopped || report === undefined) return
       link = report.linkIndex
     }
     if (this.#change.verb === 'add' && this.#change.ensure) await this.#compareWithPresent(link)
   }
 
-  #reasonToStop(): { readonly cause: unknown } | undefined {
-    const { signal, end } = this.#change
-    if (signal?.aborted === true) return { cause: signal.reason }
-    return performance.now() < end ? undefined : { cause: this.#late() }
+  /** The account. */
+  report(): BulkReport {
+    return this.#run.report()
   }
 
-  #late(): NetlinkError {
-    return new NetlinkError({
-      errno: ETIMEDOUT,
-      operation: this.#change.operation,
-      subject: 'the deadline passed between two system calls'
-    })
+  /** The error to throw: of the one address there was, or of all with what became of each. */
+  async error(undone?: AddressUndo): Promise<unknown> {
+    if (undone === undefined) return await this.#run.error()
+    const isUndone = (row: number): boolean => !undone.left.has(row) && !this.#renewed.has(row)
+    return await this.#run.error({ isUndone, errors: undone.errors })
   }
 
   async #send(link: NativeLinkReference, from: number, to: number): Promise<NativeAddressReport | undefined> {
-    const { verb, operation, columns, end } = this.#change
-    const context = { operation, subject: `link ${link}` }
-    const deadlineMs = Math.max(1, end - performance.now())
-    const outcome = await this.#socket.changeAddresses({ verb, link, columns: sliceColumns(columns, from, to), deadlineMs })
+    const { verb, operation, columns } = this.#change
+    const subject = `link ${link}`
+    const piece = sliceColumns(columns, from, to)
+    const outcome = await this.#socket.changeAddresses({ verb, link, columns: piece, deadlineMs: this.#run.leftMs })
     if (outcome.failure !== undefined) {
-      const cause = failureError(outcome.failure, context)
+      const cause = failureError(outcome.failure, { operation, subject })
       if (from === 0) throw cause
       // The link has gone meanwhile, say: what was applied before is accounted for.
-      this.#stopped = { cause }
+      this.#run.stop(cause)
       return undefined
     }
-    const report = outcome.value
-    this.#systemCalls += report.systemCalls
-    this.#states.fill(APPLIED, from, from + report.unknownFrom)
-    this.#states.fill(UNKNOWN, from + report.unknownFrom, from + report.sent)
-    if (report.stopped !== undefined) this.#stopped = { cause: failureError(report.stopped, context) }
-    await this.#takeErrors(report, from)
-    return report
+    await this.#run.take(outcome.value, (row) => from + row, subject)
+    return outcome.value
   }
 
-  async #takeErrors({ errors }: NativeAddressReport, from: number): Promise<void> {
+  #refusal(refusal: RowRefusal): NetlinkError | undefined {
     const { verb, operation, link, ensure, columns } = this.#change
-    const fine = ensure ? (verb === 'add' ? EEXIST : EADDRNOTAVAIL) : 0
-    const slices = new Slices()
-    for (let row = 0; row < errors.rows; row += 1) {
-      if (slices.isOver) await slices.turn()
-      const index = from + ((errors.index as Uint32Array)[row] ?? 0)
-      const errno = (errors.errno as Uint32Array)[row] ?? 0
-      if (errno === fine) {
-        this.#states[index] = UNCHANGED
-        continue
-      }
-      // The kernel asks for CAP_NET_ADMIN at every message (rtnetlink_rcv_msg): nothing was changed, and nothing will be.
-      if (errno === EPERM)
-        throw new NetlinkError({ errno, operation, subject: `${columns.rows} addresses on link ${link}`, hint: PERMISSION_HINT })
-      const error = this.#errorOf(index, errno, symbolOf(errors, 'message', row), symbolOf(errors, 'field', row))
-      this.#refuse(index, error)
-    }
+    const { errno } = refusal
+    if (ensure && errno === (verb === 'add' ? EEXIST : EADDRNOTAVAIL)) return undefined
+    // The kernel asks for CAP_NET_ADMIN at every message (rtnetlink_rcv_msg): nothing was changed, and nothing will be.
+    if (errno === EPERM)
+      throw new NetlinkError({ errno, operation, subject: `${columns.rows} addresses on link ${link}`, hint: PERMISSION_HINT })
+    return this.#errorOf(refusal)
   }
 
-  #refuse(index: number, error: NetlinkError): void {
-    this.#states[index] = REFUSED
-    this.#refused.push(error)
-  }
-
-  #errorOf(index: number, errno: number, kernelMessage: string | undefined, field: string | undefined): NetlinkError {
-    return new NetlinkError({
-      errno,
-      operation: this.#change.operation,
-      subject: this.#subject(index),
-      kernelMessage,
-      field,
-      index
-    })
+  #errorOf({ index, errno, kernelMessage, field }: RowRefusal): NetlinkError {
+    return new NetlinkError({ errno, operation: this.#change.operation, subject: this.#subject(index), kernelMessage, field, index })
   }
 
   #subject(index: number): string {
@@ -158,21 +119,21 @@ export class AddressRun {
 
   /** What is on the link under the addresses that were to be added may differ in what EEXIST does not tell: prefix length and lifetimes. */
   async #compareWithPresent(link: NativeLinkReference): Promise<void> {
-    const { columns, operation, end } = this.#change
-    if (!this.#states.includes(UNCHANGED)) return
-    const families = new Set(this.#rowsOf(UNCHANGED).map((row) => isIPv6Row(columns, row)))
+    const { columns, operation } = this.#change
+    const unchanged = this.#run.rowsOf('unchanged')
+    if (unchanged.length === 0) return
+    const families = new Set(unchanged.map((row) => isIPv6Row(columns, row)))
     const family = families.size > 1 ? 0 : families.has(true) ? AF_INET6 : AF_INET
-    const deadlineMs = Math.max(1, end - performance.now())
-    const pieces = unwrapOutcome(await this.#socket.listAddresses({ family, link, deadlineMs }), { operation, subject: `link ${link}` })
+    const listed = await this.#socket.listAddresses({ family, link, deadlineMs: this.#run.leftMs })
+    const pieces = unwrapOutcome(listed, { operation, subject: `link ${link}` })
     const present = new Map(
       pieces.flatMap((piece) => Array.from({ length: piece.rows }, (_, row) => [describeRow(piece, row), { piece, row }] as const))
     )
     const outdated: number[] = []
-    for (const row of this.#rowsOf(UNCHANGED)) {
+    for (const row of unchanged) {
       const found = present.get(describeRow(columns, row))
       // EEXIST for IPv6 means the address, whatever its prefix length (ipv6_add_addr, net/ipv6/addrconf.c).
-      if (found === undefined && isIPv6Row(columns, row))
-        this.#refuse(row, this.#errorOf(row, EEXIST, 'the address is on the link with another prefix length', 'prefixLength'))
+      if (found === undefined && isIPv6Row(columns, row)) this.#run.refuse(row, this.#errorOf(otherPrefix(row)))
       else if (found !== undefined && !lastsAsWanted(columns, row, found.piece, found.row)) outdated.push(row)
     }
     await this.#renew(link, outdated)
@@ -180,36 +141,17 @@ export class AddressRun {
 
   /** Gives addresses that are on the link the lifetimes that are wanted (inet_rtm_newaddr, inet6_rtm_newaddr with NLM_F_REPLACE). */
   async #renew(link: NativeLinkReference, rows: readonly number[]): Promise<void> {
-    const { operation, columns, end } = this.#change
+    const { operation, columns } = this.#change
+    const subject = `link ${link}`
     for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
-      this.#stopped = this.#reasonToStop()
-      if (this.#stopped !== undefined) return
+      if (this.#run.stopIfDue()) return
       const piece = rows.slice(from, from + ROWS_PER_JOB)
-      const request = {
-        verb: 'replace',
-        link,
-        columns: pickSettings(columns, piece),
-        deadlineMs: Math.max(1, end - performance.now())
-      } as const
-      const { errors, sent, unknownFrom, stopped, systemCalls } = unwrapOutcome(await this.#socket.changeAddresses(request), {
-        operation,
-        subject: `link ${link}`
-      })
-      this.#systemCalls += systemCalls
-      for (const [place, row] of piece.entries()) if (place < sent) this.#states[row] = place < unknownFrom ? RENEWED : UNKNOWN
-      for (let error = 0; error < errors.rows; error += 1) {
-        const row = piece[(errors.index as Uint32Array)[error] ?? 0] ?? 0
-        const errno = (errors.errno as Uint32Array)[error] ?? 0
-        this.#refuse(row, this.#errorOf(row, errno, symbolOf(errors, 'message', error), symbolOf(errors, 'field', error)))
-      }
-      if (stopped === undefined) continue
-      this.#stopped = { cause: failureError(stopped, { operation, subject: `link ${link}` }) }
-      return
+      const request = { verb: 'replace', link, columns: pickSettings(columns, piece), deadlineMs: this.#run.leftMs } as const
+      const report = unwrapOutcome(await this.#socket.changeAddresses(request), { operation, subject })
+      await this.#run.take(report, (row) => piece[row] ?? 0, subject)
+      for (const row of piece) this.#renewed.add(row)
+      if (this.#run.hasStopped) return
     }
-  }
-
-  #rowsOf(state: number): number[] {
-    return [...this.#states.keys()].filter((row) => this.#states[row] === state)
   }
 
   /**
@@ -217,93 +159,47 @@ export class AddressRun {
    *
    * @returns The rows that could not be removed.
    */
-  async undo(end: number): Promise<AddressUndo> {
-    const rows = this.#rowsOf(APPLIED).reverse()
+  async undo(deadlineAt: number): Promise<AddressUndo> {
+    const { operation, link } = this.#change
+    const rows = this.#run
+      .rowsOf('applied')
+      .filter((row) => !this.#renewed.has(row))
+      .reverse()
     const left: number[] = []
     const errors: NetlinkError[] = []
     for (let from = 0; from < rows.length; from += ROWS_PER_JOB) {
-      if (performance.now() >= end) {
+      if (performance.now() >= deadlineAt) {
         left.push(...rows.slice(from))
-        errors.push(this.#late())
+        errors.push(lateError(operation))
         break
       }
       const piece = rows.slice(from, from + ROWS_PER_JOB)
       const columns = pickRows(this.#change.columns, piece)
-      const deadlineMs = Math.max(1, end - performance.now())
-      const outcome = await this.#socket.changeAddresses({ verb: 'delete', link: this.#change.link, columns, deadlineMs })
+      const deadlineMs = Math.max(1, deadlineAt - performance.now())
+      const outcome = await this.#socket.changeAddresses({ verb: 'delete', link, columns, deadlineMs })
       if (outcome.failure !== undefined) {
         left.push(...rows.slice(from))
-        errors.push(failureError(outcome.failure, { operation: this.#change.operation, subject: 'undoing' }))
+        errors.push(failureError(outcome.failure, { operation, subject: 'undoing' }))
         break
       }
-      const { errors: refused, unknownFrom, stopped } = outcome.value
-      for (let row = 0; row < refused.rows; row += 1) {
-        const errno = (refused.errno as Uint32Array)[row] ?? 0
-        const index = piece[(refused.index as Uint32Array)[row] ?? 0] ?? 0
+      const { unknownFrom, stopped } = outcome.value
+      for (const refusal of rowRefusals(outcome.value, (row) => piece[row] ?? 0)) {
         // EADDRNOTAVAIL: somebody else has removed it.
-        if (errno === EADDRNOTAVAIL) continue
-        left.push(index)
-        errors.push(this.#errorOf(index, errno, symbolOf(refused, 'message', row), ''))
+        if (refusal.errno === EADDRNOTAVAIL) continue
+        left.push(refusal.index)
+        errors.push(this.#errorOf(refusal))
       }
       if (stopped === undefined) continue
       left.push(...rows.slice(from + unknownFrom))
-      errors.push(failureError(stopped, { operation: this.#change.operation, subject: 'undoing' }))
+      errors.push(failureError(stopped, { operation, subject: 'undoing' }))
       break
     }
     return { left: new Set(left), errors }
   }
+}
 
-  /** The account, where nothing stopped it. */
-  report(): AddressReport {
-    const count = (state: number): number => this.#states.reduce((sum, current) => (current === state ? sum + 1 : sum), 0)
-    return {
-      applied: count(APPLIED) + count(RENEWED),
-      unchanged: count(UNCHANGED),
-      refused: this.#sortedErrors(),
-      systemCalls: this.#systemCalls
-    }
-  }
-
-  #sortedErrors(): NetlinkError[] {
-    return this.#refused.sort((a, b) => (a.index ?? 0) - (b.index ?? 0))
-  }
-
-  /** The error to throw: of the one address there was, or of all with what became of each. */
-  async error(undone?: AddressUndo): Promise<NetlinkError | TransactionError> {
-    const { columns, operation } = this.#change
-    const errors = this.#sortedErrors()
-    const [first] = errors
-    if (columns.rows === 1 && first !== undefined && this.#stopped === undefined) return first
-    const isUndone = (row: number): boolean => undone !== undefined && !undone.left.has(row)
-    const outcome = {
-      applied: await this.#subjects((row) => this.#states[row] === RENEWED || (this.#states[row] === APPLIED && !isUndone(row))),
-      undone: await this.#subjects((row) => this.#states[row] === APPLIED && isUndone(row)),
-      unknown: await this.#subjects((row) => this.#states[row] === UNKNOWN)
-    }
-    const notSent = this.#states.reduce((sum, state) => (state === NOT_SENT ? sum + 1 : sum), 0)
-    const counts = [
-      `${errors.length} refused`,
-      `${outcome.applied.length} applied`,
-      ...(undone === undefined ? [] : [`${outcome.undone.length} undone`]),
-      ...(outcome.unknown.length === 0 ? [] : [`${outcome.unknown.length} unknown`]),
-      ...(notSent === 0 ? [] : [`${notSent} not tried`])
-    ]
-    const cause = this.#stopped?.cause ?? first
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
-    const message = `${operation}: of ${columns.rows} addresses ${counts.join(', ')}${why}`
-    return new TransactionError(message, outcome, [...errors, ...(undone?.errors ?? [])], cause)
-  }
-
-  async #subjects(isWanted: (row: number) => boolean): Promise<string[]> {
-    const subjects: string[] = []
-    const slices = new Slices()
-    for (let row = 0; row < this.#states.length; row += 1) {
-      if (!isWanted(row)) continue
-      if (slices.isOver) await slices.turn()
-      subjects.push(this.#subject(row))
-    }
-    return subjects
-  }
+function otherPrefix(index: number): RowRefusal {
+  return { index, errno: EEXIST, kernelMessage: 'the address is on the link with another prefix length', field: 'prefixLength' }
 }
 
 /** What undoing left. */

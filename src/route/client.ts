@@ -1,24 +1,24 @@
 /**
  * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
  */
+import { type BulkReport, requireBulkOptions } from '../core/bulk-run.js'
 import { requireOptions } from '../core/checks.js'
 import { EEXIST, ENODEV, EOPNOTSUPP } from '../core/errno.js'
-import { ClosedError, UnsupportedError, ValidationError, type NetlinkError } from '../core/errors.js'
+import { ClosedError, type NetlinkError, UnsupportedError, ValidationError } from '../core/errors.js'
 import { failureError, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
-import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import { type CallOptions, type InNetworkNamespace, type OpenOptions, networkNamespace } from '../core/options.js'
 import { Slices } from '../core/slices.js'
 import type { NativeLinkReference, NativeNamespace, NativeRouteSocket } from '../native/index.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
-import { openMonitor, type RouteEvents, type RouteMonitorOptions } from './monitor.js'
+import { type RouteEvents, type RouteMonitorOptions, openMonitor } from './monitor.js'
 import type {
   AddAddressesOptions,
   AddressColumns,
   AddressInput,
-  AddressReport,
   CreateDummyOptions,
   DeleteLinkOptions,
   Link,
@@ -153,7 +153,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
     link: LinkReference,
     addresses: Iterable<AddressInput> | AddressColumns,
     options: AddAddressesOptions = {}
-  ): Promise<AddressReport> {
+  ): Promise<BulkReport> {
     return await this.#changeAddresses({ verb: 'add', operation: 'route.addAddresses', link, addresses, options })
   }
 
@@ -168,7 +168,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
     link: LinkReference,
     addresses: Iterable<AddressInput> | AddressColumns,
     options: RemoveAddressesOptions = {}
-  ): Promise<AddressReport> {
+  ): Promise<BulkReport> {
     return await this.#changeAddresses({ verb: 'delete', operation: 'route.removeAddresses', link, addresses, options })
   }
 
@@ -267,19 +267,17 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
     return new UnsupportedError('dummy links', `this kernel has no dummy links: ${remedy}`, { cause })
   }
 
-  async #changeAddresses({ verb, operation, link, addresses, options }: AddressCall): Promise<AddressReport> {
+  async #changeAddresses({ verb, operation, link, addresses, options }: AddressCall): Promise<BulkReport> {
     const reference = requireLink('link', link)
-    const { onError = 'throw', ensure = false, signal } = requireOptions(options)
-    const allowed: readonly string[] = onErrors[verb]
-    if (!allowed.includes(onError)) throw new ValidationError('options.onError', onError, allowed.map((name) => `'${name}'`).join(', '))
+    const { onError, ensure, signal } = requireBulkOptions(options, onErrors[verb])
     const columns = encodeAddresses(addresses, options)
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const start = performance.now()
       // Half of the time is kept for undoing, so that the account is complete at the deadline.
-      const end = start + (onError === 'atomic' ? deadlineMs / 2 : deadlineMs)
-      const run = new AddressRun(this.#socket, { verb, operation, link: reference, columns, ensure, signal, end })
+      const deadlineAt = start + (onError === 'atomic' ? deadlineMs / 2 : deadlineMs)
+      const run = new AddressRun(this.#socket, { verb, operation, link: reference, columns, ensure, signal, deadlineAt })
       await run.apply()
-      if (!run.hasFailed || (onError === 'isolate' && !run.hasStopped)) return run.report()
+      if (!run.hasFailed || onError === 'isolate') return run.report()
       throw await run.error(onError === 'atomic' ? await run.undo(start + deadlineMs) : undefined)
     })
   }

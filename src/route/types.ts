@@ -2,7 +2,6 @@
  * What the route client takes and gives: links and the addresses on them.
  */
 import type { AddressFamily } from '../core/address.js'
-import type { NetlinkError } from '../core/errors.js'
 import type { CallOptions } from '../core/options.js'
 
 /** A link by its name (`eth0`, or an alternative name of Linux 5.5) or its index, which stays the same when it is renamed. */
@@ -172,18 +171,6 @@ export interface AddAddressesOptions extends ChangeAddressesOptions {
 export interface RemoveAddressesOptions extends ChangeAddressesOptions {
   /** As {@link AddAddressesOptions.onError}; a removal cannot be taken back in full (routes and sockets go with it), so there is no `atomic`. */
   readonly onError?: 'throw' | 'isolate'
-}
-
-/** What became of each address. The counts add up to the number of addresses given. */
-export interface AddressReport {
-  /** Carried out by the kernel. */
-  readonly applied: number
-  /** Already as wanted (option `ensure`). */
-  readonly unchanged: number
-  /** One error for each address that was refused: `index` is its place among those given, `subject` names it. */
-  readonly refused: readonly NetlinkError[]
-  /** System calls that sent something. */
-  readonly systemCalls: number
 }
 
 /** What a link is made of, or becomes. */

@@ -114,7 +114,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
       },
       { protocol: 89, original: { source: '10.0.0.1', destination: '10.0.0.2' }, timeoutSeconds: 600 }
     ]
-    expect(await conntrack.createFlows(inputs)).toMatchObject({ applied: inputs.length, unchanged: 0, errors: [] })
+    expect(await conntrack.createFlows(inputs)).toMatchObject({ applied: inputs.length, unchanged: 0, refused: [] })
     const flows = await conntrack.list()
     expect(flows).toHaveLength(inputs.length)
     const by = (protocol: Flow['protocol']): object => plain(flows.find((flow) => flow.protocol === protocol)!)
@@ -180,14 +180,14 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
     await using conntrack = await open()
     await conntrack.createFlows(udpFlows(3))
     const thrown = await rejection<TransactionError>(conntrack.createFlows(udpFlows(5)))
-    expect(thrown.message).toContain('2 applied, 3 refused, 0 unknown, 0 not sent')
+    expect(thrown.message).toContain('of 5 flows 3 refused, 2 applied')
     const isolated = await conntrack.createFlows(udpFlows(6), { onError: 'isolate' })
     expect(isolated).toMatchObject({ applied: 1, unchanged: 0 })
-    expect(isolated.errors.map(({ index, error }) => [index, error.code])).toEqual([0, 1, 2, 3, 4].map((index) => [index, 'EEXIST']))
-    expect(await conntrack.createFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, errors: [] })
+    expect(isolated.refused.map(({ index, code }) => [index, code])).toEqual([0, 1, 2, 3, 4].map((index) => [index, 'EEXIST']))
+    expect(await conntrack.createFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, refused: [] })
     const flows = await conntrack.list()
     expect(await conntrack.deleteFlows(flows.slice(0, 3))).toMatchObject({ applied: 3 })
-    expect(await conntrack.deleteFlows(flows, { ensure: true })).toMatchObject({ applied: 4, unchanged: 3, errors: [] })
+    expect(await conntrack.deleteFlows(flows, { ensure: true })).toMatchObject({ applied: 4, unchanged: 3, refused: [] })
     await conntrack.create(udpFlow(1))
     await conntrack.flush()
     expect(await conntrack.usage()).toMatchObject({ entries: 0 })

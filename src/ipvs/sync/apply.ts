@@ -3,8 +3,8 @@
  */
 import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
-import { ROW_APPLIED } from '../column-types.js'
-import { connectionsOf, isIdle, type Changes, type Operation, type ServerOperation } from './diff.js'
+import { connectionsOf, isIdle } from './diff.js'
+import type { Changes, Operation, ServerOperation } from './diff.js'
 import { isDone, Journal, readServicesOf } from './journal.js'
 import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
@@ -64,7 +64,7 @@ async function countDone(operations: readonly Operation[], failed: ReadonlySet<s
   const counts = { service: { add: 0, update: 0, remove: 0 }, realServer: { add: 0, update: 0, remove: 0 } }
   const removed: ServerOperation[] = []
   await new Slices().each(operations, (operation) => {
-    if (operation.outcome !== ROW_APPLIED) return
+    if (operation.outcome !== 'applied') return
     if (operation.of === 'realServer' && operation.verb === 'remove') removed.push(operation)
     if (failed.size === 0 || !failed.has(operation.service.key)) counts[operation.of][operation.verb] += 1
   })
@@ -147,7 +147,7 @@ async function putBack(
 }
 
 function undoLimits({ undoMs }: ApplyOptions): Limits {
-  return { signal: undefined, end: performance.now() + undoMs }
+  return { signal: undefined, deadlineAt: performance.now() + undoMs }
 }
 
 /**
@@ -163,7 +163,7 @@ export async function apply(target: SyncTarget, changes: Changes, options: Apply
     const undone = await undo(target, options.name, journal.operations, undoLimits(options))
     throw transactionError(options, journal, undone.report(journal.operations))
   }
-  const isUntouched = journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === ROW_APPLIED)
+  const isUntouched = journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === 'applied')
   if (isUntouched && errorsOf(journal.operations).length === 0) throw journal.stopped?.cause
   const { failures, systemCalls } = await putBack(target, journal, failed, options)
   return {

@@ -1,6 +1,7 @@
 /**
  * Plan, sync and draining on a client's socket, in its turn.
  */
+import type { BulkReport } from '../../core/bulk-run.js'
 import { requireOptions } from '../../core/checks.js'
 import { ENOENT } from '../../core/errno.js'
 import type { JobQueue } from '../../core/job-queue.js'
@@ -8,7 +9,7 @@ import type { NativeKernel } from '../../core/open.js'
 import { resolveDeadline, type CallOptions } from '../../core/options.js'
 import type { NativeIpvsSocket, NativeNamespace } from '../../native/index.js'
 import { asNative, ChangeRun } from '../changes.js'
-import type { ChangeReport, IpvsColumns, ServiceKeyColumns } from '../column-types.js'
+import type { IpvsColumns, ServiceKeyColumns } from '../column-types.js'
 import { joinListing } from '../listing.js'
 import { unwrapIpvs } from '../refusals.js'
 import { openDrainer } from './drainer.js'
@@ -59,7 +60,7 @@ export class SocketTarget implements SyncTarget {
     return await joinListing(unwrapIpvs(await this.#endpoint.socket.list(request), this.#operation))
   }
 
-  async change(rows: ChangeRows, limits: Limits): Promise<ChangeReport> {
+  async change(rows: ChangeRows, limits: Limits): Promise<BulkReport> {
     const run = new ChangeRun(this.#endpoint.socket, { ...rows, operation: this.#operation, ensure: rows.verb === 'remove', ...limits })
     await run.apply()
     return run.report()
@@ -99,7 +100,7 @@ export class SyncCalls {
     requireOptions(options)
     const forwardMs = Math.min(resolveDeadline(options.deadlineMs, this.#deadlineMs), MAX_FORWARD_MS)
     return await this.#queue.run(operation, { signal: options.signal, deadlineMs: 2 * forwardMs }, async () => {
-      const limits: Limits = { signal: options.signal, end: performance.now() + forwardMs }
+      const limits: Limits = { signal: options.signal, deadlineAt: performance.now() + forwardMs }
       return await this.#engine.sync(new SocketTarget(this.#endpoint, operation, forwardMs), desired, options, limits, forwardMs)
     })
   }
@@ -107,7 +108,7 @@ export class SyncCalls {
   async drain(options: CallOptions): Promise<DrainReport> {
     const operation = 'ipvs.drain'
     return await this.#queue.run(operation, options, async (deadlineMs) => {
-      const limits: Limits = { signal: options.signal, end: performance.now() + deadlineMs }
+      const limits: Limits = { signal: options.signal, deadlineAt: performance.now() + deadlineMs }
       return await this.#engine.drain(new SocketTarget(this.#endpoint, operation, deadlineMs), limits)
     })
   }

@@ -1,8 +1,8 @@
 /**
  * What has to be done for the kernel to hold what is desired.
  */
+import type { RowOutcome } from '../../core/bulk-run.js'
 import type { NetlinkError } from '../../core/errors.js'
-import { ROW_NOT_SENT } from '../column-types.js'
 import { describeServerRow } from '../server-rows.js'
 import type { Accepted } from './accept.js'
 import { drainSeconds } from './drain-policy.js'
@@ -18,9 +18,9 @@ import {
 } from './rows.js'
 import type { DrainPolicies } from './types.js'
 
-/** What became of an operation: ROW_* of column-types.ts, and why it was refused or is unknown. */
+/** What became of an operation: and why it was refused or is unknown. */
 interface Outcome {
-  outcome: number
+  outcome: RowOutcome
   error: NetlinkError | undefined
 }
 
@@ -46,7 +46,7 @@ export interface ServerOperation extends Outcome, ServerRow {
 export type Operation = ServiceOperation | ServerOperation
 
 export function serviceOperation(verb: Operation['verb'], service: ServiceRow, before?: ServiceRow): ServiceOperation {
-  return { of: 'service', verb, service, before, outcome: ROW_NOT_SENT, error: undefined }
+  return { of: 'service', verb, service, before, outcome: 'not-sent', error: undefined }
 }
 
 export function serverOperation(
@@ -57,7 +57,7 @@ export function serverOperation(
   before?: ServerRow,
   why?: ServerOperation['why']
 ): ServerOperation {
-  return { of: 'realServer', verb, service, servers, row, before, why, outcome: ROW_NOT_SENT, error: undefined }
+  return { of: 'realServer', verb, service, servers, row, before, why, outcome: 'not-sent', error: undefined }
 }
 
 /** The text of a real server within its service: `10.1.0.1:80`. */

@@ -3,7 +3,6 @@
  */
 import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
-import { ROW_APPLIED, ROW_UNCHANGED } from '../column-types.js'
 import { apply, type Applied } from './apply.js'
 import { connectionsOf, isIdle, serverName, serverOperation, type DrainingState, type ServerOperation } from './diff.js'
 import { Drains, type Drain, type DrainEnd } from './drains.js'
@@ -203,8 +202,8 @@ export class SyncEngine {
     await journal.send(operations, limits)
     for (const { drain, how, operation } of due) {
       const { outcome } = operation
-      if (outcome !== ROW_APPLIED && outcome !== ROW_UNCHANGED) continue
-      const ended = this.drains.end(drain, outcome === ROW_APPLIED ? how : 'gone')
+      if (outcome !== 'applied' && outcome !== 'unchanged') continue
+      const ended = this.drains.end(drain, outcome === 'applied' ? how : 'gone')
       if (ended !== undefined) removed.push(ended)
     }
     const errors = operations.flatMap(({ error }) => (error === undefined ? [] : [error]))

@@ -1,20 +1,13 @@
 /**
  * Operations sent in bulk, with an account of what became of each.
  */
-import { ENOBUFS, ETIMEDOUT } from '../../core/errno.js'
+import type { BulkReport, RowOutcome } from '../../core/bulk-run.js'
+import { reasonToStop } from '../../core/bulk-run.js'
+import { ENOBUFS } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { gatherRows, serverForms, serverKeyForms, serviceKeyForms, type Run } from '../column-forms.js'
-import {
-  ROW_APPLIED,
-  ROW_NOT_SENT,
-  ROW_REFUSED,
-  ROW_UNCHANGED,
-  ROW_UNKNOWN,
-  type ChangeReport,
-  type RealServerKeyColumns,
-  type ServiceKeyColumns
-} from '../column-types.js'
+import type { RealServerKeyColumns, ServiceKeyColumns } from '../column-types.js'
 import type { Operation, ServerOperation } from './diff.js'
 import { operationText } from './plan.js'
 import { addRun, findServer, gatherServices, listedServices, sameServer, sameService, type ServiceRow } from './rows.js'
@@ -25,7 +18,7 @@ const ROWS_PER_CALL = 8192
 
 /** Whether it is as wanted now. */
 export function isDone({ outcome }: Operation): boolean {
-  return outcome === ROW_APPLIED || outcome === ROW_UNCHANGED
+  return outcome === 'applied' || outcome === 'unchanged'
 }
 
 /** What is about a service. */
@@ -76,17 +69,17 @@ function encode(operations: readonly Operation[]): ChangeRows {
 }
 
 /** What a state that was read says about an operation whose outcome is unknown. */
-function settledOutcome(operation: Operation, found: ServiceRow | undefined): number {
+function settledOutcome(operation: Operation, found: ServiceRow | undefined): RowOutcome {
   const { verb } = operation
   if (operation.of === 'service') {
-    if (verb === 'remove') return found === undefined ? ROW_APPLIED : ROW_REFUSED
-    if (found === undefined) return ROW_REFUSED
-    return verb === 'add' || sameService(found, operation.service) ? ROW_APPLIED : ROW_REFUSED
+    if (verb === 'remove') return found === undefined ? 'applied' : 'refused'
+    if (found === undefined) return 'refused'
+    return verb === 'add' || sameService(found, operation.service) ? 'applied' : 'refused'
   }
   const row = found === undefined ? undefined : findServer(found, operation)
-  if (verb === 'remove') return row === undefined ? ROW_APPLIED : ROW_REFUSED
-  if (found === undefined || row === undefined) return ROW_REFUSED
-  return verb === 'add' || sameServer(found.servers, row, operation.servers, operation.row) ? ROW_APPLIED : ROW_REFUSED
+  if (verb === 'remove') return row === undefined ? 'applied' : 'refused'
+  if (found === undefined || row === undefined) return 'refused'
+  return verb === 'add' || sameServer(found.servers, row, operation.servers, operation.row) ? 'applied' : 'refused'
 }
 
 /** Reads services with their real servers, by key; undefined: all. */
@@ -142,13 +135,13 @@ export class Journal {
   async #sendSome(operations: readonly Operation[], limits: Limits): Promise<boolean> {
     let rest = operations
     while (rest.length > 0) {
-      this.stopped = reasonToStop(limits, this.#name)
+      this.stopped = reasonToStop({ ...limits, operation: this.#name })
       if (this.stopped !== undefined) return false
       const report = await this.#call(rest, limits)
       if (report === undefined) return false
       if (report.applied + report.unchanged === operations.length) return true
       await this.#settle(rest, report)
-      const left = report.notSent === 0 ? [] : rest.filter(({ outcome }) => outcome === ROW_NOT_SENT)
+      const left = report.notSent === 0 ? [] : rest.filter(({ outcome }) => outcome === 'not-sent')
       if (report.stopped !== undefined && left.length === rest.length) {
         this.stopped = { cause: report.stopped }
         return false
@@ -158,8 +151,8 @@ export class Journal {
     return operations.every(isDone)
   }
 
-  async #call(operations: readonly Operation[], limits: Limits): Promise<ChangeReport | undefined> {
-    let report: ChangeReport
+  async #call(operations: readonly Operation[], limits: Limits): Promise<BulkReport | undefined> {
+    let report: BulkReport
     try {
       report = await this.#target.change(encode(operations), limits)
     } catch (cause) {
@@ -168,7 +161,7 @@ export class Journal {
     }
     this.systemCalls += report.systemCalls
     let row = 0
-    for (const operation of operations) operation.outcome = report.outcomes[row++] ?? ROW_NOT_SENT
+    for (const operation of operations) operation.outcome = report.outcomes[row++] ?? 'not-sent'
     for (const error of report.refused) {
       const operation = operations[error.index ?? -1]
       if (operation !== undefined) operation.error = error
@@ -177,9 +170,9 @@ export class Journal {
   }
 
   /** Where replies were lost, the kernel is asked what it holds. */
-  async #settle(operations: readonly Operation[], { unknown: count, stopped }: ChangeReport): Promise<void> {
+  async #settle(operations: readonly Operation[], { unknown: count, stopped }: BulkReport): Promise<void> {
     if (count === 0) return
-    const unknown = operations.filter(({ outcome }) => outcome === ROW_UNKNOWN)
+    const unknown = operations.filter(({ outcome }) => outcome === 'unknown')
     let found: Map<string, ServiceRow>
     try {
       found = await readServicesOf(this.#target, unknown)
@@ -189,7 +182,7 @@ export class Journal {
     }
     for (const operation of unknown) {
       operation.outcome = settledOutcome(operation, found.get(operation.service.key))
-      if (operation.outcome === ROW_REFUSED) operation.error = lostReply(this.#name, operation, stopped)
+      if (operation.outcome === 'refused') operation.error = lostReply(this.#name, operation, stopped)
     }
   }
 }
@@ -203,10 +196,4 @@ function lostReply(operation: string, what: Operation, cause: unknown): NetlinkE
     hint: 'replies were lost, and the kernel does not hold it: it was refused, nobody knows why',
     cause
   })
-}
-
-function reasonToStop({ signal, end }: Limits, operation: string): { readonly cause: unknown } | undefined {
-  if (signal?.aborted === true) return { cause: signal.reason }
-  if (performance.now() < end) return undefined
-  return { cause: new NetlinkError({ errno: ETIMEDOUT, operation, subject: 'the deadline passed between two system calls' }) }
 }

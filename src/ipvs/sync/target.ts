@@ -1,7 +1,8 @@
 /**
  * What plan and sync need of a client.
  */
-import type { ChangeReport, IpvsColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from '../column-types.js'
+import type { BulkReport } from '../../core/bulk-run.js'
+import type { IpvsColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from '../column-types.js'
 import type { ChangeKind } from '../refusals.js'
 
 /** Rows of one change. Those to remove are keys; others are complete. */
@@ -15,7 +16,7 @@ export interface ChangeRows extends ChangeKind {
 export interface Limits {
   readonly signal: AbortSignal | undefined
   /** `performance.now()` at which it must be done. */
-  readonly end: number
+  readonly deadlineAt: number
 }
 
 /** The kernel, as plan and sync see it. Calls are made one after the other. */
@@ -30,7 +31,7 @@ export interface SyncTarget {
    * Changes row by row; a row refused does not keep the others from being tried. Removing what does not exist counts as `unchanged`. Rejects only where
    * nothing was changed.
    */
-  change(rows: ChangeRows, limits: Limits): Promise<ChangeReport>
+  change(rows: ChangeRows, limits: Limits): Promise<BulkReport>
   /** Reads a number of /proc/sys/net/ipv4/vs; undefined where this kernel has no such file. */
   setting(name: string): Promise<number | undefined>
 }

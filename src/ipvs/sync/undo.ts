@@ -2,7 +2,6 @@
  * Inverse operations, in reverse order.
  */
 import type { NetlinkError, TransactionOutcome } from '../../core/errors.js'
-import { ROW_APPLIED, ROW_UNKNOWN } from '../column-types.js'
 import { serverOperation, serviceOperation, type Operation, type ServerOperation } from './diff.js'
 import { isDone, Journal } from './journal.js'
 import { operationText } from './plan.js'
@@ -61,9 +60,9 @@ export class Undone {
     const errors: NetlinkError[] = []
     for (const operation of operations) {
       const { outcome } = operation
-      if (outcome !== ROW_UNKNOWN && outcome !== ROW_APPLIED) continue
+      if (outcome !== 'unknown' && outcome !== 'applied') continue
       const words = operationText(operation)
-      if (outcome === ROW_UNKNOWN) {
+      if (outcome === 'unknown') {
         unknown.push(words)
         continue
       }
@@ -73,7 +72,7 @@ export class Undone {
         undone.push(words)
         const loss = lossOf(operation)
         if (loss !== undefined) lost.push(loss)
-      } else if (inverses.some((attempt) => attempt.outcome === ROW_UNKNOWN)) unknown.push(words)
+      } else if (inverses.some((attempt) => attempt.outcome === 'unknown')) unknown.push(words)
       else applied.push(words)
     }
     return { applied, undone, unknown, lost, errors }
@@ -97,7 +96,7 @@ function runs(operations: readonly Operation[]): Operation[][] {
  */
 export async function undo(target: SyncTarget, name: string, operations: readonly Operation[], limits: Limits): Promise<Undone> {
   const journal = new Journal(target, name)
-  const done = operations.filter(({ outcome }) => outcome === ROW_APPLIED).reverse()
+  const done = operations.filter(({ outcome }) => outcome === 'applied').reverse()
   const attempts = new Map<Operation, readonly Operation[]>()
   for (const group of runs(done)) {
     const inverses = group.map(inverse)

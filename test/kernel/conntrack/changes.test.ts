@@ -158,15 +158,15 @@ describe('many flows', () => {
     const { conntrack, namespace } = tracked
     const flows = udpFlows(3000, (number) => ({ mark: number, ...(number % 2 === 0 ? { zone: number % 7 } : {}) }))
     const made = await conntrack.createFlows(flows)
-    expect(made).toMatchObject({ applied: 3000, unchanged: 0, errors: [] })
+    expect(made).toMatchObject({ applied: 3000, unchanged: 0, refused: [] })
     expect(made.systemCalls).toBeLessThan(100)
     const listed = await conntrack.list()
     await expectAsShown(namespace, listed)
     expect(listed.map(({ mark }) => mark!).sort((a, b) => a - b)).toEqual(flows.map(({ mark }) => mark))
     const deleted = await conntrack.deleteFlows(listed.filter(({ mark }) => mark! >= 10))
-    expect(deleted).toMatchObject({ applied: 2990, unchanged: 0, errors: [] })
+    expect(deleted).toMatchObject({ applied: 2990, unchanged: 0, refused: [] })
     expect((await conntrack.list()).map(({ mark }) => mark!).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-    expect(await conntrack.createFlows([])).toMatchObject({ applied: 0, unchanged: 0, errors: [] })
+    expect(await conntrack.createFlows([])).toMatchObject({ applied: 0, unchanged: 0, refused: [] })
   })
 
   it('of which some are there already: thrown, isolated, or fine', async () => {
@@ -175,14 +175,14 @@ describe('many flows', () => {
     await conntrack.createFlows(udpFlows(3))
     const thrown = await rejection<TransactionError>(conntrack.createFlows(udpFlows(5)))
     expect(thrown).toBeInstanceOf(TransactionError)
-    expect(thrown.message).toContain('2 applied, 3 refused, 0 unknown, 0 not sent')
+    expect(thrown.message).toContain('of 5 flows 3 refused, 2 applied')
     expect(thrown.applied).toEqual(['flow udp 10.0.0.3:1027 -> 10.96.0.10:53', 'flow udp 10.0.0.4:1028 -> 10.96.0.10:53'])
     expect(thrown.errors.map((error) => error.code)).toEqual(['EEXIST', 'EEXIST', 'EEXIST'])
 
     const strange = udpFlow(99, { helper: 'gopher' })
     const isolated = await conntrack.createFlows([...udpFlows(6), strange], { onError: 'isolate' })
     expect(isolated).toMatchObject({ applied: 1, unchanged: 0 })
-    expect(isolated.errors.map(({ index, error }) => [index, error.code])).toEqual([
+    expect(isolated.refused.map(({ index, code }) => [index, code])).toEqual([
       [0, 'EEXIST'],
       [1, 'EEXIST'],
       [2, 'EEXIST'],
@@ -190,9 +190,9 @@ describe('many flows', () => {
       [4, 'EEXIST'],
       [6, 'EOPNOTSUPP']
     ])
-    expect(isolated.errors[5]!.error.object).toBe(strange)
+    expect(isolated.refused[5]!.object).toBe(strange)
 
-    expect(await conntrack.createFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, errors: [] })
+    expect(await conntrack.createFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, refused: [] })
     const ensured = await rejection<TransactionError>(conntrack.createFlows([...udpFlows(8), strange], { ensure: true }))
     expect(ensured.errors.map((error) => error.index)).toEqual([8])
   })
@@ -204,12 +204,12 @@ describe('many flows', () => {
     const listed = await conntrack.list()
     await conntrack.delete(listed[1]!)
     const thrown = await rejection<TransactionError>(conntrack.deleteFlows(listed))
-    expect(thrown.message).toContain('2 applied, 1 refused')
+    expect(thrown.message).toContain('of 3 flows 1 refused, 2 applied')
     expect((thrown.errors[0] as NetlinkError).code).toBe('ENOENT')
     const isolated = await conntrack.deleteFlows(listed, { onError: 'isolate' })
     expect(isolated).toMatchObject({ applied: 0, unchanged: 0 })
-    expect(isolated.errors).toHaveLength(3)
-    expect(await conntrack.deleteFlows(listed, { ensure: true })).toMatchObject({ applied: 0, unchanged: 3, errors: [] })
+    expect(isolated.refused).toHaveLength(3)
+    expect(await conntrack.deleteFlows(listed, { ensure: true })).toMatchObject({ applied: 0, unchanged: 3, refused: [] })
   })
 
   it('are flushed, and others are not', async () => {

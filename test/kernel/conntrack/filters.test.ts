@@ -20,7 +20,7 @@ describe('filters', () => {
       Array.from({ length: 200 }, () => randomFlow(random)),
       { onError: 'isolate' }
     )
-    expect(new Set(made.errors.map(({ error }) => error.code))).toEqual(new Set(['EEXIST']))
+    expect(new Set(made.refused.map(({ code }) => code))).toEqual(new Set(['EEXIST']))
     const flows = await conntrack.list()
     expect(flows.length).toBeGreaterThan(250)
     const ids = flows.map(({ id }) => id!)

@@ -67,7 +67,15 @@ async function typeOfNext(events: AsyncIterator<RouteEvent, undefined>): Promise
 describe('Route.addAddresses', () => {
   it('goes in pieces, by the index that the name had at first', async () => {
     const { route, changes } = await openScripted()
-    expect(await route.addAddresses('lo', many)).toEqual({ applied: 10_000, unchanged: 0, refused: [], systemCalls: 10 })
+    expect(await route.addAddresses('lo', many)).toEqual({
+      applied: 10_000,
+      unchanged: 0,
+      refused: [],
+      unknown: 0,
+      notSent: 0,
+      outcomes: many.map(() => 'applied'),
+      systemCalls: 10
+    })
     expect(changes.map(({ link, columns }) => [link, columns.rows])).toEqual([
       ['lo', 2048],
       [1, 2048],
@@ -84,13 +92,25 @@ describe('Route.addAddresses', () => {
       controller.abort(new Error('enough'))
       return reportOf(change)
     })
-    const error = await caught(route.addAddresses('lo', many, { signal: controller.signal, onError: 'isolate' }))
+    const error = await caught(route.addAddresses('lo', many, { signal: controller.signal }))
     expect(error).toBeInstanceOf(TransactionError)
     expect(error.cause).toBe(controller.signal.reason)
     expect(error.applied).toHaveLength(4096)
     expect(error.applied.at(-1)).toBe('10.0.15.255/32 on link lo')
     expect(error.message).toContain('4096 applied, 5904 not tried')
     expect(changes).toHaveLength(2)
+  })
+
+  it('reports with `isolate` why it stopped, and does not reject', async () => {
+    const controller = new AbortController()
+    const { route } = await openScripted((change) => {
+      controller.abort(new Error('enough'))
+      return reportOf(change, { errors: errorsOf([1], 22) })
+    })
+    const report = await route.addAddresses('lo', many, { signal: controller.signal, onError: 'isolate' })
+    expect(report).toMatchObject({ applied: 2047, unknown: 0, notSent: 7952, stopped: controller.signal.reason })
+    expect(report.refused.map(({ index }) => index)).toEqual([1])
+    expect(report.outcomes.slice(0, 3)).toEqual(['applied', 'refused', 'applied'])
   })
 
   it('sends nothing when the signal has aborted before', async () => {
@@ -115,7 +135,7 @@ describe('Route.addAddresses', () => {
 
   it('calls what it cannot know unknown', async () => {
     const { route } = await openScripted((change) => reportOf(change, { sent: 2000, unknownFrom: 1500, stopped: lost }))
-    const error = await caught(route.addAddresses('lo', many, { onError: 'isolate' }))
+    const error = await caught(route.addAddresses('lo', many))
     expect(error.applied).toHaveLength(1500)
     expect(error.unknown).toHaveLength(500)
     expect(error.unknown[0]).toBe('10.0.5.220/32 on link lo')

@@ -124,12 +124,12 @@ export class Rig {
   }
 
   async sync(desired: Desired, options: IpvsSyncOptions = {}): Promise<IpvsSyncReport> {
-    const limits = { signal: options.signal, end: performance.now() + (options.deadlineMs ?? 60_000) }
+    const limits = { signal: options.signal, deadlineAt: performance.now() + (options.deadlineMs ?? 60_000) }
     return await this.engine.sync(await this.#target('ipvs.sync'), desired, options, limits, 60_000)
   }
 
   async drain(): Promise<DrainReport> {
-    return await this.engine.drain(await this.#target('ipvs.drain'), { signal: undefined, end: performance.now() + 60_000 })
+    return await this.engine.drain(await this.#target('ipvs.drain'), { signal: undefined, deadlineAt: performance.now() + 60_000 })
   }
 
   /** Somebody else changes something. */
