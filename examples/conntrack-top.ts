@@ -26,14 +26,14 @@ class Reader {
 
   async read(sort: SortKey | undefined, limit: number): Promise<Omit<View, 'churn' | 'isPaused'>> {
     const { filter, intervalSeconds, netns } = this.#options
-    const { accounting } = await this.#conntrack.settings(['accounting'])
+    const { accounting } = await this.#conntrack.readSettings(['accounting'])
     const at = performance.now()
     const pieces = await this.#conntrack.listColumns({ filter })
     const key = sort ?? (accounting === false ? 'timeout' : 'rate')
     const sample = await this.#sampler.take(pieces, at, key, limit)
     return {
       sample,
-      ...(await this.#conntrack.usage()),
+      ...(await this.#conntrack.readUsage()),
       accounting,
       sort: key,
       intervalSeconds,
@@ -139,7 +139,7 @@ async function main(): Promise<void> {
   if (!options.once && !process.stdout.isTTY) throw new Error('standard output is no terminal: use --once, or --once --json')
   const conntrack = await Conntrack.open({ netns: options.netns })
   try {
-    if (options.accounting) await conntrack.setSettings({ accounting: true })
+    if (options.accounting) await conntrack.writeSettings({ accounting: true })
     await (options.once ? runOnce(conntrack, options) : new Live(conntrack, options).run())
   } finally {
     await conntrack.close()

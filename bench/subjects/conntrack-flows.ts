@@ -5,7 +5,7 @@ import type { Netplane } from '../frame/netplane.js'
 export type Conntrack = Awaited<ReturnType<Netplane['Conntrack']['open']>>
 
 /** A flow to create. */
-export type FlowInput = Parameters<Conntrack['create']>[0]
+export type FlowInput = Parameters<Conntrack['add']>[0]
 
 /** Services, every other one of TCP, each with so many endpoints: 80 pairs that share all flows evenly. */
 const services = 20
@@ -44,7 +44,7 @@ const restMs = 300
 
 /** Makes them, some at a time, so that the objects for a million are never there at once. */
 export async function createAll(conntrack: Conntrack, count: number): Promise<void> {
-  for (let first = 0; first < count; first += flowsAtOnce) await conntrack.createFlows(flows(first, Math.min(flowsAtOnce, count - first)))
+  for (let first = 0; first < count; first += flowsAtOnce) await conntrack.addFlows(flows(first, Math.min(flowsAtOnce, count - first)))
   await sleep(restMs)
 }
 
@@ -80,7 +80,7 @@ export const isChurnMatch = ({ original }: FlowInput): boolean => original.desti
 export async function requireTableSize({ Conntrack }: Netplane, count: number): Promise<void> {
   const conntrack = await Conntrack.open()
   try {
-    const { maxEntries } = await conntrack.usage()
+    const { maxEntries } = await conntrack.readUsage()
     if (maxEntries < count)
       throw new TypeError(
         `a namespace may hold ${maxEntries} flows, not ${count}: on a machine that may be changed so, net.netfilter.nf_conntrack_max=${count + 1000} (initial network namespace)`

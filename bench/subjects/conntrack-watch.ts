@@ -14,8 +14,8 @@ export const conntrackChurn: Subject<ConntrackChurnOptions> = async ({ Conntrack
   const made = flows(0, options.flows)
   return {
     work: async () => {
-      await conntrack.createFlows(made)
-      await conntrack.deleteFlows(made)
+      await conntrack.addFlows(made)
+      await conntrack.removeFlows(made)
     },
     close: () => conntrack.close()
   }

@@ -62,7 +62,7 @@ export const conntrackDelete: Subject<ConntrackFilterOptions> = async ({ Conntra
   await createAll(conntrack, flows)
   return {
     work: async () => {
-      expectCount((await conntrack.deleteWhere(filters[by])).deleted, staleFlows(flows))
+      expectCount((await conntrack.removeWhere(filters[by])).removed, staleFlows(flows))
     },
     close: () => conntrack.close()
   }

@@ -1,4 +1,4 @@
-import type { RealServerSpec, ServiceProtocol } from 'netplane'
+import type { RealServerSpec, Protocol } from 'netplane'
 import type { Subject } from '../frame/subject.js'
 import { dottedQuad } from './expressions.js'
 
@@ -16,7 +16,7 @@ const servicePort = 80
 const serverPort = 8080
 
 interface OneService {
-  readonly protocol: ServiceProtocol
+  readonly protocol: Protocol
   readonly address: string
   readonly port: number
   readonly scheduler: string

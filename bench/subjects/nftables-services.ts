@@ -87,7 +87,7 @@ export const nftablesGeneration: Subject<object> = async ({ Nftables }, netns) =
   const nftables = await Nftables.open({ netns })
   return {
     work: async () => {
-      await nftables.generation()
+      await nftables.readGeneration()
     },
     close: () => nftables.close()
   }

@@ -63,7 +63,7 @@ async function drain({ ipvs, client }: Stage): Promise<void> {
   note(`a connection is kept open; ${name} answers on it`)
   const rest = [1, 2, 3].filter((number) => `backend${number}` !== name)
   dim(`plan:\n${String(await ipvs.plan([web(rest)]))}`)
-  const removed = next(ipvs.drainer({ intervalMs: 50 }), 'removed')
+  const removed = next(ipvs.startDrainer({ intervalMs: 50 }), 'removed')
   await ipvs.sync([web(rest)])
   // First, as the deadline is near; the others do not depend on it.
   const still = await drive(client, url, 'kept', PATIENCE)

@@ -1,11 +1,11 @@
 /**
  * The listings of the original, column by column.
  */
-import type { IpvsConnection, IpvsStatistics, RealServer, ServiceProtocol, SyncDaemon, Tunnel, VirtualService } from 'netplane'
+import type { IpvsConnection, IpvsStatistics, RealServer, Protocol, SyncDaemon, Tunnel, VirtualService } from 'netplane'
 import type { OptionName } from './switches.js'
 
 /** How an address and port are written. */
-export type EndpointText = (address: string, port: number, protocol: ServiceProtocol | undefined) => string
+export type EndpointText = (address: string, port: number, protocol: Protocol | undefined) => string
 
 /** How listings look. */
 export interface Format {
@@ -193,7 +193,7 @@ export function serviceText(service: VirtualService, servers: readonly RealServe
   return [first, ...lines, ''].join('\n')
 }
 
-const protocols: Readonly<Record<string, ServiceProtocol>> = { tcp: 'tcp', udp: 'udp', sctp: 'sctp' }
+const protocols: Readonly<Record<string, Protocol>> = { tcp: 'tcp', udp: 'udp', sctp: 'sctp' }
 
 /** The lines above the first connection. */
 export function connectionsTitle({ options }: Format): string {
@@ -238,7 +238,7 @@ const ENDPOINT_LENGTH = 59
 /** Numbers, or names where they are known. */
 export function endpointText(
   hostOf: (address: string) => string = (address) => address,
-  serviceOf: (port: number, protocol: ServiceProtocol | undefined) => string = String
+  serviceOf: (port: number, protocol: Protocol | undefined) => string = String
 ): EndpointText {
   return (address, port, protocol) => {
     const host = address.includes(':') ? `[${hostOf(address)}]` : hostOf(address)
@@ -246,7 +246,7 @@ export function endpointText(
   }
 }
 
-const SERVICE_SWITCHES: Readonly<Record<ServiceProtocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }
+const SERVICE_SWITCHES: Readonly<Record<Protocol, string>> = { tcp: '-t', udp: '-u', sctp: '--sctp-service' }
 const FORWARDING_SWITCHES = { masquerade: '-m', local: '-g', tunnel: '-i', 'direct-route': '-g', bypass: '-g' } as const
 
 function tunnelSwitches({ forwarding, tunnel }: RealServer): string {

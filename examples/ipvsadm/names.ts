@@ -4,7 +4,7 @@
 import { lookup, lookupService } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
-import { formatAddress, parseAddress, type AddressFamily, type ServiceProtocol } from 'netplane'
+import { formatAddress, parseAddress, type AddressFamily, type Protocol } from 'netplane'
 
 /** Who knows names. */
 export interface Names {
@@ -12,8 +12,8 @@ export interface Names {
   addressOf(host: string): Promise<string | undefined>
   /** The host of an address. */
   hostOf(address: string): Promise<string | undefined>
-  portOf(name: string, protocol: ServiceProtocol | undefined): number | undefined
-  serviceOf(port: number, protocol: ServiceProtocol | undefined): string | undefined
+  portOf(name: string, protocol: Protocol | undefined): number | undefined
+  serviceOf(port: number, protocol: Protocol | undefined): string | undefined
 }
 
 /** Reads lines of /etc/services: `http 80/tcp www`. The first line of a name or port counts. */
@@ -58,11 +58,11 @@ export class SystemNames implements Names {
     return found?.hostname
   }
 
-  portOf(name: string, protocol: ServiceProtocol | undefined): number | undefined {
+  portOf(name: string, protocol: Protocol | undefined): number | undefined {
     return this.#known.ports.get(`${name}/${protocol}`)
   }
 
-  serviceOf(port: number, protocol: ServiceProtocol | undefined): string | undefined {
+  serviceOf(port: number, protocol: Protocol | undefined): string | undefined {
     return this.#known.names.get(`${port}/${protocol}`)
   }
 }
@@ -130,7 +130,7 @@ async function readHost(host: string, names: Names): Promise<Omit<Endpoint, 'por
 }
 
 /** Reads `host[:port]`; undefined where it is none. */
-export async function readEndpoint(text: string, protocol: ServiceProtocol | undefined, names: Names): Promise<Endpoint | undefined> {
+export async function readEndpoint(text: string, protocol: Protocol | undefined, names: Names): Promise<Endpoint | undefined> {
   const parts = /^[0-9]*$/.test(text) ? undefined : split(text)
   if (parts === undefined) return undefined
   const host = await readHost(parts.host, names)

@@ -1,7 +1,7 @@
 /**
  * What a command line asks for.
  */
-import type { AddressFamily, ForwardingMethod, ServiceFlag, ServiceProtocol, SyncDaemon, TunnelFlag, TunnelType } from 'netplane'
+import type { AddressFamily, ForwardingMethod, ServiceFlag, Protocol, SyncDaemon, TunnelFlag, TunnelType } from 'netplane'
 import { readEndpoint, readIpv4, readNumber, type Names } from './names.js'
 import { checkCommand, checkList, checkTunnel, requireTunnel } from './rules.js'
 import { scan, TRY_HELP, UsageError, type CommandName, type GivenSwitch, type OptionName } from './switches.js'
@@ -15,7 +15,7 @@ const DEFAULT_INTERFACE = 'eth0'
 
 /** A virtual service as the switches describe it. */
 export interface ServiceRequest {
-  protocol: ServiceProtocol | undefined
+  protocol: Protocol | undefined
   address: string | undefined
   family: AddressFamily | undefined
   port: number
@@ -95,7 +95,7 @@ function numberOf(text: string, least: number, most: number, refusal: string): n
 const timeoutOf = (text: string, least: number): number =>
   numberOf(text, least, MAX_TIMEOUT_SECONDS, `invalid timeout value \`${text}' specified`)
 
-async function readService(request: Request, protocol: ServiceProtocol, text: string, names: Names): Promise<void> {
+async function readService(request: Request, protocol: Protocol, text: string, names: Names): Promise<void> {
   const { service } = request
   service.protocol = protocol
   const endpoint = await readEndpoint(text, protocol, names)

@@ -3,7 +3,7 @@
  */
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { NetplaneError, type Ipvs, type IpvsConnection, type IpvsInfo, type VirtualServiceListing } from 'netplane'
+import { NetplaneError, type Ipvs, type IpvsConnection, type IpvsInfo, type VirtualServiceKey, type VirtualServiceListing } from 'netplane'
 import { applyChanges, isChange, serviceKey } from './changes.js'
 import {
   connectionsTitle,
@@ -65,15 +65,20 @@ async function formatFor(services: readonly VirtualServiceListing[], { options }
   return { options, endpoint: await endpointsOf(addressesOf(services), options.has('numeric'), names) }
 }
 
+/** One service, or none where it went in between. @throws {NetlinkError} `ESRCH`: there is none. */
+async function readService(ipvs: Ipvs, key: VirtualServiceKey): Promise<VirtualServiceListing[]> {
+  const realServers = await ipvs.listRealServers(key)
+  const service = await ipvs.getService(key)
+  return service === undefined ? [] : [{ ...service, realServers }]
+}
+
 async function listServices(request: Request, context: Context): Promise<void> {
   const { ipvs, info, output } = context
   const isOne = request.options.has('service-address')
   const isSorted = !request.options.has('nosort')
   const key = serviceKey(request.service)
   const statistics = request.options.has('stats') || request.options.has('rate')
-  const found = isOne
-    ? [{ ...(await ipvs.getService(key)), realServers: await ipvs.listRealServers(key) }]
-    : await ipvs.list({ statistics })
+  const found = isOne ? await readService(ipvs, key) : await ipvs.list({ statistics })
   const services = isSorted ? sortServices(found) : found
   const format = await formatFor(services, request, context)
   const texts = services.map((service) => serviceText(service, isSorted ? sortServers(service.realServers) : service.realServers, format))
@@ -89,14 +94,14 @@ async function save(request: Request, context: Context): Promise<void> {
 
 async function listConnections({ options }: Request, { ipvs, names, output }: Context): Promise<void> {
   const connections: IpvsConnection[] = []
-  for await (const connection of ipvs.connections()) connections.push(connection)
+  for await (const connection of ipvs.iterateConnections()) connections.push(connection)
   const addresses = connections.flatMap((one) => [one.clientAddress, one.virtualAddress, one.realAddress])
   const format = { options, endpoint: await endpointsOf(addresses, options.has('numeric'), names) }
   output(`${connectionsTitle(format)}${connections.map((connection) => connectionText(connection, format)).join('')}`)
 }
 
 async function listTimeouts(_request: Request, { ipvs, output }: Context): Promise<void> {
-  const { tcpSeconds, tcpFinSeconds, udpSeconds } = await ipvs.getTimeouts()
+  const { tcpSeconds, tcpFinSeconds, udpSeconds } = await ipvs.readTimeouts()
   output(`Timeout (tcp tcpfin udp): ${tcpSeconds} ${tcpFinSeconds} ${udpSeconds}\n`)
 }
 
@@ -114,7 +119,7 @@ async function list(request: Request, context: Context): Promise<void> {
 async function setTimeouts({ timeouts }: Request, { ipvs }: Context): Promise<void> {
   const names = ['tcpSeconds', 'tcpFinSeconds', 'udpSeconds']
   const given = names.map((name, at) => [name, timeouts[at]] as const).filter(([, seconds]) => seconds !== 0)
-  if (given.length > 0) await ipvs.setTimeouts(Object.fromEntries(given))
+  if (given.length > 0) await ipvs.writeTimeouts(Object.fromEntries(given))
 }
 
 /** Commands that are no changes of services and real servers. */
@@ -176,7 +181,7 @@ export async function runIpvsadm(words: readonly string[], surroundings: Surroun
   let ipvs: Ipvs | undefined
   try {
     ipvs = await surroundings.open()
-    const info = await ipvs.getInfo()
+    const info = await ipvs.readInfo()
     return await runOn(words, { ...surroundings, ipvs, info })
   } catch (error) {
     if (!(error instanceof NetplaneError)) throw error

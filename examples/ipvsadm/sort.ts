@@ -1,9 +1,9 @@
 /**
  * The order in which the original lists.
  */
-import { parseAddress, type RealServer, type ServiceProtocol, type VirtualService } from 'netplane'
+import { parseAddress, type RealServer, type Protocol, type VirtualService } from 'netplane'
 
-const PROTOCOLS: Readonly<Record<ServiceProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
+const PROTOCOLS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 }
 const FAMILIES = { ip: 2, ip6: 10 } as const
 
 /** What is compared: 32 bits each. */

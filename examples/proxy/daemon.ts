@@ -139,7 +139,7 @@ export class Daemon {
   }
 
   async #followEvents(): Promise<void> {
-    for await (const event of this.#plane.events()) {
+    for await (const event of this.#plane.watch()) {
       this.#metrics.event(event)
       if (event.type === 'drift') this.#log.warn({ differences: event.objects }, 'drift')
       if (event.type === 'repaired') this.#log.info({ objects: event.objects, durationMs: event.durationMs }, 'repaired')

@@ -52,12 +52,6 @@ export function requirePorts(path: string, value: unknown, protocols: readonly n
   throw new ValidationError(path, value, 'nothing: a protocol that is asked for has no ports')
 }
 
-/** An object that is no list. */
-export function requireObject(path: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
-  throw new ValidationError(path, value, 'an object')
-}
-
 /** Refuses fields that are not known: a misspelt one would be a condition without effect. */
 export function requireKnown(path: string, value: Readonly<Record<string, unknown>>, known: readonly string[]): void {
   const strange = Object.keys(value).find((name) => !known.includes(name))

@@ -1,18 +1,19 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
+import type { FlowVerb } from './bulk.js'
 import { requireBulkOptions, type BulkReport } from '../core/bulk-run.js'
 import type { BulkOptions } from '../core/bulk-run.js'
-import { requireInteger, requireOptions, toList } from '../core/checks.js'
+import { requireConfirmation, requireFields, requireInteger, requireOptions, toList } from '../core/checks.js'
 import { ENOENT } from '../core/errno.js'
 import { ClosedError, ValidationError } from '../core/errors.js'
 import type { FailureContext } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type NativeKernel, openSocket } from '../core/open.js'
-import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import { type CallOptions, type InNetworkNamespace, networkNamespace, type OpenOptions, requireEnsure } from '../core/options.js'
+import type { AddOptions, RemoveOptions } from '../core/options.js'
 import type { NativeConntrackSocket, NativeNamespace } from '../native/index.js'
 import { encodeBulk, runBulk, runOne } from './bulk.js'
-import { requireObject } from './checks.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { runCut } from './cut.js'
 import { decodeExpectation } from './details.js'
@@ -29,7 +30,7 @@ import { readSettings, SETTING_NAMES, settingFile, writeSettings, type Conntrack
 import type {
   ConntrackProcessorStatistics,
   ConntrackUsage,
-  DeleteFlowsReport,
+  RemoveFlowsReport,
   Expectation,
   ExpectationInput,
   Flow,
@@ -53,7 +54,7 @@ import { coverageOf, openWatch, type ConntrackEvents, type ConntrackWatchOptions
  * @example
  * await using conntrack = await Conntrack.open()
  * for (const flow of await conntrack.list({ filter: { protocol: 'udp', originalDestinationPort: 53 } })) console.log(flow.reply.source)
- * await conntrack.deleteWhere({ protocol: 'udp', originalDestination: '10.96.0.10', replySourceNotIn: [{ address: '10.1.0.7', port: 53 }] })
+ * await conntrack.removeWhere({ protocol: 'udp', originalDestination: '10.96.0.10', replySourceNotIn: [{ address: '10.1.0.7', port: 53 }] })
  */
 export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   readonly #socket: NativeConntrackSocket
@@ -130,7 +131,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     return new FlowIteration(this.#kernel, this.#options, { query, rows, options, streams: this.#streams })
   }
 
-  /** Counts flows that match. Without a filter {@link Conntrack.usage} says it at once. */
+  /** Counts flows that match. Without a filter {@link Conntrack.readUsage} says it at once. */
   async count(options: FlowListOptions = {}): Promise<number> {
     const query = queryOf(options)
     const { matched } = await this.#run('conntrack.count', options, (deadlineMs) => this.#socket.count({ ...query, deadlineMs }))
@@ -147,7 +148,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     options: CallOptions = {}
   ): Promise<Flow | undefined> {
     const writer = new FlowColumnWriter(1)
-    requireObject('key', key)
+    requireFields('key', key)
     const byReply = !('original' in key)
     if (byReply) writer.replyKey(0, 'key', key.protocol, key.reply, key.zone)
     else writer.key(0, 'key', key)
@@ -160,20 +161,20 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Creates a flow, as if its first packet had been seen: for tests, and for state taken over from another machine. Equivalent to `conntrack -I`.
+   * Adds a flow, as if its first packet had been seen: for tests, and for state taken over from another machine. Equivalent to `conntrack -I`.
    *
    * @throws {ValidationError} A field is no such thing.
-   * @throws {NetlinkError} `EEXIST`: one of its tuples is in use. `EOPNOTSUPP`: the kernel has no such helper. `EPERM`.
+   * @throws {NetlinkError} `EEXIST`: one of its tuples is in use (not with `ensure`). `EOPNOTSUPP`: the kernel has no such helper. `EPERM`.
    */
-  async create(flow: FlowInput, options: CallOptions = {}): Promise<void> {
+  async add(flow: FlowInput, options: AddOptions = {}): Promise<void> {
     const writer = new FlowColumnWriter(1)
     writer.flow(0, 'flow', flow)
-    await this.#changeOne('create', 'conntrack.create', flow, { writer, options })
+    await this.#changeOne('add', flow, writer, options)
   }
 
-  /** As {@link Conntrack.create} for many, in few system calls. */
-  async createFlows(flows: Iterable<FlowInput>, options: BulkOptions = {}): Promise<BulkReport> {
-    return await this.#bulk('create', toList('flows', flows, 'an iterable of flows'), options)
+  /** As {@link Conntrack.add} for many, in few system calls. */
+  async addFlows(flows: Iterable<FlowInput>, options: BulkOptions = {}): Promise<BulkReport> {
+    return await this.#bulk('add', toList('flows', flows, 'an iterable of flows'), options)
   }
 
   /**
@@ -184,53 +185,55 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    *   where the flow's time-out is fixed.
    */
   async update(key: FlowKey, attributes: FlowAttributes, options: CallOptions = {}): Promise<void> {
-    for (const [path, value] of Object.entries({ key, attributes })) requireObject(path, value)
+    for (const [path, value] of Object.entries({ key, attributes })) requireFields(path, value)
     const status = attributes.status === undefined ? undefined : settableStatus('attributes.status', attributes.status)
     const writer = new FlowColumnWriter(1)
     const { protocol, original } = writer.key(0, 'key', { ...key, id: undefined })
     writer.attributes(0, 'attributes', attributes, protocol, original.family)
     if (status !== undefined) writer.status(0, wholeStatus(await this.get({ ...key, id: undefined }, options), status))
-    await this.#changeOne('update', 'conntrack.update', key, { writer, options })
+    await this.#changeOne('update', key, writer, options)
   }
 
   /**
-   * Deletes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone ({@link FlowKey.id}). Equivalent to `conntrack -D`.
+   * Removes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone ({@link FlowKey.id}). Equivalent to `conntrack -D`.
    *
-   * @returns False where there was none.
    * @throws {ValidationError} The tuple is none.
+   * @throws {NetlinkError} `ENOENT`: there is no such flow (not with `ensure`). `EPERM`.
    */
-  async delete(key: FlowKey, options: CallOptions = {}): Promise<boolean> {
+  async remove(key: FlowKey, options: RemoveOptions = {}): Promise<void> {
     const writer = new FlowColumnWriter(1)
     writer.key(0, 'key', key)
-    return await this.#changeOne('delete', 'conntrack.delete', key, { writer, options, harmless: ENOENT })
+    await this.#changeOne('remove', key, writer, options)
   }
 
-  /** As {@link Conntrack.delete} for many, in few system calls. */
-  async deleteFlows(keys: Iterable<FlowKey>, options: BulkOptions = {}): Promise<BulkReport> {
-    return await this.#bulk('delete', toList('keys', keys, 'an iterable of keys of flows'), options)
+  /** As {@link Conntrack.remove} for many, in few system calls. */
+  async removeFlows(keys: Iterable<FlowKey>, options: BulkOptions = {}): Promise<BulkReport> {
+    return await this.#bulk('remove', toList('keys', keys, 'an iterable of keys of flows'), options)
   }
 
   /**
-   * Deletes the flows that match, in one native job: they are listed, matched and cut in batches as the listing goes on, each by its tuple, zone and id, so that a
+   * Removes the flows that match, in one native job: they are listed, matched and cut in batches as the listing goes on, each by its tuple, zone and id, so that a
    * tuple that is in use again is not cut. The signal stops it between two batches. An empty filter is refused: {@link Conntrack.flush} says what it does.
    *
    * @throws {ValidationError} A condition is no such thing, can never hold, or there is none.
-   * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were deleted.
+   * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were removed.
    */
-  async deleteWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<DeleteFlowsReport> {
+  async removeWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<RemoveFlowsReport> {
     const program = await compileCut(filter)
-    const operation = 'conntrack.deleteWhere'
+    const operation = 'conntrack.removeWhere'
     return await this.#queue.run(operation, options, (deadlineMs) =>
       runCut(this.#socket, program, { operation, signal: options.signal, deadlineMs })
     )
   }
 
   /**
-   * Deletes every flow of the namespace: established connections through NAT break. Equivalent to `conntrack -F`.
+   * Removes every flow of the namespace: established connections through NAT break. Equivalent to `conntrack -F`.
    *
+   * @param confirmation `{ allFlows: true }`, so that nobody calls this by accident.
    * @throws {NetlinkError} `EPERM`.
    */
-  async flush(options: CallOptions = {}): Promise<void> {
+  async flush(confirmation: { readonly allFlows: true }, options: CallOptions = {}): Promise<void> {
+    requireConfirmation(confirmation, 'allFlows', 'every flow ends, and connections through NAT break')
     await this.#run('conntrack.flush', options, (deadlineMs) => this.#socket.flush({ deadlineMs }))
   }
 
@@ -248,8 +251,8 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `ENOENT`: there is no such master. `EOPNOTSUPP`, `ESHUTDOWN`: it has no helper. `EEXIST`: an expectation that the tuple meets is there.
    *   `EBUSY`: one that the same packets can meet. `EMFILE`: `nf_conntrack_expect_max`. `EINVAL`: the helper has no such class, or the kernel no such function. `EPERM`.
    */
-  async createExpectation(expectation: ExpectationInput, options: CallOptions = {}): Promise<void> {
-    const operation = 'conntrack.createExpectation'
+  async addExpectation(expectation: ExpectationInput, options: CallOptions = {}): Promise<void> {
+    const operation = 'conntrack.addExpectation'
     const request = newExpectation('expectation', expectation)
     await this.#queue.run(operation, options, (deadlineMs) =>
       createExpectation(this.#socket, operation, expectation, { ...request, deadlineMs })
@@ -257,29 +260,35 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Deletes an expectation that was listed.
+   * Removes an expectation that was listed.
    *
-   * @returns False where it is gone.
+   * @throws {NetlinkError} `ENOENT`: it is gone (not with `ensure`). `EPERM`.
    */
-  async deleteExpectation(expectation: Expectation, options: CallOptions = {}): Promise<boolean> {
-    const operation = 'conntrack.deleteExpectation'
+  async removeExpectation(expectation: Expectation, options: RemoveOptions = {}): Promise<void> {
+    const operation = 'conntrack.removeExpectation'
     const { family, record } = expectationKey('expectation', expectation)
-    return await this.#queue.run(operation, options, (deadlineMs) =>
-      deleteExpectation(this.#socket, operation, { family, record, expectation, deadlineMs })
+    const ensure = requireEnsure(options)
+    await this.#queue.run(operation, options, (deadlineMs) =>
+      deleteExpectation(this.#socket, operation, { family, record, expectation, ensure, deadlineMs })
     )
   }
 
-  /** Deletes all expectations. */
-  async flushExpectations(options: CallOptions = {}): Promise<void> {
+  /**
+   * Removes all expectations.
+   *
+   * @param confirmation `{ allExpectations: true }`, so that nobody calls this by accident.
+   */
+  async flushExpectations(confirmation: { readonly allExpectations: true }, options: CallOptions = {}): Promise<void> {
+    requireConfirmation(confirmation, 'allExpectations', 'no helper waits for a connection any more')
     await this.#run('conntrack.flushExpectations', options, (deadlineMs) =>
       this.#socket.changeExpectation({ verb: 'delete', family: 0, value: {}, deadlineMs })
     )
   }
 
   /** Flows now and at most: the gauge to watch. Equivalent to `conntrack -C`. */
-  async usage(options: CallOptions = {}): Promise<ConntrackUsage> {
-    const record = await this.#run('conntrack.usage', options, (deadlineMs) => this.#socket.globalStatistics({ deadlineMs }))
-    return await usageOf(record, async () => (await this.settings(['maxEntries'], options)).maxEntries)
+  async readUsage(options: CallOptions = {}): Promise<ConntrackUsage> {
+    const record = await this.#run('conntrack.readUsage', options, (deadlineMs) => this.#socket.globalStatistics({ deadlineMs }))
+    return await usageOf(record, async () => (await this.readSettings(['maxEntries'], options)).maxEntries)
   }
 
   /**
@@ -289,17 +298,17 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    */
   watchUsage(options: UsageWatchOptions = {}): UsageEvents {
     this.#requireOpen()
-    return watchUsage(() => this.usage(), options, this.#streams)
+    return watchUsage(() => this.readUsage(), options, this.#streams)
   }
 
   /** Counters of every processor: of flows, or of expectations. Equivalent to `conntrack -S`. */
-  async processorStatistics(
+  async readStatistics(
     options: CallOptions & { readonly of?: 'flows' | 'expectations' | undefined } = {}
   ): Promise<ConntrackProcessorStatistics[]> {
     const of: unknown = requireOptions(options).of ?? 'flows'
     if (of !== 'flows' && of !== 'expectations') throw new ValidationError('options.of', of, 'flows, expectations')
     const expectations = of === 'expectations'
-    const operation = 'conntrack.processorStatistics'
+    const operation = 'conntrack.readStatistics'
     const records = await this.#run(operation, options, (deadlineMs) => this.#socket.processorStatistics({ expectations, deadlineMs }))
     return records.map(({ resource, value }) => ({ processor: resource, counters: value as Record<string, number> }))
   }
@@ -310,7 +319,10 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * @throws {ValidationError} A name is none.
    * @throws {NetlinkError} `EACCES`: the file may not be read.
    */
-  async settings(names: readonly ConntrackSettingName[] = SETTING_NAMES, options: CallOptions = {}): Promise<Partial<ConntrackSettings>> {
+  async readSettings(
+    names: readonly ConntrackSettingName[] = SETTING_NAMES,
+    options: CallOptions = {}
+  ): Promise<Partial<ConntrackSettings>> {
     return await readSettings(names, (operation, request) =>
       this.#queue.run(operation, options, (deadlineMs) => this.#socket.readSetting({ ...request, deadlineMs }))
     )
@@ -323,7 +335,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `ENOENT`: this kernel has no such setting. `EACCES`, `EROFS`: it may not be written here: /proc/sys is mounted read-only (as in containers
    *   without --privileged), or, of `maxEntries` and `buckets`, this is not the initial network namespace.
    */
-  async setSettings(settings: Partial<ConntrackSettings>, options: CallOptions = {}): Promise<void> {
+  async writeSettings(settings: Partial<ConntrackSettings>, options: CallOptions = {}): Promise<void> {
     await writeSettings(settings, (operation, request) =>
       this.#queue.run(operation, options, (deadlineMs) => this.#socket.writeSetting({ ...request, deadlineMs }))
     )
@@ -370,22 +382,16 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
     return await this.#queue.run(operation, options, async (deadlineMs) => unwrap(await start(deadlineMs), context))
   }
 
-  async #changeOne(
-    verb: 'create' | 'update' | 'delete',
-    operation: string,
-    key: FlowKey,
-    { writer, options, harmless }: { readonly writer: FlowColumnWriter; readonly options: CallOptions; readonly harmless?: number }
-  ): Promise<boolean> {
-    return await this.#queue.run(operation, options, (deadlineMs) =>
-      runOne(this.#socket, verb, key, { writer, operation, harmless, deadlineMs })
-    )
+  async #changeOne(verb: FlowVerb, key: FlowKey, writer: FlowColumnWriter, options: AddOptions): Promise<void> {
+    const ensure = requireEnsure(options)
+    await this.#queue.run(`conntrack.${verb}`, options, (deadlineMs) => runOne(this.#socket, verb, key, { writer, ensure, deadlineMs }))
   }
 
-  async #bulk(verb: 'create' | 'delete', flows: readonly (FlowInput | FlowKey)[], options: BulkOptions): Promise<BulkReport> {
-    requireBulkOptions(options)
+  async #bulk(verb: 'add' | 'remove', flows: readonly (FlowInput | FlowKey)[], options: BulkOptions): Promise<BulkReport> {
+    const checked = requireBulkOptions(options)
     const writer = await encodeBulk(verb, flows)
     return await this.#queue.run(`conntrack.${verb}Flows`, options, (deadlineMs) =>
-      runBulk(this.#socket, verb, flows, { writer, options, deadlineMs })
+      runBulk(this.#socket, verb, flows, { writer, ...checked, deadlineMs })
     )
   }
 }

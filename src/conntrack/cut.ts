@@ -5,14 +5,14 @@ import { TransactionError } from '../core/errors.js'
 import { failureError } from '../core/failures.js'
 import type { NativeConntrackSocket, NativeCutReport } from '../native/index.js'
 import { missingModule, unwrap } from './refusals.js'
-import type { DeleteFlowsReport } from './types.js'
+import type { RemoveFlowsReport } from './types.js'
 
 /** Cuts what a compiled filter means; the signal stops it between two batches. */
 export async function runCut(
   socket: NativeConntrackSocket,
   filter: Uint8Array,
   { operation, signal, deadlineMs }: { readonly operation: string; readonly signal: AbortSignal | undefined; readonly deadlineMs: number }
-): Promise<DeleteFlowsReport> {
+): Promise<RemoveFlowsReport> {
   const cancel = (): void => socket.cancel()
   const job = socket.cut({ source: 'table', filter, deadlineMs })
   signal?.addEventListener('abort', cancel, { once: true })
@@ -24,10 +24,10 @@ export async function runCut(
 }
 
 /** The report of a cut, or an error where it is not whole. */
-function cutReport(report: NativeCutReport): DeleteFlowsReport {
+function cutReport(report: NativeCutReport): RemoveFlowsReport {
   const { scanned, matched, deleted, vanished, kernelFiltered, systemCalls, refusal, stopped, refused, unknown } = report
-  if (refusal === undefined && stopped === undefined) return { scanned, matched, deleted, vanished, kernelFiltered, systemCalls }
-  const operation = 'conntrack.deleteWhere'
+  if (refusal === undefined && stopped === undefined) return { scanned, matched, removed: deleted, vanished, kernelFiltered, systemCalls }
+  const operation = 'conntrack.removeWhere'
   const missing = stopped === undefined ? undefined : missingModule(stopped, operation)
   if (missing !== undefined) throw missing
   const cause = failureError(stopped ?? { errno: refusal!.errno, operation: 'delete', message: refusal!.message, outcomeUnknown: false }, {

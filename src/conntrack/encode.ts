@@ -2,11 +2,11 @@
  * From the caller's flows to the columns of native/conntrack/flow_columns.h.
  */
 import { requireAddress } from '../core/address.js'
-import { requireInteger } from '../core/checks.js'
+import { requireFields, requireInteger } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native/index.js'
-import { MOST_U32, requireHelper, requireLabels, requireObject, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireLabels, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
 import { DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
@@ -129,7 +129,7 @@ export class FlowColumnWriter {
 
   /** Writes the key of a flow, and the tuple of its answers. */
   key(row: number, path: string, key: FlowKey, reply?: FlowTuple): { readonly protocol: number; readonly original: Tuple } {
-    requireObject(path, key)
+    requireFields(path, key)
     const protocol = requireProtocol(`${path}.protocol`, key.protocol)
     const original = readTuple(`${path}.original`, key.original, protocol)
     this.#bytes('family')[row] = original.family
@@ -157,7 +157,7 @@ export class FlowColumnWriter {
 
   /** Writes a flow to be created. */
   flow(row: number, path: string, input: FlowInput): void {
-    requireObject(path, input)
+    requireFields(path, input)
     const { protocol, original } = this.key(row, path, { ...input, id: undefined }, input.reply)
     if (input.reply === undefined) this.#tuple(row, 'reply', reversed(original, protocol, `${path}.original`), 0)
     requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MOST_SECONDS)
@@ -234,12 +234,12 @@ export class FlowColumnWriter {
       this.#number(row, 'state', Uint8Array, number, PRESENT.state)
     }
     if (tcp !== undefined && protocol === PROTOCOLS.tcp) {
-      requireObject(`${path}.tcp`, tcp)
+      requireFields(`${path}.tcp`, tcp)
       for (const [name, field] of TCP_FIELDS)
         this.#number(row, name, Uint8Array, requireInteger(`${path}.tcp.${field}`, tcp[field], 0, 255), PRESENT.tcp)
     }
     if (sctp !== undefined && protocol === PROTOCOLS.sctp) {
-      requireObject(`${path}.sctp`, sctp)
+      requireFields(`${path}.sctp`, sctp)
       for (const field of ['originalTag', 'replyTag'] as const)
         this.#number(row, field, Uint32Array, requireInteger(`${path}.sctp.${field}`, sctp[field], 0, MOST_U32), PRESENT.tags)
     }
@@ -247,7 +247,7 @@ export class FlowColumnWriter {
 
   #rare(path: string, input: RareAttributes, family: number): NativeRecord {
     const { master, sequenceAdjustment, synproxy, sourceNat, destinationNat } = input
-    if (sequenceAdjustment !== undefined) requireObject(`${path}.sequenceAdjustment`, sequenceAdjustment)
+    if (sequenceAdjustment !== undefined) requireFields(`${path}.sequenceAdjustment`, sequenceAdjustment)
     const { original, reply } = sequenceAdjustment ?? {}
     return {
       ...(master === undefined ? {} : { master: masterRecord(`${path}.master`, master) }),
@@ -305,7 +305,7 @@ const TCP_FIELDS = [
 ] as const
 
 function masterRecord(path: string, master: NonNullable<FlowInput['master']>): NativeRecord {
-  requireObject(path, master)
+  requireFields(path, master)
   const protocol = requireProtocol(`${path}.protocol`, master.protocol)
   return tupleRecord(readTuple(path, master, protocol), protocol)
 }
@@ -313,7 +313,7 @@ function masterRecord(path: string, master: NonNullable<FlowInput['master']>): N
 const MOST_S32 = 2 ** 31 - 1
 
 function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
-  requireObject(path, value)
+  requireFields(path, value)
   return {
     correctionPosition: requireInteger(`${path}.correctionPosition`, value.correctionPosition, 0, MOST_U32),
     offsetBefore: requireInteger(`${path}.offsetBefore`, value.offsetBefore, -MOST_S32 - 1, MOST_S32),
@@ -322,7 +322,7 @@ function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
 }
 
 function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>): NativeRecord {
-  requireObject(path, value)
+  requireFields(path, value)
   return Object.fromEntries(
     (['initialSequence', 'initialTimestamp', 'timestampOffset'] as const).map((field) => [
       field,
@@ -332,7 +332,7 @@ function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>)
 }
 
 function dccpRecord(path: string, { state, dccp }: RareAttributes): NativeRecord {
-  requireObject(`${path}.dccp`, dccp)
+  requireFields(`${path}.dccp`, dccp)
   const role = ['client', 'server'].indexOf(dccp!.role)
   if (role < 0) throw new ValidationError(`${path}.dccp.role`, dccp!.role, 'client, server')
   const sequence: unknown = dccp!.handshakeSequence
@@ -342,7 +342,7 @@ function dccpRecord(path: string, { state, dccp }: RareAttributes): NativeRecord
 }
 
 function natRecord(path: string, nat: FlowNat, family: number): NativeRecord {
-  requireObject(path, nat)
+  requireFields(path, nat)
   const name = family === AF_INET ? 'ip' : 'ip6'
   const first = requireAddress(`${path}.first`, nat.first, name)
   const last = nat.last === undefined ? first : requireAddress(`${path}.last`, nat.last, name)

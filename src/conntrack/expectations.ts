@@ -3,12 +3,13 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { requireAddress } from '../core/address.js'
-import { isText, requireInteger } from '../core/checks.js'
+import { isText, requireFields, requireInteger } from '../core/checks.js'
 import { EINVAL, ENOENT, ETIME } from '../core/errno.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET } from '../core/protocols.js'
+import type { NativeFailure } from '../native/common.js'
 import type { NativeConntrackSocket, NativeRecord } from '../native/index.js'
-import { MOST_U32, requireHelper, requireKnown, requireObject, requireProtocol } from './checks.js'
+import { MOST_U32, requireHelper, requireKnown, requireProtocol } from './checks.js'
 import { tupleForm, type TupleForm } from './constants.js'
 import { decodeExpectation } from './details.js'
 import { readTuple, tupleRecord, type Tuple } from './encode.js'
@@ -49,7 +50,7 @@ function requireZone(path: string, zone: number | undefined): NativeRecord {
 
 /** The record that names a listed expectation. */
 export function expectationKey(path: string, expectation: Expectation): ExpectationRequest {
-  requireObject(path, expectation)
+  requireFields(path, expectation)
   const protocol = requireProtocol(`${path}.protocol`, expectation.protocol)
   const tuple = readTuple(`${path}.tuple`, expectation.tuple, protocol)
   const id = requireInteger(`${path}.id`, expectation.id, 0, MOST_U32)
@@ -58,14 +59,14 @@ export function expectationKey(path: string, expectation: Expectation): Expectat
 
 /** A tuple whose source may be named by its address alone. */
 function readSource(path: string, tuple: unknown, protocol: number): Tuple {
-  const fields = requireObject(path, tuple)
+  const fields = requireFields(path, tuple)
   const { source } = PARTS[tupleForm(protocol)]
   return readTuple(path, source === undefined ? fields : { ...fields, [source]: fields[source] ?? 0 }, protocol)
 }
 
 /** The mask as a tuple. The kernel reads its destination and passes over it, so that it is that of the tuple: a type of icmp must be one. */
 function readMask(path: string, given: unknown, tuple: Tuple, protocol: number): Tuple {
-  const mask = given === undefined ? {} : requireObject(path, given)
+  const mask = given === undefined ? {} : requireFields(path, given)
   const parts = PARTS[tupleForm(protocol)]
   requireKnown(path, mask, [
     'source',
@@ -89,10 +90,10 @@ function readMask(path: string, given: unknown, tuple: Tuple, protocol: number):
 }
 
 function readNat(path: string, given: unknown, family: number, protocol: number): NativeRecord {
-  const { direction, tuple } = requireObject(path, given)
+  const { direction, tuple } = requireFields(path, given)
   const number = DIRECTIONS.indexOf(direction as string)
   if (number < 0) throw new ValidationError(`${path}.direction`, direction, DIRECTIONS.join(', '))
-  const fields = requireObject(`${path}.tuple`, tuple)
+  const fields = requireFields(`${path}.tuple`, tuple)
   // Only the source counts; the kernel lists zeros for the destination, and reads no type 0 of icmpv6.
   const zeros = { destination: family === AF_INET ? '0.0.0.0' : '::', destinationPort: 0, icmpType: 128, icmpCode: 0 }
   const source = readSource(`${path}.tuple`, { ...zeros, ...fields, ...(tupleForm(protocol) === 'icmp' && zeros) }, protocol)
@@ -115,11 +116,11 @@ function requireFunction(path: string, name: unknown): string {
 
 /** The record of an expectation to create; its time-out apart, which the kernel does not read there. */
 export function newExpectation(path: string, given: ExpectationInput): ExpectationRequest & { readonly timeoutSeconds?: number } {
-  requireKnown(path, requireObject(path, given), [...FIELDS, ...LISTED])
+  requireKnown(path, requireFields(path, given), [...FIELDS, ...LISTED])
   const { timeoutSeconds, helper, flags, nat } = given
   const protocol = requireProtocol(`${path}.protocol`, given.protocol)
   const tuple = readSource(`${path}.tuple`, given.tuple, protocol)
-  const masterProtocol = requireProtocol(`${path}.master.protocol`, requireObject(`${path}.master`, given.master)['protocol'])
+  const masterProtocol = requireProtocol(`${path}.master.protocol`, requireFields(`${path}.master`, given.master)['protocol'])
   const master = readTuple(`${path}.master`, given.master, masterProtocol)
   if (master.family !== tuple.family)
     throw new ValidationError(`${path}.master.source`, given.master.source, "an address of the tuple's family")
@@ -151,7 +152,7 @@ export async function createExpectation(
   if (failure !== undefined) {
     // A request without errors says whether EINVAL came of what was asked for.
     const probe = failure.errno === EINVAL ? (await socket.globalStatistics({ deadlineMs: left() })).failure : undefined
-    throw (probe && missingModule(probe, 'conntrack.usage')) ?? expectationError(failure, operation, given)
+    throw (probe && missingModule(probe, 'conntrack.readUsage')) ?? expectationError(failure, operation, given)
   }
   if (timeoutSeconds === undefined) return
   const changed = await socket.changeExpectation({ verb: 'update', family, value: { ...record, timeoutSeconds }, deadlineMs: left() })
@@ -163,24 +164,28 @@ export async function createExpectation(
 
 interface Deletion extends ExpectationRequest {
   readonly expectation: Expectation
+  /** One that is gone counts as removed. */
+  readonly ensure: boolean
   readonly deadlineMs: number
 }
 
-/** Deletes a listed expectation, and says whether it was there. */
+/** Removes a listed expectation. */
 export async function deleteExpectation(
   socket: NativeConntrackSocket,
   operation: string,
-  { family, record, expectation, deadlineMs }: Deletion
-): Promise<boolean> {
-  const remove = async (value: NativeRecord): Promise<boolean> => {
+  { family, record, expectation, ensure, deadlineMs }: Deletion
+): Promise<void> {
+  const remove = async (value: NativeRecord): Promise<NativeFailure | undefined> => {
     const outcome = await socket.changeExpectation({ verb: 'delete', family, value, deadlineMs })
-    if (outcome.failure?.errno === ENOENT) return false
+    if (outcome.failure?.errno === ENOENT) return outcome.failure
     unwrap(outcome, { operation })
-    return true
+    return undefined
   }
-  if (await remove(record)) return true
+  let absent = await remove(record)
+  if (absent === undefined) return
   // Linux 5.10 lists a hash as the id, but compares what it is given with the place in memory (ctnetlink_del_expect): there it is compared here.
   const listed = unwrap(await socket.listExpectations({ deadlineMs }), { operation }).map(decodeExpectation)
   const isThere = listed.some(({ id, tuple }) => id === expectation.id && isDeepStrictEqual(tuple, expectation.tuple))
-  return isThere && (await remove(Object.fromEntries(Object.entries(record).filter(([name]) => name !== 'id'))))
+  if (isThere) absent = await remove(Object.fromEntries(Object.entries(record).filter(([name]) => name !== 'id')))
+  if (absent !== undefined && !ensure) throw expectationError(absent, operation, expectation)
 }

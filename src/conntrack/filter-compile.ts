@@ -2,11 +2,11 @@
  * From a filter in the caller's words to its program, with every check.
  */
 import { requirePrefix } from '../core/address.js'
-import { requireInteger, toList } from '../core/checks.js'
+import { requireFields, requireInteger, toList } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { Slices } from '../core/slices.js'
-import { MOST_U32, requireKnown, requireLabels, requireObject, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
+import { MOST_U32, requireKnown, requireLabels, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
 import { PROTOCOLS, STATES, STATUSES } from './constants.js'
 import type { FlowFilter } from './filter.js'
 import { CONDITION, FilterProgram } from './filter-program.js'
@@ -92,7 +92,7 @@ function compileEndpoints(clause: Clause, name: SideName, isInverted: boolean, v
   let withPort: boolean | undefined
   const rows = [...(value as Iterable<unknown>)].map((entry, index) => {
     const place = `${path}[${index}]`
-    const { address, port } = requireObject(place, entry)
+    const { address, port } = requireFields(place, entry)
     const wide = requireWideAddress(`${place}.address`, address)
     withPort ??= port !== undefined
     if ((port !== undefined) !== withPort) throw new ValidationError(`${place}.port`, port, 'a port for every endpoint, or for none')
@@ -108,7 +108,7 @@ function compileMark(clause: Clause, value: unknown): void {
     clause.program.words(CONDITION.mark, requireInteger(path, value, 0, MOST_U32), MOST_U32)
     return
   }
-  const { value: number, mask = MOST_U32 } = requireObject(path, value)
+  const { value: number, mask = MOST_U32 } = requireFields(path, value)
   const bits = requireInteger(`${path}.mask`, mask, 1, MOST_U32)
   const wanted = requireInteger(`${path}.value`, number, 0, MOST_U32)
   if ((wanted & ~bits) !== 0) throw new ValidationError(`${path}.value`, number, `no bits outside of the mask 0x${bits.toString(16)}`)
@@ -117,7 +117,7 @@ function compileMark(clause: Clause, value: unknown): void {
 
 function compileStatus(clause: Clause, value: unknown): void {
   const path = `${clause.path}.status`
-  const wanted = requireObject(path, value)
+  const wanted = requireFields(path, value)
   requireKnown(path, wanted, Object.keys(STATUSES))
   let bits = 0
   let mask = 0
@@ -145,7 +145,7 @@ function compileStates(clause: Clause, value: unknown): void {
 }
 
 function bounds(path: string, value: unknown, most: number): { atLeast: number; atMost: number } {
-  const { atLeast = 0, atMost = most } = requireObject(path, value)
+  const { atLeast = 0, atMost = most } = requireFields(path, value)
   requireKnown(path, value as Readonly<Record<string, unknown>>, ['atLeast', 'atMost'])
   if (Object.values(value as object).every((bound) => bound === undefined))
     throw new ValidationError(path, value, 'atLeast, atMost or both, or no such field')
@@ -274,7 +274,7 @@ function* placed(filter: unknown, path: string): Generator<readonly [place: stri
   requireSome(path, filters)
   for (const [index, entry] of filters.entries()) {
     const place = isList ? `${path}[${index}]` : path
-    const fields = requireObject(place, entry)
+    const fields = requireFields(place, entry)
     requireKnown(place, fields, KNOWN)
     yield [place, repeatable(place, fields)]
   }

@@ -32,7 +32,7 @@ const FLOW_HINTS: Readonly<Record<string, string | undefined>> = {
 
 /** Calls whose request is the same every time (a filter that the kernel refuses is left out): EINVAL is no answer to them. */
 const PLAIN_REQUESTS = new Set(
-  ['list', 'listColumns', 'count', 'iterate', 'deleteWhere', 'flush', 'usage', 'processorStatistics', 'listExpectations'].map(
+  ['list', 'listColumns', 'count', 'iterate', 'removeWhere', 'flush', 'readUsage', 'readStatistics', 'listExpectations'].map(
     (name) => `conntrack.${name}`
   )
 )

@@ -199,7 +199,7 @@ export async function readSettings(
   names: readonly ConntrackSettingName[],
   job: SettingJob<{ readonly name: string }, string>
 ): Promise<Partial<ConntrackSettings>> {
-  const operation = 'conntrack.settings'
+  const operation = 'conntrack.readSettings'
   const files = toList('names', names, 'a list of names').map((name, index) => [name, formOf(`names[${index}]`, name).file] as const)
   const found: Record<string, number | boolean> = {}
   for (const [name, file] of files) {
@@ -215,7 +215,7 @@ export async function writeSettings(
   settings: Partial<ConntrackSettings>,
   job: SettingJob<{ readonly name: string; readonly value: string }, undefined>
 ): Promise<void> {
-  const operation = 'conntrack.setSettings'
+  const operation = 'conntrack.writeSettings'
   const hint = 'it may be written only where /proc/sys is mounted for writing; maxEntries and buckets in the initial network namespace only'
   for (const { name, file, value } of settingChanges(settings)) {
     const outcome = await job(operation, { name: file, value })

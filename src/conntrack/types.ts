@@ -277,12 +277,12 @@ export interface FlowIterateOptions extends FlowListOptions {
   readonly rows?: number | undefined
 }
 
-/** What {@link Conntrack.deleteWhere} did. */
-export interface DeleteFlowsReport {
+/** What {@link Conntrack.removeWhere} did. */
+export interface RemoveFlowsReport {
   /** Flows that the kernel gave to look at: fewer than the table holds where it filtered too. */
   readonly scanned: number
   readonly matched: number
-  readonly deleted: number
+  readonly removed: number
   /** Ended by themselves between the look and the cut, or their tuple is another flow's by now. */
   readonly vanished: number
   /** Whether the kernel did a part of the filtering (NLM_F_DUMP_FILTERED). */

@@ -2,7 +2,7 @@
  * Flows as they begin, change and end.
  */
 import { ValidationError } from '../core/errors.js'
-import { openEventStream, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import { openEventStream, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
 import type { EventStream } from '../core/events/stream.js'
 import type { OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeFlowEvents } from '../native/index.js'
@@ -12,7 +12,7 @@ import { compileFilter } from './filter-compile.js'
 import type { Flow } from './types.js'
 
 /** Options of {@link Conntrack.watch}. */
-export interface ConntrackWatchOptions extends MonitorOptions {
+export interface ConntrackWatchOptions extends WatchOptions {
   /** Flows that begin. Without any of the three: all. */
   readonly new?: boolean | undefined
   /** Flows that change: state, status, mark, labels, helper. */

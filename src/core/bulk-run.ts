@@ -2,11 +2,10 @@
  * Many changes of one kind in few system calls: what became of each, and how it is told. Every client's bulk calls are made of it.
  */
 import type { NativeBatchReport } from '../native/index.js'
-import { requireOptions } from './checks.js'
 import { ETIMEDOUT } from './errno.js'
 import { NetlinkError, TransactionError, ValidationError } from './errors.js'
 import { failureError } from './failures.js'
-import type { CallOptions } from './options.js'
+import { requireEnsure, type CallOptions } from './options.js'
 import { Slices } from './slices.js'
 
 /**
@@ -50,9 +49,9 @@ export function requireBulkOptions<OnError extends string>(
   options: CallOptions & { readonly ensure?: boolean | undefined; readonly onError?: OnError | undefined },
   allowed: readonly string[] = ['throw', 'isolate']
 ): { readonly onError: OnError | 'throw'; readonly ensure: boolean; readonly signal: AbortSignal | undefined } {
-  const { onError = 'throw', ensure = false, signal } = requireOptions(options)
+  const ensure = requireEnsure(options)
+  const { onError = 'throw', signal } = options
   if (!allowed.includes(onError)) throw new ValidationError('options.onError', onError, allowed.map((name) => `'${name}'`).join(', '))
-  if (typeof (ensure as unknown) !== 'boolean') throw new ValidationError('options.ensure', ensure, 'true or false')
   return { onError, ensure, signal }
 }
 

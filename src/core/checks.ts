@@ -21,6 +21,29 @@ function isSignal(signal: unknown): boolean {
   return [throwIfAborted, addEventListener, removeEventListener].every((method) => typeof method === 'function')
 }
 
+/** An object that is no list, as its fields. @throws {ValidationError} */
+export function requireFields(path: string, value: unknown, allowed = 'an object'): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  throw new ValidationError(path, value, allowed)
+}
+
+/** As {@link requireFields}, where the type of the value is known. @throws {ValidationError} */
+export function requireObject<T extends object>(path: string, value: T, allowed?: string): T {
+  requireFields(path, value, allowed)
+  return value
+}
+
+/**
+ * The word that whoever destroys everything must say, so that nobody does it by accident: `{ allFlows: true }`.
+ *
+ * @param consequence What it does: `every flow ends`.
+ * @throws {ValidationError} It was not said.
+ */
+export function requireConfirmation(confirmation: unknown, word: string, consequence: string): void {
+  const value = requireFields('confirmation', confirmation, `{ ${word}: true }`)[word]
+  if (value !== true) throw new ValidationError(`confirmation.${word}`, value, `true: ${consequence}`)
+}
+
 /** Refuses anything but an integer of the range. @throws {ValidationError} */
 export function requireInteger(path: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value

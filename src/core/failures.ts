@@ -54,3 +54,13 @@ export function invalidError(prefix: string, { path, value, allowed }: NativeInv
 export function unsupportedProtocol(failure: NativeFailure, missing: string, remedy: string): UnsupportedError | undefined {
   return failure.errno === EPROTONOSUPPORT ? new UnsupportedError(missing, `this kernel has no ${missing}: ${remedy}`) : undefined
 }
+
+/** What a promise gives, or undefined where the kernel answers that it has no such thing. */
+export async function orUndefined<T>(errno: number, promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === -errno) return undefined
+    throw error
+  }
+}

@@ -16,6 +16,25 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined
 }
 
+/** How one object is added. */
+export interface AddOptions extends CallOptions {
+  /** What is there already is as good, whatever its settings are. Default false. */
+  readonly ensure?: boolean | undefined
+}
+
+/** How one object is removed. */
+export interface RemoveOptions extends CallOptions {
+  /** What does not exist counts as removed. Default false. */
+  readonly ensure?: boolean | undefined
+}
+
+/** The option `ensure`, checked. @throws {ValidationError} */
+export function requireEnsure(options: AddOptions | RemoveOptions): boolean {
+  const ensure: unknown = requireOptions(options).ensure ?? false
+  if (typeof ensure === 'boolean') return ensure
+  throw new ValidationError('options.ensure', ensure, 'true or false')
+}
+
 /** The key under which a client says where it works. */
 export const networkNamespace: unique symbol = Symbol('netplane.networkNamespace')
 

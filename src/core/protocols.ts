@@ -27,3 +27,6 @@ export function protocolNumbers<Name extends keyof typeof IPPROTO>(...names: rea
   const entries = names.map((name): [string, number] => [name, IPPROTO[name]])
   return Object.freeze(Object.fromEntries(entries)) as Record<Name, number>
 }
+
+/** Transport protocols that virtual services and services have. */
+export type Protocol = 'tcp' | 'udp' | 'sctp'

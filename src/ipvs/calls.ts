@@ -7,7 +7,7 @@ import { requireOptions, toList } from '../core/checks.js'
 import { ESRCH } from '../core/errno.js'
 import { NetlinkError } from '../core/errors.js'
 import type { JobQueue } from '../core/job-queue.js'
-import type { CallOptions } from '../core/options.js'
+import type { AddOptions, CallOptions } from '../core/options.js'
 import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native/index.js'
 import { asNative, ChangeRun, type Change } from './changes.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
@@ -16,7 +16,7 @@ import { areColumns, copyServers, copyServiceKeys, copyServices } from './public
 import { unwrapIpvs } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
 import { encodeServiceKeys, encodeServices } from './service-rows.js'
-import type { AddOptions, ListOptions, RealServerKey, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
+import type { ListOptions, RealServerKey, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
 import { completeServers, completeServices, type Reading } from './updates.js'
 
 type Verb = Change['verb']

@@ -4,11 +4,6 @@
 import { isText } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 
-export function requireObject<T extends object>(path: string, value: T, what: string): T {
-  if (typeof value === 'object' && (value as unknown) !== null) return value
-  throw new ValidationError(path, value, what)
-}
-
 /** One of some names, as what it stands for. */
 export function requireName<Name extends string, T>(path: string, value: unknown, names: Readonly<Record<Name, T>>): T {
   if (typeof value === 'string' && Object.hasOwn(names, value)) return names[value as Name]

@@ -2,14 +2,16 @@
  * Virtual services and real servers of IPVS, by generic netlink.
  */
 import type { BulkOptions, BulkReport } from '../core/bulk-run.js'
-import { ValidationError } from '../core/errors.js'
+import { requireConfirmation } from '../core/checks.js'
+import { ESRCH } from '../core/errno.js'
+import { orUndefined } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import type { NativeKernel } from '../core/open.js'
+import type { AddOptions, RemoveOptions } from '../core/options.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
 import type { NativeIpvsSocket, NativeNamespace } from '../native/index.js'
 import { IpvsCalls } from './calls.js'
 import { asNative } from './changes.js'
-import { requireObject } from './checks.js'
 import type { IpvsColumns, RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
@@ -29,7 +31,6 @@ import type {
   IpvsSyncReport
 } from './sync/types.js'
 import type {
-  AddOptions,
   ConnectionsOptions,
   IpvsConnection,
   IpvsInfo,
@@ -39,7 +40,6 @@ import type {
   RealServerKey,
   RealServerOf,
   RealServerSpec,
-  RemoveOptions,
   SyncDaemon,
   VirtualService,
   VirtualServiceKey,
@@ -155,13 +155,11 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Reads one virtual service.
-   *
-   * @throws {NetlinkError} `ESRCH`: there is no such service.
+   * Reads one virtual service. Undefined where there is none.
    */
-  async getService(service: VirtualServiceKey, options: ListOptions = {}): Promise<VirtualService> {
-    const [found] = await decodeServices(await this.#calls.readOne('ipvs.getService', service, false, options))
-    return found as VirtualService
+  async getService(service: VirtualServiceKey, options: ListOptions = {}): Promise<VirtualService | undefined> {
+    const listing = await orUndefined(ESRCH, this.#calls.readOne('ipvs.getService', service, false, options))
+    return listing === undefined ? undefined : (await decodeServices(listing))[0]
   }
 
   /** Lists all virtual services, without their real servers. */
@@ -287,7 +285,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * Calls {@link Ipvs.drain} again and again, and tells what happens to real servers that drain, whoever removes them. It keeps the process alive only while
    * real servers drain, and not even then with `ref: false`.
    */
-  drainer(options: DrainerOptions = {}): Drainer {
+  startDrainer(options: DrainerOptions = {}): Drainer {
     return this.#sync.drainer(options)
   }
 
@@ -312,25 +310,23 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * @param confirmation `{ allServices: true }`, so that nobody calls this by accident.
    */
   async flush(confirmation: { readonly allServices: true }, options: CallOptions = {}): Promise<void> {
-    const given = requireObject<{ readonly allServices?: unknown }>('confirmation', confirmation, '{ allServices: true }')
-    if (given.allServices !== true)
-      throw new ValidationError('confirmation.allServices', given.allServices, 'true: every service goes, whoever made it')
+    requireConfirmation(confirmation, 'allServices', 'every service goes, whoever made it')
     await this.#calls.tell('ipvs.flush', options, { command: 'flush' })
   }
 
   /** Reads the time-outs of connections. Equivalent to `ipvsadm -L --timeout`. */
-  async getTimeouts(options: CallOptions = {}): Promise<IpvsTimeouts> {
-    return decodeTimeouts((await this.#calls.ask('ipvs.getTimeouts', 'timeouts', options))[0])
+  async readTimeouts(options: CallOptions = {}): Promise<IpvsTimeouts> {
+    return decodeTimeouts((await this.#calls.ask('ipvs.readTimeouts', 'timeouts', options))[0])
   }
 
   /** Sets those time-outs that are given; the others stay. Equivalent to `ipvsadm --set`. */
-  async setTimeouts(timeouts: Partial<IpvsTimeouts>, options: CallOptions = {}): Promise<void> {
-    await this.#calls.tell('ipvs.setTimeouts', options, { command: 'setTimeouts', value: encodeTimeouts(timeouts) })
+  async writeTimeouts(timeouts: Partial<IpvsTimeouts>, options: CallOptions = {}): Promise<void> {
+    await this.#calls.tell('ipvs.writeTimeouts', options, { command: 'setTimeouts', value: encodeTimeouts(timeouts) })
   }
 
   /** Reads what the kernel's IPVS is. */
-  async getInfo(options: CallOptions = {}): Promise<IpvsInfo> {
-    return decodeInfo((await this.#calls.ask('ipvs.getInfo', 'info', options))[0])
+  async readInfo(options: CallOptions = {}): Promise<IpvsInfo> {
+    return decodeInfo((await this.#calls.ask('ipvs.readInfo', 'info', options))[0])
   }
 
   /**
@@ -362,7 +358,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws {NetlinkError} The table cannot be read.
    */
-  connections(options: ConnectionsOptions = {}): AsyncIterable<IpvsConnection> {
+  iterateConnections(options: ConnectionsOptions = {}): AsyncIterable<IpvsConnection> {
     return openConnections(this.#kernel, this.#options, () => this.#queue.isClosed, options)
   }
 

@@ -2,11 +2,10 @@
  * The connection table, as a stream.
  */
 import { formatAddress, requireAddress } from '../core/address.js'
-import { requireInteger, requireOptions } from '../core/checks.js'
+import { requireInteger, requireObject, requireOptions } from '../core/checks.js'
 import { ClosedError, ValidationError } from '../core/errors.js'
 import { nativeOpenOptions, type OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeColumns } from '../native/index.js'
-import { requireObject } from './checks.js'
 import { ADDRESS_WIDTH } from './column-forms.js'
 import { unwrapIpvs } from './refusals.js'
 import { NO_SYMBOL } from './symbols.js'
@@ -72,7 +71,7 @@ export function openConnections(
   isClosed: () => boolean,
   options: ConnectionsOptions
 ): AsyncIterable<IpvsConnection> {
-  const operation = 'ipvs.connections'
+  const operation = 'ipvs.iterateConnections'
   requireOptions(options)
   const wanted = options.filter === undefined ? [] : normalise(options.filter)
   const native = nativeOpenOptions({ ...defaults, deadlineMs: options.deadlineMs ?? defaults.deadlineMs })

@@ -1,9 +1,10 @@
 /** Numbers of include/uapi/linux/ip_vs.h and their names. */
 import { AF_INET, AF_INET6, protocolNumbers } from '../core/protocols.js'
-import type { ForwardingMethod, ServiceFlag, ServiceProtocol, TunnelFlag, TunnelType } from './types.js'
+import type { Protocol } from '../core/protocols.js'
+import type { ForwardingMethod, ServiceFlag, TunnelFlag, TunnelType } from './types.js'
 
 /** IPPROTO_*. */
-export const PROTOCOL_NUMBERS: Readonly<Record<ServiceProtocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
+export const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
 
 /** IP_VS_SVC_F_PERSISTENT. */
 export const PERSISTENT = 0x1

@@ -2,19 +2,20 @@
  * What names services and real servers: checked, as columns, and as text.
  */
 import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../core/address.js'
-import { requireInteger } from '../core/checks.js'
+import { requireInteger, requireObject } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
-import { requireName, requireObject } from './checks.js'
+import type { Protocol } from '../core/protocols.js'
+import { requireName } from './checks.js'
 import { ADDRESS_WIDTH, serviceKeyForms, zeroColumns } from './column-forms.js'
 import type { ServiceKeyColumns } from './column-types.js'
 import { PROTOCOL_NUMBERS } from './constants.js'
-import type { ServiceProtocol, VirtualServiceKey } from './types.js'
+import type { VirtualServiceKey } from './types.js'
 
 const MAX_PORT = 65_535
 const MAX_MARK = 0xffffffff
 const families = { ip: AF_INET, ip6: AF_INET6 } as const
-const protocolNames = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as ServiceProtocol]))
+const protocolNames = new Map(Object.entries(PROTOCOL_NUMBERS).map(([name, number]) => [number, name as Protocol]))
 
 /** Zeros, to be filled. */
 export function emptyKeys(rows: number): ServiceKeyColumns {
@@ -67,8 +68,8 @@ export function addressAt(columns: { readonly family: Uint8Array; readonly addre
 }
 
 /** The protocol in a row; one without a name as its number. */
-export function protocolOf(columns: ServiceKeyColumns, row: number): ServiceProtocol {
-  return protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as ServiceProtocol)
+export function protocolOf(columns: ServiceKeyColumns, row: number): Protocol {
+  return protocolNames.get(columns.protocol[row] ?? 0) ?? (`${columns.protocol[row]}` as Protocol)
 }
 
 /** The key in a row. */

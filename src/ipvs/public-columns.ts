@@ -1,10 +1,9 @@
 /**
  * Columns that a caller made: checked, and copied so that they belong to nobody else.
  */
-import { copyArray, requireInteger } from '../core/checks.js'
+import { copyArray, requireInteger, requireObject } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
-import { requireObject } from './checks.js'
 import { serverForms, serverKeyForms, serviceForms, serviceKeyForms, type ColumnForm } from './column-forms.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { NO_SYMBOL } from './symbols.js'
@@ -13,8 +12,7 @@ type Numbers = Uint8Array | Uint16Array | Uint32Array
 
 /** Whether something was given as columns: an object that can be iterated is not. */
 export function areColumns<T extends object>(path: string, given: Iterable<unknown> | T): given is T {
-  if (typeof given === 'string') throw new ValidationError(path, given, 'an iterable of objects, or columns')
-  requireObject(path, given, 'an iterable of objects, or columns')
+  if (typeof given !== 'object' || (given as unknown) === null) throw new ValidationError(path, given, 'an iterable of objects, or columns')
   return !(Symbol.iterator in given)
 }
 

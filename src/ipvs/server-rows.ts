@@ -2,10 +2,10 @@
  * Real servers between the caller's words and columns.
  */
 import { formatSocketAddress } from '../core/address.js'
-import { requireInteger } from '../core/checks.js'
+import { requireInteger, requireObject } from '../core/checks.js'
 import { locate, ValidationError } from '../core/errors.js'
 import { AF_INET } from '../core/protocols.js'
-import { requireName, requireObject } from './checks.js'
+import { requireName } from './checks.js'
 import { serverForms, zeroColumns } from './column-forms.js'
 import type {
   RealServerChangeColumns,

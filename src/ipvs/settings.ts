@@ -2,10 +2,10 @@
  * Time-outs, information and synchronisation daemons between the caller's words and records of native/ipvs/schemas.cc.
  */
 import { formatAddress, requireAddress } from '../core/address.js'
-import { requireInteger } from '../core/checks.js'
+import { requireInteger, requireObject } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import type { NativeRecord } from '../native/index.js'
-import { requireName, requireObject, requireText } from './checks.js'
+import { requireName, requireText } from './checks.js'
 import type { IpvsInfo, IpvsTimeouts, SyncDaemon } from './types.js'
 
 /** The kernel counts time-outs in jiffies, in 31 bits, at up to 1000 a second (ip_vs_set_timeout). */

@@ -7,13 +7,11 @@
  */
 import type { AddressFamily } from '../core/address.js'
 import type { CallOptions } from '../core/options.js'
-
-/** Protocols that IPVS balances. */
-export type ServiceProtocol = 'tcp' | 'udp' | 'sctp'
+import type { Protocol } from '../core/protocols.js'
 
 /** A virtual service by where clients connect to. Port 0 means every port, and needs `persistence`. */
 export interface AddressServiceKey {
-  readonly protocol: ServiceProtocol
+  readonly protocol: Protocol
   /** IPv4 or IPv6; it is the service's family. */
   readonly address: string
   /** 0–65535. */
@@ -187,18 +185,6 @@ export interface ListOptions extends CallOptions {
   readonly statistics?: boolean | undefined
 }
 
-/** How one object is added. */
-export interface AddOptions extends CallOptions {
-  /** What is there already is as good, whatever its settings are. */
-  readonly ensure?: boolean | undefined
-}
-
-/** How one object is removed. */
-export interface RemoveOptions extends CallOptions {
-  /** What does not exist counts as removed. */
-  readonly ensure?: boolean | undefined
-}
-
 /** Time-outs of connections, for the whole namespace (`ipvsadm --set`). */
 export interface IpvsTimeouts {
   /** Established TCP connections: seconds, 1–2147483. Default of the kernel: 900. */
@@ -236,7 +222,7 @@ export interface SyncDaemon {
 
 /** An entry of the connection table (/proc/net/ip_vs_conn). */
 export interface IpvsConnection {
-  /** A {@link ServiceProtocol}; `ip` is a persistence template of a service by fwmark. */
+  /** A {@link Protocol}; `ip` is a persistence template of a service by fwmark. */
   readonly protocol: string
   readonly clientAddress: string
   readonly clientPort: number
@@ -254,7 +240,7 @@ export interface IpvsConnection {
 
 /** Which connections are wanted: those that match all that is given. */
 export interface ConnectionFilter {
-  readonly protocol?: ServiceProtocol | 'ip' | undefined
+  readonly protocol?: Protocol | 'ip' | undefined
   readonly clientAddress?: string | undefined
   readonly clientPort?: number | undefined
   readonly virtualAddress?: string | undefined

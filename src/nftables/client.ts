@@ -1,9 +1,9 @@
 /**
  * nf_tables of one network namespace.
  */
-import { requireOptions, toList } from '../core/checks.js'
+import { requireObject, requireOptions, toList } from '../core/checks.js'
 import { ClosedError, NetlinkError } from '../core/errors.js'
-import type { MonitorOptions } from '../core/events/monitor.js'
+import type { WatchOptions } from '../core/events/monitor.js'
 import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
@@ -14,7 +14,7 @@ import type { ElementColumns } from './columns.js'
 import { toColumns } from './columns.js'
 import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
-import { requireObject, requireText } from './fields.js'
+import { requireText } from './fields.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openMonitor, type NftablesEvents } from './monitor.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
@@ -100,9 +100,9 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** The namespace's current generation (about 10 µs): cheap enough to ask many times a second. */
-  async generation(options: CallOptions = {}): Promise<Generation> {
-    const value = await this.#queue.run('nftables.generation', options, async (deadlineMs) =>
-      unwrapOutcome(await this.#socket.generation(deadlineMs), { operation: 'nftables.generation' })
+  async readGeneration(options: CallOptions = {}): Promise<Generation> {
+    const value = await this.#queue.run('nftables.readGeneration', options, async (deadlineMs) =>
+      unwrapOutcome(await this.#socket.generation(deadlineMs), { operation: 'nftables.readGeneration' })
     )
     return {
       id: value['id'] as number,
@@ -205,12 +205,12 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * Watches changes by anybody in the namespace, on a socket of its own. Iterating keeps the process alive; leaving the loop closes the socket.
    *
    * A listener makes commits dear: while one exists anywhere on the machine, in any namespace, the kernel builds a message for every element of every commit (3 to 6 times
-   * the time). To notice changes, poll {@link Nftables.generation} instead.
+   * the time). To notice changes, poll {@link Nftables.readGeneration} instead.
    *
    * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` behind
    * what the kernel still held. Who lists anew when he meets it misses nothing.
    */
-  async monitor(options: MonitorOptions = {}): Promise<NftablesEvents> {
+  async watch(options: WatchOptions = {}): Promise<NftablesEvents> {
     const isClosed = (): boolean => this.#queue.isClosed
     if (isClosed()) throw new ClosedError('the Nftables client')
     const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)

@@ -34,11 +34,6 @@ export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
 }
 
-/** Refuses what can have no fields. @throws {ValidationError} */
-export function requireObject(path: string, value: unknown): void {
-  if (!isObject(value)) throw new ValidationError(path, value, 'an object')
-}
-
 /** Refuses what is no text. @throws {ValidationError} */
 export function requireText(path: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'string') throw new ValidationError(path, value, 'a text')

@@ -1,7 +1,7 @@
 /**
  * Changes of the ruleset as they happen.
  */
-import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
 import type { EventStream } from '../core/events/stream.js'
 import { unsupportedProtocol } from '../core/failures.js'
 import { type OpenOptions } from '../core/options.js'
@@ -103,12 +103,12 @@ function convert(event: NativeEvent): NftablesEvent[] {
 export async function openMonitor(
   kernel: Pick<NativeAddon, 'monitorNftables'>,
   client: OpenOptions,
-  options: MonitorOptions,
+  options: WatchOptions,
   streams: Set<NftablesEvents>
 ): Promise<NftablesEvents> {
   const opened: { stream?: NftablesEvents; hasEnded: boolean } = { hasEnded: false }
   const form = {
-    operation: 'nftables.monitor',
+    operation: 'nftables.watch',
     open: kernel.monitorNftables.bind(kernel),
     convert,
     unsupported: (failure: NativeFailure) => unsupportedProtocol(failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed'),

@@ -1,7 +1,7 @@
 /**
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
-import { requireOptions } from '../core/checks.js'
+import { requireConfirmation, requireOptions } from '../core/checks.js'
 import { ClosedError, locate, ValidationError } from '../core/errors.js'
 import type { CallOptions } from '../core/options.js'
 import { traceCommit } from '../core/tracing.js'
@@ -128,9 +128,11 @@ export class Transaction {
 
   /** Empties objects that stay. */
   readonly flush = {
-    /** Removes every table of every family, but those that other sockets own. */
-    ruleset: (): void =>
-      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined }),
+    /** Removes every table of every family, whoever made it, but those that other sockets own. `{ allTables: true }` says that this is meant. */
+    ruleset: (confirmation: { readonly allTables: true }): void => {
+      requireConfirmation(confirmation, 'allTables', 'every table goes, whoever made it')
+      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined })
+    },
     /** Removes the rules of all chains of a table. */
     table: (table: TableReference): void => this.#put('flush', 'table', table, () => ({ name: table.name })),
     /** Removes the rules of a chain. */

@@ -21,7 +21,7 @@ export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
 export { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS } from './model.js'
-export type { Endpoint, Frontend, FrontendKind, Protocol, Scheduler, Service, Services } from './model.js'
+export type { Endpoint, Frontend, FrontendKind, Scheduler, Service, Services } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
 export type {
   Plane,

@@ -2,9 +2,7 @@
  * The service model: what should be, the same for every plane. A service is a named set of frontends (addresses clients use) and endpoints (servers
  * that answer), for one protocol. Frontends and endpoints pair by address family.
  */
-
-/** Transport protocols that services have. */
-export type Protocol = 'tcp' | 'udp' | 'sctp'
+import type { Protocol } from '../core/protocols.js'
 
 /**
  * Where clients address a service.

@@ -152,7 +152,7 @@ export interface Plane extends AsyncDisposable {
    */
   update(update: ServiceUpdate, options?: SyncOptions): Promise<SyncReport>
   /** What the plane does and finds by itself, from now on. Ends with `close()` or the signal. */
-  events(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PlaneEvent>
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PlaneEvent>
   status(): PlaneStatus
   /**
    * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed, and nothing else.

@@ -5,22 +5,22 @@ import { type BulkReport, requireBulkOptions } from '../core/bulk-run.js'
 import { requireOptions } from '../core/checks.js'
 import { EEXIST, ENODEV, EOPNOTSUPP } from '../core/errno.js'
 import { ClosedError, type NetlinkError, UnsupportedError, ValidationError } from '../core/errors.js'
-import { failureError, unwrapOutcome } from '../core/failures.js'
+import { failureError, orUndefined, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
-import { type CallOptions, type InNetworkNamespace, type OpenOptions, networkNamespace } from '../core/options.js'
+import { type CallOptions, type InNetworkNamespace, networkNamespace, type OpenOptions, requireEnsure } from '../core/options.js'
+import type { RemoveOptions } from '../core/options.js'
 import { Slices } from '../core/slices.js'
 import type { NativeLinkReference, NativeNamespace, NativeRouteSocket } from '../native/index.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
-import { type RouteEvents, type RouteMonitorOptions, openMonitor } from './monitor.js'
+import { type RouteEvents, type RouteWatchOptions, openMonitor } from './monitor.js'
 import type {
   AddAddressesOptions,
   AddressColumns,
   AddressInput,
-  CreateDummyOptions,
-  DeleteLinkOptions,
+  AddDummyOptions,
   Link,
   LinkAddress,
   LinkReference,
@@ -52,7 +52,7 @@ interface AddressCall {
  *
  * @example
  * await using route = await Route.open()
- * await route.createDummy('proxy0', { up: true })
+ * await route.addDummy('proxy0', { up: true })
  * await route.addAddresses('proxy0', ['10.96.0.1/32', 'fd00:96::1/128'], { flags: ['nodad', 'noprefixroute'], ensure: true })
  */
 export class Route implements InNetworkNamespace, AsyncDisposable {
@@ -100,15 +100,14 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
     })
   }
 
-  /**
-   * Reads one link.
-   *
-   * @throws {NetlinkError} `ENODEV`: there is none of that name or index.
-   */
-  async getLink(link: LinkReference, options: CallOptions = {}): Promise<Link> {
+  /** Reads one link. Undefined where there is none of that name or index. */
+  async getLink(link: LinkReference, options: CallOptions = {}): Promise<Link | undefined> {
     const operation = 'route.getLink'
     const reference = requireLink('link', link)
-    return await this.#queue.run(operation, options, (deadlineMs) => this.#readLink(operation, reference, deadlineMs))
+    return await orUndefined(
+      ENODEV,
+      this.#queue.run(operation, options, (deadlineMs) => this.#readLink(operation, reference, deadlineMs))
+    )
   }
 
   /**
@@ -173,15 +172,16 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Makes a dummy link: it takes addresses and drops what is sent to it. Equivalent to `ip link add NAME type dummy`.
+   * Adds a dummy link: it takes addresses and drops what is sent to it. Equivalent to `ip link add NAME type dummy`.
    *
    * @throws {UnsupportedError} The kernel has no dummy links; the message says how it gets them.
    * @throws {NetlinkError} `EEXIST`: there is a link of that name (with `ensure`: of another kind). `EPERM`. `EINVAL`: the MTU is out of range.
    *   `EADDRNOTAVAIL`: the hardware address is none that a link may have.
    */
-  async createDummy(name: string, options: CreateDummyOptions = {}): Promise<Link> {
-    const operation = 'route.createDummy'
+  async addDummy(name: string, options: AddDummyOptions = {}): Promise<Link> {
+    const operation = 'route.addDummy'
     const link = requireNewName('name', name)
+    const ensure = requireEnsure(options)
     const settings = encodeSettings('options', options)
     const hardwareAddress = encodeHardwareAddress('options.hardwareAddress', options.hardwareAddress)
     return await this.#queue.run(operation, options, async (deadlineMs) => {
@@ -190,7 +190,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
       if (made.failure === undefined) return await this.#readLink(operation, link, deadlineMs)
       const { errno } = made.failure
       if (errno === EOPNOTSUPP) throw this.#noDummies(failureError(made.failure, { operation, subject: `link ${link}` }))
-      const present = errno === EEXIST && options.ensure === true ? await this.#readLink(operation, link, deadlineMs) : undefined
+      const present = errno === EEXIST && ensure ? await this.#readLink(operation, link, deadlineMs) : undefined
       if (present?.kind !== 'dummy') throw failureError(made.failure, { operation, subject: `link ${link}` })
       if (options.up === undefined && options.mtu === undefined) return present
       unwrapOutcome(await this.#socket.changeLink({ ...settings, verb: 'set', link, deadlineMs }), { operation, subject: `link ${link}` })
@@ -203,8 +203,8 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws {NetlinkError} `ENODEV`, `EPERM`. `EINVAL`: the link cannot have that MTU.
    */
-  async setLink(link: LinkReference, settings: LinkSettings, options: CallOptions = {}): Promise<void> {
-    const operation = 'route.setLink'
+  async updateLink(link: LinkReference, settings: LinkSettings, options: CallOptions = {}): Promise<void> {
+    const operation = 'route.updateLink'
     const reference = requireLink('link', link)
     const change = encodeSettings('settings', settings)
     if (settings.up === undefined && settings.mtu === undefined) throw new ValidationError('settings', settings, 'up, mtu, or both')
@@ -215,16 +215,17 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Deletes a link with all its addresses. Equivalent to `ip link delete`.
+   * Removes a link with all its addresses. Equivalent to `ip link delete`.
    *
    * @throws {NetlinkError} `ENODEV`: there is none (not with `ensure`). `EOPNOTSUPP`: it is hardware, or `lo`. `EPERM`.
    */
-  async deleteLink(link: LinkReference, options: DeleteLinkOptions = {}): Promise<void> {
-    const operation = 'route.deleteLink'
+  async removeLink(link: LinkReference, options: RemoveOptions = {}): Promise<void> {
+    const operation = 'route.removeLink'
     const reference = requireLink('link', link)
+    const ensure = requireEnsure(options)
     await this.#queue.run(operation, options, async (deadlineMs) => {
       const outcome = await this.#socket.changeLink({ verb: 'delete', link: reference, changeMask: 0, flags: 0, value: {}, deadlineMs })
-      if (options.ensure === true && outcome.failure?.errno === ENODEV) return
+      if (ensure && outcome.failure?.errno === ENODEV) return
       unwrapOutcome(outcome, { operation, subject: `link ${reference}` })
     })
   }
@@ -235,7 +236,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    *
    * @throws {NetlinkError} The socket cannot be opened.
    */
-  async monitor(options: RouteMonitorOptions = {}): Promise<RouteEvents> {
+  async watch(options: RouteWatchOptions = {}): Promise<RouteEvents> {
     if (this.#queue.isClosed) throw new ClosedError('the Route client')
     const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)
     await this.#endIfClosed(stream)

@@ -3,7 +3,7 @@
  */
 import { requireOptions } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
-import { openEventStream, type Change, type LostEvents, type MonitorOptions } from '../core/events/monitor.js'
+import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
 import type { EventStream } from '../core/events/stream.js'
 import type { OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeRouteEvent } from '../native/index.js'
@@ -12,7 +12,7 @@ import { decodeLink } from './links.js'
 import type { Link, LinkAddress } from './types.js'
 
 /** Options of {@link Route.monitor}. */
-export interface RouteMonitorOptions extends MonitorOptions {
+export interface RouteWatchOptions extends WatchOptions {
   /** Whether links are reported; default true. */
   readonly links?: boolean | undefined
   /** Whether addresses are reported; default true. */
@@ -41,7 +41,7 @@ function requireFlag(path: string, value: unknown): boolean {
 export async function openMonitor(
   kernel: Pick<NativeAddon, 'monitorRoute'>,
   client: OpenOptions,
-  options: RouteMonitorOptions,
+  options: RouteWatchOptions,
   streams: Set<RouteEvents>
 ): Promise<RouteEvents> {
   requireOptions(options)
@@ -55,7 +55,7 @@ export async function openMonitor(
   }
   const stream = await openEventStream<NativeRouteEvent, RouteEvent>(
     {
-      operation: 'route.monitor',
+      operation: 'route.watch',
       open: (native, callback) => kernel.monitorRoute({ ...native, links, addresses }, callback),
       convert,
       onEnd

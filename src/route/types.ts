@@ -181,17 +181,11 @@ export interface LinkSettings {
   readonly mtu?: number
 }
 
-/** How a dummy link is made. */
-export interface CreateDummyOptions extends CallOptions, LinkSettings {
+/** How a dummy link is added. */
+export interface AddDummyOptions extends CallOptions, LinkSettings {
   /** `52:54:00:12:34:56`; the kernel refuses multicast addresses and zero (`EADDRNOTAVAIL`). Of a new link; one that is there already keeps its own. Default: a random one. */
   readonly hardwareAddress?: string
   /** A dummy link of that name that is there already is as good: its `up` and `mtu` are set. Any other link of that name is `EEXIST`. */
-  readonly ensure?: boolean
-}
-
-/** How a link is deleted. */
-export interface DeleteLinkOptions extends CallOptions {
-  /** A link that does not exist counts as deleted. */
   readonly ensure?: boolean
 }
 

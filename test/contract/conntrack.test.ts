@@ -41,7 +41,7 @@ const before519 = (kernel: string): boolean => kernel === 'the kernel' && isOlde
 describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, open }) => {
   it('makes, finds, changes and deletes a flow', async () => {
     await using conntrack = await open()
-    await conntrack.create({ ...tcp, mark: 0xff00, labels: [1, 70], helper: 'ftp', zone: 3 })
+    await conntrack.add({ ...tcp, mark: 0xff00, labels: [1, 70], helper: 'ftp', zone: 3 })
     const key = { protocol: 'tcp', original, zone: 3 } as const
     const flow = (await conntrack.get(key))!
     expect(plain(flow)).toEqual({
@@ -72,9 +72,10 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
     expect(changed).toMatchObject({ mark: 0xff12, labels: [2, 70] })
     expect(changed.status).toEqual(['seen-reply', 'assured', 'confirmed', 'helper'])
     expect(changed).not.toHaveProperty('helper')
-    expect(await conntrack.delete({ ...key, id: (flow.id! ^ 1) >>> 0 })).toBe(false)
-    expect(await conntrack.delete(changed)).toBe(true)
-    expect(await conntrack.delete(changed)).toBe(false)
+    await expect(conntrack.remove({ ...key, id: (flow.id! ^ 1) >>> 0 })).rejects.toMatchObject({ code: 'ENOENT' })
+    await conntrack.remove(changed)
+    await expect(conntrack.remove(changed)).rejects.toMatchObject({ code: 'ENOENT', operation: 'conntrack.remove' })
+    await conntrack.remove(changed, { ensure: true })
     expect(await conntrack.list()).toEqual([])
   })
 
@@ -82,16 +83,16 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
     await using conntrack = await open()
     const code = async (promise: Promise<unknown>): Promise<string> => (await rejection<NetlinkError>(promise)).code
     expect(await code(conntrack.update(tcp, { mark: 1 }))).toBe('ENOENT')
-    expect(await code(conntrack.create({ ...tcp, helper: 'gopher' }))).toBe('EOPNOTSUPP')
-    await conntrack.create({ ...tcp, helper: 'ftp', status: ['fixed-timeout'] })
-    expect(await code(conntrack.create(tcp))).toBe('EEXIST')
+    expect(await code(conntrack.add({ ...tcp, helper: 'gopher' }))).toBe('EOPNOTSUPP')
+    await conntrack.add({ ...tcp, helper: 'ftp', status: ['fixed-timeout'] })
+    expect(await code(conntrack.add(tcp))).toBe('EEXIST')
     const reply = { source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 2, destinationPort: 1 }
-    expect(await code(conntrack.create({ ...tcp, original: { ...original, sourcePort: 9 }, reply }))).toBe('EEXIST')
+    expect(await code(conntrack.add({ ...tcp, original: { ...original, sourcePort: 9 }, reply }))).toBe('EEXIST')
     // The second where the kernel does not have that helper.
     expect(['EBUSY', 'EOPNOTSUPP']).toContain(await code(conntrack.update(tcp, { helper: 'sip' })))
     if (!before519(kernel)) expect(await code(conntrack.update(tcp, { timeoutSeconds: 5 }))).toBe('EPERM')
-    expect(await rejection(conntrack.deleteWhere({}))).toBeInstanceOf(ValidationError)
-    expect(await rejection(conntrack.create({ ...tcp, markMask: 1 }))).toMatchObject({ path: 'flow.markMask' })
+    expect(await rejection(conntrack.removeWhere({}))).toBeInstanceOf(ValidationError)
+    expect(await rejection(conntrack.add({ ...tcp, markMask: 1 }))).toMatchObject({ path: 'flow.markMask' })
   })
 
   it('lists flows of all protocols with what they have', async () => {
@@ -114,7 +115,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
       },
       { protocol: 89, original: { source: '10.0.0.1', destination: '10.0.0.2' }, timeoutSeconds: 600 }
     ]
-    expect(await conntrack.createFlows(inputs)).toMatchObject({ applied: inputs.length, unchanged: 0, refused: [] })
+    expect(await conntrack.addFlows(inputs)).toMatchObject({ applied: inputs.length, unchanged: 0, refused: [] })
     const flows = await conntrack.list()
     expect(flows).toHaveLength(inputs.length)
     const by = (protocol: Flow['protocol']): object => plain(flows.find((flow) => flow.protocol === protocol)!)
@@ -152,8 +153,8 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
   it('means the same flows by the same filters', async () => {
     const random = new Random(99)
     await using conntrack = await open()
-    await conntrack.setSettings({ timestamps: true })
-    await conntrack.createFlows(
+    await conntrack.writeSettings({ timestamps: true })
+    await conntrack.addFlows(
       Array.from({ length: 150 }, () => randomFlow(random)),
       { onError: 'isolate' }
     )
@@ -170,7 +171,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
       found += expected.length
     }
     expect(found).toBeGreaterThan(100)
-    const report = await conntrack.deleteWhere([{ protocol: 'udp' }, { family: 'ip6' }])
+    const report = await conntrack.removeWhere([{ protocol: 'udp' }, { family: 'ip6' }])
     const cut = flows.filter(({ protocol, family }) => protocol === 'udp' || family === 'ip6').length
     expect(report).toMatchObject({ matched: cut, deleted: cut, vanished: 0 })
     expect(await conntrack.count()).toBe(flows.length - cut)
@@ -178,28 +179,28 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
 
   it('reports on many flows', async () => {
     await using conntrack = await open()
-    await conntrack.createFlows(udpFlows(3))
-    const thrown = await rejection<TransactionError>(conntrack.createFlows(udpFlows(5)))
+    await conntrack.addFlows(udpFlows(3))
+    const thrown = await rejection<TransactionError>(conntrack.addFlows(udpFlows(5)))
     expect(thrown.message).toContain('of 5 flows 3 refused, 2 applied')
-    const isolated = await conntrack.createFlows(udpFlows(6), { onError: 'isolate' })
+    const isolated = await conntrack.addFlows(udpFlows(6), { onError: 'isolate' })
     expect(isolated).toMatchObject({ applied: 1, unchanged: 0 })
     expect(isolated.refused.map(({ index, code }) => [index, code])).toEqual([0, 1, 2, 3, 4].map((index) => [index, 'EEXIST']))
-    expect(await conntrack.createFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, refused: [] })
+    expect(await conntrack.addFlows(udpFlows(7), { ensure: true })).toMatchObject({ applied: 1, unchanged: 6, refused: [] })
     const flows = await conntrack.list()
-    expect(await conntrack.deleteFlows(flows.slice(0, 3))).toMatchObject({ applied: 3 })
-    expect(await conntrack.deleteFlows(flows, { ensure: true })).toMatchObject({ applied: 4, unchanged: 3, refused: [] })
-    await conntrack.create(udpFlow(1))
-    await conntrack.flush()
-    expect(await conntrack.usage()).toMatchObject({ entries: 0 })
+    expect(await conntrack.removeFlows(flows.slice(0, 3))).toMatchObject({ applied: 3 })
+    expect(await conntrack.removeFlows(flows, { ensure: true })).toMatchObject({ applied: 4, unchanged: 3, refused: [] })
+    await conntrack.add(udpFlow(1))
+    await conntrack.flush({ allFlows: true })
+    expect(await conntrack.readUsage()).toMatchObject({ entries: 0 })
   })
 
   it('watches', async () => {
     await using conntrack = await open()
     await using events = await conntrack.watch({ filter: { mark: { value: 1, mask: 1 } } })
     expect((await events.next()).value).toEqual({ type: 'start', covers: before519(kernel) ? 'all' : 'since-first-listener' })
-    await conntrack.createFlows(udpFlows(2, (mark) => ({ mark })))
+    await conntrack.addFlows(udpFlows(2, (mark) => ({ mark })))
     await conntrack.update(udpFlow(1), { mark: 3 })
-    await conntrack.deleteWhere({ protocol: 'udp' })
+    await conntrack.removeWhere({ protocol: 'udp' })
     const seen: FlowEvent[] = []
     while (seen.length < 3) seen.push((await events.next()).value as FlowEvent)
     expect(seen.map(({ type, flow }) => [type, flow.mark])).toEqual([
@@ -215,15 +216,15 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
 
   it('reads and writes settings', async () => {
     await using conntrack = await open()
-    await conntrack.setSettings({ accounting: true, udpTimeoutSeconds: 7 })
-    expect(await conntrack.settings(['accounting', 'udpTimeoutSeconds', 'entries', 'events'])).toEqual({
+    await conntrack.writeSettings({ accounting: true, udpTimeoutSeconds: 7 })
+    expect(await conntrack.readSettings(['accounting', 'udpTimeoutSeconds', 'entries', 'events'])).toEqual({
       accounting: true,
       udpTimeoutSeconds: 7,
       entries: 0,
       events: before519(kernel) ? 1 : 2
     })
-    expect(['EACCES', 'EPERM', 'EROFS']).toContain((await rejection<NetlinkError>(conntrack.setSettings({ maxEntries: 5 }))).code)
-    await conntrack.create(udpFlow(1))
+    expect(['EACCES', 'EPERM', 'EROFS']).toContain((await rejection<NetlinkError>(conntrack.writeSettings({ maxEntries: 5 }))).code)
+    await conntrack.add(udpFlow(1))
     const zero = { packets: 0n, bytes: 0n }
     expect((await conntrack.list())[0]!.counters).toEqual({ original: zero, reply: zero })
   })
@@ -231,7 +232,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
   it('forgets what is overdue', async () => {
     await using conntrack = await open()
     await using events = await conntrack.watch({ destroy: true })
-    await conntrack.create(udpFlow(1, { timeoutSeconds: 1 }))
+    await conntrack.add(udpFlow(1, { timeoutSeconds: 1 }))
     expect(await conntrack.count()).toBe(1)
     const end = Date.now() + 5000
     while ((await conntrack.count()) > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100))
@@ -242,10 +243,10 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
   it('has no expectations, and counters for every processor', async () => {
     await using conntrack = await open()
     expect(await conntrack.listExpectations()).toEqual([])
-    await conntrack.flushExpectations()
-    const statistics = await conntrack.processorStatistics()
+    await conntrack.flushExpectations({ allExpectations: true })
+    const statistics = await conntrack.readStatistics()
     expect(statistics[0]).toMatchObject({ processor: 0, counters: { found: 0, insertFailed: 0, drop: 0 } })
-    expect((await conntrack.processorStatistics({ of: 'expectations' }))[0]!.counters).toEqual({ new: 0, create: 0, delete: 0 })
+    expect((await conntrack.readStatistics({ of: 'expectations' }))[0]!.counters).toEqual({ new: 0, create: 0, delete: 0 })
   })
 })
 
@@ -270,14 +271,14 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
 
   it('are made, listed, made again as they were listed, and deleted', async () => {
     await using conntrack = await open()
-    await conntrack.create({ ...tcp, helper: 'ftp', zone: 3 })
+    await conntrack.add({ ...tcp, helper: 'ftp', zone: 3 })
     const reply = { protocol: 'tcp', source: '10.0.0.2', destination: '10.0.0.1', sourcePort: 2, destinationPort: 1 } as const
-    await conntrack.createExpectation({ ...wanted, master: reply, zone: 3 })
+    await conntrack.addExpectation({ ...wanted, master: reply, zone: 3 })
     const [plainOne] = await conntrack.listExpectations()
     expect(plainExpectation(plainOne!)).toEqual(listed)
     expect(plainOne!.timeoutSeconds).toBeGreaterThan(290)
-    expect(await conntrack.deleteExpectation(plainOne!)).toBe(false)
-    expect(await conntrack.deleteExpectation({ ...plainOne!, zone: 3 })).toBe(true)
+    await expect(conntrack.removeExpectation(plainOne!)).rejects.toMatchObject({ code: 'ENOENT' })
+    await conntrack.removeExpectation({ ...plainOne!, zone: 3 })
     const full: ExpectationInput = {
       ...wanted,
       zone: 3,
@@ -287,7 +288,7 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
       flags: ['permanent', 'inactive'],
       nat: { direction: 'reply', tuple: { source: '10.0.0.9', sourcePort: 5 } }
     }
-    await conntrack.createExpectation(full)
+    await conntrack.addExpectation(full)
     const one = (await conntrack.listExpectations())[0]!
     expect(plainExpectation(one)).toEqual({
       ...listed,
@@ -297,18 +298,18 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
       nat: { direction: 'reply', tuple: { protocol: 'tcp', source: '10.0.0.9', destination: '0.0.0.0', sourcePort: 5, destinationPort: 0 } }
     })
     expect(Math.abs(one.timeoutSeconds - 76)).toBeLessThan(4)
-    await conntrack.flushExpectations()
-    await conntrack.createExpectation({ ...one, zone: 3 })
+    await conntrack.flushExpectations({ allExpectations: true })
+    await conntrack.addExpectation({ ...one, zone: 3 })
     expect((await conntrack.listExpectations()).map(plainExpectation)).toEqual([plainExpectation(one)])
-    await conntrack.delete({ ...master, original, zone: 3 })
+    await conntrack.remove({ ...master, original, zone: 3 })
     expect(await conntrack.listExpectations()).toEqual([])
   })
 
   it('give way to newer ones where the helper takes no more', async () => {
     await using conntrack = await open()
-    await conntrack.create({ ...tcp, helper: 'ftp' })
-    await conntrack.createExpectation(wanted)
-    await conntrack.createExpectation({ ...wanted, tuple: { ...tuple, destinationPort: 9 } })
+    await conntrack.add({ ...tcp, helper: 'ftp' })
+    await conntrack.addExpectation(wanted)
+    await conntrack.addExpectation({ ...wanted, tuple: { ...tuple, destinationPort: 9 } })
     expect((await conntrack.listExpectations()).map((one) => one.tuple.destinationPort)).toEqual([9])
   })
 
@@ -317,33 +318,33 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
       'ENOENT',
       'there is no such master flow (any more)',
       async (conntrack) => {
-        await conntrack.delete(tcp)
+        await conntrack.remove(tcp)
       }
     ],
     [
       'EOPNOTSUPP',
       'the master flow has no helper',
       async (conntrack) => {
-        await conntrack.delete(tcp)
-        await conntrack.create(tcp)
+        await conntrack.remove(tcp)
+        await conntrack.add(tcp)
       }
     ],
-    ['EEXIST', 'an expectation that this tuple meets is there already', (conntrack) => conntrack.createExpectation(wanted)],
+    ['EEXIST', 'an expectation that this tuple meets is there already', (conntrack) => conntrack.addExpectation(wanted)],
     [
       'EBUSY',
       'an expectation is there that the same packets can meet',
-      (conntrack) => conntrack.createExpectation(wanted),
+      (conntrack) => conntrack.addExpectation(wanted),
       { tuple: { ...tuple, source: '10.0.0.9' }, mask: { source: '0.0.0.0' } }
     ],
     ['EINVAL', 'the kernel has no function of this name, or its module is not loaded', () => Promise.resolve(), { function: 'absent' }]
   ])('are refused with %s: %s', async (code, hint, provoke, refused = {}) => {
     await using conntrack = await open()
-    await conntrack.create({ ...tcp, helper: 'ftp' })
+    await conntrack.add({ ...tcp, helper: 'ftp' })
     await provoke(conntrack)
     const before = await conntrack.listExpectations()
     const given = { ...wanted, ...refused }
-    const error = await rejection<NetlinkError>(conntrack.createExpectation(given))
-    expect(error).toMatchObject({ code, hint, object: given, operation: 'conntrack.createExpectation' })
+    const error = await rejection<NetlinkError>(conntrack.addExpectation(given))
+    expect(error).toMatchObject({ code, hint, object: given, operation: 'conntrack.addExpectation' })
     expect(error.subject).toBe(`expectation udp ${given.tuple.source} -> 10.0.0.1:2580`)
     expect((await conntrack.listExpectations()).map(({ id }) => id)).toEqual(before.map(({ id }) => id))
   })
@@ -352,9 +353,9 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
 describe('a fake connection tracking', () => {
   it('without privileges refuses everything, and without netfilter does not open', async () => {
     await using conntrack = await new FakeConntrackKernel({ privileged: false }).open()
-    for (const call of [() => conntrack.list(), () => conntrack.create(tcp), () => conntrack.watch(), () => conntrack.usage()])
+    for (const call of [() => conntrack.list(), () => conntrack.add(tcp), () => conntrack.watch(), () => conntrack.readUsage()])
       expect(await rejection(call())).toMatchObject({ code: 'EPERM' })
-    const cut = await rejection<TransactionError>(conntrack.deleteWhere({ protocol: 'udp' }))
+    const cut = await rejection<TransactionError>(conntrack.removeWhere({ protocol: 'udp' }))
     expect(cut.errors).toMatchObject([{ code: 'EPERM' }])
     expect(await rejection(new FakeConntrackKernel({ hasConntrack: false }).open())).toBeInstanceOf(UnsupportedError)
   })
@@ -364,7 +365,7 @@ describe('a fake connection tracking', () => {
     const conntrack = await kernel.open()
     onTestFinished(() => conntrack.close())
     await using events = await conntrack.watch({ queueLimit: 2 })
-    await conntrack.createFlows(udpFlows(10))
+    await conntrack.addFlows(udpFlows(10))
     kernel.loseEvents()
     const seen: string[] = []
     while (seen.length < 12) seen.push(((await events.next()).value as ConntrackEvent).type)

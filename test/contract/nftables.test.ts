@@ -70,10 +70,10 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
       objects: [],
       flowtables: []
     })
-    const before = await nft.generation()
+    const before = await nft.readGeneration()
     const after = await commit(nft, base)
     expect(after).toBe(before.id + 1)
-    expect((await nft.generation()).id).toBe(after)
+    expect((await nft.readGeneration()).id).toBe(after)
   })
 
   it.each([
@@ -228,18 +228,18 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     })
     expect(error).toMatchObject({ code: 'ENOENT', errno: -2, index: 1, outcomeUnknown: false })
     expect((await nft.listChains(inTable)).map(({ name }) => name)).toEqual(['web'])
-    expect((await nft.generation()).id).toBe(generation)
+    expect((await nft.readGeneration()).id).toBe(generation)
   })
 
   it('checks without changing anything, and then commits the same transaction', async () => {
     const open = await opener()
     await using nft = await open()
-    const generation = (await nft.generation()).id
+    const generation = (await nft.readGeneration()).id
     const tx = nft.transaction()
     base(tx)
     await tx.check()
     expect(await nft.listTables()).toEqual([])
-    expect((await nft.generation()).id).toBe(generation)
+    expect((await nft.readGeneration()).id).toBe(generation)
     await tx.commit()
     expect(await nft.listTables()).toHaveLength(1)
     expect(await rejection(tx.commit())).toBeInstanceOf(ClosedError)
@@ -259,7 +259,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     const error = await rejection<NetlinkError>(tx.commit({ generation }))
     expect(error).toMatchObject({ code: 'ERESTART', errno: -85, outcomeUnknown: false })
     expect(error.hint).toContain('somebody else')
-    const now = (await nft.generation()).id
+    const now = (await nft.readGeneration()).id
     expect((await tx.commit({ generation: now })).generation).toBe(now + 1)
   })
 
@@ -456,7 +456,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     expect(error.object).toBeDefined()
     expect(error.message).toContain(expected.subject)
     expect(await nft.list({ elements: true })).toEqual(before)
-    expect((await nft.generation()).id).toBe(generation)
+    expect((await nft.readGeneration()).id).toBe(generation)
   })
 
   it('refuses chains that go round in circles', async () => {
@@ -578,7 +578,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
       tx.delete.chain(chain)
     })
     expect(await nft.listTables()).toMatchObject([{ use: 0 }])
-    await commit(nft, (tx) => tx.flush.ruleset())
+    await commit(nft, (tx) => tx.flush.ruleset({ allTables: true }))
     expect(await nft.listTables()).toEqual([])
   })
 
@@ -656,7 +656,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     const error = await refusal(other, (tx) => tx.add.chain({ ...inTable, name: 'theirs' }))
     expect(error).toMatchObject({ code: 'EPERM', field: 'table', subject: 'add chain ip app theirs' })
     expect(error.hint).toContain('owned by another socket')
-    await commit(other, (tx) => tx.flush.ruleset())
+    await commit(other, (tx) => tx.flush.ruleset({ allTables: true }))
     expect(await other.listTables()).toMatchObject([{ name: 'app', flags: ['owner'] }])
     await commit(owner, (tx) => tx.add.chain({ ...inTable, name: 'ours' }))
     await owner.close()
@@ -681,7 +681,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     const open = await opener()
     await using nft = await open()
     const events: NftablesEvent[] = []
-    const monitor = await nft.monitor()
+    const monitor = await nft.watch()
     await commit(nft, (tx) => {
       base(tx)
       tx.add.elements(addresses, [{ key: '10.0.0.1' }, { key: '10.0.0.2' }])
@@ -705,11 +705,11 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     const nft = await open()
     const generation = await commit(nft, base)
     expect(await commit(nft, (tx) => tx.add.table(table))).toBe(generation)
-    const pending = nft.generation()
+    const pending = nft.readGeneration()
     await Promise.all([nft.close(), nft.close()])
     expect((await pending).id).toBe(generation)
     expect(await rejection(nft.listTables())).toBeInstanceOf(ClosedError)
-    expect(await rejection(nft.monitor())).toBeInstanceOf(ClosedError)
+    expect(await rejection(nft.watch())).toBeInstanceOf(ClosedError)
     const tx = nft.transaction()
     tx.add.table(table)
     expect(await rejection(tx.commit())).toBeInstanceOf(ClosedError)

@@ -50,7 +50,7 @@ async function change(nft: Nftables, build: (tx: ReturnType<Nftables['transactio
 function record(plane: Plane): PlaneEvent[] {
   const seen: PlaneEvent[] = []
   void (async () => {
-    for await (const event of plane.events()) seen.push(event)
+    for await (const event of plane.watch()) seen.push(event)
   })()
   return seen
 }
@@ -107,10 +107,10 @@ const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<vo
     'everything is deleted',
     async (rig) => {
       const nft = await rig.nftables()
-      await change(nft, (tx) => tx.flush.ruleset())
+      await change(nft, (tx) => tx.flush.ruleset({ allTables: true }))
       if (rig.mode !== 'ipvs') return
       await (await rig.ipvs()).flush({ allServices: true })
-      await (await rig.route()).deleteLink('netplane')
+      await (await rig.route()).removeLink('netplane')
     }
   ]
 ]
@@ -163,7 +163,7 @@ const badCalls: readonly (readonly [what: string, run: (plane: Plane) => Promise
   ['options of a sync that are null', (plane) => plane.sync(new Map(), null as never), 'options'],
   ['options of an update that are a number', (plane) => plane.update({}, 5 as never), 'options'],
   ['a signal that is none', (plane) => plane.sync(new Map(), { signal: {} as never }), 'options.signal'],
-  ['options of events that are null', (plane) => Promise.resolve().then(() => plane.events(null as never)), 'options']
+  ['options of events that are null', (plane) => Promise.resolve().then(() => plane.watch(null as never)), 'options']
 ]
 
 const badOptions: readonly (readonly [what: string, options: Record<string, unknown>, path: string])[] = [
@@ -434,7 +434,7 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const foreign: ((rig: Rig) => Promise<void>)[] = [
       async (rig) => await change(await rig.nftables(), (tx) => tx.add.table({ family: 'ip', name: rig.table })),
       async (rig) => {
-        await (await rig.route()).createDummy('netplane', { up: true })
+        await (await rig.route()).addDummy('netplane', { up: true })
       }
     ]
     for (const occupy of kind.mode === 'ipvs' ? foreign : foreign.slice(0, 1)) {

@@ -38,20 +38,20 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
 
   it('sets a link up and down, and its MTU', async () => {
     await using route = await open()
-    await route.setLink('lo', { up: true, mtu: 1280 })
+    await route.updateLink('lo', { up: true, mtu: 1280 })
     expect(await route.getLink('lo')).toMatchObject({ isUp: true, mtu: 1280 })
     const own = await route.listAddresses({ link: 'lo' })
     expect(own.map(({ address, prefixLength, scope }) => ({ address, prefixLength, scope }))).toEqual([
       { address: '127.0.0.1', prefixLength: 8, scope: 'host' },
       { address: '::1', prefixLength: 128, scope: 'host' }
     ])
-    await route.setLink(1, { up: false })
+    await route.updateLink(1, { up: false })
     expect(await route.getLink('lo')).toMatchObject({ isUp: false, mtu: 1280 })
   })
 
   it('adds, lists and removes addresses of both families', async () => {
     await using route = await open()
-    await route.setLink('lo', { up: true })
+    await route.updateLink('lo', { up: true })
     const added = await route.addAddresses('lo', ['10.0.0.1', '10.0.0.2/32', { address: 'fd00::1', flags: ['nodad', 'noprefixroute'] }])
     expect(added).toMatchObject({ applied: 3, unchanged: 0, refused: [] })
     const listed = await route.listAddresses({ link: 'lo' })
@@ -223,11 +223,11 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
 
   it('names a link that is missing', async () => {
     await using route = await open()
+    expect(await route.getLink('nope')).toBeUndefined()
     const calls = [
-      () => route.getLink('nope'),
       () => route.listAddresses({ link: 'nope' }),
-      () => route.setLink('nope', { up: true }),
-      () => route.deleteLink('nope'),
+      () => route.updateLink('nope', { up: true }),
+      () => route.removeLink('nope'),
       () => route.addAddresses('nope', ['10.0.0.1']),
       () => route.removeAddresses('nope', ['10.0.0.1']),
       // Nothing to do on a link that is not there is a mistake too.
@@ -235,12 +235,12 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
     ]
     for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'ENODEV', errno: -19, subject: 'link nope' })
     await expect(route.addAddresses(9999, ['10.0.0.1', '10.0.0.2'], { onError: 'isolate' })).rejects.toMatchObject({ code: 'ENODEV' })
-    await expect(route.deleteLink('nope', { ensure: true })).resolves.toBeUndefined()
+    await expect(route.removeLink('nope', { ensure: true })).resolves.toBeUndefined()
   })
 
   it('does not delete lo', async () => {
     await using route = await open()
-    await expect(route.deleteLink('lo')).rejects.toMatchObject({ code: 'EOPNOTSUPP', subject: 'link lo' })
+    await expect(route.removeLink('lo')).rejects.toMatchObject({ code: 'EOPNOTSUPP', subject: 'link lo' })
   })
 
   it('refuses what is no address before anything is sent', async () => {
@@ -254,7 +254,7 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
   it(hasDummies ? 'makes, changes and deletes dummy links' : 'says how to get dummy links', async () => {
     await using route = await open()
     if (!hasDummies) {
-      const error = await route.createDummy('dummy9', { up: true }).catch((error: unknown) => error)
+      const error = await route.addDummy('dummy9', { up: true }).catch((error: unknown) => error)
       expect(error).toBeInstanceOf(UnsupportedError)
       expect(error).toMatchObject({ code: 'ERR_NETPLANE_UNSUPPORTED', missing: 'dummy links' })
       expect((error as Error).cause).toMatchObject({ code: 'EOPNOTSUPP', subject: 'link dummy9' })
@@ -263,29 +263,29 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
       expect(await route.listLinks()).toHaveLength(1)
       return
     }
-    const link = await route.createDummy('dummy9', { up: true, mtu: 1400 })
+    const link = await route.addDummy('dummy9', { up: true, mtu: 1400 })
     expect(link).toMatchObject({ name: 'dummy9', kind: 'dummy', isUp: true, mtu: 1400, hardwareType: 1 })
     expect(link.flags).toEqual(expect.arrayContaining(['up', 'noarp', 'broadcast']))
     expect(await route.getLink(link.index)).toMatchObject({ name: 'dummy9' })
-    await expect(route.createDummy('dummy9')).rejects.toMatchObject({ code: 'EEXIST', subject: 'link dummy9' })
-    expect(await route.createDummy('dummy9', { ensure: true, up: false, mtu: 1300 })).toMatchObject({
+    await expect(route.addDummy('dummy9')).rejects.toMatchObject({ code: 'EEXIST', subject: 'link dummy9' })
+    expect(await route.addDummy('dummy9', { ensure: true, up: false, mtu: 1300 })).toMatchObject({
       index: link.index,
       isUp: false,
       mtu: 1300
     })
-    await expect(route.createDummy('lo', { ensure: true })).rejects.toMatchObject({ code: 'EEXIST', subject: 'link lo' })
+    await expect(route.addDummy('lo', { ensure: true })).rejects.toMatchObject({ code: 'EEXIST', subject: 'link lo' })
     await route.addAddresses('dummy9', ['10.0.0.1', '10.0.0.2'])
-    await route.deleteLink('dummy9')
+    await route.removeLink('dummy9')
     expect(await route.listLinks()).toHaveLength(1)
     expect(await route.listAddresses()).toEqual([])
   })
 
   it('reports changes as they happen, and whose they are', async () => {
     await using route = await open()
-    const events = await route.monitor()
+    const events = await route.watch()
     await route.addAddresses('lo', ['10.0.0.1'])
     await route.removeAddresses('lo', ['10.0.0.1'])
-    await route.setLink('lo', { up: true })
+    await route.updateLink('lo', { up: true })
     const seen: RouteEvent[] = []
     for await (const event of events) {
       seen.push(event)
@@ -298,28 +298,28 @@ describe.each(kernelsHere(kernels))('route client on $kernel', ({ open, hasDummi
 
   it('reports only what it was asked for', async () => {
     await using route = await open()
-    const events = await route.monitor({ links: false })
-    await route.setLink('lo', { mtu: 1280 })
+    const events = await route.watch({ links: false })
+    await route.updateLink('lo', { mtu: 1280 })
     await route.addAddresses('lo', ['10.0.0.1'])
     expect((await events.next()).value).toMatchObject({ type: 'new', kind: 'address' })
   })
 
   it('ends monitors when it is closed, and refuses further calls', async () => {
     const route = await open()
-    const events = await route.monitor()
+    const events = await route.watch()
     const next = events.next()
     const pending = route.listLinks()
     await Promise.all([route.close(), route.close()])
     expect(await pending).toHaveLength(1)
     expect(await next).toEqual({ value: undefined, done: true })
     await expect(route.listLinks()).rejects.toMatchObject({ code: 'ERR_NETPLANE_CLOSED' })
-    await expect(route.monitor()).rejects.toMatchObject({ code: 'ERR_NETPLANE_CLOSED' })
+    await expect(route.watch()).rejects.toMatchObject({ code: 'ERR_NETPLANE_CLOSED' })
   })
 
   it('ends the iteration with the reason of the signal', async () => {
     await using route = await open()
     const controller = new AbortController()
-    const events = await route.monitor({ signal: controller.signal })
+    const events = await route.watch({ signal: controller.signal })
     const next = events.next()
     controller.abort(new Error('enough'))
     await expect(next).rejects.toThrow('enough')

@@ -201,13 +201,13 @@ describe('the hint of a refusal', () => {
     setUp(prepared)
     await prepared.commit()
     own = (await nft.listChains()).find(({ flags }) => flags?.includes('binding') === true)!.name
-    const before = (await nft.generation()).id
+    const before = (await nft.readGeneration()).id
     const tx = nft.transaction()
     provoke(tx)
     const error = await rejection<NetlinkError>(tx.commit())
     expect({ code: error.code, hint: error.hint }).toEqual({ code, hint })
     seen.add(hint)
-    expect((await nft.generation()).id).toBe(before)
+    expect((await nft.readGeneration()).id).toBe(before)
     if (cure === undefined) return
     const cured = nft.transaction()
     cure(cured)

@@ -52,7 +52,7 @@ describe('monitor', () => {
   it('sees what nft does, decoded, commit by commit', async () => {
     const { namespace, client } = await setUp()
     await using nft = client
-    await using events = await nft.monitor()
+    await using events = await nft.watch()
     await namespace.nftScript(
       'add chain ip app in { type filter hook input priority 0; }; add rule ip app in tcp dport 22 counter accept comment "ssh"; add element ip app many { 10.0.0.1 comment "one" }'
     )
@@ -66,7 +66,7 @@ describe('monitor', () => {
     expect(seen[0]).toMatchObject({ object: { family: 'ip', table: 'app', name: 'in', hook: 'input', priority: 0, policy: 'accept' } })
     expect(seen[1]).toMatchObject({ object: { chain: 'in', comment: 'ssh' } })
     expect(seen[2]).toMatchObject({ set: 'many', columns: { rows: 1, key: Uint8Array.of(10, 0, 0, 1) } })
-    expect(seen[3]).toMatchObject({ id: (await nft.generation()).id, processName: 'nft' })
+    expect(seen[3]).toMatchObject({ id: (await nft.readGeneration()).id, processName: 'nft' })
     await namespace.nft('delete', 'table', 'ip', 'app')
     const gone = await take(events, (event) => event.type === 'generation')
     expect(gone.map((event) => ('kind' in event ? `${event.type} ${event.kind}` : event.type))).toEqual(
@@ -78,7 +78,7 @@ describe('monitor', () => {
     const { namespace, client } = await setUp()
     await using nft = client
     await using other = await Nftables.open({ netns: namespace.path })
-    await using events = await nft.monitor()
+    await using events = await nft.watch()
     const ports: number[] = []
     for (const client of [nft, other, nft]) {
       const tx = client.transaction()
@@ -94,7 +94,7 @@ describe('monitor', () => {
   it('says that events were lost, each time the kernel’s buffer overruns, and goes on', async () => {
     const { client } = await setUp()
     await using nft = client
-    await using events = await nft.monitor({ receiveBufferBytes: 8192, queueLimit: 1 })
+    await using events = await nft.watch({ receiveBufferBytes: 8192, queueLimit: 1 })
     for (let overrun = 0; overrun < 2; overrun += 1) {
       // Nobody reads: the queue is full after one event, and the kernel's buffer soon after.
       await flood(nft, 60)
@@ -115,7 +115,7 @@ describe('monitor', () => {
   it('loses nothing where the consumer keeps up', async () => {
     const { client } = await setUp()
     await using nft = client
-    await using events = await nft.monitor()
+    await using events = await nft.watch()
     const seen = { rows: 0, generations: [] as number[] }
     const reading = (async () => {
       for await (const event of events) {
@@ -136,9 +136,9 @@ describe('monitor', () => {
     const { namespace, client: nft } = await setUp()
     const before = openDescriptors()
     const controller = new AbortController()
-    const left = await nft.monitor()
-    const aborted = await nft.monitor({ signal: controller.signal })
-    const closed = await nft.monitor()
+    const left = await nft.watch()
+    const aborted = await nft.watch({ signal: controller.signal })
+    const closed = await nft.watch()
     expect(openDescriptors()).toBe(before + 3)
     await namespace.nft('add', 'table', 'ip', 'x')
     for await (const event of left) if (event.type === 'generation') break

@@ -52,7 +52,7 @@ describe('without CAP_NET_ADMIN', () => {
       const nft = await Nftables.open()
       const tx = nft.transaction()
       tx.add.table({ family: 'ip', name: 'app' })
-      for (const job of [() => tx.commit(), () => nft.listTables(), () => nft.generation(), () => nft.monitor()]) await job().catch(show)
+      for (const job of [() => tx.commit(), () => nft.listTables(), () => nft.readGeneration(), () => nft.watch()]) await job().catch(show)
       await nft.close()`
     const { status, stdout, stderr } = await attempt(
       'setpriv',
@@ -77,8 +77,8 @@ describe('without CAP_NET_ADMIN', () => {
     expect(errors.map(({ operation }) => operation)).toEqual([
       'nftables.commit',
       'nftables.listTables',
-      'nftables.generation',
-      'nftables.monitor'
+      'nftables.readGeneration',
+      'nftables.watch'
     ])
     for (const error of errors) {
       expect(error).toMatchObject({ name: 'NetlinkError', code: 'EPERM', outcomeUnknown: false })
@@ -132,7 +132,7 @@ describe('refusals', () => {
   it('are all told, of 10,000', async () => {
     const { path } = await makeNamespace()
     await using nft = await Nftables.open({ netns: path })
-    const before = await nft.generation()
+    const before = await nft.readGeneration()
     const tx = nft.transaction()
     tx.add.table({ family: 'ip', name: 'app' })
     for (let index = 0; index < 10_000; index += 1) tx.add.chain({ family: 'ip', table: 'absent', name: `c${index}` })
@@ -143,7 +143,7 @@ describe('refusals', () => {
     expect(error.others.map(({ index }) => index)).toEqual(Array.from({ length: 9_999 }, (_, index) => index + 2))
     expect(error.others.at(-1)).toMatchObject({ code: 'ENOENT', subject: 'add chain ip absent c9999', operation: 'nftables.commit' })
     expect(await nft.listTables()).toEqual([])
-    expect((await nft.generation()).id).toBe(before.id)
+    expect((await nft.readGeneration()).id).toBe(before.id)
     const next = nft.transaction()
     next.add.table({ family: 'ip', name: 'app' })
     expect((await next.commit()).generation).toBe(before.id + 1)
@@ -195,7 +195,7 @@ describe('refusals', () => {
   it('leave a transaction that lost a race as it was', async () => {
     const { path } = await makeNamespace()
     await using nft = await Nftables.open({ netns: path })
-    const stale = (await nft.generation()).id
+    const stale = (await nft.readGeneration()).id
     const other = nft.transaction()
     other.add.table({ family: 'ip', name: 'theirs' })
     await other.commit()
@@ -206,7 +206,7 @@ describe('refusals', () => {
         code: 'ERESTART',
         hint: expect.stringContaining('read the generation') as string
       })
-    await tx.commit({ generation: (await nft.generation()).id })
+    await tx.commit({ generation: (await nft.readGeneration()).id })
     expect((await nft.listTables()).map(({ name }) => name)).toEqual(['theirs', 'ours'])
   })
 

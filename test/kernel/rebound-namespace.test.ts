@@ -27,25 +27,25 @@ async function openAll(netns: string | number) {
 
 /** What is opened late by clients that were opened early is where they are. */
 async function expectOnePlace({ nft, route, conntrack }: Awaited<ReturnType<typeof openAll>>): Promise<void> {
-  await using changes: NftablesEvents = await nft.monitor()
+  await using changes: NftablesEvents = await nft.watch()
   const tx = nft.transaction()
   tx.add.table({ family: 'ip', name: 'here' })
   await tx.commit()
   expect((await changes.next()).value).toMatchObject({ type: 'new', kind: 'table', object: { name: 'here' } })
 
-  await using addresses = await route.monitor({ links: false })
+  await using addresses = await route.watch({ links: false })
   await route.addAddresses('lo', [{ address: '10.99.0.1', prefixLength: 32 }])
   expect((await addresses.next()).value).toMatchObject({ type: 'new', kind: 'address', object: { address: '10.99.0.1' } })
 
   // Before the flows: newer kernels tell only of those that began after somebody listened.
   await using watch: ConntrackEvents = await conntrack.watch({ destroy: true })
   expect((await watch.next()).value).toMatchObject({ type: 'start' })
-  await conntrack.createFlows(udpFlows(3))
+  await conntrack.addFlows(udpFlows(3))
   const flows = []
   for await (const flow of conntrack.iterate()) flows.push(flow)
   expect(flows).toHaveLength(3)
-  expect(await conntrack.settings(['udpTimeoutSeconds'])).toEqual({ udpTimeoutSeconds: 17 })
-  expect(await conntrack.deleteWhere({ protocol: 'udp' })).toMatchObject({ deleted: 3 })
+  expect(await conntrack.readSettings(['udpTimeoutSeconds'])).toEqual({ udpTimeoutSeconds: 17 })
+  expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ deleted: 3 })
   expect((await watch.next()).value).toMatchObject({ type: 'destroy', flow: { protocol: 'udp' } })
 
   await using beside = await Nftables.open({ netns: conntrack })

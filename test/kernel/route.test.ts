@@ -94,7 +94,7 @@ describe('addresses', () => {
     const namespace = await makeVeth()
     await namespace.ip('link', 'set', 'veth1', 'up')
     await using route = await Route.open({ netns: namespace.path })
-    await route.setLink('veth0', { up: true })
+    await route.updateLink('veth0', { up: true })
     await route.addAddresses('veth0', ['fd00::1'], { flags: ['nodad'] })
     await route.addAddresses('veth0', ['fd00::2'])
     const flagsOf = async (wanted: string): Promise<readonly string[]> =>
@@ -162,7 +162,7 @@ describe('addresses', () => {
     await using route = await Route.open({ netns: namespace.path })
     await route.addAddresses('veth0', ['10.0.0.1', 'fd00::1'])
     await route.addAddresses('veth1', ['10.0.0.2'])
-    const index = (await route.getLink('veth0')).index
+    const index = (await route.getLink('veth0'))!.index
     const listed = await route.listAddresses({ link: index })
     expect(listed.map(({ address, linkIndex }) => [address, linkIndex])).toEqual([
       ['10.0.0.1', index],
@@ -185,7 +185,7 @@ describe('addresses', () => {
     expect(await textOf(namespace, 'veth0')).toHaveLength(20_000)
     const again = await route.addAddresses('veth0', many(20_000), { ensure: true })
     expect(again).toMatchObject({ applied: 0, unchanged: 20_000, refused: [] })
-    await route.setLink('veth0', { up: false })
+    await route.updateLink('veth0', { up: false })
   })
 
   it('are refused one by one, 10,000 of them', async () => {
@@ -326,7 +326,7 @@ describe('links', () => {
         operationalState: link.operstate.toLowerCase().replaceAll('lowerlayerdown', 'lower-layer-down')
       }))
     )
-    const veth = await route.getLink('a-name-longer-than-sixteen-bytes')
+    const veth = (await route.getLink('a-name-longer-than-sixteen-bytes'))!
     expect(veth).toMatchObject({
       name: 'veth0',
       alias: 'to the web',
@@ -334,7 +334,7 @@ describe('links', () => {
       isUp: true,
       alternativeNames: ['a-name-longer-than-sixteen-bytes']
     })
-    expect(veth.lowerIndex).toBe((await route.getLink('veth1')).index)
+    expect(veth.lowerIndex).toBe((await route.getLink('veth1'))!.index)
     expect(veth.flags.map((flag) => flag.toUpperCase().replace('-', '_')).sort()).toEqual(
       shown
         .find(({ ifname }) => ifname === 'veth0')!
@@ -346,12 +346,12 @@ describe('links', () => {
   it('are set, and deleted', async () => {
     const namespace = await makeVeth()
     await using route = await Route.open({ netns: namespace.path })
-    await route.setLink('veth0', { up: true, mtu: 9000 })
+    await route.updateLink('veth0', { up: true, mtu: 9000 })
     expect(await namespace.ip('link', 'show', 'veth0')).toMatch(/<.*\bUP\b.*> mtu 9000 /)
-    const refused = await rejection<NetlinkError>(route.setLink('veth0', { mtu: 70_000 }))
-    expect(refused).toMatchObject({ code: 'EINVAL', operation: 'route.setLink', subject: 'link veth0' })
+    const refused = await rejection<NetlinkError>(route.updateLink('veth0', { mtu: 70_000 }))
+    expect(refused).toMatchObject({ code: 'EINVAL', operation: 'route.updateLink', subject: 'link veth0' })
     expect(refused.kernelMessage).toContain('mtu greater than device maximum')
-    await route.deleteLink('veth1')
+    await route.removeLink('veth1')
     expect((await route.listLinks()).map(({ name }) => name)).toEqual(['lo'])
   })
 
@@ -369,13 +369,13 @@ describe('links', () => {
     const namespace = await makeNamespace()
     await using route = await Route.open({ netns: namespace.path })
     if (!(await hasDummyLinks())) {
-      await expect(route.createDummy('dummy0')).rejects.toMatchObject({ code: 'ERR_NETPLANE_UNSUPPORTED', missing: 'dummy links' })
+      await expect(route.addDummy('dummy0')).rejects.toMatchObject({ code: 'ERR_NETPLANE_UNSUPPORTED', missing: 'dummy links' })
       expect(await namespace.ip('-oneline', 'link', 'show')).toMatch(/^1: lo:[^\n]*\n$/)
       return
     }
-    await route.createDummy('dummy0', { up: true, mtu: 1400 })
+    await route.addDummy('dummy0', { up: true, mtu: 1400 })
     expect(await namespace.ip('-details', 'link', 'show', 'dummy0')).toMatch(/<.*\bUP\b.*> mtu 1400 [^]*\bdummy\b/)
-    await route.deleteLink('dummy0')
+    await route.removeLink('dummy0')
     expect(await namespace.ip('-oneline', 'link', 'show')).toMatch(/^1: lo:[^\n]*\n$/)
   })
 })
@@ -402,7 +402,7 @@ describe('monitor', () => {
   it('tells what others do', async () => {
     const namespace = await makeVeth()
     await using route = await Route.open({ netns: namespace.path })
-    const events = await route.monitor()
+    const events = await route.watch()
     await namespace.ip('address', 'add', '10.0.0.1/24', 'dev', 'veth0')
     await namespace.ip('link', 'set', 'veth0', 'mtu', '1400')
     await namespace.ip('link', 'delete', 'veth0')
@@ -424,7 +424,7 @@ describe('monitor', () => {
   it('says twice that it was overrun twice, and goes on', async () => {
     const namespace = await makeVeth()
     await using route = await Route.open({ netns: namespace.path })
-    await using events = await route.monitor({ receiveBufferBytes: 16_384 })
+    await using events = await route.watch({ receiveBufferBytes: 16_384 })
     for (let round = 0; round < 2; round += 1) {
       burst(namespace, 500)
       // What fits the buffer comes first, then the news that there was more.
@@ -440,7 +440,7 @@ describe('monitor', () => {
   it('lets events wait in the kernel while the consumer is slow, within bounds', async () => {
     const namespace = await makeVeth()
     await using route = await Route.open({ netns: namespace.path })
-    await using events = await route.monitor({ queueLimit: 10, receiveBufferBytes: 16_384 })
+    await using events = await route.watch({ queueLimit: 10, receiveBufferBytes: 16_384 })
     await route.addAddresses('veth0', many(3000))
     await route.listLinks()
     expect(events.size).toBeLessThan(3000)

@@ -15,16 +15,16 @@ function flow(port: number): FlowInput {
 /** The machine of the lab is ours, so its initial namespace is too: elsewhere the limits can be read only. */
 it('writes the limits that only the initial namespace may write, and warns by them', async () => {
   const conntrack = await Conntrack.open()
-  const before = await conntrack.settings(['maxEntries', 'buckets'])
+  const before = await conntrack.readSettings(['maxEntries', 'buckets'])
   onTestFinished(async () => {
-    await conntrack.flush()
-    await conntrack.setSettings(before)
+    await conntrack.flush({ allFlows: true })
+    await conntrack.writeSettings(before)
     await conntrack.close()
   })
-  await conntrack.flush()
-  await conntrack.setSettings({ maxEntries: 50, buckets: 1024 })
-  expect(await conntrack.settings(['maxEntries', 'buckets'])).toEqual({ maxEntries: 50, buckets: 1024 })
-  expect(await conntrack.usage()).toMatchObject({ maxEntries: 50 })
+  await conntrack.flush({ allFlows: true })
+  await conntrack.writeSettings({ maxEntries: 50, buckets: 1024 })
+  expect(await conntrack.readSettings(['maxEntries', 'buckets'])).toEqual({ maxEntries: 50, buckets: 1024 })
+  expect(await conntrack.readUsage()).toMatchObject({ maxEntries: 50 })
 
   const events = conntrack.watchUsage({ warnAt: 0.8, intervalMs: 10 })
   const next = async (): Promise<UsageEvent> => {
@@ -32,9 +32,9 @@ it('writes the limits that only the initial namespace may write, and warns by th
     if (result.done === true) throw new Error('the watch ended')
     return result.value
   }
-  await conntrack.createFlows(Array.from({ length: 45 }, (_, index) => flow(1000 + index)))
+  await conntrack.addFlows(Array.from({ length: 45 }, (_, index) => flow(1000 + index)))
   expect(await next()).toMatchObject({ type: 'high', maxEntries: 50 })
-  await conntrack.deleteWhere({ protocol: 'udp', originalSource: '192.0.2.1' })
+  await conntrack.removeWhere({ protocol: 'udp', originalSource: '192.0.2.1' })
   expect(await next()).toMatchObject({ type: 'normal', maxEntries: 50 })
   await events.return()
 })
@@ -51,9 +51,9 @@ it('says that nf_conntrack_netlink is missing, and what brings it', async () => 
   const calls = {
     list: () => conntrack.list(),
     count: () => conntrack.count({ filter: { protocol: 'udp', family: 'ip' } }),
-    deleteWhere: () => conntrack.deleteWhere({ protocol: 'udp' }),
+    removeWhere: () => conntrack.removeWhere({ protocol: 'udp' }),
     iterate: () => conntrack.iterate().next(),
-    usage: () => conntrack.usage()
+    usage: () => conntrack.readUsage()
   }
   for (const call of Object.values(calls)) {
     const error = await rejection(call())

@@ -30,7 +30,7 @@ it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on th
   expect(await answers(network, 1)).toEqual(everywhere('ConnectionRefusedError'))
   await first.update({ set: [...servicesOn(1).values()] })
 
-  const events = first.events()
+  const events = first.watch()
   await network.node.run('ipvsadm', ['-C'])
   await network.node.ip('address', 'flush', 'dev', 'netplane')
   for await (const event of events) if (event.type === 'repaired') break

@@ -306,7 +306,7 @@ describe('draining under connections', () => {
     const later = keeper.output().split('\n').length
     await keeper.waitFor(`round ${later + 2} s1 s1 s2 s2\n`)
 
-    await using drainer = second.drainer({ intervalMs: 200 })
+    await using drainer = second.startDrainer({ intervalMs: 200 })
     await keeper.stop()
     // The kernel keeps a connection that was reset for 10 seconds.
     expect((await drainer.next()).value).toMatchObject({ type: 'removed', server: { ...real(2), reason: 'idle' } })
@@ -326,7 +326,7 @@ describe('draining under connections', () => {
     await ipvs.sync([{ ...talk, draining, realServers: [{ address: addressOf.ip(1), port: 81 }] }])
     const keeper = client.background('python3', ['-c', KEEPER, '10.96.0.1', '2'])
     await keeper.waitFor('round 3 s1 s1\n')
-    await using drainer = ipvs.drainer({ intervalMs: 50 })
+    await using drainer = ipvs.startDrainer({ intervalMs: 50 })
     await ipvs.sync([{ ...talk, draining, realServers: [] }])
     expect((await drainer.next()).value).toMatchObject({ type: 'draining', server: { activeConnections: 2 } })
     expect((await drainer.next()).value).toMatchObject({ type: 'removed', server: { reason: 'deadline', connections: 2 } })

@@ -140,17 +140,17 @@ describe('the rest of IPVS', () => {
   it('has time-outs, information and counters', async () => {
     const { namespace, ipvs } = await openBoth()
     await using client = ipvs
-    await client.setTimeouts({ tcpSeconds: 1000, udpSeconds: 33 })
-    expect(await client.getTimeouts()).toEqual({ tcpSeconds: 1000, tcpFinSeconds: 120, udpSeconds: 33 })
+    await client.writeTimeouts({ tcpSeconds: 1000, udpSeconds: 33 })
+    expect(await client.readTimeouts()).toEqual({ tcpSeconds: 1000, tcpFinSeconds: 120, udpSeconds: 33 })
     expect(await namespace.run('ipvsadm', ['-L', '--timeout'])).toContain('1000 120 33')
     await client.addService(web)
     // Linux 7 makes a namespace's table with its first service.
-    const { version, connectionTableSize } = await client.getInfo()
+    const { version, connectionTableSize } = await client.readInfo()
     expect(version).toBe('1.2.1')
     expect(connectionTableSize).toBeGreaterThan(255)
     await client.zero()
     await client.zero(web)
-    expect((await client.getService(web)).statistics).toMatchObject({ connections: 0n, incomingBytesPerSecond: 0n })
+    expect((await client.getService(web))?.statistics).toMatchObject({ connections: 0n, incomingBytesPerSecond: 0n })
     await expect(client.zero({ ...web, port: 81 })).rejects.toMatchObject({ code: 'ESRCH', subject: 'service tcp 10.96.0.1:81' })
   })
 
@@ -177,17 +177,17 @@ describe('the rest of IPVS', () => {
     await client.addService({ ...dns, scheduler: 'rr' })
     await client.addRealServer(dns, { address: '127.0.0.1', port: 5353 })
     await namespace.run('bash', ['-c', 'for i in 1 2 3; do echo x > /dev/udp/10.96.0.10/53; done'])
-    const all = await collect(client.connections())
+    const all = await collect(client.iterateConnections())
     expect(all).toHaveLength(3)
     expect(all[0]).toMatchObject({ protocol: 'udp', virtualAddress: '10.96.0.10', virtualPort: 53, realAddress: '127.0.0.1', state: 'UDP' })
     expect(all[0]!.expiresSeconds).toBeGreaterThan(0)
     const { clientPort } = all[1]!
-    expect(await collect(client.connections({ filter: { protocol: 'udp', clientPort } }))).toEqual([
+    expect(await collect(client.iterateConnections({ filter: { protocol: 'udp', clientPort } }))).toEqual([
       expect.objectContaining({ clientPort })
     ])
-    expect(await collect(client.connections({ filter: { protocol: 'tcp' } }))).toEqual([])
+    expect(await collect(client.iterateConnections({ filter: { protocol: 'tcp' } }))).toEqual([])
     // The kernel sums its counters up every 2 seconds.
-    await vi.waitFor(async () => expect((await client.getService(dns)).statistics!.connections).toBe(3n), {
+    await vi.waitFor(async () => expect((await client.getService(dns))?.statistics?.connections).toBe(3n), {
       timeout: 20_000,
       interval: 500
     })

@@ -37,7 +37,7 @@ it('a kernel without ip_vs is named, with what to do; once it is loaded, clients
     list: () => ipvs.list(),
     add: () => ipvs.addService(web),
     sync: () => ipvs.sync([web]),
-    info: () => ipvs.getInfo()
+    info: () => ipvs.readInfo()
   }
   for (const [name, call] of Object.entries(calls)) {
     const error = await rejection(call())

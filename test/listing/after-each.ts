@@ -13,7 +13,7 @@ const KNOWN_CRASH = '(nft crashes)'
 afterEach(async ({ task }) => {
   if (task.name.includes(KNOWN_CRASH)) return
   await using client = await Nftables.open()
-  const { id } = await client.generation()
+  const { id } = await client.readGeneration()
   if (id !== generation) await listWithBoth()
   generation = id
   for (const namespace of readdirSync('/run/netns')) await listWithBoth(namespace)

@@ -249,7 +249,7 @@ const clients: readonly ClientCase[] = [
     openWith: (options) => Nftables.open(options as never),
     examples: {
       transaction: none,
-      generation: onlyCall,
+      readGeneration: onlyCall,
       list: [[inFamily]],
       listTables: [[inFamily]],
       listChains: [[inFamily]],
@@ -260,7 +260,7 @@ const clients: readonly ClientCase[] = [
       listCounters: [[inFamily]],
       listObjects: [[inFamily]],
       listFlowtables: [[inFamily]],
-      monitor: [[monitoring]],
+      watch: [[monitoring]],
       close: none
     }
   },
@@ -306,17 +306,17 @@ const clients: readonly ClientCase[] = [
         ]
       ],
       drain: onlyCall,
-      drainer: [[{ intervalMs: 1000, signal: call.signal, ref: false }]],
+      startDrainer: [[{ intervalMs: 1000, signal: call.signal, ref: false }]],
       listDraining: none,
       zero: [[web, call]],
       flush: [[{ allServices: true }, call]],
-      getTimeouts: onlyCall,
-      setTimeouts: [[{ tcpSeconds: 1, tcpFinSeconds: 1, udpSeconds: 1 }, call]],
-      getInfo: onlyCall,
+      readTimeouts: onlyCall,
+      writeTimeouts: [[{ tcpSeconds: 1, tcpFinSeconds: 1, udpSeconds: 1 }, call]],
+      readInfo: onlyCall,
       startDaemon: [[{ role: 'master', interface: 'lo', syncId: 1, maximumLength: 1400, group: '224.0.0.81', port: 8848, ttl: 1 }, call]],
       stopDaemon: [['master', call]],
       listDaemons: onlyCall,
-      connections: [[{ ...call, filter: { clientAddress: '10.0.0.1', clientPort: 1, protocol: 'tcp', state: 'NONE' } }]],
+      iterateConnections: [[{ ...call, filter: { clientAddress: '10.0.0.1', clientPort: 1, protocol: 'tcp', state: 'NONE' } }]],
       close: none
     }
   },
@@ -325,7 +325,7 @@ const clients: readonly ClientCase[] = [
     prototype: Conntrack.prototype,
     open: async () => {
       const conntrack = await new FakeConntrackKernel({ helpers: ['ftp'] }).open()
-      await conntrack.create({ protocol: 'tcp', original, timeoutSeconds: 100 })
+      await conntrack.add({ protocol: 'tcp', original, timeoutSeconds: 100 })
       return conntrack
     },
     openWith: (options) => Conntrack.open(options as never),
@@ -338,21 +338,21 @@ const clients: readonly ClientCase[] = [
         [key, call],
         [{ protocol: 'tcp', reply: original, zone: 3 }, call]
       ],
-      create: [
+      add: [
         [flow, call],
         [icmp, call]
       ],
-      createFlows: [[[flow, icmp], changing]],
+      addFlows: [[[flow, icmp], changing]],
       update: [[key, attributes, call]],
-      delete: [[key, call]],
-      deleteFlows: [[[key], changing]],
-      deleteWhere: [
+      remove: [[key, call]],
+      removeFlows: [[[key], changing]],
+      removeWhere: [
         [filter, call],
         [[filter], call]
       ],
-      flush: onlyCall,
+      flush: [[{ allFlows: true }, call]],
       listExpectations: onlyCall,
-      createExpectation: [
+      addExpectation: [
         [
           {
             protocol: 'tcp',
@@ -370,13 +370,13 @@ const clients: readonly ClientCase[] = [
           call
         ]
       ],
-      deleteExpectation: [[expectation, call]],
-      flushExpectations: onlyCall,
-      usage: onlyCall,
+      removeExpectation: [[expectation, call]],
+      flushExpectations: [[{ allExpectations: true }, call]],
+      readUsage: onlyCall,
       watchUsage: [[{ warnAt: 0.5, intervalMs: 1000, signal: call.signal, ref: false }]],
-      processorStatistics: [[{ ...call, of: 'flows' }]],
-      settings: [[['maxEntries'], call]],
-      setSettings: [[{ maxEntries: 5 }, call]],
+      readStatistics: [[{ ...call, of: 'flows' }]],
+      readSettings: [[['maxEntries'], call]],
+      writeSettings: [[{ maxEntries: 5 }, call]],
       watch: [[{ ...monitoring, new: true, update: true, destroy: true, filter }]],
       close: none
     }
@@ -401,10 +401,10 @@ const clients: readonly ClientCase[] = [
         ['lo', ['10.0.0.1/32', spec], addressing],
         [1, addressColumns, addressing]
       ],
-      createDummy: [['d', { ...call, up: true, mtu: 1500, ensure: true }]],
-      setLink: [['lo', { up: true, mtu: 1500 }, call]],
-      deleteLink: [['d', { ...call, ensure: true }]],
-      monitor: [[{ ...monitoring, links: true, addresses: true }]],
+      addDummy: [['d', { ...call, up: true, mtu: 1500, ensure: true }]],
+      updateLink: [['lo', { up: true, mtu: 1500 }, call]],
+      removeLink: [['d', { ...call, ensure: true }]],
+      watch: [[{ ...monitoring, links: true, addresses: true }]],
       close: none
     }
   }

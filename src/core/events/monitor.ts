@@ -10,7 +10,7 @@ import { traceResync } from '../tracing.js'
 import { EventStream } from './stream.js'
 
 /** Options of every `monitor`. */
-export interface MonitorOptions {
+export interface WatchOptions {
   /** Ends the stream; the iteration throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
   /** Receive buffer in bytes: how far events may run ahead of the consumer in the kernel. Default 1 MiB. */
@@ -37,8 +37,8 @@ export interface Change<Kind extends string, T> {
 }
 
 /** How one client's monitor differs from another's. */
-export interface MonitorForm<Native, Event> {
-  /** `nftables.monitor`. */
+export interface WatchForm<Native, Event> {
+  /** `nftables.watch`. */
   readonly operation: string
   readonly open: (
     options: NativeMonitorOptions,
@@ -64,9 +64,9 @@ function requireLimit(limit: unknown): number | undefined {
  * @throws {NetlinkError} The socket cannot be opened.
  */
 export async function openEventStream<Native, Event>(
-  form: MonitorForm<Native, Event>,
+  form: WatchForm<Native, Event>,
   client: OpenOptions,
-  options: MonitorOptions
+  options: WatchOptions
 ): Promise<EventStream<Event | LostEvents>> {
   requireOptions(options)
   const { operation } = form

@@ -4,7 +4,8 @@
 import type { NetlinkError, NetplaneError } from '../../core/errors.js'
 import type { EventStream } from '../../core/events/stream.js'
 import type { CallOptions } from '../../core/options.js'
-import type { RealServerSpec, ServiceProtocol, VirtualService, VirtualServiceKey, VirtualServiceSpec } from '../types.js'
+import type { Protocol } from '../../core/protocols.js'
+import type { RealServerSpec, VirtualService, VirtualServiceKey, VirtualServiceSpec } from '../types.js'
 
 /**
  * What becomes of a real server that is desired no longer. `at-once`: it is removed, and what is left of its connections is dropped. With a deadline it
@@ -14,7 +15,7 @@ import type { RealServerSpec, ServiceProtocol, VirtualService, VirtualServiceKey
 export type DrainPolicy = 'at-once' | { readonly deadlineSeconds: number }
 
 /** Policies by the protocol of the service; `fwmark` for those by mark. Default: UDP at once, the others 900 seconds. */
-export type DrainPolicies = { readonly [Name in ServiceProtocol | 'fwmark']?: DrainPolicy | undefined }
+export type DrainPolicies = { readonly [Name in Protocol | 'fwmark']?: DrainPolicy | undefined }
 
 /** A virtual service with all the real servers that it shall have. What is not mentioned has its default. */
 export type DesiredService = VirtualServiceSpec & {

@@ -3,7 +3,8 @@
  */
 import { canonicalAddress, formatSocketAddress } from '../../core/address.js'
 import type { AddressFamily } from '../../core/address.js'
-import type { Endpoint, Frontend, Protocol, Service } from '../model.js'
+import type { Protocol } from '../../core/protocols.js'
+import type { Endpoint, Frontend, Service } from '../model.js'
 
 /** Both families of addresses. */
 export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']

@@ -99,7 +99,7 @@ export class ServicePlane implements Plane {
     })
   }
 
-  events(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
+  watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
     return this.#events.open(requireOptions(options).signal)
   }
 

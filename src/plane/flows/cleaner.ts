@@ -13,7 +13,7 @@ import type { StaleFlowSettings } from './options.js'
 import { compareTargets, filterOf, type FlowTarget } from './targets.js'
 
 /** What is needed of connection tracking. */
-export type FlowDeleter = Pick<Conntrack, 'deleteWhere' | 'close'>
+export type FlowDeleter = Pick<Conntrack, 'removeWhere' | 'close'>
 
 /** Who is told. */
 export interface StaleFlowListener {
@@ -154,7 +154,7 @@ export class StaleFlowCleaner implements ChangeListener {
       this.#deleter ??= await this.#open()
       const filters: ReturnType<typeof filterOf>[] = []
       await new Slices().each(due.values(), ({ target }) => filters.push(filterOf(target)))
-      const { scanned, deleted, vanished, kernelFiltered } = await this.#deleter.deleteWhere(filters)
+      const { scanned, removed: deleted, vanished, kernelFiltered } = await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)
       this.#retryMs = FIRST_RETRY_MS

@@ -2,7 +2,7 @@
  * When flows count as stale, and how often they are looked for.
  */
 import { ValidationError } from '../../core/errors.js'
-import type { Protocol } from '../model.js'
+import type { Protocol } from '../../core/protocols.js'
 
 /**
  * Which flows of a service are deleted when it changes.

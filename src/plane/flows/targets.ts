@@ -3,11 +3,12 @@
  */
 import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
 import { canonicalAddress, looksLikeIPv6 } from '../../core/address.js'
+import type { Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { endpointKey, frontendKeys } from '../core/frontend.js'
 import { isUsable } from '../core/weights.js'
-import type { Endpoint, Protocol, Service } from '../model.js'
+import type { Endpoint, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
 
 /** What clients address, and where its flows may lead. */

@@ -1,7 +1,9 @@
 /**
  * The dummy device that holds the services' addresses: packets to them must be for this node before IPVS sees them.
  */
-import { NetlinkError, NetplaneError } from '../../core/errors.js'
+import { ENODEV } from '../../core/errno.js'
+import { NetplaneError } from '../../core/errors.js'
+import { orUndefined } from '../../core/failures.js'
 import type { Route } from '../../route/index.js'
 import type { Run } from '../core/run.js'
 import { deviceMark } from './layout.js'
@@ -31,26 +33,22 @@ export class Addresses {
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link of its name was made by another program.
    */
   async read(): Promise<DeviceState | undefined> {
-    try {
-      const { kind, hardwareAddress, isUp } = await this.#route.getLink(this.#device)
-      if (kind !== 'dummy' || hardwareAddress !== this.#mark) {
-        const why = `link ${this.#device} exists and is not ours (it is no dummy link with hardware address ${this.#mark})`
-        throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
-      }
-      const listed = await this.#route.listAddresses({ link: this.#device })
-      return { isUp, addresses: new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address)) }
-    } catch (error) {
-      if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined
-      throw error
+    const link = await this.#route.getLink(this.#device)
+    if (link === undefined) return undefined
+    if (link.kind !== 'dummy' || link.hardwareAddress !== this.#mark) {
+      const why = `link ${this.#device} exists and is not ours (it is no dummy link with hardware address ${this.#mark})`
+      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
     }
+    const listed = await orUndefined(ENODEV, this.#route.listAddresses({ link: this.#device }))
+    return listed && { isUp: link.isUp, addresses: new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address)) }
   }
 
   /** Makes the device where it is missing, and sets it up. @throws {UnsupportedError} The kernel has no dummy links. */
   async ensureDevice(state: DeviceState | undefined, run: Run): Promise<void> {
     if (state?.isUp === true) return
     run.checkpoint()
-    if (state === undefined) await this.#route.createDummy(this.#device, { up: true, hardwareAddress: this.#mark })
-    else await this.#route.setLink(this.#device, { up: true })
+    if (state === undefined) await this.#route.addDummy(this.#device, { up: true, hardwareAddress: this.#mark })
+    else await this.#route.updateLink(this.#device, { up: true })
     run.wrote(`link ${this.#device}`, 1, 0)
   }
 
@@ -72,7 +70,7 @@ export class Addresses {
 
   /** Removes the device with all addresses. */
   async drop(): Promise<void> {
-    await this.#route.deleteLink(this.#device, { ensure: true })
+    await this.#route.removeLink(this.#device, { ensure: true })
   }
 
   async close(): Promise<void> {

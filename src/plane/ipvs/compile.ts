@@ -3,10 +3,11 @@
  */
 import { Buffer } from 'node:buffer'
 import { type AddressFamily, canonicalAddress, familyOf, formatSocketAddress, parseAddress } from '../../core/address.js'
+import type { Protocol } from '../../core/protocols.js'
 import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import { isUsable } from '../core/weights.js'
-import type { Endpoint, Protocol, Service } from '../model.js'
+import type { Endpoint, Service } from '../model.js'
 import { PROTOCOLS, SURROUNDINGS, type SurroundingsSet } from './layout.js'
 import type { SchedulerNames } from './options.js'
 

@@ -4,11 +4,11 @@
 import { createHash } from 'node:crypto'
 import type { AddressFamily } from '../../core/address.js'
 import { protocolNumbers } from '../../core/protocols.js'
+import type { Protocol } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import { compileRule, concat, ct, ip, ip6, jump, masquerade, meta, reject, rule, th, type SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
 import type { LocalSources } from '../core/local-sources.js'
-import type { Protocol } from '../model.js'
 
 /** How what is ours is made, but for the services. */
 export interface SurroundingsOptions {

@@ -50,7 +50,7 @@ class NftablesBackend implements Backend {
   }
 
   async hasChanged(): Promise<boolean> {
-    return (await this.#nft.generation()).id !== this.#writer.generation
+    return (await this.#nft.readGeneration()).id !== this.#writer.generation
   }
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
@@ -169,7 +169,7 @@ class NftablesBackend implements Backend {
       return await readTables(this.#nft, this.#options, false)
     } catch (error) {
       if (!(error instanceof BackendFailure) || !(error.cause instanceof NetlinkError) || error.cause.code !== 'EINTR') throw error
-      this.#writer.generation = (await this.#nft.generation()).id
+      this.#writer.generation = (await this.#nft.readGeneration()).id
       this.#owesAudit = true
       return undefined
     }

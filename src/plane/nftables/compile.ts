@@ -3,11 +3,12 @@
  */
 import { looksLikeIPv6, writeAddress, type AddressFamily } from '../../core/address.js'
 import { protocolNumbers } from '../../core/protocols.js'
+import type { Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
 import { FAMILIES } from '../core/frontend.js'
 import { assignSlots, isUsable, slotCount } from '../core/weights.js'
-import type { Endpoint, Protocol, Service } from '../model.js'
+import type { Endpoint, Service } from '../model.js'
 import { ADDRESS_LENGTH, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */

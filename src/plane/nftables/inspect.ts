@@ -76,7 +76,7 @@ export async function readTables(nft: Nftables, options: TableOptions, withEleme
 }
 
 async function listTables(nft: Nftables, options: TableOptions, withElements: boolean): Promise<{ generation: number; listed: Listed[] }> {
-  const { id } = await nft.generation()
+  const { id } = await nft.readGeneration()
   const tables = await listOwnTables(nft, ownTables(options))
   const listed: Listed[] = []
   for (const { family } of tables) listed.push({ family, ruleset: await readTable(nft, options, family, withElements) })

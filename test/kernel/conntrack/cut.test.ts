@@ -122,45 +122,45 @@ const cuts: readonly (readonly [string, FlowFilter | FlowFilter[], number[]])[] 
   ['conditions that never meet', { mark: 1, protocol: 'tcp' }, []]
 ]
 
-describe('deleteWhere', () => {
+describe('removeWhere', () => {
   it('cuts what each kind of filter says, and list and count say the same before', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack } = tracked
     for (const [what, filter, expected] of cuts) {
-      await conntrack.createFlows(zoo)
+      await conntrack.addFlows(zoo)
       expect(
         (await conntrack.list({ filter })).map(({ mark }) => mark!).sort((a, b) => a - b),
         what
       ).toEqual(expected)
       expect(await conntrack.count({ filter }), what).toBe(expected.length)
-      const report = await conntrack.deleteWhere(filter)
+      const report = await conntrack.removeWhere(filter)
       expect(report, what).toMatchObject({ matched: expected.length, deleted: expected.length, vanished: 0 })
       expect(await marksOf(conntrack), what).toEqual(all.filter((mark) => !expected.includes(mark)))
-      await conntrack.flush()
+      await conntrack.flush({ allFlows: true })
     }
   })
 
   it('cuts by id: this flow and no other', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(100, (mark) => ({ mark })))
+    await conntrack.addFlows(udpFlows(100, (mark) => ({ mark })))
     const [, second] = await conntrack.list()
-    expect(await conntrack.deleteWhere({ id: second!.id })).toMatchObject({ matched: 1, deleted: 1 })
+    expect(await conntrack.removeWhere({ id: second!.id })).toMatchObject({ matched: 1, deleted: 1 })
     expect(await marksOf(conntrack)).toEqual(Array.from({ length: 100 }, (_, mark) => mark).filter((mark) => mark !== second!.mark))
   })
 
   it('cuts by age, only what has a time stamp', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.create(udpFlow(1))
-    await conntrack.setSettings({ timestamps: true })
-    await conntrack.create(udpFlow(2))
+    await conntrack.add(udpFlow(1))
+    await conntrack.writeSettings({ timestamps: true })
+    await conntrack.add(udpFlow(2))
     expect(await conntrack.count({ filter: { ageSeconds: { atLeast: 100 } } })).toBe(0)
     expect(await conntrack.count({ filter: { ageSeconds: { atLeast: 0 } } })).toBe(1)
     const moment = Date.now() + 1500
     while (Date.now() < moment) await new Promise((resolve) => setTimeout(resolve, 50))
-    await conntrack.create(udpFlow(3))
-    expect(await conntrack.deleteWhere({ ageSeconds: { atLeast: 1 } })).toMatchObject({ deleted: 1 })
+    await conntrack.add(udpFlow(3))
+    expect(await conntrack.removeWhere({ ageSeconds: { atLeast: 1 } })).toMatchObject({ deleted: 1 })
     expect(await conntrack.count({ filter: { ageSeconds: { atMost: 10 } } })).toBe(1)
     expect(await conntrack.count()).toBe(2)
   })
@@ -168,12 +168,12 @@ describe('deleteWhere', () => {
   it('cuts the few out of many in few system calls, of which the kernel filters a part', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(20_000, (number) => ({ mark: number % 8 })))
-    const report = await conntrack.deleteWhere({ protocol: 'udp', family: 'ip', mark: 3, originalDestination: '10.96.0.10' })
+    await conntrack.addFlows(udpFlows(20_000, (number) => ({ mark: number % 8 })))
+    const report = await conntrack.removeWhere({ protocol: 'udp', family: 'ip', mark: 3, originalDestination: '10.96.0.10' })
     expect(report).toMatchObject({ scanned: 2500, matched: 2500, deleted: 2500, vanished: 0, kernelFiltered: true })
     expect(report.systemCalls).toBeLessThan(250)
     expect(await conntrack.count()).toBe(17_500)
-    const wide = await conntrack.deleteWhere({ originalSource: '10.0.0.0/24' })
+    const wide = await conntrack.removeWhere({ originalSource: '10.0.0.0/24' })
     expect(wide).toMatchObject({ scanned: 17_500, matched: 224, deleted: 224 })
   })
 
@@ -182,10 +182,10 @@ describe('deleteWhere', () => {
     const { conntrack, namespace } = tracked
     const { Conntrack: Client } = await import('../../../src/conntrack/client.js')
     await using other = await Client.open({ netns: namespace.path })
-    await conntrack.createFlows(udpFlows(30_000))
-    const reports = await Promise.all([conntrack.deleteWhere({ protocol: 'udp' }), other.deleteWhere({ protocol: 'udp' })])
-    expect(reports[0].deleted + reports[1].deleted).toBe(30_000)
-    for (const { matched, deleted, vanished } of reports) expect(deleted + vanished).toBe(matched)
+    await conntrack.addFlows(udpFlows(30_000))
+    const reports = await Promise.all([conntrack.removeWhere({ protocol: 'udp' }), other.removeWhere({ protocol: 'udp' })])
+    expect(reports[0].removed + reports[1].removed).toBe(30_000)
+    for (const { matched, removed: deleted, vanished } of reports) expect(deleted + vanished).toBe(matched)
     // Both read the same table at once, so that most flows were seen by both.
     expect(reports[0].vanished + reports[1].vanished).toBeGreaterThan(0)
     expect(await conntrack.count()).toBe(0)
@@ -194,7 +194,7 @@ describe('deleteWhere', () => {
   it('refuses to cut without a condition', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.create(udpFlow(1))
+    await conntrack.add(udpFlow(1))
     for (const [filter, path] of [
       [{}, 'filter'],
       [{ protocol: undefined }, 'filter'],
@@ -206,23 +206,23 @@ describe('deleteWhere', () => {
       [{ replySourceNotIn: new Set() }, 'filter'],
       [{ replySourceNotIn: [] }, 'filter']
     ] as const) {
-      const refusal = await rejection<ValidationError>(conntrack.deleteWhere(filter as FlowFilter))
+      const refusal = await rejection<ValidationError>(conntrack.removeWhere(filter as FlowFilter))
       expect(refusal, JSON.stringify(filter)).toBeInstanceOf(ValidationError)
       expect(refusal.path.startsWith(path)).toBe(true)
     }
-    expect(await rejection(conntrack.deleteWhere(undefined as never))).toBeInstanceOf(ValidationError)
+    expect(await rejection(conntrack.removeWhere(undefined as never))).toBeInstanceOf(ValidationError)
     expect(await conntrack.count()).toBe(1)
   })
 
   it('stops between two batches when its signal aborts, and says how far it came', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(60_000))
+    await conntrack.addFlows(udpFlows(60_000))
     const reason = new Error('enough')
-    expect(await rejection(conntrack.deleteWhere({ protocol: 'udp' }, { signal: AbortSignal.abort(reason) }))).toBe(reason)
+    expect(await rejection(conntrack.removeWhere({ protocol: 'udp' }, { signal: AbortSignal.abort(reason) }))).toBe(reason)
     expect(await conntrack.count()).toBe(60_000)
     const controller = new AbortController()
-    const cut = rejection<TransactionError>(conntrack.deleteWhere({ protocol: 'udp' }, { signal: controller.signal }))
+    const cut = rejection<TransactionError>(conntrack.removeWhere({ protocol: 'udp' }, { signal: controller.signal }))
     setTimeout(() => controller.abort(), 5)
     const stopped = await cut
     expect(stopped).toBeInstanceOf(TransactionError)
@@ -230,6 +230,6 @@ describe('deleteWhere', () => {
     const left = await conntrack.count()
     expect(left).toBeGreaterThan(0)
     expect(stopped.applied).toEqual([`${60_000 - left} flows deleted`])
-    expect(await conntrack.deleteWhere({ protocol: 'udp' })).toMatchObject({ deleted: left })
+    expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ deleted: left })
   })
 })

@@ -14,8 +14,8 @@ describe('an expectation that is made', () => {
   it('is shown by conntrack(8), and met once by a packet', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.create(control)
-    await conntrack.createExpectation({ ...wanted, timeoutSeconds: 77 })
+    await conntrack.add(control)
+    await conntrack.addExpectation({ ...wanted, timeoutSeconds: 77 })
     expect(await namespace.run('conntrack', ['-L', 'expect'])).toMatch(
       /^7\d proto=17 src=127\.0\.0\.1 dst=127\.0\.0\.2 sport=0 dport=2580 mask-src=255\.255\.255\.255 mask-dst=255\.255\.255\.255 sport=0 dport=65535 master-src=127\.0\.0\.1 master-dst=127\.0\.0\.2 sport=4000 dport=21 class=0 helper=ftp/
     )
@@ -35,13 +35,13 @@ describe('an expectation that is made', () => {
   it('stays where it is permanent, and is met by none where it is inactive', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.create(control)
-    await conntrack.createExpectation({ ...wanted, flags: ['permanent'] })
+    await conntrack.add(control)
+    await conntrack.addExpectation({ ...wanted, flags: ['permanent'] })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 1, 2580], ['udp', '127.0.0.1', '127.0.0.2', 2, 2580])
     expect(await conntrack.count({ filter: { protocol: 'udp', status: { expected: true } } })).toBe(2)
     expect(await namespace.run('conntrack', ['-L', 'expect'])).toContain('PERMANENT')
-    await conntrack.flushExpectations()
-    await conntrack.createExpectation({ ...wanted, flags: ['inactive'] })
+    await conntrack.flushExpectations({ allExpectations: true })
+    await conntrack.addExpectation({ ...wanted, flags: ['inactive'] })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 3, 2580])
     expect(await conntrack.count({ filter: { protocol: 'udp', status: { expected: true } } })).toBe(2)
   })
@@ -49,9 +49,9 @@ describe('an expectation that is made', () => {
   it('has its flow translated by the function that it names', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.create(control)
+    await conntrack.add(control)
     const nat = { direction: 'reply', tuple: { source: '10.0.0.1', sourcePort: 5 } } as const
-    await conntrack.createExpectation({ ...wanted, function: 'nat-follow-master', nat })
+    await conntrack.addExpectation({ ...wanted, function: 'nat-follow-master', nat })
     expect((await conntrack.listExpectations())[0]).toMatchObject({ function: 'nat-follow-master', nat })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 7, 2580])
     const [flow] = await conntrack.list({ filter: { protocol: 'udp' } })
@@ -64,9 +64,9 @@ describe('an expectation that is made', () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     const six = { source: 'fd00::1', destination: 'fd00::2', sourcePort: 1, destinationPort: 21 }
-    await conntrack.create({ ...control, original: six })
+    await conntrack.add({ ...control, original: six })
     const echo = { source: 'fd00::2', destination: 'fd00::1', icmpId: 7, icmpType: 128, icmpCode: 0 }
-    await conntrack.createExpectation({ protocol: 'icmpv6', tuple: echo, mask: { source: 'ffff::' }, master: { protocol: 'tcp', ...six } })
+    await conntrack.addExpectation({ protocol: 'icmpv6', tuple: echo, mask: { source: 'ffff::' }, master: { protocol: 'tcp', ...six } })
     const [listed] = await conntrack.listExpectations()
     expect(listed).toMatchObject({ family: 'ip6', protocol: 'icmpv6', tuple: echo, mask: { source: 'ffff::', icmpId: 0xffff } })
   })
@@ -74,13 +74,13 @@ describe('an expectation that is made', () => {
   it('is refused where the helper has no such class', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.create(control)
+    await conntrack.add(control)
     // Kernels that heed the helper's name read a class beside it only.
-    const error = await rejection<NetlinkError>(conntrack.createExpectation({ ...wanted, class: 1, helper: 'ftp' }))
+    const error = await rejection<NetlinkError>(conntrack.addExpectation({ ...wanted, class: 1, helper: 'ftp' }))
     expect(error).toMatchObject({ code: 'EINVAL', hint: 'the helper has no such class' })
     const six = { ...original, destinationPort: 5060 }
-    await conntrack.create({ ...control, protocol: 'udp', state: undefined, original: six, helper: 'sip' })
-    await conntrack.createExpectation({ ...wanted, master: { protocol: 'udp', ...six }, class: 1, helper: 'sip' })
+    await conntrack.add({ ...control, protocol: 'udp', state: undefined, original: six, helper: 'sip' })
+    await conntrack.addExpectation({ ...wanted, master: { protocol: 'udp', ...six }, class: 1, helper: 'sip' })
     expect((await conntrack.listExpectations())[0]).toMatchObject({ class: 1, helper: 'sip' })
   })
 })

@@ -11,12 +11,12 @@ describe('filters', () => {
     const random = new Random(20_261_121)
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack } = tracked
-    await conntrack.createFlows(
+    await conntrack.addFlows(
       Array.from({ length: 200 }, () => randomFlow(random)),
       { onError: 'isolate' }
     )
-    await conntrack.setSettings({ timestamps: true })
-    const made = await conntrack.createFlows(
+    await conntrack.writeSettings({ timestamps: true })
+    const made = await conntrack.addFlows(
       Array.from({ length: 200 }, () => randomFlow(random)),
       { onError: 'isolate' }
     )
@@ -51,7 +51,7 @@ describe('filters', () => {
     const { conntrack } = tracked
     let cut = 0
     for (let round = 0; round < 25; round += 1) {
-      await conntrack.createFlows(
+      await conntrack.addFlows(
         Array.from({ length: 50 }, () => randomFlow(random)),
         { onError: 'isolate' }
       )
@@ -62,7 +62,7 @@ describe('filters', () => {
       )
       if (!Object.entries(filter).some(([name, value]) => !name.endsWith('NotIn') || (value as readonly unknown[]).length > 0)) continue
       const expected = flows.filter((flow) => isMeant(flow, filter))
-      const report = await conntrack.deleteWhere(filter)
+      const report = await conntrack.removeWhere(filter)
       const told = `round ${round}: ${JSON.stringify(filter)}`
       expect(report, told).toMatchObject({ matched: expected.length, deleted: expected.length, vanished: 0 })
       const left = (await conntrack.list()).map(({ id }) => id).sort()
@@ -72,7 +72,7 @@ describe('filters', () => {
           .map(({ id }) => id)
           .sort()
       )
-      cut += report.deleted
+      cut += report.removed
     }
     expect(cut).toBeGreaterThan(80)
   })
@@ -81,7 +81,7 @@ describe('filters', () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     const services = Array.from({ length: 5000 }, (_, number) => `10.96.${number >> 8}.${number & 255}`)
-    await conntrack.createFlows(
+    await conntrack.addFlows(
       services.map((destination, number) => ({
         protocol: 'udp',
         original: { source: '10.0.0.1', destination, sourcePort: 1 + (number % 7), destinationPort: 53 },
@@ -99,7 +99,7 @@ describe('filters', () => {
     }))
     const stale = (await conntrack.list({ filter: { replySource: '10.1.0.1' } })).length
     expect(stale).toBeGreaterThan(0)
-    expect(await conntrack.deleteWhere(filters)).toMatchObject({ scanned: total, matched: stale, deleted: stale })
+    expect(await conntrack.removeWhere(filters)).toMatchObject({ scanned: total, matched: stale, deleted: stale })
     expect(await conntrack.count({ filter: { replySource: '10.1.0.2' } })).toBe(total - stale)
   })
 })

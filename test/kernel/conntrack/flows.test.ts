@@ -41,7 +41,7 @@ describe('flows that were made', () => {
       mark: 0xf0000000 + index,
       ...more
     }))
-    await conntrack.createFlows(inputs)
+    await conntrack.addFlows(inputs)
     const flows = await conntrack.list()
     await expectAsShown(namespace, flows)
     expect(flows).toHaveLength(inputs.length)
@@ -74,7 +74,7 @@ describe('flows that were made', () => {
       destinationPort: port,
       ...(zone === undefined ? {} : { zone })
     })
-    await conntrack.createFlows([
+    await conntrack.addFlows([
       ...states.map((state, index): FlowInput => ({ protocol: 'tcp', original: tuple(100 + index), timeoutSeconds: 500, state })),
       { protocol: 'udp', original: tuple(1), timeoutSeconds: 500, labels: [0, 1, 64, 127] },
       { protocol: 'udp', original: tuple(2), timeoutSeconds: 500, labels: [] },
@@ -103,14 +103,14 @@ describe('flows that were made', () => {
     const { conntrack, namespace } = tracked
     const master = { protocol: 'udp', ...addresses.ip, sourcePort: 1, destinationPort: 2 } as const
     const adjustment = { correctionPosition: 0xffffffff, offsetBefore: -3, offsetAfter: 2 ** 31 - 1 }
-    await conntrack.create({
+    await conntrack.add({
       protocol: 'udp',
       original: { ...addresses.ip, sourcePort: 1, destinationPort: 2 },
       timeoutSeconds: 100,
       sourceNat: { first: '192.0.2.1', firstPort: 7, lastPort: 7 },
       destinationNat: { first: '192.0.2.2' }
     })
-    await conntrack.create({
+    await conntrack.add({
       protocol: 'tcp',
       original: { ...addresses.ip, sourcePort: 3, destinationPort: 4 },
       timeoutSeconds: 100,
@@ -119,7 +119,7 @@ describe('flows that were made', () => {
       sequenceAdjustment: { original: adjustment, reply: { correctionPosition: 1, offsetBefore: 2, offsetAfter: -(2 ** 31) } },
       synproxy: { initialSequence: 0xffffffff, initialTimestamp: 1, timestampOffset: 2 }
     })
-    await conntrack.create({
+    await conntrack.add({
       protocol: 'udp',
       original: { ...addresses.ip6, sourcePort: 5, destinationPort: 6 },
       timeoutSeconds: 100,
@@ -146,7 +146,7 @@ describe('flows that were made', () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack } = tracked
     const { timeoutSeconds, ...tcp } = { ...kinds[0]![2], timeoutSeconds: 1000 }
-    await conntrack.create({
+    await conntrack.add({
       protocol: 'tcp',
       original: { ...addresses.ip, ...ports },
       timeoutSeconds,
@@ -156,8 +156,8 @@ describe('flows that were made', () => {
       ...tcp
     })
     const [before] = await conntrack.list()
-    await conntrack.flush()
-    await conntrack.create({ ...before!, timeoutSeconds: before!.timeoutSeconds! })
+    await conntrack.flush({ allFlows: true })
+    await conntrack.add({ ...before!, timeoutSeconds: before!.timeoutSeconds! })
     const [after] = await conntrack.list()
     expect({ ...after, id: 0, timeoutSeconds: 0 }).toEqual({ ...before, id: 0, timeoutSeconds: 0 })
   })
@@ -197,9 +197,9 @@ describe('flows of packets', () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 1, 1])
-    await conntrack.setSettings({ accounting: true })
+    await conntrack.writeSettings({ accounting: true })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 2, 2])
-    await conntrack.setSettings({ timestamps: true, accounting: false })
+    await conntrack.writeSettings({ timestamps: true, accounting: false })
     const before = BigInt(Date.now()) * 1_000_000n
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 3, 3], ['udp', '127.0.0.1', '127.0.0.2', 2, 2])
     const flows = await conntrack.list({ filter: { protocol: 'udp' } })
@@ -220,7 +220,7 @@ describe('flows of packets', () => {
   it('give their counters and have them zeroed, all of them and only then', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.setSettings({ accounting: true })
+    await conntrack.writeSettings({ accounting: true })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 1, 1], ['udp', '127.0.0.1', '127.0.0.2', 1, 1])
     const read = async (zeroCounters?: boolean) =>
       (await conntrack.list({ zeroCounters })).find(({ protocol }) => protocol === 'udp')!.counters!.original.packets
@@ -273,14 +273,16 @@ describe('flows of packets', () => {
     )
     expect(Math.abs(expectation!.timeoutSeconds - Number(shown.split(' ')[0]))).toBeLessThan(5)
 
-    expect(await conntrack.deleteExpectation({ ...expectation!, id: (expectation!.id ^ 1) >>> 0 })).toBe(false)
-    expect(await conntrack.deleteExpectation(expectation!)).toBe(true)
-    expect(await conntrack.deleteExpectation(expectation!)).toBe(false)
+    await expect(conntrack.removeExpectation({ ...expectation!, id: (expectation!.id ^ 1) >>> 0 })).rejects.toMatchObject({
+      code: 'ENOENT'
+    })
+    await conntrack.removeExpectation(expectation!)
+    await expect(conntrack.removeExpectation(expectation!)).rejects.toMatchObject({ code: 'ENOENT' })
     expect(await conntrack.listExpectations()).toEqual([])
     await program.stop()
     await openFtp(namespace, '127.0.0.1', '127.0.0.2')
     expect(await conntrack.listExpectations()).toHaveLength(1)
-    await conntrack.flushExpectations()
+    await conntrack.flushExpectations({ allExpectations: true })
     expect(await conntrack.listExpectations()).toEqual([])
   })
 })

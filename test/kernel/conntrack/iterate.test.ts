@@ -13,7 +13,7 @@ describe('iterate', () => {
     const { conntrack } = tracked
     // The machines of the lab are small, and allow fewer.
     if (isInLab) writeFileSync('/proc/sys/net/netfilter/nf_conntrack_max', '262144')
-    await conntrack.createFlows(udpFlows(100_000))
+    await conntrack.addFlows(udpFlows(100_000))
     // By address: ids are 32-bit hashes, of which two may be the same.
     const seen = new Set<string>()
     const ports = new Uint32Array(65_536)
@@ -40,7 +40,7 @@ describe('iterate', () => {
   it('filters, leaves early, and can be had several times at once beside other calls', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(5000, (mark) => ({ mark })))
+    await conntrack.addFlows(udpFlows(5000, (mark) => ({ mark })))
     const marks = async (filter?: { mark: { value: number; mask: number } }): Promise<number> => {
       let count = 0
       for await (const { mark } of conntrack.iterate({ filter, rows: 64 })) if (filter === undefined || (mark! & 1) === 1) count += 1
@@ -61,7 +61,7 @@ describe('iterate', () => {
   it('ends with its signal, and with its client', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(1000))
+    await conntrack.addFlows(udpFlows(1000))
     const controller = new AbortController()
     const aborted = conntrack.iterate({ rows: 1, signal: controller.signal })
     await aborted.next()

@@ -34,7 +34,7 @@ describe('flows through NAT', () => {
     await network.node.nftScript(rules)
     await using conntrack = await Conntrack.open({ netns: network.node.path })
     // Three seconds else: the associations go no further.
-    await conntrack.setSettings({ sctpCookieWaitTimeoutSeconds: 600 })
+    await conntrack.writeSettings({ sctpCookieWaitTimeoutSeconds: 600 })
     for (const [protocol, family] of [
       ['tcp', 'ip'],
       ['udp', 'ip'],
@@ -54,7 +54,7 @@ describe('flows through NAT', () => {
       expect(status).toEqual(expect.arrayContaining(['destination-nat', 'destination-nat-done', 'seen-reply', 'confirmed']))
       expect(status.includes('source-nat')).toBe(family === 'ip')
     }
-    const count = (filter: Parameters<Conntrack['deleteWhere']>[0]): Promise<number> => conntrack.count({ filter })
+    const count = (filter: Parameters<Conntrack['removeWhere']>[0]): Promise<number> => conntrack.count({ filter })
     expect(await count({ nat: 'source' })).toBe(6)
     expect(await count({ nat: 'any' })).toBe(10)
     expect(await count({ nat: 'none' })).toBe((await conntrack.count()) - 10)
@@ -62,7 +62,7 @@ describe('flows through NAT', () => {
     const endpoint = { address: addressOf.ip6(1), port: 8080 }
     expect(await count({ originalDestination: service.ip6, replySourceIn: [endpoint] })).toBe(4)
     expect(await count({ originalDestination: service.ip6, replySourceNotIn: [endpoint] })).toBe(0)
-    const stale = await conntrack.deleteWhere({
+    const stale = await conntrack.removeWhere({
       protocol: 'udp',
       originalDestination: service.ip,
       originalDestinationPort: 80,

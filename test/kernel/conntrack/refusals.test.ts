@@ -9,7 +9,7 @@ describe('refusals', () => {
   it('of filters that can never hold, before anything is sent', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    await conntrack.createFlows(udpFlows(3))
+    await conntrack.addFlows(udpFlows(3))
     for (const [filter, path, allowed] of [
       [{ family: 'ip', originalSource: 'fd00::/8' }, 'originalSource', 'an IPv4 address'],
       [{ originalSource: '10.0.0.0/8', replySource: 'fd00::1' }, 'replySource', 'an IPv4 address'],
@@ -23,7 +23,7 @@ describe('refusals', () => {
       for (const call of [
         conntrack.list({ filter: filter as FlowFilter }),
         conntrack.count({ filter: filter as FlowFilter }),
-        conntrack.deleteWhere(filter),
+        conntrack.removeWhere(filter),
         conntrack.watch({ filter: filter as FlowFilter })
       ]) {
         const refusal = await rejection<ValidationError>(call)
@@ -37,21 +37,21 @@ describe('refusals', () => {
   })
 
   it.each<[code: string, hint: string, provoke: (conntrack: Conntrack) => Promise<unknown>]>([
-    ['EEXIST', 'a flow with one of these tuples is there already', (conntrack) => conntrack.create(udpFlow(1))],
+    ['EEXIST', 'a flow with one of these tuples is there already', (conntrack) => conntrack.add(udpFlow(1))],
     ['ENOENT', 'there is no such flow (any more)', (conntrack) => conntrack.update(udpFlow(2), { mark: 1 })],
     [
       'EBUSY',
       'this status bit, or the helper of a flow that has one, cannot be changed',
       async (conntrack) => {
-        await conntrack.create(udpFlow(4, { helper: 'tftp' }))
+        await conntrack.add(udpFlow(4, { helper: 'tftp' }))
         return await conntrack.update(udpFlow(4), { helper: 'amanda' })
       }
     ],
-    ['EOPNOTSUPP', 'the kernel knows no such helper', (conntrack) => conntrack.create(udpFlow(3, { helper: 'absent' }))],
+    ['EOPNOTSUPP', 'the kernel knows no such helper', (conntrack) => conntrack.add(udpFlow(3, { helper: 'absent' }))],
     ['ENOSPC', 'the flow has no room for labels', (conntrack) => conntrack.update(udpFlow(1), { labels: [3] })]
   ])('say by %s that %s', async (code, hint, provoke) => {
     await using tracked = await trackedNamespace()
-    await tracked.conntrack.create(udpFlow(1))
+    await tracked.conntrack.add(udpFlow(1))
     const error = await rejection<NetlinkError>(provoke(tracked.conntrack))
     const told = error.cause instanceof NetlinkError ? error.cause : error
     expect({ code: told.code, hint: told.hint?.slice(0, hint.length) }).toEqual({ code, hint })
@@ -59,7 +59,7 @@ describe('refusals', () => {
 
   it('of everything, without CAP_NET_ADMIN', async () => {
     await using tracked = await trackedNamespace()
-    await tracked.conntrack.createFlows(udpFlows(2))
+    await tracked.conntrack.addFlows(udpFlows(2))
     const { namespace } = tracked
     // A user namespace that owns nothing: it may open sockets in this network namespace, and nothing more.
     const script = `
@@ -69,8 +69,8 @@ describe('refusals', () => {
       const calls = {
         list: () => conntrack.list(), columns: () => conntrack.listColumns(), iterate: () => conntrack.iterate().next(), count: () => conntrack.count(),
         get: () => conntrack.get(flow), create: () => conntrack.create(flow), update: () => conntrack.update(flow, { mark: 1 }), delete: () => conntrack.delete(flow),
-        deleteWhere: () => conntrack.deleteWhere({ protocol: 'udp' }), flush: () => conntrack.flush(), expectations: () => conntrack.listExpectations(),
-        usage: () => conntrack.usage(), statistics: () => conntrack.processorStatistics(), watch: () => conntrack.watch()
+        removeWhere: () => conntrack.removeWhere({ protocol: 'udp' }), flush: () => conntrack.flush({ allFlows: true }), expectations: () => conntrack.listExpectations(),
+        usage: () => conntrack.readUsage(), statistics: () => conntrack.readStatistics(), watch: () => conntrack.watch()
       }
       for (const [name, call] of Object.entries(calls)) {
         const outcome = await call().then(() => 'fine', (error) => error.code + ' ' + (error.cause?.code ?? error.errors?.[0]?.code ?? '') + ' ' + error.message)
@@ -104,11 +104,11 @@ describe('refusals', () => {
     for (const call of [
       () => conntrack.list(),
       () => conntrack.get(udpFlow(1)),
-      () => conntrack.create(udpFlow(1)),
-      () => conntrack.createFlows([udpFlow(1)]),
-      () => conntrack.deleteWhere({ protocol: 'udp' }),
-      () => conntrack.settings(['events']),
-      () => conntrack.usage()
+      () => conntrack.add(udpFlow(1)),
+      () => conntrack.addFlows([udpFlow(1)]),
+      () => conntrack.removeWhere({ protocol: 'udp' }),
+      () => conntrack.readSettings(['events']),
+      () => conntrack.readUsage()
     ])
       expect(await rejection(call())).toBeInstanceOf(ClosedError)
     expect(() => conntrack.watchUsage()).toThrow(ClosedError)

@@ -12,7 +12,7 @@ describe('settings', () => {
   it('are those of the namespace, every one that the kernel has', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack, namespace } = tracked
-    const settings = await conntrack.settings()
+    const settings = await conntrack.readSettings()
     const files = (await namespace.run('sh', ['-c', `cd ${root} && grep -H . nf_conntrack_*`])).trim().split('\n')
     const known = Object.values(settings).length
     // Those of protocols that few kernels have (dccp), and of debugging, have no name.
@@ -26,15 +26,23 @@ describe('settings', () => {
       udpTimeoutSeconds: 30
     })
     expect(settings.maxEntries).toBe(Number(readFileSync(`${root}/nf_conntrack_max`, 'utf8')))
-    expect(await conntrack.settings([])).toEqual({})
+    expect(await conntrack.readSettings([])).toEqual({})
   })
 
   it('are written, in this namespace alone', async () => {
     await using tracked = await trackedNamespace()
     await using other = await trackedNamespace()
     const { conntrack, namespace } = tracked
-    await conntrack.setSettings({ accounting: true, tcpBeLiberal: true, udpTimeoutSeconds: 17, tcpMaxRetransmissions: 255, logInvalid: 0 })
-    expect(await conntrack.settings(['accounting', 'tcpBeLiberal', 'udpTimeoutSeconds', 'tcpMaxRetransmissions', 'logInvalid'])).toEqual({
+    await conntrack.writeSettings({
+      accounting: true,
+      tcpBeLiberal: true,
+      udpTimeoutSeconds: 17,
+      tcpMaxRetransmissions: 255,
+      logInvalid: 0
+    })
+    expect(
+      await conntrack.readSettings(['accounting', 'tcpBeLiberal', 'udpTimeoutSeconds', 'tcpMaxRetransmissions', 'logInvalid'])
+    ).toEqual({
       accounting: true,
       tcpBeLiberal: true,
       udpTimeoutSeconds: 17,
@@ -46,15 +54,15 @@ describe('settings', () => {
       `cd ${root}; cat nf_conntrack_acct nf_conntrack_tcp_be_liberal nf_conntrack_udp_timeout`
     ])
     expect(shown.trim().split('\n')).toEqual(['1', '1', '17'])
-    expect(await other.conntrack.settings(['accounting', 'udpTimeoutSeconds'])).toEqual({ accounting: false, udpTimeoutSeconds: 30 })
-    await conntrack.setSettings({ accounting: false })
-    expect(await conntrack.settings(['accounting'])).toEqual({ accounting: false })
+    expect(await other.conntrack.readSettings(['accounting', 'udpTimeoutSeconds'])).toEqual({ accounting: false, udpTimeoutSeconds: 30 })
+    await conntrack.writeSettings({ accounting: false })
+    expect(await conntrack.readSettings(['accounting'])).toEqual({ accounting: false })
   })
 
   it('that only the initial namespace may write are refused with what would help', async () => {
     await using tracked = await trackedNamespace()
     for (const name of ['maxEntries', 'buckets'] as const) {
-      const refusal = await rejection<NetlinkError>(tracked.conntrack.setSettings({ [name]: 100_000 }))
+      const refusal = await rejection<NetlinkError>(tracked.conntrack.writeSettings({ [name]: 100_000 }))
       expect(refusal).toBeInstanceOf(NetlinkError)
       expect(['EACCES', 'EPERM', 'EROFS']).toContain(refusal.code)
       expect(refusal.message).toContain(`setting ${name} (nf_conntrack_`)
@@ -74,13 +82,13 @@ describe('settings', () => {
       [{ accounting: true, entries: 1 }, 'settings.entries'],
       [{ accounting: true, toString: 1 }, 'settings.toString']
     ] as const) {
-      const refusal = await rejection<ValidationError>(conntrack.setSettings(settings as never))
+      const refusal = await rejection<ValidationError>(conntrack.writeSettings(settings as never))
       expect(refusal).toBeInstanceOf(ValidationError)
       expect(refusal.path).toBe(path)
     }
-    expect(await conntrack.settings(['accounting'])).toEqual({ accounting: false })
-    expect(await rejection(conntrack.settings(['udpTimeout' as never]))).toMatchObject({ path: 'names[0]' })
-    expect(await rejection(conntrack.setSettings(null as never))).toBeInstanceOf(ValidationError)
+    expect(await conntrack.readSettings(['accounting'])).toEqual({ accounting: false })
+    expect(await rejection(conntrack.readSettings(['udpTimeout' as never]))).toMatchObject({ path: 'names[0]' })
+    expect(await rejection(conntrack.writeSettings(null as never))).toBeInstanceOf(ValidationError)
   })
 })
 
@@ -89,7 +97,7 @@ describe('statistics', () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 1, 1], ['udp', '127.0.0.1', '127.0.0.2', 1, 1])
-    const statistics = await conntrack.processorStatistics()
+    const statistics = await conntrack.readStatistics()
     const shown = (await namespace.run('conntrack', ['-S'])).trim().split('\n')
     expect(statistics).toHaveLength(shown.length)
     for (const [index, line] of shown.entries()) {
@@ -107,19 +115,19 @@ describe('statistics', () => {
         searchRestart: fields['search_restart']
       })
     }
-    const expectations = await conntrack.processorStatistics({ of: 'expectations' })
+    const expectations = await conntrack.readStatistics({ of: 'expectations' })
     expect(expectations.map(({ counters }) => counters)).toEqual(statistics.map(() => ({ new: 0, create: 0, delete: 0 })))
-    expect(await rejection(conntrack.processorStatistics({ of: 'packets' as never }))).toMatchObject({ path: 'options.of' })
+    expect(await rejection(conntrack.readStatistics({ of: 'packets' as never }))).toMatchObject({ path: 'options.of' })
   })
 
   it('say how full the table is', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack, namespace } = tracked
-    await conntrack.createFlows(udpFlows(77))
-    const { entries, maxEntries } = await conntrack.usage()
+    await conntrack.addFlows(udpFlows(77))
+    const { entries, maxEntries } = await conntrack.readUsage()
     expect(entries).toBe(Number(await namespace.run('conntrack', ['-C'])))
     expect(entries).toBe(77)
-    expect(maxEntries).toBe((await conntrack.settings(['maxEntries'])).maxEntries)
+    expect(maxEntries).toBe((await conntrack.readSettings(['maxEntries'])).maxEntries)
   })
 })
 
@@ -127,20 +135,20 @@ describe('watchUsage', () => {
   it('reports when the table passes the mark, and when it is below again', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
-    const { maxEntries } = await conntrack.usage()
+    const { maxEntries } = await conntrack.readUsage()
     // As many as fill a share of the limit, whatever it is here: some thousand at most.
     const many = Math.min(2000, Math.ceil(maxEntries / 4))
     const warnAt = many / maxEntries
     await using events = conntrack.watchUsage({ warnAt, intervalMs: 10 })
     const high = events.next()
-    await conntrack.createFlows(udpFlows(Math.ceil(many * 0.95)))
+    await conntrack.addFlows(udpFlows(Math.ceil(many * 0.95)))
     expect(await Promise.race([high, new Promise((resolve) => setTimeout(resolve, 60, 'quiet'))])).toBe('quiet')
-    await conntrack.createFlows(udpFlows(many + 1), { ensure: true })
+    await conntrack.addFlows(udpFlows(many + 1), { ensure: true })
     const full = (await high).value as UsageEvent
     expect(full).toMatchObject({ type: 'high', entries: many + 1, maxEntries })
     expect(full.share).toBeCloseTo((many + 1) / maxEntries)
     const normal = events.next()
-    await conntrack.flush()
+    await conntrack.flush({ allFlows: true })
     const calm = (await normal).value as UsageEvent
     expect(calm).toMatchObject({ type: 'normal', maxEntries })
   })

@@ -36,7 +36,7 @@ const translated = {
 it('prints the flows that conntrack(8) lists', async () => {
   await using tracked = await trackedNamespace()
   const { namespace, conntrack } = tracked
-  await conntrack.createFlows([...udpFlows(30), translated])
+  await conntrack.addFlows([...udpFlows(30), translated])
   const top = async (...options: string[]): Promise<Printed> =>
     JSON.parse(await namespace.run(process.execPath, [TOP, '--once', '--json', ...options])) as Printed
   const all = await top('--limit', '0')
@@ -64,8 +64,8 @@ it('turns accounting on, and then prints rates', async () => {
   const off = await namespace.run(process.execPath, [TOP, '--once'])
   expect(off).toContain('sysctl -w net.netfilter.nf_conntrack_acct=1')
   await namespace.run(process.execPath, [TOP, '--once', '--accounting'])
-  expect(await conntrack.settings(['accounting'])).toEqual({ accounting: true })
-  await conntrack.createFlows(udpFlows(1))
+  expect(await conntrack.readSettings(['accounting'])).toEqual({ accounting: true })
+  await conntrack.addFlows(udpFlows(1))
   const printed = await namespace.run(process.execPath, [TOP, '--once', '--json', '--interval', '0.1'])
   expect(JSON.parse(printed)).toMatchObject({ accounting: true, flows: 1, bytesPerSecond: 0, packetsPerSecond: 0, top: [{ bytes: 0 }] })
 })
@@ -73,7 +73,7 @@ it('turns accounting on, and then prints rates', async () => {
 it('redraws one screen of 80 × 24 and gives the terminal back on q', async () => {
   await using tracked = await trackedNamespace()
   const { namespace, conntrack } = tracked
-  await conntrack.createFlows(udpFlows(100))
+  await conntrack.addFlows(udpFlows(100))
   const { stdout } = await namespace.attempt('script', onTerminal('--interval 0.1'), { input: 'spsq' })
   // Before it, the terminal's own echo of the keys.
   const [, live = ''] = stdout.split(ENTER)

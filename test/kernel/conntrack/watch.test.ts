@@ -27,10 +27,10 @@ describe('watch', () => {
     const { conntrack } = tracked
     await using events = await conntrack.watch()
     expect(await next(events)).toEqual({ type: 'start', covers: hasAuto ? 'since-first-listener' : 'all' })
-    await conntrack.create(udpFlow(1, { mark: 1 }))
+    await conntrack.add(udpFlow(1, { mark: 1 }))
     await conntrack.update(udpFlow(1), { mark: 2, status: ['seen-reply'] })
     const listed = (await conntrack.get(udpFlow(1)))!
-    await conntrack.delete(udpFlow(1))
+    await conntrack.remove(udpFlow(1))
     const made = await nextFlow(events)
     expect(made).toMatchObject({ type: 'new', portId: conntrack.portId, flow: { id: listed.id, original: listed.original, mark: 1 } })
     const changed = await nextFlow(events)
@@ -45,7 +45,7 @@ describe('watch', () => {
   it('reports what packets do, with the last counters and times', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.setSettings({ accounting: true, timestamps: true, udpTimeoutSeconds: 1 })
+    await conntrack.writeSettings({ accounting: true, timestamps: true, udpTimeoutSeconds: 1 })
     await using events = await conntrack.watch({ new: true, destroy: true, filter: { protocol: 'udp' } })
     expect(await next(events)).toMatchObject({ type: 'start' })
     await sendPackets(
@@ -71,9 +71,9 @@ describe('watch', () => {
     await using changed = await conntrack.watch({ update: true })
     await using ended = await conntrack.watch({ destroy: true, filter: { originalSource: '10.0.0.2' } })
     const other = await conntrack.watch({ new: false, update: false, destroy: true })
-    await conntrack.createFlows(udpFlows(5, (mark) => ({ mark })))
+    await conntrack.addFlows(udpFlows(5, (mark) => ({ mark })))
     await conntrack.update(udpFlow(2), { mark: 77 })
-    await conntrack.deleteWhere({ protocol: 'udp' })
+    await conntrack.removeWhere({ protocol: 'udp' })
     for (const events of [created, changed, ended, other]) expect(await next(events)).toMatchObject({ type: 'start' })
     expect(await nextFlow(created)).toMatchObject({ type: 'new', flow: { mark: 3 } })
     expect(await nextFlow(changed)).toMatchObject({ type: 'update', flow: { mark: 77 } })
@@ -92,7 +92,7 @@ describe('watch', () => {
       [2, 'since-first-listener']
     ] as const
     for (const [events, covers] of all.slice(0, hasAuto ? 3 : 2)) {
-      await conntrack.setSettings({ events })
+      await conntrack.writeSettings({ events })
       const watched = await conntrack.watch()
       expect(await next(watched)).toEqual({ type: 'start', covers })
       await watched.return()
@@ -102,10 +102,10 @@ describe('watch', () => {
   it('with events off reports nothing of packets; with 1 the end of flows that began before', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack, namespace } = tracked
-    await conntrack.setSettings({ events: 1 })
+    await conntrack.writeSettings({ events: 1 })
     await sendPackets(namespace, ['udp', '127.0.0.1', '127.0.0.2', 1, 1])
     await using events = await conntrack.watch({ destroy: true, filter: { protocol: 'udp' } })
-    await conntrack.flush()
+    await conntrack.flush({ allFlows: true })
     expect(await next(events)).toEqual({ type: 'start', covers: 'all' })
     expect(await nextFlow(events)).toMatchObject({ type: 'destroy', flow: { original: { sourcePort: 1 } } })
   })
@@ -117,21 +117,21 @@ describe('watch', () => {
     expect(await next(events)).toMatchObject({ type: 'start' })
     let lost = 0
     for (let round = 0; round < 2; round += 1) {
-      await conntrack.createFlows(udpFlows(3000))
-      await conntrack.flush()
+      await conntrack.addFlows(udpFlows(3000))
+      await conntrack.flush({ allFlows: true })
       let event = await next(events)
       while (event.type !== 'lost') event = await next(events)
       lost += 1
       // What came after the loss may fill the buffer again, and a new flow with it be lost.
       const isLate = ({ type, flow }: FlowEvent): boolean => type === 'new' && flow.mark === 7
       for (let isSeen = false, number = 70_000 + 1000 * round; !isSeen; number += 1) {
-        await conntrack.create(udpFlow(number, { mark: 7 }))
+        await conntrack.add(udpFlow(number, { mark: 7 }))
         do {
           event = await next(events)
           isSeen = event.type !== 'lost' && event.type !== 'start' && isLate(event)
         } while (!isSeen && events.size > 0)
       }
-      await conntrack.flush()
+      await conntrack.flush({ allFlows: true })
     }
     expect(lost).toBe(2)
   })
@@ -154,8 +154,8 @@ describe('watch', () => {
     })()
     let after = 0
     for (let round = 0; round < rounds; round += 1) {
-      await conntrack.createFlows(flows)
-      await conntrack.deleteWhere({ protocol: 'udp' })
+      await conntrack.addFlows(flows)
+      await conntrack.removeWhere({ protocol: 'udp' })
       await until('events of a round', () => lost > 0 || seen >= (round + 1) * 2 * flows.length)
       if (round === 4) {
         gc()

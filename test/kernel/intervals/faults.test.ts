@@ -366,7 +366,7 @@ describe('a set that somebody else changes', () => {
     }
     const expected = ['10.0.0.0/24', ...[1, 2].flatMap((net) => Array.from({ length: 10 }, (_, round) => `10.${net}.${round}.0/24`))]
     expect((await listed()).split(', ')).toEqual(expected)
-    const { id } = await nft.generation()
+    const { id } = await nft.readGeneration()
     const late = nft.transaction()
     late.add.elements(ranges, [{ key: '10.3.0.0/24' }])
     expect(await rejection(late.commit({ generation: id - 1 }))).toMatchObject({ code: 'ERESTART' })

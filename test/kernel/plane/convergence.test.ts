@@ -112,7 +112,7 @@ describe('beside other writers', () => {
     const wanted = await contents(namespace)
     const seen: string[] = []
     void (async () => {
-      for await (const event of plane.events()) seen.push(event.type === 'drift' ? `drift ${event.objects.join(', ')}` : event.type)
+      for await (const event of plane.watch()) seen.push(event.type === 'drift' ? `drift ${event.objects.join(', ')}` : event.type)
     })()
     const vandalism = [
       ['delete table ip netplane', 'table ip netplane is missing'],

@@ -52,7 +52,7 @@ async function scene(options: Partial<PlaneOptions> = {}): Promise<Scene> {
 
 /** Reports one after the other. */
 function collect(plane: Plane): { next: () => Promise<StaleFlowReport> } {
-  const events = plane.events()
+  const events = plane.watch()
   const next = async (): Promise<StaleFlowReport> => {
     for (;;) {
       const result: IteratorResult<PlaneEvent, undefined> = await events.next()
@@ -201,7 +201,7 @@ describe('what is cut', () => {
     ] as const) {
       const { apply, conntrack } = await scene({ staleFlows: { [protocol]: policy, secondLookMs: 0, minIntervalMs: 0 } })
       await apply(service({ protocol, endpoints: [endpoint(1)] }))
-      await conntrack.create(flow)
+      await conntrack.add(flow)
       const report = await apply(service({ protocol, endpoints: [endpoint(2)] }))
       expect(report?.deleted).toBe(deleted)
       expect(await conntrack.count({ filter: { protocol } })).toBe(deleted === undefined ? 1 : 0)
@@ -220,7 +220,7 @@ describe('what is cut', () => {
       ...(protocol === 'tcp' ? { state: 'established' as const } : {})
     })
     const bystanders = [flow(1, '10.96.0.2', PORT), flow(2, VIP.ip, 54), flow(3, VIP.ip, PORT, 'tcp'), flow(4, '192.0.2.7', PORT)]
-    await conntrack.createFlows([...bystanders, flow(5, VIP.ip, PORT)])
+    await conntrack.addFlows([...bystanders, flow(5, VIP.ip, PORT)])
     expect(await apply(service({ endpoints: [endpoint(2)] }), other)).toMatchObject({ frontends: 1, deleted: 1 })
     const left = await conntrack.list({ filter: { replySource: addressOf.ip(1) } })
     expect(left.map(({ original }) => original.sourcePort).sort()).toEqual([1, 2, 3, 4])
@@ -261,7 +261,7 @@ describe('what is cut', () => {
     const only = service({ endpoints: [endpoint(1)] })
     await plane.sync(new Map([[only.name, only]]))
     expect(await reports.next()).toMatchObject({ deleted: 0 })
-    await conntrack.create({
+    await conntrack.add({
       protocol: 'udp',
       original: { source: '10.1.0.2', destination: VIP.ip, sourcePort: 7, destinationPort: PORT },
       reply: { source: addressOf.ip(2), destination: '10.1.0.2', sourcePort: 8080, destinationPort: 7 },

@@ -32,7 +32,7 @@ describe('a plane that does not poll', () => {
     const services = servicesOn(1)
     await plane.sync(services)
     const before = await ruleset(namespace)
-    const events = plane.events()
+    const events = plane.watch()
 
     await change(namespace)
     const after = await ruleset(namespace)

@@ -26,9 +26,9 @@ async function work({ counts, number }) {
     const other = await Conntrack.open()
     const first = 1024 + number * 400
     for (;;) {
-      await other.createFlows(flows(first, 400), { ensure: true })
+      await other.addFlows(flows(first, 400), { ensure: true })
       const filter = { protocol: 'udp', originalSourcePort: { first, last: first + 399 } }
-      count('cut', (await other.deleteWhere(filter)).deleted)
+      count('cut', (await other.removeWhere(filter)).deleted)
     }
   }
   const iterates = async () => {
@@ -47,7 +47,7 @@ if (isMainThread) {
   const before = sockets()
   const counts = new Int32Array(new SharedArrayBuffer(16))
   const keeper = await Conntrack.open()
-  await keeper.createFlows(flows(60_000, 2000))
+  await keeper.addFlows(flows(60_000, 2000))
   for (let number = 0; number < rounds; number += 1) {
     const worker = new Worker(new URL(import.meta.url), { workerData: { counts, number } })
     const errors = []

@@ -96,13 +96,13 @@ describe('what cannot be written', () => {
 
   it('goes for settings and daemons too', async () => {
     await using ipvs = await new FakeIpvsKernel().open()
-    await expect(ipvs.setTimeouts({})).rejects.toMatchObject({ path: 'timeouts' })
-    await expect(ipvs.setTimeouts({ tcpSeconds: 0 })).rejects.toMatchObject({ path: 'timeouts.tcpSeconds' })
+    await expect(ipvs.writeTimeouts({})).rejects.toMatchObject({ path: 'timeouts' })
+    await expect(ipvs.writeTimeouts({ tcpSeconds: 0 })).rejects.toMatchObject({ path: 'timeouts.tcpSeconds' })
     const daemon = { role: 'master', interface: 'eth0', syncId: 1 } as const
     await expect(ipvs.startDaemon({ ...daemon, syncId: 256 })).rejects.toMatchObject({ path: 'daemon.syncId' })
     await expect(ipvs.startDaemon({ ...daemon, group: '10.0.0.1' })).rejects.toMatchObject({ path: 'daemon.group' })
     await expect(ipvs.stopDaemon('both' as 'master')).rejects.toMatchObject({ path: 'role' })
-    expect(() => ipvs.connections({ filter: { clientPort: -1 } })).toThrow(ValidationError)
+    expect(() => ipvs.iterateConnections({ filter: { clientPort: -1 } })).toThrow(ValidationError)
   })
 })
 
@@ -111,7 +111,7 @@ describe('what the caller or the kernel lacks', () => {
     await expect(new FakeIpvsKernel({ supported: false }).open()).rejects.toBeInstanceOf(UnsupportedError)
     await expect(new FakeIpvsKernel({ supported: false }).open()).rejects.toThrow('modprobe ip_vs')
     await using ipvs = await new FakeIpvsKernel({ privileged: false }).open()
-    const calls = [ipvs.list(), ipvs.addService(web), ipvs.getInfo(), ipvs.flush({ allServices: true }), ipvs.addServices([web, web])]
+    const calls = [ipvs.list(), ipvs.addService(web), ipvs.readInfo(), ipvs.flush({ allServices: true }), ipvs.addServices([web, web])]
     // These read what they do not mention first.
     calls.push(ipvs.updateService(web), ipvs.updateServices([web, web]), ipvs.updateRealServer(web, real))
     for (const call of calls)

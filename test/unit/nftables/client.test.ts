@@ -32,8 +32,8 @@ describe('nftables client', () => {
     const jobs = [
       () => tx.commit(),
       () => nft.list(),
-      () => nft.generation(),
-      () => nft.monitor(),
+      () => nft.readGeneration(),
+      () => nft.watch(),
       () => nft.getElements(addresses, ['10.0.0.1'])
     ]
     for (const job of jobs) {
@@ -55,7 +55,7 @@ describe('nftables client', () => {
     const kernel = new FakeNftablesKernel()
     await using nft = await kernel.open()
     const release = kernel.hold()
-    const generation = nft.generation()
+    const generation = nft.readGeneration()
     const controller = new AbortController()
     const tx = nft.transaction()
     tx.add.table(table)
@@ -158,7 +158,7 @@ describe('nftables client', () => {
     const resyncs = collect<ResyncTrace>('netplane:resync')
     const kernel = new FakeNftablesKernel()
     await using nft = await kernel.open()
-    await using events = await nft.monitor()
+    await using events = await nft.watch()
     const tx = nft.transaction()
     tx.add.table(table)
     await tx.check()
@@ -175,12 +175,12 @@ describe('nftables client', () => {
       ['nftables.commit', 1, true],
       ['nftables.commit', 1, false]
     ])
-    expect(resyncs).toEqual([{ operation: 'nftables.monitor', reason: 'overrun' }])
+    expect(resyncs).toEqual([{ operation: 'nftables.watch', reason: 'overrun' }])
   })
 
   it('ends monitors when it closes', async () => {
     const nft = await new FakeNftablesKernel().open()
-    const events = await nft.monitor()
+    const events = await nft.watch()
     const next = events.next()
     await nft.close()
     expect(await next).toEqual({ value: undefined, done: true })

@@ -40,7 +40,7 @@ const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] 
   },
   async ({ route }) => {
     await using client = await route.open()
-    await client.deleteLink('netplane', { ensure: true })
+    await client.removeLink('netplane', { ensure: true })
   }
 ]
 

@@ -222,7 +222,7 @@ describe('the ipvs plane', () => {
     const { plane, kernels } = await scene({ auditMs: 100 })
     await plane.sync(named(service()))
     const before = await state(kernels)
-    const events = plane.events()
+    const events = plane.watch()
     await using ipvs = await kernels.ipvs.open()
     await ipvs.flush({ allServices: true })
     const types: string[] = []

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { DeleteFlowsReport, FlowFilter } from '../../../src/conntrack/index.js'
+import type { RemoveFlowsReport, FlowFilter } from '../../../src/conntrack/index.js'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../src/core/errors.js'
 import { Slices } from '../../../src/core/slices.js'
 import type { StaleFlowReport } from '../../../src/index.js'
@@ -98,10 +98,10 @@ class Cutter {
   readonly calls: FlowFilter[][] = []
   readonly waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
 
-  async deleteWhere(filter: FlowFilter | readonly FlowFilter[]): Promise<DeleteFlowsReport> {
+  async removeWhere(filter: FlowFilter | readonly FlowFilter[]): Promise<RemoveFlowsReport> {
     this.calls.push('protocol' in filter ? [filter] : [...(filter as readonly FlowFilter[])])
     await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }))
-    return { scanned: 9, matched: 1, deleted: 1, vanished: 0, kernelFiltered: true, systemCalls: 3 }
+    return { scanned: 9, matched: 1, removed: 1, vanished: 0, kernelFiltered: true, systemCalls: 3 }
   }
 
   close(): Promise<void> {
@@ -200,7 +200,7 @@ describe('the engine', () => {
     const { flows, cutter, errors } = engine()
     flows.after([removal])
     await tick()
-    cutter.waiting[0]!.reject(new NetlinkError({ errno: 12, operation: 'conntrack.deleteWhere' }))
+    cutter.waiting[0]!.reject(new NetlinkError({ errno: 12, operation: 'conntrack.removeWhere' }))
     await tick()
     expect(errors).toMatchObject([{ code: 'ENOMEM' }])
     expect(cutter.calls).toHaveLength(1)

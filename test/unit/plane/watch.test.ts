@@ -81,7 +81,7 @@ it('two planes of one name stop fighting at full speed, and say so', { timeout: 
   const events: PlaneEvent[] = []
   for (const plane of planes) {
     void (async () => {
-      for await (const event of plane.events()) events.push(event)
+      for await (const event of plane.watch()) events.push(event)
     })()
     await plane.sync(new Map([['web', service]]))
   }

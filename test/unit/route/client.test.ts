@@ -108,7 +108,7 @@ describe('Route.addAddresses', () => {
       return reportOf(change, { errors: errorsOf([1], 22) })
     })
     const report = await route.addAddresses('lo', many, { signal: controller.signal, onError: 'isolate' })
-    expect(report).toMatchObject({ applied: 2047, unknown: 0, notSent: 7952, stopped: controller.signal.reason })
+    expect(report).toMatchObject({ applied: 2047, unknown: 0, notSent: 7952, stopped: controller.signal.reason as Error })
     expect(report.refused.map(({ index }) => index)).toEqual([1])
     expect(report.outcomes.slice(0, 3)).toEqual(['applied', 'refused', 'applied'])
   })
@@ -219,9 +219,9 @@ describe('Route', () => {
     const route = await new FakeRouteKernel({ privileged: false }).open()
     expect(await route.listLinks()).toHaveLength(1)
     for (const call of [
-      () => route.createDummy('d0'),
-      () => route.setLink('lo', { up: true }),
-      () => route.deleteLink('lo'),
+      () => route.addDummy('d0'),
+      () => route.updateLink('lo', { up: true }),
+      () => route.removeLink('lo'),
       () => route.addAddresses('lo', ['10.0.0.1']),
       () => route.removeAddresses('lo', ['10.0.0.1', '10.0.0.2'], { onError: 'isolate' })
     ]) {
@@ -231,7 +231,7 @@ describe('Route', () => {
 
   it('refuses a change that changes nothing', async () => {
     const route = await new FakeRouteKernel().open()
-    await expect(route.setLink('lo', {})).rejects.toMatchObject({ path: 'settings' })
+    await expect(route.updateLink('lo', {})).rejects.toMatchObject({ path: 'settings' })
   })
 
   it('fails as the native side fails', async () => {
@@ -244,7 +244,7 @@ describe('Route', () => {
     })
     const kernel = new FakeRouteKernel()
     const route = await Route.open({ kernel: fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute: addon.monitorRoute }) })
-    await expect(route.monitor()).rejects.toMatchObject({ code: 'ENOENT', operation: 'route.monitor' })
+    await expect(route.watch()).rejects.toMatchObject({ code: 'ENOENT', operation: 'route.watch' })
     await route.close()
   })
 })
@@ -253,7 +253,7 @@ describe('Route.monitor', () => {
   it('hands over a loss in its place', async () => {
     const kernel = new FakeRouteKernel()
     await using route = await kernel.open()
-    const events = await route.monitor()
+    const events = await route.watch()
     await route.addAddresses('lo', ['10.0.0.1'])
     kernel.loseEvents()
     await route.removeAddresses('lo', ['10.0.0.1'])
@@ -264,7 +264,7 @@ describe('Route.monitor', () => {
   it('stops reading when the consumer is slow: what is missed is said', async () => {
     const kernel = new FakeRouteKernel()
     await using route = await kernel.open()
-    const events = await route.monitor({ queueLimit: 4 })
+    const events = await route.watch({ queueLimit: 4 })
     await route.addAddresses('lo', many.slice(0, 10))
     const seen: (string | undefined)[] = []
     for (let index = 0; index < 5; index += 1) seen.push(await typeOfNext(events))
@@ -277,7 +277,7 @@ describe('Route.monitor', () => {
     const monitor = { portId: 1, pause: () => undefined, resume: () => undefined, ref: () => undefined, unref: () => undefined, close }
     const addon = fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute: () => Promise.resolve({ value: monitor }) })
     const route = await Route.open({ kernel: addon })
-    const events = await route.monitor()
+    const events = await route.watch()
     await events.return()
     await route.close()
     expect(close).toHaveBeenCalledTimes(1)
@@ -285,7 +285,7 @@ describe('Route.monitor', () => {
 
   it('ends what was opened while the client was closed', async () => {
     const route = await new FakeRouteKernel().open()
-    const opening = route.monitor()
+    const opening = route.watch()
     await route.close()
     expect(await (await opening).next()).toEqual({ value: undefined, done: true })
   })
@@ -300,7 +300,7 @@ describe('Route.monitor', () => {
       return Promise.resolve({ value: monitor })
     }
     const route = await Route.open({ kernel: fakeOf('route', { openRoute: () => kernel.openRoute(), monitorRoute }) })
-    const events = await route.monitor({ signal: controller.signal })
+    const events = await route.watch({ signal: controller.signal })
     await expect(events.next()).rejects.toThrow('late')
     expect(close).toHaveBeenCalledTimes(1)
     await route.close()
@@ -313,6 +313,6 @@ describe('Route.monitor', () => {
     [{ receiveBufferBytes: 1 }, 'receiveBufferBytes']
   ])('refuses %j', async (options, path) => {
     await using route = await new FakeRouteKernel().open()
-    await expect(route.monitor(options as object)).rejects.toMatchObject({ path })
+    await expect(route.watch(options as object)).rejects.toMatchObject({ path })
   })
 })

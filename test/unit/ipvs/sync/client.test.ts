@@ -41,7 +41,7 @@ describe('the client', () => {
     kernel.setConnections(web, second, { active: 2 })
     await ipvs.sync([{ ...both, realServers: [first] }])
     expect(ipvs.listDraining()).toMatchObject([{ service: web, ...second, activeConnections: 2 }])
-    const drainer = ipvs.drainer({ intervalMs: 10 })
+    const drainer = ipvs.startDrainer({ intervalMs: 10 })
     kernel.setConnections(web, second, {})
     expect((await drainer.next()).value).toMatchObject({ type: 'removed', server: { ...second, reason: 'idle' } })
     expect(ipvs.listDraining()).toEqual([])
