@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/testing.ts'],
+  entry: ['src/index.ts', 'src/nftables.ts', 'src/testing.ts'],
   format: ['esm', 'cjs'],
   // The oldest Node that package.json accepts; `await using` is lowered to what it has.
   target: 'node20.19',

@@ -20,9 +20,9 @@ export {
   type TransactionOutcome
 } from './core/errors.js'
 export type { Protocol } from './core/protocols.js'
-export { EventStream, type EventSource } from './core/events/stream.js'
+export type { EventStream } from './core/events/stream.js'
 export * from './ipvs/index.js'
-export type { Change, LostEvents, WatchOptions as MonitorOptions } from './core/events/monitor.js'
+export type { Change, LostEvents, WatchOptions as MonitorOptions } from './core/events/watch.js'
 export * from './nftables/index.js'
 export * from './plane/index.js'
 export * from './route/index.js'

@@ -1,5 +1,6 @@
 // Two ways from a service's address to the chain that balances over as many endpoints as it has. `sets` is what the plane writes; `verdict-map` is the other way to lay the same elements out.
-import type { ElementTarget, RuleStatement, SetElement, SetSpec, Transaction } from 'netplane'
+import type { ElementTarget, SetElement, SetSpec, Transaction } from 'netplane'
+import type { RuleStatement } from 'netplane/nftables'
 import type { Netplane } from '../frame/netplane.js'
 import type { Subject } from '../frame/subject.js'
 import { endpointPort, mixedService, mixedServices, servicePort, type MixedOptions, type MixedService } from './mixed-services.js'

@@ -59,7 +59,7 @@ export const ipvsSync: Subject<IpvsOptions> = async ({ Ipvs }, netns, options) =
   const services = virtualServices(options)
   return {
     work: async () => {
-      await ipvs.sync(services)
+      await ipvs.sync(services, { onError: 'atomic' })
     },
     close: () => ipvs.close()
   }
@@ -139,7 +139,7 @@ export const ipvsCalls: Subject<IpvsOptions> = async ({ Ipvs }, netns, options) 
 /** Of full tables: everything, as objects or columns. */
 export const ipvsList: Subject<IpvsOptions & { readonly as: 'objects' | 'columns' }> = async ({ Ipvs }, netns, { as, ...options }) => {
   const ipvs = await Ipvs.open({ netns, deadlineMs: 300_000 })
-  await ipvs.sync(virtualServices(options))
+  await ipvs.sync(virtualServices(options), { onError: 'atomic' })
   const ways = {
     objects: async () => (await ipvs.list()).reduce((sum, { realServers }) => sum + realServers.length, 0),
     columns: async () => (await ipvs.listColumns()).realServers.rows
@@ -165,7 +165,7 @@ export const ipvsChange: Subject<IpvsChangeOptions> = async ({ Ipvs }, netns, { 
   const middle = options.services >> 1
   const before = virtualServices(options)
   const after = before.map((service, index) => (index === middle ? virtualService(index, options.realServers, 2) : service))
-  await ipvs.sync(before)
+  await ipvs.sync(before, { onError: 'atomic' })
   let isChanged = false
   return {
     work: async () => {
@@ -175,7 +175,7 @@ export const ipvsChange: Subject<IpvsChangeOptions> = async ({ Ipvs }, netns, { 
         return
       }
       isChanged = !isChanged
-      const { realServers } = await ipvs.sync(isChanged ? after : before, { from })
+      const { realServers } = await ipvs.sync(isChanged ? after : before, { from, onError: 'atomic' })
       if (realServers.updated !== 1) throw new Error(`${realServers.updated} real servers were changed`)
     },
     close: () => ipvs.close()

@@ -81,7 +81,7 @@ async function drain({ ipvs, client }: Stage): Promise<void> {
 async function rollBack({ ipvs }: Stage): Promise<void> {
   const kept = web([1, 2])
   const before = await ipvs.list()
-  const refused = await ipvs.sync([kept, ...crowd((index) => (index === CROWD.services - 1 ? 'fastest' : 'rr'))]).then(
+  const refused = await ipvs.sync([kept, ...crowd((index) => (index === CROWD.services - 1 ? 'fastest' : 'rr'))], { onError: 'atomic' }).then(
     () => undefined,
     (error: unknown) => error
   )

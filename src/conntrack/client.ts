@@ -1,7 +1,6 @@
 /**
  * Connection tracking by netlink: flows listed, watched, changed and cut.
  */
-import type { FlowVerb } from './bulk.js'
 import { requireBulkOptions, type BulkReport } from '../core/bulk-run.js'
 import type { BulkOptions } from '../core/bulk-run.js'
 import { requireConfirmation, requireFields, requireInteger, requireOptions, toList } from '../core/checks.js'
@@ -12,7 +11,8 @@ import { JobQueue } from '../core/job-queue.js'
 import { type NativeKernel, openSocket } from '../core/open.js'
 import { type CallOptions, type InNetworkNamespace, networkNamespace, type OpenOptions, requireEnsure } from '../core/options.js'
 import type { AddOptions, RemoveOptions } from '../core/options.js'
-import type { NativeConntrackSocket, NativeNamespace } from '../native/index.js'
+import type { NativeConntrackSocket } from '../native/index.js'
+import type { FlowVerb } from './bulk.js'
 import { encodeBulk, runBulk, runOne } from './bulk.js'
 import { FlowReader, type FlowColumns } from './columns.js'
 import { runCut } from './cut.js'
@@ -90,7 +90,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** Of use inside the package only. */
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#socket.namespace
   }
 

@@ -2,6 +2,7 @@
  * Flows from the columns of native/conntrack/flow_columns.h.
  */
 import { formatAddress } from '../core/address.js'
+import { NO_SYMBOL } from '../core/columns.js'
 import { AF_INET6 } from '../core/protocols.js'
 import type { NativeFlowPiece, NativeRecord } from '../native/index.js'
 import { PRESENT, PROTOCOLS, STATES, protocolName, statusNames, tupleForm } from './constants.js'
@@ -10,7 +11,6 @@ import type { Flow, FlowProtocol, FlowTuple } from './types.js'
 
 /** Bytes a row of an address column. */
 export const ADDRESS_WIDTH = 16
-const NO_SYMBOL = 0xffffffff
 /** Distinct addresses that are remembered as text while a listing is read. */
 const MOST_TEXTS = 65_536
 

@@ -3,6 +3,7 @@
  */
 import { requireAddress } from '../core/address.js'
 import { requireFields, requireInteger } from '../core/checks.js'
+import { NO_SYMBOL } from '../core/columns.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native/index.js'
@@ -12,7 +13,6 @@ import { DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tup
 import { encodeTuple } from './details.js'
 import type { Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
 
-const NO_SYMBOL = 0xffffffff
 /** A 32-bit number of seconds that the kernel multiplies by ticks; it caps the product itself. */
 const MOST_SECONDS = 2 ** 31 - 1
 const MOST_SHORT = 65_535

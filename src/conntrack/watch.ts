@@ -2,7 +2,7 @@
  * Flows as they begin, change and end.
  */
 import { ValidationError } from '../core/errors.js'
-import { openEventStream, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
+import { openEventStream, type LostEvents, type WatchOptions } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
 import type { OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeFlowEvents } from '../native/index.js'

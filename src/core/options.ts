@@ -41,7 +41,12 @@ export const networkNamespace: unique symbol = Symbol('netplane.networkNamespace
 /** What works in one network namespace: any open client or plane of this package. */
 export interface InNetworkNamespace {
   /** Of use inside the package only. */
-  readonly [networkNamespace]: NativeNamespace | undefined
+  readonly [networkNamespace]: unknown
+}
+
+/** Where a client works, in the native side's form; undefined: in the process's own namespace. */
+export function namespaceOf(place: InNetworkNamespace): NativeNamespace | undefined {
+  return place[networkNamespace] as NativeNamespace | undefined
 }
 
 /** Options of every `open`. */
@@ -68,7 +73,7 @@ const MAX_BUFFER_BYTES = 2 ** 30
 
 /** The path of a network namespace, or an open one, from what a caller may say. */
 export function resolveNamespace(netns: unknown): string | NativeNamespace | undefined {
-  if (typeof netns === 'object' && netns !== null && networkNamespace in netns) return (netns as InNetworkNamespace)[networkNamespace]
+  if (typeof netns === 'object' && netns !== null && networkNamespace in netns) return namespaceOf(netns as InNetworkNamespace)
   if (netns === undefined) return undefined
   if (typeof netns === 'number' && Number.isInteger(netns) && netns > 0) return `/proc/${netns}/ns/net`
   if (typeof netns === 'string' && netns !== '' && !netns.includes('\0') && netns !== '.' && netns !== '..')

@@ -2,9 +2,10 @@
  * Changing many services or real servers: in pieces, with an exact account of every row.
  */
 import { BulkRun, type BulkReport, type RowRefusal } from '../core/bulk-run.js'
+import { asNative } from '../core/columns.js'
 import { EPERM } from '../core/errno.js'
 import { NetlinkError } from '../core/errors.js'
-import type { NativeColumns, NativeIpvsSocket } from '../native/index.js'
+import type { NativeIpvsSocket } from '../native/index.js'
 import { ADDRESS_WIDTH, sliceRows } from './column-forms.js'
 import type { RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { describeServiceRow } from './keys.js'
@@ -112,9 +113,4 @@ export class ChangeRun {
     if (servers === undefined) return `service ${describeServiceRow(services, row)}`
     return `real server ${describeServerRow(servers, row)} of ${describeServiceRow(services, servers.service[row] ?? 0)}`
   }
-}
-
-/** Typed columns as the addon takes them. */
-export function asNative(columns: { readonly rows: number }): NativeColumns {
-  return columns
 }

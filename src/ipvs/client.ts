@@ -3,15 +3,15 @@
  */
 import type { BulkOptions, BulkReport } from '../core/bulk-run.js'
 import { requireConfirmation } from '../core/checks.js'
+import { asNative } from '../core/columns.js'
 import { ESRCH } from '../core/errno.js'
 import { orUndefined } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import type { NativeKernel } from '../core/open.js'
 import type { AddOptions, RemoveOptions } from '../core/options.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
-import type { NativeIpvsSocket, NativeNamespace } from '../native/index.js'
+import type { NativeIpvsSocket } from '../native/index.js'
 import { IpvsCalls } from './calls.js'
-import { asNative } from './changes.js'
 import type { IpvsColumns, RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { openConnections } from './connections.js'
 import { encodeKey } from './keys.js'
@@ -89,7 +89,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** Of use inside the package only. */
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#socket.namespace
   }
 

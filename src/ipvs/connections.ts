@@ -3,12 +3,12 @@
  */
 import { formatAddress, requireAddress } from '../core/address.js'
 import { requireInteger, requireObject, requireOptions } from '../core/checks.js'
+import { NO_SYMBOL } from '../core/columns.js'
 import { ClosedError, ValidationError } from '../core/errors.js'
 import { nativeOpenOptions, type OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeColumns } from '../native/index.js'
 import { ADDRESS_WIDTH } from './column-forms.js'
 import { unwrapIpvs } from './refusals.js'
-import { NO_SYMBOL } from './symbols.js'
 import type { ConnectionFilter, ConnectionsOptions, IpvsConnection } from './types.js'
 
 /** Entries of one job. */

@@ -2,11 +2,11 @@
  * Columns that a caller made: checked, and copied so that they belong to nobody else.
  */
 import { copyArray, requireInteger, requireObject } from '../core/checks.js'
+import { NO_SYMBOL } from '../core/columns.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { serverForms, serverKeyForms, serviceForms, serviceKeyForms, type ColumnForm } from './column-forms.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
-import { NO_SYMBOL } from './symbols.js'
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array
 

@@ -1,6 +1,7 @@
 /**
  * What the kernel's refusals mean: IPVS says an errno and nothing else.
  */
+import { NO_SYMBOL } from '../core/columns.js'
 import { EEXIST, EINVAL, ENOENT, EPERM, EPROTONOSUPPORT, ESRCH } from '../core/errno.js'
 import { UnsupportedError, type NetlinkError } from '../core/errors.js'
 import { failureError } from '../core/failures.js'
@@ -8,7 +9,6 @@ import { AF_INET } from '../core/protocols.js'
 import type { NativeOutcome } from '../native/common.js'
 import type { NativeFailure } from '../native/index.js'
 import type { ServiceColumns } from './column-types.js'
-import { NO_SYMBOL } from './symbols.js'
 
 // include/uapi/asm-generic/errno-base.h, errno.h
 

@@ -3,6 +3,7 @@
  */
 import { formatAddress, requireAddress } from '../core/address.js'
 import { requireInteger } from '../core/checks.js'
+import { NO_SYMBOL } from '../core/columns.js'
 import { locate, ValidationError } from '../core/errors.js'
 import { AF_INET } from '../core/protocols.js'
 import { requireName, requireText } from './checks.js'
@@ -10,7 +11,7 @@ import { indexedServiceForms, zeroColumns } from './column-forms.js'
 import type { ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { DEFAULT_PERSISTENCE_SECONDS, DEFAULT_SCHEDULER, FULL_NETMASK, PERSISTENT, SERVICE_FLAG_BITS, SETTABLE_FLAGS } from './constants.js'
 import { addressAt, emptyKeys, protocolOf, putKey } from './keys.js'
-import { NO_SYMBOL, Symbols } from './symbols.js'
+import { Symbols } from './symbols.js'
 import type {
   IpvsStatistics,
   Persistence,

@@ -1,7 +1,5 @@
 /** Text that repeats, as indexes into a table. */
-
-/** The index that means "none" (native/netlink/columns.h). */
-export const NO_SYMBOL = 0xffffffff
+import { NO_SYMBOL } from '../core/columns.js'
 
 /** A symbol column that is filled row by row. */
 export class Symbols {

@@ -1,8 +1,8 @@
 /**
  * Updates that say only what changes: the kernel replaces everything, so what is not mentioned is read first.
  */
+import { asNative } from '../core/columns.js'
 import type { NativeIpvsSocket } from '../native/index.js'
-import { asNative } from './changes.js'
 import type { IpvsColumns, RealServerChangeColumns, ServiceColumns } from './column-types.js'
 import { describeServiceRow } from './keys.js'
 import { joinListing } from './listing.js'

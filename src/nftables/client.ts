@@ -2,21 +2,21 @@
  * nf_tables of one network namespace.
  */
 import { requireObject, requireOptions, toList } from '../core/checks.js'
+import { asNative } from '../core/columns.js'
 import { ClosedError, NetlinkError } from '../core/errors.js'
-import type { WatchOptions } from '../core/events/monitor.js'
+import type { WatchOptions } from '../core/events/watch.js'
 import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
-import type { NativeListing, NativeListRequest, NativeNamespace, NativeNftablesSocket } from '../native/index.js'
+import type { NativeListing, NativeListRequest, NativeNftablesSocket } from '../native/index.js'
 import type { KeyField } from './bounds.js'
-import type { ElementColumns } from './columns.js'
-import { toColumns } from './columns.js'
+import { fromNative, toColumns } from './columns.js'
 import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
 import { requireText } from './fields.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
-import { openMonitor, type NftablesEvents } from './monitor.js'
+import { openWatch, type NftablesEvents } from './watch.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
 import { hasJoinedRanges, pickHolding } from './rule-set-elements.js'
 import { setForm, type ListedSet, type SetSpec } from './sets.js'
@@ -85,13 +85,13 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** Of use inside the package only. */
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#socket.namespace
   }
 
   /** Begins a transaction. It belongs to this client and can be built while others run. */
   transaction(): Transaction {
-    return new Transaction({
+    return Transaction.begin({
       run: (operation, options, start) => this.#queue.run(operation, options, start),
       beginBatch: () => this.#socket.beginBatch(),
       list: (request) => this.#socket.list(request),
@@ -175,7 +175,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
       list.map((key) => ({ key })),
       { ...form, holds: 'nothing' }
     )
-    const request = { family: family('family', set.family), table: set.table, set: set.name, keys: toColumns(rows) }
+    const request = { family: family('family', set.family), table: set.table, set: set.name, keys: asNative(toColumns(rows)) }
     const operation = 'nftables.getElements'
     const found = await this.#queue.run(operation, options, async (deadlineMs) =>
       unwrapOutcome(await this.#socket.getElements({ ...request, deadlineMs }), {
@@ -183,7 +183,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
         subject: `set ${set.family} ${set.table} ${set.name}`
       })
     )
-    return new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks as readonly ElementColumns[])
+    return new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks.map(fromNative))
   }
 
   /** Lists named counters; with `reset`, reading and zeroing is one step (needs CAP_NET_ADMIN, and no packet is missed). */
@@ -213,7 +213,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   async watch(options: WatchOptions = {}): Promise<NftablesEvents> {
     const isClosed = (): boolean => this.#queue.isClosed
     if (isClosed()) throw new ClosedError('the Nftables client')
-    const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)
+    const stream = await openWatch(this.#kernel, this.#options, options, this.#streams)
     // The client may have been closed meanwhile.
     if (isClosed()) stream.end()
     return stream

@@ -1,6 +1,7 @@
 /**
  * Checks of columns that a caller made: whether they can be walked. What they mean is checked on the native side.
  */
+import { asNative } from '../core/columns.js'
 import { ValidationError } from '../core/errors.js'
 import type { ElementColumns } from './columns.js'
 
@@ -38,13 +39,13 @@ const FORMS: Readonly<Record<string, ColumnForm>> = {
 const TABLES = ['verdictChainTable', 'objectReferenceTable'] as const
 
 function checkColumn(name: string, form: ColumnForm, columns: ElementColumns): void {
-  const column: unknown = columns[name]
+  const all = asNative(columns)
+  const column = all[name]
   if (column === undefined) return
   const { array, beyond } = form
   if (!(column instanceof array) || (beyond !== undefined && column.length < columns.rows + beyond))
     throw new ValidationError(name, column, `a ${array.name}${beyond === undefined ? '' : ` of ${columns.rows + beyond} values`}`)
-  if (form.with !== undefined && columns[form.with] === undefined)
-    throw new ValidationError(form.with, undefined, `a column beside ${name}`)
+  if (form.with !== undefined && all[form.with] === undefined) throw new ValidationError(form.with, undefined, `a column beside ${name}`)
 }
 
 function checkTimes(name: string, times: Float64Array | undefined): void {

@@ -1,10 +1,10 @@
 /**
  * Set elements as columns: typed arrays with one entry a row, which cross to the kernel in one call for any number of elements.
  */
+import { NO_SYMBOL } from '../core/columns.js'
 import type { NativeColumns } from '../native/index.js'
-
 /** Rows of a set as typed arrays (native/nftables/elements.h). All but `rows` and `key` may be missing. One row is one element of the kernel's. */
-export interface ElementColumns extends NativeColumns {
+export interface ElementColumns {
   readonly rows: number
   /** Keys back to back, as they lie in registers: each field of a concatenation padded to 4 bytes, addresses and ports in network order. */
   readonly key: Uint8Array
@@ -36,10 +36,13 @@ export interface ElementColumns extends NativeColumns {
   readonly expressionsOffsets?: Uint32Array
 }
 
+/** Elements that the native side gave. */
+export function fromNative(columns: NativeColumns): ElementColumns {
+  return columns as unknown as ElementColumns
+}
+
 /** In the column `verdict`: none. */
 export const NO_VERDICT = 0x7fff_ffff
-/** In columns of indexes: none. */
-export const NO_SYMBOL = 0xffff_ffff
 /** NFT_SET_ELEM_INTERVAL_END. */
 export const INTERVAL_END = 1
 /** NFT_SET_ELEM_CATCHALL (Linux 5.13). */

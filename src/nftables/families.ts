@@ -2,10 +2,9 @@
  * Families, hooks and priorities: the names that nft has for the kernel's numbers.
  */
 import { ValidationError } from '../core/errors.js'
-import type { NativeFamily } from '../native/index.js'
 
 /** A family of tables (NFPROTO_*). */
-export type Family = NativeFamily
+export type Family = 'inet' | 'ip' | 'ip6' | 'arp' | 'bridge' | 'netdev'
 
 const FAMILIES: readonly Family[] = ['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev']
 

@@ -4,6 +4,7 @@
 import { Slices } from '../core/slices.js'
 import type { NativeListed, NativeListedElements, NativeListedKind, NativeListing } from '../native/index.js'
 import { inWritableOrder } from './bound-chains.js'
+import { fromNative } from './columns.js'
 import type { ElementColumns } from './columns.js'
 import { decodeElements, type SetElement } from './elements.js'
 import { fromNativeSet } from './listed-sets.js'
@@ -91,7 +92,7 @@ function elementsOf(found: readonly NativeListedElements[], sets: readonly Liste
   const byName = new Map(sets.map((set) => [`${set.family} ${set.table} ${set.name}`, set]))
   return found.flatMap(({ family, table, set, chunks }) => {
     const declared = byName.get(`${family} ${table} ${set}`)
-    return declared === undefined ? [] : [new ListedElements(declared, chunks as readonly ElementColumns[])]
+    return declared === undefined ? [] : [new ListedElements(declared, chunks.map(fromNative))]
   })
 }
 

@@ -1,11 +1,13 @@
 /**
  * How a transaction is sent: its ranges are checked, its operations handed to the native side, and what the kernel refuses is told in the caller's words.
  */
+import { asNative } from '../core/columns.js'
 import { ENOENT, ERESTART } from '../core/errno.js'
 import { locate, ValidationError } from '../core/errors.js'
 import { failureError, invalidError } from '../core/failures.js'
 import { Slices } from '../core/slices.js'
 import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native/index.js'
+import { fromNative } from './columns.js'
 import type { ElementColumns } from './columns.js'
 import { placeOf } from './describe.js'
 import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
@@ -101,9 +103,10 @@ export class Sending {
     for (const [index, queued] of this.#operations.entries()) {
       const { verb, kind, family, value } = queued
       const isEchoed = echoes && !isRemoval(queued) && verb !== 'flush'
+      const columns = sent.get(index)?.columns ?? this.#columns.get(index)
       const invalid =
         kind === 'elements'
-          ? batch.addElements(verb, family as NameReference['family'], value, sent.get(index)?.columns ?? this.#columns.get(index))
+          ? batch.addElements(verb, family as NameReference['family'], value, columns && asNative(columns))
           : batch.add(verb, kind, family, value, isEchoed)
       if (invalid !== undefined) throw invalidError(placeOf(queued, index), invalid)
       if (this.#slices.isOver) await this.#slices.turn()
@@ -193,6 +196,6 @@ function readSet(listing: NativeListing): ReadSet | undefined {
   return {
     ...knownSet(listed.value),
     keyLength: listed.value['keyLength'] as number,
-    chunks: elements.flatMap(({ chunks }) => chunks as readonly ElementColumns[])
+    chunks: elements.flatMap(({ chunks }) => chunks.map(fromNative))
   }
 }

@@ -80,7 +80,7 @@ export interface ListedSet extends SetSpec {
   /** Elements, where the kernel counts them (Linux 6.18). */
   readonly count?: number | undefined
   /** The kernel's own fields, for what the typed ones cannot express (types of user space of other making). */
-  readonly raw: NativeRecord
+  readonly raw: Readonly<Record<string, unknown>>
 }
 
 /** Of concatenations, verdicts and objects. */

@@ -49,7 +49,7 @@ import type {
 const COUNTER_TYPE = 1
 
 /**
- * Operations to be committed together. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
+ * Operations to be committed together; {@link Nftables.transaction} begins one. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
  * `commit` and `check` reject with its ValidationError. What is passed in is copied, but for elements as objects beyond 256: lists of them are read, in short slices, when the
  * transaction is sent first.
  */
@@ -61,9 +61,13 @@ export class Transaction {
   #nextSetId = 1
   readonly #boundChains = new BoundChains()
 
-  /** Use {@link Nftables.transaction}. */
-  constructor(host: TransactionHost) {
+  private constructor(host: TransactionHost) {
     this.#host = host
+  }
+
+  /** @internal */
+  static begin(host: TransactionHost): Transaction {
+    return new Transaction(host)
   }
 
   /** Operations queued so far. */

@@ -11,11 +11,11 @@ import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
 import { type CallOptions, type InNetworkNamespace, networkNamespace, type OpenOptions, requireEnsure } from '../core/options.js'
 import type { RemoveOptions } from '../core/options.js'
 import { Slices } from '../core/slices.js'
-import type { NativeLinkReference, NativeNamespace, NativeRouteSocket } from '../native/index.js'
+import type { NativeLinkReference, NativeRouteSocket } from '../native/index.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
-import { type RouteEvents, type RouteWatchOptions, openMonitor } from './monitor.js'
+import { type RouteEvents, type RouteWatchOptions, openWatch } from './watch.js'
 import type {
   AddAddressesOptions,
   AddressColumns,
@@ -82,7 +82,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
   }
 
   /** Of use inside the package only. */
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#socket.namespace
   }
 
@@ -238,7 +238,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
    */
   async watch(options: RouteWatchOptions = {}): Promise<RouteEvents> {
     if (this.#queue.isClosed) throw new ClosedError('the Route client')
-    const stream = await openMonitor(this.#kernel, this.#options, options, this.#streams)
+    const stream = await openWatch(this.#kernel, this.#options, options, this.#streams)
     await this.#endIfClosed(stream)
     return stream
   }

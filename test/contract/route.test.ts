@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError, UnsupportedError, ValidationError } from '../../src/core/errors.js'
 import { Route } from '../../src/route/client.js'
-import { type RouteEvent } from '../../src/route/monitor.js'
+import { type RouteEvent } from '../../src/route/watch.js'
 import { type AddressSpec } from '../../src/route/types.js'
 import { FakeRouteKernel } from '../../src/testing/route/kernel.js'
 import { hasDummyLinks } from '../support/dummy.js'

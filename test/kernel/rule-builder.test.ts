@@ -1,15 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Nftables, type Expression, type Family, type ListedElements, type Ruleset } from '../../src/index.js'
+import { Nftables, type Family, type ListedElements, type Ruleset } from '../../src/index.js'
+import type { Expression } from '../../src/nftables.js'
 import { rowAt } from '../../src/nftables/columns.js'
+import { isOlderThan } from '../support/kernel-version.js'
+import { isInLab } from '../support/lab.js'
 import { nft, nftScript } from '../support/namespace.js'
 import { run } from '../support/run.js'
 import { actions } from './rules/actions.js'
 import { conditions } from './rules/conditions.js'
 import type { Row } from './rules/row.js'
 import { setsOf } from './rules/sets.js'
-import { isOlderThan } from '../support/kernel-version.js'
-import { isInLab } from '../support/lab.js'
 
 // Every rule is written twice: by nft from its text into the table `theirs`, by the builder into `ours`. What the kernel then holds must be the same, and nft must
 // print the text again.

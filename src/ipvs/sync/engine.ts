@@ -97,7 +97,7 @@ export class SyncEngine {
   ): Promise<{ readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })> {
     const prepared = await prepare(this.#memory, target, wanted, options)
     const plan = this.#describe(prepared)
-    const { onError = 'atomic' } = options
+    const { onError = 'isolate' } = options
     const { isFromMemory } = prepared
     let applied: Applied
     try {

@@ -1,6 +1,7 @@
 /**
  * Services and real servers as rows of columns: those that are desired, and those that the kernel lists.
  */
+import { NO_SYMBOL } from '../../core/columns.js'
 import { AF_INET } from '../../core/protocols.js'
 import {
   ADDRESS_WIDTH,
@@ -17,7 +18,7 @@ import { PERSISTENT, SETTABLE_FLAGS } from '../constants.js'
 import { describeServiceRow } from '../keys.js'
 import { sameForwarding } from '../server-rows.js'
 import { decodeService } from '../service-rows.js'
-import { joinSymbols, NO_SYMBOL } from '../symbols.js'
+import { joinSymbols } from '../symbols.js'
 import type { VirtualService } from '../types.js'
 
 /** Real servers; what is only remembered has no counters. */

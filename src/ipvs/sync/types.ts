@@ -54,10 +54,10 @@ export interface IpvsPlanOptions extends CallOptions {
 /** How a plan is carried out. */
 export interface IpvsSyncOptions extends IpvsPlanOptions {
   /**
-   * `atomic` (default): a refusal undoes everything that was applied before, and the call rejects. `isolate`: services with a refusal are put back as they
-   * were and reported; the others stay.
+   * `isolate` (default): services with a refusal are put back as they were and reported (`failed`); the others stay. `atomic`: a refusal undoes everything that was applied
+   * before, and the call rejects.
    */
-  readonly onError?: 'atomic' | 'isolate' | undefined
+  readonly onError?: 'isolate' | 'atomic' | undefined
 }
 
 /** What would happen to one service. */

@@ -2,7 +2,7 @@
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
 import { NetlinkError } from '../../core/errors.js'
-import { networkNamespace } from '../../core/options.js'
+import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
 import { loadAddon, type NativeNamespace } from '../../native/index.js'
@@ -60,7 +60,7 @@ class IpvsBackend implements Backend {
     this.#steps = new Draining(subsystems.ipvs, onError)
   }
 
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#subsystems.ipvs[networkNamespace]
   }
 
@@ -279,7 +279,7 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (err
       draining
     }
     const enable = async (): Promise<void> => {
-      if (kernel === undefined) await enableConntrack(ipvs[networkNamespace])
+      if (kernel === undefined) await enableConntrack(namespaceOf(ipvs))
     }
     return new IpvsBackend(subsystems, enable, onError)
   } catch (error) {

@@ -6,8 +6,12 @@ import type { AddressFamily } from '../../core/address.js'
 import { protocolNumbers } from '../../core/protocols.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
-import { compileRule, concat, ct, ip, ip6, jump, masquerade, meta, reject, rule, th, type SetSpec } from '../../nftables/index.js'
+import { type SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
+import { compileRule } from '../../nftables/rule/compile.js'
+import { concat } from '../../nftables/rule/selector.js'
+import { ct, ip, ip6, meta, th } from '../../nftables/rule/selectors.js'
+import { jump, masquerade, reject, rule } from '../../nftables/rule/statements.js'
 import type { LocalSources } from '../core/local-sources.js'
 
 /** How what is ours is made, but for the services. */

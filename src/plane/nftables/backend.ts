@@ -3,7 +3,6 @@
  */
 import { NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
-import type { NativeNamespace } from '../../native/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'
@@ -45,7 +44,7 @@ class NftablesBackend implements Backend {
     this.#writer = new Writer(nft)
   }
 
-  get [networkNamespace](): NativeNamespace | undefined {
+  get [networkNamespace](): unknown {
     return this.#nft[networkNamespace]
   }
 

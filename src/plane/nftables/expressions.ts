@@ -2,7 +2,7 @@
  * The few expressions this plane's rules are made of, in the form in which the kernel lists them, so that a rule read back equals the rule written.
  */
 import type { AddressFamily } from '../../core/address.js'
-import type { Expression } from '../../nftables/index.js'
+import type { Expression } from '../../nftables/expressions.js'
 import { ADDRESS_LENGTH } from './sets.js'
 
 /** Where source and destination lie in the network header. */

@@ -3,7 +3,8 @@
  */
 import type { AddressFamily } from '../../core/address.js'
 import type { ChainForm } from '../../nftables/compare.js'
-import type { Chain, Expression, SetSpec } from '../../nftables/index.js'
+import type { Expression } from '../../nftables/expressions.js'
+import type { Chain, SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
 import type { LocalSources } from '../core/local-sources.js'
 import { address, conntrackBit, frontend, isIn, protocolAndPort, register, verdict } from './expressions.js'

@@ -3,9 +3,9 @@
  */
 import { Buffer } from 'node:buffer'
 import { PRESENT } from '../../conntrack/constants.js'
+import { NO_SYMBOL } from '../../core/columns.js'
 import type { NativeColumns, NativeFlowPiece, NativeRecord } from '../../native/index.js'
 
-const NO_SYMBOL = 0xffffffff
 const ADDRESS_WIDTH = 16
 
 type ArrayKind = 'u8' | 'u16' | 'u32' | 'u64' | 'address'

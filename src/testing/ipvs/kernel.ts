@@ -1,10 +1,10 @@
 /**
  * A kernel's virtual services and real servers in memory, for tests of code that uses the IPVS client: same checks, same refusals, no privileges.
  */
+import { asNative } from '../../core/columns.js'
 import { EBADF, EEXIST, EINVAL, ENOBUFS, ENOENT, EPERM, ESRCH } from '../../core/errno.js'
 import { type FakeOf, type NativeKernel, kernelPart } from '../../core/open.js'
 import { AF_INET6 } from '../../core/protocols.js'
-import { asNative } from '../../ipvs/changes.js'
 import { Ipvs } from '../../ipvs/client.js'
 import type { RealServerKeyColumns, RealServerListColumns, ServiceKeyColumns, ServiceListColumns } from '../../ipvs/column-types.js'
 import { describeServiceRow } from '../../ipvs/keys.js'

@@ -1,9 +1,9 @@
 /**
  * What the fake of the IPVS kernel holds, and how it looks to the client.
  */
+import { NO_SYMBOL } from '../../core/columns.js'
 import { ADDRESS_WIDTH } from '../../ipvs/column-forms.js'
 import { STATISTICS_COLUMNS } from '../../ipvs/statistics.js'
-import { NO_SYMBOL } from '../../ipvs/symbols.js'
 import type { NativeColumns } from '../../native/index.js'
 
 const keyColumns = { family: Uint8Array, protocol: Uint8Array, port: Uint16Array, fwmark: Uint32Array } as const

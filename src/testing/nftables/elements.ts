@@ -2,6 +2,7 @@
  * Operations of a fake nf_tables on elements: the checks of nft_add_set_elem and nft_del_setelem.
  */
 import { Buffer } from 'node:buffer'
+import { asNative } from '../../core/columns.js'
 import { EBUSY, EEXIST, EINVAL, ENFILE, ENOENT, EOPNOTSUPP } from '../../core/errno.js'
 import type { NativeFamily, NativeRecord, NativeVerb } from '../../native/index.js'
 import { CATCHALL, INTERVAL_END, rowAt, toColumns, type ElementColumns, type ElementRow } from '../../nftables/columns.js'
@@ -171,5 +172,5 @@ export function applyElements(context: FakeBatchContext, operation: FakeElements
   if (rows.length === 0) return
   const type = isAddition ? 'newsetelem' : 'delsetelem'
   const value = { table: table.name, set: set.name }
-  context.events.push({ type, family, portId: context.portId, sequence: 0, value, elements: toColumns(rows) })
+  context.events.push({ type, family, portId: context.portId, sequence: 0, value, elements: asNative(toColumns(rows)) })
 }

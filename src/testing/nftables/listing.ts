@@ -1,6 +1,7 @@
 /**
  * A fake nf_tables as the kernel lists it.
  */
+import { asNative } from '../../core/columns.js'
 import { ENOENT } from '../../core/errno.js'
 import type {
   NativeListed,
@@ -126,7 +127,7 @@ function collectSets(table: FakeTable, request: NativeListRequest, now: number, 
     if (request.sets === true) found.sets.push({ family, value: describeSet(table, set) })
     if (request.elements !== true) continue
     const rows = Array.from(liveElements(set, now), (element) => describeElement(element, now))
-    found.elements.push({ family, table: table.name, set: set.name, chunks: rows.length === 0 ? [] : [toColumns(rows)] })
+    found.elements.push({ family, table: table.name, set: set.name, chunks: rows.length === 0 ? [] : [asNative(toColumns(rows))] })
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Operations of a fake nf_tables on sets, objects and flowtables.
  */
+import { asNative } from '../../core/columns.js'
 import { EBUSY, EEXIST, EINVAL, ENOENT } from '../../core/errno.js'
 import type { NativeRecord } from '../../native/index.js'
 import { toColumns } from '../../nftables/columns.js'
@@ -73,7 +74,14 @@ export function flushSet(context: FakeBatchContext, { family, value }: FakeOpera
   // Each element is deleted and notified by itself (nft_set_flush), and none is no change.
   const told = { table: table.name, set: set.name }
   if (gone.length > 0)
-    context.events.push({ type: 'delsetelem', family, portId: context.portId, sequence: 0, value: told, elements: toColumns(gone) })
+    context.events.push({
+      type: 'delsetelem',
+      family,
+      portId: context.portId,
+      sequence: 0,
+      value: told,
+      elements: asNative(toColumns(gone))
+    })
   return undefined
 }
 

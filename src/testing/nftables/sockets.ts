@@ -2,6 +2,7 @@
  * The work behind a fake nf_tables: commits, listings, monitors, and the sockets that clients hold.
  */
 import { Buffer } from 'node:buffer'
+import { asNative } from '../../core/columns.js'
 import { EBADF, EINVAL, EMLINK, ENOENT, EPERM, ERESTART } from '../../core/errno.js'
 import type {
   NativeBatch,
@@ -22,7 +23,7 @@ import type {
   NativeRecord,
   NativeVerb
 } from '../../native/index.js'
-import { rowAt, toColumns, type ElementColumns } from '../../nftables/columns.js'
+import { type ElementColumns, fromNative, rowAt, toColumns } from '../../nftables/columns.js'
 import { failed } from '../outcome.js'
 import { applyElements, type FakeElementsOperation } from './elements.js'
 import { describeElement, listState } from './listing.js'
@@ -153,7 +154,7 @@ export class FakeNftablesCore {
       )
       return matches.map((element) => describeElement(element, now))
     })
-    return { value: { family, table: tableName, set: setName, chunks: found.length === 0 ? [] : [toColumns(found)] } }
+    return { value: { family, table: tableName, set: setName, chunks: found.length === 0 ? [] : [asNative(toColumns(found))] } }
   }
 
   /** A whole batch. */
@@ -343,7 +344,7 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
     set,
     keys
   }: Parameters<NativeNftablesSocket['getElements']>[0]): Promise<NativeOutcome<NativeListedElements>> {
-    return this.#outcome(() => this.#core.getElements(family, table, set, keys as ElementColumns))
+    return this.#outcome(() => this.#core.getElements(family, table, set, fromNative(keys)))
   }
 
   generation(): Promise<NativeOutcome<NativeRecord>> {

@@ -35,7 +35,7 @@ import {
   udp,
   updateElement,
   useObject
-} from '../../../src/index.js'
+} from '../../../src/nftables.js'
 import { rowsOf, type InetRow } from './row.js'
 import { setNamed } from './sets.js'
 

@@ -1,7 +1,10 @@
 import {
+  accept,
   ah,
   concat,
+  counter,
   ct,
+  dccp,
   drop,
   esp,
   ether,
@@ -19,11 +22,8 @@ import {
   th,
   udp,
   udplite,
-  vlan,
-  dccp,
-  accept,
-  counter
-} from '../../../src/index.js'
+  vlan
+} from '../../../src/nftables.js'
 import { rowsOf, type InetRow } from './row.js'
 import { setNamed } from './sets.js'
 

@@ -1,4 +1,5 @@
-import type { Family, RuleStatement } from '../../../src/index.js'
+import type { Family } from '../../../src/index.js'
+import type { RuleStatement } from '../../../src/nftables.js'
 
 /** A rule in nft's words, which are also those that nft prints for it, and in ours. */
 export interface Row {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { ValidationError, type Family, type SetFlag } from '../../../src/index.js'
 import {
   accept,
   addElement,
-  compileRule,
   concat,
   constant,
   counter,
@@ -31,14 +31,11 @@ import {
   th,
   udp,
   updateElement,
-  useObject,
-  ValidationError,
-  type CompiledRule,
-  type Expression,
-  type Family,
-  type RuleStatement,
-  type SetFlag
-} from '../../../src/index.js'
+  useObject
+} from '../../../src/nftables.js'
+import type { Expression, RuleStatement } from '../../../src/nftables.js'
+import { compileRule } from '../../../src/nftables/rule/compile.js'
+import type { CompiledRule } from '../../../src/nftables/rule/compile.js'
 
 function compile(statements: readonly RuleStatement[], family: Family = 'inet'): CompiledRule {
   let id = 0

@@ -4,7 +4,7 @@ import { type NativeKernel, fakeOf } from '../../../src/core/open.js'
 import type { NativeAddressChange, NativeAddressReport, NativeFailure, NativeOutcome } from '../../../src/native/index.js'
 import { Route } from '../../../src/route/client.js'
 import { describeRow } from '../../../src/route/columns.js'
-import type { RouteEvent } from '../../../src/route/monitor.js'
+import type { RouteEvent } from '../../../src/route/watch.js'
 import { FakeRouteKernel } from '../../../src/testing/route/kernel.js'
 
 type Answer = NativeOutcome<NativeAddressReport>

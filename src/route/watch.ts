@@ -3,7 +3,7 @@
  */
 import { requireOptions } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
-import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
+import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
 import type { OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeRouteEvent } from '../native/index.js'
@@ -38,7 +38,7 @@ function requireFlag(path: string, value: unknown): boolean {
 }
 
 /** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
-export async function openMonitor(
+export async function openWatch(
   kernel: Pick<NativeAddon, 'monitorRoute'>,
   client: OpenOptions,
   options: RouteWatchOptions,

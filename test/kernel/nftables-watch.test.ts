@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Nftables } from '../../src/nftables/client.js'
-import type { NftablesEvent, NftablesEvents } from '../../src/nftables/monitor.js'
+import type { NftablesEvent, NftablesEvents } from '../../src/nftables/watch.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import { rejection } from '../support/rejection.js'
 import { until } from '../support/run.js'

@@ -1,11 +1,12 @@
 /**
  * Changes of the ruleset as they happen.
  */
-import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/monitor.js'
+import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
 import { unsupportedProtocol } from '../core/failures.js'
 import { type OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeEvent, NativeFailure } from '../native/index.js'
+import { fromNative } from './columns.js'
 import type { ElementColumns } from './columns.js'
 import type { Family } from './families.js'
 import { fromNativeSet } from './listed-sets.js'
@@ -90,7 +91,7 @@ function convert(event: NativeEvent): NftablesEvent[] {
         family: event.family as Family,
         table,
         set,
-        columns: event.elements as ElementColumns,
+        columns: fromNative(event.elements),
         portId: event.portId
       }
     ]
@@ -100,7 +101,7 @@ function convert(event: NativeEvent): NftablesEvent[] {
 }
 
 /** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
-export async function openMonitor(
+export async function openWatch(
   kernel: Pick<NativeAddon, 'monitorNftables'>,
   client: OpenOptions,
   options: WatchOptions,
