@@ -6,7 +6,7 @@
 export { formatAddress, parseAddress, parsePrefix, prefixRange, type AddressFamily, type Prefix } from './core/address.js'
 export type { BulkOptions, BulkReport, RowOutcome } from './core/bulk-run.js'
 export type { FakeKernel, KernelPart } from './core/open.js'
-export type { CallOptions, InNetworkNamespace, OpenOptions } from './core/options.js'
+export type { AddOptions, CallOptions, InNetworkNamespace, OpenOptions, RemoveOptions } from './core/options.js'
 export * from './conntrack/index.js'
 export {
   ClosedError,

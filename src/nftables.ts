@@ -9,6 +9,8 @@
  * @packageDocumentation
  */
 export { CATCHALL, INTERVAL_END, NO_VERDICT, type ElementColumns } from './nftables/columns.js'
+export type { DataType } from './nftables/datatypes.js'
+export { readElements } from './nftables/elements.js'
 export { ElementBuffer } from './nftables/element-buffer.js'
 export type * from './nftables/expressions.js'
 export type * from './nftables/rule/nodes.js'

@@ -7,7 +7,7 @@ import { failureError } from './failures.js'
 import { describeNamespace, nativeOpenOptions, type OpenOptions } from './options.js'
 
 /** What the native side offers of each part of the kernel. */
-interface NativeParts {
+interface NativeParts extends Record<KernelPart, object> {
   readonly nftables: Pick<NativeAddon, 'openNftables' | 'monitorNftables'>
   readonly route: Pick<NativeAddon, 'openRoute' | 'monitorRoute'>
   readonly conntrack: Pick<NativeAddon, 'openConntrack' | 'monitorConntrack'>
@@ -15,7 +15,7 @@ interface NativeParts {
 }
 
 /** A part of the kernel for which there is a client. */
-export type KernelPart = keyof NativeParts
+export type KernelPart = 'nftables' | 'ipvs' | 'conntrack' | 'route'
 
 /** What the native side offers of one part. */
 export type NativeKernel<Part extends KernelPart> = NativeParts[Part]
@@ -74,4 +74,9 @@ export async function openSocket<Part extends KernelPart, Socket>(
 /** A fake of what the native side offers. */
 export function fakeOf<Part extends KernelPart>(part: Part, native: NativeKernel<Part>): FakeOf<Part> {
   return { [kernelPart]: part, ...native }
+}
+
+/** A fake as clients take it. That it has all that the native side offers is checked here, when it is compiled. */
+export function asFakeKernel<Part extends KernelPart>(fake: FakeOf<Part>): FakeKernel<Part> {
+  return fake
 }

@@ -73,7 +73,7 @@ const MAX_BUFFER_BYTES = 2 ** 30
 
 /** The path of a network namespace, or an open one, from what a caller may say. */
 export function resolveNamespace(netns: unknown): string | NativeNamespace | undefined {
-  if (typeof netns === 'object' && netns !== null && networkNamespace in netns) return namespaceOf(netns as InNetworkNamespace)
+  if (typeof netns === 'object' && netns !== null && networkNamespace in netns) return namespaceOf(netns)
   if (netns === undefined) return undefined
   if (typeof netns === 'number' && Number.isInteger(netns) && netns > 0) return `/proc/${netns}/ns/net`
   if (typeof netns === 'string' && netns !== '' && !netns.includes('\0') && netns !== '.' && netns !== '..')

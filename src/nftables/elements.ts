@@ -7,7 +7,7 @@ import { locate, ValidationError } from '../core/errors.js'
 import { formatBounds, formatDataRange, parseBounds, parseDataRange, predecessor, successor, type KeyField } from './bounds.js'
 import { CATCHALL, INTERVAL_END, isEnd, rowAt, type ElementColumns, type ElementRow } from './columns.js'
 import { formatFields, keyLength, parseFields } from './datatypes.js'
-import { intervalKind, type SetForm } from './sets.js'
+import { intervalKind, setForm, type SetForm, type SetSpec } from './sets.js'
 import { commentEntry, commentedBy, COMMENT_TYPE, ELEMENT_FLAGS_TYPE, encodeUserdata, isOnlyComment, numberEntry } from './userdata.js'
 import { verdictName, verdictNumber, type VerdictName } from './verdicts.js'
 
@@ -204,4 +204,17 @@ export function* decodeElements(chunks: Iterable<ElementColumns>, form: SetForm)
     }
   }
   if (intervals.length > 0) yield* decodeIntervals(intervals, form)
+}
+
+/**
+ * The elements that columns hold, as objects: those of {@link ElementChange}, for one.
+ *
+ * @param declaration Of the set, as it was declared or listed.
+ * @throws {ValidationError} The declaration has no such types.
+ */
+export function* readElements(
+  columns: ElementColumns,
+  declaration: Pick<SetSpec, 'key' | 'data' | 'flags' | 'typeof'>
+): Generator<SetElement> {
+  yield* decodeElements([columns], setForm(declaration))
 }

@@ -48,7 +48,7 @@ export class ListedElements implements Iterable<SetElement> {
 
 /** Everything that was asked for, of one generation. */
 export interface Ruleset {
-  /** {@link Nftables.generation} that all of it belongs to. */
+  /** {@link Nftables.readGeneration} that all of it belongs to. */
   readonly generation: number
   readonly tables: readonly ListedTable[]
   readonly chains: readonly ListedChain[]

@@ -25,7 +25,7 @@ export interface TableReference {
   readonly name: string
 }
 
-/** A rule that is written with the rule builder: {@link rule}. */
+/** A rule that is written with the rule language: `rule(…)` of `netplane/nftables`. */
 export interface BuiltRule extends Omit<Rule, 'expressions'> {
   readonly statements: readonly RuleStatement[]
 }
@@ -40,7 +40,7 @@ export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data'
 /** Options of {@link Transaction.commit}. */
 export interface CommitOptions extends CallOptions {
   /**
-   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.generation}). Absent: commit
+   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.readGeneration}). Absent: commit
    * whatever happened in between.
    */
   readonly generation?: number | undefined

@@ -34,7 +34,7 @@ export interface ElementChange {
   readonly family: Family
   readonly table: string
   readonly set: string
-  /** Decode them with {@link decodeElements} and the set's declaration. */
+  /** `readElements` of `netplane/nftables` makes objects of them, by the set's declaration. */
   readonly columns: ElementColumns
   readonly portId: number
 }

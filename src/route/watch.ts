@@ -11,7 +11,7 @@ import { decodeAddress } from './columns.js'
 import { decodeLink } from './links.js'
 import type { Link, LinkAddress } from './types.js'
 
-/** Options of {@link Route.monitor}. */
+/** Options of {@link Route.watch}. */
 export interface RouteWatchOptions extends WatchOptions {
   /** Whether links are reported; default true. */
   readonly links?: boolean | undefined

@@ -30,6 +30,7 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
   #ended = false
   #failure: { readonly error: unknown } | undefined
 
+  /** @internal */
   constructor(source: EventSource, options: { readonly limit?: number | undefined; readonly signal?: AbortSignal | undefined } = {}) {
     this.#source = source
     this.#limit = options.limit ?? DEFAULT_QUEUE_LIMIT
@@ -43,7 +44,11 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
     return this.#queue.length - this.#head
   }
 
-  /** Adds an event. One pushed after the end is dropped: nobody will read it. */
+  /**
+   * Adds an event. One pushed after the end is dropped: nobody will read it.
+   *
+   * @internal
+   */
   push(event: T): void {
     if (this.#ended) return
     const waiting = this.#waiting.shift()
@@ -58,7 +63,11 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
     }
   }
 
-  /** No further events: the consumer gets those that wait, then the end. */
+  /**
+   * No further events: the consumer gets those that wait, then the end.
+   *
+   * @internal
+   */
   end(): void {
     if (this.#ended) return
     this.#ended = true
@@ -68,7 +77,11 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
     this.#waiting = []
   }
 
-  /** Ends with an error, which the consumer meets after the events that wait. */
+  /**
+   * Ends with an error, which the consumer meets after the events that wait.
+   *
+   * @internal
+   */
   fail(error: unknown): void {
     if (this.#ended) return
     const [first, ...others] = this.#waiting

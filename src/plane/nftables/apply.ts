@@ -1,7 +1,7 @@
 /**
  * Changes of elements in the phases in which packets never miss their way.
  */
-import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { type ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
 import { FAMILIES } from '../core/frontend.js'
 import type { Run } from '../core/run.js'

@@ -4,7 +4,7 @@
  * No kernel grows a set everywhere: before Linux 6.18 a second declaration with a larger size is ignored (nf_tables_newset). So rules are taken from the set, a larger one is filled, and they are put
  * back, in one transaction: a packet sees the old rules and the old set, or the new ones.
  */
-import { ElementBuffer } from '../../nftables/element-buffer.js'
+import { type ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
 import type { Contents, SetChange } from './changes.js'

@@ -16,7 +16,7 @@ import {
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule, Nftables, Ruleset } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
-import { setForm } from '../../nftables/sets.js'
+import { type setForm } from '../../nftables/sets.js'
 import { BackendFailure } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
 import { SetTables } from './changes.js'

@@ -7,7 +7,7 @@
 import { Conntrack } from '../../conntrack/client.js'
 import type { ConntrackOptions } from '../../conntrack/open.js'
 import { EACCES, EBADF, ECANCELED, ENOENT, EPERM, EPROTONOSUPPORT } from '../../core/errno.js'
-import { type FakeOf, type NativeKernel, kernelPart } from '../../core/open.js'
+import { asFakeKernel, type FakeKernel, type NativeKernel, kernelPart } from '../../core/open.js'
 import type {
   NativeBatchReport,
   NativeConntrackMonitorCallback,
@@ -36,7 +36,7 @@ export interface FakeConntrackOptions {
 }
 
 /** Stands for the connection tracking of one network namespace, empty at first. Any number of clients can be opened on it. */
-export class FakeConntrackKernel implements FakeOf<'conntrack'> {
+export class FakeConntrackKernel implements FakeKernel<'conntrack'> {
   readonly [kernelPart] = 'conntrack'
   readonly #core: FakeConntrackCore
   readonly #hasConntrack: boolean
@@ -48,7 +48,7 @@ export class FakeConntrackKernel implements FakeOf<'conntrack'> {
 
   /** Opens a client whose kernel is this one. */
   open(options: Omit<ConntrackOptions, 'kernel'> = {}): Promise<Conntrack> {
-    return Conntrack.open({ ...options, kernel: this })
+    return Conntrack.open({ ...options, kernel: asFakeKernel<'conntrack'>(this) })
   }
 
   /** Makes every watch that is open miss events, as when the kernel's buffer was full. */

@@ -3,7 +3,7 @@
  */
 import { asNative } from '../../core/columns.js'
 import { EBADF, EEXIST, EINVAL, ENOBUFS, ENOENT, EPERM, ESRCH } from '../../core/errno.js'
-import { type FakeOf, type NativeKernel, kernelPart } from '../../core/open.js'
+import { asFakeKernel, type FakeKernel, type NativeKernel, kernelPart } from '../../core/open.js'
 import { AF_INET6 } from '../../core/protocols.js'
 import { Ipvs } from '../../ipvs/client.js'
 import type { RealServerKeyColumns, RealServerListColumns, ServiceKeyColumns, ServiceListColumns } from '../../ipvs/column-types.js'
@@ -77,7 +77,7 @@ export interface FakeConnectionCounts {
 }
 
 /** Stands for one network namespace, empty at first. Any number of clients can be opened on it. It carries no traffic: counters stay 0. */
-export class FakeIpvsKernel implements FakeOf<'ipvs'> {
+export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   readonly [kernelPart] = 'ipvs'
   readonly #services = new Map<string, FakeService>()
   readonly #daemons = new Map<unknown, NativeRecord>()
@@ -106,7 +106,7 @@ export class FakeIpvsKernel implements FakeOf<'ipvs'> {
 
   /** Opens a client whose kernel is this one. */
   open(options: Omit<IpvsOptions, 'kernel'> = {}): Promise<Ipvs> {
-    return Ipvs.open({ ...options, kernel: this })
+    return Ipvs.open({ ...options, kernel: asFakeKernel<'ipvs'>(this) })
   }
 
   /**
@@ -146,13 +146,21 @@ export class FakeIpvsKernel implements FakeOf<'ipvs'> {
     return Promise.resolve({ value: new FakeIpvsSocket(this) })
   }
 
-  /** {@link IpvsKernel}: for the client. The connection table of the fake is empty. */
+  /**
+   * The connection table of the fake is empty.
+   *
+   * @internal
+   */
   openIpvsConnections(): ReturnType<NativeKernel<'ipvs'>['openIpvsConnections']> {
     const value: NativeIpvsConnections = { read: () => Promise.resolve({ value: { rows: 0 } }), close: () => undefined }
     return Promise.resolve({ value })
   }
 
-  /** {@link IpvsKernel}: for the client. Settings are what they are in a new namespace. */
+  /**
+   * Settings are what they are in a new namespace.
+   *
+   * @internal
+   */
   readSystemSetting({ name }: { readonly name: string }): ReturnType<NativeKernel<'ipvs'>['readSystemSetting']> {
     const file = /^ipv4\/vs\/([a-z_]+)$/.exec(name)?.[1] ?? ''
     const value = this.settings.get(file)

@@ -6,7 +6,7 @@
  * registers of expressions, or know links.
  */
 import { EPROTONOSUPPORT } from '../../core/errno.js'
-import { type FakeOf, kernelPart } from '../../core/open.js'
+import { asFakeKernel, type FakeKernel, kernelPart } from '../../core/open.js'
 import type { NativeAddon, NativeMonitorCallback } from '../../native/index.js'
 import { Nftables, type NftablesOptions } from '../../nftables/client.js'
 import { failed } from '../outcome.js'
@@ -21,7 +21,7 @@ export interface FakeNftablesOptions {
 }
 
 /** Stands for the nf_tables of one network namespace, empty at first. Any number of clients can be opened on it. */
-export class FakeNftablesKernel implements FakeOf<'nftables'> {
+export class FakeNftablesKernel implements FakeKernel<'nftables'> {
   readonly [kernelPart] = 'nftables'
   readonly #core: FakeNftablesCore
   readonly #hasNftables: boolean
@@ -33,7 +33,7 @@ export class FakeNftablesKernel implements FakeOf<'nftables'> {
 
   /** Opens a client whose kernel is this one. */
   open(options: Omit<NftablesOptions, 'kernel'> = {}): Promise<Nftables> {
-    return Nftables.open({ ...options, kernel: this })
+    return Nftables.open({ ...options, kernel: asFakeKernel<'nftables'>(this) })
   }
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */

@@ -2,7 +2,7 @@
  * A kernel's links and addresses in memory, for tests of code that uses the route client: same checks, same refusals, no privileges.
  */
 import { EADDRNOTAVAIL, EBADF, EEXIST, ENODEV, EOPNOTSUPP, EPERM } from '../../core/errno.js'
-import { type FakeOf, type NativeKernel, kernelPart } from '../../core/open.js'
+import { asFakeKernel, type FakeKernel, type NativeKernel, kernelPart } from '../../core/open.js'
 import { AF_INET } from '../../core/protocols.js'
 import type {
   NativeAddressChange,
@@ -59,7 +59,7 @@ export interface FakeRouteOptions {
 }
 
 /** Stands for one network namespace; it begins with `lo`, which is down. Any number of clients can be opened on it. */
-export class FakeRouteKernel implements FakeOf<'route'> {
+export class FakeRouteKernel implements FakeKernel<'route'> {
   readonly [kernelPart] = 'route'
   readonly #links = new Map<number, FakeLink>()
   readonly #monitors = new Set<FakeMonitor>()
@@ -75,7 +75,7 @@ export class FakeRouteKernel implements FakeOf<'route'> {
 
   /** Opens a client whose kernel is this one. */
   open(options: Omit<RouteOptions, 'kernel'> = {}): Promise<Route> {
-    return Route.open({ ...options, kernel: this })
+    return Route.open({ ...options, kernel: asFakeKernel<'route'>(this) })
   }
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */

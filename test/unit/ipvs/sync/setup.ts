@@ -123,7 +123,9 @@ export class Rig {
     return await this.engine.plan(await this.#target('ipvs.plan'), desired, options)
   }
 
-  async sync(desired: Desired, options: IpvsSyncOptions = {}): Promise<IpvsSyncReport> {
+  /** A refusal undoes everything, unless the options say otherwise. */
+  async sync(desired: Desired, given: IpvsSyncOptions = {}): Promise<IpvsSyncReport> {
+    const options: IpvsSyncOptions = { onError: 'atomic', ...given }
     const limits = { signal: options.signal, deadlineAt: performance.now() + (options.deadlineMs ?? 60_000) }
     return await this.engine.sync(await this.#target('ipvs.sync'), desired, options, limits, 60_000)
   }
