@@ -22,7 +22,7 @@ export {
 export type { Protocol } from './core/protocols.js'
 export type { EventStream } from './core/events/stream.js'
 export * from './ipvs/index.js'
-export type { Change, LostEvents, WatchOptions as MonitorOptions } from './core/events/watch.js'
+export type { Change, LostEvents, WatchOptions } from './core/events/watch.js'
 export * from './nftables/index.js'
 export * from './plane/index.js'
 export * from './route/index.js'

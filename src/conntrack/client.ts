@@ -73,7 +73,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Opens a socket.
    *
-   * @throws {ValidationError} An option is no such thing.
+   * @throws {ValidationError} An option is malformed or out of range.
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    * @throws {UnsupportedError} The native addon cannot be loaded, or the kernel has no netfilter.
    */
@@ -103,7 +103,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * Lists flows as objects, made in slices that leave the event loop alone. For hundreds of thousands, {@link Conntrack.iterate} needs less memory and
    * {@link Conntrack.listColumns} less time. Equivalent to `conntrack -L`.
    *
-   * @throws {ValidationError} A condition of the filter is no such thing, or can never hold.
+   * @throws {ValidationError} A condition of the filter is malformed, or can never hold.
    * @throws {NetlinkError} `EPERM`: no CAP_NET_ADMIN.
    * @throws {UnsupportedError} The kernel has no `nf_conntrack_netlink`.
    */
@@ -141,7 +141,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Reads the flow of these packets: by its original tuple, or by that of its answers. Undefined where there is none. Equivalent to `conntrack -G`.
    *
-   * @throws {ValidationError} A tuple is none.
+   * @throws {ValidationError} A tuple is malformed.
    */
   async get(
     key: FlowKey | { readonly protocol: FlowKey['protocol']; readonly reply: FlowTuple; readonly zone?: number | undefined },
@@ -163,7 +163,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Adds a flow, as if its first packet had been seen: for tests, and for state taken over from another machine. Equivalent to `conntrack -I`.
    *
-   * @throws {ValidationError} A field is no such thing.
+   * @throws {ValidationError} A field is malformed or out of range.
    * @throws {NetlinkError} `EEXIST`: one of its tuples is in use (not with `ensure`). `EOPNOTSUPP`: the kernel has no such helper. `EPERM`.
    */
   async add(flow: FlowInput, options: AddOptions = {}): Promise<void> {
@@ -180,7 +180,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Changes a flow: only what is given. Equivalent to `conntrack -U`.
    *
-   * @throws {ValidationError} A field is no such thing.
+   * @throws {ValidationError} A field is malformed or out of range.
    * @throws {NetlinkError} `ENOENT`: there is no such flow (any more). `EBUSY`: a helper cannot be exchanged for another. `ENOSPC`: no room for labels. `EPERM`: also
    *   where the flow's time-out is fixed.
    */
@@ -197,7 +197,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Removes exactly one flow. With an `id` (every listed flow has one), a later flow with the same tuple is left alone ({@link FlowKey.id}). Equivalent to `conntrack -D`.
    *
-   * @throws {ValidationError} The tuple is none.
+   * @throws {ValidationError} The tuple is malformed.
    * @throws {NetlinkError} `ENOENT`: there is no such flow (not with `ensure`). `EPERM`.
    */
   async remove(key: FlowKey, options: RemoveOptions = {}): Promise<void> {
@@ -215,7 +215,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * Removes the flows that match, in one native job: they are listed, matched and cut in batches as the listing goes on, each by its tuple, zone and id, so that a
    * tuple that is in use again is not cut. The signal stops it between two batches. An empty filter is refused: {@link Conntrack.flush} says what it does.
    *
-   * @throws {ValidationError} A condition is no such thing, can never hold, or there is none.
+   * @throws {ValidationError} A condition is malformed or can never hold, or there is none.
    * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were removed.
    */
   async removeWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<RemoveFlowsReport> {
@@ -247,7 +247,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * Lets a flow expect another: the first packet that the expectation fits begins a flow with status `expected` and this `master`, and uses it up (unless it is
    * `permanent`). Equivalent to `conntrack -I expect`.
    *
-   * @throws {ValidationError} A field is no such thing.
+   * @throws {ValidationError} A field is malformed or out of range.
    * @throws {NetlinkError} `ENOENT`: there is no such master. `EOPNOTSUPP`, `ESHUTDOWN`: it has no helper. `EEXIST`: an expectation that the tuple meets is there.
    *   `EBUSY`: one that the same packets can meet. `EMFILE`: `nf_conntrack_expect_max`. `EINVAL`: the helper has no such class, or the kernel no such function. `EPERM`.
    */
@@ -294,7 +294,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Watches how full the table is: an event when it passes `warnAt` of its limit, and when it is below again. It asks every `intervalMs`.
    *
-   * @throws {ValidationError} An option is no such thing.
+   * @throws {ValidationError} An option is malformed or out of range.
    */
   watchUsage(options: UsageWatchOptions = {}): UsageEvents {
     this.#requireOpen()
@@ -316,7 +316,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Reads system settings in the client's namespace: those that are named, else all. What this kernel does not have is absent.
    *
-   * @throws {ValidationError} A name is none.
+   * @throws {ValidationError} A name is unknown.
    * @throws {NetlinkError} `EACCES`: the file may not be read.
    */
   async readSettings(
@@ -331,7 +331,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Writes system settings in the client's namespace, in the order given; the first that fails ends it.
    *
-   * @throws {ValidationError} A name or value is none; nothing was written.
+   * @throws {ValidationError} A name is unknown, or a value is out of range; nothing was written.
    * @throws {NetlinkError} `ENOENT`: this kernel has no such setting. `EACCES`, `EROFS`: it may not be written here: /proc/sys is mounted read-only (as in containers
    *   without --privileged), or, of `maxEntries` and `buckets`, this is not the initial network namespace.
    */
@@ -345,7 +345,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * Reports flows as they begin, change and end, from the moment the promise resolves. The first event says what the kernel will not report. Leave the loop, abort the
    * signal, or close the client to end it. Equivalent to `conntrack -E`.
    *
-   * @throws {ValidationError} An option is no such thing.
+   * @throws {ValidationError} An option is malformed or out of range.
    * @throws {NetlinkError} The socket cannot be opened; `EPERM`.
    */
   async watch(options: ConntrackWatchOptions = {}): Promise<ConntrackEvents> {

@@ -283,7 +283,7 @@ function* placed(filter: unknown, path: string): Generator<readonly [place: stri
 /**
  * The program of a filter, or of several of which one must hold; undefined where every flow is meant.
  *
- * @throws {ValidationError} A condition is no such thing, or can never hold (an IPv6 prefix beside an IPv4 one, a port of a protocol without ports).
+ * @throws {ValidationError} A condition is malformed, or can never hold (an IPv6 prefix beside an IPv4 one, a port of a protocol without ports).
  */
 export function compileFilter(filter: FlowFilter | readonly FlowFilter[] | undefined, path = 'options.filter'): Uint8Array | undefined {
   if (filter === undefined) return undefined

@@ -79,7 +79,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   /**
    * Opens a socket and finds IPVS.
    *
-   * @throws {ValidationError} An option is no such thing.
+   * @throws {ValidationError} An option is malformed or out of range.
    * @throws {UnsupportedError} The kernel has no IPVS (`ip_vs`), and the message says how it gets it; or the native addon cannot be loaded.
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    */

@@ -72,7 +72,7 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
   /**
    * Opens a socket.
    *
-   * @throws {ValidationError} An option is no such thing.
+   * @throws {ValidationError} An option is malformed or out of range.
    * @throws {NetlinkError} `ENOENT`, `EINVAL`: no such network namespace; `EPERM`: it may not be entered.
    * @throws {UnsupportedError} The native addon cannot be loaded.
    */

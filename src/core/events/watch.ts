@@ -60,7 +60,7 @@ function requireLimit(limit: unknown): number | undefined {
 /**
  * Opens the socket of a monitor in the client's namespace, and the stream over it. Events are handed over from the moment the promise resolves.
  *
- * @throws {ValidationError} An option is no such thing.
+ * @throws {ValidationError} An option is malformed or out of range.
  * @throws {NetlinkError} The socket cannot be opened.
  */
 export async function openEventStream<Native, Event>(
