@@ -5,7 +5,7 @@ import type { Bar, Contenders, Place, Row } from '../frame/row.js'
 import { median } from '../frame/statistics.js'
 import { withoutFlowIds } from '../subjects/conntrack-recording.js'
 
-/** A turn every 20 ms makes 500 flows and cuts them: 50,000 events a second. */
+/** A turn every 20 ms makes 500 flows and removes them: 50,000 events a second. */
 const flows = 500
 const intervalMicroseconds = 20_000
 const turns = 500

@@ -42,7 +42,7 @@ function deleteRow(by: 'kernel' | 'native'): Row {
   return subjectRow({
     ...common,
     name: `conntrack-delete-${by}-${flows}`,
-    about: `cut ${staleFlows(flows)} of ${flows} flows by a filter that ${by === 'kernel' ? 'the kernel applies but for one condition' : 'only we can apply'}`,
+    about: `remove ${staleFlows(flows)} of ${flows} flows by a filter that ${by === 'kernel' ? 'the kernel applies but for one condition' : 'only we can apply'}`,
     // Where the kernel has to give every flow, its own time leaves no room for a factor of three.
     bar: { timesFloorAtMost: 1.2, ...(by === 'kernel' && { fasterThanPeerAtLeast: { 'conntrack -D': 3 } }) },
     subject: 'conntrack-delete',

@@ -90,11 +90,11 @@ const memoryGrowth: CostRow = {
   floor: (_bench, _place, { workBytes }) => Promise.resolve(workBytes / mebibyte)
 }
 
-const keptMemory = (endpoints: number, most = 300): CostRow => ({
+const keptMemory = (endpoints: number, max = 300): CostRow => ({
   name: 'heap-kept',
   unit: 'bytes',
   about: "heap and array buffers per endpoint, the caller's services included, kept after",
-  bar: { oursAtMost: most },
+  bar: { oursAtMost: max },
   cost: ({ keptBytes, givenBytes }) => (keptBytes + givenBytes) / endpoints,
   note: (reports) =>
     `of them the caller's own services ${formatNumber(median(reports.map(({ givenBytes }) => givenBytes)) / endpoints)}, the plane ${formatNumber(median(reports.map(({ keptBytes }) => keptBytes)) / endpoints)}`

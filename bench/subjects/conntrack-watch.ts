@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import type { Subject } from '../frame/subject.js'
 import { churnFilter, flows, isChurnMatch } from './conntrack-flows.js'
 
-/** Flows that one turn of the generator makes and cuts again. */
+/** Flows that one turn of the generator makes and removes again. */
 export interface ConntrackChurnOptions {
   readonly flows: number
 }
 
-/** Makes flows and cuts them: two events each for whoever listens. Recorded, it is what the generator repeats. */
+/** Makes flows and removes them: two events each for whoever listens. Recorded, it is what the generator repeats. */
 export const conntrackChurn: Subject<ConntrackChurnOptions> = async ({ Conntrack }, netns, options) => {
   const conntrack = await Conntrack.open({ netns })
   const made = flows(0, options.flows)
@@ -35,7 +35,7 @@ export interface ConntrackWatchOptions {
 /** Milliseconds without an event after the generator has ended, after which none will come. */
 const silenceMs = 500
 
-/** Watches while a generator of its own process makes and cuts flows; says how many events came, and how often some were lost. */
+/** Watches while a generator of its own process makes and removes flows; says how many events came, and how often some were lost. */
 export const conntrackWatch: Subject<ConntrackWatchOptions> = async ({ Conntrack }, netns, options) => {
   const conntrack = await Conntrack.open({ netns })
   const matching = options.filtered ? flows(0, options.flows).filter(isChurnMatch).length : options.flows

@@ -56,7 +56,7 @@ export const conntrackCount: Subject<ConntrackFilterOptions> = async ({ Conntrac
   }
 }
 
-/** On a full table: cuts the flows of one endpoint of one service. Once: they are gone then. */
+/** On a full table: removes the flows of one endpoint of one service. Once: they are gone then. */
 export const conntrackDelete: Subject<ConntrackFilterOptions> = async ({ Conntrack }, netns, { flows, by }) => {
   const conntrack = await Conntrack.open({ netns, deadlineMs: 300_000 })
   await createAll(conntrack, flows)

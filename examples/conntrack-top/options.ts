@@ -42,10 +42,10 @@ export interface TopOptions {
   readonly help: boolean
 }
 
-function numberOf(name: string, text: string, least: number, most: number, isWhole = true): number {
+function numberOf(name: string, text: string, min: number, max: number, isWhole = true): number {
   const value = text.trim() === '' ? Number.NaN : Number(text)
-  if (value >= least && value <= most && (!isWhole || Number.isInteger(value))) return value
-  throw new Error(`--${name} ${text}: a ${isWhole ? 'whole ' : ''}number from ${least} to ${most} is wanted`)
+  if (value >= min && value <= max && (!isWhole || Number.isInteger(value))) return value
+  throw new Error(`--${name} ${text}: a ${isWhole ? 'whole ' : ''}number from ${min} to ${max} is wanted`)
 }
 
 function sortOf(text: string): SortKey {

@@ -97,10 +97,10 @@ function readIpv6(text: string): string | undefined {
 }
 
 /** A whole number in a range. */
-export function readNumber(text: string, least: number, most: number): number | undefined {
+export function readNumber(text: string, min: number, max: number): number | undefined {
   if (!/^\s*[+-]?[0-9]+$/.test(text)) return undefined
   const value = Number(text)
-  return value >= least && value <= most ? value : undefined
+  return value >= min && value <= max ? value : undefined
 }
 
 /** What `-t`, `-u` and `-r` name. */

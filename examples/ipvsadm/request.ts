@@ -86,14 +86,14 @@ function emptyRequest(command: CommandName): Request {
   }
 }
 
-function numberOf(text: string, least: number, most: number, refusal: string): number {
-  const value = readNumber(text, least, most)
+function numberOf(text: string, min: number, max: number, refusal: string): number {
+  const value = readNumber(text, min, max)
   if (value === undefined) throw new UsageError(refusal)
   return value
 }
 
-const timeoutOf = (text: string, least: number): number =>
-  numberOf(text, least, MAX_TIMEOUT_SECONDS, `invalid timeout value \`${text}' specified`)
+const timeoutOf = (text: string, min: number): number =>
+  numberOf(text, min, MAX_TIMEOUT_SECONDS, `invalid timeout value \`${text}' specified`)
 
 async function readService(request: Request, protocol: Protocol, text: string, names: Names): Promise<void> {
   const { service } = request

@@ -40,7 +40,7 @@ std::shared_ptr<const conntrack::FlowFilter> ReadFilter(const Napi::Object& opti
   return filter ? std::make_shared<const conntrack::FlowFilter>(std::move(*filter)) : nullptr;
 }
 
-Napi::Value WriteCut(Napi::Env env, conntrack::CutReport&& report) {
+Napi::Value WriteRemoval(Napi::Env env, conntrack::RemovalReport&& report) {
   auto object = Napi::Object::New(env);
   const NamedValue<uint64_t> numbers[] = {
       {"scanned", report.scanned}, {"matched", report.matched}, {"deleted", report.deleted},          {"vanished", report.vanished},

@@ -21,7 +21,7 @@ inline Napi::Value Number(Napi::Env env, uint64_t number) { return Napi::Number:
 Napi::Object WritePiece(Napi::Env env, conntrack::FlowPiece&& piece);
 
 /// NativeCutReport.
-Napi::Value WriteCut(Napi::Env env, conntrack::CutReport&& report);
+Napi::Value WriteRemoval(Napi::Env env, conntrack::RemovalReport&& report);
 
 /// Reads the compiled filter of a call (Uint8Array `filter`, absent: every flow); null where it is none.
 std::shared_ptr<const conntrack::FlowFilter> ReadFilter(const Napi::Object& options);

@@ -14,12 +14,12 @@
 namespace netplane::addon {
 namespace {
 
-using conntrack::CutReport;
 using conntrack::FlowChange;
 using conntrack::FlowPiece;
 using conntrack::FlowQuery;
 using conntrack::FlowStream;
 using conntrack::HeaderedRecord;
+using conntrack::RemovalReport;
 using Records = std::vector<HeaderedRecord>;
 
 constexpr NamedValue<uint8_t> kSources[] = {
@@ -119,7 +119,7 @@ MethodTable ConntrackSocket::Methods(Napi::Env env) {
       {"count", Napi::Function::New<CallMethod<Self, &Self::Count>>(env, "count")},
       {"get", Napi::Function::New<CallMethod<Self, &Self::GetFlow>>(env, "get")},
       {"change", Napi::Function::New<CallMethod<Self, &Self::Change>>(env, "change")},
-      {"cut", Napi::Function::New<CallMethod<Self, &Self::Cut>>(env, "cut")},
+      {"removeMatching", Napi::Function::New<CallMethod<Self, &Self::RemoveMatching>>(env, "removeMatching")},
       {"cancel", Napi::Function::New<CallMethod<Self, &Self::Cancel>>(env, "cancel")},
       {"flush", Napi::Function::New<CallMethod<Self, &Self::Flush>>(env, "flush")},
       {"listExpectations", Napi::Function::New<CallMethod<Self, &Self::ListExpectations>>(env, "listExpectations")},
@@ -187,15 +187,15 @@ Napi::Value ConntrackSocket::Change(const Napi::CallbackInfo& info) {
   return RunOnSocket<BatchOutcome>(info, state(), handle(), work, write);
 }
 
-Napi::Value ConntrackSocket::Cut(const Napi::CallbackInfo& info) {
+Napi::Value ConntrackSocket::RemoveMatching(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   const auto query = ReadQuery(options);
-  if (!query) return Refused(info.Env(), "cut", "an unknown source, or a filter that is none");
+  if (!query) return Refused(info.Env(), "removeMatching", "an unknown source, or a filter that is none");
   cancelled_ = std::make_shared<std::atomic<bool>>(false);
-  const auto work = [query = *query, cancelled = cancelled_, deadline = ReadDeadline(options)](Socket& socket) -> Result<CutReport> {
-    return conntrack::CutFlows(socket, query, BatchOptions{deadline, false, [cancelled] { return cancelled->load(); }});
+  const auto work = [query = *query, cancelled = cancelled_, deadline = ReadDeadline(options)](Socket& socket) -> Result<RemovalReport> {
+    return conntrack::RemoveFlows(socket, query, BatchOptions{deadline, false, [cancelled] { return cancelled->load(); }});
   };
-  return RunOnSocket<CutReport>(info, state(), handle(), work, WriteCut);
+  return RunOnSocket<RemovalReport>(info, state(), handle(), work, WriteRemoval);
 }
 
 Napi::Value ConntrackSocket::Cancel(const Napi::CallbackInfo& info) {

@@ -21,7 +21,7 @@ class ConntrackSocket : public SocketObject {
   Napi::Value Count(const Napi::CallbackInfo& info);
   Napi::Value GetFlow(const Napi::CallbackInfo& info);
   Napi::Value Change(const Napi::CallbackInfo& info);
-  Napi::Value Cut(const Napi::CallbackInfo& info);
+  Napi::Value RemoveMatching(const Napi::CallbackInfo& info);
   Napi::Value Cancel(const Napi::CallbackInfo& info);
   Napi::Value Flush(const Napi::CallbackInfo& info);
   Napi::Value ListExpectations(const Napi::CallbackInfo& info);
@@ -35,7 +35,7 @@ class ConntrackSocket : public SocketObject {
  private:
   /// The dump that ReadStream goes on with.
   std::shared_ptr<conntrack::FlowStream> stream_;
-  /// Set by Cancel, seen by the cut in flight.
+  /// Set by Cancel, seen by the removal in flight.
   std::shared_ptr<std::atomic<bool>> cancelled_;
 };
 

@@ -12,13 +12,13 @@ namespace netplane::addon {
 namespace {
 
 constexpr NamedValue<ipvs::Verb> kVerbs[] = {{"add", ipvs::Verb::kAdd}, {"update", ipvs::Verb::kUpdate}, {"remove", ipvs::Verb::kRemove}};
-constexpr NamedValue<uint8_t> kQuestions[] = {
+constexpr NamedValue<uint8_t> kQueries[] = {
     {"timeouts", IPVS_CMD_GET_CONFIG}, {"info", IPVS_CMD_GET_INFO}, {"daemons", IPVS_CMD_GET_DAEMON}};
-constexpr NamedValue<uint8_t> kOrders[] = {{"setTimeouts", IPVS_CMD_SET_CONFIG},
-                                           {"startDaemon", IPVS_CMD_NEW_DAEMON},
-                                           {"stopDaemon", IPVS_CMD_DEL_DAEMON},
-                                           {"zero", IPVS_CMD_ZERO},
-                                           {"flush", IPVS_CMD_FLUSH}};
+constexpr NamedValue<uint8_t> kCommandNames[] = {{"setTimeouts", IPVS_CMD_SET_CONFIG},
+                                                 {"startDaemon", IPVS_CMD_NEW_DAEMON},
+                                                 {"stopDaemon", IPVS_CMD_DEL_DAEMON},
+                                                 {"zero", IPVS_CMD_ZERO},
+                                                 {"flush", IPVS_CMD_FLUSH}};
 
 // Reads the columns in a property; false where it is there and is none. `given` says whether it was there.
 bool ReadColumnsOf(const Napi::Object& options, const char* name, ColumnSet& columns, bool* given) {
@@ -93,8 +93,8 @@ MethodTable IpvsSocket::Methods(Napi::Env env) {
       {"resolve", Napi::Function::New<CallMethod<Self, &Self::Resolve>>(env, "resolve")},
       {"change", Napi::Function::New<CallMethod<Self, &Self::Change>>(env, "change")},
       {"list", Napi::Function::New<CallMethod<Self, &Self::List>>(env, "list")},
-      {"ask", Napi::Function::New<CallMethod<Self, &Self::Ask>>(env, "ask")},
-      {"tell", Napi::Function::New<CallMethod<Self, &Self::Tell>>(env, "tell")},
+      {"query", Napi::Function::New<CallMethod<Self, &Self::Query>>(env, "query")},
+      {"command", Napi::Function::New<CallMethod<Self, &Self::Command>>(env, "command")},
   };
 }
 
@@ -138,22 +138,22 @@ Napi::Value IpvsSocket::List(const Napi::CallbackInfo& info) {
   return RunOnSocket<ipvs::Listing>(info, state(), handle(), work, WriteListing);
 }
 
-Napi::Value IpvsSocket::Ask(const Napi::CallbackInfo& info) {
+Napi::Value IpvsSocket::Query(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   std::string why;
-  auto job = ReadCommand(options, FindNamed(kQuestions, ReadText(options, "command")), &why);
-  if (!job) return Refused(info.Env(), "ask", why);
-  const auto work = [job, family = family_](Socket& socket) { return ipvs::Ask(socket, *family, job->command, job->deadline); };
+  auto job = ReadCommand(options, FindNamed(kQueries, ReadText(options, "command")), &why);
+  if (!job) return Refused(info.Env(), "query", why);
+  const auto work = [job, family = family_](Socket& socket) { return ipvs::Query(socket, *family, job->command, job->deadline); };
   return RunOnSocket<std::vector<Record>>(info, state(), handle(), work, WriteRecords);
 }
 
-Napi::Value IpvsSocket::Tell(const Napi::CallbackInfo& info) {
+Napi::Value IpvsSocket::Command(const Napi::CallbackInfo& info) {
   const Napi::Object options = OptionsOf(info);
   std::string why;
-  auto job = ReadCommand(options, FindNamed(kOrders, ReadText(options, "command")), &why);
-  if (!job) return Refused(info.Env(), "tell", why);
+  auto job = ReadCommand(options, FindNamed(kCommandNames, ReadText(options, "command")), &why);
+  if (!job) return Refused(info.Env(), "command", why);
   const auto work = [job, family = family_](Socket& socket) -> Result<std::monostate> {
-    if (Status failure = ipvs::Tell(socket, *family, job->command, job->deadline)) return *failure;
+    if (Status failure = ipvs::Run(socket, *family, job->command, job->deadline)) return *failure;
     return std::monostate{};
   };
   return RunOnSocket<std::monostate>(info, state(), handle(), work, WriteNothing);

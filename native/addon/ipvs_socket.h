@@ -17,8 +17,8 @@ class IpvsSocket : public SocketObject {
   Napi::Value Resolve(const Napi::CallbackInfo& info);
   Napi::Value Change(const Napi::CallbackInfo& info);
   Napi::Value List(const Napi::CallbackInfo& info);
-  Napi::Value Ask(const Napi::CallbackInfo& info);
-  Napi::Value Tell(const Napi::CallbackInfo& info);
+  Napi::Value Query(const Napi::CallbackInfo& info);
+  Napi::Value Command(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
 
  private:

@@ -13,7 +13,7 @@ namespace netplane::conntrack {
 namespace {
 
 // Matches that wait for their deletion: a batch of this many is one system call, or few.
-constexpr size_t kCutsAtOnce = 2048;
+constexpr size_t kRemovalsAtOnce = 2048;
 
 struct VerbForm {
   uint8_t message;
@@ -36,7 +36,7 @@ void PutIdentity(const Flow& flow, bool with_reply, MessageWriter& writer) {
   if ((flow.present & kHasZone) && flow.zone != 0) writer.PutInteger<uint16_t>(CTA_ZONE, flow.zone, kBig);
 }
 
-void EncodeCut(const Flow& flow, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer) {
+void EncodeRemoval(const Flow& flow, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer) {
   writer.Begin(FlowMessage(IPCTNL_MSG_CT_DELETE), static_cast<uint16_t>(NLM_F_REQUEST | extra_flags), sequence);
   writer.PutHeader(FamilyHeader(flow.family));
   PutIdentity(flow, false, writer);
@@ -129,7 +129,7 @@ const Record* DetailsOf(const FlowChange& change, uint32_t row) {
 
 void EncodeChange(const FlowChange& change, uint32_t row, uint16_t extra_flags, uint32_t sequence, MessageWriter& writer) {
   const Flow flow = IdentityOf(change.columns, row);
-  if (change.verb == FlowVerb::kDelete) return EncodeCut(flow, extra_flags, sequence, writer);
+  if (change.verb == FlowVerb::kDelete) return EncodeRemoval(flow, extra_flags, sequence, writer);
   const VerbForm& form = kForms[static_cast<size_t>(change.verb)];
   writer.Begin(FlowMessage(form.message), static_cast<uint16_t>(form.flags | NLM_F_REQUEST | extra_flags), sequence);
   writer.PutHeader(FamilyHeader(flow.family));
@@ -150,12 +150,12 @@ std::string FieldAtOffset(const FlowChange& change, const ItemError& error) {
 }
 
 // A dump on one socket, deletions on the other.
-class Cutter {
+class Remover {
  public:
-  Cutter(Socket& reader, Socket& cutter, const FlowQuery& query, const BatchOptions& options)
-      : cutter_(cutter), options_(options), stream_(reader, query) {}
+  Remover(Socket& reader, Socket& remover, const FlowQuery& query, const BatchOptions& options)
+      : remover_(remover), options_(options), stream_(reader, query) {}
 
-  CutReport Run() {
+  RemovalReport Run() {
     const auto take = [this](const Flow& flow, ByteView) -> Status {
       pending_.push_back(flow);
       return std::nullopt;
@@ -163,9 +163,9 @@ class Cutter {
     while (!report_.stopped && !stream_.is_done()) {
       report_.stopped = ReasonToStop();
       if (!report_.stopped) report_.stopped = stream_.Read(take, options_.deadline);
-      if (!report_.stopped && pending_.size() >= kCutsAtOnce) Cut();
+      if (!report_.stopped && pending_.size() >= kRemovalsAtOnce) SendPending();
     }
-    if (!report_.stopped) Cut();
+    if (!report_.stopped) SendPending();
     report_.scanned = stream_.scanned();
     report_.kernel_filtered = stream_.is_filtered();
     return std::move(report_);
@@ -177,12 +177,12 @@ class Cutter {
     return std::nullopt;
   }
 
-  void Cut() {
+  void SendPending() {
     const auto encode = [this](uint32_t index, uint16_t flags, uint32_t sequence, MessageWriter& writer) {
-      EncodeCut(pending_[index], flags, sequence, writer);
+      EncodeRemoval(pending_[index], flags, sequence, writer);
     };
     const auto count = static_cast<uint32_t>(pending_.size());
-    const BatchReport batch = RunBatch(cutter_, count, encode, options_);
+    const BatchReport batch = RunBatch(remover_, count, encode, options_);
     report_.matched += count;
     report_.unknown += batch.sent - batch.unknown_from;
     uint64_t failed = 0;
@@ -201,12 +201,12 @@ class Cutter {
     pending_.clear();
   }
 
-  Socket& cutter_;
+  Socket& remover_;
   const BatchOptions& options_;
   FlowStream stream_;
   /// Their views point into messages that are gone; a deletion uses numbers only.
   std::vector<Flow> pending_;
-  CutReport report_;
+  RemovalReport report_;
 };
 
 }  // namespace
@@ -225,16 +225,16 @@ BatchReport ChangeFlows(Socket& socket, const FlowChange& change, const BatchOpt
   return report;
 }
 
-CutReport CutFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options) {
+RemovalReport RemoveFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options) {
   auto companion = socket.Companion();
   if (!companion.ok()) {
-    CutReport report;
+    RemovalReport report;
     report.stopped = companion.error();
     return report;
   }
   Socket& reader = *companion.value();
   const uint32_t calls_before = reader.system_calls();
-  CutReport report = Cutter(reader, socket, query, options).Run();
+  RemovalReport report = Remover(reader, socket, query, options).Run();
   report.system_calls += reader.system_calls() - calls_before;
   return report;
 }

@@ -96,11 +96,11 @@ struct FlowChange {
 BatchReport ChangeFlows(Socket& socket, const FlowChange& change, const BatchOptions& options);
 
 /// What a delete by filter did.
-struct CutReport {
+struct RemovalReport {
   uint64_t scanned = 0;
   uint64_t matched = 0;
   uint64_t deleted = 0;
-  /// Gone by themselves (or reused) between the look and the cut.
+  /// Gone by themselves (or reused) between being listed and being removed.
   uint64_t vanished = 0;
   bool kernel_filtered = false;
   /// The first refusal other than ENOENT, and how many there were.
@@ -113,9 +113,9 @@ struct CutReport {
 };
 
 /// Deletes the flows that match, while they are listed: dump, match and exact deletes (original tuple, zone and id, so that a tuple in use
-/// again is not cut) in one go, with memory for some thousand matches. Lists on socket.Companion(): events name
+/// again is not removed) in one go, with memory for some thousand matches. Lists on socket.Companion(): events name
 /// the socket that deletes.
-CutReport CutFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options);
+RemovalReport RemoveFlows(Socket& socket, const FlowQuery& query, const BatchOptions& options);
 
 /// Deletes all flows of the namespace in one request.
 Status FlushFlows(Socket& socket, Deadline deadline);

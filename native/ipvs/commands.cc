@@ -17,7 +17,7 @@ void Write(uint16_t family, const Command& command, uint16_t flags, uint32_t seq
 
 }  // namespace
 
-Result<std::vector<Record>> Ask(Socket& socket, uint16_t family, const Command& command, Deadline deadline) {
+Result<std::vector<Record>> Query(Socket& socket, uint16_t family, const Command& command, Deadline deadline) {
   std::vector<Record> answers;
   const Schema& schema = command.command == IPVS_CMD_GET_INFO ? kInfoSchema : kCommandSchema;
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) { Write(family, command, flags, sequence, writer); };
@@ -44,7 +44,7 @@ Result<std::vector<Record>> Ask(Socket& socket, uint16_t family, const Command& 
   return answers;
 }
 
-Status Tell(Socket& socket, uint16_t family, const Command& command, Deadline deadline) {
+Status Run(Socket& socket, uint16_t family, const Command& command, Deadline deadline) {
   Command question;
   question.command = IPVS_CMD_GET_INFO;
   question.value.schema = &kCommandSchema;

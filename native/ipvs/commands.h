@@ -21,12 +21,12 @@ struct Command {
 };
 
 /// Asks (IPVS_CMD_GET_CONFIG, _GET_INFO, _GET_DAEMON): a record for each answer, of kInfoSchema for information, else of kCommandSchema.
-Result<std::vector<Record>> Ask(Socket& socket, uint16_t family, const Command& command, Deadline deadline);
+Result<std::vector<Record>> Query(Socket& socket, uint16_t family, const Command& command, Deadline deadline);
 
 /// Tells (IPVS_CMD_SET_CONFIG, _NEW_DAEMON, _DEL_DAEMON, _ZERO, _FLUSH). The ACK of IPVS_CMD_DEL_DAEMON can be missing for ever, as its
 /// handler may end in EINTR when it has done its work (stop_sync_thread, netlink_rcv_skb); so a harmless question follows in the same
 /// system call, and its ACK without a refusal before it is the success.
-Status Tell(Socket& socket, uint16_t family, const Command& command, Deadline deadline);
+Status Run(Socket& socket, uint16_t family, const Command& command, Deadline deadline);
 
 }  // namespace netplane::ipvs
 

@@ -8,7 +8,7 @@ import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { PROTOCOLS, tupleForm } from './constants.js'
 
 /** 2^32 - 1. */
-export const MOST_U32 = 0xffffffff
+export const MAX_U32 = 0xffffffff
 
 /** The number of a protocol. */
 export function requireProtocol(path: string, value: unknown): number {

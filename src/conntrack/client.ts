@@ -1,5 +1,5 @@
 /**
- * Connection tracking by netlink: flows listed, watched, changed and cut.
+ * Connection tracking by netlink: flows listed, watched, changed and removed.
  */
 import { requireBulkOptions, type BulkReport } from '../core/bulk-run.js'
 import type { BulkOptions } from '../core/bulk-run.js'
@@ -15,12 +15,12 @@ import type { NativeConntrackSocket } from '../native/index.js'
 import type { FlowVerb } from './bulk.js'
 import { encodeBulk, runBulk, runOne } from './bulk.js'
 import { FlowReader, type FlowColumns } from './columns.js'
-import { runCut } from './cut.js'
+import { runRemoval } from './removal.js'
 import { decodeExpectation } from './details.js'
 import { FlowColumnWriter, settableStatus, wholeStatus } from './encode.js'
 import { createExpectation, deleteExpectation, expectationKey, newExpectation } from './expectations.js'
 import type { FlowFilter } from './filter.js'
-import { compileCut } from './filter-compile.js'
+import { compileRemoval } from './filter-compile.js'
 import { FlowIteration } from './iterate.js'
 import { readFlows } from './listing.js'
 import type { ConntrackOptions } from './open.js'
@@ -212,17 +212,17 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Removes the flows that match, in one native job: they are listed, matched and cut in batches as the listing goes on, each by its tuple, zone and id, so that a
-   * tuple that is in use again is not cut. The signal stops it between two batches. An empty filter is refused: {@link Conntrack.flush} says what it does.
+   * Removes the flows that match, in one native job: they are listed, matched and removed in batches as the listing goes on, each by its tuple, zone and id, so that a
+   * tuple that is in use again is not removed. The signal stops it between two batches. An empty filter is refused: {@link Conntrack.flush} says what it does.
    *
    * @throws {ValidationError} A condition is malformed or can never hold, or there is none.
    * @throws {TransactionError} It stopped early, or flows were refused: `cause` says why, and the message how many were removed.
    */
   async removeWhere(filter: FlowFilter | readonly FlowFilter[], options: CallOptions = {}): Promise<RemoveFlowsReport> {
-    const program = await compileCut(filter)
+    const program = await compileRemoval(filter)
     const operation = 'conntrack.removeWhere'
     return await this.#queue.run(operation, options, (deadlineMs) =>
-      runCut(this.#socket, program, { operation, signal: options.signal, deadlineMs })
+      runRemoval(this.#socket, program, { operation, signal: options.signal, deadlineMs })
     )
   }
 

@@ -12,7 +12,7 @@ import type { Flow, FlowProtocol, FlowTuple } from './types.js'
 /** Bytes a row of an address column. */
 export const ADDRESS_WIDTH = 16
 /** Distinct addresses that are remembered as text while a listing is read. */
-const MOST_TEXTS = 65_536
+const MAX_TEXTS = 65_536
 
 /**
  * Flows as typed arrays, one entry a row; addresses are 16 bytes a row in network order, of which IPv4 takes the first 4. What lies beside the addresses in a
@@ -217,7 +217,7 @@ export class FlowReader {
     let text = this.#texts.get(key)
     if (text === undefined) {
       text = `${bytes[at]!}.${bytes[at + 1]!}.${bytes[at + 2]!}.${bytes[at + 3]!}`
-      if (this.#texts.size < MOST_TEXTS) this.#texts.set(key, text)
+      if (this.#texts.size < MAX_TEXTS) this.#texts.set(key, text)
     }
     return text
   }

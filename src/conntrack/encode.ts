@@ -7,15 +7,15 @@ import { NO_SYMBOL } from '../core/columns.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import type { NativeColumns, NativeFlowDetails, NativeRecord } from '../native/index.js'
-import { MOST_U32, requireHelper, requireLabels, requireProtocol } from './checks.js'
+import { MAX_U32, requireHelper, requireLabels, requireProtocol } from './checks.js'
 import { ADDRESS_WIDTH } from './columns.js'
 import { DCCP_STATES, PRESENT, PROTOCOLS, SETTABLE_STATUS, STATES, STATUSES, tupleForm } from './constants.js'
 import { encodeTuple } from './details.js'
 import type { Flow, FlowAttributes, FlowInput, FlowKey, FlowNat, FlowTuple, SequenceAdjustment } from './types.js'
 
 /** A 32-bit number of seconds that the kernel multiplies by ticks; it caps the product itself. */
-const MOST_SECONDS = 2 ** 31 - 1
-const MOST_SHORT = 65_535
+const MAX_SECONDS = 2 ** 31 - 1
+const MAX_SHORT = 65_535
 
 /** Type of the other side's message, where icmp has pairs (invmap of nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c). */
 const ICMP_ANSWERS: Readonly<Record<number, Readonly<Record<number, number>>>> = {
@@ -38,15 +38,15 @@ export interface Tuple {
 
 const PARTS = {
   ports: (tuple: FlowTuple, path: string) => [
-    requireInteger(`${path}.sourcePort`, tuple.sourcePort, 0, MOST_SHORT),
-    requireInteger(`${path}.destinationPort`, tuple.destinationPort, 0, MOST_SHORT)
+    requireInteger(`${path}.sourcePort`, tuple.sourcePort, 0, MAX_SHORT),
+    requireInteger(`${path}.destinationPort`, tuple.destinationPort, 0, MAX_SHORT)
   ],
   keys: (tuple: FlowTuple, path: string) => [
-    requireInteger(`${path}.sourceKey`, tuple.sourceKey ?? 0, 0, MOST_SHORT),
-    requireInteger(`${path}.destinationKey`, tuple.destinationKey ?? 0, 0, MOST_SHORT)
+    requireInteger(`${path}.sourceKey`, tuple.sourceKey ?? 0, 0, MAX_SHORT),
+    requireInteger(`${path}.destinationKey`, tuple.destinationKey ?? 0, 0, MAX_SHORT)
   ],
   icmp: (tuple: FlowTuple, path: string) => [
-    requireInteger(`${path}.icmpId`, tuple.icmpId, 0, MOST_SHORT),
+    requireInteger(`${path}.icmpId`, tuple.icmpId, 0, MAX_SHORT),
     (requireInteger(`${path}.icmpType`, tuple.icmpType, 0, 255) << 8) | requireInteger(`${path}.icmpCode`, tuple.icmpCode, 0, 255)
   ],
   none: () => [0, 0]
@@ -60,7 +60,7 @@ export function readTuple(path: string, tuple: unknown, protocol: number): Tuple
   const source = requireAddress(`${path}.source`, fields.source)
   const destination = requireAddress(`${path}.destination`, fields.destination, source.length === 4 ? 'ip' : 'ip6')
   const [sourcePort, destinationPort] = PARTS[tupleForm(protocol)](fields, path)
-  const zone = fields.zone === undefined ? undefined : requireInteger(`${path}.zone`, fields.zone, 0, MOST_SHORT)
+  const zone = fields.zone === undefined ? undefined : requireInteger(`${path}.zone`, fields.zone, 0, MAX_SHORT)
   return {
     family: source.length === 4 ? AF_INET : AF_INET6,
     source,
@@ -139,9 +139,8 @@ export class FlowColumnWriter {
     if (answers !== undefined && answers.family !== original.family)
       throw new ValidationError(`${path}.reply.source`, reply!.source, "an address of the original tuple's family")
     if (answers !== undefined) this.#tuple(row, 'reply', answers, PRESENT.replyZone)
-    if (key.zone !== undefined)
-      this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, key.zone, 0, MOST_SHORT), PRESENT.zone)
-    if (key.id !== undefined) this.#number(row, 'id', Uint32Array, requireInteger(`${path}.id`, key.id, 0, MOST_U32), PRESENT.id)
+    if (key.zone !== undefined) this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, key.zone, 0, MAX_SHORT), PRESENT.zone)
+    if (key.id !== undefined) this.#number(row, 'id', Uint32Array, requireInteger(`${path}.id`, key.id, 0, MAX_U32), PRESENT.id)
     return { protocol, original }
   }
 
@@ -152,7 +151,7 @@ export class FlowColumnWriter {
     this.#bytes('family')[row] = answers.family
     this.#bytes('protocol')[row] = protocol
     this.#tuple(row, 'reply', answers, PRESENT.replyZone)
-    if (zone !== undefined) this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, zone, 0, MOST_SHORT), PRESENT.zone)
+    if (zone !== undefined) this.#number(row, 'zone', Uint16Array, requireInteger(`${path}.zone`, zone, 0, MAX_SHORT), PRESENT.zone)
   }
 
   /** Writes a flow to be created. */
@@ -160,7 +159,7 @@ export class FlowColumnWriter {
     requireFields(path, input)
     const { protocol, original } = this.key(row, path, { ...input, id: undefined }, input.reply)
     if (input.reply === undefined) this.#tuple(row, 'reply', reversed(original, protocol, `${path}.original`), 0)
-    requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MOST_SECONDS)
+    requireInteger(`${path}.timeoutSeconds`, input.timeoutSeconds, 0, MAX_SECONDS)
     if (input.status !== undefined) this.status(row, settableStatus(`${path}.status`, input.status))
     // A new flow has no helper to take away; the kernel would look for one without a name.
     this.attributes(row, path, input.helper === '' ? { ...input, helper: undefined } : input, protocol, original.family)
@@ -174,9 +173,9 @@ export class FlowColumnWriter {
   attributes(row: number, path: string, input: RareAttributes, protocol: number, family: number): void {
     const seconds = input.timeoutSeconds
     if (seconds !== undefined)
-      this.#number(row, 'timeoutSeconds', Uint32Array, requireInteger(`${path}.timeoutSeconds`, seconds, 0, MOST_SECONDS), PRESENT.timeout)
+      this.#number(row, 'timeoutSeconds', Uint32Array, requireInteger(`${path}.timeoutSeconds`, seconds, 0, MAX_SECONDS), PRESENT.timeout)
     if (input.mark !== undefined)
-      this.#number(row, 'mark', Uint32Array, requireInteger(`${path}.mark`, input.mark, 0, MOST_U32), PRESENT.mark)
+      this.#number(row, 'mark', Uint32Array, requireInteger(`${path}.mark`, input.mark, 0, MAX_U32), PRESENT.mark)
     if (input.markMask !== undefined || this.#columns['markMask'] !== undefined) this.#markMask(row, path, input)
     if (input.labels !== undefined || input.labelsMask !== undefined) this.#setLabels(row, path, input)
     if (input.helper !== undefined) this.#helper(row, `${path}.helper`, input.helper)
@@ -197,9 +196,9 @@ export class FlowColumnWriter {
     if (markMask !== undefined && mark === undefined) throw new ValidationError(`${path}.markMask`, markMask, 'a mask only beside a mark')
     const isNew = this.#columns['markMask'] === undefined
     const masks = (this.#columns['markMask'] ??= new Uint32Array(this.#rows)) as Uint32Array
-    if (isNew) masks.fill(MOST_U32)
-    if (markMask === undefined) return void (masks[row] = MOST_U32)
-    masks[row] = requireInteger(`${path}.markMask`, markMask, 0, MOST_U32)
+    if (isNew) masks.fill(MAX_U32)
+    if (markMask === undefined) return void (masks[row] = MAX_U32)
+    masks[row] = requireInteger(`${path}.markMask`, markMask, 0, MAX_U32)
     // The kernel would turn such bits over (ctnetlink_change_mark).
     if ((mark! & ~markMask) !== 0) throw new ValidationError(`${path}.mark`, mark, `no bits outside of the mask 0x${markMask.toString(16)}`)
   }
@@ -241,7 +240,7 @@ export class FlowColumnWriter {
     if (sctp !== undefined && protocol === PROTOCOLS.sctp) {
       requireFields(`${path}.sctp`, sctp)
       for (const field of ['originalTag', 'replyTag'] as const)
-        this.#number(row, field, Uint32Array, requireInteger(`${path}.sctp.${field}`, sctp[field], 0, MOST_U32), PRESENT.tags)
+        this.#number(row, field, Uint32Array, requireInteger(`${path}.sctp.${field}`, sctp[field], 0, MAX_U32), PRESENT.tags)
     }
   }
 
@@ -310,14 +309,14 @@ function masterRecord(path: string, master: NonNullable<FlowInput['master']>): N
   return tupleRecord(readTuple(path, master, protocol), protocol)
 }
 
-const MOST_S32 = 2 ** 31 - 1
+const MAX_S32 = 2 ** 31 - 1
 
 function adjustment(path: string, value: SequenceAdjustment): NativeRecord {
   requireFields(path, value)
   return {
-    correctionPosition: requireInteger(`${path}.correctionPosition`, value.correctionPosition, 0, MOST_U32),
-    offsetBefore: requireInteger(`${path}.offsetBefore`, value.offsetBefore, -MOST_S32 - 1, MOST_S32),
-    offsetAfter: requireInteger(`${path}.offsetAfter`, value.offsetAfter, -MOST_S32 - 1, MOST_S32)
+    correctionPosition: requireInteger(`${path}.correctionPosition`, value.correctionPosition, 0, MAX_U32),
+    offsetBefore: requireInteger(`${path}.offsetBefore`, value.offsetBefore, -MAX_S32 - 1, MAX_S32),
+    offsetAfter: requireInteger(`${path}.offsetAfter`, value.offsetAfter, -MAX_S32 - 1, MAX_S32)
   }
 }
 
@@ -326,7 +325,7 @@ function synproxyRecord(path: string, value: NonNullable<FlowInput['synproxy']>)
   return Object.fromEntries(
     (['initialSequence', 'initialTimestamp', 'timestampOffset'] as const).map((field) => [
       field,
-      requireInteger(`${path}.${field}`, value[field], 0, MOST_U32)
+      requireInteger(`${path}.${field}`, value[field], 0, MAX_U32)
     ])
   )
 }
@@ -352,7 +351,7 @@ function natRecord(path: string, nat: FlowNat, family: number): NativeRecord {
     if (nat.lastPort !== undefined) throw new ValidationError(`${path}.lastPort`, nat.lastPort, 'a last port only beside a first one')
     return addresses
   }
-  const firstPort = requireInteger(`${path}.firstPort`, nat.firstPort, 1, MOST_SHORT)
-  const lastPort = requireInteger(`${path}.lastPort`, nat.lastPort ?? firstPort, firstPort, MOST_SHORT)
+  const firstPort = requireInteger(`${path}.firstPort`, nat.firstPort, 1, MAX_SHORT)
+  const lastPort = requireInteger(`${path}.lastPort`, nat.lastPort ?? firstPort, firstPort, MAX_SHORT)
   return { ...addresses, ports: { first: firstPort, last: lastPort } }
 }

@@ -9,19 +9,19 @@ import { ValidationError } from '../core/errors.js'
 import { AF_INET } from '../core/protocols.js'
 import type { NativeFailure } from '../native/common.js'
 import type { NativeConntrackSocket, NativeRecord } from '../native/index.js'
-import { MOST_U32, requireHelper, requireKnown, requireProtocol } from './checks.js'
+import { MAX_U32, requireHelper, requireKnown, requireProtocol } from './checks.js'
 import { tupleForm, type TupleForm } from './constants.js'
 import { decodeExpectation } from './details.js'
 import { readTuple, tupleRecord, type Tuple } from './encode.js'
 import { expectationError, missingModule, unwrap } from './refusals.js'
 import type { Expectation, ExpectationInput, FlowTuple } from './types.js'
 
-const MOST_SHORT = 65_535
+const MAX_SHORT = 65_535
 /** The kernel multiplies by up to 1000 ticks, in 32 bits (ctnetlink_change_expect). */
-const MOST_SECONDS = 4_294_967
+const MAX_SECONDS = 4_294_967
 /** NF_CT_MAX_EXPECT_CLASSES (include/net/netfilter/nf_conntrack_helper.h), less one. */
-const MOST_CLASS = 3
-const MOST_FUNCTION_BYTES = 255
+const MAX_CLASS = 3
+const MAX_FUNCTION_BYTES = 255
 const FLAGS = ['permanent', 'inactive']
 const DIRECTIONS = ['original', 'reply']
 const FIELDS = ['protocol', 'tuple', 'mask', 'master', 'timeoutSeconds', 'zone', 'helper', 'flags', 'class', 'function', 'nat']
@@ -32,8 +32,8 @@ const LISTED = ['family', 'id']
 const PARTS: Readonly<
   Record<TupleForm, { readonly source?: keyof FlowTuple; readonly destination: Partial<Record<keyof FlowTuple, number>> }>
 > = {
-  ports: { source: 'sourcePort', destination: { destinationPort: MOST_SHORT } },
-  keys: { source: 'sourceKey', destination: { destinationKey: MOST_SHORT } },
+  ports: { source: 'sourcePort', destination: { destinationPort: MAX_SHORT } },
+  keys: { source: 'sourceKey', destination: { destinationKey: MAX_SHORT } },
   icmp: { source: 'icmpId', destination: { icmpType: 255, icmpCode: 255 } },
   none: { destination: {} }
 }
@@ -45,7 +45,7 @@ export interface ExpectationRequest {
 }
 
 function requireZone(path: string, zone: number | undefined): NativeRecord {
-  return zone === undefined ? {} : { zone: requireInteger(`${path}.zone`, zone, 0, MOST_SHORT) }
+  return zone === undefined ? {} : { zone: requireInteger(`${path}.zone`, zone, 0, MAX_SHORT) }
 }
 
 /** The record that names a listed expectation. */
@@ -53,7 +53,7 @@ export function expectationKey(path: string, expectation: Expectation): Expectat
   requireFields(path, expectation)
   const protocol = requireProtocol(`${path}.protocol`, expectation.protocol)
   const tuple = readTuple(`${path}.tuple`, expectation.tuple, protocol)
-  const id = requireInteger(`${path}.id`, expectation.id, 0, MOST_U32)
+  const id = requireInteger(`${path}.id`, expectation.id, 0, MAX_U32)
   return { family: tuple.family, record: { tuple: tupleRecord(tuple, protocol), id, ...requireZone(path, expectation.zone) } }
 }
 
@@ -85,8 +85,8 @@ function readMask(path: string, given: unknown, tuple: Tuple, protocol: number):
   }
   const source = mask['source'] === undefined ? whole : requireAddress(`${path}.source`, mask['source'], name)
   const portMask = parts.source === undefined ? undefined : mask[parts.source]
-  const port = portMask === undefined ? (tuple.sourcePort === 0 ? 0 : MOST_SHORT) : portMask
-  return { ...tuple, source, sourcePort: requireInteger(`${path}.${parts.source ?? ''}`, port, 0, MOST_SHORT) }
+  const port = portMask === undefined ? (tuple.sourcePort === 0 ? 0 : MAX_SHORT) : portMask
+  return { ...tuple, source, sourcePort: requireInteger(`${path}.${parts.source ?? ''}`, port, 0, MAX_SHORT) }
 }
 
 function readNat(path: string, given: unknown, family: number, protocol: number): NativeRecord {
@@ -110,8 +110,8 @@ function readFlags(path: string, flags: unknown): readonly string[] {
 }
 
 function requireFunction(path: string, name: unknown): string {
-  if (isText(name, MOST_FUNCTION_BYTES) && name !== '') return name
-  throw new ValidationError(path, name, `1 to ${MOST_FUNCTION_BYTES} bytes of text`)
+  if (isText(name, MAX_FUNCTION_BYTES) && name !== '') return name
+  throw new ValidationError(path, name, `1 to ${MAX_FUNCTION_BYTES} bytes of text`)
 }
 
 /** The record of an expectation to create; its time-out apart, which the kernel does not read there. */
@@ -131,11 +131,11 @@ export function newExpectation(path: string, given: ExpectationInput): Expectati
     ...requireZone(path, given.zone),
     ...(helper !== undefined && helper !== '' && { helper: requireHelper(`${path}.helper`, helper) }),
     ...(flags !== undefined && { flags: readFlags(`${path}.flags`, flags) }),
-    ...(given.class !== undefined && { class: requireInteger(`${path}.class`, given.class, 0, MOST_CLASS) }),
+    ...(given.class !== undefined && { class: requireInteger(`${path}.class`, given.class, 0, MAX_CLASS) }),
     ...(given.function !== undefined && { function: requireFunction(`${path}.function`, given.function) }),
     ...(nat !== undefined && { nat: readNat(`${path}.nat`, nat, tuple.family, protocol) })
   }
-  const seconds = timeoutSeconds === undefined ? undefined : requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, 0, MOST_SECONDS)
+  const seconds = timeoutSeconds === undefined ? undefined : requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, 0, MAX_SECONDS)
   return { family: tuple.family, record, ...(seconds !== undefined && { timeoutSeconds: seconds }) }
 }
 

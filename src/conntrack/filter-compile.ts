@@ -6,7 +6,7 @@ import { requireFields, requireInteger, toList } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
 import { Slices } from '../core/slices.js'
-import { MOST_U32, requireKnown, requireLabels, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
+import { MAX_U32, requireKnown, requireLabels, requirePorts, requireProtocol, requireWideAddress } from './checks.js'
 import { PROTOCOLS, STATES, STATUSES } from './constants.js'
 import type { FlowFilter } from './filter.js'
 import { CONDITION, FilterProgram } from './filter-program.js'
@@ -105,12 +105,12 @@ function compileEndpoints(clause: Clause, name: SideName, isInverted: boolean, v
 function compileMark(clause: Clause, value: unknown): void {
   const path = `${clause.path}.mark`
   if (typeof value === 'number') {
-    clause.program.words(CONDITION.mark, requireInteger(path, value, 0, MOST_U32), MOST_U32)
+    clause.program.words(CONDITION.mark, requireInteger(path, value, 0, MAX_U32), MAX_U32)
     return
   }
-  const { value: number, mask = MOST_U32 } = requireFields(path, value)
-  const bits = requireInteger(`${path}.mask`, mask, 1, MOST_U32)
-  const wanted = requireInteger(`${path}.value`, number, 0, MOST_U32)
+  const { value: number, mask = MAX_U32 } = requireFields(path, value)
+  const bits = requireInteger(`${path}.mask`, mask, 1, MAX_U32)
+  const wanted = requireInteger(`${path}.value`, number, 0, MAX_U32)
   if ((wanted & ~bits) !== 0) throw new ValidationError(`${path}.value`, number, `no bits outside of the mask 0x${bits.toString(16)}`)
   clause.program.words(CONDITION.mark, wanted, bits)
 }
@@ -144,25 +144,25 @@ function compileStates(clause: Clause, value: unknown): void {
   clause.program.bytes(CONDITION.states, numbers)
 }
 
-function bounds(path: string, value: unknown, most: number): { atLeast: number; atMost: number } {
-  const { atLeast = 0, atMost = most } = requireFields(path, value)
+function bounds(path: string, value: unknown, max: number): { atLeast: number; atMost: number } {
+  const { atLeast = 0, atMost = max } = requireFields(path, value)
   requireKnown(path, value as Readonly<Record<string, unknown>>, ['atLeast', 'atMost'])
   if (Object.values(value as object).every((bound) => bound === undefined))
     throw new ValidationError(path, value, 'atLeast, atMost or both, or no such field')
-  const least = requireInteger(`${path}.atLeast`, atLeast, 0, most)
-  return { atLeast: least, atMost: requireInteger(`${path}.atMost`, atMost, least, most) }
+  const min = requireInteger(`${path}.atLeast`, atLeast, 0, max)
+  return { atLeast: min, atMost: requireInteger(`${path}.atMost`, atMost, min, max) }
 }
 
 function compileAge(clause: Clause, value: unknown): void {
   const now = BigInt(Date.now()) * 1_000_000n
-  const { atLeast, atMost } = bounds(`${clause.path}.ageSeconds`, value, MOST_U32)
+  const { atLeast, atMost } = bounds(`${clause.path}.ageSeconds`, value, MAX_U32)
   const since = (seconds: number): bigint => {
     const at = now - BigInt(seconds) * NANOSECONDS
     return at < 0n ? 0n : at
   }
   // A flow that began after this moment is of age 0.
   const latest = atLeast === 0 ? 0xffffffffffffffffn : since(atLeast)
-  clause.program.longs(CONDITION.started, atMost === MOST_U32 ? 0n : since(atMost), latest)
+  clause.program.longs(CONDITION.started, atMost === MAX_U32 ? 0n : since(atMost), latest)
 }
 
 function compileHelpers(clause: Clause, value: unknown): void {
@@ -215,13 +215,13 @@ const FIELDS: Readonly<Record<string, (clause: Clause, value: unknown) => void>>
   nat: compileNat,
   state: compileStates,
   timeoutSeconds: ({ path, program }, value) => {
-    const { atLeast, atMost } = bounds(`${path}.timeoutSeconds`, value, MOST_U32)
+    const { atLeast, atMost } = bounds(`${path}.timeoutSeconds`, value, MAX_U32)
     program.words(CONDITION.timeout, atLeast, atMost)
   },
   ageSeconds: compileAge,
   helper: compileHelpers,
   labels: ({ path, program }, value) => program.bytes(CONDITION.labels, requireLabels(`${path}.labels`, value)),
-  id: ({ path, program }, value) => program.words(CONDITION.id, requireInteger(`${path}.id`, value, 0, MOST_U32))
+  id: ({ path, program }, value) => program.words(CONDITION.id, requireInteger(`${path}.id`, value, 0, MAX_U32))
 }
 const KNOWN = ['family', 'protocol', ...Object.keys(FIELDS)]
 
@@ -302,7 +302,7 @@ function isCondition([name, value]: readonly [string, unknown]): boolean {
  *
  * @throws {ValidationError} Also where a filter has no condition: that would be every flow.
  */
-export async function compileCut(filter: FlowFilter | readonly FlowFilter[]): Promise<Uint8Array> {
+export async function compileRemoval(filter: FlowFilter | readonly FlowFilter[]): Promise<Uint8Array> {
   const program = new FilterProgram()
   const slices = new Slices()
   for (const [place, fields] of placed(filter, 'filter')) {

@@ -6,7 +6,7 @@ import { endianness } from 'node:os'
 const LITTLE = endianness() === 'LE'
 const HEADER_BYTES = 4
 /** Below the 16-bit length of an attribute. */
-const MOST_PAYLOAD = 60_000
+const MAX_PAYLOAD = 60_000
 
 /** Attribute types: enum Condition of native/conntrack/filter.h. */
 export const CONDITION = {
@@ -68,7 +68,7 @@ export class FilterProgram {
 
   /** Endpoints, in as many attributes as they need; `rows` holds family, port and 16 bytes of address each. */
   endpoints(head: readonly [number, number, number, number], rows: readonly { family: number; port: number; address: Uint8Array }[]): void {
-    const perAttribute = Math.floor(MOST_PAYLOAD / 20)
+    const perAttribute = Math.floor(MAX_PAYLOAD / 20)
     for (let from = 0; from === 0 || from < rows.length; from += perAttribute) {
       const part = rows.slice(from, from + perAttribute)
       const at = this.#begin(CONDITION.endpoints, 4 + 20 * part.length)

@@ -92,33 +92,33 @@ export interface ConntrackSettings {
 interface SettingForm {
   /** File in /proc/sys/net/netfilter. */
   readonly file: string
-  readonly least: number
-  readonly most: number
+  readonly min: number
+  readonly max: number
   /** 0 and 1 are false and true. */
   readonly isFlag?: boolean
   readonly isReadOnly?: boolean
 }
 
-const MOST_INT = 2 ** 31 - 1
-const seconds = (file: string): SettingForm => ({ file, least: 0, most: MOST_INT })
-const flag = (file: string): SettingForm => ({ file, least: 0, most: 1, isFlag: true })
+const MAX_INT = 2 ** 31 - 1
+const seconds = (file: string): SettingForm => ({ file, min: 0, max: MAX_INT })
+const flag = (file: string): SettingForm => ({ file, min: 0, max: 1, isFlag: true })
 
 /** Every setting: numbers are plain, time-outs in seconds. */
 const FORMS: Readonly<Record<keyof ConntrackSettings, SettingForm>> = {
-  maxEntries: { file: 'nf_conntrack_max', least: 0, most: MOST_INT },
-  buckets: { file: 'nf_conntrack_buckets', least: 0, most: MOST_INT },
-  entries: { file: 'nf_conntrack_count', least: 0, most: MOST_INT, isReadOnly: true },
-  expectMax: { file: 'nf_conntrack_expect_max', least: 0, most: MOST_INT },
+  maxEntries: { file: 'nf_conntrack_max', min: 0, max: MAX_INT },
+  buckets: { file: 'nf_conntrack_buckets', min: 0, max: MAX_INT },
+  entries: { file: 'nf_conntrack_count', min: 0, max: MAX_INT, isReadOnly: true },
+  expectMax: { file: 'nf_conntrack_expect_max', min: 0, max: MAX_INT },
   accounting: flag('nf_conntrack_acct'),
   timestamps: flag('nf_conntrack_timestamp'),
   checksum: flag('nf_conntrack_checksum'),
-  events: { file: 'nf_conntrack_events', least: 0, most: 2 },
+  events: { file: 'nf_conntrack_events', min: 0, max: 2 },
   helperAssignment: flag('nf_conntrack_helper'),
-  logInvalid: { file: 'nf_conntrack_log_invalid', least: 0, most: 255 },
+  logInvalid: { file: 'nf_conntrack_log_invalid', min: 0, max: 255 },
   tcpBeLiberal: flag('nf_conntrack_tcp_be_liberal'),
   tcpLoose: flag('nf_conntrack_tcp_loose'),
   tcpIgnoreInvalidReset: flag('nf_conntrack_tcp_ignore_invalid_rst'),
-  tcpMaxRetransmissions: { file: 'nf_conntrack_tcp_max_retrans', least: 0, most: 255 },
+  tcpMaxRetransmissions: { file: 'nf_conntrack_tcp_max_retrans', min: 0, max: 255 },
   genericTimeoutSeconds: seconds('nf_conntrack_generic_timeout'),
   greTimeoutSeconds: seconds('nf_conntrack_gre_timeout'),
   greStreamTimeoutSeconds: seconds('nf_conntrack_gre_timeout_stream'),
@@ -181,12 +181,12 @@ function settingChanges(settings: unknown): SettingChange[] {
   return Object.entries(settings)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]: [string, unknown]) => {
-      const { file, least, most, isFlag, isReadOnly } = formOf(`settings.${name}`, name)
+      const { file, min, max, isFlag, isReadOnly } = formOf(`settings.${name}`, name)
       if (isReadOnly === true) throw new ValidationError(`settings.${name}`, value, 'nothing: it can be read only')
       if (isFlag === true && typeof value !== 'boolean') throw new ValidationError(`settings.${name}`, value, 'true or false')
       const number = typeof value === 'boolean' && isFlag === true ? Number(value) : value
-      if (typeof number !== 'number' || !Number.isInteger(number) || number < least || number > most)
-        throw new ValidationError(`settings.${name}`, value, `an integer from ${least} to ${most}`)
+      if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max)
+        throw new ValidationError(`settings.${name}`, value, `an integer from ${min} to ${max}`)
       return { name, file, value: `${number}\n` }
     })
 }

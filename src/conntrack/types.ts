@@ -283,7 +283,7 @@ export interface RemoveFlowsReport {
   readonly scanned: number
   readonly matched: number
   readonly removed: number
-  /** Ended by themselves between the look and the cut, or their tuple is another flow's by now. */
+  /** Ended by themselves between being listed and being removed, or their tuple is another flow's by now. */
   readonly vanished: number
   /** Whether the kernel did a part of the filtering (NLM_F_DUMP_FILTERED). */
   readonly kernelFiltered: boolean

@@ -143,10 +143,10 @@ export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/')
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash))
   if (address === undefined) return undefined
-  const most = address.length * 8
-  if (slash < 0) return { address, length: most }
+  const max = address.length * 8
+  if (slash < 0) return { address, length: max }
   const digits = text.slice(slash + 1)
-  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits) || Number(digits) > most) return undefined
+  if (!/^(0|[1-9][0-9]{0,2})$/.test(digits) || Number(digits) > max) return undefined
   return { address, length: Number(digits) }
 }
 

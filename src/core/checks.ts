@@ -4,7 +4,7 @@
 import { ValidationError } from './errors.js'
 
 /** More than any call can carry; a list of holes may say any length, and would be walked for minutes. */
-const MOST_ENTRIES = 2 ** 24
+const MAX_ENTRIES = 2 ** 24
 
 /** The options of a call, which are an object; what stops it is a signal. @throws {ValidationError} */
 export function requireOptions<T extends { readonly signal?: unknown }>(options: T): T {
@@ -45,14 +45,14 @@ export function requireConfirmation(confirmation: unknown, word: string, consequ
 }
 
 /** Refuses anything but an integer of the range. @throws {ValidationError} */
-export function requireInteger(path: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-  throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
+export function requireInteger(path: string, value: unknown, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+  throw new ValidationError(path, value, `an integer from ${min} to ${max}`)
 }
 
 /** Whether a value is a text without NUL of at most so many bytes; it may be empty. */
-export function isText(value: unknown, most: number): value is string {
-  return typeof value === 'string' && !value.includes('\0') && Buffer.byteLength(value) <= most
+export function isText(value: unknown, max: number): value is string {
+  return typeof value === 'string' && !value.includes('\0') && Buffer.byteLength(value) <= max
 }
 
 /** Whether the memory behind a typed array went to somebody else (`postMessage` and `structuredClone` with `transfer`). */
@@ -83,7 +83,7 @@ export function toList<T>(path: string, given: Iterable<T>, allowed = 'an iterab
   if (typeof value !== 'object' || value === null) throw new ValidationError(path, value, allowed)
   if (ArrayBuffer.isView(value) && isDetached(value)) throw detachedError(path, value)
   if (Array.isArray(value)) {
-    if (value.length > MOST_ENTRIES) throw new ValidationError(path, value, `at most ${MOST_ENTRIES} entries`)
+    if (value.length > MAX_ENTRIES) throw new ValidationError(path, value, `at most ${MAX_ENTRIES} entries`)
     return Array.from(value as readonly T[])
   }
   const makeIterator: unknown = (value as Partial<Iterable<T>>)[Symbol.iterator]
@@ -91,7 +91,7 @@ export function toList<T>(path: string, given: Iterable<T>, allowed = 'an iterab
   if (typeof (iterator as Partial<Iterator<T>> | null | undefined)?.next !== 'function') throw new ValidationError(path, value, allowed)
   const list: T[] = []
   for (const entry of { [Symbol.iterator]: () => iterator as Iterator<T> }) {
-    if (list.push(entry) > MOST_ENTRIES) throw new ValidationError(path, value, `at most ${MOST_ENTRIES} entries`)
+    if (list.push(entry) > MAX_ENTRIES) throw new ValidationError(path, value, `at most ${MAX_ENTRIES} entries`)
   }
   return list
 }

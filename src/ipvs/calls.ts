@@ -9,7 +9,7 @@ import { ESRCH } from '../core/errno.js'
 import { NetlinkError } from '../core/errors.js'
 import type { JobQueue } from '../core/job-queue.js'
 import type { AddOptions, CallOptions } from '../core/options.js'
-import type { NativeIpvsListing, NativeIpvsOrder, NativeIpvsQuestion, NativeIpvsSocket, NativeRecord } from '../native/index.js'
+import type { NativeIpvsListing, NativeIpvsCommand, NativeIpvsQuery, NativeIpvsSocket, NativeRecord } from '../native/index.js'
 import { ChangeRun, type Change } from './changes.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { describeServiceRow, encodeKey } from './keys.js'
@@ -143,16 +143,21 @@ export class IpvsCalls {
     throw new NetlinkError({ errno: ESRCH, operation, subject, hint: 'there is no such virtual service' })
   }
 
-  async ask(operation: string, command: NativeIpvsQuestion['command'], options: CallOptions): Promise<readonly NativeRecord[]> {
+  async query(operation: string, command: NativeIpvsQuery['command'], options: CallOptions): Promise<readonly NativeRecord[]> {
     return await this.#queue.run(operation, options, async (deadlineMs) =>
-      unwrapIpvs(await this.#socket.ask({ command, deadlineMs }), operation)
+      unwrapIpvs(await this.#socket.query({ command, deadlineMs }), operation)
     )
   }
 
-  async tell(operation: string, options: CallOptions, order: Omit<NativeIpvsOrder, 'deadlineMs'>, key?: ServiceKeyColumns): Promise<void> {
+  async command(
+    operation: string,
+    options: CallOptions,
+    command: Omit<NativeIpvsCommand, 'deadlineMs'>,
+    key?: ServiceKeyColumns
+  ): Promise<void> {
     const subject = key === undefined ? undefined : `service ${describeServiceRow(key, 0)}`
     await this.#queue.run(operation, options, async (deadlineMs) =>
-      unwrapIpvs(await this.#socket.tell({ ...order, deadlineMs }), operation, subject)
+      unwrapIpvs(await this.#socket.command({ ...command, deadlineMs }), operation, subject)
     )
   }
 }

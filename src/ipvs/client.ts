@@ -301,7 +301,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    */
   async zero(service?: VirtualServiceKey, options: CallOptions = {}): Promise<void> {
     const key = service === undefined ? undefined : encodeKey('service', service)
-    await this.#calls.tell('ipvs.zero', options, { command: 'zero', ...(key !== undefined && { service: asNative(key) }) }, key)
+    await this.#calls.command('ipvs.zero', options, { command: 'zero', ...(key !== undefined && { service: asNative(key) }) }, key)
   }
 
   /**
@@ -311,22 +311,22 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    */
   async flush(confirmation: { readonly allServices: true }, options: CallOptions = {}): Promise<void> {
     requireConfirmation(confirmation, 'allServices', 'every service goes, whoever made it')
-    await this.#calls.tell('ipvs.flush', options, { command: 'flush' })
+    await this.#calls.command('ipvs.flush', options, { command: 'flush' })
   }
 
   /** Reads the time-outs of connections. Equivalent to `ipvsadm -L --timeout`. */
   async readTimeouts(options: CallOptions = {}): Promise<IpvsTimeouts> {
-    return decodeTimeouts((await this.#calls.ask('ipvs.readTimeouts', 'timeouts', options))[0])
+    return decodeTimeouts((await this.#calls.query('ipvs.readTimeouts', 'timeouts', options))[0])
   }
 
   /** Sets those time-outs that are given; the others stay. Equivalent to `ipvsadm --set`. */
   async writeTimeouts(timeouts: Partial<IpvsTimeouts>, options: CallOptions = {}): Promise<void> {
-    await this.#calls.tell('ipvs.writeTimeouts', options, { command: 'setTimeouts', value: encodeTimeouts(timeouts) })
+    await this.#calls.command('ipvs.writeTimeouts', options, { command: 'setTimeouts', value: encodeTimeouts(timeouts) })
   }
 
   /** Reads what the kernel's IPVS is. */
   async readInfo(options: CallOptions = {}): Promise<IpvsInfo> {
-    return decodeInfo((await this.#calls.ask('ipvs.readInfo', 'info', options))[0])
+    return decodeInfo((await this.#calls.query('ipvs.readInfo', 'info', options))[0])
   }
 
   /**
@@ -335,7 +335,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `EEXIST`: one of that role runs. `ENODEV`: there is no such link. `EINVAL`: there are real servers of another family than their service.
    */
   async startDaemon(daemon: SyncDaemon, options: CallOptions = {}): Promise<void> {
-    await this.#calls.tell('ipvs.startDaemon', options, { command: 'startDaemon', value: encodeDaemon('daemon', daemon) })
+    await this.#calls.command('ipvs.startDaemon', options, { command: 'startDaemon', value: encodeDaemon('daemon', daemon) })
   }
 
   /**
@@ -344,12 +344,12 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
    * @throws {NetlinkError} `ESRCH`: none of that role runs.
    */
   async stopDaemon(role: SyncDaemon['role'], options: CallOptions = {}): Promise<void> {
-    await this.#calls.tell('ipvs.stopDaemon', options, { command: 'stopDaemon', value: { daemon: { role: requireRole('role', role) } } })
+    await this.#calls.command('ipvs.stopDaemon', options, { command: 'stopDaemon', value: { daemon: { role: requireRole('role', role) } } })
   }
 
   /** Lists the synchronisation daemons: none, one or two. Equivalent to `ipvsadm -L --daemon`. */
   async listDaemons(options: CallOptions = {}): Promise<SyncDaemon[]> {
-    return (await this.#calls.ask('ipvs.listDaemons', 'daemons', options)).map(decodeDaemon)
+    return (await this.#calls.query('ipvs.listDaemons', 'daemons', options)).map(decodeDaemon)
   }
 
   /**

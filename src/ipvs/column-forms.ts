@@ -12,7 +12,7 @@ export interface ColumnForm {
   /** Entries a row; default 1. */
   readonly width?: number
   /** Largest entry; default: what the type holds. */
-  readonly most?: number
+  readonly max?: number
 }
 
 /** Bytes a row of `address`. */
@@ -46,14 +46,14 @@ export const serverKeyForms: readonly ColumnForm[] = [
 ]
 export const serverForms: readonly ColumnForm[] = [
   { name: 'service', type: Uint32Array },
-  { name: 'weight', type: Uint32Array, most: MAX_INT },
-  { name: 'upperThreshold', type: Uint32Array, most: MAX_INT },
-  { name: 'lowerThreshold', type: Uint32Array, most: MAX_INT },
+  { name: 'weight', type: Uint32Array, max: MAX_INT },
+  { name: 'upperThreshold', type: Uint32Array, max: MAX_INT },
+  { name: 'lowerThreshold', type: Uint32Array, max: MAX_INT },
   { name: 'port', type: Uint16Array },
   { name: 'tunnelPort', type: Uint16Array },
-  { name: 'tunnelFlags', type: Uint16Array, most: 3 },
-  { name: 'forwarding', type: Uint8Array, most: 4 },
-  { name: 'tunnelType', type: Uint8Array, most: 2 },
+  { name: 'tunnelFlags', type: Uint16Array, max: 3 },
+  { name: 'forwarding', type: Uint8Array, max: 4 },
+  { name: 'tunnelType', type: Uint8Array, max: 2 },
   { name: 'family', type: Uint8Array },
   { name: 'address', type: Uint8Array, width: ADDRESS_WIDTH }
 ]

@@ -32,8 +32,8 @@ class FollowingSocket implements NativeIpvsSocket {
   close: NativeIpvsSocket['close'] = () => this.#socket.close()
   resolve: NativeIpvsSocket['resolve'] = (request) => this.#socket.resolve(request)
   list: NativeIpvsSocket['list'] = (request) => this.#follow(request, () => this.#socket.list(request))
-  ask: NativeIpvsSocket['ask'] = (question) => this.#follow(question, () => this.#socket.ask(question))
-  tell: NativeIpvsSocket['tell'] = (order) => this.#follow(order, () => this.#socket.tell(order))
+  query: NativeIpvsSocket['query'] = (query) => this.#follow(query, () => this.#socket.query(query))
+  command: NativeIpvsSocket['command'] = (command) => this.#follow(command, () => this.#socket.command(command))
   change: NativeIpvsSocket['change'] = (change) => this.#follow(change, () => this.#socket.change(change), areAllUnknown)
 
   async #follow<T>(

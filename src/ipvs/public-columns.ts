@@ -18,13 +18,13 @@ export function areColumns<T extends object>(path: string, given: Iterable<unkno
 
 function copy(path: string, given: object, rows: number, forms: readonly ColumnForm[]): Record<string, unknown> {
   const columns: Record<string, unknown> = { rows }
-  for (const { name, type, width = 1, most } of forms) {
+  for (const { name, type, width = 1, max } of forms) {
     const column = (given as Record<string, unknown>)[name]
     if (!(column instanceof type) || column.length !== rows * width)
       throw new ValidationError(`${path}.${name}`, column, `${type.name} of ${rows * width} entries (${width} a row)`)
     const own = copyArray<Numbers>(`${path}.${name}`, column)
-    const wrong = most === undefined ? -1 : own.findIndex((value) => value > most)
-    if (wrong >= 0) throw new ValidationError(`${path}.${name}[${wrong}]`, own[wrong], `at most ${most}`)
+    const wrong = max === undefined ? -1 : own.findIndex((value) => value > max)
+    if (wrong >= 0) throw new ValidationError(`${path}.${name}[${wrong}]`, own[wrong], `at most ${max}`)
     columns[name] = own
   }
   const wrong = (columns.family as Uint8Array).findIndex((family) => family !== AF_INET && family !== AF_INET6)

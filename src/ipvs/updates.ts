@@ -12,7 +12,7 @@ import { decodeService, encodeServiceKeys, encodeServices, isCompleteService, me
 import type { RealServer, RealServerOf, VirtualServiceKey, VirtualServiceSpec } from './types.js'
 
 /** Above this many services reading all of them is cheaper than asking for each. */
-const MOST_SINGLE = 64
+const MAX_SINGLE = 64
 
 /** How rows are read from the kernel. */
 export interface Reading {
@@ -26,7 +26,7 @@ async function read(
   keys: readonly VirtualServiceKey[],
   servers: boolean
 ): Promise<IpvsColumns> {
-  const few = keys.length <= MOST_SINGLE ? { services: asNative(encodeServiceKeys(keys, (row) => `services[${row}]`)) } : {}
+  const few = keys.length <= MAX_SINGLE ? { services: asNative(encodeServiceKeys(keys, (row) => `services[${row}]`)) } : {}
   const outcome = await socket.list({ ...few, servers, statistics: false, deadlineMs })
   return await joinListing(unwrapIpvs(outcome, operation))
 }

@@ -36,8 +36,8 @@ export interface NativeFlowChange {
   readonly deadlineMs: number
 }
 
-/** What a delete by filter did (struct CutReport, native/conntrack/flows.h). */
-export interface NativeCutReport {
+/** What a delete by filter did (struct RemovalReport, native/conntrack/flows.h). */
+export interface NativeRemovalReport {
   readonly scanned: number
   readonly matched: number
   readonly deleted: number
@@ -66,8 +66,8 @@ export interface NativeConntrackSocket extends NativeSocket {
   count(query: NativeFlowQuery): Promise<NativeOutcome<{ readonly matched: number; readonly scanned: number }>>
   get(request: NativeFlowChange & { readonly byReply: boolean }): Promise<NativeOutcome<NativeFlowPiece>>
   change(change: NativeFlowChange): Promise<NativeOutcome<NativeBatchReport>>
-  cut(query: NativeFlowQuery): Promise<NativeOutcome<NativeCutReport>>
-  /** Stops the cut in flight before its next system call. */
+  removeMatching(query: NativeFlowQuery): Promise<NativeOutcome<NativeRemovalReport>>
+  /** Stops the removal in flight before its next system call. */
   cancel(): void
   flush(request: { readonly deadlineMs: number }): Promise<NativeOutcome<undefined>>
   listExpectations(request: { readonly deadlineMs: number }): Promise<NativeOutcome<readonly NativeHeaderedRecord[]>>

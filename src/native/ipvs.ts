@@ -26,12 +26,12 @@ export interface NativeIpvsListing {
   readonly servers: readonly NativeColumns[]
 }
 
-export interface NativeIpvsQuestion {
+export interface NativeIpvsQuery {
   readonly command: 'timeouts' | 'info' | 'daemons'
   readonly deadlineMs: number
 }
 
-export interface NativeIpvsOrder {
+export interface NativeIpvsCommand {
   readonly command: 'setTimeouts' | 'startDaemon' | 'stopDaemon' | 'zero' | 'flush'
   /** Fields of native/ipvs/schemas.cc (`command`). */
   readonly value?: NativeRecord
@@ -45,8 +45,8 @@ export interface NativeIpvsSocket extends NativeSocket {
   resolve(request: { readonly deadlineMs: number }): Promise<NativeOutcome<number>>
   change(change: NativeIpvsChange): Promise<NativeOutcome<NativeBatchReport>>
   list(request: NativeIpvsListRequest): Promise<NativeOutcome<NativeIpvsListing>>
-  ask(question: NativeIpvsQuestion): Promise<NativeOutcome<readonly NativeRecord[]>>
-  tell(order: NativeIpvsOrder): Promise<NativeOutcome<undefined>>
+  query(query: NativeIpvsQuery): Promise<NativeOutcome<readonly NativeRecord[]>>
+  command(command: NativeIpvsCommand): Promise<NativeOutcome<undefined>>
 }
 
 /** The connection table as it is read: one piece at a time. */

@@ -6,9 +6,9 @@ import { ValidationError } from '../core/errors.js'
 import type { ElementColumns } from './columns.js'
 
 /** As native/addon/convert_columns.cc has it. */
-const MOST_ROWS = 67_108_863
+const MAX_ROWS = 67_108_863
 /** What the kernel takes (nf_msecs_to_jiffies64): less than 2^64 nanoseconds. Infinity: never. */
-const MOST_MILLISECONDS = 18_446_744_073_708
+const MAX_MILLISECONDS = 18_446_744_073_708
 
 interface ColumnForm {
   readonly array: new (length: number) => { readonly length: number }
@@ -49,14 +49,14 @@ function checkColumn(name: string, form: ColumnForm, columns: ElementColumns): v
 }
 
 function checkTimes(name: string, times: Float64Array | undefined): void {
-  const wrong = times?.findIndex((time) => !((time >= 0 && time <= MOST_MILLISECONDS) || time === Infinity)) ?? -1
-  if (wrong >= 0) throw new ValidationError(`${name}[${wrong}]`, times![wrong], `0 to ${MOST_MILLISECONDS} milliseconds, or Infinity`)
+  const wrong = times?.findIndex((time) => !((time >= 0 && time <= MAX_MILLISECONDS) || time === Infinity)) ?? -1
+  if (wrong >= 0) throw new ValidationError(`${name}[${wrong}]`, times![wrong], `0 to ${MAX_MILLISECONDS} milliseconds, or Infinity`)
 }
 
 /** What is walked before the native side checks the rest. @throws {ValidationError} */
 export function checkColumns(columns: ElementColumns): void {
   const { rows, key } = columns
-  if (!Number.isInteger(rows) || rows < 0 || rows > MOST_ROWS) throw new ValidationError('rows', rows, `an integer from 0 to ${MOST_ROWS}`)
+  if (!Number.isInteger(rows) || rows < 0 || rows > MAX_ROWS) throw new ValidationError('rows', rows, `an integer from 0 to ${MAX_ROWS}`)
   if (!(key instanceof Uint8Array) || key.length < rows)
     throw new ValidationError('key', key, 'a Uint8Array with at least a byte for every row')
   for (const [name, form] of Object.entries(FORMS)) checkColumn(name, form, columns)

@@ -275,12 +275,12 @@ function parseInteger(path: string, value: unknown, type: DataType): Uint8Array 
   ) {
     return smallBytes(number, type.length, type.byteOrder)
   }
-  const most = (1n << BigInt(type.length * 8)) - 1n
+  const max = (1n << BigInt(type.length * 8)) - 1n
   const whole =
     typeof number === 'bigint' ? number : typeof number === 'number' && Number.isSafeInteger(number) ? BigInt(number) : undefined
-  if (whole === undefined || whole < 0n || whole > most) {
+  if (whole === undefined || whole < 0n || whole > max) {
     const names = type.symbols === undefined ? '' : `${Object.keys(type.symbols).join(', ')}, or `
-    throw new ValidationError(path, value, `${names}an integer from 0 to ${most}`)
+    throw new ValidationError(path, value, `${names}an integer from 0 to ${max}`)
   }
   return integerBytes(whole, type.length, type.byteOrder)
 }

@@ -67,12 +67,12 @@ describe('addresses', () => {
     expect(find('10.2.0.1')).toMatchObject({ broadcast: '10.2.0.255', label: 'veth0:web', scope: 'link' })
     expect(find('10.3.0.1')).toMatchObject({ address: '10.3.0.2' })
     expect(find('10.4.0.1')).toMatchObject({ noprefixroute: true })
-    for (const [time, least, most] of [
+    for (const [time, min, max] of [
       [find('10.4.0.1')!.valid_life_time, 990, 1000],
       [find('10.4.0.1')!.preferred_life_time, 490, 500]
     ] as const) {
-      expect(time).toBeGreaterThan(least)
-      expect(time).toBeLessThanOrEqual(most)
+      expect(time).toBeGreaterThan(min)
+      expect(time).toBeLessThanOrEqual(max)
     }
     expect(find('fd00::1')).toMatchObject({ family: 'inet6', prefixlen: 64, nodad: true, noprefixroute: true })
     expect(find('fd00::2')).toMatchObject({ prefixlen: 128 })

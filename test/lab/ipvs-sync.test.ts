@@ -52,8 +52,8 @@ function faultyKernel(fault: { at: number; kind: 'refused' | 'lost' }): FakeKern
     close: () => socket.close(),
     resolve: (request) => socket.resolve(request),
     list: (request) => socket.list(request),
-    ask: (question) => socket.ask(question),
-    tell: (order) => socket.tell(order),
+    query: (query) => socket.query(query),
+    command: (command) => socket.command(command),
     change: async (change) => {
       const { rows } = change.servers ?? change.services
       const row = fault.at - seen

@@ -135,8 +135,8 @@ export class HeldRanges {
   /** One layer of two, of what is still held, without repetitions. */
   async #merged(left: Layer, right: Layer, slices: Slices): Promise<Layer> {
     const words = this.#words
-    const most = left.count + right.count
-    const merged = emptyLayer(most, words)
+    const max = left.count + right.count
+    const merged = emptyLayer(max, words)
     let count = 0
     const take = (layer: Layer, place: number): void => {
       if (layer.gone[place] === 1) return
@@ -150,7 +150,7 @@ export class HeldRanges {
       merged.row[count++] = layer.row[place]!
     }
     let [a, b] = [0, 0]
-    await slices.times(most, () => {
+    await slices.times(max, () => {
       const takesLeft = b >= right.count || (a < left.count && compareWords(left.first, a * words, right.first, b * words, words) <= 0)
       if (takesLeft) take(left, a++)
       else take(right, b++)

@@ -8,10 +8,10 @@ import type { RuleStatement } from './nodes.js'
 
 const MAX_U32 = 0xffff_ffff
 
-/** A whole number from `least` to `most`. @throws {ValidationError} */
-export function checkNumber(path: string, value: unknown, least: number, most = MAX_U32): void {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most)
-    throw new ValidationError(path, value, `an integer from ${least} to ${most}`)
+/** A whole number from `min` to `max`. @throws {ValidationError} */
+export function checkNumber(path: string, value: unknown, min: number, max = MAX_U32): void {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+    throw new ValidationError(path, value, `an integer from ${min} to ${max}`)
 }
 
 /** An unsigned 64-bit integer as a bigint. @throws {ValidationError} */
@@ -24,17 +24,17 @@ export function checkBigint(path: string, value: unknown): bigint {
 
 const MAX_NAME_BYTES = 255
 
-/** A text of 1 to `most` bytes without NUL. @throws {ValidationError} */
-export function checkName(path: string, value: unknown, most = MAX_NAME_BYTES): string {
-  if (isText(value, most) && value !== '') return value
-  throw new ValidationError(path, value, `a text of 1 to ${most} bytes without NUL`)
+/** A text of 1 to `max` bytes without NUL. @throws {ValidationError} */
+export function checkName(path: string, value: unknown, max = MAX_NAME_BYTES): string {
+  if (isText(value, max) && value !== '') return value
+  throw new ValidationError(path, value, `a text of 1 to ${max} bytes without NUL`)
 }
 
-/** A text of 1 to `most` bytes that nft can print between quotation marks. @throws {ValidationError} */
-export function checkQuotable(path: string, value: unknown, most: number): string {
-  const text = checkName(path, value, most)
+/** A text of 1 to `max` bytes that nft can print between quotation marks. @throws {ValidationError} */
+export function checkQuotable(path: string, value: unknown, max: number): string {
+  const text = checkName(path, value, max)
   if (isQuotable(text)) return text
-  throw new ValidationError(path, value, `a text of 1 to ${most} bytes without quotation marks and control characters`)
+  throw new ValidationError(path, value, `a text of 1 to ${max} bytes without quotation marks and control characters`)
 }
 
 /**

@@ -24,14 +24,14 @@ export type Step =
 const BASES: readonly PayloadMatch['base'][] = ['link', 'network', 'transport']
 /** The kernel compares up to 4 bytes of the network and transport headers on a short path. */
 const FAST_BYTES = 4
-const MOST_BYTES = 16
+const MAX_BYTES = 16
 
 function canMerge(left: PayloadMatch, right: PayloadMatch): boolean {
   // Two fields that differ from two values: at least one byte of both together may differ by less.
   if (left.op !== 'eq' || right.op !== 'eq') return false
   if (left.base !== right.base || left.offset + left.value.length !== right.offset) return false
   const total = left.value.length + right.value.length
-  if (total > MOST_BYTES) return false
+  if (total > MAX_BYTES) return false
   return total <= FAST_BYTES || left.base === 'link' || left.value.length > FAST_BYTES || right.value.length > FAST_BYTES
 }
 

@@ -162,13 +162,13 @@ export function parseOperand(path: string, value: unknown, node: ValueNode): Uin
 }
 
 function parseShifted(path: string, value: unknown, type: DataType, { mask, shift }: NonNullable<PayloadNode['bits']>): Uint8Array {
-  const most = mask / 2 ** shift
+  const max = mask / 2 ** shift
   const number = typeof value === 'string' ? type.symbols?.[value] : value
-  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > most) {
+  if (typeof number !== 'number' || !Number.isInteger(number) || number < 0 || number > max) {
     throw new ValidationError(
       path,
       value,
-      `${type.symbols === undefined ? '' : `${Object.keys(type.symbols).join(', ')}, or `}an integer from 0 to ${most}`
+      `${type.symbols === undefined ? '' : `${Object.keys(type.symbols).join(', ')}, or `}an integer from 0 to ${max}`
     )
   }
   return bigEndian(number * 2 ** shift, type.length)

@@ -30,9 +30,9 @@ function checkOneOf(path: string, value: unknown, allowed: readonly string[], op
   if (typeof value !== 'string' || !allowed.includes(value)) refuse(path, value, allowed.map((name) => `'${name}'`).join(', '))
 }
 
-function checkInteger(path: string, value: unknown, least: number, most: number, field: string): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most)
-    refuse(path + field, value, `an integer from ${least} to ${most}`)
+function checkInteger(path: string, value: unknown, min: number, max: number, field: string): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
+    refuse(path + field, value, `an integer from ${min} to ${max}`)
 }
 
 /** A misspelt field would otherwise be a setting that silently does nothing. */

@@ -17,7 +17,7 @@ export type StaleFlowPolicy = 'gone' | 'not-serving' | 'never'
 export interface StaleFlowOptions {
   /** Default `gone`: a client that goes on sending from the same port would be led to where nobody answers, for as long as it sends. */
   readonly udp?: StaleFlowPolicy | undefined
-  /** Default `never`: a connection whose server is gone ends by itself, and one that is cut gets a reset at best. */
+  /** Default `never`: a connection whose server is gone ends by itself, and one that is removed gets a reset at best. */
   readonly tcp?: StaleFlowPolicy | undefined
   /** Default `never`. */
   readonly sctp?: StaleFlowPolicy | undefined
@@ -41,7 +41,7 @@ export interface StaleFlowSettings {
 }
 
 const POLICIES = ['gone', 'not-serving', 'never']
-const MOST_MS = 3_600_000
+const MAX_MS = 3_600_000
 
 function policyOf(path: string, value: unknown, otherwise: StaleFlowPolicy): StaleFlowPolicy {
   if (value === undefined) return otherwise
@@ -51,8 +51,8 @@ function policyOf(path: string, value: unknown, otherwise: StaleFlowPolicy): Sta
 
 function millisecondsOf(path: string, value: unknown, otherwise: number): number {
   if (value === undefined) return otherwise
-  if (typeof value === 'number' && value >= 0 && value <= MOST_MS) return value
-  throw new ValidationError(path, value, `0 to ${MOST_MS} milliseconds`)
+  if (typeof value === 'number' && value >= 0 && value <= MAX_MS) return value
+  throw new ValidationError(path, value, `0 to ${MAX_MS} milliseconds`)
 }
 
 /** Checks options. @throws {ValidationError} */

@@ -29,7 +29,7 @@ function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
 
 const NO_TARGETS: ReadonlyMap<string, FlowTarget> = new Map()
 
-/** The targets of a service, by key; none where its flows are never cut. */
+/** The targets of a service, by key; none where its flows are never removed. */
 export function targetsOf(
   service: Service | undefined,
   policies: Readonly<Record<Protocol, StaleFlowPolicy>>
@@ -57,7 +57,7 @@ export function targetsOf(
   return targets
 }
 
-/** Whether flows of before can be astray now: somebody may no longer answer, or what led nowhere leads somewhere. */
+/** Whether flows of before can be stale now: an endpoint may no longer answer, or what led nowhere leads somewhere. */
 function isStale(before: FlowTarget | undefined, after: FlowTarget): boolean {
   if (before === undefined) return true
   if (before.allowed === after.allowed) return false

@@ -3,10 +3,10 @@ import { ElementBuffer } from '../../nftables/element-buffer.js'
 const EMPTY = 0xffff_ffff
 
 /** The kernel's keys have 64 bytes at most (NFT_DATA_VALUE_MAXLEN). */
-const MOST_KEY_BYTES = 64
+const MAX_KEY_BYTES = 64
 
 /** A random number for each byte at each place of a key, of this process alone. */
-const RANDOM = crypto.getRandomValues(new Uint32Array(MOST_KEY_BYTES << 8))
+const RANDOM = crypto.getRandomValues(new Uint32Array(MAX_KEY_BYTES << 8))
 
 /**
  * Tabulation hashing: who does not know the random numbers cannot choose keys that meet, and linear probing takes constant time for any keys (Pătraşcu and Thorup, The
@@ -14,7 +14,7 @@ const RANDOM = crypto.getRandomValues(new Uint32Array(MOST_KEY_BYTES << 8))
  */
 function hashKey(key: Uint8Array, offset: number, width: number): number {
   let hash = 0
-  for (let index = 0; index < width; index++) hash ^= RANDOM[((index % MOST_KEY_BYTES) << 8) | key[offset + index]!]!
+  for (let index = 0; index < width; index++) hash ^= RANDOM[((index % MAX_KEY_BYTES) << 8) | key[offset + index]!]!
   return hash >>> 0
 }
 

@@ -10,7 +10,7 @@ import type { FakeFlow, TupleRecord } from './rows.js'
 
 // include/uapi/asm-generic/errno-base.h
 /** Default of nf_conntrack_expect_max on a machine with some memory. */
-const MOST_EXPECTATIONS = 4096
+const MAX_EXPECTATIONS = 4096
 
 interface FakeExpectation {
   readonly family: number
@@ -22,7 +22,7 @@ interface FakeExpectation {
 }
 
 /** How many a helper's class holds at once, and for how many seconds (struct nf_conntrack_expect_policy). */
-type Policy = readonly [most: number, seconds: number]
+type Policy = readonly [max: number, seconds: number]
 
 /** Policies by class, of the modules nf_conntrack_<name>. */
 const POLICIES: Readonly<Record<string, readonly Policy[]>> = {
@@ -129,10 +129,10 @@ export class FakeExpectations {
       (one) => one.family === family && one.zone === zone && isAlike(one.record.tuple, tuple, [one.record.mask, mask])
     )
     if (clashes) return EBUSY
-    const [most, seconds] = policies[given]!
+    const [max, seconds] = policies[given]!
     const siblings = this.#all.filter((one) => one.master === master && one.record['class'] === given)
-    if (siblings.length >= most) this.#remove((one) => one === siblings[0])
-    if (this.#all.length >= MOST_EXPECTATIONS) return EMFILE
+    if (siblings.length >= max) this.#remove((one) => one === siblings[0])
+    if (this.#all.length >= MAX_EXPECTATIONS) return EMFILE
     const record = { ...value, ...listedAs(value, master), tuple, mask: wholeMask(mask), class: given, helper: master.helper }
     delete (record as Record<string, unknown>)['zone']
     this.#all.push({ family, zone, id: this.#nextId++, master, record, expiresAt: Date.now() + seconds * 1000 })

@@ -84,8 +84,8 @@ const READERS: Readonly<Record<number, Reader>> = {
     holds: ({ timeoutSeconds }) => timeoutSeconds >= u32(view, 0) && timeoutSeconds <= u32(view, 4)
   }),
   [CONDITION.started]: (view) => {
-    const [least, most] = [view.getBigUint64(0, LITTLE), view.getBigUint64(8, LITTLE)]
-    return { group: alone(), holds: (flow) => has(flow, 'start') && flow.startNanoseconds >= least && flow.startNanoseconds <= most }
+    const [min, max] = [view.getBigUint64(0, LITTLE), view.getBigUint64(8, LITTLE)]
+    return { group: alone(), holds: (flow) => has(flow, 'start') && flow.startNanoseconds >= min && flow.startNanoseconds <= max }
   },
   [CONDITION.helper]: (view) => {
     const name = new TextDecoder().decode(bytesOf(view))

@@ -13,7 +13,7 @@ import type {
   NativeConntrackMonitorCallback,
   NativeConntrackMonitorOptions,
   NativeConntrackSocket,
-  NativeCutReport,
+  NativeRemovalReport,
   NativeFlowChange,
   NativeFlowPiece,
   NativeFlowQuery,
@@ -136,7 +136,7 @@ class FakeConntrackSocket implements NativeConntrackSocket {
     })
   }
 
-  cut(query: NativeFlowQuery): Promise<NativeOutcome<NativeCutReport>> {
+  removeMatching(query: NativeFlowQuery): Promise<NativeOutcome<NativeRemovalReport>> {
     this.#isCancelled = false
     return this.#job(() => {
       const none = { scanned: 0, matched: 0, deleted: 0, vanished: 0, refused: 0, unknown: 0, kernelFiltered: false, systemCalls: 1 }

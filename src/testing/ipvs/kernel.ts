@@ -20,8 +20,8 @@ import type {
   NativeIpvsConnections,
   NativeIpvsListing,
   NativeIpvsListRequest,
-  NativeIpvsOrder,
-  NativeIpvsQuestion,
+  NativeIpvsCommand,
+  NativeIpvsQuery,
   NativeIpvsSocket,
   NativeOutcome,
   NativeRecord
@@ -238,7 +238,7 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   }
 
   /** @internal */
-  ask({ command }: NativeIpvsQuestion): NativeOutcome<readonly NativeRecord[]> {
+  query({ command }: NativeIpvsQuery): NativeOutcome<readonly NativeRecord[]> {
     if (!this.#isPrivileged) return failed(EPERM, command)
     if (command === 'timeouts') return { value: [this.#timeouts] }
     if (command === 'daemons') return { value: [...this.#daemons.values()] }
@@ -246,7 +246,7 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   }
 
   /** @internal */
-  tell({ command, value = {}, service }: NativeIpvsOrder): NativeOutcome<undefined> {
+  command({ command, value = {}, service }: NativeIpvsCommand): NativeOutcome<undefined> {
     if (!this.#isPrivileged) return failed(EPERM, command)
     const { role } = (value.daemon ?? {}) as { role?: unknown }
     if (command === 'flush') this.#services.clear()
@@ -306,12 +306,12 @@ class FakeIpvsSocket implements NativeIpvsSocket {
     return this.#answer(() => this.#kernel.list(request))
   }
 
-  ask(question: NativeIpvsQuestion): Promise<NativeOutcome<readonly NativeRecord[]>> {
-    return this.#answer(() => this.#kernel.ask(question))
+  query(query: NativeIpvsQuery): Promise<NativeOutcome<readonly NativeRecord[]>> {
+    return this.#answer(() => this.#kernel.query(query))
   }
 
-  tell(order: NativeIpvsOrder): Promise<NativeOutcome<undefined>> {
-    return this.#answer(() => this.#kernel.tell(order))
+  command(command: NativeIpvsCommand): Promise<NativeOutcome<undefined>> {
+    return this.#answer(() => this.#kernel.command(command))
   }
 
   #answer<T>(answer: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {

@@ -45,11 +45,11 @@ describe('filters', () => {
     expect(some).toBeGreaterThan(60)
   })
 
-  it('cut what they mean', async () => {
+  it('remove what they mean', async () => {
     const random = new Random(4711)
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack } = tracked
-    let cut = 0
+    let removed = 0
     for (let round = 0; round < 25; round += 1) {
       await conntrack.addFlows(
         Array.from({ length: 50 }, () => randomFlow(random)),
@@ -72,9 +72,9 @@ describe('filters', () => {
           .map(({ id }) => id)
           .sort()
       )
-      cut += report.removed
+      removed += report.removed
     }
-    expect(cut).toBeGreaterThan(80)
+    expect(removed).toBeGreaterThan(80)
   })
 
   it('of the size of a cluster are matched in one go', async () => {

@@ -20,18 +20,18 @@ describe('iterate', () => {
     // Once before, so that what the first pass leaves in place is not counted.
     for await (const { original } of conntrack.iterate({ rows: 1000 })) ports[original.sourcePort!]! += 1
     const before = process.memoryUsage().rss
-    let most = 0
+    let max = 0
     let at = 0
     for await (const { original } of conntrack.iterate({ rows: 1000 })) {
       seen.add(original.source)
       at += 1
-      if (at % 10_000 === 0) most = Math.max(most, process.memoryUsage().rss - before)
+      if (at % 10_000 === 0) max = Math.max(max, process.memoryUsage().rss - before)
     }
     expect(at).toBe(100_000)
     expect(seen.size).toBe(100_000)
     expect(ports.reduce((sum, count) => sum + count)).toBe(100_000)
     // As objects in a list they take more than 60 MiB.
-    expect(most).toBeLessThan(48 * MIB)
+    expect(max).toBeLessThan(48 * MIB)
     const listed = await conntrack.listColumns()
     expect(listed.reduce((sum, { rows }) => sum + rows, 0)).toBe(100_000)
     expect(Math.max(...listed.map(({ rows }) => rows))).toBeLessThanOrEqual(16_384 + 1024)

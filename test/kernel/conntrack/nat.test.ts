@@ -25,7 +25,7 @@ table ip6 nat {
 }`
 
 describe('flows through NAT', () => {
-  it('of real packets have both tuples, and are listed and cut by them', async () => {
+  it('of real packets have both tuples, and are listed and removed by them', async () => {
     const network = await makeServiceNetwork(1)
     const [server] = network.servers
     await serve(server!, 'one', 8080)

@@ -80,7 +80,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     await apply(dns(endpoint(1)))
     expect(await sendFrom(net.client, 4001, target)).toBe('s1')
     await apply(dns(endpoint(1), endpoint(2)))
-    // Nothing is astray: more endpoints are no reason to cut, and the flow stays where it is.
+    // Nothing is stale: more endpoints are no reason to remove flows, and the flow stays where it is.
     expect(await sendFrom(net.client, 4001, target)).toBe('s1')
     const keeper = await conntrack.list({ filter: { protocol: 'udp', originalSourcePort: 4001 } })
     expect(await apply(dns(endpoint(2)))).toMatchObject({ frontends: 1, deleted: 1 })
@@ -162,7 +162,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     expect(await sendFrom(net.client, 4008, target)).toBe('s2')
   })
 
-  it('leaves established flows alone at a restart, and finds those that went astray meanwhile', async () => {
+  it('leaves established flows alone at a restart, and finds those that became stale meanwhile', async () => {
     const { network: net, plane, apply, conntrack } = await scene()
     await apply(dns(endpoint(1), endpoint(2)))
     const answers = await Promise.all([4011, 4012, 4013, 4014, 4015, 4016].map((port) => sendFrom(net.client, port, target)))

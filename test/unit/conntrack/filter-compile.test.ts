@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { FlowFilter } from '../../../src/conntrack/filter.js'
-import { compileCut, compileFilter } from '../../../src/conntrack/filter-compile.js'
+import { compileRemoval, compileFilter } from '../../../src/conntrack/filter-compile.js'
 import { CONDITION } from '../../../src/conntrack/filter-program.js'
 import { ValidationError } from '../../../src/core/errors.js'
 import { rejection } from '../../support/rejection.js'
@@ -86,7 +86,7 @@ describe('filters', () => {
     [{ protocol: 'tcp', state: 'open' }, 'options.filter.state'],
     [{ timeoutSeconds: { atLeast: 2, atMost: 1 } }, 'options.filter.timeoutSeconds.atMost'],
     [{ timeoutSeconds: {} }, 'options.filter.timeoutSeconds'],
-    [{ ageSeconds: { least: 1 } }, 'options.filter.ageSeconds.least'],
+    [{ ageSeconds: { min: 1 } }, 'options.filter.ageSeconds.least'],
     [{ helper: '' }, 'options.filter.helper'],
     [{ labels: [128] }, 'options.filter.labels[0]'],
     [{ id: 2 ** 32 }, 'options.filter.id'],
@@ -105,8 +105,8 @@ describe('filters', () => {
 
   it('of a cut need a condition', async () => {
     for (const filter of [{}, { mark: undefined }, { replySourceNotIn: [] }, { originalDestinationNotIn: new Set<never>() }])
-      expect(await rejection(compileCut(filter))).toMatchObject({ path: 'filter' })
-    expect(await rejection(compileCut([{ mark: 1 }, {}]))).toMatchObject({ path: 'filter[1]' })
-    expect(await compileCut({ protocol: 'udp', replySourceNotIn: [] })).toBeInstanceOf(Uint8Array)
+      expect(await rejection(compileRemoval(filter))).toMatchObject({ path: 'filter' })
+    expect(await rejection(compileRemoval([{ mark: 1 }, {}]))).toMatchObject({ path: 'filter[1]' })
+    expect(await compileRemoval({ protocol: 'udp', replySourceNotIn: [] })).toBeInstanceOf(Uint8Array)
   })
 })

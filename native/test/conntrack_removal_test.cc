@@ -11,9 +11,9 @@
 namespace netplane::conntrack {
 namespace {
 
-class ConntrackCutTest : public testing::Test {
+class ConntrackRemovalTest : public testing::Test {
  protected:
-  ConntrackCutTest() {
+  ConntrackRemovalTest() {
     socket_ = OpenScripted(io_);
     io_.on_send = [this](ByteView datagram) {
       for (const Message& message : MessagesOf(datagram)) Answer(message);
@@ -44,10 +44,10 @@ class ConntrackCutTest : public testing::Test {
   }
 
   // mark 1, udp and IPv4: what the kernel can filter too.
-  CutReport Run(std::function<bool()> cancelled = nullptr) {
+  RemovalReport Run(std::function<bool()> cancelled = nullptr) {
     const Bytes program = {4, 0, 1, 0, 5, 0, 2, 0, AF_INET, 0, 0, 0, 12, 0, 7, 0, 1, 0, 0, 0, 1, 0, 0, 0};
     const auto filter = std::make_shared<const FlowFilter>(*FlowFilter::Parse(program));
-    return CutFlows(*socket_, FlowQuery{filter}, BatchOptions{In(5'000), false, std::move(cancelled)});
+    return RemoveFlows(*socket_, FlowQuery{filter}, BatchOptions{In(5'000), false, std::move(cancelled)});
   }
 
   ScriptedIo io_;
@@ -61,8 +61,8 @@ class ConntrackCutTest : public testing::Test {
   std::set<uint32_t> deleted_;
 };
 
-TEST_F(ConntrackCutTest, DeletesWhatMatchesAlthoughTheKernelGivesMore) {
-  const CutReport report = Run();
+TEST_F(ConntrackRemovalTest, DeletesWhatMatchesAlthoughTheKernelGivesMore) {
+  const RemovalReport report = Run();
   EXPECT_FALSE(report.stopped);
   EXPECT_EQ(report.scanned, 10U);
   EXPECT_EQ(report.matched, 5U);
@@ -72,9 +72,9 @@ TEST_F(ConntrackCutTest, DeletesWhatMatchesAlthoughTheKernelGivesMore) {
   EXPECT_FALSE(report.kernel_filtered) << "nothing says so (NLM_F_DUMP_FILTERED)";
 }
 
-TEST_F(ConntrackCutTest, VanishedFlowsAreCountedAndRefusalsKept) {
+TEST_F(ConntrackRemovalTest, VanishedFlowsAreCountedAndRefusalsKept) {
   refuse_ = [](uint32_t id) { return id == 3 ? ENOENT : id == 5 ? EBUSY : 0; };
-  const CutReport report = Run();
+  const RemovalReport report = Run();
   EXPECT_FALSE(report.stopped);
   EXPECT_EQ(report.matched, 5U);
   EXPECT_EQ(report.deleted, 3U);
@@ -84,12 +84,12 @@ TEST_F(ConntrackCutTest, VanishedFlowsAreCountedAndRefusalsKept) {
   EXPECT_EQ(report.refusal->code, EBUSY);
 }
 
-TEST_F(ConntrackCutTest, AKernelThatRefusesTheFilterIsAskedWithoutIt) {
+TEST_F(ConntrackRemovalTest, AKernelThatRefusesTheFilterIsAskedWithoutIt) {
   for (const int code : {EINVAL, EOPNOTSUPP, ERANGE}) {
     dump_errors_ = {code};
     dumps_ = 0;
     deleted_.clear();
-    const CutReport report = Run();
+    const RemovalReport report = Run();
     EXPECT_FALSE(report.stopped) << code;
     EXPECT_EQ(dumps_, 2U);
     EXPECT_FALSE(is_filtered_);
@@ -97,57 +97,57 @@ TEST_F(ConntrackCutTest, AKernelThatRefusesTheFilterIsAskedWithoutIt) {
   }
   dump_errors_ = {EINVAL, EINVAL};
   dumps_ = 0;
-  const CutReport twice = Run();
+  const RemovalReport twice = Run();
   ASSERT_TRUE(twice.stopped);
   EXPECT_EQ(twice.stopped->code, EINVAL);
   EXPECT_EQ(dumps_, 2U);
 }
 
-TEST_F(ConntrackCutTest, OtherErrorsOfTheDumpEndIt) {
+TEST_F(ConntrackRemovalTest, OtherErrorsOfTheDumpEndIt) {
   dump_errors_ = {EPERM};
-  const CutReport report = Run();
+  const RemovalReport report = Run();
   ASSERT_TRUE(report.stopped);
   EXPECT_EQ(report.stopped->code, EPERM);
   EXPECT_EQ(dumps_, 1U);
   EXPECT_TRUE(deleted_.empty());
 }
 
-TEST_F(ConntrackCutTest, AnswersThatAreLostLeaveTheOutcomeUnknown) {
+TEST_F(ConntrackRemovalTest, AnswersThatAreLostLeaveTheOutcomeUnknown) {
   refuse_ = [this](uint32_t id) {
     if (id == 1) io_.QueueError(ENOBUFS);
     return 0;
   };
-  const CutReport report = Run();
+  const RemovalReport report = Run();
   EXPECT_TRUE(report.stopped);
   EXPECT_EQ(report.deleted + report.unknown, 5U);
   EXPECT_GT(report.unknown, 0U);
   EXPECT_EQ(deleted_.size(), 5U);
 }
 
-TEST_F(ConntrackCutTest, InterruptedSystemCallsAreRepeated) {
+TEST_F(ConntrackRemovalTest, InterruptedSystemCallsAreRepeated) {
   for (unsigned call = 0; call < 12; ++call) {
     io_.interrupted_call = io_.calls + call;
     deleted_.clear();
-    const CutReport report = Run();
+    const RemovalReport report = Run();
     EXPECT_FALSE(report.stopped) << call;
     EXPECT_EQ(report.deleted, 5U) << call;
   }
 }
 
-TEST_F(ConntrackCutTest, StopsBeforeTheNextReadWhenCancelled) {
-  const CutReport report = Run([] { return true; });
+TEST_F(ConntrackRemovalTest, StopsBeforeTheNextReadWhenCancelled) {
+  const RemovalReport report = Run([] { return true; });
   ASSERT_TRUE(report.stopped);
   EXPECT_EQ(report.stopped->code, ECANCELED);
   EXPECT_EQ(dumps_, 0U);
   EXPECT_TRUE(deleted_.empty());
 }
 
-TEST_F(ConntrackCutTest, BytesThatAreNoFlowEndIt) {
+TEST_F(ConntrackRemovalTest, BytesThatAreNoFlowEndIt) {
   io_.on_send = [this](ByteView datagram) {
     const Message message = MessagesOf(datagram)[0];
     io_.Queue(MakeMessage(FlowMessage(IPCTNL_MSG_CT_NEW), NLM_F_MULTI, message.sequence, Bytes{AF_INET, 0, 0, 0, 9, 9}));
   };
-  const CutReport report = Run();
+  const RemovalReport report = Run();
   ASSERT_TRUE(report.stopped);
   EXPECT_EQ(report.stopped->code, EPROTO);
 }

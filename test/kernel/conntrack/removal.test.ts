@@ -61,8 +61,8 @@ const zoo: readonly FlowInput[] = (
 
 const all = zoo.map((_, mark) => mark)
 
-/** What each filter cuts out of the zoo. */
-const cuts: readonly (readonly [string, FlowFilter | FlowFilter[], number[]])[] = [
+/** What each filter removes of the zoo. */
+const removals: readonly (readonly [string, FlowFilter | FlowFilter[], number[]])[] = [
   ['a family', { family: 'ip6' }, [3, 4, 6, 9]],
   ['a protocol', { protocol: 'udp' }, [0, 1, 2, 3, 4, 12]],
   ['protocols', { protocol: ['tcp', 89] }, [5, 6, 11]],
@@ -123,10 +123,10 @@ const cuts: readonly (readonly [string, FlowFilter | FlowFilter[], number[]])[] 
 ]
 
 describe('removeWhere', () => {
-  it('cuts what each kind of filter says, and list and count say the same before', async () => {
+  it('removes what each kind of filter says, and list and count say the same before', async () => {
     await using tracked = await trackedNamespace(TRACKING)
     const { conntrack } = tracked
-    for (const [what, filter, expected] of cuts) {
+    for (const [what, filter, expected] of removals) {
       await conntrack.addFlows(zoo)
       expect(
         (await conntrack.list({ filter })).map(({ mark }) => mark!).sort((a, b) => a - b),
@@ -140,7 +140,7 @@ describe('removeWhere', () => {
     }
   })
 
-  it('cuts by id: this flow and no other', async () => {
+  it('removes by id: this flow and no other', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     await conntrack.addFlows(udpFlows(100, (mark) => ({ mark })))
@@ -149,7 +149,7 @@ describe('removeWhere', () => {
     expect(await marksOf(conntrack)).toEqual(Array.from({ length: 100 }, (_, mark) => mark).filter((mark) => mark !== second!.mark))
   })
 
-  it('cuts by age, only what has a time stamp', async () => {
+  it('removes by age, only what has a time stamp', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     await conntrack.add(udpFlow(1))
@@ -165,7 +165,7 @@ describe('removeWhere', () => {
     expect(await conntrack.count()).toBe(2)
   })
 
-  it('cuts the few out of many in few system calls, of which the kernel filters a part', async () => {
+  it('removes the few out of many in few system calls, of which the kernel filters a part', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     await conntrack.addFlows(udpFlows(20_000, (number) => ({ mark: number % 8 })))
@@ -191,7 +191,7 @@ describe('removeWhere', () => {
     expect(await conntrack.count()).toBe(0)
   })
 
-  it('refuses to cut without a condition', async () => {
+  it('refuses to remove without a condition', async () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     await conntrack.add(udpFlow(1))
@@ -222,9 +222,9 @@ describe('removeWhere', () => {
     expect(await rejection(conntrack.removeWhere({ protocol: 'udp' }, { signal: AbortSignal.abort(reason) }))).toBe(reason)
     expect(await conntrack.count()).toBe(60_000)
     const controller = new AbortController()
-    const cut = rejection<TransactionError>(conntrack.removeWhere({ protocol: 'udp' }, { signal: controller.signal }))
+    const removal = rejection<TransactionError>(conntrack.removeWhere({ protocol: 'udp' }, { signal: controller.signal }))
     setTimeout(() => controller.abort(), 5)
-    const stopped = await cut
+    const stopped = await removal
     expect(stopped).toBeInstanceOf(TransactionError)
     expect(stopped.message).toContain('cancelled')
     const left = await conntrack.count()
