@@ -26,7 +26,14 @@ function needsComment({ text, sourceFilePath, sourceFileLine }) {
 const exported = new Set(
   Object.values(entries).flatMap((entry) => {
     const lists = readFileSync(path.join(root, 'dist', `${entry}.d.ts`), 'utf8').matchAll(/^export \{([^}]*)\}/gm)
-    return [...lists].flatMap(([, list]) => list.split(',').map((name) => name.trim().replace(/^type /, '').replace(/^.* as /, '')))
+    return [...lists].flatMap(([, list]) =>
+      list.split(',').map((name) =>
+        name
+          .trim()
+          .replace(/^type /, '')
+          .replace(/^.* as /, '')
+      )
+    )
   })
 )
 

@@ -81,10 +81,12 @@ async function drain({ ipvs, client }: Stage): Promise<void> {
 async function rollBack({ ipvs }: Stage): Promise<void> {
   const kept = web([1, 2])
   const before = await ipvs.list()
-  const refused = await ipvs.sync([kept, ...crowd((index) => (index === CROWD.services - 1 ? 'fastest' : 'rr'))], { onError: 'atomic' }).then(
-    () => undefined,
-    (error: unknown) => error
-  )
+  const refused = await ipvs
+    .sync([kept, ...crowd((index) => (index === CROWD.services - 1 ? 'fastest' : 'rr'))], { onError: 'atomic' })
+    .then(
+      () => undefined,
+      (error: unknown) => error
+    )
   if (!(refused instanceof TransactionError)) throw new Error('an unknown scheduler was not refused')
   dim(refused.message)
   const after = await ipvs.list()

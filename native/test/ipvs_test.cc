@@ -269,7 +269,7 @@ TEST(IpvsOrder, IsDoneWhenTheQuestionAfterItIsAnswered) {
     Command command;
     command.command = IPVS_CMD_DEL_DAEMON;
     command.value.schema = &kCommandSchema;
-    const Status failure = Run(*socket, kFamily, command, In(1000));
+    const Status failure = ipvs::Run(*socket, kFamily, command, In(1000));
     EXPECT_EQ(failure ? failure->code : 0, code);
   }
 }

@@ -86,7 +86,7 @@ describe('filters', () => {
     [{ protocol: 'tcp', state: 'open' }, 'options.filter.state'],
     [{ timeoutSeconds: { atLeast: 2, atMost: 1 } }, 'options.filter.timeoutSeconds.atMost'],
     [{ timeoutSeconds: {} }, 'options.filter.timeoutSeconds'],
-    [{ ageSeconds: { min: 1 } }, 'options.filter.ageSeconds.least'],
+    [{ ageSeconds: { min: 1 } }, 'options.filter.ageSeconds.min'],
     [{ helper: '' }, 'options.filter.helper'],
     [{ labels: [128] }, 'options.filter.labels[0]'],
     [{ id: 2 ** 32 }, 'options.filter.id'],
