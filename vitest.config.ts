@@ -1,58 +1,63 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
-import { hasIpvs } from './test/run/ipvs.mjs'
+import { lacksHere } from './test/run/here.mjs'
+import { filesOfSuites, leftOut } from './test/run/suites.mjs'
 
 /** Programs take long on the emulated processors of the lab. */
 const isInLab = process.env.NETPLANE_TEST_NAMESPACE === 'lab'
-const minute = isInLab ? 300_000 : 60_000
+const minute = isInLab ? 600_000 : 60_000
+
+interface ProjectOptions {
+  readonly testTimeout: number
+  /** Such suites run one file after the other, and only where test/run/namespace.mjs (or the container, or the lab) has put them. */
+  readonly changesKernel?: boolean
+  readonly include?: readonly string[]
+  readonly exclude?: readonly string[]
+  readonly setupFiles?: string[]
+}
 
 /**
  * One project per kind of test; CONTRIBUTING.md says what each needs and which command runs it. Addons want processes, not threads: `forks` everywhere.
- * The suites that change kernel state run one file after the other, and only where test/run/namespace.mjs (or the container, or the lab) has put them.
  */
-const project = (name: string, testTimeout: number, changesKernel: boolean, more: readonly string[] = []) => ({
-  // The examples import the package by its name; their tests take its sources.
-  resolve: { alias: [{ find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
-  test: {
-    name,
-    include: [`test/${name}/**/*.test.ts`, ...more],
-    environment: 'node' as const,
-    pool: 'forks' as const,
-    testTimeout,
-    hookTimeout: testTimeout,
-    fileParallelism: !changesKernel,
-    globalSetup: changesKernel ? ['test/support/require-namespace.ts'] : [],
-    setupFiles: [] as string[]
+function project(name: string, { testTimeout, changesKernel = false, include, exclude = [], setupFiles = [] }: ProjectOptions) {
+  return {
+    // The examples import the package by its name; their tests take its sources.
+    resolve: { alias: [{ find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
+    test: {
+      name,
+      include: [...(include ?? [`test/${name}/**/*.test.ts`])],
+      exclude: [...exclude],
+      environment: 'node' as const,
+      pool: 'forks' as const,
+      testTimeout,
+      hookTimeout: testTimeout,
+      fileParallelism: !changesKernel,
+      globalSetup: changesKernel ? ['test/support/require-namespace.ts'] : [],
+      setupFiles
+    }
   }
-})
-
-/**
- * The suites of IPVS, which the lab runs in its machines, for kernels that have it themselves. Only the initial user namespace may use it.
- */
-function ipvsOfThisKernel(): string[] {
-  if (isInLab || process.getuid?.() !== 0) return []
-  return hasIpvs() ? ['test/lab/ipvs*.test.ts'] : []
 }
 
-/**
- * What nft makes of all that the suites of nf_tables write: they run once more, with a look by both versions of nft after each test.
- */
-function listing(): ReturnType<typeof project> {
-  const suites = ['test/contract/nftables.test.ts', 'test/kernel/{nftables-readback,rule-builder,set-golden}.test.ts']
-  const { test, ...rest } = project('listing', minute, true, suites)
-  return { ...rest, test: { ...test, setupFiles: ['test/listing/after-each.ts'] } }
-}
+/** What this machine's kernel cannot run, of which the runner says so; the lab names the files that each of its kernels runs. */
+const elsewhere = isInLab ? [] : [...leftOut(filesOfSuites(import.meta.dirname), lacksHere()).values()].flat()
+
+/** What nft makes of all that is written: the suites of nf_tables run once more, and both versions of nft list what each test has left. */
+const listed = ['test/contract/nftables/client.test.ts', 'test/kernel/nftables/{readback,rule-builder,set-golden}.test.ts']
 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 10_000, false),
-      project('contract', minute, true),
-      project('kernel', minute, true, ipvsOfThisKernel()),
-      listing(),
-      project('lifecycle', 5 * minute, true),
-      project('lab', 5 * minute, true),
-      project('pack', 3 * minute, false)
+      project('unit', { testTimeout: 10_000 }),
+      project('contract', { testTimeout: minute, changesKernel: true }),
+      project('kernel', { testTimeout: minute, changesKernel: true, exclude: elsewhere }),
+      project('listing', {
+        testTimeout: minute,
+        changesKernel: true,
+        include: [...listed, 'test/kernel/**/listing.test.ts'],
+        setupFiles: ['test/support/list-after-each.ts']
+      }),
+      project('lifecycle', { testTimeout: 5 * minute, changesKernel: true }),
+      project('pack', { testTimeout: 3 * minute })
     ]
   }
 })

@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
 import { countVitest } from './report.mjs'
-import { vitestCommand } from './vitest.mjs'
+import { sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
 
 /**
  * The script that starts the container, in a private mount namespace. The container's file system is this machine's own under an overlay whose
@@ -41,6 +41,7 @@ export async function runContainer(context) {
   const results = mkdtempSync(path.join(os.tmpdir(), 'netplane-results-'))
   try {
     const { report, argv } = vitestCommand({ ...context, results }, 'container', ['contract', 'kernel'])
+    sayWhatIsElsewhere(context)
     const file = path.join(results, 'run')
     writeFileSync(file, script)
     const { status } = await exec(['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv], {

@@ -50,7 +50,7 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
 
   // All files in one process: loading takes longer than testing on an emulated processor.
   const filters = [...wanted.flatMap(({ files }) => files), '--no-isolate', ...vitest]
-  const { report, argv } = vitestCommand({ ...context, filters }, name, ['lab', 'contract', 'kernel'])
+  const { report, argv } = vitestCommand({ ...context, filters }, name, ['contract', 'kernel'])
   const { status } = await exec([process.execPath, 'tools/lab/run.mjs', '--timeout', String(timeoutSeconds), name, ...argv], {
     timeoutSeconds: timeoutSeconds + 30,
     quiet: true,

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import process from 'node:process'
 import { machines, missingPackages } from '../../tools/lab/machines.mjs'
 import { findProgram } from '../../tools/lab/programs.mjs'
-import { hasIpvs } from './ipvs.mjs'
+import { hasIpvs } from './here.mjs'
 import { inNamespace } from './namespace.mjs'
 
 const onPath = (command) => findProgram(command) !== undefined

@@ -1,2 +1,7 @@
-/** The test files of each suite; throws where a file is in none. */
-export function filesOfSuites(root: string): Map<{ readonly name: string }, string[]>
+/** Types of suites.mjs, for vitest.config.ts and the test of it. */
+export interface Suite {
+  readonly name: string
+  readonly requires: readonly string[]
+}
+export function filesOfSuites(root: string): Map<Suite, string[]>
+export function leftOut(files: Map<Suite, string[]>, lacks: Readonly<Record<string, string>>): Map<string, string[]>

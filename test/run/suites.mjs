@@ -1,51 +1,99 @@
-// Which test files run in which machine of the lab.
+// What the test files that change a kernel require, and so which of them run where: on this machine's kernel, and in each machine of the lab.
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 
 /**
  * @typedef {object} Suite
  * @property {string} name a row of the table that the lab prints
- * @property {RegExp} files of test/lab, test/contract and test/kernel
- * @property {string[]} requires what a kernel must have (tools/lab/machines.mjs says which lacks what)
+ * @property {string[]} files folders and files (without `.test.ts`) of test/contract and test/kernel; a file belongs to the suite that names it most exactly
+ * @property {string[]} requires what a kernel must have: test/run/here.mjs says what this machine lacks, tools/lab/machines.mjs what each of the lab does
  * @property {boolean} [smoke] whether `npm test` runs it in emulated machines; the full run takes all
  */
 
-/** @type {Suite[]} a file belongs to the first suite that matches it */
+const ownMachine = 'a machine of its own'
+const newestNft = 'the newest nft'
+
+/** What no place has by itself. */
+const lackedEverywhere = { [newestNft]: '`npm run test:listing`, which fetches the newest nft, runs it' }
+
+/** @type {Suite[]} */
 export const suites = [
-  { name: 'links', files: /^test\/lab\/route/, requires: [], smoke: true },
-  { name: 'ipvs with nftables', files: /^test\/lab\/ipvs-(plane|proxy)/, requires: ['ipvs', 'nftables'], smoke: true },
-  { name: 'ipvsadm', files: /^test\/lab\/ipvsadm/, requires: ['ipvs'] },
-  { name: 'ipvs, unloaded', files: /^test\/lab\/unloaded/, requires: ['ipvs'], smoke: true },
-  { name: 'ipvs with traffic', files: /^test\/lab\/ipvs-traffic/, requires: ['ipvs'] },
-  { name: 'ipvs sync', files: /^test\/lab\/ipvs-sync/, requires: ['ipvs'] },
-  { name: 'ipvs', files: /^test\/(lab|contract|kernel)\/ipvs/, requires: ['ipvs'], smoke: true },
-  { name: 'plane, in short', files: /^test\/lab\/plane/, requires: ['nftables'], smoke: true },
-  { name: 'limits of connection tracking', files: /^test\/lab\/conntrack/, requires: [], smoke: true },
-  { name: 'conntrack', files: /^test\/(contract|kernel)\/conntrack/, requires: ['nftables'] },
-  { name: 'route', files: /^test\/(contract|kernel)\/route/, requires: [] },
-  { name: 'nftables contract', files: /^test\/contract\/(nftables|intervals|unstated)/, requires: ['nftables'], smoke: true },
-  { name: 'plane contract', files: /^test\/contract\/plane/, requires: ['ipvs', 'nftables'] },
-  { name: 'plane with traffic', files: /^test\/kernel\/plane\/traffic/, requires: ['nftables'] },
-  { name: 'plane', files: /^test\/kernel\/(plane\/|proxy)/, requires: ['nftables'] },
-  { name: 'nftables', files: /^test\/kernel\/(namespace|rebound|nftables|rule-builder|set-golden|intervals\/)/, requires: ['nftables'] }
+  { name: 'nftables', files: ['test/kernel/nftables', 'test/kernel/core', 'test/kernel/support'], requires: ['nftables'] },
+  { name: 'nftables contract', files: ['test/contract/nftables'], requires: ['nftables'], smoke: true },
+  {
+    name: 'listing by the newest nft',
+    files: ['test/kernel/nftables/listing', 'test/kernel/plane/nftables/listing'],
+    requires: ['nftables', newestNft]
+  },
+  { name: 'ipvs', files: ['test/contract/ipvs', 'test/kernel/ipvs'], requires: ['ipvs'], smoke: true },
+  { name: 'ipvs sync', files: ['test/kernel/ipvs/sync'], requires: ['ipvs'] },
+  { name: 'ipvs with traffic', files: ['test/kernel/ipvs/traffic'], requires: ['ipvs'] },
+  { name: 'ipvs, unloaded', files: ['test/kernel/ipvs/unloaded'], requires: ['ipvs', ownMachine], smoke: true },
+  { name: 'ipvsadm', files: ['test/kernel/examples/ipvsadm'], requires: ['ipvs'] },
+  {
+    name: 'ipvs with nftables',
+    files: ['test/kernel/plane/ipvs', 'test/kernel/examples/proxy-ipvs'],
+    requires: ['ipvs', 'nftables'],
+    smoke: true
+  },
+  {
+    name: 'conntrack',
+    files: ['test/contract/conntrack', 'test/kernel/conntrack', 'test/kernel/examples/conntrack-top'],
+    requires: ['nftables']
+  },
+  { name: 'limits of connection tracking', files: ['test/kernel/conntrack/limits'], requires: [ownMachine], smoke: true },
+  { name: 'route', files: ['test/contract/route', 'test/kernel/route'], requires: [] },
+  { name: 'links', files: ['test/kernel/route/dummy-links'], requires: ['dummy links'], smoke: true },
+  { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'] },
+  { name: 'plane', files: ['test/kernel/plane', 'test/kernel/examples/proxy'], requires: ['nftables'] },
+  { name: 'plane with traffic', files: ['test/kernel/plane/nftables/traffic'], requires: ['nftables'] },
+  { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 
+/** How exactly a suite names a file: the length of what it names, or -1. */
+function exactness({ files }, file) {
+  const named = files.filter((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))
+  return Math.max(-1, ...named.map((name) => name.length))
+}
+
 /**
- * The test files of each suite. Fails when one of test/lab, test/contract or test/kernel is in none, so that none is forgotten.
+ * The test files of each suite. Fails when one of test/contract or test/kernel is in none, so that none is forgotten.
  * @param {string} root of the repository
  * @returns {Map<Suite, string[]>}
  */
 export function filesOfSuites(root) {
-  const found = ['test/lab', 'test/contract', 'test/kernel'].flatMap((folder) =>
+  const found = ['test/contract', 'test/kernel'].flatMap((folder) =>
     readdirSync(path.join(root, folder), { recursive: true }).map((file) => `${folder}/${file}`)
   )
   const result = new Map(suites.map((suite) => [suite, []]))
   for (const file of found.filter((name) => name.endsWith('.test.ts')).sort()) {
-    const suite = suites.find(({ files }) => files.test(file))
-    if (suite === undefined) throw new Error(`${file} is in no suite of test/run/suites.mjs`)
+    const suite = suites.reduce((best, other) => (exactness(other, file) > exactness(best, file) ? other : best))
+    if (exactness(suite, file) < 0) throw new Error(`${file} is in no suite of test/run/suites.mjs`)
     result.get(suite).push(file)
   }
   return result
+}
+
+/** Why a suite cannot run where something is lacking, or undefined when it can. */
+function reasonOf(suite, lacks) {
+  const all = { ...lackedEverywhere, ...lacks }
+  return suite.requires.map((feature) => all[feature]).find((reason) => reason !== undefined)
+}
+
+/**
+ * The files of test/kernel that cannot run where something is lacking, with the reasons. Contracts run everywhere, on their fakes if on nothing else.
+ * @param {Map<Suite, string[]>} files
+ * @param {Record<string, string>} lacks what suites may require and the place has not: the reason in words
+ * @returns {Map<string, string[]>} the files by reason
+ */
+export function leftOut(files, lacks) {
+  const left = new Map()
+  for (const [suite, all] of files) {
+    const reason = reasonOf(suite, lacks)
+    const own = all.filter((file) => file.startsWith('test/kernel/'))
+    if (reason !== undefined && own.length > 0) left.set(reason, [...(left.get(reason) ?? []), ...own])
+  }
+  return left
 }
 
 /**
@@ -60,8 +108,8 @@ export function choose(files, machine, { isFull, filters }) {
   return [...files].flatMap(([suite, all]) => {
     const own = all.filter(selected)
     if (own.length === 0) return []
-    const lacking = suite.requires.map((feature) => machine.lacks[feature]).find((reason) => reason !== undefined)
-    const reason = lacking ?? (isFull || machine.everyRun === 'all' || suite.smoke ? undefined : 'only in the full run')
+    const reason =
+      reasonOf(suite, machine.lacks) ?? (isFull || machine.everyRun === 'all' || suite.smoke ? undefined : 'only in the full run')
     return [{ suite: suite.name, files: own, reason }]
   })
 }

@@ -1,7 +1,9 @@
 import path from 'node:path'
 import process from 'node:process'
 import { exec } from './exec.mjs'
+import { lacksHere } from './here.mjs'
 import { countVitest } from './report.mjs'
+import { filesOfSuites, leftOut } from './suites.mjs'
 
 /**
  * The command line that runs vitest projects, and the report it writes.
@@ -16,6 +18,11 @@ export function vitestCommand({ results, filters }, name, projects) {
   return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...reporters, ...filters] }
 }
 
+/** Says which files of test/kernel the lab or another stage runs instead of this machine (vitest.config.ts leaves them out), and why. */
+export function sayWhatIsElsewhere({ root }) {
+  for (const [reason, files] of leftOut(filesOfSuites(root), lacksHere())) console.log(`runs elsewhere (${reason}): ${files.join(' ')}`)
+}
+
 /**
  * A stage that runs vitest projects of this machine; `wrap` may put the command into other surroundings.
  * @returns {import('./stages.mjs').Stage}
@@ -23,6 +30,7 @@ export function vitestCommand({ results, filters }, name, projects) {
 export function vitestStage(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, ...rest }) {
   const run = async (context) => {
     const { report, argv } = vitestCommand(context, name, projects)
+    if (projects.includes('kernel')) sayWhatIsElsewhere(context)
     const { status } = await exec(wrap(argv), { timeoutSeconds, cwd: context.root, env })
     return countVitest(report, status)
   }

@@ -1,4 +1,4 @@
-import { hasIpvs } from '../run/ipvs.mjs'
+import { hasIpvs } from '../run/here.mjs'
 
 /** Whether the tests run in a machine of the lab (tools/lab): on an emulated processor, where Node takes seconds to start. */
 export const isInLab = process.env.NETPLANE_TEST_NAMESPACE === 'lab'

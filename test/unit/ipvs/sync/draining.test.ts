@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openDrainer } from '../../../../src/ipvs/sync/drainer.js'
 import type { DesiredService, DrainEvent, Drainer } from '../../../../src/ipvs/sync/types.js'
 import { Random } from '../../../support/random.js'
-import { Rig, randomDesired } from './setup.js'
+import { Rig, randomDesired } from '../../../support/ipvs-sync-rig.js'
 
 const key = 'tcp 10.96.0.1:80'
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const

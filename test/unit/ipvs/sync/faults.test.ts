@@ -5,7 +5,7 @@ import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
 import type { RealServerSpec } from '../../../../src/ipvs/types.js'
 import { Random } from '../../../support/random.js'
 import { rejection } from '../../../support/rejection.js'
-import { Rig, randomDesired } from './setup.js'
+import { Rig, randomDesired } from '../../../support/ipvs-sync-rig.js'
 
 const options = { owns: () => true, draining: { tcp: 'at-once', udp: 'at-once', fwmark: 'at-once' } } as const
 

@@ -3,7 +3,7 @@ import { ValidationError } from '../../../../src/core/errors.js'
 import type { Desired, DesiredService } from '../../../../src/ipvs/sync/types.js'
 import type { RealServerSpec, ServiceSettings } from '../../../../src/ipvs/types.js'
 import { rejection } from '../../../support/rejection.js'
-import { Rig } from './setup.js'
+import { Rig } from '../../../support/ipvs-sync-rig.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 const dns = { protocol: 'udp', address: '10.96.0.2', port: 53 } as const

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
 import { Random } from '../../../support/random.js'
-import { Rig, randomDesired } from './setup.js'
+import { Rig, randomDesired } from '../../../support/ipvs-sync-rig.js'
 
 /** What the kernel should hold, found out the slow way: by writing everything into an empty one. */
 async function oracle(desired: readonly DesiredService[]): Promise<string> {

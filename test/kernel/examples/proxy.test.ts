@@ -1,0 +1,131 @@
+import { rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
+import { makeFolder, manifest, PROXY } from '../../support/manifests.js'
+import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import type { Background } from '../../support/run.js'
+
+const LISTEN = '127.0.0.1:10256'
+
+function startProxy(namespace: TestNamespace, folder: string, ...options: string[]): Background {
+  return namespace.background(process.execPath, [PROXY, '--manifests', folder, '--listen', LISTEN, ...options])
+}
+
+async function get(namespace: TestNamespace, path: string): Promise<{ status: number; text: string }> {
+  const script = `fetch('http://${LISTEN}${path}').then(async (answer) => console.log(JSON.stringify({ status: answer.status, text: await answer.text() })))`
+  return JSON.parse(await namespace.run(process.execPath, ['-e', script])) as { status: number; text: string }
+}
+
+describe('the proxy daemon', () => {
+  it('follows its folder, reports what is broken, answers for its health, and leaves the rules when it stops', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), `${manifest('web', '10.96.0.1', '10.1.0.1')}---\nkind: [\n`)
+    const proxy = startProxy(namespace, folder)
+    await proxy.waitFor('"msg":"listening"')
+    await proxy.waitFor('"msg":"synced"')
+    expect(proxy.output()).toContain('"document":3')
+    expect(await namespace.nft('list', 'set', 'ip', 'netplane', 'random-1')).toContain('10.96.0.1 . tcp . 80 comment "default/web:80"')
+    expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 })
+    expect((await get(namespace, '/metrics')).text).toMatch(/netplane_services 1\n[^]*netplane_manifest_problems 1\n/)
+
+    await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2', '10.1.0.3'))
+    await proxy.waitFor('"added":1,"changed":0,"removed":0}')
+    await proxy.waitFor('"commits":1')
+    expect(await namespace.nft('list', 'set', 'ip', 'netplane', 'random-2')).toContain('default/more:80')
+
+    // A service that claims another's frontend is set aside; the others go on.
+    await writeFile(join(folder, 'thief.yaml'), manifest('thief', '10.96.0.1', '10.1.0.9'))
+    await proxy.waitFor('"service":"default/thief:80"')
+    expect(JSON.parse((await get(namespace, '/healthz')).text)).toMatchObject({
+      healthy: true,
+      services: 2,
+      quarantined: ['default/thief:80']
+    })
+
+    await proxy.stop()
+    expect(proxy.output()).toContain('"msg":"stopping"')
+    expect(await namespace.nft('list', 'tables')).toContain('table ip netplane')
+    const again = startProxy(namespace, folder, '--cleanup')
+    await again.waitFor('"msg":"listening"')
+    await again.stop()
+    expect(await namespace.nft('list', 'tables')).toBe('')
+  })
+
+  it('keeps what a file held when it can no longer be understood or read, and its health says so', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    const file = join(folder, 'web\u202e\u0007.yaml')
+    await writeFile(file, manifest('web', '10.96.0.1', '10.1.0.1'))
+    // An object of a wrong shape harms itself alone.
+    await writeFile(
+      join(folder, 'text.yaml'),
+      manifest('text', '10.96.0.9', '10.1.0.1').replace('ports:', 'externalIPs: 203.0.113.7, ports:')
+    )
+    const proxy = startProxy(namespace, folder)
+    await proxy.waitFor('"msg":"synced"')
+    const served = (): Promise<string> => namespace.nft('list', 'set', 'ip', 'netplane', 'random-1')
+    const health = async (): Promise<unknown> => {
+      const { status, text } = await get(namespace, '/healthz')
+      return { status, ...(JSON.parse(text) as object) }
+    }
+    expect(await health()).toMatchObject({
+      status: 200,
+      services: 1,
+      problems: [{ reason: 'Service default/text: spec.externalIPs is no list' }]
+    })
+
+    for (const spoil of [() => writeFile(file, 'kind: Service\nmetadata: { name: we'), () => rm(file).then(() => symlink(file, file))]) {
+      await spoil()
+      await vi.waitFor(
+        async () => expect(await health()).toMatchObject({ status: 503, healthy: false, outdated: ['web\u202e\u0007.yaml'] }),
+        5000
+      )
+      // A change of another file goes on, and takes nothing away.
+      await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2'))
+      await vi.waitFor(async () => expect(await served()).toContain('default/more:80'), 5000)
+      expect(await served()).toContain('default/web:80')
+      await rm(join(folder, 'more.yaml'))
+      await vi.waitFor(async () => expect(await served()).not.toContain('default/more:80'), 5000)
+    }
+    expect(proxy.output()).toContain('web\\u202e\\u0007.yaml')
+    expect(proxy.output()).not.toContain('\u202e')
+    expect(proxy.output()).not.toContain('\u0007')
+
+    await rm(file)
+    await vi.waitFor(async () => expect(await health()).toMatchObject({ status: 200, outdated: [], services: 0 }), 5000)
+    await proxy.stop()
+  })
+
+  it('ends with an error, and changes nothing, when its port is taken', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+    const first = startProxy(namespace, folder)
+    await first.waitFor('"msg":"synced"')
+    const before = await namespace.nft('list', 'ruleset')
+    const second = [PROXY, '--manifests', folder, '--listen', LISTEN, '--name', 'other', '--cleanup']
+    const { status, stderr } = await namespace.attempt(process.execPath, second)
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('EADDRINUSE') as string })
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+    await first.stop()
+  })
+
+  it('plans and syncs once, and cleans up', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+    const proxy = (...options: string[]): Promise<string> => namespace.run(process.execPath, [PROXY, '--manifests', folder, ...options])
+    expect(await proxy('--plan')).toBe('+ default/web:80  tcp 10.96.0.1:80 -> 1 endpoint\n')
+    expect(await namespace.nft('list', 'tables')).toBe('')
+    expect(JSON.parse(await proxy('--once'))).toMatchObject({ services: { added: 1 } })
+    expect(await proxy('--plan')).toBe('nothing to do\n')
+    await namespace.run(process.execPath, [PROXY, '--cleanup'])
+    expect(await namespace.nft('list', 'tables')).toBe('')
+  })
+
+  it('says what is missing, and ends with status 1', async () => {
+    const namespace = await makeNamespace()
+    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({ status: 1, stderr: '--manifests is missing\n' })
+  })
+})

@@ -1,0 +1,188 @@
+import { fileURLToPath } from 'node:url'
+import { onTestFinished, describe, expect, it } from 'vitest'
+import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
+import { Random } from '../../../support/random.js'
+import { randomService } from '../../../support/random-services.js'
+import { until } from '../../../support/run.js'
+
+async function planeIn(namespace: TestNamespace, auditMs = 0): Promise<Plane> {
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs, localSources: ['10.1.0.0/16'] })
+  onTestFinished(() => plane.close())
+  return plane
+}
+
+/** What is in our tables, without what depends on history: order of elements and rules, handles. */
+async function contents(namespace: TestNamespace): Promise<string[]> {
+  const { nftables } = JSON.parse(await namespace.run('nft', ['-j', 'list', 'ruleset'])) as {
+    nftables: Record<string, Record<string, unknown>>[]
+  }
+  const lines: string[] = []
+  for (const object of nftables) {
+    for (const [kind, content] of Object.entries(object)) {
+      const { elem } = content
+      const elements = Array.isArray(elem) ? elem.map((element) => JSON.stringify(element)).sort() : []
+      lines.push([kind, JSON.stringify({ ...content, handle: undefined, elem: undefined }), ...elements].join(' '))
+    }
+  }
+  return lines.filter((line) => !line.startsWith('metainfo')).sort()
+}
+
+/** What a plane that knows nothing of history writes. */
+async function freshContents(services: ReadonlyMap<string, Service>): Promise<string[]> {
+  const namespace = await makeNamespace()
+  const plane = await planeIn(namespace)
+  await plane.sync(services)
+  return await contents(namespace)
+}
+
+describe('after any walk of changes', () => {
+  it.each([1, 2, 3, 4])('the kernel holds what a fresh plane would write (seed %i)', async (seed) => {
+    const random = new Random(seed)
+    const namespace = await makeNamespace()
+    const plane = await planeIn(namespace)
+    const services = new Map<string, Service>()
+    await plane.sync(services)
+    for (let step = 0; step < 25; step++) {
+      const set: Service[] = []
+      const remove: string[] = []
+      for (let change = 0; change <= random.below(4); change++) {
+        const service = randomService(random, random.below(20))
+        if (random.chance(30)) remove.push(service.name)
+        else set.push(service)
+      }
+      const gone = remove.filter((name) => !set.some((service) => service.name === name))
+      for (const name of gone) services.delete(name)
+      for (const service of set) services.set(service.name, service)
+      const report = random.chance(50) ? await plane.update({ set, delete: gone }) : await plane.sync(services)
+      expect(report.quarantined).toEqual([])
+      expect((await plane.plan(services)).isEmpty).toBe(true)
+    }
+    expect(await contents(namespace)).toEqual(await freshContents(services))
+  })
+
+  it('an update touches the elements of the changed service alone', async () => {
+    const namespace = await makeNamespace()
+    const plane = await planeIn(namespace)
+    const services = new Map(
+      Array.from({ length: 500 }, (_, number) => [
+        `s${number}`,
+        {
+          name: `s${number}`,
+          protocol: 'tcp' as const,
+          frontends: [{ kind: 'cluster' as const, address: `10.96.${number >> 8}.${number & 255}`, port: 80 }],
+          endpoints: [1, 2, 3].map((host) => ({ address: `10.1.0.${host}`, port: 8080 }))
+        }
+      ])
+    )
+    await plane.sync(services)
+    const changed = { ...services.get('s7')!, endpoints: [1, 2, 4].map((host) => ({ address: `10.1.0.${host}`, port: 8080 })) }
+    const report = await plane.update({ set: [changed] })
+    expect(report.objects).toEqual({ written: 1, deleted: 1 })
+    expect(report.details).toMatchObject({ mode: 'nftables', commits: 1 })
+  })
+
+  it('a second process adopts what the first left, writing nothing', async () => {
+    const namespace = await makeNamespace()
+    const random = new Random(9)
+    const services = new Map(
+      Array.from({ length: 40 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+    )
+    await (await planeIn(namespace)).sync(services)
+    const second = await planeIn(namespace)
+    expect(String(await second.plan(services))).toBe('nothing to do')
+    expect(await second.sync(services)).toMatchObject({ requests: 0, objects: { written: 0, deleted: 0 } })
+    // And it goes on from there.
+    const changed = randomService(random, 3)
+    services.set(changed.name, changed)
+    await second.update({ set: [changed] })
+    expect(await contents(namespace)).toEqual(await freshContents(services))
+  })
+})
+
+describe('beside other writers', () => {
+  it('repairs a deleted table, foreign objects and foreign elements, and says so', async () => {
+    const namespace = await makeNamespace()
+    const plane = await planeIn(namespace, 20)
+    const random = new Random(5)
+    const services = new Map(
+      Array.from({ length: 10 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+    )
+    await plane.sync(services)
+    const wanted = await contents(namespace)
+    const seen: string[] = []
+    void (async () => {
+      for await (const event of plane.watch()) seen.push(event.type === 'drift' ? `drift ${event.objects.join(', ')}` : event.type)
+    })()
+    const vandalism = [
+      ['delete table ip netplane', 'table ip netplane is missing'],
+      ['add element ip netplane vips { 198.51.100.1 }', 'foreign elements'],
+      ['add chain ip netplane stranger', 'foreign chain ip netplane stranger'],
+      ['insert rule ip netplane services counter accept', 'foreign rules in chain ip netplane services'],
+      ['flush chain ip6 netplane nat-postrouting', 'changed rules in chain ip6 netplane nat-postrouting'],
+      ['flush set ip netplane local-sources', 'changed elements of set ip netplane local-sources'],
+      ['flush ruleset', 'tables netplane are missing']
+    ] as const
+    for (const [command, said] of vandalism) {
+      seen.length = 0
+      await namespace.nft(command)
+      await until(`repaired after ${command}`, () => seen.includes('repaired'))
+      expect(seen.find((line) => line.startsWith('drift'))).toContain(said)
+      expect(await contents(namespace)).toEqual(wanted)
+    }
+  })
+
+  it('keeps foreign tables byte for byte through 1,000 commits of another process, and loses no change of its own', async () => {
+    const namespace = await makeNamespace()
+    await namespace.nftScript(
+      'table inet theirs { counter hits { } ; set s { type ipv4_addr; } ; chain c { type filter hook input priority 0; counter name hits accept; }; }'
+    )
+    const plane = await planeIn(namespace, 10)
+    const script = fileURLToPath(new URL('../../../support/foreign-writer.py', import.meta.url))
+    const writer = namespace.background('python3', [script, '1000'])
+    const random = new Random(11)
+    const services = new Map<string, Service>()
+    await plane.sync(services)
+    let updates = 0
+    const state = { isOver: false }
+    void writer.ended.then(() => (state.isOver = true))
+    while (!state.isOver) {
+      const service = randomService(random, random.below(30))
+      services.set(service.name, service)
+      await plane.update({ set: [service] })
+      updates++
+    }
+    expect(writer.output()).toContain('done')
+    expect(updates).toBeGreaterThan(20)
+    await plane.sync(services)
+    // The last thing the writer did was to put an element into our set: it must go.
+    await until(
+      'foreign elements are gone',
+      async () => !(await namespace.nft('list', 'set', 'ip', 'netplane', 'vips')).includes('198.51.100.')
+    )
+    const theirs = await namespace.nft('list', 'table', 'inet', 'theirs')
+    expect(theirs).toContain('192.0.2.')
+    const fresh = await freshContents(services)
+    expect((await contents(namespace)).filter((line) => !line.includes('"theirs"'))).toEqual(fresh)
+  })
+
+  it('refuses a table of its name that is not its own', async () => {
+    const namespace = await makeNamespace()
+    await namespace.nftScript('table ip netplane { chain c { }; }')
+    const before = await namespace.nft('list', 'ruleset')
+    const plane = await openPlane({ mode: 'nftables', netns: namespace.path })
+    await expect(plane.sync(new Map())).rejects.toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+    await expect(plane.close({ cleanup: true })).rejects.toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+  })
+
+  it('removes its own tables alone when it cleans up', async () => {
+    const namespace = await makeNamespace()
+    await namespace.nftScript('table inet theirs { chain c { }; }')
+    const before = await namespace.nft('list', 'ruleset')
+    const plane = await planeIn(namespace)
+    await plane.sync(new Map())
+    await plane.close({ cleanup: true })
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+  })
+})

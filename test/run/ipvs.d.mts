@@ -1,2 +1,0 @@
-/** Types of ipvs.mjs, for vitest.config.ts. */
-export function hasIpvs(): boolean

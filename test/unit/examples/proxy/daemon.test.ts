@@ -1,0 +1,31 @@
+import { writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { expect, it } from 'vitest'
+import { Daemon } from '../../../../examples/proxy/daemon.js'
+import { parseOptions } from '../../../../examples/proxy/options.js'
+import { openPlane } from '../../../../src/index.js'
+import { FakeNftablesKernel } from '../../../../src/testing.js'
+import { makeFolder, manifest } from '../../../support/manifests.js'
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+it('that is asked to stop while it starts leaves no server and no watch behind', async () => {
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+  const port = await freePort()
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]), pino({ level: 'silent' }))
+  const started = daemon.start()
+  await daemon.stop()
+  await started
+  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow('fetch failed')
+  expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap')
+})

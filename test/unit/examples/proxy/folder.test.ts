@@ -1,0 +1,125 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
+import { makeFolder, manifest } from '../../../support/manifests.js'
+
+const WEB = manifest('web', '10.96.0.1', '10.1.0.1')
+const DNS = manifest('dns', '10.96.0.2', '10.1.0.2')
+
+async function namesIn(folder: ManifestFolder): Promise<string[]> {
+  const { objects } = await folder.read()
+  return objects.map(({ metadata }) => metadata.name)
+}
+
+it('a file that can no longer be understood keeps what it held, and is named; a file that is gone keeps nothing', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'all.yaml')
+  await writeFile(file, `${WEB}---${DNS}`)
+  expect(await namesIn(folder)).toEqual(['web', 'web-1', 'dns', 'dns-1'])
+
+  // Each beginning of the file, as somebody who looks while it is written would see it.
+  const text = `${manifest('web', '10.96.0.1', '10.1.0.9')}---${DNS}`
+  for (let length = 0; length < text.indexOf('---\n\nkind: Service') - 1; length += 7) {
+    await writeFile(file, text.slice(0, length))
+    const { objects, problems, outdated } = await folder.read()
+    if (problems.length === 0) continue
+    expect(outdated, text.slice(0, length)).toEqual(['all.yaml'])
+    expect(new Set(objects.map(({ metadata }) => metadata.name)), text.slice(0, length)).toEqual(new Set(['web', 'web-1', 'dns', 'dns-1']))
+  }
+  await writeFile(file, text)
+  expect(await folder.read()).toMatchObject({ problems: [], outdated: [], objects: { length: 4 } })
+
+  await truncate(file)
+  expect(await folder.read()).toMatchObject({ outdated: ['all.yaml'], problems: [{ reason: 'the file is empty' }], objects: { length: 4 } })
+  await writeFile(file, '# nothing any more\n')
+  expect(await folder.read()).toEqual({ objects: [], problems: [], outdated: [] })
+})
+
+it('a file that can no longer be read keeps what it held, and is named', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'web.yaml')
+  await writeFile(file, WEB)
+  await writeFile(join(path, 'dns.json'), JSON.stringify({ kind: 'Service', metadata: { name: 'dns' }, spec: { ports: [] } }))
+  expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
+  await rm(file)
+  await symlink('web.yaml', file)
+  expect(await folder.read()).toMatchObject({
+    outdated: ['web.yaml'],
+    problems: [{ file: 'web.yaml', document: 0, reason: expect.stringContaining('ELOOP') as string }]
+  })
+  expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
+  await rm(file)
+  expect(await namesIn(folder)).toEqual(['dns'])
+  await writeFile(file, DNS)
+  expect(await folder.read()).toMatchObject({ outdated: [], problems: [] })
+})
+
+it('a document that was broken from the first is a problem, but hides nothing', async () => {
+  const path = await makeFolder()
+  await writeFile(join(path, 'web.yaml'), `${WEB}---\nkind: [\n`)
+  expect(await new ManifestFolder(path).read()).toMatchObject({ outdated: [], problems: [{ document: 3 }], objects: { length: 2 } })
+})
+
+it('a link to nowhere is a file that cannot be read, not one that is gone', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const target = join(path, 'target')
+  await writeFile(target, WEB)
+  await symlink('target', join(path, 'web.yaml'))
+  expect(await namesIn(folder)).toEqual(['web', 'web-1'])
+  await rm(target)
+  expect(await folder.read()).toMatchObject({ outdated: ['web.yaml'], objects: { length: 2 } })
+  await writeFile(target, DNS)
+  expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
+  await rm(join(path, 'web.yaml'))
+  expect(await folder.read()).toEqual({ objects: [], problems: [], outdated: [] })
+})
+
+it('what is no regular file is named, and holds nobody up', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  await writeFile(join(path, 'web.yaml'), WEB)
+  execFileSync('mkfifo', [join(path, 'fifo.yaml')])
+  await mkdir(join(path, 'folder.yaml'))
+  await symlink('/dev/zero', join(path, 'zero.json'))
+  const { objects, problems } = await folder.read()
+  expect(objects).toHaveLength(2)
+  expect(problems).toEqual(
+    ['fifo.yaml', 'folder.yaml', 'zero.json'].map((file) => ({ file, document: 0, reason: 'it is no regular file' }))
+  )
+})
+
+it('a file that ends in the midst of a kind, or before the items of a list, keeps what it held', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const file = join(path, 'web.yaml')
+  for (const kind of ['Service', 'EndpointSlice', 'ServiceList', 'EndpointSliceList', 'List']) {
+    for (let length = 1; length <= kind.length; length += 1) {
+      await writeFile(file, WEB)
+      await folder.read()
+      await writeFile(file, `apiVersion: v1\nkind: ${kind.slice(0, length)}`)
+      expect(await folder.read(), kind.slice(0, length)).toMatchObject({ outdated: ['web.yaml'], objects: { length: 2 } })
+    }
+  }
+  await writeFile(file, 'kind: ServiceList\nitems: web')
+  expect(await folder.read()).toMatchObject({ outdated: ['web.yaml'], problems: [{ reason: 'ServiceList: items is no list' }] })
+  for (const nothing of ['kind: ServiceList\nitems: null', 'kind: List\nitems: []', 'kind: ConfigMap', 'kind: ConfigMapList']) {
+    await writeFile(file, nothing)
+    expect(await folder.read(), nothing).toEqual({ objects: [], problems: [], outdated: [] })
+  }
+})
+
+it('a file that did not change gives the same objects, and is not parsed again', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  await writeFile(join(path, 'web.yaml'), WEB)
+  const first = await folder.read()
+  await writeFile(join(path, 'dns.yaml'), DNS)
+  const second = await folder.read()
+  expect(second.objects).toHaveLength(4)
+  for (const object of first.objects) expect(second.objects.includes(object)).toBe(true)
+})

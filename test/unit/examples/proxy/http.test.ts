@@ -1,0 +1,75 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, expect, it, vi } from 'vitest'
+import type { Plane } from '../../../../src/index.js'
+import { serveHttp } from '../../../../examples/proxy/http.js'
+import { Keeper } from '../../../../examples/proxy/keeper.js'
+import { escapeInvisible } from '../../../../examples/proxy/log.js'
+
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+
+async function serve(isHealthy: boolean): Promise<string> {
+  const sources = {
+    health: () => ({ isHealthy, body: { file: 'a\u202eb\u0007.yaml' } }),
+    metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'metric 1\n' })
+  }
+  const { server, address } = await serveHttp({ host: '127.0.0.1', port: 0 }, sources, () => undefined)
+  servers.push(server)
+  return `http://${address}`
+}
+
+it('answers GET and HEAD, and tells others what is allowed', async () => {
+  const [well, ill] = [await serve(true), await serve(false)]
+  const health = await fetch(`${well}/healthz`)
+  expect([health.status, await health.text()]).toEqual([200, '{"file":"a\\u202eb\\u0007.yaml"}\n'])
+  expect((await fetch(`${ill}/healthz`)).status).toBe(503)
+  const head = await fetch(`${ill}/healthz`, { method: 'HEAD' })
+  expect([head.status, await head.text()]).toEqual([503, ''])
+  expect(await (await fetch(`${well}/metrics`)).text()).toBe('metric 1\n')
+  for (const path of ['/healthz', '/metrics']) {
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+      const answer = await fetch(`${well}${path}`, { method })
+      expect([answer.status, answer.headers.get('allow')], `${method} ${path}`).toEqual([405, 'GET, HEAD'])
+    }
+  }
+  expect((await fetch(`${well}/`)).status).toBe(404)
+})
+
+it('says when its port is taken', async () => {
+  const other = createServer()
+  servers.push(other)
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+  const sources = { health: () => ({ isHealthy: true, body: {} }), metrics: () => Promise.reject(new Error('not asked')) }
+  await expect(serveHttp({ host: '127.0.0.1', port: (other.address() as AddressInfo).port }, sources, () => undefined)).rejects.toThrow(
+    'EADDRINUSE'
+  )
+})
+
+it('measures the lag by a clock that nobody sets', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    let finish: () => void = () => undefined
+    const sync = vi.fn(() => new Promise((resolve) => void (finish = () => resolve({}))))
+    const keeper = new Keeper({ sync } as unknown as Plane, { synced: () => undefined, failed: () => undefined })
+    keeper.want(new Map())
+    vi.setSystemTime(Date.now() + 3_600_000)
+    expect(keeper.lagMs).toBeLessThan(60_000)
+    vi.setSystemTime(Date.now() - 7_200_000)
+    expect(keeper.lagMs).toBeGreaterThanOrEqual(0)
+    finish()
+    await keeper.stop()
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+it('escapes what a terminal would obey or nobody would see, in JSON that says the same', () => {
+  const text = 'a\u0000\u001b[2J\u007f\u009b\u00ad\u200b\u202e\u2028\u2066\ufeff\u{e0041}\ud800z ä 日 😀'
+  const escaped = escapeInvisible(JSON.stringify({ text }))
+  expect(JSON.parse(escaped)).toEqual({ text })
+  expect(escaped).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+  expect(escaped).toContain('ä 日 😀')
+})

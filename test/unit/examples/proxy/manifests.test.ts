@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest'
+import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
+import { parseManifests } from '../../../../examples/proxy/manifests/read.js'
+import { parseOptions } from '../../../../examples/proxy/options.js'
+
+const SERVICE = `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec:
+  clusterIP: 10.96.0.1
+  clusterIPs: [10.96.0.1, "fd00:96::1"]
+  externalIPs: [203.0.113.7]
+  ports:
+  - { name: http, port: 80, protocol: TCP }
+  - { name: dns, port: 53, protocol: UDP }
+`
+const SLICE = `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: web-1, namespace: shop, labels: { kubernetes.io/service-name: web } }
+addressType: IPv4
+ports:
+- { name: http, port: 8080, protocol: TCP }
+- { name: dns, port: 5353, protocol: UDP }
+endpoints:
+- { addresses: [10.1.0.1], conditions: { ready: true }, nodeName: here }
+- { addresses: [10.1.0.2], conditions: { ready: false, serving: true, terminating: true } }
+- { addresses: [10.1.0.3], conditions: {}, nodeName: there }
+`
+
+function servicesOf(text: string, file = 'all.yaml') {
+  return translate(parseManifests(file, text).objects, { nodeName: 'here' })
+}
+
+describe('manifests', () => {
+  it('become a service of the model for each port, with both families, local and ready endpoints', () => {
+    const services = servicesOf(`${SERVICE}---${SLICE}`)
+    expect([...services.keys()]).toEqual(['shop/web:http', 'shop/web:dns'])
+    expect(services.get('shop/web:http')).toEqual({
+      name: 'shop/web:http',
+      protocol: 'tcp',
+      frontends: [
+        { kind: 'cluster', address: '10.96.0.1', port: 80 },
+        { kind: 'cluster', address: 'fd00:96::1', port: 80 },
+        { kind: 'external', address: '203.0.113.7', port: 80 }
+      ],
+      endpoints: [
+        { address: '10.1.0.1', port: 8080, local: true },
+        { address: '10.1.0.3', port: 8080 }
+      ]
+    })
+    expect(services.get('shop/web:dns')?.endpoints.map(({ port }) => port)).toEqual([5353, 5353])
+  })
+
+  it('use terminating endpoints that still serve when no other is ready', () => {
+    const onlyTerminating = SLICE.replace('ready: true', 'ready: false').replace('conditions: {}', 'conditions: { ready: false }')
+    expect(servicesOf(`${SERVICE}---${onlyTerminating}`).get('shop/web:http')?.endpoints).toEqual([{ address: '10.1.0.2', port: 8080 }])
+  })
+
+  it('never use an endpoint that is not ready and does not terminate, and decide for each family alone', () => {
+    const conditions = (text: string): string =>
+      SLICE.replace(/endpoints:[^]*/, `endpoints:\n- { addresses: [10.1.0.1], conditions: { ${text} } }\n`)
+    const endpointsOf = (text: string): unknown =>
+      servicesOf(`${SERVICE}---${text}`)
+        .get('shop/web:http')
+        ?.endpoints.map(({ address }) => address)
+    expect(endpointsOf(conditions('ready: false, serving: true, terminating: false'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: true'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: false, terminating: true'))).toEqual([])
+    expect(endpointsOf(conditions('ready: false, serving: null, terminating: true'))).toEqual(['10.1.0.1'])
+    // publishNotReadyAddresses makes an endpoint ready that terminates.
+    expect(endpointsOf(conditions('ready: true, serving: false, terminating: true'))).toEqual(['10.1.0.1'])
+    const leaving = conditions('ready: false, serving: true, terminating: true')
+    const ready6 = conditions('ready: true').replace('10.1.0.1', '"fd00:1::1"').replace('IPv4', 'IPv6').replace('web-1', 'web-2')
+    expect(endpointsOf(`${leaving}---${ready6}`)).toEqual(['10.1.0.1', 'fd00:1::1'])
+  })
+
+  it('count each address once, however it is spelt', () => {
+    const twice = SERVICE.replace('externalIPs: [203.0.113.7]', 'externalIPs: [203.0.113.7, "FD00:0096:0::1", 10.96.0.1, 203.0.113.7]')
+    const slice6 = SLICE.replace('IPv4', 'IPv6').replace(
+      /endpoints:[^]*/,
+      'endpoints:\n- { addresses: ["fd00:244::2"] }\n- { addresses: ["FD00:0244:0::2"] }\n- { addresses: ["fd00:244:0:0::2"], conditions: { ready: false, terminating: true } }\n'
+    )
+    const service = servicesOf(`${twice}---${slice6}`).get('shop/web:http')
+    expect(service?.frontends.map(({ kind, address }) => `${kind} ${address}`)).toEqual([
+      'cluster 10.96.0.1',
+      'cluster fd00:96::1',
+      'external 203.0.113.7'
+    ])
+    expect(service?.endpoints).toEqual([{ address: 'fd00:244::2', port: 8080 }])
+  })
+
+  it('of a wrong shape are reported with the field at fault, and harm nobody else', () => {
+    const other = SERVICE.replace('name: web', 'name: other').replace('[203.0.113.7]', '203.0.113.9')
+    const { objects, problems } = parseManifests('mixed.yaml', `${other}---${SERVICE}---${SLICE}`)
+    expect(problems).toEqual([{ file: 'mixed.yaml', document: 1, reason: 'Service shop/other: spec.externalIPs is no list' }])
+    expect([...translate(objects, {}).keys()]).toEqual(['shop/web:http', 'shop/web:dns'])
+    const reasons = [
+      SERVICE.replace(/ports:[^]*/, 'ports: [null]'),
+      SERVICE.replace(/ports:[^]*/, 'ports: [{ port: "80" }]'),
+      SERVICE.replace(/ {2}ports:[^]*/, ''),
+      SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ addresses: 10.1.0.1 }]'),
+      SLICE.replace(/endpoints:[^]*/, ''),
+      SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ conditions: { ready: "no" } }]'),
+      '- a list',
+      'kind: *unknown',
+      ''
+    ].map((text) => parseManifests('one.yaml', text).problems.map(({ reason }) => reason))
+    expect(reasons).toEqual([
+      ['Service shop/web: spec.ports[0] is no object'],
+      ['Service shop/web: spec.ports[0].port is no number'],
+      ['Service shop/web: spec.ports is missing'],
+      ['EndpointSlice shop/web-1: endpoints[0].addresses is no list'],
+      ['EndpointSlice shop/web-1: endpoints is missing'],
+      ['EndpointSlice shop/web-1: endpoints[0].conditions.ready is no boolean'],
+      ['the document is no object'],
+      [expect.stringContaining('unknown')],
+      ['the file is empty']
+    ])
+  })
+
+  it('may be lists, also of one kind, and JSON', () => {
+    const { objects } = parseManifests('all.yaml', `${SERVICE}---${SLICE}`)
+    const list = JSON.stringify({ kind: 'List', items: objects })
+    expect(servicesOf(list, 'all.json').size).toBe(2)
+    const typed = JSON.stringify({
+      kind: 'ServiceList',
+      items: objects.filter(({ kind }) => kind === 'Service').map((object) => ({ ...object, kind: undefined }))
+    })
+    expect(parseManifests('services.json', typed).objects).toHaveLength(1)
+  })
+
+  it('of which one is broken leave the others as they are, and are reported', () => {
+    const { objects, problems } = parseManifests(
+      'mixed.yaml',
+      `${SERVICE}---\nkind: [\n---${SLICE}---\njust text\n---\nkind: Service\n---\n`
+    )
+    expect(objects.map(({ kind }) => kind)).toEqual(['Service', 'EndpointSlice'])
+    expect(problems.map(({ document }) => document)).toEqual([2, 4, 5])
+    expect(parseManifests('broken.json', '{').problems).toHaveLength(1)
+  })
+
+  it('pass over headless services, ExternalName, and those of other proxies', () => {
+    const others = [
+      SERVICE.replace('clusterIP: 10.96.0.1', 'clusterIP: None')
+        .replace(/clusterIPs.*\n/, '')
+        .replace(/ {2}externalIPs.*\n/, ''),
+      SERVICE.replace('spec:', 'spec:\n  type: ExternalName'),
+      SERVICE.replace('namespace: shop', 'namespace: shop, labels: { service.kubernetes.io/service-proxy-name: other }')
+    ]
+    expect(servicesOf(others.join('---')).size).toBe(0)
+  })
+
+  it('that did not change keep their services', () => {
+    const { objects } = parseManifests('all.yaml', `${SERVICE}---${SLICE}`)
+    const first = translate(objects, {})
+    const second = translate(objects, {}, first)
+    for (const [name, service] of second) expect(service).toBe(first.get(name))
+  })
+})
+
+describe('the command line', () => {
+  it('says what is wrong', () => {
+    expect(() => parseOptions([])).toThrow('--manifests')
+    expect(() => parseOptions(['--manifests', 'x', '--listen', 'nowhere'])).toThrow('--listen')
+    expect(parseOptions(['--manifests', 'x', '--listen', '[::1]:80']).listen).toEqual({ host: '::1', port: 80 })
+    expect(parseOptions(['--manifests', 'x', '--local-sources', '10.0.0.0/8,fd00::/8']).localSources).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  })
+})

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { Changes, type Contents } from '../../../../src/plane/nftables/changes.js'
+import { overfull } from '../../../../src/plane/nftables/growth.js'
+import { declaredSize, placed } from '../../../../src/plane/nftables/layout.js'
+import { mapNames, setsOf, slotClassOf } from '../../../../src/plane/nftables/sets.js'
+
+describe('the declared size of a set', () => {
+  it.each([
+    [0, undefined],
+    [1023, undefined],
+    [1024, 1536],
+    [1025, 3072],
+    [100_000, 196_608],
+    [1_000_000, 1_572_864]
+  ])('%i elements: %s', (elements, size) => {
+    expect(declaredSize(elements)).toBe(size)
+  })
+
+  it('is the largest for its buckets, and has room for half as many again', () => {
+    const buckets = (size: number): number => 2 ** Math.ceil(Math.log2(Math.floor((size * 4) / 3)))
+    for (let elements = 1024; elements < 3_000_000; elements = Math.ceil(elements * 1.07)) {
+      const size = declaredSize(elements)!
+      expect(size).toBeGreaterThanOrEqual(elements * 1.5)
+      expect(size).toBeLessThanOrEqual(elements * 3)
+      expect(buckets(size + 2)).toBe(2 * buckets(size))
+    }
+  })
+})
+
+it('gives the map of a class two names, to be taken in turn', () => {
+  expect(mapNames({ scheduler: 'random', slots: 3 })).toEqual(['endpoints-3', 'endpoints-3-b'])
+  expect(mapNames({ scheduler: 'hash', slots: 3 })).toEqual(['endpoints-hash-3', 'endpoints-hash-3-b'])
+  expect(placed(slotClassOf('hash', 3)).map).toBe('endpoints-hash-3')
+})
+
+describe('sets that additions overfill', () => {
+  const { members } = setsOf('ip', slotClassOf('random', 2))
+  const contents: Pick<Contents, 'rows'> = { rows: () => 1000 }
+  const change = (add: number, remove: number): Changes => {
+    const changes = new Changes()
+    const { add: added, remove: removed } = changes.of(1, members)
+    for (let row = 0; row < add; row++) added.push(new Uint8Array(12), undefined)
+    for (let row = 0; row < remove; row++) removed.push(new Uint8Array(12), undefined)
+    return changes
+  }
+
+  it.each([
+    ['room is left', 100, 0, 1100, []],
+    ['one is too many', 101, 0, 1100, [1101]],
+    ['deletions of the same transaction make room', 150, 50, 1100, []],
+    ['no size is declared', 1_000, 0, undefined, []]
+  ])('%s', (_, add, remove, capacity, wanted) => {
+    const capacities = new Map(capacity === undefined ? [] : [[members, capacity]])
+    expect(overfull(change(add, remove).phase(1), capacities, contents)).toEqual(wanted.map((rows) => ({ set: members, rows })))
+  })
+})
