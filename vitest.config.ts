@@ -46,6 +46,7 @@ const listed = ['test/contract/nftables/client.test.ts', 'test/kernel/nftables/{
 
 export default defineConfig({
   test: {
+    reporters: ['default', './test/run/reporter.mjs'],
     projects: [
       project('unit', { testTimeout: 10_000 }),
       project('contract', { testTimeout: minute, changesKernel: true }),

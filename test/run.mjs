@@ -1,4 +1,4 @@
-// Runs the tests: all of them, or the stages and groups named on the command line (what follows `--` goes to vitest).
+// Runs the tests: all of them, or the stages named on the command line (what follows `--` goes to vitest). test/run/stages.mjs lists them.
 // What it installs on this machine is said first; NETPLANE_INSTALL=no makes it stop there.
 // As root, or with CI=true, everything runs and what cannot run has failed. Otherwise what cannot run here is listed, with what it needs.
 // The last line is `<n> passed, <n> failed`; the exit status is 0 only when nothing failed.
@@ -14,20 +14,14 @@ import { stages } from './run/stages.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 
-/** The selected stages, with those they come after, in order. */
+/** The selected stages, with those they use, in order. */
 function select(names) {
   if (names.length === 0) return stages.filter((stage) => stage.onRequest !== true)
-  const unknown = names.filter((name) => !stages.some((stage) => stage.name === name || stage.group === name))
-  if (unknown.length > 0) {
-    const known = new Set(stages.flatMap((stage) => [stage.group ?? stage.name, stage.name]))
-    throw new Error(`no stage or group is called ${unknown.join(', ')}; there are ${[...known].join(', ')}`)
-  }
-  const chosen = new Set(stages.filter((stage) => names.includes(stage.name) || (stage.group !== undefined && names.includes(stage.group))))
-  for (const stage of [...stages].reverse()) {
-    if (!chosen.has(stage)) continue
-    for (const name of stage.after ?? []) chosen.add(stages.find((other) => other.name === name))
-  }
-  return stages.filter((stage) => chosen.has(stage))
+  const unknown = names.filter((name) => !stages.some((stage) => stage.name === name))
+  if (unknown.length > 0)
+    throw new Error(`no stage is called ${unknown.join(', ')}; there are ${stages.map(({ name }) => name).join(', ')}`)
+  const wanted = new Set(stages.filter(({ name }) => names.includes(name)).flatMap(({ name, uses = [] }) => [name, ...uses]))
+  return stages.filter(({ name }) => wanted.has(name))
 }
 
 /** Runs one stage; returns its count and what it took. */

@@ -36,7 +36,7 @@ const hasApt = () => process.getuid() === 0 && findProgram('apt-get') !== undefi
  * @param {{ packages: string[], kernels: string[], builds: boolean }} wanted Debian packages that are missing; kernels that are; whether the addon is built
  * @returns {Lacking}
  */
-function lookAround(root, { packages, kernels, builds }) {
+function findLacking(root, { packages, kernels, builds }) {
   return {
     npm: !hasNpmPackages(root),
     headers: builds && findHeaders(root) === undefined ? headerPackage : undefined,
@@ -96,7 +96,7 @@ async function installPackages(packages) {
  * @returns {Promise<boolean>} whether the run may go on
  */
 export async function install(root, wanted) {
-  const lacking = lookAround(root, wanted)
+  const lacking = findLacking(root, wanted)
   const { lines, mayGoOn } = announce(lacking, { isAllowed: mayInstall(), hasApt: hasApt(), cache: cacheFolder() })
   for (const line of lines) console.log(line)
   if (!mayGoOn) return false

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { machines, prepare } from '../../tools/lab/machines.mjs'
@@ -6,7 +5,7 @@ import { findBootable } from '../../tools/lab/run.mjs'
 import { selfTest } from '../../tools/lab/self-test.mjs'
 import { choose, filesOfSuites } from './suites.mjs'
 import { exec } from './exec.mjs'
-import { countVitest, countVitestFiles, sum } from './report.mjs'
+import { countVitest, sum } from './report.mjs'
 import { vitestCommand } from './vitest.mjs'
 
 /** What a machine gets for all its suites: far more than it needs, as the machine may be busy. */
@@ -58,9 +57,8 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
     env: { NETPLANE_TEST_NAMESPACE: 'lab' }
   })
   const total = countVitest(report, status)
-  const counts = existsSync(report) ? countVitestFiles(report) : new Map()
   const ran = wanted.map(({ suite, files }) => {
-    const own = files.flatMap((file) => counts.get(path.join(context.root, file)) ?? [])
+    const own = files.flatMap((file) => total.files[path.join(context.root, file)] ?? [])
     return { suite, ...sum(own), reason: own.length === 0 ? 'the machine left no report of it' : undefined }
   })
   return column([...left, ...ran], total.failed - sum(ran).failed)

@@ -3,39 +3,16 @@ import { existsSync, readFileSync } from 'node:fs'
 /** @typedef {{ passed: number, failed: number }} Count */
 
 /**
- * Counts a vitest JSON report. A test that did not run (skipped, todo) counts as failed: none may be left out silently.
- * @param {string} file
+ * What test/run/reporter.mjs has counted, in all and for each test file.
+ * @param {string} file that it has written
  * @param {number} status the exit status of vitest
- * @returns {Count}
+ * @returns {Count & { files: Record<string, Count> }} `files`: by absolute path
  */
 export function countVitest(file, status) {
-  if (!existsSync(file)) return nothingMeasured('vitest wrote no report')
-  const { passed, failed } = sum(suitesOf(file).map(countSuite))
-  return conclude(passed, failed, status)
-}
-
-/**
- * The same for each test file of a report; one that ran in several projects is there once for each.
- * @param {string} file
- * @returns {Map<string, Count>} by path
- */
-export function countVitestFiles(file) {
-  const counts = new Map()
-  for (const suite of suitesOf(file)) counts.set(suite.name, sum([counts.get(suite.name) ?? { passed: 0, failed: 0 }, countSuite(suite)]))
-  return counts
-}
-
-function suitesOf(file) {
-  return JSON.parse(readFileSync(file, 'utf8')).testResults
-}
-
-function countSuite({ status, assertionResults }) {
-  const passed = assertionResults.filter((test) => test.status === 'passed').length
-  const notRun = assertionResults.filter((test) => test.status !== 'passed' && test.status !== 'failed')
-  for (const test of notRun) console.log(`not run, which counts as failed: ${test.fullName}`)
-  // A file that fails while it is loaded has no tests in the report.
-  const isBroken = status === 'failed' && !assertionResults.some((test) => test.status === 'failed')
-  return { passed, failed: assertionResults.length - passed + (isBroken ? 1 : 0) }
+  if (!existsSync(file)) return { ...nothingMeasured('vitest wrote no report'), files: {} }
+  const { files, outside } = JSON.parse(readFileSync(file, 'utf8'))
+  const { passed, failed } = sum([...Object.values(files), { passed: 0, failed: outside }])
+  return { ...conclude(passed, failed, status), files }
 }
 
 /**

@@ -1,4 +1,3 @@
-import path from 'node:path'
 import process from 'node:process'
 import { runContainer } from './container.mjs'
 import { provideNewestNft } from '../../tools/lab/newest-nft.mjs'
@@ -8,7 +7,7 @@ import { kernelsToFetch, runLab } from './lab.mjs'
 import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
-import { countOne } from './report.mjs'
+import { countOne, sum } from './report.mjs'
 import { vitestStage } from './vitest.mjs'
 
 /**
@@ -19,22 +18,26 @@ import { vitestStage } from './vitest.mjs'
  *
  * @typedef {object} Stage
  * @property {string} name
- * @property {string} [group] name that selects it together with others
  * @property {boolean} [onRequest] runs only when it is named
  * @property {string[]} [needs] entries of requirements.mjs
  * @property {string[]} [wants] the same, for what it makes use of where it can be had
  * @property {boolean} [builds] whether it builds the addon, which takes Node's headers
  * @property {(filters: string[]) => string[]} [kernels] those of the lab that it would fetch
- * @property {string[]} [after] stages that must have run first, so that this one can be selected alone
+ * @property {string[]} [uses] earlier stages that make what this one needs, and so run before it when it is selected alone
  * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
  */
 
-const bin = (name) => path.join('node_modules', '.bin', name)
-
-/** A step that is one check: passed when the program exits with 0. */
-function check(name, argv, options = {}) {
-  const { timeoutSeconds = 300, ...rest } = options
-  return { name, ...rest, run: async ({ root }) => countOne((await exec(argv, { timeoutSeconds, quiet: true, cwd: root })).status) }
+/** A stage of npm scripts, each of which is one check: passed when it exits with 0. Their `pre` scripts do not run: npm takes `prebuild` for one. */
+function scripts(name, names, options) {
+  const run = async ({ root }) => {
+    const counts = []
+    for (const script of names) {
+      const argv = ['npm', 'run', '--silent', '--ignore-scripts', script]
+      counts.push(countOne((await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })).status))
+    }
+    return sum(counts)
+  }
+  return { name, ...options, run }
 }
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
@@ -46,7 +49,7 @@ const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'
 const inLab = {
   needs: ['root', 'qemu', 'ipvsadm', ...kernelPrograms],
   wants: ['User-Mode Linux'],
-  after: ['addon', 'bundle', 'examples']
+  uses: ['build']
 }
 
 /** What the newest nft makes of all that is written. It is fetched before, as there is no network in the namespace. */
@@ -65,47 +68,31 @@ function listingStage(options) {
 
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
-  check('addon', [process.execPath, 'native/build.mjs'], { group: 'build', builds: true, needs: compiler, timeoutSeconds: 900 }),
-  check('prebuild', [process.execPath, 'native/build.mjs', '--prebuild'], {
-    group: 'build',
-    builds: true,
-    needs: compiler,
-    timeoutSeconds: 900
-  }),
-  check('bundle', [bin('tsup')], { group: 'build' }),
-  check('examples', [bin('tsup'), '--config', 'examples/tsup.config.ts'], { group: 'build' }),
-
-  check('types', [bin('tsc'), '--noEmit'], { group: 'lint' }),
-  check('eslint', [bin('eslint'), '.', '--max-warnings=0'], { group: 'lint' }),
-  check('prettier', [bin('prettier'), '--check', '--log-level=warn', '.'], { group: 'lint' }),
-  check('clang-format', [process.execPath, 'tools/clang-format.mjs'], { group: 'lint', needs: ['clang-format-14'] }),
-  check('native-rules', [process.execPath, 'tools/native-rules.mjs'], { group: 'lint' }),
-  check('repository-rules', [process.execPath, 'tools/repository-rules.mjs'], { group: 'lint', needs: ['git'] }),
-  check('publint', [bin('publint'), '--strict', '--pack=npm'], { group: 'lint', after: ['bundle'] }),
-  check('attw', [bin('attw'), '--pack', '.', '--profile=node16'], { group: 'lint', after: ['bundle'] }),
-  check('api-report', [process.execPath, 'tools/api-report.mjs'], { group: 'lint', after: ['bundle'] }),
-
+  scripts('build', ['build:all'], { builds: true, needs: compiler }),
+  scripts('prebuild', ['prebuild'], { builds: true, needs: compiler }),
+  scripts('lint', ['lint:source', 'lint:package'], { uses: ['build'] }),
+  scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', 'nft', ...compiler], run: runNativeTests },
   { name: 'fuzz', needs: ['cmake', 'clang-14 with libFuzzer', 'make', 'python3'], run: runFuzzers },
   vitestStage('kernel', {
     projects: ['contract', 'kernel'],
     needs: kernelTools,
-    after: ['addon', 'bundle', 'examples'],
+    uses: ['build'],
+    // On a busy machine it takes ten minutes.
+    timeoutSeconds: 1200,
     ...inOwnNamespace
   }),
-  listingStage({ needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
-  vitestStage('lifecycle', { needs: kernelTools, after: ['addon', 'bundle'], ...inOwnNamespace }),
-  { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], after: ['bundle'], run: runSanitizedLifecycle },
-  vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], after: ['prebuild', 'bundle'] }),
-  check('demo', [process.execPath, 'examples/demo/play.mjs'], {
+  listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], uses: ['build'], run: runSanitizedLifecycle },
+  vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], uses: ['build', 'prebuild'] }),
+  scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],
     wants: process.getuid() === 0 ? ['IPVS, or User-Mode Linux'] : [],
-    after: ['addon', 'bundle', 'examples'],
-    // Most of it for machines where the act on IPVS has to be played on an emulated processor.
-    timeoutSeconds: 900
+    uses: ['build']
   }),
-  { name: 'container', needs: ['root', 'podman', ...kernelTools], after: ['addon'], run: runContainer },
+  { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], run: runContainer },
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
   { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) }
 ]

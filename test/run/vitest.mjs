@@ -14,7 +14,7 @@ import { filesOfSuites, leftOut } from './suites.mjs'
 export function vitestCommand({ results, filters }, name, projects) {
   const report = path.join(results, `${name}.json`)
   const selected = projects.flatMap((project) => ['--project', project])
-  const reporters = ['--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]
+  const reporters = ['--reporter=dot', '--reporter=./test/run/reporter.mjs', `--outputFile.counts=${report}`]
   return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...reporters, ...filters] }
 }
 

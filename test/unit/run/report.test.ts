@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { countGoogleTest, countVitest, sum } from '../../run/report.mjs'
+import { type Count, countGoogleTest, countVitest, sum } from '../../run/report.mjs'
 
 let folder = ''
 beforeEach(async () => {
@@ -18,32 +18,22 @@ async function written(report: unknown): Promise<string> {
 }
 
 describe('count of a vitest report', () => {
-  const suite = (status: string, tests: readonly string[]): unknown => ({
-    status,
-    assertionResults: tests.map((test) => ({ status: test, fullName: test }))
-  })
-  const count = async (status: number, ...suites: unknown[]): Promise<unknown> =>
-    countVitest(await written({ testResults: suites }), status)
+  const count = async (status: number, outside: number, files: Record<string, Count>): Promise<unknown> =>
+    countVitest(await written({ files, outside }), status)
 
-  test('adds up passed and failed tests', async () => {
-    expect(await count(1, suite('failed', ['passed', 'failed']), suite('passed', ['passed']))).toEqual({ passed: 2, failed: 1 })
-  })
-
-  test.each(['pending', 'skipped', 'todo'])('takes a test that is %s for failed', async (state) => {
-    expect(await count(0, suite('passed', ['passed', state]))).toEqual({ passed: 1, failed: 1 })
-  })
-
-  test('takes a file that cannot be loaded for failed', async () => {
-    expect(await count(1, suite('failed', []), suite('passed', ['passed']))).toEqual({ passed: 1, failed: 1 })
+  test('adds up the files, and what failed outside of them', async () => {
+    const files = { '/a': { passed: 1, failed: 1 }, '/b': { passed: 1, failed: 0 } }
+    expect(await count(1, 0, files)).toEqual({ passed: 2, failed: 1, files })
+    expect(await count(1, 1, files)).toEqual({ passed: 2, failed: 2, files })
   })
 
   test('takes an error outside every test for failed', async () => {
-    expect(await count(1, suite('passed', ['passed']))).toEqual({ passed: 1, failed: 1 })
+    expect(await count(1, 0, { '/a': { passed: 1, failed: 0 } })).toMatchObject({ passed: 1, failed: 1 })
   })
 
   test('takes no tests, and no report, for failed', async () => {
-    expect(await count(0)).toEqual({ passed: 0, failed: 1 })
-    expect(countVitest(path.join(folder, 'absent.json'), 0)).toEqual({ passed: 0, failed: 1 })
+    expect(await count(0, 0, {})).toEqual({ passed: 0, failed: 1, files: {} })
+    expect(countVitest(path.join(folder, 'absent.json'), 0)).toEqual({ passed: 0, failed: 1, files: {} })
   })
 })
 
