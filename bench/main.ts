@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArguments, selectRows, usage, type Arguments } from './frame/arguments.js'
 import { openBench, type Bench } from './frame/bench.js'
@@ -7,7 +7,9 @@ import { describeMachine } from './frame/machine.js'
 import { measureRow } from './frame/measure.js'
 import { loadNetplane, type Netplane } from './frame/netplane.js'
 import { formatTable } from './frame/report.js'
+import { formatResults, mergeResults, parseResults, type Run } from './frame/results.js'
 import type { Row, RowResult } from './frame/row.js'
+import { describeVersions } from './frame/versions.js'
 import { rows } from './rows/index.js'
 
 interface MainOptions {
@@ -30,8 +32,8 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`)
 }
 
-/** Measures row after row; one that fails does not take the others with it. Returns whether all could be measured. */
-async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, rounds: number | undefined): Promise<boolean> {
+/** Measures row after row; one that fails does not take the others with it. */
+async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, rounds: number | undefined): Promise<RowResult[]> {
   const results: RowResult[] = []
   for (const row of chosen) {
     say(`${row.name}: ${row.about}`)
@@ -45,7 +47,16 @@ async function measureRows(bench: Bench, chosen: readonly Row[], json: boolean, 
     }
   }
   if (!json && results.length > 0) console.log(`\n${formatTable(results)}`)
-  return results.length === chosen.length
+  return results
+}
+
+/** Writes what was measured into bench/RESULTS.md, beside what it holds of other rows. */
+function record(root: string, run: Run, measured: readonly RowResult[]): void {
+  if (measured.length === 0) return
+  const file = path.join(root, 'bench', 'RESULTS.md')
+  const before = existsSync(file) ? parseResults(readFileSync(file, 'utf8')) : new Map<string, never>()
+  writeFileSync(file, formatResults(mergeResults(before, run, measured)))
+  say(`written into ${path.relative(process.cwd(), file)}`)
 }
 
 /** What went wrong: the words alone where they are meant for the user. */
@@ -59,7 +70,7 @@ function listRows(chosen: readonly Row[]): void {
     console.log(`${row.name.padEnd(32)} ${row.about}${row.isLong === true ? ' (takes minutes: run only by its name)' : ''}`)
 }
 
-/** The rows that this kernel can run. Those that it cannot are no failure, unless somebody asked for them. */
+/** The rows that this kernel can run. Those that it cannot are no failure, unless they were named. */
 async function runnable({ Ipvs }: Netplane, chosen: readonly Row[], isAsked: boolean): Promise<Row[]> {
   const unable = chosen.filter(({ requires }) => requires === 'ipvs')
   if (unable.length === 0) return [...chosen]
@@ -74,22 +85,41 @@ async function runnable({ Ipvs }: Netplane, chosen: readonly Row[], isAsked: boo
   }
 }
 
-async function measure({ root, cache }: MainOptions, all: readonly Row[], { json, rounds, names }: Arguments): Promise<boolean> {
-  if (process.getuid?.() !== 0)
-    throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
-  const chosen = await runnable(await loadNetplane(root), all, names.length > 0)
+/** What must be so before anything is measured. */
+async function requireReady(chosen: readonly Row[]): Promise<void> {
   const missing = missingPrograms(chosen)
   if (missing.length > 0)
     throw new TypeError(`not found in $PATH: ${missing.join(', ')} (Debian: gcc iproute2 util-linux nftables conntrack ipvsadm)`)
   await refuseListeners()
+}
+
+async function measure({ root, cache, argv }: MainOptions, all: readonly Row[], { json, rounds, names }: Arguments): Promise<boolean> {
+  if (process.getuid?.() !== 0)
+    throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
+  const netplane = await loadNetplane(root)
+  const chosen = await runnable(netplane, all, names.length > 0)
+  await requireReady(chosen)
   const machine = await describeMachine()
-  say(machine.text)
+  say(`${machine.hardware}, load average ${machine.load}`)
   if (machine.warning !== undefined) say(`warning: ${machine.warning}`)
   const bench = await openBench({ root, cache })
   try {
-    const isComplete = await measureRows(bench, chosen, json, rounds)
-    say(`at the end: ${(await describeMachine()).text}`)
-    return isComplete
+    const measured = await measureRows(bench, chosen, json, rounds)
+    const { load } = await describeMachine()
+    say(`at the end: load average ${load}`)
+    const lab = process.env.NETPLANE_BENCH_LAB
+    const words = lab === undefined ? argv : ['--lab', lab, ...argv]
+    const run = {
+      date: new Date().toISOString().slice(0, 10),
+      lab,
+      command: ['npm run bench', ...(words.length > 0 ? ['--', ...words] : [])].join(' '),
+      machine: machine.hardware,
+      versions: await describeVersions(netplane.VERSION, [...new Set(chosen.flatMap((row) => row.needs))]),
+      load: `${machine.load} at the start, ${load} at the end`
+    }
+    // With JSON the caller keeps the results.
+    if (!json) record(root, run, measured)
+    return measured.length === chosen.length
   } finally {
     bench.close()
   }

@@ -31,5 +31,6 @@ if (at < 0) {
   const [, machine] = argv.splice(at, 2)
   const { runInLab } = await import('../tools/lab/run.mjs')
   const command = [process.execPath, path.join(root, 'bench/start.mjs'), ...argv]
-  process.exitCode = await runInLab(machine ?? '', command, { timeoutSeconds: 3600, memoryMegabytes: 4096 })
+  const env = { ...process.env, NETPLANE_BENCH_LAB: machine }
+  process.exitCode = await runInLab(machine ?? '', command, { timeoutSeconds: 3600, memoryMegabytes: 4096, env })
 }

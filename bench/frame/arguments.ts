@@ -9,8 +9,9 @@ export interface Arguments {
 }
 
 export const usage = `npm run bench -- [NAME…] [--json] [--rounds N] [--list] [--lab MACHINE]
+prints a table, and writes it into bench/RESULTS.md in the place of the same rows
   NAME      a row, or the beginning of several rows' names; none: all rows but those that take minutes
-  --json    one JSON object a row and line instead of the table
+  --json    one JSON object per row and line instead of the table; bench/RESULTS.md stays as it is
   --rounds  how often each contender runs (the rows have numbers of their own)
   --list    only says which rows there are
   --lab     runs the rows in a machine of the lab, such as uml or qemu-6.12 (tools/lab/machines.mjs): for what this kernel lacks

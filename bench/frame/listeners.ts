@@ -112,15 +112,15 @@ export async function findListeners(): Promise<FoundListener[]> {
   return [...listeners.values()].map((listener) => ({ ...listener, processes: owners.get(listener.inode) ?? [] }))
 }
 
-/** Somebody listens to nf_tables. */
+/** A process listens to nf_tables. */
 export class ListenerError extends Error {}
 
-/** Throws a {@link ListenerError} when somebody listens, and says who. */
+/** Throws a {@link ListenerError} when a process listens, and says which. */
 export async function refuseListeners(): Promise<void> {
   const listeners = await findListeners()
   if (listeners.length === 0) return
   const who = listeners.map(({ processes, portId }) => (processes.length > 0 ? `pid ${processes.join(', ')}` : `port id ${portId}`))
   throw new ListenerError(
-    `somebody listens to nf_tables (NFNLGRP_NFTABLES), which makes every commit on this machine dear: stop ${who.join('; ')}`
+    `a process listens to nf_tables (NFNLGRP_NFTABLES), which makes every commit on this machine slow: stop ${who.join('; ')}`
   )
 }

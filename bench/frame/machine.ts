@@ -49,16 +49,26 @@ export async function settle(): Promise<boolean> {
   return false
 }
 
-/** One line about the machine, and a warning where it is busy. */
-export async function describeMachine(): Promise<{ text: string; warning: string | undefined }> {
-  const load = os.loadavg().map((value) => value.toFixed(2))
-  const memory = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+/** What figures depend on: the machine in a line, its load, and a warning where it is busy. */
+export interface Machine {
+  /** Kernel, processors, memory. */
+  readonly hardware: string
+  /** The load averages of the last 1, 5 and 15 minutes. */
+  readonly load: string
+  readonly warning: string | undefined
+}
+
+export async function describeMachine(): Promise<Machine> {
   const processors = `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`
-  const text = `Linux ${os.release()}, ${processors}, ${memory(os.totalmem())}, Node ${process.version}, load average ${load.join(' ')}`
+  const hardware = `Linux ${os.release()}, ${processors}, ${(os.totalmem() / 2 ** 30).toFixed(1)} GiB`
+  const load = os
+    .loadavg()
+    .map((value) => value.toFixed(2))
+    .join(' ')
   const busy = await busyShare(500)
   const warning =
     busy > busyLimit
       ? `${Math.round(busy * 100)} % of this machine is busy with something else: look at ratios only, and doubt those`
       : undefined
-  return { text, warning }
+  return { hardware, load, warning }
 }

@@ -34,7 +34,7 @@ async function measureContenders(row: Row, contenders: Contenders, rounds: numbe
   return judge(row, { ...samples, peers: Object.fromEntries(peers.map(({ name, values }) => [name, values])) }, notes)
 }
 
-/** Measures one row. Throws when somebody listens to nf_tables before or after, as then the figures mean nothing. */
+/** Measures one row. Throws when a process listens to nf_tables before or after, as then the figures mean nothing. */
 export async function measureRow(row: Row, bench: Bench, rounds: number): Promise<RowResult> {
   await refuseListeners()
   const contenders = await row.prepare(bench)

@@ -9,7 +9,8 @@ export function formatNumber(value: number): string {
 
 const times = (value: number): string => `${formatNumber(value)} ×`
 
-function cells(result: RowResult): string[] {
+/** The cells of a row in the table. */
+export function formatCells(result: RowResult): string[] {
   const peers = Object.entries(result.peers)
   return [
     result.name,
@@ -26,11 +27,14 @@ function cells(result: RowResult): string[] {
 
 const headings = ['row', 'unit', 'ours', 'floor', 'ours / floor', 'peers', 'peer / ours', 'bar', 'met']
 
-/** A table in Markdown, columns aligned, so that it can be pasted into RESULTS.md. */
-export function formatTable(results: readonly RowResult[]): string {
-  const lines = [headings, ...results.map(cells)]
+/** A table in Markdown of lines whose cells are texts, with aligned columns. */
+export function formatLines(rows: readonly (readonly string[])[]): string {
+  const lines = [headings, ...rows]
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
   const pad = (line: readonly string[]): string => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
   const rule = `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`
-  return [pad(headings), rule, ...results.map((result) => pad(cells(result)))].join('\n')
+  return [pad(headings), rule, ...rows.map(pad)].join('\n')
 }
+
+/** The table of measured rows. */
+export const formatTable = (results: readonly RowResult[]): string => formatLines(results.map(formatCells))

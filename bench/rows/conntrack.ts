@@ -54,7 +54,7 @@ function deleteRow(by: 'kernel' | 'native'): Row {
   })
 }
 
-/** Listing, counting and cutting in a table of 200,000 flows. */
+/** Listing, counting and deleting in a table of 200,000 flows. */
 export const conntrackRows: readonly Row[] = [
   listRow('columns'),
   listRow('objects'),

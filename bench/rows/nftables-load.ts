@@ -4,7 +4,7 @@ import { verifySameRuleset } from '../frame/verify.js'
 import { servicesScript, type ServicesOptions } from '../subjects/services.js'
 
 /**
- * How many times faster than nft anybody can be is bounded by what nft adds to the kernel's own time: without declared sizes the kernel takes twice as
+ * How many times faster than nft a client can be is bounded by what nft adds to the kernel's own time: without declared sizes the kernel takes twice as
  * long, and nft 1.0.6 as a whole only 5 to 6 times the floor.
  */
 function loadRow(options: ServicesOptions, timesFaster: number): Row {
