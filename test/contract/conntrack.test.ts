@@ -173,7 +173,7 @@ describe.each(kernelsHere(kernels))('conntrack client on $kernel', ({ kernel, op
     expect(found).toBeGreaterThan(100)
     const report = await conntrack.removeWhere([{ protocol: 'udp' }, { family: 'ip6' }])
     const cut = flows.filter(({ protocol, family }) => protocol === 'udp' || family === 'ip6').length
-    expect(report).toMatchObject({ matched: cut, deleted: cut, vanished: 0 })
+    expect(report).toMatchObject({ matched: cut, removed: cut, vanished: 0 })
     expect(await conntrack.count()).toBe(flows.length - cut)
   })
 

@@ -64,7 +64,7 @@ describe('filters', () => {
       const expected = flows.filter((flow) => isMeant(flow, filter))
       const report = await conntrack.removeWhere(filter)
       const told = `round ${round}: ${JSON.stringify(filter)}`
-      expect(report, told).toMatchObject({ matched: expected.length, deleted: expected.length, vanished: 0 })
+      expect(report, told).toMatchObject({ matched: expected.length, removed: expected.length, vanished: 0 })
       const left = (await conntrack.list()).map(({ id }) => id).sort()
       expect(left, told).toEqual(
         flows
@@ -99,7 +99,7 @@ describe('filters', () => {
     }))
     const stale = (await conntrack.list({ filter: { replySource: '10.1.0.1' } })).length
     expect(stale).toBeGreaterThan(0)
-    expect(await conntrack.removeWhere(filters)).toMatchObject({ scanned: total, matched: stale, deleted: stale })
+    expect(await conntrack.removeWhere(filters)).toMatchObject({ scanned: total, matched: stale, removed: stale })
     expect(await conntrack.count({ filter: { replySource: '10.1.0.2' } })).toBe(total - stale)
   })
 })

@@ -68,7 +68,7 @@ describe('flows through NAT', () => {
       originalDestinationPort: 80,
       replySourceNotIn: [{ address: addressOf.ip(2), port: 8080 }]
     })
-    expect(stale).toMatchObject({ matched: 2, deleted: 2, vanished: 0, kernelFiltered: true })
+    expect(stale).toMatchObject({ matched: 2, removed: 2, vanished: 0, kernelFiltered: true })
     expect(await count({ nat: 'any' })).toBe(8)
     expect(await count({ nat: 'any', protocol: 'udp' })).toBe(2)
   })

@@ -68,7 +68,7 @@ describe('refusals', () => {
       const conntrack = await Conntrack.open()
       const calls = {
         list: () => conntrack.list(), columns: () => conntrack.listColumns(), iterate: () => conntrack.iterate().next(), count: () => conntrack.count(),
-        get: () => conntrack.get(flow), create: () => conntrack.create(flow), update: () => conntrack.update(flow, { mark: 1 }), delete: () => conntrack.delete(flow),
+        get: () => conntrack.get(flow), add: () => conntrack.add(flow), update: () => conntrack.update(flow, { mark: 1 }), remove: () => conntrack.remove(flow),
         removeWhere: () => conntrack.removeWhere({ protocol: 'udp' }), flush: () => conntrack.flush({ allFlows: true }), expectations: () => conntrack.listExpectations(),
         usage: () => conntrack.readUsage(), statistics: () => conntrack.readStatistics(), watch: () => conntrack.watch()
       }

@@ -134,7 +134,7 @@ describe('removeWhere', () => {
       ).toEqual(expected)
       expect(await conntrack.count({ filter }), what).toBe(expected.length)
       const report = await conntrack.removeWhere(filter)
-      expect(report, what).toMatchObject({ matched: expected.length, deleted: expected.length, vanished: 0 })
+      expect(report, what).toMatchObject({ matched: expected.length, removed: expected.length, vanished: 0 })
       expect(await marksOf(conntrack), what).toEqual(all.filter((mark) => !expected.includes(mark)))
       await conntrack.flush({ allFlows: true })
     }
@@ -145,7 +145,7 @@ describe('removeWhere', () => {
     const { conntrack } = tracked
     await conntrack.addFlows(udpFlows(100, (mark) => ({ mark })))
     const [, second] = await conntrack.list()
-    expect(await conntrack.removeWhere({ id: second!.id })).toMatchObject({ matched: 1, deleted: 1 })
+    expect(await conntrack.removeWhere({ id: second!.id })).toMatchObject({ matched: 1, removed: 1 })
     expect(await marksOf(conntrack)).toEqual(Array.from({ length: 100 }, (_, mark) => mark).filter((mark) => mark !== second!.mark))
   })
 
@@ -160,7 +160,7 @@ describe('removeWhere', () => {
     const moment = Date.now() + 1500
     while (Date.now() < moment) await new Promise((resolve) => setTimeout(resolve, 50))
     await conntrack.add(udpFlow(3))
-    expect(await conntrack.removeWhere({ ageSeconds: { atLeast: 1 } })).toMatchObject({ deleted: 1 })
+    expect(await conntrack.removeWhere({ ageSeconds: { atLeast: 1 } })).toMatchObject({ removed: 1 })
     expect(await conntrack.count({ filter: { ageSeconds: { atMost: 10 } } })).toBe(1)
     expect(await conntrack.count()).toBe(2)
   })
@@ -170,11 +170,11 @@ describe('removeWhere', () => {
     const { conntrack } = tracked
     await conntrack.addFlows(udpFlows(20_000, (number) => ({ mark: number % 8 })))
     const report = await conntrack.removeWhere({ protocol: 'udp', family: 'ip', mark: 3, originalDestination: '10.96.0.10' })
-    expect(report).toMatchObject({ scanned: 2500, matched: 2500, deleted: 2500, vanished: 0, kernelFiltered: true })
+    expect(report).toMatchObject({ scanned: 2500, matched: 2500, removed: 2500, vanished: 0, kernelFiltered: true })
     expect(report.systemCalls).toBeLessThan(250)
     expect(await conntrack.count()).toBe(17_500)
     const wide = await conntrack.removeWhere({ originalSource: '10.0.0.0/24' })
-    expect(wide).toMatchObject({ scanned: 17_500, matched: 224, deleted: 224 })
+    expect(wide).toMatchObject({ scanned: 17_500, matched: 224, removed: 224 })
   })
 
   it('survives flows that vanish meanwhile', async () => {
@@ -230,6 +230,6 @@ describe('removeWhere', () => {
     const left = await conntrack.count()
     expect(left).toBeGreaterThan(0)
     expect(stopped.applied).toEqual([`${60_000 - left} flows deleted`])
-    expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ deleted: left })
+    expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ removed: left })
   })
 })

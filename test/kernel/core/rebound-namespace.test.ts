@@ -45,7 +45,7 @@ async function expectOnePlace({ nft, route, conntrack }: Awaited<ReturnType<type
   for await (const flow of conntrack.iterate()) flows.push(flow)
   expect(flows).toHaveLength(3)
   expect(await conntrack.readSettings(['udpTimeoutSeconds'])).toEqual({ udpTimeoutSeconds: 17 })
-  expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ deleted: 3 })
+  expect(await conntrack.removeWhere({ protocol: 'udp' })).toMatchObject({ removed: 3 })
   expect((await watch.next()).value).toMatchObject({ type: 'destroy', flow: { protocol: 'udp' } })
 
   await using beside = await Nftables.open({ netns: conntrack })

@@ -19,13 +19,13 @@ async function leavePlane() {
 
 const kernel = new FakeIpvsKernel()
 const ipvs = await Ipvs.open({ kernel })
-const drainer = ipvs.drainer({ intervalMs: 20 })
+const drainer = ipvs.startDrainer({ intervalMs: 20 })
 const events = []
 const consume = async () => {
   for await (const { type } of drainer) events.push(type)
 }
 void consume()
-void ipvs.drainer({ intervalMs: 20, ref: false })
+void ipvs.startDrainer({ intervalMs: 20, ref: false })
 await leavePlane()
 
 // The process has nothing left to wait for: once while nothing drains, and once more when what drained has gone.
