@@ -140,7 +140,7 @@ class Reading {
     allPackets[this.#flows] = packets
     if (this.#seconds <= 0) return { bytes, packets, bytesPerSecond: undefined, packetsPerSecond: undefined }
     const old = this.#before.rows.get(key)
-    // Somebody may have set the counters back to zero.
+    // Another process may have set the counters back to zero.
     const moreBytes = Math.max(0, bytes - (old === undefined ? 0 : this.#before.bytes[old]!))
     const morePackets = Math.max(0, packets - (old === undefined ? 0 : this.#before.packets[old]!))
     this.#bytes += moreBytes

@@ -106,7 +106,7 @@ async function play(stage: Stage): Promise<void> {
   await removeUnderLoad(stage)
   heading(`5. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
   await addCrowd(stage)
-  heading('6. Somebody deletes the table')
+  heading('6. Another process deletes the table')
   await destroyAndRepair(stage)
 }
 

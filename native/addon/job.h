@@ -27,7 +27,7 @@ class Job {
 
   /// Queues the job and returns its promise. An environment that ends first leaves the promise pending.
   static Napi::Value Submit(std::unique_ptr<Job> job);
-  /// Queues a job that nobody waits for.
+  /// Queues a job that no one waits for.
   static void SubmitDetached(std::unique_ptr<Job> job);
   /// Puts a job that has a place on the pool, and gives the place back there as soon as the job is executed; the job deletes itself when
   /// done. False where Node refuses, or the environment is ending: then the job is gone, and the place is still the caller's.

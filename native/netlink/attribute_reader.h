@@ -1,4 +1,4 @@
-// Reads messages and attributes that somebody else wrote. Never reads past the bytes it was given.
+// Reads messages and attributes that another process wrote. Never reads past the bytes it was given.
 #ifndef NETPLANE_NETLINK_ATTRIBUTE_READER_H_
 #define NETPLANE_NETLINK_ATTRIBUTE_READER_H_
 

@@ -253,7 +253,7 @@ bool Socket::IsReadable() {
 size_t Socket::Drain() {
   size_t count = 0;
   ByteView datagram;
-  // A bound, as somebody may send to us without end; an overrun is cleared by being reported.
+  // A bound, as a process may send to us without end; an overrun is cleared by being reported.
   for (int tries = 0; tries < 1 << 16; ++tries) {
     const Received received = ReceiveNow(&datagram);
     if (received == Received::kNothing) break;

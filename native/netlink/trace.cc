@@ -151,7 +151,7 @@ std::string DescribeDatagram(int protocol, ByteView datagram, bool outgoing) {
 
 void TraceDatagram(int protocol, ByteView datagram, bool outgoing) {
   const std::string text = DescribeDatagram(protocol, datagram, outgoing);
-  // A trace that cannot be written must not disturb what it watches: the result is of no use to anybody.
+  // A trace that cannot be written must not disturb what it watches: the result is of no use.
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
 }
 

@@ -21,7 +21,7 @@ struct TransactionOptions {
   Deadline deadline;
   /// NFNL_SUBSYS_*: whose batch it is.
   uint8_t subsystem = 0;
-  /// NFNL_BATCH_GENID: refuse with ERESTART when anybody committed since.
+  /// NFNL_BATCH_GENID: refuse with ERESTART when any process committed since.
   std::optional<uint32_t> generation;
   /// Without BATCH_END: the kernel validates and then aborts (NFNL_ABORT_VALIDATE).
   bool dry_run = false;

@@ -93,7 +93,7 @@ TEST_F(KernelNftablesTest, TheGenerationIsThatOfTheCommitItself) {
   EXPECT_TRUE(fourth.transaction.applied);
   EXPECT_EQ(fourth.generation, third.generation);
   EXPECT_EQ(Generation(), third.generation);
-  // Somebody else's commit makes the known generation stale.
+  // Another process's commit makes the known generation stale.
   Shell("nft add table ip foreign");
   const auto fifth = CommitAll(Batch(Op(Verb::kAdd, Kind::kTable, {{"name", Str("v")}})), third.generation);
   EXPECT_FALSE(fifth.transaction.applied);

@@ -229,7 +229,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Removes every flow of the namespace: established connections through NAT break. Equivalent to `conntrack -F`.
    *
-   * @param confirmation `{ allFlows: true }`, so that nobody calls this by accident.
+   * @param confirmation `{ allFlows: true }`, so that it is not called by accident.
    * @throws {NetlinkError} `EPERM`.
    */
   async flush(confirmation: { readonly allFlows: true }, options: CallOptions = {}): Promise<void> {
@@ -276,7 +276,7 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
   /**
    * Removes all expectations.
    *
-   * @param confirmation `{ allExpectations: true }`, so that nobody calls this by accident.
+   * @param confirmation `{ allExpectations: true }`, so that it is not called by accident.
    */
   async flushExpectations(confirmation: { readonly allExpectations: true }, options: CallOptions = {}): Promise<void> {
     requireConfirmation(confirmation, 'allExpectations', 'no helper waits for a connection any more')

@@ -23,7 +23,7 @@ export interface ConntrackSettings {
   readonly timestamps: boolean
   /** `nf_conntrack_checksum`. */
   readonly checksum: boolean
-  /** 0: no events; 1: of all flows; 2: of those that began after somebody listened (Linux 5.19). */
+  /** 0: no events; 1: of all flows; 2: of those that began after a process listened (Linux 5.19). */
   readonly events: number
   /** Whether helpers are given to flows without a rule that says so (before Linux 6.0). */
   readonly helperAssignment: boolean

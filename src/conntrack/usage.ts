@@ -11,7 +11,7 @@ import type { ConntrackUsage } from './types.js'
 export interface UsageWatchOptions {
   /** Share of the limit at which to warn, more than 0 and at most 1; default 0.8. */
   readonly warnAt?: number | undefined
-  /** Milliseconds between two looks, 10–3600000; default 5000. */
+  /** Milliseconds between two readings, 10–3600000; default 5000. */
   readonly intervalMs?: number | undefined
   /** Ends the stream; the iteration throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
@@ -43,7 +43,7 @@ export async function usageOf(record: NativeRecord, readLimit: () => Promise<num
   return { entries: Number(record['entries'] ?? 0), maxEntries: maxEntries ?? 0 }
 }
 
-/** Starts to look; `streams` holds the stream until it has ended. */
+/** Starts to read; `streams` holds the stream until it has ended. */
 export function watchUsage(read: () => Promise<ConntrackUsage>, options: UsageWatchOptions, streams: Set<{ end(): void }>): UsageEvents {
   requireOptions(options)
   const warnAt = requireShare(options.warnAt ?? 0.8)

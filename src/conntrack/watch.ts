@@ -33,7 +33,7 @@ export interface FlowEvent {
 }
 
 /**
- * The first event: what the kernel will report, by `nf_conntrack_events`. `all`: every flow; `since-first-listener`: flows that were there before anybody in this
+ * The first event: what the kernel will report, by `nf_conntrack_events`. `all`: every flow; `since-first-listener`: flows that were there before any process in this
  * namespace listened end without a word (setting 2, the default from Linux 5.19 on); `none`: events are off (0). `unknown`: the setting cannot be read.
  */
 export interface WatchStarted {

@@ -34,7 +34,7 @@ export function requireObject<T extends object>(path: string, value: T, allowed?
 }
 
 /**
- * The word that whoever destroys everything must say, so that nobody does it by accident: `{ allFlows: true }`.
+ * The confirmation that a call needs which removes everything, so that it is not made by accident: `{ allFlows: true }`.
  *
  * @param consequence What it does: `every flow ends`.
  * @throws {ValidationError} It was not said.
@@ -55,7 +55,7 @@ export function isText(value: unknown, max: number): value is string {
   return typeof value === 'string' && !value.includes('\0') && Buffer.byteLength(value) <= max
 }
 
-/** Whether the memory behind a typed array went to somebody else (`postMessage` and `structuredClone` with `transfer`). */
+/** Whether the memory behind a typed array went to another owner (`postMessage` and `structuredClone` with `transfer`). */
 export function isDetached(view: ArrayBufferView): boolean {
   if (view.byteLength > 0) return false
   try {
@@ -66,7 +66,7 @@ export function isDetached(view: ArrayBufferView): boolean {
   }
 }
 
-/** The error for a typed array whose memory went to somebody else. */
+/** The error for a typed array whose memory went to another owner. */
 export function detachedError(path: string, view: ArrayBufferView): ValidationError {
   return new ValidationError(path, view, 'an array that has its memory: this one was transferred')
 }

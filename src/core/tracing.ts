@@ -1,5 +1,5 @@
 /**
- * Tracing without a dependency: subscribe with `node:diagnostics_channel`. Costs nothing while nobody listens.
+ * Tracing without a dependency: subscribe with `node:diagnostics_channel`. Costs nothing while no one listens.
  *
  * - `netplane:request`: {@link RequestTrace}, when a job on a netlink socket has ended.
  * - `netplane:commit`: {@link CommitTrace}, when a transaction was committed or refused.
@@ -33,7 +33,7 @@ export interface CommitTrace {
 /** A state that could not be trusted any more. */
 export interface ResyncTrace {
   readonly operation: string
-  /** `overrun`: events were lost in the kernel; `generation`: somebody else committed; `drift`: our objects were changed. */
+  /** `overrun`: events were lost in the kernel; `generation`: another process committed; `drift`: our objects were changed. */
   readonly reason: 'overrun' | 'generation' | 'drift'
 }
 
@@ -41,7 +41,7 @@ const requests = channel('netplane:request')
 const commits = channel('netplane:commit')
 const resyncs = channel('netplane:resync')
 
-/** Whether anybody listens to requests: measuring can be left out where not. */
+/** Whether there is a subscriber to requests: measuring can be left out where not. */
 export function tracesRequests(): boolean {
   return requests.hasSubscribers
 }

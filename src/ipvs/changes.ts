@@ -56,7 +56,7 @@ export class ChangeRun {
   /**
    * Sends everything, unless the signal, the deadline or lost replies stop it.
    *
-   * @throws {NetlinkError} Nothing was sent, or nobody may change anything here (`EPERM`): nothing was changed.
+   * @throws {NetlinkError} Nothing was sent, or this process may change nothing here (`EPERM`): nothing was changed.
    */
   async apply(): Promise<void> {
     const { servers, services } = this.#change

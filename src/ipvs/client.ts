@@ -307,7 +307,7 @@ export class Ipvs implements InNetworkNamespace, AsyncDisposable {
   /**
    * Removes every virtual service of the namespace, whoever made it. Equivalent to `ipvsadm -C`.
    *
-   * @param confirmation `{ allServices: true }`, so that nobody calls this by accident.
+   * @param confirmation `{ allServices: true }`, so that it is not called by accident.
    */
   async flush(confirmation: { readonly allServices: true }, options: CallOptions = {}): Promise<void> {
     requireConfirmation(confirmation, 'allServices', 'every service goes, whoever made it')

@@ -1,5 +1,5 @@
 /**
- * Columns that a caller made: checked, and copied so that they belong to nobody else.
+ * Columns that a caller made: checked, and copied so that they belong to no one else.
  */
 import { copyArray, requireInteger, requireObject } from '../core/checks.js'
 import { NO_SYMBOL } from '../core/columns.js'

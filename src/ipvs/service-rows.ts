@@ -73,7 +73,7 @@ function maskOf(length: number): number {
 }
 
 /**
- * Other programs can make the kernel hold what serves nobody: persistence of 0 s, port 0 without persistence. Nobody is to ask for that; but what was listed, which is
+ * Other programs can make the kernel hold what serves no client: persistence of 0 s, port 0 without persistence. No caller is to ask for that; but what was listed, which is
  * complete, may be given back.
  */
 function isListed(spec: VirtualServiceSpec): boolean {

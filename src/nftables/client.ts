@@ -112,7 +112,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Lists everything, of one generation: begins again when somebody commits meanwhile.
+   * Lists everything, of one generation: begins again when another process commits meanwhile.
    *
    * @throws {NetlinkError} `ENOENT`: the table does not exist. `EINTR`: the ruleset changed faster than it could be read, 16 times. `EPERM`.
    */
@@ -202,9 +202,9 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Watches changes by anybody in the namespace, on a socket of its own. Iterating keeps the process alive; leaving the loop closes the socket.
+   * Watches changes by any process in the namespace, on a socket of its own. Iterating keeps the process alive; leaving the loop closes the socket.
    *
-   * A listener makes commits dear: while one exists anywhere on the machine, in any namespace, the kernel builds a message for every element of every commit (3 to 6 times
+   * A listener makes commits slow: while one exists anywhere on the machine, in any namespace, the kernel builds a message for every element of every commit (3 to 6 times
    * the time). To notice changes, poll {@link Nftables.readGeneration} instead.
    *
    * Events that did not fit the receive buffer, or that a slow consumer left there, are lost: the stream then holds `{ type: 'lost' }` behind

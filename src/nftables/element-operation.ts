@@ -15,7 +15,7 @@ import { isObject } from './fields.js'
 import { setForm, type SetForm } from './sets.js'
 import type { ElementOptions, ElementSource, ElementTarget, QueuedOperation } from './transaction-types.js'
 
-/** Columns that nobody else can change before the commit; nothing where the elements are objects. */
+/** Columns that no one else can change before the commit; nothing where the elements are objects. */
 function ownColumns(elements: ElementSource): ElementColumns | undefined {
   if (elements instanceof ElementBuffer) return elements.columns()
   if (!('rows' in elements && 'key' in elements)) return undefined

@@ -185,7 +185,7 @@ const ROWS: readonly HintRow[] = [
 /** Of refusals of the whole transaction, and of what the kernel finds when all operations are done. */
 const WHOLE: Readonly<Record<string, string>> = {
   EPERM: PERMISSION_HINT,
-  ERESTART: 'somebody else changed the ruleset: read the generation and the objects again',
+  ERESTART: 'another process changed the ruleset: read the generation and the objects again',
   EMSGSIZE:
     'a transaction is one datagram: raise net.core.wmem_max, run with CAP_NET_ADMIN in the initial user namespace, or commit in parts',
   EMLINK: 'chains go round in circles, or jump more than 16 deep',

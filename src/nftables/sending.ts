@@ -15,7 +15,7 @@ import { intervalOperation, type IntervalOperation } from './intervals/operation
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
 import { isRemoval, type CommitOptions, type NameReference, type QueuedOperation, type TransactionHost } from './transaction-types.js'
 
-/** How often a transaction that depends on what it read is begun again after somebody else committed. */
+/** How often a transaction that depends on what it read is begun again after another process committed. */
 const MAX_READS = 16
 
 /** A fault of the caller's object, with where it stands in the transaction. */
@@ -133,7 +133,7 @@ export class Sending {
     return { ...result, errors: result.errors.map(original) }
   }
 
-  /** Reads sets, and commits what was checked against them, unless somebody else commits in between: then it begins again. */
+  /** Reads sets, and commits what was checked against them, unless another process commits in between: then it begins again. */
   async #readAndCommit(checks: IntervalChecks, deadlineMs: number): Promise<NativeCommitResult> {
     const until = performance.now() + deadlineMs
     const leftMs = (): number => Math.max(1, until - performance.now())

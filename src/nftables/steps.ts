@@ -62,7 +62,7 @@ export interface ElementRows {
 }
 
 /**
- * Deletes and adds elements of a set that nobody else changes. What is deleted to be added again stays in one step with it.
+ * Deletes and adds elements of a set that no other process changes. What is deleted to be added again stays in one step with it.
  *
  * @param rowBytes Bytes of one element in a message, about.
  */

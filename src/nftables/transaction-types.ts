@@ -40,7 +40,7 @@ export type ElementTarget = NameReference & Partial<Pick<SetSpec, 'key' | 'data'
 /** Options of {@link Transaction.commit}. */
 export interface CommitOptions extends CallOptions {
   /**
-   * Refuse with `ERESTART` when anybody in the network namespace has committed since this generation ({@link Nftables.readGeneration}). Absent: commit
+   * Refuse with `ERESTART` when any process in the network namespace has committed since this generation ({@link Nftables.readGeneration}). Absent: commit
    * whatever happened in between.
    */
   readonly generation?: number | undefined

@@ -150,7 +150,7 @@ export class Transaction {
    *
    * @throws {ValidationError} An operation is malformed; nothing was sent.
    * @throws {NetlinkError} The kernel refused: `operation` is `nftables.commit`, `index`, `subject`, `object` and `field` say what it refused; `others` are further
-   *   refusals. `ERESTART`: somebody committed since `generation`; the transaction may be committed again. `EPERM`, `ENOMEM`, `EMSGSIZE`:
+   *   refusals. `ERESTART`: another process committed since `generation`; the transaction may be committed again. `EPERM`, `ENOMEM`, `EMSGSIZE`:
    *   the whole. `outcomeUnknown` says that the verdict was lost.
    * @throws {ClosedError} The transaction was committed already, or the client is closed.
    */

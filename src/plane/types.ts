@@ -46,7 +46,7 @@ export type SyncDetails =
       readonly commits: number
       /** Bytes of their messages. */
       readonly bytes: number
-      /** Generation of the ruleset after the last commit or look. */
+      /** Generation of the ruleset after the last commit or audit. */
       readonly generation: number
       /** How often the work was begun again because another process had changed the ruleset in between. */
       readonly retries: number
@@ -93,12 +93,12 @@ export type PlaneEvent =
   | { readonly type: 'released'; readonly service: string }
   /** Flows that a change left stale were looked for, and deleted. */
   | { readonly type: 'flows'; readonly report: StaleFlowReport }
-  /** A check, a repair or a look at the flows failed; it is tried again. */
+  /** An audit, a repair or an examination of the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
   | { readonly type: 'lost'; readonly count: number }
 
-/** One look at the flows after a change. */
+/** One examination of the flows after a change. */
 export interface StaleFlowReport {
   /** Frontends whose flows were looked at. */
   readonly frontends: number
@@ -114,7 +114,7 @@ export interface StaleFlowReport {
 
 /** What a status says beside what all planes have in common. */
 export type StatusDetails =
-  /** `generation`: of the ruleset, after our last commit or look; 0 before the first. */
+  /** `generation`: of the ruleset, after our last commit or audit; 0 before the first. */
   | { readonly mode: 'nftables'; readonly generation: number }
   /** `draining`: real servers that are desired no longer and wait for the end of their connections. */
   | { readonly mode: 'ipvs'; readonly draining: number }

@@ -56,7 +56,7 @@ export class AddressRun {
   /**
    * Sends everything, unless the signal, the deadline or lost replies stop it.
    *
-   * @throws {NetlinkError} The link does not exist, or nobody may change anything here (`EPERM`): nothing was changed.
+   * @throws {NetlinkError} The link does not exist, or this process may change nothing here (`EPERM`): nothing was changed.
    */
   async apply(): Promise<void> {
     const { rows } = this.#change.columns
@@ -184,7 +184,7 @@ export class AddressRun {
       }
       const { unknownFrom, stopped } = outcome.value
       for (const refusal of rowRefusals(outcome.value, (row) => piece[row] ?? 0)) {
-        // EADDRNOTAVAIL: somebody else has removed it.
+        // EADDRNOTAVAIL: another process has removed it.
         if (refusal.errno === EADDRNOTAVAIL) continue
         left.push(refusal.index)
         errors.push(this.#errorOf(refusal))

@@ -267,7 +267,7 @@ function copyColumns(given: AddressColumns, defaults: AddressDefaults): NativeCo
 }
 
 /**
- * Checks what the caller gave and makes columns of it, which belong to nobody else.
+ * Checks what the caller gave and makes columns of it, which belong to no one else.
  *
  * @throws {ValidationError} Names the first address and field that cannot be written.
  */

@@ -2,7 +2,7 @@ import process from 'node:process'
 
 /**
  * Wraps a command so that it runs in network, mount and process namespaces of its own (without root also in a user namespace), with the
- * loopback device up and an empty /run, so that `ip netns add` inside is seen by nobody else. All it started dies with it.
+ * loopback device up and an empty /run, so that `ip netns add` inside is seen by no other process. All it started dies with it.
  * @param {string[]} argv
  * @returns {string[]}
  */

@@ -134,7 +134,7 @@ export class Rig {
     return await this.engine.drain(await this.#target('ipvs.drain'), { signal: undefined, deadlineAt: performance.now() + 60_000 })
   }
 
-  /** Somebody else changes something. */
+  /** Another process changes something. */
   async meddle(change: (ipvs: Ipvs) => Promise<void>): Promise<void> {
     await using ipvs = await this.kernel.fake.open()
     await change(ipvs)

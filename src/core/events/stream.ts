@@ -1,5 +1,5 @@
 /**
- * An async iterator over events that somebody else produces: bounded, cancellable, and honest about pace.
+ * An async iterator over events that are produced elsewhere: bounded, cancellable, and honest about pace.
  */
 
 /** What an {@link EventStream} does to its source. */
@@ -45,7 +45,7 @@ export class EventStream<T> implements AsyncIterableIterator<T>, AsyncDisposable
   }
 
   /**
-   * Adds an event. One pushed after the end is dropped: nobody will read it.
+   * Adds an event. One pushed after the end is dropped: no one will read it.
    *
    * @internal
    */

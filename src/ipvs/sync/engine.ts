@@ -120,7 +120,7 @@ export class SyncEngine {
     )
   }
 
-  /** Nobody knows any more what the kernel holds of these. */
+  /** It is unknown what the kernel holds of these. */
   #forget({ compared, changes }: Prepared): void {
     for (const { key } of compared) this.#doubt(key)
     for (const { service } of changes.removeServices) this.#doubt(service.key)
@@ -183,7 +183,7 @@ export class SyncEngine {
       if (listed === undefined || row === undefined || listed.servers.weight[row] !== 0) {
         const ended = this.drains.end(drain, row === undefined ? 'gone' : 'restored')
         if (ended !== undefined) removed.push(ended)
-        // Somebody else was here: the next comparison reads the service again.
+        // Another process changed it: the next comparison reads the service again.
         this.#doubt(service.key)
         continue
       }

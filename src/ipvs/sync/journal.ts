@@ -193,7 +193,7 @@ function lostReply(operation: string, what: Operation, cause: unknown): NetlinkE
     errno: known,
     operation,
     subject: operationText(what),
-    hint: 'replies were lost, and the kernel does not hold it: it was refused, nobody knows why',
+    hint: 'replies were lost, and the kernel does not hold it: it was refused, for an unknown reason',
     cause
   })
 }

@@ -22,7 +22,7 @@ import type { Desired, DesiredService, IpvsSyncOptions } from './types.js'
 export interface Memory {
   /** What earlier syncs were given, by key. */
   readonly services: Map<string, Accepted>
-  /** Keys of those of which nobody knows any more what the kernel holds. */
+  /** Keys of those of which it is unknown what the kernel holds. */
   readonly doubtful: Set<string>
   readonly drains: Drains
   /** Whether all services were desired at once, so that what is not remembered has been looked at. */

@@ -147,7 +147,7 @@ export interface DrainedServer {
   readonly service: VirtualServiceKey
   readonly address: string
   readonly port: number
-  /** `idle`: it had no connections. `deadline`: it had `connections`. `gone`: somebody else removed it. */
+  /** `idle`: it had no connections. `deadline`: it had `connections`. `gone`: another process removed it. */
   readonly reason: 'idle' | 'deadline' | 'gone'
   /** Active and inactive ones that were dropped. */
   readonly connections: number
@@ -157,7 +157,7 @@ export interface DrainedServer {
 export type DrainEvent =
   | { readonly type: 'draining'; readonly server: DrainingServer }
   | { readonly type: 'removed'; readonly server: DrainedServer }
-  /** It is desired again, or somebody else gave it a weight. */
+  /** It is desired again, or another process gave it a weight. */
   | { readonly type: 'restored'; readonly service: VirtualServiceKey; readonly address: string; readonly port: number }
   /** A step failed; the next one tries again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
@@ -166,7 +166,7 @@ export type DrainEvent =
 
 /** Options of a drainer. */
 export interface DrainerOptions {
-  /** Between two looks at what drains, 10–3600000; default 1000. Nothing is read while nothing drains. */
+  /** Between two readings of what drains, 10–3600000; default 1000. Nothing is read while nothing drains. */
   readonly intervalMs?: number | undefined
   /** Ends it. */
   readonly signal?: AbortSignal | undefined

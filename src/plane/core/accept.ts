@@ -161,7 +161,7 @@ function acceptSmall(service: Service): void {
   Object.freeze(service)
 }
 
-/** In blocks, between which the event loop turns. So that nobody changes what was checked, lists are frozen first, and entries with their block. */
+/** In blocks, between which the event loop turns. So that the caller cannot change what was checked, lists are frozen first, and entries with their block. */
 async function acceptLarge(service: Service, slices: Slices): Promise<void> {
   const { frontends, endpoints } = service
   Object.freeze(frontends)

@@ -52,7 +52,7 @@ export class ServicePlane implements Plane {
   readonly #registry = new Registry()
   readonly #quarantine: Quarantine
   readonly #watch: Watch
-  /** The kernel holds what the registry says, as far as nobody else changed it. */
+  /** The kernel holds what the registry says, as far as no other process changed it. */
   #isCommitted = false
   #hasSynced = false
   /** Drift was reported, and no repair since. */

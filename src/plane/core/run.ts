@@ -32,7 +32,7 @@ export class Run {
     this.#withdraw = withdraw
   }
 
-  /** For what must be brought to an end: nobody cancels it. */
+  /** For what must be brought to an end: it cannot be cancelled. */
   get uncancelled(): Run {
     return new Run({}, this.#withdraw)
   }

@@ -2,7 +2,7 @@
  * Looks now and then whether the kernel still holds what was committed.
  */
 
-/** The longest pause after failures, or after repairs that somebody undoes. */
+/** The longest pause after failures, or after repairs that another process undoes. */
 const MAX_PAUSE_MS = 60_000
 /** Repairs in quick succession after which looks become rarer. */
 const MAX_QUICK_REPAIRS = 4

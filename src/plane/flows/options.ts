@@ -13,22 +13,22 @@ import type { Protocol } from '../../core/protocols.js'
  */
 export type StaleFlowPolicy = 'gone' | 'not-serving' | 'never'
 
-/** Options of the cutting of stale flows. */
+/** Options of the deletion of stale flows. */
 export interface StaleFlowOptions {
-  /** Default `gone`: a client that goes on sending from the same port would be led to where nobody answers, for as long as it sends. */
+  /** Default `gone`: a client that goes on sending from the same port would be led to where nothing answers, for as long as it sends. */
   readonly udp?: StaleFlowPolicy | undefined
   /** Default `never`: a connection whose server is gone ends by itself, and one that is removed gets a reset at best. */
   readonly tcp?: StaleFlowPolicy | undefined
   /** Default `never`. */
   readonly sctp?: StaleFlowPolicy | undefined
   /**
-   * Least pause between two looks, milliseconds, 0–3600000; default 100. The first is taken at once. However short, the looks take a tenth of the time at most:
+   * Least pause between two examinations, milliseconds, 0–3600000; default 100. The first is made at once. However short, they take a tenth of the time at most:
    * nine times what the last one took is waited after it.
    */
   readonly minIntervalMs?: number | undefined
   /**
-   * When to look a second time, milliseconds after the first look, 0–3600000; default 1000; 0: never. A packet that was on its way through the old rules during the change
-   * can begin a flow just after the first look had passed.
+   * When to examine the flows a second time, milliseconds after the first time, 0–3600000; default 1000; 0: never. A packet that was on its way through the old rules during the change
+   * can begin a flow just after they were examined first.
    */
   readonly secondLookMs?: number | undefined
 }

@@ -19,7 +19,7 @@ export interface FlowTarget {
   readonly port: number
   /** By their identities: who may answer. */
   readonly allowed: ReadonlyMap<string, FlowEndpoint>
-  /** The frontend is gone: flows that are not translated are somebody else's business. */
+  /** The frontend is gone: flows that are not translated are no concern of the plane. */
   readonly isGone: boolean
 }
 

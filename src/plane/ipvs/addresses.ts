@@ -56,7 +56,7 @@ export class Addresses {
   async add(addresses: readonly string[], run: Run): Promise<void> {
     if (addresses.length === 0) return
     run.checkpoint()
-    // Without duplicate detection, as nobody else can have them on this device, and without routes: they are local all the same.
+    // Without duplicate detection, as nothing else can have them on this device, and without routes: they are local all the same.
     await this.#route.addAddresses(this.#device, addresses, { flags: ['nodad', 'noprefixroute'], ensure: true, onError: 'atomic' })
     run.wrote(`${addresses.length} addresses`, 1, 0)
   }

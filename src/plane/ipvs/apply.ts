@@ -1,5 +1,5 @@
 /**
- * Make before break, over three subsystems: what new services need, then virtual services, then what nobody needs any more.
+ * Make before break, over three subsystems: what new services need, then virtual services, then what is needed no longer.
  */
 import { NetlinkError, NetplaneError, TransactionError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'

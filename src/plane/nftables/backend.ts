@@ -144,7 +144,7 @@ class NftablesBackend implements Backend {
     return { writer: this.#writer, options: this.#options, objects, run }
   }
 
-  /** Of services that follow the committed ones, when nobody else has changed the tables. */
+  /** Of services that follow the committed ones, when no other process has changed the tables. */
   async #preview(changes: readonly ServiceChange[]): Promise<Inspection> {
     const { changes: elements } = await this.#contents.changeFor(changes)
     const objects = elements.counts

@@ -67,7 +67,7 @@ export async function readTables(nft: Nftables, options: TableOptions, withEleme
   for (let read = 1; ; read++) {
     try {
       const { generation, listed } = await listTables(nft, options, withElements)
-      // Each table is of one generation, and `generation` is not newer than any: what is committed against it is refused if somebody committed since.
+      // Each table is of one generation, and `generation` is not newer than any: what is committed against it is refused if another process committed since.
       const isOneGeneration = listed.every(({ ruleset }) => ruleset.generation === generation)
       if (isOneGeneration || read === MAX_READS) return await describeTables(listed, options, generation, withElements)
     } catch (error) {

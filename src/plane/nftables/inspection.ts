@@ -1,5 +1,5 @@
 /**
- * Our tables compared with services, so far as somebody asks.
+ * Our tables compared with services, so far as they are asked for.
  */
 import { Slices } from '../../core/slices.js'
 import type { Inspection, ObjectCounts, Work } from '../core/backend.js'

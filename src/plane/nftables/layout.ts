@@ -17,7 +17,7 @@ export interface TableOptions {
   readonly localSources: LocalSources | undefined
 }
 
-/** Marks a table as ours; a table of our name without it is somebody else's. */
+/** Marks a table as ours; a table of our name without it is not ours. */
 export const TABLE_COMMENT = 'netplane services 1'
 
 /** The tables by which we know what is ours. */

@@ -24,7 +24,7 @@ export interface NftablesPlaneOptions extends Pick<NftablesOptions, 'netns' | 'd
    * is masqueraded but connections of an endpoint to itself; empty: everything is.
    */
   readonly localSources?: readonly string[] | undefined
-  /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While nobody else commits, an audit asks for the generation of the ruleset and nothing else. */
+  /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
   readonly kernel?: NftablesPlaneKernel | undefined

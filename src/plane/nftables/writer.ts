@@ -14,8 +14,8 @@ const STALE = new Set(['ENOENT', 'EEXIST', 'ENFILE', 'EBUSY'])
 const WHOLE = new Set(['EPERM', 'ENOMEM', 'ENOBUFS', 'EACCES', 'ERESTART'])
 
 /**
- * Retries after which a call commits without a generation: beside somebody who commits all the time none stays true long enough. A transaction is still all or nothing, elements that are not
- * as we left them still refuse it, and the next look finds the rest.
+ * Retries after which a call commits without a generation: while another process commits all the time none stays true long enough. A transaction is still all or nothing, elements that are not
+ * as we left them still refuse it, and the next audit finds the rest.
  */
 const MAX_RACES = 4
 
@@ -26,7 +26,7 @@ export function rowBytes({ keyWidth, dataWidth, description: { named } }: Elemen
 
 /** Writes into our tables. */
 export class Writer {
-  /** Generation after our last commit or look. */
+  /** Generation after our last commit or audit. */
   generation = 0
   /** Transactions since the plane was opened. */
   commits = 0

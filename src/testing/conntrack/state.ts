@@ -39,7 +39,7 @@ const DEFAULTS: Readonly<Record<string, number>> = {
   nf_conntrack_icmp_timeout: 30
 }
 
-/** Files that only the initial network namespace may write, and one that nobody may. */
+/** Files that only the initial network namespace may write, and one that no namespace may. */
 const READ_ONLY: ReadonlySet<string> = new Set([MAX_FILE, 'nf_conntrack_buckets', 'nf_conntrack_count'])
 
 interface FakeMonitor {

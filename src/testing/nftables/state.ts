@@ -34,7 +34,7 @@ export interface FakeChain {
   /** Hook, type, policy, flags, userdata as declared. */
   value: NativeRecord
   rules: readonly FakeRule[]
-  /** A rule that it belongs to jumps to it: nobody may change it any more (nft_chain_is_bound). */
+  /** A rule that it belongs to jumps to it: no one may change it any more (nft_chain_is_bound). */
   isBound: boolean
 }
 

@@ -98,7 +98,7 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
     return Promise.resolve({
       value: {
         portId: PORT + 1,
-        // What happens while nobody reads would fill the kernel's buffer; this one has none.
+        // What happens while no one reads would fill the kernel's buffer; this one has none.
         pause: () => (monitor.isPaused = true),
         resume: () => {
           monitor.isPaused = false

@@ -248,7 +248,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     expect(await rejection(wrong.check())).toMatchObject({ code: 'ENOENT', operation: 'nftables.check', field: 'table', index: 0 })
   })
 
-  it('refuses to commit when somebody else did meanwhile', async () => {
+  it('refuses to commit when another process did meanwhile', async () => {
     const open = await opener()
     await using nft = await open()
     await using other = await open()
@@ -258,7 +258,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     tx.add.chain({ ...inTable, name: 'late' })
     const error = await rejection<NetlinkError>(tx.commit({ generation }))
     expect(error).toMatchObject({ code: 'ERESTART', errno: -85, outcomeUnknown: false })
-    expect(error.hint).toContain('somebody else')
+    expect(error.hint).toContain('another process')
     const now = (await nft.readGeneration()).id
     expect((await tx.commit({ generation: now })).generation).toBe(now + 1)
   })

@@ -185,7 +185,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'owner needs Linux 5.12': 'test/contract/nftables/client.test.ts, on older kernels',
   'persist needs Linux 6.9': 'test/kernel/nftables/refusals.test.ts, on older kernels',
   'the table is owned by another socket (flag owner)': 'test/contract/nftables/client.test.ts',
-  'somebody else changed the ruleset: read the generation and the objects again': 'test/kernel/nftables/refusals.test.ts',
+  'another process changed the ruleset: read the generation and the objects again': 'test/kernel/nftables/refusals.test.ts',
   'a transaction is one datagram: raise net.core.wmem_max, run with CAP_NET_ADMIN in the initial user namespace, or commit in parts':
     'test/kernel/nftables/refusals.test.ts',
   'chains go round in circles': 'test/contract/nftables/client.test.ts, on older kernels'

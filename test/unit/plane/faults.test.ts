@@ -115,7 +115,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
         plane = await rig.open()
       } else if (!random.chance(25)) continue
       let { quarantined } = await plane.sync(desired)
-      // IPVS tells nobody of changes: what it lost is found when it is read.
+      // IPVS sends no notifications of changes: what it lost is found when it is read.
       if (mode === 'ipvs') {
         await plane.close()
         plane = await rig.open()
@@ -180,7 +180,7 @@ it.each(['nftables', 'ipvs'] as const)(
 )
 
 it(
-  'nftables: beside somebody who commits before each of its own commits, all phases of a change are made',
+  'nftables: beside a process that commits before each of its own commits, all phases of a change are made',
   { timeout: 60_000 },
   async () => {
     const state = { isBusy: false }

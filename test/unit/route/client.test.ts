@@ -180,7 +180,7 @@ describe('Route.addAddresses', () => {
     expect(error.errors.map(({ code }) => code)).toEqual(['EEXIST', 'EINVAL', 'EINVAL', 'ENOBUFS'])
   })
 
-  it('takes an address that somebody else removed meanwhile for undone', async () => {
+  it('takes an address that another process removed meanwhile for undone', async () => {
     const { route } = await openScripted(
       (change) => reportOf(change, { errors: errorsOf([0], 17) }),
       (change) => reportOf(change, { errors: errorsOf([0], 99) })

@@ -353,7 +353,7 @@ describe('ranges that are added', () => {
   })
 })
 
-describe('a set that somebody else changes', () => {
+describe('a set that another process changes', () => {
   it('is read again, and the transaction checked anew', async () => {
     const { nft, namespace, listed } = await withRanges('10.0.0.0/24')
     const other = await Nftables.open({ netns: namespace.path })

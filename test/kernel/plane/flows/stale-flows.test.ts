@@ -75,7 +75,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
   const endpoint = (server: number, more: Partial<Endpoint> = {}): Endpoint => ({ address: addressOf[family](server), port: 8080, ...more })
   const dns = (...endpoints: Endpoint[]): Service => service({ frontends, endpoints })
 
-  it('cuts the flows of an endpoint that is gone, and leaves the others', async () => {
+  it('deletes the flows of an endpoint that is gone, and leaves the others', async () => {
     const { network: net, apply, conntrack } = await scene()
     await apply(dns(endpoint(1)))
     expect(await sendFrom(net.client, 4001, target)).toBe('s1')
@@ -101,7 +101,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     expect(await sendFrom(net.client, 4002, target)).toBe('s1b')
   })
 
-  it('cuts when the last endpoint goes, and when the first comes back', async () => {
+  it('deletes when the last endpoint goes, and when the first comes back', async () => {
     const { network: net, apply, conntrack } = await scene()
     await apply(dns(endpoint(1)))
     expect(await sendFrom(net.client, 4003, target)).toBe('s1')
@@ -112,7 +112,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     expect(await conntrack.count({ filter: { protocol: 'udp', originalSourcePort: 4003 } })).toBe(1)
   })
 
-  it('cuts flows that began before the service was there and go past it', async () => {
+  it('deletes flows that began before the service was there and go past it', async () => {
     const { network: net, apply, conntrack } = await scene()
     await apply()
     // Routed on to server 1, which has no such address: the flow is there, and leads nowhere.
@@ -123,7 +123,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     expect(await sendFrom(net.client, 4004, target)).toBe('s1')
   })
 
-  it('cuts the translated flows of a frontend that is gone, and of a deleted service', async () => {
+  it('deletes the translated flows of a frontend that is gone, and of a deleted service', async () => {
     const { network: net, apply, conntrack } = await scene()
     const second = { ...frontends[0]!, port: 54 }
     await apply(service({ frontends: [...frontends, second], endpoints: [endpoint(1)] }))
@@ -182,7 +182,7 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
   })
 })
 
-describe('what is cut', () => {
+describe('what is deleted', () => {
   const endpoint = (server: number): Endpoint => ({ address: addressOf.ip(server), port: 8080 })
 
   it.each(['tcp', 'sctp'] as const)('leaves %s alone, unless told otherwise', async (protocol) => {
@@ -226,7 +226,7 @@ describe('what is cut', () => {
     expect(left.map(({ original }) => original.sourcePort).sort()).toEqual([1, 2, 3, 4])
   })
 
-  it('cuts flows to a port of the node on its own addresses only', async () => {
+  it('deletes flows to a port of the node on its own addresses only', async () => {
     const { network: net, apply, conntrack } = await scene()
     const own = { kind: 'external' as const, address: '10.1.0.1', port: SERVED[1]! }
     await apply(service({ frontends: [own], endpoints: [endpoint(1)] }))
@@ -238,7 +238,7 @@ describe('what is cut', () => {
     expect(await sendFrom(net.client, 4031, own)).toBe('s2')
   })
 
-  it('does not cut at all when told so', async () => {
+  it('deletes nothing at all when told so', async () => {
     const made = await network()
     const plane = await openPlane({ mode: 'nftables', netns: made.node.path, staleFlows: false })
     onTestFinished(() => plane.close())
@@ -247,7 +247,7 @@ describe('what is cut', () => {
     expect(plane.status().flows).toBeUndefined()
     expect(await sendFrom(made.client, 4033, { address: VIP.ip, port: PORT })).toBe('s1')
     await plane.sync(new Map([['dns', only(2)]]))
-    // As nobody cuts the flow, the packet still goes to server 1.
+    // As no one deletes the flow, the packet still goes to server 1.
     expect(await sendFrom(made.client, 4033, { address: VIP.ip, port: PORT })).toBe('s1')
   })
 

@@ -100,7 +100,7 @@ it('deletes a map that a process left when it was killed between two commits', a
   await expectFresh(namespace, services(3))
 })
 
-it('makes room where somebody else filled a set', async () => {
+it('makes room where another process filled a set', async () => {
   const namespace = await makeNamespace()
   const plane = await unwatchedPlane(namespace)
   await plane.sync(services(FEW))

@@ -11,7 +11,7 @@ async function ruleset(namespace: TestNamespace): Promise<string[]> {
     .sort()
 }
 
-/** One change by somebody else for each way in which our tables may come to differ. */
+/** One change by another process for each way in which our tables may come to differ. */
 const CHANGES: [string, (namespace: TestNamespace) => Promise<unknown>][] = [
   ['all tables are flushed', (namespace) => namespace.nft('flush', 'ruleset')],
   ['one table is deleted', (namespace) => namespace.nft('delete', 'table', 'ip6', 'netplane')],

@@ -256,7 +256,7 @@ describe('a step', () => {
     expect(rig.kernel.lists).toBe(lists)
   })
 
-  it('notices that somebody else removed it, or gave it a weight', async () => {
+  it('notices that another process removed it, or gave it a weight', async () => {
     for (const somebody of ['removed', 'restored']) {
       const rig = await busy()
       await rig.sync([one])
