@@ -69,12 +69,13 @@ function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row
   }
 }
 
+/** The row holds zeros, which are what is not mentioned but for the weight. */
 function putSettings(spec: RealServerSettings, columns: RealServerColumns, row: number): void {
   const { forwarding = 'masquerade', weight = 1, upperThreshold = 0, lowerThreshold = 0, tunnel = null } = spec
-  columns.forwarding[row] = requireName('.forwarding', forwarding, forwardingNumbers)
+  if (forwarding !== 'masquerade') columns.forwarding[row] = requireName('.forwarding', forwarding, forwardingNumbers)
   columns.weight[row] = requireInteger('.weight', weight, 0, MAX_INT)
-  columns.upperThreshold[row] = requireInteger('.upperThreshold', upperThreshold, 0, MAX_INT)
-  columns.lowerThreshold[row] = requireInteger('.lowerThreshold', lowerThreshold, 0, MAX_INT)
+  if (upperThreshold !== 0) columns.upperThreshold[row] = requireInteger('.upperThreshold', upperThreshold, 0, MAX_INT)
+  if (lowerThreshold !== 0) columns.lowerThreshold[row] = requireInteger('.lowerThreshold', lowerThreshold, 0, MAX_INT)
   if (lowerThreshold > upperThreshold)
     throw new ValidationError('.lowerThreshold', lowerThreshold, `at most the upperThreshold, ${upperThreshold}`)
   if (tunnel === null) return
@@ -96,7 +97,7 @@ function putServerKey(server: RealServerKey, columns: RealServerColumns, row: nu
 }
 
 /**
- * Checks a spec and writes it into a row, but for its service; what is not mentioned gets its default.
+ * Checks a spec and writes it into a row of zeros, but for its service; what is not mentioned gets its default.
  *
  * @throws {ValidationError} Names the field: `.port`.
  */
