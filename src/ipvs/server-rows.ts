@@ -201,9 +201,10 @@ export function mergeServer(current: RealServer | undefined, spec: RealServerSpe
 }
 
 function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
+  if (columns.forwarding[row] !== TUNNEL) return null
   const type = TUNNEL_TYPES[columns.tunnelType[row] ?? IPIP] ?? 'ipip'
   // The kernel keeps flags whatever the type is, and heeds those of the type (ip_vs_xmit.c).
-  if (columns.forwarding[row] !== TUNNEL || type === 'ipip') return null
+  if (type === 'ipip') return null
   const bits = columns.tunnelFlags[row] ?? 0
   const flags = tunnelFlags[type].filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
@@ -243,9 +244,24 @@ export function decodeServerState(columns: RealServerColumns, row: number): Serv
   }
 }
 
-/** One row of a listing as an object. Written out, as parts that are spread make many objects slow. */
+/** One row of a listing as an object. Written out twice, as parts that are spread, or added to an object that is made, make many objects slow. */
 export function decodeServer(columns: RealServerListColumns, row: number, statistics?: IpvsStatistics): RealServer {
-  const server: RealServer = {
+  if (statistics === undefined) {
+    return {
+      address: addressAt(columns, row),
+      port: columns.port[row] ?? 0,
+      family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
+      forwarding: FORWARDING_METHODS[columns.forwarding[row] ?? 0] ?? 'masquerade',
+      weight: columns.weight[row] ?? 0,
+      upperThreshold: columns.upperThreshold[row] ?? 0,
+      lowerThreshold: columns.lowerThreshold[row] ?? 0,
+      tunnel: decodeTunnel(columns, row),
+      activeConnections: columns.activeConnections[row] ?? 0,
+      inactiveConnections: columns.inactiveConnections[row] ?? 0,
+      persistentConnections: columns.persistentConnections[row] ?? 0
+    }
+  }
+  return {
     address: addressAt(columns, row),
     port: columns.port[row] ?? 0,
     family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
@@ -256,10 +272,9 @@ export function decodeServer(columns: RealServerListColumns, row: number, statis
     tunnel: decodeTunnel(columns, row),
     activeConnections: columns.activeConnections[row] ?? 0,
     inactiveConnections: columns.inactiveConnections[row] ?? 0,
-    persistentConnections: columns.persistentConnections[row] ?? 0
+    persistentConnections: columns.persistentConnections[row] ?? 0,
+    statistics
   }
-  if (statistics !== undefined) (server as { statistics?: IpvsStatistics }).statistics = statistics
-  return server
 }
 
 /** A real server in a row as text: `10.0.0.5:8080`. */

@@ -127,7 +127,7 @@ describe.each(kernels)('Ipvs client on $kernel', ({ open }) => {
     const report = await ipvs.addServices(rows, { onError: 'isolate' })
     expect(report).toMatchObject({ applied: 300, unchanged: 0, unknown: 0, notSent: 0 })
     expect(report.refused.map(({ index, code }) => `${index} ${code}`)).toEqual(rows.slice(300).map((_, at) => `${300 + at} EEXIST`))
-    expect(report.outcomes).toEqual(Uint8Array.from(rows, (_, index) => (index < 300 ? 1 : 2)))
+    expect(report.outcomes).toEqual(rows.map((_, index) => (index < 300 ? 'applied' : 'refused')))
     const error: unknown = await ipvs.removeServices(rows).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(TransactionError)
     expect(error).toMatchObject({ unknown: [], errors: { length: 300 } })
