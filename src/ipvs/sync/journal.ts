@@ -53,11 +53,19 @@ class Owners {
 
 function encodeServers(verb: Operation['verb'], operations: readonly ServerOperation[], scratch: Scratch): ChangeRows {
   const runs: Run[] = []
-  for (const { servers, row, to } of operations) addRun(runs, servers, row, to)
+  // Counted loops: until they are compiled others make an object for each operation, and a first sync is not.
+  for (let index = 0; index < operations.length; index += 1) {
+    const { servers, row, to } = operations[index] as ServerOperation
+    addRun(runs, servers, row, to)
+  }
   const columns = gatherRows(runs, verb === 'remove' ? serverKeyForms : serverForms, scratch) as unknown as RealServerKeyColumns
   const owners = new Owners()
   let at = 0
-  for (const { service, row, to } of operations) columns.service.fill(owners.indexOf(service), at, (at += to - row))
+  for (let index = 0; index < operations.length; index += 1) {
+    const { service, row, to } = operations[index] as ServerOperation
+    const owner = owners.indexOf(service)
+    for (const end = at + to - row; at < end; at += 1) columns.service[at] = owner
+  }
   return { verb, of: 'realServer', services: owners.columns, servers: columns }
 }
 
@@ -152,7 +160,8 @@ export class Journal {
       const to = endOfCall(operations, from)
       const some = from === 0 && to === operations.length ? operations : operations.slice(from, to)
       const sent = await this.#sendSome(some, limits)
-      for (const operation of sent) {
+      for (let index = 0; index < sent.length; index += 1) {
+        const operation = sent[index] as Operation
         this.operations.push(operation)
         if (!isDone(operation)) left.push(operation)
       }
@@ -165,7 +174,7 @@ export class Journal {
   async #sendSome(operations: readonly Operation[], limits: Limits): Promise<readonly Operation[]> {
     const report = this.#mayCall(limits) ? await this.#call(operations, limits) : undefined
     if (report !== undefined && report.refused.length + report.unknown + report.notSent + report.unchanged === 0) {
-      for (const operation of operations) operation.outcome = 'applied'
+      for (let index = 0; index < operations.length; index += 1) (operations[index] as Operation).outcome = 'applied'
       return operations
     }
     const rows = operations.flatMap((operation) => singles<Operation>(operation))
