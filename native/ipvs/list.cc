@@ -14,25 +14,42 @@ constexpr int kTries = 16;
 
 Error Changed() { return Error{EINTR, "dump", "services or real servers changed while they were listed, 16 times"}; }
 
+using Pieces = std::vector<ColumnSet>;
+
+// A row of some pieces.
+struct Place {
+  size_t piece = 0;
+  size_t row = 0;
+};
+
+Place EndOf(const Pieces& pieces) { return pieces.empty() ? Place{} : Place{pieces.size() - 1, pieces.back().rows()}; }
+
 // What a dump saw, to be compared with another: the keys in their order.
 class Keys {
  public:
-  void Add(const ColumnSet& rows, std::span<const size_t> columns) {
-    std::string key;
-    for (const size_t column : columns) {
-      const Column& c = rows[column];
-      const size_t width = c.data.size() / (rows.rows());
-      key.append(reinterpret_cast<const char*>(c.data.data()) + c.data.size() - width, width);
+  /// Those of the rows from `begin` on.
+  Keys(const Pieces& pieces, Place begin, std::span<const size_t> columns) {
+    for (size_t piece = begin.piece; piece < pieces.size(); ++piece) {
+      for (size_t row = piece == begin.piece ? begin.row : 0; row < pieces[piece].rows(); ++row) Add(pieces[piece], row, columns);
     }
-    has_twins_ |= !seen_.insert(key).second;
-    order_ = order_ * 1099511628211u + std::hash<std::string>()(key);
   }
   /// Nothing was added, removed or moved in between.
   bool Matches(const Keys& other) const { return !has_twins_ && order_ == other.order_ && seen_ == other.seen_; }
-  size_t size() const { return seen_.size(); }
 
  private:
+  void Add(const ColumnSet& rows, size_t row, std::span<const size_t> columns) {
+    key_.clear();
+    for (const size_t column : columns) {
+      const Column& c = rows[column];
+      const size_t width = c.data.size() / rows.rows();
+      key_.append(reinterpret_cast<const char*>(c.data.data()) + row * width, width);
+    }
+    has_twins_ |= !seen_.insert(key_).second;
+    order_ = order_ * 1099511628211u + std::hash<std::string>()(key_);
+  }
+
   std::unordered_set<std::string> seen_;
+  std::string key_;
   uint64_t order_ = 0;
   // A real server that moved while it was listed is listed twice.
   bool has_twins_ = false;
@@ -48,28 +65,25 @@ class Reader {
 
   /// Nothing to say and no `is_changed`: the listing is whole.
   Status Run() {
-    Keys before;
-    if (request_.services == nullptr) {
-      if (auto error = DumpServices(&before, listing_.services)) return error;
-    } else if (auto error = GetServices()) {
-      return error;
-    }
-    if (!request_.servers) return VerifyServices(before, service_datagrams_ > 1);
+    if (auto error = request_.services == nullptr ? DumpServices(listing_.services) : GetServices()) return error;
+    if (!request_.servers) return VerifyServices(service_datagrams_ > 1);
     uint32_t row = 0;
     for (const ColumnSet& piece : listing_.services) {
       for (size_t i = 0; i < piece.rows() && !is_changed_; ++i) {
         if (auto error = ReadServers(piece, i, row++)) return error;
       }
     }
-    return VerifyServices(before, true);
+    return VerifyServices(true);
   }
 
   bool is_changed() const { return is_changed_; }
   Listing TakeListing() { return std::move(listing_); }
 
  private:
-  static ColumnSet& LastPiece(std::vector<ColumnSet>& pieces, std::span<const ColumnSpec> specs) {
-    if (pieces.empty() || pieces.back().rows() >= kRowsPerPiece) pieces.emplace_back(specs);
+  static ColumnSet& LastPiece(Pieces& pieces, std::span<const ColumnSpec> specs) {
+    const bool is_full = !pieces.empty() && pieces.back().rows() >= kRowsPerPiece;
+    if (pieces.empty() || is_full) pieces.emplace_back(specs);
+    if (is_full) pieces.back().ReserveLike(pieces[pieces.size() - 2]);
     return pieces.back();
   }
 
@@ -95,7 +109,7 @@ class Reader {
     return std::nullopt;
   }
 
-  Status DumpServices(Keys* keys, std::vector<ColumnSet>& pieces) {
+  Status DumpServices(Pieces& pieces) {
     const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) {
       BeginCommand(family_, IPVS_CMD_GET_SERVICE, flags, sequence, writer);
       writer.End();
@@ -104,19 +118,17 @@ class Reader {
       if (message.type != family_ || CommandOf(message) != IPVS_CMD_NEW_SERVICE) return std::nullopt;
       ColumnSet& rows = LastPiece(pieces, kServiceColumns);
       if (!DecodeService(message, request_.statistics, rows)) return Error{EPROTO, "", "malformed IPVS_CMD_NEW_SERVICE"};
-      keys->Add(rows, kServiceKey);
       return std::nullopt;
     };
     return Dump(encode, handle, &service_datagrams_, IPVS_CMD_GET_SERVICE);
   }
 
   // Whether the services are the same as at the beginning.
-  Status VerifyServices(const Keys& before, bool is_needed) {
-    if (request_.services != nullptr || is_changed_ || !is_needed || before.size() == 0) return std::nullopt;
-    Keys after;
-    std::vector<ColumnSet> again;
-    if (auto error = DumpServices(&after, again)) return error;
-    is_changed_ |= !after.Matches(before);
+  Status VerifyServices(bool is_needed) {
+    if (request_.services != nullptr || is_changed_ || !is_needed || listing_.services.empty()) return std::nullopt;
+    Pieces again;
+    if (auto error = DumpServices(again)) return error;
+    is_changed_ |= !Keys(again, {}, kServiceKey).Matches(Keys(listing_.services, {}, kServiceKey));
     return std::nullopt;
   }
 
@@ -148,25 +160,25 @@ class Reader {
   }
 
   Status ReadServers(const ColumnSet& services, size_t row, uint32_t index) {
-    Keys keys;
+    const Place begin = EndOf(listing_.servers);
     uint32_t datagrams = 0;
-    if (auto error = DumpServers(services, row, index, listing_.servers, &keys, &datagrams)) return error;
+    if (auto error = DumpServers(services, row, index, listing_.servers, &datagrams)) return error;
+    const Place end = EndOf(listing_.servers);
+    const bool is_empty = begin.piece == end.piece && begin.row == end.row;
     if (datagrams > 1 && !is_changed_) {
-      Keys again;
-      std::vector<ColumnSet> pieces;
-      if (auto error = DumpServers(services, row, index, pieces, &again, &datagrams)) return error;
-      is_changed_ |= !again.Matches(keys);
+      Pieces again;
+      if (auto error = DumpServers(services, row, index, again, &datagrams)) return error;
+      is_changed_ |= !Keys(again, {}, kServerKey).Matches(Keys(listing_.servers, begin, kServerKey));
     }
     // A list of all services is compared with another at the end.
-    if (request_.services == nullptr || keys.size() > 0 || is_changed_) return std::nullopt;
+    if (request_.services == nullptr || !is_empty || is_changed_) return std::nullopt;
     bool exists = false;
     if (auto error = GetService(services, row, nullptr, &exists)) return error;
     is_changed_ |= !exists;
     return std::nullopt;
   }
 
-  Status DumpServers(const ColumnSet& services, size_t row, uint32_t index, std::vector<ColumnSet>& pieces, Keys* keys,
-                     uint32_t* datagrams) {
+  Status DumpServers(const ColumnSet& services, size_t row, uint32_t index, Pieces& pieces, uint32_t* datagrams) {
     const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) {
       BeginCommand(family_, IPVS_CMD_GET_DEST, flags, sequence, writer);
       PutService(services, row, false, writer);
@@ -177,7 +189,6 @@ class Reader {
       if (message.type != family_ || CommandOf(message) != IPVS_CMD_NEW_DEST) return std::nullopt;
       ColumnSet& rows = LastPiece(pieces, kServerColumns);
       if (!DecodeServer(message, context, rows)) return Error{EPROTO, "", "malformed IPVS_CMD_NEW_DEST"};
-      keys->Add(rows, kServerKey);
       return std::nullopt;
     };
     return Dump(encode, handle, datagrams, IPVS_CMD_GET_DEST);

@@ -23,7 +23,7 @@ enum ServerColumn : size_t {
   kServerActive,       ///< kU32: listed only, as what follows.
   kServerInactive,     ///< kU32.
   kServerPersistent,   ///< kU32.
-  kServerStatistics,   ///< kStatisticsCount columns of kU64; absent where they were not asked for.
+  kServerStatistics,   ///< kStatisticsCount columns of kU64; absent where they were not asked for or are all 0.
   kServerColumnCount = kServerStatistics + kStatisticsCount,
 };
 extern const std::span<const ColumnSpec> kServerColumns;

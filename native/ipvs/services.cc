@@ -2,6 +2,9 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "ipvs/schemas.h"
 #include "netlink/column_fields.h"
 
@@ -161,7 +164,13 @@ void AppendStatistics(ByteView wide, ByteView narrow, size_t first, ColumnSet& c
     // Bytes are 64 bits wide in the narrow form too, and lie at multiples of 4.
     values[attribute->type - 1] = is_wide ? attribute->Integer<uint64_t>().value_or(0) : attribute->Integer<uint32_t>().value_or(0);
   }
-  for (size_t i = 0; i < kStatisticsCount; ++i) columns.Add<uint64_t>(first + i, values[i]);
+  const bool is_zero = std::all_of(std::begin(values), std::end(values), [](uint64_t value) { return value == 0; });
+  if (is_zero && !columns.has(first)) return;
+  for (size_t i = 0; i < kStatisticsCount; ++i) {
+    Column& column = columns[first + i];
+    if (!column.present) column.data.resize(columns.rows() * sizeof(uint64_t));
+    columns.Add<uint64_t>(first + i, values[i]);
+  }
 }
 
 }  // namespace netplane::ipvs

@@ -26,7 +26,7 @@ enum ServiceColumn : size_t {
   kServiceTimeout,     ///< kU32: seconds.
   kServiceNetmask,     ///< kU32, host order: a mask for IPv4 (0xffffff00), a prefix length for IPv6.
   kServiceEngine,      ///< kSymbol: the persistence engine; kNoSymbol: none.
-  kServiceStatistics,  ///< kStatisticsCount columns of kU64; absent where they were not asked for.
+  kServiceStatistics,  ///< kStatisticsCount columns of kU64; absent where they were not asked for or are all 0.
   kServiceColumnCount = kServiceStatistics + kStatisticsCount,
 };
 extern const std::span<const ColumnSpec> kServiceColumns;
@@ -53,7 +53,9 @@ BatchReport ChangeServices(Socket& socket, uint16_t family, Verb verb, const Col
 /// Appends the service in an IPVS_CMD_NEW_SERVICE message. False where it is malformed.
 bool DecodeService(const Message& message, bool statistics, ColumnSet& services);
 
-/// Appends the counters (IPVS_*_ATTR_STATS64, or before Linux 4.1 the 32-bit ones) as kStatisticsCount columns from `first` on.
+/// Appends the counters (IPVS_*_ATTR_STATS64, or before Linux 4.1 the 32-bit ones) as kStatisticsCount columns from `first` on, before the
+/// row ends. Columns in which every row is 0 stay absent: most of many objects have seen no packet, and 80 bytes of zeros would be more
+/// than all else that is read of one.
 void AppendStatistics(ByteView wide, ByteView narrow, size_t first, ColumnSet& columns);
 
 }  // namespace netplane::ipvs

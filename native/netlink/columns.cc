@@ -72,6 +72,10 @@ void ColumnSet::AddSymbol(size_t column, std::optional<std::string_view> text) {
   Add(column, found->second);
 }
 
+void ColumnSet::ReserveLike(const ColumnSet& other) {
+  for (size_t i = 0; i < columns_.size() && i < other.columns_.size(); ++i) columns_[i].data.reserve(other.columns_[i].data.size());
+}
+
 size_t ColumnSet::MemoryBytes() const {
   size_t bytes = 0;
   for (const Column& column : columns_) {

@@ -89,6 +89,8 @@ class ColumnSet {
   void AddBlob(size_t column, ByteView bytes);
   void AddSymbol(size_t column, std::optional<std::string_view> text);
   void EndRow() { ++rows_; }
+  /// Makes room for as many rows as another table has: growing would take twice the memory for a while.
+  void ReserveLike(const ColumnSet& other);
   /// Bytes held by all columns.
   size_t MemoryBytes() const;
 

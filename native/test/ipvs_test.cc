@@ -145,7 +145,25 @@ TEST(IpvsServer, ComesBackAsItWasWritten) {
   ASSERT_TRUE(DecodeServer(MessagesOf(bytes)[0], {0, AF_INET, true}, read));
   EXPECT_EQ(Written(OneService(), read), bytes);
   EXPECT_EQ(read.At<uint16_t>(kServerTunnelPort, 0), 6080);
-  EXPECT_EQ(read.At<uint64_t>(kServerStatistics, 0), 0u);
+  EXPECT_FALSE(read.has(kServerStatistics));
+}
+
+TEST(IpvsStatistics, ColumnsAreThereFromTheFirstNumberThatIsNotZero) {
+  ColumnSet servers(kServerColumns);
+  Bytes counted(sizeof(nlattr) + sizeof(uint64_t));
+  Store<uint16_t>(counted.data(), static_cast<uint16_t>(counted.size()));
+  Store<uint16_t>(counted.data() + sizeof(uint16_t), IPVS_STATS_ATTR_INPKTS);
+  Store<uint64_t>(counted.data() + sizeof(nlattr), 7);
+  constexpr size_t kIncomingPackets = kServerStatistics + 1;
+  for (const Bytes& wide : {Bytes(), Bytes(), counted, Bytes()}) {
+    AppendStatistics(wide, {}, kServerStatistics, servers);
+    servers.EndRow();
+    EXPECT_EQ(servers.has(kServerStatistics), servers.rows() > 2);
+  }
+  for (size_t column = kServerStatistics; column < kServerColumnCount; ++column) {
+    ASSERT_EQ(servers[column].data.size(), 4 * sizeof(uint64_t));
+    for (size_t row = 0; row < 4; ++row) EXPECT_EQ(servers.At<uint64_t>(column, row), row == 2 && column == kIncomingPackets ? 7u : 0u);
+  }
 }
 
 // The nests of both messages behind the header of the first.

@@ -112,9 +112,31 @@ export function requireAddress(path: string, text: unknown, family?: 'ip' | 'ip6
   return bytes
 }
 
+/** A power of two. */
+const KNOWN_NETWORKS = 256
+const networks = new Int32Array(KNOWN_NETWORKS).fill(-1)
+const networkTexts = new Array<string>(KNOWN_NETWORKS).fill('')
+
+/**
+ * The text of the four bytes from `at` on. The texts of the networks of 256 addresses that were met last are kept: lists have many addresses of few networks, and seven
+ * parts put together are seven strings, of which six are garbage.
+ */
+export function formatIPv4(bytes: Uint8Array, at: number): string {
+  const first = bytes[at] ?? 0
+  const second = bytes[at + 1] ?? 0
+  const third = bytes[at + 2] ?? 0
+  const network = (first << 16) | (second << 8) | third
+  const slot = (first ^ second ^ third) & (KNOWN_NETWORKS - 1)
+  if (networks[slot] !== network) {
+    networks[slot] = network
+    networkTexts[slot] = `${first}.${second}.${third}.`
+  }
+  return `${networkTexts[slot]}${bytes[at + 3]}`
+}
+
 /** The text of 4 or 16 bytes; IPv6 as RFC 5952 has it (lower case, the longest run of zeros shortened, IPv4-mapped with dots). */
 export function formatAddress(bytes: Uint8Array): string {
-  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`
+  if (bytes.length === 4) return formatIPv4(bytes, 0)
   if (isMapped(bytes)) return `::ffff:${formatAddress(bytes.subarray(12))}`
   const groups = Array.from({ length: 8 }, (_, index) => (bytes[2 * index]! << 8) | bytes[2 * index + 1]!)
   const [start, length] = longestZeros(groups)

@@ -106,7 +106,7 @@ export class BulkRun {
 
   constructor(form: BulkForm) {
     this.#form = form
-    this.outcomes = Array.from({ length: form.rows }, () => 'not-sent')
+    this.outcomes = new Array<RowOutcome>(form.rows).fill('not-sent')
   }
 
   get hasStopped(): boolean {

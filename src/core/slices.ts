@@ -30,10 +30,19 @@ export class Slices {
 
   /** Visits items one after the other, and lets the event loop turn in between where it is time. What the items come from must stay as it is meanwhile. */
   async each<T>(items: Iterable<T>, visit: (item: T, index: number) => void): Promise<void> {
+    // An iterator gives an object for each item as long as the code that asks it is not compiled, and a first sync is not.
+    if (Array.isArray(items)) return await this.#eachOf(items as readonly T[], visit)
     let index = 0
     for (const item of items) {
       if ((index & ITEMS_BETWEEN_LOOKS) === ITEMS_BETWEEN_LOOKS && this.isOver) await this.turn()
       visit(item, index++)
+    }
+  }
+
+  async #eachOf<T>(items: readonly T[], visit: (item: T, index: number) => void): Promise<void> {
+    for (let index = 0; index < items.length; index++) {
+      if ((index & ITEMS_BETWEEN_LOOKS) === ITEMS_BETWEEN_LOOKS && this.isOver) await this.turn()
+      visit(items[index] as T, index)
     }
   }
 

@@ -9,10 +9,11 @@ import { ESRCH } from '../core/errno.js'
 import { NetlinkError } from '../core/errors.js'
 import type { JobQueue } from '../core/job-queue.js'
 import type { AddOptions, CallOptions } from '../core/options.js'
-import type { NativeIpvsListing, NativeIpvsCommand, NativeIpvsQuery, NativeIpvsSocket, NativeRecord } from '../native/index.js'
+import type { NativeIpvsCommand, NativeIpvsQuery, NativeIpvsSocket, NativeRecord } from '../native/index.js'
 import { ChangeRun, type Change } from './changes.js'
 import type { RealServerChangeColumns, RealServerKeyColumns, ServiceColumns, ServiceKeyColumns } from './column-types.js'
 import { describeServiceRow, encodeKey } from './keys.js'
+import type { Listing } from './listing.js'
 import { areColumns, copyServers, copyServiceKeys, copyServices } from './public-columns.js'
 import { unwrapIpvs } from './refusals.js'
 import { encodeServerKeys, encodeServers, type ServerPaths } from './server-rows.js'
@@ -121,21 +122,17 @@ export class IpvsCalls {
   }
 
   /** Reads in pieces, of which columns or objects can be made. */
-  async list(
-    operation: string,
-    what: { servers: boolean; services?: ServiceKeyColumns },
-    options: ListOptions
-  ): Promise<NativeIpvsListing> {
+  async list(operation: string, what: { servers: boolean; services?: ServiceKeyColumns }, options: ListOptions): Promise<Listing> {
     const { statistics = true } = requireOptions(options)
     const { servers, services } = what
     return await this.#queue.run(operation, options, async (deadlineMs) => {
       const request = { servers, statistics, deadlineMs, ...(services !== undefined && { services: asNative(services) }) }
-      return unwrapIpvs(await this.#socket.list(request), operation)
+      return { ...unwrapIpvs(await this.#socket.list(request), operation), statistics }
     })
   }
 
   /** @throws {NetlinkError} `ESRCH`: there is no such service. */
-  async readOne(operation: string, service: VirtualServiceKey, servers: boolean, options: ListOptions): Promise<NativeIpvsListing> {
+  async readOne(operation: string, service: VirtualServiceKey, servers: boolean, options: ListOptions): Promise<Listing> {
     const services = encodeKey('service', service)
     const listed = await this.list(operation, { servers, services }, options)
     if (listed.services.some(({ rows }) => rows > 0)) return listed

@@ -12,8 +12,11 @@ import { describeServiceRow } from './keys.js'
 import { hintOf, ipvsFailure, isAsWanted, type ChangeKind, type RefusedServer } from './refusals.js'
 import { describeServerRow } from './server-rows.js'
 
-/** Rows of one job: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. */
-const ROWS_PER_JOB = 8192
+/**
+ * Rows of one job: between two an abort and the deadline are noticed, and other users of the thread pool have their turn. The columns of so many are copied into
+ * memory that the allocator has at hand; larger ones it asks the system for, which is a page fault for every 4 KiB.
+ */
+const ROWS_PER_JOB = 2048
 
 /** A change as it is asked for. */
 export interface Change extends ChangeKind {
@@ -26,6 +29,20 @@ export interface Change extends ChangeKind {
   readonly signal: AbortSignal | undefined
   /** `performance.now()` at which the call must be done. */
   readonly deadlineAt: number
+}
+
+/** Real servers [from, to), with no more of the services than lie between the first and the last of theirs. */
+function cut(services: ServiceKeyColumns, servers: RealServerKeyColumns, from: number, to: number) {
+  const rows = sliceRows(servers, from, to)
+  let first = services.rows
+  let end = 0
+  for (const service of rows.service) {
+    first = Math.min(first, service)
+    end = Math.max(end, service + 1)
+  }
+  if (first === 0) return { services: asNative(end === services.rows ? services : sliceRows(services, 0, end)), servers: asNative(rows) }
+  const moved: RealServerKeyColumns = { ...rows, service: rows.service.map((service) => service - first) }
+  return { services: asNative(sliceRows(services, first, end)), servers: asNative(moved) }
 }
 
 /** Carries out a change and keeps its account. */
@@ -78,10 +95,7 @@ export class ChangeRun {
 
   async #send(from: number, to: number): Promise<void> {
     const { verb, operation, services, servers } = this.#change
-    const request =
-      servers === undefined
-        ? { services: asNative(sliceRows(services, from, to)) }
-        : { services: asNative(services), servers: asNative(sliceRows(servers, from, to)) }
+    const request = servers === undefined ? { services: asNative(sliceRows(services, from, to)) } : cut(services, servers, from, to)
     const outcome = await this.#socket.change({ verb, ...request, deadlineMs: this.#run.leftMs })
     if (outcome.failure !== undefined) {
       const cause = ipvsFailure(outcome.failure, operation)

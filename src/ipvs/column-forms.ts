@@ -75,10 +75,16 @@ export function viewColumns(memory: ArrayBuffer, rows: number, forms: readonly C
   return columns
 }
 
+/** Bytes that so many rows take. */
+export function bytesOf(rows: number, forms: readonly ColumnForm[]): number {
+  let rowBytes = 0
+  for (const { type, width = 1 } of forms) rowBytes += type.BYTES_PER_ELEMENT * width
+  return rows * rowBytes
+}
+
 /** Columns of zeros, in memory of their own. */
 export function zeroColumns(rows: number, forms: readonly ColumnForm[]): Record<string, unknown> {
-  const rowBytes = forms.reduce((sum, { type, width = 1 }) => sum + type.BYTES_PER_ELEMENT * width, 0)
-  return viewColumns(new ArrayBuffer(rows * rowBytes), rows, forms)
+  return viewColumns(new ArrayBuffer(bytesOf(rows, forms)), rows, forms)
 }
 
 /** Rows [from, to) of a table, sharing memory; tables of symbols stay whole. */
@@ -99,17 +105,35 @@ export interface Run {
   to: number
 }
 
-/** Rows of several tables as one, in memory of their own. */
-export function gatherRows(runs: readonly Run[], forms: readonly ColumnForm[]): Record<string, unknown> {
-  const rows = runs.reduce((sum, { from, to }) => sum + to - from, 0)
-  const gathered = zeroColumns(rows, forms)
+/** Memory that columns are put into again and again: fresh memory is a page fault for every 4 KiB. What was in it before is lost. */
+export class Scratch {
+  #memory = new ArrayBuffer(0)
+
+  /** At least so many bytes, of any content. */
+  take(bytes: number): ArrayBuffer {
+    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes)
+    return this.#memory
+  }
+}
+
+/**
+ * Rows of several tables as one. A column that a table lacks is 0.
+ *
+ * @param scratch Where they are put; without it they have memory of their own.
+ */
+export function gatherRows(runs: readonly Run[], forms: readonly ColumnForm[], scratch?: Scratch): Record<string, unknown> {
+  let rows = 0
+  for (const { from, to } of runs) rows += to - from
+  const gathered = scratch === undefined ? zeroColumns(rows, forms) : viewColumns(scratch.take(bytesOf(rows, forms)), rows, forms)
   for (const { name, width = 1 } of forms) {
     const target = gathered[name] as Numbers
     let at = 0
     for (const { columns, from, to } of runs) {
       const source = (columns as unknown as Record<string, Numbers | undefined>)[name]
+      const end = at + (to - from) * width
       if (source !== undefined) target.set(source.subarray(from * width, to * width), at)
-      at += (to - from) * width
+      else if (scratch !== undefined) target.fill(0, at, end)
+      at = end
     }
   }
   return gathered

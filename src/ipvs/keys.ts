@@ -1,7 +1,7 @@
 /**
  * What names services and real servers: checked, as columns, and as text.
  */
-import { formatAddress, formatSocketAddress, requireAddress, writeAddress } from '../core/address.js'
+import { formatAddress, formatIPv4, formatSocketAddress, requireAddress, writeAddress } from '../core/address.js'
 import { requireInteger, requireObject } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET, AF_INET6 } from '../core/protocols.js'
@@ -64,7 +64,7 @@ export function addressAt(columns: { readonly family: Uint8Array; readonly addre
   const { address } = columns
   const at = row * ADDRESS_WIDTH
   if (columns.family[row] === AF_INET6) return formatAddress(address.subarray(at, at + ADDRESS_WIDTH))
-  return `${address[at]}.${address[at + 1]}.${address[at + 2]}.${address[at + 3]}`
+  return formatIPv4(address, at)
 }
 
 /** The protocol in a row; one without a name as its number. */
@@ -82,7 +82,8 @@ export function decodeKey(columns: ServiceKeyColumns, row: number): VirtualServi
 
 /** A service in a row as text: `tcp 10.96.0.1:443`, `fwmark 7`, `fwmark 7 ip6`. Equal keys have equal texts. */
 export function describeServiceRow(columns: ServiceKeyColumns, row: number): string {
-  return describeService(decodeKey(columns, row))
+  if (columns.fwmark[row] !== 0 || columns.family[row] !== AF_INET) return describeService(decodeKey(columns, row))
+  return `${protocolOf(columns, row)} ${addressAt(columns, row)}:${columns.port[row]}`
 }
 
 /** A service as text. The address must be in its canonical form, as everything listed is, for equal keys to have equal texts. */

@@ -7,11 +7,19 @@ import { ADDRESS_WIDTH, counterForms, indexedServiceForms, serverForms, serviceS
 import type { IpvsColumns, RealServerListColumns, ServiceListColumns } from './column-types.js'
 import { decodeServer } from './server-rows.js'
 import { decodeService } from './service-rows.js'
-import { readStatistics } from './statistics.js'
+import { readStatistics, STATISTICS_COLUMNS } from './statistics.js'
 import { joinSymbols } from './symbols.js'
 import type { RealServer, VirtualService, VirtualServiceListing } from './types.js'
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array | BigUint64Array
+
+/** What the kernel was asked for, as it came. */
+export interface Listing extends NativeIpvsListing {
+  /** Whether statistics were asked for. Pieces in which nobody has counted anything lack their columns all the same. */
+  readonly statistics: boolean
+}
+
+const isStatistics = (name: string): boolean => (STATISTICS_COLUMNS as readonly string[]).includes(name)
 
 /** What an empty listing has. */
 const noServices = (): NativeColumns => {
@@ -26,7 +34,22 @@ function joinNames(pieces: readonly NativeColumns[], name: string): Record<strin
   return { [name]: indexes, [`${name}Table`]: table }
 }
 
-/** One table of several, column by column. */
+/** The statistics' columns: zeros, but for what pieces have. Memory of zeros that nobody writes to is none. */
+function joinStatistics(pieces: readonly NativeColumns[]): Record<string, BigUint64Array> {
+  const rows = pieces.reduce((sum, piece) => sum + piece.rows, 0)
+  const joined: Record<string, BigUint64Array> = {}
+  for (const name of STATISTICS_COLUMNS) {
+    const whole = (joined[name] = new BigUint64Array(rows))
+    let at = 0
+    for (const piece of pieces) {
+      if (piece[name] !== undefined) whole.set(piece[name] as BigUint64Array, at)
+      at += piece.rows
+    }
+  }
+  return joined
+}
+
+/** One table of several, column by column, without statistics. */
 async function join(pieces: readonly NativeColumns[], empty: () => NativeColumns): Promise<NativeColumns> {
   const [first] = pieces
   if (first === undefined) return empty()
@@ -36,6 +59,7 @@ async function join(pieces: readonly NativeColumns[], empty: () => NativeColumns
   let joined: NativeColumns = { rows }
   for (const [name, column] of Object.entries(first)) {
     if (slices.isOver) await slices.turn()
+    if (isStatistics(name)) continue
     if (`${name}Table` in first) {
       joined = { ...joined, ...joinNames(pieces, name) }
     } else if (ArrayBuffer.isView(column)) {
@@ -54,10 +78,15 @@ async function join(pieces: readonly NativeColumns[], empty: () => NativeColumns
 }
 
 /** A listing as one table of services and one of real servers. */
-export async function joinListing({ services, servers }: NativeIpvsListing): Promise<IpvsColumns> {
+export async function joinListing({ services, servers, statistics }: Listing): Promise<IpvsColumns> {
+  const whole = async (pieces: readonly NativeColumns[], empty: () => NativeColumns): Promise<unknown> => {
+    const joined = await join(pieces, empty)
+    if (!statistics || (pieces.length === 1 && STATISTICS_COLUMNS[0] in joined)) return joined
+    return { ...joined, ...joinStatistics(pieces) }
+  }
   return {
-    services: (await join(services, noServices)) as unknown as ServiceListColumns,
-    realServers: (await join(servers, noServers)) as unknown as RealServerListColumns
+    services: (await whole(services, noServices)) as ServiceListColumns,
+    realServers: (await whole(servers, noServers)) as RealServerListColumns
   }
 }
 
@@ -74,43 +103,43 @@ async function eachRow(pieces: readonly NativeColumns[], begin: (piece: NativeCo
 }
 
 /** Services of a listing as objects, without their real servers. */
-export async function decodeServices({ services }: NativeIpvsListing): Promise<VirtualService[]> {
+export async function decodeServices({ services, statistics }: Listing): Promise<VirtualService[]> {
   const decoded: VirtualService[] = []
   await eachRow(services, (piece) => {
     const columns = piece as unknown as ServiceListColumns
-    const statistics = readStatistics(columns)
-    return (row) => decoded.push(decodeService(columns, row, statistics?.(row)))
+    const read = statistics ? readStatistics(columns) : undefined
+    return (row) => decoded.push(decodeService(columns, row, read?.(row)))
   })
   return decoded
 }
 
-async function eachServer(pieces: readonly NativeColumns[], visit: (server: RealServer, service: number) => void): Promise<void> {
-  await eachRow(pieces, (piece) => {
+async function eachServer({ servers, statistics }: Listing, visit: (server: RealServer, service: number) => void): Promise<void> {
+  await eachRow(servers, (piece) => {
     const columns = piece as unknown as RealServerListColumns
-    const statistics = readStatistics(columns)
-    return (row) => visit(decodeServer(columns, row, statistics?.(row)), columns.service[row] ?? 0)
+    const read = statistics ? readStatistics(columns) : undefined
+    return (row) => visit(decodeServer(columns, row, read?.(row)), columns.service[row] ?? 0)
   })
 }
 
 /** Real servers of a listing as objects, whatever service they are of. */
-export async function decodeServers({ servers }: NativeIpvsListing): Promise<RealServer[]> {
+export async function decodeServers(listing: Listing): Promise<RealServer[]> {
   const decoded: RealServer[] = []
-  await eachServer(servers, (server) => decoded.push(server))
+  await eachServer(listing, (server) => decoded.push(server))
   return decoded
 }
 
 /** Services with their real servers. The pieces are not put together first: that would be another copy of them. */
-export async function decodeListing(listing: NativeIpvsListing): Promise<VirtualServiceListing[]> {
+export async function decodeListing(listing: Listing): Promise<VirtualServiceListing[]> {
   const listings: (VirtualService & { readonly realServers: RealServer[] })[] = []
   await eachRow(listing.services, (piece) => {
     const columns = piece as unknown as ServiceListColumns
-    const statistics = readStatistics(columns)
+    const read = listing.statistics ? readStatistics(columns) : undefined
     return (row) => {
-      const service = decodeService(columns, row, statistics?.(row)) as VirtualService & { realServers: RealServer[] }
+      const service = decodeService(columns, row, read?.(row)) as VirtualService & { realServers: RealServer[] }
       service.realServers = []
       listings.push(service)
     }
   })
-  await eachServer(listing.servers, (server, service) => listings[service]?.realServers.push(server))
+  await eachServer(listing, (server, service) => listings[service]?.realServers.push(server))
   return listings
 }

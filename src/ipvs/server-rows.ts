@@ -69,12 +69,13 @@ function putTunnel(path: string, tunnel: Tunnel, columns: RealServerColumns, row
   }
 }
 
+/** The row holds zeros, which are what is not mentioned but for the weight. */
 function putSettings(spec: RealServerSettings, columns: RealServerColumns, row: number): void {
   const { forwarding = 'masquerade', weight = 1, upperThreshold = 0, lowerThreshold = 0, tunnel = null } = spec
-  columns.forwarding[row] = requireName('.forwarding', forwarding, forwardingNumbers)
+  if (forwarding !== 'masquerade') columns.forwarding[row] = requireName('.forwarding', forwarding, forwardingNumbers)
   columns.weight[row] = requireInteger('.weight', weight, 0, MAX_INT)
-  columns.upperThreshold[row] = requireInteger('.upperThreshold', upperThreshold, 0, MAX_INT)
-  columns.lowerThreshold[row] = requireInteger('.lowerThreshold', lowerThreshold, 0, MAX_INT)
+  if (upperThreshold !== 0) columns.upperThreshold[row] = requireInteger('.upperThreshold', upperThreshold, 0, MAX_INT)
+  if (lowerThreshold !== 0) columns.lowerThreshold[row] = requireInteger('.lowerThreshold', lowerThreshold, 0, MAX_INT)
   if (lowerThreshold > upperThreshold)
     throw new ValidationError('.lowerThreshold', lowerThreshold, `at most the upperThreshold, ${upperThreshold}`)
   if (tunnel === null) return
@@ -96,7 +97,7 @@ function putServerKey(server: RealServerKey, columns: RealServerColumns, row: nu
 }
 
 /**
- * Checks a spec and writes it into a row, but for its service; what is not mentioned gets its default.
+ * Checks a spec and writes it into a row of zeros, but for its service; what is not mentioned gets its default.
  *
  * @throws {ValidationError} Names the field: `.port`.
  */
@@ -200,9 +201,10 @@ export function mergeServer(current: RealServer | undefined, spec: RealServerSpe
 }
 
 function decodeTunnel(columns: RealServerColumns, row: number): Tunnel | null {
+  if (columns.forwarding[row] !== TUNNEL) return null
   const type = TUNNEL_TYPES[columns.tunnelType[row] ?? IPIP] ?? 'ipip'
   // The kernel keeps flags whatever the type is, and heeds those of the type (ip_vs_xmit.c).
-  if (columns.forwarding[row] !== TUNNEL || type === 'ipip') return null
+  if (type === 'ipip') return null
   const bits = columns.tunnelFlags[row] ?? 0
   const flags = tunnelFlags[type].filter((flag) => (bits & TUNNEL_FLAG_BITS[flag]) !== 0)
   return { type, ...(type === 'gue' && { port: columns.tunnelPort[row] ?? 0 }), ...(flags.length > 0 && { flags }) }
@@ -242,9 +244,24 @@ export function decodeServerState(columns: RealServerColumns, row: number): Serv
   }
 }
 
-/** One row of a listing as an object. Written out, as parts that are spread make many objects slow. */
+/** One row of a listing as an object. Written out twice, as parts that are spread, or added to an object that is made, make many objects slow. */
 export function decodeServer(columns: RealServerListColumns, row: number, statistics?: IpvsStatistics): RealServer {
-  const server: RealServer = {
+  if (statistics === undefined) {
+    return {
+      address: addressAt(columns, row),
+      port: columns.port[row] ?? 0,
+      family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
+      forwarding: FORWARDING_METHODS[columns.forwarding[row] ?? 0] ?? 'masquerade',
+      weight: columns.weight[row] ?? 0,
+      upperThreshold: columns.upperThreshold[row] ?? 0,
+      lowerThreshold: columns.lowerThreshold[row] ?? 0,
+      tunnel: decodeTunnel(columns, row),
+      activeConnections: columns.activeConnections[row] ?? 0,
+      inactiveConnections: columns.inactiveConnections[row] ?? 0,
+      persistentConnections: columns.persistentConnections[row] ?? 0
+    }
+  }
+  return {
     address: addressAt(columns, row),
     port: columns.port[row] ?? 0,
     family: columns.family[row] === AF_INET ? 'ip' : 'ip6',
@@ -255,10 +272,9 @@ export function decodeServer(columns: RealServerListColumns, row: number, statis
     tunnel: decodeTunnel(columns, row),
     activeConnections: columns.activeConnections[row] ?? 0,
     inactiveConnections: columns.inactiveConnections[row] ?? 0,
-    persistentConnections: columns.persistentConnections[row] ?? 0
+    persistentConnections: columns.persistentConnections[row] ?? 0,
+    statistics
   }
-  if (statistics !== undefined) (server as { statistics?: IpvsStatistics }).statistics = statistics
-  return server
 }
 
 /** A real server in a row as text: `10.0.0.5:8080`. */

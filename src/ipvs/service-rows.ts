@@ -35,15 +35,9 @@ const flagNames = {
   other: ['one-packet', 'flag-1', 'flag-2', 'flag-3']
 } as const satisfies Record<string, readonly ServiceFlag[]>
 
-/** A row of settings, as numbers. */
-interface Numbers {
-  flags: number
-  timeoutSeconds: number
-  netmask: number
-}
-
 function requireFlags(path: string, flags: unknown, scheduler: string): number {
   if (!Array.isArray(flags)) throw new ValidationError(path, flags, 'a list of flags')
+  if (flags.length === 0) return 0
   return flags.reduce<number>((bits, flag: unknown, index) => {
     const bit = requireName(`${path}[${index}]`, flag, SERVICE_FLAG_BITS)
     const owner = schedulerOf[flag as ServiceFlag]
@@ -80,16 +74,19 @@ function isListed(spec: VirtualServiceSpec): boolean {
   return 'family' in spec && spec.family !== undefined && isCompleteService(spec)
 }
 
-function requirePersistence(path: string, spec: VirtualServiceSpec, family: number): Numbers {
+/** Writes the persistence of a row, but for the flag, which it returns. */
+function putPersistence(path: string, spec: VirtualServiceSpec, columns: ServiceColumns, row: number): number {
+  const family = columns.family[row] ?? AF_INET
   const { persistence } = spec
-  if (persistence === undefined || persistence === null) return { flags: 0, timeoutSeconds: 0, netmask: requireNetmask(path, {}, family) }
+  if (persistence === undefined || persistence === null) {
+    columns.netmask[row] = FULL_NETMASK[family === AF_INET ? 2 : 10]
+    return 0
+  }
   if (typeof persistence !== 'object') throw new ValidationError(path, persistence, 'an object, or null for none')
   const { timeoutSeconds = DEFAULT_PERSISTENCE_SECONDS } = persistence
-  return {
-    flags: PERSISTENT,
-    timeoutSeconds: requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, isListed(spec) ? 0 : 1, MAX_SECONDS),
-    netmask: requireNetmask(path, persistence, family)
-  }
+  columns.timeoutSeconds[row] = requireInteger(`${path}.timeoutSeconds`, timeoutSeconds, isListed(spec) ? 0 : 1, MAX_SECONDS)
+  columns.netmask[row] = requireNetmask(path, persistence, family)
+  return PERSISTENT
 }
 
 /** Columns of services that are filled row by row. */
@@ -97,6 +94,8 @@ export class ServiceWriter {
   readonly columns: ServiceColumns
   readonly #schedulers: Symbols
   readonly #engines: Symbols
+  /** The last one that was checked: most often it is meant again. */
+  #scheduler: string | undefined
 
   constructor(rows: number) {
     const columns = zeroColumns(rows, indexedServiceForms) as unknown as ServiceColumns
@@ -114,14 +113,13 @@ export class ServiceWriter {
     const { columns } = this
     putKey('', spec, columns, row)
     const { scheduler = DEFAULT_SCHEDULER, persistenceEngine } = spec
-    this.#schedulers.set(row, requireText('.scheduler', scheduler))
-    const numbers = requirePersistence('.persistence', spec, columns.family[row] ?? AF_INET)
-    columns.flags[row] = numbers.flags | requireFlags('.flags', spec.flags ?? none, scheduler)
-    columns.timeoutSeconds[row] = numbers.timeoutSeconds
-    columns.netmask[row] = numbers.netmask
+    if (scheduler !== this.#scheduler) this.#scheduler = requireText('.scheduler', scheduler)
+    this.#schedulers.set(row, scheduler)
+    const persistent = putPersistence('.persistence', spec, columns, row)
+    columns.flags[row] = persistent | requireFlags('.flags', spec.flags ?? none, scheduler)
     if (persistenceEngine !== undefined && persistenceEngine !== null)
       this.#engines.set(row, requireText('.persistenceEngine', persistenceEngine))
-    if (!isListed(spec)) requirePersistentPort('.port', columns, row, numbers.flags)
+    if (!isListed(spec)) requirePersistentPort('.port', columns, row, persistent)
   }
 }
 

@@ -30,9 +30,9 @@ const nothing: IpvsStatistics = Object.freeze({
   outgoingBytesPerSecond: 0n
 })
 
-/** How the statistics of a row are read; undefined where the columns have none. */
-export function readStatistics(given: Partial<StatisticsColumns>): ((row: number) => IpvsStatistics) | undefined {
-  if (given.connections === undefined) return undefined
+/** How the statistics of a row are read: all 0 where the columns have none, as nobody has counted anything then. */
+export function readStatistics(given: Partial<StatisticsColumns>): (row: number) => IpvsStatistics {
+  if (given.connections === undefined) return () => nothing
   const columns = given as StatisticsColumns
   // Halves of the 64 bits are looked at without a bigint for each.
   const halves = STATISTICS_COLUMNS.map((name) => {

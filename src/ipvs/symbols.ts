@@ -43,7 +43,9 @@ export function joinSymbols(pieces: readonly SymbolRows[]): SymbolRows {
         return known
       })
     }
-    for (const index of piece.indexes) indexes[row++] = common[index] ?? NO_SYMBOL
+    // Not `for … of`: until it is compiled it makes an object for each entry, and a first sync is not.
+    const from = piece.indexes
+    for (let at = 0; at < from.length; at += 1) indexes[row++] = common[from[at] ?? NO_SYMBOL] ?? NO_SYMBOL
   }
   return { indexes, table }
 }

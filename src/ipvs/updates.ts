@@ -28,7 +28,7 @@ async function read(
 ): Promise<IpvsColumns> {
   const few = keys.length <= MAX_SINGLE ? { services: asNative(encodeServiceKeys(keys, (row) => `services[${row}]`)) } : {}
   const outcome = await socket.list({ ...few, servers, statistics: false, deadlineMs })
-  return await joinListing(unwrapIpvs(outcome, operation))
+  return await joinListing({ ...unwrapIpvs(outcome, operation), statistics: false })
 }
 
 /** Complete columns of services to update. One that does not exist gets defaults: the kernel refuses it. @param checked The columns of `specs`. */

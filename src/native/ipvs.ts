@@ -20,7 +20,7 @@ export interface NativeIpvsListRequest {
   readonly deadlineMs: number
 }
 
-/** In pieces; `service` of `servers` counts the rows of all pieces of `services`. */
+/** In pieces; `service` of `servers` counts the rows of all pieces of `services`. A piece in which nobody has counted anything has no columns of statistics. */
 export interface NativeIpvsListing {
   readonly services: readonly NativeColumns[]
   readonly servers: readonly NativeColumns[]

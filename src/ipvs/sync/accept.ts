@@ -69,7 +69,8 @@ function freezeService(service: DesiredService): void {
   if (typeof persistence === 'object') Object.freeze(persistence)
   if (flags !== undefined) Object.freeze(flags)
   if (typeof draining === 'object') Object.freeze(draining)
-  for (const server of realServers) {
+  for (let index = 0; index < realServers.length; index += 1) {
+    const server = realServers[index] as RealServerSpec
     if (server.tunnel) {
       if (server.tunnel.flags !== undefined) Object.freeze(server.tunnel.flags)
       Object.freeze(server.tunnel)
@@ -128,21 +129,25 @@ class Batch {
   accept(): void {
     const writer = new ServiceWriter(this.#services.length)
     const servers = emptyKeptServers(this.#servers)
-    const ends: number[] = []
-    let end = 0
-    for (const [row, service] of this.#services.entries()) {
-      try {
-        ends.push((end = this.#put(service, row, writer, servers, end)))
-      } catch (error) {
-        throw locate(error, `${this.#path}[${this.#places[row]}]`)
-      }
+    const ends = new Uint32Array(this.#services.length)
+    let row = 0
+    try {
+      for (let end = 0; row < ends.length; row += 1)
+        ends[row] = end = this.#put(this.#services[row] as DesiredService, row, writer, servers, end)
+    } catch (error) {
+      throw locate(error, `${this.#path}[${this.#places[row]}]`)
     }
-    const pack = new Pack(writer.columns, servers)
-    const services = writer.columns
-    for (const [row, service] of this.#services.entries()) {
-      const key = describeServiceRow(services, row)
-      accepted.set(service, new Accepted(pack, key, row, ends[row - 1] ?? 0, ends[row] ?? 0, service.draining))
+    this.#keep(new Pack(writer.columns, servers), writer.columns, ends)
+  }
+
+  #keep(pack: Pack, columns: ServiceColumns, ends: Uint32Array): void {
+    let from = 0
+    for (let row = 0; row < ends.length; row += 1) {
+      const service = this.#services[row] as DesiredService
+      const to = ends[row] ?? 0
+      accepted.set(service, new Accepted(pack, describeServiceRow(columns, row), row, from, to, service.draining))
       freezeService(service)
+      from = to
     }
   }
 
@@ -173,7 +178,8 @@ export async function acceptAll(path: string, services: Iterable<DesiredService>
     batch = new Batch(path)
     if (slices.isOver) await slices.turn()
   }
-  for (const [place, service] of list.entries()) {
+  for (let place = 0; place < list.length; place += 1) {
+    const service = list[place] as DesiredService
     if (place % 256 === 0 && slices.isOver) await slices.turn()
     if (typeof service === 'object' && accepted.has(service)) continue
     batch.add(service, place)

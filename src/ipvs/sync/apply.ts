@@ -4,8 +4,8 @@
 import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { connectionsOf, isIdle } from './diff.js'
-import type { Changes, Operation, ServerOperation } from './diff.js'
-import { isDone, Journal, readServicesOf } from './journal.js'
+import { rowsOf, singles, type Changes, type Operation, type ServerOperation } from './diff.js'
+import { Journal, readServicesOf } from './journal.js'
 import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type { ChangedObjects, IpvsSyncFailure } from './types.js'
@@ -66,7 +66,7 @@ async function countDone(operations: readonly Operation[], failed: ReadonlySet<s
   await new Slices().each(operations, (operation) => {
     if (operation.outcome !== 'applied') return
     if (operation.of === 'realServer' && operation.verb === 'remove') removed.push(operation)
-    if (failed.size === 0 || !failed.has(operation.service.key)) counts[operation.of][operation.verb] += 1
+    if (failed.size === 0 || !failed.has(operation.service.key)) counts[operation.of][operation.verb] += rowsOf(operation)
   })
   const changed = ({ add, update, remove }: (typeof counts)['service']): ChangedObjects => ({
     added: add,
@@ -95,8 +95,7 @@ async function runPhases(target: SyncTarget, changes: Changes, options: ApplyOpt
     if (failed.size > 0 && options.onError === 'atomic') break
     const all = await phase()
     const operations = failed.size === 0 ? all : all.filter(({ service: { key } }) => !failed.has(key))
-    if (await journal.send(operations, options.limits)) continue
-    for (const operation of operations) if (!isDone(operation)) failed.add(operation.service.key)
+    for (const { service } of await journal.send(operations, options.limits)) failed.add(service.key)
   }
   return failed
 }
@@ -129,7 +128,8 @@ async function putBack(
   options: ApplyOptions
 ): Promise<{ readonly failures: IpvsSyncFailure[]; readonly systemCalls: number }> {
   const byKey = new Map<string, Operation[]>()
-  const all = failed.size === 0 ? [] : journal.operations.filter(({ service: { key } }) => failed.has(key))
+  if (failed.size === 0) return { failures: [], systemCalls: 0 }
+  const all = journal.operations.filter(({ service: { key } }) => failed.has(key)).flatMap((operation) => singles(operation))
   for (const operation of all) {
     const { key } = operation.service
     const own = byKey.get(key)
@@ -160,8 +160,9 @@ export async function apply(target: SyncTarget, changes: Changes, options: Apply
   const journal = new Journal(target, options.name)
   const failed = await runPhases(target, changes, options, journal)
   if (failed.size > 0 && options.onError === 'atomic') {
-    const undone = await undo(target, options.name, journal.operations, undoLimits(options))
-    throw transactionError(options, journal, undone.report(journal.operations))
+    const operations = journal.operations.flatMap((operation) => singles(operation))
+    const undone = await undo(target, options.name, operations, undoLimits(options))
+    throw transactionError(options, journal, undone.report(operations))
   }
   const isUntouched = journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === 'applied')
   if (isUntouched && errorsOf(journal.operations).length === 0) throw journal.stopped?.cause

@@ -58,7 +58,7 @@ export class SocketTarget implements SyncTarget {
       deadlineMs: this.#deadlineMs,
       ...(services !== undefined && { services: asNative(services) })
     }
-    return await joinListing(unwrapIpvs(await this.#endpoint.socket.list(request), this.#operation))
+    return await joinListing({ ...unwrapIpvs(await this.#endpoint.socket.list(request), this.#operation), statistics: false })
   }
 
   async change(rows: ChangeRows, limits: Limits): Promise<BulkReport> {

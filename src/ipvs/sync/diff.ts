@@ -33,11 +33,15 @@ export interface ServiceOperation extends Outcome {
   readonly before: ServiceRow | undefined
 }
 
-/** One change of a real server. */
+/**
+ * One change of real servers that follow one another in one table: rows [row, to), which share an outcome. Those that are added are many at a time, so that a
+ * first sync makes an operation for each service instead of one for each real server; changes, removals, and what was refused, are one row each.
+ */
 export interface ServerOperation extends Outcome, ServerRow {
   readonly of: 'realServer'
   readonly verb: 'add' | 'update' | 'remove'
   readonly service: ServiceRow
+  to: number
   readonly before: ServerRow | undefined
   /** `drain`: its weight becomes 0. `idle`: it drained. `if-idle`: it is removed only if it has no connections once its weight is 0. */
   readonly why: 'drain' | 'restore' | 'idle' | 'if-idle' | 'deadline' | 'at-once' | undefined
@@ -57,10 +61,30 @@ export function serverOperation(
   before?: ServerRow,
   why?: ServerOperation['why']
 ): ServerOperation {
-  return { of: 'realServer', verb, service, servers, row, before, why, outcome: 'not-sent', error: undefined }
+  return { of: 'realServer', verb, service, servers, row, to: row + 1, before, why, outcome: 'not-sent', error: undefined }
 }
 
-/** The text of a real server within its service: `10.1.0.1:80`. */
+/** How many rows an operation changes. */
+export function rowsOf(operation: Operation): number {
+  return operation.of === 'service' ? 1 : operation.to - operation.row
+}
+
+/** An operation as operations of one row each; one of one row is itself. Those with a `before` have one row. */
+export function singles<T extends Operation>(operation: T): readonly T[] {
+  if (operation.of === 'service' || operation.to === operation.row + 1) return [operation]
+  const { row: from, to } = operation
+  return Array.from({ length: to - from }, (_, index) => ({ ...operation, row: from + index, to: from + index + 1 }))
+}
+
+/** Adds real servers [from, to) of a desired service. */
+function pushAdditions(changes: Changes, wanted: ServiceRow, from: number, to: number): void {
+  if (from === to) return
+  const operation = serverOperation('add', wanted, wanted.servers, from)
+  operation.to = to
+  changes.addServers.push(operation)
+}
+
+/** The text of a real server within its service: `10.1.0.1:80`. Of an operation: its first. */
 export function serverName({ servers, row }: ServerRow): string {
   return describeServerRow(servers, row)
 }
@@ -154,27 +178,25 @@ function compareServers(changes: Changes, known: ServiceRow, wanted: Accepted): 
   index.reset(known.servers, known.to - known.from)
   const left = new Set<number>()
   for (let row = known.from; row < known.to; row += 1) if (index.add(row)) left.add(row)
+  let added = from
   for (let row = from; row < to; row += 1) {
     const found = index.find(servers, row)
-    if (found === undefined) {
-      changes.addServers.push(serverOperation('add', wanted, servers, row))
-      continue
-    }
+    if (found === undefined) continue
+    pushAdditions(changes, wanted, added, row)
+    added = row + 1
     left.delete(found)
     if (sameServer(known.servers, found, servers, row)) continue
     const isRestored = known.servers.weight[found] === 0 && (servers.weight[row] ?? 0) > 0
     const before = { servers: known.servers, row: found }
     changes.updateServers.push(serverOperation('update', wanted, servers, row, before, isRestored ? 'restore' : undefined))
   }
+  pushAdditions(changes, wanted, added, to)
   return [...left]
 }
 
 /** What it takes for a service to become what is wanted. */
 export function compareService(changes: Changes, known: ServiceRow | undefined, wanted: Accepted, context: DiffContext): void {
-  if (known === undefined || known.from === known.to) {
-    const { servers, from, to } = wanted
-    for (let row = from; row < to; row += 1) changes.addServers.push(serverOperation('add', wanted, servers, row))
-  }
+  if (known === undefined || known.from === known.to) pushAdditions(changes, wanted, wanted.from, wanted.to)
   if (known === undefined) {
     changes.addServices.push(serviceOperation('add', wanted))
     return

@@ -57,6 +57,11 @@ export class Drains {
     return [...(this.#services.get(key)?.values() ?? [])].map(({ server }) => server)
   }
 
+  /** Whether a service has real servers that drain. */
+  hasAny(key: string): boolean {
+    return this.#services.has(key)
+  }
+
   has({ service, server }: DrainingState): boolean {
     return this.#services.get(service.key)?.has(serverName(server)) === true
   }

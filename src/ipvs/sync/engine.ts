@@ -151,7 +151,9 @@ export class SyncEngine {
       }
       services.set(key, wanted)
       doubtful.delete(key)
-      this.drains.set(key, draining.get(key) ?? [], (drain, name) => endOf(wanted, drain, gone.get(`${key} ${name}`)))
+      const states = draining.get(key)
+      if (states === undefined && !this.drains.hasAny(key)) return
+      this.drains.set(key, states ?? [], (drain, name) => endOf(wanted, drain, gone.get(`${key} ${name}`)))
     })
     await slices.each(changes.removeServices, ({ service: { key } }) => {
       if (failedKeys.has(key)) this.#doubt(key)

@@ -6,7 +6,7 @@ import { printable } from '../../core/errors.js'
 import { describeService } from '../keys.js'
 import { decodeServerState, type ServerState } from '../server-rows.js'
 import type { Persistence, Tunnel, VirtualService } from '../types.js'
-import { isEmptyChange, serverName, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
+import { isEmptyChange, serverName, singles, type Changes, type Operation, type ServerOperation, type ServiceOperation } from './diff.js'
 import { serviceOf, type ServerRow } from './rows.js'
 import type { DrainingServer, IpvsPlan, IpvsPlanEntry } from './types.js'
 
@@ -84,7 +84,7 @@ function servicePhrase({ verb, service, before }: ServiceOperation): string {
   return `with ${count} real ${count === 1 ? 'server' : 'servers'}`
 }
 
-/** An operation in words, for reports: `add real server 10.0.0.1:80 of tcp 10.96.0.1:80`. */
+/** An operation of one row in words, for reports: `add real server 10.0.0.1:80 of tcp 10.96.0.1:80`. */
 export function operationText(operation: Operation): string {
   const { key } = operation.service
   if (operation.of === 'service') return `${operation.verb} service ${key}`
@@ -102,7 +102,8 @@ function makeEntries(changes: Changes): IpvsPlanEntry[] {
   }
   const { addServices, updateServices, addServers, updateServers, removeServers, removeServices } = changes
   for (const operation of [...addServices, ...updateServices]) entryOf(operation, actions[operation.verb]).push(servicePhrase(operation))
-  for (const operation of [...addServers, ...updateServers, ...removeServers]) entryOf(operation, 'change').push(serverPhrase(operation))
+  for (const operation of [...addServers, ...updateServers, ...removeServers])
+    for (const single of singles(operation)) entryOf(single, 'change').push(serverPhrase(single))
   for (const operation of removeServices) entryOf(operation, 'remove').push(servicePhrase(operation))
   return [...entries.values()]
 }

@@ -216,9 +216,9 @@ export function gatherServices(runs: readonly Run[]): ServiceColumns {
   }
 }
 
-/** Adds a row to runs of rows. */
-export function addRun(runs: Run[], columns: { readonly rows: number }, row: number): void {
+/** Adds rows [from, to) to runs of rows. */
+export function addRun(runs: Run[], columns: { readonly rows: number }, from: number, to = from + 1): void {
   const last = runs.at(-1)
-  if (last?.columns === columns && last.to === row) last.to += 1
-  else runs.push({ columns, from: row, to: row + 1 })
+  if (last?.columns === columns && last.to === from) last.to = to
+  else runs.push({ columns, from, to })
 }

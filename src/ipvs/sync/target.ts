@@ -29,7 +29,7 @@ export interface SyncTarget {
   list(services: ServiceKeyColumns | undefined): Promise<IpvsColumns>
   /**
    * Changes row by row; a row refused does not keep the others from being tried. Removing what does not exist counts as `unchanged`. Rejects only where
-   * nothing was changed.
+   * nothing was changed. The rows are the caller's again once it has settled.
    */
   change(rows: ChangeRows, limits: Limits): Promise<BulkReport>
   /** Reads a number of /proc/sys/net/ipv4/vs; undefined where this kernel has no such file. */

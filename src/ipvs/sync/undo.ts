@@ -92,7 +92,7 @@ function runs(operations: readonly Operation[]): Operation[][] {
 }
 
 /**
- * Undoes what was applied. `operations`: what a journal holds, in the order of sending; those that were not applied are passed over.
+ * Undoes what was applied. `operations`: what a journal holds, in the order of sending, a row each; those that were not applied are passed over.
  */
 export async function undo(target: SyncTarget, name: string, operations: readonly Operation[], limits: Limits): Promise<Undone> {
   const journal = new Journal(target, name)

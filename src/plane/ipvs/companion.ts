@@ -5,7 +5,7 @@ import { Buffer } from 'node:buffer'
 import type { AddressFamily } from '../../core/address.js'
 import { NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
-import { compareChains, compareElements, compareSets, compareTable } from '../../nftables/compare.js'
+import { type ChainForm, compareChains, compareElements, compareSets, compareTable } from '../../nftables/compare.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Nftables, Ruleset, SetElement } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
@@ -42,6 +42,8 @@ export class Companion {
   readonly #nft: Nftables
   readonly #options: SurroundingsOptions
   readonly #writer: StepWriter
+  /** The chains of each family with their compiled rules: they depend on the options alone, so that no reading compiles anything. */
+  readonly #chains: Readonly<Record<AddressFamily, readonly ChainForm[]>>
   #run: Run | undefined
   /** Transactions since the plane was opened. */
   commits = 0
@@ -49,6 +51,7 @@ export class Companion {
   constructor(nft: Nftables, options: SurroundingsOptions) {
     this.#nft = nft
     this.#options = options
+    this.#chains = { ip: surroundingsChains('ip', options), ip6: surroundingsChains('ip6', options) }
     this.#writer = new StepWriter(nft, {
       before: () => this.#run?.checkpoint(),
       options: () => ({}),
@@ -133,7 +136,7 @@ export class Companion {
     const faults = [
       ...compareTable(form, ruleset),
       ...compareSets(form, ruleset, sets),
-      ...compareChains(form, ruleset, surroundingsChains(family, this.#options))
+      ...compareChains(form, ruleset, this.#chains[family])
     ]
     // Elements of a set that has another form cannot be compared.
     if (faults.length > 0) return faults
@@ -165,7 +168,7 @@ export class Companion {
             { exclusive: true }
           )
         }
-        const chains = surroundingsChains(family, this.#options)
+        const chains = this.#chains[family]
         for (const { chain } of chains) tx.add.chain({ family, table, ...chain })
         for (const { chain, rules } of chains)
           for (const expressions of rules) tx.add.rule({ family, table, chain: chain.name, expressions })

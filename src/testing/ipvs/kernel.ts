@@ -130,8 +130,8 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
    */
   dump(): string {
     const blocks = [...this.#services.values()].map((held) => {
-      const services = listedServices([held], false) as unknown as ServiceListColumns
-      const servers = listedServers([held], false) as unknown as RealServerListColumns
+      const services = listedServices([held]) as unknown as ServiceListColumns
+      const servers = listedServers([held]) as unknown as RealServerListColumns
       const lines = Array.from({ length: servers.rows }, (_, row) => {
         const server = decodeServerState(servers, row)
         return `\n  ${describeServerRow(servers, row)} ${describeServerSettings(server)}`
@@ -229,12 +229,12 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   }
 
   /** @internal */
-  list({ services: keys, servers, statistics }: NativeIpvsListRequest): NativeOutcome<NativeIpvsListing> {
+  list({ services: keys, servers }: NativeIpvsListRequest): NativeOutcome<NativeIpvsListing> {
     const errno = this.#isPrivileged ? this.listFault() : EPERM
     if (errno !== undefined) return failed(errno, 'IPVS_CMD_GET_SERVICE')
     const wanted = keys === undefined ? undefined : Array.from({ length: keys.rows }, (_, row) => this.#services.get(serviceKey(keys, row)))
     const found = wanted === undefined ? [...this.#services.values()] : wanted.filter((service) => service !== undefined)
-    return { value: { services: [listedServices(found, statistics)], servers: servers ? [listedServers(found, statistics)] : [] } }
+    return { value: { services: [listedServices(found)], servers: servers ? [listedServers(found)] : [] } }
   }
 
   /** @internal */

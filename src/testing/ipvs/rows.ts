@@ -3,7 +3,6 @@
  */
 import { NO_SYMBOL } from '../../core/columns.js'
 import { ADDRESS_WIDTH } from '../../ipvs/column-forms.js'
-import { STATISTICS_COLUMNS } from '../../ipvs/statistics.js'
 import type { NativeColumns } from '../../native/index.js'
 
 const keyColumns = { family: Uint8Array, protocol: Uint8Array, port: Uint16Array, fwmark: Uint32Array } as const
@@ -87,7 +86,8 @@ interface NumberArray {
   new (length: number): Uint8Array | Uint16Array | Uint32Array
 }
 
-function columnsOf(rows: readonly FakeServer[], types: Readonly<Record<string, NumberArray>>, statistics: boolean): NativeColumns {
+/** No packet passes a fake, and where nobody has counted anything a listing has no columns of statistics. */
+function columnsOf(rows: readonly FakeServer[], types: Readonly<Record<string, NumberArray>>): NativeColumns {
   const address = new Uint8Array(rows.length * ADDRESS_WIDTH)
   for (const [at, row] of rows.entries()) address.set(row.address, at * ADDRESS_WIDTH)
   const arrays = Object.entries(types).map(([name, Type]): [string, unknown] => {
@@ -95,8 +95,7 @@ function columnsOf(rows: readonly FakeServer[], types: Readonly<Record<string, N
     for (const [at, { numbers }] of rows.entries()) column[at] = numbers[name] ?? 0
     return [name, column]
   })
-  const counters = statistics ? STATISTICS_COLUMNS.map((name): [string, unknown] => [name, new BigUint64Array(rows.length)]) : []
-  return { rows: rows.length, address, ...(Object.fromEntries([...arrays, ...counters]) as Record<string, unknown>) }
+  return { rows: rows.length, address, ...(Object.fromEntries(arrays) as Record<string, unknown>) }
 }
 
 function symbolColumn(name: string, texts: readonly (string | undefined)[]): Record<string, unknown> {
@@ -106,9 +105,9 @@ function symbolColumn(name: string, texts: readonly (string | undefined)[]): Rec
 }
 
 /** Services as a listing has them. */
-export function listedServices(services: readonly FakeService[], statistics: boolean): NativeColumns {
+export function listedServices(services: readonly FakeService[]): NativeColumns {
   return {
-    ...columnsOf(services, serviceColumns, statistics),
+    ...columnsOf(services, serviceColumns),
     ...symbolColumn(
       'scheduler',
       services.map(({ scheduler }) => scheduler)
@@ -121,9 +120,9 @@ export function listedServices(services: readonly FakeService[], statistics: boo
 }
 
 /** Their real servers as a listing has them. */
-export function listedServers(services: readonly FakeService[], statistics: boolean): NativeColumns {
+export function listedServers(services: readonly FakeService[]): NativeColumns {
   const rows = services.flatMap(({ servers }, service) =>
     [...servers.values()].reverse().map(({ address, numbers }) => ({ address, numbers: { ...numbers, service } }))
   )
-  return columnsOf(rows, serverColumns, statistics)
+  return columnsOf(rows, serverColumns)
 }
