@@ -200,7 +200,8 @@ function isOf(family: AddressFamily, { address }: Frontend | Endpoint): boolean 
 
 /** Whether a service has frontends in a family. */
 export function hasFamily(service: Service, family: AddressFamily): boolean {
-  for (const frontend of service.frontends) if (isOf(family, frontend)) return true
+  const { frontends } = service
+  for (let index = 0; index < frontends.length; index++) if (isOf(family, frontends[index]!)) return true
   return false
 }
 
@@ -209,16 +210,20 @@ export function hasFamily(service: Service, family: AddressFamily): boolean {
  * in between, when the slice is over.
  */
 export function visitElements(service: Service, visit: ElementVisitor, slices: Slices): Promise<void> | undefined {
-  const isLarge = service.endpoints.length * service.frontends.length > BLOCK || service.endpoints.length > BLOCK || isWeighted(service)
+  const { frontends, endpoints } = service
+  const isLarge = endpoints.length * frontends.length > BLOCK || endpoints.length > BLOCK || isWeighted(service)
   if (isLarge) return visitLarge(service, visit, slices)
-  for (const family of FAMILIES) if (hasFamily(service, family)) visitSmall(service, family, visit)
+  if (hasFamily(service, 'ip')) visitSmall(service, 'ip', visit)
+  if (hasFamily(service, 'ip6')) visitSmall(service, 'ip6', visit)
   return undefined
 }
 
 function visitSmall(service: Service, family: AddressFamily, visit: ElementVisitor): void {
+  const { frontends } = service
   shared.load(service, family)
   const count = shared.place(service, family)
-  for (const frontend of service.frontends) {
+  for (let index = 0; index < frontends.length; index++) {
+    const frontend = frontends[index]!
     if (!isOf(family, frontend)) continue
     shared.visitFrontend(frontend, family, visit)
     if (count > 0) shared.visitSlots(family, 0, count, visit)
@@ -249,7 +254,7 @@ async function visitLarge(service: Service, visit: ElementVisitor, slices: Slice
 /** Weights may make any number of slots. */
 function isWeighted({ endpoints, frontends }: Service): boolean {
   let sum = 0
-  for (const { weight = 1 } of endpoints) sum += weight
+  for (let index = 0; index < endpoints.length; index++) sum += endpoints[index]!.weight ?? 1
   return sum * frontends.length > BLOCK && slotCount(endpoints) * frontends.length > BLOCK
 }
 
@@ -274,7 +279,7 @@ export type MembershipVisitor = (set: ElementSet, frontends: number) => void
 export function visitMemberships(service: Service, visit: MembershipVisitor): void {
   for (const family of FAMILIES) {
     let frontends = 0
-    for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) frontends++
+    for (let index = 0; index < service.frontends.length; index++) if (isOf(family, service.frontends[index]!)) frontends++
     if (frontends > 0) visit(membershipOf(service, family), frontends)
   }
 }
