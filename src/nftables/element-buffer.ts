@@ -2,6 +2,11 @@ import type { ElementColumns } from './columns.js'
 
 const NO_BYTES = new Uint8Array(0)
 
+/** Copies a few bytes: for so many as a key has, a call of `set` takes longer. */
+function copyFew(from: Uint8Array, length: number, target: Uint8Array, offset: number): void {
+  for (let index = 0; index < length; index++) target[offset + index] = from[index]!
+}
+
 function evenOffsets(rows: number, width: number): Uint32Array {
   const offsets = new Uint32Array(rows + 1)
   for (let row = 1; row <= rows; row++) offsets[row] = row * width
@@ -38,8 +43,8 @@ export class ElementBuffer {
   push(key: Uint8Array, data: Uint8Array | undefined, userdata?: Uint8Array): void {
     const row = this.rows++
     if ((row + 1) * this.keyWidth > this.#keys.length) this.#grow()
-    this.#keys.set(key, row * this.keyWidth)
-    if (data !== undefined) this.#data.set(data, row * this.dataWidth)
+    copyFew(key, this.keyWidth, this.#keys, row * this.keyWidth)
+    if (data !== undefined) copyFew(data, this.dataWidth, this.#data, row * this.dataWidth)
     if (userdata !== undefined) this.#appendUserdata(userdata)
     this.#userdataOffsets[row + 1] = this.#userdataLength
   }

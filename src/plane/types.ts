@@ -30,7 +30,7 @@ export interface ServiceUpdate {
 /** Milliseconds of a call, from its turn to its end. */
 export interface SyncDurations {
   readonly total: number
-  /** Checking services and comparing them with those before. */
+  /** Checking services and comparing them with those before. A first sync into an empty kernel checks most of them while the kernel works: that is part of `apply`. */
   readonly accept: number
   /** Reading the kernel; 0 where nothing was read. */
   readonly inspect: number

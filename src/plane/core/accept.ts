@@ -2,7 +2,7 @@
  * What a service must be like. The checks are the same for every plane, and so are the errors.
  */
 import { Buffer } from 'node:buffer'
-import { looksLikeIPv6, writeAddress } from '../../core/address.js'
+import { ipv4Number, writeAddress } from '../../core/address.js'
 import { locate, ValidationError } from '../../core/errors.js'
 import type { Slices } from '../../core/slices.js'
 import { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
@@ -30,66 +30,115 @@ function checkOneOf(path: string, value: unknown, allowed: readonly string[], op
   if (typeof value !== 'string' || !allowed.includes(value)) refuse(path, value, allowed.map((name) => `'${name}'`).join(', '))
 }
 
-function checkInteger(path: string, value: unknown, min: number, max: number, field: string): void {
+function checkInteger(path: string, value: unknown, min: number, max: number): void {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-    refuse(path + field, value, `an integer from ${min} to ${max}`)
+    refuse(path, value, `an integer from ${min} to ${max}`)
 }
 
 /** A misspelt field would otherwise be a setting that silently does nothing. */
-function checkFields(path: string, value: unknown, fields: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse(path, value, 'an object')
-  for (const field in value)
-    if (!fields.includes(field)) refuse(`${path}.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
+function checkFields(value: unknown, fields: readonly string[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse('', value, 'an object')
+  for (const field in value) if (!fields.includes(field)) refuseField(value, field, fields)
 }
 
-/** Where addresses are written to be checked: nothing is kept. */
+function refuseField(value: object, field: string, fields: readonly string[]): never {
+  refuse(`.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
+}
+
+/** Where IPv6 addresses are written to be checked: nothing is kept. */
 const scratch = new Uint8Array(16)
 
-function checkAddress(path: string, value: unknown, field: string): void {
-  if (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0)
-    refuse(path + field, value, 'an IPv4 or IPv6 address without prefix or zone')
+/** The number of an IPv4 address; -1 where it is one of IPv6. */
+function checkAddress(value: unknown): number {
+  const address = typeof value === 'string' ? ipv4Number(value) : -1
+  if (address < 0 && (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0))
+    refuse('.address', value, 'an IPv4 or IPv6 address without prefix or zone')
+  return address
+}
+
+/** Bytes of the longest name, and how many one character may take in UTF-8. */
+const MAX_NAME_BYTES = 255
+const MAX_CHARACTER_BYTES = 3
+
+/** Control characters are refused: names reach terminals and logs. */
+function hasControlCharacter(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code < 0x20 || code === 0x7f) return true
+  }
+  return false
 }
 
 function checkName(path: string, name: unknown): void {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused: names reach terminals and logs
-  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 255 || /[\u0000-\u001f\u007f]/.test(name)) {
-    refuse(path, name, '1 to 255 bytes of text without control characters')
-  }
+  const isName =
+    typeof name === 'string' &&
+    name !== '' &&
+    (name.length * MAX_CHARACTER_BYTES <= MAX_NAME_BYTES || Buffer.byteLength(name) <= MAX_NAME_BYTES) &&
+    !hasControlCharacter(name)
+  if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters')
 }
 
-function checkFrontend(path: string, frontend: Frontend): void {
-  checkFields(path, frontend, FRONTEND_FIELDS)
-  checkOneOf(`${path}.kind`, frontend.kind, FRONTEND_KINDS, false)
-  checkAddress(path, frontend.address, '.address')
-  checkInteger(path, frontend.port, 1, 65_535, '.port')
+function checkFrontend(frontend: Frontend): number {
+  checkFields(frontend, FRONTEND_FIELDS)
+  checkOneOf('.kind', frontend.kind, FRONTEND_KINDS, false)
+  const address = checkAddress(frontend.address)
+  checkInteger('.port', frontend.port, 1, 65_535)
+  return address
 }
 
-function checkEndpoint(endpoint: Endpoint): void {
-  checkFields('', endpoint, ENDPOINT_FIELDS)
-  checkAddress('', endpoint.address, '.address')
-  checkInteger('', endpoint.port, 1, 65_535, '.port')
-  if (endpoint.weight !== undefined) checkInteger('', endpoint.weight, 0, 65_535, '.weight')
-  if (endpoint.local !== undefined && typeof endpoint.local !== 'boolean') refuse('.local', endpoint.local, 'true or false')
-  if (endpoint.state !== undefined) checkOneOf('.state', endpoint.state, STATES, true)
+function checkEndpoint(endpoint: Endpoint): number {
+  checkEndpointFields(endpoint)
+  const address = checkAddress(endpoint.address)
+  const { port, weight, local, state } = endpoint
+  checkInteger('.port', port, 1, 65_535)
+  if (weight !== undefined) checkInteger('.weight', weight, 0, 65_535)
+  if (local !== undefined && typeof local !== 'boolean') refuse('.local', local, 'true or false')
+  if (state !== undefined) checkOneOf('.state', state, STATES, true)
+  return address
 }
 
-/** Checks some endpoints. Paths are put together only for what is refused: there may be a million of them. */
-function checkEndpoints(endpoints: readonly Endpoint[], from: number, to: number): void {
-  for (let index = from; index < to; index++) {
-    try {
-      checkEndpoint(endpoints[index]!)
-    } catch (error) {
-      throw locate(error, `.endpoints[${index}]`)
-    }
+/** As `checkFields`, for what there is a hundred thousand of: names are compared one by one, as constants. */
+function checkEndpointFields(endpoint: Endpoint): void {
+  if (typeof (endpoint as unknown) !== 'object' || (endpoint as unknown) === null || Array.isArray(endpoint))
+    refuse('', endpoint, 'an object')
+  for (const field in endpoint) {
+    if (field === 'address' || field === 'port' || field === 'weight' || field === 'local' || field === 'state') continue
+    refuseField(endpoint, field, ENDPOINT_FIELDS)
   }
 }
 
 /** Lists so short are compared pair by pair, which makes no garbage. */
 const FEW = 12
 
+/** What lists of a few entries have: an IPv4 address with its port, as one number; -1: an IPv6 address. */
+const targets = new Float64Array(FEW)
+
+/**
+ * Checks some entries. Paths are put together only for what is refused: there may be a million of them.
+ *
+ * @param check Checks one and returns its IPv4 address as a number, or -1.
+ */
+function checkEntries<T extends Frontend | Endpoint>(
+  path: string,
+  entries: readonly T[],
+  from: number,
+  to: number,
+  check: (entry: T) => number
+): void {
+  let index = from
+  try {
+    for (; index < to; index++) {
+      const entry = entries[index]!
+      const address = check(entry)
+      if (index < FEW) targets[index] = address < 0 ? -1 : address * 0x1_0000 + entry.port
+    }
+  } catch (error) {
+    throw locate(error, `${path}[${index}]`)
+  }
+}
+
 function sameTarget(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
-  if (left.port !== right.port) return false
-  return left.address === right.address || (looksLikeIPv6(left.address) && endpointKey(left) === endpointKey(right))
+  return left.port === right.port && endpointKey(left) === endpointKey(right)
 }
 
 async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: Slices): Promise<number> {
@@ -101,9 +150,12 @@ async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: 
   return -1
 }
 
+/** Of a few entries that were checked just now. */
 function findDuplicateOfFew(entries: readonly (Frontend | Endpoint)[]): number {
   for (let index = 1; index < entries.length; index++) {
-    for (let other = 0; other < index; other++) if (sameTarget(entries[index]!, entries[other]!)) return index
+    const target = targets[index]!
+    for (let other = 0; other < index; other++)
+      if (targets[other] === target && (target >= 0 || sameTarget(entries[index]!, entries[other]!))) return index
   }
   return -1
 }
@@ -117,7 +169,7 @@ function refuseDuplicate(path: string, entries: readonly (Frontend | Endpoint)[]
 
 /** What can be said without looking at single frontends and endpoints. */
 function checkShape(service: Service): void {
-  checkFields('', service, SERVICE_FIELDS)
+  checkFields(service, SERVICE_FIELDS)
   checkName('.name', service.name)
   checkOneOf('.protocol', service.protocol, PROTOCOLS, false)
   checkOneOf('.scheduler', service.scheduler, SCHEDULERS, true)
@@ -125,10 +177,6 @@ function checkShape(service: Service): void {
     refuse('.frontends', service.frontends, `a list of 1 to ${MAX_FRONTENDS} frontends`)
   }
   if (!Array.isArray(service.endpoints)) refuse('.endpoints', service.endpoints, 'a list of endpoints')
-}
-
-function checkFrontends(frontends: readonly Frontend[]): void {
-  for (let index = 0; index < frontends.length; index++) checkFrontend(`.frontends[${index}]`, frontends[index]!)
 }
 
 function checkSlots({ frontends, endpoints }: Service): void {
@@ -149,9 +197,11 @@ function freeze(entries: readonly (Frontend | Endpoint)[], from: number, to: num
 
 function acceptSmall(service: Service): void {
   const { frontends, endpoints } = service
-  checkFrontends(frontends)
-  checkEndpoints(endpoints, 0, endpoints.length)
-  refuseDuplicate('.frontends', frontends, findDuplicateOfFew(frontends))
+  // `targets` holds one list at a time, and what is wrong with a frontend is said before what is wrong with an endpoint.
+  checkEntries('.frontends', frontends, 0, frontends.length, checkFrontend)
+  const twice = findDuplicateOfFew(frontends)
+  checkEntries('.endpoints', endpoints, 0, endpoints.length, checkEndpoint)
+  refuseDuplicate('.frontends', frontends, twice)
   refuseDuplicate('.endpoints', endpoints, findDuplicateOfFew(endpoints))
   checkSlots(service)
   freeze(frontends, 0, frontends.length)
@@ -167,12 +217,12 @@ async function acceptLarge(service: Service, slices: Slices): Promise<void> {
   Object.freeze(frontends)
   Object.freeze(endpoints)
   Object.freeze(service)
-  checkFrontends(frontends)
+  checkEntries('.frontends', frontends, 0, frontends.length, checkFrontend)
   freeze(frontends, 0, frontends.length)
   for (let from = 0; from < endpoints.length; from += BLOCK) {
     if (slices.isOver) await slices.turn()
     const to = Math.min(from + BLOCK, endpoints.length)
-    checkEndpoints(endpoints, from, to)
+    checkEntries('.endpoints', endpoints, from, to, checkEndpoint)
     freeze(endpoints, from, to)
   }
   refuseDuplicate('.frontends', frontends, await findDuplicate(frontends, slices))

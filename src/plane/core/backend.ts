@@ -2,7 +2,7 @@
  * What a plane needs of the kernel subsystem that carries its services. Everything else, from the queue of calls to drift and quarantine, is done once, in {@link ServicePlane}.
  */
 import type { InNetworkNamespace } from '../../core/options.js'
-import type { Services } from '../model.js'
+import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './change.js'
 import type { PlanEntry } from './plan.js'
@@ -76,6 +76,16 @@ export class BackendFailure extends Error {
   }
 }
 
+/** Services that are handed out one after the other, as they are checked. */
+export interface ServiceSource {
+  /** All that there may be, before they are checked: for estimates alone, as anything may be wrong with them. */
+  readonly candidates: Services
+  /** What ended the checks before all services were checked; undefined: nothing. */
+  readonly fault: unknown
+  /** Visits each service that is accepted, and waits for what the visit returns. @throws {@link ServiceSource.fault}, or what a visit throws. */
+  each(visit: (service: Service) => Promise<void> | undefined): Promise<void>
+}
+
 /** A kernel subsystem that carries services. Calls never overlap. */
 export interface Backend extends InNetworkNamespace {
   /**
@@ -89,6 +99,14 @@ export interface Backend extends InNetworkNamespace {
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
    */
   inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection>
+  /**
+   * Makes the kernel hold services where it holds nothing of ours, and begins before all of them are checked; undefined where it holds something: then nothing was done. Absent: the back end
+   * only takes services that are all checked.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
+   * @throws {BackendFailure} Where the source has a fault, nothing of ours is left in the kernel.
+   */
+  fill?(source: ServiceSource, run: Run): Promise<Applied | undefined>
   /**
    * Makes the kernel hold exactly these services, whatever it holds.
    *

@@ -8,9 +8,11 @@ import { traceResync } from '../../core/tracing.js'
 import type { Service, Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import { changesBetween, countChanges, type ServiceChange } from './change.js'
+import { changesBetween, type ServiceChange } from './change.js'
+import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
-import { makePlan, planEntries, type Plan, type PlanEntry, type Quarantined } from './plan.js'
+import { makePlan, planEntries, type Plan } from './plan.js'
+import { countServices, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
@@ -30,17 +32,6 @@ export interface ServicePlaneParts {
   readonly auditMs: number
   readonly events: Broadcast<PlaneEvent>
   readonly listener?: ChangeListener | undefined
-}
-
-/** What a call did so far. */
-interface Progress {
-  /** Changes that are in. */
-  changes: readonly ServiceChange[]
-  quarantined: readonly Quarantined[]
-  /** What a first sync has to do, as the kernel was when it was first read. */
-  entries?: readonly PlanEntry[]
-  inspectMs: number
-  applyMs: number
 }
 
 /** Made by {@link openPlane}. */
@@ -82,7 +73,9 @@ export class ServicePlane implements Plane {
 
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
     requireOptions(options)
-    return await this.#call(async () => await this.#apply(() => this.#registry.proposeAll(services), options))
+    const propose = (): Promise<Proposal | GradualProposal> =>
+      this.#mayFill(options) ? this.#registry.proposeGradually(services) : this.#registry.proposeAll(services)
+    return await this.#call(async () => await this.#apply(propose, options))
   }
 
   async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
@@ -154,14 +147,22 @@ export class ServicePlane implements Plane {
     return driftOf(committed)
   }
 
-  async #apply(propose: () => Promise<Proposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
+  /** Whether services can be checked while the kernel takes the first of them: one that must be refused does not undo what the others did. */
+  #mayFill({ onError }: SyncOptions): boolean {
+    const isFirst = !this.#hasSynced && !this.#isCommitted && this.#registry.services.size === 0
+    return isFirst && onError !== 'atomic' && this.#backend.fill !== undefined
+  }
+
+  async #apply(propose: () => Promise<Proposal | GradualProposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
     const startedAt = performance.now()
-    const { changes, quarantined } = await propose()
+    const proposal = await propose()
+    const { changes, quarantined } = proposal
     const acceptMs = performance.now() - startedAt
     if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry()
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
-    const progress: Progress = { changes, quarantined, inspectMs: 0, applyMs: 0 }
+    const source = proposal instanceof GradualProposal ? proposal : undefined
+    const progress: Progress = { changes, quarantined, source, inspectMs: 0, applyMs: 0 }
     const done = await this.#persist(run, progress, named)
     this.#hasSynced = true
     this.#watch.start()
@@ -181,12 +182,14 @@ export class ServicePlane implements Plane {
     for (let tries = 1; ; tries++) {
       try {
         run.checkpoint()
-        return this.#isCommitted ? await this.#change(run, progress) : await this.#adopt(run, progress, named)
+        if (this.#isCommitted) return await this.#change(run, progress)
+        return (await this.#fill(run, progress)) ?? (await this.#adopt(run, progress, named))
       } catch (error) {
         const failure = asFailure(error)
         const { kind, isKnown } = failure
         if (!isKnown) this.#isCommitted = false
         if (kind === 'final' || tries === MAX_TRIES || (kind === 'refused' && run.isAtomic)) throw await this.#givenUp(failure, run)
+        await progress.source?.finish()
         if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
@@ -253,6 +256,18 @@ export class ServicePlane implements Plane {
     })
   }
 
+  /** Of a first sync, where the kernel holds nothing of ours: the services are checked while it works. */
+  async #fill(run: Run, progress: Progress): Promise<Done | undefined> {
+    const { source } = progress
+    if (source === undefined || source.isBegun) return undefined
+    return await this.#announced([], async () => {
+      const applied = await timed(progress, 'applyMs', () => this.#backend.fill!(source, run))
+      if (applied !== undefined) return await this.#adopted(applied, progress)
+      await source.finish()
+      return undefined
+    })
+  }
+
   /** Makes the kernel hold the outcome of the changes whatever it holds now. */
   async #adopt(run: Run, progress: Progress, named: ReadonlySet<string> | undefined): Promise<Done> {
     const desired = this.#registry.after(progress.changes)
@@ -261,14 +276,19 @@ export class ServicePlane implements Plane {
     if (isFirst) progress.entries ??= (await seen.work()).entries
     return await this.#announced(progress.changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
-      const kept = this.#settle(applied, progress)
-      await this.#registry.accept(kept)
-      await this.#dropRefused(applied)
-      this.#isCommitted = true
-      this.#listener?.reset(this.#registry.services, kept)
-      this.#endDrift(applied, 0)
-      return { changes: kept, applied, entries: progress.entries }
+      return await this.#adopted(applied, progress)
     })
+  }
+
+  /** The kernel holds the outcome of the changes, and it is not known what it held before. */
+  async #adopted(applied: Applied, progress: Progress): Promise<Done> {
+    const kept = this.#settle(applied, progress)
+    await this.#registry.accept(kept)
+    await this.#dropRefused(applied)
+    this.#isCommitted = true
+    this.#listener?.reset(this.#registry.services, kept)
+    this.#endDrift(applied, 0)
+    return { changes: kept, applied, entries: progress.entries }
   }
 
   /** Lets the listener know before and after work on changes. */
@@ -370,30 +390,5 @@ export class ServicePlane implements Plane {
     this.#events.push({ type: 'repaired', objects, durationMs })
     const repairs = this.#watch.repaired()
     if (repairs !== undefined) this.#events.push({ type: 'contended', repairs })
-  }
-}
-
-/** What a try did. */
-interface Done {
-  readonly changes: readonly ServiceChange[]
-  readonly applied: Applied
-  /** What there was to do, as the kernel said: of a first sync, which does not know what was there. */
-  readonly entries: readonly PlanEntry[] | undefined
-}
-
-function countServices({ changes, entries }: Done): SyncReport['services'] {
-  if (entries === undefined) return countChanges(changes)
-  const kept = new Set(changes.map(({ name }) => name))
-  const count = (action: string): number =>
-    entries.filter((entry) => entry.action === action && (action === 'remove' || kept.has(entry.service))).length
-  return { added: count('add'), changed: count('change'), removed: count('remove') }
-}
-
-async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs', work: () => Promise<T>): Promise<T> {
-  const startedAt = performance.now()
-  try {
-    return await work()
-  } finally {
-    progress[field] += performance.now() - startedAt
   }
 }

@@ -8,8 +8,10 @@ import type { ServiceUpdate } from '../types.js'
 import { acceptService, checkKey } from './accept.js'
 import type { Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
-import { formatTarget, frontendKeys } from './frontend.js'
+import { frontendKeys } from './frontend.js'
+import { GradualProposal } from './gradual.js'
 import type { Quarantined } from './plan.js'
+import { conflictOf, quarantineOf } from './refusals.js'
 import type { Withdrawal } from './run.js'
 
 /** A change of services, checked and ready to be applied. */
@@ -21,15 +23,13 @@ export interface Proposal {
 /** Who is about to have which frontend. */
 type Claims = Map<string, string>
 
-function pathOf(name: string): string {
-  return `services[${JSON.stringify(name)}]`
-}
-
 /** The committed services. */
 export class Registry {
   #services = new Map<string, Service>()
   /** Frontend to the name of its service. */
   #owners = new Map<string, string>()
+  /** The last proposal of {@link Registry.proposeGradually}, until it is accepted. */
+  #gradual: GradualProposal | undefined
 
   /** By name; not to be changed by others. */
   get services(): ReadonlyMap<string, Service> {
@@ -38,16 +38,19 @@ export class Registry {
 
   /** A proposal of all services: those that are not among them go. */
   async proposeAll(services: Services): Promise<Proposal> {
-    if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
     const slices = new Slices()
-    await slices.each(services.keys(), (name) => {
-      if (typeof (name as unknown) !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
-    })
+    await checkMap(services, slices)
     const gone: string[] = []
     await slices.each(this.#services.keys(), (name) => {
       if (!services.has(name)) gone.push(name)
     })
     return await this.#propose(services, gone, slices, true)
+  }
+
+  /** As {@link Registry.proposeAll} where there are no services yet: the services are checked when they are asked for. */
+  async proposeGradually(services: Services): Promise<GradualProposal> {
+    await checkMap(services, new Slices())
+    return (this.#gradual = new GradualProposal(services))
   }
 
   /** A proposal of single services, and their names. One that is set and deleted is set. */
@@ -82,6 +85,13 @@ export class Registry {
 
   /** Takes changes over: they are in the kernel. */
   async accept(changes: readonly ServiceChange[]): Promise<void> {
+    const gradual = this.#gradual
+    this.#gradual = undefined
+    if (gradual?.changes === changes && this.#services.size === 0) {
+      this.#services = gradual.services
+      this.#owners = gradual.owners
+      return
+    }
     const slices = new Slices()
     await slices.each(changes, ({ name, before }) => {
       if (before === undefined) return
@@ -123,11 +133,11 @@ export class Registry {
       if (before === service) continue
       try {
         if (isKeyed) checkKey(name, service)
-        await acceptService(service, slices)
+        const checking = acceptService(service, slices)
+        if (checking !== undefined) await checking
         changes.set(name, { name, before, after: service })
       } catch (error) {
-        if (!(error instanceof ValidationError)) throw error
-        quarantined.push({ service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) })
+        quarantined.push(quarantineOf(name, error))
       }
     }
     for (const name of gone) changes.set(name, { name, before: this.#services.get(name) })
@@ -164,12 +174,7 @@ export class Registry {
         if (claims !== undefined) for (const key of keys) claims.set(key, name)
         return
       }
-      const holder = this.#holderOf(keys[index]!, name, changes, claims)!
-      const allowed = `a ${after.protocol} frontend that no other service has: ${JSON.stringify(holder)} has it`
-      refusals.push({
-        service: name,
-        error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatTarget(after.frontends[index]!), allowed)
-      })
+      refusals.push(conflictOf(name, after, index, this.#holderOf(keys[index]!, name, changes, claims)!))
     })
     return refusals
   }
@@ -184,6 +189,14 @@ export class Registry {
     const claimant = claims?.get(key)
     return claimant === name ? undefined : claimant
   }
+}
+
+/** @throws {ValidationError} */
+async function checkMap(services: Services, slices: Slices): Promise<void> {
+  if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
+  await slices.each(services.keys(), (name) => {
+    if (typeof (name as unknown) !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
+  })
 }
 
 function iterable<T>(path: string, value: Iterable<T> | undefined): Iterable<T> {

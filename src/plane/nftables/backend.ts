@@ -1,11 +1,12 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
+import type { AddressFamily } from '../../core/address.js'
 import { NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
-import { BackendFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'
+import { BackendFailure, type Applied, type Backend, type Inspection, type ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
 import { planEntries } from '../core/plan.js'
 import type { Run } from '../core/run.js'
@@ -13,7 +14,7 @@ import type { Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { applyChanges, type ApplyContents } from './apply.js'
 import { contentsOf } from './changes.js'
-import { coldStart } from './cold-start.js'
+import { checkedServices, coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
 import { differsInCount, readTables, type KernelTables } from './inspect.js'
 import { inspectTables, TablesInspection } from './inspection.js'
@@ -57,12 +58,29 @@ class NftablesBackend implements Backend {
     return await inspectTables(await readTables(this.#nft, this.#options, true), services)
   }
 
+  async fill(source: ServiceSource, run: Run): Promise<Applied | undefined> {
+    const before = this.#writer.commits
+    try {
+      const { id } = await this.#nft.readGeneration()
+      const tables = await listOwnTables(this.#nft, ownTables(this.#options))
+      if (tables.length > 0) return undefined
+      // Whoever commits after this look makes the first transaction fail.
+      this.#writer.generation = id
+      return await this.#rebuild(source, new Set(), run)
+    } catch (error) {
+      if (source.fault !== undefined && this.#writer.commits > before) await this.cleanUp()
+      throw this.#failure(error, before)
+    }
+  }
+
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof TablesInspection)) throw new TypeError('an inspection of another back end')
     const before = this.#writer.commits
     this.#writer.generation = seen.kernel.generation
     try {
-      if (seen.comparison === undefined || this.#mustRebuild) return await this.#rebuild(services, seen.kernel, run)
+      if (seen.comparison === undefined || this.#mustRebuild) {
+        return await this.#rebuild(checkedServices(services), seen.kernel.present, run)
+      }
       const { changes, contents } = seen.comparison
       const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
       await applyChanges(this.#parts(seen.kernel.objects, run), changes, after)
@@ -152,9 +170,9 @@ class NftablesBackend implements Backend {
     return { faults: [], isNew: false, isEmpty: elements.isEmpty, differences: objects, work: () => Promise.resolve(work) }
   }
 
-  async #rebuild(services: Services, kernel: KernelTables, run: Run): Promise<Applied> {
+  async #rebuild(source: ServiceSource, replace: ReadonlySet<AddressFamily>, run: Run): Promise<Applied> {
     const objects = new ServiceObjects()
-    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace: kernel.present }, services)
+    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace }, source)
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false

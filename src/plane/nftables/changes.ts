@@ -68,6 +68,8 @@ export function contentsOf(tables: SetTables): Contents {
 
 /** The bytes of a key as the text under which it is counted. */
 export function keyText(key: Uint8Array): string {
+  // An IPv4 address, of which there is one for each service.
+  if (key.length === 4) return String.fromCharCode(key[0]!, key[1]!, key[2]!, key[3]!)
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
 

@@ -1,11 +1,11 @@
 /**
  * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
  */
-import { familyOf } from '../../core/address.js'
 import type { AddressFamily } from '../../core/address.js'
 import { Slices } from '../../core/slices.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
+import type { ServiceSource } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
@@ -15,13 +15,14 @@ import { commentUserdata } from './comment.js'
 import { visitElements, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
 import { layoutChains, localSourcesSet, TABLE_COMMENT, type TableOptions } from './layout.js'
-import { classSteps, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
-import { FIXED_KINDS, FIXED_SETS, type ElementSet, type SlotClass } from './sets.js'
+import { countAddresses, estimateRows } from './estimate.js'
+import { classSteps, removalStep, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
+import { FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
 const CHUNK_ROWS = 16_384
-/** Of the first transaction: the kernel is to begin soon. */
+/** Of the first transaction: the kernel is to begin soon. Each one after it may have twice as many as the one before, so that it is put together by the time the kernel can take it. */
 const FIRST_ROWS = 4096
 
 /** What a cold start works with. */
@@ -43,7 +44,9 @@ export interface ColdStart {
 /** Collects the elements of services until they are a chunk. */
 class Filling {
   readonly shared: SharedCounts = new ReferenceCounts()
-  readonly #rows: ReadonlyMap<ElementSet, number>
+  /** Elements taken, of sets whose elements belong to one service each. */
+  readonly rows = new Map<ElementSet, number>()
+  readonly #estimates: ReadonlyMap<ElementSet, number>
   #filled = new Map<ElementSet, SetChange>()
   #last: SetChange | undefined
   pending = 0
@@ -61,8 +64,9 @@ class Filling {
     this.pending++
   }
 
-  constructor(rows: ReadonlyMap<ElementSet, number>) {
-    this.#rows = rows
+  /** @param estimates About how many elements each set will hold: to make room for at once. */
+  constructor(estimates: ReadonlyMap<ElementSet, number>) {
+    this.#estimates = estimates
   }
 
   /** The rows of a set; nearly always that of the last element. */
@@ -70,7 +74,7 @@ class Filling {
     if (this.#last?.set === set) return this.#last
     let filled = this.#filled.get(set)
     if (filled === undefined) {
-      const capacity = Math.min(this.#rows.get(set) ?? 64, CHUNK_ROWS)
+      const capacity = Math.min(this.#estimates.get(set) ?? 64, CHUNK_ROWS)
       filled = {
         set,
         remove: new ElementBuffer(set.keyWidth, 0, 1),
@@ -92,6 +96,7 @@ class Filling {
   take(table: string): Step[] {
     const taken = [...this.#filled.values()].sort((left, right) => right.set.keyWidth - left.set.keyWidth)
     this.elements += this.pending
+    for (const { set, add } of taken) if (!set.description.shared) this.rows.set(set, (this.rows.get(set) ?? 0) + add.rows)
     this.#filled = new Map()
     this.#last = undefined
     this.pending = 0
@@ -145,13 +150,6 @@ function localSourcesStep(family: AddressFamily, table: string, ranges: NonNulla
   }
 }
 
-/** How many frontend addresses there will be, at most. */
-function countAddresses(services: Iterable<Service>): Record<AddressFamily, number> {
-  const counts = { ip: 0, ip6: 0 }
-  for (const { frontends } of services) for (const { address } of frontends) counts[familyOf(address)]++
-  return counts
-}
-
 /** The slot classes of a family that have elements, the most frequent first: new connections are looked up in that order. */
 function classesOf(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): SlotClass[] {
   return [...rows]
@@ -180,38 +178,110 @@ class Pipeline {
   async end(): Promise<void> {
     await this.#pending
   }
+
+  /** Resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    await this.#pending.catch(() => undefined)
+  }
+}
+
+/** Services that were checked before. */
+export function checkedServices(services: Services): ServiceSource {
+  return {
+    candidates: services,
+    fault: undefined,
+    each: async (visit) => {
+      const slices = new Slices()
+      for (const service of services.values()) {
+        if (slices.isOver) await slices.turn()
+        const visiting = visit(service)
+        if (visiting !== undefined) await visiting
+      }
+    }
+  }
+}
+
+/** Sends the elements of services in chunks. */
+class ChunkWriter {
+  readonly filling: Filling
+  readonly #pipeline: Pipeline
+  readonly #table: string
+  readonly #isWhole: boolean
+  readonly #slices = new Slices()
+  #steps: Step[] = []
+  #limit = FIRST_ROWS
+
+  /** @param isWhole Whether all is to be one transaction. */
+  constructor(pipeline: Pipeline, table: string, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
+    this.filling = new Filling(estimates)
+    this.#pipeline = pipeline
+    this.#table = table
+    this.#isWhole = isWhole
+  }
+
+  /** What goes before the next elements. */
+  precede(steps: readonly Step[]): void {
+    this.#steps.push(...steps)
+  }
+
+  readonly add = (service: Service): Promise<void> | undefined => {
+    const adding = this.filling.add(service, this.#slices)
+    if (adding === undefined && this.filling.pending < this.#limit) return undefined
+    return this.#afterAdding(adding)
+  }
+
+  async #afterAdding(adding: Promise<void> | undefined): Promise<void> {
+    await adding
+    if (this.filling.pending < this.#limit) return
+    this.#limit = Math.min(this.#limit * 2, CHUNK_ROWS)
+    this.#steps.push(...this.filling.take(this.#table))
+    if (!this.#isWhole) await this.#push()
+  }
+
+  async end(): Promise<void> {
+    this.#steps.push(...this.filling.take(this.#table))
+    await this.#push()
+    await this.#pipeline.end()
+  }
+
+  async #push(): Promise<void> {
+    const steps = this.#steps
+    this.#steps = []
+    await this.#pipeline.push(steps)
+  }
 }
 
 /** Makes the tables and fills them. */
-export async function coldStart(parts: ColdStartParts, services: Services): Promise<ColdStart> {
+export async function coldStart(parts: ColdStartParts, source: ServiceSource): Promise<ColdStart> {
   const { writer, options, replace, run } = parts
   const slices = new Slices()
   const isWhole = replace.size > 0
   const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
-  let steps = tableSteps(parts, countAddresses(services.values()))
-  if (!isWhole) {
-    await pipeline.push(steps)
-    steps = []
-  }
-  const contents = await CommittedContents.counted(services, slices)
-  const rows = contents.sizes()
+  const tables = tableSteps(parts, countAddresses(source.candidates.values()))
+  if (!isWhole) await pipeline.push(tables)
+  const estimates = await estimateRows(source.candidates.values(), slices)
+  const chunks = new ChunkWriter(pipeline, options.name, estimates, isWhole)
+  if (isWhole) chunks.precede(tables)
+  const rowsOf = (set: ElementSet): number => estimates.get(set) ?? 0
   for (const family of FAMILIES)
-    for (const slotClass of classesOf(family, rows)) steps.push(...classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0))
-  const filling = new Filling(rows)
-  let limit = FIRST_ROWS
-  for (const service of services.values()) {
-    await filling.add(service, slices)
-    if (slices.isOver) await slices.turn()
-    if (filling.pending < limit) continue
-    steps.push(...filling.take(options.name))
-    if (!isWhole) {
-      await pipeline.push(steps)
-      steps = []
-    }
-    limit = CHUNK_ROWS
+    for (const slotClass of classesOf(family, estimates)) chunks.precede(classSteps(parts, family, slotClass, rowsOf))
+  try {
+    await source.each(chunks.add)
+    await chunks.end()
+  } finally {
+    await pipeline.settled()
   }
-  await pipeline.push([...steps, ...filling.take(options.name)])
-  await pipeline.end()
-  contents.takeShared(filling.shared)
-  return { contents, elements: filling.elements }
+  const { rows, shared, elements } = chunks.filling
+  await removeUnused(parts, rows)
+  return { contents: new CommittedContents(rows, shared), elements }
+}
+
+/** Of services that turned out not to be as they must be, there may be classes that no other service has. */
+async function removeUnused({ writer, options, objects, run }: ColdStartParts, rows: ReadonlyMap<ElementSet, number>): Promise<void> {
+  const steps = FAMILIES.flatMap((family) =>
+    [...objects.classes[family].values()]
+      .filter(({ placed: { slotClass } }) => !rows.has(setsOf(family, slotClass).members))
+      .map((bound) => removalStep(options.name, objects, family, bound))
+  )
+  if (steps.length > 0) await writer.write(steps, run, 'removal of what no service needs')
 }

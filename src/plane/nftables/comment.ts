@@ -5,6 +5,9 @@ import { createHash } from 'node:crypto'
 const MAX_COMMENT_BYTES = 128
 const HASH_CHARACTERS = 12
 
+const QUOTATION_MARK = 0x22
+const MAX_ASCII = 0x7f
+
 /**
  * A service's name as a comment: as it is where it fits, else its beginning and a hash of the whole. Never cuts a character in two. nft cannot write a quotation mark inside of quotation
  * marks: there stands an apostrophe, and the hash tells such names apart, too.
@@ -22,13 +25,28 @@ export function shortenName(name: string): string {
 
 /** NFTA_SET_ELEM_USERDATA of an element whose comment is the service's name: one TLV, type 0, NUL-terminated. */
 export function commentUserdata(name: string): Uint8Array {
-  const text = name.length * 3 < MAX_COMMENT_BYTES && !name.includes('"') ? name : shortenName(name)
-  const length = Buffer.byteLength(text)
-  const userdata = Buffer.allocUnsafe(length + 3)
-  userdata[0] = 0
+  return asciiUserdata(name) ?? textUserdata(shortenName(name))
+}
+
+/** Of a name that needs neither shortening nor more than a byte for a character, as nearly all are; else undefined. */
+function asciiUserdata(name: string): Uint8Array | undefined {
+  const { length } = name
+  if (length >= MAX_COMMENT_BYTES) return undefined
+  const userdata = new Uint8Array(length + 3)
   userdata[1] = length + 1
-  userdata.write(text, 2)
-  userdata[length + 2] = 0
+  for (let index = 0; index < length; index++) {
+    const code = name.charCodeAt(index)
+    if (code === QUOTATION_MARK || code > MAX_ASCII) return undefined
+    userdata[index + 2] = code
+  }
+  return userdata
+}
+
+function textUserdata(text: string): Uint8Array {
+  const bytes = Buffer.from(text)
+  const userdata = new Uint8Array(bytes.length + 3)
+  userdata[1] = bytes.length + 1
+  userdata.set(bytes, 2)
   return userdata
 }
 

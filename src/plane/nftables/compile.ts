@@ -8,8 +8,8 @@ import type { Slices } from '../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
 import { FAMILIES } from '../core/frontend.js'
 import { assignSlots, isUsable, slotCount } from '../core/weights.js'
-import type { Endpoint, Service } from '../model.js'
-import { ADDRESS_LENGTH, FIXED_SETS, setsOf, slotClassOf, type ElementSet } from './sets.js'
+import type { Endpoint, Frontend, Service } from '../model.js'
+import { ADDRESS_LENGTH, FIXED_SETS, setsOf, slotClassOf, type ClassSets, type ElementSet } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
 const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
@@ -50,17 +50,21 @@ class EndpointRows {
   #scratch = new Uint32Array(64)
   #weighted = false
   count = 0
-  /** In the order of `load`, before sorting. */
-  readonly #endpoints: Endpoint[] = []
+  /** Whether some of them are on this node. */
+  hasLocal = false
+  #source: readonly Endpoint[] = []
+  /** Where in the source a row comes from, before sorting. */
+  #indexes = new Uint32Array(64)
 
   load(service: Service, family: AddressFamily): void {
     const length = ADDRESS_LENGTH[family]
     this.#width = length + 4
     this.count = 0
-    this.#endpoints.length = 0
-    this.#weighted = false
+    this.#source = service.endpoints
+    this.#weighted = this.hasLocal = false
     let isSorted = true
-    for (const endpoint of service.endpoints) {
+    for (let index = 0; index < this.#source.length; index++) {
+      const endpoint = this.#source[index]!
       if (looksLikeIPv6(endpoint.address) !== (family === 'ip6') || !isUsable(endpoint)) continue
       const row = this.count++
       if (this.count > this.#order.length) this.#grow()
@@ -69,8 +73,9 @@ class EndpointRows {
       // The padding: another family's bytes may have lain there.
       this.#data[row * this.#width + length + 2] = this.#data[row * this.#width + length + 3] = 0
       this.#order[row] = row
-      this.#endpoints.push(endpoint)
+      this.#indexes[row] = index
       if ((endpoint.weight ?? 1) !== 1) this.#weighted = true
+      if (endpoint.local === true) this.hasLocal = true
       if (row > 0 && isSorted && this.#isGreater(row - 1, row)) isSorted = false
     }
     if (isSorted) return
@@ -78,14 +83,14 @@ class EndpointRows {
     this.#order.set(sorted)
   }
 
-  /** The data of the n-th endpoint in canonical order; scratch memory. */
-  dataAt(index: number): Uint8Array {
-    const row = this.#order[index]!
-    return this.#data.subarray(row * this.#width, (row + 1) * this.#width)
+  /** Copies the data of the n-th endpoint in canonical order. */
+  copyData(index: number, target: Uint8Array): void {
+    const from = this.#order[index]! * this.#width
+    for (let byte = 0; byte < this.#width; byte++) target[byte] = this.#data[from + byte]!
   }
 
   endpointAt(index: number): Endpoint {
-    return this.#endpoints[this.#order[index]!]!
+    return this.#source[this.#indexes[this.#order[index]!]!]!
   }
 
   /** Which endpoint each slot holds; undefined: slot n holds endpoint n. */
@@ -109,67 +114,77 @@ class EndpointRows {
     order.set(this.#order)
     this.#order = order
     this.#scratch = new Uint32Array(order.length)
+    const indexes = new Uint32Array(order.length)
+    indexes.set(this.#indexes)
+    this.#indexes = indexes
   }
 }
 
 /** Elements that are visited in one go. */
 const BLOCK = 512
 
-/** Memory for one service at a time: keys, and the rows of its endpoints. */
+/** Memory for one service at a time: keys and data, and the rows of its endpoints. */
 class Scratch {
   readonly rows = new EndpointRows()
   readonly slotKeys = { ip: new Uint8Array(16), ip6: new Uint8Array(28) } as const
+  readonly slotData = { ip: new Uint8Array(8), ip6: new Uint8Array(20) } as const
   readonly frontendKeys = { ip: this.slotKeys.ip.subarray(0, 12), ip6: this.slotKeys.ip6.subarray(0, 24) } as const
-  readonly addressKeys = { ip: this.slotKeys.ip.subarray(0, 4), ip6: this.slotKeys.ip6.subarray(0, 16) } as const;
+  readonly addressKeys = { ip: this.slotKeys.ip.subarray(0, 4), ip6: this.slotKeys.ip6.subarray(0, 16) } as const
+  #slots: Uint32Array | undefined
+  #sets: ClassSets | undefined
 
-  /** Visits the elements of one family. Yields after each block. */
-  *visit(service: Service, family: AddressFamily, visit: ElementVisitor): Generator<undefined> {
-    const { rows } = this
-    const length = ADDRESS_LENGTH[family]
-    const key = this.slotKeys[family]
-    rows.load(service, family)
-    if (rows.count > BLOCK) yield
-    const slots = rows.slots()
-    if (rows.count > BLOCK) yield
-    const count = slots?.length ?? rows.count
-    const { vips, unserved } = FIXED_SETS[family]
-    const sets = count === 0 ? undefined : setsOf(family, slotClassOf(service.scheduler ?? 'random', count))
-    key[length] = PROTOCOL_NUMBER[service.protocol]
-    for (const frontend of service.frontends) {
-      if (looksLikeIPv6(frontend.address) !== (family === 'ip6')) continue
-      writeAddress(frontend.address, key, 0)
-      putPort(key, length + 4, frontend.port)
-      visit(vips, this.addressKeys[family], undefined)
-      visit(sets?.members ?? unserved, this.frontendKeys[family], undefined)
-      if (sets === undefined) continue
-      for (let from = 0; from < count; from += BLOCK) {
-        if (from > 0) yield
-        this.#visitSlots(sets.endpoints, key, slots, from, Math.min(from + BLOCK, count), visit)
-      }
-    }
-    this.#visitHairpin(service, family, visit)
+  /** Begins with a service and family. */
+  load(service: Service, family: AddressFamily): void {
+    this.rows.load(service, family)
   }
 
-  /** Visits elements of an endpoints map: one for each slot, for the frontend whose key begins `key`. */
-  #visitSlots(set: ElementSet, key: Uint8Array, slots: Uint32Array | undefined, from: number, to: number, visit: ElementVisitor): void {
-    const at = ADDRESS_LENGTH[set.family] + 8
+  /** Says which endpoint each slot holds. Returns the number of slots. */
+  place(service: Service, family: AddressFamily): number {
+    this.#slots = this.rows.slots()
+    const count = this.#slots?.length ?? this.rows.count
+    this.#sets = count === 0 ? undefined : setsOf(family, slotClassOf(service.scheduler ?? 'random', count))
+    this.slotKeys[family][ADDRESS_LENGTH[family]] = PROTOCOL_NUMBER[service.protocol]
+    return count
+  }
+
+  /** Visits the elements of a frontend, but for its slots. */
+  visitFrontend({ address, port }: Frontend, family: AddressFamily, visit: ElementVisitor): void {
+    const { vips, unserved } = FIXED_SETS[family]
+    const key = this.slotKeys[family]
+    writeAddress(address, key, 0)
+    putPort(key, ADDRESS_LENGTH[family] + 4, port)
+    visit(vips, this.addressKeys[family], undefined)
+    visit(this.#sets?.members ?? unserved, this.frontendKeys[family], undefined)
+  }
+
+  /** Visits elements of an endpoints map: one for each slot, for the frontend that was visited last. */
+  visitSlots(family: AddressFamily, from: number, to: number, visit: ElementVisitor): void {
+    const { endpoints } = this.#sets!
+    const slots = this.#slots
+    const key = this.slotKeys[family]
+    const data = this.slotData[family]
+    const low = ADDRESS_LENGTH[family] + (IS_LITTLE_ENDIAN ? 8 : 11)
+    const high = ADDRESS_LENGTH[family] + (IS_LITTLE_ENDIAN ? 9 : 10)
     for (let slot = from; slot < to; slot++) {
       // numgen and jhash leave their result in host order.
-      key[at + (IS_LITTLE_ENDIAN ? 0 : 3)] = slot & 0xff
-      key[at + (IS_LITTLE_ENDIAN ? 1 : 2)] = (slot >>> 8) & 0xff
-      visit(set, key, this.rows.dataAt(slots === undefined ? slot : slots[slot]!))
+      key[low] = slot
+      key[high] = slot >>> 8
+      this.rows.copyData(slots === undefined ? slot : slots[slot]!, data)
+      visit(endpoints, key, data)
     }
   }
 
-  #visitHairpin(service: Service, family: AddressFamily, visit: ElementVisitor): void {
+  visitHairpin({ protocol }: Service, family: AddressFamily, visit: ElementVisitor): void {
+    if (!this.rows.hasLocal) return
     const length = ADDRESS_LENGTH[family]
+    const data = this.slotData[family]
     for (let index = 0; index < this.rows.count; index++) {
       if (this.rows.endpointAt(index).local !== true) continue
-      const data = this.rows.dataAt(index)
+      this.rows.copyData(index, data)
       const key = new Uint8Array(2 * length + 8)
       key.set(data.subarray(0, length))
       key.set(data.subarray(0, length), length)
-      key[2 * length] = PROTOCOL_NUMBER[service.protocol]
+      key[2 * length] = PROTOCOL_NUMBER[protocol]
       key.set(data.subarray(length, length + 2), 2 * length + 4)
       visit(FIXED_SETS[family].hairpin, key, undefined)
     }
@@ -179,9 +194,14 @@ class Scratch {
 /** Of services that are visited in one go; never held across a turn of the event loop. */
 const shared = new Scratch()
 
+function isOf(family: AddressFamily, { address }: Frontend | Endpoint): boolean {
+  return looksLikeIPv6(address) === (family === 'ip6')
+}
+
 /** Whether a service has frontends in a family. */
 export function hasFamily(service: Service, family: AddressFamily): boolean {
-  for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) return true
+  const { frontends } = service
+  for (let index = 0; index < frontends.length; index++) if (isOf(family, frontends[index]!)) return true
   return false
 }
 
@@ -190,30 +210,52 @@ export function hasFamily(service: Service, family: AddressFamily): boolean {
  * in between, when the slice is over.
  */
 export function visitElements(service: Service, visit: ElementVisitor, slices: Slices): Promise<void> | undefined {
-  const isLarge = service.endpoints.length * service.frontends.length > BLOCK || service.endpoints.length > BLOCK || isWeighted(service)
+  const { frontends, endpoints } = service
+  const isLarge = endpoints.length * frontends.length > BLOCK || endpoints.length > BLOCK || isWeighted(service)
   if (isLarge) return visitLarge(service, visit, slices)
-  for (const family of FAMILIES) {
-    if (!hasFamily(service, family)) continue
-    const blocks = shared.visit(service, family, visit)
-    while (blocks.next().done !== true);
-  }
+  if (hasFamily(service, 'ip')) visitSmall(service, 'ip', visit)
+  if (hasFamily(service, 'ip6')) visitSmall(service, 'ip6', visit)
   return undefined
 }
 
-/** Weights may make any number of slots. */
-function isWeighted({ endpoints, frontends }: Service): boolean {
-  let sum = 0
-  for (const { weight = 1 } of endpoints) sum += weight
-  return sum * frontends.length > BLOCK && slotCount(endpoints) * frontends.length > BLOCK
+function visitSmall(service: Service, family: AddressFamily, visit: ElementVisitor): void {
+  const { frontends } = service
+  shared.load(service, family)
+  const count = shared.place(service, family)
+  for (let index = 0; index < frontends.length; index++) {
+    const frontend = frontends[index]!
+    if (!isOf(family, frontend)) continue
+    shared.visitFrontend(frontend, family, visit)
+    if (count > 0) shared.visitSlots(family, 0, count, visit)
+  }
+  shared.visitHairpin(service, family, visit)
 }
 
 async function visitLarge(service: Service, visit: ElementVisitor, slices: Slices): Promise<void> {
   const own = new Scratch()
   for (const family of FAMILIES) {
     if (!hasFamily(service, family)) continue
-    const blocks = own.visit(service, family, visit)
-    while (blocks.next().done !== true) if (slices.isOver) await slices.turn()
+    own.load(service, family)
+    if (slices.isOver) await slices.turn()
+    const count = own.place(service, family)
+    for (const frontend of service.frontends) {
+      if (!isOf(family, frontend)) continue
+      if (slices.isOver) await slices.turn()
+      own.visitFrontend(frontend, family, visit)
+      for (let from = 0; from < count; from += BLOCK) {
+        if (slices.isOver) await slices.turn()
+        own.visitSlots(family, from, Math.min(from + BLOCK, count), visit)
+      }
+    }
+    own.visitHairpin(service, family, visit)
   }
+}
+
+/** Weights may make any number of slots. */
+function isWeighted({ endpoints, frontends }: Service): boolean {
+  let sum = 0
+  for (let index = 0; index < endpoints.length; index++) sum += endpoints[index]!.weight ?? 1
+  return sum * frontends.length > BLOCK && slotCount(endpoints) * frontends.length > BLOCK
 }
 
 function isIPv4(endpoint: Endpoint): boolean {
@@ -237,7 +279,7 @@ export type MembershipVisitor = (set: ElementSet, frontends: number) => void
 export function visitMemberships(service: Service, visit: MembershipVisitor): void {
   for (const family of FAMILIES) {
     let frontends = 0
-    for (const { address } of service.frontends) if (looksLikeIPv6(address) === (family === 'ip6')) frontends++
+    for (let index = 0; index < service.frontends.length; index++) if (isOf(family, service.frontends[index]!)) frontends++
     if (frontends > 0) visit(membershipOf(service, family), frontends)
   }
 }

@@ -13,9 +13,10 @@ import { membershipOf, visitElements, visitMemberships, type ElementVisitor } fr
 import { setsOf, type ElementSet } from './sets.js'
 
 /** Numbers of elements by set, of sets whose elements belong to one service each. */
-type Rows = Map<ElementSet, number>
+export type Rows = Map<ElementSet, number>
 
-function countRows(rows: Rows, service: Service, by: 1 | -1): void {
+/** Adds the elements of a service to numbers, or takes them away. */
+export function countRows(rows: Rows, service: Service, by: 1 | -1): void {
   visitMemberships(service, (set, frontends) => {
     rows.set(set, (rows.get(set) ?? 0) + by * frontends)
     if (set.slotClass === undefined) return
@@ -33,30 +34,24 @@ export interface ContentsChange {
 
 /** Numbers, and elements put together from services. */
 export class CommittedContents {
-  readonly #rows: Rows = new Map()
-  #shared: SharedCounts = new ReferenceCounts()
+  readonly #rows: Rows
+  readonly #shared: SharedCounts
 
-  /** Of services, but for their shared elements. */
-  static async counted(services: Services, slices: Slices): Promise<CommittedContents> {
-    const contents = new CommittedContents()
-    await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
-    return contents
+  constructor(rows: Rows = new Map(), shared: SharedCounts = new ReferenceCounts()) {
+    this.#rows = rows
+    this.#shared = shared
   }
 
   /** Of services, and their elements. */
   static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
-    const contents = await CommittedContents.counted(services, slices)
+    const contents = new CommittedContents()
+    await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
     const tables = new SetTables(contents.#rows)
     const compiler = new Compiler(tables, contents.#shared, slices)
     for (const service of services.values()) await compiler.add(service, 1)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
     return { contents, tables }
-  }
-
-  /** Counts of shared elements that were made elsewhere. */
-  takeShared(shared: SharedCounts): void {
-    this.#shared = shared
   }
 
   /** How many elements a set has. */

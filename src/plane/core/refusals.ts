@@ -1,0 +1,27 @@
+/**
+ * What is said of a service that cannot be applied as it is given.
+ */
+import { ValidationError } from '../../core/errors.js'
+import type { Service } from '../model.js'
+import { formatTarget } from './frontend.js'
+
+function pathOf(name: string): string {
+  return `services[${JSON.stringify(name)}]`
+}
+
+/** A service that is malformed. @throws What is no ValidationError, as it is. */
+export function quarantineOf(name: string, error: unknown): { readonly service: string; readonly error: Error } {
+  if (!(error instanceof ValidationError)) throw error
+  return { service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) }
+}
+
+/** A service one of whose frontends another one has. */
+export function conflictOf(
+  name: string,
+  { protocol, frontends }: Service,
+  index: number,
+  holder: string
+): { readonly service: string; readonly error: Error } {
+  const allowed = `a ${protocol} frontend that no other service has: ${JSON.stringify(holder)} has it`
+  return { service: name, error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatTarget(frontends[index]!), allowed) }
+}
