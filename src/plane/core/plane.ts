@@ -8,13 +8,14 @@ import { traceResync } from '../../core/tracing.js'
 import type { Service, Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import { changesBetween, countChanges, type ServiceChange } from './change.js'
+import { changesBetween, rebase, type ServiceChange } from './change.js'
 import type { ChangeListener } from './listener.js'
-import { makePlan, planEntries, type Plan, type PlanEntry, type Quarantined } from './plan.js'
+import { makePlan, planEntries, type Plan } from './plan.js'
+import { countServices, makeProgress, sumOf, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
-import { Run } from './run.js'
+import { Run, type Withdrawal } from './run.js'
 import { Watch } from './watch.js'
 
 /** How often work is begun again before it is given up. */
@@ -30,17 +31,6 @@ export interface ServicePlaneParts {
   readonly auditMs: number
   readonly events: Broadcast<PlaneEvent>
   readonly listener?: ChangeListener | undefined
-}
-
-/** What a call did so far. */
-interface Progress {
-  /** Changes that are in. */
-  changes: readonly ServiceChange[]
-  quarantined: readonly Quarantined[]
-  /** What a first sync has to do, as the kernel was when it was first read. */
-  entries?: readonly PlanEntry[]
-  inspectMs: number
-  applyMs: number
 }
 
 /** Made by {@link openPlane}. */
@@ -158,17 +148,18 @@ export class ServicePlane implements Plane {
     const startedAt = performance.now()
     const { changes, quarantined } = await propose()
     const acceptMs = performance.now() - startedAt
-    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry()
+    const progress = makeProgress(changes, quarantined)
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
-    const progress: Progress = { changes, quarantined, inspectMs: 0, applyMs: 0 }
+    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry(run, progress)
     const done = await this.#persist(run, progress, named)
     this.#hasSynced = true
     this.#watch.start()
+    this.#addDropped(progress, named)
     this.#quarantine.update(progress.quarantined, named)
     return {
       services: countServices(done),
-      objects: done.applied.objects,
+      objects: sumOf(progress.repaired, done.applied.objects),
       requests: run.requests,
       durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: progress.inspectMs, apply: progress.applyMs },
       quarantined: progress.quarantined,
@@ -190,7 +181,7 @@ export class ServicePlane implements Plane {
         if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
-          await this.#calmDown(failure, tries)
+          await this.#calmDown(failure, tries, run, progress)
         }
       }
     }
@@ -210,10 +201,10 @@ export class ServicePlane implements Plane {
   }
 
   /** Before the next try: a pause, longer each time, and a look at what another process did. */
-  async #calmDown({ isKnown }: BackendFailure, tries: number): Promise<void> {
+  async #calmDown({ isKnown }: BackendFailure, tries: number, run: Run, progress: Progress): Promise<void> {
     traceResync({ operation: 'plane.sync', reason: isKnown ? 'generation' : 'drift' })
     if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_PAUSE_MS * 2 ** (tries - 2), MAX_PAUSE_MS)))
-    if (this.#isCommitted) await this.#auditBeforeTry()
+    if (this.#isCommitted) await this.#auditBeforeTry(run, progress)
   }
 
   /** Whether the kernel is compared before changes. Where it can tell that it was changed, it refuses them by itself; where it cannot, whoever says what the whole is has to look. */
@@ -223,21 +214,48 @@ export class ServicePlane implements Plane {
     return hasChanged === undefined ? isWhole : hasChanged && isIdle
   }
 
-  async #auditBeforeTry(): Promise<void> {
+  /** Puts right what another process changed, on the account of the call. */
+  async #auditBeforeTry(run: Run, progress: Progress): Promise<void> {
     try {
-      await this.#audit()
+      const repair = await this.#audit(run)
+      if (repair === undefined) return
+      progress.repaired = sumOf(progress.repaired, repair.objects)
+      if (repair.withdrawn === undefined) return
+      progress.dropped = [...progress.dropped, ...repair.withdrawn]
+      progress.changes = rebase(progress.changes, this.#registry.services)
     } catch (error) {
       // A repair that lost its race is made again by the next try, which reads the kernel first.
       if (asFailure(error).kind === 'final') throw error
     }
   }
 
-  /** Services that the kernel refuses go into quarantine, and those that need what they keep. */
+  /** What the kernel refused to take back is in quarantine, unless the call has put something else in its place, or is glad that it is gone. */
+  #addDropped(progress: Progress, named: ReadonlySet<string> | undefined): void {
+    const settled = new Set(progress.quarantined.map(({ service }) => service))
+    for (const { name, after } of progress.changes) if (after === undefined) settled.add(name)
+    const dropped = progress.dropped.filter(({ service }) => {
+      const isMeant = named === undefined || named.has(service)
+      return isMeant && !settled.has(service) && !this.#registry.services.has(service)
+    })
+    progress.quarantined = [...progress.quarantined, ...dropped]
+  }
+
+  /** Services that the kernel refuses go into quarantine, and those that need what they keep. A committed one that is only to be written again is not there any more. */
   async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
     const { kept, refusals: all } = await run.withdraw(refusals)
-    if (kept.length === progress.changes.length) throw refusals[0]!.error
-    progress.changes = kept
+    const gone = this.#committedOf(refusals, progress.changes)
+    if (kept.length === progress.changes.length && gone.length === 0) throw refusals[0]!.error
+    progress.changes = [...kept, ...gone]
     progress.quarantined = [...progress.quarantined, ...all]
+  }
+
+  /** The removal of services that are committed, and that no change is about. */
+  #committedOf(refusals: readonly Refusal[], changes: readonly ServiceChange[]): ServiceChange[] {
+    const changed = new Set(changes.map(({ name }) => name))
+    return refusals.flatMap(({ service }): ServiceChange[] => {
+      const before = this.#registry.services.get(service)
+      return before === undefined || changed.has(service) ? [] : [{ name: service, before }]
+    })
   }
 
   /** Changes the kernel from the committed state. */
@@ -261,11 +279,11 @@ export class ServicePlane implements Plane {
     if (isFirst) progress.entries ??= (await seen.work()).entries
     return await this.#announced(progress.changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
+      const gone = this.#committedOf(applied.withdrawn ?? [], progress.changes)
       const kept = this.#settle(applied, progress)
-      await this.#registry.accept(kept)
-      await this.#dropRefused(applied)
+      await this.#registry.accept([...kept, ...gone])
       this.#isCommitted = true
-      this.#listener?.reset(this.#registry.services, kept)
+      this.#listener?.reset(this.#registry.services, [...kept, ...gone])
       this.#endDrift(applied, 0)
       return { changes: kept, applied, entries: progress.entries }
     })
@@ -290,15 +308,6 @@ export class ServicePlane implements Plane {
     return progress.changes
   }
 
-  /** Committed services that the kernel refuses when they are written again are not there any more. */
-  async #dropRefused({ withdrawn = [] }: Applied): Promise<void> {
-    const gone = withdrawn.flatMap(({ service }): ServiceChange[] => {
-      const before = this.#registry.services.get(service)
-      return before === undefined ? [] : [{ name: service, before }]
-    })
-    await this.#registry.accept(gone)
-  }
-
   /** What the watch does now and then. Rejects where it failed, once that is reported. */
   async #look(): Promise<void> {
     if (this.#closing !== undefined) return
@@ -313,10 +322,11 @@ export class ServicePlane implements Plane {
     }
   }
 
-  async #audit(): Promise<void> {
+  /** @param call The call on whose account a repair is; absent: nobody's. */
+  async #audit(call?: Run): Promise<Applied | undefined> {
     const startedAt = performance.now()
     const seen = await this.#backend.audit(this.#registry.services)
-    if (seen !== undefined) await this.#repair(seen, startedAt)
+    return seen === undefined ? undefined : await this.#repair(seen, startedAt, call)
   }
 
   /** Puts back what is committed, whatever the kernel holds. */
@@ -325,35 +335,50 @@ export class ServicePlane implements Plane {
     await this.#repair(await this.#backend.inspect(this.#registry.services), startedAt)
   }
 
-  async #repair(found: Inspection, startedAt: number): Promise<void> {
+  /** Services that are refused when they are written again go, and into quarantine: they are in {@link Applied.withdrawn}. */
+  async #repair(found: Inspection, startedAt: number, call?: Run): Promise<Applied> {
     this.#isCommitted = false
     if (!found.isEmpty) this.#beginDrift(found)
     let seen = found
-    const run = this.#repairRun()
+    let gone: readonly ServiceChange[] = []
+    let refused: readonly Refusal[] = []
+    const leave = (refusals: readonly Refusal[]): void => {
+      gone = [...gone, ...this.#committedOf(refusals, gone)]
+      refused = [...refused, ...refusals]
+    }
+    const run = this.#repairRun(call)
     for (let tries = 1; ; tries++) {
       try {
-        const applied = await this.#backend.adopt(this.#registry.services, seen, run)
-        await this.#dropRefused(applied)
+        const applied = await this.#backend.adopt(this.#registry.after(gone), seen, run)
+        leave(applied.withdrawn ?? [])
+        await this.#registry.accept(gone)
         this.#isCommitted = true
-        for (const { service, error } of applied.withdrawn ?? []) this.#quarantine.update([{ service, error }], new Set([service]))
-        this.#listener?.reset(this.#registry.services, [])
-        return this.#endDrift(applied, performance.now() - startedAt)
+        for (const { service, error } of refused) this.#quarantine.update([{ service, error }], new Set([service]))
+        this.#listener?.reset(this.#registry.services, gone)
+        this.#endDrift(applied, performance.now() - startedAt)
+        return { objects: applied.objects, ...(refused.length > 0 && { withdrawn: refused }) }
       } catch (error) {
-        if (asFailure(error).kind !== 'again' || tries === MAX_TRIES) throw error
-        run.retries++
-        seen = await this.#backend.inspect(this.#registry.services)
+        const { kind, refusals } = asFailure(error)
+        if (kind === 'final' || tries === MAX_TRIES) throw error
+        if (kind === 'refused') {
+          const before = gone.length
+          leave(refusals)
+          if (gone.length === before) throw error
+        } else run.retries++
+        seen = await this.#backend.inspect(this.#registry.after(gone))
       }
     }
   }
 
   /** Of a repair: all services are to be as they are, so those that are refused go. */
-  #repairRun(): Run {
+  #repairRun(call: Run | undefined): Run {
     const changes = changesBetween(new Map<string, Service>(), this.#registry.services)
-    return new Run({}, (refusals) => {
+    const withdraw = (refusals: readonly Refusal[]): Promise<Withdrawal> => {
       const refused = new Set(refusals.map(({ service }) => service))
       const kept = changes.filter(({ name }) => !refused.has(name))
       return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
-    })
+    }
+    return new Run({}, withdraw, call)
   }
 
   #beginDrift(seen: Inspection): void {
@@ -370,30 +395,5 @@ export class ServicePlane implements Plane {
     this.#events.push({ type: 'repaired', objects, durationMs })
     const repairs = this.#watch.repaired()
     if (repairs !== undefined) this.#events.push({ type: 'contended', repairs })
-  }
-}
-
-/** What a try did. */
-interface Done {
-  readonly changes: readonly ServiceChange[]
-  readonly applied: Applied
-  /** What there was to do, as the kernel said: of a first sync, which does not know what was there. */
-  readonly entries: readonly PlanEntry[] | undefined
-}
-
-function countServices({ changes, entries }: Done): SyncReport['services'] {
-  if (entries === undefined) return countChanges(changes)
-  const kept = new Set(changes.map(({ name }) => name))
-  const count = (action: string): number =>
-    entries.filter((entry) => entry.action === action && (action === 'remove' || kept.has(entry.service))).length
-  return { added: count('add'), changed: count('change'), removed: count('remove') }
-}
-
-async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs', work: () => Promise<T>): Promise<T> {
-  const startedAt = performance.now()
-  try {
-    return await work()
-  } finally {
-    progress[field] += performance.now() - startedAt
   }
 }

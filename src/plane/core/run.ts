@@ -24,24 +24,38 @@ export class Run {
   /** How often the work was begun again. */
   retries = 0
   readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
+  /** On whose account this is. */
+  readonly #call: Run | undefined
   readonly #applied: string[] = []
 
-  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>) {
+  /** @param call Of which this is a part: its signal and its refusals are not this one's, but what it costs is. */
+  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>, call?: Run) {
     this.signal = signal
     this.isAtomic = onError === 'atomic'
     this.#withdraw = withdraw
+    this.#call = call
+  }
+
+  /** The call to which the report goes. */
+  get call(): Run {
+    return this.#call?.call ?? this
   }
 
   /** For what must be brought to an end: nobody cancels it. */
   get uncancelled(): Run {
-    return new Run({}, this.#withdraw)
+    return new Run({}, this.#withdraw, this)
   }
 
   /** Something is in the kernel. `what` says it in a few words. */
   wrote(what: string, requests: number, bytes: number): void {
+    this.#count(requests, bytes)
+    this.#applied.push(what)
+  }
+
+  #count(requests: number, bytes: number): void {
     this.requests += requests
     this.bytes += bytes
-    this.#applied.push(what)
+    if (this.#call !== undefined) this.#call.#count(requests, bytes)
   }
 
   /** Which changes stay without those of some services. */

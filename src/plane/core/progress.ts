@@ -1,0 +1,59 @@
+/**
+ * What a call has done so far, and what its report says of it.
+ */
+import type { SyncReport } from '../types.js'
+import type { Applied, ObjectCounts, Refusal } from './backend.js'
+import { countChanges, type ServiceChange } from './change.js'
+import type { PlanEntry, Quarantined } from './plan.js'
+
+/** What a call did so far. */
+export interface Progress {
+  /** Changes that are in. */
+  changes: readonly ServiceChange[]
+  quarantined: readonly Quarantined[]
+  /** What a first sync has to do, as the kernel was when it was first read. */
+  entries?: readonly PlanEntry[]
+  /** Objects that the call wrote and deleted to put right what others had changed. */
+  repaired: ObjectCounts
+  /** Committed services that the kernel refused when they were put back. */
+  dropped: readonly Refusal[]
+  inspectMs: number
+  applyMs: number
+}
+
+/** What a try did. */
+export interface Done {
+  readonly changes: readonly ServiceChange[]
+  readonly applied: Applied
+  /** What there was to do, as the kernel said: of a first sync, which does not know what was there. */
+  readonly entries: readonly PlanEntry[] | undefined
+}
+
+/** The beginning of a call. */
+export function makeProgress(changes: readonly ServiceChange[], quarantined: readonly Quarantined[]): Progress {
+  return { changes, quarantined, repaired: { written: 0, deleted: 0 }, dropped: [], inspectMs: 0, applyMs: 0 }
+}
+
+/** Both together. */
+export function sumOf(left: ObjectCounts, right: ObjectCounts): ObjectCounts {
+  return { written: left.written + right.written, deleted: left.deleted + right.deleted }
+}
+
+/** How many services a call added, changed and removed. */
+export function countServices({ changes, entries }: Done): SyncReport['services'] {
+  if (entries === undefined) return countChanges(changes)
+  const kept = new Set(changes.map(({ name }) => name))
+  const count = (action: string): number =>
+    entries.filter((entry) => entry.action === action && (action === 'remove' || kept.has(entry.service))).length
+  return { added: count('add'), changed: count('change'), removed: count('remove') }
+}
+
+/** Adds the time that some work takes to a call's. */
+export async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs', work: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now()
+  try {
+    return await work()
+  } finally {
+    progress[field] += performance.now() - startedAt
+  }
+}
