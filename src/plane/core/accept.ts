@@ -51,8 +51,8 @@ function checkAddress(path: string, value: unknown, field: string): void {
 }
 
 function checkName(path: string, name: unknown): void {
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused: names reach terminals and logs
-  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 255 || /[\u0000-\u001f\u007f]/.test(name)) {
+  // Names reach terminals and logs, and those of C1 control those too.
+  if (typeof name !== 'string' || name === '' || Buffer.byteLength(name) > 255 || /\p{Cc}/u.test(name)) {
     refuse(path, name, '1 to 255 bytes of text without control characters')
   }
 }

@@ -5,17 +5,19 @@ import { requireOptions } from '../../core/checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.js'
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
-import type { Service, Services } from '../model.js'
+import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import { changesBetween, rebase, type ServiceChange } from './change.js'
+import { rebase, type ServiceChange } from './change.js'
+import { takeServices, takeUpdate } from './desired.js'
 import type { ChangeListener } from './listener.js'
+import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
 import { countServices, makeProgress, sumOf, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
-import { Run, type Withdrawal } from './run.js'
+import { repairRun, Run } from './run.js'
 import { Watch } from './watch.js'
 
 /** How often work is begun again before it is given up. */
@@ -48,7 +50,7 @@ export class ServicePlane implements Plane {
   /** Drift was reported, and no repair since. */
   #isDrifted = false
   #drifts = 0
-  #closing: Promise<void> | undefined
+  #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
   constructor({ backend, auditMs, events, listener }: ServicePlaneParts) {
     this.#backend = backend
@@ -59,8 +61,9 @@ export class ServicePlane implements Plane {
   }
 
   async plan(services: Services): Promise<Plan> {
+    const taken = takeServices(services)
     return await this.#call(async () => {
-      const { changes, quarantined } = await this.#registry.proposeAll(services)
+      const { changes, quarantined } = await this.#registry.proposeAll(taken)
       const desired = this.#registry.after(changes)
       const isUntouched = this.#isCommitted && (await this.#backend.hasChanged()) === false
       const seen = await this.#backend.inspect(desired, isUntouched ? changes : undefined)
@@ -71,17 +74,19 @@ export class ServicePlane implements Plane {
   }
 
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
-    requireOptions(options)
-    return await this.#call(async () => await this.#apply(() => this.#registry.proposeAll(services), options))
+    checkSyncOptions(options)
+    const taken = takeServices(services)
+    return await this.#call(async () => await this.#apply(() => this.#registry.proposeAll(taken), options))
   }
 
   async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
-    requireOptions(options)
+    checkSyncOptions(options)
+    const taken = takeUpdate(update)
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
       const named = new Set<string>()
       const propose = async (): Promise<Proposal> => {
-        const proposed = await this.#registry.proposeUpdate(update)
+        const proposed = await this.#registry.proposeUpdate(taken)
         for (const name of proposed.named) named.add(name)
         return proposed.proposal
       }
@@ -89,7 +94,7 @@ export class ServicePlane implements Plane {
     })
   }
 
-  watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
+  watch(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PlaneEvent> {
     return this.#events.open(requireOptions(options).signal)
   }
 
@@ -103,9 +108,11 @@ export class ServicePlane implements Plane {
     }
   }
 
-  close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.cleanup === true)
-    return this.#closing
+  async close(options: { readonly cleanup?: boolean | undefined } = {}): Promise<void> {
+    const cleanup = checkCleanup(options)
+    this.#closing ??= { cleanup, done: this.#close(cleanup) }
+    if (cleanup && !this.#closing.cleanup) throw new ClosedError('the plane')
+    await this.#closing.done
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,6 +152,7 @@ export class ServicePlane implements Plane {
   }
 
   async #apply(propose: () => Promise<Proposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
+    options.signal?.throwIfAborted()
     const startedAt = performance.now()
     const { changes, quarantined } = await propose()
     const acceptMs = performance.now() - startedAt
@@ -346,7 +354,7 @@ export class ServicePlane implements Plane {
       gone = [...gone, ...this.#committedOf(refusals, gone)]
       refused = [...refused, ...refusals]
     }
-    const run = this.#repairRun(call)
+    const run = repairRun(this.#registry.services, call)
     for (let tries = 1; ; tries++) {
       try {
         const applied = await this.#backend.adopt(this.#registry.after(gone), seen, run)
@@ -368,17 +376,6 @@ export class ServicePlane implements Plane {
         seen = await this.#backend.inspect(this.#registry.after(gone))
       }
     }
-  }
-
-  /** Of a repair: all services are to be as they are, so those that are refused go. */
-  #repairRun(call: Run | undefined): Run {
-    const changes = changesBetween(new Map<string, Service>(), this.#registry.services)
-    const withdraw = (refusals: readonly Refusal[]): Promise<Withdrawal> => {
-      const refused = new Set(refusals.map(({ service }) => service))
-      const kept = changes.filter(({ name }) => !refused.has(name))
-      return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
-    }
-    return new Run({}, withdraw, call)
   }
 
   #beginDrift(seen: Inspection): void {

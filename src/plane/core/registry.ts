@@ -4,8 +4,8 @@
 import { ValidationError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
-import type { ServiceUpdate } from '../types.js'
 import { acceptService, checkKey } from './accept.js'
+import type { CheckedUpdate } from './desired.js'
 import type { Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { formatTarget, frontendKeys } from './frontend.js'
@@ -38,11 +38,7 @@ export class Registry {
 
   /** A proposal of all services: those that are not among them go. */
   async proposeAll(services: Services): Promise<Proposal> {
-    if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
     const slices = new Slices()
-    await slices.each(services.keys(), (name) => {
-      if (typeof (name as unknown) !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
-    })
     const gone: string[] = []
     await slices.each(this.#services.keys(), (name) => {
       if (!services.has(name)) gone.push(name)
@@ -50,21 +46,8 @@ export class Registry {
     return await this.#propose(services, gone, slices, true)
   }
 
-  /** A proposal of single services, and their names. One that is set and deleted is set. */
-  async proposeUpdate(update: ServiceUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
-    if (typeof (update as unknown) !== 'object' || (update as unknown) === null)
-      throw new ValidationError('update', update, '{ set, delete }')
-    const set = new Map<string, Service>()
-    for (const [index, service] of [...iterable('update.set', update.set)].entries()) {
-      if (typeof (service as Partial<Service> | null)?.name !== 'string')
-        throw new ValidationError(`update.set[${index}]`, service, 'a service with a name')
-      set.set(service.name, service)
-    }
-    const gone: string[] = []
-    for (const [index, name] of [...iterable('update.delete', update.delete)].entries()) {
-      if (typeof (name as unknown) !== 'string') throw new ValidationError(`update.delete[${index}]`, name, 'the name of a service')
-      if (!set.has(name)) gone.push(name)
-    }
+  /** A proposal of single services, and their names. */
+  async proposeUpdate({ set, gone }: CheckedUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
     const named = new Set([...set.keys(), ...gone])
     const there = gone.filter((name) => this.#services.has(name))
     return { proposal: await this.#propose(set, there, new Slices(), false), named }
@@ -126,8 +109,7 @@ export class Registry {
         await acceptService(service, slices)
         changes.set(name, { name, before, after: service })
       } catch (error) {
-        if (!(error instanceof ValidationError)) throw error
-        quarantined.push({ service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) })
+        quarantined.push({ service: name, error: refusalOf(name, error) })
       }
     }
     for (const name of gone) changes.set(name, { name, before: this.#services.get(name) })
@@ -186,8 +168,8 @@ export class Registry {
   }
 }
 
-function iterable<T>(path: string, value: Iterable<T> | undefined): Iterable<T> {
-  if (value === undefined) return []
-  if (typeof value === 'object' && (value as unknown) !== null && Symbol.iterator in value) return value
-  throw new ValidationError(path, value, 'an iterable')
+/** What is wrong with a service; what a getter or a proxy of the caller's throws is wrong with it, too. */
+function refusalOf(name: string, error: unknown): ValidationError {
+  if (error instanceof ValidationError) return new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed)
+  return new ValidationError(pathOf(name), error, 'an object that can be read and frozen: this was thrown instead')
 }

@@ -2,9 +2,10 @@
  * One call under way: who may cancel it, and what it has cost.
  */
 import { TransactionError } from '../../core/errors.js'
+import type { Service, Services } from '../model.js'
 import type { SyncOptions } from '../types.js'
 import { BackendFailure, type Refusal } from './backend.js'
-import type { ServiceChange } from './change.js'
+import { changesBetween, type ServiceChange } from './change.js'
 
 /** Which changes stay when some services are refused. */
 export interface Withdrawal {
@@ -73,4 +74,15 @@ export class Run {
     const error = new TransactionError(`the call was cancelled after ${this.#applied.length} steps: ${why}`, outcome, [], reason)
     throw new BackendFailure('final', false, error)
   }
+}
+
+/** Of a repair: all services are to be as they are, so those that are refused go. @param call On whose account it is; absent: nobody's. */
+export function repairRun(services: Services, call: Run | undefined): Run {
+  const changes = changesBetween(new Map<string, Service>(), services)
+  const withdraw = (refusals: readonly Refusal[]): Promise<Withdrawal> => {
+    const refused = new Set(refusals.map(({ service }) => service))
+    const kept = changes.filter(({ name }) => !refused.has(name))
+    return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
+  }
+  return new Run({}, withdraw, call)
 }
