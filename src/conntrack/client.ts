@@ -248,12 +248,13 @@ export class Conntrack implements InNetworkNamespace, AsyncDisposable {
    * `permanent`). Equivalent to `conntrack -I expect`.
    *
    * @throws {ValidationError} A field is malformed or out of range.
-   * @throws {NetlinkError} `ENOENT`: there is no such master. `EOPNOTSUPP`, `ESHUTDOWN`: it has no helper. `EEXIST`: an expectation that the tuple meets is there.
+   * @throws {NetlinkError} `ENOENT`: there is no such master. `EOPNOTSUPP`, `ESHUTDOWN`: it has no helper. `EEXIST`: an expectation that the tuple meets is there (not with
+   *   `ensure`).
    *   `EBUSY`: one that the same packets can meet. `EMFILE`: `nf_conntrack_expect_max`. `EINVAL`: the helper has no such class, or the kernel no such function. `EPERM`.
    */
-  async addExpectation(expectation: ExpectationInput, options: CallOptions = {}): Promise<void> {
+  async addExpectation(expectation: ExpectationInput, options: AddOptions = {}): Promise<void> {
     const operation = 'conntrack.addExpectation'
-    const request = newExpectation('expectation', expectation)
+    const request = { ...newExpectation('expectation', expectation), ensure: requireEnsure(options) }
     await this.#queue.run(operation, options, (deadlineMs) =>
       createExpectation(this.#socket, operation, expectation, { ...request, deadlineMs })
     )

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { requireAddress } from '../core/address.js'
 import { isText, requireFields, requireInteger } from '../core/checks.js'
-import { EINVAL, ENOENT, ETIME } from '../core/errno.js'
+import { EEXIST, EINVAL, ENOENT, ETIME } from '../core/errno.js'
 import { ValidationError } from '../core/errors.js'
 import { AF_INET } from '../core/protocols.js'
 import type { NativeFailure } from '../native/common.js'
@@ -144,11 +144,13 @@ export async function createExpectation(
   socket: NativeConntrackSocket,
   operation: string,
   given: ExpectationInput,
-  { family, record, timeoutSeconds, deadlineMs }: ReturnType<typeof newExpectation> & { readonly deadlineMs: number }
+  request: ReturnType<typeof newExpectation> & { readonly ensure: boolean; readonly deadlineMs: number }
 ): Promise<void> {
+  const { family, record, timeoutSeconds, ensure, deadlineMs } = request
   const end = performance.now() + deadlineMs
   const left = (): number => Math.max(1, end - performance.now())
   const { failure } = await socket.changeExpectation({ verb: 'create', family, value: record, deadlineMs })
+  if (failure?.errno === EEXIST && ensure) return
   if (failure !== undefined) {
     // A request without errors says whether EINVAL came of what was asked for.
     const probe = failure.errno === EINVAL ? (await socket.globalStatistics({ deadlineMs: left() })).failure : undefined

@@ -27,6 +27,13 @@ export function requireFields(path: string, value: unknown, allowed = 'an object
   throw new ValidationError(path, value, allowed)
 }
 
+/** Refuses a field that there is not: a misspelt one would be a setting that silently does nothing. @throws {ValidationError} */
+export function requireKnown(path: string, value: object, names: readonly string[]): void {
+  for (const name in value)
+    if (!names.includes(name))
+      throw new ValidationError(`${path}${name}`, (value as Record<string, unknown>)[name], `one of ${names.join(', ')}`)
+}
+
 /** As {@link requireFields}, where the type of the value is known. @throws {ValidationError} */
 export function requireObject<T extends object>(path: string, value: T, allowed?: string): T {
   requireFields(path, value, allowed)

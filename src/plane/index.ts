@@ -72,8 +72,9 @@ function makeCleaner(
   events: Broadcast<PlaneEvent>,
   place: () => InNetworkNamespace | undefined
 ): StaleFlowCleaner | undefined {
-  if (options.staleFlows === false) return undefined
-  const settings = checkStaleFlowOptions(options.staleFlows ?? {})
+  const { staleFlows = {} } = options
+  if (staleFlows === false) return undefined
+  const settings = checkStaleFlowOptions(staleFlows)
   const { deadlineMs, kernel } = options
   const conntrack = kernel?.conntrack
   if (conntrack !== undefined) checkKernel({ conntrack }, ['conntrack'])

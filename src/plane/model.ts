@@ -31,11 +31,11 @@ export interface Endpoint {
    * Share of new connections relative to the other endpoints, 0–65535; default 1. 0 takes no new connections. Weights are exact: they are divided by
    * their greatest common divisor, and what is left, summed up, must not pass {@link MAX_SLOTS}.
    */
-  readonly weight?: number
+  readonly weight?: number | undefined
   /** True where the endpoint is on this node: its connections to itself through the service are masqueraded (hairpin). Default false. */
-  readonly local?: boolean
+  readonly local?: boolean | undefined
   /** `draining` takes no new connections; established ones stay. Default `ready`. */
-  readonly state?: 'ready' | 'draining'
+  readonly state?: 'ready' | 'draining' | undefined
 }
 
 /**
@@ -54,7 +54,7 @@ export interface Service {
   /** May be empty: then new connections are rejected. */
   readonly endpoints: readonly Endpoint[]
   /** Default `random`. */
-  readonly scheduler?: Scheduler
+  readonly scheduler?: Scheduler | undefined
 }
 
 /** The desired state: services by name. The key must be the service's own name. */

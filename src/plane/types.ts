@@ -12,19 +12,19 @@ export interface SyncOptions {
    * `isolate` (default): the service goes into quarantine, is reported, and tried again with the next sync; the others are applied. `atomic`: nothing is applied and the call
    * rejects.
    */
-  readonly onError?: 'isolate' | 'atomic'
+  readonly onError?: 'isolate' | 'atomic' | undefined
   /**
    * Cancels between two steps, each of which is a kernel transaction or a batch of requests. The call rejects with the signal's reason where nothing was applied, else with a
    * {@link TransactionError} that says what was; the next call then reads the kernel first.
    */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
-/** Services to set (new or changed) and names to delete; all others stay as they are. */
+/** Services to set (new or changed) and names to delete; all others stay as they are. A name may stand in it once. */
 export interface ServiceUpdate {
-  readonly set?: Iterable<Service>
+  readonly set?: Iterable<Service> | undefined
   /** Deleting what is not there is not an error. */
-  readonly delete?: Iterable<string>
+  readonly delete?: Iterable<string> | undefined
 }
 
 /** Milliseconds of a call, from its turn to its end. */
@@ -70,7 +70,10 @@ export type SyncDetails =
 export interface SyncReport {
   /** Services written, changed and removed. */
   readonly services: { readonly added: number; readonly changed: number; readonly removed: number }
-  /** Objects of the kernel that carry services, written and deleted: elements of nf_tables, virtual services, real servers, addresses. One that is replaced counts as both. */
+  /**
+   * Objects of the kernel that carry services, written and deleted: elements of nf_tables, virtual services, real servers, addresses. One that is replaced counts as both. What the call put
+   * right on its way counts, too.
+   */
   readonly objects: ObjectCounts
   /** Requests that changed the kernel: transactions, and batches of several messages in one system call. */
   readonly requests: number
@@ -151,14 +154,15 @@ export interface Plane extends AsyncDisposable {
    * As {@link Plane.sync} for the named services alone, at a cost that does not depend on how many others there are. Needs one `sync` before.
    */
   update(update: ServiceUpdate, options?: SyncOptions): Promise<SyncReport>
-  /** What the plane does and finds by itself, from now on. Ends with `close()` or the signal. */
-  watch(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<PlaneEvent>
+  /** What the plane does and finds by itself, from now on. Ends with `close()`, or with the signal, whose reason the iteration throws. */
+  watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<PlaneEvent>
   status(): PlaneStatus
   /**
    * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed, and nothing else.
    * Idempotent.
    *
+   * @throws {ClosedError} With `cleanup`: the plane was closed without before.
    * @throws {NetplaneError} With `cleanup`: `ERR_NETPLANE_FOREIGN`, an object of our name is not ours; nothing was removed.
    */
-  close(options?: { readonly cleanup?: boolean }): Promise<void>
+  close(options?: { readonly cleanup?: boolean | undefined }): Promise<void>
 }

@@ -346,6 +346,8 @@ describe.each(kernelsHere(kernels))('expectations on $kernel', ({ open }) => {
     const error = await rejection<NetlinkError>(conntrack.addExpectation(given))
     expect(error).toMatchObject({ code, hint, object: given, operation: 'conntrack.addExpectation' })
     expect(error.subject).toBe(`expectation udp ${given.tuple.source} -> 10.0.0.1:2580`)
+    const ensured = await conntrack.addExpectation(given, { ensure: true }).catch((refusal: unknown) => (refusal as NetlinkError).code)
+    expect(ensured).toBe(code === 'EEXIST' ? undefined : code)
     expect((await conntrack.listExpectations()).map(({ id }) => id)).toEqual(before.map(({ id }) => id))
   })
 })

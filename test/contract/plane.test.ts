@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { ClosedError, TransactionError, type Nftables, type Plane, type PlaneEvent, type Service } from '../../src/index.js'
+import { ClosedError, TransactionError, type Endpoint, type Nftables, type Plane, type PlaneEvent, type Service } from '../../src/index.js'
 import { isInLab } from '../support/lab.js'
 import { dump, freshDump, rigKinds, type Rig, type RigKind } from '../support/plane-rigs.js'
 import { Random } from '../support/random.js'
@@ -115,9 +116,14 @@ const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<vo
   ]
 ]
 
+const frontend = (address: string, port: unknown = 80): object => ({ kind: 'cluster', address, port })
+
 /** Everything that is refused in a service, and where the error says it is. */
 const badServices: readonly (readonly [what: string, overrides: Record<string, unknown>, path: string])[] = [
   ['no name', { name: '' }, '.name'],
+  ['a name with a control character of ASCII', { name: 'a\u0000b' }, '.name'],
+  ['a name with a control character of Latin-1', { name: 'a\u009b2J' }, '.name'],
+  ['a name of 256 bytes', { name: 'é'.repeat(128) }, '.name'],
   ['an unknown protocol', { protocol: 'icmp' }, '.protocol'],
   ['an unknown field', { colour: 'red' }, '.colour'],
   ['no frontends', { frontends: [] }, '.frontends'],
@@ -148,8 +154,39 @@ const badServices: readonly (readonly [what: string, overrides: Record<string, u
     },
     '.endpoints'
   ],
-  ['an unknown scheduler', { scheduler: 'rr' }, '.scheduler']
+  ['an unknown scheduler', { scheduler: 'rr' }, '.scheduler'],
+  ['a scheduler that is null', { scheduler: null }, '.scheduler'],
+  ['frontends that are missing', { frontends: undefined }, '.frontends'],
+  ['a list of frontends with a hole', { frontends: Array(1) }, '.frontends[0]'],
+  ['a frontend twice, spelt otherwise', { frontends: [frontend('fd00::1'), frontend('fd00:0::1')] }, '.frontends[1]'],
+  ['an address with a prefix', { frontends: [frontend('10.96.0.1/32')] }, '.frontends[0].address'],
+  ['an address with a NUL', { frontends: [frontend('10.96.0.1\u0000')] }, '.frontends[0].address'],
+  ['a port that is NaN', { frontends: [frontend('10.96.0.1', Number.NaN)] }, '.frontends[0].port'],
+  ['a port that is a bigint', { frontends: [frontend('10.96.0.1', 80n)] }, '.frontends[0].port'],
+  ['a port that is a text', { frontends: [frontend('10.96.0.1', '80')] }, '.frontends[0].port'],
+  ['port -0', { frontends: [frontend('10.96.0.1', -0)] }, '.frontends[0].port'],
+  ['an unknown field of a frontend', { frontends: [{ ...frontend('10.96.0.1'), nodePort: 1 }] }, '.frontends[0].nodePort'],
+  ['a weight of 2^53', { endpoints: [{ address: '10.1.0.1', port: 1, weight: 2 ** 53 }] }, '.endpoints[0].weight'],
+  ['a weight of 1.5', { endpoints: [{ address: '10.1.0.1', port: 1, weight: 1.5 }] }, '.endpoints[0].weight'],
+  ['local that is 1', { endpoints: [{ address: '10.1.0.1', port: 1, local: 1 }] }, '.endpoints[0].local'],
+  ['an unknown state', { endpoints: [{ address: '10.1.0.1', port: 1, state: 'gone' }] }, '.endpoints[0].state'],
+  ['an endpoint twice', { endpoints: [1, 1].map((port) => ({ address: '10.1.0.1', port })) }, '.endpoints[1]']
 ]
+
+/** Services whose fields cannot be read, or that cannot be frozen. */
+const unreadable: readonly (readonly [what: string, make: (service: Service) => Service])[] = [
+  ['a getter that throws', (service) => Object.defineProperty({ ...service }, 'protocol', { get: fail, enumerable: true })],
+  [
+    'an endpoint with a getter that throws',
+    (service) => ({ ...service, endpoints: [Object.defineProperty({} as Endpoint, 'address', { get: fail, enumerable: true })] })
+  ],
+  ['a proxy that throws', (service) => new Proxy({ ...service }, { ownKeys: fail })],
+  ['a proxy that cannot be frozen', (service) => new Proxy({ ...service }, { preventExtensions: () => false })]
+]
+
+function fail(): never {
+  throw new Error('not readable')
+}
 
 const badCalls: readonly (readonly [what: string, run: (plane: Plane) => Promise<unknown>, path: string])[] = [
   ['services that are no Map', (plane) => plane.sync({} as never), 'services'],
@@ -163,6 +200,23 @@ const badCalls: readonly (readonly [what: string, run: (plane: Plane) => Promise
   ['options of a sync that are null', (plane) => plane.sync(new Map(), null as never), 'options'],
   ['options of an update that are a number', (plane) => plane.update({}, 5 as never), 'options'],
   ['a signal that is none', (plane) => plane.sync(new Map(), { signal: {} as never }), 'options.signal'],
+  ['a proxy of a Map', (plane) => plane.sync(new Proxy(new Map(), {})), 'services'],
+  ['services to sync that are missing', (plane) => plane.sync(undefined as never), 'services'],
+  ['a misspelt update', (plane) => plane.update({ remove: ['a'] } as never), 'update.remove'],
+  ['a list with a hole in an update', (plane) => plane.update({ set: Array(1) as Service[] }), 'update.set[0]'],
+  ['names that are one text', (plane) => plane.update({ delete: 'a' }), 'update.delete'],
+  [
+    'a service whose name cannot be read',
+    (plane) => plane.update({ set: [Object.defineProperty({} as Service, 'name', { get: fail })] }),
+    'update.set[0]'
+  ],
+  ['a service that is set twice', (plane) => plane.update({ set: [web('a', 1), web('a', 2)] }), 'update.set[1].name'],
+  ['a service that is set and deleted', (plane) => plane.update({ set: [web('a', 1)], delete: ['a'] }), 'update.delete[0]'],
+  ['an unknown onError of a sync', (plane) => plane.sync(new Map(), { onError: 'throw' as never }), 'options.onError'],
+  ['an onError of an update that is null', (plane) => plane.update({}, { onError: null as never }), 'options.onError'],
+  ['a misspelt option of a sync', (plane) => plane.sync(new Map(), { onerror: 'atomic' } as never), 'options.onerror'],
+  ['options of closing that are null', (plane) => plane.close(null as never), 'options'],
+  ['a cleanup that is no truth value', (plane) => plane.close({ cleanup: 1 as never }), 'options.cleanup'],
   ['options of events that are null', (plane) => Promise.resolve().then(() => plane.watch(null as never)), 'options']
 ]
 
@@ -172,7 +226,22 @@ const badOptions: readonly (readonly [what: string, options: Record<string, unkn
   ['a prefix that is none', { localSources: ['10.0.0.0/33'] }, 'localSources[0]'],
   ['a prefix with bits beyond its length', { localSources: ['10.0.0.0/8', '10.0.0.1/8'] }, 'localSources[1]'],
   ['an unknown policy', { staleFlows: { udp: 'all' } }, 'staleFlows.udp'],
-  ['a kernel that is none', { kernel: {} }, 'kernel.']
+  ['a kernel that is none', { kernel: {} }, 'kernel.'],
+  ['a kernel that is null', { kernel: null }, 'kernel'],
+  ['an option that there is not', { localSource: ['10.0.0.0/8'] }, 'localSource'],
+  ['an interval that is NaN', { auditMs: Number.NaN }, 'auditMs'],
+  ['an interval that is a bigint', { auditMs: 100n }, 'auditMs'],
+  ['a name that is a number', { name: 7 }, 'name'],
+  ['prefixes that are one text', { localSources: '10.0.0.0/8' }, 'localSources'],
+  ['a list of prefixes with a hole', { localSources: Array(1) }, 'localSources[0]'],
+  ['prefixes that are null', { localSources: null }, 'localSources'],
+  ['stale flows that are null', { staleFlows: null }, 'staleFlows'],
+  ['stale flows that are true', { staleFlows: true }, 'staleFlows'],
+  ['a misspelt policy of stale flows', { staleFlows: { UDP: 'never' } }, 'staleFlows.UDP'],
+  ['a deadline of 0', { deadlineMs: 0 }, 'deadlineMs'],
+  ['a namespace with a NUL', { netns: 'a\u0000' }, 'netns'],
+  ['a signal that is none', { signal: {} }, 'options.signal'],
+  ['a mode that there is not', { mode: 'iptables' }, 'mode']
 ]
 
 const kinds = isInLab ? rigKinds.filter(({ name }) => name.endsWith('kernel')) : rigKinds
@@ -323,6 +392,64 @@ describe.each(kinds)('a plane: $name', (kind) => {
     ])
   })
 
+  it.each(unreadable)('puts %s in quarantine, and applies the others', async (_, make) => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const bad = make(web('bad', 9))
+    const { quarantined } = await plane.sync(
+      new Map([
+        ['a', web('a', 1)],
+        ['bad', bad]
+      ])
+    )
+    expect(quarantined).toMatchObject([
+      { service: 'bad', error: { code: 'ERR_NETPLANE_VALIDATION', path: expect.stringContaining('services["bad"]') as string } }
+    ])
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 1))))
+  })
+
+  it('takes frozen and sealed services, and Maps of another realm', async () => {
+    const plane = await (await kind.make()).open()
+    const services = runInNewContext('new Map()') as Map<string, Service>
+    const a = web('a', 1)
+    services.set('a', Object.freeze({ ...a, frontends: Object.freeze(a.frontends), endpoints: Object.seal([...a.endpoints]) }))
+    services.set('b', Object.seal(web('b', 2, { scheduler: undefined })))
+    expect(await plane.sync(services)).toMatchObject({ services: { added: 2 }, quarantined: [] })
+  })
+
+  it('takes a call as it was made, though its Map and its lists change before its turn', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    const services = named(web('a', 1))
+    const set = [web('b', 2)]
+    const names = ['a']
+    const calls = [plane.sync(services), plane.update({ set, delete: names })]
+    services.clear()
+    set.pop()
+    names[0] = 'b'
+    await Promise.all(calls)
+    expect(await dump(rig)).toEqual(await fresh(kind, named(web('b', 2))))
+  })
+
+  it('says of a signal that was aborted before, and of a closed plane, what it says', async () => {
+    const rig = await kind.make()
+    const plane = await rig.open()
+    await plane.sync(named(web('a', 1)))
+    await vandalism.at(-1)![1](rig)
+    const before = await dump(rig)
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(plane.sync(named(web('a', 1)), { signal })).rejects.toThrow('enough')
+    await expect(plane.update({ set: [web('b', 2)] }, { signal })).rejects.toThrow('enough')
+    // Nothing was repaired, either.
+    expect(await dump(rig)).toEqual(before)
+    await expect(plane.watch({ signal }).next()).rejects.toThrow('enough')
+    await plane.close()
+    await expect(plane.close({ cleanup: true })).rejects.toBeInstanceOf(ClosedError)
+    await expect(plane.update({})).rejects.toBeInstanceOf(ClosedError)
+    expect(await plane.watch().next()).toMatchObject({ done: true })
+    expect(plane.status().services).toBe(1)
+  })
+
   it.each(badCalls)('refuses %s at the same place', async (_, run, path) => {
     const plane = await (await kind.make()).open()
     await plane.sync(new Map())
@@ -398,6 +525,31 @@ describe.each(kinds)('a plane: $name', (kind) => {
     expect(await dump(rig)).toEqual(wanted)
   })
 
+  it.each(vandalism)('plans and repairs it in a sync of the same plane, which says what it did, when %s', async (_, vandalise) => {
+    const rig = await kind.make()
+    const localSources = ['10.1.0.0/16']
+    const plane = await rig.open({ localSources })
+    const services = named(web('a', 1), dual)
+    await plane.sync(services)
+    const wanted = await dump(rig)
+    const events = record(plane)
+    await vandalise(rig)
+    const { drift, objects, isEmpty, entries } = await plane.plan(services)
+    expect({ isEmpty, entries }).toEqual({ isEmpty: false, entries: [] })
+    expect(drift.length).toBeGreaterThan(0)
+    const report = await plane.sync(services)
+    expect(report).toMatchObject({ services: { added: 0, changed: 0, removed: 0 }, objects, quarantined: [] })
+    expect(report.requests).toBeGreaterThan(0)
+    expect(await dump(rig)).toEqual(wanted)
+    expect(plane.status().drifts).toBe(1)
+    await until('both events', () => events.length === 2)
+    expect(events).toMatchObject([
+      { type: 'drift', objects: drift },
+      { type: 'repaired', objects }
+    ])
+    expect((await plane.plan(services)).isEmpty).toBe(true)
+  })
+
   it('plans drift also where it never audits by itself', async () => {
     const rig = await kind.make()
     const plane = await rig.open()
@@ -408,8 +560,7 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const plan = await plane.plan(services)
     expect(plan.isEmpty).toBe(false)
     expect(plan.drift.length).toBeGreaterThan(0)
-    if (kind.mode === 'nftables') await plane.sync(services)
-    else await (await rig.open()).sync(services)
+    await plane.sync(services)
     expect(await dump(rig)).toEqual(wanted)
   })
 

@@ -3,8 +3,19 @@
  */
 import type { RigKernel } from './plane-rigs.js'
 
-/** What happens at one step. `refuse`: nothing is done. `lose`: it is done, and the reply is lost. */
-export type Fault = { readonly type: 'refuse' | 'lose'; readonly errno: number } | undefined
+/**
+ * What happens at one step.
+ *
+ * - `refuse`: nothing is done.
+ * - `lose`: it is done, and the reply is lost.
+ * - `slow`: it is done after so many milliseconds. `late`: it is done at once, and the reply comes so much later.
+ * - `refuse-element`: a commit is refused because of one of the elements that it adds; where it adds none, it is done.
+ */
+export type Fault =
+  | { readonly type: 'refuse' | 'lose'; readonly errno: number }
+  | { readonly type: 'slow' | 'late'; readonly ms: number }
+  | { readonly type: 'refuse-element'; readonly errno: number; readonly pick: (count: number) => number }
+  | undefined
 
 /**
  * Asked before each request to the kernel; may change the kernel meanwhile.
@@ -16,14 +27,33 @@ export type Injector = (operation: string, bytes: number) => Promise<Fault> | Fa
 const READS = new Set(['generation', 'list', 'getLink', 'listLinks', 'listAddresses'])
 const METHODS = new Set([...READS, 'commit', 'change', 'changeLink', 'changeAddresses', 'beginBatch'])
 
-function failure(operation: string, errno: number, outcomeUnknown: boolean): object {
+function failure(operation: string, errno: number, outcomeUnknown: boolean): { readonly failure: object } {
   return { failure: { errno, operation, message: 'injected', outcomeUnknown } }
 }
 
 /** What a commit answers when it failed. */
 function commitFailure(errno: number, outcomeUnknown: boolean): object {
-  return { applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 1, ...failure('commit', errno, outcomeUnknown) }
+  return { ...REFUSED, ...failure('commit', errno, outcomeUnknown) }
 }
+
+const REFUSED = { applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 1 }
+
+/** What a batch holds. */
+interface Queued {
+  operations: number
+  bytes: number
+  /** The operations that add elements, and how many each. */
+  readonly added: { readonly index: number; readonly rows: number }[]
+}
+
+/** What a commit answers that was refused because of one element; undefined where it adds none. */
+function elementRefusal({ added }: Queued, errno: number, pick: (count: number) => number): object | undefined {
+  if (added.length === 0) return undefined
+  const { index, rows } = added[pick(added.length)]!
+  return { ...REFUSED, errors: [{ index, errno, message: 'injected', field: '', row: pick(rows) }] }
+}
+
+const pause = async (ms: number): Promise<void> => await new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Bytes of what is added to a batch, about: an object, or the columns of elements. */
 function bytesOf(columns: unknown): number {
@@ -31,8 +61,26 @@ function bytesOf(columns: unknown): number {
   return 100 + 3 * (columns.key as Uint8Array).length
 }
 
+/** Makes one request, or does not. */
+async function request(name: string, fault: Fault, queued: Queued, call: () => unknown): Promise<unknown> {
+  const isCommit = name === 'commit'
+  if (fault?.type === 'refuse') return isCommit ? commitFailure(fault.errno, false) : failure(name, fault.errno, false)
+  const refusal = fault?.type === 'refuse-element' ? elementRefusal(queued, fault.errno, fault.pick) : undefined
+  if (refusal !== undefined) return refusal
+  if (fault?.type === 'slow') await pause(fault.ms)
+  const outcome = await call()
+  if (fault?.type === 'late') await pause(fault.ms)
+  if (fault?.type !== 'lose') return outcome
+  if (isCommit) return commitFailure(fault.errno, true)
+  const { value } = outcome as { readonly value?: object }
+  const lost = failure(name, fault.errno, !READS.has(name))
+  if (READS.has(name) || value === undefined || !('unknownFrom' in value)) return lost
+  // A batch says itself which of its rows nobody knows of.
+  return { value: { ...value, unknownFrom: 0, errors: { rows: 0 }, stopped: lost.failure } }
+}
+
 function wrapSocket<T extends object>(socket: T, inject: Injector): T {
-  let bytes = 0
+  const queued: Queued = { operations: 0, bytes: 0, added: [] }
   return new Proxy(socket, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name, target)
@@ -40,19 +88,18 @@ function wrapSocket<T extends object>(socket: T, inject: Injector): T {
       const call = member.bind(target) as (...args: unknown[]) => unknown
       if (name === 'add' || name === 'addElements') {
         return (...args: unknown[]) => {
-          bytes += bytesOf(args[3])
+          queued.bytes += bytesOf(args[3])
+          if (name === 'addElements' && args[0] === 'add') {
+            const { rows } = args[3] as { readonly rows: number }
+            if (rows > 0) queued.added.push({ index: queued.operations, rows })
+          }
+          queued.operations++
           return call(...args)
         }
       }
       if (typeof name !== 'string' || !METHODS.has(name)) return call
       if (name === 'beginBatch') return () => wrapSocket(call() as object, inject)
-      return async (...args: unknown[]) => {
-        const isDone = await inject(name, bytes)
-        if (isDone?.type === 'refuse') return name === 'commit' ? commitFailure(isDone.errno, false) : failure(name, isDone.errno, false)
-        const outcome = await call(...args)
-        if (isDone === undefined) return outcome
-        return name === 'commit' ? commitFailure(isDone.errno, true) : failure(name, isDone.errno, !READS.has(name))
-      }
+      return async (...args: unknown[]) => await request(name, await inject(name, queued.bytes), queued, () => call(...args))
     }
   })
 }

@@ -67,7 +67,7 @@ const clientsIn = (netns: string): Clients => ({
 
 /** @param place Where planes are. */
 function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kernel'>, clients: Clients, common: RigOptions = {}): Rig {
-  const draining = { tcp: 'at-once', udp: 'at-once' } as const
+  const draining = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
   const usual = { ...place, ...(mode === 'ipvs' ? { draining } : {}), ...common }
   return {
     mode,

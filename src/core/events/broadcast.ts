@@ -19,14 +19,17 @@ export class Broadcast<Event> {
 
   /** Opens a stream of what happens from now on; `close` is called when it ends. */
   open(signal: AbortSignal | undefined, close: () => void = () => undefined): EventStream<Event | Lost> {
+    // A stream whose signal is aborted already ends while it is made.
+    const opened: { stream?: EventStream<Event | Lost> } = {}
     const end = (): void => {
-      this.#streams.delete(stream)
+      if (opened.stream !== undefined) this.#streams.delete(opened.stream)
       close()
     }
-    const stream: EventStream<Event | Lost> = new EventStream<Event | Lost>(
+    const stream = new EventStream<Event | Lost>(
       { pause: () => undefined, resume: () => undefined, close: end },
       { signal, limit: MAX_WAITING }
     )
+    opened.stream = stream
     if (this.#isEnded) stream.end()
     else if (signal?.aborted !== true) this.#streams.set(stream, { dropped: 0 })
     return stream

@@ -60,11 +60,11 @@ function checkAddress(value: unknown): number {
 const MAX_NAME_BYTES = 255
 const MAX_CHARACTER_BYTES = 3
 
-/** Control characters are refused: names reach terminals and logs. */
+/** Control characters are refused, those of C1 too (Unicode category Cc): names reach terminals and logs. */
 function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (code < 0x20 || code === 0x7f) return true
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
   }
   return false
 }

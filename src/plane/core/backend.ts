@@ -80,9 +80,7 @@ export class BackendFailure extends Error {
 export interface ServiceSource {
   /** All that there may be, before they are checked: for estimates alone, as anything may be wrong with them. */
   readonly candidates: Services
-  /** What ended the checks before all services were checked; undefined: nothing. */
-  readonly fault: unknown
-  /** Visits each service that is accepted, and waits for what the visit returns. @throws {@link ServiceSource.fault}, or what a visit throws. */
+  /** Visits each service that is accepted, and waits for what the visit returns. @throws What a visit throws. */
   each(visit: (service: Service) => Promise<void> | undefined): Promise<void>
 }
 
@@ -104,7 +102,7 @@ export interface Backend extends InNetworkNamespace {
    * only takes services that are all checked.
    *
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
-   * @throws {BackendFailure} Where the source has a fault, nothing of ours is left in the kernel.
+   * @throws {BackendFailure}
    */
   fill?(source: ServiceSource, run: Run): Promise<Applied | undefined>
   /**

@@ -31,3 +31,8 @@ export function countChanges(changes: Iterable<ServiceChange>): { added: number;
   }
   return counts
 }
+
+/** Changes to the same end, from services that are not what they were when the changes were made. */
+export function rebase(changes: readonly ServiceChange[], services: Services): ServiceChange[] {
+  return changes.map(({ name, after }) => ({ name, before: services.get(name), after })).filter(({ before, after }) => before !== after)
+}

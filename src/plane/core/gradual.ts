@@ -23,16 +23,11 @@ export class GradualProposal implements ServiceSource {
   readonly #rest: Iterable<[string, Service]>
   /** Of the service that is looked at; the list is used again for each. */
   readonly #keys: string[] = []
-  #fault: unknown
   #isBegun = false
 
   constructor(candidates: Services) {
     this.candidates = candidates
     this.#rest = candidates.entries()
-  }
-
-  get fault(): unknown {
-    return this.#fault
   }
 
   /** Whether services have been asked for. */
@@ -71,12 +66,7 @@ export class GradualProposal implements ServiceSource {
   }
 
   #refuse(name: string, error: unknown): false {
-    try {
-      this.quarantined.push(quarantineOf(name, error))
-    } catch (fault) {
-      this.#fault = fault
-      throw fault
-    }
+    this.quarantined.push(quarantineOf(name, error))
     return false
   }
 

@@ -1,7 +1,9 @@
 /**
  * Checks of options that all planes have.
  */
+import { requireFields, requireKnown, requireOptions } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
+import type { SyncOptions } from '../types.js'
 
 const DEFAULT_NAME = 'netplane'
 const MAX_MILLISECONDS = 3_600_000
@@ -24,10 +26,35 @@ export function checkAuditMs(milliseconds: unknown, { min, fallback }: { min: nu
 /** Checks the stand-ins for the kernel: an object with one for each subsystem in `names`. @throws {ValidationError} */
 export function checkKernel<T extends object>(kernel: T | undefined, names: readonly string[]): T | undefined {
   if (kernel === undefined) return undefined
-  if (typeof (kernel as unknown) !== 'object') throw new ValidationError('kernel', kernel, `an object with ${names.join(', ')}`)
+  if (typeof (kernel as unknown) !== 'object' || (kernel as unknown) === null)
+    throw new ValidationError('kernel', kernel, `an object with ${names.join(', ')}`)
   for (const name of names) {
     const fake: unknown = (kernel as Record<string, unknown>)[name]
     if (typeof fake !== 'object' || fake === null) throw new ValidationError(`kernel.${name}`, fake, 'a fake of netplane/testing')
   }
   return kernel
+}
+
+/** Options that every plane has. */
+const COMMON = ['mode', 'name', 'localSources', 'auditMs', 'staleFlows', 'netns', 'deadlineMs', 'signal', 'kernel']
+
+/** Refuses options that a mode does not have. @param own Those that only it has. @throws {ValidationError} */
+export function checkNames(options: object, own: readonly string[] = []): void {
+  requireKnown('', options, [...COMMON, ...own])
+}
+
+/** Checks the options of `sync` and `update`. @throws {ValidationError} */
+export function checkSyncOptions(options: SyncOptions): SyncOptions {
+  const onError: unknown = requireOptions(options).onError
+  requireKnown('options.', options, ['onError', 'signal'])
+  if (onError === undefined || onError === 'isolate' || onError === 'atomic') return options
+  throw new ValidationError('options.onError', onError, "'isolate', 'atomic'")
+}
+
+/** Checks the options of `close`: whether everything is to be removed. @throws {ValidationError} */
+export function checkCleanup(options: { readonly cleanup?: boolean | undefined }): boolean {
+  const { cleanup = false } = requireFields('options', options)
+  requireKnown('options.', options, ['cleanup'])
+  if (typeof cleanup === 'boolean') return cleanup
+  throw new ValidationError('options.cleanup', cleanup, 'true or false')
 }

@@ -5,18 +5,20 @@ import { requireOptions } from '../../core/checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.js'
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
-import type { Service, Services } from '../model.js'
+import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import { changesBetween, type ServiceChange } from './change.js'
+import { rebase, type ServiceChange } from './change.js'
+import { takeServices, takeUpdate } from './desired.js'
 import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
+import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
-import { countServices, timed, type Done, type Progress } from './progress.js'
+import { countServices, makeProgress, sumOf, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
-import { Run } from './run.js'
+import { repairRun, Run } from './run.js'
 import { Watch } from './watch.js'
 
 /** How often work is begun again before it is given up. */
@@ -49,7 +51,7 @@ export class ServicePlane implements Plane {
   /** Drift was reported, and no repair since. */
   #isDrifted = false
   #drifts = 0
-  #closing: Promise<void> | undefined
+  #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
   constructor({ backend, auditMs, events, listener }: ServicePlaneParts) {
     this.#backend = backend
@@ -60,8 +62,9 @@ export class ServicePlane implements Plane {
   }
 
   async plan(services: Services): Promise<Plan> {
+    const taken = takeServices(services)
     return await this.#call(async () => {
-      const { changes, quarantined } = await this.#registry.proposeAll(services)
+      const { changes, quarantined } = await this.#registry.proposeAll(taken)
       const desired = this.#registry.after(changes)
       const isUntouched = this.#isCommitted && (await this.#backend.hasChanged()) === false
       const seen = await this.#backend.inspect(desired, isUntouched ? changes : undefined)
@@ -72,19 +75,21 @@ export class ServicePlane implements Plane {
   }
 
   async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
-    requireOptions(options)
+    checkSyncOptions(options)
+    const taken = takeServices(services)
     const propose = (): Promise<Proposal | GradualProposal> =>
-      this.#mayFill(options) ? this.#registry.proposeGradually(services) : this.#registry.proposeAll(services)
+      this.#mayFill(options) ? Promise.resolve(this.#registry.proposeGradually(taken)) : this.#registry.proposeAll(taken)
     return await this.#call(async () => await this.#apply(propose, options))
   }
 
   async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
-    requireOptions(options)
+    checkSyncOptions(options)
+    const taken = takeUpdate(update)
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
       const named = new Set<string>()
       const propose = async (): Promise<Proposal> => {
-        const proposed = await this.#registry.proposeUpdate(update)
+        const proposed = await this.#registry.proposeUpdate(taken)
         for (const name of proposed.named) named.add(name)
         return proposed.proposal
       }
@@ -92,7 +97,7 @@ export class ServicePlane implements Plane {
     })
   }
 
-  watch(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<PlaneEvent> {
+  watch(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PlaneEvent> {
     return this.#events.open(requireOptions(options).signal)
   }
 
@@ -106,9 +111,11 @@ export class ServicePlane implements Plane {
     }
   }
 
-  close(options: { readonly cleanup?: boolean } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.cleanup === true)
-    return this.#closing
+  async close(options: { readonly cleanup?: boolean | undefined } = {}): Promise<void> {
+    const cleanup = checkCleanup(options)
+    this.#closing ??= { cleanup, done: this.#close(cleanup) }
+    if (cleanup && !this.#closing.cleanup) throw new ClosedError('the plane')
+    await this.#closing.done
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -154,22 +161,23 @@ export class ServicePlane implements Plane {
   }
 
   async #apply(propose: () => Promise<Proposal | GradualProposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
+    options.signal?.throwIfAborted()
     const startedAt = performance.now()
     const proposal = await propose()
     const { changes, quarantined } = proposal
     const acceptMs = performance.now() - startedAt
-    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry()
+    const progress = makeProgress(changes, quarantined, proposal instanceof GradualProposal ? proposal : undefined)
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
-    const source = proposal instanceof GradualProposal ? proposal : undefined
-    const progress: Progress = { changes, quarantined, source, inspectMs: 0, applyMs: 0 }
+    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry(run, progress)
     const done = await this.#persist(run, progress, named)
     this.#hasSynced = true
     this.#watch.start()
+    this.#addDropped(progress, named)
     this.#quarantine.update(progress.quarantined, named)
     return {
       services: countServices(done),
-      objects: done.applied.objects,
+      objects: sumOf(progress.repaired, done.applied.objects),
       requests: run.requests,
       durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: progress.inspectMs, apply: progress.applyMs },
       quarantined: progress.quarantined,
@@ -193,7 +201,7 @@ export class ServicePlane implements Plane {
         if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
-          await this.#calmDown(failure, tries)
+          await this.#calmDown(failure, tries, run, progress)
         }
       }
     }
@@ -213,10 +221,10 @@ export class ServicePlane implements Plane {
   }
 
   /** Before the next try: a pause, longer each time, and a look at what another process did. */
-  async #calmDown({ isKnown }: BackendFailure, tries: number): Promise<void> {
+  async #calmDown({ isKnown }: BackendFailure, tries: number, run: Run, progress: Progress): Promise<void> {
     traceResync({ operation: 'plane.sync', reason: isKnown ? 'generation' : 'drift' })
     if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_PAUSE_MS * 2 ** (tries - 2), MAX_PAUSE_MS)))
-    if (this.#isCommitted) await this.#auditBeforeTry()
+    if (this.#isCommitted) await this.#auditBeforeTry(run, progress)
   }
 
   /** Whether the kernel is compared before changes. Where it can tell that it was changed, it refuses them by itself; where it cannot, whoever says what the whole is has to look. */
@@ -226,21 +234,48 @@ export class ServicePlane implements Plane {
     return hasChanged === undefined ? isWhole : hasChanged && isIdle
   }
 
-  async #auditBeforeTry(): Promise<void> {
+  /** Puts right what another process changed, on the account of the call. */
+  async #auditBeforeTry(run: Run, progress: Progress): Promise<void> {
     try {
-      await this.#audit()
+      const repair = await this.#audit(run)
+      if (repair === undefined) return
+      progress.repaired = sumOf(progress.repaired, repair.objects)
+      if (repair.withdrawn === undefined) return
+      progress.dropped = [...progress.dropped, ...repair.withdrawn]
+      progress.changes = rebase(progress.changes, this.#registry.services)
     } catch (error) {
       // A repair that lost its race is made again by the next try, which reads the kernel first.
       if (asFailure(error).kind === 'final') throw error
     }
   }
 
-  /** Services that the kernel refuses go into quarantine, and those that need what they keep. */
+  /** What the kernel refused to take back is in quarantine, unless the call has put something else in its place, or is glad that it is gone. */
+  #addDropped(progress: Progress, named: ReadonlySet<string> | undefined): void {
+    const settled = new Set(progress.quarantined.map(({ service }) => service))
+    for (const { name, after } of progress.changes) if (after === undefined) settled.add(name)
+    const dropped = progress.dropped.filter(({ service }) => {
+      const isMeant = named === undefined || named.has(service)
+      return isMeant && !settled.has(service) && !this.#registry.services.has(service)
+    })
+    progress.quarantined = [...progress.quarantined, ...dropped]
+  }
+
+  /** Services that the kernel refuses go into quarantine, and those that need what they keep. A committed one that is only to be written again is not there any more. */
   async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
     const { kept, refusals: all } = await run.withdraw(refusals)
-    if (kept.length === progress.changes.length) throw refusals[0]!.error
-    progress.changes = kept
+    const gone = this.#committedOf(refusals, progress.changes)
+    if (kept.length === progress.changes.length && gone.length === 0) throw refusals[0]!.error
+    progress.changes = [...kept, ...gone]
     progress.quarantined = [...progress.quarantined, ...all]
+  }
+
+  /** The removal of services that are committed, and that no change is about. */
+  #committedOf(refusals: readonly Refusal[], changes: readonly ServiceChange[]): ServiceChange[] {
+    const changed = new Set(changes.map(({ name }) => name))
+    return refusals.flatMap(({ service }): ServiceChange[] => {
+      const before = this.#registry.services.get(service)
+      return before === undefined || changed.has(service) ? [] : [{ name: service, before }]
+    })
   }
 
   /** Changes the kernel from the committed state. */
@@ -282,11 +317,11 @@ export class ServicePlane implements Plane {
 
   /** The kernel holds the outcome of the changes, and it is not known what it held before. */
   async #adopted(applied: Applied, progress: Progress): Promise<Done> {
+    const gone = this.#committedOf(applied.withdrawn ?? [], progress.changes)
     const kept = this.#settle(applied, progress)
-    await this.#registry.accept(kept)
-    await this.#dropRefused(applied)
+    await this.#registry.accept([...kept, ...gone])
     this.#isCommitted = true
-    this.#listener?.reset(this.#registry.services, kept)
+    this.#listener?.reset(this.#registry.services, [...kept, ...gone])
     this.#endDrift(applied, 0)
     return { changes: kept, applied, entries: progress.entries }
   }
@@ -310,15 +345,6 @@ export class ServicePlane implements Plane {
     return progress.changes
   }
 
-  /** Committed services that the kernel refuses when they are written again are not there any more. */
-  async #dropRefused({ withdrawn = [] }: Applied): Promise<void> {
-    const gone = withdrawn.flatMap(({ service }): ServiceChange[] => {
-      const before = this.#registry.services.get(service)
-      return before === undefined ? [] : [{ name: service, before }]
-    })
-    await this.#registry.accept(gone)
-  }
-
   /** What the watch does now and then. Rejects where it failed, once that is reported. */
   async #look(): Promise<void> {
     if (this.#closing !== undefined) return
@@ -333,10 +359,11 @@ export class ServicePlane implements Plane {
     }
   }
 
-  async #audit(): Promise<void> {
+  /** @param call The call on whose account a repair is; absent: nobody's. */
+  async #audit(call?: Run): Promise<Applied | undefined> {
     const startedAt = performance.now()
     const seen = await this.#backend.audit(this.#registry.services)
-    if (seen !== undefined) await this.#repair(seen, startedAt)
+    return seen === undefined ? undefined : await this.#repair(seen, startedAt, call)
   }
 
   /** Puts back what is committed, whatever the kernel holds. */
@@ -345,35 +372,39 @@ export class ServicePlane implements Plane {
     await this.#repair(await this.#backend.inspect(this.#registry.services), startedAt)
   }
 
-  async #repair(found: Inspection, startedAt: number): Promise<void> {
+  /** Services that are refused when they are written again go, and into quarantine: they are in {@link Applied.withdrawn}. */
+  async #repair(found: Inspection, startedAt: number, call?: Run): Promise<Applied> {
     this.#isCommitted = false
     if (!found.isEmpty) this.#beginDrift(found)
     let seen = found
-    const run = this.#repairRun()
+    let gone: readonly ServiceChange[] = []
+    let refused: readonly Refusal[] = []
+    const leave = (refusals: readonly Refusal[]): void => {
+      gone = [...gone, ...this.#committedOf(refusals, gone)]
+      refused = [...refused, ...refusals]
+    }
+    const run = repairRun(this.#registry.services, call)
     for (let tries = 1; ; tries++) {
       try {
-        const applied = await this.#backend.adopt(this.#registry.services, seen, run)
-        await this.#dropRefused(applied)
+        const applied = await this.#backend.adopt(this.#registry.after(gone), seen, run)
+        leave(applied.withdrawn ?? [])
+        await this.#registry.accept(gone)
         this.#isCommitted = true
-        for (const { service, error } of applied.withdrawn ?? []) this.#quarantine.update([{ service, error }], new Set([service]))
-        this.#listener?.reset(this.#registry.services, [])
-        return this.#endDrift(applied, performance.now() - startedAt)
+        for (const { service, error } of refused) this.#quarantine.update([{ service, error }], new Set([service]))
+        this.#listener?.reset(this.#registry.services, gone)
+        this.#endDrift(applied, performance.now() - startedAt)
+        return { objects: applied.objects, ...(refused.length > 0 && { withdrawn: refused }) }
       } catch (error) {
-        if (asFailure(error).kind !== 'again' || tries === MAX_TRIES) throw error
-        run.retries++
-        seen = await this.#backend.inspect(this.#registry.services)
+        const { kind, refusals } = asFailure(error)
+        if (kind === 'final' || tries === MAX_TRIES) throw error
+        if (kind === 'refused') {
+          const before = gone.length
+          leave(refusals)
+          if (gone.length === before) throw error
+        } else run.retries++
+        seen = await this.#backend.inspect(this.#registry.after(gone))
       }
     }
-  }
-
-  /** Of a repair: all services are to be as they are, so those that are refused go. */
-  #repairRun(): Run {
-    const changes = changesBetween(new Map<string, Service>(), this.#registry.services)
-    return new Run({}, (refusals) => {
-      const refused = new Set(refusals.map(({ service }) => service))
-      const kept = changes.filter(({ name }) => !refused.has(name))
-      return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
-    })
   }
 
   #beginDrift(seen: Inspection): void {

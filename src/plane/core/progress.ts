@@ -1,8 +1,8 @@
 /**
- * What a call has done so far, and how long it took.
+ * What a call has done so far, and what its report says of it.
  */
 import type { SyncReport } from '../types.js'
-import type { Applied } from './backend.js'
+import type { Applied, ObjectCounts, Refusal } from './backend.js'
 import { countChanges, type ServiceChange } from './change.js'
 import type { GradualProposal } from './gradual.js'
 import type { PlanEntry, Quarantined } from './plan.js'
@@ -16,6 +16,10 @@ export interface Progress {
   readonly source: GradualProposal | undefined
   /** What a first sync has to do, as the kernel was when it was first read. */
   entries?: readonly PlanEntry[]
+  /** Objects that the call wrote and deleted to put right what others had changed. */
+  repaired: ObjectCounts
+  /** Committed services that the kernel refused when they were put back. */
+  dropped: readonly Refusal[]
   inspectMs: number
   applyMs: number
 }
@@ -28,7 +32,21 @@ export interface Done {
   readonly entries: readonly PlanEntry[] | undefined
 }
 
-/** How many services a try added, changed and removed. */
+/** The beginning of a call. */
+export function makeProgress(
+  changes: readonly ServiceChange[],
+  quarantined: readonly Quarantined[],
+  source: GradualProposal | undefined
+): Progress {
+  return { changes, quarantined, source, repaired: { written: 0, deleted: 0 }, dropped: [], inspectMs: 0, applyMs: 0 }
+}
+
+/** Both together. */
+export function sumOf(left: ObjectCounts, right: ObjectCounts): ObjectCounts {
+  return { written: left.written + right.written, deleted: left.deleted + right.deleted }
+}
+
+/** How many services a call added, changed and removed. */
 export function countServices({ changes, entries }: Done): SyncReport['services'] {
   if (entries === undefined) return countChanges(changes)
   const kept = new Set(changes.map(({ name }) => name))
@@ -37,7 +55,7 @@ export function countServices({ changes, entries }: Done): SyncReport['services'
   return { added: count('add'), changed: count('change'), removed: count('remove') }
 }
 
-/** Runs work and adds its milliseconds to a field. */
+/** Adds the time that some work takes to a call's. */
 export async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs', work: () => Promise<T>): Promise<T> {
   const startedAt = performance.now()
   try {

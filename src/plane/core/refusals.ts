@@ -9,10 +9,12 @@ function pathOf(name: string): string {
   return `services[${JSON.stringify(name)}]`
 }
 
-/** A service that is malformed. @throws What is no ValidationError, as it is. */
+/** A service that is malformed. What a getter or a proxy of the caller's throws is wrong with it, too. */
 export function quarantineOf(name: string, error: unknown): { readonly service: string; readonly error: Error } {
-  if (!(error instanceof ValidationError)) throw error
-  return { service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) }
+  if (error instanceof ValidationError)
+    return { service: name, error: new ValidationError(`${pathOf(name)}${error.path}`, error.value, error.allowed) }
+  const allowed = 'an object that can be read and frozen: this was thrown instead'
+  return { service: name, error: new ValidationError(pathOf(name), error, allowed) }
 }
 
 /** A service one of whose frontends another one has. */

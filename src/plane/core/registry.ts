@@ -1,11 +1,10 @@
 /**
  * The services that the kernel holds, and whose frontend is whose. Knows nothing of how a kernel holds them.
  */
-import { ValidationError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
-import type { ServiceUpdate } from '../types.js'
 import { acceptService, checkKey } from './accept.js'
+import type { CheckedUpdate } from './desired.js'
 import type { Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { frontendKeys } from './frontend.js'
@@ -39,7 +38,6 @@ export class Registry {
   /** A proposal of all services: those that are not among them go. */
   async proposeAll(services: Services): Promise<Proposal> {
     const slices = new Slices()
-    await checkMap(services, slices)
     const gone: string[] = []
     await slices.each(this.#services.keys(), (name) => {
       if (!services.has(name)) gone.push(name)
@@ -48,26 +46,12 @@ export class Registry {
   }
 
   /** As {@link Registry.proposeAll} where there are no services yet: the services are checked when they are asked for. */
-  async proposeGradually(services: Services): Promise<GradualProposal> {
-    await checkMap(services, new Slices())
+  proposeGradually(services: Services): GradualProposal {
     return (this.#gradual = new GradualProposal(services))
   }
 
-  /** A proposal of single services, and their names. One that is set and deleted is set. */
-  async proposeUpdate(update: ServiceUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
-    if (typeof (update as unknown) !== 'object' || (update as unknown) === null)
-      throw new ValidationError('update', update, '{ set, delete }')
-    const set = new Map<string, Service>()
-    for (const [index, service] of [...iterable('update.set', update.set)].entries()) {
-      if (typeof (service as Partial<Service> | null)?.name !== 'string')
-        throw new ValidationError(`update.set[${index}]`, service, 'a service with a name')
-      set.set(service.name, service)
-    }
-    const gone: string[] = []
-    for (const [index, name] of [...iterable('update.delete', update.delete)].entries()) {
-      if (typeof (name as unknown) !== 'string') throw new ValidationError(`update.delete[${index}]`, name, 'the name of a service')
-      if (!set.has(name)) gone.push(name)
-    }
+  /** A proposal of single services, and their names. */
+  async proposeUpdate({ set, gone }: CheckedUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
     const named = new Set([...set.keys(), ...gone])
     const there = gone.filter((name) => this.#services.has(name))
     return { proposal: await this.#propose(set, there, new Slices(), false), named }
@@ -189,18 +173,4 @@ export class Registry {
     const claimant = claims?.get(key)
     return claimant === name ? undefined : claimant
   }
-}
-
-/** @throws {ValidationError} */
-async function checkMap(services: Services, slices: Slices): Promise<void> {
-  if (!(services instanceof Map)) throw new ValidationError('services', services, 'a Map of services by their names')
-  await slices.each(services.keys(), (name) => {
-    if (typeof (name as unknown) !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
-  })
-}
-
-function iterable<T>(path: string, value: Iterable<T> | undefined): Iterable<T> {
-  if (value === undefined) return []
-  if (typeof value === 'object' && (value as unknown) !== null && Symbol.iterator in value) return value
-  throw new ValidationError(path, value, 'an iterable')
 }

@@ -2,9 +2,10 @@
  * One call under way: who may cancel it, and what it has cost.
  */
 import { TransactionError } from '../../core/errors.js'
+import type { Service, Services } from '../model.js'
 import type { SyncOptions } from '../types.js'
 import { BackendFailure, type Refusal } from './backend.js'
-import type { ServiceChange } from './change.js'
+import { changesBetween, type ServiceChange } from './change.js'
 
 /** Which changes stay when some services are refused. */
 export interface Withdrawal {
@@ -24,24 +25,38 @@ export class Run {
   /** How often the work was begun again. */
   retries = 0
   readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
+  /** On whose account this is. */
+  readonly #call: Run | undefined
   readonly #applied: string[] = []
 
-  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>) {
+  /** @param call Of which this is a part: its signal and its refusals are not this one's, but what it costs is. */
+  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>, call?: Run) {
     this.signal = signal
     this.isAtomic = onError === 'atomic'
     this.#withdraw = withdraw
+    this.#call = call
+  }
+
+  /** The call to which the report goes. */
+  get call(): Run {
+    return this.#call?.call ?? this
   }
 
   /** For what must be brought to an end: it cannot be cancelled. */
   get uncancelled(): Run {
-    return new Run({}, this.#withdraw)
+    return new Run({}, this.#withdraw, this)
   }
 
   /** Something is in the kernel. `what` says it in a few words. */
   wrote(what: string, requests: number, bytes: number): void {
+    this.#count(requests, bytes)
+    this.#applied.push(what)
+  }
+
+  #count(requests: number, bytes: number): void {
     this.requests += requests
     this.bytes += bytes
-    this.#applied.push(what)
+    if (this.#call !== undefined) this.#call.#count(requests, bytes)
   }
 
   /** Which changes stay without those of some services. */
@@ -59,4 +74,15 @@ export class Run {
     const error = new TransactionError(`the call was cancelled after ${this.#applied.length} steps: ${why}`, outcome, [], reason)
     throw new BackendFailure('final', false, error)
   }
+}
+
+/** Of a repair: all services are to be as they are, so those that are refused go. @param call On whose account it is; absent: nobody's. */
+export function repairRun(services: Services, call: Run | undefined): Run {
+  const changes = changesBetween(new Map<string, Service>(), services)
+  const withdraw = (refusals: readonly Refusal[]): Promise<Withdrawal> => {
+    const refused = new Set(refusals.map(({ service }) => service))
+    const kept = changes.filter(({ name }) => !refused.has(name))
+    return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
+  }
+  return new Run({}, withdraw, call)
 }

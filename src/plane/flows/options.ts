@@ -1,6 +1,7 @@
 /**
  * When flows count as stale, and how often they are looked for.
  */
+import { requireFields, requireKnown } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { Protocol } from '../../core/protocols.js'
 
@@ -57,6 +58,8 @@ function millisecondsOf(path: string, value: unknown, otherwise: number): number
 
 /** Checks options. @throws {ValidationError} */
 export function checkStaleFlowOptions(options: StaleFlowOptions, path = 'staleFlows'): StaleFlowSettings {
+  requireFields(path, options, 'an object, or false')
+  requireKnown(`${path}.`, options, ['udp', 'tcp', 'sctp', 'minIntervalMs', 'secondLookMs'])
   return {
     policies: {
       udp: policyOf(`${path}.udp`, options.udp, 'gone'),

@@ -33,6 +33,7 @@ import {
 } from './elements.js'
 import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
+import { otherOutcome, wholeOutcome, type Outcome } from './outcome.js'
 
 type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
 
@@ -41,6 +42,25 @@ interface Counts {
   realServers: Details['realServers']
   addresses: ObjectCounts
   commits: number
+}
+
+/** Of a repair on the way, and of the change itself. */
+function sumOf(before: Counts | undefined, counts: Counts): Counts {
+  if (before === undefined) return counts
+  const changed = (left: Counts['realServers'], right: Counts['realServers']): Counts['realServers'] => ({
+    added: left.added + right.added,
+    updated: left.updated + right.updated,
+    removed: left.removed + right.removed
+  })
+  return {
+    virtualServices: changed(before.virtualServices, counts.virtualServices),
+    realServers: changed(before.realServers, counts.realServers),
+    addresses: {
+      written: before.addresses.written + counts.addresses.written,
+      deleted: before.addresses.deleted + counts.addresses.deleted
+    },
+    commits: before.commits + counts.commits
+  }
 }
 
 /** Made by {@link openIpvsBackend}. */
@@ -105,7 +125,8 @@ class IpvsBackend implements Backend {
       const unused = isWhole ? unneeded : union(unneeded, minus(added, differenceOf(this.#elements, keptBy, true)))
       await pruneElements(this.#subsystems, unused, run)
       this.#elements.apply(keptBy)
-      return this.#applied(run, report, added, unused, commitsBefore, all)
+      const [addedAddresses, removedAddresses] = [addressesOf(added), addressesOf(unused)]
+      return this.#applied(run, report, { added, addedAddresses, removed: unused, removedAddresses, refusals: all }, commitsBefore)
     } catch (error) {
       throw await this.#failed(error, isUndoable, added, run)
     }
@@ -125,15 +146,14 @@ class IpvsBackend implements Backend {
       else await companion.add(difference.missing, run)
       await addresses.add(difference.missingAddresses, run)
       const report = await this.#syncAll(services, seen.ours, run)
-      const { held, refusals } = await this.#withoutRefused(services, report, run)
-      const elements = refusals.length === 0 ? seen.elements : await elementsOf(held, new Slices())
-      const inVain = minus(wanted, keysOf(elements))
-      const unused = mustRebuild ? inVain : union(difference.foreign, inVain)
-      await companion.remove(unused, run)
-      await addresses.remove([...new Set([...difference.foreignAddresses, ...addressesOf(inVain)])], run)
+      const refused = refusalsOf(report, services.values())
+      const held = refused.length === 0 ? undefined : await this.#withoutRefused(services, seen, refused, run)
+      const { outcome, elements } = held ?? { outcome: wholeOutcome(seen), elements: seen.elements }
+      await companion.remove(outcome.removed, run)
+      await addresses.remove(outcome.removedAddresses, run)
       this.#elements = elements
       this.#asked = new Set(addressesOf(keysOf(elements)))
-      return this.#applied(run, report, mustRebuild ? wanted : difference.missing, unused, commitsBefore, refusals, difference)
+      return this.#applied(run, report, outcome, commitsBefore)
     } catch (error) {
       throw failureOf(error, false)
     }
@@ -175,14 +195,13 @@ class IpvsBackend implements Backend {
     return finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
   }
 
-  /** The services that are there once those that were refused are as they were before, or gone. */
+  /** Puts services that were refused back as they were before, with the elements that they need, or takes them away. */
   async #withoutRefused(
     services: Services,
-    report: IpvsSyncReport,
+    seen: IpvsInspection,
+    refused: readonly Refusal[],
     run: Run
-  ): Promise<{ readonly held: Services; readonly refusals: readonly Refusal[] }> {
-    const refused = refusalsOf(report, services.values())
-    if (refused.length === 0) return { held: services, refusals: [] }
+  ): Promise<{ readonly outcome: Outcome; readonly elements: Elements }> {
     const { withdrawn, refusals } = await run.withdraw(refused)
     const held = new Map(services)
     for (const { service } of refused) held.delete(service)
@@ -190,36 +209,27 @@ class IpvsBackend implements Backend {
       if (before === undefined) held.delete(name)
       else held.set(name, before)
     }
+    const elements = await elementsOf(held, new Slices())
+    const outcome = otherOutcome(seen, elements, refusals)
+    await this.#subsystems.companion.add(outcome.putBack, run)
+    await this.#subsystems.addresses.add(outcome.putBackAddresses, run)
     const kept = [...held].filter(([name, service]) => services.get(name) === service).map(([name, after]) => ({ name, after }))
     await putBack(this.#subsystems, changesBetween(held, services), kept, run)
-    return { held, refusals }
+    return { outcome, elements }
   }
 
-  #applied(
-    run: Run,
-    report: IpvsSyncReport,
-    added: ElementKeys,
-    removed: ElementKeys,
-    commitsBefore: number,
-    withdrawn: readonly Refusal[],
-    { missingAddresses, foreignAddresses } = {
-      missingAddresses: addressesOf(added) as readonly string[],
-      foreignAddresses: addressesOf(removed) as readonly string[]
-    }
-  ): Applied {
+  #applied(run: Run, report: IpvsSyncReport, outcome: Outcome, commitsBefore: number): Applied {
+    const { added, addedAddresses, removed, removedAddresses, refusals } = outcome
     this.#steps.start()
-    const addresses = { written: missingAddresses.length, deleted: foreignAddresses.length }
+    const addresses = { written: addedAddresses.length, deleted: removedAddresses.length }
     const { services, realServers } = report
-    this.#counts.set(run, {
-      virtualServices: services,
-      realServers,
-      addresses,
-      commits: this.#subsystems.companion.commits - commitsBefore
-    })
+    const before = this.#counts.get(run.call)
+    const commits = this.#subsystems.companion.commits - commitsBefore
+    this.#counts.set(run.call, sumOf(before, { virtualServices: services, realServers, addresses, commits }))
     const written = services.added + services.updated + realServers.added + realServers.updated
     const deleted = services.removed + realServers.removed
     const objects = { written: written + sizeOf(added) + addresses.written, deleted: deleted + sizeOf(removed) + addresses.deleted }
-    return { objects, ...(withdrawn.length > 0 && { withdrawn }) }
+    return { objects, ...(refusals.length > 0 && { withdrawn: refusals }) }
   }
 
   /** What was added for changes that failed as a whole is taken back; where that is not all, the next call reads the kernel. */

@@ -8,7 +8,7 @@ import type { DrainPolicies, IpvsOptions } from '../../ipvs/index.js'
 import { checkPolicies } from '../../ipvs/sync/drain-policy.js'
 
 import { checkLocalSources } from '../core/local-sources.js'
-import { checkAuditMs, checkKernel, checkName } from '../core/options.js'
+import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
 import type { Scheduler } from '../model.js'
 import type { SurroundingsOptions } from './layout.js'
 
@@ -75,6 +75,7 @@ function checkSchedulers(schedulers: unknown): SchedulerNames {
 
 /** Checks options. @throws {ValidationError} */
 export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
+  checkNames(options, ['schedulers', 'draining'])
   const { netns, deadlineMs, signal, draining } = options
   const device = checkName(options.name, MAX_NAME)
   checkPolicies('draining', draining)

@@ -68,7 +68,6 @@ class NftablesBackend implements Backend {
       this.#writer.generation = id
       return await this.#rebuild(source, new Set(), run)
     } catch (error) {
-      if (source.fault !== undefined && this.#writer.commits > before) await this.cleanUp()
       throw this.#failure(error, before)
     }
   }

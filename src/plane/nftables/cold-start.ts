@@ -189,7 +189,6 @@ class Pipeline {
 export function checkedServices(services: Services): ServiceSource {
   return {
     candidates: services,
-    fault: undefined,
     each: async (visit) => {
       const slices = new Slices()
       for (const service of services.values()) {

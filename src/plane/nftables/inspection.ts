@@ -48,12 +48,20 @@ export class TablesInspection implements Inspection {
   }
 
   async work(): Promise<Work> {
-    const { changes } = this.comparison ?? (await compare(this.kernel, this.services))
+    const { changes, contents } = this.comparison ?? (await compare(this.kernel, this.services))
     const entries = this.isNew
       ? planEntries(changesBetween(new Map<string, Service>(), this.services))
       : entriesOf(changes, this.kernel.elements, this.services)
-    return { entries, objects: changes.counts }
+    // Elements of tables that are made anew are all written, and none is deleted.
+    const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
+    return { entries, objects }
   }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let sum = 0
+  for (const number of numbers) sum += number
+  return sum
 }
 
 async function compare(kernel: KernelTables, services: Services): Promise<Comparison> {

@@ -5,7 +5,7 @@
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import { checkLocalSources } from '../core/local-sources.js'
-import { checkAuditMs, checkKernel, checkName } from '../core/options.js'
+import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
 import type { TableOptions } from './layout.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
@@ -39,6 +39,7 @@ export interface NftablesPlaneSettings {
 
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
+  checkNames(options)
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   return {

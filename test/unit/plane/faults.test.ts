@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
-import { EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/errno.js'
-import type { Service } from '../../../src/index.js'
+import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/errno.js'
+import type { Plane, Service, SyncReport } from '../../../src/index.js'
+import type { FakeIpvsFault } from '../../../src/testing.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
 import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
@@ -50,19 +51,57 @@ const faults: readonly (readonly [chance: number, fault: Fault])[] = [
   [3, { type: 'lose', errno: ENOBUFS }]
 ]
 
-function injector(random: Random, kernel: RigKernel, table: string, state: { isCalm: boolean }, actions: typeof foreign): Injector {
+/** Of every call of a client. */
+const DEADLINE_MS = 200
+/** Longer than a client waits for a job: an IPVS client gives its own twice the deadline, and each client 250 ms more. */
+const OVERDUE_MS = 2 * DEADLINE_MS + 300
+/** Deadlines that pass in one walk at most: each takes its time. */
+const MAX_OVERDUE = 1
+
+/** What may happen at one moment. */
+interface Weather {
+  /** Nothing happens. */
+  isCalm: boolean
+  /** So many faults may still happen. */
+  left: number
+  /** Deadlines that have passed. */
+  overdue: number
+}
+
+/** A deadline that passes before the kernel has done it, or after. */
+function overdue(random: Random, state: Weather): Fault {
+  if (state.overdue >= MAX_OVERDUE || !random.chance(1)) return undefined
+  state.overdue++
+  return { type: random.chance(50) ? 'slow' : 'late', ms: OVERDUE_MS }
+}
+
+/** Refusals and losses of single virtual services and real servers. */
+function rowFault(random: Random, state: Weather): FakeIpvsFault {
+  if (state.isCalm || state.left === 0 || !random.chance(3)) return undefined
+  state.left--
+  return random.pick([EINVAL, EINVAL, ENOMEM, 'lost', 'lost-refused'] as const)
+}
+
+function injector(random: Random, kernel: RigKernel, table: string, state: Weather, actions: typeof foreign): Injector {
   return async (operation) => {
     if (state.isCalm) return undefined
     // It is refused where the table has just gone, which is its own affair.
-    if (random.chance(8))
+    if (actions.length > 0 && random.chance(8))
       await random
         .pick(actions)(kernel, table)
         .catch(() => undefined)
-    const found = faults.find(([chance]) => random.chance(chance))?.[1]
-    if (operation !== 'commit' || found !== undefined) return found
-    if (random.chance(3)) return { type: 'refuse', errno: ERESTART }
-    return random.chance(3) ? { type: 'refuse', errno: EMSGSIZE } : undefined
+    const fault = state.left === 0 ? undefined : faultOf(random, state, operation)
+    if (fault !== undefined) state.left--
+    return fault
   }
+}
+
+function faultOf(random: Random, state: Weather, operation: string): Fault {
+  const found = overdue(random, state) ?? faults.find(([chance]) => random.chance(chance))?.[1]
+  if (operation !== 'commit' || found !== undefined) return found
+  if (random.chance(6)) return { type: 'refuse-element', errno: EINVAL, pick: (count) => random.below(count) }
+  if (random.chance(3)) return { type: 'refuse', errno: ERESTART }
+  return random.chance(3) ? { type: 'refuse', errno: EMSGSIZE } : undefined
 }
 
 /** Services by numbers, some of which claim one another's frontends. */
@@ -73,12 +112,28 @@ function anyService(random: Random): Service {
   return { ...service, protocol: other.protocol, frontends: other.frontends }
 }
 
-it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8 }, (_, seed) => [mode, seed + 1] as const)))(
+/** What a call says while jobs that are past their deadline have not returned, or where the machine is slow. */
+const LATE = new Set(['ERR_NETPLANE_BUSY', 'ERR_NETPLANE_DEADLINE', 'ETIMEDOUT'])
+
+/** The outcome of a call, once the jobs that are past their deadline have returned. */
+async function settled<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call()
+    } catch (error) {
+      const { code, cause } = error as { readonly code?: string; readonly cause?: { readonly code?: string } }
+      if (!LATE.has(code ?? '') && !LATE.has(cause?.code ?? '')) throw error
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+}
+
+it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
   '%s: whatever happens between two steps, the kernel ends as it is reported (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
     const random = new Random(seed)
-    const state = { isCalm: true }
+    const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
     // A virtual service is known as ours by its address: on the device, or in a table. While no plane runs, one of them must stay.
     const actions =
       mode === 'nftables'
@@ -89,9 +144,11 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
     let own: RigKernel | undefined
     const rig = fakeRig(mode, (kernel) => {
       own = kernel
+      kernel.ipvs.fault = () => rowFault(random, state)
       return faulty(kernel, injector(random, kernel, tableOf(mode), state, actions))
     })
-    let plane = await rig.open()
+    const open = async (): Promise<Plane> => await rig.open({ deadlineMs: DEADLINE_MS })
+    let plane = await open()
     let desired = new Map<string, Service>()
     await plane.sync(desired)
     await using theirs = await own!.ipvs.open()
@@ -112,15 +169,9 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
       state.isCalm = true
       if (random.chance(10)) {
         await plane.close()
-        plane = await rig.open()
+        plane = await open()
       } else if (!random.chance(25)) continue
-      let { quarantined } = await plane.sync(desired)
-      // IPVS sends no notifications of changes: what it lost is found when it is read.
-      if (mode === 'ipvs') {
-        await plane.close()
-        plane = await rig.open()
-        ;({ quarantined } = await plane.sync(desired))
-      }
+      const { quarantined } = await settled(() => plane.sync(desired))
       for (const { service: name } of quarantined) {
         expect(plane.status().quarantined.map((entry) => entry.service)).toContain(name)
         desired.delete(name)
@@ -133,6 +184,62 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 8
     }
     expect(failures).toBeGreaterThan(0)
     expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
+  }
+)
+
+/** What a kernel may hold after a call: a service in quarantine is as it was before, or gone. */
+function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<string, Service>, quarantined: readonly string[]) {
+  const kept = quarantined.filter((name) => before.has(name))
+  for (let bits = 2 ** kept.length - 1; bits >= 0; bits--) {
+    const services = new Map([...after].filter(([name]) => !quarantined.includes(name)))
+    for (const [index, name] of kept.entries()) if ((bits >> index) % 2 === 1) services.set(name, before.get(name)!)
+    yield services
+  }
+}
+
+it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
+  '%s: after every call that succeeds, the kernel holds what the plane says, whatever was refused or lost (seed %i)',
+  { timeout: 60_000 },
+  async (mode, seed) => {
+    const random = new Random(seed)
+    const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
+    const rig = fakeRig(mode, (kernel) => {
+      kernel.ipvs.fault = () => rowFault(random, state)
+      return faulty(kernel, injector(random, kernel, tableOf(mode), state, []))
+    })
+    const plane = await rig.open({ deadlineMs: DEADLINE_MS })
+    let held = new Map<string, Service>()
+    await plane.sync(held)
+    let successes = 0
+    for (let step = 0; step < 60; step++) {
+      const service = anyService(random)
+      const next = new Map(held)
+      if (random.chance(30)) next.delete(service.name)
+      else next.set(service.name, service)
+      const options = { onError: random.chance(30) ? 'atomic' : 'isolate' } as const
+      const change = next.has(service.name) ? { set: [service] } : { delete: [service.name] }
+      state.isCalm = random.chance(20)
+      state.left = 1 + random.below(3)
+      const isWhole = random.chance(50)
+      const call = async (): Promise<SyncReport> => await (isWhole ? plane.sync(next, options) : plane.update(change, options))
+      const report = await settled(call).catch(() => undefined)
+      state.isCalm = true
+      if (report === undefined) continue
+      successes++
+      const found = await dump(rig)
+      const names = report.quarantined.map(({ service: name }) => name)
+      let match: Map<string, Service> | undefined
+      for (const services of outcomes(held, next, names)) {
+        match = services
+        if (found.join() === (await freshDump(fakeRig(mode), services)).join()) break
+      }
+      expect(found).toEqual(await freshDump(fakeRig(mode), match!))
+      held = match!
+      expect(plane.status().services).toBe(held.size)
+      expect(plane.status().quarantined.map(({ service: name }) => name)).toEqual(expect.arrayContaining(names))
+      expect(String(await settled(() => plane.plan(held)))).toBe('nothing to do')
+    }
+    expect(successes).toBeGreaterThan(20)
   }
 )
 
@@ -206,3 +313,49 @@ it(
     expect((await dump(rig)).filter((line) => !line.includes('inet theirs'))).toEqual(await freshDump(fakeRig('nftables'), services(82)))
   }
 )
+
+it('ipvs: a service whose change is refused while the kernel is read again is as it was before, with its addresses', async () => {
+  let own: RigKernel | undefined
+  const rig = fakeRig('ipvs', (kernel) => (own = kernel))
+  const service = (host: number): Service => ({
+    name: 's',
+    protocol: 'tcp',
+    frontends: [{ kind: 'cluster', address: `10.96.0.${host}`, port: 80 }],
+    endpoints: [{ address: '10.1.0.1', port: 8080 }]
+  })
+  const services = (host: number): Map<string, Service> => new Map([['s', service(host)]])
+  const plane = await rig.open()
+  await plane.sync(services(1))
+  const held = await dump(rig)
+  // What became of this change is unknown, so that the next call reads the kernel.
+  own!.ipvs.fault = ({ verb }) => (verb === 'add' ? ENOMEM : undefined)
+  await expect(plane.sync(services(2))).rejects.toMatchObject({ code: 'ENOMEM' })
+  own!.ipvs.fault = ({ verb, text }) => (verb === 'add' && text.includes('10.96.0.2') ? EINVAL : undefined)
+  const { quarantined } = await plane.update({ set: [service(2)] })
+  expect(quarantined.map(({ service: name }) => name)).toEqual(['s'])
+  expect(await dump(rig)).toEqual(held)
+  expect(plane.status()).toMatchObject({ services: 1, quarantined: [{ service: 's' }] })
+  expect(plane.status().drifts).toBe(0)
+})
+
+it('ipvs: a service that the kernel does not take back is in the report of the call that found it gone, and in quarantine', async () => {
+  let own: RigKernel | undefined
+  const rig = fakeRig('ipvs', (kernel) => (own = kernel))
+  const services = new Map<string, Service>(
+    [1, 2].map((host) => {
+      const frontends = [{ kind: 'cluster' as const, address: `10.96.0.${host}`, port: 80 }]
+      return [`s${host}`, { name: `s${host}`, protocol: 'tcp', frontends, endpoints: [{ address: '10.1.0.1', port: 8080 }] }]
+    })
+  )
+  const plane = await rig.open()
+  await plane.sync(services)
+  await using ipvs = await rig.ipvs()
+  await ipvs.flush({ allServices: true })
+  own!.ipvs.fault = ({ verb, text }) => (verb === 'add' && text.includes('10.96.0.2') ? EINVAL : undefined)
+  const report = await plane.sync(services)
+  expect(report.quarantined.map(({ service }) => service)).toEqual(['s2'])
+  expect(plane.status()).toMatchObject({ services: 1, quarantined: [{ service: 's2' }] })
+  expect(await dump(rig)).toEqual(await freshDump(fakeRig('ipvs'), new Map([...services].slice(0, 1))))
+  own!.ipvs.fault = () => undefined
+  expect(await plane.sync(services)).toMatchObject({ services: { added: 1 }, quarantined: [] })
+})
