@@ -14,7 +14,7 @@ import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
-import { countServices, makeProgress, sumOf, timed, type Done, type Progress } from './progress.js'
+import { addDropped, countServices, makeProgress, removalsOf, settle, sumOf, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
@@ -173,7 +173,7 @@ export class ServicePlane implements Plane {
     const done = await this.#persist(run, progress, named)
     this.#hasSynced = true
     this.#watch.start()
-    this.#addDropped(progress, named)
+    addDropped(progress, named, this.#registry.services)
     this.#quarantine.update(progress.quarantined, named)
     return {
       services: countServices(done),
@@ -249,33 +249,13 @@ export class ServicePlane implements Plane {
     }
   }
 
-  /** What the kernel refused to take back is in quarantine, unless the call has put something else in its place, or is glad that it is gone. */
-  #addDropped(progress: Progress, named: ReadonlySet<string> | undefined): void {
-    const settled = new Set(progress.quarantined.map(({ service }) => service))
-    for (const { name, after } of progress.changes) if (after === undefined) settled.add(name)
-    const dropped = progress.dropped.filter(({ service }) => {
-      const isMeant = named === undefined || named.has(service)
-      return isMeant && !settled.has(service) && !this.#registry.services.has(service)
-    })
-    progress.quarantined = [...progress.quarantined, ...dropped]
-  }
-
   /** Services that the kernel refuses go into quarantine, and those that need what they keep. A committed one that is only to be written again is not there any more. */
   async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
     const { kept, refusals: all } = await run.withdraw(refusals)
-    const gone = this.#committedOf(refusals, progress.changes)
+    const gone = removalsOf(refusals, progress.changes, this.#registry.services)
     if (kept.length === progress.changes.length && gone.length === 0) throw refusals[0]!.error
     progress.changes = [...kept, ...gone]
     progress.quarantined = [...progress.quarantined, ...all]
-  }
-
-  /** The removal of services that are committed, and that no change is about. */
-  #committedOf(refusals: readonly Refusal[], changes: readonly ServiceChange[]): ServiceChange[] {
-    const changed = new Set(changes.map(({ name }) => name))
-    return refusals.flatMap(({ service }): ServiceChange[] => {
-      const before = this.#registry.services.get(service)
-      return before === undefined || changed.has(service) ? [] : [{ name: service, before }]
-    })
   }
 
   /** Changes the kernel from the committed state. */
@@ -284,7 +264,7 @@ export class ServicePlane implements Plane {
     if (changes.length === 0) return { changes, applied: { objects: { written: 0, deleted: 0 } }, entries: undefined }
     return await this.#announced(changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.apply(changes, this.#registry.services, run))
-      const kept = this.#settle(applied, progress)
+      const kept = settle(applied, progress)
       await this.#registry.accept(kept)
       this.#listener?.after(kept)
       return { changes: kept, applied, entries: undefined }
@@ -317,8 +297,8 @@ export class ServicePlane implements Plane {
 
   /** The kernel holds the outcome of the changes, and it is not known what it held before. */
   async #adopted(applied: Applied, progress: Progress): Promise<Done> {
-    const gone = this.#committedOf(applied.withdrawn ?? [], progress.changes)
-    const kept = this.#settle(applied, progress)
+    const gone = removalsOf(applied.withdrawn ?? [], progress.changes, this.#registry.services)
+    const kept = settle(applied, progress)
     await this.#registry.accept([...kept, ...gone])
     this.#isCommitted = true
     this.#listener?.reset(this.#registry.services, [...kept, ...gone])
@@ -334,15 +314,6 @@ export class ServicePlane implements Plane {
     } finally {
       this.#listener?.done()
     }
-  }
-
-  /** The changes that are in, once those that were withdrawn are in quarantine. */
-  #settle({ withdrawn = [] }: Applied, progress: Progress): readonly ServiceChange[] {
-    if (withdrawn.length === 0) return progress.changes
-    const names = new Set(withdrawn.map(({ service }) => service))
-    progress.quarantined = [...progress.quarantined, ...withdrawn]
-    progress.changes = progress.changes.filter(({ name }) => !names.has(name))
-    return progress.changes
   }
 
   /** What the watch does now and then. Rejects where it failed, once that is reported. */
@@ -380,7 +351,7 @@ export class ServicePlane implements Plane {
     let gone: readonly ServiceChange[] = []
     let refused: readonly Refusal[] = []
     const leave = (refusals: readonly Refusal[]): void => {
-      gone = [...gone, ...this.#committedOf(refusals, gone)]
+      gone = [...gone, ...removalsOf(refusals, gone, this.#registry.services)]
       refused = [...refused, ...refusals]
     }
     const run = repairRun(this.#registry.services, call)

@@ -1,6 +1,7 @@
 /**
  * What a call has done so far, and what its report says of it.
  */
+import type { Services } from '../model.js'
 import type { SyncReport } from '../types.js'
 import type { Applied, ObjectCounts, Refusal } from './backend.js'
 import { countChanges, type ServiceChange } from './change.js'
@@ -63,4 +64,33 @@ export async function timed<T>(progress: Progress, field: 'inspectMs' | 'applyMs
   } finally {
     progress[field] += performance.now() - startedAt
   }
+}
+
+/** The changes that are in, once those that were withdrawn are in quarantine. */
+export function settle({ withdrawn = [] }: Applied, progress: Progress): readonly ServiceChange[] {
+  if (withdrawn.length === 0) return progress.changes
+  const names = new Set(withdrawn.map(({ service }) => service))
+  progress.quarantined = [...progress.quarantined, ...withdrawn]
+  progress.changes = progress.changes.filter(({ name }) => !names.has(name))
+  return progress.changes
+}
+
+/** The removal of refused services that are committed, and that no change is about. */
+export function removalsOf(refusals: readonly Refusal[], changes: readonly ServiceChange[], committed: Services): ServiceChange[] {
+  const changed = new Set(changes.map(({ name }) => name))
+  return refusals.flatMap(({ service }): ServiceChange[] => {
+    const before = committed.get(service)
+    return before === undefined || changed.has(service) ? [] : [{ name: service, before }]
+  })
+}
+
+/** Puts into quarantine what the kernel refused to take back, unless the call has put something else in its place, or is glad that it is gone. */
+export function addDropped(progress: Progress, named: ReadonlySet<string> | undefined, committed: Services): void {
+  const settled = new Set(progress.quarantined.map(({ service }) => service))
+  for (const { name, after } of progress.changes) if (after === undefined) settled.add(name)
+  const dropped = progress.dropped.filter(({ service }) => {
+    const isMeant = named === undefined || named.has(service)
+    return isMeant && !settled.has(service) && !committed.has(service)
+  })
+  progress.quarantined = [...progress.quarantined, ...dropped]
 }

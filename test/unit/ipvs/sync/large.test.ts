@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { TransactionError } from '../../../../src/index.js'
 import type { DesiredService } from '../../../../src/ipvs/sync/types.js'
 import { rejection } from '../../../support/rejection.js'
-import { Rig } from './setup.js'
+import { Rig } from '../../../support/ipvs-sync-rig.js'
 
 const EINVAL = 22
 

@@ -1,10 +1,10 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { openPlane, type Service } from '../../../src/index.js'
-import * as accepting from '../../../src/ipvs/service-rows.js'
-import * as compiling from '../../../src/nftables/rule/compile.js'
-import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../src/testing.js'
+import { openPlane, type Service } from '../../../../src/index.js'
+import * as accepting from '../../../../src/ipvs/service-rows.js'
+import * as compiling from '../../../../src/nftables/rule/compile.js'
+import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
 
-vi.mock('../../../src/nftables/rule/compile.js', { spy: true })
+vi.mock('../../../../src/nftables/rule/compile.js', { spy: true })
 
 const services = new Map<string, Service>(
   ['web', 'dns'].map((name, index) => [
