@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   Conntrack,
@@ -11,6 +12,7 @@ import {
   type StaleFlowReport
 } from '../../../../src/index.js'
 import { sendFrom } from '../../../support/pinned-client.js'
+import { until } from '../../../support/run.js'
 import { addressOf, makeServiceNetwork, reachable, serve, type ServiceNetwork } from '../../../support/service-network.js'
 
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
@@ -44,25 +46,30 @@ async function scene(options: Partial<PlaneOptions> = {}): Promise<Scene> {
   const reports = collect(plane)
   const apply = async (...services: Service[]): Promise<StaleFlowReport | undefined> => {
     await plane.sync(new Map(services.map((service) => [service.name, service])))
-    if (plane.status().flows!.pending === 0) return undefined
+    // What a change asks of the flows is worked out beside the call.
+    await setImmediate()
+    if (plane.status().flows!.pending === 0 && reports.waiting() === 0) return undefined
     return await reports.next()
   }
   return { network: made, plane, conntrack, apply }
 }
 
-/** Reports one after the other. */
-function collect(plane: Plane): { next: () => Promise<StaleFlowReport> } {
+/** Reports one after the other, and how many were not asked for yet. */
+function collect(plane: Plane): { next: () => Promise<StaleFlowReport>; waiting: () => number } {
   const events = plane.watch()
+  const told: PlaneEvent[] = []
+  const listening = (async () => {
+    for await (const event of events) if (event.type === 'error' || event.type === 'flows') told.push(event)
+  })()
   const next = async (): Promise<StaleFlowReport> => {
-    for (;;) {
-      const result: IteratorResult<PlaneEvent, undefined> = await events.next()
-      if (result.done === true) throw new Error('the plane was closed')
-      const event = result.value
-      if (event.type === 'error') throw event.error
-      if (event.type === 'flows') return event.report
-    }
+    await Promise.race([until('a report', () => told.length > 0), listening])
+    const event = told.shift()
+    if (event === undefined) throw new Error('the plane was closed')
+    if (event.type === 'error') throw event.error
+    if (event.type !== 'flows') throw new Error(event.type)
+    return event.report
   }
-  return { next }
+  return { next, waiting: () => told.length }
 }
 
 function service(overrides: Partial<Service> = {}): Service {

@@ -44,14 +44,15 @@ describe('after any walk of changes', () => {
     const services = new Map<string, Service>()
     await plane.sync(services)
     for (let step = 0; step < 25; step++) {
-      const set: Service[] = []
+      const chosen = new Map<string, Service>()
       const remove: string[] = []
       for (let change = 0; change <= random.below(4); change++) {
         const service = randomService(random, random.below(20))
         if (random.chance(30)) remove.push(service.name)
-        else set.push(service)
+        else chosen.set(service.name, service)
       }
-      const gone = remove.filter((name) => !set.some((service) => service.name === name))
+      const set = [...chosen.values()]
+      const gone = remove.filter((name) => !chosen.has(name))
       for (const name of gone) services.delete(name)
       for (const service of set) services.set(service.name, service)
       const report = random.chance(50) ? await plane.update({ set, delete: gone }) : await plane.sync(services)
