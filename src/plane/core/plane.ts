@@ -299,9 +299,11 @@ export class ServicePlane implements Plane {
   async #adopted(applied: Applied, progress: Progress): Promise<Done> {
     const gone = removalsOf(applied.withdrawn ?? [], progress.changes, this.#registry.services)
     const kept = settle(applied, progress)
-    await this.#registry.accept([...kept, ...gone])
+    // A list that is as it was proposed can be taken over whole.
+    const accepted = gone.length === 0 ? kept : [...kept, ...gone]
+    await this.#registry.accept(accepted)
     this.#isCommitted = true
-    this.#listener?.reset(this.#registry.services, [...kept, ...gone])
+    this.#listener?.reset(this.#registry.services, accepted)
     this.#endDrift(applied, 0)
     return { changes: kept, applied, entries: progress.entries }
   }
