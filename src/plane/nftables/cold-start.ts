@@ -21,7 +21,7 @@ import { FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
-const CHUNK_ROWS = 16_384
+const CHUNK_ROWS = 8192
 /** Of the first transaction: the kernel is to begin soon. Each one after it may have twice as many as the one before, so that it is put together by the time the kernel can take it. */
 const FIRST_ROWS = 4096
 
@@ -256,7 +256,10 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const slices = new Slices()
   const isWhole = replace.size > 0
   const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
-  const tables = tableSteps(parts, countAddresses(source.candidates.values()))
+  const addresses = countAddresses(source.candidates.values())
+  await slices.turn()
+  const tables = tableSteps(parts, addresses)
+  await slices.turn()
   if (!isWhole) await pipeline.push(tables)
   const estimates = await estimateRows(source.candidates.values(), slices)
   const chunks = new ChunkWriter(pipeline, options.name, estimates, isWhole)
