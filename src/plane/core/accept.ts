@@ -3,18 +3,20 @@
  */
 import { Buffer } from 'node:buffer'
 import { ipv4Number, writeAddress } from '../../core/address.js'
+import { requireFields, requireKnown } from '../../core/checks.js'
 import { locate, ValidationError } from '../../core/errors.js'
 import type { Slices } from '../../core/slices.js'
 import { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
 import { endpointKey } from './frontend.js'
-import { slotCount } from './weights.js'
+import { MAX_WEIGHT, slotCount } from './weights.js'
 
 /** Services that were checked and frozen before: the same reference need not be looked at again. */
 const accepted = new WeakSet<Service>()
 
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const
 const FRONTEND_KINDS = ['cluster', 'external'] as const
-const SCHEDULERS = ['random', 'hash'] as const
+/** Every scheduler there is. */
+export const SCHEDULERS: readonly string[] = ['random', 'hash']
 const STATES = ['ready', 'draining'] as const
 
 const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler']
@@ -35,14 +37,8 @@ function checkInteger(path: string, value: unknown, min: number, max: number): v
     refuse(path, value, `an integer from ${min} to ${max}`)
 }
 
-/** A misspelt field would otherwise be a setting that silently does nothing. */
 function checkFields(value: unknown, fields: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) refuse('', value, 'an object')
-  for (const field in value) if (!fields.includes(field)) refuseField(value, field, fields)
-}
-
-function refuseField(value: object, field: string, fields: readonly string[]): never {
-  refuse(`.${field}`, (value as Record<string, unknown>)[field], `one of ${fields.join(', ')}`)
+  requireKnown('.', requireFields('', value), fields)
 }
 
 /** Where IPv6 addresses are written to be checked: nothing is kept. */
@@ -91,7 +87,7 @@ function checkEndpoint(endpoint: Endpoint): number {
   const address = checkAddress(endpoint.address)
   const { port, weight, local, state } = endpoint
   checkInteger('.port', port, 1, 65_535)
-  if (weight !== undefined) checkInteger('.weight', weight, 0, 65_535)
+  if (weight !== undefined) checkInteger('.weight', weight, 0, MAX_WEIGHT)
   if (local !== undefined && typeof local !== 'boolean') refuse('.local', local, 'true or false')
   if (state !== undefined) checkOneOf('.state', state, STATES, true)
   return address
@@ -99,11 +95,10 @@ function checkEndpoint(endpoint: Endpoint): number {
 
 /** As `checkFields`, for what there is a hundred thousand of: names are compared one by one, as constants. */
 function checkEndpointFields(endpoint: Endpoint): void {
-  if (typeof (endpoint as unknown) !== 'object' || (endpoint as unknown) === null || Array.isArray(endpoint))
-    refuse('', endpoint, 'an object')
+  requireFields('', endpoint)
   for (const field in endpoint) {
     if (field === 'address' || field === 'port' || field === 'weight' || field === 'local' || field === 'state') continue
-    refuseField(endpoint, field, ENDPOINT_FIELDS)
+    requireKnown('.', endpoint, ENDPOINT_FIELDS)
   }
 }
 

@@ -14,6 +14,11 @@ export interface ObjectCounts {
   readonly deleted: number
 }
 
+/** Both together. */
+export function sumOf(left: ObjectCounts, right: ObjectCounts): ObjectCounts {
+  return { written: left.written + right.written, deleted: left.deleted + right.deleted }
+}
+
 /** What would be done. */
 export interface Work {
   readonly entries: readonly PlanEntry[]

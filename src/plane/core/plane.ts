@@ -8,13 +8,24 @@ import { traceResync } from '../../core/tracing.js'
 import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import { rebase, type ServiceChange } from './change.js'
+import type { ServiceChange } from './change.js'
 import { takeServices, takeUpdate } from './desired.js'
 import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
-import { addDropped, countServices, makeProgress, removalsOf, settle, sumOf, timed, type Done, type Progress } from './progress.js'
+import {
+  addDropped,
+  addRepair,
+  countServices,
+  makeProgress,
+  objectsOf,
+  removalsOf,
+  settle,
+  timed,
+  type Done,
+  type Progress
+} from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
@@ -87,13 +98,8 @@ export class ServicePlane implements Plane {
     const taken = takeUpdate(update)
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
-      const named = new Set<string>()
-      const propose = async (): Promise<Proposal> => {
-        const proposed = await this.#registry.proposeUpdate(taken)
-        for (const name of proposed.named) named.add(name)
-        return proposed.proposal
-      }
-      return await this.#apply(propose, options, named)
+      const named = new Set([...taken.set.keys(), ...taken.gone])
+      return await this.#apply(() => this.#registry.proposeUpdate(taken), options, named)
     })
   }
 
@@ -177,7 +183,7 @@ export class ServicePlane implements Plane {
     this.#quarantine.update(progress.quarantined, named)
     return {
       services: countServices(done),
-      objects: sumOf(progress.repaired, done.applied.objects),
+      objects: objectsOf(progress, done),
       requests: run.requests,
       durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: progress.inspectMs, apply: progress.applyMs },
       quarantined: progress.quarantined,
@@ -238,11 +244,7 @@ export class ServicePlane implements Plane {
   async #auditBeforeTry(run: Run, progress: Progress): Promise<void> {
     try {
       const repair = await this.#audit(run)
-      if (repair === undefined) return
-      progress.repaired = sumOf(progress.repaired, repair.objects)
-      if (repair.withdrawn === undefined) return
-      progress.dropped = [...progress.dropped, ...repair.withdrawn]
-      progress.changes = rebase(progress.changes, this.#registry.services)
+      if (repair !== undefined) addRepair(progress, repair, this.#registry.services)
     } catch (error) {
       // A repair that lost its race is made again by the next try, which reads the kernel first.
       if (asFailure(error).kind === 'final') throw error

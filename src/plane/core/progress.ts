@@ -3,8 +3,8 @@
  */
 import type { Services } from '../model.js'
 import type { SyncReport } from '../types.js'
-import type { Applied, ObjectCounts, Refusal } from './backend.js'
-import { countChanges, type ServiceChange } from './change.js'
+import { sumOf, type Applied, type ObjectCounts, type Refusal } from './backend.js'
+import { countChanges, rebase, type ServiceChange } from './change.js'
 import type { GradualProposal } from './gradual.js'
 import type { PlanEntry, Quarantined } from './plan.js'
 
@@ -42,9 +42,17 @@ export function makeProgress(
   return { changes, quarantined, source, repaired: { written: 0, deleted: 0 }, dropped: [], inspectMs: 0, applyMs: 0 }
 }
 
-/** Both together. */
-export function sumOf(left: ObjectCounts, right: ObjectCounts): ObjectCounts {
-  return { written: left.written + right.written, deleted: left.deleted + right.deleted }
+/** Puts down to a call what it repaired on its way. */
+export function addRepair(progress: Progress, { objects, withdrawn }: Applied, committed: Services): void {
+  progress.repaired = sumOf(progress.repaired, objects)
+  if (withdrawn === undefined) return
+  progress.dropped = [...progress.dropped, ...withdrawn]
+  progress.changes = rebase(progress.changes, committed)
+}
+
+/** Objects that a call wrote and deleted, repairs on its way included. */
+export function objectsOf({ repaired }: Progress, { applied }: Done): ObjectCounts {
+  return sumOf(repaired, applied.objects)
 }
 
 /** How many services a call added, changed and removed. */

@@ -50,11 +50,10 @@ export class Registry {
     return (this.#gradual = new GradualProposal(services))
   }
 
-  /** A proposal of single services, and their names. */
-  async proposeUpdate({ set, gone }: CheckedUpdate): Promise<{ readonly proposal: Proposal; readonly named: ReadonlySet<string> }> {
-    const named = new Set([...set.keys(), ...gone])
+  /** A proposal of single services. */
+  async proposeUpdate({ set, gone }: CheckedUpdate): Promise<Proposal> {
     const there = gone.filter((name) => this.#services.has(name))
-    return { proposal: await this.#propose(set, there, new Slices(), false), named }
+    return await this.#propose(set, there, new Slices(), false)
   }
 
   /** The services there are once changes are in. */

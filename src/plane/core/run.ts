@@ -78,8 +78,8 @@ export class Run {
 
 /** Of a repair: all services are to be as they are, so those that are refused go. @param call On whose account it is; absent: nobody's. */
 export function repairRun(services: Services, call: Run | undefined): Run {
-  const changes = changesBetween(new Map<string, Service>(), services)
   const withdraw = (refusals: readonly Refusal[]): Promise<Withdrawal> => {
+    const changes = changesBetween(new Map<string, Service>(), services)
     const refused = new Set(refusals.map(({ service }) => service))
     const kept = changes.filter(({ name }) => !refused.has(name))
     return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })

@@ -3,6 +3,9 @@
  */
 import type { Endpoint } from '../model.js'
 
+/** Largest weight. */
+export const MAX_WEIGHT = 65_535
+
 /** Greatest common divisor of two non-negative integers. */
 function gcd(a: number, b: number): number {
   while (b !== 0) [a, b] = [b, a % b]

@@ -8,7 +8,7 @@ import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
 import { loadAddon, type NativeNamespace } from '../../native/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
-import { BackendFailure, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
+import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/change.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
@@ -45,7 +45,7 @@ interface Counts {
 }
 
 /** Of a repair on the way, and of the change itself. */
-function sumOf(before: Counts | undefined, counts: Counts): Counts {
+function addCounts(before: Counts | undefined, counts: Counts): Counts {
   if (before === undefined) return counts
   const changed = (left: Counts['realServers'], right: Counts['realServers']): Counts['realServers'] => ({
     added: left.added + right.added,
@@ -55,10 +55,7 @@ function sumOf(before: Counts | undefined, counts: Counts): Counts {
   return {
     virtualServices: changed(before.virtualServices, counts.virtualServices),
     realServers: changed(before.realServers, counts.realServers),
-    addresses: {
-      written: before.addresses.written + counts.addresses.written,
-      deleted: before.addresses.deleted + counts.addresses.deleted
-    },
+    addresses: sumOf(before.addresses, counts.addresses),
     commits: before.commits + counts.commits
   }
 }
@@ -225,7 +222,7 @@ class IpvsBackend implements Backend {
     const { services, realServers } = report
     const before = this.#counts.get(run.call)
     const commits = this.#subsystems.companion.commits - commitsBefore
-    this.#counts.set(run.call, sumOf(before, { virtualServices: services, realServers, addresses, commits }))
+    this.#counts.set(run.call, addCounts(before, { virtualServices: services, realServers, addresses, commits }))
     const written = services.added + services.updated + realServers.added + realServers.updated
     const deleted = services.removed + realServers.removed
     const objects = { written: written + sizeOf(added) + addresses.written, deleted: deleted + sizeOf(removed) + addresses.deleted }

@@ -3,12 +3,11 @@
  */
 import { familyOf, type AddressFamily } from '../../core/address.js'
 import type { Slices } from '../../core/slices.js'
-import { slotCount } from '../core/weights.js'
+import { SCHEDULERS } from '../core/accept.js'
+import { MAX_WEIGHT, slotCount } from '../core/weights.js'
 import { MAX_FRONTENDS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
 import { countRows, type Rows } from './contents.js'
 import type { ElementSet } from './sets.js'
-
-const MAX_WEIGHT = 65_535
 
 function isCountable(endpoints: readonly Endpoint[]): boolean {
   if (!haveAddresses(endpoints)) return false
@@ -28,7 +27,7 @@ function haveAddresses(entries: readonly (Frontend | Endpoint)[]): boolean {
 function countCandidate(rows: Rows, service: Service): void {
   try {
     const { frontends, endpoints, scheduler = 'random' } = service
-    if (!['random', 'hash'].includes(scheduler)) return
+    if (!SCHEDULERS.includes(scheduler)) return
     if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !haveAddresses(frontends)) return
     if (Array.isArray(endpoints) && isCountable(endpoints)) countRows(rows, service, 1)
   } catch {

@@ -18,7 +18,7 @@ async function held(...services: Service[]): Promise<Registry> {
 }
 
 async function propose(registry: Registry, update: ServiceUpdate): Promise<{ readonly set: string[]; readonly refused: string[] }> {
-  const { proposal } = await registry.proposeUpdate(takeUpdate(update))
+  const proposal = await registry.proposeUpdate(takeUpdate(update))
   return { set: proposal.changes.map(({ name }) => name).sort(), refused: proposal.quarantined.map(({ service }) => service).sort() }
 }
 
@@ -53,7 +53,7 @@ describe('a frontend stays with the service that has it', () => {
 
   it('after a refusal by the kernel, too', async () => {
     const registry = await held(at('a', one), at('b', three))
-    const { proposal } = await registry.proposeUpdate(takeUpdate({ set: [at('a', two), at('b', one), at('c', four)] }))
+    const proposal = await registry.proposeUpdate(takeUpdate({ set: [at('a', two), at('b', one), at('c', four)] }))
     const { kept, refusals } = await registry.withdraw(proposal.changes, [{ service: 'a', error: new Error('refused') }])
     expect(kept.map(({ name }) => name)).toEqual(['c'])
     expect(refusals.map(({ service }) => service)).toEqual(['a', 'b'])
