@@ -29,4 +29,7 @@ export function protocolNumbers<Name extends keyof typeof IPPROTO>(...names: rea
 }
 
 /** Transport protocols that virtual services and services have. */
-export type Protocol = 'tcp' | 'udp' | 'sctp'
+export const SERVICE_PROTOCOLS = ['tcp', 'udp', 'sctp'] as const
+
+/** One of the transport protocols that virtual services and services have. */
+export type Protocol = (typeof SERVICE_PROTOCOLS)[number]

@@ -13,12 +13,25 @@ function evenOffsets(rows: number, width: number): Uint32Array {
   return offsets
 }
 
+/** The first keys and the last ones of ranges. */
+function splitRanges(ranges: Uint8Array, width: number): Pick<ElementColumns, 'key' | 'keyEnd'> {
+  const half = width / 2
+  const columns = { key: new Uint8Array(ranges.length / 2), keyEnd: new Uint8Array(ranges.length / 2) }
+  for (let from = 0, to = 0; from < ranges.length; from += width, to += half) {
+    columns.key.set(ranges.subarray(from, from + half), to)
+    columns.keyEnd.set(ranges.subarray(from + half, from + width), to)
+  }
+  return columns
+}
+
 /**
  * Rows of one set or map, collected in typed arrays: keys, data and comments as they cross to the native side, without an object per element.
  */
 export class ElementBuffer {
   readonly keyWidth: number
   readonly dataWidth: number
+  /** Whether a key is a range of concatenations: the first key, and behind it the last one. */
+  readonly isRange: boolean
   rows = 0
   #keys: Uint8Array
   #data: Uint8Array
@@ -27,13 +40,15 @@ export class ElementBuffer {
   #userdataLength = 0
 
   /**
-   * @param keyWidth Bytes of a key, every field padded to 4.
+   * @param keyWidth Bytes of a key, every field padded to 4; of ranges, bytes of both ends.
    * @param dataWidth Bytes of the data; 0 for a set.
    * @param capacity Rows to make room for at first; grows by doubling.
+   * @param isRange Whether keys are ranges of concatenations.
    */
-  constructor(keyWidth: number, dataWidth: number, capacity = 64) {
+  constructor(keyWidth: number, dataWidth: number, capacity = 64, isRange = false) {
     this.keyWidth = keyWidth
     this.dataWidth = dataWidth
+    this.isRange = isRange
     this.#keys = new Uint8Array(capacity * keyWidth)
     this.#data = new Uint8Array(capacity * dataWidth)
     this.#userdataOffsets = new Uint32Array(capacity + 1)
@@ -80,9 +95,10 @@ export class ElementBuffer {
    * The rows, or some of them, as columns. They view this buffer, which must not be pushed to afterwards.
    */
   columns(from = 0, to = this.rows): ElementColumns {
+    const keys = this.#keys.subarray(from * this.keyWidth, to * this.keyWidth)
     const columns: Record<string, unknown> & Pick<ElementColumns, 'rows' | 'key'> = {
       rows: to - from,
-      key: this.#keys.subarray(from * this.keyWidth, to * this.keyWidth)
+      ...(this.isRange ? splitRanges(keys, this.keyWidth) : { key: keys })
     }
     if (this.dataWidth > 0) {
       columns['data'] = this.#data.subarray(from * this.dataWidth, to * this.dataWidth)

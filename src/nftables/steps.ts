@@ -35,7 +35,7 @@ const ROWS_PER_OPERATION = 16_384
 const MIN_MESSAGE_BYTES = 2048
 
 function slice(buffer: ElementBuffer, from: number, to: number): ElementBuffer {
-  const part = new ElementBuffer(buffer.keyWidth, buffer.dataWidth, Math.max(to - from, 1))
+  const part = new ElementBuffer(buffer.keyWidth, buffer.dataWidth, Math.max(to - from, 1), buffer.isRange)
   for (let row = from; row < to; row++) {
     const userdata = buffer.userdataAt(row)
     part.push(buffer.keyAt(row), buffer.dataWidth === 0 ? undefined : buffer.dataAt(row), userdata.length === 0 ? undefined : userdata)

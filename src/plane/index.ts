@@ -2,10 +2,13 @@
  * Service planes.
  */
 import { Conntrack } from '../conntrack/index.js'
-import { asNetplaneError, ValidationError } from '../core/errors.js'
+import { asNetplaneError, ValidationError, type NetplaneError } from '../core/errors.js'
+import { Route } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
 import type { Backend } from './core/backend.js'
+import { NO_ADDRESSES, NodeAddresses, type NodeAddressChoice, type NodeAddressList } from './core/node-addresses.js'
+import { NodePorts } from './core/node-ports.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
@@ -14,14 +17,41 @@ import { openIpvsBackend } from './ipvs/backend.js'
 import { checkIpvsOptions, type IpvsPlaneOptions } from './ipvs/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
 import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/options.js'
-import type { Plane, PlaneEvent } from './types.js'
+import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 
 export type { ObjectCounts } from './core/backend.js'
 export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
-export { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS } from './model.js'
-export type { Endpoint, Frontend, FrontendKind, Scheduler, Service, Services } from './model.js'
+export type { LocalSourcesOption } from './core/local-sources.js'
+export type { NodeAddressesOption } from './core/node-addresses.js'
+export type { Masquerade, TrafficOptions } from './core/traffic-options.js'
+export {
+  IPVS_SCHEDULERS,
+  MAX_AFFINITY_SECONDS,
+  MAX_FRONTENDS,
+  MAX_PRIORITY,
+  MAX_SERVICE_SLOTS,
+  MAX_SLOTS,
+  MAX_SOURCE_RANGES,
+  MODEL_SCHEDULERS
+} from './model.js'
+export type {
+  Affinity,
+  ClusterFrontend,
+  Endpoint,
+  EndpointState,
+  ExternalFrontend,
+  Frontend,
+  FrontendKind,
+  LoadBalancerFrontend,
+  NodeFrontend,
+  Scheduler,
+  Service,
+  Services,
+  SourceRanges,
+  TrafficPolicy
+} from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
 export type {
   Plane,
@@ -51,6 +81,7 @@ export type PlaneOptions = CommonPlaneOptions &
 
 interface Opening {
   readonly auditMs: number
+  readonly nodeAddresses: NodeAddressChoice
   /** @param onError Told what goes wrong beside calls. */
   readonly open: (onError: (error: unknown) => void) => Promise<Backend>
 }
@@ -59,18 +90,19 @@ interface Opening {
 function prepare(options: PlaneOptions): Opening {
   if (options.mode === 'nftables') {
     const settings = checkNftablesOptions(options)
-    return { auditMs: settings.auditMs, open: () => openNftablesBackend(settings) }
+    return { auditMs: settings.auditMs, nodeAddresses: settings.nodeAddresses, open: () => openNftablesBackend(settings) }
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
-  return { auditMs: settings.auditMs, open: (onError) => openIpvsBackend(settings, onError) }
+  return { auditMs: settings.auditMs, nodeAddresses: 'all', open: (onError) => openIpvsBackend(settings, onError) }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
 function makeCleaner(
   options: PlaneOptions,
   events: Broadcast<PlaneEvent>,
-  place: () => InNetworkNamespace | undefined
+  place: () => InNetworkNamespace | undefined,
+  nodeAddresses: () => NodeAddressList
 ): StaleFlowCleaner | undefined {
   const { staleFlows = {} } = options
   if (staleFlows === false) return undefined
@@ -79,10 +111,21 @@ function makeCleaner(
   const conntrack = kernel?.conntrack
   if (conntrack !== undefined) checkKernel({ conntrack }, ['conntrack'])
   if (kernel !== undefined && conntrack === undefined) return undefined
-  return new StaleFlowCleaner(() => Conntrack.open({ netns: place(), deadlineMs, kernel: conntrack }), settings, {
-    onReport: (report) => events.push({ type: 'flows', report }),
-    onError: (error) => events.push({ type: 'error', error })
-  })
+  const listener = {
+    onReport: (report: StaleFlowReport) => events.push({ type: 'flows', report }),
+    onError: (error: NetplaneError) => events.push({ type: 'error', error })
+  }
+  const open = (): Promise<Conntrack> => Conntrack.open({ netns: place(), deadlineMs, kernel: conntrack })
+  return new StaleFlowCleaner(open, settings, listener, nodeAddresses)
+}
+
+/** A fake kernel has addresses only where it has links. */
+function hasRoute({ kernel }: PlaneOptions): boolean {
+  return kernel === undefined || kernel.route !== undefined
+}
+
+function openRoute({ deadlineMs, kernel }: PlaneOptions, place: InNetworkNamespace): Promise<Route> {
+  return Route.open({ netns: place, deadlineMs, kernel: kernel?.route })
 }
 
 /**
@@ -95,10 +138,20 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw new ValidationError('options', options, 'an object with a mode')
   const events = new Broadcast<PlaneEvent>()
-  const { auditMs, open } = prepare(options)
-  const opened: { backend?: Backend } = {}
-  const listener = makeCleaner(options, events, () => opened.backend)
+  const { auditMs, nodeAddresses: choice, open } = prepare(options)
+  const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
+  const listener = makeCleaner(
+    options,
+    events,
+    () => opened.backend,
+    () => opened.addresses?.current ?? NO_ADDRESSES
+  )
   const backend = await open((error) => events.push({ type: 'error', error: asNetplaneError(error) }))
   opened.backend = backend
-  return new ServicePlane({ backend, auditMs, events, listener })
+  const nodePorts = (onChange: () => void): NodePorts => {
+    const onError = (error: NetplaneError): void => events.push({ type: 'error', error })
+    opened.addresses = new NodeAddresses(() => openRoute(options, backend), choice, { onChange, onError })
+    return new NodePorts({ addresses: opened.addresses, backend, events })
+  }
+  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasRoute(options) ? nodePorts : undefined })
 }

@@ -118,6 +118,11 @@ const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<vo
 
 const frontend = (address: string, port: unknown = 80): object => ({ kind: 'cluster', address, port })
 
+/** A load balancer's address with source ranges. */
+const ranges = (sourceRanges: Record<string, unknown>) => ({
+  frontends: [{ kind: 'loadBalancer', address: '203.0.113.7', port: 80, sourceRanges }]
+})
+
 /** Everything that is refused in a service, and where the error says it is. */
 const badServices: readonly (readonly [what: string, overrides: Record<string, unknown>, path: string])[] = [
   ['no name', { name: '' }, '.name'],
@@ -129,7 +134,7 @@ const badServices: readonly (readonly [what: string, overrides: Record<string, u
   ['no frontends', { frontends: [] }, '.frontends'],
   ['an address that is none', { frontends: [{ kind: 'cluster', address: '10.96.0.256', port: 80 }] }, '.frontends[0].address'],
   ['port 0', { frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 0 }] }, '.frontends[0].port'],
-  ['an unknown kind', { frontends: [{ kind: 'node', address: '10.96.0.1', port: 80 }] }, '.frontends[0].kind'],
+  ['an unknown kind', { frontends: [{ kind: 'ingress', address: '10.96.0.1', port: 80 }] }, '.frontends[0].kind'],
   ['endpoints that are no list', { endpoints: 5 }, '.endpoints'],
   ['a weight of -1', { endpoints: [{ address: '10.1.0.1', port: 1, weight: -1 }] }, '.endpoints[0].weight'],
   ['an endpoint that is null', { endpoints: [null] }, '.endpoints[0]'],
@@ -154,7 +159,7 @@ const badServices: readonly (readonly [what: string, overrides: Record<string, u
     },
     '.endpoints'
   ],
-  ['an unknown scheduler', { scheduler: 'rr' }, '.scheduler'],
+  ['an unknown scheduler', { scheduler: 'round' }, '.scheduler'],
   ['a scheduler that is null', { scheduler: null }, '.scheduler'],
   ['frontends that are missing', { frontends: undefined }, '.frontends'],
   ['a list of frontends with a hole', { frontends: Array(1) }, '.frontends[0]'],
@@ -169,6 +174,25 @@ const badServices: readonly (readonly [what: string, overrides: Record<string, u
   ['a weight of 2^53', { endpoints: [{ address: '10.1.0.1', port: 1, weight: 2 ** 53 }] }, '.endpoints[0].weight'],
   ['a weight of 1.5', { endpoints: [{ address: '10.1.0.1', port: 1, weight: 1.5 }] }, '.endpoints[0].weight'],
   ['local that is 1', { endpoints: [{ address: '10.1.0.1', port: 1, local: 1 }] }, '.endpoints[0].local'],
+  ['an unknown side', { endpoints: [{ address: '10.1.0.1', port: 1, side: 'both' }] }, '.endpoints[0].side'],
+  [
+    'an unknown policy',
+    { frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80, trafficPolicy: 'node' }] },
+    '.frontends[0].trafficPolicy'
+  ],
+  ['a field of another kind', { frontends: [{ kind: 'node', address: '10.96.0.1', port: 80 }] }, '.frontends[0].address'],
+  ['an unknown family', { frontends: [{ kind: 'node', port: 80, family: 'ipv4' }] }, '.frontends[0].family'],
+  ['an endpoint that is unspecified', { endpoints: [{ address: '0.0.0.0', port: 1 }] }, '.endpoints[0].address'],
+  ['an endpoint that is multicast', { endpoints: [{ address: 'ff02::1', port: 1 }] }, '.endpoints[0].address'],
+  ['an endpoint that is loopback', { endpoints: [{ address: '127.0.0.1', port: 1 }] }, '.endpoints[0].address'],
+  ['an affinity of 0 seconds', { affinity: { timeoutSeconds: 0 } }, '.affinity.timeoutSeconds'],
+  ['an affinity beyond the maximum', { affinity: { timeoutSeconds: 4_294_968 } }, '.affinity.timeoutSeconds'],
+  ['an affinity that is a number', { affinity: 10 }, '.affinity'],
+  ['a priority that is no integer', { priority: 0.5 }, '.priority'],
+  ['ranges that overlap', ranges({ allow: ['10.0.0.0/8', '10.1.0.0/16'] }), '.frontends[0].sourceRanges.allow[1]'],
+  ['a range of the other family', ranges({ deny: ['fd00::/8'] }), '.frontends[0].sourceRanges.deny[0]'],
+  ['ranges that allow nobody', ranges({ allow: [] }), '.frontends[0].sourceRanges.allow'],
+  ['an unknown list of ranges', ranges({ block: [] }), '.frontends[0].sourceRanges.block'],
   ['an unknown state', { endpoints: [{ address: '10.1.0.1', port: 1, state: 'gone' }] }, '.endpoints[0].state'],
   ['an endpoint twice', { endpoints: [1, 1].map((port) => ({ address: '10.1.0.1', port })) }, '.endpoints[1]']
 ]
@@ -619,7 +643,7 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const services = new Map<string, Service>()
     await plane.sync(services)
     for (let step = 0; step < 25; step++) {
-      const service = randomService(random, random.below(12))
+      const service = randomService(random, random.below(12), kind.mode === 'nftables' ? 'whole' : 'common')
       if (random.chance(30)) services.delete(service.name)
       else services.set(service.name, service)
       if (random.chance(15)) {

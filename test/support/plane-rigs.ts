@@ -12,7 +12,7 @@ import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
 
 /** Options that every plane has. */
-export type RigOptions = Pick<PlaneOptions, 'localSources' | 'auditMs' | 'staleFlows' | 'name' | 'deadlineMs'>
+export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'name' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
 
 /** What stands for the kernel of a plane: fakes, or nothing. */
 export interface RigKernel {
@@ -115,15 +115,21 @@ export const rigKinds: readonly RigKind[] = [
   }))
 ]
 
+/** Text about tables without what depends on history: which of its two names a map has. */
+export function withoutTurns(text: string): string {
+  return text.replaceAll(/(endpoints-[0-9a-z-]*(?:[0-9]|-sticky))-b/g, '$1')
+}
+
 async function dumpTables(rig: Rig): Promise<string[]> {
   const nft = await rig.nftables()
   const ruleset = await nft.list({ elements: true })
-  // Which of its two names a map has depends on history.
   const plain = (value: unknown): string =>
-    JSON.stringify(value, (_, field: unknown) => {
-      if (typeof field === 'bigint') return undefined
-      return field instanceof Uint8Array ? Buffer.from(field).toString('hex') : field
-    }).replaceAll(/(endpoints-[0-9a-z-]*[0-9])-b/g, '$1')
+    withoutTurns(
+      JSON.stringify(value, (_, field: unknown) => {
+        if (typeof field === 'bigint') return undefined
+        return field instanceof Uint8Array ? Buffer.from(field).toString('hex') : field
+      })
+    )
   const where = ({ family, table }: { family: string; table: string }): string => `${family} ${table}`
   const lines = [
     ...ruleset.tables.map(({ family, name, comment, flags }) => `table ${family} ${name} ${comment ?? ''} ${(flags ?? []).join()}`),
@@ -135,14 +141,16 @@ async function dumpTables(rig: Rig): Promise<string[]> {
       [...listed].map(({ key, data, comment }) => `element ${where(listed.set)} ${plain([listed.set.name, key, data, comment])}`)
     )
   ]
-  // Rules of chain `services` stand in the order in which their classes came.
+  // Rules that ask sets stand in the order in which their sets came.
   const rules = new Map<string, string[]>()
   for (const rule of ruleset.rules) {
     const name = `rule ${where(rule)} ${rule.chain}`
     rules.set(name, [...(rules.get(name) ?? []), plain(rule.expressions)])
   }
   for (const [name, texts] of rules)
-    lines.push(...(name.endsWith(' services') ? texts.sort() : texts).map((text, at) => `${name} ${at} ${text}`))
+    lines.push(
+      ...(/ (learn|(node-)?services(-indirect|-outside)?)$/.test(name) ? texts.sort() : texts).map((text, at) => `${name} ${at} ${text}`)
+    )
   return lines
 }
 

@@ -1,106 +1,34 @@
 /**
  * What a service must be like. The checks are the same for every plane, and so are the errors.
  */
-import { Buffer } from 'node:buffer'
-import { ipv4Number, writeAddress } from '../../core/address.js'
-import { requireFields, requireKnown } from '../../core/checks.js'
-import { locate, ValidationError } from '../../core/errors.js'
+import { locate } from '../../core/errors.js'
+import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
-import { MAX_FRONTENDS, MAX_SERVICE_SLOTS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
-import { endpointKey } from './frontend.js'
-import { MAX_WEIGHT, slotCount } from './weights.js'
+import {
+  IPVS_SCHEDULERS,
+  MAX_AFFINITY_SECONDS,
+  MAX_FRONTENDS,
+  MAX_PRIORITY,
+  MAX_SERVICE_SLOTS,
+  MAX_SLOTS,
+  MODEL_SCHEDULERS,
+  type Endpoint,
+  type Frontend,
+  type Service
+} from '../model.js'
+import { checkFields, checkInteger, checkName, checkOneOf, refuse } from './accept-checks.js'
+import { checkEndpoint, checkFrontend } from './accept-entries.js'
+import { tableSize } from './consistent.js'
+import { endpointKey, formatFrontend, formatTarget, frontendIdentities } from './frontend.js'
+import { slotCount } from './weights.js'
 
 /** Services that were checked and frozen before: the same reference need not be looked at again. */
 const accepted = new WeakSet<Service>()
 
-const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const
-const FRONTEND_KINDS = ['cluster', 'external'] as const
 /** Every scheduler there is. */
-export const SCHEDULERS: readonly string[] = ['random', 'hash']
-const STATES = ['ready', 'draining'] as const
+export const SCHEDULERS: readonly string[] = [...MODEL_SCHEDULERS, ...IPVS_SCHEDULERS]
 
-const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler']
-const FRONTEND_FIELDS = ['kind', 'address', 'port']
-const ENDPOINT_FIELDS = ['address', 'port', 'weight', 'local', 'state']
-
-function refuse(path: string, value: unknown, allowed: string): never {
-  throw new ValidationError(path, value, allowed)
-}
-
-function checkOneOf(path: string, value: unknown, allowed: readonly string[], optional: boolean): void {
-  if (value === undefined && optional) return
-  if (typeof value !== 'string' || !allowed.includes(value)) refuse(path, value, allowed.map((name) => `'${name}'`).join(', '))
-}
-
-function checkInteger(path: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
-    refuse(path, value, `an integer from ${min} to ${max}`)
-}
-
-function checkFields(value: unknown, fields: readonly string[]): void {
-  requireKnown('.', requireFields('', value), fields)
-}
-
-/** Where IPv6 addresses are written to be checked: nothing is kept. */
-const scratch = new Uint8Array(16)
-
-/** The number of an IPv4 address; -1 where it is one of IPv6. */
-function checkAddress(value: unknown): number {
-  const address = typeof value === 'string' ? ipv4Number(value) : -1
-  if (address < 0 && (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0))
-    refuse('.address', value, 'an IPv4 or IPv6 address without prefix or zone')
-  return address
-}
-
-/** Bytes of the longest name, and how many one character may take in UTF-8. */
-const MAX_NAME_BYTES = 255
-const MAX_CHARACTER_BYTES = 3
-
-/** Control characters are refused, those of C1 too (Unicode category Cc): names reach terminals and logs. */
-function hasControlCharacter(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
-  }
-  return false
-}
-
-function checkName(path: string, name: unknown): void {
-  const isName =
-    typeof name === 'string' &&
-    name !== '' &&
-    (name.length * MAX_CHARACTER_BYTES <= MAX_NAME_BYTES || Buffer.byteLength(name) <= MAX_NAME_BYTES) &&
-    !hasControlCharacter(name)
-  if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters')
-}
-
-function checkFrontend(frontend: Frontend): number {
-  checkFields(frontend, FRONTEND_FIELDS)
-  checkOneOf('.kind', frontend.kind, FRONTEND_KINDS, false)
-  const address = checkAddress(frontend.address)
-  checkInteger('.port', frontend.port, 1, 65_535)
-  return address
-}
-
-function checkEndpoint(endpoint: Endpoint): number {
-  checkEndpointFields(endpoint)
-  const address = checkAddress(endpoint.address)
-  const { port, weight, local, state } = endpoint
-  checkInteger('.port', port, 1, 65_535)
-  if (weight !== undefined) checkInteger('.weight', weight, 0, MAX_WEIGHT)
-  if (local !== undefined && typeof local !== 'boolean') refuse('.local', local, 'true or false')
-  if (state !== undefined) checkOneOf('.state', state, STATES, true)
-  return address
-}
-
-/** As `checkFields`, for what there is a hundred thousand of: names are compared one by one, as constants. */
-function checkEndpointFields(endpoint: Endpoint): void {
-  requireFields('', endpoint)
-  for (const field in endpoint) {
-    if (field === 'address' || field === 'port' || field === 'weight' || field === 'local' || field === 'state') continue
-    requireKnown('.', endpoint, ENDPOINT_FIELDS)
-  }
-}
+const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler', 'affinity', 'priority']
 
 /** Lists so short are compared pair by pair, which makes no garbage. */
 const FEW = 12
@@ -132,15 +60,22 @@ function checkEntries<T extends Frontend | Endpoint>(
   }
 }
 
-function sameTarget(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
-  return left.port === right.port && endpointKey(left) === endpointKey(right)
+/** The identities of an entry: a port of the node's has one for each family. */
+function identities(entry: Frontend | Endpoint): readonly string[] {
+  return 'kind' in entry ? frontendIdentities('tcp', entry) : [endpointKey(entry)]
+}
+
+function isSame(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
+  if (left.port !== right.port) return false
+  const keys = identities(right)
+  return identities(left).some((key) => keys.includes(key))
 }
 
 async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: Slices): Promise<number> {
   const seen = new Set<string>()
   for (let index = 0; index < entries.length; index++) {
     if (index % BLOCK === 0 && slices.isOver) await slices.turn()
-    if (seen.size === seen.add(endpointKey(entries[index]!)).size) return index
+    for (const key of identities(entries[index]!)) if (seen.size === seen.add(key).size) return index
   }
   return -1
 }
@@ -150,7 +85,7 @@ function findDuplicateOfFew(entries: readonly (Frontend | Endpoint)[]): number {
   for (let index = 1; index < entries.length; index++) {
     const target = targets[index]!
     for (let other = 0; other < index; other++)
-      if (targets[other] === target && (target >= 0 || sameTarget(entries[index]!, entries[other]!))) return index
+      if (targets[other] === target && (target >= 0 || isSame(entries[index]!, entries[other]!))) return index
   }
   return -1
 }
@@ -159,23 +94,32 @@ function findDuplicateOfFew(entries: readonly (Frontend | Endpoint)[]): number {
 const BLOCK = 256
 
 function refuseDuplicate(path: string, entries: readonly (Frontend | Endpoint)[], index: number): void {
-  if (index >= 0) refuse(`${path}[${index}]`, `${entries[index]!.address} port ${entries[index]!.port}`, 'each address and port once')
+  if (index < 0) return
+  const entry = entries[index]!
+  refuse(`${path}[${index}]`, 'kind' in entry ? formatFrontend(entry) : formatTarget(entry), 'each address and port once')
 }
 
 /** What can be said without looking at single frontends and endpoints. */
 function checkShape(service: Service): void {
   checkFields(service, SERVICE_FIELDS)
   checkName('.name', service.name)
-  checkOneOf('.protocol', service.protocol, PROTOCOLS, false)
-  checkOneOf('.scheduler', service.scheduler, SCHEDULERS, true)
+  checkOneOf('.protocol', service.protocol, SERVICE_PROTOCOLS)
+  const { scheduler, affinity, priority } = service
+  if (scheduler !== undefined) checkOneOf('.scheduler', scheduler, SCHEDULERS)
+  if (priority !== undefined) checkInteger('.priority', priority, -MAX_PRIORITY, MAX_PRIORITY)
+  if (affinity !== undefined) {
+    checkFields(affinity, ['timeoutSeconds'], '.affinity')
+    checkInteger('.affinity.timeoutSeconds', affinity.timeoutSeconds, 1, MAX_AFFINITY_SECONDS)
+  }
   if (!Array.isArray(service.frontends) || service.frontends.length === 0 || service.frontends.length > MAX_FRONTENDS) {
     refuse('.frontends', service.frontends, `a list of 1 to ${MAX_FRONTENDS} frontends`)
   }
   if (!Array.isArray(service.endpoints)) refuse('.endpoints', service.endpoints, 'a list of endpoints')
 }
 
-function checkSlots({ frontends, endpoints }: Service): void {
-  const slots = slotCount(endpoints)
+function checkSlots({ frontends, endpoints, scheduler }: Service): void {
+  const shares = slotCount(endpoints)
+  const slots = scheduler === 'consistent' ? Math.max(shares, tableSize(endpoints.length)) : shares
   if (slots > MAX_SLOTS) {
     const allowed = `weights that need at most ${MAX_SLOTS} slots (their sum divided by their greatest common divisor)`
     refuse('.endpoints', `weights that need ${slots} slots`, allowed)
@@ -190,6 +134,17 @@ function freeze(entries: readonly (Frontend | Endpoint)[], from: number, to: num
   for (let index = from; index < to; index++) Object.freeze(entries[index])
 }
 
+/** Freezes what frontends and the service hold beside lists of entries; nearly always nothing. */
+function freezeParts({ frontends, affinity }: Service): void {
+  if (affinity !== undefined) Object.freeze(affinity)
+  for (const frontend of frontends) {
+    if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) continue
+    const { allow, deny } = Object.freeze(frontend.sourceRanges)
+    if (allow !== undefined) Object.freeze(allow)
+    if (deny !== undefined) Object.freeze(deny)
+  }
+}
+
 function acceptSmall(service: Service): void {
   const { frontends, endpoints } = service
   // `targets` holds one list at a time, and what is wrong with a frontend is said before what is wrong with an endpoint.
@@ -199,6 +154,7 @@ function acceptSmall(service: Service): void {
   refuseDuplicate('.frontends', frontends, twice)
   refuseDuplicate('.endpoints', endpoints, findDuplicateOfFew(endpoints))
   checkSlots(service)
+  freezeParts(service)
   freeze(frontends, 0, frontends.length)
   freeze(endpoints, 0, endpoints.length)
   Object.freeze(frontends)
@@ -213,6 +169,7 @@ async function acceptLarge(service: Service, slices: Slices): Promise<void> {
   Object.freeze(endpoints)
   Object.freeze(service)
   checkEntries('.frontends', frontends, 0, frontends.length, checkFrontend)
+  freezeParts(service)
   freeze(frontends, 0, frontends.length)
   for (let from = 0; from < endpoints.length; from += BLOCK) {
     if (slices.isOver) await slices.turn()

@@ -2,9 +2,11 @@
  * What a plane needs of the kernel subsystem that carries its services. Everything else, from the queue of calls to drift and quarantine, is done once, in {@link ServicePlane}.
  */
 import type { InNetworkNamespace } from '../../core/options.js'
+import type { UnsupportedError } from '../../core/errors.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './change.js'
+import type { NodeAddressList } from './node-addresses.js'
 import type { PlanEntry } from './plan.js'
 import type { Run } from './run.js'
 
@@ -95,6 +97,8 @@ export interface Backend extends InNetworkNamespace {
    * Whether another process has changed the kernel since the last call here, at a cost that does not depend on what it holds; undefined where the subsystem cannot tell.
    */
   hasChanged(): Promise<boolean | undefined>
+  /** Why an accepted service cannot be carried; undefined: it can. */
+  unsupported(service: Service): UnsupportedError | undefined
   /**
    * Compares the kernel with services. Changes nothing.
    *
@@ -125,6 +129,13 @@ export interface Backend extends InNetworkNamespace {
   apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied>
   /** Looks whether the kernel still holds the committed services, as thoroughly as seems worth while; undefined: nothing points to a difference. */
   audit(committed: Services): Promise<Inspection | undefined>
+  /**
+   * This node's addresses at which frontends of kind `node` are served: those known before anything is written, and later ones as they change.
+   *
+   * @param isCommitted The kernel holds the committed services: it is brought up to date, else the next call that writes does that.
+   * @throws {BackendFailure}
+   */
+  setNodeAddresses(addresses: NodeAddressList, isCommitted: boolean, run: Run): Promise<void>
   /** What a report says beside what all planes have in common. */
   details(run: Run): SyncDetails
   /** What a status says beside what all planes have in common. */

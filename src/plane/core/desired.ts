@@ -14,13 +14,35 @@ export interface CheckedUpdate {
   readonly gone: readonly string[]
 }
 
-/** Checks that services are a Map, of any realm, and takes a copy of it. @throws {ValidationError} */
+/** Checks that services are a Map, of any realm, and takes a copy of it, in the order of their priorities. @throws {ValidationError} */
 export function takeServices(services: Services): Services {
   if (!types.isMap(services)) throw new ValidationError('services', services, 'a Map of services by their names')
   const taken = new Map<unknown, Service>(services as ReadonlyMap<unknown, Service>)
   for (const name of taken.keys())
     if (typeof name !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
-  return taken as Map<string, Service>
+  return inOrder(taken as Map<string, Service>)
+}
+
+/** Of a service that was not checked yet: it may be anything. */
+function priorityOf(service: Service): number {
+  try {
+    const { priority } = service
+    return typeof priority === 'number' && Number.isFinite(priority) ? priority : 0
+  } catch {
+    return 0
+  }
+}
+
+/** Services with a higher priority first; else as they stand. */
+function inOrder(services: Map<string, Service>): Services {
+  const priorities = new Map<Service, number>()
+  for (const service of services.values()) {
+    const priority = priorityOf(service)
+    if (priority !== 0) priorities.set(service, priority)
+  }
+  if (priorities.size === 0) return services
+  const of = (service: Service): number => priorities.get(service) ?? 0
+  return new Map([...services].sort(([, left], [, right]) => of(right) - of(left)))
 }
 
 function nameOf(path: string, service: unknown): string {

@@ -1,37 +1,75 @@
 /**
  * What makes two frontends, or two endpoints, the same one, and how they are written.
  */
-import { canonicalAddress, formatSocketAddress } from '../../core/address.js'
+import { canonicalAddress, formatSocketAddress, looksLikeIPv6 } from '../../core/address.js'
 import type { AddressFamily } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
-import type { Endpoint, Frontend, Service } from '../model.js'
+import type { Frontend, NodeFrontend, Service } from '../model.js'
 
 /** Both families of addresses. */
 export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
 
 /** An address with a port. */
-export type Target = Pick<Endpoint | Frontend, 'address' | 'port'>
+export interface Target {
+  readonly address: string
+  readonly port: number
+}
+
+/** A frontend that has an address of its own. */
+export type AddressedFrontend = Exclude<Frontend, NodeFrontend>
+
+/** Whether a frontend has an address of its own: all but those of kind `node`. */
+export function isAddressed(frontend: Frontend): frontend is AddressedFrontend {
+  return frontend.kind !== 'node'
+}
+
+/** The frontends of a service that have an address of their own. */
+export function addressedFrontends({ frontends }: Service): readonly AddressedFrontend[] {
+  return frontends.filter(isAddressed)
+}
+
+/** The families in which a frontend takes connections. */
+export function familiesOf(frontend: Frontend): readonly AddressFamily[] {
+  if (isAddressed(frontend)) return looksLikeIPv6(frontend.address) ? ['ip6'] : ['ip']
+  return frontend.family === undefined ? FAMILIES : [frontend.family]
+}
+
+/** Whether a frontend takes connections in a family. */
+export function isOfFamily(frontend: Frontend, family: AddressFamily): boolean {
+  if (isAddressed(frontend)) return looksLikeIPv6(frontend.address) === (family === 'ip6')
+  return frontend.family === undefined || frontend.family === family
+}
 
 /** The identity of an endpoint within a service, equal for all spellings of its address. */
 export function endpointKey({ address, port }: Target): string {
   return `${canonicalAddress(address)} ${port}`
 }
 
-/** The identity of a frontend, equal for all spellings of its address: what two services may not both have. */
-export function frontendKey(protocol: Protocol, { address, port }: Target): string {
-  return `${protocol} ${canonicalAddress(address)} ${port}`
+/** The identities of a frontend, equal for all spellings of its address: what two services may not both have. A port of the node's has one for each family. */
+export function frontendIdentities(protocol: Protocol, frontend: Frontend): readonly string[] {
+  if (isAddressed(frontend)) return [`${protocol} ${endpointKey(frontend)}`]
+  return familiesOf(frontend).map((family) => `${protocol} ${family} node ${frontend.port}`)
 }
 
 const keys = new WeakMap<Service, readonly string[]>()
 
-/** The identities of the frontends of an accepted service, in their order. They are put together once. */
+/** The identities of all frontends of an accepted service, in their order. They are put together once. */
 export function frontendKeys(service: Service): readonly string[] {
   let made = keys.get(service)
-  if (made === undefined) keys.set(service, (made = service.frontends.map((frontend) => frontendKey(service.protocol, frontend))))
+  if (made === undefined) {
+    made = service.frontends.flatMap((frontend) => frontendIdentities(service.protocol, frontend))
+    keys.set(service, made)
+  }
   return made
 }
 
 /** An address and port as people write them: `10.0.0.1:80`, `[fd00::1]:80`. */
 export function formatTarget({ address, port }: Target): string {
   return formatSocketAddress(address, port)
+}
+
+/** A frontend as people write it: as {@link formatTarget}, or `node port 30080`. */
+export function formatFrontend(frontend: Frontend): string {
+  if (isAddressed(frontend)) return formatTarget(frontend)
+  return frontend.family === undefined ? `node port ${frontend.port}` : `node port ${frontend.port} (${frontend.family})`
 }

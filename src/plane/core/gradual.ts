@@ -4,9 +4,9 @@
 import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
 import { acceptService, checkKey } from './accept.js'
-import type { ServiceSource } from './backend.js'
+import type { Backend, ServiceSource } from './backend.js'
 import type { ServiceChange } from './change.js'
-import { frontendKey } from './frontend.js'
+import { frontendIdentities } from './frontend.js'
 import type { Quarantined } from './plan.js'
 import { conflictOf, quarantineOf } from './refusals.js'
 
@@ -25,8 +25,11 @@ export class GradualProposal implements ServiceSource {
   readonly #keys: string[] = []
   #isBegun = false
 
-  constructor(candidates: Services) {
+  readonly #unsupported: Backend['unsupported']
+
+  constructor(candidates: Services, unsupported: Backend['unsupported']) {
     this.candidates = candidates
+    this.#unsupported = unsupported
     this.#rest = candidates.entries()
   }
 
@@ -70,21 +73,27 @@ export class GradualProposal implements ServiceSource {
     return false
   }
 
-  /** Proposes a service, unless one before it has one of its frontends. */
+  /** Proposes a service that the plane can carry, unless one before it has one of its frontends. */
   #claim(name: string, service: Service): boolean {
+    const unsupported = this.#unsupported(service)
+    if (unsupported !== undefined) {
+      this.quarantined.push({ service: name, error: unsupported })
+      return false
+    }
     const { owners } = this
     const { protocol, frontends } = service
-    const keys = this.#keys
+    this.#keys.length = 0
     for (let index = 0; index < frontends.length; index++) {
-      const key = frontendKey(protocol, frontends[index]!)
-      const holder = owners.get(key)
-      if (holder !== undefined) {
-        this.quarantined.push(conflictOf(name, service, index, holder))
-        return false
+      for (const key of frontendIdentities(protocol, frontends[index]!)) {
+        const holder = owners.get(key)
+        if (holder !== undefined) {
+          this.quarantined.push(conflictOf(name, service, index, holder))
+          return false
+        }
+        this.#keys.push(key)
       }
-      keys[index] = key
     }
-    for (let index = 0; index < frontends.length; index++) owners.set(keys[index]!, name)
+    for (const key of this.#keys) owners.set(key, name)
     this.services.set(name, service)
     this.changes.push({ name, before: undefined, after: service })
     return true

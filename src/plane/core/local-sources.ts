@@ -1,59 +1,54 @@
 /**
- * Local sources: prefixes as disjoint ranges, because the kernel refuses ranges that overlap within one set.
+ * Who is a local client: whose packets come from this node's pods, so that answers find their way back through this node.
  */
-import { Buffer } from 'node:buffer'
-import { prefixRange, requirePrefix } from '../../core/address.js'
-import type { AddressFamily } from '../../core/address.js'
+import { isText, requireFields } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
-
-interface Range {
-  readonly first: Uint8Array
-  last: Uint8Array
-}
-
-/** Whether `next` begins inside `range` or right behind it. */
-function touches(range: Range, next: Range): boolean {
-  if (Buffer.compare(next.first, range.last) <= 0) return true
-  const behind = Uint8Array.from(range.last)
-  for (let index = behind.length - 1; index >= 0; index--) {
-    behind[index] = (behind[index]! + 1) & 0xff
-    if (behind[index] !== 0) return Buffer.compare(behind, next.first) === 0
-  }
-  return false
-}
-
-function merge(ranges: Range[]): Range[] {
-  const merged: Range[] = []
-  for (const range of ranges.sort((left, right) => Buffer.compare(left.first, right.first))) {
-    const last = merged.at(-1)
-    if (last === undefined || !touches(last, range)) merged.push({ ...range })
-    else if (Buffer.compare(range.last, last.last) > 0) last.last = range.last
-  }
-  return merged
-}
-
-/** Addresses from the first to the last one, both included, in network order. */
-export interface AddressRange {
-  readonly from: Uint8Array
-  readonly to: Uint8Array
-}
-
-/** Option `localSources` as ranges that are disjoint and in order. */
-export type LocalSources = Readonly<Record<AddressFamily, readonly AddressRange[]>>
+import { requireRanges, type RangesByFamily } from './ranges.js'
 
 /**
- * Checks option `localSources` and returns it as ranges.
+ * Local clients, by one of three marks.
  *
- * @throws {ValidationError} `localSources[i]` is no prefix.
+ * - a list of prefixes: by source address.
+ * - `{ bridge }`: packets that come in through this device.
+ * - `{ interfacePrefix }`: packets that come in through devices whose names begin so.
  */
-export function checkLocalSources(sources: readonly string[] | undefined): LocalSources | undefined {
+export type LocalSourcesOption = readonly string[] | { readonly bridge: string } | { readonly interfacePrefix: string }
+
+/** Option `localSources`, checked. */
+export type LocalSources =
+  | { readonly by: 'prefixes'; readonly ranges: RangesByFamily }
+  | {
+      readonly by: 'interface'
+      /** Of the device, or what names begin with. */
+      readonly name: string
+      readonly isPrefix: boolean
+    }
+
+/** IFNAMSIZ, include/uapi/linux/if.h, less the NUL. */
+const MAX_DEVICE_NAME = 15
+
+/** What dev_valid_name (net/core/dev.c) takes, less `*`, which nft would read as the end of a prefix. */
+function isDeviceName(name: unknown): name is string {
+  if (!isText(name, MAX_DEVICE_NAME) || name === '' || name === '.' || name === '..') return false
+  return !/[\s/:*]/.test(name)
+}
+
+function requireDeviceName(path: string, name: unknown): string {
+  if (isDeviceName(name)) return name
+  throw new ValidationError(path, name, `the name of a device: 1 to ${MAX_DEVICE_NAME} bytes without spaces, /, : and *`)
+}
+
+/**
+ * Checks option `localSources`.
+ *
+ * @throws {ValidationError} `localSources[i]` is no prefix, or `localSources.bridge` no name of a device.
+ */
+export function checkLocalSources(sources: LocalSourcesOption | undefined): LocalSources | undefined {
   if (sources === undefined) return undefined
-  if (!Array.isArray(sources)) throw new ValidationError('localSources', sources, 'a list of prefixes')
-  const ranges: Record<AddressFamily, Range[]> = { ip: [], ip6: [] }
-  for (const [index, source] of sources.entries()) {
-    const prefix = requirePrefix(`localSources[${index}]`, source)
-    ranges[prefix.address.length === 4 ? 'ip' : 'ip6'].push(prefixRange(prefix))
-  }
-  const merged = (family: AddressFamily): AddressRange[] => merge(ranges[family]).map(({ first, last }) => ({ from: first, to: last }))
-  return { ip: merged('ip'), ip6: merged('ip6') }
+  if (Array.isArray(sources)) return { by: 'prefixes', ranges: requireRanges('localSources', sources) }
+  const allowed = 'a list of prefixes, { bridge } or { interfacePrefix }'
+  const fields = requireFields('localSources', sources, allowed)
+  const [field, ...more] = Object.keys(fields)
+  if ((field !== 'bridge' && field !== 'interfacePrefix') || more.length > 0) throw new ValidationError('localSources', sources, allowed)
+  return { by: 'interface', name: requireDeviceName(`localSources.${field}`, fields[field]), isPrefix: field === 'interfacePrefix' }
 }

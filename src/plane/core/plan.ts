@@ -5,7 +5,7 @@ import { printable } from '../../core/errors.js'
 import type { Endpoint, Frontend, Service } from '../model.js'
 import type { ObjectCounts } from './backend.js'
 import type { ServiceChange } from './change.js'
-import { endpointKey, formatTarget } from './frontend.js'
+import { endpointKey, formatFrontend, formatTarget, frontendIdentities } from './frontend.js'
 
 /** What would happen to one service. */
 export interface PlanEntry {
@@ -39,41 +39,69 @@ export interface Plan {
 const SIGN = { add: '+', change: '~', remove: '-' } as const
 
 function describeService(service: Service): string {
-  const frontends = service.frontends.map(formatTarget).join(', ')
+  const frontends = service.frontends.map(formatFrontend).join(', ')
   return `${service.protocol} ${frontends} -> ${service.endpoints.length} ${service.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
 }
 
 /** By identity, so that another spelling of an address is no difference. */
-function byTarget<T extends Endpoint | Frontend>(entries: readonly T[]): Map<string, T> {
-  return new Map(entries.map((entry) => [endpointKey(entry), entry]))
+function byKey<T>(entries: readonly T[], keyOf: (entry: T) => string): Map<string, T> {
+  return new Map(entries.map((entry) => [keyOf(entry), entry]))
 }
 
-function describeEndpoint(target: string, before: Endpoint, after: Endpoint): string[] {
+/** A field of a frontend, an endpoint or a service as it is where nothing is said. */
+const DEFAULTS = {
+  weight: 1,
+  state: 'ready',
+  local: false,
+  side: 'both',
+  trafficPolicy: 'cluster',
+  sourceRanges: 'all',
+  scheduler: 'random',
+  affinity: 'none',
+  priority: 0
+} as const
+
+function valueText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+/** Every field that differs, with the value before and after. */
+function describeFields(subject: string, fields: readonly (keyof typeof DEFAULTS)[], before: object, after: object): string[] {
+  return fields.flatMap((field) => {
+    const [old, now] = [before, after].map((entry) => valueText((entry as Record<string, unknown>)[field] ?? DEFAULTS[field]))
+    return old === now ? [] : [`${subject}${field}: ${old} -> ${now}`]
+  })
+}
+
+/** What comes, what goes, and what stays with other fields. */
+function describeEntries<T extends Endpoint | Frontend>(
+  what: string,
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  format: (entry: T) => string,
+  fields: readonly (keyof typeof DEFAULTS)[]
+): string[] {
   const details: string[] = []
-  if ((before.weight ?? 1) !== (after.weight ?? 1)) details.push(`weight of ${target}: ${before.weight ?? 1} -> ${after.weight ?? 1}`)
-  if ((before.state ?? 'ready') !== (after.state ?? 'ready'))
-    details.push(`${target}: ${before.state ?? 'ready'} -> ${after.state ?? 'ready'}`)
-  if ((before.local ?? false) !== (after.local ?? false))
-    details.push(`${target}: ${after.local === true ? 'now' : 'no longer'} on this node`)
+  for (const [key, entry] of before) if (!after.has(key)) details.push(`- ${what} ${format(entry)}`)
+  for (const [key, entry] of after) {
+    const old = before.get(key)
+    if (old === undefined) details.push(`+ ${what} ${format(entry)}`)
+    else details.push(...describeFields(`${format(entry)} `, fields, old, entry))
+  }
   return details
 }
 
 function describeChange(before: Service, after: Service): string[] {
-  const details: string[] = []
-  if (before.protocol !== after.protocol) details.push(`protocol: ${before.protocol} -> ${after.protocol}`)
-  const schedulers = [before.scheduler ?? 'random', after.scheduler ?? 'random'] as const
-  if (schedulers[0] !== schedulers[1]) details.push(`scheduler: ${schedulers[0]} -> ${schedulers[1]}`)
-  const frontends = [byTarget(before.frontends), byTarget(after.frontends)] as const
-  for (const [key, frontend] of frontends[0]) if (!frontends[1].has(key)) details.push(`- frontend ${formatTarget(frontend)}`)
-  for (const [key, frontend] of frontends[1]) if (!frontends[0].has(key)) details.push(`+ frontend ${formatTarget(frontend)}`)
-  const endpoints = [byTarget(before.endpoints), byTarget(after.endpoints)] as const
-  for (const [key, endpoint] of endpoints[0]) if (!endpoints[1].has(key)) details.push(`- endpoint ${formatTarget(endpoint)}`)
-  for (const [key, endpoint] of endpoints[1]) {
-    const old = endpoints[0].get(key)
-    const target = formatTarget(endpoint)
-    details.push(...(old === undefined ? [`+ endpoint ${target}`] : describeEndpoint(target, old, endpoint)))
-  }
-  return details
+  const frontends = [before, after].map((service) =>
+    byKey(service.frontends, (frontend) => `${frontend.kind} ${frontendIdentities('tcp', frontend).join()}`)
+  )
+  const endpoints = [before, after].map((service) => byKey(service.endpoints, endpointKey))
+  return [
+    ...(before.protocol === after.protocol ? [] : [`protocol: ${before.protocol} -> ${after.protocol}`]),
+    ...describeFields('', ['scheduler', 'affinity', 'priority'], before, after),
+    ...describeEntries('frontend', frontends[0]!, frontends[1]!, formatFrontend, ['trafficPolicy', 'sourceRanges']),
+    ...describeEntries('endpoint', endpoints[0]!, endpoints[1]!, formatTarget, ['weight', 'state', 'local', 'side'])
+  ]
 }
 
 /** What a change does; nothing where nothing differs but the references. */

@@ -10,10 +10,12 @@ import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncRe
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { takeServices, takeUpdate } from './desired.js'
+import { DriftLog } from './drift.js'
 import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
+import type { NodePorts } from './node-ports.js'
 import {
   addDropped,
   addRepair,
@@ -45,6 +47,8 @@ export interface ServicePlaneParts {
   readonly auditMs: number
   readonly events: Broadcast<PlaneEvent>
   readonly listener?: ChangeListener | undefined
+  /** Opens what follows this node's addresses; `onChange` is to be called with each change. */
+  readonly nodePorts?: ((onChange: () => void) => NodePorts) | undefined
 }
 
 /** Made by {@link openPlane}. */
@@ -53,23 +57,25 @@ export class ServicePlane implements Plane {
   readonly #events: Broadcast<PlaneEvent>
   readonly #listener: ChangeListener | undefined
   readonly #queue = new CallQueue()
-  readonly #registry = new Registry()
+  readonly #registry: Registry
+  readonly #nodePorts: NodePorts | undefined
   readonly #quarantine: Quarantine
   readonly #watch: Watch
   /** The kernel holds what the registry says, as far as no other process changed it. */
   #isCommitted = false
   #hasSynced = false
-  /** Drift was reported, and no repair since. */
-  #isDrifted = false
-  #drifts = 0
+  readonly #drift: DriftLog
   #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
-  constructor({ backend, auditMs, events, listener }: ServicePlaneParts) {
+  constructor({ backend, auditMs, events, listener, nodePorts }: ServicePlaneParts) {
     this.#backend = backend
+    this.#registry = new Registry((service) => backend.unsupported(service))
+    this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
     this.#events = events
     this.#listener = listener
     this.#quarantine = new Quarantine(events)
     this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
+    this.#drift = new DriftLog(events, this.#watch)
   }
 
   async plan(services: Services): Promise<Plan> {
@@ -111,7 +117,7 @@ export class ServicePlane implements Plane {
     return {
       services: this.#registry.services.size,
       quarantined: this.#quarantine.list(),
-      drifts: this.#drifts,
+      drifts: this.#drift.count,
       ...(this.#listener === undefined ? {} : { flows: this.#listener.status() }),
       details: this.#backend.status()
     }
@@ -130,6 +136,7 @@ export class ServicePlane implements Plane {
 
   async #close(cleanup: boolean): Promise<void> {
     this.#watch.stop()
+    await this.#nodePorts?.close()
     await this.#queue.idle()
     try {
       if (cleanup) await this.#backend.cleanUp()
@@ -171,6 +178,7 @@ export class ServicePlane implements Plane {
     const startedAt = performance.now()
     const proposal = await propose()
     const { changes, quarantined } = proposal
+    if ((await this.#nodePorts?.needs(proposal)) === true) await this.#takeNodeAddresses()
     const acceptMs = performance.now() - startedAt
     const progress = makeProgress(changes, quarantined, proposal instanceof GradualProposal ? proposal : undefined)
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
@@ -189,6 +197,12 @@ export class ServicePlane implements Plane {
       quarantined: progress.quarantined,
       details: this.#backend.details(run)
     }
+  }
+
+  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. */
+  async #takeNodeAddresses(): Promise<void> {
+    if (this.#closing !== undefined) return
+    if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
   }
 
   /** Tries until it is done or cannot be: again after races, after reading the kernel where it was not as it was taken to be, and without services that it refuses. */
@@ -306,7 +320,7 @@ export class ServicePlane implements Plane {
     await this.#registry.accept(accepted)
     this.#isCommitted = true
     this.#listener?.reset(this.#registry.services, accepted)
-    this.#endDrift(applied, 0)
+    this.#drift.end(applied, 0)
     return { changes: kept, applied, entries: progress.entries }
   }
 
@@ -350,7 +364,7 @@ export class ServicePlane implements Plane {
   /** Services that are refused when they are written again go, and into quarantine: they are in {@link Applied.withdrawn}. */
   async #repair(found: Inspection, startedAt: number, call?: Run): Promise<Applied> {
     this.#isCommitted = false
-    if (!found.isEmpty) this.#beginDrift(found)
+    if (!found.isEmpty) this.#drift.begin(found)
     let seen = found
     let gone: readonly ServiceChange[] = []
     let refused: readonly Refusal[] = []
@@ -367,7 +381,7 @@ export class ServicePlane implements Plane {
         this.#isCommitted = true
         for (const { service, error } of refused) this.#quarantine.update([{ service, error }], new Set([service]))
         this.#listener?.reset(this.#registry.services, gone)
-        this.#endDrift(applied, performance.now() - startedAt)
+        this.#drift.end(applied, performance.now() - startedAt)
         return { objects: applied.objects, ...(refused.length > 0 && { withdrawn: refused }) }
       } catch (error) {
         const { kind, refusals } = asFailure(error)
@@ -380,21 +394,5 @@ export class ServicePlane implements Plane {
         seen = await this.#backend.inspect(this.#registry.after(gone))
       }
     }
-  }
-
-  #beginDrift(seen: Inspection): void {
-    if (this.#isDrifted) return
-    this.#isDrifted = true
-    this.#drifts++
-    traceResync({ operation: 'plane.repair', reason: 'drift' })
-    this.#events.push({ type: 'drift', objects: driftOf(seen) })
-  }
-
-  #endDrift({ objects }: Applied, durationMs: number): void {
-    if (!this.#isDrifted) return
-    this.#isDrifted = false
-    this.#events.push({ type: 'repaired', objects, durationMs })
-    const repairs = this.#watch.repaired()
-    if (repairs !== undefined) this.#events.push({ type: 'contended', repairs })
   }
 }

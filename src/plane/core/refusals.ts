@@ -3,7 +3,7 @@
  */
 import { ValidationError } from '../../core/errors.js'
 import type { Service } from '../model.js'
-import { formatTarget } from './frontend.js'
+import { formatFrontend } from './frontend.js'
 
 function pathOf(name: string): string {
   return `services[${JSON.stringify(name)}]`
@@ -25,5 +25,5 @@ export function conflictOf(
   holder: string
 ): { readonly service: string; readonly error: Error } {
   const allowed = `a ${protocol} frontend that no other service has: ${JSON.stringify(holder)} has it`
-  return { service: name, error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatTarget(frontends[index]!), allowed) }
+  return { service: name, error: new ValidationError(`${pathOf(name)}.frontends[${index}]`, formatFrontend(frontends[index]!), allowed) }
 }

@@ -5,9 +5,9 @@ import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
 import { acceptService, checkKey } from './accept.js'
 import type { CheckedUpdate } from './desired.js'
-import type { Refusal } from './backend.js'
+import type { Backend, Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
-import { frontendKeys } from './frontend.js'
+import { frontendIdentities, frontendKeys } from './frontend.js'
 import { GradualProposal } from './gradual.js'
 import type { Quarantined } from './plan.js'
 import { conflictOf, quarantineOf } from './refusals.js'
@@ -24,11 +24,17 @@ type Claims = Map<string, string>
 
 /** The committed services. */
 export class Registry {
+  readonly #unsupported: Backend['unsupported']
   #services = new Map<string, Service>()
   /** Frontend to the name of its service. */
   #owners = new Map<string, string>()
   /** The last proposal of {@link Registry.proposeGradually}, until it is accepted. */
   #gradual: GradualProposal | undefined
+
+  /** @param unsupported Why a plane cannot carry a service. */
+  constructor(unsupported: Backend['unsupported'] = () => undefined) {
+    this.#unsupported = unsupported
+  }
 
   /** By name; not to be changed by others. */
   get services(): ReadonlyMap<string, Service> {
@@ -47,7 +53,7 @@ export class Registry {
 
   /** As {@link Registry.proposeAll} where there are no services yet: the services are checked when they are asked for. */
   proposeGradually(services: Services): GradualProposal {
-    return (this.#gradual = new GradualProposal(services))
+    return (this.#gradual = new GradualProposal(services, this.#unsupported))
   }
 
   /** A proposal of single services. */
@@ -118,6 +124,11 @@ export class Registry {
         if (isKeyed) checkKey(name, service)
         const checking = acceptService(service, slices)
         if (checking !== undefined) await checking
+        const unsupported = this.#unsupported(service)
+        if (unsupported !== undefined) {
+          quarantined.push({ service: name, error: unsupported })
+          continue
+        }
         changes.set(name, { name, before, after: service })
       } catch (error) {
         quarantined.push(quarantineOf(name, error))
@@ -152,12 +163,13 @@ export class Registry {
     await slices.each(changes.values(), ({ name, after }) => {
       if (after === undefined) return
       const keys = frontendKeys(after)
-      const index = keys.findIndex((key) => this.#holderOf(key, name, changes, claims) !== undefined)
-      if (index < 0) {
+      const taken = keys.find((key) => this.#holderOf(key, name, changes, claims) !== undefined)
+      if (taken === undefined) {
         if (claims !== undefined) for (const key of keys) claims.set(key, name)
         return
       }
-      refusals.push(conflictOf(name, after, index, this.#holderOf(keys[index]!, name, changes, claims)!))
+      const index = after.frontends.findIndex((frontend) => frontendIdentities(after.protocol, frontend).includes(taken))
+      refusals.push(conflictOf(name, after, index, this.#holderOf(taken, name, changes, claims)!))
     })
     return refusals
   }

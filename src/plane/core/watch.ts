@@ -6,7 +6,7 @@
 const MAX_PAUSE_MS = 60_000
 /** Repairs in quick succession after which looks become rarer. */
 const MAX_QUICK_REPAIRS = 4
-/** A repair is in quick succession to another one that is not longer ago than so many intervals. */
+/** A repair is in quick succession to another one that is not longer ago than so many intervals, or than so many repairs take. */
 const QUICK_INTERVALS = 10
 
 /** Calls `look` every so often, never twice at once, and never keeps the process alive. Looks that fail, and repairs that do not last, make it look less often. */
@@ -18,6 +18,7 @@ export class Watch {
   #failures = 0
   #repairs = 0
   #repairedAt = -Infinity
+  #repairMs = 0
 
   /**
    * @param intervalMs Milliseconds between looks; 0: never.
@@ -47,13 +48,18 @@ export class Watch {
     clearTimeout(this.#timer)
   }
 
-  /** Something had to be repaired. Returns how many repairs followed each other, where that has just become too many, else undefined. */
-  repaired(): number | undefined {
-    const now = performance.now()
-    const isQuick = now - this.#repairedAt < QUICK_INTERVALS * this.pauseMs
-    this.#repairedAt = now
+  /** Something had to be repaired, which took so long. Returns how many repairs followed each other, where that has just become too many, else undefined. */
+  repaired(durationMs: number): number | undefined {
+    this.#repairMs = durationMs
+    const isQuick = !this.#isQuiet()
+    this.#repairedAt = performance.now()
     this.#repairs = isQuick ? this.#repairs + 1 : 1
     return this.#repairs === MAX_QUICK_REPAIRS + 1 ? this.#repairs : undefined
+  }
+
+  /** Whether the last repair is so long ago that the next one has nothing to do with it. */
+  #isQuiet(): boolean {
+    return performance.now() - this.#repairedAt > QUICK_INTERVALS * Math.max(this.pauseMs, this.#repairMs)
   }
 
   async #turn(): Promise<void> {
@@ -64,7 +70,7 @@ export class Watch {
       // Whoever looks has reported it.
       this.#failures++
     }
-    if (performance.now() - this.#repairedAt > QUICK_INTERVALS * this.pauseMs) this.#repairs = 0
+    if (this.#isQuiet()) this.#repairs = 0
     this.#timer = undefined
     this.start()
   }

@@ -1,12 +1,13 @@
 /**
  * Deletes flows that a change of services left stale: in the background, seldom enough, with a report.
  */
-import type { Conntrack } from '../../conntrack/index.js'
+import type { Conntrack, FlowFilter } from '../../conntrack/index.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
 import { frontendKeys } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
+import { NO_ADDRESSES, type NodeAddressList } from '../core/node-addresses.js'
 import type { Services } from '../model.js'
 import type { StaleFlowReport } from '../types.js'
 import type { StaleFlowSettings } from './options.js'
@@ -43,6 +44,7 @@ export class StaleFlowCleaner implements ChangeListener {
   readonly #open: () => Promise<FlowDeleter>
   readonly #settings: StaleFlowSettings
   readonly #listener: StaleFlowListener
+  readonly #nodeAddresses: () => NodeAddressList
   readonly #entries = new Map<string, Entry>()
   #deleter: FlowDeleter | undefined
   #timer: NodeJS.Timeout | undefined
@@ -55,9 +57,18 @@ export class StaleFlowCleaner implements ChangeListener {
   #deleted = 0
   #isClosed = false
 
-  /** @param open Opens connection tracking when it is first needed, so that a machine without it can still balance. */
-  constructor(open: () => Promise<FlowDeleter>, settings: StaleFlowSettings, listener: StaleFlowListener) {
+  /**
+   * @param open Opens connection tracking when it is first needed, so that a machine without it can still balance.
+   * @param nodeAddresses This node's addresses that serve ports of frontends, as they are now.
+   */
+  constructor(
+    open: () => Promise<FlowDeleter>,
+    settings: StaleFlowSettings,
+    listener: StaleFlowListener,
+    nodeAddresses: () => NodeAddressList = () => NO_ADDRESSES
+  ) {
     this.#open = open
+    this.#nodeAddresses = nodeAddresses
     this.#settings = settings
     this.#listener = listener
   }
@@ -152,8 +163,11 @@ export class StaleFlowCleaner implements ChangeListener {
     const startedAt = performance.now()
     try {
       this.#deleter ??= await this.#open()
-      const filters: ReturnType<typeof filterOf>[] = []
-      await new Slices().each(due.values(), ({ target }) => filters.push(filterOf(target)))
+      const filters: FlowFilter[] = []
+      await new Slices().each(due.values(), ({ target }) => {
+        const filter = filterOf(target, this.#nodeAddresses())
+        if (filter !== undefined) filters.push(filter)
+      })
       const { scanned, removed: deleted, vanished, kernelFiltered } = await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)

@@ -2,11 +2,12 @@
  * From a change of a service to the flows that must go.
  */
 import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
-import { canonicalAddress, looksLikeIPv6 } from '../../core/address.js'
+import { canonicalAddress, familyOf, type AddressFamily } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/change.js'
-import { endpointKey, frontendKeys } from '../core/frontend.js'
+import { endpointKey, familiesOf, frontendIdentities, isAddressed } from '../core/frontend.js'
+import type { NodeAddressList } from '../core/node-addresses.js'
 import { isUsable } from '../core/weights.js'
 import type { Endpoint, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
@@ -14,8 +15,9 @@ import type { StaleFlowPolicy } from './options.js'
 /** What clients address, and where its flows may lead. */
 export interface FlowTarget {
   readonly protocol: Protocol
-  /** One address; several for a port of the node's own addresses. All of one family. */
-  readonly addresses: readonly string[]
+  readonly family: AddressFamily
+  /** Absent: a port of this node's own addresses. */
+  readonly address: string | undefined
   readonly port: number
   /** By their identities: who may answer. */
   readonly allowed: ReadonlyMap<string, FlowEndpoint>
@@ -37,22 +39,18 @@ export function targetsOf(
   if (service === undefined || policies[service.protocol] === 'never') return NO_TARGETS
   const targets = new Map<string, FlowTarget>()
   const { protocol } = service
-  const allowed = { four: new Map<string, FlowEndpoint>(), six: new Map<string, FlowEndpoint>() }
+  const allowed = { ip: new Map<string, FlowEndpoint>(), ip6: new Map<string, FlowEndpoint>() }
   for (const endpoint of service.endpoints) {
     if (!mayAnswer(endpoint, policies[protocol])) continue
-    const family = looksLikeIPv6(endpoint.address) ? allowed.six : allowed.four
-    family.set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
+    allowed[familyOf(endpoint.address)].set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
   }
-  const keys = frontendKeys(service)
-  for (const [index, frontend] of service.frontends.entries()) {
-    const address = canonicalAddress(frontend.address)
-    targets.set(keys[index]!, {
-      protocol,
-      addresses: [address],
-      port: frontend.port,
-      allowed: looksLikeIPv6(address) ? allowed.six : allowed.four,
-      isGone: false
-    })
+  for (const frontend of service.frontends) {
+    const address = isAddressed(frontend) ? canonicalAddress(frontend.address) : undefined
+    const families = familiesOf(frontend)
+    for (const [index, key] of frontendIdentities(protocol, frontend).entries()) {
+      const family = families[index]!
+      targets.set(key, { protocol, family, address, port: frontend.port, allowed: allowed[family], isGone: false })
+    }
   }
   return targets
 }
@@ -98,11 +96,18 @@ export async function compareTargets(
   return { stale, current }
 }
 
-/** The flows to delete. */
-export function filterOf({ protocol, addresses, port, allowed, isGone }: FlowTarget): FlowFilter {
+/**
+ * The flows to delete; undefined: there can be none.
+ *
+ * @param nodeAddresses Those that serve ports of the node.
+ */
+export function filterOf(target: FlowTarget, nodeAddresses: NodeAddressList): FlowFilter | undefined {
+  const { protocol, family, address, port, allowed, isGone } = target
+  const addresses = address === undefined ? nodeAddresses[family] : [address]
+  if (addresses.length === 0) return undefined
   return {
     protocol,
-    family: looksLikeIPv6(addresses[0]!) ? 'ip6' : 'ip',
+    family,
     originalDestination: addresses,
     originalDestinationPort: port,
     ...(allowed.size === 0 ? {} : { replySourceNotIn: allowed.values() }),

@@ -6,6 +6,7 @@ import { Slices } from '../../core/slices.js'
 import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
+import { addressedFrontends } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { Service } from '../model.js'
 import { virtualServiceName } from './compile.js'
@@ -89,7 +90,8 @@ export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Servic
   const owners = new Map<string, string>()
   for (const service of services) {
     if (service === undefined) continue
-    for (const { address, port } of service.frontends) owners.set(virtualServiceName(service.protocol, address, port), service.name)
+    for (const { address, port } of addressedFrontends(service))
+      owners.set(virtualServiceName(service.protocol, address, port), service.name)
   }
   const refusals = new Map<string, Refusal>()
   for (const { service, errors, unknown } of failed) {

@@ -1,7 +1,7 @@
 /**
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
-import { NetlinkError } from '../../core/errors.js'
+import { NetlinkError, type UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
@@ -34,6 +34,7 @@ import {
 import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
 import { otherOutcome, wholeOutcome, type Outcome } from './outcome.js'
+import { unsupportedByIpvs } from './support.js'
 
 type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
 
@@ -79,6 +80,15 @@ class IpvsBackend implements Backend {
 
   get [networkNamespace](): unknown {
     return this.#subsystems.ipvs[networkNamespace]
+  }
+
+  unsupported(service: Service): UnsupportedError | undefined {
+    return unsupportedByIpvs(service)
+  }
+
+  setNodeAddresses(): Promise<void> {
+    // Ports of the node are not carried.
+    return Promise.resolve()
   }
 
   hasChanged(): Promise<undefined> {

@@ -5,17 +5,19 @@ import { Buffer } from 'node:buffer'
 import { type AddressFamily, canonicalAddress, familyOf, formatSocketAddress, parseAddress } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { DesiredService, RealServerSpec, ServiceFlag } from '../../ipvs/index.js'
+import { addressedFrontends } from '../core/frontend.js'
 import type { ReferenceCounts } from '../core/refcount.js'
-import { isUsable } from '../core/weights.js'
-import type { Endpoint, Service } from '../model.js'
+import { isChosen, selectionOf, type Selection } from '../core/selection.js'
+import { isModelScheduler, type Endpoint, type Service } from '../model.js'
 import { PROTOCOLS, SURROUNDINGS, type SurroundingsSet } from './layout.js'
 import type { SchedulerNames } from './options.js'
 
 /** Flags that let clients of a server with weight 0 go to another one. */
 const FALLBACK: Readonly<Record<string, readonly ServiceFlag[]>> = { mh: ['mh-fallback'], sh: ['sh-fallback'] }
 
-function realServer({ address, port, weight = 1, state = 'ready' }: Endpoint): RealServerSpec {
-  return { address, port, weight: state === 'ready' ? weight : 0, forwarding: 'masquerade' }
+function realServer(endpoint: Endpoint, selection: Selection): RealServerSpec {
+  const { address, port, weight = 1 } = endpoint
+  return { address, port, weight: isChosen(selection, 'cluster', endpoint) ? weight : 0, forwarding: 'masquerade' }
 }
 
 /** How IPVS names a virtual service in its plans: `tcp 10.0.0.1:80`. */
@@ -40,20 +42,27 @@ export class VirtualServices {
   }
 
   #make(service: Service): DesiredService[] {
-    const scheduler = this.#schedulers[service.scheduler ?? 'random']
+    const { scheduler: asked = 'random', affinity } = service
+    const scheduler = isModelScheduler(asked) ? this.#schedulers[asked] : asked
     const servers = new Map<AddressFamily, readonly RealServerSpec[]>()
     const serversOf = (family: AddressFamily): readonly RealServerSpec[] => {
       let list = servers.get(family)
       if (list === undefined)
-        servers.set(family, (list = service.endpoints.filter(({ address }) => familyOf(address) === family).map(realServer)))
+        servers.set(
+          family,
+          (list = service.endpoints
+            .filter(({ address }) => familyOf(address) === family)
+            .map((endpoint) => realServer(endpoint, selectionOf(service, family))))
+        )
       return list
     }
-    return service.frontends.map(({ address, port }) => ({
+    return addressedFrontends(service).map(({ address, port }) => ({
       protocol: service.protocol,
       address: canonicalAddress(address),
       port,
       scheduler,
       flags: FALLBACK[scheduler] ?? [],
+      ...(affinity === undefined ? {} : { persistence: { timeoutSeconds: affinity.timeoutSeconds } }),
       realServers: serversOf(familyOf(address))
     }))
   }
@@ -61,7 +70,7 @@ export class VirtualServices {
 
 /** Whether new connections find an endpoint. */
 function isServed(service: Service, family: AddressFamily): boolean {
-  return service.endpoints.some((endpoint) => familyOf(endpoint.address) === family && isUsable(endpoint))
+  return selectionOf(service, family).cluster !== undefined
 }
 
 function keyOf(address: string): string {
@@ -71,7 +80,7 @@ function keyOf(address: string): string {
 /** Counts the elements that a service needs, by the bytes of their keys as Latin-1. */
 export function countElements(counts: ReferenceCounts<SurroundingsSet>, service: Service, by: 1 | -1): void {
   const served = { ip: isServed(service, 'ip'), ip6: isServed(service, 'ip6') }
-  for (const { address, port } of service.frontends) {
+  for (const { address, port } of addressedFrontends(service)) {
     const family = familyOf(address)
     const { vips, frontends } = SURROUNDINGS[family]
     const key = keyOf(address)

@@ -6,6 +6,7 @@ import { Slices } from '../../core/slices.js'
 import type { DesiredService, DrainPolicies, Ipvs, IpvsPlan, IpvsSyncOptions } from '../../ipvs/index.js'
 import type { Inspection, ObjectCounts, Work } from '../core/backend.js'
 import type { PlanEntry } from '../core/plan.js'
+import { addressedFrontends } from '../core/frontend.js'
 import type { Services } from '../model.js'
 import type { Addresses, DeviceState } from './addresses.js'
 import type { Companion, CompanionState } from './companion.js'
@@ -36,7 +37,7 @@ export async function virtualServicesOf(services: Services, virtual: VirtualServ
 /** The addresses that are ours: those on the device, those that a table of ours names, and those that services have. */
 export function ourAddresses(device: DeviceState | undefined, { elements }: CompanionState, services: Services): Set<string> {
   const ours = new Set([...(device?.addresses ?? []), ...addressesOf(elements)])
-  for (const service of services.values()) for (const { address } of service.frontends) ours.add(canonicalAddress(address))
+  for (const service of services.values()) for (const { address } of addressedFrontends(service)) ours.add(canonicalAddress(address))
   return ours
 }
 
@@ -123,8 +124,9 @@ function countOperations({ entries }: IpvsPlan): ObjectCounts {
 /** The plan of IPVS, by services. */
 function entriesOf({ entries }: IpvsPlan, services: Services): PlanEntry[] {
   const names = new Map<string, string>()
-  for (const { name, protocol, frontends } of services.values())
-    for (const { address, port } of frontends) names.set(virtualServiceName(protocol, address, port), name)
+  for (const service of services.values())
+    for (const { address, port } of addressedFrontends(service))
+      names.set(virtualServiceName(service.protocol, address, port), service.name)
   const merged = new Map<string, { action: PlanEntry['action']; service: string; details: string[] }>()
   for (const { action, service, details } of entries) {
     const name = names.get(service) ?? service

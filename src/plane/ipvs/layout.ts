@@ -3,8 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { AddressFamily } from '../../core/address.js'
-import { protocolNumbers } from '../../core/protocols.js'
-import type { Protocol } from '../../core/protocols.js'
+import { protocolNumbers, SERVICE_PROTOCOLS, type Protocol } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import { type SetSpec } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
@@ -12,7 +11,7 @@ import { compileRule } from '../../nftables/rule/compile.js'
 import { concat } from '../../nftables/rule/selector.js'
 import { ct, ip, ip6, meta, th } from '../../nftables/rule/selectors.js'
 import { jump, masquerade, reject, rule } from '../../nftables/rule/statements.js'
-import type { LocalSources } from '../core/local-sources.js'
+import type { RangesByFamily } from '../core/ranges.js'
 
 /** How what is ours is made, but for the services. */
 export interface SurroundingsOptions {
@@ -21,7 +20,7 @@ export interface SurroundingsOptions {
   /** Of the tables, one per family. */
   readonly table: string
   /** Ranges of set `local-sources`; absent: sources are left alone. */
-  readonly localSources: LocalSources | undefined
+  readonly localSources: RangesByFamily | undefined
 }
 
 /** Begins the comment of every table that a plane of this kind has made. */
@@ -111,13 +110,16 @@ function rulesOf(family: AddressFamily, localSources: boolean) {
       rule(concat(address.saddr, address.daddr).in('hairpin'), masquerade()),
       ...(localSources ? [rule(address.saddr.notIn('local-sources'), masquerade())] : [])
     ],
-    postrouting: [rule(concat(original, meta.l4proto, ct.original.protoDst).in('frontends'), jump('masquerade'))]
+    // `nft` knows the type of the original port, and can load what it lists, where the rule says the protocol.
+    postrouting: SERVICE_PROTOCOLS.map((protocol) =>
+      rule(meta.l4proto.eq(protocol), concat(original, meta.l4proto, ct.original.protoDst).in('frontends'), jump('masquerading'))
+    )
   }
 }
 
 const CHAINS = {
   input: { name: 'input', type: 'filter', hook: 'input', priority: 0, policy: 'accept' },
-  masquerade: { name: 'masquerade' },
+  masquerade: { name: 'masquerading' },
   postrouting: { name: 'postrouting', type: 'nat', hook: 'postrouting', priority: 100, policy: 'accept' }
 } as const
 

@@ -7,9 +7,9 @@ import type { FakeKernel } from '../../core/open.js'
 import type { DrainPolicies, IpvsOptions } from '../../ipvs/index.js'
 import { checkPolicies } from '../../ipvs/sync/drain-policy.js'
 
-import { checkLocalSources } from '../core/local-sources.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
-import type { Scheduler } from '../model.js'
+import { requireRanges } from '../core/ranges.js'
+import { isModelScheduler, type ModelScheduler } from '../model.js'
 import type { SurroundingsOptions } from './layout.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
@@ -33,8 +33,8 @@ export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineM
    * of an endpoint to itself, and of this node; empty: everything is. Needs the sysctl `net.ipv4.vs.conntrack`, which the plane sets.
    */
   readonly localSources?: readonly string[] | undefined
-  /** Schedulers of IPVS for those of the model; default `{ random: 'wrr', hash: 'mh' }`. `mh` and `sh` get the flag that lets clients of a server with weight 0 go elsewhere. */
-  readonly schedulers?: Readonly<Partial<Record<Scheduler, string>>> | undefined
+  /** Schedulers of IPVS for those of the model; default `{ random: 'wrr', hash: 'mh', consistent: 'mh' }`. `mh` and `sh` get the flag that lets clients of a server with weight 0 go elsewhere. */
+  readonly schedulers?: Readonly<Partial<Record<ModelScheduler, string>>> | undefined
   /** What becomes of endpoints that are removed. Default: UDP at once, the others within 900 seconds. */
   readonly draining?: DrainPolicies | undefined
   /** How often the kernel is audited, milliseconds, 100–3600000; default 10000. 0: never. IPVS has no notifications, so every audit compares everything. */
@@ -44,7 +44,7 @@ export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineM
 }
 
 /** The schedulers, complete. */
-export type SchedulerNames = Readonly<Record<Scheduler, string>>
+export type SchedulerNames = Readonly<Record<ModelScheduler, string>>
 
 /** The options, checked. */
 export interface IpvsPlaneSettings {
@@ -60,11 +60,12 @@ export interface IpvsPlaneSettings {
 const MAX_NAME = 15
 
 function checkSchedulers(schedulers: unknown): SchedulerNames {
-  const names: Record<Scheduler, string> = { random: 'wrr', hash: 'mh' }
+  const names: Record<ModelScheduler, string> = { random: 'wrr', hash: 'mh', consistent: 'mh' }
   if (schedulers === undefined) return names
-  if (typeof schedulers !== 'object' || schedulers === null) throw new ValidationError('schedulers', schedulers, 'names by random and hash')
+  if (typeof schedulers !== 'object' || schedulers === null)
+    throw new ValidationError('schedulers', schedulers, 'names by random, hash and consistent')
   for (const [key, value] of Object.entries(schedulers) as [string, unknown][]) {
-    if (key !== 'random' && key !== 'hash') throw new ValidationError(`schedulers.${key}`, value, 'a name for random or hash')
+    if (!isModelScheduler(key)) throw new ValidationError(`schedulers.${key}`, value, 'a name for random, hash or consistent')
     if (value === undefined) continue
     if (typeof value !== 'string' || !/^[a-z0-9_]{1,15}$/.test(value))
       throw new ValidationError(`schedulers.${key}`, value, 'a name such as wrr, lc or mh')
@@ -80,7 +81,11 @@ export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
   const device = checkName(options.name, MAX_NAME)
   checkPolicies('draining', draining)
   return {
-    surroundings: { device, table: `${device}-ipvs`, localSources: checkLocalSources(options.localSources) },
+    surroundings: {
+      device,
+      table: `${device}-ipvs`,
+      localSources: options.localSources === undefined ? undefined : requireRanges('localSources', options.localSources)
+    },
     schedulers: checkSchedulers(options.schedulers),
     draining,
     auditMs: checkAuditMs(options.auditMs, { min: 100, fallback: 10_000 }),

@@ -3,13 +3,12 @@
  */
 import { type ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
-import { FAMILIES } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { Changes, Contents } from './changes.js'
 import { growthStep, overfull } from './growth.js'
 import type { TableOptions } from './layout.js'
-import { classSteps, removalStep, staleSteps, type ServiceObjects } from './objects.js'
-import { PHASES, setsOf, type ElementSet, type Phase } from './sets.js'
+import { neededSteps, staleSteps, unusedSteps, type ServiceObjects } from './objects.js'
+import { PHASES, type ElementSet, type Phase } from './sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** What changes are applied to. */
@@ -48,29 +47,26 @@ export async function applyChanges(parts: ApplyParts, changes: Changes, contents
   for (const phase of PHASES) {
     const steps = [
       ...stale(),
-      ...newClassSteps(parts, changes, phase),
+      ...newSteps(parts, changes, phase),
       ...changes.phase(phase).map((change) => {
         const { set } = change
         return elementsStep({ family: set.family, table: options.name, name: objects.nameOf(set) }, change, rowBytes(set))
       }),
-      ...(phase === 3 ? oldClassSteps(parts, contents.rowsAfter) : [])
+      ...(phase === 3 ? unusedSteps(options.name, objects, contents.rowsAfter) : [])
     ]
     await writer.write(steps, run, WHAT[phase])
   }
 }
 
-function newClassSteps(parts: ApplyParts, changes: Changes, phase: Phase): Step[] {
+/** Sets that a rule of their own asks, and that are not there yet. */
+function newSteps(parts: ApplyParts, changes: Changes, phase: Phase): Step[] {
   const rows = new Map(changes.phase(phase).map(({ set, add }) => [set, add.rows]))
-  return [...rows].flatMap(([{ family, kind, slotClass }, count]) => {
-    if (kind !== 'members' || slotClass === undefined || count === 0 || parts.objects.classes[family].has(slotClass)) return []
-    return classSteps(parts, family, slotClass, (set) => rows.get(set) ?? 0)
+  const { objects } = parts
+  const hasSticky = { ip: objects.hasSticky('ip'), ip6: objects.hasSticky('ip6') }
+  return [...rows].flatMap(([set, count]) => {
+    if ((set.kind !== 'members' && set.kind !== 'sticky') || count === 0 || objects.rules[set.family].has(set)) return []
+    const isFirstSticky = set.kind === 'sticky' && !hasSticky[set.family]
+    if (isFirstSticky) hasSticky[set.family] = true
+    return neededSteps(parts, set, (one) => rows.get(one) ?? 0, isFirstSticky)
   })
-}
-
-function oldClassSteps({ options, objects }: ApplyParts, rowsAfter: (set: ElementSet) => number): Step[] {
-  return FAMILIES.flatMap((family) =>
-    [...objects.classes[family].values()]
-      .filter(({ placed: { slotClass } }) => rowsAfter(setsOf(family, slotClass).members) === 0)
-      .map((bound) => removalStep(options.name, objects, family, bound))
-  )
 }

@@ -2,16 +2,19 @@
  * Services as elements of few large maps in nf_tables.
  */
 import type { AddressFamily } from '../../core/address.js'
-import { NetlinkError } from '../../core/errors.js'
+import { NetlinkError, UnsupportedError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
+import { FAMILIES } from '../core/frontend.js'
+import { NO_ADDRESSES, type NodeAddressList } from '../core/node-addresses.js'
 import { planEntries } from '../core/plan.js'
-import type { Run } from '../core/run.js'
-import type { Services } from '../model.js'
+import { repairRun, type Run } from '../core/run.js'
+import { isModelScheduler, type Service, type Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
+import { AffinitySweeper } from './affinity.js'
 import { applyChanges, type ApplyContents } from './apply.js'
 import { contentsOf } from './changes.js'
 import { checkedServices, coldStart } from './cold-start.js'
@@ -21,6 +24,7 @@ import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
+import { nodeAddressStep } from './static-sets.js'
 import { Writer } from './writer.js'
 
 /** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
@@ -31,22 +35,32 @@ class NftablesBackend implements Backend {
   readonly #nft: Nftables
   readonly #options: TableOptions
   readonly #writer: Writer
-  #contents = new CommittedContents()
+  readonly #affinity: AffinitySweeper
+  #contents: CommittedContents
   #objects = new ServiceObjects()
   /** Another process committed, and what our elements hold was not compared since. */
   #owesAudit = false
   #nextAuditAt = 0
+  #nodeAddresses = NO_ADDRESSES
   /** A set cannot be replaced by a larger one in one message: the tables must be made anew. */
   #mustRebuild = false
 
   constructor(nft: Nftables, options: TableOptions) {
     this.#nft = nft
     this.#options = options
+    this.#contents = new CommittedContents(options.schedulerOf)
+    this.#affinity = new AffinitySweeper(nft, options)
     this.#writer = new Writer(nft)
   }
 
   get [networkNamespace](): unknown {
     return this.#nft[networkNamespace]
+  }
+
+  unsupported({ name, scheduler }: Service): UnsupportedError | undefined {
+    if (scheduler === undefined || isModelScheduler(scheduler) || this.#options.hasFallback) return undefined
+    const message = `service ${JSON.stringify(name)}: scheduler ${scheduler} is one of IPVS; planes of mode 'ipvs' have it, and option schedulerFallback names another one`
+    return new UnsupportedError(`scheduler ${scheduler}`, message)
   }
 
   async hasChanged(): Promise<boolean> {
@@ -55,7 +69,7 @@ class NftablesBackend implements Backend {
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
     if (changes !== undefined) return await this.#preview(changes)
-    return await inspectTables(await readTables(this.#nft, this.#options, true), services)
+    return await inspectTables(await readTables(this.#nft, this.#options, this.#nodeAddresses, true), services)
   }
 
   async fill(source: ServiceSource, run: Run): Promise<Applied | undefined> {
@@ -86,6 +100,8 @@ class NftablesBackend implements Backend {
       this.#contents = contents
       this.#objects = seen.kernel.objects
       this.#owesAudit = false
+      await this.#affinity.noteAll(services)
+      await this.#sweep(run)
       return { objects: changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -105,6 +121,8 @@ class NftablesBackend implements Backend {
       }
       await applyChanges(this.#parts(this.#objects, run), change.changes, after)
       this.#contents.apply(change)
+      await this.#affinity.note(changes)
+      await this.#sweep(run)
       return { objects: change.changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -115,6 +133,7 @@ class NftablesBackend implements Backend {
    * Chains, rules, sets and numbers of elements are compared whenever another process has committed; all elements where something differs, or else when it is time.
    */
   async audit(committed: Services): Promise<Inspection | undefined> {
+    await this.#sweep(repairRun(new Map(), undefined))
     const isDue = performance.now() >= this.#nextAuditAt
     if (!(await this.hasChanged()) && !(this.#owesAudit && isDue)) return undefined
     const startedAt = performance.now()
@@ -127,13 +146,30 @@ class NftablesBackend implements Backend {
       this.#writer.generation = quick.generation
       return undefined
     }
-    const kernel = await readTables(this.#nft, this.#options, true)
+    const kernel = await readTables(this.#nft, this.#options, this.#nodeAddresses, true)
     const seen = await inspectTables(kernel, committed)
     this.#owesAudit = false
     this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
     if (!seen.isEmpty) return seen
     this.#writer.generation = kernel.generation
     return undefined
+  }
+
+  async setNodeAddresses(addresses: NodeAddressList, isCommitted: boolean, run: Run): Promise<void> {
+    const before = this.#nodeAddresses
+    this.#nodeAddresses = addresses
+    if (!isCommitted) return
+    const commits = this.#writer.commits
+    const steps = FAMILIES.map((family) => nodeAddressStep(family, this.#options.name, before[family], addresses[family]))
+    try {
+      await this.#writer.write(
+        steps.filter((step) => step !== undefined),
+        run,
+        "this node's addresses"
+      )
+    } catch (error) {
+      throw this.#failure(error, commits)
+    }
   }
 
   details({ requests, bytes, retries }: Run): SyncDetails {
@@ -171,7 +207,7 @@ class NftablesBackend implements Backend {
 
   async #rebuild(source: ServiceSource, replace: ReadonlySet<AddressFamily>, run: Run): Promise<Applied> {
     const objects = new ServiceObjects()
-    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace }, source)
+    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace, nodeAddresses: this.#nodeAddresses }, source)
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false
@@ -182,12 +218,22 @@ class NftablesBackend implements Backend {
   /** Without elements; undefined where commits follow each other faster than tables can be read: the next audit finds what there is to find. */
   async #readQuickly(): Promise<KernelTables | undefined> {
     try {
-      return await readTables(this.#nft, this.#options, false)
+      return await readTables(this.#nft, this.#options, this.#nodeAddresses, false)
     } catch (error) {
       if (!(error instanceof BackendFailure) || !(error.cause instanceof NetlinkError) || error.cause.code !== 'EINTR') throw error
       this.#writer.generation = (await this.#nft.readGeneration()).id
       this.#owesAudit = true
       return undefined
+    }
+  }
+
+  /** Removes clients that are remembered for endpoints which take them no more. What fails is tried again by the next audit. */
+  async #sweep(run: Run): Promise<void> {
+    if (!this.#affinity.isDue) return
+    try {
+      await this.#affinity.sweep((steps) => this.#writer.write(steps, run, 'removal of clients that were remembered'))
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error
     }
   }
 

@@ -8,9 +8,10 @@ import type { ObjectCounts } from '../core/backend.js'
 import type { ReferenceCounts } from '../core/refcount.js'
 import type { Service } from '../model.js'
 import { commentUserdata } from './comment.js'
-import { visitElements, type ElementVisitor } from './compile.js'
+import { ElementWalk, type ElementVisitor } from './compile.js'
+import type { SchedulerOf } from './frontends.js'
 import { ElementTable } from './element-table.js'
-import { PHASES, type ElementSet, type Phase } from './sets.js'
+import { PHASES, type ElementSet, type Phase, type SetKind } from './sets.js'
 
 /** How many services need each shared element, by the bytes of its key as Latin-1, or by how much that number changes. */
 export type SharedCounts = ReferenceCounts<ElementSet>
@@ -43,7 +44,7 @@ export class SetTables {
   of(set: ElementSet, capacity = this.#capacities.get(set)): SetTable {
     let entry = this.#tables.get(set)
     if (entry === undefined) {
-      entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity), owners: [] }
+      entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity, set.description.isRange), owners: [] }
       this.#tables.set(set, entry)
     }
     return entry
@@ -78,6 +79,7 @@ export class Compiler {
   readonly #tables: SetTables
   readonly #shared: SharedCounts
   readonly #slices: Slices
+  readonly #walk: ElementWalk
   #by = 1
   #owner = ''
   #userdata: Uint8Array | undefined
@@ -95,10 +97,11 @@ export class Compiler {
     if (table.rows > rows) owners.push(this.#owner)
   }
 
-  constructor(tables: SetTables, shared: SharedCounts, slices: Slices) {
+  constructor(tables: SetTables, shared: SharedCounts, schedulerOf: SchedulerOf, slices: Slices) {
     this.#tables = tables
     this.#shared = shared
     this.#slices = slices
+    this.#walk = new ElementWalk(this.#visit, schedulerOf)
   }
 
   /** @param by 1 for a service that comes, -1 for one that goes: for the counts. */
@@ -106,7 +109,7 @@ export class Compiler {
     this.#by = by
     this.#owner = service.name
     this.#userdata = commentUserdata(service.name)
-    await visitElements(service, this.#visit, this.#slices)
+    await this.#walk.add(service, this.#slices)
     if (this.#slices.isOver) await this.#slices.turn()
   }
 }
@@ -120,6 +123,17 @@ export interface SetChange {
   readonly owners: (string | undefined)[]
 }
 
+/** No elements of a set, with room for some. */
+export function emptyChange(set: ElementSet, capacity = 64): SetChange {
+  const { isRange } = set.description
+  return {
+    set,
+    remove: new ElementBuffer(set.keyWidth, 0, 1, isRange),
+    add: new ElementBuffer(set.keyWidth, set.dataWidth, capacity, isRange),
+    owners: []
+  }
+}
+
 /** Every element to touch, by phase. */
 export class Changes {
   readonly #phases: Readonly<Record<Phase, Map<ElementSet, SetChange>>> = { 1: new Map(), 2: new Map(), 3: new Map() }
@@ -127,19 +141,16 @@ export class Changes {
   of(phase: Phase, set: ElementSet): SetChange {
     let change = this.#phases[phase].get(set)
     if (change === undefined) {
-      change = { set, remove: new ElementBuffer(set.keyWidth, 0), add: new ElementBuffer(set.keyWidth, set.dataWidth), owners: [] }
+      change = emptyChange(set)
       this.#phases[phase].set(set, change)
     }
     return change
   }
 
-  /** In an order in which every step leaves packets a way: slots and addresses before what leads to them, and the other way round when they go. */
+  /** In an order in which every step leaves packets a way: what is looked up last comes first, and the other way round when it goes. */
   phase(phase: Phase): SetChange[] {
-    const rank = ({ set }: SetChange): number => ((phase === 3) === (set.kind === 'endpoints') ? 0 : set.description.shared ? 1 : 2)
-    const changes = [...this.#phases[phase].values()]
-    return phase === 1
-      ? changes.sort((left, right) => rankOfAddition(left) - rankOfAddition(right))
-      : changes.sort((left, right) => rank(left) - rank(right))
+    const changes = inOrder(this.#phases[phase].values())
+    return phase === 1 ? changes : changes.reverse()
   }
 
   get isEmpty(): boolean {
@@ -160,8 +171,35 @@ export class Changes {
   }
 }
 
-function rankOfAddition({ set: { kind } }: SetChange): number {
-  return ['endpoints', 'hairpin', 'vips', 'members', 'unserved'].indexOf(kind)
+/** Kinds of sets in the order in which a frontend comes to stand in them. */
+const ORDER: readonly SetKind[] = [
+  'endpoints',
+  'hairpin',
+  'allowed',
+  'denied',
+  'restricted',
+  'ranged',
+  'masqueraded',
+  'masqueraded-own',
+  'unmasqueraded',
+  'sticky',
+  'external-local',
+  'refused',
+  'refused-inside',
+  'dropped',
+  'dropped-outside',
+  'members',
+  'vips',
+  'cluster-ips'
+]
+
+/** In the order in which they are written: whatever a look-up leads to is there before what leads to it. */
+export function inOrder(changes: Iterable<SetChange>): SetChange[] {
+  return [...changes].sort((left, right) => rankOf(left) - rankOf(right))
+}
+
+function rankOf({ set: { kind } }: SetChange): number {
+  return ORDER.indexOf(kind)
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {

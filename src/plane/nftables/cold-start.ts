@@ -3,21 +3,23 @@
  */
 import type { AddressFamily } from '../../core/address.js'
 import { Slices } from '../../core/slices.js'
-import { ElementBuffer } from '../../nftables/element-buffer.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
 import type { ServiceSource } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
+import type { NodeAddressList } from '../core/node-addresses.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
-import { keyText, type SetChange, type SharedCounts } from './changes.js'
+import { emptyChange, inOrder, keyText, type SetChange, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import { visitElements, type ElementVisitor } from './compile.js'
+import { ElementWalk, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
-import { layoutChains, localSourcesSet, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { countAddresses, estimateRows } from './estimate.js'
-import { classSteps, removalStep, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
-import { FIXED_KINDS, FIXED_SETS, setsOf, type ElementSet, type SlotClass } from './sets.js'
+import type { SchedulerOf } from './frontends.js'
+import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
+import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
+import { fixedSets, type ElementSet } from './sets.js'
+import { staticSets, staticStep } from './static-sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
@@ -32,6 +34,7 @@ export interface ColdStartParts {
   readonly objects: ServiceObjects
   /** Families whose tables exist and are to be replaced: then all is one transaction, if one message can hold it. */
   readonly replace: ReadonlySet<AddressFamily>
+  readonly nodeAddresses: NodeAddressList
   readonly run: Run
 }
 
@@ -64,9 +67,12 @@ class Filling {
     this.pending++
   }
 
+  readonly #walk: ElementWalk
+
   /** @param estimates About how many elements each set will hold: to make room for at once. */
-  constructor(estimates: ReadonlyMap<ElementSet, number>) {
+  constructor(estimates: ReadonlyMap<ElementSet, number>, schedulerOf: SchedulerOf) {
     this.#estimates = estimates
+    this.#walk = new ElementWalk(this.#visit, schedulerOf)
   }
 
   /** The rows of a set; nearly always that of the last element. */
@@ -74,13 +80,7 @@ class Filling {
     if (this.#last?.set === set) return this.#last
     let filled = this.#filled.get(set)
     if (filled === undefined) {
-      const capacity = Math.min(this.#estimates.get(set) ?? 64, CHUNK_ROWS)
-      filled = {
-        set,
-        remove: new ElementBuffer(set.keyWidth, 0, 1),
-        add: new ElementBuffer(set.keyWidth, set.dataWidth, capacity),
-        owners: []
-      }
+      filled = emptyChange(set, Math.min(this.#estimates.get(set) ?? 64, CHUNK_ROWS))
       this.#filled.set(set, filled)
     }
     return (this.#last = filled)
@@ -89,12 +89,12 @@ class Filling {
   add(service: Service, slices: Slices): Promise<void> | undefined {
     this.#userdata = commentUserdata(service.name)
     this.#owner = service.name
-    return visitElements(service, this.#visit, slices)
+    return this.#walk.add(service, slices)
   }
 
   /** Takes the chunk, slots before what leads to them. */
   take(table: string): Step[] {
-    const taken = [...this.#filled.values()].sort((left, right) => right.set.keyWidth - left.set.keyWidth)
+    const taken = inOrder(this.#filled.values())
     this.elements += this.pending
     for (const { set, add } of taken) if (!set.description.shared) this.rows.set(set, (this.rows.get(set) ?? 0) + add.rows)
     this.#filled = new Map()
@@ -105,10 +105,12 @@ class Filling {
 }
 
 /** Both tables with everything that is always there. */
-function tableSteps({ options, objects, replace, writer }: ColdStartParts, addresses: Readonly<Record<AddressFamily, number>>): Step[] {
-  const { name, localSources } = options
+function tableSteps(
+  { options, objects, replace, writer, nodeAddresses }: ColdStartParts,
+  addresses: Readonly<Record<AddressFamily, number>>
+): Step[] {
+  const { name } = options
   return FAMILIES.flatMap((family): Step[] => {
-    const table = { family, table: name } as const
     const declareTable: Step = {
       bytes: 200,
       queue: (tx) => {
@@ -116,46 +118,35 @@ function tableSteps({ options, objects, replace, writer }: ColdStartParts, addre
         tx.add.table({ family, name, comment: TABLE_COMMENT })
       }
     }
-    const sets = FIXED_KINDS.map((kind) => {
-      const set = FIXED_SETS[family][kind]
-      const rows = kind === 'vips' ? addresses[family] : 0
+    const sets = fixedSets(family).map((set) => {
+      const rows = set.kind === 'vips' ? addresses[family] : 0
       return setStep(name, objects, set, rows, writer.canReplace(set, rows))
     })
-    const chains = layoutChains(family, [], localSources !== undefined)
     return [
       declareTable,
       ...sets,
-      ...(localSources === undefined ? [] : [localSourcesStep(family, name, localSources[family])]),
-      ...chains.map(({ chain }): Step => ({ bytes: 200, queue: (tx) => tx.add.chain({ ...table, ...chain }) })),
-      ...chains.flatMap(({ chain, rules }) =>
-        rules.map((expressions): Step => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...table, chain: chain.name, expressions }) }))
-      )
+      ...affinitySteps(family, name),
+      ...staticSets(family, options, nodeAddresses).map((set) => staticStep(family, name, set)),
+      ...chainSteps(family, name, fixedChains(family, options))
     ]
   })
 }
 
-function localSourcesStep(family: AddressFamily, table: string, ranges: NonNullable<TableOptions['localSources']>[AddressFamily]): Step {
-  const set = { family, table, ...localSourcesSet(family) }
-  return {
-    bytes: 400 + ranges.length * 80,
-    queue: (tx) => {
-      tx.add.set(set)
-      if (ranges.length === 0) return
-      tx.add.elements(
-        set,
-        ranges.map((key) => ({ key })),
-        { exclusive: true }
-      )
-    }
-  }
+/** The sets of a family that rules of their own ask, the largest first: new connections are looked up in that order. */
+function askedSets(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): ElementSet[] {
+  return [...rows]
+    .filter(([{ family: of, kind }]) => of === family && (kind === 'members' || kind === 'sticky'))
+    .sort(([, left], [, right]) => right - left)
+    .map(([set]) => set)
 }
 
-/** The slot classes of a family that have elements, the most frequent first: new connections are looked up in that order. */
-function classesOf(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): SlotClass[] {
-  return [...rows]
-    .filter(([set]) => set.family === family && set.kind === 'members')
-    .sort(([, left], [, right]) => right - left)
-    .map(([{ slotClass }]) => slotClass!)
+/** Makes the sets that are to hold something, and what asks them. */
+function neededObjects(parts: ColdStartParts, rows: ReadonlyMap<ElementSet, number>): Step[] {
+  return FAMILIES.flatMap((family) => {
+    const sets = askedSets(family, rows)
+    const firstSticky = sets.find(({ kind }) => kind === 'sticky')
+    return sets.flatMap((set) => neededSteps(parts, set, (one) => rows.get(one) ?? 0, set === firstSticky))
+  })
 }
 
 /** Sends chunks one after the other, each while the next one is put together. */
@@ -211,10 +202,10 @@ class ChunkWriter {
   #limit = FIRST_ROWS
 
   /** @param isWhole Whether all is to be one transaction. */
-  constructor(pipeline: Pipeline, table: string, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
-    this.filling = new Filling(estimates)
+  constructor(pipeline: Pipeline, { name, schedulerOf }: TableOptions, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
+    this.filling = new Filling(estimates, schedulerOf)
     this.#pipeline = pipeline
-    this.#table = table
+    this.#table = name
     this.#isWhole = isWhole
   }
 
@@ -261,12 +252,10 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const tables = tableSteps(parts, addresses)
   await slices.turn()
   if (!isWhole) await pipeline.push(tables)
-  const estimates = await estimateRows(source.candidates.values(), slices)
-  const chunks = new ChunkWriter(pipeline, options.name, estimates, isWhole)
+  const estimates = await estimateRows(source.candidates.values(), options.schedulerOf, slices)
+  const chunks = new ChunkWriter(pipeline, options, estimates, isWhole)
   if (isWhole) chunks.precede(tables)
-  const rowsOf = (set: ElementSet): number => estimates.get(set) ?? 0
-  for (const family of FAMILIES)
-    for (const slotClass of classesOf(family, estimates)) chunks.precede(classSteps(parts, family, slotClass, rowsOf))
+  chunks.precede(neededObjects(parts, estimates))
   try {
     await source.each(chunks.add)
     await chunks.end()
@@ -275,15 +264,11 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   }
   const { rows, shared, elements } = chunks.filling
   await removeUnused(parts, rows)
-  return { contents: new CommittedContents(rows, shared), elements }
+  return { contents: new CommittedContents(options.schedulerOf, rows, shared), elements }
 }
 
 /** Of services that turned out not to be as they must be, there may be classes that no other service has. */
 async function removeUnused({ writer, options, objects, run }: ColdStartParts, rows: ReadonlyMap<ElementSet, number>): Promise<void> {
-  const steps = FAMILIES.flatMap((family) =>
-    [...objects.classes[family].values()]
-      .filter(({ placed: { slotClass } }) => !rows.has(setsOf(family, slotClass).members))
-      .map((bound) => removalStep(options.name, objects, family, bound))
-  )
+  const steps = unusedSteps(options.name, objects, (set) => rows.get(set) ?? 0)
   if (steps.length > 0) await writer.write(steps, run, 'removal of what no service needs')
 }

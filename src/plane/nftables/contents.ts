@@ -9,20 +9,16 @@ import { ReferenceCounts } from '../core/refcount.js'
 import type { Service, Services } from '../model.js'
 import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import { membershipOf, visitElements, visitMemberships, type ElementVisitor } from './compile.js'
-import { setsOf, type ElementSet } from './sets.js'
+import { countElements, ElementWalk, needsSet } from './compile.js'
+import type { SchedulerOf } from './frontends.js'
+import { type ElementSet } from './sets.js'
 
 /** Numbers of elements by set, of sets whose elements belong to one service each. */
 export type Rows = Map<ElementSet, number>
 
 /** Adds the elements of a service to numbers, or takes them away. */
-export function countRows(rows: Rows, service: Service, by: 1 | -1): void {
-  visitMemberships(service, (set, frontends) => {
-    rows.set(set, (rows.get(set) ?? 0) + by * frontends)
-    if (set.slotClass === undefined) return
-    const { endpoints } = setsOf(set.family, set.slotClass)
-    rows.set(endpoints, (rows.get(endpoints) ?? 0) + by * frontends * set.slotClass.slots)
-  })
+export function countRows(rows: Rows, service: Service, schedulerOf: SchedulerOf, by: 1 | -1): void {
+  countElements(service, schedulerOf, (set, elements) => rows.set(set, (rows.get(set) ?? 0) + by * elements))
 }
 
 /** What a change of services means for the sets. */
@@ -34,20 +30,26 @@ export interface ContentsChange {
 
 /** Numbers, and elements put together from services. */
 export class CommittedContents {
+  readonly #schedulerOf: SchedulerOf
   readonly #rows: Rows
   readonly #shared: SharedCounts
 
-  constructor(rows: Rows = new Map(), shared: SharedCounts = new ReferenceCounts()) {
+  constructor(schedulerOf: SchedulerOf, rows: Rows = new Map(), shared: SharedCounts = new ReferenceCounts()) {
+    this.#schedulerOf = schedulerOf
     this.#rows = rows
     this.#shared = shared
   }
 
   /** Of services, and their elements. */
-  static async of(services: Services, slices: Slices): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
-    const contents = new CommittedContents()
-    await slices.each(services.values(), (service) => countRows(contents.#rows, service, 1))
+  static async of(
+    services: Services,
+    schedulerOf: SchedulerOf,
+    slices: Slices
+  ): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
+    const contents = new CommittedContents(schedulerOf)
+    await slices.each(services.values(), (service) => countRows(contents.#rows, service, schedulerOf, 1))
     const tables = new SetTables(contents.#rows)
-    const compiler = new Compiler(tables, contents.#shared, slices)
+    const compiler = new Compiler(tables, contents.#shared, schedulerOf, slices)
     for (const service of services.values()) await compiler.add(service, 1)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
@@ -71,11 +73,12 @@ export class CommittedContents {
     const leaving: Rows = new Map()
     const coming: Rows = new Map()
     await slices.each(changes, ({ before, after }) => {
-      if (before !== undefined) countRows(leaving, before, 1)
-      if (after !== undefined) countRows(coming, after, 1)
+      if (before !== undefined) countRows(leaving, before, this.#schedulerOf, 1)
+      if (after !== undefined) countRows(coming, after, this.#schedulerOf, 1)
     })
     const [before, after] = [new SetTables(leaving), new SetTables(coming)]
-    const [compileBefore, compileAfter] = [new Compiler(before, shared, slices), new Compiler(after, shared, slices)]
+    const compilerInto = (tables: SetTables): Compiler => new Compiler(tables, shared, this.#schedulerOf, slices)
+    const [compileBefore, compileAfter] = [compilerInto(before), compilerInto(after)]
     for (const change of changes) {
       if (change.before !== undefined) await compileBefore.add(change.before, -1)
       if (change.after !== undefined) await compileAfter.add(change.after, 1)
@@ -99,21 +102,21 @@ export class CommittedContents {
 
   /** The elements of a set. */
   async elements(set: ElementSet, services: Services): Promise<ElementBuffer> {
-    const buffer = new ElementBuffer(set.keyWidth, set.dataWidth, this.rows(set) + 1)
+    const buffer = new ElementBuffer(set.keyWidth, set.dataWidth, this.rows(set) + 1, set.description.isRange)
     const slices = new Slices()
     if (set.description.shared) {
       await slices.each(this.#shared.keys(set), (key) => buffer.push(Buffer.from(key, 'latin1'), undefined))
       return buffer
     }
-    const membership = set.slotClass === undefined ? set : setsOf(set.family, set.slotClass).members
+    let userdata: Uint8Array | undefined
+    const walk = new ElementWalk((inSet, bytes, value) => {
+      if (inSet === set) buffer.push(bytes, value, userdata)
+    }, this.#schedulerOf)
     for (const service of services.values()) {
       if (slices.isOver) await slices.turn()
-      if (membershipOf(service, set.family) !== membership) continue
-      const userdata = set.description.named ? commentUserdata(service.name) : undefined
-      const push: ElementVisitor = (inSet, bytes, value) => {
-        if (inSet === set) buffer.push(bytes, value, userdata)
-      }
-      await visitElements(service, push, slices)
+      if (!needsSet(service, this.#schedulerOf, set)) continue
+      userdata = set.description.named ? commentUserdata(service.name) : undefined
+      await walk.add(service, slices)
     }
     return buffer
   }

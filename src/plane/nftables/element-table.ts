@@ -27,8 +27,8 @@ export class ElementTable {
   #slots: Uint32Array
   #mask: number
 
-  constructor(keyWidth: number, dataWidth: number, capacity = 64) {
-    this.buffer = new ElementBuffer(keyWidth, dataWidth, capacity)
+  constructor(keyWidth: number, dataWidth: number, capacity = 64, isRange = false) {
+    this.buffer = new ElementBuffer(keyWidth, dataWidth, capacity, isRange)
     let size = 16
     while (size < capacity * 2) size *= 2
     this.#slots = new Uint32Array(size).fill(EMPTY)

@@ -4,41 +4,58 @@
 import { familyOf, type AddressFamily } from '../../core/address.js'
 import type { Slices } from '../../core/slices.js'
 import { SCHEDULERS } from '../core/accept.js'
+import { FRONTEND_KINDS, POLICIES, STATES } from '../core/accept-entries.js'
+import { isAddressed } from '../core/frontend.js'
 import { MAX_WEIGHT, slotCount } from '../core/weights.js'
-import { MAX_FRONTENDS, MAX_SLOTS, type Endpoint, type Frontend, type Service } from '../model.js'
+import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type Endpoint, type Frontend, type Service } from '../model.js'
 import { countRows, type Rows } from './contents.js'
+import type { SchedulerOf } from './frontends.js'
 import type { ElementSet } from './sets.js'
 
-function isCountable(endpoints: readonly Endpoint[]): boolean {
-  if (!haveAddresses(endpoints)) return false
-  for (let index = 0; index < endpoints.length; index++) {
-    const { weight } = endpoints[index]!
-    if (weight !== undefined && !(Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT)) return false
-  }
+/** Whether a value is absent or one of some words. */
+const isOneOf = (value: unknown, words: readonly unknown[]): boolean => value === undefined || words.includes(value)
+
+function isEndpoint({ address, weight, state, side }: Endpoint): boolean {
+  if (typeof (address as unknown) !== 'string' || !isOneOf(state, STATES) || !isOneOf(side, POLICIES)) return false
+  return weight === undefined || (Number.isInteger(weight) && weight >= 0 && weight <= MAX_WEIGHT)
+}
+
+function isFrontend(frontend: Frontend): boolean {
+  if (!FRONTEND_KINDS.includes(frontend.kind) || !isOneOf(frontend.trafficPolicy, POLICIES)) return false
+  return !isAddressed(frontend) || typeof (frontend.address as unknown) === 'string'
+}
+
+function areCountable(endpoints: readonly Endpoint[]): boolean {
+  for (let index = 0; index < endpoints.length; index++) if (!isEndpoint(endpoints[index]!)) return false
   return slotCount(endpoints) <= MAX_SLOTS
 }
 
-function haveAddresses(entries: readonly (Frontend | Endpoint)[]): boolean {
-  for (let index = 0; index < entries.length; index++) if (typeof (entries[index]!.address as unknown) !== 'string') return false
-  return true
+function isAffinity(affinity: Affinity | undefined): boolean {
+  if (affinity === undefined) return true
+  const { timeoutSeconds } = affinity
+  return Number.isInteger(timeoutSeconds) && timeoutSeconds > 0 && timeoutSeconds <= MAX_AFFINITY_SECONDS
 }
 
 /** Counts what a candidate needs; it may be anything. */
-function countCandidate(rows: Rows, service: Service): void {
+function countCandidate(rows: Rows, service: Service, schedulerOf: SchedulerOf): void {
   try {
-    const { frontends, endpoints, scheduler = 'random' } = service
-    if (!SCHEDULERS.includes(scheduler)) return
-    if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !haveAddresses(frontends)) return
-    if (Array.isArray(endpoints) && isCountable(endpoints)) countRows(rows, service, 1)
+    const { frontends, endpoints, scheduler = 'random', affinity } = service
+    if (!SCHEDULERS.includes(scheduler) || !isAffinity(affinity)) return
+    if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !frontends.every(isFrontend)) return
+    if (Array.isArray(endpoints) && areCountable(endpoints)) countRows(rows, service, schedulerOf, 1)
   } catch {
     // A property that throws, or no object: the checks say what is wrong.
   }
 }
 
 /** About how many elements each set will hold, of sets whose elements belong to one service each: exact where all candidates are well. */
-export async function estimateRows(candidates: Iterable<Service>, slices: Slices): Promise<ReadonlyMap<ElementSet, number>> {
+export async function estimateRows(
+  candidates: Iterable<Service>,
+  schedulerOf: SchedulerOf,
+  slices: Slices
+): Promise<ReadonlyMap<ElementSet, number>> {
   const rows: Rows = new Map()
-  await slices.each(candidates, (service) => countCandidate(rows, service))
+  await slices.each(candidates, (service) => countCandidate(rows, service, schedulerOf))
   return rows
 }
 
@@ -47,7 +64,7 @@ export function countAddresses(candidates: Iterable<Service>): Record<AddressFam
   const counts = { ip: 0, ip6: 0 }
   for (const service of candidates) {
     try {
-      for (const { address } of service.frontends) counts[familyOf(address)]++
+      for (const frontend of service.frontends) if (isAddressed(frontend)) counts[familyOf(frontend.address)]++
     } catch {
       // As above.
     }

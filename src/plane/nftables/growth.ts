@@ -8,8 +8,9 @@ import { type ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
 import type { Contents, SetChange } from './changes.js'
-import { looksUp, layoutChains, type PlacedClass, type TableOptions } from './layout.js'
-import { dispatchStep, RULE_BYTES, setStep, type ServiceObjects } from './objects.js'
+import { balancingChain, ruleChain, type PlacedClass } from './balancing.js'
+import { fixedChains, looksUp, type TableOptions } from './layout.js'
+import { RULE_BYTES, ruleStep, setStep, type ServiceObjects } from './objects.js'
 import { mapNames, type ElementSet } from './sets.js'
 import { rowBytes } from './writer.js'
 
@@ -65,22 +66,13 @@ function together(steps: readonly Step[]): Step {
 export function growthStep(options: TableOptions, objects: ServiceObjects, { set, rows }: Overfull, elements: ElementBuffer): Step {
   const { family, slotClass } = set
   const table = { family, table: options.name } as const
-  const before = [...objects.classes[family].values()].map(({ placed }) => placed)
-  const isMap = set.kind === 'endpoints'
-  const after = before.map((placed) => (isMap && placed.slotClass === slotClass ? withOtherMap(placed) : placed))
-  const grown = isMap ? after.find((placed) => placed.slotClass === slotClass) : undefined
+  const before = slotClass === undefined ? undefined : objects.classes[family].get(slotClass)
+  const grown = set.kind === 'endpoints' && before !== undefined ? withOtherMap(before) : undefined
   const name = grown?.map ?? set.name
-  const chains = layoutChains(family, after, options.localSources !== undefined).filter(({ rules }) =>
-    rules.some((expressions) => looksUp(expressions, name))
-  )
   const unbind = (tx: Transaction): void => {
-    for (const { chain } of chains) tx.flush.chain({ ...table, name: chain.name })
-    if (!isMap) tx.delete.set({ ...table, name })
+    for (const chain of chainsToMake(options, objects, set, grown)) tx.flush.chain({ ...table, name: chain.name })
+    if (grown === undefined) tx.delete.set({ ...table, name })
   }
-  const bind = chains.flatMap(({ chain, rules }): Step[] => {
-    if (chain.name === 'services') return after.map((placed) => dispatchStep(options.name, objects, family, placed))
-    return rules.map((expressions) => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...table, chain: chain.name, expressions }) }))
-  })
   const fill: Step = {
     bytes: elements.rows * rowBytes(set),
     queue: (tx) => {
@@ -88,13 +80,35 @@ export function growthStep(options: TableOptions, objects: ServiceObjects, { set
     },
     done: () => grown !== undefined && takeGrown(objects, set, grown)
   }
+  const bind = chainsToMake(options, objects, set, grown).flatMap(({ steps }) => steps)
   return together([{ bytes: 100, queue: unbind }, setStep(options.name, objects, set, rows, true, name), ...bind, fill])
 }
 
+/** A chain that asks a set, and its rules. */
+interface BoundChain {
+  readonly name: string
+  readonly steps: readonly Step[]
+}
+
+function chainsToMake(options: TableOptions, objects: ServiceObjects, set: ElementSet, grown: PlacedClass | undefined): BoundChain[] {
+  const { family } = set
+  const table = { family, table: options.name } as const
+  if (grown === undefined && objects.rules[family].has(set)) {
+    const chain = ruleChain(set)
+    const others = [...objects.rules[family].keys()].filter((other) => ruleChain(other) === chain)
+    return [{ name: chain, steps: others.map((other) => ruleStep(options.name, objects, other)) }]
+  }
+  const chains = grown === undefined ? fixedChains(family, options) : [balancingChain(family, options.name, grown)]
+  const asking = chains.filter(({ rules }) => rules.some((expressions) => looksUp(expressions, grown?.map ?? set.name)))
+  return asking.map(({ chain, rules }) => ({
+    name: chain.name,
+    steps: rules.map((expressions) => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...table, chain: chain.name, expressions }) }))
+  }))
+}
+
 function takeGrown(objects: ServiceObjects, { family }: ElementSet, grown: PlacedClass): void {
-  const bound = objects.classes[family].get(grown.slotClass)!
   objects.stale = [...objects.stale, { family, name: withOtherMap(grown).map }]
-  objects.classes[family].set(grown.slotClass, { ...bound, placed: grown })
+  objects.classes[family].set(grown.slotClass, grown)
 }
 
 function withOtherMap({ slotClass, map }: PlacedClass): PlacedClass {

@@ -2,6 +2,7 @@
  * Our two tables as the kernel holds them, and what in them is not as we made it.
  */
 import type { AddressFamily } from '../../core/address.js'
+import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import { NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import {
@@ -13,28 +14,25 @@ import {
   isSameRule,
   rulesByChain
 } from '../../nftables/compare.js'
+import type { ElementColumns } from '../../nftables/columns.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule, Nftables, Ruleset } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
-import { type setForm } from '../../nftables/sets.js'
 import { BackendFailure } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
+import type { NodeAddressList } from '../core/node-addresses.js'
+import { affinityMap, balancingName, dispatchChain, ruleFor, type PlacedClass } from './balancing.js'
 import { SetTables } from './changes.js'
-import {
-  balancingChain,
-  declarationOf,
-  dispatchRule,
-  layoutChains,
-  localSourcesSet,
-  ownTables,
-  type PlacedClass,
-  type TableOptions
-} from './layout.js'
+import { declarationOf, type LayoutSet } from './declarations.js'
+import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
-import { FIXED_KINDS, FIXED_SETS, mapNames, setsOf, slotClassOf, type ElementSet } from './sets.js'
+import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
+import { staticSets, type StaticSet } from './static-sets.js'
 
 /** What the kernel holds of ours. */
 export interface KernelTables {
+  /** What it was compared with. */
+  readonly options: TableOptions
   readonly generation: number
   /** Families whose table exists. */
   readonly present: ReadonlySet<AddressFamily>
@@ -63,13 +61,18 @@ interface Listed {
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of our name is not ours.
  * @throws {BackendFailure} The ruleset changes faster than it can be read.
  */
-export async function readTables(nft: Nftables, options: TableOptions, withElements: boolean): Promise<KernelTables> {
+export async function readTables(
+  nft: Nftables,
+  options: TableOptions,
+  nodeAddresses: NodeAddressList,
+  withElements: boolean
+): Promise<KernelTables> {
   for (let read = 1; ; read++) {
     try {
       const { generation, listed } = await listTables(nft, options, withElements)
       // Each table is of one generation, and `generation` is not newer than any: what is committed against it is refused if another process committed since.
       const isOneGeneration = listed.every(({ ruleset }) => ruleset.generation === generation)
-      if (isOneGeneration || read === MAX_READS) return await describeTables(listed, options, generation, withElements)
+      if (isOneGeneration || read === MAX_READS) return await describeTables(listed, options, nodeAddresses, generation, withElements)
     } catch (error) {
       if (!(error instanceof NetlinkError) || !PASSING.has(error.code)) throw error
       if (read === MAX_READS) throw new BackendFailure('again', false, error)
@@ -85,16 +88,23 @@ async function listTables(nft: Nftables, options: TableOptions, withElements: bo
   return { generation: id, listed }
 }
 
-/** A table's objects; of elements at least the few of `local-sources`, which no count would tell. */
+/** Sets that no count tells to be as they should be, because services do not fill them. */
+const STATIC_NAMES = new Set(['local-sources', 'service-ranges', 'node-addresses'])
+
+/** A table's objects; of elements at least the few of sets that services do not fill. */
 async function readTable(nft: Nftables, options: TableOptions, family: AddressFamily, withElements: boolean): Promise<Ruleset> {
   const ruleset = await nft.list({ family, table: options.name, elements: withElements })
-  if (withElements || !ruleset.sets.some(({ name }) => name === 'local-sources')) return ruleset
-  return { ...ruleset, elements: [await nft.listElements({ family, table: options.name, name: 'local-sources' })] }
+  if (withElements) return ruleset
+  const elements: Ruleset['elements'][number][] = []
+  for (const { name } of ruleset.sets)
+    if (STATIC_NAMES.has(name)) elements.push(await nft.listElements({ family, table: options.name, name }))
+  return { ...ruleset, elements }
 }
 
 async function describeTables(
   listed: readonly Listed[],
   options: TableOptions,
+  nodeAddresses: NodeAddressList,
   generation: number,
   withElements: boolean
 ): Promise<KernelTables> {
@@ -103,114 +113,165 @@ async function describeTables(
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
   for (const { family, ruleset } of listed) {
-    const sets = placeSets(family, ruleset)
+    const found = findObjects(family, options.name, ruleset, objects)
+    const statics = staticSets(family, options, nodeAddresses)
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
-      ...checkSets(family, ruleset, sets, options),
-      ...checkChains(family, ruleset, sets, options, objects),
-      ...checkLocalSources(family, ruleset, options)
+      ...checkVersion(family, options, ruleset),
+      ...checkSets(family, ruleset, found, options, statics),
+      ...checkChains(family, ruleset, found, options, objects),
+      ...statics.flatMap(({ set, elements: wanted }) => compareElements({ family, name: options.name }, ruleset, set, wanted))
     )
-    objects.stale = [...objects.stale, ...[...sets.stale].map((name) => ({ family, name }))]
+    objects.stale = [...objects.stale, ...[...found.stale].map((name) => ({ family, name }))]
     for (const { name, count, size } of ruleset.sets) {
-      const set = sets.inUse.get(name)
+      const set = found.inUse.get(name)
       if (set === undefined) continue
       counts.set(set, count)
       if (size !== undefined) objects.capacities.set(set, size)
     }
-    if (withElements) await collectElements(ruleset, sets, elements)
+    if (withElements) await collectElements(ruleset, found, elements)
   }
   for (const family of FAMILIES)
     if (listed.length === 1 && listed[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
-  return { generation, present: new Set(listed.map(({ family }) => family)), faults, objects, elements, counts }
+  return { options, generation, present: new Set(listed.map(({ family }) => family)), faults, objects, elements, counts }
 }
 
 /** Which of a table's sets are ours, and what for. */
-interface PlacedSets {
+interface FoundObjects {
   /** By their names in the kernel. */
   readonly inUse: ReadonlyMap<string, ElementSet>
   readonly stale: ReadonlySet<string>
-  readonly classes: readonly PlacedClass[]
+  /** Rules that nobody like us makes, by the chain in which they stand. */
+  readonly foreign: ReadonlyMap<string, number>
 }
 
-/** Finds the slot classes by their chains: the rule in one says how a slot is chosen, among how many, and in which map it is looked up. */
-function placeSets(family: AddressFamily, ruleset: Ruleset): PlacedSets {
-  const inUse = new Map<string, ElementSet>(FIXED_KINDS.map((kind) => [kind, FIXED_SETS[family][kind]]))
-  const stale = new Set<string>()
-  const classes: PlacedClass[] = []
+const SCOPES: readonly Scope[] = ['address', 'node']
+const AUDIENCES: readonly Audience[] = ['direct', 'indirect', 'outside']
+
+/** Finds the sets that are made when they are needed, by the rules that ask them: a rule says in which set it looks, and the chain to which it sends packets how a slot is chosen. */
+function findObjects(family: AddressFamily, table: string, ruleset: Ruleset, objects: ServiceObjects): FoundObjects {
+  const inUse = new Map<string, ElementSet>(fixedSets(family).map((set) => [set.name, set]))
+  const rules = rulesByChain(ruleset)
   const names = new Set(ruleset.sets.map(({ name }) => name))
-  for (const [chain, [rule, ...more]] of rulesByChain(ruleset)) {
-    const placed = rule === undefined || more.length > 0 ? undefined : classOf(rule.expressions)
-    if (placed === undefined || balancingChain(family, placed).chain.name !== chain) continue
-    const { members, endpoints } = setsOf(family, placed.slotClass)
-    classes.push(placed)
-    inUse.set(members.name, members)
-    inUse.set(placed.map, endpoints)
-    for (const other of mapNames(placed.slotClass)) if (other !== placed.map && names.has(other)) stale.add(other)
-  }
-  return { inUse, stale, classes }
-}
-
-function classOf(expressions: readonly Expression[]): PlacedClass | undefined {
-  const choice = expressions.find((expression) => expression.type === 'numgen' || expression.type === 'hash')
-  const lookup = expressions.find((expression) => expression.type === 'lookup')
-  if (choice === undefined || lookup === undefined) return undefined
-  const slotClass = slotClassOf(choice.type === 'numgen' ? 'random' : 'hash', choice.modulus)
-  const map = mapNames(slotClass).find((name) => name === lookup.set)
-  return map === undefined ? undefined : { slotClass, map }
-}
-
-function checkSets(family: AddressFamily, ruleset: Ruleset, { inUse, stale }: PlacedSets, { name, localSources }: TableOptions): string[] {
-  const expected = new Map<string, Omit<Parameters<typeof setForm>[0], never>>()
-  for (const [kernelName, set] of inUse) expected.set(kernelName, declarationOf(set, kernelName))
-  if (localSources !== undefined) expected.set('local-sources', localSourcesSet(family))
-  return compareSets({ family, name }, ruleset, expected, (set) => stale.has(set.name))
-}
-
-/** The rules of chain `services` may stand in any order. Those that are found are noted in `objects`. */
-function takeDispatchRules(
-  family: AddressFamily,
-  classes: readonly PlacedClass[],
-  listed: readonly ListedRule[],
-  objects: ServiceObjects
-): { missing: number; foreign: number } {
-  const left = new Set(listed)
-  let missing = 0
-  for (const placed of classes) {
-    const wanted = dispatchRule(family, placed.slotClass)
-    const rule = [...left].find(({ expressions }) => isSameRule(expressions, wanted))
-    if (rule === undefined) {
-      missing++
-      continue
+  const stale = new Set<string>()
+  const foreign = new Map<string, number>()
+  const take = (chain: string, rule: ListedRule, set: ElementSet | undefined): boolean => {
+    const isOurs = set !== undefined && !inUse.has(set.name) && isSameRule(rule.expressions, ruleFor(set, table))
+    if (!isOurs) {
+      foreign.set(chain, (foreign.get(chain) ?? 0) + 1)
+      return false
     }
-    left.delete(rule)
-    objects.classes[family].set(placed.slotClass, { placed, handle: rule.handle })
+    inUse.set(set.name, set)
+    objects.rules[family].set(set, rule.handle)
+    return true
   }
-  return { missing, foreign: left.size }
+  for (const rule of rules.get('learn') ?? []) take('learn', rule, stickySetFor(family, rule))
+  for (const scope of SCOPES) {
+    for (const audience of AUDIENCES) {
+      const chain = dispatchChain(scope, audience)
+      for (const rule of rules.get(chain) ?? []) {
+        const placed = classFor(scope, audience, rule, rules)
+        const sets = placed === undefined ? undefined : setsOf(family, placed.slotClass)
+        if (!take(chain, rule, sets?.members) || placed === undefined) continue
+        objects.classes[family].set(placed.slotClass, placed)
+        inUse.set(placed.map, sets!.endpoints)
+        for (const other of mapNames(placed.slotClass)) if (other !== placed.map && names.has(other)) stale.add(other)
+      }
+    }
+  }
+  return { inUse, stale, foreign }
+}
+
+type OfType<Type extends Expression['type']> = Extract<Expression, { readonly type: Type }>
+
+function findExpression<Type extends Expression['type']>(
+  expressions: readonly Expression[],
+  ...types: readonly Type[]
+): OfType<Type> | undefined {
+  return expressions.find((expression): expression is OfType<Type> => (types as readonly string[]).includes(expression.type))
+}
+
+/** The set that a rule of chain `learn` asks. */
+function stickySetFor(family: AddressFamily, { expressions }: ListedRule): ElementSet | undefined {
+  const update = findExpression(expressions, 'dynset')
+  const scope = SCOPES.find((one) => affinityMap(family, one).name === update?.set)
+  if (scope === undefined || update?.timeoutMs === undefined) return undefined
+  const timeoutSeconds = update.timeoutMs / 1000
+  const asked = findExpression(expressions, 'lookup')?.set
+  return SERVICE_PROTOCOLS.map((protocol) => stickySetOf(family, scope, { protocol, timeoutSeconds })).find(({ name }) => name === asked)
+}
+
+/** The class to whose chain a rule sends packets. */
+function classFor(
+  scope: Scope,
+  audience: Audience,
+  { expressions }: ListedRule,
+  rules: ReadonlyMap<string, readonly ListedRule[]>
+): PlacedClass | undefined {
+  const target = findExpression(expressions, 'immediate')?.data
+  const chain = target !== undefined && 'chain' in target ? target.chain : undefined
+  const balancing = chain === undefined ? undefined : rules.get(chain)
+  const isChoosing = ({ expressions: of }: ListedRule): boolean => findExpression(of, 'numgen', 'hash') !== undefined
+  const first = balancing?.find(isChoosing)
+  const choice = first === undefined ? undefined : findExpression(first.expressions, 'numgen', 'hash')
+  const lookup = first === undefined ? undefined : findExpression(first.expressions, 'lookup')
+  if (choice === undefined || lookup === undefined) return undefined
+  const isSticky = !isChoosing(balancing![0]!)
+  const slotClass = slotClassOf(scope, audience, choice.type === 'numgen' ? 'random' : 'hash', isSticky, choice.modulus)
+  const map = mapNames(slotClass).find((name) => name === lookup.set)
+  return map === undefined || balancingName(slotClass) !== chain ? undefined : { slotClass, map }
+}
+
+/** A table of another version has other rules, though each may look as if it were ours. */
+function checkVersion(family: AddressFamily, { name }: TableOptions, ruleset: Ruleset): string[] {
+  const table = ruleset.tables.find((one) => one.family === family && one.name === name)
+  return table === undefined || table.comment === TABLE_COMMENT ? [] : [`table ${family} ${name} is of another version`]
+}
+
+function checkSets(
+  family: AddressFamily,
+  ruleset: Ruleset,
+  { inUse, stale }: FoundObjects,
+  { name }: TableOptions,
+  statics: readonly StaticSet[]
+): string[] {
+  const expected = new Map<string, LayoutSet>()
+  for (const [kernelName, set] of inUse) expected.set(kernelName, declarationOf(set, kernelName))
+  for (const { set } of statics) expected.set(set.name, set)
+  for (const scope of SCOPES) expected.set(affinityMap(family, scope).name, affinityMap(family, scope))
+  return compareSets({ family, name }, ruleset, expected, (set) => stale.has(set.name))
 }
 
 function checkChains(
   family: AddressFamily,
   ruleset: Ruleset,
-  sets: PlacedSets,
-  { name, localSources }: TableOptions,
+  { foreign }: FoundObjects,
+  options: TableOptions,
   objects: ServiceObjects
 ): string[] {
-  const compareRules = ({ chain }: ChainForm, listed: readonly ListedRule[]): string[] | undefined => {
-    if (chain.name !== 'services') return undefined
-    const { missing, foreign } = takeDispatchRules(family, sets.classes, listed, objects)
-    const say = (count: number, what: string): string[] => (count > 0 ? [`${count} ${what} rules in chain ${family} ${name} services`] : [])
-    return [...say(missing, 'missing'), ...say(foreign, 'foreign')]
+  const { name } = options
+  const dynamic = new Set(['learn', ...SCOPES.flatMap((scope) => AUDIENCES.map((audience) => dispatchChain(scope, audience)))])
+  const compareRules = ({ chain }: ChainForm): string[] | undefined => {
+    if (!dynamic.has(chain.name)) return undefined
+    const count = foreign.get(chain.name) ?? 0
+    return count > 0 ? [`${count} foreign rules in chain ${family} ${name} ${chain.name}`] : []
   }
-  return compareChains({ family, name }, ruleset, layoutChains(family, sets.classes, localSources !== undefined), compareRules)
+  const wanted = layoutChains(family, options, [...objects.classes[family].values()], objects.hasSticky(family))
+  return compareChains({ family, name }, ruleset, wanted, compareRules)
 }
 
-function checkLocalSources(family: AddressFamily, ruleset: Ruleset, { name, localSources }: TableOptions): string[] {
-  if (localSources === undefined) return []
-  const wanted = localSources[family].map((key) => ({ key }))
-  return compareElements({ family, name }, ruleset, localSourcesSet(family), wanted)
+/** Ranges as their first keys and, behind each, the last ones; a key alone is a range of its own. */
+function rangesOf({ rows, key, keyEnd = key }: ElementColumns): Uint8Array {
+  const width = key.length / rows
+  const ranges = new Uint8Array(2 * key.length)
+  for (let row = 0; row < rows; row++) {
+    ranges.set(key.subarray(row * width, (row + 1) * width), 2 * row * width)
+    ranges.set(keyEnd.subarray(row * width, (row + 1) * width), (2 * row + 1) * width)
+  }
+  return ranges
 }
 
-async function collectElements(ruleset: Ruleset, { inUse }: PlacedSets, into: SetTables): Promise<void> {
+async function collectElements(ruleset: Ruleset, { inUse }: FoundObjects, into: SetTables): Promise<void> {
   const slices = new Slices()
   for (const { set, chunks } of ruleset.elements) {
     const known = inUse.get(set.name)
@@ -220,12 +281,14 @@ async function collectElements(ruleset: Ruleset, { inUse }: PlacedSets, into: Se
       chunks.reduce((rows, columns) => rows + columns.rows, 64)
     )
     for (const columns of chunks) {
-      const width = columns.rows === 0 ? 0 : columns.key.length / columns.rows
+      if (columns.rows === 0) continue
+      const keys = known.description.isRange ? rangesOf(columns) : columns.key
+      const width = keys.length / columns.rows
       if (width !== table.buffer.keyWidth) continue
       for (let row = 0; row < columns.rows; row++) {
         const data = columns.data?.subarray(columns.dataOffsets![row], columns.dataOffsets![row + 1])
         const userdata = columns.userdata?.subarray(columns.userdataOffsets![row], columns.userdataOffsets![row + 1])
-        table.put(columns.key.subarray(row * width, (row + 1) * width), data, userdata?.length === 0 ? undefined : userdata)
+        table.put(keys.subarray(row * width, (row + 1) * width), data, userdata?.length === 0 ? undefined : userdata)
         if ((row & 0xff) === 0 && slices.isOver) await slices.turn()
       }
     }

@@ -2,172 +2,241 @@
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
 import type { AddressFamily } from '../../core/address.js'
+import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import type { Expression } from '../../nftables/expressions.js'
-import type { Chain, SetSpec } from '../../nftables/index.js'
+import type { Chain } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
+import type { RuleStatement } from '../../nftables/rule/nodes.js'
+import { concat } from '../../nftables/rule/selector.js'
+import { ct, meta, th } from '../../nftables/rule/selectors.js'
+import { drop, goto, jump, masquerade, reject, returns, snat } from '../../nftables/rule/statements.js'
 import type { LocalSources } from '../core/local-sources.js'
-import { address, conntrackBit, frontend, isIn, protocolAndPort, register, verdict } from './expressions.js'
-import { ADDRESS_LENGTH, mapNames, SETS, type ElementSet, type SlotClass } from './sets.js'
+import type { TrafficSettings } from '../core/traffic-options.js'
+import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
+import type { SchedulerOf } from './frontends.js'
+import { PREFIX, type Mark, type Scope } from './sets.js'
+import {
+  ADDRESS,
+  CLIENT,
+  compileAll,
+  FROM_NODE,
+  fromLocalClient,
+  FRONTEND,
+  notFromLocalClient,
+  ORIGINAL,
+  ORIGINAL_FRONTEND
+} from './words.js'
 
 /** How our tables are made, but for the services. */
-export interface TableOptions {
+export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'> {
   readonly name: string
-  /** Ranges of set `local-sources`; absent: sources are left alone. */
-  readonly localSources: LocalSources | undefined
+  readonly schedulerOf: SchedulerOf
+  /** Whether schedulers of IPVS are replaced by others. */
+  readonly hasFallback: boolean
 }
 
-/** Marks a table as ours; a table of our name without it is not ours. */
-export const TABLE_COMMENT = 'netplane services 1'
+/** Begins the comment of every table that a plane of this kind has made. */
+const COMMENT_PREFIX = 'netplane services '
+/** The comment of a table with the rules of this version. */
+export const TABLE_COMMENT = `${COMMENT_PREFIX}2`
 
-/** The tables by which we know what is ours. */
-export function ownTables({ name }: TableOptions): OwnTables {
-  return { name, isOurs: (comment) => comment === TABLE_COMMENT, otherwise: `is not '${TABLE_COMMENT}'` }
-}
-
-/**
- * Elements from which on a new set declares its size. Then the kernel makes a table of buckets at once, where it otherwise begins with a few and moves all elements each time it has too many; but
- * it refuses what is beyond the size, so that such a set must be made anew to grow.
- */
-const DECLARED_FROM = 1024
-
-/**
- * The size to declare for a set that is to hold so many elements: half as many again to three times as many. undefined: none.
- *
- * The kernel takes 4/3 buckets an element, rounded up to a power of two (nft_hash_buckets in net/netfilter/nft_set_hash.c); this is the largest size for the buckets that it takes, as those cost
- * time and memory (8 bytes) whether they are used or not.
- */
-export function declaredSize(elements: number): number | undefined {
-  return elements < DECLARED_FROM ? undefined : 2 ** Math.ceil(Math.log2(elements * 2)) * 0.75
-}
-
-/** Seed of the client hash: any number, but always the same one, so that a client keeps its endpoint when the process restarts. */
-const HASH_SEED = 0x6e65_7470
-
-/** IPS_DST_NAT and the bit of state `new`, include/uapi/linux/netfilter/nf_conntrack_common.h. */
-const STATUS_DNAT = 0x20
-const STATE_NEW = 8
-
-/** ICMP_PORT_UNREACH, ICMPV6_PORT_UNREACH. */
-const PORT_UNREACHABLE = { ip: 3, ip6: 4 } as const
-
-/** A slot class whose objects are in the kernel. */
-export interface PlacedClass {
-  readonly slotClass: SlotClass
-  /** What its endpoints map is called in the kernel: one of {@link mapNames}. */
-  readonly map: string
-}
-
-type LayoutSet = Omit<SetSpec, 'family' | 'table'>
-
-/** How a set of services is declared; `name` in the kernel. */
-export function declarationOf(set: ElementSet, name: string = set.name): LayoutSet {
-  return { name, ...SETS[set.kind].declare(set.family) }
-}
-
-/** The set of prefixes whose sources are left alone. */
-export function localSourcesSet(family: AddressFamily): LayoutSet {
-  return { name: 'local-sources', key: family === 'ip' ? 'ipv4_addr' : 'ipv6_addr', flags: ['interval'] }
-}
-
-/** The chain that balances over the slots of one class. */
-export function balancingChain(family: AddressFamily, { slotClass, map }: PlacedClass): ChainForm {
-  const { scheduler, slots } = slotClass
-  const length = ADDRESS_LENGTH[family]
-  const slot = register(length + 8)
-  const choose: Expression[] =
-    scheduler === 'random'
-      ? [{ type: 'numgen', destinationRegister: slot, modulus: slots, mode: 'random', offset: 0 }]
-      : [
-          address(family, 'source', length + 8),
-          {
-            type: 'hash',
-            sourceRegister: slot,
-            destinationRegister: slot,
-            length,
-            modulus: slots,
-            seed: HASH_SEED,
-            offset: 0,
-            mode: 'jenkins'
-          }
-        ]
-  const nat: Expression = { type: 'nat', nat: 'dnat', family, addressMinRegister: 1, protoMinRegister: register(length) }
+/** The tables by which we know what is ours, of any version; a table of our name without that comment is somebody else's. */
+export function ownTables({ name }: Pick<TableOptions, 'name'>): OwnTables {
   return {
-    chain: { name: balancingName(slotClass) },
-    rules: [[...frontend(family), ...choose, { type: 'lookup', set: map, sourceRegister: 1, destinationRegister: 1, flags: [] }, nat]]
+    name,
+    isOurs: (comment) => comment?.startsWith(COMMENT_PREFIX) === true,
+    otherwise: `does not begin with '${COMMENT_PREFIX}'`
   }
 }
 
-/** Name of the balancing chain of a class. */
-export function balancingName({ scheduler, slots }: SlotClass): string {
-  return scheduler === 'random' ? `lb-${slots}` : `lb-${scheduler}-${slots}`
+const PRIORITY = { dstnat: -100, filter: 0, beforeSrcnat: 99, srcnat: 100 } as const
+
+/** A chain with its rules before they are compiled. */
+interface Draft {
+  readonly chain: Omit<Chain, 'family' | 'table'>
+  readonly rules: readonly (readonly RuleStatement[])[]
 }
 
-/** A class with its objects as they are called when they are new. */
-export function placed(slotClass: SlotClass): PlacedClass {
-  return { slotClass, map: mapNames(slotClass)[0] }
-}
+const plain = (name: string, rules: Draft['rules']): Draft => ({ chain: { name }, rules })
 
-/** The rule in chain `services` that sends the frontends of one class to its balancing chain. */
-export function dispatchRule(family: AddressFamily, slotClass: SlotClass): Expression[] {
-  return [...frontend(family), isIn(slotClass.name), verdict('goto', balancingName(slotClass))]
-}
-
-function hairpinRule(family: AddressFamily): Expression[] {
-  const length = ADDRESS_LENGTH[family]
-  return [
-    ...conntrackBit('status', STATUS_DNAT),
-    address(family, 'source', 0),
-    address(family, 'destination', length),
-    ...protocolAndPort(2 * length),
-    isIn('hairpin'),
-    { type: 'masq' }
-  ]
-}
-
-/** After DNAT: the connection's original destination was ours, and its source is not local. */
-function masqueradeRule(family: AddressFamily): Expression[] {
-  return [
-    ...conntrackBit('status', STATUS_DNAT),
-    { type: 'ct', key: family === 'ip' ? 'dst-ip' : 'dst-ip6', direction: 'original', destinationRegister: 1 },
-    isIn('vips'),
-    address(family, 'source', 0),
-    isIn('local-sources', true),
-    { type: 'masq', flags: ['fully-random'] }
-  ]
-}
-
-function rejectNewRule(family: AddressFamily): Expression[] {
-  return [...conntrackBit('state', STATE_NEW), ...frontend(family), isIn('unserved'), verdict('goto', 'reject-unserved')]
-}
-
-function baseChain(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: ChainForm['rules']): ChainForm {
+function base(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: Draft['rules']): Draft {
   return { chain: { name, type, hook, priority, policy: 'accept' }, rules }
 }
 
-const PRIORITY = { dstnat: -100, filter: 0, srcnat: 100 } as const
+const SCOPES: readonly Scope[] = ['address', 'node']
 
-/**
- * All chains, those that are gone to before those that go. `classes` in the order in which new connections are looked up.
- */
-export function layoutChains(family: AddressFamily, classes: readonly PlacedClass[], localSources: boolean): ChainForm[] {
-  const toServices = [[address(family, 'destination', 0), isIn('vips'), verdict('jump', 'services')]]
-  const postrouting = localSources ? [hairpinRule(family), masqueradeRule(family)] : [hairpinRule(family)]
-  const reject: Expression = { type: 'reject', with: 'icmp-unreachable', icmpCode: PORT_UNREACHABLE[family] }
+/** True for packets to what a scope is about. */
+function toScope(family: AddressFamily, scope: Scope): RuleStatement {
+  return ADDRESS[family].daddr.in(scope === 'address' ? 'vips' : 'node-addresses')
+}
+
+/** Rules for the packets of those who are inside: local clients, and this node itself. */
+function ifInside(family: AddressFamily, sources: LocalSources | undefined, then: RuleStatement): Draft['rules'] {
+  const local = fromLocalClient(family, sources)
+  return [...(local === undefined ? [] : [[local, then]]), [FROM_NODE, then]]
+}
+
+/** Name of a chain, or set, of a scope. */
+const nameOf = (scope: Scope, name: string): string => `${PREFIX[scope]}${name}`
+
+/** Where new connections go, before they are translated. */
+function dispatch(family: AddressFamily, scope: Scope, sources: LocalSources | undefined): Draft[] {
+  const key = FRONTEND[family][scope]
+  const ranges = scope === 'address' ? [[key.in('ranged'), jump('ranges')]] : []
+  const external = nameOf(scope, 'external')
   return [
-    ...classes.map((placedClass) => balancingChain(family, placedClass)),
-    { chain: { name: 'reject-unserved' }, rules: [[reject]] },
-    { chain: { name: 'services' }, rules: classes.map(({ slotClass }) => dispatchRule(family, slotClass)) },
-    baseChain('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
-    baseChain('nat-output', 'nat', 'output', PRIORITY.dstnat, toServices),
-    baseChain('nat-postrouting', 'nat', 'postrouting', PRIORITY.srcnat, postrouting),
-    baseChain('filter-input', 'filter', 'input', PRIORITY.filter, [rejectNewRule(family)]),
-    baseChain('filter-forward', 'filter', 'forward', PRIORITY.filter, [rejectNewRule(family)]),
-    baseChain('filter-output', 'filter', 'output', PRIORITY.filter, [rejectNewRule(family)])
+    plain(external, [...ifInside(family, sources, goto(dispatchChain(scope, 'indirect'))), [goto(dispatchChain(scope, 'outside'))]]),
+    plain(nameOf(scope, 'dispatch'), [
+      [jump(dispatchChain(scope, 'direct'))],
+      ...ranges,
+      [key.in(nameOf(scope, 'external-local')), goto(external)],
+      [goto(dispatchChain(scope, 'indirect'))]
+    ])
+  ]
+}
+
+/** Which clients a frontend takes: those that are not come no further. */
+function ranges(family: AddressFamily): Draft {
+  return plain('ranges', [
+    [CLIENT[family].address.in('denied'), drop()],
+    [FRONTEND[family].address.in('restricted'), CLIENT[family].address.notIn('allowed'), drop()]
+  ])
+}
+
+/** What becomes of new connections that were not translated. */
+function refusal(family: AddressFamily, scope: Scope, sources: LocalSources | undefined): Draft[] {
+  const key = FRONTEND[family][scope]
+  const isIn = (mark: Mark): RuleStatement => key.in(nameOf(scope, mark))
+  const [inside, outside] = [nameOf(scope, 'refuse-inside'), nameOf(scope, 'drop-outside')]
+  return [
+    plain(inside, ifInside(family, sources, reject())),
+    plain(outside, [...ifInside(family, sources, returns()), [drop()]]),
+    plain(nameOf(scope, 'refusals'), [
+      [isIn('refused'), reject()],
+      [isIn('dropped'), drop()],
+      [isIn('refused-inside'), goto(inside)],
+      [isIn('dropped-outside'), goto(outside)]
+    ])
+  ]
+}
+
+/** The rules of filter chains. Ports that a cluster address does not serve are refused where packets would leave this node for it. */
+function filters(family: AddressFamily, { serviceRanges }: TableOptions): Draft[] {
+  const isNew = ct.state.anyOf('new')
+  const daddr = ADDRESS[family].daddr
+  const check = SCOPES.map((scope) => [isNew, toScope(family, scope), jump(nameOf(scope, 'refusals'))])
+  const unserved = [
+    [isNew, daddr.in('cluster-ips'), reject()],
+    ...(serviceRanges === undefined ? [] : [[isNew, daddr.in('service-ranges'), drop()]])
+  ]
+  return [
+    base('filter-input', 'filter', 'input', PRIORITY.filter, check),
+    base('filter-forward', 'filter', 'forward', PRIORITY.filter, [check[0]!, ...unserved]),
+    base('filter-output', 'filter', 'output', PRIORITY.filter, [...check, ...unserved])
+  ]
+}
+
+/** Rules about the original port of a connection: `nft` knows its type, and can load what it lists, where the rule says the protocol. */
+function byProtocol(...rules: Draft['rules']): RuleStatement[][] {
+  return SERVICE_PROTOCOLS.flatMap((protocol) => rules.map((rule) => [meta.l4proto.eq(protocol), ...rule]))
+}
+
+/** What gives a connection a source address of this node. */
+function maskingStatements(family: AddressFamily, { masqueradeAddress, masqueradeMark }: TableOptions): readonly RuleStatement[] {
+  const address = masqueradeAddress[family]
+  const flags = ['fully-random'] as const
+  return [
+    ...(masqueradeMark === undefined ? [] : [meta.mark.set(meta.mark.or(masqueradeMark))]),
+    address === undefined ? masquerade({ flags }) : snat(address, { flags })
+  ]
+}
+
+/** Which translated connections get a source address of this node. */
+function postrouting(family: AddressFamily, options: TableOptions): Draft[] {
+  const { masquerade: which, localSources } = options
+  const mask = goto('masquerading')
+  const { saddr, daddr } = ADDRESS[family]
+  const original = ORIGINAL_FRONTEND[family]
+  const toNode = ORIGINAL[family].in('node-addresses')
+  const notLocal = localSources === undefined ? [] : [notFromLocalClient(family, localSources)]
+  const cluster = ORIGINAL[family].in('cluster-ips')
+  const clusterRules = [
+    ...byProtocol([original.address.in('unmasqueraded'), returns()]),
+    which === 'all' ? [cluster, mask] : [cluster, ...notLocal, mask]
+  ]
+  return [
+    plain('masquerading', [maskingStatements(family, options)]),
+    plain('translated', [
+      [concat(saddr, daddr, meta.l4proto, th.dport).in('hairpin'), mask],
+      ...byProtocol([original.address.in('masqueraded'), mask], [original.address.in('masqueraded-own'), FROM_NODE, mask]),
+      ...(which === 'never' ? [] : clusterRules),
+      ...byProtocol(
+        [toNode, original.node.in('node-masqueraded'), mask],
+        [toNode, original.node.in('node-masqueraded-own'), FROM_NODE, mask]
+      )
+    ]),
+    base('nat-postrouting', 'nat', 'postrouting', PRIORITY.srcnat, [[ct.status.anyOf('dnat'), jump('translated')]])
+  ]
+}
+
+/** The chains in which clients are remembered; there are none where no service asks for it. */
+export function learningChains(family: AddressFamily, table: string): ChainForm[] {
+  const isFirst = [ct.state.anyOf('new'), ct.status.anyOf('dnat'), jump('learn')]
+  return compiled(family, table, [
+    base('learn-postrouting', 'filter', 'postrouting', PRIORITY.beforeSrcnat, [isFirst]),
+    base('learn-input', 'filter', 'input', PRIORITY.filter, [isFirst])
+  ])
+}
+
+function compiled(family: AddressFamily, table: string, drafts: readonly Draft[]): ChainForm[] {
+  return drafts.map(({ chain, rules }) => ({ chain, rules: compileAll(family, table, rules) }))
+}
+
+const made = new WeakMap<TableOptions, Partial<Record<AddressFamily, readonly ChainForm[]>>>()
+
+/** All chains, those that are gone to before those that go, but for those of single classes and of clients that are remembered. They are put together once. */
+export function fixedChains(family: AddressFamily, options: TableOptions): readonly ChainForm[] {
+  const chains = made.get(options) ?? {}
+  made.set(options, chains)
+  return (chains[family] ??= makeFixedChains(family, options))
+}
+
+function makeFixedChains(family: AddressFamily, options: TableOptions): ChainForm[] {
+  const { localSources } = options
+  const toServices = SCOPES.map((scope) => [toScope(family, scope), jump(nameOf(scope, 'dispatch'))])
+  const dispatched = SCOPES.flatMap((scope) =>
+    (['direct', 'indirect', 'outside'] as const).map((audience) => plain(dispatchChain(scope, audience), []))
+  )
+  return compiled(family, options.name, [
+    plain('learn', []),
+    ...dispatched,
+    ranges(family),
+    ...SCOPES.flatMap((scope) => [...dispatch(family, scope, localSources), ...refusal(family, scope, localSources)]),
+    ...postrouting(family, options),
+    base('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
+    base('nat-output', 'nat', 'output', PRIORITY.dstnat, toServices),
+    ...filters(family, options)
+  ])
+}
+
+/** All chains of a table in which there are some classes. */
+export function layoutChains(
+  family: AddressFamily,
+  options: TableOptions,
+  classes: readonly PlacedClass[],
+  hasSticky: boolean
+): ChainForm[] {
+  return [
+    ...classes.map((placedClass) => balancingChain(family, options.name, placedClass)),
+    ...fixedChains(family, options),
+    ...(hasSticky ? learningChains(family, options.name) : [])
   ]
 }
 
 /** Whether a rule looks a set up. */
 export function looksUp(expressions: readonly Expression[], set: string): boolean {
-  return expressions.some((expression) => expression.type === 'lookup' && expression.set === set)
+  return expressions.some(
+    (expression) => (expression.type === 'lookup' || expression.type === 'dynset') && 'set' in expression && expression.set === set
+  )
 }

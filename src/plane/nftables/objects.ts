@@ -1,10 +1,14 @@
 /**
- * What there is in the kernel for services besides their elements: sets with their sizes, chains, dispatch rules.
+ * What there is in the kernel for services besides their elements: sets with their sizes, chains, and the rules that ask sets which are made when they are needed.
  */
 import type { AddressFamily } from '../../core/address.js'
+import type { ChainForm } from '../../nftables/compare.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
-import { balancingChain, declarationOf, declaredSize, dispatchRule, placed, type PlacedClass, type TableOptions } from './layout.js'
+import { FAMILIES } from '../core/frontend.js'
+import { affinityMap, balancingChain, balancingName, placed, ruleChain, ruleFor, type PlacedClass } from './balancing.js'
+import { declarationOf, declaredSize } from './declarations.js'
+import { learningChains, type TableOptions } from './layout.js'
 import { setsOf, type ElementSet, type SlotClass } from './sets.js'
 import type { Writer } from './writer.js'
 
@@ -14,16 +18,12 @@ export interface KernelSet {
   readonly name: string
 }
 
-/** The objects of a slot class, and the handle of its dispatch rule. */
-export interface BoundClass {
-  readonly placed: PlacedClass
-  readonly handle: bigint
-}
-
 /** What there is, as we know it. */
 export class ServiceObjects {
-  /** Slot classes that have sets, a chain and a dispatch rule. */
-  readonly classes: Readonly<Record<AddressFamily, Map<SlotClass, BoundClass>>> = { ip: new Map(), ip6: new Map() }
+  /** Slot classes that have sets, a chain and a rule. */
+  readonly classes: Readonly<Record<AddressFamily, Map<SlotClass, PlacedClass>>> = { ip: new Map(), ip6: new Map() }
+  /** Sets that are made when they are needed, with the handle of the rule that asks each: members of classes, and frontends whose clients are remembered. */
+  readonly rules: Readonly<Record<AddressFamily, Map<ElementSet, bigint>>> = { ip: new Map(), ip6: new Map() }
   /** Most elements that a set may hold, where its size is declared. */
   readonly capacities = new Map<ElementSet, number>()
   /** Maps that larger ones have taken the place of. */
@@ -32,18 +32,25 @@ export class ServiceObjects {
   /** What a set is called in the kernel. */
   nameOf(set: ElementSet): string {
     if (set.kind !== 'endpoints') return set.name
-    return this.classes[set.family].get(set.slotClass!)?.placed.map ?? set.name
+    return this.classes[set.family].get(set.slotClass!)?.map ?? set.name
   }
 
-  /** Forgets a class whose objects were deleted. */
-  forget(family: AddressFamily, slotClass: SlotClass): void {
-    this.classes[family].delete(slotClass)
-    const { members, endpoints } = setsOf(family, slotClass)
-    for (const set of [members, endpoints]) this.capacities.delete(set)
+  /** Whether clients of some service are remembered. */
+  hasSticky(family: AddressFamily): boolean {
+    return [...this.rules[family].keys()].some(({ kind }) => kind === 'sticky')
+  }
+
+  /** Forgets a set whose rule was deleted, and the class that it belongs to. */
+  forget(set: ElementSet): void {
+    this.rules[set.family].delete(set)
+    this.capacities.delete(set)
+    if (set.slotClass === undefined) return
+    this.classes[set.family].delete(set.slotClass)
+    this.capacities.delete(setsOf(set.family, set.slotClass).endpoints)
   }
 }
 
-/** Bytes of the messages for a set, and for a chain with a rule, about. */
+/** Bytes of the messages for a set, and for a chain or a rule, about. */
 const SET_BYTES = 400
 export const RULE_BYTES = 900
 
@@ -61,7 +68,8 @@ export function setStep(
   canGrow: boolean,
   name: string = set.name
 ): Step {
-  const size = canGrow ? declaredSize(rows) : undefined
+  // Ranges are in no table of buckets.
+  const size = canGrow && !set.description.isRange ? declaredSize(rows) : undefined
   return {
     bytes: SET_BYTES,
     queue: (tx) => tx.add.set({ family: set.family, table, ...declarationOf(set, name), size }),
@@ -82,57 +90,86 @@ export function staleSteps(table: string, objects: ServiceObjects): Step[] {
   return [{ bytes: 100 * stale.length, queue, done: () => void (objects.stale = objects.stale.filter((set) => !stale.includes(set))) }]
 }
 
-/** Makes the rule that sends frontends of a class to its chain. */
-export function dispatchStep(table: string, objects: ServiceObjects, family: AddressFamily, placedClass: PlacedClass): Step {
-  const { slotClass } = placedClass
+/** Makes chains with their rules. */
+export function chainSteps(family: AddressFamily, table: string, chains: readonly ChainForm[]): Step[] {
+  const inTable = { family, table } as const
+  return [
+    ...chains.map(({ chain }): Step => ({ bytes: 200, queue: (tx) => tx.add.chain({ ...inTable, ...chain }) })),
+    ...chains.flatMap(({ chain, rules }) =>
+      rules.map((expressions): Step => ({ bytes: RULE_BYTES, queue: (tx) => tx.add.rule({ ...inTable, chain: chain.name, expressions }) }))
+    )
+  ]
+}
+
+/** Makes the rule that asks a set. */
+export function ruleStep(table: string, objects: ServiceObjects, set: ElementSet): Step {
+  const { family } = set
   return {
     bytes: RULE_BYTES,
     echo: true,
-    queue: (tx) => tx.add.rule({ family, table, chain: 'services', expressions: dispatchRule(family, slotClass) }),
-    done: ({ handles }, index) => void objects.classes[family].set(slotClass, { placed: placedClass, handle: handles.get(index)! })
+    queue: (tx) => tx.add.rule({ family, table, chain: ruleChain(set), expressions: ruleFor(set, table) }),
+    done: ({ handles }, index) => void objects.rules[family].set(set, handles.get(index)!)
   }
 }
 
-/** What {@link classSteps} needs to know. */
-export interface ClassParts {
+/** What {@link neededSteps} needs to know. */
+export interface ObjectParts {
   readonly options: TableOptions
   readonly objects: ServiceObjects
   readonly writer: Pick<Writer, 'canReplace'>
 }
 
-/** Makes everything that a class needs. */
-export function classSteps(
-  { options: { name: table }, objects, writer }: ClassParts,
-  family: AddressFamily,
-  slotClass: SlotClass,
-  rowsOf: (set: ElementSet) => number
-): Step[] {
-  const { members, endpoints } = setsOf(family, slotClass)
+/** Makes everything that a set needs which is asked by a rule of its own. */
+export function neededSteps(parts: ObjectParts, set: ElementSet, rowsOf: (set: ElementSet) => number, isFirstSticky: boolean): Step[] {
+  const {
+    options: { name: table },
+    objects,
+    writer
+  } = parts
+  const { family, slotClass } = set
+  const make = (one: ElementSet): Step => setStep(table, objects, one, rowsOf(one), writer.canReplace(one, rowsOf(one)))
+  if (slotClass === undefined)
+    return [make(set), ruleStep(table, objects, set), ...(isFirstSticky ? chainSteps(family, table, learningChains(family, table)) : [])]
   const placedClass = placed(slotClass)
-  const { chain, rules } = balancingChain(family, placedClass)
-  const make = (set: ElementSet): Step => setStep(table, objects, set, rowsOf(set), writer.canReplace(set, rowsOf(set)))
-  const queueChain = (tx: Transaction): void => {
-    tx.add.chain({ family, table, ...chain })
-    for (const expressions of rules) tx.add.rule({ family, table, chain: chain.name, expressions })
-  }
-  return [make(members), make(endpoints), { bytes: RULE_BYTES, queue: queueChain }, dispatchStep(table, objects, family, placedClass)]
+  const [chain, ...rules] = chainSteps(family, table, [balancingChain(family, table, placedClass)]) as [Step, ...Step[]]
+  const take: Step = { ...chain, done: () => void objects.classes[family].set(slotClass, placedClass) }
+  return [make(set), make(setsOf(family, slotClass).endpoints), take, ...rules, ruleStep(table, objects, set)]
 }
 
-/** A rule for a class that no service has costs every new connection a look-up. */
-export function removalStep(
-  table: string,
-  objects: ServiceObjects,
-  family: AddressFamily,
-  { placed: { slotClass, map }, handle }: BoundClass
-): Step {
+/** A rule that asks a set in which nobody is costs every new connection a look-up. */
+function removalStep(table: string, objects: ServiceObjects, set: ElementSet, handle: bigint, isLastSticky: boolean): Step {
+  const { family, slotClass } = set
   const inTable = { family, table } as const
   return {
     bytes: 600,
     queue: (tx) => {
-      tx.delete.rule({ ...inTable, chain: 'services', handle })
-      tx.delete.chain({ ...inTable, name: balancingChain(family, { slotClass, map }).chain.name })
-      for (const name of [setsOf(family, slotClass).members.name, map]) tx.delete.set({ ...inTable, name })
+      tx.delete.rule({ ...inTable, chain: ruleChain(set), handle })
+      if (slotClass !== undefined) tx.delete.chain({ ...inTable, name: balancingName(slotClass) })
+      tx.delete.set({ ...inTable, name: set.name })
+      if (slotClass !== undefined) tx.delete.set({ ...inTable, name: objects.nameOf(setsOf(family, slotClass).endpoints) })
+      if (!isLastSticky) return
+      for (const { chain } of learningChains(family, table)) tx.delete.chain({ ...inTable, name: chain.name })
     },
-    done: () => objects.forget(family, slotClass)
+    done: () => objects.forget(set)
   }
+}
+
+/** Removes sets that a rule of their own asks, and in which nobody is any more. */
+export function unusedSteps(table: string, objects: ServiceObjects, rowsAfter: (set: ElementSet) => number): Step[] {
+  return FAMILIES.flatMap((family) => {
+    const unused = [...objects.rules[family]].filter(([set]) => rowsAfter(set) === 0)
+    let sticky = [...objects.rules[family].keys()].filter(({ kind }) => kind === 'sticky').length
+    return unused.map(([set, handle]) => {
+      if (set.kind === 'sticky') sticky--
+      return removalStep(table, objects, set, handle, set.kind === 'sticky' && sticky === 0)
+    })
+  })
+}
+
+/** The maps of clients, which are always there. */
+export function affinitySteps(family: AddressFamily, table: string): Step[] {
+  return (['address', 'node'] as const).map((scope) => ({
+    bytes: SET_BYTES,
+    queue: (tx) => tx.add.set({ family, table, ...affinityMap(family, scope) })
+  }))
 }

@@ -2,28 +2,31 @@
  * Options of the nftables plane.
  */
 
+import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
-import { checkLocalSources } from '../core/local-sources.js'
+import type { NodeAddressChoice } from '../core/node-addresses.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
+import { checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
+import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
+import { schedulersWith } from './frontends.js'
 import type { TableOptions } from './layout.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
 export interface NftablesPlaneKernel {
   readonly nftables: FakeKernel<'nftables'>
+  /** Without it, this node has no addresses. */
+  readonly route?: FakeKernel<'route'> | undefined
   /** Without it, no stale flows are deleted. */
   readonly conntrack?: FakeKernel<'conntrack'> | undefined
 }
 
 /** Options of the nftables plane. */
-export interface NftablesPlaneOptions extends Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'signal'> {
+export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'signal'> {
   /** Name of our tables, one per family; default `netplane`. 1–31 letters, digits, `-`, `_`. */
   readonly name?: string | undefined
-  /**
-   * Prefixes whose hosts see endpoints' answers come back through this node without help: pods of this node, usually. Connections from elsewhere are masqueraded. Absent: nothing
-   * is masqueraded but connections of an endpoint to itself; empty: everything is.
-   */
-  readonly localSources?: readonly string[] | undefined
+  /** The scheduler for services that ask for one of IPVS, which nf_tables does not have; default: such services are refused. */
+  readonly schedulerFallback?: ModelScheduler | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
@@ -33,17 +36,32 @@ export interface NftablesPlaneOptions extends Pick<NftablesOptions, 'netns' | 'd
 /** The options, checked. */
 export interface NftablesPlaneSettings {
   readonly table: TableOptions
+  readonly nodeAddresses: NodeAddressChoice
   readonly auditMs: number
   readonly client: NftablesOptions
 }
 
+function checkFallback(scheduler: unknown): ModelScheduler | undefined {
+  if (scheduler === undefined) return undefined
+  if (typeof scheduler === 'string' && isModelScheduler(scheduler)) return scheduler
+  throw new ValidationError('schedulerFallback', scheduler, MODEL_SCHEDULERS.map((name) => `'${name}'`).join(', '))
+}
+
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options)
+  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback'])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
+  const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
+  const fallback = checkFallback(options.schedulerFallback)
   return {
-    table: { name: checkName(options.name, 31), localSources: checkLocalSources(options.localSources) },
+    table: {
+      name: checkName(options.name, 31),
+      schedulerOf: schedulersWith(fallback),
+      hasFallback: fallback !== undefined,
+      ...traffic
+    },
+    nodeAddresses,
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),
     client: { netns, deadlineMs, signal, kernel: kernel?.nftables }
   }

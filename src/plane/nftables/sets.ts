@@ -2,17 +2,43 @@
  * The sets and maps that services are elements of. Each kind is described once, here.
  */
 import type { AddressFamily } from '../../core/address.js'
+import type { Protocol } from '../../core/protocols.js'
 import type { SetSpec } from '../../nftables/index.js'
-import type { Scheduler } from '../model.js'
 
 /** Bytes of an address, per family. */
 export const ADDRESS_LENGTH: Readonly<Record<AddressFamily, number>> = { ip: 4, ip6: 16 }
 
-/** How endpoints are chosen, and among how many slots: services of one class share their sets, a chain and a rule. */
+/**
+ * What a frontend's key is. `address`: destination address, protocol and port. `node`: protocol and port, behind the question whether the destination is an address of this node.
+ */
+export type Scope = 'address' | 'node'
+
+/**
+ * Whose packets are looked up in a set of frontends. `direct`: everybody's, first of all. `indirect`: of frontends that had something else to be asked before, such as who the client is.
+ * `outside`: those of clients from outside, of the same frontends.
+ */
+export type Audience = 'direct' | 'indirect' | 'outside'
+
+/** How a slot is chosen. */
+export type Choice = 'random' | 'hash'
+
+/** How clients are remembered. */
+export interface Stickiness {
+  /** The rule that remembers them must say it: the original port of a connection has no type for `nft` otherwise, which could then not load what it listed. */
+  readonly protocol: Protocol
+  readonly timeoutSeconds: number
+}
+
+/** How endpoints are chosen, and among how many slots: frontends of one class share their sets, a chain and a rule. */
 export interface SlotClass {
-  readonly scheduler: Scheduler
+  readonly scope: Scope
+  readonly audience: Audience
+  readonly choice: Choice
+  /** A client's endpoint is looked for in the map of clients first. */
+  readonly isSticky: boolean
+  /** One of {@link classSize}. */
   readonly slots: number
-  /** `random-3`, `hash-7`. */
+  /** `random-4`, `hash-8`, `node-outside-random-4-sticky`. */
   readonly name: string
 }
 
@@ -23,69 +49,124 @@ export interface SlotClass {
 export type Phase = 1 | 2 | 3
 export const PHASES: readonly Phase[] = [1, 2, 3]
 
-/** A kind of set. `members` and `endpoints` exist once for each slot class. */
-export type SetKind = 'vips' | 'unserved' | 'hairpin' | 'members' | 'endpoints'
+/** Sets of addresses. */
+const ADDRESS_KINDS = ['vips', 'cluster-ips'] as const
+/** Sets of frontends of either scope: what becomes of their packets, or what else is to be asked. */
+const MARKS = ['refused', 'refused-inside', 'dropped', 'dropped-outside', 'external-local', 'masqueraded', 'masqueraded-own'] as const
+/** Sets of frontends with an address of their own alone. */
+const ADDRESS_MARKS = ['ranged', 'restricted', 'unmasqueraded'] as const
+/** Sets of clients and the frontends that take them, or do not. */
+const RANGES = ['allowed', 'denied'] as const
+
+/** What is said of a frontend by an element of a set. */
+export type Mark = (typeof MARKS)[number]
+/** What is said of a frontend with an address of its own. */
+export type AddressMark = (typeof ADDRESS_MARKS)[number]
+/** Which list of source ranges. */
+export type RangeKind = (typeof RANGES)[number]
+
+/** A kind of set. `members` and `endpoints` exist once for each slot class, `sticky` once for each scope, protocol and time-out. */
+export type SetKind = (typeof ADDRESS_KINDS)[number] | Mark | AddressMark | RangeKind | 'hairpin' | 'sticky' | 'members' | 'endpoints'
 
 type Declaration = Omit<SetSpec, 'family' | 'table' | 'name'>
 
 interface KindDescription {
-  /** Bytes of a key and of the data (0: a set), for addresses of `length` bytes; every field takes a multiple of 4. */
-  readonly key: (length: number) => number
+  /** Bytes of a key and of the data (0: a set), for frontends of `frontend` bytes and addresses of `length` bytes; every field takes a multiple of 4. */
+  readonly key: (frontend: number, length: number) => number
   readonly data: (length: number) => number
   /** Whether an element may belong to several services at once: an address, a local endpoint. */
   readonly shared: boolean
   /** Whether elements carry the service's name as comment. */
   readonly named: boolean
   readonly removedIn: Phase
-  readonly declare: (family: AddressFamily) => Declaration
+  /** Whether elements are ranges: a row has the first key and the last one. */
+  readonly isRange: boolean
+  readonly declare: (family: AddressFamily, scope: Scope) => Declaration
 }
 
 const ADDRESS_TYPE = { ip: 'ipv4_addr', ip6: 'ipv6_addr' } as const
+const DESTINATION = { ip: 'ip daddr', ip6: 'ip6 daddr' } as const
 
-const frontends = (family: AddressFamily): Declaration => ({ key: [ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] })
+const frontendTypes = (family: AddressFamily, scope: Scope) =>
+  scope === 'address' ? ([ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] as const) : (['inet_proto', 'inet_service'] as const)
 
-function slots(family: AddressFamily): Declaration {
-  const type = ADDRESS_TYPE[family]
-  const daddr = family === 'ip' ? 'ip daddr' : 'ip6 daddr'
+const frontends = (family: AddressFamily, scope: Scope): Declaration => ({ key: frontendTypes(family, scope) })
+
+function slots(family: AddressFamily, scope: Scope): Declaration {
+  const [daddr, protocol, port] = [DESTINATION[family], 'meta l4proto', 'th dport'] as const
   return {
-    key: [type, 'inet_proto', 'inet_service', 'host_integer32'],
-    data: [type, 'inet_service'],
-    typeof: { key: [daddr, 'meta l4proto', 'th dport', 'numgen random'], data: [daddr, 'th dport'] }
+    key: [...frontendTypes(family, scope), 'host_integer32'],
+    data: [ADDRESS_TYPE[family], 'inet_service'],
+    typeof: { key: [...(scope === 'address' ? [daddr] : []), protocol, port, 'numgen random'], data: [daddr, port] }
   }
+}
+
+const addresses = (family: AddressFamily): Declaration => ({ key: ADDRESS_TYPE[family] })
+
+const ADDRESSES: KindDescription = {
+  key: (_, length) => length,
+  data: () => 0,
+  shared: true,
+  named: false,
+  removedIn: 3,
+  isRange: false,
+  declare: addresses
+}
+
+const MEMBERS: KindDescription = {
+  key: (frontend) => frontend,
+  data: () => 0,
+  shared: false,
+  named: true,
+  removedIn: 2,
+  isRange: false,
+  declare: frontends
+}
+
+const NAMELESS: KindDescription = { ...MEMBERS, named: false }
+
+const CLIENT_RANGES: KindDescription = {
+  ...NAMELESS,
+  key: (frontend, length) => 2 * (length + frontend),
+  isRange: true,
+  declare: (family, scope) => ({ key: [ADDRESS_TYPE[family], ...frontendTypes(family, scope)], flags: ['interval'] })
 }
 
 /** Every kind there is. */
 export const SETS: Readonly<Record<SetKind, KindDescription>> = {
-  vips: {
-    key: (length) => length,
-    data: () => 0,
-    shared: true,
-    named: false,
-    removedIn: 3,
-    declare: (family) => ({ key: ADDRESS_TYPE[family] })
-  },
-  unserved: { key: (length) => length + 8, data: () => 0, shared: false, named: true, removedIn: 2, declare: frontends },
+  vips: ADDRESSES,
+  'cluster-ips': ADDRESSES,
+  refused: MEMBERS,
+  'refused-inside': MEMBERS,
+  dropped: MEMBERS,
+  'dropped-outside': MEMBERS,
+  'external-local': NAMELESS,
+  masqueraded: NAMELESS,
+  'masqueraded-own': NAMELESS,
+  ranged: NAMELESS,
+  restricted: NAMELESS,
+  unmasqueraded: NAMELESS,
+  allowed: CLIENT_RANGES,
+  denied: CLIENT_RANGES,
+  sticky: NAMELESS,
   hairpin: {
-    key: (length) => 2 * length + 8,
-    data: () => 0,
-    shared: true,
-    named: false,
-    removedIn: 3,
+    ...ADDRESSES,
+    key: (_, length) => 2 * length + 8,
     declare: (family) => ({ key: [ADDRESS_TYPE[family], ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] })
   },
-  members: { key: (length) => length + 8, data: () => 0, shared: false, named: true, removedIn: 2, declare: frontends },
-  endpoints: { key: (length) => length + 12, data: (length) => length + 4, shared: false, named: false, removedIn: 3, declare: slots }
+  members: MEMBERS,
+  endpoints: { ...NAMELESS, key: (frontend) => frontend + 4, data: (length) => length + 4, removedIn: 3, declare: slots }
 }
-
-/** The kinds of which each family has exactly one set, whatever services there are. */
-export const FIXED_KINDS = ['vips', 'unserved', 'hairpin'] as const
 
 /** One set or map of one family. There is one object for each, so that they can be compared and be keys of a Map. */
 export interface ElementSet {
   readonly family: AddressFamily
+  readonly scope: Scope
   readonly kind: SetKind
   /** Of `members` and `endpoints`. */
   readonly slotClass: SlotClass | undefined
+  /** Of `sticky`. */
+  readonly stickiness: Stickiness | undefined
   /** In the kernel; an endpoints map may have another one ({@link mapNames}). */
   readonly name: string
   readonly keyWidth: number
@@ -93,32 +174,78 @@ export interface ElementSet {
   readonly description: KindDescription
 }
 
-const classes = new Map<string, SlotClass>()
-
-/** The class of a scheduler and a number of slots; one object for each. */
-export function slotClassOf(scheduler: Scheduler, count: number): SlotClass {
-  const name = `${scheduler}-${count}`
-  let slotClass = classes.get(name)
-  if (slotClass === undefined) classes.set(name, (slotClass = { scheduler, slots: count, name }))
-  return slotClass
+/** Bytes of a frontend's key. */
+export function frontendLength(family: AddressFamily, scope: Scope): number {
+  return scope === 'address' ? ADDRESS_LENGTH[family] + 8 : 8
 }
 
-function makeSet(family: AddressFamily, kind: SetKind, name: string, slotClass?: SlotClass): ElementSet {
+function makeSet(
+  family: AddressFamily,
+  scope: Scope,
+  kind: SetKind,
+  name: string,
+  more: { readonly slotClass?: SlotClass; readonly stickiness?: Stickiness } = {}
+): ElementSet {
   const description = SETS[kind]
   const length = ADDRESS_LENGTH[family]
-  return { family, kind, slotClass, name, keyWidth: description.key(length), dataWidth: description.data(length), description }
+  const keyWidth = description.key(frontendLength(family, scope), length)
+  const { slotClass, stickiness } = more
+  return { family, scope, kind, slotClass, stickiness, name, keyWidth, dataWidth: description.data(length), description }
 }
 
-function makeFixed(family: AddressFamily): Readonly<Record<(typeof FIXED_KINDS)[number], ElementSet>> {
+/** The sets of marks, by what they say. */
+export type MarkSets = Readonly<Record<Mark, ElementSet>>
+
+/** The sets that are always there, whatever services there are. */
+export interface FixedSets extends Readonly<Record<(typeof ADDRESS_KINDS)[number] | AddressMark | RangeKind | 'hairpin', ElementSet>> {
+  readonly marks: Readonly<Record<Scope, MarkSets>>
+}
+
+/** What the names of sets and chains of a scope begin with. */
+export const PREFIX: Readonly<Record<Scope, string>> = { address: '', node: 'node-' }
+
+function record<Key extends string>(keys: readonly Key[], make: (key: Key) => ElementSet): Readonly<Record<Key, ElementSet>> {
+  return Object.fromEntries(keys.map((key) => [key, make(key)])) as Record<Key, ElementSet>
+}
+
+function makeFixed(family: AddressFamily): FixedSets {
+  const marks = (scope: Scope): MarkSets => record(MARKS, (mark) => makeSet(family, scope, mark, `${PREFIX[scope]}${mark}`))
   return {
-    vips: makeSet(family, 'vips', 'vips'),
-    unserved: makeSet(family, 'unserved', 'unserved'),
-    hairpin: makeSet(family, 'hairpin', 'hairpin')
+    ...record([...ADDRESS_KINDS, ...ADDRESS_MARKS, ...RANGES, 'hairpin'], (kind) => makeSet(family, 'address', kind, kind)),
+    marks: { address: marks('address'), node: marks('node') }
   }
 }
 
 /** The sets that are always there. */
-export const FIXED_SETS: Readonly<Record<AddressFamily, ReturnType<typeof makeFixed>>> = { ip: makeFixed('ip'), ip6: makeFixed('ip6') }
+export const FIXED_SETS: Readonly<Record<AddressFamily, FixedSets>> = { ip: makeFixed('ip'), ip6: makeFixed('ip6') }
+
+/** The sets that are always there, in a list. */
+export function fixedSets(family: AddressFamily): readonly ElementSet[] {
+  const { marks, ...sets } = FIXED_SETS[family]
+  return [...Object.values(sets), ...Object.values(marks.address), ...Object.values(marks.node)]
+}
+
+/** Largest class of which each number of slots has its own. */
+const MAX_EXACT = 4
+
+/**
+ * The slots among which a new connection chooses, for frontends with `count` of them: as many up to 4, else the next power of two, so that there are few classes to look up. Where there is nothing in
+ * the chosen slot, it chooses again.
+ */
+export function classSize(count: number): number {
+  return count <= MAX_EXACT ? count : 2 ** Math.ceil(Math.log2(count))
+}
+
+const classes = new Map<string, SlotClass>()
+
+/** A class by what makes it; one object for each. `count` slots are in use. */
+export function slotClassOf(scope: Scope, audience: Audience, choice: Choice, isSticky: boolean, count: number): SlotClass {
+  const size = classSize(count)
+  const name = `${PREFIX[scope]}${audience === 'direct' ? '' : `${audience}-`}${choice}-${size}${isSticky ? '-sticky' : ''}`
+  let slotClass = classes.get(name)
+  if (slotClass === undefined) classes.set(name, (slotClass = { scope, audience, choice, isSticky, slots: size, name }))
+  return slotClass
+}
 
 /** The sets of one slot class. */
 export interface ClassSets {
@@ -132,15 +259,25 @@ const classSets: Readonly<Record<AddressFamily, Map<SlotClass, ClassSets>>> = { 
 export function setsOf(family: AddressFamily, slotClass: SlotClass): ClassSets {
   let sets = classSets[family].get(slotClass)
   if (sets === undefined) {
-    const members = makeSet(family, 'members', slotClass.name, slotClass)
-    const endpoints = makeSet(family, 'endpoints', mapNames(slotClass)[0], slotClass)
+    const { scope, name } = slotClass
+    const members = makeSet(family, scope, 'members', name, { slotClass })
+    const endpoints = makeSet(family, scope, 'endpoints', mapNames(slotClass)[0], { slotClass })
     classSets[family].set(slotClass, (sets = { members, endpoints }))
   }
   return sets
 }
 
 /** The names that the endpoints map of a class takes in turn: a larger one must be in use before the smaller one goes. */
-export function mapNames({ scheduler, slots: count }: Pick<SlotClass, 'scheduler' | 'slots'>): readonly [string, string] {
-  const name = scheduler === 'random' ? `endpoints-${count}` : `endpoints-${scheduler}-${count}`
-  return [name, `${name}-b`]
+export function mapNames({ name }: Pick<SlotClass, 'name'>): readonly [string, string] {
+  return [`endpoints-${name}`, `endpoints-${name}-b`]
+}
+
+const stickySets: Readonly<Record<AddressFamily, Map<string, ElementSet>>> = { ip: new Map(), ip6: new Map() }
+
+/** The frontends of a protocol whose clients are remembered for a time. */
+export function stickySetOf(family: AddressFamily, scope: Scope, stickiness: Stickiness): ElementSet {
+  const name = `${PREFIX[scope]}sticky-${stickiness.protocol}-${stickiness.timeoutSeconds}`
+  let set = stickySets[family].get(name)
+  if (set === undefined) stickySets[family].set(name, (set = makeSet(family, scope, 'sticky', name, { stickiness })))
+  return set
 }

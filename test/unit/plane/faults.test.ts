@@ -105,10 +105,11 @@ function faultOf(random: Random, state: Weather, operation: string): Fault {
 }
 
 /** Services by numbers, some of which claim one another's frontends. */
-function anyService(random: Random): Service {
-  const service = randomService(random, random.below(8))
+function anyService(random: Random, mode: 'nftables' | 'ipvs'): Service {
+  const part = mode === 'nftables' ? 'whole' : 'common'
+  const service = randomService(random, random.below(8), part)
   if (!random.chance(20)) return service
-  const other = randomService(random, random.below(8))
+  const other = randomService(random, random.below(8), part)
   return { ...service, protocol: other.protocol, frontends: other.frontends }
 }
 
@@ -156,7 +157,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6
     let failures = 0
     for (let step = 0; step < 60; step++) {
       state.isCalm = false
-      const service = anyService(random)
+      const service = anyService(random, mode)
       const onError = random.chance(30) ? 'atomic' : 'isolate'
       const next = new Map(desired)
       if (random.chance(30)) next.delete(service.name)
@@ -212,7 +213,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 5
     await plane.sync(held)
     let successes = 0
     for (let step = 0; step < 60; step++) {
-      const service = anyService(random)
+      const service = anyService(random, mode)
       const next = new Map(held)
       if (random.chance(30)) next.delete(service.name)
       else next.set(service.name, service)

@@ -3,6 +3,7 @@ import { onTestFinished, describe, expect, it } from 'vitest'
 import { openPlane, type Plane, type Service } from '../../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { Random } from '../../../support/random.js'
+import { withoutTurns } from '../../../support/plane-rigs.js'
 import { randomService } from '../../../support/random-services.js'
 import { until } from '../../../support/run.js'
 
@@ -12,9 +13,9 @@ async function planeIn(namespace: TestNamespace, auditMs = 0): Promise<Plane> {
   return plane
 }
 
-/** What is in our tables, without what depends on history: order of elements and rules, handles. */
+/** What is in our tables, without what depends on history: order of elements and rules, handles, sizes, turns of names. */
 async function contents(namespace: TestNamespace): Promise<string[]> {
-  const { nftables } = JSON.parse(await namespace.run('nft', ['-j', 'list', 'ruleset'])) as {
+  const { nftables } = JSON.parse(withoutTurns(await namespace.run('nft', ['-j', 'list', 'ruleset']))) as {
     nftables: Record<string, Record<string, unknown>>[]
   }
   const lines: string[] = []
@@ -22,7 +23,7 @@ async function contents(namespace: TestNamespace): Promise<string[]> {
     for (const [kind, content] of Object.entries(object)) {
       const { elem } = content
       const elements = Array.isArray(elem) ? elem.map((element) => JSON.stringify(element)).sort() : []
-      lines.push([kind, JSON.stringify({ ...content, handle: undefined, elem: undefined }), ...elements].join(' '))
+      lines.push([kind, JSON.stringify({ ...content, handle: undefined, elem: undefined, size: undefined }), ...elements].join(' '))
     }
   }
   return lines.filter((line) => !line.startsWith('metainfo')).sort()
@@ -47,7 +48,7 @@ describe('after any walk of changes', () => {
       const chosen = new Map<string, Service>()
       const remove: string[] = []
       for (let change = 0; change <= random.below(4); change++) {
-        const service = randomService(random, random.below(20))
+        const service = randomService(random, random.below(20), 'whole')
         if (random.chance(30)) remove.push(service.name)
         else chosen.set(service.name, service)
       }
@@ -87,14 +88,14 @@ describe('after any walk of changes', () => {
     const namespace = await makeNamespace()
     const random = new Random(9)
     const services = new Map(
-      Array.from({ length: 40 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+      Array.from({ length: 40 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
     )
     await (await planeIn(namespace)).sync(services)
     const second = await planeIn(namespace)
     expect(String(await second.plan(services))).toBe('nothing to do')
     expect(await second.sync(services)).toMatchObject({ requests: 0, objects: { written: 0, deleted: 0 } })
     // And it goes on from there.
-    const changed = randomService(random, 3)
+    const changed = randomService(random, 3, 'whole')
     services.set(changed.name, changed)
     await second.update({ set: [changed] })
     expect(await contents(namespace)).toEqual(await freshContents(services))
@@ -107,7 +108,7 @@ describe('beside other writers', () => {
     const plane = await planeIn(namespace, 20)
     const random = new Random(5)
     const services = new Map(
-      Array.from({ length: 10 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+      Array.from({ length: 10 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
     )
     await plane.sync(services)
     const wanted = await contents(namespace)
@@ -148,7 +149,7 @@ describe('beside other writers', () => {
     const state = { isOver: false }
     void writer.ended.then(() => (state.isOver = true))
     while (!state.isOver) {
-      const service = randomService(random, random.below(30))
+      const service = randomService(random, random.below(30), 'whole')
       services.set(service.name, service)
       await plane.update({ set: [service] })
       updates++

@@ -4,6 +4,7 @@ import { makeNamespace, type TestNamespace } from '../../../support/namespace.js
 import { unwatchedPlane } from '../../../support/plane-ways.js'
 import { Random } from '../../../support/random.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally } from '../../../support/service-network.js'
+import { withoutTurns } from '../../../support/plane-rigs.js'
 import { patience } from '../../../support/lab.js'
 
 /** Enough that a first sync declares sizes, and more than those allow. */
@@ -34,8 +35,7 @@ async function sizes(namespace: TestNamespace): Promise<Record<string, number | 
 
 /** All there is in our tables, but for sizes and which of its two names a map has. */
 async function contents(namespace: TestNamespace): Promise<string[]> {
-  const text = await namespace.run('nft', ['-j', 'list', 'ruleset'])
-  const { nftables } = JSON.parse(text.replaceAll(/("@?endpoints-[0-9a-z-]*[0-9])-b"/g, '$1"')) as {
+  const { nftables } = JSON.parse(withoutTurns(await namespace.run('nft', ['-j', 'list', 'ruleset']))) as {
     nftables: Record<string, Record<string, unknown>>[]
   }
   return nftables
@@ -61,13 +61,13 @@ it(
     const namespace = await makeNamespace()
     const first = await unwatchedPlane(namespace)
     await first.sync(services(FEW))
-    expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-2': 6144, unserved: undefined })
+    expect(await sizes(namespace)).toMatchObject({ vips: 3072, 'random-2': 3072, 'endpoints-random-2': 6144, refused: undefined })
     // As many as fit do not make them grow.
     expect(await first.sync(services(3072))).toMatchObject({ requests: 1 })
     const report = await first.sync(services(MANY))
-    expect(report).toMatchObject({ requests: 4, objects: { written: (MANY - 3072) * 4, deleted: 0 } })
-    expect(await sizes(namespace)).toMatchObject({ vips: 6144, 'random-2': 6144, 'endpoints-2-b': 12_288 })
-    expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2')
+    expect(report).toMatchObject({ requests: 4, objects: { written: (MANY - 3072) * 5, deleted: 0 } })
+    expect(await sizes(namespace)).toMatchObject({ vips: 6144, 'random-2': 6144, 'endpoints-random-2-b': 12_288 })
+    expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-random-2')
     await expectFresh(namespace, services(MANY))
     await first.close()
 
@@ -75,7 +75,7 @@ it(
     expect(String(await second.plan(services(MANY)))).toBe('nothing to do')
     expect(await second.sync(services(MANY))).toMatchObject({ requests: 0, services: { added: 0, changed: 0, removed: 0 } })
     await second.update({ set: Array.from({ length: MANY }, (_, index) => service(MANY + index)) })
-    expect(await sizes(namespace)).toMatchObject({ vips: 12_288, 'random-2': 12_288, 'endpoints-2': 24_576 })
+    expect(await sizes(namespace)).toMatchObject({ vips: 12_288, 'random-2': 12_288, 'endpoints-random-2': 24_576 })
     await expectFresh(namespace, services(2 * MANY))
     await second.close()
 
@@ -92,11 +92,11 @@ it('deletes a map that a process left when it was killed between two commits', a
   const namespace = await makeNamespace()
   await (await unwatchedPlane(namespace)).sync(services(3))
   await namespace.nftScript(
-    'table ip netplane { map endpoints-2-b { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; size 7; elements = { 10.97.0.0 . tcp . 80 . 1 : 10.98.0.0 . 1 }; }; }'
+    'table ip netplane { map endpoints-random-2-b { type ipv4_addr . inet_proto . inet_service . mark : ipv4_addr . inet_service; size 7; elements = { 10.97.0.0 . tcp . 80 . 1 : 10.98.0.0 . 1 }; }; }'
   )
   const plane = await unwatchedPlane(namespace)
   expect(await plane.sync(services(3))).toMatchObject({ requests: 1, objects: { written: 0, deleted: 0 } })
-  expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-2-b')
+  expect(Object.keys(await sizes(namespace))).not.toContain('endpoints-random-2-b')
   await expectFresh(namespace, services(3))
 })
 
@@ -179,7 +179,7 @@ it('loses no connection while sets grow, and keeps those that there are', { time
   }
   state.isOver = true
   expect(Object.keys(tally(await asking)).sort()).toEqual(['s1', 's2'])
-  expect((await sizes(network.node))['endpoints-2-b']).toBeGreaterThan(2 * count)
+  expect((await sizes(network.node))['endpoints-random-2-b']).toBeGreaterThan(2 * count)
   await held.ended
   expect(held.output()).toContain('x')
   const listed = await network.node.nft('-s', 'list', 'ruleset')

@@ -7,7 +7,7 @@ import { listWithBoth } from '../../../support/list-with-both.js'
 
 it('both versions of nft list what a plane writes', async () => {
   const random = new Random(7)
-  const services = Array.from({ length: 40 }, (_, number): Service => randomService(random, number))
+  const services = Array.from({ length: 40 }, (_, number): Service => randomService(random, number, 'whole'))
   await using plane = await openPlane({ mode: 'nftables', auditMs: 0 })
   await plane.sync(new Map(services.map((service) => [service.name, service])))
   for (const listing of await listWithBoth()) expect(listing).toContain('comment "default/service-1:http"')

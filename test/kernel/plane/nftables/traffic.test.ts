@@ -194,17 +194,23 @@ it('is listed by nft, and what nft lists can be loaded again', async () => {
     frontends: [{ kind: 'external', address: '203.0.113.7', port: 5000 }],
     endpoints
   })
-  await plane.sync(
-    new Map([
-      [dual.name, dual],
-      [hashed.name, hashed]
-    ])
-  )
+  const sticky = service({
+    name: 'sticky',
+    protocol: 'udp',
+    affinity: { timeoutSeconds: 10 },
+    frontends: [
+      // nft 1.0.6 lists the rule that remembers clients of IPv6, and aborts when it is to load it.
+      { kind: 'node', port: 30_053, trafficPolicy: 'local', family: 'ip' },
+      { kind: 'loadBalancer', address: '203.0.113.8', port: 53, sourceRanges: { allow: ['192.0.2.0/24'], deny: ['192.0.2.9'] } }
+    ],
+    endpoints
+  })
+  await plane.sync(new Map([dual, hashed, sticky].map((one) => [one.name, one])))
   const listed = await network.node.nft('list', 'ruleset')
   expect(listed).toContain('10.96.0.1 . tcp . 80 comment "default/web:http"')
   expect(listed).toContain('typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport')
-  expect(listed).toContain('dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints-1')
-  expect(listed).toContain('ct status dnat ct original ip6 daddr @vips ip6 saddr != @local-sources masquerade fully-random')
+  expect(listed).toContain('dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 1 map @endpoints-random-1')
+  expect(listed).toContain('ct original ip6 daddr . meta l4proto . ct original proto-dst @masqueraded')
   expect(listed).not.toMatch(/@nh|@th|unknown/)
   const again = await makeServiceNetwork(0)
   await again.node.nftScript(listed)

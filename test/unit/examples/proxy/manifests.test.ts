@@ -83,7 +83,7 @@ describe('manifests', () => {
       'endpoints:\n- { addresses: ["fd00:244::2"] }\n- { addresses: ["FD00:0244:0::2"] }\n- { addresses: ["fd00:244:0:0::2"], conditions: { ready: false, terminating: true } }\n'
     )
     const service = servicesOf(`${twice}---${slice6}`).get('shop/web:http')
-    expect(service?.frontends.map(({ kind, address }) => `${kind} ${address}`)).toEqual([
+    expect(service?.frontends.map((frontend) => `${frontend.kind} ${'address' in frontend ? frontend.address : frontend.port}`)).toEqual([
       'cluster 10.96.0.1',
       'cluster fd00:96::1',
       'external 203.0.113.7'

@@ -47,10 +47,10 @@ describe('a watch', () => {
 
   it('says once when repairs follow each other too quickly, and pauses longer from then on', () => {
     const looking = watch(100, () => Promise.resolve())
-    const said = Array.from({ length: 8 }, () => looking.repaired())
+    const said = Array.from({ length: 8 }, () => looking.repaired(0))
     expect(said).toEqual([undefined, undefined, undefined, undefined, 5, undefined, undefined, undefined])
     expect(looking.pauseMs).toBe(1600)
-    for (let more = 0; more < 60; more++) looking.repaired()
+    for (let more = 0; more < 60; more++) looking.repaired(0)
     expect(looking.pauseMs).toBe(60_000)
   })
 

@@ -1,3 +1,4 @@
+import { NO_ADDRESSES } from '../../../../src/plane/core/node-addresses.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../../src/core/errors.js'
@@ -70,7 +71,7 @@ describe('what a change asks of the flows', () => {
 
   it('makes filters: who may not answer, or whatever was translated to a frontend that is gone', async () => {
     const { stale } = await compare([{ before: dns([endpoint(1)]), after: dns([endpoint(2)]) }])
-    const filter = filterOf([...stale.values()][0]!)
+    const filter = filterOf([...stale.values()][0]!, NO_ADDRESSES)!
     expect({ ...filter, replySourceNotIn: [...filter.replySourceNotIn!] }).toEqual({
       protocol: 'udp',
       family: 'ip',
@@ -79,8 +80,15 @@ describe('what a change asks of the flows', () => {
       replySourceNotIn: [endpoint(2)]
     })
     const gone = await compare([{ before: dns([endpoint(1)]) }])
-    expect(filterOf([...gone.stale.values()][0]!)).toMatchObject({ nat: 'destination' })
-    expect(filterOf([...gone.stale.values()][0]!).replySourceNotIn).toBeUndefined()
+    expect(filterOf([...gone.stale.values()][0]!, NO_ADDRESSES)).toMatchObject({ nat: 'destination' })
+    expect(filterOf([...gone.stale.values()][0]!, NO_ADDRESSES)!.replySourceNotIn).toBeUndefined()
+  })
+
+  it("makes filters of this node's addresses for a port of it, and none where it has none", async () => {
+    const { stale } = await compare([{ after: dns([endpoint(1)], { frontends: [{ kind: 'node', port: 30_053 }] }) }])
+    const addresses = { ip: ['192.0.2.1', '192.0.2.2'], ip6: [] }
+    const filters = [...stale.values()].map((target) => filterOf(target, addresses))
+    expect(filters).toMatchObject([{ family: 'ip', originalDestination: addresses.ip, originalDestinationPort: 30_053 }, undefined])
   })
 })
 

@@ -94,7 +94,7 @@ describe('the ipvs plane', () => {
     await plane.sync(services)
     expect((await plane.plan(services)).isEmpty).toBe(true)
     const plan = await plane.plan(named(service({ endpoints: [{ address: '10.1.0.1', port: 8080, weight: 1 }] })))
-    expect(String(plan)).toMatch(/~ web .*weight of 10.1.0.1:8080: 3 -> 1/)
+    expect(String(plan)).toMatch(/~ web .*10\.1\.0\.1:8080 weight: 3 -> 1/)
   })
 
   it('adopts what an earlier process left, and writes nothing', async () => {

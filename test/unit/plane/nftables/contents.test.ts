@@ -3,6 +3,7 @@ import { Slices } from '../../../../src/core/slices.js'
 import type { Service } from '../../../../src/index.js'
 import type { ElementBuffer } from '../../../../src/nftables/element-buffer.js'
 import type { ServiceChange } from '../../../../src/plane/core/change.js'
+import { schedulersWith } from '../../../../src/plane/nftables/frontends.js'
 import { CommittedContents } from '../../../../src/plane/nftables/contents.js'
 import { Random } from '../../../support/random.js'
 import { randomService } from '../../../support/random-services.js'
@@ -17,9 +18,9 @@ const counted = (contents: CommittedContents): string[] =>
 it('counts the rows of every set as they are when put together, through random changes', async () => {
   const random = new Random(7)
   const services = new Map<string, Service>()
-  const { contents } = await CommittedContents.of(services, new Slices())
+  const { contents } = await CommittedContents.of(services, schedulersWith(), new Slices())
   for (let step = 0; step < 200; step++) {
-    const after = randomService(random, random.below(25))
+    const after = randomService(random, random.below(25), 'whole')
     const gone = services.get(`default/service-${random.below(25)}:http`)
     const changes: ServiceChange[] = [{ name: after.name, before: services.get(after.name), after }]
     if (gone !== undefined && gone.name !== after.name) changes.push({ name: gone.name, before: gone })
@@ -28,7 +29,7 @@ it('counts the rows of every set as they are when put together, through random c
       if (change.after === undefined) services.delete(change.name)
       else services.set(change.name, change.after)
     }
-    const whole = await CommittedContents.of(services, new Slices())
+    const whole = await CommittedContents.of(services, schedulersWith(), new Slices())
     const wanted = [...whole.tables.entries()].map(({ set: { family, name }, table }) => `${family} ${name} ${table.rows}`).sort()
     expect(counted(contents)).toEqual(wanted)
     expect(counted(whole.contents)).toEqual(wanted)
@@ -38,9 +39,9 @@ it('counts the rows of every set as they are when put together, through random c
 it('hands out the elements of each set as they are when all are put together', async () => {
   const random = new Random(5)
   const services = new Map(
-    Array.from({ length: 60 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
+    Array.from({ length: 60 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
   )
-  const { contents, tables } = await CommittedContents.of(services, new Slices())
+  const { contents, tables } = await CommittedContents.of(services, schedulersWith(), new Slices())
   let sets = 0
   for (const { set, table } of tables.entries()) {
     const elements = await contents.elements(set, services)

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Changes, type Contents } from '../../../../src/plane/nftables/changes.js'
 import { overfull } from '../../../../src/plane/nftables/growth.js'
-import { declaredSize, placed } from '../../../../src/plane/nftables/layout.js'
-import { mapNames, setsOf, slotClassOf } from '../../../../src/plane/nftables/sets.js'
+import { placed } from '../../../../src/plane/nftables/balancing.js'
+import { declaredSize } from '../../../../src/plane/nftables/declarations.js'
+import { classSize, mapNames, setsOf, slotClassOf } from '../../../../src/plane/nftables/sets.js'
 
 describe('the declared size of a set', () => {
   it.each([
@@ -28,13 +29,22 @@ describe('the declared size of a set', () => {
 })
 
 it('gives the map of a class two names, to be taken in turn', () => {
-  expect(mapNames({ scheduler: 'random', slots: 3 })).toEqual(['endpoints-3', 'endpoints-3-b'])
-  expect(mapNames({ scheduler: 'hash', slots: 3 })).toEqual(['endpoints-hash-3', 'endpoints-hash-3-b'])
-  expect(placed(slotClassOf('hash', 3)).map).toBe('endpoints-hash-3')
+  const slotClass = slotClassOf('node', 'outside', 'hash', true, 5)
+  expect(mapNames(slotClass)).toEqual(['endpoints-node-outside-hash-8-sticky', 'endpoints-node-outside-hash-8-sticky-b'])
+  expect(placed(slotClass).map).toBe('endpoints-node-outside-hash-8-sticky')
+})
+
+it('takes few classes for all numbers of slots, each large enough and none twice as large as it must be', () => {
+  const sizes = Array.from({ length: 16_384 }, (_, index) => classSize(index + 1))
+  expect(new Set(sizes).size).toBe(16)
+  for (const [index, size] of sizes.entries()) {
+    expect(size).toBeGreaterThanOrEqual(index + 1)
+    expect(size).toBeLessThan(2 * (index + 1))
+  }
 })
 
 describe('sets that additions overfill', () => {
-  const { members } = setsOf('ip', slotClassOf('random', 2))
+  const { members } = setsOf('ip', slotClassOf('address', 'direct', 'random', false, 2))
   const contents: Pick<Contents, 'rows'> = { rows: () => 1000 }
   const change = (add: number, remove: number): Changes => {
     const changes = new Changes()

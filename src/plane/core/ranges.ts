@@ -1,0 +1,59 @@
+/**
+ * Prefixes as ranges of addresses.
+ */
+import { Buffer } from 'node:buffer'
+import { prefixRange, requirePrefix, type AddressFamily } from '../../core/address.js'
+import { ValidationError } from '../../core/errors.js'
+
+/** Addresses from the first to the last one, both included, in network order. */
+export interface AddressRange {
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+}
+
+/** Ranges that are disjoint and in order. */
+export type RangesByFamily = Readonly<Record<AddressFamily, readonly AddressRange[]>>
+
+/** Whether `next` begins inside `range` or right behind it. */
+function touches(range: AddressRange, next: AddressRange): boolean {
+  if (Buffer.compare(next.from, range.to) <= 0) return true
+  const behind = Uint8Array.from(range.to)
+  for (let index = behind.length - 1; index >= 0; index--) {
+    behind[index] = (behind[index]! + 1) & 0xff
+    if (behind[index] !== 0) return Buffer.compare(behind, next.from) === 0
+  }
+  return false
+}
+
+/** In order, and one where they overlap or touch: the kernel refuses ranges that overlap within one set. */
+function merge(ranges: readonly AddressRange[]): AddressRange[] {
+  const merged: AddressRange[] = []
+  for (const range of ranges.toSorted((left, right) => Buffer.compare(left.from, right.from))) {
+    const last = merged.at(-1)
+    if (last === undefined || !touches(last, range)) merged.push(range)
+    else if (Buffer.compare(range.to, last.to) > 0) merged[merged.length - 1] = { from: last.from, to: range.to }
+  }
+  return merged
+}
+
+/** Reads a prefix as a range. @throws {ValidationError} */
+export function requireRange(path: string, text: unknown): AddressRange {
+  const { first, last } = prefixRange(requirePrefix(path, text))
+  return { from: first, to: last }
+}
+
+/**
+ * Checks an option that is a list of prefixes, and returns them merged, by family.
+ *
+ * @param path Names the option in errors.
+ * @throws {ValidationError} `path[i]` is no prefix.
+ */
+export function requireRanges(path: string, prefixes: unknown): RangesByFamily {
+  if (!Array.isArray(prefixes)) throw new ValidationError(path, prefixes, 'a list of prefixes')
+  const ranges: Record<AddressFamily, AddressRange[]> = { ip: [], ip6: [] }
+  for (const [index, prefix] of prefixes.entries()) {
+    const range = requireRange(`${path}[${index}]`, prefix)
+    ranges[range.from.length === 4 ? 'ip' : 'ip6'].push(range)
+  }
+  return { ip: merge(ranges.ip), ip6: merge(ranges.ip6) }
+}
