@@ -56,6 +56,59 @@ function updateRow(change: PlaneChange, about: string, bar: Row['bar']): Row {
   })
 }
 
+/** A first sync of services of all kinds. */
+const mixedRow = subjectRow({
+  name: 'plane-sync-mixed-10000x10',
+  unit: 'ms',
+  about: 'first sync of 10000 services with 10 endpoints each and frontends of all kinds, a tenth with affinity, a fifth with policy local',
+  bar: { timesFloorAtMost: 1.5 },
+  rounds: 5,
+  needs: [],
+  subject: 'plane-mixed',
+  options: { services: 10_000, endpoints: 10 },
+  repeat: 1,
+  operations: 1,
+  peers: {}
+})
+
+const driftRow = subjectRow({
+  name: 'plane-drift-1000x10',
+  unit: 'ms',
+  about:
+    'another process flushes the rules of our table with 1000 services of 10 endpoints: from its commit to the end of the repair, audited every 10 ms',
+  bar: { oursAtMost: 50 },
+  rounds: 5,
+  needs: [],
+  subject: 'plane-drift',
+  options: { services: 1000, endpoints: 10 },
+  repeat: 5,
+  operations: 1,
+  peers: {}
+})
+
+const LIMITS = [
+  ['endpoints', 5000, 'one service with 5000 endpoints'],
+  ['node-ports', 65_000, '65000 services, each at one port of the node'],
+  ['node-addresses', 1000, 'ten services at ports of a node with 1000 addresses']
+] as const
+
+/** What there is very much of. */
+const limitRows = LIMITS.map(([limit, count, about]) =>
+  subjectRow({
+    name: `plane-limit-${limit}-${count}`,
+    unit: 'ms',
+    about: `first sync of ${about}`,
+    bar: { timesFloorAtMost: 3 },
+    rounds: 3,
+    needs: [],
+    subject: 'plane-limit',
+    options: { limit, count },
+    repeat: 1,
+    operations: 1,
+    peers: {}
+  })
+)
+
 const twiceAndOne = { timesFloorAtMost: 2, plusAtMost: 1 }
 
 /** What the nftables plane is measured by. */
@@ -71,6 +124,9 @@ export const planeRows: readonly Row[] = [
     withKubeProxy: true
   }),
   syncRow({ services: 100_000, endpoints: 10 }, 3, { bar: { timesFloorAtMost: 1.5 }, withNft: false, withKubeProxy: false }),
+  mixedRow,
+  driftRow,
+  ...limitRows,
   updateRow('swap', 'an endpoint is swapped', { oursAtMost: 1 }),
   updateRow('add-endpoint', 'an endpoint is added', twiceAndOne),
   updateRow('remove-endpoint', 'an endpoint is removed', twiceAndOne),

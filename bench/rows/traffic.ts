@@ -4,14 +4,7 @@ import { TrafficGroup } from '../frame/traffic-group.js'
 import { localPrefix, serverPort, type Target, type TrafficNetwork } from '../frame/traffic.js'
 import { output } from '../frame/process.js'
 import { kubeProxyPeer, loadKubeProxy, verifyKubeProxy } from '../subjects/kube-proxy.js'
-import {
-  firstEndpointAddress,
-  firstServiceAddress,
-  mixedServices,
-  modelServices,
-  servicePort,
-  type MixedOptions
-} from '../subjects/mixed-services.js'
+import { firstEndpointAddress, firstServiceAddress, modelServices, servicePort, type MixedOptions } from '../subjects/mixed-services.js'
 
 /** Conntrack alone, which every kind of NAT needs: one rule that asks for the state. */
 const conntrackAlone = 'table ip alone { chain forward { type filter hook forward priority 0; ct state new accept; }; }\n'
@@ -21,7 +14,7 @@ type Way = (bench: Bench, network: TrafficNetwork, options: MixedOptions, protoc
 
 const throughPlane: Way = async ({ netplane }, { node }, options, protocol) => {
   const plane = await netplane.openPlane({ mode: 'nftables', netns: node.path, auditMs: 0, localSources: [localPrefix] })
-  await plane.sync(modelServices(mixedServices(options), protocol))
+  await plane.sync(modelServices(options, protocol))
   await plane.close()
 }
 
@@ -32,6 +25,10 @@ const throughConntrack: Way = async ({ file }, { node }) => {
 const throughKubeProxy: Way = (bench, { node }, options, protocol) => loadKubeProxy(bench, node, { ...options, protocol })
 
 const direct: Way = () => Promise.resolve()
+
+/** As many services of one size and one kind, about as many slots in all. */
+const throughOneSize: Way = (bench, network, { services, sizes }, protocol) =>
+  throughPlane(bench, network, { services, sizes: [sizes[sizes.length >> 1]!] }, protocol)
 
 /** Connections per second of each contender, for the notes. */
 class Rates {
@@ -49,6 +46,9 @@ class Rates {
   }
 }
 
+/** The peer that tells what many sizes and kinds cost. */
+const oneSizePeer = 'one size and kind'
+
 async function prepare(bench: Bench, options: MixedOptions, protocol: Target['protocol'], count: number): Promise<Contenders> {
   await verifyKubeProxy(bench, { ...options, services: 12, protocol })
   const rates = new Rates()
@@ -63,6 +63,7 @@ async function prepare(bench: Bench, options: MixedOptions, protocol: Target['pr
     floor: await open('direct', direct, true),
     peers: {
       [kubeProxyPeer]: await open(kubeProxyPeer, throughKubeProxy, false),
+      ...(options.hasAllKinds === true ? { [oneSizePeer]: await open(oneSizePeer, throughOneSize, false) } : {}),
       'conntrack alone': await open('conntrack alone', throughConntrack, true)
     },
     notes: () => [`new ${protocol === 'tcp' ? 'connections' : 'flows'} per second: ${rates.text()}`],
@@ -91,5 +92,27 @@ function trafficRow(protocol: Target['protocol'], services: number): Row {
   }
 }
 
+/** The same with every number of endpoints from 1 to 40, and all kinds of frontends. */
+function manySizesRow(services: number): Row {
+  const options = { services, sizes: Array.from({ length: 40 }, (_, index) => index + 1), hasAllKinds: true }
+  return {
+    name: `traffic-sizes-${services}`,
+    unit: 'µs',
+    about: `a new UDP flow of one datagram, through a node with ${services} services of 1 to 40 endpoints and frontends of all kinds; the floor has no rules and no conntrack`,
+    bar: { fasterThanPeerAtLeast: { [kubeProxyPeer]: 0.95, [oneSizePeer]: 0.95 } },
+    isLong: services > 10_000,
+    rounds: 21,
+    needs: ['nft'],
+    rests: false,
+    prepare: (bench) => prepare(bench, options, 'udp', 5000)
+  }
+}
+
 /** What the data path costs. */
-export const trafficRows: readonly Row[] = [trafficRow('tcp', 10), trafficRow('udp', 10), trafficRow('tcp', 45_000)]
+export const trafficRows: readonly Row[] = [
+  trafficRow('tcp', 10),
+  trafficRow('udp', 10),
+  manySizesRow(1000),
+  trafficRow('tcp', 45_000),
+  manySizesRow(45_000)
+]

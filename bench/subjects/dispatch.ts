@@ -1,12 +1,13 @@
-// Two ways from a service's address to the chain that balances over as many endpoints as it has. `sets` is what the plane writes; `verdict-map` is the other way to lay the same elements out.
+// Two ways from a service's address to the chain that balances over as many endpoints as it has. `powers` is what the plane writes; the others are further ways to lay the same elements out.
 import type { ElementTarget, SetElement, SetSpec, Transaction } from 'netplane'
 import type { RuleStatement } from 'netplane/nftables'
 import type { Netplane } from '../frame/netplane.js'
 import type { Subject } from '../frame/subject.js'
+import { choicesAmong, classSize } from './plane.js'
 import { endpointPort, mixedService, mixedServices, servicePort, type MixedOptions, type MixedService } from './mixed-services.js'
 
-/** `sets`: a set for each size, looked up one after the other. `verdict-map`: one map whose elements are `goto`. */
-export type DispatchVariant = 'sets' | 'verdict-map'
+/** `powers`: a set for each size up to 4 and each power of two, looked up one after the other. `sets`: one for each size. `verdict-map`: one map whose elements are `goto`. */
+export type DispatchVariant = 'powers' | 'sets' | 'verdict-map'
 
 export interface DispatchOptions extends MixedOptions {
   readonly variant: DispatchVariant
@@ -28,6 +29,9 @@ const endpoints = {
 } as const satisfies SetSpec
 const chunk = 2000
 
+/** The class of services with so many endpoints, under a variant. */
+const classOf = (variant: DispatchVariant, size: number): number => (variant === 'powers' ? classSize(size) : size)
+
 type Elements = [target: ElementTarget, elements: SetElement[]]
 
 const keyOf = ({ address }: MixedService): [string, string, number] => [address, 'udp', servicePort]
@@ -39,14 +43,14 @@ function slots(service: MixedService, from = 0): Elements {
 
 /** What leads to a service's slots. */
 function entrance(variant: DispatchVariant, service: MixedService): Elements {
-  const size = service.endpoints.length
-  if (variant === 'sets') return [membership(size), [{ key: keyOf(service) }]]
+  const size = classOf(variant, service.endpoints.length)
+  if (variant !== 'verdict-map') return [membership(size), [{ key: keyOf(service) }]]
   return [services, [{ key: keyOf(service), verdict: 'goto', chain: `lb-${size}` }]]
 }
 
 /** The set of addresses that keeps other packets from looking sizes up; the verdict map needs none. */
 const addresses = (variant: DispatchVariant, service: MixedService): Elements[] =>
-  variant === 'sets' ? [[vips, [{ key: service.address }]]] : []
+  variant !== 'verdict-map' ? [[vips, [{ key: service.address }]]] : []
 
 function addFrame(
   tx: Transaction,
@@ -59,16 +63,18 @@ function addFrame(
   }
   tx.add.table({ family: 'ip', name: at.table })
   tx.add.map(endpoints)
-  for (const name of ['services', ...sizes.map((size) => `lb-${size}`)]) tx.add.chain({ ...at, name })
+  const classes = [...new Set(sizes.map((size) => classOf(variant, size)))]
+  for (const name of ['services', ...classes.map((size) => `lb-${size}`)]) tx.add.chain({ ...at, name })
   tx.add.chain({ ...at, name: 'prerouting', type: 'nat', hook: 'prerouting', priority: 'dstnat', policy: 'accept' })
-  for (const size of sizes) chain(`lb-${size}`, [dnat(concat(ip.daddr, meta.l4proto, th.dport, numgen.random(size)).map(endpoints))])
+  const choose = (among: number) => dnat(concat(ip.daddr, meta.l4proto, th.dport, numgen.random(among)).map(endpoints))
+  for (const size of classes) chain(`lb-${size}`, variant === 'powers' ? choicesAmong(size).map(choose) : [choose(size)])
   if (variant === 'verdict-map') {
     tx.add.map(services)
     chain('prerouting', [frontend.vmap(services)])
     return
   }
   tx.add.set(vips)
-  for (const size of sizes) {
+  for (const size of classes) {
     tx.add.set(membership(size))
     tx.add.rule({ ...at, chain: 'services', ...rule(frontend.in(membership(size)), goto(`lb-${size}`)) })
   }
@@ -128,6 +134,12 @@ const changeSize: Steps = async (nft, options, index) => {
   if (variant === 'verdict-map') {
     await commit(nft, [toSmall], [more, toLarge])
     await commit(nft, [toLarge], [toSmall])
+    await commit(nft, [more], [])
+    return
+  }
+  const isSameClass = toSmall[0].name === toLarge[0].name
+  if (isSameClass) {
+    await commit(nft, [], [more])
     await commit(nft, [more], [])
     return
   }

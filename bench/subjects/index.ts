@@ -7,6 +7,7 @@ import { ipvsCalls, ipvsChange, ipvsColumns, ipvsList, ipvsSync } from './ipvs.j
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
 import { planeSync, planeUpdate } from './plane.js'
+import { planeDrift, planeLimit, planeMixed } from './plane-model.js'
 import { routeAddresses } from './route-addresses.js'
 
 /** Subjects by name, for the child process, which gets name and options as JSON. */
@@ -19,6 +20,9 @@ export const subjects = {
   'route-addresses': routeAddresses,
   'plane-sync': planeSync,
   'plane-update': planeUpdate,
+  'plane-mixed': planeMixed,
+  'plane-drift': planeDrift,
+  'plane-limit': planeLimit,
   'dispatch-change': dispatchChange,
   'conntrack-list': conntrackList,
   'conntrack-count': conntrackCount,

@@ -1,11 +1,13 @@
 // Services of several sizes: what the rows about dispatch and traffic load.
-import type { Service } from 'netplane'
+import type { Frontend, Service } from 'netplane'
 import { dottedQuad } from './expressions.js'
 
 /** How many services there are; service n has `sizes[n % sizes.length]` endpoints. */
 export interface MixedOptions {
   readonly services: number
   readonly sizes: readonly number[]
+  /** Gives services further frontends, one of {@link FURTHER_KINDS} after the other; default: addresses of the cluster alone. */
+  readonly hasAllKinds?: boolean
 }
 
 /** One service, before any layout. */
@@ -46,11 +48,28 @@ export function mixedServices(options: MixedOptions): MixedService[] {
   return Array.from({ length: options.services }, (_, index) => mixedService(options, index))
 }
 
+/** 203.0.113.0 */
+const firstOutside = 0xcb00_7100
+const firstNodePort = 20_000
+
+/** What services have beside their address of the cluster. */
+const FURTHER_KINDS: readonly ((index: number) => Frontend[])[] = [
+  () => [],
+  (index) => [{ kind: 'external', address: dottedQuad(firstOutside + index), port: servicePort }],
+  (index) => [{ kind: 'loadBalancer', address: dottedQuad(firstOutside + index), port: servicePort }],
+  (index) => [
+    { kind: 'loadBalancer', address: dottedQuad(firstOutside + index), port: servicePort, sourceRanges: { allow: ['198.51.100.0/24'] } }
+  ],
+  (index) => [{ kind: 'node', port: firstNodePort + Math.floor(index / 6) }],
+  (index) => [{ kind: 'external', address: dottedQuad(firstOutside + index), port: servicePort, trafficPolicy: 'local' }]
+]
+
 /** As the plane takes them. */
-export function modelServices(services: readonly MixedService[], protocol: Service['protocol']): Map<string, Service> {
+export function modelServices(options: MixedOptions, protocol: Service['protocol']): Map<string, Service> {
   return new Map(
-    services.map(({ name, address, endpoints }) => {
-      const frontends = [{ kind: 'cluster' as const, address, port: servicePort }]
+    mixedServices(options).map(({ name, address, endpoints }, index) => {
+      const further = options.hasAllKinds === true ? FURTHER_KINDS[index % FURTHER_KINDS.length]!(index) : []
+      const frontends: Frontend[] = [{ kind: 'cluster', address, port: servicePort }, ...further]
       return [name, { name, protocol, frontends, endpoints: endpoints.map((to) => ({ address: to, port: endpointPort })) }] as const
     })
   )

@@ -94,8 +94,23 @@ export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, ne
 /** What the plane declares for a set that is to hold so many elements. */
 const declaredSize = (elements: number): string => (elements < 1024 ? '' : `size ${2 ** Math.ceil(Math.log2(elements * 2)) * 0.75};`)
 
+/** Slots of the class in which services with so many endpoints are. */
+export const classSize = (endpoints: number): number => (endpoints <= 4 ? endpoints : 2 ** Math.ceil(Math.log2(endpoints)))
+
+/** Among how many slots of a class one is chosen, try after try: again where a slot is empty, and at last among the first half. */
+export function choicesAmong(slots: number): number[] {
+  return slots <= 4 ? [slots] : [...Array<number>(10).fill(slots), slots / 2]
+}
+
+function choices(slots: number): string {
+  return choicesAmong(slots)
+    .map((among) => `dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${among} map @endpoints-random-${slots};`)
+    .join(' ')
+}
+
 /** The same services in the plane's own layout, with the sizes that it declares, for `nft -f`. */
 export function planeScript({ services, endpoints }: PlaneOptions): string {
+  const size = classSize(endpoints)
   const frontends = Array.from(
     { length: services },
     (_, index) => `${dottedQuad(firstService + index)} . tcp . ${servicePort} comment "default/service-${index}:http"`
@@ -107,14 +122,15 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
   })
   return `table ip netplane {
   set vips { type ipv4_addr; ${declaredSize(services)} elements = { ${vips.join(',\n')} }; }
-  set random-${endpoints} { type ipv4_addr . inet_proto . inet_service; ${declaredSize(services)} elements = { ${frontends.join(',\n')} }; }
-  map endpoints-${endpoints} {
+  set cluster-ips { type ipv4_addr; ${declaredSize(services)} elements = { ${vips.join(',\n')} }; }
+  set random-${size} { type ipv4_addr . inet_proto . inet_service; ${declaredSize(services)} elements = { ${frontends.join(',\n')} }; }
+  map endpoints-random-${size} {
     ${declaredSize(services * endpoints)}
     typeof ip daddr . meta l4proto . th dport . numgen random mod 2 : ip daddr . th dport
     elements = { ${slots.join(',\n')} }
   }
-  chain lb-${endpoints} { dnat ip to ip daddr . meta l4proto . th dport . numgen random mod ${endpoints} map @endpoints-${endpoints}; }
-  chain services { ip daddr . meta l4proto . th dport @random-${endpoints} goto lb-${endpoints}; }
+  chain lb-random-${size} { ${choices(size)} }
+  chain services { ip daddr . meta l4proto . th dport @random-${size} goto lb-random-${size}; }
   chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @vips jump services; }
   chain nat-output { type nat hook output priority -100; ip daddr @vips jump services; }
 }
