@@ -1,2 +1,6 @@
-/** Types of machines.mjs, for the test of the suites. */
-export const machines: Readonly<Record<string, { readonly lacks: Readonly<Record<string, string>> }>>
+/** Types of machines.mjs, for the test of the suites and the page of behaviour. */
+export interface Machine {
+  readonly title: string
+  readonly lacks: Readonly<Record<string, string>>
+}
+export const machines: Readonly<Record<string, Machine>>

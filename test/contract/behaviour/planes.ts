@@ -1,0 +1,38 @@
+import { localSources } from './network.js'
+import type { Difference, Subject } from './run.js'
+import { openPlane } from '../../../src/index.js'
+
+const withoutIpvsSchedulers: Difference = {
+  name: 'no schedulers of IPVS',
+  reason: 'nf_tables has no schedulers of IPVS: such a service is refused, unless option `schedulerFallback` says what to take.',
+  applies: ({ id }) => id.startsWith('scheduler/'),
+  instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
+}
+
+/** A plane of netplane. */
+const plane = (mode: 'nftables', about: string, requires: readonly string[], differences: readonly Difference[]): Subject => ({
+  name: mode,
+  about,
+  requires,
+  differences,
+  open: async (network, settings) => {
+    const ranges = settings.serviceRanges.length === 0 ? {} : { serviceRanges: settings.serviceRanges }
+    const traffic = {
+      localSources: [localSources.ip, localSources.ip6],
+      masquerade: settings.masquerade,
+      nodeAddresses: settings.nodeAddresses,
+      ...ranges
+    }
+    const opened = await openPlane({ mode, netns: network.node.path, auditMs: 0, staleFlows: false, ...traffic })
+    return {
+      apply: async (services) => {
+        const { quarantined } = await opened.sync(services)
+        return new Map(quarantined.map(({ service, error }) => [service, (error as Error & { code?: string }).code ?? error.message]))
+      },
+      close: () => opened.close({ cleanup: true })
+    }
+  }
+})
+
+/** The planes of this package. */
+export const planes: readonly Subject[] = [plane('nftables', 'Elements of few large sets and maps.', ['nftables'], [withoutIpvsSchedulers])]
