@@ -2,7 +2,9 @@ import type { Server } from 'node:http'
 import type { Plane, Service } from 'netplane'
 import type { Logger } from 'pino'
 import { serveHttp } from './http.js'
+import { HealthPorts } from './health-ports.js'
 import { Keeper } from './keeper.js'
+import { findHealthChecks, type HealthCheck } from './kubernetes/health-checks.js'
 import { translate } from './kubernetes/translate.js'
 import { ManifestFolder, type FolderContent } from './manifests/read.js'
 import { FolderWatch } from './manifests/watch.js'
@@ -20,6 +22,7 @@ export class Daemon {
   readonly #metrics = new Metrics()
   readonly #keeper: Keeper
   readonly #folder: ManifestFolder
+  readonly #healthPorts: HealthPorts
   #content: FolderContent = { objects: [], problems: [], outdated: [] }
   #services: ReadonlyMap<string, Service> = new Map()
   #reading: Promise<void> | undefined
@@ -35,6 +38,10 @@ export class Daemon {
     this.#options = options
     this.#log = log
     this.#folder = new ManifestFolder(options.manifests!)
+    this.#healthPorts = new HealthPorts(options.nodePortPrefixes, {
+      isHealthy: (check) => this.#health().isHealthy && !this.#isSetAside(check),
+      failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
+    })
     this.#keeper = new Keeper(plane, {
       synced: (report, desired) => {
         this.#hasSynced = true
@@ -103,6 +110,7 @@ export class Daemon {
     this.#watch?.close()
     this.#closeHttp()
     await this.#reading
+    this.#healthPorts.close()
     await this.#keeper.stop()
     await this.#plane.close(how)
   }
@@ -130,6 +138,7 @@ export class Daemon {
         this.#services = translate(objects, this.#options, this.#services)
         this.#folderError = undefined
         this.#keeper.want(this.#services)
+        if (!this.#isStopping) this.#healthPorts.want(findHealthChecks(objects, this.#options))
       } catch (error) {
         // What cannot be read says nothing about what should be: the last state stays.
         this.#folderError = error as Error
@@ -147,6 +156,11 @@ export class Daemon {
       if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows deleted')
       if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
     }
+  }
+
+  /** Whether a port of a service is in quarantine: this node does not serve it, however many endpoints it has. */
+  #isSetAside({ namespace, name }: HealthCheck): boolean {
+    return this.#plane.status().quarantined.some(({ service }) => service.startsWith(`${namespace}/${name}:`))
   }
 
   /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */

@@ -5,9 +5,10 @@ import { escapeInvisible, openLog } from './log.js'
 import { ManifestFolder } from './manifests/read.js'
 import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
-async function open(options: ProxyOptions): Promise<Plane> {
-  const netns = options.netns !== undefined && /^[0-9]+$/.test(options.netns) ? Number(options.netns) : options.netns
-  return await openPlane({ mode: options.mode, name: options.name, netns, localSources: options.localSources })
+async function open({ mode, name, netns: place, traffic, localPrefixes }: ProxyOptions): Promise<Plane> {
+  const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
+  if (mode === 'nftables') return await openPlane({ mode, name, netns, ...traffic })
+  return await openPlane({ mode, name, netns, localSources: localPrefixes })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

@@ -1,21 +1,33 @@
 import { parseArgs } from 'node:util'
+import type { LocalSourcesOption, Masquerade, NftablesPlaneOptions, NodeAddressesOption } from 'netplane'
 
 export const USAGE = `Usage: proxy --manifests FOLDER [options]
 
-Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice) says.
+Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice, Node) says.
 
-  --manifests FOLDER      folder of .yaml, .yml and .json files; watched
-  --mode MODE             nftables (default) or ipvs
-  --name NAME             name of the nftables tables, or of the dummy device (default: netplane)
-  --netns NAMESPACE       network namespace: path, name or process id (default: this process's)
-  --node-name NAME        this node: endpoints with this nodeName are local
-  --local-sources CIDRS   comma list: connections from elsewhere are masqueraded (default: none are)
-  --listen HOST:PORT      /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
-  --once                  sync once, print the report as JSON, and leave the rules
-  --plan                  print what would be done, and do nothing
-  --cleanup               remove our rules and end; with a running proxy: remove them when it stops
-  --log-level LEVEL       trace, debug, info, warn, error (default: info)
-  --help                  this text
+  --manifests FOLDER              folder of .yaml, .yml and .json files; watched
+  --mode MODE                     nftables (default) or ipvs
+  --name NAME                     name of the nftables tables, or of the dummy device (default: netplane)
+  --netns NAMESPACE               network namespace: path, name or process id (default: this process's)
+  --node-name NAME                this node: endpoints with this nodeName are local
+  --zone ZONE                     zone of this node (default: that of the Node called --node-name)
+  --local-sources CIDRS           local clients, a comma list: connections from elsewhere are masqueraded (default: none are)
+  --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
+  --once                          sync once, print the report as JSON, and leave the rules
+  --plan                          print what would be done, and do nothing
+  --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
+  --log-level LEVEL               trace, debug, info, warn, error (default: info)
+  --help                          this text
+
+Mode nftables alone:
+
+  --local-bridge DEVICE           local clients, instead of --local-sources: what comes in through a bridge
+  --local-interface-prefix TEXT   the same: what comes in through devices whose names begin so
+  --masquerade WHICH              which connections to cluster addresses are masqueraded: never, nonLocal or all
+                                  (default: nonLocal where local clients are known, else never)
+  --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
+  --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
+  --scheduler-fallback NAME       random, hash or consistent, for services that ask for a scheduler of IPVS (default: they are refused)
 `
 
 /** The command line, read. */
@@ -25,7 +37,13 @@ export interface ProxyOptions {
   readonly name: string
   readonly netns: string | undefined
   readonly nodeName: string | undefined
-  readonly localSources: readonly string[] | undefined
+  readonly zone: string | undefined
+  /** Of `--local-sources`. */
+  readonly localPrefixes: readonly string[] | undefined
+  /** Of `--node-port-addresses`, where it lists some. */
+  readonly nodePortPrefixes: readonly string[] | undefined
+  /** What the plane of mode nftables is told about traffic. */
+  readonly traffic: Pick<NftablesPlaneOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'serviceRanges' | 'schedulerFallback'>
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly once: boolean
   readonly plan: boolean
@@ -34,45 +52,111 @@ export interface ProxyOptions {
   readonly help: boolean
 }
 
-function parseListen(text: string): { host: string; port: number } | undefined {
-  if (text === 'off') return undefined
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):([0-9]{1,5})$/.exec(text)
-  if (match === null || Number(match[3]) > 65_535) throw new Error(`--listen ${text}: HOST:PORT is wanted, or off`)
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+
+/** Options that only the plane of mode nftables has. */
+const NFTABLES_OPTIONS = {
+  'local-bridge': text,
+  'local-interface-prefix': text,
+  masquerade: text,
+  'node-port-addresses': text,
+  'service-ranges': text,
+  'scheduler-fallback': text
+} as const
+
+const OPTIONS = {
+  manifests: text,
+  mode: { type: 'string', default: 'nftables' },
+  name: { type: 'string', default: 'netplane' },
+  netns: text,
+  'node-name': text,
+  zone: text,
+  'local-sources': text,
+  listen: { type: 'string', default: '127.0.0.1:10256' },
+  once: flag,
+  plan: flag,
+  cleanup: flag,
+  'log-level': { type: 'string', default: 'info' },
+  help: flag,
+  ...NFTABLES_OPTIONS
+} as const
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+
+function parseListen(value: string): { host: string; port: number } | undefined {
+  if (value === 'off') return undefined
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):([0-9]{1,5})$/.exec(value)
+  if (match === null || Number(match[3]) > 65_535) throw new Error(`--listen ${value}: HOST:PORT is wanted, or off`)
   return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) }
 }
 
-function parseMode(mode: string): 'nftables' | 'ipvs' {
-  if (mode === 'nftables' || mode === 'ipvs') return mode
-  throw new Error(`--mode ${mode}: nftables or ipvs is wanted`)
+/** One of a few words. */
+function parseWord<Word extends string>(option: string, value: string, words: readonly [...Word[], Word]): Word {
+  const known = words.find((word) => word === value)
+  if (known !== undefined) return known
+  throw new Error(`--${option} ${value}: ${words.slice(0, -1).join(', ')} or ${words.at(-1)!} is wanted`)
+}
+
+function parseList(value: string): readonly string[] {
+  return value.split(',').filter((entry) => entry !== '')
+}
+
+/** Local clients are told by one mark. */
+function parseLocalSources(values: Values): LocalSourcesOption | undefined {
+  const { 'local-sources': prefixes, 'local-bridge': bridge, 'local-interface-prefix': interfacePrefix } = values
+  if ([prefixes, bridge, interfacePrefix].filter((value) => value !== undefined).length > 1)
+    throw new Error('--local-sources, --local-bridge and --local-interface-prefix: one of them is wanted')
+  if (bridge !== undefined) return { bridge }
+  return interfacePrefix !== undefined ? { interfacePrefix } : prefixes === undefined ? undefined : parseList(prefixes)
+}
+
+function parseNodeAddresses(value: string | undefined): NodeAddressesOption | undefined {
+  if (value === undefined || value === 'all' || value === 'primary') return value
+  const prefixes = parseList(value)
+  if (prefixes.length === 0) throw new Error('--node-port-addresses: all, primary or a list of prefixes is wanted')
+  return prefixes
+}
+
+const MASQUERADES: readonly [...Masquerade[], Masquerade] = ['never', 'nonLocal', 'all']
+const FALLBACKS = ['random', 'hash', 'consistent'] as const
+
+function parseTraffic(values: Values): ProxyOptions['traffic'] {
+  const { masquerade, 'service-ranges': ranges, 'scheduler-fallback': fallback } = values
+  return {
+    localSources: parseLocalSources(values),
+    masquerade: masquerade === undefined ? undefined : parseWord('masquerade', masquerade, MASQUERADES),
+    nodeAddresses: parseNodeAddresses(values['node-port-addresses']),
+    serviceRanges: ranges === undefined ? undefined : parseList(ranges),
+    schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS)
+  }
+}
+
+/** @throws Error An option is given that the mode does not have. */
+function checkMode(mode: ProxyOptions['mode'], values: Values): void {
+  if (mode === 'nftables') return
+  const other = (Object.keys(NFTABLES_OPTIONS) as (keyof typeof NFTABLES_OPTIONS)[]).find((name) => values[name] !== undefined)
+  if (other !== undefined) throw new Error(`--${other}: only mode nftables has this`)
 }
 
 /** Reads the command line. @throws Error with words for the user. */
 export function parseOptions(args: readonly string[]): ProxyOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      manifests: { type: 'string' },
-      mode: { type: 'string', default: 'nftables' },
-      name: { type: 'string', default: 'netplane' },
-      netns: { type: 'string' },
-      'node-name': { type: 'string' },
-      'local-sources': { type: 'string' },
-      listen: { type: 'string', default: '127.0.0.1:10256' },
-      once: { type: 'boolean', default: false },
-      plan: { type: 'boolean', default: false },
-      cleanup: { type: 'boolean', default: false },
-      'log-level': { type: 'string', default: 'info' },
-      help: { type: 'boolean', default: false }
-    }
-  })
+  const { values } = parseArgs({ args: [...args], options: OPTIONS })
   if (values.manifests === undefined && !values.cleanup && !values.help) throw new Error('--manifests is missing')
+  const mode = parseWord('mode', values.mode, ['nftables', 'ipvs'])
+  checkMode(mode, values)
+  const traffic = parseTraffic(values)
+  const { localSources, nodeAddresses } = traffic
   return {
     manifests: values.manifests,
-    mode: parseMode(values.mode),
+    mode,
     name: values.name,
     netns: values.netns,
     nodeName: values['node-name'],
-    localSources: values['local-sources']?.split(',').filter((source) => source !== ''),
+    zone: values.zone,
+    localPrefixes: values['local-sources'] === undefined ? undefined : (localSources as readonly string[]),
+    nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
+    traffic,
     listen: parseListen(values.listen),
     once: values.once,
     plan: values.plan,

@@ -41,6 +41,7 @@ const text = typed('string')
 const OPTIONAL_TEXT = optional(text)
 const OPTIONAL_TEXTS = optional(listOf(text))
 const OPTIONAL_FLAG = optional(typed('boolean'))
+const OPTIONAL_NUMBER = optional(typed('number'))
 
 /** The labels that a proxy reads. */
 export const LABELS = {
@@ -49,8 +50,12 @@ export const LABELS = {
   /** Present on services that another proxy has been told to handle, as kube-proxy has it. */
   proxy: 'service.kubernetes.io/service-proxy-name',
   headless: 'service.kubernetes.io/headless',
+  /** Where a node is. */
+  zone: 'topology.kubernetes.io/zone',
   /** Goes beyond Kubernetes: the scheduler of a service. */
-  scheduler: 'netplane/scheduler'
+  scheduler: 'netplane/scheduler',
+  /** Goes beyond Kubernetes: services with a higher number are written first. */
+  priority: 'netplane/priority'
 } as const
 
 const METADATA = objectWith({
@@ -64,7 +69,17 @@ const SERVICE_SPEC = objectWith({
   clusterIP: OPTIONAL_TEXT,
   clusterIPs: OPTIONAL_TEXTS,
   externalIPs: OPTIONAL_TEXTS,
-  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: typed('number') })))
+  loadBalancerSourceRanges: OPTIONAL_TEXTS,
+  externalTrafficPolicy: OPTIONAL_TEXT,
+  internalTrafficPolicy: OPTIONAL_TEXT,
+  healthCheckNodePort: OPTIONAL_NUMBER,
+  sessionAffinity: OPTIONAL_TEXT,
+  sessionAffinityConfig: optional(objectWith({ clientIP: optional(objectWith({ timeoutSeconds: OPTIONAL_NUMBER })) })),
+  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: typed('number'), nodePort: OPTIONAL_NUMBER })))
+})
+
+const SERVICE_STATUS = objectWith({
+  loadBalancer: optional(objectWith({ ingress: optional(listOf(objectWith({ ip: OPTIONAL_TEXT, ipMode: OPTIONAL_TEXT }))) }))
 })
 
 /** Only a headless service and an ExternalName may do without ports. A file that is being written may end before them. */
@@ -76,20 +91,24 @@ const SERVICE = objectWith({
     const { type, clusterIP, ports } = value as { readonly [field: string]: unknown }
     const needsPorts = type !== 'ExternalName' && clusterIP !== 'None'
     return needsPorts && (ports ?? undefined) === undefined ? `${path}.ports is missing` : undefined
-  }
+  },
+  status: optional(SERVICE_STATUS)
 })
+
+const NAMES = optional(listOf(objectWith({ name: text })))
 
 const ENDPOINT = objectWith({
   addresses: OPTIONAL_TEXTS,
   conditions: optional(objectWith({ ready: OPTIONAL_FLAG, serving: OPTIONAL_FLAG, terminating: OPTIONAL_FLAG })),
   nodeName: OPTIONAL_TEXT,
-  weight: optional(typed('number'))
+  hints: optional(objectWith({ forZones: NAMES, forNodes: NAMES })),
+  weight: OPTIONAL_NUMBER
 })
 
 const ENDPOINT_SLICE = objectWith({
   metadata: METADATA,
   addressType: OPTIONAL_TEXT,
-  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: optional(typed('number')) }))),
+  ports: optional(listOf(objectWith({ name: OPTIONAL_TEXT, protocol: OPTIONAL_TEXT, port: OPTIONAL_NUMBER }))),
   // The API lists a slice without endpoints as null. A file that is being written may end before them.
   endpoints: (path, value) => (value === undefined ? `${path} is missing` : optional(listOf(ENDPOINT))(path, value))
 })
@@ -97,7 +116,8 @@ const ENDPOINT_SLICE = objectWith({
 /** The kinds that a proxy reads, and the shape that each must have. Fields that no proxy reads may be anything. */
 const SHAPES: ReadonlyMap<unknown, Check> = new Map([
   ['Service', SERVICE],
-  ['EndpointSlice', ENDPOINT_SLICE]
+  ['EndpointSlice', ENDPOINT_SLICE],
+  ['Node', objectWith({ metadata: METADATA })]
 ])
 
 /** Objects that were checked: a translation reads them again and again. */
@@ -118,7 +138,7 @@ export function isBeginningOfKind(kind: string): boolean {
   return !KINDS.includes(kind) && KINDS.some((known) => known.startsWith(kind))
 }
 
-/** What is wrong with the shape of a Service or an EndpointSlice (`spec.externalIPs is no list`); undefined where nothing is. */
+/** What is wrong with the shape of a Service, an EndpointSlice or a Node (`spec.externalIPs is no list`); undefined where nothing is. */
 export function shapeProblem(object: unknown): string | undefined {
   if (!isObject(object)) return 'it is no object'
   if (sound.has(object)) return undefined

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
 import { parseManifests } from '../../../../examples/proxy/manifests/read.js'
-import { parseOptions } from '../../../../examples/proxy/options.js'
 
 const SERVICE = `
 apiVersion: v1
@@ -47,33 +46,11 @@ describe('manifests', () => {
       ],
       endpoints: [
         { address: '10.1.0.1', port: 8080, local: true },
+        { address: '10.1.0.2', port: 8080, state: 'serving' },
         { address: '10.1.0.3', port: 8080 }
       ]
     })
-    expect(services.get('shop/web:dns')?.endpoints.map(({ port }) => port)).toEqual([5353, 5353])
-  })
-
-  it('use terminating endpoints that still serve when no other is ready', () => {
-    const onlyTerminating = SLICE.replace('ready: true', 'ready: false').replace('conditions: {}', 'conditions: { ready: false }')
-    expect(servicesOf(`${SERVICE}---${onlyTerminating}`).get('shop/web:http')?.endpoints).toEqual([{ address: '10.1.0.2', port: 8080 }])
-  })
-
-  it('never use an endpoint that is not ready and does not terminate, and decide for each family alone', () => {
-    const conditions = (text: string): string =>
-      SLICE.replace(/endpoints:[^]*/, `endpoints:\n- { addresses: [10.1.0.1], conditions: { ${text} } }\n`)
-    const endpointsOf = (text: string): unknown =>
-      servicesOf(`${SERVICE}---${text}`)
-        .get('shop/web:http')
-        ?.endpoints.map(({ address }) => address)
-    expect(endpointsOf(conditions('ready: false, serving: true, terminating: false'))).toEqual([])
-    expect(endpointsOf(conditions('ready: false, serving: true'))).toEqual([])
-    expect(endpointsOf(conditions('ready: false, serving: false, terminating: true'))).toEqual([])
-    expect(endpointsOf(conditions('ready: false, serving: null, terminating: true'))).toEqual(['10.1.0.1'])
-    // publishNotReadyAddresses makes an endpoint ready that terminates.
-    expect(endpointsOf(conditions('ready: true, serving: false, terminating: true'))).toEqual(['10.1.0.1'])
-    const leaving = conditions('ready: false, serving: true, terminating: true')
-    const ready6 = conditions('ready: true').replace('10.1.0.1', '"fd00:1::1"').replace('IPv4', 'IPv6').replace('web-1', 'web-2')
-    expect(endpointsOf(`${leaving}---${ready6}`)).toEqual(['10.1.0.1', 'fd00:1::1'])
+    expect(services.get('shop/web:dns')?.endpoints.map(({ port }) => port)).toEqual([5353, 5353, 5353])
   })
 
   it('count each address once, however it is spelt', () => {
@@ -103,6 +80,10 @@ describe('manifests', () => {
       SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ addresses: 10.1.0.1 }]'),
       SLICE.replace(/endpoints:[^]*/, ''),
       SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ conditions: { ready: "no" } }]'),
+      SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ hints: { forZones: [a] } }]'),
+      `${SERVICE}status: { loadBalancer: { ingress: 203.0.113.9 } }`,
+      SERVICE.replace('port: 80,', 'port: 80, nodePort: "30080",'),
+      'kind: Node\nmetadata: { labels: { topology.kubernetes.io/zone: 1 } }',
       '- a list',
       'kind: *unknown',
       ''
@@ -114,6 +95,10 @@ describe('manifests', () => {
       ['EndpointSlice shop/web-1: endpoints[0].addresses is no list'],
       ['EndpointSlice shop/web-1: endpoints is missing'],
       ['EndpointSlice shop/web-1: endpoints[0].conditions.ready is no boolean'],
+      ['EndpointSlice shop/web-1: endpoints[0].hints.forZones[0] is no object'],
+      ['Service shop/web: status.loadBalancer.ingress is no list'],
+      ['Service shop/web: spec.ports[0].nodePort is no number'],
+      ['Node default/?: metadata.name is no name'],
       ['the document is no object'],
       [expect.stringContaining('unknown')],
       ['the file is empty']
@@ -157,14 +142,5 @@ describe('manifests', () => {
     const first = translate(objects, {})
     const second = translate(objects, {}, first)
     for (const [name, service] of second) expect(service).toBe(first.get(name))
-  })
-})
-
-describe('the command line', () => {
-  it('says what is wrong', () => {
-    expect(() => parseOptions([])).toThrow('--manifests')
-    expect(() => parseOptions(['--manifests', 'x', '--listen', 'nowhere'])).toThrow('--listen')
-    expect(parseOptions(['--manifests', 'x', '--listen', '[::1]:80']).listen).toEqual({ host: '::1', port: 80 })
-    expect(parseOptions(['--manifests', 'x', '--local-sources', '10.0.0.0/8,fd00::/8']).localSources).toEqual(['10.0.0.0/8', 'fd00::/8'])
   })
 })

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { openPlane, type Service } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
+import { findHealthChecks } from '../../../../examples/proxy/kubernetes/health-checks.js'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
 import { parseManifests } from '../../../../examples/proxy/manifests/read.js'
 
@@ -13,26 +14,30 @@ kind: Service
 metadata:
   { name: victim, namespace: shop, uid: 0c1e, resourceVersion: "7", labels: { app: victim, netplane/scheduler: hash }, annotations: {} }
 spec:
-  type: ClusterIP
+  type: LoadBalancer
   clusterIP: 10.96.0.2
   clusterIPs: [10.96.0.2, "fd00:96::2"]
   externalIPs: [203.0.113.8]
   ipFamilies: [IPv4, IPv6]
   ipFamilyPolicy: RequireDualStack
   internalTrafficPolicy: Cluster
-  sessionAffinity: None
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 32104
+  loadBalancerSourceRanges: [198.51.100.0/24, "fd00:77::/64"]
+  sessionAffinity: ClientIP
+  sessionAffinityConfig: { clientIP: { timeoutSeconds: 600 } }
   selector: { app: victim }
   ports:
-  - { name: http, protocol: TCP, port: 80, targetPort: 8080 }
+  - { name: http, protocol: TCP, port: 80, targetPort: 8080, nodePort: 30082 }
   - { name: dns, protocol: UDP, port: 53, targetPort: dns }
-status: { loadBalancer: {} }
+status: { loadBalancer: { ingress: [{ ip: 203.0.113.18, ipMode: VIP }] } }
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: victim-4, namespace: shop, labels: { kubernetes.io/service-name: victim, endpointslice.kubernetes.io/managed-by: x } }
 addressType: IPv4
 endpoints:
-- { addresses: [10.244.0.11], conditions: { ready: true, serving: true, terminating: false }, nodeName: here, zone: a, weight: 2 }
+- { addresses: [10.244.0.11], conditions: { ready: true, serving: true, terminating: false }, nodeName: here, zone: a, weight: 2, hints: { forZones: [{ name: a }], forNodes: [{ name: here }] } }
 - { addresses: [10.244.0.12], conditions: { ready: false, serving: true, terminating: true }, nodeName: there }
 ports:
 - { name: http, protocol: TCP, port: 8080 }
@@ -44,11 +49,18 @@ metadata: { name: victim-6, namespace: shop, labels: { kubernetes.io/service-nam
 addressType: IPv6
 endpoints: [{ addresses: ["fd00:244::11"], conditions: {} }]
 ports: [{ name: http, protocol: TCP, port: 8080 }]
+---
+apiVersion: v1
+kind: Node
+metadata: { name: here, labels: { topology.kubernetes.io/zone: a } }
 `
 const HEALTHY = VICTIM.replaceAll('victim', 'healthy')
   .replaceAll('96::2', '96::1')
   .replaceAll('10.96.0.2', '10.96.0.1')
   .replace('.8]', '.7]')
+  .replace('.18,', '.17,')
+  .replace('30082', '30081')
+  .replace('name: here,', 'name: elsewhere,')
 
 type Step = 'replace' | 'remove' | 'wrap' | 'double'
 
@@ -100,6 +112,8 @@ const { objects: healthy, problems } = parseManifests('healthy.yaml', HEALTHY)
 const { objects: victims } = parseManifests('victim.yaml', VICTIM)
 const expected = translate(healthy, { nodeName: 'here' })
 
+const CHECK = { namespace: 'shop', name: 'victim', port: 32_104, localEndpoints: { ip: 1, ip6: 0 } }
+
 function isFree(service: Service): boolean {
   return !service.name.startsWith('shop/healthy:')
 }
@@ -107,6 +121,7 @@ function isFree(service: Service): boolean {
 it('reads objects of any shape without throwing, and services beside them come out the same', () => {
   expect(problems).toEqual([])
   expect([...translate(victims, {}).keys()]).toEqual(['shop/victim:http', 'shop/victim:dns'])
+  expect(findHealthChecks(victims, { nodeName: 'here' })).toEqual([CHECK])
   let spoilt = 0
   fc.assert(
     fc.property(mutations, fc.boolean(), (steps, isFirst) => {
@@ -115,6 +130,8 @@ it('reads objects of any shape without throwing, and services beside them come o
       const all = (isFirst ? [...mutated, ...healthy] : [...healthy, ...mutated]) as KubernetesObject[]
       const services = translate(all, { nodeName: 'here' }, expected)
       for (const [name, service] of expected) expect(services.get(name)).toBe(service)
+      const checks = findHealthChecks(all, { nodeName: 'here' })
+      expect(checks.find(({ name }) => name === 'healthy')).toEqual({ ...CHECK, name: 'healthy' })
       if ([...services.values()].filter(isFree).length < 2) spoilt++
     }),
     { numRuns: 3000 }

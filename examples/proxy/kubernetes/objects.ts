@@ -1,0 +1,49 @@
+import { formatAddress, parseAddress } from 'netplane'
+import { LABELS } from './shape.js'
+import type { EndpointSlice, KubernetesObject, KubernetesService } from './types.js'
+
+/** What an object is in, if it does not say. */
+export function namespaceOf({ metadata }: KubernetesObject): string {
+  return metadata.namespace ?? 'default'
+}
+
+/** The value of one of the labels that a proxy reads. */
+export function labelOf({ metadata }: KubernetesObject, label: keyof typeof LABELS): string | undefined {
+  return metadata.labels?.[LABELS[label]] ?? undefined
+}
+
+/** How a service and its slices find each other. */
+export function keyOf(service: KubernetesService): string {
+  return `${namespaceOf(service)}/${service.metadata.name}`
+}
+
+/** Headless services and names of elsewhere have no address that a proxy could serve; a label says that another proxy serves one. */
+export function isServedByUs(service: KubernetesService): boolean {
+  const { type, clusterIP, clusterIPs } = service.spec ?? {}
+  const isHeadless = clusterIP === 'None' || clusterIPs?.includes('None') === true
+  return type !== 'ExternalName' && !isHeadless && labelOf(service, 'proxy') === undefined
+}
+
+/** The slices of services, by what {@link keyOf} says of these. */
+export function slicesByService(objects: readonly KubernetesObject[]): ReadonlyMap<string, readonly EndpointSlice[]> {
+  const slices = new Map<string, EndpointSlice[]>()
+  for (const object of objects) {
+    if (object.kind !== 'EndpointSlice' || object.addressType === 'FQDN' || labelOf(object, 'headless') !== undefined) continue
+    const key = `${namespaceOf(object)}/${labelOf(object, 'service') ?? ''}`
+    const known = slices.get(key)
+    if (known === undefined) slices.set(key, [object])
+    else known.push(object)
+  }
+  return slices
+}
+
+/** One spelling for each address; what is no address stays as it is, for the plane to refuse by name. */
+export function normalize(address: string): string {
+  const bytes = parseAddress(address)
+  return bytes === undefined ? address : formatAddress(bytes)
+}
+
+/** Families of addresses and prefixes: only IPv6 has colons. */
+export function familyOf(address: string): 'ip' | 'ip6' {
+  return address.includes(':') ? 'ip6' : 'ip'
+}

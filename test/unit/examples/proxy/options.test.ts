@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest'
+import { parseOptions, USAGE } from '../../../../examples/proxy/options.js'
+
+const parse = (...words: string[]): ReturnType<typeof parseOptions> => parseOptions(['--manifests', 'x', ...words])
+
+it('says what is wrong', () => {
+  const wrong: readonly [words: readonly string[], message: string][] = [
+    [['--listen', 'nowhere'], '--listen nowhere: HOST:PORT is wanted, or off'],
+    [['--mode', 'iptables'], '--mode iptables: nftables or ipvs is wanted'],
+    [['--masquerade', 'some'], '--masquerade some: never, nonLocal or all is wanted'],
+    [['--scheduler-fallback', 'rr'], '--scheduler-fallback rr: random, hash or consistent is wanted'],
+    [['--node-port-addresses', ','], '--node-port-addresses: all, primary or a list of prefixes is wanted'],
+    [['--local-bridge', 'cni0', '--local-sources', '10.0.0.0/8'], 'one of them is wanted'],
+    [['--mode', 'ipvs', '--service-ranges', '10.96.0.0/12'], '--service-ranges: only mode nftables has this']
+  ]
+  for (const [words, message] of wrong) expect(() => parse(...words), words.join(' ')).toThrow(message)
+  expect(() => parseOptions([])).toThrow('--manifests is missing')
+})
+
+it('tells the plane what it needs to know of clients and addresses', () => {
+  expect(parse('--listen', '[::1]:80').listen).toEqual({ host: '::1', port: 80 })
+  expect(parse().traffic).toEqual({})
+  expect(parse('--local-sources', '10.0.0.0/8,fd00::/8')).toMatchObject({
+    localPrefixes: ['10.0.0.0/8', 'fd00::/8'],
+    traffic: { localSources: ['10.0.0.0/8', 'fd00::/8'] }
+  })
+  expect(parse('--local-bridge', 'cni0').traffic.localSources).toEqual({ bridge: 'cni0' })
+  expect(parse('--local-interface-prefix', 'cali').traffic.localSources).toEqual({ interfacePrefix: 'cali' })
+  expect(parse('--node-port-addresses', 'primary')).toMatchObject({ traffic: { nodeAddresses: 'primary' } })
+  const words = ['--masquerade', 'all', '--node-port-addresses', '10.0.0.0/24,fd00::/64', '--service-ranges', '10.96.0.0/12']
+  expect(parse(...words, '--scheduler-fallback', 'consistent')).toMatchObject({
+    nodePortPrefixes: ['10.0.0.0/24', 'fd00::/64'],
+    traffic: {
+      masquerade: 'all',
+      nodeAddresses: ['10.0.0.0/24', 'fd00::/64'],
+      serviceRanges: ['10.96.0.0/12'],
+      schedulerFallback: 'consistent'
+    }
+  })
+})
+
+it('explains every option', () => {
+  const options = ['manifests', 'mode', 'name', 'netns', 'node-name', 'zone', 'local-sources', 'listen', 'once', 'plan', 'cleanup']
+  const more = ['local-bridge', 'local-interface-prefix', 'masquerade', 'node-port-addresses', 'service-ranges', 'scheduler-fallback']
+  for (const option of [...options, ...more]) expect(USAGE).toContain(`  --${option} `)
+})
