@@ -47,7 +47,11 @@ export const suites = [
   { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'] },
   { name: 'behaviour', files: ['test/contract/behaviour'], requires: ['nftables'] },
   { name: 'plane', files: ['test/kernel/plane', 'test/kernel/examples/proxy'], requires: ['nftables'] },
-  { name: 'plane with traffic', files: ['test/kernel/plane/nftables/traffic'], requires: ['nftables'] },
+  {
+    name: 'plane with traffic',
+    files: ['test/kernel/plane/nftables/traffic', 'test/kernel/examples/proxy-traffic'],
+    requires: ['nftables']
+  },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 

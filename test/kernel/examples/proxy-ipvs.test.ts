@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { serviceOf, sliceOf } from '../../support/kubernetes-services.js'
 import { makeFolder, manifest, PROXY } from '../../support/manifests.js'
 import { makeNamespace } from '../../support/namespace.js'
 
@@ -20,4 +21,37 @@ it('the daemon in mode ipvs makes virtual services, finds them made, and takes t
   expect(await namespace.run('ipvsadm', ['-Sn'])).toBe('')
   expect((await namespace.attempt('ip', ['link', 'show', 'netplane'])).status).not.toBe(0)
   expect(await namespace.nft('list', 'tables')).toBe('')
+})
+
+it('the daemon in mode ipvs sets aside what that mode does not have, says so to load balancers too, and serves the rest', async () => {
+  const namespace = await makeNamespace()
+  const folder = await makeFolder()
+  const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_104 }
+  const affinity = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 600 } } }
+  const ingress = [{ ip: '198.18.0.2' }]
+  const items = [
+    ...[serviceOf('port', 1, { nodePort: 30_080 }), sliceOf('port')],
+    ...[serviceOf('health', 2, { spec: local, ingress }), sliceOf('health')],
+    ...[serviceOf('ranges', 3, { spec: { loadBalancerSourceRanges: ['10.0.0.0/8'] }, ingress }), sliceOf('ranges')],
+    ...[serviceOf('plain', 4, { spec: affinity }), sliceOf('plain')]
+  ]
+  await writeFile(join(folder, 'all.json'), JSON.stringify({ kind: 'List', items }))
+  const words = ['--mode', 'ipvs', '--manifests', folder, '--node-name', 'node-a', '--cleanup']
+  const proxy = namespace.background(process.execPath, [PROXY, ...words])
+  await proxy.waitFor('"msg":"synced"')
+  const ask = async (port: number, path: string): Promise<unknown> => {
+    const script = `fetch('http://127.0.0.1:${port}${path}').then(async (answer) => console.log(JSON.stringify([answer.status, await answer.json()])))`
+    return JSON.parse(await namespace.run(process.execPath, ['-e', script])) as unknown
+  }
+  expect(await ask(10_256, '/healthz')).toMatchObject([
+    200,
+    { healthy: true, services: 1, quarantined: ['shop/port:http', 'shop/health:http', 'shop/ranges:http'] }
+  ])
+  expect(proxy.output()).toContain("asks for ports of this node; planes of mode 'nftables' have that")
+  expect(await ask(32_104, '/')).toMatchObject([503, { localEndpoints: 2, serviceProxyHealthy: false }])
+  const saved = await namespace.run('ipvsadm', ['-Sn'])
+  expect(saved.match(/^-A .*$/gm)).toEqual(['-A -t 10.96.1.4:80 -s wrr -p 600'])
+  expect(saved.match(/^-a .*$/gm)).toHaveLength(3)
+  await proxy.stop()
+  expect(await namespace.run('ipvsadm', ['-Sn'])).toBe('')
 })
