@@ -7,24 +7,34 @@ export interface ClientOrder {
   readonly connections: number | 'kept'
   readonly concurrency: number
   readonly timeoutSeconds: number
+  /** From which of its addresses; default: the kernel's choice. */
+  readonly source?: string | undefined
 }
 
 export interface ClientReport {
   /** Answers by backend. */
   readonly answers: Readonly<Record<string, number>>
   readonly failures: readonly string[]
+  /** The addresses of the client that backends saw. */
+  readonly seen: readonly string[]
 }
 
 const keeping = new Agent({ keepAlive: true, maxSockets: 1 })
 
-function connect(url: string, isKept: boolean, timeoutSeconds: number): Promise<string> {
+interface Answer {
+  readonly name: string
+  readonly seen: string
+}
+
+function connect({ url, connections, timeoutSeconds, source }: ClientOrder): Promise<Answer> {
+  const agent = connections === 'kept' ? keeping : false
   return new Promise((resolve, reject) => {
     // No agent: every request is a connection of its own, which is what is balanced.
-    const request = get(url, { agent: isKept ? keeping : false, timeout: timeoutSeconds * 1000 }, (response) => {
+    const request = get(url, { agent, timeout: timeoutSeconds * 1000, localAddress: source }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))
-      response.on('end', () => resolve(text))
+      response.on('end', () => resolve({ name: text, seen: String(response.headers['x-client']) }))
       response.on('error', reject)
     })
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutSeconds} s`)))
@@ -32,23 +42,26 @@ function connect(url: string, isKept: boolean, timeoutSeconds: number): Promise<
   })
 }
 
-async function drive({ url, connections, concurrency, timeoutSeconds }: ClientOrder): Promise<ClientReport> {
+async function drive(order: ClientOrder): Promise<ClientReport> {
+  const { connections, concurrency } = order
   const answers: Record<string, number> = {}
   const failures: string[] = []
+  const seenBy = new Set<string>()
   const isKept = connections === 'kept'
   let left = isKept ? 1 : connections
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       try {
-        const name = await connect(url, isKept, timeoutSeconds)
+        const { name, seen } = await connect(order)
         answers[name] = (answers[name] ?? 0) + 1
+        seenBy.add(seen)
       } catch (error) {
         failures.push((error as Error).message)
       }
     }
   }
   await Promise.all(Array.from({ length: isKept ? 1 : concurrency }, worker))
-  return { answers, failures }
+  return { answers, failures, seen: [...seenBy] }
 }
 
 process.on('message', (order: ClientOrder) => {

@@ -2,6 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { NODE_NAME } from './manifests.js'
 
 /** A line of the proxy's log. */
 export interface LogLine {
@@ -14,6 +15,7 @@ export interface LogLine {
   readonly differences?: readonly string[]
 }
 
+const OPTIONS = ['--local-sources', '10.244.0.0/16', '--node-name', NODE_NAME]
 const PROXY = fileURLToPath(new URL('proxy.js', import.meta.url))
 const WAIT_MS = 20_000
 
@@ -24,11 +26,9 @@ export class ProxyProcess {
   #arrived: (() => void) | undefined
 
   constructor(folder: string) {
-    this.#child = spawn(
-      process.execPath,
-      [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--cleanup', '--listen', '127.0.0.1:10256'],
-      { stdio: ['ignore', 'pipe', 'inherit'] }
-    )
+    this.#child = spawn(process.execPath, [PROXY, '--manifests', folder, ...OPTIONS, '--cleanup', '--listen', '127.0.0.1:10256'], {
+      stdio: ['ignore', 'pipe', 'inherit']
+    })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.#lines.push(JSON.parse(line) as LogLine)
       this.#arrived?.()
@@ -68,9 +68,16 @@ export class ProxyProcess {
   }
 }
 
+/** What the acts share. */
+export interface Stage {
+  readonly folder: string
+  readonly proxy: ProxyProcess
+  readonly client: ChildProcess
+}
+
 /** What the proxy would do with a folder, in its own words. */
 export function printPlan(folder: string): string {
-  return execFileSync(process.execPath, [PROXY, '--manifests', folder, '--local-sources', '10.244.0.0/16', '--plan'], {
+  return execFileSync(process.execPath, [PROXY, '--manifests', folder, ...OPTIONS, '--plan'], {
     encoding: 'utf8'
   }).trim()
 }

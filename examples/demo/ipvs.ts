@@ -11,6 +11,7 @@ import { backendAddress, buildNetwork, startIn } from './topology.js'
  */
 const NO_IPVS = 3
 const PATIENCE = Number(process.argv[2] ?? 1)
+const PATIENTLY = { timeoutSeconds: 2 * PATIENCE }
 const BACKENDS = 3
 const CROWD = { services: 1000, realServers: 10 }
 const DRAIN_SECONDS = 2 * PATIENCE
@@ -46,7 +47,7 @@ async function balance({ ipvs, client }: Stage): Promise<void> {
   dim(`plan:\n${String(await ipvs.plan(desired))}`)
   const { durationMs } = await ipvs.sync(desired)
   note(`applied in ${durationMs.toFixed(1)} ms`)
-  const { answers, failures } = await drive(client, url, 300, PATIENCE)
+  const { answers, failures } = await drive(client, url, 300, PATIENTLY)
   spread(answers)
   assertNone(failures)
 }
@@ -58,7 +59,7 @@ async function next<Type extends DrainEvent['type']>(events: AsyncIterable<Drain
 }
 
 async function drain({ ipvs, client }: Stage): Promise<void> {
-  const { answers: kept } = await drive(client, url, 'kept', PATIENCE)
+  const { answers: kept } = await drive(client, url, 'kept', PATIENTLY)
   const [name = ''] = Object.keys(kept)
   note(`a connection is kept open; ${name} answers on it`)
   const rest = [1, 2, 3].filter((number) => `backend${number}` !== name)
@@ -66,8 +67,8 @@ async function drain({ ipvs, client }: Stage): Promise<void> {
   const removed = next(ipvs.startDrainer({ intervalMs: 50 }), 'removed')
   await ipvs.sync([web(rest)])
   // First, as the deadline is near; the others do not depend on it.
-  const still = await drive(client, url, 'kept', PATIENCE)
-  const others = await drive(client, url, 200, PATIENCE)
+  const still = await drive(client, url, 'kept', PATIENTLY)
+  const others = await drive(client, url, 200, PATIENTLY)
   spread(others.answers)
   assertNone([...others.failures, ...still.failures])
   if (Object.keys(others.answers).includes(name)) throw new Error(`${name} got new connections`)
@@ -109,11 +110,11 @@ async function main(): Promise<void> {
   const servers = await Promise.all(names.map((name) => startIn(name, 'demo-backend', name, '8080')))
   const client = await startIn('client', 'demo-client')
   const stage = { ipvs, client }
-  heading('8. A virtual service')
+  heading('9. A virtual service')
   await balance(stage)
-  heading('9. A real server drains')
+  heading('10. A real server drains')
   await drain(stage)
-  heading(`10. Add ${CROWD.services} virtual services with ${CROWD.realServers} real servers each, all or nothing`)
+  heading(`11. Add ${CROWD.services} virtual services with ${CROWD.realServers} real servers each, all or nothing`)
   await rollBack(stage)
   for (const child of [...servers, client]) child.disconnect()
 }

@@ -2,24 +2,17 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import type { ChildProcess } from 'node:child_process'
 import { Nftables } from 'netplane'
-import { printPlan, ProxyProcess } from './daemon.js'
+import { printPlan, ProxyProcess, type Stage } from './daemon.js'
 import { SERVICE_ADDRESS, writeCrowd, writeService, type Backend } from './manifests.js'
 import { assertNone, drive } from './driving.js'
+import { openToOutside } from './outside.js'
 import { dim, heading, note, spread } from './terminal.js'
 import { backendAddress, buildNetwork, startIn } from './topology.js'
 
 const BACKENDS = 4
 const URL_OF_SERVICE = `http://${SERVICE_ADDRESS}/`
 const CROWD = { services: 10_000, endpoints: 10 }
-
-/** What the acts share. */
-interface Stage {
-  readonly folder: string
-  readonly proxy: ProxyProcess
-  readonly client: ChildProcess
-}
 
 /** Shows the plan of a change without making it: a copy of the folder is changed instead. */
 function showPlan(folder: string, change: (folder: string) => void): void {
@@ -104,9 +97,11 @@ async function play(stage: Stage): Promise<void> {
   ])
   heading('4. Remove backend 4 under load')
   await removeUnderLoad(stage)
-  heading(`5. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
+  heading('5. Open a service to clients outside')
+  await openToOutside(stage)
+  heading(`6. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
   await addCrowd(stage)
-  heading('6. Another process deletes the table')
+  heading('7. Another process deletes the table')
   await destroyAndRepair(stage)
 }
 
@@ -126,7 +121,7 @@ async function main(): Promise<void> {
   writeService(folder, [{ number: 1 }, { number: 2 }, { number: 3 }])
   const proxy = new ProxyProcess(folder)
   await play({ folder, proxy, client })
-  heading('7. Stop')
+  heading('8. Stop')
   const code = await proxy.stop()
   if (code !== 0) throw new Error(`the proxy ended with status ${code}`)
   await assertClean()

@@ -5,6 +5,10 @@ import { backendAddress } from './topology.js'
 
 /** The service the demo balances. */
 export const SERVICE_ADDRESS = '10.96.0.10'
+/** The service that is open to clients outside. */
+export const SHOP = { address: '10.96.0.20', nodePort: 30080, loadBalancer: '203.0.113.10' } as const
+/** The node's name, for endpoints on it. */
+export const NODE_NAME = 'node'
 
 export interface Backend {
   readonly number: number
@@ -17,12 +21,12 @@ function writeWhole(folder: string, name: string, text: string): void {
   renameSync(join(folder, `.${name}`), join(folder, name))
 }
 
-function serviceOf(name: string, clusterIP: string): unknown {
+function serviceOf(name: string, clusterIP: string, spec: object = {}): object {
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace: 'default' },
-    spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }] }
+    spec: { clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80, protocol: 'TCP' }], ...spec }
   }
 }
 
@@ -46,6 +50,19 @@ export function writeService(folder: string, backends: readonly Backend[]): void
   }))
   const objects = [serviceOf('web', SERVICE_ADDRESS), sliceOf('web', endpoints)]
   writeWhole(folder, 'web.yaml', objects.map((object) => stringify(object)).join('---\n'))
+}
+
+/**
+ * Writes a service with a node port and a load balancer's address. Backends 1 and 2 are on this node.
+ *
+ * @param spec What it asks for beyond.
+ */
+export function writeShop(folder: string, spec: object): void {
+  const ports = [{ name: 'http', port: 80, protocol: 'TCP', nodePort: SHOP.nodePort }]
+  const status = { loadBalancer: { ingress: [{ ip: SHOP.loadBalancer, ipMode: 'VIP' }] } }
+  const endpoints = [1, 2, 3].map((number) => ({ addresses: [backendAddress(number)], nodeName: number < 3 ? NODE_NAME : 'elsewhere' }))
+  const service = { ...serviceOf('shop', SHOP.address, { type: 'LoadBalancer', ports, ...spec }), status }
+  writeWhole(folder, 'shop.yaml', [service, sliceOf('shop', endpoints)].map((object) => stringify(object)).join('---\n'))
 }
 
 /** Writes many more services, in one JSON list. */

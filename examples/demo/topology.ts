@@ -8,6 +8,10 @@ import { fileURLToPath } from 'node:url'
  * demo, however that ends.
  */
 export const CLIENT_ADDRESS = '10.0.0.2'
+/** The client has it too. */
+export const OTHER_CLIENT_ADDRESS = '10.0.0.3'
+/** The node's, on the client's link. */
+export const NODE_ADDRESS = '10.0.0.1'
 
 export function backendAddress(number: number): string {
   return `10.244.${number}.2`
@@ -17,13 +21,13 @@ function ip(...words: string[]): void {
   execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-function addHost(name: string, link: string, gateway: string, address: string): void {
+function addHost(name: string, link: string, gateway: string, ...addresses: string[]): void {
   ip('netns', 'add', name)
   ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
   ip('address', 'add', `${gateway}/24`, 'dev', link)
   ip('link', 'set', link, 'up')
   ip('-n', name, 'link', 'set', 'lo', 'up')
-  ip('-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+  for (const address of addresses) ip('-n', name, 'address', 'add', `${address}/24`, 'dev', 'eth0')
   ip('-n', name, 'link', 'set', 'eth0', 'up')
   ip('-n', name, 'route', 'add', 'default', 'via', gateway)
 }
@@ -32,9 +36,11 @@ function addHost(name: string, link: string, gateway: string, address: string): 
 export function buildNetwork(backends: number): void {
   ip('link', 'set', 'lo', 'up')
   writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
-  addHost('client', 'client', '10.0.0.1', CLIENT_ADDRESS)
+  addHost('client', 'client', NODE_ADDRESS, CLIENT_ADDRESS, OTHER_CLIENT_ADDRESS)
   for (let number = 1; number <= backends; number++)
     addHost(`backend${number}`, `backend${number}`, `10.244.${number}.1`, backendAddress(number))
+  // As any node has: what is sent to a service must be routed somewhere before it can be sent elsewhere, or refused.
+  ip('route', 'add', 'default', 'via', backendAddress(1))
 }
 
 /** Starts one of the demo's programs in a host, with an IPC channel; resolves when it says that it is ready. */
