@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { LocalSourcesOption, Masquerade, NftablesPlaneOptions, NodeAddressesOption } from 'netplane'
 
@@ -9,7 +10,7 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --mode MODE                     nftables (default) or ipvs
   --name NAME                     name of the nftables tables, or of the dummy device (default: netplane)
   --netns NAMESPACE               network namespace: path, name or process id (default: this process's)
-  --node-name NAME                this node: endpoints with this nodeName are local
+  --node-name NAME                this node: endpoints with this nodeName are local (default: the name of the host)
   --zone ZONE                     zone of this node (default: that of the Node called --node-name)
   --local-sources CIDRS           local clients, a comma list: connections from elsewhere are masqueraded (default: none are)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
@@ -36,7 +37,7 @@ export interface ProxyOptions {
   readonly mode: 'nftables' | 'ipvs'
   readonly name: string
   readonly netns: string | undefined
-  readonly nodeName: string | undefined
+  readonly nodeName: string
   readonly zone: string | undefined
   /** Of `--local-sources`. */
   readonly localPrefixes: readonly string[] | undefined
@@ -152,7 +153,7 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
     mode,
     name: values.name,
     netns: values.netns,
-    nodeName: values['node-name'],
+    nodeName: values['node-name'] ?? hostname().toLowerCase(),
     zone: values.zone,
     localPrefixes: values['local-sources'] === undefined ? undefined : (localSources as readonly string[]),
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,

@@ -1,6 +1,7 @@
 import { parseAddress, type Frontend, type TrafficPolicy } from 'netplane'
+import type { ThisNode } from './node.js'
 import { familyOf, normalize } from './objects.js'
-import { sourceRangesOf } from './source-ranges.js'
+import { isAmong, sourceRangesOf } from './source-ranges.js'
 import type { KubernetesService, ServicePort } from './types.js'
 
 type Family = 'ip' | 'ip6'
@@ -33,13 +34,28 @@ function policyOf(policy: string | null | undefined): { readonly trafficPolicy?:
   return policy === 'Local' ? { trafficPolicy: 'local' } : {}
 }
 
-function rangesOf({ spec }: KubernetesService, address: string): { readonly sourceRanges?: { readonly allow: readonly string[] } } {
-  const allow = sourceRangesOf(spec?.loadBalancerSourceRanges, familyOf(address))
-  return allow.length === 0 ? {} : { sourceRanges: { allow } }
+/**
+ * Who may ask at an address of a load balancer.
+ *
+ * @param all The service's addresses of load balancers. Where this node has one of them, that is the source of what it sends to it: where the node may ask, they may.
+ */
+function rangesOf(
+  { spec }: KubernetesService,
+  address: string,
+  all: readonly string[],
+  node: ThisNode
+): { readonly sourceRanges?: { readonly allow: readonly string[] } } {
+  const family = familyOf(address)
+  const allow = sourceRangesOf(spec?.loadBalancerSourceRanges, family)
+  if (allow.length === 0) return {}
+  const mayNodeAsk = node.addresses.some((own) => isAmong(own, allow))
+  return {
+    sourceRanges: { allow: mayNodeAsk ? sourceRangesOf([...allow, ...all.filter((own) => familyOf(own) === family)], family) : allow }
+  }
 }
 
 /** Where clients find a port of a service. Each address once: one that is of several kinds is of the first of cluster, load balancer, external. */
-export function frontendsOf(service: KubernetesService, { port, nodePort }: ServicePort): Frontend[] {
+export function frontendsOf(service: KubernetesService, { port, nodePort }: ServicePort, node: ThisNode): Frontend[] {
   const { spec } = service
   const external = policyOf(spec?.externalTrafficPolicy)
   const clusterIps = clusterAddresses(service)
@@ -51,12 +67,13 @@ export function frontendsOf(service: KubernetesService, { port, nodePort }: Serv
   const served = (addresses: readonly string[]): string[] =>
     addresses.filter((address) => parseAddress(address) === undefined || families.includes(familyOf(address)))
   add(clusterIps, (address) => ({ kind: 'cluster', address, port, ...policyOf(spec?.internalTrafficPolicy) }))
-  add(served(loadBalancerAddresses(service)), (address) => ({
+  const balanced = served(loadBalancerAddresses(service))
+  add(balanced, (address) => ({
     kind: 'loadBalancer',
     address,
     port,
     ...external,
-    ...rangesOf(service, address)
+    ...rangesOf(service, address, balanced, node)
   }))
   add(served((spec?.externalIPs ?? []).filter(isAddress).map(normalize)), (address) => ({ kind: 'external', address, port, ...external }))
   const family = families.length === 1 ? { family: families[0]! } : {}

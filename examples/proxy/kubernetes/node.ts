@@ -13,11 +13,14 @@ export interface NodeOptions {
 export interface ThisNode {
   readonly name: string | undefined
   readonly zone: string | undefined
+  /** Those that the cluster knows it by. */
+  readonly addresses: readonly string[]
 }
 
 /** Completes what the options say by what the objects say. */
 export function thisNode(objects: readonly KubernetesObject[], { nodeName: name, zone }: NodeOptions): ThisNode {
-  if (zone !== undefined || name === undefined) return { name, zone }
   const node = objects.find((object) => object.kind === 'Node' && object.metadata.name === name)
-  return { name, zone: node === undefined ? undefined : labelOf(node, 'zone') }
+  if (node?.kind !== 'Node') return { name, zone, addresses: [] }
+  const internal = (node.status?.addresses ?? []).filter(({ type }) => type === 'InternalIP')
+  return { name, zone: zone ?? labelOf(node, 'zone'), addresses: internal.flatMap(({ address }) => address ?? []) }
 }

@@ -113,11 +113,16 @@ const ENDPOINT_SLICE = objectWith({
   endpoints: (path, value) => (value === undefined ? `${path} is missing` : optional(listOf(ENDPOINT))(path, value))
 })
 
+const NODE = objectWith({
+  metadata: METADATA,
+  status: optional(objectWith({ addresses: optional(listOf(objectWith({ type: OPTIONAL_TEXT, address: OPTIONAL_TEXT }))) }))
+})
+
 /** The kinds that a proxy reads, and the shape that each must have. Fields that no proxy reads may be anything. */
 const SHAPES: ReadonlyMap<unknown, Check> = new Map([
   ['Service', SERVICE],
   ['EndpointSlice', ENDPOINT_SLICE],
-  ['Node', objectWith({ metadata: METADATA })]
+  ['Node', NODE]
 ])
 
 /** Objects that were checked: a translation reads them again and again. */

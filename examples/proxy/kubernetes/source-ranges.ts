@@ -38,3 +38,11 @@ export function sourceRangesOf(prefixes: readonly string[] | null | undefined, f
     if (familyOf(range.text) === family && (kept.length === 0 || range.from > kept.at(-1)!.to)) kept.push(range)
   return [...kept.map(({ text }) => text), ...malformed]
 }
+
+/** Whether an address is in one of the prefixes that {@link sourceRangesOf} gives. */
+export function isAmong(address: string, prefixes: readonly string[]): boolean {
+  const own = rangeOf(address)
+  const isWithin = (range: Range | undefined): boolean =>
+    range !== undefined && own !== undefined && range.from <= own.from && own.to <= range.to
+  return prefixes.some((text) => familyOf(text) === familyOf(address) && isWithin(rangeOf(text)))
+}

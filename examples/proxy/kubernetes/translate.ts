@@ -39,7 +39,7 @@ function translatePort(
   slices: readonly EndpointSlice[],
   node: ThisNode
 ): Service | undefined {
-  const frontends = frontendsOf(service, servicePort)
+  const frontends = frontendsOf(service, servicePort, node)
   if (frontends.length === 0) return undefined
   const { name, port, protocol = 'TCP' } = servicePort
   return {

@@ -79,6 +79,7 @@ export interface EndpointSlice {
 export interface KubernetesNode {
   readonly kind: 'Node'
   readonly metadata: Metadata
+  readonly status?: { readonly addresses?: readonly { readonly type?: string | null; readonly address?: string | null }[] | null } | null
 }
 
 export type KubernetesObject = KubernetesService | EndpointSlice | KubernetesNode

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { expect, it } from 'vitest'
 import { parseOptions, USAGE } from '../../../../examples/proxy/options.js'
 
@@ -19,7 +20,8 @@ it('says what is wrong', () => {
 
 it('tells the plane what it needs to know of clients and addresses', () => {
   expect(parse('--listen', '[::1]:80').listen).toEqual({ host: '::1', port: 80 })
-  expect(parse().traffic).toEqual({})
+  expect(parse()).toMatchObject({ traffic: {}, nodeName: hostname().toLowerCase() })
+  expect(parse('--node-name', 'A').nodeName).toBe('A')
   expect(parse('--local-sources', '10.0.0.0/8,fd00::/8')).toMatchObject({
     localPrefixes: ['10.0.0.0/8', 'fd00::/8'],
     traffic: { localSources: ['10.0.0.0/8', 'fd00::/8'] }

@@ -90,6 +90,26 @@ describe('frontends', () => {
     expect(allowed('10.1.0.0/33', '0.0.0.0/0')).toEqual([['0.0.0.0/0', '10.1.0.0/33'], ['10.1.0.0/33']])
   })
 
+  it('take this node at its own addresses of load balancers, where a range has an address of it', () => {
+    const addresses = [
+      { type: 'InternalIP', address: '10.250.0.11' },
+      { type: 'ExternalIP', address: '192.0.2.1' }
+    ]
+    const node: KubernetesObject = { kind: 'Node', metadata: { name: 'node-a' }, status: { addresses } }
+    const status = { loadBalancer: { ingress: [{ ip: '203.0.113.10' }, { ip: '203.0.113.11' }] } }
+    const allowed = (...loadBalancerSourceRanges: string[]): unknown =>
+      translated(node, service({ loadBalancerSourceRanges }, { status }))
+        ?.frontends.slice(1)
+        .map((frontend) => ('sourceRanges' in frontend ? frontend.sourceRanges?.allow : undefined))
+    const own = ['10.250.0.0/24', '203.0.113.10/32', '203.0.113.11/32']
+    expect(allowed('10.250.0.0/24')).toEqual([own, own])
+    expect(allowed('10.250.1.0/24', '192.0.2.0/24')).toEqual([
+      ['10.250.1.0/24', '192.0.2.0/24'],
+      ['10.250.1.0/24', '192.0.2.0/24']
+    ])
+    expect(allowed('0.0.0.0/0')).toEqual([['0.0.0.0/0'], ['0.0.0.0/0']])
+  })
+
   it('are external addresses, each once: of a load balancer, with its ranges, rather than external', () => {
     const more = { status: { loadBalancer: { ingress: [{ ip: '203.0.113.20' }] } } }
     const spec = { externalIPs: ['203.0.113.21', '203.0.113.20', '10.96.1.1'], loadBalancerSourceRanges: ['10.0.0.0/8'] }
