@@ -39,7 +39,7 @@ export class Daemon {
     this.#log = log
     this.#folder = new ManifestFolder(options.manifests!)
     this.#healthPorts = new HealthPorts(options.nodePortPrefixes, {
-      isHealthy: (check) => this.#health().isHealthy && !this.#isSetAside(check),
+      isHealthy: (check) => this.#isKeepingUp && !this.#isSetAside(check),
       failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
     })
     this.#keeper = new Keeper(plane, {
@@ -158,6 +158,11 @@ export class Daemon {
     }
   }
 
+  /** Whether the kernel holds what was understood last. A folder that cannot be read is no reason for load balancers to leave this node: all nodes may have the same one. */
+  get #isKeepingUp(): boolean {
+    return this.#hasSynced && this.#keeper.lagMs < MAX_LAG_MS
+  }
+
   /** Whether a port of a service is in quarantine: this node does not serve it, however many endpoints it has. */
   #isSetAside({ namespace, name }: HealthCheck): boolean {
     return this.#plane.status().quarantined.some(({ service }) => service.startsWith(`${namespace}/${name}:`))
@@ -168,7 +173,7 @@ export class Daemon {
     const { services, quarantined, drifts } = this.#plane.status()
     const { problems, outdated } = this.#content
     const lagMs = this.#keeper.lagMs
-    const isHealthy = this.#hasSynced && lagMs < MAX_LAG_MS && this.#folderError === undefined && outdated.length === 0
+    const isHealthy = this.#isKeepingUp && this.#folderError === undefined && outdated.length === 0
     const body = {
       healthy: isHealthy,
       synced: this.#hasSynced,

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane } from '../../../../src/index.js'
@@ -28,4 +28,24 @@ it('that is asked to stop while it starts leaves no server and no watch behind',
   await started
   await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow('fetch failed')
   expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap')
+})
+
+it('answers load balancers by what the kernel holds, also while a file cannot be understood, and no more once it has stopped', async () => {
+  const folder = await makeFolder()
+  const [port, healthPort] = [await freePort(), await freePort()]
+  const local = `type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: ${healthPort},`
+  const text = manifest('web', '10.96.0.1', '10.1.0.1')
+    .replace('clusterIP', `${local} clusterIP`)
+    .replace('[10.1.0.1]', '[10.1.0.1], nodeName: here')
+  await writeFile(join(folder, 'web.yaml'), text)
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
+  const daemon = new Daemon(plane, options, pino({ level: 'silent' }))
+  const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
+  await daemon.start()
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 2000)
+  await writeFile(join(folder, 'web.yaml'), 'kind: Service\nmetadata: { name: we')
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 2000)
+  await daemon.stop()
+  await expect(statusOf(healthPort, '/')).rejects.toThrow('fetch failed')
 })
