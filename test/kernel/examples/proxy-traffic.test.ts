@@ -173,41 +173,37 @@ const healthOf = (localEndpoints: number, status: number): unknown => [
   { service: { namespace: 'shop', name: 'health' }, localEndpoints, serviceProxyHealthy: true }
 ]
 
-it(
-  'balances, refuses and drops as the manifests say, and answers load balancers that ask for its health',
-  { timeout: 60_000 },
-  async () => {
-    const folder = await makeFolder()
-    await write(folder, kubernetesObjects())
-    const ranges = [clusterRange.ip, clusterRange.ip6].join()
-    const proxy = await startProxy(folder, '--node-port-addresses', NODE_PORTS.join(), '--service-ranges', ranges)
-    expect(proxy.output()).toContain('"quarantined":[]')
-    await run(checks)
-    expect(await getHealth(primary.ip)).toEqual(healthOf(2, 200))
-    expect(await getHealth(other.ip)).toBe('ECONNRESET')
+it('balances, refuses and drops as the manifests say, and answers load balancers that ask for its health', async () => {
+  const folder = await makeFolder()
+  await write(folder, kubernetesObjects())
+  const ranges = [clusterRange.ip, clusterRange.ip6].join()
+  const proxy = await startProxy(folder, '--node-port-addresses', NODE_PORTS.join(), '--service-ranges', ranges)
+  expect(proxy.output()).toContain('"quarantined":[]')
+  await run(checks)
+  expect(await getHealth(primary.ip)).toEqual(healthOf(2, 200))
+  expect(await getHealth(other.ip)).toBe('ECONNRESET')
 
-    // The endpoints of this node go, one while it terminates.
-    await write(
-      folder,
-      [...kubernetesObjects(), sliceOf('health', ['far-c'])].filter((object, index, all) => !isReplaced(object, all.slice(index + 1)))
-    )
-    await until('no endpoint is here', async () => JSON.stringify(await getHealth(primary.ip)) === JSON.stringify(healthOf(0, 503)))
-    await run([
-      { from: 'outside', to: [externalAddress(4), 80], gives: 'silence' },
-      { from: 'far-d', to: [externalAddress(4), 80], gives: 'far-c: client' }
-    ])
+  // The endpoints of this node go, one while it terminates.
+  await write(
+    folder,
+    [...kubernetesObjects(), sliceOf('health', ['far-c'])].filter((object, index, all) => !isReplaced(object, all.slice(index + 1)))
+  )
+  await until('no endpoint is here', async () => JSON.stringify(await getHealth(primary.ip)) === JSON.stringify(healthOf(0, 503)))
+  await run([
+    { from: 'outside', to: [externalAddress(4), 80], gives: 'silence' },
+    { from: 'far-d', to: [externalAddress(4), 80], gives: 'far-c: client' }
+  ])
 
-    // A new address of the node serves, too.
-    await network.node.run('ip', ['address', 'add', '10.250.0.12/24', 'dev', 'eth0'])
-    await until('the new address serves', async () => {
-      const check: Check = { from: 'outside', to: ['10.250.0.12', 30_080], gives: `${ALL}: node` }
-      return summarize([...(await network.ask([asked(check, 0)])).values()].flat()) === check.gives
-    })
-    await network.node.run('ip', ['address', 'delete', '10.250.0.12/24', 'dev', 'eth0'])
-    await proxy.stop()
-    expect(await network.node.run('nft', ['list', 'tables'])).toBe('')
-  }
-)
+  // A new address of the node serves, too.
+  await network.node.run('ip', ['address', 'add', '10.250.0.12/24', 'dev', 'eth0'])
+  await until('the new address serves', async () => {
+    const check: Check = { from: 'outside', to: ['10.250.0.12', 30_080], gives: `${ALL}: node` }
+    return summarize([...(await network.ask([asked(check, 0)])).values()].flat()) === check.gives
+  })
+  await network.node.run('ip', ['address', 'delete', '10.250.0.12/24', 'dev', 'eth0'])
+  await proxy.stop()
+  expect(await network.node.run('nft', ['list', 'tables'])).toBe('')
+})
 
 /** Whether a later object has the same kind and name. */
 function isReplaced(object: object, later: readonly object[]): boolean {
