@@ -1,6 +1,7 @@
 import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { patience } from '../../support/lab.js'
 import { makeFolder, manifest, PROXY } from '../../support/manifests.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import type { Background } from '../../support/run.js'
@@ -79,21 +80,21 @@ describe('the proxy daemon', () => {
       await spoil()
       await vi.waitFor(
         async () => expect(await health()).toMatchObject({ status: 503, healthy: false, outdated: ['web\u202e\u0007.yaml'] }),
-        5000
+        5000 * patience
       )
       // A change of another file goes on, and takes nothing away.
       await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2'))
-      await vi.waitFor(async () => expect(await served()).toContain('default/more:80'), 5000)
+      await vi.waitFor(async () => expect(await served()).toContain('default/more:80'), 5000 * patience)
       expect(await served()).toContain('default/web:80')
       await rm(join(folder, 'more.yaml'))
-      await vi.waitFor(async () => expect(await served()).not.toContain('default/more:80'), 5000)
+      await vi.waitFor(async () => expect(await served()).not.toContain('default/more:80'), 5000 * patience)
     }
     expect(proxy.output()).toContain('web\\u202e\\u0007.yaml')
     expect(proxy.output()).not.toContain('\u202e')
     expect(proxy.output()).not.toContain('\u0007')
 
     await rm(file)
-    await vi.waitFor(async () => expect(await health()).toMatchObject({ status: 200, outdated: [], services: 0 }), 5000)
+    await vi.waitFor(async () => expect(await health()).toMatchObject({ status: 200, outdated: [], services: 0 }), 5000 * patience)
     await proxy.stop()
   })
 
