@@ -57,6 +57,12 @@ export function requireInteger(path: string, value: unknown, min: number, max: n
   throw new ValidationError(path, value, `an integer from ${min} to ${max}`)
 }
 
+/** Refuses anything but true, false and nothing at all, which is false. @throws {ValidationError} */
+export function requireFlag(path: string, value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true
+  throw new ValidationError(path, value, 'true or false')
+}
+
 /** Whether a value is a text without NUL of at most so many bytes; it may be empty. */
 export function isText(value: unknown, max: number): value is string {
   return typeof value === 'string' && !value.includes('\0') && Buffer.byteLength(value) <= max

@@ -39,7 +39,7 @@ type Frontends = Map<string, Allowed>
 const nameOf = (family: AddressFamily, scope: Scope, key: Uint8Array): string => `${family} ${scope} ${keyText(key)}`
 
 /** Adds the frontends of services whose clients are remembered. */
-async function collect(services: Iterable<Service | undefined>, { schedulerOf }: TableOptions, slices: Slices): Promise<Frontends> {
+async function collect(services: Iterable<Service | undefined>, options: TableOptions, slices: Slices): Promise<Frontends> {
   const frontends: Frontends = new Map()
   const walk = new ElementWalk(({ family, scope, kind, slotClass }, key, data) => {
     if (kind !== 'endpoints' || slotClass?.isSticky !== true) return
@@ -48,7 +48,7 @@ async function collect(services: Iterable<Service | undefined>, { schedulerOf }:
     if (allowed === undefined) frontends.set(name, (allowed = { endpoints: new Set(), audiences: new Set() }))
     allowed.endpoints.add(keyText(data!))
     allowed.audiences.add(slotClass.audience)
-  }, schedulerOf)
+  }, options)
   for (const service of services) {
     if (slices.isOver) await slices.turn()
     if (service?.affinity !== undefined) await walk.add(service, slices)

@@ -48,7 +48,7 @@ class NftablesBackend implements Backend {
   constructor(nft: Nftables, options: TableOptions) {
     this.#nft = nft
     this.#options = options
-    this.#contents = new CommittedContents(options.schedulerOf)
+    this.#contents = new CommittedContents(options)
     this.#affinity = new AffinitySweeper(nft, options)
     this.#writer = new Writer(nft)
   }

@@ -9,7 +9,7 @@ import type { ReferenceCounts } from '../core/refcount.js'
 import type { Service } from '../model.js'
 import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
-import type { SchedulerOf } from './frontends.js'
+import type { CompileOptions } from './frontends.js'
 import { ElementTable } from './element-table.js'
 import { PHASES, type ElementSet, type Phase, type SetKind } from './sets.js'
 
@@ -97,11 +97,11 @@ export class Compiler {
     if (table.rows > rows) owners.push(this.#owner)
   }
 
-  constructor(tables: SetTables, shared: SharedCounts, schedulerOf: SchedulerOf, slices: Slices) {
+  constructor(tables: SetTables, shared: SharedCounts, options: CompileOptions, slices: Slices) {
     this.#tables = tables
     this.#shared = shared
     this.#slices = slices
-    this.#walk = new ElementWalk(this.#visit, schedulerOf)
+    this.#walk = new ElementWalk(this.#visit, options)
   }
 
   /** @param by 1 for a service that comes, -1 for one that goes: for the counts. */
@@ -175,6 +175,7 @@ export class Changes {
 const ORDER: readonly SetKind[] = [
   'endpoints',
   'hairpin',
+  'all-endpoints',
   'allowed',
   'denied',
   'restricted',

@@ -15,7 +15,7 @@ import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
 import { countAddresses, estimateRows } from './estimate.js'
-import type { SchedulerOf } from './frontends.js'
+import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
 import { fixedSets, type ElementSet } from './sets.js'
@@ -70,9 +70,9 @@ class Filling {
   readonly #walk: ElementWalk
 
   /** @param estimates About how many elements each set will hold: to make room for at once. */
-  constructor(estimates: ReadonlyMap<ElementSet, number>, schedulerOf: SchedulerOf) {
+  constructor(estimates: ReadonlyMap<ElementSet, number>, options: CompileOptions) {
     this.#estimates = estimates
-    this.#walk = new ElementWalk(this.#visit, schedulerOf)
+    this.#walk = new ElementWalk(this.#visit, options)
   }
 
   /** The rows of a set; nearly always that of the last element. */
@@ -118,7 +118,7 @@ function tableSteps(
         tx.add.table({ family, name, comment: TABLE_COMMENT })
       }
     }
-    const sets = fixedSets(family).map((set) => {
+    const sets = fixedSets(family, options).map((set) => {
       const rows = set.kind === 'vips' ? addresses[family] : 0
       return setStep(name, objects, set, rows, writer.canReplace(set, rows))
     })
@@ -202,10 +202,10 @@ class ChunkWriter {
   #limit = FIRST_ROWS
 
   /** @param isWhole Whether all is to be one transaction. */
-  constructor(pipeline: Pipeline, { name, schedulerOf }: TableOptions, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
-    this.filling = new Filling(estimates, schedulerOf)
+  constructor(pipeline: Pipeline, options: TableOptions, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
+    this.filling = new Filling(estimates, options)
     this.#pipeline = pipeline
-    this.#table = name
+    this.#table = options.name
     this.#isWhole = isWhole
   }
 
@@ -252,7 +252,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const tables = tableSteps(parts, addresses)
   await slices.turn()
   if (!isWhole) await pipeline.push(tables)
-  const estimates = await estimateRows(source.candidates.values(), options.schedulerOf, slices)
+  const estimates = await estimateRows(source.candidates.values(), options, slices)
   const chunks = new ChunkWriter(pipeline, options, estimates, isWhole)
   if (isWhole) chunks.precede(tables)
   chunks.precede(neededObjects(parts, estimates))
@@ -264,7 +264,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   }
   const { rows, shared, elements } = chunks.filling
   await removeUnused(parts, rows)
-  return { contents: new CommittedContents(options.schedulerOf, rows, shared), elements }
+  return { contents: new CommittedContents(options, rows, shared), elements }
 }
 
 /** Of services that turned out not to be as they must be, there may be classes that no other service has. */

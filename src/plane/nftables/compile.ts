@@ -1,7 +1,7 @@
 /**
  * From a service to the elements that it needs: a pure function, in blocks, because one service may need hundreds of thousands.
  */
-import { writeAddress, type AddressFamily } from '../../core/address.js'
+import { familyOf, writeAddress, type AddressFamily } from '../../core/address.js'
 import { protocolNumbers, type Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
@@ -12,7 +12,7 @@ import { rangesOf } from '../core/source-ranges.js'
 import { slotCount } from '../core/weights.js'
 import type { Endpoint, Frontend, ModelScheduler, Service, TrafficPolicy } from '../model.js'
 import { EndpointRows, putPort } from './endpoint-rows.js'
-import { choiceOf, visitFrontend, type FrontendSink, type SchedulerOf, type ServiceView } from './frontends.js'
+import { choiceOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
 import { ADDRESS_LENGTH, FIXED_SETS, frontendLength, type ClassSets, type ElementSet, type RangeKind, type Scope } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
@@ -103,21 +103,21 @@ class Scratch implements FrontendSink {
   readonly #data = { ip: new Uint8Array(8), ip6: new Uint8Array(20) } as const
   readonly #balances = { cluster: new Balance(), local: new Balance() } as const
   readonly #visit: ElementVisitor
-  readonly #schedulerOf: SchedulerOf
+  readonly #options: CompileOptions
   #service: Service | undefined
   #view: ServiceView | undefined
   #key = this.#keys.ip.address
 
-  constructor(visit: ElementVisitor, schedulerOf: SchedulerOf) {
+  constructor(visit: ElementVisitor, options: CompileOptions) {
     this.#visit = visit
-    this.#schedulerOf = schedulerOf
+    this.#options = options
   }
 
   /** Begins with a service and family. Returns the balances whose slots are to be placed. */
   load(service: Service, family: AddressFamily): readonly Balance[] {
     const selection = selectionOf(service, family)
     this.#service = service
-    this.#view = viewOf(service, this.#schedulerOf(service), selection, (policy) => this.#balances[policy].count)
+    this.#view = viewOf(service, this.#options.schedulerOf(service), selection, (policy) => this.#balances[policy].count)
     const loaded: Balance[] = []
     for (const policy of POLICIES) {
       const balance = this.#balances[policy]
@@ -152,8 +152,29 @@ class Scratch implements FrontendSink {
     }
   }
 
-  /** Visits the endpoints of this node, which may meet themselves. */
-  visitHairpins(): void {
+  /** Visits what is known of single endpoints, whatever frontends lead to them. */
+  visitEndpoints(): void {
+    this.#visitHairpins()
+    if (this.#options.dropInvalid) this.#visitAll()
+  }
+
+  /** Every endpoint, in whatever state: it may still have connections. */
+  #visitAll(): void {
+    const { family } = this.#view!
+    const length = ADDRESS_LENGTH[family]
+    const { protocol, endpoints } = this.#service!
+    const key = new Uint8Array(length + 8)
+    key[length] = PROTOCOL_NUMBER[protocol]
+    for (const { address, port } of endpoints) {
+      if (familyOf(address) !== family) continue
+      writeAddress(address, key, 0)
+      putPort(key, length + 4, port)
+      this.#visit(FIXED_SETS[family]['all-endpoints'], key, undefined)
+    }
+  }
+
+  /** Endpoints of this node, which may meet themselves. */
+  #visitHairpins(): void {
     const { family } = this.#view!
     const length = ADDRESS_LENGTH[family]
     const data = this.#data[family]
@@ -217,19 +238,19 @@ function hasFamily(service: Service, family: AddressFamily): boolean {
 /** Visits every element that services need in the kernel. Shared elements may be visited more than once. */
 export class ElementWalk {
   readonly #visit: ElementVisitor
-  readonly #schedulerOf: SchedulerOf
+  readonly #options: CompileOptions
   /** Of services that are visited in one go; never held across a turn of the event loop. */
   readonly #small: Scratch
 
-  constructor(visit: ElementVisitor, schedulerOf: SchedulerOf) {
+  constructor(visit: ElementVisitor, options: CompileOptions) {
     this.#visit = visit
-    this.#schedulerOf = schedulerOf
-    this.#small = new Scratch(visit, schedulerOf)
+    this.#options = options
+    this.#small = new Scratch(visit, options)
   }
 
   /** Visits what an accepted service needs. Returns a promise where the service is large: then the event loop turns in between, when the slice is over. */
   add(service: Service, slices: Slices): Promise<void> | undefined {
-    if (isLarge(service, this.#schedulerOf(service))) return this.#addLarge(service, slices)
+    if (isLarge(service, this.#options.schedulerOf(service))) return this.#addLarge(service, slices)
     for (const family of FAMILIES) if (hasFamily(service, family)) this.#addSmall(service, family)
     return undefined
   }
@@ -242,12 +263,12 @@ export class ElementWalk {
       scratch.visitFrontend(frontend)
       for (const work of scratch.work) scratch.visitSlots(work, 0, work.balance.count)
     }
-    scratch.visitHairpins()
+    scratch.visitEndpoints()
   }
 
   async #addLarge(service: Service, slices: Slices): Promise<void> {
-    const scratch = new Scratch(this.#visit, this.#schedulerOf)
-    const isConsistent = this.#schedulerOf(service) === 'consistent'
+    const scratch = new Scratch(this.#visit, this.#options)
+    const isConsistent = this.#options.schedulerOf(service) === 'consistent'
     for (const family of FAMILIES) {
       if (!hasFamily(service, family)) continue
       const balances = scratch.load(service, family)
@@ -258,7 +279,7 @@ export class ElementWalk {
         scratch.visitFrontend(frontend)
         for (const work of scratch.work) await visitInSlices(scratch, work, slices)
       }
-      scratch.visitHairpins()
+      scratch.visitEndpoints()
     }
   }
 }
@@ -295,7 +316,7 @@ function isLarge({ endpoints, frontends }: Service, scheduler: ModelScheduler): 
 export type CountVisitor = (set: ElementSet, elements: number) => void
 
 /** Counts what a service needs, without putting it together; shared elements aside. */
-export function countElements(service: Service, schedulerOf: SchedulerOf, visit: CountVisitor): void {
+export function countElements(service: Service, { schedulerOf }: CompileOptions, visit: CountVisitor): void {
   const scheduler = schedulerOf(service)
   for (const family of FAMILIES) {
     if (!hasFamily(service, family)) continue
@@ -320,9 +341,9 @@ export function countElements(service: Service, schedulerOf: SchedulerOf, visit:
 }
 
 /** Whether a service has elements in a set that is not shared. */
-export function needsSet(service: Service, schedulerOf: SchedulerOf, set: ElementSet): boolean {
+export function needsSet(service: Service, options: CompileOptions, set: ElementSet): boolean {
   let isNeeded = false
-  countElements(service, schedulerOf, (counted) => (isNeeded ||= counted === set))
+  countElements(service, options, (counted) => (isNeeded ||= counted === set))
   return isNeeded
 }
 

@@ -10,15 +10,15 @@ import type { Service, Services } from '../model.js'
 import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
 import { countElements, ElementWalk, needsSet } from './compile.js'
-import type { SchedulerOf } from './frontends.js'
+import type { CompileOptions } from './frontends.js'
 import { type ElementSet } from './sets.js'
 
 /** Numbers of elements by set, of sets whose elements belong to one service each. */
 export type Rows = Map<ElementSet, number>
 
 /** Adds the elements of a service to numbers, or takes them away. */
-export function countRows(rows: Rows, service: Service, schedulerOf: SchedulerOf, by: 1 | -1): void {
-  countElements(service, schedulerOf, (set, elements) => rows.set(set, (rows.get(set) ?? 0) + by * elements))
+export function countRows(rows: Rows, service: Service, options: CompileOptions, by: 1 | -1): void {
+  countElements(service, options, (set, elements) => rows.set(set, (rows.get(set) ?? 0) + by * elements))
 }
 
 /** What a change of services means for the sets. */
@@ -30,12 +30,12 @@ export interface ContentsChange {
 
 /** Numbers, and elements put together from services. */
 export class CommittedContents {
-  readonly #schedulerOf: SchedulerOf
+  readonly #options: CompileOptions
   readonly #rows: Rows
   readonly #shared: SharedCounts
 
-  constructor(schedulerOf: SchedulerOf, rows: Rows = new Map(), shared: SharedCounts = new ReferenceCounts()) {
-    this.#schedulerOf = schedulerOf
+  constructor(options: CompileOptions, rows: Rows = new Map(), shared: SharedCounts = new ReferenceCounts()) {
+    this.#options = options
     this.#rows = rows
     this.#shared = shared
   }
@@ -43,13 +43,13 @@ export class CommittedContents {
   /** Of services, and their elements. */
   static async of(
     services: Services,
-    schedulerOf: SchedulerOf,
+    options: CompileOptions,
     slices: Slices
   ): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
-    const contents = new CommittedContents(schedulerOf)
-    await slices.each(services.values(), (service) => countRows(contents.#rows, service, schedulerOf, 1))
+    const contents = new CommittedContents(options)
+    await slices.each(services.values(), (service) => countRows(contents.#rows, service, options, 1))
     const tables = new SetTables(contents.#rows)
-    const compiler = new Compiler(tables, contents.#shared, schedulerOf, slices)
+    const compiler = new Compiler(tables, contents.#shared, options, slices)
     for (const service of services.values()) await compiler.add(service, 1)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
@@ -73,11 +73,11 @@ export class CommittedContents {
     const leaving: Rows = new Map()
     const coming: Rows = new Map()
     await slices.each(changes, ({ before, after }) => {
-      if (before !== undefined) countRows(leaving, before, this.#schedulerOf, 1)
-      if (after !== undefined) countRows(coming, after, this.#schedulerOf, 1)
+      if (before !== undefined) countRows(leaving, before, this.#options, 1)
+      if (after !== undefined) countRows(coming, after, this.#options, 1)
     })
     const [before, after] = [new SetTables(leaving), new SetTables(coming)]
-    const compilerInto = (tables: SetTables): Compiler => new Compiler(tables, shared, this.#schedulerOf, slices)
+    const compilerInto = (tables: SetTables): Compiler => new Compiler(tables, shared, this.#options, slices)
     const [compileBefore, compileAfter] = [compilerInto(before), compilerInto(after)]
     for (const change of changes) {
       if (change.before !== undefined) await compileBefore.add(change.before, -1)
@@ -111,10 +111,10 @@ export class CommittedContents {
     let userdata: Uint8Array | undefined
     const walk = new ElementWalk((inSet, bytes, value) => {
       if (inSet === set) buffer.push(bytes, value, userdata)
-    }, this.#schedulerOf)
+    }, this.#options)
     for (const service of services.values()) {
       if (slices.isOver) await slices.turn()
-      if (!needsSet(service, this.#schedulerOf, set)) continue
+      if (!needsSet(service, this.#options, set)) continue
       userdata = set.description.named ? commentUserdata(service.name) : undefined
       await walk.add(service, slices)
     }

@@ -9,7 +9,7 @@ import { isAddressed } from '../core/frontend.js'
 import { MAX_WEIGHT, slotCount } from '../core/weights.js'
 import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type Endpoint, type Frontend, type Service } from '../model.js'
 import { countRows, type Rows } from './contents.js'
-import type { SchedulerOf } from './frontends.js'
+import type { CompileOptions } from './frontends.js'
 import type { ElementSet } from './sets.js'
 
 /** Whether a value is absent or one of some words. */
@@ -37,12 +37,12 @@ function isAffinity(affinity: Affinity | undefined): boolean {
 }
 
 /** Counts what a candidate needs; it may be anything. */
-function countCandidate(rows: Rows, service: Service, schedulerOf: SchedulerOf): void {
+function countCandidate(rows: Rows, service: Service, options: CompileOptions): void {
   try {
     const { frontends, endpoints, scheduler = 'random', affinity } = service
     if (!SCHEDULERS.includes(scheduler) || !isAffinity(affinity)) return
     if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !frontends.every(isFrontend)) return
-    if (Array.isArray(endpoints) && areCountable(endpoints)) countRows(rows, service, schedulerOf, 1)
+    if (Array.isArray(endpoints) && areCountable(endpoints)) countRows(rows, service, options, 1)
   } catch {
     // A property that throws, or no object: the checks say what is wrong.
   }
@@ -51,11 +51,11 @@ function countCandidate(rows: Rows, service: Service, schedulerOf: SchedulerOf):
 /** About how many elements each set will hold, of sets whose elements belong to one service each: exact where all candidates are well. */
 export async function estimateRows(
   candidates: Iterable<Service>,
-  schedulerOf: SchedulerOf,
+  options: CompileOptions,
   slices: Slices
 ): Promise<ReadonlyMap<ElementSet, number>> {
   const rows: Rows = new Map()
-  await slices.each(candidates, (service) => countCandidate(rows, service, schedulerOf))
+  await slices.each(candidates, (service) => countCandidate(rows, service, options))
   return rows
 }
 

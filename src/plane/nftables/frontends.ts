@@ -49,6 +49,13 @@ export function choiceOf(scheduler: ModelScheduler): Choice {
 /** The scheduler that a service gets. */
 export type SchedulerOf = (service: Service) => ModelScheduler
 
+/** What decides which elements a service needs, beside the service. */
+export interface CompileOptions {
+  readonly schedulerOf: SchedulerOf
+  /** Whether every endpoint stands in a set of its own, by which its packets are known. */
+  readonly dropInvalid: boolean
+}
+
 /** Gives services of a scheduler of IPVS, which nf_tables does not have, another one. */
 export function schedulersWith(fallback: ModelScheduler = 'random'): SchedulerOf {
   return ({ scheduler = 'random' }) => (isModelScheduler(scheduler) ? scheduler : fallback)

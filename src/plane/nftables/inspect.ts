@@ -113,7 +113,7 @@ async function describeTables(
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
   for (const { family, ruleset } of listed) {
-    const found = findObjects(family, options.name, ruleset, objects)
+    const found = findObjects(family, options, ruleset, objects)
     const statics = staticSets(family, options, nodeAddresses)
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
@@ -149,8 +149,9 @@ const SCOPES: readonly Scope[] = ['address', 'node']
 const AUDIENCES: readonly Audience[] = ['direct', 'indirect', 'outside']
 
 /** Finds the sets that are made when they are needed, by the rules that ask them: a rule says in which set it looks, and the chain to which it sends packets how a slot is chosen. */
-function findObjects(family: AddressFamily, table: string, ruleset: Ruleset, objects: ServiceObjects): FoundObjects {
-  const inUse = new Map<string, ElementSet>(fixedSets(family).map((set) => [set.name, set]))
+function findObjects(family: AddressFamily, options: TableOptions, ruleset: Ruleset, objects: ServiceObjects): FoundObjects {
+  const { name: table } = options
+  const inUse = new Map<string, ElementSet>(fixedSets(family, options).map((set) => [set.name, set]))
   const rules = rulesByChain(ruleset)
   const names = new Set(ruleset.sets.map(({ name }) => name))
   const stale = new Set<string>()

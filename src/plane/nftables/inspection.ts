@@ -66,7 +66,7 @@ function sum(numbers: Iterable<number>): number {
 
 async function compare(kernel: KernelTables, services: Services): Promise<Comparison> {
   const slices = new Slices()
-  const { contents, tables } = await CommittedContents.of(services, kernel.options.schedulerOf, slices)
+  const { contents, tables } = await CommittedContents.of(services, kernel.options, slices)
   return { contents, changes: await diffTables(kernel.elements, tables, slices) }
 }
 

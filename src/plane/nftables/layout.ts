@@ -5,7 +5,6 @@ import type { AddressFamily } from '../../core/address.js'
 import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import type { Expression } from '../../nftables/expressions.js'
-import type { Chain } from '../../nftables/index.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
@@ -14,24 +13,15 @@ import { drop, goto, jump, masquerade, reject, returns, snat } from '../../nftab
 import type { LocalSources } from '../core/local-sources.js'
 import type { TrafficSettings } from '../core/traffic-options.js'
 import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
-import type { SchedulerOf } from './frontends.js'
+import { base, compiled, plain, PRIORITY, type Draft } from './drafts.js'
+import type { CompileOptions } from './frontends.js'
+import { optionalChains } from './optional-chains.js'
 import { PREFIX, type Mark, type Scope } from './sets.js'
-import {
-  ADDRESS,
-  CLIENT,
-  compileAll,
-  FROM_NODE,
-  fromLocalClient,
-  FRONTEND,
-  notFromLocalClient,
-  ORIGINAL,
-  ORIGINAL_FRONTEND
-} from './words.js'
+import { ADDRESS, CLIENT, FROM_NODE, fromLocalClient, FRONTEND, notFromLocalClient, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
 
 /** How our tables are made, but for the services. */
-export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'> {
+export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, CompileOptions {
   readonly name: string
-  readonly schedulerOf: SchedulerOf
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
 }
@@ -48,20 +38,6 @@ export function ownTables({ name }: Pick<TableOptions, 'name'>): OwnTables {
     isOurs: (comment) => comment?.startsWith(COMMENT_PREFIX) === true,
     otherwise: `does not begin with '${COMMENT_PREFIX}'`
   }
-}
-
-const PRIORITY = { dstnat: -100, filter: 0, beforeSrcnat: 99, srcnat: 100 } as const
-
-/** A chain with its rules before they are compiled. */
-interface Draft {
-  readonly chain: Omit<Chain, 'family' | 'table'>
-  readonly rules: readonly (readonly RuleStatement[])[]
-}
-
-const plain = (name: string, rules: Draft['rules']): Draft => ({ chain: { name }, rules })
-
-function base(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: Draft['rules']): Draft {
-  return { chain: { name, type, hook, priority, policy: 'accept' }, rules }
 }
 
 const SCOPES: readonly Scope[] = ['address', 'node']
@@ -189,10 +165,6 @@ export function learningChains(family: AddressFamily, table: string): ChainForm[
   ])
 }
 
-function compiled(family: AddressFamily, table: string, drafts: readonly Draft[]): ChainForm[] {
-  return drafts.map(({ chain, rules }) => ({ chain, rules: compileAll(family, table, rules) }))
-}
-
 const made = new WeakMap<TableOptions, Partial<Record<AddressFamily, readonly ChainForm[]>>>()
 
 /** All chains, those that are gone to before those that go, but for those of single classes and of clients that are remembered. They are put together once. */
@@ -216,7 +188,8 @@ function makeFixedChains(family: AddressFamily, options: TableOptions): ChainFor
     ...postrouting(family, options),
     base('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
     base('nat-output', 'nat', 'output', PRIORITY.dstnat, toServices),
-    ...filters(family, options)
+    ...filters(family, options),
+    ...optionalChains(family, options)
   ])
 }
 

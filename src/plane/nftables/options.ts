@@ -2,6 +2,7 @@
  * Options of the nftables plane.
  */
 
+import { requireFlag } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
@@ -27,6 +28,11 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
   readonly name?: string | undefined
   /** The scheduler for services that ask for one of IPVS, which nf_tables does not have; default: such services are refused. */
   readonly schedulerFallback?: ModelScheduler | undefined
+  /**
+   * Whether packets of services that connection tracking calls invalid are dropped, from clients and from endpoints; default: they are left alone. A packet outside of the TCP window is not
+   * translated: the client or this node would answer it with a reset that ends the connection. Every packet of this node is asked for its state then, and every endpoint is an element more.
+   */
+  readonly dropInvalid?: boolean | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
@@ -49,7 +55,7 @@ function checkFallback(scheduler: unknown): ModelScheduler | undefined {
 
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback'])
+  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid'])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
@@ -58,6 +64,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
     table: {
       name: checkName(options.name, 31),
       schedulerOf: schedulersWith(fallback),
+      dropInvalid: requireFlag('dropInvalid', options.dropInvalid),
       hasFallback: fallback !== undefined,
       ...traffic
     },

@@ -58,15 +58,19 @@ const ADDRESS_MARKS = ['ranged', 'restricted', 'unmasqueraded'] as const
 /** Sets of clients and the frontends that take them, or do not. */
 const RANGES = ['allowed', 'denied'] as const
 
+/** Sets of single endpoints: those of this node, for connections to themselves, and all of them, where option `dropInvalid` asks for it. */
+const ENDPOINT_KINDS = ['hairpin', 'all-endpoints'] as const
+
 /** What is said of a frontend by an element of a set. */
 export type Mark = (typeof MARKS)[number]
 /** What is said of a frontend with an address of its own. */
 export type AddressMark = (typeof ADDRESS_MARKS)[number]
+type EndpointKind = (typeof ENDPOINT_KINDS)[number]
 /** Which list of source ranges. */
 export type RangeKind = (typeof RANGES)[number]
 
 /** A kind of set. `members` and `endpoints` exist once for each slot class, `sticky` once for each scope, protocol and time-out. */
-export type SetKind = (typeof ADDRESS_KINDS)[number] | Mark | AddressMark | RangeKind | 'hairpin' | 'sticky' | 'members' | 'endpoints'
+export type SetKind = (typeof ADDRESS_KINDS)[number] | Mark | AddressMark | RangeKind | EndpointKind | 'sticky' | 'members' | 'endpoints'
 
 type Declaration = Omit<SetSpec, 'family' | 'table' | 'name'>
 
@@ -154,6 +158,11 @@ export const SETS: Readonly<Record<SetKind, KindDescription>> = {
     key: (_, length) => 2 * length + 8,
     declare: (family) => ({ key: [ADDRESS_TYPE[family], ADDRESS_TYPE[family], 'inet_proto', 'inet_service'] })
   },
+  'all-endpoints': {
+    ...ADDRESSES,
+    key: (_, length) => length + 8,
+    declare: (family) => frontends(family, 'address')
+  },
   members: MEMBERS,
   endpoints: { ...NAMELESS, key: (frontend) => frontend + 4, data: (length) => length + 4, removedIn: 3, declare: slots }
 }
@@ -197,7 +206,7 @@ function makeSet(
 export type MarkSets = Readonly<Record<Mark, ElementSet>>
 
 /** The sets that are always there, whatever services there are. */
-export interface FixedSets extends Readonly<Record<(typeof ADDRESS_KINDS)[number] | AddressMark | RangeKind | 'hairpin', ElementSet>> {
+export interface FixedSets extends Readonly<Record<(typeof ADDRESS_KINDS)[number] | AddressMark | RangeKind | EndpointKind, ElementSet>> {
   readonly marks: Readonly<Record<Scope, MarkSets>>
 }
 
@@ -211,7 +220,7 @@ function record<Key extends string>(keys: readonly Key[], make: (key: Key) => El
 function makeFixed(family: AddressFamily): FixedSets {
   const marks = (scope: Scope): MarkSets => record(MARKS, (mark) => makeSet(family, scope, mark, `${PREFIX[scope]}${mark}`))
   return {
-    ...record([...ADDRESS_KINDS, ...ADDRESS_MARKS, ...RANGES, 'hairpin'], (kind) => makeSet(family, 'address', kind, kind)),
+    ...record([...ADDRESS_KINDS, ...ADDRESS_MARKS, ...RANGES, ...ENDPOINT_KINDS], (kind) => makeSet(family, 'address', kind, kind)),
     marks: { address: marks('address'), node: marks('node') }
   }
 }
@@ -219,10 +228,10 @@ function makeFixed(family: AddressFamily): FixedSets {
 /** The sets that are always there. */
 export const FIXED_SETS: Readonly<Record<AddressFamily, FixedSets>> = { ip: makeFixed('ip'), ip6: makeFixed('ip6') }
 
-/** The sets that are always there, in a list. */
-export function fixedSets(family: AddressFamily): readonly ElementSet[] {
-  const { marks, ...sets } = FIXED_SETS[family]
-  return [...Object.values(sets), ...Object.values(marks.address), ...Object.values(marks.node)]
+/** The sets of a table that are there whatever the services are, in a list. */
+export function fixedSets(family: AddressFamily, { dropInvalid }: { readonly dropInvalid: boolean }): readonly ElementSet[] {
+  const { marks, 'all-endpoints': allEndpoints, ...sets } = FIXED_SETS[family]
+  return [...Object.values(sets), ...(dropInvalid ? [allEndpoints] : []), ...Object.values(marks.address), ...Object.values(marks.node)]
 }
 
 /** Largest class of which each number of slots has its own. */

@@ -8,6 +8,8 @@ import { CommittedContents } from '../../../../src/plane/nftables/contents.js'
 import { Random } from '../../../support/random.js'
 import { randomService } from '../../../support/random-services.js'
 
+const options = { schedulerOf: schedulersWith(), dropInvalid: true }
+
 /** Numbers of elements of all sets that have some. */
 const counted = (contents: CommittedContents): string[] =>
   [...contents.sizes()]
@@ -18,7 +20,7 @@ const counted = (contents: CommittedContents): string[] =>
 it('counts the rows of every set as they are when put together, through random changes', async () => {
   const random = new Random(7)
   const services = new Map<string, Service>()
-  const { contents } = await CommittedContents.of(services, schedulersWith(), new Slices())
+  const { contents } = await CommittedContents.of(services, options, new Slices())
   for (let step = 0; step < 200; step++) {
     const after = randomService(random, random.below(25), 'whole')
     const gone = services.get(`default/service-${random.below(25)}:http`)
@@ -29,7 +31,7 @@ it('counts the rows of every set as they are when put together, through random c
       if (change.after === undefined) services.delete(change.name)
       else services.set(change.name, change.after)
     }
-    const whole = await CommittedContents.of(services, schedulersWith(), new Slices())
+    const whole = await CommittedContents.of(services, options, new Slices())
     const wanted = [...whole.tables.entries()].map(({ set: { family, name }, table }) => `${family} ${name} ${table.rows}`).sort()
     expect(counted(contents)).toEqual(wanted)
     expect(counted(whole.contents)).toEqual(wanted)
@@ -41,7 +43,7 @@ it('hands out the elements of each set as they are when all are put together', a
   const services = new Map(
     Array.from({ length: 60 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
   )
-  const { contents, tables } = await CommittedContents.of(services, schedulersWith(), new Slices())
+  const { contents, tables } = await CommittedContents.of(services, options, new Slices())
   let sets = 0
   for (const { set, table } of tables.entries()) {
     const elements = await contents.elements(set, services)

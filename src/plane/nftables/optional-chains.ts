@@ -1,0 +1,57 @@
+/**
+ * Chains that are there only where options ask for them.
+ */
+import type { AddressFamily } from '../../core/address.js'
+import type { RuleStatement } from '../../nftables/rule/nodes.js'
+import { concat } from '../../nftables/rule/selector.js'
+import { ct, meta, th } from '../../nftables/rule/selectors.js'
+import { drop, jump } from '../../nftables/rule/statements.js'
+import { base, plain, PRIORITY, type Draft } from './drafts.js'
+import type { TableOptions } from './layout.js'
+import { PREFIX, type Mark, type Scope } from './sets.js'
+import { ADDRESS, FRONTEND } from './words.js'
+
+/** What may be in a set that is named. */
+interface AskedOfSet {
+  in(set: string): RuleStatement
+}
+
+/** Where a packet goes, or where its connection went at first. */
+interface Target {
+  readonly daddr: AskedOfSet
+  readonly frontend: Readonly<Record<Scope, AskedOfSet>>
+}
+
+/** Of these a served frontend stands in one, whatever its policy, if it is no cluster address. */
+const SERVED: readonly Mark[] = ['masqueraded', 'masqueraded-own']
+
+/** Rules for all that goes to frontends of services. */
+function ifToServices({ daddr, frontend }: Target, then: RuleStatement): Draft['rules'] {
+  return [
+    [daddr.in('cluster-ips'), then],
+    ...SERVED.map((mark) => [frontend.address.in(mark), then]),
+    ...SERVED.map((mark) => [daddr.in('node-addresses'), frontend.node.in(`${PREFIX.node}${mark}`), then])
+  ]
+}
+
+/**
+ * Drops what connection tracking calls invalid. Such a packet belongs to no connection, so that nothing translates it: what is left is to ask where it goes and where it comes from. Before it is routed,
+ * because it may be forwarded, or be for this node itself.
+ */
+function invalidChains(family: AddressFamily): Draft[] {
+  const { saddr, daddr } = ADDRESS[family]
+  const check = [[ct.state.anyOf('invalid'), jump('invalid')]]
+  return [
+    plain('invalid', [
+      ...ifToServices({ daddr, frontend: FRONTEND[family] }, drop()),
+      [concat(saddr, meta.l4proto, th.sport).in('all-endpoints'), drop()]
+    ]),
+    base('invalid-prerouting', 'filter', 'prerouting', PRIORITY.mangle, check),
+    base('invalid-output', 'filter', 'output', PRIORITY.mangle, check)
+  ]
+}
+
+/** The chains that options ask for, those that are gone to before those that go. */
+export function optionalChains(family: AddressFamily, { dropInvalid }: TableOptions): Draft[] {
+  return dropInvalid ? invalidChains(family) : []
+}
