@@ -3,11 +3,11 @@
  */
 import { Conntrack } from '../conntrack/index.js'
 import { asNetplaneError, ValidationError, type NetplaneError } from '../core/errors.js'
-import { Route } from '../route/index.js'
+import { Route, type LinkAddress } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
 import type { Backend } from './core/backend.js'
-import { NO_ADDRESSES, NodeAddresses, type NodeAddressChoice, type NodeAddressList } from './core/node-addresses.js'
+import { chooseAddresses, NO_ADDRESSES, NodeAddresses, type NodeAddressList } from './core/node-addresses.js'
 import { NodePorts } from './core/node-ports.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'
@@ -81,7 +81,7 @@ export type PlaneOptions = CommonPlaneOptions &
 
 interface Opening {
   readonly auditMs: number
-  readonly nodeAddresses: NodeAddressChoice
+  readonly nodeAddresses: (addresses: readonly LinkAddress[]) => NodeAddressList
   /** @param onError Told what goes wrong beside calls. */
   readonly open: (onError: (error: unknown) => void) => Promise<Backend>
 }
@@ -90,11 +90,13 @@ interface Opening {
 function prepare(options: PlaneOptions): Opening {
   if (options.mode === 'nftables') {
     const settings = checkNftablesOptions(options)
-    return { auditMs: settings.auditMs, nodeAddresses: settings.nodeAddresses, open: () => openNftablesBackend(settings) }
+    const nodeAddresses = (addresses: readonly LinkAddress[]): NodeAddressList =>
+      chooseAddresses(addresses, settings.nodeAddresses, settings.table.loopbackNodePorts)
+    return { auditMs: settings.auditMs, nodeAddresses, open: () => openNftablesBackend(settings) }
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
-  return { auditMs: settings.auditMs, nodeAddresses: 'all', open: (onError) => openIpvsBackend(settings, onError) }
+  return { auditMs: settings.auditMs, nodeAddresses: () => NO_ADDRESSES, open: (onError) => openIpvsBackend(settings, onError) }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
@@ -138,7 +140,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw new ValidationError('options', options, 'an object with a mode')
   const events = new Broadcast<PlaneEvent>()
-  const { auditMs, nodeAddresses: choice, open } = prepare(options)
+  const { auditMs, nodeAddresses: choose, open } = prepare(options)
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const listener = makeCleaner(
     options,
@@ -150,7 +152,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   opened.backend = backend
   const nodePorts = (onChange: () => void): NodePorts => {
     const onError = (error: NetplaneError): void => events.push({ type: 'error', error })
-    opened.addresses = new NodeAddresses(() => openRoute(options, backend), choice, { onChange, onError })
+    opened.addresses = new NodeAddresses(() => openRoute(options, backend), choose, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events })
   }
   return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasRoute(options) ? nodePorts : undefined })

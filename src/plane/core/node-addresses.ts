@@ -57,14 +57,18 @@ function primaryOf(addresses: readonly LinkAddress[], family: AddressFamily): st
   return first === undefined ? [] : [first.address]
 }
 
-/** The addresses that a choice takes, in order and each once. */
-export function chooseAddresses(addresses: readonly LinkAddress[], choice: NodeAddressChoice): NodeAddressList {
+function chosenOf(usable: readonly LinkAddress[], choice: NodeAddressChoice, family: AddressFamily): string[] {
+  if (choice === 'primary') return primaryOf(usable, family)
+  const isChosen = choice === 'all' ? (address: string) => !isIn(address, LOOPBACK) : (address: string) => isIn(address, choice)
+  return usable.filter((address) => address.family === family && isChosen(address.address)).map(({ address }) => address)
+}
+
+/** The addresses that a choice takes, in order and each once. @param withLoopback Whether those of loopback are taken in any case, of IPv4 alone. */
+export function chooseAddresses(addresses: readonly LinkAddress[], choice: NodeAddressChoice, withLoopback = false): NodeAddressList {
   const usable = addresses.filter(isUsable)
   const of = (family: AddressFamily): readonly string[] => {
-    if (choice === 'primary') return primaryOf(usable, family)
-    const isChosen = choice === 'all' ? (address: string) => !isIn(address, LOOPBACK) : (address: string) => isIn(address, choice)
-    const chosen = usable.filter((address) => address.family === family && isChosen(address.address))
-    return [...new Set(chosen.map(({ address }) => canonicalAddress(address)))].sort()
+    const loopback = withLoopback && family === 'ip' ? chosenOf(usable, LOOPBACK, family) : []
+    return [...new Set([...chosenOf(usable, choice, family), ...loopback].map(canonicalAddress))].sort()
   }
   return { ip: of('ip'), ip6: of('ip6') }
 }
@@ -84,7 +88,7 @@ const RETRY_MS = 1000
 /** Follows the addresses from {@link NodeAddresses.start} on. Never keeps the process alive. */
 export class NodeAddresses {
   readonly #open: () => Promise<Route>
-  readonly #choice: NodeAddressChoice
+  readonly #choose: (addresses: readonly LinkAddress[]) => NodeAddressList
   readonly #listener: NodeAddressListener
   #route: Route | undefined
   #starting: Promise<void> | undefined
@@ -93,9 +97,10 @@ export class NodeAddresses {
   #isFollowing = false
   #current: NodeAddressList = NO_ADDRESSES
 
-  constructor(open: () => Promise<Route>, choice: NodeAddressChoice, listener: NodeAddressListener) {
+  /** @param choose Takes those that serve: {@link chooseAddresses}. */
+  constructor(open: () => Promise<Route>, choose: (addresses: readonly LinkAddress[]) => NodeAddressList, listener: NodeAddressListener) {
     this.#open = open
-    this.#choice = choice
+    this.#choose = choose
     this.#listener = listener
   }
 
@@ -146,7 +151,7 @@ export class NodeAddresses {
   }
 
   async #read(): Promise<void> {
-    const next = chooseAddresses(await this.#route!.listAddresses(), this.#choice)
+    const next = this.#choose(await this.#route!.listAddresses())
     const isSame = (['ip', 'ip6'] as const).every((family) => next[family].join() === this.#current[family].join())
     if (isSame) return
     this.#current = next

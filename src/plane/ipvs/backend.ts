@@ -5,13 +5,13 @@ import { NetlinkError, type UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
-import { loadAddon, type NativeNamespace } from '../../native/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
 import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/change.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
+import { kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { Addresses } from './addresses.js'
@@ -255,16 +255,11 @@ class IpvsBackend implements Backend {
 
 const SETTING = 'ipv4/vs/conntrack'
 
+const HINT = 'the plane masquerades by it: write 1 to it yourself where /proc/sys is read-only (needs CONFIG_IP_VS_NFCT)'
+
 /** Sets `net.ipv4.vs.conntrack`: without it packets of IPVS have no connection, and nothing can be masqueraded. */
-async function enableConntrack(netns: NativeNamespace | undefined): Promise<void> {
-  const addon = loadAddon()
-  const place = netns === undefined ? {} : { netns }
-  const now = await addon.readSystemSetting({ ...place, name: SETTING })
-  if (now.failure === undefined && now.value.trim() === '1') return
-  const { failure } = await addon.writeSystemSetting({ ...place, name: SETTING, value: '1\n' })
-  if (failure === undefined) return
-  const hint = 'the plane masquerades by it: write 1 to it yourself where /proc/sys is read-only (needs CONFIG_IP_VS_NFCT)'
-  throw new NetlinkError({ errno: failure.errno, operation: 'plane.sync', subject: 'setting net.ipv4.vs.conntrack', hint })
+async function enableConntrack(settings: SystemSettings): Promise<void> {
+  if ((await settings.read(SETTING)) !== '1') await settings.write(SETTING, '1')
 }
 
 /**
@@ -296,7 +291,7 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (err
       draining
     }
     const enable = async (): Promise<void> => {
-      if (kernel === undefined) await enableConntrack(namespaceOf(ipvs))
+      if (kernel === undefined) await enableConntrack(kernelSettings(namespaceOf(ipvs), HINT))
     }
     return new IpvsBackend(subsystems, enable, onError)
   } catch (error) {

@@ -1,9 +1,8 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
-import type { AddressFamily } from '../../core/address.js'
 import { NetlinkError, UnsupportedError } from '../../core/errors.js'
-import { networkNamespace } from '../../core/options.js'
+import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type ServiceSource } from '../core/backend.js'
@@ -12,6 +11,7 @@ import { FAMILIES } from '../core/frontend.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node-addresses.js'
 import { planEntries } from '../core/plan.js'
 import { repairRun, type Run } from '../core/run.js'
+import { fakeSettings, kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import { isModelScheduler, type Service, type Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { AffinitySweeper } from './affinity.js'
@@ -19,16 +19,22 @@ import { applyChanges, type ApplyContents } from './apply.js'
 import { contentsOf } from './changes.js'
 import { checkedServices, coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
-import { differsInCount, readTables, type KernelTables } from './inspect.js'
+import { differsInCount, readNotedSetting, readTables, type KernelTables } from './inspect.js'
 import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
+import { RouteLocalnet, ROUTE_LOCALNET_HINT } from './route-localnet.js'
 import { nodeAddressStep } from './static-sets.js'
 import { Writer } from './writer.js'
 
 /** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
 const AUDIT_SHARE = 0.05
+
+/** What tables there are, when they are to be made anew. */
+type FoundTables = Pick<KernelTables, 'present' | 'routeLocalnet'>
+
+const NOTHING: FoundTables = { present: new Set(), routeLocalnet: undefined }
 
 /** Made by {@link openNftablesBackend}. */
 class NftablesBackend implements Backend {
@@ -36,6 +42,7 @@ class NftablesBackend implements Backend {
   readonly #options: TableOptions
   readonly #writer: Writer
   readonly #affinity: AffinitySweeper
+  readonly #routeLocalnet: RouteLocalnet
   #contents: CommittedContents
   #objects = new ServiceObjects()
   /** Another process committed, and what our elements hold was not compared since. */
@@ -45,8 +52,9 @@ class NftablesBackend implements Backend {
   /** A set cannot be replaced by a larger one in one message: the tables must be made anew. */
   #mustRebuild = false
 
-  constructor(nft: Nftables, options: TableOptions) {
+  constructor(nft: Nftables, options: TableOptions, settings: SystemSettings) {
     this.#nft = nft
+    this.#routeLocalnet = new RouteLocalnet(settings)
     this.#options = options
     this.#contents = new CommittedContents(options)
     this.#affinity = new AffinitySweeper(nft, options)
@@ -80,7 +88,7 @@ class NftablesBackend implements Backend {
       if (tables.length > 0) return undefined
       // Whoever commits after this look makes the first transaction fail.
       this.#writer.generation = id
-      return await this.#rebuild(source, new Set(), run)
+      return await this.#rebuild(source, NOTHING, run)
     } catch (error) {
       throw this.#failure(error, before)
     }
@@ -92,9 +100,10 @@ class NftablesBackend implements Backend {
     this.#writer.generation = seen.kernel.generation
     try {
       if (seen.comparison === undefined || this.#mustRebuild) {
-        return await this.#rebuild(checkedServices(services), seen.kernel.present, run)
+        return await this.#rebuild(checkedServices(services), seen.kernel, run)
       }
       const { changes, contents } = seen.comparison
+      if (this.#options.loopbackNodePorts) await this.#routeLocalnet.switchOn(seen.kernel.routeLocalnet)
       const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
       await applyChanges(this.#parts(seen.kernel.objects, run), changes, after)
       this.#contents = contents
@@ -134,6 +143,7 @@ class NftablesBackend implements Backend {
    */
   async audit(committed: Services): Promise<Inspection | undefined> {
     await this.#sweep(repairRun(new Map(), undefined))
+    if (this.#options.loopbackNodePorts) await this.#routeLocalnet.keepOn()
     const isDue = performance.now() >= this.#nextAuditAt
     if (!(await this.hasChanged()) && !(this.#owesAudit && isDue)) return undefined
     const startedAt = performance.now()
@@ -182,6 +192,7 @@ class NftablesBackend implements Backend {
 
   async cleanUp(): Promise<void> {
     const tables = await listOwnTables(this.#nft, ownTables(this.#options))
+    await this.#routeLocalnet.putBack(tables.length === 0 ? undefined : await readNotedSetting(this.#nft, this.#options))
     await dropTables(
       this.#nft,
       this.#options.name,
@@ -205,9 +216,14 @@ class NftablesBackend implements Backend {
     return { faults: [], isNew: false, isEmpty: elements.isEmpty, differences: objects, work: () => Promise.resolve(work) }
   }
 
-  async #rebuild(source: ServiceSource, replace: ReadonlySet<AddressFamily>, run: Run): Promise<Applied> {
+  async #rebuild(source: ServiceSource, { present, routeLocalnet: noted }: FoundTables, run: Run): Promise<Applied> {
     const objects = new ServiceObjects()
-    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace, nodeAddresses: this.#nodeAddresses }, source)
+    const isLoopback = this.#options.loopbackNodePorts
+    if (isLoopback) await this.#routeLocalnet.prepare(noted)
+    else if (noted !== undefined) await this.#routeLocalnet.putBack(noted)
+    const statics = { nodeAddresses: this.#nodeAddresses, routeLocalnet: this.#routeLocalnet.found }
+    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace: present, statics }, source)
+    if (isLoopback) await this.#routeLocalnet.switchOn(noted)
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false
@@ -248,5 +264,7 @@ class NftablesBackend implements Backend {
 
 /** Opens the back end; nothing is written. */
 export async function openNftablesBackend({ table, client }: NftablesPlaneSettings): Promise<Backend> {
-  return new NftablesBackend(await Nftables.open(client), table)
+  const nft = await Nftables.open(client)
+  const settings = client.kernel === undefined ? kernelSettings(namespaceOf(nft), ROUTE_LOCALNET_HINT) : fakeSettings()
+  return new NftablesBackend(nft, table, settings)
 }

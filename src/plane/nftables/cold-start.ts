@@ -6,7 +6,6 @@ import { Slices } from '../../core/slices.js'
 import { elementsStep, type Step } from '../../nftables/steps.js'
 import type { ServiceSource } from '../core/backend.js'
 import { FAMILIES } from '../core/frontend.js'
-import type { NodeAddressList } from '../core/node-addresses.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
@@ -19,7 +18,7 @@ import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
 import { fixedSets, type ElementSet } from './sets.js'
-import { staticSets, staticStep } from './static-sets.js'
+import { staticSets, staticStep, type StaticContents } from './static-sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
@@ -34,7 +33,7 @@ export interface ColdStartParts {
   readonly objects: ServiceObjects
   /** Families whose tables exist and are to be replaced: then all is one transaction, if one message can hold it. */
   readonly replace: ReadonlySet<AddressFamily>
-  readonly nodeAddresses: NodeAddressList
+  readonly statics: StaticContents
   readonly run: Run
 }
 
@@ -106,7 +105,7 @@ class Filling {
 
 /** Both tables with everything that is always there. */
 function tableSteps(
-  { options, objects, replace, writer, nodeAddresses }: ColdStartParts,
+  { options, objects, replace, writer, statics }: ColdStartParts,
   addresses: Readonly<Record<AddressFamily, number>>
 ): Step[] {
   const { name } = options
@@ -126,7 +125,7 @@ function tableSteps(
       declareTable,
       ...sets,
       ...affinitySteps(family, name),
-      ...staticSets(family, options, nodeAddresses).map((set) => staticStep(family, name, set)),
+      ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
       ...chainSteps(family, name, fixedChains(family, options))
     ]
   })

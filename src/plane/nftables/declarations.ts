@@ -41,6 +41,9 @@ export function serviceRangesSet(family: AddressFamily): LayoutSet {
   return { name: 'service-ranges', key: ADDRESS_TYPE[family], flags: ['interval'] }
 }
 
+/** The set with what `net.ipv4.conf.all.route_localnet` was before a plane switched it on: one element, 0 or 1. */
+export const ROUTE_LOCALNET_SET: LayoutSet = { name: 'route-localnet-found', key: 'mark' }
+
 /** The set of this node's addresses at which its ports are served. */
 export function nodeAddressesSet(family: AddressFamily): LayoutSet {
   return { name: 'node-addresses', key: ADDRESS_TYPE[family] }

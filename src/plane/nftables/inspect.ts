@@ -23,11 +23,12 @@ import { FAMILIES } from '../core/frontend.js'
 import type { NodeAddressList } from '../core/node-addresses.js'
 import { affinityMap, balancingName, dispatchChain, ruleFor, type PlacedClass } from './balancing.js'
 import { SetTables } from './changes.js'
-import { declarationOf, type LayoutSet } from './declarations.js'
+import { declarationOf, ROUTE_LOCALNET_SET, type LayoutSet } from './declarations.js'
 import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
-import { staticSets, type StaticSet } from './static-sets.js'
+import type { FoundSetting } from './route-localnet.js'
+import { notedSetting, staticSets, type StaticSet } from './static-sets.js'
 
 /** What the kernel holds of ours. */
 export interface KernelTables {
@@ -39,6 +40,8 @@ export interface KernelTables {
   /** What is not as we made it, elements of services aside. */
   readonly faults: readonly string[]
   readonly objects: ServiceObjects
+  /** What a plane has noted of `route_localnet`. */
+  readonly routeLocalnet: FoundSetting | undefined
   /** Elements, where they were asked for. */
   readonly elements: SetTables
   /** Rows by set, as the kernel counts them; undefined where it does not (before Linux 6.18). */
@@ -89,7 +92,7 @@ async function listTables(nft: Nftables, options: TableOptions, withElements: bo
 }
 
 /** Sets that no count tells to be as they should be, because services do not fill them. */
-const STATIC_NAMES = new Set(['local-sources', 'service-ranges', 'node-addresses'])
+const STATIC_NAMES = new Set(['local-sources', 'service-ranges', 'node-addresses', ROUTE_LOCALNET_SET.name])
 
 /** A table's objects; of elements at least the few of sets that services do not fill. */
 async function readTable(nft: Nftables, options: TableOptions, family: AddressFamily, withElements: boolean): Promise<Ruleset> {
@@ -99,6 +102,16 @@ async function readTable(nft: Nftables, options: TableOptions, family: AddressFa
   for (const { name } of ruleset.sets)
     if (STATIC_NAMES.has(name)) elements.push(await nft.listElements({ family, table: options.name, name }))
   return { ...ruleset, elements }
+}
+
+/** What a plane has noted of `route_localnet` in our table; undefined: nothing, or there is no table. */
+export async function readNotedSetting(nft: Nftables, { name: table }: Pick<TableOptions, 'name'>): Promise<FoundSetting | undefined> {
+  try {
+    return notedSetting({ elements: [await nft.listElements({ family: 'ip', table, name: ROUTE_LOCALNET_SET.name })] })
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 async function describeTables(
@@ -112,9 +125,11 @@ async function describeTables(
   const faults: string[] = listed.length === 0 ? [`tables ${options.name} are missing`] : []
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
+  let routeLocalnet: FoundSetting | undefined
   for (const { family, ruleset } of listed) {
     const found = findObjects(family, options, ruleset, objects)
-    const statics = staticSets(family, options, nodeAddresses)
+    if (family === 'ip') routeLocalnet = notedSetting(ruleset)
+    const statics = staticSets(family, options, { nodeAddresses, routeLocalnet })
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
       ...checkVersion(family, options, ruleset),
@@ -133,7 +148,7 @@ async function describeTables(
   }
   for (const family of FAMILIES)
     if (listed.length === 1 && listed[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
-  return { options, generation, present: new Set(listed.map(({ family }) => family)), faults, objects, elements, counts }
+  return { options, generation, present: new Set(listed.map(({ family }) => family)), faults, objects, elements, counts, routeLocalnet }
 }
 
 /** Which of a table's sets are ours, and what for. */

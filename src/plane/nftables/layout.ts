@@ -22,6 +22,8 @@ import { ADDRESS, CLIENT, FROM_NODE, fromLocalClient, FRONTEND, notFromLocalClie
 /** How our tables are made, but for the services. */
 export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, CompileOptions {
   readonly name: string
+  /** Whether ports of this node are served at its loopback addresses, of IPv4. */
+  readonly loopbackNodePorts: boolean
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
 }

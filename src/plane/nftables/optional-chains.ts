@@ -4,7 +4,7 @@
 import type { AddressFamily } from '../../core/address.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
-import { ct, meta, th } from '../../nftables/rule/selectors.js'
+import { ct, ip, meta, th } from '../../nftables/rule/selectors.js'
 import { drop, jump } from '../../nftables/rule/statements.js'
 import { base, plain, PRIORITY, type Draft } from './drafts.js'
 import type { TableOptions } from './layout.js'
@@ -51,7 +51,22 @@ function invalidChains(family: AddressFamily): Draft[] {
   ]
 }
 
+const LOOPBACK = '127.0.0.0/8'
+
+/**
+ * Keeps from others what the kernel keeps from them unless `route_localnet` is on: packets to and from loopback addresses that come by another link. They are looked at as they come, before connection
+ * tracking: answers to connections of ours, which are translated to loopback addresses after that, have other addresses still.
+ */
+function loopbackChains(): Draft[] {
+  const fromElsewhere = meta.iifname.neq('lo')
+  const rules = [
+    [ip.daddr.eq(LOOPBACK), fromElsewhere, drop()],
+    [ip.saddr.eq(LOOPBACK), fromElsewhere, drop()]
+  ]
+  return [base('loopback-prerouting', 'filter', 'prerouting', PRIORITY.raw, rules)]
+}
+
 /** The chains that options ask for, those that are gone to before those that go. */
-export function optionalChains(family: AddressFamily, { dropInvalid }: TableOptions): Draft[] {
-  return dropInvalid ? invalidChains(family) : []
+export function optionalChains(family: AddressFamily, { dropInvalid, loopbackNodePorts }: TableOptions): Draft[] {
+  return [...(dropInvalid ? invalidChains(family) : []), ...(loopbackNodePorts && family === 'ip' ? loopbackChains() : [])]
 }

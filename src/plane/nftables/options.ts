@@ -33,6 +33,12 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
    * translated: the client or this node would answer it with a reset that ends the connection. Every packet of this node is asked for its state then, and every endpoint is an element more.
    */
   readonly dropInvalid?: boolean | undefined
+  /**
+   * Whether frontends of kind `node` are served at loopback addresses of this node, too, to itself alone: `127.0.0.1`, whatever `nodeAddresses` says. Default: they are not. The plane sets
+   * `net.ipv4.conf.all.route_localnet` then, drops packets to and from `127.0.0.0/8` that come by other links, notes in its table how it found the setting, and puts that back when the tables are
+   * cleaned up. Of IPv4 alone: IPv6 has no such setting.
+   */
+  readonly loopbackNodePorts?: boolean | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
@@ -55,7 +61,7 @@ function checkFallback(scheduler: unknown): ModelScheduler | undefined {
 
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid'])
+  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts'])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
@@ -65,6 +71,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       name: checkName(options.name, 31),
       schedulerOf: schedulersWith(fallback),
       dropInvalid: requireFlag('dropInvalid', options.dropInvalid),
+      loopbackNodePorts: requireFlag('loopbackNodePorts', options.loopbackNodePorts),
       hasFallback: fallback !== undefined,
       ...traffic
     },

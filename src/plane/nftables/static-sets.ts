@@ -2,11 +2,12 @@
  * Sets whose elements do not come from services: prefixes of options, and this node's addresses.
  */
 import { parseAddress, type AddressFamily } from '../../core/address.js'
-import type { SetElement } from '../../nftables/index.js'
+import type { Ruleset, SetElement } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
 import type { NodeAddressList } from '../core/node-addresses.js'
-import { localSourcesSet, nodeAddressesSet, serviceRangesSet, type LayoutSet } from './declarations.js'
+import { localSourcesSet, nodeAddressesSet, ROUTE_LOCALNET_SET, serviceRangesSet, type LayoutSet } from './declarations.js'
 import type { TableOptions } from './layout.js'
+import type { FoundSetting } from './route-localnet.js'
 
 /** A set with all it holds. */
 export interface StaticSet {
@@ -14,9 +15,20 @@ export interface StaticSet {
   readonly elements: readonly SetElement[]
 }
 
+/** What sets hold that services do not fill, and that is not known from options. */
+export interface StaticContents {
+  readonly nodeAddresses: NodeAddressList
+  /** What the setting was before a plane switched it on; 0 where that is not known. */
+  readonly routeLocalnet: FoundSetting | undefined
+}
+
 /** The sets of a table that services do not fill. */
-export function staticSets(family: AddressFamily, options: TableOptions, nodeAddresses: NodeAddressList): StaticSet[] {
-  const { localSources, serviceRanges } = options
+export function staticSets(
+  family: AddressFamily,
+  options: TableOptions,
+  { nodeAddresses, routeLocalnet = 0 }: StaticContents
+): StaticSet[] {
+  const { localSources, serviceRanges, loopbackNodePorts } = options
   const ofRanges = (set: LayoutSet, ranges: readonly { readonly from: Uint8Array; readonly to: Uint8Array }[]): StaticSet => ({
     set,
     elements: ranges.map((key) => ({ key }))
@@ -24,8 +36,16 @@ export function staticSets(family: AddressFamily, options: TableOptions, nodeAdd
   return [
     ...(localSources?.by === 'prefixes' ? [ofRanges(localSourcesSet(family), localSources.ranges[family])] : []),
     ...(serviceRanges === undefined ? [] : [ofRanges(serviceRangesSet(family), serviceRanges[family])]),
+    ...(loopbackNodePorts && family === 'ip' ? [{ set: ROUTE_LOCALNET_SET, elements: [{ key: routeLocalnet }] }] : []),
     { set: nodeAddressesSet(family), elements: nodeAddresses[family].map((address) => ({ key: parseAddress(address)! })) }
   ]
+}
+
+/** What a listed table says of the setting; undefined: nothing, or nothing that a plane has written. */
+export function notedSetting({ elements }: Pick<Ruleset, 'elements'>): FoundSetting | undefined {
+  const listed = elements.find(({ set }) => set.name === ROUTE_LOCALNET_SET.name)
+  const keys = [...(listed ?? [])].map(({ key }) => key)
+  return keys.length === 1 && (keys[0] === 0 || keys[0] === 1) ? keys[0] : undefined
 }
 
 /** Makes a set with all it holds. */
