@@ -89,6 +89,11 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
     return this.#socket.namespace
   }
 
+  /** The netlink port of this client: events with this `portId` were caused by it, and tables with this `owner` belong to it. */
+  get portId(): number {
+    return this.#socket.portId
+  }
+
   /** Begins a transaction. It belongs to this client and can be built while others run. */
   transaction(): Transaction {
     return Transaction.begin({

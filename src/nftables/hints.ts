@@ -76,7 +76,8 @@ const ROWS: readonly HintRow[] = [
   { codes: NO_SUPPORT, when: ({ verb }) => verb === 'destroy' && isOlderThan(6, 3), hint: 'destroy needs Linux 6.3' },
   {
     codes: ['EPERM'],
-    when: ({ field }) => field !== '',
+    // nf_tables_newtable does not point at the name.
+    when: ({ field, kind }) => field !== '' || kind === 'table',
     hint: 'the table is owned by another socket (flag owner)'
   },
   { codes: ['EPERM'], when: () => true, hint: PERMISSION_HINT },

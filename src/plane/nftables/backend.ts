@@ -24,6 +24,7 @@ import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
+import { claimStep } from './owner.js'
 import { RouteLocalnet, ROUTE_LOCALNET_HINT } from './route-localnet.js'
 import { nodeAddressStep } from './static-sets.js'
 import { Writer } from './writer.js'
@@ -103,6 +104,7 @@ class NftablesBackend implements Backend {
         return await this.#rebuild(checkedServices(services), seen.kernel, run)
       }
       const { changes, contents } = seen.comparison
+      await this.#claim(seen.kernel, run)
       if (this.#options.loopbackNodePorts) await this.#routeLocalnet.switchOn(seen.kernel.routeLocalnet)
       const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
       await applyChanges(this.#parts(seen.kernel.objects, run), changes, after)
@@ -229,6 +231,14 @@ class NftablesBackend implements Backend {
     this.#mustRebuild = false
     this.#owesAudit = false
     return { objects: { written: elements, deleted: 0 } }
+  }
+
+  /** Takes tables over that are as they should be, but for whom they belong to. */
+  async #claim({ unclaimed }: KernelTables, run: Run): Promise<void> {
+    const { name, tableOwner } = this.#options
+    if (tableOwner === undefined || unclaimed.length === 0) return
+    const steps = unclaimed.map((family) => claimStep(family, name, tableOwner))
+    await this.#writer.write(steps, run, 'taking our tables over')
   }
 
   /** Without elements; undefined where commits follow each other faster than tables can be read: the next audit finds what there is to find. */

@@ -17,6 +17,7 @@ import { countAddresses, estimateRows } from './estimate.js'
 import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
+import { flagsOf } from './owner.js'
 import { fixedSets, type ElementSet } from './sets.js'
 import { staticSets, staticStep, type StaticContents } from './static-sets.js'
 import { rowBytes, type Writer } from './writer.js'
@@ -114,7 +115,7 @@ function tableSteps(
       bytes: 200,
       queue: (tx) => {
         if (replace.has(family)) tx.delete.table({ family, name })
-        tx.add.table({ family, name, comment: TABLE_COMMENT })
+        tx.add.table({ family, name, comment: TABLE_COMMENT, ...flagsOf(options.tableOwner) })
       }
     }
     const sets = fixedSets(family, options).map((set) => {

@@ -27,6 +27,7 @@ import { declarationOf, ROUTE_LOCALNET_SET, type LayoutSet } from './declaration
 import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
+import { ownershipOf } from './owner.js'
 import type { FoundSetting } from './route-localnet.js'
 import { notedSetting, staticSets, type StaticSet } from './static-sets.js'
 
@@ -40,6 +41,8 @@ export interface KernelTables {
   /** What is not as we made it, elements of services aside. */
   readonly faults: readonly string[]
   readonly objects: ServiceObjects
+  /** Families whose tables are to be taken over before they are written. */
+  readonly unclaimed: readonly AddressFamily[]
   /** What a plane has noted of `route_localnet`. */
   readonly routeLocalnet: FoundSetting | undefined
   /** Elements, where they were asked for. */
@@ -75,7 +78,8 @@ export async function readTables(
       const { generation, listed } = await listTables(nft, options, withElements)
       // Each table is of one generation, and `generation` is not newer than any: what is committed against it is refused if another process committed since.
       const isOneGeneration = listed.every(({ ruleset }) => ruleset.generation === generation)
-      if (isOneGeneration || read === MAX_READS) return await describeTables(listed, options, nodeAddresses, generation, withElements)
+      if (isOneGeneration || read === MAX_READS)
+        return await describeTables(listed, { options, nodeAddresses, generation, withElements, portId: nft.portId })
     } catch (error) {
       if (!(error instanceof NetlinkError) || !PASSING.has(error.code)) throw error
       if (read === MAX_READS) throw new BackendFailure('again', false, error)
@@ -114,17 +118,23 @@ export async function readNotedSetting(nft: Nftables, { name: table }: Pick<Tabl
   }
 }
 
-async function describeTables(
-  listed: readonly Listed[],
-  options: TableOptions,
-  nodeAddresses: NodeAddressList,
-  generation: number,
-  withElements: boolean
-): Promise<KernelTables> {
+/** What tables are compared with. */
+interface Wanted {
+  readonly options: TableOptions
+  readonly nodeAddresses: NodeAddressList
+  readonly generation: number
+  readonly withElements: boolean
+  /** Of our socket. */
+  readonly portId: number
+}
+
+async function describeTables(listed: readonly Listed[], wanted: Wanted): Promise<KernelTables> {
+  const { options, nodeAddresses, generation, withElements, portId } = wanted
   const objects = new ServiceObjects()
   const faults: string[] = listed.length === 0 ? [`tables ${options.name} are missing`] : []
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
+  const unclaimed: AddressFamily[] = []
   let routeLocalnet: FoundSetting | undefined
   for (const { family, ruleset } of listed) {
     const found = findObjects(family, options, ruleset, objects)
@@ -133,6 +143,7 @@ async function describeTables(
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
       ...checkVersion(family, options, ruleset),
+      ...checkOwner(family, { options, portId }, ruleset, unclaimed),
       ...checkSets(family, ruleset, found, options, statics),
       ...checkChains(family, ruleset, found, options, objects),
       ...statics.flatMap(({ set, elements: wanted }) => compareElements({ family, name: options.name }, ruleset, set, wanted))
@@ -148,7 +159,17 @@ async function describeTables(
   }
   for (const family of FAMILIES)
     if (listed.length === 1 && listed[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
-  return { options, generation, present: new Set(listed.map(({ family }) => family)), faults, objects, elements, counts, routeLocalnet }
+  return {
+    options,
+    generation,
+    present: new Set(listed.map(({ family }) => family)),
+    faults,
+    objects,
+    elements,
+    counts,
+    unclaimed,
+    routeLocalnet
+  }
 }
 
 /** Which of a table's sets are ours, and what for. */
@@ -242,6 +263,19 @@ function classFor(
 function checkVersion(family: AddressFamily, { name }: TableOptions, ruleset: Ruleset): string[] {
   const table = ruleset.tables.find((one) => one.family === family && one.name === name)
   return table === undefined || table.comment === TABLE_COMMENT ? [] : [`table ${family} ${name} is of another version`]
+}
+
+function checkOwner(
+  family: AddressFamily,
+  { options: { name, tableOwner }, portId }: Pick<Wanted, 'options' | 'portId'>,
+  ruleset: Ruleset,
+  unclaimed: AddressFamily[]
+): string[] {
+  const table = ruleset.tables.find((one) => one.family === family && one.name === name)
+  if (table === undefined) return []
+  const { fault, mustClaim } = ownershipOf(table, tableOwner, portId)
+  if (mustClaim) unclaimed.push(family)
+  return fault === undefined ? [] : [fault]
 }
 
 function checkSets(

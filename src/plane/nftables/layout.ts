@@ -16,6 +16,7 @@ import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
 import { base, compiled, plain, PRIORITY, type Draft } from './drafts.js'
 import type { CompileOptions } from './frontends.js'
 import { optionalChains } from './optional-chains.js'
+import type { TableOwner } from './owner.js'
 import { PREFIX, type Mark, type Scope } from './sets.js'
 import { ADDRESS, CLIENT, FROM_NODE, fromLocalClient, FRONTEND, notFromLocalClient, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
 
@@ -24,6 +25,7 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, Co
   readonly name: string
   /** Whether ports of this node are served at its loopback addresses, of IPv4. */
   readonly loopbackNodePorts: boolean
+  readonly tableOwner: TableOwner | undefined
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
 }

@@ -12,6 +12,7 @@ import { checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../co
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
 import { schedulersWith } from './frontends.js'
 import type { TableOptions } from './layout.js'
+import { checkTableOwner, type TableOwner } from './owner.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
 export interface NftablesPlaneKernel {
@@ -39,6 +40,13 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
    * cleaned up. Of IPv4 alone: IPv6 has no such setting.
    */
   readonly loopbackNodePorts?: boolean | undefined
+  /**
+   * Whether the tables belong to this plane alone: others may read them, and get `EPERM` for everything else; `flush ruleset` of others passes them by. Default: they belong to nobody.
+   *
+   * - `temporary`: they go when the plane is closed or its process ends, and so do the services. Needs Linux 5.12.
+   * - `persistent`: they stay, and the next plane with this option takes them over. Needs Linux 6.9.
+   */
+  readonly tableOwner?: TableOwner | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
@@ -59,9 +67,22 @@ function checkFallback(scheduler: unknown): ModelScheduler | undefined {
   throw new ValidationError('schedulerFallback', scheduler, MODEL_SCHEDULERS.map((name) => `'${name}'`).join(', '))
 }
 
+/** Rules that keep others from loopback addresses must not go before the setting that lets them in. */
+function checkOwned(options: NftablesPlaneOptions): Pick<TableOptions, 'tableOwner' | 'loopbackNodePorts'> {
+  const tableOwner = checkTableOwner(options.tableOwner)
+  const loopbackNodePorts = requireFlag('loopbackNodePorts', options.loopbackNodePorts)
+  if (loopbackNodePorts && tableOwner === 'temporary')
+    throw new ValidationError(
+      'tableOwner',
+      tableOwner,
+      "'persistent' or nothing beside loopbackNodePorts, whose rules must outlive the process"
+    )
+  return { tableOwner, loopbackNodePorts }
+}
+
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts'])
+  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts', 'tableOwner'])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
@@ -71,7 +92,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       name: checkName(options.name, 31),
       schedulerOf: schedulersWith(fallback),
       dropInvalid: requireFlag('dropInvalid', options.dropInvalid),
-      loopbackNodePorts: requireFlag('loopbackNodePorts', options.loopbackNodePorts),
+      ...checkOwned(options),
       hasFallback: fallback !== undefined,
       ...traffic
     },

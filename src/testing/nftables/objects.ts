@@ -27,17 +27,27 @@ const CHAIN_TYPES: Readonly<Record<string, readonly string[]>> = {
   route: ['inet', 'ip', 'ip6']
 }
 
+/** Flags of a table that exists: one that persists without an owner can be taken over; nothing else changes whom it belongs to (nf_tables_updtable). */
+function updateFlags(context: FakeBatchContext, table: FakeTable, flags: readonly string[]): void {
+  const before = (table.value['flags'] ?? []) as readonly string[]
+  const isOrphan = before.includes('persist') && table.owner === undefined
+  const isOwned = flags.includes('owner')
+  if (before.includes('persist') !== flags.includes('persist')) throw new Refusal(EOPNOTSUPP, '')
+  if (isOwned !== (table.owner !== undefined) && !(isOwned && isOrphan)) throw new Refusal(EOPNOTSUPP, '')
+  if (isOwned) table.owner = context.portId
+  table.value = { ...table.value, flags }
+}
+
 function addTable(context: FakeBatchContext, { verb, family, value }: FakeOperation): NativeRecord | undefined {
   const name = text(value['name'])
   if (name === undefined) throw new Refusal(EINVAL, '', undefined, 'name is missing')
   const flags = (value['flags'] ?? []) as readonly string[]
   const key = tableKey(family, name)
   if (context.state.has(key)) {
-    const present = requireTable(context, family, name, 'name')
+    const present = requireTable(context, family, name, '')
     if (verb === 'create') throw new Refusal(EEXIST, 'name')
     if (value['flags'] === undefined) return undefined
-    if (flags.includes('owner') !== (present.owner !== undefined)) throw new Refusal(EOPNOTSUPP, '')
-    present.value = { ...present.value, flags }
+    updateFlags(context, present, flags)
     emit(context, 'newtable', present, describeTable(present))
     return describeTable(present)
   }

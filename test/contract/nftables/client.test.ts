@@ -656,11 +656,36 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     const error = await refusal(other, (tx) => tx.add.chain({ ...inTable, name: 'theirs' }))
     expect(error).toMatchObject({ code: 'EPERM', field: 'table', subject: 'add chain ip app theirs' })
     expect(error.hint).toContain('owned by another socket')
+    const again = await refusal(other, (tx) => tx.add.table({ ...table, flags: ['owner'] }))
+    expect(again).toMatchObject({ code: 'EPERM', field: undefined, subject: 'add table ip app', hint: error.hint })
     await commit(other, (tx) => tx.flush.ruleset({ allTables: true }))
     expect(await other.listTables()).toMatchObject([{ name: 'app', flags: ['owner'] }])
     await commit(owner, (tx) => tx.add.chain({ ...inTable, name: 'ours' }))
     await owner.close()
     expect(await other.listTables()).toEqual([])
+  })
+
+  it('leaves a table that persists to nobody when its owner closes, and to who takes it over then', async () => {
+    const open = await opener()
+    const owner = await open()
+    await using other = await open()
+    const flags = ['owner', 'persist'] as const
+    const own = (tx: Transaction): void => tx.add.table({ ...table, flags })
+    if (isReal && isOlderThan('6.9')) {
+      expect((await refusal(owner, own)).hint).toMatch(/needs Linux (5\.12|6\.9)/)
+      return
+    }
+    await commit(owner, own)
+    await commit(owner, own)
+    expect(await other.listTables()).toMatchObject([{ name: 'app', flags, owner: owner.portId }])
+    await owner.close()
+    const [left] = await other.listTables()
+    expect(left).toMatchObject({ name: 'app', flags: ['persist'] })
+    expect(left).not.toHaveProperty('owner')
+    expect(await refusal(other, (tx) => tx.add.table({ ...table, flags: ['owner'] }))).toMatchObject({ code: 'EOPNOTSUPP' })
+    await commit(other, own)
+    expect(await other.listTables()).toMatchObject([{ name: 'app', flags, owner: other.portId }])
+    expect(await refusal(other, (tx) => tx.add.table({ ...table, flags: ['persist'] }))).toMatchObject({ code: 'EOPNOTSUPP' })
   })
 
   it('names what is missing when asked to list it', async () => {

@@ -1,21 +1,29 @@
 import { expect, it } from 'vitest'
 import { checkNftablesOptions, type NftablesPlaneOptions } from '../../../../src/plane/nftables/options.js'
+import type { TableOwner } from '../../../../src/plane/nftables/owner.js'
 import { checkIpvsOptions } from '../../../../src/plane/ipvs/options.js'
 
 it.each([
   ['dropInvalid', 1, 'true or false'],
   ['dropInvalid', null, 'true or false'],
-  ['loopbackNodePorts', 'yes', 'true or false']
+  ['loopbackNodePorts', 'yes', 'true or false'],
+  ['tableOwner', true, "'temporary', 'persistent'"]
 ])('refuses %s: %j', (name, value, allowed) => {
   const check = (): unknown => checkNftablesOptions({ [name]: value })
   expect(check).toThrow(expect.objectContaining({ name: 'ValidationError', path: name, value }) as Error)
   expect(check).toThrow(allowed)
 })
 
-it('has everything that is optional switched off by itself', () => {
-  expect(checkNftablesOptions({}).table).toMatchObject({ dropInvalid: false, loopbackNodePorts: false })
+it('lets no tables go with the process that keep others from loopback addresses', () => {
+  const check = (tableOwner: TableOwner) => () => checkNftablesOptions({ tableOwner, loopbackNodePorts: true })
+  expect(check('temporary')).toThrow(expect.objectContaining({ name: 'ValidationError', path: 'tableOwner' }) as Error)
+  expect(check('persistent')).not.toThrow()
 })
 
-it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts'])('planes of mode ipvs refuse %s', (name) => {
+it('has everything that is optional switched off by itself', () => {
+  expect(checkNftablesOptions({}).table).toMatchObject({ dropInvalid: false, loopbackNodePorts: false, tableOwner: undefined })
+})
+
+it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableOwner'])('planes of mode ipvs refuse %s', (name) => {
   expect(() => checkIpvsOptions({ [name]: true })).toThrow(expect.objectContaining({ name: 'ValidationError', path: name }) as Error)
 })
