@@ -65,6 +65,11 @@ function checkAddresses(addresses: unknown): Readonly<Partial<Record<AddressFami
 
 const MAX_BIT = 31
 
+/** A bit of the mark as a mask; undefined: none. @throws {ValidationError} */
+export function bitMask(path: string, bit: number | undefined): number | undefined {
+  return bit === undefined ? undefined : 2 ** requireInteger(path, bit, 0, MAX_BIT)
+}
+
 /** Checks options. @throws {ValidationError} */
 export function checkTrafficOptions(options: TrafficOptions): TrafficSettings {
   const localSources = checkLocalSources(options.localSources)
@@ -73,7 +78,7 @@ export function checkTrafficOptions(options: TrafficOptions): TrafficSettings {
     localSources,
     masquerade: checkMasquerade(options.masquerade, localSources),
     masqueradeAddress: checkAddresses(options.masqueradeAddress),
-    masqueradeMark: masqueradeBit === undefined ? undefined : 2 ** requireInteger('masqueradeBit', masqueradeBit, 0, MAX_BIT),
+    masqueradeMark: bitMask('masqueradeBit', masqueradeBit),
     nodeAddresses: checkNodeAddresses(options.nodeAddresses),
     serviceRanges: serviceRanges === undefined ? undefined : requireRanges('serviceRanges', serviceRanges)
   }

@@ -26,6 +26,8 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, Co
   /** Whether ports of this node are served at its loopback addresses, of IPv4. */
   readonly loopbackNodePorts: boolean
   readonly tableOwner: TableOwner | undefined
+  /** The bit that marks forwarded packets of services, as a mask. */
+  readonly forwardedMark: number | undefined
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
 }

@@ -5,11 +5,11 @@ import type { AddressFamily } from '../../core/address.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
 import { ct, ip, meta, th } from '../../nftables/rule/selectors.js'
-import { drop, jump } from '../../nftables/rule/statements.js'
+import { drop, goto, jump } from '../../nftables/rule/statements.js'
 import { base, plain, PRIORITY, type Draft } from './drafts.js'
 import type { TableOptions } from './layout.js'
 import { PREFIX, type Mark, type Scope } from './sets.js'
-import { ADDRESS, FRONTEND } from './words.js'
+import { ADDRESS, FRONTEND, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
 
 /** What may be in a set that is named. */
 interface AskedOfSet {
@@ -66,7 +66,25 @@ function loopbackChains(): Draft[] {
   return [base('loopback-prerouting', 'filter', 'prerouting', PRIORITY.raw, rules)]
 }
 
+/**
+ * Marks forwarded packets of services, in both directions, so that rules of others can tell them. They are known by where their connection went at first.
+ *
+ * To accept them here would not help: a verdict `accept` ends the chains of this table alone, and any other chain of the hook may still drop the packet (nft(8), verdict statements).
+ */
+function forwardedChains(family: AddressFamily, mark: number): Draft[] {
+  const target = { daddr: ORIGINAL[family], frontend: ORIGINAL_FRONTEND[family] }
+  return [
+    plain('forwarded', [[meta.mark.set(meta.mark.or(mark))]]),
+    plain('if-forwarded', ifToServices(target, goto('forwarded'))),
+    base('mark-forward', 'filter', 'forward', PRIORITY.mangle, [[ct.status.anyOf('dnat'), jump('if-forwarded')]])
+  ]
+}
+
 /** The chains that options ask for, those that are gone to before those that go. */
-export function optionalChains(family: AddressFamily, { dropInvalid, loopbackNodePorts }: TableOptions): Draft[] {
-  return [...(dropInvalid ? invalidChains(family) : []), ...(loopbackNodePorts && family === 'ip' ? loopbackChains() : [])]
+export function optionalChains(family: AddressFamily, { dropInvalid, loopbackNodePorts, forwardedMark }: TableOptions): Draft[] {
+  return [
+    ...(dropInvalid ? invalidChains(family) : []),
+    ...(loopbackNodePorts && family === 'ip' ? loopbackChains() : []),
+    ...(forwardedMark === undefined ? [] : forwardedChains(family, forwardedMark))
+  ]
 }

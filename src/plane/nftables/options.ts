@@ -8,7 +8,7 @@ import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import type { NodeAddressChoice } from '../core/node-addresses.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
-import { checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
+import { bitMask, checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
 import { schedulersWith } from './frontends.js'
 import type { TableOptions } from './layout.js'
@@ -40,6 +40,11 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
    * cleaned up. Of IPv4 alone: IPv6 has no such setting.
    */
   readonly loopbackNodePorts?: boolean | undefined
+  /**
+   * A bit, 0–31, that is set in the mark of forwarded packets of services, in both directions, before chains of priority `filter` see them; default: none. A firewall that drops what it does not know
+   * accepts them by it: `meta mark & 0x20 != 0 accept` for bit 5. The plane cannot accept them itself: in nf_tables a packet must be accepted by every table.
+   */
+  readonly forwardedBit?: number | undefined
   /**
    * Whether the tables belong to this plane alone: others may read them, and get `EPERM` for everything else; `flush ruleset` of others passes them by. Default: they belong to nobody.
    *
@@ -82,7 +87,7 @@ function checkOwned(options: NftablesPlaneOptions): Pick<TableOptions, 'tableOwn
 
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts', 'tableOwner'])
+  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts', 'tableOwner', 'forwardedBit'])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
@@ -92,6 +97,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       name: checkName(options.name, 31),
       schedulerOf: schedulersWith(fallback),
       dropInvalid: requireFlag('dropInvalid', options.dropInvalid),
+      forwardedMark: bitMask('forwardedBit', options.forwardedBit),
       ...checkOwned(options),
       hasFallback: fallback !== undefined,
       ...traffic

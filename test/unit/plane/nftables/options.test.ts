@@ -7,6 +7,8 @@ it.each([
   ['dropInvalid', 1, 'true or false'],
   ['dropInvalid', null, 'true or false'],
   ['loopbackNodePorts', 'yes', 'true or false'],
+  ['forwardedBit', 32, 'an integer from 0 to 31'],
+  ['forwardedBit', '5', 'an integer from 0 to 31'],
   ['tableOwner', true, "'temporary', 'persistent'"]
 ])('refuses %s: %j', (name, value, allowed) => {
   const check = (): unknown => checkNftablesOptions({ [name]: value })
@@ -21,9 +23,17 @@ it('lets no tables go with the process that keep others from loopback addresses'
 })
 
 it('has everything that is optional switched off by itself', () => {
-  expect(checkNftablesOptions({}).table).toMatchObject({ dropInvalid: false, loopbackNodePorts: false, tableOwner: undefined })
+  expect(checkNftablesOptions({}).table).toMatchObject({
+    dropInvalid: false,
+    loopbackNodePorts: false,
+    tableOwner: undefined,
+    forwardedMark: undefined
+  })
 })
 
-it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableOwner'])('planes of mode ipvs refuse %s', (name) => {
-  expect(() => checkIpvsOptions({ [name]: true })).toThrow(expect.objectContaining({ name: 'ValidationError', path: name }) as Error)
-})
+it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableOwner', 'forwardedBit'])(
+  'planes of mode ipvs refuse %s',
+  (name) => {
+    expect(() => checkIpvsOptions({ [name]: true })).toThrow(expect.objectContaining({ name: 'ValidationError', path: name }) as Error)
+  }
+)
