@@ -169,6 +169,9 @@ constexpr Field kLog[] = {
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_LEVEL), "level", kU32),
     Plain(NETPLANE_ATTRIBUTE(NFTA_LOG_FLAGS), "flags", kU32),
 };
+constexpr Field kFlowOffload[] = {
+    Text(NETPLANE_ATTRIBUTE(NFTA_FLOW_TABLE_NAME), "flowtable", kNameLength, kRequired),
+};
 
 constexpr Schema kNamedSchemas[] = {
     {"immediate", kImmediate},
@@ -195,6 +198,7 @@ constexpr Schema kNamedSchemas[] = {
     {"connlimit", kConnlimit},
     {"log", kLog},
     {"notrack", {}},
+    {"flow_offload", kFlowOffload},
 };
 
 constexpr auto kExpressions = [] {

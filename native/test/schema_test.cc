@@ -76,6 +76,15 @@ TEST(Schema, ReadsBackWhatItWrote) {
   EXPECT_EQ(Encode(*read), Encode(rule));
 }
 
+TEST(Schema, NamesTheFlowtableThatAConnectionIsHandedTo) {
+  const Record rule = Make(kRuleSchema, {{"expressions", Records({Expression("flow_offload", {{"flowtable", Str("fast")}})})}});
+  const Bytes bytes = Encode(rule);
+  EXPECT_NE(ToHex(bytes).find("0900010066617374"), std::string::npos);
+  const auto read = DecodeRecord(kRuleSchema, bytes);
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(IsSame(rule, *read));
+}
+
 TEST(Schema, NeverReadsOutsideOfTruncatedBytes) {
   const Bytes whole = Encode(WholeRule());
   for (size_t length = 0; length < whole.size(); ++length) {

@@ -53,6 +53,7 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
+export type { FlowOffloadOption } from './nftables/flow-offload.js'
 export type { TableOwner } from './nftables/owner.js'
 export type {
   Plane,

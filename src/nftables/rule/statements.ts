@@ -93,6 +93,16 @@ export const goto = (chain: ChainArgument): VerdictStatement => goingTo('goto', 
 /** Leaves the packet's connection untracked; for hooks at priority `raw`. */
 export const notrack = (): PlainStatement => plain({ type: 'notrack' })
 
+/**
+ * Hands the packet's connection over to a flowtable of the table, as `flow add @name` does: its packets take a short cut from ingress to egress from then on. In chains that packets reach from hook
+ * `forward` alone; needs CONFIG_NFT_FLOW_OFFLOAD (nft_flow_offload).
+ *
+ * @throws {ValidationError}
+ */
+export function flowAdd(flowtable: string): PlainStatement {
+  return plain({ type: 'flow_offload', flowtable: checkName('flowtable', flowtable) })
+}
+
 /** Units of time for {@link limit}. */
 export type TimeUnit = 'second' | 'minute' | 'hour' | 'day' | 'week'
 

@@ -19,6 +19,7 @@ import { applyChanges, type ApplyContents } from './apply.js'
 import { contentsOf } from './changes.js'
 import { checkedServices, coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
+import { existingDevices, flowtableStep } from './flow-offload.js'
 import { differsInCount, readNotedSetting, readTables, type KernelTables } from './inspect.js'
 import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
@@ -52,6 +53,8 @@ class NftablesBackend implements Backend {
   #nodeAddresses = NO_ADDRESSES
   /** A set cannot be replaced by a larger one in one message: the tables must be made anew. */
   #mustRebuild = false
+  /** From then on links may be missing: they may have gone. */
+  #hasStarted = false
 
   constructor(nft: Nftables, options: TableOptions, settings: SystemSettings) {
     this.#nft = nft
@@ -105,12 +108,14 @@ class NftablesBackend implements Backend {
       }
       const { changes, contents } = seen.comparison
       await this.#claim(seen.kernel, run)
+      await this.#addDevices(seen.kernel, run)
       if (this.#options.loopbackNodePorts) await this.#routeLocalnet.switchOn(seen.kernel.routeLocalnet)
       const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
       await applyChanges(this.#parts(seen.kernel.objects, run), changes, after)
       this.#contents = contents
       this.#objects = seen.kernel.objects
       this.#owesAudit = false
+      this.#hasStarted = true
       await this.#affinity.noteAll(services)
       await this.#sweep(run)
       return { objects: changes.counts }
@@ -224,13 +229,32 @@ class NftablesBackend implements Backend {
     if (isLoopback) await this.#routeLocalnet.prepare(noted)
     else if (noted !== undefined) await this.#routeLocalnet.putBack(noted)
     const statics = { nodeAddresses: this.#nodeAddresses, routeLocalnet: this.#routeLocalnet.found }
-    const { contents, elements } = await coldStart({ ...this.#parts(objects, run), replace: present, statics }, source)
+    const { contents, elements } = await coldStart(
+      { ...this.#parts(objects, run), replace: present, statics, devices: await this.#devices() },
+      source
+    )
     if (isLoopback) await this.#routeLocalnet.switchOn(noted)
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false
     this.#owesAudit = false
+    this.#hasStarted = true
     return { objects: { written: elements, deleted: 0 } }
+  }
+
+  /** The links of the flowtable that exist, of some or all that the option names; undefined: there is no such option. */
+  async #devices(wanted = this.#options.flowOffload?.devices): Promise<readonly string[] | undefined> {
+    if (wanted === undefined) return undefined
+    return await existingDevices(this.#nft, this.#options.name, wanted, !this.#hasStarted)
+  }
+
+  /** Adds links to flowtables that lack them. */
+  async #addDevices({ lacking }: KernelTables, run: Run): Promise<void> {
+    for (const [family, devices] of lacking) {
+      const existing = devices.length === 0 ? [] : await this.#devices(devices)
+      if (existing === undefined || existing.length === 0) continue
+      await this.#writer.write([flowtableStep(family, this.#options.name, existing)], run, 'links of the flowtable')
+    }
   }
 
   /** Takes tables over that are as they should be, but for whom they belong to. */

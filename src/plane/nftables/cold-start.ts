@@ -14,6 +14,7 @@ import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
 import { countAddresses, estimateRows } from './estimate.js'
+import { flowtableStep } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
@@ -35,6 +36,8 @@ export interface ColdStartParts {
   /** Families whose tables exist and are to be replaced: then all is one transaction, if one message can hold it. */
   readonly replace: ReadonlySet<AddressFamily>
   readonly statics: StaticContents
+  /** Links of the flowtable that exist; undefined: there is to be none. */
+  readonly devices: readonly string[] | undefined
   readonly run: Run
 }
 
@@ -106,7 +109,7 @@ class Filling {
 
 /** Both tables with everything that is always there. */
 function tableSteps(
-  { options, objects, replace, writer, statics }: ColdStartParts,
+  { options, objects, replace, writer, statics, devices }: ColdStartParts,
   addresses: Readonly<Record<AddressFamily, number>>
 ): Step[] {
   const { name } = options
@@ -127,6 +130,7 @@ function tableSteps(
       ...sets,
       ...affinitySteps(family, name),
       ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
+      ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
       ...chainSteps(family, name, fixedChains(family, options))
     ]
   })

@@ -8,7 +8,7 @@ import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { compileAll } from './words.js'
 
 /** Where base chains stand: NF_IP_PRI_*, include/uapi/linux/netfilter_ipv4.h. Connections are known from -200 on. */
-export const PRIORITY = { raw: -300, mangle: -150, dstnat: -100, filter: 0, beforeSrcnat: 99, srcnat: 100 } as const
+export const PRIORITY = { raw: -300, mangle: -150, dstnat: -100, filter: 0, beforeSrcnat: 99, srcnat: 100, last: 300 } as const
 
 /** A chain with its rules before they are compiled. */
 export interface Draft {

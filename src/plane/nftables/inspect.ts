@@ -24,6 +24,7 @@ import type { NodeAddressList } from '../core/node-addresses.js'
 import { affinityMap, balancingName, dispatchChain, ruleFor, type PlacedClass } from './balancing.js'
 import { SetTables } from './changes.js'
 import { declarationOf, ROUTE_LOCALNET_SET, type LayoutSet } from './declarations.js'
+import { FLOWTABLE, flowtableFaults, lackingDevices } from './flow-offload.js'
 import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
 import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
@@ -41,6 +42,8 @@ export interface KernelTables {
   /** What is not as we made it, elements of services aside. */
   readonly faults: readonly string[]
   readonly objects: ServiceObjects
+  /** Links that flowtables lack, by family. */
+  readonly lacking: ReadonlyMap<AddressFamily, readonly string[]>
   /** Families whose tables are to be taken over before they are written. */
   readonly unclaimed: readonly AddressFamily[]
   /** What a plane has noted of `route_localnet`. */
@@ -135,15 +138,18 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
   const unclaimed: AddressFamily[] = []
+  const lacking = new Map<AddressFamily, readonly string[]>()
   let routeLocalnet: FoundSetting | undefined
   for (const { family, ruleset } of listed) {
     const found = findObjects(family, options, ruleset, objects)
     if (family === 'ip') routeLocalnet = notedSetting(ruleset)
+    lacking.set(family, lackingDevices(ruleset, options.flowOffload))
     const statics = staticSets(family, options, { nodeAddresses, routeLocalnet })
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
       ...checkVersion(family, options, ruleset),
       ...checkOwner(family, { options, portId }, ruleset, unclaimed),
+      ...flowtableFaults(family, options.name, ruleset, options.flowOffload),
       ...checkSets(family, ruleset, found, options, statics),
       ...checkChains(family, ruleset, found, options, objects),
       ...statics.flatMap(({ set, elements: wanted }) => compareElements({ family, name: options.name }, ruleset, set, wanted))
@@ -167,6 +173,7 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
     objects,
     elements,
     counts,
+    lacking,
     unclaimed,
     routeLocalnet
   }
@@ -282,14 +289,15 @@ function checkSets(
   family: AddressFamily,
   ruleset: Ruleset,
   { inUse, stale }: FoundObjects,
-  { name }: TableOptions,
+  { name, flowOffload }: TableOptions,
   statics: readonly StaticSet[]
 ): string[] {
   const expected = new Map<string, LayoutSet>()
   for (const [kernelName, set] of inUse) expected.set(kernelName, declarationOf(set, kernelName))
   for (const { set } of statics) expected.set(set.name, set)
   for (const scope of SCOPES) expected.set(affinityMap(family, scope).name, affinityMap(family, scope))
-  return compareSets({ family, name }, ruleset, expected, (set) => stale.has(set.name))
+  const flowtables = ruleset.flowtables.filter((one) => flowOffload === undefined || one.name !== FLOWTABLE)
+  return compareSets({ family, name }, { ...ruleset, flowtables }, expected, (set) => stale.has(set.name))
 }
 
 function checkChains(

@@ -14,6 +14,7 @@ import type { LocalSources } from '../core/local-sources.js'
 import type { TrafficSettings } from '../core/traffic-options.js'
 import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
 import { base, compiled, plain, PRIORITY, type Draft } from './drafts.js'
+import type { FlowOffload } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { optionalChains } from './optional-chains.js'
 import type { TableOwner } from './owner.js'
@@ -28,6 +29,7 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, Co
   readonly tableOwner: TableOwner | undefined
   /** The bit that marks forwarded packets of services, as a mask. */
   readonly forwardedMark: number | undefined
+  readonly flowOffload: FlowOffload | undefined
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
 }

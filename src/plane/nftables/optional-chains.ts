@@ -5,8 +5,9 @@ import type { AddressFamily } from '../../core/address.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
 import { ct, ip, meta, th } from '../../nftables/rule/selectors.js'
-import { drop, goto, jump } from '../../nftables/rule/statements.js'
+import { drop, flowAdd, goto, jump } from '../../nftables/rule/statements.js'
 import { base, plain, PRIORITY, type Draft } from './drafts.js'
+import { FLOWTABLE, type FlowOffload } from './flow-offload.js'
 import type { TableOptions } from './layout.js'
 import { PREFIX, type Mark, type Scope } from './sets.js'
 import { ADDRESS, FRONTEND, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
@@ -80,11 +81,31 @@ function forwardedChains(family: AddressFamily, mark: number): Draft[] {
   ]
 }
 
+/**
+ * Hands established connections of services over to the flowtable: after all other chains of the hook, so that whatever drops their packets has done so. What is no TCP or UDP stays
+ * (nft_flow_offload_eval).
+ */
+function offloadChains(family: AddressFamily, { afterPackets }: FlowOffload): Draft[] {
+  const target = { daddr: ORIGINAL[family], frontend: ORIGINAL_FRONTEND[family] }
+  const enough = afterPackets === 0 ? [] : [ct.packets.gt(afterPackets)]
+  return [
+    plain('offload', [[flowAdd(FLOWTABLE)]]),
+    plain('if-offloaded', ifToServices(target, goto('offload'))),
+    base('offload-forward', 'filter', 'forward', PRIORITY.last, [
+      [ct.status.anyOf('dnat'), ct.state.anyOf('established'), ...enough, jump('if-offloaded')]
+    ])
+  ]
+}
+
 /** The chains that options ask for, those that are gone to before those that go. */
-export function optionalChains(family: AddressFamily, { dropInvalid, loopbackNodePorts, forwardedMark }: TableOptions): Draft[] {
+export function optionalChains(
+  family: AddressFamily,
+  { dropInvalid, loopbackNodePorts, forwardedMark, flowOffload }: TableOptions
+): Draft[] {
   return [
     ...(dropInvalid ? invalidChains(family) : []),
     ...(loopbackNodePorts && family === 'ip' ? loopbackChains() : []),
-    ...(forwardedMark === undefined ? [] : forwardedChains(family, forwardedMark))
+    ...(forwardedMark === undefined ? [] : forwardedChains(family, forwardedMark)),
+    ...(flowOffload === undefined ? [] : offloadChains(family, flowOffload))
   ]
 }

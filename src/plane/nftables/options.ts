@@ -10,6 +10,7 @@ import type { NodeAddressChoice } from '../core/node-addresses.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
 import { bitMask, checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
+import { checkFlowOffload, type FlowOffloadOption } from './flow-offload.js'
 import { schedulersWith } from './frontends.js'
 import type { TableOptions } from './layout.js'
 import { checkTableOwner, type TableOwner } from './owner.js'
@@ -45,6 +46,11 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
    * accepts them by it: `meta mark & 0x20 != 0 accept` for bit 5. The plane cannot accept them itself: in nf_tables a packet must be accepted by every table.
    */
   readonly forwardedBit?: number | undefined
+  /**
+   * Whether established TCP and UDP connections of services are handed over to a flowtable, whose packets take a short cut past all hooks and routing; default: they are not. Needs flowtables: Linux 5.8
+   * with CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD. It switches on that connection tracking counts packets.
+   */
+  readonly flowOffload?: FlowOffloadOption | undefined
   /**
    * Whether the tables belong to this plane alone: others may read them, and get `EPERM` for everything else; `flush ruleset` of others passes them by. Default: they belong to nobody.
    *
@@ -87,7 +93,15 @@ function checkOwned(options: NftablesPlaneOptions): Pick<TableOptions, 'tableOwn
 
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
-  checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts', 'tableOwner', 'forwardedBit'])
+  checkNames(options, [
+    ...TRAFFIC_OPTIONS,
+    'schedulerFallback',
+    'dropInvalid',
+    'loopbackNodePorts',
+    'tableOwner',
+    'forwardedBit',
+    'flowOffload'
+  ])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
@@ -98,6 +112,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       schedulerOf: schedulersWith(fallback),
       dropInvalid: requireFlag('dropInvalid', options.dropInvalid),
       forwardedMark: bitMask('forwardedBit', options.forwardedBit),
+      flowOffload: checkFlowOffload(options.flowOffload),
       ...checkOwned(options),
       hasFallback: fallback !== undefined,
       ...traffic

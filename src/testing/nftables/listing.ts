@@ -14,6 +14,7 @@ import type {
 import { toColumns, type ElementRow } from '../../nftables/columns.js'
 import {
   countUses,
+  type Uses,
   liveElements,
   objectKey,
   Refusal,
@@ -106,17 +107,18 @@ function collectChains(table: FakeTable, request: NativeListRequest, uses: Reado
 }
 
 /** Reading with `reset` zeroes, as NFT_MSG_GETOBJ_RESET does. */
-function collectObjects(table: FakeTable, request: NativeListRequest, uses: ReadonlyMap<string, number>, found: Found): void {
+function collectObjects(table: FakeTable, request: NativeListRequest, uses: Uses, found: Found): void {
   const isAsked = ({ name }: FakeObject): boolean => request.name === undefined || request.name === name
   for (const object of [...table.objects.values()].filter(isAsked)) {
     if (request.objects !== true) continue
-    const use = uses.get(objectKey(object.value['objectType'], object.name)) ?? 0
+    const use = uses.objects.get(objectKey(object.value['objectType'], object.name)) ?? 0
     found.objects.push({ family: table.family, value: describeObject(table, object, use) })
     if (request.reset === true && object.value['objectType'] === COUNTER)
       object.value = { ...object.value, counter: { packets: 0n, bytes: 0n } }
   }
   for (const flowtable of [...table.flowtables.values()].filter(isAsked)) {
-    if (request.flowtables === true) found.flowtables.push({ family: table.family, value: describeObject(table, flowtable, 0) })
+    if (request.flowtables !== true) continue
+    found.flowtables.push({ family: table.family, value: describeObject(table, flowtable, uses.flowtables.get(flowtable.name) ?? 0) })
   }
 }
 
@@ -153,7 +155,7 @@ export function listState(state: FakeState, request: NativeListRequest, generati
     if (request.tables === true) found.tables.push({ family: table.family, value: describeTable(table) })
     collectChains(table, request, uses.chains, found)
     collectSets(table, request, now, found)
-    collectObjects(table, request, uses.objects, found)
+    collectObjects(table, request, uses, found)
   }
   checkFound(request, tables, found)
   const kinds = ['tables', 'chains', 'rules', 'sets', 'objects', 'flowtables'] as const

@@ -220,8 +220,9 @@ function resolveExpressions(context: FakeBatchContext, table: FakeTable, chain: 
   const expressions = [...((value['expressions'] ?? []) as readonly NativeRecord[])]
   for (const { kind, name, id, objectType, index } of ruleReferences(value)) {
     const field = `expressions[${index}]`
-    if (kind === 'object') {
-      if (!table.objects.has(objectKey(objectType, name!))) throw new Refusal(ENOENT, field)
+    if (kind === 'object' || kind === 'flowtable') {
+      const isThere = kind === 'object' ? table.objects.has(objectKey(objectType, name!)) : table.flowtables.has(name ?? '')
+      if (!isThere) throw new Refusal(ENOENT, field)
       continue
     }
     const held: ReadonlyMap<string, FakeChain | FakeSet> = kind === 'chain' ? table.chains : table.sets

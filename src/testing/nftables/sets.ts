@@ -116,7 +116,9 @@ export function deleteObject(context: FakeBatchContext, operation: FakeOperation
   const { map, key, noun } = holderOf(table, operation)
   const object = findNamed(map, key, operation)
   if (object === undefined) return undefined
-  const inUse = noun === 'obj' && (countUses(table).objects.get(objectKey(object.value['objectType'], object.name)) ?? 0) > 0
+  const { objects, flowtables } = countUses(table)
+  const uses = noun === 'obj' ? objects.get(objectKey(object.value['objectType'], object.name)) : flowtables.get(object.name)
+  const inUse = (uses ?? 0) > 0
   if (inUse) throw new Refusal(EBUSY, key === undefined ? 'handle' : 'name')
   for (const [name, candidate] of map) if (candidate === object) map.delete(name)
   emit(context, `del${noun}`, table, describeObject(table, object, 0))

@@ -131,7 +131,7 @@ type Loose = Readonly<Record<string, unknown>>
 
 /** What an expression refers to. */
 export interface Reference {
-  readonly kind: 'chain' | 'set' | 'object'
+  readonly kind: 'chain' | 'set' | 'object' | 'flowtable'
   readonly name: string | undefined
   /** NFTA_*_ID where it is named by the batch's own id. */
   readonly id: number | undefined
@@ -151,6 +151,7 @@ function referencesOf(expression: Loose, index: number): Reference[] {
   if (typeof expression['set'] === 'string' || typeof expression['setId'] === 'number') {
     found.push({ ...none, kind: 'set', name: expression['set'] as string | undefined, id: expression['setId'] as number | undefined })
   }
+  if (expression['type'] === 'flow_offload') found.push({ ...none, kind: 'flowtable', name: expression['flowtable'] as string | undefined })
   if (expression['type'] === 'objref' && typeof expression['name'] === 'string') {
     const named = expression['objectType']
     found.push({
@@ -168,24 +169,27 @@ export function ruleReferences(value: NativeRecord): Reference[] {
   return ((value['expressions'] ?? []) as readonly Loose[]).flatMap(referencesOf)
 }
 
-/** How often each chain, set and object of a table is referred to. */
+/** How often each chain, set, object and flowtable of a table is referred to. */
 export interface Uses {
   readonly chains: ReadonlyMap<string, number>
   readonly sets: ReadonlyMap<string, number>
   /** By {@link objectKey}. */
   readonly objects: ReadonlyMap<string, number>
+  readonly flowtables: ReadonlyMap<string, number>
 }
 
 /** Counts references, rules of a chain included, as the kernel's `use` does. */
 export function countUses(table: FakeTable): Uses {
-  const uses = { chains: new Map<string, number>(), sets: new Map<string, number>(), objects: new Map<string, number>() }
+  const none = (): Map<string, number> => new Map<string, number>()
+  const uses = { chains: none(), sets: none(), objects: none(), flowtables: none() }
+  const named = { chain: uses.chains, set: uses.sets, flowtable: uses.flowtables }
   const count = (map: Map<string, number>, name: string): unknown => map.set(name, (map.get(name) ?? 0) + 1)
   for (const chain of table.chains.values()) {
     for (const rule of chain.rules) {
       count(uses.chains, chain.name)
       for (const { kind, name, objectType } of ruleReferences(rule.value)) {
         if (kind === 'object') count(uses.objects, objectKey(objectType, name!))
-        else if (name !== undefined) count(kind === 'chain' ? uses.chains : uses.sets, name)
+        else if (name !== undefined) count(named[kind], name)
         // The jump that a chain belongs to counts once more (nf_tables_bind_chain).
         if (kind === 'chain' && table.chains.get(name ?? '')?.isBound === true) count(uses.chains, name!)
       }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { ClosedError, NetlinkError, ValidationError } from '../../../src/core/errors.js'
 import { type Nftables } from '../../../src/nftables/client.js'
@@ -686,6 +687,29 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     await commit(other, own)
     expect(await other.listTables()).toMatchObject([{ name: 'app', flags, owner: other.portId }])
     expect(await refusal(other, (tx) => tx.add.table({ ...table, flags: ['persist'] }))).toMatchObject({ code: 'EOPNOTSUPP' })
+  })
+
+  it('keeps a flowtable that rules hand connections to', async () => {
+    const open = await opener()
+    await using nft = await open()
+    await commit(nft, (tx) => {
+      tx.add.table(table)
+      tx.add.chain({ ...inTable, name: 'fast' })
+    })
+    const rule = { ...inTable, chain: 'fast', expressions: [{ type: 'flow_offload', flowtable: 'f' }] } as const
+    expect(await refusal(nft, (tx) => tx.add.rule(rule))).toMatchObject({ code: 'ENOENT' })
+    const make = (tx: Transaction): void => {
+      tx.add.flowtable({ ...inTable, name: 'f', priority: 'filter', devices: ['lo'] })
+      tx.add.rule(rule)
+    }
+    if (isReal && spawnSync('modprobe', ['--dry-run', '--quiet', 'nft_flow_offload']).status !== 0) {
+      expect(await refusal(nft, make)).toMatchObject({ code: 'ENOENT' })
+      return
+    }
+    await commit(nft, make)
+    expect(await nft.listRules({ ...inTable, chain: 'fast' })).toMatchObject([{ expressions: rule.expressions }])
+    expect(await nft.listFlowtables()).toMatchObject([{ name: 'f', devices: ['lo'], use: 1 }])
+    expect(await refusal(nft, (tx) => tx.delete.flowtable({ ...inTable, name: 'f' }))).toMatchObject({ code: 'EBUSY' })
   })
 
   it('names what is missing when asked to list it', async () => {

@@ -11,6 +11,7 @@ import {
   drop,
   ether,
   fib,
+  flowAdd,
   goto,
   icmp,
   ip,
@@ -203,6 +204,11 @@ describe('sets of the rule itself', () => {
     expect(compile([tcp.dport.in([80])])).toEqual(compile([tcp.dport.eq(80)]))
     expect(compile([tcp.dport.notIn([{ from: 80, to: 90 }])])).toEqual(compile([tcp.dport.neq({ from: 80, to: 90 })]))
   })
+})
+
+it('names the flowtable that connections are handed over to', () => {
+  expect(compile([flowAdd('fast')]).expressions).toEqual([{ type: 'flow_offload', flowtable: 'fast' }])
+  expect(() => flowAdd('')).toThrow(expect.objectContaining({ name: 'ValidationError', path: 'flowtable' }) as Error)
 })
 
 describe('values that do not fit', () => {

@@ -9,11 +9,34 @@ it.each([
   ['loopbackNodePorts', 'yes', 'true or false'],
   ['forwardedBit', 32, 'an integer from 0 to 31'],
   ['forwardedBit', '5', 'an integer from 0 to 31'],
+  ['flowOffload', true, '{ devices, afterPackets? }'],
   ['tableOwner', true, "'temporary', 'persistent'"]
 ])('refuses %s: %j', (name, value, allowed) => {
   const check = (): unknown => checkNftablesOptions({ [name]: value })
   expect(check).toThrow(expect.objectContaining({ name: 'ValidationError', path: name, value }) as Error)
   expect(check).toThrow(allowed)
+})
+
+it.each([
+  ['devices', {}, undefined],
+  ['devices', { devices: [] }, []],
+  ['devices', { devices: 'eth0' }, 'eth0'],
+  ['devices[1]', { devices: ['eth0', 'a/b'] }, 'a/b'],
+  ['devices[0]', { devices: ['a-name-that-is-too-long'] }, 'a-name-that-is-too-long'],
+  ['devices[1]', { devices: ['eth0', 'eth0'] }, 'eth0'],
+  ['afterPackets', { devices: ['eth0'], afterPackets: -1 }, -1],
+  ['afterPackets', { devices: ['eth0'], afterPackets: 2 ** 32 }, 2 ** 32],
+  ['hardware', { devices: ['eth0'], hardware: true }, true]
+])('refuses flowOffload.%s of %j', (name, flowOffload, value) => {
+  const check = (): unknown => checkNftablesOptions({ flowOffload } as unknown as NftablesPlaneOptions)
+  expect(check).toThrow(expect.objectContaining({ name: 'ValidationError', path: `flowOffload.${name}`, value }) as Error)
+})
+
+it('hands connections over after 20 packets where nothing is said', () => {
+  expect(checkNftablesOptions({ flowOffload: { devices: ['eth0', 'cni0'] } }).table.flowOffload).toEqual({
+    devices: ['eth0', 'cni0'],
+    afterPackets: 20
+  })
 })
 
 it('lets no tables go with the process that keep others from loopback addresses', () => {
@@ -27,11 +50,12 @@ it('has everything that is optional switched off by itself', () => {
     dropInvalid: false,
     loopbackNodePorts: false,
     tableOwner: undefined,
-    forwardedMark: undefined
+    forwardedMark: undefined,
+    flowOffload: undefined
   })
 })
 
-it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableOwner', 'forwardedBit'])(
+it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableOwner', 'forwardedBit', 'flowOffload'])(
   'planes of mode ipvs refuse %s',
   (name) => {
     expect(() => checkIpvsOptions({ [name]: true })).toThrow(expect.objectContaining({ name: 'ValidationError', path: name }) as Error)
