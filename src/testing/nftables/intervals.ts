@@ -87,3 +87,27 @@ export function findRemoved(set: FakeSet, elements: ReadonlyMap<string, FakeElem
   for (const [name, { row: other }] of elements) if ((other.flags & CATCHALL) === 0 && holds(fields, other, row.key)) return name
   return undefined
 }
+
+/** What a look-up in a plain interval set finds: for a start the range that holds it, for an end the next one (__nft_rbtree_get). */
+function findInTree(elements: readonly FakeElement[], wanted: ElementRow): FakeElement | undefined {
+  const order = ({ row }: FakeElement): number => Buffer.compare(row.key, wanted.key)
+  const isWanted = ({ row }: FakeElement): boolean => isEnd(row) === isEnd(wanted)
+  const sorted = elements.toSorted((left, right) => compareRows(left.row, right.row))
+  const same = sorted.filter((element) => order(element) === 0)
+  const exact = same.find(isWanted)
+  if (exact !== undefined || (!isEnd(wanted) && same.length > 0)) return exact
+  const next = isEnd(wanted) ? sorted.find((element) => order(element) > 0) : sorted.findLast((element) => order(element) < 0)
+  return next !== undefined && isWanted(next) ? next : undefined
+}
+
+/** What a look-up finds: an element with this key, or the range that holds it. */
+export function findHolding(set: FakeSet, elements: readonly FakeElement[], wanted: ElementRow): readonly FakeElement[] {
+  if ((wanted.flags & CATCHALL) !== 0) return elements.filter(({ row }) => row.flags === wanted.flags)
+  const ordinary = elements.filter(({ row }) => (row.flags & CATCHALL) === 0)
+  const fields = fieldsOf(set)
+  // nft_pipapo_get looks at no end.
+  if (fields !== undefined) return ordinary.filter(({ row }) => holds(fields, row, wanted.key)).slice(0, 1)
+  if (!isTree(set)) return ordinary.filter(({ row }) => Buffer.compare(row.key, wanted.key) === 0)
+  const found = findInTree(ordinary, wanted)
+  return found === undefined ? [] : [found]
+}

@@ -25,6 +25,7 @@ import type {
 } from '../../native/index.js'
 import { type ElementColumns, fromNative, rowAt, toColumns } from '../../nftables/columns.js'
 import { failed } from '../outcome.js'
+import { findHolding } from './intervals.js'
 import { applyElements, type FakeElementsOperation } from './elements.js'
 import { describeElement, listState } from './listing.js'
 import { applyOperation, hasForm } from './objects.js'
@@ -148,12 +149,8 @@ export class FakeNftablesCore {
     if (set === undefined) return failed(ENOENT, 'getElements')
     const now = performance.now()
     const rows = Array.from({ length: keys.rows }, (_, row) => rowAt(keys, row))
-    const found = rows.flatMap((wanted) => {
-      const matches = [...liveElements(set, now)].filter(
-        ({ row }) => row.flags === wanted.flags && Buffer.compare(row.key, wanted.key) === 0
-      )
-      return matches.map((element) => describeElement(element, now))
-    })
+    const elements = [...liveElements(set, now)]
+    const found = rows.flatMap((wanted) => findHolding(set, elements, wanted).map((element) => describeElement(element, now)))
     return { value: { family, table: tableName, set: setName, chunks: found.length === 0 ? [] : [asNative(toColumns(found))] } }
   }
 

@@ -613,6 +613,28 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     })
   })
 
+  it('looks up the range that holds a value', async () => {
+    const open = await opener()
+    await using nft = await open()
+    const plain: SetSpec = { ...inTable, name: 'plain', key: 'ipv4_addr', flags: ['interval'] }
+    const fields: SetSpec = { ...inTable, name: 'fields', key: ['ipv4_addr', 'inet_service'], flags: ['interval'] }
+    await commit(nft, (tx) => {
+      tx.add.table(table)
+      tx.add.set(plain)
+      tx.add.set(fields)
+      tx.add.elements(plain, [{ key: '10.0.0.0/24', comment: 'first' }, { key: '10.0.2.0/24' }])
+      tx.add.elements(fields, [{ key: ['10.0.0.0/24', 80] }, { key: ['10.0.0.0/24', { from: 90, to: 99 }], comment: 'ports' }])
+    })
+    expect([...(await nft.getElements(plain, ['10.0.0.7']))]).toEqual([{ key: '10.0.0.0/24', comment: 'first' }])
+    expect([...(await nft.getElements(plain, ['10.0.2.255']))]).toEqual([{ key: '10.0.2.0/24' }])
+    expect([...(await nft.getElements(plain, ['10.0.0.0/24']))]).toEqual([{ key: '10.0.0.0/24', comment: 'first' }])
+    expect([...(await nft.getElements(fields, [['10.0.0.7', 95]]))]).toEqual([
+      { key: ['10.0.0.0/24', { from: 90, to: 99 }], comment: 'ports' }
+    ])
+    for (const key of ['10.0.1.0', '10.0.3.0', '9.255.255.255']) expect([...(await nft.getElements(plain, [key]))]).toEqual([])
+    for (const port of [81, 100]) expect([...(await nft.getElements(fields, [['10.0.0.7', port]]))]).toEqual([])
+  })
+
   it('reads counters and zeroes them in one step', async () => {
     const open = await opener()
     await using nft = await open()
