@@ -151,7 +151,8 @@ export function formatDataRange(bytes: Uint8Array, types: readonly DataType[]): 
   return formatBounds({ first: swapped(bytes.subarray(0, middle), types), last: swapped(bytes.subarray(middle), types) }, types)
 }
 
-function describeField(field: KeyField): string {
+/** A field as nft writes it. */
+export function describeField(field: KeyField): string {
   return isRange(field) ? `${String(field.from)}-${String(field.to)}` : String(field)
 }
 

@@ -24,7 +24,7 @@ export interface OwnTable {
  *
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name was made by another program.
  */
-export async function listOwnTables(nft: Nftables, { name, isOurs, otherwise }: OwnTables): Promise<OwnTable[]> {
+export async function listOwnTables(nft: Pick<Nftables, 'listTables'>, { name, isOurs, otherwise }: OwnTables): Promise<OwnTable[]> {
   const own: OwnTable[] = []
   for (const { family, name: listed, comment } of await nft.listTables()) {
     if ((family !== 'ip' && family !== 'ip6') || listed !== name) continue

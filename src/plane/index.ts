@@ -20,6 +20,18 @@ import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/opti
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 
 export type { ObjectCounts } from './core/backend.js'
+export type {
+  ExplainedEndpoint,
+  ExplainedShare,
+  ExplainedTarget,
+  Explanation,
+  ExplanationOutcome,
+  ExplanationStep,
+  ExplainRequest,
+  PacketDirection,
+  RefusalReason,
+  SourceReason
+} from './explanation.js'
 export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
@@ -132,6 +144,17 @@ function openRoute({ deadlineMs, kernel }: PlaneOptions, place: InNetworkNamespa
   return Route.open({ netns: place, deadlineMs, kernel: kernel?.route })
 }
 
+/** All addresses of this node at the moment. */
+async function listAddresses(options: PlaneOptions, place: InNetworkNamespace): Promise<readonly string[]> {
+  if (!hasRoute(options)) return []
+  const route = await openRoute(options, place)
+  try {
+    return (await route.listAddresses()).map(({ address }) => address)
+  } finally {
+    await route.close()
+  }
+}
+
 /**
  * Opens a plane. Nothing is written before the first `sync`.
  *
@@ -157,5 +180,6 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), choose, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events })
   }
-  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasRoute(options) ? nodePorts : undefined })
+  const ownAddresses = (): Promise<readonly string[]> => listAddresses(options, backend)
+  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasRoute(options) ? nodePorts : undefined, ownAddresses })
 }

@@ -4,6 +4,7 @@
 import type { NetplaneError } from '../core/errors.js'
 import type { ObjectCounts } from './core/backend.js'
 import type { Plan, Quarantined } from './core/plan.js'
+import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
 
 /** How a sync treats a service that cannot be applied. */
@@ -154,6 +155,16 @@ export interface Plane extends AsyncDisposable {
    * As {@link Plane.sync} for the named services alone, at a cost that does not depend on how many others there are. Needs one `sync` before.
    */
   update(update: ServiceUpdate, options?: SyncOptions): Promise<SyncReport>
+  /**
+   * Says what becomes of the first packet of a connection, and why: `String(explanation)` is in English. Follows the packet through what the kernel holds at the moment, not through what was committed, so
+   * that drift shows; it needs no `sync` before. What other programs' rules do with the packet is not looked at. Changes nothing.
+   *
+   * @throws {ValidationError} `request.port` and so on: a field is malformed.
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
+   * @throws {NetlinkError} The kernel cannot be read: `EPERM`.
+   * @throws {ClosedError} After `close()`.
+   */
+  explain(request: ExplainRequest): Promise<Explanation>
   /** What the plane does and finds by itself, from now on. Ends with `close()`, or with the signal, whose reason the iteration throws. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<PlaneEvent>
   status(): PlaneStatus

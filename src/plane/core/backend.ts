@@ -6,6 +6,7 @@ import type { UnsupportedError } from '../../core/errors.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './change.js'
+import type { Findings, Question } from './explain.js'
 import type { NodeAddressList } from './node-addresses.js'
 import type { PlanEntry } from './plan.js'
 import type { Run } from './run.js'
@@ -136,6 +137,12 @@ export interface Backend extends InNetworkNamespace {
    * @throws {BackendFailure}
    */
   setNodeAddresses(addresses: NodeAddressList, isCommitted: boolean, run: Run): Promise<void>
+  /**
+   * Says what becomes of a packet, by what the kernel holds. Changes nothing.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
+   */
+  explain(question: Question): Promise<Findings>
   /** What a report says beside what all planes have in common. */
   details(run: Run): SyncDetails
   /** What a status says beside what all planes have in common. */

@@ -28,7 +28,7 @@ export type LocalSources =
 const MAX_DEVICE_NAME = 15
 
 /** What dev_valid_name (net/core/dev.c) takes, less `*`, which nft would read as the end of a prefix. */
-function isDeviceName(name: unknown): name is string {
+export function isDeviceName(name: unknown): name is string {
   if (!isText(name, MAX_DEVICE_NAME) || name === '' || name === '.' || name === '..') return false
   return !/[\s/:*]/.test(name)
 }

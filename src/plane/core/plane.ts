@@ -5,17 +5,20 @@ import { requireOptions } from '../../core/checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.js'
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
+import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { takeServices, takeUpdate } from './desired.js'
 import { DriftLog } from './drift.js'
+import { checkExplainRequest, explain, type ExplainParts } from './explain.js'
 import { GradualProposal } from './gradual.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
 import type { NodePorts } from './node-ports.js'
+import type { ServicePlaneParts } from './parts.js'
 import {
   addDropped,
   addRepair,
@@ -40,17 +43,6 @@ const MAX_TRIES = 16
 const FIRST_PAUSE_MS = 1
 const MAX_PAUSE_MS = 64
 
-/** What a plane is made of. */
-export interface ServicePlaneParts {
-  readonly backend: Backend
-  /** How often the kernel is audited, milliseconds; 0: never. */
-  readonly auditMs: number
-  readonly events: Broadcast<PlaneEvent>
-  readonly listener?: ChangeListener | undefined
-  /** Opens what follows this node's addresses; `onChange` is to be called with each change. */
-  readonly nodePorts?: ((onChange: () => void) => NodePorts) | undefined
-}
-
 /** Made by {@link openPlane}. */
 export class ServicePlane implements Plane {
   readonly #backend: Backend
@@ -65,9 +57,10 @@ export class ServicePlane implements Plane {
   #isCommitted = false
   #hasSynced = false
   readonly #drift: DriftLog
+  readonly #explaining: ExplainParts
   #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
-  constructor({ backend, auditMs, events, listener, nodePorts }: ServicePlaneParts) {
+  constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
     this.#backend = backend
     this.#registry = new Registry((service) => backend.unsupported(service))
     this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
@@ -76,6 +69,8 @@ export class ServicePlane implements Plane {
     this.#quarantine = new Quarantine(events)
     this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
     this.#drift = new DriftLog(events, this.#watch)
+    const owner = (frontend: string): string | undefined => this.#registry.ownerOf(frontend)
+    this.#explaining = { ownAddresses, owner, explain: (question) => backend.explain(question) }
   }
 
   async plan(services: Services): Promise<Plan> {
@@ -107,6 +102,11 @@ export class ServicePlane implements Plane {
       const named = new Set([...taken.set.keys(), ...taken.gone])
       return await this.#apply(() => this.#registry.proposeUpdate(taken), options, named)
     })
+  }
+
+  async explain(request: ExplainRequest): Promise<Explanation> {
+    const checked = checkExplainRequest(request)
+    return await this.#call(() => explain(checked, this.#explaining))
   }
 
   watch(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterableIterator<PlaneEvent> {

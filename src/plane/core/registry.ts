@@ -41,6 +41,11 @@ export class Registry {
     return this.#services
   }
 
+  /** The service that has a frontend, by one of its {@link frontendIdentities}. */
+  ownerOf(frontend: string): string | undefined {
+    return this.#owners.get(frontend)
+  }
+
   /** A proposal of all services: those that are not among them go. */
   async proposeAll(services: Services): Promise<Proposal> {
     const slices = new Slices()

@@ -10,6 +10,7 @@ import { Route } from '../../route/index.js'
 import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/change.js'
 import { ReferenceCounts } from '../core/refcount.js'
+import type { Findings, Question } from '../core/explain.js'
 import type { Run } from '../core/run.js'
 import { kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
@@ -31,6 +32,7 @@ import {
   type ElementKeys,
   type Elements
 } from './elements.js'
+import { explainIpvs } from './explain.js'
 import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
 import { otherOutcome, wholeOutcome, type Outcome } from './outcome.js'
@@ -164,6 +166,11 @@ class IpvsBackend implements Backend {
     } catch (error) {
       throw failureOf(error, false)
     }
+  }
+
+  async explain(question: Question): Promise<Findings> {
+    const { ipvs, companion, options } = this.#subsystems
+    return await explainIpvs({ ipvs, nft: companion.nftables, options }, question)
   }
 
   details(run: Run): SyncDetails {

@@ -63,6 +63,11 @@ export class Companion {
     })
   }
 
+  /** For look-ups of single elements. */
+  get nftables(): Pick<Nftables, 'listTables' | 'getElements' | 'listElements'> {
+    return this.#nft
+  }
+
   /**
    * Reads what is there; again where tables come and go meanwhile.
    *

@@ -9,6 +9,7 @@ import { BackendFailure, type Applied, type Backend, type Inspection, type Servi
 import type { ServiceChange } from '../core/change.js'
 import { FAMILIES } from '../core/frontend.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node-addresses.js'
+import type { Findings, Question } from '../core/explain.js'
 import { planEntries } from '../core/plan.js'
 import { repairRun, type Run } from '../core/run.js'
 import { fakeSettings, kernelSettings, type SystemSettings } from '../core/system-settings.js'
@@ -21,6 +22,7 @@ import { checkedServices, coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
 import { existingDevices, flowtableStep } from './flow-offload.js'
 import { differsInCount, readNotedSetting, readTables, type KernelTables } from './inspect.js'
+import { TableExplainer } from './explain/walk.js'
 import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
 import { ServiceObjects } from './objects.js'
@@ -45,6 +47,7 @@ class NftablesBackend implements Backend {
   readonly #writer: Writer
   readonly #affinity: AffinitySweeper
   readonly #routeLocalnet: RouteLocalnet
+  readonly #explainer: TableExplainer
   #contents: CommittedContents
   #objects = new ServiceObjects()
   /** Another process committed, and what our elements hold was not compared since. */
@@ -62,6 +65,7 @@ class NftablesBackend implements Backend {
     this.#options = options
     this.#contents = new CommittedContents(options)
     this.#affinity = new AffinitySweeper(nft, options)
+    this.#explainer = new TableExplainer(nft, options)
     this.#writer = new Writer(nft)
   }
 
@@ -187,6 +191,10 @@ class NftablesBackend implements Backend {
     } catch (error) {
       throw this.#failure(error, commits)
     }
+  }
+
+  async explain(question: Question): Promise<Findings> {
+    return await this.#explainer.explain(question, this.#nodeAddresses)
   }
 
   details({ requests, bytes, retries }: Run): SyncDetails {

@@ -14,16 +14,16 @@ import { mapNames, PREFIX, setsOf, type Audience, type ElementSet, type Scope, t
 import { ADDRESS, CLIENT, compileAll, FRONTEND, ORIGINAL_CLIENT, ORIGINAL_FRONTEND } from './words.js'
 
 /** Seed of the client hash: any number, but always the same one, so that a client keeps its endpoint when the process restarts. Further tries count up from it. */
-const HASH_SEED = 0x6e65_7470
+export const HASH_SEED = 0x6e65_7470
 
 /** Classes up to this many slots have all of them in use. */
-const MAX_EXACT = 4
+export const MAX_EXACT = 4
 
 /**
  * How often a slot is chosen before the choice is among the first half of them, which are always in use. At least one slot more than half is, so that one try misses with a probability below 1/2: the
  * last choice is made for fewer than 1 in 1,000 connections, and the shares of endpoints differ by less than that.
  */
-const TRIES = 10
+export const TRIES = 10
 
 /** A slot class whose objects are in the kernel. */
 export interface PlacedClass {

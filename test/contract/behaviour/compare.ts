@@ -85,14 +85,18 @@ export function compare(row: Row, expected: Expected, outcome: Outcome): string 
   return `expected ${describeExpected(expected)}, but: ${describeOutcome(outcome)}`
 }
 
-/** Whether an explanation names those that may answer: of a client that keeps its server it may know that one alone. */
-function explains(row: Row, expected: Expected, explained: Expected): boolean {
+/** Whether an explanation names those that may answer: of a client that keeps its server it may know that one alone. Nobody else did answer. */
+function explains(row: Row, expected: Expected, explained: Expected, outcome: Outcome): boolean {
   if (!('answers' in expected) || !('answers' in explained)) return JSON.stringify(expected) === JSON.stringify(explained)
   const servers = Object.entries(explained.answers) as [Server, string][]
   const isComplete = servers.length === Object.keys(expected.answers).length || (expected.sticky === true && row.sources.length === 1)
-  return servers.length > 0 && isComplete && servers.every(([server, seen]) => expected.answers[server] === seen)
+  const answers = 'events' in outcome ? answersOf(outcome.events) : []
+  const isWhole = answers.every(({ server }) => explained.answers[server] !== undefined)
+  return servers.length > 0 && isComplete && isWhole && servers.every(([server, seen]) => expected.answers[server] === seen)
 }
 
 /** What a plane explains wrongly, in words; undefined where it is right. */
-export const compareExplained = (row: Row, expected: Expected, explained: Expected): string | undefined =>
-  explains(row, expected, explained) ? undefined : `expected ${describeExpected(expected)}, but explained: ${describeExpected(explained)}`
+export const compareExplained = (row: Row, expected: Expected, explained: Expected, outcome: Outcome): string | undefined =>
+  explains(row, expected, explained, outcome)
+    ? undefined
+    : `expected ${describeExpected(expected)}, and seen: ${describeOutcome(outcome)}, but explained: ${describeExpected(explained)}`

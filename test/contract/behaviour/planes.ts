@@ -1,3 +1,4 @@
+import { predictionOf } from './explained.js'
 import { localSources } from './network.js'
 import type { Difference, Subject } from './run.js'
 import { openPlane } from '../../../src/index.js'
@@ -29,6 +30,7 @@ const plane = (mode: 'nftables', about: string, requires: readonly string[], dif
         const { quarantined } = await opened.sync(services)
         return new Map(quarantined.map(({ service, error }) => [service, (error as Error & { code?: string }).code ?? error.message]))
       },
+      explain: (row) => predictionOf(opened, row),
       close: () => opened.close({ cleanup: true })
     }
   }

@@ -103,7 +103,7 @@ export function judge(subject: Pick<Subject, 'differences'>, results: readonly R
   return results.flatMap(({ row, outcome, problem, explained }) => {
     const { expected, difference } = expectationOf(subject, row)
     const problems = difference === undefined ? [problem] : [problemWith(difference, compare(row, expected, outcome), problem)]
-    if (explained !== undefined) problems.push(compareExplained(row, expected, explained))
+    if (explained !== undefined) problems.push(compareExplained(row, expected, explained, outcome))
     return problems.flatMap((text) => (text === undefined ? [] : [`${row.id}: ${text}`]))
   })
 }

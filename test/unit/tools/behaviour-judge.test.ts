@@ -70,7 +70,8 @@ it.each<[what: string, id: string, explained: Expected, isRight: boolean]>([
   ['another source', row.id, { answers: { 'pod-a': 'client', 'far-c': 'node' } }, false],
   ['no servers', row.id, { answers: {} }, false],
   ['a refusal', row.id, { refused: 'icmp' }, false],
-  ['the server of a client that keeps it', 'sticky/affinity/external/local/outside/tcp/ip', { answers: { 'pod-b': 'client' } }, true],
+  ['the server of a client that keeps it', 'sticky/affinity/external/local/outside/tcp/ip', { answers: { 'pod-a': 'client' } }, true],
+  ['a server that did not answer', 'sticky/affinity/external/local/outside/tcp/ip', { answers: { 'pod-b': 'client' } }, false],
   ['a server that the client cannot have', 'sticky/affinity/external/local/outside/tcp/ip', { answers: { 'far-c': 'client' } }, false],
   ['the refusal', 'choice/cluster/cluster/none/outside/tcp/ip', { refused: 'icmp' }, true],
   ['another refusal', 'choice/cluster/cluster/none/outside/tcp/ip', { refused: 'silence' }, false]
