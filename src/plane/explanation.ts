@@ -2,6 +2,7 @@
  * What {@link Plane.explain} takes and gives: what becomes of the first packet of a connection, and why.
  */
 import type { Protocol } from '../core/protocols.js'
+import type { TrafficPolicy } from './model.js'
 
 /**
  * How a packet gets to the rules.
@@ -98,7 +99,7 @@ export type ExplanationStep =
   | { readonly type: 'sourceRanges'; readonly list: 'allow' | 'deny'; readonly range?: string | undefined; readonly isServed: boolean }
   /**
    * The frontend, and the object of the kernel that it was found in. `clients`: whose connections that object is for; `inside` are those of local clients and of this node itself.
-   * `scope`: `address`, a frontend with an address of its own, or `node`, a port of this node's addresses.
+   * `scope`: `address`, a frontend with an address of its own, or `node`, a port of this node's addresses. `trafficPolicy` is undefined where the kernel holds nothing that tells.
    */
   | {
       readonly type: 'frontend'
@@ -106,6 +107,7 @@ export type ExplanationStep =
       readonly service: string | undefined
       readonly scope: 'address' | 'node'
       readonly clients: 'all' | 'inside' | 'outside'
+      readonly trafficPolicy: TrafficPolicy | undefined
       readonly object: string
     }
   /** Whether the client is remembered, which endpoint it keeps, and for how long if it does not come again. Milliseconds. */

@@ -87,6 +87,12 @@ function describeRanges({ list: which, range, isServed }: Step<'sourceRanges'>):
   return `${where}: it is ${isServed ? 'served' : 'not served'}.`
 }
 
+function describeFrontend({ service, scope, clients, trafficPolicy, object }: Step<'frontend'>): string {
+  const what = scope === 'node' ? 'port of this node is one' : 'address and port are'
+  const policy = trafficPolicy === undefined ? '' : `, with traffic policy ${trafficPolicy}`
+  return `The ${what} of ${nameOf(service)}${policy}, found in ${printable(object)}, which is for ${CLIENTS[clients]}.`
+}
+
 function describeChoice({ scheduler, endpoints, chosen }: Step<'choice'>): string {
   const among = `Scheduler ${printable(scheduler)} chooses among ${list(endpoints, formatShare)}`
   return chosen === undefined ? `${among}.` : `${among}; this client gets ${formatTarget(chosen)}.`
@@ -97,8 +103,7 @@ const STEP: { readonly [Type in ExplanationStep['type']]: (step: Step<Type>) => 
   destination: ({ is }) => `The destination is ${DESTINATION[is]}.`,
   client: ({ is, by }) => `The client is ${WHO[is]}${CLIENT[by]}.`,
   sourceRanges: describeRanges,
-  frontend: ({ service, scope, clients, object }) =>
-    `The ${scope === 'node' ? 'port of this node is one' : 'address and port are'} of ${nameOf(service)}, found in ${printable(object)}, which is for ${CLIENTS[clients]}.`,
+  frontend: describeFrontend,
   affinity: describeAffinity,
   choice: describeChoice,
   source: ({ reason, endpoints }) => `${list(endpoints, formatTarget)} ${endpoints.length === 1 ? 'sees' : 'see'} ${SOURCE[reason]}.`

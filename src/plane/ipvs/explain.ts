@@ -105,7 +105,7 @@ async function walk(scene: Scene, hasTable: boolean): Promise<ExplanationOutcome
   trail.add({ type: 'destination', is: isVip || !hasTable ? 'service' : 'neither' })
   if (hasTable && !isVip) return { type: 'untouched', reason: 'notOurs' }
   const object = `virtual service ${protocol} ${formatTarget(question)}`
-  if (found !== undefined) trail.add({ type: 'frontend', service, scope: 'address', clients: 'all', object })
+  if (found !== undefined) trail.add({ type: 'frontend', service, scope: 'address', clients: 'all', trafficPolicy: 'cluster', object })
   const key: Key = [address, protocol, port]
   if (hasTable && !(await lookups.has('frontends', key)))
     return { type: 'refused', service, reason: found === undefined ? 'unservedPort' : 'noEndpoint' }

@@ -13,7 +13,7 @@ export interface Refused {
   readonly service: string | undefined
 }
 
-/** Which marks refuse or drop, in the order of their rules. `whose`: connections of whom. */
+/** Which marks refuse or drop, in the order of their rules. `whose`: connections of whom. All but the first are of frontends with policy `local`. */
 const MARKS: readonly (readonly [mark: Mark, type: Refused['type'], reason: RefusalReason, whose: 'all' | 'inside' | 'outside'])[] = [
   ['refused', 'refused', 'noEndpoint', 'all'],
   ['dropped', 'dropped', 'noLocalEndpoint', 'all'],
@@ -29,7 +29,8 @@ async function refusalOf(scene: Scene, scope: Scope, destination: Destination): 
     const element = await lookups.find(marks[mark], frontendKey(scene, scope, destination))
     if (element === undefined) continue
     const service = serviceOf(scene, scope, element)
-    trail.add({ type: 'frontend', service, scope, clients: whose, object: `set ${marks[mark].name}` })
+    const trafficPolicy = mark === 'refused' ? undefined : 'local'
+    trail.add({ type: 'frontend', service, scope, clients: whose, trafficPolicy, object: `set ${marks[mark].name}` })
     // The chains that these sets lead to end there.
     if (whose !== 'all' && (await client.isInside()) !== (whose === 'inside')) return undefined
     return { type, reason, service }

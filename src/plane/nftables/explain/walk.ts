@@ -7,6 +7,7 @@ import { Trail, type Findings, type Question } from '../../core/explain.js'
 import { Lookups, type ElementReader, type Key } from '../../core/lookups.js'
 import type { NodeAddressList } from '../../core/node-addresses.js'
 import type { ExplainedEndpoint, ExplainedShare, ExplanationOutcome } from '../../explanation.js'
+import type { TrafficPolicy } from '../../model.js'
 import { affinityMap } from '../balancing.js'
 import { declarationOf } from '../declarations.js'
 import { readTables, type KernelTables } from '../inspect.js'
@@ -45,6 +46,16 @@ async function remembered(scene: Scene, scope: Scope, destination: Destination):
   return { address, port, probability: 1 }
 }
 
+/** The traffic policy of a frontend that is served, by what is said of its connections' sources. */
+async function policyOf(scene: Scene, scope: Scope, destination: Destination): Promise<TrafficPolicy> {
+  const { marks, unmasqueraded } = FIXED_SETS[scene.question.family]
+  const key = frontendKey(scene, scope, destination)
+  const isLocal =
+    (await scene.lookups.has(marks[scope]['masqueraded-own'], key)) ||
+    (scope === 'address' && (await scene.lookups.has(unmasqueraded, key)))
+  return isLocal ? 'local' : 'cluster'
+}
+
 /** A chain that asks one class after the other whether the frontend is in it. */
 async function balance(scene: Scene, scope: Scope, audience: Audience, isInside: boolean, destination: Destination): Promise<Dispatched> {
   const { question, objects, lookups, trail } = scene
@@ -55,7 +66,9 @@ async function balance(scene: Scene, scope: Scope, audience: Audience, isInside:
     const element = await lookups.find(members, key)
     if (element === undefined) continue
     const service = serviceOf(scene, scope, element)
-    trail.add({ type: 'frontend', service, scope, clients: isInside ? 'inside' : CLIENTS[audience], object: `set ${members.name}` })
+    const clients = isInside ? 'inside' : CLIENTS[audience]
+    const trafficPolicy = await policyOf(scene, scope, destination)
+    trail.add({ type: 'frontend', service, scope, clients, trafficPolicy, object: `set ${members.name}` })
     const kept = slotClass.isSticky ? await remembered(scene, scope, destination) : undefined
     const endpoints = kept === undefined ? await choose(scene, slotClass, destination) : [kept]
     return endpoints.length === 0 ? undefined : { type: 'balanced', service, endpoints }

@@ -230,6 +230,25 @@ describe('whose address endpoints see', () => {
   })
 })
 
+describe('the traffic policy', () => {
+  it.each([
+    ['cluster', 'cluster'],
+    ['cluster', 'local'],
+    ['external', 'cluster'],
+    ['external', 'local']
+  ] as const)('of a frontend of kind %s is found to be %s', async (kind, trafficPolicy) => {
+    const { ask } = await open([web({ kind, address: '10.96.0.1', port: 80, trafficPolicy }, [here, there])])
+    for (const from of [OUTSIDE, NODE]) expect(stepOf(await ask({ from }), 'frontend')).toMatchObject({ trafficPolicy })
+  })
+
+  it('is not known of a frontend without any endpoint', async () => {
+    const { ask } = await open([web({ ...cluster, trafficPolicy: 'local' }, [])])
+    expect(stepOf(await ask(), 'frontend')).toMatchObject({ object: 'set refused', trafficPolicy: undefined })
+    const elsewhere = await open([web({ ...cluster, trafficPolicy: 'local' }, [there])])
+    expect(stepOf(await elsewhere.ask(), 'frontend')).toMatchObject({ object: 'set dropped', trafficPolicy: 'local' })
+  })
+})
+
 describe('who the client is', () => {
   const external: Frontend = { kind: 'external', address: '10.96.0.1', port: 80, trafficPolicy: 'local' }
 
@@ -258,7 +277,14 @@ describe('a port of this node', () => {
     expect(explanation.steps.slice(0, 3)).toEqual([
       { type: 'destination', is: 'node' },
       { type: 'client', is: 'outside', by: 'prefixes' },
-      { type: 'frontend', service: 'shop/web:http', scope: 'node', clients: 'outside', object: 'set node-outside-random-1' }
+      {
+        type: 'frontend',
+        service: 'shop/web:http',
+        scope: 'node',
+        clients: 'outside',
+        trafficPolicy: 'local',
+        object: 'set node-outside-random-1'
+      }
     ])
     expect(sourcesOf(explanation)).toEqual([`${POD} client policyLocal`])
     expect(sourcesOf(await ask(port))).toEqual([`${POD} node node`, `${FAR} node node`])
