@@ -146,5 +146,7 @@ it('says what IPVS does not know: who a service is', async () => {
   onTestFinished(() => other.close())
   const explanation = await other.explain({ protocol: 'tcp', address: VIP, port: 80, from: OUTSIDE })
   expect(explanation.outcome).toMatchObject({ type: 'served', service: undefined })
-  expect(String(explanation)).toContain('a service of unknown name, with traffic policy cluster, found in virtual service tcp 10.96.0.10:80')
+  expect(String(explanation)).toContain(
+    'a service of unknown name, with traffic policy cluster, found in virtual service tcp 10.96.0.10:80'
+  )
 })
