@@ -19,7 +19,7 @@ import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openWatch, type NftablesEvents } from './watch.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
 import { hasJoinedRanges, pickHolding } from './rule-set-elements.js'
-import { setForm, type ListedSet, type SetSpec } from './sets.js'
+import { intervalKind, setForm, type ListedSet, type SetSpec } from './sets.js'
 import { Transaction } from './transaction.js'
 import type { NameReference } from './transaction-types.js'
 
@@ -188,7 +188,9 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
         subject: `set ${set.family} ${set.table} ${set.name}`
       })
     )
-    return new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks.map(fromNative))
+    const elements = new ListedElements({ ...set, handle: 0n, raw: {} }, found.chunks.map(fromNative))
+    // Linux 5.10 also gives the start of a range for the value before it (__nft_rbtree_get).
+    return intervalKind(form) === 'plain' ? new ListedElements(elements.set, [pickHolding(elements, list, form)]) : elements
   }
 
   /** Lists named counters; with `reset`, reading and zeroing is one step (needs CAP_NET_ADMIN, and no packet is missed). */

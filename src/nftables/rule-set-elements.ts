@@ -1,5 +1,5 @@
 /**
- * Single look-ups in the sets of rules. There the kernel answers with rows that do not belong together: a range that touches the next one has no end of its own.
+ * Single look-ups in sets of plain ranges. The kernel may answer with rows that do not belong together: in the sets of rules, a range that touches the next one has no end of its own.
  */
 import { Buffer } from 'node:buffer'
 import { parseBounds } from './bounds.js'

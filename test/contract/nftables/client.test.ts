@@ -631,7 +631,7 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     expect([...(await nft.getElements(fields, [['10.0.0.7', 95]]))]).toEqual([
       { key: ['10.0.0.0/24', { from: 90, to: 99 }], comment: 'ports' }
     ])
-    for (const key of ['10.0.1.0', '10.0.3.0', '9.255.255.255']) expect([...(await nft.getElements(plain, [key]))]).toEqual([])
+    for (const key of ['10.0.1.0', '10.0.1.1', '10.0.3.0', '9.255.255.255']) expect([...(await nft.getElements(plain, [key]))]).toEqual([])
     for (const port of [81, 100]) expect([...(await nft.getElements(fields, [['10.0.0.7', port]]))]).toEqual([])
   })
 
