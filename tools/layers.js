@@ -4,7 +4,7 @@ import path from 'node:path'
  * The import rule: which layer may import which (each also imports itself). A file's layer is its folder under src/; the files at the top of src/ are the entry
  * points, and each is a layer of its own.
  */
-const families = ['ipvs', 'nftables', 'conntrack', 'route']
+const families = ['ipvs', 'nftables', 'conntrack', 'route', 'sockets']
 const common = ['core', 'native']
 const allowed = {
   // The loader throws errors of the core; the core opens sockets.

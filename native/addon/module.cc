@@ -7,6 +7,7 @@
 #include "addon/conntrack_convert.h"
 #include "addon/conntrack_events.h"
 #include "addon/conntrack_socket.h"
+#include "addon/diagnostic_socket.h"
 #include "addon/env_state.h"
 #include "addon/ipvs_connections.h"
 #include "addon/ipvs_socket.h"
@@ -74,6 +75,13 @@ Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
   return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1]);
 }
 
+Napi::Value OpenSocketDiagnostics(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_SOCK_DIAG;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<DiagnosticSocket>);
+}
+
 Napi::Value OpenConntrack(const Napi::CallbackInfo& info) {
   SocketOptions options;
   options.protocol = NETLINK_NETFILTER;
@@ -125,6 +133,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", state));
   exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", state));
   exports.Set("monitorRoute", Napi::Function::New<MonitorRoute>(env, "monitorRoute", state));
+  exports.Set("openSocketDiagnostics", Napi::Function::New<OpenSocketDiagnostics>(env, "openSocketDiagnostics", state));
   exports.Set("openConntrack", Napi::Function::New<OpenConntrack>(env, "openConntrack", state));
   exports.Set("monitorConntrack", Napi::Function::New<MonitorConntrack>(env, "monitorConntrack", state));
   exports.Set("openIpvs", Napi::Function::New<OpenIpvs>(env, "openIpvs", state));

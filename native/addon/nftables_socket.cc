@@ -100,6 +100,7 @@ ListRequest ReadListRequest(const Napi::Object& object, uint8_t family) {
   request.name = ReadText(object, "name");
   for (const Part& part : kParts) request.*part.wanted = ReadBool(object, part.name);
   request.elements = ReadBool(object, "elements");
+  request.static_elements = ReadBool(object, "staticElements");
   request.reset = ReadBool(object, "reset");
   request.deadline = ReadDeadline(object);
   return request;

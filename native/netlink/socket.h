@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
 
 struct SocketOptions {
-  /// NETLINK_ROUTE 0, NETLINK_NETFILTER 12, NETLINK_GENERIC 16.
+  /// NETLINK_ROUTE 0, NETLINK_SOCK_DIAG 4, NETLINK_NETFILTER 12, NETLINK_GENERIC 16.
   int protocol = 0;
   NetworkNamespace network_namespace;
   /// Bytes asked for; FORCE is tried first (CAP_NET_ADMIN in the initial user namespace), then the plain option, which the kernel caps.

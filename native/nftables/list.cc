@@ -111,6 +111,7 @@ class Lister {
     if (auto error = CheckName()) return error;
     if (request_.elements) {
       for (const Listed& set : listing_.sets) {
+        if (request_.static_elements && HasAnyFlag(set.value, {"eval"})) continue;
         if (auto error = DumpElements(set)) return error;
       }
     }

@@ -21,6 +21,8 @@ struct ListRequest {
   std::string chain;   ///< For rules; empty: all.
   std::string name;    ///< Of sets (and their elements), objects and flowtables; empty: all.
   bool tables = false, chains = false, rules = false, sets = false, objects = false, flowtables = false, elements = false;
+  /// Of `elements`: not those of sets that rules fill (NFT_SET_EVAL), of which there may be as many as packets bring.
+  bool static_elements = false;
   /// Counters and quotas of what is listed are zeroed: each is read and zeroed in one step, by a request of its own after the dumps
   /// (GETOBJ_RESET, GETRULE_RESET of 6.2, GETSETELEM_RESET of 6.5; EINVAL where the kernel lacks it), so that none is zeroed and not
   /// returned.

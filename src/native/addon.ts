@@ -4,6 +4,7 @@ import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, Nat
 import type { NativeIpvsConnections, NativeIpvsSocket } from './ipvs.js'
 import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
 import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
+import type { NativeDiagnosticSocket } from './sockets.js'
 
 /** What `native/addon/module.cc` exports. */
 export interface NativeAddon {
@@ -17,6 +18,7 @@ export interface NativeAddon {
   openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
   /** As {@link NativeAddon.monitorNftables}. */
   monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openSocketDiagnostics(options: NativeOpenOptions): Promise<NativeOutcome<NativeDiagnosticSocket>>
   openConntrack(options: NativeOpenOptions): Promise<NativeOutcome<NativeConntrackSocket>>
   /** As {@link NativeAddon.monitorNftables}; events are filtered before they reach the callback. */
   monitorConntrack(options: NativeConntrackMonitorOptions, callback: NativeConntrackMonitorCallback): Promise<NativeOutcome<NativeMonitor>>

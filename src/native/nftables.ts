@@ -38,6 +38,8 @@ export interface NativeListRequest {
   readonly objects?: boolean
   readonly flowtables?: boolean
   readonly elements?: boolean
+  /** Of `elements`: not those of sets with flag `eval`. */
+  readonly staticElements?: boolean
   readonly reset?: boolean
   readonly deadlineMs: number
 }
