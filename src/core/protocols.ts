@@ -29,7 +29,7 @@ export function protocolNumbers<Name extends keyof typeof IPPROTO>(...names: rea
 }
 
 /** Transport protocols that virtual services and services have. */
-export const SERVICE_PROTOCOLS = ['tcp', 'udp', 'sctp'] as const
+export type Protocol = 'tcp' | 'udp' | 'sctp'
 
-/** One of the transport protocols that virtual services and services have. */
-export type Protocol = (typeof SERVICE_PROTOCOLS)[number]
+/** All of them. */
+export const SERVICE_PROTOCOLS: readonly Protocol[] = ['tcp', 'udp', 'sctp']

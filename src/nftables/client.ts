@@ -3,7 +3,7 @@
  */
 import { requireObject, requireOptions, toList } from '../core/checks.js'
 import { asNative } from '../core/columns.js'
-import { ClosedError, NetlinkError } from '../core/errors.js'
+import { ClosedError, NetlinkError, ValidationError } from '../core/errors.js'
 import type { WatchOptions } from '../core/events/watch.js'
 import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
@@ -119,11 +119,14 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   /**
    * Lists everything, of one generation: begins again when another process commits meanwhile.
    *
+   * @param options `elements`: whether with the elements of sets, default false; `static`: but for those of sets that rules fill (flag `eval`), of which there may be as many as packets bring.
    * @throws {NetlinkError} `ENOENT`: the table does not exist. `EINTR`: the ruleset changed faster than it could be read, 16 times. `EPERM`.
    */
-  async list(options: ListFilter & CallOptions & { readonly elements?: boolean } = {}): Promise<Ruleset> {
+  async list(options: ListFilter & CallOptions & { readonly elements?: boolean | 'static' } = {}): Promise<Ruleset> {
     const kinds = { tables: true, chains: true, rules: true, sets: true, objects: true, flowtables: true }
-    return await this.#list('nftables.list', { ...kinds, elements: requireOptions(options).elements === true }, options)
+    const { elements = false } = requireOptions(options)
+    if (![true, false, 'static'].includes(elements)) throw new ValidationError('elements', elements, "true, false, 'static'")
+    return await this.#list('nftables.list', { ...kinds, elements: elements !== false, staticElements: elements === 'static' }, options)
   }
 
   /** Lists tables. */
@@ -143,9 +146,15 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
     return (await this.#list('nftables.listRules', { rules: true, ...kinds }, options)).rules
   }
 
-  /** Lists sets and maps, without their elements. */
-  async listSets(options: ListFilter & CallOptions = {}): Promise<readonly ListedSet[]> {
-    return (await this.#list('nftables.listSets', { sets: true }, options)).sets
+  /**
+   * Lists sets and maps, without their elements.
+   *
+   * @param options `name`: that one alone; with its family and table the kernel need not look at others.
+   * @throws {NetlinkError} `ENOENT`: the table does not exist, or nothing has that name.
+   */
+  async listSets(options: ListFilter & CallOptions & { readonly name?: string } = {}): Promise<readonly ListedSet[]> {
+    const { name } = requireOptions(options)
+    return (await this.#list('nftables.listSets', { sets: true, ...(name === undefined ? {} : { name }) }, options)).sets
   }
 
   /**

@@ -17,7 +17,7 @@ export interface TableForm {
 }
 
 /** Fields that say something only where they differ from this: kernels list them or not. */
-const DEFAULTS: Readonly<Record<string, unknown>> = { offset: 0, mode: 'jenkins', flags: [] }
+const DEFAULTS: Readonly<Record<string, unknown>> = { offset: 0, mode: 'jenkins', flags: [], timeoutMs: 0 }
 
 /** What kernels add to NAT by themselves: the ends of ranges that are their starts, and flags that say what is given. */
 const ADDED_TO_NAT = new Set(['addressMaxRegister', 'protoMaxRegister', 'flags'])

@@ -6,11 +6,13 @@ import { asNetplaneError, ValidationError, type NetplaneError } from '../core/er
 import { Route, type LinkAddress } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
+import { Listeners } from '../sockets/listeners.js'
 import type { Backend } from './core/backend.js'
 import { chooseAddresses, NO_ADDRESSES, NodeAddresses, type NodeAddressList } from './core/node-addresses.js'
 import { NodePorts } from './core/node-ports.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'
+import { PortWatch } from './core/port-watch.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from './flows/options.js'
 import { openIpvsBackend } from './ipvs/backend.js'
@@ -32,11 +34,13 @@ export type {
   RefusalReason,
   SourceReason
 } from './explanation.js'
+export type { Counts, EndpointCounts, PlaneCounters, ServiceCounts, Traffic } from './core/counters.js'
 export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
 export type { LocalSourcesOption } from './core/local-sources.js'
 export type { NodeAddressesOption } from './core/node-addresses.js'
+export type { PortRange } from './core/reserved-ports.js'
 export type { Masquerade, TrafficOptions } from './core/traffic-options.js'
 export {
   IPVS_SCHEDULERS,
@@ -55,8 +59,10 @@ export type {
   EndpointState,
   ExternalFrontend,
   Frontend,
+  FrontendBase,
   FrontendKind,
   LoadBalancerFrontend,
+  ModelScheduler,
   NodeFrontend,
   Scheduler,
   Service,
@@ -77,7 +83,8 @@ export type {
   SyncDetails,
   SyncDurations,
   SyncOptions,
-  SyncReport
+  SyncReport,
+  TakenPort
 } from './types.js'
 
 /** Options of all planes. */
@@ -96,8 +103,8 @@ export type PlaneOptions = CommonPlaneOptions &
 interface Opening {
   readonly auditMs: number
   readonly nodeAddresses: (addresses: readonly LinkAddress[]) => NodeAddressList
-  /** @param onError Told what goes wrong beside calls. */
-  readonly open: (onError: (error: unknown) => void) => Promise<Backend>
+  /** @param tell Told what the back end finds by itself. */
+  readonly open: (tell: (event: PlaneEvent) => void) => Promise<Backend>
 }
 
 /** Checks all options of a mode, before anything is opened. */
@@ -106,11 +113,13 @@ function prepare(options: PlaneOptions): Opening {
     const settings = checkNftablesOptions(options)
     const nodeAddresses = (addresses: readonly LinkAddress[]): NodeAddressList =>
       chooseAddresses(addresses, settings.nodeAddresses, settings.table.loopbackNodePorts)
-    return { auditMs: settings.auditMs, nodeAddresses, open: () => openNftablesBackend(settings) }
+    return { auditMs: settings.auditMs, nodeAddresses, open: (tell) => openNftablesBackend(settings, tell) }
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
-  return { auditMs: settings.auditMs, nodeAddresses: () => NO_ADDRESSES, open: (onError) => openIpvsBackend(settings, onError) }
+  const open = (tell: (event: PlaneEvent) => void): Promise<Backend> =>
+    openIpvsBackend(settings, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
+  return { auditMs: settings.auditMs, nodeAddresses: () => NO_ADDRESSES, open }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
@@ -135,9 +144,18 @@ function makeCleaner(
   return new StaleFlowCleaner(open, settings, listener, nodeAddresses)
 }
 
-/** A fake kernel has addresses only where it has links. */
+/** Whether there are links to ask: a fake kernel may have none. */
 function hasRoute({ kernel }: PlaneOptions): boolean {
   return kernel === undefined || kernel.route !== undefined
+}
+
+/** Looks for local processes at ports of this node; fakes have none. */
+function portWatch({ kernel, deadlineMs }: PlaneOptions, place: InNetworkNamespace, events: Broadcast<PlaneEvent>): PortWatch | undefined {
+  if (kernel !== undefined) return undefined
+  return new PortWatch(
+    () => Listeners.open({ netns: place, deadlineMs }),
+    (event) => events.push(event)
+  )
 }
 
 function openRoute({ deadlineMs, kernel }: PlaneOptions, place: InNetworkNamespace): Promise<Route> {
@@ -173,13 +191,14 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     () => opened.backend,
     () => opened.addresses?.current ?? NO_ADDRESSES
   )
-  const backend = await open((error) => events.push({ type: 'error', error: asNetplaneError(error) }))
+  const backend = await open((event) => events.push(event))
   opened.backend = backend
   const nodePorts = (onChange: () => void): NodePorts => {
     const onError = (error: NetplaneError): void => events.push({ type: 'error', error })
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), choose, { onChange, onError })
-    return new NodePorts({ addresses: opened.addresses, backend, events })
+    return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events) })
   }
+  const hasNodePorts = options.mode === 'nftables' && hasRoute(options)
   const ownAddresses = (): Promise<readonly string[]> => listAddresses(options, backend)
-  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasRoute(options) ? nodePorts : undefined, ownAddresses })
+  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasNodePorts ? nodePorts : undefined, ownAddresses })
 }

@@ -25,7 +25,7 @@ export type FrontendKind = 'cluster' | 'external' | 'loadBalancer' | 'node'
 export type TrafficPolicy = 'cluster' | 'local'
 
 /** What frontends of all kinds have. */
-interface FrontendBase {
+export interface FrontendBase {
   /** 1–65535. */
   readonly port: number
   /** Default `cluster`. */
@@ -42,7 +42,10 @@ export interface ClusterFrontend extends FrontendBase {
 /** An address routed here from outside. */
 export interface ExternalFrontend extends FrontendBase {
   readonly kind: 'external'
-  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. */
+  /**
+   * IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. Beside frontends of kind `node`, none of the addresses of this node at which these are served: while the node
+   * has it, the service is in quarantine.
+   */
   readonly address: string
 }
 
@@ -57,7 +60,7 @@ export interface SourceRanges {
 /** An address routed here from outside, which may take some clients only. */
 export interface LoadBalancerFrontend extends FrontendBase {
   readonly kind: 'loadBalancer'
-  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. */
+  /** As {@link ExternalFrontend.address}. */
   readonly address: string
   /** Who is served. Packets of all others are dropped before anything else. Default: everybody. */
   readonly sourceRanges?: SourceRanges | undefined

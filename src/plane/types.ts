@@ -3,6 +3,7 @@
  */
 import type { NetplaneError } from '../core/errors.js'
 import type { ObjectCounts } from './core/backend.js'
+import type { PlaneCounters } from './core/counters.js'
 import type { Plan, Quarantined } from './core/plan.js'
 import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
@@ -83,6 +84,16 @@ export interface SyncReport {
   readonly details: SyncDetails
 }
 
+/** A port of this node that a service has, and at which a local process waits, too. */
+export interface TakenPort {
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
+  /** Where the process waits: `0.0.0.0`, `::`, or an address of this node at which its ports are served. */
+  readonly address: string
+  /** Who is reached there instead. */
+  readonly service: string
+}
+
 /** Something a plane did or found by itself. */
 export type PlaneEvent =
   /** The kernel did not hold what was committed: another process changed what is ours. A repair follows. */
@@ -97,6 +108,21 @@ export type PlaneEvent =
   | { readonly type: 'released'; readonly service: string }
   /** Flows that a change left stale were looked for, and deleted. */
   | { readonly type: 'flows'; readonly report: StaleFlowReport }
+  /**
+   * As many clients of services with affinity are remembered as option `affinityClients` says: more of them are balanced as if they were new, and those that are remembered keep their endpoints. For
+   * frontends with an address of their own, or of kind `node`. Found within a second of an audit, and told again when there has been room for a minute in between.
+   */
+  | {
+      readonly type: 'affinityFull'
+      readonly family: 'ip' | 'ip6'
+      readonly frontends: 'addressed' | 'node'
+      readonly clients: number
+    }
+  /**
+   * A local process waits at a port of this node that a service has. Clients from everywhere, this node included, are led to the service, and the process is not reached there. Looked for when such a
+   * port comes and with audits, every 10 seconds at most; told once while it lasts.
+   */
+  | ({ readonly type: 'portTaken' } & TakenPort)
   /** An audit, a repair or an examination of the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
@@ -130,6 +156,8 @@ export interface PlaneStatus {
   readonly quarantined: readonly Quarantined[]
   /** Times that drift was found since the plane was opened. */
   readonly drifts: number
+  /** Ports of this node at which local processes wait, too, as seen last: these are not reached there. Absent where the plane does not look. */
+  readonly takenPorts?: readonly TakenPort[] | undefined
   /** Stale flows deleted since the plane was opened, and frontends whose flows are still to be looked at; absent where none are deleted. */
   readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
   readonly details: StatusDetails
@@ -167,6 +195,14 @@ export interface Plane extends AsyncDisposable {
   explain(request: ExplainRequest): Promise<Explanation>
   /** What the plane does and finds by itself, from now on. Ends with `close()`, or with the signal, whose reason the iteration throws. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<PlaneEvent>
+  /**
+   * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes. Reads the
+   * kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
+   *
+   * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`.
+   * @throws {NetlinkError} `ENOENT`: the tables are not there; they come with the first `sync`.
+   */
+  counters(): Promise<PlaneCounters>
   status(): PlaneStatus
   /**
    * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed, and nothing else.

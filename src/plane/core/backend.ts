@@ -7,6 +7,7 @@ import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './change.js'
 import type { Findings, Question } from './explain.js'
+import type { PlaneCounters } from './counters.js'
 import type { NodeAddressList } from './node-addresses.js'
 import type { PlanEntry } from './plan.js'
 import type { Run } from './run.js'
@@ -143,6 +144,13 @@ export interface Backend extends InNetworkNamespace {
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
    */
   explain(question: Question): Promise<Findings>
+  /**
+   * What was counted of services.
+   *
+   * @throws {UnsupportedError} Nothing is counted.
+   * @throws {NetlinkError}
+   */
+  counters(services: Services): Promise<PlaneCounters>
   /** What a report says beside what all planes have in common. */
   details(run: Run): SyncDetails
   /** What a status says beside what all planes have in common. */

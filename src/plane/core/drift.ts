@@ -4,8 +4,25 @@
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
 import type { PlaneEvent } from '../types.js'
-import { driftOf, type Applied, type Inspection } from './backend.js'
+import type { Services } from '../model.js'
+import { driftOf, type Applied, type Backend, type Inspection } from './backend.js'
+import type { ServiceChange } from './change.js'
 import type { Watch } from './watch.js'
+
+/**
+ * What the kernel holds otherwise than committed, in words.
+ *
+ * @param seen The kernel compared with what is desired.
+ * @param synced What is committed, and what leads from there to what is desired. Absent, before the first sync: what is not as any plane would have made it.
+ */
+export async function driftFrom(
+  backend: Pick<Backend, 'inspect'>,
+  seen: Inspection,
+  synced: { readonly changes: readonly ServiceChange[]; readonly committed: Services } | undefined
+): Promise<readonly string[]> {
+  if (synced === undefined) return seen.isNew ? [] : seen.faults
+  return driftOf(synced.changes.length === 0 ? seen : await backend.inspect(synced.committed))
+}
 
 /** Tells of drift, and counts it. */
 export class DriftLog {

@@ -4,11 +4,11 @@
 import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
 import { acceptService, checkKey } from './accept.js'
-import type { Backend, ServiceSource } from './backend.js'
+import type { ServiceSource } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { frontendIdentities } from './frontend.js'
 import type { Quarantined } from './plan.js'
-import { conflictOf, quarantineOf } from './refusals.js'
+import { conflictOf, quarantineOf, type Unsupported } from './refusals.js'
 
 /** All services where there were none. Of two claims to a frontend the first one holds; its outcome is that of a proposal that is checked at once. */
 export class GradualProposal implements ServiceSource {
@@ -25,9 +25,9 @@ export class GradualProposal implements ServiceSource {
   readonly #keys: string[] = []
   #isBegun = false
 
-  readonly #unsupported: Backend['unsupported']
+  readonly #unsupported: Unsupported
 
-  constructor(candidates: Services, unsupported: Backend['unsupported']) {
+  constructor(candidates: Services, unsupported: Unsupported) {
     this.candidates = candidates
     this.#unsupported = unsupported
     this.#rest = candidates.entries()

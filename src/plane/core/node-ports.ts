@@ -3,10 +3,14 @@
  */
 import type { Broadcast } from '../../core/events/broadcast.js'
 import { asNetplaneError } from '../../core/errors.js'
-import type { PlaneEvent } from '../types.js'
-import { causeOf, type Backend } from './backend.js'
+import type { PlaneEvent, PlaneStatus } from '../types.js'
+import type { Service, Services } from '../model.js'
+import { causeOf, type Backend, type Refusal } from './backend.js'
+import type { ServiceChange } from './change.js'
 import { GradualProposal } from './gradual.js'
 import type { NodeAddresses } from './node-addresses.js'
+import { NodeConflicts } from './node-conflicts.js'
+import type { PortWatch } from './port-watch.js'
 import type { Proposal } from './registry.js'
 import { repairRun } from './run.js'
 
@@ -28,20 +32,25 @@ export interface NodePortsParts {
   readonly addresses: NodeAddresses
   readonly backend: Pick<Backend, 'setNodeAddresses'>
   readonly events: Broadcast<PlaneEvent>
+  /** Looks for local processes at such ports; absent on a fake kernel. */
+  readonly watch?: PortWatch | undefined
 }
 
 /** Hands this node's addresses to the back end. */
 export class NodePorts {
   readonly #parts: NodePortsParts
+  readonly #conflicts = new NodeConflicts()
+  /** The back end was told at least once. */
+  #isHanded = false
 
   constructor(parts: NodePortsParts) {
     this.#parts = parts
   }
 
-  /** Whether a proposal is the first one with ports of this node: then its addresses are known now, and are to be handed over. @throws {NetplaneError} They cannot be read. */
+  /** Whether a proposal has ports of this node, and its addresses, which are known now, are still to be handed over. @throws {NetplaneError} They cannot be read. */
   async needs(proposal: Proposal | GradualProposal): Promise<boolean> {
     const { addresses } = this.#parts
-    if (addresses.isFollowing || !asksForNodePorts(proposal)) return false
+    if (this.#isHanded || !asksForNodePorts(proposal)) return false
     await addresses.start()
     return true
   }
@@ -49,6 +58,7 @@ export class NodePorts {
   /** Lets the back end know the addresses. False where it could not write them, which an event says. */
   async hand(isCommitted: boolean): Promise<boolean> {
     const { addresses, backend, events } = this.#parts
+    this.#isHanded = true
     try {
       await backend.setNodeAddresses(addresses.current, isCommitted, repairRun(new Map(), undefined))
       return true
@@ -58,8 +68,30 @@ export class NodePorts {
     }
   }
 
+  /** Why a service cannot be applied beside ports of this node: it has an address of this node's for its own. */
+  conflict(service: Service): Error | undefined {
+    return this.#conflicts.of(service, this.#parts.addresses.current)
+  }
+
+  /** All that cannot be applied. */
+  conflicts(services: Services): Refusal[] {
+    return this.#conflicts.among(services, this.#parts.addresses.current)
+  }
+
+  /** Looks for local processes at ports of services that the kernel holds. @param changes What came just now. */
+  async lookAround(services: Services, changes?: readonly ServiceChange[]): Promise<void> {
+    const { watch, addresses } = this.#parts
+    if (addresses.isFollowing) await watch?.look(services, addresses.current, changes)
+  }
+
+  status(): Pick<PlaneStatus, 'takenPorts'> {
+    const { watch } = this.#parts
+    return watch === undefined ? {} : { takenPorts: watch.taken }
+  }
+
   /** Follows the addresses no more. */
   async close(): Promise<void> {
     await this.#parts.addresses.close()
+    await this.#parts.watch?.close()
   }
 }

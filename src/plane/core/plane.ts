@@ -8,40 +8,25 @@ import { traceResync } from '../../core/tracing.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
-import { asFailure, causeOf, driftOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
+import { asFailure, causeOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { takeServices, takeUpdate } from './desired.js'
-import { DriftLog } from './drift.js'
+import { driftFrom, DriftLog } from './drift.js'
 import { checkExplainRequest, explain, type ExplainParts } from './explain.js'
 import { GradualProposal } from './gradual.js'
+import type { PlaneCounters } from './counters.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { makePlan, planEntries, type Plan } from './plan.js'
 import type { NodePorts } from './node-ports.js'
 import type { ServicePlaneParts } from './parts.js'
-import {
-  addDropped,
-  addRepair,
-  countServices,
-  makeProgress,
-  objectsOf,
-  removalsOf,
-  settle,
-  timed,
-  type Done,
-  type Progress
-} from './progress.js'
+import { addDropped, addRepair, makeProgress, removalsOf, reportOf, settle, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './registry.js'
 import { repairRun, Run } from './run.js'
+import { MAX_TRIES, pauseBefore } from './tries.js'
 import { Watch } from './watch.js'
-
-/** How often work is begun again before it is given up. */
-const MAX_TRIES = 16
-/** Pause before the second try that follows another one, doubled each time. */
-const FIRST_PAUSE_MS = 1
-const MAX_PAUSE_MS = 64
 
 /** Made by {@link openPlane}. */
 export class ServicePlane implements Plane {
@@ -62,7 +47,7 @@ export class ServicePlane implements Plane {
 
   constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
     this.#backend = backend
-    this.#registry = new Registry((service) => backend.unsupported(service))
+    this.#registry = new Registry((service) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service))
     this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
     this.#events = events
     this.#listener = listener
@@ -76,11 +61,13 @@ export class ServicePlane implements Plane {
   async plan(services: Services): Promise<Plan> {
     const taken = takeServices(services)
     return await this.#call(async () => {
-      const { changes, quarantined } = await this.#registry.proposeAll(taken)
+      const { changes, quarantined } = await this.#propose(() => this.#registry.proposeAll(taken), true)
       const desired = this.#registry.after(changes)
       const isUntouched = this.#isCommitted && (await this.#backend.hasChanged()) === false
       const seen = await this.#backend.inspect(desired, isUntouched ? changes : undefined)
-      const drift = isUntouched ? [] : await this.#driftFrom(seen, changes)
+      const drift = isUntouched
+        ? []
+        : await driftFrom(this.#backend, seen, this.#hasSynced ? { changes, committed: this.#registry.services } : undefined)
       const { entries, objects } = await seen.work()
       return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects })
     })
@@ -99,8 +86,7 @@ export class ServicePlane implements Plane {
     const taken = takeUpdate(update)
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
-      const named = new Set([...taken.set.keys(), ...taken.gone])
-      return await this.#apply(() => this.#registry.proposeUpdate(taken), options, named)
+      return await this.#apply(() => this.#registry.proposeUpdate(taken), options, new Set([...taken.set.keys(), ...taken.gone]))
     })
   }
 
@@ -113,11 +99,16 @@ export class ServicePlane implements Plane {
     return this.#events.open(requireOptions(options).signal)
   }
 
+  async counters(): Promise<PlaneCounters> {
+    return await this.#call(() => this.#backend.counters(this.#registry.services))
+  }
+
   status(): PlaneStatus {
     return {
       services: this.#registry.services.size,
       quarantined: this.#quarantine.list(),
       drifts: this.#drift.count,
+      ...this.#nodePorts?.status(),
       ...(this.#listener === undefined ? {} : { flows: this.#listener.status() }),
       details: this.#backend.status()
     }
@@ -160,13 +151,6 @@ export class ServicePlane implements Plane {
     })
   }
 
-  /** What the kernel holds otherwise than committed; before the first sync, what is not as any plane would have made it. */
-  async #driftFrom(seen: Inspection, changes: readonly ServiceChange[]): Promise<readonly string[]> {
-    if (!this.#hasSynced) return seen.isNew ? [] : seen.faults
-    const committed = changes.length === 0 ? seen : await this.#backend.inspect(this.#registry.services)
-    return driftOf(committed)
-  }
-
   /** Whether services can be checked while the kernel takes the first of them: one that must be refused does not undo what the others did. */
   #mayFill({ onError }: SyncOptions): boolean {
     const isFirst = !this.#hasSynced && !this.#isCommitted && this.#registry.services.size === 0
@@ -176,9 +160,8 @@ export class ServicePlane implements Plane {
   async #apply(propose: () => Promise<Proposal | GradualProposal>, options: SyncOptions, named?: ReadonlySet<string>): Promise<SyncReport> {
     options.signal?.throwIfAborted()
     const startedAt = performance.now()
-    const proposal = await propose()
+    const proposal = await this.#propose(propose)
     const { changes, quarantined } = proposal
-    if ((await this.#nodePorts?.needs(proposal)) === true) await this.#takeNodeAddresses()
     const acceptMs = performance.now() - startedAt
     const progress = makeProgress(changes, quarantined, proposal instanceof GradualProposal ? proposal : undefined)
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
@@ -189,20 +172,39 @@ export class ServicePlane implements Plane {
     this.#watch.start()
     addDropped(progress, named, this.#registry.services)
     this.#quarantine.update(progress.quarantined, named)
-    return {
-      services: countServices(done),
-      objects: objectsOf(progress, done),
-      requests: run.requests,
-      durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: progress.inspectMs, apply: progress.applyMs },
-      quarantined: progress.quarantined,
-      details: this.#backend.details(run)
-    }
+    await this.#nodePorts?.lookAround(this.#registry.services, done.changes)
+    return reportOf(progress, done, run, { startedAt, acceptMs }, this.#backend.details(run))
+  }
+
+  /** Proposes again where the first proposal made this node's addresses known, which some services may not have. */
+  async #propose<Made extends Proposal | GradualProposal>(propose: () => Promise<Made>, isPlan = false): Promise<Made> {
+    const proposal = await propose()
+    if ((await this.#nodePorts?.needs(proposal)) !== true) return proposal
+    if (!isPlan) await this.#takeNodeAddresses()
+    else if (!this.#isCommitted) await this.#nodePorts!.hand(false)
+    return await propose()
   }
 
   /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. */
   async #takeNodeAddresses(): Promise<void> {
     if (this.#closing !== undefined) return
     if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
+    const refusals = this.#nodePorts!.conflicts(this.#registry.services)
+    if (refusals.length > 0) await this.#drop(refusals)
+  }
+
+  /** Takes committed services out of the kernel, and into quarantine. What fails is brought to an end by the next audit. */
+  async #drop(refusals: readonly Refusal[]): Promise<void> {
+    const gone = removalsOf(refusals, [], this.#registry.services)
+    try {
+      const run = repairRun(this.#registry.services, undefined)
+      if (this.#isCommitted) await this.#announced(gone, () => this.#backend.apply(gone, this.#registry.services, run))
+    } catch {
+      this.#isCommitted = false
+    }
+    await this.#registry.accept(gone)
+    this.#listener?.after(gone)
+    this.#quarantine.update(refusals, new Set(refusals.map(({ service }) => service)))
   }
 
   /** Tries until it is done or cannot be: again after races, after reading the kernel where it was not as it was taken to be, and without services that it refuses. */
@@ -234,7 +236,6 @@ export class ServicePlane implements Plane {
     try {
       await this.#restore()
     } catch (error) {
-      // The watch goes on trying, and so does the next call.
       this.#events.push({ type: 'error', error: asNetplaneError(causeOf(error)) })
     }
     return cause
@@ -243,7 +244,7 @@ export class ServicePlane implements Plane {
   /** Before the next try: a pause, longer each time, and a look at what another process did. */
   async #calmDown({ isKnown }: BackendFailure, tries: number, run: Run, progress: Progress): Promise<void> {
     traceResync({ operation: 'plane.sync', reason: isKnown ? 'generation' : 'drift' })
-    if (tries > 2) await new Promise((resolve) => setTimeout(resolve, Math.min(FIRST_PAUSE_MS * 2 ** (tries - 2), MAX_PAUSE_MS)))
+    await pauseBefore(tries)
     if (this.#isCommitted) await this.#auditBeforeTry(run, progress)
   }
 
@@ -341,6 +342,7 @@ export class ServicePlane implements Plane {
       if (this.#isCommitted) await this.#audit()
       // A change or a repair that failed half-way is brought to an end.
       else await this.#restore()
+      await this.#nodePorts?.lookAround(this.#registry.services)
     } catch (error) {
       const cause = causeOf(error)
       this.#events.push({ type: 'error', error: asNetplaneError(cause) })

@@ -2,11 +2,12 @@
  * What a call has done so far, and what its report says of it.
  */
 import type { Services } from '../model.js'
-import type { SyncReport } from '../types.js'
+import type { SyncDetails, SyncReport } from '../types.js'
 import { sumOf, type Applied, type ObjectCounts, type Refusal } from './backend.js'
 import { countChanges, rebase, type ServiceChange } from './change.js'
 import type { GradualProposal } from './gradual.js'
 import type { PlanEntry, Quarantined } from './plan.js'
+import type { Run } from './run.js'
 
 /** What a call did so far. */
 export interface Progress {
@@ -50,13 +51,27 @@ export function addRepair(progress: Progress, { objects, withdrawn }: Applied, c
   progress.changes = rebase(progress.changes, committed)
 }
 
-/** Objects that a call wrote and deleted, repairs on its way included. */
-export function objectsOf({ repaired }: Progress, { applied }: Done): ObjectCounts {
-  return sumOf(repaired, applied.objects)
+/** What a call says in the end; `requests` of its run include those of repairs on its way. */
+export function reportOf(
+  progress: Progress,
+  done: Done,
+  { requests }: Run,
+  { startedAt, acceptMs }: { readonly startedAt: number; readonly acceptMs: number },
+  details: SyncDetails
+): SyncReport {
+  const { repaired, inspectMs, applyMs, quarantined } = progress
+  return {
+    services: countServices(done),
+    objects: sumOf(repaired, done.applied.objects),
+    requests,
+    durationMs: { total: performance.now() - startedAt, accept: acceptMs, inspect: inspectMs, apply: applyMs },
+    quarantined,
+    details
+  }
 }
 
 /** How many services a call added, changed and removed. */
-export function countServices({ changes, entries }: Done): SyncReport['services'] {
+function countServices({ changes, entries }: Done): SyncReport['services'] {
   if (entries === undefined) return countChanges(changes)
   const kept = new Set(changes.map(({ name }) => name))
   const count = (action: string): number =>

@@ -5,6 +5,9 @@ import { ValidationError } from '../../core/errors.js'
 import type { Service } from '../model.js'
 import { formatFrontend } from './frontend.js'
 
+/** Why an accepted service cannot be applied, whatever the others are; undefined: it can. */
+export type Unsupported = (service: Service) => Error | undefined
+
 function pathOf(name: string): string {
   return `services[${JSON.stringify(name)}]`
 }

@@ -5,12 +5,12 @@ import { Slices } from '../../core/slices.js'
 import type { Service, Services } from '../model.js'
 import { acceptService, checkKey } from './accept.js'
 import type { CheckedUpdate } from './desired.js'
-import type { Backend, Refusal } from './backend.js'
+import type { Refusal } from './backend.js'
 import type { ServiceChange } from './change.js'
 import { frontendIdentities, frontendKeys } from './frontend.js'
 import { GradualProposal } from './gradual.js'
 import type { Quarantined } from './plan.js'
-import { conflictOf, quarantineOf } from './refusals.js'
+import { conflictOf, quarantineOf, type Unsupported } from './refusals.js'
 import type { Withdrawal } from './run.js'
 
 /** A change of services, checked and ready to be applied. */
@@ -24,7 +24,7 @@ type Claims = Map<string, string>
 
 /** The committed services. */
 export class Registry {
-  readonly #unsupported: Backend['unsupported']
+  readonly #unsupported: Unsupported
   #services = new Map<string, Service>()
   /** Frontend to the name of its service. */
   #owners = new Map<string, string>()
@@ -32,7 +32,7 @@ export class Registry {
   #gradual: GradualProposal | undefined
 
   /** @param unsupported Why a plane cannot carry a service. */
-  constructor(unsupported: Backend['unsupported'] = () => undefined) {
+  constructor(unsupported: Unsupported = () => undefined) {
     this.#unsupported = unsupported
   }
 

@@ -9,6 +9,7 @@ import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
 import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/change.js'
+import type { PlaneCounters } from '../core/counters.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Findings, Question } from '../core/explain.js'
 import type { Run } from '../core/run.js'
@@ -19,6 +20,7 @@ import { Addresses } from './addresses.js'
 import { AT_ONCE, changeVirtual, ensureElements, failureOf, finish, isUndone, pruneElements, putBack, refusalsOf } from './apply.js'
 import { Companion } from './companion.js'
 import { VirtualServices } from './compile.js'
+import { readCounters } from './counters.js'
 import { Draining } from './draining.js'
 import {
   addressesOf,
@@ -91,6 +93,10 @@ class IpvsBackend implements Backend {
   setNodeAddresses(): Promise<void> {
     // Ports of the node are not carried.
     return Promise.resolve()
+  }
+
+  async counters(services: Services): Promise<PlaneCounters> {
+    return await readCounters(this.#subsystems.ipvs, services)
   }
 
   hasChanged(): Promise<undefined> {

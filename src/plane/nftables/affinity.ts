@@ -4,48 +4,57 @@
 import { NetlinkError } from '../../core/errors.js'
 import type { AddressFamily } from '../../core/address.js'
 import { Slices } from '../../core/slices.js'
-import type { ElementColumns } from '../../nftables/columns.js'
+import { rowAt, toColumns, type ElementRow } from '../../nftables/columns.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Nftables } from '../../nftables/index.js'
-import { elementsStep, type Step } from '../../nftables/steps.js'
+import type { Step } from '../../nftables/steps.js'
 import type { ServiceChange } from '../core/change.js'
 import { FAMILIES } from '../core/frontend.js'
 import type { Service, Services } from '../model.js'
 import { affinityMap } from './balancing.js'
-import { keyText } from './changes.js'
+import { keyText, type Changes } from './changes.js'
 import { ElementWalk } from './compile.js'
 import type { TableOptions } from './layout.js'
-import { ADDRESS_LENGTH, frontendLength, type Scope } from './sets.js'
+import { ADDRESS_LENGTH, PHASES, type Scope } from './sets.js'
 
-const SCOPES: readonly Scope[] = ['address', 'node']
+export const SCOPES: readonly Scope[] = ['address', 'node']
 
 /** Bytes of an element in a message, about. */
-const ROW_BYTES = 80
+const ROW_BYTES = 100
 
-/** How often elements are looked up again that went by themselves before they were deleted. */
-const MAX_TRIES = 8
+/** Clients that are removed in one transaction, at most. */
+const ROWS_AT_ONCE = 1024
 
-/** Where the clients of a frontend may be led. */
+/** How often a map is read in one sweep, at most. */
+const MAX_READINGS = 4
+
+/** Where the clients of a frontend may be led, and for how long. */
 interface Allowed {
   /** Bytes of addresses and ports, as text. */
   readonly endpoints: Set<string>
   /** For whom there are endpoints: clients of one kind may be led where those of another may not. */
   readonly audiences: Set<string>
+  timeoutMs: number
 }
 
 /** By family, scope and key of the frontend. */
 type Frontends = Map<string, Allowed>
 
-const nameOf = (family: AddressFamily, scope: Scope, key: Uint8Array): string => `${family} ${scope} ${keyText(key)}`
+const scopeName = (family: AddressFamily, scope: Scope): string => `${family} ${scope} `
+const nameOf = (family: AddressFamily, scope: Scope, key: Uint8Array): string => `${scopeName(family, scope)}${keyText(key)}`
 
 /** Adds the frontends of services whose clients are remembered. */
 async function collect(services: Iterable<Service | undefined>, options: TableOptions, slices: Slices): Promise<Frontends> {
   const frontends: Frontends = new Map()
-  const walk = new ElementWalk(({ family, scope, kind, slotClass }, key, data) => {
-    if (kind !== 'endpoints' || slotClass?.isSticky !== true) return
-    const name = nameOf(family, scope, key.subarray(0, key.length - 4))
+  const of = (name: string): Allowed => {
     let allowed = frontends.get(name)
-    if (allowed === undefined) frontends.set(name, (allowed = { endpoints: new Set(), audiences: new Set() }))
+    if (allowed === undefined) frontends.set(name, (allowed = { endpoints: new Set(), audiences: new Set(), timeoutMs: 0 }))
+    return allowed
+  }
+  const walk = new ElementWalk(({ family, scope, kind, slotClass, stickiness }, key, data) => {
+    if (kind === 'sticky') of(nameOf(family, scope, key)).timeoutMs = stickiness!.timeoutSeconds * 1000
+    if (kind !== 'endpoints' || slotClass?.isSticky !== true) return
+    const allowed = of(nameOf(family, scope, key.subarray(0, key.length - 4)))
     allowed.endpoints.add(keyText(data!))
     allowed.audiences.add(slotClass.audience)
   }, options)
@@ -57,20 +66,38 @@ async function collect(services: Iterable<Service | undefined>, options: TableOp
 }
 
 const isSubset = (left: ReadonlySet<string>, right: ReadonlySet<string>): boolean => [...left].every((entry) => right.has(entry))
+const isSameFor = (before: Allowed, after: Allowed): boolean => [...before.audiences].join() === [...after.audiences].join()
 
 /** Whether clients may be remembered who must not be led on as before. */
 function mustSweep(before: Allowed, after: Allowed | undefined): boolean {
-  return after === undefined || !isSubset(before.endpoints, after.endpoints) || [...before.audiences].join() !== [...after.audiences].join()
+  if (after === undefined || !isSameFor(before, after)) return true
+  return !isSubset(before.endpoints, after.endpoints) || before.timeoutMs !== after.timeoutMs
 }
 
-const NOWHERE: ReadonlySet<string> = new Set()
+/** What is to become of the clients of a frontend. */
+interface Due {
+  /** Where they may be led on. */
+  readonly endpoints: ReadonlySet<string>
+  readonly timeoutMs: number
+}
+
+const NOBODY: Due = { endpoints: new Set(), timeoutMs: 0 }
+
+/** Clients to forget, and what is to be known of some of them instead. */
+interface Sweep {
+  readonly gone: ElementRow[]
+  readonly changed: (ElementRow | undefined)[]
+}
+
+/** Writes steps. */
+export type WriteSteps = (steps: readonly Step[]) => Promise<void>
 
 /** Removes clients from the maps. */
 export class AffinitySweeper {
   readonly #nft: Pick<Nftables, 'listElements'>
   readonly #options: TableOptions
   /** Where clients of these frontends may be led; those of others are left alone. */
-  #due = new Map<string, ReadonlySet<string>>()
+  #due = new Map<string, Due>()
   /** Clients of frontends that are not due have no business in the maps. */
   #isWhole = false
 
@@ -103,55 +130,116 @@ export class AffinitySweeper {
       const now = after.get(name)
       if (!mustSweep(allowed, now)) continue
       // Clients of another kind may be led to other endpoints now: who was remembered as what is not known.
-      const isSameFor = now !== undefined && [...allowed.audiences].join() === [...now.audiences].join()
-      this.#due.set(name, isSameFor ? now.endpoints : NOWHERE)
+      this.#due.set(name, now !== undefined && isSameFor(allowed, now) ? now : NOBODY)
     }
   }
 
   /** Takes note that these are all services, and that it is not known who was remembered before. */
   async noteAll(services: Services): Promise<void> {
-    const frontends = await collect(services.values(), this.#options, new Slices())
-    this.#due = new Map([...frontends].map(([name, { endpoints }]) => [name, endpoints]))
+    this.#due = new Map(await collect(services.values(), this.#options, new Slices()))
     this.#isWhole = true
   }
 
   /**
-   * Removes clients that must not be led on as before.
+   * Removes clients that must not be led on as before. Maps of frontends that are not concerned are not read.
    *
-   * @param write Commits steps. @throws {NetlinkError}
+   * @throws {NetlinkError}
    */
-  async sweep(write: (steps: readonly Step[]) => Promise<void>): Promise<void> {
-    for (let tries = 1; this.isDue; tries++) {
-      const [due, isWhole] = [this.#due, this.#isWhole]
-      try {
-        for (const family of FAMILIES) for (const scope of SCOPES) await write(await this.#steps(family, scope))
-        if (this.#due === due) [this.#due, this.#isWhole] = [new Map(), this.#isWhole && !isWhole]
-      } catch (error) {
-        // Somebody's time was over before he was deleted: all of the transaction was refused.
-        if (!(error instanceof NetlinkError) || error.code !== 'ENOENT' || tries === MAX_TRIES) throw error
+  async sweep(write: WriteSteps): Promise<void> {
+    const [due, isWhole] = [this.#due, this.#isWhole]
+    for (const family of FAMILIES) {
+      for (const scope of SCOPES) {
+        const isConcerned = isWhole || [...due.keys()].some((name) => name.startsWith(scopeName(family, scope)))
+        if (isConcerned) await this.#sweepMap(family, scope, write)
+      }
+    }
+    if (this.#due !== due) return
+    this.#due = new Map<string, Due>()
+    this.#isWhole &&= !isWhole
+  }
+
+  /** Where somebody was found, it is looked again: a reading may miss one client for each whose time is over meanwhile. */
+  async #sweepMap(family: AddressFamily, scope: Scope, write: WriteSteps): Promise<void> {
+    const map = { family, table: this.#options.name, name: affinityMap(family, scope).name }
+    for (let reading = 1; reading <= MAX_READINGS; reading++) {
+      const { gone, changed } = await this.#read(family, scope)
+      if (gone.length === 0) return
+      for (let from = 0; from < gone.length; from += ROWS_AT_ONCE) {
+        const to = Math.min(from + ROWS_AT_ONCE, gone.length)
+        await replaceRows(map, { gone: gone.slice(from, to), changed: changed.slice(from, to) }, write)
       }
     }
   }
 
-  async #steps(family: AddressFamily, scope: Scope): Promise<Step[]> {
-    const map = { family, table: this.#options.name, name: affinityMap(family, scope).name }
+  /** Who is to be forgotten or remembered for another time. */
+  async #read(family: AddressFamily, scope: Scope): Promise<Sweep> {
+    const sweep: Sweep = { gone: [], changed: [] }
+    const { chunks } = await this.#nft.listElements({ family, table: this.#options.name, name: affinityMap(family, scope).name })
     const slices = new Slices()
-    const { chunks } = await this.#nft.listElements(map)
-    const width = ADDRESS_LENGTH[family] + frontendLength(family, scope)
-    const remove = new ElementBuffer(width, 0)
     for (const chunk of chunks)
       await slices.times(chunk.rows, (row) => {
-        const key = chunk.key.subarray(row * width, (row + 1) * width)
-        if (this.#isStale(family, scope, key, dataAt(chunk, row))) remove.push(key, undefined)
+        const client = rowAt(chunk, row)
+        const after = this.#after(family, scope, client)
+        if (after === client) return
+        sweep.gone.push(client)
+        sweep.changed.push(after)
       })
-    if (remove.rows === 0) return []
-    return [elementsStep(map, { remove, add: new ElementBuffer(width, 0, 1), owners: [] }, ROW_BYTES)]
+    return sweep
   }
 
-  #isStale(family: AddressFamily, scope: Scope, key: Uint8Array, data: Uint8Array): boolean {
-    const allowed = this.#due.get(nameOf(family, scope, key.subarray(ADDRESS_LENGTH[family])))
-    return allowed === undefined ? this.#isWhole : !allowed.has(keyText(data))
+  /** What is to be known of a client: the same as before, something else, or nothing. */
+  #after(family: AddressFamily, scope: Scope, client: ElementRow): ElementRow | undefined {
+    const due = this.#due.get(nameOf(family, scope, client.key.subarray(ADDRESS_LENGTH[family])))
+    if (due === undefined) return this.#isWhole ? undefined : client
+    if (!due.endpoints.has(keyText(client.data!))) return undefined
+    const { timeoutMs } = due
+    if (client.timeoutMs === timeoutMs) return client
+    // The time goes on from the client's last new connection.
+    const expirationMs = timeoutMs - Math.max(client.timeoutMs - client.expirationMs, 0)
+    return expirationMs > 0 ? { ...client, timeoutMs, expirationMs } : undefined
   }
 }
 
-const dataAt = ({ data, dataOffsets }: ElementColumns, row: number): Uint8Array => data!.subarray(dataOffsets![row], dataOffsets![row + 1])
+type MapName = { readonly family: AddressFamily; readonly table: string; readonly name: string }
+
+/** Of one client: he is not there any more, or was remembered anew for another endpoint. ENFILE: the map is full, and his time is over. */
+const CHANGED = new Set(['ENOENT', 'EEXIST', 'EBUSY', 'ENFILE'])
+
+/** What changed since the map was read makes the kernel refuse a whole transaction: it is tried in halves until only those are left whom that concerns. */
+async function replaceRows(map: MapName, sweep: Sweep, write: WriteSteps): Promise<void> {
+  try {
+    await write([replacement(map, sweep)])
+  } catch (error) {
+    const { gone, changed } = sweep
+    if (!(error instanceof NetlinkError)) throw error
+    const hasChanged = CHANGED.has(error.code)
+    if (gone.length === 1 ? !hasChanged : !hasChanged && error.code !== 'EMSGSIZE') throw error
+    if (gone.length === 1) return
+    const middle = gone.length >> 1
+    await replaceRows(map, { gone: gone.slice(0, middle), changed: changed.slice(0, middle) }, write)
+    await replaceRows(map, { gone: gone.slice(middle), changed: changed.slice(middle) }, write)
+  }
+}
+
+function replacement(map: MapName, { gone, changed }: Sweep): Step {
+  const remove = new ElementBuffer(gone[0]!.key.length, 0, gone.length)
+  for (const { key } of gone) remove.push(key, undefined)
+  const add = changed.filter((client) => client !== undefined)
+  // Somebody whose time is over may be deleted where he has been added just before; adding somebody who is there changes nothing.
+  const present = toColumns(gone.map(({ key, data, flags }) => ({ key, data, flags, timeoutMs: 0, expirationMs: 0 })))
+  return {
+    bytes: 200 + (2 * gone.length + add.length) * ROW_BYTES,
+    queue: (tx) => {
+      tx.add.elements(map, present, { exclusive: true })
+      tx.delete.elements(map, remove, { exclusive: true })
+      if (add.length > 0) tx.add.elements(map, toColumns(add), { exclusive: true })
+    }
+  }
+}
+
+/** Whether changes concern where clients may be led who are remembered. */
+export function touchesAffinity(changes: Changes): boolean {
+  return PHASES.some((phase) =>
+    changes.phase(phase).some(({ set, remove }) => remove.rows > 0 && (set.kind === 'sticky' || set.slotClass?.isSticky === true))
+  )
+}

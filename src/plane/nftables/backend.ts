@@ -1,12 +1,13 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
-import { NetlinkError, UnsupportedError } from '../../core/errors.js'
+import { asNetplaneError, NetlinkError, UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/change.js'
+import type { PlaneCounters } from '../core/counters.js'
 import { FAMILIES } from '../core/frontend.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node-addresses.js'
 import type { Findings, Question } from '../core/explain.js'
@@ -14,21 +15,25 @@ import { planEntries } from '../core/plan.js'
 import { repairRun, type Run } from '../core/run.js'
 import { fakeSettings, kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import { isModelScheduler, type Service, type Services } from '../model.js'
-import type { StatusDetails, SyncDetails } from '../types.js'
-import { AffinitySweeper } from './affinity.js'
+import type { PlaneEvent, StatusDetails, SyncDetails } from '../types.js'
+import { AffinityRoom } from './affinity-room.js'
+import { AffinitySweeper, touchesAffinity } from './affinity.js'
 import { applyChanges, type ApplyContents } from './apply.js'
-import { contentsOf } from './changes.js'
+import { contentsOf, type Changes } from './changes.js'
 import { checkedServices, coldStart } from './cold-start.js'
 import { CommittedContents } from './contents.js'
+import { forgetCounts, readCounters } from './counters.js'
+import { TableExplainer } from './explain/walk.js'
 import { existingDevices, flowtableStep } from './flow-offload.js'
 import { differsInCount, readNotedSetting, readTables, type KernelTables } from './inspect.js'
-import { TableExplainer } from './explain/walk.js'
 import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
+import { carrySteps } from './learnt-carry.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
 import { claimStep } from './owner.js'
 import { RouteLocalnet, ROUTE_LOCALNET_HINT } from './route-localnet.js'
+import { PortReservation, RESERVED_PORTS_HINT } from './port-reservation.js'
 import { nodeAddressStep } from './static-sets.js'
 import { Writer } from './writer.js'
 
@@ -41,6 +46,14 @@ type FoundTables = Pick<KernelTables, 'present' | 'routeLocalnet'>
 const NOTHING: FoundTables = { present: new Set(), routeLocalnet: undefined }
 
 /** Made by {@link openNftablesBackend}. */
+/** What a back end is made of, beside its client. */
+interface BackendParts {
+  /** Told what the back end finds by itself. */
+  readonly tell: (event: PlaneEvent) => void
+  readonly settings: SystemSettings
+  readonly reservation?: PortReservation | undefined
+}
+
 class NftablesBackend implements Backend {
   readonly #nft: Nftables
   readonly #options: TableOptions
@@ -48,6 +61,11 @@ class NftablesBackend implements Backend {
   readonly #affinity: AffinitySweeper
   readonly #routeLocalnet: RouteLocalnet
   readonly #explainer: TableExplainer
+  readonly #room: AffinityRoom
+  readonly #tell: (event: PlaneEvent) => void
+  readonly #reservation: PortReservation | undefined
+  /** Clients that an earlier process left were looked at, or are going to be. */
+  #knowsClients = false
   #contents: CommittedContents
   #objects = new ServiceObjects()
   /** Another process committed, and what our elements hold was not compared since. */
@@ -59,13 +77,16 @@ class NftablesBackend implements Backend {
   /** From then on links may be missing: they may have gone. */
   #hasStarted = false
 
-  constructor(nft: Nftables, options: TableOptions, settings: SystemSettings) {
+  constructor(nft: Nftables, options: TableOptions, { tell, settings, reservation }: BackendParts) {
     this.#nft = nft
     this.#routeLocalnet = new RouteLocalnet(settings)
     this.#options = options
     this.#contents = new CommittedContents(options)
     this.#affinity = new AffinitySweeper(nft, options)
     this.#explainer = new TableExplainer(nft, options)
+    this.#room = new AffinityRoom(nft, options, tell)
+    this.#tell = tell
+    this.#reservation = reservation
     this.#writer = new Writer(nft)
   }
 
@@ -90,6 +111,7 @@ class NftablesBackend implements Backend {
 
   async fill(source: ServiceSource, run: Run): Promise<Applied | undefined> {
     const before = this.#writer.commits
+    await this.#reserve()
     try {
       const { id } = await this.#nft.readGeneration()
       const tables = await listOwnTables(this.#nft, ownTables(this.#options))
@@ -106,9 +128,13 @@ class NftablesBackend implements Backend {
     if (!(seen instanceof TablesInspection)) throw new TypeError('an inspection of another back end')
     const before = this.#writer.commits
     this.#writer.generation = seen.kernel.generation
+    await this.#reserve()
     try {
       if (seen.comparison === undefined || this.#mustRebuild) {
-        return await this.#rebuild(checkedServices(services), seen.kernel, run)
+        const applied = await this.#rebuild(checkedServices(services), seen.kernel, run)
+        await this.#affinity.noteAll(services)
+        await this.#sweep(run)
+        return applied
       }
       const { changes, contents } = seen.comparison
       await this.#claim(seen.kernel, run)
@@ -120,8 +146,7 @@ class NftablesBackend implements Backend {
       this.#objects = seen.kernel.objects
       this.#owesAudit = false
       this.#hasStarted = true
-      await this.#affinity.noteAll(services)
-      await this.#sweep(run)
+      await this.#takeClients(services, changes, run)
       return { objects: changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -143,6 +168,7 @@ class NftablesBackend implements Backend {
       this.#contents.apply(change)
       await this.#affinity.note(changes)
       await this.#sweep(run)
+      if (this.#options.counters) await this.#forget(changes, run)
       return { objects: change.changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -155,19 +181,22 @@ class NftablesBackend implements Backend {
   async audit(committed: Services): Promise<Inspection | undefined> {
     await this.#sweep(repairRun(new Map(), undefined))
     if (this.#options.loopbackNodePorts) await this.#routeLocalnet.keepOn()
+    await this.#room.look((family) => this.#objects.hasSticky(family))
+    await this.#reserve()
     const isDue = performance.now() >= this.#nextAuditAt
     if (!(await this.hasChanged()) && !(this.#owesAudit && isDue)) return undefined
     const startedAt = performance.now()
     const quick = await this.#readQuickly()
     if (quick === undefined) return undefined
-    const isSuspect = quick.present.size === 0 || quick.faults.length > 0 || differsInCount(quick, this.#contents.sizes())
-    if (!isSuspect && !isDue) {
+    const isBroken = quick.present.size === 0 || quick.faults.length > 0
+    if (!isBroken && !isDue && !differsInCount(quick, this.#contents.sizes())) {
       // Numbers are right; whether the elements are will be seen when an audit is due.
       this.#owesAudit = true
       this.#writer.generation = quick.generation
       return undefined
     }
-    const kernel = await readTables(this.#nft, this.#options, this.#nodeAddresses, true)
+    // The elements of tables that are made anew are not asked for.
+    const kernel = isBroken ? quick : await readTables(this.#nft, this.#options, this.#nodeAddresses, true)
     const seen = await inspectTables(kernel, committed)
     this.#owesAudit = false
     this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
@@ -197,6 +226,10 @@ class NftablesBackend implements Backend {
     return await this.#explainer.explain(question, this.#nodeAddresses)
   }
 
+  async counters(services: Services): Promise<PlaneCounters> {
+    return await readCounters(this.#nft, this.#options, services)
+  }
+
   details({ requests, bytes, retries }: Run): SyncDetails {
     return { mode: 'nftables', commits: requests, bytes, generation: this.#writer.generation, retries }
   }
@@ -206,6 +239,7 @@ class NftablesBackend implements Backend {
   }
 
   async cleanUp(): Promise<void> {
+    await this.#reservation?.release()
     const tables = await listOwnTables(this.#nft, ownTables(this.#options))
     await this.#routeLocalnet.putBack(tables.length === 0 ? undefined : await readNotedSetting(this.#nft, this.#options))
     await dropTables(
@@ -217,6 +251,16 @@ class NftablesBackend implements Backend {
 
   async close(): Promise<void> {
     await this.#nft.close()
+  }
+
+  /** What cannot be reserved is told, and holds nothing up. Own commits are no change by another process. */
+  async #reserve(): Promise<void> {
+    try {
+      const generation = await this.#reservation?.ensure()
+      if (generation === this.#writer.generation + 1) this.#writer.generation = generation
+    } catch (error) {
+      this.#tell({ type: 'error', error: asNetplaneError(error) })
+    }
   }
 
   #parts(objects: ServiceObjects, run: Run) {
@@ -237,16 +281,16 @@ class NftablesBackend implements Backend {
     if (isLoopback) await this.#routeLocalnet.prepare(noted)
     else if (noted !== undefined) await this.#routeLocalnet.putBack(noted)
     const statics = { nodeAddresses: this.#nodeAddresses, routeLocalnet: this.#routeLocalnet.found }
-    const { contents, elements } = await coldStart(
-      { ...this.#parts(objects, run), replace: present, statics, devices: await this.#devices() },
-      source
-    )
+    const carried = await carrySteps(this.#nft, this.#options, present)
+    const parts = { ...this.#parts(objects, run), replace: present, statics, devices: await this.#devices(), carried }
+    const { contents, elements } = await coldStart(parts, source)
     if (isLoopback) await this.#routeLocalnet.switchOn(noted)
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false
     this.#owesAudit = false
     this.#hasStarted = true
+    this.#knowsClients = true
     return { objects: { written: elements, deleted: 0 } }
   }
 
@@ -285,6 +329,23 @@ class NftablesBackend implements Backend {
     }
   }
 
+  /** What is not forgotten for want of a commit is a number too large later. */
+  async #forget(changes: readonly ServiceChange[], run: Run): Promise<void> {
+    try {
+      await forgetCounts(this.#options.name, changes, (steps) => this.#writer.write(steps, run, 'removal of what was counted'))
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error
+    }
+  }
+
+  /** After an adoption: clients are looked at now where endpoints of theirs went, else with the first audit, and not again. */
+  async #takeClients(services: Services, changes: Changes, run: Run): Promise<void> {
+    const mustSweep = touchesAffinity(changes)
+    if (mustSweep || !this.#knowsClients) await this.#affinity.noteAll(services)
+    this.#knowsClients = true
+    if (mustSweep) await this.#sweep(run)
+  }
+
   /** Removes clients that are remembered for endpoints which take them no more. What fails is tried again by the next audit. */
   async #sweep(run: Run): Promise<void> {
     if (!this.#affinity.isDue) return
@@ -304,9 +365,12 @@ class NftablesBackend implements Backend {
   }
 }
 
-/** Opens the back end; nothing is written. */
-export async function openNftablesBackend({ table, client }: NftablesPlaneSettings): Promise<Backend> {
+/** Opens the back end; nothing is written. @param tell Told what it finds by itself. */
+export async function openNftablesBackend(options: NftablesPlaneSettings, tell: (event: PlaneEvent) => void): Promise<Backend> {
+  const { table, client, reservedPorts } = options
   const nft = await Nftables.open(client)
-  const settings = client.kernel === undefined ? kernelSettings(namespaceOf(nft), ROUTE_LOCALNET_HINT) : fakeSettings()
-  return new NftablesBackend(nft, table, settings)
+  if (client.kernel !== undefined) return new NftablesBackend(nft, table, { tell, settings: fakeSettings() })
+  const settings = kernelSettings(namespaceOf(nft), ROUTE_LOCALNET_HINT)
+  const reservation = new PortReservation(nft, table.name, reservedPorts, kernelSettings(namespaceOf(nft), RESERVED_PORTS_HINT))
+  return new NftablesBackend(nft, table, { tell, settings, reservation })
 }

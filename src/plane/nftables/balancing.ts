@@ -42,7 +42,7 @@ export function balancingName({ name }: SlotClass): string {
   return `lb-${name}`
 }
 
-/** The map from clients to the endpoints that they keep. */
+/** The map from clients to the endpoints that they keep, but for its size. */
 export function affinityMap(family: AddressFamily, scope: Scope): LayoutSet {
   const type = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'
   const frontend = scope === 'address' ? ([type, 'inet_proto', 'inet_service'] as const) : (['inet_proto', 'inet_service'] as const)
@@ -50,13 +50,9 @@ export function affinityMap(family: AddressFamily, scope: Scope): LayoutSet {
     name: `${PREFIX[scope]}affinity`,
     key: [type, ...frontend],
     data: [type, 'inet_service'],
-    flags: ['timeout', 'eval'],
-    size: MAX_CLIENTS
+    flags: ['timeout', 'eval']
   }
 }
-
-/** How many clients are remembered, at most; more of them are balanced as if they were new. */
-export const MAX_CLIENTS = 1_048_576
 
 function slotKey(family: AddressFamily, scope: Scope, slot: Selector<number>) {
   if (scope === 'node') return concat(meta.l4proto, th.dport, slot)

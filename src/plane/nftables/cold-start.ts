@@ -17,7 +17,7 @@ import { countAddresses, estimateRows } from './estimate.js'
 import { flowtableStep } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
-import { affinitySteps, chainSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
+import { chainSteps, learntSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
 import { flagsOf } from './owner.js'
 import { fixedSets, type ElementSet } from './sets.js'
 import { staticSets, staticStep, type StaticContents } from './static-sets.js'
@@ -38,6 +38,8 @@ export interface ColdStartParts {
   readonly statics: StaticContents
   /** Links of the flowtable that exist; undefined: there is to be none. */
   readonly devices: readonly string[] | undefined
+  /** Elements that tables of before had, and services do not. */
+  readonly carried: readonly Step[]
   readonly run: Run
 }
 
@@ -128,7 +130,7 @@ function tableSteps(
     return [
       declareTable,
       ...sets,
-      ...affinitySteps(family, name),
+      ...learntSteps(family, options),
       ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
       ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
       ...chainSteps(family, name, fixedChains(family, options))
@@ -136,10 +138,12 @@ function tableSteps(
   })
 }
 
-/** The sets of a family that rules of their own ask, the largest first: new connections are looked up in that order. */
+/**
+ * The sets of a family that rules of their own ask, the largest first: new connections are looked up in that order. A malformed candidate, which will be refused, may be counted with a class of no slots.
+ */
 function askedSets(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): ElementSet[] {
   return [...rows]
-    .filter(([{ family: of, kind }]) => of === family && (kind === 'members' || kind === 'sticky'))
+    .filter(([{ family: of, kind, slotClass }]) => of === family && (kind === 'members' || kind === 'sticky') && slotClass?.slots !== 0)
     .sort(([, left], [, right]) => right - left)
     .map(([set]) => set)
 }
@@ -258,7 +262,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   if (!isWhole) await pipeline.push(tables)
   const estimates = await estimateRows(source.candidates.values(), options, slices)
   const chunks = new ChunkWriter(pipeline, options, estimates, isWhole)
-  if (isWhole) chunks.precede(tables)
+  if (isWhole) chunks.precede([...tables, ...parts.carried])
   chunks.precede(neededObjects(parts, estimates))
   try {
     await source.each(chunks.add)

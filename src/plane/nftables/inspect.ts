@@ -26,6 +26,7 @@ import { SetTables } from './changes.js'
 import { declarationOf, ROUTE_LOCALNET_SET, type LayoutSet } from './declarations.js'
 import { FLOWTABLE, flowtableFaults, lackingDevices } from './flow-offload.js'
 import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
+import { learntSets } from './learnt-sets.js'
 import { ServiceObjects } from './objects.js'
 import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
 import { ownershipOf } from './owner.js'
@@ -103,7 +104,8 @@ const STATIC_NAMES = new Set(['local-sources', 'service-ranges', 'node-addresses
 
 /** A table's objects; of elements at least the few of sets that services do not fill. */
 async function readTable(nft: Nftables, options: TableOptions, family: AddressFamily, withElements: boolean): Promise<Ruleset> {
-  const ruleset = await nft.list({ family, table: options.name, elements: withElements })
+  // Clients that are remembered are not compared, and there may be many.
+  const ruleset = await nft.list({ family, table: options.name, elements: withElements ? 'static' : false })
   if (withElements) return ruleset
   const elements: Ruleset['elements'][number][] = []
   for (const { name } of ruleset.sets)
@@ -289,15 +291,21 @@ function checkSets(
   family: AddressFamily,
   ruleset: Ruleset,
   { inUse, stale }: FoundObjects,
-  { name, flowOffload }: TableOptions,
+  options: TableOptions,
   statics: readonly StaticSet[]
 ): string[] {
+  const { name, flowOffload } = options
   const expected = new Map<string, LayoutSet>()
   for (const [kernelName, set] of inUse) expected.set(kernelName, declarationOf(set, kernelName))
   for (const { set } of statics) expected.set(set.name, set)
-  for (const scope of SCOPES) expected.set(affinityMap(family, scope).name, affinityMap(family, scope))
+  const learnt = new Map(learntSets(family, options).map(({ set }) => [set.name, set]))
+  for (const set of learnt.values()) expected.set(set.name, set)
+  const resized = ruleset.sets.filter((set) => learnt.has(set.name) && learnt.get(set.name)!.size !== set.size)
   const flowtables = ruleset.flowtables.filter((one) => flowOffload === undefined || one.name !== FLOWTABLE)
-  return compareSets({ family, name }, { ...ruleset, flowtables }, expected, (set) => stale.has(set.name))
+  return [
+    ...compareSets({ family, name }, { ...ruleset, flowtables }, expected, (set) => stale.has(set.name)),
+    ...resized.map((set) => `set ${family} ${name} ${set.name} has another size`)
+  ]
 }
 
 function checkChains(

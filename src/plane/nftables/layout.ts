@@ -13,6 +13,7 @@ import { drop, goto, jump, masquerade, reject, returns, snat } from '../../nftab
 import type { LocalSources } from '../core/local-sources.js'
 import type { TrafficSettings } from '../core/traffic-options.js'
 import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
+import { countingChains } from './counting.js'
 import { base, compiled, plain, PRIORITY, type Draft } from './drafts.js'
 import type { FlowOffload } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
@@ -32,6 +33,10 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, Co
   readonly flowOffload: FlowOffload | undefined
   /** Whether schedulers of IPVS are replaced by others. */
   readonly hasFallback: boolean
+  /** How many clients each map of clients remembers, at most. */
+  readonly affinityClients: number
+  /** Whether new connections are counted. */
+  readonly counters: boolean
 }
 
 /** Begins the comment of every table that a plane of this kind has made. */
@@ -188,7 +193,7 @@ function makeFixedChains(family: AddressFamily, options: TableOptions): ChainFor
   const dispatched = SCOPES.flatMap((scope) =>
     (['direct', 'indirect', 'outside'] as const).map((audience) => plain(dispatchChain(scope, audience), []))
   )
-  return compiled(family, options.name, [
+  const chains = compiled(family, options.name, [
     plain('learn', []),
     ...dispatched,
     ranges(family),
@@ -199,6 +204,7 @@ function makeFixedChains(family: AddressFamily, options: TableOptions): ChainFor
     ...filters(family, options),
     ...optionalChains(family, options)
   ])
+  return options.counters ? [...chains, ...countingChains(family, options.name)] : chains
 }
 
 /** All chains of a table in which there are some classes. */

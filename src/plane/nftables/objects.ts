@@ -6,9 +6,10 @@ import type { ChainForm } from '../../nftables/compare.js'
 import type { Transaction } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
 import { FAMILIES } from '../core/frontend.js'
-import { affinityMap, balancingChain, balancingName, placed, ruleChain, ruleFor, type PlacedClass } from './balancing.js'
+import { balancingChain, balancingName, placed, ruleChain, ruleFor, type PlacedClass } from './balancing.js'
 import { declarationOf, declaredSize } from './declarations.js'
 import { learningChains, type TableOptions } from './layout.js'
+import { learntSets } from './learnt-sets.js'
 import { setsOf, type ElementSet, type SlotClass } from './sets.js'
 import type { Writer } from './writer.js'
 
@@ -166,10 +167,10 @@ export function unusedSteps(table: string, objects: ServiceObjects, rowsAfter: (
   })
 }
 
-/** The maps of clients, which are always there. */
-export function affinitySteps(family: AddressFamily, table: string): Step[] {
-  return (['address', 'node'] as const).map((scope) => ({
+/** The sets that packets fill, which are always there. */
+export function learntSteps(family: AddressFamily, options: TableOptions): Step[] {
+  return learntSets(family, options).map(({ set }) => ({
     bytes: SET_BYTES,
-    queue: (tx) => tx.add.set({ family, table, ...affinityMap(family, scope) })
+    queue: (tx) => tx.add.set({ family, table: options.name, ...set })
   }))
 }

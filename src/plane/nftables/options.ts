@@ -2,12 +2,13 @@
  * Options of the nftables plane.
  */
 
-import { requireFlag } from '../../core/checks.js'
+import { requireFlag, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import type { NodeAddressChoice } from '../core/node-addresses.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
+import { checkReservation, type PortRange, type Ports } from '../core/reserved-ports.js'
 import { bitMask, checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
 import { checkFlowOffload, type FlowOffloadOption } from './flow-offload.js'
@@ -58,6 +59,23 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
    * - `persistent`: they stay, and the next plane with this option takes them over. Needs Linux 6.9.
    */
   readonly tableOwner?: TableOwner | undefined
+  /**
+   * How many clients of services with affinity are remembered, 1024–16777216; default 196608. Further ones are balanced as if they were new, which event `affinityFull` says. It counts for each family,
+   * and once more for frontends of kind `node`. The kernel takes 8 bytes for each place, of which there is a power of two not smaller than 4/3 as many (2 MiB a map with the default), and about 100 bytes (IPv6: 130) for
+   * each client that it remembers. Another number than that of an earlier process makes the tables anew with the first `sync`; clients stay.
+   */
+  readonly affinityClients?: number | undefined
+  /**
+   * Whether new connections are counted, for {@link Plane.counters}; default false. Another value than that of an earlier process makes the tables anew with the first `sync`. The sets for it take 20 MiB
+   * of the kernel's memory at once, and each frontend and endpoint that is in use about 100 bytes.
+   */
+  readonly counters?: boolean | undefined
+  /**
+   * Ports of this node, as a rule the range out of which ports of frontends of kind `node` are given (30000–32767), that the kernel shall give to no connection of a local process by itself: they are added
+   * to `net.ipv4.ip_local_reserved_ports` with the first `sync`, looked after with audits, and taken back by `close({ cleanup: true })`, unless others had reserved them. A process can still bind one by its
+   * number. Where the setting cannot be written, an event `error` says so. Default: none, and those of an earlier process are taken back. On a fake kernel nothing is reserved.
+   */
+  readonly reserveNodePorts?: readonly PortRange[] | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
   /** Default: the kernel. */
@@ -68,6 +86,7 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
 export interface NftablesPlaneSettings {
   readonly table: TableOptions
   readonly nodeAddresses: NodeAddressChoice
+  readonly reservedPorts: Ports | undefined
   readonly auditMs: number
   readonly client: NftablesOptions
 }
@@ -91,11 +110,23 @@ function checkOwned(options: NftablesPlaneOptions): Pick<TableOptions, 'tableOwn
   return { tableOwner, loopbackNodePorts }
 }
 
+/** The most that have a table of buckets of 2 MiB: nft_hash_buckets takes 4/3 of them, rounded up to a power of two. */
+const AFFINITY_CLIENTS = 196_608
+const MIN_AFFINITY_CLIENTS = 1024
+const MAX_AFFINITY_CLIENTS = 16_777_216
+
+function checkClients(clients: number | undefined): number {
+  return clients === undefined ? AFFINITY_CLIENTS : requireInteger('affinityClients', clients, MIN_AFFINITY_CLIENTS, MAX_AFFINITY_CLIENTS)
+}
+
 /** Checks options. @throws {ValidationError} */
 export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPlaneSettings {
   checkNames(options, [
     ...TRAFFIC_OPTIONS,
     'schedulerFallback',
+    'affinityClients',
+    'counters',
+    'reserveNodePorts',
     'dropInvalid',
     'loopbackNodePorts',
     'tableOwner',
@@ -115,9 +146,12 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       flowOffload: checkFlowOffload(options.flowOffload),
       ...checkOwned(options),
       hasFallback: fallback !== undefined,
+      affinityClients: checkClients(options.affinityClients),
+      counters: requireFlag('counters', options.counters),
       ...traffic
     },
     nodeAddresses,
+    reservedPorts: checkReservation(options.reserveNodePorts),
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),
     client: { netns, deadlineMs, signal, kernel: kernel?.nftables }
   }

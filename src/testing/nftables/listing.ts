@@ -12,6 +12,7 @@ import type {
   NativeRecord
 } from '../../native/index.js'
 import { toColumns, type ElementRow } from '../../nftables/columns.js'
+import { hasFlag } from './operation.js'
 import {
   countUses,
   type Uses,
@@ -127,7 +128,7 @@ function collectSets(table: FakeTable, request: NativeListRequest, now: number, 
   for (const set of table.sets.values()) {
     if (request.name !== undefined && request.name !== set.name) continue
     if (request.sets === true) found.sets.push({ family, value: describeSet(table, set) })
-    if (request.elements !== true) continue
+    if (request.elements !== true || (request.staticElements === true && hasFlag(set.value, 'eval'))) continue
     const rows = Array.from(liveElements(set, now), (element) => describeElement(element, now))
     found.elements.push({ family, table: table.name, set: set.name, chunks: rows.length === 0 ? [] : [asNative(toColumns(rows))] })
   }

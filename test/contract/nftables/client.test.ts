@@ -192,6 +192,25 @@ describe.each(kernelsHere(nftablesKernels))('nftables client on $kernel', ({ ker
     }
   })
 
+  it('lists one set, and leaves out elements that rules may have put', async () => {
+    const open = await opener()
+    await using nft = await open()
+    const learnt: SetSpec = { ...addresses, name: 'learnt', flags: ['eval'], size: 100 }
+    await commit(nft, (tx) => {
+      base(tx)
+      tx.add.set(learnt)
+      for (const set of [addresses, learnt]) tx.add.elements(set, [{ key: '10.0.0.1' }])
+    })
+    const namesOf = async (elements: boolean | 'static'): Promise<string[]> =>
+      (await nft.list({ ...inTable, elements })).elements.map(({ set }) => set.name).sort()
+    expect(await namesOf(true)).toEqual(['addresses', 'learnt'])
+    expect(await namesOf('static')).toEqual(['addresses'])
+    expect(await namesOf(false)).toEqual([])
+    expect((await nft.listSets({ ...inTable, name: 'learnt' })).map(({ name, size }) => [name, size])).toEqual([['learnt', 100]])
+    expect(await rejection(nft.listSets({ ...inTable, name: 'nothing' }))).toMatchObject({ code: 'ENOENT' })
+    expect(await rejection(nft.list({ elements: 'all' as never }))).toBeInstanceOf(ValidationError)
+  })
+
   it('puts rules where they were asked to be', async () => {
     const open = await opener()
     await using nft = await open()

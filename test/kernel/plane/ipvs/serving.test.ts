@@ -26,6 +26,11 @@ it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on th
   expect(await ask(network.client, 'tcp', VIP.ip, 80, 1)).toEqual([expect.stringMatching(/^s[12] 10\.1\.0\.2$/)])
   expect(await ask(network.client, 'tcp', VIP.ip6, 80, 1)).toEqual([expect.stringMatching(/^s[12] fd00:1:[12]::1$/)])
 
+  const counted = (await first.counters()).get('tcp')!
+  expect(counted.connections).toBeGreaterThanOrEqual(16n)
+  expect(counted.traffic!.incomingPackets).toBeGreaterThan(counted.connections)
+  expect(counted.endpoints.reduce((sum, { connections }) => sum + connections, 0n)).toBe(counted.connections)
+
   await first.update({ set: [...servicesOn().values()] })
   expect(await answers(network, 1)).toEqual(everywhere('ConnectionRefusedError'))
   await first.update({ set: [...servicesOn(1).values()] })

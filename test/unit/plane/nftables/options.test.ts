@@ -61,3 +61,10 @@ it.each<keyof NftablesPlaneOptions>(['dropInvalid', 'loopbackNodePorts', 'tableO
     expect(() => checkIpvsOptions({ [name]: true })).toThrow(expect.objectContaining({ name: 'ValidationError', path: name }) as Error)
   }
 )
+
+it('affinityClients is a whole number in its range', () => {
+  expect(checkNftablesOptions({}).table.affinityClients).toBe(196_608)
+  expect(checkNftablesOptions({ affinityClients: 1024 }).table.affinityClients).toBe(1024)
+  for (const affinityClients of [1023, 16_777_217, 2000.5, Number.NaN, '5000' as never])
+    expect(() => checkNftablesOptions({ affinityClients })).toThrow('affinityClients')
+})

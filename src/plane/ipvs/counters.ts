@@ -1,0 +1,62 @@
+/**
+ * What IPVS has counted.
+ */
+import { canonicalAddress, formatSocketAddress } from '../../core/address.js'
+import type { Ipvs, IpvsStatistics } from '../../ipvs/index.js'
+import {
+  NO_TRAFFIC,
+  ReadCounters,
+  sumOfTraffic,
+  type Counts,
+  type PlaneCounters,
+  type ServiceCounts,
+  type Traffic
+} from '../core/counters.js'
+import { addressedFrontends, endpointKey } from '../core/frontend.js'
+import type { Service, Services } from '../model.js'
+import { virtualServiceName } from './compile.js'
+
+/** Statistics of a virtual service and of its real servers, by address and port. */
+interface Counted {
+  readonly statistics: IpvsStatistics | undefined
+  readonly servers: ReadonlyMap<string, IpvsStatistics | undefined>
+}
+
+const trafficOf = ({ incomingPackets, outgoingPackets, incomingBytes, outgoingBytes }: IpvsStatistics): Traffic => ({
+  incomingPackets,
+  outgoingPackets,
+  incomingBytes,
+  outgoingBytes
+})
+
+function sum(all: readonly (IpvsStatistics | undefined)[]): Counts {
+  let connections = 0n
+  let traffic = NO_TRAFFIC
+  for (const statistics of all) {
+    if (statistics === undefined) continue
+    connections += statistics.connections
+    traffic = sumOfTraffic(traffic, trafficOf(statistics))
+  }
+  return { connections, traffic }
+}
+
+function countsOf(service: Service, counted: ReadonlyMap<string, Counted>): ServiceCounts {
+  const own = addressedFrontends(service).map(({ address, port }) => counted.get(virtualServiceName(service.protocol, address, port)))
+  const endpoints = service.endpoints.map((endpoint) => {
+    const key = endpointKey(endpoint)
+    return { endpoint, ...sum(own.map((virtual) => virtual?.servers.get(key))) }
+  })
+  return { service: service.name, ...sum(own.map((virtual) => virtual?.statistics)), endpoints }
+}
+
+/** Reads the statistics. @throws {NetlinkError} */
+export async function readCounters(ipvs: Pick<Ipvs, 'list'>, services: Services): Promise<PlaneCounters> {
+  const counted = new Map<string, Counted>()
+  for (const { protocol, address, port, statistics, realServers } of await ipvs.list()) {
+    // One of a firewall mark has no address, and is not ours.
+    if (protocol === undefined) continue
+    const servers = new Map(realServers.map((server) => [endpointKey(server), server.statistics]))
+    counted.set(`${protocol} ${formatSocketAddress(canonicalAddress(address), port)}`, { statistics, servers })
+  }
+  return new ReadCounters(services, (service) => countsOf(service, counted), true)
+}
