@@ -21,15 +21,23 @@ function isEligible(endpoint: Endpoint, policy: TrafficPolicy): boolean {
   return policy === 'cluster' || endpoint.local === true
 }
 
+/** What is known after one more endpoint that may be chosen. */
+function better(known: ChosenState, { state }: Endpoint): ChosenState {
+  return state === 'serving' ? (known ?? 'serving') : 'ready'
+}
+
 /** Ready endpoints are chosen where there are any, else those that terminate but still serve; each policy decides for itself. */
 export function selectionOf({ endpoints }: Service, family: AddressFamily): Selection {
-  const chosen: { cluster: ChosenState; local: ChosenState } = { cluster: undefined, local: undefined }
-  for (const endpoint of endpoints) {
-    if (looksLikeIPv6(endpoint.address) !== (family === 'ip6')) continue
-    for (const policy of ['cluster', 'local'] as const)
-      if (chosen[policy] !== 'ready' && isEligible(endpoint, policy)) chosen[policy] = endpoint.state === 'serving' ? 'serving' : 'ready'
+  let cluster: ChosenState
+  let local: ChosenState
+  for (let index = 0; index < endpoints.length; index++) {
+    const endpoint = endpoints[index]!
+    const isDecided = cluster === 'ready' && (local === 'ready' || endpoint.local !== true)
+    if (isDecided || looksLikeIPv6(endpoint.address) !== (family === 'ip6')) continue
+    if (isEligible(endpoint, 'cluster')) cluster = better(cluster, endpoint)
+    if (isEligible(endpoint, 'local')) local = better(local, endpoint)
   }
-  return { family, ...chosen }
+  return { family, cluster, local }
 }
 
 /** Whether an endpoint is among those that are chosen under a policy. */

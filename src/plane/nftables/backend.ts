@@ -1,7 +1,7 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
-import { asNetplaneError, NetlinkError, UnsupportedError } from '../../core/errors.js'
+import { asNetplaneError, NetlinkError, type UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
@@ -14,7 +14,7 @@ import type { Findings, Question } from '../core/explain.js'
 import { planEntries } from '../core/plan.js'
 import { repairRun, type Run } from '../core/run.js'
 import { fakeSettings, kernelSettings, type SystemSettings } from '../core/system-settings.js'
-import { isModelScheduler, type Service, type Services } from '../model.js'
+import type { Service, Services } from '../model.js'
 import type { PlaneEvent, StatusDetails, SyncDetails } from '../types.js'
 import { AffinityRoom } from './affinity-room.js'
 import { AffinitySweeper, touchesAffinity } from './affinity.js'
@@ -29,12 +29,14 @@ import { differsInCount, readNotedSetting, readTables, type KernelTables } from 
 import { inspectTables, TablesInspection } from './inspection.js'
 import { ownTables, type TableOptions } from './layout.js'
 import { carrySteps } from './learnt-carry.js'
+import { restoreRulesStep } from './restore.js'
 import { ServiceObjects } from './objects.js'
 import type { NftablesPlaneSettings } from './options.js'
 import { claimStep } from './owner.js'
 import { RouteLocalnet, ROUTE_LOCALNET_HINT } from './route-localnet.js'
 import { PortReservation, RESERVED_PORTS_HINT } from './port-reservation.js'
-import { nodeAddressStep } from './static-sets.js'
+import { nodeAddressSteps } from './static-sets.js'
+import { unsupportedByNftables } from './support.js'
 import { Writer } from './writer.js'
 
 /** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
@@ -76,6 +78,8 @@ class NftablesBackend implements Backend {
   #mustRebuild = false
   /** From then on links may be missing: they may have gone. */
   #hasStarted = false
+  /** What the last audit found. */
+  #audited: Inspection | undefined
 
   constructor(nft: Nftables, options: TableOptions, { tell, settings, reservation }: BackendParts) {
     this.#nft = nft
@@ -94,10 +98,8 @@ class NftablesBackend implements Backend {
     return this.#nft[networkNamespace]
   }
 
-  unsupported({ name, scheduler }: Service): UnsupportedError | undefined {
-    if (scheduler === undefined || isModelScheduler(scheduler) || this.#options.hasFallback) return undefined
-    const message = `service ${JSON.stringify(name)}: scheduler ${scheduler} is one of IPVS; planes of mode 'ipvs' have it, and option schedulerFallback names another one`
-    return new UnsupportedError(`scheduler ${scheduler}`, message)
+  unsupported(service: Service): UnsupportedError | undefined {
+    return unsupportedByNftables(service, this.#options.hasFallback)
   }
 
   async hasChanged(): Promise<boolean> {
@@ -130,6 +132,7 @@ class NftablesBackend implements Backend {
     this.#writer.generation = seen.kernel.generation
     await this.#reserve()
     try {
+      if (await this.#restoreRules(seen, run)) return { objects: { written: 0, deleted: 0 } }
       if (seen.comparison === undefined || this.#mustRebuild) {
         const applied = await this.#rebuild(checkedServices(services), seen.kernel, run)
         await this.#affinity.noteAll(services)
@@ -195,12 +198,12 @@ class NftablesBackend implements Backend {
       this.#writer.generation = quick.generation
       return undefined
     }
-    // The elements of tables that are made anew are not asked for.
+    // Where rules are gone, it is not asked for elements before the rules are there again.
     const kernel = isBroken ? quick : await readTables(this.#nft, this.#options, this.#nodeAddresses, true)
     const seen = await inspectTables(kernel, committed)
     this.#owesAudit = false
     this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
-    if (!seen.isEmpty) return seen
+    if (!seen.isEmpty) return (this.#audited = seen)
     this.#writer.generation = kernel.generation
     return undefined
   }
@@ -210,13 +213,8 @@ class NftablesBackend implements Backend {
     this.#nodeAddresses = addresses
     if (!isCommitted) return
     const commits = this.#writer.commits
-    const steps = FAMILIES.map((family) => nodeAddressStep(family, this.#options.name, before[family], addresses[family]))
     try {
-      await this.#writer.write(
-        steps.filter((step) => step !== undefined),
-        run,
-        "this node's addresses"
-      )
+      await this.#writer.write(nodeAddressSteps(this.#options.name, before, addresses), run, "this node's addresses")
     } catch (error) {
       throw this.#failure(error, commits)
     }
@@ -273,6 +271,28 @@ class NftablesBackend implements Backend {
     const objects = elements.counts
     const work = { entries: planEntries(changes), objects }
     return { faults: [], isNew: false, isEmpty: elements.isEmpty, differences: objects, work: () => Promise.resolve(work) }
+  }
+
+  /**
+   * Puts rules back where another process took or changed them in tables that this plane has filled. Whether that was all there is to repair, as far as numbers of elements tell: they will be compared
+   * when an audit is due.
+   */
+  async #restoreRules(seen: TablesInspection, run: Run): Promise<boolean> {
+    const mayDo = seen === this.#audited && this.#hasStarted && !this.#mustRebuild
+    if (!mayDo || seen.kernel.faults.length === 0 || seen.kernel.present.size < FAMILIES.length) return false
+    try {
+      await this.#writer.write([restoreRulesStep(this.#options, this.#objects)], run, 'rules')
+    } catch (error) {
+      // Chains or sets are missing, too.
+      if (error instanceof NetlinkError && error.code === 'ENOENT') return false
+      throw error
+    }
+    const kernel = await this.#readQuickly()
+    if (kernel === undefined || kernel.faults.length > 0 || differsInCount(kernel, this.#contents.sizes())) return false
+    this.#writer.generation = kernel.generation
+    this.#objects = kernel.objects
+    this.#owesAudit = true
+    return true
   }
 
   async #rebuild(source: ServiceSource, { present, routeLocalnet: noted }: FoundTables, run: Run): Promise<Applied> {

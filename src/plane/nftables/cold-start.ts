@@ -13,7 +13,7 @@ import { emptyChange, inOrder, keyText, type SetChange, type SharedCounts } from
 import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
-import { countAddresses, estimateRows } from './estimate.js'
+import { estimateMarks, estimateRows } from './estimate.js'
 import { flowtableStep } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
@@ -112,7 +112,7 @@ class Filling {
 /** Both tables with everything that is always there. */
 function tableSteps(
   { options, objects, replace, writer, statics, devices }: ColdStartParts,
-  addresses: Readonly<Record<AddressFamily, number>>
+  marks: ReadonlyMap<ElementSet, number>
 ): Step[] {
   const { name } = options
   return FAMILIES.flatMap((family): Step[] => {
@@ -124,7 +124,7 @@ function tableSteps(
       }
     }
     const sets = fixedSets(family, options).map((set) => {
-      const rows = set.kind === 'vips' ? addresses[family] : 0
+      const rows = marks.get(set) ?? 0
       return setStep(name, objects, set, rows, writer.canReplace(set, rows))
     })
     return [
@@ -255,9 +255,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const slices = new Slices()
   const isWhole = replace.size > 0
   const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
-  const addresses = countAddresses(source.candidates.values())
-  await slices.turn()
-  const tables = tableSteps(parts, addresses)
+  const tables = tableSteps(parts, await estimateMarks(source.candidates.values(), slices))
   await slices.turn()
   if (!isWhole) await pipeline.push(tables)
   const estimates = await estimateRows(source.candidates.values(), options, slices)

@@ -178,7 +178,8 @@ class Scratch implements FrontendSink {
     const { family } = this.#view!
     const length = ADDRESS_LENGTH[family]
     const data = this.#data[family]
-    for (const { rows } of Object.values(this.#balances)) {
+    for (const policy of POLICIES) {
+      const { rows } = this.#balances[policy]
       for (let index = 0; rows.hasLocal && index < rows.count; index++) {
         if (rows.endpointAt(index).local !== true) continue
         rows.copyData(index, data)
@@ -315,29 +316,53 @@ function isLarge({ endpoints, frontends }: Service, scheduler: ModelScheduler): 
 /** Takes how many elements of a set a service needs. */
 export type CountVisitor = (set: ElementSet, elements: number) => void
 
-/** Counts what a service needs, without putting it together; shared elements aside. */
-export function countElements(service: Service, { schedulerOf }: CompileOptions, visit: CountVisitor): void {
-  const scheduler = schedulerOf(service)
-  for (const family of FAMILIES) {
-    if (!hasFamily(service, family)) continue
-    const selection = selectionOf(service, family)
-    const counts = { cluster: -1, local: -1 }
-    const slotsOf = (policy: TrafficPolicy): number => {
-      if (counts[policy] < 0) counts[policy] = countSlots(service, scheduler, selection, policy)
-      return counts[policy]
-    }
-    const view = viewOf(service, scheduler, selection, slotsOf)
-    const sink: FrontendSink = {
-      address: () => undefined,
-      frontend: (set) => visit(set, 1),
-      ranges: (kind, prefixes) => visit(FIXED_SETS[family][kind], prefixes.length),
-      slots: ({ members, endpoints }, policy) => {
-        visit(members, 1)
-        visit(endpoints, slotsOf(policy))
-      }
-    }
-    for (const frontend of service.frontends) if (isOfFamily(frontend, family)) visitFrontend(frontend, view, sink)
+/** Counts what services need, without putting it together; shared elements aside. */
+class ElementCounter implements FrontendSink {
+  readonly #visit: CountVisitor
+  readonly #slots = { cluster: -1, local: -1 }
+  #family: AddressFamily = 'ip'
+  #slotsOf: ServiceView['slotsOf'] = () => 0
+
+  constructor(visit: CountVisitor) {
+    this.#visit = visit
   }
+
+  count(service: Service, { schedulerOf }: CompileOptions): void {
+    const scheduler = schedulerOf(service)
+    for (const family of FAMILIES) if (hasFamily(service, family)) this.#countFamily(service, scheduler, family)
+  }
+
+  address(): void {
+    // Of several services, perhaps.
+  }
+
+  frontend(set: ElementSet): void {
+    this.#visit(set, 1)
+  }
+
+  ranges(kind: RangeKind, prefixes: readonly string[]): void {
+    this.#visit(FIXED_SETS[this.#family][kind], prefixes.length)
+  }
+
+  slots({ members, endpoints }: ClassSets, policy: TrafficPolicy): void {
+    this.#visit(members, 1)
+    this.#visit(endpoints, this.#slotsOf(policy))
+  }
+
+  #countFamily(service: Service, scheduler: ModelScheduler, family: AddressFamily): void {
+    const selection = selectionOf(service, family)
+    const slots = this.#slots
+    slots.cluster = slots.local = -1
+    this.#family = family
+    this.#slotsOf = (policy) => (slots[policy] < 0 ? (slots[policy] = countSlots(service, scheduler, selection, policy)) : slots[policy])
+    const view = viewOf(service, scheduler, selection, this.#slotsOf)
+    for (const frontend of service.frontends) if (isOfFamily(frontend, family)) visitFrontend(frontend, view, this)
+  }
+}
+
+/** As {@link ElementCounter} does, for one service. */
+export function countElements(service: Service, options: CompileOptions, visit: CountVisitor): void {
+  new ElementCounter(visit).count(service, options)
 }
 
 /** Whether a service has elements in a set that is not shared. */

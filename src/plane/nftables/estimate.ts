@@ -5,12 +5,12 @@ import { familyOf, type AddressFamily } from '../../core/address.js'
 import type { Slices } from '../../core/slices.js'
 import { SCHEDULERS } from '../core/accept.js'
 import { FRONTEND_KINDS, POLICIES, STATES } from '../core/accept-entries.js'
-import { isAddressed } from '../core/frontend.js'
+import { FAMILIES, isAddressed, isOfFamily } from '../core/frontend.js'
 import { MAX_WEIGHT, slotCount } from '../core/weights.js'
 import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type Endpoint, type Frontend, type Service } from '../model.js'
 import { countRows, type Rows } from './contents.js'
-import type { CompileOptions } from './frontends.js'
-import type { ElementSet } from './sets.js'
+import { visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
+import { FIXED_SETS, type ElementSet } from './sets.js'
 
 /** Whether a value is absent or one of some words. */
 const isOneOf = (value: unknown, words: readonly unknown[]): boolean => value === undefined || words.includes(value)
@@ -59,15 +59,56 @@ export async function estimateRows(
   return rows
 }
 
-/** How many frontend addresses there will be, at most. */
-export function countAddresses(candidates: Iterable<Service>): Record<AddressFamily, number> {
-  const counts = { ip: 0, ip6: 0 }
-  for (const service of candidates) {
+/** What a frontend that is served needs, but for its slots: what it takes counts an element more. */
+class MarkCounter implements FrontendSink {
+  readonly rows: Rows = new Map()
+  readonly #views: Readonly<Record<AddressFamily, ServiceView>>
+
+  constructor() {
+    const view = (family: AddressFamily): ServiceView => ({
+      family,
+      selection: { family, cluster: 'ready', local: 'ready' },
+      choice: 'random',
+      stickiness: undefined,
+      slotsOf: () => 1
+    })
+    this.#views = { ip: view('ip'), ip6: view('ip6') }
+  }
+
+  count({ frontends, endpoints }: Service): void {
+    for (const frontend of frontends) {
+      if (!isFrontend(frontend)) continue
+      for (const family of FAMILIES) if (isOfFamily(frontend, family)) visitFrontend(frontend, this.#views[family], this)
+    }
+    for (const { address, local } of endpoints) if (local === true) this.frontend(FIXED_SETS[familyOf(address)].hairpin)
+  }
+
+  address(set: ElementSet): void {
+    this.frontend(set)
+  }
+
+  frontend(set: ElementSet): void {
+    this.rows.set(set, (this.rows.get(set) ?? 0) + 1)
+  }
+
+  ranges(): void {
+    // Ranges declare no size.
+  }
+
+  slots(): void {
+    // Sets of classes are made later.
+  }
+}
+
+/** How many elements the sets that are always there will have, at most: frontends at one address, and endpoints of several services, share theirs. */
+export async function estimateMarks(candidates: Iterable<Service>, slices: Slices): Promise<ReadonlyMap<ElementSet, number>> {
+  const counter = new MarkCounter()
+  await slices.each(candidates, (service) => {
     try {
-      for (const frontend of service.frontends) if (isAddressed(frontend)) counts[familyOf(frontend.address)]++
+      counter.count(service)
     } catch {
       // As above.
     }
-  }
-  return counts
+  })
+  return counter.rows
 }

@@ -4,6 +4,7 @@
 import { parseAddress, type AddressFamily } from '../../core/address.js'
 import type { Ruleset, SetElement } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
+import { FAMILIES } from '../core/frontend.js'
 import type { NodeAddressList } from '../core/node-addresses.js'
 import { localSourcesSet, nodeAddressesSet, ROUTE_LOCALNET_SET, serviceRangesSet, type LayoutSet } from './declarations.js'
 import type { TableOptions } from './layout.js'
@@ -59,13 +60,12 @@ export function staticStep(family: AddressFamily, table: string, { set, elements
   }
 }
 
-/** Brings this node's addresses from one list to another; nothing where they are the same. */
-export function nodeAddressStep(
-  family: AddressFamily,
-  table: string,
-  before: readonly string[],
-  after: readonly string[]
-): Step | undefined {
+/** Brings this node's addresses from one list to another. */
+export function nodeAddressSteps(table: string, before: NodeAddressList, after: NodeAddressList): Step[] {
+  return FAMILIES.map((family) => nodeAddressStep(family, table, before[family], after[family])).filter((step) => step !== undefined)
+}
+
+function nodeAddressStep(family: AddressFamily, table: string, before: readonly string[], after: readonly string[]): Step | undefined {
   const set = { family, table, ...nodeAddressesSet(family) }
   const missing = (from: readonly string[], list: readonly string[]) =>
     from.filter((address) => !list.includes(address)).map((address) => ({ key: parseAddress(address)! }))

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { onTestFinished, describe, expect, it } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { openPlane, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { Random } from '../../../support/random.js'
 import { withoutTurns } from '../../../support/plane-rigs.js'
@@ -122,6 +122,7 @@ describe('beside other writers', () => {
       ['add chain ip netplane stranger', 'foreign chain ip netplane stranger'],
       ['insert rule ip netplane services counter accept', 'foreign rules in chain ip netplane services'],
       ['flush chain ip6 netplane nat-postrouting', 'changed rules in chain ip6 netplane nat-postrouting'],
+      ['flush table ip netplane', 'changed rules in chain ip netplane nat-prerouting'],
       ['flush set ip netplane local-sources', 'changed elements of set ip netplane local-sources'],
       ['flush ruleset', 'tables netplane are missing']
     ] as const
@@ -132,6 +133,28 @@ describe('beside other writers', () => {
       expect(seen.find((line) => line.startsWith('drift'))).toContain(said)
       expect(await contents(namespace)).toEqual(wanted)
     }
+  })
+
+  it('writes the rules of flushed tables again, and no elements', async () => {
+    const namespace = await makeNamespace()
+    const plane = await planeIn(namespace, 20)
+    const random = new Random(6)
+    const services = new Map(
+      Array.from({ length: 30 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
+    )
+    await plane.sync(services)
+    const wanted = await contents(namespace)
+    const repairs: PlaneEvent[] = []
+    void (async () => {
+      for await (const event of plane.watch()) if (event.type === 'repaired') repairs.push(event)
+    })()
+    await namespace.nftScript('flush table ip netplane\nflush table ip6 netplane')
+    await until('repaired', () => repairs.length > 0)
+    expect(repairs).toMatchObject([{ objects: { written: 0, deleted: 0 } }])
+    expect(await contents(namespace)).toEqual(wanted)
+    // The handles of the rules are known: services go, and so do their rules.
+    await plane.sync(new Map())
+    expect(await contents(namespace)).toEqual(await freshContents(new Map()))
   })
 
   it('keeps foreign tables byte for byte through 1,000 commits of another process, and loses no change of its own', async () => {
