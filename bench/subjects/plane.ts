@@ -121,7 +121,6 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
     return `${service} . tcp . ${servicePort} . ${position % endpoints} : ${dottedQuad(firstEndpoint + position)} . ${endpointPort}`
   })
   return `table ip netplane {
-  set vips { type ipv4_addr; ${declaredSize(services)} elements = { ${vips.join(',\n')} }; }
   set cluster-ips { type ipv4_addr; ${declaredSize(services)} elements = { ${vips.join(',\n')} }; }
   set random-${size} { type ipv4_addr . inet_proto . inet_service; ${declaredSize(services)} elements = { ${frontends.join(',\n')} }; }
   map endpoints-random-${size} {
@@ -131,8 +130,8 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
   }
   chain lb-random-${size} { ${choices(size)} }
   chain services { ip daddr . meta l4proto . th dport @random-${size} goto lb-random-${size}; }
-  chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @vips jump services; }
-  chain nat-output { type nat hook output priority -100; ip daddr @vips jump services; }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; ip daddr @cluster-ips jump services; }
+  chain nat-output { type nat hook output priority -100; ip daddr @cluster-ips jump services; }
 }
 `
 }

@@ -87,7 +87,7 @@ const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<vo
     'a set is flushed',
     async (rig) => {
       const nft = await rig.nftables()
-      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: 'vips' }))
+      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: 'cluster-ips' }))
     }
   ],
   [

@@ -7,10 +7,9 @@ import { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../core/frontend.js'
 import type { PlaneEvent } from '../types.js'
-import { SCOPES } from './affinity.js'
 import { affinityMap } from './balancing.js'
 import type { TableOptions } from './layout.js'
-import { ADDRESS_LENGTH, frontendLength, type Scope } from './sets.js'
+import { ADDRESS_LENGTH, frontendLength, SCOPES, type Scope } from './sets.js'
 
 /** How often maps are looked at. */
 const LOOK_MS = 1000

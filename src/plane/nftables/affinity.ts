@@ -15,9 +15,7 @@ import { affinityMap } from './balancing.js'
 import { keyText, type Changes } from './changes.js'
 import { ElementWalk } from './compile.js'
 import type { TableOptions } from './layout.js'
-import { ADDRESS_LENGTH, PHASES, type Scope } from './sets.js'
-
-export const SCOPES: readonly Scope[] = ['address', 'node']
+import { ADDRESS_LENGTH, PHASES, SCOPES, type Scope } from './sets.js'
 
 /** Bytes of an element in a message, about. */
 const ROW_BYTES = 100

@@ -190,8 +190,8 @@ const ORDER: readonly SetKind[] = [
   'dropped',
   'dropped-outside',
   'members',
-  'vips',
-  'cluster-ips'
+  'cluster-ips',
+  'external-ips'
 ]
 
 /** In the order in which they are written: whatever a look-up leads to is there before what leads to it. */

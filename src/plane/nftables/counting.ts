@@ -3,15 +3,13 @@
  */
 import type { AddressFamily } from '../../core/address.js'
 import type { ChainForm } from '../../nftables/compare.js'
-import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
-import { ct, meta, th } from '../../nftables/rule/selectors.js'
+import { ct, meta } from '../../nftables/rule/selectors.js'
 import { addElement, counter, jump } from '../../nftables/rule/statements.js'
 import type { LayoutSet } from './declarations.js'
-import { PREFIX, type Scope } from './sets.js'
-import { ADDRESS, compileAll, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
-
-const SCOPES: readonly Scope[] = ['address', 'node']
+import { byProtocol } from './drafts.js'
+import { PREFIX, SCOPES, type Scope } from './sets.js'
+import { ADDRESS, ADDRESS_SETS, compileAll, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
 
 /** The most that a table of buckets of 2 MiB, and of 8 MiB, has room for (nft_hash_buckets). */
 const MAX_FRONTENDS = 196_608
@@ -40,8 +38,8 @@ export function countingSets(family: AddressFamily, scope: Scope): CountingSets 
 function pairKey(family: AddressFamily, scope: Scope) {
   const { daddr } = ADDRESS[family]
   return scope === 'address'
-    ? concat(ORIGINAL[family], meta.l4proto, ct.original.protoDst, daddr, th.dport)
-    : concat(meta.l4proto, ct.original.protoDst, daddr, th.dport)
+    ? concat(ORIGINAL[family], meta.l4proto, ct.original.protoDst, daddr, ct.reply.protoSrc)
+    : concat(meta.l4proto, ct.original.protoDst, daddr, ct.reply.protoSrc)
 }
 
 /** Before others give connections another source: a connection that has one meets no further NAT chain. */
@@ -52,10 +50,9 @@ export function countingChains(family: AddressFamily, table: string): ChainForm[
   const counting = { statements: [counter()] }
   const chainOf = (scope: Scope): string => `${PREFIX[scope]}count`
   const isTranslated = ct.status.anyOf('dnat')
-  const toScopes: (readonly RuleStatement[])[] = [
-    [isTranslated, ORIGINAL[family].in('vips'), jump(chainOf('address'))],
-    [isTranslated, ORIGINAL[family].in('node-addresses'), jump(chainOf('node'))]
-  ]
+  const toScopes = SCOPES.flatMap((scope) =>
+    ADDRESS_SETS[scope].map((set) => [isTranslated, ORIGINAL[family].in(set), jump(chainOf(scope))])
+  )
   const base = (hook: 'postrouting' | 'input'): ChainForm => ({
     chain: { name: `count-${hook}`, type: 'nat', hook, priority: BEFORE_SRCNAT, policy: 'accept' },
     rules: compileAll(family, table, toScopes)
@@ -63,10 +60,10 @@ export function countingChains(family: AddressFamily, table: string): ChainForm[
   return [
     ...SCOPES.map((scope) => {
       const { frontends, endpoints } = countingSets(family, scope)
-      const rules = [
+      const rules = byProtocol(
         [addElement(frontends, ORIGINAL_FRONTEND[family][scope], counting)],
         [addElement(endpoints, pairKey(family, scope), counting)]
-      ]
+      )
       return { chain: { name: chainOf(scope) }, rules: compileAll(family, table, rules) }
     }),
     base('postrouting'),

@@ -3,7 +3,9 @@
  */
 import type { AddressFamily } from '../../core/address.js'
 import type { ChainForm } from '../../nftables/compare.js'
+import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { Chain } from '../../nftables/index.js'
+import { meta } from '../../nftables/rule/selectors.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { compileAll } from './words.js'
 
@@ -24,6 +26,11 @@ export function plain(name: string, rules: Draft['rules']): Draft {
 /** A chain that the kernel leads packets to. */
 export function base(name: string, type: 'nat' | 'filter', hook: Chain['hook'], priority: number, rules: Draft['rules']): Draft {
   return { chain: { name, type, hook, priority, policy: 'accept' }, rules }
+}
+
+/** Rules about the original port of a connection: `nft` knows its type, and can load what it lists, where the rule says the protocol. */
+export function byProtocol(...rules: Draft['rules']): RuleStatement[][] {
+  return SERVICE_PROTOCOLS.flatMap((protocol) => rules.map((rule) => [meta.l4proto.eq(protocol), ...rule]))
 }
 
 /** The chains as the kernel takes them. */

@@ -72,8 +72,7 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   const fixed = FIXED_SETS[view.family]
   const scope = isAddressed(frontend) ? 'address' : 'node'
   const marks = fixed.marks[scope]
-  if (scope === 'address') sink.address(fixed.vips)
-  if (frontend.kind === 'cluster') sink.address(fixed['cluster-ips'])
+  if (isAddressed(frontend)) sink.address(fixed[frontend.kind === 'cluster' ? 'cluster-ips' : 'external-ips'])
   if (isRanged(frontend)) visitRanges(frontend, view.family, sink)
   const { inside, outside } = reachOf(frontend, view.selection)
   if (inside === outside) {

@@ -28,7 +28,7 @@ import { FLOWTABLE, flowtableFaults, lackingDevices } from './flow-offload.js'
 import { layoutChains, ownTables, TABLE_COMMENT, type TableOptions } from './layout.js'
 import { learntSets } from './learnt-sets.js'
 import { ServiceObjects } from './objects.js'
-import { fixedSets, mapNames, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
+import { fixedSets, mapNames, SCOPES, setsOf, slotClassOf, stickySetOf, type Audience, type ElementSet, type Scope } from './sets.js'
 import { ownershipOf } from './owner.js'
 import type { FoundSetting } from './route-localnet.js'
 import { notedSetting, staticSets, type StaticSet } from './static-sets.js'
@@ -190,7 +190,6 @@ interface FoundObjects {
   readonly foreign: ReadonlyMap<string, number>
 }
 
-const SCOPES: readonly Scope[] = ['address', 'node']
 const AUDIENCES: readonly Audience[] = ['direct', 'indirect', 'outside']
 
 /** Finds the sets that are made when they are needed, by the rules that ask them: a rule says in which set it looks, and the chain to which it sends packets how a slot is chosen. */

@@ -2,7 +2,6 @@
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
 import type { AddressFamily } from '../../core/address.js'
-import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { ChainForm } from '../../nftables/compare.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { OwnTables } from '../../nftables/own-tables.js'
@@ -14,13 +13,23 @@ import type { LocalSources } from '../core/local-sources.js'
 import type { TrafficSettings } from '../core/traffic-options.js'
 import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
 import { countingChains } from './counting.js'
-import { base, compiled, plain, PRIORITY, type Draft } from './drafts.js'
+import { base, byProtocol, compiled, plain, PRIORITY, type Draft } from './drafts.js'
 import type { FlowOffload } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { optionalChains } from './optional-chains.js'
 import type { TableOwner } from './owner.js'
-import { PREFIX, type Mark, type Scope } from './sets.js'
-import { ADDRESS, CLIENT, FROM_NODE, fromLocalClient, FRONTEND, notFromLocalClient, ORIGINAL, ORIGINAL_FRONTEND } from './words.js'
+import { PREFIX, SCOPES, type Mark, type Scope } from './sets.js'
+import {
+  ADDRESS,
+  ADDRESS_SETS,
+  CLIENT,
+  FROM_NODE,
+  fromLocalClient,
+  FRONTEND,
+  notFromLocalClient,
+  ORIGINAL,
+  ORIGINAL_FRONTEND
+} from './words.js'
 
 /** How our tables are made, but for the services. */
 export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, CompileOptions {
@@ -53,11 +62,9 @@ export function ownTables({ name }: Pick<TableOptions, 'name'>): OwnTables {
   }
 }
 
-const SCOPES: readonly Scope[] = ['address', 'node']
-
-/** True for packets to what a scope is about. */
-function toScope(family: AddressFamily, scope: Scope): RuleStatement {
-  return ADDRESS[family].daddr.in(scope === 'address' ? 'vips' : 'node-addresses')
+/** Rules for packets to what a scope is about. */
+function ifToScope(family: AddressFamily, scope: Scope, ...then: RuleStatement[]): RuleStatement[][] {
+  return ADDRESS_SETS[scope].map((set) => [ADDRESS[family].daddr.in(set), ...then])
 }
 
 /** Rules for the packets of those who are inside: local clients, and this node itself. */
@@ -114,21 +121,16 @@ function refusal(family: AddressFamily, scope: Scope, sources: LocalSources | un
 function filters(family: AddressFamily, { serviceRanges }: TableOptions): Draft[] {
   const isNew = ct.state.anyOf('new')
   const daddr = ADDRESS[family].daddr
-  const check = SCOPES.map((scope) => [isNew, toScope(family, scope), jump(nameOf(scope, 'refusals'))])
+  const check = (scope: Scope) => ifToScope(family, scope, isNew, jump(nameOf(scope, 'refusals')))
   const unserved = [
     [isNew, daddr.in('cluster-ips'), reject()],
     ...(serviceRanges === undefined ? [] : [[isNew, daddr.in('service-ranges'), drop()]])
   ]
   return [
-    base('filter-input', 'filter', 'input', PRIORITY.filter, check),
-    base('filter-forward', 'filter', 'forward', PRIORITY.filter, [check[0]!, ...unserved]),
-    base('filter-output', 'filter', 'output', PRIORITY.filter, [...check, ...unserved])
+    base('filter-input', 'filter', 'input', PRIORITY.filter, SCOPES.flatMap(check)),
+    base('filter-forward', 'filter', 'forward', PRIORITY.filter, [...check('address'), ...unserved]),
+    base('filter-output', 'filter', 'output', PRIORITY.filter, [...SCOPES.flatMap(check), ...unserved])
   ]
-}
-
-/** Rules about the original port of a connection: `nft` knows its type, and can load what it lists, where the rule says the protocol. */
-function byProtocol(...rules: Draft['rules']): RuleStatement[][] {
-  return SERVICE_PROTOCOLS.flatMap((protocol) => rules.map((rule) => [meta.l4proto.eq(protocol), ...rule]))
 }
 
 /** What gives a connection a source address of this node. */
@@ -189,7 +191,7 @@ export function fixedChains(family: AddressFamily, options: TableOptions): reado
 
 function makeFixedChains(family: AddressFamily, options: TableOptions): ChainForm[] {
   const { localSources } = options
-  const toServices = SCOPES.map((scope) => [toScope(family, scope), jump(nameOf(scope, 'dispatch'))])
+  const toServices = SCOPES.flatMap((scope) => ifToScope(family, scope, jump(nameOf(scope, 'dispatch'))))
   const dispatched = SCOPES.flatMap((scope) =>
     (['direct', 'indirect', 'outside'] as const).map((audience) => plain(dispatchChain(scope, audience), []))
   )

@@ -6,9 +6,7 @@ import { affinityMap } from './balancing.js'
 import { countingSets } from './counting.js'
 import type { LayoutSet } from './declarations.js'
 import type { TableOptions } from './layout.js'
-import { ADDRESS_LENGTH, frontendLength, type Scope } from './sets.js'
-
-const SCOPES: readonly Scope[] = ['address', 'node']
+import { ADDRESS_LENGTH, frontendLength, SCOPES } from './sets.js'
 
 /** A set with the bytes of its elements. */
 export interface LearntSet {

@@ -6,7 +6,7 @@ import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
 import { ct, ip, meta, th } from '../../nftables/rule/selectors.js'
 import { drop, flowAdd, goto, jump } from '../../nftables/rule/statements.js'
-import { base, plain, PRIORITY, type Draft } from './drafts.js'
+import { base, byProtocol, plain, PRIORITY, type Draft } from './drafts.js'
 import { FLOWTABLE, type FlowOffload } from './flow-offload.js'
 import type { TableOptions } from './layout.js'
 import { PREFIX, type Mark, type Scope } from './sets.js'
@@ -27,12 +27,23 @@ interface Target {
 const SERVED: readonly Mark[] = ['masqueraded', 'masqueraded-own']
 
 /** Rules for all that goes to frontends of services. */
-function ifToServices({ daddr, frontend }: Target, then: RuleStatement): Draft['rules'] {
-  return [
-    [daddr.in('cluster-ips'), then],
-    ...SERVED.map((mark) => [frontend.address.in(mark), then]),
-    ...SERVED.map((mark) => [daddr.in('node-addresses'), frontend.node.in(`${PREFIX.node}${mark}`), then])
-  ]
+function ifToServices(
+  { daddr, frontend }: Target,
+  then: RuleStatement
+): { readonly cluster: Draft['rules']; readonly others: Draft['rules'] } {
+  return {
+    cluster: [[daddr.in('cluster-ips'), then]],
+    others: [
+      ...SERVED.map((mark) => [frontend.address.in(mark), then]),
+      ...SERVED.map((mark) => [daddr.in('node-addresses'), frontend.node.in(`${PREFIX.node}${mark}`), then])
+    ]
+  }
+}
+
+/** The same of packets by where their connection went at first. */
+function ifOfServices(family: AddressFamily, then: RuleStatement): Draft['rules'] {
+  const { cluster, others } = ifToServices({ daddr: ORIGINAL[family], frontend: ORIGINAL_FRONTEND[family] }, then)
+  return [...cluster, ...byProtocol(...others)]
 }
 
 /**
@@ -42,11 +53,9 @@ function ifToServices({ daddr, frontend }: Target, then: RuleStatement): Draft['
 function invalidChains(family: AddressFamily): Draft[] {
   const { saddr, daddr } = ADDRESS[family]
   const check = [[ct.state.anyOf('invalid'), jump('invalid')]]
+  const { cluster, others } = ifToServices({ daddr, frontend: FRONTEND[family] }, drop())
   return [
-    plain('invalid', [
-      ...ifToServices({ daddr, frontend: FRONTEND[family] }, drop()),
-      [concat(saddr, meta.l4proto, th.sport).in('all-endpoints'), drop()]
-    ]),
+    plain('invalid', [...cluster, ...others, [concat(saddr, meta.l4proto, th.sport).in('all-endpoints'), drop()]]),
     base('invalid-prerouting', 'filter', 'prerouting', PRIORITY.mangle, check),
     base('invalid-output', 'filter', 'output', PRIORITY.mangle, check)
   ]
@@ -73,10 +82,9 @@ function loopbackChains(): Draft[] {
  * To accept them here would not help: a verdict `accept` ends the chains of this table alone, and any other chain of the hook may still drop the packet (nft(8), verdict statements).
  */
 function forwardedChains(family: AddressFamily, mark: number): Draft[] {
-  const target = { daddr: ORIGINAL[family], frontend: ORIGINAL_FRONTEND[family] }
   return [
     plain('forwarded', [[meta.mark.set(meta.mark.or(mark))]]),
-    plain('if-forwarded', ifToServices(target, goto('forwarded'))),
+    plain('if-forwarded', ifOfServices(family, goto('forwarded'))),
     base('mark-forward', 'filter', 'forward', PRIORITY.mangle, [[ct.status.anyOf('dnat'), jump('if-forwarded')]])
   ]
 }
@@ -86,11 +94,10 @@ function forwardedChains(family: AddressFamily, mark: number): Draft[] {
  * (nft_flow_offload_eval).
  */
 function offloadChains(family: AddressFamily, { afterPackets }: FlowOffload): Draft[] {
-  const target = { daddr: ORIGINAL[family], frontend: ORIGINAL_FRONTEND[family] }
   const enough = afterPackets === 0 ? [] : [ct.packets.gt(afterPackets)]
   return [
     plain('offload', [[flowAdd(FLOWTABLE)]]),
-    plain('if-offloaded', ifToServices(target, goto('offload'))),
+    plain('if-offloaded', ifOfServices(family, goto('offload'))),
     base('offload-forward', 'filter', 'forward', PRIORITY.last, [
       [ct.status.anyOf('dnat'), ct.state.anyOf('established'), ...enough, jump('if-offloaded')]
     ])

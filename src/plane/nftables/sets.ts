@@ -12,6 +12,7 @@ export const ADDRESS_LENGTH: Readonly<Record<AddressFamily, number>> = { ip: 4, 
  * What a frontend's key is. `address`: destination address, protocol and port. `node`: protocol and port, behind the question whether the destination is an address of this node.
  */
 export type Scope = 'address' | 'node'
+export const SCOPES: readonly Scope[] = ['address', 'node']
 
 /**
  * Whose packets are looked up in a set of frontends. `direct`: everybody's, first of all. `indirect`: of frontends that had something else to be asked before, such as who the client is.
@@ -50,7 +51,7 @@ export type Phase = 1 | 2 | 3
 export const PHASES: readonly Phase[] = [1, 2, 3]
 
 /** Sets of addresses. */
-const ADDRESS_KINDS = ['vips', 'cluster-ips'] as const
+const ADDRESS_KINDS = ['cluster-ips', 'external-ips'] as const
 /** Sets of frontends of either scope: what becomes of their packets, or what else is to be asked. */
 const MARKS = ['refused', 'refused-inside', 'dropped', 'dropped-outside', 'external-local', 'masqueraded', 'masqueraded-own'] as const
 /** Sets of frontends with an address of their own alone. */
@@ -138,8 +139,8 @@ const CLIENT_RANGES: KindDescription = {
 
 /** Every kind there is. */
 export const SETS: Readonly<Record<SetKind, KindDescription>> = {
-  vips: ADDRESSES,
   'cluster-ips': ADDRESSES,
+  'external-ips': ADDRESSES,
   refused: MEMBERS,
   'refused-inside': MEMBERS,
   dropped: MEMBERS,

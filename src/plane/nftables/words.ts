@@ -8,12 +8,19 @@ import type { RuleStatement } from '../../nftables/rule/nodes.js'
 import { concat } from '../../nftables/rule/selector.js'
 import { ct, fib, ip, ip6, meta, th } from '../../nftables/rule/selectors.js'
 import type { LocalSources } from '../core/local-sources.js'
+import type { Scope } from './sets.js'
 
 /** Source and destination of a packet. */
 export const ADDRESS = { ip, ip6 } as const
 
 /** Destination of a connection's first packet, as it came. */
 export const ORIGINAL = { ip: ct.original.ip.daddr, ip6: ct.original.ip6.daddr } as const
+
+/** The sets of addresses that each scope is about. */
+export const ADDRESS_SETS: Readonly<Record<Scope, readonly string[]>> = {
+  address: ['cluster-ips', 'external-ips'],
+  node: ['node-addresses']
+}
 
 /** The key of frontends, from a packet. */
 export const FRONTEND = {

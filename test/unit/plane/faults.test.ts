@@ -19,13 +19,13 @@ const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] 
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.add.elements({ family: 'ip', table: name, name: 'vips', key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
+    tx.add.elements({ family: 'ip', table: name, name: 'cluster-ips', key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
     await tx.commit()
   },
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.flush.set({ family: 'ip', table: name, name: 'vips' })
+    tx.flush.set({ family: 'ip', table: name, name: 'cluster-ips' })
     await tx.commit()
   },
   async ({ nftables }, name) => {

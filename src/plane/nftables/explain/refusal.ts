@@ -4,7 +4,7 @@
 import type { RefusalReason } from '../../explanation.js'
 import { nodeAddressesSet, serviceRangesSet } from '../declarations.js'
 import { FIXED_SETS, type Mark, type Scope } from '../sets.js'
-import { frontendKey, isNodeAddress, serviceOf, type Destination, type Scene } from './scene.js'
+import { frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from './scene.js'
 
 /** A connection that comes no further. */
 export interface Refused {
@@ -45,7 +45,7 @@ export async function filter(scene: Scene, destination: Destination): Promise<Re
   const fixed = FIXED_SETS[family]
   const address = [destination.address]
   const isInput = direction === 'incoming' && isOwn(destination.address)
-  if (await lookups.has(fixed.vips, address)) {
+  if (await isServiceAddress(scene, destination.address)) {
     const refused = await refusalOf(scene, 'address', destination)
     if (refused !== undefined) return refused
   }
@@ -66,7 +66,7 @@ export async function mayBeRefused(scene: Scene, endpoints: readonly Destination
   const { family } = question
   const addresses = [...new Set(endpoints.map(({ address }) => address))]
   const suspects = new Set<string>()
-  for (const set of [FIXED_SETS[family].vips, nodeAddressesSet(family)]) {
+  for (const set of [FIXED_SETS[family]['cluster-ips'], FIXED_SETS[family]['external-ips'], nodeAddressesSet(family)]) {
     const keys = addresses.map((address) => [address])
     for (const { key } of await lookups.among(set, keys)) suspects.add(key as string)
   }

@@ -9,7 +9,7 @@ import { shortenName } from '../comment.js'
 import { localSourcesSet, nodeAddressesSet, type LayoutSet } from '../declarations.js'
 import type { TableOptions } from '../layout.js'
 import type { ServiceObjects } from '../objects.js'
-import type { ElementSet, Scope } from '../sets.js'
+import { FIXED_SETS, type ElementSet, type Scope } from '../sets.js'
 
 /** Look-ups in sets that services fill, and in others. */
 export type LayoutLookups = Lookups<ElementSet | LayoutSet>
@@ -33,6 +33,15 @@ export interface Destination {
 /** The key of a frontend. */
 export function frontendKey({ question: { protocol } }: Pick<Scene, 'question'>, scope: Scope, { address, port }: Destination): Key {
   return scope === 'address' ? [address, protocol, port] : [protocol, port]
+}
+
+/** Whether services have an address as their own. */
+export async function isServiceAddress(
+  { question: { family }, lookups }: Pick<Scene, 'question' | 'lookups'>,
+  address: string
+): Promise<boolean> {
+  const { 'cluster-ips': cluster, 'external-ips': external } = FIXED_SETS[family]
+  return (await lookups.has(cluster, [address])) || (await lookups.has(external, [address]))
 }
 
 /** Whether ports of this node are served at an address. */

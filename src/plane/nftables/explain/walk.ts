@@ -15,7 +15,16 @@ import type { TableOptions } from '../layout.js'
 import { FIXED_SETS, setsOf, type Audience, type Scope, type SlotClass } from '../sets.js'
 import { choose } from './choice.js'
 import { filter, mayBeRefused, type Refused } from './refusal.js'
-import { Client, frontendKey, isNodeAddress, serviceOf, type Destination, type LayoutLookups, type Scene } from './scene.js'
+import {
+  Client,
+  frontendKey,
+  isNodeAddress,
+  isServiceAddress,
+  serviceOf,
+  type Destination,
+  type LayoutLookups,
+  type Scene
+} from './scene.js'
 import { sourcesFor } from './source.js'
 
 /** What the chains that translate lead to. */
@@ -139,8 +148,8 @@ async function served(scene: Scene, { service, endpoints }: Extract<Dispatched, 
 
 /** The hooks that the packet passes, one after the other. */
 async function walk(scene: Scene): Promise<ExplanationOutcome> {
-  const { question, lookups, trail } = scene
-  const isService = await lookups.has(FIXED_SETS[question.family].vips, [question.address])
+  const { question, trail } = scene
+  const isService = await isServiceAddress(scene, question.address)
   const isNode = await isNodeAddress(scene, question.address)
   trail.add({ type: 'destination', is: isService ? 'service' : isNode ? 'node' : 'neither' })
   for (const [scope, isAsked] of [

@@ -206,7 +206,7 @@ describe('100,000 clients', () => {
     expect((await plane.plan(only(service))).isEmpty).toBe(true)
     const report = await plane.sync(only(service))
     expect(report.objects).toEqual({ written: 0, deleted: 0 })
-    expect(sets).toContain('vips')
+    expect(sets).toContain('cluster-ips')
     expect(sets).not.toContain('affinity')
     // The first audit looks once whether an earlier process left somebody behind.
     await expect.poll(() => sets.filter((name) => name.endsWith('affinity')).length, { timeout: 10_000 }).toBe(4)
@@ -225,7 +225,7 @@ describe('100,000 clients', () => {
         })
       ]
     })
-    await expect.poll(() => sets.includes('vips'), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => sets.includes('cluster-ips'), { timeout: 10_000 }).toBe(true)
     await plane.plan(only(service))
     expect(sets).not.toContain('affinity')
 

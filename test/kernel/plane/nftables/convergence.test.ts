@@ -118,7 +118,7 @@ describe('beside other writers', () => {
     })()
     const vandalism = [
       ['delete table ip netplane', 'table ip netplane is missing'],
-      ['add element ip netplane vips { 198.51.100.1 }', 'foreign elements'],
+      ['add element ip netplane cluster-ips { 198.51.100.1 }', 'foreign elements'],
       ['add chain ip netplane stranger', 'foreign chain ip netplane stranger'],
       ['insert rule ip netplane services counter accept', 'foreign rules in chain ip netplane services'],
       ['flush chain ip6 netplane nat-postrouting', 'changed rules in chain ip6 netplane nat-postrouting'],
@@ -183,7 +183,7 @@ describe('beside other writers', () => {
     // The last thing the writer did was to put an element into our set: it must go.
     await until(
       'foreign elements are gone',
-      async () => !(await namespace.nft('list', 'set', 'ip', 'netplane', 'vips')).includes('198.51.100.')
+      async () => !(await namespace.nft('list', 'set', 'ip', 'netplane', 'cluster-ips')).includes('198.51.100.')
     )
     const theirs = await namespace.nft('list', 'table', 'inet', 'theirs')
     expect(theirs).toContain('192.0.2.')

@@ -175,7 +175,15 @@ describe('changes under load', () => {
 
 it('is listed by nft, and what nft lists can be loaded again', async () => {
   const network = await makeServiceNetwork(1)
-  const plane = await planeIn(network, { localSources: ['10.1.0.0/16', 'fd00:1::/32'] })
+  const plane = await planeIn(network, {
+    mode: 'nftables',
+    localSources: ['10.1.0.0/16', 'fd00:1::/32'],
+    serviceRanges: ['10.96.0.0/12', 'fd00:96::/112'],
+    masqueradeBit: 14,
+    forwardedBit: 5,
+    dropInvalid: true,
+    counters: true
+  })
   const endpoints = [
     { address: '10.1.1.2', port: 8080, local: true },
     { address: 'fd00:1:1::2', port: 8080, local: true }

@@ -35,11 +35,11 @@ async function scene() {
   await route.addDummy('node0')
   const add = async (address: string): Promise<unknown> => await route.addAddresses('node0', [{ address, prefixLength: 32 }])
   const remove = async (address: string): Promise<unknown> => await route.removeAddresses('node0', [{ address, prefixLength: 32 }])
-  const vips = async (): Promise<unknown[]> => {
-    const listed = await nft.listElements({ family: 'ip', table: 'netplane', name: 'vips' })
+  const externals = async (): Promise<unknown[]> => {
+    const listed = await nft.listElements({ family: 'ip', table: 'netplane', name: 'external-ips' })
     return [...listed].map(({ key }) => key).sort()
   }
-  return { plane: await open(), open, add, remove, vips }
+  return { plane: await open(), open, add, remove, externals }
 }
 
 const refusal = (name: string, address: string) => ({
@@ -48,7 +48,7 @@ const refusal = (name: string, address: string) => ({
 })
 
 it('a service at an address of this node is in quarantine alone, from the first port of the node on, while the node has it', async () => {
-  const { plane, add, remove, vips } = await scene()
+  const { plane, add, remove, externals } = await scene()
   await add('192.0.2.7')
   // Without ports of the node nobody else answers there.
   expect((await plane.sync(named(external, balancer))).quarantined).toEqual([])
@@ -57,7 +57,7 @@ it('a service at an address of this node is in quarantine alone, from the first 
   expect(report.quarantined).toEqual([])
   expect(plane.status().quarantined).toEqual([refusal('external', '192.0.2.7')])
   expect(plane.status().quarantined[0]!.error).toBeInstanceOf(ValidationError)
-  expect(await vips()).toEqual(['192.0.2.8'])
+  expect(await externals()).toEqual(['192.0.2.8'])
   expect((await plane.plan(named(external, balancer, port))).quarantined).toEqual([refusal('external', '192.0.2.7')])
 
   // Another address arrives.
@@ -69,19 +69,19 @@ it('a service at an address of this node is in quarantine alone, from the first 
   await add('192.0.2.8')
   await expect.poll(() => plane.status().quarantined).toEqual([refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')])
   expect(events).toEqual([{ type: 'quarantined', ...refusal('balancer', '192.0.2.8') }])
-  expect(await vips()).toEqual([])
+  expect(await externals()).toEqual([])
   expect(plane.status().services).toBe(1)
 
   await remove('192.0.2.7')
   await expect.poll(async () => (await plane.sync(named(external, balancer, port))).quarantined).toEqual([refusal('balancer', '192.0.2.8')])
-  expect(await vips()).toEqual(['192.0.2.7'])
+  expect(await externals()).toEqual(['192.0.2.7'])
 })
 
 it('a first sync finds it, and cluster addresses are left alone', async () => {
-  const { plane, open, add, vips } = await scene()
+  const { plane, open, add, externals } = await scene()
   await add('192.0.2.7')
   expect((await plane.sync(named(external, port, balancer))).quarantined).toEqual([refusal('external', '192.0.2.7')])
-  expect(await vips()).toEqual(['192.0.2.8'])
+  expect(await externals()).toEqual(['192.0.2.8'])
   expect((await plane.update({ set: [cluster] })).quarantined).toEqual([])
   await plane.close()
 
