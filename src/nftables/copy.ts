@@ -15,9 +15,18 @@ function copyBytes(path: string, bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes)
 }
 
+/** Values that nobody changes any more. */
+const constants = new WeakSet<object>()
+
+/** Says that nobody changes a value any more, nor what it holds: then it need not be copied each time that it is used. */
+export function asConstant<T extends object>(value: T): T {
+  constants.add(value)
+  return value
+}
+
 /** A copy of plain data: objects, lists, bytes and primitive values. Other things stay as they are: the native side refuses them by name. */
 export function copyRecord<T>(value: T, depth = 0): T {
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || constants.has(value)) return value
   if (value instanceof Uint8Array) return copyBytes('bytes', value) as T
   if (Array.isArray(value)) return value.length > MAX_LENGTH ? value : (value.map((entry: unknown) => copyRecord(entry, depth + 1)) as T)
   if (ArrayBuffer.isView(value)) return value

@@ -2,6 +2,7 @@
  * What rules of this plane look at, by family and scope.
  */
 import type { AddressFamily } from '../../core/address.js'
+import { asConstant } from '../../nftables/copy.js'
 import type { Expression } from '../../nftables/expressions.js'
 import { compileRule } from '../../nftables/rule/compile.js'
 import type { RuleStatement } from '../../nftables/rule/nodes.js'
@@ -68,8 +69,8 @@ export function notFromLocalClient(family: AddressFamily, sources: LocalSources)
   return meta.iifname.neq(sources.isPrefix ? `${sources.name}*` : sources.name)
 }
 
-/** Rules as expressions. They have no sets and no chains of their own. */
+/** Rules as expressions, which nobody changes. They have no sets and no chains of their own. */
 export function compileAll(family: AddressFamily, table: string, rules: readonly (readonly RuleStatement[])[]): Expression[][] {
   const parts = { family, table, nextSetId: () => 0, nextChainId: () => 0 }
-  return rules.map((statements) => [...compileRule(statements, parts).expressions])
+  return rules.map((statements) => asConstant([...compileRule(statements, parts).expressions]))
 }
