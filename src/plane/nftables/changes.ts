@@ -11,7 +11,7 @@ import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
 import type { CompileOptions } from './frontends.js'
 import { ElementTable } from './element-table.js'
-import { PHASES, type ElementSet, type Phase, type SetKind } from './sets.js'
+import { ADDRESS_LENGTH, PHASES, type ElementSet, type Phase, type SetKind } from './sets.js'
 
 /** How many services need each shared element, by the bytes of its key as Latin-1, or by how much that number changes. */
 export type SharedCounts = ReferenceCounts<ElementSet>
@@ -147,6 +147,10 @@ export class Changes {
     return change
   }
 
+  find(phase: Phase, set: ElementSet): SetChange | undefined {
+    return this.#phases[phase].get(set)
+  }
+
   /** In an order in which every step leaves packets a way: what is looked up last comes first, and the other way round when it goes. */
   phase(phase: Phase): SetChange[] {
     const changes = inOrder(this.#phases[phase].values())
@@ -235,16 +239,30 @@ async function diffAdded(
   }
 }
 
+/** The frontend of a range: what stands behind its first address. */
+function frontendOf({ family, keyWidth }: ElementSet, range: Uint8Array): string {
+  return keyText(range.subarray(ADDRESS_LENGTH[family], keyWidth / 2))
+}
+
+/** The frontends that get other ranges. The kernel refuses a range that overlaps one which is there, so those of before go with the same transaction. */
+function frontendsWithNewRanges(changes: Changes, set: ElementSet): ReadonlySet<string> {
+  const added = set.description.isRange ? changes.find(1, set)?.add : undefined
+  return new Set(Array.from({ length: added?.rows ?? 0 }, (_, row) => frontendOf(set, added!.keyAt(row))))
+}
+
 async function diffRemoved(
   changes: Changes,
   { set, table: { buffer } }: SetTable,
   after: ElementTable | undefined,
   slices: Slices
 ): Promise<void> {
+  const replaced = frontendsWithNewRanges(changes, set)
   for (let row = 0; row < buffer.rows; row++) {
     if (row % ROWS_BETWEEN_LOOKS === 0 && slices.isOver) await slices.turn()
     const bytes = buffer.keyAt(row)
-    if ((after?.find(bytes) ?? -1) < 0) changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
+    if ((after?.find(bytes) ?? -1) >= 0) continue
+    const phase = replaced.size > 0 && replaced.has(frontendOf(set, bytes)) ? 1 : set.description.removedIn
+    changes.of(phase, set).remove.push(bytes, undefined)
   }
 }
 

@@ -133,6 +133,7 @@ const NAMELESS: KindDescription = { ...MEMBERS, named: false }
 const CLIENT_RANGES: KindDescription = {
   ...NAMELESS,
   key: (frontend, length) => 2 * (length + frontend),
+  removedIn: 3,
   isRange: true,
   declare: (family, scope) => ({ key: [ADDRESS_TYPE[family], ...frontendTypes(family, scope)], flags: ['interval'] })
 }

@@ -63,6 +63,30 @@ describe('after any walk of changes', () => {
     expect(await contents(namespace)).toEqual(await freshContents(services))
   })
 
+  it('source ranges take the place of others that overlap them', async () => {
+    const namespace = await makeNamespace()
+    const plane = await planeIn(namespace)
+    const lists = [
+      { allow: ['192.0.2.0/24', '198.51.100.7'] },
+      { allow: ['192.0.0.0/8'] },
+      { allow: ['192.0.2.0/25'] },
+      { allow: ['192.0.2.0/24', '192.0.3.0/24'], deny: ['192.0.2.0/25'] },
+      { deny: ['192.0.0.0/9'] },
+      { allow: ['192.0.2.0/23'], deny: ['192.0.2.128/25'] }
+    ]
+    for (const sourceRanges of [...lists, ...lists.toReversed()]) {
+      const service: Service = {
+        name: 'ranged',
+        protocol: 'tcp',
+        frontends: [7, 8].map((host) => ({ kind: 'loadBalancer', address: `203.0.113.${host}`, port: 80, sourceRanges })),
+        endpoints: [{ address: '10.1.0.1', port: 8080 }]
+      }
+      const services = new Map([[service.name, service]])
+      expect(await plane.sync(services)).toMatchObject({ quarantined: [] })
+      expect(await contents(namespace)).toEqual(await freshContents(services))
+    }
+  })
+
   it('an update touches the elements of the changed service alone', async () => {
     const namespace = await makeNamespace()
     const plane = await planeIn(namespace)
