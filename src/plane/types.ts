@@ -196,8 +196,8 @@ export interface Plane extends AsyncDisposable {
   /** What the plane does and finds by itself, from now on. Ends with `close()`, or with the signal, whose reason the iteration throws. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<PlaneEvent>
   /**
-   * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes. Reads the
-   * kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
+   * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes, which the
+   * kernel sums every two seconds (net/netfilter/ipvs/ip_vs_est.c). Reads the kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
    *
    * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`.
    * @throws {NetlinkError} `ENOENT`: the tables are not there; they come with the first `sync`.

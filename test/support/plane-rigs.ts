@@ -52,6 +52,9 @@ export async function closing<T extends { close(): Promise<void> }>(opening: Pro
 /** The tables of a plane that was opened without a name. */
 export const tableOf = (mode: Rig['mode']): string => (mode === 'nftables' ? 'netplane' : 'netplane-ipvs')
 
+/** A set with addresses of services in one of these tables. */
+export const addressSetOf = (table: string): string => (table.endsWith('-ipvs') ? 'vips' : 'cluster-ips')
+
 /** What opens clients beside a plane. */
 interface Clients {
   readonly nftables: { open(): Promise<Nftables> }

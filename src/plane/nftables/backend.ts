@@ -275,10 +275,10 @@ class NftablesBackend implements Backend {
 
   /**
    * Puts rules back where another process took or changed them in tables that this plane has filled. Whether that was all there is to repair, as far as numbers of elements tell: they will be compared
-   * when an audit is due.
+   * when an audit is due. On the account of a call the tables are made anew, as its plan says.
    */
   async #restoreRules(seen: TablesInspection, run: Run): Promise<boolean> {
-    const mayDo = seen === this.#audited && this.#hasStarted && !this.#mustRebuild
+    const mayDo = seen === this.#audited && run.call === run && this.#hasStarted && !this.#mustRebuild
     if (!mayDo || seen.kernel.faults.length === 0 || seen.kernel.present.size < FAMILIES.length) return false
     try {
       await this.#writer.write([restoreRulesStep(this.#options, this.#objects)], run, 'rules')

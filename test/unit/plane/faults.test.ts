@@ -3,7 +3,7 @@ import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/e
 import type { Plane, Service, SyncReport } from '../../../src/index.js'
 import type { FakeIpvsFault } from '../../../src/testing.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
-import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
+import { addressSetOf, dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
 
@@ -19,13 +19,13 @@ const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] 
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.add.elements({ family: 'ip', table: name, name: 'cluster-ips', key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
+    tx.add.elements({ family: 'ip', table: name, name: addressSetOf(name), key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
     await tx.commit()
   },
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.flush.set({ family: 'ip', table: name, name: 'cluster-ips' })
+    tx.flush.set({ family: 'ip', table: name, name: addressSetOf(name) })
     await tx.commit()
   },
   async ({ nftables }, name) => {
