@@ -3,6 +3,8 @@
 #   sctp.py serve NAME PORT                    answers every INIT with INIT ACK; its cookie is `NAME peer-address`
 #   sctp.py ask ADDRESS PORT COUNT             begins COUNT associations from new ports; prints a cookie a line, or the name of the error
 #
+# As a module it has `packet` and `parse`, and what they need.
+#
 # Packets with a wrong checksum (CRC32c) are passed over, as a kernel would: an answer proves that NAT put it right.
 import os, socket, struct, sys
 
@@ -70,10 +72,13 @@ def associate(address, port, source):
             parsed = parse(family, s.recv(65535))
             if parsed is not None and parsed[:3] == (port, source, INIT_ACK): return cookie(parsed[4])
 
-if sys.argv[1] == 'serve': serve(sys.argv[2], int(sys.argv[3]))
-else:
-    # Another port each time: conntrack keeps an association that goes no further for seconds, and its port would lead to the same endpoint again.
-    first = 1024 + os.getpid() * 331 % 50000
-    for source in range(first, first + int(sys.argv[4])):
-        try: print(associate(sys.argv[2], int(sys.argv[3]), source))
-        except OSError as error: print(type(error).__name__)
+def main():
+    if sys.argv[1] == 'serve': serve(sys.argv[2], int(sys.argv[3]))
+    else:
+        # Another port each time: conntrack keeps an association that goes no further for seconds, and its port would lead to the same endpoint again.
+        first = 1024 + os.getpid() * 331 % 50000
+        for source in range(first, first + int(sys.argv[4])):
+            try: print(associate(sys.argv[2], int(sys.argv[3]), source))
+            except OSError as error: print(type(error).__name__)
+
+if __name__ == '__main__': main()

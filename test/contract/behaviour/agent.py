@@ -17,9 +17,12 @@
 # is the answer. Packets with a wrong checksum are passed over.
 import collections, ctypes, errno, json, os, resource, select, socket, struct, sys, time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../support'))
+from sctp import INIT, INIT_ACK, IPPROTO_SCTP as SCTP, STATE_COOKIE, packet as sctp_packet, parse as sctp_parse
+
 CLONE_NEWNET = 0x40000000
 IP_RECVERR, IPV6_RECVERR, IP_PKTINFO, IPV6_FREEBIND = 11, 25, 8, 78
-SCTP, INIT, INIT_ACK, STATE_COOKIE = 132, 1, 2, 7
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 BURST = 32  # New probes between two looks at what came back: the queue of a CPU holds 1,000 packets.
 
@@ -50,36 +53,6 @@ def forget(sock):
     del handlers[sock.fileno()]
     poller.unregister(sock.fileno())
     sock.close()
-
-# SCTP packets.
-
-def crc_table():
-    for value in range(256):
-        for _ in range(8): value = (value >> 1) ^ (0x82f63b78 if value & 1 else 0)
-        yield value
-
-TABLE = list(crc_table())
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data: crc = (crc >> 8) ^ TABLE[(crc ^ byte) & 0xff]
-    return crc ^ 0xffffffff
-
-def sctp_packet(source, destination, tag, chunk, parameters=b''):
-    body = struct.pack('!IIHHI', int.from_bytes(os.urandom(4), 'big') | 1, 65536, 1, 1, 1) + parameters
-    value = struct.pack('!BBH', chunk, 0, 4 + len(body)) + body
-    value += bytes(-len(value) % 4)
-    head = struct.pack('!HHI', source, destination, tag)
-    # The checksum is the only field in little-endian order.
-    return head + struct.pack('<I', crc32c(head + bytes(4) + value)) + value
-
-def sctp_parse(family, data):
-    """Ports, kind of the first chunk, its initiate tag and its parameters; None for what is none or is damaged."""
-    if family == socket.AF_INET: data = data[(data[0] & 15) * 4:]
-    if len(data) < 32 or struct.unpack('<I', data[8:12])[0] != crc32c(data[:8] + bytes(4) + data[12:]): return None
-    source, destination = struct.unpack('!HH', data[:4])
-    length = struct.unpack('!H', data[14:16])[0]
-    return source, destination, data[12], struct.unpack('!I', data[16:20])[0], data[32:12 + length]
 
 # Servers.
 

@@ -193,14 +193,19 @@ describe('100,000 clients', () => {
   const count = 100_000
   const service = sticky('ip', [1, 2, 3])
 
-  it('are read neither by an adoption nor by audits nor by changes of other services, and once when their endpoint goes', async () => {
+  /** A namespace in which an earlier process left them. */
+  async function leftBehind(): Promise<{ readonly path: string; readonly nft: Awaited<ReturnType<typeof clientIn>> }> {
     const { path } = await makeNamespace()
     const nft = await clientIn(path)
     const writer = await openIn(path)
     await writer.sync(only(service))
     await remember(nft, count)
     await writer.close()
+    return { path, nft }
+  }
 
+  it('are read neither by an adoption nor by audits nor by changes of other services, and once when their endpoint goes', async () => {
+    const { path, nft } = await leftBehind()
     const { kernel, sets } = readLog()
     const plane = await openIn(path, { kernel: { nftables: kernel }, auditMs: 10 })
     expect((await plane.plan(only(service))).isEmpty).toBe(true)
@@ -235,13 +240,7 @@ describe('100,000 clients', () => {
   }, 60_000)
 
   it('are kept when the tables are made anew, and when there is room for more', async () => {
-    const { path } = await makeNamespace()
-    const nft = await clientIn(path)
-    const writer = await openIn(path)
-    await writer.sync(only(service))
-    await remember(nft, count)
-    await writer.close()
-
+    const { path, nft } = await leftBehind()
     const larger = await openIn(path, { affinityClients: 393_216 })
     await larger.sync(only(service))
     expect((await nft.listSets({ family: 'ip', table: 'netplane', name: 'affinity' }))[0]!.size).toBe(393_216)
