@@ -13,7 +13,15 @@ import { placeOf } from './describe.js'
 import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentElements } from './intervals/checks.js'
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
-import { isRemoval, type CommitOptions, type NameReference, type QueuedOperation, type TransactionHost } from './transaction-types.js'
+import {
+  isRemoval,
+  whenQueued,
+  type CommitOptions,
+  type NameReference,
+  type OrderedCommitOptions,
+  type QueuedOperation,
+  type TransactionHost
+} from './transaction-types.js'
 
 /** How often a transaction that depends on what it read is begun again after another process committed. */
 const MAX_READS = 16
@@ -39,7 +47,7 @@ export class Sending {
   readonly #host: TransactionHost
   readonly #operations: readonly QueuedOperation[]
   readonly #operation: string
-  readonly #options: CommitOptions
+  readonly #options: OrderedCommitOptions
   readonly #dryRun: boolean
   readonly #slices = new Slices()
   readonly #columns = new Map<number, ElementColumns | undefined>()
@@ -66,10 +74,11 @@ export class Sending {
     const sent = await checks.plan(this.#operation, new Map(), this.#slices)
     const batch = await this.#encode(sent)
     const startedAt = performance.now()
-    const result = await this.#host.run(this.#operation, this.#options, (deadlineMs) =>
+    const running = this.#host.run(this.#operation, this.#options, (deadlineMs) =>
       this.#commit(batch, sent, deadlineMs, this.#options.generation)
     )
-    return { result, startedAt }
+    this.#options[whenQueued]?.()
+    return { result: await running, startedAt }
   }
 
   /** Encodes the elements, and reads the ranges among them. */

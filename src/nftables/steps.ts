@@ -7,7 +7,7 @@ import type { Nftables } from './client.js'
 import type { ElementColumns } from './columns.js'
 import { ElementBuffer } from './element-buffer.js'
 import type { Transaction } from './transaction.js'
-import type { NameReference, CommitOptions, CommitReport } from './transaction-types.js'
+import { whenQueued, type NameReference, type CommitOptions, type CommitReport, type OrderedCommitOptions } from './transaction-types.js'
 
 /** Names of who has an element, by row; of operations that add elements, by their index. */
 export type Owners = ReadonlyMap<number, readonly (string | undefined)[]>
@@ -42,6 +42,9 @@ function slice(buffer: ElementBuffer, from: number, to: number): ElementBuffer {
   }
   return part
 }
+
+/** Messages of like size differ by the elements of a service. */
+const ABOUT = 9 / 8
 
 /** A buffer in pieces of which each is handed over in one go; as it is where it is small. */
 function* pieces(
@@ -101,11 +104,15 @@ function halve({ remove, add, owners }: ElementRows): [ElementRows, ElementRows]
 export interface StepHooks {
   /** Before it is put together; may throw. */
   readonly before: () => void
+  /** Asked once for each transaction, in the order in which they are sent; `ended` is called for each. */
   readonly options: () => CommitOptions
+  readonly ended?: (() => void) | undefined
   readonly committed: (report: CommitReport) => void
   /** The error to throw for a refusal. */
   readonly refused: (error: NetlinkError, owners: Owners) => unknown
 }
+
+const bytesOf = (steps: readonly Step[]): number => steps.reduce((sum, { bytes }) => sum + bytes, 0)
 
 /** Commits steps, in their order, in as few transactions as can be sent. */
 export class StepWriter {
@@ -113,10 +120,19 @@ export class StepWriter {
   readonly #hooks: StepHooks
   /** Most bytes of a message, as far as is known: what is larger than the socket's buffer is refused before it is sent. */
   maxBytes = Infinity
+  /** Bytes of the largest message that was sent, about. */
+  #sentBytes = 0
+  /** Ends when the transaction before stands in the client's queue. */
+  #queued: Promise<void> = Promise.resolve()
 
   constructor(nft: Nftables, hooks: StepHooks) {
     this.#nft = nft
     this.#hooks = hooks
+  }
+
+  /** Whether these steps are one message that the socket very likely takes: one about as large went through before. */
+  isOneMessage(steps: readonly Step[]): boolean {
+    return bytesOf(steps) <= Math.min(this.#sentBytes * ABOUT, this.maxBytes)
   }
 
   /** @throws {NetlinkError} What was committed before stays. `EMSGSIZE`: a step that cannot be made smaller does not fit. */
@@ -157,8 +173,7 @@ export class StepWriter {
 
   /** After a message that was too large: smaller ones from now on. */
   #smaller(batch: readonly Step[], error: NetlinkError): readonly Step[] {
-    const bytes = batch.reduce((sum, step) => sum + step.bytes, 0)
-    this.maxBytes = Math.max(MIN_MESSAGE_BYTES, Math.min(this.maxBytes, bytes) / 2)
+    this.maxBytes = Math.max(MIN_MESSAGE_BYTES, Math.min(this.maxBytes, bytesOf(batch)) / 2)
     if (batch.length > 1) return batch
     const halves = batch[0]!.halves?.()
     if (halves === undefined) throw error
@@ -179,11 +194,32 @@ export class StepWriter {
     if (tx.size === 0) return
     let report: CommitReport
     try {
-      report = await tx.commit({ ...this.#hooks.options(), echo: batch.some(({ echo }) => echo === true) })
+      report = await this.#send(
+        tx,
+        batch.some(({ echo }) => echo === true)
+      )
     } catch (error) {
       throw error instanceof NetlinkError && error.code !== 'EMSGSIZE' ? this.#hooks.refused(error, owners) : error
     }
-    this.#hooks.committed(report)
+    this.#sentBytes = Math.max(this.#sentBytes, bytesOf(batch))
     for (const [index, step] of batch.entries()) step.done?.(report, first[index]!)
+  }
+
+  /** Sends a transaction behind the one before, which may be under way. */
+  async #send(tx: Transaction, echo: boolean): Promise<CommitReport> {
+    const before = this.#queued
+    let leave = (): void => undefined
+    this.#queued = new Promise((resolve) => (leave = () => resolve()))
+    await before
+    const options: OrderedCommitOptions = { ...this.#hooks.options(), echo, [whenQueued]: leave }
+    try {
+      const report = await tx.commit(options)
+      // At once: what is sent next builds on it.
+      this.#hooks.committed(report)
+      return report
+    } finally {
+      this.#hooks.ended?.()
+      leave()
+    }
   }
 }

@@ -50,6 +50,15 @@ export interface CommitOptions extends CallOptions {
   readonly record?: boolean | undefined
 }
 
+/** Key of {@link OrderedCommitOptions}. */
+export const whenQueued = Symbol('when queued')
+
+/** For the library's own use. */
+export interface OrderedCommitOptions extends CommitOptions {
+  /** Is called when the transaction stands in the client's queue: what is committed from then on is sent after it. */
+  readonly [whenQueued]?: (() => void) | undefined
+}
+
 /** What a commit did. */
 export interface CommitReport {
   /** Generation of the ruleset right after the commit. */

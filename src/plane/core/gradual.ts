@@ -19,7 +19,8 @@ export class GradualProposal implements ServiceSource {
   /** The accepted services, and whose frontend is whose. */
   readonly services = new Map<string, Service>()
   readonly owners = new Map<string, string>()
-  readonly #slices = new Slices()
+  /** Short ones: as soon as a transaction has ended the next one is to be sent. */
+  readonly #slices = new Slices(1)
   readonly #rest: Iterable<[string, Service]>
   /** Of the service that is looked at; the list is used again for each. */
   readonly #keys: string[] = []
@@ -82,7 +83,7 @@ export class GradualProposal implements ServiceSource {
     }
     const { owners } = this
     const { protocol, frontends } = service
-    this.#keys.length = 0
+    let count = 0
     for (let index = 0; index < frontends.length; index++) {
       for (const key of frontendIdentities(protocol, frontends[index]!)) {
         const holder = owners.get(key)
@@ -90,10 +91,10 @@ export class GradualProposal implements ServiceSource {
           this.quarantined.push(conflictOf(name, service, index, holder))
           return false
         }
-        this.#keys.push(key)
+        this.#keys[count++] = key
       }
     }
-    for (const key of this.#keys) owners.set(key, name)
+    for (let index = 0; index < count; index++) owners.set(this.#keys[index]!, name)
     this.services.set(name, service)
     this.changes.push({ name, before: undefined, after: service })
     return true

@@ -64,20 +64,27 @@ export interface FrontendReach {
   readonly outside: Reach
 }
 
-const reaches = new Map<string, FrontendReach>()
+type OutsideReaches = Readonly<Record<Reach, FrontendReach>>
 
-/** One object for each pair, so that they can be compared. */
-function reach(inside: Reach, outside: Reach): FrontendReach {
-  const key = `${inside} ${outside}`
-  let made = reaches.get(key)
-  if (made === undefined) reaches.set(key, (made = { inside, outside }))
-  return made
+const reachesOf = (inside: Reach): OutsideReaches => ({
+  cluster: { inside, outside: 'cluster' },
+  local: { inside, outside: 'local' },
+  drop: { inside, outside: 'drop' },
+  refuse: { inside, outside: 'refuse' }
+})
+
+/** One object for each pair: there may be a hundred thousand frontends. */
+const REACHES: Readonly<Record<Reach, OutsideReaches>> = {
+  cluster: reachesOf('cluster'),
+  local: reachesOf('local'),
+  drop: reachesOf('drop'),
+  refuse: reachesOf('refuse')
 }
 
 /** What becomes of new connections to a frontend. */
 export function reachOf({ kind, trafficPolicy = 'cluster' }: Frontend, { cluster, local }: Selection): FrontendReach {
   const all: Reach = cluster === undefined ? 'refuse' : 'cluster'
-  if (trafficPolicy === 'cluster') return reach(all, all)
+  if (trafficPolicy === 'cluster') return REACHES[all][all]
   const own: Reach = local !== undefined ? 'local' : cluster === undefined ? 'refuse' : 'drop'
-  return kind === 'cluster' ? reach(own, own) : reach(all, own)
+  return kind === 'cluster' ? REACHES[own][own] : REACHES[all][own]
 }

@@ -64,6 +64,11 @@ function isStale(before: FlowTarget | undefined, after: FlowTarget): boolean {
   return false
 }
 
+/** Nearly all services have none. */
+function addTargets(to: Map<string, FlowTarget>, targets: ReadonlyMap<string, FlowTarget>): void {
+  if (targets.size > 0) for (const [key, target] of targets) to.set(key, target)
+}
+
 /** What a change asks of the flows. */
 export interface TargetChanges {
   /** Flows must be looked for. */
@@ -83,8 +88,8 @@ export async function compareTargets(
   const before = new Map<string, FlowTarget>()
   const after = new Map<string, FlowTarget>()
   for (const change of changes) {
-    for (const [key, target] of targetsOf(change.before, policies)) before.set(key, target)
-    for (const [key, target] of targetsOf(change.after, policies)) after.set(key, target)
+    addTargets(before, targetsOf(change.before, policies))
+    addTargets(after, targetsOf(change.after, policies))
     if (slices.isOver) await slices.turn()
   }
   const stale = new Map<string, FlowTarget>()

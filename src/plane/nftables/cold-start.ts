@@ -13,7 +13,7 @@ import { emptyChange, inOrder, keyText, type SetChange, type SharedCounts } from
 import { commentUserdata } from './comment.js'
 import { ElementWalk, type ElementVisitor } from './compile.js'
 import { CommittedContents } from './contents.js'
-import { estimateMarks, estimateRows } from './estimate.js'
+import { estimate } from './estimate.js'
 import { flowtableStep } from './flow-offload.js'
 import type { CompileOptions } from './frontends.js'
 import { fixedChains, TABLE_COMMENT, type TableOptions } from './layout.js'
@@ -25,8 +25,8 @@ import { rowBytes, type Writer } from './writer.js'
 
 /** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
 const CHUNK_ROWS = 8192
-/** Of the first transaction: the kernel is to begin soon. Each one after it may have twice as many as the one before, so that it is put together by the time the kernel can take it. */
-const FIRST_ROWS = 4096
+/** Of the first transaction: the kernel is to begin soon. It makes all the sets too, and the next one is put together by the time that these stand. */
+const FIRST_ROWS = 1024
 
 /** What a cold start works with. */
 export interface ColdStartParts {
@@ -157,30 +157,40 @@ function neededObjects(parts: ColdStartParts, rows: ReadonlyMap<ElementSet, numb
   })
 }
 
-/** Sends chunks one after the other, each while the next one is put together. */
+/** Sends chunks one after the other: one is in the kernel, and where it may be the next one waits behind it, while another is put together. */
 class Pipeline {
-  readonly #send: (steps: readonly Step[]) => Promise<void>
-  #pending: Promise<void> = Promise.resolve()
+  readonly #writer: Writer
+  readonly #run: Run
+  /** The chunk before the last. */
+  #former: Promise<void> = Promise.resolve()
+  #last: Promise<void> = Promise.resolve()
+  #lastSteps: readonly Step[] = []
 
-  constructor(send: (steps: readonly Step[]) => Promise<void>) {
-    this.#send = send
+  constructor(writer: Writer, run: Run) {
+    this.#writer = writer
+    this.#run = run
   }
 
-  /** Waits for the chunk before, and sends this one. */
+  /** Waits until this chunk may be sent, and sends it. */
   async push(steps: readonly Step[]): Promise<void> {
-    await this.#pending
-    this.#pending = this.#send(steps)
+    await this.#former
+    if (!this.#writer.mayOverlap(this.#lastSteps, steps)) await this.#last
+    this.#lastSteps = steps
+    this.#former = this.#last
+    this.#last = this.#writer.write(steps, this.#run, 'elements of services')
     // Whoever waits for it is told.
-    this.#pending.catch(() => undefined)
+    this.#last.catch(() => undefined)
   }
 
+  /** Of several refusals the first one is told: those behind it follow from it. */
   async end(): Promise<void> {
-    await this.#pending
+    await this.#former
+    await this.#last
   }
 
   /** Resolves when nothing is under way any more. */
   async settled(): Promise<void> {
-    await this.#pending.catch(() => undefined)
+    await Promise.allSettled([this.#former, this.#last])
   }
 }
 
@@ -231,7 +241,7 @@ class ChunkWriter {
   async #afterAdding(adding: Promise<void> | undefined): Promise<void> {
     await adding
     if (this.filling.pending < this.#limit) return
-    this.#limit = Math.min(this.#limit * 2, CHUNK_ROWS)
+    this.#limit = CHUNK_ROWS
     this.#steps.push(...this.filling.take(this.#table))
     if (!this.#isWhole) await this.#push()
   }
@@ -254,14 +264,13 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const { writer, options, replace, run } = parts
   const slices = new Slices()
   const isWhole = replace.size > 0
-  const pipeline = new Pipeline((steps) => writer.write(steps, run, 'elements of services'))
-  const tables = tableSteps(parts, await estimateMarks(source.candidates.values(), slices))
-  await slices.turn()
+  const pipeline = new Pipeline(writer, run)
+  const { rows: expected, marks } = await estimate(source.candidates.values(), options, slices)
+  const tables = tableSteps(parts, marks)
   if (!isWhole) await pipeline.push(tables)
-  const estimates = await estimateRows(source.candidates.values(), options, slices)
-  const chunks = new ChunkWriter(pipeline, options, estimates, isWhole)
+  const chunks = new ChunkWriter(pipeline, options, expected, isWhole)
   if (isWhole) chunks.precede([...tables, ...parts.carried])
-  chunks.precede(neededObjects(parts, estimates))
+  chunks.precede(neededObjects(parts, expected))
   try {
     await source.each(chunks.add)
     await chunks.end()

@@ -5,14 +5,13 @@ import { familyOf, writeAddress, type AddressFamily } from '../../core/address.j
 import { protocolNumbers, type Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../nftables/datatypes.js'
-import { tableSize } from '../core/consistent.js'
 import { FAMILIES, isAddressed, isOfFamily } from '../core/frontend.js'
-import { isChosen, selectionOf, type Selection } from '../core/selection.js'
+import { selectionOf, type Selection } from '../core/selection.js'
 import { rangesOf } from '../core/source-ranges.js'
 import { slotCount } from '../core/weights.js'
-import type { Endpoint, Frontend, ModelScheduler, Service, TrafficPolicy } from '../model.js'
+import type { Frontend, ModelScheduler, Service, TrafficPolicy } from '../model.js'
 import { EndpointRows, putPort } from './endpoint-rows.js'
-import { choiceOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
+import { hasFamily, viewOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
 import { ADDRESS_LENGTH, FIXED_SETS, frontendLength, type ClassSets, type ElementSet, type RangeKind, type Scope } from './sets.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
@@ -91,19 +90,26 @@ class Balance {
 
 /** Slots that are still to be visited. */
 interface SlotWork {
-  readonly sets: ClassSets
-  readonly balance: Balance
+  endpoints: ElementSet
+  balance: Balance
 }
+
+/** Audiences that a frontend may have slots for: all clients, or those inside and those outside. */
+const MAX_WORK = 2
 
 /** Memory for one service at a time: keys and data, and the rows of its endpoints. */
 class Scratch implements FrontendSink {
-  /** Slots of the frontend that was visited last. */
-  readonly work: SlotWork[] = []
+  /** Slots of the frontend that was visited last: as many as are said. */
+  readonly work: readonly SlotWork[]
+  works = 0
   readonly #keys = { ip: keysOf('ip'), ip6: keysOf('ip6') } as const
   readonly #data = { ip: new Uint8Array(8), ip6: new Uint8Array(20) } as const
+  readonly #hairpins = { ip: new Uint8Array(16), ip6: new Uint8Array(40) } as const
   readonly #balances = { cluster: new Balance(), local: new Balance() } as const
   readonly #visit: ElementVisitor
   readonly #options: CompileOptions
+  // One function for all services: making one for each costs more than what it does.
+  readonly #slotsOf = (policy: TrafficPolicy): number => this.#balances[policy].count
   #service: Service | undefined
   #view: ServiceView | undefined
   #key = this.#keys.ip.address
@@ -111,34 +117,36 @@ class Scratch implements FrontendSink {
   constructor(visit: ElementVisitor, options: CompileOptions) {
     this.#visit = visit
     this.#options = options
+    const { cluster: balance } = this.#balances
+    this.work = Array.from({ length: MAX_WORK }, () => ({ endpoints: FIXED_SETS.ip.hairpin, balance }))
   }
 
-  /** Begins with a service and family. Returns the balances whose slots are to be placed. */
-  load(service: Service, family: AddressFamily): readonly Balance[] {
-    const selection = selectionOf(service, family)
+  /** Begins with a service and family. */
+  begin(service: Service, family: AddressFamily): void {
     this.#service = service
-    this.#view = viewOf(service, this.#options.schedulerOf(service), selection, (policy) => this.#balances[policy].count)
-    const loaded: Balance[] = []
-    for (const policy of POLICIES) {
-      const balance = this.#balances[policy]
-      balance.clear()
-      if (selection[policy] === undefined || !usesPolicy(service, policy)) continue
-      balance.load(service, selection, policy)
-      loaded.push(balance)
-    }
-    return loaded
+    this.#view = viewOf(service, this.#options.schedulerOf(service), selectionOf(service, family), this.#slotsOf)
+  }
+
+  /** Takes the endpoints that are chosen under a policy. Returns the balance whose slots are to be placed, if there are any. */
+  load(policy: TrafficPolicy): Balance | undefined {
+    const balance = this.#balances[policy]
+    balance.clear()
+    const { selection } = this.#view!
+    if (selection[policy] === undefined || !usesPolicy(this.#service!, policy)) return undefined
+    balance.load(this.#service!, selection, policy)
+    return balance
   }
 
   /** Visits what a frontend needs, but for its slots, which are {@link Scratch.work} then. */
   visitFrontend(frontend: Frontend): void {
-    this.work.length = 0
+    this.works = 0
     this.#key = this.#keys[this.#view!.family][isAddressed(frontend) ? 'address' : 'node']
     this.#key.write(this.#service!.protocol, frontend)
     visitFrontend(frontend, this.#view!, this)
   }
 
   /** Visits elements of an endpoints map: one for each slot of the frontend that was visited last. */
-  visitSlots({ sets: { endpoints }, balance }: SlotWork, from: number, to: number): void {
+  visitSlots({ endpoints, balance }: SlotWork, from: number, to: number): void {
     const key = this.#key.slot
     const data = this.#data[endpoints.family]
     const low = key.length - (IS_LITTLE_ENDIAN ? 4 : 1)
@@ -178,16 +186,16 @@ class Scratch implements FrontendSink {
     const { family } = this.#view!
     const length = ADDRESS_LENGTH[family]
     const data = this.#data[family]
-    for (const policy of POLICIES) {
-      const { rows } = this.#balances[policy]
+    const key = this.#hairpins[family]
+    key[2 * length] = PROTOCOL_NUMBER[this.#service!.protocol]
+    for (let policy = 0; policy < POLICIES.length; policy++) {
+      const { rows } = this.#balances[POLICIES[policy]!]
       for (let index = 0; rows.hasLocal && index < rows.count; index++) {
         if (rows.endpointAt(index).local !== true) continue
         rows.copyData(index, data)
-        const key = new Uint8Array(2 * length + 8)
-        key.set(data.subarray(0, length))
-        key.set(data.subarray(0, length), length)
-        key[2 * length] = PROTOCOL_NUMBER[this.#service!.protocol]
-        key.set(data.subarray(length, length + 2), 2 * length + 4)
+        for (let byte = 0; byte < length; byte++) key[byte] = key[length + byte] = data[byte]!
+        key[2 * length + 4] = data[length]!
+        key[2 * length + 5] = data[length + 1]!
         this.#visit(FIXED_SETS[family].hairpin, key, undefined)
       }
     }
@@ -204,35 +212,32 @@ class Scratch implements FrontendSink {
   ranges(kind: RangeKind, prefixes: readonly string[]): void {
     const { frontend } = this.#key
     const set = FIXED_SETS[this.#view!.family][kind]
-    for (const { from, to } of rangesOf(prefixes)) this.#visit(set, Uint8Array.of(...from, ...frontend, ...to, ...frontend), undefined)
+    const { length } = this.#key.address
+    const half = length + frontend.length
+    const key = new Uint8Array(2 * half)
+    key.set(frontend, length)
+    key.set(frontend, half + length)
+    for (const { from, to } of rangesOf(prefixes)) {
+      key.set(from)
+      key.set(to, half)
+      this.#visit(set, key, undefined)
+    }
   }
 
   slots(sets: ClassSets, policy: TrafficPolicy): void {
     this.frontend(sets.members)
-    this.work.push({ sets, balance: this.#balances[policy] })
+    const work = this.work[this.works++]!
+    work.endpoints = sets.endpoints
+    work.balance = this.#balances[policy]
   }
 }
 
 /** Whether some frontend balances over the endpoints that are chosen under a policy. */
 function usesPolicy({ frontends }: Service, policy: TrafficPolicy): boolean {
-  for (const { kind, trafficPolicy = 'cluster' } of frontends)
+  for (let index = 0; index < frontends.length; index++) {
+    const { kind, trafficPolicy = 'cluster' } = frontends[index]!
     if (trafficPolicy === policy || (policy === 'cluster' && kind !== 'cluster')) return true
-  return false
-}
-
-function viewOf(
-  { affinity, protocol }: Service,
-  scheduler: ModelScheduler,
-  selection: Selection,
-  slotsOf: (policy: TrafficPolicy) => number
-): ServiceView {
-  const stickiness = affinity === undefined ? undefined : { protocol, timeoutSeconds: affinity.timeoutSeconds }
-  return { family: selection.family, selection, choice: choiceOf(scheduler), stickiness, slotsOf }
-}
-
-/** Whether a service has frontends in a family. */
-function hasFamily(service: Service, family: AddressFamily): boolean {
-  for (const frontend of service.frontends) if (isOfFamily(frontend, family)) return true
+  }
   return false
 }
 
@@ -252,17 +257,22 @@ export class ElementWalk {
   /** Visits what an accepted service needs. Returns a promise where the service is large: then the event loop turns in between, when the slice is over. */
   add(service: Service, slices: Slices): Promise<void> | undefined {
     if (isLarge(service, this.#options.schedulerOf(service))) return this.#addLarge(service, slices)
-    for (const family of FAMILIES) if (hasFamily(service, family)) this.#addSmall(service, family)
+    if (hasFamily(service, 'ip')) this.#addSmall(service, 'ip')
+    if (hasFamily(service, 'ip6')) this.#addSmall(service, 'ip6')
     return undefined
   }
 
   #addSmall(service: Service, family: AddressFamily): void {
     const scratch = this.#small
-    for (const balance of scratch.load(service, family)) balance.place()
-    for (const frontend of service.frontends) {
-      if (!isOfFamily(frontend, family)) continue
-      scratch.visitFrontend(frontend)
-      for (const work of scratch.work) scratch.visitSlots(work, 0, work.balance.count)
+    scratch.begin(service, family)
+    scratch.load('cluster')?.place()
+    scratch.load('local')?.place()
+    const { frontends } = service
+    // By index: of lists that are frozen an iterator leaves an object for each entry.
+    for (let index = 0; index < frontends.length; index++) {
+      if (!isOfFamily(frontends[index]!, family)) continue
+      scratch.visitFrontend(frontends[index]!)
+      for (let work = 0; work < scratch.works; work++) scratch.visitSlots(scratch.work[work]!, 0, scratch.work[work]!.balance.count)
     }
     scratch.visitEndpoints()
   }
@@ -272,13 +282,16 @@ export class ElementWalk {
     const isConsistent = this.#options.schedulerOf(service) === 'consistent'
     for (const family of FAMILIES) {
       if (!hasFamily(service, family)) continue
-      const balances = scratch.load(service, family)
-      for (const balance of balances) await placeInSlices(balance, isConsistent, slices)
+      scratch.begin(service, family)
+      for (const policy of POLICIES) {
+        const balance = scratch.load(policy)
+        if (balance !== undefined) await placeInSlices(balance, isConsistent, slices)
+      }
       for (const frontend of service.frontends) {
         if (!isOfFamily(frontend, family)) continue
         if (slices.isOver) await slices.turn()
         scratch.visitFrontend(frontend)
-        for (const work of scratch.work) await visitInSlices(scratch, work, slices)
+        for (let work = 0; work < scratch.works; work++) await visitInSlices(scratch, scratch.work[work]!, slices)
       }
       scratch.visitEndpoints()
     }
@@ -303,76 +316,21 @@ async function visitInSlices(scratch: Scratch, work: SlotWork, slices: Slices): 
   }
 }
 
+/** Elements for the source ranges of a frontend. */
+function rangeCount(frontend: Frontend): number {
+  if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) return 0
+  const { allow, deny } = frontend.sourceRanges
+  return (allow?.length ?? 0) + (deny?.length ?? 0)
+}
+
 /** Whether a service needs more elements than may be visited in one go. */
 function isLarge({ endpoints, frontends }: Service, scheduler: ModelScheduler): boolean {
   if (scheduler === 'consistent' || endpoints.length * frontends.length > BLOCK) return true
-  for (const frontend of frontends) if (frontend.kind === 'loadBalancer' && frontend.sourceRanges !== undefined) return true
+  let ranges = 0
+  for (let index = 0; index < frontends.length; index++) ranges += rangeCount(frontends[index]!)
+  if (ranges > BLOCK) return true
   let sum = 0
-  for (const { weight = 1 } of endpoints) sum += weight
+  for (let index = 0; index < endpoints.length; index++) sum += endpoints[index]!.weight ?? 1
   // Weights may make any number of slots.
   return sum * frontends.length > BLOCK && slotCount(endpoints) * frontends.length > BLOCK
-}
-
-/** Takes how many elements of a set a service needs. */
-export type CountVisitor = (set: ElementSet, elements: number) => void
-
-/** Counts what services need, without putting it together; shared elements aside. */
-class ElementCounter implements FrontendSink {
-  readonly #visit: CountVisitor
-  readonly #slots = { cluster: -1, local: -1 }
-  #family: AddressFamily = 'ip'
-  #slotsOf: ServiceView['slotsOf'] = () => 0
-
-  constructor(visit: CountVisitor) {
-    this.#visit = visit
-  }
-
-  count(service: Service, { schedulerOf }: CompileOptions): void {
-    const scheduler = schedulerOf(service)
-    for (const family of FAMILIES) if (hasFamily(service, family)) this.#countFamily(service, scheduler, family)
-  }
-
-  address(): void {
-    // Of several services, perhaps.
-  }
-
-  frontend(set: ElementSet): void {
-    this.#visit(set, 1)
-  }
-
-  ranges(kind: RangeKind, prefixes: readonly string[]): void {
-    this.#visit(FIXED_SETS[this.#family][kind], prefixes.length)
-  }
-
-  slots({ members, endpoints }: ClassSets, policy: TrafficPolicy): void {
-    this.#visit(members, 1)
-    this.#visit(endpoints, this.#slotsOf(policy))
-  }
-
-  #countFamily(service: Service, scheduler: ModelScheduler, family: AddressFamily): void {
-    const selection = selectionOf(service, family)
-    const slots = this.#slots
-    slots.cluster = slots.local = -1
-    this.#family = family
-    this.#slotsOf = (policy) => (slots[policy] < 0 ? (slots[policy] = countSlots(service, scheduler, selection, policy)) : slots[policy])
-    const view = viewOf(service, scheduler, selection, this.#slotsOf)
-    for (const frontend of service.frontends) if (isOfFamily(frontend, family)) visitFrontend(frontend, view, this)
-  }
-}
-
-/** As {@link ElementCounter} does, for one service. */
-export function countElements(service: Service, options: CompileOptions, visit: CountVisitor): void {
-  new ElementCounter(visit).count(service, options)
-}
-
-/** Whether a service has elements in a set that is not shared. */
-export function needsSet(service: Service, options: CompileOptions, set: ElementSet): boolean {
-  let isNeeded = false
-  countElements(service, options, (counted) => (isNeeded ||= counted === set))
-  return isNeeded
-}
-
-function countSlots({ endpoints }: Service, scheduler: ModelScheduler, selection: Selection, policy: TrafficPolicy): number {
-  const isWanted = (endpoint: Endpoint): boolean => isChosen(selection, policy, endpoint)
-  return scheduler === 'consistent' ? tableSize(endpoints.filter(isWanted).length) : slotCount(endpoints, isWanted)
 }

@@ -6,19 +6,20 @@ import { Slices } from '../../core/slices.js'
 import { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { ServiceChange } from '../core/change.js'
 import { ReferenceCounts } from '../core/refcount.js'
-import type { Service, Services } from '../model.js'
+import type { Services } from '../model.js'
 import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
 import { commentUserdata } from './comment.js'
-import { countElements, ElementWalk, needsSet } from './compile.js'
+import { ElementWalk } from './compile.js'
 import type { CompileOptions } from './frontends.js'
-import { type ElementSet } from './sets.js'
+import { ElementCounter, needsSet } from './row-counter.js'
+import type { ElementSet } from './sets.js'
 
 /** Numbers of elements by set, of sets whose elements belong to one service each. */
 export type Rows = Map<ElementSet, number>
 
-/** Adds the elements of a service to numbers, or takes them away. */
-export function countRows(rows: Rows, service: Service, options: CompileOptions, by: 1 | -1): void {
-  countElements(service, options, (set, elements) => rows.set(set, (rows.get(set) ?? 0) + by * elements))
+/** Counts elements of services into numbers. */
+export function rowCounter(rows: Rows, options: CompileOptions): ElementCounter {
+  return new ElementCounter(options, (set, elements) => rows.set(set, (rows.get(set) ?? 0) + elements))
 }
 
 /** What a change of services means for the sets. */
@@ -47,7 +48,8 @@ export class CommittedContents {
     slices: Slices
   ): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
     const contents = new CommittedContents(options)
-    await slices.each(services.values(), (service) => countRows(contents.#rows, service, options, 1))
+    const counter = rowCounter(contents.#rows, options)
+    await slices.each(services.values(), (service) => counter.count(service))
     const tables = new SetTables(contents.#rows)
     const compiler = new Compiler(tables, contents.#shared, options, slices)
     for (const service of services.values()) await compiler.add(service, 1)
@@ -72,9 +74,10 @@ export class CommittedContents {
     const shared: SharedCounts = new ReferenceCounts()
     const leaving: Rows = new Map()
     const coming: Rows = new Map()
+    const [leavingCounter, comingCounter] = [rowCounter(leaving, this.#options), rowCounter(coming, this.#options)]
     await slices.each(changes, ({ before, after }) => {
-      if (before !== undefined) countRows(leaving, before, this.#options, 1)
-      if (after !== undefined) countRows(coming, after, this.#options, 1)
+      if (before !== undefined) leavingCounter.count(before)
+      if (after !== undefined) comingCounter.count(after)
     })
     const [before, after] = [new SetTables(leaving), new SetTables(coming)]
     const compilerInto = (tables: SetTables): Compiler => new Compiler(tables, shared, this.#options, slices)

@@ -8,7 +8,7 @@ import { FRONTEND_KINDS, POLICIES, STATES } from '../core/accept-entries.js'
 import { FAMILIES, isAddressed, isOfFamily } from '../core/frontend.js'
 import { MAX_WEIGHT, slotCount } from '../core/weights.js'
 import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type Endpoint, type Frontend, type Service } from '../model.js'
-import { countRows, type Rows } from './contents.js'
+import { rowCounter, type Rows } from './contents.js'
 import { visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
 import { FIXED_SETS, type ElementSet } from './sets.js'
 
@@ -30,33 +30,17 @@ function areCountable(endpoints: readonly Endpoint[]): boolean {
   return slotCount(endpoints) <= MAX_SLOTS
 }
 
+/** Whether a candidate, which may be anything, can be counted. */
+function isCountable({ frontends, endpoints, scheduler = 'random', affinity }: Service): boolean {
+  if (!SCHEDULERS.includes(scheduler) || !isAffinity(affinity)) return false
+  if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !frontends.every(isFrontend)) return false
+  return Array.isArray(endpoints) && areCountable(endpoints)
+}
+
 function isAffinity(affinity: Affinity | undefined): boolean {
   if (affinity === undefined) return true
   const { timeoutSeconds } = affinity
   return Number.isInteger(timeoutSeconds) && timeoutSeconds > 0 && timeoutSeconds <= MAX_AFFINITY_SECONDS
-}
-
-/** Counts what a candidate needs; it may be anything. */
-function countCandidate(rows: Rows, service: Service, options: CompileOptions): void {
-  try {
-    const { frontends, endpoints, scheduler = 'random', affinity } = service
-    if (!SCHEDULERS.includes(scheduler) || !isAffinity(affinity)) return
-    if (!Array.isArray(frontends) || frontends.length > MAX_FRONTENDS || !frontends.every(isFrontend)) return
-    if (Array.isArray(endpoints) && areCountable(endpoints)) countRows(rows, service, options, 1)
-  } catch {
-    // A property that throws, or no object: the checks say what is wrong.
-  }
-}
-
-/** About how many elements each set will hold, of sets whose elements belong to one service each: exact where all candidates are well. */
-export async function estimateRows(
-  candidates: Iterable<Service>,
-  options: CompileOptions,
-  slices: Slices
-): Promise<ReadonlyMap<ElementSet, number>> {
-  const rows: Rows = new Map()
-  await slices.each(candidates, (service) => countCandidate(rows, service, options))
-  return rows
 }
 
 /** What a frontend that is served needs, but for its slots: what it takes counts an element more. */
@@ -76,11 +60,12 @@ class MarkCounter implements FrontendSink {
   }
 
   count({ frontends, endpoints }: Service): void {
-    for (const frontend of frontends) {
-      if (!isFrontend(frontend)) continue
+    for (const frontend of frontends)
       for (const family of FAMILIES) if (isOfFamily(frontend, family)) visitFrontend(frontend, this.#views[family], this)
+    for (let index = 0; index < endpoints.length; index++) {
+      const { address, local } = endpoints[index]!
+      if (local === true) this.frontend(FIXED_SETS[familyOf(address)].hairpin)
     }
-    for (const { address, local } of endpoints) if (local === true) this.frontend(FIXED_SETS[familyOf(address)].hairpin)
   }
 
   address(set: ElementSet): void {
@@ -96,19 +81,31 @@ class MarkCounter implements FrontendSink {
   }
 
   slots(): void {
-    // Sets of classes are made later.
+    // Sets of classes are counted with the rows.
   }
 }
 
-/** How many elements the sets that are always there will have, at most: frontends at one address, and endpoints of several services, share theirs. */
-export async function estimateMarks(candidates: Iterable<Service>, slices: Slices): Promise<ReadonlyMap<ElementSet, number>> {
-  const counter = new MarkCounter()
-  await slices.each(candidates, (service) => {
+/** About how many elements there will be. */
+export interface Estimate {
+  /** In sets whose elements belong to one service each: exact where all candidates are well. */
+  readonly rows: ReadonlyMap<ElementSet, number>
+  /** In the sets that are always there, at most: frontends at one address, and endpoints of several services, share theirs. */
+  readonly marks: ReadonlyMap<ElementSet, number>
+}
+
+/** Counts what candidates need. */
+export async function estimate(candidates: Iterable<Service>, options: CompileOptions, slices: Slices): Promise<Estimate> {
+  const rows: Rows = new Map()
+  const rowsCounter = rowCounter(rows, options)
+  const marksCounter = new MarkCounter()
+  await slices.each(candidates, (candidate) => {
     try {
-      counter.count(service)
+      if (!isCountable(candidate)) return
+      rowsCounter.count(candidate)
+      marksCounter.count(candidate)
     } catch {
-      // As above.
+      // A property that throws, or no object: the checks say what is wrong.
     }
   })
-  return counter.rows
+  return { rows, marks: marksCounter.rows }
 }

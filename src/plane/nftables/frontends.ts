@@ -2,7 +2,7 @@
  * What a frontend needs in the kernel: in which sets it stands, and which slots lead on.
  */
 import type { AddressFamily } from '../../core/address.js'
-import { isAddressed } from '../core/frontend.js'
+import { isAddressed, isOfFamily } from '../core/frontend.js'
 import { reachOf, type Reach, type Selection } from '../core/selection.js'
 import { isModelScheduler, type Frontend, type ModelScheduler, type Service, type TrafficPolicy } from '../model.js'
 import {
@@ -44,6 +44,24 @@ export interface ServiceView {
 /** How a scheduler chooses a slot: in a table made for it, `consistent` chooses as `hash` does. */
 export function choiceOf(scheduler: ModelScheduler): Choice {
   return scheduler === 'random' ? 'random' : 'hash'
+}
+
+/** What is the same for all frontends of a service in the family of a selection. */
+export function viewOf(
+  { affinity, protocol }: Service,
+  scheduler: ModelScheduler,
+  selection: Selection,
+  slotsOf: (policy: TrafficPolicy) => number
+): ServiceView {
+  const stickiness = affinity === undefined ? undefined : { protocol, timeoutSeconds: affinity.timeoutSeconds }
+  return { family: selection.family, selection, choice: choiceOf(scheduler), stickiness, slotsOf }
+}
+
+/** Whether a service has frontends in a family. */
+export function hasFamily(service: Service, family: AddressFamily): boolean {
+  const { frontends } = service
+  for (let index = 0; index < frontends.length; index++) if (isOfFamily(frontends[index]!, family)) return true
+  return false
 }
 
 /** The scheduler that a service gets. */

@@ -247,14 +247,20 @@ export function classSize(count: number): number {
   return count <= MAX_EXACT ? count : 2 ** Math.ceil(Math.log2(count))
 }
 
-const classes = new Map<string, SlotClass>()
+/** The classes that were asked for, by a number made of what makes them: a hundred thousand frontends ask, and a name is put together once. */
+const classes = new Map<number, SlotClass>()
+const AUDIENCE_NUMBER: Readonly<Record<Audience, number>> = { direct: 0, indirect: 1, outside: 2 }
 
 /** A class by what makes it; one object for each. `count` slots are in use. */
 export function slotClassOf(scope: Scope, audience: Audience, choice: Choice, isSticky: boolean, count: number): SlotClass {
   const size = classSize(count)
-  const name = `${PREFIX[scope]}${audience === 'direct' ? '' : `${audience}-`}${choice}-${size}${isSticky ? '-sticky' : ''}`
-  let slotClass = classes.get(name)
-  if (slotClass === undefined) classes.set(name, (slotClass = { scope, audience, choice, isSticky, slots: size, name }))
+  const flags = (scope === 'node' ? 1 : 0) + (choice === 'hash' ? 2 : 0) + (isSticky ? 4 : 0)
+  const key = (size * 3 + AUDIENCE_NUMBER[audience]) * 8 + flags
+  let slotClass = classes.get(key)
+  if (slotClass === undefined) {
+    const name = `${PREFIX[scope]}${audience === 'direct' ? '' : `${audience}-`}${choice}-${size}${isSticky ? '-sticky' : ''}`
+    classes.set(key, (slotClass = { scope, audience, choice, isSticky, slots: size, name }))
+  }
   return slotClass
 }
 

@@ -30,6 +30,8 @@ export class Writer {
   generation = 0
   /** Transactions since the plane was opened. */
   commits = 0
+  /** Transactions that were sent and have not ended. */
+  #underWay = 0
   readonly #steps: StepWriter
   #run: Run | undefined
   #what = ''
@@ -37,7 +39,14 @@ export class Writer {
   constructor(nft: Nftables) {
     this.#steps = new StepWriter(nft, {
       before: () => this.#run?.checkpoint(),
-      options: () => ({ generation: (this.#run?.retries ?? 0) < MAX_RACES ? this.generation : undefined }),
+      // Behind others that are under way: each makes the next generation, and where one is refused, those behind it are too.
+      options: () => {
+        const generation = this.generation + this.#underWay++
+        return { generation: this.#isGuarded ? generation : undefined }
+      },
+      ended: () => {
+        this.#underWay--
+      },
       committed: ({ generation, bytes }) => {
         this.generation = generation
         this.commits++
@@ -50,6 +59,15 @@ export class Writer {
   /** Whether one message can hold so many elements of a set: else the set could not be replaced by a larger one. */
   canReplace(set: ElementSet, rows: number): boolean {
     return rows * rowBytes(set) < this.#steps.maxBytes
+  }
+
+  get #isGuarded(): boolean {
+    return (this.#run?.retries ?? 0) < MAX_RACES
+  }
+
+  /** Whether steps may be written while those before are under way: then each is one transaction, and the second one is refused where the first one is. */
+  mayOverlap(before: readonly Step[], steps: readonly Step[]): boolean {
+    return this.#isGuarded && this.#steps.isOneMessage(before) && this.#steps.isOneMessage(steps)
   }
 
   /**
