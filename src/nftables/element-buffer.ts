@@ -120,7 +120,7 @@ export class ElementBuffer {
       larger.set(this.#userdata)
       this.#userdata = larger
     }
-    this.#userdata.set(userdata, this.#userdataLength)
+    copyFew(userdata, userdata.length, this.#userdata, this.#userdataLength)
     this.#userdataLength += userdata.length
   }
 

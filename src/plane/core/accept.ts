@@ -30,8 +30,8 @@ export const SCHEDULERS: readonly string[] = [...MODEL_SCHEDULERS, ...IPVS_SCHED
 
 const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler', 'affinity', 'priority']
 
-/** Lists so short are compared pair by pair, which makes no garbage. */
-const FEW = 12
+/** Lists so short are checked in one go, and compared pair by pair, which makes no garbage. */
+const FEW = 128
 
 /** What lists of a few entries have: an IPv4 address with its port, as one number; -1: an IPv6 address. */
 const targets = new Float64Array(FEW)
@@ -65,27 +65,31 @@ function identities(entry: Frontend | Endpoint): readonly string[] {
   return 'kind' in entry ? frontendIdentities('tcp', entry) : [endpointKey(entry)]
 }
 
-function isSame(left: Frontend | Endpoint, right: Frontend | Endpoint): boolean {
-  if (left.port !== right.port) return false
-  const keys = identities(right)
-  return identities(left).some((key) => keys.includes(key))
+/** Whether an entry has one of the identities that were seen; they are seen from now on. */
+function isSeen(seen: Set<string>, entry: Frontend | Endpoint): boolean {
+  for (const key of identities(entry)) if (seen.size === seen.add(key).size) return true
+  return false
 }
 
 async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: Slices): Promise<number> {
   const seen = new Set<string>()
   for (let index = 0; index < entries.length; index++) {
     if (index % BLOCK === 0 && slices.isOver) await slices.turn()
-    for (const key of identities(entries[index]!)) if (seen.size === seen.add(key).size) return index
+    if (isSeen(seen, entries[index]!)) return index
   }
   return -1
 }
 
 /** Of a few entries that were checked just now. */
 function findDuplicateOfFew(entries: readonly (Frontend | Endpoint)[]): number {
-  for (let index = 1; index < entries.length; index++) {
+  let seen: Set<string> | undefined
+  for (let index = 0; index < entries.length; index++) {
     const target = targets[index]!
-    for (let other = 0; other < index; other++)
-      if (targets[other] === target && (target >= 0 || isSame(entries[index]!, entries[other]!))) return index
+    if (target < 0) {
+      if (isSeen((seen ??= new Set()), entries[index]!)) return index
+      continue
+    }
+    for (let other = 0; other < index; other++) if (targets[other] === target) return index
   }
   return -1
 }
@@ -185,7 +189,7 @@ async function acceptLarge(service: Service, slices: Slices): Promise<void> {
 /**
  * Checks one service and freezes it, with all it holds: from here on the same reference means the same service. Services with more than a few entries are looked at in slices.
  *
- * @throws {ValidationError} With the path of the field inside the service (`.frontends[0].port`), its value and what is allowed. A service of up to 12 frontends and endpoints is then left as it
+ * @throws {ValidationError} With the path of the field inside the service (`.frontends[0].port`), its value and what is allowed. A service of up to 128 frontends and endpoints is then left as it
  *   was; a larger one may be frozen.
  */
 export function acceptService(service: Service, slices: Slices): Promise<void> | undefined {

@@ -64,15 +64,23 @@ function chooseSlot(family: AddressFamily, { choice }: SlotClass, count: number,
   return choice === 'random' ? numgen.random(count) : jhash(ADDRESS[family].saddr, count, { seed: HASH_SEED + attempt })
 }
 
-function balancingRules(family: AddressFamily, { slotClass, map }: PlacedClass): (readonly RuleStatement[])[] {
-  const { scope, slots, isSticky } = slotClass
+function balancingRules(family: AddressFamily, table: string, { slotClass, map }: PlacedClass): (readonly Expression[])[] {
+  const { scope, choice, slots, isSticky } = slotClass
   const endpoints = declarationOf(setsOf(family, slotClass).endpoints, map)
   const choose = (count: number, attempt: number): readonly RuleStatement[] => [
     dnat(slotKey(family, scope, chooseSlot(family, slotClass, count, attempt)).map(endpoints))
   ]
   const remembered = isSticky ? [[dnat(CLIENT[family][scope].map(affinityMap(family, scope)))]] : []
-  if (slots <= MAX_EXACT) return [...remembered, choose(slots, 0)]
-  return [...remembered, ...Array.from({ length: TRIES }, (_, attempt) => choose(slots, attempt)), choose(slots / 2, TRIES)]
+  const compiled = (rules: readonly (readonly RuleStatement[])[]): Expression[][] => compileAll(family, table, rules)
+  if (slots <= MAX_EXACT) return compiled([...remembered, choose(slots, 0)])
+  // Each try has a hash of its own; of random numbers there is a new one each time.
+  const different = choice === 'random' ? 1 : TRIES
+  const tries = compiled(Array.from({ length: different }, (_, attempt) => choose(slots, attempt)))
+  return [
+    ...compiled(remembered),
+    ...Array.from({ length: TRIES }, (_, attempt) => tries[attempt % different]!),
+    ...compiled([choose(slots / 2, TRIES)])
+  ]
 }
 
 /** By family and map: they are the same in every table. */
@@ -83,7 +91,7 @@ export function balancingChain(family: AddressFamily, table: string, placedClass
   const key = `${family} ${placedClass.map}`
   let chain = chains.get(key)
   if (chain === undefined) {
-    chain = { chain: { name: balancingName(placedClass.slotClass) }, rules: compileAll(family, table, balancingRules(family, placedClass)) }
+    chain = { chain: { name: balancingName(placedClass.slotClass) }, rules: balancingRules(family, table, placedClass) }
     chains.set(key, chain)
   }
   return chain

@@ -28,6 +28,9 @@ const CHUNK_ROWS = 8192
 /** Of the first transaction: the kernel is to begin soon. It makes all the sets too, and the next one is put together by the time that these stand. */
 const FIRST_ROWS = 1024
 
+/** Beside its part of all elements, room for so many of a set in a chunk: services are not all alike. */
+const SPARE_ROWS = 64
+
 /** What a cold start works with. */
 export interface ColdStartParts {
   readonly writer: Writer
@@ -55,6 +58,8 @@ class Filling {
   /** Elements taken, of sets whose elements belong to one service each. */
   readonly rows = new Map<ElementSet, number>()
   readonly #estimates: ReadonlyMap<ElementSet, number>
+  /** A chunk's part of all rows. */
+  readonly #share: number
   #filled = new Map<ElementSet, SetChange>()
   #last: SetChange | undefined
   pending = 0
@@ -77,6 +82,8 @@ class Filling {
   /** @param estimates About how many elements each set will hold: to make room for at once. */
   constructor(estimates: ReadonlyMap<ElementSet, number>, options: CompileOptions) {
     this.#estimates = estimates
+    const all = [...estimates.values()].reduce((sum, rows) => sum + rows, 0)
+    this.#share = Math.min(CHUNK_ROWS / Math.max(all, 1), 1)
     this.#walk = new ElementWalk(this.#visit, options)
   }
 
@@ -85,7 +92,7 @@ class Filling {
     if (this.#last?.set === set) return this.#last
     let filled = this.#filled.get(set)
     if (filled === undefined) {
-      filled = emptyChange(set, Math.min(this.#estimates.get(set) ?? 64, CHUNK_ROWS))
+      filled = emptyChange(set, Math.ceil((this.#estimates.get(set) ?? 0) * this.#share) + SPARE_ROWS)
       this.#filled.set(set, filled)
     }
     return (this.#last = filled)

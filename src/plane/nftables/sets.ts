@@ -244,7 +244,7 @@ const MAX_EXACT = 4
  * the chosen slot, it chooses again.
  */
 export function classSize(count: number): number {
-  return count <= MAX_EXACT ? count : 2 ** Math.ceil(Math.log2(count))
+  return count <= MAX_EXACT ? count : 1 << (32 - Math.clz32(count - 1))
 }
 
 /** The classes that were asked for, by a number made of what makes them: a hundred thousand frontends ask, and a name is put together once. */
