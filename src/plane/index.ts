@@ -8,11 +8,11 @@ import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
 import { Listeners } from '../sockets/listeners.js'
 import type { Backend } from './core/backend.js'
-import { chooseAddresses, NO_ADDRESSES, NodeAddresses, type NodeAddressList } from './core/node-addresses.js'
-import { NodePorts } from './core/node-ports.js'
+import { chooseAddresses, NO_ADDRESSES, NodeAddresses, type NodeAddressList } from './core/node/addresses.js'
+import { NodePorts } from './core/node/ports.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'
-import { PortWatch } from './core/port-watch.js'
+import { PortWatch } from './core/node/port-watch.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from './flows/options.js'
 import { openIpvsBackend } from './ipvs/backend.js'
@@ -35,12 +35,12 @@ export type {
   SourceReason
 } from './explanation.js'
 export type { Counts, EndpointCounts, PlaneCounters, ServiceCounts, Traffic } from './core/counters.js'
-export type { Plan, PlanEntry, Quarantined } from './core/plan.js'
+export type { Plan, PlanEntry, Quarantined } from './core/changes/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
 export type { LocalSourcesOption } from './core/local-sources.js'
-export type { NodeAddressesOption } from './core/node-addresses.js'
-export type { PortRange } from './core/reserved-ports.js'
+export type { NodeAddressesOption } from './core/node/addresses.js'
+export type { PortRange } from './core/node/reserved-ports.js'
 export type { Masquerade, TrafficOptions } from './core/traffic-options.js'
 export {
   IPVS_SCHEDULERS,
@@ -71,8 +71,8 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
-export type { FlowOffloadOption } from './nftables/flow-offload.js'
-export type { TableOwner } from './nftables/owner.js'
+export type { FlowOffloadOption } from './nftables/layout/flow-offload.js'
+export type { TableOwner } from './nftables/layout/owner.js'
 export type {
   Plane,
   PlaneEvent,

@@ -4,7 +4,7 @@
 import type { NetplaneError } from '../core/errors.js'
 import type { ObjectCounts } from './core/backend.js'
 import type { PlaneCounters } from './core/counters.js'
-import type { Plan, Quarantined } from './core/plan.js'
+import type { Plan, Quarantined } from './core/changes/plan.js'
 import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
 

@@ -6,7 +6,7 @@ import { traceResync } from '../../core/tracing.js'
 import type { PlaneEvent } from '../types.js'
 import type { Services } from '../model.js'
 import { driftOf, type Applied, type Backend, type Inspection } from './backend.js'
-import type { ServiceChange } from './change.js'
+import type { ServiceChange } from './changes/change.js'
 import type { Watch } from './watch.js'
 
 /**

@@ -3,7 +3,7 @@
  */
 import type { Services } from '../model.js'
 import type { PlaneStatus } from '../types.js'
-import type { ServiceChange } from './change.js'
+import type { ServiceChange } from './changes/change.js'
 
 /** Told about every change, in the order in which they are made. */
 export interface ChangeListener {

@@ -5,7 +5,7 @@ import type { Broadcast } from '../../core/events/broadcast.js'
 import type { PlaneEvent } from '../types.js'
 import type { Backend } from './backend.js'
 import type { ChangeListener } from './listener.js'
-import type { NodePorts } from './node-ports.js'
+import type { NodePorts } from './node/ports.js'
 
 /** What a plane is made of. */
 export interface ServicePlaneParts {

@@ -4,9 +4,9 @@
 import type { Services } from '../model.js'
 import type { SyncDetails, SyncReport } from '../types.js'
 import { sumOf, type Applied, type ObjectCounts, type Refusal } from './backend.js'
-import { countChanges, rebase, type ServiceChange } from './change.js'
-import type { GradualProposal } from './gradual.js'
-import type { PlanEntry, Quarantined } from './plan.js'
+import { countChanges, rebase, type ServiceChange } from './changes/change.js'
+import type { GradualProposal } from './changes/gradual.js'
+import type { PlanEntry, Quarantined } from './changes/plan.js'
 import type { Run } from './run.js'
 
 /** What a call did so far. */

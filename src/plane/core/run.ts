@@ -5,7 +5,7 @@ import { TransactionError } from '../../core/errors.js'
 import type { Service, Services } from '../model.js'
 import type { SyncOptions } from '../types.js'
 import { BackendFailure, type Refusal } from './backend.js'
-import { changesBetween, type ServiceChange } from './change.js'
+import { changesBetween, type ServiceChange } from './changes/change.js'
 
 /** Which changes stay when some services are refused. */
 export interface Withdrawal {

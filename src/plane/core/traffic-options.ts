@@ -5,7 +5,7 @@ import { requireAddress, type AddressFamily } from '../../core/address.js'
 import { requireFields, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import { checkLocalSources, type LocalSources, type LocalSourcesOption } from './local-sources.js'
-import { checkNodeAddresses, type NodeAddressChoice, type NodeAddressesOption } from './node-addresses.js'
+import { checkNodeAddresses, type NodeAddressChoice, type NodeAddressesOption } from './node/addresses.js'
 import { requireRanges, type RangesByFamily } from './ranges.js'
 
 /** Which connections to `cluster` frontends get a source address of this node. */

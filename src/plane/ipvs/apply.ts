@@ -5,7 +5,7 @@ import { NetlinkError, NetplaneError, TransactionError } from '../../core/errors
 import { Slices } from '../../core/slices.js'
 import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
-import type { ServiceChange } from '../core/change.js'
+import type { ServiceChange } from '../core/changes/change.js'
 import { addressedFrontends } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { Service } from '../model.js'

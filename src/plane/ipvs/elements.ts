@@ -4,7 +4,7 @@
 import { Buffer } from 'node:buffer'
 import { formatAddress } from '../../core/address.js'
 import type { Slices } from '../../core/slices.js'
-import type { ServiceChange } from '../core/change.js'
+import type { ServiceChange } from '../core/changes/change.js'
 import { FAMILIES } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Services } from '../model.js'

@@ -4,9 +4,9 @@
 import type { Ipvs, RealServer, VirtualService } from '../../ipvs/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
 import type { Nftables } from '../../nftables/index.js'
-import { Trail, type Findings, type Question } from '../core/explain.js'
+import { Trail, type Findings, type Question } from '../core/explain/explain.js'
 import { formatTarget } from '../core/frontend.js'
-import { Lookups, type DeclaredSet, type Key } from '../core/lookups.js'
+import { Lookups, type DeclaredSet, type Key } from '../core/explain/lookups.js'
 import type { ExplainedShare, ExplanationOutcome, ExplainedTarget, SourceReason } from '../explanation.js'
 import { declarations, ownTables, type SurroundingsKind, type SurroundingsOptions } from './layout.js'
 

@@ -4,8 +4,8 @@
 import { parseAddress } from '../../../core/address.js'
 import type { ExplainedShare, ExplainedTarget } from '../../explanation.js'
 import { formatTarget } from '../../core/frontend.js'
-import { HASH_SEED, MAX_EXACT, TRIES } from '../balancing.js'
-import { setsOf, type SlotClass } from '../sets.js'
+import { HASH_SEED, MAX_EXACT, TRIES } from '../layout/balancing.js'
+import { setsOf, type SlotClass } from '../layout/sets.js'
 import { jhashModulus } from './jhash.js'
 import { frontendKey, type Destination, type Scene } from './scene.js'
 

@@ -2,8 +2,8 @@
  * What the filter chains do with new connections.
  */
 import type { RefusalReason } from '../../explanation.js'
-import { nodeAddressesSet, serviceRangesSet } from '../declarations.js'
-import { FIXED_SETS, type Mark, type Scope } from '../sets.js'
+import { nodeAddressesSet, serviceRangesSet } from '../layout/declarations.js'
+import { FIXED_SETS, type Mark, type Scope } from '../layout/sets.js'
 import { frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from './scene.js'
 
 /** A connection that comes no further. */

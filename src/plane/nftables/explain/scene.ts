@@ -1,15 +1,15 @@
 /**
  * What every part of an explanation needs: the packet, the table that it meets, and who sent it.
  */
-import type { Question, Trail } from '../../core/explain.js'
+import type { Question, Trail } from '../../core/explain/explain.js'
 import type { LocalSources } from '../../core/local-sources.js'
-import type { Key, Lookups } from '../../core/lookups.js'
+import type { Key, Lookups } from '../../core/explain/lookups.js'
 import type { SetElement } from '../../../nftables/index.js'
-import { shortenName } from '../comment.js'
-import { localSourcesSet, nodeAddressesSet, type LayoutSet } from '../declarations.js'
-import type { TableOptions } from '../layout.js'
-import type { ServiceObjects } from '../objects.js'
-import { FIXED_SETS, type ElementSet, type Scope } from '../sets.js'
+import { shortenName } from '../layout/comment.js'
+import { localSourcesSet, nodeAddressesSet, type LayoutSet } from '../layout/declarations.js'
+import type { TableOptions } from '../layout/table.js'
+import type { ServiceObjects } from '../writing/objects.js'
+import { FIXED_SETS, type ElementSet, type Scope } from '../layout/sets.js'
 
 /** Look-ups in sets that services fill, and in others. */
 export type LayoutLookups = Lookups<ElementSet | LayoutSet>

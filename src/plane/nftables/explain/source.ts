@@ -2,7 +2,7 @@
  * Whose address endpoints see: chain `translated`.
  */
 import type { SourceReason } from '../../explanation.js'
-import { FIXED_SETS, type Scope } from '../sets.js'
+import { FIXED_SETS, type Scope } from '../layout/sets.js'
 import { frontendKey, isNodeAddress, type Destination, type Scene } from './scene.js'
 
 /** Whose address an endpoint sees, and why. */

@@ -1,4 +1,4 @@
-import { NO_ADDRESSES } from '../../../../src/plane/core/node-addresses.js'
+import { NO_ADDRESSES } from '../../../../src/plane/core/node/addresses.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../../src/core/errors.js'

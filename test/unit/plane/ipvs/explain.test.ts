@@ -10,7 +10,7 @@ import {
   type PlaneOptions,
   type Service
 } from '../../../../src/index.js'
-import type { Question } from '../../../../src/plane/core/explain.js'
+import type { Question } from '../../../../src/plane/core/explain/explain.js'
 import { explainIpvs, type ExplainedSubsystems } from '../../../../src/plane/ipvs/explain.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
 

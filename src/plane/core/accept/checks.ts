@@ -1,0 +1,81 @@
+/**
+ * Checks of single values, written for a hundred thousand of them: a path is put together for what is refused alone.
+ */
+import { Buffer } from 'node:buffer'
+import { ipv4Number, writeAddress } from '../../../core/address.js'
+import { requireFields, requireKnown } from '../../../core/checks.js'
+import { ValidationError } from '../../../core/errors.js'
+
+/** Refuses a value. Paths begin at what is checked: `.port`. */
+export function refuse(path: string, value: unknown, allowed: string): never {
+  throw new ValidationError(path, value, allowed)
+}
+
+/** Refuses what is none of a few words. */
+export function checkOneOf(path: string, value: unknown, allowed: readonly string[]): void {
+  if (typeof value !== 'string' || !allowed.includes(value)) refuse(path, value, allowed.map((name) => `'${name}'`).join(', '))
+}
+
+/** Refuses what is no integer between two bounds. */
+export function checkInteger(path: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max)
+    refuse(path, value, `an integer from ${min} to ${max}`)
+}
+
+/** Refuses what is no object, and other fields. */
+export function checkFields(value: unknown, fields: readonly string[], path = ''): void {
+  requireKnown(`${path}.`, requireFields(path, value), fields)
+}
+
+/** Where IPv6 addresses are written to be checked: nothing is kept. */
+const scratch = new Uint8Array(16)
+
+/** Classes of addresses at which nobody can be met from elsewhere. */
+type AddressClass = 'unspecified' | 'loopback' | 'multicast' | 'broadcast'
+
+const ANY = 'an IPv4 or IPv6 address without prefix or zone'
+
+function classOfIPv4(address: number): AddressClass | undefined {
+  const first = address >>> 24
+  if (first === 127) return 'loopback'
+  if (first >= 224 && first < 240) return 'multicast'
+  return address === 0 ? 'unspecified' : address === 0xffff_ffff ? 'broadcast' : undefined
+}
+
+function classOfIPv6(bytes: Uint8Array): AddressClass | undefined {
+  if (bytes[0] === 0xff) return 'multicast'
+  for (let index = 0; index < 15; index++) if (bytes[index] !== 0) return undefined
+  return bytes[15] === 0 ? 'unspecified' : bytes[15] === 1 ? 'loopback' : undefined
+}
+
+/** Refuses what is no address, or one at which nobody can be met. Returns the number of an IPv4 address; -1 where it is one of IPv6. */
+export function checkAddress(value: unknown): number {
+  const address = typeof value === 'string' ? ipv4Number(value) : -1
+  if (address < 0 && (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0)) refuse('.address', value, ANY)
+  const bad = address < 0 ? classOfIPv6(scratch) : classOfIPv4(address)
+  if (bad !== undefined) refuse('.address', value, `${ANY}, which is not ${bad === 'unspecified' ? 'the' : 'a'} ${bad} address`)
+  return address
+}
+
+/** Bytes of the longest name, and how many one character may take in UTF-8. */
+const MAX_NAME_BYTES = 255
+const MAX_CHARACTER_BYTES = 3
+
+/** Control characters are refused, those of C1 too (Unicode category Cc): names reach terminals and logs. */
+function hasControlCharacter(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
+  }
+  return false
+}
+
+/** Refuses what is no name of a service. */
+export function checkName(path: string, name: unknown): void {
+  const isName =
+    typeof name === 'string' &&
+    name !== '' &&
+    (name.length * MAX_CHARACTER_BYTES <= MAX_NAME_BYTES || Buffer.byteLength(name) <= MAX_NAME_BYTES) &&
+    !hasControlCharacter(name)
+  if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters')
+}

@@ -1,0 +1,78 @@
+/**
+ * What a call says is to be, as it was when the call was made: lists and maps may change before it is its turn. The services themselves are looked at in its turn.
+ */
+import { types } from 'node:util'
+import { requireFields, requireKnown, toList } from '../../../core/checks.js'
+import { ValidationError } from '../../../core/errors.js'
+import type { Service, Services } from '../../model.js'
+import type { ServiceUpdate } from '../../types.js'
+
+/** An update, checked but for its services. */
+export interface CheckedUpdate {
+  readonly set: ReadonlyMap<string, Service>
+  /** Names of services to delete. */
+  readonly gone: readonly string[]
+}
+
+/** Checks that services are a Map, of any realm, and takes a copy of it, in the order of their priorities. @throws {ValidationError} */
+export function takeServices(services: Services): Services {
+  if (!types.isMap(services)) throw new ValidationError('services', services, 'a Map of services by their names')
+  const taken = new Map<unknown, Service>(services as ReadonlyMap<unknown, Service>)
+  for (const name of taken.keys())
+    if (typeof name !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
+  return inOrder(taken as Map<string, Service>)
+}
+
+/** Of a service that was not checked yet: it may be anything. */
+function priorityOf(service: Service): number {
+  try {
+    const { priority } = service
+    return typeof priority === 'number' && Number.isFinite(priority) ? priority : 0
+  } catch {
+    return 0
+  }
+}
+
+/** Services with a higher priority first; else as they stand. */
+function inOrder(services: Map<string, Service>): Services {
+  const priorities = new Map<Service, number>()
+  for (const service of services.values()) {
+    const priority = priorityOf(service)
+    if (priority !== 0) priorities.set(service, priority)
+  }
+  if (priorities.size === 0) return services
+  const of = (service: Service): number => priorities.get(service) ?? 0
+  return new Map([...services].sort(([, left], [, right]) => of(right) - of(left)))
+}
+
+function nameOf(path: string, service: unknown): string {
+  let name: unknown
+  try {
+    name = (service as Partial<Service> | null | undefined)?.name
+  } catch {
+    // A getter of the caller's: it has no name, either.
+  }
+  if (typeof name === 'string') return name
+  throw new ValidationError(path, service, 'a service with a name')
+}
+
+/** Checks an update and takes a copy of its lists. @throws {ValidationError} */
+export function takeUpdate(update: ServiceUpdate): CheckedUpdate {
+  requireFields('update', update, '{ set, delete }')
+  requireKnown('update.', update, ['set', 'delete'])
+  const { set: given = [], delete: names = [] } = update
+  const set = new Map<string, Service>()
+  for (const [index, service] of toList('update.set', given).entries()) {
+    const path = `update.set[${index}]`
+    const name = nameOf(path, service)
+    if (set.has(name)) throw new ValidationError(`${path}.name`, name, 'each service once')
+    set.set(name, service)
+  }
+  const gone = toList('update.delete', names)
+  for (const [index, name] of gone.entries()) {
+    const path = `update.delete[${index}]`
+    if (typeof (name as unknown) !== 'string') throw new ValidationError(path, name, 'the name of a service')
+    if (set.has(name)) throw new ValidationError(path, name, 'a service that is not set by the same call')
+  }
+  return { set, gone }
+}

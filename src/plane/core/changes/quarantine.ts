@@ -1,0 +1,40 @@
+/**
+ * Services that could not be applied, and who is told about it.
+ */
+import type { Broadcast } from '../../../core/events/broadcast.js'
+import type { PlaneEvent } from '../../types.js'
+import type { Quarantined } from './plan.js'
+
+/** The services in quarantine. */
+export class Quarantine {
+  readonly #events: Broadcast<PlaneEvent>
+  readonly #entries = new Map<string, Quarantined>()
+
+  constructor(events: Broadcast<PlaneEvent>) {
+    this.#events = events
+  }
+
+  list(): Quarantined[] {
+    return [...this.#entries.values()]
+  }
+
+  /**
+   * Takes over what became of a call.
+   *
+   * @param quarantined The services that could not be applied.
+   * @param named The services that the call was about; absent: all.
+   */
+  update(quarantined: readonly Quarantined[], named: ReadonlySet<string> | undefined): void {
+    const now = new Map(quarantined.map((entry) => [entry.service, entry]))
+    for (const [service, entry] of now) {
+      if (this.#entries.get(service)?.error.message !== entry.error.message)
+        this.#events.push({ type: 'quarantined', service, error: entry.error })
+    }
+    for (const service of [...this.#entries.keys()]) {
+      if (now.has(service) || named?.has(service) === false) continue
+      this.#events.push({ type: 'released', service })
+      this.#entries.delete(service)
+    }
+    for (const [service, entry] of now) this.#entries.set(service, entry)
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * This node's own addresses at which ports of frontends of kind `node` are served, followed as they come and go.
+ */
+import { canonicalAddress, parseAddress, type AddressFamily } from '../../../core/address.js'
+import { asNetplaneError, ValidationError } from '../../../core/errors.js'
+import type { NetplaneError } from '../../../core/errors.js'
+import type { LinkAddress, Route, RouteEvents } from '../../../route/index.js'
+import { requireRanges, type RangesByFamily } from '../ranges.js'
+
+/**
+ * Which addresses of this node serve its ports.
+ *
+ * - `all`: every one but those of loopback.
+ * - `primary`: of each family the first global address of the link by which most is reached (the one with the lowest index that is up and has one).
+ * - a list of prefixes: the addresses in them, those of loopback too where a prefix is within `127.0.0.0/8` or `::1/128`.
+ */
+export type NodeAddressesOption = 'all' | 'primary' | readonly string[]
+
+/** Addresses by family, in order. */
+export type NodeAddressList = Readonly<Record<AddressFamily, readonly string[]>>
+
+/** No addresses. */
+export const NO_ADDRESSES: NodeAddressList = { ip: [], ip6: [] }
+
+/** Option `nodeAddresses`, checked. */
+export type NodeAddressChoice = 'all' | 'primary' | RangesByFamily
+
+/** Checks option `nodeAddresses`. @throws {ValidationError} */
+export function checkNodeAddresses(option: NodeAddressesOption | undefined): NodeAddressChoice {
+  if (option === undefined || option === 'all') return 'all'
+  if (option === 'primary') return option
+  if (typeof option === 'string') throw new ValidationError('nodeAddresses', option, "'all', 'primary' or a list of prefixes")
+  return requireRanges('nodeAddresses', option)
+}
+
+const LOOPBACK: RangesByFamily = requireRanges('loopback', ['127.0.0.0/8', '::1/128'])
+
+function isIn(address: string, ranges: RangesByFamily): boolean {
+  const bytes = parseAddress(address)!
+  return ranges[bytes.length === 4 ? 'ip' : 'ip6'].some(
+    ({ from, to }) => Buffer.compare(bytes, from) >= 0 && Buffer.compare(bytes, to) <= 0
+  )
+}
+
+/** Addresses that cannot be used yet or any more, and those of a link alone, which need a zone, are nobody's target. */
+function isUsable({ scope, flags }: LinkAddress): boolean {
+  return scope !== 'link' && !flags.includes('tentative') && !flags.includes('dadfailed')
+}
+
+/** Of the link with the lowest index; a link's own order is that of the kernel, which takes the first one as source. */
+function primaryOf(addresses: readonly LinkAddress[], family: AddressFamily): string[] {
+  const candidates = addresses.filter(
+    (address) =>
+      address.family === family && address.scope === 'global' && !address.flags.includes('deprecated') && !isIn(address.address, LOOPBACK)
+  )
+  const [first] = candidates.sort((left, right) => left.linkIndex - right.linkIndex)
+  return first === undefined ? [] : [first.address]
+}
+
+function chosenOf(usable: readonly LinkAddress[], choice: NodeAddressChoice, family: AddressFamily): string[] {
+  if (choice === 'primary') return primaryOf(usable, family)
+  const isChosen = choice === 'all' ? (address: string) => !isIn(address, LOOPBACK) : (address: string) => isIn(address, choice)
+  return usable.filter((address) => address.family === family && isChosen(address.address)).map(({ address }) => address)
+}
+
+/** The addresses that a choice takes, in order and each once. @param withLoopback Whether those of loopback are taken in any case, of IPv4 alone. */
+export function chooseAddresses(addresses: readonly LinkAddress[], choice: NodeAddressChoice, withLoopback = false): NodeAddressList {
+  const usable = addresses.filter(isUsable)
+  const of = (family: AddressFamily): readonly string[] => {
+    const loopback = withLoopback && family === 'ip' ? chosenOf(usable, LOOPBACK, family) : []
+    return [...new Set([...chosenOf(usable, choice, family), ...loopback].map(canonicalAddress))].sort()
+  }
+  return { ip: of('ip'), ip6: of('ip6') }
+}
+
+/** What {@link NodeAddresses} tells. */
+export interface NodeAddressListener {
+  /** The addresses are other ones. */
+  readonly onChange: () => void
+  /** They could not be read or followed; that is tried again. */
+  readonly onError: (error: NetplaneError) => void
+}
+
+/** Milliseconds between a change and the next reading: several addresses often come at once. */
+const SETTLE_MS = 10
+const RETRY_MS = 1000
+
+/** Follows the addresses from {@link NodeAddresses.start} on. Never keeps the process alive. */
+export class NodeAddresses {
+  readonly #open: () => Promise<Route>
+  readonly #choose: (addresses: readonly LinkAddress[]) => NodeAddressList
+  readonly #listener: NodeAddressListener
+  #route: Route | undefined
+  #starting: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+  #isFollowing = false
+  #current: NodeAddressList = NO_ADDRESSES
+
+  /** @param choose Takes those that serve: {@link chooseAddresses}. */
+  constructor(open: () => Promise<Route>, choose: (addresses: readonly LinkAddress[]) => NodeAddressList, listener: NodeAddressListener) {
+    this.#open = open
+    this.#choose = choose
+    this.#listener = listener
+  }
+
+  /** The addresses as they were last seen; none before the start. */
+  get current(): NodeAddressList {
+    return this.#current
+  }
+
+  /** Whether the addresses are known. */
+  get isFollowing(): boolean {
+    return this.#isFollowing
+  }
+
+  /** Begins to follow, and resolves once the addresses are known. Later calls change nothing. @throws {NetplaneError} They cannot be read. */
+  async start(): Promise<void> {
+    if (this.#starting === undefined) {
+      const starting = this.#begin()
+      this.#starting = starting
+      starting.catch(() => (this.#starting = undefined))
+    }
+    await this.#starting
+  }
+
+  /** Follows no more. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#starting?.catch(() => undefined)
+    await this.#route?.close()
+  }
+
+  async #begin(): Promise<void> {
+    this.#route ??= await this.#open()
+    const events = await this.#route.watch({ links: false, ref: false })
+    void this.#follow(events)
+    await this.#read()
+    this.#isFollowing = true
+  }
+
+  async #follow(events: RouteEvents): Promise<void> {
+    try {
+      // What an event says is read again: a list is right whatever was missed.
+      for await (const event of events) if (event.type === 'lost' || event.kind === 'address') this.#schedule(SETTLE_MS)
+      if (!this.#isClosed) this.#schedule(RETRY_MS)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #read(): Promise<void> {
+    const next = this.#choose(await this.#route!.listAddresses())
+    const isSame = (['ip', 'ip6'] as const).every((family) => next[family].join() === this.#current[family].join())
+    if (isSame) return
+    this.#current = next
+    if (this.#isFollowing) this.#listener.onChange()
+  }
+
+  #schedule(milliseconds: number): void {
+    if (this.#timer !== undefined || this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#read().catch((error: unknown) => this.#fail(error))
+    }, milliseconds)
+    this.#timer.unref()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isClosed) return
+    this.#listener.onError(asNetplaneError(error))
+    this.#schedule(RETRY_MS)
+  }
+}

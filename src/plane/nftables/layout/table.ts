@@ -1,0 +1,231 @@
+/**
+ * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
+ */
+import type { AddressFamily } from '../../../core/address.js'
+import type { ChainForm } from '../../../nftables/compare.js'
+import type { Expression } from '../../../nftables/expressions.js'
+import type { OwnTables } from '../../../nftables/own-tables.js'
+import type { RuleStatement } from '../../../nftables/rule/nodes.js'
+import { concat } from '../../../nftables/rule/selector.js'
+import { ct, meta, th } from '../../../nftables/rule/selectors.js'
+import { drop, goto, jump, masquerade, reject, returns, snat } from '../../../nftables/rule/statements.js'
+import type { LocalSources } from '../../core/local-sources.js'
+import type { TrafficSettings } from '../../core/traffic-options.js'
+import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
+import { countingChains } from '../counting/chains.js'
+import { base, byProtocol, compiled, plain, PRIORITY, type Draft } from './drafts.js'
+import type { FlowOffload } from './flow-offload.js'
+import type { CompileOptions } from '../elements/frontends.js'
+import { optionalChains } from './optional-chains.js'
+import type { TableOwner } from './owner.js'
+import { PREFIX, SCOPES, type Mark, type Scope } from './sets.js'
+import {
+  ADDRESS,
+  ADDRESS_SETS,
+  CLIENT,
+  FROM_NODE,
+  fromLocalClient,
+  FRONTEND,
+  notFromLocalClient,
+  ORIGINAL,
+  ORIGINAL_FRONTEND
+} from './words.js'
+
+/** How our tables are made, but for the services. */
+export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, CompileOptions {
+  readonly name: string
+  /** Whether ports of this node are served at its loopback addresses, of IPv4. */
+  readonly loopbackNodePorts: boolean
+  readonly tableOwner: TableOwner | undefined
+  /** The bit that marks forwarded packets of services, as a mask. */
+  readonly forwardedMark: number | undefined
+  readonly flowOffload: FlowOffload | undefined
+  /** Whether schedulers of IPVS are replaced by others. */
+  readonly hasFallback: boolean
+  /** How many clients each map of clients remembers, at most. */
+  readonly affinityClients: number
+  /** Whether new connections are counted. */
+  readonly counters: boolean
+}
+
+/** Begins the comment of every table that a plane of this kind has made. */
+const COMMENT_PREFIX = 'netplane services '
+/** The comment of a table with the rules of this version. */
+export const TABLE_COMMENT = `${COMMENT_PREFIX}2`
+
+/** The tables by which we know what is ours, of any version; a table of our name without that comment is somebody else's. */
+export function ownTables({ name }: Pick<TableOptions, 'name'>): OwnTables {
+  return {
+    name,
+    isOurs: (comment) => comment?.startsWith(COMMENT_PREFIX) === true,
+    otherwise: `does not begin with '${COMMENT_PREFIX}'`
+  }
+}
+
+/** Rules for packets to what a scope is about. */
+function ifToScope(family: AddressFamily, scope: Scope, ...then: RuleStatement[]): RuleStatement[][] {
+  return ADDRESS_SETS[scope].map((set) => [ADDRESS[family].daddr.in(set), ...then])
+}
+
+/** Rules for the packets of those who are inside: local clients, and this node itself. */
+function ifInside(family: AddressFamily, sources: LocalSources | undefined, then: RuleStatement): Draft['rules'] {
+  const local = fromLocalClient(family, sources)
+  return [...(local === undefined ? [] : [[local, then]]), [FROM_NODE, then]]
+}
+
+/** Name of a chain, or set, of a scope. */
+const nameOf = (scope: Scope, name: string): string => `${PREFIX[scope]}${name}`
+
+/** Where new connections go, before they are translated. */
+function dispatch(family: AddressFamily, scope: Scope, sources: LocalSources | undefined): Draft[] {
+  const key = FRONTEND[family][scope]
+  const ranges = scope === 'address' ? [[key.in('ranged'), jump('ranges')]] : []
+  const external = nameOf(scope, 'external')
+  return [
+    plain(external, [...ifInside(family, sources, goto(dispatchChain(scope, 'indirect'))), [goto(dispatchChain(scope, 'outside'))]]),
+    plain(nameOf(scope, 'dispatch'), [
+      [jump(dispatchChain(scope, 'direct'))],
+      ...ranges,
+      [key.in(nameOf(scope, 'external-local')), goto(external)],
+      [goto(dispatchChain(scope, 'indirect'))]
+    ])
+  ]
+}
+
+/** Which clients a frontend takes: those that are not come no further. */
+function ranges(family: AddressFamily): Draft {
+  return plain('ranges', [
+    [CLIENT[family].address.in('denied'), drop()],
+    [FRONTEND[family].address.in('restricted'), CLIENT[family].address.notIn('allowed'), drop()]
+  ])
+}
+
+/** What becomes of new connections that were not translated. */
+function refusal(family: AddressFamily, scope: Scope, sources: LocalSources | undefined): Draft[] {
+  const key = FRONTEND[family][scope]
+  const isIn = (mark: Mark): RuleStatement => key.in(nameOf(scope, mark))
+  const [inside, outside] = [nameOf(scope, 'refuse-inside'), nameOf(scope, 'drop-outside')]
+  return [
+    plain(inside, ifInside(family, sources, reject())),
+    plain(outside, [...ifInside(family, sources, returns()), [drop()]]),
+    plain(nameOf(scope, 'refusals'), [
+      [isIn('refused'), reject()],
+      [isIn('dropped'), drop()],
+      [isIn('refused-inside'), goto(inside)],
+      [isIn('dropped-outside'), goto(outside)]
+    ])
+  ]
+}
+
+/** The rules of filter chains. Ports that a cluster address does not serve are refused where packets would leave this node for it. */
+function filters(family: AddressFamily, { serviceRanges }: TableOptions): Draft[] {
+  const isNew = ct.state.anyOf('new')
+  const daddr = ADDRESS[family].daddr
+  const check = (scope: Scope) => ifToScope(family, scope, isNew, jump(nameOf(scope, 'refusals')))
+  const unserved = [
+    [isNew, daddr.in('cluster-ips'), reject()],
+    ...(serviceRanges === undefined ? [] : [[isNew, daddr.in('service-ranges'), drop()]])
+  ]
+  return [
+    base('filter-input', 'filter', 'input', PRIORITY.filter, SCOPES.flatMap(check)),
+    base('filter-forward', 'filter', 'forward', PRIORITY.filter, [...check('address'), ...unserved]),
+    base('filter-output', 'filter', 'output', PRIORITY.filter, [...SCOPES.flatMap(check), ...unserved])
+  ]
+}
+
+/** What gives a connection a source address of this node. */
+function maskingStatements(family: AddressFamily, { masqueradeAddress, masqueradeMark }: TableOptions): readonly RuleStatement[] {
+  const address = masqueradeAddress[family]
+  const flags = ['fully-random'] as const
+  return [
+    ...(masqueradeMark === undefined ? [] : [meta.mark.set(meta.mark.or(masqueradeMark))]),
+    address === undefined ? masquerade({ flags }) : snat(address, { flags })
+  ]
+}
+
+/** Which translated connections get a source address of this node. */
+function postrouting(family: AddressFamily, options: TableOptions): Draft[] {
+  const { masquerade: which, localSources } = options
+  const mask = goto('masquerading')
+  const { saddr, daddr } = ADDRESS[family]
+  const original = ORIGINAL_FRONTEND[family]
+  const toNode = ORIGINAL[family].in('node-addresses')
+  const notLocal = localSources === undefined ? [] : [notFromLocalClient(family, localSources)]
+  const cluster = ORIGINAL[family].in('cluster-ips')
+  const clusterRules = [
+    ...byProtocol([original.address.in('unmasqueraded'), returns()]),
+    which === 'all' ? [cluster, mask] : [cluster, ...notLocal, mask]
+  ]
+  return [
+    plain('masquerading', [maskingStatements(family, options)]),
+    plain('translated', [
+      [concat(saddr, daddr, meta.l4proto, th.dport).in('hairpin'), mask],
+      ...byProtocol([original.address.in('masqueraded'), mask], [original.address.in('masqueraded-own'), FROM_NODE, mask]),
+      ...(which === 'never' ? [] : clusterRules),
+      ...byProtocol(
+        [toNode, original.node.in('node-masqueraded'), mask],
+        [toNode, original.node.in('node-masqueraded-own'), FROM_NODE, mask]
+      )
+    ]),
+    base('nat-postrouting', 'nat', 'postrouting', PRIORITY.srcnat, [[ct.status.anyOf('dnat'), jump('translated')]])
+  ]
+}
+
+/** The chains in which clients are remembered; there are none where no service asks for it. */
+export function learningChains(family: AddressFamily, table: string): ChainForm[] {
+  const isFirst = [ct.state.anyOf('new'), ct.status.anyOf('dnat'), jump('learn')]
+  return compiled(family, table, [
+    base('learn-postrouting', 'filter', 'postrouting', PRIORITY.beforeSrcnat, [isFirst]),
+    base('learn-input', 'filter', 'input', PRIORITY.filter, [isFirst])
+  ])
+}
+
+const made = new WeakMap<TableOptions, Partial<Record<AddressFamily, readonly ChainForm[]>>>()
+
+/** All chains, those that are gone to before those that go, but for those of single classes and of clients that are remembered. They are put together once. */
+export function fixedChains(family: AddressFamily, options: TableOptions): readonly ChainForm[] {
+  const chains = made.get(options) ?? {}
+  made.set(options, chains)
+  return (chains[family] ??= makeFixedChains(family, options))
+}
+
+function makeFixedChains(family: AddressFamily, options: TableOptions): ChainForm[] {
+  const { localSources } = options
+  const toServices = SCOPES.flatMap((scope) => ifToScope(family, scope, jump(nameOf(scope, 'dispatch'))))
+  const dispatched = SCOPES.flatMap((scope) =>
+    (['direct', 'indirect', 'outside'] as const).map((audience) => plain(dispatchChain(scope, audience), []))
+  )
+  const chains = compiled(family, options.name, [
+    plain('learn', []),
+    ...dispatched,
+    ranges(family),
+    ...SCOPES.flatMap((scope) => [...dispatch(family, scope, localSources), ...refusal(family, scope, localSources)]),
+    ...postrouting(family, options),
+    base('nat-prerouting', 'nat', 'prerouting', PRIORITY.dstnat, toServices),
+    base('nat-output', 'nat', 'output', PRIORITY.dstnat, toServices),
+    ...filters(family, options),
+    ...optionalChains(family, options)
+  ])
+  return options.counters ? [...chains, ...countingChains(family, options.name)] : chains
+}
+
+/** All chains of a table in which there are some classes. */
+export function layoutChains(
+  family: AddressFamily,
+  options: TableOptions,
+  classes: readonly PlacedClass[],
+  hasSticky: boolean
+): ChainForm[] {
+  return [
+    ...classes.map((placedClass) => balancingChain(family, options.name, placedClass)),
+    ...fixedChains(family, options),
+    ...(hasSticky ? learningChains(family, options.name) : [])
+  ]
+}
+
+/** Whether a rule looks a set up. */
+export function looksUp(expressions: readonly Expression[], set: string): boolean {
+  return expressions.some(
+    (expression) => (expression.type === 'lookup' || expression.type === 'dynset') && 'set' in expression && expression.set === set
+  )
+}

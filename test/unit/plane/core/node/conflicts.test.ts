@@ -1,0 +1,94 @@
+import { expect, it, onTestFinished } from 'vitest'
+import { Nftables, openPlane, Route, ValidationError, type Plane, type PlaneEvent, type Service } from '../../../../../src/index.js'
+import { FakeNftablesKernel, FakeRouteKernel } from '../../../../../src/testing.js'
+
+const endpoints = [{ address: '10.0.0.1', port: 8080 }]
+const external: Service = {
+  name: 'external',
+  protocol: 'tcp',
+  frontends: [{ kind: 'external', address: '192.0.2.7', port: 80 }],
+  endpoints
+}
+const balancer: Service = {
+  name: 'balancer',
+  protocol: 'tcp',
+  frontends: [{ kind: 'loadBalancer', address: '192.0.2.8', port: 80 }],
+  endpoints
+}
+const port: Service = { name: 'port', protocol: 'tcp', frontends: [{ kind: 'node', port: 30_080 }], endpoints }
+const cluster: Service = { name: 'cluster', protocol: 'tcp', frontends: [{ kind: 'cluster', address: '192.0.2.7', port: 80 }], endpoints }
+
+const named = (...services: Service[]): Map<string, Service> => new Map(services.map((one) => [one.name, one]))
+
+async function scene() {
+  const kernel = { nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
+  const open = async (): Promise<Plane> => {
+    const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0 })
+    onTestFinished(() => plane.close())
+    return plane
+  }
+  const [route, nft] = [await Route.open({ kernel: kernel.route }), await Nftables.open({ kernel: kernel.nftables })]
+  onTestFinished(async () => {
+    await route.close()
+    await nft.close()
+  })
+  await route.addDummy('node0')
+  const add = async (address: string): Promise<unknown> => await route.addAddresses('node0', [{ address, prefixLength: 32 }])
+  const remove = async (address: string): Promise<unknown> => await route.removeAddresses('node0', [{ address, prefixLength: 32 }])
+  const externals = async (): Promise<unknown[]> => {
+    const listed = await nft.listElements({ family: 'ip', table: 'netplane', name: 'external-ips' })
+    return [...listed].map(({ key }) => key).sort()
+  }
+  return { plane: await open(), open, add, remove, externals }
+}
+
+const refusal = (name: string, address: string) => ({
+  service: name,
+  error: expect.objectContaining({ path: `services["${name}"].frontends[0].address`, value: address }) as Error
+})
+
+it('a service at an address of this node is in quarantine alone, from the first port of the node on, while the node has it', async () => {
+  const { plane, add, remove, externals } = await scene()
+  await add('192.0.2.7')
+  // Without ports of the node nobody else answers there.
+  expect((await plane.sync(named(external, balancer))).quarantined).toEqual([])
+
+  const report = await plane.update({ set: [port] })
+  expect(report.quarantined).toEqual([])
+  expect(plane.status().quarantined).toEqual([refusal('external', '192.0.2.7')])
+  expect(plane.status().quarantined[0]!.error).toBeInstanceOf(ValidationError)
+  expect(await externals()).toEqual(['192.0.2.8'])
+  expect((await plane.plan(named(external, balancer, port))).quarantined).toEqual([refusal('external', '192.0.2.7')])
+
+  // Another address arrives.
+  const events: PlaneEvent[] = []
+  const watch = plane.watch()
+  void (async () => {
+    for await (const event of watch) events.push(event)
+  })()
+  await add('192.0.2.8')
+  await expect.poll(() => plane.status().quarantined).toEqual([refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')])
+  expect(events).toEqual([{ type: 'quarantined', ...refusal('balancer', '192.0.2.8') }])
+  expect(await externals()).toEqual([])
+  expect(plane.status().services).toBe(1)
+
+  await remove('192.0.2.7')
+  await expect.poll(async () => (await plane.sync(named(external, balancer, port))).quarantined).toEqual([refusal('balancer', '192.0.2.8')])
+  expect(await externals()).toEqual(['192.0.2.7'])
+})
+
+it('a first sync finds it, and cluster addresses are left alone', async () => {
+  const { plane, open, add, externals } = await scene()
+  await add('192.0.2.7')
+  expect((await plane.sync(named(external, port, balancer))).quarantined).toEqual([refusal('external', '192.0.2.7')])
+  expect(await externals()).toEqual(['192.0.2.8'])
+  expect((await plane.update({ set: [cluster] })).quarantined).toEqual([])
+  await plane.close()
+
+  const again = await open()
+  const plan = await again.plan(named(external, port, balancer, cluster))
+  expect(plan).toMatchObject({ drift: [], entries: [], quarantined: [refusal('external', '192.0.2.7')] })
+  await expect(again.sync(named(external, port), { onError: 'atomic' })).rejects.toMatchObject({
+    path: 'services["external"].frontends[0].address'
+  })
+})
