@@ -3,11 +3,16 @@
  */
 import { onTestFinished } from 'vitest'
 import { Route } from '../../src/route/client.js'
-import { FakeRouteKernel, type FakeRoute } from '../../src/testing.js'
+import { Nftables, type OpenOptions } from '../../src/index.js'
+import type { NftablesPlaneKernel } from '../../src/plane/index.js'
+import { FakeNftablesKernel, FakeRouteKernel, type FakeRoute } from '../../src/testing.js'
 import { makeNamespace, type TestNamespace } from './namespace.js'
 
 /** A namespace whose link `d0`, and on some `d1`, is up and has no address. */
 export interface RouteRig {
+  /** What opens an nftables plane there. */
+  readonly place: Pick<OpenOptions, 'netns'> & { readonly kernel?: NftablesPlaneKernel }
+  readonly nftables: () => Promise<Nftables>
   readonly route: Route
   readonly addRoute: (route: FakeRoute) => Promise<void>
   readonly removeRoute: (route: Pick<FakeRoute, 'destination' | 'metric'>) => Promise<void>
@@ -41,7 +46,10 @@ async function makeFake(): Promise<RouteRig> {
   onTestFinished(() => route.close())
   await route.updateLink('lo', { up: true })
   for (const link of RIG_LINKS) await route.addDummy(link, { up: true })
+  const nftables = new FakeNftablesKernel()
   return {
+    place: { kernel: { nftables, route: kernel } },
+    nftables: () => nftables.open(),
     route,
     addRoute: (added) => Promise.resolve(kernel.addRoute(added)),
     removeRoute: (removed) => Promise.resolve(kernel.removeRoute(removed))
@@ -53,6 +61,8 @@ async function makeReal(): Promise<RouteRig> {
   const route = await Route.open({ netns: namespace.path })
   onTestFinished(() => route.close())
   return {
+    place: { netns: namespace.path },
+    nftables: () => Nftables.open({ netns: namespace.path }),
     route,
     addRoute: async (added) => {
       await namespace.ip(ipFamily(added.destination), 'route', 'replace', ...ipRouteWords(added))

@@ -12,7 +12,7 @@ interface IpRoute {
   readonly gateway?: string
   readonly via?: { readonly host: string }
   readonly dev?: string
-  readonly table: string
+  readonly table?: string
   readonly protocol?: string
   readonly scope?: string
   readonly prefsrc?: string
