@@ -4,7 +4,7 @@
 import type { AddressFamily } from '../../core/address.js'
 import { EACCES, EHOSTUNREACH, EINVAL, ENETUNREACH, EOPNOTSUPP } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
-import type { LookupOptions, Route, RouteEntry } from '../../route/index.js'
+import type { LinkAddress, LookupOptions, Route, RouteEntry } from '../../route/index.js'
 
 /** What the default route of a family says of this node's address. */
 export interface DefaultWay {
@@ -24,6 +24,8 @@ export const NO_WAYS: DefaultWays = { ip: undefined, ip6: undefined }
 
 /** RT_TABLE_MAIN (include/uapi/linux/rtnetlink.h). */
 const MAIN_TABLE = 254
+/** Links that are asked about one by one, where that is needed at all. */
+const MAX_LINKS = 64
 
 /**
  * Addresses that no route but the default one leads to: a look-up of them finds it without a walk over all routes, of which there may be a hundred thousand. 0.0.0.0 itself would
@@ -44,19 +46,48 @@ async function lookup(route: Pick<Route, 'lookup'>, address: string, options?: L
   }
 }
 
-/** Not what rules of routing find in other tables, as those of tunnels: that is no address by which the node is known. */
-async function wayOf(route: Pick<Route, 'lookup'>, family: AddressFamily): Promise<DefaultWay | undefined> {
-  const entry = await lookup(route, PROBES[family], { match: true })
-  if (entry?.table !== MAIN_TABLE || entry.type !== 'unicast' || !entry.destination.endsWith('/0')) return undefined
-  const taken = await lookup(route, PROBES[family])
-  return { preferred: entry.source, linkIndex: entry.linkIndex ?? entry.hops?.[0]?.linkIndex ?? taken?.linkIndex, source: taken?.source }
+/** Not what rules of routing find in other tables, and no half of all addresses: those are of tunnels, by whose addresses a node is not known. */
+function isDefault(entry: RouteEntry | undefined): entry is RouteEntry {
+  return entry?.table === MAIN_TABLE && entry.type === 'unicast' && entry.destination.endsWith('/0')
+}
+
+/** The default route behind such routes of a tunnel: bound to a link, a look-up passes over those of other links. */
+async function hiddenDefault(
+  route: Pick<Route, 'lookup'>,
+  family: AddressFamily,
+  links: readonly number[]
+): Promise<RouteEntry | undefined> {
+  const found: RouteEntry[] = []
+  for (const outputLink of links.slice(0, MAX_LINKS)) {
+    const entry = await lookup(route, PROBES[family], { match: true, outputLink })
+    if (isDefault(entry)) found.push(entry)
+  }
+  return found.sort((left, right) => (left.metric ?? 0) - (right.metric ?? 0))[0]
+}
+
+const linkOf = ({ linkIndex, hops }: RouteEntry): number | undefined => linkIndex ?? hops?.[0]?.linkIndex
+
+async function wayOf(route: Pick<Route, 'lookup'>, family: AddressFamily, links: readonly number[]): Promise<DefaultWay | undefined> {
+  const first = await lookup(route, PROBES[family], { match: true })
+  if (first === undefined) return undefined
+  const entry = isDefault(first) ? first : await hiddenDefault(route, family, links)
+  if (entry === undefined) return undefined
+  const outputLink = entry === first ? undefined : linkOf(entry)
+  const taken = await lookup(route, PROBES[family], outputLink === undefined ? {} : { outputLink })
+  return { preferred: entry.source, linkIndex: linkOf(entry) ?? taken?.linkIndex, source: taken?.source }
+}
+
+function linksWith(addresses: readonly LinkAddress[], wanted: AddressFamily): readonly number[] {
+  const found = addresses.filter(({ family, scope }) => family === wanted && scope === 'global').map(({ linkIndex }) => linkIndex)
+  return [...new Set(found)].sort((left, right) => left - right)
 }
 
 /**
  * Asks the kernel for the default routes of the main table; of several the one with the lowest metric.
  *
+ * @param addresses All that the links have.
  * @throws {NetplaneError} The kernel could not be asked.
  */
-export async function readDefaultWays(route: Pick<Route, 'lookup'>): Promise<DefaultWays> {
-  return { ip: await wayOf(route, 'ip'), ip6: await wayOf(route, 'ip6') }
+export async function readDefaultWays(route: Pick<Route, 'lookup'>, addresses: readonly LinkAddress[]): Promise<DefaultWays> {
+  return { ip: await wayOf(route, 'ip', linksWith(addresses, 'ip')), ip6: await wayOf(route, 'ip6', linksWith(addresses, 'ip6')) }
 }

@@ -187,7 +187,7 @@ export class NodeAddresses {
     const version = this.#version
     const addresses = this.#listed?.version === version ? this.#listed.addresses : await route.listAddresses()
     if (this.#hasRoutes) this.#listed = { version, addresses }
-    const next = chooseAddresses(addresses, this.#settings, this.#hasRoutes ? await readDefaultWays(route) : NO_WAYS)
+    const next = chooseAddresses(addresses, this.#settings, this.#hasRoutes ? await readDefaultWays(route, addresses) : NO_WAYS)
     const isSame = (['ip', 'ip6'] as const).every((family) => next[family].join() === this.#current[family].join())
     if (isSame) return
     this.#current = next

@@ -134,7 +134,9 @@ export class FakeRoutes {
     if (isSent && family === AF_INET && source !== undefined && this.#hosts(source) === undefined) return refused(ENETUNREACH)
     if (isSent && outputLink !== undefined && (outputLink.flags & IFF_UP) === 0) return refused(ENETUNREACH)
     const entry = this.#match(destination, family, outputLink)
-    if (entry === undefined) return family === AF_INET && outputLink !== undefined ? this.#onLink(lookup, outputLink) : refused(ENETUNREACH)
+    if (entry === undefined && family === AF_INET && outputLink !== undefined)
+      return match ? refused(EHOSTUNREACH) : this.#onLink(lookup, outputLink)
+    if (entry === undefined) return refused(ENETUNREACH)
     const refusal = REFUSALS[entry.type]
     if (refusal !== undefined) return refused(refusal)
     // A fresh namespace does not forward; IPv6 says the way all the same.

@@ -93,6 +93,24 @@ describe.each(kernelsHere(routeRigs))('primary addresses of the node on $kernel'
     expect(await served()).toBe(`${ip!} ${ip6!}`)
   })
 
+  it('are those of the default route behind the two halves of all addresses, as a tunnel makes them', async () => {
+    const { plane, addRoute, removeRoute, become } = await scene(make)
+    await addRoute(over('0.0.0.0/0', 'd0', 20))
+    await addRoute(over('::/0', 'd0', 20))
+    await plane.sync(named(port))
+    const halves = [
+      ['0.0.0.0/1', '198.51.100.1'],
+      ['128.0.0.0/1', '198.51.100.1'],
+      ['::/1', 'fd01::1'],
+      ['8000::/1', 'fd01::1']
+    ] as const
+    for (const [destination, gateway] of halves) await addRoute({ destination, link: 'd1', gateway })
+    await addRoute({ ...over('0.0.0.0/0', 'd0', 10), source: '198.51.100.6' })
+    await become('198.51.100.6')
+    await removeRoute({ destination: '0.0.0.0/0', metric: 10 })
+    await become('192.0.2.5')
+  })
+
   it('follow the preferred source of the default route', async () => {
     const { plane, addRoute, become } = await scene(make)
     await addRoute(over('::/0', 'd0', 20))

@@ -140,6 +140,7 @@ describe.each(kernelsHere(routeRigs))('look-ups of routes on $kernel', ({ make }
       source: '198.51.100.5'
     })
     expect(await route.lookup('1.1.1.1', { outputLink: 'd1' })).not.toHaveProperty('gateway')
+    expect(await rejection(route.lookup('1.1.1.1', { outputLink: 'd1', match: true }))).toMatchObject({ code: 'EHOSTUNREACH' })
     expect(await rejection(route.lookup('fd77::1', { outputLink: 'd1' }))).toMatchObject({ code: 'ENETUNREACH' })
     expect(await route.lookup('1.1.1.1', { mark: 7, userId: 0 })).toMatchObject({ gateway: '192.0.2.1' })
     await route.updateLink('d1', { up: false })

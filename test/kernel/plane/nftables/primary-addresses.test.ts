@@ -88,13 +88,18 @@ describe(`primary addresses of a node with ${ROUTES} routes`, () => {
     expect(lookups.mock.calls.length).toBeLessThan(1000)
   })
 
-  it('leave tables of other rules alone', async () => {
+  it('leave tables of other rules alone, also those that a tunnel puts before the main one', async () => {
     const { namespace } = await scene()
-    await namespace.ip('route', 'add', 'default', 'via', '192.0.2.9', 'table', '1000')
-    await namespace.ip('rule', 'add', 'fwmark', '7', 'lookup', '1000')
-    await namespace.ip('link', 'set', 'd1', 'mtu', '1400')
+    await namespace.ip('link', 'add', 'tunnel', 'type', 'veth', 'peer', 'name', 'far')
+    for (const link of ['tunnel', 'far']) await namespace.ip('link', 'set', link, 'up')
+    await namespace.ip('address', 'add', '203.0.113.5/24', 'dev', 'tunnel')
+    await namespace.ip('rule', 'add', 'not', 'fwmark', '7', 'lookup', '1000')
+    await namespace.ip('route', 'add', 'default', 'dev', 'tunnel', 'table', '1000')
+    expect(await sourceIn(namespace)).toBe('203.0.113.5')
     await new Promise((resolve) => setTimeout(resolve, 60))
     expect(await servedIn(namespace)).toEqual(['198.51.100.5'])
+    await namespace.ip('route', 'delete', 'default', 'metric', '10')
+    await vi.waitFor(async () => expect(await servedIn(namespace)).toEqual(['192.0.2.5']), { timeout: 1000 * patience, interval: 5 })
   })
 
   it('are those of the first way of a default route with several', async () => {

@@ -30,7 +30,7 @@ function answering(answer: RouteEntry | number, more = taken) {
 describe('default routes', () => {
   it('are asked for by two look-ups, or by one where there is none', async () => {
     const route = answering({ ...entry, source: '192.0.2.6' })
-    expect(await readDefaultWays(route)).toEqual({ ip: { preferred: '192.0.2.6', linkIndex: 3, source: '192.0.2.5' }, ip6: undefined })
+    expect(await readDefaultWays(route, [])).toEqual({ ip: { preferred: '192.0.2.6', linkIndex: 3, source: '192.0.2.5' }, ip6: undefined })
     expect(route.asked).toEqual(['0.0.0.1 true', '0.0.0.1 false', '4000::1 true'])
   })
 
@@ -40,8 +40,10 @@ describe('default routes', () => {
       { linkIndex: 8, weight: 1 },
       { linkIndex: 9, weight: 1 }
     ]
-    expect((await readDefaultWays(answering({ ...unlinked, hops }))).ip).toMatchObject({ linkIndex: 8 })
-    expect((await readDefaultWays(answering({ ...unlinked, nexthopId: 1 }, { ...taken, linkIndex: 7 }))).ip).toMatchObject({ linkIndex: 7 })
+    expect((await readDefaultWays(answering({ ...unlinked, hops }), [])).ip).toMatchObject({ linkIndex: 8 })
+    expect((await readDefaultWays(answering({ ...unlinked, nexthopId: 1 }, { ...taken, linkIndex: 7 }), [])).ip).toMatchObject({
+      linkIndex: 7
+    })
   })
 
   it.each<[string, RouteEntry | number]>([
@@ -54,10 +56,10 @@ describe('default routes', () => {
     ['a black hole', 22],
     ['no such family', 95]
   ])('are not %s', async (_, answer) => {
-    expect((await readDefaultWays(answering(answer))).ip).toBeUndefined()
+    expect((await readDefaultWays(answering(answer), [])).ip).toBeUndefined()
   })
 
   it('are not unknown for none', async () => {
-    await expect(readDefaultWays(answering(105))).rejects.toMatchObject({ code: 'ENOBUFS' })
+    await expect(readDefaultWays(answering(105), [])).rejects.toMatchObject({ code: 'ENOBUFS' })
   })
 })
