@@ -142,13 +142,16 @@ describe.each(kernelsHere(routeRigs))('primary addresses of the node on $kernel'
 
   it('are the source that the kernel takes where the link has no address', async () => {
     const { plane, addRoute, become, route } = await scene(make)
-    await addRoute(over('::/0', 'd0', 20))
-    await route.removeAddresses('d1', ['198.51.100.5/24'])
-    await route.addAddresses('lo', ['203.0.113.77/32'])
-    await addRoute({ destination: '0.0.0.0/0', link: 'd1', metric: 10 })
-    const { source } = await route.lookup('1.1.1.1')
+    const nodad = { flags: ['nodad'] } as const
+    await route.removeAddresses('d1', ['fd01::5/64', 'fd01::6/64'])
+    // The one of the link with the lowest index is not the one that the kernel takes (RFC 6724, section 5, rule 6).
+    await route.addAddresses('lo', ['fd77::1/128'], nodad)
+    await route.addAddresses('d0', ['2001:db8::5/64'], nodad)
+    await vi.waitFor(async () => expect(await route.lookup('2001:db8::5')).toMatchObject({ type: 'local' }))
+    await addRoute({ destination: '::/0', link: 'd1', metric: 10 })
+    await addRoute(over('0.0.0.0/0', 'd0', 20))
     await plane.sync(named(port))
-    await become(source!)
+    await become('192.0.2.5', '2001:db8::5')
   })
 
   it('decide what is explained, and which services are in quarantine', async () => {
