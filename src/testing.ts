@@ -17,3 +17,4 @@ export {
 export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/conntrack/kernel.js'
 export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/nftables/kernel.js'
 export { FakeRouteKernel, type FakeRouteOptions } from './testing/route/kernel.js'
+export type { FakeRoute } from './testing/route/routes.js'

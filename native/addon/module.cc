@@ -70,7 +70,7 @@ Napi::Value MonitorRoute(const Napi::CallbackInfo& info) {
   const Napi::Object object = OptionsOf(info);
   SocketOptions options;
   options.protocol = NETLINK_ROUTE;
-  options.groups = route::EventGroups(ReadBool(object, "links"), ReadBool(object, "addresses"));
+  options.groups = route::EventGroups(ReadBool(object, "links"), ReadBool(object, "addresses"), ReadBool(object, "defaultRoutes"));
   ReadOpenOptions(object, options);
   return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeRouteCollector(), info[1]);
 }

@@ -15,7 +15,8 @@ const char* EventName(uint16_t type) {
   static constexpr struct {
     uint16_t type;
     const char* name;
-  } kNames[] = {{RTM_NEWLINK, "newlink"}, {RTM_DELLINK, "dellink"}, {RTM_NEWADDR, "newaddr"}, {RTM_DELADDR, "deladdr"}};
+  } kNames[] = {{RTM_NEWLINK, "newlink"}, {RTM_DELLINK, "dellink"},   {RTM_NEWADDR, "newaddr"},
+                {RTM_DELADDR, "deladdr"}, {RTM_NEWROUTE, "newroute"}, {RTM_DELROUTE, "delroute"}};
   for (const auto& known : kNames) {
     if (known.type == type) return known.name;
   }
@@ -56,6 +57,8 @@ class RouteCollector : public EventCollector {
     object.Set("sequence", Napi::Number::New(env, event.sequence));
     if (event.link) {
       object.Set("link", WriteLink(env, *event.link));
+    } else if (event.route) {
+      object.Set("route", WriteRoute(env, std::move(*event.route)));
     } else {
       object.Set("addresses", WriteColumns(env, std::move(event.addresses)));
     }

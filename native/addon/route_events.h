@@ -1,4 +1,4 @@
-// Links and addresses as NativeRouteEvent of src/native/route.ts.
+// Links, addresses and default routes as NativeRouteEvent of src/native/route.ts.
 #ifndef NETPLANE_ADDON_ROUTE_EVENTS_H_
 #define NETPLANE_ADDON_ROUTE_EVENTS_H_
 
@@ -8,7 +8,7 @@
 
 namespace netplane::addon {
 
-/// Decodes link and address messages; consecutive addresses of one requester become one event with columns.
+/// Decodes messages of links, addresses and default routes; consecutive addresses of one requester become one event with columns.
 std::unique_ptr<EventCollector> MakeRouteCollector();
 
 }  // namespace netplane::addon

@@ -1,5 +1,6 @@
 #include "addon/route_socket.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "addon/request_job.h"
@@ -54,7 +55,58 @@ Napi::Value WriteLinks(Napi::Env env, std::vector<route::Link>&& links) {
   return array;
 }
 
-LinkSelector ReadLink(const Napi::Object& object) { return {ReadUint32(object, "link"), ReadText(object, "link")}; }
+LinkSelector ReadLink(const Napi::Object& object, const char* name = "link") { return {ReadUint32(object, name), ReadText(object, name)}; }
+
+// At most as many bytes as an address has; a longer one is no address, which the look-up says.
+Bytes ReadAddress(const Napi::Object& object, const char* name) {
+  constexpr size_t kLongest = 17;
+  const Napi::Value value = object.Get(name);
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return {};
+  const auto array = value.As<Napi::Uint8Array>();
+  return Bytes(array.Data(), array.Data() + std::min(array.ElementLength(), kLongest));
+}
+
+struct LookupRequest {
+  route::RouteLookup lookup;
+  LinkSelector input;
+  LinkSelector output;
+  Deadline deadline;
+};
+
+// The index of a link that may be none.
+Status ResolveIfAny(Socket& socket, const LinkSelector& link, Deadline deadline, uint32_t& index) {
+  if (link.index == 0 && link.name.empty()) return std::nullopt;
+  auto found = ResolveLink(socket, link, deadline);
+  if (!found.ok()) return found.error();
+  index = found.value();
+  return std::nullopt;
+}
+
+Result<route::Route> LookUp(Socket& socket, LookupRequest request) {
+  if (Status failure = ResolveIfAny(socket, request.input, request.deadline, request.lookup.input_link)) return *failure;
+  if (Status failure = ResolveIfAny(socket, request.output, request.deadline, request.lookup.output_link)) return *failure;
+  return route::LookUpRoute(socket, request.lookup, request.deadline);
+}
+
+void SetAddress(Napi::Object& object, const char* name, Bytes&& bytes) {
+  if (!bytes.empty()) object.Set(name, WriteBytes(object.Env(), std::move(bytes)));
+}
+
+void SetNumber(Napi::Object& object, const char* name, std::optional<uint32_t> number) {
+  if (number) object.Set(name, Napi::Number::New(object.Env(), *number));
+}
+
+Napi::Array WriteHops(Napi::Env env, std::vector<route::RouteHop>&& hops) {
+  auto array = Napi::Array::New(env, hops.size());
+  for (uint32_t i = 0; i < hops.size(); ++i) {
+    auto object = Napi::Object::New(env);
+    SetNumber(object, "linkIndex", hops[i].link_index);
+    SetNumber(object, "weight", hops[i].weight);
+    SetAddress(object, "gateway", std::move(hops[i].gateway));
+    array.Set(i, object);
+  }
+  return array;
+}
 
 constexpr NamedValue<LinkVerb> kLinkVerbs[] = {{"create", LinkVerb::kCreate}, {"set", LinkVerb::kSet}, {"delete", LinkVerb::kDelete}};
 
@@ -72,6 +124,23 @@ Napi::Object WriteLink(Napi::Env env, const route::Link& link) {
   return object;
 }
 
+Napi::Object WriteRoute(Napi::Env env, route::Route&& route) {
+  auto object = Napi::Object::New(env);
+  SetAddress(object, "destination", std::move(route.destination));
+  SetNumber(object, "destinationLength", route.destination_length);
+  SetNumber(object, "type", route.type);
+  SetNumber(object, "scope", route.scope);
+  SetNumber(object, "protocol", route.protocol);
+  SetNumber(object, "table", route.table);
+  SetNumber(object, "linkIndex", route.link_index);
+  SetAddress(object, "gateway", std::move(route.gateway));
+  SetAddress(object, "source", std::move(route.source));
+  SetNumber(object, "metric", route.metric);
+  SetNumber(object, "nexthopId", route.nexthop_id);
+  object.Set("hops", WriteHops(env, std::move(route.hops)));
+  return object;
+}
+
 MethodTable RouteSocket::Methods(Napi::Env env) {
   using Self = RouteSocket;
   return {
@@ -81,6 +150,7 @@ MethodTable RouteSocket::Methods(Napi::Env env) {
       {"changeLink", Napi::Function::New<CallMethod<Self, &Self::ChangeLink>>(env, "changeLink")},
       {"listAddresses", Napi::Function::New<CallMethod<Self, &Self::ListAddresses>>(env, "listAddresses")},
       {"changeAddresses", Napi::Function::New<CallMethod<Self, &Self::ChangeAddresses>>(env, "changeAddresses")},
+      {"lookUpRoute", Napi::Function::New<CallMethod<Self, &Self::LookUpRoute>>(env, "lookUpRoute")},
   };
 }
 
@@ -151,6 +221,23 @@ Napi::Value RouteSocket::ChangeAddresses(const Napi::CallbackInfo& info) {
   request->options.deadline = ReadDeadline(options);
   const auto work = [request](Socket& socket) { return ApplyAddresses(socket, *request); };
   return RunOnSocket<ChangeReport>(info, state(), handle(), work, WriteReport);
+}
+
+Napi::Value RouteSocket::LookUpRoute(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  LookupRequest request;
+  request.lookup.destination = ReadAddress(options, "destination");
+  request.lookup.family = static_cast<uint8_t>(ReadUint32(options, "family"));
+  request.lookup.source = ReadAddress(options, "source");
+  request.lookup.mark = ReadUint32(options, "mark");
+  request.lookup.match = ReadBool(options, "match");
+  if (options.Get("userId").IsNumber()) request.lookup.user_id = ReadUint32(options, "userId");
+  request.input = ReadLink(options, "inputLink");
+  request.output = ReadLink(options, "outputLink");
+  request.deadline = ReadDeadline(options);
+  const auto work = [request = std::move(request)](Socket& socket) { return LookUp(socket, request); };
+  const auto write = [](Napi::Env env, route::Route&& route) -> Napi::Value { return WriteRoute(env, std::move(route)); };
+  return RunOnSocket<route::Route>(info, state(), handle(), work, write);
 }
 
 }  // namespace netplane::addon

@@ -6,6 +6,7 @@
 
 #include "addon/socket_handle.h"
 #include "route/links.h"
+#include "route/routes.h"
 
 namespace netplane::addon {
 
@@ -20,11 +21,15 @@ class RouteSocket : public SocketObject {
   Napi::Value ChangeLink(const Napi::CallbackInfo& info);
   Napi::Value ListAddresses(const Napi::CallbackInfo& info);
   Napi::Value ChangeAddresses(const Napi::CallbackInfo& info);
+  Napi::Value LookUpRoute(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
 };
 
 /// NativeLink of src/native/route.ts.
 Napi::Object WriteLink(Napi::Env env, const route::Link& link);
+
+/// NativeRoute of src/native/route.ts.
+Napi::Object WriteRoute(Napi::Env env, route::Route&& route);
 
 }  // namespace netplane::addon
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "route/events.h"
+#include "route/routes.h"
 #include "route/schemas.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -18,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (DescribeAttributes(description.schema, attributes).empty() && AttributeReader(attributes).Next()) std::abort();
   }
   for (const route::Event& event : events) {
-    if (event.addresses.Check() || (event.addresses.rows() == 0) != event.link.has_value()) std::abort();
+    if (event.addresses.Check() || (event.addresses.rows() == 0) != (event.link || event.route)) std::abort();
+    if (event.route && (event.route->destination_length > event.route->destination.size() * 8 || event.link)) std::abort();
   }
   return 0;
 }

@@ -29,11 +29,6 @@ constexpr ColumnSpec kColumns[kAddressColumnCount] = {
 // Rows a piece of a list: about 60 bytes each with labels, so well below 4 MiB.
 constexpr size_t kRowsPerPiece = 32768;
 
-size_t AddressLength(uint8_t family) {
-  if (family == AF_INET) return 4;
-  return family == AF_INET6 ? 16 : 0;
-}
-
 template <typename T>
 T ValueOr(const ColumnSet& columns, size_t column, size_t row, T otherwise) {
   return columns.has(column) ? columns.At<T>(column, row) : otherwise;

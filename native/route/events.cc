@@ -50,18 +50,35 @@ EventEnd CollectAddress(const Message& message, std::vector<Event>& events) {
   return grown ? EventEnd::kTaken : EventEnd::kIgnored;
 }
 
+// Tables of a hundred thousand routes change often: of all others nothing but the header is read.
+EventEnd CollectRoute(const Message& message, std::vector<Event>& events) {
+  const auto header = ReadHeader<rtmsg>(message);
+  if (!header) return EventEnd::kMalformed;
+  if (header->rtm_dst_len != 0 || !IsTableRoute(message)) return EventEnd::kIgnored;
+  auto route = DecodeRoute(message);
+  if (!route) return EventEnd::kMalformed;
+  Event& event = events.emplace_back();
+  event.type = message.type;
+  event.port_id = message.port_id;
+  event.sequence = message.sequence;
+  event.route = std::move(*route);
+  return EventEnd::kTaken;
+}
+
 }  // namespace
 
-std::vector<int> EventGroups(bool links, bool addresses) {
+std::vector<int> EventGroups(bool links, bool addresses, bool default_routes) {
   std::vector<int> groups;
   if (links) groups.push_back(RTNLGRP_LINK);
   if (addresses) groups.insert(groups.end(), {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR});
+  if (default_routes) groups.insert(groups.end(), {RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE});
   return groups;
 }
 
 EventEnd CollectEvent(const Message& message, std::vector<Event>& events) {
   if (message.type == RTM_NEWLINK || message.type == RTM_DELLINK) return CollectLink(message, events);
   if (message.type == RTM_NEWADDR || message.type == RTM_DELADDR) return CollectAddress(message, events);
+  if (message.type == RTM_NEWROUTE || message.type == RTM_DELROUTE) return CollectRoute(message, events);
   return EventEnd::kIgnored;
 }
 

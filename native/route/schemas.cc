@@ -1,6 +1,7 @@
 #include "route/schemas.h"
 
 #include <linux/if_link.h>
+#include <sys/socket.h>
 
 #include "netlink/schema_fields.h"
 
@@ -68,10 +69,36 @@ constexpr Field kAddressFields[] = {
     Plain(kIfaProto, "IFA_PROTO", "protocol", FieldType::kU8),
 };
 
+constexpr Field kRouteFields[] = {
+    Plain(NETPLANE_ATTRIBUTE(RTA_DST), "destination", FieldType::kBytes),
+    Plain(NETPLANE_ATTRIBUTE(RTA_SRC), "source", FieldType::kBytes),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_IIF), "inputLink", FieldType::kU32)),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_OIF), "outputLink", FieldType::kU32)),
+    Plain(NETPLANE_ATTRIBUTE(RTA_GATEWAY), "gateway", FieldType::kBytes),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_PRIORITY), "metric", FieldType::kU32)),
+    Plain(NETPLANE_ATTRIBUTE(RTA_PREFSRC), "preferredSource", FieldType::kBytes),
+    Plain(NETPLANE_ATTRIBUTE(RTA_METRICS), "metrics", FieldType::kIgnored),
+    Plain(NETPLANE_ATTRIBUTE(RTA_MULTIPATH), "hops", FieldType::kBytes),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_FLOW), "realm", FieldType::kU32)),
+    Plain(NETPLANE_ATTRIBUTE(RTA_CACHEINFO), "cache", FieldType::kBytes),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_TABLE), "table", FieldType::kU32)),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_MARK), "mark", FieldType::kU32)),
+    Plain(NETPLANE_ATTRIBUTE(RTA_VIA), "via", FieldType::kBytes),
+    Plain(NETPLANE_ATTRIBUTE(RTA_PREF), "preference", FieldType::kU8),
+    Host(Plain(NETPLANE_ATTRIBUTE(RTA_UID), "userId", FieldType::kU32)),
+    Host(Plain(kRtaNhId, "RTA_NH_ID", "nexthopId", FieldType::kU32)),
+};
+
 }  // namespace
 
 const Schema kLinkSchema = {"link", kLinkFields};
 const Schema kAddressSchema = {"address", kAddressFields};
+const Schema kRouteSchema = {"route", kRouteFields};
+
+size_t AddressLength(uint8_t family) {
+  if (family == AF_INET) return 4;
+  return family == AF_INET6 ? 16 : 0;
+}
 
 Error Named(Error error, const char* operation) {
   error.operation = operation;
@@ -82,12 +109,17 @@ MessageDescription Describe(uint16_t type) {
   static constexpr struct {
     uint16_t type;
     const char* name;
-  } kNames[] = {{RTM_NEWLINK, "RTM_NEWLINK"}, {RTM_DELLINK, "RTM_DELLINK"}, {RTM_GETLINK, "RTM_GETLINK"}, {RTM_SETLINK, "RTM_SETLINK"},
-                {RTM_NEWADDR, "RTM_NEWADDR"}, {RTM_DELADDR, "RTM_DELADDR"}, {RTM_GETADDR, "RTM_GETADDR"}};
-  for (const auto& known : kNames) {
-    if (known.type != type) continue;
-    if (type >= RTM_NEWADDR) return {known.name, sizeof(ifaddrmsg), &kAddressSchema};
-    return {known.name, sizeof(ifinfomsg), &kLinkSchema};
+    size_t header_length;
+    const Schema* schema;
+  } kMessages[] = {
+      {RTM_NEWLINK, "RTM_NEWLINK", sizeof(ifinfomsg), &kLinkSchema},    {RTM_DELLINK, "RTM_DELLINK", sizeof(ifinfomsg), &kLinkSchema},
+      {RTM_GETLINK, "RTM_GETLINK", sizeof(ifinfomsg), &kLinkSchema},    {RTM_SETLINK, "RTM_SETLINK", sizeof(ifinfomsg), &kLinkSchema},
+      {RTM_NEWADDR, "RTM_NEWADDR", sizeof(ifaddrmsg), &kAddressSchema}, {RTM_DELADDR, "RTM_DELADDR", sizeof(ifaddrmsg), &kAddressSchema},
+      {RTM_GETADDR, "RTM_GETADDR", sizeof(ifaddrmsg), &kAddressSchema}, {RTM_NEWROUTE, "RTM_NEWROUTE", sizeof(rtmsg), &kRouteSchema},
+      {RTM_DELROUTE, "RTM_DELROUTE", sizeof(rtmsg), &kRouteSchema},     {RTM_GETROUTE, "RTM_GETROUTE", sizeof(rtmsg), &kRouteSchema},
+  };
+  for (const auto& known : kMessages) {
+    if (known.type == type) return {known.name, known.header_length, known.schema};
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// The attribute tables of rtnetlink's links and addresses (include/uapi/linux/if_link.h, if_addr.h), and the headers before them.
+// The attribute tables of rtnetlink's links, addresses and routes (include/uapi/linux/if_link.h, if_addr.h, rtnetlink.h), and the headers
+// before them.
 // All of rtnetlink is in host byte order, but for the addresses themselves.
 #ifndef NETPLANE_ROUTE_SCHEMAS_H_
 #define NETPLANE_ROUTE_SCHEMAS_H_
@@ -17,11 +18,18 @@ namespace netplane::route {
 
 /// IFA_PROTO (Linux 5.18), which older headers do not have.
 constexpr uint16_t kIfaProto = 11;
+/// RTA_NH_ID (Linux 5.3).
+constexpr uint16_t kRtaNhId = 30;
 
 /// IFLA_*: what netplane reads and writes of a link. Statistics and settings of drivers and protocols are read over.
 extern const Schema kLinkSchema;
 /// IFA_*: for traces and for naming the attribute that a refusal points at; addresses themselves travel as columns (addresses.h).
 extern const Schema kAddressSchema;
+/// RTA_*: for traces; routes are read by routes.h.
+extern const Schema kRouteSchema;
+
+/// Bytes of an address of AF_INET or AF_INET6; 0 for other families.
+size_t AddressLength(uint8_t family);
 
 /// The fixed part of a message, where the body is long enough for it.
 template <typename Header>

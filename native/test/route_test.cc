@@ -12,6 +12,7 @@
 #include "route/addresses.h"
 #include "route/events.h"
 #include "route/links.h"
+#include "route/routes.h"
 #include "route/schemas.h"
 
 namespace netplane::route {
@@ -325,7 +326,8 @@ TEST(RouteTrace, MessagesAndAttributesHaveTheirKernelNames) {
   const std::string text = DescribeAttributes(description.schema, message.body.subspan(description.header_length));
   EXPECT_NE(text.find("IFA_LOCAL="), std::string::npos) << text;
   EXPECT_EQ(Describe(RTM_GETLINK).name, "RTM_GETLINK"s);
-  EXPECT_EQ(Describe(RTM_NEWROUTE).name, nullptr);
+  EXPECT_EQ(Describe(RTM_NEWROUTE).name, "RTM_NEWROUTE"s);
+  EXPECT_EQ(Describe(RTM_NEWRULE).name, nullptr);
 }
 
 }  // namespace

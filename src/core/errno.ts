@@ -22,8 +22,10 @@ export const EMSGSIZE = 90
 export const EPROTONOSUPPORT = 93
 export const EOPNOTSUPP = 95
 export const EADDRNOTAVAIL = 99
+export const ENETUNREACH = 101
 export const ENOBUFS = 105
 export const ETIMEDOUT = 110
+export const EHOSTUNREACH = 113
 export const ECANCELED = 125
 
 /** Errnos that libuv has no name for, or another than the kernel (95 is ENOTSUP there) (include/uapi/asm-generic/errno.h). */

@@ -46,6 +46,43 @@ export interface NativeAddressReport extends NativeBatchReport {
   readonly linkIndex: number
 }
 
+/** A route (native/route/routes.h): struct rtmsg and attributes. Addresses are 4 or 16 bytes in network order; absent: none. */
+export interface NativeRoute {
+  readonly destination: Uint8Array
+  readonly destinationLength: number
+  /** RTN_*. */
+  readonly type: number
+  /** RT_SCOPE_*. */
+  readonly scope: number
+  /** RTPROT_*. */
+  readonly protocol: number
+  readonly table: number
+  readonly linkIndex?: number
+  /** Of either family. */
+  readonly gateway?: Uint8Array
+  /** RTA_PREFSRC. */
+  readonly source?: Uint8Array
+  readonly metric?: number
+  readonly nexthopId?: number
+  /** RTA_MULTIPATH. */
+  readonly hops: readonly { readonly linkIndex: number; readonly weight: number; readonly gateway?: Uint8Array }[]
+}
+
+export interface NativeRouteLookup {
+  /** AF_INET 2 or AF_INET6 10. */
+  readonly family: number
+  readonly destination: Uint8Array
+  readonly source?: Uint8Array | undefined
+  readonly inputLink?: NativeLinkReference | undefined
+  readonly outputLink?: NativeLinkReference | undefined
+  readonly mark: number
+  /** Absent: that of the process. */
+  readonly userId?: number | undefined
+  /** RTM_F_FIB_MATCH. */
+  readonly match: boolean
+  readonly deadlineMs: number
+}
+
 export interface NativeRouteSocket extends NativeSocket {
   listLinks(request: { readonly deadlineMs: number }): Promise<NativeOutcome<readonly NativeLink[]>>
   getLink(request: { readonly link: NativeLinkReference; readonly deadlineMs: number }): Promise<NativeOutcome<NativeLink>>
@@ -57,14 +94,17 @@ export interface NativeRouteSocket extends NativeSocket {
     readonly deadlineMs: number
   }): Promise<NativeOutcome<readonly NativeColumns[]>>
   changeAddresses(change: NativeAddressChange): Promise<NativeOutcome<NativeAddressReport>>
+  /** RTM_GETROUTE of one destination. */
+  lookUpRoute(lookup: NativeRouteLookup): Promise<NativeOutcome<NativeRoute>>
 }
 
-/** A link, or several addresses that one requester added or removed (columns of native/route/addresses.h). */
+/** A link, a default route, or several addresses that one requester added or removed (columns of native/route/addresses.h). */
 export interface NativeRouteEvent {
-  readonly type: 'newlink' | 'dellink' | 'newaddr' | 'deladdr'
+  readonly type: 'newlink' | 'dellink' | 'newaddr' | 'deladdr' | 'newroute' | 'delroute'
   readonly portId: number
   readonly sequence: number
   readonly link?: NativeLink
+  readonly route?: NativeRoute
   readonly addresses?: NativeColumns
 }
 
@@ -73,4 +113,5 @@ export type NativeRouteMonitorCallback = (events: readonly (NativeRouteEvent | '
 export interface NativeRouteMonitorOptions extends NativeMonitorOptions {
   readonly links: boolean
   readonly addresses: boolean
+  readonly defaultRoutes: boolean
 }

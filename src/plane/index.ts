@@ -3,12 +3,12 @@
  */
 import { Conntrack } from '../conntrack/index.js'
 import { asNetplaneError, ValidationError, type NetplaneError } from '../core/errors.js'
-import { Route, type LinkAddress } from '../route/index.js'
+import { Route } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
 import { Listeners } from '../sockets/listeners.js'
 import type { Backend } from './core/backend.js'
-import { chooseAddresses, NO_ADDRESSES, NodeAddresses, type NodeAddressList } from './core/node/addresses.js'
+import { NO_ADDRESSES, NodeAddresses, type NodeAddressList, type NodeAddressSettings } from './core/node/addresses.js'
 import { NodePorts } from './core/node/ports.js'
 import { checkKernel } from './core/options.js'
 import { ServicePlane } from './core/plane.js'
@@ -102,7 +102,7 @@ export type PlaneOptions = CommonPlaneOptions &
 
 interface Opening {
   readonly auditMs: number
-  readonly nodeAddresses: (addresses: readonly LinkAddress[]) => NodeAddressList
+  readonly nodeAddresses: NodeAddressSettings
   /** @param tell Told what the back end finds by itself. */
   readonly open: (tell: (event: PlaneEvent) => void) => Promise<Backend>
 }
@@ -111,15 +111,14 @@ interface Opening {
 function prepare(options: PlaneOptions): Opening {
   if (options.mode === 'nftables') {
     const settings = checkNftablesOptions(options)
-    const nodeAddresses = (addresses: readonly LinkAddress[]): NodeAddressList =>
-      chooseAddresses(addresses, settings.nodeAddresses, settings.table.loopbackNodePorts)
+    const nodeAddresses = { choice: settings.nodeAddresses, withLoopback: settings.table.loopbackNodePorts }
     return { auditMs: settings.auditMs, nodeAddresses, open: (tell) => openNftablesBackend(settings, tell) }
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
   const open = (tell: (event: PlaneEvent) => void): Promise<Backend> =>
     openIpvsBackend(settings, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
-  return { auditMs: settings.auditMs, nodeAddresses: () => NO_ADDRESSES, open }
+  return { auditMs: settings.auditMs, nodeAddresses: { choice: 'all' }, open }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
@@ -183,7 +182,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw new ValidationError('options', options, 'an object with a mode')
   const events = new Broadcast<PlaneEvent>()
-  const { auditMs, nodeAddresses: choose, open } = prepare(options)
+  const { auditMs, nodeAddresses: settings, open } = prepare(options)
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const listener = makeCleaner(
     options,
@@ -195,7 +194,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   opened.backend = backend
   const nodePorts = (onChange: () => void): NodePorts => {
     const onError = (error: NetplaneError): void => events.push({ type: 'error', error })
-    opened.addresses = new NodeAddresses(() => openRoute(options, backend), choose, { onChange, onError })
+    opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events) })
   }
   const hasNodePorts = options.mode === 'nftables' && hasRoute(options)

@@ -1,5 +1,5 @@
 /**
- * The little of rtnetlink that a service data plane needs: links, dummy links, and addresses by the thousand.
+ * The little of rtnetlink that a service data plane needs: links, dummy links, addresses by the thousand, and where a packet would go.
  */
 import { type BulkReport, requireBulkOptions } from '../core/bulk-run.js'
 import { requireOptions } from '../core/checks.js'
@@ -15,6 +15,7 @@ import type { NativeLinkReference, NativeRouteSocket } from '../native/index.js'
 import { AddressRun } from './changes.js'
 import { decodeAddress, encodeAddresses } from './columns.js'
 import { decodeLink, encodeHardwareAddress, encodeSettings, requireLink, requireNewName } from './links.js'
+import { decodeRoute, encodeLookup, lookupHint } from './routes.js'
 import { type RouteEvents, type RouteWatchOptions, openWatch } from './watch.js'
 import type {
   AddAddressesOptions,
@@ -26,7 +27,9 @@ import type {
   LinkReference,
   LinkSettings,
   ListAddressesOptions,
-  RemoveAddressesOptions
+  LookupOptions,
+  RemoveAddressesOptions,
+  RouteEntry
 } from './types.js'
 
 /** Options of {@link Route.open}. */
@@ -231,9 +234,30 @@ export class Route implements InNetworkNamespace, AsyncDisposable {
   }
 
   /**
-   * Reports changes of links and addresses from the moment the promise resolves: list what is there after that, not before. Leave the loop, abort the
+   * Asks the kernel which way a packet to an address would go, as its rules and tables of routing are now. Equivalent to `ip route get ADDRESS`. It needs no privileges, and its
+   * cost does not grow with the number of routes (inet_rtm_getroute in net/ipv4/route.c, inet6_rtm_getroute in net/ipv6/route.c).
+   *
+   * @param destination An IPv4 or IPv6 address without prefix or zone.
+   * @throws {ValidationError} The address or an option is not what it should be; nothing was sent.
+   * @throws {NetlinkError} There is no way, and `subject` names the address. `ENETUNREACH`: no route leads there, or `source` is no address of this machine's
+   *   (of IPv4; older kernels say `EINVAL`). `EHOSTUNREACH`, `EACCES`, `EINVAL`: its route is of type
+   *   `unreachable`, `prohibit`, `blackhole`. `EHOSTUNREACH` also: the packet comes in, and this machine does not forward it. `ENODEV`: there is no such link.
+   */
+  async lookup(destination: string, options: LookupOptions = {}): Promise<RouteEntry> {
+    const operation = 'route.lookup'
+    const lookup = encodeLookup(destination, options)
+    return await this.#queue.run(operation, options, async (deadlineMs) => {
+      const outcome = await this.#socket.lookUpRoute({ ...lookup, deadlineMs })
+      const hint = outcome.failure && lookupHint(outcome.failure.errno)
+      return decodeRoute(unwrapOutcome(outcome, { operation, subject: `route to ${destination}`, hint }))
+    })
+  }
+
+  /**
+   * Reports changes of links and addresses, and of default routes where that is asked for, from the moment the promise resolves: list what is there after that, not before. Leave the loop, abort the
    * signal, or close the client to end it. While it is open the process stays alive. Equivalent to `ip monitor link address`.
    *
+   * @throws {ValidationError} An option is malformed, or nothing is to be reported.
    * @throws {NetlinkError} The socket cannot be opened.
    */
   async watch(options: RouteWatchOptions = {}): Promise<RouteEvents> {

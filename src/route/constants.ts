@@ -1,7 +1,7 @@
 /**
  * Numbers of rtnetlink and the words for them.
  */
-import type { AddressFlag, AddressScope, LinkFlag } from './types.js'
+import type { AddressFlag, AddressScope, LinkFlag, RouteType } from './types.js'
 
 // include/uapi/linux/if.h, v6.12
 export const IFF_UP = 1
@@ -83,4 +83,23 @@ export function linkFlags(bits: number): readonly LinkFlag[] {
 /** The names of IFA_F_* bits. */
 export function addressFlags(bits: number): readonly AddressFlag[] {
   return namesOf(addressFlagList, bits)
+}
+
+// include/uapi/linux/rtnetlink.h, RTN_*, v6.12
+const routeTypes: readonly RouteType[] = [
+  'unspecified',
+  'unicast',
+  'local',
+  'broadcast',
+  'anycast',
+  'multicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+  'throw'
+]
+
+/** The name of a type of routes, or its number where it has none. */
+export function routeTypeName(number: number): RouteType {
+  return routeTypes[number] ?? number
 }

@@ -196,3 +196,60 @@ export interface ListAddressesOptions extends CallOptions {
   /** Only those of this family. */
   readonly family?: AddressFamily
 }
+
+/** RTN_* of include/uapi/linux/rtnetlink.h; other values are numbers. */
+export type RouteType =
+  'unspecified' | 'unicast' | 'local' | 'broadcast' | 'anycast' | 'multicast' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw' | number
+
+/** One way of a route that has several. */
+export interface RouteHop {
+  readonly linkIndex: number
+  /** Absent: the destination is on the link. */
+  readonly gateway?: string
+  /** Its share among the ways of the route, 1–256. */
+  readonly weight: number
+}
+
+/** A route as the kernel reports it: what a look-up found, or a default route that came or went. */
+export interface RouteEntry {
+  readonly family: AddressFamily
+  readonly type: RouteType
+  /** `10.0.0.0/8`, `0.0.0.0/0`; of a look-up without `match` the address itself, `10.1.2.3/32`. */
+  readonly destination: string
+  /** RT_TABLE_*: 254 is `main`, 255 `local`, 0 none. IPv4 answers 254 for addresses of this machine, too, as long as no rule of routing was added. */
+  readonly table: number
+  /** Who made it (RTPROT_*): 2 the kernel, 3 `ip route` at boot, 4 an administrator, 9 router advertisements, 16 DHCP. 0 in an IPv4 look-up without `match`. */
+  readonly protocol: number
+  readonly scope: AddressScope
+  /** By which the packet leaves. Absent where there are several ways, or none. */
+  readonly linkIndex?: number
+  /** Absent: the destination is on the link. It may be of the other family (RFC 5549). */
+  readonly gateway?: string
+  /** Of a look-up the address that the kernel takes as source where a socket has none; of an entry of a table its preferred source (RTA_PREFSRC), where one was set. */
+  readonly source?: string
+  /** Lower ones go first. IPv4 says it in entries of a table alone, and only where it is not 0. */
+  readonly metric?: number
+  /** The nexthop object that it uses (Linux 5.3). */
+  readonly nexthopId?: number
+  /** Where the entry has several ways. */
+  readonly hops?: readonly RouteHop[]
+}
+
+/** What is known of the packet whose route is looked up. */
+export interface LookupOptions extends CallOptions {
+  /** Where it comes from. Of a packet that this machine sends it is an address of its own, and the default is what the kernel chooses. Needed beside `inputLink` for IPv4. */
+  readonly source?: string
+  /** The link by which it comes in, to be forwarded or delivered. Default: this machine sends it. Not beside `outputLink` and `userId`. */
+  readonly inputLink?: LinkReference
+  /** The link that the sender is bound to. */
+  readonly outputLink?: LinkReference
+  /** Firewall mark, for rules of routing: 0 … 4294967295. Default: 0. */
+  readonly mark?: number
+  /** Numeric user who sends it, for rules of routing: 0 … 4294967294 (Linux 4.10). Default: the user of this process. */
+  readonly userId?: number
+  /**
+   * Gives the entry of the table that matches, rather than what becomes of it for this packet: `destination` is its prefix, `source` its own preferred source, and all `hops` are
+   * named. Equivalent to `ip route get … fibmatch` (Linux 4.13). Default: false.
+   */
+  readonly match?: boolean
+}

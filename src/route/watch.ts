@@ -1,7 +1,7 @@
 /**
- * Links and addresses as they change.
+ * Links, addresses and default routes as they change.
  */
-import { requireOptions } from '../core/checks.js'
+import { requireFlag, requireOptions } from '../core/checks.js'
 import { ValidationError } from '../core/errors.js'
 import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
@@ -9,7 +9,8 @@ import type { OpenOptions } from '../core/options.js'
 import type { NativeAddon, NativeRouteEvent } from '../native/index.js'
 import { decodeAddress } from './columns.js'
 import { decodeLink } from './links.js'
-import type { Link, LinkAddress } from './types.js'
+import { decodeRoute } from './routes.js'
+import type { Link, LinkAddress, RouteEntry } from './types.js'
 
 /** Options of {@link Route.watch}. */
 export interface RouteWatchOptions extends WatchOptions {
@@ -17,24 +18,25 @@ export interface RouteWatchOptions extends WatchOptions {
   readonly links?: boolean | undefined
   /** Whether addresses are reported; default true. */
   readonly addresses?: boolean | undefined
+  /**
+   * Whether routes of a whole family (`0.0.0.0/0`, `::/0`) are reported, of all tables; default false. A table may have a hundred thousand other routes that change often: the
+   * addon reads over those. The kernel does not report the IPv4 routes that go with their link: watch `links`, too, and look up again.
+   */
+  readonly defaultRoutes?: boolean | undefined
 }
 
-/** Something that happened to a link or an address. */
-export type RouteEvent = Change<'link', Link> | Change<'address', LinkAddress> | LostEvents
+/** Something that happened to a link, an address or a default route. `new` also says that it is another one than before. */
+export type RouteEvent = Change<'link', Link> | Change<'address', LinkAddress> | Change<'route', RouteEntry> | LostEvents
 
 /** A stream of events; close it by leaving the loop, or with `await using`. */
 export type RouteEvents = EventStream<RouteEvent>
 
-function* convert({ type: name, portId, link, addresses }: NativeRouteEvent): Generator<RouteEvent> {
-  const type = name === 'newlink' || name === 'newaddr' ? 'new' : 'delete'
+function* convert({ type: name, portId, link, route, addresses }: NativeRouteEvent): Generator<RouteEvent> {
+  const type = name.startsWith('new') ? 'new' : 'delete'
   if (link !== undefined) yield { type, kind: 'link', object: decodeLink(link), portId }
+  if (route !== undefined) yield { type, kind: 'route', object: decodeRoute(route), portId }
   if (addresses === undefined) return
   for (let row = 0; row < addresses.rows; row += 1) yield { type, kind: 'address', object: decodeAddress(addresses, row), portId }
-}
-
-function requireFlag(path: string, value: unknown): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? true
-  throw new ValidationError(path, value, 'true or false')
 }
 
 /** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
@@ -45,9 +47,11 @@ export async function openWatch(
   streams: Set<RouteEvents>
 ): Promise<RouteEvents> {
   requireOptions(options)
-  const links = requireFlag('options.links', options.links)
-  const addresses = requireFlag('options.addresses', options.addresses)
-  if (!links && !addresses) throw new ValidationError('options', { links, addresses }, 'links, addresses, or both')
+  const links = requireFlag('options.links', options.links === undefined ? true : options.links)
+  const addresses = requireFlag('options.addresses', options.addresses === undefined ? true : options.addresses)
+  const defaultRoutes = requireFlag('options.defaultRoutes', options.defaultRoutes)
+  if (!links && !addresses && !defaultRoutes)
+    throw new ValidationError('options', { links, addresses, defaultRoutes }, 'links, addresses or defaultRoutes')
   const opened: { stream?: RouteEvents; hasEnded: boolean } = { hasEnded: false }
   const onEnd = (): void => {
     opened.hasEnded = true
@@ -56,7 +60,7 @@ export async function openWatch(
   const stream = await openEventStream<NativeRouteEvent, RouteEvent>(
     {
       operation: 'route.watch',
-      open: (native, callback) => kernel.monitorRoute({ ...native, links, addresses }, callback),
+      open: (native, callback) => kernel.monitorRoute({ ...native, links, addresses, defaultRoutes }, callback),
       convert,
       onEnd
     },

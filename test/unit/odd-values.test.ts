@@ -393,6 +393,10 @@ const clients: readonly ClientCase[] = [
         [1, call]
       ],
       listAddresses: [[{ ...call, link: 'lo', family: 'ip' }]],
+      lookup: [
+        ['10.0.0.1', { ...call, source: '10.0.0.2', outputLink: 'lo', mark: 1, userId: 0, match: true }],
+        ['fd00::1', { ...call, source: 'fd00::2', inputLink: 1 }]
+      ],
       addAddresses: [
         ['lo', ['10.0.0.1/32', spec], { ...addressing, onError: 'atomic' }],
         ['lo', addressColumns, addressing]
@@ -404,7 +408,7 @@ const clients: readonly ClientCase[] = [
       addDummy: [['d', { ...call, up: true, mtu: 1500, ensure: true }]],
       updateLink: [['lo', { up: true, mtu: 1500 }, call]],
       removeLink: [['d', { ...call, ensure: true }]],
-      watch: [[{ ...monitoring, links: true, addresses: true }]],
+      watch: [[{ ...monitoring, links: true, addresses: true, defaultRoutes: true }]],
       close: none
     }
   }

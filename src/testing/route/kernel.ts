@@ -1,5 +1,5 @@
 /**
- * A kernel's links and addresses in memory, for tests of code that uses the route client: same checks, same refusals, no privileges.
+ * A kernel's links, addresses and routes in memory, for tests of code that uses the route client: same checks, same refusals, no privileges.
  */
 import { EADDRNOTAVAIL, EBADF, EEXIST, ENODEV, EOPNOTSUPP, EPERM } from '../../core/errno.js'
 import { asFakeKernel, type FakeKernel, type NativeKernel, kernelPart } from '../../core/open.js'
@@ -12,13 +12,17 @@ import type {
   NativeLinkChange,
   NativeLinkReference,
   NativeOutcome,
+  NativeRoute,
   NativeRouteEvent,
+  NativeRouteLookup,
   NativeRouteMonitorCallback,
+  NativeRouteMonitorOptions,
   NativeRouteSocket
 } from '../../native/index.js'
 import { Route, type RouteOptions } from '../../route/client.js'
 import { failed, refusalColumns } from '../outcome.js'
 import type { FakeRefusal } from '../outcome.js'
+import { FakeRoutes, type FakeRoute } from './routes.js'
 import {
   IFF_UP,
   NONE,
@@ -43,8 +47,7 @@ const PORT = 4711
 const DUMMY_FLAGS = 0x82
 
 interface FakeMonitor {
-  readonly links: boolean
-  readonly addresses: boolean
+  readonly wanted: Pick<NativeRouteMonitorOptions, 'links' | 'addresses' | 'defaultRoutes'>
   readonly callback: NativeRouteMonitorCallback
   isPaused: boolean
   hasLost: boolean
@@ -63,6 +66,10 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
   readonly [kernelPart] = 'route'
   readonly #links = new Map<number, FakeLink>()
   readonly #monitors = new Set<FakeMonitor>()
+  readonly #routes = new FakeRoutes(
+    () => this.#links.values(),
+    (reference) => this.#find(reference)
+  )
   readonly #hasDummies: boolean
   readonly #isPrivileged: boolean
   #nextIndex = 1
@@ -83,17 +90,39 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
     for (const monitor of this.#monitors) this.#deliver(monitor, 'lost')
   }
 
+  /**
+   * Adds a route to the main table, in place of one of the same destination and metric, as `ip route replace` does: the client only looks routes up. Those of addresses are there
+   * by themselves. It goes away with its link, also when that goes down.
+   *
+   * @throws {ValidationError} The route is malformed, or its link does not exist or is down.
+   */
+  addRoute(route: FakeRoute): void {
+    this.#emitRoutes('newroute', [this.#routes.add(route)])
+  }
+
+  /**
+   * Removes a route that was added; without `metric` the one with the lowest. Nothing happens where there is none.
+   *
+   * @throws {ValidationError} The destination is no prefix.
+   */
+  removeRoute(route: Pick<FakeRoute, 'destination' | 'metric'>): void {
+    const gone = this.#routes.remove(route)
+    if (gone !== undefined) this.#emitRoutes('delroute', [gone])
+  }
+
+  /** @internal */
+  lookUpRoute(lookup: NativeRouteLookup): NativeOutcome<NativeRoute> {
+    return this.#routes.lookUp(lookup)
+  }
+
   /** @internal */
   openRoute(): ReturnType<NativeKernel<'route'>['openRoute']> {
     return Promise.resolve({ value: new FakeRouteSocket(this) })
   }
 
   /** @internal */
-  monitorRoute(
-    options: { links: boolean; addresses: boolean },
-    callback: NativeRouteMonitorCallback
-  ): ReturnType<NativeKernel<'route'>['monitorRoute']> {
-    const monitor: FakeMonitor = { links: options.links, addresses: options.addresses, callback, isPaused: false, hasLost: false }
+  monitorRoute(wanted: FakeMonitor['wanted'], callback: NativeRouteMonitorCallback): ReturnType<NativeKernel<'route'>['monitorRoute']> {
+    const monitor: FakeMonitor = { wanted, callback, isPaused: false, hasLost: false }
     this.#monitors.add(monitor)
     return Promise.resolve({
       value: {
@@ -190,6 +219,7 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
   #delete(link: FakeLink): NativeOutcome<undefined> {
     if (link.kind === undefined) return failed(EOPNOTSUPP, 'RTM_DELLINK')
     this.#dropAddresses(link, () => true)
+    this.#emitRoutes('delroute', this.#routes.dropLink(link))
     this.#links.delete(link.index)
     this.#emit({ type: 'dellink', portId: 0, sequence: 0, link: nativeLink(link) })
     return { value: undefined }
@@ -200,7 +230,10 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
     const wasUp = (link.flags & IFF_UP) !== 0
     const isUp = (flags & IFF_UP) !== 0
     link.flags = flags
-    if (wasUp && !isUp) this.#dropAddresses(link, ({ family }) => family !== AF_INET)
+    if (wasUp && !isUp) {
+      this.#dropAddresses(link, ({ family }) => family !== AF_INET)
+      this.#emitRoutes('delroute', this.#routes.dropLink(link))
+    }
     if (wasUp || !isUp || link.name !== 'lo') return
     const own = [
       { family: AF_INET, bytes: padded([127, 0, 0, 1]), prefixLength: 8 },
@@ -265,13 +298,21 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
   #dropAddresses(link: FakeLink, isDropped: (address: FakeAddress) => boolean): void {
     for (const address of link.addresses.filter(isDropped)) {
       link.addresses = link.addresses.filter((other) => other !== address)
+      this.#routes.dropAddress(address)
       this.#emit({ type: 'deladdr', portId: PORT, sequence: 0, addresses: toColumns([{ link, address }]) })
     }
   }
 
+  /** Of a whole family: others are not reported. */
+  #emitRoutes(type: 'newroute' | 'delroute', routes: readonly NativeRoute[]): void {
+    for (const route of routes) if (route.destinationLength === 0) this.#emit({ type, portId: 0, sequence: 0, route })
+  }
+
   #emit(event: NativeRouteEvent): void {
     for (const monitor of this.#monitors) {
-      if (event.link === undefined ? monitor.addresses : monitor.links) this.#deliver(monitor, event)
+      const { links, addresses, defaultRoutes } = monitor.wanted
+      const isWanted = event.link !== undefined ? links : event.route !== undefined ? defaultRoutes : addresses
+      if (isWanted) this.#deliver(monitor, event)
     }
   }
 
@@ -315,6 +356,10 @@ class FakeRouteSocket implements NativeRouteSocket {
 
   changeAddresses(change: NativeAddressChange): Promise<NativeOutcome<NativeAddressReport>> {
     return this.#job(() => this.#kernel.changeAddresses(change))
+  }
+
+  lookUpRoute(lookup: NativeRouteLookup): Promise<NativeOutcome<NativeRoute>> {
+    return this.#job(() => this.#kernel.lookUpRoute(lookup))
   }
 
   /** A turn of the event loop passes, as with a job on another thread. */

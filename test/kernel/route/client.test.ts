@@ -409,6 +409,7 @@ describe('monitor', () => {
     const seen: string[] = []
     for await (const event of events) {
       if (event.type === 'lost') throw new Error('nothing should be lost')
+      if (event.kind === 'route') throw new Error('nobody asked for routes')
       const what =
         event.kind === 'link' ? `${event.object.name} ${event.object.mtu}` : `${event.object.address} ${event.object.prefixLength}`
       expect(event.portId).not.toBe(route.portId)

@@ -4,14 +4,17 @@
 import { canonicalAddress, parseAddress, type AddressFamily } from '../../../core/address.js'
 import { asNetplaneError, ValidationError } from '../../../core/errors.js'
 import type { NetplaneError } from '../../../core/errors.js'
-import type { LinkAddress, Route, RouteEvents } from '../../../route/index.js'
+import type { LinkAddress, Route, RouteEvent, RouteEvents } from '../../../route/index.js'
+import { NO_WAYS, readDefaultWays, type DefaultWay, type DefaultWays } from './default-routes.js'
 import { requireRanges, type RangesByFamily } from '../ranges.js'
 
 /**
  * Which addresses of this node serve its ports.
  *
  * - `all`: every one but those of loopback.
- * - `primary`: of each family the first global address of the link by which most is reached (the one with the lowest index that is up and has one).
+ * - `primary`: of each family the address by which the default route leaves: the preferred source of the default route in the main table, of several of the one with the lowest
+ *   metric; else the first global address of its link; else, where that has none, the source that the kernel takes. Without a default route it is the first global address of the
+ *   link with the lowest index that has one. Temporary and deprecated addresses are passed over. It changes with the default route.
  * - a list of prefixes: the addresses in them, those of loopback too where a prefix is within `127.0.0.0/8` or `::1/128`.
  */
 export type NodeAddressesOption = 'all' | 'primary' | readonly string[]
@@ -47,28 +50,46 @@ function isUsable({ scope, flags }: LinkAddress): boolean {
   return scope !== 'link' && !flags.includes('tentative') && !flags.includes('dadfailed')
 }
 
-/** Of the link with the lowest index; a link's own order is that of the kernel, which takes the first one as source. */
-function primaryOf(addresses: readonly LinkAddress[], family: AddressFamily): string[] {
-  const candidates = addresses.filter(
-    (address) =>
-      address.family === family && address.scope === 'global' && !address.flags.includes('deprecated') && !isIn(address.address, LOOPBACK)
-  )
-  const [first] = candidates.sort((left, right) => left.linkIndex - right.linkIndex)
-  return first === undefined ? [] : [first.address]
+/** Whether it is an address by which a node is known: of a family's global ones none that ends by itself. IPv6 calls a temporary address `secondary` (RFC 8981). */
+function isLasting({ family, scope, flags }: LinkAddress): boolean {
+  return scope === 'global' && !flags.includes('deprecated') && !(family === 'ip6' && flags.includes('secondary'))
 }
 
-function chosenOf(usable: readonly LinkAddress[], choice: NodeAddressChoice, family: AddressFamily): string[] {
-  if (choice === 'primary') return primaryOf(usable, family)
+/** Of the default route, else of the link with the lowest index; a link's own order is that of the kernel, which takes the first one as source. */
+function primaryOf(usable: readonly LinkAddress[], family: AddressFamily, way: DefaultWay | undefined): string[] {
+  const own = usable.filter((address) => address.family === family && !isIn(address.address, LOOPBACK))
+  const lasting = own.filter(isLasting).sort((left, right) => left.linkIndex - right.linkIndex)
+  const found =
+    own.find(({ address }) => address === way?.preferred) ??
+    lasting.find(({ linkIndex }) => linkIndex === way?.linkIndex) ??
+    lasting.find(({ address }) => address === way?.source) ??
+    lasting[0]
+  return found === undefined ? [] : [found.address]
+}
+
+function chosenOf(usable: readonly LinkAddress[], choice: NodeAddressChoice, family: AddressFamily, ways: DefaultWays): string[] {
+  if (choice === 'primary') return primaryOf(usable, family, ways[family])
   const isChosen = choice === 'all' ? (address: string) => !isIn(address, LOOPBACK) : (address: string) => isIn(address, choice)
   return usable.filter((address) => address.family === family && isChosen(address.address)).map(({ address }) => address)
 }
 
-/** The addresses that a choice takes, in order and each once. @param withLoopback Whether those of loopback are taken in any case, of IPv4 alone. */
-export function chooseAddresses(addresses: readonly LinkAddress[], choice: NodeAddressChoice, withLoopback = false): NodeAddressList {
+/** What {@link chooseAddresses} goes by. */
+export interface NodeAddressSettings {
+  readonly choice: NodeAddressChoice
+  /** Whether those of loopback are taken in any case, of IPv4 alone. */
+  readonly withLoopback?: boolean
+}
+
+/** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
+export function chooseAddresses(
+  addresses: readonly LinkAddress[],
+  { choice, withLoopback = false }: NodeAddressSettings,
+  ways: DefaultWays = NO_WAYS
+): NodeAddressList {
   const usable = addresses.filter(isUsable)
   const of = (family: AddressFamily): readonly string[] => {
-    const loopback = withLoopback && family === 'ip' ? chosenOf(usable, LOOPBACK, family) : []
-    return [...new Set([...chosenOf(usable, choice, family), ...loopback].map(canonicalAddress))].sort()
+    const loopback = withLoopback && family === 'ip' ? chosenOf(usable, LOOPBACK, family, ways) : []
+    return [...new Set([...chosenOf(usable, choice, family, ways), ...loopback].map(canonicalAddress))].sort()
   }
   return { ip: of('ip'), ip6: of('ip6') }
 }
@@ -88,7 +109,9 @@ const RETRY_MS = 1000
 /** Follows the addresses from {@link NodeAddresses.start} on. Never keeps the process alive. */
 export class NodeAddresses {
   readonly #open: () => Promise<Route>
-  readonly #choose: (addresses: readonly LinkAddress[]) => NodeAddressList
+  readonly #settings: NodeAddressSettings
+  /** Whether default routes count. They change without an address, those of IPv4 with their link and without a word. */
+  readonly #hasRoutes: boolean
   readonly #listener: NodeAddressListener
   #route: Route | undefined
   #starting: Promise<void> | undefined
@@ -96,11 +119,15 @@ export class NodeAddresses {
   #isClosed = false
   #isFollowing = false
   #current: NodeAddressList = NO_ADDRESSES
+  /** Rises with every event about addresses. */
+  #version = 0
+  /** All that the links have, kept where default routes count: links come and go with every pod, and that changes few addresses. */
+  #listed: { readonly version: number; readonly addresses: readonly LinkAddress[] } | undefined
 
-  /** @param choose Takes those that serve: {@link chooseAddresses}. */
-  constructor(open: () => Promise<Route>, choose: (addresses: readonly LinkAddress[]) => NodeAddressList, listener: NodeAddressListener) {
+  constructor(open: () => Promise<Route>, settings: NodeAddressSettings, listener: NodeAddressListener) {
     this.#open = open
-    this.#choose = choose
+    this.#settings = settings
+    this.#hasRoutes = settings.choice === 'primary'
     this.#listener = listener
   }
 
@@ -134,7 +161,7 @@ export class NodeAddresses {
 
   async #begin(): Promise<void> {
     this.#route ??= await this.#open()
-    const events = await this.#route.watch({ links: false, ref: false })
+    const events = await this.#route.watch({ links: this.#hasRoutes, defaultRoutes: this.#hasRoutes, ref: false })
     void this.#follow(events)
     await this.#read()
     this.#isFollowing = true
@@ -142,16 +169,25 @@ export class NodeAddresses {
 
   async #follow(events: RouteEvents): Promise<void> {
     try {
-      // What an event says is read again: a list is right whatever was missed.
-      for await (const event of events) if (event.type === 'lost' || event.kind === 'address') this.#schedule(SETTLE_MS)
+      for await (const event of events) this.#take(event)
       if (!this.#isClosed) this.#schedule(RETRY_MS)
     } catch (error) {
       this.#fail(error)
     }
   }
 
+  /** What an event says is read again: a list is right whatever was missed. */
+  #take(event: RouteEvent): void {
+    if (event.type === 'lost' || event.kind === 'address') this.#version += 1
+    this.#schedule(SETTLE_MS)
+  }
+
   async #read(): Promise<void> {
-    const next = this.#choose(await this.#route!.listAddresses())
+    const route = this.#route!
+    const version = this.#version
+    const addresses = this.#listed?.version === version ? this.#listed.addresses : await route.listAddresses()
+    if (this.#hasRoutes) this.#listed = { version, addresses }
+    const next = chooseAddresses(addresses, this.#settings, this.#hasRoutes ? await readDefaultWays(route, addresses) : NO_WAYS)
     const isSame = (['ip', 'ip6'] as const).every((family) => next[family].join() === this.#current[family].join())
     if (isSame) return
     this.#current = next

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LinkAddress } from '../../../../../src/index.js'
+import type { DefaultWay, DefaultWays } from '../../../../../src/plane/core/node/default-routes.js'
 import { checkNodeAddresses, chooseAddresses, type NodeAddressesOption } from '../../../../../src/plane/core/node/addresses.js'
 
 function address(text: string, more: Partial<LinkAddress> = {}): LinkAddress {
@@ -27,6 +28,32 @@ describe("this node's addresses", () => {
     [['::/0'], [], ['::1', 'fd00::1', 'fd00::3']],
     [[], [], []]
   ])('%j', (option, ip, ip6) => {
-    expect(chooseAddresses(there, checkNodeAddresses(option))).toEqual({ ip, ip6 })
+    expect(chooseAddresses(there, { choice: checkNodeAddresses(option) })).toEqual({ ip, ip6 })
+  })
+
+  describe('primary', () => {
+    const way = (more: Partial<DefaultWay>): DefaultWay => ({ preferred: undefined, linkIndex: undefined, source: undefined, ...more })
+    const primary = (ways: Partial<DefaultWays>, addresses = there) =>
+      chooseAddresses(addresses, { choice: 'primary' }, { ip: undefined, ip6: undefined, ...ways })
+
+    it.each<[string, Partial<DefaultWay>, string]>([
+      ['the first of the link', { linkIndex: 3, source: '192.0.2.2' }, '192.0.2.9'],
+      ['the preferred source before that', { linkIndex: 3, preferred: '192.0.2.2' }, '192.0.2.2'],
+      ['what the kernel takes where the link has none', { linkIndex: 77, source: '192.0.2.9' }, '192.0.2.9'],
+      ['the first of all where nothing of that is there', { linkIndex: 77, source: '192.0.2.77', preferred: '192.0.2.78' }, '192.0.2.1'],
+      ['never one of loopback', { linkIndex: 1, source: '127.0.0.1', preferred: '127.0.0.1' }, '192.0.2.1']
+    ])('%s', (_, ip, expected) => {
+      expect(primary({ ip: way(ip) })).toEqual({ ip: [expected], ip6: ['fd00::3'] })
+    })
+
+    it('passes over temporary addresses of IPv6, and secondary ones of IPv4 only where another is first', () => {
+      const addresses = [
+        address('2001:db8::7', { flags: ['secondary'] as never }),
+        address('2001:db8::1'),
+        address('192.0.2.7', { flags: ['secondary'] as never })
+      ]
+      const link = way({ linkIndex: 2, source: '2001:db8::7' })
+      expect(primary({ ip: link, ip6: link }, addresses)).toEqual({ ip: ['192.0.2.7'], ip6: ['2001:db8::1'] })
+    })
   })
 })
