@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { isBeginningOfKind, isKnownKind, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
+import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
 
 /** Something in a folder of manifests that could not be used; everything else was. */
@@ -28,10 +28,10 @@ export interface FolderContent extends Manifests {
 /** What `kubectl get … -o yaml` prints is one object, or a list of them. Items of a typed list (ServiceList) leave their kind out. */
 function objectsIn(value: unknown): unknown[] {
   if (!isObject(value)) return [value]
-  const { kind, items } = value
+  const { kind, apiVersion, items } = value
   if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value]
-  const implied = kind.slice(0, -'List'.length)
-  return items.map((item: unknown) => (isObject(item) && item['kind'] === undefined ? { kind: implied, ...item } : item))
+  const implied = { apiVersion, kind: kind.slice(0, -'List'.length) }
+  return items.flatMap((item: unknown) => objectsIn(isObject(item) && item['kind'] === undefined ? { ...implied, ...item } : item))
 }
 
 /** A document's value, or why it has none. */
@@ -46,11 +46,14 @@ function attempt(read: () => unknown): Document {
 }
 
 /** JSON is YAML too, but its own parser is far faster. */
-function readDocuments(file: string, text: string): Document[] {
+function readDocuments(file: string, raw: string): Document[] {
+  // Some programs begin a file with a byte order mark, which JSON does not have.
+  const text = raw.replace(/^\ufeff/, '')
   // Comments alone are an answer; nothing at all is a file that somebody is about to write.
   if (text.trim() === '') return [{ reason: 'the file is empty' }]
   if (file.endsWith('.json')) return [attempt(() => JSON.parse(text) as unknown)]
-  const documents = parseAllDocuments(text)
+  // As the tools of Kubernetes do, which take YAML 1.1: `<<: *other`.
+  const documents = parseAllDocuments(text, { merge: true })
   if (!Array.isArray(documents)) return []
   return documents.map((document) =>
     document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : attempt(() => document.toJS() as unknown)
@@ -60,7 +63,7 @@ function readDocuments(file: string, text: string): Document[] {
 /** Kind, namespace and name of an object, as far as it has them. */
 function describeObject({ kind, metadata }: { readonly kind?: unknown; readonly metadata?: unknown }): string {
   const { namespace, name } = isObject(metadata) ? metadata : {}
-  return `${String(kind)} ${typeof namespace === 'string' ? namespace : 'default'}/${typeof name === 'string' ? name : '?'}`
+  return `${String(kind)} ${typeof namespace === 'string' && namespace !== '' ? namespace : 'default'}/${typeof name === 'string' ? name : '?'}`
 }
 
 /** Why an object cannot be used; undefined where it can, and where nobody wants it. */
@@ -71,7 +74,7 @@ function problemOf(object: unknown): string | undefined {
   // A file that is being written may end in the midst of a kind, or before the items of a list.
   if (isBeginningOfKind(kind)) return `kind ${JSON.stringify(kind)} is the beginning of another one`
   if (KNOWN_LISTS.has(kind) && items !== null) return `${kind}: items is ${items === undefined ? 'missing' : 'no list'}`
-  const wrong = isKnownKind(kind) ? shapeProblem(object) : undefined
+  const wrong = isKnown(object) ? shapeProblem(object) : undefined
   return wrong === undefined ? undefined : `${describeObject(object)}: ${wrong}`
 }
 
@@ -90,7 +93,7 @@ export function parseManifests(file: string, text: string): Manifests {
     for (const object of objectsIn(document.value)) {
       const problem = problemOf(object)
       if (problem !== undefined) report(problem)
-      else if (isKnownKind((object as KubernetesObject).kind)) objects.push(object as KubernetesObject)
+      else if (isKnown(object as KubernetesObject)) objects.push(object as KubernetesObject)
     }
   }
   return { objects, problems }
