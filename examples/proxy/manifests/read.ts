@@ -2,28 +2,10 @@ import { constants } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import { describeObject, ObjectChoice } from './choice.js'
+import type { FolderContent, ManifestProblem, Manifests } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
-
-/** Something in a folder of manifests that could not be used; everything else was. */
-export interface ManifestProblem {
-  readonly file: string
-  /** Position of the document in its file, from 1; 0: the file itself. */
-  readonly document: number
-  readonly reason: string
-}
-
-/** What a file or a folder holds. */
-export interface Manifests {
-  readonly objects: readonly KubernetesObject[]
-  readonly problems: readonly ManifestProblem[]
-}
-
-/** What a folder holds, together with what it held before. */
-export interface FolderContent extends Manifests {
-  /** Files whose content is not known: they cannot be read, or they have a problem and objects of an earlier reading are kept for it. */
-  readonly outdated: readonly string[]
-}
 
 /** What `kubectl get … -o yaml` prints is one object, or a list of them. Items of a typed list (ServiceList) leave their kind out. */
 function objectsIn(value: unknown): unknown[] {
@@ -58,12 +40,6 @@ function readDocuments(file: string, raw: string): Document[] {
   return documents.map((document) =>
     document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : attempt(() => document.toJS() as unknown)
   )
-}
-
-/** Kind, namespace and name of an object, as far as it has them. */
-function describeObject({ kind, metadata }: { readonly kind?: unknown; readonly metadata?: unknown }): string {
-  const { namespace, name } = isObject(metadata) ? metadata : {}
-  return `${String(kind)} ${typeof namespace === 'string' && namespace !== '' ? namespace : 'default'}/${typeof name === 'string' ? name : '?'}`
 }
 
 /** Why an object cannot be used; undefined where it can, and where nobody wants it. */
@@ -139,6 +115,7 @@ export class ManifestFolder {
   async read(): Promise<FolderContent> {
     const names = (await readdir(this.#folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/s.test(name)).sort()
     const known = new Map<string, readonly KubernetesObject[]>()
+    const choice = new ObjectChoice()
     const problems: ManifestProblem[] = []
     const outdated: string[] = []
     for (const name of names) {
@@ -146,12 +123,13 @@ export class ManifestFolder {
       if (parsed === undefined) continue
       const kept = parsed.problems.length === 0 ? [] : this.#missing(name, parsed.objects)
       known.set(name, [...parsed.objects, ...kept])
+      choice.add(name, parsed.objects, kept)
       problems.push(...parsed.problems)
       if (kept.length > 0 || parsed.problems.some(({ document }) => document === 0)) outdated.push(name)
     }
     this.#known = known
     for (const name of this.#parsed.keys()) if (!known.has(name)) this.#parsed.delete(name)
-    return { objects: [...known.values()].flat(), problems, outdated }
+    return { objects: choice.objects, problems: [...problems, ...choice.problems], outdated }
   }
 
   /** Undefined where the file is gone, also when it went between listing and reading. */

@@ -54,7 +54,7 @@ it('a file that can no longer be read keeps what it held, and is named', async (
   expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
   await rm(file)
   expect(await namesIn(folder)).toEqual(['dns'])
-  await writeFile(file, DNS)
+  await writeFile(file, WEB)
   expect(await folder.read()).toMatchObject({ outdated: [], problems: [] })
 })
 
@@ -122,4 +122,34 @@ it('a file that did not change gives the same objects, and is not parsed again',
   const second = await folder.read()
   expect(second.objects).toHaveLength(4)
   for (const object of first.objects) expect(second.objects.includes(object)).toBe(true)
+})
+
+it('an object that two files have counts once: the last one, but never one that a file no longer shows', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const services = async (): Promise<unknown> => {
+    const { objects, problems, outdated } = await folder.read()
+    const ports = objects.flatMap((object) => (object.kind === 'Service' ? (object.spec?.ports ?? []) : []))
+    return { ports: ports.map(({ port }) => port), problems: problems.map(({ file, reason }) => `${file}: ${reason}`), outdated }
+  }
+  const web = (port: number): string =>
+    `kind: Service\nmetadata: { name: web }\nspec: { clusterIP: 10.96.0.1, ports: [{ port: ${port} }] }\n`
+  await writeFile(join(path, 'a.yaml'), web(80))
+  await writeFile(join(path, 'b.yaml'), web(81))
+  const twice = 'a.yaml: Service default/web: b.yaml has it, too, and the last one counts'
+  expect(await services()).toEqual({ ports: [81], problems: [twice], outdated: [] })
+  // It goes to another file, and this one is being written.
+  await writeFile(join(path, 'b.yaml'), 'kind: Serv')
+  expect(await services()).toMatchObject({ ports: [80], outdated: ['b.yaml'] })
+  await rm(join(path, 'a.yaml'))
+  expect(await services()).toMatchObject({ ports: [81], outdated: ['b.yaml'] })
+  await writeFile(join(path, 'c.yaml'), web(82))
+  expect(await services()).toMatchObject({ ports: [82], outdated: ['b.yaml'] })
+  await rm(join(path, 'b.yaml'))
+  await writeFile(join(path, 'c.yaml'), `${web(82)}---\n${web(83).replace('name: web', 'name: web, namespace: ""')}`)
+  expect(await services()).toEqual({
+    ports: [83],
+    problems: ['c.yaml: Service default/web: the file has it twice, and the last one counts'],
+    outdated: []
+  })
 })
