@@ -132,9 +132,11 @@ export class Daemon {
     while (this.#isDirty) {
       this.#isDirty = false
       try {
+        const told = new Set(this.#content.problems.map((problem) => JSON.stringify(problem)))
         this.#content = await this.#folder.read()
         const { objects, problems } = this.#content
-        for (const problem of problems) this.#log.warn(problem, 'passed over')
+        // Once each: the folder is read every few seconds, and one mistake must not fill the log.
+        for (const problem of problems) if (!told.has(JSON.stringify(problem))) this.#log.warn(problem, 'passed over')
         this.#metrics.manifests(problems.length)
         this.#services = translate(objects, this.#options, this.#services)
         this.#folderError = undefined

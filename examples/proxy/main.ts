@@ -49,7 +49,8 @@ async function main(): Promise<void> {
       process.exitCode = 1
     })
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop)
+  // A terminal that is closed sends SIGHUP.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
   await daemon.start()
 }
 

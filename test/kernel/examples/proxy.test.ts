@@ -49,7 +49,8 @@ describe('the proxy daemon', () => {
     expect(await namespace.nft('list', 'tables')).toContain('table ip netplane')
     const again = startProxy(namespace, folder, '--cleanup')
     await again.waitFor('"msg":"listening"')
-    await again.stop()
+    // Its terminal is closed.
+    await again.stop('SIGHUP')
     expect(await namespace.nft('list', 'tables')).toBe('')
   })
 
@@ -121,6 +122,10 @@ describe('the proxy daemon', () => {
     expect(await namespace.nft('list', 'tables')).toBe('')
     expect(JSON.parse(await proxy('--once'))).toMatchObject({ services: { added: 1 } })
     expect(await proxy('--plan')).toBe('nothing to do\n')
+    // A plan does nothing, whatever else is asked for.
+    const both = await namespace.attempt(process.execPath, [PROXY, '--plan', '--cleanup'])
+    expect(both).toMatchObject({ status: 1, stderr: '--once, --plan and --cleanup: one of them is wanted\n' })
+    expect(await namespace.nft('list', 'tables')).toContain('table ip netplane')
     await namespace.run(process.execPath, [PROXY, '--cleanup'])
     expect(await namespace.nft('list', 'tables')).toBe('')
   })

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane } from '../../../../src/index.js'
@@ -48,4 +48,19 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 2000)
   await daemon.stop()
   await expect(statusOf(healthPort, '/')).rejects.toThrow('fetch failed')
+})
+
+it('logs each problem once, however often the folder is read', async () => {
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'web.yaml'), 'kind: [')
+  const lines: string[] = []
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
+  const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', 'off']), log)
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  const toldOf = (): unknown[] => lines.map((line) => (JSON.parse(line) as { file: string }).file)
+  expect(toldOf()).toEqual(['web.yaml'])
+  await writeFile(join(folder, 'dns.yaml'), 'kind: [')
+  await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 2000)
 })
