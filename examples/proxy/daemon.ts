@@ -39,7 +39,9 @@ export class Daemon {
     this.#options = options
     this.#log = log
     this.#folder = new ManifestFolder(options.manifests!)
-    this.#healthPorts = new HealthPorts(options.nodePortPrefixes, {
+    this.#healthPorts = new HealthPorts({
+      // Which address is the primary one, the plane knows.
+      addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),
       isHealthy: (check) => this.#isKeepingUp && !this.#isSetAside(check),
       failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
     })

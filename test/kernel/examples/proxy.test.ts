@@ -113,6 +113,41 @@ describe('the proxy daemon', () => {
     await first.stop()
   })
 
+  it('answers load balancers at the addresses that have node ports', async () => {
+    const namespace = await makeNamespace()
+    const commands = [
+      'link add eth0 type veth peer name eth1',
+      ...['10.9.0.2/24', '10.9.0.3/24', 'fd00:9::2/64 nodad'].map((address) => `address add dev eth0 ${address}`),
+      'link set eth0 up',
+      'link set eth1 up'
+    ]
+    for (const command of commands) await namespace.ip(...command.split(' '))
+    const folder = await makeFolder()
+    const spec = 'type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 32100,'
+    const text = manifest('web', '10.96.0.1', '10.1.0.1')
+      .replace('clusterIP', `${spec} clusterIP`)
+      .replace('port: 80 ', 'port: 80, nodePort: 30080 ')
+    await writeFile(join(folder, 'web.yaml'), text)
+    /** Statuses and codes of errors, by a program that runs inside. */
+    const program = `
+      const { get } = require('node:http')
+      const ask = (host) => new Promise((done) => get({ host, port: 32100 }, ({ statusCode }) => done(statusCode)).on('error', ({ code }) => done(code)))
+      Promise.all(process.argv.slice(1).map(ask)).then((all) => { console.log(JSON.stringify(all)); process.exit() })`
+    const hosts = ['10.9.0.2', '10.9.0.3', 'fd00:9::2', '127.0.0.1', '::1']
+    const [yes, no] = [503, 'ECONNRESET']
+    const cases: readonly [option: string, answers: readonly unknown[]][] = [
+      ['all', [yes, yes, yes, yes, yes]],
+      ['primary', [yes, no, yes, no, no]],
+      ['10.9.0.3/32,::1/128', [no, yes, no, no, yes]]
+    ]
+    for (const [option, answers] of cases) {
+      const proxy = startProxy(namespace, folder, '--node-port-addresses', option)
+      await vi.waitFor(async () => expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 }), 5000 * patience)
+      expect(JSON.parse(await namespace.run(process.execPath, ['-e', program, ...hosts])), option).toEqual(answers)
+      await proxy.stop()
+    }
+  })
+
   it('plans and syncs once, and cleans up', async () => {
     const namespace = await makeNamespace()
     const folder = await makeFolder()
