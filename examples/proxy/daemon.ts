@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { Plane, Service } from 'netplane'
 import type { Logger } from 'pino'
+import { logEvent } from './events.js'
 import { serveHttp } from './http.js'
 import { HealthPorts } from './health-ports.js'
 import { Keeper } from './keeper.js'
@@ -20,7 +21,7 @@ export class Daemon {
   readonly #plane: Plane
   readonly #options: ProxyOptions
   readonly #log: Logger
-  readonly #metrics = new Metrics()
+  readonly #metrics: Metrics
   readonly #keeper: Keeper
   readonly #folder: ManifestFolder
   readonly #healthPorts: HealthPorts
@@ -36,6 +37,7 @@ export class Daemon {
 
   constructor(plane: Plane, options: ProxyOptions, log: Logger) {
     this.#plane = plane
+    this.#metrics = new Metrics(() => plane.status())
     this.#options = options
     this.#log = log
     this.#folder = new ManifestFolder(options.manifests!)
@@ -46,9 +48,9 @@ export class Daemon {
       failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
     })
     this.#keeper = new Keeper(plane, {
-      synced: (report, desired) => {
+      synced: (report) => {
         this.#hasSynced = true
-        this.#metrics.synced(report, desired.size)
+        this.#metrics.synced(report)
         const { quarantined, durationMs, ...rest } = report
         if (report.requests > 0 || quarantined.length > 0)
           log.info(
@@ -155,11 +157,7 @@ export class Daemon {
   async #followEvents(): Promise<void> {
     for await (const event of this.#plane.watch()) {
       this.#metrics.event(event)
-      if (event.type === 'drift') this.#log.warn({ differences: event.objects }, 'drift')
-      if (event.type === 'repaired') this.#log.info({ objects: event.objects, durationMs: event.durationMs }, 'repaired')
-      if (event.type === 'contended') this.#log.warn({ repairs: event.repairs }, 'another process keeps changing what is ours')
-      if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows deleted')
-      if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
+      logEvent(this.#log, event)
     }
   }
 
@@ -175,7 +173,7 @@ export class Daemon {
 
   /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */
   #health(): { isHealthy: boolean; body: Record<string, unknown> } {
-    const { services, quarantined, drifts } = this.#plane.status()
+    const { services, quarantined, drifts, takenPorts } = this.#plane.status()
     const { problems, outdated } = this.#content
     const lagMs = this.#keeper.lagMs
     const isHealthy = this.#isKeepingUp && this.#folderError === undefined && outdated.length === 0
@@ -186,6 +184,7 @@ export class Daemon {
       services,
       drifts,
       quarantined: quarantined.map(({ service }) => service),
+      ...(takenPorts === undefined ? {} : { takenPorts }),
       outdated,
       problems,
       ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message })

@@ -3,7 +3,7 @@ import type { Plane, Service, SyncReport } from 'netplane'
 
 /** What the keeper tells. */
 export interface KeeperListener {
-  readonly synced: (report: SyncReport, desired: ReadonlyMap<string, Service>) => void
+  readonly synced: (report: SyncReport) => void
   readonly failed: (error: Error, retryMs: number) => void
 }
 
@@ -54,7 +54,7 @@ export class Keeper {
         const report = await this.#plane.sync(desired)
         retryMs = FIRST_RETRY_MS
         this.#pendingSince = this.#nextSince
-        this.#listener.synced(report, desired)
+        this.#listener.synced(report)
         if (this.#desired === desired) this.#desired = undefined
       } catch (error) {
         this.#listener.failed(error as Error, retryMs)

@@ -22,13 +22,13 @@ describe('the proxy daemon', () => {
     const namespace = await makeNamespace()
     const folder = await makeFolder()
     await writeFile(join(folder, 'web.yaml'), `${manifest('web', '10.96.0.1', '10.1.0.1')}---\nkind: [\n`)
-    const proxy = startProxy(namespace, folder)
+    const proxy = startProxy(namespace, folder, '--listen', '0.0.0.0:10256')
     await proxy.waitFor('"msg":"listening"')
     await proxy.waitFor('"msg":"synced"')
     expect(proxy.output()).toContain('"document":3')
     expect(await namespace.nft('list', 'set', 'ip', 'netplane', 'random-1')).toContain('10.96.0.1 . tcp . 80 comment "default/web:80"')
     expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 })
-    expect((await get(namespace, '/metrics')).text).toMatch(/netplane_services 1\n[^]*netplane_manifest_problems 1\n/)
+    expect((await get(namespace, '/metrics')).text).toMatch(/netplane_manifest_problems 1\n[^]*netplane_services 1\n/)
 
     await writeFile(join(folder, 'more.yaml'), manifest('more', '10.96.0.2', '10.1.0.2', '10.1.0.3'))
     await proxy.waitFor('"added":1,"changed":0,"removed":0}')
@@ -41,8 +41,13 @@ describe('the proxy daemon', () => {
     expect(JSON.parse((await get(namespace, '/healthz')).text)).toMatchObject({
       healthy: true,
       services: 2,
-      quarantined: ['default/thief:80']
+      quarantined: ['default/thief:80'],
+      takenPorts: []
     })
+    expect((await get(namespace, '/metrics')).text).toMatch(/netplane_services 2\n[^]*netplane_quarantined_services 1\n/)
+    // A port of this node at which a process waits: here the proxy's own server.
+    await writeFile(join(folder, 'node.yaml'), manifest('node', '10.96.0.3', '10.1.0.2').replace('port: 80 ', 'port: 80, nodePort: 10256 '))
+    await proxy.waitFor('"msg":"a local process waits at a port of a service"')
 
     await proxy.stop()
     expect(proxy.output()).toContain('"msg":"stopping"')
