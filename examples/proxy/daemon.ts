@@ -7,7 +7,7 @@ import { HealthPorts } from './health-ports.js'
 import { Keeper } from './keeper.js'
 import { findHealthChecks, type HealthCheck } from './kubernetes/health-checks.js'
 import { translate } from './kubernetes/translate.js'
-import { ManifestFolder } from './manifests/read.js'
+import type { ManifestFolder } from './manifests/read.js'
 import type { FolderContent } from './manifests/types.js'
 import { FolderWatch } from './manifests/watch.js'
 import { Metrics } from './metrics.js'
@@ -35,12 +35,12 @@ export class Daemon {
   #watch: FolderWatch | undefined
   #server: Server | undefined
 
-  constructor(plane: Plane, options: ProxyOptions, log: Logger) {
+  constructor(plane: Plane, folder: ManifestFolder, options: ProxyOptions, log: Logger) {
     this.#plane = plane
     this.#metrics = new Metrics(() => plane.status())
     this.#options = options
     this.#log = log
-    this.#folder = new ManifestFolder(options.manifests!)
+    this.#folder = folder
     this.#healthPorts = new HealthPorts({
       // Which address is the primary one, the plane knows.
       addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),

@@ -1,4 +1,4 @@
-import { rm, symlink, writeFile } from 'node:fs/promises'
+import { rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { patience } from '../../support/lab.js'
@@ -16,6 +16,22 @@ async function get(namespace: TestNamespace, path: string): Promise<{ status: nu
   const script = `fetch('http://${LISTEN}${path}').then(async (answer) => console.log(JSON.stringify({ status: answer.status, text: await answer.text() })))`
   return JSON.parse(await namespace.run(process.execPath, ['-e', script])) as { status: number; text: string }
 }
+
+/** Asks for the health again and again, until there are so many services; prints how long it took, and the longest answer. */
+const ASK_UNTIL = `
+const { get } = require('node:http')
+const ask = () => new Promise((done, failed) => get('http://' + process.argv[1] + '/healthz', async (answer) => done(JSON.parse((await answer.toArray()).join('')))).on('error', failed))
+const run = async () => {
+  const start = performance.now()
+  for (let longestMs = 0; ; ) {
+    const before = performance.now()
+    const { services } = await ask()
+    longestMs = Math.max(longestMs, performance.now() - before)
+    if (services === Number(process.argv[2])) return console.log(JSON.stringify({ longestMs, totalMs: performance.now() - start }))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+run()`
 
 describe('the proxy daemon', () => {
   it('follows its folder, reports what is broken, answers for its health, and leaves the rules when it stops', async () => {
@@ -101,6 +117,21 @@ describe('the proxy daemon', () => {
 
     await rm(file)
     await vi.waitFor(async () => expect(await health()).toMatchObject({ status: 200, outdated: [], services: 0 }), 5000 * patience)
+    await proxy.stop()
+  })
+
+  it('answers while it parses a large file', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    const proxy = startProxy(namespace, folder)
+    await proxy.waitFor('"msg":"synced"')
+    const count = 2000
+    const all = Array.from({ length: count }, (_, index) => manifest(`s${index}`, `10.97.${index >> 8}.${index & 255}`, '10.1.0.1'))
+    const asking = namespace.run(process.execPath, ['-e', ASK_UNTIL, LISTEN, String(count)], { timeoutMs: 60_000 })
+    await writeFile(join(folder, '.all.yaml'), all.join('---'))
+    await rename(join(folder, '.all.yaml'), join(folder, 'all.yaml'))
+    const { longestMs, totalMs } = JSON.parse(await asking) as { longestMs: number; totalMs: number }
+    expect(longestMs).toBeLessThan(totalMs / 2)
     await proxy.stop()
   })
 

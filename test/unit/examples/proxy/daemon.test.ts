@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
+import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
@@ -22,7 +23,12 @@ it('that is asked to stop while it starts leaves no server and no watch behind',
   await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
   const port = await freePort()
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
-  const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]), pino({ level: 'silent' }))
+  const daemon = new Daemon(
+    plane,
+    new ManifestFolder(folder),
+    parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]),
+    pino({ level: 'silent' })
+  )
   const started = daemon.start()
   await daemon.stop()
   await started
@@ -40,7 +46,7 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   await writeFile(join(folder, 'web.yaml'), text)
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
-  const daemon = new Daemon(plane, options, pino({ level: 'silent' }))
+  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
   const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
   await daemon.start()
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 2000)
@@ -56,7 +62,7 @@ it('logs each problem once, however often the folder is read', async () => {
   const lines: string[] = []
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
-  const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', 'off']), log)
+  const daemon = new Daemon(plane, new ManifestFolder(folder), parseOptions(['--manifests', folder, '--listen', 'off']), log)
   await daemon.start()
   onTestFinished(() => daemon.stop())
   const toldOf = (): unknown[] => lines.map((line) => (JSON.parse(line) as { file: string }).file)

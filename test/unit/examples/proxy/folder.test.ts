@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
 
@@ -152,4 +153,25 @@ it('an object that two files have counts once: the last one, but never one that 
     problems: ['c.yaml: Service default/web: the file has it twice, and the last one counts'],
     outdated: []
   })
+})
+
+it('a parser may work elsewhere, and one that fails says nothing about what should be', async () => {
+  const path = await makeFolder()
+  let fails = false
+  const folder = new ManifestFolder(path, async (file, text) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (fails) throw new Error('out of memory')
+    return parseManifests(file, text)
+  })
+  await writeFile(join(path, 'web.yaml'), WEB)
+  expect(await namesIn(folder)).toEqual(['web', 'web-1'])
+  fails = true
+  await writeFile(join(path, 'web.yaml'), DNS)
+  expect(await folder.read()).toMatchObject({
+    outdated: ['web.yaml'],
+    problems: [{ file: 'web.yaml', document: 0, reason: 'out of memory' }],
+    objects: { length: 2 }
+  })
+  fails = false
+  expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
 })
