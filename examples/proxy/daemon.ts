@@ -32,6 +32,7 @@ export class Daemon {
   #hasSynced = false
   #isStopping = false
   #folderError: Error | undefined
+  #syncError: Error | undefined
   #watch: FolderWatch | undefined
   #server: Server | undefined
 
@@ -50,6 +51,7 @@ export class Daemon {
     this.#keeper = new Keeper(plane, {
       synced: (report) => {
         this.#hasSynced = true
+        this.#syncError = undefined
         this.#metrics.synced(report)
         const { quarantined, durationMs, ...rest } = report
         if (report.requests > 0 || quarantined.length > 0)
@@ -64,6 +66,7 @@ export class Daemon {
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
+        this.#syncError = error
         log.error({ err: error, retryMs }, 'sync failed')
       }
     })
@@ -187,7 +190,8 @@ export class Daemon {
       ...(takenPorts === undefined ? {} : { takenPorts }),
       outdated,
       problems,
-      ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message })
+      ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message }),
+      ...(this.#syncError === undefined ? {} : { sync: this.#syncError.message })
     }
     return { isHealthy, body }
   }

@@ -70,3 +70,18 @@ it('logs each problem once, however often the folder is read', async () => {
   await writeFile(join(folder, 'dns.yaml'), 'kind: [')
   await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 2000)
 })
+
+it('says why the kernel does not have what the folder says', async () => {
+  const folder = await makeFolder()
+  const port = await freePort()
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  vi.spyOn(plane, 'sync').mockRejectedValueOnce(new Error('table ip netplane is not ours'))
+  const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`])
+  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json()
+  expect(await health()).toMatchObject({ healthy: false, synced: false, sync: 'table ip netplane is not ours' })
+  await vi.waitFor(async () => expect(await health()).toMatchObject({ healthy: true, synced: true }), 2000)
+  expect(await health()).not.toHaveProperty('sync')
+})
