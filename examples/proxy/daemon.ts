@@ -117,7 +117,7 @@ export class Daemon {
     this.#isStopping = true
     this.#watch?.close()
     this.#closeHttp()
-    await this.#reading
+    // A folder that is being read is of no use any more, and may take long.
     this.#healthPorts.close()
     await this.#keeper.stop()
     await this.#plane.close(how)
@@ -139,22 +139,29 @@ export class Daemon {
     while (this.#isDirty) {
       this.#isDirty = false
       try {
-        const told = new Set(this.#content.problems.map((problem) => JSON.stringify(problem)))
-        this.#content = await this.#folder.read()
-        const { objects, problems } = this.#content
-        // Once each: the folder is read every few seconds, and one mistake must not fill the log.
-        for (const problem of problems) if (!told.has(JSON.stringify(problem))) this.#log.warn(problem, 'passed over')
-        this.#metrics.manifests(problems.length)
-        this.#services = translate(objects, this.#options, this.#services)
+        const content = await this.#folder.read()
+        if (this.#isStopping) return
+        this.#take(content)
         this.#folderError = undefined
-        this.#keeper.want(this.#services)
-        if (!this.#isStopping) this.#healthPorts.want(findHealthChecks(objects, this.#options))
       } catch (error) {
+        if (this.#isStopping) return
         // What cannot be read says nothing about what should be: the last state stays.
         this.#folderError = error as Error
         this.#log.error({ err: error }, 'the folder cannot be read')
       }
     }
+  }
+
+  /** Makes this what should be. */
+  #take(content: FolderContent): void {
+    // Once each: the folder is read every few seconds, and one mistake must not fill the log.
+    const told = new Set(this.#content.problems.map((problem) => JSON.stringify(problem)))
+    for (const problem of content.problems) if (!told.has(JSON.stringify(problem))) this.#log.warn(problem, 'passed over')
+    this.#content = content
+    this.#metrics.manifests(content.problems.length)
+    this.#services = translate(content.objects, this.#options, this.#services)
+    this.#keeper.want(this.#services)
+    this.#healthPorts.want(findHealthChecks(content.objects, this.#options))
   }
 
   async #followEvents(): Promise<void> {

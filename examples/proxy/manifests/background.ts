@@ -21,10 +21,12 @@ export function parserInBackground(program: URL): ParseManifests {
     if (text.length < SMALL || file.endsWith('.json')) return parseManifests(file, text)
     const workerData: ParserInput = { file, text }
     return new Promise<Manifests>((resolve, reject) => {
-      new Worker(program, { workerData })
+      const worker = new Worker(program, { workerData })
         .once('message', resolve)
         .once('error', reject)
         .once('exit', (status) => reject(new Error(`the parser ended with status ${status}`)))
+      // Who is asked to stop does not wait for it.
+      worker.unref()
     })
   }
 }

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
+import type { Manifests } from '../../../../examples/proxy/manifests/types.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
@@ -84,4 +85,20 @@ it('says why the kernel does not have what the folder says', async () => {
   expect(await health()).toMatchObject({ healthy: false, synced: false, sync: 'table ip netplane is not ours' })
   await vi.waitFor(async () => expect(await health()).toMatchObject({ healthy: true, synced: true }), 2000)
   expect(await health()).not.toHaveProperty('sync')
+})
+
+it('that is asked to stop does not wait for what it reads, and writes nothing of it', async () => {
+  const path = await makeFolder()
+  await writeFile(join(path, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+  let parsed: ((manifests: Manifests) => void) | undefined
+  const folder = new ManifestFolder(path, () => new Promise<Manifests>((resolve) => (parsed = resolve)))
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const sync = vi.spyOn(plane, 'sync')
+  const daemon = new Daemon(plane, folder, parseOptions(['--manifests', path, '--listen', 'off']), pino({ level: 'silent' }))
+  const started = daemon.start()
+  await vi.waitFor(() => expect(parsed).toBeDefined())
+  await daemon.stop()
+  parsed!({ objects: [], problems: [] })
+  await started
+  expect(sync).not.toHaveBeenCalled()
 })
