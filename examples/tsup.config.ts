@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup'
 export default defineConfig({
   entry: {
     proxy: 'examples/proxy/main.ts',
+    'proxy-parser': 'examples/proxy/manifests/parser.ts',
     'conntrack-top': 'examples/conntrack-top.ts',
     ipvsadm: 'examples/ipvsadm.ts',
     demo: 'examples/demo/main.ts',

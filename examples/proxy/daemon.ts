@@ -1,12 +1,14 @@
 import type { Server } from 'node:http'
 import type { Plane, Service } from 'netplane'
 import type { Logger } from 'pino'
+import { logEvent } from './events.js'
 import { serveHttp } from './http.js'
 import { HealthPorts } from './health-ports.js'
 import { Keeper } from './keeper.js'
 import { findHealthChecks, type HealthCheck } from './kubernetes/health-checks.js'
 import { translate } from './kubernetes/translate.js'
-import { ManifestFolder, type FolderContent } from './manifests/read.js'
+import type { ManifestFolder } from './manifests/read.js'
+import type { FolderContent } from './manifests/types.js'
 import { FolderWatch } from './manifests/watch.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
@@ -19,7 +21,7 @@ export class Daemon {
   readonly #plane: Plane
   readonly #options: ProxyOptions
   readonly #log: Logger
-  readonly #metrics = new Metrics()
+  readonly #metrics: Metrics
   readonly #keeper: Keeper
   readonly #folder: ManifestFolder
   readonly #healthPorts: HealthPorts
@@ -30,22 +32,27 @@ export class Daemon {
   #hasSynced = false
   #isStopping = false
   #folderError: Error | undefined
+  #syncError: Error | undefined
   #watch: FolderWatch | undefined
   #server: Server | undefined
 
-  constructor(plane: Plane, options: ProxyOptions, log: Logger) {
+  constructor(plane: Plane, folder: ManifestFolder, options: ProxyOptions, log: Logger) {
     this.#plane = plane
+    this.#metrics = new Metrics(() => plane.status())
     this.#options = options
     this.#log = log
-    this.#folder = new ManifestFolder(options.manifests!)
-    this.#healthPorts = new HealthPorts(options.nodePortPrefixes, {
+    this.#folder = folder
+    this.#healthPorts = new HealthPorts({
+      // Which address is the primary one, the plane knows.
+      addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),
       isHealthy: (check) => this.#isKeepingUp && !this.#isSetAside(check),
       failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
     })
     this.#keeper = new Keeper(plane, {
-      synced: (report, desired) => {
+      synced: (report) => {
         this.#hasSynced = true
-        this.#metrics.synced(report, desired.size)
+        this.#syncError = undefined
+        this.#metrics.synced(report)
         const { quarantined, durationMs, ...rest } = report
         if (report.requests > 0 || quarantined.length > 0)
           log.info(
@@ -59,6 +66,7 @@ export class Daemon {
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
+        this.#syncError = error
         log.error({ err: error, retryMs }, 'sync failed')
       }
     })
@@ -109,7 +117,7 @@ export class Daemon {
     this.#isStopping = true
     this.#watch?.close()
     this.#closeHttp()
-    await this.#reading
+    // A folder that is being read is of no use any more, and may take long.
     this.#healthPorts.close()
     await this.#keeper.stop()
     await this.#plane.close(how)
@@ -131,15 +139,12 @@ export class Daemon {
     while (this.#isDirty) {
       this.#isDirty = false
       try {
-        this.#content = await this.#folder.read()
-        const { objects, problems } = this.#content
-        for (const problem of problems) this.#log.warn(problem, 'passed over')
-        this.#metrics.manifests(problems.length)
-        this.#services = translate(objects, this.#options, this.#services)
+        const content = await this.#folder.read()
+        if (this.#isStopping) return
+        this.#take(content)
         this.#folderError = undefined
-        this.#keeper.want(this.#services)
-        if (!this.#isStopping) this.#healthPorts.want(findHealthChecks(objects, this.#options))
       } catch (error) {
+        if (this.#isStopping) return
         // What cannot be read says nothing about what should be: the last state stays.
         this.#folderError = error as Error
         this.#log.error({ err: error }, 'the folder cannot be read')
@@ -147,14 +152,22 @@ export class Daemon {
     }
   }
 
+  /** Makes this what should be. */
+  #take(content: FolderContent): void {
+    // Once each: the folder is read every few seconds, and one mistake must not fill the log.
+    const told = new Set(this.#content.problems.map((problem) => JSON.stringify(problem)))
+    for (const problem of content.problems) if (!told.has(JSON.stringify(problem))) this.#log.warn(problem, 'passed over')
+    this.#content = content
+    this.#metrics.manifests(content.problems.length)
+    this.#services = translate(content.objects, this.#options, this.#services)
+    this.#keeper.want(this.#services)
+    this.#healthPorts.want(findHealthChecks(content.objects, this.#options))
+  }
+
   async #followEvents(): Promise<void> {
     for await (const event of this.#plane.watch()) {
       this.#metrics.event(event)
-      if (event.type === 'drift') this.#log.warn({ differences: event.objects }, 'drift')
-      if (event.type === 'repaired') this.#log.info({ objects: event.objects, durationMs: event.durationMs }, 'repaired')
-      if (event.type === 'contended') this.#log.warn({ repairs: event.repairs }, 'another process keeps changing what is ours')
-      if (event.type === 'flows' && event.report.deleted > 0) this.#log.info(event.report, 'stale flows deleted')
-      if (event.type === 'error') this.#log.error({ err: event.error }, 'the plane')
+      logEvent(this.#log, event)
     }
   }
 
@@ -170,7 +183,7 @@ export class Daemon {
 
   /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */
   #health(): { isHealthy: boolean; body: Record<string, unknown> } {
-    const { services, quarantined, drifts } = this.#plane.status()
+    const { services, quarantined, drifts, takenPorts } = this.#plane.status()
     const { problems, outdated } = this.#content
     const lagMs = this.#keeper.lagMs
     const isHealthy = this.#isKeepingUp && this.#folderError === undefined && outdated.length === 0
@@ -181,9 +194,11 @@ export class Daemon {
       services,
       drifts,
       quarantined: quarantined.map(({ service }) => service),
+      ...(takenPorts === undefined ? {} : { takenPorts }),
       outdated,
       problems,
-      ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message })
+      ...(this.#folderError === undefined ? {} : { folder: this.#folderError.message }),
+      ...(this.#syncError === undefined ? {} : { sync: this.#syncError.message })
     }
     return { isHealthy, body }
   }

@@ -6,6 +6,8 @@ import { escapeInvisible } from './log.js'
 
 /** What the ports need of the daemon. */
 export interface HealthPortsSources {
+  /** Prefixes of the addresses at which there are answers: connections to others of this node are reset. Undefined: none are. */
+  readonly addresses: () => readonly string[] | undefined
   /** Whether what the kernel holds of a service is what it should. */
   readonly isHealthy: (check: HealthCheck) => boolean
   /** A port cannot be had, or has failed. It is tried again when the checks are told the next time. */
@@ -21,7 +23,8 @@ const MAPPED = '::ffff:'
 
 /** The family and the text of one end of a connection: IPv4 comes through IPv6 sockets. */
 function unmap(address: string): { readonly family: 'ip' | 'ip6'; readonly text: string } {
-  const text = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address
+  // Addresses of one link alone have its name behind them.
+  const text = (address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address).replace(/%.*/, '')
   return { family: text.includes(':') ? 'ip6' : 'ip', text }
 }
 
@@ -52,14 +55,10 @@ function answer(response: ServerResponse, { namespace, name }: HealthCheck, coun
 /** The ports at which load balancers ask for services: an HTTP server each, which answers any request. */
 export class HealthPorts {
   readonly #sources: HealthPortsSources
-  /** Undefined: all of this node. */
-  readonly #addresses: BlockList | undefined
   readonly #ports = new Map<string, Port>()
 
-  /** @param addresses Prefixes; connections to other addresses of this node are reset. Undefined: none are. */
-  constructor(addresses: readonly string[] | undefined, sources: HealthPortsSources) {
+  constructor(sources: HealthPortsSources) {
     this.#sources = sources
-    this.#addresses = addresses === undefined ? undefined : listOf(addresses)
   }
 
   /** Opens what is new, closes what is gone, and answers by the newest counts. */
@@ -104,7 +103,8 @@ export class HealthPorts {
 
   #isServed(address: string): boolean {
     const { family, text } = unmap(address)
-    return this.#addresses === undefined || this.#addresses.check(text, family === 'ip' ? 'ipv4' : 'ipv6')
+    const addresses = this.#sources.addresses()
+    return addresses === undefined || listOf(addresses).check(text, family === 'ip' ? 'ipv4' : 'ipv6')
   }
 
   #close(key: string): void {

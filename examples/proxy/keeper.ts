@@ -3,7 +3,7 @@ import type { Plane, Service, SyncReport } from 'netplane'
 
 /** What the keeper tells. */
 export interface KeeperListener {
-  readonly synced: (report: SyncReport, desired: ReadonlyMap<string, Service>) => void
+  readonly synced: (report: SyncReport) => void
   readonly failed: (error: Error, retryMs: number) => void
 }
 
@@ -20,8 +20,10 @@ export class Keeper {
   readonly #stop = new AbortController()
   #desired: ReadonlyMap<string, Service> | undefined
   #running: Promise<void> | undefined
-  /** By the clock that nobody sets. */
+  /** When the oldest change came that the kernel does not have, by the clock that nobody sets. */
   #pendingSince: number | undefined
+  /** When the oldest one came that the sync under way does not know. */
+  #nextSince: number | undefined
 
   constructor(plane: Plane, listener: KeeperListener) {
     this.#plane = plane
@@ -36,7 +38,8 @@ export class Keeper {
   /** Makes this the desired state. */
   want(desired: ReadonlyMap<string, Service>): void {
     this.#desired = desired
-    this.#pendingSince ??= performance.now()
+    this.#nextSince ??= performance.now()
+    this.#pendingSince ??= this.#nextSince
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
     })
@@ -46,13 +49,13 @@ export class Keeper {
     let retryMs = FIRST_RETRY_MS
     while (this.#desired !== undefined && !this.#stop.signal.aborted) {
       const desired = this.#desired
+      this.#nextSince = undefined
       try {
         const report = await this.#plane.sync(desired)
         retryMs = FIRST_RETRY_MS
-        this.#listener.synced(report, desired)
-        if (this.#desired !== desired) continue
-        this.#desired = undefined
-        this.#pendingSince = undefined
+        this.#pendingSince = this.#nextSince
+        this.#listener.synced(report)
+        if (this.#desired === desired) this.#desired = undefined
       } catch (error) {
         this.#listener.failed(error as Error, retryMs)
         // Jitter, so that many nodes do not come back at one moment.

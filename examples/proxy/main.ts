@@ -2,6 +2,7 @@ import { openPlane, type Plane } from 'netplane'
 import { Daemon } from './daemon.js'
 import { translate } from './kubernetes/translate.js'
 import { escapeInvisible, openLog } from './log.js'
+import { parserInBackground } from './manifests/background.js'
 import { ManifestFolder } from './manifests/read.js'
 import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
@@ -40,7 +41,8 @@ async function main(): Promise<void> {
   }
   if (await runOnce(options)) return
   const log = openLog(options.logLevel)
-  const daemon = new Daemon(await open(options), options, log)
+  const folder = new ManifestFolder(options.manifests!, parserInBackground(new URL('proxy-parser.js', import.meta.url)))
+  const daemon = new Daemon(await open(options), folder, options, log)
   let stopping: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping')
@@ -49,7 +51,8 @@ async function main(): Promise<void> {
       process.exitCode = 1
     })
   }
-  process.on('SIGTERM', stop).on('SIGINT', stop)
+  // A terminal that is closed sends SIGHUP.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
   await daemon.start()
 }
 

@@ -1,4 +1,4 @@
-import type { PlaneEvent, SyncReport } from 'netplane'
+import type { PlaneEvent, PlaneStatus, SyncReport } from 'netplane'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 /** What the daemon counts, in the format of Prometheus. */
@@ -26,12 +26,6 @@ export class Metrics {
     labelNames: ['change'],
     registers: [this.registry]
   })
-  readonly #services = new Gauge({ name: 'netplane_services', help: 'Services in the kernel', registers: [this.registry] })
-  readonly #quarantined = new Gauge({
-    name: 'netplane_quarantined_services',
-    help: 'Services that could not be applied',
-    registers: [this.registry]
-  })
   readonly #drift = new Counter({
     name: 'netplane_drift_repaired_total',
     help: 'Times that another process had changed what is ours and it was repaired',
@@ -48,17 +42,21 @@ export class Metrics {
     registers: [this.registry]
   })
 
-  constructor() {
+  /** @param status What the plane holds: it changes without a sync, too, as addresses of this node come and go. */
+  constructor(status: () => PlaneStatus) {
+    const show = (name: string, help: string, count: (now: PlaneStatus) => number): void => {
+      const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(count(status())) })
+    }
+    show('netplane_services', 'Services in the kernel', ({ services }) => services)
+    show('netplane_quarantined_services', 'Services that could not be applied', ({ quarantined }) => quarantined.length)
     collectDefaultMetrics({ register: this.registry })
   }
 
-  synced(report: SyncReport, services: number): void {
+  synced(report: SyncReport): void {
     this.#syncSeconds.observe(report.durationMs.total / 1000)
     this.#lastSync.set(Date.now() / 1000)
     this.#objects.inc({ change: 'written' }, report.objects.written)
     this.#objects.inc({ change: 'deleted' }, report.objects.deleted)
-    this.#services.set(services)
-    this.#quarantined.set(report.quarantined.length)
   }
 
   failed(): void {

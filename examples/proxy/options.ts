@@ -31,6 +31,9 @@ Mode nftables alone:
   --scheduler-fallback NAME       random, hash or consistent, for services that ask for a scheduler of IPVS (default: they are refused)
 `
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
+type LogLevel = (typeof LOG_LEVELS)[number]
+
 /** The command line, read. */
 export interface ProxyOptions {
   readonly manifests: string | undefined
@@ -49,7 +52,7 @@ export interface ProxyOptions {
   readonly once: boolean
   readonly plan: boolean
   readonly cleanup: boolean
-  readonly logLevel: string
+  readonly logLevel: LogLevel
   readonly help: boolean
 }
 
@@ -99,8 +102,14 @@ function parseWord<Word extends string>(option: string, value: string, words: re
   throw new Error(`--${option} ${value}: ${words.slice(0, -1).join(', ')} or ${words.at(-1)!} is wanted`)
 }
 
-function parseList(value: string): readonly string[] {
-  return value.split(',').filter((entry) => entry !== '')
+/** An empty list is a mistake (a variable of a shell that is not set), and would mean something else than no option. */
+function parseList(option: string, value: string, wanted = 'a list of prefixes'): readonly string[] {
+  const entries = value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+  if (entries.length === 0) throw new Error(`--${option} ${JSON.stringify(value)}: ${wanted} is wanted`)
+  return entries
 }
 
 /** Local clients are told by one mark. */
@@ -109,14 +118,12 @@ function parseLocalSources(values: Values): LocalSourcesOption | undefined {
   if ([prefixes, bridge, interfacePrefix].filter((value) => value !== undefined).length > 1)
     throw new Error('--local-sources, --local-bridge and --local-interface-prefix: one of them is wanted')
   if (bridge !== undefined) return { bridge }
-  return interfacePrefix !== undefined ? { interfacePrefix } : prefixes === undefined ? undefined : parseList(prefixes)
+  return interfacePrefix !== undefined ? { interfacePrefix } : prefixes === undefined ? undefined : parseList('local-sources', prefixes)
 }
 
 function parseNodeAddresses(value: string | undefined): NodeAddressesOption | undefined {
   if (value === undefined || value === 'all' || value === 'primary') return value
-  const prefixes = parseList(value)
-  if (prefixes.length === 0) throw new Error('--node-port-addresses: all, primary or a list of prefixes is wanted')
-  return prefixes
+  return parseList('node-port-addresses', value, 'all, primary or a list of prefixes')
 }
 
 const MASQUERADES: readonly [...Masquerade[], Masquerade] = ['never', 'nonLocal', 'all']
@@ -128,7 +135,7 @@ function parseTraffic(values: Values): ProxyOptions['traffic'] {
     localSources: parseLocalSources(values),
     masquerade: masquerade === undefined ? undefined : parseWord('masquerade', masquerade, MASQUERADES),
     nodeAddresses: parseNodeAddresses(values['node-port-addresses']),
-    serviceRanges: ranges === undefined ? undefined : parseList(ranges),
+    serviceRanges: ranges === undefined ? undefined : parseList('service-ranges', ranges),
     schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS)
   }
 }
@@ -140,10 +147,23 @@ function checkMode(mode: ProxyOptions['mode'], values: Values): void {
   if (other !== undefined) throw new Error(`--${other}: only mode nftables has this`)
 }
 
+/** One command is one thing to do: who asks for a plan does not want rules removed. @throws Error */
+function checkCommand({ manifests, once, plan, cleanup }: Values): void {
+  if ([once, plan, cleanup].filter(Boolean).length > 1) throw new Error('--once, --plan and --cleanup: one of them is wanted')
+  if (manifests === undefined && !cleanup) throw new Error('--manifests is missing')
+}
+
+/** An empty text names nothing, and would be taken for what other objects leave empty. @throws Error */
+function checkNames(values: Values): void {
+  const empty = (['manifests', 'node-name', 'zone'] as const).find((name) => values[name] === '')
+  if (empty !== undefined) throw new Error(`--${empty} "": a name is wanted`)
+}
+
 /** Reads the command line. @throws Error with words for the user. */
 export function parseOptions(args: readonly string[]): ProxyOptions {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
-  if (values.manifests === undefined && !values.cleanup && !values.help) throw new Error('--manifests is missing')
+  if (!values.help) checkCommand(values)
+  checkNames(values)
   const mode = parseWord('mode', values.mode, ['nftables', 'ipvs'])
   checkMode(mode, values)
   const traffic = parseTraffic(values)
@@ -162,7 +182,7 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
     once: values.once,
     plan: values.plan,
     cleanup: values.cleanup,
-    logLevel: values['log-level'],
+    logLevel: parseWord('log-level', values['log-level'], LOG_LEVELS),
     help: values.help
   }
 }

@@ -158,6 +158,8 @@ export interface PlaneStatus {
   readonly drifts: number
   /** Ports of this node at which local processes wait, too, as seen last: these are not reached there. Absent where the plane does not look. */
   readonly takenPorts?: readonly TakenPort[] | undefined
+  /** Addresses of this node at which its ports are served, as seen last (option `nodeAddresses`). Absent before the first frontend of kind `node`, and where the plane does not follow them. */
+  readonly nodeAddresses?: readonly string[] | undefined
   /** Stale flows deleted since the plane was opened, and frontends whose flows are still to be looked at; absent where none are deleted. */
   readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
   readonly details: StatusDetails

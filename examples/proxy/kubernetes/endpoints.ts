@@ -64,10 +64,9 @@ function complete(candidates: readonly Candidate[], node: ThisNode): Endpoint[] 
   }))
 }
 
-/** The number that a slice has for a port of the service; it is found by name and protocol. */
+/** The number that a slice has for a port of the service; it is found by name and protocol. No number and 0 mean that there is none. */
 function numberOf({ ports }: EndpointSlice, { name, protocol }: ServicePort): number | undefined {
-  const found = ports?.find((port) => (port.name ?? '') === (name ?? '') && (port.protocol ?? 'TCP') === (protocol ?? 'TCP'))
-  return found?.port ?? undefined
+  return ports?.find((port) => (port.name ?? '') === (name ?? '') && (port.protocol || 'TCP') === (protocol || 'TCP'))?.port || undefined
 }
 
 /** The endpoints of a port, each address and port once. */

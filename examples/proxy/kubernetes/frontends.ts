@@ -11,7 +11,8 @@ function isAddress(text: string | null | undefined): text is string {
 }
 
 function clusterAddresses({ spec }: KubernetesService): string[] {
-  return (spec?.clusterIPs ?? [spec?.clusterIP]).filter(isAddress).map(normalize)
+  const listed = (spec?.clusterIPs ?? []).filter(isAddress)
+  return (listed.length > 0 ? listed : [spec?.clusterIP].filter(isAddress)).map(normalize)
 }
 
 /** A load balancer that is a proxy of its own must be gone through; only one that hands packets on as they are may be passed by. */

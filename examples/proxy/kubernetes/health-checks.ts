@@ -23,7 +23,9 @@ function needsHealthCheck(object: KubernetesObject): object is KubernetesService
 
 function countLocal(slices: readonly EndpointSlice[], node: ThisNode): HealthCheck['localEndpoints'] {
   const addresses = { ip: new Set<string>(), ip6: new Set<string>() }
-  for (const { endpoints } of slices) {
+  for (const { endpoints, ports } of slices) {
+    // What has no port serves nobody.
+    if (ports?.some(({ port }) => Boolean(port)) !== true) continue
     for (const { addresses: listed, conditions, nodeName } of endpoints ?? []) {
       const address = listed?.[0]
       if (address === undefined || parseAddress(address) === undefined) continue

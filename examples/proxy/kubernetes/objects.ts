@@ -1,10 +1,10 @@
 import { formatAddress, parseAddress } from 'netplane'
-import { LABELS } from './shape.js'
+import { isHeadless, LABELS } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService } from './types.js'
 
 /** What an object is in, if it does not say. */
 export function namespaceOf({ metadata }: KubernetesObject): string {
-  return metadata.namespace ?? 'default'
+  return metadata.namespace || 'default'
 }
 
 /** The value of one of the labels that a proxy reads. */
@@ -19,9 +19,7 @@ export function keyOf(service: KubernetesService): string {
 
 /** Headless services and names of elsewhere have no address that a proxy could serve; a label says that another proxy serves one. */
 export function isServedByUs(service: KubernetesService): boolean {
-  const { type, clusterIP, clusterIPs } = service.spec ?? {}
-  const isHeadless = clusterIP === 'None' || clusterIPs?.includes('None') === true
-  return type !== 'ExternalName' && !isHeadless && labelOf(service, 'proxy') === undefined
+  return service.spec?.type !== 'ExternalName' && !isHeadless(service.spec ?? {}) && labelOf(service, 'proxy') === undefined
 }
 
 /** The slices of services, by what {@link keyOf} says of these. */

@@ -1,3 +1,5 @@
+import type { ServicePort, ServiceSpec } from './types.js'
+
 /** A check of one value: undefined where it has the shape, otherwise what is wrong. `path` names the value in the object. */
 type Check = (path: string, value: unknown) => string | undefined
 
@@ -82,15 +84,35 @@ const SERVICE_STATUS = objectWith({
   loadBalancer: optional(objectWith({ ingress: optional(listOf(objectWith({ ip: OPTIONAL_TEXT, ipMode: OPTIONAL_TEXT }))) }))
 })
 
+/** Of the service, of whose cluster addresses one says that it has none. */
+export function isHeadless({ clusterIP, clusterIPs }: Pick<ServiceSpec, 'clusterIP' | 'clusterIPs'>): boolean {
+  return clusterIP === 'None' || clusterIPs?.includes('None') === true
+}
+
+/** What tells a port of a service from the others: its name, or its number where it has none. */
+export function portNameOf({ name, port }: ServicePort): string {
+  return name === undefined || name === null || name === '' ? String(port) : name
+}
+
+/** The API asks for a name of its own for each of several ports. Without, one of two ports 53 would be lost. */
+function repeatedPort(path: string, ports: readonly ServicePort[]): string | undefined {
+  const names = ports.map(portNameOf)
+  const index = names.findIndex((name, at) => names.indexOf(name) < at)
+  return index === -1
+    ? undefined
+    : `${path}[${index}] needs a name of its own: ${path}[${names.indexOf(names[index]!)}] is ${names[index]!}, too`
+}
+
 /** Only a headless service and an ExternalName may do without ports. A file that is being written may end before them. */
 const SERVICE = objectWith({
   metadata: METADATA,
   spec: (path, value) => {
     const problem = SERVICE_SPEC(path, value)
     if (problem !== undefined) return problem
-    const { type, clusterIP, ports } = value as { readonly [field: string]: unknown }
-    const needsPorts = type !== 'ExternalName' && clusterIP !== 'None'
-    return needsPorts && (ports ?? undefined) === undefined ? `${path}.ports is missing` : undefined
+    const { type, ports, ...addresses } = value as ServiceSpec
+    const needsPorts = type !== 'ExternalName' && !isHeadless(addresses)
+    if (ports === undefined || ports === null) return needsPorts ? `${path}.ports is missing` : undefined
+    return repeatedPort(`${path}.ports`, ports)
   },
   status: optional(SERVICE_STATUS)
 })
@@ -128,9 +150,13 @@ const SHAPES: ReadonlyMap<unknown, Check> = new Map([
 /** Objects that were checked: a translation reads them again and again. */
 const sound = new WeakSet<object>()
 
-/** True for the kinds that a proxy reads. */
-export function isKnownKind(kind: unknown): boolean {
-  return SHAPES.has(kind)
+/** The groups of the API in which these kinds are not those of somebody else: Knative has a Service, too, and Longhorn a Node. */
+const GROUPS: ReadonlyMap<unknown, string> = new Map([['EndpointSlice', 'discovery.k8s.io']])
+
+/** True for what a proxy reads. An object without `apiVersion` is taken by its kind, and so is one whose `apiVersion` ends before its group does. */
+export function isKnown({ kind, apiVersion }: { readonly kind?: unknown; readonly apiVersion?: unknown }): boolean {
+  if (!SHAPES.has(kind)) return false
+  return typeof apiVersion !== 'string' || !apiVersion.includes('/') || apiVersion.split('/')[0] === GROUPS.get(kind)
 }
 
 /** Lists of what a proxy reads, as the API and `kubectl` give them. */

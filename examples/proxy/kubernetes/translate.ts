@@ -3,7 +3,7 @@ import { endpointsOf } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
 import { isServedByUs, keyOf, labelOf, slicesByService } from './objects.js'
-import { shapeProblem } from './shape.js'
+import { portNameOf, shapeProblem } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService, ServicePort } from './types.js'
 
 const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
@@ -41,11 +41,11 @@ function translatePort(
 ): Service | undefined {
   const frontends = frontendsOf(service, servicePort, node)
   if (frontends.length === 0) return undefined
-  const { name, port, protocol = 'TCP' } = servicePort
+  const { protocol } = servicePort
   return {
-    name: `${keyOf(service)}:${name === undefined || name === null || name === '' ? String(port) : name}`,
+    name: `${keyOf(service)}:${portNameOf(servicePort)}`,
     // An unknown protocol is left for the plane to refuse, by name.
-    protocol: PROTOCOLS.get(protocol ?? 'TCP') ?? (protocol as Protocol),
+    protocol: PROTOCOLS.get(protocol || 'TCP') ?? (protocol as Protocol),
     frontends,
     endpoints: endpointsOf(slices, servicePort, node),
     ...commonPartOf(service)

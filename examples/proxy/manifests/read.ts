@@ -1,100 +1,10 @@
 import { constants } from 'node:fs'
 import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
-import { isBeginningOfKind, isKnownKind, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
+import { describeObject, ObjectChoice } from './choice.js'
+import { parseManifests, type ParseManifests } from './parse.js'
+import type { FolderContent, ManifestProblem, Manifests } from './types.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
-
-/** Something in a folder of manifests that could not be used; everything else was. */
-export interface ManifestProblem {
-  readonly file: string
-  /** Position of the document in its file, from 1; 0: the file itself. */
-  readonly document: number
-  readonly reason: string
-}
-
-/** What a file or a folder holds. */
-export interface Manifests {
-  readonly objects: readonly KubernetesObject[]
-  readonly problems: readonly ManifestProblem[]
-}
-
-/** What a folder holds, together with what it held before. */
-export interface FolderContent extends Manifests {
-  /** Files whose content is not known: they cannot be read, or they have a problem and objects of an earlier reading are kept for it. */
-  readonly outdated: readonly string[]
-}
-
-/** What `kubectl get … -o yaml` prints is one object, or a list of them. Items of a typed list (ServiceList) leave their kind out. */
-function objectsIn(value: unknown): unknown[] {
-  if (!isObject(value)) return [value]
-  const { kind, items } = value
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value]
-  const implied = kind.slice(0, -'List'.length)
-  return items.map((item: unknown) => (isObject(item) && item['kind'] === undefined ? { kind: implied, ...item } : item))
-}
-
-/** A document's value, or why it has none. */
-type Document = { readonly value: unknown } | { readonly reason: string }
-
-function attempt(read: () => unknown): Document {
-  try {
-    return { value: read() }
-  } catch (error) {
-    return { reason: (error as Error).message }
-  }
-}
-
-/** JSON is YAML too, but its own parser is far faster. */
-function readDocuments(file: string, text: string): Document[] {
-  // Comments alone are an answer; nothing at all is a file that somebody is about to write.
-  if (text.trim() === '') return [{ reason: 'the file is empty' }]
-  if (file.endsWith('.json')) return [attempt(() => JSON.parse(text) as unknown)]
-  const documents = parseAllDocuments(text)
-  if (!Array.isArray(documents)) return []
-  return documents.map((document) =>
-    document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : attempt(() => document.toJS() as unknown)
-  )
-}
-
-/** Kind, namespace and name of an object, as far as it has them. */
-function describeObject({ kind, metadata }: { readonly kind?: unknown; readonly metadata?: unknown }): string {
-  const { namespace, name } = isObject(metadata) ? metadata : {}
-  return `${String(kind)} ${typeof namespace === 'string' ? namespace : 'default'}/${typeof name === 'string' ? name : '?'}`
-}
-
-/** Why an object cannot be used; undefined where it can, and where nobody wants it. */
-function problemOf(object: unknown): string | undefined {
-  if (!isObject(object)) return 'the document is no object'
-  if (typeof object['kind'] !== 'string') return 'an object has no kind'
-  const { kind, items } = object
-  // A file that is being written may end in the midst of a kind, or before the items of a list.
-  if (isBeginningOfKind(kind)) return `kind ${JSON.stringify(kind)} is the beginning of another one`
-  if (KNOWN_LISTS.has(kind) && items !== null) return `${kind}: items is ${items === undefined ? 'missing' : 'no list'}`
-  const wrong = isKnownKind(kind) ? shapeProblem(object) : undefined
-  return wrong === undefined ? undefined : `${describeObject(object)}: ${wrong}`
-}
-
-/** Reads the documents of one file. A broken document or object spoils none of the others. */
-export function parseManifests(file: string, text: string): Manifests {
-  const objects: KubernetesObject[] = []
-  const problems: ManifestProblem[] = []
-  for (const [index, document] of readDocuments(file, text).entries()) {
-    const report = (reason: string): void => void problems.push({ file, document: index + 1, reason })
-    if ('reason' in document) {
-      report(document.reason)
-      continue
-    }
-    // An empty document: a file that ends with `---`.
-    if (document.value === null) continue
-    for (const object of objectsIn(document.value)) {
-      const problem = problemOf(object)
-      if (problem !== undefined) report(problem)
-      else if (isKnownKind((object as KubernetesObject).kind)) objects.push(object as KubernetesObject)
-    }
-  }
-  return { objects, problems }
-}
 
 /** Text of a regular file. Of a FIFO or a device no end may come: opening one must not wait, and reading it is not tried. */
 async function readText(path: string): Promise<string> {
@@ -123,19 +33,23 @@ async function isGone(path: string): Promise<boolean> {
  */
 export class ManifestFolder {
   readonly #folder: string
+  readonly #parse: ParseManifests
   /** The objects of each file, as last known. */
   #known: ReadonlyMap<string, readonly KubernetesObject[]> = new Map()
   /** What was read last of each file: one that did not change is not parsed again. */
   #parsed = new Map<string, { readonly text: string; readonly manifests: Manifests }>()
 
-  constructor(folder: string) {
+  /** @param parse Parses a file; what it throws is a problem of the file. */
+  constructor(folder: string, parse: ParseManifests = parseManifests) {
     this.#folder = folder
+    this.#parse = parse
   }
 
   /** @throws The folder cannot be read: then nothing is known, and nothing should be concluded from it. */
   async read(): Promise<FolderContent> {
     const names = (await readdir(this.#folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/s.test(name)).sort()
     const known = new Map<string, readonly KubernetesObject[]>()
+    const choice = new ObjectChoice()
     const problems: ManifestProblem[] = []
     const outdated: string[] = []
     for (const name of names) {
@@ -143,12 +57,13 @@ export class ManifestFolder {
       if (parsed === undefined) continue
       const kept = parsed.problems.length === 0 ? [] : this.#missing(name, parsed.objects)
       known.set(name, [...parsed.objects, ...kept])
+      choice.add(name, parsed.objects, kept)
       problems.push(...parsed.problems)
       if (kept.length > 0 || parsed.problems.some(({ document }) => document === 0)) outdated.push(name)
     }
     this.#known = known
     for (const name of this.#parsed.keys()) if (!known.has(name)) this.#parsed.delete(name)
-    return { objects: [...known.values()].flat(), problems, outdated }
+    return { objects: choice.objects, problems: [...problems, ...choice.problems], outdated }
   }
 
   /** Undefined where the file is gone, also when it went between listing and reading. */
@@ -157,7 +72,7 @@ export class ManifestFolder {
     try {
       const text = await readText(path)
       const last = this.#parsed.get(name)
-      const manifests = last?.text === text ? last.manifests : parseManifests(name, text)
+      const manifests = last?.text === text ? last.manifests : await this.#parse(name, text)
       this.#parsed.set(name, { text, manifests })
       return manifests
     } catch (error) {

@@ -84,9 +84,13 @@ export class NodePorts {
     if (addresses.isFollowing) await watch?.look(services, addresses.current, changes)
   }
 
-  status(): Pick<PlaneStatus, 'takenPorts'> {
-    const { watch } = this.#parts
-    return watch === undefined ? {} : { takenPorts: watch.taken }
+  status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {
+    const { watch, addresses } = this.#parts
+    const { ip, ip6 } = addresses.current
+    return {
+      ...(watch === undefined ? {} : { takenPorts: watch.taken }),
+      ...(addresses.isFollowing ? { nodeAddresses: [...ip, ...ip6] } : {})
+    }
   }
 
   /** Follows the addresses no more. */

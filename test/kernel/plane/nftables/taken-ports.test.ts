@@ -62,7 +62,10 @@ it('tells of a local process at a port of the node, which clients pass by', asyn
     for await (const event of watch) events.push(event)
   })()
   expect(plane.status().takenPorts).toEqual([])
+  // Addresses are followed from the first such port on.
+  expect(plane.status()).not.toHaveProperty('nodeAddresses')
   await plane.sync(new Map([[service.name, service]]))
+  expect(plane.status().nodeAddresses).toEqual(expect.arrayContaining(['10.1.0.1', '10.1.1.1', 'fd00:1:1::1']))
   const taken = { protocol: 'tcp', port: 30_080, address: '::', service: 'web' }
   expect(plane.status().takenPorts).toEqual([taken])
   await expect.poll(() => events).toEqual([{ type: 'portTaken', ...taken }])

@@ -2,8 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { expect, it, vi } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
+import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
+import type { Manifests } from '../../../../examples/proxy/manifests/types.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
@@ -22,7 +24,12 @@ it('that is asked to stop while it starts leaves no server and no watch behind',
   await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
   const port = await freePort()
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
-  const daemon = new Daemon(plane, parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]), pino({ level: 'silent' }))
+  const daemon = new Daemon(
+    plane,
+    new ManifestFolder(folder),
+    parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]),
+    pino({ level: 'silent' })
+  )
   const started = daemon.start()
   await daemon.stop()
   await started
@@ -40,7 +47,7 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   await writeFile(join(folder, 'web.yaml'), text)
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
-  const daemon = new Daemon(plane, options, pino({ level: 'silent' }))
+  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
   const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
   await daemon.start()
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 2000)
@@ -48,4 +55,50 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 2000)
   await daemon.stop()
   await expect(statusOf(healthPort, '/')).rejects.toThrow('fetch failed')
+})
+
+it('logs each problem once, however often the folder is read', async () => {
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'web.yaml'), 'kind: [')
+  const lines: string[] = []
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
+  const daemon = new Daemon(plane, new ManifestFolder(folder), parseOptions(['--manifests', folder, '--listen', 'off']), log)
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  const toldOf = (): unknown[] => lines.map((line) => (JSON.parse(line) as { file: string }).file)
+  expect(toldOf()).toEqual(['web.yaml'])
+  await writeFile(join(folder, 'dns.yaml'), 'kind: [')
+  await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 2000)
+})
+
+it('says why the kernel does not have what the folder says', async () => {
+  const folder = await makeFolder()
+  const port = await freePort()
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  vi.spyOn(plane, 'sync').mockRejectedValueOnce(new Error('table ip netplane is not ours'))
+  const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`])
+  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json()
+  expect(await health()).toMatchObject({ healthy: false, synced: false, sync: 'table ip netplane is not ours' })
+  await vi.waitFor(async () => expect(await health()).toMatchObject({ healthy: true, synced: true }), 2000)
+  expect(await health()).not.toHaveProperty('sync')
+})
+
+it('that is asked to stop does not wait for what it reads, and writes nothing of it', async () => {
+  const path = await makeFolder()
+  await writeFile(join(path, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+  let parsed: ((manifests: Manifests) => void) | undefined
+  const folder = new ManifestFolder(path, () => new Promise<Manifests>((resolve) => (parsed = resolve)))
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const sync = vi.spyOn(plane, 'sync')
+  const daemon = new Daemon(plane, folder, parseOptions(['--manifests', path, '--listen', 'off']), pino({ level: 'silent' }))
+  const started = daemon.start()
+  await vi.waitFor(() => expect(parsed).toBeDefined())
+  await daemon.stop()
+  parsed!({ objects: [], problems: [] })
+  await started
+  expect(sync).not.toHaveBeenCalled()
 })

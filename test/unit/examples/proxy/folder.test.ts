@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
 
@@ -54,7 +55,7 @@ it('a file that can no longer be read keeps what it held, and is named', async (
   expect(await namesIn(folder)).toEqual(['dns', 'web', 'web-1'])
   await rm(file)
   expect(await namesIn(folder)).toEqual(['dns'])
-  await writeFile(file, DNS)
+  await writeFile(file, WEB)
   expect(await folder.read()).toMatchObject({ outdated: [], problems: [] })
 })
 
@@ -122,4 +123,55 @@ it('a file that did not change gives the same objects, and is not parsed again',
   const second = await folder.read()
   expect(second.objects).toHaveLength(4)
   for (const object of first.objects) expect(second.objects.includes(object)).toBe(true)
+})
+
+it('an object that two files have counts once: the last one, but never one that a file no longer shows', async () => {
+  const path = await makeFolder()
+  const folder = new ManifestFolder(path)
+  const services = async (): Promise<unknown> => {
+    const { objects, problems, outdated } = await folder.read()
+    const ports = objects.flatMap((object) => (object.kind === 'Service' ? (object.spec?.ports ?? []) : []))
+    return { ports: ports.map(({ port }) => port), problems: problems.map(({ file, reason }) => `${file}: ${reason}`), outdated }
+  }
+  const web = (port: number): string =>
+    `kind: Service\nmetadata: { name: web }\nspec: { clusterIP: 10.96.0.1, ports: [{ port: ${port} }] }\n`
+  await writeFile(join(path, 'a.yaml'), web(80))
+  await writeFile(join(path, 'b.yaml'), web(81))
+  const twice = 'a.yaml: Service default/web: b.yaml has it, too, and the last one counts'
+  expect(await services()).toEqual({ ports: [81], problems: [twice], outdated: [] })
+  // It goes to another file, and this one is being written.
+  await writeFile(join(path, 'b.yaml'), 'kind: Serv')
+  expect(await services()).toMatchObject({ ports: [80], outdated: ['b.yaml'] })
+  await rm(join(path, 'a.yaml'))
+  expect(await services()).toMatchObject({ ports: [81], outdated: ['b.yaml'] })
+  await writeFile(join(path, 'c.yaml'), web(82))
+  expect(await services()).toMatchObject({ ports: [82], outdated: ['b.yaml'] })
+  await rm(join(path, 'b.yaml'))
+  await writeFile(join(path, 'c.yaml'), `${web(82)}---\n${web(83).replace('name: web', 'name: web, namespace: ""')}`)
+  expect(await services()).toEqual({
+    ports: [83],
+    problems: ['c.yaml: Service default/web: the file has it twice, and the last one counts'],
+    outdated: []
+  })
+})
+
+it('a parser may work elsewhere, and one that fails says nothing about what should be', async () => {
+  const path = await makeFolder()
+  let fails = false
+  const folder = new ManifestFolder(path, async (file, text) => {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (fails) throw new Error('out of memory')
+    return parseManifests(file, text)
+  })
+  await writeFile(join(path, 'web.yaml'), WEB)
+  expect(await namesIn(folder)).toEqual(['web', 'web-1'])
+  fails = true
+  await writeFile(join(path, 'web.yaml'), DNS)
+  expect(await folder.read()).toMatchObject({
+    outdated: ['web.yaml'],
+    problems: [{ file: 'web.yaml', document: 0, reason: 'out of memory' }],
+    objects: { length: 2 }
+  })
+  fails = false
+  expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
 })

@@ -13,7 +13,7 @@ async function freePort(): Promise<number> {
 
 function open(addresses?: readonly string[], sources: Partial<HealthPortsSources> = {}): HealthPorts {
   const failed = (_: HealthCheck, error: Error): void => expect.fail(error.message)
-  const ports = new HealthPorts(addresses, { isHealthy: () => true, failed, ...sources })
+  const ports = new HealthPorts({ addresses: () => addresses, isHealthy: () => true, failed, ...sources })
   onTestFinished(() => ports.close())
   return ports
 }

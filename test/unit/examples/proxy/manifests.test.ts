@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
-import { parseManifests } from '../../../../examples/proxy/manifests/read.js'
+import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
 
 const SERVICE = `
 apiVersion: v1
@@ -77,6 +77,7 @@ describe('manifests', () => {
       SERVICE.replace(/ports:[^]*/, 'ports: [null]'),
       SERVICE.replace(/ports:[^]*/, 'ports: [{ port: "80" }]'),
       SERVICE.replace(/ {2}ports:[^]*/, ''),
+      SERVICE.replace(/ports:[^]*/, 'ports: [{ port: 53, protocol: UDP }, { port: 80 }, { port: 53, protocol: TCP }]'),
       SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ addresses: 10.1.0.1 }]'),
       SLICE.replace(/endpoints:[^]*/, ''),
       SLICE.replace(/endpoints:[^]*/, 'endpoints: [{ conditions: { ready: "no" } }]'),
@@ -92,6 +93,7 @@ describe('manifests', () => {
       ['Service shop/web: spec.ports[0] is no object'],
       ['Service shop/web: spec.ports[0].port is no number'],
       ['Service shop/web: spec.ports is missing'],
+      ['Service shop/web: spec.ports[2] needs a name of its own: spec.ports[0] is 53, too'],
       ['EndpointSlice shop/web-1: endpoints[0].addresses is no list'],
       ['EndpointSlice shop/web-1: endpoints is missing'],
       ['EndpointSlice shop/web-1: endpoints[0].conditions.ready is no boolean'],
@@ -114,6 +116,44 @@ describe('manifests', () => {
       items: objects.filter(({ kind }) => kind === 'Service').map((object) => ({ ...object, kind: undefined }))
     })
     expect(parseManifests('services.json', typed).objects).toHaveLength(1)
+    expect(parseManifests('nested.json', JSON.stringify({ kind: 'List', items: [JSON.parse(list)] })).objects).toEqual(objects)
+  })
+
+  it('may begin with a byte order mark, and take what they say from elsewhere', () => {
+    const { objects } = parseManifests('all.yaml', SERVICE)
+    expect(parseManifests('all.yaml', `\ufeff${SERVICE}`)).toEqual({ objects, problems: [] })
+    expect(parseManifests('all.json', `\ufeff${JSON.stringify(objects[0])}`)).toEqual({ objects, problems: [] })
+    const items = `
+kind: List
+items:
+- { kind: Service, metadata: { name: one }, spec: &spec { clusterIP: 10.96.0.8, ports: [{ port: 80 }] } }
+- { kind: Service, metadata: { name: two }, spec: { <<: *spec, clusterIP: 10.96.0.9 } }
+`
+    expect([...servicesOf(items).values()].map(({ name, frontends }) => [name, frontends])).toEqual([
+      ['default/one:80', [{ kind: 'cluster', address: '10.96.0.8', port: 80 }]],
+      ['default/two:80', [{ kind: 'cluster', address: '10.96.0.9', port: 80 }]]
+    ])
+  })
+
+  it('of the same kind in other groups of the API are somebody else’s', () => {
+    const others = [
+      'apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: { name: web }\nspec: { template: {} }',
+      'apiVersion: serving.knative.dev/v1\nkind: ServiceList\nitems: [{ metadata: { name: web } }]',
+      'apiVersion: longhorn.io/v1beta2\nkind: Node\nmetadata: { name: here, labels: { topology.kubernetes.io/zone: 1 } }',
+      'apiVersion: example.com/v1\nkind: EndpointSlice\nmetadata: { name: web }'
+    ]
+    expect(parseManifests('others.yaml', others.join('\n---\n'))).toEqual({ objects: [], problems: [] })
+    // One that is being written.
+    expect(parseManifests('half.yaml', 'kind: EndpointSlice\napiVersion: discovery.k8s.i').problems).toHaveLength(1)
+    expect(parseManifests('all.yaml', SLICE.replace('/v1', '/v1beta1')).objects).toHaveLength(1)
+  })
+
+  it('say the same by an empty text or list as by nothing', () => {
+    const text = `${SERVICE}---${SLICE}`.replace('clusterIPs: [10.96.0.1, "fd00:96::1"]', 'clusterIPs: []')
+    const empty = text.replaceAll('namespace: shop', 'namespace: ""').replaceAll('protocol: TCP', 'protocol: ""')
+    const expected = [...servicesOf(text.replaceAll(', namespace: shop', '').replace('  clusterIPs: []\n', '')).values()]
+    expect(expected[0]).toMatchObject({ name: 'default/web:http', frontends: [{ address: '10.96.0.1' }, { kind: 'external' }] })
+    expect([...servicesOf(empty).values()]).toEqual(expected)
   })
 
   it('of which one is broken leave the others as they are, and are reported', () => {
@@ -129,11 +169,13 @@ describe('manifests', () => {
   it('pass over headless services, ExternalName, and those of other proxies', () => {
     const others = [
       SERVICE.replace('clusterIP: 10.96.0.1', 'clusterIP: None')
-        .replace(/clusterIPs.*\n/, '')
+        .replace(/ {2}clusterIPs.*\n/, '')
         .replace(/ {2}externalIPs.*\n/, ''),
+      '\nkind: Service\nmetadata: { name: web }\nspec: { clusterIPs: [None] }\n',
       SERVICE.replace('spec:', 'spec:\n  type: ExternalName'),
       SERVICE.replace('namespace: shop', 'namespace: shop, labels: { service.kubernetes.io/service-proxy-name: other }')
     ]
+    expect(parseManifests('all.yaml', others.join('---')).problems).toEqual([])
     expect(servicesOf(others.join('---')).size).toBe(0)
   })
 

@@ -10,12 +10,27 @@ it('says what is wrong', () => {
     [['--mode', 'iptables'], '--mode iptables: nftables or ipvs is wanted'],
     [['--masquerade', 'some'], '--masquerade some: never, nonLocal or all is wanted'],
     [['--scheduler-fallback', 'rr'], '--scheduler-fallback rr: random, hash or consistent is wanted'],
-    [['--node-port-addresses', ','], '--node-port-addresses: all, primary or a list of prefixes is wanted'],
+    [['--log-level', 'loud'], '--log-level loud: trace, debug, info, warn or error is wanted'],
+    [['--node-port-addresses', ','], '--node-port-addresses ",": all, primary or a list of prefixes is wanted'],
     [['--local-bridge', 'cni0', '--local-sources', '10.0.0.0/8'], 'one of them is wanted'],
+    // A variable of a shell that is not set.
+    [['--local-sources', ''], '--local-sources "": a list of prefixes is wanted'],
+    [['--service-ranges', ''], '--service-ranges "": a list of prefixes is wanted'],
+    [['--node-name', ''], '--node-name "": a name is wanted'],
+    [['--zone', ''], '--zone "": a name is wanted'],
+    // Two things to do, of which one would be left undone, or done although a plan alone was asked for.
+    [['--plan', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
+    [['--once', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
+    [['--once', '--plan'], '--once, --plan and --cleanup: one of them is wanted'],
     [['--mode', 'ipvs', '--service-ranges', '10.96.0.0/12'], '--service-ranges: only mode nftables has this']
   ]
   for (const [words, message] of wrong) expect(() => parse(...words), words.join(' ')).toThrow(message)
   expect(() => parseOptions([])).toThrow('--manifests is missing')
+  expect(() => parseOptions(['--plan'])).toThrow('--manifests is missing')
+  expect(() => parseOptions(['--plan', '--cleanup'])).toThrow('one of them is wanted')
+  expect(() => parseOptions(['--manifests', ''])).toThrow('--manifests "": a name is wanted')
+  expect(parseOptions(['--cleanup'])).toMatchObject({ cleanup: true, manifests: undefined })
+  expect(parseOptions(['--help'])).toMatchObject({ help: true })
 })
 
 it('tells the plane what it needs to know of clients and addresses', () => {
@@ -26,6 +41,7 @@ it('tells the plane what it needs to know of clients and addresses', () => {
     localPrefixes: ['10.0.0.0/8', 'fd00::/8'],
     traffic: { localSources: ['10.0.0.0/8', 'fd00::/8'] }
   })
+  expect(parse('--local-sources', '10.0.0.0/8, fd00::/8,').localPrefixes).toEqual(['10.0.0.0/8', 'fd00::/8'])
   expect(parse('--local-bridge', 'cni0').traffic.localSources).toEqual({ bridge: 'cni0' })
   expect(parse('--local-interface-prefix', 'cali').traffic.localSources).toEqual({ interfacePrefix: 'cali' })
   expect(parse('--node-port-addresses', 'primary')).toMatchObject({ traffic: { nodeAddresses: 'primary' } })
@@ -43,6 +59,14 @@ it('tells the plane what it needs to know of clients and addresses', () => {
 
 it('explains every option', () => {
   const options = ['manifests', 'mode', 'name', 'netns', 'node-name', 'zone', 'local-sources', 'listen', 'once', 'plan', 'cleanup']
-  const more = ['local-bridge', 'local-interface-prefix', 'masquerade', 'node-port-addresses', 'service-ranges', 'scheduler-fallback']
+  const more = [
+    'log-level',
+    'local-bridge',
+    'local-interface-prefix',
+    'masquerade',
+    'node-port-addresses',
+    'service-ranges',
+    'scheduler-fallback'
+  ]
   for (const option of [...options, ...more]) expect(USAGE).toContain(`  --${option} `)
 })

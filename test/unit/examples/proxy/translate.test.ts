@@ -169,7 +169,8 @@ describe('endpoints', () => {
     const udp = slice([{ addresses: ['10.1.0.2'] }], { ports: [{ name: 'http', port: 8080, protocol: 'UDP' }] })
     const unnamed = slice([{ addresses: ['10.1.0.3'] }], { ports: [{ port: 8080 }] })
     const unnumbered = slice([{ addresses: ['10.1.0.4'] }], { ports: [{ name: 'http' }] })
-    expect(endpointsOf(slice(), other, udp, unnamed, unnumbered)).toEqual([first, second, third, { address: '10.1.0.1', port: 8081 }])
+    const zero = slice([{ addresses: ['10.1.0.5'] }], { ports: [{ name: 'http', port: 0 }] })
+    expect(endpointsOf(slice(), other, udp, unnamed, unnumbered, zero)).toEqual([first, second, third, { address: '10.1.0.1', port: 8081 }])
   })
 
   it('that two slices have are in the better state, and local if either says so', () => {
@@ -253,6 +254,9 @@ describe('health checks', () => {
     expect(checksOf(service(LOCAL), slice(), slice(more))).toEqual([
       { namespace: 'gold', name: 'web', port: 32_104, localEndpoints: { ip: 2, ip6: 1 } }
     ])
+    // As kube-proxy counts: an endpoint without a port serves nobody.
+    for (const ports of [null, [], [{ name: 'http' }], [{ name: 'http', port: 0 }]])
+      expect(checksOf(service(LOCAL), slice(undefined, { ports }))).toMatchObject([{ localEndpoints: { ip: 0 } }])
     expect(checksOf(service(LOCAL))).toEqual([{ namespace: 'gold', name: 'web', port: 32_104, localEndpoints: { ip: 0, ip6: 0 } }])
   })
 

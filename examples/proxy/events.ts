@@ -1,0 +1,27 @@
+import type { PlaneEvent } from 'netplane'
+import type { Logger } from 'pino'
+
+type Of<Type extends PlaneEvent['type']> = Extract<PlaneEvent, { readonly type: Type }>
+
+/** What is logged of each event of a plane. */
+const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Type>) => void } = {
+  drift: (log, { objects }) => log.warn({ differences: objects }, 'drift'),
+  repaired: (log, { objects, durationMs }) => log.info({ objects, durationMs }, 'repaired'),
+  contended: (log, { repairs }) => log.warn({ repairs }, 'another process keeps changing what is ours'),
+  quarantined: (log, { service, error }) => log.warn({ service, reason: error.message }, 'quarantined'),
+  released: (log, { service }) => log.info({ service }, 'released'),
+  flows: (log, { report }) => {
+    if (report.deleted > 0) log.info(report, 'stale flows deleted')
+  },
+  affinityFull: (log, { family, frontends, clients }) => log.warn({ family, frontends, clients }, 'no more clients are remembered'),
+  portTaken: (log, { protocol, port, address, service }) =>
+    log.warn({ protocol, port, address, service }, 'a local process waits at a port of a service'),
+  error: (log, { error }) => log.error({ err: error }, 'the plane'),
+  lost: (log, { count }) => log.warn({ count }, 'events were lost')
+}
+
+/** Logs an event of a plane. */
+export function logEvent(log: Logger, event: PlaneEvent): void {
+  const line = LINES[event.type] as (log: Logger, event: PlaneEvent) => void
+  line(log, event)
+}

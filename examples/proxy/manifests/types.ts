@@ -1,0 +1,21 @@
+import type { KubernetesObject } from '../kubernetes/types.js'
+
+/** Something in a folder of manifests that could not be used; everything else was. */
+export interface ManifestProblem {
+  readonly file: string
+  /** Position of the document in its file, from 1; 0: the file itself. */
+  readonly document: number
+  readonly reason: string
+}
+
+/** What a file or a folder holds. */
+export interface Manifests {
+  readonly objects: readonly KubernetesObject[]
+  readonly problems: readonly ManifestProblem[]
+}
+
+/** What a folder holds, together with what it held before. */
+export interface FolderContent extends Manifests {
+  /** Files whose content is not known: they cannot be read, or they have a problem and objects of an earlier reading are kept for it. */
+  readonly outdated: readonly string[]
+}
