@@ -124,7 +124,7 @@ export class Registry {
     for (const [name, service] of candidates) {
       if (slices.isOver) await slices.turn()
       const before = this.#services.get(name)
-      if (before === service) continue
+      if (before !== undefined && before === service) continue
       try {
         if (isKeyed) checkKey(name, service)
         const checking = acceptService(service, slices)

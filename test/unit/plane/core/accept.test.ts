@@ -26,6 +26,8 @@ describe('acceptService', () => {
     ['an address with a leading zero', frontend({ address: '010.0.0.1' }), '.frontends[0].address'],
     ['an address with a zone', frontend({ address: 'fe80::1%eth0' }), '.frontends[0].address'],
     ['an address with a prefix', endpoint({ address: '10.1.0.1/32' }), '.endpoints[0].address'],
+    ['an IPv4 address written as one of IPv6', frontend({ address: '::ffff:10.96.0.1' }), '.frontends[0].address'],
+    ['a loopback address written as one of IPv6', endpoint({ address: '::ffff:7f00:1' }), '.endpoints[0].address'],
     ['port 0', frontend({ port: 0 }), '.frontends[0].port'],
     ['port 65536', endpoint({ port: 65_536 }), '.endpoints[0].port'],
     ['a port as text', endpoint({ port: '80' }), '.endpoints[0].port'],
