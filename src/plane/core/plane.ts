@@ -48,7 +48,7 @@ export class ServicePlane implements Plane {
 
   constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
     this.#backend = backend
-    this.#registry = new Registry((service) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service))
+    this.#registry = new Registry((service, outcome) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service, outcome))
     this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
     this.#events = events
     this.#listener = listener
@@ -184,16 +184,17 @@ export class ServicePlane implements Plane {
   async #propose<Made extends Proposal | GradualProposal>(propose: () => Promise<Made>, isPlan = false): Promise<Made> {
     const proposal = await propose()
     if ((await this.#nodePorts?.needs(proposal)) !== true) return proposal
-    if (!isPlan) await this.#takeNodeAddresses()
+    if (!isPlan) await this.#takeNodeAddresses(true)
     else if (!this.#isCommitted) await this.#nodePorts!.hand(false)
-    return await propose()
+    const again = await propose()
+    return isPlan ? Object.assign(again, this.#nodePorts!.withoutConflicts(again, this.#registry.services)) : again
   }
 
-  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. */
-  async #takeNodeAddresses(): Promise<void> {
+  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. @param isAsked Ports of this node are about to come. */
+  async #takeNodeAddresses(isAsked = false): Promise<void> {
     if (this.#closing !== undefined) return
     if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
-    const refusals = this.#nodePorts!.conflicts(this.#registry.services)
+    const refusals = this.#nodePorts!.conflicts(this.#registry.services, isAsked)
     if (refusals.length > 0) await this.#drop(refusals)
   }
 
