@@ -2,7 +2,7 @@
  * Checks of single values, written for a hundred thousand of them: a path is put together for what is refused alone.
  */
 import { Buffer } from 'node:buffer'
-import { ipv4Number, writeAddress } from '../../core/address.js'
+import { ipv4Number, requireAddress, writeAddress, type AddressFamily } from '../../core/address.js'
 import { requireFields, requireKnown } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 
@@ -49,6 +49,13 @@ function classOfIPv6(bytes: Uint8Array): AddressClass | undefined {
   if (bytes[10] === 0xff && bytes[11] === 0xff) return 'an IPv4-mapped'
   for (let index = 10; index < 15; index++) if (bytes[index] !== 0) return undefined
   return bytes[15] === 0 ? 'the unspecified' : bytes[15] === 1 ? 'a loopback' : undefined
+}
+
+/** Checks an address of some family that this node is to have. @throws {ValidationError} */
+export function requireOwnAddress(path: string, value: unknown, family: AddressFamily): void {
+  const bytes = requireAddress(path, value, family)
+  const bad = family === 'ip' ? classOfIPv4(ipv4Number(value as string)) : classOfIPv6(bytes)
+  if (bad !== undefined) throw new ValidationError(path, value, `an address of this node, which is not ${bad} address`)
 }
 
 /** Refuses what is no address, or one at which nobody can be met. Returns the number of an IPv4 address; -1 where it is one of IPv6. */
