@@ -22,9 +22,20 @@ export function checkInteger(path: string, value: unknown, min: number, max: num
     refuse(path, value, `an integer from ${min} to ${max}`)
 }
 
-/** Refuses what is no object, and other fields. */
+/** Finds getters, those that are inherited too, and makes no garbage. */
+const lookupGetter = Reflect.get(Object.prototype, '__lookupGetter__') as (this: object, field: string) => unknown
+
+/** Refuses a field that is computed: freezing does not keep it as it was when it was checked. */
+export function checkStays(path: string, value: object, field: string): void {
+  if (lookupGetter.call(value, field) !== undefined)
+    refuse(`${path}.${field}`, Reflect.get(value, field), 'a value, and no getter that computes it')
+}
+
+/** Refuses what is no object, other fields, and getters. */
 export function checkFields(value: unknown, fields: readonly string[], path = ''): void {
-  requireKnown(`${path}.`, requireFields(path, value), fields)
+  const object = requireFields(path, value)
+  requireKnown(`${path}.`, object, fields)
+  for (const field of fields) if (object[field] !== undefined) checkStays(path, object, field)
 }
 
 /** Where IPv6 addresses are written to be checked: nothing is kept. */

@@ -104,6 +104,33 @@ describe('acceptService', () => {
     )
   })
 
+  it.each<[what: string, make: (value: Service) => object, field: string, path: string]>([
+    ['service', (value) => value, 'name', '.name'],
+    ['service', (value) => value, 'endpoints', '.endpoints'],
+    ['frontend', (value) => value.frontends[0]!, 'port', '.frontends[0].port'],
+    ['endpoint', (value) => value.endpoints[0]!, 'address', '.endpoints[0].address'],
+    ['endpoint', (value) => value.endpoints[0]!, 'weight', '.endpoints[0].weight']
+  ])('refuses a getter of a %s, which need not give again what was checked', async (_, make, field, path) => {
+    const refused = service({ endpoints: [{ address: '10.1.0.1', port: 1, weight: 2 }] })
+    const holder = make(refused)
+    const value: unknown = Reflect.get(holder, field)
+    Object.defineProperty(holder, field, { enumerable: true, get: () => value })
+    await expect(accept(refused)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path, value })
+  })
+
+  it('refuses getters of a class', async () => {
+    const { name, protocol, frontends, endpoints } = service()
+    class Computed {
+      name = name
+      protocol = protocol
+      frontends = frontends
+      get endpoints() {
+        return endpoints
+      }
+    }
+    await expect(accept(new Computed())).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path: '.endpoints' })
+  })
+
   it('freezes what it accepts, with all it holds', async () => {
     const accepted = service()
     await accept(accepted)
