@@ -35,7 +35,7 @@ export interface FrontendBase {
 /** An address that exists for this service alone. Connections to its other ports are refused. */
 export interface ClusterFrontend extends FrontendBase {
   readonly kind: 'cluster'
-  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. */
+  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast, loopback or IPv4-mapped. */
   readonly address: string
 }
 
@@ -43,7 +43,7 @@ export interface ClusterFrontend extends FrontendBase {
 export interface ExternalFrontend extends FrontendBase {
   readonly kind: 'external'
   /**
-   * IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. Beside frontends of kind `node`, none of the addresses of this node at which these are served: while the node
+   * IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast, loopback or IPv4-mapped. Beside frontends of kind `node`, none of the addresses of this node at which these are served: while the node
    * has it, the service is in quarantine.
    */
   readonly address: string
@@ -87,7 +87,7 @@ export type EndpointState = 'ready' | 'serving' | 'draining'
 
 /** A server behind a service. */
 export interface Endpoint {
-  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast or loopback. */
+  /** IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast, loopback or IPv4-mapped. */
   readonly address: string
   /** 1–65535. */
   readonly port: number

@@ -8,11 +8,11 @@ import type { SyncOptions } from '../types.js'
 const DEFAULT_NAME = 'netplane'
 const MAX_MILLISECONDS = 3_600_000
 
-/** Checks the name of what is ours in the kernel, of `max` characters. @throws {ValidationError} */
+/** Checks the name of what is ours in the kernel, of `max` characters; nft knows no tables with names that begin otherwise (scanner.l). @throws {ValidationError} */
 export function checkName(name: unknown, max: number): string {
   if (name === undefined) return DEFAULT_NAME
-  if (typeof name === 'string' && name !== '' && name.length <= max && /^[A-Za-z0-9_-]+$/.test(name)) return name
-  throw new ValidationError('name', name, `1 to ${max} letters, digits, - and _`)
+  if (typeof name === 'string' && name.length <= max && /^[A-Za-z][A-Za-z0-9_-]*$/.test(name)) return name
+  throw new ValidationError('name', name, `1 to ${max} letters, digits, - and _, of which the first is a letter`)
 }
 
 /** Checks how often the kernel is audited; 0: never. @throws {ValidationError} */

@@ -17,6 +17,7 @@ import { GradualProposal } from './changes/gradual.js'
 import type { PlaneCounters } from './counters.js'
 import type { ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
+import { mustLook } from './looks.js'
 import { makePlan, planEntries, type Plan } from './changes/plan.js'
 import type { NodePorts } from './node/ports.js'
 import type { ServicePlaneParts } from './parts.js'
@@ -47,7 +48,7 @@ export class ServicePlane implements Plane {
 
   constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
     this.#backend = backend
-    this.#registry = new Registry((service) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service))
+    this.#registry = new Registry((service, outcome) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service, outcome))
     this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
     this.#events = events
     this.#listener = listener
@@ -166,8 +167,11 @@ export class ServicePlane implements Plane {
     const progress = makeProgress(changes, quarantined, proposal instanceof GradualProposal ? proposal : undefined)
     const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
-    if (this.#isCommitted && (await this.#mustLook(changes.length === 0, named === undefined))) await this.#auditBeforeTry(run, progress)
+    if (this.#isCommitted && (await mustLook(this.#backend, changes.length === 0, named === undefined)))
+      await this.#auditBeforeTry(run, progress)
     const done = await this.#persist(run, progress, named)
+    // No request was made that the kernel could have refused because another process changed it.
+    if (changes.length > 0 && run.requests === 0 && (await mustLook(this.#backend, true, false))) await this.#auditBeforeTry(run, progress)
     this.#hasSynced = true
     this.#watch.start()
     addDropped(progress, named, this.#registry.services)
@@ -180,16 +184,17 @@ export class ServicePlane implements Plane {
   async #propose<Made extends Proposal | GradualProposal>(propose: () => Promise<Made>, isPlan = false): Promise<Made> {
     const proposal = await propose()
     if ((await this.#nodePorts?.needs(proposal)) !== true) return proposal
-    if (!isPlan) await this.#takeNodeAddresses()
+    if (!isPlan) await this.#takeNodeAddresses(true)
     else if (!this.#isCommitted) await this.#nodePorts!.hand(false)
-    return await propose()
+    const again = await propose()
+    return isPlan ? Object.assign(again, this.#nodePorts!.withoutConflicts(again, this.#registry.services)) : again
   }
 
-  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. */
-  async #takeNodeAddresses(): Promise<void> {
+  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. @param isAsked Ports of this node are about to come. */
+  async #takeNodeAddresses(isAsked = false): Promise<void> {
     if (this.#closing !== undefined) return
     if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
-    const refusals = this.#nodePorts!.conflicts(this.#registry.services)
+    const refusals = this.#nodePorts!.conflicts(this.#registry.services, isAsked)
     if (refusals.length > 0) await this.#drop(refusals)
   }
 
@@ -246,13 +251,6 @@ export class ServicePlane implements Plane {
     traceResync({ operation: 'plane.sync', reason: isKnown ? 'generation' : 'drift' })
     await pauseBefore(tries)
     if (this.#isCommitted) await this.#auditBeforeTry(run, progress)
-  }
-
-  /** Whether the kernel is compared before changes. Where it can tell that it was changed, it refuses them by itself; where it cannot, whoever says what the whole is has to look. */
-  async #mustLook(isIdle: boolean, isWhole: boolean): Promise<boolean> {
-    if (!isIdle && !isWhole) return false
-    const hasChanged = await this.#backend.hasChanged()
-    return hasChanged === undefined ? isWhole : hasChanged && isIdle
   }
 
   /** Puts right what another process changed, on the account of the call. */

@@ -1,9 +1,10 @@
 /**
  * Options about traffic that all planes have.
  */
-import { requireAddress, type AddressFamily } from '../../core/address.js'
+import type { AddressFamily } from '../../core/address.js'
 import { requireFields, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
+import { requireOwnAddress } from './accept/checks.js'
 import { checkLocalSources, type LocalSources, type LocalSourcesOption } from './local-sources.js'
 import { checkNodeAddresses, type NodeAddressChoice, type NodeAddressesOption } from './node/addresses.js'
 import { requireRanges, type RangesByFamily } from './ranges.js'
@@ -23,7 +24,7 @@ export interface TrafficOptions {
    * is given, else `never`. Connections of an endpoint to itself always do, and so do those to other frontends with policy `cluster`.
    */
   readonly masquerade?: Masquerade | undefined
-  /** The source address that such connections get, by family; default: that of the link by which they leave. */
+  /** The source address that such connections get, by family; not unspecified, multicast, broadcast, loopback or IPv4-mapped. Default: that of the link by which they leave. */
   readonly masqueradeAddress?: Readonly<Partial<Record<AddressFamily, string>>> | undefined
   /** A bit, 0–31, that is set in the mark of packets that get such an address; default: none. */
   readonly masqueradeBit?: number | undefined
@@ -58,7 +59,7 @@ function checkAddresses(addresses: unknown): Readonly<Partial<Record<AddressFami
   if (addresses === undefined) return {}
   for (const [family, address] of Object.entries(requireFields('masqueradeAddress', addresses, '{ ip, ip6 }'))) {
     if (family !== 'ip' && family !== 'ip6') throw new ValidationError(`masqueradeAddress.${family}`, address, 'ip or ip6')
-    if (address !== undefined) requireAddress(`masqueradeAddress.${family}`, address, family)
+    if (address !== undefined) requireOwnAddress(`masqueradeAddress.${family}`, address, family)
   }
   return { ...addresses }
 }

@@ -361,7 +361,7 @@ class NftablesBackend implements Backend {
   /** After an adoption: clients are looked at now where endpoints of theirs went, else with the first audit, and not again. */
   async #takeClients(services: Services, changes: Changes, run: Run): Promise<void> {
     const mustSweep = touchesAffinity(changes)
-    if (mustSweep || !this.#knowsClients) await this.#affinity.noteAll(services)
+    if (mustSweep || !this.#knowsClients) await this.#affinity.noteAll(services, changes)
     this.#knowsClients = true
     if (mustSweep) await this.#sweep(run)
   }

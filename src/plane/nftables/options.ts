@@ -27,7 +27,7 @@ export interface NftablesPlaneKernel {
 
 /** Options of the nftables plane. */
 export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'signal'> {
-  /** Name of our tables, one per family; default `netplane`. 1–31 letters, digits, `-`, `_`. */
+  /** Name of our tables, one per family; default `netplane`. 1–31 letters, digits, `-`, `_`, of which the first is a letter. */
   readonly name?: string | undefined
   /** The scheduler for services that ask for one of IPVS, which nf_tables does not have; default: such services are refused. */
   readonly schedulerFallback?: ModelScheduler | undefined

@@ -2,7 +2,7 @@
  * Checks of single values, written for a hundred thousand of them: a path is put together for what is refused alone.
  */
 import { Buffer } from 'node:buffer'
-import { ipv4Number, writeAddress } from '../../../core/address.js'
+import { ipv4Number, requireAddress, writeAddress, type AddressFamily } from '../../../core/address.js'
 import { requireFields, requireKnown } from '../../../core/checks.js'
 import { ValidationError } from '../../../core/errors.js'
 
@@ -22,30 +22,51 @@ export function checkInteger(path: string, value: unknown, min: number, max: num
     refuse(path, value, `an integer from ${min} to ${max}`)
 }
 
-/** Refuses what is no object, and other fields. */
+/** Finds getters, those that are inherited too, and makes no garbage. */
+const lookupGetter = Reflect.get(Object.prototype, '__lookupGetter__') as (this: object, field: string) => unknown
+
+/** Refuses a field that is computed: freezing does not keep it as it was when it was checked. */
+export function checkStays(path: string, value: object, field: string): void {
+  if (lookupGetter.call(value, field) !== undefined)
+    refuse(`${path}.${field}`, Reflect.get(value, field), 'a value, and no getter that computes it')
+}
+
+/** Refuses what is no object, other fields, and getters. */
 export function checkFields(value: unknown, fields: readonly string[], path = ''): void {
-  requireKnown(`${path}.`, requireFields(path, value), fields)
+  const object = requireFields(path, value)
+  requireKnown(`${path}.`, object, fields)
+  for (const field of fields) if (object[field] !== undefined) checkStays(path, object, field)
 }
 
 /** Where IPv6 addresses are written to be checked: nothing is kept. */
 const scratch = new Uint8Array(16)
 
 /** Classes of addresses at which nobody can be met from elsewhere. */
-type AddressClass = 'unspecified' | 'loopback' | 'multicast' | 'broadcast'
+type AddressClass = 'the unspecified' | 'a loopback' | 'a multicast' | 'a broadcast' | 'an IPv4-mapped'
 
 const ANY = 'an IPv4 or IPv6 address without prefix or zone'
 
 function classOfIPv4(address: number): AddressClass | undefined {
   const first = address >>> 24
-  if (first === 127) return 'loopback'
-  if (first >= 224 && first < 240) return 'multicast'
-  return address === 0 ? 'unspecified' : address === 0xffff_ffff ? 'broadcast' : undefined
+  if (first === 127) return 'a loopback'
+  if (first >= 224 && first < 240) return 'a multicast'
+  return address === 0 ? 'the unspecified' : address === 0xffff_ffff ? 'a broadcast' : undefined
 }
 
+/** Sockets send to IPv4-mapped addresses over IPv4, and the kernel drops packets that come from one (ip6_rcv_core): a service there would never be met. */
 function classOfIPv6(bytes: Uint8Array): AddressClass | undefined {
-  if (bytes[0] === 0xff) return 'multicast'
-  for (let index = 0; index < 15; index++) if (bytes[index] !== 0) return undefined
-  return bytes[15] === 0 ? 'unspecified' : bytes[15] === 1 ? 'loopback' : undefined
+  if (bytes[0] === 0xff) return 'a multicast'
+  for (let index = 0; index < 10; index++) if (bytes[index] !== 0) return undefined
+  if (bytes[10] === 0xff && bytes[11] === 0xff) return 'an IPv4-mapped'
+  for (let index = 10; index < 15; index++) if (bytes[index] !== 0) return undefined
+  return bytes[15] === 0 ? 'the unspecified' : bytes[15] === 1 ? 'a loopback' : undefined
+}
+
+/** Checks an address of some family that this node is to have. @throws {ValidationError} */
+export function requireOwnAddress(path: string, value: unknown, family: AddressFamily): void {
+  const bytes = requireAddress(path, value, family)
+  const bad = family === 'ip' ? classOfIPv4(ipv4Number(value as string)) : classOfIPv6(bytes)
+  if (bad !== undefined) throw new ValidationError(path, value, `an address of this node, which is not ${bad} address`)
 }
 
 /** Refuses what is no address, or one at which nobody can be met. Returns the number of an IPv4 address; -1 where it is one of IPv6. */
@@ -53,7 +74,7 @@ export function checkAddress(value: unknown): number {
   const address = typeof value === 'string' ? ipv4Number(value) : -1
   if (address < 0 && (typeof value !== 'string' || writeAddress(value, scratch, 0) === 0)) refuse('.address', value, ANY)
   const bad = address < 0 ? classOfIPv6(scratch) : classOfIPv4(address)
-  if (bad !== undefined) refuse('.address', value, `${ANY}, which is not ${bad === 'unspecified' ? 'the' : 'a'} ${bad} address`)
+  if (bad !== undefined) refuse('.address', value, `${ANY}, which is not ${bad} address`)
   return address
 }
 

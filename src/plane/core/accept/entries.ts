@@ -3,7 +3,7 @@
  */
 import type { Endpoint, Frontend } from '../../model.js'
 import { requireFields, requireKnown } from '../../../core/checks.js'
-import { checkAddress, checkFields, checkInteger, checkOneOf, refuse } from './checks.js'
+import { checkAddress, checkFields, checkInteger, checkOneOf, checkStays, refuse } from './checks.js'
 import { checkSourceRanges } from './source-ranges.js'
 import { MAX_WEIGHT } from '../balance/weights.js'
 
@@ -22,7 +22,8 @@ const FRONTEND_FIELDS: Readonly<Record<(typeof FRONTEND_KINDS)[number], readonly
   loadBalancer: ['kind', 'address', 'port', 'trafficPolicy', 'sourceRanges'],
   node: ['kind', 'port', 'trafficPolicy', 'family']
 }
-const ENDPOINT_FIELDS = ['address', 'port', 'weight', 'local', 'state', 'side']
+const OPTIONAL_FIELDS = ['weight', 'local', 'state', 'side'] as const
+const ENDPOINT_FIELDS = ['address', 'port', ...OPTIONAL_FIELDS]
 
 /** @throws {ValidationError} */
 export function checkFrontend(frontend: Frontend): number {
@@ -59,4 +60,7 @@ function checkEndpointFields(endpoint: Endpoint): void {
       continue
     requireKnown('.', endpoint, ENDPOINT_FIELDS)
   }
+  checkStays('', endpoint, 'address')
+  checkStays('', endpoint, 'port')
+  for (const field of OPTIONAL_FIELDS) if (endpoint[field] !== undefined) checkStays('', endpoint, field)
 }

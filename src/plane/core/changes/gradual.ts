@@ -24,6 +24,7 @@ export class GradualProposal implements ServiceSource {
   readonly #rest: Iterable<[string, Service]>
   /** Of the service that is looked at; the list is used again for each. */
   readonly #keys: string[] = []
+  readonly #outcome = (): Iterable<Service> => this.candidates.values()
   #isBegun = false
 
   readonly #unsupported: Unsupported
@@ -76,7 +77,7 @@ export class GradualProposal implements ServiceSource {
 
   /** Proposes a service that the plane can carry, unless one before it has one of its frontends. */
   #claim(name: string, service: Service): boolean {
-    const unsupported = this.#unsupported(service)
+    const unsupported = this.#unsupported(service, this.#outcome)
     if (unsupported !== undefined) {
       this.quarantined.push({ service: name, error: unsupported })
       return false

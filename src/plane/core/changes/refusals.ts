@@ -5,8 +5,15 @@ import { ValidationError } from '../../../core/errors.js'
 import type { Service } from '../../model.js'
 import { formatFrontend } from '../frontend.js'
 
-/** Why an accepted service cannot be applied, whatever the others are; undefined: it can. */
-export type Unsupported = (service: Service) => Error | undefined
+/**
+ * Why an accepted service cannot be applied; undefined: it can.
+ *
+ * @param outcome All services that are to be, before they are checked.
+ */
+export type Unsupported = (service: Service, outcome: Outcome) => Error | undefined
+
+/** The services that there are to be once a call is done: anything may be wrong with those that are not checked yet. One function for each call. */
+export type Outcome = () => Iterable<Service>
 
 function pathOf(name: string): string {
   return `services[${JSON.stringify(name)}]`

@@ -10,7 +10,7 @@ import type { ServiceChange } from './change.js'
 import { frontendIdentities, frontendKeys } from '../frontend.js'
 import { GradualProposal } from './gradual.js'
 import type { Quarantined } from './plan.js'
-import { conflictOf, quarantineOf, type Unsupported } from './refusals.js'
+import { conflictOf, quarantineOf, type Outcome, type Unsupported } from './refusals.js'
 import type { Withdrawal } from '../run.js'
 
 /** A change of services, checked and ready to be applied. */
@@ -53,7 +53,7 @@ export class Registry {
     await slices.each(this.#services.keys(), (name) => {
       if (!services.has(name)) gone.push(name)
     })
-    return await this.#propose(services, gone, slices, true)
+    return await this.#propose(services, gone, slices, { isKeyed: true, outcome: () => services.values() })
   }
 
   /** As {@link Registry.proposeAll} where there are no services yet: the services are checked when they are asked for. */
@@ -64,7 +64,11 @@ export class Registry {
   /** A proposal of single services. */
   async proposeUpdate({ set, gone }: CheckedUpdate): Promise<Proposal> {
     const there = gone.filter((name) => this.#services.has(name))
-    return await this.#propose(set, there, new Slices(), false)
+    const outcome = (): Service[] => {
+      const leaving = new Set(there)
+      return [...set.values(), ...[...this.#services.values()].filter(({ name }) => !set.has(name) && !leaving.has(name))]
+    }
+    return await this.#propose(set, there, new Slices(), { isKeyed: false, outcome })
   }
 
   /** The services there are once changes are in. */
@@ -117,19 +121,19 @@ export class Registry {
     candidates: Iterable<readonly [string, Service]>,
     gone: readonly string[],
     slices: Slices,
-    isKeyed: boolean
+    { isKeyed, outcome }: { readonly isKeyed: boolean; readonly outcome: Outcome }
   ): Promise<Proposal> {
     const changes = new Map<string, ServiceChange>()
     const quarantined: Quarantined[] = []
     for (const [name, service] of candidates) {
       if (slices.isOver) await slices.turn()
       const before = this.#services.get(name)
-      if (before === service) continue
+      if (before !== undefined && before === service) continue
       try {
         if (isKeyed) checkKey(name, service)
         const checking = acceptService(service, slices)
         if (checking !== undefined) await checking
-        const unsupported = this.#unsupported(service)
+        const unsupported = this.#unsupported(service, outcome)
         if (unsupported !== undefined) {
           quarantined.push({ service: name, error: unsupported })
           continue

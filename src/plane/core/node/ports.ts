@@ -11,20 +11,27 @@ import { GradualProposal } from '../changes/gradual.js'
 import type { NodeAddresses } from './addresses.js'
 import { NodeConflicts } from './conflicts.js'
 import type { PortWatch } from './port-watch.js'
+import type { Outcome } from '../changes/refusals.js'
 import type { Proposal } from '../changes/registry.js'
+import { removalsOf } from '../progress.js'
 import { repairRun } from '../run.js'
 
-/** Whether a proposal has frontends at ports of this node; one whose services are not checked yet may have anything in their place. */
-function asksForNodePorts(proposal: Proposal | GradualProposal): boolean {
-  const services = proposal instanceof GradualProposal ? proposal.candidates.values() : proposal.changes.map(({ after }) => after)
+const hasNodePort = ({ frontends }: Service): boolean => frontends.some(({ kind }) => kind === 'node')
+
+/** Whether services have frontends at ports of this node; one that is not checked yet may have anything in their place. */
+function haveNodePorts(services: Iterable<Service | undefined>): boolean {
   for (const service of services) {
     try {
-      if (service?.frontends.some(({ kind }) => kind === 'node') === true) return true
+      if (service !== undefined && hasNodePort(service)) return true
     } catch {
       // It will be refused.
     }
   }
   return false
+}
+
+function asksForNodePorts(proposal: Proposal | GradualProposal): boolean {
+  return haveNodePorts(proposal instanceof GradualProposal ? proposal.candidates.values() : proposal.changes.map(({ after }) => after))
 }
 
 /** What is needed of a plane's back end and events. */
@@ -40,8 +47,10 @@ export interface NodePortsParts {
 export class NodePorts {
   readonly #parts: NodePortsParts
   readonly #conflicts = new NodeConflicts()
-  /** The back end was told at least once. */
-  #isHanded = false
+  /** Services that the kernel holds have ports of this node: the back end knows its addresses, and no service beside them has one for its own. */
+  #isUsed = false
+  /** What was found last of the services that are to be. */
+  #outcome: { readonly of: Outcome; readonly hasPorts: boolean } | undefined
 
   constructor(parts: NodePortsParts) {
     this.#parts = parts
@@ -50,7 +59,7 @@ export class NodePorts {
   /** Whether a proposal has ports of this node, and its addresses, which are known now, are still to be handed over. @throws {NetplaneError} They cannot be read. */
   async needs(proposal: Proposal | GradualProposal): Promise<boolean> {
     const { addresses } = this.#parts
-    if (this.#isHanded || !asksForNodePorts(proposal)) return false
+    if (this.#isUsed || !asksForNodePorts(proposal)) return false
     await addresses.start()
     return true
   }
@@ -58,7 +67,6 @@ export class NodePorts {
   /** Lets the back end know the addresses. False where it could not write them, which an event says. */
   async hand(isCommitted: boolean): Promise<boolean> {
     const { addresses, backend, events } = this.#parts
-    this.#isHanded = true
     try {
       await backend.setNodeAddresses(addresses.current, isCommitted, repairRun(new Map(), undefined))
       return true
@@ -69,28 +77,42 @@ export class NodePorts {
   }
 
   /** Why a service cannot be applied beside ports of this node: it has an address of this node's for its own. */
-  conflict(service: Service): Error | undefined {
-    return this.#conflicts.of(service, this.#parts.addresses.current)
+  conflict(service: Service, outcome: Outcome): Error | undefined {
+    const error = this.#conflicts.of(service, this.#parts.addresses.current)
+    if (error === undefined) return undefined
+    if (this.#outcome?.of !== outcome) this.#outcome = { of: outcome, hasPorts: haveNodePorts(outcome()) }
+    return this.#outcome.hasPorts ? error : undefined
   }
 
-  /** All that cannot be applied. */
-  conflicts(services: Services): Refusal[] {
-    return this.#conflicts.among(services, this.#parts.addresses.current)
+  /** All that cannot be applied beside ports of this node. @param isAsked Such ports are about to come. */
+  conflicts(services: Services, isAsked: boolean): Refusal[] {
+    const refusals = this.#conflicts.among(services, this.#parts.addresses.current)
+    return refusals.length === 0 || isAsked || haveNodePorts(services.values()) ? refusals : []
+  }
+
+  /** What a proposal becomes where ports of this node are about to come: committed services that cannot be beside them go. */
+  withoutConflicts({ changes, quarantined }: Proposal, services: Services): Proposal {
+    const gone = removalsOf(this.conflicts(services, true), changes, services)
+    const known = new Set([...quarantined.map(({ service }) => service), ...changes.map(({ name }) => name)])
+    const refusals = this.conflicts(services, true).filter(({ service }) => !known.has(service))
+    return { changes: [...changes, ...gone], quarantined: [...quarantined, ...refusals] }
   }
 
   /** Looks for local processes at ports of services that the kernel holds. @param changes What came just now. */
   async lookAround(services: Services, changes?: readonly ServiceChange[]): Promise<void> {
     const { watch, addresses } = this.#parts
+    if (changes !== undefined) this.#note(services, changes)
     if (addresses.isFollowing) await watch?.look(services, addresses.current, changes)
   }
 
-  status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {
-    const { watch, addresses } = this.#parts
-    const { ip, ip6 } = addresses.current
-    return {
-      ...(watch === undefined ? {} : { takenPorts: watch.taken }),
-      ...(addresses.isFollowing ? { nodeAddresses: [...ip, ...ip6] } : {})
-    }
+  #note(services: Services, changes: readonly ServiceChange[]): void {
+    if (haveNodePorts(changes.map(({ after }) => after))) this.#isUsed = true
+    else if (this.#isUsed && haveNodePorts(changes.map(({ before }) => before))) this.#isUsed = haveNodePorts(services.values())
+  }
+
+  status(): Pick<PlaneStatus, 'takenPorts'> {
+    const { watch } = this.#parts
+    return watch === undefined ? {} : { takenPorts: watch.taken }
   }
 
   /** Follows the addresses no more. */

@@ -15,10 +15,13 @@ import { affinityMap } from '../layout/balancing.js'
 import { keyText, type Changes } from '../elements/changes.js'
 import { ElementWalk } from '../elements/walk.js'
 import type { TableOptions } from '../layout/table.js'
-import { ADDRESS_LENGTH, PHASES, SCOPES, type Scope } from '../layout/sets.js'
+import { ADDRESS_LENGTH, PHASES, SCOPES, type Audience, type Scope } from '../layout/sets.js'
 
 /** Bytes of an element in a message, about. */
 const ROW_BYTES = 100
+
+/** Bytes of a slot's number, behind the frontend in the key of a map of endpoints. */
+const SLOT_LENGTH = 4
 
 /** Clients that are removed in one transaction, at most. */
 const ROWS_AT_ONCE = 1024
@@ -28,10 +31,8 @@ const MAX_READINGS = 4
 
 /** Where the clients of a frontend may be led, and for how long. */
 interface Allowed {
-  /** Bytes of addresses and ports, as text. */
-  readonly endpoints: Set<string>
-  /** For whom there are endpoints: clients of one kind may be led where those of another may not. */
-  readonly audiences: Set<string>
+  /** Bytes of addresses and ports, as text, by whose they are: clients of one kind may be led where those of another may not. */
+  readonly endpoints: Map<Audience, Set<string>>
   timeoutMs: number
 }
 
@@ -46,15 +47,15 @@ async function collect(services: Iterable<Service | undefined>, options: TableOp
   const frontends: Frontends = new Map()
   const of = (name: string): Allowed => {
     let allowed = frontends.get(name)
-    if (allowed === undefined) frontends.set(name, (allowed = { endpoints: new Set(), audiences: new Set(), timeoutMs: 0 }))
+    if (allowed === undefined) frontends.set(name, (allowed = { endpoints: new Map(), timeoutMs: 0 }))
     return allowed
   }
   const walk = new ElementWalk(({ family, scope, kind, slotClass, stickiness }, key, data) => {
     if (kind === 'sticky') of(nameOf(family, scope, key)).timeoutMs = stickiness!.timeoutSeconds * 1000
     if (kind !== 'endpoints' || slotClass?.isSticky !== true) return
-    const allowed = of(nameOf(family, scope, key.subarray(0, key.length - 4)))
-    allowed.endpoints.add(keyText(data!))
-    allowed.audiences.add(slotClass.audience)
+    const { endpoints } = of(nameOf(family, scope, key.subarray(0, key.length - SLOT_LENGTH)))
+    const theirs = endpoints.get(slotClass.audience) ?? new Set()
+    endpoints.set(slotClass.audience, theirs.add(keyText(data!)))
   }, options)
   for (const service of services) {
     if (slices.isOver) await slices.turn()
@@ -63,13 +64,25 @@ async function collect(services: Iterable<Service | undefined>, options: TableOp
   return frontends
 }
 
-const isSubset = (left: ReadonlySet<string>, right: ReadonlySet<string>): boolean => [...left].every((entry) => right.has(entry))
-const isSameFor = (before: Allowed, after: Allowed): boolean => [...before.audiences].join() === [...after.audiences].join()
+const isSameFor = (before: Allowed, after: Allowed): boolean => [...before.endpoints.keys()].join() === [...after.endpoints.keys()].join()
 
-/** Whether clients may be remembered who must not be led on as before. */
-function mustSweep(before: Allowed, after: Allowed | undefined): boolean {
-  if (after === undefined || !isSameFor(before, after)) return true
-  return !isSubset(before.endpoints, after.endpoints) || before.timeoutMs !== after.timeoutMs
+/** Every endpoint to which clients of some kind may be led. */
+function allOf({ endpoints }: Allowed): Set<string> {
+  return new Set([...endpoints.values()].flatMap((theirs) => [...theirs]))
+}
+
+/** The endpoints to which clients of every kind may be led. */
+function commonOf(allowed: Allowed): Set<string> {
+  const kinds = [...allowed.endpoints.values()]
+  return new Set([...allOf(allowed)].filter((endpoint) => kinds.every((theirs) => theirs.has(endpoint))))
+}
+
+/** The endpoints to which clients of some kind may not be led any more, though those of another kind may. */
+function lostBetween(before: Allowed, after: Allowed): string[] {
+  return [...before.endpoints].flatMap(([audience, theirs]) => {
+    const now = after.endpoints.get(audience)
+    return [...theirs].filter((endpoint) => now?.has(endpoint) !== true)
+  })
 }
 
 /** What is to become of the clients of a frontend. */
@@ -80,6 +93,22 @@ interface Due {
 }
 
 const NOBODY: Due = { endpoints: new Set(), timeoutMs: 0 }
+
+/** What a change means for the clients of a frontend; undefined: nothing. Of which kind a client was is not known, so that whoever may have been led where his kind may not be led any more is forgotten. */
+function dueBetween(before: Allowed, after: Allowed | undefined): Due | undefined {
+  // Clients of another kind may be led to other endpoints now: who was remembered as what is not known.
+  if (after === undefined || !isSameFor(before, after)) return NOBODY
+  const lost = lostBetween(before, after)
+  if (lost.length === 0 && before.timeoutMs === after.timeoutMs) return undefined
+  const endpoints = allOf(after)
+  for (const endpoint of lost) endpoints.delete(endpoint)
+  return { endpoints, timeoutMs: after.timeoutMs }
+}
+
+/** Both together: who was to be forgotten and is not yet stays so. */
+function together(earlier: Due | undefined, { endpoints, timeoutMs }: Due): Due {
+  return { endpoints: earlier === undefined ? endpoints : new Set([...endpoints].filter((one) => earlier.endpoints.has(one))), timeoutMs }
+}
 
 /** Clients to forget, and what is to be known of some of them instead. */
 interface Sweep {
@@ -125,16 +154,25 @@ export class AffinitySweeper {
       slices
     )
     for (const [name, allowed] of before) {
-      const now = after.get(name)
-      if (!mustSweep(allowed, now)) continue
-      // Clients of another kind may be led to other endpoints now: who was remembered as what is not known.
-      this.#due.set(name, now !== undefined && isSameFor(allowed, now) ? now : NOBODY)
+      const due = dueBetween(allowed, after.get(name))
+      if (due !== undefined) this.#due.set(name, together(this.#due.get(name), due))
     }
   }
 
-  /** Takes note that these are all services, and that it is not known who was remembered before. */
-  async noteAll(services: Services): Promise<void> {
-    this.#due = new Map(await collect(services.values(), this.#options, new Slices()))
+  /**
+   * Takes note that these are all services, and that it is not known who was remembered before.
+   *
+   * @param changes What was changed in the kernel: where endpoints changed, clients keep those alone that are for all of them.
+   */
+  async noteAll(services: Services, changes?: Changes): Promise<void> {
+    const frontends = await collect(services.values(), this.#options, new Slices())
+    const changed = changes === undefined ? new Set<string>() : balancedAnew(changes)
+    this.#due = new Map(
+      [...frontends].map(([name, allowed]) => {
+        const { timeoutMs } = allowed
+        return [name, { endpoints: changed.has(name) ? commonOf(allowed) : allOf(allowed), timeoutMs }]
+      })
+    )
     this.#isWhole = true
   }
 
@@ -240,4 +278,19 @@ export function touchesAffinity(changes: Changes): boolean {
   return PHASES.some((phase) =>
     changes.phase(phase).some(({ set, remove }) => remove.rows > 0 && (set.kind === 'sticky' || set.slotClass?.isSticky === true))
   )
+}
+
+/** The frontends whose clients are remembered and of which slots go or lead elsewhere, by family, scope and key. */
+function balancedAnew(changes: Changes): Set<string> {
+  const names = new Set<string>()
+  for (const phase of PHASES) {
+    for (const { set, remove } of changes.phase(phase)) {
+      if (set.kind !== 'endpoints' || set.slotClass?.isSticky !== true) continue
+      for (let row = 0; row < remove.rows; row++) {
+        const key = remove.keyAt(row)
+        names.add(nameOf(set.family, set.scope, key.subarray(0, key.length - SLOT_LENGTH)))
+      }
+    }
+  }
+  return names
 }

@@ -119,6 +119,60 @@ describe.each(['ip', 'ip6'] as const)('clients that are remembered, over %s', (f
   })
 })
 
+describe('policy `local`, for clients from outside alone', () => {
+  const address = '203.0.113.1'
+  const external = (more: (server: number) => object): Service => {
+    const service = sticky('ip', [1, 2, 3])
+    return {
+      ...service,
+      frontends: [{ kind: 'external', address, port: 80, trafficPolicy: 'local' }],
+      endpoints: service.endpoints.map((endpoint, index) => ({ ...endpoint, local: true, ...more(index + 1) }))
+    }
+  }
+  /** Who answers everything, of few enough connections. */
+  const answering = async (from: ServiceNetwork['client']): Promise<number> => {
+    const servers = Object.keys(tally(await ask(from, 'tcp', address, 80, 12)))
+    expect(servers).toHaveLength(1)
+    return numberOf(servers[0]!)
+  }
+
+  it.each([
+    ['while the plane runs', false],
+    ['while no plane runs', true]
+  ])('leads clients elsewhere whose endpoint others may still be led to, when it is out of reach %s', async (_, restarts) => {
+    const network = await networkWith(3)
+    let plane = await openIn(network.node.path)
+    const change = async (service: Service): Promise<void> => {
+      if (restarts) {
+        await plane.close()
+        plane = await openIn(network.node.path)
+      }
+      await plane.sync(only(service))
+    }
+    await plane.sync(only(external(() => ({}))))
+    const first = await answering(network.client)
+    await change(external((server) => ({ local: server !== first })))
+    const second = await answering(network.client)
+    expect(second).not.toBe(first)
+    await change(external((server) => ({ local: server !== first, ...(server === second && { side: 'cluster' }) })))
+    expect(await answering(network.client)).toBe(6 - first - second)
+  })
+
+  it('lets clients of this node keep endpoints that are not on it, when another one goes', async () => {
+    const network = await networkWith(3)
+    const plane = await openIn(network.node.path)
+    // Clients of this node are led to 2 or 3, those from outside to 1.
+    const service = external((server) => (server === 1 ? { side: 'local' } : { local: false }))
+    await plane.sync(only(service))
+    const server = await answering(network.node)
+    expect(await answering(network.client)).toBe(1)
+    await plane.sync(only({ ...service, endpoints: service.endpoints.filter((_, index) => index === 0 || index + 1 === server) }))
+    await plane.sync(only(service))
+    expect(await answering(network.node)).toBe(server)
+    expect(await answering(network.client)).toBe(1)
+  })
+})
+
 describe('time-outs', () => {
   it('end, count from the last new connection, and change with the service', async () => {
     const network = await networkWith(2)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Plane } from '../../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { servicesOn, unwatchedPlane } from '../../../support/plane-ways.js'
 
@@ -59,6 +60,25 @@ describe('a plane that does not poll', () => {
     expect(plane.status().drifts).toBe(1)
     expect((await plane.plan(services)).isEmpty).toBe(true)
     expect((await plane.sync(services)).requests).toBe(0)
+  })
+
+  describe.each([
+    ['sync', (plane: Plane) => plane.sync(servicesOn(1))],
+    ['update', (plane: Plane) => plane.update({ set: servicesOn(1).values() })]
+  ])('%s with other objects that say the same', (_, call) => {
+    it.each(CHANGES)('repairs when %s', async (__, change) => {
+      const namespace = await makeNamespace()
+      const plane = await unwatchedPlane(namespace)
+      await plane.sync(servicesOn(1))
+      const before = await ruleset(namespace)
+      await change(namespace)
+      const report = await call(plane)
+      expect(await ruleset(namespace)).toEqual(before)
+      expect(report.objects.written).toBeGreaterThan(0)
+      expect(report.requests).toBeGreaterThan(0)
+      expect(plane.status().drifts).toBe(1)
+      expect((await call(plane)).requests).toBe(0)
+    })
   })
 
   it('repairs and changes in one sync', async () => {

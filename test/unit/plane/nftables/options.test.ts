@@ -68,3 +68,7 @@ it('affinityClients is a whole number in its range', () => {
   for (const affinityClients of [1023, 16_777_217, 2000.5, Number.NaN, '5000' as never])
     expect(() => checkNftablesOptions({ affinityClients })).toThrow('affinityClients')
 })
+
+it.each(['-x', '1x', '_x', '', 'a b', 'n'.repeat(32)])('the name %j is refused: nft could not tell of such a table', (name) => {
+  expect(() => checkNftablesOptions({ name })).toThrow(expect.objectContaining({ name: 'ValidationError', path: 'name' }) as Error)
+})

@@ -26,6 +26,8 @@ describe('acceptService', () => {
     ['an address with a leading zero', frontend({ address: '010.0.0.1' }), '.frontends[0].address'],
     ['an address with a zone', frontend({ address: 'fe80::1%eth0' }), '.frontends[0].address'],
     ['an address with a prefix', endpoint({ address: '10.1.0.1/32' }), '.endpoints[0].address'],
+    ['an IPv4 address written as one of IPv6', frontend({ address: '::ffff:10.96.0.1' }), '.frontends[0].address'],
+    ['a loopback address written as one of IPv6', endpoint({ address: '::ffff:7f00:1' }), '.endpoints[0].address'],
     ['port 0', frontend({ port: 0 }), '.frontends[0].port'],
     ['port 65536', endpoint({ port: 65_536 }), '.endpoints[0].port'],
     ['a port as text', endpoint({ port: '80' }), '.endpoints[0].port'],
@@ -120,6 +122,33 @@ describe('acceptService', () => {
     await expect(accept(refused)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
     const lengths = [refused.frontends.length, (refused.endpoints as Service['endpoints'] | undefined)?.length ?? 0]
     expect(Object.isFrozen(refused)).toBe(lengths.some((length) => length > 128))
+  })
+
+  it.each<[what: string, make: (value: Service) => object, field: string, path: string]>([
+    ['service', (value) => value, 'name', '.name'],
+    ['service', (value) => value, 'endpoints', '.endpoints'],
+    ['frontend', (value) => value.frontends[0]!, 'port', '.frontends[0].port'],
+    ['endpoint', (value) => value.endpoints[0]!, 'address', '.endpoints[0].address'],
+    ['endpoint', (value) => value.endpoints[0]!, 'weight', '.endpoints[0].weight']
+  ])('refuses a getter of a %s, which need not give again what was checked', async (_, make, field, path) => {
+    const refused = service({ endpoints: [{ address: '10.1.0.1', port: 1, weight: 2 }] })
+    const holder = make(refused)
+    const value: unknown = Reflect.get(holder, field)
+    Object.defineProperty(holder, field, { enumerable: true, get: () => value })
+    await expect(accept(refused)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path, value })
+  })
+
+  it('refuses getters of a class', async () => {
+    const { name, protocol, frontends, endpoints } = service()
+    class Computed {
+      name = name
+      protocol = protocol
+      frontends = frontends
+      get endpoints() {
+        return endpoints
+      }
+    }
+    await expect(accept(new Computed())).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path: '.endpoints' })
   })
 
   it('freezes what it accepts, with all it holds', async () => {

@@ -39,6 +39,7 @@ const malformed: readonly (readonly [number: number, service: unknown])[] = [
   [11, service(11, { scheduler: 'rr', endpoints: sevenEndpoints.slice(2) })],
   [12, null],
   [13, service(13, { frontends: [{ kind: 'cluster', address: '10.96.0.14', port: 0 }] })],
+  [14, undefined],
   [1190, service(1190, { frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80 }], endpoints: sevenEndpoints.slice(1) })]
 ]
 

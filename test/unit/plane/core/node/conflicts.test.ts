@@ -92,3 +92,34 @@ it('a first sync finds it, and cluster addresses are left alone', async () => {
     path: 'services["external"].frontends[0].address'
   })
 })
+
+it.each([
+  ['sync', (plane: Plane) => plane.sync(named(external))],
+  ['update', (plane: Plane) => plane.update({ set: [external], delete: ['port'] })]
+])('it is served again once ports of the node are gone, by the same %s, and goes again when they come back', async (_, call) => {
+  const { plane, add, externals } = await scene()
+  await add('192.0.2.7')
+  expect((await plane.sync(named(external, port))).quarantined).toEqual([refusal('external', '192.0.2.7')])
+  expect((await call(plane)).quarantined).toEqual([])
+  expect(await externals()).toEqual(['192.0.2.7'])
+  expect(plane.status()).toMatchObject({ services: 1, quarantined: [] })
+
+  // Nor does an address matter that comes now.
+  await plane.update({ set: [balancer] })
+  await add('192.0.2.8')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(await externals()).toEqual(['192.0.2.7', '192.0.2.8'])
+  expect((await plane.plan(named(external, balancer))).isEmpty).toBe(true)
+
+  const plan = await plane.plan(named({ ...external }, balancer, port))
+  expect(plan.quarantined).toEqual([refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')])
+  expect(plan.entries.map(({ action, service }) => `${action} ${service}`).sort()).toEqual([
+    'add port',
+    'remove balancer',
+    'remove external'
+  ])
+  expect(await externals()).toEqual(['192.0.2.7', '192.0.2.8'])
+  expect((await plane.update({ set: [port] })).quarantined).toEqual([])
+  expect(plane.status().quarantined).toEqual([refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')])
+  expect(await externals()).toEqual([])
+})
