@@ -1,7 +1,7 @@
 /**
  * What makes two frontends, or two endpoints, the same one, and how they are written.
  */
-import { canonicalAddress, formatSocketAddress, looksLikeIPv6 } from '../../core/address.js'
+import { canonicalAddress, formatSocketAddress, ipv4Number, looksLikeIPv6 } from '../../core/address.js'
 import type { AddressFamily } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { Frontend, NodeFrontend, Service } from '../model.js'
@@ -45,16 +45,33 @@ export function endpointKey({ address, port }: Target): string {
   return `${canonicalAddress(address)} ${port}`
 }
 
-/** The identities of a frontend, equal for all spellings of its address: what two services may not both have. A port of the node's has one for each family. */
-export function frontendIdentities(protocol: Protocol, frontend: Frontend): readonly string[] {
-  if (isAddressed(frontend)) return [`${protocol} ${endpointKey(frontend)}`]
-  return familiesOf(frontend).map((family) => `${protocol} ${family} node ${frontend.port}`)
+/** What makes a frontend the same one: a number, as a table of a hundred thousand numbers is made in half the time of one of texts, or a text where there is an IPv6 address. */
+export type FrontendKey = number | string
+
+const PROTOCOL_INDEX: Readonly<Record<Protocol, number>> = { tcp: 1, udp: 2, sctp: 3 }
+const PORTS = 0x1_0000
+const IPV4_ADDRESSES = 0x1_0000_0000
+
+function addressedKey(protocol: Protocol, frontend: AddressedFrontend): FrontendKey {
+  if (looksLikeIPv6(frontend.address)) return `${protocol} ${endpointKey(frontend)}`
+  return (PROTOCOL_INDEX[protocol] * IPV4_ADDRESSES + ipv4Number(frontend.address)) * PORTS + frontend.port
 }
 
-const keys = new WeakMap<Service, readonly string[]>()
+/** Below 0, where no address is. */
+function nodeKey(protocol: Protocol, family: AddressFamily, port: number): FrontendKey {
+  return -((PROTOCOL_INDEX[protocol] * FAMILIES.length + FAMILIES.indexOf(family)) * PORTS + port)
+}
+
+/** The identities of a frontend, equal for all spellings of its address: what two services may not both have. A port of the node's has one for each family. */
+export function frontendIdentities(protocol: Protocol, frontend: Frontend): readonly FrontendKey[] {
+  if (isAddressed(frontend)) return [addressedKey(protocol, frontend)]
+  return familiesOf(frontend).map((family) => nodeKey(protocol, family, frontend.port))
+}
+
+const keys = new WeakMap<Service, readonly FrontendKey[]>()
 
 /** The identities of all frontends of an accepted service, in their order. They are put together once. */
-export function frontendKeys(service: Service): readonly string[] {
+export function frontendKeys(service: Service): readonly FrontendKey[] {
   let made = keys.get(service)
   if (made === undefined) {
     made = service.frontends.flatMap((frontend) => frontendIdentities(service.protocol, frontend))

@@ -1,6 +1,7 @@
 /**
  * A plane over any back end: calls in order, acceptance, quarantine, drift, retries and events.
  */
+import type { FrontendKey } from './frontend.js'
 import { requireOptions } from '../../core/checks.js'
 import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.js'
 import { type Broadcast } from '../../core/events/broadcast.js'
@@ -55,7 +56,7 @@ export class ServicePlane implements Plane {
     this.#quarantine = new Quarantine(events)
     this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
     this.#drift = new DriftLog(events, this.#watch)
-    const owner = (frontend: string): string | undefined => this.#registry.ownerOf(frontend)
+    const owner = (frontend: FrontendKey): string | undefined => this.#registry.ownerOf(frontend)
     this.#explaining = { ownAddresses, owner, explain: (question) => backend.explain(question) }
   }
 

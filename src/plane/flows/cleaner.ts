@@ -5,7 +5,7 @@ import type { Conntrack, FlowFilter } from '../../conntrack/index.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { frontendKeys } from '../core/frontend.js'
+import { frontendKeys, type FrontendKey } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Services } from '../model.js'
@@ -45,12 +45,12 @@ export class StaleFlowCleaner implements ChangeListener {
   readonly #settings: StaleFlowSettings
   readonly #listener: StaleFlowListener
   readonly #nodeAddresses: () => NodeAddressList
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<FrontendKey, Entry>()
   #deleter: FlowDeleter | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
   #retryMs = FIRST_RETRY_MS
-  #inFlight: { readonly keys: ReadonlySet<string>; readonly done: Promise<void> } | undefined
+  #inFlight: { readonly keys: ReadonlySet<FrontendKey>; readonly done: Promise<void> } | undefined
   /** Changes that were announced, or are being noted: until then it is not known where flows may lead. */
   #held = 0
   #noting: Promise<void> = Promise.resolve()
@@ -130,7 +130,7 @@ export class StaleFlowCleaner implements ChangeListener {
     })
   }
 
-  #add(key: string, target: FlowTarget): void {
+  #add(key: FrontendKey, target: FlowTarget): void {
     const looks = this.#settings.secondLookMs > 0 ? 2 : 1
     this.#entries.set(key, { target, isFresh: true, looks, dueAt: performance.now() })
   }
@@ -159,7 +159,7 @@ export class StaleFlowCleaner implements ChangeListener {
     this.#inFlight = { keys: new Set(due.keys()), done }
   }
 
-  async #look(due: ReadonlyMap<string, Entry>): Promise<void> {
+  async #look(due: ReadonlyMap<FrontendKey, Entry>): Promise<void> {
     const startedAt = performance.now()
     try {
       this.#deleter ??= await this.#open()
@@ -181,7 +181,7 @@ export class StaleFlowCleaner implements ChangeListener {
   }
 
   /** One look less is left for what was seen to; what was noted anew meanwhile is due again. */
-  #settle(due: ReadonlyMap<string, Entry>): void {
+  #settle(due: ReadonlyMap<FrontendKey, Entry>): void {
     for (const [key, entry] of due) {
       if (this.#entries.get(key) !== entry) continue
       entry.isFresh = false

@@ -6,7 +6,7 @@ import { canonicalAddress, familyOf, type AddressFamily } from '../../core/addre
 import type { Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { endpointKey, familiesOf, frontendIdentities, isAddressed } from '../core/frontend.js'
+import { endpointKey, familiesOf, frontendIdentities, isAddressed, type FrontendKey } from '../core/frontend.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import { isUsable } from '../core/balance/weights.js'
 import type { Endpoint, Service } from '../model.js'
@@ -29,15 +29,15 @@ function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
   return policy === 'gone' || isUsable(endpoint)
 }
 
-const NO_TARGETS: ReadonlyMap<string, FlowTarget> = new Map()
+const NO_TARGETS: ReadonlyMap<FrontendKey, FlowTarget> = new Map()
 
 /** The targets of a service, by key; none where its flows are never removed. */
 export function targetsOf(
   service: Service | undefined,
   policies: Readonly<Record<Protocol, StaleFlowPolicy>>
-): ReadonlyMap<string, FlowTarget> {
+): ReadonlyMap<FrontendKey, FlowTarget> {
   if (service === undefined || policies[service.protocol] === 'never') return NO_TARGETS
-  const targets = new Map<string, FlowTarget>()
+  const targets = new Map<FrontendKey, FlowTarget>()
   const { protocol } = service
   const allowed = { ip: new Map<string, FlowEndpoint>(), ip6: new Map<string, FlowEndpoint>() }
   for (const endpoint of service.endpoints) {
@@ -65,16 +65,16 @@ function isStale(before: FlowTarget | undefined, after: FlowTarget): boolean {
 }
 
 /** Nearly all services have none. */
-function addTargets(to: Map<string, FlowTarget>, targets: ReadonlyMap<string, FlowTarget>): void {
+function addTargets(to: Map<FrontendKey, FlowTarget>, targets: ReadonlyMap<FrontendKey, FlowTarget>): void {
   if (targets.size > 0) for (const [key, target] of targets) to.set(key, target)
 }
 
 /** What a change asks of the flows. */
 export interface TargetChanges {
   /** Flows must be looked for. */
-  readonly stale: ReadonlyMap<string, FlowTarget>
+  readonly stale: ReadonlyMap<FrontendKey, FlowTarget>
   /** Nothing to look for, but a look that is due must know where flows may lead now. */
-  readonly current: ReadonlyMap<string, FlowTarget>
+  readonly current: ReadonlyMap<FrontendKey, FlowTarget>
 }
 
 /**
@@ -85,15 +85,15 @@ export async function compareTargets(
   policies: Readonly<Record<Protocol, StaleFlowPolicy>>,
   slices: Slices
 ): Promise<TargetChanges> {
-  const before = new Map<string, FlowTarget>()
-  const after = new Map<string, FlowTarget>()
+  const before = new Map<FrontendKey, FlowTarget>()
+  const after = new Map<FrontendKey, FlowTarget>()
   for (const change of changes) {
     addTargets(before, targetsOf(change.before, policies))
     addTargets(after, targetsOf(change.after, policies))
     if (slices.isOver) await slices.turn()
   }
-  const stale = new Map<string, FlowTarget>()
-  const current = new Map<string, FlowTarget>()
+  const stale = new Map<FrontendKey, FlowTarget>()
+  const current = new Map<FrontendKey, FlowTarget>()
   await slices.each(after, ([key, target]) => (isStale(before.get(key), target) ? stale : current).set(key, target))
   await slices.each(before, ([key, target]) => {
     if (!after.has(key)) stale.set(key, { ...target, allowed: new Map(), isGone: true })

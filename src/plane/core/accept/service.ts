@@ -19,7 +19,7 @@ import {
 import { checkFields, checkInteger, checkName, checkOneOf, refuse } from './checks.js'
 import { checkEndpoint, checkFrontend } from './entries.js'
 import { tableSize } from '../balance/consistent.js'
-import { endpointKey, formatFrontend, formatTarget, frontendIdentities } from '../frontend.js'
+import { endpointKey, formatFrontend, formatTarget, frontendIdentities, type FrontendKey } from '../frontend.js'
 import { slotCount } from '../balance/weights.js'
 
 /** Services that were checked and frozen before: the same reference need not be looked at again. */
@@ -61,18 +61,18 @@ function checkEntries<T extends Frontend | Endpoint>(
 }
 
 /** The identities of an entry: a port of the node's has one for each family. */
-function identities(entry: Frontend | Endpoint): readonly string[] {
+function identities(entry: Frontend | Endpoint): readonly FrontendKey[] {
   return 'kind' in entry ? frontendIdentities('tcp', entry) : [endpointKey(entry)]
 }
 
 /** Whether an entry has one of the identities that were seen; they are seen from now on. */
-function isSeen(seen: Set<string>, entry: Frontend | Endpoint): boolean {
+function isSeen(seen: Set<FrontendKey>, entry: Frontend | Endpoint): boolean {
   for (const key of identities(entry)) if (seen.size === seen.add(key).size) return true
   return false
 }
 
 async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: Slices): Promise<number> {
-  const seen = new Set<string>()
+  const seen = new Set<FrontendKey>()
   for (let index = 0; index < entries.length; index++) {
     if (index % BLOCK === 0 && slices.isOver) await slices.turn()
     if (isSeen(seen, entries[index]!)) return index
@@ -82,7 +82,7 @@ async function findDuplicate(entries: readonly (Frontend | Endpoint)[], slices: 
 
 /** Of a few entries that were checked just now. */
 function findDuplicateOfFew(entries: readonly (Frontend | Endpoint)[]): number {
-  let seen: Set<string> | undefined
+  let seen: Set<FrontendKey> | undefined
   for (let index = 0; index < entries.length; index++) {
     const target = targets[index]!
     if (target < 0) {

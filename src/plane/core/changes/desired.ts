@@ -15,7 +15,7 @@ export interface CheckedUpdate {
 }
 
 /** Checks that services are a Map, of any realm, and takes a copy of it, in the order of their priorities. @throws {ValidationError} */
-export function takeServices(services: Services): Services {
+export function takeServices(services: Services): Map<string, Service> {
   if (!types.isMap(services)) throw new ValidationError('services', services, 'a Map of services by their names')
   const taken = new Map<unknown, Service>(services as ReadonlyMap<unknown, Service>)
   for (const name of taken.keys())
@@ -34,7 +34,7 @@ function priorityOf(service: Service): number {
 }
 
 /** Services with a higher priority first; else as they stand. */
-function inOrder(services: Map<string, Service>): Services {
+function inOrder(services: Map<string, Service>): Map<string, Service> {
   const priorities = new Map<Service, number>()
   for (const service of services.values()) {
     const priority = priorityOf(service)

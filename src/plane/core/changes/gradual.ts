@@ -2,37 +2,42 @@
  * A first proposal that is checked while the kernel already takes what was checked before.
  */
 import { Slices } from '../../../core/slices.js'
-import type { Service, Services } from '../../model.js'
+import type { Service } from '../../model.js'
 import { acceptService, checkKey } from '../accept/service.js'
 import type { ServiceSource } from '../backend.js'
 import type { ServiceChange } from './change.js'
-import { frontendIdentities } from '../frontend.js'
+import { frontendIdentities, type FrontendKey } from '../frontend.js'
 import type { Quarantined } from './plan.js'
 import { conflictOf, quarantineOf, type Unsupported } from './refusals.js'
 
 /** All services where there were none. Of two claims to a frontend the first one holds; its outcome is that of a proposal that is checked at once. */
 export class GradualProposal implements ServiceSource {
-  readonly candidates: Services
+  /** Nobody else has it. */
+  readonly candidates: Map<string, Service>
   /** Grow while services are checked. */
   readonly changes: ServiceChange[] = []
   readonly quarantined: Quarantined[] = []
-  /** The accepted services, and whose frontend is whose. */
-  readonly services = new Map<string, Service>()
-  readonly owners = new Map<string, string>()
+  /** Whose frontend is whose. */
+  readonly owners = new Map<FrontendKey, string>()
   /** Short ones: as soon as a transaction has ended the next one is to be sent. */
   readonly #slices = new Slices(1)
   readonly #rest: Iterable<[string, Service]>
   /** Of the service that is looked at; the list is used again for each. */
-  readonly #keys: string[] = []
+  readonly #keys: FrontendKey[] = []
   readonly #outcome = (): Iterable<Service> => this.candidates.values()
   #isBegun = false
 
   readonly #unsupported: Unsupported
 
-  constructor(candidates: Services, unsupported: Unsupported) {
+  constructor(candidates: Map<string, Service>, unsupported: Unsupported) {
     this.candidates = candidates
     this.#unsupported = unsupported
     this.#rest = candidates.entries()
+  }
+
+  /** The accepted services, once all are checked. */
+  get services(): Map<string, Service> {
+    return this.quarantined.length === 0 ? this.candidates : new Map(this.changes.map(({ name, after }) => [name, after!]))
   }
 
   /** Whether services have been asked for. */
@@ -96,7 +101,6 @@ export class GradualProposal implements ServiceSource {
       }
     }
     for (let index = 0; index < count; index++) owners.set(this.#keys[index]!, name)
-    this.services.set(name, service)
     this.changes.push({ name, before: undefined, after: service })
     return true
   }

@@ -7,7 +7,7 @@ import { acceptService, checkKey } from '../accept/service.js'
 import type { CheckedUpdate } from './desired.js'
 import type { Refusal } from '../backend.js'
 import type { ServiceChange } from './change.js'
-import { frontendIdentities, frontendKeys } from '../frontend.js'
+import { frontendIdentities, frontendKeys, type FrontendKey } from '../frontend.js'
 import { GradualProposal } from './gradual.js'
 import type { Quarantined } from './plan.js'
 import { conflictOf, quarantineOf, type Outcome, type Unsupported } from './refusals.js'
@@ -20,14 +20,14 @@ export interface Proposal {
 }
 
 /** Who is about to have which frontend. */
-type Claims = Map<string, string>
+type Claims = Map<FrontendKey, string>
 
 /** The committed services. */
 export class Registry {
   readonly #unsupported: Unsupported
   #services = new Map<string, Service>()
   /** Frontend to the name of its service. */
-  #owners = new Map<string, string>()
+  #owners = new Map<FrontendKey, string>()
   /** The last proposal of {@link Registry.proposeGradually}, until it is accepted. */
   #gradual: GradualProposal | undefined
 
@@ -42,7 +42,7 @@ export class Registry {
   }
 
   /** The service that has a frontend, by one of its {@link frontendIdentities}. */
-  ownerOf(frontend: string): string | undefined {
+  ownerOf(frontend: FrontendKey): string | undefined {
     return this.#owners.get(frontend)
   }
 
@@ -57,7 +57,7 @@ export class Registry {
   }
 
   /** As {@link Registry.proposeAll} where there are no services yet: the services are checked when they are asked for. */
-  proposeGradually(services: Services): GradualProposal {
+  proposeGradually(services: Map<string, Service>): GradualProposal {
     return (this.#gradual = new GradualProposal(services, this.#unsupported))
   }
 
@@ -184,7 +184,7 @@ export class Registry {
   }
 
   /** Another service that has a frontend once the changes are in: one that has it already and does not let go, or one that claimed it first. */
-  #holderOf(key: string, name: string, changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined): string | undefined {
+  #holderOf(key: FrontendKey, name: string, changes: ReadonlyMap<string, ServiceChange>, claims: Claims | undefined): string | undefined {
     const owner = this.#owners.get(key)
     if (owner !== undefined && owner !== name) {
       const change = changes.get(owner)

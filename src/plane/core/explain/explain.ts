@@ -7,7 +7,7 @@ import { ValidationError } from '../../../core/errors.js'
 import type { Protocol } from '../../../core/protocols.js'
 import type { Explanation, ExplanationOutcome, ExplainRequest, ExplanationStep, PacketDirection } from '../../explanation.js'
 import { describeExplanation } from './text.js'
-import { frontendIdentities } from '../frontend.js'
+import { frontendIdentities, type FrontendKey } from '../frontend.js'
 import { isDeviceName } from '../local-sources.js'
 
 /** A first packet, checked. Addresses are written as the kernel's are. */
@@ -83,7 +83,7 @@ export interface ExplainParts {
   /** This node's own addresses at the moment, in any spelling. */
   readonly ownAddresses: () => Promise<readonly string[]>
   /** The name of the committed service that has a frontend, by {@link frontendIdentities}. */
-  readonly owner: (frontend: string) => string | undefined
+  readonly owner: (frontend: FrontendKey) => string | undefined
   readonly explain: (question: Question) => Promise<Findings>
 }
 

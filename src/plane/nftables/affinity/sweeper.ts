@@ -12,7 +12,7 @@ import type { ServiceChange } from '../../core/changes/change.js'
 import { FAMILIES } from '../../core/frontend.js'
 import type { Service, Services } from '../../model.js'
 import { affinityMap } from '../layout/balancing.js'
-import { keyText, type Changes } from '../elements/changes.js'
+import { keyValue, type Changes, type KeyValue } from '../elements/changes.js'
 import { ElementWalk } from '../elements/walk.js'
 import type { TableOptions } from '../layout/table.js'
 import { ADDRESS_LENGTH, PHASES, SCOPES, type Audience, type Scope } from '../layout/sets.js'
@@ -32,7 +32,7 @@ const MAX_READINGS = 4
 /** Where the clients of a frontend may be led, and for how long. */
 interface Allowed {
   /** Bytes of addresses and ports, as text, by whose they are: clients of one kind may be led where those of another may not. */
-  readonly endpoints: Map<Audience, Set<string>>
+  readonly endpoints: Map<Audience, Set<KeyValue>>
   timeoutMs: number
 }
 
@@ -40,7 +40,7 @@ interface Allowed {
 type Frontends = Map<string, Allowed>
 
 const scopeName = (family: AddressFamily, scope: Scope): string => `${family} ${scope} `
-const nameOf = (family: AddressFamily, scope: Scope, key: Uint8Array): string => `${scopeName(family, scope)}${keyText(key)}`
+const nameOf = (family: AddressFamily, scope: Scope, key: Uint8Array): string => `${scopeName(family, scope)}${keyValue(key)}`
 
 /** Adds the frontends of services whose clients are remembered. */
 async function collect(services: Iterable<Service | undefined>, options: TableOptions, slices: Slices): Promise<Frontends> {
@@ -55,7 +55,7 @@ async function collect(services: Iterable<Service | undefined>, options: TableOp
     if (kind !== 'endpoints' || slotClass?.isSticky !== true) return
     const { endpoints } = of(nameOf(family, scope, key.subarray(0, key.length - SLOT_LENGTH)))
     const theirs = endpoints.get(slotClass.audience) ?? new Set()
-    endpoints.set(slotClass.audience, theirs.add(keyText(data!)))
+    endpoints.set(slotClass.audience, theirs.add(keyValue(data!)))
   }, options)
   for (const service of services) {
     if (slices.isOver) await slices.turn()
@@ -67,18 +67,18 @@ async function collect(services: Iterable<Service | undefined>, options: TableOp
 const isSameFor = (before: Allowed, after: Allowed): boolean => [...before.endpoints.keys()].join() === [...after.endpoints.keys()].join()
 
 /** Every endpoint to which clients of some kind may be led. */
-function allOf({ endpoints }: Allowed): Set<string> {
+function allOf({ endpoints }: Allowed): Set<KeyValue> {
   return new Set([...endpoints.values()].flatMap((theirs) => [...theirs]))
 }
 
 /** The endpoints to which clients of every kind may be led. */
-function commonOf(allowed: Allowed): Set<string> {
+function commonOf(allowed: Allowed): Set<KeyValue> {
   const kinds = [...allowed.endpoints.values()]
   return new Set([...allOf(allowed)].filter((endpoint) => kinds.every((theirs) => theirs.has(endpoint))))
 }
 
 /** The endpoints to which clients of some kind may not be led any more, though those of another kind may. */
-function lostBetween(before: Allowed, after: Allowed): string[] {
+function lostBetween(before: Allowed, after: Allowed): KeyValue[] {
   return [...before.endpoints].flatMap(([audience, theirs]) => {
     const now = after.endpoints.get(audience)
     return [...theirs].filter((endpoint) => now?.has(endpoint) !== true)
@@ -88,7 +88,7 @@ function lostBetween(before: Allowed, after: Allowed): string[] {
 /** What is to become of the clients of a frontend. */
 interface Due {
   /** Where they may be led on. */
-  readonly endpoints: ReadonlySet<string>
+  readonly endpoints: ReadonlySet<KeyValue>
   readonly timeoutMs: number
 }
 
@@ -227,7 +227,7 @@ export class AffinitySweeper {
   #after(family: AddressFamily, scope: Scope, client: ElementRow): ElementRow | undefined {
     const due = this.#due.get(nameOf(family, scope, client.key.subarray(ADDRESS_LENGTH[family])))
     if (due === undefined) return this.#isWhole ? undefined : client
-    if (!due.endpoints.has(keyText(client.data!))) return undefined
+    if (!due.endpoints.has(keyValue(client.data!))) return undefined
     const { timeoutMs } = due
     if (client.timeoutMs === timeoutMs) return client
     // The time goes on from the client's last new connection.

@@ -13,7 +13,7 @@ import { ReadCounters, type PlaneCounters, type ServiceCounts } from '../../core
 import { FAMILIES, isAddressed, isOfFamily } from '../../core/frontend.js'
 import type { Endpoint, Frontend, Service, Services } from '../../model.js'
 import type { WriteSteps } from '../affinity/sweeper.js'
-import { keyText } from '../elements/changes.js'
+import { keyValue, type KeyValue } from '../elements/changes.js'
 import { countingSets, type CountingSets } from './chains.js'
 import { ElementTable } from '../elements/table.js'
 import { putPort } from '../elements/endpoint-rows.js'
@@ -112,15 +112,15 @@ export async function readCounters(nft: Pick<Nftables, 'listElements'>, options:
 }
 
 /** Keys by set. */
-type Keys = Map<string, { readonly family: AddressFamily; readonly name: string; readonly keys: Map<string, Uint8Array> }>
+type Keys = Map<string, { readonly family: AddressFamily; readonly name: string; readonly keys: Map<KeyValue, Uint8Array> }>
 
 function addKeys(keys: Keys, service: Service | undefined): void {
   if (service === undefined) return
   const add = (family: AddressFamily, { name }: CountingSets[Level], key: Uint8Array): void => {
     const set = `${family} ${name}`
-    const entry = keys.get(set) ?? { family, name, keys: new Map<string, Uint8Array>() }
+    const entry = keys.get(set) ?? { family, name, keys: new Map<KeyValue, Uint8Array>() }
     keys.set(set, entry)
-    entry.keys.set(keyText(key), key)
+    entry.keys.set(keyValue(key), key)
   }
   for (const frontend of service.frontends) {
     for (const family of FAMILIES) {

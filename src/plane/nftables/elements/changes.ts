@@ -13,8 +13,11 @@ import type { CompileOptions } from './frontends.js'
 import { ElementTable } from './table.js'
 import { ADDRESS_LENGTH, PHASES, type ElementSet, type Phase, type SetKind } from '../layout/sets.js'
 
-/** How many services need each shared element, by the bytes of its key as Latin-1, or by how much that number changes. */
-export type SharedCounts = ReferenceCounts<ElementSet>
+/** The bytes of a key as a value of which two are equal where the bytes are: four bytes, as an IPv4 address has, are a number, others a text of Latin-1. */
+export type KeyValue = number | string
+
+/** How many services need each shared element, by its key, or by how much that number changes. */
+export type SharedCounts = ReferenceCounts<ElementSet, KeyValue>
 
 /** What sets hold. */
 export interface Contents {
@@ -67,11 +70,17 @@ export function contentsOf(tables: SetTables): Contents {
   }
 }
 
-/** The bytes of a key as the text under which it is counted. */
-export function keyText(key: Uint8Array): string {
-  // An IPv4 address, of which there is one for each service.
-  if (key.length === 4) return String.fromCharCode(key[0]!, key[1]!, key[2]!, key[3]!)
+/** The bytes of a key as the value under which it is counted. */
+export function keyValue(key: Uint8Array): KeyValue {
+  // There is one for each service.
+  if (key.length === 4) return (key[0]! << 24) | (key[1]! << 16) | (key[2]! << 8) | key[3]!
   return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
+}
+
+/** The bytes of which {@link keyValue} made a value. */
+export function keyBytes(key: KeyValue): Uint8Array {
+  if (typeof key === 'string') return Buffer.from(key, 'latin1')
+  return Uint8Array.of(key >>> 24, key >>> 16, key >>> 8, key)
 }
 
 /** Adds what services need to tables; shared elements are counted, by the number of visits. One object for many services. */
@@ -88,7 +97,7 @@ export class Compiler {
   readonly #visit: ElementVisitor = (set, key, data) => {
     const { shared, named } = set.description
     if (shared) {
-      this.#shared.add(set, keyText(key), this.#by)
+      this.#shared.add(set, keyValue(key), this.#by)
       return
     }
     const { table, owners } = this.#tables.of(set)
@@ -240,12 +249,12 @@ async function diffAdded(
 }
 
 /** The frontend of a range: what stands behind its first address. */
-function frontendOf({ family, keyWidth }: ElementSet, range: Uint8Array): string {
-  return keyText(range.subarray(ADDRESS_LENGTH[family], keyWidth / 2))
+function frontendOf({ family, keyWidth }: ElementSet, range: Uint8Array): KeyValue {
+  return keyValue(range.subarray(ADDRESS_LENGTH[family], keyWidth / 2))
 }
 
 /** The frontends that get other ranges. The kernel refuses a range that overlaps one which is there, so those of before go with the same transaction. */
-function frontendsWithNewRanges(changes: Changes, set: ElementSet): ReadonlySet<string> {
+function frontendsWithNewRanges(changes: Changes, set: ElementSet): ReadonlySet<KeyValue> {
   const added = set.description.isRange ? changes.find(1, set)?.add : undefined
   return new Set(Array.from({ length: added?.rows ?? 0 }, (_, row) => frontendOf(set, added!.keyAt(row))))
 }
@@ -277,7 +286,7 @@ export async function diffTables(before: SetTables, after: SetTables, slices: Sl
 /** Adds what a change of shared counts means for the sets, given the counts as they are before it. */
 export async function diffShared(changes: Changes, counts: SharedCounts, by: SharedCounts, slices: Slices): Promise<void> {
   await slices.each(counts.differences(by), ({ set, key, isAdded }) => {
-    const bytes = Buffer.from(key, 'latin1')
+    const bytes = keyBytes(key)
     if (!isAdded) {
       changes.of(set.description.removedIn, set).remove.push(bytes, undefined)
       return

@@ -1,13 +1,12 @@
 /**
  * What our sets hold for the committed services: numbers of elements, known without putting them together, and the elements of one set where they are needed.
  */
-import { Buffer } from 'node:buffer'
 import { Slices } from '../../../core/slices.js'
 import { ElementBuffer } from '../../../nftables/element-buffer.js'
 import type { ServiceChange } from '../../core/changes/change.js'
 import { ReferenceCounts } from '../../core/refcount.js'
 import type { Services } from '../../model.js'
-import { Compiler, diffShared, diffTables, SetTables, type Changes, type SharedCounts } from './changes.js'
+import { Compiler, diffShared, diffTables, keyBytes, SetTables, type Changes, type SharedCounts } from './changes.js'
 import { commentUserdata } from '../layout/comment.js'
 import { ElementWalk } from './walk.js'
 import type { CompileOptions } from './frontends.js'
@@ -54,7 +53,7 @@ export class CommittedContents {
     const compiler = new Compiler(tables, contents.#shared, options, slices)
     for (const service of services.values()) await compiler.add(service, 1)
     const shared = contents.#shared
-    await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(Buffer.from(key, 'latin1'), undefined))
+    await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(keyBytes(key), undefined))
     return { contents, tables }
   }
 
@@ -108,7 +107,7 @@ export class CommittedContents {
     const buffer = new ElementBuffer(set.keyWidth, set.dataWidth, this.rows(set) + 1, set.description.isRange)
     const slices = new Slices()
     if (set.description.shared) {
-      await slices.each(this.#shared.keys(set), (key) => buffer.push(Buffer.from(key, 'latin1'), undefined))
+      await slices.each(this.#shared.keys(set), (key) => buffer.push(keyBytes(key), undefined))
       return buffer
     }
     let userdata: Uint8Array | undefined

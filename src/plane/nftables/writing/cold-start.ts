@@ -9,7 +9,7 @@ import { FAMILIES } from '../../core/frontend.js'
 import { ReferenceCounts } from '../../core/refcount.js'
 import type { Run } from '../../core/run.js'
 import type { Service, Services } from '../../model.js'
-import { emptyChange, inOrder, keyText, type SetChange, type SharedCounts } from '../elements/changes.js'
+import { emptyChange, inOrder, keyValue, type SetChange, type SharedCounts } from '../elements/changes.js'
 import { commentUserdata } from '../layout/comment.js'
 import { ElementWalk, type ElementVisitor } from '../elements/walk.js'
 import { CommittedContents } from '../elements/contents.js'
@@ -70,7 +70,7 @@ class Filling {
   // One function for all services: making one for each costs more than what it does.
   readonly #visit: ElementVisitor = (set, key, data) => {
     const { shared, named } = set.description
-    if (shared && this.shared.add(set, keyText(key), 1) > 1) return
+    if (shared && this.shared.add(set, keyValue(key), 1) > 1) return
     const { add, owners } = this.#of(set)
     add.push(key, data, named ? this.#userdata : undefined)
     owners.push(shared ? undefined : this.#owner)

@@ -1,3 +1,4 @@
+import type { FrontendKey } from '../../../../src/plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../../../src/plane/core/node/addresses.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
@@ -22,7 +23,7 @@ function dns(endpoints: readonly Endpoint[], more: Partial<Service> = {}): Servi
 }
 
 describe('what a change asks of the flows', () => {
-  const staleKeys = async (before: Service | undefined, after: Service | undefined): Promise<string[]> => [
+  const staleKeys = async (before: Service | undefined, after: Service | undefined): Promise<FrontendKey[]> => [
     ...(await compare([{ before, after }])).stale.keys()
   ]
 
