@@ -47,7 +47,10 @@ export interface ProxyOptions {
   /** Of `--node-port-addresses`, where it lists some. */
   readonly nodePortPrefixes: readonly string[] | undefined
   /** What the plane of mode nftables is told about traffic. */
-  readonly traffic: Pick<NftablesPlaneOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'serviceRanges' | 'schedulerFallback'>
+  readonly traffic: Pick<
+    NftablesPlaneOptions,
+    'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges' | 'schedulerFallback'
+  >
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly once: boolean
   readonly plan: boolean
@@ -135,6 +138,7 @@ function parseTraffic(values: Values): ProxyOptions['traffic'] {
     localSources: parseLocalSources(values),
     masquerade: masquerade === undefined ? undefined : parseWord('masquerade', masquerade, MASQUERADES),
     nodeAddresses: parseNodeAddresses(values['node-port-addresses']),
+    ownAddresses: 'serve' as const,
     serviceRanges: ranges === undefined ? undefined : parseList('service-ranges', ranges),
     schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS)
   }

@@ -1,6 +1,7 @@
 /**
  * Service planes.
  */
+import type { OwnAddresses } from './core/node/conflicts.js'
 import { Conntrack } from '../conntrack/index.js'
 import { asNetplaneError, ValidationError, type NetplaneError } from '../core/errors.js'
 import { Route } from '../route/index.js'
@@ -103,6 +104,7 @@ export type PlaneOptions = CommonPlaneOptions &
 interface Opening {
   readonly auditMs: number
   readonly nodeAddresses: NodeAddressSettings
+  readonly ownAddresses: OwnAddresses
   /** @param tell Told what the back end finds by itself. */
   readonly open: (tell: (event: PlaneEvent) => void) => Promise<Backend>
 }
@@ -112,13 +114,14 @@ function prepare(options: PlaneOptions): Opening {
   if (options.mode === 'nftables') {
     const settings = checkNftablesOptions(options)
     const nodeAddresses = { choice: settings.nodeAddresses, withLoopback: settings.table.loopbackNodePorts }
-    return { auditMs: settings.auditMs, nodeAddresses, open: (tell) => openNftablesBackend(settings, tell) }
+    const { auditMs, ownAddresses } = settings
+    return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openNftablesBackend(settings, tell) }
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
   const open = (tell: (event: PlaneEvent) => void): Promise<Backend> =>
     openIpvsBackend(settings, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
-  return { auditMs: settings.auditMs, nodeAddresses: { choice: 'all' }, open }
+  return { auditMs: settings.auditMs, nodeAddresses: { choice: 'all' }, ownAddresses: 'refuse', open }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
@@ -182,7 +185,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
     throw new ValidationError('options', options, 'an object with a mode')
   const events = new Broadcast<PlaneEvent>()
-  const { auditMs, nodeAddresses: settings, open } = prepare(options)
+  const { auditMs, nodeAddresses: settings, ownAddresses, open } = prepare(options)
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const listener = makeCleaner(
     options,
@@ -195,9 +198,9 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const nodePorts = (onChange: () => void): NodePorts => {
     const onError = (error: NetplaneError): void => events.push({ type: 'error', error })
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
-    return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events) })
+    return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
   const hasNodePorts = options.mode === 'nftables' && hasRoute(options)
-  const ownAddresses = (): Promise<readonly string[]> => listAddresses(options, backend)
-  return new ServicePlane({ backend, auditMs, events, listener, nodePorts: hasNodePorts ? nodePorts : undefined, ownAddresses })
+  const parts = { backend, auditMs, events, listener, ownAddresses: () => listAddresses(options, backend) }
+  return new ServicePlane({ ...parts, nodePorts: hasNodePorts ? nodePorts : undefined })
 }

@@ -1,6 +1,7 @@
 /**
  * Options about traffic that all planes have.
  */
+import type { OwnAddresses } from './node/conflicts.js'
 import type { AddressFamily } from '../../core/address.js'
 import { requireFields, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
@@ -30,12 +31,24 @@ export interface TrafficOptions {
   readonly masqueradeBit?: number | undefined
   /** Which of this node's addresses serve frontends of kind `node`; default `all`. They are followed as they come and go. */
   readonly nodeAddresses?: NodeAddressesOption | undefined
+  /**
+   * What becomes of a service with a frontend of kind `external` or `loadBalancer` at an address of this node at which frontends of kind `node` are served: `refuse` (default), it is in quarantine, as
+   * one of the two was meant otherwise; `serve`, as Kubernetes does: at that address and port it comes before a frontend of kind `node`, and local processes keep all other ports.
+   */
+  readonly ownAddresses?: OwnAddresses | undefined
   /** Prefixes out of which cluster addresses are given: new connections to addresses in them that no service has are dropped. Default: they are left alone. */
   readonly serviceRanges?: readonly string[] | undefined
 }
 
 /** Their names, but for those that every plane has. */
-export const TRAFFIC_OPTIONS = ['masquerade', 'masqueradeAddress', 'masqueradeBit', 'nodeAddresses', 'serviceRanges'] as const
+export const TRAFFIC_OPTIONS = [
+  'masquerade',
+  'masqueradeAddress',
+  'masqueradeBit',
+  'nodeAddresses',
+  'ownAddresses',
+  'serviceRanges'
+] as const
 
 /** {@link TrafficOptions}, checked. */
 export interface TrafficSettings {
@@ -44,6 +57,7 @@ export interface TrafficSettings {
   readonly masqueradeAddress: Readonly<Partial<Record<AddressFamily, string>>>
   readonly masqueradeMark: number | undefined
   readonly nodeAddresses: NodeAddressChoice
+  readonly ownAddresses: OwnAddresses
   readonly serviceRanges: RangesByFamily | undefined
 }
 
@@ -71,6 +85,11 @@ export function bitMask(path: string, bit: number | undefined): number | undefin
   return bit === undefined ? undefined : 2 ** requireInteger(path, bit, 0, MAX_BIT)
 }
 
+function checkOwnAddresses(ownAddresses: OwnAddresses = 'refuse'): OwnAddresses {
+  if (!['refuse', 'serve'].includes(ownAddresses)) throw new ValidationError('ownAddresses', ownAddresses, "'refuse', 'serve'")
+  return ownAddresses
+}
+
 /** Checks options. @throws {ValidationError} */
 export function checkTrafficOptions(options: TrafficOptions): TrafficSettings {
   const localSources = checkLocalSources(options.localSources)
@@ -81,6 +100,7 @@ export function checkTrafficOptions(options: TrafficOptions): TrafficSettings {
     masqueradeAddress: checkAddresses(options.masqueradeAddress),
     masqueradeMark: bitMask('masqueradeBit', masqueradeBit),
     nodeAddresses: checkNodeAddresses(options.nodeAddresses),
+    ownAddresses: checkOwnAddresses(options.ownAddresses),
     serviceRanges: serviceRanges === undefined ? undefined : requireRanges('serviceRanges', serviceRanges)
   }
 }

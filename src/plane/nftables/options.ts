@@ -2,6 +2,7 @@
  * Options of the nftables plane.
  */
 
+import type { OwnAddresses } from '../core/node/conflicts.js'
 import { requireFlag, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
@@ -86,6 +87,7 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
 export interface NftablesPlaneSettings {
   readonly table: TableOptions
   readonly nodeAddresses: NodeAddressChoice
+  readonly ownAddresses: OwnAddresses
   readonly reservedPorts: Ports | undefined
   readonly auditMs: number
   readonly client: NftablesOptions
@@ -135,7 +137,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
   ])
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
-  const { nodeAddresses, ...traffic } = checkTrafficOptions(options)
+  const { nodeAddresses, ownAddresses, ...traffic } = checkTrafficOptions(options)
   const fallback = checkFallback(options.schedulerFallback)
   return {
     table: {
@@ -151,6 +153,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       ...traffic
     },
     nodeAddresses,
+    ownAddresses,
     reservedPorts: checkReservation(options.reserveNodePorts),
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),
     client: { netns, deadlineMs, signal, kernel: kernel?.nftables }

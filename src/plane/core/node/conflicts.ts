@@ -8,7 +8,14 @@ import type { Refusal } from '../backend.js'
 import type { NodeAddressList } from './addresses.js'
 import { quarantineOf } from '../changes/refusals.js'
 
-const ALLOWED = "an address that is none of this node's at which its ports are served (option nodeAddresses): this one is"
+/**
+ * What becomes of a service with a frontend of kind `external` or `loadBalancer` at an address of this node at which frontends of kind `node` are served. `refuse`: it is in quarantine. `serve`: it is
+ * served; at that address and port it comes before a frontend of kind `node`.
+ */
+export type OwnAddresses = 'refuse' | 'serve'
+
+const ALLOWED =
+  "an address that is none of this node's at which its ports are served (option nodeAddresses), or option ownAddresses 'serve'"
 
 function conflictIn({ frontends }: Service, own: ReadonlySet<string>): ValidationError | undefined {
   for (let index = 0; index < frontends.length; index++) {

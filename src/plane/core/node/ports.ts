@@ -1,6 +1,7 @@
 /**
  * Ports of this node: its addresses are followed from the first frontend on that needs them.
  */
+import type { OwnAddresses } from './conflicts.js'
 import type { Broadcast } from '../../../core/events/broadcast.js'
 import { asNetplaneError } from '../../../core/errors.js'
 import type { PlaneEvent, PlaneStatus } from '../../types.js'
@@ -41,6 +42,7 @@ export interface NodePortsParts {
   readonly events: Broadcast<PlaneEvent>
   /** Looks for local processes at such ports; absent on a fake kernel. */
   readonly watch?: PortWatch | undefined
+  readonly ownAddresses: OwnAddresses
 }
 
 /** Hands this node's addresses to the back end. */
@@ -78,6 +80,7 @@ export class NodePorts {
 
   /** Why a service cannot be applied beside ports of this node: it has an address of this node's for its own. */
   conflict(service: Service, outcome: Outcome): Error | undefined {
+    if (this.#parts.ownAddresses === 'serve') return undefined
     const error = this.#conflicts.of(service, this.#parts.addresses.current)
     if (error === undefined) return undefined
     if (this.#outcome?.of !== outcome) this.#outcome = { of: outcome, hasPorts: haveNodePorts(outcome()) }
@@ -86,6 +89,7 @@ export class NodePorts {
 
   /** All that cannot be applied beside ports of this node. @param isAsked Such ports are about to come. */
   conflicts(services: Services, isAsked: boolean): Refusal[] {
+    if (this.#parts.ownAddresses === 'serve') return []
     const refusals = this.#conflicts.among(services, this.#parts.addresses.current)
     return refusals.length === 0 || isAsked || haveNodePorts(services.values()) ? refusals : []
   }
@@ -110,9 +114,13 @@ export class NodePorts {
     else if (this.#isUsed && haveNodePorts(changes.map(({ before }) => before))) this.#isUsed = haveNodePorts(services.values())
   }
 
-  status(): Pick<PlaneStatus, 'takenPorts'> {
-    const { watch } = this.#parts
-    return watch === undefined ? {} : { takenPorts: watch.taken }
+  status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {
+    const { watch, addresses } = this.#parts
+    const { ip, ip6 } = addresses.current
+    return {
+      ...(watch === undefined ? {} : { takenPorts: watch.taken }),
+      ...(addresses.isFollowing ? { nodeAddresses: [...ip, ...ip6] } : {})
+    }
   }
 
   /** Follows the addresses no more. */

@@ -32,7 +32,7 @@ import {
 } from './words.js'
 
 /** How our tables are made, but for the services. */
-export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses'>, CompileOptions {
+export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses' | 'ownAddresses'>, CompileOptions {
   readonly name: string
   /** Whether ports of this node are served at its loopback addresses, of IPv4. */
   readonly loopbackNodePorts: boolean

@@ -12,6 +12,7 @@ describe('options about traffic', () => {
       masqueradeAddress: {},
       masqueradeMark: undefined,
       nodeAddresses: 'all',
+      ownAddresses: 'refuse',
       serviceRanges: undefined
     })
     expect(checkTrafficOptions({ localSources: [] }).masquerade).toBe('nonLocal')

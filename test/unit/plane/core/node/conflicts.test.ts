@@ -22,8 +22,8 @@ const named = (...services: Service[]): Map<string, Service> => new Map(services
 
 async function scene() {
   const kernel = { nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const open = async (): Promise<Plane> => {
-    const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0 })
+  const open = async (options: { ownAddresses?: 'serve' } = {}): Promise<Plane> => {
+    const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0, ...options })
     onTestFinished(() => plane.close())
     return plane
   }
@@ -75,6 +75,18 @@ it('a service at an address of this node is in quarantine alone, from the first 
   await remove('192.0.2.7')
   await expect.poll(async () => (await plane.sync(named(external, balancer, port))).quarantined).toEqual([refusal('balancer', '192.0.2.8')])
   expect(await externals()).toEqual(['192.0.2.7'])
+})
+
+it('a service at an address of this node is served beside ports of the node where it is told so', async () => {
+  const { open, add, externals } = await scene()
+  await add('192.0.2.7')
+  const plane = await open({ ownAddresses: 'serve' })
+  expect((await plane.plan(named(external, port))).quarantined).toEqual([])
+  expect((await plane.sync(named(external, port))).quarantined).toEqual([])
+  expect((await plane.update({ set: [balancer] })).quarantined).toEqual([])
+  await add('192.0.2.8')
+  expect((await plane.sync(named(external, balancer, port))).quarantined).toEqual([])
+  expect(await externals()).toEqual(['192.0.2.7', '192.0.2.8'])
 })
 
 it('a first sync finds it, and cluster addresses are left alone', async () => {
