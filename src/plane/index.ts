@@ -42,6 +42,7 @@ export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
 export type { LocalSourcesOption } from './core/local-sources.js'
 export type { NodeAddressesOption } from './core/node/addresses.js'
 export type { PortRange } from './core/node/reserved-ports.js'
+export type { OwnAddresses } from './core/node/conflicts.js'
 export type { Masquerade, TrafficOptions } from './core/traffic-options.js'
 export {
   IPVS_SCHEDULERS,

@@ -1,6 +1,7 @@
 /**
  * Services as elements of few large maps in nf_tables.
  */
+import type { WriteSteps } from './affinity/sweeper.js'
 import { asNetplaneError, NetlinkError, type UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
@@ -22,7 +23,7 @@ import { applyChanges, type ApplyContents } from './writing/apply.js'
 import { contentsOf, type Changes } from './elements/changes.js'
 import { checkedServices, coldStart } from './writing/cold-start.js'
 import { CommittedContents } from './elements/contents.js'
-import { forgetCounts, readCounters } from './counting/counters.js'
+import { forgetCounts, forgetStrangers, readCounters } from './counting/counters.js'
 import { TableExplainer } from './explain/walk.js'
 import { existingDevices, flowtableStep } from './layout/flow-offload.js'
 import { differsInCount, readNotedSetting, readTables, type KernelTables } from './reading/inspect.js'
@@ -150,6 +151,7 @@ class NftablesBackend implements Backend {
       this.#owesAudit = false
       this.#hasStarted = true
       await this.#takeClients(services, changes, run)
+      if (changes.counts.deleted > 0) await this.#forget(run, (write) => forgetStrangers(this.#nft, this.#options, services, write))
       return { objects: changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -171,7 +173,7 @@ class NftablesBackend implements Backend {
       this.#contents.apply(change)
       await this.#affinity.note(changes)
       await this.#sweep(run)
-      if (this.#options.counters) await this.#forget(changes, run)
+      await this.#forget(run, (write) => forgetCounts(this.#options.name, changes, write))
       return { objects: change.changes.counts }
     } catch (error) {
       throw this.#failure(error, before)
@@ -350,9 +352,10 @@ class NftablesBackend implements Backend {
   }
 
   /** What is not forgotten for want of a commit is a number too large later. */
-  async #forget(changes: readonly ServiceChange[], run: Run): Promise<void> {
+  async #forget(run: Run, forget: (write: WriteSteps) => Promise<void>): Promise<void> {
+    if (!this.#options.counters) return
     try {
-      await forgetCounts(this.#options.name, changes, (steps) => this.#writer.write(steps, run, 'removal of what was counted'))
+      await forget((steps) => this.#writer.write(steps, run, 'removal of what was counted'))
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error
     }

@@ -18,9 +18,10 @@ import { countingSets, type CountingSets } from './chains.js'
 import { ElementTable } from '../elements/table.js'
 import { putPort } from '../elements/endpoint-rows.js'
 import type { TableOptions } from '../layout/table.js'
-import { ADDRESS_LENGTH, frontendLength, type Scope } from '../layout/sets.js'
+import { ADDRESS_LENGTH, frontendLength, SCOPES, type Scope } from '../layout/sets.js'
 
 type Level = keyof CountingSets
+const LEVELS: readonly Level[] = ['frontends', 'endpoints']
 
 const PROTOCOL_NUMBER = protocolNumbers('tcp', 'udp', 'sctp')
 
@@ -153,24 +154,73 @@ export async function forgetCounts(table: string, changes: readonly ServiceChang
     addKeys(kept, after)
     for (const [set, { family, name, keys }] of gone) {
       const rows = [...keys].filter(([text]) => kept.get(set)?.keys.has(text) !== true).map(([, key]) => key)
-      for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
-        const step = forgetStep({ family, table, name }, rows.slice(from, from + ROWS_AT_ONCE))
-        try {
-          await write([step])
-        } catch (error) {
-          // The set is full: there is no room to say what is to go. A number too many is left.
-          if (!(error instanceof NetlinkError) || error.code !== 'ENFILE') throw error
-        }
+      await forgetRows({ family, table, name }, rows, write)
+    }
+  }
+}
+
+/**
+ * Deletes the numbers of what no service has: an earlier process counted for services that went while no plane ran.
+ *
+ * @param write Commits steps.
+ * @throws {NetlinkError}
+ */
+export async function forgetStrangers(
+  nft: Pick<Nftables, 'listElements'>,
+  { name: table }: TableOptions,
+  services: Services,
+  write: WriteSteps
+): Promise<void> {
+  const slices = new Slices()
+  const wanted: Keys = new Map()
+  await slices.each(services.values(), (service) => addKeys(wanted, service))
+  for (const family of FAMILIES)
+    for (const scope of SCOPES)
+      for (const level of LEVELS) {
+        const { name } = countingSets(family, scope)[level]
+        const listed = await nft.listElements({ family, table, name })
+        const rows = await rowsBeside(listed, wanted.get(`${family} ${name}`)?.keys, slices)
+        await forgetRows({ family, table, name }, rows, write)
       }
+}
+
+/** The keys of a set that are not among those that are known. */
+async function rowsBeside(
+  { chunks }: ListedElements,
+  known: ReadonlyMap<KeyValue, unknown> | undefined,
+  slices: Slices
+): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = []
+  for (const { rows, key } of chunks) {
+    if (rows === 0) continue
+    const width = key.length / rows
+    await slices.times(rows, (row) => {
+      const one = key.subarray(row * width, (row + 1) * width)
+      if (known?.has(keyValue(one)) !== true) found.push(one)
+    })
+  }
+  return found
+}
+
+interface CountingSet {
+  readonly family: AddressFamily
+  readonly table: string
+  readonly name: string
+}
+
+async function forgetRows(set: CountingSet, rows: readonly Uint8Array[], write: WriteSteps): Promise<void> {
+  for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
+    try {
+      await write([forgetStep(set, rows.slice(from, from + ROWS_AT_ONCE))])
+    } catch (error) {
+      // The set is full: there is no room to say what is to go. A number too many is left.
+      if (!(error instanceof NetlinkError) || error.code !== 'ENFILE') throw error
     }
   }
 }
 
 /** What nobody has counted yet is not there: it is added before it is deleted, which changes nothing where it is there. */
-function forgetStep(
-  set: { readonly family: AddressFamily; readonly table: string; readonly name: string },
-  keys: readonly Uint8Array[]
-): Step {
+function forgetStep(set: CountingSet, keys: readonly Uint8Array[]): Step {
   const rows = new ElementBuffer(keys[0]!.length, 0, keys.length)
   for (const key of keys) rows.push(key, undefined)
   return {

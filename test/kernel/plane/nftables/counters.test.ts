@@ -91,6 +91,25 @@ it('counts new connections of services and endpoints as clients see them, throug
   expect([...(await second.counters())].map(({ service: name }) => name)).toEqual(['other'])
 }, 60_000)
 
+it('forgets what was counted for endpoints that went while no plane ran', async () => {
+  const network = await networkWith(2)
+  const { path } = network.node
+  const first = await openIn(path)
+  await first.sync(only(service([1, 2])))
+  await ask(network.client, 'tcp', VIP.ip, 80, 20)
+  const before = await numbers(first)
+  await first.close()
+
+  const second = await openIn(path)
+  await second.sync(only(service([2])))
+  expect(await network.node.nft('list', 'set', 'ip', 'netplane', 'endpoint-connections')).not.toContain(`${addressOf.ip(1)} `)
+  await second.update({ set: [service([1, 2])] })
+  expect(await numbers(second)).toEqual({
+    connections: before.connections,
+    endpoints: { ...before.endpoints, [addressOf.ip(1)]: 0n, [addressOf.ip6(1)]: 0n }
+  })
+})
+
 it('counts a flow of UDP once, however many datagrams it has before there is an answer', async () => {
   const network = await networkWith(1)
   const plane = await openIn(network.node.path)
