@@ -1,3 +1,4 @@
+import { frontendIdentities } from '../../../../../src/plane/core/frontend.js'
 import { describe, expect, it } from 'vitest'
 import { openPlane, type ExplainRequest, type ExplanationOutcome, type ExplanationStep } from '../../../../../src/index.js'
 import { describeExplanation } from '../../../../../src/plane/core/explain/text.js'
@@ -66,7 +67,10 @@ describe('what a back end is asked', () => {
   it('has addresses in their usual spelling, and the services of the frontend', async () => {
     expect(await asked({ address: 'FD00:0::1', from: 'fd00::0:2' })).toMatchObject({
       ...{ family: 'ip6', address: 'fd00::1', from: 'fd00::2' },
-      owners: ['owner of tcp fd00::1 80', 'owner of tcp ip6 node 80']
+      owners: [
+        ...frontendIdentities('tcp', { kind: 'cluster', address: 'fd00::1', port: 80 }),
+        ...frontendIdentities('tcp', { kind: 'node', port: 80, family: 'ip6' })
+      ].map((frontend) => `owner of ${frontend}`)
     })
   })
 })
