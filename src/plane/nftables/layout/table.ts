@@ -117,19 +117,23 @@ function refusal(family: AddressFamily, scope: Scope, sources: LocalSources | un
   ]
 }
 
+type FilterHook = 'input' | 'forward' | 'output'
+
 /** The rules of filter chains. Ports that a cluster address does not serve are refused where packets would leave this node for it. */
 function filters(family: AddressFamily, { serviceRanges }: TableOptions): Draft[] {
   const isNew = ct.state.anyOf('new')
   const daddr = ADDRESS[family].daddr
-  const check = (scope: Scope) => ifToScope(family, scope, isNew, jump(nameOf(scope, 'refusals')))
-  const unserved = [
-    [isNew, daddr.in('cluster-ips'), reject()],
-    ...(serviceRanges === undefined ? [] : [[isNew, daddr.in('service-ranges'), drop()]])
+  const check = (scope: Scope) => ifToScope(family, scope, jump(nameOf(scope, 'refusals')))
+  const unserved = [[daddr.in('cluster-ips'), reject()], ...(serviceRanges === undefined ? [] : [[daddr.in('service-ranges'), drop()]])]
+  // Whatever else passes this node pays for one rule, and for no look-up.
+  const filter = (hook: FilterHook, rules: readonly (readonly RuleStatement[])[]): Draft[] => [
+    plain(`new-${hook}`, rules),
+    base(`filter-${hook}`, 'filter', hook, PRIORITY.filter, [[isNew, goto(`new-${hook}`)]])
   ]
   return [
-    base('filter-input', 'filter', 'input', PRIORITY.filter, SCOPES.flatMap(check)),
-    base('filter-forward', 'filter', 'forward', PRIORITY.filter, [...check('address'), ...unserved]),
-    base('filter-output', 'filter', 'output', PRIORITY.filter, [...SCOPES.flatMap(check), ...unserved])
+    ...filter('input', SCOPES.flatMap(check)),
+    ...filter('forward', [...check('address'), ...unserved]),
+    ...filter('output', [...SCOPES.flatMap(check), ...unserved])
   ]
 }
 
@@ -149,23 +153,24 @@ function postrouting(family: AddressFamily, options: TableOptions): Draft[] {
   const mask = goto('masquerading')
   const { saddr, daddr } = ADDRESS[family]
   const original = ORIGINAL_FRONTEND[family]
-  const toNode = ORIGINAL[family].in('node-addresses')
-  const notLocal = localSources === undefined ? [] : [notFromLocalClient(family, localSources)]
-  const cluster = ORIGINAL[family].in('cluster-ips')
-  const clusterRules = [
-    ...byProtocol([original.address.in('unmasqueraded'), returns()]),
-    which === 'all' ? [cluster, mask] : [cluster, ...notLocal, mask]
-  ]
+  const notLocal = localSources === undefined || which === 'all' ? [] : [notFromLocalClient(family, localSources)]
+  const marked = (scope: Scope): readonly (readonly RuleStatement[])[] =>
+    byProtocol(
+      [original[scope].in(nameOf(scope, 'masqueraded')), mask],
+      [original[scope].in(nameOf(scope, 'masqueraded-own')), FROM_NODE, mask]
+    )
+  // An address asks for the rules that are about it alone: each look-up is one for every new connection.
+  const ifTo = (set: string, chain: string): readonly RuleStatement[] => [ORIGINAL[family].in(set), jump(chain)]
   return [
     plain('masquerading', [maskingStatements(family, options)]),
+    plain('translated-cluster', [...byProtocol([original.address.in('unmasqueraded'), returns()]), [...notLocal, mask]]),
+    plain('translated-external', marked('address')),
+    plain('translated-node', marked('node')),
     plain('translated', [
       [concat(saddr, daddr, meta.l4proto, th.dport).in('hairpin'), mask],
-      ...byProtocol([original.address.in('masqueraded'), mask], [original.address.in('masqueraded-own'), FROM_NODE, mask]),
-      ...(which === 'never' ? [] : clusterRules),
-      ...byProtocol(
-        [toNode, original.node.in('node-masqueraded'), mask],
-        [toNode, original.node.in('node-masqueraded-own'), FROM_NODE, mask]
-      )
+      ...(which === 'never' ? [] : [ifTo('cluster-ips', 'translated-cluster')]),
+      ifTo('external-ips', 'translated-external'),
+      ifTo('node-addresses', 'translated-node')
     ]),
     base('nat-postrouting', 'nat', 'postrouting', PRIORITY.srcnat, [[ct.status.anyOf('dnat'), jump('translated')]])
   ]
