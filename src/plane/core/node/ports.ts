@@ -1,6 +1,7 @@
 /**
  * Ports of this node: its addresses are followed from the first frontend on that needs them.
  */
+import { Slices } from '../../../core/slices.js'
 import type { OwnAddresses } from './conflicts.js'
 import type { Broadcast } from '../../../core/events/broadcast.js'
 import { asNetplaneError } from '../../../core/errors.js'
@@ -17,22 +18,32 @@ import type { Proposal } from '../changes/registry.js'
 import { removalsOf } from '../progress.js'
 import { repairRun } from '../run.js'
 
-const hasNodePort = ({ frontends }: Service): boolean => frontends.some(({ kind }) => kind === 'node')
-
-/** Whether services have frontends at ports of this node; one that is not checked yet may have anything in their place. */
-function haveNodePorts(services: Iterable<Service | undefined>): boolean {
-  for (const service of services) {
-    try {
-      if (service !== undefined && hasNodePort(service)) return true
-    } catch {
-      // It will be refused.
-    }
+/** Whether a service has a frontend at a port of this node; one that is not checked yet may be anything, and will be refused then. */
+function hasNodePort(service: Service | undefined): boolean {
+  try {
+    const { frontends } = service!
+    for (let index = 0; index < frontends.length; index++) if (frontends[index]!.kind === 'node') return true
+  } catch {
+    // It will be refused.
   }
   return false
 }
 
-function asksForNodePorts(proposal: Proposal | GradualProposal): boolean {
-  return haveNodePorts(proposal instanceof GradualProposal ? proposal.candidates.values() : proposal.changes.map(({ after }) => after))
+/** Whether services have frontends at ports of this node. */
+function haveNodePorts(services: Iterable<Service | undefined>): boolean {
+  for (const service of services) if (hasNodePort(service)) return true
+  return false
+}
+
+/** As {@link haveNodePorts}, of what is proposed: all services there are, perhaps. */
+async function asksForNodePorts(proposal: Proposal | GradualProposal): Promise<boolean> {
+  if (!(proposal instanceof GradualProposal)) return haveNodePorts(proposal.changes.map(({ after }) => after))
+  const slices = new Slices()
+  for (const service of proposal.candidates.values()) {
+    if (hasNodePort(service)) return true
+    if (slices.isOver) await slices.turn()
+  }
+  return false
 }
 
 /** What is needed of a plane's back end and events. */
@@ -61,7 +72,7 @@ export class NodePorts {
   /** Whether a proposal has ports of this node, and its addresses, which are known now, are still to be handed over. @throws {NetplaneError} They cannot be read. */
   async needs(proposal: Proposal | GradualProposal): Promise<boolean> {
     const { addresses } = this.#parts
-    if (this.#isUsed || !asksForNodePorts(proposal)) return false
+    if (this.#isUsed || !(await asksForNodePorts(proposal))) return false
     await addresses.start()
     return true
   }

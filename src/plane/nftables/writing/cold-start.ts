@@ -116,33 +116,32 @@ class Filling {
   }
 }
 
-/** Both tables with everything that is always there. */
+/** A table with everything that is always there. */
 function tableSteps(
+  family: AddressFamily,
   { options, objects, replace, writer, statics, devices }: ColdStartParts,
   marks: ReadonlyMap<ElementSet, number>
 ): Step[] {
   const { name } = options
-  return FAMILIES.flatMap((family): Step[] => {
-    const declareTable: Step = {
-      bytes: 200,
-      queue: (tx) => {
-        if (replace.has(family)) tx.delete.table({ family, name })
-        tx.add.table({ family, name, comment: TABLE_COMMENT, ...flagsOf(options.tableOwner) })
-      }
+  const declareTable: Step = {
+    bytes: 200,
+    queue: (tx) => {
+      if (replace.has(family)) tx.delete.table({ family, name })
+      tx.add.table({ family, name, comment: TABLE_COMMENT, ...flagsOf(options.tableOwner) })
     }
-    const sets = fixedSets(family, options).map((set) => {
-      const rows = marks.get(set) ?? 0
-      return setStep(name, objects, set, rows, writer.canReplace(set, rows))
-    })
-    return [
-      declareTable,
-      ...sets,
-      ...learntSteps(family, options),
-      ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
-      ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
-      ...chainSteps(family, name, fixedChains(family, options))
-    ]
+  }
+  const sets = fixedSets(family, options).map((set) => {
+    const rows = marks.get(set) ?? 0
+    return setStep(name, objects, set, rows, writer.canReplace(set, rows))
   })
+  return [
+    declareTable,
+    ...sets,
+    ...learntSteps(family, options),
+    ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
+    ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
+    ...chainSteps(family, name, fixedChains(family, options))
+  ]
 }
 
 /**
@@ -273,7 +272,13 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const isWhole = replace.size > 0
   const pipeline = new Pipeline(writer, run)
   const { rows: expected, marks } = await estimate(source.candidates.values(), options, slices)
-  const tables = tableSteps(parts, marks)
+  const tables: Step[] = []
+  for (const family of FAMILIES) {
+    // The first time that rules are compiled takes long.
+    await slices.turn()
+    tables.push(...tableSteps(family, parts, marks))
+  }
+  await slices.turn()
   if (!isWhole) await pipeline.push(tables)
   const chunks = new ChunkWriter(pipeline, options, expected, isWhole)
   if (isWhole) chunks.precede([...tables, ...parts.carried])
