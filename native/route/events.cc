@@ -11,6 +11,14 @@ namespace {
 // Rows after which a run of addresses starts a new event, so that no event is much work for one turn of the event loop.
 constexpr size_t kRowsPerEvent = 1024;
 
+Event& Begin(const Message& message, std::vector<Event>& events) {
+  Event& event = events.emplace_back();
+  event.type = message.type;
+  event.port_id = message.port_id;
+  event.sequence = message.sequence;
+  return event;
+}
+
 EventEnd CollectLink(const Message& message, std::vector<Event>& events) {
   const auto header = ReadHeader<ifinfomsg>(message);
   if (!header) return EventEnd::kMalformed;
@@ -18,11 +26,7 @@ EventEnd CollectLink(const Message& message, std::vector<Event>& events) {
   if (header->ifi_family != AF_UNSPEC) return EventEnd::kIgnored;
   auto link = DecodeLink(message);
   if (!link) return EventEnd::kMalformed;
-  Event& event = events.emplace_back();
-  event.type = message.type;
-  event.port_id = message.port_id;
-  event.sequence = message.sequence;
-  event.link = std::move(*link);
+  Begin(message, events).link = std::move(*link);
   return EventEnd::kTaken;
 }
 
@@ -34,13 +38,7 @@ bool Continues(const Message& message, const std::vector<Event>& events) {
 
 EventEnd CollectAddress(const Message& message, std::vector<Event>& events) {
   const bool continues = Continues(message, events);
-  if (!continues) {
-    Event& fresh = events.emplace_back();
-    fresh.type = message.type;
-    fresh.port_id = message.port_id;
-    fresh.sequence = message.sequence;
-    fresh.addresses = ColumnSet(kAddressColumns);
-  }
+  if (!continues) Begin(message, events).addresses = ColumnSet(kAddressColumns);
   ColumnSet& rows = events.back().addresses;
   const size_t before = rows.rows();
   const bool well_formed = DecodeAddress(message, rows);
@@ -57,11 +55,7 @@ EventEnd CollectRoute(const Message& message, std::vector<Event>& events) {
   if (header->rtm_dst_len != 0 || !IsTableRoute(message)) return EventEnd::kIgnored;
   auto route = DecodeRoute(message);
   if (!route) return EventEnd::kMalformed;
-  Event& event = events.emplace_back();
-  event.type = message.type;
-  event.port_id = message.port_id;
-  event.sequence = message.sequence;
-  event.route = std::move(*route);
+  Begin(message, events).route = std::move(*route);
   return EventEnd::kTaken;
 }
 

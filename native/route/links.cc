@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "route/schemas.h"
+#include "route/single_reply.h"
 
 namespace netplane::route {
 namespace {
@@ -76,22 +77,13 @@ Result<std::vector<Link>> ListLinks(Socket& socket, Deadline deadline) {
 }
 
 Result<Link> GetLink(Socket& socket, const LinkSelector& link, Deadline deadline) {
-  std::optional<Link> found;
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) {
     writer.Begin(RTM_GETLINK, flags, sequence);
     PutSelector(link, 0, 0, writer);
     writer.PutInteger<uint32_t>(IFLA_EXT_MASK, kExtensionMask);
     writer.End();
   };
-  const auto handle = [&](const Message& message) -> Status {
-    if (message.type != RTM_NEWLINK) return std::nullopt;
-    found = DecodeLink(message);
-    if (!found) return Error{EPROTO, "RTM_GETLINK", "malformed RTM_NEWLINK"};
-    return std::nullopt;
-  };
-  if (Status failure = RunRequest(socket, encode, handle, deadline)) return Named(std::move(*failure), "RTM_GETLINK");
-  if (!found) return Error{EPROTO, "RTM_GETLINK", "no RTM_NEWLINK in the answer"};
-  return std::move(*found);
+  return RequestOne(socket, encode, RTM_GETLINK, RTM_NEWLINK, DecodeLink, deadline);
 }
 
 Status ChangeLink(Socket& socket, const LinkChange& change, Deadline deadline) {

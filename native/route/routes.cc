@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "route/schemas.h"
+#include "route/single_reply.h"
 
 namespace netplane::route {
 namespace {
@@ -137,17 +138,8 @@ std::optional<Route> DecodeRoute(const Message& message) {
 
 Result<Route> LookUpRoute(Socket& socket, const RouteLookup& lookup, Deadline deadline) {
   if (!IsLookup(lookup)) return Error{EINVAL, "RTM_GETROUTE", "addresses of other lengths than the family's"};
-  std::optional<Route> found;
   const auto encode = [&](uint16_t flags, uint32_t sequence, MessageWriter& writer) { EncodeLookup(lookup, flags, sequence, writer); };
-  const auto handle = [&](const Message& message) -> Status {
-    if (message.type != RTM_NEWROUTE) return std::nullopt;
-    found = DecodeRoute(message);
-    if (!found) return Error{EPROTO, "RTM_GETROUTE", "malformed RTM_NEWROUTE"};
-    return std::nullopt;
-  };
-  if (Status failure = RunRequest(socket, encode, handle, deadline)) return Named(std::move(*failure), "RTM_GETROUTE");
-  if (!found) return Error{EPROTO, "RTM_GETROUTE", "no RTM_NEWROUTE in the answer"};
-  return std::move(*found);
+  return RequestOne(socket, encode, RTM_GETROUTE, RTM_NEWROUTE, DecodeRoute, deadline);
 }
 
 }  // namespace netplane::route
