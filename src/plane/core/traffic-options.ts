@@ -5,7 +5,7 @@ import type { OwnAddresses } from './node/conflicts.js'
 import type { AddressFamily } from '../../core/address.js'
 import { requireFields, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
-import { requireOwnAddress } from './accept/checks.js'
+import { checkOneOf, requireOwnAddress } from './accept/checks.js'
 import { checkLocalSources, type LocalSources, type LocalSourcesOption } from './local-sources.js'
 import { checkNodeAddresses, type NodeAddressChoice, type NodeAddressesOption } from './node/addresses.js'
 import { requireRanges, type RangesByFamily } from './ranges.js'
@@ -61,11 +61,11 @@ export interface TrafficSettings {
   readonly serviceRanges: RangesByFamily | undefined
 }
 
-const MASQUERADES: readonly unknown[] = ['never', 'nonLocal', 'all']
+const MASQUERADES = ['never', 'nonLocal', 'all'] as const
 
 function checkMasquerade(masquerade: Masquerade | undefined, localSources: LocalSources | undefined): Masquerade {
   if (masquerade === undefined) return localSources === undefined ? 'never' : 'nonLocal'
-  if (!MASQUERADES.includes(masquerade)) throw new ValidationError('masquerade', masquerade, "'never', 'nonLocal', 'all'")
+  checkOneOf('masquerade', masquerade, MASQUERADES)
   return masquerade
 }
 
@@ -86,7 +86,7 @@ export function bitMask(path: string, bit: number | undefined): number | undefin
 }
 
 function checkOwnAddresses(ownAddresses: OwnAddresses = 'refuse'): OwnAddresses {
-  if (!['refuse', 'serve'].includes(ownAddresses)) throw new ValidationError('ownAddresses', ownAddresses, "'refuse', 'serve'")
+  checkOneOf('ownAddresses', ownAddresses, ['refuse', 'serve'])
   return ownAddresses
 }
 

@@ -21,7 +21,7 @@ import { repairRun } from '../run.js'
 /** Whether a service has a frontend at a port of this node; one that is not checked yet may be anything, and will be refused then. */
 function hasNodePort(service: Service | undefined): boolean {
   try {
-    const { frontends } = service!
+    const frontends = service?.frontends ?? []
     for (let index = 0; index < frontends.length; index++) if (frontends[index]!.kind === 'node') return true
   } catch {
     // It will be refused.
@@ -30,14 +30,14 @@ function hasNodePort(service: Service | undefined): boolean {
 }
 
 /** Whether services have frontends at ports of this node. */
-function haveNodePorts(services: Iterable<Service | undefined>): boolean {
+function haveNodePorts(services: Iterable<Service>): boolean {
   for (const service of services) if (hasNodePort(service)) return true
   return false
 }
 
 /** As {@link haveNodePorts}, of what is proposed: all services there are, perhaps. */
 async function asksForNodePorts(proposal: Proposal | GradualProposal): Promise<boolean> {
-  if (!(proposal instanceof GradualProposal)) return haveNodePorts(proposal.changes.map(({ after }) => after))
+  if (!(proposal instanceof GradualProposal)) return proposal.changes.some(({ after }) => hasNodePort(after))
   const slices = new Slices()
   for (const service of proposal.candidates.values()) {
     if (hasNodePort(service)) return true
@@ -107,10 +107,10 @@ export class NodePorts {
 
   /** What a proposal becomes where ports of this node are about to come: committed services that cannot be beside them go. */
   withoutConflicts({ changes, quarantined }: Proposal, services: Services): Proposal {
-    const gone = removalsOf(this.conflicts(services, true), changes, services)
+    const refusals = this.conflicts(services, true)
     const known = new Set([...quarantined.map(({ service }) => service), ...changes.map(({ name }) => name)])
-    const refusals = this.conflicts(services, true).filter(({ service }) => !known.has(service))
-    return { changes: [...changes, ...gone], quarantined: [...quarantined, ...refusals] }
+    const added = refusals.filter(({ service }) => !known.has(service))
+    return { changes: [...changes, ...removalsOf(refusals, changes, services)], quarantined: [...quarantined, ...added] }
   }
 
   /** Looks for local processes at ports of services that the kernel holds. @param changes What came just now. */
@@ -121,8 +121,8 @@ export class NodePorts {
   }
 
   #note(services: Services, changes: readonly ServiceChange[]): void {
-    if (haveNodePorts(changes.map(({ after }) => after))) this.#isUsed = true
-    else if (this.#isUsed && haveNodePorts(changes.map(({ before }) => before))) this.#isUsed = haveNodePorts(services.values())
+    if (changes.some(({ after }) => hasNodePort(after))) this.#isUsed = true
+    else if (this.#isUsed && changes.some(({ before }) => hasNodePort(before))) this.#isUsed = haveNodePorts(services.values())
   }
 
   status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {

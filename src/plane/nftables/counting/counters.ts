@@ -1,10 +1,11 @@
 /**
  * Reading what the kernel has counted, and forgetting what is nobody's any more.
  */
-import { parseAddress, type AddressFamily } from '../../../core/address.js'
+import { familyOf, parseAddress, type AddressFamily } from '../../../core/address.js'
 import { NetlinkError, UnsupportedError } from '../../../core/errors.js'
 import { protocolNumbers } from '../../../core/protocols.js'
 import { Slices } from '../../../core/slices.js'
+import { rowAt } from '../../../nftables/columns.js'
 import { ElementBuffer } from '../../../nftables/element-buffer.js'
 import type { ListedElements, Nftables } from '../../../nftables/index.js'
 import type { Step } from '../../../nftables/steps.js'
@@ -40,7 +41,6 @@ function keyOf(family: AddressFamily, { protocol }: Service, frontend: Frontend,
 }
 
 const scopeOf = (frontend: Frontend): Scope => (isAddressed(frontend) ? 'address' : 'node')
-const familyOfEndpoint = ({ address }: Endpoint): AddressFamily => (address.includes(':') ? 'ip6' : 'ip')
 
 /** Numbers of one set, by key. */
 class Numbers {
@@ -72,7 +72,7 @@ type AllNumbers = Readonly<Record<AddressFamily, Readonly<Record<Scope, Readonly
 function countsOf(service: Service, numbers: AllNumbers): ServiceCounts {
   let connections = 0n
   const endpoints = service.endpoints.map((endpoint) => {
-    const family = familyOfEndpoint(endpoint)
+    const family = familyOf(endpoint.address)
     let sum = 0n
     for (const frontend of service.frontends)
       if (isOfFamily(frontend, family)) sum += numbers[family][scopeOf(frontend)].endpoints.of(keyOf(family, service, frontend, endpoint))
@@ -129,7 +129,7 @@ function addKeys(keys: Keys, service: Service | undefined): void {
       const sets = countingSets(family, scopeOf(frontend))
       add(family, sets.frontends, keyOf(family, service, frontend))
       for (const endpoint of service.endpoints)
-        if (familyOfEndpoint(endpoint) === family) add(family, sets.endpoints, keyOf(family, service, frontend, endpoint))
+        if (familyOf(endpoint.address) === family) add(family, sets.endpoints, keyOf(family, service, frontend, endpoint))
     }
   }
 }
@@ -191,14 +191,11 @@ async function rowsBeside(
   slices: Slices
 ): Promise<Uint8Array[]> {
   const found: Uint8Array[] = []
-  for (const { rows, key } of chunks) {
-    if (rows === 0) continue
-    const width = key.length / rows
-    await slices.times(rows, (row) => {
-      const one = key.subarray(row * width, (row + 1) * width)
-      if (known?.has(keyValue(one)) !== true) found.push(one)
+  for (const chunk of chunks)
+    await slices.times(chunk.rows, (row) => {
+      const { key } = rowAt(chunk, row)
+      if (known?.has(keyValue(key)) !== true) found.push(key)
     })
-  }
   return found
 }
 
