@@ -9,7 +9,7 @@ import { countVitest, sum } from './report.mjs'
 import { vitestCommand } from './vitest.mjs'
 
 /** What a machine gets for all its suites: far more than it needs, as the machine may be busy. */
-const deadlineSeconds = { everyRun: 1500, full: 3600 }
+const deadlineSeconds = { everyRun: 1500, full: 14_400 }
 
 /**
  * @typedef {{ suite: string, passed: number, failed: number, reason?: string }} Cell one of the table; with a reason the suite did not run

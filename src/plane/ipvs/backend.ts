@@ -1,6 +1,7 @@
 /**
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
+import { release } from 'node:os'
 import { NetlinkError, type UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
@@ -13,7 +14,7 @@ import type { PlaneCounters } from '../core/counters.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Findings, Question } from '../core/explain/explain.js'
 import type { Run } from '../core/run.js'
-import { kernelSettings, type SystemSettings } from '../core/system-settings.js'
+import { kernelSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { Addresses } from './addresses.js'
@@ -38,6 +39,9 @@ import { explainIpvs } from './explain.js'
 import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
 import { otherOutcome, wholeOutcome, type Outcome } from './outcome.js'
+import { NotedSettings } from './settings/notes.js'
+import { NodeSettings } from './settings/settings.js'
+import { possibleSettings, SETTINGS_HINT, versionOf } from './settings/table.js'
 import { unsupportedByIpvs } from './support.js'
 
 type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
@@ -68,7 +72,6 @@ function addCounts(before: Counts | undefined, counts: Counts): Counts {
 /** Made by {@link openIpvsBackend}. */
 class IpvsBackend implements Backend {
   readonly #subsystems: Subsystems
-  readonly #enableConntrack: () => Promise<void>
   readonly #steps: Draining
   readonly #counts = new WeakMap<Run, Counts>()
   /** Addresses of all services that were asked for, until the kernel is known to hold nothing at them. */
@@ -76,9 +79,8 @@ class IpvsBackend implements Backend {
   /** Elements that the committed services need. */
   #elements: Elements = new ReferenceCounts()
 
-  constructor(subsystems: Subsystems, enableConntrack: () => Promise<void>, onError: (error: unknown) => void) {
+  constructor(subsystems: Subsystems, onError: (error: unknown) => void) {
     this.#subsystems = subsystems
-    this.#enableConntrack = enableConntrack
     this.#steps = new Draining(subsystems.ipvs, onError)
   }
 
@@ -149,12 +151,12 @@ class IpvsBackend implements Backend {
 
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
-    const { companion, addresses } = this.#subsystems
+    const { companion, addresses, settings } = this.#subsystems
     const { mustRebuild, difference, device } = seen
     this.#asked = new Set(seen.ours)
     const commitsBefore = companion.commits
     try {
-      await this.#enableConntrack()
+      await settings?.ensure()
       await addresses.ensureDevice(device, run)
       const wanted = keysOf(seen.elements)
       if (mustRebuild) await companion.rebuild(seen.companion.present, wanted, run)
@@ -191,7 +193,7 @@ class IpvsBackend implements Backend {
 
   /** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours. */
   async cleanUp(): Promise<void> {
-    const { ipvs, addresses, companion } = this.#subsystems
+    const { ipvs, addresses, companion, settings } = this.#subsystems
     await this.#steps.stop()
     const device = await addresses.read()
     const state = await companion.read()
@@ -200,6 +202,7 @@ class IpvsBackend implements Backend {
     if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
     if (device !== undefined) await addresses.drop()
     await companion.drop(state.present)
+    await settings?.putBack()
   }
 
   async close(): Promise<void> {
@@ -266,13 +269,11 @@ class IpvsBackend implements Backend {
   }
 }
 
-const SETTING = 'ipv4/vs/conntrack'
-
-const HINT = 'the plane masquerades by it: write 1 to it yourself where /proc/sys is read-only (needs CONFIG_IP_VS_NFCT)'
-
-/** Sets `net.ipv4.vs.conntrack`: without it packets of IPVS have no connection, and nothing can be masqueraded. */
-async function enableConntrack(settings: SystemSettings): Promise<void> {
-  if ((await settings.read(SETTING)) !== '1') await settings.write(SETTING, '1')
+/** The settings of the namespace in which IPVS is. */
+function nodeSettings(ipvs: Ipvs, nft: Nftables, { system, surroundings }: IpvsPlaneSettings): NodeSettings {
+  const files = kernelSettings(namespaceOf(ipvs), SETTINGS_HINT)
+  const possible = possibleSettings(system, { files, ipvs, kernel: versionOf(release()) })
+  return new NodeSettings(possible, new NotedSettings(nft, surroundings.table))
 }
 
 /**
@@ -301,12 +302,10 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (err
       companion: new Companion(nft, surroundings),
       virtual: new VirtualServices(schedulers),
       options: surroundings,
-      draining
+      draining,
+      settings: kernel === undefined ? nodeSettings(ipvs, nft, settings) : undefined
     }
-    const enable = async (): Promise<void> => {
-      if (kernel === undefined) await enableConntrack(kernelSettings(namespaceOf(ipvs), HINT))
-    }
-    return new IpvsBackend(subsystems, enable, onError)
+    return new IpvsBackend(subsystems, onError)
   } catch (error) {
     await Promise.all(opened.map((client) => client.close()))
     throw error

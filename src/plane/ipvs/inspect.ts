@@ -13,6 +13,7 @@ import type { Companion, CompanionState } from './companion.js'
 import { virtualServiceName, type VirtualServices } from './compile.js'
 import { addressesOf, elementsOf, keysOf, minus, sizeOf, type ElementKeys, type Elements } from './elements.js'
 import type { SurroundingsOptions } from './layout.js'
+import type { NodeSettings } from './settings/settings.js'
 
 /** The subsystems that carry services together. */
 export interface Subsystems {
@@ -22,6 +23,8 @@ export interface Subsystems {
   readonly virtual: VirtualServices
   readonly options: SurroundingsOptions
   readonly draining: DrainPolicies | undefined
+  /** Undefined beside fakes, which have none. */
+  readonly settings: NodeSettings | undefined
 }
 
 /** Virtual services of all services. */
@@ -148,7 +151,7 @@ function entriesOf({ entries }: IpvsPlan, services: Services): PlanEntry[] {
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link or table of our name is not ours.
  */
 export async function inspect(subsystems: Subsystems, services: Services, before: Iterable<string>): Promise<IpvsInspection> {
-  const { ipvs, addresses, companion, virtual, options, draining } = subsystems
+  const { ipvs, addresses, companion, virtual, options, draining, settings } = subsystems
   const slices = new Slices()
   const device = await addresses.read()
   const state = await companion.read()
@@ -167,7 +170,8 @@ export async function inspect(subsystems: Subsystems, services: Services, before
   }
   const faults = [
     ...(device === undefined ? [`link ${options.device} is missing`] : device.isUp ? [] : [`link ${options.device} is down`]),
-    ...(state.present.length === 0 ? [`tables ${options.table} are missing`] : state.faults)
+    ...(state.present.length === 0 ? [`tables ${options.table} are missing`] : state.faults),
+    ...((await settings?.faults()) ?? [])
   ]
   return new IpvsInspection({ ours, services, device, companion: state, elements, difference, plan, faults })
 }
