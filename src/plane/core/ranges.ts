@@ -2,7 +2,7 @@
  * Prefixes as ranges of addresses.
  */
 import { Buffer } from 'node:buffer'
-import { prefixRange, requirePrefix, type AddressFamily } from '../../core/address.js'
+import { parseAddress, prefixRange, requirePrefix, type AddressFamily } from '../../core/address.js'
 import { ValidationError } from '../../core/errors.js'
 
 /** Addresses from the first to the last one, both included, in network order. */
@@ -34,6 +34,15 @@ function merge(ranges: readonly AddressRange[]): AddressRange[] {
     else if (Buffer.compare(range.to, last.to) > 0) merged[merged.length - 1] = { from: last.from, to: range.to }
   }
   return merged
+}
+
+/** Whether an address, which must be one, is in ranges. */
+export function isIn(address: string, ranges: RangesByFamily): boolean {
+  if (ranges.ip.length + ranges.ip6.length === 0) return false
+  const bytes = parseAddress(address)!
+  return ranges[bytes.length === 4 ? 'ip' : 'ip6'].some(
+    ({ from, to }) => Buffer.compare(bytes, from) >= 0 && Buffer.compare(bytes, to) <= 0
+  )
 }
 
 /** Reads a prefix as a range. @throws {ValidationError} */

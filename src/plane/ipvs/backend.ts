@@ -89,7 +89,7 @@ class IpvsBackend implements Backend {
   }
 
   unsupported(service: Service): UnsupportedError | undefined {
-    return unsupportedByIpvs(service)
+    return unsupportedByIpvs(service, this.#subsystems.options.excluded)
   }
 
   setNodeAddresses(): Promise<void> {
@@ -197,8 +197,7 @@ class IpvsBackend implements Backend {
     await this.#steps.stop()
     const device = await addresses.read()
     const state = await companion.read()
-    const ours = ourAddresses(device, state, new Map<string, Service>())
-    for (const address of this.#asked) ours.add(address)
+    const ours = ourAddresses(this.#subsystems, device, state, this.#asked)
     if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
     if (device !== undefined) await addresses.drop()
     await companion.drop(state.present)

@@ -7,6 +7,7 @@ import type { DesiredService, DrainPolicies, Ipvs, IpvsPlan, IpvsSyncOptions } f
 import type { Inspection, ObjectCounts, Work } from '../core/backend.js'
 import type { PlanEntry } from '../core/changes/plan.js'
 import { addressedFrontends } from '../core/frontend.js'
+import { isIn } from '../core/ranges.js'
 import type { Services } from '../model.js'
 import type { Addresses, DeviceState } from './addresses.js'
 import type { Companion, CompanionState } from './companion.js'
@@ -37,11 +38,20 @@ export async function virtualServicesOf(services: Services, virtual: VirtualServ
   return all
 }
 
-/** The addresses that are ours: those on the device, those that a table of ours names, and those that services have. */
-export function ourAddresses(device: DeviceState | undefined, { elements }: CompanionState, services: Services): Set<string> {
-  const ours = new Set([...(device?.addresses ?? []), ...addressesOf(elements)])
-  for (const service of services.values()) for (const { address } of addressedFrontends(service)) ours.add(canonicalAddress(address))
-  return ours
+/** The addresses that are ours: those on the device, those that a table of ours names, and those that services were asked for at, but for what is left to others. */
+export function ourAddresses(
+  { options }: Pick<Subsystems, 'options'>,
+  device: DeviceState | undefined,
+  { elements }: CompanionState,
+  asked: Iterable<string>
+): Set<string> {
+  const known = new Set([...(device?.addresses ?? []), ...addressesOf(elements), ...asked])
+  return new Set([...known].filter((address) => !isIn(address, options.excluded)))
+}
+
+/** The addresses of services. */
+function* addressesOfServices(services: Services): Generator<string> {
+  for (const service of services.values()) for (const { address } of addressedFrontends(service)) yield canonicalAddress(address)
 }
 
 /** Virtual services at our addresses are ours. */
@@ -157,8 +167,7 @@ export async function inspect(subsystems: Subsystems, services: Services, before
   const state = await companion.read()
   const elements = await elementsOf(services, slices)
   const wanted = keysOf(elements)
-  const ours = ourAddresses(device, state, services)
-  for (const address of before) ours.add(address)
+  const ours = ourAddresses(subsystems, device, state, [...addressesOfServices(services), ...before])
   const plan = await ipvs.plan(await virtualServicesOf(services, virtual, slices), { owns: ownership(ours), draining })
   const vips = new Set(addressesOf(wanted))
   const present = device?.addresses ?? new Set<string>()
@@ -166,7 +175,7 @@ export async function inspect(subsystems: Subsystems, services: Services, before
     missing: minus(wanted, state.elements),
     foreign: minus(state.elements, wanted),
     missingAddresses: [...vips].filter((address) => !present.has(address)),
-    foreignAddresses: [...present].filter((address) => !vips.has(address))
+    foreignAddresses: [...present].filter((address) => !vips.has(address) && ours.has(address))
   }
   const faults = [
     ...(device === undefined ? [`link ${options.device} is missing`] : device.isUp ? [] : [`link ${options.device} is down`]),

@@ -21,6 +21,8 @@ export interface SurroundingsOptions {
   readonly table: string
   /** Ranges of set `local-sources`; absent: sources are left alone. */
   readonly localSources: RangesByFamily | undefined
+  /** Addresses that are left to others. */
+  readonly excluded: RangesByFamily
 }
 
 /** Begins the comment of every table that a plane of this kind has made. */

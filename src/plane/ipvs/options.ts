@@ -41,6 +41,11 @@ export interface IpvsPlaneOptions extends Pick<IpvsOptions, 'netns' | 'deadlineM
   /** What becomes of endpoints that are removed. Default: UDP at once, the others within 900 seconds. */
   readonly draining?: DrainPolicies | undefined
   /**
+   * Prefixes that are left to others: virtual services there, and addresses there on our device, are neither changed nor removed, not even those that an earlier process made. A service with a frontend there is
+   * refused. Default: none. Virtual services at addresses that no service of ours has need no such option.
+   */
+  readonly excludeCIDRs?: readonly string[] | undefined
+  /**
    * Whether this node answers ARP for an address only on the link that has it (`net.ipv4.conf.all.arp_ignore` 1, `arp_announce` 2); default false: they are left alone. Needed where addresses of services lie in
    * a subnet of one of this node's links, and another host answers for them. It holds for all addresses of the namespace, and is put back by `close({ cleanup: true })`.
    */
@@ -97,7 +102,7 @@ function checkTimeouts(timeouts: Partial<IpvsTimeouts> | undefined): Partial<Ipv
 
 /** Checks options. @throws {ValidationError} */
 export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
-  checkNames(options, ['schedulers', 'draining', 'strictArp', 'timeouts'])
+  checkNames(options, ['schedulers', 'draining', 'strictArp', 'timeouts', 'excludeCIDRs'])
   const { netns, deadlineMs, signal, draining } = options
   const device = checkName(options.name, MAX_NAME)
   checkPolicies('draining', draining)
@@ -105,7 +110,8 @@ export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
     surroundings: {
       device,
       table: `${device}-ipvs`,
-      localSources: options.localSources === undefined ? undefined : requireRanges('localSources', options.localSources)
+      localSources: options.localSources === undefined ? undefined : requireRanges('localSources', options.localSources),
+      excluded: requireRanges('excludeCIDRs', options.excludeCIDRs ?? [])
     },
     system: { strictArp: requireFlag('strictArp', options.strictArp), timeouts: checkTimeouts(options.timeouts) },
     schedulers: checkSchedulers(options.schedulers),

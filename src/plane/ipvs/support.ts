@@ -2,6 +2,8 @@
  * What of the model this plane does not carry.
  */
 import { UnsupportedError } from '../../core/errors.js'
+import { isAddressed } from '../core/frontend.js'
+import { isIn, type RangesByFamily } from '../core/ranges.js'
 import type { Frontend, Service } from '../model.js'
 
 function unsupportedPart(frontend: Frontend): string | undefined {
@@ -10,9 +12,18 @@ function unsupportedPart(frontend: Frontend): string | undefined {
   return frontend.kind === 'loadBalancer' && frontend.sourceRanges !== undefined ? 'source ranges' : undefined
 }
 
-/** Why a service cannot be carried; undefined: it can. */
-export function unsupportedByIpvs({ name, frontends }: Service): UnsupportedError | undefined {
+/**
+ * Why a service cannot be carried; undefined: it can.
+ *
+ * @param excluded Addresses that are left to others.
+ */
+export function unsupportedByIpvs({ name, frontends }: Service, excluded: RangesByFamily): UnsupportedError | undefined {
   for (const [index, frontend] of frontends.entries()) {
+    if (isAddressed(frontend) && isIn(frontend.address, excluded))
+      return new UnsupportedError(
+        'addresses in excludeCIDRs',
+        `service ${JSON.stringify(name)}: frontends[${index}] has address ${frontend.address}, which option excludeCIDRs leaves to others`
+      )
     const missing = unsupportedPart(frontend)
     if (missing !== undefined)
       return new UnsupportedError(

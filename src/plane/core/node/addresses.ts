@@ -1,12 +1,12 @@
 /**
  * This node's own addresses at which ports of frontends of kind `node` are served, followed as they come and go.
  */
-import { canonicalAddress, parseAddress, type AddressFamily } from '../../../core/address.js'
+import { canonicalAddress, type AddressFamily } from '../../../core/address.js'
 import { asNetplaneError, ValidationError } from '../../../core/errors.js'
 import type { NetplaneError } from '../../../core/errors.js'
 import type { LinkAddress, Route, RouteEvent, RouteEvents } from '../../../route/index.js'
 import { NO_WAYS, readDefaultWays, type DefaultWay, type DefaultWays } from './default-routes.js'
-import { requireRanges, type RangesByFamily } from '../ranges.js'
+import { isIn, type RangesByFamily, requireRanges } from '../ranges.js'
 
 /**
  * Which addresses of this node serve its ports.
@@ -37,13 +37,6 @@ export function checkNodeAddresses(option: NodeAddressesOption | undefined): Nod
 }
 
 const LOOPBACK: RangesByFamily = requireRanges('loopback', ['127.0.0.0/8', '::1/128'])
-
-function isIn(address: string, ranges: RangesByFamily): boolean {
-  const bytes = parseAddress(address)!
-  return ranges[bytes.length === 4 ? 'ip' : 'ip6'].some(
-    ({ from, to }) => Buffer.compare(bytes, from) >= 0 && Buffer.compare(bytes, to) <= 0
-  )
-}
 
 /** Addresses that cannot be used yet or any more, and those of a link alone, which need a zone, are nobody's target. */
 function isUsable({ scope, flags }: LinkAddress): boolean {

@@ -247,4 +247,39 @@ describe('the ipvs plane', () => {
   ])('refuses %j', async (options, path) => {
     await expect(scene(options as Partial<IpvsOptions>)).rejects.toMatchObject({ code: 'ERR_NETPLANE_VALIDATION', path })
   })
+
+  it('leaves what is in excludeCIDRs to others, whoever made it', async () => {
+    const { plane, kernels, again } = await scene()
+    await plane.sync(named(service(), service({ name: 'dns', frontends: [{ kind: 'cluster', address: '10.96.7.1', port: 53 }] })))
+    await plane.close()
+    const before = await state(kernels)
+    const left = before.services.filter((line) => line.includes('10.96.7.1'))
+    expect(left).toHaveLength(1)
+
+    const second = await again({ excludeCIDRs: ['10.96.7.0/24', 'fd00:7::/64'] })
+    const six = service({ name: 'six', frontends: [{ kind: 'cluster', address: 'fd00:7::1', port: 80 }] })
+    const { quarantined } = await second.sync(named(service(), six))
+    expect(quarantined).toMatchObject([
+      { service: 'six', error: { code: 'ERR_NETPLANE_UNSUPPORTED', missing: 'addresses in excludeCIDRs' } }
+    ])
+    const after = await state(kernels)
+    expect([after.services, after.addresses]).toEqual([before.services, before.addresses])
+    expect((await second.plan(named(service()))).isEmpty).toBe(true)
+
+    await using ipvs = await kernels.ipvs.open()
+    await ipvs.updateService({ protocol: 'tcp', address: '10.96.7.1', port: 53, scheduler: 'rr' })
+    await second.sync(named(service()))
+    await second.close({ cleanup: true })
+    expect((await state(kernels)).services).toEqual([left[0]!.replace(' wrr ', ' rr ')])
+  })
+
+  it('refuses prefixes that are none', async () => {
+    await expect(scene({ excludeCIDRs: ['10.0.0.0/33'] })).rejects.toMatchObject({
+      code: 'ERR_NETPLANE_VALIDATION',
+      path: 'excludeCIDRs[0]'
+    })
+    await expect(scene({ timeouts: { tcpSeconds: 0 } })).rejects.toMatchObject({ path: 'timeouts.tcpSeconds' })
+    await expect(scene({ timeouts: {} })).rejects.toMatchObject({ path: 'timeouts' })
+    await expect(scene({ strictArp: 1 as unknown as boolean })).rejects.toMatchObject({ path: 'strictArp' })
+  })
 })

@@ -91,7 +91,7 @@ describe('the choice', () => {
     const filters: unknown[] = []
     const subsystems = {
       nft,
-      options: { device: 'netplane', table: 'netplane-ipvs', localSources: undefined },
+      options: { device: 'netplane', table: 'netplane-ipvs', localSources: undefined, excluded: { ip: [], ip6: [] } },
       ipvs: {
         getService: ipvs.getService.bind(ipvs),
         listRealServers: ipvs.listRealServers.bind(ipvs),
