@@ -12,8 +12,8 @@ function isAsWanted({ wanted, isEnough }: Setting, value: number): boolean {
 export class NodeSettings {
   readonly #settings: readonly PossibleSetting[]
   readonly #notes: Pick<NotedSettings, 'read' | 'write'>
-  /** Undefined: not read yet. */
-  #noted: Notes | undefined
+  /** As far as this process knows them: somebody may have removed the table. */
+  #noted: Notes = new Map()
 
   constructor(settings: readonly PossibleSetting[], notes: Pick<NotedSettings, 'read' | 'write'>) {
     this.#settings = settings
@@ -22,7 +22,7 @@ export class NodeSettings {
 
   /** What is not as {@link NodeSettings.ensure} leaves it, in words. @throws {NetplaneError} */
   async faults(): Promise<string[]> {
-    const noted = (await this.#notes.read()) ?? new Map()
+    const noted = await this.#notes.read()
     const faults: string[] = []
     for (const { setting, isWanted } of this.#settings) {
       if (!isWanted) {
@@ -31,8 +31,7 @@ export class NodeSettings {
       }
       const value = await setting.read()
       if (!isAsWanted(setting, value)) faults.push(`setting ${setting.name} is ${value}`)
-      else if (this.#noted?.has(setting.id) === true && !noted.has(setting.id))
-        faults.push(`the note of setting ${setting.name} is missing`)
+      else if (this.#noted.has(setting.id) && !noted.has(setting.id)) faults.push(`the note of setting ${setting.name} is missing`)
     }
     return faults
   }
@@ -44,7 +43,7 @@ export class NodeSettings {
    */
   async ensure(): Promise<void> {
     const stored = await this.#notes.read()
-    const noted = new Map([...(this.#noted ?? []), ...(stored ?? [])])
+    const noted = new Map([...this.#noted, ...stored])
     const wrong: Setting[] = []
     const needless: Setting[] = []
     for (const { setting, isWanted } of this.#settings) {
@@ -59,7 +58,7 @@ export class NodeSettings {
       noted.set(setting.id, { before: noted.get(setting.id)?.before ?? before, after: setting.wanted })
     }
     // A note stands before what it is about, and longer: whoever ends in between leaves nothing behind that nobody puts back.
-    if (noted.size > (stored?.size ?? 0) || wrong.length > 0) await this.#notes.write(noted)
+    if (noted.size > stored.size || wrong.length > 0) await this.#notes.write(noted)
     this.#noted = noted
     for (const setting of wrong) await setting.write(setting.wanted)
     await this.#putBack(needless, noted)
@@ -67,7 +66,7 @@ export class NodeSettings {
 
   /** Puts all back that were changed, but for those that somebody has changed since. @throws {NetlinkError} */
   async putBack(): Promise<void> {
-    const noted = new Map([...(this.#noted ?? []), ...((await this.#notes.read()) ?? [])])
+    const noted = new Map([...this.#noted, ...(await this.#notes.read())])
     await this.#putBack(
       this.#settings.flatMap(({ setting }) => (noted.has(setting.id) ? [setting] : [])),
       noted

@@ -4,7 +4,7 @@
  * Which of them were reserved by us, and not by somebody else before, is kept in a table of its own, so that it outlives the process.
  */
 import type { Nftables } from '../../../nftables/index.js'
-import { dropTables, listOwnTables, type OwnTables } from '../../../nftables/own-tables.js'
+import { NoteTable } from '../../core/note-table.js'
 import { Ports } from '../../core/node/reserved-ports.js'
 import type { SystemSettings } from '../../core/system-settings.js'
 
@@ -13,6 +13,7 @@ export const RESERVED_PORTS_HINT =
   'the plane reserves node ports by it (option reserveNodePorts): where /proc/sys is read-only, write it yourself'
 
 const COMMENT = 'netplane reserved ports'
+const SET = { name: 'ports', key: 'inet_service', flags: ['interval'] } as const
 const SETTING = 'ipv4/ip_local_reserved_ports'
 
 /** How often it is looked whether the setting is still as it was left. */
@@ -20,16 +21,14 @@ const LOOK_MS = 30_000
 
 /** Reserves ports, and takes back those that it reserved. */
 export class PortReservation {
-  readonly #nft: Nftables
-  readonly #table: string
+  readonly #notes: NoteTable
   readonly #wanted: Ports
   readonly #settings: SystemSettings
   #nextAt = 0
 
   /** @param name Of the plane's tables. @param wanted Ports to reserve; none: only to take back what an earlier process reserved. */
   constructor(nft: Nftables, name: string, wanted: Ports | undefined, settings: SystemSettings) {
-    this.#nft = nft
-    this.#table = `${name}-ports`
+    this.#notes = new NoteTable(nft, { table: `${name}-ports`, comment: COMMENT, set: SET })
     this.#wanted = wanted ?? new Ports()
     this.#settings = settings
   }
@@ -63,18 +62,14 @@ export class PortReservation {
     // What is ours is noted before it is reserved, and until it is not: whoever ends in between leaves nothing behind that nobody takes back.
     const generation = missing.isEmpty ? undefined : await this.#note(after.with(needless))
     if (!missing.isEmpty || !needless.isEmpty) await this.#settings.write(SETTING, reserved.without(needless).with(missing).toString())
-    if (after.isEmpty) await dropTables(this.#nft, this.#table, ['ip'])
+    if (after.isEmpty) await this.#notes.drop()
     else if (!needless.isEmpty) return await this.#note(after)
     return generation
   }
 
-  get #ownTables(): OwnTables {
-    return { name: this.#table, isOurs: (comment) => comment === COMMENT, otherwise: `is not '${COMMENT}'` }
-  }
-
   async #readOurs(): Promise<Ports | undefined> {
-    if ((await listOwnTables(this.#nft, this.#ownTables)).length === 0) return undefined
-    const elements = await this.#nft.listElements({ family: 'ip', table: this.#table, name: 'ports' })
+    const elements = await this.#notes.read()
+    if (elements === undefined) return undefined
     return Ports.of(
       Array.from(elements, ({ key }) => {
         const field: unknown = Array.isArray(key) ? key[0] : key
@@ -84,13 +79,6 @@ export class PortReservation {
   }
 
   async #note(ports: Ports): Promise<number> {
-    const set = { family: 'ip', table: this.#table, name: 'ports', key: 'inet_service', flags: ['interval'] } as const
-    const tx = this.#nft.transaction()
-    tx.add.table({ family: 'ip', name: this.#table, comment: COMMENT })
-    tx.add.set(set)
-    tx.flush.set(set)
-    const elements = ports.ranges().map(({ from, to }) => ({ key: from === to ? from : { from, to } }))
-    tx.add.elements(set, elements, { exclusive: true })
-    return (await tx.commit()).generation
+    return await this.#notes.write(ports.ranges().map(({ from, to }) => ({ key: from === to ? from : { from, to } })))
   }
 }

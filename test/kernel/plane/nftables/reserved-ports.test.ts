@@ -77,3 +77,17 @@ it('a setting that cannot be written is told, and services are applied all the s
   expect(events[0]).toMatchObject({ error: { code: 'ERR_NETPLANE_FOREIGN' } })
   expect(await reserved(namespace)).toBe('')
 })
+
+it('ports that others have reserved are neither noted nor told of', async () => {
+  const namespace = await makeNamespace()
+  await reserve(namespace, '30000-32767')
+  const plane = await openIn(namespace, nodePorts)
+  const watch = plane.watch()
+  await plane.sync(new Map())
+  expect(await namespace.nft('list', 'tables')).not.toContain('netplane-ports')
+  await plane.close({ cleanup: true })
+  const events: PlaneEvent[] = []
+  for await (const event of watch) events.push(event)
+  expect(events).toEqual([])
+  expect(await reserved(namespace)).toBe('30000-32767')
+})
