@@ -8,9 +8,10 @@ import { measureRow } from './frame/measure.js'
 import { loadNetplane, type Netplane } from './frame/netplane.js'
 import { formatTable } from './frame/report.js'
 import { formatResults, mergeResults, parseResults, type Run } from './frame/results.js'
-import type { Row, RowResult } from './frame/row.js'
+import { labs, type Row, type RowResult } from './frame/row.js'
 import { describeVersions } from './frame/versions.js'
-import { rows } from './rows/index.js'
+import { makeRows } from './rows/index.js'
+import { drawShortConnections } from './rows/short-connections.js'
 
 interface MainOptions {
   /** The repository. */
@@ -57,6 +58,9 @@ function record(root: string, run: Run, measured: readonly RowResult[]): void {
   const before = existsSync(file) ? parseResults(readFileSync(file, 'utf8')) : new Map<string, never>()
   writeFileSync(file, formatResults(mergeResults(before, run, measured)))
   say(`written into ${path.relative(process.cwd(), file)}`)
+  const place = run.lab === undefined ? run.machine : `${run.machine} (lab: ${run.lab})`
+  const drawing = drawShortConnections(measured, [place, run.versions, `${run.date}, ${run.command}`])
+  if (drawing !== undefined) writeFileSync(path.join(root, 'bench', 's3.svg'), drawing)
 }
 
 /** What went wrong: the words alone where they are meant for the user. */
@@ -70,15 +74,24 @@ function listRows(chosen: readonly Row[]): void {
     console.log(`${row.name.padEnd(32)} ${row.about}${row.isLong === true ? ' (takes minutes: run only by its name)' : ''}`)
 }
 
+/** The commands that measure rows in machines of the lab. */
+const labCommands = (unable: readonly Row[]): string[] => [
+  ...new Set(
+    unable.flatMap(({ name, requires }) =>
+      requires === undefined ? [] : [`npm run bench -- --lab ${labs[requires]} ${name.split('-')[0] ?? ''}`]
+    )
+  )
+]
+
 /** The rows that this kernel can run. Those that it cannot are no failure, unless they were named. */
 async function runnable({ Ipvs }: Netplane, chosen: readonly Row[], isAsked: boolean): Promise<Row[]> {
-  const unable = chosen.filter(({ requires }) => requires === 'ipvs')
+  const unable = chosen.filter(({ requires }) => requires !== undefined)
   if (unable.length === 0) return [...chosen]
   try {
     await (await Ipvs.open()).close()
     return [...chosen]
   } catch (error) {
-    const what = `${unable.length} rows need a kernel with ip_vs: npm run bench -- --lab uml ${unable[0]?.name.split('-')[0] ?? ''}`
+    const what = `${unable.length} rows need a kernel with ip_vs: ${labCommands(unable).join(', ')}`
     if (isAsked) throw new TypeError(what, { cause: error })
     say(`not measured: ${what}`)
     return chosen.filter((row) => !unable.includes(row))
@@ -108,7 +121,7 @@ async function measure({ root, cache, argv }: MainOptions, all: readonly Row[], 
     const { load } = await describeMachine()
     say(`at the end: load average ${load}`)
     const lab = process.env.NETPLANE_BENCH_LAB
-    const words = lab === undefined ? argv : ['--lab', lab, ...argv]
+    const words = [...(process.env.NETPLANE_BENCH_WORDS?.split(' ') ?? []), ...argv]
     const run = {
       date: new Date().toISOString().slice(0, 10),
       lab,
@@ -129,6 +142,7 @@ async function measure({ root, cache, argv }: MainOptions, all: readonly Row[], 
 export async function main(options: MainOptions): Promise<number> {
   try {
     const given = parseArguments(options.argv)
+    const rows = makeRows(given)
     const chosen = selectRows(rows, given.names)
     if (given.help) console.log(usage)
     else if (given.list) listRows(given.names.length === 0 ? rows : chosen)

@@ -104,7 +104,7 @@ export async function openBench(context: Context): Promise<Bench> {
       const printed = await output(programs.timed, [place.path, ...command])
       return milliseconds(printed.split(' ')[0] ?? '')
     },
-    traffic: () => openTrafficNetwork(programs.connections),
+    traffic: () => openTrafficNetwork(programs),
     close: () => rmSync(folder, { recursive: true, force: true })
   }
 }

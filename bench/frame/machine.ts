@@ -58,9 +58,16 @@ export interface Machine {
   readonly warning: string | undefined
 }
 
+/** The machine that a machine of the lab runs on, in words, and whether that emulates the processor. */
+export function describeHost(model: string, host: string | undefined): string {
+  if (host === undefined) return ''
+  return model.includes('QEMU TCG') ? `, emulated on ${host}` : `, on ${host}`
+}
+
 export async function describeMachine(): Promise<Machine> {
-  const processors = `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`
-  const hardware = `Linux ${os.release()}, ${processors}, ${(os.totalmem() / 2 ** 30).toFixed(1)} GiB`
+  const model = os.cpus()[0]?.model ?? 'unknown'
+  const memory = `${(os.totalmem() / 2 ** 30).toFixed(1)} GiB`
+  const hardware = `Linux ${os.release()}, ${os.cpus().length} × ${model}, ${memory}${describeHost(model, process.env.NETPLANE_BENCH_HOST)}`
   const load = os
     .loadavg()
     .map((value) => value.toFixed(2))

@@ -31,7 +31,8 @@ async function measureContenders(row: Row, contenders: Contenders, rounds: numbe
   const notes = [...(contenders.notes?.() ?? [])]
   if (busyRuns > 0) notes.push(`${busyRuns} runs began while something else kept the machine busy`)
   const samples = { ours: ours.values, ...(floor && { floor: floor.values }) }
-  return judge(row, { ...samples, peers: Object.fromEntries(peers.map(({ name, values }) => [name, values])) }, notes)
+  const result = judge(row, { ...samples, peers: Object.fromEntries(peers.map(({ name, values }) => [name, values])) }, notes)
+  return contenders.figures === undefined ? result : { ...result, figures: contenders.figures() }
 }
 
 /** Measures one row. Throws when a process listens to nf_tables before or after, as then the figures mean nothing. */

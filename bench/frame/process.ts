@@ -7,9 +7,12 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs a program to its end, whatever its exit status. Programs that take longer than five minutes are killed. */
-export async function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment }, timeout: 300_000 })
+/** Runs a program to its end, whatever its exit status, with `input` on its standard input. Programs that take longer than five minutes are killed. */
+export async function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<Finished> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment }, timeout: 300_000 })
+  // EPIPE: it has ended without reading, and its exit status says why.
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -19,8 +22,8 @@ export async function run(command: string, args: readonly string[], environment:
 }
 
 /** Runs a program and returns what it printed; rejects with its standard error unless it exits with 0. */
-export async function output(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
-  const { status, stdout, stderr } = await run(command, args, environment)
+export async function output(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<string> {
+  const { status, stdout, stderr } = await run(command, args, environment, input)
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: status ${status}\n${stderr}${stdout}`)
   return stdout
 }

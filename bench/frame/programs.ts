@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { output } from './process.js'
 
@@ -7,6 +7,7 @@ export interface Programs {
   readonly replay: string
   readonly timed: string
   readonly connections: string
+  readonly requests: string
   /** For LD_PRELOAD. */
   readonly record: string
   /** A Node add-on. */
@@ -16,14 +17,16 @@ export interface Programs {
 const warnings = ['-O2', '-Wall', '-Wextra', '-Wconversion', '-Werror']
 const shared = ['-shared', '-fPIC']
 
-/** Compiles with `cc` what is missing or older than its source. */
+/** Compiles with `cc` what is missing or older than its source or a header beside it. */
 export async function buildPrograms(root: string, cache: string): Promise<Programs> {
   const folder = path.join(cache, 'floor')
   mkdirSync(folder, { recursive: true })
   const build = async (name: string, result: string, flags: readonly string[] = [], place = 'floor'): Promise<string> => {
-    const source = path.join(root, 'bench', place, `${name}.c`)
+    const sources = path.join(root, 'bench', place)
+    const source = path.join(sources, `${name}.c`)
     const target = path.join(folder, result)
-    const newest = Math.max(statSync(source).mtimeMs, statSync(path.join(root, 'bench', 'floor', 'recording.h')).mtimeMs)
+    const headers = readdirSync(sources).filter((file) => file.endsWith('.h'))
+    const newest = Math.max(...[source, ...headers.map((file) => path.join(sources, file))].map((file) => statSync(file).mtimeMs))
     if (existsSync(target) && statSync(target).mtimeMs > newest) return target
     await output('cc', [...warnings, ...flags, '-o', `${target}.new`, source])
     renameSync(`${target}.new`, target)
@@ -34,6 +37,7 @@ export async function buildPrograms(root: string, cache: string): Promise<Progra
     replay: await build('replay', 'replay'),
     timed: await build('timed', 'timed'),
     connections: await build('connections', 'connections', [], 'traffic'),
+    requests: await build('requests', 'requests', [], 'traffic'),
     record: await build('record', 'record.so', [...shared, '-pthread']),
     threadClock: await build('thread-clock', 'thread-clock.node', [...shared, '-I', headers])
   }

@@ -9,26 +9,53 @@ export function formatNumber(value: number): string {
 
 const times = (value: number): string => `${formatNumber(value)} ×`
 
-/** The cells of a row in the table. */
-export function formatCells(result: RowResult): string[] {
-  const peers = Object.entries(result.peers)
-  return [
-    result.name,
-    result.unit,
-    formatNumber(result.ours),
-    result.floor === null ? '-' : formatNumber(result.floor),
-    result.ratioToFloor === null ? '-' : times(result.ratioToFloor),
-    peers.length === 0 ? '-' : peers.map(([name, value]) => `${name} ${formatNumber(value)}`).join('; '),
-    peers.length === 0 ? '-' : peers.map(([name]) => times(result.ratioToPeers[name] ?? Number.NaN)).join('; '),
-    result.bar,
-    result.met ? 'yes' : 'NO'
-  ]
+interface Column {
+  readonly heading: string
+  readonly cell: (result: RowResult) => string
 }
 
-const headings = ['row', 'unit', 'ours', 'floor', 'ours / floor', 'peers', 'peer / ours', 'bar', 'met']
+/** What each peer says, or a dash where there is none. */
+const ofPeers = ({ peers }: RowResult, text: (name: string, value: number) => string): string =>
+  Object.entries(peers)
+    .map(([name, value]) => text(name, value))
+    .join('; ') || '-'
+
+const firstColumns: readonly Column[] = [
+  { heading: 'row', cell: ({ name }) => name },
+  { heading: 'unit', cell: ({ unit }) => unit },
+  { heading: 'ours', cell: ({ ours }) => formatNumber(ours) },
+  { heading: 'floor', cell: ({ floor }) => (floor === null ? '-' : formatNumber(floor)) },
+  { heading: 'ours / floor', cell: ({ ratioToFloor }) => (ratioToFloor === null ? '-' : times(ratioToFloor)) }
+]
+const peerColumns: readonly Column[] = [
+  { heading: 'peers', cell: (result) => ofPeers(result, (name, value) => `${name} ${formatNumber(value)}`) },
+  { heading: 'peer / ours', cell: (result) => ofPeers(result, (name) => times(result.ratioToPeers[name] ?? Number.NaN)) }
+]
+const lastColumns: readonly Column[] = [
+  { heading: 'bar', cell: ({ bar }) => bar },
+  { heading: 'met', cell: ({ met }) => (met ? 'yes' : 'NO') }
+]
+
+/** The columns of a row's table: rows with figures have those in the place of peers. */
+function columnsOf({ figures }: RowResult): readonly Column[] {
+  const further =
+    figures === undefined
+      ? peerColumns
+      : Object.keys(figures).map((heading) => ({
+          heading,
+          cell: (result: RowResult) => formatNumber(result.figures?.[heading] ?? Number.NaN)
+        }))
+  return [...firstColumns, ...further, ...lastColumns]
+}
+
+/** The headings of a row's table. */
+export const formatHeadings = (result: RowResult): string[] => columnsOf(result).map(({ heading }) => heading)
+
+/** The cells of a row in its table. */
+export const formatCells = (result: RowResult): string[] => columnsOf(result).map(({ cell }) => cell(result))
 
 /** A table in Markdown of lines whose cells are texts, with aligned columns. */
-export function formatLines(rows: readonly (readonly string[])[]): string {
+export function formatLines(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows]
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)))
   const pad = (line: readonly string[]): string => `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
@@ -36,5 +63,18 @@ export function formatLines(rows: readonly (readonly string[])[]): string {
   return [pad(headings), rule, ...rows.map(pad)].join('\n')
 }
 
-/** The table of measured rows. */
-export const formatTable = (results: readonly RowResult[]): string => formatLines(results.map(formatCells))
+/** Results in groups, those with the same headings together, in their order. */
+export function groupByHeadings(results: readonly RowResult[]): { readonly headings: string[]; readonly results: RowResult[] }[] {
+  const groups = new Map<string, RowResult[]>()
+  for (const result of results) {
+    const key = formatHeadings(result).join('|')
+    groups.set(key, [...(groups.get(key) ?? []), result])
+  }
+  return [...groups].map(([key, grouped]) => ({ headings: key.split('|'), results: grouped }))
+}
+
+/** The tables of measured rows. */
+export const formatTable = (results: readonly RowResult[]): string =>
+  groupByHeadings(results)
+    .map(({ headings, results: grouped }) => formatLines(headings, grouped.map(formatCells)))
+    .join('\n\n')

@@ -1,4 +1,4 @@
-import { formatCells, formatLines } from './report.js'
+import { formatCells, formatLines, groupByHeadings } from './report.js'
 import type { RowResult } from './row.js'
 
 /**
@@ -15,9 +15,18 @@ const sections: readonly (readonly [title: string, ...beginnings: string[]])[] =
   ['What a first sync costs the process', 'plane-process-'],
   ['Dispatch: one set per size, or one verdict map', 'dispatch-'],
   ['New connections', 'traffic-'],
+  ['Short connections among many services', 's3-'],
   ['Conntrack', 'conntrack-'],
   ['IPVS', 'ipvs-']
 ]
+
+/** Drawings beside RESULTS.md, by the section that shows them. */
+const drawings: ReadonlyMap<string, { readonly file: string; readonly text: string }> = new Map([
+  [
+    'Short connections among many services',
+    { file: 's3.svg', text: 'Connections per second and the time of a connection, by the number of services' }
+  ]
+])
 
 /** Under what circumstances rows were measured. */
 export interface Run {
@@ -37,6 +46,7 @@ export interface Run {
 /** A run, and what of it has not been measured again since, by the name of the row: the cells of the table. */
 interface Block {
   readonly run: Run
+  readonly headings: readonly string[]
   readonly rows: ReadonlyMap<string, readonly string[]>
 }
 
@@ -79,7 +89,7 @@ function parseBlock(text: string): Block {
     if (line === undefined) throw new TypeError(`RESULTS.md: the run of ${lines[0] ?? ''} has no line '${start}'`)
     return line.slice(start.length)
   }
-  const [, , ...cells] = lines.flatMap((line) => {
+  const [headings = [], , ...cells] = lines.flatMap((line) => {
     const found = cellsOf(line)
     return found === undefined ? [] : [found]
   })
@@ -92,6 +102,7 @@ function parseBlock(text: string): Block {
       versions: fact('versions'),
       load: fact('load')
     },
+    headings,
     rows: new Map(cells.map((line) => [line[0] ?? '', line]))
   }
 }
@@ -101,8 +112,8 @@ export function parseResults(text: string): Results {
   const [, ...parts] = text.split(/^## /m)
   return new Map(
     parts.map((part) => {
-      const [title = '', ...blocks] = part.split(/^### /m)
-      return [title.trim(), blocks.map(parseBlock)]
+      const [head = '', ...blocks] = part.split(/^### /m)
+      return [head.split('\n', 1).join('').trim(), blocks.map(parseBlock)]
     })
   )
 }
@@ -113,29 +124,37 @@ export function mergeResults(before: Results, run: Run, measured: readonly RowRe
   for (const title of before.keys()) if (!titles.has(title)) throw new TypeError(`RESULTS.md: the bench has no section '${title}'`)
   const names = new Set(measured.map(({ name }) => name))
   const remaining = (block: Block): Block =>
-    block.run.lab === run.lab ? { run: block.run, rows: new Map([...block.rows].filter(([name]) => !names.has(name))) } : block
+    block.run.lab === run.lab ? { ...block, rows: new Map([...block.rows].filter(([name]) => !names.has(name))) } : block
   return new Map(
     [...titles].map((title) => {
-      const fresh = measured.filter(({ name }) => sectionOf(name) === title)
-      const block = { run, rows: new Map(fresh.map((result) => [result.name, formatCells(result)])) }
-      return [title, [block, ...(before.get(title) ?? []).map(remaining)].filter(({ rows }) => rows.size > 0)]
+      const fresh = groupByHeadings(measured.filter(({ name }) => sectionOf(name) === title)).map(({ headings, results }) => ({
+        run,
+        headings,
+        rows: new Map(results.map((result) => [result.name, formatCells(result)]))
+      }))
+      return [title, [...fresh, ...(before.get(title) ?? []).map(remaining)].filter(({ rows }) => rows.size > 0)]
     })
   )
 }
 
-function formatBlock({ run, rows }: Block): string {
+function formatBlock({ run, headings, rows }: Block): string {
   const head = `### ${run.date}, ${run.lab ?? own}\n`
   const lines = Object.entries(facts).map(([name, words]) => {
     const value = run[name as keyof typeof facts]
     return `- ${words}: ${name === 'command' ? `\`${value}\`` : value}`
   })
-  return [head, ...lines, '', formatLines([...rows.values()]), ''].join('\n')
+  return [head, ...lines, '', formatLines(headings, [...rows.values()]), ''].join('\n')
+}
+
+function drawingLines(title: string): string[] {
+  const drawing = drawings.get(title)
+  return drawing === undefined ? [] : [`![${drawing.text}](${drawing.file})\n`]
 }
 
 /** RESULTS.md as a whole. */
 export function formatResults(results: Results): string {
   const parts = [...results]
     .filter(([, blocks]) => blocks.length > 0)
-    .map(([title, blocks]) => [`## ${title}\n`, ...blocks.map(formatBlock)])
+    .map(([title, blocks]) => [`## ${title}\n`, ...drawingLines(title), ...blocks.map(formatBlock)])
   return [intro, ...parts.flat()].join('\n')
 }

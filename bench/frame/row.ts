@@ -30,9 +30,14 @@ export interface Contenders {
   readonly peers: Readonly<Record<string, Contender>>
   /** Facts for the reader: sizes, what was left out. Asked for after the last round. */
   readonly notes?: () => readonly string[]
+  /** Further values, each with its unit in its name: columns of the table in the place of the peers. Asked for after the last round. */
+  readonly figures?: () => Readonly<Record<string, number>>
   /** Removes what `prepare` made; called once, also after a failure. */
   readonly close?: () => Promise<void>
 }
+
+/** What not every kernel has, and a machine of the lab that has it. */
+export const labs = { ipvs: 'uml', 'ipvs and nftables': 'qemu-newest' } as const
 
 /** One line of the table. */
 export interface Row {
@@ -46,7 +51,7 @@ export interface Row {
   /** Programs that the peers need. */
   readonly needs: readonly string[]
   /** What the kernel must have: kernels without it are left out, and the lab has others (`--lab`). */
-  readonly requires?: 'ipvs'
+  readonly requires?: keyof typeof labs
   /** False: runs follow each other at once. For many short runs that leave the kernel nothing to clean up. */
   readonly rests?: boolean
   /** True: takes minutes, so it is run only where it is named. */
@@ -75,6 +80,8 @@ export interface RowResult {
   readonly first: number
   readonly rounds: number
   readonly notes: readonly string[]
+  /** Further values by the heading of their column; absent where the row has none. */
+  readonly figures?: Readonly<Record<string, number>>
 }
 
 /** The values of every round. */

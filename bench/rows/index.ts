@@ -12,10 +12,11 @@ import { nftablesUpdateRow } from './nftables-update.js'
 import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
+import { shortConnectionRows, type ShortConnectionOptions } from './short-connections.js'
 import { trafficRows } from './traffic.js'
 
 /** All rows, in the table's order. */
-export const rows: readonly Row[] = [
+export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...nftablesLoadRows,
   nftablesObjectsRow,
   nftablesUpdateRow,
@@ -25,6 +26,7 @@ export const rows: readonly Row[] = [
   ...planeRows,
   ...dispatchRows,
   ...trafficRows,
+  ...shortConnectionRows(options),
   ...conntrackRows,
   ...conntrackCostRows,
   ...conntrackEventRows,

@@ -1,7 +1,8 @@
 import type { Bench } from '../frame/bench.js'
 import type { Contenders, Row } from '../frame/row.js'
 import { TrafficGroup } from '../frame/traffic-group.js'
-import { localPrefix, serverPort, type Target, type TrafficNetwork } from '../frame/traffic.js'
+import { loadPlane } from '../frame/loaded-plane.js'
+import { serverPort, type Target, type TrafficNetwork } from '../frame/traffic.js'
 import { output } from '../frame/process.js'
 import { kubeProxyPeer, loadKubeProxy, verifyKubeProxy } from '../subjects/kube-proxy.js'
 import { firstEndpointAddress, firstServiceAddress, modelServices, servicePort, type MixedOptions } from '../subjects/mixed-services.js'
@@ -12,11 +13,8 @@ const conntrackAlone = 'table ip alone { chain forward { type filter hook forwar
 /** Makes a network with rules in its node, and says where its load goes. */
 type Way = (bench: Bench, network: TrafficNetwork, options: MixedOptions, protocol: Target['protocol']) => Promise<void>
 
-const throughPlane: Way = async ({ netplane }, { node }, options, protocol) => {
-  const plane = await netplane.openPlane({ mode: 'nftables', netns: node.path, auditMs: 0, localSources: [localPrefix] })
-  await plane.sync(modelServices(options, protocol))
-  await plane.close()
-}
+const throughPlane: Way = ({ netplane }, { node }, options, protocol) =>
+  loadPlane(netplane, node, 'nftables', modelServices(options, protocol))
 
 const throughConntrack: Way = async ({ file }, { node }) => {
   await output('nsenter', [`--net=${node.path}`, 'nft', '-f', file('conntrack.nft', conntrackAlone)])

@@ -10,17 +10,12 @@
 // connection of each batch. Exits with 1 when a connection fails or does not reach the server.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "support.h"
 
 // A prime, so that every address is met whatever their number, and neighbours in a hash table are not met in turn.
 enum { kStride = 7919, kBatch = 500, kReceiveBuffer = 8 * 1024 * 1024, kWaitMicroseconds = 1000, kWaits = 2000 };
@@ -35,21 +30,6 @@ struct Load {
   int server_namespace;
   long count;
 };
-
-static void Fail(const char* what) {
-  fprintf(stderr, "connections: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-static long long NowNs(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
-static void Enter(int netns) {
-  if (setns(netns, CLONE_NEWNET) != 0) Fail("setns");
-}
 
 static int OpenServer(const struct Load* load) {
   Enter(load->server_namespace);
@@ -112,12 +92,6 @@ static void StayOnOneProcessor(void) {
     CPU_SET(cpu, &one);
   }
   if (sched_setaffinity(0, sizeof one, &one) != 0) Fail("sched_setaffinity");
-}
-
-static int OpenNamespace(const char* path) {
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) Fail(path);
-  return fd;
 }
 
 int main(int argc, char** argv) {

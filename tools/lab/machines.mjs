@@ -16,8 +16,9 @@ import { findProgram } from './programs.mjs'
  * @property {string} [substitute] the machine that is used where this one does not boot; it lacks nothing that this one has
  * @property {number} slowness how much longer than on the machine itself programs take there, about
  * @property {number} bootSeconds what it gets until the command starts: far more than it needs, as the machine may be busy
+ * @property {boolean} canCount whether its clock can count the instructions of its processor (`isCounted`)
  * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
- * @property {(boot: { init: string, folder: string, memoryMegabytes: number }) => Promise<string[]>} argv the command that boots it. File descriptors
+ * @property {(boot: { init: string, folder: string, memoryMegabytes: number, isCounted: boolean }) => Promise<string[]>} argv the command that boots it. File descriptors
  *   3 and 4 lead to the caller: standard output and standard error of what runs inside. What it prints itself goes to its log.
  */
 
@@ -92,6 +93,7 @@ export function userModeLinux({ program = 'linux.uml', preloaded = ['whole-xstat
     // The same series.
     substitute: 'qemu-6.1',
     slowness: 1,
+    canCount: false,
     bootSeconds: 60,
     argv
   }
@@ -117,6 +119,12 @@ const qemuNeeds = [
   ...common
 ]
 
+/** Processors: two that run at a time; or one whose clock goes on by a nanosecond for each instruction, and leaps to the next timer when it has nothing to do. */
+const processors = ({ isCounted }) =>
+  isCounted
+    ? ['-accel', 'tcg,thread=single', '-icount', 'shift=0,sleep=off', '-cpu', 'max', '-smp', '1']
+    : ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
+
 /** A Debian kernel on an emulated processor: no virtualisation is needed, which virtual machines seldom offer. */
 function qemu(kernel) {
   const argv = async (boot) => {
@@ -126,7 +134,7 @@ function qemu(kernel) {
     const lines = variables(boot, place.modules, '/dev/ttyS1', '/dev/ttyS2')
     return [
       ...['unshare', '--mount', '--propagation', 'private', path.join(import.meta.dirname, 'qemu'), findProgram('virtiofsd'), socket],
-      ...['qemu-system-x86_64', '-machine', 'q35', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', memory],
+      ...['qemu-system-x86_64', '-machine', 'q35', ...processors(boot), '-m', memory],
       ...['-object', `memory-backend-memfd,id=memory,size=${memory},share=on`, '-numa', 'node,memdev=memory'],
       ...['-chardev', `socket,id=files,path=${socket}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=rootfs'],
       ...['-nodefaults', '-nographic', '-no-reboot', '-serial', 'stdio'],
@@ -142,6 +150,7 @@ function qemu(kernel) {
     release: () => releaseOf(kernel),
     everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
     slowness: 10,
+    canCount: true,
     bootSeconds: 240,
     kernel,
     argv

@@ -1,5 +1,6 @@
 // Boots another kernel on this machine's own file system and runs a command in it, as root, in the current folder and with this environment.
-//   node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]
+//   node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] [--counted] MACHINE COMMAND [ARGUMENT…]
+// With --counted the clock of a machine of qemu counts instructions: times in it are always the same, however busy this machine is.
 // Prints what the command prints and ends with its exit status; 124: the time was over (LAB_TIMEOUT, 600 s), 125: the machine does not boot, 97: it
 // went down before the command ended. What its kernel prints goes to a log, which is named when it is of use and is removed when it is not.
 // /run, /dev and kernel state are the machine's own; files are shared, so write under a temporary folder only.
@@ -95,7 +96,9 @@ function conclude({ name, title, written, killed, log, timeoutSeconds, bootSecon
 }
 
 /** Boots a machine for a command, whatever becomes of it. @returns {Promise<{ status: number, why?: string }>} */
-async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, env, cwd, stdout, stderr }) {
+async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, isCounted = false, env, cwd, stdout, stderr }) {
+  if (isCounted && !machine.canCount)
+    return { status: notBooted, why: `${machine.title} emulates no processor whose instructions could be counted` }
   const lacking = await prepare(machine)
   if (lacking !== undefined) return { status: notBooted, why: lacking }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-lab-'))
@@ -107,7 +110,7 @@ async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, e
     writeFileSync(path.join(folder, 'command'), commandScript(argv, cwd, env))
     writeFileSync(status, '')
     const init = path.join(import.meta.dirname, 'init')
-    const command = await machine.argv({ init, folder, memoryMegabytes })
+    const command = await machine.argv({ init, folder, memoryMegabytes, isCounted })
     const { killed, log } = await start(command, { timeoutSeconds, bootSeconds, hasStarted: () => written() !== '', stdout, stderr })
     return conclude({ name, title, written: written(), killed, log, timeoutSeconds, bootSeconds })
   } catch (error) {
@@ -122,19 +125,26 @@ async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, e
  * Runs a command in a machine. What goes wrong with the machine itself is said in one line on its standard error.
  * @param {string} name of machines.mjs
  * @param {string[]} argv
- * @param {{ timeoutSeconds?: number, memoryMegabytes?: number, env?: Record<string, string | undefined>, cwd?: string,
+ * @param {{ timeoutSeconds?: number, memoryMegabytes?: number, isCounted?: boolean, env?: Record<string, string | undefined>, cwd?: string,
  *   stdout?: { write(chunk: unknown): unknown }, stderr?: { write(chunk: unknown): unknown },
  *   table?: Record<string, import('./machines.mjs').Machine> }} [options] `table`: machines other than those of machines.mjs
  * @returns {Promise<number>} the exit status, as explained at the top
  */
 export async function runInLab(name, argv, options = {}) {
-  const { timeoutSeconds = 600, memoryMegabytes = 2048, env = process.env, cwd = process.cwd(), table = machines } = options
+  const {
+    timeoutSeconds = 600,
+    memoryMegabytes = 2048,
+    isCounted = false,
+    env = process.env,
+    cwd = process.cwd(),
+    table = machines
+  } = options
   const { stdout = process.stdout, stderr = process.stderr } = options
   const machine = table[name]
   const { status, why } =
     machine === undefined
       ? { status: notBooted, why: `there is no machine '${name}', but ${Object.keys(table).join(', ')}` }
-      : await attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, env, cwd, stdout, stderr })
+      : await attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, isCounted, env, cwd, stdout, stderr })
   if (why !== undefined) stderr.write(`${why}\n`)
   return status
 }
@@ -162,19 +172,20 @@ function parse(args) {
   const options = { timeoutSeconds: Number(process.env.LAB_TIMEOUT ?? 600), memoryMegabytes: 2048 }
   const names = { '--timeout': 'timeoutSeconds', '--memory': 'memoryMegabytes' }
   let rest = args
-  while (rest[0] in names) {
-    options[names[rest[0]]] = Number(rest[1])
-    rest = rest.slice(2)
+  for (let taken = 1; taken > 0; rest = rest.slice(taken)) {
+    taken = rest[0] in names ? 2 : rest[0] === '--counted' ? 1 : 0
+    if (taken === 2) options[names[rest[0]]] = Number(rest[1])
+    if (taken === 1) options.isCounted = true
   }
   const [machine, ...argv] = rest
-  const isComplete = argv.length > 0 && Object.values(options).every((value) => Number.isSafeInteger(value) && value > 0)
+  const isComplete = argv.length > 0 && Object.values(names).every((name) => Number.isSafeInteger(options[name]) && options[name] > 0)
   return isComplete ? { machine, argv, options } : undefined
 }
 
 if (process.argv[1] === import.meta.filename) {
   const request = parse(process.argv.slice(2))
   if (request === undefined) {
-    console.error('usage: node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] MACHINE COMMAND [ARGUMENT…]')
+    console.error('usage: node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] [--counted] MACHINE COMMAND [ARGUMENT…]')
     process.exitCode = notBooted
   } else {
     process.exitCode = await runInLab(request.machine, request.argv, request.options)

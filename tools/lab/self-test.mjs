@@ -49,6 +49,13 @@ const substituted = (machine) => ({
   }
 })
 
+/** A line for each processor. */
+const roundMegahertz = (text) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/[\d.]+$/, (number) => String(Math.round(Number(number)))))
+
 const onAnyMachine = (machine) => [
   passing(machine),
   passing(substitute),
@@ -70,6 +77,19 @@ const onAnyMachine = (machine) => [
     name: 'an unknown machine is named',
     run: () => tryOut('abacus', ['true']),
     expected: { status: notBooted, out: '', err: `there is no machine 'abacus', but ${Object.keys(machines).join(', ')}\n` }
+  },
+  {
+    name: `${substitute}: a clock that counts instructions makes a processor of a thousand megahertz, whatever this machine is`,
+    run: () =>
+      tryOut(substitute, ['sed', '-n', 's/^cpu MHz.*: /MHz /p', '/proc/cpuinfo'], { isCounted: true }).then(({ out }) =>
+        roundMegahertz(out)
+      ),
+    expected: ['MHz 1000']
+  },
+  {
+    name: 'a machine that emulates no processor cannot count',
+    run: () => tryOut('uml', ['true'], { isCounted: true }),
+    expected: { status: notBooted, out: '', err: `${machines.uml.title} emulates no processor whose instructions could be counted\n` }
   },
   substituted(broken)
 ]

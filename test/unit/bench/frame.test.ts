@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseArguments, selectRows } from '../../../bench/frame/arguments.js'
-import { kernelMemoryBytes, parseStat } from '../../../bench/frame/machine.js'
+import { describeHost, kernelMemoryBytes, parseStat } from '../../../bench/frame/machine.js'
 import { formatNumber, formatTable } from '../../../bench/frame/report.js'
 import { barText, judge } from '../../../bench/frame/row.js'
 import { lowerQuartile, median, medianRatio } from '../../../bench/frame/statistics.js'
@@ -85,11 +85,29 @@ describe('arguments', () => {
       json: true,
       list: false,
       help: false,
-      rounds: 3
+      rounds: 3,
+      connections: 10_000,
+      sizes: [100, 500, 1000, 2000, 3000, 4000]
+    })
+    expect(parseArguments(['--connections', '50', '--sizes', '40,7,40'])).toMatchObject({
+      connections: 50,
+      sizes: [7, 40],
+      rounds: undefined
     })
     expect(() => parseArguments(['--rounds', '0'])).toThrow("not '0'")
     expect(() => parseArguments(['--rounds'])).toThrow(TypeError)
     expect(() => parseArguments(['--jsn'])).toThrow("unknown option '--jsn'")
+  })
+
+  test.each([
+    [['--connections', '0'], "--connections takes whole numbers of 1 to 50000, not '0'"],
+    [['--connections', '50001'], "not '50001'"],
+    [['--connections', '1e3'], "not '1e3'"],
+    [['--connections'], "not ''"],
+    [['--sizes', '100,,500'], "--sizes takes whole numbers of 1 to 65536, not ''"],
+    [['--sizes', '100,65537'], "not '65537'"]
+  ])('%j is refused', (argv, message) => {
+    expect(() => parseArguments(argv)).toThrow(message)
   })
 })
 
@@ -104,6 +122,23 @@ describe('report', () => {
     expect(lines[2]).toMatch(/\| x .*\| 2\.00 .*\| nft 4\.00 .*\| 2\.00 × .*\| ≤ 1 ms .*\| NO/)
     expect(new Set(lines.map((line) => line.length)).size).toBe(1)
   })
+
+  test('rows with figures have a table of their own, with these in the place of peers', () => {
+    const result = judge({ name: 'x', unit: 'ms', bar: { oursAtMost: 1 } }, { ours: [2], peers: {} }, [])
+    const [plain, withFigures] = formatTable([{ ...result, figures: { 'per second': 500, 'p50 ms': 1.5 } }, result])
+      .split('\n\n')
+      .reverse()
+    expect(plain).toMatch(/\| peers \| peer \/ ours \| bar/)
+    expect(plain).toMatch(/\| - +\| - +\| ≤ 1 ms \| NO/)
+    expect(withFigures).toMatch(/\| ours \/ floor \| per second \| p50 ms \| bar/)
+    expect(withFigures).toMatch(/\| - +\| 500 +\| 1\.50 +\| ≤ 1 ms \| NO/)
+  })
+})
+
+test('a machine of the lab is named with the one that it runs on, and whether its processor is emulated', () => {
+  expect(describeHost('AMD EPYC', undefined)).toBe('')
+  expect(describeHost('UML', '2 × AMD EPYC')).toBe(', on 2 × AMD EPYC')
+  expect(describeHost('QEMU TCG CPU version 2.5+', '2 × AMD EPYC')).toBe(', emulated on 2 × AMD EPYC')
 })
 
 test('kernel memory: slabs that stay, and what vmalloc maps', () => {

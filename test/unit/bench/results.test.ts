@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { formatResults, mergeResults, parseResults, type Run, sectionOf } from '../../../bench/frame/results.js'
 import { judge, type RowResult } from '../../../bench/frame/row.js'
 import { findVersion } from '../../../bench/frame/versions.js'
-import { rows } from '../../../bench/rows/index.js'
+import { parseArguments } from '../../../bench/frame/arguments.js'
+import { makeRows } from '../../../bench/rows/index.js'
+
+const rows = makeRows(parseArguments([]))
 
 const result = (name: string, ours: number): RowResult =>
   judge({ name, unit: 'ms', bar: { timesFloorAtMost: 2 } }, { ours: [ours], floor: [10], peers: { 'nft -f': [100] } }, [])
@@ -97,6 +100,20 @@ describe('RESULTS.md', () => {
     const stranger = first.replace('## The nftables plane', '## Remarks')
     expect(() => mergeResults(parseResults(stranger), run('2026-02-02'), [])).toThrow("no section 'Remarks'")
     expect(() => parseResults(first.replace('- Load average: ', '- Load: '))).toThrow("has no line '- Load average: '")
+  })
+
+  it('keeps the columns of each table, and shows the drawing of its section once', () => {
+    const withFigures = (name: string): RowResult => ({ ...result(name, 15), figures: { 'per second': 500 } })
+    const before = parseResults(
+      formatResults(mergeResults(nothing, run('2026-01-01'), [withFigures('s3-ipvs-100'), result('s3-other', 3)]))
+    )
+    const text = formatResults(mergeResults(before, run('2026-02-02'), [withFigures('s3-ipvs-200'), result('route-addresses-1', 11)]))
+    expect(text.match(/!\[.*\]\(s3\.svg\)/g)).toHaveLength(1)
+    expect(text).toMatch(/\n## Short connections among many services\n\n!\[[^\]]+\]\(s3\.svg\)\n\n### 2026-02-02/)
+    expect(text.match(/\| ours \/ floor \| per second \| bar/g)).toHaveLength(2)
+    expect(text).toMatch(/\| s3-ipvs-100 \| ms {3}\| 15\.0 \| 10\.0 {2}\| 1\.50 × +\| 500 +\| ≤ 2 × floor \| yes \|/)
+    expect(text).toMatch(/\| s3-other \| ms .*\| nft -f 100 \|/)
+    expect(formatResults(parseResults(text))).toBe(text)
   })
 
   it('has a section for every row that there is', () => {
