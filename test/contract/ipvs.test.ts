@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NetlinkError, TransactionError, ValidationError } from '../../src/core/errors.js'
 import { Ipvs } from '../../src/ipvs/client.js'
+import { lacksScheduler } from '../../src/ipvs/schedulers.js'
 import type { RealServerSpec, VirtualServiceSpec } from '../../src/ipvs/types.js'
 import { FakeIpvsKernel } from '../../src/testing/ipvs/kernel.js'
 import { acceptsWhatItLists } from '../support/ipvs-listed.js'
@@ -119,6 +120,15 @@ describe.each(kernels)('Ipvs client on $kernel', ({ open }) => {
     await ipvs.removeRealServer(web, server, { ensure: true })
     await ipvs.removeRealServer(dns, server, { ensure: true })
     await ipvs.removeService(dns, { ensure: true })
+  })
+
+  it('has schedulers or lacks them, and is asked without a change', async () => {
+    await using ipvs = await open()
+    const lacking = []
+    for (const name of ['wrr', 'nosuch', 'fo', 'none', 'nosuch']) lacking.push(await lacksScheduler(ipvs, name))
+    expect(lacking).toEqual([false, true, false, false, true])
+    expect(await ipvs.list()).toEqual([])
+    await expect(lacksScheduler(ipvs, '')).rejects.toBeInstanceOf(ValidationError)
   })
 
   it('accounts for every row of many', async () => {

@@ -140,8 +140,13 @@ export function connectionsOf({ servers, row }: ServerRow): Connections | undefi
   return { activeConnections: activeConnections[row] ?? 0, inactiveConnections: inactiveConnections[row] ?? 0 }
 }
 
-export function isIdle({ activeConnections, inactiveConnections }: Connections): boolean {
-  return activeConnections + inactiveConnections === 0
+/** Active and inactive ones; 0 where nobody has read them. */
+export function countOf(connections: Connections | undefined): number {
+  return connections === undefined ? 0 : connections.activeConnections + connections.inactiveConnections
+}
+
+export function isIdle(connections: Connections): boolean {
+  return countOf(connections) === 0
 }
 
 /** Real servers of a service that are desired no longer, by their rows in what is known. */

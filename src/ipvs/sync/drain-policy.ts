@@ -39,10 +39,14 @@ export function obstacleOf({ scheduler, flags }: VirtualService): string | undef
   return undefined
 }
 
+/** What becomes of the real servers of a protocol's services, whatever names these. */
+export function drainPolicyOf(name: keyof typeof DEFAULTS, policies: DrainPolicies): DrainPolicy {
+  return policies[name] ?? DEFAULTS[name]
+}
+
 /** Seconds that a real server of a service may drain; undefined: it goes at once. */
 export function drainSeconds(service: VirtualService, own: DrainPolicy | undefined, policies: DrainPolicies): number | undefined {
   if (obstacleOf(service) !== undefined) return undefined
-  const name = service.protocol ?? 'fwmark'
-  const policy = own ?? policies[name] ?? DEFAULTS[name]
+  const policy = own ?? drainPolicyOf(service.protocol ?? 'fwmark', policies)
   return policy === 'at-once' ? undefined : policy.deadlineSeconds
 }

@@ -4,7 +4,7 @@
 import { Broadcast } from '../../core/events/broadcast.js'
 import type { EventStream } from '../../core/events/stream.js'
 import { addressAt } from '../keys.js'
-import { serverName, type DrainingState } from './diff.js'
+import { serverName, countOf, type Connections, type DrainingState } from './diff.js'
 import { serviceOf, type ServerRow, type ServiceRow } from './rows.js'
 import type { DrainedServer, DrainEvent, DrainingServer } from './types.js'
 
@@ -15,8 +15,8 @@ export interface Drain {
   /** Milliseconds of the registry's clock. */
   readonly since: number
   readonly deadlineSeconds: number
-  activeConnections: number
-  inactiveConnections: number
+  /** As last read; undefined: they were not read yet. */
+  connections: Connections | undefined
 }
 
 function endpointOf({ servers, row }: ServerRow): { readonly address: string; readonly port: number } {
@@ -72,9 +72,10 @@ export class Drains {
     return drain === undefined ? 0 : (this.#now() - drain.since) / 1000
   }
 
-  describe({ service, server, since, deadlineSeconds, activeConnections, inactiveConnections }: Drain): DrainingServer {
+  describe({ service, server, since, deadlineSeconds, connections }: Drain): DrainingServer {
     const drainingSeconds = (this.#now() - since) / 1000
     const remainingSeconds = Math.max(0, deadlineSeconds - drainingSeconds)
+    const { activeConnections, inactiveConnections } = connections ?? {}
     const counters = { activeConnections, inactiveConnections, drainingSeconds, remainingSeconds }
     return { service: serviceOf(service), ...endpointOf(server), ...counters }
   }
@@ -86,8 +87,7 @@ export class Drains {
 
   /** @param old What is in the registry. */
   #drainOf({ service, server, connections, deadlineSeconds }: DrainingState, old: Drain | undefined): Drain {
-    const { activeConnections, inactiveConnections } = connections ?? old ?? { activeConnections: 0, inactiveConnections: 0 }
-    return { service, server, since: old?.since ?? this.#now(), deadlineSeconds, activeConnections, inactiveConnections }
+    return { service, server, since: old?.since ?? this.#now(), deadlineSeconds, connections: connections ?? old?.connections }
   }
 
   /**
@@ -122,14 +122,14 @@ export class Drains {
     return this.#tellEnd(drain, how)
   }
 
-  #tellEnd({ service, server, activeConnections, inactiveConnections }: Drain, how: DrainEnd): DrainedServer | undefined {
+  #tellEnd({ service, server, connections }: Drain, how: DrainEnd): DrainedServer | undefined {
     const which = { service: serviceOf(service), ...endpointOf(server) }
     if (how === 'restored') {
       this.push({ type: 'restored', ...which })
       return undefined
     }
-    const connections = how === 'deadline' ? activeConnections + inactiveConnections : 0
-    const drained: DrainedServer = { ...which, reason: how, connections }
+    const dropped = how === 'deadline' ? countOf(connections) : 0
+    const drained: DrainedServer = { ...which, reason: how, connections: dropped }
     this.push({ type: 'removed', server: drained })
     return drained
   }

@@ -4,7 +4,7 @@
 import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { apply, type Applied } from './apply.js'
-import { connectionsOf, isIdle, serverName, serverOperation, type DrainingState, type ServerOperation } from './diff.js'
+import { connectionsOf, serverName, serverOperation, countOf, type DrainingState, type ServerOperation } from './diff.js'
 import { Drains, type Drain, type DrainEnd } from './drains.js'
 import { Journal, readServicesOf } from './journal.js'
 import { makePlan } from './plan.js'
@@ -189,8 +189,8 @@ export class SyncEngine {
         this.#doubt(service.key)
         continue
       }
-      Object.assign(drain, connectionsOf({ servers: listed.servers, row }))
-      const how = isIdle(drain) ? 'idle' : 'deadline'
+      drain.connections = connectionsOf({ servers: listed.servers, row })
+      const how = countOf(drain.connections) === 0 ? 'idle' : 'deadline'
       if (how === 'deadline' && this.drains.seconds(service.key, serverName(server)) < drain.deadlineSeconds) continue
       due.push({ drain, how, operation: serverOperation('remove', service, server.servers, server.row) })
     }

@@ -109,8 +109,12 @@ function makeEntries(changes: Changes): IpvsPlanEntry[] {
 }
 
 function drainingLine({ service, address, port, activeConnections, inactiveConnections, remainingSeconds }: DrainingServer): string {
+  const connections =
+    activeConnections === undefined || inactiveConnections === undefined
+      ? 'connections not read yet'
+      : `${activeConnections} active, ${inactiveConnections} inactive connections`
   const left = Number.isFinite(remainingSeconds) ? `${Math.ceil(remainingSeconds)} s left` : 'no deadline'
-  return `! ${describeService(service)}  ${formatSocketAddress(address, port)} drains: ${activeConnections} active, ${inactiveConnections} inactive connections, ${left}`
+  return `! ${describeService(service)}  ${formatSocketAddress(address, port)} drains: ${connections}, ${left}`
 }
 
 /** Makes the printable plan. */

@@ -74,9 +74,9 @@ export interface DrainingServer {
   readonly service: VirtualServiceKey
   readonly address: string
   readonly port: number
-  /** As last read. */
-  readonly activeConnections: number
-  readonly inactiveConnections: number
+  /** As last read; undefined: not yet, as with `from: 'memory'`. */
+  readonly activeConnections: number | undefined
+  readonly inactiveConnections: number | undefined
   /** Since this process first saw it drain. */
   readonly drainingSeconds: number
   /** Until it is removed whatever connections it has; `Infinity`: never. */

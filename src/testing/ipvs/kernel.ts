@@ -44,7 +44,7 @@ export interface FakeIpvsOptions {
   readonly supported?: boolean
   /** Whether the caller may use it (CAP_NET_ADMIN in the initial user namespace); default true. */
   readonly privileged?: boolean
-  /** Default: all that Linux has. */
+  /** Schedulers that it has at first. Default: all that Linux has. */
   readonly schedulers?: readonly string[]
   /** Default: `sip`. */
   readonly persistenceEngines?: readonly string[]
@@ -81,7 +81,6 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   readonly [kernelPart] = 'ipvs'
   readonly #services = new Map<string, FakeService>()
   readonly #daemons = new Map<unknown, NativeRecord>()
-  readonly #schedulers: ReadonlySet<string>
   readonly #engines: ReadonlySet<string>
   readonly #isSupported: boolean
   readonly #isPrivileged: boolean
@@ -94,13 +93,15 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   applied: (operation: FakeIpvsOperation) => void = () => undefined
   /** Asked before each listing: an errno (positive) that refuses it. */
   listFault: () => number | undefined = () => undefined
+  /** Schedulers that it has. */
+  readonly schedulers: Set<string>
   /** Of net.ipv4.vs (Documentation/networking/ipvs-sysctl.rst), those that the client reads; what is missing this kernel does not have. */
   readonly settings = new Map([['expire_quiescent_template', 0]])
 
   constructor(options: FakeIpvsOptions = {}) {
     this.#isSupported = options.supported ?? true
     this.#isPrivileged = options.privileged ?? true
-    this.#schedulers = new Set(options.schedulers ?? allSchedulers)
+    this.schedulers = new Set(options.schedulers ?? allSchedulers)
     this.#engines = new Set(options.persistenceEngines ?? ['sip'])
   }
 
@@ -207,9 +208,9 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
     }
     const service = serviceAt(services, row)
     const { family, netmask = 0 } = service.numbers
-    // A prefix length is checked, a mask is not (ip_vs_add_service, ip_vs_edit_service).
+    if (!this.schedulers.has(service.scheduler) || (service.engine !== undefined && !this.#engines.has(service.engine))) return ENOENT
+    // In this order. A prefix length is checked, a mask is not (ip_vs_add_service, ip_vs_edit_service).
     if (family === AF_INET6 && (netmask < 1 || netmask > 128)) return EINVAL
-    if (!this.#schedulers.has(service.scheduler) || (service.engine !== undefined && !this.#engines.has(service.engine))) return ENOENT
     this.#services.set(key, current === undefined ? service : { ...service, servers: current.servers })
     return 0
   }

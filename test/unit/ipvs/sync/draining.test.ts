@@ -272,6 +272,17 @@ describe('a step', () => {
     }
   })
 
+  it('has no numbers of connections before it has read them', async () => {
+    const rig = await busy()
+    const report = await rig.sync([one], { from: 'memory' })
+    expect(report.draining).toMatchObject([{ activeConnections: undefined, inactiveConnections: undefined }])
+    expect(String(await rig.plan({ set: [{ ...one, scheduler: 'rr' }] }, { from: 'memory' }))).toContain(
+      'drains: connections not read yet, '
+    )
+    await rig.drain()
+    expect((await rig.plan([one])).draining).toMatchObject([{ activeConnections: 2 }])
+  })
+
   it('tries again what was refused', async () => {
     const rig = await busy()
     await rig.sync([one])
