@@ -23,8 +23,16 @@ const allowed = {
 /** Files of src/core, and of src/native, that the other of the two folders may import. */
 const between = { core: /^core\/(errors|errno|version)\./, native: /^native\/index\./ }
 
-/** Which folder of src/plane may import which. The back ends know the core and never each other; files beside the folders belong to all. */
-const planeFolders = { core: [], flows: ['core'], nftables: ['core'], ipvs: ['core'], iptables: ['core'], userspace: ['core'] }
+/** Which folder of src/plane may import which. The back ends know the core, some have tables, and none knows another; files beside the folders belong to all. */
+const planeFolders = {
+  core: [],
+  flows: ['core'],
+  tables: ['core'],
+  nftables: ['core', 'tables'],
+  ipvs: ['core', 'tables'],
+  iptables: ['core'],
+  userspace: ['core']
+}
 
 /** @param {string} file relative to src/, with forward slashes */
 function planeFolderOf(file) {

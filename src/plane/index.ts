@@ -3,7 +3,7 @@
  */
 import type { OwnAddresses } from './core/node/conflicts.js'
 import { Conntrack } from '../conntrack/index.js'
-import { asNetplaneError, ValidationError, type NetplaneError } from '../core/errors.js'
+import { ValidationError, type NetplaneError } from '../core/errors.js'
 import { Route } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
@@ -38,6 +38,7 @@ export type {
 export type { Counts, EndpointCounts, PlaneCounters, ServiceCounts, Traffic } from './core/counters.js'
 export type { Plan, PlanEntry, Quarantined } from './core/changes/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
+export type { DrainingOption } from './ipvs/drain-choice.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
 export type { LocalSourcesOption } from './core/local-sources.js'
 export type { NodeAddressesOption } from './core/node/addresses.js'
@@ -73,9 +74,10 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
-export type { FlowOffloadOption } from './nftables/layout/flow-offload.js'
-export type { TableOwner } from './nftables/layout/owner.js'
+export type { FlowOffloadOption } from './tables/layout/flow-offload.js'
+export type { TableOwner } from './tables/layout/owner.js'
 export type {
+  DrainingEndpoint,
   Plane,
   PlaneEvent,
   PlaneStatus,
@@ -120,9 +122,9 @@ function prepare(options: PlaneOptions): Opening {
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
   const settings = checkIpvsOptions(options)
-  const open = (tell: (event: PlaneEvent) => void): Promise<Backend> =>
-    openIpvsBackend(settings, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
-  return { auditMs: settings.auditMs, nodeAddresses: { choice: 'all' }, ownAddresses: 'refuse', open }
+  const { auditMs, device, ownAddresses } = settings
+  const nodeAddresses = { choice: settings.nodeAddresses, ownLink: device }
+  return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openIpvsBackend(settings, tell) }
 }
 
 /** @param place Where the plane is, once it is open: connection tracking is opened later, when `netns` may stand for another namespace. */
@@ -201,7 +203,6 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
-  const hasNodePorts = options.mode === 'nftables' && hasRoute(options)
   const parts = { backend, auditMs, events, listener, ownAddresses: () => listAddresses(options, backend) }
-  return new ServicePlane({ ...parts, nodePorts: hasNodePorts ? nodePorts : undefined })
+  return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
 }

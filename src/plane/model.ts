@@ -127,7 +127,7 @@ export const IPVS_SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh',
  * - `random`: in proportion to weights.
  * - `hash`: the same client address goes to the same endpoint as long as the endpoints and weights do not change.
  * - `consistent`: as `hash`, and clients of endpoints that stay keep theirs when others come or go, but for a few. Every node chooses alike.
- * - a scheduler of IPVS: a plane that lacks it refuses the service with an {@link UnsupportedError}, or takes what its option `schedulerFallback` says.
+ * - a scheduler of IPVS: a plane that lacks it, or whose kernel does, refuses the service with an {@link UnsupportedError}, or takes what its option `schedulerFallback` says.
  */
 export type Scheduler = ModelScheduler | (typeof IPVS_SCHEDULERS)[number]
 

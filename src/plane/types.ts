@@ -123,6 +123,22 @@ export type PlaneEvent =
    * port comes and with audits, every 10 seconds at most; told once while it lasts.
    */
   | ({ readonly type: 'portTaken' } & TakenPort)
+  /**
+   * Mode `ipvs` with option `schedulerFallback`: the kernel lacks a scheduler of this name and cannot load its module, so that services which ask for it have `fallback`, a name of IPVS too. Told once
+   * by each plane.
+   */
+  | { readonly type: 'schedulerMissing'; readonly scheduler: string; readonly fallback: string }
+  /**
+   * Mode `ipvs`: this node answers ARP requests for these IPv4 addresses of services on a link that does not have them, because they lie in a subnet of that link and its `arp_ignore`, or that of `all`, lets it. Where
+   * another host is to answer for them, both do; `option` is the one that keeps this node from it. Looked for with each `sync` and audit; told once for each link and address while it lasts.
+   */
+  | {
+      readonly type: 'addressesAnnounced'
+      readonly link: string
+      /** Sorted; those that were told before are left out. */
+      readonly addresses: readonly string[]
+      readonly option: 'strictArp'
+    }
   /** An audit, a repair or an examination of the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
@@ -142,12 +158,34 @@ export interface StaleFlowReport {
   readonly durationMs: number
 }
 
+/** A real server of IPVS that is desired no longer and waits for the end of its connections. An endpoint of a service with several frontends is one for each. */
+export interface DrainingEndpoint {
+  /** Name of the service; undefined where the plane does not know it. */
+  readonly service: string | undefined
+  /** The frontend, as IPVS names it: `tcp 10.96.0.1:80`. */
+  readonly virtualService: string
+  readonly address: string
+  readonly port: number
+  /** As read last: every second, while the plane is open. Undefined: not yet. */
+  readonly activeConnections: number | undefined
+  readonly inactiveConnections: number | undefined
+  /** Milliseconds until it is removed whatever connections it has; `Infinity`: never. */
+  readonly remainingMs: number
+}
+
 /** What a status says beside what all planes have in common. */
 export type StatusDetails =
   /** `generation`: of the ruleset, after our last commit or audit; 0 before the first. */
   | { readonly mode: 'nftables'; readonly generation: number }
-  /** `draining`: real servers that are desired no longer and wait for the end of their connections. */
-  | { readonly mode: 'ipvs'; readonly draining: number }
+  | {
+      readonly mode: 'ipvs'
+      /** Real servers that are desired no longer and wait for the end of their connections. */
+      readonly draining: number
+      /** These real servers. */
+      readonly drainingEndpoints: readonly DrainingEndpoint[]
+      /** Schedulers of IPVS that services ask for and the kernel lacks, so that these have another one (option `schedulerFallback`). Sorted. */
+      readonly missingSchedulers: readonly string[]
+    }
 
 /** What a plane holds at the moment. */
 export interface PlaneStatus {

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ClosedError, TransactionError, type Endpoint, type Nftables, type Plane, type PlaneEvent, type Service } from '../../src/index.js'
 import { isInLab } from '../support/lab.js'
-import { addressSetOf, dump, freshDump, rigKinds, type Rig, type RigKind } from '../support/plane-rigs.js'
+import { dump, freshDump, rigKinds, type Rig, type RigKind } from '../support/plane-rigs.js'
 import { Random } from '../support/random.js'
 import { randomService } from '../support/random-services.js'
 import { rejection } from '../support/rejection.js'
@@ -87,7 +87,7 @@ const vandalism: readonly (readonly [what: string, run: (rig: Rig) => Promise<vo
     'a set is flushed',
     async (rig) => {
       const nft = await rig.nftables()
-      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: addressSetOf(rig.table) }))
+      await change(nft, (tx) => tx.flush.set({ family: 'ip', table: rig.table, name: 'cluster-ips' }))
     }
   ],
   [
@@ -643,7 +643,7 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const services = new Map<string, Service>()
     await plane.sync(services)
     for (let step = 0; step < 25; step++) {
-      const service = randomService(random, random.below(12), kind.mode === 'nftables' ? 'whole' : 'common')
+      const service = randomService(random, random.below(12))
       if (random.chance(30)) services.delete(service.name)
       else services.set(service.name, service)
       if (random.chance(15)) {

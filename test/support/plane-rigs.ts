@@ -5,6 +5,7 @@ import { onTestFinished } from 'vitest'
 import { fakeOf } from '../../src/core/open.js'
 import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
 import { loadAddon } from '../../src/native/index.js'
+import { virtualServiceName } from '../../src/plane/ipvs/compile.js'
 import type { IpvsPlaneOptions } from '../../src/plane/ipvs/options.js'
 import type { Service } from '../../src/plane/model.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
@@ -51,9 +52,6 @@ export async function closing<T extends { close(): Promise<void> }>(opening: Pro
 
 /** The tables of a plane that was opened without a name. */
 export const tableOf = (mode: Rig['mode']): string => (mode === 'nftables' ? 'netplane' : 'netplane-ipvs')
-
-/** A set with addresses of services in one of these tables. */
-export const addressSetOf = (table: string): string => (table.endsWith('-ipvs') ? 'vips' : 'cluster-ips')
 
 /** What opens clients beside a plane. */
 interface Clients {
@@ -159,10 +157,10 @@ async function dumpTables(rig: Rig): Promise<string[]> {
 
 async function dumpIpvs(rig: Rig): Promise<string[]> {
   const [ipvs, route] = [await rig.ipvs(), await rig.route()]
-  const services = (await ipvs.list()).flatMap(({ protocol, address, port, scheduler, flags, realServers }) => {
-    const name = `virtual service ${protocol ?? ''} ${address ?? ''} ${port ?? ''}`
+  const services = (await ipvs.list()).flatMap(({ scheduler, flags, realServers, persistence, ...service }) => {
+    const name = `virtual service ${virtualServiceName(service)}`
     return [
-      `${name} ${scheduler} ${flags.join()}`,
+      `${name} ${scheduler} ${flags.join()} ${persistence?.timeoutSeconds ?? ''}`,
       ...realServers.map((server) => `${name} -> ${server.address} ${server.port} ${server.weight}`)
     ]
   })

@@ -1,13 +1,10 @@
 import type { Endpoint, Frontend, Service } from '../../src/index.js'
 import type { Random } from './random.js'
 
-/** What services may have: what every plane carries, or the whole model. */
-export type ModelPart = 'common' | 'whole'
-
 const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const
 
 /** Chances in a hundred that an endpoint has something. */
-function endpointOf(random: Random, isV6: boolean, part: ModelPart): Endpoint {
+function endpointOf(random: Random, isV6: boolean): Endpoint {
   const host = 1 + random.below(12)
   return {
     address: isV6 ? `fd00:1::${host}` : `10.1.0.${host}`,
@@ -15,8 +12,8 @@ function endpointOf(random: Random, isV6: boolean, part: ModelPart): Endpoint {
     ...(random.chance(20) ? { weight: random.below(5) } : {}),
     ...(random.chance(30) ? { local: true } : {}),
     ...(random.chance(10) ? { state: 'draining' as const } : {}),
-    ...(part === 'whole' && random.chance(15) ? { state: 'serving' as const } : {}),
-    ...(part === 'whole' && random.chance(10) ? { side: random.pick(['cluster', 'local'] as const) } : {})
+    ...(random.chance(15) ? { state: 'serving' as const } : {}),
+    ...(random.chance(10) ? { side: random.pick(['cluster', 'local'] as const) } : {})
   }
 }
 
@@ -57,7 +54,7 @@ function moreOf(random: Random): Partial<Service> {
 }
 
 /** A service with one number, so that no two numbers claim one frontend; everything else is random. */
-export function randomService(random: Random, number: number, part: ModelPart = 'common'): Service {
+export function randomService(random: Random, number: number): Service {
   const families = random.chance(30) ? [false, true] : [random.chance(30)]
   const frontends: Frontend[] = families.map((isV6) => ({
     kind: 'cluster',
@@ -65,14 +62,14 @@ export function randomService(random: Random, number: number, part: ModelPart = 
     port: 80
   }))
   if (random.chance(20)) frontends.push({ kind: 'external', address: '203.0.113.1', port: 1000 + number })
-  if (part === 'whole') frontends.push(...moreFrontends(random, number))
-  const endpoints = distinct(Array.from({ length: random.below(6) }, () => endpointOf(random, random.chance(30), part)))
+  frontends.push(...moreFrontends(random, number))
+  const endpoints = distinct(Array.from({ length: random.below(6) }, () => endpointOf(random, random.chance(30))))
   return {
     name: `default/service-${number}:http`,
     protocol: PROTOCOLS[number % 3]!,
-    frontends: part === 'whole' ? withPolicies(random, frontends) : frontends,
+    frontends: withPolicies(random, frontends),
     endpoints,
     ...(random.chance(20) ? { scheduler: 'hash' as const } : {}),
-    ...(part === 'whole' ? moreOf(random) : {})
+    ...moreOf(random)
   }
 }

@@ -2,11 +2,11 @@
  * What a plane needs of the kernel subsystem that carries its services. Everything else, from the queue of calls to drift and quarantine, is done once, in {@link ServicePlane}.
  */
 import type { InNetworkNamespace } from '../../core/options.js'
-import type { UnsupportedError } from '../../core/errors.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './changes/change.js'
 import type { Findings, Question } from './explain/explain.js'
+import type { FrontendKey } from './frontend.js'
 import type { PlaneCounters } from './counters.js'
 import type { NodeAddressList } from './node/addresses.js'
 import type { PlanEntry } from './changes/plan.js'
@@ -100,7 +100,7 @@ export interface Backend extends InNetworkNamespace {
    */
   hasChanged(): Promise<boolean | undefined>
   /** Why an accepted service cannot be carried; undefined: it can. */
-  unsupported(service: Service): UnsupportedError | undefined
+  unsupported(service: Service): Error | undefined
   /**
    * Compares the kernel with services. Changes nothing.
    *
@@ -129,8 +129,12 @@ export interface Backend extends InNetworkNamespace {
    * @throws {BackendFailure}
    */
   apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied>
-  /** Looks whether the kernel still holds the committed services, as thoroughly as seems worth while; undefined: nothing points to a difference. */
-  audit(committed: Services): Promise<Inspection | undefined>
+  /**
+   * Looks whether the kernel still holds the committed services, as thoroughly as seems worth while; undefined: nothing points to a difference.
+   *
+   * @param isAsked It is for a call, which relies on it, and not one of the looks now and then.
+   */
+  audit(committed: Services, isAsked: boolean): Promise<Inspection | undefined>
   /**
    * This node's addresses at which frontends of kind `node` are served: those known before anything is written, and later ones as they change.
    *
@@ -153,8 +157,8 @@ export interface Backend extends InNetworkNamespace {
   counters(services: Services): Promise<PlaneCounters>
   /** What a report says beside what all planes have in common. */
   details(run: Run): SyncDetails
-  /** What a status says beside what all planes have in common. */
-  status(): StatusDetails
+  /** What a status says beside what all planes have in common. @param ownerOf The committed service that has a frontend. */
+  status(ownerOf: (frontend: FrontendKey) => string | undefined): StatusDetails
   /**
    * Removes everything that is ours.
    *

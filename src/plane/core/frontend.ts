@@ -23,6 +23,11 @@ export function isAddressed(frontend: Frontend): frontend is AddressedFrontend {
   return frontend.kind !== 'node'
 }
 
+/** Whether clients from outside are balanced over other endpoints than all others. */
+export function isSplit({ kind, trafficPolicy }: Frontend): boolean {
+  return kind !== 'cluster' && trafficPolicy === 'local'
+}
+
 /** The frontends of a service that have an address of their own. */
 export function addressedFrontends({ frontends }: Service): readonly AddressedFrontend[] {
   return frontends.filter(isAddressed)

@@ -45,6 +45,7 @@ export class ServicePlane implements Plane {
   #hasSynced = false
   readonly #drift: DriftLog
   readonly #explaining: ExplainParts
+  readonly #owner = (frontend: FrontendKey): string | undefined => this.#registry.ownerOf(frontend)
   #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
   constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
@@ -56,8 +57,7 @@ export class ServicePlane implements Plane {
     this.#quarantine = new Quarantine(events)
     this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
     this.#drift = new DriftLog(events, this.#watch)
-    const owner = (frontend: FrontendKey): string | undefined => this.#registry.ownerOf(frontend)
-    this.#explaining = { ownAddresses, owner, explain: (question) => backend.explain(question) }
+    this.#explaining = { ownAddresses, owner: this.#owner, explain: (question) => backend.explain(question) }
   }
 
   async plan(services: Services): Promise<Plan> {
@@ -112,7 +112,7 @@ export class ServicePlane implements Plane {
       drifts: this.#drift.count,
       ...this.#nodePorts?.status(),
       ...(this.#listener === undefined ? {} : { flows: this.#listener.status() }),
-      details: this.#backend.status()
+      details: this.#backend.status(this.#owner)
     }
   }
 
@@ -352,7 +352,7 @@ export class ServicePlane implements Plane {
   /** @param call The call on whose account a repair is; absent: nobody's. */
   async #audit(call?: Run): Promise<Applied | undefined> {
     const startedAt = performance.now()
-    const seen = await this.#backend.audit(this.#registry.services)
+    const seen = await this.#backend.audit(this.#registry.services, call !== undefined)
     return seen === undefined ? undefined : await this.#repair(seen, startedAt, call)
   }
 

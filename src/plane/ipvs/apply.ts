@@ -1,16 +1,14 @@
 /**
- * Make before break, over three subsystems: what new services need, then virtual services, then what is needed no longer.
+ * Virtual services, changed from what is remembered and put back where that fails.
  */
 import { NetlinkError, NetplaneError, TransactionError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { addressedFrontends } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
 import type { Service } from '../model.js'
-import { virtualServiceName } from './compile.js'
-import { addressesOf, type ElementKeys } from './elements.js'
+import { virtualServiceName, type VirtualServices } from './compile.js'
 import type { Subsystems } from './inspect.js'
 
 export const AT_ONCE = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
@@ -27,25 +25,9 @@ export function failureOf(error: unknown, isKnown: boolean): BackendFailure {
   return new BackendFailure('final', isKnown, error)
 }
 
-/** Makes room for elements: first the rules, then the addresses that lead to them. */
-export async function ensureElements({ companion, addresses }: Subsystems, elements: ElementKeys, run: Run): Promise<void> {
-  await companion.add(elements, run)
-  await addresses.add(addressesOf(elements), run)
-}
-
-/** Takes away what nothing leads to any more. */
-export async function pruneElements({ companion, addresses }: Subsystems, elements: ElementKeys, run: Run): Promise<void> {
-  await companion.remove(elements, run)
-  await addresses.remove(addressesOf(elements), run)
-}
-
 /** The virtual services before or after changes. */
 function virtualOf({ virtual }: Subsystems, changes: readonly ServiceChange[], side: 'before' | 'after'): DesiredService[] {
   return changes.flatMap(({ [side]: service }) => (service === undefined ? [] : virtual.of(service)))
-}
-
-function nameOf({ protocol, address, port }: Pick<DesiredService, 'protocol' | 'address' | 'port'>): string {
-  return protocol === undefined || address === undefined || port === undefined ? '' : virtualServiceName(protocol, address, port)
 }
 
 /** Puts virtual services in place of others, which may be the same ones with other settings. */
@@ -55,9 +37,9 @@ async function exchange(
   after: readonly DesiredService[],
   options: Pick<IpvsSyncOptions, 'draining' | 'onError' | 'signal'>
 ): Promise<IpvsSyncReport> {
-  const kept = new Set(after.map(nameOf))
-  const change = { set: after, delete: before.filter((service) => !kept.has(nameOf(service))) }
-  return await subsystems.ipvs.sync(change, { ...options, owns: ({ address }) => address !== undefined, from: 'memory' })
+  const kept = new Set(after.map(virtualServiceName))
+  const change = { set: after, delete: before.filter((service) => !kept.has(virtualServiceName(service))) }
+  return await subsystems.ipvs.sync(change, { ...options, owns: () => true, from: 'memory' })
 }
 
 /** Changes virtual services from what is remembered. */
@@ -85,13 +67,12 @@ export function finish(report: IpvsSyncReport, run: Run): IpvsSyncReport {
  * @param services Whose virtual services were asked for, and those that were there before.
  * @throws {BackendFailure} The kernel refuses the whole.
  */
-export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Service | undefined>): Refusal[] {
+export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Service | undefined>, virtual: VirtualServices): Refusal[] {
   if (failed.length === 0) return []
   const owners = new Map<string, string>()
   for (const service of services) {
     if (service === undefined) continue
-    for (const { address, port } of addressedFrontends(service))
-      owners.set(virtualServiceName(service.protocol, address, port), service.name)
+    for (const one of virtual.of(service)) owners.set(virtualServiceName(one), service.name)
   }
   const refusals = new Map<string, Refusal>()
   for (const { service, errors, unknown } of failed) {
@@ -101,9 +82,9 @@ export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Servic
       throw new BackendFailure(
         'final',
         false,
-        errors[0] ?? new NetplaneError('ERR_NETPLANE_INTERNAL', `what became of ${nameOf(service)} is unknown`)
+        errors[0] ?? new NetplaneError('ERR_NETPLANE_INTERNAL', `what became of ${virtualServiceName(service)} is unknown`)
       )
-    const name = owners.get(nameOf(service))
+    const name = owners.get(virtualServiceName(service))
     if (name === undefined) throw new BackendFailure('final', false, errors[0])
     if (!refusals.has(name)) refusals.set(name, { service: name, error: errors[0]! })
   }
@@ -117,8 +98,8 @@ export async function putBack(
   kept: readonly ServiceChange[],
   run: Run
 ): Promise<void> {
-  const taken = new Set(virtualOf(subsystems, kept, 'after').map(nameOf))
-  const isFree = (service: DesiredService): boolean => !taken.has(nameOf(service))
+  const taken = new Set(virtualOf(subsystems, kept, 'after').map(virtualServiceName))
+  const isFree = (service: DesiredService): boolean => !taken.has(virtualServiceName(service))
   const now = virtualOf(subsystems, changes, 'after').filter(isFree)
   const before = virtualOf(subsystems, changes, 'before').filter(isFree)
   const report = await exchange(subsystems, now, before, { draining: AT_ONCE, onError: 'isolate' })

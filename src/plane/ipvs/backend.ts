@@ -2,43 +2,37 @@
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
 import { release } from 'node:os'
-import { NetlinkError, type UnsupportedError } from '../../core/errors.js'
+import { asNetplaneError, NetlinkError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
+import { lacksScheduler } from '../../ipvs/schedulers.js'
 import { Nftables } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
 import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
-import { ReferenceCounts } from '../core/refcount.js'
+import type { NodeAddressList } from '../core/node/addresses.js'
 import type { Findings, Question } from '../core/explain/explain.js'
+import type { FrontendKey } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
-import { kernelSettings } from '../core/system-settings.js'
+import { kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
-import type { StatusDetails, SyncDetails } from '../types.js'
+import { tableParts } from '../tables/open.js'
+import { ServiceTables } from '../tables/tables.js'
+import type { PlaneEvent, StatusDetails, SyncDetails } from '../types.js'
+import { AddressCounts } from './address-counts.js'
 import { Addresses } from './addresses.js'
-import { AT_ONCE, changeVirtual, ensureElements, failureOf, finish, isUndone, pruneElements, putBack, refusalsOf } from './apply.js'
-import { Companion } from './companion.js'
+import { AnnouncedAddresses } from './announced.js'
+import { AT_ONCE, changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
 import { VirtualServices } from './compile.js'
 import { readCounters } from './counters.js'
 import { Draining } from './draining.js'
-import {
-  addressesOf,
-  differenceOf,
-  elementChange,
-  elementsOf,
-  keysOf,
-  minus,
-  sizeOf,
-  union,
-  type ElementKeys,
-  type Elements
-} from './elements.js'
-import { explainIpvs } from './explain.js'
-import { inspect, IpvsInspection, ourAddresses, ownership, virtualServicesOf, type Subsystems } from './inspect.js'
+import { walkThrough } from './explain.js'
+import { inspect, IpvsInspection, ourPlaces, ownership, placeOf, virtualServicesOf, type Subsystems } from './inspect.js'
 import type { IpvsPlaneSettings } from './options.js'
-import { otherOutcome, wholeOutcome, type Outcome } from './outcome.js'
+import { QuickLook } from './quick-look.js'
+import { Schedulers } from './schedulers.js'
 import { NotedSettings } from './settings/notes.js'
 import { NodeSettings } from './settings/settings.js'
 import { possibleSettings, SETTINGS_HINT, versionOf } from './settings/table.js'
@@ -69,36 +63,63 @@ function addCounts(before: Counts | undefined, counts: Counts): Counts {
   }
 }
 
+/** What became of virtual services, and of the addresses that they need. */
+interface Exchange {
+  readonly report: IpvsSyncReport
+  /** Services that were refused, and those that need what they keep: they are as they were. */
+  readonly withdrawn: readonly ServiceChange[]
+  readonly refusals: readonly Refusal[]
+  readonly addresses: ObjectCounts
+}
+
+/** Changes to the state of before. */
+function reversed(changes: readonly ServiceChange[]): ServiceChange[] {
+  return changes.map(({ name, before, after }) => ({ name, before: after, after: before }))
+}
+
+/** Services after changes. */
+function servicesAfter(services: Services, changes: readonly ServiceChange[]): Services {
+  const result = new Map(services)
+  for (const { name, after } of changes) {
+    if (after === undefined) result.delete(name)
+    else result.set(name, after)
+  }
+  return result
+}
+
 /** Made by {@link openIpvsBackend}. */
 class IpvsBackend implements Backend {
   readonly #subsystems: Subsystems
   readonly #steps: Draining
+  readonly #quick: QuickLook
   readonly #counts = new WeakMap<Run, Counts>()
-  /** Addresses of all services that were asked for, until the kernel is known to hold nothing at them. */
+  /** Where services were asked for, until the kernel is known to hold nothing there. */
   #asked = new Set<string>()
-  /** Elements that the committed services need. */
-  #elements: Elements = new ReferenceCounts()
+  /** Addresses that the committed services need. */
+  #needed = new AddressCounts()
+  /** Transactions of the tables before the call. */
+  #commits = 0
 
   constructor(subsystems: Subsystems, onError: (error: unknown) => void) {
     this.#subsystems = subsystems
     this.#steps = new Draining(subsystems.ipvs, onError)
+    this.#quick = new QuickLook(subsystems)
   }
 
   get [networkNamespace](): unknown {
     return this.#subsystems.ipvs[networkNamespace]
   }
 
-  unsupported(service: Service): UnsupportedError | undefined {
-    return unsupportedByIpvs(service, this.#subsystems.options.excluded)
+  unsupported(service: Service): Error | undefined {
+    return unsupportedByIpvs(service, this.#subsystems.excluded) ?? this.#subsystems.drainChoice.refusal(service)
   }
 
-  setNodeAddresses(): Promise<void> {
-    // Ports of the node are not carried.
-    return Promise.resolve()
+  async setNodeAddresses(addresses: NodeAddressList, isCommitted: boolean, run: Run): Promise<void> {
+    await this.#subsystems.tables.setNodeAddresses(addresses, isCommitted, run)
   }
 
   async counters(services: Services): Promise<PlaneCounters> {
-    return await readCounters(this.#subsystems.ipvs, services)
+    return await readCounters(this.#subsystems.ipvs, services, this.#subsystems.virtual)
   }
 
   hasChanged(): Promise<undefined> {
@@ -107,78 +128,80 @@ class IpvsBackend implements Backend {
   }
 
   async inspect(services: Services): Promise<Inspection> {
-    try {
-      return await inspect(this.#subsystems, services, this.#asked)
-    } catch (error) {
-      throw error instanceof NetlinkError ? failureOf(error, true) : error
-    }
+    return await this.#look(services, await this.#subsystems.tables.inspect(services))
   }
 
-  async audit(committed: Services): Promise<Inspection | undefined> {
-    const seen = await this.inspect(committed)
+  /** The tables are read where another process has changed them. IPVS has no generation: virtual services are listed, and real servers too where a call asks or it is time. */
+  async audit(committed: Services, isAsked: boolean): Promise<Inspection | undefined> {
+    const tables = await this.#subsystems.tables.audit(committed)
+    const mayBeQuick = tables === undefined && !isAsked && !this.#quick.isFullDue
+    if (mayBeQuick && (await this.#quick.isRight(committed, this.#needed.list()))) return undefined
+    const seen = await this.#quick.compare(() => this.#look(committed, tables))
+    await this.#subsystems.announced?.look(this.#needed.list())
     return seen.isEmpty ? undefined : seen
   }
 
-  async apply(changes: readonly ServiceChange[], _committed: Services, run: Run): Promise<Applied> {
-    const by = elementChange(changes)
-    const added = differenceOf(this.#elements, by, true)
-    for (const address of addressesOf(added)) this.#asked.add(address)
-    const commitsBefore = this.#subsystems.companion.commits
-    let isUndoable = true
-    try {
-      await ensureElements(this.#subsystems, added, run)
-      const report = finish(await changeVirtual(this.#subsystems, changes, run), run)
-      isUndoable = false
-      const refusals = refusalsOf(
-        report,
-        changes.flatMap(({ before, after }) => [before, after])
-      )
-      const isWhole = refusals.length === 0
-      const { kept, withdrawn, refusals: all } = isWhole ? { kept: changes, withdrawn: [], refusals } : await run.withdraw(refusals)
-      if (!isWhole) await putBack(this.#subsystems, withdrawn, kept, run)
-      const keptBy = isWhole ? by : elementChange(kept)
-      const unneeded = differenceOf(this.#elements, keptBy, false)
-      // What was added for services that were refused.
-      const unused = isWhole ? unneeded : union(unneeded, minus(added, differenceOf(this.#elements, keptBy, true)))
-      await pruneElements(this.#subsystems, unused, run)
-      this.#elements.apply(keptBy)
-      const [addedAddresses, removedAddresses] = [addressesOf(added), addressesOf(unused)]
-      return this.#applied(run, report, { added, addedAddresses, removed: unused, removedAddresses, refusals: all }, commitsBefore)
-    } catch (error) {
-      throw await this.#failed(error, isUndoable, added, run)
-    }
+  async apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied> {
+    const { tables, virtual, schedulers } = this.#subsystems
+    await this.#read(() => schedulers.ask(changes.map(({ after }) => after)))
+    for (const { after } of changes) for (const service of after === undefined ? [] : virtual.of(after)) this.#asked.add(placeOf(service))
+    this.#commits = tables.commits
+    const tried: { exchange?: Exchange; failure?: unknown } = {}
+    const applied = await tables.apply(changes, committed, run, async () => {
+      try {
+        tried.exchange = await this.#exchange(changes, run)
+      } catch (error) {
+        // What is known to be as it was leaves the tables to be put back; all else ends the call.
+        if (!isUntouched(error)) throw failureOf(error, false)
+        tried.failure = error
+      }
+    })
+    // All services are put together where something is to be put back alone.
+    const after = (): Services => servicesAfter(committed, changes)
+    if (tried.exchange === undefined) throw await this.#undone(tried.failure, changes, after(), run)
+    return await this.#conclude(tried.exchange, { changes, after }, applied.objects, run)
   }
 
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
-    const { companion, addresses, settings } = this.#subsystems
-    const { mustRebuild, difference, device } = seen
-    this.#asked = new Set(seen.ours)
-    const commitsBefore = companion.commits
+    const { tables, addresses, settings } = this.#subsystems
+    const { device, missingAddresses, ours, tables: beside } = seen.parts
+    this.#asked = new Set(ours)
+    this.#commits = tables.commits
     try {
       await settings?.ensure()
       await addresses.ensureDevice(device, run)
-      const wanted = keysOf(seen.elements)
-      if (mustRebuild) await companion.rebuild(seen.companion.present, wanted, run)
-      else await companion.add(difference.missing, run)
-      await addresses.add(difference.missingAddresses, run)
-      const report = await this.#syncAll(services, seen.ours, run)
-      const refused = refusalsOf(report, services.values())
-      const held = refused.length === 0 ? undefined : await this.#withoutRefused(services, seen, refused, run)
-      const { outcome, elements } = held ?? { outcome: wholeOutcome(seen), elements: seen.elements }
-      await companion.remove(outcome.removed, run)
-      await addresses.remove(outcome.removedAddresses, run)
-      this.#elements = elements
-      this.#asked = new Set(addressesOf(keysOf(elements)))
-      return this.#applied(run, report, outcome, commitsBefore)
+      const found: { report?: IpvsSyncReport; held?: Services; refusals: readonly Refusal[] } = { refusals: [] }
+      const between = async (): Promise<void> => {
+        found.report = await this.#syncAll(services, ours, run)
+        const refused = refusalsOf(found.report, services.values(), this.#subsystems.virtual)
+        if (refused.length > 0) Object.assign(found, await this.#withoutRefused(services, refused, run))
+        await addresses.add(missingAddresses, run)
+      }
+      const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between)).objects
+      if (beside === undefined) await between()
+      const { held = services, refusals } = found
+      if (held !== services) await tables.apply(changesBetween(services, held), services, run)
+      this.#needed = AddressCounts.of(held)
+      const needed = new Set(this.#needed.list())
+      const present = new Set([...(device?.addresses ?? []), ...missingAddresses])
+      await addresses.add(
+        [...needed].filter((address) => !present.has(address)),
+        run
+      )
+      const removed = [...present].filter((address) => !needed.has(address) && ours.has(address))
+      await addresses.remove(removed, run)
+      this.#asked = new Set((await virtualServicesOf(held, this.#subsystems.virtual, new Slices())).map(placeOf))
+      await this.#subsystems.announced?.look(needed)
+      const counts = { written: missingAddresses.length, deleted: removed.length }
+      return this.#applied(run, found.report!, counts, objects ?? { written: 0, deleted: 0 }, refusals)
     } catch (error) {
       throw failureOf(error, false)
     }
   }
 
   async explain(question: Question): Promise<Findings> {
-    const { ipvs, companion, options } = this.#subsystems
-    return await explainIpvs({ ipvs, nft: companion.nftables, options }, question)
+    return await this.#subsystems.tables.explain(question)
   }
 
   details(run: Run): SyncDetails {
@@ -187,26 +210,94 @@ class IpvsBackend implements Backend {
     return { mode: 'ipvs', ...counts, draining: this.#steps.count, retries: run.retries }
   }
 
-  status(): StatusDetails {
-    return { mode: 'ipvs', draining: this.#steps.count }
+  status(ownerOf: (frontend: FrontendKey) => string | undefined): StatusDetails {
+    const drainingEndpoints = this.#steps.list(ownerOf)
+    return { mode: 'ipvs', draining: drainingEndpoints.length, drainingEndpoints, missingSchedulers: this.#subsystems.schedulers.missing }
   }
 
   /** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours. */
   async cleanUp(): Promise<void> {
-    const { ipvs, addresses, companion, settings } = this.#subsystems
+    const { ipvs, addresses, tables, settings } = this.#subsystems
     await this.#steps.stop()
     const device = await addresses.read()
-    const state = await companion.read()
-    const ours = ourAddresses(this.#subsystems, device, state, this.#asked)
+    const beside = await tables.inspect(new Map())
+    const ours = ourPlaces(this.#subsystems, device, beside, this.#asked)
     if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
     if (device !== undefined) await addresses.drop()
-    await companion.drop(state.present)
+    await tables.cleanUp()
     await settings?.putBack()
   }
 
   async close(): Promise<void> {
     await this.#steps.stop()
-    await Promise.all([this.#subsystems.ipvs.close(), this.#subsystems.addresses.close(), this.#subsystems.companion.close()])
+    await Promise.all([this.#subsystems.ipvs.close(), this.#subsystems.addresses.close(), this.#subsystems.tables.close()])
+  }
+
+  async #look(services: Services, tables: Inspection | undefined): Promise<IpvsInspection> {
+    return await this.#read(async () => {
+      await this.#subsystems.schedulers.ask(services.values())
+      return await inspect(this.#subsystems, services, tables, this.#asked)
+    })
+  }
+
+  /** Asks the kernel, before anything is changed. */
+  async #read<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      throw error instanceof NetlinkError ? failureOf(error, true) : error
+    }
+  }
+
+  /** Changes virtual services, and then adds the addresses that lead to them: all of it, or nothing. */
+  async #exchange(changes: readonly ServiceChange[], run: Run): Promise<Exchange> {
+    const { addresses, virtual } = this.#subsystems
+    const report = finish(await changeVirtual(this.#subsystems, changes, run), run)
+    const services = changes.flatMap(({ before, after }) => [before, after])
+    const refused = refusalsOf(report, services, virtual)
+    const { kept, withdrawn, refusals } =
+      refused.length === 0 ? { kept: changes, withdrawn: [], refusals: refused } : await run.withdraw(refused)
+    if (withdrawn.length > 0) await putBack(this.#subsystems, withdrawn, kept, run)
+    const { added } = this.#needed.differences(kept)
+    try {
+      await addresses.add(added, run)
+    } catch (error) {
+      if (!isUntouched(error)) throw error
+      await putBack(this.#subsystems, kept, [], run)
+      throw error
+    }
+    return { report, withdrawn, refusals, addresses: { written: added.length, deleted: 0 } }
+  }
+
+  /** Takes back what was written for services that were refused, and away what nothing leads to any more. */
+  async #conclude(
+    { report, withdrawn, refusals, addresses: counts }: Exchange,
+    { changes, after }: { readonly changes: readonly ServiceChange[]; readonly after: () => Services },
+    objects: ObjectCounts,
+    run: Run
+  ): Promise<Applied> {
+    try {
+      if (withdrawn.length > 0) await this.#subsystems.tables.apply(reversed(withdrawn), after(), run)
+      const gone = new Set(withdrawn.map(({ name }) => name))
+      const kept = withdrawn.length === 0 ? changes : changes.filter(({ name }) => !gone.has(name))
+      const { removed } = this.#needed.differences(kept)
+      await this.#subsystems.addresses.remove(removed, run)
+      this.#needed.apply(kept)
+      return this.#applied(run, report, sumOf(counts, { written: 0, deleted: removed.length }), objects, refusals)
+    } catch (error) {
+      throw failureOf(error, false)
+    }
+  }
+
+  /** Puts the tables back where IPVS or the device refused the whole. @returns What to throw. */
+  async #undone(error: unknown, changes: readonly ServiceChange[], after: Services, run: Run): Promise<BackendFailure> {
+    try {
+      await this.#subsystems.tables.apply(reversed(changes), after, run.uncancelled)
+      return failureOf(error, true)
+    } catch {
+      // What is left is found when the kernel is read.
+      return failureOf(error, false)
+    }
   }
 
   async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<IpvsSyncReport> {
@@ -217,13 +308,12 @@ class IpvsBackend implements Backend {
     return finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
   }
 
-  /** Puts services that were refused back as they were before, with the elements that they need, or takes them away. */
+  /** Puts services that were refused back as they were before, or takes them away. */
   async #withoutRefused(
     services: Services,
-    seen: IpvsInspection,
     refused: readonly Refusal[],
     run: Run
-  ): Promise<{ readonly outcome: Outcome; readonly elements: Elements }> {
+  ): Promise<{ readonly held: Services; readonly refusals: readonly Refusal[] }> {
     const { withdrawn, refusals } = await run.withdraw(refused)
     const held = new Map(services)
     for (const { service } of refused) held.delete(service)
@@ -231,57 +321,43 @@ class IpvsBackend implements Backend {
       if (before === undefined) held.delete(name)
       else held.set(name, before)
     }
-    const elements = await elementsOf(held, new Slices())
-    const outcome = otherOutcome(seen, elements, refusals)
-    await this.#subsystems.companion.add(outcome.putBack, run)
-    await this.#subsystems.addresses.add(outcome.putBackAddresses, run)
     const kept = [...held].filter(([name, service]) => services.get(name) === service).map(([name, after]) => ({ name, after }))
     await putBack(this.#subsystems, changesBetween(held, services), kept, run)
-    return { outcome, elements }
+    return { held, refusals }
   }
 
-  #applied(run: Run, report: IpvsSyncReport, outcome: Outcome, commitsBefore: number): Applied {
-    const { added, addedAddresses, removed, removedAddresses, refusals } = outcome
+  #applied(run: Run, report: IpvsSyncReport, addresses: ObjectCounts, elements: ObjectCounts, refusals: readonly Refusal[]): Applied {
     this.#steps.start()
-    const addresses = { written: addedAddresses.length, deleted: removedAddresses.length }
+    if (refusals.length > 0) this.#subsystems.schedulers.doubt()
     const { services, realServers } = report
     const before = this.#counts.get(run.call)
-    const commits = this.#subsystems.companion.commits - commitsBefore
+    const commits = this.#subsystems.tables.commits - this.#commits
     this.#counts.set(run.call, addCounts(before, { virtualServices: services, realServers, addresses, commits }))
     const written = services.added + services.updated + realServers.added + realServers.updated
     const deleted = services.removed + realServers.removed
-    const objects = { written: written + sizeOf(added) + addresses.written, deleted: deleted + sizeOf(removed) + addresses.deleted }
+    const objects = sumOf(sumOf(addresses, elements), { written, deleted })
     return { objects, ...(refusals.length > 0 && { withdrawn: refusals }) }
-  }
-
-  /** What was added for changes that failed as a whole is taken back; where that is not all, the next call reads the kernel. */
-  async #failed(error: unknown, isUndoable: boolean, added: ElementKeys, run: Run): Promise<BackendFailure> {
-    const isUndoneElsewhere = isUndone(error) || (error instanceof BackendFailure && error.isKnown)
-    if (!isUndoable || !isUndoneElsewhere) return failureOf(error, false)
-    try {
-      await pruneElements(this.#subsystems, added, run.uncancelled)
-      return failureOf(error, true)
-    } catch {
-      // What is left is found when the kernel is read.
-      return failureOf(error, false)
-    }
   }
 }
 
+/** Whether an error says that nothing was changed. */
+function isUntouched(error: unknown): boolean {
+  return isUndone(error) || (error instanceof BackendFailure && error.isKnown)
+}
+
 /** The settings of the namespace in which IPVS is. */
-function nodeSettings(ipvs: Ipvs, nft: Nftables, { system, surroundings }: IpvsPlaneSettings): NodeSettings {
-  const files = kernelSettings(namespaceOf(ipvs), SETTINGS_HINT)
+function nodeSettings(files: SystemSettings, ipvs: Ipvs, nft: Nftables, { system, table }: IpvsPlaneSettings): NodeSettings {
   const possible = possibleSettings(system, { files, ipvs, kernel: versionOf(release()) })
-  return new NodeSettings(possible, new NotedSettings(nft, surroundings.table))
+  return new NodeSettings(possible, new NotedSettings(nft, table.name))
 }
 
 /**
  * Opens the three clients; closes again what was opened where one cannot be. Nothing is written.
  *
- * @param onError Told what goes wrong while endpoints drain.
+ * @param tell Told what the back end finds by itself, and what goes wrong while endpoints drain.
  */
-export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (error: unknown) => void): Promise<Backend> {
-  const { client, kernel, surroundings, draining, schedulers } = settings
+export async function openIpvsBackend(settings: IpvsPlaneSettings, tell: (event: PlaneEvent) => void): Promise<Backend> {
+  const { client, kernel, table, device, excluded, reservedPorts, draining } = settings
   const opened: { close(): Promise<void> }[] = []
   const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
     const client = await opening
@@ -294,17 +370,22 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, onError: (err
     const netns = kernel?.ipvs === undefined ? ipvs : client.netns
     const route = await open(Route.open({ ...client, netns, kernel: kernel?.route }))
     const nft = await open(Nftables.open({ ...client, netns, kernel: kernel?.nftables }))
-    const addresses = new Addresses(route, surroundings.device)
+    const isFake = kernel !== undefined
+    const files = isFake ? undefined : kernelSettings(namespaceOf(ipvs), SETTINGS_HINT)
+    const schedulers = new Schedulers(settings.schedulers, (name) => lacksScheduler(ipvs, name), tell)
     const subsystems = {
       ipvs,
-      addresses,
-      companion: new Companion(nft, surroundings),
-      virtual: new VirtualServices(schedulers),
-      options: surroundings,
-      draining,
-      settings: kernel === undefined ? nodeSettings(ipvs, nft, settings) : undefined
+      addresses: new Addresses(route, device),
+      tables: new ServiceTables(nft, table, tableParts(nft, { table, reservedPorts, isFake, walk: walkThrough(ipvs, device) }, tell)),
+      virtual: new VirtualServices(schedulers, table.marks!, draining),
+      schedulers,
+      draining: draining.policies,
+      drainChoice: draining,
+      excluded,
+      settings: files && nodeSettings(files, ipvs, nft, settings),
+      announced: files && new AnnouncedAddresses(route, files, device, tell)
     }
-    return new IpvsBackend(subsystems, onError)
+    return new IpvsBackend(subsystems, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
   } catch (error) {
     await Promise.all(opened.map((client) => client.close()))
     throw error

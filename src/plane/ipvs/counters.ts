@@ -1,7 +1,6 @@
 /**
  * What IPVS has counted.
  */
-import { canonicalAddress, formatSocketAddress } from '../../core/address.js'
 import type { Ipvs, IpvsStatistics } from '../../ipvs/index.js'
 import {
   NO_TRAFFIC,
@@ -12,9 +11,9 @@ import {
   type ServiceCounts,
   type Traffic
 } from '../core/counters.js'
-import { addressedFrontends, endpointKey } from '../core/frontend.js'
+import { endpointKey } from '../core/frontend.js'
 import type { Service, Services } from '../model.js'
-import { virtualServiceName } from './compile.js'
+import { virtualServiceName, type VirtualServices } from './compile.js'
 
 /** Statistics of a virtual service and of its real servers, by address and port. */
 interface Counted {
@@ -40,8 +39,8 @@ function sum(all: readonly (IpvsStatistics | undefined)[]): Counts {
   return { connections, traffic }
 }
 
-function countsOf(service: Service, counted: ReadonlyMap<string, Counted>): ServiceCounts {
-  const own = addressedFrontends(service).map(({ address, port }) => counted.get(virtualServiceName(service.protocol, address, port)))
+function countsOf(service: Service, virtual: VirtualServices, counted: ReadonlyMap<string, Counted>): ServiceCounts {
+  const own = virtual.of(service).map((one) => counted.get(virtualServiceName(one)))
   const endpoints = service.endpoints.map((endpoint) => {
     const key = endpointKey(endpoint)
     return { endpoint, ...sum(own.map((virtual) => virtual?.servers.get(key))) }
@@ -50,13 +49,11 @@ function countsOf(service: Service, counted: ReadonlyMap<string, Counted>): Serv
 }
 
 /** Reads the statistics. @throws {NetlinkError} */
-export async function readCounters(ipvs: Pick<Ipvs, 'list'>, services: Services): Promise<PlaneCounters> {
+export async function readCounters(ipvs: Pick<Ipvs, 'list'>, services: Services, virtual: VirtualServices): Promise<PlaneCounters> {
   const counted = new Map<string, Counted>()
-  for (const { protocol, address, port, statistics, realServers } of await ipvs.list()) {
-    // One of a firewall mark has no address, and is not ours.
-    if (protocol === undefined) continue
+  for (const { statistics, realServers, ...service } of await ipvs.list()) {
     const servers = new Map(realServers.map((server) => [endpointKey(server), server.statistics]))
-    counted.set(`${protocol} ${formatSocketAddress(canonicalAddress(address), port)}`, { statistics, servers })
+    counted.set(virtualServiceName(service), { statistics, servers })
   }
-  return new ReadCounters(services, (service) => countsOf(service, counted), true)
+  return new ReadCounters(services, (service) => countsOf(service, virtual, counted), true)
 }

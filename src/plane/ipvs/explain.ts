@@ -1,28 +1,25 @@
 /**
- * The way of a connection's first packet through IPVS and the table beside it.
+ * The way of a connection's first packet through IPVS and the tables beside it.
  */
-import type { Ipvs, RealServer, VirtualService } from '../../ipvs/index.js'
-import { listOwnTables } from '../../nftables/own-tables.js'
-import type { Nftables } from '../../nftables/index.js'
-import { Trail, type Findings, type Question } from '../core/explain/explain.js'
-import { formatTarget } from '../core/frontend.js'
-import { Lookups, type DeclaredSet, type Key } from '../core/explain/lookups.js'
-import type { ExplainedShare, ExplanationOutcome, ExplainedTarget, SourceReason } from '../explanation.js'
-import { declarations, ownTables, type SurroundingsKind, type SurroundingsOptions } from './layout.js'
+import type { Ipvs, RealServer, VirtualService, VirtualServiceKey } from '../../ipvs/index.js'
+import type { ExplainedEndpoint, ExplainedShare, ExplainedTarget, ExplanationOutcome } from '../explanation.js'
+import { isInRanges, policyOf, remembered } from '../tables/explain/frontend.js'
+import { mayBeRefused, refusals, type Refused } from '../tables/explain/refusal.js'
+import { frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from '../tables/explain/scene.js'
+import { sourcesFor } from '../tables/explain/source.js'
+import type { TableWalk } from '../tables/explain/walk.js'
+import { serviceRangesSet } from '../tables/layout/declarations.js'
+import { FIXED_SETS, fwmarkSetOf, type Scope } from '../tables/layout/sets.js'
+import type { Key } from '../core/explain/lookups.js'
+import { virtualServiceName } from './compile.js'
 
-/** What is read. */
-export interface ExplainedSubsystems {
-  readonly ipvs: Pick<Ipvs, 'getService' | 'listRealServers' | 'iterateConnections'>
-  readonly nft: Pick<Nftables, 'listTables' | 'getElements' | 'listElements'>
-  readonly options: SurroundingsOptions
-}
+/** What is read of IPVS. */
+export type ExplainedIpvs = Pick<Ipvs, 'getService' | 'listRealServers' | 'iterateConnections'>
 
-interface Scene extends ExplainedSubsystems {
-  readonly question: Question
-  readonly trail: Trail
-  readonly lookups: Lookups<SurroundingsKind | 'local-sources'>
-  /** Undefined where the name is not known: IPVS holds none. */
-  readonly service: string | undefined
+/** A scene with IPVS, and the device that has the services' addresses. */
+interface IpvsScene extends Scene {
+  readonly ipvs: ExplainedIpvs
+  readonly device: string
 }
 
 /** Schedulers that go by weights, or by nothing: of others what they do depends on the connections there are. */
@@ -41,8 +38,7 @@ function shares(scheduler: string, servers: readonly RealServer[]): ExplainedSha
 }
 
 /** The persistence template of the client. */
-async function remembered(scene: Scene, { persistence }: VirtualService): Promise<ExplainedTarget | undefined> {
-  const { ipvs, question, trail } = scene
+async function persistent({ ipvs, question, trail }: IpvsScene, { persistence }: VirtualService): Promise<ExplainedTarget | undefined> {
   const { protocol, address, port, from } = question
   const { timeoutSeconds } = persistence!
   const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000
@@ -59,80 +55,128 @@ async function remembered(scene: Scene, { persistence }: VirtualService): Promis
   return undefined
 }
 
-/** The rules about the client, which are the same for all endpoints but himself. */
-async function clientRules({ question, trail, lookups, options }: Scene): Promise<SourceReason> {
-  const { from, direction, address } = question
-  if (from === undefined) trail.misses('from')
-  // The route to an address of this node takes that address as source.
-  if (await lookups.has('vips', [from ?? address])) return 'serviceAddress'
-  if (options.localSources === undefined) return 'never'
-  const isLocal = from !== undefined && (await lookups.range('local-sources', from)) !== undefined
-  const is = isLocal ? 'local' : direction === 'outgoing' ? 'node' : 'outside'
-  trail.add({ type: 'client', is, by: is === 'node' ? 'direction' : 'prefixes' })
-  return isLocal ? 'local' : 'notLocal'
+/** Where a packet meets IPVS: the virtual service, and who else meets it. */
+interface Met {
+  readonly scope: Scope
+  readonly key: VirtualServiceKey
+  readonly service: string | undefined
+  readonly clients: 'all' | 'inside' | 'outside'
 }
 
-const KEPT: readonly SourceReason[] = ['never', 'local', 'delivered']
-
-/** What becomes of a connection that IPVS takes, at each server that it may go to. */
-async function served(scene: Scene, endpoints: readonly ExplainedShare[]): Promise<ExplanationOutcome> {
-  const { question, trail, lookups, service } = scene
-  const { from, direction, isOwn } = question
-  const isHairpin = async ({ address }: ExplainedTarget): Promise<boolean> =>
-    address === from && (await lookups.has('hairpin', [from, address]))
-  const isDelivered = ({ address }: ExplainedTarget): boolean => direction === 'incoming' && isOwn(address)
-  const rest = await clientRules(scene)
-  const explained = []
-  for (const endpoint of endpoints) {
-    const reason = isDelivered(endpoint) ? 'delivered' : (await isHairpin(endpoint)) ? 'hairpin' : rest
-    explained.push({ ...endpoint, source: KEPT.includes(reason) ? ('client' as const) : ('node' as const), reason })
+/** The service that a frontend with an address belongs to. */
+async function nameAt(scene: IpvsScene, key: Key): Promise<string | undefined> {
+  const { question, lookups } = scene
+  const { served, marks } = FIXED_SETS[question.family]
+  for (const set of [served, marks.address.refused, marks.address.dropped]) {
+    const element = await lookups.find(set, key)
+    if (element !== undefined) return serviceOf(scene, 'address', element)
   }
-  for (const reason of new Set(explained.map((endpoint) => endpoint.reason))) {
-    const same = explained.filter((endpoint) => endpoint.reason === reason)
-    trail.add({ type: 'source', source: same[0]!.source, reason, endpoints: same.map(({ address, port }) => ({ address, port })) })
+  return question.ownerOf('address')
+}
+
+/** Chains `dispatch` and `node-dispatch`: which virtual service a packet to a frontend meets. */
+async function meet(scene: IpvsScene, scope: Scope): Promise<Met | undefined> {
+  const { question, lookups, client } = scene
+  const { family, protocol, address, port } = question
+  const key = frontendKey(scene, scope, question)
+  const { marks } = FIXED_SETS[family]
+  const name = scope === 'node' ? undefined : await nameAt(scene, key)
+  const isSplit = await lookups.has(marks[scope]['external-local'], key)
+  const isInside = isSplit && (await client.isInside())
+  const clients = !isSplit ? 'all' : isInside ? 'inside' : 'outside'
+  const set = fwmarkSetOf(family, scope, clients === 'outside')
+  if (set === undefined) return { scope, clients, service: name, key: { protocol, address, port } }
+  const element = await lookups.find(set, key)
+  return element === undefined
+    ? undefined
+    : { scope, clients, service: serviceOf(scene, scope, element), key: { fwmark: element.data as number, family } }
+}
+
+/** What becomes of a connection that an endpoint gets. */
+async function served(scene: IpvsScene, service: string | undefined, endpoints: readonly ExplainedShare[]): Promise<ExplanationOutcome> {
+  const sourced = await sourcesFor(scene, scene.question, endpoints)
+  const suspects = await mayBeRefused(scene, endpoints)
+  const explained: ExplainedEndpoint[] = []
+  for (const endpoint of sourced) {
+    const refused = suspects.has(endpoint.address) ? await refusedBefore(scene, endpoint) : undefined
+    explained.push({ ...endpoint, ...(refused === undefined ? {} : { refusal: { type: refused.type, reason: refused.reason } }) })
   }
   return { type: 'served', service, endpoints: explained }
 }
 
-async function walk(scene: Scene, hasTable: boolean): Promise<ExplanationOutcome> {
-  const { ipvs, question, trail, lookups, options, service } = scene
-  const { protocol, address, port, isOwn } = question
-  const isVip = await lookups.has('vips', [address])
-  const found = await ipvs.getService({ protocol, address, port })
-  if (!hasTable && found === undefined) return { type: 'untouched', reason: 'nothing' }
-  if (!hasTable) trail.add({ type: 'drift', objects: [`table ${question.family} ${options.table} is missing`] })
-  if (isVip && !isOwn(address)) trail.add({ type: 'drift', objects: [`address ${address} is not on link ${options.device}`] })
-  trail.add({ type: 'destination', is: isVip || !hasTable ? 'service' : 'neither' })
-  if (hasTable && !isVip) return { type: 'untouched', reason: 'notOurs' }
-  const object = `virtual service ${protocol} ${formatTarget(question)}`
-  if (found !== undefined) trail.add({ type: 'frontend', service, scope: 'address', clients: 'all', trafficPolicy: 'cluster', object })
-  const key: Key = [address, protocol, port]
-  if (hasTable && !(await lookups.has('frontends', key)))
-    return { type: 'refused', service, reason: found === undefined ? 'unservedPort' : 'noEndpoint' }
+/** What a virtual service does with the client. */
+async function schedule(scene: IpvsScene, { scope, key, clients, service }: Met): Promise<ExplanationOutcome> {
+  const { ipvs, question, trail } = scene
+  const found = await ipvs.getService(key)
   if (found === undefined) return { type: 'untouched', reason: 'notOurs' }
-  const kept = found.persistence === null ? undefined : await remembered(scene, found)
-  if (kept !== undefined) return await served(scene, [{ ...kept, probability: 1 }])
-  const servers = (await ipvs.listRealServers({ protocol, address, port })).filter(({ weight }) => weight > 0)
+  const trafficPolicy = clients === 'inside' ? 'cluster' : await policyOf(scene, scope, question)
+  const object = `virtual service ${virtualServiceName(key)}`
+  trail.add({ type: 'frontend', service, scope, clients, trafficPolicy, object })
+  const isMarked = 'fwmark' in key && key.fwmark !== undefined
+  const kept = found.persistence === null || isMarked ? undefined : await persistent(scene, found)
+  if (kept !== undefined) return await served(scene, service, [{ ...kept, probability: 1 }])
+  const servers = (await ipvs.listRealServers(key)).filter(({ weight }) => weight > 0)
   if (servers.length === 0) return { type: 'refused', service, reason: 'noEndpoint' }
   const endpoints = shares(found.scheduler, servers)
   trail.add({ type: 'choice', scheduler: found.scheduler, endpoints })
-  return await served(scene, endpoints)
+  return await served(scene, service, endpoints)
 }
 
-/** Explains what IPVS and the table beside it do with a packet. */
-export async function explainIpvs(subsystems: ExplainedSubsystems, question: Question): Promise<Findings> {
-  const { nft, options } = subsystems
+/** The chains that see a packet before IPVS does: refusals, and what no service has. */
+async function refusedBefore(scene: IpvsScene, destination: Destination): Promise<Refused | undefined> {
+  const { question, lookups, options } = scene
   const { family } = question
-  const tables = await listOwnTables(nft, ownTables(options))
-  const declared = declarations(family, options.localSources !== undefined)
-  const declare = (set: SurroundingsKind | 'local-sources'): DeclaredSet => declared.get(set)!
-  const lookups = new Lookups(nft, { family, name: options.table, declare })
-  const trail = new Trail()
-  const scene: Scene = { ...subsystems, question, trail, lookups, service: question.ownerOf('address') }
-  return trail.end(
-    await walk(
-      scene,
-      tables.some((table) => table.family === family)
-    )
-  )
+  const key = frontendKey(scene, 'address', destination)
+  const isRanged = await lookups.has(FIXED_SETS[family].ranged, key)
+  if (isRanged && !(await isInRanges(scene, key))) return { type: 'dropped', reason: 'sourceRanges', service: await nameAt(scene, key) }
+  const refused = await refusals(scene, destination)
+  if (refused !== undefined) return refused
+  const fixed = FIXED_SETS[family]
+  const isOthersToo = async (): Promise<boolean> =>
+    !(await lookups.has(fixed['cluster-ips'], [destination.address])) && (await isNodeAddress(scene, destination.address))
+  if ((await isServiceAddress(scene, destination.address)) && !(await isOthersToo())) {
+    if (await lookups.has(fixed.served, key)) return undefined
+    return { type: 'refused', reason: 'unservedPort', service: undefined }
+  }
+  const isLeaving = question.direction === 'outgoing' || !question.isOwn(destination.address)
+  if (options.serviceRanges === undefined || !isLeaving) return undefined
+  const range = await lookups.range(serviceRangesSet(family), destination.address)
+  return range === undefined ? undefined : { type: 'dropped', reason: 'unservedAddress', service: undefined }
+}
+
+/** Where clients are remembered by the tables: they do not come to IPVS. */
+async function rememberedByTables(scene: IpvsScene, scope: Scope): Promise<ExplainedShare | undefined> {
+  const { question, lookups, objects, client } = scene
+  const key = frontendKey(scene, scope, question)
+  for (const set of objects.rules[question.family].keys()) {
+    if (set.kind !== 'sticky' || set.scope !== scope || !(await lookups.has(set, key))) continue
+    if (scope === 'address' && (await client.isInside())) return undefined
+    return await remembered(scene, scope, question)
+  }
+  return undefined
+}
+
+async function walk(scene: IpvsScene, hasTable: boolean): Promise<ExplanationOutcome> {
+  const { question, trail, lookups, device, ipvs } = scene
+  const { protocol, address, port, family } = question
+  if (!hasTable && (await ipvs.getService({ protocol, address, port })) === undefined) return { type: 'untouched', reason: 'nothing' }
+  const isService = await isServiceAddress(scene, question.address)
+  const isNode = await isNodeAddress(scene, question.address)
+  if (isService && !question.isOwn(question.address))
+    trail.add({ type: 'drift', objects: [`address ${question.address} is not on link ${device}`] })
+  trail.add({ type: 'destination', is: isService || !hasTable ? 'service' : isNode ? 'node' : 'neither' })
+  const refused = await refusedBefore(scene, question)
+  if (refused !== undefined) return refused
+  const isAddressed = !hasTable || (isService && (await lookups.has(FIXED_SETS[family].served, frontendKey(scene, 'address', question))))
+  if (!isAddressed && !isNode) return { type: 'untouched', reason: 'notOurs' }
+  const scope = isAddressed ? 'address' : 'node'
+  const met = await meet(scene, scope)
+  if (met === undefined) return { type: 'untouched', reason: 'notOurs' }
+  const kept = await rememberedByTables(scene, scope)
+  return kept === undefined ? await schedule(scene, met) : await served(scene, met.service, [kept])
+}
+
+/** Follows packets through the tables, and through IPVS. @param device The link that has the services' addresses. */
+export function walkThrough(ipvs: ExplainedIpvs, device: string): TableWalk {
+  return (scene, hasTable) => walk({ ...scene, ipvs, device }, hasTable)
 }

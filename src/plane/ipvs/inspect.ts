@@ -1,31 +1,40 @@
 /**
  * IPVS and what stands beside it, compared with services.
  */
-import { canonicalAddress } from '../../core/address.js'
+import { canonicalAddress, formatAddress } from '../../core/address.js'
 import { Slices } from '../../core/slices.js'
-import type { DesiredService, DrainPolicies, Ipvs, IpvsPlan, IpvsSyncOptions } from '../../ipvs/index.js'
-import type { Inspection, ObjectCounts, Work } from '../core/backend.js'
+import type { DesiredService, DrainPolicies, Ipvs, IpvsPlan, IpvsSyncOptions, VirtualServiceKey } from '../../ipvs/index.js'
+import { sumOf, type Inspection, type ObjectCounts, type Work } from '../core/backend.js'
 import type { PlanEntry } from '../core/changes/plan.js'
-import { addressedFrontends } from '../core/frontend.js'
-import { isIn } from '../core/ranges.js'
+import { FAMILIES } from '../core/frontend.js'
+import { isIn, type RangesByFamily } from '../core/ranges.js'
 import type { Services } from '../model.js'
+import type { ServiceTables } from '../tables/tables.js'
+import { FIXED_SETS, markIn, type ElementSet } from '../tables/layout/sets.js'
+import { TablesInspection } from '../tables/reading/inspection.js'
+import type { AnnouncedAddresses } from './announced.js'
 import type { Addresses, DeviceState } from './addresses.js'
-import type { Companion, CompanionState } from './companion.js'
+import { addressesOf } from './address-counts.js'
 import { virtualServiceName, type VirtualServices } from './compile.js'
-import { addressesOf, elementsOf, keysOf, minus, sizeOf, type ElementKeys, type Elements } from './elements.js'
-import type { SurroundingsOptions } from './layout.js'
+import type { DrainChoice } from './drain-choice.js'
+import type { Schedulers } from './schedulers.js'
 import type { NodeSettings } from './settings/settings.js'
 
 /** The subsystems that carry services together. */
 export interface Subsystems {
   readonly ipvs: Ipvs
   readonly addresses: Addresses
-  readonly companion: Companion
+  readonly tables: ServiceTables
   readonly virtual: VirtualServices
-  readonly options: SurroundingsOptions
+  readonly schedulers: Schedulers
   readonly draining: DrainPolicies | undefined
+  readonly drainChoice: DrainChoice
+  /** Addresses that are left to others. */
+  readonly excluded: RangesByFamily
   /** Undefined beside fakes, which have none. */
   readonly settings: NodeSettings | undefined
+  /** Undefined beside fakes. */
+  readonly announced: AnnouncedAddresses | undefined
 }
 
 /** Virtual services of all services. */
@@ -38,86 +47,108 @@ export async function virtualServicesOf(services: Services, virtual: VirtualServ
   return all
 }
 
-/** The addresses that are ours: those on the device, those that a table of ours names, and those that services were asked for at, but for what is left to others. */
-export function ourAddresses(
-  { options }: Pick<Subsystems, 'options'>,
+/** Where a virtual service is: at an address, whatever its port, or at a mark. */
+export function placeOf({
+  address,
+  fwmark,
+  family
+}: Pick<VirtualServiceKey, 'address' | 'fwmark'> & { readonly family?: 'ip' | 'ip6' | undefined }): string {
+  return address === undefined ? virtualServiceName({ fwmark: fwmark!, family }) : canonicalAddress(address)
+}
+
+/** Places that are ours: addresses on the device, addresses and marks that our tables name, and where services were asked for; but for what is left to others. */
+export function ourPlaces(
+  { excluded }: Pick<Subsystems, 'excluded'>,
   device: DeviceState | undefined,
-  { elements }: CompanionState,
+  tables: Inspection | undefined,
   asked: Iterable<string>
 ): Set<string> {
-  const known = new Set([...(device?.addresses ?? []), ...addressesOf(elements), ...asked])
-  return new Set([...known].filter((address) => !isIn(address, options.excluded)))
+  const addresses = [...(device?.addresses ?? []), ...namedAddresses(tables)].filter((address) => !isIn(address, excluded))
+  return new Set([...addresses, ...namedMarks(tables), ...asked])
 }
 
-/** The addresses of services. */
-function* addressesOfServices(services: Services): Generator<string> {
-  for (const service of services.values()) for (const { address } of addressedFrontends(service)) yield canonicalAddress(address)
+/** What sets of the kernel's tables hold. */
+function* elementsOf(
+  tables: Inspection | undefined,
+  sets: readonly ElementSet[]
+): Generator<{ readonly key: Uint8Array; readonly data: Uint8Array }> {
+  if (!(tables instanceof TablesInspection)) return
+  for (const set of sets) {
+    const buffer = tables.kernel.elements.find(set)?.table.buffer
+    for (let row = 0; row < (buffer?.rows ?? 0); row++) yield { key: buffer!.keyAt(row), data: buffer!.dataAt(row) }
+  }
 }
 
-/** Virtual services at our addresses are ours. */
+/** Addresses that the kernel's tables name as those of services. */
+function* namedAddresses(tables: Inspection | undefined): Generator<string> {
+  const sets = FAMILIES.flatMap((family) => [FIXED_SETS[family]['cluster-ips'], FIXED_SETS[family]['external-ips']])
+  for (const { key } of elementsOf(tables, sets)) yield formatAddress(key)
+}
+
+/** Marks that the kernel's tables lead to. */
+function* namedMarks(tables: Inspection | undefined): Generator<string> {
+  for (const family of FAMILIES)
+    for (const { data } of elementsOf(tables, Object.values(FIXED_SETS[family].fwmarks)))
+      yield virtualServiceName({ fwmark: markIn(data), family })
+}
+
+/** Virtual services at our places are ours. */
 export function ownership(ours: ReadonlySet<string>): NonNullable<IpvsSyncOptions['owns']> {
-  return ({ address }) => address !== undefined && ours.has(canonicalAddress(address))
+  return (service) => ours.has(placeOf(service))
 }
 
-/** What differs beside IPVS. */
-export interface SurroundingsDifference {
-  readonly missing: ElementKeys
-  readonly foreign: ElementKeys
+interface Parts extends Pick<Subsystems, 'virtual'> {
+  readonly services: Services
+  readonly device: DeviceState | undefined
+  /** What differs in the tables; absent: nothing does, as far as is known. */
+  readonly tables: Inspection | undefined
+  readonly plan: IpvsPlan
   readonly missingAddresses: readonly string[]
   readonly foreignAddresses: readonly string[]
+  readonly faults: readonly string[]
+  /** Our places, those included that the kernel held for us before. */
+  readonly ours: ReadonlySet<string>
 }
 
 /** Made by {@link inspect}. */
 export class IpvsInspection implements Inspection {
-  readonly services: Services
-  readonly device: DeviceState | undefined
-  readonly companion: CompanionState
-  readonly elements: Elements
-  readonly difference: SurroundingsDifference
-  readonly plan: IpvsPlan
-  readonly faults: readonly string[]
-  /** Our addresses, those included that the kernel held for us before. */
-  readonly ours: ReadonlySet<string>
+  readonly parts: Parts
 
-  constructor(parts: Pick<IpvsInspection, 'ours' | 'services' | 'device' | 'companion' | 'elements' | 'difference' | 'plan' | 'faults'>) {
-    this.services = parts.services
-    this.device = parts.device
-    this.companion = parts.companion
-    this.elements = parts.elements
-    this.difference = parts.difference
-    this.plan = parts.plan
-    this.faults = parts.faults
-    this.ours = parts.ours
+  constructor(parts: Parts) {
+    this.parts = parts
+  }
+
+  get faults(): readonly string[] {
+    return this.parts.faults
   }
 
   get isNew(): boolean {
-    return this.device === undefined && this.companion.present.length === 0
-  }
-
-  /** The tables must be made anew. */
-  get mustRebuild(): boolean {
-    return this.companion.present.length === 0 || this.companion.faults.length > 0
+    const { device, tables } = this.parts
+    return device === undefined && tables?.isNew === true
   }
 
   get isEmpty(): boolean {
-    const { written, deleted } = this.differences
-    return this.faults.length === 0 && this.plan.isEmpty && written + deleted === 0
+    const { written, deleted } = this.#own
+    return this.faults.length === 0 && (this.parts.tables?.isEmpty ?? true) && written + deleted === 0
   }
 
   get differences(): ObjectCounts {
-    const { missing, foreign, missingAddresses, foreignAddresses } = this.difference
-    const virtual = countOperations(this.plan)
-    // Elements of tables that are made anew are all written, and none is deleted.
-    const written = this.mustRebuild ? sizeOf(keysOf(this.elements)) : sizeOf(missing)
-    const deleted = this.mustRebuild ? 0 : sizeOf(foreign)
-    return {
-      written: written + missingAddresses.length + virtual.written,
-      deleted: deleted + foreignAddresses.length + virtual.deleted
-    }
+    return sumOf(this.#own, this.parts.tables?.differences ?? { written: 0, deleted: 0 })
   }
 
-  work(): Promise<Work> {
-    return Promise.resolve({ entries: entriesOf(this.plan, this.services), objects: this.differences })
+  async work(): Promise<Work> {
+    const { plan, services, tables } = this.parts
+    const beside = await tables?.work()
+    const entries = entriesOf(plan, services, this.parts.virtual)
+    const named = new Set(entries.map(({ service }) => service))
+    const others = (beside?.entries ?? []).filter(({ service }) => !named.has(service))
+    return { entries: [...entries, ...others], objects: beside === undefined ? this.#own : sumOf(this.#own, beside.objects) }
+  }
+
+  /** But for the tables. */
+  get #own(): ObjectCounts {
+    const { missingAddresses, foreignAddresses, plan } = this.parts
+    return sumOf(countOperations(plan), { written: missingAddresses.length, deleted: foreignAddresses.length })
   }
 }
 
@@ -135,11 +166,9 @@ function countOperations({ entries }: IpvsPlan): ObjectCounts {
 }
 
 /** The plan of IPVS, by services. */
-function entriesOf({ entries }: IpvsPlan, services: Services): PlanEntry[] {
+function entriesOf({ entries }: IpvsPlan, services: Services, virtual: VirtualServices): PlanEntry[] {
   const names = new Map<string, string>()
-  for (const service of services.values())
-    for (const { address, port } of addressedFrontends(service))
-      names.set(virtualServiceName(service.protocol, address, port), service.name)
+  for (const service of services.values()) for (const one of virtual.of(service)) names.set(virtualServiceName(one), service.name)
   const merged = new Map<string, { action: PlanEntry['action']; service: string; details: string[] }>()
   for (const { action, service, details } of entries) {
     const name = names.get(service) ?? service
@@ -154,33 +183,41 @@ function entriesOf({ entries }: IpvsPlan, services: Services): PlanEntry[] {
 }
 
 /**
- * Reads all three subsystems.
+ * Compares IPVS, the device and the settings with services, and takes what was found in the tables.
  *
- * @param before Addresses of services that were asked for before: they are ours, too.
+ * @param tables What differs there; absent: nothing does.
+ * @param before Where services were asked for before: that is ours, too.
  *
- * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link or table of our name is not ours.
+ * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link of our name is not ours.
  */
-export async function inspect(subsystems: Subsystems, services: Services, before: Iterable<string>): Promise<IpvsInspection> {
-  const { ipvs, addresses, companion, virtual, options, draining, settings } = subsystems
+export async function inspect(
+  subsystems: Subsystems,
+  services: Services,
+  tables: Inspection | undefined,
+  before: Iterable<string>
+): Promise<IpvsInspection> {
+  const { ipvs, addresses, virtual, draining, settings } = subsystems
   const slices = new Slices()
   const device = await addresses.read()
-  const state = await companion.read()
-  const elements = await elementsOf(services, slices)
-  const wanted = keysOf(elements)
-  const ours = ourAddresses(subsystems, device, state, [...addressesOfServices(services), ...before])
-  const plan = await ipvs.plan(await virtualServicesOf(services, virtual, slices), { owns: ownership(ours), draining })
-  const vips = new Set(addressesOf(wanted))
+  const wanted = await virtualServicesOf(services, virtual, slices)
+  const ours = ourPlaces(subsystems, device, tables, [...wanted.map(placeOf), ...before])
+  const plan = await ipvs.plan(wanted, { owns: ownership(ours), draining })
+  const needed = new Set([...services.values()].flatMap(addressesOf))
   const present = device?.addresses ?? new Set<string>()
-  const difference = {
-    missing: minus(wanted, state.elements),
-    foreign: minus(state.elements, wanted),
-    missingAddresses: [...vips].filter((address) => !present.has(address)),
-    foreignAddresses: [...present].filter((address) => !vips.has(address) && ours.has(address))
-  }
   const faults = [
-    ...(device === undefined ? [`link ${options.device} is missing`] : device.isUp ? [] : [`link ${options.device} is down`]),
-    ...(state.present.length === 0 ? [`tables ${options.table} are missing`] : state.faults),
+    ...(device === undefined ? [`link ${addresses.device} is missing`] : device.isUp ? [] : [`link ${addresses.device} is down`]),
+    ...(tables?.faults ?? []),
     ...((await settings?.faults()) ?? [])
   ]
-  return new IpvsInspection({ ours, services, device, companion: state, elements, difference, plan, faults })
+  return new IpvsInspection({
+    services,
+    device,
+    tables,
+    plan,
+    missingAddresses: [...needed].filter((address) => !present.has(address)),
+    foreignAddresses: [...present].filter((address) => !needed.has(address) && ours.has(address)),
+    faults,
+    ours,
+    virtual
+  })
 }

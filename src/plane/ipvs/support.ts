@@ -4,13 +4,7 @@
 import { UnsupportedError } from '../../core/errors.js'
 import { isAddressed } from '../core/frontend.js'
 import { isIn, type RangesByFamily } from '../core/ranges.js'
-import type { Frontend, Service } from '../model.js'
-
-function unsupportedPart(frontend: Frontend): string | undefined {
-  if (frontend.kind === 'node') return 'ports of this node'
-  if (frontend.trafficPolicy === 'local') return 'traffic policy local'
-  return frontend.kind === 'loadBalancer' && frontend.sourceRanges !== undefined ? 'source ranges' : undefined
-}
+import type { Service } from '../model.js'
 
 /**
  * Why a service cannot be carried; undefined: it can.
@@ -23,12 +17,6 @@ export function unsupportedByIpvs({ name, frontends }: Service, excluded: Ranges
       return new UnsupportedError(
         'addresses in excludeCIDRs',
         `service ${JSON.stringify(name)}: frontends[${index}] has address ${frontend.address}, which option excludeCIDRs leaves to others`
-      )
-    const missing = unsupportedPart(frontend)
-    if (missing !== undefined)
-      return new UnsupportedError(
-        missing,
-        `service ${JSON.stringify(name)}: frontends[${index}] asks for ${missing}; planes of mode 'nftables' have that`
       )
   }
   return undefined

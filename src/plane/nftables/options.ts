@@ -3,19 +3,20 @@
  */
 
 import type { OwnAddresses } from '../core/node/conflicts.js'
-import { requireFlag, requireInteger } from '../../core/checks.js'
+import { requireFlag } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import type { NodeAddressChoice } from '../core/node/addresses.js'
+import { checkAffinityClients } from '../core/affinity-clients.js'
 import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
 import { checkReservation, type PortRange, type Ports } from '../core/node/reserved-ports.js'
 import { bitMask, checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
-import { checkFlowOffload, type FlowOffloadOption } from './layout/flow-offload.js'
-import { schedulersWith } from './elements/frontends.js'
-import type { TableOptions } from './layout/table.js'
-import { checkTableOwner, type TableOwner } from './layout/owner.js'
+import { checkFlowOffload, type FlowOffloadOption } from '../tables/layout/flow-offload.js'
+import { schedulersWith } from '../tables/elements/frontends.js'
+import type { TableOptions } from '../tables/layout/table.js'
+import { checkTableOwner, type TableOwner } from '../tables/layout/owner.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
 export interface NftablesPlaneKernel {
@@ -89,6 +90,8 @@ export interface NftablesPlaneSettings {
   readonly nodeAddresses: NodeAddressChoice
   readonly ownAddresses: OwnAddresses
   readonly reservedPorts: Ports | undefined
+  /** Whether schedulers of IPVS are replaced by others. */
+  readonly hasFallback: boolean
   readonly auditMs: number
   readonly client: NftablesOptions
 }
@@ -110,15 +113,6 @@ function checkOwned(options: NftablesPlaneOptions): Pick<TableOptions, 'tableOwn
       "'persistent' or nothing beside loopbackNodePorts, whose rules must outlive the process"
     )
   return { tableOwner, loopbackNodePorts }
-}
-
-/** The most that have a table of buckets of 2 MiB: nft_hash_buckets takes 4/3 of them, rounded up to a power of two. */
-const AFFINITY_CLIENTS = 196_608
-const MIN_AFFINITY_CLIENTS = 1024
-const MAX_AFFINITY_CLIENTS = 16_777_216
-
-function checkClients(clients: number | undefined): number {
-  return clients === undefined ? AFFINITY_CLIENTS : requireInteger('affinityClients', clients, MIN_AFFINITY_CLIENTS, MAX_AFFINITY_CLIENTS)
 }
 
 /** Checks options. @throws {ValidationError} */
@@ -147,13 +141,14 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       forwardedMark: bitMask('forwardedBit', options.forwardedBit),
       flowOffload: checkFlowOffload(options.flowOffload),
       ...checkOwned(options),
-      hasFallback: fallback !== undefined,
-      affinityClients: checkClients(options.affinityClients),
+      affinityClients: checkAffinityClients(options.affinityClients),
       counters: requireFlag('counters', options.counters),
+      marks: undefined,
       ...traffic
     },
     nodeAddresses,
     ownAddresses,
+    hasFallback: fallback !== undefined,
     reservedPorts: checkReservation(options.reserveNodePorts),
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),
     client: { netns, deadlineMs, signal, kernel: kernel?.nftables }

@@ -3,7 +3,7 @@ import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/e
 import type { Plane, Service, SyncReport } from '../../../src/index.js'
 import type { FakeIpvsFault } from '../../../src/testing.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
-import { addressSetOf, dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
+import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
 
@@ -19,13 +19,13 @@ const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] 
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.add.elements({ family: 'ip', table: name, name: addressSetOf(name), key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
+    tx.add.elements({ family: 'ip', table: name, name: 'cluster-ips', key: 'ipv4_addr' }, [{ key: '198.51.100.1' }])
     await tx.commit()
   },
   async ({ nftables }, name) => {
     await using nft = await nftables.open()
     const tx = nft.transaction()
-    tx.flush.set({ family: 'ip', table: name, name: addressSetOf(name) })
+    tx.flush.set({ family: 'ip', table: name, name: 'cluster-ips' })
     await tx.commit()
   },
   async ({ nftables }, name) => {
@@ -105,11 +105,10 @@ function faultOf(random: Random, state: Weather, operation: string): Fault {
 }
 
 /** Services by numbers, some of which claim one another's frontends. */
-function anyService(random: Random, mode: 'nftables' | 'ipvs'): Service {
-  const part = mode === 'nftables' ? 'whole' : 'common'
-  const service = randomService(random, random.below(8), part)
+function anyService(random: Random): Service {
+  const service = randomService(random, random.below(8))
   if (!random.chance(20)) return service
-  const other = randomService(random, random.below(8), part)
+  const other = randomService(random, random.below(8))
   return { ...service, protocol: other.protocol, frontends: other.frontends }
 }
 
@@ -135,12 +134,12 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6
   async (mode, seed) => {
     const random = new Random(seed)
     const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
-    // A virtual service is known as ours by its address: on the device, or in a table. While no plane runs, one of them must stay.
+    // A virtual service is known as ours by its address, on the device or in a table, of which one must stay while no plane runs, or by its mark, which is in a table alone.
     const actions =
       mode === 'nftables'
         ? foreign
         : seed % 2 === 0
-          ? foreign.filter((_, index) => index !== 5)
+          ? foreign.filter((_, index) => ![3, 5].includes(index))
           : foreign.filter((_, index) => ![2, 3].includes(index))
     let own: RigKernel | undefined
     const rig = fakeRig(mode, (kernel) => {
@@ -157,7 +156,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6
     let failures = 0
     for (let step = 0; step < 60; step++) {
       state.isCalm = false
-      const service = anyService(random, mode)
+      const service = anyService(random)
       const onError = random.chance(30) ? 'atomic' : 'isolate'
       const next = new Map(desired)
       if (random.chance(30)) next.delete(service.name)
@@ -213,7 +212,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 5
     await plane.sync(held)
     let successes = 0
     for (let step = 0; step < 60; step++) {
-      const service = anyService(random, mode)
+      const service = anyService(random)
       const next = new Map(held)
       if (random.chance(30)) next.delete(service.name)
       else next.set(service.name, service)

@@ -71,6 +71,8 @@ export interface NodeAddressSettings {
   readonly choice: NodeAddressChoice
   /** Whether those of loopback are taken in any case, of IPv4 alone. */
   readonly withLoopback?: boolean
+  /** A link whose addresses are not the node's own: the plane has put addresses of services there. */
+  readonly ownLink?: string
 }
 
 /** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
@@ -112,6 +114,8 @@ export class NodeAddresses {
   #isClosed = false
   #isFollowing = false
   #current: NodeAddressList = NO_ADDRESSES
+  /** Of {@link NodeAddressSettings.ownLink}, when addresses were last read. */
+  #ownIndex: number | undefined
   /** Rises with every event about addresses. */
   #version = 0
   /** All that the links have, kept where default routes count: links come and go with every pod, and that changes few addresses. */
@@ -171,6 +175,8 @@ export class NodeAddresses {
 
   /** What an event says is read again: a list is right whatever was missed. */
   #take(event: RouteEvent): void {
+    // All addresses of services come and go there.
+    if (event.type !== 'lost' && event.kind === 'address' && event.object.linkIndex === this.#ownIndex) return
     if (event.type === 'lost' || event.kind === 'address') this.#version += 1
     this.#schedule(SETTLE_MS)
   }
@@ -178,13 +184,21 @@ export class NodeAddresses {
   async #read(): Promise<void> {
     const route = this.#route!
     const version = this.#version
-    const addresses = this.#listed?.version === version ? this.#listed.addresses : await route.listAddresses()
+    const addresses = this.#listed?.version === version ? this.#listed.addresses : await this.#list(route)
     if (this.#hasRoutes) this.#listed = { version, addresses }
     const next = chooseAddresses(addresses, this.#settings, this.#hasRoutes ? await readDefaultWays(route, addresses) : NO_WAYS)
     const isSame = (['ip', 'ip6'] as const).every((family) => next[family].join() === this.#current[family].join())
     if (isSame) return
     this.#current = next
     if (this.#isFollowing) this.#listener.onChange()
+  }
+
+  async #list(route: Route): Promise<readonly LinkAddress[]> {
+    const addresses = await route.listAddresses()
+    const { ownLink } = this.#settings
+    if (ownLink === undefined) return addresses
+    this.#ownIndex = (await route.getLink(ownLink))?.index
+    return addresses.filter(({ linkIndex }) => linkIndex !== this.#ownIndex)
   }
 
   #schedule(milliseconds: number): void {

@@ -3,6 +3,7 @@
  */
 import type { Ipvs, IpvsTimeouts } from '../../../ipvs/index.js'
 import type { SystemSettings } from '../../core/system-settings.js'
+import { keepsToLink } from '../announced.js'
 
 /** What helps where a setting is missing or cannot be written. */
 export const SETTINGS_HINT =
@@ -66,8 +67,8 @@ const FILES: readonly FileSetting[] = [
   { id: 4, file: 'ipv4/vs/conn_reuse_mode', wanted: (kernel) => (isOlder(kernel, REUSES_WELL) ? 0 : 1) },
   // Answers of endpoints on other hosts pass this node.
   { id: 5, file: 'ipv4/ip_forward', wanted: () => 1 },
-  // Addresses of the dummy device are answered for on no other link (1: only on the link that has the address; 8: for none at all).
-  { id: 6, file: 'ipv4/conf/all/arp_ignore', wanted: () => 1, isWanted: ({ strictArp }) => strictArp, isEnough: (value) => value > 0 },
+  // Addresses of the dummy device are answered for on no other link (1, 2: only on the link that has the address; 8: for none at all).
+  { id: 6, file: 'ipv4/conf/all/arp_ignore', wanted: () => 1, isWanted: ({ strictArp }) => strictArp, isEnough: keepsToLink },
   { id: 7, file: 'ipv4/conf/all/arp_announce', wanted: () => 2, isWanted: ({ strictArp }) => strictArp }
 ]
 

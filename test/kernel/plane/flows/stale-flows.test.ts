@@ -36,7 +36,7 @@ interface Scene {
   readonly apply: (...services: Service[]) => Promise<StaleFlowReport | undefined>
 }
 
-async function scene(options: Partial<PlaneOptions> = {}): Promise<Scene> {
+async function scene(options: Partial<Extract<PlaneOptions, { readonly mode: 'nftables' }>> = {}): Promise<Scene> {
   const made = await network()
   const netns = made.node.path
   const plane = await openPlane({ mode: 'nftables', netns, staleFlows: { secondLookMs: 0, minIntervalMs: 0 }, ...options })

@@ -48,7 +48,7 @@ describe('after any walk of changes', () => {
       const chosen = new Map<string, Service>()
       const remove: string[] = []
       for (let change = 0; change <= random.below(4); change++) {
-        const service = randomService(random, random.below(20), 'whole')
+        const service = randomService(random, random.below(20))
         if (random.chance(30)) remove.push(service.name)
         else chosen.set(service.name, service)
       }
@@ -112,14 +112,14 @@ describe('after any walk of changes', () => {
     const namespace = await makeNamespace()
     const random = new Random(9)
     const services = new Map(
-      Array.from({ length: 40 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
+      Array.from({ length: 40 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
     )
     await (await planeIn(namespace)).sync(services)
     const second = await planeIn(namespace)
     expect(String(await second.plan(services))).toBe('nothing to do')
     expect(await second.sync(services)).toMatchObject({ requests: 0, objects: { written: 0, deleted: 0 } })
     // And it goes on from there.
-    const changed = randomService(random, 3, 'whole')
+    const changed = randomService(random, 3)
     services.set(changed.name, changed)
     await second.update({ set: [changed] })
     expect(await contents(namespace)).toEqual(await freshContents(services))
@@ -132,7 +132,7 @@ describe('beside other writers', () => {
     const plane = await planeIn(namespace, 20)
     const random = new Random(5)
     const services = new Map(
-      Array.from({ length: 10 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
+      Array.from({ length: 10 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
     )
     await plane.sync(services)
     const wanted = await contents(namespace)
@@ -164,7 +164,7 @@ describe('beside other writers', () => {
     const plane = await planeIn(namespace, 20)
     const random = new Random(6)
     const services = new Map(
-      Array.from({ length: 30 }, (_, number) => randomService(random, number, 'whole')).map((service) => [service.name, service])
+      Array.from({ length: 30 }, (_, number) => randomService(random, number)).map((service) => [service.name, service])
     )
     await plane.sync(services)
     const wanted = await contents(namespace)
@@ -196,7 +196,7 @@ describe('beside other writers', () => {
     const state = { isOver: false }
     void writer.ended.then(() => (state.isOver = true))
     while (!state.isOver) {
-      const service = randomService(random, random.below(30), 'whole')
+      const service = randomService(random, random.below(30))
       services.set(service.name, service)
       await plane.update({ set: [service] })
       updates++

@@ -20,7 +20,7 @@ const OPTIONS: readonly Partial<NftablesPlaneOptions>[] = [
 
 it.each(OPTIONS)('both versions of nft list what a plane writes, with %j', async (options) => {
   const random = new Random(7)
-  const services = Array.from({ length: 40 }, (_, number): Service => randomService(random, number, 'whole'))
+  const services = Array.from({ length: 40 }, (_, number): Service => randomService(random, number))
   await using plane = await openPlane({ mode: 'nftables', auditMs: 0, ...options })
   await plane.sync(new Map(services.map((service) => [service.name, service])))
   for (const listing of await listWithBoth()) expect(listing).toContain('comment "default/service-1:http"')

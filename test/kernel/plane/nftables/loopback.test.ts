@@ -2,7 +2,10 @@ import { expect, it, onTestFinished } from 'vitest'
 import { openPlane, type Plane, type PlaneOptions, type Service } from '../../../../src/index.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
 
-async function planeIn(network: ServiceNetwork, options: Partial<PlaneOptions> = {}): Promise<Plane> {
+async function planeIn(
+  network: ServiceNetwork,
+  options: Partial<Extract<PlaneOptions, { readonly mode: 'nftables' }>> = {}
+): Promise<Plane> {
   const plane = await openPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, ...options })
   onTestFinished(() => plane.close())
   return plane

@@ -14,7 +14,10 @@ import {
 const FAMILIES = ['ip', 'ip6'] as const
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
 
-async function planeIn(network: ServiceNetwork, options: Partial<PlaneOptions> = {}): Promise<Plane> {
+async function planeIn(
+  network: ServiceNetwork,
+  options: Partial<Extract<PlaneOptions, { readonly mode: 'nftables' }>> = {}
+): Promise<Plane> {
   const plane = await openPlane({ mode: 'nftables', netns: network.node.path, ...options })
   onTestFinished(() => plane.close())
   return plane

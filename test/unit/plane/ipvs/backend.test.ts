@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { openPlane, type Plane, type PlaneEvent, type PlaneOptions, type Service } from '../../../../src/index.js'
+import { virtualServiceName } from '../../../../src/plane/ipvs/compile.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
 
 type IpvsOptions = Extract<PlaneOptions, { readonly mode: 'ipvs' }>
@@ -49,13 +50,13 @@ async function state({
   await using nft = await nftables.open()
   const services = (await ipvsClient.list()).map((listed) => {
     const servers = listed.realServers.map(({ address, port, weight }) => `${address}:${port}=${weight}`).sort()
-    return `${listed.protocol ?? ''} ${listed.address ?? ''}:${listed.port ?? ''} ${listed.scheduler} ${servers.join(' ')}`
+    return `${virtualServiceName(listed)} ${listed.scheduler} ${servers.join(' ')}`
   })
   const links = await routeClient.listLinks()
   const device = links.find(({ name }) => name === 'netplane')
   const addresses = device === undefined ? [] : (await routeClient.listAddresses({ link: 'netplane' })).map(({ address }) => address)
   const ruleset = await nft.list({ elements: true })
-  const lasting = ruleset.elements.filter(({ set }) => set.name !== 'protocols')
+  const lasting = ruleset.elements
   const elements = lasting.flatMap((group) =>
     [...group].map(({ key }) => `${group.set.family} ${group.set.name} ${[key].flat().map(String).join(' ')}`)
   )
@@ -75,16 +76,79 @@ describe('the ipvs plane', () => {
     const report = await plane.sync(named(service(), six))
     expect(report).toMatchObject({ services: { added: 2, changed: 0, removed: 0 }, quarantined: [] })
     expect(await state(kernels)).toEqual({
-      services: [`tcp ${VIP}:80 wrr 10.1.0.1:8080=3 10.1.0.2:8080=0`, 'udp fd00::a:53 mh fd00:1::1:53=1'],
+      services: [`tcp ${VIP}:80 wrr 10.1.0.1:8080=3 10.1.0.2:8080=0`, 'udp [fd00::a]:53 mh fd00:1::1:53=1'],
       addresses: [VIP, 'fd00::a'],
       elements: [
-        `ip frontends ${VIP} tcp 80`,
-        `ip vips ${VIP}`,
-        'ip6 frontends fd00::a udp 53',
-        'ip6 hairpin fd00:1::1 fd00:1::1',
-        'ip6 vips fd00::a'
+        `ip cluster-ips ${VIP}`,
+        `ip served ${VIP} tcp 80`,
+        'ip6 external-ips fd00::a',
+        'ip6 hairpin fd00:1::1 fd00:1::1 udp 53',
+        'ip6 masqueraded fd00::a udp 53',
+        'ip6 served fd00::a udp 53'
       ]
     })
+  })
+
+  it('has virtual services by mark for ports of the node, and for clients from outside where the policy is local', async () => {
+    const { plane, kernels } = await scene()
+    await using route = await kernels.route.open()
+    await route.addDummy('eth0', { up: true })
+    await route.addAddresses('eth0', ['192.0.2.1/24'])
+    const frontends: Service['frontends'] = [
+      { kind: 'cluster', address: VIP, port: 80, trafficPolicy: 'local' },
+      { kind: 'external', address: '203.0.113.1', port: 80, trafficPolicy: 'local' },
+      { kind: 'node', port: 30_080, family: 'ip', trafficPolicy: 'local' },
+      { kind: 'node', port: 30_081, family: 'ip' }
+    ]
+    const endpoints = [
+      { address: '10.1.0.1', port: 8080, local: true },
+      { address: '10.1.0.2', port: 8080 }
+    ]
+    await plane.sync(named(service({ frontends, endpoints, affinity: { timeoutSeconds: 60 } })))
+    const { services, addresses, elements } = await state(kernels)
+    const [own, both] = ['10.1.0.1:8080=1 10.1.0.2:8080=0', '10.1.0.1:8080=1 10.1.0.2:8080=1']
+    const marks = elements.filter((element) => element.includes('fwmarks'))
+    expect(marks.map((element) => element.replace(/ from .*/, ''))).toEqual([
+      'ip fwmarks-outside 203.0.113.1 tcp 80',
+      'ip node-fwmarks tcp 30080',
+      'ip node-fwmarks tcp 30081',
+      'ip node-fwmarks-outside tcp 30080'
+    ])
+    expect(services.slice(0, 4).map((line) => line.split(' wrr ')[1])).toEqual(expect.arrayContaining([both, both, own, own]))
+    expect(services).toEqual(
+      expect.arrayContaining([
+        `fwmark 1845523840 wrr ${both}`,
+        `fwmark 1845785984 wrr ${own}`,
+        `fwmark 1845523841 wrr ${both}`,
+        `tcp ${VIP}:80 wrr ${own}`,
+        `tcp 203.0.113.1:80 wrr ${both}`
+      ])
+    )
+    expect(services).toHaveLength(6)
+    // What is on the device is no address of the node, now or after more services.
+    expect(addresses).toEqual([VIP, '203.0.113.1'])
+    await plane.update({ set: [service({ name: 'more', frontends: [{ kind: 'cluster', address: '10.96.0.11', port: 80 }] })] })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect((await state(kernels)).elements.filter((element) => element.includes('node-addresses'))).toEqual(['ip node-addresses 192.0.2.1'])
+    await using ipvs = await kernels.ipvs.open()
+    const remembered = (await ipvs.list()).filter(({ persistence }) => persistence !== null).map(virtualServiceName)
+    expect(remembered.sort()).toEqual([`tcp ${VIP}:80`, 'tcp 203.0.113.1:80'])
+  })
+
+  it('knows virtual services by mark as its own, after a restart and when nobody is served', async () => {
+    const { plane, kernels, again } = await scene()
+    await using ipvs = await kernels.ipvs.open()
+    await ipvs.addService({ fwmark: 7 })
+    const split = (port: number): Service =>
+      service({ frontends: [{ kind: 'loadBalancer', address: '203.0.113.1', port, trafficPolicy: 'local' }], endpoints: [] })
+    await plane.sync(named(split(80)))
+    expect((await state(kernels)).services).toHaveLength(3)
+    await plane.close()
+    const second = await again()
+    await second.sync(named(split(81)))
+    expect((await state(kernels)).services).toHaveLength(3)
+    await second.close({ cleanup: true })
+    expect((await state(kernels)).services).toEqual(['fwmark 7 wlc '])
   })
 
   it('plans nothing once synced, and names what would change', async () => {
@@ -123,7 +187,7 @@ describe('the ipvs plane', () => {
     expect(await state(kernels)).toEqual({
       services: [`tcp ${VIP}:81 wrr 10.1.0.3:1=1`],
       addresses: [VIP],
-      elements: [`ip frontends ${VIP} tcp 81`, `ip vips ${VIP}`]
+      elements: [`ip cluster-ips ${VIP}`, `ip served ${VIP} tcp 81`]
     })
     await plane.sync(new Map())
     expect(await state(kernels)).toEqual({ services: [], addresses: [], elements: [] })
@@ -135,7 +199,7 @@ describe('the ipvs plane', () => {
     await plane.sync(named(service({ endpoints: [] })))
     const { elements, services } = await state(kernels)
     // Not a frontend any more, so that new connections are refused; the address and the service stay.
-    expect(elements).toEqual([`ip vips ${VIP}`])
+    expect(elements).toEqual([`ip cluster-ips ${VIP}`, `ip refused ${VIP} tcp 80`])
     expect(services).toHaveLength(1)
   })
 
@@ -152,10 +216,10 @@ describe('the ipvs plane', () => {
     const before = timers()
     const report = await plane.update({ set: [service({ endpoints: [staying] })] })
     expect(report.details).toMatchObject({ mode: 'ipvs', draining: 1 })
-    expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 1 })
+    expect(plane.status().details).toMatchObject({ mode: 'ipvs', draining: 1 })
     expect(timers()).toBeLessThanOrEqual(before)
     kernels.ipvs.setConnections(virtual, leaving, {})
-    await vi.waitFor(() => expect(plane.status().details).toEqual({ mode: 'ipvs', draining: 0 }), 8000)
+    await vi.waitFor(() => expect(plane.status().details).toMatchObject({ mode: 'ipvs', draining: 0 }), 8000)
     expect((await state(kernels)).services).toEqual([`tcp ${VIP}:80 wrr 10.1.0.1:8080=1`])
   })
 
@@ -242,6 +306,8 @@ describe('the ipvs plane', () => {
     [{ name: 'much-too-long-a-name' }, 'name'],
     [{ schedulers: { random: 'no such' } }, 'schedulers.random'],
     [{ schedulers: { other: 'rr' } }, 'schedulers.other'],
+    [{ scheduler: 'none' }, 'scheduler'],
+    [{ schedulerFallback: 'fastest' }, 'schedulerFallback'],
     [{ auditMs: 1 }, 'auditMs'],
     [{ mode: 'ipv' }, 'mode']
   ])('refuses %j', async (options, path) => {

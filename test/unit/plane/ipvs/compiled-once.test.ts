@@ -18,7 +18,7 @@ const services = new Map<string, Service>(
   ])
 )
 
-it('rules are compiled when the ipvs plane is opened, and services are encoded when they are accepted: adoption and audit do neither', async () => {
+it('rules are compiled with the first call, and services are encoded when they are accepted: what reads the kernel afterwards does neither', async () => {
   const put = vi.spyOn(accepting.ServiceWriter.prototype, 'put')
   const kernel = { ipvs: new FakeIpvsKernel(), nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
   const open = async () => {
@@ -28,9 +28,9 @@ it('rules are compiled when the ipvs plane is opened, and services are encoded w
   }
   const first = await open()
   const compile = vi.mocked(compiling.compileRule)
+  await first.sync(services)
   expect(compile).toHaveBeenCalled()
   compile.mockClear()
-  await first.sync(services)
   expect(put).toHaveBeenCalledTimes(services.size)
   // It reads the kernel, as an audit does.
   await first.plan(services)
@@ -38,7 +38,8 @@ it('rules are compiled when the ipvs plane is opened, and services are encoded w
   expect(compile).not.toHaveBeenCalled()
 
   const second = await open()
-  compile.mockClear()
   await second.sync(services)
+  compile.mockClear()
+  await second.plan(services)
   expect(compile).not.toHaveBeenCalled()
 })

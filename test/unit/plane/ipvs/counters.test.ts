@@ -1,6 +1,9 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { openPlane, type IpvsStatistics, type RealServer, type Service, type VirtualServiceListing } from '../../../../src/index.js'
+import { DrainChoice } from '../../../../src/plane/ipvs/drain-choice.js'
+import { VirtualServices } from '../../../../src/plane/ipvs/compile.js'
 import { readCounters } from '../../../../src/plane/ipvs/counters.js'
+import { Marks } from '../../../../src/plane/ipvs/marks.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
 
 const service: Service = {
@@ -16,6 +19,7 @@ const service: Service = {
   ]
 }
 const services = new Map([[service.name, service]])
+const virtual = new VirtualServices({ of: () => 'wrr' }, new Marks(), new DrainChoice(undefined))
 
 const NONE = { incomingPackets: 0n, outgoingPackets: 0n, incomingBytes: 0n, outgoingBytes: 0n }
 
@@ -45,7 +49,7 @@ function listing(address: string, server: string, connections: bigint): VirtualS
 
 it('adds up what virtual services and real servers say, whatever the spelling of addresses', async () => {
   const all = [listing('10.96.0.1', '10.0.0.1', 5n), listing('fd00:96::1', 'fd00::1', 2n), listing('10.96.0.9', '10.0.0.1', 100n)]
-  const counters = await readCounters({ list: () => Promise.resolve(all) }, services)
+  const counters = await readCounters({ list: () => Promise.resolve(all) }, services, virtual)
   expect(counters.size).toBe(1)
   expect(counters.isComplete).toBe(true)
   expect(counters.get('nothing')).toBeUndefined()

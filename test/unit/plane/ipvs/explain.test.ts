@@ -1,8 +1,9 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   Ipvs,
   Nftables,
   openPlane,
+  type IpvsConnection,
   type Endpoint,
   type Explanation,
   type ExplainRequest,
@@ -10,8 +11,6 @@ import {
   type PlaneOptions,
   type Service
 } from '../../../../src/index.js'
-import type { Question } from '../../../../src/plane/core/explain/explain.js'
-import { explainIpvs, type ExplainedSubsystems } from '../../../../src/plane/ipvs/explain.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
 
 const VIP = '10.96.0.10'
@@ -83,34 +82,18 @@ describe('the choice', () => {
   })
 
   it('is remembered for a client with a persistence template', async () => {
-    const { ask, kernel } = await open([web({ affinity: { timeoutSeconds: 90 } })])
+    const { ask } = await open([web({ affinity: { timeoutSeconds: 90 } })])
     expect((await ask({ from: OUTSIDE })).steps).toContainEqual({ type: 'affinity', timeoutMs: 90_000 })
-    const ipvs = await Ipvs.open({ kernel: kernel.ipvs })
-    const nft = await Nftables.open({ kernel: kernel.nftables })
-    onTestFinished(() => Promise.all([ipvs.close(), nft.close()]).then(() => undefined))
-    const filters: unknown[] = []
-    const subsystems = {
-      nft,
-      options: { device: 'netplane', table: 'netplane-ipvs', localSources: undefined, excluded: { ip: [], ip6: [] } },
-      ipvs: {
-        getService: ipvs.getService.bind(ipvs),
-        listRealServers: ipvs.listRealServers.bind(ipvs),
-        async *iterateConnections({ filter }: { filter: unknown }) {
-          filters.push(filter)
-          await Promise.resolve()
-          yield { realAddress: FAR, realPort: 8080, expiresSeconds: 42 }
-        }
-      } as unknown as ExplainedSubsystems['ipvs']
-    }
-    const question: Question = {
-      ...{ protocol: 'tcp', family: 'ip', address: VIP, port: 80, from: OUTSIDE, direction: 'incoming', interface: undefined },
-      isOwn: (address) => address === VIP,
-      ownerOf: () => 'web'
-    }
-    const { steps, outcome } = await explainIpvs(subsystems, question)
+    const iterate = vi.spyOn(Ipvs.prototype, 'iterateConnections').mockImplementation(async function* () {
+      await Promise.resolve()
+      yield { realAddress: FAR, realPort: 8080, expiresSeconds: 42 } as IpvsConnection
+    })
+    onTestFinished(() => iterate.mockRestore())
+    const { steps, outcome } = await ask({ from: OUTSIDE })
     expect(steps).toContainEqual({ type: 'affinity', endpoint: { address: FAR, port: 8080 }, leftMs: 42_000, timeoutMs: 90_000 })
     expect(outcome).toMatchObject({ endpoints: [{ address: FAR, probability: 1 }] })
-    expect(filters).toEqual([{ protocol: 'tcp', clientAddress: OUTSIDE, clientPort: 0, virtualAddress: VIP, virtualPort: 80 }])
+    const filter = { protocol: 'tcp', clientAddress: OUTSIDE, clientPort: 0, virtualAddress: VIP, virtualPort: 80 }
+    expect(iterate).toHaveBeenLastCalledWith({ filter })
   })
 })
 
@@ -140,13 +123,10 @@ it('says what is missing in the kernel', async () => {
   expect(explanation.outcome).toMatchObject({ type: 'served' })
 })
 
-it('says what IPVS does not know: who a service is', async () => {
+it('knows who a service is that another process wrote', async () => {
   const { kernel } = await open([web()])
   const other = await openPlane({ mode: 'ipvs', kernel, auditMs: 0 })
   onTestFinished(() => other.close())
   const explanation = await other.explain({ protocol: 'tcp', address: VIP, port: 80, from: OUTSIDE })
-  expect(explanation.outcome).toMatchObject({ type: 'served', service: undefined })
-  expect(String(explanation)).toContain(
-    'a service of unknown name, with traffic policy cluster, found in virtual service tcp 10.96.0.10:80'
-  )
+  expect(explanation.outcome).toMatchObject({ type: 'served', service: 'web' })
 })

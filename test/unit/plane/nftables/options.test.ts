@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { checkNftablesOptions, type NftablesPlaneOptions } from '../../../../src/plane/nftables/options.js'
-import type { TableOwner } from '../../../../src/plane/nftables/layout/owner.js'
+import type { TableOwner } from '../../../../src/plane/tables/layout/owner.js'
 import { checkIpvsOptions } from '../../../../src/plane/ipvs/options.js'
 
 it.each([

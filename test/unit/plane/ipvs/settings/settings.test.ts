@@ -117,6 +117,15 @@ describe('settings of the ipvs plane', () => {
     expect(await node.tableNames()).toEqual([])
   })
 
+  it('lets no other value of arp_ignore do than those that keep addresses to their links', async () => {
+    const node = new Node({ ...NEEDED, 'ipv4/conf/all/arp_ignore': '3' })
+    const settings = await node.settings({ strictArp: true })
+    await settings.ensure()
+    expect(node.files).toMatchObject({ 'ipv4/conf/all/arp_ignore': '1' })
+    await settings.putBack()
+    expect(node.files).toMatchObject({ 'ipv4/conf/all/arp_ignore': '3' })
+  })
+
   it('time-outs are those that are given, another process may want others, and the first ones come back', async () => {
     const node = new Node(NEEDED)
     await (await node.settings({ timeouts: { tcpSeconds: 1800, udpSeconds: 10 } })).ensure()

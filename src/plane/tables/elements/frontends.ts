@@ -1,0 +1,164 @@
+/**
+ * What a frontend needs in the kernel: in which sets it stands, and which slots lead on.
+ */
+import type { AddressFamily } from '../../../core/address.js'
+import type { Protocol } from '../../../core/protocols.js'
+import { isAddressed, isOfFamily, isSplit } from '../../core/frontend.js'
+import { reachOf, type Reach, type Selection } from '../../core/balance/selection.js'
+import { isModelScheduler, type Frontend, type ModelScheduler, type Service, type TrafficPolicy } from '../../model.js'
+import {
+  FIXED_SETS,
+  setsOf,
+  slotClassOf,
+  stickySetOf,
+  type Stickiness,
+  type Audience,
+  type Choice,
+  type ClassSets,
+  type ElementSet,
+  type RangeKind,
+  type Scope
+} from '../layout/sets.js'
+
+/** Takes what a frontend needs. */
+export interface FrontendSink {
+  /** The frontend's address stands in a set. */
+  address(set: ElementSet): void
+  /** The frontend stands in a set. */
+  frontend(set: ElementSet): void
+  /** Clients of the frontend stand in a set of ranges. */
+  ranges(kind: RangeKind, prefixes: readonly string[]): void
+  /** Packets of an audience are balanced over the endpoints that are chosen under a policy. */
+  balance(scope: Scope, audience: Audience, policy: TrafficPolicy): void
+  /** Packets of some audience are. Where IPVS balances. */
+  served(scope: Scope): void
+  /** IPVS finds a virtual service of the frontend by a mark: of clients from outside alone, or of all others. */
+  mark(scope: Scope, isOutside: boolean): void
+}
+
+/** What is the same for all frontends of a service in one family. */
+export interface ServiceView {
+  readonly family: AddressFamily
+  readonly selection: Selection
+  readonly choice: Choice
+  /** Absent: clients are not remembered. */
+  readonly stickiness: Stickiness | undefined
+  /** How many slots a frontend has under a policy. */
+  readonly slotsOf: (policy: TrafficPolicy) => number
+  /** Whether IPVS balances: then it remembers clients of virtual services with an address by itself. */
+  readonly isByIpvs: boolean
+}
+
+/** The sets of the class to which a frontend of a service belongs for an audience. */
+export function classSetsOf(view: ServiceView, scope: Scope, audience: Audience, policy: TrafficPolicy): ClassSets {
+  return setsOf(view.family, slotClassOf(scope, audience, view.choice, view.stickiness !== undefined, view.slotsOf(policy)))
+}
+
+/** How a scheduler chooses a slot: in a table made for it, `consistent` chooses as `hash` does. */
+export function choiceOf(scheduler: ModelScheduler): Choice {
+  return scheduler === 'random' ? 'random' : 'hash'
+}
+
+/** What is the same for all frontends of a service in the family of a selection. */
+export function viewOf(
+  service: Service,
+  { schedulerOf, marks }: Pick<CompileOptions, 'schedulerOf' | 'marks'>,
+  selection: Selection,
+  slotsOf: (policy: TrafficPolicy) => number
+): ServiceView {
+  const { affinity, protocol } = service
+  const stickiness = affinity === undefined ? undefined : { protocol, timeoutSeconds: affinity.timeoutSeconds }
+  return { family: selection.family, selection, choice: choiceOf(schedulerOf(service)), stickiness, slotsOf, isByIpvs: marks !== undefined }
+}
+
+/** Whether a service has frontends in a family. */
+export function hasFamily(service: Service, family: AddressFamily): boolean {
+  const { frontends } = service
+  for (let index = 0; index < frontends.length; index++) if (isOfFamily(frontends[index]!, family)) return true
+  return false
+}
+
+/** The scheduler that a service gets. */
+export type SchedulerOf = (service: Service) => ModelScheduler
+
+/** What decides which elements a service needs, beside the service. */
+export interface CompileOptions {
+  readonly schedulerOf: SchedulerOf
+  /** Whether every endpoint stands in a set of its own, by which its packets are known. */
+  readonly dropInvalid: boolean
+  /** Where IPVS balances: by which marks it finds the virtual services of frontends. Absent: the tables balance. */
+  readonly marks: FrontendMarks | undefined
+}
+
+/** Says which mark leads packets of a frontend to its virtual service. */
+export interface FrontendMarks {
+  /** @param isOutside Of clients from outside alone. */
+  markOf(protocol: Protocol, frontend: Frontend, isOutside: boolean): number
+  /** Takes over what the kernel holds for a frontend with an address: the bytes of its key, and its mark. */
+  adopt(key: Uint8Array, mark: number): void
+}
+
+/** Gives services of a scheduler of IPVS, which nf_tables does not have, another one. */
+export function schedulersWith(fallback: ModelScheduler = 'random'): SchedulerOf {
+  return ({ scheduler = 'random' }) => (isModelScheduler(scheduler) ? scheduler : fallback)
+}
+
+function isRanged(frontend: Frontend): boolean {
+  if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) return false
+  const { allow, deny } = frontend.sourceRanges
+  return allow !== undefined || (deny !== undefined && deny.length > 0)
+}
+
+/** Visits what a frontend needs, in no special order. */
+export function visitFrontend(frontend: Frontend, view: ServiceView, sink: FrontendSink): void {
+  const fixed = FIXED_SETS[view.family]
+  const scope = isAddressed(frontend) ? 'address' : 'node'
+  const marks = fixed.marks[scope]
+  if (isAddressed(frontend)) sink.address(fixed[frontend.kind === 'cluster' ? 'cluster-ips' : 'external-ips'])
+  if (isRanged(frontend)) visitRanges(frontend, view.family, sink)
+  if (view.isByIpvs) visitMarks(frontend, scope, sink)
+  const { inside, outside } = reachOf(frontend, view.selection)
+  const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs
+  if (inside === outside) {
+    if (isBalanced(inside)) sink.balance(scope, isRanged(frontend) ? 'indirect' : 'direct', inside)
+    if (inside === 'refuse') sink.frontend(marks.refused)
+    if (inside === 'drop') sink.frontend(marks.dropped)
+  } else {
+    sink.frontend(marks['external-local'])
+    if (isBalanced(inside)) sink.balance(scope, 'indirect', inside)
+    if (isBalanced(outside)) sink.balance(scope, 'outside', outside)
+    if (inside === 'refuse') sink.frontend(marks['refused-inside'])
+    if (outside === 'drop') sink.frontend(marks['dropped-outside'])
+  }
+  const isServed = isPolicy(inside) || isPolicy(outside)
+  if (!isServed) return
+  if (view.isByIpvs) sink.served(scope)
+  const isLocal = frontend.trafficPolicy === 'local'
+  if (frontend.kind !== 'cluster') sink.frontend(isLocal ? marks['masqueraded-own'] : marks.masqueraded)
+  // Endpoints of this node answer through this node, whoever asks.
+  else if (isLocal) sink.frontend(fixed.unmasqueraded)
+  const isRemembered = !view.isByIpvs || scope === 'node' || inside !== outside
+  if (view.stickiness !== undefined && isRemembered) sink.frontend(stickySetOf(view.family, scope, view.stickiness))
+}
+
+/** Whatever becomes of new connections: a virtual service is there for those that it has, and is known as ours by its mark. */
+function visitMarks(frontend: Frontend, scope: Scope, sink: FrontendSink): void {
+  if (scope === 'node') sink.mark(scope, false)
+  if (isSplit(frontend)) sink.mark(scope, true)
+}
+
+function isPolicy(reach: Reach): reach is TrafficPolicy {
+  return reach === 'cluster' || reach === 'local'
+}
+
+function visitRanges(frontend: Frontend, family: AddressFamily, sink: FrontendSink): void {
+  if (frontend.kind !== 'loadBalancer') return
+  const { allow, deny = [] } = frontend.sourceRanges!
+  const fixed = FIXED_SETS[family]
+  sink.frontend(fixed.ranged)
+  if (allow !== undefined) {
+    sink.frontend(fixed.restricted)
+    sink.ranges('allowed', allow)
+  }
+  if (deny.length > 0) sink.ranges('denied', deny)
+}

@@ -1,0 +1,158 @@
+/**
+ * The way of a connection's first packet through our table.
+ */
+import type { Nftables } from '../../../nftables/index.js'
+import { Trail, type Findings, type Question } from '../../core/explain/explain.js'
+import { Lookups, type ElementReader, type Key } from '../../core/explain/lookups.js'
+import type { NodeAddressList } from '../../core/node/addresses.js'
+import type { ExplainedEndpoint, ExplainedShare, ExplanationOutcome } from '../../explanation.js'
+import { declarationOf } from '../layout/declarations.js'
+import { readTables, type KernelTables } from '../reading/inspect.js'
+import type { TableOptions } from '../layout/table.js'
+import { FIXED_SETS, setsOf, type Audience, type Scope, type SlotClass } from '../layout/sets.js'
+import { choose } from './choice.js'
+import { isInRanges, policyOf, remembered } from './frontend.js'
+import { filter, mayBeRefused, type Refused } from './refusal.js'
+import {
+  Client,
+  frontendKey,
+  isNodeAddress,
+  isServiceAddress,
+  serviceOf,
+  type Destination,
+  type LayoutLookups,
+  type Scene
+} from './scene.js'
+import { sourcesFor } from './source.js'
+
+/** What the chains that translate lead to. */
+type Dispatched =
+  /** Where the probabilities do not add up to 1, the rest goes on untranslated. */
+  | { readonly type: 'balanced'; readonly service: string | undefined; readonly endpoints: readonly ExplainedShare[] }
+  | Refused
+  /** It goes on untranslated. */
+  | undefined
+
+const CLIENTS = { direct: 'all', indirect: 'all', outside: 'outside' } as const
+
+/** A chain that asks one class after the other whether the frontend is in it. */
+async function balance(scene: Scene, scope: Scope, audience: Audience, isInside: boolean, destination: Destination): Promise<Dispatched> {
+  const { question, objects, lookups, trail } = scene
+  const key: Key = frontendKey(scene, scope, destination)
+  const isAsked = (slotClass: SlotClass): boolean => slotClass.scope === scope && slotClass.audience === audience
+  for (const slotClass of [...objects.classes[question.family].keys()].filter(isAsked)) {
+    const { members } = setsOf(question.family, slotClass)
+    const element = await lookups.find(members, key)
+    if (element === undefined) continue
+    const service = serviceOf(scene, scope, element)
+    const clients = isInside ? 'inside' : CLIENTS[audience]
+    const trafficPolicy = await policyOf(scene, scope, destination)
+    trail.add({ type: 'frontend', service, scope, clients, trafficPolicy, object: `set ${members.name}` })
+    const kept = slotClass.isSticky ? await remembered(scene, scope, destination) : undefined
+    const endpoints = kept === undefined ? await choose(scene, slotClass, destination) : [kept]
+    return endpoints.length === 0 ? undefined : { type: 'balanced', service, endpoints }
+  }
+  return undefined
+}
+
+/** The service that a frontend belongs to which was not looked up yet. */
+async function nameOf(scene: Scene, scope: Scope, destination: Destination): Promise<string | undefined> {
+  const { question, objects, lookups } = scene
+  const { marks } = FIXED_SETS[question.family]
+  const classes = [...objects.classes[question.family].keys()].filter((slotClass) => slotClass.scope === scope)
+  const named = [...classes.map((slotClass) => setsOf(question.family, slotClass).members), marks[scope].refused, marks[scope].dropped]
+  for (const set of named) {
+    const element = await lookups.find(set, frontendKey(scene, scope, destination))
+    if (element !== undefined) return serviceOf(scene, scope, element)
+  }
+  return undefined
+}
+
+/** Chains `dispatch` and `node-dispatch`. */
+async function dispatch(scene: Scene, scope: Scope, destination: Destination): Promise<Dispatched> {
+  const { question, lookups, client } = scene
+  const fixed = FIXED_SETS[question.family]
+  const key = frontendKey(scene, scope, destination)
+  const direct = await balance(scene, scope, 'direct', false, destination)
+  if (direct !== undefined) return direct
+  if (scope === 'address' && (await lookups.has(fixed.ranged, key)) && !(await isInRanges(scene, key)))
+    return { type: 'dropped', reason: 'sourceRanges', service: await nameOf(scene, scope, destination) }
+  if (!(await lookups.has(fixed.marks[scope]['external-local'], key))) return await balance(scene, scope, 'indirect', false, destination)
+  const isInside = await client.isInside()
+  return await balance(scene, scope, isInside ? 'indirect' : 'outside', isInside, destination)
+}
+
+/** What becomes of a connection that is translated. */
+async function served(scene: Scene, { service, endpoints }: Extract<Dispatched, { type: 'balanced' }>): Promise<ExplanationOutcome> {
+  const sourced = await sourcesFor(scene, scene.question, endpoints)
+  const suspects = await mayBeRefused(scene, endpoints)
+  const explained: ExplainedEndpoint[] = []
+  for (const endpoint of sourced) {
+    const refused = suspects.has(endpoint.address) ? await filter(scene, endpoint) : undefined
+    explained.push({ ...endpoint, ...(refused === undefined ? {} : { refusal: { type: refused.type, reason: refused.reason } }) })
+  }
+  return { type: 'served', service, endpoints: explained }
+}
+
+/** The hooks that the packet passes, one after the other. */
+async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationOutcome> {
+  if (!hasTable) return { type: 'untouched', reason: 'nothing' }
+  const { question, trail } = scene
+  const isService = await isServiceAddress(scene, question.address)
+  const isNode = await isNodeAddress(scene, question.address)
+  trail.add({ type: 'destination', is: isService ? 'service' : isNode ? 'node' : 'neither' })
+  for (const [scope, isAsked] of [
+    ['address', isService],
+    ['node', isNode]
+  ] as const) {
+    const found = isAsked ? await dispatch(scene, scope, question) : undefined
+    if (found?.type === 'balanced') return await served(scene, found)
+    if (found !== undefined) return found
+  }
+  return (await filter(scene, question)) ?? { type: 'untouched', reason: 'notOurs' }
+}
+
+/** Follows a packet through our tables, and what belongs to them. */
+export type TableWalk = (scene: Scene, hasTable: boolean) => Promise<ExplanationOutcome>
+
+async function explainWith(kernel: KernelTables, nft: ElementReader, question: Question, walk: TableWalk): Promise<Findings> {
+  const { options, objects, present, faults } = kernel
+  const trail = new Trail()
+  if (faults.length > 0 && present.size > 0) trail.add({ type: 'drift', objects: faults })
+  const lookups: LayoutLookups = new Lookups(nft, {
+    family: question.family,
+    name: options.name,
+    declare: (set) => ('kind' in set ? declarationOf(set, objects.nameOf(set)) : set)
+  })
+  const client = new Client(question, options, lookups, trail)
+  return trail.end(await walk({ question, options, objects, lookups, trail, client }, present.has(question.family)))
+}
+
+/** How often is read again what another process changed meanwhile. */
+const MAX_TRIES = 8
+
+/** Explains packets by our tables. */
+export class TableExplainer {
+  readonly #nft: Nftables
+  readonly #options: TableOptions
+  readonly #walk: TableWalk
+  /** What was read last: it is as it was for as long as the generation is the same. */
+  #kernel: KernelTables | undefined
+
+  constructor(nft: Nftables, options: TableOptions, walk: TableWalk = walkTables) {
+    this.#nft = nft
+    this.#options = options
+    this.#walk = walk
+  }
+
+  /** Explains what the tables do with a packet, as they are at one generation if that can be had. */
+  async explain(question: Question, nodeAddresses: NodeAddressList): Promise<Findings> {
+    let generation = (await this.#nft.readGeneration()).id
+    for (let tries = 1; ; tries++) {
+      if (this.#kernel?.generation !== generation) this.#kernel = await readTables(this.#nft, this.#options, nodeAddresses, false)
+      const findings = await explainWith(this.#kernel, this.#nft, question, this.#walk)
+      generation = (await this.#nft.readGeneration()).id
+      if (tries === MAX_TRIES || generation === this.#kernel.generation) return findings
+    }
+  }
+}

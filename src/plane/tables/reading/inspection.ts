@@ -1,0 +1,127 @@
+/**
+ * Our tables compared with services, so far as they are asked for.
+ */
+import { Slices } from '../../../core/slices.js'
+import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
+import { FAMILIES } from '../../core/frontend.js'
+import { changesBetween } from '../../core/changes/change.js'
+import { planEntries, type PlanEntry } from '../../core/changes/plan.js'
+import type { Service, Services } from '../../model.js'
+import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
+import { commentOf, shortenName } from '../layout/comment.js'
+import { CommittedContents } from '../elements/contents.js'
+import type { KernelTables } from './inspect.js'
+import { FIXED_SETS, markIn, PHASES } from '../layout/sets.js'
+
+/** What services need, and what leads there from what the kernel holds. */
+export interface Comparison {
+  readonly contents: CommittedContents
+  readonly changes: Changes
+}
+
+/** Made by {@link inspectTables}. */
+export class TablesInspection implements Inspection {
+  readonly kernel: KernelTables
+  readonly services: Services
+  /** Absent where tables are missing or are to be made anew: then every element is to be written. */
+  readonly comparison: Comparison | undefined
+
+  constructor(kernel: KernelTables, services: Services, comparison: Comparison | undefined) {
+    this.kernel = kernel
+    this.services = services
+    this.comparison = comparison
+  }
+
+  get faults(): readonly string[] {
+    return this.kernel.faults
+  }
+
+  get isNew(): boolean {
+    return this.kernel.present.size === 0
+  }
+
+  get isEmpty(): boolean {
+    return this.comparison?.changes.isEmpty === true && this.kernel.objects.stale.length === 0
+  }
+
+  get differences(): ObjectCounts | undefined {
+    return this.comparison?.changes.counts
+  }
+
+  async work(): Promise<Work> {
+    const { changes, contents } = this.comparison ?? (await compare(this.kernel, this.services))
+    const entries = this.isNew
+      ? planEntries(changesBetween(new Map<string, Service>(), this.services))
+      : entriesOf(changes, this.kernel.elements, this.services)
+    // Elements of tables that are made anew are all written, and none is deleted.
+    const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
+    return { entries, objects }
+  }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let sum = 0
+  for (const number of numbers) sum += number
+  return sum
+}
+
+async function compare(kernel: KernelTables, services: Services): Promise<Comparison> {
+  const slices = new Slices()
+  const { contents, tables } = await CommittedContents.of(services, kernel.options, slices)
+  return { contents, changes: await diffTables(kernel.elements, tables, slices) }
+}
+
+/** Marks that the kernel holds are kept. */
+function adoptMarks({ options: { marks }, elements }: KernelTables): void {
+  if (marks === undefined) return
+  for (const family of FAMILIES) {
+    const buffer = elements.find(FIXED_SETS[family].fwmarks.outside)?.table.buffer
+    for (let row = 0; row < (buffer?.rows ?? 0); row++) marks.adopt(buffer!.keyAt(row), markIn(buffer!.dataAt(row)))
+  }
+}
+
+/** Compares tables that were read with their elements. */
+export async function inspectTables(kernel: KernelTables, services: Services): Promise<TablesInspection> {
+  const isUsable = kernel.present.size > 0 && kernel.faults.length === 0
+  adoptMarks(kernel)
+  return new TablesInspection(kernel, services, isUsable ? await compare(kernel, services) : undefined)
+}
+
+interface Difference {
+  written: number
+  deleted: number
+}
+
+/** Names the services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
+function entriesOf(changes: Changes, kernel: SetTables, services: Services): PlanEntry[] {
+  const differences = new Map<string, Difference>()
+  const shortened = new Map([...services.keys()].map((name) => [shortenName(name), name]))
+  const count = (service: string | undefined, field: keyof Difference): void => {
+    if (service === undefined) return
+    const difference = differences.get(service) ?? { written: 0, deleted: 0 }
+    difference[field]++
+    differences.set(service, difference)
+  }
+  for (const phase of PHASES) {
+    for (const { set, add, owners, remove } of changes.phase(phase)) {
+      // What is deleted to be written again stands in the order of the additions.
+      let replaced = 0
+      for (const [row, owner] of owners.entries()) {
+        count(owner, 'written')
+        if (replaced === remove.rows || !remove.hasKey(replaced, add.keyAt(row))) continue
+        count(owner, 'deleted')
+        replaced++
+      }
+      const table = set.description.named ? kernel.find(set)?.table : undefined
+      for (let row = replaced; table !== undefined && row < remove.rows; row++) {
+        const comment = commentOf(table.buffer.userdataAt(table.find(remove.keyAt(row))))
+        count(comment === undefined ? undefined : (shortened.get(comment) ?? comment), 'deleted')
+      }
+    }
+  }
+  return [...differences].map(([service, { written, deleted }]) => ({
+    action: !services.has(service) ? 'remove' : deleted === 0 ? 'add' : 'change',
+    service,
+    details: [`${written} elements to write, ${deleted} to delete`]
+  }))
+}

@@ -1,0 +1,301 @@
+/**
+ * Filling tables that are not there yet. It need not be one transaction: each chunk holds some services whole, and the next one is put together while the kernel works on the last.
+ */
+import type { AddressFamily } from '../../../core/address.js'
+import { Slices } from '../../../core/slices.js'
+import { elementsStep, type Step } from '../../../nftables/steps.js'
+import type { ServiceSource } from '../../core/backend.js'
+import { FAMILIES } from '../../core/frontend.js'
+import { ReferenceCounts } from '../../core/refcount.js'
+import type { Run } from '../../core/run.js'
+import type { Service, Services } from '../../model.js'
+import { emptyChange, inOrder, keyValue, type SetChange, type SharedCounts } from '../elements/changes.js'
+import { commentUserdata } from '../layout/comment.js'
+import { ElementWalk, type ElementVisitor } from '../elements/walk.js'
+import { CommittedContents } from '../elements/contents.js'
+import { estimate } from '../elements/estimate.js'
+import { flowtableStep } from '../layout/flow-offload.js'
+import type { CompileOptions } from '../elements/frontends.js'
+import { fixedChains, tableComment, type TableOptions } from '../layout/table.js'
+import { chainSteps, learntSteps, neededSteps, setStep, unusedSteps, type ServiceObjects } from './objects.js'
+import { flagsOf } from '../layout/owner.js'
+import { fixedSets, type ElementSet } from '../layout/sets.js'
+import { staticSets, staticStep, type StaticContents } from '../layout/static-sets.js'
+import { rowBytes, type Writer } from './writer.js'
+
+/** Elements a transaction: enough that its fixed cost does not show, few enough that others wait for the kernel's mutex for milliseconds only. */
+const CHUNK_ROWS = 8192
+/** Of the first transaction: the kernel is to begin soon. It makes all the sets too, and the next one is put together by the time that these stand. */
+const FIRST_ROWS = 1024
+
+/** Beside its part of all elements, room for so many of a set in a chunk: services are not all alike. */
+const SPARE_ROWS = 64
+
+/** What a cold start works with. */
+export interface ColdStartParts {
+  readonly writer: Writer
+  readonly options: TableOptions
+  readonly objects: ServiceObjects
+  /** Families whose tables exist and are to be replaced: then all is one transaction, if one message can hold it. */
+  readonly replace: ReadonlySet<AddressFamily>
+  readonly statics: StaticContents
+  /** Links of the flowtable that exist; undefined: there is to be none. */
+  readonly devices: readonly string[] | undefined
+  /** Elements that tables of before had, and services do not. */
+  readonly carried: readonly Step[]
+  readonly run: Run
+}
+
+/** What a cold start made. */
+export interface ColdStart {
+  readonly contents: CommittedContents
+  readonly elements: number
+}
+
+/** Collects the elements of services until they are a chunk. */
+class Filling {
+  readonly shared: SharedCounts = new ReferenceCounts()
+  /** Elements taken, of sets whose elements belong to one service each. */
+  readonly rows = new Map<ElementSet, number>()
+  readonly #estimates: ReadonlyMap<ElementSet, number>
+  /** A chunk's part of all rows. */
+  readonly #share: number
+  #filled = new Map<ElementSet, SetChange>()
+  #last: SetChange | undefined
+  pending = 0
+  #userdata: Uint8Array | undefined
+  #owner = ''
+  elements = 0
+
+  // One function for all services: making one for each costs more than what it does.
+  readonly #visit: ElementVisitor = (set, key, data) => {
+    const { shared, named } = set.description
+    if (shared && this.shared.add(set, keyValue(key), 1) > 1) return
+    const { add, owners } = this.#of(set)
+    add.push(key, data, named ? this.#userdata : undefined)
+    owners.push(shared ? undefined : this.#owner)
+    this.pending++
+  }
+
+  readonly #walk: ElementWalk
+
+  /** @param estimates About how many elements each set will hold: to make room for at once. */
+  constructor(estimates: ReadonlyMap<ElementSet, number>, options: CompileOptions) {
+    this.#estimates = estimates
+    const all = [...estimates.values()].reduce((sum, rows) => sum + rows, 0)
+    this.#share = Math.min(CHUNK_ROWS / Math.max(all, 1), 1)
+    this.#walk = new ElementWalk(this.#visit, options)
+  }
+
+  /** The rows of a set; nearly always that of the last element. */
+  #of(set: ElementSet): SetChange {
+    if (this.#last?.set === set) return this.#last
+    let filled = this.#filled.get(set)
+    if (filled === undefined) {
+      filled = emptyChange(set, Math.ceil((this.#estimates.get(set) ?? 0) * this.#share) + SPARE_ROWS)
+      this.#filled.set(set, filled)
+    }
+    return (this.#last = filled)
+  }
+
+  add(service: Service, slices: Slices): Promise<void> | undefined {
+    this.#userdata = commentUserdata(service.name)
+    this.#owner = service.name
+    return this.#walk.add(service, slices)
+  }
+
+  /** Takes the chunk, slots before what leads to them. */
+  take(table: string): Step[] {
+    const taken = inOrder(this.#filled.values())
+    this.elements += this.pending
+    for (const { set, add } of taken) if (!set.description.shared) this.rows.set(set, (this.rows.get(set) ?? 0) + add.rows)
+    this.#filled = new Map()
+    this.#last = undefined
+    this.pending = 0
+    return taken.map((change) => elementsStep({ family: change.set.family, table, name: change.set.name }, change, rowBytes(change.set)))
+  }
+}
+
+/** A table with everything that is always there. */
+function tableSteps(
+  family: AddressFamily,
+  { options, objects, replace, writer, statics, devices }: ColdStartParts,
+  marks: ReadonlyMap<ElementSet, number>
+): Step[] {
+  const { name } = options
+  const declareTable: Step = {
+    bytes: 200,
+    queue: (tx) => {
+      if (replace.has(family)) tx.delete.table({ family, name })
+      tx.add.table({ family, name, comment: tableComment(options), ...flagsOf(options.tableOwner) })
+    }
+  }
+  const sets = fixedSets(family, options).map((set) => {
+    const rows = marks.get(set) ?? 0
+    return setStep(name, objects, set, rows, writer.canReplace(set, rows))
+  })
+  return [
+    declareTable,
+    ...sets,
+    ...learntSteps(family, options),
+    ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
+    ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
+    ...chainSteps(family, name, fixedChains(family, options))
+  ]
+}
+
+/**
+ * The sets of a family that rules of their own ask, the largest first: new connections are looked up in that order. A malformed candidate, which will be refused, may be counted with a class of no slots.
+ */
+function askedSets(family: AddressFamily, rows: ReadonlyMap<ElementSet, number>): ElementSet[] {
+  return [...rows]
+    .filter(([{ family: of, kind, slotClass }]) => of === family && (kind === 'members' || kind === 'sticky') && slotClass?.slots !== 0)
+    .sort(([, left], [, right]) => right - left)
+    .map(([set]) => set)
+}
+
+/** Makes the sets that are to hold something, and what asks them. */
+function neededObjects(parts: ColdStartParts, rows: ReadonlyMap<ElementSet, number>): Step[] {
+  return FAMILIES.flatMap((family) => {
+    const sets = askedSets(family, rows)
+    const firstSticky = sets.find(({ kind }) => kind === 'sticky')
+    return sets.flatMap((set) => neededSteps(parts, set, (one) => rows.get(one) ?? 0, set === firstSticky))
+  })
+}
+
+/** Sends chunks one after the other: one is in the kernel, and where it may be the next one waits behind it, while another is put together. */
+class Pipeline {
+  readonly #writer: Writer
+  readonly #run: Run
+  /** The chunk before the last. */
+  #former: Promise<void> = Promise.resolve()
+  #last: Promise<void> = Promise.resolve()
+  #lastSteps: readonly Step[] = []
+
+  constructor(writer: Writer, run: Run) {
+    this.#writer = writer
+    this.#run = run
+  }
+
+  /** Waits until this chunk may be sent, and sends it. */
+  async push(steps: readonly Step[]): Promise<void> {
+    await this.#former
+    if (!this.#writer.mayOverlap(this.#lastSteps, steps)) await this.#last
+    this.#lastSteps = steps
+    this.#former = this.#last
+    this.#last = this.#writer.write(steps, this.#run, 'elements of services')
+    // Whoever waits for it is told.
+    this.#last.catch(() => undefined)
+  }
+
+  /** Of several refusals the first one is told: those behind it follow from it. */
+  async end(): Promise<void> {
+    await this.#former
+    await this.#last
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#former, this.#last])
+  }
+}
+
+/** Services that were checked before. */
+export function checkedServices(services: Services): ServiceSource {
+  return {
+    candidates: services,
+    each: async (visit) => {
+      const slices = new Slices()
+      for (const service of services.values()) {
+        if (slices.isOver) await slices.turn()
+        const visiting = visit(service)
+        if (visiting !== undefined) await visiting
+      }
+    }
+  }
+}
+
+/** Sends the elements of services in chunks. */
+class ChunkWriter {
+  readonly filling: Filling
+  readonly #pipeline: Pipeline
+  readonly #table: string
+  readonly #isWhole: boolean
+  readonly #slices = new Slices()
+  #steps: Step[] = []
+  #limit = FIRST_ROWS
+
+  /** @param isWhole Whether all is to be one transaction. */
+  constructor(pipeline: Pipeline, options: TableOptions, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
+    this.filling = new Filling(estimates, options)
+    this.#pipeline = pipeline
+    this.#table = options.name
+    this.#isWhole = isWhole
+  }
+
+  /** What goes before the next elements. */
+  precede(steps: readonly Step[]): void {
+    this.#steps.push(...steps)
+  }
+
+  readonly add = (service: Service): Promise<void> | undefined => {
+    const adding = this.filling.add(service, this.#slices)
+    if (adding === undefined && this.filling.pending < this.#limit) return undefined
+    return this.#afterAdding(adding)
+  }
+
+  async #afterAdding(adding: Promise<void> | undefined): Promise<void> {
+    await adding
+    if (this.filling.pending < this.#limit) return
+    this.#limit = CHUNK_ROWS
+    this.#steps.push(...this.filling.take(this.#table))
+    if (!this.#isWhole) await this.#push()
+  }
+
+  async end(): Promise<void> {
+    this.#steps.push(...this.filling.take(this.#table))
+    await this.#push()
+    await this.#pipeline.end()
+  }
+
+  async #push(): Promise<void> {
+    const steps = this.#steps
+    this.#steps = []
+    await this.#pipeline.push(steps)
+  }
+}
+
+/** Makes the tables and fills them. */
+export async function coldStart(parts: ColdStartParts, source: ServiceSource): Promise<ColdStart> {
+  const { writer, options, replace, run } = parts
+  const slices = new Slices()
+  const isWhole = replace.size > 0
+  const pipeline = new Pipeline(writer, run)
+  const { rows: expected, marks } = await estimate(source.candidates.values(), options, slices)
+  const tables: Step[] = []
+  for (const family of FAMILIES) {
+    // The first time that rules are compiled takes long.
+    await slices.turn()
+    tables.push(...tableSteps(family, parts, marks))
+  }
+  await slices.turn()
+  if (!isWhole) await pipeline.push(tables)
+  const chunks = new ChunkWriter(pipeline, options, expected, isWhole)
+  if (isWhole) chunks.precede([...tables, ...parts.carried])
+  chunks.precede(neededObjects(parts, expected))
+  try {
+    await source.each(chunks.add)
+    await chunks.end()
+  } finally {
+    await pipeline.settled()
+  }
+  const { rows, shared, elements } = chunks.filling
+  await removeUnused(parts, rows)
+  return { contents: new CommittedContents(options, rows, shared), elements }
+}
+
+/** Of services that turned out not to be as they must be, there may be classes that no other service has. */
+async function removeUnused({ writer, options, objects, run }: ColdStartParts, rows: ReadonlyMap<ElementSet, number>): Promise<void> {
+  const steps = unusedSteps(options, objects, (set) => rows.get(set) ?? 0)
+  if (steps.length > 0) await writer.write(steps, run, 'removal of what no service needs')
+}
