@@ -16,6 +16,10 @@ const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Ty
   affinityFull: (log, { family, frontends, clients }) => log.warn({ family, frontends, clients }, 'no more clients are remembered'),
   portTaken: (log, { protocol, port, address, service }) =>
     log.warn({ protocol, port, address, service }, 'a local process waits at a port of a service'),
+  schedulerMissing: (log, { scheduler, fallback }) =>
+    log.warn({ scheduler, fallback }, 'the kernel lacks a scheduler, another one is taken'),
+  addressesAnnounced: (log, { link, addresses, option }) =>
+    log.warn({ link, addresses, option }, 'this node answers for addresses of services on a link, unless the option is set'),
   error: (log, { error }) => log.error({ err: error }, 'the plane'),
   lost: (log, { count }) => log.warn({ count }, 'events were lost')
 }

@@ -49,6 +49,9 @@ export class Metrics {
     }
     show('netplane_services', 'Services in the kernel', ({ services }) => services)
     show('netplane_quarantined_services', 'Services that could not be applied', ({ quarantined }) => quarantined.length)
+    show('netplane_draining_endpoints', 'Endpoints of mode ipvs that wait for the end of their connections', ({ details }) =>
+      details.mode === 'ipvs' ? details.draining : 0
+    )
     collectDefaultMetrics({ register: this.registry })
   }
 

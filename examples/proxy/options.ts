@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { LocalSourcesOption, Masquerade, NftablesPlaneOptions, NodeAddressesOption } from 'netplane'
+import type { LocalSourcesOption, Masquerade, ModelScheduler, NodeAddressesOption, TrafficOptions } from 'netplane'
 
 export const USAGE = `Usage: proxy --manifests FOLDER [options]
 
@@ -13,6 +13,12 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --node-name NAME                this node: endpoints with this nodeName are local (default: the name of the host)
   --zone ZONE                     zone of this node (default: that of the Node called --node-name)
   --local-sources CIDRS           local clients, a comma list: connections from elsewhere are masqueraded (default: none are)
+  --local-bridge DEVICE           local clients, instead of --local-sources: what comes in through a bridge
+  --local-interface-prefix TEXT   the same: what comes in through devices whose names begin so
+  --masquerade WHICH              which connections to cluster addresses are masqueraded: never, nonLocal or all
+                                  (default: nonLocal where local clients are known, else never)
+  --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
+  --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
@@ -22,12 +28,6 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
 
 Mode nftables alone:
 
-  --local-bridge DEVICE           local clients, instead of --local-sources: what comes in through a bridge
-  --local-interface-prefix TEXT   the same: what comes in through devices whose names begin so
-  --masquerade WHICH              which connections to cluster addresses are masqueraded: never, nonLocal or all
-                                  (default: nonLocal where local clients are known, else never)
-  --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
-  --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
   --scheduler-fallback NAME       random, hash or consistent, for services that ask for a scheduler of IPVS (default: they are refused)
 `
 
@@ -42,15 +42,12 @@ export interface ProxyOptions {
   readonly netns: string | undefined
   readonly nodeName: string
   readonly zone: string | undefined
-  /** Of `--local-sources`. */
-  readonly localPrefixes: readonly string[] | undefined
   /** Of `--node-port-addresses`, where it lists some. */
   readonly nodePortPrefixes: readonly string[] | undefined
-  /** What the plane of mode nftables is told about traffic. */
-  readonly traffic: Pick<
-    NftablesPlaneOptions,
-    'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges' | 'schedulerFallback'
-  >
+  /** What a plane is told about traffic. */
+  readonly traffic: Pick<TrafficOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'>
+  /** What the plane of mode nftables takes for schedulers of IPVS. */
+  readonly schedulerFallback: ModelScheduler | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly once: boolean
   readonly plan: boolean
@@ -63,14 +60,7 @@ const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
 
 /** Options that only the plane of mode nftables has. */
-const NFTABLES_OPTIONS = {
-  'local-bridge': text,
-  'local-interface-prefix': text,
-  masquerade: text,
-  'node-port-addresses': text,
-  'service-ranges': text,
-  'scheduler-fallback': text
-} as const
+const NFTABLES_OPTIONS = { 'scheduler-fallback': text } as const
 
 const OPTIONS = {
   manifests: text,
@@ -80,6 +70,11 @@ const OPTIONS = {
   'node-name': text,
   zone: text,
   'local-sources': text,
+  'local-bridge': text,
+  'local-interface-prefix': text,
+  masquerade: text,
+  'node-port-addresses': text,
+  'service-ranges': text,
   listen: { type: 'string', default: '127.0.0.1:10256' },
   once: flag,
   plan: flag,
@@ -133,14 +128,13 @@ const MASQUERADES: readonly [...Masquerade[], Masquerade] = ['never', 'nonLocal'
 const FALLBACKS = ['random', 'hash', 'consistent'] as const
 
 function parseTraffic(values: Values): ProxyOptions['traffic'] {
-  const { masquerade, 'service-ranges': ranges, 'scheduler-fallback': fallback } = values
+  const { masquerade, 'service-ranges': ranges } = values
   return {
     localSources: parseLocalSources(values),
     masquerade: masquerade === undefined ? undefined : parseWord('masquerade', masquerade, MASQUERADES),
     nodeAddresses: parseNodeAddresses(values['node-port-addresses']),
     ownAddresses: 'serve' as const,
-    serviceRanges: ranges === undefined ? undefined : parseList('service-ranges', ranges),
-    schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS)
+    serviceRanges: ranges === undefined ? undefined : parseList('service-ranges', ranges)
   }
 }
 
@@ -171,7 +165,8 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
   const mode = parseWord('mode', values.mode, ['nftables', 'ipvs'])
   checkMode(mode, values)
   const traffic = parseTraffic(values)
-  const { localSources, nodeAddresses } = traffic
+  const { nodeAddresses } = traffic
+  const { 'scheduler-fallback': fallback } = values
   return {
     manifests: values.manifests,
     mode,
@@ -179,9 +174,9 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
     netns: values.netns,
     nodeName: values['node-name'] ?? hostname().toLowerCase(),
     zone: values.zone,
-    localPrefixes: values['local-sources'] === undefined ? undefined : (localSources as readonly string[]),
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     traffic,
+    schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS),
     listen: parseListen(values.listen),
     once: values.once,
     plan: values.plan,

@@ -23,16 +23,15 @@ it('the daemon in mode ipvs makes virtual services, finds them made, and takes t
   expect(await namespace.nft('list', 'tables')).toBe('')
 })
 
-it('the daemon in mode ipvs sets aside what that mode does not have, says so to load balancers too, and serves the rest', async () => {
+it('the daemon in mode ipvs serves node ports, policy Local, source ranges and affinity, and tells load balancers so', async () => {
   const namespace = await makeNamespace()
   const folder = await makeFolder()
   const local = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_104 }
   const affinity = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 600 } } }
-  const ingress = [{ ip: '198.18.0.2' }]
   const items = [
     ...[serviceOf('port', 1, { nodePort: 30_080 }), sliceOf('port')],
-    ...[serviceOf('health', 2, { spec: local, ingress }), sliceOf('health')],
-    ...[serviceOf('ranges', 3, { spec: { loadBalancerSourceRanges: ['10.0.0.0/8'] }, ingress }), sliceOf('ranges')],
+    ...[serviceOf('health', 2, { spec: local, ingress: [{ ip: '198.18.0.2' }] }), sliceOf('health')],
+    ...[serviceOf('ranges', 3, { spec: { loadBalancerSourceRanges: ['10.0.0.0/8'] }, ingress: [{ ip: '198.18.0.3' }] }), sliceOf('ranges')],
     ...[serviceOf('plain', 4, { spec: affinity }), sliceOf('plain')]
   ]
   await writeFile(join(folder, 'all.json'), JSON.stringify({ kind: 'List', items }))
@@ -43,15 +42,15 @@ it('the daemon in mode ipvs sets aside what that mode does not have, says so to 
     const script = `fetch('http://127.0.0.1:${port}${path}').then(async (answer) => console.log(JSON.stringify([answer.status, await answer.json()])))`
     return JSON.parse(await namespace.run(process.execPath, ['-e', script])) as unknown
   }
-  expect(await ask(10_256, '/healthz')).toMatchObject([
-    200,
-    { healthy: true, services: 1, quarantined: ['shop/port:http', 'shop/health:http', 'shop/ranges:http'] }
-  ])
-  expect(proxy.output()).toContain("asks for ports of this node; planes of mode 'nftables' have that")
-  expect(await ask(32_104, '/')).toMatchObject([503, { localEndpoints: 2, serviceProxyHealthy: false }])
+  expect(await ask(10_256, '/healthz')).toMatchObject([200, { healthy: true, services: 4, quarantined: [] }])
+  expect(await ask(32_104, '/')).toMatchObject([200, { localEndpoints: 2, serviceProxyHealthy: true }])
   const saved = await namespace.run('ipvsadm', ['-Sn'])
-  expect(saved.match(/^-A .*$/gm)).toEqual(['-A -t 10.96.1.4:80 -s wrr -p 600'])
-  expect(saved.match(/^-a .*$/gm)).toHaveLength(3)
+  expect(saved).toContain(`-A -f 1845523840 -s wrr`)
+  expect(saved).toContain('-A -t 198.18.0.2:80 -s wrr')
+  expect(saved).toContain('-A -t 10.96.1.4:80 -s wrr -p 600')
+  // Clients from outside at the load balancer whose policy is Local have a virtual service of their own.
+  expect(saved.match(/^-A -f .*$/gm)!.length).toBeGreaterThan(1)
+  expect(await namespace.nft('list', 'set', 'ip', 'netplane-ipvs', 'allowed')).toContain('10.0.0.0/8')
   await proxy.stop()
   expect(await namespace.run('ipvsadm', ['-Sn'])).toBe('')
 })

@@ -22,7 +22,7 @@ it('says what is wrong', () => {
     [['--plan', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
     [['--once', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
     [['--once', '--plan'], '--once, --plan and --cleanup: one of them is wanted'],
-    [['--mode', 'ipvs', '--service-ranges', '10.96.0.0/12'], '--service-ranges: only mode nftables has this']
+    [['--mode', 'ipvs', '--scheduler-fallback', 'random'], '--scheduler-fallback: only mode nftables has this']
   ]
   for (const [words, message] of wrong) expect(() => parse(...words), words.join(' ')).toThrow(message)
   expect(() => parseOptions([])).toThrow('--manifests is missing')
@@ -38,10 +38,9 @@ it('tells the plane what it needs to know of clients and addresses', () => {
   expect(parse()).toMatchObject({ traffic: {}, nodeName: hostname().toLowerCase() })
   expect(parse('--node-name', 'A').nodeName).toBe('A')
   expect(parse('--local-sources', '10.0.0.0/8,fd00::/8')).toMatchObject({
-    localPrefixes: ['10.0.0.0/8', 'fd00::/8'],
     traffic: { localSources: ['10.0.0.0/8', 'fd00::/8'] }
   })
-  expect(parse('--local-sources', '10.0.0.0/8, fd00::/8,').localPrefixes).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  expect(parse('--local-sources', '10.0.0.0/8, fd00::/8,').traffic.localSources).toEqual(['10.0.0.0/8', 'fd00::/8'])
   expect(parse('--local-bridge', 'cni0').traffic.localSources).toEqual({ bridge: 'cni0' })
   expect(parse('--local-interface-prefix', 'cali').traffic.localSources).toEqual({ interfacePrefix: 'cali' })
   expect(parse('--node-port-addresses', 'primary')).toMatchObject({ traffic: { nodeAddresses: 'primary' } })
@@ -51,9 +50,9 @@ it('tells the plane what it needs to know of clients and addresses', () => {
     traffic: {
       masquerade: 'all',
       nodeAddresses: ['10.0.0.0/24', 'fd00::/64'],
-      serviceRanges: ['10.96.0.0/12'],
-      schedulerFallback: 'consistent'
-    }
+      serviceRanges: ['10.96.0.0/12']
+    },
+    schedulerFallback: 'consistent'
   })
 })
 
