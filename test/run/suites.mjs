@@ -36,6 +36,7 @@ export const suites = [
     requires: ['ipvs', 'nftables'],
     smoke: true
   },
+  { name: 'ipvs behaviour', files: ['test/kernel/plane/ipvs/behaviour'], requires: ['ipvs', 'nftables'] },
   {
     name: 'conntrack',
     files: ['test/contract/conntrack', 'test/kernel/conntrack', 'test/kernel/examples/conntrack-top'],

@@ -25,24 +25,26 @@ function answersOf(events: readonly Event[]): Answer[] {
   })
 }
 
-/** ICMP and ICMPv6 "port unreachable" from the node. */
-const isPortUnreachable = (event: Event): boolean =>
-  event[0] === 'icmp' && ((event[1] === 3 && event[2] === 3) || (event[1] === 1 && event[2] === 4)) && nodeAddresses.has(event[3])
+/** ICMP and ICMPv6 "port unreachable" from the node: from an address of its own, or from the one that was asked, which a plane may have made the node's. */
+const isPortUnreachable = (event: Event, asked: string): boolean =>
+  event[0] === 'icmp' &&
+  ((event[1] === 3 && event[2] === 3) || (event[1] === 1 && event[2] === 4)) &&
+  (nodeAddresses.has(event[3]) || event[3] === asked)
 
-function describeEvent(event: Event): string {
+function describeEvent(event: Event, asked: string): string {
   if (event[0] === 'answer') {
     const [answer] = answersOf([event])
     return `${answer!.server} sees ${answer!.seen}`
   }
-  if (event[0] === 'icmp') return isPortUnreachable(event) ? 'icmp' : `icmp type ${event[1]} code ${event[2]} from ${event[3]}`
+  if (event[0] === 'icmp') return isPortUnreachable(event, asked) ? 'icmp' : `icmp type ${event[1]} code ${event[2]} from ${event[3]}`
   return event.join(' ')
 }
 
 /** In words, with how often each happened. */
-export function describeOutcome(outcome: Outcome): string {
+export function describeOutcome({ address }: Row, outcome: Outcome): string {
   if ('unsupported' in outcome) return `refused by the plane: ${outcome.unsupported}`
   const counts = new Map<string, number>()
-  for (const text of outcome.events.map(describeEvent)) counts.set(text, (counts.get(text) ?? 0) + 1)
+  for (const text of outcome.events.map((event) => describeEvent(event, address))) counts.set(text, (counts.get(text) ?? 0) + 1)
   return [...counts].map(([text, count]) => (count === 1 ? text : `${text} (${count} times)`)).join(', ')
 }
 
@@ -74,7 +76,10 @@ function isAsExpected(row: Row, expected: Expected, outcome: Outcome): boolean {
     return 'unsupported' in expected && 'unsupported' in outcome && expected.unsupported === outcome.unsupported
   const { events } = outcome
   if ('refused' in expected)
-    return events.length > 0 && events.every((event) => event[0] === expected.refused && (event[0] !== 'icmp' || isPortUnreachable(event)))
+    return (
+      events.length > 0 &&
+      events.every((event) => event[0] === expected.refused && (event[0] !== 'icmp' || isPortUnreachable(event, row.address)))
+    )
   const answers = answersOf(events)
   return answers.length === events.length && compareAnswers(row, expected, answers)
 }
@@ -82,7 +87,7 @@ function isAsExpected(row: Row, expected: Expected, outcome: Outcome): boolean {
 /** What differs, in words; undefined where nothing does. */
 export function compare(row: Row, expected: Expected, outcome: Outcome): string | undefined {
   if (isAsExpected(row, expected, outcome)) return undefined
-  return `expected ${describeExpected(expected)}, but: ${describeOutcome(outcome)}`
+  return `expected ${describeExpected(expected)}, but: ${describeOutcome(row, outcome)}`
 }
 
 /** Whether an explanation names those that may answer: of a client that keeps its server it may know that one alone. Nobody else did answer. */
@@ -99,4 +104,4 @@ function explains(row: Row, expected: Expected, explained: Expected, outcome: Ou
 export const compareExplained = (row: Row, expected: Expected, explained: Expected, outcome: Outcome): string | undefined =>
   explains(row, expected, explained, outcome)
     ? undefined
-    : `expected ${describeExpected(expected)}, and seen: ${describeOutcome(outcome)}, but explained: ${describeExpected(explained)}`
+    : `expected ${describeExpected(expected)}, and seen: ${describeOutcome(row, outcome)}, but explained: ${describeExpected(explained)}`

@@ -10,12 +10,30 @@ const withoutIpvsSchedulers: Difference = {
   instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
 }
 
+const withoutIpvsFallThrough: Difference = {
+  name: 'other ports of external addresses',
+  reason: "The addresses of services are this node's own, on the dummy device, so that what has no service is refused, and not routed on.",
+  applies: ({ about, kind, expected }) =>
+    kind !== 'node' && kind !== 'cluster' && 'answers' in expected && 'uplink' in expected.answers && about.Asked !== undefined,
+  instead: () => ({ refused: 'icmp' })
+}
+
+const rememberedForLonger: Difference = {
+  name: 'clients are remembered for longer',
+  reason:
+    'IPVS remembers a client for as long as it has connections of it, and it has those of TCP for two minutes after their end: the time of affinity begins then.',
+  applies: ({ kind, expected }) => kind === 'cluster' && 'answers' in expected && expected.forgotten === true,
+  instead: ({ expected }) => ({ answers: 'answers' in expected ? expected.answers : {}, sticky: true })
+}
+
 /** A plane of netplane. */
-const plane = (mode: 'nftables', about: string, requires: readonly string[], differences: readonly Difference[]): Subject => ({
+const plane = (mode: 'nftables' | 'ipvs', about: string, requires: readonly string[], differences: readonly Difference[]): Subject => ({
   name: mode,
   about,
   requires,
   differences,
+  // Scheduler random is wrr there.
+  ...(mode === 'ipvs' && { takesTurns: true }),
   open: async (network, settings) => {
     const ranges = settings.serviceRanges.length === 0 ? {} : { serviceRanges: settings.serviceRanges }
     const traffic = {
@@ -37,4 +55,12 @@ const plane = (mode: 'nftables', about: string, requires: readonly string[], dif
 })
 
 /** The planes of this package. */
-export const planes: readonly Subject[] = [plane('nftables', 'Elements of few large sets and maps.', ['nftables'], [withoutIpvsSchedulers])]
+export const planes: readonly Subject[] = [
+  plane('nftables', 'Elements of few large sets and maps.', ['nftables'], [withoutIpvsSchedulers]),
+  plane(
+    'ipvs',
+    'Virtual services of IPVS, with tables of nf_tables beside them.',
+    ['ipvs', 'nftables'],
+    [withoutIpvsFallThrough, rememberedForLonger]
+  )
+]

@@ -5,7 +5,11 @@ import type { Event } from './agent.js'
 import type { Network } from './network.js'
 import { timesFor } from './times.js'
 import { hostOf, settings, type Expected, type Row, type Settings, type SettingsName } from './types.js'
+import { isInLab } from '../../support/lab.js'
 import type { Service } from '../../../src/plane/model.js'
+
+/** Milliseconds that all rows of a subject may take. In the lab a processor is emulated, and may be shared: a test that is given up goes on beside those after it, which then fail too. */
+export const allRowsMs = isInLab ? 3_600_000 : 180_000
 
 /** Rows in which a plane does something else, and why. */
 export interface Difference {
@@ -35,6 +39,8 @@ export interface Subject {
   /** What a kernel must have, in the words of tools/lab/machines.mjs. */
   readonly requires: readonly string[]
   readonly differences: readonly Difference[]
+  /** Endpoints take turns: of clients that do so too, each may always meet the same one. Rows that miss an endpoint are asked again by themselves. */
+  readonly takesTurns?: true
   /** Opens it in the node's namespace. `localSources` of network.ts are the local ranges. */
   open(network: Network, settings: Settings): Promise<Opened>
 }
@@ -74,6 +80,7 @@ async function runSettings(network: Network, subject: Subject, name: SettingsNam
       row.services.map((service) => refused.get(service.name)).find((code) => code !== undefined)
     const asked = rows.filter((row) => refusalOf(row) === undefined)
     const events = new Map([...(await askAll(network, subject, asked, false)), ...(await askAll(network, subject, asked, true))])
+    if (subject.takesTurns) await askAlone(network, subject, asked, events)
     const results: Result[] = []
     for (const row of rows) {
       const explained = refusalOf(row) === undefined ? await opened.explain?.(row) : undefined
@@ -83,6 +90,16 @@ async function runSettings(network: Network, subject: Subject, name: SettingsNam
   } finally {
     await opened.close()
     await network.forget()
+  }
+}
+
+/** Asks rows again, one after the other, of which not every endpoint that should has answered. */
+async function askAlone(network: Network, subject: Subject, rows: readonly Row[], events: Map<string, readonly Event[]>): Promise<void> {
+  for (const row of rows) {
+    const { expected } = expectationOf(subject, row)
+    const isSpread = 'answers' in expected && expected.sticky !== true && Object.keys(expected.answers).length > 1
+    if (!isSpread || compare(row, expected, { events: events.get(row.id) ?? [] }) === undefined) continue
+    for (const [id, again] of await askAll(network, subject, [row], row.pauseMs !== undefined)) events.set(id, again)
   }
 }
 
