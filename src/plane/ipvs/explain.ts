@@ -2,11 +2,11 @@
  * The way of a connection's first packet through IPVS and the tables beside it.
  */
 import type { Ipvs, RealServer, VirtualService, VirtualServiceKey } from '../../ipvs/index.js'
-import type { ExplainedEndpoint, ExplainedShare, ExplainedTarget, ExplanationOutcome } from '../explanation.js'
+import type { ExplainedShare, ExplainedTarget, ExplanationOutcome } from '../explanation.js'
 import { isInRanges, policyOf, remembered } from '../tables/explain/frontend.js'
-import { mayBeRefused, refusals, type Refused } from '../tables/explain/refusal.js'
+import { refusals, type Refused } from '../tables/explain/refusal.js'
 import { frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from '../tables/explain/scene.js'
-import { sourcesFor } from '../tables/explain/source.js'
+import { served } from '../tables/explain/served.js'
 import type { TableWalk } from '../tables/explain/walk.js'
 import { serviceRangesSet } from '../tables/layout/declarations.js'
 import { FIXED_SETS, fwmarkSetOf, type Scope } from '../tables/layout/sets.js'
@@ -92,18 +92,6 @@ async function meet(scene: IpvsScene, scope: Scope): Promise<Met | undefined> {
     : { scope, clients, service: serviceOf(scene, scope, element), key: { fwmark: element.data as number, family } }
 }
 
-/** What becomes of a connection that an endpoint gets. */
-async function served(scene: IpvsScene, service: string | undefined, endpoints: readonly ExplainedShare[]): Promise<ExplanationOutcome> {
-  const sourced = await sourcesFor(scene, scene.question, endpoints)
-  const suspects = await mayBeRefused(scene, endpoints)
-  const explained: ExplainedEndpoint[] = []
-  for (const endpoint of sourced) {
-    const refused = suspects.has(endpoint.address) ? await refusedBefore(scene, endpoint) : undefined
-    explained.push({ ...endpoint, ...(refused === undefined ? {} : { refusal: { type: refused.type, reason: refused.reason } }) })
-  }
-  return { type: 'served', service, endpoints: explained }
-}
-
 /** What a virtual service does with the client. */
 async function schedule(scene: IpvsScene, { scope, key, clients, service }: Met): Promise<ExplanationOutcome> {
   const { ipvs, question, trail } = scene
@@ -114,12 +102,12 @@ async function schedule(scene: IpvsScene, { scope, key, clients, service }: Met)
   trail.add({ type: 'frontend', service, scope, clients, trafficPolicy, object })
   const isMarked = 'fwmark' in key && key.fwmark !== undefined
   const kept = found.persistence === null || isMarked ? undefined : await persistent(scene, found)
-  if (kept !== undefined) return await served(scene, service, [{ ...kept, probability: 1 }])
+  if (kept !== undefined) return await served(scene, service, [{ ...kept, probability: 1 }], refusedBefore)
   const servers = (await ipvs.listRealServers(key)).filter(({ weight }) => weight > 0)
   if (servers.length === 0) return { type: 'refused', service, reason: 'noEndpoint' }
   const endpoints = shares(found.scheduler, servers)
   trail.add({ type: 'choice', scheduler: found.scheduler, endpoints })
-  return await served(scene, service, endpoints)
+  return await served(scene, service, endpoints, refusedBefore)
 }
 
 /** The chains that see a packet before IPVS does: refusals, and what no service has. */
@@ -173,7 +161,7 @@ async function walk(scene: IpvsScene, hasTable: boolean): Promise<ExplanationOut
   const met = await meet(scene, scope)
   if (met === undefined) return { type: 'untouched', reason: 'notOurs' }
   const kept = await rememberedByTables(scene, scope)
-  return kept === undefined ? await schedule(scene, met) : await served(scene, met.service, [kept])
+  return kept === undefined ? await schedule(scene, met) : await served(scene, met.service, [kept], refusedBefore)
 }
 
 /** Follows packets through the tables, and through IPVS. @param device The link that has the services' addresses. */

@@ -2,15 +2,15 @@
  * Marks by which IPVS finds virtual services whose packets it cannot tell by address and port.
  */
 import { Buffer } from 'node:buffer'
-import { parseAddress, type AddressFamily } from '../../core/address.js'
-import { protocolNumbers, SERVICE_PROTOCOLS, type Protocol } from '../../core/protocols.js'
+import { familyOf, type AddressFamily } from '../../core/address.js'
+import { SERVICE_PROTOCOLS, type Protocol } from '../../core/protocols.js'
 import { isAddressed, type AddressedFrontend } from '../core/frontend.js'
 import type { Frontend, NodeFrontend } from '../model.js'
+import { FrontendKey } from '../tables/elements/frontend-key.js'
 import type { FrontendMarks } from '../tables/elements/frontends.js'
 import { MARK_PREFIX } from '../tables/layout/by-ipvs.js'
 
-/** IPPROTO_*, include/uapi/linux/in.h, and as numbers of two bits. */
-const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
+/** Protocols as numbers of two bits. */
 const PROTOCOL_BITS: Readonly<Record<Protocol, number>> = { tcp: 0, udp: 1, sctp: 2 }
 
 /** Behind the prefix there are 24 bits. Below the first mark of frontends with an address, a port of this node has 16 bits, its protocol 2 and its clients 1. */
@@ -29,10 +29,13 @@ export function nodeFrontendOf(
   return { protocol, frontend: { kind: 'node', port: rest & 0xffff, family } }
 }
 
-/** The key of a frontend in a map of marks: address, protocol and port. */
-function keyOf(protocol: Protocol, { address, port }: AddressedFrontend): string {
-  const rest = Buffer.from([PROTOCOL_NUMBER[protocol], 0, 0, 0, port >> 8, port & 0xff, 0, 0])
-  return Buffer.concat([parseAddress(address)!, rest]).toString('latin1')
+const keys = { ip: new FrontendKey('ip', 'address'), ip6: new FrontendKey('ip6', 'address') } as const
+
+/** The key of a frontend in a map of marks. */
+function keyOf(protocol: Protocol, frontend: AddressedFrontend): string {
+  const key = keys[familyOf(frontend.address)]
+  key.write(protocol, frontend)
+  return Buffer.from(key.frontend).toString('latin1')
 }
 
 const FNV_PRIME = 0x0100_0193

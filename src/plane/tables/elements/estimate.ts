@@ -10,7 +10,7 @@ import { MAX_WEIGHT, slotCount } from '../../core/balance/weights.js'
 import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type Endpoint, type Frontend, type Service } from '../../model.js'
 import { rowCounter, type Rows } from './contents.js'
 import { visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
-import { FIXED_SETS, type ElementSet, type Scope } from '../layout/sets.js'
+import { FIXED_SETS, type ElementSet } from '../layout/sets.js'
 
 /** Whether a value is absent or one of some words. */
 const isOneOf = (value: unknown, words: readonly unknown[]): boolean => value === undefined || words.includes(value)
@@ -46,7 +46,6 @@ function isAffinity(affinity: Affinity | undefined): boolean {
 /** What a frontend that is served needs, but for its slots: what it takes counts an element more. */
 class MarkCounter implements FrontendSink {
   readonly rows: Rows = new Map()
-  #family: AddressFamily = 'ip'
   readonly #views: Readonly<Record<AddressFamily, ServiceView>>
 
   constructor({ marks }: Pick<CompileOptions, 'marks'>) {
@@ -62,13 +61,8 @@ class MarkCounter implements FrontendSink {
   }
 
   count({ frontends, endpoints }: Service): void {
-    for (const frontend of frontends) {
-      for (const family of FAMILIES) {
-        if (!isOfFamily(frontend, family)) continue
-        this.#family = family
-        visitFrontend(frontend, this.#views[family], this)
-      }
-    }
+    for (const frontend of frontends)
+      for (const family of FAMILIES) if (isOfFamily(frontend, family)) visitFrontend(frontend, this.#views[family], this)
     for (let index = 0; index < endpoints.length; index++) {
       const { address, local } = endpoints[index]!
       if (local === true) this.frontend(FIXED_SETS[familyOf(address)].hairpin)
@@ -89,10 +83,6 @@ class MarkCounter implements FrontendSink {
 
   balance(): void {
     // Sets of classes are counted with the rows.
-  }
-
-  served(scope: Scope): void {
-    if (scope === 'address') this.frontend(FIXED_SETS[this.#family].served)
   }
 
   mark(): void {

@@ -30,10 +30,8 @@ export interface FrontendSink {
   ranges(kind: RangeKind, prefixes: readonly string[]): void
   /** Packets of an audience are balanced over the endpoints that are chosen under a policy. */
   balance(scope: Scope, audience: Audience, policy: TrafficPolicy): void
-  /** Packets of some audience are. Where IPVS balances. */
-  served(scope: Scope): void
-  /** IPVS finds a virtual service of the frontend by a mark: of clients from outside alone, or of all others. */
-  mark(scope: Scope, isOutside: boolean): void
+  /** The frontend stands in a map of marks, by which IPVS finds a virtual service of it: of clients from outside alone, or of all others. */
+  mark(set: ElementSet, isOutside: boolean): void
 }
 
 /** What is the same for all frontends of a service in one family. */
@@ -116,7 +114,7 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   const marks = fixed.marks[scope]
   if (isAddressed(frontend)) sink.address(fixed[frontend.kind === 'cluster' ? 'cluster-ips' : 'external-ips'])
   if (isRanged(frontend)) visitRanges(frontend, view.family, sink)
-  if (view.isByIpvs) visitMarks(frontend, scope, sink)
+  if (view.isByIpvs) visitMarks(frontend, view.family, sink)
   const { inside, outside } = reachOf(frontend, view.selection)
   const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs
   if (inside === outside) {
@@ -132,7 +130,7 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   }
   const isServed = isPolicy(inside) || isPolicy(outside)
   if (!isServed) return
-  if (view.isByIpvs) sink.served(scope)
+  if (view.isByIpvs && scope === 'address') sink.frontend(fixed.served)
   const isLocal = frontend.trafficPolicy === 'local'
   if (frontend.kind !== 'cluster') sink.frontend(isLocal ? marks['masqueraded-own'] : marks.masqueraded)
   // Endpoints of this node answer through this node, whoever asks.
@@ -142,9 +140,11 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
 }
 
 /** Whatever becomes of new connections: a virtual service is there for those that it has, and is known as ours by its mark. */
-function visitMarks(frontend: Frontend, scope: Scope, sink: FrontendSink): void {
-  if (scope === 'node') sink.mark(scope, false)
-  if (isSplit(frontend)) sink.mark(scope, true)
+function visitMarks(frontend: Frontend, family: AddressFamily, sink: FrontendSink): void {
+  const { fwmarks } = FIXED_SETS[family]
+  const isNode = frontend.kind === 'node'
+  if (isNode) sink.mark(fwmarks.node, false)
+  if (isSplit(frontend)) sink.mark(isNode ? fwmarks['node-outside'] : fwmarks.outside, true)
 }
 
 function isPolicy(reach: Reach): reach is TrafficPolicy {

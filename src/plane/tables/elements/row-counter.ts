@@ -8,7 +8,7 @@ import { isChosen, selectionOf, type Selection } from '../../core/balance/select
 import { slotCount } from '../../core/balance/weights.js'
 import type { Endpoint, ModelScheduler, Service, TrafficPolicy } from '../../model.js'
 import { classSetsOf, hasFamily, viewOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
-import { FIXED_SETS, fwmarkSetOf, type Audience, type ElementSet, type RangeKind, type Scope } from '../layout/sets.js'
+import { FIXED_SETS, type Audience, type ElementSet, type RangeKind, type Scope } from '../layout/sets.js'
 
 /** Takes how many elements of a set a service needs. */
 export type CountVisitor = (set: ElementSet, elements: number) => void
@@ -56,12 +56,8 @@ export class ElementCounter implements FrontendSink {
     this.#visit(endpoints, this.#slotsOf(policy))
   }
 
-  served(scope: Scope): void {
-    if (scope === 'address') this.#visit(FIXED_SETS[this.#view!.family].served, 1)
-  }
-
-  mark(scope: Scope, isOutside: boolean): void {
-    this.#visit(fwmarkSetOf(this.#view!.family, scope, isOutside)!, 1)
+  mark(set: ElementSet): void {
+    this.#visit(set, 1)
   }
 
   #countFamily(service: Service, family: AddressFamily): void {

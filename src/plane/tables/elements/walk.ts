@@ -2,7 +2,6 @@
  * From a service to the elements that it needs: a pure function, in blocks, because one service may need hundreds of thousands.
  */
 import { familyOf, writeAddress, type AddressFamily } from '../../../core/address.js'
-import { protocolNumbers, type Protocol } from '../../../core/protocols.js'
 import type { Slices } from '../../../core/slices.js'
 import { IS_LITTLE_ENDIAN } from '../../../nftables/datatypes.js'
 import { FAMILIES, isAddressed, isOfFamily } from '../../core/frontend.js'
@@ -10,21 +9,10 @@ import { selectionOf, type Selection } from '../../core/balance/selection.js'
 import { rangesOf } from '../../core/accept/source-ranges.js'
 import { slotCount } from '../../core/balance/weights.js'
 import type { Frontend, ModelScheduler, Service, TrafficPolicy } from '../../model.js'
+import { FrontendKey, PROTOCOL_NUMBER } from './frontend-key.js'
 import { EndpointRows, putPort } from './endpoint-rows.js'
 import { classSetsOf, hasFamily, viewOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
-import {
-  ADDRESS_LENGTH,
-  FIXED_SETS,
-  frontendLength,
-  fwmarkSetOf,
-  type Audience,
-  type ElementSet,
-  type RangeKind,
-  type Scope
-} from '../layout/sets.js'
-
-/** IPPROTO_*, include/uapi/linux/in.h. */
-const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
+import { ADDRESS_LENGTH, FIXED_SETS, type Audience, type ElementSet, type RangeKind, type Scope } from '../layout/sets.js'
 
 /** Takes one element. `key` and `data` are scratch memory: copy what is kept. */
 export type ElementVisitor = (set: ElementSet, key: Uint8Array, data: Uint8Array | undefined) => void
@@ -33,28 +21,6 @@ export type ElementVisitor = (set: ElementSet, key: Uint8Array, data: Uint8Array
 const BLOCK = 512
 
 const POLICIES: readonly TrafficPolicy[] = ['cluster', 'local']
-
-/** Memory for the keys of one family and scope: a frontend's key, with room for a slot behind it. */
-class FrontendKey {
-  readonly slot: Uint8Array
-  readonly frontend: Uint8Array
-  /** The address alone; of no length for a port of the node's. */
-  readonly address: Uint8Array
-
-  constructor(family: AddressFamily, scope: Scope) {
-    const length = frontendLength(family, scope)
-    this.slot = new Uint8Array(length + 4)
-    this.frontend = this.slot.subarray(0, length)
-    this.address = this.slot.subarray(0, length - 8)
-  }
-
-  write(protocol: Protocol, frontend: Frontend): void {
-    const { length } = this.address
-    if (isAddressed(frontend)) writeAddress(frontend.address, this.slot, 0)
-    this.slot[length] = PROTOCOL_NUMBER[protocol]
-    putPort(this.slot, length + 4, frontend.port)
-  }
-}
 
 const keysOf = (family: AddressFamily): Readonly<Record<Scope, FrontendKey>> => ({
   address: new FrontendKey(family, 'address'),
@@ -246,13 +212,9 @@ class Scratch implements FrontendSink {
     work.balance = this.#balances[policy]
   }
 
-  served(scope: Scope): void {
-    if (scope === 'address') this.frontend(FIXED_SETS[this.#view!.family].served)
-  }
-
-  mark(scope: Scope, isOutside: boolean): void {
+  mark(set: ElementSet, isOutside: boolean): void {
     this.#mark[0] = this.#options.marks!.markOf(this.#service!.protocol, this.#frontend!, isOutside)
-    this.#visit(fwmarkSetOf(this.#view!.family, scope, isOutside)!, this.#key.frontend, this.#markBytes)
+    this.#visit(set, this.#key.frontend, this.#markBytes)
   }
 }
 

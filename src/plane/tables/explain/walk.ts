@@ -5,14 +5,15 @@ import type { Nftables } from '../../../nftables/index.js'
 import { Trail, type Findings, type Question } from '../../core/explain/explain.js'
 import { Lookups, type ElementReader, type Key } from '../../core/explain/lookups.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
-import type { ExplainedEndpoint, ExplainedShare, ExplanationOutcome } from '../../explanation.js'
+import type { ExplainedShare, ExplanationOutcome } from '../../explanation.js'
 import { declarationOf } from '../layout/declarations.js'
 import { readTables, type KernelTables } from '../reading/inspect.js'
 import type { TableOptions } from '../layout/table.js'
 import { FIXED_SETS, setsOf, type Audience, type Scope, type SlotClass } from '../layout/sets.js'
 import { choose } from './choice.js'
 import { isInRanges, policyOf, remembered } from './frontend.js'
-import { filter, mayBeRefused, type Refused } from './refusal.js'
+import { filter, type Refused } from './refusal.js'
+import { served } from './served.js'
 import {
   Client,
   frontendKey,
@@ -23,7 +24,6 @@ import {
   type LayoutLookups,
   type Scene
 } from './scene.js'
-import { sourcesFor } from './source.js'
 
 /** What the chains that translate lead to. */
 type Dispatched =
@@ -82,18 +82,6 @@ async function dispatch(scene: Scene, scope: Scope, destination: Destination): P
   return await balance(scene, scope, isInside ? 'indirect' : 'outside', isInside, destination)
 }
 
-/** What becomes of a connection that is translated. */
-async function served(scene: Scene, { service, endpoints }: Extract<Dispatched, { type: 'balanced' }>): Promise<ExplanationOutcome> {
-  const sourced = await sourcesFor(scene, scene.question, endpoints)
-  const suspects = await mayBeRefused(scene, endpoints)
-  const explained: ExplainedEndpoint[] = []
-  for (const endpoint of sourced) {
-    const refused = suspects.has(endpoint.address) ? await filter(scene, endpoint) : undefined
-    explained.push({ ...endpoint, ...(refused === undefined ? {} : { refusal: { type: refused.type, reason: refused.reason } }) })
-  }
-  return { type: 'served', service, endpoints: explained }
-}
-
 /** The hooks that the packet passes, one after the other. */
 async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationOutcome> {
   if (!hasTable) return { type: 'untouched', reason: 'nothing' }
@@ -106,7 +94,7 @@ async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationO
     ['node', isNode]
   ] as const) {
     const found = isAsked ? await dispatch(scene, scope, question) : undefined
-    if (found?.type === 'balanced') return await served(scene, found)
+    if (found?.type === 'balanced') return await served(scene, found.service, found.endpoints, filter)
     if (found !== undefined) return found
   }
   return (await filter(scene, question)) ?? { type: 'untouched', reason: 'notOurs' }
