@@ -165,35 +165,36 @@ class IpvsBackend implements Backend {
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
     const { tables, addresses, settings } = this.#subsystems
-    const { device, missingAddresses, ours, tables: beside } = seen.parts
+    const { device, ours, tables: beside } = seen.parts
     this.#asked = new Set(ours)
     this.#commits = tables.commits
     try {
       await settings?.ensure()
       await addresses.ensureDevice(device, run)
-      const found: { report?: IpvsSyncReport; held?: Services; refusals: readonly Refusal[] } = { refusals: [] }
+      const present = device?.addresses ?? new Set<string>()
+      const found: { report?: IpvsSyncReport; held: Services; refusals: readonly Refusal[]; added: readonly string[] } = {
+        held: services,
+        refusals: [],
+        added: []
+      }
       const between = async (): Promise<void> => {
         found.report = await this.#syncAll(services, ours, run)
         const refused = refusalsOf(found.report, services.values(), this.#subsystems.virtual)
         if (refused.length > 0) Object.assign(found, await this.#withoutRefused(services, refused, run))
-        await addresses.add(missingAddresses, run)
+        this.#needed = AddressCounts.of(found.held)
+        found.added = [...this.#needed.list()].filter((address) => !present.has(address))
+        await addresses.add(found.added, run)
       }
       const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between)).objects
       if (beside === undefined) await between()
-      const { held = services, refusals } = found
+      const { held, refusals } = found
       if (held !== services) await tables.apply(changesBetween(services, held), services, run)
-      this.#needed = AddressCounts.of(held)
       const needed = new Set(this.#needed.list())
-      const present = new Set([...(device?.addresses ?? []), ...missingAddresses])
-      await addresses.add(
-        [...needed].filter((address) => !present.has(address)),
-        run
-      )
       const removed = [...present].filter((address) => !needed.has(address) && ours.has(address))
       await addresses.remove(removed, run)
       this.#asked = new Set((await virtualServicesOf(held, this.#subsystems.virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
-      const counts = { written: missingAddresses.length, deleted: removed.length }
+      const counts = { written: found.added.length, deleted: removed.length }
       return this.#applied(run, found.report!, counts, objects ?? { written: 0, deleted: 0 }, refusals)
     } catch (error) {
       throw failureOf(error, false)

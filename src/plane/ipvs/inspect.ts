@@ -48,12 +48,8 @@ export async function virtualServicesOf(services: Services, virtual: VirtualServ
 }
 
 /** Where a virtual service is: at an address, whatever its port, or at a mark. */
-export function placeOf({
-  address,
-  fwmark,
-  family
-}: Pick<VirtualServiceKey, 'address' | 'fwmark'> & { readonly family?: 'ip' | 'ip6' | undefined }): string {
-  return address === undefined ? virtualServiceName({ fwmark: fwmark!, family }) : canonicalAddress(address)
+export function placeOf(key: VirtualServiceKey): string {
+  return key.fwmark === undefined ? canonicalAddress(key.address) : virtualServiceName(key)
 }
 
 /** Places that are ours: addresses on the device, addresses and marks that our tables name, and where services were asked for; but for what is left to others. */
