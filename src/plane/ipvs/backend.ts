@@ -72,6 +72,12 @@ interface Exchange {
   readonly addresses: ObjectCounts
 }
 
+/** What became of the virtual services of all services. */
+interface AllSynced {
+  readonly report: IpvsSyncReport
+  readonly refused: readonly Refusal[]
+}
+
 /** Changes to the state of before. */
 function reversed(changes: readonly ServiceChange[]): ServiceChange[] {
   return changes.map(({ name, before, after }) => ({ name, before: after, after: before }))
@@ -172,15 +178,12 @@ class IpvsBackend implements Backend {
       await settings?.ensure()
       await addresses.ensureDevice(device, run)
       const present = device?.addresses ?? new Set<string>()
-      const found: { report?: IpvsSyncReport; held: Services; refusals: readonly Refusal[]; added: readonly string[] } = {
-        held: services,
-        refusals: [],
-        added: []
-      }
+      const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
+      // Virtual services that go are known by what the tables hold.
+      let synced = beside !== undefined && tables.forgets(beside) ? await this.#syncAll(services, ours, run) : undefined
       const between = async (): Promise<void> => {
-        found.report = await this.#syncAll(services, ours, run)
-        const refused = refusalsOf(found.report, services.values(), this.#subsystems.virtual)
-        if (refused.length > 0) Object.assign(found, await this.#withoutRefused(services, refused, run))
+        synced ??= await this.#syncAll(services, ours, run)
+        if (synced.refused.length > 0) Object.assign(found, await this.#withoutRefused(services, synced.refused, run))
         this.#needed = AddressCounts.of(found.held)
         found.added = [...this.#needed.list()].filter((address) => !present.has(address))
         await addresses.add(found.added, run)
@@ -195,7 +198,7 @@ class IpvsBackend implements Backend {
       this.#asked = new Set((await virtualServicesOf(held, this.#subsystems.virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
       const counts = { written: found.added.length, deleted: removed.length }
-      return this.#applied(run, found.report!, counts, objects ?? { written: 0, deleted: 0 }, refusals)
+      return this.#applied(run, synced!.report, counts, objects ?? { written: 0, deleted: 0 }, refusals)
     } catch (error) {
       throw failureOf(error, false)
     }
@@ -301,12 +304,14 @@ class IpvsBackend implements Backend {
     }
   }
 
-  async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<IpvsSyncReport> {
+  /** Makes virtual services be those of all services. @throws {BackendFailure} The whole is refused. */
+  async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<AllSynced> {
     run.checkpoint()
     const { ipvs, virtual, draining } = this.#subsystems
     const all = await virtualServicesOf(services, virtual, new Slices())
     const onError = run.isAtomic ? 'atomic' : 'isolate'
-    return finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+    const report = finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+    return { report, refused: refusalsOf(report, services.values(), virtual) }
   }
 
   /** Puts services that were refused back as they were before, or takes them away. */

@@ -46,9 +46,6 @@ type FoundTables = Pick<KernelTables, 'present' | 'routeLocalnet'>
 
 const NOTHING: FoundTables = { present: new Set(), routeLocalnet: undefined }
 
-/** What a back end has that consists of tables. */
-type TablesOfBackend = Omit<Backend, 'unsupported' | 'details' | 'status'>
-
 /** What tables are made of, beside their client. */
 export interface TableParts {
   /** Told what the back end finds by itself. */
@@ -59,13 +56,11 @@ export interface TableParts {
   readonly walk?: TableWalk | undefined
 }
 
-/** What is done once all stands that changed services need, and before what they need no longer goes. */
-export type Between = () => Promise<void>
-
-const NOTHING_BETWEEN: Between = () => Promise.resolve()
+/** What may be done once all stands that changed services need, and before what they need no longer goes: nothing. */
+const NOTHING_BETWEEN = (): Promise<void> => Promise.resolve()
 
 /** Services in tables of nf_tables: what a back end has of them, whether the tables balance by themselves or IPVS does beside them. */
-export class ServiceTables implements TablesOfBackend {
+export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 'status'> {
   readonly #nft: Nftables
   readonly #options: TableOptions
   readonly #writer: Writer
@@ -134,6 +129,11 @@ export class ServiceTables implements TablesOfBackend {
     } catch (error) {
       throw this.#failure(error, before)
     }
+  }
+
+  /** Whether {@link ServiceTables.adopt} makes tables anew in the place of others: what these hold is lost before anything else is done. */
+  forgets(seen: Inspection): boolean {
+    return seen instanceof TablesInspection && !seen.isNew && (seen.comparison === undefined || this.#mustRebuild)
   }
 
   async adopt(services: Services, seen: Inspection, run: Run, between = NOTHING_BETWEEN): Promise<Applied> {

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { ENOMEM } from '../../../../src/core/errno.js'
 import { openPlane, type Plane, type PlaneEvent, type PlaneOptions, type Service } from '../../../../src/index.js'
 import { virtualServiceName } from '../../../../src/plane/ipvs/compile.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
@@ -149,6 +150,35 @@ describe('the ipvs plane', () => {
     expect((await state(kernels)).services).toHaveLength(3)
     await second.close({ cleanup: true })
     expect((await state(kernels)).services).toEqual(['fwmark 7 wlc '])
+  })
+
+  it('knows virtual services of an earlier process until they are gone, though its tables are made anew', async () => {
+    const { plane, kernels, again } = await scene()
+    await plane.sync(
+      named(
+        service({
+          frontends: [
+            { kind: 'cluster', address: VIP, port: 80 },
+            { kind: 'node', port: 30_080 }
+          ]
+        })
+      )
+    )
+    await plane.close()
+    await using nft = await kernels.nftables.open()
+    const tx = nft.transaction()
+    tx.add.chain({ family: 'ip', table: 'netplane-ipvs', name: 'theirs' })
+    await tx.commit()
+    await using route = await kernels.route.open()
+    await route.removeLink('netplane')
+    kernels.ipvs.fault = ({ verb }) => (verb === 'remove' ? ENOMEM : undefined)
+    const second = await again()
+    await expect(second.sync(new Map())).rejects.toMatchObject({ code: 'ENOMEM' })
+    await second.close()
+    kernels.ipvs.fault = () => undefined
+    const third = await again()
+    await third.sync(new Map())
+    expect(await state(kernels)).toEqual({ services: [], addresses: [], elements: [] })
   })
 
   it('plans nothing once synced, and names what would change', async () => {
