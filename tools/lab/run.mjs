@@ -83,24 +83,23 @@ function keepLog(name, log) {
   return `its log is ${logFile(name)}`
 }
 
-/** What became of a command, from its file of status and from why its machine was ended. @returns {{ status: number, why?: string }} */
+/**
+ * What became of a command, from its file of status and from why its machine was ended.
+ * @returns {{ status: number, why?: string, hasGoneDown?: boolean }} `hasGoneDown`: the machine went down by itself before the command started
+ */
 function conclude({ name, title, written, killed, log, timeoutSeconds, bootSeconds }) {
   if (killed !== undefined && killed in os.constants.signals) return { status: 128 + os.constants.signals[killed] }
   if (written === '') {
     const how = killed === undefined ? 'does not boot here' : `has not booted in ${bootSeconds} s`
-    return { status: notBooted, why: `${title} ${how} (${keepLog(name, log)})` }
+    return { status: notBooted, hasGoneDown: killed === undefined, why: `${title} ${how} (${keepLog(name, log)})` }
   }
   if (killed === 'late') return { status: timedOut, why: `${title}: killed after ${timeoutSeconds} s` }
   if (written === 'started') return { status: noStatus, why: `${title} went down before the command ended (${keepLog(name, log)})` }
   return { status: Number(written) }
 }
 
-/** Boots a machine for a command, whatever becomes of it. @returns {Promise<{ status: number, why?: string }>} */
-async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, isCounted = false, env, cwd, stdout, stderr }) {
-  if (isCounted && !machine.canCount)
-    return { status: notBooted, why: `${machine.title} emulates no processor whose instructions could be counted` }
-  const lacking = await prepare(machine)
-  if (lacking !== undefined) return { status: notBooted, why: lacking }
+/** Boots a machine for a command, once. @returns {Promise<{ status: number, why?: string, hasGoneDown?: boolean }>} */
+async function boot(name, machine, argv, { timeoutSeconds, memoryMegabytes, isCounted = false, env, cwd, stdout, stderr }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-lab-'))
   const status = path.join(folder, 'status')
   const written = () => readFileSync(status, 'utf8').trim()
@@ -119,6 +118,20 @@ async function attempt(name, machine, argv, { timeoutSeconds, memoryMegabytes, i
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Boots a machine for a command, whatever becomes of it. @returns {Promise<{ status: number, why?: string }>} */
+async function attempt(name, machine, argv, options) {
+  if (options.isCounted && !machine.canCount)
+    return { status: notBooted, why: `${machine.title} emulates no processor whose instructions could be counted` }
+  const lacking = await prepare(machine)
+  if (lacking !== undefined) return { status: notBooted, why: lacking }
+  let result = await boot(name, machine, argv, options)
+  for (let boots = 1; result.hasGoneDown && boots < machine.boots; boots += 1) {
+    options.stderr.write(`${result.why}; it is booted again\n`)
+    result = await boot(name, machine, argv, options)
+  }
+  return result
 }
 
 /**
