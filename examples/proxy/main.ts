@@ -6,10 +6,9 @@ import { parserInBackground } from './manifests/background.js'
 import { ManifestFolder } from './manifests/read.js'
 import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
-async function open({ mode, name, netns: place, traffic, schedulerFallback }: ProxyOptions): Promise<Plane> {
+async function open({ plane, name, netns: place, traffic }: ProxyOptions): Promise<Plane> {
   const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
-  if (mode === 'nftables') return await openPlane({ mode, name, netns, schedulerFallback, ...traffic })
-  return await openPlane({ mode, name, netns, ...traffic })
+  return await openPlane({ ...plane, name, netns, ...traffic })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

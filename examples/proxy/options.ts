@@ -1,6 +1,14 @@
 import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { LocalSourcesOption, Masquerade, ModelScheduler, NodeAddressesOption, TrafficOptions } from 'netplane'
+import {
+  IPVS_SCHEDULERS,
+  type LocalSourcesOption,
+  type Masquerade,
+  type ModelScheduler,
+  type NodeAddressesOption,
+  type Scheduler,
+  type TrafficOptions
+} from 'netplane'
 
 export const USAGE = `Usage: proxy --manifests FOLDER [options]
 
@@ -23,21 +31,24 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
   --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
+  --scheduler-fallback NAME       for services that ask for a scheduler which cannot be had: random, hash or consistent; in mode
+                                  ipvs also one of IPVS (default: they are refused)
   --log-level LEVEL               trace, debug, info, warn, error (default: info)
   --help                          this text
-
-Mode nftables alone:
-
-  --scheduler-fallback NAME       random, hash or consistent, for services that ask for a scheduler of IPVS (default: they are refused)
 `
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
 type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** Which plane, and what it takes for schedulers that it, or its kernel, has not. */
+type PlaneChoice =
+  | { readonly mode: 'nftables'; readonly schedulerFallback: ModelScheduler | undefined }
+  | { readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined }
+
 /** The command line, read. */
 export interface ProxyOptions {
   readonly manifests: string | undefined
-  readonly mode: 'nftables' | 'ipvs'
+  readonly plane: PlaneChoice
   readonly name: string
   readonly netns: string | undefined
   readonly nodeName: string
@@ -46,8 +57,6 @@ export interface ProxyOptions {
   readonly nodePortPrefixes: readonly string[] | undefined
   /** What a plane is told about traffic. */
   readonly traffic: Pick<TrafficOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'>
-  /** What the plane of mode nftables takes for schedulers of IPVS. */
-  readonly schedulerFallback: ModelScheduler | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly once: boolean
   readonly plan: boolean
@@ -58,9 +67,6 @@ export interface ProxyOptions {
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
-
-/** Options that only the plane of mode nftables has. */
-const NFTABLES_OPTIONS = { 'scheduler-fallback': text } as const
 
 const OPTIONS = {
   manifests: text,
@@ -81,7 +87,7 @@ const OPTIONS = {
   cleanup: flag,
   'log-level': { type: 'string', default: 'info' },
   help: flag,
-  ...NFTABLES_OPTIONS
+  'scheduler-fallback': text
 } as const
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
@@ -138,11 +144,12 @@ function parseTraffic(values: Values): ProxyOptions['traffic'] {
   }
 }
 
-/** @throws Error An option is given that the mode does not have. */
-function checkMode(mode: ProxyOptions['mode'], values: Values): void {
-  if (mode === 'nftables') return
-  const other = (Object.keys(NFTABLES_OPTIONS) as (keyof typeof NFTABLES_OPTIONS)[]).find((name) => values[name] !== undefined)
-  if (other !== undefined) throw new Error(`--${other}: only mode nftables has this`)
+function parsePlane({ mode: word, 'scheduler-fallback': fallback }: Values): PlaneChoice {
+  const among = <Word extends Scheduler>(words: readonly [...Word[], Word]): Word | undefined =>
+    fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, words)
+  const mode = parseWord('mode', word, ['nftables', 'ipvs'])
+  if (mode === 'nftables') return { mode, schedulerFallback: among(FALLBACKS) }
+  return { mode, schedulerFallback: among([...FALLBACKS, ...IPVS_SCHEDULERS]) }
 }
 
 /** One command is one thing to do: who asks for a plan does not want rules removed. @throws Error */
@@ -162,21 +169,17 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
   if (!values.help) checkCommand(values)
   checkNames(values)
-  const mode = parseWord('mode', values.mode, ['nftables', 'ipvs'])
-  checkMode(mode, values)
   const traffic = parseTraffic(values)
   const { nodeAddresses } = traffic
-  const { 'scheduler-fallback': fallback } = values
   return {
     manifests: values.manifests,
-    mode,
+    plane: parsePlane(values),
     name: values.name,
     netns: values.netns,
     nodeName: values['node-name'] ?? hostname().toLowerCase(),
     zone: values.zone,
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     traffic,
-    schedulerFallback: fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, FALLBACKS),
     listen: parseListen(values.listen),
     once: values.once,
     plan: values.plan,

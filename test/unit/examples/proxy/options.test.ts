@@ -22,7 +22,7 @@ it('says what is wrong', () => {
     [['--plan', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
     [['--once', '--cleanup'], '--once, --plan and --cleanup: one of them is wanted'],
     [['--once', '--plan'], '--once, --plan and --cleanup: one of them is wanted'],
-    [['--mode', 'ipvs', '--scheduler-fallback', 'random'], '--scheduler-fallback: only mode nftables has this']
+    [['--mode', 'ipvs', '--scheduler-fallback', 'fastest'], '--scheduler-fallback fastest: random, hash, consistent, rr, wrr, ']
   ]
   for (const [words, message] of wrong) expect(() => parse(...words), words.join(' ')).toThrow(message)
   expect(() => parseOptions([])).toThrow('--manifests is missing')
@@ -52,8 +52,9 @@ it('tells the plane what it needs to know of clients and addresses', () => {
       nodeAddresses: ['10.0.0.0/24', 'fd00::/64'],
       serviceRanges: ['10.96.0.0/12']
     },
-    schedulerFallback: 'consistent'
+    plane: { mode: 'nftables', schedulerFallback: 'consistent' }
   })
+  expect(parse('--mode', 'ipvs', '--scheduler-fallback', 'wlc').plane).toEqual({ mode: 'ipvs', schedulerFallback: 'wlc' })
 })
 
 it('explains every option', () => {
