@@ -19,6 +19,8 @@ export interface Bar {
   readonly plusAtMost?: number
   /** Smallest `peer / ours`, by peer: how many times faster than it. */
   readonly fasterThanPeerAtLeast?: Readonly<Record<string, number>>
+  /** Greatest `ours / peer`, by peer: how many times as long as a part of the same work. */
+  readonly timesPeerAtMost?: Readonly<Record<string, number>>
   /** Greatest absolute value, in the row's unit. Only for what does not depend on the machine's speed alone. */
   readonly oursAtMost?: number
 }
@@ -94,6 +96,7 @@ export interface Samples {
 /** The bar in words: `≤ 1.5 × floor, ≥ 8 × faster than nft -f`. */
 export function barText(bar: Bar, unit: string): string {
   const parts = Object.entries(bar.fasterThanPeerAtLeast ?? {}).map(([peer, times]) => `≥ ${times} × faster than ${peer}`)
+  for (const [peer, times] of Object.entries(bar.timesPeerAtMost ?? {})) parts.push(`≤ ${times} × ${peer}`)
   const plus = bar.plusAtMost === undefined ? '' : ` + ${bar.plusAtMost} ${unit}`
   if (bar.timesFloorAtMost !== undefined) parts.unshift(`≤ ${bar.timesFloorAtMost} × floor${plus}`)
   if (bar.oursAtMost !== undefined) parts.unshift(`≤ ${bar.oursAtMost} ${unit}`)
@@ -106,9 +109,13 @@ export function judge(row: Pick<Row, 'name' | 'unit' | 'bar'>, samples: Samples,
   const ours = median(samples.ours)
   const ratioToFloor = samples.floor === undefined ? null : medianRatio(samples.ours, samples.floor)
   const ratioToPeers = Object.fromEntries(Object.entries(samples.peers).map(([peer, values]) => [peer, medianRatio(values, samples.ours)]))
-  const { timesFloorAtMost, plusAtMost, oursAtMost, fasterThanPeerAtLeast = {} } = row.bar
+  const { timesFloorAtMost, plusAtMost, oursAtMost, fasterThanPeerAtLeast = {}, timesPeerAtMost = {} } = row.bar
   if (timesFloorAtMost !== undefined && ratioToFloor === null) throw new TypeError(`${row.name}: the bar needs a floor`)
-  const behind = Object.entries(fasterThanPeerAtLeast).filter(([peer, times]) => {
+  const leastRatios = [
+    ...Object.entries(fasterThanPeerAtLeast),
+    ...Object.entries(timesPeerAtMost).map(([peer, times]) => [peer, 1 / times] as const)
+  ]
+  const behind = leastRatios.filter(([peer, times]) => {
     const ratio = ratioToPeers[peer]
     if (ratio === undefined) throw new TypeError(`${row.name}: the bar needs the peer '${peer}'`)
     return ratio < times

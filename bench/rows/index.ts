@@ -4,6 +4,7 @@ import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
 import { ipvsRows } from './ipvs.js'
+import { ipvsPlaneRows } from './ipvs-plane.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
@@ -31,5 +32,6 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...conntrackCostRows,
   ...conntrackEventRows,
   ...ipvsRows,
+  ...ipvsPlaneRows,
   ...processCostRows
 ]

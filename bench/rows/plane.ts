@@ -1,9 +1,9 @@
 import type { Row } from '../frame/row.js'
 import { subjectRow, timeSession } from '../frame/subject-row.js'
 import { openSubject } from '../subjects/index.js'
-import { kubeProxyScript, planeScript, type PlaneChange, type PlaneOptions } from '../subjects/plane.js'
+import { kubeProxyScript, planeScript, type PlaneChange, type PlaneSize } from '../subjects/plane.js'
 
-const nftFile = (script: (options: PlaneOptions) => string, options: PlaneOptions) => ({
+const nftFile = (script: (options: PlaneSize) => string, options: PlaneSize) => ({
   command: (file: (name: string, content: string) => string) => [
     'nft',
     '-f',
@@ -12,11 +12,11 @@ const nftFile = (script: (options: PlaneOptions) => string, options: PlaneOption
   afterSetup: false
 })
 
-const size = ({ services, endpoints }: PlaneOptions): string => `${services} services with ${endpoints} endpoints each`
+const size = ({ services, endpoints }: PlaneSize): string => `${services} services with ${endpoints} endpoints each`
 
 /** The first sync against what `nft -f` takes for the same elements, and for kube-proxy's layout. */
 function syncRow(
-  options: PlaneOptions,
+  options: PlaneSize,
   rounds: number,
   more: Pick<Row, 'bar'> & { readonly withNft: boolean; readonly withKubeProxy: boolean }
 ): Row {
@@ -29,7 +29,7 @@ function syncRow(
     rounds,
     needs: withNft || withKubeProxy ? ['nft'] : [],
     subject: 'plane-sync',
-    options,
+    options: { ...options, mode: 'nftables' },
     repeat: 1,
     operations: 1,
     peers: {
@@ -41,7 +41,7 @@ function syncRow(
 
 /** One changed service among 45,000. The floor is the same bytes, sent from C. */
 function updateRow(change: PlaneChange, about: string, bar: Row['bar']): Row {
-  const options = { services: 45_000, endpoints: 4, change }
+  const options = { mode: 'nftables', services: 45_000, endpoints: 4, change } as const
   return subjectRow({
     name: `plane-update-${change}`,
     unit: 'ms',

@@ -118,7 +118,7 @@ const load: Work<'nftables-load'> = {
 
 function planeSync(services: number, prefix: string): Work<'plane-sync'> {
   const about = `a first sync of the plane, ${services} services with 10 endpoints each`
-  return { prefix, subject: 'plane-sync', options: { services, endpoints: 10 }, endpoints: services * 10, about }
+  return { prefix, subject: 'plane-sync', options: { mode: 'nftables', services, endpoints: 10 }, endpoints: services * 10, about }
 }
 
 const ipvs: Work<'ipvs-sync'> = {

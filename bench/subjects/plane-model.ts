@@ -3,7 +3,7 @@ import type { Frontend, Service } from 'netplane'
 import type { Netplane } from '../frame/netplane.js'
 import type { Session, Subject } from '../frame/subject.js'
 import { dottedQuad } from './expressions.js'
-import { planeService, planeServices, type PlaneOptions } from './plane.js'
+import { planeService, planeServices, type PlaneSize } from './plane.js'
 import { addressList } from './route-addresses.js'
 
 /** 203.0.0.0 */
@@ -31,7 +31,7 @@ function mixed(index: number, endpoints: number): Service {
 }
 
 /** A first sync of services of all kinds. */
-export const planeMixed: Subject<PlaneOptions> = async ({ openPlane }, netns, { services, endpoints }) => {
+export const planeMixed: Subject<PlaneSize> = async ({ openPlane }, netns, { services, endpoints }) => {
   const plane = await openPlane({ mode: 'nftables', netns, auditMs: 0, localSources: ['10.128.0.0/9'] })
   const all = Array.from({ length: services }, (_, index) => mixed(index, endpoints))
   return syncing(plane, new Map(all.map((service) => [service.name, service])))
@@ -49,7 +49,7 @@ function syncing(plane: Plane, services: ReadonlyMap<string, Service>): Session 
 }
 
 /** Another process flushes all rules of our table: from its commit until they are there again. */
-export const planeDrift: Subject<PlaneOptions> = async ({ Nftables, openPlane }, netns, options) => {
+export const planeDrift: Subject<PlaneSize> = async ({ Nftables, openPlane }, netns, options) => {
   const plane = await openPlane({ mode: 'nftables', netns, auditMs: 10 })
   await plane.sync(planeServices(options))
   const other = await Nftables.open({ netns })

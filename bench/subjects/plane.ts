@@ -3,9 +3,14 @@ import type { Subject } from '../frame/subject.js'
 import { dottedQuad } from './expressions.js'
 
 /** How many services there are, and endpoints of each. */
-export interface PlaneOptions {
+export interface PlaneSize {
   readonly services: number
   readonly endpoints: number
+}
+
+/** Services of a plane. */
+export interface PlaneOptions extends PlaneSize {
+  readonly mode: 'nftables' | 'ipvs'
 }
 
 /** What changes in one service, among all the others. */
@@ -36,15 +41,15 @@ export function planeService(index: number, endpoints: number, offset = 0): Serv
 }
 
 /** All services, by name. */
-export function planeServices({ services, endpoints }: PlaneOptions): Map<string, Service> {
+export function planeServices({ services, endpoints }: PlaneSize): Map<string, Service> {
   return new Map(
     Array.from({ length: services }, (_, index) => planeService(index, endpoints)).map((service) => [service.name, service] as const)
   )
 }
 
 /** The first sync of a plane: all services into an empty namespace. */
-export const planeSync: Subject<PlaneOptions> = async ({ openPlane }, netns, options) => {
-  const plane = await openPlane({ mode: 'nftables', netns, auditMs: 0 })
+export const planeSync: Subject<PlaneOptions> = async ({ openPlane }, netns, { mode, ...options }) => {
+  const plane = await openPlane({ mode, netns, auditMs: 0 })
   const services = planeServices(options)
   return {
     work: async () => {
@@ -74,7 +79,7 @@ function changed({ services, endpoints, change }: PlaneUpdateOptions): { readonl
 
 /** `update` of one service among many. Other services of the sizes in question exist, but for the size that is used first. */
 export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, netns, options) => {
-  const plane = await openPlane({ mode: 'nftables', netns, auditMs: 0 })
+  const plane = await openPlane({ mode: options.mode, netns, auditMs: 0 })
   const services = planeServices(options)
   for (const [index, size] of [options.endpoints - 1, options.endpoints + 1].entries()) {
     const service = planeService(index, size)
@@ -88,6 +93,24 @@ export const planeUpdate: Subject<PlaneUpdateOptions> = async ({ openPlane }, ne
       await plane.update(changed(options))
     },
     close: () => plane.close()
+  }
+}
+
+/** The first sync of the virtual services alone that the plane of mode `ipvs` makes of the same. */
+export const planeVirtualServices: Subject<PlaneOptions> = async ({ Ipvs }, netns, options) => {
+  const ipvs = await Ipvs.open({ netns })
+  const virtual = [...planeServices(options).values()].map(({ frontends, endpoints }) => ({
+    protocol: 'tcp' as const,
+    address: (frontends[0] as { readonly address: string }).address,
+    port: servicePort,
+    scheduler: 'wrr',
+    realServers: endpoints.map(({ address, port }) => ({ address, port, weight: 1 }))
+  }))
+  return {
+    work: async () => {
+      await ipvs.sync(virtual)
+    },
+    close: () => ipvs.close()
   }
 }
 
@@ -109,7 +132,7 @@ function choices(slots: number): string {
 }
 
 /** The same services in the plane's own layout, with the sizes that it declares, for `nft -f`. */
-export function planeScript({ services, endpoints }: PlaneOptions): string {
+export function planeScript({ services, endpoints }: PlaneSize): string {
   const size = classSize(endpoints)
   const frontends = Array.from(
     { length: services },
@@ -140,7 +163,7 @@ export function planeScript({ services, endpoints }: PlaneOptions): string {
  * The same services as kube-proxy's nftables mode lays them out (Kubernetes 1.33 and later): one verdict map of all service addresses, a chain per service, and in it an anonymous map of
  * its endpoints.
  */
-export function kubeProxyScript({ services, endpoints }: PlaneOptions): string {
+export function kubeProxyScript({ services, endpoints }: PlaneSize): string {
   const chains = Array.from({ length: services }, (_, index) => {
     const targets = Array.from(
       { length: endpoints },

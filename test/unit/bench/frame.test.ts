@@ -62,6 +62,10 @@ describe('judge', () => {
     expect(() => judge(row, { ours: [1], peers: { 'nft -f': [9] } }, [])).toThrow('needs a floor')
     expect(() => judge(row, { ours: [1], floor: [1], peers: {} }, [])).toThrow("needs the peer 'nft -f'")
     expect(() => barText({}, 'ms')).toThrow(TypeError)
+    const part = { name: 'x', unit: 'ms', bar: { timesPeerAtMost: { part: 1.5 } } }
+    expect(judge(part, { ours: [15], peers: { part: [10] } }, [])).toMatchObject({ met: true, bar: '≤ 1.5 × part' })
+    expect(judge(part, { ours: [15.1], peers: { part: [10] } }, []).met).toBe(false)
+    expect(() => judge(part, { ours: [1], peers: {} }, [])).toThrow("needs the peer 'part'")
   })
 })
 
