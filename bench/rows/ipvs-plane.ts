@@ -1,0 +1,30 @@
+import type { Row } from '../frame/row.js'
+import { subjectRow } from '../frame/subject-row.js'
+import { planeVirtualServices } from '../subjects/plane.js'
+
+const common = { unit: 'ms', requires: 'ipvs and nftables', repeat: 1, operations: 1, needs: [] } as const
+const part = 'Ipvs.sync'
+
+/** What the plane of mode `ipvs` is measured by: beside the virtual services it has addresses and tables to write. */
+export const ipvsPlaneRows: readonly Row[] = [
+  subjectRow({
+    ...common,
+    name: 'ipvs-plane-sync-1000x10',
+    about: 'first sync of the ipvs plane: 1000 services with 10 endpoints each, beside the virtual services alone',
+    bar: { timesPeerAtMost: { [part]: 1.5 } },
+    rounds: 5,
+    subject: 'plane-sync',
+    options: { mode: 'ipvs', services: 1000, endpoints: 10 },
+    peers: { [part]: { open: planeVirtualServices } }
+  }),
+  subjectRow({
+    ...common,
+    name: 'ipvs-plane-update-10000x10',
+    about: 'an endpoint is swapped among 10000 services with 10 endpoints each, in the ipvs plane',
+    bar: { timesFloorAtMost: 3, plusAtMost: 5 },
+    rounds: 3,
+    subject: 'plane-update',
+    options: { mode: 'ipvs', services: 10_000, endpoints: 10, change: 'swap' },
+    peers: {}
+  })
+]
