@@ -100,6 +100,37 @@ function halve({ remove, add, owners }: ElementRows): [ElementRows, ElementRows]
   return [part(0, middle, 0, split), part(middle, add.rows, split, remove.rows)]
 }
 
+/** Steps that must be in one transaction together, in their order. */
+export function joined(steps: readonly Step[]): Step {
+  let first: number[] = []
+  return {
+    bytes: bytesOf(steps),
+    echo: steps.some(({ echo }) => echo === true),
+    queue: () => undefined,
+    queueOwned: (tx) => {
+      first = []
+      const owners = new Map<number, readonly (string | undefined)[]>()
+      for (const step of steps) {
+        first.push(tx.size)
+        for (const [index, names] of queued(step, tx)) owners.set(index, names)
+      }
+      return owners
+    },
+    done: (report) => {
+      for (const [index, { done }] of steps.entries()) done?.(report, first[index]!)
+    }
+  }
+}
+
+const NO_OWNERS: Owners = new Map()
+
+/** Queues what a step does. */
+function queued({ queue, queueOwned }: Step, tx: Transaction): Owners {
+  if (queueOwned !== undefined) return queueOwned(tx)
+  queue(tx)
+  return NO_OWNERS
+}
+
 /** What happens around each transaction. */
 export interface StepHooks {
   /** Before it is put together; may throw. */
@@ -187,8 +218,7 @@ export class StepWriter {
     const slices = new Slices()
     for (const step of batch) {
       first.push(tx.size)
-      if (step.queueOwned === undefined) step.queue(tx)
-      else for (const [index, names] of step.queueOwned(tx)) owners.set(index, names)
+      for (const [index, names] of queued(step, tx)) owners.set(index, names)
       if (slices.isOver) await slices.turn()
     }
     if (tx.size === 0) return

@@ -27,6 +27,7 @@ import { AnnouncedAddresses } from './announced.js'
 import { AT_ONCE, changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
 import { VirtualServices } from './compile.js'
 import { readCounters } from './counters.js'
+import { addCounts, NO_COUNTS, type Counts } from './counts.js'
 import { Draining } from './draining.js'
 import { walkThrough } from './explain.js'
 import { inspect, IpvsInspection, ourPlaces, ownership, placeOf, virtualServicesOf, type Subsystems } from './inspect.js'
@@ -37,31 +38,6 @@ import { NotedSettings } from './settings/notes.js'
 import { NodeSettings } from './settings/settings.js'
 import { possibleSettings, SETTINGS_HINT, versionOf } from './settings/table.js'
 import { unsupportedByIpvs } from './support.js'
-
-type Details = Extract<SyncDetails, { readonly mode: 'ipvs' }>
-
-interface Counts {
-  virtualServices: Details['virtualServices']
-  realServers: Details['realServers']
-  addresses: ObjectCounts
-  commits: number
-}
-
-/** Of a repair on the way, and of the change itself. */
-function addCounts(before: Counts | undefined, counts: Counts): Counts {
-  if (before === undefined) return counts
-  const changed = (left: Counts['realServers'], right: Counts['realServers']): Counts['realServers'] => ({
-    added: left.added + right.added,
-    updated: left.updated + right.updated,
-    removed: left.removed + right.removed
-  })
-  return {
-    virtualServices: changed(before.virtualServices, counts.virtualServices),
-    realServers: changed(before.realServers, counts.realServers),
-    addresses: sumOf(before.addresses, counts.addresses),
-    commits: before.commits + counts.commits
-  }
-}
 
 /** What became of virtual services, and of the addresses that they need. */
 interface Exchange {
@@ -179,15 +155,17 @@ class IpvsBackend implements Backend {
       await addresses.ensureDevice(device, run)
       const present = device?.addresses ?? new Set<string>()
       const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
-      // Virtual services that go are known by what the tables hold.
-      let synced = beside !== undefined && tables.forgets(beside) ? await this.#syncAll(services, ours, run) : undefined
+      let synced: AllSynced | undefined
       const between = async (): Promise<void> => {
-        synced ??= await this.#syncAll(services, ours, run)
+        if (synced !== undefined) return
+        synced = await this.#syncAll(services, ours, run)
         if (synced.refused.length > 0) Object.assign(found, await this.#withoutRefused(services, synced.refused, run))
         this.#needed = AddressCounts.of(found.held)
         found.added = [...this.#needed.list()].filter((address) => !present.has(address))
         await addresses.add(found.added, run)
       }
+      // Virtual services that go are known by what the tables hold; those that stay, by the device, if the tables cannot be filled.
+      if (beside !== undefined && tables.forgets(beside)) await between()
       const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between)).objects
       if (beside === undefined) await between()
       const { held, refusals } = found
@@ -209,8 +187,7 @@ class IpvsBackend implements Backend {
   }
 
   details(run: Run): SyncDetails {
-    const none = { added: 0, updated: 0, removed: 0 }
-    const counts = this.#counts.get(run) ?? { virtualServices: none, realServers: none, addresses: { written: 0, deleted: 0 }, commits: 0 }
+    const counts = this.#counts.get(run) ?? NO_COUNTS
     return { mode: 'ipvs', ...counts, draining: this.#steps.count, retries: run.retries }
   }
 

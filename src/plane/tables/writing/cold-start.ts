@@ -3,7 +3,7 @@
  */
 import type { AddressFamily } from '../../../core/address.js'
 import { Slices } from '../../../core/slices.js'
-import { elementsStep, type Step } from '../../../nftables/steps.js'
+import { elementsStep, joined, type Step } from '../../../nftables/steps.js'
 import type { ServiceSource } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import { ReferenceCounts } from '../../core/refcount.js'
@@ -104,24 +104,27 @@ class Filling {
     return this.#walk.add(service, slices)
   }
 
-  /** Takes the chunk, slots before what leads to them. */
-  take(table: string): Step[] {
+  /** Takes the chunk, slots before what leads to them. `isNote`: the elements say which virtual services of IPVS are ours. */
+  take(table: string): { readonly step: Step; readonly isNote: boolean }[] {
     const taken = inOrder(this.#filled.values())
     this.elements += this.pending
     for (const { set, add } of taken) if (!set.description.shared) this.rows.set(set, (this.rows.get(set) ?? 0) + add.rows)
     this.#filled = new Map()
     this.#last = undefined
     this.pending = 0
-    return taken.map((change) => elementsStep({ family: change.set.family, table, name: change.set.name }, change, rowBytes(change.set)))
+    return taken.map((change) => ({
+      step: elementsStep({ family: change.set.family, table, name: change.set.name }, change, rowBytes(change.set)),
+      isNote: isNote(change.set)
+    }))
   }
 }
 
-/** A table with everything that is always there. */
-function tableSteps(
-  family: AddressFamily,
-  { options, objects, replace, writer, statics, devices }: ColdStartParts,
-  marks: ReadonlyMap<ElementSet, number>
-): Step[] {
+/** Whether a set says which virtual services of IPVS are ours. */
+const isNote = ({ kind }: ElementSet): boolean => kind === 'fwmarks'
+
+/** A table, in the place of one that is there, with what says which virtual services are ours. */
+function declareSteps(family: AddressFamily, parts: ColdStartParts): Step[] {
+  const { options, replace } = parts
   const { name } = options
   const declareTable: Step = {
     bytes: 200,
@@ -130,13 +133,21 @@ function tableSteps(
       tx.add.table({ family, name, comment: tableComment(options), ...flagsOf(options.tableOwner) })
     }
   }
-  const sets = fixedSets(family, options).map((set) => {
-    const rows = marks.get(set) ?? 0
-    return setStep(name, objects, set, rows, writer.canReplace(set, rows))
-  })
+  const notes = fixedSets(family, options).filter(isNote)
+  return [declareTable, ...notes.map((set) => fixedSetStep(set, 0, parts))]
+}
+
+function fixedSetStep(set: ElementSet, rows: number, { options, objects, writer }: ColdStartParts): Step {
+  return setStep(options.name, objects, set, rows, writer.canReplace(set, rows))
+}
+
+/** Everything else that is always in a table. */
+function tableSteps(family: AddressFamily, parts: ColdStartParts, marks: ReadonlyMap<ElementSet, number>): Step[] {
+  const { options, statics, devices } = parts
+  const { name } = options
+  const sets = fixedSets(family, options).filter((set) => !isNote(set))
   return [
-    declareTable,
-    ...sets,
+    ...sets.map((set) => fixedSetStep(set, marks.get(set) ?? 0, parts)),
     ...learntSteps(family, options),
     ...staticSets(family, options, statics).map((set) => staticStep(family, name, set)),
     ...(devices === undefined ? [] : [flowtableStep(family, name, devices)]),
@@ -223,10 +234,22 @@ class ChunkWriter {
   readonly #isWhole: boolean
   readonly #slices = new Slices()
   #steps: Step[] = []
+  /** What must not be lost where tables take the place of others, even if one message cannot hold them: it is in their first transaction. */
+  readonly #notes: Step[]
   #limit = FIRST_ROWS
 
-  /** @param isWhole Whether all is to be one transaction. */
-  constructor(pipeline: Pipeline, options: TableOptions, estimates: ReadonlyMap<ElementSet, number>, isWhole: boolean) {
+  /**
+   * @param declared Declares the tables.
+   * @param isWhole Whether all is to be one transaction.
+   */
+  constructor(
+    pipeline: Pipeline,
+    options: TableOptions,
+    estimates: ReadonlyMap<ElementSet, number>,
+    declared: readonly Step[],
+    isWhole: boolean
+  ) {
+    this.#notes = [...declared]
     this.filling = new Filling(estimates, options)
     this.#pipeline = pipeline
     this.#table = options.name
@@ -248,14 +271,19 @@ class ChunkWriter {
     await adding
     if (this.filling.pending < this.#limit) return
     this.#limit = CHUNK_ROWS
-    this.#steps.push(...this.filling.take(this.#table))
+    this.#take()
     if (!this.#isWhole) await this.#push()
   }
 
   async end(): Promise<void> {
-    this.#steps.push(...this.filling.take(this.#table))
+    this.#take()
+    if (this.#isWhole) this.#steps.unshift(joined(this.#notes))
     await this.#push()
     await this.#pipeline.end()
+  }
+
+  #take(): void {
+    for (const { step, isNote } of this.filling.take(this.#table)) (this.#isWhole && isNote ? this.#notes : this.#steps).push(step)
   }
 
   async #push(): Promise<void> {
@@ -272,6 +300,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const isWhole = replace.size > 0
   const pipeline = new Pipeline(writer, run)
   const { rows: expected, marks } = await estimate(source.candidates.values(), options, slices)
+  const declared = FAMILIES.flatMap((family) => declareSteps(family, parts))
   const tables: Step[] = []
   for (const family of FAMILIES) {
     // The first time that rules are compiled takes long.
@@ -279,8 +308,8 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
     tables.push(...tableSteps(family, parts, marks))
   }
   await slices.turn()
-  if (!isWhole) await pipeline.push(tables)
-  const chunks = new ChunkWriter(pipeline, options, expected, isWhole)
+  if (!isWhole) await pipeline.push([...declared, ...tables])
+  const chunks = new ChunkWriter(pipeline, options, expected, declared, isWhole)
   if (isWhole) chunks.precede([...tables, ...parts.carried])
   chunks.precede(neededObjects(parts, expected))
   try {
