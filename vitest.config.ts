@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { lacksHere } from './test/run/here.mjs'
-import { filesOfSuites, leftOut } from './test/run/suites.mjs'
+import { filesOfSuites, leftOut, notInContainer } from './test/run/suites.mjs'
 
 /** Programs take long on the emulated processors of the lab. */
 const isInLab = process.env.NETPLANE_TEST_NAMESPACE === 'lab'
+const isInContainer = process.env.NETPLANE_TEST_NAMESPACE === 'container'
 const minute = isInLab ? 600_000 : 60_000
 
 interface ProjectOptions {
@@ -46,10 +47,11 @@ const listed = ['test/contract/nftables/client.test.ts', 'test/kernel/nftables/{
 
 export default defineConfig({
   test: {
+    maxWorkers: '100%',
     reporters: ['default', './test/run/reporter.mjs'],
     projects: [
       project('unit', { testTimeout: 10_000 }),
-      project('contract', { testTimeout: minute, changesKernel: true }),
+      project('contract', { testTimeout: minute, changesKernel: true, exclude: isInContainer ? [notInContainer] : [] }),
       project('kernel', { testTimeout: minute, changesKernel: true, exclude: elsewhere }),
       project('listing', {
         testTimeout: minute,

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
 import { countVitest } from './report.mjs'
+import { notInContainer } from './suites.mjs'
 import { sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
 
 /**
@@ -42,10 +43,12 @@ export async function runContainer(context) {
   try {
     const { report, argv } = vitestCommand({ ...context, results }, 'container', ['contract', 'kernel'])
     sayWhatIsElsewhere(context)
+    console.log(`runs elsewhere (\`npm run test:kernel\` runs it on this kernel): ${notInContainer}`)
     const file = path.join(results, 'run')
     writeFileSync(file, script)
     const { status } = await exec(['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv], {
-      timeoutSeconds: 600,
+      // On a busy machine it takes ten minutes.
+      timeoutSeconds: 1200,
       cwd: '/'
     })
     return countVitest(report, status)

@@ -56,6 +56,9 @@ export const suites = [
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 
+/** What a container changes nothing about: thousands of connections, row after row, which `npm run test:kernel` makes on the same kernel. */
+export const notInContainer = 'test/contract/behaviour/behaviour.test.ts'
+
 /** How exactly a suite names a file: the length of what it names, or -1. */
 function exactness({ files }, file) {
   const named = files.filter((name) => file === `${name}.test.ts` || file.startsWith(`${name}/`))
