@@ -36,6 +36,7 @@ export const suites = [
     requires: ['ipvs', 'nftables'],
     smoke: true
   },
+  { name: 'ipvs plane, unloaded', files: ['test/kernel/plane/ipvs/unloaded'], requires: ['ipvs', 'nftables', ownMachine] },
   { name: 'ipvs behaviour', files: ['test/kernel/plane/ipvs/behaviour'], requires: ['ipvs', 'nftables'] },
   {
     name: 'conntrack',

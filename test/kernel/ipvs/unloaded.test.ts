@@ -1,37 +1,20 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { UnsupportedError, type NetlinkError } from '../../../src/core/errors.js'
 import { Ipvs } from '../../../src/ipvs/client.js'
 import { rejection } from '../../support/rejection.js'
-import { attempt, run } from '../../support/run.js'
+import { forbidIpvs, permitIpvs, unloadIpvs } from '../../support/ipvs-module.js'
+import { attempt } from '../../support/run.js'
 
 const web = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
 
-/** Unloads IPVS. Namespaces of earlier tests may still be going, with what they hold of it. */
-async function unload(): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      const modules = (await readFile('/proc/modules', 'utf8')).match(/^ip_vs\w*/gm) ?? []
-      const last = [...modules.filter((name) => name !== 'ip_vs'), 'ip_vs']
-      if (modules.length > 0) await run('modprobe', ['--remove', ...last])
-    },
-    { timeout: 120_000, interval: 1000 }
-  )
-}
-
 /** No other test may run in this machine meanwhile. */
 it('a kernel without ip_vs is named, with what to do; once it is loaded, clients that were open go on', async () => {
-  const loader = '/proc/sys/kernel/modprobe'
-  const before = await readFile(loader, 'utf8')
-  onTestFinished(async () => {
-    await writeFile(loader, before)
-    await run('modprobe', ['ip_vs'])
-  })
+  onTestFinished(permitIpvs)
   await using ipvs = await Ipvs.open()
   await ipvs.sync([{ ...web, scheduler: 'rr' }])
   await ipvs.flush({ allServices: true })
-  await unload()
-  await writeFile(loader, '/bin/false\n')
+  await unloadIpvs()
+  await forbidIpvs()
   const calls = {
     open: () => Ipvs.open(),
     list: () => ipvs.list(),
@@ -44,9 +27,8 @@ it('a kernel without ip_vs is named, with what to do; once it is loaded, clients
     expect([name, error instanceof UnsupportedError]).toEqual([name, true])
     expect(error).toMatchObject({ missing: 'ip_vs', message: expect.stringContaining('modprobe ip_vs') as string })
   }
-  await writeFile(loader, before)
-  // Loaded again it has another number in generic netlink. (Newer kernels load it when they are asked for it; 5.10 does not.)
-  await run('modprobe', ['ip_vs'])
+  // Loaded again it has another number in generic netlink.
+  await permitIpvs()
   await ipvs.addService({ ...web, scheduler: 'rr' })
   expect(await ipvs.listServices()).toMatchObject([{ ...web, scheduler: 'rr' }])
   await ipvs.flush({ allServices: true })
