@@ -36,6 +36,11 @@ export const suites = [
     requires: ['ipvs', 'nftables'],
     smoke: true
   },
+  {
+    name: 'ipvs plane, in detail',
+    files: ['announced', 'explain', 'foreign'].map((name) => `test/kernel/plane/ipvs/${name}`),
+    requires: ['ipvs', 'nftables']
+  },
   { name: 'ipvs plane, unloaded', files: ['test/kernel/plane/ipvs/unloaded'], requires: ['ipvs', 'nftables', ownMachine] },
   { name: 'ipvs behaviour', files: ['test/kernel/plane/ipvs/behaviour'], requires: ['ipvs', 'nftables'] },
   {
