@@ -151,7 +151,7 @@ class IpvsBackend implements Backend {
     this.#asked = new Set(ours)
     this.#commits = tables.commits
     try {
-      await settings?.ensure()
+      const noted = await settings?.ensure()
       await addresses.ensureDevice(device, run)
       const present = device?.addresses ?? new Set<string>()
       const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
@@ -166,7 +166,7 @@ class IpvsBackend implements Backend {
       }
       // Virtual services that go are known by what the tables hold; those that stay, by the device, if the tables cannot be filled.
       if (beside !== undefined && tables.forgets(beside)) await between()
-      const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between)).objects
+      const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between, noted)).objects
       if (beside === undefined) await between()
       const { held, refusals } = found
       if (held !== services) await tables.apply(changesBetween(services, held), services, run)

@@ -19,7 +19,7 @@ import type { Services } from '../model.js'
 import type { PlaneEvent } from '../types.js'
 import { AffinityRoom } from './affinity/room.js'
 import { AffinitySweeper, touchesAffinity } from './affinity/sweeper.js'
-import { applyChanges, type ApplyContents } from './writing/apply.js'
+import { applyChanges, NOTHING_BETWEEN, type ApplyContents } from './writing/apply.js'
 import { contentsOf, type Changes } from './elements/changes.js'
 import { checkedServices, coldStart } from './writing/cold-start.js'
 import { CommittedContents } from './elements/contents.js'
@@ -55,9 +55,6 @@ export interface TableParts {
   /** How packets are explained. */
   readonly walk?: TableWalk | undefined
 }
-
-/** What may be done once all stands that changed services need, and before what they need no longer goes: nothing. */
-const NOTHING_BETWEEN = (): Promise<void> => Promise.resolve()
 
 /** Services in tables of nf_tables: what a back end has of them, whether the tables balance by themselves or IPVS does beside them. */
 export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 'status'> {
@@ -136,10 +133,12 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     return seen instanceof TablesInspection && !seen.isNew && (seen.comparison === undefined || this.#mustRebuild)
   }
 
-  async adopt(services: Services, seen: Inspection, run: Run, between = NOTHING_BETWEEN): Promise<Applied> {
+  /** @param ownCommit The generation after a commit of ours since the inspection. */
+  async adopt(services: Services, seen: Inspection, run: Run, between = NOTHING_BETWEEN, ownCommit?: number): Promise<Applied> {
     if (!(seen instanceof TablesInspection)) throw new TypeError('an inspection of another back end')
     const before = this.#writer.commits
     this.#writer.generation = seen.kernel.generation
+    this.#writer.follow(ownCommit)
     await this.#reserve()
     try {
       if (await this.#restoreRules(seen, run)) {
@@ -263,11 +262,10 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     await this.#nft.close()
   }
 
-  /** What cannot be reserved is told, and holds nothing up. Own commits are no change by another process. */
+  /** What cannot be reserved is told, and holds nothing up. */
   async #reserve(): Promise<void> {
     try {
-      const generation = await this.#reservation?.ensure()
-      if (generation === this.#writer.generation + 1) this.#writer.generation = generation
+      this.#writer.follow(await this.#reservation?.ensure())
     } catch (error) {
       this.#tell({ type: 'error', error: asNetplaneError(error) })
     }

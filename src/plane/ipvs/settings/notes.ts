@@ -30,9 +30,12 @@ export class NotedSettings {
     )
   }
 
-  /** Puts others in their place; none: the table goes. */
-  async write(notes: Notes): Promise<void> {
-    if (notes.size === 0) await this.#table.drop()
-    else await this.#table.write([...notes].map(([id, { before, after }]) => ({ key: [id, before, after] })))
+  /** Puts others in their place; none: the table goes. @returns The generation of the ruleset after it, unless the table has gone. */
+  async write(notes: Notes): Promise<number | undefined> {
+    if (notes.size === 0) {
+      await this.#table.drop()
+      return undefined
+    }
+    return await this.#table.write([...notes].map(([id, { before, after }]) => ({ key: [id, before, after] })))
   }
 }

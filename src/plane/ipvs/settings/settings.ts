@@ -39,9 +39,10 @@ export class NodeSettings {
   /**
    * Makes all settings as they must be, and puts those back that need not be so any more.
    *
+   * @returns The generation of the ruleset after a note of what was found; undefined: there was nothing new to note, or more was changed than that.
    * @throws {NetlinkError} `EROFS`, `EACCES`: one cannot be written. `ENOENT`: this kernel has none of its name.
    */
-  async ensure(): Promise<void> {
+  async ensure(): Promise<number | undefined> {
     const stored = await this.#notes.read()
     const noted = new Map([...this.#noted, ...stored])
     const wrong: Setting[] = []
@@ -58,10 +59,11 @@ export class NodeSettings {
       noted.set(setting.id, { before: noted.get(setting.id)?.before ?? before, after: setting.wanted })
     }
     // A note stands before what it is about, and longer: whoever ends in between leaves nothing behind that nobody puts back.
-    if (noted.size > stored.size || wrong.length > 0) await this.#notes.write(noted)
+    const generation = noted.size > stored.size || wrong.length > 0 ? await this.#notes.write(noted) : undefined
     this.#noted = noted
     for (const setting of wrong) await setting.write(setting.wanted)
     await this.#putBack(needless, noted)
+    return needless.length === 0 ? generation : undefined
   }
 
   /** Puts all back that were changed, but for those that somebody has changed since. @throws {NetlinkError} */

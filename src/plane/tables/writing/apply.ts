@@ -11,6 +11,9 @@ import { neededSteps, staleSteps, unusedSteps, type ServiceObjects } from './obj
 import { PHASES, type ElementSet, type Phase } from '../layout/sets.js'
 import { rowBytes, type Writer } from './writer.js'
 
+/** What may be done once all stands that changed services need, and before what they need no longer goes: nothing. */
+export const NOTHING_BETWEEN = (): Promise<void> => Promise.resolve()
+
 /** What changes are applied to. */
 export interface ApplyParts {
   readonly writer: Writer

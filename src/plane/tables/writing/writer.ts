@@ -56,6 +56,11 @@ export class Writer {
     })
   }
 
+  /** Takes notice of a commit of ours that another one made: it is no change by another process, unless there was one before it. */
+  follow(generation: number | undefined): void {
+    if (generation === this.generation + 1) this.generation = generation
+  }
+
   /** Whether one message can hold so many elements of a set: else the set could not be replaced by a larger one. */
   canReplace(set: ElementSet, rows: number): boolean {
     return rows * rowBytes(set) < this.#steps.maxBytes

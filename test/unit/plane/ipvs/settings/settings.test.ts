@@ -61,6 +61,12 @@ class Node {
     onTestFinished(() => nft.close())
     return (await nft.listTables()).map(({ name }) => name)
   }
+
+  async generation(): Promise<number> {
+    const nft = await Nftables.open({ kernel: this.tables })
+    onTestFinished(() => nft.close())
+    return (await nft.readGeneration()).id
+  }
 }
 
 describe('settings of the ipvs plane', () => {
@@ -68,11 +74,12 @@ describe('settings of the ipvs plane', () => {
     const node = new Node()
     const first = await node.settings()
     expect(await first.faults()).toHaveLength(4)
-    await first.ensure()
+    // Of its note, so that the plane knows this commit as its own.
+    expect(await first.ensure()).toBe(await node.generation())
     expect(node.files).toEqual(NEEDED)
     expect(await first.faults()).toEqual([])
     const second = await node.settings()
-    await second.ensure()
+    expect(await second.ensure()).toBe(undefined)
     expect(node.writes).toBe(4)
     await second.putBack()
     expect(node.files).toEqual(DEFAULTS)
