@@ -4,14 +4,14 @@ import path from 'node:path'
  * The import rule: which layer may import which (each also imports itself). A file's layer is its folder under src/; the files at the top of src/ are the entry
  * points, and each is a layer of its own.
  */
-const families = ['ipvs', 'nftables', 'conntrack', 'route', 'sockets']
+const families = ['ipvs', 'nftables', 'conntrack', 'route', 'sockets', 'ipset']
 const common = ['core', 'native']
 const allowed = {
   // The loader throws errors of the core; the core opens sockets.
   native: ['core'],
   core: ['native'],
   ...Object.fromEntries(families.map((family) => [family, common])),
-  iptables: [...common, 'nftables'],
+  iptables: [...common, 'nftables', 'ipset'],
   plane: [...common, ...families, 'iptables'],
   cli: [...common, ...families, 'iptables', 'plane'],
   testing: [...common, ...families, 'iptables', 'plane'],

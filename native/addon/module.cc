@@ -9,6 +9,7 @@
 #include "addon/conntrack_socket.h"
 #include "addon/diagnostic_socket.h"
 #include "addon/env_state.h"
+#include "addon/ipset_socket.h"
 #include "addon/ipvs_connections.h"
 #include "addon/ipvs_socket.h"
 #include "addon/monitor.h"
@@ -106,6 +107,13 @@ MessageDescription DescribeNetfilter(uint16_t type) {
   return flow.name ? flow : nftables::Describe(type);
 }
 
+Napi::Value OpenIpset(const Napi::CallbackInfo& info) {
+  SocketOptions options;
+  options.protocol = NETLINK_NETFILTER;
+  ReadOpenOptions(OptionsOf(info), options);
+  return OpenSocket(info, StateOf(info), std::move(options), SocketObject::Make<IpsetSocket>);
+}
+
 Napi::Value OpenIpvs(const Napi::CallbackInfo& info) {
   SocketOptions options;
   options.protocol = NETLINK_GENERIC;
@@ -116,6 +124,7 @@ Napi::Value OpenIpvs(const Napi::CallbackInfo& info) {
 Napi::Value OpenIpvsConnections(const Napi::CallbackInfo& info) { return IpvsConnections::Open(info, StateOf(info)); }
 
 Napi::Value ReadSetting(const Napi::CallbackInfo& info) { return ReadSystemSetting(info, StateOf(info)); }
+Napi::Value ReadNetwork(const Napi::CallbackInfo& info) { return ReadNetworkFile(info, StateOf(info)); }
 Napi::Value WriteSetting(const Napi::CallbackInfo& info) { return WriteSystemSetting(info, StateOf(info)); }
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
@@ -136,9 +145,11 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("openSocketDiagnostics", Napi::Function::New<OpenSocketDiagnostics>(env, "openSocketDiagnostics", state));
   exports.Set("openConntrack", Napi::Function::New<OpenConntrack>(env, "openConntrack", state));
   exports.Set("monitorConntrack", Napi::Function::New<MonitorConntrack>(env, "monitorConntrack", state));
+  exports.Set("openIpset", Napi::Function::New<OpenIpset>(env, "openIpset", state));
   exports.Set("openIpvs", Napi::Function::New<OpenIpvs>(env, "openIpvs", state));
   exports.Set("openIpvsConnections", Napi::Function::New<OpenIpvsConnections>(env, "openIpvsConnections", state));
   exports.Set("readSystemSetting", Napi::Function::New<ReadSetting>(env, "readSystemSetting", state));
+  exports.Set("readNetworkFile", Napi::Function::New<ReadNetwork>(env, "readNetworkFile", state));
   exports.Set("writeSystemSetting", Napi::Function::New<WriteSetting>(env, "writeSystemSetting", state));
   return exports;
 }

@@ -14,6 +14,9 @@ namespace netplane::addon {
 namespace {
 
 constexpr size_t kMostBytes = 4096;
+constexpr const char* kSettings = "/proc/sys/net/";
+// Not /proc/net, which is that of the process's first thread.
+constexpr const char* kNetworkFiles = "/proc/thread-self/net/";
 
 struct Request {
   NetworkNamespace where;
@@ -51,26 +54,34 @@ class SettingJob : public Job {
   Status failure_;
 };
 
-// Names of files below /proc/sys/net; anything that could lead elsewhere is none.
+// Names of files below a directory; anything that could lead elsewhere is none.
 bool IsName(const std::string& name) {
   const bool is_plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./") == std::string::npos;
   return is_plain && !name.empty() && name.front() != '/' && name.find("..") == std::string::npos;
 }
 
-Napi::Value Submit(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state, bool writes) {
+Napi::Value Submit(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state, const char* directory, bool writes) {
   const Napi::Object options = OptionsOf(info);
   const std::string name = ReadText(options, "name");
   if (state->ending()) return info.Env().Undefined();
-  if (!IsName(name)) return Refused(info.Env(), "setting", "the name is none of a file below /proc/sys/net");
-  Request request{ReadNamespace(options), "/proc/sys/net/" + name, std::nullopt};
+  if (!IsName(name)) return Refused(info.Env(), "setting", std::string("the name is none of a file below ") + directory);
+  Request request{ReadNamespace(options), directory + name, std::nullopt};
   if (writes) request.value = ReadText(options, "value");
   return Job::Submit(std::make_unique<SettingJob>(state, std::move(request)));
 }
 
 }  // namespace
 
-Napi::Value ReadSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state) { return Submit(info, state, false); }
+Napi::Value ReadSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state) {
+  return Submit(info, state, kSettings, false);
+}
 
-Napi::Value WriteSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state) { return Submit(info, state, true); }
+Napi::Value WriteSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state) {
+  return Submit(info, state, kSettings, true);
+}
+
+Napi::Value ReadNetworkFile(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state) {
+  return Submit(info, state, kNetworkFiles, false);
+}
 
 }  // namespace netplane::addon

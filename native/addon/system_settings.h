@@ -1,4 +1,4 @@
-// Files of /proc/sys/net, in a given network namespace.
+// Files of /proc/sys/net and /proc/net, in a given network namespace.
 #ifndef NETPLANE_ADDON_SYSTEM_SETTINGS_H_
 #define NETPLANE_ADDON_SYSTEM_SETTINGS_H_
 
@@ -14,6 +14,8 @@ namespace netplane::addon {
 Napi::Value ReadSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state);
 /// writeSystemSetting({ netns, name, value }): NativeOutcome<undefined>.
 Napi::Value WriteSystemSetting(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state);
+/// readNetworkFile({ netns, name }): NativeOutcome<string>, of at most 4096 bytes. `name` is relative to /proc/net: `ip_tables_names`.
+Napi::Value ReadNetworkFile(const Napi::CallbackInfo& info, const std::shared_ptr<EnvState>& state);
 
 }  // namespace netplane::addon
 

@@ -1,6 +1,7 @@
 /** What the addon as a whole offers (`native/addon/module.cc`). */
 import type { NativeMonitor, NativeMonitorOptions, NativeNamespace, NativeOpenOptions, NativeOutcome } from './common.js'
 import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, NativeConntrackSocket } from './conntrack.js'
+import type { NativeIpsetSocket } from './ipset.js'
 import type { NativeIpvsConnections, NativeIpvsSocket } from './ipvs.js'
 import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
 import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
@@ -22,6 +23,7 @@ export interface NativeAddon {
   openConntrack(options: NativeOpenOptions): Promise<NativeOutcome<NativeConntrackSocket>>
   /** As {@link NativeAddon.monitorNftables}; events are filtered before they reach the callback. */
   monitorConntrack(options: NativeConntrackMonitorOptions, callback: NativeConntrackMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  openIpset(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpsetSocket>>
   openIpvs(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsSocket>>
   /** Opens the namespace's /proc/net/ip_vs_conn. */
   openIpvsConnections(options: NativeOpenOptions): Promise<NativeOutcome<NativeIpvsConnections>>
@@ -32,4 +34,6 @@ export interface NativeAddon {
     readonly name: string
     readonly value: string
   }): Promise<NativeOutcome<undefined>>
+  /** A file below /proc/net (`ip_tables_names`) of at most 4096 bytes, as it is in a network namespace. */
+  readNetworkFile(request: { readonly netns?: string | NativeNamespace; readonly name: string }): Promise<NativeOutcome<string>>
 }
