@@ -39,6 +39,8 @@ export interface Chain extends Commented {
   readonly policy?: 'accept' | 'drop' | number | undefined
   /** Of base chains at `ingress` and `egress`: the links. */
   readonly devices?: readonly string[] | undefined
+  /** Of base chains: packets that the policy was used for, and their bytes: where they start, or stood when the chain was listed. Absent: they are not counted. */
+  readonly counters?: { readonly packets: bigint; readonly bytes: bigint } | undefined
   /**
    * `base` follows from `hook`. `binding`: the chain belongs to the one rule that jumps to it, and goes with it (`jump { … }` of nft; Linux 5.9). Its rules are added first,
    * then that rule, all in one transaction; the rule builder does so for `jump([rule(…), …])`.
@@ -52,7 +54,6 @@ export interface ListedChain extends Chain {
   /** Rules in it and jumps to it. */
   readonly use: number
   readonly priority?: number | undefined
-  readonly counters?: { readonly packets: bigint; readonly bytes: bigint } | undefined
 }
 
 /** Names a chain. */
@@ -152,7 +153,7 @@ export function toNativeTable(table: Listed<Table>): NativeRecord {
 
 function toNativeHook(chain: Chain): NativeRecord | undefined {
   if (chain.hook === undefined) {
-    for (const field of ['priority', 'policy', 'type', 'devices'] as const) {
+    for (const field of ['priority', 'policy', 'type', 'devices', 'counters'] as const) {
       if (chain[field] !== undefined) throw new ValidationError(field, chain[field], 'nothing, as the chain has no hook')
     }
     return undefined
@@ -180,11 +181,26 @@ export function toNativeChain(chain: Listed<Chain>, id?: number): NativeRecord {
     hook,
     chainType: hook === undefined ? undefined : (chain.type ?? 'filter'),
     policy: chain.policy,
+    counters: chain.counters,
     // The hook says it; without one nf_tables_addchain refuses it.
     flags: chain.flags?.filter((flag) => flag !== 'base'),
     userdata: userdataOf('chain', chain),
     opaque: chain.opaque
   })
+}
+
+/** The native record of a chain that gets another name; it is found by its handle. */
+export function toNativeRenaming({
+  table,
+  name,
+  handle
+}: {
+  readonly table: string
+  readonly name: string
+  readonly handle: bigint
+}): NativeRecord {
+  if (typeof handle !== 'bigint') throw new ValidationError('handle', handle, 'a bigint, as listed')
+  return { table, name, handle }
 }
 
 /**

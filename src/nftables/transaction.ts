@@ -17,6 +17,7 @@ import {
   toNativeCounter,
   toNativeFlowtable,
   toNativeObject,
+  toNativeRenaming,
   toNativeRule,
   toNativeTable,
   type Chain,
@@ -128,6 +129,12 @@ export class Transaction {
   readonly destroy: NamedVerb & { rule(reference: ChainReference & { readonly handle: bigint }): void } = {
     ...this.#named('destroy'),
     rule: (reference) => this.#ruleByHandle('destroy', reference)
+  }
+
+  /** Gives what there is another name. */
+  readonly rename = {
+    /** The chain whose handle is `handle` is called `name` from the commit on; within the transaction it still has its old name. Jumps to it stay. */
+    chain: (chain: NameReference & { readonly handle: bigint }): void => this.#put('add', 'chain', chain, () => toNativeRenaming(chain))
   }
 
   /** Empties objects that stay. */

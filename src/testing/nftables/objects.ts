@@ -130,14 +130,42 @@ function updateChain(context: FakeBatchContext, table: FakeTable, chain: FakeCha
     if (!isSameType || !isSameHook(chain.value['hook'], value['hook'])) throw new Refusal(EOPNOTSUPP, '')
   }
   if (value['policy'] !== undefined && chain.value['hook'] === undefined) throw new Refusal(EOPNOTSUPP, 'policy')
-  if (value['policy'] !== undefined) chain.value = { ...chain.value, policy: value['policy'] }
+  for (const field of ['policy', 'counters']) if (value[field] !== undefined) chain.value = { ...chain.value, [field]: value[field] }
   const described = describeChain(table, chain, countUses(table).chains.get(chain.name) ?? 0)
+  emit(context, 'newchain', table, described)
+  return described
+}
+
+/** An expression that went on in a chain which has another name now. */
+function renameCalled(expression: NativeRecord, from: string, to: string): NativeRecord {
+  const data = expression['data'] as NativeRecord | undefined
+  const isCall = expression['type'] === 'immediate' && data?.['chain'] === from
+  return isCall ? { ...expression, data: { ...data, chain: to } } : expression
+}
+
+/** Gives a chain another name; here at once, not with the commit. */
+function renameChain(context: FakeBatchContext, table: FakeTable, value: NativeRecord): NativeRecord {
+  const name = String(value['name'])
+  const chain = [...table.chains.values()].find(({ handle }) => handle === value['handle'])
+  if (chain === undefined) throw new Refusal(ENOENT, 'handle')
+  if (table.chains.has(name)) throw new Refusal(EEXIST, 'name')
+  const from = chain.name
+  const renamed: FakeChain = { ...chain, name, value: { ...chain.value, name } }
+  table.chains.delete(from)
+  table.chains.set(name, renamed)
+  for (const each of table.chains.values())
+    each.rules = each.rules.map((rule) => {
+      const expressions = (rule.value['expressions'] as readonly NativeRecord[] | undefined) ?? []
+      return { ...rule, value: { ...rule.value, expressions: expressions.map((expression) => renameCalled(expression, from, name)) } }
+    })
+  const described = describeChain(table, renamed, countUses(table).chains.get(name) ?? 0)
   emit(context, 'newchain', table, described)
   return described
 }
 
 function addChain(context: FakeBatchContext, { verb, family, value }: FakeOperation): NativeRecord {
   const table = requireTable(context, family, value['table'], 'table')
+  if (value['handle'] !== undefined) return renameChain(context, table, value)
   const isOwned = hasFlag(value, 'binding')
   if (text(value['name']) === undefined && !isOwned) throw new Refusal(EINVAL, '', undefined, 'name is missing')
   const name = text(value['name']) ?? `__chain${context.takeHandle()}`
