@@ -21,6 +21,7 @@ export {
 } from './core/errors.js'
 export type { Protocol } from './core/protocols.js'
 export type { EventStream } from './core/events/stream.js'
+export * from './iptables/index.js'
 export * from './ipvs/index.js'
 export type { Change, LostEvents, WatchOptions } from './core/events/watch.js'
 export * from './nftables/index.js'

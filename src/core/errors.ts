@@ -243,7 +243,8 @@ function describeNetlinkError(details: NetlinkErrorDetails): string {
   return parts.join('')
 }
 
-function brand(error: object, name: string): void {
+/** Lets `instanceof` know an error by the name of its class. */
+export function brand(error: object, name: string): void {
   const brands = (error as { [BRAND]?: Set<string> })[BRAND]
   if (brands === undefined) Object.defineProperty(error, BRAND, { value: new Set([name]), enumerable: false })
   else brands.add(name)

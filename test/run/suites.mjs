@@ -49,6 +49,7 @@ export const suites = [
     requires: ['nftables']
   },
   { name: 'limits of connection tracking', files: ['test/kernel/conntrack/limits'], requires: [ownMachine], smoke: true },
+  { name: 'iptables', files: ['test/kernel/iptables'], requires: ['nftables'] },
   { name: 'route', files: ['test/contract/route', 'test/kernel/route'], requires: [] },
   { name: 'links', files: ['test/kernel/route/dummy-links'], requires: ['dummy links'], smoke: true },
   { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'] },

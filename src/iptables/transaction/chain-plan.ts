@@ -1,0 +1,175 @@
+/**
+ * What a chain will be like after a transaction.
+ */
+import { ENOENT } from '../../core/errno.js'
+import { NetlinkError } from '../../core/errors.js'
+import type { Expression } from '../../nftables/expressions.js'
+import type { ListedRule } from '../../nftables/objects.js'
+import { asRead, findAlike, RuleKeys } from '../rule/compare.js'
+import type { IptablesContext } from '../rule/convert.js'
+import type { RuleForm } from '../rule/form.js'
+import type { ChainSnapshot } from '../state/snapshot.js'
+import { readListed } from '../state/listing.js'
+import type { BaseChain } from '../tables.js'
+import { describePlace, type CheckedRule, type IptablesChainReference, type Operation } from './operations.js'
+
+/** A rule that an operation wants. */
+export interface WantedRule {
+  readonly form: RuleForm
+  readonly by: Operation
+}
+
+/** A rule of the chain as it will be: one that is there, perhaps replaced or with its counters at zero, or a new one. */
+export interface Item {
+  readonly kept?: ListedRule | undefined
+  readonly wanted?: WantedRule | undefined
+  /** Of a kept rule: who set its counters to zero. */
+  readonly zeroedBy?: Operation | undefined
+}
+
+/** The error for what cannot be done as things stand, which the kernel need not be asked for. */
+export function refuse({ subject, index, object }: Operation, errno: number, why: string): never {
+  throw new NetlinkError({ errno, operation: 'iptables.commit', subject, index, object, hint: why })
+}
+
+/** Which chain a rule goes on in, if any. */
+export function calledChain(target: RuleForm['target']): string | undefined {
+  if (typeof target !== 'object') return undefined
+  if ('jump' in target) return target.jump
+  return 'goto' in target ? target.goto : undefined
+}
+
+/** A target that goes on in another chain. */
+export function withCalledChain(form: RuleForm, chain: string): RuleForm {
+  const { target } = form
+  if (typeof target !== 'object' || 'info' in target) return form
+  return { ...form, target: 'jump' in target ? { jump: chain } : { goto: chain } }
+}
+
+/** Names of chains that the expressions of a listed rule go on in. */
+export function calledBy(expressions: readonly Expression[]): string[] {
+  return expressions.flatMap((expression) =>
+    expression.type === 'immediate' && 'verdict' in expression.data && expression.data.chain !== undefined ? [expression.data.chain] : []
+  )
+}
+
+/** One chain. */
+export class ChainPlan {
+  readonly place: IptablesChainReference
+  readonly base: BaseChain | undefined
+  readonly listed: ChainSnapshot | undefined
+  /** Its name after the transaction. */
+  name: string
+  items: Item[]
+  /** Rules that are taken away, by whom. */
+  readonly removed = new Map<ListedRule, Operation>()
+  /** Who makes it, or sets its policy or counters. */
+  madeBy: Operation | undefined
+  deletedBy: Operation | undefined
+  renamedBy: Operation | undefined
+  policy: 'accept' | 'drop' | undefined
+  counters: { readonly packets: bigint; readonly bytes: bigint } | undefined
+  readonly #context: IptablesContext
+  readonly #keys = new Map<Item, RuleKeys | undefined>()
+
+  constructor(place: IptablesChainReference, base: BaseChain | undefined, listed: ChainSnapshot | undefined) {
+    this.place = place
+    this.base = base
+    this.listed = listed
+    this.name = place.chain
+    this.items = listed?.rules.map((rule) => ({ kept: rule })) ?? []
+    this.#context = { family: place.family, table: place.table }
+  }
+
+  /** The name that the kernel knows it by until the commit. */
+  get kernelName(): string {
+    return this.place.chain
+  }
+
+  /** Whether it will be there. */
+  get isThere(): boolean {
+    return this.deletedBy === undefined && (this.listed !== undefined || this.madeBy !== undefined)
+  }
+
+  /** Puts a rule at a position from 1 on; undefined: at the end. */
+  add({ form }: CheckedRule, position: number | undefined, by: Operation): void {
+    const count = this.items.length
+    if (position !== undefined && position > count + 1) refuse(by, ENOENT, `${this.#describe()} has ${count} rules`)
+    const item: Item = { wanted: { form, by } }
+    if (position === undefined) this.items.push(item)
+    else this.items.splice(position - 1, 0, item)
+  }
+
+  /** Puts a rule in the place of another. */
+  replace({ form }: CheckedRule, position: number, by: Operation): void {
+    const { kept } = this.#at(position, by)
+    this.items[position - 1] = { kept, wanted: { form, by } }
+  }
+
+  /** Takes the rule at a position away, or the first one that is like another. */
+  remove(which: number | CheckedRule, by: Operation): void {
+    const index = typeof which === 'number' ? which - 1 : this.#find(which)
+    if (index < 0) refuse(by, ENOENT, `${this.#describe()} has no such rule`)
+    this.#drop(this.#at(index + 1, by), by)
+    this.items.splice(index, 1)
+  }
+
+  /** Takes all rules away. */
+  flush(by: Operation): void {
+    for (const item of this.items) this.#drop(item, by)
+    this.items = []
+  }
+
+  /** Sets the counters of a rule, or of all rules and of the policy, to zero. */
+  zero(position: number | undefined, by: Operation): void {
+    if (position !== undefined) this.#at(position, by)
+    this.items = this.items.map((item, index) => (position === undefined || index === position - 1 ? zeroed(item, by) : item))
+    if (position !== undefined || this.listed?.chain.counters === undefined) return
+    this.counters = { packets: 0n, bytes: 0n }
+    this.madeBy ??= by
+  }
+
+  /** A rule of this table goes on in a chain that has another name now. */
+  renameCalled(from: string, to: string): void {
+    this.items = this.items.map((item) => {
+      const { wanted } = item
+      if (wanted === undefined || calledChain(wanted.form.target) !== from) return item
+      return { ...item, wanted: { ...wanted, form: withCalledChain(wanted.form, to) } }
+    })
+  }
+
+  #drop({ kept }: Item, by: Operation): void {
+    if (kept !== undefined) this.removed.set(kept, by)
+  }
+
+  #at(position: number, by: Operation): Item {
+    return this.items[position - 1] ?? refuse(by, ENOENT, `${this.#describe()} has ${this.items.length} rules`)
+  }
+
+  #find({ form }: CheckedRule): number {
+    return findAlike(
+      form,
+      this.items.map((item) => this.#keysOf(item)),
+      this.#context
+    )
+  }
+
+  #keysOf(item: Item): RuleKeys | undefined {
+    if (!this.#keys.has(item)) {
+      const { kept, wanted } = item
+      const form = wanted === undefined ? kept && readListed(kept, this.#context).form : asRead(wanted.form, this.#context)
+      this.#keys.set(item, form && new RuleKeys(form, this.#context))
+    }
+    return this.#keys.get(item)
+  }
+
+  #describe(): string {
+    return describePlace({ ...this.place, chain: this.name })
+  }
+}
+
+function zeroed(item: Item, by: Operation): Item {
+  const { kept, wanted } = item
+  if (wanted === undefined) return { kept, zeroedBy: by }
+  return { kept, wanted: { ...wanted, form: { ...wanted.form, counters: { packets: 0n, bytes: 0n } } } }
+}

@@ -1,0 +1,148 @@
+/**
+ * A plan as operations of nf_tables.
+ */
+import type { Expression } from '../../nftables/expressions.js'
+import type { ListedRule, Rule } from '../../nftables/objects.js'
+import type { Transaction } from '../../nftables/transaction.js'
+import type { RuleForm } from '../rule/form.js'
+import { writeForm } from '../rule/write.js'
+import { calledChain, withCalledChain, type ChainPlan, type Item, type WantedRule } from './chain-plan.js'
+import type { Operation } from './operations.js'
+import type { Plan, TablePlan } from './plan.js'
+
+/** Which operation each operation of nf_tables came from, and what rule it writes. */
+export interface Origin {
+  readonly by: Operation
+  readonly expressions?: readonly Expression[] | undefined
+}
+
+/** Queues operations and notes where they came from. */
+class Emitter {
+  readonly origins: Origin[] = []
+  readonly #tx: Transaction
+
+  constructor(tx: Transaction) {
+    this.#tx = tx
+  }
+
+  put(origin: Origin, queue: (tx: Transaction) => void): void {
+    queue(this.#tx)
+    while (this.origins.length < this.#tx.size) this.origins.push(origin)
+  }
+}
+
+/** A chain's place in nf_tables, by the name that the kernel knows. */
+function placeOf({ place, kernelName }: ChainPlan): { family: 'ip' | 'ip6'; table: string; chain: string } {
+  return { family: place.family, table: place.table, chain: kernelName }
+}
+
+function emitChain(emitter: Emitter, chain: ChainPlan): void {
+  const { place, base, madeBy, policy, counters, kernelName: name } = chain
+  if (madeBy === undefined || !chain.isThere) return
+  const { family, table } = place
+  const hook = base === undefined ? {} : { type: base.type, hook: base.hook, priority: base.priority, policy, counters }
+  // The kernel keeps the policy of a chain that it has, where none is given.
+  const initial = base !== undefined && chain.listed === undefined ? { policy: policy ?? ('accept' as const) } : {}
+  emitter.put({ by: madeBy }, (tx) => tx.add.chain({ family, table, name, ...hook, ...initial }))
+}
+
+/** The rule of an item, with the names that the kernel has for chains. */
+function ruleOf(table: TablePlan, { form }: WantedRule, family: 'ip' | 'ip6'): Pick<Rule, 'expressions' | 'compat'> {
+  const called = calledChain(form.target)
+  const chain = called === undefined ? undefined : table.chains.get(called)?.kernelName
+  const inKernel: RuleForm = chain === undefined ? form : withCalledChain(form, chain)
+  return writeForm(inKernel, family)
+}
+
+function withoutCounts(expressions: readonly Expression[]): Expression[] {
+  return expressions.map((expression) => (expression.type === 'counter' ? { type: 'counter', packets: 0n, bytes: 0n } : expression))
+}
+
+function emitKept(emitter: Emitter, table: TablePlan, chain: ChainPlan, item: Item, kept: ListedRule): void {
+  const { wanted, zeroedBy } = item
+  const place = placeOf(chain)
+  if (wanted !== undefined) {
+    const written = ruleOf(table, wanted, place.family)
+    emitter.put({ by: wanted.by, expressions: written.expressions }, (tx) => tx.replace.rule({ ...place, ...written, handle: kept.handle }))
+  } else if (zeroedBy !== undefined) {
+    const expressions = withoutCounts(kept.expressions)
+    emitter.put({ by: zeroedBy, expressions }, (tx) => tx.replace.rule({ ...kept, expressions }))
+  }
+}
+
+function emitNew(emitter: Emitter, table: TablePlan, chain: ChainPlan, wanted: WantedRule, where: 'end' | 'begin' | bigint): void {
+  const place = placeOf(chain)
+  const written = ruleOf(table, wanted, place.family)
+  const rule: Rule = { ...place, ...written }
+  emitter.put({ by: wanted.by, expressions: written.expressions }, (tx) => {
+    if (where === 'begin') tx.insert.rule(rule)
+    else tx.add.rule(where === 'end' ? rule : { ...rule, after: where })
+  })
+}
+
+function emitRemoved(emitter: Emitter, chain: ChainPlan): void {
+  const place = placeOf(chain)
+  const isEmptied = chain.items.every(({ kept }) => kept === undefined)
+  const [first] = chain.removed.values()
+  if (first === undefined) return
+  if (isEmptied) {
+    const { family, table, chain: name } = place
+    emitter.put({ by: first }, (tx) => tx.flush.chain({ family, table, name }))
+    return
+  }
+  for (const [rule, by] of chain.removed) emitter.put({ by }, (tx) => tx.delete.rule({ ...place, handle: rule.handle }))
+}
+
+/** New rules that stand between two rules that stay, or before the first, or after the last. */
+interface Run {
+  readonly after: ListedRule | undefined
+  readonly wanted: WantedRule[]
+}
+
+function runsOf(items: readonly Item[]): Run[] {
+  const runs: Run[] = [{ after: undefined, wanted: [] }]
+  for (const { kept, wanted } of items) {
+    if (kept !== undefined) runs.push({ after: kept, wanted: [] })
+    else if (wanted !== undefined) runs.at(-1)!.wanted.push(wanted)
+  }
+  return runs
+}
+
+function emitRules(emitter: Emitter, table: TablePlan, chain: ChainPlan): void {
+  emitRemoved(emitter, chain)
+  for (const item of chain.items) if (item.kept !== undefined) emitKept(emitter, table, chain, item, item.kept)
+  const runs = runsOf(chain.items)
+  for (const [index, { after, wanted }] of runs.entries()) {
+    if (index === runs.length - 1) {
+      for (const rule of wanted) emitNew(emitter, table, chain, rule, 'end')
+    } else {
+      // Each is put directly behind the rule that stays, or at the begin, so that the last one is written first.
+      for (const rule of wanted.toReversed()) emitNew(emitter, table, chain, rule, after?.handle ?? 'begin')
+    }
+  }
+}
+
+function emitEnd(emitter: Emitter, { place, deletedBy, renamedBy, listed, kernelName, name }: ChainPlan): void {
+  if (listed === undefined) return
+  const { family, table } = place
+  const { handle } = listed.chain
+  if (deletedBy !== undefined) emitter.put({ by: deletedBy }, (tx) => tx.delete.chain({ family, table, name: kernelName }))
+  else if (renamedBy !== undefined) emitter.put({ by: renamedBy }, (tx) => tx.rename.chain({ family, table, name, handle }))
+}
+
+function emitTable(emitter: Emitter, table: TablePlan): void {
+  const { family, table: name } = table.reference
+  const chains = [...table.chains.values()]
+  const by = chains.find(({ madeBy }) => madeBy !== undefined)?.madeBy
+  if (!table.exists && by !== undefined) emitter.put({ by }, (tx) => tx.add.table({ family, name }))
+  for (const chain of chains) emitChain(emitter, chain)
+  for (const chain of chains) emitRules(emitter, table, chain)
+  for (const chain of chains) emitEnd(emitter, chain)
+}
+
+/** Queues what makes the tables as the plan has them. @returns Where each operation of the transaction came from. */
+export function emit(plan: Plan, tx: Transaction): readonly Origin[] {
+  const emitter = new Emitter(tx)
+  for (const table of plan.tables.values()) emitTable(emitter, table)
+  return emitter.origins
+}

@@ -1,0 +1,136 @@
+/**
+ * What transactions take, and how it is noted until it is committed.
+ */
+import { requireInteger, requireObject } from '../../core/checks.js'
+import { locate, ValidationError } from '../../core/errors.js'
+import type { SetNames } from '../extensions/extension.js'
+import { formOf, requireChainName, requireLinksOf } from '../rule/convert.js'
+import type { RuleForm } from '../rule/form.js'
+import type { IptablesCounters, IptablesRule } from '../rule/model.js'
+import { ANY_SET, setsOfRule } from '../rule/sets.js'
+import type { IptablesPolicy } from '../state/types.js'
+import { requireFamily, requireTable } from '../tables.js'
+import type { IptablesFamily, IptablesTableName } from '../types.js'
+
+/** Names a table of a family. */
+export interface IptablesTableReference {
+  readonly family: IptablesFamily
+  readonly table: IptablesTableName
+}
+
+/** Names a chain. */
+export interface IptablesChainReference extends IptablesTableReference {
+  readonly chain: string
+}
+
+/** A rule that was checked. */
+export interface CheckedRule {
+  readonly rule: IptablesRule
+  readonly form: RuleForm
+  /** Sets of ipset that it names by their names; their indices are asked for before the commit, and the form has others until then. */
+  readonly setNames: readonly string[]
+}
+
+/** One thing to do, checked as far as it can be without the kernel. */
+export type Step =
+  | { readonly verb: 'append'; readonly place: IptablesChainReference; readonly rule: CheckedRule }
+  | { readonly verb: 'insert'; readonly place: IptablesChainReference; readonly rule: CheckedRule; readonly position: number }
+  | { readonly verb: 'replace'; readonly place: IptablesChainReference; readonly rule: CheckedRule; readonly position: number }
+  | { readonly verb: 'delete'; readonly place: IptablesChainReference; readonly which: number | CheckedRule }
+  | { readonly verb: 'flush'; readonly place: Partial<IptablesChainReference> & IptablesTableReference }
+  | {
+      readonly verb: 'zero'
+      readonly place: Partial<IptablesChainReference> & IptablesTableReference
+      readonly position: number | undefined
+    }
+  /** `ensure`: one that exists is emptied instead, as restoring wants it. */
+  | { readonly verb: 'newChain'; readonly place: IptablesChainReference; readonly ensure?: boolean }
+  | { readonly verb: 'deleteChain'; readonly place: IptablesChainReference }
+  | { readonly verb: 'renameChain'; readonly place: IptablesChainReference; readonly to: string }
+  | {
+      readonly verb: 'policy'
+      readonly place: IptablesChainReference
+      readonly policy: IptablesPolicy | undefined
+      readonly counters: IptablesCounters | undefined
+    }
+  /** All rules and all chains of the user go but those that are kept, which are emptied. */
+  | { readonly verb: 'clear'; readonly place: IptablesTableReference; readonly keep: ReadonlySet<string> }
+
+/** A step with what the caller knows it by. */
+export interface Operation {
+  readonly step: Step
+  /** Which call on the transaction it came from, from 0 on. */
+  readonly index: number
+  /** The caller's own object. */
+  readonly object: unknown
+  /** In words: `append to chain ip nat KUBE-SERVICES`. */
+  readonly subject: string
+}
+
+/** Names a chain or table in words. */
+export function describePlace(place: IptablesTableReference & { readonly chain?: string | undefined }): string {
+  const { family, table, chain } = place
+  return chain === undefined ? `table ${family} ${table}` : `chain ${family} ${table} ${chain}`
+}
+
+/** A table, checked. @throws {ValidationError} */
+export function requireTableReference(path: string, place: IptablesTableReference): IptablesTableReference {
+  const { family, table } = requireObject(path, place, '{ family, table }')
+  return { family: requireFamily(`${path}.family`, family), table: requireTable(`${path}.table`, table) }
+}
+
+/** A chain, checked. @throws {ValidationError} */
+export function requireChainReference(path: string, place: IptablesChainReference): IptablesChainReference {
+  const { chain } = requireObject(path, place, '{ family, table, chain }')
+  return { ...requireTableReference(path, place), chain: requireChainName(`${path}.chain`, chain) }
+}
+
+/** A rule, checked for the chain that it is meant for. @throws {ValidationError} It is malformed, or cannot stand there. */
+export function checkRule(rule: IptablesRule, { family, table, chain }: IptablesChainReference): CheckedRule {
+  try {
+    const { chain: own } = requireObject('', rule, 'a rule')
+    if (own !== undefined && own !== chain) throw new ValidationError('chain', own, `${chain}, or nothing`)
+    requireLinksOf(chain, rule)
+    const form = formOf(rule, { family, table, sets: ANY_SET })
+    return { rule, form, setNames: setsOfRule(rule, family).filter((set) => typeof set === 'string') }
+  } catch (error) {
+    throw locate(error, 'rule.')
+  }
+}
+
+/** More rules than any chain has. */
+const MAX_POSITION = 2 ** 31 - 1
+
+/** A position in a chain, from 1 on. @throws {ValidationError} */
+export function requirePosition(path: string, position: unknown): number {
+  return requireInteger(path, position, 1, MAX_POSITION)
+}
+
+/** A policy. @throws {ValidationError} */
+export function requirePolicy(path: string, policy: unknown): IptablesPolicy {
+  if (policy === 'ACCEPT' || policy === 'DROP') return policy
+  throw new ValidationError(path, policy, "'ACCEPT' or 'DROP'")
+}
+
+/** A rule with the indices of the sets that it names. @throws {ValidationError} There is no such set. */
+export function withSets(checked: CheckedRule, { family, table }: IptablesTableReference, sets: SetNames): CheckedRule {
+  if (checked.setNames.length === 0) return checked
+  try {
+    // Restoring may have set the counters to zero.
+    return { ...checked, form: { ...formOf(checked.rule, { family, table, sets }), counters: checked.form.counters } }
+  } catch (error) {
+    throw locate(error, 'rule.')
+  }
+}
+
+/** The rule of a step; undefined: it has none. */
+export function ruleOfStep(step: Step): CheckedRule | undefined {
+  if ('rule' in step) return step.rule
+  return step.verb === 'delete' && typeof step.which === 'object' ? step.which : undefined
+}
+
+/** A step with the indices of the sets that its rule names. @throws {ValidationError} There is no such set. */
+export function stepWithSets(step: Step, sets: SetNames): Step {
+  if ('rule' in step) return { ...step, rule: withSets(step.rule, step.place, sets) }
+  return step.verb === 'delete' && typeof step.which === 'object' ? { ...step, which: withSets(step.which, step.place, sets) } : step
+}

@@ -1,0 +1,257 @@
+/**
+ * A transaction over the rules of iptables: queue what should change, then commit all of it or nothing.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { requireOptions } from '../../core/checks.js'
+import { ERESTART } from '../../core/errno.js'
+import { ClosedError, NetlinkError, ValidationError } from '../../core/errors.js'
+import type { CallOptions } from '../../core/options.js'
+import { Slices } from '../../core/slices.js'
+import type { Nftables } from '../../nftables/client.js'
+import { requireChainName, requireCounters } from '../rule/convert.js'
+import type { IptablesCounters, IptablesRule } from '../rule/model.js'
+import type { SetResolver } from '../state/set-names.js'
+import { readSnapshot } from '../state/snapshot.js'
+import type { IptablesPolicy } from '../state/types.js'
+import { baseChain } from '../tables.js'
+import { parseSave } from '../text/save.js'
+import type { IptablesFamily } from '../types.js'
+import { emit } from './emit.js'
+import {
+  checkRule,
+  describePlace,
+  requireChainReference,
+  requirePolicy,
+  requirePosition,
+  requireTableReference,
+  ruleOfStep,
+  stepWithSets,
+  type CheckedRule,
+  type IptablesChainReference,
+  type IptablesTableReference,
+  type Operation,
+  type Step
+} from './operations.js'
+import { Plan } from './plan.js'
+import { refusalOf } from './refusals.js'
+import { restoreSteps, type RestoreOptions } from './restore.js'
+import type { SavedTable } from '../text/saved.js'
+
+/** How often a transaction is put together anew after another process committed. */
+const MAX_ATTEMPTS = 16
+
+/** The longest wait before that: at random, so that two who are in each other's way do not stay so. */
+const MAX_WAIT_MS = 64
+
+/** What a commit did. */
+export interface IptablesCommitReport {
+  /** The generation right after the commit; where nothing was to be done, that of what was read. */
+  readonly generation: number
+  /** Operations of nf_tables that were sent. */
+  readonly operations: number
+}
+
+/**
+ * Operations to be committed together, over all tables and both families; {@link Iptables.transaction} begins one. Each sees what those before it did: positions count accordingly. Nothing is
+ * sent before {@link IptablesTransaction.commit}. What is malformed is refused at once.
+ */
+export class IptablesTransaction {
+  readonly #nft: Nftables
+  readonly #sets: SetResolver
+  readonly #operations: Operation[] = []
+  #calls = 0
+  #isSpent = false
+
+  private constructor(nft: Nftables, sets: SetResolver) {
+    this.#nft = nft
+    this.#sets = sets
+  }
+
+  /** @internal */
+  static begin(nft: Nftables, sets: SetResolver): IptablesTransaction {
+    return new IptablesTransaction(nft, sets)
+  }
+
+  /** Calls so far: the index of the next one in errors. */
+  get size(): number {
+    return this.#calls
+  }
+
+  /** Puts a rule at the end of a chain (`-A`). A base chain is made where there is none. @throws {ValidationError} */
+  append(place: IptablesChainReference, rule: IptablesRule): void {
+    this.#put({ verb: 'append', ...rulePlace(place, rule) }, rule)
+  }
+
+  /** Puts a rule at a position, from 1 on, of a chain (`-I`). @param position Default 1: the begin. @throws {ValidationError} */
+  insert(place: IptablesChainReference, rule: IptablesRule, position = 1): void {
+    this.#put({ verb: 'insert', ...rulePlace(place, rule), position: requirePosition('position', position) }, rule)
+  }
+
+  /** Puts a rule in the place of another one (`-R`). @throws {ValidationError} */
+  replace(place: IptablesChainReference, position: number, rule: IptablesRule): void {
+    this.#put({ verb: 'replace', ...rulePlace(place, rule), position: requirePosition('position', position) }, rule)
+  }
+
+  /** Takes a rule away (`-D`): that at a position, or the first one that is like the given one; counters are not compared. @throws {ValidationError} */
+  delete(place: IptablesChainReference, which: number | IptablesRule): void {
+    if (typeof which === 'object') {
+      const { place: checked, rule } = rulePlace(place, which)
+      this.#put({ verb: 'delete', place: checked, which: rule }, which)
+    } else this.#put({ verb: 'delete', place: requireChainReference('place', place), which: requirePosition('which', which) }, place)
+  }
+
+  /** Takes all rules of a chain away, or of all chains of a table (`-F`). @throws {ValidationError} */
+  flush(place: IptablesTableReference & { readonly chain?: string | undefined }): void {
+    this.#put({ verb: 'flush', place: requirePlace(place) }, place)
+  }
+
+  /** Sets counters to zero: of all rules and the policies of a table or chain, or of one rule (`-Z`). @throws {ValidationError} */
+  zero(place: IptablesTableReference & { readonly chain?: string | undefined; readonly position?: number | undefined }): void {
+    const checked = requirePlace(place)
+    const { position } = place
+    if (position !== undefined && checked.chain === undefined)
+      throw new ValidationError('place.chain', undefined, 'the chain that the position is in')
+    this.#put({ verb: 'zero', place: checked, position: position === undefined ? undefined : requirePosition('position', position) }, place)
+  }
+
+  /** Makes a chain of the user (`-N`). @throws {ValidationError} */
+  newChain(place: IptablesChainReference): void {
+    this.#put({ verb: 'newChain', place: requireUserChain(place) }, place)
+  }
+
+  /** Removes a chain of the user, which must have no rules, and no rule may go on in it (`-X`). @throws {ValidationError} */
+  deleteChain(place: IptablesChainReference): void {
+    this.#put({ verb: 'deleteChain', place: requireUserChain(place) }, place)
+  }
+
+  /** Gives a chain of the user another name; rules that go on in it go on there (`-E`). @throws {ValidationError} */
+  renameChain(place: IptablesChainReference, to: string): void {
+    const checked = requireUserChain(place)
+    const name = requireUserChain({ ...checked, chain: requireChainName('to', to) }, 'to').chain
+    this.#put({ verb: 'renameChain', place: checked, to: name }, place)
+  }
+
+  /** Sets what happens to packets that reach the end of a base chain (`-P`). @param counters Absent: they are left as they are. @throws {ValidationError} */
+  policy(place: IptablesChainReference, policy: IptablesPolicy, counters?: IptablesCounters): void {
+    const checked = requireChainReference('place', place)
+    if (baseChain(checked.table, checked.chain) === undefined)
+      throw new ValidationError('place.chain', checked.chain, `a base chain of table ${checked.table}`)
+    requirePolicy('policy', policy)
+    const counted = counters === undefined ? undefined : requireCounters('counters', counters)
+    this.#put({ verb: 'policy', place: checked, policy, counters: counted }, place)
+  }
+
+  /**
+   * Does what a file of iptables-save says, as `iptables-restore` does.
+   *
+   * @param file Its text, or what {@link parseSave} read.
+   * @throws {ValidationError} A line is malformed: `IptablesSyntaxError` says which.
+   */
+  restore(family: IptablesFamily, file: string | readonly SavedTable[], options: RestoreOptions = {}): void {
+    const tables = typeof file === 'string' ? parseSave(file, { family }) : file
+    const steps = restoreSteps(family, tables, options)
+    for (const { step, object, line } of steps) this.#add(step, object, line)
+    this.#calls += 1
+  }
+
+  /**
+   * Commits everything, or nothing. What is there is read first, and where another process commits in between, that is done again.
+   *
+   * @throws {NetlinkError} It cannot be done as things stand, or the kernel refused: `operation` is `iptables.commit`, `index` and `object` are those of the call on this transaction. `ENOENT`: a
+   *   chain, rule, match or target does not exist; the hint says which, and names the module. `EEXIST`, `EBUSY`: of chains. `ERESTART`: other processes committed 16 times in a row. `EPERM`.
+   * @throws {UnsupportedError} A rule names a set of ipset, which this kernel has not.
+   * @throws {ValidationError} A rule names a set that is not there.
+   * @throws {ClosedError} The transaction was committed already, or the client is closed.
+   */
+  async commit(options: CallOptions = {}): Promise<IptablesCommitReport> {
+    requireOptions(options)
+    if (this.#isSpent) throw new ClosedError('the transaction was committed and')
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const report = await this.#attempt(options)
+        this.#isSpent = true
+        return report
+      } catch (error) {
+        if (!(error instanceof NetlinkError) || error.errno !== -ERESTART || attempt === MAX_ATTEMPTS) throw error
+        await pause(Math.random() * Math.min(MAX_WAIT_MS, 2 ** attempt))
+        options.signal?.throwIfAborted()
+      }
+    }
+  }
+
+  async #attempt(options: CallOptions): Promise<IptablesCommitReport> {
+    const families = new Set(this.#operations.map(({ step }) => step.place.family))
+    const tables = new Set(this.#operations.map(({ step }) => step.place.table))
+    const filter = { family: families.size === 1 ? [...families][0] : undefined, table: tables.size === 1 ? [...tables][0] : undefined }
+    const snapshot = await readSnapshot(this.#nft, filter, options)
+    const plan = new Plan(snapshot)
+    const slices = new Slices()
+    for (const operation of await this.#withSets(options)) {
+      plan.apply(operation)
+      if (slices.isOver) await slices.turn()
+    }
+    plan.check()
+    const tx = this.#nft.transaction()
+    const origins = emit(plan, tx)
+    if (tx.size === 0) return { generation: snapshot.generation, operations: 0 }
+    try {
+      const { generation, operations } = await tx.commit({ ...options, generation: snapshot.generation })
+      return { generation, operations }
+    } catch (error) {
+      throw error instanceof NetlinkError ? refusalOf(error, origins) : error
+    }
+  }
+
+  /** The operations with the indices of the sets that their rules name. */
+  async #withSets(options: CallOptions): Promise<readonly Operation[]> {
+    const names = this.#operations.flatMap(({ step }) => ruleOfStep(step)?.setNames ?? [])
+    if (names.length === 0) return this.#operations
+    const sets = await this.#sets.resolve(names, options)
+    return this.#operations.map((operation) => ({ ...operation, step: stepWithSets(operation.step, sets) }))
+  }
+
+  #put(step: Step, object: unknown): void {
+    this.#add(step, object)
+    this.#calls += 1
+  }
+
+  #add(step: Step, object: unknown, line?: number): void {
+    const subject = `${WORDS[step.verb]} ${describePlace(step.place)}${line === undefined ? '' : `, line ${line}`}`
+    this.#operations.push({ step, index: this.#calls, object, subject })
+  }
+}
+
+const WORDS: Readonly<Record<Step['verb'], string>> = {
+  append: 'append to',
+  insert: 'insert into',
+  replace: 'replace a rule of',
+  delete: 'delete a rule of',
+  flush: 'flush',
+  zero: 'zero',
+  newChain: 'make',
+  deleteChain: 'delete',
+  renameChain: 'rename',
+  policy: 'set the policy of',
+  clear: 'clear'
+}
+
+function rulePlace(
+  place: IptablesChainReference,
+  rule: IptablesRule
+): { readonly place: IptablesChainReference; readonly rule: CheckedRule } {
+  const checked = requireChainReference('place', place)
+  return { place: checked, rule: checkRule(rule, checked) }
+}
+
+function requirePlace(
+  place: IptablesTableReference & { readonly chain?: string | undefined }
+): Partial<IptablesChainReference> & IptablesTableReference {
+  const checked = requireTableReference('place', place)
+  return place.chain === undefined ? checked : { ...checked, chain: requireChainName('place.chain', place.chain) }
+}
+
+function requireUserChain(place: IptablesChainReference, path = 'place.chain'): IptablesChainReference {
+  const checked = requireChainReference('place', place)
+  if (baseChain(checked.table, checked.chain) === undefined) return checked
+  throw new ValidationError(path, checked.chain, `a chain of the user: this is a base chain of table ${checked.table}`)
+}
