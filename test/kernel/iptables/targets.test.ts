@@ -12,7 +12,8 @@ import {
   writtenFor,
   type AnyExtension
 } from '../../support/extension-lines.js'
-import { attempt, run } from '../../support/run.js'
+import { makeNamespace } from '../../support/namespace.js'
+import { run } from '../../support/run.js'
 import { xtablesExpressions } from '../../support/xtables-expressions.js'
 import { NATIVE_LINES, TARGET_LINES, type TargetLine } from './target-lines.js'
 
@@ -34,22 +35,32 @@ function isSameChain(left: TargetLine, right: TargetLine): boolean {
 let listed: readonly ListedRule[]
 const saved = new Map<IptablesFamily, readonly string[]>()
 
-beforeAll(async () => {
+/** In a namespace that is gone when all has been read. */
+async function writeAndRead(name: string): Promise<void> {
+  const inside = (program: string): readonly [string, string[]] => ['ip', ['netns', 'exec', name, program]]
   for (const family of ['ip', 'ip6'] as const) {
     const text = IPTABLES_TABLES.map((table) => {
       const lines = all.filter((line) => line.family === family && line.table === table)
       return `*${table}\n${lines.map(({ chain, conditions, target }) => `-A ${chain} ${conditions} -j ${target}\n`).join('')}COMMIT\n`
     })
-    await run(`${commands[family]}-restore`, [], { input: text.join('') })
+    const [restore, restoreArgs] = inside(`${commands[family]}-restore`)
+    await run(restore, restoreArgs, { input: text.join('') })
     const printed: string[] = []
     for (const table of IPTABLES_TABLES) {
-      const lines = (await run(`${commands[family]}-save`, ['-t', table])).split('\n').filter((line) => line.startsWith('-A '))
+      const [save, saveArgs] = inside(`${commands[family]}-save`)
+      const lines = (await run(save, [...saveArgs, '-t', table])).split('\n').filter((line) => line.startsWith('-A '))
       printed.push(...lines.map((line) => `${table} ${line}`))
     }
     saved.set(family, printed)
   }
-  await using client = await Nftables.open()
+  await using client = await Nftables.open({ netns: name })
   listed = (await client.list({})).rules
+}
+
+beforeAll(async () => {
+  const name = `np-targets-${process.pid}`
+  await run('ip', ['netns', 'add', name])
+  await writeAndRead(name).finally(() => run('ip', ['netns', 'delete', name]))
 }, 60_000)
 
 /** The rule that the kernel lists for a line. */
@@ -110,8 +121,10 @@ const firstLines = new Map(
 
 describe.each([...firstLines])('the kernel takes %s', (name, { conditions, target, chain, table }) => {
   const { tables = IPTABLES_TABLES, protocols } = writtenFor(targets, name, 'ip')
-  const command = (other: IptablesTableName, ...words: string[]) =>
-    attempt('iptables-nft', ['-t', other, '-A', chain, ...words, '-j', ...wordsOf(target)])
+  const command = async (other: IptablesTableName, ...words: string[]) => {
+    const namespace = await makeNamespace()
+    return await namespace.attempt('iptables-nft', ['-t', other, '-A', chain, ...words, '-j', ...wordsOf(target)])
+  }
   const others = IPTABLES_TABLES.filter((other) => CHAINS[other].includes(chain))
 
   it.each(others)('in the table %s, or not', async (other) => {
