@@ -51,9 +51,14 @@ export function requireConfirmation(confirmation: unknown, word: string, consequ
   if (value !== true) throw new ValidationError(`confirmation.${word}`, value, `true: ${consequence}`)
 }
 
+/** Whether a value is an integer of the range. */
+export function isInteger(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+}
+
 /** Refuses anything but an integer of the range. @throws {ValidationError} */
 export function requireInteger(path: string, value: unknown, min: number, max: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+  if (isInteger(value, min, max)) return value
   throw new ValidationError(path, value, `an integer from ${min} to ${max}`)
 }
 

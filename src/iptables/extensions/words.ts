@@ -2,7 +2,7 @@
  * Values of options as words of the command line, in both directions.
  */
 import { splitInvertible, type Invertible } from './invertible.js'
-import type { OptionReader } from './extension.js'
+import type { OptionPlace, OptionReader } from './extension.js'
 
 /** How a value is written as one word. */
 export interface Word<Value> {
@@ -53,6 +53,11 @@ export function textWord(max: number): Word<string> {
   }
 }
 
+/** Ends the reading of the line where an option was given before. */
+export function requireOnce<Draft extends object>(draft: Draft, name: keyof Draft, place: OptionPlace): void {
+  if (draft[name] !== undefined) place.fail('this option once')
+}
+
 /** An option with a value that stands in the draft under `name`. It may be given once. */
 export function valueOption<Name extends string, Value>(
   name: Name,
@@ -61,7 +66,7 @@ export function valueOption<Name extends string, Value>(
   return {
     values: 1,
     read: (draft, [given = ''], place) => {
-      if (draft[name] !== undefined) place.fail('this option once')
+      requireOnce(draft, name, place)
       Object.assign(draft, { [name]: word.read(given) ?? place.fail(word.allowed, 0) })
     }
   }
@@ -76,7 +81,7 @@ export function invertibleOption<Name extends string, Value>(
     values: 1,
     isInvertible: true,
     read: (draft, [given = ''], place) => {
-      if (draft[name] !== undefined) place.fail('this option once')
+      requireOnce(draft, name, place)
       const value = word.read(given) ?? place.fail(word.allowed, 0)
       Object.assign(draft, { [name]: place.isInverted ? { not: value } : value })
     }
@@ -88,7 +93,7 @@ export function flagOption<Name extends string>(name: Name): OptionReader<Partia
   return {
     values: 0,
     read: (draft, _, place) => {
-      if (draft[name] !== undefined) place.fail('this option once')
+      requireOnce(draft, name, place)
       Object.assign(draft, { [name]: true })
     }
   }
@@ -100,17 +105,22 @@ export function invertibleFlag<Name extends string>(name: Name): OptionReader<Pa
     values: 0,
     isInvertible: true,
     read: (draft, _, place) => {
-      if (draft[name] !== undefined) place.fail('this option once')
+      requireOnce(draft, name, place)
       Object.assign(draft, { [name]: place.isInverted ? { not: true } : true })
     }
   }
 }
 
-/** The words of an option with its value; none where the value is absent. */
-export function printOption<Value>(option: string, given: Invertible<Value> | undefined, word: Pick<Word<Value>, 'print'>): string[] {
+/** The words of an option with those of its value; none where the value is absent. */
+export function printWords<Value>(option: string, given: Invertible<Value> | undefined, words: (value: Value) => string[]): string[] {
   if (given === undefined) return []
   const { value, isInverted } = splitInvertible(given)
-  return [...(isInverted ? ['!'] : []), option, word.print(value)]
+  return [...(isInverted ? ['!'] : []), option, ...words(value)]
+}
+
+/** As {@link printWords}, where the value is one word. */
+export function printOption<Value>(option: string, given: Invertible<Value> | undefined, word: Pick<Word<Value>, 'print'>): string[] {
+  return printWords(option, given, (value) => [word.print(value)])
 }
 
 /** The words of an option without a value. */

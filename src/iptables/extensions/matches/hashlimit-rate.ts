@@ -1,9 +1,8 @@
 /**
  * What the kernel's match `hashlimit` makes of rates: a time between packets, or a cost of 16 bytes.
  */
-import { requireFields } from '../../../core/checks.js'
+import { isInteger, requireFields } from '../../../core/checks.js'
 import { ValidationError } from '../../../core/errors.js'
-import { isInteger } from '../numbers.js'
 import { periodOf, rateOf, requireRate, secondsOf, type PacketRate } from '../rates.js'
 
 /** Packets in a unit of time. */

@@ -1,8 +1,8 @@
 /**
  * Types and codes of ICMP and ICMPv6, and the names that iptables has for them (`iptables -p icmp -h`).
  */
+import { isInteger } from '../../../core/checks.js'
 import { ValidationError } from '../../../core/errors.js'
-import { isInteger } from '../numbers.js'
 import { readInteger, type Word } from '../words.js'
 
 /** A name, a type with any code, or a type and a code. */

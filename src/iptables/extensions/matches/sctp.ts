@@ -6,11 +6,12 @@ import { ValidationError } from '../../../core/errors.js'
 import { IPPROTO } from '../../../core/protocols.js'
 import type { OptionReader } from '../extension.js'
 import { askedBits, askedFrom, present, valueOf } from '../flags.js'
-import { invertible, splitInvertible, type Invertible } from '../invertible.js'
+import { invertible, type Invertible } from '../invertible.js'
 import { i32, list, struct, u16, u32, u8 } from '../layout.js'
-import { MAX_PORT, PORTS, rangeOf, requireRange, type NumberRange } from '../ranges.js'
-import { invertibleOption, oneOfWord, printOption } from '../words.js'
+import { PORTS, rangeOf, type NumberRange } from '../ranges.js'
+import { oneOfWord, printOption, printWords, requireOnce } from '../words.js'
 import { match, type Drafted } from './match.js'
+import { PORT_OPTIONS, requirePorts } from './ports.js'
 import { CHUNK_TYPES, chunksFrom, MAP_WORDS, MAX_FLAGGED, requireChunks, type SctpChunkTypes } from './sctp-chunks.js'
 
 /** Whether one of the types is enough, all must be there, or they and no others. */
@@ -79,26 +80,14 @@ const CHUNKS: OptionReader<Draft> = {
   values: 2,
   isInvertible: true,
   read: (draft, [rule = '', chunks = ''], place) => {
-    if (draft.chunks !== undefined) place.fail('this option once')
+    requireOnce(draft, 'chunks', place)
     const has = RULE.read(rule) ?? place.fail(RULE.allowed, 0)
     draft.chunks = invertible({ has, types: CHUNK_TYPES.read(chunks) ?? place.fail(CHUNK_TYPES.allowed, 1) }, place.isInverted)
   }
 }
 
-const SOURCE = invertibleOption('sourcePort', PORTS)
-const DESTINATION = invertibleOption('destinationPort', PORTS)
-const OPTIONS: Readonly<Record<string, OptionReader<Draft>>> = {
-  '--source-port': SOURCE,
-  '--sport': SOURCE,
-  '--destination-port': DESTINATION,
-  '--dport': DESTINATION,
-  '--chunk-types': CHUNKS
-}
-
 function printChunks(given: Invertible<SctpChunks> | undefined): string[] {
-  if (given === undefined) return []
-  const { value, isInverted } = splitInvertible(given)
-  return [...(isInverted ? ['!'] : []), '--chunk-types', value.has, CHUNK_TYPES.print(value.types)]
+  return printWords('--chunk-types', given, ({ has, types }) => [has, CHUNK_TYPES.print(types)])
 }
 
 /** The match. */
@@ -113,8 +102,7 @@ export const SCTP_0 = match<'sctp', SctpOptions>({
   encode: (options) =>
     INFO.write({
       ...askedBits(ASKED, options),
-      sourcePorts: valueOf(options.sourcePort, (ports) => requireRange('sourcePort', ports, MAX_PORT)),
-      destinationPorts: valueOf(options.destinationPort, (ports) => requireRange('destinationPort', ports, MAX_PORT)),
+      ...requirePorts(options),
       flags: flagBytes([]),
       ...valueOf(options.chunks, encodeChunks)
     }),
@@ -135,6 +123,6 @@ export const SCTP_0 = match<'sctp', SctpOptions>({
     ...printChunks(options.chunks)
   ],
   draft: (): Draft => ({}),
-  options: OPTIONS,
+  options: { ...PORT_OPTIONS, '--chunk-types': CHUNKS },
   finish: (draft) => draft
 })

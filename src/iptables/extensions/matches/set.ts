@@ -1,6 +1,7 @@
 /**
  * `set`: whether addresses and ports of the packet are in a set of ipset. Source: include/uapi/linux/netfilter/xt_set.h and ipset/ip_set.h, iptables-extensions(8).
  */
+import { isInteger } from '../../../core/checks.js'
 import { ValidationError } from '../../../core/errors.js'
 import { comparisonOf, printComparison, splitComparison, type Comparison, type ComparisonOperator } from '../comparison.js'
 import type { ExtensionContext, OptionPlace, OptionReader } from '../extension.js'
@@ -8,8 +9,7 @@ import { flagBits, flagFrom, present } from '../flags.js'
 import { invertible, splitInvertible, type Invertible } from '../invertible.js'
 import { struct, u16, u32, u64, u8 } from '../layout.js'
 import { requireName } from '../names.js'
-import { isInteger } from '../numbers.js'
-import { flagOption, printFlag, readBigInteger } from '../words.js'
+import { flagOption, printFlag, printWords, readBigInteger, requireOnce } from '../words.js'
 import { match } from './match.js'
 
 /** Whose address or port is looked up. */
@@ -104,7 +104,7 @@ const SET: OptionReader<SetDraft> = {
   values: 2,
   isInvertible: true,
   read: (draft, [name = '', sides = ''], place) => {
-    if (draft.set !== undefined) place.fail('this option once')
+    requireOnce(draft, 'set', place)
     if (name === '' || Buffer.byteLength(name) >= NAME_LENGTH) place.fail(`the name of a set of at most ${NAME_LENGTH - 1} bytes`, 0)
     const words = sides.split(',')
     if (words.length > MAX_SIDES || !words.every((word) => word === 'src' || word === 'dst'))
@@ -172,13 +172,9 @@ export const SET_4 = match<'set', SetOptions, SetDraft>({
   },
   setsOf: ({ set }) => [splitInvertible(set).value],
   print: (options, { sets }) => {
-    const { value, isInverted } = splitInvertible(options.set)
-    const name = typeof value === 'number' ? (sets?.nameOf(value) ?? String(value)) : value
+    const nameOf = (set: string | number): string => (typeof set === 'number' ? (sets?.nameOf(set) ?? String(set)) : set)
     return [
-      ...(isInverted ? ['!'] : []),
-      '--match-set',
-      name,
-      options.sides.join(','),
+      ...printWords('--match-set', options.set, (set) => [nameOf(set), options.sides.join(',')]),
       ...printFlag('--return-nomatch', options.returnNoMatch),
       ...printFlag('--update-counters', options.keepsCounters ? { not: true } : undefined),
       ...printFlag('--update-subcounters', options.keepsSubcounters ? { not: true } : undefined),

@@ -7,11 +7,12 @@ import { IPPROTO } from '../../../core/protocols.js'
 import { bitNames, type OneOrMore } from '../bits.js'
 import type { OptionReader } from '../extension.js'
 import { askedBits, present, valueOf } from '../flags.js'
-import { invertible, splitInvertible, type Invertible } from '../invertible.js'
+import { invertible, type Invertible } from '../invertible.js'
 import { list, struct, u16, u8 } from '../layout.js'
-import { MAX_PORT, PORTS, rangeOf, requireRange, type NumberRange } from '../ranges.js'
-import { integerWord, invertibleOption, printOption } from '../words.js'
+import { MAX_PORT, PORTS, rangeOf, type NumberRange } from '../ranges.js'
+import { integerWord, invertibleOption, printOption, printWords } from '../words.js'
 import { match, type Drafted } from './match.js'
+import { PORT_OPTIONS, requirePorts } from './ports.js'
 
 /** A flag of TCP; NONE: none of them. */
 export type TcpFlag = 'FIN' | 'SYN' | 'RST' | 'PSH' | 'ACK' | 'URG' | 'NONE'
@@ -55,11 +56,9 @@ const SYN: TcpFlags = { mask: ['FIN', 'SYN', 'RST', 'ACK'], set: 'SYN' }
 
 const OPTION = integerWord(1, 255)
 
-function portsOf({ sourcePort, destinationPort }: UdpOptions) {
-  return {
-    sourcePorts: valueOf(sourcePort, (ports) => requireRange('sourcePort', ports, MAX_PORT)) ?? ALL_PORTS,
-    destinationPorts: valueOf(destinationPort, (ports) => requireRange('destinationPort', ports, MAX_PORT)) ?? ALL_PORTS
-  }
+function portsOf(options: UdpOptions) {
+  const { sourcePorts = ALL_PORTS, destinationPorts = ALL_PORTS } = requirePorts(options)
+  return { sourcePorts, destinationPorts }
 }
 
 /** Ports as an option; all of them ask nothing, unless they are inverted. */
@@ -76,10 +75,6 @@ function printPort(option: string, ports: Invertible<NumberRange> | undefined): 
 function printPorts({ sourcePort, destinationPort }: UdpOptions): string[] {
   return [...printPort('--sport', sourcePort), ...printPort('--dport', destinationPort)]
 }
-
-const SOURCE = invertibleOption('sourcePort', PORTS)
-const DESTINATION = invertibleOption('destinationPort', PORTS)
-const PORT_OPTIONS = { '--source-port': SOURCE, '--sport': SOURCE, '--destination-port': DESTINATION, '--dport': DESTINATION } as const
 
 /** The match of UDP. */
 export const UDP_0 = match<'udp', UdpOptions>({
@@ -114,9 +109,7 @@ function requireFlags(given: TcpFlags): { readonly mask: number; readonly set: n
 }
 
 function printFlags(given: Invertible<TcpFlags> | undefined): string[] {
-  if (given === undefined) return []
-  const { value, isInverted } = splitInvertible(given)
-  return [...(isInverted ? ['!'] : []), '--tcp-flags', FLAGS.print(value.mask), FLAGS.print(value.set)]
+  return printWords('--tcp-flags', given, ({ mask, set }) => [FLAGS.print(mask), FLAGS.print(set)])
 }
 
 type Draft = Drafted<TcpOptions>

@@ -25,6 +25,17 @@ function flagReaders(flags: readonly NatFlag[]): Record<string, OptionReader<Dra
   return Object.fromEntries(flags.map((flag) => [FLAG_OPTIONS[flag], flagOption(flag)]))
 }
 
+/** Reads what addresses or ports are mapped to. */
+function toReader(read: (word: string, fail: (allowed: string) => never) => NatTo): OptionReader<Draft<NatRange>> {
+  return {
+    values: 1,
+    read: (draft, [word = ''], place) => {
+      const to = read(word, (allowed) => place.fail(allowed, 0))
+      note(draft, 'to', to, place)
+    }
+  }
+}
+
 /** What targets have that map addresses and ports. */
 type MappingOptions = NatRange & { readonly to: NatTo }
 
@@ -52,19 +63,7 @@ export function mapping<Options extends MappingOptions, Name extends string>(
       return [...(text === '' ? [] : [option, text]), ...printFlags(set)]
     },
     draft: () => ({}),
-    options: {
-      [option]: {
-        values: 1,
-        read: (draft, [word = ''], place) =>
-          note(
-            draft,
-            'to',
-            readTo(word, (allowed) => place.fail(allowed, 0)),
-            place
-          )
-      },
-      ...flagReaders(flags)
-    },
+    options: { [option]: toReader(readTo), ...flagReaders(flags) },
     finish: ({ to, ...set }, context, fail) => {
       if (to === undefined) return fail(option)
       requireFitting(to, context, fail)
@@ -101,19 +100,7 @@ export function mappingPorts<Options extends PortsOptions, Name extends string>(
       ...printFlags(set)
     ],
     draft: () => ({}),
-    options: {
-      '--to-ports': {
-        values: 1,
-        read: (draft, [word = ''], place) =>
-          note(
-            draft,
-            'to',
-            readPorts(word, (allowed) => place.fail(allowed, 0)),
-            place
-          )
-      },
-      ...flagReaders(flags)
-    },
+    options: { '--to-ports': toReader(readPorts), ...flagReaders(flags) },
     finish: (draft, context, fail) => {
       const { to = {} } = draft
       requireFitting(to, context, fail)

@@ -2,7 +2,7 @@
  * Readers of options of targets.
  */
 import type { OptionPlace } from '../extension.js'
-import { readInteger, type Word } from '../words.js'
+import { readInteger, requireOnce, type Word } from '../words.js'
 
 /** What the options of a line are gathered in: the target's own options, none of which need be there yet. */
 export type Draft<Options extends object> = { -readonly [Name in keyof Options]?: Options[Name] }
@@ -27,7 +27,7 @@ export function note<Notes extends object, Name extends keyof Notes>(
   value: Notes[Name],
   place: OptionPlace
 ): void {
-  if (draft[name] !== undefined) place.fail('this option once')
+  requireOnce(draft, name, place)
   draft[name] = value
 }
 
