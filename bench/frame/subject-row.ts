@@ -63,6 +63,30 @@ export async function timeSession(open: () => Promise<Session>, repeat: number):
   }
 }
 
+/** What a row is measured by whose work cannot be sent again: a subject, and perhaps others that do a part of it. */
+export interface SessionRowOptions<Name extends SubjectName> extends Omit<Row, 'prepare'> {
+  readonly subject: Name
+  readonly options: OptionsOf<Name>
+  readonly repeat: number
+  readonly peers?: Readonly<Record<string, SubjectPeer<OptionsOf<Name>>>>
+}
+
+/** Builds a row without a floor. */
+export function sessionRow<Name extends SubjectName>(given: SessionRowOptions<Name>): Row {
+  const { subject, options, repeat, peers = {}, ...row } = given
+  const prepare = ({ netplane }: Bench): Promise<Contenders> => {
+    const timed =
+      (open: (netns: string) => Promise<Session>): Contender =>
+      ({ path }) =>
+        timeSession(() => open(path), repeat)
+    return Promise.resolve({
+      ours: timed((netns) => openSubject(subject, netplane, netns, options)),
+      peers: Object.fromEntries(Object.entries(peers).map(([name, { open }]) => [name, timed((netns) => open(netplane, netns, options))]))
+    })
+  }
+  return { ...row, prepare }
+}
+
 /** Builds the row. */
 export function subjectRow<Name extends SubjectName>(given: SubjectRowOptions<Name>): Row {
   const { subject, options, repeat, operations, peers, verify, notes, replayable, ...row } = given

@@ -1,28 +1,21 @@
 import type { Row } from '../frame/row.js'
-import { subjectRow, timeSession } from '../frame/subject-row.js'
-import { openSubject } from '../subjects/index.js'
+import { sessionRow, subjectRow } from '../frame/subject-row.js'
 import { planeVirtualServices } from '../subjects/plane.js'
 
-const common = { unit: 'ms', requires: 'ipvs and nftables', repeat: 1, operations: 1, needs: [] } as const
+const common = { unit: 'ms', requires: 'ipvs and nftables', repeat: 1, needs: [] } as const
 const part = 'Ipvs.sync'
 
 /** Without a floor: it asks whether there are links and schedulers, which the kernel refuses where there are none. */
-const syncRow: Row = {
+const syncRow = sessionRow({
+  ...common,
   name: 'ipvs-plane-sync-1000x10',
-  unit: 'ms',
   about: 'first sync of the ipvs plane: 1000 services with 10 endpoints each, beside the virtual services alone',
   bar: { timesPeerAtMost: { [part]: 1.5 } },
   rounds: 5,
-  needs: [],
-  requires: 'ipvs and nftables',
-  prepare: ({ netplane }) => {
-    const options = { mode: 'ipvs', services: 1000, endpoints: 10 } as const
-    return Promise.resolve({
-      ours: ({ path }) => timeSession(() => openSubject('plane-sync', netplane, path, options), 1),
-      peers: { [part]: ({ path }) => timeSession(() => planeVirtualServices(netplane, path, options), 1) }
-    })
-  }
-}
+  subject: 'plane-sync',
+  options: { mode: 'ipvs', services: 1000, endpoints: 10 },
+  peers: { [part]: { open: planeVirtualServices } }
+})
 
 /** What the plane of mode `ipvs` is measured by: beside the virtual services it has addresses and tables to write. */
 export const ipvsPlaneRows: readonly Row[] = [
@@ -33,6 +26,7 @@ export const ipvsPlaneRows: readonly Row[] = [
     about: 'an endpoint is swapped among 10000 services with 10 endpoints each, in the ipvs plane',
     bar: { timesFloorAtMost: 3, plusAtMost: 5 },
     rounds: 3,
+    operations: 1,
     subject: 'plane-update',
     options: { mode: 'ipvs', services: 10_000, endpoints: 10, change: 'swap' },
     peers: {}

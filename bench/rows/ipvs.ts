@@ -1,9 +1,8 @@
 import { isUserModeLinux } from '../frame/machine.js'
 import { asSingleMessages } from '../frame/recordings.js'
 import type { Row } from '../frame/row.js'
-import { subjectRow, timeSession } from '../frame/subject-row.js'
+import { sessionRow, subjectRow } from '../frame/subject-row.js'
 import { verifySameState } from '../frame/verify.js'
-import { openSubject } from '../subjects/index.js'
 import { ipvsCalls, ipvsadmScript, type IpvsChangeOptions, type IpvsOptions } from '../subjects/ipvs.js'
 
 const common = { unit: 'ms', requires: 'ipvs', operations: 1 } as const
@@ -73,8 +72,7 @@ function changeRow(options: IpvsChangeOptions, bar: Row['bar']): Row {
 
 /** A plan from memory sends nothing, so it has no floor. */
 function planRow(options: IpvsOptions): Row {
-  const given = { ...options, call: 'plan', from: 'memory' } as const
-  return {
+  return sessionRow({
     name: `ipvs-change-plan-memory-${options.services}x${options.realServers}`,
     unit: 'ms',
     about: `plan of one changed weight among ${size(options)}, with the model in memory`,
@@ -82,9 +80,10 @@ function planRow(options: IpvsOptions): Row {
     rounds: 3,
     needs: [],
     requires: 'ipvs',
-    prepare: ({ netplane }) =>
-      Promise.resolve({ ours: ({ path }) => timeSession(() => openSubject('ipvs-change', netplane, path, given), CHANGES), peers: {} })
-  }
+    subject: 'ipvs-change',
+    options: { ...options, call: 'plan', from: 'memory' },
+    repeat: CHANGES
+  })
 }
 
 const many = { services: 10_000, realServers: 10 }

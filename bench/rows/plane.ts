@@ -1,6 +1,5 @@
 import type { Row } from '../frame/row.js'
-import { subjectRow, timeSession } from '../frame/subject-row.js'
-import { openSubject } from '../subjects/index.js'
+import { sessionRow, subjectRow } from '../frame/subject-row.js'
 import { kubeProxyScript, planeScript, type PlaneChange, type PlaneSize } from '../subjects/plane.js'
 
 const nftFile = (script: (options: PlaneSize) => string, options: PlaneSize) => ({
@@ -73,7 +72,7 @@ const mixedRow = subjectRow({
 })
 
 /** Without a floor: what was committed depends on the generation, and cannot be sent again. */
-const driftRow: Row = {
+const driftRow = sessionRow({
   name: 'plane-drift-1000x10',
   unit: 'ms',
   about:
@@ -81,12 +80,10 @@ const driftRow: Row = {
   bar: { oursAtMost: 50 },
   rounds: 5,
   needs: [],
-  prepare: ({ netplane }) =>
-    Promise.resolve({
-      ours: ({ path }) => timeSession(() => openSubject('plane-drift', netplane, path, { services: 1000, endpoints: 10 }), 5),
-      peers: {}
-    })
-}
+  subject: 'plane-drift',
+  options: { services: 1000, endpoints: 10 },
+  repeat: 5
+})
 
 const LIMITS = [
   ['endpoints', 5000, 'one service with 5000 endpoints', 100],
