@@ -44,34 +44,36 @@ export async function runNativeTests({ root, results, filters }) {
   return counts.length === 0 ? countOne(1) : sum(counts)
 }
 
+/** Runs a fuzzer on its corpus and then on inputs of its own; an input that fails is printed. @returns {Promise<import('./report.mjs').Count>} */
+async function runFuzzer(program, { root, results }) {
+  const name = path.basename(program, '_fuzzer')
+  const corpus = path.join(root, 'native', 'fuzz', 'corpus', name)
+  const folders = [path.join(results, `${name}-new`), ...(existsSync(corpus) ? [corpus] : [])]
+  mkdirSync(folders[0])
+  const artifacts = `-artifact_prefix=${path.join(root, 'build-fuzz', `${name}-`)}`
+  const limits = [`-max_total_time=${fuzzSeconds}`, '-timeout=5', '-rss_limit_mb=1024', '-print_final_stats=1']
+  const startedAt = Date.now()
+  const { status } = await exec([program, ...limits, artifacts, ...folders], { timeoutSeconds: fuzzSeconds + 60, quiet: true, cwd: root })
+  for (const finding of describeFindings(path.join(root, 'build-fuzz'), `${name}-`, startedAt)) console.log(finding)
+  return countOne(status)
+}
+
 /**
- * Runs every fuzzer on its corpus and then for a short time on inputs of its own; what it finds new is not kept,
- * but an input that fails is printed.
+ * Runs every fuzzer for a short time, as many at a time as there are processors; what they find new is not kept.
  * @param {import('./stages.mjs').Context} context
  */
-export async function runFuzzers({ root, results }) {
-  const folder = await build(root, 'build-fuzz', { NETPLANE_FUZZ: 'ON', CMAKE_CXX_COMPILER: 'clang++-14', CMAKE_C_COMPILER: 'clang-14' })
+export async function runFuzzers(context) {
+  const folder = await build(context.root, 'build-fuzz', {
+    NETPLANE_FUZZ: 'ON',
+    CMAKE_CXX_COMPILER: 'clang++-14',
+    CMAKE_C_COMPILER: 'clang-14'
+  })
   if (folder === undefined) return countOne(1)
+  const left = programs(folder, '_fuzzer')
   const counts = []
-  for (const program of programs(folder, '_fuzzer')) {
-    const name = path.basename(program, '_fuzzer')
-    const corpus = path.join(root, 'native', 'fuzz', 'corpus', name)
-    const folders = [path.join(results, `${name}-new`), ...(existsSync(corpus) ? [corpus] : [])]
-    mkdirSync(folders[0])
-    const artifacts = `-artifact_prefix=${path.join(root, 'build-fuzz', `${name}-`)}`
-    const argv = [
-      program,
-      `-max_total_time=${fuzzSeconds}`,
-      '-timeout=5',
-      '-rss_limit_mb=1024',
-      '-print_final_stats=1',
-      artifacts,
-      ...folders
-    ]
-    const startedAt = Date.now()
-    const { status } = await exec(argv, { timeoutSeconds: fuzzSeconds + 60, quiet: true, cwd: root })
-    for (const finding of describeFindings(path.join(root, 'build-fuzz'), `${name}-`, startedAt)) console.log(finding)
-    counts.push(countOne(status))
+  const worker = async () => {
+    for (let program = left.shift(); program !== undefined; program = left.shift()) counts.push(await runFuzzer(program, context))
   }
+  await Promise.all(Array.from({ length: os.availableParallelism() }, worker))
   return counts.length === 0 ? countOne(1) : sum(counts)
 }

@@ -79,6 +79,7 @@ export const stages = [
     projects: ['contract', 'kernel'],
     needs: kernelTools,
     uses: ['build'],
+    inParts: true,
     // On a busy machine it takes ten minutes.
     timeoutSeconds: 1200,
     ...inOwnNamespace

@@ -5,4 +5,4 @@ export interface Suite {
 }
 export function filesOfSuites(root: string): Map<Suite, string[]>
 export function leftOut(files: Map<Suite, string[]>, lacks: Readonly<Record<string, string>>): Map<string, string[]>
-export const notInContainer: string
+export function notInContainer(files: Map<Suite, string[]>): string[]

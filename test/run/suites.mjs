@@ -8,6 +8,7 @@ import path from 'node:path'
  * @property {string[]} files folders and files (without `.test.ts`) of test/contract and test/kernel; a file belongs to the suite that names it most exactly
  * @property {string[]} requires what a kernel must have: test/run/here.mjs says what this machine lacks, tools/lab/machines.mjs what each of the lab does
  * @property {boolean} [smoke] whether `npm test` runs it in emulated machines; the full run takes all
+ * @property {boolean} [isLong] whether it waits, or makes thousands of connections, where a container changes nothing: there the rest runs
  */
 
 const ownMachine = 'a machine of its own'
@@ -52,19 +53,24 @@ export const suites = [
   { name: 'iptables', files: ['test/kernel/iptables'], requires: ['nftables'] },
   { name: 'route', files: ['test/contract/route', 'test/kernel/route'], requires: [] },
   { name: 'links', files: ['test/kernel/route/dummy-links'], requires: ['dummy links'], smoke: true },
-  { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'] },
-  { name: 'behaviour', files: ['test/contract/behaviour'], requires: ['nftables'] },
+  { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'], isLong: true },
+  { name: 'behaviour', files: ['test/contract/behaviour'], requires: ['nftables'], isLong: true },
+  {
+    name: 'plane, at length',
+    files: ['affinity', 'convergence', 'growth', 'invalid', 'killed'].map((name) => `test/kernel/plane/nftables/${name}`),
+    requires: ['nftables'],
+    isLong: true
+  },
+  { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
   { name: 'plane', files: ['test/kernel/plane', 'test/kernel/examples/proxy'], requires: ['nftables'] },
   {
     name: 'plane with traffic',
     files: ['test/kernel/plane/nftables/traffic', 'test/kernel/examples/proxy-traffic'],
-    requires: ['nftables']
+    requires: ['nftables'],
+    isLong: true
   },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
-
-/** What a container changes nothing about: thousands of connections, row after row, which `npm run test:kernel` makes on the same kernel. */
-export const notInContainer = 'test/contract/behaviour/behaviour.test.ts'
 
 /** How exactly a suite names a file: the length of what it names, or -1. */
 function exactness({ files }, file) {
@@ -88,6 +94,15 @@ export function filesOfSuites(root) {
     result.get(suite).push(file)
   }
   return result
+}
+
+/**
+ * The files that do not run a second time in a container.
+ * @param {Map<Suite, string[]>} files
+ * @returns {string[]}
+ */
+export function notInContainer(files) {
+  return [...files].filter(([{ isLong }]) => isLong === true).flatMap(([, own]) => own)
 }
 
 /** Why a suite cannot run where something is lacking, or undefined when it can. */

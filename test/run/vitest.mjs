@@ -1,8 +1,9 @@
+import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { exec } from './exec.mjs'
 import { lacksHere } from './here.mjs'
-import { countVitest } from './report.mjs'
+import { countVitest, sum } from './report.mjs'
 import { filesOfSuites, leftOut } from './suites.mjs'
 
 /**
@@ -23,16 +24,26 @@ export function sayWhatIsElsewhere({ root }) {
   for (const [reason, files] of leftOut(filesOfSuites(root), lacksHere())) console.log(`runs elsewhere (${reason}): ${files.join(' ')}`)
 }
 
+/** As many as there are processors, four at most: each takes memory of its own. All tests in one where some were chosen. */
+const partsOf = ({ filters }) => (filters.length === 0 ? Math.min(os.availableParallelism(), 4) : 1)
+
 /**
  * A stage that runs vitest projects of this machine; `wrap` may put the command into other surroundings.
+ * `inParts`: the files, which run one after the other, are shared out among several such surroundings that are there at the same time.
  * @returns {import('./stages.mjs').Stage}
  */
-export function vitestStage(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, ...rest }) {
+export function vitestStage(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, inParts = false, ...rest }) {
   const run = async (context) => {
-    const { report, argv } = vitestCommand(context, name, projects)
     if (projects.includes('kernel')) sayWhatIsElsewhere(context)
-    const { status } = await exec(wrap(argv), { timeoutSeconds, cwd: context.root, env })
-    return countVitest(report, status)
+    const parts = inParts ? partsOf(context) : 1
+    const counts = Array.from({ length: parts }, async (_, index) => {
+      const { report, argv } = vitestCommand(context, `${name}-${index + 1}`, projects)
+      const part = parts === 1 ? [] : [`--shard=${index + 1}/${parts}`]
+      // What they print would be mixed.
+      const { status } = await exec(wrap([...argv, ...part]), { timeoutSeconds, quiet: parts > 1, cwd: context.root, env })
+      return countVitest(report, status)
+    })
+    return sum(await Promise.all(counts))
   }
   return { name, ...rest, run }
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { machines } from '../../../tools/lab/machines.mjs'
-import { filesOfSuites, leftOut } from '../../run/suites.mjs'
+import { filesOfSuites, leftOut, notInContainer } from '../../run/suites.mjs'
 
 const root = path.resolve(import.meta.dirname, '../../..')
 const files = filesOfSuites(root)
@@ -42,6 +42,14 @@ it('a kernel without IPVS leaves out what requires it, with the reason, and no c
     'test/kernel/nftables/listing.test.ts',
     'test/kernel/plane/nftables/listing.test.ts'
   ])
+})
+
+it('a container runs files of every client', () => {
+  const left = notInContainer(files)
+  expect(left).toContain('test/contract/behaviour/behaviour.test.ts')
+  const rest = [...files.values()].flat().filter((file) => !left.includes(file))
+  for (const client of ['nftables', 'conntrack', 'iptables', 'route', 'plane/nftables'])
+    expect(rest.filter((file) => file.startsWith(`test/kernel/${client}/`))).not.toEqual([])
 })
 
 it('the folders of test/unit mirror those of src; the rest are tests of examples, tools, bench and the runner', () => {
