@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import type { Plane, Service } from 'netplane'
+import { readStateFile, type Plane, type Service } from 'netplane'
 import type { Logger } from 'pino'
 import { logEvent } from './events.js'
 import { serveHttp } from './http.js'
@@ -27,6 +27,8 @@ export class Daemon {
   readonly #healthPorts: HealthPorts
   #content: FolderContent = { objects: [], problems: [], outdated: [] }
   #services: ReadonlyMap<string, Service> = new Map()
+  /** What an earlier process kept, until the folder has been understood as a whole. */
+  #saved: ReadonlyMap<string, Service> | undefined
   #reading: Promise<void> | undefined
   #isDirty = false
   #hasSynced = false
@@ -92,6 +94,7 @@ export class Daemon {
       throw error
     }
     void this.#followEvents()
+    await this.#beginWithSaved()
     this.#changed()
     await this.#reading
   }
@@ -128,6 +131,21 @@ export class Daemon {
     this.#server?.closeAllConnections()
   }
 
+  /** Serves what the kernel held before, until the folder says what should be. */
+  async #beginWithSaved(): Promise<void> {
+    const { state } = this.#options
+    if (state === undefined) return
+    try {
+      const services = await readStateFile(state)
+      if (services === undefined || this.#isStopping) return
+      this.#log.info({ state, services: services.size }, 'began with the saved state')
+      this.#saved = services
+      this.#keeper.want(services)
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the saved state is passed over')
+    }
+  }
+
   #changed(): void {
     this.#isDirty = true
     this.#reading ??= this.#read().finally(() => {
@@ -160,7 +178,8 @@ export class Daemon {
     this.#content = content
     this.#metrics.manifests(content.problems.length)
     this.#services = translate(content.objects, this.#options, this.#services)
-    this.#keeper.want(this.#services)
+    if (content.problems.length === 0) this.#saved = undefined
+    this.#keeper.want(this.#saved === undefined ? this.#services : new Map([...this.#saved, ...this.#services]))
     this.#healthPorts.want(findHealthChecks(content.objects, this.#options))
   }
 

@@ -6,9 +6,9 @@ import { parserInBackground } from './manifests/background.js'
 import { ManifestFolder } from './manifests/read.js'
 import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
-async function open({ plane, name, netns: place, traffic }: ProxyOptions): Promise<Plane> {
+async function open({ plane, name, netns: place, traffic, state }: ProxyOptions): Promise<Plane> {
   const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
-  return await openPlane({ ...plane, name, netns, ...traffic })
+  return await openPlane({ ...plane, name, netns, ...traffic, stateFile: state })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

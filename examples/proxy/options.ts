@@ -27,6 +27,7 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
                                   (default: nonLocal where local clients are known, else never)
   --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
   --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
+  --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
@@ -57,6 +58,8 @@ export interface ProxyOptions {
   readonly nodePortPrefixes: readonly string[] | undefined
   /** What a plane is told about traffic. */
   readonly traffic: Pick<TrafficOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'>
+  /** Where the services are kept. */
+  readonly state: string | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
   readonly once: boolean
   readonly plan: boolean
@@ -81,6 +84,7 @@ const OPTIONS = {
   masquerade: text,
   'node-port-addresses': text,
   'service-ranges': text,
+  state: text,
   listen: { type: 'string', default: '127.0.0.1:10256' },
   once: flag,
   plan: flag,
@@ -160,7 +164,7 @@ function checkCommand({ manifests, once, plan, cleanup }: Values): void {
 
 /** An empty text names nothing, and would be taken for what other objects leave empty. @throws Error */
 function checkNames(values: Values): void {
-  const empty = (['manifests', 'node-name', 'zone'] as const).find((name) => values[name] === '')
+  const empty = (['manifests', 'node-name', 'zone', 'state'] as const).find((name) => values[name] === '')
   if (empty !== undefined) throw new Error(`--${empty} "": a name is wanted`)
 }
 
@@ -180,6 +184,7 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
     zone: values.zone,
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     traffic,
+    state: values.state,
     listen: parseListen(values.listen),
     once: values.once,
     plan: values.plan,

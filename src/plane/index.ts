@@ -12,6 +12,7 @@ import type { Backend } from './core/backend.js'
 import { NO_ADDRESSES, NodeAddresses, type NodeAddressList, type NodeAddressSettings } from './core/node/addresses.js'
 import { NodePorts } from './core/node/ports.js'
 import { checkKernel } from './core/options.js'
+import { listenersOf } from './core/listeners.js'
 import { ServicePlane } from './core/plane.js'
 import { PortWatch } from './core/node/port-watch.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
@@ -20,6 +21,8 @@ import { openIpvsBackend } from './ipvs/backend.js'
 import { checkIpvsOptions, type IpvsPlaneOptions } from './ipvs/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
 import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/options.js'
+import { checkStateFile } from './state/file.js'
+import { StateKeeper } from './state/keeper.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 
 export type { ObjectCounts } from './core/backend.js'
@@ -74,6 +77,7 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
+export { readStateFile } from './state/file.js'
 export type { FlowOffloadOption } from './tables/layout/flow-offload.js'
 export type { TableOwner } from './tables/layout/owner.js'
 export type {
@@ -98,6 +102,12 @@ export interface CommonPlaneOptions {
    * is gone. On a fake kernel only where `kernel.conntrack` is given.
    */
   readonly staleFlows?: StaleFlowOptions | false | undefined
+  /**
+   * The path of a file in which the services that the plane holds are kept, for its successor to read with {@link readStateFile}: after the node was started anew, they can serve before anybody else says
+   * what should be. It is written after changes, once a second at most and in a twentieth of the time, and when the plane is closed; a new file takes the place of the old one when it is whole and on disk. An event `error` says when
+   * it cannot be written (`ERR_NETPLANE_STATE_FILE`); that is tried again. `close({ cleanup: true })` removes it. Its folder must exist. Only its owner may read it. Default: none is kept.
+   */
+  readonly stateFile?: string | undefined
 }
 
 /** Options of {@link openPlane}: the kernel subsystem to use, and its own options. */
@@ -149,6 +159,11 @@ function makeCleaner(
   return new StaleFlowCleaner(open, settings, listener, nodeAddresses)
 }
 
+function makeStateKeeper({ stateFile }: PlaneOptions, events: Broadcast<PlaneEvent>): StateKeeper | undefined {
+  if (stateFile === undefined) return undefined
+  return new StateKeeper(checkStateFile('stateFile', stateFile), (error) => events.push({ type: 'error', error }))
+}
+
 /** Whether there are links to ask: a fake kernel may have none. */
 function hasRoute({ kernel }: PlaneOptions): boolean {
   return kernel === undefined || kernel.route !== undefined
@@ -190,12 +205,13 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const events = new Broadcast<PlaneEvent>()
   const { auditMs, nodeAddresses: settings, ownAddresses, open } = prepare(options)
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
-  const listener = makeCleaner(
+  const cleaner = makeCleaner(
     options,
     events,
     () => opened.backend,
     () => opened.addresses?.current ?? NO_ADDRESSES
   )
+  const keeper = makeStateKeeper(options, events)
   const backend = await open((event) => events.push(event))
   opened.backend = backend
   const nodePorts = (onChange: () => void): NodePorts => {
@@ -203,6 +219,6 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
-  const parts = { backend, auditMs, events, listener, ownAddresses: () => listAddresses(options, backend) }
+  const parts = { backend, auditMs, events, listener: listenersOf([cleaner, keeper]), ownAddresses: () => listAddresses(options, backend) }
   return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
 }

@@ -19,7 +19,14 @@ export interface ChangeListener {
    * @param changes What has changed since the last call here.
    */
   reset(services: Services, changes: readonly ServiceChange[]): void
-  status(): NonNullable<PlaneStatus['flows']>
-  /** Ends what is under way. */
-  close(): Promise<void>
+  /** What was done about flows; undefined: it is another listener's business. */
+  status(): PlaneStatus['flows']
+  /** Ends what is under way. @param cleanup Everything that is ours has been removed from the kernel. */
+  close(cleanup: boolean): Promise<void>
+}
+
+/** What a plane's status says about flows: nothing where nobody looks after them. */
+export function flowsOf(listener: ChangeListener | undefined): Pick<PlaneStatus, 'flows'> {
+  const flows = listener?.status()
+  return flows === undefined ? {} : { flows }
 }

@@ -16,7 +16,7 @@ import { driftFrom, DriftLog } from './drift.js'
 import { checkExplainRequest, explain, type ExplainParts } from './explain/explain.js'
 import { GradualProposal } from './changes/gradual.js'
 import type { PlaneCounters } from './counters.js'
-import type { ChangeListener } from './listener.js'
+import { flowsOf, type ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { mustLook } from './looks.js'
 import { makePlan, planEntries, type Plan } from './changes/plan.js'
@@ -111,7 +111,7 @@ export class ServicePlane implements Plane {
       quarantined: this.#quarantine.list(),
       drifts: this.#drift.count,
       ...this.#nodePorts?.status(),
-      ...(this.#listener === undefined ? {} : { flows: this.#listener.status() }),
+      ...flowsOf(this.#listener),
       details: this.#backend.status(this.#owner)
     }
   }
@@ -133,10 +133,11 @@ export class ServicePlane implements Plane {
     await this.#queue.idle()
     try {
       if (cleanup) await this.#backend.cleanUp()
+      await this.#listener?.close(cleanup)
     } catch (error) {
+      await this.#listener?.close(false)
       throw causeOf(error)
     } finally {
-      await this.#listener?.close()
       this.#events.end()
       await this.#backend.close()
     }

@@ -7,7 +7,7 @@ import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import type { Manifests } from '../../../../examples/proxy/manifests/types.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
-import { openPlane } from '../../../../src/index.js'
+import { openPlane, readStateFile } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
 
@@ -101,4 +101,31 @@ it('that is asked to stop does not wait for what it reads, and writes nothing of
   parsed!({ objects: [], problems: [] })
   await started
   expect(sync).not.toHaveBeenCalled()
+})
+
+it('begins with the services that its predecessor kept, and passes over a damaged file', async () => {
+  const folder = await makeFolder()
+  const state = join(await makeFolder(), 'services')
+  await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+  const lines: { msg: string; added?: number }[] = []
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as { msg: string }) })
+  /** Runs a daemon on a machine that was just started; what it logs of the state. */
+  const run = async (): Promise<string[]> => {
+    lines.length = 0
+    const options = parseOptions(['--manifests', folder, '--listen', 'off', '--state', state])
+    const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() }, stateFile: options.state })
+    const daemon = new Daemon(plane, new ManifestFolder(folder), options, log)
+    await daemon.start()
+    await vi.waitFor(() => expect(plane.status().services).toBe(1), 2000)
+    await daemon.stop()
+    return lines.map(({ msg }) => msg).filter((msg) => msg.includes('saved state'))
+  }
+  expect(await run()).toEqual([])
+  // The folder cannot be understood yet: what was saved is served.
+  await writeFile(join(folder, 'web.yaml'), 'kind: Service\nmetadata: { name: we')
+  expect(await run()).toEqual(['began with the saved state'])
+  await writeFile(state, 'rubbish\n')
+  await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
+  expect(await run()).toEqual(['the saved state is passed over'])
+  expect([...(await readStateFile(state))!.keys()]).toEqual(['default/web:80'])
 })
