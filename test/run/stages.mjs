@@ -27,15 +27,17 @@ import { vitestStage } from './vitest.mjs'
  * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
  */
 
-/** A stage of npm scripts, each of which is one check: passed when it exits with 0. Their `pre` scripts do not run: npm takes `prebuild` for one. */
+/**
+ * A stage of npm scripts, all at the same time, each of which is one check: passed when it exits with 0. Their `pre` scripts do not run: npm takes
+ * `prebuild` for one.
+ */
 function scripts(name, names, options) {
   const run = async ({ root }) => {
-    const counts = []
-    for (const script of names) {
+    const check = async (script) => {
       const argv = ['npm', 'run', '--silent', '--ignore-scripts', script]
-      counts.push(countOne((await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })).status))
+      return countOne((await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })).status)
     }
-    return sum(counts)
+    return sum(await Promise.all(names.map(check)))
   }
   return { name, ...options, run }
 }
@@ -70,7 +72,7 @@ function listingStage(options) {
 export const stages = [
   scripts('build', ['build:all'], { builds: true, needs: compiler }),
   scripts('prebuild', ['prebuild'], { builds: true, needs: compiler }),
-  scripts('lint', ['lint:source', 'lint:package'], { uses: ['build'] }),
+  scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:package'], { uses: ['build'] }),
   scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', 'nft', ...compiler], run: runNativeTests },
