@@ -215,7 +215,7 @@ std::optional<Invalid> ReadField(const Napi::Value& value, const Field& field, c
 std::string Join(const std::string& path, const char* name) { return path.empty() ? std::string(name) : path + "." + name; }
 
 std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& path, Record& record) {
-  const std::string allowed = "a list of { type: 0 to 16383, payload: Uint8Array }, as it was listed";
+  const std::string allowed = "a list of { type: 0 to 65535, payload: Uint8Array }, as it was listed";
   if (!value.IsArray()) return Invalid{path, value, allowed};
   const auto array = value.As<Napi::Array>();
   static const Field payload_field{0, "", "payload", FieldType::kBytes};
@@ -224,7 +224,7 @@ std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& p
     if (!entry.IsObject()) return Invalid{path, value, allowed};
     const auto type = ReadNumber(entry.As<Napi::Object>(), "type");
     Value payload;
-    if (!type || !(*type >= 0 && *type <= 0x3fff)) return Invalid{path, value, allowed};
+    if (!type || !(*type >= 0 && *type <= 0xffff)) return Invalid{path, value, allowed};
     if (ReadBytes(entry.As<Napi::Object>().Get("payload"), payload_field, path, payload)) return Invalid{path, value, allowed};
     record.opaque.push_back({static_cast<uint16_t>(*type), *payload.As<Bytes>()});
   }
