@@ -97,6 +97,19 @@ export interface LoadNode {
   readonly requires?: HeaderName | undefined
 }
 
+/** Tunnels that rules look into. */
+export type TunnelName = 'vxlan' | 'geneve' | 'gre' | 'gretap'
+
+/** A field inside a tunnel, or of its own header. */
+export interface InnerNode {
+  readonly kind: 'inner'
+  readonly tunnel: TunnelName
+  readonly field?: PayloadNode | MetaNode | undefined
+  /** Where a field of the tunnel's own header begins, bytes. */
+  readonly own?: number | undefined
+  readonly type: DataType
+}
+
 /** A number from a counter or a random source. */
 export interface NumgenNode {
   readonly kind: 'numgen'
@@ -156,6 +169,7 @@ export type ValueNode =
   | ConntrackNode
   | FibNode
   | LoadNode
+  | InnerNode
   | NumgenNode
   | HashNode
   | BitwiseNode

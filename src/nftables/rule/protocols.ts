@@ -7,11 +7,12 @@ import { AF_INET, AF_INET6, protocolNumbers } from '../../core/protocols.js'
 import { parseValue } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
-import type { PayloadMatch } from './merge.js'
-import type { HeaderName, PayloadNode, SetUse, ValueNode } from './nodes.js'
+import { loadMatch, type PayloadMatch } from './merge.js'
+import type { HeaderName, InnerNode, PayloadNode, SetUse, TunnelName, ValueNode } from './nodes.js'
+import { allInsideTunnel } from './tunnels.js'
 
 type NetworkName = 'ip' | 'ip6' | 'arp' | 'other'
-type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'arp' | 'ip' | 'ip6' | 'th'> | 'other'
+type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'arp' | 'ip' | 'ip6' | 'th'> | 'gre' | 'other'
 
 /** A condition that the rule needs before a statement. */
 export type Dependency = { readonly expressions: readonly Expression[] } | { readonly match: PayloadMatch }
@@ -21,7 +22,7 @@ const ETHER_TYPE: Readonly<Record<'ip' | 'ip6' | 'arp', readonly number[]>> = { 
 /** Payload compression. */
 const IPPROTO_COMP = 108
 const TRANSPORTS = {
-  ...protocolNumbers('icmp', 'igmp', 'tcp', 'udp', 'esp', 'ah', 'dccp', 'icmpv6', 'sctp', 'udplite'),
+  ...protocolNumbers('icmp', 'igmp', 'tcp', 'udp', 'esp', 'ah', 'dccp', 'icmpv6', 'sctp', 'udplite', 'gre'),
   comp: IPPROTO_COMP
 }
 /** ARPHRD_ETHER, include/uapi/linux/if_arp.h, as `meta iiftype` has it: 16 bits in host order. */
@@ -56,6 +57,7 @@ export class ProtocolContext {
   #isEther: boolean
   #isVlan = false
   #icmpTypes: readonly number[] | undefined
+  readonly #tunnels = new Map<TunnelName, ProtocolContext>()
   #network: NetworkName | undefined
   #transport: TransportName | undefined
 
@@ -90,6 +92,8 @@ export class ProtocolContext {
         return node.input === undefined ? [] : this.require(node.input)
       case 'load':
         return node.requires === undefined ? [] : this.requireHeader(node.requires)
+      case 'inner':
+        return this.#requireInside(node)
       case 'meta':
       case 'ct':
       case 'fib':
@@ -106,6 +110,20 @@ export class ProtocolContext {
     if (header === 'vlan') return this.#requireVlan()
     if (header === 'ip' || header === 'ip6' || header === 'arp') return this.#requireNetwork(header, header === 'arp')
     return this.#requireTransport(header)
+  }
+
+  /** What is asked of the packets inside a tunnel is asked there. They begin with a header of Ethernet, or are listed as if they did. */
+  #inside(tunnel: TunnelName): ProtocolContext {
+    const known = this.#tunnels.get(tunnel) ?? new ProtocolContext('bridge')
+    this.#tunnels.set(tunnel, known)
+    return known
+  }
+
+  #requireInside({ tunnel, field }: InnerNode): Dependency[] {
+    const outside = this.#requireTransport(tunnel === 'vxlan' || tunnel === 'geneve' ? 'udp' : 'gre')
+    const inside = field === undefined ? [] : this.#inside(tunnel).require(field)
+    const asked = inside.map((dependency) => ('match' in dependency ? loadMatch(dependency.match) : dependency.expressions))
+    return [...outside, ...asked.map((expressions) => ({ expressions: allInsideTunnel(tunnel, expressions) }))]
   }
 
   #requireEther(): Dependency[] {
@@ -168,6 +186,7 @@ export class ProtocolContext {
 
   /** Takes note of a condition `node == bytes`. */
   learn(node: ValueNode, bytes: Uint8Array): void {
+    if (node.kind === 'inner' && node.field !== undefined) this.#inside(node.tunnel).learn(node.field, bytes)
     if (node.kind === 'payload') this.#learnField(node, bytes)
     if (node.kind !== 'meta') return
     if (node.key === 'l4proto') this.#transport = nameOf(TRANSPORTS, bytes[0]!)

@@ -114,6 +114,7 @@ function describe(node: ValueNode): DescribedExpression | undefined {
         node.seed === undefined ? 0 : 1
       )
     case 'load':
+    case 'inner':
     case 'bitwise':
     case 'constant':
     case 'concatenation':
