@@ -215,7 +215,7 @@ std::optional<Invalid> ReadField(const Napi::Value& value, const Field& field, c
 std::string Join(const std::string& path, const char* name) { return path.empty() ? std::string(name) : path + "." + name; }
 
 std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& path, Record& record) {
-  const std::string allowed = "a list of { type: 0 to 16383, payload: Uint8Array }, as it was listed";
+  const std::string allowed = "a list of { type: 0 to 65535, payload: Uint8Array }, as it was listed";
   if (!value.IsArray()) return Invalid{path, value, allowed};
   const auto array = value.As<Napi::Array>();
   static const Field payload_field{0, "", "payload", FieldType::kBytes};
@@ -224,7 +224,7 @@ std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& p
     if (!entry.IsObject()) return Invalid{path, value, allowed};
     const auto type = ReadNumber(entry.As<Napi::Object>(), "type");
     Value payload;
-    if (!type || !(*type >= 0 && *type <= 0x3fff)) return Invalid{path, value, allowed};
+    if (!type || !(*type >= 0 && *type <= 0xffff)) return Invalid{path, value, allowed};
     if (ReadBytes(entry.As<Napi::Object>().Get("payload"), payload_field, path, payload)) return Invalid{path, value, allowed};
     record.opaque.push_back({static_cast<uint16_t>(*type), *payload.As<Bytes>()});
   }
@@ -234,9 +234,29 @@ std::optional<Invalid> ReadOpaque(const Napi::Value& value, const std::string& p
 std::string FieldNames(const Schema& schema) {
   std::string names;
   for (const Field& field : schema.fields) {
-    if (field.type != FieldType::kIgnored) names += (names.empty() ? "" : ", ") + std::string(field.name);
+    const bool is_first = schema.FindName(field.name) == &field;
+    if (field.type != FieldType::kIgnored && is_first) names += (names.empty() ? "" : ", ") + std::string(field.name);
   }
   return "one of the fields " + names;
+}
+
+/// Whether the attribute of a condition is given with its value.
+bool Holds(const Napi::Object& object, const Schema& schema, const Condition& condition) {
+  const Field* field = schema.FindAttribute(condition.attribute);
+  Value value;
+  if (ReadField(object.Get(field->name), *field, field->name, value)) return false;
+  if (const auto* name = value.As<std::string>()) return FindNamed(*field, *name)->number == condition.number;
+  const auto* number = value.As<uint64_t>();
+  return number != nullptr && *number == condition.number;
+}
+
+/// The field that a property means: where several have its name, the first whose condition holds, but for bytes the one without.
+const Field* FieldNamed(const Napi::Object& object, const Schema& schema, const std::string& name, const Napi::Value& value) {
+  for (const Field& field : schema.fields) {
+    if (name != field.name) continue;
+    if (field.when == nullptr || (!value.IsTypedArray() && Holds(object, schema, *field.when))) return &field;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -250,7 +270,7 @@ std::optional<Invalid> ReadRecord(const Napi::Object& object, const Schema& sche
       if (auto invalid = ReadOpaque(value, Join(path, "opaque"), record)) return invalid;
       continue;
     }
-    const Field* field = schema.FindName(name);
+    const Field* field = FieldNamed(object, schema, name, value);
     if (!field) return Invalid{Join(path, name.c_str()), value, FieldNames(schema)};
     if (field->direction == Direction::kOutput) continue;
     Value out;

@@ -99,6 +99,8 @@ ListRequest ReadListRequest(const Napi::Object& object, uint8_t family) {
   request.chain = ReadText(object, "chain");
   request.name = ReadText(object, "name");
   for (const Part& part : kParts) request.*part.wanted = ReadBool(object, part.name);
+  request.object_type = static_cast<uint32_t>(ReadNumber(object, "objectType").value_or(0));
+  request.other_than_type = static_cast<uint32_t>(ReadNumber(object, "otherThanType").value_or(0));
   request.elements = ReadBool(object, "elements");
   request.static_elements = ReadBool(object, "staticElements");
   request.reset = ReadBool(object, "reset");

@@ -37,12 +37,18 @@ const Schema& OpaqueVariantSchema() {
 
 namespace {
 
+/// An unsigned integer of 8 or 32 bits.
+std::optional<uint32_t> NumberOf(const Attribute& attribute) {
+  if (attribute.payload.size() == 1) return attribute.payload[0];
+  return attribute.Integer<uint32_t>(ByteOrder::kBig);
+}
+
 // Of an attribute that comes twice the last one counts, as for the kernel (lib/nlattr.c, __nla_validate_parse).
 bool Holds(const Condition& condition, ByteView attributes) {
   bool holds = false;
   AttributeReader reader(attributes);
   while (auto attribute = reader.Next()) {
-    if (attribute->type == condition.attribute) holds = attribute->Integer<uint32_t>(ByteOrder::kBig) == condition.number;
+    if (attribute->type == condition.attribute) holds = NumberOf(*attribute) == condition.number;
   }
   return holds;
 }

@@ -47,8 +47,8 @@ struct NamedNumber {
   int64_t number;
 };
 
-/// Says that a field is meant only where another attribute of the same record, an unsigned integer of 32 bits, has this value (the content
-/// of NFTA_OBJ_DATA depends on NFTA_OBJ_TYPE).
+/// Says that a field is meant only where another attribute of the same record, an unsigned integer of 8 or 32 bits, has this value (the
+/// content of NFTA_OBJ_DATA depends on NFTA_OBJ_TYPE).
 struct Condition {
   uint16_t attribute;
   uint32_t number;
@@ -73,7 +73,7 @@ struct Field {
   uint16_t element = 1;
   /// Longest text without its NUL, or longest bytes; 0: no limit but the attribute's own 65,531.
   uint16_t max_length = 0;
-  /// Several fields may share an attribute; the first whose condition holds is meant.
+  /// Several fields may share an attribute, and their name too; the first whose condition holds is meant.
   const Condition* when = nullptr;
   /// What a kVariant, or an entry of a kVariantList, can be.
   const VariantTable* variants = nullptr;

@@ -164,6 +164,12 @@ const ProtocolField* ProtocolFieldOf(uint8_t family) {
   return found == std::end(kProtocolFields) ? nullptr : found;
 }
 
+/// The field of an object that holds the bytes of what it is.
+const Field& RawData(const Schema& schema) {
+  return *std::find_if(schema.fields.begin(), schema.fields.end(),
+                       [](const Field& field) { return field.attribute == NFTA_OBJ_DATA && field.type == FieldType::kBytes; });
+}
+
 }  // namespace
 
 bool AmendExpression(std::string_view name, ByteView bytes, MessageWriter& writer) {
@@ -208,13 +214,15 @@ void PutAmendedList(uint16_t attribute, ByteView list, MessageWriter& writer) {
 
 std::optional<Record> AmendObject(const Record& object) {
   const Value* data = object.Find(uint16_t{NFTA_OBJ_DATA});
-  const auto* bytes = data == nullptr ? nullptr : data->As<Bytes>();
-  if (bytes == nullptr || NumberField(object, NFTA_OBJ_TYPE) != NFT_OBJECT_QUOTA) return std::nullopt;
-  Bytes amended;
-  MessageWriter writer(amended);
-  if (!AmendExpression("quota", *bytes, writer)) return std::nullopt;
+  if (data == nullptr || NumberField(object, NFTA_OBJ_TYPE) != NFT_OBJECT_QUOTA) return std::nullopt;
+  Bytes given, amended;
+  MessageWriter attributes(given), writer(amended);
+  if (const auto* bytes = data->As<Bytes>()) attributes.PutRaw(*bytes);
+  if (const auto* record = data->As<Record>()) EncodeRecord(*record, attributes);
+  if (!AmendExpression("quota", given, writer)) return std::nullopt;
   Record copy = object;
-  copy.Set(object.schema->FindName("data"), Value(std::move(amended)));
+  std::erase_if(copy.fields, [](const auto& field) { return field.first->attribute == NFTA_OBJ_DATA; });
+  copy.Set(&RawData(*object.schema), Value(std::move(amended)));
   return copy;
 }
 

@@ -4,6 +4,7 @@
 #define NETPLANE_NFTABLES_EXPRESSION_NAMES_H_
 
 #include <linux/netfilter/nf_nat.h>
+#include <linux/netfilter/nf_synproxy.h>
 
 #include "nftables/kernel.h"
 
@@ -118,6 +119,43 @@ constexpr NamedNumber kObjectTypes[] = {
 };
 constexpr NamedNumber kLimitModes[] = {{"packets", NFT_LIMIT_PKTS}, {"bytes", NFT_LIMIT_PKT_BYTES}};
 constexpr NamedNumber kQuotaFlags[] = {{"inverted", NFT_QUOTA_F_INV}, {"depleted", NFT_QUOTA_F_DEPLETED}};
+// enum nft_exthdr_flags, nft_exthdr_op; strip (a TCP option is overwritten) has neither register.
+constexpr NamedNumber kExtensionHeaderFlags[] = {{"present", NFT_EXTHDR_F_PRESENT}};
+constexpr NamedNumber kExtensionHeaderOperations[] = {{"ipv6", NFT_EXTHDR_OP_IPV6},
+                                                      {"tcpopt", NFT_EXTHDR_OP_TCPOPT},
+                                                      {"ipv4", NFT_EXTHDR_OP_IPV4},
+                                                      {"sctp", NFT_EXTHDR_OP_SCTP},
+                                                      {"dccp", NFT_EXTHDR_OP_DCCP}};
+constexpr NamedNumber kSocketKeys[] = {{"transparent", NFT_SOCKET_TRANSPARENT},
+                                       {"mark", NFT_SOCKET_MARK},
+                                       {"wildcard", NFT_SOCKET_WILDCARD},
+                                       {"cgroupv2", NFT_SOCKET_CGROUPV2}};
+// NFPROTO_UNSPEC: either version of IP.
+constexpr NamedNumber kProxyFamilies[] = {{"unspec", 0}, {"ip", 2}, {"ip6", 10}};
+constexpr NamedNumber kQueueFlags[] = {{"bypass", NFT_QUEUE_FLAG_BYPASS}, {"fanout", NFT_QUEUE_FLAG_CPU_FANOUT}};
+// NF_SYNPROXY_OPT_*, include/uapi/linux/netfilter/nf_synproxy.h.
+constexpr NamedNumber kSynproxyFlags[] = {{"mss", NF_SYNPROXY_OPT_MSS},
+                                          {"wscale", NF_SYNPROXY_OPT_WSCALE},
+                                          {"sack-perm", NF_SYNPROXY_OPT_SACK_PERM},
+                                          {"timestamp", NF_SYNPROXY_OPT_TIMESTAMP}};
+constexpr NamedNumber kTransformationKeys[] = {{"daddr-ip", NFT_XFRM_KEY_DADDR_IP4}, {"daddr-ip6", NFT_XFRM_KEY_DADDR_IP6},
+                                               {"saddr-ip", NFT_XFRM_KEY_SADDR_IP4}, {"saddr-ip6", NFT_XFRM_KEY_SADDR_IP6},
+                                               {"reqid", NFT_XFRM_KEY_REQID},        {"spi", NFT_XFRM_KEY_SPI}};
+// XFRM_POLICY_*, include/uapi/linux/xfrm.h.
+constexpr NamedNumber kTransformationDirections[] = {{"in", 0}, {"out", 1}};
+// NF_OSF_TTL_*, include/uapi/linux/netfilter/nfnetlink_osf.h.
+constexpr NamedNumber kFingerprintTtl[] = {{"equal", 0}, {"loose", 1}, {"skip", 2}};
+constexpr NamedNumber kFingerprintFlags[] = {{"version", NFT_OSF_F_VERSION}};
+constexpr NamedNumber kRoutingKeys[] = {{"classid", NFT_RT_CLASSID},
+                                        {"nexthop-ip", NFT_RT_NEXTHOP4},
+                                        {"nexthop-ip6", NFT_RT_NEXTHOP6},
+                                        {"tcpmss", NFT_RT_TCPMSS},
+                                        {"ipsec", NFT_RT_XFRM}};
+constexpr NamedNumber kTunnelKeys[] = {{"path", NFT_TUNNEL_PATH}, {"id", NFT_TUNNEL_ID}};
+constexpr NamedNumber kTunnelModes[] = {{"none", NFT_TUNNEL_MODE_NONE}, {"rx", NFT_TUNNEL_MODE_RX}, {"tx", NFT_TUNNEL_MODE_TX}};
+// enum nft_inner_type, 6.2; of the last two only nft has the numbers (src/proto.c).
+constexpr NamedNumber kInnerTunnels[] = {{"vxlan", 1}, {"geneve", 2}, {"gre", 3}, {"gretap", 4}};
+constexpr NamedNumber kInnerFlags[] = {{"header-size", 1}, {"link", 2}, {"network", 4}, {"transport", 8}};
 
 }  // namespace netplane::nftables
 

@@ -34,6 +34,8 @@ constexpr uint16_t kDeviceLength = 15;
 constexpr uint16_t kLogPrefixLength = 127;
 constexpr uint16_t kUserdataLength = 256;
 constexpr uint16_t kDataLength = 16;
+constexpr uint16_t kHelperNameLength = 15;         // NF_CT_HELPER_NAME_LEN
+constexpr uint16_t kSecurityContextLength = 4096;  // NFT_SECMARK_CTX_MAXLEN
 
 /// nlmsg_type of a message of nf_tables.
 constexpr uint16_t MessageType(uint8_t message) { return static_cast<uint16_t>((NFNL_SUBSYS_NFTABLES << 8) | message); }
@@ -56,6 +58,11 @@ constexpr Field Userdata(uint16_t attribute, const char* kernel_name) {
 
 /// `counter{bytes, packets}` of base chains and counter objects; both number their attributes alike.
 extern const Schema kCounterSchema;
+/// As expressions and as objects: these number their attributes alike, too.
+extern const Schema kQuotaSchema;
+extern const Schema kLimitSchema;
+extern const Schema kConnlimitSchema;
+extern const Schema kSynproxySchema;
 /// One element (NFTA_SET_ELEM_*), for traces and for locating errors: the names are those of the columns.
 extern const Schema kElementSchema;
 

@@ -187,13 +187,20 @@ class Lister {
     return Error{ENOENT, "list", "there is nothing named " + request_.name};
   }
 
+  /// Whether objects of this type are asked for.
+  bool IsWanted(uint64_t object_type) const {
+    return request_.object_type == 0 ? object_type != request_.other_than_type : object_type == request_.object_type;
+  }
+
   /// The filters are given to the kernel and applied again here, as older kernels ignore some of them.
   Status DumpKind(const Target& target, const DumpRow& row) {
     const bool rules = row.listed == &Listing::rules;
+    const bool objects = row.listed == &Listing::objects;
     const bool one = NamesOneSet();
     const Query query{row.get, target.family, [&](MessageWriter& writer) {
                         PutFilter(row.table, target.table, writer);
                         if (one) writer.PutString(row.name, request_.name);
+                        if (objects && request_.object_type != 0) writer.PutInteger(NFTA_OBJ_TYPE, request_.object_type, kBig);
                         if (rules && !target.table.empty()) PutFilter(NFTA_RULE_CHAIN, request_.chain, writer);
                       }};
     const auto take = [&](const Reply& reply) -> Status {
@@ -205,6 +212,7 @@ class Lister {
       if (!is(row.table, target.table)) return std::nullopt;
       if (row.name != 0 && !is(row.name, request_.name)) return std::nullopt;
       if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;
+      if (objects && !IsWanted(NumberField(*record, NFTA_OBJ_TYPE))) return std::nullopt;
       (listing_.*row.listed).push_back({reply.family, std::move(*record)});
       return std::nullopt;
     };

@@ -21,6 +21,8 @@ struct ListRequest {
   std::string chain;   ///< For rules; empty: all.
   std::string name;    ///< Of sets (and their elements), objects and flowtables; empty: all.
   bool tables = false, chains = false, rules = false, sets = false, objects = false, flowtables = false, elements = false;
+  /// Of `objects`: only those of this type (NFT_OBJECT_*), and none of that one; 0: any, none.
+  uint32_t object_type = 0, other_than_type = 0;
   /// Of `elements`: not those of sets that rules fill (NFT_SET_EVAL), of which there may be as many as packets bring.
   bool static_elements = false;
   /// Counters and quotas of what is listed are zeroed: each is read and zeroed in one step, by a request of its own after the dumps

@@ -172,6 +172,78 @@ constexpr Field kLog[] = {
 constexpr Field kFlowOffload[] = {
     Text(NETPLANE_ATTRIBUTE(NFTA_FLOW_TABLE_NAME), "flowtable", kNameLength, kRequired),
 };
+constexpr Field kExtensionHeader[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_DREG), "destinationRegister", kU32),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_TYPE), "header", FieldType::kU8, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_OFFSET), "offset", kU32),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_LEN), "length", kU32),
+    Named(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_FLAGS), "flags", kFlags32, kExtensionHeaderFlags),
+    Named(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_OP), "op", kEnum32, kExtensionHeaderOperations),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_EXTHDR_SREG), "sourceRegister", kU32),
+};
+constexpr Field kSocket[] = {
+    Named(NETPLANE_ATTRIBUTE(NFTA_SOCKET_KEY), "key", kEnum32, kSocketKeys, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_SOCKET_DREG), "destinationRegister", kU32, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_SOCKET_LEVEL), "level", kU32),
+};
+constexpr Field kTransparentProxy[] = {
+    Named(NETPLANE_ATTRIBUTE(NFTA_TPROXY_FAMILY), "family", kEnum32, kProxyFamilies, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_TPROXY_REG_ADDR), "addressRegister", kU32),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_TPROXY_REG_PORT), "portRegister", kU32),
+};
+constexpr Field kQueue[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_QUEUE_NUM), "number", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_QUEUE_TOTAL), "total", FieldType::kU16),
+    Named(NETPLANE_ATTRIBUTE(NFTA_QUEUE_FLAGS), "flags", FieldType::kFlags16, kQueueFlags),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_QUEUE_SREG_QNUM), "numberRegister", kU32),
+};
+constexpr Field kSynproxy[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_SYNPROXY_MSS), "mss", FieldType::kU16),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_SYNPROXY_WSCALE), "windowScale", FieldType::kU8),
+    Named(NETPLANE_ATTRIBUTE(NFTA_SYNPROXY_FLAGS), "flags", kFlags32, kSynproxyFlags),
+};
+constexpr Field kDuplicate[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_DUP_SREG_ADDR), "addressRegister", kU32),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_DUP_SREG_DEV), "deviceRegister", kU32),
+};
+constexpr Field kForward[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_FWD_SREG_DEV), "deviceRegister", kU32, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_FWD_SREG_ADDR), "addressRegister", kU32),
+    Named(NETPLANE_ATTRIBUTE(NFTA_FWD_NFPROTO), "family", kEnum32, kNatFamilies),
+};
+constexpr Field kTransformation[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_XFRM_DREG), "destinationRegister", kU32, kRequired),
+    Named(NETPLANE_ATTRIBUTE(NFTA_XFRM_KEY), "key", kEnum32, kTransformationKeys, kRequired),
+    Named(NETPLANE_ATTRIBUTE(NFTA_XFRM_DIR), "direction", FieldType::kEnum8, kTransformationDirections, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_XFRM_SPNUM), "spnum", kU32),
+};
+constexpr Field kFingerprint[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_OSF_DREG), "destinationRegister", kU32, kRequired),
+    Named(NETPLANE_ATTRIBUTE(NFTA_OSF_TTL), "ttl", FieldType::kEnum8, kFingerprintTtl),
+    Named(NETPLANE_ATTRIBUTE(NFTA_OSF_FLAGS), "flags", kFlags32, kFingerprintFlags),
+};
+constexpr Field kRouting[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_RT_DREG), "destinationRegister", kU32, kRequired),
+    Named(NETPLANE_ATTRIBUTE(NFTA_RT_KEY), "key", kEnum32, kRoutingKeys, kRequired),
+};
+constexpr Field kTunnel[] = {
+    Named(NETPLANE_ATTRIBUTE(NFTA_TUNNEL_KEY), "key", kEnum32, kTunnelKeys, kRequired),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_TUNNEL_DREG), "destinationRegister", kU32, kRequired),
+    Named(NETPLANE_ATTRIBUTE(NFTA_TUNNEL_MODE), "mode", kEnum32, kTunnelModes),
+};
+constexpr Field kLast[] = {
+    Plain(NETPLANE_ATTRIBUTE(NFTA_LAST_SET), "isSet", kU32),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_LAST_MSECS), "agoMs", FieldType::kSafeU64),
+    Plain(NETPLANE_ATTRIBUTE(NFTA_LAST_PAD), "padding", FieldType::kIgnored),
+};
+// enum nft_inner_attributes, 6.2.
+constexpr Field kInner[] = {
+    Plain(1, "NFTA_INNER_NUM", "number", kU32, kRequired),
+    Named(2, "NFTA_INNER_TYPE", "tunnel", kEnum32, kInnerTunnels, kRequired),
+    Named(3, "NFTA_INNER_FLAGS", "flags", kFlags32, kInnerFlags, kRequired),
+    Plain(4, "NFTA_INNER_HDRSIZE", "headerSize", kU32, kRequired),
+    Expressions(5, "NFTA_INNER_EXPR", "expression", FieldType::kVariant),
+};
 
 constexpr Schema kNamedSchemas[] = {
     {"immediate", kImmediate},
@@ -199,6 +271,19 @@ constexpr Schema kNamedSchemas[] = {
     {"log", kLog},
     {"notrack", {}},
     {"flow_offload", kFlowOffload},
+    {"exthdr", kExtensionHeader},
+    {"socket", kSocket},
+    {"tproxy", kTransparentProxy},
+    {"queue", kQueue},
+    {"synproxy", kSynproxy},
+    {"dup", kDuplicate},
+    {"fwd", kForward},
+    {"xfrm", kTransformation},
+    {"osf", kFingerprint},
+    {"rt", kRouting},
+    {"tunnel", kTunnel},
+    {"last", kLast},
+    {"inner", kInner},
 };
 
 constexpr auto kExpressions = [] {
@@ -215,6 +300,11 @@ constexpr auto kExpressionPointers = [] {
 }();
 
 }  // namespace
+
+constinit const Schema kQuotaSchema = {"quota", kQuota};
+constinit const Schema kLimitSchema = {"limit", kLimit};
+constinit const Schema kConnlimitSchema = {"connlimit", kConnlimit};
+constinit const Schema kSynproxySchema = {"synproxy", kSynproxy};
 
 constinit const VariantTable kExpressionVariants = {kExpressionPointers, AmendExpression};
 

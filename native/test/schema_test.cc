@@ -242,10 +242,30 @@ TEST(Schema, TheContentOfAnObjectDependsOnItsType) {
   const auto& counts = *counter->Find(kObjectSchema.FindName("counter"))->As<Record>();
   EXPECT_EQ(*counts.Find(uint16_t{2})->As<uint64_t>(), 6u);
 
-  const auto quota = DecodeRecord(kObjectSchema, Attribute(3, {0, 0, 0, 2}) + Attribute(4, count));
-  ASSERT_TRUE(quota);
-  EXPECT_EQ(quota->Find(kObjectSchema.FindName("counter")), nullptr);
-  EXPECT_EQ(*quota->Find(kObjectSchema.FindName("data"))->As<Bytes>(), count);
+  const auto connlimit = DecodeRecord(kObjectSchema, Attribute(3, {0, 0, 0, 5}) + Attribute(4, Attribute(1, {0, 0, 0, 9})));
+  ASSERT_TRUE(connlimit);
+  EXPECT_EQ(connlimit->Find(kObjectSchema.FindName("counter")), nullptr);
+  EXPECT_EQ(*connlimit->Find(uint16_t{4})->As<Record>()->Find(uint16_t{1})->As<uint64_t>(), 9u);
+
+  const Bytes unknown = Attribute(3, {0, 0, 0, 99}) + Attribute(4, count);
+  const auto other = DecodeRecord(kObjectSchema, unknown);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(*other->Find(uint16_t{4})->As<Bytes>(), count);
+  EXPECT_EQ(Encode(*other), unknown);
+}
+
+TEST(Schema, ThePolicyOfATimeoutDependsOnItsProtocol) {
+  const auto timeout = [](uint8_t protocol) {
+    return DecodeRecord(kObjectSchema, Attribute(3, {0, 0, 0, 7}) +
+                                           Attribute(4 | NLA_F_NESTED,
+                                                     Attribute(2, {protocol}) + Attribute(3 | NLA_F_NESTED, Attribute(2, {0, 0, 0, 12}))));
+  };
+  const auto policy_of = [](const std::optional<Record>& object) { return object->Find(uint16_t{4})->As<Record>()->Find(uint16_t{3}); };
+  EXPECT_STREQ(policy_of(timeout(6))->As<Record>()->fields[0].first->name, "synRecv");
+  EXPECT_STREQ(policy_of(timeout(17))->As<Record>()->fields[0].first->name, "replied");
+  // Of other protocols it is kept as it came.
+  EXPECT_EQ(policy_of(timeout(1)), nullptr);
+  EXPECT_EQ(timeout(1)->Find(uint16_t{4})->As<Record>()->opaque.size(), 1u);
 }
 
 TEST(Schema, LocatesFieldsLikeTheCallerSpellsThem) {

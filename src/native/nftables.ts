@@ -36,6 +36,10 @@ export interface NativeListRequest {
   readonly rules?: boolean
   readonly sets?: boolean
   readonly objects?: boolean
+  /** Of `objects`: only those of this type (NFT_OBJECT_*). */
+  readonly objectType?: number
+  /** Of `objects`: none of this type. */
+  readonly otherThanType?: number
   readonly flowtables?: boolean
   readonly elements?: boolean
   /** Of `elements`: not those of sets with flag `eval`. */

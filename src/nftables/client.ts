@@ -17,9 +17,10 @@ import { family, type Family } from './families.js'
 import { requireText } from './fields.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
 import { openWatch, type NftablesEvents } from './watch.js'
-import type { ListedChain, ListedCounter, ListedFlowtable, ListedObject, ListedRule, ListedTable } from './objects.js'
+import type { ListedChain, ListedCounter, ListedFlowtable, ListedRule, ListedTable } from './objects.js'
 import { hasJoinedRanges, pickHolding } from './rule-set-elements.js'
-import { intervalKind, setForm, type ListedSet, type SetSpec } from './sets.js'
+import { intervalKind, setForm, type ListedSet, type ObjectKind, type SetSpec } from './sets.js'
+import { COUNTER_TYPE, objectTypeNumber, type ListedObject } from './stateful-objects.js'
 import { Transaction } from './transaction.js'
 import type { NameReference } from './transaction-types.js'
 
@@ -204,12 +205,21 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
 
   /** Lists named counters; with `reset`, reading and zeroing is one step (needs CAP_NET_ADMIN, and no packet is missed). */
   async listCounters(options: ListFilter & CallOptions & { readonly reset?: boolean } = {}): Promise<readonly ListedCounter[]> {
-    return (await this.#list('nftables.listCounters', { objects: true, reset: requireOptions(options).reset === true }, options)).counters
+    const kinds = { objects: true, objectType: COUNTER_TYPE, reset: requireOptions(options).reset === true }
+    return (await this.#list('nftables.listCounters', kinds, options)).counters
   }
 
-  /** Lists stateful objects of other kinds than counters. */
-  async listObjects(options: ListFilter & CallOptions = {}): Promise<readonly ListedObject[]> {
-    return (await this.#list('nftables.listObjects', { objects: true }, options)).objects
+  /**
+   * Lists stateful objects of other kinds than counters, or those of one kind (`objectType`). With `reset`, reading and zeroing is one step: quotas have consumed nothing
+   * afterwards (needs CAP_NET_ADMIN).
+   */
+  async listObjects(
+    options: ListFilter & CallOptions & { readonly objectType?: ObjectKind | undefined; readonly reset?: boolean | undefined } = {}
+  ): Promise<readonly ListedObject[]> {
+    const { objectType, reset } = requireOptions(options)
+    const chosen = objectType === undefined ? {} : { objectType: objectTypeNumber('objectType', objectType) }
+    const kinds = { objects: true, otherThanType: COUNTER_TYPE, ...chosen, reset: reset === true }
+    return (await this.#list('nftables.listObjects', kinds, options)).objects
   }
 
   /** Lists flowtables. */

@@ -120,7 +120,7 @@ const ROWS: readonly Row[] = [
   ['ipv6_addr', 8, 16, 'big'],
   ['ether_addr', 9, 6, 'big'],
   ['ether_type', 10, 2, 'big', { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, vlan: 0x8100 }],
-  ['arp_op', 11, 2, 'big', { request: 1, reply: 2 }],
+  ['arp_op', 11, 2, 'big', { request: 1, reply: 2, rrequest: 3, rreply: 4, inrequest: 8, inreply: 9, nak: 10 }],
   ['inet_proto', 12, 1, 'big', PROTOCOLS],
   ['inet_service', 13, 2, 'big'],
   ['icmp_type', 14, 1, 'big', ICMP_TYPES],

@@ -3,6 +3,22 @@
  * write these by hand. Field by field they are the `NFTA_*` attributes of include/uapi/linux/netfilter/nf_tables.h; enumerations are names,
  * a number stands for a value without a name. Registers: 1–4 hold 16 bytes each, 8–23 hold 4 bytes each (8–11 are the parts of 1).
  */
+import type {
+  DuplicateExpression,
+  ExtensionHeaderExpression,
+  FingerprintExpression,
+  ForwardExpression,
+  LastExpression,
+  QueueExpression,
+  RoutingExpression,
+  SocketExpression,
+  SynproxyExpression,
+  TransformationExpression,
+  TransparentProxyExpression,
+  TunnelExpression
+} from './further-expressions.js'
+
+export type * from './further-expressions.js'
 
 /** A verdict: what happens to the packet, and for `jump` and `goto` the chain. */
 export interface Verdict {
@@ -293,6 +309,21 @@ export interface FlowOffloadExpression {
 }
 
 /**
+ * Runs an expression, `payload` or `meta`, on the headers inside a tunnel (Linux 6.2). The tunnel's own header begins behind that of UDP (`vxlan`, `geneve`) or of IP; in `payload` its base is `tunnel`.
+ */
+export interface InnerExpression {
+  readonly type: 'inner'
+  /** Which one, if a rule looks into several; the kernel takes 0 only. */
+  readonly number: number
+  readonly tunnel: 'vxlan' | 'geneve' | 'gre' | 'gretap' | number
+  /** What the tunnel has: a header of its own of `headerSize` bytes, and inside which headers begin. */
+  readonly flags: readonly ('header-size' | 'link' | 'network' | 'transport' | number)[]
+  /** Bytes; of geneve without its options. */
+  readonly headerSize: number
+  readonly expression: PayloadExpression | MetaExpression
+}
+
+/**
  * An expression this version does not know, or whose attributes it could not read: the kernel's name, and the payload of `NFTA_EXPR_DATA`
  * byte for byte. Written again, it gives the same expression.
  */
@@ -329,4 +360,17 @@ export type Expression =
   | LogExpression
   | NotrackExpression
   | FlowOffloadExpression
+  | ExtensionHeaderExpression
+  | SocketExpression
+  | TransparentProxyExpression
+  | QueueExpression
+  | SynproxyExpression
+  | DuplicateExpression
+  | ForwardExpression
+  | TransformationExpression
+  | FingerprintExpression
+  | RoutingExpression
+  | TunnelExpression
+  | LastExpression
+  | InnerExpression
   | OpaqueExpression

@@ -158,6 +158,12 @@ const ROWS: readonly HintRow[] = [
     when: (refused) => refused.kind === 'object' && isMaking(refused),
     hint: 'this kernel has no objects of this kind in tables of this family, or lacks what the object refers to (a helper)'
   },
+  {
+    codes: ['ENOENT'],
+    // nf_tables_newflowtable points at a device that is missing, and at nothing where it has no type of flowtable.
+    when: (refused) => refused.kind === 'flowtable' && isMaking(refused) && refused.field === '',
+    hint: 'this kernel has no flowtables for tables of this family (CONFIG_NF_FLOW_TABLE)'
+  },
   { codes: ['ENOENT'], when: (refused) => refused.kind === 'elements' && isRemoval(refused), hint: 'the set has no such element' },
   {
     codes: ['ENOENT'],

@@ -16,14 +16,26 @@ export type {
   ListedChain,
   ListedCounter,
   ListedFlowtable,
-  ListedObject,
   ListedRule,
   ListedTable,
   Rule,
-  StatefulObject,
   Table
 } from './objects.js'
 export type { ListedSet, ObjectKind, SetFlag, SetSpec, TypeofDeclaration } from './sets.js'
+export type {
+  ExpectationData,
+  HelperData,
+  ListedObject,
+  NetworkFamily,
+  ObjectData,
+  ObjectReference,
+  SecmarkData,
+  StatefulObject,
+  TcpTimeoutPolicy,
+  TimeoutData,
+  TransportName,
+  UdpTimeoutPolicy
+} from './stateful-objects.js'
 export { Transaction } from './transaction.js'
 export type {
   BuiltRule,

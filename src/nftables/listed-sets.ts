@@ -5,8 +5,9 @@ import type { NativeListed } from '../native/index.js'
 import { splitTypes, type DataTypeName } from './datatypes.js'
 import type { Expression } from './expressions.js'
 import { family } from './families.js'
-import { DATA_VERDICT, OBJECT_KINDS, ORDER_NUMBER } from './set-constants.js'
-import type { ListedSet, ObjectKind, SetFlag, SetSpec } from './sets.js'
+import { DATA_VERDICT, ORDER_NUMBER } from './set-constants.js'
+import type { ListedSet, SetFlag, SetSpec } from './sets.js'
+import { objectTypeName } from './stateful-objects.js'
 import { describedIntegers } from './typeof.js'
 import { decodeUserdata, findComment, SET_USERDATA, type UserdataEntry } from './userdata.js'
 
@@ -71,10 +72,7 @@ function listedTypes(
 }
 
 function listedData(raw: RawSet, flags: readonly SetFlag[], entries: readonly UserdataEntry[]): SetSpec['data'] {
-  if (flags.includes('object'))
-    return {
-      object: OBJECT_KINDS[raw.objectType ?? 0] === undefined ? (raw.objectType ?? 0) : (OBJECT_KINDS[raw.objectType ?? 0] as ObjectKind)
-    }
+  if (flags.includes('object')) return { object: objectTypeName(raw.objectType ?? 0) }
   if (!flags.includes('map')) return undefined
   if (raw.dataType === DATA_VERDICT) return 'verdict'
   const length = raw.dataLength ?? 0

@@ -19,11 +19,11 @@ import {
   type ListedChain,
   type ListedCounter,
   type ListedFlowtable,
-  type ListedObject,
   type ListedRule,
   type ListedTable
 } from './objects.js'
 import { setForm, type ListedSet } from './sets.js'
+import type { ListedObject } from './stateful-objects.js'
 
 /** The elements of one set, kept in columns; iterating makes objects, one at a time. Can be passed to `add.elements` as it is. */
 export class ListedElements implements Iterable<SetElement> {

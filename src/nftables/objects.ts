@@ -5,6 +5,7 @@ import { ValidationError } from '../core/errors.js'
 import type { NativeListed, NativeRecord } from '../native/index.js'
 import type { Expression } from './expressions.js'
 import { family, hookName, hookNumber, priorityNumber, type Family, type Hook, type PriorityName } from './families.js'
+import { COUNTER_TYPE, objectTypeName, objectTypeNumber, type ListedObject, type StatefulObject } from './stateful-objects.js'
 import { commentedBy, userdataOf, type Commented } from './userdata.js'
 
 /** A table. `owner` ties it to the socket that made it: others cannot change it, and it goes with the socket unless it is `persist` (Linux 5.12, 6.9). */
@@ -101,23 +102,6 @@ export interface ListedCounter extends Counter {
   readonly use: number
 }
 
-/** A stateful object of another kind than a counter: its configuration is kept as the kernel gave it. */
-export interface StatefulObject extends Commented {
-  readonly family: Family
-  readonly table: string
-  readonly name: string
-  /** NFT_OBJECT_*: 1 counter, 2 quota, 3 ct helper, 4 limit, 5 connlimit, 6 tunnel, 7 ct timeout, 8 secmark, 9 ct expectation, 10 synproxy. */
-  readonly objectType: number
-  /** The payload of NFTA_OBJ_DATA. */
-  readonly data: Uint8Array
-}
-
-/** A stateful object as the kernel has it. */
-export interface ListedObject extends StatefulObject {
-  readonly handle: bigint
-  readonly use: number
-}
-
 /** A flowtable: established flows take a short cut from ingress to egress. */
 export interface Flowtable {
   readonly family: Family
@@ -134,8 +118,6 @@ export interface ListedFlowtable extends Flowtable {
   readonly handle: bigint
   readonly use: number
 }
-
-const COUNTER_TYPE = 1
 
 /** Leaves out what is undefined: the native side knows absence, not `undefined`. */
 function compact(record: Record<string, unknown>): NativeRecord {
@@ -238,9 +220,10 @@ export function toNativeCounter(counter: Listed<Counter>): NativeRecord {
   })
 }
 
-/** The native record of another stateful object. */
+/** The native record of another stateful object. @throws {ValidationError} */
 export function toNativeObject(object: Listed<StatefulObject>): NativeRecord {
-  const { table, name, objectType, data } = object
+  const { table, name, data } = object
+  const objectType = objectTypeNumber('objectType', object.objectType)
   return compact({ table, name, objectType, data, userdata: userdataOf('object', object), opaque: object.opaque })
 }
 
@@ -276,7 +259,7 @@ interface Raw {
   readonly compat?: Rule['compat']
   readonly objectType: number
   readonly counter?: { readonly packets?: bigint; readonly bytes?: bigint }
-  readonly data?: Uint8Array
+  readonly data?: StatefulObject['data']
   readonly opaque?: unknown
 }
 
@@ -359,7 +342,7 @@ export function fromNativeObject(listed: NativeListed): ListedObject {
     ...common(listed),
     table,
     name,
-    objectType,
+    objectType: objectTypeName(objectType),
     data,
     ...commentedBy('object', userdata),
     opaque

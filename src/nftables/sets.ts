@@ -8,7 +8,7 @@ import type { Expression } from './expressions.js'
 import type { Family } from './families.js'
 import { isObject } from './fields.js'
 import { fromNativeSet, type RawSet } from './listed-sets.js'
-import { DATA_VERDICT, NFT_SET_ANONYMOUS, NFT_SET_INTERVAL, OBJECT_KINDS, ORDER_NUMBER } from './set-constants.js'
+import { DATA_VERDICT, NFT_SET_ANONYMOUS, NFT_SET_INTERVAL, ORDER_NUMBER } from './set-constants.js'
 import {
   checkTypeof,
   defaultTypeof,
@@ -19,6 +19,7 @@ import {
   typeofEntry,
   type TypeofName
 } from './typeof.js'
+import { objectTypeNumber } from './stateful-objects.js'
 import { commentEntry, encodeUserdata, numberEntry, SET_USERDATA, type UserdataEntry } from './userdata.js'
 
 /** NFT_SET_* in words. `map`, `concat`, `object`, `anonymous`, `eval` and `expression` follow from the rest of a declaration and need not be given. */
@@ -255,9 +256,7 @@ function dataFields(spec: SetSpec, form: SetForm): NativeRecord {
   if (form.holds === 'verdicts') return { dataType: DATA_VERDICT, dataLength: 0 }
   if (form.holds !== 'objects') return {}
   const { object } = spec.data as { object: ObjectKind }
-  const number = typeof object === 'number' ? object : OBJECT_KINDS.indexOf(object)
-  if (number < 1) throw new ValidationError('data.object', object, OBJECT_KINDS.slice(1).join(', '))
-  return { objectType: number }
+  return { objectType: objectTypeNumber('data.object', object) }
 }
 
 function descriptionOf(spec: SetSpec, form: SetForm): NativeRecord | undefined {

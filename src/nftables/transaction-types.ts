@@ -11,6 +11,7 @@ import type { Family } from './families.js'
 import type { Rule } from './objects.js'
 import type { RuleStatement } from './rule/index.js'
 import type { SetForm, SetSpec } from './sets.js'
+import type { ObjectReference } from './stateful-objects.js'
 
 /** Names an object of a table. */
 export interface NameReference {
@@ -144,6 +145,6 @@ export interface NamedVerb {
   map(reference: NameReference): void
   elements(set: ElementTarget, elements: ElementSource, options?: ElementOptions): void
   counter(reference: NameReference): void
-  object(reference: NameReference & { readonly objectType: number }): void
+  object(reference: ObjectReference): void
   flowtable(reference: NameReference): void
 }

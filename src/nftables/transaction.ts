@@ -25,7 +25,6 @@ import {
   type Counter,
   type Flowtable,
   type Rule,
-  type StatefulObject,
   type Table
 } from './objects.js'
 import { refusalOf } from './refusals.js'
@@ -33,6 +32,7 @@ import { checkNoOwnChain } from './rule/checks.js'
 import { compileRule, type OwnChain } from './rule/index.js'
 import { locateOperation, Sending } from './sending.js'
 import { toNativeSet, type SetSpec } from './sets.js'
+import { COUNTER_TYPE, objectTypeNumber, type StatefulObject } from './stateful-objects.js'
 import type {
   BuiltRule,
   CommitOptions,
@@ -46,8 +46,6 @@ import type {
   TableReference,
   TransactionHost
 } from './transaction-types.js'
-
-const COUNTER_TYPE = 1
 
 /**
  * Operations to be committed together; {@link Nftables.transaction} begins one. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
@@ -244,8 +242,8 @@ export class Transaction {
   }
 
   #named(verb: 'delete' | 'destroy'): NamedVerb {
-    const put = (kind: NativeKind, reference: NameReference, more: NativeRecord = {}, word?: DeclaredKind): void =>
-      this.#put(verb, kind, reference, () => ({ table: reference.table, name: reference.name, ...more }), word)
+    const put = (kind: NativeKind, reference: NameReference, more: () => NativeRecord = () => ({}), word?: DeclaredKind): void =>
+      this.#put(verb, kind, reference, () => ({ table: reference.table, name: reference.name, ...more() }), word)
     const set = (reference: NameReference): void => put('set', reference)
     return {
       table: (reference) => this.#put(verb, 'table', reference, () => ({ name: reference.name })),
@@ -253,8 +251,8 @@ export class Transaction {
       set,
       map: set,
       elements: (target, elements, options) => this.#elements(verb, target, elements, options),
-      counter: (reference) => put('object', reference, { objectType: COUNTER_TYPE }, 'counter'),
-      object: (reference) => put('object', reference, { objectType: (reference as typeof reference | null | undefined)?.objectType }),
+      counter: (reference) => put('object', reference, () => ({ objectType: COUNTER_TYPE }), 'counter'),
+      object: (reference) => put('object', reference, () => ({ objectType: objectTypeNumber('objectType', reference.objectType) })),
       flowtable: (reference) => put('flowtable', reference)
     }
   }

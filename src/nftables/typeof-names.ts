@@ -5,13 +5,31 @@
 import type { DataTypeName } from './datatypes.js'
 
 type Header =
-  'ah' | 'esp' | 'icmp' | 'udp' | 'udplite' | 'tcp' | 'dccp' | 'sctp' | 'th' | 'ip' | 'ip6' | 'icmpv6' | 'arp' | 'vlan' | 'ether'
+  | 'ah'
+  | 'esp'
+  | 'comp'
+  | 'icmp'
+  | 'igmp'
+  | 'udp'
+  | 'udplite'
+  | 'tcp'
+  | 'dccp'
+  | 'sctp'
+  | 'th'
+  | 'ip'
+  | 'ip6'
+  | 'icmpv6'
+  | 'arp'
+  | 'vlan'
+  | 'ether'
 
 /** enum proto_desc_id. */
 export const HEADERS: Readonly<Record<Header, number>> = {
   ah: 1,
   esp: 2,
+  comp: 3,
   icmp: 4,
+  igmp: 5,
   udp: 6,
   udplite: 7,
   tcp: 8,

@@ -21,10 +21,10 @@ import {
   type ListedChain,
   type ListedCounter,
   type ListedFlowtable,
-  type ListedObject,
   type ListedRule,
   type ListedTable
 } from './objects.js'
+import type { ListedObject } from './stateful-objects.js'
 import type { ListedSet } from './sets.js'
 
 /** Elements that came or went, consecutive ones of a set together. */

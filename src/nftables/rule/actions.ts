@@ -17,7 +17,7 @@ import type {
 import { typesOf } from './nodes.js'
 import type { Dependency, ProtocolContext } from './protocols.js'
 import { REGISTER_BYTES, registerNumber, unitsOf, VERDICT_REGISTER } from './registers.js'
-import { loadValue, roomFor, widthOf, type Loader } from './values.js'
+import { loadValue, needsByteorder, roomFor, widthOf, type Loader } from './values.js'
 
 /** `accept`, `jump …`. A chain that belongs to the rule goes by its id. */
 export function verdictExpression({ verdict, chain }: VerdictStatement, chainId?: number): Expression {
@@ -25,14 +25,22 @@ export function verdictExpression({ verdict, chain }: VerdictStatement, chainId?
   return { type: 'immediate', destinationRegister: VERDICT_REGISTER, data: { verdict, ...target } }
 }
 
-/** `meta mark set …`. @throws {ValidationError} */
+function storeExpression(target: AssignmentStatement['target'], sourceRegister: number): Expression {
+  if (target.kind === 'load') return { ...target.expression, sourceRegister } as Expression
+  if (target.kind === 'meta') return { type: 'meta', key: target.key, sourceRegister }
+  return { type: 'ct', key: target.key, sourceRegister, ...(target.direction === undefined ? {} : { direction: target.direction }) }
+}
+
+/** `meta mark set …`, `tcp option maxseg size set …`. @throws {ValidationError} */
 export function compileAssignment({ target, value }: AssignmentStatement, loader: Loader): Expression[] {
   const [type, ...more] = typesOf(value)
+  // What the kernel makes itself lies in host order; options of packets are written in network order.
+  const isTurned = target.kind === 'load' && type !== undefined && needsByteorder(type)
   const fits =
     type !== undefined &&
     more.length === 0 &&
     type.length === target.type.length &&
-    (type.length === 1 || type.byteOrder === target.type.byteOrder)
+    (type.length === 1 || isTurned || type.byteOrder === target.type.byteOrder)
   if (!fits)
     throw new ValidationError(
       'value',
@@ -44,11 +52,7 @@ export function compileAssignment({ target, value }: AssignmentStatement, loader
   return loader.registers.scope(() => {
     const unit = loader.registers.take(roomFor(value))
     const sourceRegister = registerNumber(unit)
-    const store: Expression =
-      target.kind === 'meta'
-        ? { type: 'meta', key: target.key, sourceRegister }
-        : { type: 'ct', key: target.key, sourceRegister, ...(target.direction === undefined ? {} : { direction: target.direction }) }
-    return [...loadValue(value, unit, loader), store]
+    return [...loadValue(value, unit, loader, isTurned), storeExpression(target, sourceRegister)]
   })
 }
 
@@ -89,10 +93,15 @@ export function compileDynamicSet(statement: DynamicSetStatement, loader: Loader
 
 const ADDRESS_FAMILY: Readonly<Record<string, 'ip' | 'ip6'>> = { ipv4_addr: 'ip', ipv6_addr: 'ip6' }
 
+/** The version of IP of an address; undefined for what is no address. */
+export function addressFamilyOf(address: ValueNode): 'ip' | 'ip6' | undefined {
+  return ADDRESS_FAMILY[typesOf(address)[0]!.name]
+}
+
 /** The family of translated addresses: what the addresses are, what was said, or the table's. @throws {ValidationError} */
 function translationFamily(statement: TranslationStatement, family: Family): 'ip' | 'ip6' {
   const ofTable = family === 'ip' || family === 'ip6' ? family : undefined
-  const ofAddress = statement.address === undefined ? undefined : ADDRESS_FAMILY[typesOf(statement.address.from)[0]!.name]
+  const ofAddress = statement.address === undefined ? undefined : addressFamilyOf(statement.address.from)
   if (statement.address !== undefined && ofAddress === undefined)
     throw new ValidationError('to', typesOf(statement.address.from)[0]!.name, 'an address, or an address and a port')
   const known = [statement.family, ofAddress, ofTable].filter((name) => name !== undefined)

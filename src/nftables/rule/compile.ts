@@ -6,12 +6,13 @@ import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
 import { compileAssignment, compileDynamicSet, compileObjectMap, compileReject, compileTranslation, verdictExpression } from './actions.js'
 import { RuleSets, type AnonymousSet } from './anonymous-sets.js'
+import { compileForward, compileProxy, compileQueue } from './handing.js'
 import { MatchCompiler } from './matches.js'
 import { mergeSteps, type Step } from './merge.js'
 import type { ChainRule, PayloadNode, RuleStatement, ValueNode, VerdictStatement } from './nodes.js'
 import { ProtocolContext, type Dependency } from './protocols.js'
 import { RegisterFile } from './registers.js'
-import { icmp, icmpv6 } from './selectors.js'
+import { icmp, icmpv6 } from './headers.js'
 import type { Loader } from './values.js'
 
 /** Where a rule will be. */
@@ -49,7 +50,14 @@ function valuesOf(statement: RuleStatement): readonly ValueNode[] {
     case 'object-map':
       return [statement.key]
     case 'assignment':
-      return [statement.value]
+      return statement.target.kind === 'load' ? [statement.target, statement.value] : [statement.value]
+    case 'proxy':
+      return [statement.address, statement.port].filter((node) => node !== undefined)
+    case 'queue':
+      return [statement.number]
+    case 'fwd':
+    case 'dup':
+      return [statement.device, statement.address].filter((node) => node !== undefined)
     case 'dynamic-set':
       return statement.data === undefined ? [statement.key] : [statement.key, statement.data]
     case 'translation':
@@ -151,6 +159,13 @@ class RuleCompiler {
         return compileDynamicSet(statement, this.#loader)
       case 'translation':
         return compileTranslation(statement, this.#family, this.#loader)
+      case 'proxy':
+        return compileProxy(statement, this.#family, this.#protocols, this.#loader)
+      case 'queue':
+        return compileQueue(statement, this.#loader)
+      case 'fwd':
+      case 'dup':
+        return compileForward(statement, this.#family, this.#loader)
       case 'reject': {
         const { before, expression } = compileReject(statement, this.#family, this.#protocols)
         this.#first.unshift(...before.map(stepOf))

@@ -68,7 +68,8 @@ function mergeRun(steps: (Step | undefined)[], from: number, to: number): void {
   }
 }
 
-function load(match: PayloadMatch): Expression[] {
+/** Loads the field and compares it. */
+export function loadMatch(match: PayloadMatch): Expression[] {
   return [
     { type: 'payload', destinationRegister: 1, base: match.base, offset: match.offset, length: match.value.length },
     { type: 'cmp', sourceRegister: 1, op: match.op, data: match.value }
@@ -85,5 +86,5 @@ export function mergeSteps(steps: readonly Step[]): Expression[] {
     from = index + 1
   }
   mergeRun(result, from, steps.length)
-  return result.flatMap((step) => (step === undefined ? [] : step.kind === 'match' ? load(step.match) : step.expressions))
+  return result.flatMap((step) => (step === undefined ? [] : step.kind === 'match' ? loadMatch(step.match) : step.expressions))
 }

@@ -4,12 +4,38 @@
  */
 import type { DataType } from '../datatypes.js'
 import type { SetElement } from '../elements.js'
-import type { ConntrackKey, Expression, FibExpression, MetaKey } from '../expressions.js'
+import type {
+  ConntrackKey,
+  Expression,
+  ExtensionHeaderExpression,
+  FibExpression,
+  FingerprintExpression,
+  MetaKey,
+  RoutingExpression,
+  SocketExpression,
+  TransformationExpression
+} from '../expressions.js'
 import type { SetSpec } from '../sets.js'
 
 /** Headers by the names that nft has for them. `th` is any transport protocol whose ports come first. */
 export type HeaderName =
-  'ether' | 'vlan' | 'ip' | 'ip6' | 'ah' | 'esp' | 'icmp' | 'icmpv6' | 'tcp' | 'udp' | 'udplite' | 'dccp' | 'sctp' | 'th'
+  | 'ether'
+  | 'vlan'
+  | 'arp'
+  | 'ip'
+  | 'ip6'
+  | 'ah'
+  | 'esp'
+  | 'comp'
+  | 'icmp'
+  | 'igmp'
+  | 'icmpv6'
+  | 'tcp'
+  | 'udp'
+  | 'udplite'
+  | 'dccp'
+  | 'sctp'
+  | 'th'
 
 /** Bits of a field that does not fill its bytes: which ones, and how far its value is shifted to the left in them. */
 export interface FieldBits {
@@ -54,6 +80,33 @@ export interface FibNode {
   readonly kind: 'fib'
   readonly flags: FibExpression['flags']
   readonly result: 'oif' | 'oifname' | 'type'
+  readonly type: DataType
+}
+
+type WithoutRegister<T> = T extends unknown ? Omit<T, 'destinationRegister'> : never
+
+/** A value that one expression loads: an option of a header, what is known of the packet's socket or route. */
+export interface LoadNode {
+  readonly kind: 'load'
+  readonly expression: WithoutRegister<
+    ExtensionHeaderExpression | SocketExpression | TransformationExpression | FingerprintExpression | RoutingExpression
+  >
+  readonly type: DataType
+  readonly bits?: FieldBits | undefined
+  /** The header that packets with it have. */
+  readonly requires?: HeaderName | undefined
+}
+
+/** Tunnels that rules look into. */
+export type TunnelName = 'vxlan' | 'geneve' | 'gre' | 'gretap'
+
+/** A field inside a tunnel, or of its own header. */
+export interface InnerNode {
+  readonly kind: 'inner'
+  readonly tunnel: TunnelName
+  readonly field?: PayloadNode | MetaNode | undefined
+  /** Where a field of the tunnel's own header begins, bytes. */
+  readonly own?: number | undefined
   readonly type: DataType
 }
 
@@ -111,7 +164,18 @@ export interface MapNode {
 
 /** A value that a rule loads into registers. */
 export type ValueNode =
-  PayloadNode | MetaNode | ConntrackNode | FibNode | NumgenNode | HashNode | BitwiseNode | ConstantNode | ConcatenationNode | MapNode
+  | PayloadNode
+  | MetaNode
+  | ConntrackNode
+  | FibNode
+  | LoadNode
+  | InnerNode
+  | NumgenNode
+  | HashNode
+  | BitwiseNode
+  | ConstantNode
+  | ConcatenationNode
+  | MapNode
 
 /** A set that a rule looks into: one of the table's by its name or declaration, or one of its own, which goes with the rule. */
 export type SetUse =
@@ -174,10 +238,10 @@ export interface ChainRule {
   readonly comment?: string | undefined
 }
 
-/** Sets what the kernel knows of the packet or its connection. */
+/** Sets what the kernel knows of the packet or its connection, or an option of the packet. */
 export interface AssignmentStatement {
   readonly kind: 'assignment'
-  readonly target: MetaNode | ConntrackNode
+  readonly target: MetaNode | ConntrackNode | LoadNode
   readonly value: ValueNode
 }
 
@@ -198,6 +262,31 @@ export interface TranslationStatement {
   readonly address?: ValueRange | undefined
   readonly port?: ValueRange | undefined
   readonly flags: readonly TranslationFlag[]
+}
+
+/** Hands the packet to a local socket. */
+export interface ProxyStatement {
+  readonly kind: 'proxy'
+  readonly family?: 'ip' | 'ip6' | undefined
+  readonly address?: ValueNode | undefined
+  readonly port?: ValueNode | undefined
+}
+
+/** Hands the packet to a program, by a queue whose number the rule computes. */
+export interface QueueStatement {
+  readonly kind: 'queue'
+  readonly number: ValueNode
+  readonly flags: readonly QueueFlag[]
+}
+
+/** A flag of queues. */
+export type QueueFlag = 'bypass' | 'fanout'
+
+/** Sends the packet (`fwd`), or a copy of it (`dup`), by a link, to an address, or both. */
+export interface ForwardStatement {
+  readonly kind: 'fwd' | 'dup'
+  readonly device?: ValueNode | undefined
+  readonly address?: ValueNode | undefined
 }
 
 /** Refuses the packet with an answer. */
@@ -229,6 +318,9 @@ export type RuleStatement =
   | AssignmentStatement
   | TranslationStatement
   | RejectStatement
+  | ProxyStatement
+  | QueueStatement
+  | ForwardStatement
   | DynamicSetStatement
 
 /** The types of a value: one, or those of a concatenation's fields. */

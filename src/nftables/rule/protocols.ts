@@ -7,18 +7,24 @@ import { AF_INET, AF_INET6, protocolNumbers } from '../../core/protocols.js'
 import { parseValue } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
-import type { PayloadMatch } from './merge.js'
-import type { HeaderName, PayloadNode, SetUse, ValueNode } from './nodes.js'
+import { loadMatch, type PayloadMatch } from './merge.js'
+import type { HeaderName, InnerNode, PayloadNode, SetUse, TunnelName, ValueNode } from './nodes.js'
+import { allInsideTunnel } from './tunnels.js'
 
-type NetworkName = 'ip' | 'ip6' | 'other'
-type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'ip' | 'ip6' | 'th'> | 'other'
+type NetworkName = 'ip' | 'ip6' | 'arp' | 'other'
+type TransportName = Exclude<HeaderName, 'ether' | 'vlan' | 'arp' | 'ip' | 'ip6' | 'th'> | 'gre' | 'other'
 
 /** A condition that the rule needs before a statement. */
 export type Dependency = { readonly expressions: readonly Expression[] } | { readonly match: PayloadMatch }
 
 const NFPROTO: Readonly<Record<'ip' | 'ip6', number>> = { ip: AF_INET, ip6: AF_INET6 }
-const ETHER_TYPE: Readonly<Record<'ip' | 'ip6', readonly number[]>> = { ip: [0x08, 0x00], ip6: [0x86, 0xdd] }
-const TRANSPORTS = protocolNumbers('icmp', 'tcp', 'udp', 'esp', 'ah', 'dccp', 'icmpv6', 'sctp', 'udplite')
+const ETHER_TYPE: Readonly<Record<'ip' | 'ip6' | 'arp', readonly number[]>> = { ip: [0x08, 0x00], ip6: [0x86, 0xdd], arp: [0x08, 0x06] }
+/** Payload compression. */
+const IPPROTO_COMP = 108
+const TRANSPORTS = {
+  ...protocolNumbers('icmp', 'igmp', 'tcp', 'udp', 'esp', 'ah', 'dccp', 'icmpv6', 'sctp', 'udplite', 'gre'),
+  comp: IPPROTO_COMP
+}
 /** ARPHRD_ETHER, include/uapi/linux/if_arp.h, as `meta iiftype` has it: 16 bits in host order. */
 const ARPHRD_ETHER = new Uint8Array(Uint16Array.of(1).buffer)
 const ETHER_TYPE_OFFSET = 12
@@ -51,18 +57,19 @@ export class ProtocolContext {
   #isEther: boolean
   #isVlan = false
   #icmpTypes: readonly number[] | undefined
+  readonly #tunnels = new Map<TunnelName, ProtocolContext>()
   #network: NetworkName | undefined
   #transport: TransportName | undefined
 
   constructor(family: Family) {
     this.#family = family
     this.#isEther = family === 'bridge'
-    this.#network = family === 'ip' || family === 'ip6' ? family : family === 'arp' ? 'other' : undefined
+    this.#network = family === 'ip' || family === 'ip6' || family === 'arp' ? family : undefined
   }
 
   /** The network protocol, where it is known. */
   get network(): 'ip' | 'ip6' | undefined {
-    return this.#network === 'other' ? undefined : this.#network
+    return this.#network === 'ip' || this.#network === 'ip6' ? this.#network : undefined
   }
 
   /** Whether the packet is known to be of a transport protocol. */
@@ -83,6 +90,10 @@ export class ProtocolContext {
         return this.require(node.operand)
       case 'hash':
         return node.input === undefined ? [] : this.require(node.input)
+      case 'load':
+        return node.requires === undefined ? [] : this.requireHeader(node.requires)
+      case 'inner':
+        return this.#requireInside(node)
       case 'meta':
       case 'ct':
       case 'fib':
@@ -97,8 +108,22 @@ export class ProtocolContext {
     if (header === 'th') return []
     if (header === 'ether') return this.#requireEther()
     if (header === 'vlan') return this.#requireVlan()
-    if (header === 'ip' || header === 'ip6') return this.#requireNetwork(header, false)
+    if (header === 'ip' || header === 'ip6' || header === 'arp') return this.#requireNetwork(header, header === 'arp')
     return this.#requireTransport(header)
+  }
+
+  /** What is asked of the packets inside a tunnel is asked there. They begin with a header of Ethernet, or are listed as if they did. */
+  #inside(tunnel: TunnelName): ProtocolContext {
+    const known = this.#tunnels.get(tunnel) ?? new ProtocolContext('bridge')
+    this.#tunnels.set(tunnel, known)
+    return known
+  }
+
+  #requireInside({ tunnel, field }: InnerNode): Dependency[] {
+    const outside = this.#requireTransport(tunnel === 'vxlan' || tunnel === 'geneve' ? 'udp' : 'gre')
+    const inside = field === undefined ? [] : this.#inside(tunnel).require(field)
+    const asked = inside.map((dependency) => ('match' in dependency ? loadMatch(dependency.match) : dependency.expressions))
+    return [...outside, ...asked.map((expressions) => ({ expressions: allInsideTunnel(tunnel, expressions) }))]
   }
 
   #requireEther(): Dependency[] {
@@ -129,16 +154,18 @@ export class ProtocolContext {
     return false
   }
 
-  #requireNetwork(network: 'ip' | 'ip6', forIcmp: boolean): Dependency[] {
+  #requireNetwork(network: 'ip' | 'ip6' | 'arp', byEtherType: boolean): Dependency[] {
     if (this.#network === network) return []
     if (this.#network !== undefined)
       throw new ValidationError('statement', network, `fields of ${this.#describeNetwork()}, as the rule has established`)
+    if (network === 'arp' && this.#family === 'inet')
+      throw new ValidationError('statement', network, 'a table of family arp, bridge or netdev')
     this.#network = network
     if (this.#isVlan) return [etherTypeIs(ETHER_TYPE[network], VLAN_TYPE_OFFSET)]
     if (this.#family === 'bridge')
-      return [forIcmp ? etherTypeIs(ETHER_TYPE[network]) : metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
+      return [byEtherType ? etherTypeIs(ETHER_TYPE[network]) : metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
     if (this.#isEther) return [etherTypeIs(ETHER_TYPE[network])]
-    if (this.#family === 'inet') return [metaIs('nfproto', Uint8Array.of(NFPROTO[network]))]
+    if (this.#family === 'inet' && network !== 'arp') return [metaIs('nfproto', Uint8Array.of(NFPROTO[network]))]
     return [metaIs('protocol', Uint8Array.from(ETHER_TYPE[network]))]
   }
 
@@ -150,7 +177,7 @@ export class ProtocolContext {
     if (this.#transport === transport) return []
     if (this.#transport !== undefined)
       throw new ValidationError('statement', transport, `fields of ${this.#transport}, as the rule has established`)
-    const needed = transport === 'icmp' ? 'ip' : transport === 'icmpv6' ? 'ip6' : undefined
+    const needed = transport === 'icmp' || transport === 'igmp' ? 'ip' : transport === 'icmpv6' ? 'ip6' : undefined
     // ICMP in the wrong version is possible, if odd: where the version is known it is not asked again.
     const network = needed !== undefined && this.#network === undefined ? this.#requireNetwork(needed, true) : []
     this.#transport = transport
@@ -159,6 +186,7 @@ export class ProtocolContext {
 
   /** Takes note of a condition `node == bytes`. */
   learn(node: ValueNode, bytes: Uint8Array): void {
+    if (node.kind === 'inner' && node.field !== undefined) this.#inside(node.tunnel).learn(node.field, bytes)
     if (node.kind === 'payload') this.#learnField(node, bytes)
     if (node.kind !== 'meta') return
     if (node.key === 'l4proto') this.#transport = nameOf(TRANSPORTS, bytes[0]!)
@@ -189,6 +217,6 @@ function isIcmpType({ type }: PayloadNode): boolean {
 }
 
 function networkOf(etherType: Uint8Array): NetworkName {
-  const names: readonly ('ip' | 'ip6')[] = ['ip', 'ip6']
+  const names: readonly ('ip' | 'ip6' | 'arp')[] = ['ip', 'ip6', 'arp']
   return names.find((name) => ETHER_TYPE[name].every((byte, index) => byte === etherType[index])) ?? 'other'
 }

@@ -9,11 +9,9 @@ import { hasFlag, resolveTypes, type ObjectKind, type SetSpec } from '../sets.js
 import type {
   AssignmentStatement,
   Comparison,
-  ConntrackNode,
   LookupStatement,
   MapNode,
   MatchStatement,
-  MetaNode,
   ObjectMapStatement,
   SetUse,
   ValueNode,
@@ -223,9 +221,9 @@ export class FlagsSelector<Name extends string> extends Selector<Name | number |
 
 /** A value that a rule may change. */
 export class WritableSelector<Value> extends Selector<Value> {
-  readonly #target: MetaNode | ConntrackNode
+  readonly #target: AssignmentStatement['target']
 
-  constructor(node: MetaNode | ConntrackNode) {
+  constructor(node: AssignmentStatement['target']) {
     super(node)
     this.#target = node
   }

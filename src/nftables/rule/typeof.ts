@@ -32,17 +32,25 @@ const META_KEYS: Readonly<Record<string, number>> = {
   rtclassid: 13,
   nfproto: 15,
   l4proto: 16,
+  'bri-iifname': 17,
+  'bri-oifname': 18,
   pkttype: 19,
   cpu: 20,
   iifgroup: 21,
   oifgroup: 22,
   cgroup: 23,
   prandom: 24,
+  secpath: 25,
   iifkind: 26,
   oifkind: 27,
+  'bri-iifpvid': 28,
+  'bri-iifvproto': 29,
   'time-ns': 30,
   'time-day': 31,
-  'time-hour': 32
+  'time-hour': 32,
+  sdif: 33,
+  sdifname: 34,
+  'bri-broute': 35
 }
 
 /** enum nft_ct_keys. */
@@ -105,6 +113,8 @@ function describe(node: ValueNode): DescribedExpression | undefined {
         node.seed ?? 0,
         node.seed === undefined ? 0 : 1
       )
+    case 'load':
+    case 'inner':
     case 'bitwise':
     case 'constant':
     case 'concatenation':

@@ -7,8 +7,18 @@ import { isRange } from '../bounds.js'
 import { type DataType, keyLength, parseValue } from '../datatypes.js'
 import type { Expression } from '../expressions.js'
 import type { RuleSets } from './anonymous-sets.js'
-import { typesOf, type ConcatenationNode, type HashNode, type MapNode, type PayloadNode, type ValueNode } from './nodes.js'
+import {
+  typesOf,
+  type ConcatenationNode,
+  type HashNode,
+  type InnerNode,
+  type LoadNode,
+  type MapNode,
+  type PayloadNode,
+  type ValueNode
+} from './nodes.js'
 import { REGISTER_BYTES, registerNumber, unitsOf, type RegisterFile, type RegisterUnit } from './registers.js'
+import { innerLoad } from './tunnels.js'
 
 /** What loading needs: where there is room, and the sets of the rule. */
 export interface Loader {
@@ -62,6 +72,17 @@ function loadPayload(node: PayloadNode, unit: RegisterUnit, length: number): Exp
   return node.bits === undefined ? [load] : [load, maskExpression(unit, bigEndian(node.bits.mask, length))]
 }
 
+function loadOption({ expression, bits, type }: LoadNode, unit: RegisterUnit): Expression[] {
+  const load: Expression = { ...expression, destinationRegister: registerNumber(unit) }
+  return bits === undefined ? [load] : [load, maskExpression(unit, bigEndian(bits.mask, type.length))]
+}
+
+function loadInner(node: InnerNode, unit: RegisterUnit): Expression[] {
+  const load = innerLoad(node, registerNumber(unit))
+  const bits = bitsOf(node)
+  return bits === undefined ? [load] : [load, maskExpression(unit, bigEndian(bits.mask, node.type.length))]
+}
+
 function loadConcatenation(node: ConcatenationNode, unit: RegisterUnit, loader: Loader, inNetworkOrder: boolean): Expression[] {
   let next = unit
   return node.fields.flatMap((field) => {
@@ -111,6 +132,10 @@ function loadPlain(
       return [{ type: 'ct', key: node.key, destinationRegister, ...(node.direction === undefined ? {} : { direction: node.direction }) }]
     case 'fib':
       return [{ type: 'fib', destinationRegister, result: node.result, flags: node.flags }]
+    case 'load':
+      return loadOption(node, unit)
+    case 'inner':
+      return loadInner(node, unit)
     case 'numgen':
       return [{ type: 'numgen', destinationRegister, modulus: node.modulus, mode: node.mode, offset: node.offset }]
     case 'bitwise':
@@ -148,7 +173,8 @@ export function singleType(node: ValueNode): DataType {
 const BIT_TYPES: ReadonlySet<string> = new Set(['ct_state', 'ct_status', 'tcp_flag'])
 
 function bitsOf(node: ValueNode): PayloadNode['bits'] {
-  return node.kind === 'payload' ? node.bits : undefined
+  if (node.kind === 'inner') return node.field === undefined ? undefined : bitsOf(node.field)
+  return node.kind === 'payload' || node.kind === 'load' ? node.bits : undefined
 }
 
 /** A value as it is to be compared with a field: several bits together, and values of fields that do not fill their bytes shifted into place. @throws {ValidationError} */

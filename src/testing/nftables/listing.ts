@@ -12,6 +12,7 @@ import type {
   NativeRecord
 } from '../../native/index.js'
 import { toColumns, type ElementRow } from '../../nftables/columns.js'
+import { COUNTER_TYPE, QUOTA_TYPE } from '../../nftables/stateful-objects.js'
 import { hasFlag } from './operation.js'
 import {
   countUses,
@@ -27,9 +28,6 @@ import {
   type FakeState,
   type FakeTable
 } from './state.js'
-
-/** NFT_OBJECT_COUNTER. */
-const COUNTER = 1
 
 /** Fields that only mean something inside the batch that wrote them. */
 const PASSING: readonly string[] = ['id', 'chainId', 'positionId', 'position']
@@ -107,15 +105,22 @@ function collectChains(table: FakeTable, request: NativeListRequest, uses: Reado
   }
 }
 
+/** What an object has counted, at its beginning. */
+function zeroed({ objectType, data }: NativeRecord): NativeRecord {
+  if (objectType === COUNTER_TYPE) return { counter: { packets: 0n, bytes: 0n } }
+  return objectType === QUOTA_TYPE && !(data instanceof Uint8Array) ? { data: { ...(data as NativeRecord), consumed: 0n } } : {}
+}
+
 /** Reading with `reset` zeroes, as NFT_MSG_GETOBJ_RESET does. */
 function collectObjects(table: FakeTable, request: NativeListRequest, uses: Uses, found: Found): void {
   const isAsked = ({ name }: FakeObject): boolean => request.name === undefined || request.name === name
-  for (const object of [...table.objects.values()].filter(isAsked)) {
+  const isOfType = ({ value: { objectType } }: FakeObject): boolean =>
+    request.objectType === undefined ? objectType !== request.otherThanType : objectType === request.objectType
+  for (const object of [...table.objects.values()].filter((each) => isAsked(each) && isOfType(each))) {
     if (request.objects !== true) continue
     const use = uses.objects.get(objectKey(object.value['objectType'], object.name)) ?? 0
     found.objects.push({ family: table.family, value: describeObject(table, object, use) })
-    if (request.reset === true && object.value['objectType'] === COUNTER)
-      object.value = { ...object.value, counter: { packets: 0n, bytes: 0n } }
+    if (request.reset === true) object.value = { ...object.value, ...zeroed(object.value) }
   }
   for (const flowtable of [...table.flowtables.values()].filter(isAsked)) {
     if (request.flowtables !== true) continue

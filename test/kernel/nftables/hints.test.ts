@@ -181,6 +181,7 @@ const rows: readonly [hint: string, code: string, provoke: (tx: Transaction) => 
 
 /** Where the others are provoked. */
 const elsewhere: Readonly<Record<string, string>> = {
+  'this kernel has no flowtables for tables of this family (CONFIG_NF_FLOW_TABLE)': 'test/kernel/nftables/optional-expressions.test.ts',
   'destroy needs Linux 6.3': 'test/contract/nftables/client.test.ts, on older kernels',
   'owner needs Linux 5.12': 'test/contract/nftables/client.test.ts, on older kernels',
   'persist needs Linux 6.9': 'test/kernel/nftables/refusals.test.ts, on older kernels',

@@ -9,6 +9,7 @@ import { nft, nftScript } from '../../support/namespace.js'
 import { run } from '../../support/run.js'
 import { actions } from './rules/actions.js'
 import { conditions } from './rules/conditions.js'
+import { golden } from './rules/golden.js'
 import type { Row } from './rules/row.js'
 import { setsOf } from './rules/sets.js'
 
@@ -20,8 +21,8 @@ const hasIngressReject = !isInLab || spawnSync('modprobe', ['--dry-run', '--quie
 const isHere = ({ family, text }: Row): boolean =>
   !(isOlderThan('5.13') && text.includes('* :')) && (hasIngressReject || family !== 'netdev' || !text.includes('reject'))
 
-const rows: readonly Row[] = [...conditions, ...actions].filter(isHere)
-const families: readonly Family[] = ['inet', 'ip', 'ip6', 'bridge', 'netdev']
+const rows: readonly Row[] = [...conditions, ...actions, ...golden].filter(isHere)
+const families: readonly Family[] = ['inet', 'ip', 'ip6', 'arp', 'bridge', 'netdev']
 const tables = ['theirs', 'ours'] as const
 
 const chainOf = (row: Row): string => `r${rows.indexOf(row)}`
@@ -78,6 +79,16 @@ const OBJECTS = `ct helper ftp {
 ct timeout short {
   protocol tcp
   policy = { established : 100 }
+}
+quota many {
+  1 mbytes
+}
+limit slow {
+  rate 1/second
+}
+synproxy proxy {
+  mss 1460
+  wscale 7
 }
 `
 
@@ -155,6 +166,8 @@ it.each(families)('family %s: libnftnl decodes the same bytecode', (family) => {
   expect(anonymize(bytecode.get(`${family} ours`)!)).toEqual(anonymize(bytecode.get(`${family} theirs`)!))
 })
 
-it('covers at least 200 rules', () => {
+it('covers at least 200 rules, and 120 of the families of tests that nft has', () => {
   expect(rows.length).toBeGreaterThan(200)
+  expect(golden.length).toBeGreaterThan(120)
+  expect(new Set(golden.map(({ family }) => family))).toEqual(new Set(families))
 })
