@@ -95,7 +95,7 @@ Operation Of(Verb verb, Kind kind, std::initializer_list<std::pair<const char*, 
   operation.verb = verb;
   operation.kind = kind;
   operation.family = 2;
-  operation.value = Make(SchemaOf(kind), fields);
+  operation.attributes = Encode(Make(SchemaOf(kind), fields));
   return operation;
 }
 
