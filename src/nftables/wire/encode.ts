@@ -34,15 +34,13 @@ function range(least: number, most: number): string {
   return `a whole number from ${least} to ${most}`
 }
 
-function mostOf({ bytes }: Field): number {
-  return 2 ** (8 * bytes) - 1
-}
-
 /** What a field's value is put by: where it stands is put together only for what is refused, as that would take longer than the rest. */
 class Encoder {
   readonly #out: AttributeBuffer
   /** Names of fields and numbers of entries that lead to the one that is being written. */
   readonly #path: (string | number)[] = []
+  /** How many of them count: a list that is cut and grows again takes memory each time. */
+  #depth = 0
 
   constructor(out: AttributeBuffer) {
     this.#out = out
@@ -51,8 +49,13 @@ class Encoder {
   /** Where the field stands. */
   #at(name: string): string {
     let path = ''
-    for (const part of this.#path) path = typeof part === 'number' ? `${path}[${part}]` : joined(path, part)
+    for (const part of this.#path.slice(0, this.#depth)) path = typeof part === 'number' ? `${path}[${part}]` : joined(path, part)
     return name === '' ? path : joined(path, name)
+  }
+
+  /** Names among the parts of the path. */
+  #levels(): number {
+    return this.#path.slice(0, this.#depth).filter((part) => typeof part === 'string').length
   }
 
   record(schema: Schema, object: Record): void {
@@ -98,9 +101,9 @@ class Encoder {
       case 'nested':
         return this.#nestedField(field, field.attribute, value)
       case 'variant':
-        this.#path.push(field.name)
+        this.#path[this.#depth++] = field.name
         this.#variant(field.attribute, value)
-        this.#path.pop()
+        this.#depth -= 1
         return
       case 'list':
       case 'stringList':
@@ -115,7 +118,7 @@ class Encoder {
     if (field.kind === 'enum') return this.#named(field, value, field.bytes === 4 ? -2_147_483_648 : 0, field.name)
     if (field.kind === 'flags') return this.#flags(field, value)
     if (field.kind === 'signed') return this.#whole(field, value, -2_147_483_648, 2_147_483_647)
-    return this.#whole(field, value, 0, mostOf(field))
+    return this.#whole(field, value, 0, field.largest)
   }
 
   #whole({ name }: Field, value: unknown, least: number, most: number): number {
@@ -126,7 +129,7 @@ class Encoder {
   /** A name, or a number of at least `least` that has none. */
   #named(field: Field, value: unknown, least: number, name: string): number {
     if (typeof value === 'string') return field.names.get(value) ?? refuse(this.#at(name), value, namesOf(field))
-    const most = mostOf(field)
+    const most = field.largest
     if (typeof value === 'number' && value >= least && value <= most && Number.isInteger(value)) return value
     return refuse(this.#at(name), value, `${namesOf(field)}, or ${range(least, most)}`)
   }
@@ -181,9 +184,9 @@ class Encoder {
   /** An object that stands in a field. */
   #nestedField({ name, nested }: Field, type: number, value: unknown): void {
     const token = this.#out.beginNest(type)
-    this.#path.push(name)
+    this.#path[this.#depth++] = name
     this.#nested(nested!, value)
-    this.#path.pop()
+    this.#depth -= 1
     this.#end(token, name)
   }
 
@@ -191,8 +194,7 @@ class Encoder {
   #nested(schema: Schema, value: unknown): void {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
       return refuse(this.#at(''), value, 'an object')
-    if (this.#path.length > MAX_DEPTH && this.#path.filter((part) => typeof part === 'string').length > MAX_DEPTH + 1)
-      refuse(this.#at(''), value, `at most ${MAX_DEPTH} levels of objects`)
+    if (this.#depth > MAX_DEPTH && this.#levels() > MAX_DEPTH + 1) refuse(this.#at(''), value, `at most ${MAX_DEPTH} levels of objects`)
     this.record(schema, value as Record)
   }
 
@@ -208,14 +210,15 @@ class Encoder {
   #entry(field: Field, value: unknown, index: number): void {
     if (this.#out.length > ENOUGH) refuse(this.#at(field.name), undefined, TOO_LONG)
     if (field.kind === 'stringList') return this.#text({ ...field, name: `${field.name}[${index}]` }, field.element, value)
-    this.#path.push(field.name, index)
+    this.#path[this.#depth++] = field.name
+    this.#path[this.#depth++] = index
     if (field.kind === 'variantList') this.#variant(field.element, value)
     else {
       const token = this.#out.beginNest(field.element)
       this.#nested(field.nested!, value)
       this.#end(token, '')
     }
-    this.#path.length -= 2
+    this.#depth -= 2
   }
 
   /** An expression. */

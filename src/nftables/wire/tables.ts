@@ -49,6 +49,8 @@ export interface Field {
   readonly kind: FieldKind
   /** Of numbers. */
   readonly bytes: number
+  /** The largest unsigned number of so many bytes. */
+  readonly largest: number
   /** In the machine's byte order, not in that of the network. */
   readonly isHost: boolean
   readonly isRequired: boolean
@@ -99,6 +101,7 @@ function fieldOf({ attribute, name, type, isHost = false, direction, names = {},
     name,
     kind: number?.kind ?? (type as FieldKind),
     bytes: number?.bytes ?? 0,
+    largest: 2 ** (8 * (number?.bytes ?? 0)) - 1,
     isHost,
     isRequired: direction === 'required',
     isOutput: direction === 'output',
