@@ -3,6 +3,7 @@ import { conntrackRows } from './conntrack.js'
 import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
+import { iptablesRulesRow } from './iptables-rules.js'
 import { ipvsRows } from './ipvs.js'
 import { ipvsPlaneRows } from './ipvs-plane.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
@@ -20,6 +21,7 @@ import { trafficRows } from './traffic.js'
 export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...nftablesLoadRows,
   nftablesObjectsRow,
+  iptablesRulesRow,
   nftablesUpdateRow,
   ...nftablesListRows,
   nftablesGenerationRow,

@@ -9,7 +9,7 @@ export const nftablesObjectsRow = subjectRow({
   name: `nftables-objects-${chains}`,
   unit: 'ms',
   about: `build and commit ${chains} chains with two rules each in one transaction`,
-  bar: { timesFloorAtMost: 4, fasterThanPeerAtLeast: { 'nft -f': 1 } },
+  bar: { timesFloorAtMost: 1.5, fasterThanPeerAtLeast: { 'nft -f': 1 } },
   rounds: 7,
   needs: ['nft'],
   subject: 'nftables-objects',

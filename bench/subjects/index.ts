@@ -3,6 +3,7 @@ import type { Session, Subject } from '../frame/subject.js'
 import { conntrackCount, conntrackDelete, conntrackList } from './conntrack.js'
 import { conntrackChurn, conntrackWatch } from './conntrack-watch.js'
 import { dispatchChange } from './dispatch.js'
+import { iptablesRules } from './iptables-rules.js'
 import { ipvsCalls, ipvsChange, ipvsColumns, ipvsList, ipvsSync } from './ipvs.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
@@ -14,6 +15,7 @@ import { routeAddresses } from './route-addresses.js'
 export const subjects = {
   'nftables-load': nftablesLoad,
   'nftables-objects': nftablesObjects,
+  'iptables-rules': iptablesRules,
   'nftables-update': nftablesUpdate,
   'nftables-list': nftablesList,
   'nftables-generation': nftablesGeneration,

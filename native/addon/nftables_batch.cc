@@ -2,44 +2,25 @@
 
 #include "addon/nftables_socket.h"
 #include "nftables/elements.h"
+#include "nftables/operation.h"
 
 namespace netplane::addon {
 namespace {
 
-using nftables::Kind;
-using nftables::Operation;
-using nftables::Verb;
-
-constexpr NamedValue<Verb> kVerbs[] = {
-    {"add", Verb::kAdd},       {"create", Verb::kCreate},   {"insert", Verb::kInsert}, {"replace", Verb::kReplace},
-    {"delete", Verb::kDelete}, {"destroy", Verb::kDestroy}, {"flush", Verb::kFlush},
-};
-constexpr NamedValue<Kind> kKinds[] = {
-    {"table", Kind::kTable}, {"chain", Kind::kChain},   {"rule", Kind::kRule},
-    {"set", Kind::kSet},     {"object", Kind::kObject}, {"flowtable", Kind::kFlowtable},
-};
-
-std::string TextAt(const Napi::CallbackInfo& info, size_t index) {
-  return info[index].IsString() ? info[index].As<Napi::String>().Utf8Value() : std::string();
-}
-
-// Reads the arguments that both kinds of operation begin with.
-std::optional<Invalid> ReadHead(const Napi::CallbackInfo& info, size_t verb, size_t family, Operation& operation) {
-  const Verb* named_verb = FindNamed(kVerbs, TextAt(info, verb));
-  if (!named_verb) return Invalid{"verb", info[verb], "add, create, insert, replace, delete, destroy, flush"};
-  const auto number = FamilyByName(TextAt(info, family));
-  if (!number) return Invalid{"family", info[family], "inet, ip, arp, netdev, bridge, ip6"};
-  operation.verb = *named_verb;
-  operation.family = *number;
-  return std::nullopt;
-}
-
-std::optional<Invalid> ReadObject(const Napi::CallbackInfo& info, size_t index, Operation& operation) {
-  if (!nftables::FormOf(operation.verb, operation.kind)) return Invalid{"verb", info[0], "a verb that nf_tables has for this kind"};
-  if (!info[index].IsObject()) return Invalid{"", info[index], "an object"};
-  if (auto invalid = ReadRecord(info[index].As<Napi::Object>(), nftables::SchemaOf(operation.kind), "", operation.value)) return invalid;
-  if (const char* field = nftables::MissingField(operation)) return Invalid{field, info.Env().Undefined(), "a value: this verb needs it"};
-  return std::nullopt;
+// Reads a run of operations; what is refused is named by the number of the operation in the run.
+Napi::Value ReadRun(const Napi::CallbackInfo& info, bool echoes, NftablesBatch::Operations* operations) {
+  const Napi::Env env = info.Env();
+  const bool is_bytes = info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+  if (!is_bytes) return Invalid{"", env.Undefined(), "a Uint8Array of operations"}.ToJs(env);
+  const auto run = info[0].As<Napi::Uint8Array>();
+  const auto refused = nftables::ReadOperations(ByteView(run.Data(), run.ByteLength()), echoes, operations);
+  if (!refused) return env.Undefined();
+  const bool is_missing = refused->field != nullptr;
+  const Invalid invalid{is_missing ? refused->field : "", env.Undefined(),
+                        is_missing ? "a value: this verb needs it" : "an operation, and a verb that nf_tables has for its kind"};
+  auto object = invalid.ToJs(env).As<Napi::Object>();
+  object.Set("index", Napi::Number::New(env, refused->index));
+  return object;
 }
 
 class CommitJob : public SocketJob {
@@ -107,35 +88,22 @@ MethodTable NftablesBatch::Methods(Napi::Env env) {
   };
 }
 
-// add(verb, kind, family, value, echo)
+// add(run, echoes)
 Napi::Value NftablesBatch::Add(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   if (submitted_) return Refused(info);
-  Operation operation;
-  const Kind* kind = FindNamed(kKinds, TextAt(info, 1));
-  if (!kind) return Invalid{"kind", info[1], "table, chain, rule, set, object, flowtable"}.ToJs(env);
-  operation.kind = *kind;
-  operation.echo = info[4].IsBoolean() && info[4].As<Napi::Boolean>().Value();
-  if (auto invalid = ReadHead(info, 0, 2, operation)) return invalid->ToJs(env);
-  if (auto invalid = ReadObject(info, 3, operation)) return invalid->ToJs(env);
-  operations_->push_back(std::move(operation));
-  return env.Undefined();
+  return ReadRun(info, info[1].IsBoolean() && info[1].As<Napi::Boolean>().Value(), operations_.get());
 }
 
-// addElements(verb, family, header, columns?)
+// addElements(operation, columns?)
 Napi::Value NftablesBatch::AddElements(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   if (submitted_) return Refused(info);
-  Operation operation;
-  operation.kind = Kind::kElements;
-  if (auto invalid = ReadHead(info, 0, 1, operation)) return invalid->ToJs(env);
-  if (auto invalid = ReadObject(info, 2, operation)) return invalid->ToJs(env);
-  if (info[3].IsObject()) {
-    operation.elements = std::make_unique<ColumnSet>(nftables::kElementColumns);
-    if (auto invalid = ReadColumns(info[3].As<Napi::Object>(), *operation.elements)) return invalid->ToJs(env);
-  }
-  operations_->push_back(std::move(operation));
-  return env.Undefined();
+  const size_t before = operations_->size();
+  const Napi::Value refused = ReadRun(info, false, operations_.get());
+  if (!refused.IsUndefined() || !info[1].IsObject() || operations_->size() != before + 1) return refused;
+  auto columns = std::make_unique<ColumnSet>(nftables::kElementColumns);
+  if (auto invalid = ReadColumns(info[1].As<Napi::Object>(), *columns)) return invalid->ToJs(info.Env());
+  operations_->back().elements = std::move(columns);
+  return refused;
 }
 
 Napi::Value NftablesBatch::Commit(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 
 #include "netlink/trace.h"
 #include "nftables/elements.h"
+#include "nftables/operation.h"
 #include "nftables/schemas.h"
 
 namespace netplane::nftables {
@@ -81,6 +82,25 @@ void CheckMessage(const Message& message) {
   CheckElements(FindLast(reader, kElementsList));
 }
 
+// Operations as they cross from the caller's language: what is taken is written within its bounds.
+void CheckOperations(ByteView run) {
+  std::vector<Operation> operations;
+  ReadOperations(run, true, &operations);
+  for (const Operation& operation : operations) {
+    Bytes bytes;
+    MessageWriter writer(bytes);
+    if (operation.verb == Verb::kFlush) {
+      EncodeFlush(operation, writer);
+      LocateFlush(operation, bytes, bytes.size() / 2);
+    } else {
+      EncodeAmended(operation, writer);
+    }
+    AttributeReader reader(bytes);
+    while (reader.Next()) continue;
+    Require(writer.overflowed() || !reader.malformed());
+  }
+}
+
 }  // namespace
 }  // namespace netplane::nftables
 
@@ -94,6 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const netplane::Bytes datagram(data, data + size);
   netplane::MessageReader reader(datagram);
   while (const auto message = reader.Next()) netplane::nftables::CheckMessage(*message);
+  netplane::nftables::CheckOperations(datagram);
   const std::string text = netplane::DescribeDatagram(netplane::nftables::kNetfilter, datagram, true);
   const auto printable = [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); };
   netplane::nftables::Require(std::all_of(text.begin(), text.end(), printable));

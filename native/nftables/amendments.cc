@@ -98,62 +98,54 @@ void PutAmended(const Amendment& amendment, const Attribute* attribute, MessageW
   }
 }
 
-bool IsAmended(std::string_view name) {
+bool IsAmendedName(std::string_view name) {
   return std::any_of(std::begin(kAmendments), std::end(kAmendments), [name](const Amendment& each) { return name == each.expression; });
-}
-
-/// True for a list with an expression that is amended; false for one that is malformed, which is taken as it is.
-bool HoldsAmended(ByteView list) {
-  bool found = false;
-  AttributeReader reader(list);
-  while (const auto entry = reader.Next()) {
-    const auto parts = SplitVariant(entry->payload);
-    found = found || (parts && IsAmended(parts->name));
-  }
-  return found && !reader.malformed();
 }
 
 /// The expressions of xtables in a rule.
 constexpr std::string_view kXtables[] = {"match", "target"};
 
-std::string_view NameOf(const Record& expression) {
-  if (expression.schema != &OpaqueVariantSchema()) return expression.schema->name;
-  const Value* name = expression.Find(kExpressionName);
-  const auto* text = name == nullptr ? nullptr : name->As<std::string>();
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
-
 /// Where a family's packets say what they carry: `meta` by this key, or these bytes of a header.
 struct ProtocolField {
   uint8_t family;
-  const char* meta_key;
-  const char* base;
-  uint64_t offset;
-  size_t length;
+  uint32_t meta_key;
+  uint32_t base;
+  uint32_t offset;
+  uint32_t length;
 };
 constexpr ProtocolField kProtocolFields[] = {
-    {NFPROTO_IPV4, "l4proto", "network", 9, 1},   // struct iphdr, protocol
-    {NFPROTO_IPV6, "l4proto", "network", 6, 1},   // struct ipv6hdr, nexthdr
-    {NFPROTO_BRIDGE, "protocol", "link", 12, 2},  // struct ethhdr, h_proto
+    {NFPROTO_IPV4, NFT_META_L4PROTO, NFT_PAYLOAD_NETWORK_HEADER, 9, 1},  // struct iphdr, protocol
+    {NFPROTO_IPV6, NFT_META_L4PROTO, NFT_PAYLOAD_NETWORK_HEADER, 6, 1},  // struct ipv6hdr, nexthdr
+    {NFPROTO_BRIDGE, NFT_META_PROTOCOL, NFT_PAYLOAD_LL_HEADER, 12, 2},   // struct ethhdr, h_proto
 };
 
-/// True where the expression loads what the packet carries.
-bool LoadsProtocol(const ProtocolField& field, const Record& expression) {
-  const std::string_view name = NameOf(expression);
-  if (name == "meta") return TextField(expression, NFTA_META_KEY) == field.meta_key;
-  return name == "payload" && TextField(expression, NFTA_PAYLOAD_BASE) == field.base &&
-         NumberField(expression, NFTA_PAYLOAD_OFFSET) == field.offset && NumberField(expression, NFTA_PAYLOAD_LEN) == field.length;
+/// A number of an expression; nothing where it has none of this type.
+std::optional<uint32_t> NumberIn(ByteView attributes, uint16_t type) {
+  AttributeReader reader(attributes);
+  const ByteView payload = FindLast(reader, type);
+  if (payload.size() < sizeof(uint32_t)) return std::nullopt;
+  return Load<uint32_t>(payload.data(), kBig);
+}
+
+/// The register to which the expression loads what the packet carries; nothing where it loads something else, or nothing.
+std::optional<uint32_t> LoadsProtocol(const ProtocolField& field, const VariantParts& expression) {
+  const auto is = [&](uint16_t type, uint32_t wanted) { return NumberIn(expression.data, type) == wanted; };
+  if (expression.name == "meta" && is(NFTA_META_KEY, field.meta_key)) return NumberIn(expression.data, NFTA_META_DREG);
+  const bool loads = expression.name == "payload" && is(NFTA_PAYLOAD_BASE, field.base) && is(NFTA_PAYLOAD_OFFSET, field.offset) &&
+                     is(NFTA_PAYLOAD_LEN, field.length);
+  return loads ? NumberIn(expression.data, NFTA_PAYLOAD_DREG) : std::nullopt;
 }
 
 /// What a comparison asks of the protocol; nothing where it is no comparison for equality of its length.
-std::optional<Compat> ReadComparison(const ProtocolField& field, const Record& compare) {
-  const Value* value = compare.Find(uint16_t{NFTA_CMP_DATA});
-  const auto* bytes = value == nullptr ? nullptr : value->As<Bytes>();
-  const std::string comparison = TextField(compare, NFTA_CMP_OP);
-  const bool is_equal = comparison == "eq";
-  if (bytes == nullptr || bytes->size() != field.length || (!is_equal && comparison != "neq")) return std::nullopt;
+std::optional<Compat> ReadComparison(const ProtocolField& field, ByteView compare) {
+  AttributeReader reader(compare);
+  const auto value = OnlyAttribute(FindLast(reader, NFTA_CMP_DATA));
+  const auto comparison = NumberIn(compare, NFTA_CMP_OP);
+  const bool is_equal = comparison == uint32_t{NFT_CMP_EQ};
+  if (!value || value->type != kDataValue || value->payload.size() != field.length) return std::nullopt;
+  if (!is_equal && comparison != uint32_t{NFT_CMP_NEQ}) return std::nullopt;
   // struct ebt_entry keeps the EtherType in network order, and the kernel copies the number there as it is.
-  const uint32_t protocol = field.length == 2 ? Load<uint16_t>(bytes->data()) : (*bytes)[0];
+  const uint32_t protocol = field.length == 2 ? Load<uint16_t>(value->payload.data()) : value->payload[0];
   return Compat{protocol, is_equal ? 0u : uint32_t{NFT_RULE_COMPAT_F_INV}};
 }
 
@@ -172,8 +164,20 @@ const Field& RawData(const Schema& schema) {
 
 }  // namespace
 
+bool IsAmended(ByteView expression) {
+  const auto parts = SplitVariant(expression);
+  return parts && IsAmendedName(parts->name);
+}
+
+bool HoldsAmended(ByteView list) {
+  bool found = false;
+  AttributeReader reader(list);
+  while (const auto entry = reader.Next()) found = found || IsAmended(entry->payload);
+  return found && !reader.malformed();
+}
+
 bool AmendExpression(std::string_view name, ByteView bytes, MessageWriter& writer) {
-  const auto attributes = IsAmended(name) ? ReadAttributes(bytes) : std::nullopt;
+  const auto attributes = IsAmendedName(name) ? ReadAttributes(bytes) : std::nullopt;
   if (!attributes) return false;
   std::vector<const Amendment*> amendments;
   for (const Amendment& amendment : kAmendments) {
@@ -200,7 +204,7 @@ void PutAmendedList(uint16_t attribute, ByteView list, MessageWriter& writer) {
   AttributeReader reader(list);
   while (const auto entry = reader.Next()) {
     const auto parts = SplitVariant(entry->payload);
-    if (!parts || !IsAmended(parts->name)) {
+    if (!parts || !IsAmendedName(parts->name)) {
       writer.Put(entry->raw_type, entry->payload);
       continue;
     }
@@ -226,24 +230,22 @@ std::optional<Record> AmendObject(const Record& object) {
   return copy;
 }
 
-std::optional<Compat> DeriveCompat(uint8_t family, const Record& rule) {
+std::optional<Compat> DeriveCompat(uint8_t family, ByteView expressions) {
   const ProtocolField* field = ProtocolFieldOf(family);
-  const Value* list = rule.Find(uint16_t{NFTA_RULE_EXPRESSIONS});
-  const auto* expressions = list == nullptr ? nullptr : list->As<List>();
-  if (field == nullptr || expressions == nullptr || rule.Find(uint16_t{NFTA_RULE_COMPAT}) != nullptr) return std::nullopt;
-  // The register that holds the protocol; 0, which nothing is loaded to (nft_parse_register_store), where none does.
-  uint64_t loaded = 0;
+  if (field == nullptr) return std::nullopt;
+  // The register that holds the protocol.
+  std::optional<uint32_t> loaded;
   std::optional<Compat> asked;
-  for (const Value& value : *expressions) {
-    const Record* expression = value.As<Record>();
-    if (expression == nullptr) continue;
-    const std::string_view name = NameOf(*expression);
-    if (std::find(std::begin(kXtables), std::end(kXtables), name) != std::end(kXtables)) return asked;
-    if (LoadsProtocol(*field, *expression)) {
-      loaded = NumberField(*expression, name == "meta" ? uint16_t{NFTA_META_DREG} : uint16_t{NFTA_PAYLOAD_DREG});
-    } else if (name == "cmp" && !asked && loaded != 0 && NumberField(*expression, NFTA_CMP_SREG) == loaded) {
-      asked = ReadComparison(*field, *expression);
-      loaded = 0;
+  AttributeReader reader(expressions);
+  while (const auto entry = reader.Next()) {
+    const auto expression = SplitVariant(entry->payload);
+    if (!expression) continue;
+    if (std::find(std::begin(kXtables), std::end(kXtables), expression->name) != std::end(kXtables)) return asked;
+    if (const auto loads = LoadsProtocol(*field, *expression)) {
+      loaded = loads;
+    } else if (expression->name == "cmp" && !asked && loaded && NumberIn(expression->data, NFTA_CMP_SREG) == loaded) {
+      asked = ReadComparison(*field, expression->data);
+      loaded = std::nullopt;
     }
   }
   return std::nullopt;

@@ -14,6 +14,11 @@ namespace netplane::nftables {
 /// because they are taken as they are. What is malformed is taken as it is: the kernel has to refuse it.
 bool AmendExpression(std::string_view name, ByteView attributes, MessageWriter& writer);
 
+/// Whether an expression ({NAME, DATA}) is one that AmendExpression changes.
+bool IsAmended(ByteView expression);
+/// True for a list with such an expression; false for one that is malformed, which is taken as it is.
+bool HoldsAmended(ByteView list);
+
 /// Appends a nest of expressions ({NFTA_LIST_ELEM: {NAME, DATA}} …), each amended.
 void PutAmendedList(uint16_t attribute, ByteView list, MessageWriter& writer);
 
@@ -26,9 +31,9 @@ struct Compat {
   uint32_t protocol = 0;
   uint32_t flags = 0;
 };
-/// Nothing where the rule says it itself, has no such expression, or asks for no protocol. `family` is NFPROTO_*: bridges ask for an
-/// EtherType instead (nft_match_set_mtchk_param).
-std::optional<Compat> DeriveCompat(uint8_t family, const Record& rule);
+/// Nothing where the rule's expressions (the payload of NFTA_RULE_EXPRESSIONS) have none of them, or ask for no protocol. `family` is
+/// NFPROTO_*: bridges ask for an EtherType instead (nft_match_set_mtchk_param).
+std::optional<Compat> DeriveCompat(uint8_t family, ByteView expressions);
 
 }  // namespace netplane::nftables
 

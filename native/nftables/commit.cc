@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "nftables/amendments.h"
 #include "nftables/elements.h"
 #include "nftables/kernel.h"
 #include "nftables/list.h"
@@ -67,25 +66,14 @@ class BatchEncoder {
 
  private:
   static uint32_t SetIdOf(const Operation& operation) {
-    return operation.kind == Kind::kSet ? static_cast<uint32_t>(NumberField(operation.value, NFTA_SET_ID)) : 0;
+    const auto id = operation.kind == Kind::kSet ? FindAttribute(operation, NFTA_SET_ID) : std::nullopt;
+    return id ? id->Integer<uint32_t>(kBig).value_or(0) : 0;
   }
 
   /// NFT_MSG_NEWSET wants NFTA_SET_ID of everybody, also of those who never refer to it.
   static bool NeedsSetId(const Operation& operation) {
     const bool makes = operation.verb == Verb::kAdd || operation.verb == Verb::kCreate;
-    return operation.kind == Kind::kSet && makes && operation.value.Find(uint16_t{NFTA_SET_ID}) == nullptr;
-  }
-
-  /// The operation's record, but for what the kernel dumps and refuses, or needs and does not dump.
-  static void EncodeAmended(const Operation& operation, MessageWriter& writer) {
-    const auto object = operation.kind == Kind::kObject ? AmendObject(operation.value) : std::nullopt;
-    EncodeRecord(object ? *object : operation.value, writer);
-    const auto compat = operation.kind == Kind::kRule ? DeriveCompat(operation.family, operation.value) : std::nullopt;
-    if (!compat) return;
-    const size_t nest = writer.BeginNest(NFTA_RULE_COMPAT);
-    writer.PutInteger(NFTA_RULE_COMPAT_PROTO, compat->protocol, kBig);
-    writer.PutInteger(NFTA_RULE_COMPAT_FLAGS, compat->flags, kBig);
-    writer.EndNest(nest);
+    return operation.kind == Kind::kSet && makes && !FindAttribute(operation, NFTA_SET_ID);
   }
 
   void Begin(uint32_t index, MessageForm form, uint32_t sequence, uint32_t row, MessageWriter& writer) {
@@ -93,8 +81,7 @@ class BatchEncoder {
     const bool echo = operation.echo || ask_generation_;
     // The kernel sends NFT_MSG_NEWGEN to a committer whose first message wants an echo (nf_tables_gen_notify looks at that message).
     ask_generation_ = false;
-    const bool everything =
-        operation.verb == Verb::kFlush && operation.kind == Kind::kTable && operation.value.Find(uint16_t{NFTA_TABLE_NAME}) == nullptr;
+    const bool everything = operation.verb == Verb::kFlush && operation.kind == Kind::kTable && !FindAttribute(operation, NFTA_TABLE_NAME);
     const uint16_t type = everything ? MessageType(NFT_MSG_DELTABLE) : form.type;
     writer.Begin(type, static_cast<uint16_t>(NLM_F_REQUEST | form.flags | (echo ? NLM_F_ECHO : 0)), sequence);
     writer.PutHeader(FamilyHeader(operation.family));
@@ -110,7 +97,7 @@ class BatchEncoder {
       // Every element of a message that wants an echo is echoed: the one that asks for the generation holds a single row.
       const bool single = ask_generation_ && !operation.echo;
       Begin(index, form, next(), static_cast<uint32_t>(row), writer);
-      EncodeRecord(operation.value, writer);
+      writer.PutRaw(operation.attributes);
       const size_t written = EncodeElements(rows, row, single ? 0 : kElementBytes, parts, writer);
       if (written == 0) {
         refused_row_ = {index, static_cast<uint32_t>(row)};
@@ -161,12 +148,14 @@ void TakeEcho(const std::vector<Operation>& operations, uint32_t index, const Me
   }
 }
 
-/// Room for the messages of all elements, rather too much: memory that is never written costs nothing, while a buffer that grows by
+/// Room for all messages, rather too much: memory that is never written costs nothing, while a buffer that grows by
 /// doubling holds the bytes twice for a moment.
-size_t EstimateElementBytes(const std::vector<Operation>& operations) {
+size_t EstimateBytes(const std::vector<Operation>& operations) {
   constexpr size_t kHeadersPerElement = 48;
+  constexpr size_t kAmended = 32;
   size_t bytes = 0;
   for (const Operation& operation : operations) {
+    bytes += kAttributesOffset + operation.attributes.size() + kAmended;
     if (operation.elements) bytes += operation.elements->MemoryBytes() + operation.elements->rows() * kHeadersPerElement;
   }
   return bytes;
@@ -194,9 +183,9 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
     return encoder.Encode(index, next, writer);
   };
   Bytes batch;
-  const size_t estimate = EstimateElementBytes(operations);
+  const size_t estimate = EstimateBytes(operations);
   if (!CanAllocate(estimate)) {
-    report.transaction.failure = Error{ENOMEM, "encode", "no memory for " + std::to_string(estimate) + " bytes of elements"};
+    report.transaction.failure = Error{ENOMEM, "encode", "no memory for " + std::to_string(estimate) + " bytes of messages"};
     return report;
   }
   batch.reserve(estimate);

@@ -17,8 +17,8 @@ struct Operation {
   Verb verb = Verb::kAdd;
   Kind kind = Kind::kTable;
   uint8_t family = 0;
-  /// By SchemaOf(kind); for kElements the header (table, set, set id).
-  Record value;
+  /// Attributes of SchemaOf(kind); for kElements those of the header (table, set, set id). Each is padded to 4.
+  Bytes attributes;
   /// kElements only; none means "all" for delete and destroy (the set is emptied), no rows mean nothing at all.
   std::unique_ptr<ColumnSet> elements;
   /// Ask for the object back with its handle (NLM_F_ECHO).

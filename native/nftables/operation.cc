@@ -1,6 +1,7 @@
 #include "nftables/operation.h"
 
 #include "netlink/attribute_reader.h"
+#include "nftables/amendments.h"
 #include "nftables/kernel.h"
 
 namespace netplane::nftables {
@@ -60,25 +61,79 @@ const Need kNeeds[] = {
     {Kind::kFlowtable, kRemoves, "name", "handle"},
 };
 
-bool Has(const Record& record, const char* name) {
-  const Field* field = name == nullptr ? nullptr : record.schema->FindName(name);
-  return field != nullptr && record.Find(field) != nullptr;
+bool Has(const Operation& operation, const char* name) {
+  const Field* field = name == nullptr ? nullptr : SchemaOf(operation.kind).FindName(name);
+  return field != nullptr && FindAttribute(operation, field->attribute);
 }
 
-const char* MissingRequired(const Record& record) {
-  for (const Field& field : record.schema->fields) {
-    if (field.direction == Direction::kRequired && record.Find(&field) == nullptr) return field.name;
+const char* MissingRequired(const Operation& operation) {
+  for (const Field& field : SchemaOf(operation.kind).fields) {
+    if (field.direction == Direction::kRequired && !FindAttribute(operation, field.attribute)) return field.name;
   }
   return nullptr;
 }
 
+bool IsWellFormed(ByteView attributes) {
+  AttributeReader reader(attributes);
+  while (reader.Next()) continue;
+  return !reader.malformed();
+}
+
+/// The operation at the begin of a run, and its length; nothing where the bytes are none.
+std::optional<Operation> ReadOperation(ByteView run, size_t* length) {
+  if (run.size() < kOperationHeader) return std::nullopt;
+  *length = Load<uint32_t>(run.data());
+  if (*length < kOperationHeader || *length > run.size() || *length != Align4(*length)) return std::nullopt;
+  if (run[4] > static_cast<uint8_t>(Verb::kFlush) || run[5] > static_cast<uint8_t>(Kind::kFlowtable)) return std::nullopt;
+  const ByteView attributes = run.subspan(kOperationHeader, *length - kOperationHeader);
+  Operation operation{
+      static_cast<Verb>(run[4]), static_cast<Kind>(run[5]), run[6], Bytes(attributes.begin(), attributes.end()), nullptr, false};
+  if (!FormOf(operation.verb, operation.kind) || !IsWellFormed(attributes)) return std::nullopt;
+  return operation;
+}
+
+bool Makes(Verb verb) { return verb != Verb::kDelete && verb != Verb::kDestroy && verb != Verb::kFlush; }
+
+/// Whether an attribute of the operation holds an expression that is amended, or is the content of an object that is.
+bool NeedsAmending(const Operation& operation) {
+  const Schema& schema = SchemaOf(operation.kind);
+  AttributeReader reader(operation.attributes);
+  while (const auto attribute = reader.Next()) {
+    const Field* field = schema.FindAttribute(attribute->type);
+    if (field == nullptr || field->variants == nullptr) continue;
+    if (field->type == FieldType::kVariantList ? HoldsAmended(attribute->payload) : IsAmended(attribute->payload)) return true;
+  }
+  return operation.kind == Kind::kObject;
+}
+
 }  // namespace
 
+std::optional<RefusedOperation> ReadOperations(ByteView run, bool echoes, std::vector<Operation>* operations) {
+  for (uint32_t index = 0; !run.empty(); ++index) {
+    size_t length = 0;
+    auto operation = ReadOperation(run, &length);
+    if (!operation) return RefusedOperation{index, nullptr};
+    if (const char* field = MissingField(*operation)) return RefusedOperation{index, field};
+    operation->echo = echoes && operation->kind != Kind::kElements && Makes(operation->verb);
+    operations->push_back(std::move(*operation));
+    run = run.subspan(length);
+  }
+  return std::nullopt;
+}
+
+std::optional<Attribute> FindAttribute(const Operation& operation, uint16_t type) {
+  std::optional<Attribute> found;
+  AttributeReader reader(operation.attributes);
+  while (const auto attribute = reader.Next()) {
+    if (attribute->type == type) found = attribute;
+  }
+  return found;
+}
+
 const char* MissingField(const Operation& operation) {
-  const Record& record = operation.value;
-  if (const char* name = MissingRequired(record)) return name;
+  if (const char* name = MissingRequired(operation)) return name;
   for (const Need& need : kNeeds) {
-    if (need.kind != operation.kind || Has(record, need.field) || Has(record, need.alternative)) continue;
+    if (need.kind != operation.kind || Has(operation, need.field) || Has(operation, need.alternative)) continue;
     for (const Verb verb : need.verbs) {
       if (verb == operation.verb) return need.field;
     }
@@ -86,14 +141,32 @@ const char* MissingField(const Operation& operation) {
   // A table's handle does not say which table's rules to delete, and no name at all means the whole ruleset: only nothing at all may mean
   // that.
   const bool flushes = operation.kind == Kind::kTable && operation.verb == Verb::kFlush;
-  return flushes && !record.fields.empty() && !Has(record, "name") ? "name" : nullptr;
+  return flushes && !operation.attributes.empty() && !Has(operation, "name") ? "name" : nullptr;
+}
+
+void EncodeAmended(const Operation& operation, MessageWriter& writer) {
+  // Decoded and written again only where something of it changes.
+  const auto record = NeedsAmending(operation) ? DecodeRecord(SchemaOf(operation.kind), operation.attributes) : std::nullopt;
+  const auto object = record && operation.kind == Kind::kObject ? AmendObject(*record) : std::nullopt;
+  if (record) {
+    EncodeRecord(object ? *object : *record, writer);
+  } else {
+    writer.PutRaw(operation.attributes);
+  }
+  if (operation.kind != Kind::kRule || FindAttribute(operation, NFTA_RULE_COMPAT)) return;
+  const auto expressions = FindAttribute(operation, NFTA_RULE_EXPRESSIONS);
+  const auto compat = expressions ? DeriveCompat(operation.family, expressions->payload) : std::nullopt;
+  if (!compat) return;
+  const size_t nest = writer.BeginNest(NFTA_RULE_COMPAT);
+  writer.PutInteger(NFTA_RULE_COMPAT_PROTO, compat->protocol, kBig);
+  writer.PutInteger(NFTA_RULE_COMPAT_FLAGS, compat->flags, kBig);
+  writer.EndNest(nest);
 }
 
 void EncodeFlush(const Operation& operation, MessageWriter& writer) {
   for (const FlushField& field : kFlushFields) {
-    const Value* value = field.kind == operation.kind ? operation.value.Find(field.from) : nullptr;
-    const auto* text = value == nullptr ? nullptr : value->As<std::string>();
-    if (text != nullptr) writer.PutString(field.to, *text);
+    const auto attribute = field.kind == operation.kind ? FindAttribute(operation, field.from) : std::nullopt;
+    if (attribute) writer.PutString(field.to, attribute->Text());
   }
 }
 

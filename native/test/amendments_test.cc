@@ -70,8 +70,11 @@ TEST(Amendments, TakeWhatIsMalformedAsItIs) {
   EXPECT_EQ(ToHex(bytes), "08000b80ffff0180");
 }
 
-Record RuleOf(std::initializer_list<Record> expressions) {
-  return Make(kRuleSchema, {{"table", Str("t")}, {"expressions", Records(expressions)}});
+/// The payload of NFTA_RULE_EXPRESSIONS.
+Bytes ExpressionsOf(std::initializer_list<Record> expressions) {
+  constexpr size_t kHeader = 4;
+  const Bytes rule = Encode(Make(kRuleSchema, {{"expressions", Records(expressions)}}));
+  return Bytes(rule.begin() + kHeader, rule.end());
 }
 
 TEST(Amendments, DeriveTheProtocolOfRulesOfXtables) {
@@ -79,16 +82,16 @@ TEST(Amendments, DeriveTheProtocolOfRulesOfXtables) {
   const Record is_tcp = Expression("cmp", {{"sourceRegister", Num(1)}, {"op", Str("eq")}, {"data", Raw({6})}});
   const Record is_not_tcp = Expression("cmp", {{"sourceRegister", Num(1)}, {"op", Str("neq")}, {"data", Raw({6})}});
   const Record target = Make(OpaqueVariantSchema(), {{"name", Str("target")}, {"data", Raw({})}});
-  const auto asked = DeriveCompat(NFPROTO_IPV4, RuleOf({load, is_tcp, target}));
+  const auto asked = DeriveCompat(NFPROTO_IPV4, ExpressionsOf({load, is_tcp, target}));
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->protocol, 6u);
   EXPECT_EQ(asked->flags, 0u);
-  const auto inverted = DeriveCompat(NFPROTO_IPV6, RuleOf({load, is_not_tcp, target}));
+  const auto inverted = DeriveCompat(NFPROTO_IPV6, ExpressionsOf({load, is_not_tcp, target}));
   ASSERT_TRUE(inverted);
   EXPECT_EQ(inverted->flags, uint32_t{NFT_RULE_COMPAT_F_INV});
-  EXPECT_FALSE(DeriveCompat(NFPROTO_IPV4, RuleOf({load, is_tcp})));
-  EXPECT_FALSE(DeriveCompat(NFPROTO_IPV4, RuleOf({target, load, is_tcp})));
-  EXPECT_FALSE(DeriveCompat(NFPROTO_ARP, RuleOf({load, is_tcp, target})));
+  EXPECT_FALSE(DeriveCompat(NFPROTO_IPV4, ExpressionsOf({load, is_tcp})));
+  EXPECT_FALSE(DeriveCompat(NFPROTO_IPV4, ExpressionsOf({target, load, is_tcp})));
+  EXPECT_FALSE(DeriveCompat(NFPROTO_ARP, ExpressionsOf({load, is_tcp, target})));
 }
 
 }  // namespace

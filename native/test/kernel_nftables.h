@@ -58,7 +58,7 @@ class KernelNftablesTest : public testing::Test {
     operation.verb = verb;
     operation.kind = kind;
     operation.family = family;
-    operation.value = Make(SchemaOf(kind), fields);
+    operation.attributes = Encode(Make(SchemaOf(kind), fields));
     return operation;
   }
 
@@ -104,8 +104,8 @@ class KernelNftablesTest : public testing::Test {
     const CommitReport report = CommitAll(operations);
     EXPECT_TRUE(report.transaction.applied);
     for (const ItemError& error : report.transaction.errors) {
-      const Record& value = operations[error.index].value;
-      ADD_FAILURE() << error.code << " " << error.field << " of " << DescribeAttributes(value.schema, Encode(value));
+      const Operation& operation = operations[error.index];
+      ADD_FAILURE() << error.code << " " << error.field << " of " << DescribeAttributes(&SchemaOf(operation.kind), operation.attributes);
     }
   }
 

@@ -117,12 +117,13 @@ TEST_F(KernelNftablesTest, EchoesBringHandlesOnlyToThoseWhoAsked) {
 TEST_F(KernelNftablesTest, RulesAreAppendedInsertedPlacedAndReplaced) {
   MakeTable();
   const auto rule = [](Verb verb, const char* comment, uint64_t handle = 0, const char* at = "position") {
-    Operation operation =
-        Op(verb, Kind::kRule,
-           {{"table", Str("t")}, {"chain", Str("c")}, {"expressions", Records({Expression("notrack", {}), Expression("counter", {})})}});
-    Bytes userdata = {0, 2, static_cast<uint8_t>(*comment), 0};
-    operation.value.Set(kRuleSchema.FindName("userdata"), Value(userdata));
-    if (handle != 0) operation.value.Set(kRuleSchema.FindName(at), Num(handle));
+    Record record =
+        Make(kRuleSchema,
+             {{"table", Str("t")}, {"chain", Str("c")}, {"expressions", Records({Expression("notrack", {}), Expression("counter", {})})}});
+    record.Set(kRuleSchema.FindName("userdata"), Raw({0, 2, *comment, 0}));
+    if (handle != 0) record.Set(kRuleSchema.FindName(at), Num(handle));
+    Operation operation = Op(verb, Kind::kRule, {});
+    operation.attributes = Encode(record);
     return operation;
   };
   const auto order = [&] {

@@ -22,7 +22,7 @@ TEST_F(KernelNftablesTest, AWholeRulesetSurvivesListingAndWriting) {
     for (const Listed& item : listed) {
       EXPECT_TRUE(item.value.opaque.empty()) << item.value.schema->name << " " << DescribeAttributes(item.value.schema, Encode(item.value));
       operations.push_back(
-          {Verb::kAdd, kind, item.family, Without(item.value, {"handle", "position", "use", "count", "typeName"}), nullptr, false});
+          {Verb::kAdd, kind, item.family, Encode(Without(item.value, {"handle", "position", "use", "count", "typeName"})), nullptr, false});
     }
   };
   add(Kind::kTable, listing.tables);
@@ -33,7 +33,8 @@ TEST_F(KernelNftablesTest, AWholeRulesetSurvivesListingAndWriting) {
     for (ColumnSet& chunk : elements.chunks) {
       operations.push_back(Elements(Verb::kAdd, elements.set.c_str(), std::move(chunk)));
       operations.back().family = elements.family;
-      operations.back().value.Set(kElementListSchema.FindName("table"), Str(elements.table.c_str()));
+      operations.back().attributes =
+          Encode(Make(kElementListSchema, {{"table", Str(elements.table.c_str())}, {"set", Str(elements.set.c_str())}}));
     }
   }
   add(Kind::kRule, listing.rules);

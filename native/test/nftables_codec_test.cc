@@ -8,6 +8,7 @@
 
 #include "nftables/commit.h"
 #include "nftables/elements.h"
+#include "nftables/operation.h"
 #include "test/records.h"
 
 namespace netplane::nftables {
@@ -96,7 +97,7 @@ Operation Of(Verb verb, Kind kind, std::initializer_list<std::pair<const char*, 
   operation.verb = verb;
   operation.kind = kind;
   operation.family = 2;
-  operation.value = Make(SchemaOf(kind), fields);
+  operation.attributes = Encode(Make(SchemaOf(kind), fields));
   return operation;
 }
 
@@ -144,6 +145,85 @@ TEST(NftablesCodec, WhatWouldMeanMoreThanItSaysIsMissingAField) {
   EXPECT_STREQ(MissingField(Of(Verb::kReplace, Kind::kRule, {{"table", Str("t")}, {"chain", Str("c")}})), "handle");
   EXPECT_EQ(MissingField(Of(Verb::kAdd, Kind::kRule, {{"table", Str("t")}, {"chainId", Num(3)}})), nullptr);
   EXPECT_STREQ(MissingField(Of(Verb::kAdd, Kind::kElements, {{"table", Str("t")}})), "set");
+}
+
+// An operation as it crosses from the caller's language.
+Bytes Crossing(Verb verb, Kind kind, std::initializer_list<std::pair<const char*, Value>> fields) {
+  const Bytes attributes = Encode(Make(SchemaOf(kind), fields));
+  Bytes bytes(kOperationHeader);
+  Store(bytes.data(), static_cast<uint32_t>(kOperationHeader + attributes.size()));
+  bytes[4] = static_cast<uint8_t>(verb);
+  bytes[5] = static_cast<uint8_t>(kind);
+  bytes[6] = 2;
+  bytes.insert(bytes.end(), attributes.begin(), attributes.end());
+  return bytes;
+}
+
+TEST(NftablesCodec, OperationsCrossInARun) {
+  Bytes run = Crossing(Verb::kAdd, Kind::kTable, {{"name", Str("t")}});
+  const Bytes second = Crossing(Verb::kDelete, Kind::kChain, {{"table", Str("t")}, {"name", Str("c")}});
+  run.insert(run.end(), second.begin(), second.end());
+  std::vector<Operation> operations;
+  EXPECT_FALSE(ReadOperations(run, true, &operations));
+  ASSERT_EQ(operations.size(), 2u);
+  EXPECT_EQ(operations[0].kind, Kind::kTable);
+  EXPECT_EQ(operations[0].family, 2);
+  EXPECT_TRUE(operations[0].echo);
+  EXPECT_EQ(operations[0].attributes, Encode(Make(kTableSchema, {{"name", Str("t")}})));
+  EXPECT_EQ(operations[1].verb, Verb::kDelete);
+  EXPECT_FALSE(operations[1].echo) << "what goes is not echoed";
+}
+
+TEST(NftablesCodec, ARunThatIsMalformedOrLacksAFieldIsRefused) {
+  const Bytes well = Crossing(Verb::kAdd, Kind::kTable, {{"name", Str("t")}});
+  const auto refused = [&](const Bytes& rest) {
+    Bytes run = well;
+    run.insert(run.end(), rest.begin(), rest.end());
+    std::vector<Operation> operations;
+    const auto found = ReadOperations(run, false, &operations);
+    EXPECT_TRUE(found);
+    EXPECT_EQ(operations.size(), 1u);
+    if (!found) return std::string("nothing");
+    EXPECT_EQ(found->index, 1u);
+    return std::string(found->field == nullptr ? "malformed" : found->field);
+  };
+  EXPECT_EQ(refused(Crossing(Verb::kAdd, Kind::kChain, {{"name", Str("c")}})), "table");
+  EXPECT_EQ(refused(Crossing(Verb::kInsert, Kind::kTable, {{"name", Str("t")}})), "malformed");
+  EXPECT_EQ(refused({1, 2, 3}), "malformed");
+  for (const auto& [at, byte] :
+       std::initializer_list<std::pair<size_t, uint8_t>>{{0, 4}, {0, 17}, {0, 200}, {4, 7}, {5, 7}, {8, 3}, {8, 9}}) {
+    Bytes bytes = well;
+    bytes[at] = byte;
+    EXPECT_EQ(refused(bytes), "malformed") << at;
+  }
+}
+
+TEST(NftablesCodec, OnlyWhatTheKernelRefusesIsWrittenOtherwise) {
+  const auto written = [](const Operation& operation) {
+    Bytes bytes;
+    MessageWriter writer(bytes);
+    EncodeAmended(operation, writer);
+    return bytes;
+  };
+  const Record counter = Expression("counter", {{"bytes", Num(1)}, {"packets", Num(2)}});
+  const Operation plain = Of(Verb::kAdd, Kind::kRule, {{"table", Str("t")}, {"chain", Str("c")}, {"expressions", Records({counter})}});
+  EXPECT_EQ(written(plain), plain.attributes);
+  Operation quota = Of(Verb::kAdd, Kind::kRule, {{"table", Str("t")}, {"chain", Str("c")}});
+  // NFTA_RULE_EXPRESSIONS {NFTA_LIST_ELEM {"quota", {NFTA_QUOTA_BYTES 1, NFTA_QUOTA_FLAGS 3}}}
+  const Bytes depleted = FromHex(
+      "2c000480"
+      "28000180"
+      "0a000100"
+      "71756f7461000000"
+      "18000280"
+      "0c000100"
+      "0000000000000001"
+      "08000200"
+      "00000003");
+  quota.attributes.insert(quota.attributes.end(), depleted.begin(), depleted.end());
+  const Bytes amended = written(quota);
+  ASSERT_EQ(amended.size(), quota.attributes.size());
+  EXPECT_EQ(amended.back(), 1) << "the flag that says the quota is used up stayed";
 }
 
 }  // namespace

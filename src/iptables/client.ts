@@ -6,6 +6,7 @@ import { ENOENT } from '../core/errno.js'
 import { NetlinkError } from '../core/errors.js'
 import type { FakeKernel } from '../core/open.js'
 import { namespaceOf, networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
+import { Slices } from '../core/slices.js'
 import { Nftables, type Generation } from '../nftables/client.js'
 import { findAlike, RuleKeys } from './rule/compare.js'
 import { requireChainName, type IptablesContext } from './rule/convert.js'
@@ -14,7 +15,7 @@ import { NO_LEGACY_TABLES, readLegacyTables } from './state/legacy.js'
 import { listedTable, readListed, setsOfTables } from './state/listing.js'
 import { SetResolver } from './state/set-names.js'
 import { readSnapshot, tableKey } from './state/snapshot.js'
-import type { IptablesListing, LegacyTables } from './state/types.js'
+import type { IptablesListing, IptablesTable, LegacyTables } from './state/types.js'
 import type { IptablesFamily, IptablesTableName } from './types.js'
 import { baseChain, FAMILIES, requireFamily, requireTable, SAVE_ORDER } from './tables.js'
 import { describePlace, requireChainReference, checkRule, withSets, type IptablesChainReference } from './transaction/operations.js'
@@ -84,8 +85,11 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
     checkFilter(options)
     const { generation, tables } = await readSnapshot(this.#nft, { family, table }, { signal, deadlineMs })
     const ordered = FAMILIES.flatMap((inFamily) => SAVE_ORDER.flatMap((name) => tables.get(`${inFamily} ${name}`) ?? []))
-    const sets = await this.#sets.resolveIfPossible(setsOfTables(ordered), { signal, deadlineMs })
-    return { generation, tables: ordered.map((found) => listedTable(found, chain, sets)), legacy: await this.legacyTables() }
+    const slices = new Slices()
+    const sets = await this.#sets.resolveIfPossible(await setsOfTables(ordered, slices), { signal, deadlineMs })
+    const listed: IptablesTable[] = []
+    for (const found of ordered) listed.push(await listedTable(found, chain, sets, slices))
+    return { generation, tables: listed, legacy: await this.legacyTables() }
   }
 
   /**

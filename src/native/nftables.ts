@@ -5,11 +5,18 @@ export type NativeFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6'
 export type NativeVerb = 'add' | 'create' | 'insert' | 'replace' | 'delete' | 'destroy' | 'flush'
 export type NativeKind = 'table' | 'chain' | 'rule' | 'set' | 'object' | 'flowtable'
 
+/** An operation that was not taken; `index` counts from the first of the run. */
+export type NativeRefusedOperation = NativeInvalid & { readonly index?: number }
+
 export interface NativeBatch {
-  /** Queues one operation (copied at once). Returns what is wrong with the value, or undefined. */
-  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined
-  /** Queues elements; the columns are copied at once. Without columns: all elements (flush). */
-  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined
+  /**
+   * Queues operations, which lie one behind the other (native/nftables/operation.h; copied at once). Returns what one of them lacks, or undefined.
+   *
+   * @param echoes Whether those that make something ask for it back.
+   */
+  add(run: Uint8Array, echoes: boolean): NativeRefusedOperation | undefined
+  /** Queues one operation on elements; the columns are copied at once. Without columns: all elements (flush). */
+  addElements(operation: Uint8Array, columns: NativeColumns | undefined): NativeRefusedOperation | undefined
   /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
   commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
 }

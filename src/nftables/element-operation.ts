@@ -13,6 +13,8 @@ import type { SetElement } from './elements.js'
 import { family } from './families.js'
 import { isObject } from './fields.js'
 import { setForm, type SetForm } from './sets.js'
+import type { AttributeBuffer } from './wire/buffer.js'
+import { encodeOperation } from './wire/operation.js'
 import type { ElementOptions, ElementSource, ElementTarget, QueuedOperation } from './transaction-types.js'
 
 /** Columns that no one else can change before the commit; nothing where the elements are objects. */
@@ -48,6 +50,7 @@ function checkOptions(options: ElementOptions): void {
 
 /**
  * @param isChecked Whether the rows are known to be well.
+ * @param out Where its header goes.
  * @throws {ValidationError}
  */
 export function elementOperation(
@@ -55,7 +58,8 @@ export function elementOperation(
   target: ElementTarget,
   elements: ElementSource,
   options: ElementOptions,
-  isChecked: boolean
+  isChecked: boolean,
+  out: AttributeBuffer
 ): QueuedOperation {
   const place = describeTarget(target)
   if (!isObject(elements)) throw new ValidationError('elements', elements, 'elements, or columns')
@@ -68,11 +72,12 @@ export function elementOperation(
   const batch = own === undefined ? new ElementBatch(elements as Iterable<SetElement>, form!) : undefined
   const columns = (): ElementColumns | undefined => own ?? batch?.encoded
   const range = (row: number): string => describeRow(columns()!, row, form)
+  const head = { verb, kind: 'elements', family: family('family', target.family) } as const
+  const value = { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) }
   return {
-    verb,
-    kind: 'elements',
-    family: family('family', target.family),
-    value: { table: target.table, set: target.name, ...(target.id === undefined ? {} : { setId: target.id }) },
+    ...head,
+    value,
+    wire: encodeOperation(head, value, out),
     columns: (slices) => own ?? batch!.columns(slices),
     subject: (row) => (row === undefined || columns() === undefined ? `elements of ${place}` : `element ${range(row)} of ${place}`),
     object: (row) => (batch === undefined ? row : batch.object(row)),

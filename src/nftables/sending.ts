@@ -14,10 +14,8 @@ import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentEle
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
 import {
-  isRemoval,
   whenQueued,
   type CommitOptions,
-  type NameReference,
   type OrderedCommitOptions,
   type QueuedOperation,
   type TransactionHost
@@ -105,22 +103,36 @@ export class Sending {
     }
   }
 
-  /** Hands the operations to the native side, which checks and copies them. */
+  /** Hands the operations to the native side, which copies them: those whose bytes lie next to each other at once. */
   async #encode(sent: ReadonlyMap<number, SentElements>): Promise<NativeBatch> {
     const batch = this.#host.beginBatch()
     const echoes = this.#options.echo === true
-    for (const [index, queued] of this.#operations.entries()) {
-      const { verb, kind, family, value } = queued
-      const isEchoed = echoes && !isRemoval(queued) && verb !== 'flush'
+    for (let index = 0; index < this.#operations.length;) {
+      const first = this.#operations[index]!
+      const next = first.kind === 'elements' ? index + 1 : this.#endOfRun(index)
+      const run = first.wire.bytes.subarray(first.wire.from, this.#operations[next - 1]!.wire.to)
       const columns = sent.get(index)?.columns ?? this.#columns.get(index)
-      const invalid =
-        kind === 'elements'
-          ? batch.addElements(verb, family as NameReference['family'], value, columns && asNative(columns))
-          : batch.add(verb, kind, family, value, isEchoed)
-      if (invalid !== undefined) throw invalidError(placeOf(queued, index), invalid)
+      const refused = first.kind === 'elements' ? batch.addElements(run, columns && asNative(columns)) : batch.add(run, echoes)
+      if (refused !== undefined) {
+        const at = index + (refused.index ?? 0)
+        throw invalidError(placeOf(this.#operations[at]!, at), refused)
+      }
+      index = next
       if (this.#slices.isOver) await this.#slices.turn()
     }
     return batch
+  }
+
+  /** Where the run ends that an operation begins: behind the last whose bytes follow those before. */
+  #endOfRun(from: number): number {
+    let { wire } = this.#operations[from]!
+    let index = from + 1
+    for (; index < this.#operations.length; index++) {
+      const queued = this.#operations[index]!
+      if (queued.kind === 'elements' || queued.wire.bytes !== wire.bytes || queued.wire.from !== wire.to) break
+      wire = queued.wire
+    }
+    return index
   }
 
   async #commit(

@@ -12,6 +12,7 @@ import type { Rule } from './objects.js'
 import type { RuleStatement } from './rule/index.js'
 import type { SetForm, SetSpec } from './sets.js'
 import type { ObjectReference } from './stateful-objects.js'
+import type { OperationBytes } from './wire/operation.js'
 
 /** Names an object of a table. */
 export interface NameReference {
@@ -109,7 +110,9 @@ export interface QueuedOperation {
   readonly verb: NativeVerb
   readonly kind: NativeKind | 'elements'
   readonly family: Family | 'unspec'
+  /** Its object, as it was given or as it is decoded again. */
   readonly value: NativeRecord
+  readonly wire: OperationBytes
   readonly columns?: ((slices: Slices) => ElementColumns | Promise<ElementColumns>) | undefined
   /** In the caller's terms; for elements, of one row. */
   readonly subject: (row?: number) => string

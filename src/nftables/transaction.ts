@@ -7,7 +7,6 @@ import type { CallOptions } from '../core/options.js'
 import { traceCommit } from '../core/tracing.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native/index.js'
 import { BoundChains } from './bound-chains.js'
-import { copyRecord } from './copy.js'
 import { placeOf } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
 import { family, type Family } from './families.js'
@@ -30,6 +29,7 @@ import {
 import { refusalOf } from './refusals.js'
 import { checkNoOwnChain } from './rule/checks.js'
 import { compileRule, type OwnChain } from './rule/index.js'
+import { QueuedObject } from './queued-object.js'
 import { locateOperation, Sending } from './sending.js'
 import { toNativeSet, type SetSpec } from './sets.js'
 import { COUNTER_TYPE, objectTypeNumber, type StatefulObject } from './stateful-objects.js'
@@ -46,6 +46,8 @@ import type {
   TableReference,
   TransactionHost
 } from './transaction-types.js'
+import { AttributeBuffer } from './wire/buffer.js'
+import type { OperationHead } from './wire/operation.js'
 
 /**
  * Operations to be committed together; {@link Nftables.transaction} begins one. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
@@ -55,6 +57,7 @@ import type {
 export class Transaction {
   readonly #host: TransactionHost
   readonly #operations: QueuedOperation[] = []
+  readonly #out = new AttributeBuffer()
   #fault: unknown
   #isSpent = false
   #nextSetId = 1
@@ -140,7 +143,7 @@ export class Transaction {
     /** Removes every table of every family, whoever made it, but those that other sockets own. `{ allTables: true }` says that this is meant. */
     ruleset: (confirmation: { readonly allTables: true }): void => {
       requireConfirmation(confirmation, 'allTables', 'every table goes, whoever made it')
-      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec', value: {}, subject: () => 'the ruleset', object: () => undefined })
+      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec' }, {}, 'the ruleset', undefined)
     },
     /** Removes the rules of all chains of a table. */
     table: (table: TableReference): void => this.#put('flush', 'table', table, () => ({ name: table.name })),
@@ -200,21 +203,20 @@ export class Transaction {
     return result
   }
 
-  #queue(operation: QueuedOperation): void {
-    this.#operations.push(operation)
+  #queue(head: OperationHead & { readonly kind: NativeKind }, value: NativeRecord, subject: string, object: unknown): void {
+    this.#operations.push(new QueuedObject(head, value, subject, object, this.#out))
   }
 
   /** Runs what may find the caller's object malformed; the first fault is kept. */
   #guard(object: unknown, describe: () => string, work: () => void): void {
     if (this.#fault !== undefined) return
-    const index = this.#operations.length
-    this.#fault = findMisnamed(`operations[${index}]`, object)
+    this.#fault = findMisnamed(`operations[${this.#operations.length}]`, object)
     if (this.#fault !== undefined) return
     try {
       if (this.#isSpent) throw new ClosedError('the transaction was committed and')
       work()
     } catch (error) {
-      this.#fault = locateOperation(placeOf({ subject: describe }, index), object, error)
+      this.#fault = locateOperation(placeOf({ subject: describe }, this.#operations.length), object, error)
     }
   }
 
@@ -229,15 +231,7 @@ export class Transaction {
       'table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`
     this.#guard(object, subject, () => {
       if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
-      const text = subject()
-      this.#queue({
-        verb,
-        kind,
-        family: family('family', object.family),
-        value: copyRecord(toNative()),
-        subject: () => text,
-        object: () => object
-      })
+      this.#queue({ verb, kind, family: family('family', object.family) }, toNative(), subject(), object)
     })
   }
 
@@ -260,11 +254,10 @@ export class Transaction {
   #ruleByHandle(verb: 'delete' | 'destroy', rule: ChainReference & { readonly handle: bigint }): void {
     const subject = (): string => `rule with handle ${rule.handle} of chain ${rule.family} ${rule.table} ${rule.chain}`
     this.#guard(rule, subject, () => {
-      const text = subject()
       // Without a handle the kernel would delete all rules of the chain.
       if (typeof rule.handle !== 'bigint') throw new ValidationError('handle', rule.handle, 'a bigint, as listed')
       const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
-      this.#queue({ verb, kind: 'rule', family: family('family', rule.family), value, subject: () => text, object: () => rule })
+      this.#queue({ verb, kind: 'rule', family: family('family', rule.family) }, value, subject(), rule)
     })
   }
 
@@ -277,9 +270,7 @@ export class Transaction {
       const chainId = this.#boundChains.chainIdOf(rule)
       if (chainId !== undefined && 'statements' in rule) checkNoOwnChain(rule.statements)
       const expressions = this.#boundChains.bind(rule, 'statements' in rule ? this.#compile(rule) : rule.expressions)
-      const value = copyRecord(toNativeRule({ ...rule, expressions }, verb, chainId))
-      const text = subject()
-      this.#queue({ verb, kind: 'rule', family: inFamily, value, subject: () => text, object: () => rule })
+      this.#queue({ verb, kind: 'rule', family: inFamily }, toNativeRule(rule, expressions, verb, chainId), subject(), rule)
     })
   }
 
@@ -301,13 +292,14 @@ export class Transaction {
 
   #ownChain(inFamily: Family, table: string, { id, rules }: OwnChain): void {
     const queue = (kind: 'chain' | 'rule', value: NativeRecord, what: string, object: unknown): void =>
-      this.#queue({ verb: 'add', kind, family: inFamily, value: copyRecord(value), subject: () => what, object: () => object })
+      this.#queue({ verb: 'add', kind, family: inFamily }, value, what, object)
     const chain = { family: inFamily, table, name: '', flags: ['binding'] } as const
     queue('chain', toNativeChain(chain, id), `chain of a rule of table ${inFamily} ${table}`, rules)
     for (const [index, inner] of rules.entries()) {
       try {
-        const rule = { family: inFamily, table, chain: '', comment: inner.comment, expressions: this.#compile({ ...chain, ...inner }) }
-        queue('rule', toNativeRule(rule, 'add', id), `rule ${index} of a rule's chain of table ${inFamily} ${table}`, inner)
+        const rule = { table, chain: '', comment: inner.comment }
+        const expressions = this.#compile({ ...chain, ...inner })
+        queue('rule', toNativeRule(rule, expressions, 'add', id), `rule ${index} of a rule's chain of table ${inFamily} ${table}`, inner)
       } catch (error) {
         throw locate(error, `rules[${index}].`)
       }
@@ -322,7 +314,7 @@ export class Transaction {
     this.#guard(
       target,
       () => `elements of ${describeTarget(target)}`,
-      () => this.#queue(elementOperation(verb, target, elements, options, isChecked))
+      () => this.#operations.push(elementOperation(verb, target, elements, options, isChecked, this.#out))
     )
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Fakes between whose steps anything may happen: another process changes something, the kernel refuses, a reply is lost.
  */
+import { readOperations } from '../../src/nftables/wire/operation.js'
 import type { RigKernel } from './plane-rigs.js'
 
 /**
@@ -88,12 +89,15 @@ function wrapSocket<T extends object>(socket: T, inject: Injector): T {
       const call = member.bind(target) as (...args: unknown[]) => unknown
       if (name === 'add' || name === 'addElements') {
         return (...args: unknown[]) => {
-          queued.bytes += bytesOf(args[3])
-          if (name === 'addElements' && args[0] === 'add') {
-            const { rows } = args[3] as { readonly rows: number }
-            if (rows > 0) queued.added.push({ index: queued.operations, rows })
+          const columns = name === 'addElements' ? args[1] : undefined
+          for (const { verb } of readOperations(args[0] as Uint8Array)) {
+            queued.bytes += bytesOf(columns)
+            if (columns !== undefined && verb === 'add') {
+              const { rows } = columns as { readonly rows: number }
+              if (rows > 0) queued.added.push({ index: queued.operations, rows })
+            }
+            queued.operations++
           }
-          queued.operations++
           return call(...args)
         }
       }

@@ -1,6 +1,7 @@
 /**
  * Tables of nf_tables in the words of iptables.
  */
+import type { Slices } from '../../core/slices.js'
 import type { ListedChain, ListedRule } from '../../nftables/objects.js'
 import { ruleOf, type IptablesContext } from '../rule/convert.js'
 import { encodeExtension } from '../rule/extensions.js'
@@ -21,10 +22,17 @@ export function readListed({ expressions, comment }: ListedRule, context: Iptabl
 }
 
 /** Sets of ipset that the rules of tables have, by index. */
-export function setsOfTables(tables: Iterable<TableSnapshot>): readonly (string | number)[] {
-  return [...tables].flatMap(({ family, chains }) =>
-    [...chains.values()].flatMap(({ rules }) => rules.flatMap(({ expressions }) => setsOfExpressions(expressions, family)))
-  )
+export async function setsOfTables(tables: Iterable<TableSnapshot>, slices: Slices): Promise<readonly (string | number)[]> {
+  const found: (string | number)[] = []
+  for (const { family, chains } of tables)
+    await slices.each(rulesOf(chains.values()), ({ expressions }) => {
+      for (const set of setsOfExpressions(expressions, family)) found.push(set)
+    })
+  return found
+}
+
+function* rulesOf(chains: Iterable<ChainSnapshot>): Generator<ListedRule> {
+  for (const { rules } of chains) yield* rules
 }
 
 /** A rule in words. */
@@ -46,9 +54,11 @@ function incompatibleChain(table: IptablesTableName, { chain }: ChainSnapshot): 
   return base === undefined && chain.hook !== undefined ? `base chain ${chain.name}, which iptables does not have` : undefined
 }
 
-function listedChain({ chain, rules }: ChainSnapshot, context: IptablesContext): IptablesChain {
+async function listedChain({ chain, rules }: ChainSnapshot, context: IptablesContext, slices: Slices): Promise<IptablesChain> {
   const { name, hook, policy, counters = NO_COUNTERS } = chain
-  const shown = rules.map((rule) => listedRule(rule, context))
+  const shown: ListedIptablesRule[] = []
+  await slices.each(rules, (rule) => shown.push(listedRule(rule, context)))
+  if (slices.isOver) await slices.turn()
   const isDrop = policy === 'drop' || policy === 0
   return { name, ...(hook === undefined ? {} : { policy: isDrop ? 'DROP' : 'ACCEPT' }), counters, exists: true, rules: shown }
 }
@@ -58,9 +68,11 @@ function absentChain({ name }: BaseChain): IptablesChain {
   return { name, policy: 'ACCEPT', counters: NO_COUNTERS, exists: false, rules: [] }
 }
 
-/** Orders names by their bytes, as iptables does. */
-function byBytes(left: string, right: string): number {
-  return Buffer.compare(Buffer.from(left), Buffer.from(right))
+/** Names in the order of their bytes, as iptables has them. */
+function sortedByBytes(names: readonly string[]): string[] {
+  // Those of ASCII are in the order of their letters, which is found much sooner.
+  if (names.every((name) => /^[\x20-\x7e]*$/.test(name))) return names.toSorted()
+  return names.toSorted((left, right) => Buffer.compare(Buffer.from(left), Buffer.from(right)))
 }
 
 /**
@@ -68,19 +80,22 @@ function byBytes(left: string, right: string): number {
  *
  * @param only The name of the one chain that is wanted; undefined: all.
  */
-export function listedTable(table: TableSnapshot, only: string | undefined, sets: IptablesContext['sets']): IptablesTable {
+export async function listedTable(
+  table: TableSnapshot,
+  only: string | undefined,
+  sets: IptablesContext['sets'],
+  slices: Slices
+): Promise<IptablesTable> {
   const { family, name, chains } = table
   const context: IptablesContext = { family, table: name, sets }
   const isWanted = (chain: string): boolean => only === undefined || chain === only
-  const base = BASE_CHAINS[name].filter((chain) => isWanted(chain.name))
-  const users = [...chains.keys()].filter((chain) => baseChain(name, chain) === undefined && isWanted(chain)).sort(byBytes)
-  const shown = [
-    ...base.map((chain) => {
-      const found = chains.get(chain.name)
-      return found === undefined ? absentChain(chain) : listedChain(found, context)
-    }),
-    ...users.map((chain) => listedChain(chains.get(chain)!, context))
-  ]
+  const shown: IptablesChain[] = []
+  for (const chain of BASE_CHAINS[name].filter((base) => isWanted(base.name))) {
+    const found = chains.get(chain.name)
+    shown.push(found === undefined ? absentChain(chain) : await listedChain(found, context, slices))
+  }
+  const users = [...chains.keys()].filter((chain) => baseChain(name, chain) === undefined && isWanted(chain))
+  for (const chain of sortedByBytes(users)) shown.push(await listedChain(chains.get(chain)!, context, slices))
   const reason = [...chains.values()].map((chain) => incompatibleChain(name, chain)).find((why) => why !== undefined) ?? foreignRule(shown)
   return { family, name, ...(reason === undefined ? {} : { incompatible: reason }), chains: shown }
 }

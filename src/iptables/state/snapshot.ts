@@ -5,6 +5,7 @@ import { ENOENT, ERESTART } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
 import { orUndefined } from '../../core/failures.js'
 import type { CallOptions } from '../../core/options.js'
+import { Slices } from '../../core/slices.js'
 import type { Nftables } from '../../nftables/client.js'
 import type { Ruleset } from '../../nftables/listing.js'
 import type { ListedChain, ListedRule } from '../../nftables/objects.js'
@@ -44,18 +45,14 @@ export function tableKey(family: IptablesFamily, table: IptablesTableName): stri
 /** How often reading begins again where another process commits between two families. */
 const MAX_READS = 16
 
-function tablesOf(ruleset: Ruleset, family: IptablesFamily): TableSnapshot[] {
+async function tablesOf(ruleset: Ruleset, family: IptablesFamily): Promise<TableSnapshot[]> {
+  const slices = new Slices()
+  const chains = new Map<string, Map<string, { readonly chain: ListedChain; readonly rules: ListedRule[] }>>()
+  for (const { name } of ruleset.tables) chains.set(name, new Map())
+  await slices.each(ruleset.chains, (chain) => chains.get(chain.table)?.set(chain.name, { chain, rules: [] }))
+  await slices.each(ruleset.rules, (rule) => chains.get(rule.table)?.get(rule.chain)?.rules.push(rule))
   const names = ruleset.tables.map(({ name }) => name).filter(isTableName)
-  const rules = new Map<string, ListedRule[]>(ruleset.chains.map(({ table, name }) => [`${table} ${name}`, []]))
-  for (const rule of ruleset.rules) rules.get(`${rule.table} ${rule.chain}`)?.push(rule)
-  return names.map((name) => {
-    const chains = ruleset.chains.filter(({ table }) => table === name)
-    return {
-      family,
-      name,
-      chains: new Map(chains.map((chain) => [chain.name, { chain, rules: rules.get(`${name} ${chain.name}`) ?? [] }]))
-    }
-  })
+  return names.map((name) => ({ family, name, chains: chains.get(name)! }))
 }
 
 /** Reads one family. A table that does not exist is missing from the answer. */
@@ -67,7 +64,7 @@ async function readFamily(
 ): Promise<{ readonly generation: number; readonly tables: readonly TableSnapshot[] }> {
   const listed = await orUndefined(ENOENT, nft.list({ ...options, family, table }))
   if (listed === undefined) return { generation: (await nft.readGeneration(options)).id, tables: [] }
-  return { generation: listed.generation, tables: tablesOf(listed, family) }
+  return { generation: listed.generation, tables: await tablesOf(listed, family) }
 }
 
 /**

@@ -1,6 +1,7 @@
 /**
  * A plan as operations of nf_tables.
  */
+import type { Slices } from '../../core/slices.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule, Rule } from '../../nftables/objects.js'
 import type { Transaction } from '../../nftables/transaction.js'
@@ -15,6 +16,9 @@ export interface Origin {
   readonly by: Operation
   readonly expressions?: readonly Expression[] | undefined
 }
+
+/** What is emitted a piece at a time, so that the event loop can turn in between. */
+type Part = Generator<void, void>
 
 /** Queues operations and notes where they came from. */
 class Emitter {
@@ -108,16 +112,16 @@ function runsOf(items: readonly Item[]): Run[] {
   return runs
 }
 
-function emitRules(emitter: Emitter, table: TablePlan, chain: ChainPlan): void {
+function* emitRules(emitter: Emitter, table: TablePlan, chain: ChainPlan): Part {
   emitRemoved(emitter, chain)
-  for (const item of chain.items) if (item.kept !== undefined) emitKept(emitter, table, chain, item, item.kept)
+  for (const item of chain.items) if (item.kept !== undefined) yield emitKept(emitter, table, chain, item, item.kept)
   const runs = runsOf(chain.items)
   for (const [index, { after, wanted }] of runs.entries()) {
     if (index === runs.length - 1) {
-      for (const rule of wanted) emitNew(emitter, table, chain, rule, 'end')
+      for (const rule of wanted) yield emitNew(emitter, table, chain, rule, 'end')
     } else {
       // Each is put directly behind the rule that stays, or at the begin, so that the last one is written first.
-      for (const rule of wanted.toReversed()) emitNew(emitter, table, chain, rule, after?.handle ?? 'begin')
+      for (const rule of wanted.toReversed()) yield emitNew(emitter, table, chain, rule, after?.handle ?? 'begin')
     }
   }
 }
@@ -130,19 +134,19 @@ function emitEnd(emitter: Emitter, { place, deletedBy, renamedBy, listed, kernel
   else if (renamedBy !== undefined) emitter.put({ by: renamedBy }, (tx) => tx.rename.chain({ family, table, name, handle }))
 }
 
-function emitTable(emitter: Emitter, table: TablePlan): void {
+function* emitTable(emitter: Emitter, table: TablePlan): Part {
   const { family, table: name } = table.reference
   const chains = [...table.chains.values()]
   const by = chains.find(({ madeBy }) => madeBy !== undefined)?.madeBy
   if (!table.exists && by !== undefined) emitter.put({ by }, (tx) => tx.add.table({ family, name }))
-  for (const chain of chains) emitChain(emitter, chain)
-  for (const chain of chains) emitRules(emitter, table, chain)
-  for (const chain of chains) emitEnd(emitter, chain)
+  for (const chain of chains) yield emitChain(emitter, chain)
+  for (const chain of chains) yield* emitRules(emitter, table, chain)
+  for (const chain of chains) yield emitEnd(emitter, chain)
 }
 
 /** Queues what makes the tables as the plan has them. @returns Where each operation of the transaction came from. */
-export function emit(plan: Plan, tx: Transaction): readonly Origin[] {
+export async function emit(plan: Plan, tx: Transaction, slices: Slices): Promise<readonly Origin[]> {
   const emitter = new Emitter(tx)
-  for (const table of plan.tables.values()) emitTable(emitter, table)
+  for (const table of plan.tables.values()) await slices.each(emitTable(emitter, table), () => undefined)
   return emitter.origins
 }

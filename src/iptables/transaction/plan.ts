@@ -4,6 +4,7 @@
 import { EBUSY, EEXIST, ENOENT, EOPNOTSUPP } from '../../core/errno.js'
 import type { Snapshot } from '../state/snapshot.js'
 import { tableKey } from '../state/snapshot.js'
+import type { Slices } from '../../core/slices.js'
 import { baseChain } from '../tables.js'
 import { calledBy, calledChain, ChainPlan, refuse, type Item } from './chain-plan.js'
 import { describePlace, type IptablesChainReference, type IptablesTableReference, type Operation, type Step } from './operations.js'
@@ -16,6 +17,8 @@ export class TablePlan {
   readonly exists: boolean
   /** By the names after the transaction. Those that are deleted stay, so that it is known. */
   readonly chains = new Map<string, ChainPlan>()
+  /** Names that the kernel has until the commit for chains that are renamed. */
+  readonly oldNames = new Set<string>()
 
   constructor(reference: IptablesTableReference, snapshot: Snapshot) {
     this.reference = reference
@@ -94,12 +97,15 @@ export class Plan {
   }
 
   /** Checks what holds for the whole. @throws {NetlinkError} `ENOENT`: a rule goes on in a chain that will not be there. `EBUSY`: a chain that goes is gone on in. */
-  check(): void {
-    for (const table of this.tables.values()) {
-      const { chains } = table
-      for (const chain of table.there())
-        for (const item of chain.items) for (const name of calls(item)) checkCall(chains.get(name), name, chain, item)
-    }
+  async check(slices: Slices): Promise<void> {
+    await slices.each(this.#items(), ({ table, chain, item }) => {
+      for (const name of calls(item)) checkCall(table.chains.get(name), name, chain, item)
+    })
+  }
+
+  *#items(): Generator<{ readonly table: TablePlan; readonly chain: ChainPlan; readonly item: Item }> {
+    for (const table of this.tables.values())
+      for (const chain of table.there()) for (const item of chain.items) yield { table, chain, item }
   }
 
   #table(reference: IptablesTableReference): TablePlan {
@@ -130,8 +136,7 @@ export class Plan {
     const table = this.#table(place)
     const found = table.chains.get(place.chain)
     if (found?.isThere !== true) {
-      const isTaken = [...table.chains.values()].some((chain) => chain.renamedBy !== undefined && chain.kernelName === place.chain)
-      if (isTaken) refuse(by, EBUSY, 'a chain that is renamed has this name until the transaction is committed')
+      if (table.oldNames.has(place.chain)) refuse(by, EBUSY, 'a chain that is renamed has this name until the transaction is committed')
       table.make(place.chain, by)
     } else if (ensure) found.flush(by)
     else refuse(by, EEXIST, `there is ${describePlace(place)} already`)
@@ -154,6 +159,7 @@ export class Plan {
     if (table.chains.has(to)) refuse(by, EBUSY, 'a chain of this name goes by the same transaction')
     chain.renamedBy = by
     chain.name = to
+    table.oldNames.add(chain.kernelName)
     table.chains.delete(place.chain)
     table.chains.set(to, chain)
     for (const other of table.chains.values()) other.renameCalled(place.chain, to)

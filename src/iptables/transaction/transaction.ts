@@ -186,13 +186,10 @@ export class IptablesTransaction {
     const snapshot = await readSnapshot(this.#nft, filter, options)
     const plan = new Plan(snapshot)
     const slices = new Slices()
-    for (const operation of await this.#withSets(options)) {
-      plan.apply(operation)
-      if (slices.isOver) await slices.turn()
-    }
-    plan.check()
+    await slices.each(await this.#withSets(options, slices), (operation) => plan.apply(operation))
+    await plan.check(slices)
     const tx = this.#nft.transaction()
-    const origins = emit(plan, tx)
+    const origins = await emit(plan, tx, slices)
     if (tx.size === 0) return { generation: snapshot.generation, operations: 0 }
     try {
       const { generation, operations } = await tx.commit({ ...options, generation: snapshot.generation })
@@ -203,11 +200,16 @@ export class IptablesTransaction {
   }
 
   /** The operations with the indices of the sets that their rules name. */
-  async #withSets(options: CallOptions): Promise<readonly Operation[]> {
-    const names = this.#operations.flatMap(({ step }) => ruleOfStep(step)?.setNames ?? [])
+  async #withSets(options: CallOptions, slices: Slices): Promise<readonly Operation[]> {
+    const names: string[] = []
+    await slices.each(this.#operations, ({ step }) => {
+      for (const name of ruleOfStep(step)?.setNames ?? []) names.push(name)
+    })
     if (names.length === 0) return this.#operations
     const sets = await this.#sets.resolve(names, options)
-    return this.#operations.map((operation) => ({ ...operation, step: stepWithSets(operation.step, sets) }))
+    const known: Operation[] = []
+    await slices.each(this.#operations, (operation) => known.push({ ...operation, step: stepWithSets(operation.step, sets) }))
+    return known
   }
 
   #put(step: Step, object: unknown): void {

@@ -51,7 +51,10 @@ class SaidSets {
 
   /** Takes an operation into account that is not about elements. Returns what it empties. */
   take(queued: QueuedOperation): ((set: string) => boolean) | undefined {
-    const { verb, kind, family, value } = queued
+    const { verb, kind, family } = queued
+    // Values of others are not looked at: they would have to be decoded.
+    if (kind !== 'set' && kind !== 'table') return undefined
+    const { value } = queued
     // An added set that exists already must have the same flags.
     if (kind === 'set' && (verb === 'add' || verb === 'create')) this.#declared.set(setName(queued, value['name']), knownSet(value))
     if (kind === 'table' && verb === 'flush' && value['name'] === undefined) {

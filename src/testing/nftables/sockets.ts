@@ -1,7 +1,6 @@
 /**
  * The work behind a fake nf_tables: commits, listings, monitors, and the sockets that clients hold.
  */
-import { Buffer } from 'node:buffer'
 import { asNative } from '../../core/columns.js'
 import { EBADF, EINVAL, EMLINK, ENOENT, EPERM, ERESTART } from '../../core/errno.js'
 import type {
@@ -10,9 +9,7 @@ import type {
   NativeCommitResult,
   NativeEvent,
   NativeFamily,
-  NativeInvalid,
   NativeItemError,
-  NativeKind,
   NativeListing,
   NativeListRequest,
   NativeListedElements,
@@ -21,9 +18,10 @@ import type {
   NativeNftablesSocket,
   NativeOutcome,
   NativeRecord,
-  NativeVerb
+  NativeRefusedOperation
 } from '../../native/index.js'
 import { type ElementColumns, fromNative, rowAt, toColumns } from '../../nftables/columns.js'
+import { readOperations, type OperationHead } from '../../nftables/wire/operation.js'
 import { failed } from '../outcome.js'
 import { findHolding } from './intervals.js'
 import { applyElements, type FakeElementsOperation } from './elements.js'
@@ -32,7 +30,6 @@ import { applyOperation, hasForm } from './objects.js'
 import { type FakeOperation } from './operation.js'
 import { cloneState, hasLoop, liveElements, Refusal, tableKey, type FakeBatchContext, type FakeState } from './state.js'
 
-const MAX_NAME_BYTES = 255
 const FIRST_PORT = 4711
 
 interface FakeMonitor {
@@ -238,32 +235,12 @@ function work(context: FakeBatchContext, operations: readonly Queued[]): Pick<Na
   return { errors, echoes }
 }
 
-/** Texts that the schemas limit, and fields that they require. */
-const REQUIRED: Readonly<Record<NativeKind, readonly string[]>> = {
-  table: [],
-  chain: ['table'],
-  rule: ['table'],
-  set: ['table'],
-  object: ['table'],
-  flowtable: ['table']
-}
-const LISTS: readonly string[] = ['flags', 'expressions']
-const NAMES: readonly string[] = ['table', 'name', 'chain', 'set', 'chainType']
+/** Fields that operations on other objects than tables cannot do without, as the schemas have them. */
+const REQUIRED = ['table', 'set'] as const
 
-function findInvalid(value: NativeRecord, required: readonly string[]): NativeInvalid | undefined {
-  for (const field of NAMES) {
-    const content = value[field]
-    if (content === undefined) continue
-    const fits = typeof content === 'string' && Buffer.byteLength(content) <= MAX_NAME_BYTES && !content.includes('\0')
-    if (!fits) return { path: field, value: content, allowed: `text of at most ${MAX_NAME_BYTES} bytes without NUL` }
-  }
-  const unlisted = LISTS.find((field) => value[field] !== undefined && !Array.isArray(value[field]))
-  if (unlisted !== undefined) return { path: unlisted, value: value[unlisted], allowed: 'a list' }
-  const expressions = (value['expressions'] ?? []) as readonly unknown[]
-  const odd = expressions.findIndex((expression) => typeof expression !== 'object' || expression === null)
-  if (odd >= 0) return { path: `expressions[${odd}]`, value: expressions[odd], allowed: 'an object' }
-  const missing = required.find((field) => value[field] === undefined)
-  return missing === undefined ? undefined : { path: missing, value: undefined, allowed: 'a value: the field is required' }
+function missing(operation: OperationHead & { readonly value: NativeRecord }): string | undefined {
+  const required = operation.kind === 'table' ? [] : operation.kind === 'elements' ? REQUIRED : REQUIRED.slice(0, 1)
+  return required.find((field) => operation.value[field] === undefined)
 }
 
 class FakeBatch implements NativeBatch {
@@ -274,28 +251,34 @@ class FakeBatch implements NativeBatch {
     this.#submit = submit
   }
 
-  add(verb: NativeVerb, kind: NativeKind, family: NativeFamily | 'unspec', value: NativeRecord, echo: boolean): NativeInvalid | undefined {
-    if (!hasForm(verb, kind)) return { path: 'verb', value: verb, allowed: 'a verb that nf_tables has for this kind' }
-    const invalid = findInvalid(value, REQUIRED[kind])
-    if (invalid !== undefined) return invalid
-    try {
-      this.#operations.push({ verb, kind, family, value: structuredClone(value), echo })
-    } catch {
-      return { path: '', value, allowed: 'plain data' }
-    }
-    return undefined
+  add(run: Uint8Array, echoes: boolean): NativeRefusedOperation | undefined {
+    return this.#read(run, (head, value) => {
+      const { verb, kind, family } = head
+      if (kind === 'elements') this.#pushElements(head, value, undefined)
+      else this.#operations.push({ verb, kind, family, value, echo: echoes && !['delete', 'destroy', 'flush'].includes(verb) })
+    })
   }
 
-  addElements(verb: NativeVerb, family: NativeFamily, header: NativeRecord, columns: NativeColumns | undefined): NativeInvalid | undefined {
-    const invalid = findInvalid(header, ['table', 'set'])
-    if (invalid !== undefined) return invalid
-    this.#operations.push({
-      verb,
-      kind: 'elements',
-      family,
-      header: structuredClone(header),
-      columns: structuredClone(columns) as ElementColumns | undefined
-    })
+  addElements(operation: Uint8Array, columns: NativeColumns | undefined): NativeRefusedOperation | undefined {
+    return this.#read(operation, (head, header) => this.#pushElements(head, header, structuredClone(columns)))
+  }
+
+  #pushElements({ verb, family }: OperationHead, header: NativeRecord, columns: NativeColumns | undefined): void {
+    const own = columns === undefined ? undefined : fromNative(columns)
+    this.#operations.push({ verb, kind: 'elements', family: family as NativeFamily, header, columns: own })
+  }
+
+  #read(run: Uint8Array, take: (head: OperationHead, value: NativeRecord) => void): NativeRefusedOperation | undefined {
+    let index = 0
+    for (const operation of readOperations(run)) {
+      const { verb, kind, value } = operation
+      if (kind !== 'elements' && !hasForm(verb, kind))
+        return { index, path: '', value: undefined, allowed: 'an operation, and a verb that nf_tables has for its kind' }
+      const path = missing(operation)
+      if (path !== undefined) return { index, path, value: undefined, allowed: 'a value: this verb needs it' }
+      take(operation, value)
+      index += 1
+    }
     return undefined
   }
 

@@ -1,0 +1,52 @@
+/**
+ * An operation on a single object, as it is queued: its bytes, and how errors name it.
+ */
+import type { NativeKind, NativeRecord, NativeVerb } from '../native/index.js'
+import type { Family } from './families.js'
+import type { QueuedOperation } from './transaction-types.js'
+import type { AttributeBuffer } from './wire/buffer.js'
+import { decodeOperation, encodeOperation, type OperationBytes, type OperationHead } from './wire/operation.js'
+
+/** One operation. */
+export class QueuedObject implements QueuedOperation {
+  readonly verb: NativeVerb
+  readonly kind: NativeKind
+  readonly family: Family | 'unspec'
+  readonly wire: OperationBytes
+  readonly #subject: string
+  readonly #object: unknown
+  #value: NativeRecord | undefined
+
+  /**
+   * @param value Is copied.
+   * @param out Where the bytes go.
+   * @throws {ValidationError} A field of the value is malformed.
+   */
+  constructor(
+    head: OperationHead & { readonly kind: NativeKind },
+    value: NativeRecord,
+    subject: string,
+    object: unknown,
+    out: AttributeBuffer
+  ) {
+    this.verb = head.verb
+    this.kind = head.kind
+    this.family = head.family
+    this.wire = encodeOperation(head, value, out)
+    this.#subject = subject
+    this.#object = object
+  }
+
+  /** Decoded when it is asked for first: few need it. */
+  get value(): NativeRecord {
+    return (this.#value ??= decodeOperation(this.kind, this.wire))
+  }
+
+  subject(): string {
+    return this.#subject
+  }
+
+  object(): unknown {
+    return this.#object
+  }
+}
