@@ -302,7 +302,7 @@ TEST(Schema, EveryFieldOfEveryTableSurvivesARoundTrip) {
       EXPECT_EQ(schema->FindAttribute(field.attribute), &field) << schema->name << "." << field.name << " shares an attribute";
       EXPECT_EQ(schema->FindName(field.name), &field) << schema->name << "." << field.name << " shares a name";
       for (const NamedNumber& named : field.names) {
-        const bool flags = field.type == FieldType::kFlags32;
+        const bool flags = field.type == FieldType::kFlags32 || field.type == FieldType::kFlags16;
         const Record record = Make(*schema, {{field.name, flags ? Names({named.name}) : Str(named.name)}});
         const auto read = DecodeRecord(*schema, Encode(record));
         ASSERT_TRUE(read);

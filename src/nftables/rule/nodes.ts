@@ -83,14 +83,15 @@ export interface FibNode {
   readonly type: DataType
 }
 
-type WithoutRegister<T> = T extends unknown ? Omit<T, 'destinationRegister'> : never
-
 /** A value that one expression loads: an option of a header, what is known of the packet's socket or route. */
 export interface LoadNode {
   readonly kind: 'load'
-  readonly expression: WithoutRegister<
-    ExtensionHeaderExpression | SocketExpression | TransformationExpression | FingerprintExpression | RoutingExpression
-  >
+  readonly expression:
+    | Omit<ExtensionHeaderExpression, 'destinationRegister'>
+    | Omit<SocketExpression, 'destinationRegister'>
+    | Omit<TransformationExpression, 'destinationRegister'>
+    | Omit<FingerprintExpression, 'destinationRegister'>
+    | Omit<RoutingExpression, 'destinationRegister'>
   readonly type: DataType
   readonly bits?: FieldBits | undefined
   /** The header that packets with it have. */

@@ -72,7 +72,7 @@ function extension(header: number): Presence & { readonly nexthdr: Selector<Prot
 /** What the length of a routing header, at most 255 times 8 bytes behind the first, leaves room for. */
 const MAX_ADDRESSES = 127
 
-function routingAddress(index: number): Selector<AddressValue> {
+const routingAddress = (index: number): Selector<AddressValue> => {
   checkNumber('index', index, 1, MAX_ADDRESSES)
   return field(IPV6, ROUTING, 8 + 16 * (index - 1), 'ipv6_addr')
 }
@@ -114,8 +114,10 @@ export const exthdr = {
   }
 } as const
 
+/** Options of TCP that have a name. */
+export type TcpOptionName = 'eol' | 'nop' | 'maxseg' | 'window' | 'sack-perm' | 'sack' | 'timestamp' | 'md5sig' | 'mptcp' | 'fastopen'
 /** Options of TCP by the numbers of IANA. */
-const TCP_OPTIONS = {
+const TCP_OPTIONS: Readonly<Record<TcpOptionName, number>> = {
   eol: 0,
   nop: 1,
   maxseg: 2,
@@ -126,9 +128,7 @@ const TCP_OPTIONS = {
   md5sig: 19,
   mptcp: 30,
   fastopen: 34
-} as const
-/** Options of TCP that have a name. */
-export type TcpOptionName = keyof typeof TCP_OPTIONS
+}
 
 function tcpPresence(name: TcpOptionName): Presence & { readonly length: Selector<number> } {
   return { ...presence(TCP, TCP_OPTIONS[name]), length: field(TCP, TCP_OPTIONS[name], 1, 'integer8') }
