@@ -37,13 +37,15 @@ function range(least: number, most: number): string {
 /** What a field's value is put by: where it stands is put together only for what is refused, as that would take longer than the rest. */
 class Encoder {
   readonly #out: AttributeBuffer
+  readonly #isReported: boolean
   /** Names of fields and numbers of entries that lead to the one that is being written. */
   readonly #path: (string | number)[] = []
   /** How many of them count: a list that is cut and grows again takes memory each time. */
   #depth = 0
 
-  constructor(out: AttributeBuffer) {
+  constructor(out: AttributeBuffer, isReported: boolean) {
     this.#out = out
+    this.#isReported = isReported
   }
 
   /** Where the field stands. */
@@ -64,7 +66,7 @@ class Encoder {
       if (value === undefined || (name === 'type' && schema.isVariant) || name === 'opaque') continue
       const field = schema.byName.get(name)
       if (field === undefined || field.kind === 'ignored') return this.#refuseUnknown(schema, name, value)
-      if (!field.isOutput) this.#field(field, value)
+      if (!field.isOutput || this.#isReported) this.#field(field, value)
     }
     for (const { name } of schema.required)
       if (object[name] === undefined) refuse(this.#at(name), undefined, 'a value: the field is required')
@@ -272,8 +274,9 @@ const ENOUGH = 1 << 20
 /**
  * Appends the attributes of an object.
  *
+ * @param isReported Whether with what only the kernel reports.
  * @throws {ValidationError} Its path is that of the field within the object.
  */
-export function encodeRecord(schema: Schema, object: Record, out: AttributeBuffer): void {
-  new Encoder(out).record(schema, object)
+export function encodeRecord(schema: Schema, object: Record, out: AttributeBuffer, isReported = false): void {
+  new Encoder(out, isReported).record(schema, object)
 }

@@ -57,6 +57,8 @@ export interface Field {
   /** Only ever reported by the kernel. */
   readonly isOutput: boolean
   readonly names: ReadonlyMap<string, number>
+  /** By the unsigned number; of two names for one the first. */
+  readonly byNumber: ReadonlyMap<number, string>
   /** Of what has one: set when all schemas are there. */
   nested: Schema | undefined
   /** Type of the entries of lists. */
@@ -96,16 +98,19 @@ interface RawField {
 
 function fieldOf({ attribute, name, type, isHost = false, direction, names = {}, element = 1, most, when }: RawField): Field {
   const number = NUMBERS[type]
+  const modulus = 2 ** (8 * (number?.bytes ?? 0))
+  const entries = Object.entries(names)
   return {
     attribute,
     name,
     kind: number?.kind ?? (type as FieldKind),
     bytes: number?.bytes ?? 0,
-    largest: 2 ** (8 * (number?.bytes ?? 0)) - 1,
+    largest: modulus - 1,
     isHost,
     isRequired: direction === 'required',
     isOutput: direction === 'output',
-    names: new Map(Object.entries(names)),
+    names: new Map(entries),
+    byNumber: new Map(entries.toReversed().map(([named, value]) => [value < 0 ? value + modulus : value, named])),
     nested: undefined,
     element,
     most: most ?? (type === 'string' || type === 'stringList' ? MAX_PAYLOAD - 1 : MAX_PAYLOAD),
