@@ -9,6 +9,7 @@ import type { RowResult } from './row.js'
 /** The sections, in order, and the beginnings of the names of their rows. A row belongs to the longest beginning. */
 const sections: readonly (readonly [title: string, ...beginnings: string[]])[] = [
   ['The nf_tables client', 'nftables-'],
+  ['The iptables client', 'iptables-'],
   ['The rtnetlink client', 'route-'],
   ['What a first load costs the process', 'process-'],
   ['The nftables plane', 'plane-'],

@@ -6,6 +6,7 @@
 
 #include "addon/request_job.h"
 #include "nftables/elements.h"
+#include "nftables/operation.h"
 
 namespace netplane::addon {
 namespace {
@@ -83,13 +84,17 @@ class GenerationJob : public SocketJob {
 // The parts of a listing and the request, by the names that JS uses.
 struct Part {
   const char* name;
+  nftables::Kind kind;
   bool ListRequest::*wanted;
   std::vector<Listed> Listing::*found;
 };
 constexpr Part kParts[] = {
-    {"tables", &ListRequest::tables, &Listing::tables},    {"chains", &ListRequest::chains, &Listing::chains},
-    {"rules", &ListRequest::rules, &Listing::rules},       {"sets", &ListRequest::sets, &Listing::sets},
-    {"objects", &ListRequest::objects, &Listing::objects}, {"flowtables", &ListRequest::flowtables, &Listing::flowtables},
+    {"tables", nftables::Kind::kTable, &ListRequest::tables, &Listing::tables},
+    {"chains", nftables::Kind::kChain, &ListRequest::chains, &Listing::chains},
+    {"rules", nftables::Kind::kRule, &ListRequest::rules, &Listing::rules},
+    {"sets", nftables::Kind::kSet, &ListRequest::sets, &Listing::sets},
+    {"objects", nftables::Kind::kObject, &ListRequest::objects, &Listing::objects},
+    {"flowtables", nftables::Kind::kFlowtable, &ListRequest::flowtables, &Listing::flowtables},
 };
 
 ListRequest ReadListRequest(const Napi::Object& object, uint8_t family) {
@@ -213,24 +218,22 @@ Page ReadPage(const Napi::Value& from, const Napi::Value& count, size_t size) {
 }  // namespace
 
 Napi::Value NftablesListing::Take(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
   const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : std::string();
-  auto array = Napi::Array::New(env);
-  RecordWriter writer(env);
+  Bytes run;
   for (const Part& part : kParts) {
     if (name != part.name) continue;
     auto& found = listing_.*part.found;
     const Page page = ReadPage(info[1], info[2], found.size());
     for (size_t i = page.from; i < page.end; ++i) {
-      auto entry = Napi::Object::New(env);
-      entry.Set("family", FamilyName(found[i].family));
       // Let go of at once: freeing a large listing in one go would hold the event loop as well.
-      const Record record = std::exchange(found[i].value, Record());
-      if (record.schema) entry.Set("value", writer.Write(record));
-      array.Set(static_cast<uint32_t>(i - page.from), entry);
+      const Listed listed = std::exchange(found[i], Listed());
+      if (listed.value.schema == nullptr) continue;
+      nftables::PutOperationHeader(nftables::Verb::kAdd, part.kind, listed.family, listed.attributes.size(), &run);
+      run.insert(run.end(), listed.attributes.begin(), listed.attributes.end());
+      run.resize(Align4(run.size()));
     }
   }
-  return array;
+  return WriteBytes(info.Env(), std::move(run));
 }
 
 Napi::Value NftablesListing::TakeElements(const Napi::CallbackInfo& info) {

@@ -49,7 +49,7 @@ class NftablesBatch {
   bool submitted_ = false;
 };
 
-/// What a list job found. Records become JS objects a page at a time, so that a large ruleset does not hold the event loop.
+/// What a list job found. Records cross as operations that would add them (nftables/operation.h), a page at a time.
 class NftablesListing {
  public:
   static constexpr const char* kClassName = "NftablesListing";

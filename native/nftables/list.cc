@@ -42,6 +42,8 @@ constexpr DumpRow kDumps[] = {
 
 using TakeReply = std::function<Status(const Reply& reply)>;
 
+Bytes Copy(ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); }
+
 Error Changed() { return Error{EINTR, "list", "the ruleset changed while it was listed"}; }
 
 /// Appends what an element message holds to the last chunk, or to a new one when that is full.
@@ -153,7 +155,7 @@ class Lister {
       const std::string name = TextField(*record, NFTA_TABLE_NAME);
       if (!request_.table.empty() && name != request_.table) return std::nullopt;
       if (!request_.table.empty()) targets_.push_back({reply.family, name});
-      if (request_.tables) listing_.tables.push_back({reply.family, std::move(*record)});
+      if (request_.tables) listing_.tables.push_back({reply.family, std::move(*record), Copy(reply.attributes)});
       return std::nullopt;
     });
     if (error) return error;
@@ -213,7 +215,7 @@ class Lister {
       if (row.name != 0 && !is(row.name, request_.name)) return std::nullopt;
       if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;
       if (objects && !IsWanted(NumberField(*record, NFTA_OBJ_TYPE))) return std::nullopt;
-      (listing_.*row.listed).push_back({reply.family, std::move(*record)});
+      (listing_.*row.listed).push_back({reply.family, std::move(*record), Copy(reply.attributes)});
       return std::nullopt;
     };
     if (!one) return Dump(query, take);

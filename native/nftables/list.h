@@ -35,6 +35,8 @@ struct ListRequest {
 struct Listed {
   uint8_t family = 0;
   Record value;
+  /// What `value` was decoded from.
+  Bytes attributes;
 };
 
 /// The elements of one set, in chunks of at most about 4 MiB.

@@ -44,6 +44,7 @@ Status ResetOne(Socket& socket, const Query& query, Deadline deadline, Listed* l
     auto record = reply ? DecodeRecord(*listed->value.schema, reply->attributes) : std::nullopt;
     if (!record) return BadReply(listed->value.schema->name);
     listed->value = std::move(*record);
+    listed->attributes.assign(reply->attributes.begin(), reply->attributes.end());
     return std::nullopt;
   };
   Status status = RunRequest(socket, query.Encoder(), take, deadline);

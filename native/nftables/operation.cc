@@ -108,6 +108,12 @@ bool NeedsAmending(const Operation& operation) {
 
 }  // namespace
 
+void PutOperationHeader(Verb verb, Kind kind, uint8_t family, size_t attributes, Bytes* run) {
+  uint8_t header[kOperationHeader] = {0, 0, 0, 0, static_cast<uint8_t>(verb), static_cast<uint8_t>(kind), family, 0};
+  Store(header, static_cast<uint32_t>(sizeof header + attributes));
+  run->insert(run->end(), std::begin(header), std::end(header));
+}
+
 std::optional<RefusedOperation> ReadOperations(ByteView run, bool echoes, std::vector<Operation>* operations) {
   for (uint32_t index = 0; !run.empty(); ++index) {
     size_t length = 0;

@@ -16,6 +16,9 @@ namespace netplane::nftables {
 /// byte each for Verb, Kind and family, and one of padding. The attributes follow.
 constexpr size_t kOperationHeader = 8;
 
+/// Appends the header of an operation with so many bytes of attributes, which have to follow, padded to 4.
+void PutOperationHeader(Verb verb, Kind kind, uint8_t family, size_t attributes, Bytes* run);
+
 /// Why operations were not taken.
 struct RefusedOperation {
   /// Counted from the first of the run.

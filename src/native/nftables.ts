@@ -74,8 +74,11 @@ export interface NativeListing {
   readonly generation: number
   /** Records found, by kind; `elements` counts sets. */
   readonly counts: Readonly<Record<NativeListedKind | 'elements', number>>
-  /** Records [from, from + count) of a kind, each at most once: taken a page at a time, a large ruleset does not hold the event loop. */
-  take(kind: NativeListedKind, from: number, count: number): NativeListed[]
+  /**
+   * Records [from, from + count) of a kind, each at most once, as operations that would add them (native/nftables/operation.h): taken a page at a time, a large ruleset does
+   * not hold the event loop.
+   */
+  take(kind: NativeListedKind, from: number, count: number): Uint8Array
   /** The elements of sets [from, from + count), likewise. */
   takeElements(from: number, count: number): NativeListedElements[]
 }

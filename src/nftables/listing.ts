@@ -24,6 +24,7 @@ import {
 } from './objects.js'
 import { setForm, type ListedSet } from './sets.js'
 import type { ListedObject } from './stateful-objects.js'
+import { readListed } from './wire/operation.js'
 
 /** The elements of one set, kept in columns; iterating makes objects, one at a time. Can be passed to `add.elements` as it is. */
 export class ListedElements implements Iterable<SetElement> {
@@ -73,7 +74,7 @@ async function takeAll<T>(
 ): Promise<T[]> {
   const converted: T[] = []
   for (let from = 0; from < listing.counts[kind]; from += PAGE) {
-    for (const listed of listing.take(kind, from, PAGE)) converted.push(convert(listed))
+    for (const listed of readListed(listing.take(kind, from, PAGE))) converted.push(convert(listed))
     if (slices.isOver) await slices.turn()
   }
   return converted

@@ -289,39 +289,37 @@ export function fromNativeTable(listed: NativeListed): ListedTable {
   return compact({ ...common(listed), name, flags, owner, ...commentedBy('table', userdata), opaque }) as unknown as ListedTable
 }
 
-/** A chain from what the kernel lists. */
+/** A chain from what the kernel lists. There are many: what it lacks is not even put there. */
 export function fromNativeChain(listed: NativeListed): ListedChain {
-  const { table, name, hook, chainType, policy, counters, flags, userdata, opaque } = rawOf(listed)
-  const base = common(listed)
-  return compact({
-    ...base,
-    table,
-    name,
-    type: chainType,
-    hook: hook === undefined ? undefined : hookName(base.family, hook.hook),
-    priority: hook?.priority,
-    devices: hook?.devices ?? (hook?.device === undefined ? undefined : [hook.device]),
-    policy,
-    counters: counters === undefined ? undefined : totals(counters),
-    flags,
-    ...commentedBy('chain', userdata),
-    opaque
-  }) as unknown as ListedChain
+  const { table, name, hook, chainType, policy, counters, flags, userdata, opaque, handle = 0n, use = 0 } = rawOf(listed)
+  const inFamily = family('family', listed.family)
+  const chain: Record<string, unknown> = { family: inFamily, handle, use, table, name }
+  if (chainType !== undefined) chain['type'] = chainType
+  if (hook !== undefined) {
+    chain['hook'] = hookName(inFamily, hook.hook)
+    chain['priority'] = hook.priority
+    const devices = hook.devices ?? (hook.device === undefined ? undefined : [hook.device])
+    if (devices !== undefined) chain['devices'] = devices
+  }
+  if (policy !== undefined) chain['policy'] = policy
+  if (counters !== undefined) chain['counters'] = totals(counters)
+  if (flags !== undefined) chain['flags'] = flags
+  return withRest(chain, 'chain', userdata, opaque) as unknown as ListedChain
+}
+
+/** What all kinds may have beside their own fields. */
+function withRest(object: Record<string, unknown>, kind: 'chain' | 'rule', userdata: Uint8Array | undefined, opaque: unknown): object {
+  if (userdata !== undefined) Object.assign(object, commentedBy(kind, userdata))
+  if (opaque !== undefined) object['opaque'] = opaque
+  return object
 }
 
 /** A rule from what the kernel lists. */
 export function fromNativeRule(listed: NativeListed): ListedRule {
   const { table, chain, expressions = [], compat, userdata, handle = 0n, opaque } = rawOf(listed)
-  return compact({
-    family: family('family', listed.family),
-    table,
-    chain,
-    handle,
-    expressions,
-    compat,
-    ...commentedBy('rule', userdata),
-    opaque
-  }) as unknown as ListedRule
+  const rule: Record<string, unknown> = { family: family('family', listed.family), table, chain, handle, expressions }
+  if (compat !== undefined) rule['compat'] = compat
+  return withRest(rule, 'rule', userdata, opaque) as unknown as ListedRule
 }
 
 /** Whether a listed object is a counter. */

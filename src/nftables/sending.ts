@@ -20,6 +20,7 @@ import {
   type QueuedOperation,
   type TransactionHost
 } from './transaction-types.js'
+import { readListed } from './wire/operation.js'
 
 /** How often a transaction that depends on what it read is begun again after another process committed. */
 const MAX_READS = 16
@@ -211,7 +212,7 @@ export class Sending {
 }
 
 function readSet(listing: NativeListing): ReadSet | undefined {
-  const [listed] = listing.take('sets', 0, 1)
+  const [listed] = readListed(listing.take('sets', 0, 1))
   if (listed === undefined) return undefined
   const elements = listing.takeElements(0, 1)
   return {

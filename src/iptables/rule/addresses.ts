@@ -16,15 +16,18 @@ export const ADDRESS_BYTES: Readonly<Record<IptablesFamily, number>> = { ip: 4, 
 
 /** The mask of a prefix: its first `length` bits are set. */
 export function prefixMask(bytes: number, length: number): Uint8Array {
-  return Uint8Array.from({ length: bytes }, (_, index) => (0xff00 >> Math.min(8, Math.max(0, length - 8 * index))) & 0xff)
+  const mask = new Uint8Array(bytes)
+  for (let index = 0; index < bytes; index++) mask[index] = 0xff00 >> Math.min(8, Math.max(0, length - 8 * index))
+  return mask
 }
 
 /** The length of the prefix that a mask is; undefined where it is none. */
 export function maskLength(mask: Uint8Array): number | undefined {
-  const bits = [...mask].map((byte) => byte.toString(2).padStart(8, '0')).join('')
-  const length = bits.indexOf('0')
-  if (length < 0) return bits.length
-  return bits.includes('1', length) ? undefined : length
+  let whole = 0
+  while (mask[whole] === 0xff) whole++
+  const length = 8 * whole + (whole < mask.length ? Math.clz32(~(mask[whole]! << 24)) : 0)
+  const prefix = prefixMask(mask.length, length)
+  return mask.every((byte, index) => byte === prefix[index]) ? length : undefined
 }
 
 function parseMask(text: string, bytes: number): Uint8Array | undefined {

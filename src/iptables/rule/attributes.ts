@@ -21,19 +21,6 @@ const isLittleEndian = endianness() === 'LE'
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT
 
-function putAttributes(attributes: readonly (readonly [type: number, payload: Uint8Array])[]): Uint8Array {
-  const data = new Uint8Array(attributes.reduce((sum, [, payload]) => sum + HEADER_BYTES + aligned(payload.length), 0))
-  const view = new DataView(data.buffer)
-  let offset = 0
-  for (const [type, payload] of attributes) {
-    view.setUint16(offset, HEADER_BYTES + payload.length, isLittleEndian)
-    view.setUint16(offset + 2, type, isLittleEndian)
-    data.set(payload, offset + HEADER_BYTES)
-    offset += HEADER_BYTES + aligned(payload.length)
-  }
-  return data
-}
-
 function readAttributes(data: Uint8Array): ReadonlyMap<number, Uint8Array> {
   const view = new DataView(data.buffer, data.byteOffset, data.length)
   const found = new Map<number, Uint8Array>()
@@ -48,15 +35,22 @@ function readAttributes(data: Uint8Array): ReadonlyMap<number, Uint8Array> {
 
 /** The expression for a match or target; the structure is padded to a multiple of 8 bytes, as the kernel wants it. */
 export function toExpression(kind: 'match' | 'target', { name, revision, info }: OpaqueExtension): OpaqueExpression {
-  const big = new Uint8Array(4)
-  new DataView(big.buffer).setUint32(0, revision)
-  const whole = new Uint8Array(padded(info.length))
-  whole.set(info)
-  const data = putAttributes([
-    [NAME, Buffer.from(`${name}\0`)],
-    [REVISION, big],
-    [INFO, whole]
-  ])
+  const text = Buffer.from(name)
+  const revisionAt = HEADER_BYTES + aligned(text.length + 1)
+  const infoAt = revisionAt + HEADER_BYTES + 4
+  const infoLength = padded(info.length)
+  const data = new Uint8Array(infoAt + HEADER_BYTES + infoLength)
+  const view = new DataView(data.buffer)
+  const begin = (offset: number, type: number, length: number): void => {
+    view.setUint16(offset, HEADER_BYTES + length, isLittleEndian)
+    view.setUint16(offset + 2, type, isLittleEndian)
+  }
+  begin(0, NAME, text.length + 1)
+  data.set(text, HEADER_BYTES)
+  begin(revisionAt, REVISION, 4)
+  view.setUint32(revisionAt + HEADER_BYTES, revision)
+  begin(infoAt, INFO, infoLength)
+  data.set(info, infoAt + HEADER_BYTES)
   return { type: 'opaque', name: kind, data }
 }
 

@@ -26,9 +26,12 @@ const SHORT_TEXT = 64
 class Decoder {
   readonly #bytes: Uint8Array
   readonly #view: DataView
+  /** Attributes so far, at any depth, that have no field: an expression that has some is left as it is. */
+  #unread = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    // Of a Buffer, a slice would share its memory.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
@@ -60,6 +63,7 @@ class Decoder {
     })
     if (!isWell) return undefined
     if (opaque.length > 0) record['opaque'] = opaque
+    this.#unread += opaque.length
     return record
   }
 
@@ -73,7 +77,9 @@ class Decoder {
   #numberAt(wanted: number, from: number, to: number): number | undefined {
     let found: number | undefined
     this.#each(from, to, (type, attribute) => {
-      if (type === wanted) found = attribute.to - attribute.from < 4 ? undefined : this.#view.getUint32(attribute.from)
+      const length = attribute.to - attribute.from
+      if (type === wanted)
+        found = length === 1 ? this.#bytes[attribute.from] : length < 4 ? undefined : this.#view.getUint32(attribute.from)
       return true
     })
     return found
@@ -121,7 +127,7 @@ class Decoder {
     if (field.kind === 'signed') return this.#view.getInt32(at, isLittle)
     const number =
       field.bytes === 4 ? this.#view.getUint32(at, isLittle) : field.bytes === 2 ? this.#view.getUint16(at, isLittle) : this.#bytes[at]!
-    if (field.kind === 'enum') return nameOf(field, number)
+    if (field.kind === 'enum') return field.byNumber.get(number) ?? number
     return field.kind === 'flags' ? flagsOf(field, number) : number
   }
 
@@ -169,8 +175,10 @@ class Decoder {
     })
     if (!isWell || name === undefined || name === '') return undefined
     const schema = VARIANTS.get(name)
+    const before = this.#unread
     const record = schema && this.record(schema, data?.from ?? 0, data?.to ?? 0, depth + 1)
-    if (record !== undefined && isWhole(record)) return record
+    if (record !== undefined && this.#unread === before) return record
+    this.#unread = before
     return { type: OPAQUE.name, name, data: data === undefined ? new Uint8Array(0) : this.#copy(data) }
   }
 
@@ -191,12 +199,6 @@ class Decoder {
   }
 }
 
-function nameOf({ names, bytes }: Field, number: number): string | number {
-  const modulus = 2 ** (8 * bytes)
-  for (const [name, named] of names) if ((named < 0 ? named + modulus : named) === number) return name
-  return number
-}
-
 function flagsOf({ names }: Field, number: number): (string | number)[] {
   const list: (string | number)[] = []
   let bits = number
@@ -207,13 +209,6 @@ function flagsOf({ names }: Field, number: number): (string | number)[] {
   }
   for (; bits !== 0; bits &= bits - 1) list.push((bits & -bits) >>> 0)
   return list
-}
-
-/** Whether all attributes of a record, at any depth, have a field. */
-function isWhole(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
-  if (Array.isArray(value)) return value.every(isWhole)
-  return !('opaque' in value) && Object.values(value).every(isWhole)
 }
 
 /** Reads the attributes of an object. Undefined only where the attributes themselves are malformed. */

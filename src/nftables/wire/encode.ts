@@ -14,7 +14,8 @@ type Record = Readonly<globalThis.Record<string, unknown>>
 const MAX_DEPTH = 16
 /** More attributes than this, each of at least its header, do not fit into one. */
 const MAX_ENTRIES = Math.floor(MAX_PAYLOAD / 4)
-const MAX_OPAQUE_TYPE = 0x3fff
+/** With the bit that says that other attributes are in it. */
+const MAX_OPAQUE_TYPE = 0xffff
 const TOO_LONG = `what takes at most ${MAX_PAYLOAD} bytes as an attribute`
 const MAX_U64 = 0xffff_ffff_ffff_ffffn
 
@@ -37,13 +38,15 @@ function range(least: number, most: number): string {
 /** What a field's value is put by: where it stands is put together only for what is refused, as that would take longer than the rest. */
 class Encoder {
   readonly #out: AttributeBuffer
+  readonly #isReported: boolean
   /** Names of fields and numbers of entries that lead to the one that is being written. */
   readonly #path: (string | number)[] = []
   /** How many of them count: a list that is cut and grows again takes memory each time. */
   #depth = 0
 
-  constructor(out: AttributeBuffer) {
+  constructor(out: AttributeBuffer, isReported: boolean) {
     this.#out = out
+    this.#isReported = isReported
   }
 
   /** Where the field stands. */
@@ -62,9 +65,9 @@ class Encoder {
     for (const name in object) {
       const value = object[name]
       if (value === undefined || (name === 'type' && schema.isVariant) || name === 'opaque') continue
-      const field = schema.byName.get(name)
+      const field = fieldNamed(schema, name, object)
       if (field === undefined || field.kind === 'ignored') return this.#refuseUnknown(schema, name, value)
-      if (!field.isOutput) this.#field(field, value)
+      if (!field.isOutput || this.#isReported) this.#field(field, value)
     }
     for (const { name } of schema.required)
       if (object[name] === undefined) refuse(this.#at(name), undefined, 'a value: the field is required')
@@ -72,8 +75,8 @@ class Encoder {
   }
 
   #refuseUnknown({ fields }: Schema, name: string, value: unknown): never {
-    const known = fields.filter(({ kind }) => kind !== 'ignored').map((field) => field.name)
-    refuse(this.#at(name), value, `one of the fields ${known.join(', ')}`)
+    const known = new Set(fields.filter(({ kind }) => kind !== 'ignored').map((field) => field.name))
+    refuse(this.#at(name), value, `one of the fields ${[...known].join(', ')}`)
   }
 
   #field(field: Field, value: unknown): void {
@@ -265,6 +268,22 @@ class Encoder {
   }
 }
 
+/** Whether the attribute of a condition is given with its value. */
+function holds({ when }: Field, schema: Schema, object: Record): boolean {
+  const [field] = schema.byAttribute.get(when!.attribute)!
+  const value = object[field!.name]
+  return (typeof value === 'string' ? field!.names.get(value) : value) === when!.number
+}
+
+/** The field that a property means: where several have its name, the first whose condition holds, but for bytes the one without. */
+function fieldNamed(schema: Schema, name: string, object: Record): Field | undefined {
+  const field = schema.byName.get(name)
+  const among = schema.conditional.size === 0 ? undefined : schema.conditional.get(name)
+  if (among === undefined) return field
+  const chosen = ArrayBuffer.isView(object[name]) ? undefined : among.find((one) => holds(one, schema, object))
+  return chosen ?? (field?.when === undefined ? field : undefined)
+}
+
 const NOTHING = new Uint8Array(0)
 /** Bytes of an operation beyond which a list in it is too long whatever comes before it. */
 const ENOUGH = 1 << 20
@@ -272,8 +291,9 @@ const ENOUGH = 1 << 20
 /**
  * Appends the attributes of an object.
  *
+ * @param isReported Whether with what only the kernel reports.
  * @throws {ValidationError} Its path is that of the field within the object.
  */
-export function encodeRecord(schema: Schema, object: Record, out: AttributeBuffer): void {
-  new Encoder(out).record(schema, object)
+export function encodeRecord(schema: Schema, object: Record, out: AttributeBuffer, isReported = false): void {
+  new Encoder(out, isReported).record(schema, object)
 }

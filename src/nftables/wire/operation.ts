@@ -1,7 +1,7 @@
 /**
  * Operations as they cross to C++, one behind the other: a header each (native/nftables/operation.h), and the attributes of the object.
  */
-import type { NativeFamily, NativeKind, NativeRecord, NativeVerb } from '../../native/index.js'
+import type { NativeFamily, NativeKind, NativeListed, NativeRecord, NativeVerb } from '../../native/index.js'
 import { IS_LITTLE, type AttributeBuffer } from './buffer.js'
 import { decodeRecord } from './decode.js'
 import { encodeRecord } from './encode.js'
@@ -30,13 +30,19 @@ const KIND_NUMBERS = new Map(KINDS.map((kind, index) => [kind, index]))
 /**
  * Appends an operation. The value is copied.
  *
+ * @param isReported Whether what only the kernel reports is written, too: for what stands for the kernel.
  * @throws {ValidationError} Of a field: its path is that within the value. Nothing is appended then.
  */
-export function encodeOperation({ verb, kind, family }: OperationHead, value: NativeRecord, out: AttributeBuffer): OperationBytes {
+export function encodeOperation(
+  { verb, kind, family }: OperationHead,
+  value: NativeRecord,
+  out: AttributeBuffer,
+  isReported = false
+): OperationBytes {
   out.start()
   out.skip(HEADER)
   try {
-    encodeRecord(schemaOf(kind), value, out)
+    encodeRecord(schemaOf(kind), value, out, isReported)
   } catch (error) {
     out.abandon()
     throw error
@@ -60,6 +66,11 @@ export function* readOperations(run: Uint8Array): Generator<OperationHead & { re
     const kind = KINDS[run[from + 5]!]!
     const value = decodeOperation(kind, { bytes: run, from, to })
     yield { verb: VERBS[run[from + 4]!]!, kind, family: FAMILY_NAMES.get(run[from + 6]!)!, value }
-    from = to
+    from = (to + 3) & ~3
   }
+}
+
+/** The objects of a run, as the kernel lists them. */
+export function readListed(run: Uint8Array): NativeListed[] {
+  return Array.from(readOperations(run), ({ family, value }) => ({ family: family as NativeFamily, value }))
 }

@@ -57,13 +57,15 @@ export interface Field {
   /** Only ever reported by the kernel. */
   readonly isOutput: boolean
   readonly names: ReadonlyMap<string, number>
+  /** By the unsigned number; of two names for one the first. */
+  readonly byNumber: ReadonlyMap<number, string>
   /** Of what has one: set when all schemas are there. */
   nested: Schema | undefined
   /** Type of the entries of lists. */
   readonly element: number
   /** Longest text or bytes. */
   readonly most: number
-  /** Meant only where another attribute, of 32 bits, has this value. */
+  /** Meant only where another attribute, of 8 or 32 bits, has this value. */
   readonly when: { readonly attribute: number; readonly number: number } | undefined
 }
 
@@ -73,7 +75,10 @@ export interface Schema {
   /** An expression: its name is the `type`. */
   readonly isVariant: boolean
   readonly fields: readonly Field[]
+  /** Of several that share their name, the one that has no condition, or the first. */
   readonly byName: ReadonlyMap<string, Field>
+  /** Fields with conditions that share their name with others. */
+  readonly conditional: ReadonlyMap<string, readonly Field[]>
   readonly byAttribute: ReadonlyMap<number, readonly Field[]>
   readonly required: readonly Field[]
 }
@@ -96,21 +101,35 @@ interface RawField {
 
 function fieldOf({ attribute, name, type, isHost = false, direction, names = {}, element = 1, most, when }: RawField): Field {
   const number = NUMBERS[type]
+  const modulus = 2 ** (8 * (number?.bytes ?? 0))
+  const entries = Object.entries(names)
   return {
     attribute,
     name,
     kind: number?.kind ?? (type as FieldKind),
     bytes: number?.bytes ?? 0,
-    largest: 2 ** (8 * (number?.bytes ?? 0)) - 1,
+    largest: modulus - 1,
     isHost,
     isRequired: direction === 'required',
     isOutput: direction === 'output',
-    names: new Map(Object.entries(names)),
+    names: new Map(entries),
+    byNumber: new Map(entries.toReversed().map(([named, value]) => [value < 0 ? value + modulus : value, named])),
     nested: undefined,
     element,
     most: most ?? (type === 'string' || type === 'stringList' ? MAX_PAYLOAD - 1 : MAX_PAYLOAD),
     when
   }
+}
+
+function namedFields(fields: readonly Field[]): Map<string, Field> {
+  const named = new Map<string, Field>()
+  for (const field of fields) if (field.when === undefined || !named.has(field.name)) named.set(field.name, field)
+  return named
+}
+
+function conditionalFields(fields: readonly Field[]): Map<string, readonly Field[]> {
+  const shared = fields.filter(({ name, when }) => when !== undefined && fields.filter((other) => other.name === name).length > 1)
+  return new Map(shared.map(({ name }) => [name, shared.filter((field) => field.name === name)]))
 }
 
 const rawSchemas = tables.schemas as readonly { readonly name: string; readonly isVariant: boolean; readonly fields: readonly RawField[] }[]
@@ -123,7 +142,8 @@ const schemas: readonly Schema[] = rawSchemas.map(({ name, isVariant, fields: ra
     name,
     isVariant,
     fields,
-    byName: new Map(fields.map((field) => [field.name, field])),
+    byName: namedFields(fields),
+    conditional: conditionalFields(fields),
     byAttribute,
     required: fields.filter(({ isRequired }) => isRequired)
   }

@@ -1,9 +1,11 @@
 /**
  * A fake nf_tables as the kernel lists it.
  */
+import { Buffer } from 'node:buffer'
 import { asNative } from '../../core/columns.js'
 import { ENOENT } from '../../core/errno.js'
 import type {
+  NativeKind,
   NativeListed,
   NativeListedElements,
   NativeListedKind,
@@ -13,6 +15,8 @@ import type {
 } from '../../native/index.js'
 import { toColumns, type ElementRow } from '../../nftables/columns.js'
 import { COUNTER_TYPE, QUOTA_TYPE } from '../../nftables/stateful-objects.js'
+import { AttributeBuffer } from '../../nftables/wire/buffer.js'
+import { encodeOperation } from '../../nftables/wire/operation.js'
 import { hasFlag } from './operation.js'
 import {
   countUses,
@@ -149,6 +153,17 @@ function checkFound(request: NativeListRequest, tables: readonly FakeTable[], fo
   if (name !== undefined && named === 0) throw new Refusal(ENOENT, '', undefined, `there is nothing named ${name}`)
 }
 
+const KINDS = { tables: 'table', chains: 'chain', rules: 'rule', sets: 'set', objects: 'object', flowtables: 'flowtable' } as const
+
+/** Records as they cross from the kernel's side. */
+function runOf(kind: NativeKind, found: readonly NativeListed[]): Uint8Array {
+  const written = found.map(({ family, value }) => {
+    const { bytes, from, to } = encodeOperation({ verb: 'add', kind, family }, value, new AttributeBuffer(256), true)
+    return bytes.subarray(from, to)
+  })
+  return Buffer.concat(written)
+}
+
 /** Lists what is asked for. @throws {Refusal} `ENOENT`: what is named does not exist. */
 export function listState(state: FakeState, request: NativeListRequest, generation: number, now: number): NativeListing {
   const { family = 'unspec', table: wanted } = request
@@ -169,7 +184,7 @@ export function listState(state: FakeState, request: NativeListRequest, generati
   return {
     generation,
     counts: { ...counts, elements: found.elements.length },
-    take: (kind, from, count) => structuredClone(found[kind].slice(from, from + count)),
+    take: (kind, from, count) => runOf(KINDS[kind], found[kind].slice(from, from + count)),
     takeElements: (from, count) => found.elements.slice(from, from + count)
   }
 }

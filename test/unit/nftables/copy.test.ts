@@ -1,39 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, test } from 'vitest'
-import { copyColumns, copyRecord } from '../../../src/nftables/copy.js'
-
-describe('copyRecord', () => {
-  test('equals the original and shares nothing with it', () => {
-    const bytes = Uint8Array.of(1, 2)
-    const record = { table: 'a', handle: 3n, expressions: [{ type: 'cmp', data: bytes }], flags: ['x'], none: undefined }
-    const copy = copyRecord(record)
-    expect(copy).toStrictEqual(record)
-    bytes[0] = 9
-    record.expressions[0]!.type = 'other'
-    record.flags.push('y')
-    const untouched = { table: 'a', handle: 3n, expressions: [{ type: 'cmp', data: Uint8Array.of(1, 2) }], flags: ['x'], none: undefined }
-    expect(copy).toStrictEqual(untouched)
-  })
-
-  test('a Buffer, or a view of a larger memory, becomes bytes of their own', () => {
-    const copy = copyRecord<{ data: Uint8Array }>({ data: Buffer.from([1, 2, 3, 4]).subarray(1, 3) })
-    expect(copy.data).toStrictEqual(Uint8Array.of(2, 3))
-    expect(copy.data.buffer.byteLength).toBe(2)
-  })
-
-  test('an object that holds itself, or a member that is no data, is no error here', () => {
-    const circular: { self?: unknown } = {}
-    circular.self = circular
-    expect(copyRecord(circular)).toHaveProperty('self')
-    const call = (): number => 1
-    expect(copyRecord({ call }).call).toBe(call)
-  })
-
-  test('a member called __proto__ stays a member, so that it is refused as unknown', () => {
-    const hostile = JSON.parse('{"__proto__":{"name":"x"}}') as object
-    expect(Object.keys(copyRecord(hostile))).toEqual(['__proto__'])
-  })
-})
+import { copyColumns } from '../../../src/nftables/copy.js'
 
 describe('copyColumns', () => {
   test('every column gets memory of its own, no larger than it', () => {

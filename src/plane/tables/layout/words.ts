@@ -2,7 +2,6 @@
  * What rules of this plane look at, by family and scope.
  */
 import type { AddressFamily } from '../../../core/address.js'
-import { asConstant } from '../../../nftables/copy.js'
 import type { Expression } from '../../../nftables/expressions.js'
 import { compileRule } from '../../../nftables/rule/compile.js'
 import type { RuleStatement } from '../../../nftables/rule/nodes.js'
@@ -73,5 +72,5 @@ export function notFromLocalClient(family: AddressFamily, sources: LocalSources)
 /** Rules as expressions, which nobody changes. They have no sets and no chains of their own. */
 export function compileAll(family: AddressFamily, table: string, rules: readonly (readonly RuleStatement[])[]): Expression[][] {
   const parts = { family, table, nextSetId: () => 0, nextChainId: () => 0 }
-  return rules.map((statements) => asConstant([...compileRule(statements, parts).expressions]))
+  return rules.map((statements) => [...compileRule(statements, parts).expressions])
 }
