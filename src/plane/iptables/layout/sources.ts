@@ -1,0 +1,52 @@
+/**
+ * Who is a local client, and whose connections get a source address of this node.
+ */
+import type { IptablesFamily, IptablesRule } from '../../../iptables/index.js'
+import type { LocalSources } from '../../core/local-sources.js'
+import { prefixesOf } from '../../core/ranges.js'
+import { CHAIN } from './names.js'
+import type { LayoutSettings } from './settings.js'
+import { rule, type Asked } from './words.js'
+
+/** Longest name of a link: IFNAMSIZ, include/uapi/linux/if.h, less the NUL. */
+const MAX_LINK_NAME = 15
+
+/** A link, or those whose names begin so. A name of full length begins no other one. */
+function linkOf({ name, isPrefix }: LocalSources & { readonly by: 'interface' }): string {
+  return isPrefix && name.length < MAX_LINK_NAME ? `${name}+` : name
+}
+
+const EVERYBODY = /\/0$/
+
+/** What packets of local clients have, one after the other; nobody is one where there is nothing. */
+export function fromLocal(family: IptablesFamily, { localSources }: Pick<LayoutSettings, 'localSources'>): readonly Asked[] {
+  if (localSources === undefined) return []
+  if (localSources.by === 'interface') return [{ inInterface: linkOf(localSources) }]
+  return prefixesOf(localSources.ranges[family]).map((source) => ({ source }))
+}
+
+/** What packets to cluster addresses must have to get a source address of this node, and the chain that marks them. */
+export interface Marking {
+  readonly asked: Asked
+  readonly chain: string
+}
+
+function ofOthers(local: readonly Asked[]): Marking | undefined {
+  const [{ source, inInterface } = {}] = local
+  if (local.length > 1) return { asked: {}, chain: CHAIN.markNonLocal }
+  if (typeof inInterface === 'string') return { asked: { inInterface: { not: inInterface } }, chain: CHAIN.mark }
+  if (typeof source !== 'string') return { asked: {}, chain: CHAIN.mark }
+  return EVERYBODY.test(source) ? undefined : { asked: { source: { not: source } }, chain: CHAIN.mark }
+}
+
+/** Which packets to cluster addresses get a source address of this node; undefined: none. */
+export function markingOf(family: IptablesFamily, settings: Pick<LayoutSettings, 'localSources' | 'masquerade'>): Marking | undefined {
+  if (settings.masquerade === 'never') return undefined
+  return ofOthers(settings.masquerade === 'all' ? [] : fromLocal(family, settings))
+}
+
+/** The rules of the chain that marks packets of no local client; undefined where no rule leads there. */
+export function nonLocalRules(family: IptablesFamily, settings: LayoutSettings): readonly IptablesRule[] | undefined {
+  if (markingOf(family, settings)?.chain !== CHAIN.markNonLocal) return undefined
+  return [...fromLocal(family, settings).map((asked) => rule(asked, [], 'RETURN')), rule({}, [], { jump: CHAIN.mark })]
+}
