@@ -64,7 +64,7 @@ function hashOf(text: string): string {
   let value = 0
   for (let at = 0; name.length < HASH_LENGTH; at++) {
     value = ((value << 8) | digest[at]!) & 0xfff
-    for (bits += 8; bits >= 5; bits -= 5) name += BASE32[(value >> (bits - 5)) & 31]
+    for (bits += 8; bits >= 5; bits -= 5) name += BASE32.charAt((value >> (bits - 5)) & 31)
   }
   return name
 }
