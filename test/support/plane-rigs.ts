@@ -13,7 +13,7 @@ import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
 
 /** Options that every plane has. */
-export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'name' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
+export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
 
 /** What stands for the kernel of a plane: fakes, or nothing. */
 export interface RigKernel {
