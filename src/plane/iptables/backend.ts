@@ -25,6 +25,7 @@ import { Stepping } from './apply/steps.js'
 import { cleanUp } from './clean-up.js'
 import { isNothing, type Edits } from './edits.js'
 import { Explainer } from './explain/explainer.js'
+import { kernelLists, NO_LISTS, type ReadList } from './explain/remembered.js'
 import { compare } from './inspect/compare.js'
 import { IptablesInspection } from './inspect/inspection.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
@@ -38,6 +39,12 @@ import { framesOf, rulesOf, wantedOf, type Layout } from './wanted.js'
 const MAX_BYTES = 4 * 1024 * 1024
 
 const NO_RULES = [] as const
+
+/** What is read and written beside nf_tables. */
+interface IptablesFiles {
+  readonly system: SystemSettings
+  readonly readList: ReadList
+}
 
 /** Made by {@link openIptablesBackend}. */
 class IptablesBackend implements Backend {
@@ -53,13 +60,13 @@ class IptablesBackend implements Backend {
   /** Committed services with ports of this node. */
   #onNode = new Map<string, Service>()
 
-  constructor(nft: Nftables, settings: IptablesPlaneSettings, system: SystemSettings) {
+  constructor(nft: Nftables, settings: IptablesPlaneSettings, { system, readList }: IptablesFiles) {
     this.#nft = nft
     this.#settings = settings
     this.#writer = new GuardedWriter(nft)
     this.#handles = new SharedHandles(nft)
     this.#routeLocalnet = new RouteLocalnet(system)
-    this.#explainer = new Explainer(nft, settings)
+    this.#explainer = new Explainer(nft, settings, readList)
     this.#layout = { settings: settings.layout, node: this.#nodeAt({ ip: [], ip6: [] }) }
     const shared = framesOf(this.#layout).flatMap(({ family, shared }) =>
       shared.map(({ table, chain }) => placeKey({ family, table, chain }))
@@ -255,6 +262,8 @@ function* inParts(steps: readonly Step[]): Generator<readonly Step[]> {
 export async function openIptablesBackend(settings: IptablesPlaneSettings): Promise<Backend> {
   const { client } = settings
   const nft = await Nftables.open(client)
-  const isFake = client.kernel !== undefined
-  return new IptablesBackend(nft, settings, isFake ? fakeSettings() : kernelSettings(namespaceOf(nft), ROUTE_LOCALNET_HINT))
+  if (client.kernel !== undefined) return new IptablesBackend(nft, settings, { system: fakeSettings(), readList: NO_LISTS })
+  const netns = namespaceOf(nft)
+  const files = { system: kernelSettings(netns, ROUTE_LOCALNET_HINT), readList: kernelLists(netns) }
+  return new IptablesBackend(nft, settings, files)
 }
