@@ -7,6 +7,7 @@ import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import type { LocalSources } from '../core/local-sources.js'
 import type { NodeAddressChoice } from '../core/node/addresses.js'
+import type { OwnAddresses } from '../core/node/conflicts.js'
 import { checkPorts, type PortRange } from '../core/node/reserved-ports.js'
 import { checkAuditMs, checkKernel, checkNames } from '../core/options.js'
 import { checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
@@ -25,6 +26,8 @@ export interface IptablesPlaneKernel {
 /** Options of the iptables plane. */
 export interface IptablesPlaneOptions
   extends Omit<TrafficOptions, 'masqueradeBit'>, Pick<NftablesOptions, 'netns' | 'deadlineMs' | 'signal'> {
+  /** This mode has none: what is ours has the names of kube-proxy's chains, so that there is one such plane in a namespace. */
+  readonly name?: undefined
   /**
    * The bit, 0–31, that marks packets which get a source address of this node, from when they are translated until they have it; default 14, as kube-proxy has it. It goes off then. Whoever forwards
    * marked packets accepts them by it, as rules of chain `KUBE-FORWARD` do.
@@ -59,6 +62,7 @@ export interface IptablesPlaneOptions
 export interface IptablesPlaneSettings {
   readonly layout: LayoutSettings
   readonly nodeAddresses: NodeAddressChoice
+  readonly ownAddresses: OwnAddresses
   readonly takeOver: boolean
   /** Whether schedulers that iptables does not have are replaced. */
   readonly hasFallback: boolean
@@ -96,8 +100,7 @@ function checkFallback(scheduler: unknown): boolean {
 }
 
 /** Refuses what every other mode has. */
-function refuseName(options: object): void {
-  const { name } = options as { readonly name?: unknown }
+function refuseName({ name }: { readonly name?: unknown }): void {
   if (name !== undefined) throw new ValidationError('name', name, "nothing in mode 'iptables', whose chains have kube-proxy's names")
 }
 
@@ -107,8 +110,9 @@ export function checkIptablesPlaneOptions(options: IptablesPlaneOptions): Iptabl
   refuseName(options)
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
+  const { layout, nodeAddresses } = checkLayout(options)
   return {
-    ...checkLayout(options),
+    ...{ layout, nodeAddresses, ownAddresses: layout.ownAddresses },
     takeOver: requireFlag('takeOver', options.takeOver),
     hasFallback: checkFallback(options.schedulerFallback),
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),

@@ -63,6 +63,7 @@ it('has everything that is optional switched off by itself', () => {
       healthCheckPorts: []
     },
     nodeAddresses: 'all',
+    ownAddresses: 'refuse',
     takeOver: false,
     hasFallback: false,
     auditMs: 100,
