@@ -1,7 +1,7 @@
 /**
  * Names of chains, as kube-proxy has them. Source: pkg/proxy/iptables/proxier.go (Kubernetes 1.37), servicePortPolicyClusterChain and those beside it.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalAddress, formatSocketAddress } from '../../../core/address.js'
 import type { IptablesTableName } from '../../../iptables/index.js'
 import type { Target } from '../../core/frontend.js'
@@ -58,7 +58,7 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 
 /** The first characters of a hash, in base 32 (RFC 4648). */
 function hashOf(text: string): string {
-  const digest = createHash('sha256').update(text).digest()
+  const digest = hash('sha256', text, 'buffer')
   let name = ''
   let bits = 0
   let value = 0

@@ -18,11 +18,27 @@ function linkOf({ name, isPrefix }: LocalSources & { readonly by: 'interface' })
 
 const EVERYBODY = /\/0$/
 
+type ByFamily = Readonly<Record<IptablesFamily, readonly Asked[]>>
+
+function askedOf(localSources: LocalSources): ByFamily {
+  if (localSources.by === 'interface') {
+    const asked = [{ inInterface: linkOf(localSources) }]
+    return { ip: asked, ip6: asked }
+  }
+  const of = (family: IptablesFamily): readonly Asked[] => prefixesOf(localSources.ranges[family]).map((source) => ({ source }))
+  return { ip: of('ip'), ip6: of('ip6') }
+}
+
+/** Every service asks. */
+const made = new WeakMap<LocalSources, ByFamily>()
+const NOBODY: readonly Asked[] = []
+
 /** What packets of local clients have, one after the other; nobody is one where there is nothing. */
 export function fromLocal(family: IptablesFamily, { localSources }: Pick<LayoutSettings, 'localSources'>): readonly Asked[] {
-  if (localSources === undefined) return []
-  if (localSources.by === 'interface') return [{ inInterface: linkOf(localSources) }]
-  return prefixesOf(localSources.ranges[family]).map((source) => ({ source }))
+  if (localSources === undefined) return NOBODY
+  const known = made.get(localSources) ?? askedOf(localSources)
+  made.set(localSources, known)
+  return known[family]
 }
 
 /** What packets to cluster addresses must have to get a source address of this node, and the chain that marks them. */

@@ -48,7 +48,7 @@ export function ofProtocol(protocol: Protocol, destinationPort?: number): Iptabl
 
 /** A rule; what is absent is not asked for. */
 export function rule(asked: Asked, matches: readonly IptablesMatch[], target?: IptablesTarget): IptablesRule {
-  return { ...asked, matches, ...(target === undefined ? {} : { target }) }
+  return target === undefined ? { ...asked, matches } : { ...asked, matches, target }
 }
 
 /** A connection's first packet. */
