@@ -1,7 +1,6 @@
 /**
  * What becomes of the first packet of a connection, by the rules that the kernel holds.
  */
-import { canonicalAddress } from '../../../core/address.js'
 import type { IptablesRule } from '../../../iptables/index.js'
 import type { Nftables } from '../../../nftables/index.js'
 import { Trail, type Findings, type Question } from '../../core/explain/explain.js'
@@ -64,8 +63,8 @@ class Explaining {
 
   /** Whose address it is, by the rules about addresses. */
   async #destination(start: State): Promise<'service' | 'node' | 'neither'> {
-    const own = (rule: IptablesRule): boolean =>
-      typeof rule.destination === 'string' && canonicalAddress(rule.destination.replace(/\/(?:32|128)$/, '')) === start.address
+    const whole = `${start.address}/${this.#question.family === 'ip' ? 32 : 128}`
+    const own = ({ destination }: IptablesRule): boolean => destination === whole
     const services = await this.#chains.rules('nat', CHAIN.services)
     const places = [
       ['filter', CHAIN.services] as const,

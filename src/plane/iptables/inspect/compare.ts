@@ -179,6 +179,8 @@ class Comparing {
         if (isOurChain(table, chain)) {
           this.#edits.gone.push(place)
           this.strays.push(snapshot)
+          // Those with rules are in the counts.
+          if (snapshot.rules.length === 0) this.faults.push(`${describe(place)} is nobody's`)
         } else if (snapshot.chain.hook !== undefined) this.#removeJumps(place, snapshot)
       }
     }
