@@ -1,12 +1,14 @@
 /**
  * Rules of the layout, and rules that the kernel lists, in one form.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { IptablesChainReference, IptablesRule } from '../../iptables/index.js'
 import { asRead, RuleKeys } from '../../iptables/rule/compare.js'
 import { formOf } from '../../iptables/rule/convert.js'
 import { writeForm } from '../../iptables/rule/write.js'
 import { readListed } from '../../iptables/state/listing.js'
 import { calledBy } from '../../iptables/transaction/chain-plan.js'
+import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule, Rule } from '../../nftables/index.js'
 
 /** Where a rule stands. */
@@ -33,6 +35,22 @@ export function keyOfListed(listed: ListedRule, { family, table }: Pick<Place, '
   const context = { family, table }
   const { form } = readListed(listed, context)
   return form && new RuleKeys(form, context).quick
+}
+
+/** Whether two expressions are the same, but for what they count. */
+function isSameExpression(left: Expression, right: Expression): boolean {
+  return left.type === right.type && (left.type === 'counter' || isDeepStrictEqual(left, right))
+}
+
+/** Whether a listed rule says what a wanted one does. @throws {ValidationError} */
+export function saysTheSame(listed: ListedRule, rule: IptablesRule, place: Pick<Place, 'family' | 'table'>): boolean {
+  const { expressions } = writeRule(rule, place)
+  const isWritten =
+    listed.comment === undefined &&
+    expressions.length === listed.expressions.length &&
+    expressions.every((expression, index) => isSameExpression(expression, listed.expressions[index]!))
+  // The same can be said otherwise, by another program or by the kernel.
+  return isWritten || keyOf(rule, place) === keyOfListed(listed, place)
 }
 
 /** The chain that a listed rule goes on in. */

@@ -3,7 +3,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { parseAddress, prefixRange } from '../../../core/address.js'
-import type { IptablesMatch, IptablesRule } from '../../../iptables/index.js'
+import type { IptablesMatch, IptablesRule, KnownMatch } from '../../../iptables/index.js'
 import { splitInvertible, type Invertible } from '../../../iptables/extensions/invertible.js'
 import { requireMark } from '../../../iptables/extensions/marks.js'
 import type { Question, Trail } from '../../core/explain/explain.js'
@@ -39,8 +39,6 @@ export function isInPrefix(address: string, prefix: string): boolean {
   return Buffer.compare(first, bytes) <= 0 && Buffer.compare(bytes, last) <= 0
 }
 
-const truth = (is: boolean): number => (is ? 1 : 0)
-
 /** What asks for nothing holds; what is asked the other way round holds where it does not. */
 function holds<Value>(given: Invertible<Value> | undefined, test: (value: Value) => boolean): boolean {
   if (given === undefined) return true
@@ -68,29 +66,24 @@ class Matching {
   /** How likely it is that a packet is what a match asks for; what is not known here is not. */
   probability(match: IptablesMatch): number {
     if ('opaque' in match) return 0
-    switch (match.match) {
-      case 'comment':
-        return 1
-      case 'tcp':
-      case 'udp':
-      case 'sctp':
-        return truth(holds(match.destinationPort as Invertible<NumberRange> | undefined, (range) => isInRange(this.#state.port, range)))
-      case 'addrtype':
-        return truth(
-          holds(match.source, (types) => list(types).includes('LOCAL') && this.#isFromNode()) &&
-            holds(match.destination, (types) => list(types).includes('LOCAL') && this.#asked.question.isOwn(this.#state.address))
-        )
-      case 'mark':
-        return truth(holds(match.mark, (given) => this.#hasMark(given)))
-      case 'conntrack':
-        return truth(this.#isConnection(match))
-      case 'statistic':
-        return 'probability' in match && typeof match.probability === 'number' ? match.probability : 0
-      case 'recent':
-        return truth(this.#isRecent(match))
-      default:
-        return 0
-    }
+    if (match.match === 'comment') return 1
+    if (match.match === 'statistic') return 'probability' in match && typeof match.probability === 'number' ? match.probability : 0
+    return this.#holds(match) ? 1 : 0
+  }
+
+  #holds(match: KnownMatch): boolean {
+    const { question } = this.#asked
+    const { address, port } = this.#state
+    if (match.match === 'tcp' || match.match === 'udp' || match.match === 'sctp')
+      return holds(match.destinationPort as Invertible<NumberRange> | undefined, (range) => isInRange(port, range))
+    if (match.match === 'addrtype')
+      return (
+        holds(match.source, (types) => list(types).includes('LOCAL') && this.#isFromNode()) &&
+        holds(match.destination, (types) => list(types).includes('LOCAL') && question.isOwn(address))
+      )
+    if (match.match === 'mark') return holds(match.mark, (given) => this.#hasMark(given))
+    if (match.match === 'conntrack') return this.#isConnection(match)
+    return match.match === 'recent' && this.#isRecent(match)
   }
 
   /** What a rule asks for beside its matches. */
@@ -128,8 +121,7 @@ class Matching {
     return (this.#state.mark & mask) >>> 0 === value
   }
 
-  #isConnection(match: Extract<IptablesMatch, { readonly match: 'conntrack' }>): boolean {
-    if ('opaque' in match) return false
+  #isConnection(match: Extract<KnownMatch, { readonly match: 'conntrack' }>): boolean {
     const { state, direction, originalDestination } = match
     const states = ['NEW', ...(this.#state.isTranslated ? ['DNAT'] : [])]
     return (
@@ -139,8 +131,7 @@ class Matching {
     )
   }
 
-  #isRecent(match: Extract<IptablesMatch, { readonly match: 'recent' }>): boolean {
-    if ('opaque' in match) return false
+  #isRecent(match: Extract<KnownMatch, { readonly match: 'recent' }>): boolean {
     return holds(match.action, (action) => action === 'set' || this.#asked.isRemembered(match.name ?? 'DEFAULT', match.seconds))
   }
 }

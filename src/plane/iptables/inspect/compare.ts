@@ -8,7 +8,7 @@ import { tableKey } from '../../../iptables/state/snapshot.js'
 import { baseChain } from '../../../iptables/tables.js'
 import type { ListedRule } from '../../../nftables/index.js'
 import type { Edits, Filling, Removal, ServiceEdits } from '../edits.js'
-import { keyOf, keyOfListed, placeKey, calledChainOf, type Place } from '../rules.js'
+import { calledChainOf, keyOf, keyOfListed, placeKey, saysTheSame, type Place } from '../rules.js'
 import type { Wanted, WantedChain, WantedShared } from '../wanted.js'
 import { PLACES, type KernelState } from './kernel.js'
 import { isOurChain, isOurJump } from './ours.js'
@@ -104,7 +104,7 @@ class Comparing {
 
   #differs({ place, rules }: Pick<WantedChain, 'place' | 'rules'>, listed: readonly ListedRule[]): boolean {
     if (rules.length !== listed.length) return true
-    return rules.some((rule, index) => keyOf(rule, place) !== keyOfListed(listed[index]!, place))
+    return rules.some((rule, index) => !saysTheSame(listed[index]!, rule, place))
   }
 
   #compareChain(chain: WantedChain): void {

@@ -1,11 +1,13 @@
 /**
  * What the kernel holds in the tables that services are in.
  */
-import { ERESTART } from '../../../core/errno.js'
+import { ENOENT, ERESTART } from '../../../core/errno.js'
 import { NetlinkError } from '../../../core/errors.js'
+import { orUndefined } from '../../../core/failures.js'
+import { Slices } from '../../../core/slices.js'
 import type { IptablesTableReference } from '../../../iptables/index.js'
-import { readSnapshot, tableKey, type TableSnapshot } from '../../../iptables/state/snapshot.js'
-import type { ListedTable, Nftables } from '../../../nftables/index.js'
+import { tableKey, type ChainSnapshot, type TableSnapshot } from '../../../iptables/state/snapshot.js'
+import type { ListedRule, ListedTable, Nftables, Ruleset } from '../../../nftables/index.js'
 import { BackendFailure } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import { TABLES } from '../layout/tables.js'
@@ -25,6 +27,16 @@ export const PLACES: readonly IptablesTableReference[] = FAMILIES.flatMap((famil
 /** How often is read again what another process changed meanwhile. */
 const MAX_READS = 16
 
+/** The chains of a table, with their rules. */
+async function tableOf({ chains, rules }: Ruleset, { family, table: name }: IptablesTableReference): Promise<TableSnapshot> {
+  const found = new Map<string, ChainSnapshot & { readonly rules: ListedRule[] }>()
+  for (const chain of chains) if (chain.table === name) found.set(chain.name, { chain, rules: [] })
+  await new Slices().each(rules, (rule) => {
+    if (rule.table === name) found.get(rule.chain)?.rules.push(rule)
+  })
+  return { family, name, chains: found }
+}
+
 async function readOnce(nft: Nftables): Promise<KernelState | undefined> {
   const generation = (await nft.readGeneration()).id
   const listed = new Map<string, ListedTable>()
@@ -33,11 +45,12 @@ async function readOnce(nft: Nftables): Promise<KernelState | undefined> {
     if (place !== undefined) listed.set(tableKey(place.family, place.table), table)
   }
   const tables = new Map<string, TableSnapshot>()
-  for (const { family, table } of PLACES) {
-    if (!listed.has(tableKey(family, table))) continue
-    const read = await readSnapshot(nft, { family, table }, {})
-    if (read.generation !== generation) return undefined
-    for (const [key, found] of read.tables) tables.set(key, found)
+  for (const place of PLACES) {
+    const key = tableKey(place.family, place.table)
+    if (!listed.has(key)) continue
+    const ruleset = await orUndefined(ENOENT, nft.list({ family: place.family, table: place.table }))
+    if (ruleset?.generation !== generation) return undefined
+    tables.set(key, await tableOf(ruleset, place))
   }
   return (await nft.readGeneration()).id === generation ? { generation, tables, listed } : undefined
 }
