@@ -1,11 +1,11 @@
 /**
  * Services as chains of iptables, in kube-proxy's layout.
  */
-import { NetlinkError, UnsupportedError } from '../../core/errors.js'
+import { UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
-import { joined, type Step } from '../../nftables/steps.js'
+import type { Step } from '../../nftables/steps.js'
 import type { Applied, Backend, BackendFailure, Inspection } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
@@ -206,20 +206,10 @@ class IptablesBackend implements Backend {
     for (const { name, before, after } of changes) yield { service: name, before: rules(before), after: rules(after) }
   }
 
-  /** In one transaction where one message can hold it, so that packets meet the rules of before or of after, in all tables. */
+  /** In one transaction where that is not too large, so that packets meet the rules of before or of after, in all tables. */
   async #write(edits: Edits, run: Run, what: string): Promise<void> {
     const stepping = new Stepping(edits, this.#handles, (place) => this.#shared.has(placeKey(place)))
     const steps = [...stepping.steps()]
-    const bytes = steps.reduce((sum, step) => sum + step.bytes, 0)
-    if (bytes <= Math.min(MAX_BYTES, this.#writer.maxBytes)) {
-      try {
-        if (steps.length > 0) await this.#writer.write([joined(steps)], run, what)
-        return
-      } catch (error) {
-        // It is larger than it was taken to be, or the socket takes less: nothing was sent.
-        if (!(error instanceof NetlinkError) || error.code !== 'EMSGSIZE') throw error
-      }
-    }
     for (const part of inParts(steps)) await this.#writer.write(part, run, what)
   }
 

@@ -2,6 +2,7 @@
  * Removing what is ours, and nothing else.
  */
 import { NetlinkError } from '../../core/errors.js'
+import { Slices } from '../../core/slices.js'
 import type { ChainSnapshot, TableSnapshot } from '../../iptables/state/snapshot.js'
 import { tableKey } from '../../iptables/state/snapshot.js'
 import type { Nftables, Transaction } from '../../nftables/index.js'
@@ -12,9 +13,10 @@ import { holdsOurs, isOurChain, isOurJump } from './inspect/ours.js'
 import { calledChainOf } from './rules.js'
 
 /** Chains of ours that rules of other programs lead to: they stay, without rules. */
-function neededByOthers({ name, chains }: TableSnapshot): Set<string> {
+async function neededByOthers({ name, chains }: TableSnapshot, slices: Slices): Promise<Set<string>> {
   const needed = new Set<string>()
   for (const [chain, { chain: listed, rules }] of chains) {
+    if (slices.isOver) await slices.turn()
     if (isOurChain(name, chain)) continue
     for (const rule of rules) {
       const called = calledChainOf(rule)
@@ -32,11 +34,13 @@ function isUnused({ chain, rules }: ChainSnapshot, ours: number): boolean {
 }
 
 /** @returns Whether any chain is left. */
-function clearTable(tx: Transaction, table: TableSnapshot): boolean {
+async function clearTable(tx: Transaction, table: TableSnapshot): Promise<boolean> {
+  const slices = new Slices()
   const { family, name: inTable, chains } = table
-  const needed = neededByOthers(table)
+  const needed = await neededByOthers(table, slices)
   const gone: string[] = []
   for (const [name, snapshot] of chains) {
+    if (slices.isOver) await slices.turn()
     if (isOurChain(inTable, name)) {
       tx.flush.chain({ family, table: inTable, name })
       if (!needed.has(name)) gone.push(name)
@@ -47,7 +51,7 @@ function clearTable(tx: Transaction, table: TableSnapshot): boolean {
     for (const { handle } of ours) tx.delete.rule({ family, table: inTable, chain: name, handle })
     if (isUnused(snapshot, ours.length)) gone.push(name)
   }
-  for (const name of gone) tx.delete.chain({ family, table: inTable, name })
+  await slices.each(gone, (name) => tx.delete.chain({ family, table: inTable, name }))
   return gone.length < chains.size
 }
 
@@ -55,7 +59,7 @@ async function tryOnce(nft: Nftables, kernel: KernelState): Promise<void> {
   const tx = nft.transaction()
   for (const table of kernel.tables.values()) {
     const { family, name } = table
-    const isLeft = clearTable(tx, table)
+    const isLeft = await clearTable(tx, table)
     if (!isLeft && kernel.listed.get(tableKey(family, name))?.comment === MADE_COMMENT) tx.delete.table({ family, name })
   }
   if (tx.size > 0) await tx.commit({ generation: kernel.generation })

@@ -143,6 +143,10 @@ export async function editsWithFrames(
 ): Promise<Edits> {
   const changing = new Changing(handles)
   await changing.frames(frames.before, frames.after)
-  for (const change of changes) await changing.service(change)
+  const slices = new Slices()
+  for (const change of changes) {
+    await changing.service(change)
+    if (slices.isOver) await slices.turn()
+  }
   return changing.edits
 }

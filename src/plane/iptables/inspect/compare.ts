@@ -71,7 +71,7 @@ class Comparing {
     }
     for (const chain of this.#wanted.shared.values()) await this.#compareShared(chain)
     for (const chain of this.#wanted.jumps.values()) this.#compareJumps(chain)
-    this.#removeStrays()
+    await this.#removeStrays()
     const services = [...this.#byService.values()]
     const { faults, handles, strays } = this
     return { edits: { ...this.#edits, services, counts: this.#counts() }, faults, services: this.services, handles, strays }
@@ -169,12 +169,13 @@ class Comparing {
   }
 
   /** Chains with names of ours that nobody wants, and rules of base chains that lead to ours. */
-  #removeStrays(): void {
+  async #removeStrays(): Promise<void> {
     const { chains, shared, jumps } = this.#wanted
     for (const { family, name: table, chains: found } of this.#kernel.tables.values()) {
       for (const [chain, snapshot] of found) {
         const place = { family, table, chain }
         const key = placeKey(place)
+        if (this.#slices.isOver) await this.#slices.turn()
         if (chains.has(key) || shared.has(key) || jumps.has(key)) continue
         if (isOurChain(table, chain)) {
           this.#edits.gone.push(place)
