@@ -249,8 +249,9 @@ export interface Plane extends AsyncDisposable {
   /**
    * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes, which the
    * kernel sums every two seconds (net/netfilter/ipvs/ip_vs_est.c). Reads the kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
+   * In mode `iptables` rules of endpoints count, and numbers of an endpoint end with them: when it takes no new connections any more, and when the service gets or loses affinity.
    *
-   * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`, or of mode `iptables`.
+   * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`.
    * @throws {NetlinkError} `ENOENT`: the tables are not there; they come with the first `sync`.
    */
   counters(): Promise<PlaneCounters>

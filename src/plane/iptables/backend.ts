@@ -1,7 +1,6 @@
 /**
  * Services as chains of iptables, in kube-proxy's layout.
  */
-import { UnsupportedError } from '../../core/errors.js'
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
@@ -23,6 +22,7 @@ import { SharedHandles } from './apply/handles.js'
 import { noteStep, notedSetting } from './apply/notes.js'
 import { Stepping } from './apply/steps.js'
 import { cleanUp } from './clean-up.js'
+import { readCounters } from './counters.js'
 import { isNothing, type Edits } from './edits.js'
 import { Explainer } from './explain/explainer.js'
 import { kernelLists, NO_LISTS, type ReadList } from './explain/remembered.js'
@@ -159,9 +159,8 @@ class IptablesBackend implements Backend {
     return await this.#explainer.explain(question)
   }
 
-  counters(): Promise<PlaneCounters> {
-    const message = "planes of mode 'iptables' do not count; those of mode 'nftables' do with option counters, and those of mode 'ipvs'"
-    return Promise.reject(new UnsupportedError('counters', message))
+  async counters(services: Services): Promise<PlaneCounters> {
+    return await readCounters(this.#nft, services)
   }
 
   details({ requests, bytes, retries }: Run): SyncDetails {

@@ -74,6 +74,11 @@ export function serviceChain(kind: ServiceChain, { name, protocol }: Pick<Servic
   return `${PREFIX[kind]}${hashOf(`${name}${protocol}${more}`)}`
 }
 
+/** Whether a chain is one of an endpoint, by its name. */
+export function isEndpointChain(name: string): boolean {
+  return name.startsWith(PREFIX.endpoint)
+}
+
 /** An endpoint as it is called in names and comments. */
 export function endpointText({ address, port }: Target): string {
   return formatSocketAddress(canonicalAddress(address), port)
