@@ -3,7 +3,7 @@ import { requireRanges } from '../../../../../src/plane/core/ranges.js'
 import { frameOf } from '../../../../../src/plane/iptables/layout/frame.js'
 import { isServiceChain } from '../../../../../src/plane/iptables/layout/names.js'
 import type { LayoutSettings, NodePlaces } from '../../../../../src/plane/iptables/layout/settings.js'
-import { EVERYWHERE, linesFrom, PLAIN } from './layout-of.js'
+import { EVERYWHERE, linesFrom, PLAIN } from '../../../../support/iptables-layout.js'
 
 const lines = (
   chain: string,

@@ -13,7 +13,7 @@ import type { ChainRules } from '../../../../../src/plane/iptables/layout/types.
 import type { Service } from '../../../../../src/plane/model.js'
 import { Random } from '../../../../support/random.js'
 import { randomService } from '../../../../support/random-services.js'
-import { chainsOf, EVERYWHERE, PLAIN } from './layout-of.js'
+import { chainsOf, EVERYWHERE, PLAIN } from '../../../../support/iptables-layout.js'
 
 const ranges = requireRanges('', ['10.1.0.0/22', '10.1.16.0/24', 'fd00:1::/64'])
 const LOCAL: readonly LayoutSettings['localSources'][] = [

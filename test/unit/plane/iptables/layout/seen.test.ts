@@ -5,7 +5,7 @@ import type { LayoutSettings } from '../../../../../src/plane/iptables/layout/se
 import { FAMILIES } from '../../../../../src/plane/core/frontend.js'
 import { requireRanges } from '../../../../../src/plane/core/ranges.js'
 import type { Service } from '../../../../../src/plane/model.js'
-import { chainsOf, EVERYWHERE, linesOf, PLAIN } from './layout-of.js'
+import { chainsOf, EVERYWHERE, linesOf, PLAIN } from '../../../../support/iptables-layout.js'
 
 /**
  * What kube-proxy 1.37.2 wrote in iptables mode on a node of Kubernetes, as `iptables-save` and `ip6tables-save` printed it, and the services of the model that its Services and EndpointSlices are.

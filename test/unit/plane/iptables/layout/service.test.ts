@@ -4,7 +4,7 @@ import { serviceChain } from '../../../../../src/plane/iptables/layout/names.js'
 import { serviceRules } from '../../../../../src/plane/iptables/layout/service.js'
 import type { LayoutSettings } from '../../../../../src/plane/iptables/layout/settings.js'
 import type { Endpoint, Frontend, Service } from '../../../../../src/plane/model.js'
-import { EVERYWHERE, linesFrom, linesIn, PLAIN } from './layout-of.js'
+import { EVERYWHERE, linesFrom, linesIn, PLAIN } from '../../../../support/iptables-layout.js'
 
 const HERE: Endpoint = { address: '10.1.0.1', port: 8080, local: true }
 const THERE: Endpoint = { address: '10.1.1.2', port: 8080 }

@@ -7,7 +7,7 @@ import type { LayoutSettings } from '../../../../../src/plane/iptables/layout/se
 import type { Endpoint, Frontend, Service, SourceRanges, TrafficPolicy } from '../../../../../src/plane/model.js'
 import { Random } from '../../../../support/random.js'
 import { randomService } from '../../../../support/random-services.js'
-import { chainsOf, PLAIN, type Layout } from './layout-of.js'
+import { chainsOf, PLAIN, type Layout } from '../../../../support/iptables-layout.js'
 import { endsOf, type End, type Packet } from './walk.js'
 
 /** What docs/service-model.md says of the first packet of a connection. */

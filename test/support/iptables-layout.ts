@@ -1,10 +1,10 @@
-import type { IptablesFamily } from '../../../../../src/iptables/index.js'
-import { printRule } from '../../../../../src/iptables/text/print.js'
-import { frameOf } from '../../../../../src/plane/iptables/layout/frame.js'
-import { serviceRules } from '../../../../../src/plane/iptables/layout/service.js'
-import type { LayoutSettings, NodePlaces } from '../../../../../src/plane/iptables/layout/settings.js'
-import type { ChainRules } from '../../../../../src/plane/iptables/layout/types.js'
-import type { Service } from '../../../../../src/plane/model.js'
+import type { IptablesFamily } from '../../src/iptables/index.js'
+import { printRule } from '../../src/iptables/text/print.js'
+import { frameOf } from '../../src/plane/iptables/layout/frame.js'
+import { serviceRules } from '../../src/plane/iptables/layout/service.js'
+import type { LayoutSettings, NodePlaces } from '../../src/plane/iptables/layout/settings.js'
+import type { ChainRules } from '../../src/plane/iptables/layout/types.js'
+import type { Service } from '../../src/plane/model.js'
 
 /** Settings that say nothing. */
 export const PLAIN: LayoutSettings = {
