@@ -60,6 +60,7 @@ export const suites = [
     files: ['test/kernel/plane/nftables/traffic', 'test/kernel/examples/proxy-traffic'],
     requires: ['nftables']
   },
+  { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 
