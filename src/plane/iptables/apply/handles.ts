@@ -1,10 +1,22 @@
 /**
  * Which handles the kernel gave to rules in chains that services share: a rule is taken away by its handle.
  */
-import type { Nftables } from '../../../nftables/index.js'
+import { Slices } from '../../../core/slices.js'
+import type { ListedRule, Nftables } from '../../../nftables/index.js'
 import { keyOfListed, placeKey, type Place } from '../rules.js'
 
 type Known = Map<string, bigint[]>
+
+async function readHandles(rules: readonly ListedRule[], place: Place): Promise<Known> {
+  const known: Known = new Map()
+  await new Slices().each(rules, (rule) => {
+    const key = keyOfListed(rule, place)
+    const handles = key === undefined ? undefined : known.get(key)
+    if (handles !== undefined) handles.push(rule.handle)
+    else if (key !== undefined) known.set(key, [rule.handle])
+  })
+  return known
+}
 
 /** Handles by the place and what the rule says. */
 export class SharedHandles {
@@ -50,15 +62,9 @@ export class SharedHandles {
     const name = placeKey(place)
     let known = this.#places.get(name)
     if (known === undefined) {
-      known = new Map()
       const { family, table, chain } = place
-      for (const rule of await this.#nft.listRules({ family, table, chain })) {
-        const key = keyOfListed(rule, place)
-        if (key === undefined) continue
-        const handles = known.get(key)
-        if (handles === undefined) known.set(key, [rule.handle])
-        else handles.push(rule.handle)
-      }
+      const rules = await this.#nft.listRules({ family, table, chain })
+      known = await readHandles(rules, place)
       this.#places.set(name, known)
     }
     return known

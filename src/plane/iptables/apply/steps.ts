@@ -5,7 +5,7 @@ import type { IptablesRule } from '../../../iptables/index.js'
 import { baseChain } from '../../../iptables/tables.js'
 import type { CommitReport, Transaction } from '../../../nftables/index.js'
 import type { Owners, Step } from '../../../nftables/steps.js'
-import type { Addition, Edits, Filling, Removal, ServiceEdits } from '../edits.js'
+import type { Addition, Edits, Filling, Removal } from '../edits.js'
 import { keyOf, writeRule, type Place } from '../rules.js'
 import type { SharedHandles } from './handles.js'
 
@@ -16,7 +16,7 @@ export const MADE_COMMENT = 'made by netplane'
 const RULE_BYTES = 600
 const CHAIN_BYTES = 120
 /** Operations of one step that could as well be several. */
-const REMOVALS = 256
+const REMOVALS = 16
 
 /** Rules in chains that services share whose handles the kernel is asked for: of more, the chain is listed when one of them is to go. */
 const MAX_ECHOES = 256
@@ -30,12 +30,6 @@ function makeBase(tx: Transaction, { family, table, chain }: Place): void {
   tx.add.chain({ family, table, name, type, hook, priority, policy: 'accept', comment: MADE_COMMENT })
 }
 
-function fill(tx: Transaction, fillings: readonly Filling[]): void {
-  for (const { place, isNew } of fillings) if (isNew) makeChain(tx, place)
-  for (const { place, isNew } of fillings) if (!isNew) tx.flush.chain({ family: place.family, table: place.table, name: place.chain })
-  for (const { place, rules } of fillings) for (const rule of rules) tx.add.rule({ ...place, ...writeRule(rule, place) })
-}
-
 /** Where the rules of an addition come, in the order in which they are put there: each at the very begin, so that the first comes last. */
 const inTurn = ({ rules, at }: Addition): readonly IptablesRule[] => (at === 'begin' ? rules.toReversed() : rules)
 
@@ -46,23 +40,63 @@ interface Added {
   readonly operation: number
 }
 
-function add(tx: Transaction, additions: readonly Addition[], into: Added[]): void {
-  for (const addition of additions) {
-    const { place, at } = addition
-    for (const rule of inTurn(addition)) {
-      into.push({ place, rule, operation: tx.size })
-      const written = { ...place, ...writeRule(rule, place) }
-      if (at === 'begin') tx.insert.rule(written)
-      else tx.add.rule(written)
-    }
-  }
-}
-
 const ruleCount = (parts: readonly { readonly rules: readonly IptablesRule[] }[]): number =>
   parts.reduce((sum, { rules }) => sum + rules.length, 0)
 
-const bytesOf = (fillings: readonly Filling[], additions: readonly Addition[]): number =>
-  200 + fillings.length * CHAIN_BYTES + (ruleCount(fillings) + ruleCount(additions)) * RULE_BYTES
+/** What is led to before what leads there. */
+const inOrder = (fillings: readonly Filling[]): readonly Filling[] => {
+  const isLast = ({ place: { chain } }: Filling): number => (chain.startsWith('KUBE-SEP-') ? 0 : chain.startsWith('KUBE-SV') ? 1 : 2)
+  return fillings.toSorted((left, right) => isLast(left) - isLast(right))
+}
+
+/** A step whose operations are all for one service; undefined: for all. */
+function ownedStep(service: string | undefined, bytes: number, queue: (tx: Transaction) => void): Step {
+  if (service === undefined) return { bytes, queue }
+  const queueOwned = (tx: Transaction): Owners => {
+    const first = tx.size
+    queue(tx)
+    return new Map(Array.from({ length: tx.size - first }, (_, index) => [first + index, [service]]))
+  }
+  return { bytes, queue: () => undefined, queueOwned }
+}
+
+/** Rules behind those that a chain has, in as many steps as messages need. */
+function appendStep(service: string | undefined, place: Place, rules: readonly IptablesRule[], isReplaced: boolean): Step {
+  const step = ownedStep(service, CHAIN_BYTES + rules.length * RULE_BYTES, (tx) => {
+    if (isReplaced) tx.flush.chain({ family: place.family, table: place.table, name: place.chain })
+    for (const rule of rules) tx.add.rule({ ...place, ...writeRule(rule, place) })
+  })
+  if (rules.length < 2) return step
+  const middle = rules.length >> 1
+  const halves = (): [Step, Step] => [
+    appendStep(service, place, rules.slice(0, middle), isReplaced),
+    appendStep(service, place, rules.slice(middle), false)
+  ]
+  return { ...step, halves }
+}
+
+function* frameSteps({ tables, bases, made }: Pick<Edits, 'tables' | 'bases' | 'made'>): Generator<Step> {
+  const step = <T>(items: readonly T[], queue: (tx: Transaction, item: T) => void): Step => ({
+    bytes: items.length * CHAIN_BYTES,
+    queue: (tx) => {
+      for (const item of items) queue(tx, item)
+    }
+  })
+  yield step(tables, (tx, { family, table: name, isNew }) =>
+    tx.add.table({ family, name, ...(isNew ? { comment: MADE_COMMENT } : { flags: [] }) })
+  )
+  yield step(bases, makeBase)
+  yield step(made, makeChain)
+}
+
+function goneStep(gone: readonly Place[], verb: 'flush' | 'delete'): Step {
+  return {
+    bytes: gone.length * CHAIN_BYTES,
+    queue: (tx) => {
+      for (const { family, table, chain: name } of gone) tx[verb].chain({ family, table, name })
+    }
+  }
+}
 
 /** Puts edits into steps. */
 export class Stepping {
@@ -83,48 +117,39 @@ export class Stepping {
   /** All steps, in their order: what is needed before what needs it, and what goes last. */
   *steps(): Generator<Step> {
     const { tables, bases, made, fillings, additions, services, removals, gone } = this.#edits
-    if (tables.length + bases.length + made.length + fillings.length + additions.length > 0) yield this.#frameStep()
-    for (const service of services) yield this.#serviceStep(service)
+    yield* frameSteps({ tables, bases, made })
+    yield* this.#writeSteps(undefined, fillings, additions)
+    for (const service of services) yield* this.#writeSteps(service.service, service.fillings, service.additions)
     for (let from = 0; from < removals.length; from += REMOVALS) yield this.#removalStep(removals.slice(from, from + REMOVALS))
     // A chain to which rules lead cannot go.
-    for (let from = 0; from < gone.length; from += REMOVALS) yield this.#goneStep(gone.slice(from, from + REMOVALS), 'flush')
-    for (let from = 0; from < gone.length; from += REMOVALS) yield this.#goneStep(gone.slice(from, from + REMOVALS), 'delete')
+    for (const verb of ['flush', 'delete'] as const)
+      for (let from = 0; from < gone.length; from += REMOVALS) yield goneStep(gone.slice(from, from + REMOVALS), verb)
   }
 
-  #frameStep(): Step {
-    const { tables, bases, made, fillings, additions } = this.#edits
-    const added: Added[] = []
-    return {
-      bytes: bytesOf(fillings, additions) + (bases.length + made.length) * CHAIN_BYTES,
-      echo: this.#mustEcho(additions),
-      queue: (tx) => {
-        added.length = 0
-        for (const { family, table: name, isNew } of tables)
-          tx.add.table({ family, name, ...(isNew ? { comment: MADE_COMMENT } : { flags: [] }) })
-        for (const place of bases) makeBase(tx, place)
-        for (const place of made) makeChain(tx, place)
-        fill(tx, fillings)
-        add(tx, additions, added)
-      },
-      done: (report) => this.#note(added, report)
-    }
+  *#writeSteps(service: string | undefined, fillings: readonly Filling[], additions: readonly Addition[]): Generator<Step> {
+    const made = fillings.filter(({ isNew }) => isNew)
+    if (made.length > 0)
+      yield ownedStep(service, made.length * CHAIN_BYTES, (tx) => {
+        for (const { place } of made) makeChain(tx, place)
+      })
+    for (const { place, rules, isNew } of inOrder(fillings)) yield appendStep(service, place, rules, !isNew)
+    for (const addition of additions) yield this.#additionStep(service, addition)
   }
 
-  #serviceStep({ service, fillings, additions }: ServiceEdits): Step {
+  #additionStep(service: string | undefined, addition: Addition): Step {
+    const { place, rules, at } = addition
     const added: Added[] = []
-    return {
-      bytes: bytesOf(fillings, additions),
-      echo: this.#mustEcho(additions),
-      queue: () => undefined,
-      queueOwned: (tx): Owners => {
-        added.length = 0
-        const first = tx.size
-        fill(tx, fillings)
-        add(tx, additions, added)
-        return new Map(Array.from({ length: tx.size - first }, (_, index) => [first + index, [service]]))
-      },
-      done: (report) => this.#note(added, report)
-    }
+    const step = ownedStep(service, rules.length * RULE_BYTES, (tx) => {
+      added.length = 0
+      for (const rule of inTurn(addition)) {
+        added.push({ place, rule, operation: tx.size })
+        const written = { ...place, ...writeRule(rule, place) }
+        if (at === 'begin') tx.insert.rule(written)
+        else tx.add.rule(written)
+      }
+    })
+    if (!this.#isShared(place)) return step
+    return { ...step, echo: this.#isEchoed, done: (report) => this.#note(added, report) }
   }
 
   #removalStep(removals: readonly Removal[]): Step {
@@ -140,23 +165,9 @@ export class Stepping {
     }
   }
 
-  #goneStep(gone: readonly Place[], verb: 'flush' | 'delete'): Step {
-    return {
-      bytes: 200 + gone.length * CHAIN_BYTES,
-      queue: (tx) => {
-        for (const { family, table, chain: name } of gone) tx[verb].chain({ family, table, name })
-      }
-    }
-  }
-
-  #mustEcho(additions: readonly Addition[]): boolean {
-    return this.#isEchoed && additions.some(({ place }) => this.#isShared(place))
-  }
-
   /** Notes the handles that the kernel told. */
   #note(added: readonly Added[], { handles }: CommitReport): void {
     for (const { place, rule, operation } of added) {
-      if (!this.#isShared(place)) continue
       const handle = handles.get(operation)
       if (handle === undefined) this.#handles.forget(place)
       else this.#handles.add(place, keyOf(rule, place), handle)
