@@ -17,7 +17,7 @@ interface Seen {
   readonly rules: Readonly<Record<IptablesFamily, readonly string[]>>
 }
 
-const FOLDER = new URL('seen/', import.meta.url)
+const FOLDER = new URL('../../../../support/kube-proxy-iptables/', import.meta.url)
 const read = (file: string): Seen => JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Seen
 const nothing = read('nothing.json')
 const cases = readdirSync(FOLDER).map((file) => ({ name: file.replace('.json', ''), ...read(file) }))
