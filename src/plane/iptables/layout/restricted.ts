@@ -3,20 +3,12 @@
  */
 import { formatAddress, requirePrefix } from '../../../core/address.js'
 import type { IptablesRule, IptablesTarget } from '../../../iptables/index.js'
+import { isRestricted, type RestrictedFrontend } from '../../core/frontend.js'
 import type { FrontendReach } from '../../core/balance/selection.js'
-import type { Frontend, LoadBalancerFrontend, Service, SourceRanges } from '../../model.js'
+import type { Frontend, Service } from '../../model.js'
 import { serviceChain } from './names.js'
 import type { ChainRules } from './types.js'
 import { comment, rule, toFrontend } from './words.js'
-
-/** A frontend that does not take everybody. */
-export type RestrictedFrontend = LoadBalancerFrontend & { readonly sourceRanges: SourceRanges }
-
-/** Whether a frontend does not take everybody. */
-export function isRestricted(frontend: Frontend): frontend is RestrictedFrontend {
-  if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) return false
-  return frontend.sourceRanges.allow !== undefined || (frontend.sourceRanges.deny ?? []).length > 0
-}
 
 /** A prefix as iptables-save prints it. */
 function prefixText(given: string): string {

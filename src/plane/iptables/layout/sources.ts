@@ -2,18 +2,15 @@
  * Who is a local client, and whose connections get a source address of this node.
  */
 import type { IptablesFamily, IptablesRule } from '../../../iptables/index.js'
-import type { LocalSources } from '../../core/local-sources.js'
+import { MAX_DEVICE_NAME, type LocalSources } from '../../core/local-sources.js'
 import { prefixesOf } from '../../core/ranges.js'
 import { CHAIN } from './names.js'
 import type { LayoutSettings } from './settings.js'
 import { rule, type Asked } from './words.js'
 
-/** Longest name of a link: IFNAMSIZ, include/uapi/linux/if.h, less the NUL. */
-const MAX_LINK_NAME = 15
-
 /** A link, or those whose names begin so. A name of full length begins no other one. */
 function linkOf({ name, isPrefix }: LocalSources & { readonly by: 'interface' }): string {
-  return isPrefix && name.length < MAX_LINK_NAME ? `${name}+` : name
+  return isPrefix && name.length < MAX_DEVICE_NAME ? `${name}+` : name
 }
 
 const EVERYBODY = /\/0$/
