@@ -1,7 +1,16 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Iptables, openPlane, type IptablesPlaneOptions, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import {
+  Iptables,
+  Nftables,
+  openPlane,
+  type IptablesPlaneOptions,
+  type Plane,
+  type PlaneEvent,
+  type Service
+} from '../../../../src/index.js'
 import { iptablesNft, savedLines } from '../../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
+import { rejection } from '../../../support/rejection.js'
 
 const web: Service = {
   name: 'shop/web:http',
@@ -92,6 +101,23 @@ describe('rules of others beside those of services', () => {
     await again.close({ cleanup: true })
     expect(await savedLines(node, 'ip', true)).toEqual(all)
     expect(await savedLines(node, 'ip6')).toEqual(all6)
+  })
+
+  it('may keep a table for themselves: then nothing is written to the others, either', async () => {
+    const node = await makeNamespace()
+    const holder = await Nftables.open({ netns: node.path })
+    onTestFinished(() => holder.close())
+    const tx = holder.transaction()
+    tx.add.table({ family: 'ip6', name: 'nat', flags: ['owner'] })
+    await tx.commit()
+    const before = await node.nft('list', 'ruleset')
+    const plane = await openPlane({ mode: 'iptables', netns: node.path, auditMs: 0, staleFlows: false })
+    onTestFinished(() => plane.close())
+    expect(await rejection(plane.sync(named(web, none)))).toMatchObject({ code: 'EPERM' })
+    expect(await node.nft('list', 'ruleset')).toBe(before)
+    await holder.close()
+    await plane.sync(named(web, none))
+    expect((await plane.plan(named(web, none))).isEmpty).toBe(true)
   })
 
   it('may lead to a chain of ours, which then stays, without rules', async () => {
