@@ -14,9 +14,9 @@ export interface ChainRules {
 /** What a service is in one family. */
 export interface ServiceRules {
   readonly family: IptablesFamily
-  /** Chains of its own, whole: `KUBE-SVC-…`, `KUBE-SVL-…`, `KUBE-EXT-…`, `KUBE-FW-…`, `KUBE-SEP-…`. */
+  /** Chains of its own, whole: `KUBE-SVC-…`, `KUBE-SVL-…`, `KUBE-EXT-…`, `KUBE-EXL-…`, `KUBE-FW-…` (also in `filter`), `KUBE-SEP-…`. */
   readonly chains: readonly ChainRules[]
-  /** Rules in chains that all services share: `KUBE-SERVICES`, `KUBE-NODEPORTS`, `KUBE-EXTERNAL-SERVICES`, `KUBE-PROXY-FIREWALL`. */
+  /** Rules in chains that all services share: `KUBE-SERVICES`, `KUBE-NODEPORTS`, `KUBE-EXTERNAL-SERVICES`, `KUBE-PROXY-FIREWALL`, `KUBE-CLUSTER-IPS`. */
   readonly shared: readonly ChainRules[]
 }
 
