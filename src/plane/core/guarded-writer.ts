@@ -30,7 +30,8 @@ export class GuardedWriter {
   #run: Run | undefined
   #what = ''
 
-  constructor(nft: Nftables) {
+  /** @param blame The error to tell of an object that is to blame by itself, whatever its code means of others; undefined: the code says it. Default: it does always. */
+  constructor(nft: Nftables, blame: (error: NetlinkError) => NetlinkError | undefined = () => undefined) {
     this.#steps = new StepWriter(nft, {
       before: () => this.#run?.checkpoint(),
       // Behind others that are under way: each makes the next generation, and where one is refused, those behind it are too.
@@ -46,7 +47,7 @@ export class GuardedWriter {
         this.commits++
         this.#run?.wrote(this.#what, 1, bytes)
       },
-      refused: attribute
+      refused: (error, owners) => attribute(error, owners, blame)
     })
   }
 
@@ -96,16 +97,18 @@ export class GuardedWriter {
 }
 
 /** Finds out whether single services are to blame. */
-function attribute(error: NetlinkError, owners: Owners): Error {
-  if (WHOLE.has(error.code) || STALE.has(error.code) || error.outcomeUnknown) return error
+function attribute(error: NetlinkError, owners: Owners, blame: (error: NetlinkError) => NetlinkError | undefined): Error {
+  if (WHOLE.has(error.code) || error.outcomeUnknown) return error
+  const blamed = blame(error)
+  if (STALE.has(error.code) && blamed === undefined) return error
   const refusals: Refusal[] = []
   for (const refusal of [error, ...error.others]) {
     const names = refusal.index === undefined ? undefined : owners.get(refusal.index)
     // What belongs to one service as a whole has no rows.
     const row = typeof refusal.object === 'number' ? refusal.object : names?.length === 1 ? 0 : undefined
     const service = row === undefined ? undefined : names?.[row]
-    if (service === undefined) return error
-    refusals.push({ service, error: refusal })
+    if (service === undefined) return blamed ?? error
+    refusals.push({ service, error: blame(refusal) ?? refusal })
   }
   return new BackendFailure('refused', true, error, refusals)
 }

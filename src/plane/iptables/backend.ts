@@ -20,6 +20,7 @@ import type { StatusDetails, SyncDetails } from '../types.js'
 import { editsOf, editsWithFrames, type RuleChange } from './apply/changes.js'
 import { SharedHandles } from './apply/handles.js'
 import { noteStep, notedSetting } from './apply/notes.js'
+import { withExtension } from './apply/refusals.js'
 import { Stepping } from './apply/steps.js'
 import { cleanUp } from './clean-up.js'
 import { readCounters } from './counters.js'
@@ -63,7 +64,7 @@ class IptablesBackend implements Backend {
   constructor(nft: Nftables, settings: IptablesPlaneSettings, { system, readList }: IptablesFiles) {
     this.#nft = nft
     this.#settings = settings
-    this.#writer = new GuardedWriter(nft)
+    this.#writer = new GuardedWriter(nft, withExtension)
     this.#handles = new SharedHandles(nft)
     this.#routeLocalnet = new RouteLocalnet(system)
     this.#explainer = new Explainer(nft, settings, readList)
