@@ -11,7 +11,7 @@ interface Seen {
   readonly rules: Readonly<Record<'ip' | 'ip6', readonly string[]>>
 }
 
-const FOLDER = new URL('../../../unit/plane/iptables/layout/seen/', import.meta.url)
+const FOLDER = new URL('../../../support/kube-proxy-iptables/', import.meta.url)
 const read = (name: string): Seen => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as Seen
 
 /** What a real kube-proxy wrote, as a file for iptables-restore; objects of nfacct, which the rules count with, are left out. */
