@@ -8,7 +8,8 @@ import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 
 async function open({ plane, name, netns: place, traffic, state }: ProxyOptions): Promise<Plane> {
   const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
-  return await openPlane({ ...plane, name, netns, ...traffic, stateFile: state })
+  const common = { netns, ...traffic, stateFile: state }
+  return await openPlane(plane.mode === 'iptables' ? { ...plane, ...common } : { ...plane, name, ...common })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

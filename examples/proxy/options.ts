@@ -15,8 +15,8 @@ export const USAGE = `Usage: proxy --manifests FOLDER [options]
 Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice, Node) says.
 
   --manifests FOLDER              folder of .yaml, .yml and .json files; watched
-  --mode MODE                     nftables (default) or ipvs
-  --name NAME                     name of the nftables tables, or of the dummy device (default: netplane)
+  --mode MODE                     nftables (default), ipvs or iptables
+  --name NAME                     name of the nftables tables, or of the dummy device (default: netplane); not in mode iptables
   --netns NAMESPACE               network namespace: path, name or process id (default: this process's)
   --node-name NAME                this node: endpoints with this nodeName are local (default: the name of the host)
   --zone ZONE                     zone of this node (default: that of the Node called --node-name)
@@ -33,7 +33,8 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --plan                          print what would be done, and do nothing
   --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
   --scheduler-fallback NAME       for services that ask for a scheduler which cannot be had: random, hash or consistent; in mode
-                                  ipvs also one of IPVS (default: they are refused)
+                                  ipvs also one of IPVS, in mode iptables random alone (default: they are refused)
+  --take-over                     mode iptables: the chains that a kube-proxy left become ours, and connections stay
   --log-level LEVEL               trace, debug, info, warn, error (default: info)
   --help                          this text
 `
@@ -45,12 +46,14 @@ type LogLevel = (typeof LOG_LEVELS)[number]
 type PlaneChoice =
   | { readonly mode: 'nftables'; readonly schedulerFallback: ModelScheduler | undefined }
   | { readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined }
+  | { readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean }
 
 /** The command line, read. */
 export interface ProxyOptions {
   readonly manifests: string | undefined
   readonly plane: PlaneChoice
-  readonly name: string
+  /** Absent: the plane's usual one. */
+  readonly name: string | undefined
   readonly netns: string | undefined
   readonly nodeName: string
   readonly zone: string | undefined
@@ -74,7 +77,7 @@ const flag = { type: 'boolean', default: false } as const
 const OPTIONS = {
   manifests: text,
   mode: { type: 'string', default: 'nftables' },
-  name: { type: 'string', default: 'netplane' },
+  name: text,
   netns: text,
   'node-name': text,
   zone: text,
@@ -91,7 +94,8 @@ const OPTIONS = {
   cleanup: flag,
   'log-level': { type: 'string', default: 'info' },
   help: flag,
-  'scheduler-fallback': text
+  'scheduler-fallback': text,
+  'take-over': flag
 } as const
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
@@ -107,7 +111,8 @@ function parseListen(value: string): { host: string; port: number } | undefined 
 function parseWord<Word extends string>(option: string, value: string, words: readonly [...Word[], Word]): Word {
   const known = words.find((word) => word === value)
   if (known !== undefined) return known
-  throw new Error(`--${option} ${value}: ${words.slice(0, -1).join(', ')} or ${words.at(-1)!} is wanted`)
+  const [last, ...others] = words.toReversed()
+  throw new Error(`--${option} ${value}: ${others.length === 0 ? '' : `${others.toReversed().join(', ')} or `}${last!} is wanted`)
 }
 
 /** An empty list is a mistake (a variable of a shell that is not set), and would mean something else than no option. */
@@ -148,10 +153,15 @@ function parseTraffic(values: Values): ProxyOptions['traffic'] {
   }
 }
 
-function parsePlane({ mode: word, 'scheduler-fallback': fallback }: Values): PlaneChoice {
+function parsePlane({ mode: word, name, 'scheduler-fallback': fallback, 'take-over': takeOver }: Values): PlaneChoice {
   const among = <Word extends Scheduler>(words: readonly [...Word[], Word]): Word | undefined =>
     fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, words)
-  const mode = parseWord('mode', word, ['nftables', 'ipvs'])
+  const mode = parseWord('mode', word, ['nftables', 'ipvs', 'iptables'])
+  if (mode !== 'iptables' && takeOver) throw new Error('--take-over: --mode iptables is wanted beside it')
+  if (mode === 'iptables') {
+    if (name !== undefined) throw new Error(`--name ${name}: chains of mode iptables have kube-proxy's names`)
+    return { mode, schedulerFallback: among(['random']), takeOver }
+  }
   if (mode === 'nftables') return { mode, schedulerFallback: among(FALLBACKS) }
   return { mode, schedulerFallback: among([...FALLBACKS, ...IPVS_SCHEDULERS]) }
 }

@@ -19,6 +19,8 @@ import { StaleFlowCleaner } from './flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from './flows/options.js'
 import { openIpvsBackend } from './ipvs/backend.js'
 import { checkIpvsOptions, type IpvsPlaneOptions } from './ipvs/options.js'
+import { openIptablesBackend } from './iptables/backend.js'
+import { checkIptablesPlaneOptions, type IptablesPlaneOptions } from './iptables/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
 import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/options.js'
 import { checkStateFile } from './state/file.js'
@@ -43,6 +45,7 @@ export type { Plan, PlanEntry, Quarantined } from './core/changes/plan.js'
 export type { StaleFlowOptions, StaleFlowPolicy } from './flows/options.js'
 export type { DrainingOption } from './ipvs/drain-choice.js'
 export type { IpvsPlaneKernel, IpvsPlaneOptions } from './ipvs/options.js'
+export type { IptablesPlaneKernel, IptablesPlaneOptions } from './iptables/options.js'
 export type { LocalSourcesOption } from './core/local-sources.js'
 export type { NodeAddressesOption } from './core/node/addresses.js'
 export type { PortRange } from './core/node/reserved-ports.js'
@@ -112,7 +115,11 @@ export interface CommonPlaneOptions {
 
 /** Options of {@link openPlane}: the kernel subsystem to use, and its own options. */
 export type PlaneOptions = CommonPlaneOptions &
-  (({ readonly mode: 'nftables' } & NftablesPlaneOptions) | ({ readonly mode: 'ipvs' } & IpvsPlaneOptions))
+  (
+    | ({ readonly mode: 'nftables' } & NftablesPlaneOptions)
+    | ({ readonly mode: 'ipvs' } & IpvsPlaneOptions)
+    | ({ readonly mode: 'iptables' } & IptablesPlaneOptions)
+  )
 
 interface Opening {
   readonly auditMs: number
@@ -130,7 +137,13 @@ function prepare(options: PlaneOptions): Opening {
     const { auditMs, ownAddresses } = settings
     return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openNftablesBackend(settings, tell) }
   }
-  if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs'")
+  if (options.mode === 'iptables') {
+    const settings = checkIptablesPlaneOptions(options)
+    const { auditMs, layout } = settings
+    const nodeAddresses = { choice: settings.nodeAddresses, withLoopback: layout.loopbackNodePorts }
+    return { auditMs, nodeAddresses, ownAddresses: layout.ownAddresses, open: () => openIptablesBackend(settings) }
+  }
+  if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs', 'iptables'")
   const settings = checkIpvsOptions(options)
   const { auditMs, device, ownAddresses } = settings
   const nodeAddresses = { choice: settings.nodeAddresses, ownLink: device }

@@ -67,13 +67,24 @@ export type SyncDetails =
       /** How often the work was begun again because the kernel was not as it had been left. */
       readonly retries: number
     }
+  | {
+      readonly mode: 'iptables'
+      /** Transactions committed. */
+      readonly commits: number
+      /** Bytes of their messages. */
+      readonly bytes: number
+      /** Generation of the ruleset after the last commit or audit. */
+      readonly generation: number
+      /** How often the work was begun again because another process had changed the ruleset in between. */
+      readonly retries: number
+    }
 
 /** What a sync or update did. */
 export interface SyncReport {
   /** Services written, changed and removed. */
   readonly services: { readonly added: number; readonly changed: number; readonly removed: number }
   /**
-   * Objects of the kernel that carry services, written and deleted: elements of nf_tables, virtual services, real servers, addresses. One that is replaced counts as both. What the call put
+   * Objects of the kernel that carry services, written and deleted: elements of nf_tables, virtual services, real servers, addresses, rules of iptables. One that is replaced counts as both. What the call put
    * right on its way counts, too.
    */
   readonly objects: ObjectCounts
@@ -176,7 +187,7 @@ export interface DrainingEndpoint {
 /** What a status says beside what all planes have in common. */
 export type StatusDetails =
   /** `generation`: of the ruleset, after our last commit or audit; 0 before the first. */
-  | { readonly mode: 'nftables'; readonly generation: number }
+  | { readonly mode: 'nftables' | 'iptables'; readonly generation: number }
   | {
       readonly mode: 'ipvs'
       /** Real servers that are desired no longer and wait for the end of their connections. */
@@ -238,6 +249,7 @@ export interface Plane extends AsyncDisposable {
   /**
    * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes, which the
    * kernel sums every two seconds (net/netfilter/ipvs/ip_vs_est.c). Reads the kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
+   * In mode `iptables` rules of endpoints count, and numbers of an endpoint end with them: when it takes no new connections any more, and when the service gets or loses affinity.
    *
    * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`.
    * @throws {NetlinkError} `ENOENT`: the tables are not there; they come with the first `sync`.

@@ -13,7 +13,7 @@ import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
 
 /** Options that every plane has. */
-export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'name' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
+export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
 
 /** What stands for the kernel of a plane: fakes, or nothing. */
 export interface RigKernel {
@@ -24,7 +24,7 @@ export interface RigKernel {
 
 /** One empty kernel. */
 export interface Rig {
-  readonly mode: 'nftables' | 'ipvs'
+  readonly mode: 'nftables' | 'ipvs' | 'iptables'
   /** The tables of a plane that was opened without a name. */
   readonly table: string
   /** Opens a plane; more than one is like a process that starts again. */
@@ -34,6 +34,8 @@ export interface Rig {
   nftables(): Promise<Nftables>
   route(): Promise<Route>
   ipvs(): Promise<Ipvs>
+  /** Makes something that has a name of the plane's, and is not its own. */
+  occupy(): Promise<void>
 }
 
 /** Makes empty kernels of one kind. */
@@ -50,8 +52,8 @@ export async function closing<T extends { close(): Promise<void> }>(opening: Pro
   return opened
 }
 
-/** The tables of a plane that was opened without a name. */
-export const tableOf = (mode: Rig['mode']): string => (mode === 'nftables' ? 'netplane' : 'netplane-ipvs')
+/** The tables of a plane that was opened without a name; of iptables one of those that it has its chains in. */
+export const tableOf = (mode: Rig['mode']): string => ({ nftables: 'netplane', ipvs: 'netplane-ipvs', iptables: 'nat' })[mode]
 
 /** What opens clients beside a plane. */
 interface Clients {
@@ -69,7 +71,8 @@ const clientsIn = (netns: string): Clients => ({
 /** @param place Where planes are. */
 function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kernel'>, clients: Clients, common: RigOptions = {}): Rig {
   const draining = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
-  const usual = { ...place, ...(mode === 'ipvs' ? { draining } : {}), ...common }
+  const own = { nftables: {}, ipvs: { draining }, iptables: { schedulerFallback: 'random' } } as const
+  const usual = { ...place, ...own[mode], ...common }
   return {
     mode,
     table: tableOf(mode),
@@ -77,7 +80,15 @@ function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kerne
     openLoosely: () => openPlane({ mode, auditMs: 0, ...place }),
     nftables: () => closing(clients.nftables.open()),
     route: () => closing(clients.route.open()),
-    ipvs: () => closing(clients.ipvs.open())
+    ipvs: () => closing(clients.ipvs.open()),
+    occupy: async () => {
+      const tx = (await closing(clients.nftables.open())).transaction()
+      const table = { family: 'ip', name: tableOf(mode) } as const
+      tx.add.table({ ...table, comment: 'of somebody else' })
+      // The tables of iptables are everybody's.
+      if (mode === 'iptables') tx.add.chain({ family: table.family, table: table.name, name: 'KUBE-SERVICES' })
+      await tx.commit()
+    }
   }
 }
 
@@ -99,7 +110,7 @@ async function mixedRig(): Promise<Rig> {
   return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: fakeOf('nftables', loadAddon()) } }, { ...clientsIn(path), ...fakes })
 }
 
-const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode) => ({
+const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables'] as const).map((mode) => ({
   name: `${mode} on the fakes`,
   mode,
   make: () => Promise.resolve(fakeRig(mode))
@@ -109,7 +120,7 @@ const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs'] as const).map((mode)
 export const rigKinds: readonly RigKind[] = [
   ...fakeKinds,
   { name: "ipvs on fakes and the kernel's nf_tables", mode: 'ipvs', make: mixedRig },
-  ...(['nftables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
+  ...(['nftables', 'iptables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
     name: `${mode} on the kernel`,
     mode,
     make: () => kernelRig(mode)
@@ -142,7 +153,7 @@ async function dumpTables(rig: Rig): Promise<string[]> {
       [...listed].map(({ key, data, comment }) => `element ${where(listed.set)} ${plain([listed.set.name, key, data, comment])}`)
     )
   ]
-  // Rules that ask sets stand in the order in which their sets came.
+  // Rules that ask sets stand in the order in which their sets came, and those of services in chains that they share likewise.
   const rules = new Map<string, string[]>()
   for (const rule of ruleset.rules) {
     const name = `rule ${where(rule)} ${rule.chain}`
@@ -150,7 +161,12 @@ async function dumpTables(rig: Rig): Promise<string[]> {
   }
   for (const [name, texts] of rules)
     lines.push(
-      ...(/ (learn|(node-)?services(-indirect|-outside)?)$/.test(name) ? texts.sort() : texts).map((text, at) => `${name} ${at} ${text}`)
+      ...(/ (learn|(node-)?services(-indirect|-outside)?|KUBE-(SERVICES|NODEPORTS|EXTERNAL-SERVICES|CLUSTER-IPS|PROXY-FIREWALL))$/.test(
+        name
+      )
+        ? texts.sort()
+        : texts
+      ).map((text, at) => `${name} ${at} ${text}`)
     )
   return lines
 }

@@ -2,6 +2,7 @@
  * What the kernel refused of a transaction, as errors that name the caller's operation.
  */
 import { NetlinkError } from '../../core/errors.js'
+import type { Expression } from '../../nftables/expressions.js'
 import { extensionsNamed } from '../extensions/registry.js'
 import { fromExpression } from '../rule/attributes.js'
 import type { IptablesFamily } from '../types.js'
@@ -9,16 +10,23 @@ import type { Origin } from './emit.js'
 
 const EXPRESSION = /^expressions\[(\d+)\]/
 
-/** The match or target that the kernel pointed at, and the module it is in. */
-function lackingExtension({ field, code }: NetlinkError, { expressions, by }: Origin): string | undefined {
+/**
+ * What the kernel lacks, or refuses, of the match or target that it pointed at, with the module that it is in; undefined: it pointed at none.
+ *
+ * @param expressions Of the rule that was refused.
+ */
+export function refusedExtension(
+  { field, code }: Pick<NetlinkError, 'field' | 'code'>,
+  expressions: readonly Expression[],
+  family: IptablesFamily
+): string | undefined {
   const index = EXPRESSION.exec(field ?? '')?.[1]
-  const expression = index === undefined ? undefined : expressions?.[Number(index)]
+  const expression = index === undefined ? undefined : expressions[Number(index)]
   if (expression?.type !== 'opaque') return undefined
   const found = fromExpression(expression)
   const kind = expression.name === 'match' ? 'match' : 'target'
   if (found === undefined) return undefined
   const { name, revision } = found
-  const family: IptablesFamily = by.step.place.family
   const module = extensionsNamed(kind, family, name).find((known) => known.revision === revision)?.module ?? `xt_${name}`
   if (code === 'ENOENT') return `this kernel has no ${kind} ${name} of revision ${revision} (modprobe ${module})`
   return `the kernel refuses the ${kind} ${name} in this table, chain or rule; its log may say why`
@@ -35,7 +43,7 @@ export function refusalOf(error: NetlinkError, origins: readonly Origin[]): Netl
       kernelMessage: each.kernelMessage,
       index: origin?.by.index,
       object: origin?.by.object,
-      hint: (origin === undefined ? undefined : lackingExtension(each, origin)) ?? each.hint,
+      hint: (origin === undefined ? undefined : refusedExtension(each, origin.expressions ?? [], origin.by.step.place.family)) ?? each.hint,
       outcomeUnknown: each.outcomeUnknown,
       cause: each,
       others: () => each.others.map(translate)

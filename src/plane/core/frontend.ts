@@ -4,7 +4,7 @@
 import { canonicalAddress, formatSocketAddress, ipv4Number, looksLikeIPv6 } from '../../core/address.js'
 import type { AddressFamily } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
-import type { Frontend, NodeFrontend, Service } from '../model.js'
+import type { Frontend, LoadBalancerFrontend, NodeFrontend, Service, SourceRanges } from '../model.js'
 
 /** Both families of addresses. */
 export const FAMILIES: readonly AddressFamily[] = ['ip', 'ip6']
@@ -26,6 +26,16 @@ export function isAddressed(frontend: Frontend): frontend is AddressedFrontend {
 /** Whether clients from outside are balanced over other endpoints than all others. */
 export function isSplit({ kind, trafficPolicy }: Frontend): boolean {
   return kind !== 'cluster' && trafficPolicy === 'local'
+}
+
+/** A frontend that does not take everybody. */
+export type RestrictedFrontend = LoadBalancerFrontend & { readonly sourceRanges: SourceRanges }
+
+/** Whether a frontend does not take everybody. */
+export function isRestricted(frontend: Frontend): frontend is RestrictedFrontend {
+  if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) return false
+  const { allow, deny } = frontend.sourceRanges
+  return allow !== undefined || (deny !== undefined && deny.length > 0)
 }
 
 /** The frontends of a service that have an address of their own. */

@@ -24,8 +24,8 @@ export type LocalSources =
       readonly isPrefix: boolean
     }
 
-/** IFNAMSIZ, include/uapi/linux/if.h, less the NUL. */
-const MAX_DEVICE_NAME = 15
+/** Bytes of the longest name of a device: IFNAMSIZ, include/uapi/linux/if.h, less the NUL. */
+export const MAX_DEVICE_NAME = 15
 
 /** What dev_valid_name (net/core/dev.c) takes, less `*`, which nft would read as the end of a prefix. */
 export function isDeviceName(name: unknown): name is string {

@@ -2,7 +2,7 @@
  * Prefixes as ranges of addresses.
  */
 import { Buffer } from 'node:buffer'
-import { parseAddress, prefixRange, requirePrefix, type AddressFamily } from '../../core/address.js'
+import { formatAddress, parseAddress, prefixRange, requirePrefix, type AddressFamily } from '../../core/address.js'
 import { ValidationError } from '../../core/errors.js'
 
 /** Addresses from the first to the last one, both included, in network order. */
@@ -34,6 +34,30 @@ function merge(ranges: readonly AddressRange[]): AddressRange[] {
     else if (Buffer.compare(range.to, last.to) > 0) merged[merged.length - 1] = { from: last.from, to: range.to }
   }
   return merged
+}
+
+/** How many bits are free in the largest prefix that begins at an address and does not go beyond another one. */
+function largestBlock(from: bigint, to: bigint, bits: number): number {
+  let free = 0
+  while (free < bits && (from & (1n << BigInt(free))) === 0n && from + (2n << BigInt(free)) - 1n <= to) free++
+  return free
+}
+
+/** The fewest prefixes that make up ranges, in their order. */
+export function prefixesOf(ranges: readonly AddressRange[]): string[] {
+  return ranges.flatMap(({ from, to }) => {
+    const bits = from.length * 8
+    const number = (bytes: Uint8Array): bigint => BigInt(`0x${Buffer.from(bytes).toString('hex')}`)
+    const text = (address: bigint): string => formatAddress(Buffer.from(address.toString(16).padStart(bits / 4, '0'), 'hex'))
+    const prefixes: string[] = []
+    const last = number(to)
+    for (let at = number(from); at <= last;) {
+      const free = largestBlock(at, last, bits)
+      prefixes.push(`${text(at)}/${bits - free}`)
+      at += 1n << BigInt(free)
+    }
+    return prefixes
+  })
 }
 
 /** Whether an address, which must be one, is in ranges. */

@@ -10,6 +10,14 @@ const withoutIpvsSchedulers: Difference = {
   instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
 }
 
+const onlyRandom: Difference = {
+  name: 'no scheduler but `random`',
+  reason:
+    'iptables chooses by chance alone: a service that asks for another scheduler is refused, unless option `schedulerFallback` says `random`.',
+  applies: ({ services }) => services.some(({ scheduler = 'random' }) => scheduler !== 'random'),
+  instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
+}
+
 const withoutIpvsFallThrough: Difference = {
   name: 'other ports of external addresses',
   reason: "The addresses of services are this node's own, on the dummy device, so that what has no service is refused, and not routed on.",
@@ -27,7 +35,12 @@ const rememberedForLonger: Difference = {
 }
 
 /** A plane of netplane. */
-const plane = (mode: 'nftables' | 'ipvs', about: string, requires: readonly string[], differences: readonly Difference[]): Subject => ({
+const plane = (
+  mode: 'nftables' | 'ipvs' | 'iptables',
+  about: string,
+  requires: readonly string[],
+  differences: readonly Difference[]
+): Subject => ({
   name: mode,
   about,
   requires,
@@ -62,5 +75,6 @@ export const planes: readonly Subject[] = [
     'Virtual services of IPVS, with tables of nf_tables beside them.',
     ['ipvs', 'nftables'],
     [withoutIpvsFallThrough, rememberedForLonger]
-  )
+  ),
+  plane('iptables', "Rules of iptables in kube-proxy's layout.", ['nftables'], [onlyRandom])
 ]

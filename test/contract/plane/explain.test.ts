@@ -85,10 +85,7 @@ describe.each(rigKinds)('$name explains', (kind) => {
 
   it('nothing of a table that is not ours', async () => {
     const rig = await kind.make()
-    const nft = await rig.nftables()
-    const tx = nft.transaction()
-    tx.add.table({ family: 'ip', name: rig.table, comment: 'of somebody else' })
-    await tx.commit()
+    await rig.occupy()
     const plane = await rig.open()
     expect(await rejection(plane.explain(web))).toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
   })

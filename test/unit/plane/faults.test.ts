@@ -45,6 +45,36 @@ const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] 
   }
 ]
 
+/** The same to chains of iptables. */
+const foreignToChains: typeof foreign = [
+  foreign[0]!,
+  async ({ nftables }, table) => {
+    await using nft = await nftables.open()
+    const tx = nft.transaction()
+    tx.add.chain({ family: 'ip', table, name: 'KUBE-SVC-STRANGERSTRANGER' })
+    await tx.commit()
+  },
+  async ({ nftables }, table) => {
+    await using nft = await nftables.open()
+    const tx = nft.transaction()
+    tx.flush.chain({ family: 'ip', table, name: 'KUBE-SERVICES' })
+    await tx.commit()
+  },
+  async ({ nftables }, name) => {
+    await using nft = await nftables.open()
+    const tx = nft.transaction()
+    tx.delete.table({ family: 'ip6', name })
+    await tx.commit()
+  },
+  async ({ nftables }, table) => {
+    await using nft = await nftables.open()
+    const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'accept' } }] as const
+    const tx = nft.transaction()
+    tx.insert.rule({ family: 'ip', table, chain: 'KUBE-SERVICES', expressions })
+    await tx.commit()
+  }
+]
+
 /** Refusals and losses; the numbers are chances in a hundred. */
 const faults: readonly (readonly [chance: number, fault: Fault])[] = [
   [3, { type: 'refuse', errno: ENOMEM }],
@@ -128,7 +158,7 @@ async function settled<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
+it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
   '%s: whatever happens between two steps, the kernel ends as it is reported (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
@@ -138,9 +168,11 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 6
     const actions =
       mode === 'nftables'
         ? foreign
-        : seed % 2 === 0
-          ? foreign.filter((_, index) => ![3, 5].includes(index))
-          : foreign.filter((_, index) => ![2, 3].includes(index))
+        : mode === 'iptables'
+          ? foreignToChains
+          : seed % 2 === 0
+            ? foreign.filter((_, index) => ![3, 5].includes(index))
+            : foreign.filter((_, index) => ![2, 3].includes(index))
     let own: RigKernel | undefined
     const rig = fakeRig(mode, (kernel) => {
       own = kernel
@@ -197,7 +229,7 @@ function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<stri
   }
 }
 
-it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
+it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
   '%s: after every call that succeeds, the kernel holds what the plane says, whatever was refused or lost (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
@@ -243,7 +275,7 @@ it.each((['nftables', 'ipvs'] as const).flatMap((mode) => Array.from({ length: 5
   }
 )
 
-it.each(['nftables', 'ipvs'] as const)(
+it.each(['nftables', 'ipvs', 'iptables'] as const)(
   '%s: works where a message may have 4 KiB only, from the first sync on',
   { timeout: 60_000 },
   async (mode) => {
@@ -269,15 +301,22 @@ it.each(['nftables', 'ipvs'] as const)(
         })
       )
     const plane = await rig.open()
-    for (const desired of [services(0, 300, 80), services(0, 300, 81), services(200, 1300, 81), services(600, 700, 81)]) {
+    // A service is some thirty objects in iptables, each with an operation of its own.
+    const some = mode === 'iptables' ? 5 : 100
+    for (const desired of [
+      services(0, 3 * some, 80),
+      services(0, 3 * some, 81),
+      services(2 * some, 13 * some, 81),
+      services(6 * some, 7 * some, 81)
+    ]) {
       await plane.sync(desired)
       expect((await plane.plan(desired)).isEmpty).toBe(true)
     }
-    const desired = services(600, 700, 81)
+    const desired = services(6 * some, 7 * some, 81)
     expect(await dump(rig)).toEqual(await freshDump(fakeRig(mode), desired))
     await using nft = await rig.nftables()
     const tx = nft.transaction()
-    tx.add.chain({ family: 'ip', table: rig.table, name: 'stranger' })
+    tx.add.chain({ family: 'ip', table: rig.table, name: mode === 'iptables' ? 'KUBE-SVC-STRANGERSTRANGER' : 'stranger' })
     await tx.commit()
     await (await rig.open()).sync(desired)
     expect(await dump(rig)).toEqual(await freshDump(fakeRig(mode), desired))

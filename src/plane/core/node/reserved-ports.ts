@@ -77,16 +77,21 @@ export class Ports {
   }
 }
 
-/** Checks option `reserveNodePorts`. @throws {ValidationError} */
-export function checkReservation(option: readonly PortRange[] | undefined): Ports | undefined {
+/** Checks an option that is a list of ranges. @throws {ValidationError} */
+export function checkPorts(path: string, option: readonly PortRange[] | undefined): Ports | undefined {
   if (option === undefined) return undefined
   if (!Array.isArray(option) || option.length === 0 || option.length > MAX_RANGES)
-    throw new ValidationError('reserveNodePorts', option, `a list of 1 to ${MAX_RANGES} ranges: { from, to }`)
+    throw new ValidationError(path, option, `a list of 1 to ${MAX_RANGES} ranges: { from, to }`)
   for (const [index, range] of option.entries()) {
-    const path = `reserveNodePorts[${index}]`
-    requireKnown(`${path}.`, requireFields(path, range, '{ from, to }'), ['from', 'to'])
+    const at = `${path}[${index}]`
+    requireKnown(`${at}.`, requireFields(at, range, '{ from, to }'), ['from', 'to'])
     const { from, to } = range as PortRange
-    requireInteger(`${path}.to`, to, requireInteger(`${path}.from`, from, 1, PORTS - 1), PORTS - 1)
+    requireInteger(`${at}.to`, to, requireInteger(`${at}.from`, from, 1, PORTS - 1), PORTS - 1)
   }
   return Ports.of(option as readonly PortRange[])
+}
+
+/** Checks option `reserveNodePorts`. @throws {ValidationError} */
+export function checkReservation(option: readonly PortRange[] | undefined): Ports | undefined {
+  return checkPorts('reserveNodePorts', option)
 }

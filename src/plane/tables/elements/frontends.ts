@@ -3,7 +3,7 @@
  */
 import type { AddressFamily } from '../../../core/address.js'
 import type { Protocol } from '../../../core/protocols.js'
-import { isAddressed, isOfFamily, isSplit } from '../../core/frontend.js'
+import { isAddressed, isOfFamily, isRestricted, isSplit } from '../../core/frontend.js'
 import { reachOf, type Reach, type Selection } from '../../core/balance/selection.js'
 import { isModelScheduler, type Frontend, type ModelScheduler, type Service, type TrafficPolicy } from '../../model.js'
 import {
@@ -101,24 +101,18 @@ export function schedulersWith(fallback: ModelScheduler = 'random'): SchedulerOf
   return ({ scheduler = 'random' }) => (isModelScheduler(scheduler) ? scheduler : fallback)
 }
 
-function isRanged(frontend: Frontend): boolean {
-  if (frontend.kind !== 'loadBalancer' || frontend.sourceRanges === undefined) return false
-  const { allow, deny } = frontend.sourceRanges
-  return allow !== undefined || (deny !== undefined && deny.length > 0)
-}
-
 /** Visits what a frontend needs, in no special order. */
 export function visitFrontend(frontend: Frontend, view: ServiceView, sink: FrontendSink): void {
   const fixed = FIXED_SETS[view.family]
   const scope = isAddressed(frontend) ? 'address' : 'node'
   const marks = fixed.marks[scope]
   if (isAddressed(frontend)) sink.address(fixed[frontend.kind === 'cluster' ? 'cluster-ips' : 'external-ips'])
-  if (isRanged(frontend)) visitRanges(frontend, view.family, sink)
+  if (isRestricted(frontend)) visitRanges(frontend, view.family, sink)
   if (view.isByIpvs) visitMarks(frontend, view.family, sink)
   const { inside, outside } = reachOf(frontend, view.selection)
   const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs
   if (inside === outside) {
-    if (isBalanced(inside)) sink.balance(scope, isRanged(frontend) ? 'indirect' : 'direct', inside)
+    if (isBalanced(inside)) sink.balance(scope, isRestricted(frontend) ? 'indirect' : 'direct', inside)
     if (inside === 'refuse') sink.frontend(marks.refused)
     if (inside === 'drop') sink.frontend(marks.dropped)
   } else {

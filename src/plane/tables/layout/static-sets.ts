@@ -8,7 +8,7 @@ import { FAMILIES } from '../../core/frontend.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
 import { localSourcesSet, nodeAddressesSet, ROUTE_LOCALNET_SET, serviceRangesSet, type LayoutSet } from './declarations.js'
 import type { TableOptions } from './table.js'
-import type { FoundSetting } from '../node/route-localnet.js'
+import type { FoundSetting } from '../../core/node/route-localnet.js'
 
 /** A set with all it holds. */
 export interface StaticSet {

@@ -40,7 +40,7 @@ import {
   type Scope
 } from '../layout/sets.js'
 import { ownershipOf } from '../layout/owner.js'
-import type { FoundSetting } from '../node/route-localnet.js'
+import type { FoundSetting } from '../../core/node/route-localnet.js'
 import { notedSetting, staticSets, type StaticSet } from '../layout/static-sets.js'
 
 /** What the kernel holds of ours. */

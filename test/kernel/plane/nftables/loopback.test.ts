@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { openPlane, type Plane, type PlaneOptions, type Service } from '../../../../src/index.js'
+import { listenForFrames } from '../../../support/loopback-frames.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
 
 async function planeIn(
@@ -56,47 +57,15 @@ it('serves ports of this node at its loopback addresses, to itself', async () =>
   expect(await setting(network)).toBe('1')
 })
 
-/** Sends a datagram from the client's link to the node's, whatever its addresses are. */
-const FRAME = `
-import socket, struct, sys
-node, source, destination = bytes.fromhex(sys.argv[1].replace(':', '')), *map(socket.inet_aton, sys.argv[2:4])
-udp = struct.pack('!HHHH', 5000, 7777, 13, 0) + b'frame'
-head = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, source, destination)
-total = sum(struct.unpack('!10H', head)); total = (total >> 16) + (total & 0xffff)
-head = head[:10] + struct.pack('!H', ~(total + (total >> 16)) & 0xffff) + head[12:]
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(('eth0', 0x800))
-s.send(node + s.getsockname()[4] + b'\\x08\\x00' + head + udp)`
-
-const LISTENER = `
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('0.0.0.0', 7777)); print('listening', flush=True)
-while True: print('heard', *s.recvfrom(99), flush=True)`
-
 it('lets nobody from elsewhere to loopback addresses, nor take one as its own', async () => {
   const network = await makeServiceNetwork(0)
-  await network.node.run('sh', ['-c', 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done'])
-  const listener = network.node.background('python3', ['-c', LISTENER])
-  await listener.waitFor('listening')
-  const mac = (await network.node.run('cat', ['/sys/class/net/host0/address'])).trim()
-  const frames = [
-    ['10.1.0.2', '127.0.0.1'],
-    ['127.0.0.2', '10.1.0.1']
-  ]
-  const heard = async (): Promise<number> => {
-    const before = listener.output().split('heard').length
-    for (const frame of frames) await network.client.run('python3', ['-c', FRAME, mac, ...frame])
-    // What comes after them has come through.
-    await network.client.run('python3', ['-c', FRAME, mac, '10.1.0.2', '10.1.0.1'])
-    await listener.waitFor(`('10.1.0.2', 5000)\n`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    return listener.output().split('heard').length - before - 1
-  }
-  expect(await heard()).toBe(0)
+  const frames = await listenForFrames(network)
+  expect(await frames.heard()).toBe(0)
   // What would be without the plane's rules.
   await writeSetting(network, 1)
-  expect(await heard()).toBe(2)
+  expect(await frames.heard()).toBe(2)
   await (await planeIn(network, { loopbackNodePorts: true })).sync(services)
-  expect(await heard()).toBe(0)
+  expect(await frames.heard()).toBe(0)
 })
 
 it('puts the setting back as it was, whoever cleans up', async () => {

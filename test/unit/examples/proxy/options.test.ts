@@ -7,7 +7,10 @@ const parse = (...words: string[]): ReturnType<typeof parseOptions> => parseOpti
 it('says what is wrong', () => {
   const wrong: readonly [words: readonly string[], message: string][] = [
     [['--listen', 'nowhere'], '--listen nowhere: HOST:PORT is wanted, or off'],
-    [['--mode', 'iptables'], '--mode iptables: nftables or ipvs is wanted'],
+    [['--mode', 'userspace'], '--mode userspace: nftables, ipvs or iptables is wanted'],
+    [['--mode', 'iptables', '--name', 'a'], "--name a: chains of mode iptables have kube-proxy's names"],
+    [['--mode', 'iptables', '--scheduler-fallback', 'hash'], '--scheduler-fallback hash: random is wanted'],
+    [['--take-over'], '--take-over: --mode iptables is wanted beside it'],
     [['--masquerade', 'some'], '--masquerade some: never, nonLocal or all is wanted'],
     [['--scheduler-fallback', 'rr'], '--scheduler-fallback rr: random, hash or consistent is wanted'],
     [['--log-level', 'loud'], '--log-level loud: trace, debug, info, warn or error is wanted'],
@@ -54,6 +57,7 @@ it('tells the plane what it needs to know of clients and addresses', () => {
     },
     plane: { mode: 'nftables', schedulerFallback: 'consistent' }
   })
+  expect(parse('--mode', 'iptables', '--take-over').plane).toEqual({ mode: 'iptables', schedulerFallback: undefined, takeOver: true })
   expect(parse('--mode', 'ipvs', '--scheduler-fallback', 'wlc').plane).toEqual({ mode: 'ipvs', schedulerFallback: 'wlc' })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { NetlinkError } from '../../../../../src/index.js'
-import { RouteLocalnet } from '../../../../../src/plane/tables/node/route-localnet.js'
+import { RouteLocalnet } from '../../../../../src/plane/core/node/route-localnet.js'
 
 /** The setting as a file that may be read-only, with what was written to it. */
 function settingOf(value: '0' | '1', isReadOnly = false) {

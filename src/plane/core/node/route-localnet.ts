@@ -2,7 +2,7 @@
  * The setting `net.ipv4.conf.all.route_localnet`, which connections to ports of this node at its loopback addresses need: they leave by another link than loopback, and their answers come in by it, which
  * the kernel refuses to route otherwise (ip_route_output_key_hash_rcu and ip_route_input_slow, net/ipv4/route.c). It is that of all links, because endpoints are behind links that come and go.
  */
-import type { SystemSettings } from '../../core/system-settings.js'
+import type { SystemSettings } from '../system-settings.js'
 
 const NAME = 'ipv4/conf/all/route_localnet'
 const [OFF, ON] = ['0', '1'] as const

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { expect, it, onTestFinished } from 'vitest'
+import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { savedLines } from '../../../support/iptables.js'
+import type { TestNamespace } from '../../../support/namespace.js'
+import { rejection } from '../../../support/rejection.js'
+import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
+
+interface Seen {
+  readonly services: readonly Service[]
+  readonly rules: Readonly<Record<'ip' | 'ip6', readonly string[]>>
+}
+
+const FOLDER = new URL('../../../support/kube-proxy-iptables/', import.meta.url)
+const read = (name: string): Seen => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as Seen
+
+/** What a real kube-proxy wrote, as a file for iptables-restore; objects of nfacct, which the rules count with, are left out. */
+function fileOf(lines: readonly string[]): string {
+  const tables = new Map<string, string[]>()
+  for (const line of lines) {
+    const [table = '', ...words] = line.split(' ')
+    const text = words.join(' ')
+    if (text.includes('nfacct')) continue
+    const isBase = /^:[A-Z]+$/.test(text)
+    tables.set(table, [...(tables.get(table) ?? []), text.startsWith(':') ? `${text} ${isBase ? 'ACCEPT' : '-'} [0:0]` : text])
+  }
+  return [...tables].map(([table, texts]) => [`*${table}`, ...texts, 'COMMIT', ''].join('\n')).join('')
+}
+
+async function restore(node: TestNamespace): Promise<void> {
+  const all = ['nothing', 'clusterip-dual'].map(read)
+  for (const [family, program] of [
+    ['ip', 'iptables-nft-restore'],
+    ['ip6', 'ip6tables-nft-restore']
+  ] as const)
+    await node.run(program, [], { input: fileOf(all.flatMap(({ rules }) => rules[family])) })
+}
+
+const services = new Map([...read('nothing').services, ...read('clusterip-dual').services].map((service) => [service.name, service]))
+
+async function open({ node }: Pick<ServiceNetwork, 'node'>, takeOver: boolean): Promise<Plane> {
+  const localSources = ['10.244.0.0/16', 'fd00:10:244::/56']
+  const plane = await openPlane({ mode: 'iptables', netns: node.path, auditMs: 0, staleFlows: false, localSources, takeOver })
+  // One that could not clean up says so again.
+  onTestFinished(() => plane.close().catch(() => undefined))
+  return plane
+}
+
+it('what a kube-proxy left is foreign, or taken over without a connection that fails', async () => {
+  const network = await makeServiceNetwork(1)
+  const { node, client, servers } = network
+  for (const address of ['10.244.0.11', '10.244.0.12', '10.244.1.13']) {
+    await servers[0]!.ip('address', 'add', `${address}/32`, 'dev', 'eth0')
+    await node.ip('route', 'add', `${address}/32`, 'via', addressOf.ip(1))
+  }
+  await serve(servers[0]!, 's1', 8080)
+  await reachable(network, 8080)
+  await restore(node)
+  const before = await savedLines(node, 'ip')
+
+  const careful = await open(network, false)
+  expect(await rejection(careful.sync(services))).toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+  expect(await rejection(careful.close({ cleanup: true }))).toMatchObject({ code: 'ERR_NETPLANE_FOREIGN' })
+  expect(await savedLines(node, 'ip')).toEqual(before)
+
+  const plane = await open(network, true)
+  const asking = ask(client, 'tcp', '10.96.1.1', 80, 400)
+  const { requests, details } = await plane.sync(services)
+  expect(requests).toBe(1)
+  expect(details.mode).toBe('iptables')
+  expect(tally(await asking)).toEqual({ s1: 400 })
+  const after = await savedLines(node, 'ip')
+  // The chains of services are as kube-proxy had them: nothing was written there.
+  expect(after.filter((line) => line.includes('gold/dual:http ->'))).toEqual(before.filter((line) => line.includes('gold/dual:http ->')))
+  expect(after.filter((line) => line.includes('KUBE-PROXY-CANARY'))).toEqual([':KUBE-PROXY-CANARY - [0:0]'])
+  // The kubelet's, and the canary in a table that services are not in, stay.
+  expect(after.filter((line) => line.includes('KUBE-FIREWALL'))).toEqual(before.filter((line) => line.includes('KUBE-FIREWALL')))
+  await plane.close()
+
+  const next = await open(network, false)
+  expect(String(await next.plan(services))).toBe('nothing to do')
+  await next.close({ cleanup: true })
+  const left = (await savedLines(node, 'ip')).filter((line) => line.includes('KUBE-'))
+  expect(left.filter((line) => !line.includes('KUBE-FIREWALL') && !line.includes('CANARY'))).toEqual([])
+})
