@@ -27,6 +27,7 @@ const between = { core: /^core\/(errors|errno|version)\./, native: /^native\/ind
 const planeFolders = {
   core: [],
   flows: ['core'],
+  state: ['core'],
   tables: ['core'],
   nftables: ['core', 'tables'],
   ipvs: ['core', 'tables'],
