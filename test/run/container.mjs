@@ -48,7 +48,8 @@ export async function runContainer(context) {
     const file = path.join(results, 'run')
     writeFileSync(file, script)
     const { status } = await exec(['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv], {
-      timeoutSeconds: 600,
+      // On a busy machine it takes ten minutes.
+      timeoutSeconds: 1200,
       cwd: '/'
     })
     return countVitest(report, status)
