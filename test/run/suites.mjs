@@ -23,7 +23,7 @@ export const suites = [
   { name: 'nftables contract', files: ['test/contract/nftables'], requires: ['nftables'], smoke: true },
   {
     name: 'listing by the newest nft',
-    files: ['test/kernel/nftables/listing', 'test/kernel/plane/nftables/listing'],
+    files: ['test/kernel/nftables/listing', 'test/kernel/nftables/rules/listing', 'test/kernel/plane/nftables/listing'],
     requires: ['nftables', newestNft]
   },
   { name: 'ipvs', files: ['test/contract/ipvs', 'test/kernel/ipvs'], requires: ['ipvs'], smoke: true },

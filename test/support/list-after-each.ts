@@ -9,9 +9,11 @@ let generation: number | undefined
 
 /** In the name of a test that writes bytes of a caller's own making, at which nft is known to crash. */
 const KNOWN_CRASH = '(nft crashes)'
+/** The same of a test that writes what the older version has no words for. */
+const ONLY_NEWEST = 'the newest nft'
 
 afterEach(async ({ task }) => {
-  if (task.name.includes(KNOWN_CRASH)) return
+  if (task.name.includes(KNOWN_CRASH) || task.name.includes(ONLY_NEWEST)) return
   await using client = await Nftables.open()
   const { id } = await client.readGeneration()
   if (id !== generation) await listWithBoth()

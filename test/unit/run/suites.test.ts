@@ -40,6 +40,7 @@ it('a kernel without IPVS leaves out what requires it, with the reason, and no c
   expect(left.get('no IPVS')).not.toContain('test/contract/ipvs.test.ts')
   expect([...leftOut(files, {}).values()].flat()).toEqual([
     'test/kernel/nftables/listing.test.ts',
+    'test/kernel/nftables/rules/listing.test.ts',
     'test/kernel/plane/nftables/listing.test.ts'
   ])
 })

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Nftables, type Family } from '../../../src/index.js'
-import { accept, geneve, icmp, inner, ip, ip6, last, meta, rule, tcp, udp, vxlan, type Expression } from '../../../src/nftables.js'
-import { isOlderThan } from '../../support/kernel-version.js'
-import { nftPrograms } from '../../support/newest-nft.js'
-import { run } from '../../support/run.js'
-import { rowsOf, type Row } from './rules/row.js'
+import { Nftables, type Family } from '../../../../src/index.js'
+import { accept, geneve, icmp, inner, ip, ip6, last, meta, rule, tcp, udp, vxlan, type Expression } from '../../../../src/nftables.js'
+import { isOlderThan } from '../../../support/kernel-version.js'
+import { nftPrograms } from '../../../support/newest-nft.js'
+import { run } from '../../../support/run.js'
+import { rowsOf, type Row } from './row.js'
 
 // What only newer versions of nft have words for: written by the newest into `theirs`, by the builder into `ours`.
 const [, newest] = nftPrograms()
@@ -74,7 +74,7 @@ describe.each(rows.map((row) => [`${row.family}: ${row.text}`, row] as const))('
   })
 })
 
-it('says which fields cannot be asked for inside', () => {
+it('says which fields inside of tunnels, which only the newest nft asks for, cannot be asked for', () => {
   expect(() => inner('vxlan', icmp.id)).toThrow('meta.protocol')
   expect(() => inner('vxlan', meta.mark)).toThrow('meta.protocol')
   expect(() => inner('ipip' as never, ip.saddr)).toThrow('vxlan, geneve, gre, gretap')
