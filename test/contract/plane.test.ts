@@ -59,26 +59,31 @@ function record(plane: Plane): PlaneEvent[] {
 /** Ways of another process to change what is ours. */
 type Vandalism = readonly [what: string, run: (rig: Rig) => Promise<void>]
 
+/** @param isIn Whether the rule is in a chain of this name. */
+const replacedRule = (isIn: (chain: string) => boolean, verdict: 'drop' | 'accept'): Vandalism => [
+  'a rule is replaced by another',
+  async (rig) => {
+    const nft = await rig.nftables()
+    const rules = await nft.listRules({ family: 'ip', table: rig.table })
+    const { chain, handle } = rules.find((rule) => isIn(rule.chain))!
+    const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict } }] as const
+    await change(nft, (tx) => tx.replace.rule({ family: 'ip', table: rig.table, chain, handle, expressions }))
+  }
+]
+
+const madeDormant: Vandalism = [
+  'a table is made dormant',
+  async (rig) => {
+    const nft = await rig.nftables()
+    const { comment } = (await nft.listTables({ family: 'ip' })).find(({ name }) => name === rig.table)!
+    await change(nft, (tx) => tx.add.table({ family: 'ip', name: rig.table, comment, flags: ['dormant'] }))
+  }
+]
+
 /** Of a table that is ours as a whole, with sets. */
 const ofOwnTable: readonly Vandalism[] = [
-  [
-    'a rule is replaced by another',
-    async (rig) => {
-      const nft = await rig.nftables()
-      const rules = await nft.listRules({ family: 'ip', table: rig.table })
-      const { chain, handle } = rules.find((rule) => rule.chain.endsWith('input'))!
-      const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'drop' } }] as const
-      await change(nft, (tx) => tx.replace.rule({ family: 'ip', table: rig.table, chain, handle, expressions }))
-    }
-  ],
-  [
-    'a table is made dormant',
-    async (rig) => {
-      const nft = await rig.nftables()
-      const { comment } = (await nft.listTables({ family: 'ip' })).find(({ name }) => name === rig.table)!
-      await change(nft, (tx) => tx.add.table({ family: 'ip', name: rig.table, comment, flags: ['dormant'] }))
-    }
-  ],
+  replacedRule((chain) => chain.endsWith('input'), 'drop'),
+  madeDormant,
   [
     'a foreign chain is added',
     async (rig) => {
@@ -104,25 +109,8 @@ const ofOwnTable: readonly Vandalism[] = [
 
 /** Of chains in tables that are everybody's. */
 const ofOwnChains: readonly Vandalism[] = [
-  [
-    'a rule is replaced by another',
-    async (rig) => {
-      const nft = await rig.nftables()
-      const { chain, handle } = (await nft.listRules({ family: 'ip', table: rig.table })).find((rule) =>
-        rule.chain.startsWith('KUBE-SVC-')
-      )!
-      const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'accept' } }] as const
-      await change(nft, (tx) => tx.replace.rule({ family: 'ip', table: rig.table, chain, handle, expressions }))
-    }
-  ],
-  [
-    'a table is made dormant',
-    async (rig) => {
-      const nft = await rig.nftables()
-      const { comment } = (await nft.listTables({ family: 'ip' })).find(({ name }) => name === rig.table)!
-      await change(nft, (tx) => tx.add.table({ family: 'ip', name: rig.table, comment, flags: ['dormant'] }))
-    }
-  ],
+  replacedRule((chain) => chain.startsWith('KUBE-SVC-'), 'accept'),
+  madeDormant,
   [
     'a chain with a name of ours is added',
     async (rig) => {

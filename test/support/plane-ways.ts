@@ -1,6 +1,7 @@
-import { onTestFinished } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../src/index.js'
+import { expect } from 'vitest'
+import type { Plane, Service } from '../../src/index.js'
 import type { TestNamespace } from './namespace.js'
+import { openedPlane } from './opened-plane.js'
 import { addressOf, ask, tally, type ServiceNetwork } from './service-network.js'
 
 export const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
@@ -9,9 +10,7 @@ const families = ['ip', 'ip6'] as const
 
 /** A plane of nftables that never looks by itself what others changed; it is closed when the test ends. */
 export async function unwatchedPlane(namespace: TestNamespace): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0 })
 }
 
 /** One service a protocol, over both families, with these servers behind. */
@@ -43,3 +42,19 @@ export async function answers({ client }: ServiceNetwork, count: number): Promis
 }
 
 export const everywhere = (...names: string[]): string[][] => ways.map(() => names)
+
+/** A plane serves, changes and refuses, and its successor adopts what it left. @returns The successor, which holds the first server's services. */
+export async function expectServing(network: ServiceNetwork, open: () => Promise<Plane>): Promise<Plane> {
+  const first = await open()
+  await first.sync(servicesOn(1, 2))
+  expect(await answers(network, 30)).toEqual(everywhere('s1', 's2'))
+  await first.update({ set: [...servicesOn(2).values()] })
+  expect(await answers(network, 5)).toEqual(everywhere('s2'))
+  await first.update({ set: [...servicesOn().values()] })
+  expect(await answers(network, 1)).toEqual(everywhere('ConnectionRefusedError'))
+  await first.update({ set: [...servicesOn(1).values()] })
+  await first.close()
+  const second = await open()
+  expect((await second.plan(servicesOn(1))).isEmpty).toBe(true)
+  return second
+}

@@ -133,6 +133,14 @@ export async function reachable({ client, node, servers }: ServiceNetwork, port:
   await Promise.all([client, node].map((from) => from.run('python3', ['-c', AWAIT, String(port), ...addresses], { timeoutMs: 30_000 })))
 }
 
+/** A network whose servers answer on port 8080, over TCP and UDP, and can be reached. They are called `s1`, `s2` and so on. */
+export async function makeServingNetwork(servers: number): Promise<ServiceNetwork> {
+  const network = await makeServiceNetwork(servers)
+  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
+  await reachable(network, 8080)
+  return network
+}
+
 /** How often each first word (the server) answered. */
 export function tally(answers: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {}

@@ -1,7 +1,8 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { type Plane, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { endpointText, serviceChain } from '../../../../src/plane/iptables/layout/names.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
+import { addressOf, ask, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
 
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
 const NODE_ADDRESS = { ip: '10.1.0.1', ip6: 'fd00:1::1' }
@@ -9,16 +10,7 @@ type Family = keyof typeof VIP
 const families: readonly Family[] = ['ip', 'ip6']
 
 async function openIn(netns: string): Promise<Plane> {
-  const plane = await openPlane({ mode: 'iptables', netns, staleFlows: false, auditMs: 0 })
-  onTestFinished(() => plane.close())
-  return plane
-}
-
-async function networkWith(servers: number): Promise<ServiceNetwork> {
-  const network = await makeServiceNetwork(servers)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
-  return network
+  return await openedPlane({ mode: 'iptables', netns, staleFlows: false, auditMs: 0 })
 }
 
 function sticky(family: Family, servers: readonly number[], more: Partial<Service> = {}): Service {
@@ -50,7 +42,7 @@ async function remembered({ node }: ServiceNetwork, service: Service, server: nu
 }
 
 it.each(families)('clients keep their endpoint at all frontends, through changes and a restart, over %s', async (family) => {
-  const network = await networkWith(3)
+  const network = await makeServingNetwork(3)
   const first = await openIn(network.node.path)
   await first.sync(only(sticky(family, [1, 2])))
   const server = await oneServer(network, VIP[family], 80)
@@ -69,7 +61,7 @@ it.each(families)('clients keep their endpoint at all frontends, through changes
 })
 
 it.each(families)('clients are led elsewhere when their endpoint goes, and not back when it comes again, over %s', async (family) => {
-  const network = await networkWith(3)
+  const network = await makeServingNetwork(3)
   const plane = await openIn(network.node.path)
   const all = [1, 2, 3]
   await plane.sync(only(sticky(family, all)))
@@ -96,7 +88,7 @@ for host in range(10, 140):
     s = socket.create_connection(('10.96.0.1', 80), timeout=20, source_address=('10.1.0.%d' % host, 0)); s.recv(99); s.close()`
 
 it('an endpoint remembers as many clients as the module says', async () => {
-  const network = await networkWith(1)
+  const network = await makeServingNetwork(1)
   const commands = Array.from({ length: 130 }, (_, index) => `address add 10.1.0.${10 + index}/24 dev eth0`)
   await network.client.run('ip', ['-batch', '-'], { input: commands.join('\n') })
   const service = sticky('ip', [1])

@@ -1,5 +1,6 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { ask, makeServiceNetwork, type ServiceNetwork } from '../../../support/service-network.js'
 
 /** In the subnet of the link to the client, where another host might have it. */
@@ -17,9 +18,7 @@ const services = new Map<string, Service>([
 ])
 
 async function openIn({ node }: ServiceNetwork, strictArp: boolean): Promise<Plane> {
-  const plane = await openPlane({ mode: 'ipvs', netns: node.path, auditMs: 0, staleFlows: false, strictArp })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'ipvs', netns: node.path, auditMs: 0, staleFlows: false, strictArp })
 }
 
 it('says for which addresses of services the node answers ARP, which strictArp keeps it from', async () => {

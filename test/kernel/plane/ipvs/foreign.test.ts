@@ -1,13 +1,12 @@
-import { onTestFinished, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { openPlane, type IpvsPlaneOptions, type Plane } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { rejection } from '../../../support/rejection.js'
 import { servicesOn } from '../../../support/plane-ways.js'
 
 async function openIn({ path }: TestNamespace, options: IpvsPlaneOptions = {}): Promise<Plane> {
-  const plane = await openPlane({ mode: 'ipvs', netns: path, auditMs: 0, staleFlows: false, ...options })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'ipvs', netns: path, auditMs: 0, staleFlows: false, ...options })
 }
 
 /** Virtual services, addresses and rules; ours are in the tables `netplane-ipvs`, and theirs in any. */

@@ -2,7 +2,7 @@ import { onTestFinished, expect, it } from 'vitest'
 import { openPlane, type Plane } from '../../../../src/index.js'
 import { until } from '../../../support/run.js'
 import { answers, everywhere, servicesOn, VIP } from '../../../support/plane-ways.js'
-import { ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
+import { ask, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
 
 async function open(network: ServiceNetwork): Promise<Plane> {
   const draining = { tcp: 'at-once', udp: 'at-once' } as const
@@ -13,9 +13,7 @@ async function open(network: ServiceNetwork): Promise<Plane> {
 
 /** One test with one network, for the same reason; the plane's unit tests have the details. */
 it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on this kernel', async () => {
-  const network = await makeServiceNetwork(2)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
+  const network = await makeServingNetwork(2)
   const ipvsadm = (): Promise<string> => network.node.run('ipvsadm-save', ['-n'])
 
   const first = await open(network)

@@ -1,13 +1,12 @@
-import { onTestFinished, expect, it } from 'vitest'
-import { openPlane, type IpvsPlaneOptions, type Plane } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { type IpvsPlaneOptions, type Plane } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { makeServiceNetwork, reachable, serve, tally } from '../../../support/service-network.js'
 import { servicesOn, VIP } from '../../../support/plane-ways.js'
 
 async function openIn({ path }: TestNamespace, options: IpvsPlaneOptions = {}): Promise<Plane> {
-  const plane = await openPlane({ mode: 'ipvs', netns: path, auditMs: 0, staleFlows: false, ...options })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'ipvs', netns: path, auditMs: 0, staleFlows: false, ...options })
 }
 
 const FILES = ['vs/conntrack', 'vs/expire_nodest_conn', 'vs/expire_quiescent_template', 'vs/conn_reuse_mode', 'ip_forward']

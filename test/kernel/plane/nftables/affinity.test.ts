@@ -1,31 +1,23 @@
 import { Buffer } from 'node:buffer'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Nftables, openPlane, type Affinity, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import { Nftables, type Affinity, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { patience } from '../../../support/lab.js'
 import { makeNamespace } from '../../../support/namespace.js'
 import { readLog } from '../../../support/read-log.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
+import { addressOf, ask, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
 
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
 type Family = keyof typeof VIP
 
 async function openIn(netns: string, options: object = {}): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns, staleFlows: false, auditMs: 0, ...options })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns, staleFlows: false, auditMs: 0, ...options })
 }
 
 async function clientIn(netns: string): Promise<Nftables> {
   const client = await Nftables.open({ netns })
   onTestFinished(() => client.close())
   return client
-}
-
-async function networkWith(servers: number): Promise<ServiceNetwork> {
-  const network = await makeServiceNetwork(servers)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
-  return network
 }
 
 function sticky(
@@ -61,7 +53,7 @@ const numberOf = (server: string): number => Number(server.slice(1))
 
 describe.each(['ip', 'ip6'] as const)('clients that are remembered, over %s', (family) => {
   it('keep their endpoint through a restart, and each new connection begins their time again', async () => {
-    const network = await networkWith(3)
+    const network = await makeServingNetwork(3)
     const service = sticky(family, [1, 2, 3])
     const nft = await clientIn(network.node.path)
     const first = await openIn(network.node.path)
@@ -82,7 +74,7 @@ describe.each(['ip', 'ip6'] as const)('clients that are remembered, over %s', (f
   })
 
   it('are led elsewhere when their endpoint goes, drains, or is out of reach of the policy', async () => {
-    const network = await networkWith(3)
+    const network = await makeServingNetwork(3)
     const nft = await clientIn(network.node.path)
     const plane = await openIn(network.node.path)
     const all = [1, 2, 3]
@@ -140,7 +132,7 @@ describe('policy `local`, for clients from outside alone', () => {
     ['while the plane runs', false],
     ['while no plane runs', true]
   ])('leads clients elsewhere whose endpoint others may still be led to, when it is out of reach %s', async (_, restarts) => {
-    const network = await networkWith(3)
+    const network = await makeServingNetwork(3)
     let plane = await openIn(network.node.path)
     const change = async (service: Service): Promise<void> => {
       if (restarts) {
@@ -159,7 +151,7 @@ describe('policy `local`, for clients from outside alone', () => {
   })
 
   it('lets clients of this node keep endpoints that are not on it, when another one goes', async () => {
-    const network = await networkWith(3)
+    const network = await makeServingNetwork(3)
     const plane = await openIn(network.node.path)
     // Clients of this node are led to 2 or 3, those from outside to 1.
     const service = external((server) => (server === 1 ? { side: 'local' } : { local: false }))
@@ -175,7 +167,7 @@ describe('policy `local`, for clients from outside alone', () => {
 
 describe('time-outs', () => {
   it('end, count from the last new connection, and change with the service', async () => {
-    const network = await networkWith(2)
+    const network = await makeServingNetwork(2)
     const nft = await clientIn(network.node.path)
     const plane = await openIn(network.node.path)
     const seconds = 2 * patience
@@ -221,7 +213,7 @@ async function next(events: AsyncIterable<PlaneEvent>, type: PlaneEvent['type'])
 }
 
 it('a full map is told, and more clients are balanced', async () => {
-  const network = await networkWith(2)
+  const network = await makeServingNetwork(2)
   const nft = await clientIn(network.node.path)
   const plane = await openIn(network.node.path, { affinityClients: 1024, auditMs: 50 })
   await plane.sync(only(sticky('ip', [1, 2])))

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { onTestFinished, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openPlane, type Plane, type PlaneEvent, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { Random } from '../../../support/random.js'
 import { withoutTurns } from '../../../support/plane-rigs.js'
@@ -8,9 +9,7 @@ import { randomService } from '../../../support/random-services.js'
 import { until } from '../../../support/run.js'
 
 async function planeIn(namespace: TestNamespace, auditMs = 0): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs, localSources: ['10.1.0.0/16'] })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: namespace.path, auditMs, localSources: ['10.1.0.0/16'] })
 }
 
 /** What is in our tables, without what depends on history: order of elements and rules, handles, sizes, turns of names. */

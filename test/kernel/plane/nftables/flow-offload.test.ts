@@ -1,5 +1,6 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { Conntrack, openPlane, type FlowOffloadOption, type Plane, type Service, type UnsupportedError } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { Conntrack, type FlowOffloadOption, type Plane, type Service, type UnsupportedError } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { listWithBoth } from '../../../support/list-with-both.js'
 import { makeNamespace } from '../../../support/namespace.js'
 import { rejection } from '../../../support/rejection.js'
@@ -9,9 +10,7 @@ const VIP = '10.96.0.1'
 const devices = ['host0', 'host1']
 
 async function planeIn({ node }: Pick<ServiceNetwork, 'node'>, flowOffload?: FlowOffloadOption): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: node.path, auditMs: 0, flowOffload })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: node.path, auditMs: 0, flowOffload })
 }
 
 const services = new Map<string, Service>([

@@ -1,14 +1,13 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { type Plane, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, type ServiceNetwork } from '../../../support/service-network.js'
 
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' } as const
 const FAMILIES = ['ip', 'ip6'] as const
 
 async function planeIn(network: ServiceNetwork, forwardedBit?: number): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, forwardedBit })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, forwardedBit })
 }
 
 const services = new Map(

@@ -3,7 +3,7 @@ import type { Service } from '../../../../src/index.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { unwatchedPlane } from '../../../support/plane-ways.js'
 import { Random } from '../../../support/random.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally } from '../../../support/service-network.js'
+import { addressOf, ask, tally, makeServingNetwork } from '../../../support/service-network.js'
 import { withoutTurns } from '../../../support/plane-rigs.js'
 import { patience } from '../../../support/lab.js'
 
@@ -138,9 +138,7 @@ it('holds what a fresh plane would write, after any walk of sizes', async () => 
 })
 
 it('loses no connection while sets grow, and keeps those that there are', { timeout: 60_000 * patience }, async () => {
-  const network = await makeServiceNetwork(2)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
+  const network = await makeServingNetwork(2)
   const plane = await unwatchedPlane(network.node)
   const web: Service = {
     name: 'web',

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Frontend, type Plane, type Service } from '../../../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import { type Frontend, type Plane, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { addressOf, makeServiceNetwork, type ServiceNetwork } from '../../../support/service-network.js'
 
 const STRAYS = fileURLToPath(new URL('../../../support/strays.py', import.meta.url))
@@ -8,9 +9,7 @@ const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' }
 const NODE = { ip: '10.1.0.1', ip6: 'fd00:1:0::1' }
 
 async function planeIn(network: ServiceNetwork, dropInvalid: boolean | undefined): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, dropInvalid })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, dropInvalid })
 }
 
 const serving = (family: 'ip' | 'ip6', frontends: readonly Frontend[]): Map<string, Service> =>

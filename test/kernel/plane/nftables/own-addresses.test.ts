@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { openPlane, type Service } from '../../../../src/index.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally } from '../../../support/service-network.js'
+import { addressOf, ask, serve, tally, makeServingNetwork } from '../../../support/service-network.js'
 
 /** The node's address at which its clients ask. */
 const OWN = '10.1.0.1'
@@ -19,9 +19,7 @@ const services = new Map<string, Service>(
 )
 
 it('serves services at an address of this node before ports of the node, and leaves its other ports to local processes', async () => {
-  const network = await makeServiceNetwork(2)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
+  const network = await makeServingNetwork(2)
   await serve(network.node, 'local', 8022)
   const plane = await openPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, ownAddresses: 'serve' })
   onTestFinished(() => plane.close())

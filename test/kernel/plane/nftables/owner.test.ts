@@ -1,29 +1,21 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { Nftables, openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import { Nftables, type Plane, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import type { TableOwner } from '../../../../src/index.js'
 import { isOlderThan } from '../../../support/kernel-version.js'
 import { rejection } from '../../../support/rejection.js'
-import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
+import { addressOf, ask, makeServiceNetwork, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
 
 const VIP = '10.96.0.1'
 
 async function planeIn(network: ServiceNetwork, tableOwner?: TableOwner, loopbackNodePorts = false): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, tableOwner, loopbackNodePorts })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: network.node.path, auditMs: 0, tableOwner, loopbackNodePorts })
 }
 
 const serving = (...servers: number[]): Map<string, Service> => {
   const frontends = [{ kind: 'cluster', address: VIP, port: 80 } as const]
   const endpoints = servers.map((server) => ({ address: addressOf.ip(server), port: 8080 }))
   return new Map([['web', { name: 'web', protocol: 'tcp', frontends, endpoints }]])
-}
-
-async function networkWith(servers: number): Promise<ServiceNetwork> {
-  const network = await makeServiceNetwork(servers)
-  await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
-  await reachable(network, 8080)
-  return network
 }
 
 const answers = async ({ client }: ServiceNetwork): Promise<string[]> => Object.keys(tally(await ask(client, 'tcp', VIP, 80, 20))).sort()
@@ -45,7 +37,7 @@ async function isRefusedHere(network: ServiceNetwork, owner: TableOwner): Promis
 
 describe('tables that belong to their plane', () => {
   it('are read by everybody, and changed by nobody else', async () => {
-    const network = await networkWith(2)
+    const network = await makeServingNetwork(2)
     if (await isRefusedHere(network, 'persistent')) return
     const plane = await planeIn(network, 'persistent')
     await plane.sync(serving(1))
@@ -64,7 +56,7 @@ describe('tables that belong to their plane', () => {
   })
 
   it('stay when it goes, are taken over by the next one, and are kept from a second one', async () => {
-    const network = await networkWith(2)
+    const network = await makeServingNetwork(2)
     if (await isRefusedHere(network, 'persistent')) return
     const first = await planeIn(network, 'persistent')
     await first.sync(serving(1))
@@ -94,7 +86,7 @@ describe('tables that belong to their plane', () => {
   })
 
   it('go with it where they do not persist', async () => {
-    const network = await networkWith(1)
+    const network = await makeServingNetwork(1)
     if (await isRefusedHere(network, 'temporary')) return
     const plane = await planeIn(network, 'temporary')
     await plane.sync(serving(1))

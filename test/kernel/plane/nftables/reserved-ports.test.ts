@@ -1,11 +1,10 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type NftablesPlaneOptions, type Plane, type PlaneEvent } from '../../../../src/index.js'
+import { expect, it } from 'vitest'
+import { type NftablesPlaneOptions, type Plane, type PlaneEvent } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 
 async function openIn(namespace: TestNamespace, options: NftablesPlaneOptions = {}): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, staleFlows: false, auditMs: 0, ...options })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: namespace.path, staleFlows: false, auditMs: 0, ...options })
 }
 
 const FILE = '/proc/sys/net/ipv4/ip_local_reserved_ports'

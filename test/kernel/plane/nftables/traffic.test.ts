@@ -1,5 +1,6 @@
-import { onTestFinished, describe, expect, it } from 'vitest'
-import { openPlane, type Plane, type PlaneOptions, type Service } from '../../../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import { type Plane, type PlaneOptions, type Service } from '../../../../src/index.js'
+import { openedPlane } from '../../../support/opened-plane.js'
 import {
   addressOf,
   ask,
@@ -18,9 +19,7 @@ async function planeIn(
   network: ServiceNetwork,
   options: Partial<Extract<PlaneOptions, { readonly mode: 'nftables' }>> = {}
 ): Promise<Plane> {
-  const plane = await openPlane({ mode: 'nftables', netns: network.node.path, ...options })
-  onTestFinished(() => plane.close())
-  return plane
+  return await openedPlane({ mode: 'nftables', netns: network.node.path, ...options })
 }
 
 /** Network with servers that answer on port 8080, over TCP and UDP, and SCTP where it is wanted. */
