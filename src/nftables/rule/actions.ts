@@ -98,17 +98,22 @@ export function addressFamilyOf(address: ValueNode): 'ip' | 'ip6' | undefined {
   return ADDRESS_FAMILY[typesOf(address)[0]!.name]
 }
 
-/** The family of translated addresses: what the addresses are, what was said, or the table's. @throws {ValidationError} */
-function translationFamily(statement: TranslationStatement, family: Family): 'ip' | 'ip6' {
-  const ofTable = family === 'ip' || family === 'ip6' ? family : undefined
-  const ofAddress = statement.address === undefined ? undefined : addressFamilyOf(statement.address.from)
-  if (statement.address !== undefined && ofAddress === undefined)
-    throw new ValidationError('to', typesOf(statement.address.from)[0]!.name, 'an address, or an address and a port')
-  const known = [statement.family, ofAddress, ofTable].filter((name) => name !== undefined)
-  if (known[0] === undefined) throw new ValidationError('family', undefined, "'ip' or 'ip6', as the table is of neither")
+/** The family that the addresses, the statement and the table have, as far as each has one; undefined: none has. @throws {ValidationError} They differ. */
+export function agreedFamily(said: readonly ('ip' | 'ip6' | undefined)[], table: Family): 'ip' | 'ip6' | undefined {
+  const known = [...said, table === 'ip' || table === 'ip6' ? table : undefined].filter((name) => name !== undefined)
   if (known.some((name) => name !== known[0]))
     throw new ValidationError('family', known.join(', '), 'one family for the table, the addresses and what is said')
   return known[0]
+}
+
+/** The family of translated addresses: what the addresses are, what was said, or the table's. @throws {ValidationError} */
+function translationFamily(statement: TranslationStatement, family: Family): 'ip' | 'ip6' {
+  const ofAddress = statement.address === undefined ? undefined : addressFamilyOf(statement.address.from)
+  if (statement.address !== undefined && ofAddress === undefined)
+    throw new ValidationError('to', typesOf(statement.address.from)[0]!.name, 'an address, or an address and a port')
+  const agreed = agreedFamily([statement.family, ofAddress], family)
+  if (agreed === undefined) throw new ValidationError('family', undefined, "'ip' or 'ip6', as the table is of neither")
+  return agreed
 }
 
 /** Loads the ends of a range; a single value is its own end and takes one register. */

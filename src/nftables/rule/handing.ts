@@ -4,7 +4,7 @@
 import { ValidationError } from '../../core/errors.js'
 import type { Expression } from '../expressions.js'
 import type { Family } from '../families.js'
-import { addressFamilyOf } from './actions.js'
+import { addressFamilyOf, agreedFamily } from './actions.js'
 import type { ForwardStatement, ProxyStatement, QueueStatement, ValueNode } from './nodes.js'
 import type { ProtocolContext } from './protocols.js'
 import { registerNumber } from './registers.js'
@@ -27,19 +27,6 @@ function fields(entries: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined))
 }
 
-/** The version of IP of an address, of what is said beside it, and of the table: one. @throws {ValidationError} */
-function familyOf(address: ValueNode | undefined, said: 'ip' | 'ip6' | undefined, family: Family): 'ip' | 'ip6' | undefined {
-  const known = [
-    address === undefined ? undefined : addressFamilyOf(address),
-    said,
-    family === 'ip' || family === 'ip6' ? family : undefined
-  ]
-  const [first, ...others] = known.filter((name) => name !== undefined)
-  if (others.some((name) => name !== first))
-    throw new ValidationError('family', [first, ...others].join(', '), 'one family for the table, the addresses and what is said')
-  return first
-}
-
 /** `tproxy to …`. @throws {ValidationError} */
 export function compileProxy(statement: ProxyStatement, family: Family, protocols: ProtocolContext, loader: Loader): Expression[] {
   if (!['ip', 'ip6', 'inet'].includes(family)) throw new ValidationError('tproxy', family, 'a table of family ip, ip6 or inet')
@@ -49,7 +36,7 @@ export function compileProxy(statement: ProxyStatement, family: Family, protocol
   return loader.registers.scope(() => {
     const { expressions, registers } = loadAll([address, port], loader)
     const [addressRegister, portRegister] = registers
-    const version = familyOf(address, statement.family, family) ?? 'unspec'
+    const version = agreedFamily([address && addressFamilyOf(address), statement.family], family) ?? 'unspec'
     return [...expressions, { type: 'tproxy', family: version, ...fields({ addressRegister, portRegister }) }]
   })
 }
@@ -70,7 +57,7 @@ export function compileForward({ kind, device, address }: ForwardStatement, fami
     throw new ValidationError(kind, family, 'an address in tables of families ip and ip6, a device alone in those of family netdev')
   if (kind === 'dup' && !isLink && family !== 'ip' && family !== 'ip6')
     throw new ValidationError(kind, family, 'a table of family ip, ip6 or netdev')
-  const version = familyOf(address, undefined, family)
+  const version = agreedFamily([address && addressFamilyOf(address)], family)
   return loader.registers.scope(() => {
     const isAddressFirst = kind === 'dup'
     const { expressions, registers } = loadAll(isAddressFirst ? [address, device] : [device, address], loader)

@@ -60,12 +60,7 @@ const foreignToChains: typeof foreign = [
     tx.flush.chain({ family: 'ip', table, name: 'KUBE-SERVICES' })
     await tx.commit()
   },
-  async ({ nftables }, name) => {
-    await using nft = await nftables.open()
-    const tx = nft.transaction()
-    tx.delete.table({ family: 'ip6', name })
-    await tx.commit()
-  },
+  foreign[3]!,
   async ({ nftables }, table) => {
     await using nft = await nftables.open()
     const expressions = [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'accept' } }] as const
