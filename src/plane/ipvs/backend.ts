@@ -54,9 +54,9 @@ interface AllSynced {
   readonly refused: readonly Refusal[]
 }
 
-/** Changes to the state of before. */
-function reversed(changes: readonly ServiceChange[]): ServiceChange[] {
-  return changes.map(({ name, before, after }) => ({ name, before: after, after: before }))
+/** Whether some virtual services are as they were before, or all: of what was asked for, not all was done. */
+function isPartly(exchange: Exchange | undefined): boolean {
+  return exchange === undefined || exchange.withdrawn.length > 0
 }
 
 /** Services after changes. */
@@ -128,20 +128,27 @@ class IpvsBackend implements Backend {
     await this.#read(() => schedulers.ask(changes.map(({ after }) => after)))
     for (const { after } of changes) for (const service of after === undefined ? [] : virtual.of(after)) this.#asked.add(placeOf(service))
     this.#commits = tables.commits
-    const tried: { exchange?: Exchange; failure?: unknown } = {}
-    const applied = await tables.apply(changes, committed, run, async () => {
-      try {
-        tried.exchange = await this.#exchange(changes, run)
-      } catch (error) {
-        // What is known to be as it was leaves the tables to be put back; all else ends the call.
-        if (!isUntouched(error)) throw failureOf(error, false)
-        tried.failure = error
-      }
-    })
-    // All services are put together where something is to be put back alone.
-    const after = (): Services => servicesAfter(committed, changes)
-    if (tried.exchange === undefined) throw await this.#undone(tried.failure, changes, after(), run)
-    return await this.#conclude(tried.exchange, { changes, after }, applied.objects, run)
+    const tried: { exchange?: Exchange; failure?: { readonly error: unknown } } = {}
+    let objects: ObjectCounts | undefined
+    try {
+      const applied = await tables.apply(changes, committed, run, async () => {
+        try {
+          tried.exchange = await this.#exchange(changes, run)
+        } catch (error) {
+          // What is known to be as it was leaves the tables to be put back; all else ends the call.
+          if (!isUntouched(error)) throw failureOf(error, false)
+          tried.failure = { error }
+        }
+        // By what the tables hold of services as they were, their virtual services are known to be ours: it stays.
+        if (isPartly(tried.exchange)) throw new Error('not all virtual services were changed')
+      })
+      objects = applied.objects
+    } catch (error) {
+      const isSettled = tried.failure !== undefined || tried.exchange !== undefined
+      if (!isSettled || !isPartly(tried.exchange)) throw error
+    }
+    if (tried.exchange === undefined) throw await this.#undone(tried.failure!.error, committed, run)
+    return await this.#conclude(tried.exchange, { changes, committed, objects }, run)
   }
 
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
@@ -253,14 +260,13 @@ class IpvsBackend implements Backend {
   /** Takes back what was written for services that were refused, and away what nothing leads to any more. */
   async #conclude(
     { report, withdrawn, refusals, addresses: counts }: Exchange,
-    { changes, after }: { readonly changes: readonly ServiceChange[]; readonly after: () => Services },
-    objects: ObjectCounts,
+    { changes, committed, objects: done }: { changes: readonly ServiceChange[]; committed: Services; objects: ObjectCounts | undefined },
     run: Run
   ): Promise<Applied> {
     try {
-      if (withdrawn.length > 0) await this.#subsystems.tables.apply(reversed(withdrawn), after(), run)
       const gone = new Set(withdrawn.map(({ name }) => name))
       const kept = withdrawn.length === 0 ? changes : changes.filter(({ name }) => !gone.has(name))
+      const objects = done ?? (await this.#settleTables(servicesAfter(committed, kept), run))
       const { removed } = this.#needed.differences(kept)
       await this.#subsystems.addresses.remove(removed, run)
       this.#needed.apply(kept)
@@ -270,10 +276,16 @@ class IpvsBackend implements Backend {
     }
   }
 
+  /** Makes the tables hold what virtual services need, whatever was begun. */
+  async #settleTables(services: Services, run: Run): Promise<ObjectCounts> {
+    const { tables } = this.#subsystems
+    return (await tables.adopt(services, await tables.inspect(services), run)).objects
+  }
+
   /** Puts the tables back where IPVS or the device refused the whole. @returns What to throw. */
-  async #undone(error: unknown, changes: readonly ServiceChange[], after: Services, run: Run): Promise<BackendFailure> {
+  async #undone(error: unknown, committed: Services, run: Run): Promise<BackendFailure> {
     try {
-      await this.#subsystems.tables.apply(reversed(changes), after, run.uncancelled)
+      await this.#settleTables(committed, run.uncancelled)
       return failureOf(error, true)
     } catch {
       // What is left is found when the kernel is read.
