@@ -144,8 +144,9 @@ class IpvsBackend implements Backend {
       })
       objects = applied.objects
     } catch (error) {
-      const isSettled = tried.failure !== undefined || tried.exchange !== undefined
-      if (!isSettled || !isPartly(tried.exchange)) throw error
+      if (tried.failure === undefined && tried.exchange === undefined) throw error
+      // Virtual services are changed already, even where no transaction of the tables was made.
+      if (!isPartly(tried.exchange)) throw failureOf(error, false)
     }
     if (tried.exchange === undefined) throw await this.#undone(tried.failure!.error, committed, run)
     return await this.#conclude(tried.exchange, { changes, committed, objects }, run)
