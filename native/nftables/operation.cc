@@ -84,11 +84,18 @@ std::optional<Operation> ReadOperation(ByteView run, size_t* length) {
   if (run.size() < kOperationHeader) return std::nullopt;
   *length = Load<uint32_t>(run.data());
   if (*length < kOperationHeader || *length > run.size() || *length != Align4(*length)) return std::nullopt;
-  if (run[4] > static_cast<uint8_t>(Verb::kFlush) || run[5] > static_cast<uint8_t>(Kind::kFlowtable)) return std::nullopt;
+  // Each byte is read once, and what is checked is the copy: the caller's memory may be shared with a thread that writes to it.
+  const uint8_t verb = run[4];
+  const uint8_t kind = run[5];
+  if (verb > static_cast<uint8_t>(Verb::kFlush) || kind > static_cast<uint8_t>(Kind::kFlowtable)) return std::nullopt;
   const ByteView attributes = run.subspan(kOperationHeader, *length - kOperationHeader);
-  Operation operation{
-      static_cast<Verb>(run[4]), static_cast<Kind>(run[5]), run[6], Bytes(attributes.begin(), attributes.end()), nullptr, false};
-  if (!FormOf(operation.verb, operation.kind) || !IsWellFormed(attributes)) return std::nullopt;
+  Operation operation{static_cast<Verb>(verb),
+                      static_cast<Kind>(kind),
+                      run[6],
+                      Bytes(attributes.begin(), attributes.end()),
+                      nullptr,
+                      false};
+  if (!FormOf(operation.verb, operation.kind) || !IsWellFormed(operation.attributes)) return std::nullopt;
   return operation;
 }
 

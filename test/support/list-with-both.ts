@@ -1,8 +1,8 @@
 import { attempt } from './run.js'
 import { nftPrograms, type NftProgram } from './newest-nft.js'
 
-/** What nft prints where it does not know what it has before it: types without a name, values that it cannot place. */
-const GARBAGE = /\btype (0|"")|\bunknown\b|\[invalid/
+/** What nft prints where it does not know what it has before it: types without a name, values that it cannot place. A chunk of SCTP has a `type` that may be 0. */
+const GARBAGE = /(?<!sctp chunk data )\btype (0|"")|\bunknown\b|\[invalid/
 /** Characters around it that a failure shows. */
 const SURROUNDINGS = 500
 

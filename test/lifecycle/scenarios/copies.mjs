@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { tableNames } from './operations.mjs'
 import { addon, addonPath, commit, deadlineMs, open, setBatch, sockets, untilSockets, valueOf } from './support.mjs'
 
 const require = createRequire(import.meta.url)
@@ -55,5 +56,5 @@ if (isMainThread) {
   const list = async (socket) => valueOf(await socket.list({ family: 'ip', tables: true, deadlineMs })).take('tables', 0, 10)
   const [tables, same] = await Promise.all([list(one), list(two)])
   assert.deepEqual(tables, same)
-  parentPort.postMessage(tables.map(({ value }) => value.name).sort())
+  parentPort.postMessage(tableNames(tables).sort())
 }

@@ -1,8 +1,10 @@
 // Memory that crosses: columns are copied by the call that takes them, results belong to JS alone.
 import assert from 'node:assert/strict'
+import { elementsOperation, operation as makeOperation, tableOperation, text } from './operations.mjs'
 import { addresses, commit, deadlineMs, deleteTable, open, setBatch, valueOf } from './support.mjs'
 
 const rows = 20_000
+const operation = elementsOperation('memory')
 const socket = await open()
 const list = async () =>
   valueOf(await socket.list({ family: 'ip', table: 'memory', elements: true, deadlineMs })).takeElements(0, 1)[0].chunks
@@ -13,7 +15,7 @@ const columns = addresses(rows)
 const expected = sorted([columns])
 await commit(setBatch(socket, 'memory', 0))
 const batch = socket.beginBatch()
-assert.equal(batch.addElements('add', 'ip', { table: 'memory', set: 'addresses' }, columns), undefined)
+assert.equal(batch.addElements(operation, columns), undefined)
 columns.key.fill(255)
 globalThis.structuredClone(columns.key, { transfer: [columns.key.buffer] })
 assert.equal(columns.key.length, 0, 'transferred away')
@@ -22,11 +24,11 @@ const chunks = await list()
 assert.deepEqual(sorted(chunks), expected)
 
 // A batch can be committed again, but not added to.
-assert.notEqual(batch.addElements('add', 'ip', { table: 'memory', set: 'addresses' }, addresses(1)), undefined)
+assert.notEqual(batch.addElements(operation, addresses(1)), undefined)
 await commit(batch)
 
 // Arrays whose memory is gone or shared, and sizes that lie.
-const add = (bad) => socket.beginBatch().addElements('add', 'ip', { table: 'memory', set: 'addresses' }, bad)?.path
+const add = (bad) => socket.beginBatch().addElements(operation, bad)?.path
 assert.equal(add(columns), 'key')
 assert.equal(add({ rows: 2, key: new Uint8Array(new SharedArrayBuffer(8)) }), undefined)
 assert.equal(add({ rows: 3, key: new Uint8Array(8) }), 'key')
@@ -72,26 +74,6 @@ for (const thrown of [null, undefined, Symbol('s'), 7, new RangeError('mine')]) 
       () => add(columns),
       (error) => error === thrown
     )
-  const table = new Proxy({ name: 'memory' }, { ownKeys: fail })
-  assert.throws(
-    () => socket.beginBatch().add('add', 'table', 'ip', table, false),
-    (error) => error === thrown
-  )
-  const list = {
-    table: 'memory',
-    chain: 'c',
-    expressions: [
-      {
-        get type() {
-          return fail()
-        }
-      }
-    ]
-  }
-  assert.throws(
-    () => socket.beginBatch().add('add', 'rule', 'ip', list, false),
-    (error) => error === thrown
-  )
   assert.throws(
     () => socket.list(new Proxy({}, { get: fail })),
     (error) => error === thrown
@@ -106,18 +88,40 @@ const trap = {
 }
 assert.equal(add(trap), undefined, 'one read of each size: getters that change their mind are read as they answer')
 
-// A list that says any length without holding anything is refused before memory is asked for.
-const endless = (expressions) => socket.beginBatch().add('add', 'rule', 'ip', { table: 'memory', chain: 'c', expressions }, false)
-for (const length of [20_000, 1e9, 2 ** 32 - 1]) assert.equal(endless(new Array(length)).path, 'expressions')
-assert.equal(endless(new Array(16_000)).path, 'expressions[0]')
 assert.equal(add({ rows: NaN, key: new Uint8Array(4) }), 'rows')
 
-// Objects that hold themselves.
-const rule = { table: 'memory', chain: 'c', expressions: [] }
-const cyclic = { type: 'dynset', set: 'addresses', op: 'add', keyRegister: 1, expressions: [] }
-cyclic.expressions.push(cyclic)
-rule.expressions.push(cyclic)
-assert.match(socket.beginBatch().add('add', 'rule', 'ip', rule, false).allowed, /16 levels/)
+// Operations that are none: other types, memory that is gone, lengths that lie, verbs and kinds that nobody knows, fields that are missing.
+const table = tableOperation('add', 'memory')
+const refusal = (run) => socket.beginBatch().add(run, false)
+const changed = (at, value) => refusal(table.with(at, value))
+assert.equal(refusal(table), undefined)
+assert.equal(refusal(new Uint8Array(0)), undefined, 'no operations are all right')
+for (const value of [undefined, null, 7, 'table', {}, [...table], new Uint16Array(8), new DataView(table.buffer), table.buffer])
+  assert.equal(refusal(value).allowed, 'a Uint8Array of operations')
+const gone = table.slice()
+globalThis.structuredClone(gone, { transfer: [gone.buffer] })
+assert.equal(refusal(gone), undefined, 'nothing is left of it')
+for (let length = 1; length < table.length; length += 1) assert.equal(refusal(table.subarray(0, length)).index, 0, `${length} bytes`)
+assert.equal(refusal(Uint8Array.from([...table, ...table, 1])).index, 2)
+for (const [at, value] of [
+  [0, 0],
+  [0, 7],
+  [0, 255],
+  [3, 255],
+  [4, 7],
+  [5, 7],
+  [5, 255],
+  [8, 0],
+  [8, 3],
+  [8, 255],
+  [9, 255]
+])
+  assert.equal(changed(at, value).path, '', `byte ${at} is ${value}`)
+assert.equal(refusal(makeOperation('add', 'set', [text(1, 'memory'), text(2, 'addresses')])).path, 'keyLength')
+assert.equal(refusal(makeOperation('add', 'table', [])).path, 'name')
+const shared = new Uint8Array(new SharedArrayBuffer(table.length))
+shared.set(table)
+assert.equal(refusal(shared), undefined)
 
 // Results are JS's own: they outlive socket and listing, and can be written to and transferred.
 await deleteTable(socket, 'memory')

@@ -4,6 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import process from 'node:process'
+import { elementsOperation, setOperation, tableOperation } from './operations.mjs'
 
 export const addonPath = path.resolve(
   process.env.NETPLANE_ADDON_PATH ?? path.join(import.meta.dirname, '../../../build/Release/netplane.node')
@@ -56,11 +57,10 @@ export function addresses(rows) {
 /** A batch that adds a table with a set of addresses. */
 export function setBatch(socket, table, rows) {
   const batch = socket.beginBatch()
-  const set = { table, name: 'addresses', keyType: 7, keyLength: 4, id: 1 }
   const complaints = [
-    batch.add('add', 'table', 'ip', { name: table }, false),
-    batch.add('add', 'set', 'ip', set, false),
-    batch.addElements('add', 'ip', { table, set: 'addresses' }, addresses(rows))
+    batch.add(tableOperation('add', table), false),
+    batch.add(setOperation(table), false),
+    batch.addElements(elementsOperation(table), addresses(rows))
   ]
   assert.deepEqual(complaints, [undefined, undefined, undefined])
   return batch
@@ -75,7 +75,7 @@ export async function commit(batch, options = {}) {
 
 export function deleteTable(socket, table) {
   const batch = socket.beginBatch()
-  assert.equal(batch.add('delete', 'table', 'ip', { name: table }, false), undefined)
+  assert.equal(batch.add(tableOperation('delete', table), false), undefined)
   return commit(batch)
 }
 
