@@ -9,7 +9,7 @@ import { isInLab } from '../../support/lab.js'
 import type { Service } from '../../../src/plane/model.js'
 
 /** Milliseconds that all rows of a subject may take. In the lab a processor is emulated, and may be shared: a test that is given up goes on beside those after it, which then fail too. */
-export const allRowsMs = isInLab ? 3_600_000 : 180_000
+export const allRowsMs = isInLab ? 3_600_000 : 600_000
 
 /** Rows in which a plane does something else, and why. */
 export interface Difference {
