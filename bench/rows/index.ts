@@ -10,7 +10,7 @@ import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
 import { nftablesObjectsRow } from './nftables-objects.js'
-import { nftablesUpdateRow } from './nftables-update.js'
+import { nftablesUpdateRows } from './nftables-update.js'
 import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
@@ -22,7 +22,7 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...nftablesLoadRows,
   nftablesObjectsRow,
   iptablesRulesRow,
-  nftablesUpdateRow,
+  ...nftablesUpdateRows,
   ...nftablesListRows,
   nftablesGenerationRow,
   routeAddressesRow,

@@ -35,8 +35,14 @@ export const nftablesLoad: Subject<ServicesOptions> = async ({ Nftables }, netns
   return { work: loader(nftables, options), close: () => nftables.close() }
 }
 
+/** How {@link nftablesUpdate} does it. */
+export interface UpdateOptions extends Pick<ServicesOptions, 'endpoints'> {
+  /** Whether the thread waits for each commit. */
+  readonly waits: boolean
+}
+
 /** On loaded maps: moves one endpoint to another address and back, two commits. */
-export const nftablesUpdate: Subject<Pick<ServicesOptions, 'endpoints'>> = async ({ Nftables }, netns, { endpoints }) => {
+export const nftablesUpdate: Subject<UpdateOptions> = async ({ Nftables }, netns, { endpoints, waits }) => {
   const nftables = await Nftables.open({ netns })
   await loader(nftables, { endpoints, sized: false })()
   await sleep(restMs)
@@ -47,7 +53,8 @@ export const nftablesUpdate: Subject<Pick<ServicesOptions, 'endpoints'>> = async
     const tx = nftables.transaction()
     tx.delete.elements(endpointsMap, from, { exclusive: true })
     tx.add.elements(endpointsMap, to, { exclusive: true })
-    await tx.commit()
+    if (waits) tx.commitSync()
+    else await tx.commit()
   }
   return {
     work: async () => {

@@ -85,6 +85,7 @@ MethodTable NftablesBatch::Methods(Napi::Env env) {
       {"add", Napi::Function::New<CallMethod<NftablesBatch, &NftablesBatch::Add>>(env, "add")},
       {"addElements", Napi::Function::New<CallMethod<NftablesBatch, &NftablesBatch::AddElements>>(env, "addElements")},
       {"commit", Napi::Function::New<CallMethod<NftablesBatch, &NftablesBatch::Commit>>(env, "commit")},
+      {"commitHere", Napi::Function::New<CallMethod<NftablesBatch, &NftablesBatch::CommitHere>>(env, "commitHere")},
   };
 }
 
@@ -106,11 +107,17 @@ Napi::Value NftablesBatch::AddElements(const Napi::CallbackInfo& info) {
   return refused;
 }
 
-Napi::Value NftablesBatch::Commit(const Napi::CallbackInfo& info) {
+std::unique_ptr<SocketJob> NftablesBatch::MakeCommit(const Napi::CallbackInfo& info) {
   submitted_ = true;
   auto options = ReadCommitOptions(info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object::New(info.Env()));
   options.answers = answers_;
-  return SocketJob::Run(info.Env(), handle_, std::make_unique<CommitJob>(state_, handle_, operations_, options));
+  return std::make_unique<CommitJob>(state_, handle_, operations_, options);
+}
+
+Napi::Value NftablesBatch::Commit(const Napi::CallbackInfo& info) { return SocketJob::Run(info.Env(), handle_, MakeCommit(info)); }
+
+Napi::Value NftablesBatch::CommitHere(const Napi::CallbackInfo& info) {
+  return SocketJob::RunHere(info.Env(), handle_, MakeCommit(info));
 }
 
 }  // namespace netplane::addon

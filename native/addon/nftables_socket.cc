@@ -141,6 +141,7 @@ MethodTable NftablesSocket::Methods(Napi::Env env) {
       {"close", Napi::Function::New<CallMethod<Self, &Self::CloseSocket>>(env, "close")},
       {"beginBatch", Napi::Function::New<CallMethod<Self, &Self::BeginBatch>>(env, "beginBatch")},
       {"list", Napi::Function::New<CallMethod<Self, &Self::List>>(env, "list")},
+      {"listHere", Napi::Function::New<CallMethod<Self, &Self::ListHere>>(env, "listHere")},
       {"getElements", Napi::Function::New<CallMethod<Self, &Self::GetElements>>(env, "getElements")},
       {"generation", Napi::Function::New<CallMethod<Self, &Self::Generation>>(env, "generation")},
   };
@@ -155,6 +156,13 @@ Napi::Value NftablesSocket::List(const Napi::CallbackInfo& info) {
   const auto family = ReadFamily(options);
   if (!family) return Resolved(info.Env(), FailedOutcome(info.Env(), Error{EAFNOSUPPORT, "list", "unknown family"}));
   return SocketJob::Run(info.Env(), handle(), std::make_unique<ListJob>(state(), handle(), ReadListRequest(options, *family)));
+}
+
+Napi::Value NftablesSocket::ListHere(const Napi::CallbackInfo& info) {
+  const Napi::Object options = OptionsOf(info);
+  const auto family = ReadFamily(options);
+  if (!family) return FailedOutcome(info.Env(), Error{EAFNOSUPPORT, "list", "unknown family"});
+  return SocketJob::RunHere(info.Env(), handle(), std::make_unique<ListJob>(state(), handle(), ReadListRequest(options, *family)));
 }
 
 Napi::Value NftablesSocket::GetElements(const Napi::CallbackInfo& info) {

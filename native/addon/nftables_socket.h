@@ -19,6 +19,7 @@ class NftablesSocket : public SocketObject {
 
   Napi::Value BeginBatch(const Napi::CallbackInfo& info);
   Napi::Value List(const Napi::CallbackInfo& info);
+  Napi::Value ListHere(const Napi::CallbackInfo& info);
   Napi::Value GetElements(const Napi::CallbackInfo& info);
   Napi::Value Generation(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
@@ -39,8 +40,11 @@ class NftablesBatch {
   Napi::Value Add(const Napi::CallbackInfo& info);
   Napi::Value AddElements(const Napi::CallbackInfo& info);
   Napi::Value Commit(const Napi::CallbackInfo& info);
+  Napi::Value CommitHere(const Napi::CallbackInfo& info);
 
  private:
+  std::unique_ptr<SocketJob> MakeCommit(const Napi::CallbackInfo& info);
+
   std::shared_ptr<EnvState> state_;
   SocketHandle handle_;
   std::shared_ptr<BatchAnswers> answers_;

@@ -79,14 +79,23 @@ SocketJob::~SocketJob() {
   if (!cell_->socket) CloseOffThread(state(), std::move(socket_));
 }
 
+std::optional<Error> SocketJob::Obstacle(const SocketHandle& handle) {
+  if (!handle->socket) return Error{EBADF, "submit", "the socket is closed"};
+  if (handle->busy) return Error{EBUSY, "submit", "another job uses the socket"};
+  return std::nullopt;
+}
+
 Napi::Value SocketJob::Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job) {
-  const bool closed = !handle->socket;
-  if (closed || handle->busy) {
-    const Error error{closed ? EBADF : EBUSY, "submit", closed ? "the socket is closed" : "another job uses the socket"};
-    return Resolved(env, FailedOutcome(env, error));
-  }
+  if (const auto obstacle = Obstacle(handle)) return Resolved(env, FailedOutcome(env, *obstacle));
   handle->busy = job->running_ = true;
   return Job::Submit(std::move(job));
+}
+
+Napi::Value SocketJob::RunHere(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job) {
+  if (const auto obstacle = Obstacle(handle)) return FailedOutcome(env, *obstacle);
+  handle->busy = job->running_ = true;
+  job->Execute();
+  return job->Complete(env);
 }
 
 void SocketObject::Describe(EnvState& state, const Napi::Value& wrapped, const Socket& socket) {

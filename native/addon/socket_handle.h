@@ -5,6 +5,7 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
 #include "addon/convert.h"
 #include "addon/job.h"
@@ -40,11 +41,16 @@ class SocketJob : public Job {
   ~SocketJob() override;
   /// Submits the job; EBADF as a failed outcome where the socket is closed, EBUSY where another job uses it.
   static Napi::Value Run(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job);
+  /// Executes the job here, where the environment's thread waits for it, and returns what it resolves with. Refuses as Run does.
+  static Napi::Value RunHere(Napi::Env env, const SocketHandle& handle, std::unique_ptr<SocketJob> job);
 
  protected:
   Socket& socket() { return *socket_; }
 
  private:
+  /// Why no job can be run on a socket now.
+  static std::optional<Error> Obstacle(const SocketHandle& handle);
+
   SocketHandle cell_;
   std::shared_ptr<Socket> socket_;
   bool running_ = false;

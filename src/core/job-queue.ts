@@ -16,6 +16,8 @@ export class JobQueue {
   readonly #what: string
   readonly #deadlineMs: number
   #tail: Promise<void> = Promise.resolve()
+  /** Calls that have not ended. */
+  #pending = 0
   #overdue: string | undefined
   #closing: Promise<void> | undefined
 
@@ -50,7 +52,13 @@ export class JobQueue {
     const previous = this.#tail
     let leave = (): void => undefined
     // Not with the result, which the queue would keep until the next call.
-    this.#tail = new Promise((resolve) => (leave = () => resolve()))
+    this.#pending++
+    this.#tail = new Promise((resolve) => {
+      leave = () => {
+        this.#pending--
+        resolve()
+      }
+    })
     try {
       await this.#turn(operation, previous, options.signal, deadlineMs)
     } catch (error) {
@@ -62,6 +70,28 @@ export class JobQueue {
     const job = (async () => await start(deadlineMs))()
     job.then(leave, leave)
     return await traced(operation, startedAt, startedAt - queuedAt, this.#withDeadline(operation, job, deadlineMs))
+  }
+
+  /**
+   * Runs `start` here, where the thread waits for it.
+   *
+   * @throws {ClosedError} After `close()`.
+   * @throws {NetplaneError} `ERR_NETPLANE_BUSY`: an earlier call has not ended; nothing was sent.
+   */
+  runHere<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => T): T {
+    if (this.isClosed) throw new ClosedError(this.#what)
+    requireOptions(options)
+    const deadlineMs = resolveDeadline(options.deadlineMs, this.#deadlineMs)
+    if (this.#pending > 0) throw new NetplaneError('ERR_NETPLANE_BUSY', `${operation}: an earlier call of ${this.#what} has not ended`)
+    const startedAt = performance.now()
+    try {
+      const value = start(deadlineMs)
+      traceRequest({ operation, durationMs: performance.now() - startedAt, waitedMs: 0 })
+      return value
+    } catch (error) {
+      traceRequest({ operation, durationMs: performance.now() - startedAt, waitedMs: 0, error })
+      throw error
+    }
   }
 
   /** Waits for the calls before; not longer than the deadline, and not after the signal: nothing has been sent then. */

@@ -18,7 +18,16 @@ export interface NativeBatch {
   /** Queues one operation on elements; the columns are copied at once. Without columns: all elements (flush). */
   addElements(operation: Uint8Array, columns: NativeColumns | undefined): NativeRefusedOperation | undefined
   /** Commits off the main thread; a batch can be committed again (after a dry run, or a lost race of generations). */
-  commit(options: { generation?: number; dryRun?: boolean; deadlineMs: number; record?: boolean }): Promise<NativeCommitResult>
+  commit(request: NativeCommitRequest): Promise<NativeCommitResult>
+  /** As `commit`, on the thread that calls, which waits for it. */
+  commitHere(request: NativeCommitRequest): NativeCommitResult
+}
+
+export interface NativeCommitRequest {
+  readonly generation?: number
+  readonly dryRun?: boolean
+  readonly deadlineMs: number
+  readonly record?: boolean
 }
 
 export interface NativeCommitResult {
@@ -86,6 +95,8 @@ export interface NativeListing {
 export interface NativeNftablesSocket extends NativeSocket {
   beginBatch(): NativeBatch
   list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
+  /** As `list`, on the thread that calls, which waits for it. */
+  listHere(request: NativeListRequest): NativeOutcome<NativeListing>
   getElements(request: {
     family: NativeFamily
     table: string

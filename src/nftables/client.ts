@@ -99,8 +99,10 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   transaction(): Transaction {
     return Transaction.begin({
       run: (operation, options, start) => this.#queue.run(operation, options, start),
+      runHere: (operation, options, start) => this.#queue.runHere(operation, options, start),
       beginBatch: () => this.#socket.beginBatch(),
       list: (request) => this.#socket.list(request),
+      listHere: (request) => this.#socket.listHere(request),
       generation: (deadlineMs) => this.#socket.generation(deadlineMs)
     })
   }

@@ -56,6 +56,14 @@ export class ElementBatch {
     return (this.#encoded = await this.#columns)
   }
 
+  /** As {@link ElementBatch.columns}, at once, however long it takes. */
+  columnsHere(): ElementColumns {
+    if (this.#encoded !== undefined) return this.#encoded
+    for (let next = this.#rest!.next(); next.done !== true; next = this.#rest!.next()) this.#push(next.value)
+    this.#rest = undefined
+    return (this.#encoded = this.#builder.finish())
+  }
+
   /** The columns, where they have been encoded. */
   get encoded(): ElementColumns | undefined {
     return this.#encoded

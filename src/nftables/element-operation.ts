@@ -79,6 +79,7 @@ export function elementOperation(
     value,
     wire: encodeOperation(head, value, out),
     columns: (slices) => own ?? batch!.columns(slices),
+    columnsHere: () => own ?? batch!.columnsHere(),
     subject: (row) => (row === undefined || columns() === undefined ? `elements of ${place}` : `element ${range(row)} of ${place}`),
     object: (row) => (batch === undefined ? row : batch.object(row)),
     elements: {

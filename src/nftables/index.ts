@@ -46,6 +46,7 @@ export type {
   ElementTarget,
   NamedVerb,
   NameReference,
+  SyncCommitOptions,
   TableReference
 } from './transaction-types.js'
 export type { TypeofName } from './typeof.js'

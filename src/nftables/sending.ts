@@ -6,7 +6,7 @@ import { ENOENT, ERESTART } from '../core/errno.js'
 import { locate, ValidationError } from '../core/errors.js'
 import { failureError, invalidError } from '../core/failures.js'
 import { Slices } from '../core/slices.js'
-import type { NativeBatch, NativeCommitResult, NativeItemError, NativeListing } from '../native/index.js'
+import type { NativeBatch, NativeCommitRequest, NativeCommitResult, NativeItemError, NativeListing } from '../native/index.js'
 import { fromNative } from './columns.js'
 import type { ElementColumns } from './columns.js'
 import { placeOf } from './describe.js'
@@ -23,7 +23,7 @@ import {
 import { readListed } from './wire/operation.js'
 
 /** How often a transaction that depends on what it read is begun again after another process committed. */
-const MAX_READS = 16
+export const MAX_READS = 16
 
 /** A fault of the caller's object, with where it stands in the transaction. */
 export function locateOperation(place: string, object: unknown, error: unknown): unknown {
@@ -39,6 +39,50 @@ export function locateOperation(place: string, object: unknown, error: unknown):
 function malformed(place: string, object: unknown, cause: Error): ValidationError {
   const error = new ValidationError(place, object, 'what its type describes')
   return Object.defineProperty(error, 'cause', { value: cause })
+}
+
+/** Where the run ends that an operation begins: behind the last whose bytes follow those before. */
+function endOfRun(operations: readonly QueuedOperation[], from: number): number {
+  let { wire } = operations[from]!
+  let index = from + 1
+  for (; index < operations.length; index++) {
+    const queued = operations[index]!
+    if (queued.kind === 'elements' || queued.wire.bytes !== wire.bytes || queued.wire.from !== wire.to) break
+    wire = queued.wire
+  }
+  return index
+}
+
+/**
+ * Hands operations to the native side, which copies them: those whose bytes lie next to each other at once. Yields after each run of them.
+ *
+ * @param columnsOf The elements of an operation, by its index.
+ * @throws {ValidationError}
+ */
+export function* handOver(
+  batch: NativeBatch,
+  operations: readonly QueuedOperation[],
+  columnsOf: (index: number) => ElementColumns | undefined,
+  echoes: boolean
+): Generator<void> {
+  for (let index = 0; index < operations.length;) {
+    const first = operations[index]!
+    const next = first.kind === 'elements' ? index + 1 : endOfRun(operations, index)
+    const run = first.wire.bytes.subarray(first.wire.from, operations[next - 1]!.wire.to)
+    const columns = columnsOf(index)
+    const refused = first.kind === 'elements' ? batch.addElements(run, columns && asNative(columns)) : batch.add(run, echoes)
+    if (refused !== undefined) {
+      const at = index + (refused.index ?? 0)
+      throw invalidError(placeOf(operations[at]!, at), refused)
+    }
+    index = next
+    yield
+  }
+}
+
+/** What the native side is told of a commit. */
+export function commitRequest({ record }: CommitOptions, deadlineMs: number, generation: number | undefined): NativeCommitRequest {
+  return { deadlineMs, ...(generation === undefined ? {} : { generation }), ...(record === true ? { record: true } : {}) }
 }
 
 /** One sending of a transaction. */
@@ -104,36 +148,12 @@ export class Sending {
     }
   }
 
-  /** Hands the operations to the native side, which copies them: those whose bytes lie next to each other at once. */
   async #encode(sent: ReadonlyMap<number, SentElements>): Promise<NativeBatch> {
     const batch = this.#host.beginBatch()
-    const echoes = this.#options.echo === true
-    for (let index = 0; index < this.#operations.length;) {
-      const first = this.#operations[index]!
-      const next = first.kind === 'elements' ? index + 1 : this.#endOfRun(index)
-      const run = first.wire.bytes.subarray(first.wire.from, this.#operations[next - 1]!.wire.to)
-      const columns = sent.get(index)?.columns ?? this.#columns.get(index)
-      const refused = first.kind === 'elements' ? batch.addElements(run, columns && asNative(columns)) : batch.add(run, echoes)
-      if (refused !== undefined) {
-        const at = index + (refused.index ?? 0)
-        throw invalidError(placeOf(this.#operations[at]!, at), refused)
-      }
-      index = next
-      if (this.#slices.isOver) await this.#slices.turn()
-    }
+    const columns = (index: number): ElementColumns | undefined => sent.get(index)?.columns ?? this.#columns.get(index)
+    const handing = handOver(batch, this.#operations, columns, this.#options.echo === true)
+    while (handing.next().done !== true) if (this.#slices.isOver) await this.#slices.turn()
     return batch
-  }
-
-  /** Where the run ends that an operation begins: behind the last whose bytes follow those before. */
-  #endOfRun(from: number): number {
-    let { wire } = this.#operations[from]!
-    let index = from + 1
-    for (; index < this.#operations.length; index++) {
-      const queued = this.#operations[index]!
-      if (queued.kind === 'elements' || queued.wire.bytes !== wire.bytes || queued.wire.from !== wire.to) break
-      wire = queued.wire
-    }
-    return index
   }
 
   async #commit(
@@ -142,12 +162,7 @@ export class Sending {
     deadlineMs: number,
     generation: number | undefined
   ): Promise<NativeCommitResult> {
-    const result = await batch.commit({
-      dryRun: this.#dryRun,
-      deadlineMs,
-      ...(generation === undefined ? {} : { generation }),
-      ...(this.#options.record === true ? { record: true } : {})
-    })
+    const result = await batch.commit({ ...commitRequest(this.#options, deadlineMs, generation), dryRun: this.#dryRun })
     const original = (error: NativeItemError): NativeItemError => {
       const rows = sent.get(error.index)?.rows
       return error.row === undefined || rows === undefined ? error : { ...error, row: rows[error.row]! }
@@ -211,7 +226,8 @@ export class Sending {
   }
 }
 
-function readSet(listing: NativeListing): ReadSet | undefined {
+/** A set as it was listed. */
+export function readSet(listing: NativeListing): ReadSet | undefined {
   const [listed] = readListed(listing.take('sets', 0, 1))
   if (listed === undefined) return undefined
   const elements = listing.takeElements(0, 1)

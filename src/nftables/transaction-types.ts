@@ -52,6 +52,9 @@ export interface CommitOptions extends CallOptions {
   readonly record?: boolean | undefined
 }
 
+/** Options of {@link Transaction.commitSync}: there is no signal, as nobody could give it. */
+export type SyncCommitOptions = Omit<CommitOptions, 'signal'>
+
 /** Key of {@link OrderedCommitOptions}. */
 export const whenQueued = Symbol('when queued')
 
@@ -114,6 +117,8 @@ export interface QueuedOperation {
   readonly value: NativeRecord
   readonly wire: OperationBytes
   readonly columns?: ((slices: Slices) => ElementColumns | Promise<ElementColumns>) | undefined
+  /** As `columns`, at once. */
+  readonly columnsHere?: (() => ElementColumns) | undefined
   /** In the caller's terms; for elements, of one row. */
   readonly subject: (row?: number) => string
   /** The caller's own object, or element. */
@@ -130,9 +135,13 @@ export function isRemoval({ verb }: Pick<QueuedOperation, 'verb'>): boolean {
 /** What a transaction needs of its client. */
 export interface TransactionHost {
   run<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => Promise<T>): Promise<T>
+  /** As `run`, on the thread that calls, which waits for it; refused while other calls are under way. */
+  runHere<T>(operation: string, options: CallOptions, start: (deadlineMs: number) => T): T
   beginBatch(): NativeBatch
   /** Reads sets; for use within a job. */
   list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
+  /** As `list`, for use within a job that runs here. */
+  listHere(request: NativeListRequest): NativeOutcome<NativeListing>
   /** Reads the generation; for use within a job. */
   generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
 }

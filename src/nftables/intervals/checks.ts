@@ -167,6 +167,20 @@ export class IntervalChecks {
     return sent
   }
 
+  /**
+   * As {@link IntervalChecks.plan}, where no operation is about ranges, at once.
+   *
+   * @throws {ValidationError} A set holds ranges.
+   */
+  checkUnstated(read: ReadSets): void {
+    const said = new SaidSets()
+    for (const [index, queued] of this.#queued.entries()) {
+      const unstated = this.#unstated.get(index)
+      if (unstated === undefined) said.take(queued)
+      else checkUnstated(unstated, said.declared(setOf(unstated)) ?? read.get(setOf(unstated)))
+    }
+  }
+
   async #workOff(operation: string, interval: IntervalOperation, model: Model, slices: Slices): Promise<SentElements> {
     const rows =
       model instanceof HeldRanges

@@ -42,7 +42,7 @@ function hasEnds({ flags, rows }: ElementColumns): boolean {
 }
 
 /** What kind of interval set rows are for; undefined where they are for none. The declaration says so, or the rows themselves. */
-function kindOf({ form }: QueuedElements, columns: ElementColumns): IntervalKind | undefined {
+export function kindOf({ form }: QueuedElements, columns: ElementColumns): IntervalKind | undefined {
   if (columns.keyEnd !== undefined) return 'concatenated'
   if (form !== undefined) return intervalKind(form)
   return hasEnds(columns) ? 'plain' : undefined

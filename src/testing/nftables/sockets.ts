@@ -243,12 +243,16 @@ function missing(operation: OperationHead & { readonly value: NativeRecord }): s
   return required.find((field) => operation.value[field] === undefined)
 }
 
+type Submit<T> = (operations: readonly Queued[], request: CommitRequest) => T
+
 class FakeBatch implements NativeBatch {
   readonly #operations: Queued[] = []
-  readonly #submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>
+  readonly #submit: Submit<Promise<NativeCommitResult>>
+  readonly #submitHere: Submit<NativeCommitResult>
 
-  constructor(submit: (operations: readonly Queued[], request: CommitRequest) => Promise<NativeCommitResult>) {
+  constructor(submit: Submit<Promise<NativeCommitResult>>, submitHere: Submit<NativeCommitResult>) {
     this.#submit = submit
+    this.#submitHere = submitHere
   }
 
   add(run: Uint8Array, echoes: boolean): NativeRefusedOperation | undefined {
@@ -285,6 +289,10 @@ class FakeBatch implements NativeBatch {
   commit(request: CommitRequest): Promise<NativeCommitResult> {
     return this.#submit(this.#operations, request)
   }
+
+  commitHere(request: CommitRequest): NativeCommitResult {
+    return this.#submitHere(this.#operations, request)
+  }
 }
 
 /** The client's view of a {@link FakeNftablesCore}. */
@@ -306,16 +314,24 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
   }
 
   beginBatch(): NativeBatch {
-    return new FakeBatch((operations, request) =>
-      this.#job(
-        () => this.#core.commit(operations, request, this.portId),
-        () => ({ applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...failed(EBADF, 'submit') })
-      )
+    const closed = { applied: false, generation: 0, errors: [], echoes: [], bytes: 0, systemCalls: 0, ...failed(EBADF, 'submit') }
+    const commit: Submit<NativeCommitResult> = (operations, request) => this.#core.commit(operations, request, this.portId)
+    return new FakeBatch(
+      (operations, request) =>
+        this.#job(
+          () => commit(operations, request),
+          () => closed
+        ),
+      (operations, request) => (this.#isClosed ? closed : commit(operations, request))
     )
   }
 
   list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>> {
     return this.#outcome(() => this.#core.list(request))
+  }
+
+  listHere(request: NativeListRequest): NativeOutcome<NativeListing> {
+    return this.#isClosed ? failed(EBADF, 'submit') : this.#core.list(request)
   }
 
   getElements({

@@ -9,6 +9,8 @@ await commit(setBatch(socket, 'closing', 50_000))
 const listing = socket.list({ family: 'ip', elements: true, deadlineMs })
 assert.deepEqual((await socket.generation(deadlineMs)).failure.errno, 16, 'EBUSY: a job is in flight')
 const batch = socket.beginBatch()
+assert.equal(socket.listHere({ tables: true, deadlineMs }).failure.errno, 16, 'nor may one run here')
+assert.equal(socket.beginBatch().commitHere({ deadlineMs }).failure.errno, 16)
 socket.close()
 socket.close()
 assert.equal(sockets(), before + 1, 'the job still has the descriptor')
@@ -23,6 +25,8 @@ await untilSockets(before)
 for (const job of [socket.generation(deadlineMs), socket.list({ tables: true, deadlineMs }), batch.commit({ deadlineMs })]) {
   assert.equal((await job).failure.errno, 9, 'EBADF')
 }
+for (const { failure } of [socket.listHere({ tables: true, deadlineMs }), batch.commitHere({ deadlineMs })])
+  assert.equal(failure.errno, 9, 'EBADF')
 socket.close()
 
 const idle = await open()
