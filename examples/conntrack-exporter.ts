@@ -39,7 +39,7 @@ async function main(): Promise<void> {
     if (url !== '/metrics') return void response.writeHead(404).end()
     metrics(conntrack).then(
       (text) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text),
-      (error: Error) => response.writeHead(500).end(`${error.message}\n`)
+      (error: unknown) => response.writeHead(500).end(String(error))
     )
   })
   await once(server.listen(Number(port), host), 'listening')
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.close().closeAllConnections())
 }
 
-main().catch((error: Error) => {
+main().catch((error: unknown) => {
   process.exitCode = error instanceof TypeError ? 2 : 1 // of parseArgs, or a ValidationError
-  console.error(process.exitCode === 2 ? `${error.message.split('\n')[0]}; ${USAGE}` : error.message)
+  console.error(error instanceof TypeError ? `${error.message.split('\n')[0]}; ${USAGE}` : (error as Error).message)
 })

@@ -29,7 +29,7 @@ async function follow(nft: Nftables, location: string): Promise<void> {
   const feed = await response.text()
   for (const set of [blocked, blocked6]) {
     const [held, missing, tx] = [await nft.listElements(set), elementsOf(feed, set === blocked ? 4 : 16), nft.transaction()]
-    const surplus = [...held].filter(({ key }) => !missing.delete(String(key)))
+    const surplus = [...held].filter(({ key }) => !missing.delete(key as string))
     tx.delete.elements(set, surplus)
     tx.add.elements(set, missing.values())
     if (missing.size + surplus.length > 0) await tx.commit()
@@ -51,10 +51,10 @@ async function main(): Promise<void> {
   for (const match of [ip.saddr.in(blocked), ip6.saddr.in(blocked6)]) tx.add.rule({ ...at, chain: 'input', ...rule(match, drop()) })
   await tx.commit()
   for (; ; await setTimeout(Number(interval) * 1000))
-    await follow(nft, feed).catch(({ message }: Error) => console.error(`${feed}: ${message}`))
+    await follow(nft, feed).catch((error: unknown) => console.error(`${feed}: ${String(error)}`))
 }
 
-main().catch((error: Error) => {
+main().catch((error: unknown) => {
   process.exitCode = error instanceof TypeError ? 2 : 1 // of parseArgs, or a ValidationError
-  console.error(process.exitCode === 2 ? `${error.message.split('\n')[0]}; ${USAGE}` : error.message)
+  console.error(error instanceof TypeError ? `${error.message.split('\n')[0]}; ${USAGE}` : (error as Error).message)
 })

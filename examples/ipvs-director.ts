@@ -39,16 +39,19 @@ async function main(): Promise<void> {
   // The service first: without it, this machine would refuse what comes for the address.
   const { applied } = await route.addAddresses(link, [address], { ensure: true })
   console.log(`${vip} leads to ${server.join(' ')}`)
-  while (!stop.signal.aborted) {
-    await setTimeout(10_000, undefined, { signal: stop.signal }).catch(() => undefined) // aborted: a signal came
-    for (const { address, activeConnections, inactiveConnections } of await ipvs.listRealServers(service))
-      console.log(`${address}: ${activeConnections} active and ${inactiveConnections} inactive connections`)
+  try {
+    while (!stop.signal.aborted) {
+      await setTimeout(10_000, undefined, { signal: stop.signal }).catch(() => undefined) // aborted: a signal came
+      for (const { address, activeConnections, inactiveConnections } of await ipvs.listRealServers(service))
+        console.log(`${address}: ${activeConnections} active and ${inactiveConnections} inactive connections`)
+    }
+  } finally {
+    if (applied > 0) await route.removeAddresses(link, [address], { ensure: true })
+    await ipvs.removeService(service, { ensure: true })
   }
-  if (applied > 0) await route.removeAddresses(link, [address], { ensure: true })
-  await ipvs.removeService(service, { ensure: true })
 }
 
-main().catch((error: Error) => {
+main().catch((error: unknown) => {
   process.exitCode = error instanceof TypeError ? 2 : 1 // of parseArgs, or a ValidationError
-  console.error(process.exitCode === 2 ? `${error.message.split('\n')[0]}; ${USAGE}` : error.message)
+  console.error(error instanceof TypeError ? `${error.message.split('\n')[0]}; ${USAGE}` : (error as Error).message)
 })

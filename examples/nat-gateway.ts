@@ -50,7 +50,7 @@ async function main(): Promise<void> {
   await writeFile(FORWARDING, before)
 }
 
-main().catch((error: Error) => {
+main().catch((error: unknown) => {
   process.exitCode = error instanceof TypeError ? 2 : 1 // of parseArgs, or a ValidationError
-  console.error(process.exitCode === 2 ? `${error.message.split('\n')[0]}; ${USAGE}` : error.message)
+  console.error(error instanceof TypeError ? `${error.message.split('\n')[0]}; ${USAGE}` : (error as Error).message)
 })

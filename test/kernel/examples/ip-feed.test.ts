@@ -86,7 +86,7 @@ describe('ip-feed', () => {
     await server.waitFor('Serving')
     const program = await startExample(node, 'ip-feed', 'blocked: 1 added', '--feed', 'http://127.0.0.1:8000/feed.txt', '--interval', '0.1')
     await rm(feed.file)
-    await program.waitFor('http://127.0.0.1:8000/feed.txt: it answers 404')
+    await program.waitFor('http://127.0.0.1:8000/feed.txt: Error: it answers 404')
     await until('the set is as it was', async () =>
       (await node.nft('list', 'set', 'inet', 'ip-feed', 'blocked')).includes('198.51.100.0/24')
     )
