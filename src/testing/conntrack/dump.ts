@@ -15,7 +15,7 @@ function tupleText({ source, sourcePort, destination, destinationPort }: FlowTup
 /** Of what changes by itself (time left, counters, ids) nothing. */
 function flowText({ protocol, original, reply, state, zone, mark, status }: Flow): string {
   const more = Object.entries({ state, zone, mark: mark === 0 ? undefined : mark }).filter(([, value]) => value !== undefined)
-  const words = [...more.map(([name, value]) => `${name} ${String(value)}`), ...(status?.length ? [`status ${status.join(',')}`] : [])]
+  const words = [...more.map(([name, value]) => `${name} ${String(value)}`), ...(status.length > 0 ? [`status ${status.join(',')}`] : [])]
   return [`${protocol} ${tupleText(original)}  reply ${tupleText(reply)}`, ...words].join('  ')
 }
 

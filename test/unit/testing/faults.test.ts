@@ -169,7 +169,7 @@ describe('a fault', () => {
       codes.push(
         await addTable(nft, name).then(
           () => 'done',
-          (error: { code: string }) => error.code
+          (error: unknown) => (error as { readonly code: string }).code
         )
       )
     expect(codes).toEqual(['done', 'done', 'EBUSY', 'EBUSY', 'done'])
