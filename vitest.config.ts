@@ -23,7 +23,12 @@ interface ProjectOptions {
 function project(name: string, { testTimeout, changesKernel = false, include, exclude = [], setupFiles = [] }: ProjectOptions) {
   return {
     // The examples import the package by its name; their tests take its sources.
-    resolve: { alias: [{ find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
+    resolve: {
+      alias: [
+        { find: /^netplane$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+        { find: /^netplane\/(nftables|testing)$/, replacement: fileURLToPath(new URL('src/$1.ts', import.meta.url)) }
+      ]
+    },
     test: {
       name,
       include: [...(include ?? [`test/${name}/**/*.test.ts`])],

@@ -5,7 +5,14 @@ export default defineConfig({
   entry: {
     proxy: 'examples/proxy/main.ts',
     'proxy-parser': 'examples/proxy/manifests/parser.ts',
+    'conntrack-exporter': 'examples/conntrack-exporter.ts',
     'conntrack-top': 'examples/conntrack-top.ts',
+    'container-firewall': 'examples/container-firewall.ts',
+    'ip-feed': 'examples/ip-feed.ts',
+    'ipvs-director': 'examples/ipvs-director.ts',
+    'load-balancer': 'examples/load-balancer.ts',
+    'nat-gateway': 'examples/nat-gateway.ts',
+    'port-knocking': 'examples/port-knocking.ts',
     ipvsadm: 'examples/ipvsadm.ts',
     demo: 'examples/demo/main.ts',
     'demo-ipvs': 'examples/demo/ipvs.ts',
@@ -16,7 +23,7 @@ export default defineConfig({
   format: ['esm'],
   target: 'node20.19',
   platform: 'node',
-  external: ['netplane', 'pino', 'prom-client', 'yaml'],
+  external: [/^netplane(\/|$)/, 'pino', 'prom-client', 'yaml'],
   splitting: false,
   clean: true
 })

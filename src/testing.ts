@@ -15,6 +15,7 @@ export {
   type FakeIpvsOptions
 } from './testing/ipvs/kernel.js'
 export { FakeConntrackKernel, type FakeConntrackOptions } from './testing/conntrack/kernel.js'
+export type { Fault, FaultCalls, FaultCode, FaultOptions } from './testing/faults.js'
 export { FakeNftablesKernel, type FakeNftablesOptions } from './testing/nftables/kernel.js'
 export { FakeRouteKernel, type FakeRouteOptions } from './testing/route/kernel.js'
 export type { FakeRoute } from './testing/route/routes.js'

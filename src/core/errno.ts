@@ -6,6 +6,7 @@ import { getSystemErrorName } from 'node:util'
 export const EPERM = 1
 export const ENOENT = 2
 export const ESRCH = 3
+export const EINTR = 4
 export const EBADF = 9
 export const ENOMEM = 12
 export const EACCES = 13

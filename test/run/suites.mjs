@@ -69,6 +69,8 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
+  { name: 'examples', files: ['test/kernel/examples'], requires: ['nftables'] },
+  { name: 'ipvs director', files: ['test/kernel/examples/ipvs-director'], requires: ['ipvs'] },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]

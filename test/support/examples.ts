@@ -6,6 +6,7 @@ const root = path.resolve(import.meta.dirname, '../..')
 /** A script of the documentation, and the heading that it stands under. */
 export interface Example {
   readonly file: string
+  readonly language: string
   readonly heading: string
   readonly text: string
   /** What it prints: the block of text that follows it, where one does. */
@@ -25,7 +26,7 @@ export function examplesOf(file: string): Example[] {
       output: match[3],
       heading: headings.filter(({ index }) => index < match.index).at(-1)?.[1] ?? file
     }))
-    .filter((example) => example.language === 'js' || example.text.includes("from 'netplane'"))
+    .filter(({ language, text: script }) => language === 'js' || /from 'netplane(\/\w+)?'/.test(script))
 }
 
 /** The files of the documentation. */

@@ -64,8 +64,8 @@ export interface Background {
   output(): string
   /** Resolves once the output contains `text`; rejects after `timeoutMs` (default 10 seconds) or when the program ends without it. */
   waitFor(text: string, timeoutMs?: number): Promise<void>
-  /** Resolves when the program has ended. */
-  readonly ended: Promise<void>
+  /** Resolves when the program has ended, with how it did. */
+  readonly ended: Promise<Pick<Finished, 'status' | 'signal'>>
   /** Kills it (default SIGTERM) and waits for its end. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -83,7 +83,10 @@ export function background(command: string, args: readonly string[], options: Om
   }
   child.stdout?.on('data', note)
   child.stderr?.on('data', note)
-  const ended = once(child, 'close').then(() => undefined)
+  const ended = once(child, 'close').then(([status, signal]: (number | NodeJS.Signals | null)[]) => ({
+    status: status as number | null,
+    signal: signal as NodeJS.Signals | null
+  }))
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await ended

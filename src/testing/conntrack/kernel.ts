@@ -21,9 +21,24 @@ import type {
   NativeOutcome,
   NativeRecord
 } from '../../native/index.js'
+import { Faults, outcomes, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
 import { failed } from '../outcome.js'
+import { dumpFlows } from './dump.js'
 import { pieceOf, type FakeFlow } from './rows.js'
 import { FakeConntrackCore } from './state.js'
+
+const VERBS = { create: 'add', update: 'update', delete: 'remove' } as const
+
+const METHODS: FaultyMethods = {
+  change: { call: ({ verb }: NativeFlowChange) => VERBS[verb], answers: 'rows', rows: ({ columns }: NativeFlowChange) => columns.rows },
+  changeExpectation: { call: ({ verb }: { readonly verb: keyof typeof VERBS }) => VERBS[verb], answers: 'outcome' },
+  ...outcomes('remove', 'removeMatching'),
+  ...outcomes('flush', 'flush'),
+  ...outcomes('list', 'list', 'readStream', 'count', 'listExpectations'),
+  ...outcomes('get', 'get'),
+  ...outcomes('read', 'processorStatistics', 'globalStatistics', 'readSetting'),
+  ...outcomes('write', 'writeSetting')
+}
 
 /** What a {@link FakeConntrackKernel} can do. */
 export interface FakeConntrackOptions {
@@ -40,6 +55,7 @@ export class FakeConntrackKernel implements FakeKernel<'conntrack'> {
   readonly [kernelPart] = 'conntrack'
   readonly #core: FakeConntrackCore
   readonly #hasConntrack: boolean
+  readonly #faults = new Faults<'conntrack'>(['add', 'update', 'remove', 'flush', 'list', 'get', 'read', 'write'])
 
   constructor(options: FakeConntrackOptions = {}) {
     this.#core = new FakeConntrackCore(options.privileged ?? true, options.helpers ?? [])
@@ -51,6 +67,20 @@ export class FakeConntrackKernel implements FakeKernel<'conntrack'> {
     return Conntrack.open({ ...options, kernel: asFakeKernel<'conntrack'>(this) })
   }
 
+  /**
+   * Makes a call fail: `kernel.fail('add', { at: 3, code: 'EBUSY' })`. Several faults can wait at once.
+   *
+   * @throws {ValidationError} There is no such call, or no such errno.
+   */
+  fail(call: FaultCalls['conntrack'], options: FaultOptions): Fault {
+    return this.#faults.add(call, options)
+  }
+
+  /** The flows, as text: a line for each, in the order of the lines, without ids, counters and the time that is left. */
+  dump(): string {
+    return dumpFlows(this.#core.list(undefined))
+  }
+
   /** Makes every watch that is open miss events, as when the kernel's buffer was full. */
   loseEvents(): void {
     this.#core.lose()
@@ -59,7 +89,7 @@ export class FakeConntrackKernel implements FakeKernel<'conntrack'> {
   /** @internal */
   openConntrack(): ReturnType<NativeKernel<'conntrack'>['openConntrack']> {
     if (!this.#hasConntrack) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
-    return Promise.resolve({ value: new FakeConntrackSocket(this.#core) })
+    return Promise.resolve({ value: this.#faults.wrap(new FakeConntrackSocket(this.#core), METHODS) })
   }
 
   /** @internal */

@@ -26,6 +26,7 @@ import type {
   NativeOutcome,
   NativeRecord
 } from '../../native/index.js'
+import { Faults, outcomes, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
 import { failed, refusalColumns } from '../outcome.js'
 import type { FakeRefusal } from '../outcome.js'
 import { listedServers, listedServices, serverAt, serverKey, serviceAt, serviceKey, type FakeServer, type FakeService } from './rows.js'
@@ -37,6 +38,25 @@ const TUNNEL = 2
 
 /** Some number of a family of generic netlink: they begin at 16. */
 const FAMILY = 30
+
+const COMMANDS: Readonly<Record<NativeIpvsCommand['command'], FaultCalls['ipvs']>> = {
+  setTimeouts: 'write',
+  startDaemon: 'start',
+  stopDaemon: 'stop',
+  zero: 'zero',
+  flush: 'flush'
+}
+
+const METHODS: FaultyMethods = {
+  change: {
+    call: ({ verb }: NativeIpvsChange) => verb,
+    answers: 'rows',
+    rows: ({ servers, services }: NativeIpvsChange) => (servers ?? services).rows
+  },
+  ...outcomes('list', 'list'),
+  ...outcomes('read', 'query'),
+  command: { call: ({ command }: NativeIpvsCommand) => COMMANDS[command], answers: 'outcome' }
+}
 
 /** What a {@link FakeIpvsKernel} can do. */
 export interface FakeIpvsOptions {
@@ -84,6 +104,7 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   readonly #engines: ReadonlySet<string>
   readonly #isSupported: boolean
   readonly #isPrivileged: boolean
+  readonly #faults = new Faults<'ipvs'>(['add', 'update', 'remove', ...new Set(Object.values(COMMANDS)), 'list', 'read'])
   #operations = 0
   #timeouts: NativeRecord = { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 }
 
@@ -108,6 +129,15 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
   /** Opens a client whose kernel is this one. */
   open(options: Omit<IpvsOptions, 'kernel'> = {}): Promise<Ipvs> {
     return Ipvs.open({ ...options, kernel: asFakeKernel<'ipvs'>(this) })
+  }
+
+  /**
+   * Makes a call fail: `kernel.fail('add', { at: 3, code: 'EBUSY' })`. Several faults can wait at once.
+   *
+   * @throws {ValidationError} There is no such call, or no such errno.
+   */
+  fail(call: FaultCalls['ipvs'], options: FaultOptions): Fault {
+    return this.#faults.add(call, options)
   }
 
   /**
@@ -144,7 +174,7 @@ export class FakeIpvsKernel implements FakeKernel<'ipvs'> {
 
   /** @internal */
   openIpvs(): ReturnType<NativeKernel<'ipvs'>['openIpvs']> {
-    return Promise.resolve({ value: new FakeIpvsSocket(this) })
+    return Promise.resolve({ value: this.#faults.wrap(new FakeIpvsSocket(this), METHODS) })
   }
 
   /**

@@ -9,8 +9,19 @@ import { EPROTONOSUPPORT } from '../../core/errno.js'
 import { asFakeKernel, type FakeKernel, kernelPart } from '../../core/open.js'
 import type { NativeAddon, NativeMonitorCallback } from '../../native/index.js'
 import { Nftables, type NftablesOptions } from '../../nftables/client.js'
+import { Faults, outcomes, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
 import { failed } from '../outcome.js'
+import { dumpTables } from './dump.js'
 import { FakeNftablesCore, FakeNftablesSocket } from './sockets.js'
+
+const METHODS: FaultyMethods = {
+  beginBatch: {
+    gives: { commit: { call: ({ dryRun }: { readonly dryRun?: boolean }) => (dryRun === true ? 'check' : 'commit'), answers: 'commit' } }
+  },
+  ...outcomes('list', 'list'),
+  ...outcomes('get', 'getElements'),
+  ...outcomes('read', 'generation')
+}
 
 /** What a {@link FakeNftablesKernel} can do. */
 export interface FakeNftablesOptions {
@@ -25,6 +36,7 @@ export class FakeNftablesKernel implements FakeKernel<'nftables'> {
   readonly [kernelPart] = 'nftables'
   readonly #core: FakeNftablesCore
   readonly #hasNftables: boolean
+  readonly #faults = new Faults<'nftables'>(['commit', 'check', 'list', 'get', 'read'])
 
   constructor(options: FakeNftablesOptions = {}) {
     this.#core = new FakeNftablesCore(options.privileged ?? true)
@@ -34,6 +46,23 @@ export class FakeNftablesKernel implements FakeKernel<'nftables'> {
   /** Opens a client whose kernel is this one. */
   open(options: Omit<NftablesOptions, 'kernel'> = {}): Promise<Nftables> {
     return Nftables.open({ ...options, kernel: asFakeKernel<'nftables'>(this) })
+  }
+
+  /**
+   * Makes a call fail: `kernel.fail('commit', { at: 3, code: 'EBUSY' })`. Several faults can wait at once.
+   *
+   * @throws {ValidationError} There is no such call, or no such errno.
+   */
+  fail(call: FaultCalls['nftables'], options: FaultOptions): Fault {
+    return this.#faults.add(call, options)
+  }
+
+  /**
+   * What the tables hold, as text for snapshots: objects, sets with their elements, chains with their rules as expressions. Equal rule sets give equal texts, in whatever order they came to be:
+   * handles, counts and the time that elements have left are not in it.
+   */
+  dump(): string {
+    return dumpTables(this.#core.state)
   }
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */
@@ -49,7 +78,7 @@ export class FakeNftablesKernel implements FakeKernel<'nftables'> {
   /** @internal */
   openNftables(): ReturnType<NativeAddon['openNftables']> {
     if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
-    return Promise.resolve({ value: new FakeNftablesSocket(this.#core) })
+    return Promise.resolve({ value: this.#faults.wrap(new FakeNftablesSocket(this.#core), METHODS) })
   }
 
   /** @internal */

@@ -76,6 +76,11 @@ export class FakeNftablesCore {
     return this.#nextPort
   }
 
+  /** All tables. */
+  get state(): FakeState {
+    return this.#state
+  }
+
   /** Hands events to all monitors. */
   deliver(events: readonly (NativeEvent | 'lost')[]): void {
     for (const monitor of this.#monitors) {

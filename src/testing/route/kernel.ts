@@ -20,8 +20,11 @@ import type {
   NativeRouteSocket
 } from '../../native/index.js'
 import { Route, type RouteOptions } from '../../route/client.js'
+import { Faults, type Fault, type FaultCalls, type FaultOptions } from '../faults.js'
 import { failed, refusalColumns } from '../outcome.js'
 import type { FakeRefusal } from '../outcome.js'
+import { dumpRoute } from './dump.js'
+import { METHODS } from './methods.js'
 import { FakeRoutes, type FakeRoute } from './routes.js'
 import {
   IFF_UP,
@@ -72,6 +75,7 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
   )
   readonly #hasDummies: boolean
   readonly #isPrivileged: boolean
+  readonly #faults = new Faults<'route'>(['add', 'update', 'remove', 'list', 'get', 'lookup'])
   #nextIndex = 1
 
   constructor(options: FakeRouteOptions = {}) {
@@ -83,6 +87,20 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
   /** Opens a client whose kernel is this one. */
   open(options: Omit<RouteOptions, 'kernel'> = {}): Promise<Route> {
     return Route.open({ ...options, kernel: asFakeKernel<'route'>(this) })
+  }
+
+  /**
+   * Makes a call fail: `kernel.fail('add', { at: 3, code: 'EBUSY' })`. Several faults can wait at once.
+   *
+   * @throws {ValidationError} There is no such call, or no such errno.
+   */
+  fail(call: FaultCalls['route'], options: FaultOptions): Fault {
+    return this.#faults.add(call, options)
+  }
+
+  /** Links with their addresses, and routes that were added, as text: a line for each. Flags and lifetimes are not in it. */
+  dump(): string {
+    return dumpRoute([...this.#links.values()], this.#routes.listAdded())
   }
 
   /** Makes every monitor that is open miss events, as when the kernel's buffer was full. */
@@ -117,7 +135,7 @@ export class FakeRouteKernel implements FakeKernel<'route'> {
 
   /** @internal */
   openRoute(): ReturnType<NativeKernel<'route'>['openRoute']> {
-    return Promise.resolve({ value: new FakeRouteSocket(this) })
+    return Promise.resolve({ value: this.#faults.wrap(new FakeRouteSocket(this), METHODS) })
   }
 
   /** @internal */

@@ -11,7 +11,8 @@ import { failed } from '../outcome.js'
 import { IFF_UP, type FakeAddress, type FakeLink } from './rows.js'
 
 // include/uapi/linux/rtnetlink.h
-const TYPES = { unicast: 1, local: 2, broadcast: 3, multicast: 5, blackhole: 6, unreachable: 7, prohibit: 8 } as const
+/** RTN_*. */
+export const ROUTE_TYPES = { unicast: 1, local: 2, broadcast: 3, multicast: 5, blackhole: 6, unreachable: 7, prohibit: 8 } as const
 const [RT_TABLE_MAIN, RT_TABLE_LOCAL] = [254, 255]
 const [RTPROT_KERNEL, RTPROT_BOOT] = [2, 3]
 const [RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST] = [0, 253, 254]
@@ -22,9 +23,9 @@ const IFA_F_SECONDARY = 1
 
 /** What a route that leads nowhere answers (fib_props in net/ipv4/fib_semantics.c; ip6_rt_type_to_error in net/ipv6/route.c). */
 const REFUSALS: Readonly<Record<number, number>> = {
-  [TYPES.blackhole]: EINVAL,
-  [TYPES.unreachable]: EHOSTUNREACH,
-  [TYPES.prohibit]: EACCES
+  [ROUTE_TYPES.blackhole]: EINVAL,
+  [ROUTE_TYPES.unreachable]: EHOSTUNREACH,
+  [ROUTE_TYPES.prohibit]: EACCES
 }
 
 /** A route of the main table that {@link FakeRouteKernel.addRoute} adds. */
@@ -96,6 +97,11 @@ export class FakeRoutes {
     return nativeOf(entry)
   }
 
+  /** Those that were added, and are there. */
+  listAdded(): NativeRoute[] {
+    return this.#added.map(nativeOf)
+  }
+
   /** Removes a route; undefined where there is none. @throws {ValidationError} */
   remove({ destination, metric }: Pick<FakeRoute, 'destination' | 'metric'>): NativeRoute | undefined {
     const { address, length } = requirePrefix('route.destination', destination)
@@ -140,7 +146,7 @@ export class FakeRoutes {
     const refusal = REFUSALS[entry.type]
     if (refusal !== undefined) return refused(refusal)
     // A fresh namespace does not forward; IPv6 says the way all the same.
-    if (!isSent && family === AF_INET && entry.type !== TYPES.local) return refused(EHOSTUNREACH)
+    if (!isSent && family === AF_INET && entry.type !== ROUTE_TYPES.local) return refused(EHOSTUNREACH)
     return { value: match ? nativeOf(entry) : this.#answer(lookup, entry) }
   }
 
@@ -150,15 +156,19 @@ export class FakeRoutes {
     const { address, length } = requirePrefix('route.destination', route.destination)
     const family = address.length === 4 ? AF_INET : AF_INET6
     const word = family === AF_INET ? 'ip' : 'ip6'
-    const type = TYPES[route.type ?? 'unicast'] as number | undefined
+    const type = ROUTE_TYPES[route.type ?? 'unicast'] as number | undefined
     if (type === undefined) throw new ValidationError('route.type', route.type, "'unicast', 'blackhole', 'unreachable' or 'prohibit'")
     const link = route.link === undefined ? undefined : this.#find(route.link)
     const isUp = link !== undefined && (link.flags & IFF_UP) !== 0
-    if (type === TYPES.unicast ? !isUp : route.link !== undefined)
-      throw new ValidationError('route.link', route.link, type === TYPES.unicast ? 'a link that is up' : 'nothing: the route leads nowhere')
+    if (type === ROUTE_TYPES.unicast ? !isUp : route.link !== undefined)
+      throw new ValidationError(
+        'route.link',
+        route.link,
+        type === ROUTE_TYPES.unicast ? 'a link that is up' : 'nothing: the route leads nowhere'
+      )
     return {
       ...{ family, destination: masked(address, length), length, type, table: RT_TABLE_MAIN, protocol: RTPROT_BOOT, link },
-      scope: route.gateway === undefined && family === AF_INET && type === TYPES.unicast ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+      scope: route.gateway === undefined && family === AF_INET && type === ROUTE_TYPES.unicast ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
       gateway: route.gateway === undefined ? undefined : requireAddress('route.gateway', route.gateway, word),
       source: route.source === undefined ? undefined : requireAddress('route.source', route.source, word),
       metric: requireInteger('route.metric', route.metric ?? (family === AF_INET ? 0 : PRIORITY_USER), 0, 0xffffffff)
@@ -189,7 +199,7 @@ export class FakeRoutes {
       family: AF_INET,
       destination,
       length: 32,
-      type: TYPES.unicast,
+      type: ROUTE_TYPES.unicast,
       table: 0,
       protocol: 0,
       scope: 0,
@@ -202,7 +212,7 @@ export class FakeRoutes {
 
   /** What becomes of a route for one packet (rt_fill_info, rt6_fill_node). */
   #answer({ destination, source, inputLink, family }: NativeRouteLookup, entry: Entry): NativeRoute {
-    const isLocal = entry.type === TYPES.local
+    const isLocal = entry.type === ROUTE_TYPES.local
     const link = isLocal ? this.#find('lo') : entry.link
     const chosen = source ?? (isLocal ? destination : (entry.source ?? this.#sourceFor(entry.link!, entry.gateway ?? destination, family)))
     // Nothing is chosen of a packet that comes in, and IPv4 does not repeat what it was told.
@@ -240,10 +250,10 @@ function localRoutes(link: FakeLink, address: FakeAddress): Entry[] {
   const common = { family, table: isIPv4 ? RT_TABLE_MAIN : RT_TABLE_LOCAL, protocol: RTPROT_KERNEL, link, metric: 0 }
   const scope = isIPv4 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE
   const source = isIPv4 ? own : undefined
-  const local: Entry = { ...common, destination: own, length: bitsOf(family), type: TYPES.local, scope, source }
+  const local: Entry = { ...common, destination: own, length: bitsOf(family), type: ROUTE_TYPES.local, scope, source }
   const hasBroadcast = isIPv4 && prefixLength < 31 && (link.flags & IFF_UP) !== 0 && link.name !== 'lo'
   if (!hasBroadcast) return [local]
-  return [local, { ...local, destination: masked(own, prefixLength, 1), type: TYPES.broadcast, scope: RT_SCOPE_LINK }]
+  return [local, { ...local, destination: masked(own, prefixLength, 1), type: ROUTE_TYPES.broadcast, scope: RT_SCOPE_LINK }]
 }
 
 /** The network of an address is on its link while that is up. */
@@ -255,7 +265,7 @@ function prefixRoutes(link: FakeLink, address: FakeAddress): Entry[] {
   return [
     {
       ...{ family, destination: masked(own, prefixLength), length: prefixLength, link, table: RT_TABLE_MAIN, protocol: RTPROT_KERNEL },
-      type: link.name === 'lo' && isIPv4 ? TYPES.local : TYPES.unicast,
+      type: link.name === 'lo' && isIPv4 ? ROUTE_TYPES.local : ROUTE_TYPES.unicast,
       scope: isIPv4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
       source: isIPv4 ? own : undefined,
       metric: isIPv4 ? 0 : PRIORITY_ADDRCONF

@@ -8,10 +8,10 @@ import { nft } from '../../support/namespace.js'
 import { run } from '../../support/run.js'
 import { listWithBoth } from '../../support/list-with-both.js'
 
-/** Those that write into nf_tables. */
+/** Those that write into nf_tables of the kernel. */
 const examples = pages()
   .flatMap(examplesOf)
-  .filter(({ text }) => /\bNftables\.open\(|mode: 'nftables'/.test(text))
+  .filter(({ text }) => /\bNftables\.open\(|mode: 'nftables'/.test(text) && !text.includes('netplane/testing'))
 
 /** The one that shows a refusal leaves nothing. */
 const refused = 'Refusals that say what is wrong'
