@@ -69,6 +69,7 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
+  { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'] },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]

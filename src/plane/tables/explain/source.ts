@@ -67,7 +67,9 @@ export async function sourcesFor<T extends Destination>(
   frontend: Destination,
   endpoints: readonly T[]
 ): Promise<readonly (T & Source)[]> {
-  const { question, trail } = scene
+  const { question, trail, options } = scene
+  // A relay makes connections of its own.
+  if (options.relays !== undefined) return endpoints.map((endpoint) => ({ ...endpoint, ...seesNode('relay') }))
   const own = await hairpins(scene, endpoints)
   // A packet that comes in for this node itself leaves it by no link.
   const isDelivered = ({ address }: Destination): boolean => question.direction === 'incoming' && question.isOwn(address)
