@@ -56,9 +56,6 @@ const ADDRESS_KINDS = ['cluster-ips', 'external-ips'] as const
 const MARKS = ['refused', 'refused-inside', 'dropped', 'dropped-outside', 'external-local', 'masqueraded', 'masqueraded-own'] as const
 /** Sets of frontends with an address of their own alone. Those that are `served` are told where IPVS balances. */
 const ADDRESS_MARKS = ['ranged', 'restricted', 'unmasqueraded', 'served'] as const
-/** Where relays take connections: the maps that lead to their ports, and the ports themselves. */
-const RELAY_KINDS = ['relays', 'relay-ports'] as const
-
 /** Sets of clients and the frontends that take them, or do not. */
 const RANGES = ['allowed', 'denied'] as const
 
@@ -75,7 +72,7 @@ export type RangeKind = (typeof RANGES)[number]
 
 /**
  * A kind of set. `members` and `endpoints` exist once for each slot class, `sticky` once for each scope, protocol and time-out. `fwmarks` are maps from frontends to the marks by which IPVS finds their virtual
- * services. `relays` are maps from frontends to the ports of their relays.
+ * services. `relays` are maps from frontends to the ports of their relays, which `relay-ports` has all.
  */
 export type SetKind =
   | (typeof ADDRESS_KINDS)[number]
@@ -83,7 +80,8 @@ export type SetKind =
   | AddressMark
   | RangeKind
   | EndpointKind
-  | (typeof RELAY_KINDS)[number]
+  | 'relays'
+  | 'relay-ports'
   | 'sticky'
   | 'members'
   | 'endpoints'
