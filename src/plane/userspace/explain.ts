@@ -9,8 +9,9 @@ import type { ListeningRelays } from './listening.js'
 import type { RelayEndpoint } from './relays/types.js'
 
 function sharesOf(endpoints: readonly RelayEndpoint[]): ExplainedShare[] {
-  const sum = endpoints.reduce((total, { weight }) => total + weight, 0)
-  return endpoints.map(({ address, port, weight }) => ({ address, port, probability: weight / sum }))
+  const chosen = endpoints.filter(({ weight }) => weight > 0)
+  const sum = chosen.reduce((total, { weight }) => total + weight, 0)
+  return chosen.map(({ address, port, weight }) => ({ address, port, probability: weight / sum }))
 }
 
 /** Follows packets through the tables, and through the relays of this process. */

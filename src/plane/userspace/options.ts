@@ -53,7 +53,7 @@ export interface UserspacePlaneOptions
    * `0.0.0.0` or `::`. Every frontend has relays of its own then. Services of UDP are refused. Default: they do not.
    */
   readonly proxyProtocol?: boolean | undefined
-  /** Seconds that connections of an endpoint that was taken away may go on, 0–4294967; 0: they are reset at once. Default: until they end by themselves. */
+  /** Seconds that connections of an endpoint that was taken away may go on, 0–4294967; 0: they are reset at once. Default: connections of TCP until they end by themselves, and sessions of UDP 0. */
   readonly drainSeconds?: number | undefined
   /**
    * Whether the tables belong to this plane alone: as {@link NftablesPlaneOptions.tableOwner}. With `temporary` the rules end with the process, as its relays do; otherwise they lead to ports at which nobody

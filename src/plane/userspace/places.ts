@@ -1,7 +1,7 @@
 /**
  * Which relays a service needs.
  */
-import type { AddressFamily } from '../../core/address.js'
+import { familyOf, type AddressFamily } from '../../core/address.js'
 import { reachOf, selectionOf, isChosen, type Selection } from '../core/balance/selection.js'
 import { FAMILIES, isAddressed, isOfFamily } from '../core/frontend.js'
 import type { Frontend, ModelScheduler, Service, TrafficPolicy } from '../model.js'
@@ -50,10 +50,14 @@ export function placeKey(
   return `${key} ${isAddressed(frontend) ? frontend.address : 'node'}:${frontend.port}`
 }
 
+/** The endpoints of a relay. Those that take no new connections keep the ones that they have: their weight is 0. */
 function endpointsOf({ endpoints }: Service, selection: Selection, policy: TrafficPolicy): RelayEndpoint[] {
   return endpoints
-    .filter((endpoint) => isChosen(selection, policy, endpoint))
-    .map(({ address, port, weight = 1 }) => ({ address, port, weight }))
+    .filter(({ address, local }) => familyOf(address) === selection.family && (policy === 'cluster' || local === true))
+    .map((endpoint) => {
+      const { address, port, weight = 1 } = endpoint
+      return { address, port, weight: isChosen(selection, policy, endpoint) ? weight : 0 }
+    })
 }
 
 /** What the header of the PROXY protocol says that the client asked for. Of a port of this node the address is not known. */
@@ -80,7 +84,8 @@ export function placesOf(service: Service, options: PlaceOptions): ReadonlyMap<s
           endpoints: endpointsOf(service, selection, policy),
           scheduler: options.schedulerOf(service) === 'random' ? ('random' as const) : ('hash' as const),
           affinity,
-          drainSeconds: options.drainSeconds,
+          // A client of UDP may speak for ever: it goes on at another endpoint.
+          drainSeconds: options.drainSeconds ?? (protocol === 'udp' ? 0 : undefined),
           ...(options.proxyProtocol && { proxyProtocol: askedFor(frontend, family) })
         }
         places.set(key, { key, service: service.name, family, policy, spec })

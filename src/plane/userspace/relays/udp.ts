@@ -87,7 +87,7 @@ export class UdpRelay extends Relay {
   #sweeper: NodeJS.Timeout | undefined
 
   protected bind(): Promise<number> {
-    const socket = createSocket({ type: this.#type, ipv6Only: true })
+    const socket = createSocket({ type: this.#type, ipv6Only: this.#type === 'udp6' })
     this.#socket = socket
     const { listenAddress: address, listenPort: port } = this.spec
     return new Promise((resolve, reject) => {
