@@ -44,6 +44,8 @@ export class ListeningRelays implements RelayPorts {
   readonly #known = new Map<string, ListeningRelay>()
   /** The ports of relays that are about to be replaced, by the services that the kernel still holds. */
   readonly #former = new WeakMap<Service, Map<string, number>>()
+  /** What stands for the ports of relays that do not listen yet, in plans: a different one for each, of those that the kernel gives to nobody by itself. */
+  readonly #plans = new Map<string, number>()
   /** How many relays were opened for a key: two of them have different ids. */
   readonly #serials = new Map<string, number>()
 
@@ -54,7 +56,7 @@ export class ListeningRelays implements RelayPorts {
 
   portOf(service: Service, frontend: Frontend, family: AddressFamily, policy: TrafficPolicy): number {
     const key = placeKey(service, frontend, { family, policy }, this.#options)
-    return this.#former.get(service)?.get(key) ?? this.#known.get(key)?.port ?? 0
+    return this.#former.get(service)?.get(key) ?? this.#known.get(key)?.port ?? this.#planned(key)
   }
 
   /** How many listen. */
@@ -75,6 +77,7 @@ export class ListeningRelays implements RelayPorts {
    * @param services All services that there will be: relays take none of their ports.
    */
   async begin(wanted: readonly Wanted[], services: () => Iterable<Service>): Promise<Begun> {
+    this.#plans.clear()
     const opened: ListeningRelay[] = []
     const replaced: ListeningRelay[] = []
     const refusals: Refusal[] = []
@@ -107,6 +110,12 @@ export class ListeningRelays implements RelayPorts {
     const needed = new Set<string>()
     for (const service of services) for (const key of placesOf(service, this.#options).keys()) needed.add(key)
     for (const relay of [...this.#known.values()]) if (!needed.has(relay.place.key)) this.#withdraw(relay)
+  }
+
+  #planned(key: string): number {
+    let port = this.#plans.get(key)
+    if (port === undefined) this.#plans.set(key, (port = this.#plans.size + 1))
+    return port
   }
 
   /** Listens at a port that the kernel chooses, and that no frontend has. */

@@ -98,7 +98,7 @@ export interface CompileOptions {
 
 /** Says at which port the relay listens to which connections of a frontend are sent. */
 export interface RelayPorts {
-  /** @param policy Under which the endpoints of the relay are chosen. @returns 0: none listens yet. */
+  /** @param policy Under which the endpoints of the relay are chosen. @returns Where none listens yet, a number that stands for its port in plans. */
   portOf(service: Service, frontend: Frontend, family: AddressFamily, policy: TrafficPolicy): number
 }
 
