@@ -32,7 +32,7 @@ const planeFolders = {
   nftables: ['core', 'tables'],
   ipvs: ['core', 'tables'],
   iptables: ['core'],
-  userspace: ['core']
+  userspace: ['core', 'tables']
 }
 
 /** @param {string} file relative to src/, with forward slashes */

@@ -20,6 +20,9 @@ const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Ty
     log.warn({ scheduler, fallback }, 'the kernel lacks a scheduler, another one is taken'),
   addressesAnnounced: (log, { link, addresses, option }) =>
     log.warn({ link, addresses, option }, 'this node answers for addresses of services on a link, unless the option is set'),
+  connection: (log, { service, client, endpoint, ending, seconds, bytesFromClient, bytesToClient }) =>
+    log.info({ service, client, endpoint, ending, seconds, bytesFromClient, bytesToClient }, 'a connection has ended'),
+  connectionsRefused: (log, { service, count, reason }) => log.warn({ service, count, reason }, 'connections were refused'),
   error: (log, { error }) => log.error({ err: error }, 'the plane'),
   lost: (log, { count }) => log.warn({ count }, 'events were lost')
 }

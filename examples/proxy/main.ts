@@ -9,7 +9,11 @@ import { parseOptions, USAGE, type ProxyOptions } from './options.js'
 async function open({ plane, name, netns: place, traffic, state }: ProxyOptions): Promise<Plane> {
   const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
   const common = { netns, ...traffic, stateFile: state }
-  return await openPlane(plane.mode === 'iptables' ? { ...plane, ...common } : { ...plane, name, ...common })
+  if (plane.mode === 'iptables') return await openPlane({ ...plane, ...common })
+  if (plane.mode !== 'userspace') return await openPlane({ ...plane, name, ...common })
+  const { localSources, nodeAddresses, ownAddresses, serviceRanges } = traffic
+  const relayed = { localSources, nodeAddresses, ownAddresses, serviceRanges }
+  return await openPlane({ ...plane, name, netns, stateFile: state, ...relayed })
 }
 
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */

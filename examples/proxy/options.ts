@@ -15,7 +15,7 @@ export const USAGE = `Usage: proxy --manifests FOLDER [options]
 Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice, Node) says.
 
   --manifests FOLDER              folder of .yaml, .yml and .json files; watched
-  --mode MODE                     nftables (default), ipvs or iptables
+  --mode MODE                     nftables (default), ipvs, iptables or userspace: relays in this process, for as long as it runs
   --name NAME                     name of the nftables tables, or of the dummy device (default: netplane); not in mode iptables
   --netns NAMESPACE               network namespace: path, name or process id (default: this process's)
   --node-name NAME                this node: endpoints with this nodeName are local (default: the name of the host)
@@ -33,7 +33,8 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --plan                          print what would be done, and do nothing
   --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
   --scheduler-fallback NAME       for services that ask for a scheduler which cannot be had: random, hash or consistent; in mode
-                                  ipvs also one of IPVS, in mode iptables random alone (default: they are refused)
+                                  ipvs also one of IPVS, in mode iptables random alone, in mode userspace random or hash
+                                  (default: they are refused)
   --take-over                     mode iptables: the chains that a kube-proxy left become ours, and connections stay
   --log-level LEVEL               trace, debug, info, warn, error (default: info)
   --help                          this text
@@ -47,6 +48,7 @@ type PlaneChoice =
   | { readonly mode: 'nftables'; readonly schedulerFallback: ModelScheduler | undefined }
   | { readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined }
   | { readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean }
+  | { readonly mode: 'userspace'; readonly schedulerFallback: 'random' | 'hash' | undefined }
 
 /** The command line, read. */
 export interface ProxyOptions {
@@ -156,14 +158,23 @@ function parseTraffic(values: Values): ProxyOptions['traffic'] {
 function parsePlane({ mode: word, name, 'scheduler-fallback': fallback, 'take-over': takeOver }: Values): PlaneChoice {
   const among = <Word extends Scheduler>(words: readonly [...Word[], Word]): Word | undefined =>
     fallback === undefined ? undefined : parseWord('scheduler-fallback', fallback, words)
-  const mode = parseWord('mode', word, ['nftables', 'ipvs', 'iptables'])
+  const mode = parseWord('mode', word, ['nftables', 'ipvs', 'iptables', 'userspace'])
   if (mode !== 'iptables' && takeOver) throw new Error('--take-over: --mode iptables is wanted beside it')
   if (mode === 'iptables') {
     if (name !== undefined) throw new Error(`--name ${name}: chains of mode iptables have kube-proxy's names`)
     return { mode, schedulerFallback: among(['random']), takeOver }
   }
+  if (mode === 'userspace') return { mode, schedulerFallback: among(['random', 'hash']) }
   if (mode === 'nftables') return { mode, schedulerFallback: among(FALLBACKS) }
   return { mode, schedulerFallback: among([...FALLBACKS, ...IPVS_SCHEDULERS]) }
+}
+
+/** Relays end with their process, and are the only ones whose addresses endpoints see. @throws Error */
+function checkPlane(plane: PlaneChoice, { once, masquerade }: Values): PlaneChoice {
+  if (plane.mode !== 'userspace') return plane
+  if (once) throw new Error('--once: relays of mode userspace would end with the process')
+  if (masquerade !== undefined) throw new Error(`--masquerade ${masquerade}: endpoints see this node in any case in mode userspace`)
+  return plane
 }
 
 /** One command is one thing to do: who asks for a plan does not want rules removed. @throws Error */
@@ -187,7 +198,7 @@ export function parseOptions(args: readonly string[]): ProxyOptions {
   const { nodeAddresses } = traffic
   return {
     manifests: values.manifests,
-    plane: parsePlane(values),
+    plane: checkPlane(parsePlane(values), values),
     name: values.name,
     netns: values.netns,
     nodeName: values['node-name'] ?? hostname().toLowerCase(),

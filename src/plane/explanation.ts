@@ -66,6 +66,8 @@ export type SourceReason =
   | 'notLocal'
   /** This node's: IPVS gave the connection the service's address as its source. */
   | 'serviceAddress'
+  /** This node's: a relay of it makes a connection of its own (mode `userspace`). */
+  | 'relay'
   /** The client's: it is a local client. */
   | 'local'
   /** The client's: endpoints of this node answer through it. */
@@ -118,6 +120,11 @@ export type ExplanationStep =
       /** How long clients are remembered; undefined where it could not be found. */
       readonly timeoutMs: number | undefined
     }
+  /**
+   * The port of this node to which the connection is redirected (mode `userspace`). `isListening`: a relay of this process listens there; else one of another process, or nobody.
+   * `timeoutMs`: how long the relay remembers clients; absent: it does not.
+   */
+  | { readonly type: 'relay'; readonly port: number; readonly isListening: boolean; readonly timeoutMs?: number | undefined }
   /** How an endpoint is chosen: `random`, `hash`, or a scheduler of IPVS by its name; and with what probability for a client of which nothing is known. */
   | {
       readonly type: 'choice'
@@ -136,7 +143,7 @@ export type ExplanationStep =
 
 /** What becomes of the connection. */
 export type ExplanationOutcome =
-  /** It goes to one of the endpoints. Where the probabilities do not add up to 1, some connections are not translated. */
+  /** It goes to one of the endpoints. Where the probabilities do not add up to 1, some connections are not translated; there are no endpoints where it goes to a port at which no relay of this process listens. */
   | { readonly type: 'served'; readonly service: string | undefined; readonly endpoints: readonly ExplainedEndpoint[] }
   /** The client gets ICMP "port unreachable". */
   | { readonly type: 'refused'; readonly service: string | undefined; readonly reason: RefusalReason }

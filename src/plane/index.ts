@@ -2,6 +2,7 @@
  * Service planes.
  */
 import type { OwnAddresses } from './core/node/conflicts.js'
+import type { AddressFamily } from '../core/address.js'
 import { Conntrack } from '../conntrack/index.js'
 import { ValidationError, type NetplaneError } from '../core/errors.js'
 import { Route } from '../route/index.js'
@@ -26,6 +27,9 @@ import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/opti
 import { checkStateFile } from './state/file.js'
 import { StateKeeper } from './state/keeper.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
+import { openUserspaceBackend } from './userspace/backend.js'
+import { withStandIns } from './userspace/flows.js'
+import { checkUserspaceOptions, type UserspacePlaneOptions } from './userspace/options.js'
 
 export type { ObjectCounts } from './core/backend.js'
 export type {
@@ -80,6 +84,8 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
+export type { RelayEnding, RelayOptions } from './userspace/relays/types.js'
+export type { RelayScheduler, UserspacePlaneKernel, UserspacePlaneOptions } from './userspace/options.js'
 export { readStateFile } from './state/file.js'
 export type { FlowOffloadOption } from './tables/layout/flow-offload.js'
 export type { TableOwner } from './tables/layout/owner.js'
@@ -119,6 +125,7 @@ export type PlaneOptions = CommonPlaneOptions &
     | ({ readonly mode: 'nftables' } & NftablesPlaneOptions)
     | ({ readonly mode: 'ipvs' } & IpvsPlaneOptions)
     | ({ readonly mode: 'iptables' } & IptablesPlaneOptions)
+    | ({ readonly mode: 'userspace' } & UserspacePlaneOptions)
   )
 
 interface Opening {
@@ -129,21 +136,31 @@ interface Opening {
   readonly open: (tell: (event: PlaneEvent) => void) => Promise<Backend>
 }
 
+/** Families whose loopback addresses serve ports of this node, where the kernel has a setting for that. */
+const loopbackOf = ({ loopbackNodePorts }: { readonly loopbackNodePorts: boolean }): readonly AddressFamily[] =>
+  loopbackNodePorts ? ['ip'] : []
+
 /** Checks all options of a mode, before anything is opened. */
 function prepare(options: PlaneOptions): Opening {
   if (options.mode === 'nftables') {
     const settings = checkNftablesOptions(options)
-    const nodeAddresses = { choice: settings.nodeAddresses, withLoopback: settings.table.loopbackNodePorts }
+    const nodeAddresses = { choice: settings.nodeAddresses, loopback: loopbackOf(settings.table) }
     const { auditMs, ownAddresses } = settings
     return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openNftablesBackend(settings, tell) }
   }
   if (options.mode === 'iptables') {
     const settings = checkIptablesPlaneOptions(options)
     const { auditMs, layout } = settings
-    const nodeAddresses = { choice: settings.nodeAddresses, withLoopback: layout.loopbackNodePorts }
+    const nodeAddresses = { choice: settings.nodeAddresses, loopback: loopbackOf(layout) }
     return { auditMs, nodeAddresses, ownAddresses: layout.ownAddresses, open: () => openIptablesBackend(settings) }
   }
-  if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs', 'iptables'")
+  if (options.mode === 'userspace') {
+    const settings = checkUserspaceOptions(options)
+    const { auditMs, ownAddresses, loopback } = settings
+    const nodeAddresses = { choice: settings.nodeAddresses, loopback }
+    return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openUserspaceBackend(settings, tell) }
+  }
+  if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs', 'iptables', 'userspace'")
   const settings = checkIpvsOptions(options)
   const { auditMs, device, ownAddresses } = settings
   const nodeAddresses = { choice: settings.nodeAddresses, ownLink: device }
@@ -232,6 +249,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
-  const parts = { backend, auditMs, events, listener: listenersOf([cleaner, keeper]), ownAddresses: () => listAddresses(options, backend) }
+  const follower = cleaner !== undefined && options.mode === 'userspace' ? withStandIns(cleaner) : cleaner
+  const parts = { backend, auditMs, events, listener: listenersOf([follower, keeper]), ownAddresses: () => listAddresses(options, backend) }
   return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
 }

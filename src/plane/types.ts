@@ -7,6 +7,7 @@ import type { PlaneCounters } from './core/counters.js'
 import type { Plan, Quarantined } from './core/changes/plan.js'
 import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
+import type { RelayEnding } from './userspace/relays/types.js'
 
 /** How a sync treats a service that cannot be applied. */
 export interface SyncOptions {
@@ -75,6 +76,19 @@ export type SyncDetails =
       readonly bytes: number
       /** Generation of the ruleset after the last commit or audit. */
       readonly generation: number
+      /** How often the work was begun again because another process had changed the ruleset in between. */
+      readonly retries: number
+    }
+  | {
+      readonly mode: 'userspace'
+      /** Transactions committed. */
+      readonly commits: number
+      /** Bytes of their messages. */
+      readonly bytes: number
+      /** Generation of the ruleset after the last commit or audit. */
+      readonly generation: number
+      /** Relays that listen now. */
+      readonly relays: number
       /** How often the work was begun again because another process had changed the ruleset in between. */
       readonly retries: number
     }
@@ -150,6 +164,21 @@ export type PlaneEvent =
       readonly addresses: readonly string[]
       readonly option: 'strictArp'
     }
+  /** Mode `userspace` with option `relays.logsConnections`: a connection has ended, or a session of UDP. */
+  | {
+      readonly type: 'connection'
+      readonly service: string
+      /** Address and port, as all below: `10.0.0.1:80`, `[fd00::1]:80`. */
+      readonly client: string
+      /** Undefined where none answered. */
+      readonly endpoint: string | undefined
+      readonly bytesFromClient: number
+      readonly bytesToClient: number
+      readonly seconds: number
+      readonly ending: RelayEnding
+    }
+  /** Mode `userspace`: a relay of the service has refused so many connections since the last such event, and why, in words. */
+  | { readonly type: 'connectionsRefused'; readonly service: string; readonly count: number; readonly reason: string }
   /** An audit, a repair or an examination of the flows failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
@@ -188,6 +217,17 @@ export interface DrainingEndpoint {
 export type StatusDetails =
   /** `generation`: of the ruleset, after our last commit or audit; 0 before the first. */
   | { readonly mode: 'nftables' | 'iptables'; readonly generation: number }
+  | {
+      readonly mode: 'userspace'
+      /** Of the ruleset, after our last commit or audit; 0 before the first. */
+      readonly generation: number
+      /** Relays that listen. */
+      readonly relays: number
+      /** Connections and sessions of UDP that relays have now, those that drain among them. */
+      readonly openConnections: number
+      /** Connections that relays have refused since the plane was opened, because of a limit, or because no endpoint answered. */
+      readonly refusedConnections: number
+    }
   | {
       readonly mode: 'ipvs'
       /** Real servers that are desired no longer and wait for the end of their connections. */

@@ -360,11 +360,12 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const endpoints = [...web('a', 1).endpoints, { address: '10.1.2.1', port: 8080 }]
     const report = await plane.update({ set: [web('a', 1, { endpoints })] })
     expect(report.services).toEqual({ added: 0, changed: 1, removed: 0 })
-    expect(report.requests).toBeGreaterThan(0)
-    expect(report.objects.written).toBeGreaterThan(0)
+    // Relays know endpoints, and the kernel does not.
+    const isKnown = kind.mode !== 'userspace'
+    expect([report.requests > 0, report.objects.written > 0]).toEqual([isKnown, isKnown])
   })
 
-  it('adopts what an earlier process left, writing nothing', async () => {
+  it('adopts what an earlier process left, writing nothing but the ports of its own relays', async () => {
     const rig = await kind.make()
     const services = named(web('a', 1), dual)
     const localSources = ['10.1.0.0/16', 'fd00:1::/64']
@@ -373,8 +374,11 @@ describe.each(kinds)('a plane: $name', (kind) => {
     await first.close()
     const before = await dump(rig)
     const second = await rig.open({ localSources })
-    expect(String(await second.plan(services))).toBe('nothing to do')
-    expect(await second.sync(services)).toMatchObject({ services: { added: 0, changed: 0, removed: 0 }, requests: 0 })
+    const hasPorts = kind.mode === 'userspace'
+    expect((await second.plan(services)).isEmpty).toBe(!hasPorts)
+    const adopted = await second.sync(services)
+    expect(adopted.requests > 0).toBe(hasPorts)
+    if (!hasPorts) expect(adopted.services).toEqual({ added: 0, changed: 0, removed: 0 })
     expect(await dump(rig)).toEqual(before)
     await second.update({ delete: ['dual'] })
     expect(await dump(rig)).toEqual(await fresh(kind, named(web('a', 1)), localSources))
@@ -702,6 +706,8 @@ describe.each(kinds)('a plane: $name', (kind) => {
     await plane.sync(services)
     for (let step = 0; step < 25; step++) {
       const service = randomService(random, random.below(12))
+      // Of services that are refused nothing is written.
+      if (kind.mode === 'userspace' && service.protocol === 'sctp') continue
       if (random.chance(30)) services.delete(service.name)
       else services.set(service.name, service)
       if (random.chance(15)) {

@@ -25,9 +25,23 @@ let made = 0
  * (test/run/namespace.mjs), so the names live in this run's mount namespace and cannot meet those of others.
  */
 export async function makeNamespace(): Promise<TestNamespace> {
+  return await named('add')
+}
+
+/** The network namespace of the test process, in which relays listen, with a name until the test ends. Its rules of nf_tables go with the test. */
+export async function ownNamespace(): Promise<TestNamespace> {
+  const namespace = await named('attach', String(process.pid))
+  onTestFinished(async () => {
+    await nft('flush', 'ruleset')
+  })
+  return namespace
+}
+
+async function named(...how: readonly [command: 'add' | 'attach', ...of: string[]]): Promise<TestNamespace> {
+  const [command, ...of] = how
   made += 1
   const name = `np-${process.pid}-${made}`
-  await run('ip', ['netns', 'add', name])
+  await run('ip', ['netns', command, name, ...of])
   onTestFinished(async () => {
     await run('ip', ['netns', 'delete', name])
   })

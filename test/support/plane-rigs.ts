@@ -3,14 +3,14 @@
  */
 import { onTestFinished } from 'vitest'
 import { fakeOf } from '../../src/core/open.js'
-import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions } from '../../src/index.js'
+import { Ipvs, Nftables, openPlane, Route, type Plane, type PlaneOptions, type SetElement } from '../../src/index.js'
 import { loadAddon } from '../../src/native/index.js'
 import { virtualServiceName } from '../../src/plane/ipvs/compile.js'
 import type { IpvsPlaneOptions } from '../../src/plane/ipvs/options.js'
 import type { Service } from '../../src/plane/model.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
 import { mayUseIpvs } from './lab.js'
-import { makeNamespace } from './namespace.js'
+import { makeNamespace, ownNamespace } from './namespace.js'
 
 /** Options that every plane has. */
 export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
@@ -24,7 +24,7 @@ export interface RigKernel {
 
 /** One empty kernel. */
 export interface Rig {
-  readonly mode: 'nftables' | 'ipvs' | 'iptables'
+  readonly mode: 'nftables' | 'ipvs' | 'iptables' | 'userspace'
   /** The tables of a plane that was opened without a name. */
   readonly table: string
   /** Opens a plane; more than one is like a process that starts again. */
@@ -53,7 +53,8 @@ export async function closing<T extends { close(): Promise<void> }>(opening: Pro
 }
 
 /** The tables of a plane that was opened without a name; of iptables one of those that it has its chains in. */
-export const tableOf = (mode: Rig['mode']): string => ({ nftables: 'netplane', ipvs: 'netplane-ipvs', iptables: 'nat' })[mode]
+export const tableOf = (mode: Rig['mode']): string =>
+  ({ nftables: 'netplane', ipvs: 'netplane-ipvs', iptables: 'nat', userspace: 'netplane-userspace' })[mode]
 
 /** What opens clients beside a plane. */
 interface Clients {
@@ -71,7 +72,12 @@ const clientsIn = (netns: string): Clients => ({
 /** @param place Where planes are. */
 function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kernel'>, clients: Clients, common: RigOptions = {}): Rig {
   const draining = { tcp: 'at-once', udp: 'at-once', sctp: 'at-once' } as const
-  const own = { nftables: {}, ipvs: { draining }, iptables: { schedulerFallback: 'random' } } as const
+  const own = {
+    nftables: {},
+    ipvs: { draining },
+    iptables: { schedulerFallback: 'random' },
+    userspace: { schedulerFallback: 'random' }
+  } as const
   const usual = { ...place, ...own[mode], ...common }
   return {
     mode,
@@ -99,7 +105,7 @@ export function fakeRig(mode: Rig['mode'], wrap: (kernel: RigKernel) => RigKerne
 }
 
 async function kernelRig(mode: Rig['mode']): Promise<Rig> {
-  const { path } = await makeNamespace()
+  const { path } = await (mode === 'userspace' ? ownNamespace() : makeNamespace())
   return rigOn(mode, { netns: path }, clientsIn(path), { staleFlows: false })
 }
 
@@ -110,7 +116,7 @@ async function mixedRig(): Promise<Rig> {
   return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: fakeOf('nftables', loadAddon()) } }, { ...clientsIn(path), ...fakes })
 }
 
-const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables'] as const).map((mode) => ({
+const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables', 'userspace'] as const).map((mode) => ({
   name: `${mode} on the fakes`,
   mode,
   make: () => Promise.resolve(fakeRig(mode))
@@ -120,7 +126,7 @@ const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables'] as const
 export const rigKinds: readonly RigKind[] = [
   ...fakeKinds,
   { name: "ipvs on fakes and the kernel's nf_tables", mode: 'ipvs', make: mixedRig },
-  ...(['nftables', 'iptables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
+  ...(['nftables', 'iptables', 'userspace', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
     name: `${mode} on the kernel`,
     mode,
     make: () => kernelRig(mode)
@@ -130,6 +136,12 @@ export const rigKinds: readonly RigKind[] = [
 /** Text about tables without what depends on history: which of its two names a map has. */
 export function withoutTurns(text: string): string {
   return text.replaceAll(/(endpoints-[0-9a-z-]*(?:[0-9]|-sticky))-b/g, '$1')
+}
+
+/** An element without the port of a relay, which depends on who listened before. */
+function withoutPorts(set: string, { key, data, comment }: SetElement): Pick<SetElement, 'key' | 'data' | 'comment'> {
+  if (set === 'relay-ports') return { key: (key as readonly unknown[])[0] as string, comment }
+  return { key, data: /^(node-)?relays/.test(set) ? undefined : data, comment }
 }
 
 async function dumpTables(rig: Rig): Promise<string[]> {
@@ -150,7 +162,10 @@ async function dumpTables(rig: Rig): Promise<string[]> {
     ),
     ...ruleset.sets.map((set) => `set ${where(set)} ${plain(set.name)}`),
     ...ruleset.elements.flatMap((listed) =>
-      [...listed].map(({ key, data, comment }) => `element ${where(listed.set)} ${plain([listed.set.name, key, data, comment])}`)
+      [...listed].map((element) => {
+        const { key, data, comment } = withoutPorts(listed.set.name, element)
+        return `element ${where(listed.set)} ${plain([listed.set.name, key, data, comment])}`
+      })
     )
   ]
   // Rules that ask sets stand in the order in which their sets came, and those of services in chains that they share likewise.

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { makeNamespace, type TestNamespace } from './namespace.js'
+import { makeNamespace, ownNamespace, type TestNamespace } from './namespace.js'
 import { type Background } from './run.js'
 import type { Protocol } from '../../src/index.js'
 
@@ -34,15 +34,21 @@ async function ipBatch(namespace: TestNamespace, commands: readonly string[]): P
 const SETTINGS = `
 for setting in ipv6/conf/all/accept_dad ipv6/conf/default/accept_dad ipv4/icmp_ratelimit ipv6/icmp/ratelimit; do echo 0 >/proc/sys/net/$setting; done`
 
-async function makeHost(): Promise<TestNamespace> {
-  const host = await makeNamespace()
+async function makeHost(make = makeNamespace): Promise<TestNamespace> {
+  const host = await make()
   await host.run('sh', ['-ec', SETTINGS])
   return host
 }
 
+/** What networks may differ in. */
+export interface NetworkOptions {
+  /** Whether the node is the namespace of the test process. Default false: a new one. */
+  readonly isOwn?: boolean
+}
+
 /** Builds the network; it goes with the test. */
-export async function makeServiceNetwork(servers: number): Promise<ServiceNetwork> {
-  const node = await makeHost()
+export async function makeServiceNetwork(servers: number, { isOwn = false }: NetworkOptions = {}): Promise<ServiceNetwork> {
+  const node = await makeHost(isOwn ? ownNamespace : makeNamespace)
   await node.run('sh', ['-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'])
   const client = await makeHost()
   await connect(node, client, 0)
@@ -134,8 +140,8 @@ export async function reachable({ client, node, servers }: ServiceNetwork, port:
 }
 
 /** A network whose servers answer on port 8080, over TCP and UDP, and can be reached. They are called `s1`, `s2` and so on. */
-export async function makeServingNetwork(servers: number): Promise<ServiceNetwork> {
-  const network = await makeServiceNetwork(servers)
+export async function makeServingNetwork(servers: number, options?: NetworkOptions): Promise<ServiceNetwork> {
+  const network = await makeServiceNetwork(servers, options)
   await Promise.all(network.servers.map((host, index) => serve(host, `s${index + 1}`, 8080)))
   await reachable(network, 8080)
   return network

@@ -164,6 +164,7 @@ export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
       name: `${device}-ipvs`,
       affinityClients: checkAffinityClients(options.affinityClients),
       marks: new Marks(),
+      relays: undefined,
       ...traffic
     },
     nodeAddresses,

@@ -144,6 +144,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       affinityClients: checkAffinityClients(options.affinityClients),
       counters: requireFlag('counters', options.counters),
       marks: undefined,
+      relays: undefined,
       ...traffic
     },
     nodeAddresses,

@@ -206,13 +206,15 @@ async function awaitWays(agent: Agent, questions: readonly Question[]): Promise<
   }
 }
 
-/** Builds the network and starts its servers. It lives until it is closed: many rows share it. */
-export async function openNetwork(): Promise<Network> {
+/** Builds the network and starts its servers. It lives until it is closed: many rows share it. @param isOwn Whether the node is the namespace of this process. Default: a new one. */
+export async function openNetwork({ isOwn = false }: { readonly isOwn?: boolean } = {}): Promise<Network> {
   made += 1
   const prefix = `np-${process.pid}-b${made}`
   const names = ['node', ...hosts] as const
   const remove = (): Promise<unknown> => Promise.all(names.map((name) => attempt('ip', ['netns', 'delete', `${prefix}-${name}`])))
-  await ipBatch(names.map((name) => `netns add ${prefix}-${name}`))
+  await ipBatch(
+    names.map((name) => (name === 'node' && isOwn ? `netns attach ${prefix}-node ${process.pid}` : `netns add ${prefix}-${name}`))
+  )
   try {
     const place = (name: Host | 'node'): Place => placeOf(prefix, name)
     const forwards = (name: string): string => (name === 'node' ? FORWARDING : '')

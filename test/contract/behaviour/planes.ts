@@ -34,9 +34,35 @@ const rememberedForLonger: Difference = {
   instead: ({ expected }) => ({ answers: 'answers' in expected ? expected.answers : {}, sticky: true })
 }
 
+const withoutSctp: Difference = {
+  name: 'no SCTP',
+  reason: 'Relays speak TCP and UDP: a service of SCTP is refused.',
+  applies: ({ services }) => services.some(({ protocol }) => protocol === 'sctp'),
+  instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
+}
+
+const onlySchedulersOfRelays: Difference = {
+  name: 'no scheduler but `random` and `hash`',
+  reason: 'Relays have no other schedulers: such a service is refused, unless option `schedulerFallback` says what to take.',
+  applies: ({ services }) => services.some(({ scheduler = 'random' }) => scheduler !== 'random' && scheduler !== 'hash'),
+  instead: () => ({ unsupported: 'ERR_NETPLANE_UNSUPPORTED' })
+}
+
+const seesRelay: Difference = {
+  name: 'endpoints see the node',
+  reason: 'A relay makes a connection of its own to an endpoint, which sees an address of the node, whoever the client is.',
+  applies: ({ expected }) =>
+    'answers' in expected && Object.entries(expected.answers).some(([server, seen]) => server !== 'uplink' && seen === 'client'),
+  instead: ({ expected }) => {
+    if (!('answers' in expected)) return expected
+    const answers = Object.entries(expected.answers).map(([server, seen]) => [server, server === 'uplink' ? seen : 'node'] as const)
+    return { ...expected, answers: Object.fromEntries(answers) }
+  }
+}
+
 /** A plane of netplane. */
 const plane = (
-  mode: 'nftables' | 'ipvs' | 'iptables',
+  mode: 'nftables' | 'ipvs' | 'iptables' | 'userspace',
   about: string,
   requires: readonly string[],
   differences: readonly Difference[]
@@ -47,15 +73,19 @@ const plane = (
   differences,
   // Scheduler random is wrr there.
   ...(mode === 'ipvs' && { takesTurns: true }),
+  ...(mode === 'userspace' && { isOfProcess: true, rowsAtOnce: 32 }),
   open: async (network, settings) => {
     const ranges = settings.serviceRanges.length === 0 ? {} : { serviceRanges: settings.serviceRanges }
-    const traffic = {
+    const common = {
+      netns: network.node.path,
+      auditMs: 0,
+      staleFlows: false,
       localSources: [localSources.ip, localSources.ip6],
-      masquerade: settings.masquerade,
       nodeAddresses: settings.nodeAddresses,
       ...ranges
-    }
-    const opened = await openPlane({ mode, netns: network.node.path, auditMs: 0, staleFlows: false, ...traffic })
+    } as const
+    const { masquerade } = settings
+    const opened = await openPlane(mode === 'userspace' ? { mode, loopbackNodePorts: false, ...common } : { mode, masquerade, ...common })
     return {
       apply: async (services) => {
         const { quarantined } = await opened.sync(services)
@@ -76,5 +106,11 @@ export const planes: readonly Subject[] = [
     ['ipvs', 'nftables'],
     [withoutIpvsFallThrough, rememberedForLonger]
   ),
-  plane('iptables', "Rules of iptables in kube-proxy's layout.", ['nftables'], [onlyRandom])
+  plane('iptables', "Rules of iptables in kube-proxy's layout.", ['nftables'], [onlyRandom]),
+  plane(
+    'userspace',
+    'Relays of the process, with tables of nf_tables before them.',
+    ['nftables'],
+    [withoutSctp, onlySchedulersOfRelays, seesRelay]
+  )
 ]

@@ -41,6 +41,10 @@ export interface Subject {
   readonly differences: readonly Difference[]
   /** Endpoints take turns: of clients that do so too, each may always meet the same one. Rows that miss an endpoint are asked again by themselves. */
   readonly takesTurns?: true
+  /** It works in the network namespace of its own process alone: the node must be that. */
+  readonly isOfProcess?: true
+  /** Rows that are asked at a time; default: all. A process that takes part in every connection makes thousands of them wait for longer than clients do. */
+  readonly rowsAtOnce?: number
   /** Opens it in the node's namespace. `localSources` of network.ts are the local ranges. */
   open(network: Network, settings: Settings): Promise<Opened>
 }
@@ -79,7 +83,7 @@ async function runSettings(network: Network, subject: Subject, name: SettingsNam
     const refusalOf = (row: Row): string | undefined =>
       row.services.map((service) => refused.get(service.name)).find((code) => code !== undefined)
     const asked = rows.filter((row) => refusalOf(row) === undefined)
-    const events = new Map([...(await askAll(network, subject, asked, false)), ...(await askAll(network, subject, asked, true))])
+    const events = new Map([...(await askInParts(network, subject, asked)), ...(await askAll(network, subject, asked, true))])
     if (subject.takesTurns) await askAlone(network, subject, asked, events)
     const results: Result[] = []
     for (const row of rows) {
@@ -101,6 +105,15 @@ async function askAlone(network: Network, subject: Subject, rows: readonly Row[]
     if (!isSpread || compare(row, expected, { events: events.get(row.id) ?? [] }) === undefined) continue
     for (const [id, again] of await askAll(network, subject, [row], row.pauseMs !== undefined)) events.set(id, again)
   }
+}
+
+/** Asks the rows without pauses. */
+async function askInParts(network: Network, subject: Subject, rows: readonly Row[]): Promise<Map<string, readonly Event[]>> {
+  const { rowsAtOnce = rows.length } = subject
+  const events = new Map<string, readonly Event[]>()
+  for (let from = 0; from < rows.length; from += rowsAtOnce)
+    for (const [id, own] of await askAll(network, subject, rows.slice(from, from + rowsAtOnce), false)) events.set(id, own)
+  return events
 }
 
 /** Asks the rows with pauses, or those without: beside thousands of others a pause would become far longer than it should be. */

@@ -31,6 +31,7 @@ const SOURCE: Readonly<Record<SourceReason, string>> = {
   node: 'an address of this node, which asks itself',
   all: 'an address of this node, as everybody does',
   notLocal: 'an address of this node, because the client is not a local one',
+  relay: 'an address of this node, whose relay makes a connection of its own',
   serviceAddress: 'an address of this node, because IPVS takes the address of the service as source otherwise',
   local: "the client's address, because it is a local client",
   policyLocal: "the client's address, because the traffic policy is local",
@@ -98,6 +99,12 @@ function describeChoice({ scheduler, endpoints, chosen }: Step<'choice'>): strin
   return chosen === undefined ? `${among}.` : `${among}; this client gets ${formatTarget(chosen)}.`
 }
 
+function describeRelay({ port, isListening, timeoutMs }: Step<'relay'>): string {
+  if (!isListening) return `It is redirected to port ${port} of this node, at which no relay of this process listens.`
+  const memory = timeoutMs === undefined ? '' : `, which remembers clients for ${seconds(timeoutMs)}`
+  return `It is redirected to a relay at port ${port} of this node${memory}.`
+}
+
 const STEP: { readonly [Type in ExplanationStep['type']]: (step: Step<Type>) => string } = {
   drift: ({ objects }) => `The kernel differs from what the plane made: ${list(objects, printable)}.`,
   destination: ({ is }) => `The destination is ${DESTINATION[is]}.`,
@@ -105,6 +112,7 @@ const STEP: { readonly [Type in ExplanationStep['type']]: (step: Step<Type>) => 
   sourceRanges: describeRanges,
   frontend: describeFrontend,
   affinity: describeAffinity,
+  relay: describeRelay,
   choice: describeChoice,
   source: ({ reason, endpoints }) => `${list(endpoints, formatTarget)} ${endpoints.length === 1 ? 'sees' : 'see'} ${SOURCE[reason]}.`
 }
@@ -125,7 +133,10 @@ const UNTOUCHED: Readonly<Record<Outcome<'untouched'>['reason'], string>> = {
 }
 
 const OUTCOME: { readonly [Type in ExplanationOutcome['type']]: (outcome: Outcome<Type>) => string } = {
-  served: ({ service, endpoints }) => `served by ${nameOf(service)}, at ${list(endpoints, describeEndpoint)}`,
+  served: ({ service, endpoints }) =>
+    endpoints.length === 0
+      ? `sent to a relay of ${nameOf(service)} that is not of this process`
+      : `served by ${nameOf(service)}, at ${list(endpoints, describeEndpoint)}`,
   refused: ({ reason }) => `refused with ICMP "port unreachable", because ${REFUSAL[reason]}`,
   dropped: ({ reason }) => `dropped without an answer, because ${REFUSAL[reason]}`,
   untouched: ({ reason }) => `left alone, because ${UNTOUCHED[reason]}`

@@ -69,8 +69,8 @@ function chosenOf(usable: readonly LinkAddress[], choice: NodeAddressChoice, fam
 /** What {@link chooseAddresses} goes by. */
 export interface NodeAddressSettings {
   readonly choice: NodeAddressChoice
-  /** Whether those of loopback are taken in any case, of IPv4 alone. */
-  readonly withLoopback?: boolean
+  /** Families of which those of loopback are taken in any case; default: none. */
+  readonly loopback?: readonly AddressFamily[]
   /** A link whose addresses are not the node's own: the plane has put addresses of services there. */
   readonly ownLink?: string
 }
@@ -78,12 +78,12 @@ export interface NodeAddressSettings {
 /** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
 export function chooseAddresses(
   addresses: readonly LinkAddress[],
-  { choice, withLoopback = false }: NodeAddressSettings,
+  { choice, loopback: families = [] }: NodeAddressSettings,
   ways: DefaultWays = NO_WAYS
 ): NodeAddressList {
   const usable = addresses.filter(isUsable)
   const of = (family: AddressFamily): readonly string[] => {
-    const loopback = withLoopback && family === 'ip' ? chosenOf(usable, LOOPBACK, family, ways) : []
+    const loopback = families.includes(family) ? chosenOf(usable, LOOPBACK, family, ways) : []
     return [...new Set([...chosenOf(usable, choice, family, ways), ...loopback].map(canonicalAddress))].sort()
   }
   return { ip: of('ip'), ip6: of('ip6') }

@@ -141,6 +141,7 @@ export class AffinitySweeper {
 
   /** Takes note of a change that is in the kernel. */
   async note(changes: readonly ServiceChange[]): Promise<void> {
+    if (this.#options.relays !== undefined) return
     const affected = changes.filter(({ before }) => before?.affinity !== undefined)
     if (affected.length === 0) return
     const slices = new Slices()
@@ -166,6 +167,8 @@ export class AffinitySweeper {
    * @param changes What was changed in the kernel: where endpoints changed, clients keep those alone that are for all of them.
    */
   async noteAll(services: Services, changes?: Changes): Promise<void> {
+    // Relays remember clients by themselves.
+    if (this.#options.relays !== undefined) return
     const frontends = await collect(services.values(), this.#options, new Slices())
     const changed = changes === undefined ? new Set<string>() : balancedAnew(changes)
     this.#due = new Map(

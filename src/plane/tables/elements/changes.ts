@@ -204,6 +204,8 @@ const ORDER: readonly SetKind[] = [
   'dropped-outside',
   'served',
   'fwmarks',
+  'relay-ports',
+  'relays',
   'members',
   'cluster-ips',
   'external-ips'

@@ -48,14 +48,15 @@ class MarkCounter implements FrontendSink {
   readonly rows: Rows = new Map()
   readonly #views: Readonly<Record<AddressFamily, ServiceView>>
 
-  constructor({ marks }: Pick<CompileOptions, 'marks'>) {
+  constructor({ marks, relays }: Pick<CompileOptions, 'marks' | 'relays'>) {
     const view = (family: AddressFamily): ServiceView => ({
       family,
       selection: { family, cluster: 'ready', local: 'ready' },
       choice: 'random',
       stickiness: undefined,
       slotsOf: () => 1,
-      isByIpvs: marks !== undefined
+      isByIpvs: marks !== undefined,
+      isByRelays: relays !== undefined
     })
     this.#views = { ip: view('ip'), ip6: view('ip6') }
   }
@@ -87,6 +88,10 @@ class MarkCounter implements FrontendSink {
 
   mark(): void {
     // Maps of marks declare no size.
+  }
+
+  relay(): void {
+    // Maps of ports declare no size.
   }
 }
 

@@ -32,6 +32,8 @@ export interface FrontendSink {
   balance(scope: Scope, audience: Audience, policy: TrafficPolicy): void
   /** The frontend stands in a map of marks, by which IPVS finds a virtual service of it: of clients from outside alone, or of all others. */
   mark(set: ElementSet, isOutside: boolean): void
+  /** The frontend stands in a map of ports, at which a relay takes connections for the endpoints that are chosen under a policy. */
+  relay(set: ElementSet, policy: TrafficPolicy): void
 }
 
 /** What is the same for all frontends of a service in one family. */
@@ -45,6 +47,8 @@ export interface ServiceView {
   readonly slotsOf: (policy: TrafficPolicy) => number
   /** Whether IPVS balances: then it remembers clients of virtual services with an address by itself. */
   readonly isByIpvs: boolean
+  /** Whether relays balance: then they remember clients. */
+  readonly isByRelays: boolean
 }
 
 /** The sets of the class to which a frontend of a service belongs for an audience. */
@@ -60,13 +64,15 @@ export function choiceOf(scheduler: ModelScheduler): Choice {
 /** What is the same for all frontends of a service in the family of a selection. */
 export function viewOf(
   service: Service,
-  { schedulerOf, marks }: Pick<CompileOptions, 'schedulerOf' | 'marks'>,
+  { schedulerOf, marks, relays }: Pick<CompileOptions, 'schedulerOf' | 'marks' | 'relays'>,
   selection: Selection,
   slotsOf: (policy: TrafficPolicy) => number
 ): ServiceView {
   const { affinity, protocol } = service
-  const stickiness = affinity === undefined ? undefined : { protocol, timeoutSeconds: affinity.timeoutSeconds }
-  return { family: selection.family, selection, choice: choiceOf(schedulerOf(service)), stickiness, slotsOf, isByIpvs: marks !== undefined }
+  const isByRelays = relays !== undefined
+  const stickiness = affinity === undefined || isByRelays ? undefined : { protocol, timeoutSeconds: affinity.timeoutSeconds }
+  const choice = choiceOf(schedulerOf(service))
+  return { family: selection.family, selection, choice, stickiness, slotsOf, isByIpvs: marks !== undefined, isByRelays }
 }
 
 /** Whether a service has frontends in a family. */
@@ -86,6 +92,14 @@ export interface CompileOptions {
   readonly dropInvalid: boolean
   /** Where IPVS balances: by which marks it finds the virtual services of frontends. Absent: the tables balance. */
   readonly marks: FrontendMarks | undefined
+  /** Where relays balance: at which ports they listen. Absent: the tables balance, or IPVS. */
+  readonly relays: RelayPorts | undefined
+}
+
+/** Says at which port the relay listens to which connections of a frontend are sent. */
+export interface RelayPorts {
+  /** @param policy Under which the endpoints of the relay are chosen. @returns Where none listens yet, a number that stands for its port in plans. */
+  portOf(service: Service, frontend: Frontend, family: AddressFamily, policy: TrafficPolicy): number
 }
 
 /** Says which mark leads packets of a frontend to its virtual service. */
@@ -112,18 +126,18 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   const { inside, outside } = reachOf(frontend, view.selection)
   const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs
   if (inside === outside) {
-    if (isBalanced(inside)) sink.balance(scope, isRestricted(frontend) ? 'indirect' : 'direct', inside)
+    if (isBalanced(inside)) lead(view, sink, scope, isRestricted(frontend) ? 'indirect' : 'direct', inside)
     if (inside === 'refuse') sink.frontend(marks.refused)
     if (inside === 'drop') sink.frontend(marks.dropped)
   } else {
     sink.frontend(marks['external-local'])
-    if (isBalanced(inside)) sink.balance(scope, 'indirect', inside)
-    if (isBalanced(outside)) sink.balance(scope, 'outside', outside)
+    if (isBalanced(inside)) lead(view, sink, scope, 'indirect', inside)
+    if (isBalanced(outside)) lead(view, sink, scope, 'outside', outside)
     if (inside === 'refuse') sink.frontend(marks['refused-inside'])
     if (outside === 'drop') sink.frontend(marks['dropped-outside'])
   }
   const isServed = isPolicy(inside) || isPolicy(outside)
-  if (!isServed) return
+  if (!isServed || view.isByRelays) return
   if (view.isByIpvs && scope === 'address') sink.frontend(fixed.served)
   const isLocal = frontend.trafficPolicy === 'local'
   if (frontend.kind !== 'cluster') sink.frontend(isLocal ? marks['masqueraded-own'] : marks.masqueraded)
@@ -131,6 +145,12 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   else if (isLocal) sink.frontend(fixed.unmasqueraded)
   const isRemembered = !view.isByIpvs || scope === 'node' || inside !== outside
   if (view.stickiness !== undefined && isRemembered) sink.frontend(stickySetOf(view.family, scope, view.stickiness))
+}
+
+/** Connections of an audience are balanced. */
+function lead(view: ServiceView, sink: FrontendSink, scope: Scope, audience: Audience, policy: TrafficPolicy): void {
+  if (view.isByRelays) sink.relay(FIXED_SETS[view.family].relays[scope][audience], policy)
+  else sink.balance(scope, audience, policy)
 }
 
 /** Whatever becomes of new connections: a virtual service is there for those that it has, and is known as ours by its mark. */

@@ -60,6 +60,10 @@ export class ElementCounter implements FrontendSink {
     this.#visit(set, 1)
   }
 
+  relay(set: ElementSet): void {
+    this.#visit(set, 1)
+  }
+
   #countFamily(service: Service, family: AddressFamily): void {
     this.#slots.cluster = this.#slots.local = -1
     const view = viewOf(service, this.#options, selectionOf(service, family), this.#slotsOf)

@@ -12,7 +12,16 @@ import type { Frontend, ModelScheduler, Service, TrafficPolicy } from '../../mod
 import { FrontendKey, PROTOCOL_NUMBER } from './frontend-key.js'
 import { EndpointRows, putPort } from './endpoint-rows.js'
 import { classSetsOf, hasFamily, viewOf, visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
-import { ADDRESS_LENGTH, FIXED_SETS, type Audience, type ElementSet, type RangeKind, type Scope } from '../layout/sets.js'
+import {
+  ADDRESS_LENGTH,
+  FIXED_SETS,
+  frontendLength,
+  PORT_LENGTH,
+  type Audience,
+  type ElementSet,
+  type RangeKind,
+  type Scope
+} from '../layout/sets.js'
 
 /** Takes one element. `key` and `data` are scratch memory: copy what is kept. */
 export type ElementVisitor = (set: ElementSet, key: Uint8Array, data: Uint8Array | undefined) => void
@@ -84,6 +93,9 @@ class Scratch implements FrontendSink {
   /** A mark, which has the byte order of this machine. */
   readonly #mark = new Uint32Array(1)
   readonly #markBytes = new Uint8Array(this.#mark.buffer)
+  readonly #port = new Uint8Array(PORT_LENGTH)
+  /** Protocol and port, as a frontend of kind `node` has them. */
+  readonly #relayKey = new Uint8Array(frontendLength('ip', 'node'))
   readonly #visit: ElementVisitor
   readonly #options: CompileOptions
   // One function for all services: making one for each costs more than what it does.
@@ -111,7 +123,7 @@ class Scratch implements FrontendSink {
     const balance = this.#balances[policy]
     balance.clear()
     const { selection } = this.#view!
-    if (selection[policy] === undefined || !usesPolicy(this.#service!, policy)) return undefined
+    if (selection[policy] === undefined || !usesPolicy(this.#service!, policy) || this.#view!.isByRelays) return undefined
     balance.load(this.#service!, selection, policy)
     return balance
   }
@@ -215,6 +227,16 @@ class Scratch implements FrontendSink {
   mark(set: ElementSet, isOutside: boolean): void {
     this.#mark[0] = this.#options.marks!.markOf(this.#service!.protocol, this.#frontend!, isOutside)
     this.#visit(set, this.#key.frontend, this.#markBytes)
+  }
+
+  relay(set: ElementSet, policy: TrafficPolicy): void {
+    const { family } = this.#view!
+    const port = this.#options.relays!.portOf(this.#service!, this.#frontend!, family, policy)
+    putPort(this.#port, 0, port)
+    this.#visit(set, this.#key.frontend, this.#port)
+    this.#relayKey[0] = PROTOCOL_NUMBER[this.#service!.protocol]
+    putPort(this.#relayKey, 4, port)
+    this.#visit(FIXED_SETS[family].relayPorts, this.#relayKey, undefined)
   }
 }
 

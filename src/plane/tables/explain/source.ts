@@ -61,13 +61,21 @@ async function hairpins(scene: Scene, endpoints: readonly Destination[]): Promis
   return found
 }
 
+/** A relay makes connections of its own. */
+function seenFromRelays<T extends Destination>({ trail }: Scene, endpoints: readonly T[]): readonly (T & Source)[] {
+  const source = seesNode('relay')
+  if (endpoints.length > 0) trail.add({ type: 'source', ...source, endpoints: endpoints.map(({ address, port }) => ({ address, port })) })
+  return endpoints.map((endpoint) => ({ ...endpoint, ...source }))
+}
+
 /** Whose address each endpoint sees. */
 export async function sourcesFor<T extends Destination>(
   scene: Scene,
   frontend: Destination,
   endpoints: readonly T[]
 ): Promise<readonly (T & Source)[]> {
-  const { question, trail } = scene
+  const { question, trail, options } = scene
+  if (options.relays !== undefined) return seenFromRelays(scene, endpoints)
   const own = await hairpins(scene, endpoints)
   // A packet that comes in for this node itself leaves it by no link.
   const isDelivered = ({ address }: Destination): boolean => question.direction === 'incoming' && question.isOwn(address)

@@ -26,7 +26,7 @@ import {
 } from './scene.js'
 
 /** What the chains that translate lead to. */
-type Dispatched =
+export type Dispatched =
   /** Where the probabilities do not add up to 1, the rest goes on untranslated. */
   | { readonly type: 'balanced'; readonly service: string | undefined; readonly endpoints: readonly ExplainedShare[] }
   | Refused
@@ -35,8 +35,22 @@ type Dispatched =
 
 const CLIENTS = { direct: 'all', indirect: 'all', outside: 'outside' } as const
 
+/** Follows the chain from which the packets of an audience are sent on. */
+export type Balance = (scene: Scene, scope: Scope, audience: Audience, isInside: boolean, destination: Destination) => Promise<Dispatched>
+
+/** Whose connections an audience is. */
+export function clientsOf(audience: Audience, isInside: boolean): 'all' | 'inside' | 'outside' {
+  return isInside ? 'inside' : CLIENTS[audience]
+}
+
 /** A chain that asks one class after the other whether the frontend is in it. */
-async function balance(scene: Scene, scope: Scope, audience: Audience, isInside: boolean, destination: Destination): Promise<Dispatched> {
+async function balanceBySlots(
+  scene: Scene,
+  scope: Scope,
+  audience: Audience,
+  isInside: boolean,
+  destination: Destination
+): Promise<Dispatched> {
   const { question, objects, lookups, trail } = scene
   const key: Key = frontendKey(scene, scope, destination)
   const isAsked = (slotClass: SlotClass): boolean => slotClass.scope === scope && slotClass.audience === audience
@@ -45,7 +59,7 @@ async function balance(scene: Scene, scope: Scope, audience: Audience, isInside:
     const element = await lookups.find(members, key)
     if (element === undefined) continue
     const service = serviceOf(scene, scope, element)
-    const clients = isInside ? 'inside' : CLIENTS[audience]
+    const clients = clientsOf(audience, isInside)
     const trafficPolicy = await policyOf(scene, scope, destination)
     trail.add({ type: 'frontend', service, scope, clients, trafficPolicy, object: `set ${members.name}` })
     const kept = slotClass.isSticky ? await remembered(scene, scope, destination) : undefined
@@ -57,10 +71,12 @@ async function balance(scene: Scene, scope: Scope, audience: Audience, isInside:
 
 /** The service that a frontend belongs to which was not looked up yet. */
 async function nameOf(scene: Scene, scope: Scope, destination: Destination): Promise<string | undefined> {
-  const { question, objects, lookups } = scene
-  const { marks } = FIXED_SETS[question.family]
+  const { question, objects, lookups, options } = scene
+  const { marks, relays } = FIXED_SETS[question.family]
   const classes = [...objects.classes[question.family].keys()].filter((slotClass) => slotClass.scope === scope)
-  const named = [...classes.map((slotClass) => setsOf(question.family, slotClass).members), marks[scope].refused, marks[scope].dropped]
+  const members = classes.map((slotClass) => setsOf(question.family, slotClass).members)
+  const ofRelays = options.relays === undefined ? [] : Object.values(relays[scope])
+  const named = [...members, ...ofRelays, marks[scope].refused, marks[scope].dropped]
   for (const set of named) {
     const element = await lookups.find(set, frontendKey(scene, scope, destination))
     if (element !== undefined) return serviceOf(scene, scope, element)
@@ -69,7 +85,7 @@ async function nameOf(scene: Scene, scope: Scope, destination: Destination): Pro
 }
 
 /** Chains `dispatch` and `node-dispatch`. */
-async function dispatch(scene: Scene, scope: Scope, destination: Destination): Promise<Dispatched> {
+async function dispatch(scene: Scene, scope: Scope, destination: Destination, balance: Balance): Promise<Dispatched> {
   const { question, lookups, client } = scene
   const fixed = FIXED_SETS[question.family]
   const key = frontendKey(scene, scope, destination)
@@ -83,7 +99,7 @@ async function dispatch(scene: Scene, scope: Scope, destination: Destination): P
 }
 
 /** The hooks that the packet passes, one after the other. */
-async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationOutcome> {
+async function walkTables(scene: Scene, hasTable: boolean, balance: Balance): Promise<ExplanationOutcome> {
   if (!hasTable) return { type: 'untouched', reason: 'nothing' }
   const { question, trail } = scene
   const isService = await isServiceAddress(scene, question.address)
@@ -93,7 +109,7 @@ async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationO
     ['address', isService],
     ['node', isNode]
   ] as const) {
-    const found = isAsked ? await dispatch(scene, scope, question) : undefined
+    const found = isAsked ? await dispatch(scene, scope, question, balance) : undefined
     if (found?.type === 'balanced') return await served(scene, found.service, found.endpoints, filter)
     if (found !== undefined) return found
   }
@@ -102,6 +118,11 @@ async function walkTables(scene: Scene, hasTable: boolean): Promise<ExplanationO
 
 /** Follows a packet through our tables, and what belongs to them. */
 export type TableWalk = (scene: Scene, hasTable: boolean) => Promise<ExplanationOutcome>
+
+/** Follows packets through the tables, where these lead on otherwise than to slots. */
+export function walkWith(balance: Balance): TableWalk {
+  return (scene, hasTable) => walkTables(scene, hasTable, balance)
+}
 
 async function explainWith(kernel: KernelTables, nft: ElementReader, question: Question, walk: TableWalk): Promise<Findings> {
   const { options, objects, present, faults } = kernel
@@ -127,7 +148,7 @@ export class TableExplainer {
   /** What was read last: it is as it was for as long as the generation is the same. */
   #kernel: KernelTables | undefined
 
-  constructor(nft: Nftables, options: TableOptions, walk: TableWalk = walkTables) {
+  constructor(nft: Nftables, options: TableOptions, walk: TableWalk = walkWith(balanceBySlots)) {
     this.#nft = nft
     this.#options = options
     this.#walk = walk

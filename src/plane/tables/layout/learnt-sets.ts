@@ -18,8 +18,10 @@ export interface LearntSet {
 /** All of a table. */
 export function learntSets(
   family: AddressFamily,
-  { affinityClients, counters }: Pick<TableOptions, 'affinityClients' | 'counters'>
+  { affinityClients, counters, relays }: Pick<TableOptions, 'affinityClients' | 'counters' | 'relays'>
 ): LearntSet[] {
+  // Relays remember and count by themselves.
+  if (relays !== undefined) return []
   return SCOPES.flatMap((scope) => {
     const [length, frontend] = [ADDRESS_LENGTH[family], frontendLength(family, scope)]
     const affinity = { set: { ...affinityMap(family, scope), size: affinityClients }, keyWidth: length + frontend, dataWidth: length + 4 }

@@ -72,10 +72,20 @@ export type RangeKind = (typeof RANGES)[number]
 
 /**
  * A kind of set. `members` and `endpoints` exist once for each slot class, `sticky` once for each scope, protocol and time-out. `fwmarks` are maps from frontends to the marks by which IPVS finds their virtual
- * services.
+ * services. `relays` are maps from frontends to the ports of their relays, which `relay-ports` has all.
  */
 export type SetKind =
-  (typeof ADDRESS_KINDS)[number] | Mark | AddressMark | RangeKind | EndpointKind | 'sticky' | 'members' | 'endpoints' | 'fwmarks'
+  | (typeof ADDRESS_KINDS)[number]
+  | Mark
+  | AddressMark
+  | RangeKind
+  | EndpointKind
+  | 'relays'
+  | 'relay-ports'
+  | 'sticky'
+  | 'members'
+  | 'endpoints'
+  | 'fwmarks'
 
 type Declaration = Omit<SetSpec, 'family' | 'table' | 'name'>
 
@@ -147,6 +157,9 @@ const CLIENT_RANGES: KindDescription = {
   declare: (family, scope) => ({ key: [ADDRESS_TYPE[family], ...frontendTypes(family, scope)], flags: ['interval'] })
 }
 
+/** Bytes of a port that is an element's whole data: what is alone is not filled up. */
+export const PORT_LENGTH = 2
+
 /** Bytes of a packet's mark. */
 export const MARK_LENGTH = 4
 
@@ -176,6 +189,13 @@ export const SETS: Readonly<Record<SetKind, KindDescription>> = {
     isSized: false,
     declare: (family, scope) => ({ ...frontends(family, scope), data: 'mark' })
   },
+  relays: {
+    ...MEMBERS,
+    data: () => PORT_LENGTH,
+    isSized: false,
+    declare: (family, scope) => ({ ...frontends(family, scope), data: 'inet_service' })
+  },
+  'relay-ports': { ...ADDRESSES, key: (frontend) => frontend, declare: frontends },
   allowed: CLIENT_RANGES,
   denied: CLIENT_RANGES,
   sticky: NAMELESS,
@@ -236,6 +256,9 @@ export interface FixedSets extends Readonly<Record<(typeof ADDRESS_KINDS)[number
   readonly marks: Readonly<Record<Scope, MarkSets>>
   /** For frontends with an address: of clients from outside alone. */
   readonly fwmarks: Readonly<Record<FwmarkSet, ElementSet>>
+  /** Where relays balance: which port an audience is sent to. */
+  readonly relays: Readonly<Record<Scope, Readonly<Record<Audience, ElementSet>>>>
+  readonly relayPorts: ElementSet
 }
 
 /** The maps of marks, by whose packets they are. */
@@ -250,6 +273,11 @@ function record<Key extends string>(keys: readonly Key[], make: (key: Key) => El
 
 function makeFixed(family: AddressFamily): FixedSets {
   const marks = (scope: Scope): MarkSets => record(MARKS, (mark) => makeSet(family, scope, mark, `${PREFIX[scope]}${mark}`))
+  const relays = (scope: Scope): Readonly<Record<Audience, ElementSet>> => ({
+    direct: makeSet(family, scope, 'relays', `${PREFIX[scope]}relays`),
+    indirect: makeSet(family, scope, 'relays', `${PREFIX[scope]}relays-indirect`),
+    outside: makeSet(family, scope, 'relays', `${PREFIX[scope]}relays-outside`)
+  })
   return {
     ...record([...ADDRESS_KINDS, ...ADDRESS_MARKS, ...RANGES, ...ENDPOINT_KINDS], (kind) => makeSet(family, 'address', kind, kind)),
     marks: { address: marks('address'), node: marks('node') },
@@ -257,7 +285,9 @@ function makeFixed(family: AddressFamily): FixedSets {
       outside: makeSet(family, 'address', 'fwmarks', 'fwmarks-outside'),
       node: makeSet(family, 'node', 'fwmarks', 'node-fwmarks'),
       'node-outside': makeSet(family, 'node', 'fwmarks', 'node-fwmarks-outside')
-    }
+    },
+    relays: { address: relays('address'), node: relays('node') },
+    relayPorts: makeSet(family, 'node', 'relay-ports', 'relay-ports')
   }
 }
 
@@ -276,18 +306,25 @@ interface FixedSetOptions {
   readonly dropInvalid: boolean
   /** Present where IPVS balances. */
   readonly marks: unknown
+  /** Present where relays balance. */
+  readonly relays: unknown
 }
 
+/** Sets that are about the source of translated connections: those that relays take come to an end there. */
+const ABOUT_SOURCES: ReadonlySet<SetKind> = new Set<SetKind>(['hairpin', 'masqueraded', 'masqueraded-own', 'unmasqueraded'])
+
 /** The sets of a table that are there whatever the services are, in a list. */
-export function fixedSets(family: AddressFamily, { dropInvalid, marks: ipvs }: FixedSetOptions): readonly ElementSet[] {
-  const { marks, fwmarks, served, 'all-endpoints': allEndpoints, ...sets } = FIXED_SETS[family]
-  return [
+export function fixedSets(family: AddressFamily, { dropInvalid, marks: ipvs, relays: byRelays }: FixedSetOptions): readonly ElementSet[] {
+  const { marks, fwmarks, served, relays, relayPorts, 'all-endpoints': allEndpoints, ...sets } = FIXED_SETS[family]
+  const all = [
     ...Object.values(sets),
     ...(dropInvalid ? [allEndpoints] : []),
     ...(ipvs === undefined ? [] : [served, ...Object.values(fwmarks)]),
     ...Object.values(marks.address),
     ...Object.values(marks.node)
   ]
+  if (byRelays === undefined) return all
+  return [...all.filter(({ kind }) => !ABOUT_SOURCES.has(kind)), ...SCOPES.flatMap((scope) => Object.values(relays[scope])), relayPorts]
 }
 
 /** Largest class of which each number of slots has its own. */

@@ -22,6 +22,7 @@ import {
   translatedByIpvs,
   unservedChain
 } from './by-ipvs.js'
+import { NO_RELAYS, redirectingDispatch, relayPostrouting, relayRules } from './by-relays.js'
 import { countingChains } from '../counting/chains.js'
 import { base, byProtocol, compiled, plain, PRIORITY, type Draft } from './drafts.js'
 import type { FlowOffload } from './flow-offload.js'
@@ -57,18 +58,25 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses' | 'o
 }
 
 /** What the comment of every table begins with that a plane of this kind has made, and the version of the rules of today. */
-const COMMENTS = { tables: { prefix: 'netplane services ', version: 2 }, ipvs: { prefix: 'netplane ipvs ', version: 3 } } as const
+const COMMENTS = {
+  tables: { prefix: 'netplane services ', version: 2 },
+  ipvs: { prefix: 'netplane ipvs ', version: 3 },
+  relays: { prefix: 'netplane relays ', version: 1 }
+} as const
 
-const commentOf = ({ marks }: Pick<TableOptions, 'marks'>) => COMMENTS[marks === undefined ? 'tables' : 'ipvs']
+/** Who balances. */
+type Balancing = Pick<TableOptions, 'marks' | 'relays'>
+
+const commentOf = ({ marks, relays }: Balancing) => COMMENTS[marks !== undefined ? 'ipvs' : relays !== undefined ? 'relays' : 'tables']
 
 /** The comment of a table with the rules of this version. */
-export function tableComment(options: Pick<TableOptions, 'marks'>): string {
+export function tableComment(options: Balancing): string {
   const { prefix, version } = commentOf(options)
   return `${prefix}${version}`
 }
 
 /** The tables by which we know what is ours, of any version; a table of our name without that comment is somebody else's. */
-export function ownTables(options: Pick<TableOptions, 'name' | 'marks'>): OwnTables {
+export function ownTables(options: Balancing & Pick<TableOptions, 'name'>): OwnTables {
   const { prefix } = commentOf(options)
   return { name: options.name, isOurs: (comment) => comment?.startsWith(prefix) === true, otherwise: `does not begin with '${prefix}'` }
 }
@@ -134,7 +142,7 @@ function refusal(family: AddressFamily, scope: Scope, { localSources: sources, m
 type FilterHook = 'input' | 'forward' | 'output'
 
 /** The rules of filter chains. Ports that a cluster address does not serve are refused where packets would leave this node for it. */
-function filters(family: AddressFamily, { serviceRanges, marks }: TableOptions): Draft[] {
+function filters(family: AddressFamily, { serviceRanges, marks, relays }: TableOptions): Draft[] {
   const isNew = ct.state.anyOf('new')
   const daddr = ADDRESS[family].daddr
   const check = (scope: Scope) => ifToScope(family, scope, jump(nameOf(scope, 'refusals')))
@@ -150,12 +158,14 @@ function filters(family: AddressFamily, { serviceRanges, marks }: TableOptions):
       [isNew, goto(`new-${hook}`)]
     ])
   ]
+  const { decided, atRelays } = relays === undefined ? NO_RELAYS : relayRules()
   return [
     ...(isByIpvs ? [unservedChain(family)] : []),
-    ...filter('input', [...SCOPES.flatMap(check), ...unserved]),
+    ...decided,
+    ...filter('input', [...atRelays.input, ...SCOPES.flatMap(check), ...unserved]),
     ...filter('forward', [...check('address'), ...leaving]),
     // IPVS takes what goes out to addresses of services, and nothing has been translated before it.
-    ...filter('output', [...SCOPES.flatMap(check), ...(isByIpvs ? [...unserved, ...unservedAddresses] : leaving)])
+    ...filter('output', [...atRelays.output, ...SCOPES.flatMap(check), ...(isByIpvs ? [...unserved, ...unservedAddresses] : leaving)])
   ]
 }
 
@@ -242,12 +252,13 @@ function translatingHooks(family: AddressFamily): Draft[] {
 
 function makeFixedChains(family: AddressFamily, options: TableOptions): ChainForm[] {
   const isByIpvs = options.marks !== undefined
+  const isByRelays = options.relays !== undefined
   const chains = compiled(family, options.name, [
-    plain('learn', []),
-    ...(isByIpvs ? markingDispatch(family) : emptyDispatch()),
+    ...(isByRelays ? [] : [plain('learn', [])]),
+    ...(isByIpvs ? markingDispatch(family) : isByRelays ? redirectingDispatch(family) : emptyDispatch()),
     ranges(family),
     ...SCOPES.flatMap((scope) => [...dispatch(family, scope, options), ...refusal(family, scope, options)]),
-    ...postrouting(family, options),
+    ...(isByRelays ? relayPostrouting(family) : postrouting(family, options)),
     ...(isByIpvs ? ipvsHooks(family) : translatingHooks(family)),
     ...filters(family, options),
     ...optionalChains(family, options)

@@ -203,8 +203,10 @@ interface FoundObjects {
 const AUDIENCES: readonly Audience[] = ['direct', 'indirect', 'outside']
 
 /** The chains that have a rule for each class. */
-function dispatchChains({ marks }: Pick<TableOptions, 'marks'>): readonly string[] {
-  return marks === undefined ? SCOPES.flatMap((scope) => AUDIENCES.map((audience) => dispatchChain(scope, audience))) : []
+function dispatchChains({ marks, relays }: Pick<TableOptions, 'marks' | 'relays'>): readonly string[] {
+  return marks === undefined && relays === undefined
+    ? SCOPES.flatMap((scope) => AUDIENCES.map((audience) => dispatchChain(scope, audience)))
+    : []
 }
 
 /** Finds the sets that are made when they are needed, by the rules that ask them: a rule says in which set it looks, and the chain to which it sends packets how a slot is chosen. */

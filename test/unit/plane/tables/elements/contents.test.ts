@@ -9,10 +9,11 @@ import { CommittedContents } from '../../../../../src/plane/tables/elements/cont
 import { Random } from '../../../../support/random.js'
 import { randomService } from '../../../../support/random-services.js'
 
-/** Where the tables balance, and where IPVS does. */
+/** Where the tables balance, where IPVS does, and where relays do. */
 const all: readonly CompileOptions[] = [
-  { schedulerOf: schedulersWith(), dropInvalid: true, marks: undefined },
-  { schedulerOf: () => 'random', dropInvalid: false, marks: new Marks() }
+  { schedulerOf: schedulersWith(), dropInvalid: true, marks: undefined, relays: undefined },
+  { schedulerOf: () => 'random', dropInvalid: false, marks: new Marks(), relays: undefined },
+  { schedulerOf: () => 'random', dropInvalid: false, marks: undefined, relays: { portOf: ({ name }) => 40_000 + name.length } }
 ]
 
 /** Numbers of elements of all sets that have some. */
