@@ -32,9 +32,9 @@
       ],
       "conditions": [
         ["sanitize!=''", {
-          # vptr checks need RTTI.
+          # vptr checks need RTTI. Stacks need lines, and nothing else that a debugger would.
           "cflags_cc": [
-            "-fsanitize=<(sanitize)", "-fno-sanitize=vptr", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g", "-O1",
+            "-fsanitize=<(sanitize)", "-fno-sanitize=vptr", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1", "-O1",
           ],
           "ldflags!": ["-static-libstdc++"],
           "ldflags": ["-fsanitize=<(sanitize)"],
