@@ -34,7 +34,7 @@ import type { KernelPart } from '../core/open.js'
 import type { NativeColumns, NativeFailure } from '../native/index.js'
 import { refusalColumns } from './outcome.js'
 
-const CODES = {
+const CODES: Readonly<Record<FaultCode, number>> = {
   EPERM,
   ENOENT,
   ESRCH,
@@ -60,10 +60,35 @@ const CODES = {
   ETIMEDOUT,
   EHOSTUNREACH,
   ECANCELED
-} as const
+}
 
 /** Errnos with which a fake can be told to refuse a call. */
-export type FaultCode = keyof typeof CODES
+export type FaultCode =
+  | 'EPERM'
+  | 'ENOENT'
+  | 'ESRCH'
+  | 'EINTR'
+  | 'EBADF'
+  | 'ENOMEM'
+  | 'EACCES'
+  | 'EBUSY'
+  | 'EEXIST'
+  | 'ENODEV'
+  | 'EINVAL'
+  | 'ENFILE'
+  | 'EMFILE'
+  | 'EMLINK'
+  | 'ETIME'
+  | 'ERESTART'
+  | 'EMSGSIZE'
+  | 'EPROTONOSUPPORT'
+  | 'EOPNOTSUPP'
+  | 'EADDRNOTAVAIL'
+  | 'ENETUNREACH'
+  | 'ENOBUFS'
+  | 'ETIMEDOUT'
+  | 'EHOSTUNREACH'
+  | 'ECANCELED'
 
 /**
  * Calls that reach a fake kernel, by the verbs of the clients and of transactions. What clients do within a call counts, too: `sync` lists and then changes. A call that

@@ -150,7 +150,7 @@ describe.each(rows)('%s: a call of kind %s (%i)', (_, call, _index, open) => {
     const [kernel, run] = await open()
     const fault = kernel.fail(call as never, { reply: 'lost' })
     const error = (await rejection(run())) as {
-      readonly code: string
+      readonly code?: string
       readonly outcomeUnknown?: boolean
       readonly unknown?: readonly unknown[]
     }
