@@ -105,14 +105,10 @@ class RunningRelays implements Relays {
 
   async #close(): Promise<void> {
     const all = [...this.#relays.values(), ...this.#draining]
-    await Promise.all(
-      all.map((relay) => {
-        const isStarting = relay.state === 'starting'
-        relay.state = 'draining'
-        // One that is about to listen ends itself.
-        return isStarting ? undefined : relay.listener.end()
-      })
-    )
+    // One that is about to listen ends itself.
+    const listening = all.filter(({ state }) => state !== 'starting')
+    for (const relay of all) relay.state = 'draining'
+    await Promise.all(listening.map(({ listener }) => listener.end()))
     for (const { context } of all) context.refusals.close()
     this.#relays.clear()
     this.#draining.clear()

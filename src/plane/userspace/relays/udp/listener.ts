@@ -45,6 +45,7 @@ export class UdpListener implements RelayListener {
   /** The socket stays while there are sessions, for they answer by it. */
   stop(): void {
     this.#isStopped = true
+    for (const session of [...this.#sessions.values()]) session.endIfAlone()
     if (this.#sessions.size === 0) void this.#close()
   }
 

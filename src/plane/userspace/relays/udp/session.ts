@@ -1,7 +1,7 @@
 /**
  * What goes on with one client of a relay of UDP.
  */
-import type { RelayContext } from '../account.js'
+import { Account, type RelayContext } from '../account.js'
 import type { Target } from '../target.js'
 import { Link, type LinkOwner } from './link.js'
 
@@ -50,8 +50,15 @@ export class Session {
   send(datagram: Uint8Array): void {
     this.#spokeMs = performance.now()
     this.#link ??= this.#open()
-    if (this.#link === undefined) this.#relay.refusals.add('there is no endpoint that takes connections')
-    else this.#link.send(datagram)
+    if (this.#link !== undefined) return this.#link.send(datagram)
+    this.#relay.refusals.add('there is no endpoint that takes connections')
+    new Account(this.#relay, this.#client.address, this.#client.port).ended('no endpoint answered')
+    this.end('idle')
+  }
+
+  /** The relay takes no new clients: without an endpoint the session is over. */
+  endIfAlone(): void {
+    if (this.#link === undefined) this.end('idle')
   }
 
   end(ending: 'idle' | 'drained'): void {
