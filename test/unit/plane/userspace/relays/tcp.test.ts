@@ -4,7 +4,7 @@ import { ask, deadPort, dial, fate, fateAt, readAll, relays, serve, serveName, s
 
 describe('streams', () => {
   test.each(['127.0.0.1', '::1'])('carry bytes both ways at %s, and the end of each side by itself', async (address) => {
-    const { port } = await serve(async (socket) => socket.end(`got ${await readAll(socket)}`), address)
+    const { port } = await serve((socket) => void readAll(socket).then((text) => socket.end(`got ${text}`)), address)
     const { all } = relays()
     const listening = await all.listen(spec([], { listenAddress: address, endpoints: [{ address, port, weight: 1 }] }))
     const client = await dial(listening, address)
@@ -184,7 +184,7 @@ describe('the PROXY protocol', () => {
 })
 
 test('counts and logs each connection', async () => {
-  const { port } = await serve(async (socket) => socket.end(`${await readAll(socket)}!`))
+  const { port } = await serve((socket) => void readAll(socket).then((text) => socket.end(`${text}!`)))
   const { all, events } = relays({ logsConnections: true })
   const client = await dial(await all.listen(spec([port])))
   const { localPort } = client
