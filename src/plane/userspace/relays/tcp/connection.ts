@@ -13,7 +13,7 @@ import { reset } from './sockets.js'
  * Passes on what one side sends, and its end, to the other side.
  *
  * The side is read no further while the kernel does not take what was read before. What `write` returns does not say that: it is false for each chunk of more than 16 KiB, even where the
- * kernel has taken it, and stopping to read and starting again for each would cost a third of the speed.
+ * kernel has taken it, and reading would be stopped and started again for each of them.
  */
 function passOn(from: Socket, to: Socket, count: (bytes: number, packets: number) => void): void {
   from.on('data', (chunk: Buffer) => {
