@@ -287,9 +287,10 @@ export interface Plane extends AsyncDisposable {
   /** What the plane does and finds by itself, from now on. Ends with `close()`, or with the signal, whose reason the iteration throws. */
   watch(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<PlaneEvent>
   /**
-   * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in mode `ipvs` packets and bytes, which the
+   * What was counted of the services in the kernel: new connections of each service and each of its endpoints since the kernel began to count them, and in modes `ipvs` and `userspace` packets and bytes. Those of mode `ipvs` the
    * kernel sums every two seconds (net/netfilter/ipvs/ip_vs_est.c). Reads the kernel, changes nothing. Numbers outlive the process; in mode `nftables` they outlive all changes of a service, too, but for those of a frontend or an endpoint that the service gives up.
    * In mode `iptables` rules of endpoints count, and numbers of an endpoint end with them: when it takes no new connections any more, and when the service gets or loses affinity.
+   * In mode `userspace` relays count, in the process, and numbers end with it; packets are datagrams of UDP.
    *
    * @throws {UnsupportedError} The plane is of mode `nftables` and was opened without option `counters`.
    * @throws {NetlinkError} `ENOENT`: the tables are not there; they come with the first `sync`.
@@ -297,7 +298,7 @@ export interface Plane extends AsyncDisposable {
   counters(): Promise<PlaneCounters>
   status(): PlaneStatus
   /**
-   * Waits for calls under way and stops watching. The rules stay, so traffic goes on; with `cleanup` everything that is ours is removed, and nothing else.
+   * Waits for calls under way and stops watching. The rules stay, so traffic goes on, but for mode `userspace`, whose relays end; with `cleanup` everything that is ours is removed, and nothing else.
    * Idempotent.
    *
    * @throws {ClosedError} With `cleanup`: the plane was closed without before.

@@ -27,7 +27,8 @@ export class FakeRelays implements Relays {
 
   listen(spec: RelaySpec): Promise<number> {
     this.calls.push(`listen ${spec.id}`)
-    if ([...this.refused].some((begin) => spec.id.startsWith(begin))) return Promise.reject(new NetlinkError({ operation: 'listen', subject: spec.id, errno: EACCES }))
+    if ([...this.refused].some((begin) => spec.id.startsWith(begin)))
+      return Promise.reject(new NetlinkError({ operation: 'listen', subject: spec.id, errno: EACCES }))
     const port = this.next.shift() ?? ++this.#port
     this.specs.set(spec.id, spec)
     this.ports.set(spec.id, port)

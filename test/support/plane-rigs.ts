@@ -10,7 +10,7 @@ import type { IpvsPlaneOptions } from '../../src/plane/ipvs/options.js'
 import type { Service } from '../../src/plane/model.js'
 import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/testing.js'
 import { mayUseIpvs } from './lab.js'
-import { makeNamespace, ownNamespace } from './namespace.js'
+import { makeNamespace } from './namespace.js'
 
 /** Options that every plane has. */
 export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
@@ -105,7 +105,7 @@ export function fakeRig(mode: Rig['mode'], wrap: (kernel: RigKernel) => RigKerne
 }
 
 async function kernelRig(mode: Rig['mode']): Promise<Rig> {
-  const { path } = await (mode === 'userspace' ? ownNamespace() : makeNamespace())
+  const { path } = await makeNamespace()
   return rigOn(mode, { netns: path }, clientsIn(path), { staleFlows: false })
 }
 
@@ -114,6 +114,17 @@ async function mixedRig(): Promise<Rig> {
   const { path } = await makeNamespace()
   const fakes = { ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
   return rigOn('ipvs', { netns: path, kernel: { ...fakes, nftables: fakeOf('nftables', loadAddon()) } }, { ...clientsIn(path), ...fakes })
+}
+
+/** The kernel's nf_tables without its links, and relays at loopback addresses of this process: each rig has a namespace of its own, in which relays cannot listen. */
+async function relayRig(): Promise<Rig> {
+  const { path } = await makeNamespace()
+  const route = new FakeRouteKernel()
+  return rigOn(
+    'userspace',
+    { netns: path, kernel: { ipvs: new FakeIpvsKernel(), route, nftables: fakeOf('nftables', loadAddon()) } },
+    { ...clientsIn(path), route }
+  )
 }
 
 const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables', 'userspace'] as const).map((mode) => ({
@@ -126,7 +137,8 @@ const fakeKinds: readonly RigKind[] = (['nftables', 'ipvs', 'iptables', 'userspa
 export const rigKinds: readonly RigKind[] = [
   ...fakeKinds,
   { name: "ipvs on fakes and the kernel's nf_tables", mode: 'ipvs', make: mixedRig },
-  ...(['nftables', 'iptables', 'userspace', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
+  { name: "userspace on the kernel's nf_tables", mode: 'userspace', make: relayRig },
+  ...(['nftables', 'iptables', ...(mayUseIpvs() ? ['ipvs' as const] : [])] as const).map((mode) => ({
     name: `${mode} on the kernel`,
     mode,
     make: () => kernelRig(mode)

@@ -15,7 +15,7 @@ export interface Traffic {
 export interface Counts {
   /** New connections, of UDP: new flows, that were sent to an endpoint. */
   readonly connections: bigint
-  /** In modes `ipvs` and `userspace` alone: rules of nf_tables see the first packet of a connection only. */
+  /** In modes `ipvs` and `userspace` alone, where packets of TCP stay 0 in the latter: rules of nf_tables see the first packet of a connection only. */
   readonly traffic?: Traffic | undefined
 }
 

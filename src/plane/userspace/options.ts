@@ -2,7 +2,7 @@
  * Options of the userspace plane.
  */
 import type { AddressFamily } from '../../core/address.js'
-import { requireFields, requireFlag, requireInteger, requireKnown } from '../../core/checks.js'
+import { requireFlag, requireInteger } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
@@ -18,6 +18,7 @@ import { checkTableOwner, type TableOwner } from '../tables/layout/owner.js'
 import type { TableOptions } from '../tables/layout/table.js'
 import type { PlaceOptions } from './places.js'
 import { requireOwnNamespace } from './own-namespace.js'
+import { checkOptions, MAX_SECONDS } from './relays/spec.js'
 import type { RelayOptions } from './relays/types.js'
 
 /** What stands for the kernel: fakes of `netplane/testing`, one for each subsystem. */
@@ -53,7 +54,7 @@ export interface UserspacePlaneOptions
    * `0.0.0.0` or `::`. Every frontend has relays of its own then. Services of UDP are refused. Default: they do not.
    */
   readonly proxyProtocol?: boolean | undefined
-  /** Seconds that connections of an endpoint that was taken away may go on, 0–4294967; 0: they are reset at once. Default: connections of TCP until they end by themselves, and sessions of UDP 0. */
+  /** Seconds that connections of an endpoint that was taken away may go on, 0–2147483; 0: they are reset at once. Default: connections of TCP until they end by themselves, and sessions of UDP 0. */
   readonly drainSeconds?: number | undefined
   /**
    * Whether the tables belong to this plane alone: as {@link NftablesPlaneOptions.tableOwner}. With `temporary` the rules end with the process, as its relays do; otherwise they lead to ports at which nobody
@@ -88,24 +89,9 @@ export interface UserspacePlaneSettings {
 const MAX_NAME = 21
 const SUFFIX = '-userspace'
 
-const MAX_CONNECTIONS = 1_000_000
-const MAX_SECONDS = 4_294_967
-
 function checkFallback(scheduler: unknown): RelayScheduler | undefined {
   if (scheduler === undefined || scheduler === 'random' || scheduler === 'hash') return scheduler
   throw new ValidationError('schedulerFallback', scheduler, "'random', 'hash'")
-}
-
-/** The largest values of options that are numbers; all begin at 1. */
-const RELAY_NUMBERS = { maxConnections: MAX_CONNECTIONS, udpUnansweredSeconds: MAX_SECONDS, udpIdleSeconds: MAX_SECONDS } as const
-
-function checkRelays(options: RelayOptions | undefined): RelayOptions {
-  if (options === undefined) return {}
-  const fields = requireFields('relays', options)
-  requireKnown('relays.', options, [...Object.keys(RELAY_NUMBERS), 'logsConnections'])
-  for (const [name, max] of Object.entries(RELAY_NUMBERS))
-    if (fields[name] !== undefined) requireInteger(`relays.${name}`, fields[name], 1, max)
-  return { ...options, logsConnections: requireFlag('relays.logsConnections', options.logsConnections) }
 }
 
 /** Of the tables: what they do where they balance by themselves, and what is about the source of connections. */
@@ -135,7 +121,8 @@ export function checkUserspaceOptions(options: UserspacePlaneOptions): Userspace
   ])
   const { netns, deadlineMs, signal, drainSeconds } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
-  requireOwnNamespace(netns)
+  // What stands for the kernel has no namespaces.
+  if (kernel === undefined) requireOwnNamespace(netns)
   const { nodeAddresses, ownAddresses, ...traffic } = checkTrafficOptions(options)
   const fallback = checkFallback(options.schedulerFallback)
   const schedulerOf = schedulersWith(fallback)
@@ -154,13 +141,13 @@ export function checkUserspaceOptions(options: UserspacePlaneOptions): Userspace
       proxyProtocol: requireFlag('proxyProtocol', options.proxyProtocol),
       drainSeconds: drainSeconds === undefined ? undefined : requireInteger('drainSeconds', drainSeconds, 0, MAX_SECONDS)
     },
-    relays: checkRelays(options.relays),
+    relays: checkOptions(options.relays ?? {}),
     nodeAddresses,
     loopback: options.loopbackNodePorts === undefined || requireFlag('loopbackNodePorts', options.loopbackNodePorts) ? FAMILIES : [],
     ownAddresses,
     reservedPorts: checkReservation(options.reserveNodePorts),
     hasFallback: fallback !== undefined,
     auditMs: checkAuditMs(options.auditMs, { min: 10, fallback: 100 }),
-    client: { deadlineMs, signal, kernel: kernel?.nftables }
+    client: { netns, deadlineMs, signal, kernel: kernel?.nftables }
   }
 }

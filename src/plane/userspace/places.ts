@@ -84,8 +84,7 @@ export function placesOf(service: Service, options: PlaceOptions): ReadonlyMap<s
           endpoints: endpointsOf(service, selection, policy),
           scheduler: options.schedulerOf(service) === 'random' ? ('random' as const) : ('hash' as const),
           affinity,
-          // A client of UDP may speak for ever: it goes on at another endpoint.
-          drainSeconds: options.drainSeconds ?? (protocol === 'udp' ? 0 : undefined),
+          drainSeconds: options.drainSeconds,
           ...(options.proxyProtocol && { proxyProtocol: askedFor(frontend, family) })
         }
         places.set(key, { key, service: service.name, family, policy, spec })

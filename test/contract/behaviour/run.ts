@@ -83,7 +83,7 @@ async function runSettings(network: Network, subject: Subject, name: SettingsNam
     const refusalOf = (row: Row): string | undefined =>
       row.services.map((service) => refused.get(service.name)).find((code) => code !== undefined)
     const asked = rows.filter((row) => refusalOf(row) === undefined)
-    const events = new Map([...(await askInParts(network, subject, asked)), ...(await askAll(network, subject, asked, true))])
+    const events = new Map([...(await askInParts(network, subject, asked, false)), ...(await askInParts(network, subject, asked, true))])
     if (subject.takesTurns) await askAlone(network, subject, asked, events)
     const results: Result[] = []
     for (const row of rows) {
@@ -107,12 +107,18 @@ async function askAlone(network: Network, subject: Subject, rows: readonly Row[]
   }
 }
 
-/** Asks the rows without pauses. */
-async function askInParts(network: Network, subject: Subject, rows: readonly Row[]): Promise<Map<string, readonly Event[]>> {
+/** Asks the rows with pauses, or those without, as many at a time as the subject bears. */
+async function askInParts(
+  network: Network,
+  subject: Subject,
+  all: readonly Row[],
+  hasPauses: boolean
+): Promise<Map<string, readonly Event[]>> {
+  const rows = all.filter(({ pauseMs }) => (pauseMs !== undefined) === hasPauses)
   const { rowsAtOnce = rows.length } = subject
   const events = new Map<string, readonly Event[]>()
   for (let from = 0; from < rows.length; from += rowsAtOnce)
-    for (const [id, own] of await askAll(network, subject, rows.slice(from, from + rowsAtOnce), false)) events.set(id, own)
+    for (const [id, own] of await askAll(network, subject, rows.slice(from, from + rowsAtOnce), hasPauses)) events.set(id, own)
   return events
 }
 

@@ -1,89 +1,155 @@
 /**
- * Sockets that take connections, and pass them on to endpoints.
+ * Relays of TCP and UDP: they listen, choose an endpoint for each client, and pass on what both sides send.
  */
-import { NetlinkError, UnsupportedError, ValidationError } from '../../../core/errors.js'
 import { formatSocketAddress } from '../../../core/address.js'
-import type { Relay, RelayShared } from './relay.js'
-import { TcpRelay } from './tcp.js'
+import { ClosedError, NetlinkError, NetplaneError, ValidationError } from '../../../core/errors.js'
+import type { RelayContext, RelaySettings } from './account.js'
+import { Balance } from './balance.js'
+import { descriptorsLeft, Limits } from './limits.js'
+import type { RelayListener } from './listener.js'
+import { Refusals } from './refusals.js'
+import { checkOptions, checkSameListener, checkSpec } from './spec.js'
+import { Tally } from './tally.js'
+import { TcpListener } from './tcp/listener.js'
 import type { RelayEvent, RelayOptions, Relays, RelaySpec, RelayStatus } from './types.js'
-import { UdpRelay } from './udp.js'
+import { UdpListener } from './udp/listener.js'
 
-const DEFAULTS = { maxConnections: 10_000, udpUnansweredSeconds: 30, udpIdleSeconds: 120, logsConnections: false } as const
-
-const CLASSES = { tcp: TcpRelay, udp: UdpRelay } as const
-
-/** Without options that are not given. */
-function given(options: RelayOptions): Partial<RelayShared['options']> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+/** A relay and its listener. */
+interface Relay {
+  readonly context: RelayContext
+  readonly listener: RelayListener
+  port: number
+  state: 'starting' | 'listening' | 'draining'
 }
 
-/** What the failure of a listener means. */
-function failureOf(error: unknown, { listenAddress, listenPort, protocol, id }: RelaySpec): unknown {
-  const { errno } = error as NodeJS.ErrnoException
-  if (errno === undefined) return error
-  const subject = `${protocol} ${formatSocketAddress(listenAddress, listenPort)} of relay ${id}`
-  return new NetlinkError({ errno: -errno, operation: 'relays.listen', subject, cause: error })
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another socket listens at this port',
+  EACCES: 'ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'this node does not have the address',
+  EMFILE: 'the process has too many files open (ulimit -n)'
 }
 
-/** Made by {@link openRelays}. */
-class OpenedRelays implements Relays {
-  readonly #shared: RelayShared
+/** The error of a socket that cannot listen, by the relay's name. */
+function listenError({ id, protocol, listenAddress, listenPort }: RelaySpec, cause: NodeJS.ErrnoException): NetplaneError {
+  const subject = `relay ${id}, ${protocol} at ${formatSocketAddress(listenAddress, listenPort)}`
+  if (cause.errno === undefined) return new NetplaneError('ERR_NETPLANE_INTERNAL', `${subject}: ${cause.message}`, { cause })
+  return new NetlinkError({ operation: 'listen', subject, errno: -cause.errno, hint: HINTS[cause.code ?? ''], cause })
+}
+
+class RunningRelays implements Relays {
+  readonly #settings: RelaySettings
+  readonly #tell: (event: RelayEvent) => void
+  readonly #limits: Limits
+  /** Those that listen, or are about to. */
   readonly #relays = new Map<string, Relay>()
-  /** Those that are withdrawn, until their connections have ended. */
+  /** Those that were withdrawn, until nothing is open any more. */
   readonly #draining = new Set<Relay>()
+  #closing: Promise<void> | undefined
 
-  constructor(options: RelayOptions, tell: (event: RelayEvent) => void) {
-    const complete = { ...DEFAULTS, ...given(options) }
-    this.#shared = { options: complete, budget: { max: complete.maxConnections, open: 0 }, tell }
+  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: number) {
+    this.#settings = settings
+    this.#tell = tell
+    this.#limits = new Limits({ ...settings, descriptors })
   }
 
   async listen(spec: RelaySpec): Promise<number> {
-    const make = (CLASSES as Partial<Record<string, typeof TcpRelay | typeof UdpRelay>>)[spec.protocol]
-    if (make === undefined) throw new UnsupportedError(spec.protocol, `relay ${spec.id}: relays speak TCP and UDP, not ${spec.protocol}`)
-    if (this.#relays.has(spec.id)) throw new ValidationError('id', spec.id, 'a name that no other relay has')
-    if (spec.protocol === 'udp' && spec.proxyProtocol !== undefined)
-      throw new ValidationError('proxyProtocol', spec.proxyProtocol, 'TCP alone')
-    const relay = new make(spec, this.#shared)
+    checkSpec(spec)
+    if (this.#closing !== undefined) throw new ClosedError('userspace relays')
+    if (this.#relays.has(spec.id)) throw new ValidationError('spec.id', spec.id, 'the id of no relay that listens already')
+    const relay = this.#make(spec)
     this.#relays.set(spec.id, relay)
     try {
-      return await relay.listen()
+      relay.port = await relay.listener.listen(spec.listenAddress, spec.listenPort)
     } catch (error) {
-      this.#relays.delete(spec.id)
-      throw failureOf(error, spec)
+      if (this.#relays.get(spec.id) === relay) this.#relays.delete(spec.id)
+      throw listenError(spec, error as NodeJS.ErrnoException)
     }
+    // It was withdrawn, or all were closed, before it listened.
+    if (relay.state === 'draining') {
+      await relay.listener.end()
+      throw new ClosedError(`relay ${spec.id}`)
+    }
+    relay.state = 'listening'
+    return relay.port
   }
 
   update(spec: RelaySpec): void {
-    this.#relays.get(spec.id)?.update(spec)
+    checkSpec(spec)
+    const relay = this.#relays.get(spec.id)
+    if (relay === undefined) throw new ValidationError('spec.id', spec.id, 'the id of a relay that listens')
+    checkSameListener(relay.context.spec, spec, relay.port)
+    relay.context.spec = spec
+    relay.context.balance.update(spec)
   }
 
   withdraw(id: string): void {
     const relay = this.#relays.get(id)
     if (relay === undefined) return
     this.#relays.delete(id)
-    this.#draining.add(relay)
-    relay.withdraw()
-    this.#forget()
+    if (relay.state === 'listening') {
+      this.#draining.add(relay)
+      relay.listener.stop()
+    }
+    relay.state = 'draining'
+    relay.context.balance.withdraw()
+    this.#settle(relay)
   }
 
   status(): readonly RelayStatus[] {
-    this.#forget()
-    return [...this.#relays.values(), ...this.#draining].map((relay) => relay.status())
+    return [...this.#relays.values(), ...this.#draining].filter(({ state }) => state !== 'starting').map(statusOf)
   }
 
   close(): Promise<void> {
-    for (const relay of [...this.#relays.values(), ...this.#draining]) relay.close()
-    this.#relays.clear()
-    this.#draining.clear()
-    return Promise.resolve()
+    return (this.#closing ??= this.#close())
   }
 
-  #forget(): void {
-    for (const relay of this.#draining) if (relay.isGone) this.#draining.delete(relay)
+  async #close(): Promise<void> {
+    const all = [...this.#relays.values(), ...this.#draining]
+    // One that is about to listen ends itself.
+    const listening = all.filter(({ state }) => state !== 'starting')
+    for (const relay of all) relay.state = 'draining'
+    await Promise.all(listening.map(({ listener }) => listener.end()))
+    for (const { context } of all) context.refusals.close()
+    this.#relays.clear()
+    this.#draining.clear()
+  }
+
+  #make(spec: RelaySpec): Relay {
+    const context: RelayContext = {
+      id: spec.id,
+      spec,
+      balance: new Balance(spec),
+      tally: new Tally(),
+      refusals: new Refusals(spec.id, this.#tell),
+      limits: this.#limits,
+      settings: this.#settings,
+      tell: this.#tell,
+      emptied: () => this.#settle(relay)
+    }
+    const listener = spec.protocol === 'tcp' ? new TcpListener(context) : new UdpListener(context)
+    const relay: Relay = { context, listener, port: spec.listenPort, state: 'starting' }
+    return relay
+  }
+
+  /** Nothing is kept of a relay that was withdrawn and has nothing open. */
+  #settle(relay: Relay): void {
+    if (relay.state !== 'draining' || relay.listener.open > 0) return
+    relay.context.refusals.close()
+    this.#draining.delete(relay)
   }
 }
 
-/** Opens relays; nothing listens yet. Their sockets do not keep the process alive. @param tell Told what they do. */
-export function openRelays(options: RelayOptions, tell: (event: RelayEvent) => void): Relays {
-  return new OpenedRelays(options, tell)
+function statusOf({ context: { id, tally, refusals, balance }, port }: Relay): RelayStatus {
+  return { id, port, ...tally.snapshot(), refused: refusals.count, endpoints: balance.status() }
+}
+
+/**
+ * Relays that listen nowhere yet.
+ *
+ * @param tell Is called with what happens. Connections are told one by one only where `logsConnections` asks for it.
+ * @param descriptors How many file descriptors relays may use; default: what the process has left now, but for a few.
+ * @throws {ValidationError}
+ */
+export function openRelays(options: RelayOptions, tell: (event: RelayEvent) => void, descriptors: number = descriptorsLeft()): Relays {
+  return new RunningRelays(checkOptions(options), tell, descriptors)
 }

@@ -33,6 +33,8 @@ export interface RelaySpec {
 export interface RelayOptions {
   /** Connections and sessions of UDP at a time, all relays together. Default 10,000. */
   readonly maxConnections?: number | undefined
+  /** Connections and sessions of UDP of one relay at a time. Default: as many as `maxConnections`. */
+  readonly maxConnectionsPerRelay?: number | undefined
   /** Seconds after which a session of UDP ends in which only the client spoke. Default 30. */
   readonly udpUnansweredSeconds?: number | undefined
   /** Seconds after which any other idle session of UDP ends. Default 120. */

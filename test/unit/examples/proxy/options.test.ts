@@ -7,7 +7,10 @@ const parse = (...words: string[]): ReturnType<typeof parseOptions> => parseOpti
 it('says what is wrong', () => {
   const wrong: readonly [words: readonly string[], message: string][] = [
     [['--listen', 'nowhere'], '--listen nowhere: HOST:PORT is wanted, or off'],
-    [['--mode', 'userspace'], '--mode userspace: nftables, ipvs or iptables is wanted'],
+    [['--mode', 'ebtables'], '--mode ebtables: nftables, ipvs, iptables or userspace is wanted'],
+    [['--mode', 'userspace', '--scheduler-fallback', 'consistent'], '--scheduler-fallback consistent: random or hash is wanted'],
+    [['--mode', 'userspace', '--masquerade', 'all'], '--masquerade all: endpoints see this node in any case in mode userspace'],
+    [['--mode', 'userspace', '--once'], '--once: relays of mode userspace would end with the process'],
     [['--mode', 'iptables', '--name', 'a'], "--name a: chains of mode iptables have kube-proxy's names"],
     [['--mode', 'iptables', '--scheduler-fallback', 'hash'], '--scheduler-fallback hash: random is wanted'],
     [['--take-over'], '--take-over: --mode iptables is wanted beside it'],
@@ -58,6 +61,7 @@ it('tells the plane what it needs to know of clients and addresses', () => {
     plane: { mode: 'nftables', schedulerFallback: 'consistent' }
   })
   expect(parse('--mode', 'iptables', '--take-over').plane).toEqual({ mode: 'iptables', schedulerFallback: undefined, takeOver: true })
+  expect(parse('--mode', 'userspace', '--scheduler-fallback', 'hash').plane).toEqual({ mode: 'userspace', schedulerFallback: 'hash' })
   expect(parse('--mode', 'ipvs', '--scheduler-fallback', 'wlc').plane).toEqual({ mode: 'ipvs', schedulerFallback: 'wlc' })
 })
 

@@ -71,6 +71,9 @@ async function scene({ inject, on = new FakeNftablesKernel(), ...options }: Scen
   return { plane, relays, kernel: on, tell: (event) => tell(event), events: seen }
 }
 
+/** Fields of a key, or of data. */
+const textOf = (fields: unknown): string => (Array.isArray(fields) ? fields : [fields]).join()
+
 /** What leads to relays, a line for each element. */
 async function leads(kernel: FakeNftablesKernel): Promise<string[]> {
   await using nft = await kernel.open()
@@ -79,7 +82,7 @@ async function leads(kernel: FakeNftablesKernel): Promise<string[]> {
     .filter(({ set }) => set.name.includes('relay'))
     .flatMap((listed) =>
       [...listed].map(({ key, data }) =>
-        `${listed.set.family} ${listed.set.name} ${String(key)} ${data === undefined ? '' : String(data)}`.trim()
+        `${listed.set.family} ${listed.set.name} ${textOf(key)} ${data === undefined ? '' : textOf(data)}`.trim()
       )
     )
     .sort()
