@@ -1,0 +1,57 @@
+/**
+ * Tables of text that fit a terminal.
+ */
+import CliTable, { type TableConstructorOptions } from 'cli-table3'
+import { printable } from '../../core/errors.js'
+
+/** A column: its heading, and the fewest characters it is narrowed to before the next one is. */
+export interface Column {
+  readonly heading: string
+  readonly min: number
+}
+
+const GAP = 2
+
+const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' }
+}
+
+/** Columns that are too wide together give up characters, the widest first, until they fit or none can give any. */
+function fit(wanted: readonly number[], columns: readonly Column[], width: number): number[] {
+  const widths = [...wanted]
+  const total = (): number => widths.reduce((sum, each) => sum + each + GAP, -GAP)
+  while (total() > width) {
+    let widest = -1
+    for (const [index, { min }] of columns.entries())
+      if (widths[index]! > min && (widest < 0 || widths[index]! > widths[widest]!)) widest = index
+    if (widest < 0) break
+    widths[widest]!--
+  }
+  return widths
+}
+
+/**
+ * A table with headings, columns two spaces apart. What does not fit is wrapped inside of its column.
+ *
+ * @param width Columns of the terminal; undefined: lines are as long as they are.
+ * @returns Lines without spaces at their ends.
+ */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
+  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
+  const wanted = columns.map((_, index) => Math.max(...texts.map((row) => [...row[index]!].length)))
+  const widths = width === undefined ? wanted : fit(wanted, columns, width)
+  const table = new CliTable({
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': GAP, head: [], border: [], compact: true },
+    colWidths: widths.map((each) => each + GAP),
+    wordWrap: true,
+    wrapOnWordBoundary: false
+  })
+  table.push(...texts)
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+}
