@@ -3,7 +3,10 @@
  */
 import { Command, CommanderError } from 'commander'
 import { VERSION } from '../core/version.js'
+import { addApply } from './commands/apply.js'
+import { addCleanup } from './commands/cleanup.js'
 import { addDoctor } from './commands/doctor.js'
+import { addExplain } from './commands/explain.js'
 import type { CommandEnvironment } from './environment.js'
 import { STATUS } from './errors.js'
 import { endingOf } from './exit-status.js'
@@ -14,7 +17,7 @@ export const PROGRAM = 'netplane'
 /** Adds a command; `done` takes the exit status. */
 export type AddCommand = (program: Command, environment: CommandEnvironment, done: (status: number) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [addDoctor]
+const COMMANDS: readonly AddCommand[] = [addDoctor, addApply, addExplain, addCleanup]
 
 /** The program with all of its commands. @param done Is called with the exit status of the command that ran. */
 export function makeProgram(environment: CommandEnvironment, done: (status: number) => void): Command {
