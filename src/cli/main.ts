@@ -7,6 +7,7 @@ import { addApply } from './commands/apply.js'
 import { addCleanup } from './commands/cleanup.js'
 import { addDoctor } from './commands/doctor.js'
 import { addExplain } from './commands/explain.js'
+import { addShow } from './commands/show.js'
 import type { CommandEnvironment } from './environment.js'
 import { STATUS } from './errors.js'
 import { endingOf } from './exit-status.js'
@@ -14,10 +15,13 @@ import { endingOf } from './exit-status.js'
 /** The name of the program. */
 export const PROGRAM = 'netplane'
 
+/** Help is wrapped beside the names of options as long as so many columns are left for it. */
+const MIN_HELP_WIDTH = 12
+
 /** Adds a command; `done` takes the exit status. */
 export type AddCommand = (program: Command, environment: CommandEnvironment, done: (status: number) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [addDoctor, addApply, addExplain, addCleanup]
+const COMMANDS: readonly AddCommand[] = [addDoctor, addApply, addShow, addExplain, addCleanup]
 
 /** The program with all of its commands. @param done Is called with the exit status of the command that ran. */
 export function makeProgram(environment: CommandEnvironment, done: (status: number) => void): Command {
@@ -28,6 +32,7 @@ export function makeProgram(environment: CommandEnvironment, done: (status: numb
     .version(VERSION)
     .exitOverride()
     .showSuggestionAfterError()
+    .configureHelp({ minWidthToWrap: MIN_HELP_WIDTH })
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
