@@ -25,7 +25,11 @@ const status = await main(process.argv.slice(2), {
   stderr: process.stderr,
   variables: process.env,
   signal: ending.signal,
-  system: thisSystem
+  system: thisSystem,
+  atExit: (action) => {
+    process.on('exit', action)
+    return () => process.off('exit', action)
+  }
 })
 // Writes to terminals, pipes and files are synchronous on Linux, so nothing is lost here. Sockets that a signal left open do not keep the process.
 process.exit(status)

@@ -34,6 +34,8 @@ export interface CommandEnvironment {
   readonly signal: AbortSignal
   /** Files of this machine that say how it is set up. */
   readonly system: System
+  /** Has something done when the process ends before the command does. Returns what takes that back. */
+  atExit(action: () => void): () => void
   /** Absent: the kernel. */
   readonly kernel?: CommandKernel | undefined
 }

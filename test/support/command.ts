@@ -88,6 +88,7 @@ export async function command(args: readonly string[], options: CommandOptions =
     variables: options.variables ?? {},
     signal: options.signal ?? new AbortController().signal,
     system: options.system ?? fakeSystem(),
+    atExit: () => () => undefined,
     kernel: 'kernel' in options ? options.kernel : fakeKernel()
   })
   return { status, stdout: stdout.text, stderr: stderr.text }

@@ -33,7 +33,12 @@ function drainingLines({ details }: SyncReport): string[] {
 }
 
 /** Says what would be done, or was. Services that cannot be applied are mistakes in the file: they are told on standard error. */
-function report(environment: CommandEnvironment, options: ApplyOptions, document: ServicesDocument, { plan, report: done }: Outcome): number {
+function report(
+  environment: CommandEnvironment,
+  options: ApplyOptions,
+  document: ServicesDocument,
+  { plan, report: done }: Outcome
+): number {
   const { stdout, stderr, variables } = environment
   const quarantined = done?.quarantined ?? plan.quarantined
   const { entries, drift, objects, isEmpty } = plan
@@ -41,7 +46,9 @@ function report(environment: CommandEnvironment, options: ApplyOptions, document
     mode: options.mode,
     plan: { entries, drift, objects, isEmpty },
     quarantined: quarantinedDocuments(quarantined, document),
-    ...(done === undefined ? {} : { applied: { services: done.services, objects: done.objects, durationMs: done.durationMs, details: done.details } })
+    ...(done === undefined
+      ? {}
+      : { applied: { services: done.services, objects: done.objects, durationMs: done.durationMs, details: done.details } })
   }
   writeResult(environment, options.output, paper, () => [
     ...planLines(plan, paintFor(stdout, variables)),
@@ -66,7 +73,8 @@ async function apply(environment: CommandEnvironment, file: string, options: App
 
 /** Adds both commands. */
 export function addApply(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
-  const mode = (): ReturnType<typeof modeOption> => modeOption('the subsystem of the kernel that carries the services').default(DEFAULT_MODE)
+  const mode = (): ReturnType<typeof modeOption> =>
+    modeOption('the subsystem of the kernel that carries the services').default(DEFAULT_MODE)
   const file = 'YAML or JSON with a list `services`; - is standard input'
   withPlaneOptions(program.command('plan').argument('<file>', file), mode())
     .description('says what apply would do, as a diff; changes nothing')

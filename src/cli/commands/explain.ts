@@ -50,9 +50,7 @@ export function addExplain(program: Command, environment: CommandEnvironment, do
     .description('follows the first packet of a connection through what the kernel holds; changes nothing')
     .addOption(new Option('--protocol <protocol>', 'the protocol').choices(SERVICE_PROTOCOLS).default('tcp'))
     .option('--from <address>', "the client's address; default: this node's own")
-    .addOption(
-      new Option('--direction <direction>', 'whether the packet comes in or this node sends it').choices(['incoming', 'outgoing'])
-    )
+    .addOption(new Option('--direction <direction>', 'whether the packet comes in or this node sends it').choices(['incoming', 'outgoing']))
     .option('--interface <link>', 'the link through which it comes in')
     .action(async (target: Target, options: ExplainOptions) => done(await explain(environment, target, options)))
 }

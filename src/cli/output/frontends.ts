@@ -25,7 +25,9 @@ function placeOf({ fwmark, address, port, family }: ShownFrontend): string {
 
 function frontendText(frontend: ShownFrontend): string {
   const { protocol, scheduler } = frontend
-  return [protocol, placeOf(frontend), scheduler === undefined ? undefined : `(${scheduler})`].filter((part) => part !== undefined).join(' ')
+  return [protocol, placeOf(frontend), scheduler === undefined ? undefined : `(${scheduler})`]
+    .filter((part) => part !== undefined)
+    .join(' ')
 }
 
 function shareText({ share, weight }: ShownEndpoint): string {
@@ -41,7 +43,11 @@ function connectionsText({ activeConnections, inactiveConnections, connections }
 }
 
 function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
-  const words = [weight === 0 ? 'draining' : 'ready', ...(clients === 'all' ? [] : [`for clients ${clients}`]), ...(isOurs ? [] : ['foreign'])]
+  const words = [
+    weight === 0 ? 'draining' : 'ready',
+    ...(clients === 'all' ? [] : [`for clients ${clients}`]),
+    ...(isOurs ? [] : ['foreign'])
+  ]
   return words.join(', ')
 }
 

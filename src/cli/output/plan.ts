@@ -65,7 +65,9 @@ export function quarantinedDocuments(quarantined: readonly Quarantined[], docume
 
 /** The same for people: what is wrong with the file, with line and column. */
 export function quarantinedLines(quarantined: readonly Quarantined[], document: ServicesDocument): string[] {
-  return quarantined.map((one) => printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${one.error.message}`)))
+  return quarantined.map((one) =>
+    printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${one.error.message}`))
+  )
 }
 
 /** What an apply did, in one sentence. */

@@ -66,7 +66,8 @@ class NatChains {
     let left = share
     for (const rule of this.rules(chain)) {
       const own = dnatOf(rule)
-      if (own !== undefined) return [{ ...own, clients: 'all', share: Number(share.toFixed(SHARE_DIGITS)), connections: rule.counters?.packets }]
+      if (own !== undefined)
+        return [{ ...own, clients: 'all', share: Number(share.toFixed(SHARE_DIGITS)), connections: rule.counters?.packets }]
       const next = jumpOf(rule)
       if (next === undefined || next === CHAIN.mark || seen.includes(next) || isForKnown(rule) || isForFew(rule)) continue
       const taken = left * chanceOf(rule)
@@ -114,7 +115,8 @@ function refusalsIn(table: TableSnapshot | undefined, family: AddressFamily): Sh
     filter.rules(chain).flatMap((rule): ShownFrontend[] => {
       const [port, found] = [portOf(rule.matches), / has no (local )?endpoints$/.exec(commentOf(rule) ?? '')]
       if (port === undefined || found === null) return []
-      const refusal = found[1] === undefined ? ({ type: 'refused', clients: 'all' } as const) : ({ type: 'dropped', clients: 'outside' } as const)
+      const refusal =
+        found[1] === undefined ? ({ type: 'refused', clients: 'all' } as const) : ({ type: 'dropped', clients: 'outside' } as const)
       const { protocol } = rule
       return [
         {

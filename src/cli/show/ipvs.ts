@@ -94,7 +94,10 @@ function bytesOf({ address }: ShownFrontend): Buffer {
  * @param name Of the device; undefined: the usual one.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
  */
-export async function showIpvs(clients: { readonly ipvs: Ipvs; readonly nft: Nftables; readonly route: Route }, name: string | undefined): Promise<ShownFrontend[]> {
+export async function showIpvs(
+  clients: { readonly ipvs: Ipvs; readonly nft: Nftables; readonly route: Route },
+  name: string | undefined
+): Promise<ShownFrontend[]> {
   const { ipvs, nft, route } = clients
   const names = await readNames(nft, name)
   const own = await addressesOf(route, checkIpvsOptions({ name }).device)

@@ -128,7 +128,8 @@ function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily):
 function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
   for (const scope of SCOPES)
     for (const [mark, refusal] of REFUSALS)
-      for (const element of elementsOf(tables, FIXED_SETS[family].marks[scope][mark])) drafts.of(family, scope, element).refusals.push(refusal)
+      for (const element of elementsOf(tables, FIXED_SETS[family].marks[scope][mark]))
+        drafts.of(family, scope, element).refusals.push(refusal)
 }
 
 /**

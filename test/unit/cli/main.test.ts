@@ -25,8 +25,14 @@ describe('the command line', () => {
   test.each([
     [['doktor'], "netplane: unknown command 'doktor'\n(Did you mean doctor?)\n"],
     [['doctor', '--mod', 'ipvs'], "netplane: unknown option '--mod'\n(Did you mean --mode?)\n"],
-    [['doctor', '--mode', 'ebpf'], "netplane: option '--mode <mode>' argument 'ebpf' is invalid. Allowed choices are nftables, ipvs, iptables.\n"],
-    [['doctor', '-o', 'xml'], "netplane: option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are text, wide, json, yaml.\n"],
+    [
+      ['doctor', '--mode', 'ebpf'],
+      "netplane: option '--mode <mode>' argument 'ebpf' is invalid. Allowed choices are nftables, ipvs, iptables.\n"
+    ],
+    [
+      ['doctor', '-o', 'xml'],
+      "netplane: option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are text, wide, json, yaml.\n"
+    ],
     [['doctor', '--netns', ''], "netplane: option '--netns <namespace>' argument '' is invalid. It is empty.\n"],
     [['plan'], "netplane: missing required argument 'file'\n"],
     [['doctor', 'now'], "netplane: too many arguments for 'doctor'. Expected 0 arguments but got 1.\n"]

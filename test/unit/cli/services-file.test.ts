@@ -36,14 +36,46 @@ describe('a file of services', () => {
   })
 
   test.each([
-    ['a number out of range', changed('port: 80\n', 'port: 80000\n'), 'f.yaml:7:9: services[0].frontends[0].port is 80000; allowed: an integer from 1 to 65535'],
-    ['a number that is text', changed('port: 80\n', 'port: "80"\n'), 'f.yaml:7:9: services[0].frontends[0].port is "80"; allowed: an integer from 1 to 65535'],
-    ['an unknown field', changed('port: 80\n', 'port: 80\n        ports: 81\n'), 'f.yaml:8:9: services[0].frontends[0].ports is 81; allowed: one of kind, address, port, trafficPolicy'],
-    ['a field that is missing', changed('        port: 80\n', ''), 'f.yaml:5:9: services[0].frontends[0].port is missing; allowed: an integer from 1 to 65535'],
-    ['a unit in the wrong place', `${WEB}    affinity: { timeoutSeconds: 3h }\n`, 'f.yaml:9:17: services[0].affinity.timeoutSeconds is "3h"; allowed: an integer from 1 to 4294967'],
-    ['a list in one line', changed('port: 8080', 'port: 0'), 'f.yaml:8:38: services[0].endpoints[0].port is 0; allowed: an integer from 1 to 65535'],
-    ['an entry that is no object', 'services: [web]\n', 'f.yaml:1:12: services[0] is "web"; allowed: a service: an object with name, protocol, frontends and endpoints'],
-    ['a name that is there twice', `${WEB}${WEB.slice('services:\n'.length)}`, 'f.yaml:9:5: services[1].name is "web"; allowed: a name of its own: services[0] has it'],
+    [
+      'a number out of range',
+      changed('port: 80\n', 'port: 80000\n'),
+      'f.yaml:7:9: services[0].frontends[0].port is 80000; allowed: an integer from 1 to 65535'
+    ],
+    [
+      'a number that is text',
+      changed('port: 80\n', 'port: "80"\n'),
+      'f.yaml:7:9: services[0].frontends[0].port is "80"; allowed: an integer from 1 to 65535'
+    ],
+    [
+      'an unknown field',
+      changed('port: 80\n', 'port: 80\n        ports: 81\n'),
+      'f.yaml:8:9: services[0].frontends[0].ports is 81; allowed: one of kind, address, port, trafficPolicy'
+    ],
+    [
+      'a field that is missing',
+      changed('        port: 80\n', ''),
+      'f.yaml:5:9: services[0].frontends[0].port is missing; allowed: an integer from 1 to 65535'
+    ],
+    [
+      'a unit in the wrong place',
+      `${WEB}    affinity: { timeoutSeconds: 3h }\n`,
+      'f.yaml:9:17: services[0].affinity.timeoutSeconds is "3h"; allowed: an integer from 1 to 4294967'
+    ],
+    [
+      'a list in one line',
+      changed('port: 8080', 'port: 0'),
+      'f.yaml:8:38: services[0].endpoints[0].port is 0; allowed: an integer from 1 to 65535'
+    ],
+    [
+      'an entry that is no object',
+      'services: [web]\n',
+      'f.yaml:1:12: services[0] is "web"; allowed: a service: an object with name, protocol, frontends and endpoints'
+    ],
+    [
+      'a name that is there twice',
+      `${WEB}${WEB.slice('services:\n'.length)}`,
+      'f.yaml:9:5: services[1].name is "web"; allowed: a name of its own: services[0] has it'
+    ],
     ['no list', 'services: web\n', 'f.yaml:1:1: services is "web"; allowed: a list of services'],
     ['another field at the top', `${WEB}service: []\n`, 'f.yaml:9:1: service is []; allowed: one of services'],
     ['nothing', '', 'f.yaml:1:1: the file is missing; allowed: an object with a list `services`'],
