@@ -70,6 +70,7 @@ export const suites = [
     isLong: true
   },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
+  { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 
