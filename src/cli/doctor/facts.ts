@@ -85,9 +85,7 @@ async function readSettings({ system, signal }: CommandEnvironment, place: InNet
 }
 
 function refusalsOf(answers: Readonly<Record<Part, Answered<unknown>>>): Facts['refusals'] {
-  return Object.fromEntries(
-    PARTS.flatMap((part) => (answers[part].refusal === undefined ? [] : [[part, answers[part].refusal]]))
-  ) as Facts['refusals']
+  return Object.fromEntries(PARTS.flatMap((part) => (answers[part].refusal === undefined ? [] : [[part, answers[part].refusal]])))
 }
 
 /**

@@ -2,6 +2,7 @@
  * Tables of text that fit a terminal.
  */
 import CliTable, { type TableConstructorOptions } from 'cli-table3'
+import stringWidth from 'string-width'
 import { printable } from '../../core/errors.js'
 
 /** A column: its heading, and the fewest characters it is narrowed to before the next one is. */
@@ -40,7 +41,7 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
  */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
   const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
-  const wanted = columns.map((_, index) => Math.max(...texts.map((row) => [...row[index]!].length)))
+  const wanted = columns.map((_, index) => Math.max(...texts.map((row) => stringWidth(row[index]!))))
   const widths = width === undefined ? wanted : fit(wanted, columns, width)
   const table = new CliTable({
     chars: NO_LINES,

@@ -86,7 +86,7 @@ function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean 
 
 function dnatOf({ target }: IptablesRule): { readonly address: string; readonly port: number } | undefined {
   if (typeof target !== 'object' || !('target' in target) || target.target !== 'DNAT' || !('to' in target)) return undefined
-  const { addresses, ports } = target.to ?? {}
+  const { addresses, ports } = target.to
   return typeof addresses === 'string' && typeof ports === 'number' ? { address: addresses, port: ports } : undefined
 }
 

@@ -94,7 +94,7 @@ describe('the schema of service files', () => {
   })
 
   test('has the words and bounds of the model', () => {
-    const { service, endpoint: endpoints, policy, loadBalancerFrontend } = schema.definitions as Readonly<Record<string, Definition>>
+    const { service, endpoint: endpoints, policy, loadBalancerFrontend } = schema.definitions
     expect(service!.properties['scheduler']!.enum).toEqual(SCHEDULERS)
     expect(service!.properties['frontends']!.maxItems).toBe(MAX_FRONTENDS)
     expect(endpoints!.properties['state']!.enum).toEqual(STATES)
