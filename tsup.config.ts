@@ -1,8 +1,8 @@
 import { defineConfig } from 'tsup'
 import { bundledLicences } from './tools/bundled-licences.mjs'
 
-/** The file of the command line, which the other build must leave alone: both run at the same time. */
-const COMMAND_LINE = 'cli.js'
+/** The files of the command line, which the other build must leave alone: both run at the same time. */
+const COMMAND_LINE = 'cli.*'
 
 export default defineConfig([
   {
@@ -12,7 +12,7 @@ export default defineConfig([
     target: 'node20.19',
     platform: 'node',
     dts: true,
-    clean: [`!${COMMAND_LINE}*`],
+    clean: [`!${COMMAND_LINE}`],
     // Not keepNames: it defines the name of every inner function anew whenever that is made. Classes keep theirs anyway.
     // The addon loader needs `import.meta.url` in the CommonJS copy too.
     shims: true,

@@ -2,7 +2,7 @@
  * How the command line ends: the exit statuses, which docs/cli.md lists, and the one line that says what went wrong.
  */
 import { NetlinkError, NetplaneError, printable, UnsupportedError, ValidationError } from '../core/errors.js'
-import { CommandError, STATUS } from './errors.js'
+import { CommandError, SignalError, STATUS } from './errors.js'
 
 /** Errnos that mean: not with these rights. */
 const NOT_PERMITTED = new Set(['EPERM', 'EACCES'])
@@ -34,10 +34,13 @@ function describe(error: unknown): string {
  * How a command ends that threw.
  *
  * @param withStack Whether stacks are shown (`NETPLANE_DEBUG=1`). Errors that nobody expected always have one.
+ * @param signal Of the command. Where it was ended, what it threw tells how far it had come.
  */
-export function endingOf(error: unknown, withStack: boolean): Ending {
-  const status = statusOf(error)
-  const lines = [describe(error)]
+export function endingOf(error: unknown, withStack: boolean, signal?: AbortSignal): Ending {
+  const reason: unknown = signal?.aborted === true ? signal.reason : undefined
+  const isEnded = reason instanceof SignalError
+  const status = isEnded ? reason.status : statusOf(error)
+  const lines = [isEnded && reason !== error ? `${reason.message}: ${describe(error)}` : describe(error)]
   const isStackWanted = withStack || status === STATUS.internal
   if (isStackWanted && error instanceof Error) lines.push(...stackOf(error))
   return { status, lines }

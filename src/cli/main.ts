@@ -52,6 +52,11 @@ function usageStatus({ exitCode }: CommanderError): number {
   return exitCode === 0 ? STATUS.success : STATUS.usage
 }
 
+/** `NETPLANE_DEBUG` is a comma list; the native side reads its other topics. */
+function isDebugging({ variables }: CommandEnvironment): boolean {
+  return (variables['NETPLANE_DEBUG'] ?? '').split(',').some((topic) => topic.trim() === '1')
+}
+
 async function run(args: readonly string[], environment: CommandEnvironment): Promise<number> {
   let status: number = STATUS.success
   const program = makeProgram(environment, (ended) => (status = ended))
@@ -61,8 +66,7 @@ async function run(args: readonly string[], environment: CommandEnvironment): Pr
     return status
   } catch (error) {
     if (error instanceof CommanderError) return usageStatus(error)
-    const isDebugging = environment.variables['NETPLANE_DEBUG'] === '1'
-    const ending = endingOf(error, isDebugging)
+    const ending = endingOf(error, isDebugging(environment), environment.signal)
     environment.stderr.write(`${PROGRAM}: ${ending.lines.join('\n')}\n`)
     return ending.status
   }

@@ -55,6 +55,7 @@ function report(
     ...(done === undefined ? [] : [appliedLine(done.services, done.durationMs.total), ...drainingLines(done)])
   ])
   for (const line of quarantinedLines(quarantined, document)) stderr.write(`netplane: ${line}\n`)
+  if (done === undefined && options.dryRun !== true) stderr.write('netplane: nothing was applied, as --atomic asks\n')
   return quarantined.length === 0 ? STATUS.success : STATUS.negative
 }
 
@@ -64,7 +65,8 @@ async function apply(environment: CommandEnvironment, file: string, options: App
   const outcome = await withPlane(environment, mode, options, async (plane): Promise<Outcome> => {
     const plan = await plane.plan(document.services)
     environment.signal.throwIfAborted()
-    if (dryRun) return { plan }
+    // What the kernel refuses is found by sync, which takes it back.
+    if (dryRun || (atomic && plan.quarantined.length > 0)) return { plan }
     const report = await plane.sync(document.services, { onError: atomic ? 'atomic' : 'isolate', signal: environment.signal })
     return { plan, report }
   })

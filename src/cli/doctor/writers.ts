@@ -2,6 +2,8 @@
  * Other programs that write rules or virtual services beside a plane.
  */
 import { printable } from '../../core/errors.js'
+import { isTableName } from '../../iptables/tables.js'
+import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { CHAIN } from '../../plane/iptables/layout/names.js'
 import type { Facts } from './facts.js'
 import type { Finding } from './findings.js'
@@ -23,9 +25,11 @@ function tablesCalled(name: string): (facts: Facts) => string | undefined {
   }
 }
 
-/** Chains of iptables with names of kube-proxy's; those that a plane of mode iptables made say so by a chain of its own. */
+/** Chains of iptables with names of kube-proxy's, of which the kubelet's are none; those that a plane of mode iptables made say so by a chain of its own. */
 function kubeChains({ chains }: Facts): string | undefined {
-  const found = chains.filter(({ name, family }) => name.startsWith('KUBE-') && (family === 'ip' || family === 'ip6'))
+  const found = chains.filter(
+    ({ name, table, family }) => (family === 'ip' || family === 'ip6') && isTableName(table) && isOurChain(table, name)
+  )
   const isOurs = found.some(({ name }) => name === CHAIN.owner)
   return found.length === 0 || isOurs ? undefined : `${found.length} chains KUBE-* of iptables`
 }

@@ -107,6 +107,10 @@ describe('apply', () => {
     )
   })
 
+  test('applies all with --atomic where all can be', async () => {
+    expect((await run(['apply', '--atomic'], services())).stdout).toContain('1 service added')
+  })
+
   test('tells programs the same', async () => {
     const { stdout } = await run(['apply', '-o', 'json'], services({ more: THIEF }))
     expect(JSON.parse(stdout)).toMatchObject({
@@ -119,8 +123,8 @@ describe('apply', () => {
     const kernel = fakeKernel()
     const before = await generation(kernel)
     const { status, stderr } = await run(['apply', '--atomic'], services({ more: THIEF }), { kernel })
-    expect(status).toBe(2)
-    expect(stderr).toMatch(/^netplane: services\["thief"\]\.frontends\[1\] is /)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^netplane: standard input:10:9: service thief .*\nnetplane: nothing was applied, as --atomic asks\n$/)
     expect(await generation(kernel)).toBe(before)
   })
 

@@ -145,6 +145,11 @@ describe('doctor', () => {
     expect(findingsOf({ ...facts, chains })).toContainEqual(expect.objectContaining({ subject: 'other writers', health: 'ok' }))
   })
 
+  test('does not take chains of the kubelet for those of kube-proxy', () => {
+    const chains = ['KUBE-FIREWALL', 'KUBE-KUBELET-CANARY', 'KUBE-MARK-DROP'].map((name) => ({ family: 'ip' as const, table: 'nat', name }))
+    expect(findingsOf({ ...facts, chains })).toContainEqual(expect.objectContaining({ subject: 'other writers', health: 'ok' }))
+  })
+
   test('asks nf_tables and the links themselves for traces', async () => {
     const kernel = fakeKernel()
     const nft = await Nftables.open({ kernel: kernel.nftables })

@@ -61,7 +61,7 @@ describe('the command line', () => {
   test('shows stacks with NETPLANE_DEBUG=1 alone', async () => {
     const { stderr } = await command(['plan', '/no/such/file'])
     expect(stderr).not.toContain('    at ')
-    expect((await command(['plan', '/no/such/file'], { variables: { NETPLANE_DEBUG: '1' } })).stderr).toContain('\n    at ')
+    expect((await command(['plan', '/no/such/file'], { variables: { NETPLANE_DEBUG: 'netlink, 1' } })).stderr).toContain('\n    at ')
   })
 
   test('shows the stack of an error of its own, and what caused it', () => {
@@ -69,6 +69,14 @@ describe('the command line', () => {
     expect(status).toBe(70)
     expect(lines[0]).toBe('odd')
     expect(lines).toContain('  caused by deeper')
+  })
+
+  test('says how far a command had come that a signal ended', () => {
+    const ended = AbortSignal.abort(new SignalError('SIGINT'))
+    expect(endingOf(new Error('3 services were applied'), false, ended)).toEqual({
+      status: 130,
+      lines: ['ended by SIGINT: 3 services were applied']
+    })
   })
 
   test('does not let a terminal obey what an error says', () => {
