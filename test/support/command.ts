@@ -34,6 +34,7 @@ export function fakeSystem(files: Readonly<Record<string, string>> = {}, setting
     '/proc/self/status': 'Name:\tnode\nCapEff:\t000001ffffffffff\n',
     '/proc/self/uid_map': '         0          0 4294967295\n',
     '/proc/self/limits': 'Max open files            20000                20000                files\n',
+    '/proc/modules': 'dummy 16384 0 - Live 0x0\n',
     ...files
   }
   return {

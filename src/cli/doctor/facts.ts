@@ -9,6 +9,7 @@ import { Nftables, type ListedChain, type ListedTable } from '../../nftables/ind
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { SETTINGS } from './settings.js'
+import type { System } from './system.js'
 
 /** Parts of the kernel that there are clients for. */
 export const PARTS = ['nftables', 'ipvs', 'conntrack', 'route'] as const
@@ -27,6 +28,8 @@ export interface Facts {
   readonly userMap: string | undefined
   /** The text of /proc/self/limits. */
   readonly limits: string | undefined
+  /** The texts of the lists of modules: those that are loaded, built in, and can be loaded. */
+  readonly modules: string
   /** Settings by their files below /proc/sys/net; those that are not there are left out. */
   readonly settings: ReadonlyMap<string, string>
   readonly usage: ConntrackUsage | undefined
@@ -84,6 +87,13 @@ async function readSettings({ system, signal }: CommandEnvironment, place: InNet
   return settings
 }
 
+/** Lists of modules; those that are not there, as in most containers, say nothing. */
+async function readModules({ kernelRelease, readFile }: System): Promise<string> {
+  const folder = `/lib/modules/${kernelRelease}`
+  const files = ['/proc/modules', `${folder}/modules.builtin`, `${folder}/modules.dep`]
+  return (await Promise.all(files.map((file) => readFile(file)))).filter((text) => text !== undefined).join('\n')
+}
+
 function refusalsOf(answers: Readonly<Record<Part, Answered<unknown>>>): Facts['refusals'] {
   return Object.fromEntries(PARTS.flatMap((part) => (answers[part].refusal === undefined ? [] : [[part, answers[part].refusal]])))
 }
@@ -113,6 +123,7 @@ async function gatherBeside(environment: CommandEnvironment, route: Route): Prom
     processStatus: await system.readFile('/proc/self/status'),
     userMap: await system.readFile('/proc/self/uid_map'),
     limits: await system.readFile('/proc/self/limits'),
+    modules: await readModules(system),
     settings: await readSettings(environment, route),
     usage: conntrack.answer,
     tables: nftables.answer?.tables ?? [],

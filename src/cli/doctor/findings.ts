@@ -95,6 +95,17 @@ function userNamespaceFinding({ userMap }: Facts): Finding {
   return { health: 'missing', subject, meaning, remedy: 'use mode nftables, or run outside of a rootless container', neededBy: ['ipvs'] }
 }
 
+/** As /proc/modules has it, or as the lists of a kernel's modules do (modules.dep(5)). */
+const DUMMY = /^dummy |\/dummy\.ko/m
+
+/** Only making one would tell for sure, and nothing is made here. */
+function dummyFinding({ modules }: Facts): Finding {
+  const subject = 'dummy links'
+  if (DUMMY.test(modules)) return { health: 'ok', subject, meaning: 'the kernel has them: mode ipvs keeps addresses of services on one' }
+  const meaning = 'no list of modules has them, without which mode ipvs has no place for addresses of services'
+  return { health: 'warning', subject, meaning, remedy: 'modprobe dummy' }
+}
+
 function settingFinding({ file, min, meaning, setBy }: KnownSetting, value: string): Finding {
   const subject = `net.${file.replaceAll('/', '.')}`
   if (min === undefined || Number(value) >= min) return { health: 'ok', subject, meaning: `${value}: ${meaning}` }
@@ -145,6 +156,7 @@ export function findingsOf(facts: Facts): Finding[] {
     capabilityFinding(facts),
     userNamespaceFinding(facts),
     ...(['nftables', 'ipvs', 'conntrack', 'route'] as const).map((part) => partFinding(part, facts)),
+    dummyFinding(facts),
     ...settingFindings(facts),
     ...usageFindings(facts),
     ...openFilesFindings(facts),

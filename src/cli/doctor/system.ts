@@ -12,7 +12,7 @@ export interface System {
   /** The release of the kernel, as `uname -r` has it. */
   readonly kernelRelease: string
   /** The text of a file; undefined where it is not there or may not be read. */
-  readFile(path: string): Promise<string | undefined>
+  readonly readFile: (path: string) => Promise<string | undefined>
   /**
    * A setting of a network namespace, without white space around it.
    *

@@ -23,6 +23,7 @@ const facts: Facts = {
   processStatus: 'CapEff:\t000001ffffffffff\n',
   userMap: '0 0 4294967295\n',
   limits: undefined,
+  modules: 'dummy 16384 0 - Live 0x0\n',
   settings: new Map(),
   usage: undefined,
   tables: [],
@@ -99,6 +100,15 @@ describe('doctor', () => {
     expect(finding(found, 'net.core.rmem_max')?.health).toBe('warning')
     expect(finding(found, 'net.ipv4.vs.conntrack')?.meaning).toContain('mode ipvs sets it by itself')
     expect(finding(found, 'net.ipv6.conf.all.forwarding')?.health).toBe('ok')
+  })
+
+  test.each([
+    ['loaded', 'nf_tables 1 2 3\ndummy 16384 0 - Live 0x0\n', 'ok'],
+    ['built in', 'kernel/drivers/net/dummy.ko\n', 'ok'],
+    ['to be loaded', 'kernel/drivers/net/dummy.ko.xz:\n', 'ok'],
+    ['in no list', 'dummy_stm 1 2 3\n', 'warning']
+  ])('looks for dummy links in the lists of modules: %s', (_, modules, health) => {
+    expect(findingsOf({ ...facts, modules })).toContainEqual(expect.objectContaining({ subject: 'dummy links', health }))
   })
 
   test('says how full connection tracking is', () => {
