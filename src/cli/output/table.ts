@@ -41,8 +41,17 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
  */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
   const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
-  const wanted = columns.map((_, index) => Math.max(...texts.map((row) => stringWidth(row[index]!))))
+  const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, stringWidth(row[index]!)), 0))
   const widths = width === undefined ? wanted : fit(wanted, columns, width)
+  const lines: string[] = []
+  for (let from = 0; from < texts.length; from += BLOCK) lines.push(...blockLines(texts.slice(from, from + BLOCK), widths))
+  return lines
+}
+
+/** Rows that cli-table3 lays out at once: its time grows with the square of their number. */
+const BLOCK = 32
+
+function blockLines(rows: readonly string[][], widths: readonly number[]): string[] {
   const table = new CliTable({
     chars: NO_LINES,
     style: { 'padding-left': 0, 'padding-right': GAP, head: [], border: [], compact: true },
@@ -50,7 +59,7 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     wordWrap: true,
     wrapOnWordBoundary: false
   })
-  table.push(...texts)
+  table.push(...rows)
   return table
     .toString()
     .split('\n')
