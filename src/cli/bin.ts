@@ -31,5 +31,10 @@ const status = await main(process.argv.slice(2), {
     return () => process.off('exit', action)
   }
 })
-// Writes to terminals, pipes and files are synchronous on Linux, so nothing is lost here. Sockets that a signal left open do not keep the process.
+// A reader that went away is no error here either; what was written for one that is slow must reach it before the process ends.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', () => undefined)
+  if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()))
+}
+// Sockets that a signal left open do not keep the process.
 process.exit(status)
