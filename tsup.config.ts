@@ -1,17 +1,40 @@
 import { defineConfig } from 'tsup'
+import { bundledLicences } from './tools/bundled-licences.mjs'
 
-export default defineConfig({
-  entry: ['src/index.ts', 'src/nftables.ts', 'src/testing.ts'],
-  format: ['esm', 'cjs'],
-  // The oldest Node that package.json accepts; `await using` is lowered to what it has.
-  target: 'node20.19',
-  platform: 'node',
-  dts: true,
-  clean: true,
-  // Not keepNames: it defines the name of every inner function anew whenever that is made. Classes keep theirs anyway.
-  // The addon loader needs `import.meta.url` in the CommonJS copy too.
-  shims: true,
-  splitting: true,
-  sourcemap: false,
-  treeshake: true
-})
+/** The files of the command line, which the other build must leave alone: both run at the same time. */
+const COMMAND_LINE = 'cli.*'
+
+export default defineConfig([
+  {
+    entry: ['src/index.ts', 'src/nftables.ts', 'src/testing.ts'],
+    format: ['esm', 'cjs'],
+    // The oldest Node that package.json accepts; `await using` is lowered to what it has.
+    target: 'node20.19',
+    platform: 'node',
+    dts: true,
+    clean: [`!${COMMAND_LINE}`],
+    // Not keepNames: it defines the name of every inner function anew whenever that is made. Classes keep theirs anyway.
+    // The addon loader needs `import.meta.url` in the CommonJS copy too.
+    shims: true,
+    splitting: true,
+    sourcemap: false,
+    treeshake: true
+  },
+  {
+    // The command line and all that it uses, libraries too, in one file: the package depends on no other at run time.
+    entry: { cli: 'src/cli/bin.ts' },
+    format: ['esm'],
+    target: 'node20.19',
+    platform: 'node',
+    dts: false,
+    clean: false,
+    splitting: false,
+    sourcemap: false,
+    noExternal: [/.*/],
+    // Libraries in CommonJS ask for modules of Node by `require`, which an ES module does not have.
+    banner: {
+      js: "import { createRequire as createCommandRequire } from 'node:module'; const require = createCommandRequire(import.meta.url);"
+    },
+    esbuildPlugins: [bundledLicences('dist/cli.LICENCES.txt')]
+  }
+])

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { inNamespace } from '../run/namespace.mjs'
 import { installPacked, type Installed } from '../support/installed.js'
 import { run } from '../support/run.js'
 
@@ -26,7 +27,9 @@ describe('packed package', () => {
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'binding.gyp', 'dist/index.cjs', 'dist/index.d.cts']))
     expect(files).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.js', 'dist/testing.js', 'native/addon/module.cc']))
     expect(files).toContain(`prebuilds/linux-${process.arch}.node`)
-    const allowed = /^(LICENSE|(README|CHANGELOG|SECURITY)\.md|package\.json|binding\.gyp|(dist|prebuilds|native)\/.*)$/
+    expect(files).toEqual(expect.arrayContaining(['dist/cli.js', 'dist/cli.LICENCES.txt', 'docs/man/netplane.1', 'schema/services.json']))
+    const allowed =
+      /^(LICENSE|(README|CHANGELOG|SECURITY)\.md|package\.json|binding\.gyp|docs\/man\/netplane\.1|schema\/services\.json|(dist|prebuilds|native)\/.*)$/
     expect(files.filter((file) => !allowed.test(file))).toEqual([])
     expect(files.filter((file) => /^native\/(test|fuzz)\//.test(file))).toEqual([])
   })
@@ -69,6 +72,65 @@ describe('packed package', () => {
   test('has the entry point with the fakes', async () => {
     const text = "import * as testing from 'netplane/testing'\nconsole.log(Object.keys(testing).length > 0)"
     expect(await installed.script('testing.mjs', text)).toBe('true\n')
+  })
+})
+
+describe('the program of the packed package', () => {
+  const services = `services:
+  - name: web
+    protocol: tcp
+    frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }]
+    endpoints: [{ address: 10.1.0.1, port: 8080 }]
+`
+
+  /** Runs a script of a shell in a fresh network namespace, in the folder in which the package is installed. */
+  const shell = async (script: string, input = ''): Promise<string> => {
+    const [name, ...args] = inNamespace(['bash', '-c', `cd '${installed.folder}'; ${script}`])
+    return await run(name!, args, { input })
+  }
+
+  test('runs by npx, and looks at the kernel', async () => {
+    expect(await shell('npx --offline netplane doctor --mode nftables')).toMatch(
+      /nf_tables answers[^]*Mode nftables has all that it needs\.\n$/
+    )
+  })
+
+  test('applies services that stay, and removes them', async () => {
+    const output = await shell(
+      'netplane=node_modules/.bin/netplane; $netplane apply - && $netplane show && $netplane cleanup && $netplane show',
+      services
+    )
+    expect(output).toMatch(/\+ web[^]*10\.96\.0\.1:80 +10\.1\.0\.1:8080[^]*removed table ip netplane[^]*no services of a plane\.\n$/)
+  })
+
+  test('ends quietly when its reader goes away', async () => {
+    const script = 'node_modules/.bin/netplane watch --interval 0.1 2>stderr | head -1; echo "${PIPESTATUS[0]}"; cat stderr; rm stderr'
+    expect(await shell(script)).toMatch(/^Every 0\.1 s[^\n]*\n0\n$/)
+  })
+
+  test.each([
+    ['INT', 0],
+    ['TERM', 143]
+  ])('is ended by SIG%s with status %d while it watches', async (signal, status) => {
+    // Without job control bash has what runs in the background ignore SIGINT.
+    const script = `
+      set -m
+      node_modules/.bin/netplane watch --interval 60 >output 2>&1 &
+      pid=$!
+      until grep -q ^Every output; do sleep 0.05; done
+      kill -${signal} $pid
+      wait $pid
+      echo "status $?"
+      cat output
+      rm output`
+    const output = await shell(script)
+    expect(output.split('\n')[0]).toBe(`status ${status}`)
+    expect(output.includes(`netplane: ended by SIG${signal}`)).toBe(status !== 0)
+  })
+
+  test('has the licences of what is bundled into it', async () => {
+    const licences = await run('cat', [path.join(installed.folder, 'node_modules/netplane/dist/cli.LICENCES.txt')])
+    for (const name of ['cli-table3', 'commander', 'yaml']) expect(licences).toMatch(new RegExp(`^${name} [\\d.]+ \\((?:MIT|ISC)\\)$`, 'm'))
   })
 })
 

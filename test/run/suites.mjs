@@ -73,6 +73,7 @@ export const suites = [
   { name: 'ipvs director', files: ['test/kernel/examples/ipvs-director'], requires: ['ipvs'] },
   { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'] },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
+  { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+/**
+ * The program `netplane`.
+ */
+import process from 'node:process'
+import { thisSystem } from './doctor/system.js'
+import { SignalError } from './errors.js'
+import { main } from './main.js'
+
+const ending = new AbortController()
+
+/** The first signal ends the command in order; the second one ends the process, whatever it does. */
+function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+  const error = new SignalError(signal)
+  if (ending.signal.aborted) process.exit(error.status)
+  ending.abort(error)
+}
+
+process.on('SIGINT', () => onSignal('SIGINT'))
+process.on('SIGTERM', () => onSignal('SIGTERM'))
+
+const status = await main(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  variables: process.env,
+  signal: ending.signal,
+  system: thisSystem,
+  atExit: (action) => {
+    process.on('exit', action)
+    return () => process.off('exit', action)
+  }
+})
+// A reader that went away is no error here either; what was written for one that is slow must reach it before the process ends.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', () => undefined)
+  if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()))
+}
+// Sockets that a signal left open do not keep the process.
+process.exit(status)

@@ -1,0 +1,97 @@
+/**
+ * `netplane cleanup`: removes what planes have made, and nothing else.
+ */
+import type { Command } from 'commander'
+import { Nftables } from '../../nftables/index.js'
+import { openPlane } from '../../plane/index.js'
+import { Route } from '../../route/index.js'
+import type { CommandEnvironment } from '../environment.js'
+import { STATUS } from '../errors.js'
+import { endingOf } from '../exit-status.js'
+import { MODES, modeOption, planeOptionsFor, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { writeResult } from '../output/format.js'
+import { UnsupportedError } from '../../core/errors.js'
+
+/** What was removed of one mode, or why it could not be. */
+interface Removal {
+  readonly mode: Mode
+  /** Objects that were there before and are not any more, sorted. */
+  readonly removed: readonly string[]
+  /** Why nothing of this mode could be removed. */
+  readonly refusal?: unknown
+}
+
+/** What of the kernel a plane can have made: tables and chains of nf_tables, and links. Sets and rules go with their tables and chains. */
+async function inventory({ signal, kernel }: CommandEnvironment, netns: string | number | undefined): Promise<Set<string>> {
+  const nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
+  try {
+    const tables = (await nft.listTables()).map(({ family, name }) => `table ${family} ${name}`)
+    const chains = (await nft.listChains()).map(({ family, table, name }) => `chain ${family} ${table} ${name}`)
+    const route = await Route.open({ netns: nft, signal, kernel: kernel?.route })
+    try {
+      return new Set([...tables, ...chains, ...(await route.listLinks()).map(({ name }) => `link ${name}`)])
+    } finally {
+      await route.close()
+    }
+  } finally {
+    await nft.close()
+  }
+}
+
+/** Chains that went with their table are not told. */
+function withoutParts(removed: readonly string[]): string[] {
+  const tables = removed.filter((name) => name.startsWith('table ')).map((name) => `${name.replace(/^table/, 'chain')} `)
+  return removed.filter((name) => !tables.some((table) => name.startsWith(table))).sort()
+}
+
+/** Whether there is a table or a device of mode ipvs. */
+function isIpvsLeft(names: ReadonlySet<string>, name = 'netplane'): boolean {
+  return [`table ip ${name}-ipvs`, `table ip6 ${name}-ipvs`, `link ${name}`].some((one) => names.has(one))
+}
+
+async function cleanUpMode(environment: CommandEnvironment, mode: Mode, options: PlaneCommandOptions): Promise<Removal> {
+  const before = await inventory(environment, options.netns)
+  // A name belongs to the modes that have one.
+  const own = mode === 'iptables' && options.mode === undefined ? { ...options, name: undefined } : options
+  try {
+    const plane = await openPlane(planeOptionsFor(environment, mode, own))
+    await plane.close({ cleanup: true })
+  } catch (error) {
+    // A kernel without IPVS has none of its services: unless something else was left, there is nothing to remove.
+    const isEmpty = error instanceof UnsupportedError && options.mode === undefined && !isIpvsLeft(before, options.name)
+    return { mode, removed: [], ...(isEmpty ? {} : { refusal: error }) }
+  }
+  const after = await inventory(environment, options.netns)
+  return { mode, removed: withoutParts([...before].filter((name) => !after.has(name))) }
+}
+
+function lineOf({ mode, removed, refusal }: Removal): string[] {
+  if (refusal !== undefined) return []
+  return [removed.length === 0 ? `${mode}: nothing was there` : `${mode}: removed ${removed.join(', ')}`]
+}
+
+/** The worst that happened decides: what could not be removed is told, and the other modes are cleaned up nevertheless. */
+async function cleanup(environment: CommandEnvironment, options: PlaneCommandOptions): Promise<number> {
+  const removals: Removal[] = []
+  for (const mode of options.mode === undefined ? MODES : [options.mode]) {
+    environment.signal.throwIfAborted()
+    removals.push(await cleanUpMode(environment, mode, options))
+  }
+  const refusals = removals.flatMap(({ mode, refusal }) => (refusal === undefined ? [] : [{ mode, ...endingOf(refusal, false) }]))
+  const paper = {
+    modes: removals.map(({ mode, removed }) => {
+      const refused = refusals.find((one) => one.mode === mode)
+      return { mode, removed, ...(refused === undefined ? {} : { refusal: refused.lines.join('\n') }) }
+    })
+  }
+  writeResult(environment, options.output, paper, () => removals.flatMap(lineOf))
+  for (const { mode, lines } of refusals) environment.stderr.write(`netplane: ${mode}: ${lines.join('\n')}\n`)
+  return refusals.reduce<number>((worst, { status }) => Math.max(worst, status), STATUS.success)
+}
+
+/** Adds the command. */
+export function addCleanup(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+  withPlaneOptions(program.command('cleanup'), modeOption('the mode whose objects are removed; default: all of them'))
+    .description('removes what planes have made, without asking, and says what it was; what others made stays')
+    .action(async (options: PlaneCommandOptions) => done(await cleanup(environment, options)))
+}

@@ -1,0 +1,56 @@
+/**
+ * `netplane explain`: what becomes of the first packet of a connection, and why.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
+import type { Protocol } from '../../core/protocols.js'
+import type { PacketDirection } from '../../plane/index.js'
+import type { CommandEnvironment } from '../environment.js'
+import { STATUS } from '../errors.js'
+import { modeOption, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { writeResult } from '../output/format.js'
+import { DEFAULT_MODE, withPlane } from '../planes.js'
+
+interface ExplainOptions extends PlaneCommandOptions {
+  readonly mode: Mode
+  readonly protocol: Protocol
+  readonly from?: string | undefined
+  readonly direction?: PacketDirection | undefined
+  readonly interface?: string | undefined
+}
+
+/** An address and a port. */
+interface Target {
+  readonly address: string
+  readonly port: number
+}
+
+const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
+
+/** What the address is, the plane checks. */
+function parseTarget(text: string): Target {
+  const [, bracketed, plain, port] = TARGET.exec(text) ?? []
+  const address = bracketed ?? plain
+  if (address === undefined) throw new InvalidArgumentError('It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6.')
+  return { address, port: Number(port) }
+}
+
+async function explain(environment: CommandEnvironment, target: Target, options: ExplainOptions): Promise<number> {
+  const { mode, protocol, from, direction, interface: link, output } = options
+  const request = { ...target, protocol, from, direction, interface: link }
+  const explanation = await withPlane(environment, mode, options, (plane) => plane.explain(request))
+  writeResult(environment, output, explanation, () => [String(explanation)])
+  return STATUS.success
+}
+
+/** Adds the command. */
+export function addExplain(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+  const command = program.command('explain').argument('<target>', 'ADDRESS:PORT; an IPv6 address in brackets', parseTarget)
+  withPlaneOptions(command, modeOption('the mode whose rules are followed').default(DEFAULT_MODE))
+    .description('follows the first packet of a connection through what the kernel holds; changes nothing')
+    .addOption(new Option('--protocol <protocol>', 'the protocol').choices(SERVICE_PROTOCOLS).default('tcp'))
+    .option('--from <address>', "the client's address; default: this node's own")
+    .addOption(new Option('--direction <direction>', 'whether the packet comes in or this node sends it').choices(['incoming', 'outgoing']))
+    .option('--interface <link>', 'the link through which it comes in')
+    .action(async (target: Target, options: ExplainOptions) => done(await explain(environment, target, options)))
+}

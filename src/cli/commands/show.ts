@@ -1,0 +1,23 @@
+/**
+ * `netplane show`: frontends and endpoints as the kernel has them.
+ */
+import type { Command } from 'commander'
+import type { CommandEnvironment } from '../environment.js'
+import { STATUS } from '../errors.js'
+import { modeOption, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
+import { frontendLines } from '../output/frontends.js'
+import { widthFor, writeResult } from '../output/format.js'
+import { readFrontends } from '../show/read.js'
+
+async function show(environment: CommandEnvironment, options: PlaneCommandOptions): Promise<number> {
+  const frontends = await readFrontends(environment, options)
+  writeResult(environment, options.output, { frontends }, () => frontendLines(frontends, widthFor(environment, options.output)))
+  return STATUS.success
+}
+
+/** Adds the command. */
+export function addShow(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+  withPlaneOptions(program.command('show'), modeOption('the mode that is shown; default: all of them'))
+    .description('shows frontends and endpoints as the kernel has them, and what was counted; changes nothing')
+    .action(async (options: PlaneCommandOptions) => done(await show(environment, options)))
+}

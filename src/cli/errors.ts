@@ -1,0 +1,45 @@
+/**
+ * Errors of the command line itself.
+ */
+
+/** The exit statuses. */
+export const STATUS = {
+  /** All is as it was asked for. */
+  success: 0,
+  /** The command did its work, and the answer is no: something is missing (`doctor`), or services are in quarantine (`plan`, `apply`). */
+  negative: 1,
+  /** The command line or the file is wrong. Nothing was opened. */
+  usage: 2,
+  /** The kernel refused, or could not be read. */
+  kernel: 3,
+  /** The kernel refused because the process lacks a capability. */
+  notPermitted: 4,
+  /** The kernel or this installation lacks what is needed. */
+  unsupported: 5,
+  /** An error of the program. */
+  internal: 70,
+  /** Ended by SIGINT (128 + 2). */
+  interrupted: 130,
+  /** Ended by SIGTERM (128 + 15). */
+  terminated: 143
+} as const
+
+/** A command cannot go on. The message is for people. */
+export class CommandError extends Error {
+  /** One of {@link STATUS}. */
+  readonly status: number
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'CommandError'
+    this.status = status
+  }
+}
+
+/** A signal ended the command. */
+export class SignalError extends CommandError {
+  constructor(signal: 'SIGINT' | 'SIGTERM') {
+    super(signal === 'SIGINT' ? STATUS.interrupted : STATUS.terminated, `ended by ${signal}`)
+    this.name = 'SignalError'
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The command line: arguments in, exit status out.
+ */
+import { Command, CommanderError } from 'commander'
+import { VERSION } from '../core/version.js'
+import { addApply } from './commands/apply.js'
+import { addCleanup } from './commands/cleanup.js'
+import { addCompletion } from './commands/completion.js'
+import { addDoctor } from './commands/doctor.js'
+import { addExplain } from './commands/explain.js'
+import { addShow } from './commands/show.js'
+import { addWatch } from './commands/watch.js'
+import type { CommandEnvironment } from './environment.js'
+import { STATUS } from './errors.js'
+import { endingOf } from './exit-status.js'
+
+/** The name of the program. */
+export const PROGRAM = 'netplane'
+
+/** Help is wrapped beside the names of options as long as so many columns are left for it. */
+const MIN_HELP_WIDTH = 12
+
+/** Adds a command; `done` takes the exit status. */
+export type AddCommand = (program: Command, environment: CommandEnvironment, done: (status: number) => void) => void
+
+const COMMANDS: readonly AddCommand[] = [addDoctor, addApply, addShow, addWatch, addExplain, addCleanup, addCompletion]
+
+/** The program with all of its commands. @param done Is called with the exit status of the command that ran. */
+export function makeProgram(environment: CommandEnvironment, done: (status: number) => void): Command {
+  const { stdout, stderr } = environment
+  const program = new Command(PROGRAM)
+  program
+    .description('Programs the Linux service data plane (nf_tables, IPVS, iptables) by netlink alone, and shows what the kernel holds.')
+    .version(VERSION)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ minWidthToWrap: MIN_HELP_WIDTH })
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: /, '')}`),
+      getOutHelpWidth: () => stdout.columns ?? 80,
+      getErrHelpWidth: () => stderr.columns ?? 80
+    })
+  for (const add of COMMANDS) add(program, environment, done)
+  for (const command of program.commands) command.copyInheritedSettings(program)
+  return program
+}
+
+/** Help and version end with 0; all else that the parser says is wrong usage. Without a command there is help on standard error. */
+function usageStatus({ exitCode }: CommanderError): number {
+  return exitCode === 0 ? STATUS.success : STATUS.usage
+}
+
+/** `NETPLANE_DEBUG` is a comma list; the native side reads its other topics. */
+function isDebugging({ variables }: CommandEnvironment): boolean {
+  return (variables['NETPLANE_DEBUG'] ?? '').split(',').some((topic) => topic.trim() === '1')
+}
+
+async function run(args: readonly string[], environment: CommandEnvironment): Promise<number> {
+  let status: number = STATUS.success
+  const program = makeProgram(environment, (ended) => (status = ended))
+  try {
+    environment.signal.throwIfAborted()
+    await program.parseAsync(args, { from: 'user' })
+    return status
+  } catch (error) {
+    if (error instanceof CommanderError) return usageStatus(error)
+    const ending = endingOf(error, isDebugging(environment), environment.signal)
+    environment.stderr.write(`${PROGRAM}: ${ending.lines.join('\n')}\n`)
+    return ending.status
+  }
+}
+
+/** A reader that goes away ends the command, and that is no error: `netplane show | head`. */
+function untilPipeBreaks({ stdout, stderr }: CommandEnvironment): { readonly broken: Promise<number>; stop(): void } {
+  let resolve: (status: number) => void = () => undefined
+  let reject: (error: Error) => void = () => undefined
+  const broken = new Promise<number>((onBroken, onError) => {
+    resolve = onBroken
+    reject = onError
+  })
+  const onError = (error: Error): void => {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') resolve(STATUS.success)
+    else reject(error)
+  }
+  for (const stream of [stdout, stderr]) stream.on('error', onError)
+  return {
+    broken,
+    stop: () => {
+      for (const stream of [stdout, stderr]) stream.off('error', onError)
+    }
+  }
+}
+
+/**
+ * Runs the command that the arguments name.
+ *
+ * @param args What stands behind the name of the program.
+ * @returns The exit status, as docs/cli.md lists them. What went wrong stands on standard error.
+ */
+export async function main(args: readonly string[], environment: CommandEnvironment): Promise<number> {
+  const pipe = untilPipeBreaks(environment)
+  try {
+    return await Promise.race([run(args, environment), pipe.broken])
+  } finally {
+    pipe.stop()
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Options that several commands have, and what they are opened with.
+ */
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { PlaneOptions } from '../plane/index.js'
+import type { CommandEnvironment } from './environment.js'
+import { FORMATS, type Format } from './output/format.js'
+
+/** The modes of planes. */
+export const MODES = ['nftables', 'ipvs', 'iptables'] as const
+
+/** One of {@link MODES}. */
+export type Mode = (typeof MODES)[number]
+
+/** Options of a command that works on planes. */
+export interface PlaneCommandOptions {
+  readonly mode?: Mode | undefined
+  readonly netns?: string | number | undefined
+  readonly name?: string | undefined
+  readonly output: Format
+}
+
+/** A network namespace as it is written: digits alone are the id of a process. */
+function parseNamespace(text: string): string | number {
+  if (text === '') throw new InvalidArgumentError('It is empty.')
+  return /^\d+$/.test(text) ? Number(text) : text
+}
+
+/** Option `--output`. */
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'text for people, wide: text that is not wrapped; json or yaml for programs')
+    .choices(FORMATS)
+    .default('text')
+}
+
+/** Option `--netns`. */
+export function namespaceOption(): Option {
+  return new Option(
+    '--netns <namespace>',
+    'the network namespace: a name of `ip netns`, a path or a process id; default: that of the command'
+  ).argParser(parseNamespace)
+}
+
+/** Option `--mode`. @param what Says what it means for the command. */
+export function modeOption(what: string): Option {
+  return new Option('--mode <mode>', what).choices(MODES)
+}
+
+/** Adds what every command that opens a plane has. */
+export function withPlaneOptions(command: Command, mode: Option): Command {
+  return command
+    .addOption(mode)
+    .addOption(namespaceOption())
+    .option('--name <name>', 'the name of the tables, or of the dummy device, of the plane; default: netplane')
+    .addOption(outputOption())
+}
+
+/** Adds the own name of the mode, which iptables does not have, and what stands for the kernel. The kernel is looked at when a command asks, and at no other time. */
+export function planeOptionsFor(
+  environment: CommandEnvironment,
+  mode: Mode,
+  { netns, name }: Omit<PlaneCommandOptions, 'output'>
+): PlaneOptions {
+  const { signal, kernel } = environment
+  const common = { netns, signal, auditMs: 0, ...(kernel === undefined ? {} : { kernel }) }
+  // The plane itself refuses a name in mode iptables, with the reason.
+  return { mode, ...common, ...(name === undefined ? {} : { name }) } as PlaneOptions
+}

@@ -1,0 +1,138 @@
+/**
+ * Completion for shells.
+ */
+import type { SurfaceCommand, SurfaceOption } from './surface.js'
+
+/** Shells that there is completion for. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const
+
+/** One of {@link SHELLS}. */
+export type Shell = (typeof SHELLS)[number]
+
+/** Quotes for all three shells: in single quotes nothing else has a meaning. */
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+const namesOf = ({ short, long }: SurfaceOption): string[] => [short, long].filter((name) => name !== undefined)
+
+const takesFile = ({ arguments: all }: SurfaceCommand): boolean => all.some(({ flags }) => flags === '<file>')
+
+function bashCommand(command: SurfaceCommand): string[] {
+  const values = command.options.flatMap((option) =>
+    option.choices.length === 0
+      ? []
+      : [`        ${namesOf(option).join('|')}) COMPREPLY=($(compgen -W ${quote(option.choices.join(' '))} -- "$word")); return ;;`]
+  )
+  const words = [...command.options.flatMap(namesOf), '--help', ...command.arguments.flatMap(({ choices }) => choices)]
+  return [
+    `    ${command.name})`,
+    ...(values.length === 0 ? [] : ['      case "$before" in', ...values, '      esac']),
+    `      COMPREPLY=($(compgen -W ${quote(words.join(' '))} -- "$word"))`,
+    ...(takesFile(command) ? ['      COMPREPLY+=($(compgen -f -- "$word"))'] : []),
+    '      ;;'
+  ]
+}
+
+function bash(commands: readonly SurfaceCommand[]): string[] {
+  const names = [...commands.map(({ name }) => name), 'help', '--help', '--version']
+  return [
+    '_netplane() {',
+    '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"',
+    '  COMPREPLY=()',
+    '  if [ "$COMP_CWORD" -eq 1 ]; then',
+    `    COMPREPLY=($(compgen -W ${quote(names.join(' '))} -- "$word"))`,
+    '    return',
+    '  fi',
+    '  case "${COMP_WORDS[1]}" in',
+    ...commands.flatMap(bashCommand),
+    '  esac',
+    '}',
+    'complete -F _netplane netplane'
+  ]
+}
+
+/** Brackets and colons end a description. */
+const zshText = (text: string): string => text.replaceAll(/[[\]:]/g, (character) => `\\${character}`)
+
+function zshOption(option: SurfaceOption): string[] {
+  const value = !option.takesValue ? '' : option.choices.length > 0 ? `:value:(${option.choices.join(' ')})` : ':value:'
+  return namesOf(option).map((name) => `        ${quote(`${name}[${zshText(option.description)}]${value}`)} \\`)
+}
+
+function zshCommand(command: SurfaceCommand): string[] {
+  const places = command.arguments.map(({ choices, flags }) => {
+    const action = flags === '<file>' ? '_files' : choices.length > 0 ? `(${choices.join(' ')})` : ''
+    return `        ${quote(`:${flags.slice(1, -1)}:${action}`)} \\`
+  })
+  return [
+    `    ${command.name})`,
+    '      _arguments \\',
+    ...command.options.flatMap(zshOption),
+    ...places,
+    "        '--help[shows help]'",
+    '      ;;'
+  ]
+}
+
+function zsh(commands: readonly SurfaceCommand[]): string[] {
+  return [
+    '#compdef netplane',
+    '_netplane() {',
+    '  if (( CURRENT == 2 )); then',
+    '    local -a names',
+    '    names=(',
+    ...commands.map(({ name, description }) => `      ${quote(`${name}:${zshText(description)}`)}`),
+    '    )',
+    "    _describe 'command' names",
+    '    return',
+    '  fi',
+    '  local name="${words[2]}"',
+    '  shift words',
+    '  (( CURRENT-- ))',
+    '  case "$name" in',
+    ...commands.flatMap(zshCommand),
+    '  esac',
+    '}',
+    'compdef _netplane netplane'
+  ]
+}
+
+function fishOption(command: string, option: SurfaceOption): string {
+  const names = [
+    ...(option.short === undefined ? [] : ['-s', option.short.slice(1)]),
+    ...(option.long === undefined ? [] : ['-l', option.long.slice(2)])
+  ]
+  const value = !option.takesValue ? [] : option.choices.length > 0 ? ['-x', '-a', quote(option.choices.join(' '))] : ['-r']
+  return [
+    'complete -c netplane',
+    '-n',
+    quote(`__fish_seen_subcommand_from ${command}`),
+    ...names,
+    ...value,
+    '-d',
+    quote(option.description)
+  ].join(' ')
+}
+
+function fish(commands: readonly SurfaceCommand[]): string[] {
+  return [
+    "complete -c netplane -f -n '__fish_use_subcommand'",
+    ...commands.flatMap((command) => [
+      `complete -c netplane -n '__fish_use_subcommand' -a ${command.name} -d ${quote(command.description)}`,
+      ...command.options.map((option) => fishOption(command.name, option)),
+      ...command.arguments.flatMap(({ choices, description }) =>
+        choices.length === 0
+          ? []
+          : [
+              `complete -c netplane -f -n ${quote(`__fish_seen_subcommand_from ${command.name}`)} -a ${quote(choices.join(' '))} -d ${quote(description)}`
+            ]
+      )
+    ])
+  ]
+}
+
+const SCRIPTS: Readonly<Record<Shell, (commands: readonly SurfaceCommand[]) => string[]>> = { bash, zsh, fish }
+
+/** The script that makes a shell complete the commands and their options. */
+export function completionScript(shell: Shell, commands: readonly SurfaceCommand[]): string {
+  return `${SCRIPTS[shell](commands).join('\n')}\n`
+}

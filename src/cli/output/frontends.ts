@@ -1,0 +1,73 @@
+/**
+ * Frontends in a table.
+ */
+import { formatSocketAddress } from '../../core/address.js'
+import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
+import { formatTable, type Column } from './table.js'
+
+const COLUMNS: readonly Column[] = [
+  { heading: 'MODE', min: 4 },
+  { heading: 'SERVICE', min: 7 },
+  { heading: 'FRONTEND', min: 8 },
+  { heading: 'ENDPOINT', min: 8 },
+  { heading: 'SHARE', min: 5 },
+  { heading: 'CONNECTIONS', min: 5 },
+  { heading: 'STATE', min: 5 }
+]
+
+const UNKNOWN = '-'
+
+function placeOf({ fwmark, address, port, family }: ShownFrontend): string {
+  if (address !== undefined && port !== undefined) return formatSocketAddress(address, port)
+  if (port !== undefined) return `node port ${port} ${family}`
+  return fwmark === undefined ? UNKNOWN : `fwmark ${fwmark} ${family}`
+}
+
+function frontendText(frontend: ShownFrontend): string {
+  const { protocol, scheduler } = frontend
+  return [protocol, placeOf(frontend), scheduler === undefined ? undefined : `(${scheduler})`]
+    .filter((part) => part !== undefined)
+    .join(' ')
+}
+
+function shareText({ share, weight }: ShownEndpoint): string {
+  if (share !== undefined) return `${Number((share * 100).toPrecision(3))} %`
+  return weight === undefined ? UNKNOWN : `weight ${weight}`
+}
+
+/** Those there are, and in brackets all there were. */
+function connectionsText({ activeConnections, inactiveConnections, connections }: ShownEndpoint): string {
+  const now = activeConnections === undefined ? [] : [`${activeConnections} + ${inactiveConnections ?? 0}`]
+  const ever = connections === undefined ? [] : [now.length === 0 ? String(connections) : `(${connections})`]
+  return [...now, ...ever].join(' ') || UNKNOWN
+}
+
+function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
+  const words = [
+    weight === 0 ? 'draining' : 'ready',
+    ...(clients === 'all' ? [] : [`for clients ${clients}`]),
+    ...(isOurs ? [] : ['foreign'])
+  ]
+  return words.join(', ')
+}
+
+function rowsOf(frontend: ShownFrontend): string[][] {
+  const { mode, service = UNKNOWN, endpoints, refusals, isOurs } = frontend
+  const head = [mode, service, frontendText(frontend)]
+  const refused = refusals.map(({ type, clients }) => (clients === 'all' ? type : `${type}, for clients ${clients}`))
+  const served = endpoints.map((endpoint) => [
+    ...head,
+    formatSocketAddress(endpoint.address, endpoint.port),
+    shareText(endpoint),
+    connectionsText(endpoint),
+    stateText(endpoint, frontend)
+  ])
+  const empty = endpoints.length === 0 && refusals.length === 0 ? [isOurs ? 'no endpoints' : 'no endpoints, foreign'] : []
+  return [...served, ...[...refused, ...empty].map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, state])]
+}
+
+/** A line for each endpoint, and for what becomes of clients who get none. */
+export function frontendLines(frontends: readonly ShownFrontend[], width: number | undefined): string[] {
+  if (frontends.length === 0) return ['The kernel holds no services of a plane.']
+  return formatTable(COLUMNS, frontends.flatMap(rowsOf), width)
+}

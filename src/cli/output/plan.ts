@@ -1,0 +1,77 @@
+/**
+ * Plans, for people and for programs.
+ */
+import { printable, ValidationError } from '../../core/errors.js'
+import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
+import type { Position, ServicesDocument } from '../services-file/document.js'
+import type { Colour, Paint } from './colours.js'
+
+const SIGN = { add: '+', change: '~', remove: '-' } as const
+const COLOUR: Readonly<Record<PlanEntry['action'], Colour>> = { add: 'green', change: 'yellow', remove: 'red' }
+
+/** A phrase that begins with a sign of its own has the colour of that one. */
+function paintDetail(paint: Paint, detail: string, otherwise: Colour): string {
+  const colour = detail.startsWith('+ ') ? 'green' : detail.startsWith('- ') ? 'red' : otherwise
+  return paint(colour, printable(detail))
+}
+
+function entryLines({ action, service, details }: PlanEntry, paint: Paint): string[] {
+  const head = paint(COLOUR[action], `${SIGN[action]} ${printable(service)}`)
+  if (action === 'change') return [head, ...details.map((detail) => `    ${paintDetail(paint, detail, 'yellow')}`)]
+  return [`${head}  ${details.map(printable).join(', ')}`]
+}
+
+const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
+
+function summary({ entries, objects, isEmpty }: Plan): string {
+  if (isEmpty) return 'The kernel holds what the file says: nothing is to be done.'
+  const count = (action: PlanEntry['action']): number => entries.filter((entry) => entry.action === action).length
+  const services = `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove`
+  return `Services: ${services}. Objects of the kernel: ${objects.written} to write, ${objects.deleted} to delete.`
+}
+
+/** A plan as a diff, a line for each service and each thing that changes in one. */
+export function planLines(plan: Plan, paint: Paint): string[] {
+  return [
+    ...plan.entries.flatMap((entry) => entryLines(entry, paint)),
+    ...plan.drift.map((line) => paint('yellow', `! ${printable(line)}`)),
+    paint('bold', summary(plan))
+  ]
+}
+
+/** A service that cannot be applied, for programs. */
+export interface QuarantinedDocument extends Partial<Position> {
+  readonly service: string
+  readonly code: string
+  readonly message: string
+}
+
+/** Where what is wrong with a service stands in the file: its field, or the service itself. */
+function pathOf({ service, error }: Quarantined): string {
+  const own = `services[${JSON.stringify(service)}]`
+  if (!(error instanceof ValidationError)) return own
+  return error.path.startsWith('services') ? error.path : `${own}${error.path}`
+}
+
+/** Services that cannot be applied, with their places in the file. */
+export function quarantinedDocuments(quarantined: readonly Quarantined[], document: ServicesDocument): QuarantinedDocument[] {
+  return quarantined.map((one) => ({
+    service: one.service,
+    code: String((one.error as { readonly code?: unknown }).code),
+    message: one.error.message,
+    ...document.positionOf(pathOf(one))
+  }))
+}
+
+/** The same for people: what is wrong with the file, with line and column. */
+export function quarantinedLines(quarantined: readonly Quarantined[], document: ServicesDocument): string[] {
+  return quarantined.map((one) =>
+    printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${one.error.message}`))
+  )
+}
+
+/** What an apply did, in one sentence. */
+export function appliedLine(services: { readonly added: number; readonly changed: number; readonly removed: number }, ms: number): string {
+  const { added, changed, removed } = services
+  return `Applied in ${Math.round(ms)} ms: ${plural(added, 'service')} added, ${changed} changed, ${removed} removed.`
+}

@@ -1,0 +1,53 @@
+/**
+ * A terminal that is written anew again and again, and is as it was when that ends.
+ */
+import type { CommandEnvironment, OutputStream } from '../environment.js'
+
+/** The alternate screen, without a cursor; xterm's control sequences (ctlseqs), which all terminals of today have. */
+const ENTER = '\u001b[?1049h\u001b[?25l'
+const LEAVE = '\u001b[?25h\u001b[?1049l'
+const HOME = '\u001b[H'
+const CLEAR_LINE = '\u001b[K'
+const CLEAR_REST = '\u001b[J'
+
+/** Rows and columns of a terminal that does not say how large it is. */
+const USUAL_ROWS = 24
+
+/** Where pictures are shown: on a terminal in each other's place, else one below the other. */
+export class Screen implements Disposable {
+  readonly #stdout: OutputStream
+  readonly #isTerminal: boolean
+  readonly #forget: () => void
+  #isLeft = false
+
+  constructor({ stdout, variables, atExit }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit'>) {
+    this.#stdout = stdout
+    this.#isTerminal = stdout.isTTY === true && variables['TERM'] !== 'dumb'
+    this.#forget = atExit(() => this.#leave())
+    if (this.#isTerminal) stdout.write(ENTER)
+  }
+
+  /** Shows lines; on a terminal as many as it has rows. */
+  show(lines: readonly string[]): void {
+    if (!this.#isTerminal) {
+      this.#stdout.write(`${lines.join('\n')}\n\n`)
+      return
+    }
+    const rows = this.#stdout.rows ?? USUAL_ROWS
+    const hidden = lines.length - rows
+    const shown = hidden > 0 ? [...lines.slice(0, rows - 1), `… ${hidden + 1} more lines`] : lines
+    this.#stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}`).join('\n')}${CLEAR_REST}`)
+  }
+
+  /** Makes the terminal as it was. */
+  [Symbol.dispose](): void {
+    this.#forget()
+    this.#leave()
+  }
+
+  #leave(): void {
+    if (this.#isLeft) return
+    this.#isLeft = true
+    if (this.#isTerminal) this.#stdout.write(LEAVE)
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Tables of text that fit a terminal.
+ */
+import CliTable, { type TableConstructorOptions } from 'cli-table3'
+import stringWidth from 'string-width'
+import { printable } from '../../core/errors.js'
+
+/** A column: its heading, and the fewest characters it is narrowed to before the next one is. */
+export interface Column {
+  readonly heading: string
+  readonly min: number
+}
+
+const GAP = 2
+
+const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
+  ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
+  ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' }
+}
+
+/** Columns that are too wide together give up characters, the widest first, until they fit or none can give any. */
+function fit(wanted: readonly number[], columns: readonly Column[], width: number): number[] {
+  const widths = [...wanted]
+  const total = (): number => widths.reduce((sum, each) => sum + each + GAP, -GAP)
+  while (total() > width) {
+    let widest = -1
+    for (const [index, { min }] of columns.entries())
+      if (widths[index]! > min && (widest < 0 || widths[index]! > widths[widest]!)) widest = index
+    if (widest < 0) break
+    widths[widest]!--
+  }
+  return widths
+}
+
+/**
+ * A table with headings, columns two spaces apart. What does not fit is wrapped inside of its column.
+ *
+ * @param width Columns of the terminal; undefined: lines are as long as they are.
+ * @returns Lines without spaces at their ends.
+ */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
+  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
+  const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, stringWidth(row[index]!)), 0))
+  const widths = width === undefined ? wanted : fit(wanted, columns, width)
+  const lines: string[] = []
+  for (let from = 0; from < texts.length; from += BLOCK) lines.push(...blockLines(texts.slice(from, from + BLOCK), widths))
+  return lines
+}
+
+/** Rows that cli-table3 lays out at once: its time grows with the square of their number. */
+const BLOCK = 32
+
+function blockLines(rows: readonly string[][], widths: readonly number[]): string[] {
+  const table = new CliTable({
+    chars: NO_LINES,
+    style: { 'padding-left': 0, 'padding-right': GAP, head: [], border: [], compact: true },
+    colWidths: widths.map((each) => each + GAP),
+    wordWrap: true,
+    wrapOnWordBoundary: false
+  })
+  table.push(...rows)
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
+}

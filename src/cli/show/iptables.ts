@@ -1,0 +1,163 @@
+/**
+ * Frontends as chains of iptables have them.
+ */
+import { Slices } from '../../core/slices.js'
+import type { AddressFamily } from '../../core/address.js'
+import type { IptablesMatch, IptablesRule } from '../../iptables/index.js'
+import { tableKey, type TableSnapshot } from '../../iptables/state/snapshot.js'
+import type { Nftables } from '../../nftables/index.js'
+import { FAMILIES } from '../../plane/core/frontend.js'
+import { commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
+import { readKernel } from '../../plane/iptables/inspect/kernel.js'
+import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
+import { CHAIN } from '../../plane/iptables/layout/names.js'
+import type { ShownEndpoint, ShownFrontend } from './model.js'
+
+/** What is said of a service behind its name, in comments of rules of frontends. */
+const ABOUT = / (?:cluster IP|external IP|loadbalancer IP)$/
+
+/** Digits of a share that say something: the kernel keeps 31 bits of each, and rules multiply. */
+const SHARE_DIGITS = 9
+
+/** Where a rule goes on. */
+function jumpOf({ target }: IptablesRule): string | undefined {
+  return typeof target === 'object' && 'jump' in target ? target.jump : undefined
+}
+
+function portOf(matches: readonly IptablesMatch[] | undefined): number | undefined {
+  for (const match of matches ?? [])
+    if ('destinationPort' in match && typeof match.destinationPort === 'number') return match.destinationPort
+  return undefined
+}
+
+/** What of the packets that reach a rule it takes. */
+function chanceOf({ matches = [] }: IptablesRule): number {
+  const found = matches.find((match) => match.match === 'statistic')
+  return found !== undefined && 'probability' in found && typeof found.probability === 'number' ? found.probability : 1
+}
+
+/** Whether a rule leads clients back that are remembered: others by-pass it. */
+function isForKnown({ matches = [] }: IptablesRule): boolean {
+  return matches.some((match) => match.match === 'recent')
+}
+
+/** Chains of the nat table, read as they are asked for. */
+class NatChains {
+  readonly #table: TableSnapshot
+  readonly #read = new Map<string, readonly IptablesRule[]>()
+
+  constructor(table: TableSnapshot) {
+    this.#table = table
+  }
+
+  rules(chain: string): readonly IptablesRule[] {
+    let rules = this.#read.get(chain)
+    if (rules === undefined) {
+      const listed = this.#table.chains.get(chain)?.rules ?? []
+      rules = listed.map(listedRule).filter((rule) => rule !== undefined)
+      this.#read.set(chain, rules)
+    }
+    return rules
+  }
+
+  /** Endpoints that a chain leads to, with their shares. Chains lead to others in a few levels, and never back. */
+  endpoints(chain: string, share = 1, seen: readonly string[] = []): ShownEndpoint[] {
+    const found: ShownEndpoint[] = []
+    let left = share
+    for (const rule of this.rules(chain)) {
+      const own = dnatOf(rule)
+      if (own !== undefined)
+        return [{ ...own, clients: 'all', share: Number(share.toFixed(SHARE_DIGITS)), connections: rule.counters?.packets }]
+      const next = jumpOf(rule)
+      if (next === undefined || next === CHAIN.mark || seen.includes(next) || isForKnown(rule) || isForFew(rule)) continue
+      const taken = left * chanceOf(rule)
+      const behind = this.endpoints(next, taken, [...seen, chain])
+      if (behind.length > 0) left -= taken
+      found.push(...behind)
+    }
+    return found
+  }
+}
+
+/** Whether a rule is for some clients alone: local ones, and this node itself. What all others meet follows it. */
+function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean {
+  return source !== undefined || inInterface !== undefined || matches.some((match) => match.match === 'addrtype')
+}
+
+function dnatOf({ target }: IptablesRule): { readonly address: string; readonly port: number } | undefined {
+  if (typeof target !== 'object' || !('target' in target) || target.target !== 'DNAT' || !('to' in target)) return undefined
+  const { addresses, ports } = target.to
+  return typeof addresses === 'string' && typeof ports === 'number' ? { address: addresses, port: ports } : undefined
+}
+
+function textOf(value: IptablesRule['destination']): string | undefined {
+  return typeof value === 'string' ? value.replace(/\/(?:32|128)$/, '') : undefined
+}
+
+function frontendOf(chains: NatChains, family: AddressFamily, rule: IptablesRule): ShownFrontend | undefined {
+  const [chain, port] = [jumpOf(rule), portOf(rule.matches)]
+  if (chain === undefined || chain === CHAIN.nodePorts || port === undefined) return undefined
+  const { protocol } = rule
+  return {
+    ...{ mode: 'iptables', family, port, isOurs: true, refusals: [] },
+    service: commentOf(rule)?.replace(ABOUT, ''),
+    protocol: typeof protocol === 'string' ? protocol : undefined,
+    address: textOf(rule.destination),
+    endpoints: chains.endpoints(chain)
+  }
+}
+
+/** What the filter table refuses: frontends that have no endpoint. */
+function refusalsIn(table: TableSnapshot | undefined, family: AddressFamily): ShownFrontend[] {
+  if (table === undefined) return []
+  const filter = new NatChains(table)
+  return [CHAIN.services, CHAIN.externalServices].flatMap((chain) =>
+    filter.rules(chain).flatMap((rule): ShownFrontend[] => {
+      const [port, found] = [portOf(rule.matches), / has no (local )?endpoints$/.exec(commentOf(rule) ?? '')]
+      if (port === undefined || found === null) return []
+      const refusal =
+        found[1] === undefined ? ({ type: 'refused', clients: 'all' } as const) : ({ type: 'dropped', clients: 'outside' } as const)
+      const { protocol } = rule
+      return [
+        {
+          ...{ mode: 'iptables', family, port, isOurs: true, endpoints: [], refusals: [refusal] },
+          service: commentOf(rule)!.slice(0, found.index),
+          protocol: typeof protocol === 'string' ? protocol : undefined,
+          address: textOf(rule.destination)
+        }
+      ]
+    })
+  )
+}
+
+/** One frontend may be in both tables. */
+function merge(frontends: readonly ShownFrontend[]): ShownFrontend[] {
+  const merged = new Map<string, ShownFrontend>()
+  for (const one of frontends) {
+    const id = `${one.family} ${one.protocol ?? ''} ${one.address ?? ''} ${one.port ?? ''}`
+    const known = merged.get(id)
+    merged.set(id, known === undefined ? one : { ...known, refusals: [...known.refusals, ...one.refusals] })
+  }
+  return [...merged.values()]
+}
+
+/** Frontends of mode iptables. @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: the chains are not ours. */
+export async function showIptables(nft: Nftables): Promise<ShownFrontend[]> {
+  const kernel = await readKernel(nft)
+  if (!holdsOurs(kernel, false)) return []
+  const slices = new Slices()
+  const found: ShownFrontend[] = []
+  for (const family of FAMILIES) {
+    const nat = kernel.tables.get(tableKey(family, 'nat'))
+    if (nat === undefined) continue
+    const chains = new NatChains(nat)
+    for (const chain of [CHAIN.services, CHAIN.nodePorts])
+      for (const rule of chains.rules(chain)) {
+        if (slices.isOver) await slices.turn()
+        const frontend = frontendOf(chains, family, rule)
+        if (frontend !== undefined) found.push(frontend)
+      }
+    found.push(...refusalsIn(kernel.tables.get(tableKey(family, 'filter')), family))
+  }
+  return merge(found)
+}

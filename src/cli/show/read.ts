@@ -1,0 +1,67 @@
+/**
+ * Reads what the kernel has of each mode.
+ */
+import { NetplaneError, UnsupportedError } from '../../core/errors.js'
+import type { InNetworkNamespace } from '../../core/options.js'
+import { Ipvs } from '../../ipvs/index.js'
+import { Nftables } from '../../nftables/index.js'
+import { causeOf } from '../../plane/core/backend.js'
+import { Route } from '../../route/index.js'
+import type { CommandEnvironment } from '../environment.js'
+import { MODES, type Mode, type PlaneCommandOptions } from '../options.js'
+import { showIptables } from './iptables.js'
+import { showIpvs } from './ipvs.js'
+import type { ShownFrontend } from './model.js'
+import { showTables } from './tables.js'
+
+type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
+
+async function readIpvs({ signal, kernel }: CommandEnvironment, nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
+  const place: { readonly netns: InNetworkNamespace; readonly signal: AbortSignal } = { netns: nft, signal }
+  const ipvs = await Ipvs.open({ ...place, kernel: kernel?.ipvs })
+  try {
+    const route = await Route.open({ ...place, kernel: kernel?.route })
+    try {
+      return await showIpvs({ ipvs, nft, route }, name)
+    } finally {
+      await route.close()
+    }
+  } finally {
+    await ipvs.close()
+  }
+}
+
+/** What another program has under our names is not ours to show, and a kernel without IPVS has no virtual services: where no mode was asked for, both are left out. */
+function isLeftOut(error: unknown, mode: Mode | undefined): boolean {
+  if (mode !== undefined) return false
+  return error instanceof UnsupportedError || (error instanceof NetplaneError && error.code === 'ERR_NETPLANE_FOREIGN')
+}
+
+/**
+ * All frontends of the mode that was asked for, else of all.
+ *
+ * @throws {NetplaneError} The kernel cannot be read; with a mode also where it lacks the subsystem, or what has our names is not ours.
+ */
+export async function readFrontends(environment: CommandEnvironment, { mode, netns, name }: Choice): Promise<ShownFrontend[]> {
+  const { signal, kernel } = environment
+  const nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
+  const read: Readonly<Record<Mode, () => Promise<ShownFrontend[]>>> = {
+    nftables: () => showTables(nft, name),
+    ipvs: () => readIpvs(environment, nft, name),
+    iptables: () => showIptables(nft)
+  }
+  const found: ShownFrontend[] = []
+  try {
+    for (const one of mode === undefined ? MODES : [mode]) {
+      signal.throwIfAborted()
+      try {
+        found.push(...(await read[one]()))
+      } catch (error) {
+        if (!isLeftOut(error, mode)) throw causeOf(error)
+      }
+    }
+  } finally {
+    await nft.close()
+  }
+  return found
+}

@@ -1,0 +1,90 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { thisSystem } from '../../../src/cli/doctor/system.js'
+import { command, type CommandOptions, type CommandResult } from '../../support/command.js'
+import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+
+const SERVICES = `services:
+  - name: default/web:http
+    protocol: tcp
+    frontends:
+      - { kind: cluster, address: 10.96.0.1, port: 80 }
+      - { kind: node, port: 30080 }
+    endpoints:
+      - { address: 10.1.0.1, port: 8080, weight: 3 }
+      - { address: 10.1.0.2, port: 8080 }
+`
+
+/** Runs a command on the kernel, in a namespace that it is told by its name. */
+function inside({ name }: TestNamespace, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  return command([...args, '--netns', name], { kernel: undefined, system: thisSystem, ...options })
+}
+
+async function serviceFile(text: string): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'netplane-cli-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const file = path.join(folder, 'services.yaml')
+  await writeFile(file, text)
+  return file
+}
+
+describe('the command line on the kernel', () => {
+  test.each(['nftables', 'iptables'])('applies services of mode %s that stay, shows, explains and removes them', async (mode) => {
+    const namespace = await makeNamespace()
+    const file = await serviceFile(SERVICES)
+    expect(await inside(namespace, ['apply', file, '--mode', mode])).toMatchObject({ status: 0, stderr: '' })
+    expect(await namespace.nft('list', 'ruleset')).toContain('10.1.0.2')
+    expect((await inside(namespace, ['plan', file, '--mode', mode])).stdout).toBe(
+      'The kernel holds what the file says: nothing is to be done.\n'
+    )
+    const shown = await inside(namespace, ['show'])
+    expect(shown.stdout).toMatch(/default\/web:http +tcp 10\.96\.0\.1:80 +10\.1\.0\.1:8080 +75 %/)
+    expect(shown.stdout).toMatch(/node port 30080 ip +10\.1\.0\.2:8080 +25 %/)
+    const explained = await inside(namespace, ['explain', '10.96.0.1:80', '--from', '192.0.2.1', '--mode', mode])
+    expect(explained.stdout).toContain('Outcome: served by service default/web:http, at ')
+    const cleaned = await inside(namespace, ['cleanup'])
+    expect(cleaned.status).toBe(0)
+    expect(cleaned.stdout).toContain(`${mode}: removed table ip `)
+    expect(await namespace.nft('list', 'ruleset')).toBe('')
+  })
+
+  test('leaves rules of others as they are', async () => {
+    const namespace = await makeNamespace()
+    await namespace.nftScript('table inet firewalld { chain c { counter accept; }; }')
+    await namespace.run('iptables-nft', ['-t', 'nat', '-A', 'PREROUTING', '-p', 'tcp', '-j', 'RETURN'])
+    const before = await namespace.nft('list', 'ruleset')
+    for (const mode of ['nftables', 'iptables'])
+      expect((await inside(namespace, ['apply', '-', '--mode', mode], { stdin: SERVICES })).status).toBe(0)
+    expect((await inside(namespace, ['cleanup'])).status).toBe(0)
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+  })
+
+  test('the doctor looks at this kernel, and sees who else writes', async () => {
+    const namespace = await makeNamespace()
+    await namespace.nftScript('table inet firewalld { }\ntable ip kube-proxy { }')
+    await namespace.run('iptables-nft', ['-t', 'nat', '-N', 'DOCKER'])
+    await namespace.run('sysctl', ['-w', 'net.ipv4.ip_forward=0'])
+    const { stdout, stderr } = await inside(namespace, ['doctor'])
+    expect(stderr).toBe('')
+    for (const part of [
+      'nf_tables answers',
+      'firewalld',
+      'kube-proxy (nftables)',
+      'chain DOCKER in ip nat',
+      'sysctl -w net.ipv4.ip_forward=1'
+    ])
+      expect(stdout).toContain(part)
+    await namespace.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
+    expect((await inside(namespace, ['doctor'])).stdout).not.toContain('sysctl -w net.ipv4.ip_forward=1')
+  })
+
+  test('says which namespace is not there', async () => {
+    for (const args of [['show'], ['explain', '10.96.0.1:80'], ['cleanup'], ['doctor']]) {
+      const { status, stderr } = await command([...args, '--netns', 'nowhere'], { kernel: undefined })
+      expect(status).toBe(3)
+      expect(stderr).toMatch(/^netplane: ENOENT: .*\/run\/netns\/nowhere.*\n$/)
+    }
+  })
+})

@@ -1,0 +1,228 @@
+import { describe, expect, test } from 'vitest'
+import { Nftables } from '../../../src/index.js'
+import { FakeIpvsKernel, FakeNftablesKernel } from '../../../src/testing.js'
+import { command, fakeKernel, type CommandOptions, type CommandResult } from '../../support/command.js'
+
+interface Changes {
+  readonly web?: string
+  readonly more?: string
+}
+
+const services = ({ web = '10.1.0.1', more = '' }: Changes = {}): string => `services:
+  - name: web
+    protocol: tcp
+    frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }]
+    endpoints: [{ address: ${web}, port: 8080 }]
+${more}`
+
+const THIEF = `  - name: thief
+    protocol: tcp
+    frontends:
+      - { kind: cluster, address: 10.96.0.2, port: 80 }
+      - { kind: cluster, address: 10.96.0.1, port: 80 }
+    endpoints: []
+`
+
+async function generation(kernel: ReturnType<typeof fakeKernel>): Promise<number> {
+  const nft = await Nftables.open({ kernel: kernel.nftables })
+  const { id } = await nft.readGeneration()
+  await nft.close()
+  return id
+}
+
+const run = (args: string[], stdin: string, options: CommandOptions = {}): Promise<CommandResult> =>
+  command([...args, '-'], { stdin, ...options })
+
+describe.each(['nftables', 'ipvs', 'iptables'])('mode %s', (mode) => {
+  test('applies, finds nothing to do, changes and removes', async () => {
+    const kernel = fakeKernel()
+    const args = ['apply', '--mode', mode]
+    const first = await run(args, services(), { kernel })
+    expect(first).toMatchObject({ status: 0, stderr: '' })
+    expect(first.stdout).toMatch(/^\+ web {2}.*10\.1\.0\.1:8080|^\+ web {2}tcp 10\.96\.0\.1:80 -> 1 endpoint\n/)
+    expect(first.stdout).toMatch(/Applied in \d+ ms: 1 service added, 0 changed, 0 removed\.\n$/)
+    const same = await run(['plan', '--mode', mode], services(), { kernel })
+    expect(same.stdout).toBe('The kernel holds what the file says: nothing is to be done.\n')
+    const changed = await run(args, services({ web: '10.1.0.2' }), { kernel })
+    expect(changed.stdout).toContain('~ web\n')
+    expect(changed.stdout).toMatch(/0 services added, 1 changed, 0 removed/)
+    const gone = await run(args, 'services: []', { kernel })
+    expect(gone.stdout).toMatch(/^- web/m)
+    expect(gone.stdout).toMatch(/0 to add, 0 to change, [12] to remove/)
+  })
+
+  test('explains what was applied by an earlier command', async () => {
+    const kernel = fakeKernel()
+    await run(['apply', '--mode', mode], services(), { kernel })
+    const { status, stdout } = await command(['explain', '10.96.0.1:80', '--from', '192.0.2.1', '--mode', mode], { kernel })
+    expect(status).toBe(0)
+    expect(stdout).toContain('10.1.0.1:8080')
+    expect(stdout).toMatch(/Outcome: served by .*\n$/)
+  })
+
+  test('cleans up, and says what it removed', async () => {
+    const kernel = fakeKernel()
+    await run(['apply', '--mode', mode], services(), { kernel })
+    const first = await command(['cleanup', '--mode', mode], { kernel })
+    expect(first).toMatchObject({ status: 0, stderr: '' })
+    expect(first.stdout).toMatch(new RegExp(`^${mode}: removed .*table ip `))
+    expect((await command(['cleanup', '--mode', mode], { kernel })).stdout).toBe(`${mode}: nothing was there\n`)
+  })
+})
+
+describe('plan', () => {
+  test('changes nothing', async () => {
+    const kernel = fakeKernel()
+    const before = await generation(kernel)
+    expect((await run(['plan'], services(), { kernel })).status).toBe(0)
+    expect((await run(['apply', '--dry-run'], services(), { kernel })).stdout).not.toContain('Applied')
+    expect(await generation(kernel)).toBe(before)
+  })
+
+  test('is coloured on a terminal alone', async () => {
+    expect((await run(['plan'], services(), { columns: 80 })).stdout).toContain('\u001b[32m+ web\u001b[0m')
+    expect((await run(['plan'], services(), { columns: 80, variables: { NO_COLOR: '1' } })).stdout).not.toContain('\u001b')
+    expect((await run(['plan'], services())).stdout).not.toContain('\u001b')
+  })
+
+  test('says in JSON and YAML what is to be done', async () => {
+    const { stdout } = await run(['plan', '-o', 'json'], services())
+    expect(JSON.parse(stdout)).toMatchObject({
+      mode: 'nftables',
+      plan: { entries: [{ action: 'add', service: 'web' }], isEmpty: false },
+      quarantined: []
+    })
+    expect((await run(['plan', '-o', 'yaml'], services())).stdout).toMatch(/^mode: nftables\nplan:\n {2}entries:\n {4}- action: add\n/)
+  })
+})
+
+describe('apply', () => {
+  test('applies what it can, and says where in the file the rest stands', async () => {
+    const kernel = fakeKernel()
+    const { status, stdout, stderr } = await run(['apply'], services({ more: THIEF }), { kernel })
+    expect(status).toBe(1)
+    expect(stdout).toContain('1 service added')
+    expect(stderr).toMatch(
+      /^netplane: standard input:10:9: service thief cannot be applied: services\["thief"\]\.frontends\[1\] is .*"web" has it\n$/
+    )
+  })
+
+  test('applies all with --atomic where all can be', async () => {
+    expect((await run(['apply', '--atomic'], services())).stdout).toContain('1 service added')
+  })
+
+  test('tells programs the same', async () => {
+    const { stdout } = await run(['apply', '-o', 'json'], services({ more: THIEF }))
+    expect(JSON.parse(stdout)).toMatchObject({
+      quarantined: [{ service: 'thief', code: 'ERR_NETPLANE_VALIDATION', line: 10, column: 9 }],
+      applied: { services: { added: 1, changed: 0, removed: 0 } }
+    })
+  })
+
+  test('applies nothing with --atomic where one service cannot be applied', async () => {
+    const kernel = fakeKernel()
+    const before = await generation(kernel)
+    const { status, stderr } = await run(['apply', '--atomic'], services({ more: THIEF }), { kernel })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^netplane: standard input:10:9: service thief .*\nnetplane: nothing was applied, as --atomic asks\n$/)
+    expect(await generation(kernel)).toBe(before)
+  })
+
+  test('says where a service stands that the mode does not have', async () => {
+    const { status, stderr } = await run(
+      ['apply'],
+      services({ more: THIEF.replace('10.96.0.1', '10.96.0.3').replace('endpoints', 'scheduler: lc\n    endpoints') })
+    )
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/^netplane: standard input:6:5: service thief cannot be applied: /)
+  })
+
+  test('says in one line that it may not, with another exit status', async () => {
+    const kernel = fakeKernel({ nftables: new FakeNftablesKernel({ privileged: false }) })
+    const { status, stdout, stderr } = await run(['apply'], services(), { kernel })
+    expect({ status, stdout }).toEqual({ status: 4, stdout: '' })
+    expect(stderr).toMatch(/^netplane: EPERM: .*CAP_NET_ADMIN.*\n$/)
+  })
+
+  test('says in one line what the kernel lacks', async () => {
+    const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
+    const { status, stderr } = await run(['apply', '--mode', 'ipvs'], services(), { kernel })
+    expect(status).toBe(5)
+    expect(stderr).toMatch(/^netplane: this kernel has no IPVS: .*modprobe ip_vs.*\n$/)
+  })
+
+  test('refuses a name in mode iptables', async () => {
+    const { status, stderr } = await run(['apply', '--mode', 'iptables', '--name', 'mine'], services())
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^netplane: name is "mine"; allowed: nothing in mode 'iptables'/)
+  })
+
+  test('leaves alone what is not ours', async () => {
+    const kernel = fakeKernel()
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    const tx = nft.transaction()
+    tx.add.table({ family: 'ip', name: 'netplane', comment: 'of somebody else' })
+    await tx.commit()
+    const { status, stderr } = await run(['apply'], services(), { kernel })
+    expect(status).toBe(3)
+    expect(stderr).toMatch(/^netplane: .*netplane.* not ours/)
+    const cleaned = await command(['cleanup'], { kernel })
+    expect(cleaned.status).toBe(3)
+    expect(cleaned.stderr).toMatch(/^netplane: nftables: .*not ours/)
+    expect(cleaned.stdout).toContain('iptables: nothing was there')
+    expect(await nft.listTables()).toHaveLength(1)
+    await nft.close()
+  })
+})
+
+describe('cleanup', () => {
+  test('removes what all modes have made, and says so in JSON', async () => {
+    const kernel = fakeKernel()
+    for (const mode of ['nftables', 'ipvs', 'iptables']) await run(['apply', '--mode', mode], services(), { kernel })
+    const { status, stdout } = await command(['cleanup', '-o', 'json'], { kernel })
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      modes: [
+        { mode: 'nftables', removed: ['table ip netplane', 'table ip6 netplane'] },
+        { mode: 'ipvs', removed: expect.arrayContaining(['link netplane', 'table ip netplane-ipvs']) as unknown },
+        { mode: 'iptables', removed: expect.arrayContaining(['table ip nat']) as unknown }
+      ]
+    })
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    expect(await nft.listTables()).toEqual([])
+    await nft.close()
+  })
+
+  test('has nothing to say of IPVS where the kernel has none and nothing was left', async () => {
+    const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
+    expect((await command(['cleanup'], { kernel })).status).toBe(0)
+    expect((await command(['cleanup', '--mode', 'ipvs'], { kernel })).status).toBe(5)
+    await run(['apply', '--mode', 'ipvs'], services(), { kernel: { ...kernel, ipvs: new FakeIpvsKernel() } })
+    expect((await command(['cleanup'], { kernel })).status).toBe(5)
+  })
+})
+
+describe('explain', () => {
+  test('takes an IPv6 address in brackets', async () => {
+    const { status, stdout } = await command(['explain', '[fd00::1]:53', '--protocol', 'udp'])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^udp from an address of this node to \[fd00::1\]:53, sent by this node\n/)
+  })
+
+  test('says the same in JSON', async () => {
+    const { stdout } = await command(['explain', '10.96.0.1:80', '-o', 'json'])
+    expect(JSON.parse(stdout)).toMatchObject({ request: { port: 80 }, outcome: { type: 'untouched' } })
+  })
+
+  test.each([
+    ['10.96.0.1', "command-argument value '10.96.0.1' is invalid for argument 'target'. It must be ADDRESS:PORT"],
+    ['fd00::1', 'It must be ADDRESS:PORT'],
+    ['web:80', 'request.address is "web"; allowed: an IPv4 or IPv6 address'],
+    ['10.96.0.1:0', 'request.port is 0; allowed: an integer from 1 to 65535']
+  ])('refuses %s', async (target, message) => {
+    const { status, stdout, stderr } = await command(['explain', target])
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(stderr.match(/\n/g)).toHaveLength(1)
+  })
+})

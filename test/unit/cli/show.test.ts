@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest'
+import { Ipvs, Nftables } from '../../../src/index.js'
+import { FakeIpvsKernel, FakeNftablesKernel } from '../../../src/testing.js'
+import { command, fakeKernel } from '../../support/command.js'
+
+const SERVICES = `services:
+  - name: default/web:http
+    protocol: tcp
+    frontends:
+      - { kind: cluster, address: 10.96.0.1, port: 80 }
+      - { kind: external, address: 203.0.113.1, port: 80, trafficPolicy: local }
+    endpoints:
+      - { address: 10.1.0.1, port: 8080, weight: 3, local: true }
+      - { address: 10.1.0.2, port: 8080 }
+  - name: default/dns
+    protocol: udp
+    frontends: [{ kind: cluster, address: 'fd00:96::a', port: 53 }]
+    endpoints: []
+`
+
+interface Frontend {
+  readonly mode: string
+  readonly service?: string
+  readonly protocol?: string
+  readonly address?: string
+  readonly isOurs: boolean
+  readonly endpoints: readonly { readonly address: string; readonly share?: number; readonly clients: string; readonly weight?: number }[]
+  readonly refusals: readonly unknown[]
+}
+
+async function applied(...modes: string[]): Promise<ReturnType<typeof fakeKernel>> {
+  const kernel = fakeKernel()
+  for (const mode of modes) expect((await command(['apply', '-', '--mode', mode], { kernel, stdin: SERVICES })).status).toBe(0)
+  return kernel
+}
+
+async function frontends(kernel: ReturnType<typeof fakeKernel>, ...args: string[]): Promise<readonly Frontend[]> {
+  const { status, stdout, stderr } = await command(['show', '-o', 'json', ...args], { kernel })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return (JSON.parse(stdout) as { readonly frontends: Frontend[] }).frontends
+}
+
+const at = (found: readonly Frontend[], address: string): Frontend[] => found.filter((one) => one.address === address)
+
+describe('show', () => {
+  test('says that there is nothing', async () => {
+    expect(await command(['show'])).toEqual({ status: 0, stdout: 'The kernel holds no services of a plane.\n', stderr: '' })
+  })
+
+  test.each(['nftables', 'ipvs', 'iptables'])('reads frontends and endpoints of mode %s back', async (mode) => {
+    const found = await frontends(await applied(mode), '--mode', mode)
+    const [web] = at(found, '10.96.0.1')
+    expect(web).toMatchObject({ mode, protocol: 'tcp', port: 80, isOurs: true })
+    expect(web!.service).toBe('default/web:http')
+    expect(web!.endpoints.map(({ address, share }) => `${address} ${share}`).sort()).toEqual(['10.1.0.1 0.75', '10.1.0.2 0.25'])
+  })
+
+  test.each(['nftables', 'iptables'])('says in mode %s which clients are refused', async (mode) => {
+    const [dns] = at(await frontends(await applied(mode)), 'fd00:96::a')
+    expect(dns).toMatchObject({ service: 'default/dns', endpoints: [], refusals: [{ type: 'refused', clients: 'all' }] })
+  })
+
+  test('tells whose endpoints are those of policy local', async () => {
+    const [external] = at(await frontends(await applied('nftables')), '203.0.113.1')
+    const clients = (whose: string): string[] => external!.endpoints.filter((one) => one.clients === whose).map(({ address }) => address)
+    expect(clients('outside')).toEqual(['10.1.0.1'])
+    expect(clients('inside').sort()).toEqual(['10.1.0.1', '10.1.0.2'])
+  })
+
+  test('shows all modes, a line for each endpoint', async () => {
+    const { stdout } = await command(['show'], { kernel: await applied('nftables', 'ipvs', 'iptables') })
+    const lines = stdout.split('\n').filter((line) => line.includes('10.96.0.1:80'))
+    expect(lines.map((line) => line.split(/ {2,}/)[0])).toEqual(['nftables', 'nftables', 'ipvs', 'ipvs', 'iptables', 'iptables'])
+    expect(stdout).toMatch(/^MODE +SERVICE +FRONTEND +ENDPOINT +SHARE +CONNECTIONS +STATE\n/)
+    expect(stdout).toContain('refused')
+  })
+
+  test('shows what drains, and virtual services of others as foreign', async () => {
+    const kernel = await applied('ipvs')
+    const ipvs = await Ipvs.open({ kernel: kernel.ipvs })
+    const key = { protocol: 'tcp', address: '10.96.0.1', port: 80 } as const
+    await ipvs.updateRealServer(key, { address: '10.1.0.2', port: 8080, weight: 0 })
+    await ipvs.addService({ protocol: 'tcp', address: '192.0.2.9', port: 443, scheduler: 'lc' })
+    await ipvs.addRealServer({ protocol: 'tcp', address: '192.0.2.9', port: 443 }, { address: '192.0.2.10', port: 443 })
+    await ipvs.close()
+    const { stdout } = await command(['show'], { kernel })
+    expect(stdout).toMatch(/10\.96\.0\.1:80 \(wrr\) +10\.1\.0\.2:8080 +0 % +0 \+ 0 \(0\) +draining\n/)
+    expect(stdout).toMatch(/ - +tcp 192\.0\.2\.9:443 \(lc\) +192\.0\.2\.10:443 +weight 1 .* ready, foreign\n/)
+  })
+
+  test('leaves out what is not ours, unless it was asked for', async () => {
+    const kernel = fakeKernel()
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    const tx = nft.transaction()
+    tx.add.table({ family: 'ip', name: 'netplane', comment: 'of somebody else' })
+    await tx.commit()
+    await nft.close()
+    expect((await command(['show'], { kernel })).status).toBe(0)
+    const { status, stderr } = await command(['show', '--mode', 'nftables'], { kernel })
+    expect(status).toBe(3)
+    expect(stderr).toMatch(/^netplane: table ip netplane exists and is not ours/)
+  })
+
+  test('needs no IPVS, unless it was asked for', async () => {
+    const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
+    expect((await command(['show'], { kernel })).status).toBe(0)
+    expect((await command(['show', '--mode', 'ipvs'], { kernel })).status).toBe(5)
+  })
+
+  test('says that it may not read', async () => {
+    const kernel = fakeKernel({ nftables: new FakeNftablesKernel({ privileged: false }) })
+    const { status, stderr } = await command(['show'], { kernel })
+    expect(status).toBe(4)
+    expect(stderr).toMatch(/^netplane: EPERM: .*\n$/)
+  })
+
+  test('fits 40 columns as well as it can, and is whole with wide', async () => {
+    const kernel = await applied('nftables')
+    const narrow = await command(['show'], { kernel, columns: 60 })
+    expect(narrow.stdout.split('\n').filter((line) => line.length > 60)).toEqual([])
+    const wide = await command(['show', '-o', 'wide'], { kernel, columns: 60 })
+    expect(wide.stdout).toMatch(/default\/web:http +tcp 10\.96\.0\.1:80 /)
+  })
+})
