@@ -116,8 +116,6 @@ std::unique_ptr<SocketJob> NftablesBatch::MakeCommit(const Napi::CallbackInfo& i
 
 Napi::Value NftablesBatch::Commit(const Napi::CallbackInfo& info) { return SocketJob::Run(info.Env(), handle_, MakeCommit(info)); }
 
-Napi::Value NftablesBatch::CommitHere(const Napi::CallbackInfo& info) {
-  return SocketJob::RunHere(info.Env(), handle_, MakeCommit(info));
-}
+Napi::Value NftablesBatch::CommitHere(const Napi::CallbackInfo& info) { return SocketJob::RunHere(info.Env(), handle_, MakeCommit(info)); }
 
 }  // namespace netplane::addon

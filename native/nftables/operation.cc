@@ -89,12 +89,8 @@ std::optional<Operation> ReadOperation(ByteView run, size_t* length) {
   const uint8_t kind = run[5];
   if (verb > static_cast<uint8_t>(Verb::kFlush) || kind > static_cast<uint8_t>(Kind::kFlowtable)) return std::nullopt;
   const ByteView attributes = run.subspan(kOperationHeader, *length - kOperationHeader);
-  Operation operation{static_cast<Verb>(verb),
-                      static_cast<Kind>(kind),
-                      run[6],
-                      Bytes(attributes.begin(), attributes.end()),
-                      nullptr,
-                      false};
+  Operation operation{
+      static_cast<Verb>(verb), static_cast<Kind>(kind), run[6], Bytes(attributes.begin(), attributes.end()), nullptr, false};
   if (!FormOf(operation.verb, operation.kind) || !IsWellFormed(operation.attributes)) return std::nullopt;
   return operation;
 }
