@@ -166,6 +166,8 @@ class Run:
         self.paused = [(when, ask) for when, ask in self.paused if when > now]
 
     def begin(self, ask):
+        # After a pause nothing has happened for long.
+        self.last = time.monotonic()
         source = ask['sources'][len(self.events[ask['id']]) % len(ask['sources'])]
         if ask['protocol'] == 'sctp': associate(self, ask, source)
         else: connect(self, ask, source)
