@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
-import { countVitest, sum } from './report.mjs'
+import { countVitest } from './report.mjs'
 import { filesOfSuites, notInContainer } from './suites.mjs'
-import { partsOf, sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
+import { sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
 
 /**
  * The script that starts the container, in a private mount namespace. The container's file system is this machine's own under an overlay whose
@@ -32,38 +32,29 @@ exec podman --root "$state/storage" --runroot "$state/run" --storage-driver vfs 
   sh -c 'mkdir -p /run/netns && ip link set lo up && exec "$@"' sh "$@"
 `
 
-/** Runs a part of the files in a container of its own. @returns {Promise<import('./report.mjs').Count>} */
-async function runPart(context, part) {
+/**
+ * Runs the kernel suite once more in a privileged container, but for what takes long.
+ * @param {import('./stages.mjs').Context} context
+ * @returns {Promise<import('./report.mjs').Count>}
+ */
+export async function runContainer(context) {
   const state = mkdtempSync(path.join(os.tmpdir(), 'netplane-container-'))
   const results = mkdtempSync(path.join(os.tmpdir(), 'netplane-results-'))
   try {
     const { report, argv } = vitestCommand({ ...context, results }, 'container', ['contract', 'kernel'])
+    sayWhatIsElsewhere(context)
+    const left = notInContainer(filesOfSuites(context.root))
+    console.log(`runs elsewhere (\`npm run test:kernel\` runs it on this kernel): ${left.join(' ')}`)
     const file = path.join(results, 'run')
     writeFileSync(file, script)
-    const { status } = await exec(
-      ['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv, ...part],
-      {
-        // On a busy machine it takes ten minutes.
-        timeoutSeconds: 1200,
-        // What several print would be mixed.
-        quiet: part.length > 0,
-        cwd: '/'
-      }
-    )
+    const { status } = await exec(['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv], {
+      // On a busy machine it takes ten minutes.
+      timeoutSeconds: 1200,
+      cwd: '/'
+    })
     return countVitest(report, status)
   } finally {
     rmSync(results, { recursive: true, force: true })
     rmSync(state, { recursive: true, force: true })
   }
-}
-
-/**
- * Runs the kernel suite once more in privileged containers, but for what takes long.
- * @param {import('./stages.mjs').Context} context
- */
-export async function runContainer(context) {
-  sayWhatIsElsewhere(context)
-  const left = notInContainer(filesOfSuites(context.root))
-  console.log(`runs elsewhere (\`npm run test:kernel\` runs it on this kernel): ${left.join(' ')}`)
-  return sum(await Promise.all(partsOf(context).map((part) => runPart(context, part))))
 }

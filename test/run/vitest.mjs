@@ -31,7 +31,7 @@ export function sayWhatIsElsewhere({ root }) {
  * @param {{ filters: string[] }} context
  * @returns {string[][]}
  */
-export function partsOf({ filters }) {
+function partsOf({ filters }) {
   const count = filters.length === 0 ? Math.min(os.availableParallelism(), 4) : 1
   return count === 1 ? [[]] : Array.from({ length: count }, (_, index) => [`--shard=${index + 1}/${count}`])
 }
