@@ -16,9 +16,7 @@ export function vitestCommand({ results, filters }, name, projects) {
   const report = path.join(results, `${name}.json`)
   const selected = projects.flatMap((project) => ['--project', project])
   const reporters = ['--reporter=dot', '--reporter=./test/run/reporter.mjs', `--outputFile.counts=${report}`]
-  // What one stage has translated the next ones read, which on the emulated processors of the lab saves minutes.
-  const options = [...reporters, '--experimental.fsModuleCache']
-  return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...options, ...filters] }
+  return { report, argv: [process.execPath, 'node_modules/vitest/vitest.mjs', 'run', ...selected, ...reporters, ...filters] }
 }
 
 /** Says which files of test/kernel the lab or another stage runs instead of this machine (vitest.config.ts leaves them out), and why. */
@@ -26,15 +24,8 @@ export function sayWhatIsElsewhere({ root }) {
   for (const [reason, files] of leftOut(filesOfSuites(root), lacksHere())) console.log(`runs elsewhere (${reason}): ${files.join(' ')}`)
 }
 
-/**
- * What vitest is told of each part of the files: as many as there are processors, four at most, as each takes memory of its own. All tests are in one where some were chosen.
- * @param {{ filters: string[] }} context
- * @returns {string[][]}
- */
-function partsOf({ filters }) {
-  const count = filters.length === 0 ? Math.min(os.availableParallelism(), 4) : 1
-  return count === 1 ? [[]] : Array.from({ length: count }, (_, index) => [`--shard=${index + 1}/${count}`])
-}
+/** As many as there are processors, four at most: each takes memory of its own. All tests in one where some were chosen. */
+const partsOf = ({ filters }) => (filters.length === 0 ? Math.min(os.availableParallelism(), 4) : 1)
 
 /**
  * A stage that runs vitest projects of this machine; `wrap` may put the command into other surroundings.
@@ -44,11 +35,12 @@ function partsOf({ filters }) {
 export function vitestStage(name, { projects = [name], wrap = (argv) => argv, env = {}, timeoutSeconds = 600, inParts = false, ...rest }) {
   const run = async (context) => {
     if (projects.includes('kernel')) sayWhatIsElsewhere(context)
-    const parts = inParts ? partsOf(context) : [[]]
-    const counts = parts.map(async (part, index) => {
+    const parts = inParts ? partsOf(context) : 1
+    const counts = Array.from({ length: parts }, async (_, index) => {
       const { report, argv } = vitestCommand(context, `${name}-${index + 1}`, projects)
+      const part = parts === 1 ? [] : [`--shard=${index + 1}/${parts}`]
       // What they print would be mixed.
-      const { status } = await exec(wrap([...argv, ...part]), { timeoutSeconds, quiet: part.length > 0, cwd: context.root, env })
+      const { status } = await exec(wrap([...argv, ...part]), { timeoutSeconds, quiet: parts > 1, cwd: context.root, env })
       return countVitest(report, status)
     })
     return sum(await Promise.all(counts))

@@ -54,7 +54,8 @@ describe.each(kernelsHere(nftablesKernels))('commits for which the thread waits,
     tx.delete.elements(addresses, [{ key: '10.9.9.9' }])
     const error = thrown(() => tx.commitSync()) as NetlinkError
     expect(error).toBeInstanceOf(NetlinkError)
-    expect(error).toMatchObject({ code: 'ENOENT', operation: 'nftables.commitSync', index: 1, object: { key: '10.9.9.9' } })
+    // Which of the elements it was, only newer kernels say.
+    expect(error).toMatchObject({ code: 'ENOENT', operation: 'nftables.commitSync', index: 1 })
     expect([...(await nft.list({ elements: true })).elements.flatMap((set) => [...set])]).toEqual([])
   })
 
