@@ -179,7 +179,7 @@ export class Transaction {
   }
 
   /**
-   * Commits everything, or nothing, while the thread waits: for scripts and tools that have nothing else to do. A small transaction costs a third of what {@link Transaction.commit} takes until its promise
+   * Commits everything, or nothing, while the thread waits: for scripts and tools that have nothing else to do. A small transaction takes less than half of what {@link Transaction.commit} takes until its promise
    * is resolved. The event loop stands still meanwhile, for as long as other processes commit and for as long as the kernel takes, `deadlineMs` at most.
    *
    * Elements are those of sets without ranges: only `commit` checks ranges.
