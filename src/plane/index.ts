@@ -84,7 +84,7 @@ export type {
   TrafficPolicy
 } from './model.js'
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
-export type { RelayEnding, RelayOptions } from './userspace/relays/types.js'
+export type { RelayedConnection, RelayEnding, RelayOptions } from './userspace/relays/types.js'
 export type { RelayScheduler, UserspacePlaneKernel, UserspacePlaneOptions } from './userspace/options.js'
 export { readStateFile } from './state/file.js'
 export type { FlowOffloadOption } from './tables/layout/flow-offload.js'

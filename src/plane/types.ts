@@ -7,7 +7,7 @@ import type { PlaneCounters } from './core/counters.js'
 import type { Plan, Quarantined } from './core/changes/plan.js'
 import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
-import type { RelayEnding } from './userspace/relays/types.js'
+import type { RelayedConnection } from './userspace/relays/types.js'
 
 /** How a sync treats a service that cannot be applied. */
 export interface SyncOptions {
@@ -165,18 +165,7 @@ export type PlaneEvent =
       readonly option: 'strictArp'
     }
   /** Mode `userspace` with option `relays.logsConnections`: a connection has ended, or a session of UDP. */
-  | {
-      readonly type: 'connection'
-      readonly service: string
-      /** Address and port, as all below: `10.0.0.1:80`, `[fd00::1]:80`. */
-      readonly client: string
-      /** Undefined where none answered. */
-      readonly endpoint: string | undefined
-      readonly bytesFromClient: number
-      readonly bytesToClient: number
-      readonly seconds: number
-      readonly ending: RelayEnding
-    }
+  | ({ readonly type: 'connection'; readonly service: string } & RelayedConnection)
   /** Mode `userspace`: a relay of the service has refused so many connections since the last such event, and why, in words. */
   | { readonly type: 'connectionsRefused'; readonly service: string; readonly count: number; readonly reason: string }
   /** An audit, a repair or an examination of the flows failed; it is tried again. */

@@ -42,16 +42,33 @@ export interface PlaneCounters extends Iterable<ServiceCounts> {
 }
 
 /** Nothing was counted. */
-export const NO_TRAFFIC: Traffic = { incomingPackets: 0n, outgoingPackets: 0n, incomingBytes: 0n, outgoingBytes: 0n }
+const NO_TRAFFIC: Traffic = { incomingPackets: 0n, outgoingPackets: 0n, incomingBytes: 0n, outgoingBytes: 0n }
 
 /** Both together. */
-export function sumOfTraffic(left: Traffic, right: Traffic): Traffic {
+function sumOfTraffic(left: Traffic, right: Traffic): Traffic {
   return {
     incomingPackets: left.incomingPackets + right.incomingPackets,
     outgoingPackets: left.outgoingPackets + right.outgoingPackets,
     incomingBytes: left.incomingBytes + right.incomingBytes,
     outgoingBytes: left.outgoingBytes + right.outgoingBytes
   }
+}
+
+/** What a subsystem has counted that counts traffic, too. */
+export interface TrafficCounts extends Counts {
+  readonly traffic: Traffic
+}
+
+/** All together; what nothing was counted of is undefined. */
+export function sumOfCounts(all: readonly (TrafficCounts | undefined)[]): TrafficCounts {
+  let connections = 0n
+  let traffic = NO_TRAFFIC
+  for (const counts of all) {
+    if (counts === undefined) continue
+    connections += counts.connections
+    traffic = sumOfTraffic(traffic, counts.traffic)
+  }
+  return { connections, traffic }
 }
 
 /** Made by back ends, of numbers that were read, and the services as they were then. */

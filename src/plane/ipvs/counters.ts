@@ -2,15 +2,7 @@
  * What IPVS has counted.
  */
 import type { Ipvs, IpvsStatistics } from '../../ipvs/index.js'
-import {
-  NO_TRAFFIC,
-  ReadCounters,
-  sumOfTraffic,
-  type Counts,
-  type PlaneCounters,
-  type ServiceCounts,
-  type Traffic
-} from '../core/counters.js'
+import { ReadCounters, sumOfCounts, type PlaneCounters, type ServiceCounts, type TrafficCounts } from '../core/counters.js'
 import { endpointKey } from '../core/frontend.js'
 import type { Service, Services } from '../model.js'
 import { virtualServiceName, type VirtualServices } from './compile.js'
@@ -21,31 +13,19 @@ interface Counted {
   readonly servers: ReadonlyMap<string, IpvsStatistics | undefined>
 }
 
-const trafficOf = ({ incomingPackets, outgoingPackets, incomingBytes, outgoingBytes }: IpvsStatistics): Traffic => ({
-  incomingPackets,
-  outgoingPackets,
-  incomingBytes,
-  outgoingBytes
-})
-
-function sum(all: readonly (IpvsStatistics | undefined)[]): Counts {
-  let connections = 0n
-  let traffic = NO_TRAFFIC
-  for (const statistics of all) {
-    if (statistics === undefined) continue
-    connections += statistics.connections
-    traffic = sumOfTraffic(traffic, trafficOf(statistics))
-  }
-  return { connections, traffic }
+function countsIn(statistics: IpvsStatistics | undefined): TrafficCounts | undefined {
+  if (statistics === undefined) return undefined
+  const { connections, incomingPackets, outgoingPackets, incomingBytes, outgoingBytes } = statistics
+  return { connections, traffic: { incomingPackets, outgoingPackets, incomingBytes, outgoingBytes } }
 }
 
 function countsOf(service: Service, virtual: VirtualServices, counted: ReadonlyMap<string, Counted>): ServiceCounts {
   const own = virtual.of(service).map((one) => counted.get(virtualServiceName(one)))
   const endpoints = service.endpoints.map((endpoint) => {
     const key = endpointKey(endpoint)
-    return { endpoint, ...sum(own.map((virtual) => virtual?.servers.get(key))) }
+    return { endpoint, ...sumOfCounts(own.map((virtual) => countsIn(virtual?.servers.get(key)))) }
   })
-  return { service: service.name, ...sum(own.map((virtual) => virtual?.statistics)), endpoints }
+  return { service: service.name, ...sumOfCounts(own.map((virtual) => countsIn(virtual?.statistics))), endpoints }
 }
 
 /** Reads the statistics. @throws {NetlinkError} */

@@ -151,11 +151,9 @@ class UserspaceBackend implements Backend {
 /** What a relay tells, as an event of the plane. */
 function eventOf(event: RelayEvent): PlaneEvent {
   if (event.type === 'error') return { type: 'error', error: asNetplaneError(event.error) }
-  const { type, relay, ...more } = event
+  const { relay, ...told } = event
   const service = serviceOfRelay(relay)
-  if (type === 'connection') return { type, service, ...(more as Omit<Extract<RelayEvent, { type: 'connection' }>, 'type' | 'relay'>) }
-  const { count, reason } = more as Omit<Extract<RelayEvent, { type: 'refused' }>, 'type' | 'relay'>
-  return { type: 'connectionsRefused', service, count, reason }
+  return told.type === 'connection' ? { service, ...told } : { ...told, type: 'connectionsRefused', service }
 }
 
 /** Opens the back end; nothing is written, and nothing listens. @param tell Told what it finds by itself. */

@@ -2,43 +2,30 @@
  * What relays have counted.
  */
 import { formatSocketAddress } from '../../core/address.js'
-import {
-  NO_TRAFFIC,
-  ReadCounters,
-  sumOfTraffic,
-  type Counts,
-  type PlaneCounters,
-  type ServiceCounts,
-  type Traffic
-} from '../core/counters.js'
+import { ReadCounters, sumOfCounts, type PlaneCounters, type ServiceCounts, type TrafficCounts } from '../core/counters.js'
 import type { Service, Services } from '../model.js'
 import { serviceOfRelay } from './places.js'
 import type { RelayCounts, Relays, RelayStatus } from './relays/types.js'
 
-const trafficOf = ({ packetsFromClients, packetsToClients, bytesFromClients, bytesToClients }: RelayCounts): Traffic => ({
-  incomingPackets: BigInt(packetsFromClients),
-  outgoingPackets: BigInt(packetsToClients),
-  incomingBytes: BigInt(bytesFromClients),
-  outgoingBytes: BigInt(bytesToClients)
-})
-
-function sum(all: readonly (RelayCounts | undefined)[]): Counts {
-  let connections = 0n
-  let traffic = NO_TRAFFIC
-  for (const counts of all) {
-    if (counts === undefined) continue
-    connections += BigInt(counts.connections)
-    traffic = sumOfTraffic(traffic, trafficOf(counts))
+function countsIn(counts: RelayCounts | undefined): TrafficCounts | undefined {
+  if (counts === undefined) return undefined
+  return {
+    connections: BigInt(counts.connections),
+    traffic: {
+      incomingPackets: BigInt(counts.packetsFromClients),
+      outgoingPackets: BigInt(counts.packetsToClients),
+      incomingBytes: BigInt(counts.bytesFromClients),
+      outgoingBytes: BigInt(counts.bytesToClients)
+    }
   }
-  return { connections, traffic }
 }
 
 function countsOf({ name, endpoints }: Service, relays: readonly RelayStatus[]): ServiceCounts {
   const ofEndpoints = endpoints.map((endpoint) => {
     const key = formatSocketAddress(endpoint.address, endpoint.port)
-    return { endpoint, ...sum(relays.map((relay) => relay.endpoints.get(key))) }
+    return { endpoint, ...sumOfCounts(relays.map((relay) => countsIn(relay.endpoints.get(key)))) }
   })
-  return { service: name, ...sum(relays), endpoints: ofEndpoints }
+  return { service: name, ...sumOfCounts(relays.map(countsIn)), endpoints: ofEndpoints }
 }
 
 /** Reads what relays count, those that still drain among them. */

@@ -46,17 +46,20 @@ export interface RelayOptions {
 /** How a relayed connection ended. */
 export type RelayEnding = 'closed' | 'reset by client' | 'reset by endpoint' | 'no endpoint answered' | 'drained' | 'idle' | 'refused'
 
+/** A connection that has ended, or a session of UDP. */
+export interface RelayedConnection {
+  /** Address and port, as all below: `10.0.0.1:80`, `[fd00::1]:80`. */
+  readonly client: string
+  /** Undefined where none answered. */
+  readonly endpoint: string | undefined
+  readonly bytesFromClient: number
+  readonly bytesToClient: number
+  readonly seconds: number
+  readonly ending: RelayEnding
+}
+
 export type RelayEvent =
-  | {
-      readonly type: 'connection'
-      readonly relay: string
-      readonly client: string
-      readonly endpoint: string | undefined
-      readonly bytesFromClient: number
-      readonly bytesToClient: number
-      readonly seconds: number
-      readonly ending: RelayEnding
-    }
+  | ({ readonly type: 'connection'; readonly relay: string } & RelayedConnection)
   /** Connections were refused since the last such event, and why, in words. */
   | { readonly type: 'refused'; readonly relay: string; readonly count: number; readonly reason: string }
   | { readonly type: 'error'; readonly relay: string; readonly error: Error }
