@@ -4,17 +4,19 @@ import type { Logger } from 'pino'
 import { logEvent } from './events.js'
 import { serveHttp } from './http.js'
 import { HealthPorts } from './health-ports.js'
-import { Keeper } from './keeper.js'
+import { Keeper, type KeeperListener } from './keeper.js'
 import { findHealthChecks, type HealthCheck } from './kubernetes/health-checks.js'
 import { translate } from './kubernetes/translate.js'
 import type { ManifestFolder } from './manifests/read.js'
 import type { FolderContent } from './manifests/types.js'
 import { FolderWatch } from './manifests/watch.js'
+import { KubeProxyServers } from './configuration/servers.js'
+import { isNodeEligible } from './kubernetes/eligibility.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
 
-/** A change that has waited this long for the kernel makes `/healthz` say so. */
-const MAX_LAG_MS = 60_000
+/** A change that has waited twice this long for the kernel makes `/healthz` say so. */
+const SYNC_MS = 30_000
 
 /** The running proxy: folder -> services -> plane. */
 export class Daemon {
@@ -32,11 +34,19 @@ export class Daemon {
   #reading: Promise<void> | undefined
   #isDirty = false
   #hasSynced = false
+  #syncedAt: Date | undefined
   #isStopping = false
   #folderError: Error | undefined
   #syncError: Error | undefined
   #watch: FolderWatch | undefined
   #server: Server | undefined
+  /** At kube-proxy's addresses; undefined: nothing is configured as for a kube-proxy. */
+  readonly #servers: KubeProxyServers | undefined
+  #firstSync: () => void = () => undefined
+  /** When the kernel first holds what should be. */
+  readonly synced = new Promise<void>((resolve) => {
+    this.#firstSync = resolve
+  })
 
   constructor(plane: Plane, folder: ManifestFolder, options: ProxyOptions, log: Logger) {
     this.#plane = plane
@@ -50,8 +60,11 @@ export class Daemon {
       isHealthy: (check) => this.#isKeepingUp && !this.#isSetAside(check),
       failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
     })
-    this.#keeper = new Keeper(plane, {
+    const { configured } = options
+    const listener: KeeperListener = {
       synced: (report) => {
+        this.#firstSync()
+        this.#syncedAt = new Date()
         this.#hasSynced = true
         this.#syncError = undefined
         this.#metrics.synced(report)
@@ -71,8 +84,30 @@ export class Daemon {
         this.#syncError = error
         log.error({ err: error, retryMs }, 'sync failed')
       }
-    })
+    }
+    this.#keeper = new Keeper(plane, listener, { minSyncMs: configured?.minSyncMs ?? 0, maxRetryMs: this.#syncMs })
+    this.#servers = configured === undefined ? undefined : new KubeProxyServers(configured, this.#kubeProxySources(), log)
   }
+
+  get #syncMs(): number {
+    return this.#options.configured?.syncMs ?? SYNC_MS
+  }
+
+  #kubeProxySources(): ConstructorParameters<typeof KubeProxyServers>[1] {
+    return {
+      health: () => ({
+        isHealthy: this.#isKeepingUp,
+        isEligible: isNodeEligible(this.#content.objects, this.#options.nodeName),
+        syncedAt: this.#syncedAt
+      }),
+      metrics: this.#metricsText
+    }
+  }
+
+  readonly #metricsText = async (): Promise<{ contentType: string; text: string }> => ({
+    contentType: this.#metrics.registry.contentType,
+    text: await this.#metrics.registry.metrics()
+  })
 
   /**
    * Starts; resolves when the first state is on its way.
@@ -99,17 +134,15 @@ export class Daemon {
     await this.#reading
   }
 
-  /** Stops; the rules stay, unless they are to be cleaned up. */
-  async stop(): Promise<void> {
-    await this.#end({ cleanup: this.#options.cleanup })
+  /** Stops; the rules stay, unless they are to be cleaned up. @param how `cleanup`: whether they are; default: as the options say. */
+  async stop(how: { readonly cleanup: boolean } = { cleanup: this.#options.cleanup }): Promise<void> {
+    await this.#end(how)
   }
 
   async #listen(): Promise<void> {
+    await this.#servers?.listen()
     if (this.#options.listen === undefined) return
-    const sources = {
-      health: () => this.#health(),
-      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() })
-    }
+    const sources = { health: () => this.#health(), metrics: this.#metricsText }
     const failed = (error: Error): void => this.#log.error({ err: error }, 'the HTTP server')
     const { server, address } = await serveHttp(this.#options.listen, sources, failed)
     this.#server = server
@@ -127,6 +160,7 @@ export class Daemon {
   }
 
   #closeHttp(): void {
+    this.#servers?.close()
     this.#server?.close()
     this.#server?.closeAllConnections()
   }
@@ -192,7 +226,7 @@ export class Daemon {
 
   /** Whether the kernel holds what was understood last. A folder that cannot be read is no reason for load balancers to leave this node: all nodes may have the same one. */
   get #isKeepingUp(): boolean {
-    return this.#hasSynced && this.#keeper.lagMs < MAX_LAG_MS
+    return this.#hasSynced && this.#keeper.lagMs < 2 * this.#syncMs
   }
 
   /** Whether a port of a service is in quarantine: this node does not serve it, however many endpoints it has. */

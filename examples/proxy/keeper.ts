@@ -7,8 +7,16 @@ export interface KeeperListener {
   readonly failed: (error: Error, retryMs: number) => void
 }
 
+/** How fast a keeper works. */
+export interface Pace {
+  /** Milliseconds from the end of a sync to the beginning of the next one at least: changes come together meanwhile. */
+  readonly minSyncMs: number
+  /** Milliseconds between two attempts at most. */
+  readonly maxRetryMs: number
+}
+
 const FIRST_RETRY_MS = 100
-const MAX_RETRY_MS = 30_000
+const USUAL_PACE: Pace = { minSyncMs: 0, maxRetryMs: 30_000 }
 
 /**
  * Keeps a plane at what is desired: the newest desired state is what counts, changes during a sync are taken together in the next one, and a failure is tried again with growing
@@ -17,6 +25,7 @@ const MAX_RETRY_MS = 30_000
 export class Keeper {
   readonly #plane: Plane
   readonly #listener: KeeperListener
+  readonly #pace: Pace
   readonly #stop = new AbortController()
   #desired: ReadonlyMap<string, Service> | undefined
   #running: Promise<void> | undefined
@@ -25,8 +34,12 @@ export class Keeper {
   /** When the oldest one came that the sync under way does not know. */
   #nextSince: number | undefined
 
-  constructor(plane: Plane, listener: KeeperListener) {
+  /** When the last sync ended, by the same clock. */
+  #endedAt = -Infinity
+
+  constructor(plane: Plane, listener: KeeperListener, pace: Pace = USUAL_PACE) {
     this.#plane = plane
+    this.#pace = pace
     this.#listener = listener
   }
 
@@ -47,6 +60,7 @@ export class Keeper {
 
   async #run(): Promise<void> {
     let retryMs = FIRST_RETRY_MS
+    await this.#wait(this.#endedAt + this.#pace.minSyncMs - performance.now())
     while (this.#desired !== undefined && !this.#stop.signal.aborted) {
       const desired = this.#desired
       this.#nextSince = undefined
@@ -55,14 +69,21 @@ export class Keeper {
         retryMs = FIRST_RETRY_MS
         this.#pendingSince = this.#nextSince
         this.#listener.synced(report)
+        this.#endedAt = performance.now()
         if (this.#desired === desired) this.#desired = undefined
+        else await this.#wait(this.#pace.minSyncMs)
       } catch (error) {
         this.#listener.failed(error as Error, retryMs)
         // Jitter, so that many nodes do not come back at one moment.
-        await setTimeout(retryMs * (0.5 + Math.random() / 2), undefined, { signal: this.#stop.signal }).catch(() => undefined)
-        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)
+        await this.#wait(retryMs * (0.5 + Math.random() / 2))
+        retryMs = Math.min(retryMs * 2, this.#pace.maxRetryMs)
       }
     }
+  }
+
+  /** Waits, but not for who is asked to stop. */
+  async #wait(ms: number): Promise<void> {
+    if (ms > 0) await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
   /** Stops after the sync under way. */

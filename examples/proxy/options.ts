@@ -2,13 +2,17 @@ import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import {
   IPVS_SCHEDULERS,
+  type IptablesPlaneOptions,
+  type IpvsPlaneOptions,
   type LocalSourcesOption,
   type Masquerade,
   type ModelScheduler,
   type NodeAddressesOption,
   type Scheduler,
-  type TrafficOptions
+  type TrafficOptions,
+  type UserspacePlaneOptions
 } from 'netplane'
+import type { Configured } from './configuration/translate.js'
 
 export const USAGE = `Usage: proxy --manifests FOLDER [options]
 
@@ -31,13 +35,23 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
-  --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
+  --cleanup                       remove our rules, of all modes or of --mode, and end; with --manifests: remove them when it stops
   --scheduler-fallback NAME       for services that ask for a scheduler which cannot be had: random, hash or consistent; in mode
                                   ipvs also one of IPVS, in mode iptables random alone, in mode userspace random or hash
                                   (default: they are refused)
   --take-over                     mode iptables: the chains that a kube-proxy left become ours, and connections stay
   --log-level LEVEL               trace, debug, info, warn, error (default: info)
   --help                          this text
+
+  --config FILE                   a KubeProxyConfiguration (v1alpha1), and a NetplaneProxyConfiguration beside it; followed
+  --config-check                  check that file and end: status 0 or 1, with all that is wrong in it
+  --write-config-to FILE          write the configuration with all its defaults there, and end
+  --init-only                     write the settings of this node that need privileges, and end
+  --dry-run                       the same as --plan
+  --version                       print the version
+
+The options of kube-proxy are there, too (docs/proxy.md). With one of them or --config, defaults are those of kube-proxy. Beside
+--config most of them have no effect, and the options above come before what the file says.
 `
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
@@ -46,9 +60,18 @@ type LogLevel = (typeof LOG_LEVELS)[number]
 /** Which plane, and what it takes for schedulers that it, or its kernel, has not. */
 type PlaneChoice =
   | { readonly mode: 'nftables'; readonly schedulerFallback: ModelScheduler | undefined }
-  | { readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined }
-  | { readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean }
-  | { readonly mode: 'userspace'; readonly schedulerFallback: 'random' | 'hash' | undefined }
+  | ({ readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined } & Pick<
+      IpvsPlaneOptions,
+      'scheduler' | 'excludeCIDRs' | 'strictArp' | 'timeouts'
+    >)
+  | ({ readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean } & Pick<
+      IptablesPlaneOptions,
+      'dropInvalid' | 'loopbackNodePorts'
+    >)
+  | ({ readonly mode: 'userspace'; readonly schedulerFallback: 'random' | 'hash' | undefined } & Pick<
+      UserspacePlaneOptions,
+      'loopbackNodePorts' | 'relays'
+    >)
 
 /** The command line, read. */
 export interface ProxyOptions {
@@ -62,7 +85,10 @@ export interface ProxyOptions {
   /** Of `--node-port-addresses`, where it lists some. */
   readonly nodePortPrefixes: readonly string[] | undefined
   /** What a plane is told about traffic. */
-  readonly traffic: Pick<TrafficOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'>
+  readonly traffic: Pick<
+    TrafficOptions,
+    'localSources' | 'masquerade' | 'masqueradeBit' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'
+  >
   /** Where the services are kept. */
   readonly state: string | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
@@ -71,14 +97,17 @@ export interface ProxyOptions {
   readonly cleanup: boolean
   readonly logLevel: LogLevel
   readonly help: boolean
+  /** What a configuration of kube-proxy asks for beside. */
+  readonly configured?: Configured | undefined
 }
 
 const text = { type: 'string' } as const
-const flag = { type: 'boolean', default: false } as const
+const flag = { type: 'boolean' } as const
 
-const OPTIONS = {
+/** The daemon's own options. */
+export const OPTIONS = {
   manifests: text,
-  mode: { type: 'string', default: 'nftables' },
+  mode: text,
   name: text,
   netns: text,
   'node-name': text,
@@ -90,17 +119,25 @@ const OPTIONS = {
   'node-port-addresses': text,
   'service-ranges': text,
   state: text,
-  listen: { type: 'string', default: '127.0.0.1:10256' },
+  listen: text,
   once: flag,
   plan: flag,
   cleanup: flag,
-  'log-level': { type: 'string', default: 'info' },
-  help: flag,
+  'log-level': text,
+  help: { ...flag, short: 'h' },
   'scheduler-fallback': text,
   'take-over': flag
 } as const
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+/** What the command line says. */
+export type OptionValues = Partial<ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']>
+
+const DEFAULTS = {
+  ...{ mode: 'nftables', listen: '127.0.0.1:10256', 'log-level': 'info' },
+  ...{ once: false, plan: false, cleanup: false, help: false, 'take-over': false }
+} as const
+
+type Values = OptionValues & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OptionValues[Name]> }
 
 function parseListen(value: string): { host: string; port: number } | undefined {
   if (value === 'off') return undefined
@@ -191,7 +228,12 @@ function checkNames(values: Values): void {
 
 /** Reads the command line. @throws Error with words for the user. */
 export function parseOptions(args: readonly string[]): ProxyOptions {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS })
+  return makeOptions(parseArgs({ args: [...args], options: OPTIONS }).values)
+}
+
+/** Checks what the command line, or a configuration in its place, says. @throws Error with words for the user. */
+export function makeOptions(given: OptionValues): ProxyOptions {
+  const values: Values = { ...DEFAULTS, ...given }
   if (!values.help) checkCommand(values)
   checkNames(values)
   const traffic = parseTraffic(values)

@@ -50,9 +50,9 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
   const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
   await daemon.start()
-  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 2000)
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 10_000)
   await writeFile(join(folder, 'web.yaml'), 'kind: Service\nmetadata: { name: we')
-  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 2000)
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 10_000)
   await daemon.stop()
   await expect(statusOf(healthPort, '/')).rejects.toThrow('fetch failed')
 })
