@@ -27,7 +27,10 @@ export class Keeper {
   readonly #listener: KeeperListener
   readonly #pace: Pace
   readonly #stop = new AbortController()
-  #desired: ReadonlyMap<string, Service> | undefined
+  #desired: ReadonlyMap<string, Service> = new Map()
+  /** The services that the kernel may not have as desired: names, or all of them. */
+  #changed: Set<string> | 'all' = 'all'
+  #isWanted = false
   #running: Promise<void> | undefined
   /** When the oldest change came that the kernel does not have, by the clock that nobody sets. */
   #pendingSince: number | undefined
@@ -48,37 +51,59 @@ export class Keeper {
     return this.#pendingSince === undefined ? 0 : Math.round(performance.now() - this.#pendingSince)
   }
 
-  /** Makes this the desired state. */
-  want(desired: ReadonlyMap<string, Service>): void {
+  /**
+   * Makes this the desired state. The map is read again until the kernel holds it: it may change, if each change is told by another call.
+   *
+   * @param changed The names that differ from the desired state before: they alone are looked at. Absent: all are.
+   */
+  want(desired: ReadonlyMap<string, Service>, changed?: Iterable<string>): void {
     this.#desired = desired
+    this.#isWanted = true
+    if (changed === undefined) this.#changed = 'all'
+    else if (this.#changed !== 'all') for (const name of changed) this.#changed.add(name)
     this.#nextSince ??= performance.now()
     this.#pendingSince ??= this.#nextSince
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
   }
 
   async #run(): Promise<void> {
     let retryMs = FIRST_RETRY_MS
-    await this.#wait(this.#endedAt + this.#pace.minSyncMs - performance.now())
-    while (this.#desired !== undefined && !this.#stop.signal.aborted) {
-      const desired = this.#desired
+    for (;;) {
+      await this.#wait(this.#endedAt + this.#pace.minSyncMs - performance.now())
+      if (!this.#isWanted || this.#stop.signal.aborted) break
       this.#nextSince = undefined
+      this.#isWanted = false
       try {
-        const report = await this.#plane.sync(desired)
+        const report = await this.#write()
         retryMs = FIRST_RETRY_MS
         this.#pendingSince = this.#nextSince
         this.#listener.synced(report)
         this.#endedAt = performance.now()
-        if (this.#desired === desired) this.#desired = undefined
-        else await this.#wait(this.#pace.minSyncMs)
       } catch (error) {
+        this.#isWanted = true
+        // Which of the changes the kernel has, nobody knows.
+        this.#changed = 'all'
         this.#listener.failed(error as Error, retryMs)
         // Jitter, so that many nodes do not come back at one moment.
         await this.#wait(retryMs * (0.5 + Math.random() / 2))
         retryMs = Math.min(retryMs * 2, this.#pace.maxRetryMs)
       }
     }
+    // At once: what is wanted a moment later must begin anew.
+    this.#running = undefined
+  }
+
+  /** Writes what has changed; by the time it is done, more may have. */
+  #write(): Promise<SyncReport> {
+    const changed = this.#changed
+    this.#changed = new Set()
+    if (changed === 'all') return this.#plane.sync(this.#desired)
+    // What was refused may be possible now: another service may have given up an address.
+    for (const { service } of this.#plane.status().quarantined) changed.add(service)
+    return this.#plane.update({
+      set: [...changed].flatMap((name) => this.#desired.get(name) ?? []),
+      delete: [...changed].filter((name) => !this.#desired.has(name))
+    })
   }
 
   /** Waits, but not for who is asked to stop. */

@@ -11,8 +11,9 @@ import { podPrefixes } from './kubernetes/eligibility.js'
 import { translate } from './kubernetes/translate.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
-import { ManifestFolder } from './manifests/read.js'
 import { USAGE, type ProxyOptions } from './options.js'
+import { readOnce } from './sources/once.js'
+import { openSource } from './sources/open.js'
 
 function placeOf({ netns }: ProxyOptions): string | number | undefined {
   return netns !== undefined && /^[0-9]+$/.test(netns) ? Number(netns) : netns
@@ -32,10 +33,9 @@ async function open(options: ProxyOptions): Promise<Plane> {
 /** With `detectLocalMode: NodeCIDR` the Node says who is local. @throws Error It does not. */
 async function withLocalSources(options: ProxyOptions): Promise<ProxyOptions> {
   if (options.configured?.isLocalByNode !== true) return options
-  const { objects } = await new ManifestFolder(options.manifests!).read()
+  const { objects } = await readOnce(await openSource(options, { kinds: ['Node'] }))
   const localSources = podPrefixes(objects, options.nodeName)
-  if (localSources.length === 0)
-    throw new Error(`detectLocalMode NodeCIDR: no Node ${options.nodeName} with spec.podCIDRs is in the folder`)
+  if (localSources.length === 0) throw new Error(`detectLocalMode NodeCIDR: there is no Node ${options.nodeName} with spec.podCIDRs`)
   return { ...options, traffic: { ...options.traffic, localSources } }
 }
 
@@ -73,7 +73,7 @@ function isMissing(error: unknown): boolean {
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */
 async function runOnce(command: Command): Promise<boolean> {
   const { options } = command
-  const isCleanup = options.cleanup && options.manifests === undefined
+  const isCleanup = options.cleanup && options.manifests === undefined && options.api === undefined
   if (!options.once && !options.plan && !isCleanup) return false
   tellWarnings(command)
   if (isCleanup) {
@@ -82,7 +82,7 @@ async function runOnce(command: Command): Promise<boolean> {
   }
   const plane = await open(await withLocalSources(options))
   try {
-    const { objects, problems } = await new ManifestFolder(options.manifests!).read()
+    const { objects, problems } = await readOnce(await openSource(options))
     for (const { file, document, reason } of problems) console.error(escapeInvisible(`${file}, document ${document}: ${reason}`))
     const services = translate(objects, options)
     if (options.plan) console.log(String(await plane.plan(services)))
@@ -122,8 +122,8 @@ async function applySettings(options: ProxyOptions, log: Logger): Promise<void> 
 async function startDaemon(options: ProxyOptions, log: Logger, opened: (proxy: RunningProxy) => void): Promise<RunningProxy> {
   await applySettings(options, log)
   const complete = await withLocalSources(options)
-  const folder = new ManifestFolder(complete.manifests!, parserInBackground(new URL('proxy-parser.js', import.meta.url)))
-  const daemon = new Daemon(await open(complete), folder, complete, log)
+  const source = await openSource(complete, { parse: parserInBackground(new URL('proxy-parser.js', import.meta.url)) })
+  const daemon = new Daemon(await open(complete), source, complete, log)
   opened(daemon)
   await daemon.start()
   return daemon

@@ -5,7 +5,7 @@ import { NETPLANE_FIELDS, type Fields, type KubeProxyConfiguration, type Netplan
 import { readConfigurationFile, type ConfigurationFile } from './file.js'
 import { FIELD_FLAG_NAMES, normaliseArguments, overlayFlags, type FieldFlag } from './flags.js'
 import { resolveConfiguration } from './resolve.js'
-import { resolveFields } from './reading.js'
+import { resolveFields, type GivenFields } from './reading.js'
 import { translateConfiguration, type Configured } from './translate.js'
 
 /** What is to be done. */
@@ -37,8 +37,7 @@ const COMMANDS = {
   'write-config-to': word,
   'init-only': flag,
   'dry-run': flag,
-  version: flag,
-  master: word
+  version: flag
 } as const
 
 const FLAGS = {
@@ -80,15 +79,15 @@ const LOCAL = ['local-sources', 'local-bridge', 'local-interface-prefix'] as con
 
 /** One mark of local clients on the command line takes the place of the one that the file has. */
 function withoutLocal(values: OptionValues, own: OptionValues): OptionValues {
-  if (!LOCAL.some((name) => own[name] !== undefined)) return values
-  return Object.fromEntries(Object.entries(values).filter(([name]) => !(LOCAL as readonly string[]).includes(name)))
+  return LOCAL.some((name) => own[name] !== undefined) ? without(values, LOCAL) : values
 }
 
 function withConfigured(options: ProxyOptions, configured: Configured): ProxyOptions {
-  const { plane, masqueradeBit, isLocalByNode } = configured
+  const { api, plane, masqueradeBit, isLocalByNode } = configured
   const { localSources } = options.traffic
   return {
     ...options,
+    api: options.api === undefined ? undefined : { ...options.api, ...api },
     plane: { ...options.plane, ...plane },
     traffic: { ...options.traffic, masqueradeBit },
     configured: { ...configured, isLocalByNode: isLocalByNode && localSources === undefined }
@@ -100,6 +99,26 @@ function withMode(configuration: KubeProxyConfiguration, mode: string | undefine
   return mode === undefined ? configuration : { ...configuration, mode }
 }
 
+const SOURCES = ['manifests', 'kubeconfig', 'master'] as const
+
+function without(values: OptionValues, names: readonly string[]): OptionValues {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)))
+}
+
+/** A source on the command line takes the place of that of the file, a folder in the file the place of its kubeconfig; who wants rules removed needs none. */
+function withoutSource(values: OptionValues, own: OptionValues, fields: GivenFields, faults: FaultSink): OptionValues {
+  if (own.cleanup === true || SOURCES.some((name) => own[name] !== undefined)) return without(values, SOURCES)
+  if (values.manifests === undefined || values.kubeconfig === undefined) return values
+  const { place } = fields.get('clientConnection.kubeconfig')!
+  faults.warn(place, 'clientConnection.kubeconfig', 'it has no effect: services come from the folder that manifests names')
+  return without(values, ['kubeconfig'])
+}
+
+/** Options that stand for fields were taken with the fields. */
+function withoutFields(own: OptionValues): OptionValues {
+  return without(own, ['kube-api-qps', 'kube-api-burst', 'hostname-override'])
+}
+
 interface Outcome {
   readonly options: ProxyOptions | undefined
   readonly configuration: KubeProxyConfiguration | undefined
@@ -107,7 +126,8 @@ interface Outcome {
 
 /** Options need no folder where nothing is served. */
 function completed(values: OptionValues, action: Action): OptionValues {
-  return action === 'run' ? values : { manifests: '.', ...values, cleanup: false }
+  const isComplete = action === 'run' || values.kubeconfig !== undefined || values.master !== undefined
+  return isComplete ? values : { manifests: '.', ...values, cleanup: false }
 }
 
 function attempt(make: () => ProxyOptions, source: string, faults: FaultSink): ProxyOptions | undefined {
@@ -133,8 +153,7 @@ function configure(values: Values, own: OptionValues, action: Action, file: Conf
   const translated = translateConfiguration(withMode(resolved, own.mode), fields, faults)
   const fromFile = { ...present(translated.values), ...fromNetplane(netplane) }
   // kube-proxy's two servers take the place of the one that is the default.
-  const merged: OptionValues = { listen: 'off', ...withoutLocal(fromFile, own), ...own }
-  if (own.cleanup === true && own.manifests === undefined) delete merged.manifests
+  const merged: OptionValues = { listen: 'off', ...withoutLocal(withoutSource(fromFile, own, fields, faults), own), ...withoutFields(own) }
   const options = attempt(() => withConfigured(makeOptions(completed(merged, action)), translated.configured), source, faults)
   return { options, configuration: resolved }
 }
@@ -154,7 +173,10 @@ function actionOf(values: Values): Action {
 /** Defaults are kube-proxy's where anything of kube-proxy is there. */
 function isOfKubeProxy(values: Values, action: Action): boolean {
   return (
-    action === 'write' || action === 'init' || values.config !== undefined || FIELD_FLAG_NAMES.some((name) => values[name] !== undefined)
+    action === 'write' ||
+    action === 'init' ||
+    values.config !== undefined ||
+    FIELD_FLAG_NAMES.some((name) => values[name] !== undefined && !Object.hasOwn(OPTIONS, name))
   )
 }
 
@@ -170,7 +192,6 @@ export function readCommand(args: readonly string[]): Command {
   const found: Fault[] = []
   const faults = collectFaults(found)
   if (action === 'check' && values.config === undefined) faults.error({ source: '--config-check' }, '', '--config FILE is wanted beside it')
-  if (values.master !== undefined) faults.warn({ source: '--master' }, '', 'the option has no effect: no API server is asked here')
   const own: OptionValues = { ...pick(values, OPTIONS), ...(values['dry-run'] === true ? { plan: true } : {}) }
   const outcome = readOutcome(values, own, action, found, faults)
   if (faults.hasErrors() || outcome.options === undefined) throw new ConfigurationError(found)

@@ -66,9 +66,12 @@ const fieldOf = (flag: FieldFlag): Field<unknown> => FIELDS[FIELD_FLAGS[flag][0]
 /** Options of kube-proxy that may stand without a value, and are true then. */
 const SWITCHES: ReadonlySet<string> = new Set(FIELD_FLAG_NAMES.filter((name) => typeof fieldOf(name).kind.zero === 'boolean'))
 
-/** Those that hold beside a file of configuration, as for kube-proxy: `Options.Complete` copies the log's, and puts the name of the host over that of the file. */
+/** Options of this proxy, too: those come before what a file says. */
+const OWN: readonly FieldFlag[] = ['hostname-override', 'kubeconfig', 'kube-api-qps', 'kube-api-burst']
+
+/** Those that hold beside a file of configuration: this proxy's own, and as for kube-proxy the log's, which `Options.Complete` copies. */
 function holdsBesideFile(flag: FieldFlag): boolean {
-  return flag === 'hostname-override' || FIELD_FLAGS[flag][0].startsWith('logging.')
+  return OWN.includes(flag) || FIELD_FLAGS[flag][0].startsWith('logging.')
 }
 
 /** The first of a pair has no value of its own in Go's way of writing; `--name=false` is how a switch is turned off. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { ConntrackSettings, IptablesPlaneOptions, IpvsPlaneOptions, UserspacePlaneOptions } from 'netplane'
+import type { ApiOptions } from '../options.js'
 import { splitEndpoint } from './checks.js'
 import type { FaultSink } from './faults.js'
 import type { KubeProxyConfiguration } from './fields.js'
@@ -28,6 +29,8 @@ export interface Endpoint {
 
 /** What a configuration of kube-proxy asks for beyond the options of the command line. */
 export interface Configured {
+  /** How often an API server may be asked. */
+  readonly api: Pick<ApiOptions, 'qps' | 'burst'>
   readonly plane: Pick<IpvsPlaneOptions, 'scheduler' | 'excludeCIDRs' | 'strictArp' | 'timeouts'> &
     Pick<IptablesPlaneOptions, 'dropInvalid' | 'loopbackNodePorts'> &
     Pick<UserspacePlaneOptions, 'relays'>
@@ -49,6 +52,7 @@ export interface Configured {
 
 /** Options of the command line that follow from a configuration, by their names. */
 export interface ConfiguredValues {
+  readonly kubeconfig: string | undefined
   readonly mode: string
   readonly 'node-name': string | undefined
   readonly 'local-sources': string | undefined
@@ -152,6 +156,7 @@ export function translateConfiguration(
   const { nodeAddresses } = places
   return {
     values: {
+      kubeconfig: nonEmpty(configuration['clientConnection.kubeconfig']),
       mode,
       'node-name': nonEmpty(hostnameOverride.trim().toLowerCase()),
       ...localClients(configuration),
@@ -161,6 +166,7 @@ export function translateConfiguration(
       'log-level': logLevel(configuration['logging.verbosity'])
     },
     configured: {
+      api: { qps: configuration['clientConnection.qps'], burst: configuration['clientConnection.burst'] },
       plane: planeOptions(configuration, places.loopbackNodePorts),
       masqueradeBit: configuration[`${section}.masqueradeBit`],
       isLocalByNode: configuration.detectLocalMode === 'NodeCIDR',

@@ -6,17 +6,14 @@ import type { GivenFields } from './reading.js'
 /** The feature gate of kube-proxy that the proxy knows. */
 export const LOOPBACK_GATE = 'KubeProxyNFTablesLocalhostNodePorts'
 
-const FOLDER = 'services come from a folder of manifests here, and no API server is asked'
+const JSON_ONLY = 'objects are asked for as JSON'
 const LOG = 'every line of the log is JSON, and is written at once'
 const WINDOWS = 'it is for Windows'
 
 /** Why a field has no effect here, by its path: told where it asks for something else than its default. */
 const REASONS: Readonly<Partial<Record<FieldPath, string>>> = {
-  'clientConnection.kubeconfig': FOLDER,
-  'clientConnection.acceptContentTypes': FOLDER,
-  'clientConnection.qps': FOLDER,
-  'clientConnection.burst': FOLDER,
-  'clientConnection.contentType': FOLDER,
+  'clientConnection.acceptContentTypes': JSON_ONLY,
+  'clientConnection.contentType': JSON_ONLY,
   'logging.flushFrequency': LOG,
   'logging.options.text.splitStream': LOG,
   'logging.options.text.infoBufferSize': LOG,
@@ -25,7 +22,7 @@ const REASONS: Readonly<Partial<Record<FieldPath, string>>> = {
   'logging.vmodule': 'the files of kube-proxy are not those of this program: logging.verbosity holds for all of them',
   enableProfiling: 'there are no profiles of Go here; node --inspect shows what the program does',
   showHiddenMetricsForVersion: 'no metric is hidden here',
-  configSyncPeriod: 'the folder of manifests is watched, and read again every 10 s',
+  configSyncPeriod: 'sources are watched: nothing grows old',
   portRange: 'relays of mode userspace listen at ports that the kernel chooses',
   udpIdleTimeout: 'only mode userspace has sessions that it would end',
   resourceContainer: 'kube-proxy has no such field any more',

@@ -106,6 +106,45 @@ it("lets the daemon's own options win over the file", async () => {
   expect(readCommand(['--config', file, '--cleanup']).options.manifests).toBeUndefined()
 })
 
+const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
+
+it('finds one source, on the command line before the file, and a folder before the kubeconfig of the file', async () => {
+  const connection = 'clientConnection: { kubeconfig: /k, qps: 2.5, burst: 7 }\n'
+  const file = await fileOf(`${HEAD}${connection}`)
+  const sourceOf = (...args: string[]): unknown => {
+    const { manifests, api } = readCommand(args).options
+    return { manifests, api }
+  }
+  const rate = { qps: 2.5, burst: 7 }
+  expect(sourceOf('--config', file)).toEqual({ api: { kubeconfig: '/k', master: undefined, ...rate } })
+  expect(sourceOf('--config', file, '--kubeconfig=/own', '--kube-api-qps=-1')).toEqual({
+    api: { kubeconfig: '/own', master: undefined, qps: -1, burst: 7 }
+  })
+  expect(sourceOf('--config', file, '--master=https://a')).toEqual({ api: { kubeconfig: undefined, master: 'https://a', ...rate } })
+  expect(sourceOf('--config', file, '--manifests=/m')).toEqual({ manifests: '/m' })
+  expect(sourceOf('--config', file, '--cleanup')).toEqual({})
+  expect(sourceOf('--config-check', '--config', file)).toMatchObject({ api: { kubeconfig: '/k' } })
+
+  const both = await fileOf(`${HEAD}${connection}${OWN_DOCUMENT}manifests: /m\n`)
+  const command = readCommand(['--config', both])
+  expect(command.options).toMatchObject({ manifests: '/m', api: undefined })
+  expect(command.warnings.map(formatFault)).toEqual([
+    `${both}:3:33: warning: clientConnection.kubeconfig: it has no effect: services come from the folder that manifests names`
+  ])
+  expect(sourceOf('--config', both, '--kubeconfig=/own')).toMatchObject({ manifests: undefined, api: { kubeconfig: '/own' } })
+  expect(() => sourceOf('--config', file, '--kubeconfig=/own', '--manifests=/m')).toThrow('one source is wanted')
+  expect(() => sourceOf('--proxy-mode=ipvs')).toThrow('--manifests is missing, or --kubeconfig or --master')
+})
+
+it('is not for kube-proxy because an API server is named', () => {
+  const { options } = readCommand(['--kubeconfig', '/k', '--kube-api-burst=3', '--hostname-override=N'])
+  expect(options).toMatchObject({ plane: { mode: 'nftables' }, nodeName: 'n', api: { kubeconfig: '/k', qps: 5, burst: 3 } })
+  expect(options.configured).toBeUndefined()
+  // Beside another option of kube-proxy they are its own.
+  const own = readCommand(['--kubeconfig', '/k', '--kube-api-burst=3', '--hostname-override=N', '--proxy-mode=ipvs'])
+  expect(own.options).toMatchObject({ plane: { mode: 'ipvs' }, nodeName: 'n', api: { kubeconfig: '/k', qps: 5, burst: 3 } })
+})
+
 it('has commands that need no folder', async () => {
   const file = await fileOf(HEAD)
   expect(readCommand(['--version']).action).toBe('version')

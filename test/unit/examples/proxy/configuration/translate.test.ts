@@ -104,9 +104,9 @@ it('computes limits of connection tracking as kube-proxy does', () => {
 })
 
 it('warns of what has no effect, with the reason', () => {
-  const content = 'enableProfiling: true\nclientConnection: { qps: 50 }\nfeatureGates: { A: true }\nportRange: "1-2"\nbindAddress: 10.0.0.1'
+  const content = 'enableProfiling: true\nclientConnection: { contentType: application/yaml }\nfeatureGates: { A: true }\nportRange: "1-2"\nbindAddress: 10.0.0.1'
   expect(translate(content).faults).toEqual([
-    expect.stringContaining('f:4:26: warning: clientConnection.qps: it has no effect: services come from a folder'),
+    expect.stringContaining('f:4:34: warning: clientConnection.contentType: it has no effect: objects are asked for as JSON'),
     expect.stringContaining('f:3:18: warning: enableProfiling: it has no effect'),
     expect.stringContaining('f:6:12: warning: portRange: it has no effect'),
     expect.stringContaining('f:5:15: warning: featureGates.A: it has no effect'),
