@@ -68,7 +68,7 @@ it('writes nothing before all kinds were listed', async () => {
   await until(async () => expect(await health()).toMatchObject({ healthy: true, synced: true, services: 1 }))
   // With its endpoint: a service without one would have been refused to clients meanwhile.
   expect(sync).toHaveBeenCalledOnce()
-  expect([...(sync.mock.calls[0]![0]).values()][0]!.endpoints).toHaveLength(1)
+  expect([...sync.mock.calls[0]![0].values()][0]!.endpoints).toHaveLength(1)
 })
 
 it('takes one changed slice of 5,000 services to the plane as one changed service', { timeout: 30_000 }, async () => {
