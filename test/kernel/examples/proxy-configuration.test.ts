@@ -40,7 +40,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   await configure('mode: iptables\n')
   await proxy.waitFor('the rules of the last configuration are gone')
   expect(await get(10_249, '/proxyMode')).toBe('200 iptables\n')
-  await vi.waitFor(async () => expect(await tables()).toContain('KUBE-SERVICES'), 5000 * patience)
+  await vi.waitFor(async () => expect(await tables()).toContain('KUBE-SERVICES'), 20_000 * patience)
   expect(await tables()).not.toContain('table ip netplane')
 
   await proxy.stop()
