@@ -1,4 +1,3 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi, type Mock } from 'vitest'
 import { readCommand } from '../../../../../examples/proxy/configuration/command.js'
@@ -10,16 +9,9 @@ import { readOnce } from '../../../../../examples/proxy/sources/once.js'
 import { openPlane, type Plane } from '../../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../../src/testing.js'
 import { answer, apiService, apiSlice, event, events, list, refusal, ScriptedApi, type ApiAnswer } from '../../../../support/api-server.js'
+import { freePort } from '../../../../support/free-port.js'
 
 const FAST = { client: { qps: 1000, burst: 1000 }, reflector: { backoff: { firstMs: 20, maxMs: 40, resetMs: 1000 } } }
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** A proxy that reads a scripted server. */
 async function run(api: ScriptedApi): Promise<{
