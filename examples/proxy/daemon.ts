@@ -53,7 +53,10 @@ export class Daemon {
   constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, outdated: () => void = () => undefined) {
     this.#outdated = outdated
     this.#plane = plane
-    this.#metrics = new Metrics(() => plane.status())
+    this.#metrics = new Metrics(() => plane.status(), {
+      services: () => this.#catalog.services,
+      requests: () => this.#source.status.requests
+    })
     this.#options = options
     this.#log = log
     this.#source = source
@@ -66,12 +69,13 @@ export class Daemon {
     })
     const { configured } = options
     const listener: KeeperListener = {
-      synced: (report) => {
+      synced: (report, isWhole) => {
         this.#firstSync()
         this.#syncedAt = new Date()
         this.#hasSynced = true
         this.#syncError = undefined
         this.#metrics.synced(report)
+        this.#metrics.kubeProxy.synced(report, isWhole, this.#keeper.lagMs)
         const { quarantined, durationMs, ...rest } = report
         if (report.requests > 0 || quarantined.length > 0)
           log.info(
@@ -104,7 +108,8 @@ export class Daemon {
         isEligible: isNodeEligible(this.#catalog.nodes, this.#options.nodeName),
         syncedAt: this.#syncedAt
       }),
-      metrics: this.#metricsText
+      metrics: this.#metricsText,
+      answered: (path, status) => this.#metrics.kubeProxy.answered(path, status)
     }
   }
 
@@ -185,6 +190,7 @@ export class Daemon {
   /** Makes what the source tells what should be. Nothing is written before all of it was told. */
   #take(changes: readonly ObjectChange[]): void {
     if (this.#isStopping) return
+    this.#metrics.kubeProxy.told(changes)
     const changed = this.#catalog.apply(changes)
     const { hasSynced, isUnderstood } = this.#source.status
     this.#logProblems()
@@ -214,6 +220,7 @@ export class Daemon {
 
   #want(changed: ReadonlySet<string>, isUnderstood: boolean): void {
     const { services } = this.#catalog
+    this.#metrics.kubeProxy.queued()
     if (this.#saved !== undefined && !isUnderstood) {
       this.#keeper.want(new Map([...this.#saved, ...services]))
     } else if (this.#isFollowing) {

@@ -3,7 +3,8 @@ import type { Plane, Service, SyncReport } from 'netplane'
 
 /** What the keeper tells. */
 export interface KeeperListener {
-  readonly synced: (report: SyncReport) => void
+  /** @param isWhole Whether all services were looked at, or changes alone. */
+  readonly synced: (report: SyncReport, isWhole: boolean) => void
   readonly failed: (error: Error, retryMs: number) => void
 }
 
@@ -74,10 +75,11 @@ export class Keeper {
       this.#nextSince = undefined
       this.#isWanted = false
       try {
+        const isWhole = this.#changed === 'all'
         const report = await this.#write()
         retryMs = FIRST_RETRY_MS
         this.#pendingSince = this.#nextSince
-        this.#listener.synced(report)
+        this.#listener.synced(report, isWhole)
         this.#endedAt = performance.now()
       } catch (error) {
         this.#isWanted = true

@@ -1,5 +1,6 @@
 import type { PlaneEvent, PlaneStatus, SyncReport } from 'netplane'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { KubeProxyMetrics, type KubeProxyMetricSources } from './kube-proxy-metrics.js'
 
 /** What the daemon counts, in the format of Prometheus. */
 export class Metrics {
@@ -42,8 +43,12 @@ export class Metrics {
     registers: [this.registry]
   })
 
+  /** The names of kube-proxy. */
+  readonly kubeProxy: KubeProxyMetrics
+
   /** @param status What the plane holds: it changes without a sync, too, as addresses of this node come and go. */
-  constructor(status: () => PlaneStatus) {
+  constructor(status: () => PlaneStatus, sources: KubeProxyMetricSources) {
+    this.kubeProxy = new KubeProxyMetrics(this.registry, sources)
     const show = (name: string, help: string, count: (now: PlaneStatus) => number): void => {
       const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(count(status())) })
     }

@@ -15,6 +15,8 @@ export interface KubeProxySources {
     readonly syncedAt: Date | undefined
   }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  /** Told of each answer of a probe. */
+  readonly answered: (path: 'healthz' | 'livez', status: number) => void
 }
 
 interface Answer {
@@ -49,7 +51,14 @@ function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer
 }
 
 function healthPages(sources: KubeProxySources): Pages {
-  return { '/healthz': () => healthAnswer(sources, true), '/livez': () => healthAnswer(sources, false) }
+  const told = (path: 'healthz' | 'livez', probed: Answer): Answer => {
+    sources.answered(path, probed.status)
+    return probed
+  }
+  return {
+    '/healthz': () => told('healthz', healthAnswer(sources, true)),
+    '/livez': () => told('livez', healthAnswer(sources, false))
+  }
 }
 
 function metricPages({ configuration }: Configured, { metrics }: KubeProxySources): Pages {

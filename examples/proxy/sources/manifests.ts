@@ -31,7 +31,8 @@ export class ManifestSource implements ObjectSource {
       problems: this.#content?.problems ?? [],
       outdated: this.#content?.outdated ?? [],
       error: this.#error,
-      isNeeded: true
+      isNeeded: true,
+      requests: []
     }
   }
 

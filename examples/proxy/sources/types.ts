@@ -9,6 +9,13 @@ export interface ObjectChange {
   readonly object: KubernetesObject | undefined
 }
 
+/** Requests to an API server that were answered alike: by a status, or `<error>` where there was no answer. */
+export interface RequestCount {
+  readonly code: string
+  readonly host: string
+  readonly count: number
+}
+
 /** What a source knows of itself. */
 export interface SourceStatus {
   /** What the source is called in `/healthz` and in the log. */
@@ -25,6 +32,8 @@ export interface SourceStatus {
   readonly error: Error | undefined
   /** Whether `error` makes the proxy unhealthy. An API server that is away is away for all nodes, and load balancers must not leave all of them. */
   readonly isNeeded: boolean
+  /** What was asked of an API server since the start. */
+  readonly requests: readonly RequestCount[]
 }
 
 /** What a source tells. */

@@ -2,6 +2,7 @@ import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
 import type { ApiAccess, Identity } from '../access/types.js'
 import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
 import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
+import type { RequestCount } from '../types.js'
 
 /** A page of a list is a megabyte or a few; JSON.parse takes texts of half a gigabyte. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024
@@ -57,6 +58,7 @@ export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
   readonly #rate: RateLimit
+  readonly #counts = new Map<string, number>()
   #tls: string | undefined
   #dispatcher: Dispatcher | undefined
 
@@ -64,6 +66,12 @@ export class ApiClient {
     this.#access = access
     this.#options = options
     this.#rate = new RateLimit(options)
+  }
+
+  /** Requests by how they were answered. */
+  get requests(): readonly RequestCount[] {
+    const { host } = this.#access.server
+    return Array.from(this.#counts, ([code, count]) => ({ code, host, count }))
   }
 
   /**
@@ -98,7 +106,7 @@ export class ApiClient {
       statusCode,
       headers: given,
       body
-    } = await request(url, {
+    } = await this.#request(url, {
       dispatcher: await this.#connect(identity),
       headers: {
         ...headers,
@@ -115,6 +123,19 @@ export class ApiClient {
     if (statusCode === 200 && /^application\/json\b/i.test(contentType)) return body
     await this.#refuse(path, statusCode, contentType, given['retry-after'], body)
     return body
+  }
+
+  /** Requests, and counts how it was answered. One that is given up says nothing of the server. */
+  async #request(url: URL, options: NonNullable<Parameters<typeof request>[1]>): ReturnType<typeof request> {
+    const count = (code: string): unknown => this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
+    try {
+      const answer = await request(url, options)
+      count(String(answer.statusCode))
+      return answer
+    } catch (error) {
+      if ((error as Error).name !== 'AbortError') count('<error>')
+      throw error
+    }
   }
 
   /** @throws {ApiError} Always. */

@@ -1,4 +1,5 @@
 import { isObject, LABELS } from '../../kubernetes/shape.js'
+import { TRIGGER_TIME } from '../../kube-proxy-metrics.js'
 import type { ApiResource } from './resources.js'
 
 /** Which parts of a value stay: all of it, the fields of an object, or the same parts of each entry of a list. */
@@ -33,7 +34,7 @@ const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
     status: { loadBalancer: { ingress: [{ ip: true, ipMode: true }] } }
   },
   EndpointSlice: {
-    metadata: METADATA,
+    metadata: { ...METADATA, annotations: { [TRIGGER_TIME]: true } },
     addressType: true,
     ports: [{ name: true, protocol: true, port: true }],
     endpoints: [

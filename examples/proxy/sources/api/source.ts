@@ -36,7 +36,8 @@ export class ApiSource implements ObjectSource {
       problems: all.flatMap(({ problems }) => problems),
       outdated: [],
       error: failed.length === 0 ? undefined : new Error(failed.join('; ')),
-      isNeeded: false
+      isNeeded: false,
+      requests: this.#client.requests
     }
   }
 

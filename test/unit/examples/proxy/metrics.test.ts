@@ -15,7 +15,7 @@ const endpoint = {
 
 it('metrics show what the plane holds when they are asked for', async () => {
   let now = status({ mode: 'ipvs', draining: 1, drainingEndpoints: [endpoint], missingSchedulers: [] })
-  const metrics = new Metrics(() => now)
+  const metrics = new Metrics(() => now, { services: () => new Map(), requests: () => [] })
   expect(await metrics.registry.metrics()).toMatch(/^netplane_draining_endpoints 1$/m)
   now = status({ mode: 'ipvs', draining: 0, drainingEndpoints: [], missingSchedulers: [] })
   expect(await metrics.registry.metrics()).toMatch(/^netplane_draining_endpoints 0$/m)

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { readCommand } from '../../../../../examples/proxy/configuration/command.js'
 import { KubeProxyServers, type KubeProxySources } from '../../../../../examples/proxy/configuration/servers.js'
 import { freePort } from '../../../../support/free-port.js'
@@ -31,7 +31,13 @@ async function get(port: number, path: string): Promise<Page> {
 it("answers as kube-proxy's two servers do", async () => {
   const [healthz, metrics] = [await freePort(), await freePort()]
   let health: ReturnType<KubeProxySources['health']> = { isHealthy: false, isEligible: true, syncedAt: undefined }
-  const servers = serversAt(healthz, metrics, { health: () => health, metrics: () => Promise.resolve(METRICS) }, '--proxy-mode=nftables')
+  const answered = vi.fn()
+  const servers = serversAt(
+    healthz,
+    metrics,
+    { health: () => health, metrics: () => Promise.resolve(METRICS), answered },
+    '--proxy-mode=nftables'
+  )
   await servers.listen()
   const answers = async (): Promise<[number, number]> => [(await get(healthz, '/healthz')).status, (await get(healthz, '/livez')).status]
 
@@ -59,6 +65,10 @@ it("answers as kube-proxy's two servers do", async () => {
   // A node that is leaving is alive.
   health = { isHealthy: true, isEligible: false, syncedAt: SYNCED_AT }
   expect(await answers()).toEqual([503, 200])
+  expect(answered.mock.calls.slice(-2)).toEqual([
+    ['healthz', 503],
+    ['livez', 200]
+  ])
 
   expect(await get(metrics, '/healthz')).toMatchObject({ status: 200, text: 'ok' })
   expect(await get(metrics, '/proxyMode?a=b')).toEqual({ status: 200, contentType: 'text/plain; charset=utf-8', text: 'nftables' })
@@ -74,7 +84,11 @@ it("answers as kube-proxy's two servers do", async () => {
 it('says that metrics could not be had, and goes on', async () => {
   const [healthz, metrics] = [await freePort(), await freePort()]
   const health = { isHealthy: true, isEligible: true, syncedAt: SYNCED_AT }
-  const servers = serversAt(healthz, metrics, { health: () => health, metrics: () => Promise.reject(new Error('no metrics')) })
+  const servers = serversAt(healthz, metrics, {
+    health: () => health,
+    metrics: () => Promise.reject(new Error('no metrics')),
+    answered: vi.fn()
+  })
   await servers.listen()
   expect(await get(metrics, '/metrics')).toMatchObject({ status: 500, text: 'Error: no metrics' })
   expect(await get(metrics, '/healthz')).toMatchObject({ status: 200 })
@@ -88,7 +102,8 @@ it('goes on without an address that is taken, or ends where it must not', async 
   const metrics = await freePort()
   const sources = {
     health: () => ({ isHealthy: true, isEligible: true, syncedAt: SYNCED_AT }),
-    metrics: () => Promise.resolve(METRICS)
+    metrics: () => Promise.resolve(METRICS),
+    answered: vi.fn()
   }
   await serversAt(port, metrics, sources).listen()
   expect(await get(metrics, '/healthz')).toMatchObject({ status: 200 })
