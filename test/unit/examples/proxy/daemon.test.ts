@@ -67,7 +67,7 @@ it('logs each problem once, however often the folder is read', async () => {
   const toldOf = (): unknown[] => lines.map((line) => (JSON.parse(line) as { file: string }).file)
   expect(toldOf()).toEqual(['web.yaml'])
   await writeFile(join(folder, 'dns.yaml'), 'kind: [')
-  await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 2000)
+  await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 10_000)
 })
 
 it('says why the kernel does not have what the folder says', async () => {
@@ -81,7 +81,7 @@ it('says why the kernel does not have what the folder says', async () => {
   onTestFinished(() => daemon.stop())
   const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json()
   expect(await health()).toMatchObject({ healthy: false, synced: false, sync: 'table ip netplane is not ours' })
-  await vi.waitFor(async () => expect(await health()).toMatchObject({ healthy: true, synced: true }), 2000)
+  await vi.waitFor(async () => expect(await health()).toMatchObject({ healthy: true, synced: true }), 10_000)
   expect(await health()).not.toHaveProperty('sync')
 })
 
@@ -119,7 +119,7 @@ it('begins with the services that its predecessor kept, and passes over a damage
     const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() }, stateFile: options.state })
     const daemon = new Daemon(plane, new ManifestSource(folder, new ManifestFolder(folder)), options, log)
     await daemon.start()
-    await vi.waitFor(() => expect(plane.status().services).toBe(1), 2000)
+    await vi.waitFor(() => expect(plane.status().services).toBe(1), 10_000)
     await daemon.stop()
     return lines.map(({ msg }) => msg).filter((msg) => msg.includes('saved state'))
   }
