@@ -4,7 +4,17 @@ import path from 'node:path'
 import { linksOf, withTargets } from './links.mjs'
 
 const PICTURES = new Set(['.svg', '.png'])
-const LANGUAGES = { '.mjs': 'js', '.js': 'js', '.ts': 'ts', '.json': 'json', '.yaml': 'yaml', '.yml': 'yaml', '.sh': 'sh', '.cc': 'cpp', '.h': 'cpp' }
+const LANGUAGES = {
+  '.mjs': 'js',
+  '.js': 'js',
+  '.ts': 'ts',
+  '.json': 'json',
+  '.yaml': 'yaml',
+  '.yml': 'yaml',
+  '.sh': 'sh',
+  '.cc': 'cpp',
+  '.h': 'cpp'
+}
 
 /** What kind of thing a link leads to. */
 function kindOf(place) {
@@ -67,7 +77,10 @@ export function collectPages(root, target) {
     for (const link of linksOf(text).filter((one) => one.file !== '')) {
       const next = path.join(folder, link.file)
       const to = pageNames[kindOf(path.join(root, next))](next)
-      places.set(link.target, `${link.file.startsWith('.') ? '' : './'}${path.relative(folder, to)}${link.anchor === undefined ? '' : `#${link.anchor}`}`)
+      places.set(
+        link.target,
+        `${link.file.startsWith('.') ? '' : './'}${path.relative(folder, to)}${link.anchor === undefined ? '' : `#${link.anchor}`}`
+      )
       if (!known.has(next)) waiting.push(next)
       known.add(next)
     }
