@@ -41,13 +41,21 @@ async function outputOf(script: string): Promise<string> {
   return lines.map((line) => `${line}\n`).join('')
 }
 
+/** All that are TypeScript, each in a file. */
+const typed = pages()
+  .flatMap(examplesOf)
+  .filter(({ language }) => language === 'ts')
+const scripts = write(typed)
+
+/** Those that say what they print and need no kernel. */
+const printing = typed
+  .map((example, index) => ({ ...example, script: scripts[index]! }))
+  .filter(({ output, text }) => output !== undefined && (text.includes("from 'netplane/testing'") || !/\b(open|openPlane)\(/.test(text)))
+
 describe('the scripts of the documentation', () => {
   it('have no errors of types', () => {
-    const typed = pages()
-      .flatMap(examplesOf)
-      .filter(({ language }) => language === 'ts')
     expect(typed.length).toBeGreaterThan(10)
-    expect(problemsOf(write(typed))).toEqual([])
+    expect(problemsOf(scripts)).toEqual([])
   }, 120_000)
 
   it('are all looked at: those of docs import the package', () => {
@@ -62,13 +70,7 @@ describe('the scripts of the documentation', () => {
     expect(unseen).toEqual([])
   })
 
-  // All that say what they print and need no kernel.
-  const onFakes = pages()
-    .flatMap(examplesOf)
-    .filter(({ language, output }) => language === 'ts' && output !== undefined)
-    .filter(({ text }) => text.includes("from 'netplane/testing'") || !/\b(open|openPlane)\(/.test(text))
-  const scripts = write(onFakes)
-  it.each(onFakes.map((example, index) => ({ ...example, script: scripts[index]! })))(
+  it.each(printing)(
     '$file, $heading: prints what it says',
     async ({ output, script }) => {
       expect(await outputOf(script)).toBe(output)
