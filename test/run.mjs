@@ -38,6 +38,20 @@ async function runStage(stage, context, isComplete) {
   return { stage, seconds: (performance.now() - start) / 1000, ...count }
 }
 
+/** One stage after the other, but for those that are aside. */
+async function runAll(chosen, run) {
+  const outcomes = []
+  for (const stage of chosen) {
+    if (stage.isAlone) await Promise.all(outcomes)
+    const outcome = run(stage)
+    // Whatever comes of it is told at the end, with the rest.
+    outcome.catch(() => undefined)
+    outcomes.push(outcome)
+    if (!stage.isAside) await outcome
+  }
+  return await Promise.all(outcomes)
+}
+
 async function main(argv) {
   const separator = argv.indexOf('--')
   const named = separator < 0 ? argv : argv.slice(0, separator)
@@ -53,13 +67,11 @@ async function main(argv) {
   }
   if (!(await install(root, wanted))) return [{ stage: { name: 'installing' }, seconds: 0, passed: 0, failed: 1 }]
   const context = { root, results: mkdtempSync(path.join(os.tmpdir(), 'netplane-test-')), filters }
-  const outcomes = []
   try {
-    for (const stage of chosen) outcomes.push(await runStage(stage, context, isComplete))
+    return await runAll(chosen, (stage) => runStage(stage, context, isComplete))
   } finally {
     rmSync(context.results, { recursive: true, force: true })
   }
-  return outcomes
 }
 
 const outcomes = await main(process.argv.slice(2))

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { exec } from './exec.mjs'
-import { countVitest } from './report.mjs'
+import { countVitest, describeSlowest } from './report.mjs'
 import { filesOfSuites, notInContainer } from './suites.mjs'
 import { sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
 
@@ -50,9 +50,13 @@ export async function runContainer(context) {
     const { status } = await exec(['unshare', '--mount', '--propagation', 'private', 'sh', file, state, context.root, results, ...argv], {
       // On a busy machine it takes ten minutes.
       timeoutSeconds: 1200,
-      cwd: '/'
+      cwd: '/',
+      // Other stages run meanwhile.
+      quiet: true
     })
-    return countVitest(report, status)
+    const count = countVitest(report, status)
+    console.log(`container: what took longest: ${describeSlowest(count.files, context.root)}`)
+    return count
   } finally {
     rmSync(results, { recursive: true, force: true })
     rmSync(state, { recursive: true, force: true })

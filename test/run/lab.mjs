@@ -5,7 +5,7 @@ import { findBootable } from '../../tools/lab/run.mjs'
 import { selfTest } from '../../tools/lab/self-test.mjs'
 import { choose, filesOfSuites } from './suites.mjs'
 import { exec } from './exec.mjs'
-import { countVitest, sum } from './report.mjs'
+import { countVitest, describeSlowest, sum } from './report.mjs'
 import { vitestCommand } from './vitest.mjs'
 
 /** What a machine gets for all its suites: far more than it needs, as the machine may be busy. */
@@ -57,6 +57,7 @@ async function runMachine(name, chosen, context, { timeoutSeconds, vitest }) {
     env: { NETPLANE_TEST_NAMESPACE: 'lab' }
   })
   const total = countVitest(report, status)
+  console.log(`${name}: what took longest: ${describeSlowest(total.files, context.root)}`)
   const ran = wanted.map(({ suite, files }) => {
     const own = files.flatMap((file) => total.files[path.join(context.root, file)] ?? [])
     return { suite, ...sum(own), reason: own.length === 0 ? 'the machine left no report of it' : undefined }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 
 /** @typedef {{ passed: number, failed: number }} Count */
 
@@ -6,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
  * What test/run/reporter.mjs has counted, in all and for each test file.
  * @param {string} file that it has written
  * @param {number} status the exit status of vitest
- * @returns {Count & { files: Record<string, Count> }} `files`: by absolute path
+ * @returns {Count & { files: Record<string, Count & { seconds: number }> }} `files`: by absolute path
  */
 export function countVitest(file, status) {
   if (!existsSync(file)) return { ...nothingMeasured('vitest wrote no report'), files: {} }
@@ -32,6 +33,15 @@ export function countGoogleTest(file, status) {
 /** One step that either worked or did not. @returns {Count} */
 export function countOne(status) {
   return status === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
+}
+
+/** The files that took longest, in words. @param {Record<string, { seconds: number }>} files by absolute path @param {string} root of the repository */
+export function describeSlowest(files, root, count = 8) {
+  const slowest = Object.entries(files).sort(([, one], [, other]) => other.seconds - one.seconds)
+  return slowest
+    .slice(0, count)
+    .map(([file, { seconds }]) => `${path.relative(root, file)} ${seconds.toFixed(0)} s`)
+    .join(', ')
 }
 
 /** @param {Count[]} counts @returns {Count} */

@@ -7,7 +7,7 @@ import process from 'node:process'
 /**
  * @param {import('vitest/node').TestModule} module a test file in one project
  * @param {boolean} isFiltered whether tests were chosen by name, so that those which were not chosen are no fault
- * @returns {Count & { notRun: string[] }} `notRun`: the names of what counts as failed because it did not run
+ * @returns {Count & { seconds: number, notRun: string[] }} `seconds`: how long its tests took; `notRun`: the names of what counts as failed because it did not run
  */
 function countModule(module, isFiltered) {
   const tests = [...module.children.allTests()]
@@ -15,10 +15,11 @@ function countModule(module, isFiltered) {
   const notRun = isFiltered ? [] : [...named('skipped'), ...named('pending')].map((test) => test.fullName)
   // A file that cannot be loaded, or whose hooks fail, has perhaps no test that failed.
   const isBroken = module.state() === 'failed' && named('failed').length === 0
-  return { passed: named('passed').length, failed: named('failed').length + notRun.length + (isBroken ? 1 : 0), notRun }
+  const failed = named('failed').length + notRun.length + (isBroken ? 1 : 0)
+  return { passed: named('passed').length, failed, seconds: module.diagnostic().duration / 1000, notRun }
 }
 
-/** Options of vitest that it reads: `--outputFile.counts=FILE` has the counts of each test file written there, as JSON. */
+/** Options of vitest that it reads: `--outputFile.counts=FILE` has the counts and times of each test file written there, as JSON. */
 export default class Counts {
   #config
 
@@ -29,11 +30,11 @@ export default class Counts {
   onTestRunEnd(modules, unhandledErrors) {
     const files = {}
     for (const module of modules) {
-      const { passed, failed, notRun } = countModule(module, this.#config.testNamePattern !== undefined)
+      const { passed, failed, seconds, notRun } = countModule(module, this.#config.testNamePattern !== undefined)
       for (const name of notRun) console.log(`not run, which counts as failed: ${name}`)
       // A file that runs in several projects is there once for each.
-      const before = files[module.moduleId] ?? { passed: 0, failed: 0 }
-      files[module.moduleId] = { passed: before.passed + passed, failed: before.failed + failed }
+      const before = files[module.moduleId] ?? { passed: 0, failed: 0, seconds: 0 }
+      files[module.moduleId] = { passed: before.passed + passed, failed: before.failed + failed, seconds: before.seconds + seconds }
     }
     const counts = Object.values(files)
     const isEmpty = counts.every(({ passed, failed }) => passed + failed === 0)

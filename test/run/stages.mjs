@@ -24,6 +24,8 @@ import { vitestStage } from './vitest.mjs'
  * @property {boolean} [builds] whether it builds the addon, which takes Node's headers
  * @property {(filters: string[]) => string[]} [kernels] those of the lab that it would fetch
  * @property {string[]} [uses] earlier stages that make what this one needs, and so run before it when it is selected alone
+ * @property {boolean} [isAside] whether the stages behind it run while it does
+ * @property {boolean} [isAlone] whether all stages before it are waited for
  * @property {(context: Context) => Promise<import('./report.mjs').Count>} run
  */
 
@@ -51,7 +53,8 @@ const kernelTools = ['namespaces', ...kernelPrograms, ...(hasIpvs() ? ['ipvsadm'
 const inLab = {
   needs: ['root', 'qemu', 'ipvsadm', ...kernelPrograms],
   wants: ['User-Mode Linux'],
-  uses: ['build']
+  uses: ['build'],
+  isAlone: true
 }
 
 /** What the newest nft makes of all that is written. It is fetched before, as there is no network in the namespace. */
@@ -86,16 +89,17 @@ export const stages = [
     timeoutSeconds: 1200,
     ...inOwnNamespace
   }),
+  { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], uses: ['build'], run: runSanitizedLifecycle },
+  // It keeps one processor busy.
+  { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], isAside: true, run: runContainer },
   listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
-  { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], uses: ['build'], run: runSanitizedLifecycle },
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], uses: ['build', 'prebuild'] }),
   scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],
     wants: process.getuid() === 0 ? ['IPVS, or User-Mode Linux'] : [],
     uses: ['build']
   }),
-  { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], run: runContainer },
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
   { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) }
 ]

@@ -7,7 +7,7 @@ import path from 'node:path'
  * @property {string} name a row of the table that the lab prints
  * @property {string[]} files folders and files (without `.test.ts`) of test/contract and test/kernel; a file belongs to the suite that names it most exactly
  * @property {string[]} requires what a kernel must have: test/run/here.mjs says what this machine lacks, tools/lab/machines.mjs what each of the lab does
- * @property {boolean} [smoke] whether `npm test` runs it in emulated machines; the full run takes all
+ * @property {true | string[]} [smoke] in which emulated machines `npm test` runs it, by the names of their kernels, or in all of them; the full run takes all
  * @property {boolean} [isLong] whether it waits, or makes thousands of connections, where a container changes nothing: there the rest runs
  */
 
@@ -20,6 +20,12 @@ const lackedEverywhere = { [newestNft]: '`npm run test:listing`, which fetches t
 /** @type {Suite[]} */
 export const suites = [
   { name: 'nftables', files: ['test/kernel/nftables', 'test/kernel/core', 'test/kernel/support'], requires: ['nftables'] },
+  {
+    name: 'words of nftables',
+    files: ['optional-expressions', 'readback', 'rule-builder', 'rulesets', 'set-golden'].map((name) => `test/kernel/nftables/${name}`),
+    requires: ['nftables'],
+    isLong: true
+  },
   { name: 'nftables contract', files: ['test/contract/nftables'], requires: ['nftables'], smoke: true },
   {
     name: 'listing by the newest nft',
@@ -33,9 +39,16 @@ export const suites = [
   { name: 'ipvsadm', files: ['test/kernel/examples/ipvsadm'], requires: ['ipvs'] },
   {
     name: 'ipvs with nftables',
-    files: ['test/kernel/plane/ipvs', 'test/kernel/examples/proxy-ipvs'],
+    files: ['test/kernel/plane/ipvs'],
     requires: ['ipvs', 'nftables'],
     smoke: true
+  },
+  { name: 'proxy with ipvs', files: ['test/kernel/examples/proxy-ipvs'], requires: ['ipvs', 'nftables'], smoke: ['5.10'] },
+  {
+    name: 'ipvs behaviour, in short',
+    files: ['test/kernel/plane/ipvs/behaviour-in-short'],
+    requires: ['ipvs', 'nftables'],
+    smoke: ['newest']
   },
   {
     name: 'ipvs plane, in detail',
@@ -51,6 +64,12 @@ export const suites = [
   },
   { name: 'limits of connection tracking', files: ['test/kernel/conntrack/limits'], requires: [ownMachine], smoke: true },
   { name: 'iptables', files: ['test/kernel/iptables'], requires: ['nftables'] },
+  {
+    name: 'words of iptables',
+    files: ['goldens', 'matches', 'native', 'set-rules', 'targets'].map((name) => `test/kernel/iptables/${name}`),
+    requires: ['nftables'],
+    isLong: true
+  },
   { name: 'route', files: ['test/contract/route', 'test/kernel/route'], requires: [] },
   { name: 'links', files: ['test/kernel/route/dummy-links'], requires: ['dummy links'], smoke: true },
   { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'], isLong: true },
@@ -62,7 +81,11 @@ export const suites = [
     isLong: true
   },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
-  { name: 'plane', files: ['test/kernel/plane', 'test/kernel/examples/proxy'], requires: ['nftables'] },
+  {
+    name: 'plane',
+    files: ['test/kernel/plane', 'test/kernel/examples/proxy', 'test/kernel/examples/proxy-configuration'],
+    requires: ['nftables']
+  },
   {
     name: 'plane with traffic',
     files: ['test/kernel/plane/nftables/traffic', 'test/kernel/examples/proxy-traffic'],
@@ -132,6 +155,8 @@ export function leftOut(files, lacks) {
   return left
 }
 
+const isSmoke = ({ smoke = [] }, { kernel }) => smoke === true || smoke.includes(kernel?.name)
+
 /**
  * What runs in a machine, and why the rest does not.
  * @param {Map<Suite, string[]>} files
@@ -145,7 +170,8 @@ export function choose(files, machine, { isFull, filters }) {
     const own = all.filter(selected)
     if (own.length === 0) return []
     const reason =
-      reasonOf(suite, machine.lacks) ?? (isFull || machine.everyRun === 'all' || suite.smoke ? undefined : 'only in the full run')
+      reasonOf(suite, machine.lacks) ??
+      (isFull || machine.everyRun === 'all' || isSmoke(suite, machine) ? undefined : 'only in the full run')
     return [{ suite: suite.name, files: own, reason }]
   })
 }

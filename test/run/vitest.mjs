@@ -3,7 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { exec } from './exec.mjs'
 import { lacksHere } from './here.mjs'
-import { countVitest, sum } from './report.mjs'
+import { countVitest, describeSlowest, sum } from './report.mjs'
 import { filesOfSuites, leftOut } from './suites.mjs'
 
 /**
@@ -43,7 +43,9 @@ export function vitestStage(name, { projects = [name], wrap = (argv) => argv, en
       const { status } = await exec(wrap([...argv, ...part]), { timeoutSeconds, quiet: parts > 1, cwd: context.root, env })
       return countVitest(report, status)
     })
-    return sum(await Promise.all(counts))
+    const all = await Promise.all(counts)
+    console.log(`${name}: what took longest: ${describeSlowest(Object.assign({}, ...all.map(({ files }) => files)), context.root)}`)
+    return sum(all)
   }
   return { name, ...rest, run }
 }

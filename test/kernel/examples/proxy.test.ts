@@ -178,7 +178,7 @@ describe('the proxy daemon', () => {
     ]
     for (const [option, answers] of cases) {
       const proxy = startProxy(namespace, folder, '--node-port-addresses', option)
-      await vi.waitFor(async () => expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 }), 5000 * patience)
+      await vi.waitFor(async () => expect(await get(namespace, '/healthz')).toMatchObject({ status: 200 }), 20_000 * patience)
       expect(JSON.parse(await namespace.run(process.execPath, ['-e', program, ...hosts])), option).toEqual(answers)
       await proxy.stop()
     }
@@ -203,6 +203,6 @@ describe('the proxy daemon', () => {
 
   it('says what is missing, and ends with status 1', async () => {
     const namespace = await makeNamespace()
-    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({ status: 1, stderr: '--manifests is missing\n' })
+    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({ status: 1, stderr: '--manifests is missing, or --kubeconfig or --master\n' })
   })
 })

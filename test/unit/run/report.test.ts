@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Count, countGoogleTest, countVitest, sum } from '../../run/report.mjs'
+import { type Count, countGoogleTest, countVitest, describeSlowest, sum } from '../../run/report.mjs'
 
 let folder = ''
 beforeEach(async () => {
@@ -58,4 +58,10 @@ describe('count of a GoogleTest report', () => {
 
 test('a sum is that of all counts', () => {
   expect(sum([{ passed: 1, failed: 2 }, { passed: 3, failed: 4 }])).toEqual({ passed: 4, failed: 6 }) // prettier-ignore
+})
+
+test('names the files that took longest, the longest first', () => {
+  const files = { '/r/a.test.ts': { seconds: 1.2 }, '/r/b/c.test.ts': { seconds: 30 }, '/r/d.test.ts': { seconds: 0 } }
+  expect(describeSlowest(files, '/r', 2)).toBe('b/c.test.ts 30 s, a.test.ts 1 s')
+  expect(describeSlowest({}, '/r')).toBe('')
 })

@@ -26,7 +26,7 @@ async function runVitest(text: string, ...more: string[]): Promise<Outcome> {
 }
 
 const of = (passed: number, failed: number, outside = 0): unknown => ({
-  files: { [path.join(folder, 'a.test.js')]: { passed, failed } },
+  files: { [path.join(folder, 'a.test.js')]: { passed, failed, seconds: expect.any(Number) as number } },
   outside
 })
 
