@@ -13,6 +13,9 @@ function partsOfOptions(root) {
   return [...new Set(['SetNames', ...names])].filter((name) => !EMPTY.has(name))
 }
 
+/** What the entry points are imported by, by the names of their files. */
+const entries = { index: 'netplane', nftables: 'netplane/nftables', testing: 'netplane/testing' }
+
 const pages = {
   plugin: ['typedoc-plugin-markdown'],
   entryFileName: 'index.md',
@@ -36,7 +39,7 @@ export async function reference(root, folder) {
   const application = await Application.bootstrapWithPlugins({
     name: 'API',
     intentionallyNotExported: partsOfOptions(root),
-    entryPoints: ['index', 'nftables', 'testing'].map((name) => path.join(root, `src/${name}.ts`)),
+    entryPoints: Object.keys(entries).map((name) => path.join(root, `src/${name}.ts`)),
     tsconfig: path.join(root, 'tsconfig.json'),
     // The compiler's own check is `npm run lint:types`.
     skipErrorChecking: true,
@@ -48,6 +51,7 @@ export async function reference(root, folder) {
   })
   const project = await application.convert()
   if (project === undefined) return false
+  for (const module of project.children) module.name = entries[module.name]
   application.validate(project)
   const isClean = () => !application.logger.hasErrors() && !application.logger.hasWarnings()
   if (!isClean() || folder === undefined) return isClean()

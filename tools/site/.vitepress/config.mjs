@@ -11,9 +11,9 @@ const outDir = path.join(root, 'build/site')
 
 /** The reference has hundreds of pages: the page of an entry point lists them, since all that stands in the sidebar stands in each page. */
 const reference = [
-  { text: 'netplane', link: '/api/index/' },
-  { text: 'netplane/nftables', link: '/api/nftables/' },
-  { text: 'netplane/testing', link: '/api/testing/' }
+  { text: 'netplane', link: '/api/netplane/' },
+  { text: 'netplane/nftables', link: '/api/netplane/nftables/' },
+  { text: 'netplane/testing', link: '/api/netplane/testing/' }
 ]
 
 export default defineConfig({
