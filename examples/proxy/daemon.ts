@@ -7,7 +7,7 @@ import { HealthPorts } from './health-ports.js'
 import { KubeProxyServers } from './configuration/servers.js'
 import { Keeper, type KeeperListener } from './keeper.js'
 import { Catalog } from './kubernetes/catalog.js'
-import { isNodeEligible } from './kubernetes/eligibility.js'
+import { isNodeEligible, podPrefixes } from './kubernetes/eligibility.js'
 import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
@@ -42,13 +42,16 @@ export class Daemon {
   #server: Server | undefined
   /** At kube-proxy's addresses; undefined: nothing is configured as for a kube-proxy. */
   readonly #servers: KubeProxyServers | undefined
+  #outdated: (() => void) | undefined
   #firstSync: () => void = () => undefined
   /** When the kernel first holds what should be. */
   readonly synced = new Promise<void>((resolve) => {
     this.#firstSync = resolve
   })
 
-  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger) {
+  /** @param outdated Told once when the own Node has other prefixes of pods than those by which clients are local here, with `detectLocalMode: NodeCIDR`. */
+  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, outdated: () => void = () => undefined) {
+    this.#outdated = outdated
     this.#plane = plane
     this.#metrics = new Metrics(() => plane.status())
     this.#options = options
@@ -186,9 +189,21 @@ export class Daemon {
     const { hasSynced, isUnderstood } = this.#source.status
     this.#logProblems()
     if (!hasSynced) return
+    this.#compareLocalClients()
     this.#want(changed, isUnderstood)
     this.#healthPorts.want(this.#catalog.healthChecks)
     this.#retries ??= setInterval(() => this.#retry(), RETRY_MS)
+  }
+
+  /** A Node without prefixes says nothing of who is local: it may get them back. */
+  #compareLocalClients(): void {
+    const { configured, traffic, nodeName } = this.#options
+    const prefixes = podPrefixes(this.#catalog.nodes, nodeName)
+    if (configured?.isLocalByNode !== true || prefixes.length === 0) return
+    if (JSON.stringify(prefixes) === JSON.stringify(traffic.localSources)) return
+    this.#log.info({ prefixes }, 'the prefixes of pods have changed')
+    this.#outdated?.()
+    this.#outdated = undefined
   }
 
   #retry(): void {

@@ -119,11 +119,16 @@ async function applySettings(options: ProxyOptions, log: Logger): Promise<void> 
   }
 }
 
-async function startDaemon(options: ProxyOptions, log: Logger, opened: (proxy: RunningProxy) => void): Promise<RunningProxy> {
+async function startDaemon(
+  options: ProxyOptions,
+  log: Logger,
+  opened: (proxy: RunningProxy) => void,
+  outdated: () => void
+): Promise<RunningProxy> {
   await applySettings(options, log)
   const complete = await withLocalSources(options)
   const source = await openSource(complete, { parse: parserInBackground(new URL('proxy-parser.js', import.meta.url)) })
-  const daemon = new Daemon(await open(complete), source, complete, log)
+  const daemon = new Daemon(await open(complete), source, complete, log, outdated)
   opened(daemon)
   await daemon.start()
   return daemon
@@ -134,9 +139,9 @@ async function run(command: Command): Promise<void> {
   const log = openLog(command.options.logLevel)
   const actions = {
     read: () => readCommand(process.argv.slice(2)),
-    start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void) => {
+    start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void, outdated: () => void) => {
       log.level = options.logLevel
-      return startDaemon(options, log, opened)
+      return startDaemon(options, log, opened, outdated)
     },
     cleanUp
   }

@@ -18,8 +18,13 @@ export interface RunningProxy {
 export interface FollowActions {
   /** Reads the command line and the file anew. @throws {ConfigurationError} Something is wrong. */
   readonly read: () => Command
-  /** Starts a proxy. It adopts what an earlier one left in the kernel. @param opened Told of the proxy as soon as it can be stopped, while it starts. */
-  readonly start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void) => Promise<RunningProxy>
+  /**
+   * Starts a proxy. It adopts what an earlier one left in the kernel.
+   *
+   * @param opened Told of the proxy as soon as it can be stopped, while it starts.
+   * @param outdated Told when what the options mean has changed, such as the prefixes of pods of this node: the proxy is opened anew.
+   */
+  readonly start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void, outdated: () => void) => Promise<RunningProxy>
   /** Removes what the options' mode has in the kernel. */
   readonly cleanUp: (options: ProxyOptions) => Promise<void>
 }
@@ -83,15 +88,26 @@ export class ConfigurationFollower {
 
   async #begin(options: ProxyOptions): Promise<RunningProxy> {
     try {
-      const proxy = await this.#actions.start(options, (opened) => {
-        this.#proxy = opened
-      })
+      let own: RunningProxy | undefined
+      const opened = (proxy: RunningProxy): void => {
+        own = this.#proxy = proxy
+      }
+      const proxy = await this.#actions.start(options, opened, () => this.#openAnew(own))
       this.#proxy = proxy
       return proxy
     } catch (error) {
       this.#proxy = undefined
       throw error
     }
+  }
+
+  /** @param outdated The proxy that says so: one that is gone already has no say. */
+  #openAnew(outdated: RunningProxy | undefined): void {
+    this.#turn = this.#turn
+      .then(async () => {
+        if (this.#proxy === outdated && !this.#isStopping) await this.#change(this.#options)
+      })
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the proxy cannot be opened anew'))
   }
 
   #tell(faults: readonly Fault[]): void {

@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
@@ -11,14 +10,7 @@ import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane, readStateFile } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
+import { freePort } from '../../../support/free-port.js'
 
 it('that is asked to stop while it starts leaves no server and no watch behind', async () => {
   const folder = await makeFolder()

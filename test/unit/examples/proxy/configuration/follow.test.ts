@@ -10,16 +10,22 @@ import { makeFolder } from '../../../../support/manifests.js'
 const HEAD = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n'
 
 /** A follower whose proxies only say what is done to them. */
-async function makeFollower(
-  refused: string[] = []
-): Promise<{ follower: ConfigurationFollower; file: string; done: string[]; configure: (text: string) => Promise<void> }> {
+async function makeFollower(refused: string[] = []): Promise<{
+  follower: ConfigurationFollower
+  file: string
+  done: string[]
+  configure: (text: string) => Promise<void>
+  outdated: (() => void)[]
+}> {
   const file = join(await makeFolder(), 'config.yaml')
   const configure = (text: string): Promise<void> => writeFile(file, HEAD + text)
   await configure('mode: nftables\n')
   const done: string[] = []
   const read = (): ReturnType<typeof readCommand> => readCommand(['--config', file, '--manifests', 'm'])
-  const start = ({ plane: { mode } }: ProxyOptions, opened: (proxy: RunningProxy) => void): Promise<RunningProxy> => {
+  const outdated: (() => void)[] = []
+  const start = ({ plane: { mode } }: ProxyOptions, opened: (proxy: RunningProxy) => void, old: () => void): Promise<RunningProxy> => {
     done.push(`start ${mode}`)
+    outdated.push(old)
     if (refused.includes(mode)) return Promise.reject(new Error('the kernel refuses'))
     const proxy = {
       synced: Promise.resolve(),
@@ -32,7 +38,7 @@ async function makeFollower(
   const follower = new ConfigurationFollower(read(), { read, start, cleanUp }, pino({ level: 'silent' }))
   await follower.start(file)
   onTestFinished(() => follower.stop())
-  return { follower, file, done, configure }
+  return { follower, file, done, configure, outdated }
 }
 
 it('opens the plane anew after a valid change, and then removes what the mode before has', async () => {
@@ -55,6 +61,22 @@ it('goes back to the last configuration where the kernel refuses the new one', a
   const { done, configure } = await makeFollower(['ipvs'])
   await configure('mode: ipvs\n')
   await vi.waitFor(() => expect(done).toEqual(['start nftables', 'stop nftables, rules stay', 'start ipvs', 'start nftables']), 3000)
+})
+
+it('opens the plane anew when the proxy says that its node has changed, once, and not for a proxy that is gone', async () => {
+  const { follower, done, outdated } = await makeFollower()
+  outdated[0]!()
+  const anew = ['start nftables', 'stop nftables, rules stay', 'start nftables']
+  await vi.waitFor(() => expect(done).toEqual(anew), 3000)
+  outdated[0]!()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(done).toEqual(anew)
+  outdated[1]!()
+  await vi.waitFor(() => expect(done).toEqual([...anew, 'stop nftables, rules stay', 'start nftables']), 3000)
+  await follower.stop()
+  outdated[2]!()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(done).toHaveLength(6)
 })
 
 it('stops a proxy that still starts', async () => {

@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import { expect, it, onTestFinished } from 'vitest'
 import { readCommand } from '../../../../../examples/proxy/configuration/command.js'
 import { KubeProxyServers, type KubeProxySources } from '../../../../../examples/proxy/configuration/servers.js'
+import { freePort } from '../../../../support/free-port.js'
 
 interface Page {
   readonly status: number
@@ -13,14 +14,6 @@ interface Page {
 
 const SYNCED_AT = new Date('2026-01-02T03:04:05.678Z')
 const METRICS = { contentType: 'text/plain; version=0.0.4', text: 'a 1\n' }
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 function serversAt(healthz: number, metrics: number, sources: KubeProxySources, ...args: string[]): KubeProxyServers {
   const addresses = [`--healthz-bind-address=127.0.0.1:${healthz}`, `--metrics-bind-address=127.0.0.1:${metrics}`]

@@ -1,6 +1,6 @@
-import { createServer, type AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi, type Mock } from 'vitest'
+import { readCommand } from '../../../../../examples/proxy/configuration/command.js'
 import { Daemon } from '../../../../../examples/proxy/daemon.js'
 import { parseOptions } from '../../../../../examples/proxy/options.js'
 import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
@@ -9,16 +9,9 @@ import { readOnce } from '../../../../../examples/proxy/sources/once.js'
 import { openPlane, type Plane } from '../../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../../src/testing.js'
 import { answer, apiService, apiSlice, event, events, list, refusal, ScriptedApi, type ApiAnswer } from '../../../../support/api-server.js'
+import { freePort } from '../../../../support/free-port.js'
 
 const FAST = { client: { qps: 1000, burst: 1000 }, reflector: { backoff: { firstMs: 20, maxMs: 40, resetMs: 1000 } } }
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** A proxy that reads a scripted server. */
 async function run(api: ScriptedApi): Promise<{
@@ -141,6 +134,33 @@ it('gives to one that waits in quarantine what another one has given up', async 
   await until(() => expect(api.asked('watch Service')).toHaveLength(1))
   cue(event('DELETED', apiService('a', 11)))
   await until(async () => expect(await health()).toMatchObject({ services: 1, quarantined: [] }))
+})
+
+it('says that its node has other prefixes of pods than those by which clients are local, once', async () => {
+  const nodeOf = (version: number, ...podCIDRs: string[]): unknown => ({
+    metadata: { name: 'here', resourceVersion: `${version}` },
+    spec: { podCIDRs }
+  })
+  const api = await ScriptedApi.start()
+  api.script('list Node', list('Node', '10', [nodeOf(3, '10.244.1.0/24')]))
+  const { answer: watch, cue } = onCue()
+  api.script('watch Node', watch)
+  const ports = [`--healthz-bind-address=127.0.0.1:${await freePort()}`, `--metrics-bind-address=127.0.0.1:${await freePort()}`]
+  const { options } = readCommand(['--master', api.url, '--node-name=here', '--detect-local-mode=NodeCIDR', ...ports])
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const outdated = vi.fn()
+  const source = new ApiSource(await findAccess(options.api!, {}), 'here', FAST)
+  const traffic = { ...options.traffic, localSources: ['10.244.1.0/24'] }
+  const daemon = new Daemon(plane, source, { ...options, traffic }, pino({ level: 'silent' }), outdated)
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  await daemon.synced
+  await until(() => expect(api.asked('watch Node')).toHaveLength(1))
+  cue(event('MODIFIED', nodeOf(11)), event('MODIFIED', nodeOf(12, '10.244.1.0/24')))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(outdated).not.toHaveBeenCalled()
+  cue(event('MODIFIED', nodeOf(13, '10.244.2.0/24')), event('MODIFIED', nodeOf(14, '10.244.3.0/24')))
+  await until(() => expect(outdated).toHaveBeenCalledOnce())
 })
 
 it('reads a server once for one command, and does not wait for one that refuses', async () => {
