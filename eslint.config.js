@@ -9,7 +9,7 @@ const nodeGlobals = Object.fromEntries(
 )
 
 export default tseslint.config(
-  { ignores: ['node_modules', 'build', 'build-*', 'dist', 'prebuilds', 'coverage', 'temp'] },
+  { ignores: ['node_modules', 'build', 'build-*', 'dist', 'prebuilds', 'coverage', 'temp', '**/.temp'] },
   js.configs.recommended,
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {

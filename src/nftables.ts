@@ -1,6 +1,6 @@
 /**
  * The language of nf_tables: rules that read like rules, the expressions that they become, and the elements of sets in columns.
- * {@link Nftables} and {@link Transaction} of `netplane` take what is made here.
+ * `Nftables` and `Transaction` of `netplane` take what is made here.
  *
  * @example
  * const tx = nft.transaction()

@@ -207,7 +207,7 @@ export function* decodeElements(chunks: Iterable<ElementColumns>, form: SetForm)
 }
 
 /**
- * The elements that columns hold, as objects: those of {@link ElementChange}, for one.
+ * The elements that columns hold, as objects: those of `ElementChange`, for one.
  *
  * @param declaration Of the set, as it was declared or listed.
  * @throws {ValidationError} The declaration has no such types.

@@ -75,7 +75,7 @@ function listingStage(options) {
 export const stages = [
   scripts('build', ['build:all'], { builds: true, needs: compiler }),
   scripts('prebuild', ['prebuild'], { builds: true, needs: compiler }),
-  scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:package'], { uses: ['build'] }),
+  scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:docs', 'lint:package'], { uses: ['build'] }),
   scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', 'nft', ...compiler], run: runNativeTests },

@@ -97,6 +97,7 @@ export const suites = [
   { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'] },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
   { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
+  { name: 'documentation', files: ['test/kernel/docs'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]
 

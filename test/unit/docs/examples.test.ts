@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import ts from 'typescript'
@@ -41,24 +41,45 @@ async function outputOf(script: string): Promise<string> {
   return lines.map((line) => `${line}\n`).join('')
 }
 
+/** All that are TypeScript, each in a file. */
+const typed = pages()
+  .flatMap(examplesOf)
+  .filter(({ language }) => language === 'ts')
+const scripts = write(typed)
+
+/** Those that say what they print and need no kernel. */
+const printing = typed
+  .map((example, index) => ({ ...example, script: scripts[index]! }))
+  .filter(({ output, text }) => output !== undefined && (text.includes("from 'netplane/testing'") || !/\b(open|openPlane)\(/.test(text)))
+
 describe('the scripts of the documentation', () => {
   it('have no errors of types', () => {
-    const typed = pages()
-      .flatMap(examplesOf)
-      .filter(({ language }) => language === 'ts')
     expect(typed.length).toBeGreaterThan(10)
-    expect(problemsOf(write(typed))).toEqual([])
+    expect(problemsOf(scripts)).toEqual([])
   }, 120_000)
 
-  const guide = examplesOf('docs/testing.md')
-  const scripts = write(guide)
-  it.each(guide.map((example, index) => ({ ...example, script: scripts[index]! })))(
+  it('are all looked at: those of docs import the package', () => {
+    const unseen = pages()
+      .slice(1)
+      .flatMap((file) => {
+        const text = readFileSync(path.join(root, file), 'utf8')
+        const blocks = [...text.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!)
+        const seen = new Set(examplesOf(file).map((example) => example.text))
+        return blocks.filter((block) => !seen.has(block)).map((block) => `${file}: ${block.split('\n', 1)[0]!}`)
+      })
+    expect(unseen).toEqual([])
+  })
+
+  it.each(printing)(
     '$file, $heading: prints what it says',
     async ({ output, script }) => {
-      expect(output).toBeDefined()
       expect(await outputOf(script)).toBe(output)
     },
     // The first one reads the sources, too.
     60_000
   )
+
+  it('of docs/testing.md all say what they print', () => {
+    expect(examplesOf('docs/testing.md').filter(({ output }) => output === undefined)).toEqual([])
+  })
 })
