@@ -203,6 +203,9 @@ describe('the proxy daemon', () => {
 
   it('says what is missing, and ends with status 1', async () => {
     const namespace = await makeNamespace()
-    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({ status: 1, stderr: '--manifests is missing, or --kubeconfig or --master\n' })
+    expect(await namespace.attempt(process.execPath, [PROXY])).toMatchObject({
+      status: 1,
+      stderr: '--manifests is missing, or --kubeconfig or --master\n'
+    })
   })
 })
