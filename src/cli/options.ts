@@ -66,3 +66,35 @@ export function planeOptionsFor(
   // The plane itself refuses a name in mode iptables, with the reason.
   return { mode, ...common, ...(name === undefined ? {} : { name }) } as PlaneOptions
 }
+
+/** An address and a port. */
+export interface Target {
+  readonly address: string
+  readonly port: number
+}
+
+const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
+
+/** ADDRESS:PORT. What the address is, the command checks. */
+export function parseTarget(text: string): Target {
+  const [, bracketed, plain, port] = TARGET.exec(text) ?? []
+  const address = bracketed ?? plain
+  if (address === undefined) throw new InvalidArgumentError('It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6.')
+  return { address, port: Number(port) }
+}
+
+const MIN_SECONDS = 0.1
+const MAX_SECONDS = 3600
+
+/** Seconds, which may have a fraction. */
+export function parseSeconds(text: string): number {
+  const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  if (seconds >= MIN_SECONDS && seconds <= MAX_SECONDS) return seconds
+  throw new InvalidArgumentError(`It must be a number of seconds from ${MIN_SECONDS} to ${MAX_SECONDS}, without a unit.`)
+}
+
+/** How many times, or how many. */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number above 0.')
+}
