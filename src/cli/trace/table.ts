@@ -84,11 +84,15 @@ export async function addTraceTable(nft: Nftables, request: TraceRequest): Promi
   return table
 }
 
-/** Removes the table. */
+/** Removes the table, unless another program has done so. */
 export async function removeTraceTable(nft: Nftables, table: TraceTable): Promise<void> {
   const tx = nft.transaction()
   tx.delete.table(table)
-  await tx.commit()
+  try {
+    await tx.commit()
+  } catch (error) {
+    if (!(error instanceof NetplaneError) || error.code !== 'ENOENT') throw error
+  }
 }
 
 /** The same while the process ends. What is under way then, or was refused, is given up: with an owner the table goes all the same. */
