@@ -6,7 +6,7 @@
 export const STATUS = {
   /** All is as it was asked for. */
   success: 0,
-  /** The command did its work, and the answer is no: something is missing (`doctor`), or services are in quarantine (`plan`, `apply`), or no packet came (`trace`). */
+  /** The command did its work, and the answer is no: something is missing (`doctor`), or services are in quarantine (`plan`, `apply`), no packet came (`trace`), or connections are left (`drain`). */
   negative: 1,
   /** The command line or the file is wrong. Nothing was opened. */
   usage: 2,

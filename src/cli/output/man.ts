@@ -15,7 +15,7 @@ export const STATUS_MEANINGS: readonly StatusMeaning[] = [
   {
     status: 1,
     meaning:
-      'The command did its work, and the answer is no: doctor found that the mode lacks something, plan or apply found services that cannot be applied, or trace met fewer packets than it was to meet.'
+      'The command did its work, and the answer is no: doctor found that the mode lacks something, plan, apply or drain found services that cannot be applied, trace met fewer packets than it was to meet, or drain leaves connections.'
   },
   { status: 2, meaning: 'The command line or the file is wrong; nothing was changed.' },
   { status: 3, meaning: 'The kernel refused, or could not be read.' },
