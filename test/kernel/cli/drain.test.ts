@@ -25,6 +25,9 @@ async function network(): Promise<{ readonly node: TestNamespace; readonly clien
   ] as const)
     await node.ip('address', 'add', address, 'dev', link)
   await node.ip('link', 'set', 'inside', 'up')
+  // What is not translated must have a way on which it is refused, and another one than it came by.
+  await node.ip('route', 'add', '10.96.0.0/16', 'dev', 'lo')
+  await node.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
   await client.ip('address', 'add', '192.0.2.9/24', 'dev', 'eth0')
   await client.ip('link', 'set', 'eth0', 'up')
   await client.ip('route', 'add', 'default', 'via', '192.0.2.1')
