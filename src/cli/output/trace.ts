@@ -39,11 +39,12 @@ function translatedLine(event: TranslatedEvent): string {
   return `  now ${waysText(event)}${endpoint === undefined ? '' : `: an endpoint of ${serviceText(endpoint.service)}`}`
 }
 
-function decisionOf({ type, verdict, policy }: StepEvent): string {
+function decisionOf({ type, verdict, policy, rule }: StepEvent): string {
   if (type === 'policy') return String(policy)
   if (type === 'return') return 'end of the chain'
   const { verdict: word, chain, queue } = verdict ?? { verdict: 'continue' }
-  return [word, chain, queue].filter((part) => part !== undefined).join(' ')
+  const decision = [word, chain, queue].filter((part) => part !== undefined).join(' ')
+  return rule?.action === undefined ? decision : `${rule.action}, ${decision}`
 }
 
 function ruleText({ rule, type }: StepEvent): string {
@@ -62,8 +63,8 @@ function stepLine(event: StepEvent, isWide: boolean, paint: Paint): string {
     ...(isWide && rule !== undefined ? [rule.text ?? `handle ${rule.handle}`] : [])
   ]
   const about = words.length === 0 ? '' : `  (${words.join('; ')})`
-  const colour = COLOUR[decision]
-  return `  ${printable(place)}: ${colour === undefined ? printable(decision) : paint(colour, decision)}${printable(about)}`
+  const colour = COLOUR[String(event.policy ?? event.verdict?.verdict)]
+  return `  ${printable(place)}: ${colour === undefined ? printable(decision) : paint(colour, printable(decision))}${printable(about)}`
 }
 
 /** The line of an event; undefined where people need none: a base chain that has ended, and whose policy follows. */

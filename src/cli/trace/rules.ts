@@ -1,6 +1,7 @@
 /**
  * What rules are that packets meet: their place, their words, and whose they are.
  */
+import type { IptablesRule } from '../../iptables/index.js'
 import { printRule } from '../../iptables/text/print.js'
 import { isTableName } from '../../iptables/tables.js'
 import type { Hook, ListedChain, ListedRule, Nftables, TraceStep } from '../../nftables/index.js'
@@ -17,6 +18,8 @@ export interface TracedRule {
   /** Its place among the rules of its chain, from 1. Absent: it is gone already. */
   readonly position?: number
   readonly comment?: string
+  /** What it does with packets beside its verdict: `dnat`, `masquerade`, `reject` and others. */
+  readonly action?: string
   /** The rule as iptables-save prints it, where it is one of iptables. */
   readonly text?: string
 }
@@ -36,15 +39,34 @@ interface ReadTable {
   readonly rules: ReadonlyMap<bigint, TracedRule>
 }
 
+/** Expressions that decide more than their verdict says; a rule has one of them at most. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  ...{ masq: 'masquerade', redir: 'redirect', reject: 'reject', notrack: 'notrack' },
+  ...{ tproxy: 'tproxy', synproxy: 'synproxy', dup: 'dup', fwd: 'fwd' }
+}
+
+function actionOf({ expressions }: ListedRule, known: IptablesRule | undefined): string | undefined {
+  const target = known?.target
+  if (typeof target === 'object' && 'target' in target) return target.target.toLowerCase()
+  for (const expression of expressions) {
+    if (expression.type === 'nat') return typeof expression.nat === 'string' ? expression.nat : 'nat'
+    const action = ACTIONS[expression.type]
+    if (action !== undefined) return action
+  }
+  return undefined
+}
+
 function describeRule(rule: ListedRule, position: number): TracedRule {
   const { family, table, handle, comment } = rule
   const known = listedRule(rule)
   const said = comment ?? commentOf(known)
+  const action = actionOf(rule, known)
   const isPrinted = known !== undefined && (family === 'ip' || family === 'ip6') && isTableName(table)
   return {
     handle: String(handle),
     position,
     ...(said === undefined ? {} : { comment: said }),
+    ...(action === undefined ? {} : { action }),
     ...(isPrinted ? { text: printRule(known, { family, table }) } : {})
   }
 }

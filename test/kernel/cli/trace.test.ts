@@ -54,8 +54,8 @@ async function traced(node: TestNamespace, from: TestNamespace, ...args: string[
 
 describe('trace on the kernel', () => {
   test.each([
-    ['nftables', 'ip netplane lb-random-1 rule 1: accept  (chooses an endpoint)'],
-    ['iptables', 'accept  (leads to the endpoint; "default/web:http")']
+    ['nftables', 'ip netplane lb-random-1 rule 1: dnat, accept  (chooses an endpoint)'],
+    ['iptables', 'dnat, accept  (leads to the endpoint; "default/web:http")']
   ])('follows a packet to its endpoint in mode %s', async (mode, choice) => {
     const { node, client } = await network()
     expect((await inside(node, ['apply', '-', '--mode', mode], SERVICES)).status).toBe(0)
@@ -97,6 +97,14 @@ describe('trace on the kernel', () => {
     )
     const { stdout } = await traced(node, client)
     expect(stdout).toContain('prerouting: inet firewall in rule 1: drop  ("no web")\n')
+  })
+
+  test('says of a rule that refuses that it does so', async () => {
+    const { node, client } = await network()
+    const none = SERVICES.replace(/endpoints: .*/, 'endpoints: []')
+    expect((await inside(node, ['apply', '-'], none)).status).toBe(0)
+    await node.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
+    expect((await traced(node, client)).stdout).toContain('refusals rule 1: reject, drop  (refuses or drops what nobody serves)')
   })
 
   test('tells nothing of packets from elsewhere', async () => {
