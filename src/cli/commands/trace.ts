@@ -81,13 +81,13 @@ async function tell(environment: CommandEnvironment, options: TraceOptions, even
 
 /** Makes the table for as long as `work` takes. It is gone afterwards, however that ends. */
 async function withTraceTable(
-  { atExit }: CommandEnvironment,
+  environment: CommandEnvironment,
   nft: Nftables,
   request: TraceRequest,
   work: (table: Awaited<ReturnType<typeof addTraceTable>>) => Promise<void>
 ): Promise<void> {
   const table = await addTraceTable(nft, request)
-  const forget = atExit(() => removeTraceTableNow(nft, table))
+  const forget = environment.atExit(() => removeTraceTableNow(nft, table))
   try {
     await work(table)
   } finally {

@@ -3,7 +3,7 @@
  */
 import type { TraceEvent, TraceLink, TraceStep, TraceVerdict } from '../../nftables/index.js'
 import type { ShownFrontend } from '../show/model.js'
-import { FrontendNames, isAtEndpoint, namedFrontends, type NamedFrontend } from './frontends.js'
+import { isAtEndpoint, namedFrontends, type FrontendNames, type NamedFrontend } from './frontends.js'
 import { isSameEnd, packetOf, type Packet } from './packet.js'
 import type { RuleBook, TracedPlace } from './rules.js'
 import type { TraceTable } from './table.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { planDrain, parseEndpoint } from '../../../src/cli/drain/endpoints.js'
 import { SignalError } from '../../../src/cli/errors.js'
 import type { Service } from '../../../src/index.js'
@@ -34,6 +34,7 @@ interface FlowOptions {
 async function connect(kernel: Kernel, clientPort: number, options: FlowOptions = {}): Promise<Conntrack> {
   const { endpoint = '10.1.0.1', port = 8080, state = 'established', to = '10.96.0.1' } = options
   const conntrack = await Conntrack.open({ kernel: kernel.conntrack })
+  onTestFinished(() => conntrack.close())
   const isTranslated = to !== endpoint
   await conntrack.add({
     ...{ protocol: 'tcp', timeoutSeconds: 1000, state },
@@ -46,7 +47,7 @@ async function connect(kernel: Kernel, clientPort: number, options: FlowOptions 
 describe('drain', () => {
   test('takes an endpoint out, and waits until its connections are over', async () => {
     const kernel = fakeKernel()
-    await using conntrack = await connect(kernel, 40_000)
+    const conntrack = await connect(kernel, 40_000)
     await connect(kernel, 40_001)
     // None of these is waited for: another endpoint's, one that is over, and one that no service made.
     await connect(kernel, 40_002, { endpoint: '10.1.0.2' })
@@ -69,7 +70,7 @@ describe('drain', () => {
 
   test('has status 1 where connections are left in the end, and says it to programs', async () => {
     const kernel = fakeKernel()
-    await using _ = await connect(kernel, 40_000)
+    await connect(kernel, 40_000)
     const { status, stdout } = await command(['drain', '-', '10.1.0.1', '--timeout', '0.1', '-o', 'json'], { kernel, stdin: SERVICES })
     expect(status).toBe(1)
     expect(JSON.parse(stdout)).toMatchObject({
@@ -83,7 +84,7 @@ describe('drain', () => {
 
   test('says in text how many connections go on', async () => {
     const kernel = fakeKernel()
-    await using _ = await connect(kernel, 40_000)
+    await connect(kernel, 40_000)
     const { stdout } = await command(['drain', '-', '10.1.0.1:8080', '--timeout', '0.1'], { kernel, stdin: SERVICES })
     expect(stdout).toContain('After 0 s there is 1 connection left, which go on.')
   })
@@ -117,7 +118,7 @@ describe('drain', () => {
     ['SIGTERM', 143]
   ] as const)('ends by %s, and the endpoint stays out', async (name, expected) => {
     const kernel = fakeKernel()
-    await using _ = await connect(kernel, 40_000)
+    await connect(kernel, 40_000)
     const ending = new AbortController()
     const stdout = new KeptStream()
     const running = command(['drain', '-', '10.1.0.1:8080'], { kernel, stdin: SERVICES, stdout, signal: ending.signal })

@@ -36,7 +36,7 @@ interface Running {
   readonly table: string
   readonly stdout: KeptStream
   readonly ending: AbortController
-  begin(id: number, packet?: TraceHeaders): TraceStep
+  readonly begin: (id: number, packet?: TraceHeaders) => TraceStep
 }
 
 async function tables(kernel: Kernel): Promise<readonly { readonly name: string; readonly flags?: readonly unknown[] | undefined }[]> {
