@@ -84,14 +84,22 @@ export function parseTarget(text: string): Target {
 }
 
 const MIN_SECONDS = 0.1
-const MAX_SECONDS = 3600
+const HOUR_SECONDS = 3600
+const WEEK_SECONDS = 7 * 24 * HOUR_SECONDS
 
-/** Seconds, which may have a fraction. */
-export function parseSeconds(text: string): number {
-  const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (seconds >= MIN_SECONDS && seconds <= MAX_SECONDS) return seconds
-  throw new InvalidArgumentError(`It must be a number of seconds from ${MIN_SECONDS} to ${MAX_SECONDS}, without a unit.`)
+function secondsUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+    if (seconds >= MIN_SECONDS && seconds <= most) return seconds
+    throw new InvalidArgumentError(`It must be a number of seconds from ${MIN_SECONDS} to ${most}, without a unit.`)
+  }
 }
+
+/** Seconds up to an hour, which may have a fraction. */
+export const parseSeconds = secondsUpTo(HOUR_SECONDS)
+
+/** The same up to a week: connections may last long. */
+export const parseLongSeconds = secondsUpTo(WEEK_SECONDS)
 
 /** How many times, or how many. */
 export function parseCount(text: string): number {

@@ -9,7 +9,7 @@ import { connectionsOf, type CountConnections } from '../drain/connections.js'
 import { parseEndpoint, planDrain, type DrainPlan } from '../drain/endpoints.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
-import { modeOption, parseSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { modeOption, parseLongSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { plural, quarantinedLines } from '../output/plan.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
@@ -102,6 +102,6 @@ export function addDrain(program: Command, environment: CommandEnvironment, done
   withPlaneOptions(command, modeOption('the subsystem of the kernel that carries the services').default(DEFAULT_MODE))
     .description('applies a file with endpoints that take no new connections, and waits until those that they have are over')
     .option('--service <name>', 'the service of which they are endpoints; default: all')
-    .option('--timeout <seconds>', 'seconds after which it ends whatever is left', parseSeconds, DEFAULT_TIMEOUT_SECONDS)
+    .option('--timeout <seconds>', 'seconds after which it ends whatever is left', parseLongSeconds, DEFAULT_TIMEOUT_SECONDS)
     .action(async (file: string, endpoint: string, options: DrainOptions) => done(await drain(environment, file, endpoint, options)))
 }
