@@ -50,12 +50,14 @@ Napi::Value OpenNftables(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value MonitorNftables(const Napi::CallbackInfo& info) {
-  // NFNLGRP_NFTABLES, include/uapi/linux/netfilter/nfnetlink.h.
-  constexpr int kGroup = 7;
+  // NFNLGRP_NFTABLES and NFNLGRP_NFTRACE, include/uapi/linux/netfilter/nfnetlink.h.
+  constexpr int kChanges = 7;
+  constexpr int kTraces = 9;
+  const Napi::Object object = OptionsOf(info);
   SocketOptions options;
   options.protocol = NETLINK_NETFILTER;
-  options.groups = {kGroup};
-  ReadOpenOptions(OptionsOf(info), options);
+  options.groups = {ReadBool(object, "traces") ? kTraces : kChanges};
+  ReadOpenOptions(object, options);
   return OpenMonitor(info.Env(), StateOf(info), std::move(options), MakeNftablesCollector(), info[1]);
 }
 

@@ -1,4 +1,4 @@
-// NFNLGRP_NFTABLES as NativeEvent of src/native/nftables.ts.
+// NFNLGRP_NFTABLES and NFNLGRP_NFTRACE as NativeEvent of src/native/nftables.ts.
 #ifndef NETPLANE_ADDON_NFTABLES_EVENTS_H_
 #define NETPLANE_ADDON_NFTABLES_EVENTS_H_
 
@@ -8,7 +8,7 @@
 
 namespace netplane::addon {
 
-/// Decodes table, chain, rule, set, element, object, flowtable and generation messages. Consecutive element messages of one set and
+/// Decodes table, chain, rule, set, element, object, flowtable, generation and trace messages. Consecutive element messages of one set and
 /// direction become one event with columns.
 std::unique_ptr<EventCollector> MakeNftablesCollector();
 

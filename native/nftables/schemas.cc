@@ -64,7 +64,7 @@ constexpr MessageRow kMessages[] = {
     {NETPLANE_MESSAGE(NFT_MSG_DELSETELEM), &kElementListSchema},
     {NETPLANE_MESSAGE(NFT_MSG_NEWGEN), &kGenerationSchema},
     {NETPLANE_MESSAGE(NFT_MSG_GETGEN), &kGenerationSchema},
-    {NETPLANE_MESSAGE(NFT_MSG_TRACE), nullptr},
+    {NETPLANE_MESSAGE(NFT_MSG_TRACE), &kTraceSchema},
     {NETPLANE_MESSAGE(NFT_MSG_NEWOBJ), &kObjectSchema},
     {NETPLANE_MESSAGE(NFT_MSG_GETOBJ), &kObjectSchema},
     {NETPLANE_MESSAGE(NFT_MSG_DELOBJ), &kObjectSchema},

@@ -16,6 +16,8 @@ extern const Schema kFlowtableSchema;
 /// NFTA_SET_ELEM_LIST_*: the header of an element message; the elements themselves go in columns (elements.h).
 extern const Schema kElementListSchema;
 extern const Schema kGenerationSchema;
+/// A step of a packet on its way through rules; only ever reported.
+extern const Schema kTraceSchema;
 /// `verdict` of a data: { code, chain }.
 extern const Schema kVerdictSchema;
 

@@ -6,7 +6,7 @@
 export const STATUS = {
   /** All is as it was asked for. */
   success: 0,
-  /** The command did its work, and the answer is no: something is missing (`doctor`), or services are in quarantine (`plan`, `apply`). */
+  /** The command did its work, and the answer is no: something is missing (`doctor`), or services are in quarantine (`plan`, `apply`), no packet came (`trace`), or connections are left (`drain`). */
   negative: 1,
   /** The command line or the file is wrong. Nothing was opened. */
   usage: 2,
@@ -42,4 +42,9 @@ export class SignalError extends CommandError {
     super(signal === 'SIGINT' ? STATUS.interrupted : STATUS.terminated, `ended by ${signal}`)
     this.name = 'SignalError'
   }
+}
+
+/** Whether the reason for which a command was ended is SIGINT: where a command runs until Ctrl-C, that is no failure. */
+export function isInterrupt(reason: unknown): boolean {
+  return reason instanceof SignalError && reason.status === STATUS.interrupted
 }

@@ -66,3 +66,43 @@ export function planeOptionsFor(
   // The plane itself refuses a name in mode iptables, with the reason.
   return { mode, ...common, ...(name === undefined ? {} : { name }) } as PlaneOptions
 }
+
+/** An address and a port. */
+export interface Target {
+  readonly address: string
+  readonly port: number
+}
+
+const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
+
+/** ADDRESS:PORT. What the address is, the command checks. */
+export function parseTarget(text: string): Target {
+  const [, bracketed, plain, port] = TARGET.exec(text) ?? []
+  const address = bracketed ?? plain
+  if (address === undefined) throw new InvalidArgumentError('It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6.')
+  return { address, port: Number(port) }
+}
+
+const MIN_SECONDS = 0.1
+const HOUR_SECONDS = 3600
+const WEEK_SECONDS = 7 * 24 * HOUR_SECONDS
+
+function secondsUpTo(most: number): (text: string) => number {
+  return (text) => {
+    const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+    if (seconds >= MIN_SECONDS && seconds <= most) return seconds
+    throw new InvalidArgumentError(`It must be a number of seconds from ${MIN_SECONDS} to ${most}, without a unit.`)
+  }
+}
+
+/** Seconds up to an hour, which may have a fraction. */
+export const parseSeconds = secondsUpTo(HOUR_SECONDS)
+
+/** The same up to a week: connections may last long. */
+export const parseLongSeconds = secondsUpTo(WEEK_SECONDS)
+
+/** How many times, or how many. */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number above 0.')
+}

@@ -1,9 +1,9 @@
 /** What the addon as a whole offers (`native/addon/module.cc`). */
-import type { NativeMonitor, NativeMonitorOptions, NativeNamespace, NativeOpenOptions, NativeOutcome } from './common.js'
+import type { NativeMonitor, NativeNamespace, NativeOpenOptions, NativeOutcome } from './common.js'
 import type { NativeConntrackMonitorCallback, NativeConntrackMonitorOptions, NativeConntrackSocket } from './conntrack.js'
 import type { NativeIpsetSocket } from './ipset.js'
 import type { NativeIpvsConnections, NativeIpvsSocket } from './ipvs.js'
-import type { NativeMonitorCallback, NativeNftablesSocket } from './nftables.js'
+import type { NativeMonitorCallback, NativeNftablesMonitorOptions, NativeNftablesSocket } from './nftables.js'
 import type { NativeRouteMonitorCallback, NativeRouteMonitorOptions, NativeRouteSocket } from './route.js'
 import type { NativeDiagnosticSocket } from './sockets.js'
 
@@ -15,7 +15,7 @@ export interface NativeAddon {
   setTrace(enabled: boolean): void
   openNftables(options: NativeOpenOptions): Promise<NativeOutcome<NativeNftablesSocket>>
   /** The callback runs on this environment's loop, from the moment the promise resolves until `close()`. */
-  monitorNftables(options: NativeMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
+  monitorNftables(options: NativeNftablesMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>
   openRoute(options: NativeOpenOptions): Promise<NativeOutcome<NativeRouteSocket>>
   /** As {@link NativeAddon.monitorNftables}. */
   monitorRoute(options: NativeRouteMonitorOptions, callback: NativeRouteMonitorCallback): Promise<NativeOutcome<NativeMonitor>>

@@ -1,5 +1,14 @@
 /** The nf_tables part of what crosses between TypeScript and C++ (`native/addon/nftables_*`). */
-import type { NativeColumns, NativeFailure, NativeInvalid, NativeItemError, NativeOutcome, NativeRecord, NativeSocket } from './common.js'
+import type {
+  NativeColumns,
+  NativeFailure,
+  NativeMonitorOptions,
+  NativeInvalid,
+  NativeItemError,
+  NativeOutcome,
+  NativeRecord,
+  NativeSocket
+} from './common.js'
 
 export type NativeFamily = 'inet' | 'ip' | 'arp' | 'netdev' | 'bridge' | 'ip6'
 export type NativeVerb = 'add' | 'create' | 'insert' | 'replace' | 'delete' | 'destroy' | 'flush'
@@ -110,7 +119,7 @@ export interface NativeNftablesSocket extends NativeSocket {
 
 /** One decoded multicast message, or several element messages of one set and direction merged. */
 export interface NativeEvent {
-  /** `newtable`, `deltable` … `newgen`, as the kernel's message names in lower case. */
+  /** `newtable`, `deltable` … `newgen`, `trace`, as the kernel's message names in lower case. */
   readonly type: string
   readonly family: NativeFamily | 'unspec'
   /** Port id of the socket that caused it; 0 is the kernel itself. */
@@ -122,5 +131,11 @@ export interface NativeEvent {
 
 /** What a monitor hands over in one turn of the event loop, in order; `'lost'` stands where events are missing. */
 export type NativeEventBatch = readonly (NativeEvent | 'lost')[]
+
+/** What a monitor tells of: changes of the ruleset, or steps of packets that are traced. */
+export interface NativeNftablesMonitorOptions extends NativeMonitorOptions {
+  /** NFNLGRP_NFTRACE in the place of NFNLGRP_NFTABLES. */
+  readonly traces?: boolean
+}
 
 export type NativeMonitorCallback = (events: NativeEventBatch, failure: NativeFailure | undefined) => void

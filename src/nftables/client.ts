@@ -4,7 +4,8 @@
 import { requireObject, requireOptions, toList } from '../core/checks.js'
 import { asNative } from '../core/columns.js'
 import { ClosedError, NetlinkError, ValidationError } from '../core/errors.js'
-import type { WatchOptions } from '../core/events/watch.js'
+import type { EventStream } from '../core/events/stream.js'
+import type { LostEvents, WatchOptions } from '../core/events/watch.js'
 import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
@@ -16,13 +17,15 @@ import { encodeElements } from './elements.js'
 import { family, type Family } from './families.js'
 import { requireText } from './fields.js'
 import { ListedElements, readListing, type Ruleset } from './listing.js'
-import { openWatch, type NftablesEvents } from './watch.js'
+import { openMonitor, type MonitorForm, type OpenStreams } from './monitor.js'
 import type { ListedChain, ListedCounter, ListedFlowtable, ListedRule, ListedTable } from './objects.js'
 import { hasJoinedRanges, pickHolding } from './rule-set-elements.js'
 import { intervalKind, setForm, type ListedSet, type ObjectKind, type SetSpec } from './sets.js'
 import { COUNTER_TYPE, objectTypeNumber, type ListedObject } from './stateful-objects.js'
+import { convertTrace, type TraceEvents } from './trace.js'
 import { Transaction } from './transaction.js'
 import type { NameReference } from './transaction-types.js'
+import { convertChange, type NftablesEvents } from './watch.js'
 
 /** Options of {@link Nftables.open}. */
 export interface NftablesOptions extends OpenOptions {
@@ -58,7 +61,7 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   readonly #queue: JobQueue
   readonly #kernel: NativeKernel<'nftables'>
   readonly #options: OpenOptions
-  readonly #streams = new Set<NftablesEvents>()
+  readonly #streams: OpenStreams = new Set()
 
   private constructor(socket: NativeNftablesSocket, kernel: NativeKernel<'nftables'>, deadlineMs: number) {
     this.#socket = socket
@@ -239,12 +242,25 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
    * what the kernel still held. Who lists anew when he meets it misses nothing.
    */
   async watch(options: WatchOptions = {}): Promise<NftablesEvents> {
-    const isClosed = (): boolean => this.#queue.isClosed
-    if (isClosed()) throw new ClosedError('the Nftables client')
-    const stream = await openWatch(this.#kernel, this.#options, options, this.#streams)
-    // The client may have been closed meanwhile.
-    if (isClosed()) stream.end()
-    return stream
+    return await this.#monitor({ operation: 'nftables.watch', traces: false, convert: convertChange }, options)
+  }
+
+  /**
+   * Traces packets: each step of each packet through the rules of all tables in the namespace, on a socket of its own. Iterating keeps the process alive; leaving the loop
+   * closes the socket.
+   *
+   * The kernel tells of those packets alone for which a rule has set `meta nftrace` to 1 (`meta.nftrace.set(1)` of `netplane/nftables`), from that rule on. Such a rule should have a limit:
+   * the kernel makes a message for every rule that matches.
+   *
+   * Steps that did not fit the receive buffer, or that a slow consumer left there, are lost, and so is a step that cannot be decoded: the stream then holds `{ type: 'lost' }`.
+   *
+   * @param options As for {@link Nftables.watch}.
+   * @throws {ValidationError} An option is malformed or out of range.
+   * @throws {NetlinkError} `EPERM`: CAP_NET_ADMIN is needed in the user namespace that owns the network namespace.
+   * @throws {ClosedError} The client is closed.
+   */
+  async trace(options: WatchOptions = {}): Promise<TraceEvents> {
+    return await this.#monitor({ operation: 'nftables.trace', traces: true, convert: convertTrace }, options)
   }
 
   /** Waits for calls under way, ends monitors, then closes the socket; tables that it owns go with it. Idempotent. */
@@ -255,6 +271,15 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #monitor<Event>(form: MonitorForm<Event>, options: WatchOptions): Promise<EventStream<Event | LostEvents>> {
+    const isClosed = (): boolean => this.#queue.isClosed
+    if (isClosed()) throw new ClosedError('the Nftables client')
+    const stream = await openMonitor(form, this.#kernel, this.#options, options, this.#streams)
+    // The client may have been closed meanwhile.
+    if (isClosed()) stream.end()
+    return stream
   }
 
   async #list(operation: string, kinds: Partial<NativeListRequest>, options: ListFilter & CallOptions): Promise<Ruleset> {

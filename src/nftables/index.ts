@@ -36,6 +36,7 @@ export type {
   TransportName,
   UdpTimeoutPolicy
 } from './stateful-objects.js'
+export type { TraceConnection, TraceEvent, TraceEvents, TraceHeaders, TraceLink, TraceStep, TraceVerdict } from './trace.js'
 export { Transaction } from './transaction.js'
 export type {
   BuiltRule,

@@ -1,11 +1,9 @@
 /**
  * Changes of the ruleset as they happen.
  */
-import { openEventStream, type Change, type LostEvents, type WatchOptions } from '../core/events/watch.js'
+import type { Change, LostEvents } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
-import { unsupportedProtocol } from '../core/failures.js'
-import { type OpenOptions } from '../core/options.js'
-import type { NativeAddon, NativeEvent, NativeFailure } from '../native/index.js'
+import type { NativeEvent } from '../native/index.js'
 import { fromNative } from './columns.js'
 import type { ElementColumns } from './columns.js'
 import type { Family } from './families.js'
@@ -75,7 +73,7 @@ function listedOf(event: NativeEvent): { family: Family; value: NativeEvent['val
 }
 
 /** The events for a native one; none for messages about nothing that is listed. */
-function convert(event: NativeEvent): NftablesEvent[] {
+export function convertChange(event: NativeEvent): NftablesEvent[] {
   if (event.type === 'newgen') {
     const { id, processId = 0, processName = '' } = event.value as { id: number; processId?: number; processName?: string }
     return [{ type: 'generation', id, processId, processName }]
@@ -98,28 +96,4 @@ function convert(event: NativeEvent): NftablesEvent[] {
   }
   const converted = CONVERTERS[noun]?.(event)
   return converted === undefined ? [] : [{ type, ...converted, portId: event.portId } as NftablesEvent]
-}
-
-/** Opens the socket of a monitor and the stream over it, which `streams` holds until it has ended. */
-export async function openWatch(
-  kernel: Pick<NativeAddon, 'monitorNftables'>,
-  client: OpenOptions,
-  options: WatchOptions,
-  streams: Set<NftablesEvents>
-): Promise<NftablesEvents> {
-  const opened: { stream?: NftablesEvents; hasEnded: boolean } = { hasEnded: false }
-  const form = {
-    operation: 'nftables.watch',
-    open: kernel.monitorNftables.bind(kernel),
-    convert,
-    unsupported: (failure: NativeFailure) => unsupportedProtocol(failure, 'nf_tables', 'a kernel with CONFIG_NF_TABLES is needed'),
-    onEnd: () => {
-      opened.hasEnded = true
-      if (opened.stream !== undefined) streams.delete(opened.stream)
-    }
-  }
-  const stream = await openEventStream<NativeEvent, NftablesEvent>(form, client, options)
-  opened.stream = stream
-  if (!opened.hasEnded) streams.add(stream)
-  return stream
 }

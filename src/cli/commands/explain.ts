@@ -1,13 +1,13 @@
 /**
  * `netplane explain`: what becomes of the first packet of a connection, and why.
  */
-import { InvalidArgumentError, Option, type Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { SERVICE_PROTOCOLS } from '../../core/protocols.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { PacketDirection } from '../../plane/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
-import { modeOption, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { modeOption, parseTarget, withPlaneOptions, type Mode, type PlaneCommandOptions, type Target } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 
@@ -17,22 +17,6 @@ interface ExplainOptions extends PlaneCommandOptions {
   readonly from?: string | undefined
   readonly direction?: PacketDirection | undefined
   readonly interface?: string | undefined
-}
-
-/** An address and a port. */
-interface Target {
-  readonly address: string
-  readonly port: number
-}
-
-const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
-
-/** What the address is, the plane checks. */
-function parseTarget(text: string): Target {
-  const [, bracketed, plain, port] = TARGET.exec(text) ?? []
-  const address = bracketed ?? plain
-  if (address === undefined) throw new InvalidArgumentError('It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6.')
-  return { address, port: Number(port) }
 }
 
 async function explain(environment: CommandEnvironment, target: Target, options: ExplainOptions): Promise<number> {

@@ -2,10 +2,10 @@
  * `netplane watch`: what `show` shows, again and again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
-import { SignalError, STATUS } from '../errors.js'
-import { modeOption, namespaceOption, type Mode } from '../options.js'
+import { isInterrupt, STATUS } from '../errors.js'
+import { modeOption, namespaceOption, parseCount, parseSeconds, type Mode } from '../options.js'
 import { frontendLines } from '../output/frontends.js'
 import { Screen } from '../output/screen.js'
 import { readFrontends } from '../show/read.js'
@@ -18,30 +18,11 @@ interface WatchOptions {
   readonly count?: number | undefined
 }
 
-const MIN_SECONDS = 0.1
-const MAX_SECONDS = 3600
-
-function parseSeconds(text: string): number {
-  const seconds = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (seconds >= MIN_SECONDS && seconds <= MAX_SECONDS) return seconds
-  throw new InvalidArgumentError(`It must be a number of seconds from ${MIN_SECONDS} to ${MAX_SECONDS}, without a unit.`)
-}
-
-function parseCount(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('It must be a whole number above 0.')
-}
-
 async function look(environment: CommandEnvironment, screen: Screen, options: WatchOptions): Promise<void> {
   const { stdout } = environment
   const frontends = await readFrontends(environment, options)
   const width = stdout.isTTY === true ? stdout.columns : undefined
   screen.show([`Every ${options.interval} s; Ctrl-C ends it. Now: ${new Date().toISOString()}`, '', ...frontendLines(frontends, width)])
-}
-
-/** Ctrl-C is how it is meant to end. */
-function isEnd(reason: unknown): boolean {
-  return reason instanceof SignalError && reason.status === STATUS.interrupted
 }
 
 async function watch(environment: CommandEnvironment, options: WatchOptions): Promise<number> {
@@ -58,7 +39,8 @@ async function watch(environment: CommandEnvironment, options: WatchOptions): Pr
   } catch (error) {
     // What was under way says in its own words that it was ended.
     if (!signal.aborted) throw error
-    if (!isEnd(signal.reason)) throw signal.reason
+    // Ctrl-C is how it is meant to end.
+    if (!isInterrupt(signal.reason)) throw signal.reason
     return STATUS.success
   }
 }

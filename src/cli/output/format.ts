@@ -26,6 +26,17 @@ export function writeResult(environment: CommandEnvironment, format: Format, doc
   }
 }
 
+/** Writes one of several events: `json` is an object a line, `yaml` a document each, and people get a line, where there is one for them. */
+export function writeEvent({ stdout }: CommandEnvironment, format: Format, event: unknown, line: () => string | undefined): void {
+  const text = JSON.stringify(event, plainValue)
+  if (format === 'json') stdout.write(`${text}\n`)
+  else if (format === 'yaml') stdout.write(`---\n${stringify(JSON.parse(text), { lineWidth: 0 })}`)
+  else {
+    const written = line()
+    if (written !== undefined) stdout.write(`${written}\n`)
+  }
+}
+
 /** Columns that a table may take: all that the terminal has, but with `wide`, and in a pipe, as many as it wants. */
 export function widthFor({ stdout }: CommandEnvironment, format: Format): number | undefined {
   return format === 'wide' || stdout.isTTY !== true ? undefined : stdout.columns

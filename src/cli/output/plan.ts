@@ -21,7 +21,8 @@ function entryLines({ action, service, details }: PlanEntry, paint: Paint): stri
   return [`${head}  ${details.map(printable).join(', ')}`]
 }
 
-const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
+/** A number of things: `1 service`, `2 services`. */
+export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
 function summary({ entries, objects, isEmpty }: Plan): string {
   if (isEmpty) return 'The kernel holds what the file says: nothing is to be done.'

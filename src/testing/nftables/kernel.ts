@@ -7,12 +7,14 @@
  */
 import { EPROTONOSUPPORT } from '../../core/errno.js'
 import { asFakeKernel, type FakeKernel, kernelPart } from '../../core/open.js'
-import type { NativeAddon, NativeMonitorCallback } from '../../native/index.js'
+import type { NativeAddon, NativeMonitorCallback, NativeNftablesMonitorOptions } from '../../native/index.js'
 import { Nftables, type NftablesOptions } from '../../nftables/client.js'
+import type { TraceStep } from '../../nftables/trace.js'
 import { Faults, outcomes, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
 import { failed } from '../outcome.js'
 import { dumpTables } from './dump.js'
 import { FakeNftablesCore, FakeNftablesSocket } from './sockets.js'
+import { toNativeTrace } from './traces.js'
 
 const METHODS: FaultyMethods = {
   beginBatch: {
@@ -70,6 +72,11 @@ export class FakeNftablesKernel implements FakeKernel<'nftables'> {
     this.#core.deliver(['lost'])
   }
 
+  /** Tells every stream of `Nftables.trace` that is open of steps: no packets run here, so a test says what they met. */
+  deliverTrace(steps: readonly TraceStep[]): void {
+    this.#core.deliver(steps.map(toNativeTrace), true)
+  }
+
   /** Stops all work until the function that it returns is called: jobs begun meanwhile wait, as behind a slow kernel. */
   hold(): () => void {
     return this.#core.hold()
@@ -82,8 +89,11 @@ export class FakeNftablesKernel implements FakeKernel<'nftables'> {
   }
 
   /** @internal */
-  monitorNftables(_options: unknown, callback: NativeMonitorCallback): ReturnType<NativeAddon['monitorNftables']> {
+  monitorNftables(
+    { traces = false }: NativeNftablesMonitorOptions,
+    callback: NativeMonitorCallback
+  ): ReturnType<NativeAddon['monitorNftables']> {
     if (!this.#hasNftables) return Promise.resolve(failed(EPROTONOSUPPORT, 'socket(AF_NETLINK)'))
-    return Promise.resolve(this.#core.monitor(callback))
+    return Promise.resolve(this.#core.monitor(traces, callback))
   }
 }

@@ -33,6 +33,8 @@ import { cloneState, hasLoop, liveElements, Refusal, tableKey, type FakeBatchCon
 const FIRST_PORT = 4711
 
 interface FakeMonitor {
+  /** Whether it is told of packets, not of changes. */
+  readonly traces: boolean
   readonly callback: NativeMonitorCallback
   isPaused: boolean
   /** What came while it was paused. */
@@ -81,18 +83,19 @@ export class FakeNftablesCore {
     return this.#state
   }
 
-  /** Hands events to all monitors. */
-  deliver(events: readonly (NativeEvent | 'lost')[]): void {
+  /** Hands events to all monitors, or to those of one kind. */
+  deliver(events: readonly (NativeEvent | 'lost')[], traces?: boolean): void {
     for (const monitor of this.#monitors) {
+      if (traces !== undefined && monitor.traces !== traces) continue
       if (monitor.isPaused) monitor.waiting.push(...structuredClone(events))
       else monitor.callback(structuredClone(events), undefined)
     }
   }
 
   /** Subscribes. */
-  monitor(callback: NativeMonitorCallback): NativeOutcome<NativeMonitor> {
+  monitor(traces: boolean, callback: NativeMonitorCallback): NativeOutcome<NativeMonitor> {
     if (!this.#isPrivileged) return failed(EPERM, 'setsockopt(NETLINK_ADD_MEMBERSHIP)')
-    const monitor: FakeMonitor = { callback, isPaused: false, waiting: [] }
+    const monitor: FakeMonitor = { traces, callback, isPaused: false, waiting: [] }
     this.#monitors.add(monitor)
     return {
       value: {
@@ -210,7 +213,7 @@ export class FakeNftablesCore {
     if (context.events.length === 0) return
     this.#generation += 1
     const value = { id: this.#generation, processId: process.pid, processName: 'fake' }
-    this.deliver([...context.events, { type: 'newgen', family: 'unspec', portId: context.portId, sequence: 0, value }])
+    this.deliver([...context.events, { type: 'newgen', family: 'unspec', portId: context.portId, sequence: 0, value }], false)
   }
 }
 

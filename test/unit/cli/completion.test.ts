@@ -21,7 +21,7 @@ describe('completion of bash', () => {
   test('knows the commands', async () => {
     expect(await offered('do')).toEqual(['doctor'])
     expect(await offered('')).toEqual(
-      expect.arrayContaining(['doctor', 'plan', 'apply', 'show', 'watch', 'explain', 'cleanup', 'completion'])
+      expect.arrayContaining(['doctor', 'plan', 'apply', 'show', 'watch', 'explain', 'trace', 'drain', 'cleanup', 'completion'])
     )
   })
 

@@ -1,0 +1,107 @@
+/**
+ * `netplane drain`: takes endpoints out of service, and waits for the end of their connections.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { formatSocketAddress } from '../../core/address.js'
+import { printable } from '../../core/errors.js'
+import { connectionsOf, type CountConnections } from '../drain/connections.js'
+import { parseEndpoint, planDrain, type DrainPlan } from '../drain/endpoints.js'
+import type { CommandEnvironment } from '../environment.js'
+import { STATUS } from '../errors.js'
+import { modeOption, parseLongSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { writeResult } from '../output/format.js'
+import { plural, quarantinedLines } from '../output/plan.js'
+import { DEFAULT_MODE, withPlane } from '../planes.js'
+import { readServicesFile } from '../services-file/read.js'
+
+interface DrainOptions extends PlaneCommandOptions {
+  readonly mode: Mode
+  readonly service?: string | undefined
+  readonly timeout: number
+}
+
+/** Between two looks at the connections. */
+const INTERVAL_MS = 1000
+
+const DEFAULT_TIMEOUT_SECONDS = 900
+
+/** How the wait ended. */
+interface Waited {
+  /** Connections that were left at last. */
+  readonly connections: number
+  readonly durationMs: number
+}
+
+/** Looks again and again. `progress` is told of every number that is new. */
+async function wait(
+  { signal }: CommandEnvironment,
+  count: CountConnections,
+  timeoutSeconds: number,
+  progress: (connections: number, leftSeconds: number) => void
+): Promise<Waited> {
+  const begin = performance.now()
+  let told: number | undefined
+  for (;;) {
+    const connections = await count()
+    const durationMs = Math.round(performance.now() - begin)
+    const leftMs = timeoutSeconds * 1000 - durationMs
+    if (connections === 0 || leftMs <= 0) return { connections, durationMs }
+    if (connections !== told) progress(connections, Math.ceil(leftMs / 1000))
+    told = connections
+    // Only the signal ends it early, and that says why.
+    await sleep(Math.min(INTERVAL_MS, leftMs), undefined, { signal }).catch(() => signal.throwIfAborted())
+  }
+}
+
+/** What stands on standard output before the wait, and while it lasts: for people alone. */
+function tellerFor({ stdout }: CommandEnvironment, { output }: DrainOptions): (line: string) => void {
+  return (line) => {
+    if (output === 'text' || output === 'wide') stdout.write(`${printable(line)}\n`)
+  }
+}
+
+function resultLine({ connections, durationMs }: Waited): string {
+  const seconds = Math.round(durationMs / 1000)
+  if (connections === 0) return `No connections are left after ${seconds} s. The endpoints stay as they are until the next apply.`
+  return `After ${seconds} s there ${connections === 1 ? 'is' : 'are'} ${plural(connections, 'connection')} left, which go on.`
+}
+
+function tellPlan({ stderr }: CommandEnvironment, tell: (line: string) => void, { endpoints, unserved }: DrainPlan): void {
+  for (const { service, address, port } of endpoints) tell(`${formatSocketAddress(address, port)} of service ${service} drains.`)
+  for (const service of unserved)
+    stderr.write(`netplane: ${printable(`service ${service} has no other endpoint: new clients are refused`)}\n`)
+}
+
+async function drain(environment: CommandEnvironment, file: string, endpoint: string, options: DrainOptions): Promise<number> {
+  const { mode, service, timeout, output } = options
+  const chosen = parseEndpoint(endpoint)
+  const document = await readServicesFile(environment, file)
+  const plan = planDrain(document.services, { ...chosen, service })
+  const tell = tellerFor(environment, options)
+  const { quarantined } = await withPlane(environment, mode, options, (plane) =>
+    plane.sync(plan.services, { onError: 'isolate', signal: environment.signal })
+  )
+  for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
+  tellPlan(environment, tell, plan)
+  const count = connectionsOf(environment, mode, options, plan.endpoints)
+  const waited = await wait(environment, count, timeout, (connections, leftSeconds) =>
+    tell(`${plural(connections, 'connection')} left, for at most ${leftSeconds} s.`)
+  )
+  const { endpoints, unserved } = plan
+  writeResult(environment, output, { mode, endpoints, unserved, ...waited }, () => [resultLine(waited)])
+  return waited.connections === 0 && quarantined.length === 0 ? STATUS.success : STATUS.negative
+}
+
+/** Adds the command. */
+export function addDrain(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+  const command = program
+    .command('drain')
+    .argument('<file>', 'the services, as apply takes them; - is standard input')
+    .argument('<endpoint>', 'the endpoint ADDRESS:PORT, or ADDRESS for all of its ports')
+  withPlaneOptions(command, modeOption('the subsystem of the kernel that carries the services').default(DEFAULT_MODE))
+    .description('applies a file with endpoints that take no new connections, and waits until those that they have are over')
+    .option('--service <name>', 'the service of which they are endpoints; default: all')
+    .option('--timeout <seconds>', 'seconds after which it ends whatever is left', parseLongSeconds, DEFAULT_TIMEOUT_SECONDS)
+    .action(async (file: string, endpoint: string, options: DrainOptions) => done(await drain(environment, file, endpoint, options)))
+}

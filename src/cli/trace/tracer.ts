@@ -1,0 +1,174 @@
+/**
+ * Follows packets from step to step, and names what they meet.
+ */
+import type { TraceEvent, TraceLink, TraceStep, TraceVerdict } from '../../nftables/index.js'
+import type { ShownFrontend } from '../show/model.js'
+import { isAtEndpoint, namedFrontends, type FrontendNames, type NamedFrontend } from './frontends.js'
+import { isSameEnd, packetOf, type Packet } from './packet.js'
+import type { RuleBook, TracedPlace } from './rules.js'
+import type { TraceTable } from './table.js'
+
+/** A packet begins to be traced; `again`: it left this node by loopback, and comes in by it. */
+export interface PacketEvent {
+  readonly event: 'packet'
+  readonly packet: string
+  readonly again: boolean
+  readonly protocol: string
+  readonly source: Packet['source']
+  readonly destination: Packet['destination']
+  readonly inLink?: string
+  readonly outLink?: string
+  /** Frontends that it goes to; several where several modes have one. */
+  readonly frontends: readonly NamedFrontend[]
+}
+
+/** The packet has other addresses or ports than before. */
+export interface TranslatedEvent extends Pick<PacketEvent, 'packet' | 'protocol' | 'source' | 'destination'> {
+  readonly event: 'translated'
+  /** Whether the destination is an endpoint of the frontend, and of which service. */
+  readonly endpoint?: { readonly service?: string }
+}
+
+/** A rule, the end of a chain, or a policy. */
+export interface StepEvent extends TracedPlace {
+  readonly event: 'step'
+  readonly packet: string
+  readonly type: TraceStep['type']
+  readonly family: string
+  readonly table: string
+  readonly chain: string
+  readonly verdict?: TraceVerdict
+  readonly policy?: TraceStep['policy']
+  readonly mark: number
+  readonly connection?: TraceStep['connection']
+}
+
+/** Steps are missing here. */
+export interface LostEvent {
+  readonly event: 'lost'
+}
+
+/** What a trace tells. */
+export type TracedEvent = PacketEvent | TranslatedEvent | StepEvent | LostEvent
+
+interface Followed {
+  readonly frontends: readonly ShownFrontend[]
+  now: Packet
+}
+
+/** Packets that are remembered: their ids come again, and nobody says when one is gone. */
+const MAX_FOLLOWED = 256
+
+const HEX = 16
+const ID_DIGITS = 8
+
+const idOf = ({ id }: TraceStep): string => id.toString(HEX).padStart(ID_DIGITS, '0')
+
+/** What a trace is told of the namespace. */
+export interface TracerOptions {
+  readonly table: TraceTable
+  readonly names: FrontendNames
+  readonly rules: RuleBook
+  /** Names of links by index. */
+  readonly links: ReadonlyMap<number, string>
+  /** Packets after which further ones are passed over. */
+  readonly count?: number | undefined
+}
+
+/** Makes events of steps. Packets that other programs trace are passed over. */
+export class Tracer {
+  readonly #options: TracerOptions
+  readonly #followed = new Map<number, Followed>()
+  #begun = 0
+
+  constructor(options: TracerOptions) {
+    this.#options = options
+  }
+
+  /** Packets that were told of. */
+  get begun(): number {
+    return this.#begun
+  }
+
+  /** Whether as many packets have begun as were asked for. */
+  get isFull(): boolean {
+    return this.#begun === this.#options.count
+  }
+
+  /** What a step tells; nothing where it is of a packet that is not followed. */
+  async follow(event: TraceEvent): Promise<TracedEvent[]> {
+    if (event.type === 'lost') return [{ event: 'lost' }]
+    const { table } = this.#options
+    if (event.family === table.family && event.table === table.name) return this.#begin(event)
+    const known = this.#followed.get(event.id)
+    const packet = packetOf(event.headers)
+    if (known === undefined) {
+      const before = packet && this.#findSent(packet)
+      if (packet === undefined || before === undefined) return []
+      return [...this.#add(event, packet, before.frontends, true), await this.#step(event)]
+    }
+    return [...this.#translated(event, known, packet), await this.#step(event)]
+  }
+
+  /** The first step is that of the rule that began the trace; the others of that table say nothing. */
+  #begin(step: TraceStep): TracedEvent[] {
+    const packet = packetOf(step.headers)
+    if (step.type !== 'rule' || packet === undefined) return []
+    if (this.isFull) {
+      // Its steps are not those of an earlier packet with the same id.
+      this.#followed.delete(step.id)
+      return []
+    }
+    this.#begun += 1
+    return this.#add(step, packet, this.#options.names.of(packet), false)
+  }
+
+  #add(step: TraceStep, packet: Packet, frontends: readonly ShownFrontend[], again: boolean): TracedEvent[] {
+    this.#followed.delete(step.id)
+    this.#followed.set(step.id, { frontends, now: packet })
+    if (this.#followed.size > MAX_FOLLOWED) this.#followed.delete(this.#followed.keys().next().value!)
+    const [inLink, outLink] = [this.#linkName(step.inLink), this.#linkName(step.outLink)]
+    return [
+      {
+        ...{ event: 'packet', packet: idOf(step), again, ...packet },
+        ...(inLink === undefined ? {} : { inLink }),
+        ...(outLink === undefined ? {} : { outLink }),
+        frontends: namedFrontends(frontends)
+      }
+    ]
+  }
+
+  /** A packet that this node sends to itself keeps its addresses on the way, and gets another id. */
+  #findSent(packet: Packet): Followed | undefined {
+    return [...this.#followed.values()].findLast(
+      ({ now }) => now.protocol === packet.protocol && isSameEnd(now.destination, packet.destination)
+    )
+  }
+
+  #translated(step: TraceStep, known: Followed, packet: Packet | undefined): TracedEvent[] {
+    if (packet === undefined) return []
+    const { now, frontends } = known
+    if (isSameEnd(now.source, packet.source) && isSameEnd(now.destination, packet.destination)) return []
+    const isNew = !isSameEnd(now.destination, packet.destination)
+    known.now = packet
+    const service = frontends.find((one) => isAtEndpoint([one], packet))?.service
+    const endpoint = isNew && isAtEndpoint(frontends, packet) ? { endpoint: service === undefined ? {} : { service } } : {}
+    return [{ event: 'translated', packet: idOf(step), ...packet, ...endpoint }]
+  }
+
+  async #step(step: TraceStep): Promise<StepEvent> {
+    const { type, family, table, chain, verdict, policy, mark, connection } = step
+    return {
+      ...{ event: 'step', packet: idOf(step), type, family, table, chain },
+      ...(await this.#options.rules.find(step)),
+      ...(verdict === undefined ? {} : { verdict }),
+      ...(policy === undefined ? {} : { policy }),
+      mark,
+      ...(connection === undefined ? {} : { connection })
+    }
+  }
+
+  #linkName(link: TraceLink | undefined): string | undefined {
+    return link === undefined ? undefined : (this.#options.links.get(link.index) ?? `link ${link.index}`)
+  }
+}
