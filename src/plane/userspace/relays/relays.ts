@@ -7,6 +7,7 @@ import type { RelayContext, RelaySettings } from './account.js'
 import { Balance } from './balance.js'
 import { descriptorsLeft, Limits } from './limits.js'
 import type { RelayListener } from './listener.js'
+import { OwnSockets } from './own-sockets.js'
 import { Refusals } from './refusals.js'
 import { checkOptions, checkSameListener, checkSpec } from './spec.js'
 import { Tally } from './tally.js'
@@ -40,6 +41,7 @@ class RunningRelays implements Relays {
   readonly #settings: RelaySettings
   readonly #tell: (event: RelayEvent) => void
   readonly #limits: Limits
+  readonly #own = new OwnSockets()
   /** Those that listen, or are about to. */
   readonly #relays = new Map<string, Relay>()
   /** Those that were withdrawn, until nothing is open any more. */
@@ -122,6 +124,7 @@ class RunningRelays implements Relays {
       tally: new Tally(),
       refusals: new Refusals(spec.id, this.#tell),
       limits: this.#limits,
+      own: this.#own,
       settings: this.#settings,
       tell: this.#tell,
       emptied: () => this.#settle(relay)

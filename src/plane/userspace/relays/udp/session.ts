@@ -41,6 +41,10 @@ export class Session {
         answer(datagram)
       },
       refused: () => this.#refused(),
+      lacking: (reason) => {
+        relay.refusals.add(reason)
+        this.end('idle')
+      },
       drained: () => this.end('drained')
     }
     this.#timer = setTimeout(() => this.#look(), this.#idleMs).unref()
