@@ -5,7 +5,7 @@ import { formatSocketAddress } from '../../../core/address.js'
 import { ClosedError, NetlinkError, NetplaneError, ValidationError } from '../../../core/errors.js'
 import type { RelayContext, RelaySettings } from './account.js'
 import { Balance } from './balance.js'
-import { descriptorsLeft, Limits } from './limits.js'
+import { descriptorsLeft, Limits, type DescriptorLimit } from './limits.js'
 import type { RelayListener } from './listener.js'
 import { OwnSockets } from './own-sockets.js'
 import { Refusals } from './refusals.js'
@@ -48,7 +48,7 @@ class RunningRelays implements Relays {
   readonly #draining = new Set<Relay>()
   #closing: Promise<void> | undefined
 
-  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: number) {
+  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: DescriptorLimit) {
     this.#settings = settings
     this.#tell = tell
     this.#limits = new Limits({ ...settings, descriptors })
@@ -150,9 +150,13 @@ function statusOf({ context: { id, tally, refusals, balance }, port }: Relay): R
  * Relays that listen nowhere yet.
  *
  * @param tell Is called with what happens. Connections are told one by one only where `logsConnections` asks for it.
- * @param descriptors How many file descriptors relays may use; default: what the process has left now, but for a few.
+ * @param descriptors How many file descriptors relays may use; default: those that they have and what the process has left, but for a few.
  * @throws {ValidationError}
  */
-export function openRelays(options: RelayOptions, tell: (event: RelayEvent) => void, descriptors: number = descriptorsLeft()): Relays {
+export function openRelays(
+  options: RelayOptions,
+  tell: (event: RelayEvent) => void,
+  descriptors: DescriptorLimit = (used) => used + descriptorsLeft()
+): Relays {
   return new RunningRelays(checkOptions(options), tell, descriptors)
 }

@@ -1,9 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { lstatSync, readdirSync } from 'node:fs'
-import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
-import { ask, datagrams, dial, exchange, fateAt, later, relays, serve, serveName, spec, until } from './sockets.js'
+import { ask, datagrams, dial, exchange, fateAt, relays, serve, serveName, spec, until } from './sockets.js'
 
 const udp = (ports: readonly number[], more: Partial<RelaySpec> = {}): RelaySpec => spec(ports, { id: 'dns', protocol: 'udp', ...more })
 
@@ -120,6 +120,12 @@ describe('datagrams', () => {
   })
 })
 
+/** Lets a program end that reads what it is told, so that its descriptors are closed before the next test counts them. */
+async function ended(program: ChildProcess): Promise<void> {
+  program.stdin!.end()
+  if (program.exitCode === null) await once(program, 'exit')
+}
+
 /** Changes how many descriptors this process may open from now on. The shell that does so has to be there before. */
 async function descriptorLimiter(): Promise<(left: number | 'all') => Promise<void>> {
   const shell = spawn('sh', { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -127,7 +133,7 @@ async function descriptorLimiter(): Promise<(left: number | 'all') => Promise<vo
     shell.stdin.write(`prlimit --pid ${process.pid} --nofile=${soft}: && echo done\n`)
     await new Promise((resolve) => shell.stdout.once('data', resolve))
   }
-  onTestFinished(() => void shell.stdin.end())
+  onTestFinished(() => ended(shell))
   const usual = execFileSync('prlimit', ['--pid', String(process.pid), '--nofile', '-o', 'SOFT', '--noheadings'], { encoding: 'utf8' })
   onTestFinished(() => limit(usual.trim()))
   return async (left) => {
@@ -144,40 +150,67 @@ async function descriptorLimiter(): Promise<(left: number | 'all') => Promise<vo
   }
 }
 
-describe('without descriptors', () => {
-  test('probe', async () => {
+/** Asks a port twice, each time when told, and prints what it gets. */
+const ASKER = `
+import socket, sys
+for _ in range(2):
+    sys.stdin.readline()
+    s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.settimeout(5)
+    try: print(s.recv(100).decode() or 'closed', flush=True)
+    except OSError as e: print(type(e).__name__, flush=True)
+`
+
+describe('where the rest of the process has used up descriptors', () => {
+  test('clients are reset, and told why, while there are some left to accept them', async () => {
     const limit = await descriptorLimiter()
     const { port } = await serveName('alive')
-    const { all, events } = relays({ logsConnections: true })
-    const listening = await all.listen(spec([port]))
-    const py = spawn('python3', ['-c', `
-import socket,sys
-sys.stdin.readline()
-for _ in range(4):
-  s=socket.create_connection(('127.0.0.1',${listening})); s.settimeout(2)
-  try: print(s.recv(100))
-  except OSError as e: print(repr(e))
-sys.stdin.readline()
-s=socket.create_connection(('127.0.0.1',${listening})); s.settimeout(2)
-try: print(s.recv(100))
-except OSError as e: print(repr(e))
-`], { stdio: ['pipe', 'pipe', 'inherit'] })
-    let out = ''
-    py.stdout.on('data', (x) => (out += String(x)))
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    await limit(0)
-    py.stdin.write('go\n')
-    await new Promise((resolve) => setTimeout(resolve, 1500))
-    console.log(JSON.stringify(events), all.status(), out)
-    await limit(1)
-    py.stdin.write('go\n')
-    await new Promise((resolve) => setTimeout(resolve, 500))
-    console.log(JSON.stringify(events), all.status(), out)
+    const [server, client] = [await datagrams((datagram) => datagram), await datagrams()]
+    const { all, events } = relays()
+    const [ofTcp, ofUdp] = [await all.listen(spec([port])), await all.listen(udp([server.port]))]
+    await limit(32)
+    expect(await fateAt(ofTcp)).toBe('ECONNRESET')
+    client.socket.send('?', ofUdp, '127.0.0.1')
+    await until(() => expect(events).toHaveLength(2))
+    const reason = expect.stringContaining('ulimit -n') as string
+    expect(events).toEqual(['web', 'dns'].map((relay) => ({ type: 'refused', relay, count: 1, reason })))
     await limit('all')
-    py.stdin.end()
-    await new Promise((resolve) => setTimeout(resolve, 2000))
-    console.log(out)
+    await until(() => expect(ask(ofTcp)).resolves.toBe('alive'))
+  })
+
+  test('a connection whose other half cannot be opened is reset, and its endpoint not blamed', async () => {
+    const limit = await descriptorLimiter()
+    const { port } = await serveName('alive')
+    const { all, events } = relays({}, () => Infinity)
+    const asker = spawn('python3', ['-c', ASKER, String(await all.listen(spec([port])))], { stdio: ['pipe', 'pipe', 'inherit'] })
+    onTestFinished(() => ended(asker))
+    const answer = async (): Promise<string> => {
+      asker.stdin.write('now\n')
+      return String(((await once(asker.stdout, 'data')) as [Buffer])[0]).trim()
+    }
+    await limit(1)
+    expect(await answer()).toBe('ConnectionResetError')
+    await limit('all')
+    expect(events).toMatchObject([
+      { type: 'refused', count: 1, reason: expect.stringMatching(/^EMFILE: this machine or process/) as string }
+    ])
+    expect(all.status()[0]).toMatchObject({ failedDials: 0, refused: 1 })
+    expect(await answer()).toBe('alive')
+  })
+
+  test('a session that cannot be opened is refused, and its endpoint not blamed', async () => {
+    const limit = await descriptorLimiter()
+    const [server, client] = [await datagrams((datagram) => datagram), await datagrams()]
+    const { all, events } = relays({ logsConnections: true }, () => Infinity)
+    const port = await all.listen(udp([server.port]))
+    await limit(0)
+    client.socket.send('?', port, '127.0.0.1')
+    await until(() => expect(events).toHaveLength(2))
+    await limit('all')
+    expect(events).toMatchObject([
+      { type: 'connection', ending: 'refused' },
+      { type: 'refused', count: 1, reason: expect.stringMatching(/^EMFILE: this machine or process/) as string }
+    ])
+    expect(all.status()[0]).toMatchObject({ failedDials: 0, openConnections: 0 })
+    expect(String(await exchange(client, port, 'comes'))).toBe('comes')
   })
 })
-void connect
-void later
