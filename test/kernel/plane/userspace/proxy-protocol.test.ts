@@ -54,7 +54,7 @@ it('tells a server of the client and of the frontend, in both families', async (
   )
   const said = async (address: string, port: number, from: number): Promise<string> =>
     (await network.client.run('python3', ['-c', CLIENT, address, String(port), String(from)])).trim()
-  const [client, client6] = [addressOf.ip(0), addressOf.ip6(0)]
+  const [client, client6] = [addressOf.ip(0), 'fd00:1::2']
   expect(await said(VIP.ip, 80, 4001)).toBe(`${SIGNATURE} 0x21 ${client} 4001 ${VIP.ip} 80 hello`)
   expect(await said(VIP.ip6, 80, 4002)).toBe(`${SIGNATURE} 0x21 ${client6} 4002 ${VIP.ip6} 80 hello`)
   expect(await said('10.1.0.1', 30080, 4003)).toBe(`${SIGNATURE} 0x21 ${client} 4003 0.0.0.0 30080 hello`)
