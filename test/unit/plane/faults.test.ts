@@ -1,11 +1,14 @@
 import { expect, it } from 'vitest'
 import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/errno.js'
 import type { Plane, Service, SyncReport } from '../../../src/index.js'
+import { checkUserspaceOptions } from '../../../src/plane/userspace/options.js'
+import { placesOf } from '../../../src/plane/userspace/places.js'
 import type { FakeIpvsFault } from '../../../src/testing.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
 import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
+import { deadPorts } from '../../support/relay-ports.js'
 
 /** What another process may do at any moment. What it makes outside of what is ours must stay. */
 const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] = [
@@ -153,7 +156,7 @@ async function settled<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
+it.each((['nftables', 'ipvs', 'iptables', 'userspace'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
   '%s: whatever happens between two steps, the kernel ends as it is reported (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
@@ -161,7 +164,7 @@ it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from
     const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
     // A virtual service is known as ours by its address, on the device or in a table, of which one must stay while no plane runs, or by its mark, which is in a table alone.
     const actions =
-      mode === 'nftables'
+      mode === 'nftables' || mode === 'userspace'
         ? foreign
         : mode === 'iptables'
           ? foreignToChains
@@ -208,11 +211,19 @@ it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from
       expect((await plane.plan(desired)).isEmpty).toBe(true)
       const held = (await dump(rig)).filter((line) => !line.includes('192.0.2.1') && !/inet theirs/.test(line))
       expect(held).toEqual(await freshDump(fakeRig(mode), desired))
+      if (mode === 'userspace') expect([await deadPorts(rig), plane.status().details]).toEqual([[], expectedRelays(desired)])
     }
     expect(failures).toBeGreaterThan(0)
     expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
   }
 )
+
+/** What a plane says of the relays of services. */
+function expectedRelays(services: ReadonlyMap<string, Service>): unknown {
+  const options = checkUserspaceOptions({ schedulerFallback: 'random' }).places
+  const relays = [...services.values()].reduce((sum, service) => sum + placesOf(service, options).size, 0)
+  return expect.objectContaining({ relays }) as unknown
+}
 
 /** What a kernel may hold after a call: a service in quarantine is as it was before, or gone. */
 function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<string, Service>, quarantined: readonly string[]) {
@@ -224,7 +235,7 @@ function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<stri
   }
 }
 
-it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
+it.each((['nftables', 'ipvs', 'iptables', 'userspace'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
   '%s: after every call that succeeds, the kernel holds what the plane says, whatever was refused or lost (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
@@ -270,7 +281,7 @@ it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from
   }
 )
 
-it.each(['nftables', 'ipvs', 'iptables'] as const)(
+it.each(['nftables', 'ipvs', 'iptables', 'userspace'] as const)(
   '%s: works where a message may have 4 KiB only, from the first sync on',
   { timeout: 60_000 },
   async (mode) => {
