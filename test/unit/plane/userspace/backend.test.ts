@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EACCES, ENOMEM } from '../../../../src/core/errno.js'
+import { EACCES, ENOBUFS, ENOMEM } from '../../../../src/core/errno.js'
 import { NetlinkError } from '../../../../src/core/errors.js'
 import type { Service } from '../../../../src/index.js'
 import { leads, named, scene } from './scene.js'
@@ -132,6 +132,22 @@ describe('ports of relays', () => {
     const { plane, relays, kernel } = await scene()
     await plane.sync(named(web()))
     await plane.update({ set: [web({ frontends: [{ kind: 'node', port: 40_001 }] })] })
+    expect(await leads(kernel)).toEqual(['ip node-relays tcp,40001 40003', 'ip relay-ports tcp,40003'])
+    expect([...relays.ports.values()]).toEqual([40_003])
+  })
+
+  it('are given up then also where the answer of the kernel is lost, once it is known what it holds', async () => {
+    let isLost = false
+    const { plane, relays, kernel } = await scene({
+      inject: (operation) => (isLost && operation === 'commit' ? { type: 'lose', errno: ENOBUFS } : undefined)
+    })
+    await plane.sync(named(web()))
+    const changed = web({ frontends: [{ kind: 'node', port: 40_001 }] })
+    isLost = true
+    await expect(plane.update({ set: [changed] })).rejects.toThrow()
+    expect([...relays.ports.values()]).toEqual([40_001, 40_002, 40_003])
+    isLost = false
+    await plane.sync(named(changed))
     expect(await leads(kernel)).toEqual(['ip node-relays tcp,40001 40003', 'ip relay-ports tcp,40003'])
     expect([...relays.ports.values()]).toEqual([40_003])
   })
