@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { RelayRole } from './frame/relay.js'
+import type { RelayRole, RelayServer } from './frame/relay.js'
 import { loadNetplane } from './frame/netplane.js'
 
 const role = JSON.parse(process.argv[2] ?? '') as RelayRole
@@ -13,33 +13,33 @@ const role = JSON.parse(process.argv[2] ?? '') as RelayRole
 const say = (value: unknown): void => console.log(JSON.stringify(value))
 
 /** Sends back what comes. @returns The port. */
-async function serve(): Promise<number> {
+async function serve(host: string): Promise<number> {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => undefined)
     socket.pipe(socket)
   })
-  server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
+  server.listen({ port: 0, host, backlog: 4_096 })
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
 }
 
 /** Relays from a port of this node at its loopback address. */
-async function relay(root: string, port: number, endpointPort: number): Promise<() => void> {
+async function relay(root: string, port: number, endpoint: RelayServer): Promise<() => void> {
   const { openPlane } = await loadNetplane(root)
   const plane = await openPlane({ mode: 'userspace', auditMs: 0 })
   const service = {
     name: 'echo',
     protocol: 'tcp',
     frontends: [{ kind: 'node', port }],
-    endpoints: [{ address: '127.0.0.1', port: endpointPort }]
+    endpoints: [endpoint]
   } as const
   const { quarantined } = await plane.sync(new Map([[service.name, service]]))
   if (quarantined[0] !== undefined) throw quarantined[0].error
   return () => say({ residentBytes: process.memoryUsage().rss, details: plane.status().details })
 }
 
-async function dial(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+async function dial({ address: host, port }: RelayServer): Promise<Socket> {
+  const socket = connect({ port, host, noDelay: true })
   await once(socket, 'connect')
   return socket
 }
@@ -47,8 +47,8 @@ async function dial(port: number): Promise<Socket> {
 const CHUNK = Buffer.alloc(65_536, 'x')
 
 /** @returns The milliseconds until all that was sent has come back over one connection. */
-async function echo(port: number, bytes: number): Promise<number> {
-  const socket = await dial(port)
+async function echo(to: RelayServer, bytes: number): Promise<number> {
+  const socket = await dial(to)
   const began = performance.now()
   let left = bytes
   const send = (): void => {
@@ -67,8 +67,8 @@ async function echo(port: number, bytes: number): Promise<number> {
 }
 
 /** One connection with one byte each way. */
-async function exchange(port: number): Promise<Socket> {
-  const socket = await dial(port)
+async function exchange(to: RelayServer): Promise<Socket> {
+  const socket = await dial(to)
   socket.write('x')
   await once(socket, 'data')
   return socket
@@ -86,10 +86,10 @@ async function repeat(count: number, once: () => Promise<void>): Promise<void> {
 }
 
 /** @returns The microseconds of a connection, while some are made at a time. */
-async function connections(port: number, count: number): Promise<number> {
+async function connections(to: RelayServer, count: number): Promise<number> {
   const began = performance.now()
   await repeat(count, async () => {
-    const socket = await exchange(port)
+    const socket = await exchange(to)
     socket.end()
     await once(socket, 'close')
   })
@@ -97,22 +97,22 @@ async function connections(port: number, count: number): Promise<number> {
 }
 
 /** Makes connections, and keeps them. */
-async function hold(port: number, count: number): Promise<number> {
+async function hold(to: RelayServer, count: number): Promise<number> {
   const kept: Socket[] = []
-  await repeat(count, async () => void kept.push(await exchange(port)))
+  await repeat(count, async () => void kept.push(await exchange(to)))
   return kept.length
 }
 
 const loads = { echo, connections, hold } as const
 
 let answer = (): void => undefined
-if (role.type === 'server') say(await serve())
+if (role.type === 'server') say(await serve(role.address))
 else if (role.type === 'relay') {
-  answer = await relay(role.root, role.port, role.endpointPort)
+  answer = await relay(role.root, role.port, role.endpoint)
   answer()
 } else {
-  const { load, port, amount } = role
-  say(await loads[load](port, amount))
+  const { load, server, amount } = role
+  say(await loads[load](server, amount))
 }
 // A line asks a relay what it is like now.
 createInterface({ input: process.stdin })

@@ -2,16 +2,23 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
+import { output } from './process.js'
 import type { Place } from './row.js'
 
 /** What a client does: sends so many bytes over one connection and reads them again, or makes so many connections, or makes and keeps them. */
 export type RelayLoad = 'echo' | 'connections' | 'hold'
 
+/** Where somebody listens. */
+export interface RelayServer {
+  readonly address: string
+  readonly port: number
+}
+
 /** What a process of these rows is, its only argument, as JSON. */
 export type RelayRole =
-  | { readonly type: 'server' }
-  | { readonly type: 'relay'; readonly root: string; readonly port: number; readonly endpointPort: number }
-  | { readonly type: 'client'; readonly load: RelayLoad; readonly port: number; readonly amount: number }
+  | { readonly type: 'server'; readonly address: string }
+  | { readonly type: 'relay'; readonly root: string; readonly port: number; readonly endpoint: RelayServer }
+  | { readonly type: 'client'; readonly load: RelayLoad; readonly server: RelayServer; readonly amount: number }
 
 /** A load on a server by a relay, or without one. */
 export interface RelayRun {
@@ -21,6 +28,8 @@ export interface RelayRun {
   readonly residentBytes: number
 }
 
+/** Where the server listens: an address of the loopback device that is none of 127.0.0.0/8, as endpoints may not be. */
+const SERVER = '10.200.0.1'
 /** The port of this node at which the relay serves. */
 const NODE_PORT = 30_080
 
@@ -68,10 +77,16 @@ export async function runRelayLoad(
     return process
   }
   try {
-    const endpointPort = (await begin({ type: 'server' }).next()) as number
-    const relay = isRelayed ? begin({ type: 'relay', root, port: NODE_PORT, endpointPort }) : undefined
+    await output('ip', ['-n', place.name, 'address', 'add', `${SERVER}/32`, 'dev', 'lo'])
+    const endpoint = { address: SERVER, port: (await begin({ type: 'server', address: SERVER }).next()) as number }
+    const relay = isRelayed ? begin({ type: 'relay', root, port: NODE_PORT, endpoint }) : undefined
     await relay?.next()
-    const result = (await begin({ type: 'client', load, port: isRelayed ? NODE_PORT : endpointPort, amount }).next()) as number
+    const result = (await begin({
+      type: 'client',
+      load,
+      server: isRelayed ? { address: '127.0.0.1', port: NODE_PORT } : endpoint,
+      amount
+    }).next()) as number
     const { residentBytes } = ((await relay?.ask()) ?? { residentBytes: 0 }) as { readonly residentBytes: number }
     return { result, residentBytes }
   } finally {
