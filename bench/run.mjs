@@ -15,7 +15,7 @@ if (missing.length > 0) {
 await build({
   config: false,
   silent: true,
-  entry: { main: path.join(root, 'bench/main.ts'), child: path.join(root, 'bench/child.ts') },
+  entry: { main: path.join(root, 'bench/main.ts'), child: path.join(root, 'bench/child.ts'), relay: path.join(root, 'bench/relay.ts') },
   outDir: path.join(root, 'node_modules/.cache/netplane-bench/js'),
   format: ['esm'],
   outExtension: () => ({ js: '.mjs' }),

@@ -6,6 +6,7 @@ import type { ChildReport, ChildTask } from './child-task.js'
 import { inFreshNamespace } from './namespaces.js'
 import { loadNetplane, type Netplane } from './netplane.js'
 import { output } from './process.js'
+import { runRelayLoad, type RelayLoad, type RelayRun } from './relay.js'
 import { buildPrograms, type Programs } from './programs.js'
 import type { Place } from './row.js'
 import { openTrafficNetwork, type TrafficNetwork } from './traffic.js'
@@ -39,6 +40,8 @@ export interface Bench {
   timed(place: Place, command: readonly string[]): Promise<number>
   /** Makes a node between a client and a server. */
   traffic(): Promise<TrafficNetwork>
+  /** Runs a load on a server of Node, through a plane of mode `userspace` or without one. */
+  relay(place: Place, load: { readonly load: RelayLoad; readonly amount: number; readonly isRelayed: boolean }): Promise<RelayRun>
   close(): void
 }
 
@@ -105,6 +108,7 @@ export async function openBench(context: Context): Promise<Bench> {
       return milliseconds(printed.split(' ')[0] ?? '')
     },
     traffic: () => openTrafficNetwork(programs),
+    relay: (place, load) => runRelayLoad({ root: context.root, program: path.join(context.cache, 'js', 'relay.mjs') }, place, load),
     close: () => rmSync(folder, { recursive: true, force: true })
   }
 }

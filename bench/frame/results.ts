@@ -17,6 +17,7 @@ const sections: readonly (readonly [title: string, ...beginnings: string[]])[] =
   ['Dispatch: one set per size, or one verdict map', 'dispatch-'],
   ['New connections', 'traffic-'],
   ['Short connections among many services', 's3-'],
+  ['Relays of the userspace plane', 'userspace-'],
   ['Conntrack', 'conntrack-'],
   ['IPVS', 'ipvs-']
 ]

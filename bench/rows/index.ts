@@ -16,6 +16,7 @@ import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
 import { shortConnectionRows, type ShortConnectionOptions } from './short-connections.js'
 import { trafficRows } from './traffic.js'
+import { userspaceRelayRows } from './userspace-relay.js'
 
 /** All rows, in the table's order. */
 export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
@@ -30,6 +31,7 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...dispatchRows,
   ...trafficRows,
   ...shortConnectionRows(options),
+  ...userspaceRelayRows,
   ...conntrackRows,
   ...conntrackCostRows,
   ...conntrackEventRows,

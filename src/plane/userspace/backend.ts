@@ -143,6 +143,7 @@ class UserspaceBackend implements Backend {
       const failure = asFailure(error)
       // What may be in the kernel must lead somewhere until the kernel is read again.
       if (failure.isKnown) begun.undo()
+      else begun.leave()
       throw failure
     }
   }

@@ -1,41 +1,69 @@
 /**
  * What a plane commits, as the cleaner of stale flows is to see it.
  */
-import type { Services, Service, Endpoint } from '../model.js'
+import type { AddressFamily } from '../../core/address.js'
+import type { Services, Service, Endpoint, Frontend } from '../model.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { FAMILIES, familiesOf } from '../core/frontend.js'
+import { FAMILIES, isOfFamily } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
-import { selectionOf } from '../core/balance/selection.js'
+import { reachOf, selectionOf, type FrontendReach, type Selection } from '../core/balance/selection.js'
 
-/** Stands for all endpoints of a family: addresses of documentation (RFC 5737, RFC 3849), from which nobody answers. */
-const STAND_IN: Readonly<Record<'ip' | 'ip6', Endpoint>> = {
-  ip: { address: '192.0.2.1', port: 1 },
-  ip6: { address: '2001:db8::1', port: 1 }
+/** Stand for all endpoints of a family: addresses of documentation (RFC 5737, RFC 3849), from which nobody answers. */
+const STAND_IN: Readonly<Record<AddressFamily, string>> = { ip: '192.0.2.1', ip6: '2001:db8::1' }
+
+/** The port of a stand-in says to which relays connections lead: a relay of each policy has one of its own. */
+const BIT: Readonly<Record<string, number>> = { cluster: 1, local: 2 }
+
+function portOf({ inside, outside }: FrontendReach): number {
+  return (BIT[inside] ?? 0) | (BIT[outside] ?? 0)
 }
 
-/** Whether connections to a service lead to a relay, of either policy. */
-function leadsToRelay(service: Service, family: 'ip' | 'ip6'): boolean {
-  const { cluster, local } = selectionOf(service, family)
-  return (cluster ?? local) !== undefined && service.frontends.some((frontend) => familiesOf(frontend).includes(family))
+/** What stands for the relays to which connections to a frontend lead. */
+function standInsOf(frontend: Frontend, selections: readonly Selection[]): readonly Endpoint[] {
+  return selections
+    .filter(({ family }) => isOfFamily(frontend, family))
+    .map((selection) => ({ address: STAND_IN[selection.family], port: portOf(reachOf(frontend, selection)) }))
+    .filter(({ port }) => port > 0)
 }
 
-function standingFor(service: Service | undefined): Service | undefined {
-  if (service === undefined) return undefined
-  return { ...service, endpoints: FAMILIES.filter((family) => leadsToRelay(service, family)).map((family) => STAND_IN[family]) }
+/** A service for each group of frontends that lead to the same relays. */
+function standingFor(service: Service | undefined): readonly Service[] {
+  if (service === undefined) return []
+  const selections = FAMILIES.map((family) => selectionOf(service, family))
+  const groups = new Map<string, { readonly endpoints: readonly Endpoint[]; readonly frontends: Frontend[] }>()
+  for (const frontend of service.frontends) {
+    const endpoints = standInsOf(frontend, selections)
+    const key = endpoints.map(({ address, port }) => `${address} ${port}`).join()
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { endpoints, frontends: [frontend] })
+    else group.frontends.push(frontend)
+  }
+  return [...groups.values()].map((group) => ({ ...service, ...group }))
+}
+
+function* standingIn(changes: readonly ServiceChange[]): Generator<ServiceChange> {
+  for (const { name, before, after } of changes) {
+    const [all, others] = [standingFor(before), standingFor(after)]
+    for (let index = 0; index < Math.max(all.length, others.length); index++) yield { name, before: all[index], after: others[index] }
+  }
 }
 
 /**
- * Lets a listener see one endpoint in the place of all: flows end at relays, whatever endpoints these have. Flows are stale where a frontend comes or goes, or its first endpoint, or its last one.
+ * Lets a listener see relays in the place of endpoints, which flows do not reach: they are stale where a frontend comes or goes, or leads to another relay, or its first endpoint comes, or its last
+ * one goes.
  */
 export function withStandIns(listener: ChangeListener): ChangeListener {
-  const standing = (changes: readonly ServiceChange[]): readonly ServiceChange[] =>
-    changes.map((change) => ({ ...change, before: standingFor(change.before), after: standingFor(change.after) }))
+  const standing = (changes: readonly ServiceChange[]): readonly ServiceChange[] => [...standingIn(changes)]
   return {
     before: (changes) => listener.before(changes),
     done: () => listener.done(),
     after: (changes) => listener.after(standing(changes)),
-    reset: (services: Services, changes) =>
-      listener.reset(new Map([...services].map(([name, service]) => [name, standingFor(service)!])), standing(changes)),
+    reset: (services: Services, changes) => {
+      const all = [...services].flatMap(([name, service]) =>
+        standingFor(service).map((group, index) => [`${name} ${index}`, group] as const)
+      )
+      listener.reset(new Map(all), standing(changes))
+    },
     status: () => listener.status(),
     close: (cleanup) => listener.close(cleanup)
   }

@@ -26,6 +26,8 @@ export interface Begun {
   finish(): void
   /** They are not: what was begun is undone. */
   undo(): void
+  /** Nobody knows: both what was begun and what it replaces listen until the kernel has been read again, which {@link ListeningRelays.keepOnly} is told. */
+  leave(): void
 }
 
 /** What a service is to become. */
@@ -44,6 +46,8 @@ export class ListeningRelays implements RelayPorts {
   readonly #known = new Map<string, ListeningRelay>()
   /** The ports of relays that are about to be replaced, by the services that the kernel still holds. */
   readonly #former = new WeakMap<Service, Map<string, number>>()
+  /** Those that were replaced, of which nobody knows whether rules still lead there. */
+  readonly #unsettled: ListeningRelay[] = []
   /** What stands for the ports of relays that do not listen yet, in plans: a different one for each, of those that the kernel gives to nobody by itself. */
   readonly #plans = new Map<string, number>()
   /** How many relays were opened for a key: two of them have different ids. */
@@ -101,7 +105,8 @@ export class ListeningRelays implements RelayPorts {
       opened: opened.length,
       refusals,
       finish: () => this.#finish(wanted, replaced),
-      undo: () => this.#undo(opened, replaced)
+      undo: () => this.#undo(opened, replaced),
+      leave: () => void this.#unsettled.push(...replaced)
     }
   }
 
@@ -110,6 +115,7 @@ export class ListeningRelays implements RelayPorts {
     const needed = new Set<string>()
     for (const service of services) for (const key of placesOf(service, this.#options).keys()) needed.add(key)
     for (const relay of [...this.#known.values()]) if (!needed.has(relay.place.key)) this.#withdraw(relay)
+    for (const { id } of this.#unsettled.splice(0)) this.#relays.withdraw(id)
   }
 
   #planned(key: string): number {

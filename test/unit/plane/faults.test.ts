@@ -1,11 +1,14 @@
 import { expect, it } from 'vitest'
 import { EINVAL, EMSGSIZE, ENOBUFS, ENOMEM, ERESTART } from '../../../src/core/errno.js'
 import type { Plane, Service, SyncReport } from '../../../src/index.js'
+import { checkUserspaceOptions } from '../../../src/plane/userspace/options.js'
+import { placesOf } from '../../../src/plane/userspace/places.js'
 import type { FakeIpvsFault } from '../../../src/testing.js'
 import { faulty, type Fault, type Injector } from '../../support/faulty-kernel.js'
 import { dump, fakeRig, freshDump, tableOf, type RigKernel } from '../../support/plane-rigs.js'
 import { Random } from '../../support/random.js'
 import { randomService } from '../../support/random-services.js'
+import { deadPorts } from '../../support/relay-ports.js'
 
 /** What another process may do at any moment. What it makes outside of what is ours must stay. */
 const foreign: readonly ((kernel: RigKernel, table: string) => Promise<void>)[] = [
@@ -153,66 +156,74 @@ async function settled<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)))(
-  '%s: whatever happens between two steps, the kernel ends as it is reported (seed %i)',
-  { timeout: 60_000 },
-  async (mode, seed) => {
-    const random = new Random(seed)
-    const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
-    // A virtual service is known as ours by its address, on the device or in a table, of which one must stay while no plane runs, or by its mark, which is in a table alone.
-    const actions =
-      mode === 'nftables'
-        ? foreign
-        : mode === 'iptables'
-          ? foreignToChains
-          : seed % 2 === 0
-            ? foreign.filter((_, index) => ![3, 5].includes(index))
-            : foreign.filter((_, index) => ![2, 3].includes(index))
-    let own: RigKernel | undefined
-    const rig = fakeRig(mode, (kernel) => {
-      own = kernel
-      kernel.ipvs.fault = () => rowFault(random, state)
-      return faulty(kernel, injector(random, kernel, tableOf(mode), state, actions))
-    })
-    const open = async (): Promise<Plane> => await rig.open({ deadlineMs: DEADLINE_MS })
-    let plane = await open()
-    let desired = new Map<string, Service>()
-    await plane.sync(desired)
-    await using theirs = await own!.ipvs.open()
-    await theirs.addService({ protocol: 'tcp', address: '192.0.2.1', port: 80 })
-    let failures = 0
-    for (let step = 0; step < 60; step++) {
-      state.isCalm = false
-      const service = anyService(random)
-      const onError = random.chance(30) ? 'atomic' : 'isolate'
-      const next = new Map(desired)
-      if (random.chance(30)) next.delete(service.name)
-      else next.set(service.name, service)
-      const call = random.chance(50)
-        ? plane.sync(next, { onError })
-        : plane.update(next.has(service.name) ? { set: [service] } : { delete: [service.name] }, { onError })
-      await call.catch(() => failures++)
-      desired = next
-      state.isCalm = true
-      if (random.chance(10)) {
-        await plane.close()
-        plane = await open()
-      } else if (!random.chance(25)) continue
-      const { quarantined } = await settled(() => plane.sync(desired))
-      for (const { service: name } of quarantined) {
-        expect(plane.status().quarantined.map((entry) => entry.service)).toContain(name)
-        desired.delete(name)
-      }
-      await plane.sync(desired)
-      expect(plane.status()).toMatchObject({ services: desired.size, quarantined: [] })
-      expect((await plane.plan(desired)).isEmpty).toBe(true)
-      const held = (await dump(rig)).filter((line) => !line.includes('192.0.2.1') && !/inet theirs/.test(line))
-      expect(held).toEqual(await freshDump(fakeRig(mode), desired))
+it.each(
+  (['nftables', 'ipvs', 'iptables', 'userspace'] as const).flatMap((mode) =>
+    Array.from({ length: 6 }, (_, seed) => [mode, seed + 1] as const)
+  )
+)('%s: whatever happens between two steps, the kernel ends as it is reported (seed %i)', { timeout: 60_000 }, async (mode, seed) => {
+  const random = new Random(seed)
+  const state: Weather = { isCalm: true, left: Infinity, overdue: 0 }
+  // A virtual service is known as ours by its address, on the device or in a table, of which one must stay while no plane runs, or by its mark, which is in a table alone.
+  const actions =
+    mode === 'nftables' || mode === 'userspace'
+      ? foreign
+      : mode === 'iptables'
+        ? foreignToChains
+        : seed % 2 === 0
+          ? foreign.filter((_, index) => ![3, 5].includes(index))
+          : foreign.filter((_, index) => ![2, 3].includes(index))
+  let own: RigKernel | undefined
+  const rig = fakeRig(mode, (kernel) => {
+    own = kernel
+    kernel.ipvs.fault = () => rowFault(random, state)
+    return faulty(kernel, injector(random, kernel, tableOf(mode), state, actions))
+  })
+  const open = async (): Promise<Plane> => await rig.open({ deadlineMs: DEADLINE_MS })
+  let plane = await open()
+  let desired = new Map<string, Service>()
+  await plane.sync(desired)
+  await using theirs = await own!.ipvs.open()
+  await theirs.addService({ protocol: 'tcp', address: '192.0.2.1', port: 80 })
+  let failures = 0
+  for (let step = 0; step < 60; step++) {
+    state.isCalm = false
+    const service = anyService(random)
+    const onError = random.chance(30) ? 'atomic' : 'isolate'
+    const next = new Map(desired)
+    if (random.chance(30)) next.delete(service.name)
+    else next.set(service.name, service)
+    const call = random.chance(50)
+      ? plane.sync(next, { onError })
+      : plane.update(next.has(service.name) ? { set: [service] } : { delete: [service.name] }, { onError })
+    await call.catch(() => failures++)
+    desired = next
+    state.isCalm = true
+    if (random.chance(10)) {
+      await plane.close()
+      plane = await open()
+    } else if (!random.chance(25)) continue
+    const { quarantined } = await settled(() => plane.sync(desired))
+    for (const { service: name } of quarantined) {
+      expect(plane.status().quarantined.map((entry) => entry.service)).toContain(name)
+      desired.delete(name)
     }
-    expect(failures).toBeGreaterThan(0)
-    expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
+    await plane.sync(desired)
+    expect(plane.status()).toMatchObject({ services: desired.size, quarantined: [] })
+    expect((await plane.plan(desired)).isEmpty).toBe(true)
+    const held = (await dump(rig)).filter((line) => !line.includes('192.0.2.1') && !/inet theirs/.test(line))
+    expect(held).toEqual(await freshDump(fakeRig(mode), desired))
+    if (mode === 'userspace') expect([await deadPorts(rig), plane.status().details]).toEqual([[], expectedRelays(desired)])
   }
-)
+  expect(failures).toBeGreaterThan(0)
+  expect(await theirs.list()).toEqual(expect.arrayContaining([expect.objectContaining({ address: '192.0.2.1' })]))
+})
+
+/** What a plane says of the relays of services. */
+function expectedRelays(services: ReadonlyMap<string, Service>): unknown {
+  const options = checkUserspaceOptions({ schedulerFallback: 'random' }).places
+  const relays = [...services.values()].reduce((sum, service) => sum + placesOf(service, options).size, 0)
+  return expect.objectContaining({ relays }) as unknown
+}
 
 /** What a kernel may hold after a call: a service in quarantine is as it was before, or gone. */
 function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<string, Service>, quarantined: readonly string[]) {
@@ -224,7 +235,11 @@ function* outcomes(before: ReadonlyMap<string, Service>, after: ReadonlyMap<stri
   }
 }
 
-it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)))(
+it.each(
+  (['nftables', 'ipvs', 'iptables', 'userspace'] as const).flatMap((mode) =>
+    Array.from({ length: 5 }, (_, seed) => [mode, seed + 1] as const)
+  )
+)(
   '%s: after every call that succeeds, the kernel holds what the plane says, whatever was refused or lost (seed %i)',
   { timeout: 60_000 },
   async (mode, seed) => {
@@ -251,6 +266,8 @@ it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from
       const call = async (): Promise<SyncReport> => await (isWhole ? plane.sync(next, options) : plane.update(change, options))
       const report = await settled(call).catch(() => undefined)
       state.isCalm = true
+      // What may be in the kernel leads somewhere, whatever became of the call.
+      if (mode === 'userspace') expect(await deadPorts(rig)).toEqual([])
       if (report === undefined) continue
       successes++
       const found = await dump(rig)
@@ -270,7 +287,7 @@ it.each((['nftables', 'ipvs', 'iptables'] as const).flatMap((mode) => Array.from
   }
 )
 
-it.each(['nftables', 'ipvs', 'iptables'] as const)(
+it.each(['nftables', 'ipvs', 'iptables', 'userspace'] as const)(
   '%s: works where a message may have 4 KiB only, from the first sync on',
   { timeout: 60_000 },
   async (mode) => {

@@ -4,6 +4,7 @@
 import { formatSocketAddress } from '../../../core/address.js'
 import type { Balance } from './balance.js'
 import type { Limits } from './limits.js'
+import type { OwnSockets } from './own-sockets.js'
 import type { Refusals } from './refusals.js'
 import { Tally } from './tally.js'
 import type { Flow, Target } from './target.js'
@@ -18,6 +19,8 @@ export interface RelayContext {
   readonly tally: Tally
   readonly refusals: Refusals
   readonly limits: Limits
+  /** Those of all relays. */
+  readonly own: OwnSockets
   readonly settings: RelaySettings
   readonly tell: (event: RelayEvent) => void
   /** The relay has no connections any more. */

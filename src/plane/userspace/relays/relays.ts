@@ -5,8 +5,9 @@ import { formatSocketAddress } from '../../../core/address.js'
 import { ClosedError, NetlinkError, NetplaneError, ValidationError } from '../../../core/errors.js'
 import type { RelayContext, RelaySettings } from './account.js'
 import { Balance } from './balance.js'
-import { descriptorsLeft, Limits } from './limits.js'
+import { descriptorsLeft, Limits, type DescriptorLimit } from './limits.js'
 import type { RelayListener } from './listener.js'
+import { OwnSockets } from './own-sockets.js'
 import { Refusals } from './refusals.js'
 import { checkOptions, checkSameListener, checkSpec } from './spec.js'
 import { Tally } from './tally.js'
@@ -40,13 +41,14 @@ class RunningRelays implements Relays {
   readonly #settings: RelaySettings
   readonly #tell: (event: RelayEvent) => void
   readonly #limits: Limits
+  readonly #own = new OwnSockets()
   /** Those that listen, or are about to. */
   readonly #relays = new Map<string, Relay>()
   /** Those that were withdrawn, until nothing is open any more. */
   readonly #draining = new Set<Relay>()
   #closing: Promise<void> | undefined
 
-  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: number) {
+  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: DescriptorLimit) {
     this.#settings = settings
     this.#tell = tell
     this.#limits = new Limits({ ...settings, descriptors })
@@ -122,6 +124,7 @@ class RunningRelays implements Relays {
       tally: new Tally(),
       refusals: new Refusals(spec.id, this.#tell),
       limits: this.#limits,
+      own: this.#own,
       settings: this.#settings,
       tell: this.#tell,
       emptied: () => this.#settle(relay)
@@ -147,9 +150,13 @@ function statusOf({ context: { id, tally, refusals, balance }, port }: Relay): R
  * Relays that listen nowhere yet.
  *
  * @param tell Is called with what happens. Connections are told one by one only where `logsConnections` asks for it.
- * @param descriptors How many file descriptors relays may use; default: what the process has left now, but for a few.
+ * @param descriptors How many file descriptors relays may use; default: those that they have and what the process has left, but for a few.
  * @throws {ValidationError}
  */
-export function openRelays(options: RelayOptions, tell: (event: RelayEvent) => void, descriptors: number = descriptorsLeft()): Relays {
+export function openRelays(
+  options: RelayOptions,
+  tell: (event: RelayEvent) => void,
+  descriptors: DescriptorLimit = (used) => used + descriptorsLeft()
+): Relays {
   return new RunningRelays(checkOptions(options), tell, descriptors)
 }

@@ -1,17 +1,8 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { EACCES, ENOMEM } from '../../../../src/core/errno.js'
+import { describe, expect, it } from 'vitest'
+import { EACCES, ENOBUFS, ENOMEM } from '../../../../src/core/errno.js'
 import { NetlinkError } from '../../../../src/core/errors.js'
-import { Broadcast } from '../../../../src/core/events/broadcast.js'
-import type { PlaneEvent, Service } from '../../../../src/index.js'
-import { ServicePlane } from '../../../../src/plane/core/plane.js'
-import { openUserspaceBackend } from '../../../../src/plane/userspace/backend.js'
-import { checkUserspaceOptions, type UserspacePlaneOptions } from '../../../../src/plane/userspace/options.js'
-import type { RelayEvent } from '../../../../src/plane/userspace/relays/types.js'
-import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
-import { FakeRelays } from '../../../support/fake-relays.js'
-import { faulty, type Injector } from '../../../support/faulty-kernel.js'
-
-const named = (...services: Service[]): Map<string, Service> => new Map(services.map((entry) => [entry.name, entry]))
+import type { Service } from '../../../../src/index.js'
+import { leads, named, scene } from './scene.js'
 
 const web = (overrides: Partial<Service> = {}): Service => ({
   name: 'web',
@@ -32,60 +23,6 @@ const dns: Service = {
   protocol: 'udp',
   frontends: [{ kind: 'cluster', address: 'fd00:96::53', port: 53 }],
   endpoints: [{ address: 'fd00:1::53', port: 53 }]
-}
-
-interface Scene {
-  readonly plane: ServicePlane
-  readonly relays: FakeRelays
-  readonly kernel: FakeNftablesKernel
-  readonly tell: (event: RelayEvent) => void
-  readonly events: PlaneEvent[]
-}
-
-interface SceneOptions extends UserspacePlaneOptions {
-  readonly inject?: Injector
-  readonly on?: FakeNftablesKernel
-}
-
-async function scene({ inject, on = new FakeNftablesKernel(), ...options }: SceneOptions = {}): Promise<Scene> {
-  const others = { ipvs: new FakeIpvsKernel(), route: new FakeRouteKernel() }
-  const { nftables } = inject === undefined ? { nftables: on } : faulty({ nftables: on, ...others }, inject)
-  const settings = checkUserspaceOptions({ ...options, kernel: { nftables } })
-  const events = new Broadcast<PlaneEvent>()
-  const relays = new FakeRelays()
-  let tell: (event: RelayEvent) => void = () => undefined
-  const backend = await openUserspaceBackend(
-    settings,
-    (event) => events.push(event),
-    (_, teller) => {
-      tell = teller
-      return relays
-    }
-  )
-  const plane = new ServicePlane({ backend, auditMs: 0, events, ownAddresses: () => Promise.resolve([]) })
-  onTestFinished(() => plane.close())
-  const seen: PlaneEvent[] = []
-  void (async () => {
-    for await (const event of plane.watch()) seen.push(event)
-  })()
-  return { plane, relays, kernel: on, tell: (event) => tell(event), events: seen }
-}
-
-/** Fields of a key, or of data. */
-const textOf = (fields: unknown): string => (Array.isArray(fields) ? fields : [fields]).join()
-
-/** What leads to relays, a line for each element. */
-async function leads(kernel: FakeNftablesKernel): Promise<string[]> {
-  await using nft = await kernel.open()
-  const { elements } = await nft.list({ elements: true })
-  return elements
-    .filter(({ set }) => set.name.includes('relay'))
-    .flatMap((listed) =>
-      [...listed].map(({ key, data }) =>
-        `${listed.set.family} ${listed.set.name} ${textOf(key)} ${data === undefined ? '' : textOf(data)}`.trim()
-      )
-    )
-    .sort()
 }
 
 it('leads each choice of endpoints to a relay of its own', async () => {
@@ -195,6 +132,22 @@ describe('ports of relays', () => {
     const { plane, relays, kernel } = await scene()
     await plane.sync(named(web()))
     await plane.update({ set: [web({ frontends: [{ kind: 'node', port: 40_001 }] })] })
+    expect(await leads(kernel)).toEqual(['ip node-relays tcp,40001 40003', 'ip relay-ports tcp,40003'])
+    expect([...relays.ports.values()]).toEqual([40_003])
+  })
+
+  it('are given up then also where the answer of the kernel is lost, once it is known what it holds', async () => {
+    let isLost = false
+    const { plane, relays, kernel } = await scene({
+      inject: (operation) => (isLost && operation === 'commit' ? { type: 'lose', errno: ENOBUFS } : undefined)
+    })
+    await plane.sync(named(web()))
+    const changed = web({ frontends: [{ kind: 'node', port: 40_001 }] })
+    isLost = true
+    await expect(plane.update({ set: [changed] })).rejects.toThrow()
+    expect([...relays.ports.values()]).toEqual([40_001, 40_002, 40_003])
+    isLost = false
+    await plane.sync(named(changed))
     expect(await leads(kernel)).toEqual(['ip node-relays tcp,40001 40003', 'ip relay-ports tcp,40003'])
     expect([...relays.ports.values()]).toEqual([40_003])
   })

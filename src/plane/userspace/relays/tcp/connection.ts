@@ -8,6 +8,7 @@ import type { Flow, Target } from '../target.js'
 import type { RelayEnding } from '../types.js'
 import { Dialing, type Dialed } from './dial.js'
 import { reset } from './sockets.js'
+import { StalledSide } from './stalled.js'
 
 /**
  * Passes on what one side sends, and its end, to the other side.
@@ -16,11 +17,17 @@ import { reset } from './sockets.js'
  * kernel has taken it, and reading would be stopped and started again for each of them.
  */
 function passOn(from: Socket, to: Socket, count: (bytes: number, packets: number) => void): void {
+  const stalled = new StalledSide(from)
   from.on('data', (chunk: Buffer) => {
     count(chunk.length, 0)
-    if (!to.write(chunk) && to.writableLength > 0) from.pause()
+    if (to.write(chunk) || to.writableLength === 0) return
+    from.pause()
+    stalled.begin()
   })
-  to.on('drain', () => from.resume())
+  to.on('drain', () => {
+    stalled.end()
+    from.resume()
+  })
   from.on('end', () => to.end())
 }
 

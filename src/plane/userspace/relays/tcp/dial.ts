@@ -3,6 +3,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { countFailedDial, type RelayContext } from '../account.js'
+import { ownRefusal } from '../own-errors.js'
 import type { Target } from '../target.js'
 
 /** How long endpoints may take to answer, one after the other, in milliseconds. Those that refuse at once cost none of these turns. */
@@ -13,9 +14,6 @@ const MAX_DIALS = 16
 
 /** Seconds of silence after which the kernel asks whether the other side is still there, so that connections of clients and servers that vanished end. */
 export const KEEP_ALIVE_MS = 60_000
-
-/** Errors of connecting for which the endpoint is not to blame. */
-const OWN_ERRORS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'])
 
 /** An endpoint that has answered, or why there is none. */
 export type Dialed = { readonly target: Target; readonly socket: Socket } | { readonly reason: string }
@@ -75,6 +73,8 @@ export class Dialing {
       keepAliveInitialDelay: KEEP_ALIVE_MS
     }).unref()
     this.#socket = socket
+    // Node calls connect(2) in the turn before this one, and nobody can accept the connection earlier.
+    process.nextTick(() => socket.once('close', this.#relay.own.add({ address: socket.localAddress, port: socket.localPort })))
     // Only what comes first counts; the listeners stay, so that a late error is nobody's surprise.
     let isDecided = false
     const decide = (then: () => void) => () => {
@@ -98,15 +98,19 @@ export class Dialing {
   }
 
   #refused(target: Target, error: NodeJS.ErrnoException): void {
-    if (OWN_ERRORS.has(error.code))
-      return this.#end({ reason: `${error.code}: this machine or process could not open a connection to an endpoint` })
+    const reason = ownRefusal(error)
+    if (reason !== undefined) return this.#end({ reason })
     this.#refusing.add(target)
     this.#next(target)
   }
 
   #connected(target: Target, socket: Socket): void {
     if (this.#isOver) socket.destroy()
-    else if (this.#relay.balance.has(target)) this.#end({ target, socket })
+    else if (isItself(socket)) {
+      socket.destroy()
+      this.#refusing.add(target)
+      this.#next(target)
+    } else if (this.#relay.balance.has(target)) this.#end({ target, socket })
     else {
       // It went while it was being dialled.
       socket.destroy()
@@ -126,4 +130,9 @@ export class Dialing {
     this.#socket = undefined
     this.#done(dialed)
   }
+}
+
+/** Where nobody listens at a port of this machine that the kernel may choose for a client, a socket can get that port and connect to itself (simultaneous open, RFC 9293, 3.5). */
+function isItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+  return localPort === remotePort && localAddress === remoteAddress
 }

@@ -4,6 +4,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { Account, type RelayContext } from '../account.js'
 import type { RelayListener } from '../listener.js'
+import { LEADS_BACK } from '../own-sockets.js'
 import { Connection } from './connection.js'
 import { KEEP_ALIVE_MS } from './dial.js'
 import { reset } from './sockets.js'
@@ -59,11 +60,15 @@ export class TcpListener implements RelayListener {
 
   #accept(client: Socket): void {
     client.unref()
-    const reason = this.#relay.limits.take(this.#connections.size, DESCRIPTORS)
+    const { remoteAddress, remotePort = 0 } = client
+    if (remoteAddress === undefined) return dismiss(client)
+    const { limits, own } = this.#relay
+    if (own.has(remoteAddress, remotePort)) return this.#refuse(client, LEADS_BACK)
+    const reason = limits.take(this.#connections.size, DESCRIPTORS)
     if (reason !== undefined) return this.#refuse(client, reason)
     const connection = new Connection(this.#relay, client, () => {
       this.#connections.delete(connection)
-      this.#relay.limits.release(DESCRIPTORS)
+      limits.release(DESCRIPTORS)
       if (this.#connections.size === 0) this.#whenIdle?.()
       this.#relay.emptied()
     })
@@ -73,9 +78,14 @@ export class TcpListener implements RelayListener {
 
   #refuse(client: Socket, reason: string): void {
     const { remoteAddress = '', remotePort = 0 } = client
-    client.on('error', () => undefined) // The client went first.
-    reset(client)
+    dismiss(client)
     this.#relay.refusals.add(reason)
     new Account(this.#relay, remoteAddress, remotePort).ended('refused')
   }
+}
+
+/** Ends a connection that nobody carries. The kernel knows no address any more of a client that reset its connection before it was accepted (ENOTCONN of getpeername). */
+function dismiss(client: Socket): void {
+  client.on('error', () => undefined) // The client went first.
+  reset(client)
 }

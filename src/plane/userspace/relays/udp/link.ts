@@ -3,6 +3,7 @@
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { Account, countFailedDial, type RelayContext } from '../account.js'
+import { ownRefusal } from '../own-errors.js'
 import type { Flow, Target } from '../target.js'
 import type { RelayEnding } from '../types.js'
 
@@ -15,6 +16,8 @@ export interface LinkOwner {
   readonly answered: (datagram: Buffer) => void
   /** The endpoint is not there: an ICMP error came back. */
   readonly refused: () => void
+  /** No socket could be opened to the endpoint, which is not to blame for that. */
+  readonly lacking: (reason: string) => void
   /** The endpoint went, and its time is over. */
   readonly drained: () => void
 }
@@ -40,7 +43,10 @@ export class Link implements Flow {
     this.#socket = createSocket(target.address.includes(':') ? 'udp6' : 'udp4')
     this.#socket.on('message', (datagram) => this.#answered(datagram))
     this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#failed(error))
-    this.#socket.connect(target.port, target.address, () => this.#connected())
+    // Node gives an error of connect(2) to this listener, whose type does not say so, and of bind(2), which comes before, to that of 'error'.
+    this.#socket.connect(target.port, target.address, (error?: NodeJS.ErrnoException) =>
+      error === undefined ? this.#connected() : this.#failed(error)
+    )
   }
 
   send(datagram: Uint8Array): void {
@@ -60,10 +66,18 @@ export class Link implements Flow {
   }
 
   #connected(): void {
-    if (this.#account.isOpen) this.#socket.unref()
+    if (this.#account.isOpen) this.#begin()
     const waiting = this.#waiting ?? []
     this.#waiting = undefined
     for (const datagram of waiting) if (this.#account.isOpen) this.#write(datagram)
+  }
+
+  /** Datagrams of this node to its own relays come from a loopback address, whatever address they were sent from. */
+  #begin(): void {
+    const socket = this.#socket.unref()
+    const { address, family, port } = socket.address()
+    for (const each of [address, LOOPBACK[family as keyof typeof LOOPBACK]])
+      socket.once('close', this.#relay.own.add({ address: each, port }))
   }
 
   #write(datagram: Uint8Array): void {
@@ -81,10 +95,17 @@ export class Link implements Flow {
   /** What the kernel says of one datagram (EMSGSIZE, ENOBUFS) is of that one alone, which is lost as others are lost on their way. */
   #failed(error: NodeJS.ErrnoException): void {
     if (!this.#account.isOpen || LOST.has(error.code)) return
+    const reason = ownRefusal(error)
+    if (reason !== undefined) {
+      this.close('refused')
+      return this.#owner.lacking(reason)
+    }
     countFailedDial(this.#relay, this.#client, this.target)
     this.close('reset by endpoint')
     this.#owner.refused()
   }
 }
+
+const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const
 
 const LOST: ReadonlySet<string | undefined> = new Set(['EMSGSIZE', 'ENOBUFS', 'EAGAIN', 'EPERM'])

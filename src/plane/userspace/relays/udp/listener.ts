@@ -4,6 +4,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { Account, type RelayContext } from '../account.js'
 import type { RelayListener } from '../listener.js'
+import { LEADS_BACK } from '../own-sockets.js'
 import { Session } from './session.js'
 
 /** The one to an endpoint; clients have none of their own. */
@@ -66,9 +67,10 @@ export class UdpListener implements RelayListener {
   }
 
   #open(key: string, client: RemoteInfo): Session | undefined {
-    if (this.#isStopped) return undefined
-    const { limits, refusals } = this.#relay
-    const reason = limits.take(this.#sessions.size, DESCRIPTORS)
+    // Nobody can be answered at port 0, which a datagram that was made by hand may come from.
+    if (this.#isStopped || client.port === 0) return undefined
+    const { limits, refusals, own } = this.#relay
+    const reason = own.has(client.address, client.port) ? LEADS_BACK : limits.take(this.#sessions.size, DESCRIPTORS)
     if (reason !== undefined) {
       refusals.add(reason)
       new Account(this.#relay, client.address, client.port).ended('refused')

@@ -36,14 +36,18 @@ export class Session {
     this.#owner = {
       answered: (datagram) => {
         this.#spokeMs = performance.now()
-        this.#hasAnswer = true
+        this.#setAnswered(true)
         this.#refusing.clear()
         answer(datagram)
       },
       refused: () => this.#refused(),
+      lacking: (reason) => {
+        relay.refusals.add(reason)
+        this.end('idle')
+      },
       drained: () => this.end('drained')
     }
-    this.#timer = setTimeout(() => this.#look(), this.#idleMs).unref()
+    this.#timer = this.#lookAfter(this.#idleMs)
   }
 
   /** Passes on what the client sends. The first datagram for an endpoint chooses it. */
@@ -89,13 +93,25 @@ export class Session {
   #refused(): void {
     if (this.#link !== undefined) this.#refusing.add(this.#link.target)
     this.#link = undefined
-    this.#hasAnswer = false
+    this.#setAnswered(false)
+  }
+
+  /** What may be waited for may be less than before. */
+  #setAnswered(hasAnswer: boolean): void {
+    if (this.#hasAnswer === hasAnswer || !this.#isOpen) return
+    this.#hasAnswer = hasAnswer
+    clearTimeout(this.#timer)
+    this.#timer = this.#lookAfter(this.#idleMs)
+  }
+
+  #lookAfter(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#look(), ms).unref()
   }
 
   /** Datagrams only say when they came: a timer for each of them would cost more than a look now and then. */
   #look(): void {
     const leftMs = this.#spokeMs + this.#idleMs - performance.now()
     if (leftMs <= 0) this.end('idle')
-    else this.#timer = setTimeout(() => this.#look(), leftMs).unref()
+    else this.#timer = this.#lookAfter(leftMs)
   }
 }

@@ -103,7 +103,7 @@ describe('refusals', () => {
 })
 
 test('room that is given back can be taken again', () => {
-  const limits = new Limits({ maxConnections: 2, maxConnectionsPerRelay: 2, descriptors: 4 })
+  const limits = new Limits({ maxConnections: 2, maxConnectionsPerRelay: 2, descriptors: () => 4 })
   expect([limits.take(0, 2), limits.take(1, 2)]).toEqual([undefined, undefined])
   expect(limits.take(0, 2)).toMatch(/all relays/)
   limits.release(2)

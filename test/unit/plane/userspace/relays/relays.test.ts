@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
+import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
 import type { RelayOptions, RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
 import { ask, dial, fate, fateAt, later, readAll, relays, serve, serveName, spec, until } from './sockets.js'
 
@@ -157,10 +158,10 @@ describe('ends', () => {
 })
 
 describe('limits', () => {
-  const full: readonly (readonly [string, RelayOptions, number | undefined, string])[] = [
+  const full: readonly (readonly [string, RelayOptions, DescriptorLimit | undefined, string])[] = [
     ['all relays', { maxConnections: 1 }, undefined, 'all relays together have 1 connections, which is the most that is allowed'],
     ['one relay', { maxConnectionsPerRelay: 1 }, undefined, 'the relay has 1 connections, which is the most that is allowed'],
-    ['descriptors', {}, 3, 'the process has no more file descriptors (ulimit -n) than the 2 that relays use and those of others']
+    ['descriptors', {}, () => 3, 'the process has no more file descriptors (ulimit -n) than the 2 that relays use and those of others']
   ]
   test.each(full)('of %s: a client beyond them is reset, counted and told', async (_, options, descriptors, reason) => {
     const { port } = await serve()

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, vi } from 'vitest'
 import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
+import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
 import type { RelayEvent, RelayOptions, Relays, RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
 
 const closers: (() => unknown)[] = []
@@ -101,7 +102,7 @@ export function fateAt(port: number): Promise<string> {
 }
 
 /** Relays, and what they have told. */
-export function relays(options: RelayOptions = {}, descriptors?: number): { readonly all: Relays; readonly events: RelayEvent[] } {
+export function relays(options: RelayOptions = {}, descriptors?: DescriptorLimit): { readonly all: Relays; readonly events: RelayEvent[] } {
   const events: RelayEvent[] = []
   const all = openRelays(options, (event) => events.push(event), descriptors)
   later(() => all.close())

@@ -63,6 +63,13 @@ describe('sessions', () => {
     expect(all.status().map(({ openConnections }) => openConnections)).toEqual([0, 0])
   })
 
+  test('end when nobody has spoken since the answer, though an answer would have been waited for longer', async () => {
+    const server = await datagrams((datagram) => datagram)
+    const { all, events } = relays({ udpUnansweredSeconds: 60, udpIdleSeconds: 1, logsConnections: true })
+    await exchange(await datagrams(), await all.listen(udp([server.port])), '?')
+    await until(() => expect(events).toMatchObject([{ type: 'connection', ending: 'idle', bytesToClient: 1 }]))
+  })
+
   test('go on while somebody speaks', async () => {
     const server = await datagrams((datagram) => datagram)
     const { all } = relays({ udpUnansweredSeconds: 1, udpIdleSeconds: 1 })

@@ -1,0 +1,56 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { expect, it, onTestFinished } from 'vitest'
+import { makeRelayNetwork, openRelayPlane, RELAYED, relayed, told } from '../../../support/relay-plane.js'
+import { addressOf, ask, tally } from '../../../support/service-network.js'
+
+/** Sends a datagram from port 0, which no socket of UDP does. */
+const FROM_PORT_0 = `
+import socket, struct, sys
+source, destination = sys.argv[1], sys.argv[2]
+payload = b'x'
+datagram = struct.pack('!HHHH', 0, 53, 8 + len(payload), 0) + payload
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP); s.bind((source, 0))
+for _ in range(3): s.sendto(datagram, (destination, 0))
+`
+
+it('a datagram that nobody can be answered to harms nobody', async () => {
+  const network = await makeRelayNetwork(1)
+  const plane = await openRelayPlane(network)
+  await plane.sync(relayed([1], 53, { protocol: 'udp' }))
+  await network.client.run('python3', ['-c', FROM_PORT_0, addressOf.ip(0), RELAYED])
+  expect(tally(await ask(network.client, 'udp', RELAYED, 53, 3))).toEqual({ s1: 3 })
+  expect((await plane.counters()).get('relayed')).toMatchObject({ connections: 3n })
+})
+
+it.each(['tcp', 'udp'] as const)('an endpoint that is the frontend itself costs %s one connection, not all there may be', async (protocol) => {
+  const network = await makeRelayNetwork(1)
+  const plane = await openRelayPlane(network)
+  const events = told(plane)
+  const endpoints = [{ address: RELAYED, port: 80 }]
+  await plane.sync(relayed([], 80, { protocol, endpoints }))
+  await ask(network.client, protocol, RELAYED, 80, 1)
+  await expect.poll(() => events).toContainEqual({
+    type: 'connectionsRefused',
+    service: 'relayed',
+    count: 1,
+    reason: 'the client is a relay of this process: an endpoint leads back to a service'
+  })
+  expect((await plane.counters()).get('relayed')!.connections).toBeLessThanOrEqual(1n)
+  await plane.sync(relayed([1], 80, { protocol }))
+  expect(tally(await ask(network.client, protocol, RELAYED, 80, 3))).toEqual({ s1: 3 })
+})
+
+it('an endpoint of this node at which nobody listens is not taken for one that answers', async () => {
+  const network = await makeRelayNetwork(1)
+  const range = '/proc/sys/net/ipv4/ip_local_port_range'
+  const usual = readFileSync(range, 'utf8')
+  const plane = await openRelayPlane(network, { relays: { logsConnections: true } })
+  const events = told(plane)
+  await plane.sync(relayed([], 80, { endpoints: [{ address: '10.1.0.1', port: 40_000 }] }))
+  onTestFinished(() => writeFileSync(range, usual))
+  // The relay's own sockets can have no other ports than that of the endpoint, and one more.
+  writeFileSync(range, '40000 40001')
+  expect(tally(await ask(network.client, 'tcp', RELAYED, 80, 20))).toEqual({ ConnectionResetError: 20 })
+  await expect.poll(() => events.filter(({ type }) => type === 'connection')).toHaveLength(20)
+  expect((await plane.counters()).get('relayed')).toMatchObject({ connections: 0n })
+})
