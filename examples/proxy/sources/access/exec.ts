@@ -108,12 +108,14 @@ export class ExecIdentity {
     signal?.addEventListener('abort', kill)
     // Nobody writes to it: a program that asks for a password must not wait for one. One that has ended takes nothing.
     running.child.stdin?.on('error', () => undefined).end()
-    return await running.finally(() => signal?.removeEventListener('abort', kill)).then(
-      ({ stdout }) => this.#read(stdout),
-      (error: unknown) => {
-        throw this.#failure(error as ProgramError)
-      }
-    )
+    return await running
+      .finally(() => signal?.removeEventListener('abort', kill))
+      .then(
+        ({ stdout }) => this.#read(stdout),
+        (error: unknown) => {
+          throw this.#failure(error as ProgramError)
+        }
+      )
   }
 
   #read(output: string): Kept {
