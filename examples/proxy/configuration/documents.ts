@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, LineCounter, parseAllDocuments, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Document, type Node, type Pair, type YAMLMap } from 'yaml'
 import type { FaultSink, Place } from './faults.js'
 
 /** A key of a map, and what stands behind it. */
@@ -59,8 +59,18 @@ class Reader {
     const all = map.items.map(entry)
     const own = all.filter(({ key }) => key !== '<<')
     const names = new Set(own.map(({ key }) => key))
-    const merged = all.filter(({ key }) => key === '<<').flatMap(({ value }) => value.entries ?? [])
+    const merged = map.items.filter((pair) => entry(pair).key === '<<').flatMap(({ value }) => this.#merged(value, around))
     return [...merged.filter(({ key }) => !names.has(key)), ...own]
+  }
+
+  /** The entries of a map that is merged, or of a list of maps, of which the first one that has a key counts. */
+  #merged(value: unknown, around: Place): readonly Entry[] {
+    const found = isAlias(value) ? value.resolve(this.#document) : value
+    const maps = isSeq(found) ? found.items : [found]
+    const entries = new Map<string, Entry>()
+    for (const entry of maps.flatMap((map) => this.node(map, around).entries ?? []))
+      if (!entries.has(entry.key)) entries.set(entry.key, entry)
+    return [...entries.values()]
   }
 }
 
@@ -80,8 +90,15 @@ export function readDocuments(source: string, content: string, faults: FaultSink
       faults.error({ source, line, column: col }, '', message)
     }
     if (document.errors.length > 0) continue
-    const node = new Reader(source, lineCounter, document).node(document.contents, { source, line: 1, column: 1 })
-    if (node.raw !== null) nodes.push(node)
+    const start = { source, line: 1, column: 1 }
+    try {
+      const node = new Reader(source, lineCounter, document).node(document.contents, start)
+      if (node.raw !== null) nodes.push(node)
+    } catch (error) {
+      // An alias of nothing, of far too much, or of what it stands in.
+      const { message } = error as Error
+      faults.error(start, '', error instanceof RangeError ? 'an alias stands within what it names' : message)
+    }
   }
   return nodes
 }

@@ -107,7 +107,17 @@ export class ConfigurationFollower {
       .then(async () => {
         if (this.#proxy === outdated && !this.#isStopping) await this.#change(this.#options)
       })
-      .catch((error: unknown) => this.#log.error({ err: error }, 'the proxy cannot be opened anew'))
+      .catch((error: unknown) => {
+        this.#log.error({ err: error }, 'the proxy cannot be opened anew')
+        this.#comeBack(() => this.#openAnew(undefined))
+      })
+  }
+
+  /** Tries again where no proxy runs: the rules in the kernel serve alone, and nothing follows the services. */
+  #comeBack(attempt: () => void): void {
+    if (this.#proxy !== undefined || this.#isStopping) return
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(attempt, RETRY_MS)
   }
 
   #tell(faults: readonly Fault[]): void {
@@ -125,10 +135,10 @@ export class ConfigurationFollower {
   #fail(error: unknown, file: string): void {
     if (error instanceof ConfigurationError) this.#tell(error.faults)
     else this.#log.error({ err: error }, 'the configuration cannot be followed')
-    if (this.#proxy !== undefined || this.#isStopping) return
-    // No proxy runs, and the rules in the kernel serve alone: a proxy must come back.
-    this.#text = undefined
-    this.#retry = setTimeout(() => this.#look(file), RETRY_MS)
+    // A file that is not valid meanwhile leaves the last configuration.
+    if (error instanceof ConfigurationError) return this.#comeBack(() => this.#openAnew(undefined))
+    if (this.#proxy === undefined) this.#text = undefined
+    this.#comeBack(() => this.#look(file))
   }
 
   async #follow(file: string): Promise<void> {
@@ -145,8 +155,12 @@ export class ConfigurationFollower {
 
   async #change(next: ProxyOptions): Promise<void> {
     const last = this.#options
-    await this.#proxy?.stop({ cleanup: false })
-    this.#proxy = undefined
+    try {
+      await this.#proxy?.stop({ cleanup: false })
+    } finally {
+      // One that could not be stopped well does not run any more, either.
+      this.#proxy = undefined
+    }
     if (this.#isStopping) return
     let proxy: RunningProxy
     try {

@@ -107,7 +107,9 @@ export const gates: Kind<Readonly<Record<string, boolean>>> = {
     return Object.values(raw).every((value) => typeof value === 'boolean') ? (raw as Record<string, boolean>) : undefined
   },
   parse: (word) => {
-    const pairs = word.split(',').map((pair) => /^([^=]+)=(.*)$/.exec(pair.trim()))
+    // As Go has it: nothing between commas says nothing.
+    const given = word.split(',').filter((pair) => pair.trim() !== '')
+    const pairs = given.map((pair) => /^([^=]+)=(.*)$/.exec(pair.trim()))
     const entries = pairs.map((pair) => [pair?.[1] ?? '', FLAGS.get(pair?.[2] ?? '')] as const)
     return entries.some(([, value]) => value === undefined) ? undefined : (Object.fromEntries(entries) as Record<string, boolean>)
   },

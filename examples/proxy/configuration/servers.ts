@@ -130,7 +130,11 @@ export class KubeProxyServers {
       this.#servers.delete(server)
       if (this.#configured.isListeningRequired) throw error
       this.#log.error({ err: error, retryMs: RETRY_MS }, 'the HTTP server')
-      this.#retries.add(setTimeout(() => void this.#open(endpoint, pages), RETRY_MS).unref())
+      const retry = setTimeout(() => {
+        this.#retries.delete(retry)
+        void this.#open(endpoint, pages)
+      }, RETRY_MS).unref()
+      this.#retries.add(retry)
     }
   }
 }

@@ -82,12 +82,12 @@ export class ExecIdentity {
     this.#env = { ...variablesOf(exec), KUBERNETES_EXEC_INFO: info }
   }
 
-  /** @throws The program fails, or gives no credentials. */
-  async identify(): Promise<Identity> {
+  /** @param signal Ends the program: who stops waits for nobody. @throws The program fails, or gives no credentials. */
+  async identify(signal?: AbortSignal): Promise<Identity> {
     const { endsAt, identity } = this.#kept ?? {}
     if (identity !== undefined && (endsAt === undefined || Date.now() < endsAt - LEEWAY_MS)) return identity
     // Several requests at one moment share one run.
-    this.#running ??= this.#run().finally(() => {
+    this.#running ??= this.#run(signal).finally(() => {
       this.#running = undefined
     })
     this.#kept = await this.#running
@@ -99,15 +99,23 @@ export class ExecIdentity {
     this.#kept = undefined
   }
 
-  async #run(): Promise<Kept> {
+  async #run(signal: AbortSignal | undefined): Promise<Kept> {
     const env = { ...process.env, ...this.#env }
-    const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES }
-    return await promisify(execFile)(this.#command, [...this.#args], { env, ...limits }).then(
-      ({ stdout }) => this.#read(stdout),
-      (error: unknown) => {
-        throw this.#failure(error as ProgramError)
-      }
-    )
+    const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, killSignal: 'SIGKILL', signal } as const
+    const running = promisify(execFile)(this.#command, [...this.#args], { env, ...limits })
+    // A program that hangs may not listen to the kinder signal that Node.js sends.
+    const kill = (): void => void running.child.kill('SIGKILL')
+    signal?.addEventListener('abort', kill)
+    // Nobody writes to it: a program that asks for a password must not wait for one. One that has ended takes nothing.
+    running.child.stdin?.on('error', () => undefined).end()
+    return await running
+      .finally(() => signal?.removeEventListener('abort', kill))
+      .then(
+        ({ stdout }) => this.#read(stdout),
+        (error: unknown) => {
+          throw this.#failure(error as ProgramError)
+        }
+      )
   }
 
   #read(output: string): Kept {

@@ -61,7 +61,7 @@ function identityOf(user: Fields, cluster: Readonly<Record<string, unknown>>, fi
     )
   if (user.has('exec')) {
     const exec = new ExecIdentity(user.object('exec'), cluster, file)
-    return { identify: () => exec.identify(), refused: () => exec.refused() }
+    return { identify: (signal) => exec.identify(signal), refused: () => exec.refused() }
   }
   const [cert, key] = [user.content('client-certificate'), user.content('client-key')]
   const authorization = authorizationOf(user)

@@ -19,8 +19,8 @@ export interface ApiAccess {
   readonly headers: Readonly<Record<string, string | string[]>>
   /** Certificates of authorities, in PEM; undefined: those of the system. @throws A file cannot be read. */
   readonly readAuthorities: () => Promise<string | undefined>
-  /** @throws A file cannot be read, or a program does not give credentials. */
-  readonly identify: () => Promise<Identity>
+  /** @param signal Ends a program that is asked. @throws A file cannot be read, or a program does not give credentials. */
+  readonly identify: (signal?: AbortSignal) => Promise<Identity>
   /** The server did not take the identity (401): the next one must not come from memory. */
   readonly refused: () => void
 }

@@ -99,7 +99,7 @@ export class ApiClient {
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
     await this.#rate.take(signal)
     const { server, headers } = this.#access
-    const identity = await this.#access.identify()
+    const identity = await this.#access.identify(signal)
     const url = new URL(server.href.replace(/\/+$/, '') + path)
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value)
     const {

@@ -50,10 +50,13 @@ function versionOf(object: unknown): string | undefined {
   return typeof version === 'string' && version !== '' ? version : undefined
 }
 
-/** Whether a watch cannot begin where the last one ended: that is too old, or of a cluster that was restored from a copy. */
+/** Whether a watch cannot begin where the last one ended: that is too old, of a cluster that was restored from a copy, or nothing that this server can read (400). */
 function needsList(error: unknown): boolean {
   if (error instanceof LostError) return true
-  return error instanceof ApiError && (error.isGone || (error.status === 504 && error.message.includes('Too large resource version')))
+  return (
+    error instanceof ApiError &&
+    (error.isGone || error.status === 400 || (error.status === 504 && error.message.includes('Too large resource version')))
+  )
 }
 
 function isSilence(error: unknown): boolean {

@@ -153,3 +153,8 @@ it('has commands that need no folder', async () => {
   expect(readCommand(['--init-only']).options.configured?.conntrack).toMatchObject({ tcpEstablishedTimeoutSeconds: 86_400 })
   expect(readCommand(['--write-config-to', '/x'])).toMatchObject({ action: 'write', writeTo: '/x', configuration: { mode: 'iptables' } })
 })
+
+it('takes feature gates as Go does, also where none is named', () => {
+  expect(read('--feature-gates=').configuration?.featureGates).toEqual({})
+  expect(read('--feature-gates=A=true, ,B=false,').configuration?.featureGates).toEqual({ A: true, B: false })
+})

@@ -262,3 +262,21 @@ it('merges maps as YAML 1.1 does', () => {
   expect(faults).toEqual([])
   expect(configuration).toMatchObject({ 'nftables.syncPeriod': 7000, 'nftables.minSyncPeriod': 3000 })
 })
+
+it('merges lists of maps, of which the first one that has a key counts', () => {
+  const { configuration, faults } = load(
+    `${HEAD}a: &a { strictARP: true, scheduler: wrr }\nb: &b { scheduler: sh }\nmode: ipvs\nipvs:\n  <<: [*b, *a]\n  tcpTimeout: 5s\n`
+  )
+  expect(configuration).toMatchObject({ 'ipvs.scheduler': 'sh', 'ipvs.strictARP': true, 'ipvs.tcpTimeout': 5000 })
+  expect(faults.filter((fault) => !fault.includes('no such field'))).toEqual([])
+})
+
+it('tells of aliases that cannot be followed, as of all faults', () => {
+  const many = Array.from({ length: 8 }, (_, at) => `a${at + 1}: &a${at + 1} [${`*a${at}, `.repeat(9)}]\n`).join('')
+  for (const [text, message] of [
+    ['mode: *nothing\n', 'Unresolved alias'],
+    ['ipvs: &a\n  x: *a\n', 'stands within what it names'],
+    [`a0: &a0 x\n${many}`, 'Excessive alias count']
+  ] as const)
+    expect(load(HEAD + text).faults.join('\n'), text).toMatch(new RegExp(`^f:1:1: error: .*${message}`))
+})

@@ -16,6 +16,7 @@ async function makeFollower(refused: string[] = []): Promise<{
   done: string[]
   configure: (text: string) => Promise<void>
   outdated: (() => void)[]
+  failToStop: () => void
 }> {
   const file = join(await makeFolder(), 'config.yaml')
   const configure = (text: string): Promise<void> => writeFile(file, HEAD + text)
@@ -23,13 +24,22 @@ async function makeFollower(refused: string[] = []): Promise<{
   const done: string[] = []
   const read = (): ReturnType<typeof readCommand> => readCommand(['--config', file, '--manifests', 'm'])
   const outdated: (() => void)[] = []
+  let failsToStop = false
+  const stopProxy = (): Promise<void> => {
+    const fails = failsToStop
+    failsToStop = false
+    return fails ? Promise.reject(new Error('the kernel refuses')) : Promise.resolve()
+  }
   const start = ({ plane: { mode } }: ProxyOptions, opened: (proxy: RunningProxy) => void, old: () => void): Promise<RunningProxy> => {
     done.push(`start ${mode}`)
     outdated.push(old)
     if (refused.includes(mode)) return Promise.reject(new Error('the kernel refuses'))
     const proxy = {
       synced: Promise.resolve(),
-      stop: (how?: { cleanup: boolean }) => Promise.resolve(void done.push(`stop ${mode}${how === undefined ? '' : ', rules stay'}`))
+      stop: (how?: { cleanup: boolean }) => {
+        done.push(`stop ${mode}${how === undefined ? '' : ', rules stay'}`)
+        return stopProxy()
+      }
     }
     opened(proxy)
     return Promise.resolve(proxy)
@@ -38,7 +48,7 @@ async function makeFollower(refused: string[] = []): Promise<{
   const follower = new ConfigurationFollower(read(), { read, start, cleanUp }, pino({ level: 'silent' }))
   await follower.start(file)
   onTestFinished(() => follower.stop())
-  return { follower, file, done, configure, outdated }
+  return { follower, file, done, configure, outdated, failToStop: () => void (failsToStop = true) }
 }
 
 it('opens the plane anew after a valid change, and then removes what the mode before has', async () => {
@@ -96,4 +106,33 @@ it('stops a proxy that still starts', async () => {
   await follower.stop()
   await starting
   expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap')
+})
+
+it('comes back where the proxy cannot be opened anew at first, as an API server may be away', async () => {
+  const refused: string[] = []
+  const { done, outdated } = await makeFollower(refused)
+  refused.push('nftables')
+  outdated[0]!()
+  const failed = ['start nftables', 'stop nftables, rules stay', 'start nftables', 'start nftables']
+  await vi.waitFor(() => expect(done).toEqual(failed), 3000)
+  refused.pop()
+  await vi.waitFor(() => expect(done).toEqual([...failed, 'start nftables']), 3000)
+})
+
+it('comes back with the last configuration where the file is not valid any more when no proxy runs', async () => {
+  const refused: string[] = ['ipvs']
+  const { done, configure } = await makeFollower(refused)
+  refused.push('nftables')
+  await configure('mode: ipvs\n')
+  await vi.waitFor(() => expect(done).toContain('start ipvs'), 3000)
+  await configure('mode: fast\n')
+  refused.length = 0
+  await vi.waitFor(() => expect(done.slice(-2)).toEqual(['start nftables', 'start nftables']), 4000)
+})
+
+it('comes back where the proxy could not be stopped well', async () => {
+  const { done, configure, failToStop } = await makeFollower()
+  failToStop()
+  await configure('mode: ipvs\n')
+  await vi.waitFor(() => expect(done).toContain('start ipvs'), 4000)
 })

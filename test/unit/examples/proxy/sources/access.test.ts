@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished, vi } from 'vitest'
 import { ApiClient } from '../../../../../examples/proxy/sources/api/client.js'
 import { Backoff } from '../../../../../examples/proxy/sources/api/backoff.js'
 import { parseRetryAfter } from '../../../../../examples/proxy/sources/api/errors.js'
@@ -194,6 +194,29 @@ it('says why a program gives no credentials, without the secrets', async () => {
   expect(await of('/bin/echo', ['secret'])).toContain('it gave no ExecCredential')
   expect(await of('no-such-program', [])).toBe('the program no-such-program, which gives credentials: it ended with ENOENT (install it)')
 })
+
+it('lets no program for credentials wait for an input, and ends one that hangs with who asks', async () => {
+  const folder = await makeFolder()
+  const script = (text: string): ApiAccess => {
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: '/bin/sh', args: ['-c', text] }
+    return parseKubeconfig(kubeconfig({ server: 'http://127.0.0.1:1' }, { exec }), '/x')
+  }
+  await expect(script('cat; echo no input >&2; exit 1').identify(AbortSignal.timeout(5000))).rejects.toThrow('no input')
+  await expect(script('exit 0').identify()).rejects.toThrow('it gave no ExecCredential')
+
+  const pid = join(folder, 'pid')
+  const stop = new AbortController()
+  const client = new ApiClient(script(`trap '' TERM; echo $$ > '${pid}'; while :; do sleep 0.1; done`))
+  const asked = client.get('/api/v1/services', {}, stop.signal)
+  await vi.waitFor(async () => expect(Number(await readFile(pid, 'utf8'))).toBeGreaterThan(0), 3000)
+  const began = performance.now()
+  stop.abort()
+  await expect(asked).rejects.toThrow()
+  expect(performance.now() - began).toBeLessThan(2000)
+  const id = Number(await readFile(pid, 'utf8'))
+  await vi.waitFor(() => expect(() => process.kill(id, 0)).toThrow('ESRCH'), 3000)
+  await client.close()
+}, 20_000)
 
 it('refuses what it cannot use, and names no secret', () => {
   const server = { server: 'https://x' }

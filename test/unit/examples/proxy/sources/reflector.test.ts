@@ -320,3 +320,11 @@ it('ends at once, also with a watch open and while it waits', async () => {
   await until(() => expect(waiting.errors).toHaveLength(1))
   await waiting.reflector.close()
 })
+
+it('lists anew where a server cannot read the version that another one gave', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', 'abc', [apiService('a', 3)]), list('Service', '10', [apiService('a', 3)]))
+  api.script('watch Service', refusal(400, 'BadRequest', 'Invalid value: "abc": strconv.ParseUint'))
+  await reflect(api)
+  await until(() => expect(api.asked('watch Service').map(({ query }) => query['resourceVersion'])).toEqual(['abc', '10']))
+})
