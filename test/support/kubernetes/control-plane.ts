@@ -18,6 +18,7 @@ export type TokenName = keyof typeof TOKENS
 
 /** One request that the API server has answered, from its audit log. */
 export interface AuditedRequest {
+  readonly auditID: string
   readonly verb: string
   readonly requestURI: string
   readonly user: { readonly username: string }
@@ -167,12 +168,14 @@ export class ControlPlane {
     await ask('compaction', { revision: header?.revision, physical: true })
   }
 
-  /** The lists and watches that proxies have asked for, as far as the API server has answered them: a watch when it has ended. */
+  /** The lists and watches that proxies have asked for, as far as the API server has begun to answer them. */
   audit(): AuditedRequest[] {
     if (!existsSync(this.#path('audit.log'))) return []
     // The last line may not be complete.
     const lines = readFileSync(this.#path('audit.log'), 'utf8').split('\n').slice(0, -1)
-    return lines.map((line) => JSON.parse(line) as AuditedRequest)
+    const all = lines.map((line) => JSON.parse(line) as AuditedRequest)
+    // A watch is there when it begins and when it ends.
+    return [...new Map(all.map((request) => [request.auditID, request])).values()]
   }
 
   /** Writes a kubeconfig and the token that it names. @param token Path of the file that holds the token of who uses it. */
