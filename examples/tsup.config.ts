@@ -23,7 +23,7 @@ export default defineConfig({
   format: ['esm'],
   target: 'node20.19',
   platform: 'node',
-  external: [/^netplane(\/|$)/, 'pino', 'prom-client', 'yaml'],
+  external: [/^netplane(\/|$)/, 'pino', 'prom-client', 'undici', 'yaml'],
   splitting: false,
   clean: true
 })

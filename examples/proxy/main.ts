@@ -1,13 +1,27 @@
-import { openPlane, type Plane } from 'netplane'
+import { writeFile } from 'node:fs/promises'
+import { openPlane, VERSION, type Plane } from 'netplane'
+import type { Logger } from 'pino'
+import { readCommand, type Action, type Command } from './configuration/command.js'
+import { formatFault } from './configuration/faults.js'
+import { ConfigurationFollower, type RunningProxy } from './configuration/follow.js'
+import { applyNodeSettings, type SettingOutcome } from './configuration/node-settings.js'
+import { writeConfiguration } from './configuration/write.js'
 import { Daemon } from './daemon.js'
+import { podPrefixes } from './kubernetes/eligibility.js'
 import { translate } from './kubernetes/translate.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
-import { ManifestFolder } from './manifests/read.js'
-import { parseOptions, USAGE, type ProxyOptions } from './options.js'
+import { USAGE, type ProxyOptions } from './options.js'
+import { readOnce } from './sources/once.js'
+import { openSource } from './sources/open.js'
 
-async function open({ plane, name, netns: place, traffic, state }: ProxyOptions): Promise<Plane> {
-  const netns = place !== undefined && /^[0-9]+$/.test(place) ? Number(place) : place
+function placeOf({ netns }: ProxyOptions): string | number | undefined {
+  return netns !== undefined && /^[0-9]+$/.test(netns) ? Number(netns) : netns
+}
+
+async function open(options: ProxyOptions): Promise<Plane> {
+  const { plane, name, traffic, state } = options
+  const netns = placeOf(options)
   const common = { netns, ...traffic, stateFile: state }
   if (plane.mode === 'iptables') return await openPlane({ ...plane, ...common })
   if (plane.mode !== 'userspace') return await openPlane({ ...plane, name, ...common })
@@ -16,14 +30,59 @@ async function open({ plane, name, netns: place, traffic, state }: ProxyOptions)
   return await openPlane({ ...plane, name, netns, stateFile: state, ...relayed })
 }
 
+/** With `detectLocalMode: NodeCIDR` the Node says who is local. @throws Error It does not. */
+async function withLocalSources(options: ProxyOptions): Promise<ProxyOptions> {
+  if (options.configured?.isLocalByNode !== true) return options
+  const { objects } = await readOnce(await openSource(options, { kinds: ['Node'] }))
+  const localSources = podPrefixes(objects, options.nodeName)
+  if (localSources.length === 0) throw new Error(`detectLocalMode NodeCIDR: there is no Node ${options.nodeName} with spec.podCIDRs`)
+  return { ...options, traffic: { ...options.traffic, localSources } }
+}
+
+/** Removes what is ours of one mode. */
+async function cleanUp(options: ProxyOptions): Promise<void> {
+  const plane = await open({ ...options, state: undefined })
+  await plane.close({ cleanup: true })
+}
+
+const MODES = ['nftables', 'iptables', 'ipvs', 'userspace'] as const
+
+/** Options that name the plane of another mode, and nothing else of it. */
+function inMode(options: ProxyOptions, mode: (typeof MODES)[number]): ProxyOptions {
+  const plane = mode === 'iptables' ? { mode, schedulerFallback: undefined, takeOver: false } : { mode, schedulerFallback: undefined }
+  return { ...options, plane, traffic: {}, name: mode === 'iptables' ? undefined : options.name }
+}
+
+/** Removes what is ours: of the mode that was chosen, else of all modes that this kernel has. @throws The kernel refuses; nothing of the other modes is left undone for that. */
+async function cleanUpAll({ options, isModeChosen }: Command): Promise<void> {
+  if (isModeChosen) return await cleanUp(options)
+  const failures: string[] = []
+  for (const mode of MODES) {
+    await cleanUp(inMode(options, mode)).catch((error: unknown) => {
+      // A kernel without IPVS holds nothing of it.
+      if (mode !== 'ipvs' || !isMissing(error)) failures.push(`mode ${mode}: ${(error as Error).message}`)
+    })
+  }
+  if (failures.length > 0) throw new Error(failures.join('\n'))
+}
+
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'EOPNOTSUPP', 'ERR_NETPLANE_UNSUPPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */
-async function runOnce(options: ProxyOptions): Promise<boolean> {
-  const isCleanup = options.cleanup && options.manifests === undefined
+async function runOnce(command: Command): Promise<boolean> {
+  const { options } = command
+  const isCleanup = options.cleanup && options.manifests === undefined && options.api === undefined
   if (!options.once && !options.plan && !isCleanup) return false
-  const plane = await open(options)
+  tellWarnings(command)
+  if (isCleanup) {
+    await cleanUpAll(command)
+    return true
+  }
+  const plane = await open(await withLocalSources(options))
   try {
-    if (isCleanup) return true
-    const { objects, problems } = await new ManifestFolder(options.manifests!).read()
+    const { objects, problems } = await readOnce(await openSource(options))
     for (const { file, document, reason } of problems) console.error(escapeInvisible(`${file}, document ${document}: ${reason}`))
     const services = translate(objects, options)
     if (options.plan) console.log(String(await plane.plan(services)))
@@ -33,34 +92,90 @@ async function runOnce(options: ProxyOptions): Promise<boolean> {
     }
     return true
   } finally {
-    await plane.close({ cleanup: isCleanup })
+    await plane.close()
   }
 }
 
-async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2))
-  if (options.help) {
-    console.log(USAGE)
-    return
+function tellWarnings({ warnings }: Command): void {
+  for (const warning of warnings) console.error(escapeInvisible(formatFault(warning)))
+}
+
+function describe({ setting, wanted, before, outcome, reason }: SettingOutcome): string {
+  const was = before === undefined ? '' : ` (before: ${String(before)})`
+  return `${setting} ${String(wanted)}: ${outcome}${was}${reason === undefined ? '' : `: ${reason}`}`
+}
+
+async function initialise({ options }: Command): Promise<void> {
+  const outcomes = options.configured === undefined ? [] : await applyNodeSettings(options.configured, placeOf(options))
+  for (const outcome of outcomes) console.log(escapeInvisible(describe(outcome)))
+  if (outcomes.some(({ outcome }) => outcome === 'failed')) process.exitCode = 1
+}
+
+async function applySettings(options: ProxyOptions, log: Logger): Promise<void> {
+  if (options.configured === undefined) return
+  for (const outcome of await applyNodeSettings(options.configured, placeOf(options))) {
+    if (outcome.outcome === 'failed') log.warn(outcome, 'a setting of this node')
+    else if (outcome.outcome === 'written') log.info(outcome, 'a setting of this node')
   }
-  if (await runOnce(options)) return
-  const log = openLog(options.logLevel)
-  const folder = new ManifestFolder(options.manifests!, parserInBackground(new URL('proxy-parser.js', import.meta.url)))
-  const daemon = new Daemon(await open(options), folder, options, log)
+}
+
+async function startDaemon(options: ProxyOptions, log: Logger, opened: (proxy: RunningProxy) => void): Promise<RunningProxy> {
+  await applySettings(options, log)
+  const complete = await withLocalSources(options)
+  const source = await openSource(complete, { parse: parserInBackground(new URL('proxy-parser.js', import.meta.url)) })
+  const daemon = new Daemon(await open(complete), source, complete, log)
+  opened(daemon)
+  await daemon.start()
+  return daemon
+}
+
+async function run(command: Command): Promise<void> {
+  if (await runOnce(command)) return
+  const log = openLog(command.options.logLevel)
+  const actions = {
+    read: () => readCommand(process.argv.slice(2)),
+    start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void) => {
+      log.level = options.logLevel
+      return startDaemon(options, log, opened)
+    },
+    cleanUp
+  }
+  const follower = new ConfigurationFollower(command, actions, log)
   let stopping: Promise<void> | undefined
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping')
-    stopping ??= daemon.stop().catch((error: unknown) => {
+    stopping ??= follower.stop().catch((error: unknown) => {
       log.error({ err: error }, 'stopping failed')
       process.exitCode = 1
     })
   }
   // A terminal that is closed sends SIGHUP.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
-  await daemon.start()
+  await follower.start(command.file)
+}
+
+const ACTIONS: Readonly<Record<Action, (command: Command) => Promise<void> | void>> = {
+  run,
+  help: () => console.log(USAGE),
+  version: () => console.log(`netplane ${VERSION}`),
+  check: tellWarnings,
+  write: async (command) => {
+    tellWarnings(command)
+    await writeFile(command.writeTo!, writeConfiguration(command.configuration!))
+  },
+  init: async (command) => {
+    tellWarnings(command)
+    await initialise(command)
+  }
+}
+
+async function main(): Promise<void> {
+  const command = readCommand(process.argv.slice(2))
+  await ACTIONS[command.action](command)
 }
 
 main().catch((error: unknown) => {
-  console.error(escapeInvisible(error instanceof Error ? error.message : String(error)))
+  // Lines of a message are faults, each of which stands for itself.
+  for (const line of (error instanceof Error ? error.message : String(error)).split('\n')) console.error(escapeInvisible(line))
   process.exitCode = 1
 })

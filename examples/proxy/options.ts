@@ -2,23 +2,34 @@ import { hostname } from 'node:os'
 import { parseArgs } from 'node:util'
 import {
   IPVS_SCHEDULERS,
+  type IptablesPlaneOptions,
+  type IpvsPlaneOptions,
   type LocalSourcesOption,
   type Masquerade,
   type ModelScheduler,
   type NodeAddressesOption,
   type Scheduler,
-  type TrafficOptions
+  type TrafficOptions,
+  type UserspacePlaneOptions
 } from 'netplane'
+import type { Configured } from './configuration/translate.js'
+import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
+import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
-export const USAGE = `Usage: proxy --manifests FOLDER [options]
+export const USAGE = `Usage: proxy [--manifests FOLDER | --kubeconfig FILE] [options]
 
-Keeps the kernel's service rules at what a folder of Kubernetes manifests (Service, EndpointSlice, Node) says.
+Keeps the kernel's service rules at what a Kubernetes API server, or a folder of manifests (Service, EndpointSlice, Node), says.
 
   --manifests FOLDER              folder of .yaml, .yml and .json files; watched
+  --kubeconfig FILE               the API server and the credentials for it (default, in a pod: its service account)
+  --master URL                    the API server, instead of that in --kubeconfig
+  --kube-api-qps NUMBER           requests in a second to the API server (default: 5)
+  --kube-api-burst NUMBER         requests at once to the API server (default: 10)
   --mode MODE                     nftables (default), ipvs, iptables or userspace: relays in this process, for as long as it runs
   --name NAME                     name of the nftables tables, or of the dummy device (default: netplane); not in mode iptables
   --netns NAMESPACE               network namespace: path, name or process id (default: this process's)
   --node-name NAME                this node: endpoints with this nodeName are local (default: the name of the host)
+  --hostname-override NAME        kube-proxy's name for --node-name
   --zone ZONE                     zone of this node (default: that of the Node called --node-name)
   --local-sources CIDRS           local clients, a comma list: connections from elsewhere are masqueraded (default: none are)
   --local-bridge DEVICE           local clients, instead of --local-sources: what comes in through a bridge
@@ -31,13 +42,23 @@ Keeps the kernel's service rules at what a folder of Kubernetes manifests (Servi
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
-  --cleanup                       remove our rules and end; with a running proxy: remove them when it stops
+  --cleanup                       remove our rules, of all modes or of --mode, and end; with --manifests: remove them when it stops
   --scheduler-fallback NAME       for services that ask for a scheduler which cannot be had: random, hash or consistent; in mode
                                   ipvs also one of IPVS, in mode iptables random alone, in mode userspace random or hash
                                   (default: they are refused)
   --take-over                     mode iptables: the chains that a kube-proxy left become ours, and connections stay
   --log-level LEVEL               trace, debug, info, warn, error (default: info)
   --help                          this text
+
+  --config FILE                   a KubeProxyConfiguration (v1alpha1), and a NetplaneProxyConfiguration beside it; followed
+  --config-check                  check that file and end: status 0 or 1, with all that is wrong in it
+  --write-config-to FILE          write the configuration with all its defaults there, and end
+  --init-only                     write the settings of this node that need privileges, and end
+  --dry-run                       the same as --plan
+  --version                       print the version
+
+The options of kube-proxy are there, too (docs/proxy.md). With one of them or --config, defaults are those of kube-proxy. Beside
+--config most of them have no effect, and the options above come before what the file says.
 `
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const
@@ -46,13 +67,33 @@ type LogLevel = (typeof LOG_LEVELS)[number]
 /** Which plane, and what it takes for schedulers that it, or its kernel, has not. */
 type PlaneChoice =
   | { readonly mode: 'nftables'; readonly schedulerFallback: ModelScheduler | undefined }
-  | { readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined }
-  | { readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean }
-  | { readonly mode: 'userspace'; readonly schedulerFallback: 'random' | 'hash' | undefined }
+  | ({ readonly mode: 'ipvs'; readonly schedulerFallback: Scheduler | undefined } & Pick<
+      IpvsPlaneOptions,
+      'scheduler' | 'excludeCIDRs' | 'strictArp' | 'timeouts'
+    >)
+  | ({ readonly mode: 'iptables'; readonly schedulerFallback: 'random' | undefined; readonly takeOver: boolean } & Pick<
+      IptablesPlaneOptions,
+      'dropInvalid' | 'loopbackNodePorts'
+    >)
+  | ({ readonly mode: 'userspace'; readonly schedulerFallback: 'random' | 'hash' | undefined } & Pick<
+      UserspacePlaneOptions,
+      'loopbackNodePorts' | 'relays'
+    >)
+
+/** How an API server is found and asked. Without a kubeconfig and a master, it is that of the pod. */
+export interface ApiOptions {
+  readonly kubeconfig: string | undefined
+  readonly master: string | undefined
+  /** Requests in a second for long, and at once. */
+  readonly qps: number
+  readonly burst: number
+}
 
 /** The command line, read. */
 export interface ProxyOptions {
   readonly manifests: string | undefined
+  /** The API server that is read; absent: none is. */
+  readonly api: ApiOptions | undefined
   readonly plane: PlaneChoice
   /** Absent: the plane's usual one. */
   readonly name: string | undefined
@@ -62,7 +103,10 @@ export interface ProxyOptions {
   /** Of `--node-port-addresses`, where it lists some. */
   readonly nodePortPrefixes: readonly string[] | undefined
   /** What a plane is told about traffic. */
-  readonly traffic: Pick<TrafficOptions, 'localSources' | 'masquerade' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'>
+  readonly traffic: Pick<
+    TrafficOptions,
+    'localSources' | 'masquerade' | 'masqueradeBit' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'
+  >
   /** Where the services are kept. */
   readonly state: string | undefined
   readonly listen: { readonly host: string; readonly port: number } | undefined
@@ -71,14 +115,22 @@ export interface ProxyOptions {
   readonly cleanup: boolean
   readonly logLevel: LogLevel
   readonly help: boolean
+  /** What a configuration of kube-proxy asks for beside. */
+  readonly configured?: Configured | undefined
 }
 
 const text = { type: 'string' } as const
-const flag = { type: 'boolean', default: false } as const
+const flag = { type: 'boolean' } as const
 
-const OPTIONS = {
+/** The daemon's own options. */
+export const OPTIONS = {
   manifests: text,
-  mode: { type: 'string', default: 'nftables' },
+  kubeconfig: text,
+  master: text,
+  'kube-api-qps': text,
+  'kube-api-burst': text,
+  'hostname-override': text,
+  mode: text,
   name: text,
   netns: text,
   'node-name': text,
@@ -90,17 +142,25 @@ const OPTIONS = {
   'node-port-addresses': text,
   'service-ranges': text,
   state: text,
-  listen: { type: 'string', default: '127.0.0.1:10256' },
+  listen: text,
   once: flag,
   plan: flag,
   cleanup: flag,
-  'log-level': { type: 'string', default: 'info' },
-  help: flag,
+  'log-level': text,
+  help: { ...flag, short: 'h' },
   'scheduler-fallback': text,
   'take-over': flag
 } as const
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+/** What the command line says. */
+export type OptionValues = Partial<ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']>
+
+const DEFAULTS = {
+  ...{ mode: 'nftables', listen: '127.0.0.1:10256', 'log-level': 'info' },
+  ...{ once: false, plan: false, cleanup: false, help: false, 'take-over': false }
+} as const
+
+type Values = OptionValues & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OptionValues[Name]> }
 
 function parseListen(value: string): { host: string; port: number } | undefined {
   if (value === 'off') return undefined
@@ -178,30 +238,80 @@ function checkPlane(plane: PlaneChoice, { once, masquerade }: Values): PlaneChoi
 }
 
 /** One command is one thing to do: who asks for a plan does not want rules removed. @throws Error */
-function checkCommand({ manifests, once, plan, cleanup }: Values): void {
+function checkCommand({ manifests, once, plan, cleanup }: Values, api: ApiOptions | undefined): void {
   if ([once, plan, cleanup].filter(Boolean).length > 1) throw new Error('--once, --plan and --cleanup: one of them is wanted')
-  if (manifests === undefined && !cleanup) throw new Error('--manifests is missing')
+  if (manifests === undefined && api === undefined && !cleanup) throw new Error('--manifests is missing, or --kubeconfig or --master')
 }
+
+const NAMES = ['manifests', 'kubeconfig', 'master', 'node-name', 'hostname-override', 'zone', 'state'] as const
 
 /** An empty text names nothing, and would be taken for what other objects leave empty. @throws Error */
 function checkNames(values: Values): void {
-  const empty = (['manifests', 'node-name', 'zone', 'state'] as const).find((name) => values[name] === '')
+  const empty = NAMES.find((name) => values[name] === '')
   if (empty !== undefined) throw new Error(`--${empty} "": a name is wanted`)
 }
 
-/** Reads the command line. @throws Error with words for the user. */
-export function parseOptions(args: readonly string[]): ProxyOptions {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS })
-  if (!values.help) checkCommand(values)
+function parsePositive(option: 'kube-api-qps' | 'kube-api-burst', value: string | undefined, otherwise: number): number {
+  if (value === undefined) return otherwise
+  const pattern = option === 'kube-api-burst' ? /^[1-9][0-9]{0,5}$/ : /^[0-9]{1,6}(\.[0-9]{1,6})?$/
+  const number = pattern.test(value) ? Number(value) : 0
+  if (number === 0) throw new Error(`--${option} ${value}: a number above 0 is wanted`)
+  return number
+}
+
+/** In a pod, who says nothing of sources means the cluster of the pod; `--cleanup` alone is a command that needs no source. */
+function parseApi(values: Values, env: ClusterEnvironment): ApiOptions | undefined {
+  const { manifests, kubeconfig, master, cleanup, 'kube-api-qps': qps, 'kube-api-burst': burst } = values
+  const isNamed = kubeconfig !== undefined || master !== undefined
+  if (manifests !== undefined && isNamed) throw new Error('--manifests, and --kubeconfig or --master: one source is wanted')
+  const isWanted = isNamed || (manifests === undefined && !cleanup && isInCluster(env))
+  const rate = {
+    qps: parsePositive('kube-api-qps', qps, CLIENT_DEFAULTS.qps),
+    burst: parsePositive('kube-api-burst', burst, CLIENT_DEFAULTS.burst)
+  }
+  if (!isWanted && (qps ?? burst) !== undefined)
+    throw new Error('--kube-api-qps and --kube-api-burst: --kubeconfig or --master is wanted beside them')
+  return isWanted ? { kubeconfig, master, ...rate } : undefined
+}
+
+/** @throws Error The two names of one option say different things. */
+function parseNodeName({ 'node-name': name, 'hostname-override': override }: Values): string {
+  if (name !== undefined && override !== undefined && name !== override)
+    throw new Error('--node-name and --hostname-override: one of them is wanted')
+  // As kube-proxy has it: the names of nodes are those of hosts, in small letters and without white space.
+  return name ?? override?.trim().toLowerCase() ?? hostname().toLowerCase()
+}
+
+/**
+ * Reads the command line.
+ *
+ * @param env Tells a pod of its cluster.
+ * @throws Error with words for the user.
+ */
+export function parseOptions(args: readonly string[], env?: ClusterEnvironment): ProxyOptions {
+  return makeOptions(parseArgs({ args: [...args], options: OPTIONS }).values, env)
+}
+
+/**
+ * Checks what the command line, or a configuration in its place, says.
+ *
+ * @param env Tells a pod of its cluster.
+ * @throws Error with words for the user.
+ */
+export function makeOptions(given: OptionValues, env: ClusterEnvironment = process.env): ProxyOptions {
+  const values: Values = { ...DEFAULTS, ...given }
   checkNames(values)
+  const api = parseApi(values, env)
+  if (!values.help) checkCommand(values, api)
   const traffic = parseTraffic(values)
   const { nodeAddresses } = traffic
   return {
     manifests: values.manifests,
+    api,
     plane: checkPlane(parsePlane(values), values),
     name: values.name,
     netns: values.netns,
-    nodeName: values['node-name'] ?? hostname().toLowerCase(),
+    nodeName: parseNodeName(values),
     zone: values.zone,
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     traffic,

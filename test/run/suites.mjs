@@ -62,7 +62,11 @@ export const suites = [
     isLong: true
   },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
-  { name: 'plane', files: ['test/kernel/plane', 'test/kernel/examples/proxy'], requires: ['nftables'] },
+  {
+    name: 'plane',
+    files: ['test/kernel/plane', 'test/kernel/examples/proxy', 'test/kernel/examples/proxy-configuration'],
+    requires: ['nftables']
+  },
   {
     name: 'plane with traffic',
     files: ['test/kernel/plane/nftables/traffic', 'test/kernel/examples/proxy-traffic'],

@@ -35,6 +35,17 @@ function countLocal(slices: readonly EndpointSlice[], node: ThisNode): HealthChe
   return { ip: addresses.ip.size, ip6: addresses.ip6.size }
 }
 
+/** The health check that load balancers make here of a service; undefined where they need none. Objects must have been checked. */
+export function healthCheckOf(service: KubernetesService, slices: readonly EndpointSlice[], node: ThisNode): HealthCheck | undefined {
+  if (!needsHealthCheck(service)) return undefined
+  return {
+    namespace: namespaceOf(service),
+    name: service.metadata.name,
+    port: service.spec!.healthCheckNodePort!,
+    localEndpoints: countLocal(slices, node)
+  }
+}
+
 /** The health checks that load balancers make here. */
 export function findHealthChecks(objects: readonly KubernetesObject[], options: NodeOptions): HealthCheck[] {
   const sound = objects.filter((object) => shapeProblem(object) === undefined)
@@ -42,10 +53,5 @@ export function findHealthChecks(objects: readonly KubernetesObject[], options: 
   if (services.length === 0) return []
   const slices = slicesByService(sound)
   const node = thisNode(sound, options)
-  return services.map((service) => ({
-    namespace: namespaceOf(service),
-    name: service.metadata.name,
-    port: service.spec!.healthCheckNodePort!,
-    localEndpoints: countLocal(slices.get(keyOf(service)) ?? [], node)
-  }))
+  return services.flatMap((service) => healthCheckOf(service, slices.get(keyOf(service)) ?? [], node) ?? [])
 }

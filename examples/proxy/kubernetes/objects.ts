@@ -22,12 +22,18 @@ export function isServedByUs(service: KubernetesService): boolean {
   return service.spec?.type !== 'ExternalName' && !isHeadless(service.spec ?? {}) && labelOf(service, 'proxy') === undefined
 }
 
+/** The key of the service that a slice has endpoints of; undefined where a proxy has no use for them. */
+export function serviceKeyOf(slice: EndpointSlice): string | undefined {
+  if (slice.addressType === 'FQDN' || labelOf(slice, 'headless') !== undefined) return undefined
+  return `${namespaceOf(slice)}/${labelOf(slice, 'service') ?? ''}`
+}
+
 /** The slices of services, by what {@link keyOf} says of these. */
 export function slicesByService(objects: readonly KubernetesObject[]): ReadonlyMap<string, readonly EndpointSlice[]> {
   const slices = new Map<string, EndpointSlice[]>()
   for (const object of objects) {
-    if (object.kind !== 'EndpointSlice' || object.addressType === 'FQDN' || labelOf(object, 'headless') !== undefined) continue
-    const key = `${namespaceOf(object)}/${labelOf(object, 'service') ?? ''}`
+    const key = object.kind === 'EndpointSlice' ? serviceKeyOf(object) : undefined
+    if (object.kind !== 'EndpointSlice' || key === undefined) continue
     const known = slices.get(key)
     if (known === undefined) slices.set(key, [object])
     else known.push(object)

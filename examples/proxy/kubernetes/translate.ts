@@ -53,8 +53,14 @@ function translatePort(
 }
 
 /** The same service, told by its content: an unchanged one keeps its object, and the plane need not look at it again. */
-function reuse(previous: Service | undefined, next: Service): Service {
+export function reuse(previous: Service | undefined, next: Service): Service {
   return previous !== undefined && JSON.stringify(previous) === JSON.stringify(next) ? previous : next
+}
+
+/** A service of the model for each port of a Kubernetes service; none where it is not ours, or has no address or port of this node. Objects must have been checked. */
+export function servicesOf(service: KubernetesService, slices: readonly EndpointSlice[], node: ThisNode): Service[] {
+  if (!isServedByUs(service)) return []
+  return (service.spec?.ports ?? []).flatMap((port) => translatePort(service, port, slices, node) ?? [])
 }
 
 /**
@@ -73,12 +79,9 @@ export function translate(
   const node = thisNode(sound, options)
   const services = new Map<string, Service>()
   for (const object of sound) {
-    if (object.kind !== 'Service' || !isServedByUs(object)) continue
-    const own = slices.get(keyOf(object)) ?? []
-    for (const port of object.spec?.ports ?? []) {
-      const service = translatePort(object, port, own, node)
-      if (service !== undefined) services.set(service.name, reuse(previous.get(service.name), service))
-    }
+    if (object.kind !== 'Service') continue
+    for (const service of servicesOf(object, slices.get(keyOf(object)) ?? [], node))
+      services.set(service.name, reuse(previous.get(service.name), service))
   }
   return services
 }

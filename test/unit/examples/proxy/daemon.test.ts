@@ -6,6 +6,7 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import type { Manifests } from '../../../../examples/proxy/manifests/types.js'
+import { ManifestSource } from '../../../../examples/proxy/sources/manifests.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane, readStateFile } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
@@ -26,7 +27,7 @@ it('that is asked to stop while it starts leaves no server and no watch behind',
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const daemon = new Daemon(
     plane,
-    new ManifestFolder(folder),
+    new ManifestSource(folder, new ManifestFolder(folder)),
     parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`]),
     pino({ level: 'silent' })
   )
@@ -47,12 +48,12 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   await writeFile(join(folder, 'web.yaml'), text)
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
-  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
+  const daemon = new Daemon(plane, new ManifestSource(folder, new ManifestFolder(folder)), options, pino({ level: 'silent' }))
   const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
   await daemon.start()
-  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 2000)
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 10_000)
   await writeFile(join(folder, 'web.yaml'), 'kind: Service\nmetadata: { name: we')
-  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 2000)
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 10_000)
   await daemon.stop()
   await expect(statusOf(healthPort, '/')).rejects.toThrow('fetch failed')
 })
@@ -63,7 +64,12 @@ it('logs each problem once, however often the folder is read', async () => {
   const lines: string[] = []
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) })
-  const daemon = new Daemon(plane, new ManifestFolder(folder), parseOptions(['--manifests', folder, '--listen', 'off']), log)
+  const daemon = new Daemon(
+    plane,
+    new ManifestSource(folder, new ManifestFolder(folder)),
+    parseOptions(['--manifests', folder, '--listen', 'off']),
+    log
+  )
   await daemon.start()
   onTestFinished(() => daemon.stop())
   const toldOf = (): unknown[] => lines.map((line) => (JSON.parse(line) as { file: string }).file)
@@ -78,7 +84,7 @@ it('says why the kernel does not have what the folder says', async () => {
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   vi.spyOn(plane, 'sync').mockRejectedValueOnce(new Error('table ip netplane is not ours'))
   const options = parseOptions(['--manifests', folder, '--listen', `127.0.0.1:${port}`])
-  const daemon = new Daemon(plane, new ManifestFolder(folder), options, pino({ level: 'silent' }))
+  const daemon = new Daemon(plane, new ManifestSource(folder, new ManifestFolder(folder)), options, pino({ level: 'silent' }))
   await daemon.start()
   onTestFinished(() => daemon.stop())
   const health = async (): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}/healthz`)).json()
@@ -94,7 +100,12 @@ it('that is asked to stop does not wait for what it reads, and writes nothing of
   const folder = new ManifestFolder(path, () => new Promise<Manifests>((resolve) => (parsed = resolve)))
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const sync = vi.spyOn(plane, 'sync')
-  const daemon = new Daemon(plane, folder, parseOptions(['--manifests', path, '--listen', 'off']), pino({ level: 'silent' }))
+  const daemon = new Daemon(
+    plane,
+    new ManifestSource(path, folder),
+    parseOptions(['--manifests', path, '--listen', 'off']),
+    pino({ level: 'silent' })
+  )
   const started = daemon.start()
   await vi.waitFor(() => expect(parsed).toBeDefined())
   await daemon.stop()
@@ -114,7 +125,7 @@ it('begins with the services that its predecessor kept, and passes over a damage
     lines.length = 0
     const options = parseOptions(['--manifests', folder, '--listen', 'off', '--state', state])
     const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() }, stateFile: options.state })
-    const daemon = new Daemon(plane, new ManifestFolder(folder), options, log)
+    const daemon = new Daemon(plane, new ManifestSource(folder, new ManifestFolder(folder)), options, log)
     await daemon.start()
     await vi.waitFor(() => expect(plane.status().services).toBe(1), 2000)
     await daemon.stop()

@@ -36,3 +36,40 @@ it('counts from the oldest change that the kernel does not have, however many co
   expect(keeper.lagMs).toBe(105)
   await keeper.stop()
 })
+
+it('takes changes alone to the plane after the first sync, and the whole again after a failure', async () => {
+  const calls: unknown[] = []
+  let fails = false
+  const service = (name: string): Service => ({ name }) as unknown as Service
+  const plane = {
+    sync: (services: ReadonlyMap<string, Service>) => {
+      calls.push(['sync', [...services.keys()]])
+      return Promise.resolve({} as SyncReport)
+    },
+    update: ({ set, delete: gone }: { set: Service[]; delete: string[] }) => {
+      calls.push(['update', set.map(({ name }) => name), gone])
+      return fails ? Promise.reject(new Error('no')) : Promise.resolve({} as SyncReport)
+    },
+    status: () => ({ quarantined: [{ service: 'q' }] })
+  }
+  const keeper = new Keeper(plane as unknown as Plane, { synced: () => undefined, failed: () => undefined })
+  const desired = new Map(['a', 'b', 'q'].map((name) => [name, service(name)]))
+  const last = async (count = 1): Promise<unknown> => {
+    await vi.waitFor(() => expect(calls).toHaveLength(count))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    return calls.splice(0)
+  }
+  // Changes before the first sync do not make it a part.
+  keeper.want(desired, ['a'])
+  expect(await last()).toEqual([['sync', ['a', 'b', 'q']]])
+  desired.delete('b')
+  keeper.want(desired, ['b'])
+  expect(await last()).toEqual([['update', ['q'], ['b']]])
+  fails = true
+  keeper.want(desired, ['a'])
+  expect(await last(2)).toEqual([
+    ['update', ['a', 'q'], []],
+    ['sync', ['a', 'q']]
+  ])
+  await keeper.stop()
+})

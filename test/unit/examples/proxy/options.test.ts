@@ -37,6 +37,12 @@ it('says what is wrong', () => {
   expect(() => parseOptions(['--manifests', ''])).toThrow('--manifests "": a name is wanted')
   expect(parseOptions(['--cleanup'])).toMatchObject({ cleanup: true, manifests: undefined })
   expect(parseOptions(['--help'])).toMatchObject({ help: true })
+  expect(() => parse('--kubeconfig', 'k')).toThrow('--manifests, and --kubeconfig or --master: one source is wanted')
+  expect(() => parse('--kube-api-qps', '7')).toThrow('--kubeconfig or --master is wanted beside them')
+  expect(() => parseOptions(['--master', 'x', '--kube-api-qps', '0'])).toThrow('--kube-api-qps 0: a number above 0 is wanted')
+  expect(() => parseOptions(['--master', 'x', '--kube-api-burst', '1.5'])).toThrow('--kube-api-burst 1.5: a number above 0 is wanted')
+  expect(() => parseOptions(['--kubeconfig', ''])).toThrow('--kubeconfig "": a name is wanted')
+  expect(() => parse('--node-name', 'a', '--hostname-override', 'b')).toThrow('--node-name and --hostname-override: one of them is wanted')
 })
 
 it('tells the plane what it needs to know of clients and addresses', () => {
@@ -65,10 +71,32 @@ it('tells the plane what it needs to know of clients and addresses', () => {
   expect(parse('--mode', 'ipvs', '--scheduler-fallback', 'wlc').plane).toEqual({ mode: 'ipvs', schedulerFallback: 'wlc' })
 })
 
+it('reads an API server where one is named, and that of its pod where nothing is', () => {
+  const inPod = { KUBERNETES_SERVICE_HOST: '10.96.0.1' }
+  const usual = { kubeconfig: undefined, master: undefined, qps: 5, burst: 10 }
+  expect(parseOptions([], inPod).api).toEqual(usual)
+  expect(parseOptions(['--manifests', 'x'], inPod).api).toBeUndefined()
+  // A command that needs no source.
+  expect(parseOptions(['--cleanup'], inPod).api).toBeUndefined()
+  expect(parseOptions(['--kubeconfig', 'k'], {}).api).toEqual({ ...usual, kubeconfig: 'k' })
+  expect(parseOptions(['--master', 'https://x', '--kube-api-qps', '0.5', '--kube-api-burst', '7'], {}).api).toEqual({
+    ...usual,
+    master: 'https://x',
+    qps: 0.5,
+    burst: 7
+  })
+  expect(parse('--hostname-override', ' Node-A ').nodeName).toBe('node-a')
+})
+
 it('explains every option', () => {
   const options = ['manifests', 'mode', 'name', 'netns', 'node-name', 'zone', 'local-sources', 'listen', 'once', 'plan', 'cleanup']
   const more = [
     'log-level',
+    'kubeconfig',
+    'master',
+    'kube-api-qps',
+    'kube-api-burst',
+    'hostname-override',
     'local-bridge',
     'local-interface-prefix',
     'masquerade',

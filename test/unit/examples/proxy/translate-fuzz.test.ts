@@ -138,7 +138,7 @@ it('reads objects of any shape without throwing, and services beside them come o
   )
   // The mutations do meet the checks.
   expect(spoilt).toBeGreaterThan(300)
-})
+}, 60_000)
 
 it('leaves values that only a plane can judge to the plane, which sets those services aside and applies the others', async () => {
   await using plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
@@ -152,4 +152,4 @@ it('leaves values that only a plane can judge to the plane, which sets those ser
     }),
     { numRuns: 100 }
   )
-})
+}, 60_000)

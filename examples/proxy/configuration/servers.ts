@@ -1,0 +1,127 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Logger } from 'pino'
+import { joinEndpoint } from './resolve.js'
+import type { Configured, Endpoint } from './translate.js'
+import { documentOf } from './write.js'
+
+/** What kube-proxy's servers need of the daemon. */
+export interface KubeProxySources {
+  readonly health: () => {
+    /** Whether changes reach the kernel in time. */
+    readonly isHealthy: boolean
+    /** Whether load balancers may send new connections to this node. */
+    readonly isEligible: boolean
+    /** When the last sync succeeded. */
+    readonly syncedAt: Date | undefined
+  }
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+interface Answer {
+  readonly status: number
+  readonly contentType: string
+  readonly text: string
+}
+
+type Pages = Readonly<Record<string, () => Answer | Promise<Answer>>>
+
+const PLAIN = 'text/plain; charset=utf-8'
+const NOT_FOUND: Answer = { status: 404, contentType: PLAIN, text: '404 page not found\n' }
+/** How Go writes that something never was. */
+const NEVER = '0001-01-01T00:00:00Z'
+const RETRY_MS = 5000
+
+const plain = (text: string): Answer => ({ status: 200, contentType: PLAIN, text })
+
+/** As kube-proxy says it, for both families, which one sync serves here. */
+function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer {
+  const { isHealthy, isEligible, syncedAt } = health()
+  const currentTime = new Date().toISOString()
+  const family = { lastUpdated: syncedAt?.toISOString() ?? NEVER, healthy: isHealthy }
+  const body = {
+    lastUpdated: isHealthy ? currentTime : family.lastUpdated,
+    currentTime,
+    ...(countsNode ? { nodeEligible: isEligible } : {}),
+    healthy: isHealthy,
+    status: { IPv4: family, IPv6: family }
+  }
+  return { status: isHealthy && (isEligible || !countsNode) ? 200 : 503, contentType: 'application/json', text: JSON.stringify(body) }
+}
+
+function healthPages(sources: KubeProxySources): Pages {
+  return { '/healthz': () => healthAnswer(sources, true), '/livez': () => healthAnswer(sources, false) }
+}
+
+function metricPages({ configuration }: Configured, { metrics }: KubeProxySources): Pages {
+  return {
+    '/healthz': () => plain('ok'),
+    '/proxyMode': () => plain(configuration.mode),
+    '/configz': () => ({
+      status: 200,
+      contentType: 'application/json',
+      text: JSON.stringify({ 'kubeproxy.config.k8s.io': documentOf(configuration) })
+    }),
+    '/metrics': async () => ({ status: 200, ...(await metrics()) })
+  }
+}
+
+async function answer(pages: Pages, { url, method }: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = url?.split('?')[0] ?? ''
+  const { status, contentType, text } = Object.hasOwn(pages, path) ? await pages[path]!() : NOT_FOUND
+  response.writeHead(status, {
+    'content-type': contentType,
+    'x-content-type-options': 'nosniff',
+    'content-length': Buffer.byteLength(text)
+  })
+  response.end(method === 'HEAD' ? undefined : text)
+}
+
+/** kube-proxy's two HTTP servers: `/healthz` and `/livez` for load balancers and kubelets, and `/metrics`, `/proxyMode`, `/configz` and a plain `/healthz` for those who look after the node. */
+export class KubeProxyServers {
+  readonly #configured: Configured
+  readonly #sources: KubeProxySources
+  readonly #log: Logger
+  readonly #servers = new Set<Server>()
+  readonly #retries = new Set<NodeJS.Timeout>()
+
+  constructor(configured: Configured, sources: KubeProxySources, log: Logger) {
+    this.#configured = configured
+    this.#sources = sources
+    this.#log = log
+  }
+
+  /** Listens. An address that cannot be had is tried again every 5 s. @throws With `bindAddressHardFail`: it cannot be had. */
+  async listen(): Promise<void> {
+    const { healthz, metrics } = this.#configured
+    await this.#open(healthz, healthPages(this.#sources))
+    await this.#open(metrics, metricPages(this.#configured, this.#sources))
+  }
+
+  /** Closes both, with their connections. */
+  close(): void {
+    for (const timer of this.#retries) clearTimeout(timer)
+    for (const server of this.#servers) {
+      server.close()
+      server.closeAllConnections()
+    }
+    this.#servers.clear()
+  }
+
+  async #open(endpoint: Endpoint, pages: Pages): Promise<void> {
+    const { host, port } = endpoint
+    const server = createServer((request, response) => {
+      answer(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+    })
+    this.#servers.add(server)
+    try {
+      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host === '' ? undefined : host, resolve))
+      server.removeAllListeners('error').on('error', (error) => this.#log.error({ err: error }, 'the HTTP server'))
+      this.#log.info({ address: joinEndpoint(host, port) }, 'listening')
+    } catch (error) {
+      this.#servers.delete(server)
+      if (this.#configured.isListeningRequired) throw error
+      this.#log.error({ err: error, retryMs: RETRY_MS }, 'the HTTP server')
+      this.#retries.add(setTimeout(() => void this.#open(endpoint, pages), RETRY_MS).unref())
+    }
+  }
+}

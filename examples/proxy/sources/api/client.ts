@@ -1,0 +1,157 @@
+import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
+import type { ApiAccess, Identity } from '../access/types.js'
+import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
+import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
+
+/** A page of a list is a megabyte or a few; JSON.parse takes texts of half a gigabyte. */
+const MAX_LIST_BYTES = 256 * 1024 * 1024
+const MAX_ERROR_BYTES = 64 * 1024
+const KEEPALIVE_MS = 30_000
+
+type Query = Readonly<Record<string, string | undefined>>
+
+/** The bytes of an answer, as they come. */
+export interface ApiStream extends AsyncIterable<Buffer> {
+  destroy(): unknown
+}
+
+/** What a connection is made with; a change of it needs new connections. */
+interface TlsSettings {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+}
+
+function dispatcherFor(
+  { proxy, server, tlsServerName, insecureSkipTlsVerify }: ApiAccess,
+  tls: TlsSettings,
+  connectMs: number
+): Dispatcher {
+  const common = { timeout: connectMs, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS }
+  const given = Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined))
+  const secure = {
+    ...common,
+    ...given,
+    ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+    rejectUnauthorized: !insecureSkipTlsVerify
+  }
+  // One connection for each watch, and one for lists.
+  if (proxy === undefined) return new Agent({ connect: server.protocol === 'https:' ? secure : common })
+  return new ProxyAgent({ uri: proxy.href, requestTls: secure, proxyTls: common })
+}
+
+/** The text of an answer. @throws LostError It is too long. */
+async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of stream) {
+    pieces.push(piece)
+    bytes += piece.length
+    if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
+  }
+  return Buffer.concat(pieces).toString('utf8')
+}
+
+/** Reads from one API server. */
+export class ApiClient {
+  readonly #access: ApiAccess
+  readonly #options: ApiClientOptions
+  readonly #rate: RateLimit
+  #tls: string | undefined
+  #dispatcher: Dispatcher | undefined
+
+  constructor(access: ApiAccess, options: ApiClientOptions = CLIENT_DEFAULTS) {
+    this.#access = access
+    this.#options = options
+    this.#rate = new RateLimit(options)
+  }
+
+  /**
+   * A JSON value.
+   *
+   * @throws {ApiError} The server answered with an error, or with something else than JSON.
+   * @throws The server is not reached, or does not answer in time.
+   */
+  async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
+    const stream = await this.stream(path, query, this.#options.answerMs, signal)
+    const text = await readText(stream, MAX_LIST_BYTES)
+    try {
+      return JSON.parse(text) as unknown
+    } catch (error) {
+      throw new LostError(`GET ${path}: ${(error as Error).message}`)
+    }
+  }
+
+  /**
+   * The bytes of an answer of JSON.
+   *
+   * @param silenceMs The longest time without a byte: the stream fails then.
+   * @throws As {@link ApiClient.get}.
+   */
+  async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
+    await this.#rate.take(signal)
+    const { server, headers } = this.#access
+    const identity = await this.#access.identify()
+    const url = new URL(server.href.replace(/\/+$/, '') + path)
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value)
+    const {
+      statusCode,
+      headers: given,
+      body
+    } = await request(url, {
+      dispatcher: await this.#connect(identity),
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        'user-agent': 'netplane-proxy',
+        ...(identity.authorization === undefined ? {} : { authorization: identity.authorization })
+      },
+      headersTimeout: this.#options.answerMs,
+      bodyTimeout: silenceMs,
+      signal
+    })
+    if (statusCode === 401) this.#access.refused()
+    const contentType = String(given['content-type'] ?? 'without a type')
+    if (statusCode === 200 && /^application\/json\b/i.test(contentType)) return body
+    await this.#refuse(path, statusCode, contentType, given['retry-after'], body)
+    return body
+  }
+
+  /** @throws {ApiError} Always. */
+  async #refuse(
+    path: string,
+    status: number,
+    contentType: string,
+    retryAfter: string | string[] | undefined,
+    body: ApiStream
+  ): Promise<void> {
+    const text = await readText(body, MAX_ERROR_BYTES).catch((error: unknown) => {
+      // The status says enough, whatever became of its words.
+      body.destroy()
+      return (error as Error).message
+    })
+    const { message, reason } = describeAnswer(text)
+    const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
+    const what = status === 200 ? `the answer is ${contentType}, and not JSON` : String(status)
+    throw new ApiError(`GET ${path}: ${what}: ${message}`, { status, reason, retryAfterMs })
+  }
+
+  /** Connections that show the newest certificates. Streams of earlier ones go on. */
+  async #connect({ cert, key }: Identity): Promise<Dispatcher> {
+    const tls: TlsSettings = { ca: await this.#access.readAuthorities(), cert, key }
+    const text = JSON.stringify(tls)
+    if (this.#dispatcher === undefined || this.#tls !== text) {
+      const outdated = this.#dispatcher
+      this.#dispatcher = dispatcherFor(this.#access, tls, this.#options.connectMs)
+      this.#tls = text
+      // It closes when its last stream has ended.
+      void outdated?.close().catch(() => undefined)
+    }
+    return this.#dispatcher
+  }
+
+  /** Cuts all connections. */
+  async close(): Promise<void> {
+    await this.#dispatcher?.destroy()
+  }
+}

@@ -1,0 +1,70 @@
+import { isObject } from '../../kubernetes/shape.js'
+
+/** What an API server answered instead of what was asked for. */
+export class ApiError extends Error {
+  /** HTTP status, or the `code` of a Status object within a watch. */
+  readonly status: number
+  /** Of the Status object: `Expired`, `Forbidden`, `TooManyRequests`, … */
+  readonly reason: string | undefined
+  /** What `Retry-After` asks for, in milliseconds. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(
+    message: string,
+    details: { readonly status: number; readonly reason?: string | undefined; readonly retryAfterMs?: number | undefined }
+  ) {
+    super(message)
+    this.name = 'ApiError'
+    this.status = details.status
+    this.reason = details.reason
+    this.retryAfterMs = details.retryAfterMs
+  }
+
+  /** Whether a version is too old to go on from, or a page of a list to be continued: the list must be read anew. */
+  get isGone(): boolean {
+    return this.status === 410 || this.reason === 'Expired' || this.reason === 'Gone'
+  }
+}
+
+/** A stream that could not be understood: what was said in it is lost. */
+export class LostError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'LostError'
+  }
+}
+
+/** A proxy on the way may answer with anything; a day without endpoints is worse than another request. */
+const MAX_RETRY_AFTER_MS = 600_000
+
+/** Milliseconds that a header `Retry-After` asks for, which has seconds or a date; undefined where it has neither. At most ten minutes. */
+export function parseRetryAfter(value: string | undefined, now = Date.now()): number | undefined {
+  if (value === undefined) return undefined
+  const milliseconds = /^[0-9]+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now
+  return Number.isNaN(milliseconds) ? undefined : Math.min(Math.max(milliseconds, 0), MAX_RETRY_AFTER_MS)
+}
+
+const EXCERPT = 200
+
+/** What an answer says of itself: the message of a Status object, or the beginning of the text. */
+export function describeAnswer(text: string): { readonly message: string; readonly reason: string | undefined } {
+  try {
+    const status = JSON.parse(text) as unknown
+    if (isObject(status) && typeof status['message'] === 'string')
+      return { message: status['message'], reason: typeof status['reason'] === 'string' ? status['reason'] : undefined }
+  } catch {
+    // Proxies and load balancers answer in HTML.
+  }
+  return { message: JSON.stringify(text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text), reason: undefined }
+}
+
+/** The error that a Status object within a watch stands for. */
+export function statusError(what: string, object: unknown): ApiError {
+  const { code, reason, message, details } = isObject(object) ? object : {}
+  const retryAfter = isObject(details) ? details['retryAfterSeconds'] : undefined
+  return new ApiError(`${what}: ${typeof message === 'string' ? message : 'an error without words'}`, {
+    status: typeof code === 'number' ? code : 500,
+    reason: typeof reason === 'string' ? reason : undefined,
+    retryAfterMs: typeof retryAfter === 'number' && retryAfter > 0 ? parseRetryAfter(String(Math.ceil(retryAfter))) : undefined
+  })
+}

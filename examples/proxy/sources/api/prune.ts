@@ -1,0 +1,83 @@
+import { isObject, LABELS } from '../../kubernetes/shape.js'
+import type { ApiResource } from './resources.js'
+
+/** Which parts of a value stay: all of it, the fields of an object, or the same parts of each entry of a list. */
+type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
+
+const METADATA = {
+  name: true,
+  namespace: true,
+  resourceVersion: true,
+  labels: Object.fromEntries(Object.values(LABELS).map((label) => [label, true as const]))
+} as const
+
+const NAMES: Parts = [{ name: true }]
+
+/** What `kubernetes/types.ts` has, and the version of the object. */
+const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
+  Service: {
+    metadata: METADATA,
+    spec: {
+      type: true,
+      clusterIP: true,
+      clusterIPs: true,
+      externalIPs: true,
+      loadBalancerSourceRanges: true,
+      externalTrafficPolicy: true,
+      internalTrafficPolicy: true,
+      healthCheckNodePort: true,
+      sessionAffinity: true,
+      sessionAffinityConfig: { clientIP: { timeoutSeconds: true } },
+      ports: [{ name: true, protocol: true, port: true, nodePort: true }]
+    },
+    status: { loadBalancer: { ingress: [{ ip: true, ipMode: true }] } }
+  },
+  EndpointSlice: {
+    metadata: METADATA,
+    addressType: true,
+    ports: [{ name: true, protocol: true, port: true }],
+    endpoints: [
+      {
+        addresses: true,
+        conditions: { ready: true, serving: true, terminating: true },
+        nodeName: true,
+        hints: { forZones: NAMES, forNodes: NAMES },
+        weight: true
+      }
+    ]
+  },
+  // Taints and the time of deletion say whether the node is leaving; `spec.podCIDRs`, who is local.
+  Node: {
+    metadata: { ...METADATA, deletionTimestamp: true },
+    spec: { podCIDR: true, podCIDRs: true, taints: [{ key: true }] },
+    status: { addresses: [{ type: true, address: true }] }
+  }
+}
+
+function isList(parts: Parts): parts is readonly [Parts] {
+  return Array.isArray(parts)
+}
+
+/** What is of another shape than expected stays as it is, for the check of shapes to name it. */
+function take(value: unknown, parts: Parts): unknown {
+  if (parts === true) return value
+  if (isList(parts)) return Array.isArray(value) ? value.map((entry) => take(entry, parts[0])) : value
+  if (!isObject(value)) return value
+  const taken: Record<string, unknown> = {}
+  for (const [field, inner] of Object.entries(parts)) {
+    const found = value[field]
+    if (found !== undefined && found !== null) taken[field] = take(found, inner)
+  }
+  return taken
+}
+
+/**
+ * The parts of an object of the API that a proxy reads. The rest (annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
+ * Items of a list have no kind; here they get it.
+ */
+export function prune(value: unknown, { kind }: ApiResource): unknown {
+  const pruned = take(value, KINDS[kind])
+  if (!isObject(pruned)) return pruned
+  // The API gives null for a slice without endpoints.
+  return { kind, ...pruned, ...(kind === 'EndpointSlice' && isObject(value) && value['endpoints'] === null ? { endpoints: [] } : {}) }
+}

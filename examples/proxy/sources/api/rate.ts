@@ -1,0 +1,47 @@
+import { setTimeout } from 'node:timers/promises'
+
+/** How requests are made. */
+export interface ApiClientOptions {
+  /** Requests in a second for long, and at once. Below 0, requests in a second are not limited. */
+  readonly qps: number
+  readonly burst: number
+  /** Time for a connection. */
+  readonly connectMs: number
+  /** Time for the beginning of an answer; and the longest pause within a list. */
+  readonly answerMs: number
+}
+
+/** kube-proxy's rate, and the time-outs of client-go's connections and of an API server's requests. */
+export const CLIENT_DEFAULTS: ApiClientOptions = { qps: 5, burst: 10, connectMs: 30_000, answerMs: 60_000 }
+
+/** A bucket of tokens, one of which each request takes: `burst` at once, and `qps` in a second for long. */
+export class RateLimit {
+  readonly #qps: number
+  readonly #burst: number
+  readonly #now: () => number
+  #tokens: number
+  #at: number
+
+  constructor({ qps, burst }: { readonly qps: number; readonly burst: number }, now: () => number = () => performance.now()) {
+    this.#qps = qps
+    this.#burst = burst
+    this.#now = now
+    this.#tokens = burst
+    this.#at = now()
+  }
+
+  /** Milliseconds until the request that asks may be sent. It has its token then: requests are sent in the order in which they asked. */
+  reserve(): number {
+    if (this.#qps < 0) return 0
+    const now = this.#now()
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#qps) - 1
+    this.#at = now
+    return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#qps) * 1000
+  }
+
+  /** Resolves when a request may be sent. @throws AbortError */
+  async take(signal: AbortSignal): Promise<void> {
+    const waitMs = this.reserve()
+    if (waitMs > 0) await setTimeout(waitMs, undefined, { signal })
+  }
+}

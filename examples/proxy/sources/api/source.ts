@@ -1,0 +1,56 @@
+import type { ApiAccess } from '../access/types.js'
+import type { ObjectSource, SourceListener, SourceStatus } from '../types.js'
+import { ApiClient } from './client.js'
+import { CLIENT_DEFAULTS, type ApiClientOptions } from './rate.js'
+import { Reflector, REFLECTOR_DEFAULTS, type ReflectorOptions } from './reflector.js'
+import { resourcesOf, type ApiResource } from './resources.js'
+
+/** What an API server is asked for, and how; absent: what a proxy reads, as kube-proxy does. */
+export interface ApiSourceOptions {
+  readonly client?: Partial<ApiClientOptions>
+  readonly reflector?: Partial<ReflectorOptions>
+  readonly kinds?: readonly ApiResource['kind'][] | undefined
+}
+
+/** Services, EndpointSlices and the own Node of an API server. */
+export class ApiSource implements ObjectSource {
+  readonly #client: ApiClient
+  readonly #reflectors: ReadonlyMap<string, Reflector>
+
+  /** @param nodeName The own Node. */
+  constructor(access: ApiAccess, nodeName: string, options: ApiSourceOptions = {}) {
+    this.#client = new ApiClient(access, { ...CLIENT_DEFAULTS, ...options.client })
+    const reflect = { ...REFLECTOR_DEFAULTS, ...options.reflector }
+    const resources = resourcesOf(nodeName).filter(({ kind }) => options.kinds?.includes(kind) ?? true)
+    this.#reflectors = new Map(resources.map((resource) => [resource.kind, new Reflector(this.#client, resource, reflect)]))
+  }
+
+  get status(): SourceStatus {
+    const all = [...this.#reflectors.values()]
+    const failed = [...this.#reflectors].flatMap(([kind, { error }]) => (error === undefined ? [] : [`${kind}: ${error.message}`]))
+    const hasSynced = all.every((reflector) => reflector.hasSynced)
+    return {
+      name: 'api',
+      hasSynced,
+      isUnderstood: hasSynced,
+      problems: all.flatMap(({ problems }) => problems),
+      outdated: [],
+      error: failed.length === 0 ? undefined : new Error(failed.join('; ')),
+      isNeeded: false
+    }
+  }
+
+  open(): void {
+    // Whether the server answers is seen later.
+  }
+
+  start(listener: SourceListener): Promise<void> {
+    for (const reflector of this.#reflectors.values()) reflector.start(listener)
+    return Promise.resolve()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#reflectors.values(), (reflector) => reflector.close()))
+    await this.#client.close()
+  }
+}

@@ -1,0 +1,94 @@
+import { describeObject } from '../manifests/choice.js'
+import type { ManifestFolder } from '../manifests/read.js'
+import type { FolderContent } from '../manifests/types.js'
+import { FolderWatch } from '../manifests/watch.js'
+import type { KubernetesObject } from '../kubernetes/types.js'
+import type { ObjectChange, ObjectSource, SourceListener, SourceStatus } from './types.js'
+
+/** A folder of manifests as a source: it is read as a whole, and what differs from the reading before is told. */
+export class ManifestSource implements ObjectSource {
+  readonly #path: string
+  readonly #folder: ManifestFolder
+  #listener: SourceListener | undefined
+  #watch: FolderWatch | undefined
+  #content: FolderContent | undefined
+  #objects: ReadonlyMap<string, KubernetesObject> = new Map()
+  #error: Error | undefined
+  #reading: Promise<void> | undefined
+  #isDirty = false
+  #isClosed = false
+
+  constructor(path: string, folder: ManifestFolder) {
+    this.#path = path
+    this.#folder = folder
+  }
+
+  get status(): SourceStatus {
+    return {
+      name: 'folder',
+      hasSynced: this.#content !== undefined,
+      isUnderstood: this.#content?.problems.length === 0,
+      problems: this.#content?.problems ?? [],
+      outdated: this.#content?.outdated ?? [],
+      error: this.#error,
+      isNeeded: true
+    }
+  }
+
+  open(): void {
+    this.#watch = new FolderWatch(
+      this.#path,
+      () => this.#changed(),
+      (error) => this.#listener?.failed(new Error(`watching the folder failed: ${error.message}`, { cause: error }))
+    )
+  }
+
+  async start(listener: SourceListener): Promise<void> {
+    this.#listener = listener
+    this.#changed()
+    await this.#reading
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true
+    this.#watch?.close()
+    // A folder that is being read is of no use any more, and may take long.
+    return Promise.resolve()
+  }
+
+  #changed(): void {
+    if (this.#listener === undefined) return
+    this.#isDirty = true
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+  }
+
+  async #read(): Promise<void> {
+    while (this.#isDirty) {
+      this.#isDirty = false
+      try {
+        const content = await this.#folder.read()
+        if (this.#isClosed) return
+        this.#error = undefined
+        this.#take(content)
+      } catch (error) {
+        if (this.#isClosed) return
+        // What cannot be read says nothing about what should be: the last state stays.
+        this.#error = error as Error
+        this.#listener?.failed(new Error(`the folder cannot be read: ${(error as Error).message}`, { cause: error }))
+      }
+    }
+  }
+
+  /** Files that did not change keep their objects, so that these are compared by identity. */
+  #take(content: FolderContent): void {
+    const objects = new Map(content.objects.map((object) => [describeObject(object), object]))
+    const changes: ObjectChange[] = []
+    for (const key of this.#objects.keys()) if (!objects.has(key)) changes.push({ key, object: undefined })
+    for (const [key, object] of objects) if (this.#objects.get(key) !== object) changes.push({ key, object })
+    this.#content = content
+    this.#objects = objects
+    this.#listener?.told(changes)
+  }
+}

@@ -1,0 +1,27 @@
+import type { ParseManifests } from '../manifests/parse.js'
+import { ManifestFolder } from '../manifests/read.js'
+import type { ProxyOptions } from '../options.js'
+import { findAccess } from './access/find.js'
+import type { ApiResource } from './api/resources.js'
+import { ApiSource } from './api/source.js'
+import { ManifestSource } from './manifests.js'
+import type { ObjectSource } from './types.js'
+
+/** How a source is read. */
+export interface SourceOptions {
+  /** Parses manifests elsewhere; absent: at once. */
+  readonly parse?: ParseManifests
+  /** What an API server is asked for; absent: all that a proxy reads. A folder has all in any case. */
+  readonly kinds?: readonly ApiResource['kind'][]
+}
+
+/**
+ * The source that the options name.
+ *
+ * @throws {ValidationError} The kubeconfig cannot be used.
+ * @throws The kubeconfig cannot be read.
+ */
+export async function openSource({ manifests, api, nodeName }: ProxyOptions, { parse, kinds }: SourceOptions = {}): Promise<ObjectSource> {
+  if (api === undefined) return new ManifestSource(manifests!, new ManifestFolder(manifests!, parse))
+  return new ApiSource(await findAccess(api), nodeName, { client: { qps: api.qps, burst: api.burst }, kinds })
+}

@@ -1,0 +1,51 @@
+import type { ManifestProblem } from '../manifests/types.js'
+import type { KubernetesObject } from '../kubernetes/types.js'
+
+/** One object that is new, has changed, or is gone. */
+export interface ObjectChange {
+  /** Kind, namespace and name of the object: what `describeObject` gives. */
+  readonly key: string
+  /** The object as it is now, pruned to what a proxy reads; undefined where it is gone. */
+  readonly object: KubernetesObject | undefined
+}
+
+/** What a source knows of itself. */
+export interface SourceStatus {
+  /** What the source is called in `/healthz` and in the log. */
+  readonly name: string
+  /** Whether everything that the source has was told once. It stays true. */
+  readonly hasSynced: boolean
+  /** Whether what was told is all that the source has, with nothing in it that could not be understood. */
+  readonly isUnderstood: boolean
+  /** Documents and objects that could not be used. */
+  readonly problems: readonly ManifestProblem[]
+  /** Parts of the source for which an earlier content stands in. */
+  readonly outdated: readonly string[]
+  /** Why the source cannot be read at the moment. The objects that were told stay as they are. */
+  readonly error: Error | undefined
+  /** Whether `error` makes the proxy unhealthy. An API server that is away is away for all nodes, and load balancers must not leave all of them. */
+  readonly isNeeded: boolean
+}
+
+/** What a source tells. */
+export interface SourceListener {
+  /** Changes that belong together, or news of the status alone: then the list is empty. A key may stand in it several times; the last one counts. */
+  readonly told: (changes: readonly ObjectChange[]) => void
+  /** The source cannot be read. It tries again by itself. */
+  readonly failed: (error: Error) => void
+}
+
+/** Where Kubernetes objects come from: a folder of manifests, or one kind of objects of an API server. */
+export interface ObjectSource {
+  readonly status: SourceStatus
+  /**
+   * Looks whether the source can be read at all. Nothing is told yet.
+   *
+   * @throws It cannot: a folder does not exist. An API server that is away may come.
+   */
+  open(): void
+  /** Begins to tell. Resolves when the source has begun: a folder was read once; an API server may not have answered yet. */
+  start(listener: SourceListener): Promise<void>
+  /** Ends: nothing is told any more. */
+  close(): Promise<void>
+}

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { readCommand, type Command } from '../../../../../examples/proxy/configuration/command.js'
+import { formatFault } from '../../../../../examples/proxy/configuration/faults.js'
+import { FIELD_FLAG_NAMES } from '../../../../../examples/proxy/configuration/flags.js'
+import { makeFolder } from '../../../../support/manifests.js'
+
+const HEAD = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n'
+const read = (...args: string[]): Command => readCommand(['--manifests', 'm', ...args])
+
+async function fileOf(content: string): Promise<string> {
+  const path = join(await makeFolder(), 'config.yaml')
+  await writeFile(path, content)
+  return path
+}
+
+it('knows the options of a kube-proxy', () => {
+  const help = readFileSync(new URL('goldens/kube-proxy-help.txt', import.meta.url), 'utf8')
+  const names = Array.from(help.matchAll(/^ {2,6}(?:-\w, )?--([\w-]+)/gm), ([, name]) => name!)
+  expect(names.length).toBeGreaterThan(50)
+  const others = ['cleanup', 'config', 'help', 'init-only', 'master', 'version', 'write-config-to']
+  expect(names.filter((name) => !(FIELD_FLAG_NAMES as string[]).includes(name)).sort()).toEqual(others)
+  expect(FIELD_FLAG_NAMES.filter((name) => !names.includes(name))).toEqual([])
+})
+
+it('is as before without anything of kube-proxy', () => {
+  expect(read()).toMatchObject({ action: 'run', configuration: undefined, warnings: [], isModeChosen: false })
+  expect(read().options).toMatchObject({ plane: { mode: 'nftables' }, listen: { host: '127.0.0.1', port: 10_256 } })
+  expect(read().options.configured).toBeUndefined()
+  expect(read('--dry-run').options.plan).toBe(true)
+  expect(() => readCommand(['--unknown'])).toThrow("Unknown option '--unknown'")
+  expect(() => readCommand([])).toThrow('--manifests is missing')
+})
+
+it('takes options as Go does', () => {
+  expect(read('--ipvs-strict-arp', '--proxy-mode=ipvs').options.plane).toMatchObject({ mode: 'ipvs', strictArp: true, scheduler: 'rr' })
+  expect(read('--ipvs-strict-arp=false', '--proxy-mode', 'ipvs').options.plane).toMatchObject({ strictArp: false })
+  for (const words of [['-v=4'], ['-v', '4'], ['--v=4'], ['--v', '4']]) expect(read(...words).options.logLevel).toBe('debug')
+  expect(readCommand(['--cleanup=true']).options.cleanup).toBe(true)
+  expect(read('--cleanup=false').options.cleanup).toBe(false)
+  expect(read('--masquerade-all').options.traffic.masquerade).toBe('all')
+  expect(read('--masquerade-all', '--proxy-mode=nftables').options.traffic.masquerade).toBe('all')
+  expect(read('--iptables-sync-period=5s', '--proxy-mode=nftables').options.configured).toMatchObject({ syncMs: 5000, minSyncMs: 1000 })
+  expect(read('--feature-gates=A=true,B=false').configuration?.featureGates).toEqual({ A: true, B: false })
+  expect(read('--vmodule=a=2,b*=3').configuration?.['logging.vmodule']).toEqual(['a=2', 'b*=3'])
+})
+
+it('tells all that is wrong on the command line', () => {
+  const wrong = ['--proxy-mode=fast', '--oom-score-adj=x', '--iptables-sync-period=5', '--masquerade-all=perhaps']
+  expect(() => read(...wrong)).toThrow(
+    [
+      '--iptables-sync-period: error: "5" is not a duration with its unit, such as "30s", "1h30m" or "250ms"',
+      '--masquerade-all: error: "perhaps" is not true or false',
+      '--oom-score-adj: error: "x" is not an integer',
+      '--proxy-mode: error: mode: "fast": iptables, ipvs, nftables or userspace is wanted'
+    ].join('\n')
+  )
+  expect(() => readCommand(['--config-check'])).toThrow('--config FILE is wanted beside it')
+  expect(() => readCommand(['--config', '/nowhere'])).toThrow('/nowhere: error: ENOENT')
+})
+
+it('lets the file win over the options of kube-proxy, but for the log and the name of the host', async () => {
+  const file = await fileOf(`${HEAD}mode: ipvs\nhostnameOverride: a\nlogging: { verbosity: 0 }\n`)
+  const command = read('--config', file, '--proxy-mode=iptables', '--ipvs-scheduler', 'mh', '--hostname-override', ' B', '-v', '6')
+  expect(command.warnings.map(formatFault)).toEqual([
+    '--ipvs-scheduler: warning: the option has no effect beside --config: the file says it',
+    '--proxy-mode: warning: the option has no effect beside --config: the file says it'
+  ])
+  expect(command.options).toMatchObject({ plane: { mode: 'ipvs', scheduler: 'rr' }, nodeName: 'b', logLevel: 'trace' })
+})
+
+it("lets the daemon's own options win over the file", async () => {
+  const file = await fileOf(
+    `${HEAD}mode: ipvs\nclusterCIDR: 10.244.0.0/16\n---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\nmanifests: /m\nname: n\nnetns: w\nzone: z\nmasquerade: never\nserviceRanges: [10.96.0.0/12]\nstate: /s\nlisten: 127.0.0.1:1\nschedulerFallback: rr\nlogLevel: warn\n`
+  )
+  expect(readCommand(['--config', file]).options).toMatchObject({
+    manifests: '/m',
+    name: 'n',
+    netns: 'w',
+    zone: 'z',
+    state: '/s',
+    listen: { host: '127.0.0.1', port: 1 },
+    logLevel: 'warn',
+    plane: { mode: 'ipvs', schedulerFallback: 'rr' },
+    traffic: { masquerade: 'never', serviceRanges: ['10.96.0.0/12'], localSources: ['10.244.0.0/16'], masqueradeBit: 14 }
+  })
+  const own = readCommand([
+    '--config',
+    file,
+    '--mode',
+    'nftables',
+    '--local-bridge',
+    'br0',
+    '--log-level',
+    'error',
+    '--scheduler-fallback',
+    'hash'
+  ])
+  expect(own).toMatchObject({
+    isModeChosen: true,
+    options: { logLevel: 'error', plane: { mode: 'nftables' }, traffic: { localSources: { bridge: 'br0' } } }
+  })
+  expect(own.options.plane).not.toHaveProperty('strictArp')
+  expect(readCommand(['--config', file, '--cleanup']).options.manifests).toBeUndefined()
+})
+
+const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
+
+it('finds one source, on the command line before the file, and a folder before the kubeconfig of the file', async () => {
+  const connection = 'clientConnection: { kubeconfig: /k, qps: 2.5, burst: 7 }\n'
+  const file = await fileOf(`${HEAD}${connection}`)
+  const sourceOf = (...args: string[]): unknown => {
+    const { manifests, api } = readCommand(args).options
+    return { manifests, api }
+  }
+  const rate = { qps: 2.5, burst: 7 }
+  expect(sourceOf('--config', file)).toEqual({ api: { kubeconfig: '/k', master: undefined, ...rate } })
+  expect(sourceOf('--config', file, '--kubeconfig=/own', '--kube-api-qps=-1')).toEqual({
+    api: { kubeconfig: '/own', master: undefined, qps: -1, burst: 7 }
+  })
+  expect(sourceOf('--config', file, '--master=https://a')).toEqual({ api: { kubeconfig: undefined, master: 'https://a', ...rate } })
+  expect(sourceOf('--config', file, '--manifests=/m')).toEqual({ manifests: '/m' })
+  expect(sourceOf('--config', file, '--cleanup')).toEqual({})
+  expect(sourceOf('--config-check', '--config', file)).toMatchObject({ api: { kubeconfig: '/k' } })
+
+  const both = await fileOf(`${HEAD}${connection}${OWN_DOCUMENT}manifests: /m\n`)
+  const command = readCommand(['--config', both])
+  expect(command.options).toMatchObject({ manifests: '/m', api: undefined })
+  expect(command.warnings.map(formatFault)).toEqual([
+    `${both}:3:33: warning: clientConnection.kubeconfig: it has no effect: services come from the folder that manifests names`
+  ])
+  expect(sourceOf('--config', both, '--kubeconfig=/own')).toMatchObject({ manifests: undefined, api: { kubeconfig: '/own' } })
+  expect(() => sourceOf('--config', file, '--kubeconfig=/own', '--manifests=/m')).toThrow('one source is wanted')
+  expect(() => sourceOf('--proxy-mode=ipvs')).toThrow('--manifests is missing, or --kubeconfig or --master')
+})
+
+it('is not for kube-proxy because an API server is named', () => {
+  const { options } = readCommand(['--kubeconfig', '/k', '--kube-api-burst=3', '--hostname-override=N'])
+  expect(options).toMatchObject({ plane: { mode: 'nftables' }, nodeName: 'n', api: { kubeconfig: '/k', qps: 5, burst: 3 } })
+  expect(options.configured).toBeUndefined()
+  // Beside another option of kube-proxy they are its own.
+  const own = readCommand(['--kubeconfig', '/k', '--kube-api-burst=3', '--hostname-override=N', '--proxy-mode=ipvs'])
+  expect(own.options).toMatchObject({ plane: { mode: 'ipvs' }, nodeName: 'n', api: { kubeconfig: '/k', qps: 5, burst: 3 } })
+})
+
+it('has commands that need no folder', async () => {
+  const file = await fileOf(HEAD)
+  expect(readCommand(['--version']).action).toBe('version')
+  expect(readCommand(['-h']).action).toBe('help')
+  expect(readCommand(['--config-check', '--config', file]).action).toBe('check')
+  expect(readCommand(['--init-only']).options.configured?.conntrack).toMatchObject({ tcpEstablishedTimeoutSeconds: 86_400 })
+  expect(readCommand(['--write-config-to', '/x'])).toMatchObject({ action: 'write', writeTo: '/x', configuration: { mode: 'iptables' } })
+})

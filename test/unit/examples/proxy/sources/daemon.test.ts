@@ -1,0 +1,156 @@
+import { createServer, type AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import { expect, it, onTestFinished, vi, type Mock } from 'vitest'
+import { Daemon } from '../../../../../examples/proxy/daemon.js'
+import { parseOptions } from '../../../../../examples/proxy/options.js'
+import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
+import { ApiSource } from '../../../../../examples/proxy/sources/api/source.js'
+import { readOnce } from '../../../../../examples/proxy/sources/once.js'
+import { openPlane, type Plane } from '../../../../../src/index.js'
+import { FakeNftablesKernel } from '../../../../../src/testing.js'
+import { answer, apiService, apiSlice, event, events, list, refusal, ScriptedApi, type ApiAnswer } from '../../../../support/api-server.js'
+
+const FAST = { client: { qps: 1000, burst: 1000 }, reflector: { backoff: { firstMs: 20, maxMs: 40, resetMs: 1000 } } }
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** A proxy that reads a scripted server. */
+async function run(api: ScriptedApi): Promise<{
+  readonly sync: Mock<Plane['sync']>
+  readonly update: Mock<Plane['update']>
+  readonly health: () => Promise<Record<string, unknown>>
+}> {
+  const port = await freePort()
+  const options = parseOptions(['--master', api.url, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const source = new ApiSource(await findAccess(options.api!, {}), 'here', FAST)
+  const daemon = new Daemon(plane, source, options, pino({ level: 'silent' }))
+  const [sync, update] = [vi.spyOn(plane, 'sync'), vi.spyOn(plane, 'update')]
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  return { sync, update, health: async () => (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as Record<string, unknown> }
+}
+
+async function until(check: () => void | Promise<void>): Promise<void> {
+  await vi.waitFor(check, { timeout: 8000, interval: 10 })
+}
+
+/** Event of a watch when the test says so. */
+function onCue(): { readonly answer: ApiAnswer; readonly cue: (...lines: readonly unknown[]) => void } {
+  let write: ((text: string) => void) | undefined
+  return {
+    answer: (response, request) => {
+      events([])(response, request)
+      write = (text) => void response.write(text)
+    },
+    cue: (...lines) => write!(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  }
+}
+
+it('writes nothing before all kinds were listed', async () => {
+  const api = await ScriptedApi.start()
+  let finish: (() => void) | undefined
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  api.script('list EndpointSlice', (response, request) => {
+    finish = () => list('EndpointSlice', '10', [apiSlice('a', 4, '10.1.0.1')])(response, request)
+  })
+  const { sync, health } = await run(api)
+  await until(() => expect([api.asked('watch Service').length, api.asked('watch Node').length, finish !== undefined]).toEqual([1, 1, true]))
+  expect(sync).not.toHaveBeenCalled()
+  expect(await health()).toMatchObject({ healthy: false, synced: false })
+  finish!()
+  await until(async () => expect(await health()).toMatchObject({ healthy: true, synced: true, services: 1 }))
+  // With its endpoint: a service without one would have been refused to clients meanwhile.
+  expect(sync).toHaveBeenCalledOnce()
+  expect([...(sync.mock.calls[0]![0]).values()][0]!.endpoints).toHaveLength(1)
+})
+
+it('takes one changed slice of 5,000 services to the plane as one changed service', { timeout: 30_000 }, async () => {
+  const api = await ScriptedApi.start()
+  const names = Array.from({ length: 5000 }, (_, index) => `s${index}`)
+  const addressOf = (index: number): string => `10.96.${index >> 8}.${index & 255}`
+  api.script(
+    'list Service',
+    list(
+      'Service',
+      '10',
+      names.map((name, index) => apiService(name, 3, addressOf(index)))
+    )
+  )
+  api.script(
+    'list EndpointSlice',
+    list(
+      'EndpointSlice',
+      '10',
+      names.map((name) => apiSlice(name, 4, '10.1.0.1'))
+    )
+  )
+  const { answer: watch, cue } = onCue()
+  api.script('watch EndpointSlice', watch)
+  const { sync, update, health } = await run(api)
+  await vi.waitFor(async () => expect(await health()).toMatchObject({ synced: true, services: 5000 }), { timeout: 20_000, interval: 50 })
+  cue(event('MODIFIED', apiSlice('s77', 11, '10.1.0.2')))
+  await until(() => expect(update).toHaveBeenCalledOnce())
+  const [{ set, delete: gone }] = update.mock.calls[0]!
+  expect([[...set!].map(({ name }) => name), [...gone!]]).toEqual([['shop/s77:80'], []])
+  cue(event('DELETED', apiSlice('s77', 12)), event('MODIFIED', apiSlice('s78', 13, '10.1.0.3')))
+  await until(() => expect(update).toHaveBeenCalledTimes(2))
+  expect([...update.mock.calls[1]![0].set!].map(({ name }) => name)).toEqual(['shop/s77:80', 'shop/s78:80'])
+  expect(sync).toHaveBeenCalledOnce()
+})
+
+it('serves on while the API server is away, and says so without being unhealthy', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  const { sync, health } = await run(api)
+  await until(async () => expect(await health()).toMatchObject({ healthy: true, services: 1 }))
+  await api.stop()
+  await until(async () =>
+    expect(await health()).toMatchObject({ healthy: true, services: 1, api: expect.stringContaining('ECONNREFUSED') as string })
+  )
+  expect(sync).toHaveBeenCalledOnce()
+})
+
+it('tries the whole again where an update fails', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  const { answer: watch, cue } = onCue()
+  api.script('watch Service', watch)
+  const { sync, update, health } = await run(api)
+  await until(async () => expect(await health()).toMatchObject({ healthy: true, services: 1 }))
+  update.mockRejectedValueOnce(new Error('no memory'))
+  await until(() => expect(api.asked('watch Service')).toHaveLength(1))
+  cue(event('ADDED', apiService('b', 11, '10.96.0.2')))
+  await until(async () => expect(await health()).toMatchObject({ healthy: true, services: 2 }))
+  expect(sync).toHaveBeenCalledTimes(2)
+})
+
+it('gives to one that waits in quarantine what another one has given up', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3), apiService('b', 4)]))
+  const { answer: watch, cue } = onCue()
+  api.script('watch Service', watch)
+  const { health } = await run(api)
+  await until(async () => expect(await health()).toMatchObject({ services: 1, quarantined: ['shop/b:80'] }))
+  await until(() => expect(api.asked('watch Service')).toHaveLength(1))
+  cue(event('DELETED', apiService('a', 11)))
+  await until(async () => expect(await health()).toMatchObject({ services: 1, quarantined: [] }))
+})
+
+it('reads a server once for one command, and does not wait for one that refuses', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  const source = async (): Promise<ApiSource> =>
+    new ApiSource(await findAccess({ kubeconfig: undefined, master: api.url }, {}), 'here', FAST)
+  expect((await readOnce(await source())).objects).toMatchObject([{ kind: 'Service', metadata: { name: 'a' } }])
+  api.script('list Node', refusal(403, 'Forbidden', 'nodes is forbidden'))
+  await expect(readOnce(await source())).rejects.toThrow('GET /api/v1/nodes: 403: nodes is forbidden')
+  api.script('list Service', answer(404, 'page not found'))
+  await expect(readOnce(await source())).rejects.toThrow('404: "page not found"')
+})
