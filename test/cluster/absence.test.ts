@@ -1,9 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest'
 import { addressOf, openNetwork, type Network } from '../contract/behaviour/network.js'
 import { clusterAddress, serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import type { NewObject } from '../support/kubernetes/client.js'
-import { ControlPlane } from '../support/kubernetes/control-plane.js'
-import { awaitEndpoints, connectToApi, endpointsOf, setApiLink, startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
+import { ControlPlane, type ApiSettings, type AuditedRequest } from '../support/kubernetes/control-plane.js'
+import { connectToApi, endpointsOf, setApiLink, startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
 import { makeFolder } from '../support/manifests.js'
 import { until } from '../support/run.js'
 import { runChecks } from '../support/service-checks.js'
@@ -36,13 +36,20 @@ beforeEach(async () => {
   await plane.writer.createAll([web, slice])
 })
 afterEach(async () => {
+  // 404: the test has made or left no such object.
   for (const object of [web, slice, late, lateSlice]) await plane.writer.delete(object).catch(() => undefined)
 })
 
 async function startSynced(words: readonly string[] = []): Promise<NodeProxy> {
   const proxy = await startNodeProxy(network, plane, { words })
-  await awaitEndpoints(network.node, WEB, [at('pod-a')])
+  await proxy.serves(WEB, [at('pod-a')])
   return proxy
+}
+
+/** The API server takes all tokens again, and has its memory. */
+async function restoreApi(): Promise<void> {
+  await plane.stopApi()
+  await plane.startApi()
 }
 
 /** Waits until the proxy says that it cannot read the API server, and why. */
@@ -53,63 +60,78 @@ async function awaitAway(proxy: NodeProxy, why: RegExp): Promise<void> {
 const awaitBack = (proxy: NodeProxy): Promise<boolean> =>
   until('the proxy reads the API server', async () => (await proxy.health()).api === undefined, 90_000)
 
-it('keeps what it has while the API server restarts, and takes what changed meanwhile', async () => {
-  const proxy = await startSynced()
+/** Restarts the API server while the node is cut off, so that its proxy is the last to see it again, and misses all that `change` does. */
+async function restartUnseen(proxy: NodeProxy, settings: ApiSettings, change: () => Promise<void>): Promise<void> {
   await plane.stopApi('SIGKILL')
   await awaitAway(proxy, /ECONNREFUSED/)
-  expect(await endpointsOf(network.node, WEB)).toEqual([at('pod-a')])
-  await runChecks(network, [{ from: 'far-d', to: [WEB, 80], gives: 'pod-a: client' }])
-  // An API server that is away is no reason for load balancers to leave this node.
-  expect(await proxy.health()).toMatchObject({ status: 200, healthy: true })
-
-  // The node is cut off, so that the proxy is the last to see the API server again, and misses all of this.
   await setApiLink(network.node, 'down')
-  await plane.startApi()
-  await plane.writer.patch(slice, endpoints('pod-b'))
-  await plane.writer.createAll([late, lateSlice])
+  await plane.startApi(settings)
+  await change()
   expect(await endpointsOf(network.node, WEB)).toEqual([at('pod-a')])
   await setApiLink(network.node, 'up')
-  await awaitEndpoints(network.node, WEB, [at('pod-b')], 90_000)
-  await awaitEndpoints(network.node, LATE, [at('far-c')])
+}
+
+it('keeps what it has while the API server restarts, and takes what changed meanwhile', async () => {
+  const proxy = await startSynced()
+  await restartUnseen(proxy, {}, async () => {
+    await runChecks(network, [{ from: 'far-d', to: [WEB, 80], gives: 'pod-a: client' }])
+    // An API server that is away is no reason for load balancers to leave this node.
+    expect(await proxy.health()).toMatchObject({ status: 200, healthy: true })
+    await plane.writer.patch(slice, endpoints('pod-b'))
+    await plane.writer.createAll([late, lateSlice])
+  })
+  await proxy.serves(WEB, [at('pod-b')], 90_000)
+  await proxy.serves(LATE, [at('far-c')])
   await awaitBack(proxy)
 
-  // Watches work again: the next change comes at once, and a Service that goes leaves.
+  // Watches work again: the next change comes, and a Service that goes leaves.
   await plane.writer.delete(late)
-  await awaitEndpoints(network.node, LATE, [])
+  await proxy.serves(LATE, [])
   expect(proxy.output()).not.toContain('"msg":"sync failed"')
 })
 
-it('lists anew when what it saw last has been compacted away', async () => {
-  await startSynced()
-  const before = plane.audit().length
-  await setApiLink(network.node, 'down')
-  // While the node is cut off, its Services change, one of them goes, and the API server and etcd forget how.
-  await plane.writer.patch(slice, endpoints('pod-b', 'far-c'))
-  await plane.writer.createAll([late, lateSlice])
-  await plane.writer.delete(late)
-  await plane.stopApi('SIGTERM')
-  await plane.compact()
-  await plane.startApi()
-  await plane.compact()
-  await setApiLink(network.node, 'up')
-  await awaitEndpoints(network.node, WEB, [at('pod-b'), at('far-c')], 180_000)
-  expect(await endpointsOf(network.node, LATE)).toEqual([])
-  const asked = plane.audit().slice(before)
-  const slices = asked.filter(({ requestURI }) => requestURI.includes('/endpointslices?'))
-  // The watch is refused, or ended at once by an event, and a list without a version follows.
-  expect(slices.some(({ verb, requestURI }) => verb === 'list' && !requestURI.includes('resourceVersion=0'))).toBe(true)
-})
+const relists = (requests: readonly AuditedRequest[]): AuditedRequest[] =>
+  requests.filter(({ verb, requestURI }) => verb === 'list' && requestURI.includes('/endpointslices?'))
+
+// Without its memory an API server can go on from where a proxy was, unless etcd has forgotten that.
+it.each([
+  { memory: 'with', hasWatchCache: true, isCompacted: true, lists: 1 },
+  { memory: 'without', hasWatchCache: false, isCompacted: true, lists: 1 },
+  { memory: 'without', hasWatchCache: false, isCompacted: false, lists: 0 }
+])(
+  'lists anew where its place in the history is gone: an API server $memory a watch cache, etcd compacted: $isCompacted',
+  async ({ hasWatchCache, isCompacted, lists }) => {
+    onTestFinished(restoreApi)
+    const proxy = await startSynced()
+    const before = plane.audit().length
+    await restartUnseen(proxy, { hasWatchCache }, async () => {
+      await plane.writer.patch(slice, endpoints('pod-b', 'far-c'))
+      await plane.writer.createAll([late, lateSlice])
+      // It comes and goes unseen.
+      await plane.writer.delete(late)
+      if (isCompacted) await plane.compact()
+    })
+    await proxy.serves(WEB, [at('pod-b'), at('far-c')], 90_000)
+    await awaitBack(proxy)
+    expect(await endpointsOf(network.node, LATE)).toEqual([])
+    const asked = relists(plane.audit().slice(before))
+    expect(asked.length).toBe(lists)
+    // What the server remembers may be as old as what it has refused.
+    for (const { requestURI } of asked) expect(requestURI).not.toContain('resourceVersion=0')
+  }
+)
 
 it('shows the token that its file has now', async () => {
+  onTestFinished(restoreApi)
   const proxy = await startSynced()
   await plane.stopApi()
   // The API server takes the old token no more.
-  await plane.startApi(['admin', 'renewed'])
+  await plane.startApi({ tokens: ['admin', 'renewed'] })
   await awaitAway(proxy, /401/)
   await plane.writer.patch(slice, endpoints('far-c'))
   expect(await endpointsOf(network.node, WEB)).toEqual([at('pod-a')])
   await proxy.showToken('renewed')
-  await awaitEndpoints(network.node, WEB, [at('far-c')], 90_000)
+  await proxy.serves(WEB, [at('far-c')], 90_000)
   await awaitBack(proxy)
   expect(plane.audit().some(({ user }) => user.username === 'renewed')).toBe(true)
 })
@@ -122,9 +144,9 @@ it('begins with what an earlier process kept when the API server is away at its 
   // The node boots: nothing is in its kernel.
   await network.node.run('nft', ['flush', 'ruleset'])
   const second = await startNodeProxy(network, plane, { words })
-  await awaitEndpoints(network.node, WEB, [at('pod-a')])
+  await second.serves(WEB, [at('pod-a')])
   await awaitAway(second, /ECONNREFUSED/)
   await plane.startApi()
   await plane.writer.patch(slice, endpoints('pod-b'))
-  await awaitEndpoints(network.node, WEB, [at('pod-b')], 90_000)
+  await second.serves(WEB, [at('pod-b')], 90_000)
 })

@@ -3,7 +3,7 @@ import { addressOf, openNetwork, type Network } from '../contract/behaviour/netw
 import { clusterAddress, kubernetesObjects, NODE, serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import type { NewObject } from '../support/kubernetes/client.js'
 import { ControlPlane } from '../support/kubernetes/control-plane.js'
-import { awaitEndpoints, connectToApi, endpointsOf, startNodeProxy } from '../support/kubernetes/node-proxy.js'
+import { connectToApi, endpointsOf, startNodeProxy } from '../support/kubernetes/node-proxy.js'
 import { ALL, runChecks, SERVICE_CHECKS } from '../support/service-checks.js'
 
 let network: Network
@@ -27,7 +27,7 @@ const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE.name } }
 
 it('serves packets as the Services and EndpointSlices of the API say', async () => {
   const proxy = await startNodeProxy(network, plane)
-  await proxy.waitFor('"msg":"synced"', 30_000)
+  await proxy.waitFor('"msg":"synced"', 60_000)
   await runChecks(network, SERVICE_CHECKS)
   expect(await endpointsOf(network.node, clusterAddress.ip(21))).toEqual([at('pod-a'), at('pod-b', 8081)])
   expect(await proxy.health()).toMatchObject({ status: 200, healthy: true, quarantined: [] })
@@ -41,45 +41,45 @@ it('serves packets as the Services and EndpointSlices of the API say', async () 
 
 it('brings changes of slices, Services and labels to the kernel', async () => {
   const proxy = await startNodeProxy(network, plane)
-  await proxy.waitFor('"msg":"synced"', 30_000)
+  await proxy.waitFor('"msg":"synced"', 60_000)
   const { writer } = plane
   const web = serviceOf('web', 30) as NewObject
   const slice = sliceOf('web', ['pod-a']) as NewObject
   const address = clusterAddress.ip(30)
   await writer.createAll([web, slice])
-  await awaitEndpoints(network.node, address, [at('pod-a')])
+  await proxy.serves(address, [at('pod-a')])
 
   // Its endpoints change.
   const { endpoints } = sliceOf('web', ['pod-b', 'far-c']) as { readonly endpoints: unknown }
   await writer.patch(slice, { endpoints })
-  await awaitEndpoints(network.node, address, [at('pod-b'), at('far-c')])
+  await proxy.serves(address, [at('pod-b'), at('far-c')])
   await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'far-c pod-b: client' }])
 
   // Another slice beside it.
   const more = { ...slice, metadata: { ...slice.metadata, name: 'web-more' } }
   await writer.create(more)
-  await awaitEndpoints(network.node, address, [at('pod-a'), at('pod-b'), at('far-c')])
+  await proxy.serves(address, [at('pod-a'), at('pod-b'), at('far-c')])
   await writer.delete(more)
-  await awaitEndpoints(network.node, address, [at('pod-b'), at('far-c')])
+  await proxy.serves(address, [at('pod-b'), at('far-c')])
 
   // Another proxy is told to serve it, and not any more.
   await writer.patch(web, { metadata: { labels: { [PROXY_LABEL]: 'other' } } })
-  await awaitEndpoints(network.node, address, [])
+  await proxy.serves(address, [])
   await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
   await writer.patch(web, { metadata: { labels: { [PROXY_LABEL]: null } } })
-  await awaitEndpoints(network.node, address, [at('pod-b'), at('far-c')])
+  await proxy.serves(address, [at('pod-b'), at('far-c')])
 
   // The Service goes, and its slice stays.
   await writer.delete(web)
-  await awaitEndpoints(network.node, address, [])
+  await proxy.serves(address, [])
   await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
   await writer.delete(slice)
 
   // The node moves to another zone: hints choose other endpoints.
   expect(await endpointsOf(network.node, clusterAddress.ip(13))).toEqual([at('pod-a')])
   await writer.patch(node, { metadata: { labels: { [ZONE_LABEL]: 'zone-b' } } })
-  await awaitEndpoints(network.node, clusterAddress.ip(13), [at('pod-b'), at('far-c')])
+  await proxy.serves(clusterAddress.ip(13), [at('pod-b'), at('far-c')])
   await writer.patch(node, { metadata: { labels: { [ZONE_LABEL]: NODE.zone } } })
-  await awaitEndpoints(network.node, clusterAddress.ip(13), [at('pod-a')])
+  await proxy.serves(clusterAddress.ip(13), [at('pod-a')])
   await runChecks(network, [{ from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` }])
 })

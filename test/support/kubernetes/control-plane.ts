@@ -16,6 +16,14 @@ const READY_MS = 90_000
 export const TOKENS = { admin: 'token-of-the-tests', proxy: 'token-of-the-proxy', renewed: 'renewed-token-of-the-proxy' } as const
 export type TokenName = keyof typeof TOKENS
 
+/** How an API server may be started. */
+export interface ApiSettings {
+  /** What it takes. Default: all. */
+  readonly tokens?: readonly TokenName[]
+  /** Whether it answers lists and watches from its memory, or else from etcd. Default true. */
+  readonly hasWatchCache?: boolean
+}
+
 /** One request that the API server has answered, from its audit log. */
 export interface AuditedRequest {
   readonly auditID: string
@@ -127,8 +135,8 @@ export class ControlPlane {
     )
   }
 
-  /** Starts the API server, which was never started or has been stopped. @param tokens Those that it takes; default: all. */
-  async startApi(tokens: readonly TokenName[] = ['admin', 'proxy', 'renewed']): Promise<void> {
+  /** Starts the API server, which was never started or has been stopped. */
+  async startApi({ tokens = ['admin', 'proxy', 'renewed'], hasWatchCache = true }: ApiSettings = {}): Promise<void> {
     writeFileSync(this.#path('tokens.csv'), tokenLines(tokens))
     this.#api = startProgram(serverPrograms()['kube-apiserver'], [
       ...['--etcd-servers', ETCD_CLIENTS, '--bind-address', '0.0.0.0', '--advertise-address', API_ADDRESS],
@@ -137,6 +145,7 @@ export class ControlPlane {
       ...['--service-account-issuer', 'https://issuer.invalid', '--service-account-key-file', this.#path('accounts.pub')],
       ...['--service-account-signing-key-file', this.#path('accounts.key'), '--endpoint-reconciler-type', 'none'],
       ...['--service-cluster-ip-range', '10.96.0.0/16,fd00:10:96::/112'],
+      `--watch-cache=${hasWatchCache}`,
       ...['--audit-policy-file', this.#path('audit-policy.json'), '--audit-log-path', this.#path('audit.log'), '--v', '0']
     ])
     await until('the API server has a certificate', () => existsSync(this.authorityFile), READY_MS)

@@ -20,10 +20,12 @@ export async function connectToApi({ node }: Network): Promise<void> {
   await run('ip', ['link', 'set', API_LINK, 'up'])
   await node.run('ip', ['address', 'add', `${NODE_ADDRESS}/24`, 'dev', NODE_LINK])
   await setApiLink(node, 'up')
+  // Where the link is down, packets must not go to the default gateway.
+  await node.run('ip', ['route', 'add', 'unreachable', `${API_ADDRESS}/32`, 'metric', '4000'])
   await run('ip', ['route', 'add', `${NODE_ADDRESS}/32`, 'dev', API_LINK, 'src', API_ADDRESS])
 }
 
-/** Cuts the node off from the API server without a word to either, or connects it again. */
+/** Cuts the node off from the API server, which neither is told, or connects it again. New connections fail at once meanwhile. */
 export async function setApiLink(node: Place, state: 'up' | 'down'): Promise<void> {
   await node.run('ip', ['link', 'set', NODE_LINK, state])
 }
@@ -44,6 +46,8 @@ export interface NodeProxy extends Background {
   /** Shows another token from now on, as who renews tokens does it: under another name first. */
   showToken(name: TokenName): Promise<void>
   health(): Promise<Health>
+  /** Waits until the kernel of its node has exactly these endpoints, as {@link endpointsOf} names them. */
+  serves(address: string, endpoints: readonly string[], timeoutMs?: number): Promise<void>
 }
 
 export interface NodeProxyOptions {
@@ -75,7 +79,14 @@ export async function startNodeProxy(
     await node.run('nft', ['flush', 'ruleset'])
     await rm(folder, { recursive: true })
   })
-  return { ...proxy, showToken, health: () => healthOf(node) }
+  const serves = async (address: string, endpoints: readonly string[], timeoutMs = 60_000): Promise<void> => {
+    const wanted = [...endpoints].sort().join(', ')
+    const isSo = async (): Promise<boolean> => (await endpointsOf(node, address)).join(', ') === wanted
+    await until(`${address} is served by [${wanted}]`, isSo, timeoutMs).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}\n${proxy.output()}`)
+    })
+  }
+  return { ...proxy, showToken, health: () => healthOf(node), serves }
 }
 
 async function healthOf(node: Place): Promise<Health> {
@@ -86,14 +97,7 @@ async function healthOf(node: Place): Promise<Health> {
 /** The endpoints, `address . port`, that the kernel of a node has for TCP at port 80 of an address, sorted: as nft lists the map that chooses one of them. */
 export async function endpointsOf(node: Place, address: string): Promise<string[]> {
   // Before the first sync there is no table.
-  if (!(await node.run('nft', ['list', 'tables'])).includes('table ip netplane')) return []
-  const table = await node.run('nft', ['list', 'table', 'ip', 'netplane'])
+  const table = await node.run('sh', ['-c', 'nft list table ip netplane 2>/dev/null || true'])
   const elements = table.matchAll(new RegExp(`\\b${address.replaceAll('.', '\\.')} \\. tcp \\. 80 \\. \\d+ : (\\S+ \\. \\d+)`, 'g'))
   return Array.from(elements, ([, endpoint]) => endpoint!).sort()
-}
-
-/** Waits until the kernel of a node has exactly these endpoints for TCP at port 80 of an address. */
-export async function awaitEndpoints(node: Place, address: string, endpoints: readonly string[], timeoutMs = 30_000): Promise<void> {
-  const wanted = [...endpoints].sort().join(', ')
-  await until(`${address} is served by [${wanted}]`, async () => (await endpointsOf(node, address)).join(', ') === wanted, timeoutMs)
 }
