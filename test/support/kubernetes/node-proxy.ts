@@ -21,7 +21,7 @@ export async function connectToApi({ node }: Network): Promise<void> {
   await node.run('ip', ['address', 'add', `${NODE_ADDRESS}/24`, 'dev', NODE_LINK])
   await setApiLink(node, 'up')
   // Where the link is down, packets must not go to the default gateway.
-  await node.run('ip', ['route', 'add', 'unreachable', `${API_ADDRESS}/32`, 'metric', '4000'])
+  await node.run('ip', ['route', 'add', 'unreachable', `${NODE_ADDRESS.replace(/\d+$/, '0')}/24`, 'metric', '4000'])
   await run('ip', ['route', 'add', `${NODE_ADDRESS}/32`, 'dev', API_LINK, 'src', API_ADDRESS])
 }
 
@@ -83,7 +83,7 @@ export async function startNodeProxy(
     const wanted = [...endpoints].sort().join(', ')
     const isSo = async (): Promise<boolean> => (await endpointsOf(node, address)).join(', ') === wanted
     await until(`${address} is served by [${wanted}]`, isSo, timeoutMs).catch((error: unknown) => {
-      throw new Error(`${(error as Error).message}\n${proxy.output()}`)
+      throw new Error(`${(error as Error).message}\n${proxy.output().slice(-2000)}`)
     })
   }
   return { ...proxy, showToken, health: () => healthOf(node), serves }
