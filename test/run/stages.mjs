@@ -116,6 +116,8 @@ export const stages = [
     runsServers: true,
     needs: ['servers of a Kubernetes API', ...kernelTools],
     uses: ['build'],
+    // On a busy machine it takes seven minutes.
+    timeoutSeconds: 900,
     ...inOwnNamespace
   })
 ]
