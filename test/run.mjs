@@ -63,7 +63,8 @@ async function main(argv) {
   const wanted = {
     packages: missingPackagesOf(chosen.flatMap(({ needs = [], wants = [] }) => [...needs, ...wants])),
     kernels: isRoot ? [...new Set(chosen.flatMap((stage) => stage.kernels?.(filters) ?? []))] : [],
-    builds: chosen.some((stage) => stage.builds === true)
+    builds: chosen.some((stage) => stage.builds === true),
+    runsServers: chosen.some((stage) => stage.runsServers === true)
   }
   if (!(await install(root, wanted))) return [{ stage: { name: 'installing' }, seconds: 0, passed: 0, failed: 1 }]
   const context = { root, results: mkdtempSync(path.join(os.tmpdir(), 'netplane-test-')), filters }

@@ -4,6 +4,7 @@ export interface Lacking {
   headers: string | undefined
   packages: string[]
   kernels: string[]
+  servers: boolean
 }
 export function announce(
   lacking: Lacking,

@@ -5,6 +5,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { findHeaders, headerPackage } from '../../native/headers.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
+import { hasGo, hasServers, serverVersions } from '../../tools/cluster/build.mjs'
 import { cacheFolder } from '../../tools/lab/cache.mjs'
 import { findProgram } from '../../tools/lab/programs.mjs'
 import { exec } from './exec.mjs'
@@ -28,20 +29,23 @@ const hasApt = () => process.getuid() === 0 && findProgram('apt-get') !== undefi
  * @property {string | undefined} headers the npm package that has Node's headers
  * @property {string[]} packages of Debian
  * @property {string[]} kernels of Debian, for the lab
+ * @property {boolean} servers whether the servers of a Kubernetes API must be built, and can be
  */
 
 /**
  * Looks for what a run would install.
  * @param {string} root of the repository
- * @param {{ packages: string[], kernels: string[], builds: boolean }} wanted Debian packages that are missing; kernels that are; whether the addon is built
+ * @param {{ packages: string[], kernels: string[], builds: boolean, runsServers: boolean }} wanted Debian packages that are missing; kernels that are;
+ *   whether the addon is built; whether the servers of a Kubernetes API are started
  * @returns {Lacking}
  */
-function findLacking(root, { packages, kernels, builds }) {
+function findLacking(root, { packages, kernels, builds, runsServers }) {
   return {
     npm: !hasNpmPackages(root),
     headers: builds && findHeaders(root) === undefined ? headerPackage : undefined,
     packages,
-    kernels
+    kernels,
+    servers: runsServers && !hasServers() && hasGo()
   }
 }
 
@@ -51,13 +55,14 @@ function findLacking(root, { packages, kernels, builds }) {
  * @param {{ isAllowed: boolean, hasApt: boolean, cache: string }} surroundings `hasApt`: whether Debian packages can be installed here
  * @returns {{ lines: string[], mayGoOn: boolean }}
  */
-export function announce({ npm, headers, packages, kernels }, { isAllowed, hasApt, cache }) {
+export function announce({ npm, headers, packages, kernels, servers }, { isAllowed, hasApt, cache }) {
   const list = packages.join(' ')
   const installable = [
     ...(npm ? ['npm packages, into node_modules: those of package-lock.json (npm ci)'] : []),
     ...(headers === undefined ? [] : [`npm package, into build/node-headers: ${headers}, for Node's headers`]),
     ...(packages.length > 0 && hasApt ? [`Debian packages (apt-get install): ${list}`] : []),
-    ...(kernels.length > 0 ? [`Debian's kernels, unpacked into ${cache}, about 60 MB each: Linux ${kernels.join(', ')}`] : [])
+    ...(kernels.length > 0 ? [`Debian's kernels, unpacked into ${cache}, about 60 MB each: Linux ${kernels.join(', ')}`] : []),
+    ...(servers ? [`Go modules, of which ${serverVersions} are built into ${cache}: go.sum of tools/cluster/servers has them`] : [])
   ].map((line) => `  ${line}`)
   const others = packages.length > 0 && !hasApt ? [`these Debian packages are missing, which root could install: ${list}`] : []
   if (installable.length === 0) return { lines: others, mayGoOn: true }
@@ -90,9 +95,9 @@ async function installPackages(packages) {
 }
 
 /**
- * Says what will be installed, and installs it, all but kernels and headers: those are fetched when they are needed.
+ * Says what will be installed, and installs it, all but kernels, headers and Go modules: those are fetched when they are needed.
  * @param {string} root of the repository
- * @param {{ packages: string[], kernels: string[], builds: boolean }} wanted
+ * @param {{ packages: string[], kernels: string[], builds: boolean, runsServers: boolean }} wanted
  * @returns {Promise<boolean>} whether the run may go on
  */
 export async function install(root, wanted) {

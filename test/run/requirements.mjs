@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import process from 'node:process'
+import { goHint, hasGo, hasServers } from '../../tools/cluster/build.mjs'
 import { machines, missingPackages } from '../../tools/lab/machines.mjs'
 import { findProgram } from '../../tools/lab/programs.mjs'
 import { hasIpvs } from './here.mjs'
@@ -45,6 +46,7 @@ const tools = {
 /** What no package brings. */
 const conditions = {
   root: { present: () => process.getuid() === 0, hint: 'root' },
+  'servers of a Kubernetes API': { present: () => hasServers() || hasGo(), hint: goHint },
   namespaces: {
     present: () => {
       const [command, ...args] = inNamespace(['true'])

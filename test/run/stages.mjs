@@ -1,4 +1,5 @@
 import process from 'node:process'
+import path from 'node:path'
 import { runContainer } from './container.mjs'
 import { provideNewestNft } from '../../tools/lab/newest-nft.mjs'
 import { exec } from './exec.mjs'
@@ -22,6 +23,7 @@ import { vitestStage } from './vitest.mjs'
  * @property {string[]} [needs] entries of requirements.mjs
  * @property {string[]} [wants] the same, for what it makes use of where it can be had
  * @property {boolean} [builds] whether it builds the addon, which takes Node's headers
+ * @property {boolean} [runsServers] whether it starts the servers of a Kubernetes API, which may have to be built
  * @property {(filters: string[]) => string[]} [kernels] those of the lab that it would fetch
  * @property {string[]} [uses] earlier stages that make what this one needs, and so run before it when it is selected alone
  * @property {boolean} [isAside] whether the stages behind it run while it does
@@ -71,6 +73,17 @@ function listingStage(options) {
   return { ...stage, run }
 }
 
+/** The example proxy on a real Kubernetes API, whose servers are built before, as there is no network in the namespace. */
+function clusterStage(options) {
+  const stage = vitestStage('cluster', options)
+  const run = async (context) => {
+    const build = [process.execPath, path.join('tools', 'cluster', 'build.mjs')]
+    const { status } = await exec(build, { timeoutSeconds: 1800, cwd: context.root })
+    return status === 0 ? await stage.run(context) : countOne(status)
+  }
+  return { ...stage, run }
+}
+
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
   scripts('build', ['build:all'], { builds: true, needs: compiler }),
@@ -101,5 +114,14 @@ export const stages = [
     uses: ['build']
   }),
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
-  { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) }
+  { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) },
+  clusterStage({
+    onRequest: true,
+    runsServers: true,
+    needs: ['servers of a Kubernetes API', ...kernelTools],
+    uses: ['build'],
+    // On a busy machine it takes seven minutes.
+    timeoutSeconds: 900,
+    ...inOwnNamespace
+  })
 ]

@@ -11,6 +11,7 @@ const SERVERS: readonly Server[] = ['pod-a', 'pod-b', 'far-c']
 interface EndpointOptions {
   readonly conditions?: object
   readonly hints?: object
+  readonly addresses?: readonly string[]
 }
 
 const CLUSTER_PREFIX = clusterRange.ip.replace(/0\.0\/.*/, '')
@@ -57,18 +58,27 @@ interface ServiceOptions {
   readonly ports?: readonly object[]
 }
 
+/** What a server refuses without it: a node port, or the address of a load balancer, of a service that has none. */
+function typeOf({ nodePort, ingress, ports = [] }: ServiceOptions): string {
+  if (ingress !== undefined) return 'LoadBalancer'
+  return nodePort !== undefined || ports.some((port) => 'nodePort' in port) ? 'NodePort' : 'ClusterIP'
+}
+
 /** A service with the port `http`. */
-export function serviceOf(name: string, number: number, { spec, labels, nodePort, ingress, ports }: ServiceOptions = {}): object {
+export function serviceOf(name: string, number: number, options: ServiceOptions = {}): object {
+  const { spec, labels, nodePort, ingress, ports = [{ name: 'http', port: 80, protocol: 'TCP', nodePort }] } = options
   const clusterIP = clusterAddress.ip(number)
   return {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name, namespace: 'shop', labels },
-    spec: { clusterIP, clusterIPs: [clusterIP], ports: ports ?? [{ name: 'http', port: 80, protocol: 'TCP', nodePort }], ...spec },
+    spec: { type: typeOf(options), clusterIP, clusterIPs: [clusterIP], ports, ...spec },
     status: { loadBalancer: { ingress } }
   }
 }
 
+/** A server would give them any that are free. */
+const NO_NODE_PORTS = { allocateLoadBalancerNodePorts: false }
 const LOCAL = { externalTrafficPolicy: 'Local' }
 const zoneHints = (zone: string): EndpointOptions => ({ hints: { forZones: [{ name: zone }] } })
 const LEAVING: EndpointOptions = { conditions: { ready: false, serving: true, terminating: true } }
@@ -79,8 +89,62 @@ function dualStack(): object[] {
     { name: 'http', port: 80, protocol: 'TCP', nodePort: 30_080 },
     { name: 'dns', port: 53, protocol: 'UDP', nodePort: 30_053 }
   ]
-  const clusterIPs = [clusterAddress.ip(1), clusterAddress.ip6(1)]
-  return [serviceOf('dual', 1, { ports, spec: { type: 'NodePort', clusterIPs } }), sliceOf('dual'), sliceOf('dual', SERVERS, {}, 'ip6')]
+  const families = { ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] }
+  const spec = { ...families, clusterIPs: [clusterAddress.ip(1), clusterAddress.ip6(1)] }
+  return [serviceOf('dual', 1, { ports, spec }), sliceOf('dual'), sliceOf('dual', SERVERS, {}, 'ip6')]
+}
+
+/** What kube-proxy leaves alone, whatever its addresses. */
+function withoutProxy(): object[] {
+  const headless = { clusterIP: 'None', clusterIPs: ['None'], externalIPs: [externalAddress(18)] }
+  const external = { type: 'ExternalName', externalName: 'elsewhere.invalid', externalIPs: [externalAddress(19)] }
+  const elsewhere = { ...serviceOf('elsewhere', 19), spec: external }
+  return [serviceOf('headless', 18, { spec: headless }), withLabel(sliceOf('headless'), HEADLESS_LABEL), elsewhere]
+}
+
+const HEADLESS_LABEL = { 'service.kubernetes.io/headless': '' }
+
+interface Labelled {
+  readonly metadata: { readonly name: string; readonly labels?: object }
+}
+
+function withLabel(object: object, label: object): object {
+  const { metadata } = object as Labelled
+  return { ...object, metadata: { ...metadata, labels: { ...metadata.labels, ...label } } }
+}
+
+/** A slice of a service under a name of its own, with other ports. */
+function otherSlice(name: string, suffix: string, servers: readonly Server[], ports: readonly object[]): object {
+  const { metadata, ...slice } = sliceOf(name, servers) as Labelled
+  return { ...slice, metadata: { ...metadata, name: `${name}-${suffix}` }, ports }
+}
+
+/** Services whose slices need to be read with care. */
+function manySlices(): object[] {
+  const http = (port: number): object[] => [{ name: 'http', port, protocol: 'TCP' }]
+  const protocols = ['TCP', 'UDP', 'SCTP'].map((protocol) => ({ name: protocol.toLowerCase(), port: 5060, protocol }))
+  const unready = { conditions: { ready: false, serving: false, terminating: false } }
+  return [
+    // A name of a port stands for another number, or for none, in each slice.
+    ...[serviceOf('named', 21), otherSlice('named', 'a', ['pod-a'], http(8080)), otherSlice('named', 'b', ['pod-b'], http(8081))],
+    otherSlice('named', 'c', ['far-c'], [{ name: 'metrics', port: 9100, protocol: 'TCP' }]),
+    // What is published although it is not ready says that it is; who says nothing is.
+    serviceOf('published', 22, { spec: { publishNotReadyAddresses: true } }),
+    sliceOf('published', SERVERS, { 'pod-a': { conditions: { ready: true, serving: false } }, 'pod-b': unready }),
+    // The same endpoint twice, and an endpoint with two addresses, of which the first counts.
+    ...[serviceOf('twice', 23), otherSlice('twice', 'again', ['pod-a'], http(8080))],
+    sliceOf('twice', ['pod-a'], { 'pod-a': { addresses: [addressOf['pod-a'].ip, addressOf['pod-b'].ip] } }),
+    serviceOf('no-slice', 24),
+    ...[
+      serviceOf('protocols', 20, { ports: protocols }),
+      otherSlice(
+        'protocols',
+        'all',
+        SERVERS,
+        protocols.map((port) => ({ ...port, port: 8080 }))
+      )
+    ]
+  ]
 }
 
 /** Services that are each served in a way of their own. */
@@ -106,9 +170,12 @@ export function kubernetesObjects(): object[] {
     ...[serviceOf('sticky-shortly', 9, { spec: affinity(1) }), sliceOf('sticky-shortly')],
     ...[serviceOf('external', 10, { spec: { externalIPs: [externalAddress(10)] } }), sliceOf('external')],
     ...[serviceOf('nobody', 11, { spec: { externalIPs: [externalAddress(11)] }, nodePort: 30_111 }), sliceOf('nobody', [])],
-    serviceOf('behind', 12, { ingress: [{ ip: externalAddress(12), ipMode: 'Proxy' }] }),
+    serviceOf('behind', 12, {
+      spec: NO_NODE_PORTS,
+      ingress: [{ ip: externalAddress(12), ipMode: 'Proxy' }]
+    }),
     ...[
-      serviceOf('zonal', 13, { spec: { type: 'LoadBalancer', ...LOCAL }, ingress: [{ ip: externalAddress(13) }] }),
+      serviceOf('zonal', 13, { spec: { ...NO_NODE_PORTS, ...LOCAL, healthCheckNodePort: 32_113 }, ingress: [{ ip: externalAddress(13) }] }),
       sliceOf('zonal', SERVERS, { 'pod-a': zoneHints('zone-a'), 'pod-b': zoneHints('zone-b'), 'far-c': zoneHints('zone-b') })
     ],
     ...[serviceOf('partly', 14), sliceOf('partly', SERVERS, { 'pod-a': zoneHints('zone-a'), 'pod-b': zoneHints('zone-b') })],
@@ -123,6 +190,9 @@ export function kubernetesObjects(): object[] {
         spec: { externalIPs: [externalAddress(17)] }
       }),
       sliceOf('other')
-    ]
+    ],
+    ...[serviceOf('near', 25, { spec: LOCAL, nodePort: 30_125 }), sliceOf('near')],
+    ...withoutProxy(),
+    ...manySlices()
   ]
 }

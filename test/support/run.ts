@@ -57,7 +57,7 @@ export async function run(command: string, args: readonly string[], options: Run
   return finished.stdout
 }
 
-/** A program that runs beside a test and is killed, by its own pid, when the test ends. */
+/** A program that runs beside tests; it is killed by its own pid. */
 export interface Background {
   readonly pid: number
   /** Everything printed so far. */
@@ -72,6 +72,13 @@ export interface Background {
 
 /** Starts a program beside the running test. */
 export function background(command: string, args: readonly string[], options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}): Background {
+  const program = startProgram(command, args, options)
+  onTestFinished(() => program.stop('SIGKILL'))
+  return program
+}
+
+/** Starts a program that outlives the running test: who starts it stops it. */
+export function startProgram(command: string, args: readonly string[], options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}): Background {
   const child: ChildProcess = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} cannot be started`)
@@ -91,7 +98,6 @@ export function background(command: string, args: readonly string[], options: Om
     if (child.exitCode === null && child.signalCode === null) child.kill(signal)
     await ended
   }
-  onTestFinished(() => stop('SIGKILL'))
   const waitFor = (wanted: string, timeoutMs = 10_000 * patience): Promise<void> =>
     new Promise((resolve, reject) => {
       const finish = (error?: Error): void => {

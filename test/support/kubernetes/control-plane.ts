@@ -1,0 +1,212 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { serverPrograms } from '../../../tools/cluster/build.mjs'
+import { run, startProgram, until, type Background } from '../run.js'
+import { ApiWriter } from './client.js'
+
+/** Where the API server is: an address that the namespace of the tests gets, which no network of theirs has. */
+export const API_ADDRESS = '10.253.0.1'
+const API_PORT = 6443
+const ETCD_CLIENTS = 'http://127.0.0.1:2379'
+const ETCD_PEERS = 'http://127.0.0.1:2380'
+const READY_MS = 90_000
+
+/** What the proxy shows of itself. Another one is the proxy's after a renewal. */
+export const TOKENS = { admin: 'token-of-the-tests', proxy: 'token-of-the-proxy', renewed: 'renewed-token-of-the-proxy' } as const
+export type TokenName = keyof typeof TOKENS
+
+/** How an API server may be started. */
+export interface ApiSettings {
+  /** What it takes. Default: all. */
+  readonly tokens?: readonly TokenName[]
+  /** Whether it answers lists and watches from its memory, or else from etcd. Default true. */
+  readonly hasWatchCache?: boolean
+}
+
+/** One request that the API server has answered, from its audit log. */
+export interface AuditedRequest {
+  readonly auditID: string
+  readonly verb: string
+  readonly requestURI: string
+  readonly user: { readonly username: string }
+  readonly userAgent: string
+  readonly responseStatus?: { readonly code: number }
+  /** When it came, and when its answer was complete: RFC 3339. */
+  readonly requestReceivedTimestamp: string
+  readonly stageTimestamp: string
+}
+
+/** Requests to change things are not what the tests look for. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  rules: [{ level: 'Metadata', omitStages: ['RequestReceived'], verbs: ['list', 'watch'], userGroups: ['proxies'] }, { level: 'None' }]
+}
+
+/** Which tokens an API server takes when it starts: it reads them once. */
+function tokenLines(names: readonly TokenName[]): string {
+  const groups = (name: TokenName): string => (name === 'admin' ? 'system:masters' : 'proxies')
+  return names.map((name) => `${TOKENS[name]},${name},${name},"${groups(name)}"\n`).join('')
+}
+
+/**
+ * A kube-apiserver and an etcd of the tests, without controllers: objects stay as they were made. They are in the namespace of the test process, and their
+ * files below `/run`, which is the namespace's own: whatever ends the tests, nothing is left.
+ */
+export class ControlPlane {
+  readonly #folder: string
+  #etcd: Background | undefined
+  #api: Background | undefined
+  #writer: ApiWriter | undefined
+  /** What earlier API servers have printed. */
+  #earlier = ''
+
+  private constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  /** Starts both servers, and waits until the API is ready. */
+  static async start(): Promise<ControlPlane> {
+    const plane = new ControlPlane(mkdtempSync('/run/netplane-cluster-'))
+    try {
+      // Errors: the address is there from an earlier file of tests.
+      await run('ip', ['address', 'replace', `${API_ADDRESS}/32`, 'dev', 'lo'])
+      plane.#prepare()
+      await plane.#startEtcd()
+      await plane.startApi()
+      return plane
+    } catch (error) {
+      await plane.stop()
+      throw error
+    }
+  }
+
+  /** URL of the API server. */
+  get url(): string {
+    return `https://${API_ADDRESS}:${API_PORT}`
+  }
+
+  /** The file with the certificates that its own one is checked by. */
+  get authorityFile(): string {
+    return this.#path('certificates', 'apiserver.crt')
+  }
+
+  /** Writes objects, as an administrator. */
+  get writer(): ApiWriter {
+    if (this.#writer === undefined) throw new Error('the API server has not been started')
+    return this.#writer
+  }
+
+  #path(...names: string[]): string {
+    return join(this.#folder, ...names)
+  }
+
+  #prepare(): void {
+    mkdirSync(this.#path('certificates'))
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    writeFileSync(this.#path('accounts.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    writeFileSync(this.#path('accounts.pub'), publicKey.export({ type: 'spki', format: 'pem' }))
+    writeFileSync(this.#path('audit-policy.json'), JSON.stringify(AUDIT_POLICY))
+  }
+
+  async #startEtcd(): Promise<void> {
+    this.#etcd = startProgram(serverPrograms().etcd, [
+      ...['--name', 'etcd', '--data-dir', this.#path('etcd'), '--log-level', 'warn', '--unsafe-no-fsync'],
+      ...['--listen-client-urls', ETCD_CLIENTS, '--advertise-client-urls', ETCD_CLIENTS],
+      ...['--listen-peer-urls', ETCD_PEERS, '--initial-advertise-peer-urls', ETCD_PEERS, '--initial-cluster', `etcd=${ETCD_PEERS}`]
+    ])
+    const etcd = this.#etcd
+    await this.#ready(etcd, 'etcd', async () => (await fetch(`${ETCD_CLIENTS}/health`)).ok)
+  }
+
+  /** Waits until a server answers; what it said is in the error when it ends before. */
+  async #ready(server: Background, name: string, probe: () => Promise<boolean>): Promise<void> {
+    let ended = false
+    void server.ended.then(() => (ended = true))
+    await until(
+      `${name} is ready`,
+      async () => {
+        if (ended) throw new Error(`${name} ended by itself:\n${server.output().slice(-4000)}`)
+        // It does not listen yet.
+        return await probe().catch(() => false)
+      },
+      READY_MS
+    )
+  }
+
+  /** Starts the API server, which was never started or has been stopped. */
+  async startApi({ tokens = ['admin', 'proxy', 'renewed'], hasWatchCache = true }: ApiSettings = {}): Promise<void> {
+    writeFileSync(this.#path('tokens.csv'), tokenLines(tokens))
+    this.#api = startProgram(serverPrograms()['kube-apiserver'], [
+      ...['--etcd-servers', ETCD_CLIENTS, '--bind-address', '0.0.0.0', '--advertise-address', API_ADDRESS],
+      ...['--secure-port', String(API_PORT), '--cert-dir', this.#path('certificates'), '--token-auth-file', this.#path('tokens.csv')],
+      ...['--authorization-mode', 'AlwaysAllow', '--anonymous-auth=false', '--disable-admission-plugins', 'ServiceAccount'],
+      ...['--service-account-issuer', 'https://issuer.invalid', '--service-account-key-file', this.#path('accounts.pub')],
+      ...['--service-account-signing-key-file', this.#path('accounts.key'), '--endpoint-reconciler-type', 'none'],
+      ...['--service-cluster-ip-range', '10.96.0.0/16,fd00:10:96::/112'],
+      `--watch-cache=${hasWatchCache}`,
+      ...['--audit-policy-file', this.#path('audit-policy.json'), '--audit-log-path', this.#path('audit.log'), '--v', '0']
+    ])
+    await until('the API server has a certificate', () => existsSync(this.authorityFile), READY_MS)
+    this.#writer ??= new ApiWriter(this.url, TOKENS.admin, readFileSync(this.authorityFile, 'utf8'))
+    const { writer } = this
+    await this.#ready(this.#api, 'kube-apiserver', async () => (await writer.ask('GET', '/readyz')).status === 200)
+  }
+
+  /** Ends the API server. @param signal SIGTERM lets it end its watches; SIGKILL cuts them. */
+  async stopApi(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#api?.stop(signal)
+    this.#earlier += this.#api?.output() ?? ''
+    this.#api = undefined
+  }
+
+  /** Everything that API servers have printed. */
+  get output(): string {
+    return this.#earlier + (this.#api?.output() ?? '')
+  }
+
+  /** Makes etcd forget all that was before now. */
+  async compact(): Promise<void> {
+    const ask = async (path: string, body: object): Promise<{ readonly header?: { readonly revision?: string } }> => {
+      const answer = await fetch(`${ETCD_CLIENTS}/v3/kv/${path}`, { method: 'POST', body: JSON.stringify(body) })
+      if (!answer.ok) throw new Error(`etcd, ${path}: ${answer.status} ${await answer.text()}`)
+      return (await answer.json()) as object
+    }
+    const { header } = await ask('range', { key: Buffer.from('x').toString('base64') })
+    await ask('compaction', { revision: header?.revision, physical: true })
+  }
+
+  /** The lists and watches that proxies have asked for, as far as the API server has begun to answer them. */
+  audit(): AuditedRequest[] {
+    if (!existsSync(this.#path('audit.log'))) return []
+    // The last line may not be complete.
+    const lines = readFileSync(this.#path('audit.log'), 'utf8').split('\n').slice(0, -1)
+    const all = lines.map((line) => JSON.parse(line) as AuditedRequest)
+    // A watch is there when it begins and when it ends.
+    return [...new Map(all.map((request) => [request.auditID, request])).values()]
+  }
+
+  /** Writes a kubeconfig and the token that it names. @param token Path of the file that holds the token of who uses it. */
+  kubeconfig(token: string): string {
+    const file = `${token}.kubeconfig`
+    const config = {
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'tests',
+      contexts: [{ name: 'tests', context: { cluster: 'tests', user: 'proxy' } }],
+      clusters: [{ name: 'tests', cluster: { server: this.url, 'certificate-authority': this.authorityFile } }],
+      users: [{ name: 'proxy', user: { tokenFile: token } }]
+    }
+    writeFileSync(file, JSON.stringify(config))
+    return file
+  }
+
+  /** Ends both servers, and removes what they wrote. */
+  async stop(): Promise<void> {
+    this.#writer?.close()
+    await this.stopApi()
+    await this.#etcd?.stop('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
