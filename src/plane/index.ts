@@ -35,7 +35,7 @@ import { SwitchingPlane, type OpenedPlane } from './switch/switching-plane.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 import { openUserspaceBackend } from './userspace/backend.js'
 import { withStandIns } from './userspace/flows.js'
-import { checkUserspaceOptions, type UserspacePlaneOptions } from './userspace/options.js'
+import { checkUserspaceOptions } from './userspace/options.js'
 
 export type { ObjectCounts } from './core/backend.js'
 export type {
@@ -261,7 +261,7 @@ async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, nam
   try {
     // Where its relays were does not matter: they are gone.
     if (mode !== 'userspace') return await prepare({ ...common, mode, netns } as PlaneOptions).open(() => undefined)
-    const settings = checkUserspaceOptions(common as UserspacePlaneOptions)
+    const settings = checkUserspaceOptions(common)
     return await openUserspaceBackend({ ...settings, client: { ...settings.client, netns } }, () => undefined)
   } catch (error) {
     // Without IPVS there are no virtual services; what else there was of it went first.

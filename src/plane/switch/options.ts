@@ -19,7 +19,7 @@ export interface SwitchSettings {
 
 /** Checks the options of `switchTo`. @throws {ValidationError} */
 export function checkSwitchOptions(how: SwitchOptions): SwitchSettings {
-  const { onError = 'atomic', drainSeconds = DRAIN_SECONDS, signal } = requireOptions(how) as SwitchOptions
+  const { onError = 'atomic', drainSeconds = DRAIN_SECONDS, signal } = requireOptions<SwitchOptions>(how)
   requireKnown('how.', how, ['onError', 'drainSeconds', 'signal'])
   requireInteger('how.drainSeconds', drainSeconds, 0, MAX_SECONDS)
   return { sync: checkSyncOptions({ onError, signal }), drainSeconds }
@@ -31,6 +31,7 @@ export function checkReplaces({ mode, replaces }: PlaneOptions): readonly PlaneM
   const others = PLANE_MODES.filter((one) => one !== mode)
   const allowed = `a list of other modes, each once: ${others.join(', ')}`
   if (!Array.isArray(replaces) || new Set(replaces).size < replaces.length) throw new ValidationError('replaces', replaces, allowed)
-  for (const [index, one] of replaces.entries()) if (!others.includes(one)) throw new ValidationError(`replaces[${index}]`, one, allowed)
+  for (const [index, one] of (replaces as readonly PlaneMode[]).entries())
+    if (!others.includes(one)) throw new ValidationError(`replaces[${index}]`, one, allowed)
   return replaces as readonly PlaneMode[]
 }

@@ -234,7 +234,9 @@ export class SwitchingPlane implements Plane {
   async #close(cleanup: boolean): Promise<void> {
     await this.#before?.catch(() => undefined)
     const failures: unknown[] = []
-    const attempt = async (work: () => Promise<void>): Promise<void> => void (await work().catch((error: unknown) => failures.push(error)))
+    const attempt = async (work: () => Promise<void>): Promise<void> => {
+      await work().catch((error: unknown) => failures.push(error))
+    }
     await attempt(() => this.#leaving.finish(cleanup))
     await this.#noting
     if (cleanup && failures.length === 0 && this.#left !== undefined) await attempt(() => this.#parts.notes.write([]))

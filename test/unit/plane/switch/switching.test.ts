@@ -92,6 +92,8 @@ async function fresh(mode: PlaneMode, services = both): Promise<string[]> {
 
 const pairs = PLANE_MODES.flatMap((from) => PLANE_MODES.filter((to) => to !== from).map((to) => [from, to] as const))
 const soon = { timeout: 20_000, interval: 20 }
+/** Tests that make many planes one after the other. */
+const MANY_MS = 120_000
 
 describe.each(pairs)('%s to %s', (from, to) => {
   it('leaves what a new plane makes, and nothing else', async () => {
@@ -112,36 +114,44 @@ describe.each(pairs)('%s to %s', (from, to) => {
     expect(await holdings(kernel)).toEqual(await holdings(makeKernel()))
   })
 
-  it('is finished by the next plane, of either mode, wherever it was interrupted', async () => {
-    const { steps } = await interrupted(from, to, Infinity)
-    for (const at of new Set([1, Math.ceil(steps / 2), steps - 1, steps])) {
-      const { kernel } = await interrupted(from, to, at)
-      const mode = at % 2 === 0 ? to : from
-      const next = await opened(optionsOf(mode, kernel))
-      await next.sync(both)
-      await vi.waitFor(() => expect(next.status().leaving).toBeUndefined(), soon)
-      expect([at, mode, await holdings(kernel)]).toEqual([at, mode, await fresh(mode)])
-      expect((await next.plan(both)).isEmpty).toBe(true)
-    }
-  })
+  it(
+    'is finished by the next plane, of either mode, wherever it was interrupted',
+    async () => {
+      const { steps } = await interrupted(from, to, Infinity)
+      for (const at of new Set([1, Math.ceil(steps / 2), steps - 1, steps])) {
+        const { kernel } = await interrupted(from, to, at)
+        const mode = at % 2 === 0 ? to : from
+        const next = await opened(optionsOf(mode, kernel))
+        await next.sync(both)
+        await vi.waitFor(() => expect(next.status().leaving).toBeUndefined(), soon)
+        expect([at, mode, await holdings(kernel)]).toEqual([at, mode, await fresh(mode)])
+        expect((await next.plan(both)).isEmpty).toBe(true)
+      }
+    },
+    MANY_MS
+  )
 
-  it('stays as it is where the new mode is refused something', async () => {
-    const { steps } = await interrupted(from, to, Infinity)
-    for (let at = 1; at <= Math.min(steps, 4); at++) {
-      const kernel = makeKernel()
-      const state = { left: Infinity }
-      const plane = await opened(optionsOf(from, faulty(kernel, refusing(state))))
-      await plane.sync(both)
-      const before = await holdings(kernel)
-      state.left = at
-      const outcome = await plane.switchTo(optionsOf(to, faulty(kernel, refusing(state)))).catch((error: unknown) => error)
-      const mode = outcome instanceof Error ? from : to
-      if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'EPERM' })
-      expect(plane.status()).toMatchObject({ services: 2, details: { mode } })
-      await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), soon)
-      expect([at, mode, await holdings(kernel)]).toEqual([at, mode, mode === from ? before : await fresh(to)])
-    }
-  })
+  it(
+    'stays as it is where the new mode is refused something',
+    async () => {
+      const { steps } = await interrupted(from, to, Infinity)
+      for (let at = 1; at <= Math.min(steps, 4); at++) {
+        const kernel = makeKernel()
+        const state = { left: Infinity }
+        const plane = await opened(optionsOf(from, faulty(kernel, refusing(state))))
+        await plane.sync(both)
+        const before = await holdings(kernel)
+        state.left = at
+        const outcome = await plane.switchTo(optionsOf(to, faulty(kernel, refusing(state)))).catch((error: unknown) => error)
+        const mode = outcome instanceof Error ? from : to
+        if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'EPERM' })
+        expect(plane.status()).toMatchObject({ services: 2, details: { mode } })
+        await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), soon)
+        expect([at, mode, await holdings(kernel)]).toEqual([at, mode, mode === from ? before : await fresh(to)])
+      }
+    },
+    MANY_MS
+  )
 })
 
 const WRITES = new Set(['commit', 'change', 'changeLink', 'changeAddresses'])
