@@ -84,7 +84,7 @@ async function moreServed(all: readonly Background[], timeout: number): Promise<
 
 /** Rounds in which a connection failed. */
 const badRounds = (output: string): string[] =>
-  output.split('\n').filter((line) => line.startsWith('round') && /Error|timeout|  |\d $/.test(line))
+  output.split('\n').filter((line) => line.startsWith('round') && /Error|timeout| {2}|\d $/.test(line))
 
 /** Goes through modes and back to the first, with connections that begin in each of them and are kept to the end. @returns What the kernel holds then, and before. */
 export async function goThrough(modes: readonly PlaneMode[]): Promise<{ readonly before: string; readonly after: string }> {

@@ -30,7 +30,7 @@ export class Retirement {
   readonly #startedAt = performance.now()
   #backend: Backend | undefined
   #hasRetired = false
-  /** Its objects belong to another plane now. */
+  /** Its objects belong to another plane now, or to another program. */
   #isHandedOver = false
   #isEnded = false
   #failures = 0
@@ -103,8 +103,11 @@ export class Retirement {
       this.#failures = 0
       if (!this.#isEnded) this.#schedule(LOOK_MS)
     } catch (error) {
-      this.#schedule(Math.min(RETRY_MS * 2 ** this.#failures++, MAX_RETRY_MS))
-      this.#parts.onError(asNetplaneError(causeOf(error)))
+      const failure = asNetplaneError(causeOf(error))
+      // What has its name and is somebody else's stays, and trying again does not help.
+      if (failure.code === 'ERR_NETPLANE_FOREIGN') this.#isHandedOver = true
+      this.#schedule(this.#isHandedOver ? LOOK_MS : Math.min(RETRY_MS * 2 ** this.#failures++, MAX_RETRY_MS))
+      this.#parts.onError(failure)
     }
   }
 
