@@ -28,6 +28,7 @@ const planeFolders = {
   core: [],
   flows: ['core'],
   state: ['core'],
+  switch: ['core'],
   tables: ['core'],
   nftables: ['core', 'tables'],
   ipvs: ['core', 'tables'],

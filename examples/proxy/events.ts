@@ -23,6 +23,8 @@ const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Ty
   connection: (log, { service, client, endpoint, ending, seconds, bytesFromClient, bytesToClient }) =>
     log.info({ service, client, endpoint, ending, seconds, bytesFromClient, bytesToClient }, 'a connection has ended'),
   connectionsRefused: (log, { service, count, reason }) => log.warn({ service, count, reason }, 'connections were refused'),
+  switched: (log, { from, to }) => log.info({ from, to }, 'another mode carries all services'),
+  left: (log, { mode, name }) => log.info({ mode, name }, 'nothing is left of a plane that was replaced'),
   error: (log, { error }) => log.error({ err: error }, 'the plane'),
   lost: (log, { count }) => log.warn({ count }, 'events were lost')
 }

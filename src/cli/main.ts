@@ -10,6 +10,7 @@ import { addDoctor } from './commands/doctor.js'
 import { addDrain } from './commands/drain.js'
 import { addExplain } from './commands/explain.js'
 import { addShow } from './commands/show.js'
+import { addSwitch } from './commands/switch.js'
 import { addTrace } from './commands/trace.js'
 import { addWatch } from './commands/watch.js'
 import type { CommandEnvironment } from './environment.js'
@@ -25,7 +26,18 @@ const MIN_HELP_WIDTH = 12
 /** Adds a command; `done` takes the exit status. */
 export type AddCommand = (program: Command, environment: CommandEnvironment, done: (status: number) => void) => void
 
-const COMMANDS: readonly AddCommand[] = [addDoctor, addApply, addShow, addWatch, addExplain, addTrace, addDrain, addCleanup, addCompletion]
+const COMMANDS: readonly AddCommand[] = [
+  addDoctor,
+  addApply,
+  addSwitch,
+  addShow,
+  addWatch,
+  addExplain,
+  addTrace,
+  addDrain,
+  addCleanup,
+  addCompletion
+]
 
 /** The program with all of its commands. @param done Is called with the exit status of the command that ran. */
 export function makeProgram(environment: CommandEnvironment, done: (status: number) => void): Command {

@@ -2,7 +2,7 @@
  * Options that several commands have, and what they are opened with.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { PlaneOptions } from '../plane/index.js'
+import type { PlaneMode, PlaneOptions } from '../plane/index.js'
 import type { CommandEnvironment } from './environment.js'
 import { FORMATS, type Format } from './output/format.js'
 
@@ -46,23 +46,26 @@ export function modeOption(what: string): Option {
   return new Option('--mode <mode>', what).choices(MODES)
 }
 
+/** Option `--name`. */
+export function nameOption(): Option {
+  return new Option('--name <name>', 'the name of the tables, or of the dummy device, of the plane; default: netplane')
+}
+
 /** Adds what every command that opens a plane has. */
 export function withPlaneOptions(command: Command, mode: Option): Command {
-  return command
-    .addOption(mode)
-    .addOption(namespaceOption())
-    .option('--name <name>', 'the name of the tables, or of the dummy device, of the plane; default: netplane')
-    .addOption(outputOption())
+  return command.addOption(mode).addOption(namespaceOption()).addOption(nameOption()).addOption(outputOption())
+}
+
+/** What of a command says how its plane is opened. */
+export interface PlanePlace extends Omit<PlaneCommandOptions, 'output' | 'mode'> {
+  /** Modes whose planes of the same name go once this one serves. */
+  readonly replaces?: readonly PlaneMode[] | undefined
 }
 
 /** Adds the own name of the mode, which iptables does not have, and what stands for the kernel. The kernel is looked at when a command asks, and at no other time. */
-export function planeOptionsFor(
-  environment: CommandEnvironment,
-  mode: Mode,
-  { netns, name }: Omit<PlaneCommandOptions, 'output'>
-): PlaneOptions {
+export function planeOptionsFor(environment: CommandEnvironment, mode: Mode, { netns, name, replaces }: PlanePlace): PlaneOptions {
   const { signal, kernel } = environment
-  const common = { netns, signal, auditMs: 0, ...(kernel === undefined ? {} : { kernel }) }
+  const common = { netns, signal, auditMs: 0, replaces, ...(kernel === undefined ? {} : { kernel }) }
   // The plane itself refuses a name in mode iptables, with the reason.
   return { mode, ...common, ...(name === undefined ? {} : { name }) } as PlaneOptions
 }

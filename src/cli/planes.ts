@@ -3,7 +3,7 @@
  */
 import { openPlane, type Plane } from '../plane/index.js'
 import type { CommandEnvironment } from './environment.js'
-import { planeOptionsFor, type Mode, type PlaneCommandOptions } from './options.js'
+import { planeOptionsFor, type Mode, type PlanePlace } from './options.js'
 
 /** The mode of commands that need one and were not told. */
 export const DEFAULT_MODE: Mode = 'nftables'
@@ -16,7 +16,7 @@ export const DEFAULT_MODE: Mode = 'nftables'
 export async function withPlane<T>(
   environment: CommandEnvironment,
   mode: Mode,
-  options: Omit<PlaneCommandOptions, 'output' | 'mode'>,
+  options: PlanePlace,
   work: (plane: Plane) => Promise<T>
 ): Promise<T> {
   const plane = await openPlane(planeOptionsFor(environment, mode, options))

@@ -4,7 +4,8 @@
 import type { OwnAddresses } from './core/node/conflicts.js'
 import type { AddressFamily } from '../core/address.js'
 import { Conntrack } from '../conntrack/index.js'
-import { ValidationError, type NetplaneError } from '../core/errors.js'
+import { UnsupportedError, ValidationError, type NetplaneError } from '../core/errors.js'
+import { Nftables } from '../nftables/index.js'
 import { Route } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
 import type { InNetworkNamespace } from '../core/options.js'
@@ -17,19 +18,24 @@ import { listenersOf } from './core/listeners.js'
 import { ServicePlane } from './core/plane.js'
 import { PortWatch } from './core/node/port-watch.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
-import { checkStaleFlowOptions, type StaleFlowOptions } from './flows/options.js'
-import { openIpvsBackend } from './ipvs/backend.js'
-import { checkIpvsOptions, type IpvsPlaneOptions } from './ipvs/options.js'
+import { checkStaleFlowOptions } from './flows/options.js'
+import { openIpvsBackend } from './ipvs/open.js'
+import { checkIpvsOptions } from './ipvs/options.js'
 import { openIptablesBackend } from './iptables/backend.js'
-import { checkIptablesPlaneOptions, type IptablesPlaneOptions } from './iptables/options.js'
+import { checkIptablesPlaneOptions } from './iptables/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
-import { checkNftablesOptions, type NftablesPlaneOptions } from './nftables/options.js'
+import { checkNftablesOptions } from './nftables/options.js'
+import type { PlaneOptions } from './options.js'
 import { checkStateFile } from './state/file.js'
 import { StateKeeper } from './state/keeper.js'
+import { identityOf, type PlaneIdentity } from './switch/identity.js'
+import { SwitchNotes } from './switch/notes.js'
+import { checkReplaces } from './switch/options.js'
+import { SwitchingPlane, type OpenedPlane } from './switch/switching-plane.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 import { openUserspaceBackend } from './userspace/backend.js'
 import { withStandIns } from './userspace/flows.js'
-import { checkUserspaceOptions, type UserspacePlaneOptions } from './userspace/options.js'
+import { checkUserspaceOptions } from './userspace/options.js'
 
 export type { ObjectCounts } from './core/backend.js'
 export type {
@@ -86,47 +92,28 @@ export type {
 export type { NftablesPlaneKernel, NftablesPlaneOptions } from './nftables/options.js'
 export type { RelayedConnection, RelayEnding, RelayOptions } from './userspace/relays/types.js'
 export type { RelayScheduler, UserspacePlaneKernel, UserspacePlaneOptions } from './userspace/options.js'
+export { PLANE_MODES } from './options.js'
+export type { CommonPlaneOptions, PlaneMode, PlaneOptions } from './options.js'
 export { readStateFile } from './state/file.js'
 export type { FlowOffloadOption } from './tables/layout/flow-offload.js'
 export type { TableOwner } from './tables/layout/owner.js'
 export type {
   DrainingEndpoint,
+  LeavingPlane,
   Plane,
   PlaneEvent,
   PlaneStatus,
   ServiceUpdate,
   StaleFlowReport,
   StatusDetails,
+  SwitchOptions,
+  SwitchReport,
   SyncDetails,
   SyncDurations,
   SyncOptions,
   SyncReport,
   TakenPort
 } from './types.js'
-
-/** Options of all planes. */
-export interface CommonPlaneOptions {
-  /**
-   * When flows that a change left stale are deleted, through connection tracking, after the change and beside it; `false`: never. Default: those of UDP whose endpoint or frontend
-   * is gone. On a fake kernel only where `kernel.conntrack` is given.
-   */
-  readonly staleFlows?: StaleFlowOptions | false | undefined
-  /**
-   * The path of a file in which the services that the plane holds are kept, for its successor to read with {@link readStateFile}: after the node was started anew, they can serve before anybody else says
-   * what should be. It is written after changes, once a second at most and in a twentieth of the time, and when the plane is closed; a new file takes the place of the old one when it is whole and on disk. An event `error` says when
-   * it cannot be written (`ERR_NETPLANE_STATE_FILE`); that is tried again. `close({ cleanup: true })` removes it. Its folder must exist. Only its owner may read it. Default: none is kept.
-   */
-  readonly stateFile?: string | undefined
-}
-
-/** Options of {@link openPlane}: the kernel subsystem to use, and its own options. */
-export type PlaneOptions = CommonPlaneOptions &
-  (
-    | ({ readonly mode: 'nftables' } & NftablesPlaneOptions)
-    | ({ readonly mode: 'ipvs' } & IpvsPlaneOptions)
-    | ({ readonly mode: 'iptables' } & IptablesPlaneOptions)
-    | ({ readonly mode: 'userspace' } & UserspacePlaneOptions)
-  )
 
 interface Opening {
   readonly auditMs: number
@@ -162,8 +149,8 @@ function prepare(options: PlaneOptions): Opening {
   }
   if ((options.mode as unknown) !== 'ipvs') throw new ValidationError('mode', options.mode, "'nftables', 'ipvs', 'iptables', 'userspace'")
   const settings = checkIpvsOptions(options)
-  const { auditMs, device, ownAddresses } = settings
-  const nodeAddresses = { choice: settings.nodeAddresses, ownLink: device }
+  const { auditMs, ownAddresses } = settings
+  const nodeAddresses = { choice: settings.nodeAddresses }
   return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openIpvsBackend(settings, tell) }
 }
 
@@ -223,17 +210,21 @@ async function listAddresses(options: PlaneOptions, place: InNetworkNamespace): 
   }
 }
 
-/**
- * Opens a plane. Nothing is written before the first `sync`.
- *
- * @throws {ValidationError} An option is malformed.
- * @throws {UnsupportedError} The kernel lacks the subsystem.
- */
-export async function openPlane(options: PlaneOptions): Promise<Plane> {
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
-    throw new ValidationError('options', options, 'an object with a mode')
-  const events = new Broadcast<PlaneEvent>()
-  const { auditMs, nodeAddresses: settings, ownAddresses, open } = prepare(options)
+/** What planes of one switching plane share. */
+interface Shared {
+  readonly events: Broadcast<PlaneEvent>
+  /** Links of modes `ipvs` that carry, or are about to, or did. */
+  readonly ownLinks: ReadonlySet<string>
+}
+
+/** Opens a plane of one mode with options that are checked. */
+async function openOne(
+  options: PlaneOptions,
+  { auditMs, nodeAddresses, ownAddresses, open }: Opening,
+  shared: Shared
+): Promise<ServicePlane> {
+  const { events, ownLinks } = shared
+  const settings = { ...nodeAddresses, ownLinks }
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const cleaner = makeCleaner(
     options,
@@ -252,4 +243,53 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const follower = cleaner !== undefined && options.mode === 'userspace' ? withStandIns(cleaner) : cleaner
   const parts = { backend, auditMs, events, listener: listenersOf([follower, keeper]), ownAddresses: () => listAddresses(options, backend) }
   return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
+}
+
+/** Checks all options, before anything is opened. */
+function preparePlane(options: PlaneOptions, shared: Shared): () => Promise<OpenedPlane> {
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
+    throw new ValidationError('options', options, 'an object with a mode')
+  const opening = prepare(options)
+  checkReplaces(options)
+  const { mode, name } = options
+  return async () => ({ options, identity: identityOf(mode, name), plane: await openOne(options, opening, shared) })
+}
+
+/** Opens what another process left of a plane; undefined: there can be nothing. */
+async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, name }: PlaneIdentity): Promise<Backend | undefined> {
+  const common = { deadlineMs, auditMs: 0, ...(kernel === undefined ? {} : { kernel }), ...(name === undefined ? {} : { name }) }
+  try {
+    // Where its relays were does not matter: they are gone.
+    if (mode !== 'userspace') return await prepare({ ...common, mode, netns } as PlaneOptions).open(() => undefined)
+    const settings = checkUserspaceOptions(common)
+    return await openUserspaceBackend({ ...settings, client: { ...settings.client, netns } }, () => undefined)
+  } catch (error) {
+    // Without IPVS there are no virtual services; what else there was of it went first.
+    if (mode === 'ipvs' && error instanceof UnsupportedError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Opens a plane. Nothing is written before the first `sync`.
+ *
+ * @throws {ValidationError} An option is malformed.
+ * @throws {UnsupportedError} The kernel lacks the subsystem.
+ */
+export async function openPlane(options: PlaneOptions): Promise<Plane> {
+  const ownLinks = new Set<string>()
+  const shared = { events: new Broadcast<PlaneEvent>(), ownLinks }
+  const first = await preparePlane(options, shared)()
+  const { netns, deadlineMs, kernel } = options
+  return new SwitchingPlane(first, {
+    events: shared.events,
+    notes: new SwitchNotes(() => Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables }), first.identity),
+    replaces: options.replaces ?? [],
+    prepare: (next) => preparePlane(next, shared),
+    openLeft: (plane) => openLeft(options, plane),
+    setLinks: (planes) => {
+      ownLinks.clear()
+      for (const { mode, name } of planes) if (mode === 'ipvs' && name !== undefined) ownLinks.add(name)
+    }
+  })
 }

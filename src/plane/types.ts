@@ -7,6 +7,7 @@ import type { PlaneCounters } from './core/counters.js'
 import type { Plan, Quarantined } from './core/changes/plan.js'
 import type { Explanation, ExplainRequest } from './explanation.js'
 import type { Service, Services } from './model.js'
+import type { PlaneMode, PlaneOptions } from './options.js'
 import type { RelayedConnection } from './userspace/relays/types.js'
 
 /** How a sync treats a service that cannot be applied. */
@@ -168,7 +169,11 @@ export type PlaneEvent =
   | ({ readonly type: 'connection'; readonly service: string } & RelayedConnection)
   /** Mode `userspace`: a relay of the service has refused so many connections since the last such event, and why, in words. */
   | { readonly type: 'connectionsRefused'; readonly service: string; readonly count: number; readonly reason: string }
-  /** An audit, a repair or an examination of the flows failed; it is tried again. */
+  /** All services are carried by another mode from now on: {@link Plane.switchTo}. The old one leads no new connections any more. */
+  | { readonly type: 'switched'; readonly from: PlaneMode; readonly to: PlaneMode }
+  /** Nothing is left of a plane that was replaced: its connections have ended, or their time was over, and its objects are gone. */
+  | { readonly type: 'left'; readonly mode: PlaneMode; readonly name: string | undefined }
+  /** An audit, a repair, an examination of the flows, or the end of a plane that was replaced failed; it is tried again. */
   | { readonly type: 'error'; readonly error: NetplaneError }
   /** A slow consumer missed this many events. */
   | { readonly type: 'lost'; readonly count: number }
@@ -227,6 +232,37 @@ export type StatusDetails =
       readonly missingSchedulers: readonly string[]
     }
 
+/** Options of {@link Plane.switchTo}. */
+export interface SwitchOptions {
+  /** `atomic` (default): where the new mode cannot carry a service, nothing changes and the call rejects. `isolate`: such services go into quarantine, and are served no more. */
+  readonly onError?: 'isolate' | 'atomic' | undefined
+  /** Seconds for which established connections of the old mode may go on that end with its objects: those of IPVS and of relays. 0–2147483, default 900. All others go on by connection tracking, however long. */
+  readonly drainSeconds?: number | undefined
+  /** Cancels until the new mode carries all services; then nothing has changed. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a switch did. */
+export interface SwitchReport {
+  readonly from: PlaneMode
+  readonly to: PlaneMode
+  /** How the new mode was made to carry the services. */
+  readonly sync: SyncReport
+  /** Milliseconds until new connections are led by the new mode alone. */
+  readonly durationMs: number
+}
+
+/** A plane that was replaced, and that some connections still need. */
+export interface LeavingPlane {
+  readonly mode: PlaneMode
+  /** Undefined in mode `iptables`, which has none. */
+  readonly name: string | undefined
+  /** Connections that end with it, as read last. */
+  readonly connections: number
+  /** Milliseconds until it goes whatever connections it has. */
+  readonly remainingMs: number
+}
+
 /** What a plane holds at the moment. */
 export interface PlaneStatus {
   /** Services in the kernel. */
@@ -240,6 +276,8 @@ export interface PlaneStatus {
   readonly nodeAddresses?: readonly string[] | undefined
   /** Stale flows deleted since the plane was opened, and frontends whose flows are still to be looked at; absent where none are deleted. */
   readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
+  /** Planes that this one has replaced, until nothing of them is left. Absent: there are none. */
+  readonly leaving?: readonly LeavingPlane[] | undefined
   readonly details: StatusDetails
 }
 
@@ -286,6 +324,19 @@ export interface Plane extends AsyncDisposable {
    */
   counters(): Promise<PlaneCounters>
   status(): PlaneStatus
+  /**
+   * Goes on in another mode, with the services that are in the kernel now. The new mode carries them before the old one ends, so that new connections are served throughout, and established ones are not cut: those that connection tracking
+   * translates go on without the rules that led them; those of IPVS and of relays for `drainSeconds`, in the background, which `status().leaving` and event `left` tell. Calls that follow wait, and are about the new mode.
+   * To and from mode `userspace`, datagrams of UDP go to another endpoint at once. A switch that the end of the process interrupts is finished by the next plane of the old or the new mode and name, after its first `sync`.
+   *
+   * @param options As for {@link openPlane}: nothing is taken over from the old ones. `netns` must be the same.
+   * @throws {ValidationError} An option is malformed, or `mode` is that of the plane already. Nothing has changed.
+   * @throws {UnsupportedError} The new mode lacks something, or cannot carry a service. The old mode goes on, and what was made of the new one is removed.
+   * @throws {NetlinkError} The same, where the kernel refused something.
+   * @throws {NetplaneError} `ERR_NETPLANE_BUSY`: there was no `sync` yet. `ERR_NETPLANE_FOREIGN`: an object of the new mode's name is not ours.
+   * @throws {ClosedError} After `close()`.
+   */
+  switchTo(options: PlaneOptions, how?: SwitchOptions): Promise<SwitchReport>
   /**
    * Waits for calls under way and stops watching. The rules stay, so traffic goes on, but for mode `userspace`, whose relays end; with `cleanup` everything that is ours is removed, and nothing else.
    * Idempotent.

@@ -80,6 +80,8 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
+  { name: 'switching planes', files: ['test/kernel/plane/switch'], requires: ['nftables'], isLong: true },
+  { name: 'switching to and from ipvs', files: ['test/kernel/plane/switch-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
   {
     name: 'plane',

@@ -93,6 +93,14 @@ export interface ServiceSource {
   each(visit: (service: Service) => Promise<void> | undefined): Promise<void>
 }
 
+/** What still needs a back end that leads no new connections any more. */
+export interface Retired {
+  /** Connections that go on by it, as far as it can tell. Connection tracking carries those of most back ends by itself, and they are not among them. */
+  readonly connections: number
+  /** Nobody needs it any more. */
+  readonly isDone: boolean
+}
+
 /** A kernel subsystem that carries services. Calls never overlap. */
 export interface Backend extends InNetworkNamespace {
   /**
@@ -159,12 +167,25 @@ export interface Backend extends InNetworkNamespace {
   details(run: Run): SyncDetails
   /** What a status says beside what all planes have in common. @param ownerOf The committed service that has a frontend. */
   status(ownerOf: (frontend: FrontendKey) => string | undefined): StatusDetails
+  /** Makes settings of the system as they must be: another plane that had set them, too, has put them back. Absent: it needs none. */
+  settle?(): Promise<void>
+  /**
+   * Leads no new connections any more, because another back end carries the services by now; what established ones need stays until {@link Backend.cleanUp}. Calls of other methods do not follow, but for those of
+   * {@link Backend.retirement} and to end it. May be called again after it has failed.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours.
+   */
+  retire(): Promise<void>
+  /** How far it has come since {@link Backend.retire}. */
+  retirement(): Retired
   /**
    * Removes everything that is ours.
    *
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: an object of our name is not ours; nothing was removed.
    */
   cleanUp(): Promise<void>
+  /** Whether connections end with {@link Backend.close}, because this process carries them. Absent: they do not. */
+  readonly carriesConnections?: boolean
   close(): Promise<void>
 }
 

@@ -2,8 +2,10 @@
  * What {@link ServicePlane} is made of.
  */
 import type { Broadcast } from '../../core/events/broadcast.js'
+import type { Services } from '../model.js'
 import type { PlaneEvent } from '../types.js'
 import type { Backend } from './backend.js'
+import type { Quarantined } from './changes/plan.js'
 import type { ChangeListener } from './listener.js'
 import type { NodePorts } from './node/ports.js'
 
@@ -18,4 +20,12 @@ export interface ServicePlaneParts {
   readonly nodePorts?: ((onChange: () => void) => NodePorts) | undefined
   /** All addresses of this node at the moment, in any spelling. */
   readonly ownAddresses: () => Promise<readonly string[]>
+}
+
+/** What a plane has in the kernel. */
+export interface Holding {
+  /** There was a `sync`, so that the services are all that there are to be. */
+  readonly hasSynced: boolean
+  readonly services: Services
+  readonly quarantined: readonly Quarantined[]
 }

@@ -19,19 +19,20 @@ import type { PlaneCounters } from './counters.js'
 import { flowsOf, type ChangeListener } from './listener.js'
 import { checkCleanup, checkSyncOptions } from './options.js'
 import { mustLook } from './looks.js'
-import { makePlan, planEntries, type Plan } from './changes/plan.js'
+import { makePlan, planEntries, type Plan, type Quarantined } from './changes/plan.js'
 import type { NodePorts } from './node/ports.js'
-import type { ServicePlaneParts } from './parts.js'
+import type { Holding, ServicePlaneParts } from './parts.js'
 import { addDropped, addRepair, makeProgress, removalsOf, reportOf, settle, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './changes/quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './changes/registry.js'
+import { repair } from './repair.js'
 import { repairRun, Run } from './run.js'
 import { MAX_TRIES, pauseBefore } from './tries.js'
 import { Watch } from './watch.js'
 
-/** Made by {@link openPlane}. */
-export class ServicePlane implements Plane {
+/** A plane of one mode. */
+export class ServicePlane implements Omit<Plane, 'switchTo' | typeof Symbol.asyncDispose> {
   readonly #backend: Backend
   readonly #events: Broadcast<PlaneEvent>
   readonly #listener: ChangeListener | undefined
@@ -123,14 +124,35 @@ export class ServicePlane implements Plane {
     await this.#closing.done
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  /** What there is after all calls so far. */
+  async holding(): Promise<Holding> {
+    const read = () => ({ hasSynced: this.#hasSynced, services: this.#registry.services, quarantined: this.#quarantine.list() })
+    return await this.#call(() => Promise.resolve(read()))
   }
 
-  async #close(cleanup: boolean): Promise<void> {
+  /** Another plane has carried these services until now. @param quarantined What it could not carry, and this one was not asked for. */
+  async succeed(quarantined: readonly Quarantined[]): Promise<void> {
+    this.#quarantine.inherit(quarantined)
+    this.#listener?.reset(this.#registry.services, [])
+    await this.#call(async () => await this.#backend.settle?.())
+  }
+
+  /** Ends the plane without its events, and gives its back end away with all that it has in the kernel. @param cleanup None of it is to stay. */
+  async release(cleanup: boolean): Promise<Backend> {
+    this.#closing ??= { cleanup, done: Promise.resolve() }
+    await this.#halt()
+    await this.#listener?.close(cleanup)
+    return this.#backend
+  }
+
+  async #halt(): Promise<void> {
     this.#watch.stop()
     await this.#nodePorts?.close()
     await this.#queue.idle()
+  }
+
+  async #close(cleanup: boolean): Promise<void> {
+    await this.#halt()
     try {
       if (cleanup) await this.#backend.cleanUp()
       await this.#listener?.close(cleanup)
@@ -367,34 +389,11 @@ export class ServicePlane implements Plane {
   async #repair(found: Inspection, startedAt: number, call?: Run): Promise<Applied> {
     this.#isCommitted = false
     if (!found.isEmpty) this.#drift.begin(found)
-    let seen = found
-    let gone: readonly ServiceChange[] = []
-    let refused: readonly Refusal[] = []
-    const leave = (refusals: readonly Refusal[]): void => {
-      gone = [...gone, ...removalsOf(refusals, gone, this.#registry.services)]
-      refused = [...refused, ...refusals]
-    }
-    const run = repairRun(this.#registry.services, call)
-    for (let tries = 1; ; tries++) {
-      try {
-        const applied = await this.#backend.adopt(this.#registry.after(gone), seen, run)
-        leave(applied.withdrawn ?? [])
-        await this.#registry.accept(gone)
-        this.#isCommitted = true
-        for (const { service, error } of refused) this.#quarantine.update([{ service, error }], new Set([service]))
-        this.#listener?.reset(this.#registry.services, gone)
-        this.#drift.end(applied, performance.now() - startedAt)
-        return { objects: applied.objects, ...(refused.length > 0 && { withdrawn: refused }) }
-      } catch (error) {
-        const { kind, refusals } = asFailure(error)
-        if (kind === 'final' || tries === MAX_TRIES) throw error
-        if (kind === 'refused') {
-          const before = gone.length
-          leave(refusals)
-          if (gone.length === before) throw error
-        } else run.retries++
-        seen = await this.#backend.inspect(this.#registry.after(gone))
-      }
-    }
+    const { applied, gone, refused } = await repair({ backend: this.#backend, registry: this.#registry }, found, call)
+    this.#isCommitted = true
+    for (const { service, error } of refused) this.#quarantine.update([{ service, error }], new Set([service]))
+    this.#listener?.reset(this.#registry.services, gone)
+    this.#drift.end(applied, performance.now() - startedAt)
+    return { objects: applied.objects, ...(refused.length > 0 && { withdrawn: refused }) }
   }
 }

@@ -5,7 +5,7 @@ import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
 import type { Step } from '../../nftables/steps.js'
-import type { Applied, Backend, BackendFailure, Inspection } from '../core/backend.js'
+import type { Applied, Backend, BackendFailure, Inspection, Retired } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
@@ -177,6 +177,20 @@ class IptablesBackend implements Backend {
 
   status(): StatusDetails {
     return { mode: 'iptables', generation: this.#writer.generation }
+  }
+
+  /** Another plane may have put the setting back that both need. */
+  async settle(): Promise<void> {
+    if (this.#settings.layout.loopbackNodePorts) await this.#routeLocalnet.switchOn(undefined)
+  }
+
+  /** Rules go as a whole, in one transaction: another back end's come before them by then, or right after. */
+  retire(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  retirement(): Retired {
+    return { connections: 0, isDone: true }
   }
 
   async cleanUp(): Promise<void> {

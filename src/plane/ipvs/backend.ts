@@ -1,42 +1,36 @@
 /**
  * Services as virtual services of IPVS, with a dummy device and tables of nf_tables beside them.
  */
-import { release } from 'node:os'
-import { asNetplaneError, NetlinkError } from '../../core/errors.js'
-import { namespaceOf, networkNamespace } from '../../core/options.js'
+import { NetlinkError } from '../../core/errors.js'
+import { networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
-import { Ipvs, type IpvsSyncReport } from '../../ipvs/index.js'
-import { lacksScheduler } from '../../ipvs/schedulers.js'
-import { Nftables } from '../../nftables/index.js'
-import { Route } from '../../route/index.js'
-import { BackendFailure, sumOf, type Applied, type Backend, type Inspection, type ObjectCounts, type Refusal } from '../core/backend.js'
+import type { IpvsSyncReport } from '../../ipvs/index.js'
+import {
+  BackendFailure,
+  sumOf,
+  type Applied,
+  type Backend,
+  type Inspection,
+  type ObjectCounts,
+  type Refusal,
+  type Retired
+} from '../core/backend.js'
 import { changesBetween, type ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import type { Findings, Question } from '../core/explain/explain.js'
 import type { FrontendKey } from '../core/frontend.js'
 import type { Run } from '../core/run.js'
-import { kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
-import { tableParts } from '../tables/open.js'
-import { ServiceTables } from '../tables/tables.js'
-import type { PlaneEvent, StatusDetails, SyncDetails } from '../types.js'
+import type { StatusDetails, SyncDetails } from '../types.js'
 import { AddressCounts } from './address-counts.js'
-import { Addresses } from './addresses.js'
-import { AnnouncedAddresses } from './announced.js'
-import { AT_ONCE, changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
-import { VirtualServices } from './compile.js'
+import { changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
 import { readCounters } from './counters.js'
 import { addCounts, NO_COUNTS, type Counts } from './counts.js'
 import { Draining } from './draining.js'
-import { walkThrough } from './explain.js'
-import { inspect, IpvsInspection, ourPlaces, ownership, placeOf, virtualServicesOf, type Subsystems } from './inspect.js'
-import type { IpvsPlaneSettings } from './options.js'
+import { inspect, IpvsInspection, ownership, placeOf, virtualServicesOf, type Subsystems } from './inspect.js'
 import { QuickLook } from './quick-look.js'
-import { Schedulers } from './schedulers.js'
-import { NotedSettings } from './settings/notes.js'
-import { NodeSettings } from './settings/settings.js'
-import { possibleSettings, SETTINGS_HINT, versionOf } from './settings/table.js'
+import { drainAll, drainedSoFar, removeAll } from './retire.js'
 import { unsupportedByIpvs } from './support.js'
 
 /** What became of virtual services, and of the addresses that they need. */
@@ -70,7 +64,7 @@ function servicesAfter(services: Services, changes: readonly ServiceChange[]): S
 }
 
 /** Made by {@link openIpvsBackend}. */
-class IpvsBackend implements Backend {
+export class IpvsBackend implements Backend {
   readonly #subsystems: Subsystems
   readonly #steps: Draining
   readonly #quick: QuickLook
@@ -204,17 +198,18 @@ class IpvsBackend implements Backend {
     return { mode: 'ipvs', draining: drainingEndpoints.length, drainingEndpoints, missingSchedulers: this.#subsystems.schedulers.missing }
   }
 
-  /** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours. */
+  async retire(): Promise<void> {
+    await drainAll(this.#subsystems, this.#asked)
+    this.#steps.start()
+  }
+
+  retirement(): Retired {
+    return drainedSoFar(this.#subsystems)
+  }
+
   async cleanUp(): Promise<void> {
-    const { ipvs, addresses, tables, settings } = this.#subsystems
     await this.#steps.stop()
-    const device = await addresses.read()
-    const beside = await tables.inspect(new Map())
-    const ours = ourPlaces(this.#subsystems, device, beside, this.#asked)
-    if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
-    if (device !== undefined) await addresses.drop()
-    await tables.cleanUp()
-    await settings?.putBack()
+    await removeAll(this.#subsystems, this.#asked)
   }
 
   async close(): Promise<void> {
@@ -339,51 +334,4 @@ class IpvsBackend implements Backend {
 /** Whether an error says that nothing was changed. */
 function isUntouched(error: unknown): boolean {
   return isUndone(error) || (error instanceof BackendFailure && error.isKnown)
-}
-
-/** The settings of the namespace in which IPVS is. */
-function nodeSettings(files: SystemSettings, ipvs: Ipvs, nft: Nftables, { system, table }: IpvsPlaneSettings): NodeSettings {
-  const possible = possibleSettings(system, { files, ipvs, kernel: versionOf(release()) })
-  return new NodeSettings(possible, new NotedSettings(nft, table.name))
-}
-
-/**
- * Opens the three clients; closes again what was opened where one cannot be. Nothing is written.
- *
- * @param tell Told what the back end finds by itself, and what goes wrong while endpoints drain.
- */
-export async function openIpvsBackend(settings: IpvsPlaneSettings, tell: (event: PlaneEvent) => void): Promise<Backend> {
-  const { client, kernel, table, device, excluded, reservedPorts, draining } = settings
-  const opened: { close(): Promise<void> }[] = []
-  const open = async <T extends { close(): Promise<void> }>(opening: Promise<T>): Promise<T> => {
-    const client = await opening
-    opened.push(client)
-    return client
-  }
-  try {
-    const ipvs = await open(Ipvs.open({ ...client, kernel: kernel?.ipvs }))
-    // A path or a name may stand for another namespace by now; a fake has none.
-    const netns = kernel?.ipvs === undefined ? ipvs : client.netns
-    const route = await open(Route.open({ ...client, netns, kernel: kernel?.route }))
-    const nft = await open(Nftables.open({ ...client, netns, kernel: kernel?.nftables }))
-    const isFake = kernel !== undefined
-    const files = isFake ? undefined : kernelSettings(namespaceOf(ipvs), SETTINGS_HINT)
-    const schedulers = new Schedulers(settings.schedulers, (name) => lacksScheduler(ipvs, name), tell)
-    const subsystems = {
-      ipvs,
-      addresses: new Addresses(route, device),
-      tables: new ServiceTables(nft, table, tableParts(nft, { table, reservedPorts, isFake, walk: walkThrough(ipvs, device) }, tell)),
-      virtual: new VirtualServices(schedulers, table.marks!, draining),
-      schedulers,
-      draining: draining.policies,
-      drainChoice: draining,
-      excluded,
-      settings: files && nodeSettings(files, ipvs, nft, settings),
-      announced: files && new AnnouncedAddresses(route, files, device, tell)
-    }
-    return new IpvsBackend(subsystems, (error) => tell({ type: 'error', error: asNetplaneError(error) }))
-  } catch (error) {
-    await Promise.all(opened.map((client) => client.close()))
-    throw error
-  }
 }

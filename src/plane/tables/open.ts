@@ -10,7 +10,7 @@ import type { TableWalk } from './explain/walk.js'
 import type { TableOptions } from './layout/table.js'
 import { PortReservation, RESERVED_PORTS_HINT } from './node/port-reservation.js'
 import { ROUTE_LOCALNET_HINT } from '../core/node/route-localnet.js'
-import type { TableParts } from './tables.js'
+import type { TableParts } from './parts.js'
 
 /** What tables are opened with. */
 export interface TableSettings {

@@ -5,8 +5,8 @@ import type { WriteSteps } from './affinity/sweeper.js'
 import { asNetplaneError, NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { type Nftables } from '../../nftables/index.js'
-import { dropTables, listOwnTables } from '../../nftables/own-tables.js'
-import { BackendFailure, type Applied, type Backend, type Inspection, type ServiceSource } from '../core/backend.js'
+import { listOwnTables } from '../../nftables/own-tables.js'
+import { BackendFailure, type Applied, type Backend, type Inspection, type Retired, type ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
 import { FAMILIES } from '../core/frontend.js'
@@ -14,7 +14,6 @@ import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Findings, Question } from '../core/explain/explain.js'
 import { planEntries } from '../core/changes/plan.js'
 import { repairRun, type Run } from '../core/run.js'
-import type { SystemSettings } from '../core/system-settings.js'
 import type { Services } from '../model.js'
 import type { PlaneEvent } from '../types.js'
 import { AffinityRoom } from './affinity/room.js'
@@ -24,17 +23,19 @@ import { contentsOf, type Changes } from './elements/changes.js'
 import { checkedServices, coldStart } from './writing/cold-start.js'
 import { CommittedContents } from './elements/contents.js'
 import { forgetCounts, forgetStrangers, readCounters } from './counting/counters.js'
-import { TableExplainer, type TableWalk } from './explain/walk.js'
+import { TableExplainer } from './explain/walk.js'
 import { existingDevices, flowtableStep } from './layout/flow-offload.js'
-import { differsInCount, readNotedSetting, readTables, type KernelTables } from './reading/inspect.js'
+import { differsInCount, readTables, type KernelTables } from './reading/inspect.js'
 import { inspectTables, TablesInspection } from './reading/inspection.js'
 import { ownTables, type TableOptions } from './layout/table.js'
 import { carrySteps } from './writing/learnt-carry.js'
+import { removeTables, stopLeading } from './writing/retire.js'
 import { restoreRulesStep } from './writing/restore.js'
 import { ServiceObjects } from './writing/objects.js'
 import { claimStep } from './layout/owner.js'
 import { RouteLocalnet } from '../core/node/route-localnet.js'
 import type { PortReservation } from './node/port-reservation.js'
+import type { TableParts } from './parts.js'
 import { nodeAddressSteps } from './layout/static-sets.js'
 import { Writer } from './writing/writer.js'
 
@@ -45,16 +46,6 @@ const AUDIT_SHARE = 0.05
 type FoundTables = Pick<KernelTables, 'present' | 'routeLocalnet'>
 
 const NOTHING: FoundTables = { present: new Set(), routeLocalnet: undefined }
-
-/** What tables are made of, beside their client. */
-export interface TableParts {
-  /** Told what the back end finds by itself. */
-  readonly tell: (event: PlaneEvent) => void
-  readonly settings: SystemSettings
-  readonly reservation?: PortReservation | undefined
-  /** How packets are explained. */
-  readonly walk?: TableWalk | undefined
-}
 
 /** Services in tables of nf_tables: what a back end has of them, whether the tables balance by themselves or IPVS does beside them. */
 export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 'status'> {
@@ -247,15 +238,23 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     return this.#writer.generation
   }
 
+  /** Another plane may have put back what both had set. */
+  async settle(): Promise<void> {
+    this.#reservation?.expire()
+    await this.#reserve()
+    if (this.#options.loopbackNodePorts && this.#hasStarted) await this.#routeLocalnet.switchOn(undefined)
+  }
+
+  async retire(): Promise<void> {
+    await stopLeading(this.#nft, this.#options)
+  }
+
+  retirement(): Retired {
+    return { connections: 0, isDone: true }
+  }
+
   async cleanUp(): Promise<void> {
-    await this.#reservation?.release()
-    const tables = await listOwnTables(this.#nft, ownTables(this.#options))
-    await this.#routeLocalnet.putBack(tables.length === 0 ? undefined : await readNotedSetting(this.#nft, this.#options))
-    await dropTables(
-      this.#nft,
-      this.#options.name,
-      tables.map(({ family }) => family)
-    )
+    await removeTables(this.#nft, this.#options, { reservation: this.#reservation, routeLocalnet: this.#routeLocalnet })
   }
 
   async close(): Promise<void> {

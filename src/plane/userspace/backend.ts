@@ -4,7 +4,7 @@
 import { asNetplaneError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
-import { BackendFailure, asFailure, type Applied, type Backend, type Inspection } from '../core/backend.js'
+import { BackendFailure, asFailure, type Applied, type Backend, type Inspection, type Retired } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
 import type { Findings, Question } from '../core/explain/explain.js'
@@ -32,6 +32,11 @@ interface Parts {
   readonly hasFallback: boolean
 }
 
+/** Milliseconds in which whoever was led to a relay by the last rules has connected to it. */
+const LAST_CLIENTS_MS = 1000
+
+const openConnectionsOf = (relays: Relays): number => relays.status().reduce((sum, { openConnections }) => sum + openConnections, 0)
+
 /** Services after changes, in any order; those of before that changed are among them. */
 function* servicesWith(committed: Services, changes: readonly ServiceChange[]): Generator<Service> {
   yield* committed.values()
@@ -41,6 +46,8 @@ function* servicesWith(committed: Services, changes: readonly ServiceChange[]): 
 /** Made by {@link openUserspaceBackend}. */
 class UserspaceBackend implements Backend {
   readonly #parts: Parts
+  /** When relays listen no more, though services are as they were: another back end carries them. On the clock of `performance.now()`. */
+  #withdrawAt: number | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -107,13 +114,31 @@ class UserspaceBackend implements Backend {
 
   status(): StatusDetails {
     const { tables, listening, relays } = this.#parts
-    let openConnections = 0
-    let refusedConnections = 0
-    for (const status of relays.status()) {
-      openConnections += status.openConnections
-      refusedConnections += status.refused
-    }
+    const refusedConnections = relays.status().reduce((sum, { refused }) => sum + refused, 0)
+    const openConnections = openConnectionsOf(relays)
     return { mode: 'userspace', generation: tables.generation, relays: listening.size, openConnections, refusedConnections }
+  }
+
+  get carriesConnections(): boolean {
+    return true
+  }
+
+  async settle(): Promise<void> {
+    await this.#parts.tables.settle()
+  }
+
+  /** Relays listen for some time longer than rules lead to them: for whoever was just led there. */
+  async retire(): Promise<void> {
+    await this.#parts.tables.cleanUp()
+    this.#withdrawAt ??= performance.now() + LAST_CLIENTS_MS
+  }
+
+  retirement(): Retired {
+    const { listening, relays } = this.#parts
+    const isOver = performance.now() >= (this.#withdrawAt ?? Infinity)
+    if (isOver) listening.keepOnly([])
+    const connections = openConnectionsOf(relays)
+    return { connections, isDone: isOver && connections === 0 }
   }
 
   async cleanUp(): Promise<void> {

@@ -18,6 +18,11 @@ export class Quarantine {
     return [...this.#entries.values()]
   }
 
+  /** Takes over from another plane what is not known here: its events have told it. */
+  inherit(quarantined: readonly Quarantined[]): void {
+    for (const entry of quarantined) if (!this.#entries.has(entry.service)) this.#entries.set(entry.service, entry)
+  }
+
   /**
    * Takes over what became of a call.
    *

@@ -71,8 +71,8 @@ export interface NodeAddressSettings {
   readonly choice: NodeAddressChoice
   /** Families of which those of loopback are taken in any case; default: none. */
   readonly loopback?: readonly AddressFamily[]
-  /** A link whose addresses are not the node's own: the plane has put addresses of services there. */
-  readonly ownLink?: string
+  /** Names of links whose addresses are not the node's own: planes have put addresses of services there. They may come and go. */
+  readonly ownLinks?: ReadonlySet<string>
 }
 
 /** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
@@ -114,8 +114,8 @@ export class NodeAddresses {
   #isClosed = false
   #isFollowing = false
   #current: NodeAddressList = NO_ADDRESSES
-  /** Of {@link NodeAddressSettings.ownLink}, when addresses were last read. */
-  #ownIndex: number | undefined
+  /** Of {@link NodeAddressSettings.ownLinks}, when addresses were last read. */
+  #ownIndexes: ReadonlySet<number> = new Set()
   /** Rises with every event about addresses. */
   #version = 0
   /** All that the links have, kept where default routes count: links come and go with every pod, and that changes few addresses. */
@@ -176,7 +176,7 @@ export class NodeAddresses {
   /** What an event says is read again: a list is right whatever was missed. */
   #take(event: RouteEvent): void {
     // All addresses of services come and go there.
-    if (event.type !== 'lost' && event.kind === 'address' && event.object.linkIndex === this.#ownIndex) return
+    if (event.type !== 'lost' && event.kind === 'address' && this.#ownIndexes.has(event.object.linkIndex)) return
     if (event.type === 'lost' || event.kind === 'address') this.#version += 1
     this.#schedule(SETTLE_MS)
   }
@@ -195,10 +195,13 @@ export class NodeAddresses {
 
   async #list(route: Route): Promise<readonly LinkAddress[]> {
     const addresses = await route.listAddresses()
-    const { ownLink } = this.#settings
-    if (ownLink === undefined) return addresses
-    this.#ownIndex = (await route.getLink(ownLink))?.index
-    return addresses.filter(({ linkIndex }) => linkIndex !== this.#ownIndex)
+    const indexes = new Set<number>()
+    for (const name of this.#settings.ownLinks ?? []) {
+      const link = await route.getLink(name)
+      if (link !== undefined) indexes.add(link.index)
+    }
+    this.#ownIndexes = indexes
+    return indexes.size === 0 ? addresses : addresses.filter(({ linkIndex }) => !indexes.has(linkIndex))
   }
 
   #schedule(milliseconds: number): void {

@@ -46,6 +46,11 @@ export class PortReservation {
     return await this.#change(this.#wanted)
   }
 
+  /** Looks with the next {@link PortReservation.ensure}: somebody may have taken back what was reserved for both. */
+  expire(): void {
+    this.#nextAt = 0
+  }
+
   /** Takes back what was reserved, and nothing else. @throws {NetplaneError} */
   async release(): Promise<void> {
     await this.#change(new Ports())

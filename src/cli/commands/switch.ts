@@ -1,0 +1,85 @@
+/**
+ * `netplane switch`: another mode carries the services of a file, and what the other modes have goes.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import { Argument, type Command } from 'commander'
+import type { NetplaneError } from '../../core/errors.js'
+import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent } from '../../plane/index.js'
+import type { CommandEnvironment } from '../environment.js'
+import { STATUS } from '../errors.js'
+import { MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
+import { writeResult } from '../output/format.js'
+import { appliedLine, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
+import { withPlane } from '../planes.js'
+import type { ServicesDocument } from '../services-file/document.js'
+import { readServicesFile } from '../services-file/read.js'
+
+/** Milliseconds between two looks at connections that go on. */
+const LOOK_MS = 200
+
+const nameOf = ({ mode, name }: Pick<LeavingPlane, 'mode' | 'name'>): string => (name === undefined ? mode : `${mode} ${name}`)
+
+/** Collects the planes that went, and throws what kept one from it. */
+async function collect(events: AsyncIterable<PlaneEvent>, gone: string[], fail: (error: NetplaneError) => void): Promise<void> {
+  for await (const event of events) {
+    if (event.type === 'left') gone.push(nameOf(event))
+    if (event.type === 'error') fail(event.error)
+  }
+}
+
+/** Whether it is told only when all else is done: what belongs to another program stays. */
+const isForeign = (error: NetplaneError): boolean => error.code === 'ERR_NETPLANE_FOREIGN'
+
+/** Waits until nothing is left of the other modes; says once on standard error what is waited for. */
+async function waitForOthers(plane: Plane, { signal, stderr }: CommandEnvironment, failures: readonly NetplaneError[]): Promise<void> {
+  let isTold = false
+  for (let leaving = plane.status().leaving; leaving !== undefined; leaving = plane.status().leaving) {
+    const failure = failures.find((error) => !isForeign(error))
+    if (failure !== undefined) throw failure
+    const busy = leaving.filter(({ connections }) => connections > 0)
+    if (!isTold && busy.length > 0) {
+      const lines = busy.map((one) => `${nameOf(one)}: ${one.connections}, for ${Math.ceil(one.remainingMs / 1000)} s at most`)
+      stderr.write(`netplane: connections that go on are waited for (${lines.join('; ')})\n`)
+      isTold = true
+    }
+    await pause(LOOK_MS, undefined, { signal })
+  }
+}
+
+async function switchTo(environment: CommandEnvironment, mode: Mode, file: string, options: PlaneCommandOptions): Promise<number> {
+  const document: ServicesDocument = await readServicesFile(environment, file)
+  const replaces = PLANE_MODES.filter((one) => one !== mode)
+  return await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
+    const { quarantined } = await plane.plan(document.services)
+    environment.signal.throwIfAborted()
+    const gone: string[] = []
+    const failures: NetplaneError[] = []
+    const events = collect(plane.watch(), gone, (error) => failures.push(error))
+    const report =
+      quarantined.length > 0 ? undefined : await plane.sync(document.services, { onError: 'atomic', signal: environment.signal })
+    if (report !== undefined) await waitForOthers(plane, environment, failures)
+    await plane.close()
+    await events
+    if (failures[0] !== undefined) throw failures[0]
+    const applied = report === undefined ? {} : { applied: { services: report.services, durationMs: report.durationMs }, gone }
+    writeResult(environment, options.output, { mode, quarantined: quarantinedDocuments(quarantined, document), ...applied }, () =>
+      report === undefined ? [] : [appliedLine(report.services, report.durationMs.total), `All services are carried by ${mode}.`]
+    )
+    for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
+    if (report === undefined) environment.stderr.write('netplane: nothing was changed\n')
+    return report === undefined ? STATUS.negative : STATUS.success
+  })
+}
+
+/** Adds the command. */
+export function addSwitch(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+  program
+    .command('switch')
+    .addArgument(new Argument('<mode>', 'the subsystem of the kernel that is to carry the services').choices(MODES))
+    .argument('<file>', 'YAML or JSON with a list `services`; - is standard input')
+    .addOption(namespaceOption())
+    .addOption(nameOption())
+    .addOption(outputOption())
+    .description('makes another mode carry the services of a file, and then removes what the other modes have, without cutting connections')
+    .action(async (mode: Mode, file: string, options: PlaneCommandOptions) => done(await switchTo(environment, mode, file, options)))
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { Nftables } from '../../../src/index.js'
+import { command, fakeKernel } from '../../support/command.js'
+
+const SERVICES = `services:
+  - name: web
+    protocol: tcp
+    frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }]
+    endpoints: [{ address: 10.1.0.1, port: 8080 }]
+`
+
+async function tables(kernel: ReturnType<typeof fakeKernel>): Promise<string[]> {
+  await using nft = await Nftables.open({ kernel: kernel.nftables })
+  return [...new Set((await nft.listTables()).map(({ name }) => name))].sort()
+}
+
+const TABLES = { nftables: ['netplane'], ipvs: ['netplane-ipvs'], iptables: ['filter', 'nat'] } as const
+
+test.each([
+  ['nftables', 'ipvs'],
+  ['ipvs', 'iptables'],
+  ['iptables', 'nftables']
+] as const)('%s to %s', async (from, to) => {
+  const kernel = fakeKernel()
+  await command(['apply', '--mode', from, '-'], { stdin: SERVICES, kernel })
+  expect(await tables(kernel)).toEqual(TABLES[from])
+  const done = await command(['switch', to, '-'], { stdin: SERVICES, kernel })
+  expect(done).toMatchObject({ status: 0, stderr: '' })
+  expect(done.stdout).toMatch(new RegExp(`1 service added, 0 changed, 0 removed.\nAll services are carried by ${to}.\n$`))
+  expect(await tables(kernel)).toEqual(TABLES[to])
+})
+
+test('changes nothing where the mode cannot carry a service', async () => {
+  const kernel = fakeKernel()
+  const wlc = SERVICES.replace('protocol: tcp', 'protocol: tcp\n    scheduler: wlc')
+  await command(['apply', '--mode', 'ipvs', '-'], { stdin: wlc, kernel })
+  const done = await command(['switch', 'nftables', '-', '--output', 'json'], { stdin: wlc, kernel })
+  expect(done).toMatchObject({ status: 1 })
+  expect(done.stderr).toMatch(/service web cannot be applied: .*wlc.*\n.*nothing was changed/)
+  expect(JSON.parse(done.stdout)).toMatchObject({ mode: 'nftables', quarantined: [{ service: 'web' }] })
+  expect(await tables(kernel)).toEqual(TABLES.ipvs)
+})
+
+test('says what belongs to another program, and leaves it', async () => {
+  const kernel = fakeKernel()
+  await using nft = await Nftables.open({ kernel: kernel.nftables })
+  const tx = nft.transaction()
+  tx.add.table({ family: 'ip', name: 'netplane', comment: 'of somebody else' })
+  await tx.commit()
+  const done = await command(['switch', 'ipvs', '-'], { stdin: SERVICES, kernel })
+  expect(done).toMatchObject({ status: 3 })
+  expect(done.stderr).toContain('table ip netplane exists and is not ours')
+  expect(await tables(kernel)).toEqual(['netplane', 'netplane-ipvs'])
+})
+
+test('says which modes there are', async () => {
+  expect(await command(['switch', 'userspace', '-'], { stdin: SERVICES })).toMatchObject({ status: 2 })
+})
