@@ -34,7 +34,7 @@ export interface KubeProxyMetricSources {
 function lacksLocal({ frontends, endpoints }: Service, isInternal: boolean, family: Family): boolean {
   const isLocal = frontends.some((frontend) => (frontend.kind === 'cluster') === isInternal && frontend.trafficPolicy === 'local')
   if (!isLocal) return false
-  const own = endpoints.filter(({ address }) => String(address).includes(':') === (family === 'IPv6'))
+  const own = endpoints.filter(({ address }) => address.includes(':') === (family === 'IPv6'))
   return own.length > 0 && own.every(({ local }) => local !== true)
 }
 

@@ -261,6 +261,7 @@ const clients: readonly ClientCase[] = [
       listObjects: [[inFamily]],
       listFlowtables: [[inFamily]],
       watch: [[monitoring]],
+      trace: [[monitoring]],
       close: none
     }
   },

@@ -120,8 +120,12 @@ it('counts the time from the change of an endpoint to the kernel, once each, and
 })
 
 it('counts services that drop connections here, because all their endpoints are elsewhere', async () => {
-  const of = (name: string, kind: 'cluster' | 'node', endpoints: Service['endpoints']): Service =>
-    ({ name, protocol: 'tcp', frontends: [{ kind, address: '10.96.0.1', port: 80, trafficPolicy: 'local' }], endpoints }) as Service
+  const of = (name: string, kind: 'cluster' | 'node', endpoints: Service['endpoints']): Service => ({
+    name,
+    protocol: 'tcp',
+    frontends: [{ kind, address: '10.96.0.1', port: 80, trafficPolicy: 'local' }],
+    endpoints
+  })
   const [here, elsewhere] = [
     { address: '10.1.0.1', port: 1, local: true },
     { address: '10.1.0.2', port: 1 }

@@ -9,7 +9,8 @@ import {
   type PlaneEvent,
   type PlaneMode,
   type PlaneOptions,
-  type Service
+  type Service,
+  type SwitchOptions
 } from '../../../../src/index.js'
 import { EPERM } from '../../../../src/core/errno.js'
 import { FakeConntrackKernel, FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
@@ -201,7 +202,7 @@ it('checks what it is given before anything is done', async () => {
     [optionsOf('iptables', kernel), { onError: 'ignore' }, 'options.onError'],
     [optionsOf('iptables', kernel), { drain: 1 }, 'how.drain']
   ] as const) {
-    const error: unknown = await plane.switchTo(options as PlaneOptions, how as object).catch((reason: unknown) => reason)
+    const error: unknown = await plane.switchTo(options as PlaneOptions, how as SwitchOptions).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(ValidationError)
     expect(error).toMatchObject({ path })
   }
