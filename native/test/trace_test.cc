@@ -120,7 +120,9 @@ TEST_F(TraceTest, AStepOfAPacketIsDecodedWithinItsBounds) {
   for (size_t length = 0; length < attributes.size(); ++length) {
     const Bytes cut(attributes.begin(), attributes.begin() + static_cast<ptrdiff_t>(length));
     const auto part = DecodeRecord(nftables::kTraceSchema, cut);
-    if (part) EXPECT_LE(part->fields.size(), step->fields.size());
+    if (part) {
+      EXPECT_LE(part->fields.size(), step->fields.size());
+    }
   }
   // A number of another width is not taken for one.
   const auto odd = DecodeRecord(nftables::kTraceSchema, FromHex("06000600 2b780000"));
