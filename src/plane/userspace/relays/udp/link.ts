@@ -30,6 +30,7 @@ export class Link implements Flow {
   readonly #owner: LinkOwner
   readonly #account: Account
   readonly #socket: Socket
+  #forgetLoopback: () => unknown = () => undefined
   /** Until the socket is connected. */
   #waiting: Uint8Array[] | undefined = []
 
@@ -72,12 +73,16 @@ export class Link implements Flow {
     for (const datagram of waiting) if (this.#account.isOpen) this.#write(datagram)
   }
 
-  /** Datagrams of this node to its own relays come from a loopback address, whatever address they were sent from. */
+  /**
+   * Datagrams of this node to its own relays come from a loopback address, whatever address they were sent from, and so may those of another socket with the same port. An endpoint that answers is no
+   * relay that refuses what leads back: its link is not looked for there any more.
+   */
   #begin(): void {
     const socket = this.#socket.unref()
     const { address, family, port } = socket.address()
-    for (const each of [address, LOOPBACK[family as keyof typeof LOOPBACK]])
-      socket.once('close', this.#relay.own.add({ address: each, port }))
+    socket.once('close', this.#relay.own.add({ address, port }))
+    this.#forgetLoopback = this.#relay.own.add({ address: LOOPBACK[family as keyof typeof LOOPBACK], port })
+    socket.once('close', () => this.#forgetLoopback())
   }
 
   #write(datagram: Uint8Array): void {
@@ -88,6 +93,7 @@ export class Link implements Flow {
   }
 
   #answered(datagram: Buffer): void {
+    this.#forgetLoopback()
     this.#account.toClient(datagram.length, 1)
     this.#owner.answered(datagram)
   }
