@@ -9,6 +9,7 @@ import { sayWhatIsElsewhere, vitestCommand } from './vitest.mjs'
 /**
  * The script that starts the container, in a private mount namespace. The container's file system is this machine's own under an overlay whose
  * writable layer is a tmpfs, so nothing is downloaded and nothing is written to the host; the results folder alone is shared.
+ * podman would copy what /tmp and /run have, and fail where another program removes some of it meanwhile: `notmpcopyup`.
  * $1 is an empty folder, $2 the repository, $3 the results folder; then the command.
  */
 const script = `set -eu
@@ -26,7 +27,7 @@ mkdir -p "$state/rootfs$project" "$state/rootfs$results" "$state/empty"
 # crun 1.8 refuses hybrid cgroups, even when it is told not to use any.
 if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
 exec podman --root "$state/storage" --runroot "$state/run" --storage-driver vfs run --rm --privileged --network none --cgroups=disabled \
-  --runtime crun --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --tmpfs /tmp --tmpfs /run \
+  --runtime crun --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --tmpfs /tmp:rw,notmpcopyup --tmpfs /run:rw,notmpcopyup \
   --volume "$state/project:$project" --volume "$results:$results" --workdir "$project" \
   --env NETPLANE_TEST_NAMESPACE=container --env NO_COLOR=1 --env HOME=/tmp --env PATH --rootfs "$state/rootfs" \
   sh -c 'mkdir -p /run/netns && ip link set lo up && exec "$@"' sh "$@"
