@@ -94,10 +94,15 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
-  { name: 'examples', files: ['test/kernel/examples'], requires: ['nftables'] },
+  { name: 'examples', files: ['test/kernel/examples'], requires: ['nftables'], isLong: true },
   { name: 'ipvs director', files: ['test/kernel/examples/ipvs-director'], requires: ['ipvs'] },
-  { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'] },
-  { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'] },
+  { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'], isLong: true },
+  { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'], isLong: true },
+  {
+    name: 'other planes, in short',
+    files: ['iptables', 'userspace'].map((mode) => `test/kernel/plane/${mode}/serving`),
+    requires: ['nftables']
+  },
   { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
   { name: 'documentation', files: ['test/kernel/docs'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
@@ -158,6 +163,9 @@ export function leftOut(files, lacks) {
   return left
 }
 
+/** A kernel that runs all runs what this machine's kernel may lack; the rest runs here. */
+const isInEveryRun = (suite, machine) => (machine.everyRun === 'all' && suite.requires.length > 0) || isSmoke(suite, machine)
+
 const isSmoke = ({ smoke = [] }, { kernel }) => smoke === true || smoke.includes(kernel?.name)
 
 /**
@@ -172,9 +180,7 @@ export function choose(files, machine, { isFull, filters }) {
   return [...files].flatMap(([suite, all]) => {
     const own = all.filter(selected)
     if (own.length === 0) return []
-    const reason =
-      reasonOf(suite, machine.lacks) ??
-      (isFull || machine.everyRun === 'all' || isSmoke(suite, machine) ? undefined : 'only in the full run')
+    const reason = reasonOf(suite, machine.lacks) ?? (isFull || isInEveryRun(suite, machine) ? undefined : 'only in the full run')
     return [{ suite: suite.name, files: own, reason }]
   })
 }

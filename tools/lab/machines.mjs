@@ -12,7 +12,7 @@ import { findProgram } from './programs.mjs'
  * @property {{ packages: () => string[], present: () => boolean }[]} needs Debian packages, and how to see that they are there
  * @property {Record<string, string>} lacks what test/run/suites.mjs may require and this kernel has not: the reason in words
  * @property {() => string | undefined} release of its kernel, once it is on this machine
- * @property {'all' | 'smoke' | 'none'} everyRun what of test/run/suites.mjs `npm test` runs in it; `npm run test:lab` runs all
+ * @property {'all' | 'smoke' | 'none'} everyRun what of test/run/suites.mjs `npm test` runs in it: all that requires something of a kernel, or the smoke set; `npm run test:lab` runs all
  * @property {string} [substitute] the machine that is used where this one does not boot; it lacks nothing that this one has
  * @property {number} slowness how much longer than on the machine itself programs take there, about
  * @property {number} bootSeconds what it gets until the command starts: far more than it needs, as the machine may be busy
