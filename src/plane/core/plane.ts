@@ -7,17 +7,16 @@ import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.j
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
-import type { Services } from '../model.js'
-import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SyncOptions, SyncReport } from '../types.js'
+import type { Plane, PlaneEvent, PlaneStatus, SyncOptions, SyncReport } from '../types.js'
 import { asFailure, causeOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { ServiceChange } from './changes/change.js'
-import { takeServices, takeUpdate } from './changes/desired.js'
+import type { CheckedUpdate, TakenServices } from './changes/desired.js'
 import { driftFrom, DriftLog } from './drift.js'
 import { checkExplainRequest, explain, type ExplainParts } from './explain/explain.js'
 import { GradualProposal } from './changes/gradual.js'
 import type { PlaneCounters } from './counters.js'
 import { flowsOf, type ChangeListener } from './listener.js'
-import { checkCleanup, checkSyncOptions } from './options.js'
+import { checkCleanup } from './options.js'
 import { mustLook } from './looks.js'
 import { makePlan, planEntries, type Plan, type Quarantined } from './changes/plan.js'
 import type { NodePorts } from './node/ports.js'
@@ -31,8 +30,8 @@ import { repairRun, Run } from './run.js'
 import { MAX_TRIES, pauseBefore } from './tries.js'
 import { Watch } from './watch.js'
 
-/** A plane of one mode. */
-export class ServicePlane implements Omit<Plane, 'switchTo' | typeof Symbol.asyncDispose> {
+/** A plane of one mode. What callers give it was taken from them, and options of `sync` and `update` were checked, before the call had to wait for its turn. */
+export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 'switchTo' | typeof Symbol.asyncDispose> {
   readonly #backend: Backend
   readonly #events: Broadcast<PlaneEvent>
   readonly #listener: ChangeListener | undefined
@@ -61,8 +60,7 @@ export class ServicePlane implements Omit<Plane, 'switchTo' | typeof Symbol.asyn
     this.#explaining = { ownAddresses, owner: this.#owner, explain: (question) => backend.explain(question) }
   }
 
-  async plan(services: Services): Promise<Plan> {
-    const taken = takeServices(services)
+  async plan(taken: TakenServices): Promise<Plan> {
     return await this.#call(async () => {
       const { changes, quarantined } = await this.#propose(() => this.#registry.proposeAll(taken), true)
       const desired = this.#registry.after(changes)
@@ -76,17 +74,13 @@ export class ServicePlane implements Omit<Plane, 'switchTo' | typeof Symbol.asyn
     })
   }
 
-  async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
-    checkSyncOptions(options)
-    const taken = takeServices(services)
+  async sync(taken: TakenServices, options: SyncOptions): Promise<SyncReport> {
     const propose = (): Promise<Proposal | GradualProposal> =>
       this.#mayFill(options) ? Promise.resolve(this.#registry.proposeGradually(taken)) : this.#registry.proposeAll(taken)
     return await this.#call(async () => await this.#apply(propose, options))
   }
 
-  async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
-    checkSyncOptions(options)
-    const taken = takeUpdate(update)
+  async update(taken: CheckedUpdate, options: SyncOptions): Promise<SyncReport> {
     return await this.#call(async () => {
       if (!this.#hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'update: sync once before, to say what the whole is')
       return await this.#apply(() => this.#registry.proposeUpdate(taken), options, new Set([...taken.set.keys(), ...taken.gone]))

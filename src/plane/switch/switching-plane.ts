@@ -7,7 +7,7 @@ import type { Backend } from '../core/backend.js'
 import { takeServices, takeUpdate } from '../core/changes/desired.js'
 import type { Plan } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
-import { checkCleanup } from '../core/options.js'
+import { checkCleanup, checkSyncOptions } from '../core/options.js'
 import type { ServicePlane } from '../core/plane.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Services } from '../model.js'
@@ -62,23 +62,24 @@ export class SwitchingPlane implements Plane {
   }
 
   async plan(services: Services): Promise<Plan> {
+    const taken = takeServices(services)
     this.#lookOnce()
-    const taken = this.#before === undefined ? services : takeServices(services)
     return await this.#hand((plane) => plane.plan(taken))
   }
 
-  async sync(services: Services, options?: SyncOptions): Promise<SyncReport> {
+  async sync(services: Services, options: SyncOptions = {}): Promise<SyncReport> {
+    checkSyncOptions(options)
+    const taken = takeServices(services)
     this.#lookOnce()
-    const taken = this.#before === undefined ? services : takeServices(services)
     const report = await this.#hand((plane) => plane.sync(taken, options))
     await this.#retireLeft()
     return report
   }
 
-  async update(update: ServiceUpdate, options?: SyncOptions): Promise<SyncReport> {
-    if (this.#before === undefined) return await this.#current.plane.update(update, options)
-    const { set, gone } = takeUpdate(update)
-    return await this.#hand((plane) => plane.update({ set: set.values(), delete: gone }, options))
+  async update(update: ServiceUpdate, options: SyncOptions = {}): Promise<SyncReport> {
+    checkSyncOptions(options)
+    const taken = takeUpdate(update)
+    return await this.#hand((plane) => plane.update(taken, options))
   }
 
   async explain(request: ExplainRequest): Promise<Explanation> {
@@ -177,7 +178,7 @@ export class SwitchingPlane implements Plane {
     const { hasSynced, services, quarantined } = await old.plane.holding()
     if (!hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'switchTo: sync once before, to say what the whole is')
     const next = await open()
-    const report = await this.#carry(next, () => next.plane.sync(services, sync), drainSeconds)
+    const report = await this.#carry(next, () => next.plane.sync(takeServices(services), sync), drainSeconds)
     this.#current = next
     this.#parts.events.push({ type: 'switched', from, to: mode })
     const backend = await old.plane.release(old.options.stateFile !== next.options.stateFile)

@@ -14,8 +14,11 @@ export interface CheckedUpdate {
   readonly gone: readonly string[]
 }
 
+/** A copy that nobody else has, for the plane to keep. */
+export type TakenServices = Map<string, Service>
+
 /** Checks that services are a Map, of any realm, and takes a copy of it, in the order of their priorities. @throws {ValidationError} */
-export function takeServices(services: Services): Map<string, Service> {
+export function takeServices(services: Services): TakenServices {
   if (!types.isMap(services)) throw new ValidationError('services', services, 'a Map of services by their names')
   const taken = new Map<unknown, Service>(services as ReadonlyMap<unknown, Service>)
   for (const name of taken.keys())

@@ -3,7 +3,9 @@
  */
 import { onTestFinished } from 'vitest'
 import { Broadcast } from '../../../../src/core/events/broadcast.js'
-import type { PlaneEvent, Service } from '../../../../src/index.js'
+import type { Plane, PlaneEvent, Service } from '../../../../src/index.js'
+import { takeServices, takeUpdate } from '../../../../src/plane/core/changes/desired.js'
+import { checkSyncOptions } from '../../../../src/plane/core/options.js'
 import { ServicePlane } from '../../../../src/plane/core/plane.js'
 import { openUserspaceBackend } from '../../../../src/plane/userspace/backend.js'
 import { checkUserspaceOptions, type UserspacePlaneOptions } from '../../../../src/plane/userspace/options.js'
@@ -16,11 +18,27 @@ import { faulty, type Injector } from '../../../support/faulty-kernel.js'
 export const named = (...services: Service[]): Map<string, Service> => new Map(services.map((entry) => [entry.name, entry]))
 
 export interface Scene {
-  readonly plane: ServicePlane
+  readonly plane: ScenePlane
   readonly relays: FakeRelays
   readonly kernel: FakeNftablesKernel
   readonly tell: (event: RelayEvent) => void
   readonly events: PlaneEvent[]
+}
+
+type ScenePlane = Omit<Plane, 'switchTo' | typeof Symbol.asyncDispose>
+
+/** Takes services and updates as `openPlane` does, for a plane that is not switched. */
+function taking(plane: ServicePlane): ScenePlane {
+  return {
+    plan: async (services) => await plane.plan(takeServices(services)),
+    sync: async (services, options = {}) => await plane.sync(takeServices(services), checkSyncOptions(options)),
+    update: async (update, options = {}) => await plane.update(takeUpdate(update), checkSyncOptions(options)),
+    explain: (request) => plane.explain(request),
+    watch: (options) => plane.watch(options),
+    counters: () => plane.counters(),
+    status: () => plane.status(),
+    close: (options) => plane.close(options)
+  }
 }
 
 interface SceneOptions extends UserspacePlaneOptions {
@@ -44,7 +62,7 @@ export async function scene({ inject, on = new FakeNftablesKernel(), ...options 
       return relays
     }
   )
-  const plane = new ServicePlane({ backend, auditMs: 0, events, ownAddresses: () => Promise.resolve([]) })
+  const plane = taking(new ServicePlane({ backend, auditMs: 0, events, ownAddresses: () => Promise.resolve([]) }))
   onTestFinished(() => plane.close())
   const seen: PlaneEvent[] = []
   void (async () => {
