@@ -1,6 +1,7 @@
 /**
  * Names for the kernel's numbers.
  */
+import { FLOW_STATUSES } from '../core/flow-status.js'
 import { protocolNumbers } from '../core/protocols.js'
 import type { DccpFlowState, FlowProtocol, FlowStatus, SctpFlowState, TcpFlowState } from './types.js'
 
@@ -16,25 +17,8 @@ export const PROTOCOLS: Readonly<Record<Exclude<FlowProtocol, number>, number>> 
   'udplite'
 )
 
-/** IPS_* (include/uapi/linux/netfilter/nf_conntrack_common.h). */
-export const STATUSES = {
-  expected: 0x1,
-  'seen-reply': 0x2,
-  assured: 0x4,
-  confirmed: 0x8,
-  'source-nat': 0x10,
-  'destination-nat': 0x20,
-  'sequence-adjust': 0x40,
-  'source-nat-done': 0x80,
-  'destination-nat-done': 0x100,
-  dying: 0x200,
-  'fixed-timeout': 0x400,
-  template: 0x800,
-  untracked: 0x1000,
-  helper: 0x2000,
-  offload: 0x4000,
-  'hardware-offload': 0x8000
-} as const satisfies Record<FlowStatus, number>
+/** IPS_*. */
+export const STATUSES = FLOW_STATUSES satisfies Record<FlowStatus, number>
 
 /** Status bits that a caller may set; the kernel decides the others (IPS_UNCHANGEABLE_MASK). None of them can be taken back (nf_ct_change_status_common). */
 export const SETTABLE_STATUS = STATUSES['seen-reply'] | STATUSES.assured | STATUSES['fixed-timeout']

@@ -3,6 +3,7 @@
  */
 import type { LostEvents } from '../core/events/watch.js'
 import type { EventStream } from '../core/events/stream.js'
+import { FLOW_STATUSES } from '../core/flow-status.js'
 import type { NativeEvent } from '../native/index.js'
 import type { Family } from './families.js'
 import { CT_DIRECTIONS, CT_STATES } from './symbols.js'
@@ -109,26 +110,6 @@ interface NativeTrace {
   readonly conntrackState?: number
 }
 
-/** IPS_* of include/uapi/linux/netfilter/nf_conntrack_common.h, with the names that the conntrack client has for them. */
-export const TRACE_STATUSES: Readonly<Record<string, number>> = {
-  expected: 0x1,
-  'seen-reply': 0x2,
-  assured: 0x4,
-  confirmed: 0x8,
-  'source-nat': 0x10,
-  'destination-nat': 0x20,
-  'sequence-adjust': 0x40,
-  'source-nat-done': 0x80,
-  'destination-nat-done': 0x100,
-  dying: 0x200,
-  'fixed-timeout': 0x400,
-  template: 0x800,
-  untracked: 0x1000,
-  helper: 0x2000,
-  offload: 0x4000,
-  'hardware-offload': 0x8000
-}
-
 const STEPS: readonly unknown[] = ['rule', 'return', 'policy']
 
 /** NF_VERDICT_MASK of include/uapi/linux/netfilter.h: the verdict stands in the lowest byte, the number of a queue or an error above it. */
@@ -157,7 +138,7 @@ function connectionOf({ conntrackId, conntrackDirection, conntrackState, conntra
     ...(conntrackId === undefined ? {} : { id: conntrackId }),
     ...(direction === undefined ? {} : { direction: direction as NonNullable<TraceConnection['direction']> }),
     state: bitsOf(CT_STATES, conntrackState),
-    status: bitsOf(TRACE_STATUSES, conntrackStatus)
+    status: bitsOf(FLOW_STATUSES, conntrackStatus)
   }
 }
 

@@ -1,9 +1,10 @@
 /**
  * Steps of packets as the native side hands them over: the inverse of `convertTrace`.
  */
+import { FLOW_STATUSES } from '../../core/flow-status.js'
 import type { NativeEvent } from '../../native/index.js'
 import { CT_DIRECTIONS, CT_STATES } from '../../nftables/symbols.js'
-import { TRACE_STATUSES, type TraceStep } from '../../nftables/trace.js'
+import type { TraceStep } from '../../nftables/trace.js'
 
 const QUEUE = 3
 const QUEUE_BITS = 16
@@ -24,7 +25,7 @@ function connectionOf({ connection }: TraceStep): object {
     ...(id === undefined ? {} : { conntrackId: id }),
     ...(direction === undefined ? {} : { conntrackDirection: typeof direction === 'number' ? direction : CT_DIRECTIONS[direction] }),
     conntrackState: bits(CT_STATES, state),
-    conntrackStatus: bits(TRACE_STATUSES, status)
+    conntrackStatus: bits(FLOW_STATUSES, status)
   }
 }
 
