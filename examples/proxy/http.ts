@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { joinEndpoint, listenAt, type Endpoint } from './endpoint.js'
 import { escapeInvisible } from './log.js'
 
 /** What the server answers with. */
@@ -35,13 +35,10 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Htt
  * @throws The address or port cannot be had.
  */
 export async function serveHttp(
-  listen: { readonly host: string; readonly port: number },
+  listen: Endpoint,
   sources: HttpSources,
   failed: (error: Error) => void
 ): Promise<{ readonly server: Server; readonly address: string }> {
   const server = createServer((request, response) => answer(request, response, sources))
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(listen.port, listen.host, resolve))
-  server.removeAllListeners('error').on('error', failed)
-  const { address, port } = server.address() as AddressInfo
-  return { server, address: `${address.includes(':') ? `[${address}]` : address}:${port}` }
+  return { server, address: joinEndpoint(await listenAt(server, listen, failed)) }
 }

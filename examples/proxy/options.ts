@@ -13,6 +13,7 @@ import {
   type UserspacePlaneOptions
 } from 'netplane'
 import type { Configured } from './configuration/translate.js'
+import { parseEndpoint, type Endpoint } from './endpoint.js'
 import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
 import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
@@ -109,7 +110,7 @@ export interface ProxyOptions {
   >
   /** Where the services are kept. */
   readonly state: string | undefined
-  readonly listen: { readonly host: string; readonly port: number } | undefined
+  readonly listen: Endpoint | undefined
   readonly once: boolean
   readonly plan: boolean
   readonly cleanup: boolean
@@ -162,11 +163,11 @@ const DEFAULTS = {
 
 type Values = OptionValues & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OptionValues[Name]> }
 
-function parseListen(value: string): { host: string; port: number } | undefined {
+function parseListen(value: string): Endpoint | undefined {
   if (value === 'off') return undefined
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):([0-9]{1,5})$/.exec(value)
-  if (match === null || Number(match[3]) > 65_535) throw new Error(`--listen ${value}: HOST:PORT is wanted, or off`)
-  return { host: match[1] ?? match[2] ?? '', port: Number(match[3]) }
+  const endpoint = parseEndpoint(value)
+  if (endpoint === undefined) throw new Error(`--listen ${value}: HOST:PORT is wanted, or off`)
+  return { host: endpoint.host, port: endpoint.port }
 }
 
 /** One of a few words. */

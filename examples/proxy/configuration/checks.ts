@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { IPVS_SCHEDULERS, parsePrefix } from 'netplane'
+import { parseEndpoint } from '../endpoint.js'
 
 /** The words that `nodePortAddresses` takes beside prefixes. */
 const NODE_PORT_WORDS = ['primary', 'localhost', 'all']
@@ -36,11 +37,10 @@ export function address(value: string): string | undefined {
 /** An address with a port, apart; undefined: it is none. An address alone has no port. */
 export function splitEndpoint(value: string): { readonly host: string; readonly port: number | undefined } | undefined {
   if (isIP(value) !== 0) return { host: value, port: undefined }
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):([0-9]{1,5})$/.exec(value)
-  if (match === null) return undefined
-  const host = match[1] ?? match[2] ?? ''
-  const isHost = host === '' || (match[1] === undefined ? isIP(host) === 4 : isIP(host) === 6)
-  return isHost && Number(match[3]) <= 65_535 ? { host, port: Number(match[3]) } : undefined
+  const parts = parseEndpoint(value)
+  if (parts === undefined) return undefined
+  const { host, port, isBracketed } = parts
+  return host === '' || isIP(host) === (isBracketed ? 6 : 4) ? { host, port } : undefined
 }
 
 /** What is allowed unless the value is an address, with or without a port, or empty. */

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { joinEndpoint } from '../endpoint.js'
 import { splitEndpoint } from './checks.js'
 import type { FaultSink, Place } from './faults.js'
 import { FIELDS, type FieldPath, type Fields, type KubeProxyConfiguration } from './fields.js'
@@ -6,16 +7,11 @@ import { resolveFields, type GivenFields } from './reading.js'
 
 const NOWHERE: Place = { source: 'kube-proxy' }
 
-/** `ADDRESS:PORT`, with brackets around IPv6. */
-export function joinEndpoint(host: string, port: number): string {
-  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`
-}
-
 /** An address of HTTP, complete: the default follows the family of `bindAddress`, and an address alone gets the usual port. */
 function completeEndpoint(value: string, host: string, port: number): string {
-  if (value === '') return joinEndpoint(host, port)
+  if (value === '') return joinEndpoint({ host, port })
   const parts = splitEndpoint(value)
-  return parts?.port === undefined ? joinEndpoint(value, port) : value
+  return parts?.port === undefined ? joinEndpoint({ host: value, port }) : value
 }
 
 /** The ports of `/healthz` and `/metrics`, pkg/cluster/ports. */

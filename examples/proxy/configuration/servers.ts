@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Logger } from 'pino'
-import { joinEndpoint } from './resolve.js'
-import type { Configured, Endpoint } from './translate.js'
+import { joinEndpoint, listenAt, type Endpoint } from '../endpoint.js'
+import type { Configured } from './translate.js'
 import { documentOf } from './write.js'
 
 /** What kube-proxy's servers need of the daemon. */
@@ -117,15 +117,13 @@ export class KubeProxyServers {
   }
 
   async #open(endpoint: Endpoint, pages: Pages): Promise<void> {
-    const { host, port } = endpoint
     const server = createServer((request, response) => {
       answer(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
     })
     this.#servers.add(server)
     try {
-      await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host === '' ? undefined : host, resolve))
-      server.removeAllListeners('error').on('error', (error) => this.#log.error({ err: error }, 'the HTTP server'))
-      this.#log.info({ address: joinEndpoint(host, port) }, 'listening')
+      await listenAt(server, endpoint, (error) => this.#log.error({ err: error }, 'the HTTP server'))
+      this.#log.info({ address: joinEndpoint(endpoint) }, 'listening')
     } catch (error) {
       this.#servers.delete(server)
       if (this.#configured.isListeningRequired) throw error

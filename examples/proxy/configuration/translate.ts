@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { ConntrackSettings, IptablesPlaneOptions, IpvsPlaneOptions, UserspacePlaneOptions } from 'netplane'
+import type { Endpoint } from '../endpoint.js'
 import type { ApiOptions } from '../options.js'
 import { splitEndpoint } from './checks.js'
 import type { FaultSink } from './faults.js'
@@ -20,12 +21,6 @@ export type ConntrackLimits = Partial<
     | 'udpStreamTimeoutSeconds'
   >
 >
-
-/** Where an HTTP server listens. */
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
 
 /** What a configuration of kube-proxy asks for beyond the options of the command line. */
 export interface Configured {

@@ -10,8 +10,8 @@ const JSON_ONLY = 'objects are asked for as JSON'
 const LOG = 'every line of the log is JSON, and is written at once'
 const WINDOWS = 'it is for Windows'
 
-/** Why a field has no effect here, by its path: told where it asks for something else than its default. */
-const REASONS: Readonly<Partial<Record<FieldPath, string>>> = {
+/** Why a field has no effect here, by its path, or in which modes: told where it asks for something else than its default. */
+const REASONS: Readonly<Partial<Record<FieldPath, string | ((mode: string) => string | undefined)>>> = {
   'clientConnection.acceptContentTypes': JSON_ONLY,
   'clientConnection.contentType': JSON_ONLY,
   'logging.flushFrequency': LOG,
@@ -24,7 +24,7 @@ const REASONS: Readonly<Partial<Record<FieldPath, string>>> = {
   showHiddenMetricsForVersion: 'no metric is hidden here',
   configSyncPeriod: 'sources are watched: nothing grows old',
   portRange: 'relays of mode userspace listen at ports that the kernel chooses',
-  udpIdleTimeout: 'only mode userspace has sessions that it would end',
+  udpIdleTimeout: (mode) => (mode === 'userspace' ? undefined : 'only mode userspace has sessions that it would end'),
   resourceContainer: 'kube-proxy has no such field any more',
   'winkernel.networkName': WINDOWS,
   'winkernel.sourceVip': WINDOWS,
@@ -43,10 +43,10 @@ function isDefault(path: FieldPath, value: unknown): boolean {
 /** Warns of what was asked for and cannot be done here. */
 export function warnUnapplied(configuration: KubeProxyConfiguration, given: GivenFields, faults: FaultSink): void {
   const placeOf = (path: FieldPath): Place => given.get(path)?.place ?? { source: 'kube-proxy' }
-  for (const [name, reason] of Object.entries(REASONS)) {
+  for (const [name, because] of Object.entries(REASONS)) {
     const path = name as FieldPath
-    const isApplied = path === 'udpIdleTimeout' && configuration.mode === 'userspace'
-    if (given.has(path) && !isApplied && !isDefault(path, configuration[path]))
+    const reason = typeof because === 'string' ? because : because(configuration.mode)
+    if (reason !== undefined && given.has(path) && !isDefault(path, configuration[path]))
       faults.warn(placeOf(path), path, `it has no effect: ${reason}`)
   }
   for (const gate of Object.keys(configuration.featureGates))

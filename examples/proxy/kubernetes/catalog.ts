@@ -2,15 +2,10 @@ import type { Service } from 'netplane'
 import { healthCheckOf, type HealthCheck } from './health-checks.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
 import { keyOf, serviceKeyOf } from './objects.js'
+import type { ObjectChange } from '../sources/types.js'
 import { shapeProblem } from './shape.js'
 import { reuse, servicesOf } from './translate.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService } from './types.js'
-
-/** An object that is new, has changed, or is gone, by a key that stays its own. */
-interface Change {
-  readonly key: string
-  readonly object: KubernetesObject | undefined
-}
 
 /** One service of Kubernetes, and what belongs to it. */
 interface Entry {
@@ -56,7 +51,7 @@ export class Catalog {
    *
    * @returns The names of the services of the model that are new, have changed or are gone.
    */
-  apply(changes: Iterable<Change>): Set<string> {
+  apply(changes: Iterable<ObjectChange>): Set<string> {
     const touched = new Set<string>()
     for (const { key, object } of changes) {
       const next = object !== undefined && shapeProblem(object) === undefined ? object : undefined

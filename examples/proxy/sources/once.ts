@@ -1,6 +1,6 @@
 import type { ManifestProblem } from '../manifests/types.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
-import type { ObjectSource } from './types.js'
+import type { ObjectChange, ObjectSource } from './types.js'
 
 /**
  * Reads a source once.
@@ -14,7 +14,7 @@ export async function readOnce(
   try {
     source.open()
     await new Promise<void>((resolve, reject) => {
-      const told = (changes: readonly { readonly key: string; readonly object: KubernetesObject | undefined }[]): void => {
+      const told = (changes: readonly ObjectChange[]): void => {
         for (const { key, object } of changes) {
           if (object === undefined) objects.delete(key)
           else objects.set(key, object)
