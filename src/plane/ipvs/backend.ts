@@ -4,7 +4,7 @@
 import { NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
-import type { IpvsSyncReport } from '../../ipvs/index.js'
+import type { DesiredService, IpvsSyncReport } from '../../ipvs/index.js'
 import {
   BackendFailure,
   sumOf,
@@ -25,8 +25,9 @@ import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { AddressCounts } from './address-counts.js'
 import { changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
+import { virtualServiceName } from './compile.js'
 import { readCounters } from './counters.js'
-import { addCounts, NO_COUNTS, type Counts } from './counts.js'
+import { addCounts, NO_COUNTS, sumOfSyncs, type Counts, type SyncCounts } from './counts.js'
 import { Draining } from './draining.js'
 import { inspect, IpvsInspection, ownership, placeOf, virtualServicesOf, type Subsystems } from './inspect.js'
 import { QuickLook } from './quick-look.js'
@@ -44,7 +45,7 @@ interface Exchange {
 
 /** What became of the virtual services of all services. */
 interface AllSynced {
-  readonly report: IpvsSyncReport
+  readonly report: SyncCounts
   readonly refused: readonly Refusal[]
 }
 
@@ -158,22 +159,21 @@ export class IpvsBackend implements Backend {
       const present = device?.addresses ?? new Set<string>()
       const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
       let synced: AllSynced | undefined
+      const kept = beside !== undefined && tables.forgets(beside) ? await this.#keepKnown(services, seen.parts, run) : undefined
       const between = async (): Promise<void> => {
-        if (synced !== undefined) return
         synced = await this.#syncAll(services, ours, run)
+        if (kept !== undefined) synced = { ...synced, report: sumOfSyncs(kept.report, synced.report) }
         if (synced.refused.length > 0) Object.assign(found, await this.#withoutRefused(services, synced.refused, run))
         this.#needed = AddressCounts.of(found.held)
         found.added = [...this.#needed.list()].filter((address) => !present.has(address))
         await addresses.add(found.added, run)
       }
-      // Virtual services that go are known by what the tables hold; those that stay, by the device, if the tables cannot be filled.
-      if (beside !== undefined && tables.forgets(beside)) await between()
       const objects = beside === undefined ? undefined : (await tables.adopt(services, beside, run, between, noted)).objects
       if (beside === undefined) await between()
       const { held, refusals } = found
       if (held !== services) await tables.apply(changesBetween(services, held), services, run)
       const needed = new Set(this.#needed.list())
-      const removed = [...present].filter((address) => !needed.has(address) && ours.has(address))
+      const removed = [...present, ...(kept?.addresses ?? [])].filter((address) => !needed.has(address) && ours.has(address))
       await addresses.remove(removed, run)
       this.#asked = new Set((await virtualServicesOf(held, this.#subsystems.virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
@@ -289,13 +289,44 @@ export class IpvsBackend implements Backend {
     }
   }
 
+  /**
+   * Tables that are made anew forget which virtual services are ours: those that services have no more go before, and the addresses of those that stay are on the device. What comes follows the tables
+   * that name it.
+   *
+   * @returns What was done, and the addresses that were added.
+   * @throws {BackendFailure} Something of it is refused that no service is to blame for.
+   */
+  async #keepKnown(
+    services: Services,
+    { ours, device }: IpvsInspection['parts'],
+    run: Run
+  ): Promise<{ readonly report: SyncCounts; readonly addresses: readonly string[] }> {
+    const { ipvs, addresses, virtual } = this.#subsystems
+    const listed = new Set((await ipvs.listServices()).map(virtualServiceName))
+    const all = await virtualServicesOf(services, virtual, new Slices())
+    const kept = all.filter((one) => listed.has(virtualServiceName(one)))
+    const report = await this.#syncTo(kept, ours, run)
+    // A service that is refused here is refused again when all are asked for.
+    refusalsOf(report, services.values(), virtual)
+    const places = new Set(kept.map(placeOf))
+    const needed = [...AddressCounts.of(services).list()].filter(
+      (address) => places.has(address) && device?.addresses.has(address) !== true
+    )
+    await addresses.add(needed, run)
+    return { report, addresses: needed }
+  }
+
+  async #syncTo(wanted: readonly DesiredService[], ours: ReadonlySet<string>, run: Run): Promise<IpvsSyncReport> {
+    run.checkpoint()
+    const { ipvs, draining } = this.#subsystems
+    const onError = run.isAtomic ? 'atomic' : 'isolate'
+    return finish(await ipvs.sync(wanted, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+  }
+
   /** Makes virtual services be those of all services. @throws {BackendFailure} The whole is refused. */
   async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<AllSynced> {
-    run.checkpoint()
-    const { ipvs, virtual, draining } = this.#subsystems
-    const all = await virtualServicesOf(services, virtual, new Slices())
-    const onError = run.isAtomic ? 'atomic' : 'isolate'
-    const report = finish(await ipvs.sync(all, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+    const { virtual } = this.#subsystems
+    const report = await this.#syncTo(await virtualServicesOf(services, virtual, new Slices()), ours, run)
     return { report, refused: refusalsOf(report, services.values(), virtual) }
   }
 
@@ -317,7 +348,7 @@ export class IpvsBackend implements Backend {
     return { held, refusals }
   }
 
-  #applied(run: Run, report: IpvsSyncReport, addresses: ObjectCounts, elements: ObjectCounts, refusals: readonly Refusal[]): Applied {
+  #applied(run: Run, report: SyncCounts, addresses: ObjectCounts, elements: ObjectCounts, refusals: readonly Refusal[]): Applied {
     this.#steps.start()
     if (refusals.length > 0) this.#subsystems.schedulers.doubt()
     const { services, realServers } = report

@@ -43,3 +43,30 @@ it('virtual services are known as ours though one message could not hold new tab
   expect((await dump(rig)).filter((line) => line.startsWith('virtual service'))).toEqual([])
   await third.close({ cleanup: true })
 })
+
+it('virtual services that were added, before what is beside them was refused, are known as ours where new tables were to be made', async () => {
+  let kernel: RigKernel | undefined
+  let refused: string | undefined
+  const rig = fakeRig('ipvs', (own) => {
+    kernel = own
+    return faulty(own, (operation) => (operation === refused ? { type: 'refuse', errno: ENOMEM } : undefined))
+  })
+  const first = await rig.open()
+  await first.sync(new Map())
+  await first.close()
+  await using nft = await kernel!.nftables.open()
+  const tx = nft.transaction()
+  tx.add.chain({ family: 'ip', table: 'netplane-ipvs', name: 'theirs' })
+  await tx.commit()
+
+  for (refused of ['changeAddresses', 'commit']) {
+    const second = await rig.open()
+    await expect(second.sync(new Map([['web', service]]))).rejects.toMatchObject({ code: 'ENOMEM' })
+    await second.close()
+    refused = undefined
+    const third = await rig.open()
+    await third.sync(new Map())
+    expect((await dump(rig)).filter((line) => line.startsWith('virtual service'))).toEqual([])
+    await third.close()
+  }
+})
