@@ -8,7 +8,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { addSystemFolders } from '../tools/lab/programs.mjs'
 import { install } from './run/install.mjs'
-import { sum } from './run/report.mjs'
+import { describeFailures, sum } from './run/report.mjs'
 import { missing, missingPackagesOf } from './run/requirements.mjs'
 import { stages } from './run/stages.mjs'
 
@@ -83,6 +83,7 @@ for (const { stage, passed, failed, seconds, notRun } of outcomes) {
 }
 const left = outcomes.filter((outcome) => outcome.notRun !== undefined)
 if (left.length > 0) console.log(`not run: ${left.length}, needs ${[...new Set(left.flatMap((outcome) => outcome.notRun))].join('; ')}`)
+for (const line of describeFailures()) console.log(line)
 const { passed, failed } = sum(outcomes)
 const total = passed + failed === 0 ? { passed, failed: 1 } : { passed, failed }
 console.log(`${total.passed} passed, ${total.failed} failed`)

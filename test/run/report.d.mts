@@ -7,6 +7,7 @@ export function countVitest(
   file: string,
   status: number
 ): Count & { readonly files: Readonly<Record<string, Count & { readonly seconds: number }>> }
+export function describeFailures(most?: number): string[]
 export function describeSlowest(files: Readonly<Record<string, { readonly seconds: number }>>, root: string, count?: number): string
 export function countGoogleTest(file: string, status: number): Count
 export function countOne(status: number): Count

@@ -1,7 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import process from 'node:process'
 
 /** @typedef {{ passed: number, failed: number }} Count */
+
+/** Tests that failed in this run, a line each. @type {string[]} */
+const failures = []
+
+/** What failed, in words, for the end of a long output. @returns {string[]} lines; none where no test failed */
+export function describeFailures(most = 30) {
+  if (failures.length === 0) return []
+  const more = failures.length > most ? [`  and ${failures.length - most} more`] : []
+  return ['failed:', ...failures.slice(0, most).map((line) => `  ${line}`), ...more]
+}
 
 /**
  * What test/run/reporter.mjs has counted, in all and for each test file.
@@ -12,6 +23,9 @@ import path from 'node:path'
 export function countVitest(file, status) {
   if (!existsSync(file)) return { ...nothingMeasured('vitest wrote no report'), files: {} }
   const { files, outside } = JSON.parse(readFileSync(file, 'utf8'))
+  const place = path.basename(file, '.json')
+  for (const [name, own] of Object.entries(files))
+    failures.push(...(own.failures ?? []).map((line) => `${place}: ${path.relative(process.cwd(), name)}: ${line}`))
   const { passed, failed } = sum([...Object.values(files), { passed: 0, failed: outside }])
   return { ...conclude(passed, failed, status), files }
 }

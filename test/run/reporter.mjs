@@ -7,7 +7,8 @@ import process from 'node:process'
 /**
  * @param {import('vitest/node').TestModule} module a test file in one project
  * @param {boolean} isFiltered whether tests were chosen by name, so that those which were not chosen are no fault
- * @returns {Count & { seconds: number, notRun: string[] }} `seconds`: how long its tests took; `notRun`: the names of what counts as failed because it did not run
+ * @returns {Count & { seconds: number, notRun: string[], failures: string[] }} `seconds`: how long its tests took; `notRun`: the names of what counts as failed because it did not run;
+ *   `failures`: what failed, a line each
  */
 function countModule(module, isFiltered) {
   const tests = [...module.children.allTests()]
@@ -15,8 +16,17 @@ function countModule(module, isFiltered) {
   const notRun = isFiltered ? [] : [...named('skipped'), ...named('pending')].map((test) => test.fullName)
   // A file that cannot be loaded, or whose hooks fail, has perhaps no test that failed.
   const isBroken = module.state() === 'failed' && named('failed').length === 0
-  const failed = named('failed').length + notRun.length + (isBroken ? 1 : 0)
-  return { passed: named('passed').length, failed, seconds: module.diagnostic().duration / 1000, notRun }
+  const failures = [
+    ...named('failed').map((test) => `${test.fullName}: ${firstLine(test.result().errors)}`),
+    ...notRun.map((name) => `${name}: it did not run`),
+    ...(isBroken ? [`the file as a whole: ${firstLine(module.errors())}`] : [])
+  ]
+  return { passed: named('passed').length, failed: failures.length, seconds: module.diagnostic().duration / 1000, notRun, failures }
+}
+
+/** The first line of the first error. @param {readonly { message: string }[] | undefined} errors */
+function firstLine(errors) {
+  return errors?.[0]?.message.split('\n')[0] ?? 'it is not said why'
 }
 
 /** Options of vitest that it reads: `--outputFile.counts=FILE` has the counts and times of each test file written there, as JSON. */
@@ -30,11 +40,16 @@ export default class Counts {
   onTestRunEnd(modules, unhandledErrors) {
     const files = {}
     for (const module of modules) {
-      const { passed, failed, seconds, notRun } = countModule(module, this.#config.testNamePattern !== undefined)
+      const { passed, failed, seconds, notRun, failures } = countModule(module, this.#config.testNamePattern !== undefined)
       for (const name of notRun) console.log(`not run, which counts as failed: ${name}`)
       // A file that runs in several projects is there once for each.
-      const before = files[module.moduleId] ?? { passed: 0, failed: 0, seconds: 0 }
-      files[module.moduleId] = { passed: before.passed + passed, failed: before.failed + failed, seconds: before.seconds + seconds }
+      const before = files[module.moduleId] ?? { passed: 0, failed: 0, seconds: 0, failures: [] }
+      files[module.moduleId] = {
+        passed: before.passed + passed,
+        failed: before.failed + failed,
+        seconds: before.seconds + seconds,
+        failures: [...before.failures, ...failures]
+      }
     }
     const counts = Object.values(files)
     const isEmpty = counts.every(({ passed, failed }) => passed + failed === 0)

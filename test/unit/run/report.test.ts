@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Count, countGoogleTest, countVitest, describeSlowest, sum } from '../../run/report.mjs'
+import { type Count, countGoogleTest, countVitest, describeFailures, describeSlowest, sum } from '../../run/report.mjs'
 
 let folder = ''
 beforeEach(async () => {
@@ -54,6 +54,14 @@ describe('count of a GoogleTest report', () => {
   test('takes no tests for failed', async () => {
     expect(await count(0)).toEqual({ passed: 0, failed: 1 })
   })
+})
+
+test('what failed is said at the end, with the place and the file', async () => {
+  const lines = ['one: expected 1 to be 2', 'two: it did not run']
+  const files = { [path.resolve('test/a.test.ts')]: { passed: 1, failed: 2, failures: lines } }
+  countVitest(await written({ files, outside: 0 }), 1)
+  expect(describeFailures()).toEqual(['failed:', ...lines.map((line) => `  report: test/a.test.ts: ${line}`)])
+  expect(describeFailures(1)).toEqual(['failed:', '  report: test/a.test.ts: one: expected 1 to be 2', '  and 1 more'])
 })
 
 test('a sum is that of all counts', () => {

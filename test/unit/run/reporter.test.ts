@@ -26,7 +26,14 @@ async function runVitest(text: string, ...more: string[]): Promise<Outcome> {
 }
 
 const of = (passed: number, failed: number, outside = 0): unknown => ({
-  files: { [path.join(folder, 'a.test.js')]: { passed, failed, seconds: expect.any(Number) as number } },
+  files: {
+    [path.join(folder, 'a.test.js')]: {
+      passed,
+      failed,
+      seconds: expect.any(Number) as number,
+      failures: Array.from({ length: failed }, () => expect.stringMatching(/: (no|it did not run)$/) as string)
+    }
+  },
   outside
 })
 
