@@ -25,7 +25,6 @@ const pages = {
   sanitizeComments: true,
   parametersFormat: 'table',
   propertyMembersFormat: 'list',
-  disableSources: true,
   githubPages: false
 }
 
@@ -44,6 +43,8 @@ export async function reference(root, folder) {
     // The compiler's own check is `npm run lint:types`.
     skipErrorChecking: true,
     excludeInternal: true,
+    // Where a checkout has no remote, links to lines would be a warning.
+    disableSources: true,
     readme: 'none',
     logLevel: 'Warn',
     validation: { notExported: true, invalidLink: true, invalidPath: true, rewrittenLink: true },
