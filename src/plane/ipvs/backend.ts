@@ -149,7 +149,7 @@ export class IpvsBackend implements Backend {
 
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
-    const { tables, addresses, settings } = this.#subsystems
+    const { tables, addresses, settings, virtual } = this.#subsystems
     const { device, ours, tables: beside } = seen.parts
     this.#asked = new Set(ours)
     this.#commits = tables.commits
@@ -159,9 +159,10 @@ export class IpvsBackend implements Backend {
       const present = device?.addresses ?? new Set<string>()
       const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
       let synced: AllSynced | undefined
-      const kept = beside !== undefined && tables.forgets(beside) ? await this.#keepKnown(services, seen.parts, run) : undefined
+      const wanted = await virtualServicesOf(services, virtual, new Slices())
+      const kept = beside !== undefined && tables.forgets(beside) ? await this.#keepKnown(services, wanted, seen.parts, run) : undefined
       const between = async (): Promise<void> => {
-        synced = await this.#syncAll(services, ours, run)
+        synced = await this.#syncAll(services, wanted, ours, run)
         if (kept !== undefined) synced = { ...synced, report: sumOfSyncs(kept.report, synced.report) }
         if (synced.refused.length > 0) Object.assign(found, await this.#withoutRefused(services, synced.refused, run))
         this.#needed = AddressCounts.of(found.held)
@@ -175,7 +176,7 @@ export class IpvsBackend implements Backend {
       const needed = new Set(this.#needed.list())
       const removed = [...present, ...(kept?.addresses ?? [])].filter((address) => !needed.has(address) && ours.has(address))
       await addresses.remove(removed, run)
-      this.#asked = new Set((await virtualServicesOf(held, this.#subsystems.virtual, new Slices())).map(placeOf))
+      this.#asked = new Set((held === services ? wanted : await virtualServicesOf(held, virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
       const counts = { written: found.added.length, deleted: removed.length }
       return this.#applied(run, synced!.report, counts, objects ?? { written: 0, deleted: 0 }, refusals)
@@ -298,13 +299,13 @@ export class IpvsBackend implements Backend {
    */
   async #keepKnown(
     services: Services,
+    wanted: readonly DesiredService[],
     { ours, device }: IpvsInspection['parts'],
     run: Run
   ): Promise<{ readonly report: SyncCounts; readonly addresses: readonly string[] }> {
     const { ipvs, addresses, virtual } = this.#subsystems
     const listed = new Set((await ipvs.listServices()).map(virtualServiceName))
-    const all = await virtualServicesOf(services, virtual, new Slices())
-    const kept = all.filter((one) => listed.has(virtualServiceName(one)))
+    const kept = wanted.filter((one) => listed.has(virtualServiceName(one)))
     const report = await this.#syncTo(kept, ours, run)
     // A service that is refused here is refused again when all are asked for.
     refusalsOf(report, services.values(), virtual)
@@ -324,10 +325,9 @@ export class IpvsBackend implements Backend {
   }
 
   /** Makes virtual services be those of all services. @throws {BackendFailure} The whole is refused. */
-  async #syncAll(services: Services, ours: ReadonlySet<string>, run: Run): Promise<AllSynced> {
-    const { virtual } = this.#subsystems
-    const report = await this.#syncTo(await virtualServicesOf(services, virtual, new Slices()), ours, run)
-    return { report, refused: refusalsOf(report, services.values(), virtual) }
+  async #syncAll(services: Services, wanted: readonly DesiredService[], ours: ReadonlySet<string>, run: Run): Promise<AllSynced> {
+    const report = await this.#syncTo(wanted, ours, run)
+    return { report, refused: refusalsOf(report, services.values(), this.#subsystems.virtual) }
   }
 
   /** Puts services that were refused back as they were before, or takes them away. */

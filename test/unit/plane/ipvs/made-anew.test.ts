@@ -14,6 +14,14 @@ const service: Service = {
   endpoints: [{ address: '10.1.0.1', port: 8080 }]
 }
 
+/** Another process adds a chain to our table, which is made anew then. */
+async function addTheirChain(kernel: RigKernel): Promise<void> {
+  await using nft = await kernel.nftables.open()
+  const tx = nft.transaction()
+  tx.add.chain({ family: 'ip', table: 'netplane-ipvs', name: 'theirs' })
+  await tx.commit()
+}
+
 it('virtual services are known as ours though one message could not hold new tables, and the process ended before they were filled', async () => {
   let kernel: RigKernel | undefined
   let commits: Fault[] = []
@@ -24,10 +32,7 @@ it('virtual services are known as ours though one message could not hold new tab
   const first = await rig.open()
   await first.sync(new Map([['web', service]]))
   await first.close()
-  await using nft = await kernel!.nftables.open()
-  const tx = nft.transaction()
-  tx.add.chain({ family: 'ip', table: 'netplane-ipvs', name: 'theirs' })
-  await tx.commit()
+  await addTheirChain(kernel!)
   await using route = await kernel!.route.open()
   await route.removeLink('netplane')
 
@@ -54,12 +59,10 @@ it('virtual services that were added, before what is beside them was refused, ar
   const first = await rig.open()
   await first.sync(new Map())
   await first.close()
-  await using nft = await kernel!.nftables.open()
-  const tx = nft.transaction()
-  tx.add.chain({ family: 'ip', table: 'netplane-ipvs', name: 'theirs' })
-  await tx.commit()
 
-  for (refused of ['changeAddresses', 'commit']) {
+  for (const operation of ['changeAddresses', 'commit']) {
+    await addTheirChain(kernel!)
+    refused = operation
     const second = await rig.open()
     await expect(second.sync(new Map([['web', service]]))).rejects.toMatchObject({ code: 'ENOMEM' })
     await second.close()
