@@ -16,7 +16,8 @@ import { findProgram } from './programs.mjs'
  * @property {string} [substitute] the machine that is used where this one does not boot; it lacks nothing that this one has
  * @property {number} slowness how much longer than on the machine itself programs take there, about
  * @property {number} bootSeconds what it gets until the command starts: far more than it needs, as the machine may be busy
- * @property {number} boots how often it is booted, at most, when its kernel goes down before the command has started
+ * @property {number} boots how often it is booted, at most, when its kernel goes down before the command has started, or by a fault of the machine
+ * @property {RegExp} [ownFault] what its kernel says when the machine, and not what ran in it, is at fault
  * @property {boolean} canCount whether its clock can count the instructions of its processor (`isCounted`)
  * @property {import('./kernels.mjs').Kernel} [kernel] fetched before the machine is booted
  * @property {(boot: { init: string, folder: string, memoryMegabytes: number, isCounted: boolean }) => Promise<string[]>} argv the command that boots it. File descriptors
@@ -152,9 +153,10 @@ function qemu(kernel) {
     release: () => releaseOf(kernel),
     everyRun: kernel.isInEveryRun ? 'smoke' : 'none',
     slowness: 10,
-    // While it starts, a kernel replaces instructions of its own by and by. Once in a few hundred boots one of two emulated processors still runs the
-    // break point that stood there meanwhile, when nobody expects it any more ("Oops: int3").
+    // A kernel replaces instructions of its own, most of them while it starts. Once in a few hundred boots one of two emulated processors still runs the
+    // break point that stood there meanwhile, when nobody expects it any more.
     boots: 3,
+    ownFault: /Oops: int3: 0000/,
     canCount: true,
     bootSeconds: 240,
     kernel,

@@ -2,7 +2,7 @@
 //   node tools/lab/run.mjs [--timeout SECONDS] [--memory MEGABYTES] [--counted] MACHINE COMMAND [ARGUMENT…]
 // With --counted the clock of a machine of qemu counts instructions: times in it are always the same, however busy this machine is.
 // Prints what the command prints and ends with its exit status; 124: the time was over (LAB_TIMEOUT, 600 s), 125: the machine does not boot, 97: it
-// went down before the command ended. What its kernel prints goes to a log, which is named when it is of use and is removed when it is not.
+// went down before the command ended. By a fault of the machine itself that may be tried again, which is said. What its kernel prints goes to a log, which is named when it is of use and is removed when it is not.
 // /run, /dev and kernel state are the machine's own; files are shared, so write under a temporary folder only.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -85,16 +85,19 @@ function keepLog(name, log) {
 
 /**
  * What became of a command, from its file of status and from why its machine was ended.
- * @returns {{ status: number, why?: string, hasGoneDown?: boolean }} `hasGoneDown`: the machine went down by itself before the command started
+ * @returns {{ status: number, why?: string, hasGoneDown?: boolean }} `hasGoneDown`: the machine went down by itself before the command started, or by a fault of its own
  */
-function conclude({ name, title, written, killed, log, timeoutSeconds, bootSeconds }) {
+function conclude({ name, machine: { title, ownFault }, written, killed, log, timeoutSeconds, bootSeconds }) {
   if (killed !== undefined && killed in os.constants.signals) return { status: 128 + os.constants.signals[killed] }
   if (written === '') {
     const how = killed === undefined ? 'does not boot here' : `has not booted in ${bootSeconds} s`
     return { status: notBooted, hasGoneDown: killed === undefined, why: `${title} ${how} (${keepLog(name, log)})` }
   }
   if (killed === 'late') return { status: timedOut, why: `${title}: killed after ${timeoutSeconds} s` }
-  if (written === 'started') return { status: noStatus, why: `${title} went down before the command ended (${keepLog(name, log)})` }
+  if (written === 'started') {
+    const why = `${title} went down before the command ended (${keepLog(name, log)})`
+    return { status: noStatus, why, hasGoneDown: ownFault?.test(log.toString()) }
+  }
   return { status: Number(written) }
 }
 
@@ -111,7 +114,7 @@ async function boot(name, machine, argv, { timeoutSeconds, memoryMegabytes, isCo
     const init = path.join(import.meta.dirname, 'init')
     const command = await machine.argv({ init, folder, memoryMegabytes, isCounted })
     const { killed, log } = await start(command, { timeoutSeconds, bootSeconds, hasStarted: () => written() !== '', stdout, stderr })
-    return conclude({ name, title, written: written(), killed, log, timeoutSeconds, bootSeconds })
+    return conclude({ name, machine, written: written(), killed, log, timeoutSeconds, bootSeconds })
   } catch (error) {
     // A program that is not there, or that fails before it is the machine.
     return { status: notBooted, why: `${title} does not boot here (${keepLog(name, `${error.stack}\n`)})` }

@@ -23,6 +23,7 @@ const helped = 'uml-helped'
 const broken = 'uml-broken'
 const substitute = 'qemu-newest'
 const unsteady = 'uml-unsteady'
+const faulty = 'uml-faulty'
 
 /** A machine that goes down twice before it boots. */
 function unsteadyMachine() {
@@ -38,12 +39,28 @@ function unsteadyMachine() {
   }
 }
 
+/** A machine that goes down once after the command has started, by a fault of its own. */
+function faultyMachine() {
+  const machine = userModeLinux()
+  let boots = 0
+  return {
+    ...machine,
+    boots: 2,
+    ownFault: /Oops: int3/,
+    argv: async (boot) => {
+      boots += 1
+      return boots === 1 ? ['sh', '-c', `echo started >'${boot.folder}/status'; echo Oops: int3`] : machine.argv(boot)
+    }
+  }
+}
+
 const table = {
   [refused]: { ...userModeLinux({ preloaded: ['wide-xstate.cc'] }), substitute: helped },
   [helped]: userModeLinux({ preloaded: ['whole-xstate.cc', 'wide-xstate.cc'] }),
   [broken]: { ...userModeLinux({ program: '/bin/false' }), substitute },
   [substitute]: machines[substitute],
-  [unsteady]: unsteadyMachine()
+  [unsteady]: unsteadyMachine(),
+  [faulty]: faultyMachine()
 }
 
 const env = { ...process.env, LAB_TEXT: `it's "two"\nlines` }
@@ -124,6 +141,11 @@ const onUserModeLinux = [
     expected: { status: 0, out: 'here\n', err: '' }
   },
   {
+    name: `${faulty}: the command is run again where the machine itself was at fault`,
+    run: () => tryOut(faulty, ['echo', 'here'], { table }),
+    expected: { status: 0, out: 'here\n', err: '' }
+  },
+  {
     name: `${helped}: boots and runs Node.js`,
     run: () => tryOut(helped, [process.execPath, '-e', 'process.stdout.write(String(2 ** 0.5))'], { table }),
     expected: { status: 0, out: String(2 ** 0.5), err: '' }
@@ -146,7 +168,8 @@ export async function selfTest(machine) {
     if (isSame) passed += 1
   }
   // What they said as intended is only of use to somebody who looks for a fault of theirs; why none boots, to everybody.
-  for (const name of [...(machine === undefined ? [] : [machine]), refused, broken, unsteady]) rmSync(logFile(name), { force: true })
+  for (const name of [...(machine === undefined ? [] : [machine]), refused, broken, unsteady, faulty])
+    rmSync(logFile(name), { force: true })
   return { passed, failed: checks.length - passed }
 }
 
