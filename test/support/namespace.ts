@@ -28,14 +28,28 @@ export async function makeNamespace(): Promise<TestNamespace> {
   return await named('add')
 }
 
-/** The network namespace of the test process, in which relays listen, with a name until the test ends. Its rules of nf_tables go with the test. */
+/**
+ * The network namespace of the test process, in which relays listen, with a name until the test ends. Its rules of nf_tables and its veth links go
+ * with the test.
+ */
 export async function ownNamespace(): Promise<TestNamespace> {
   const namespace = await named('attach', String(process.pid))
   onTestFinished(async () => {
     await nft('flush', 'ruleset')
+    await run('sh', ['-ec', DELETE_LINKS])
   })
   return namespace
 }
+
+/**
+ * The kernel deletes the links to a deleted namespace only some time later, and the next test makes links of the same names. One that it deletes
+ * before this script comes to it is no fault.
+ */
+const DELETE_LINKS = `
+links() { ip -o link show type veth | sed 's/^[0-9]*: //; s/[@:].*//'; }
+for link in $(links); do ip link delete "$link" 2>/dev/null || true; done
+left=$(links)
+[ -z "$left" ] || { echo "links are left: $left" >&2; exit 1; }`
 
 async function named(...how: readonly [command: 'add' | 'attach', ...of: string[]]): Promise<TestNamespace> {
   const [command, ...of] = how
