@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
 import type { ApiAccess, Identity } from '../access/types.js'
 import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
@@ -41,6 +43,23 @@ function dispatcherFor(
   return new ProxyAgent({ uri: proxy.href, requestTls: secure, proxyTls: common })
 }
 
+/** How an answer is read. */
+interface ReadOptions {
+  /** The longest time without a byte. */
+  readonly silenceMs: number
+  /** Whether the server may pack it, which it does with large answers. */
+  readonly mayPack: boolean
+}
+
+/** The bytes that an answer stands for. Both streams end together: also where one is destroyed or fails. */
+function unpack(body: Readable, encoding: string | string[] | undefined): ApiStream {
+  if (encoding !== 'gzip') return body
+  const unpacked = createGunzip()
+  body.on('error', (error) => unpacked.destroy(error))
+  unpacked.on('close', () => body.destroy())
+  return body.pipe(unpacked)
+}
+
 /** The text of an answer. @throws LostError It is too long. */
 async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
   const pieces: Buffer[] = []
@@ -81,7 +100,7 @@ export class ApiClient {
    * @throws The server is not reached, or does not answer in time.
    */
   async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
-    const stream = await this.stream(path, query, this.#options.answerMs, signal)
+    const stream = await this.#open(path, query, { silenceMs: this.#options.answerMs, mayPack: true }, signal)
     const text = await readText(stream, MAX_LIST_BYTES)
     try {
       return JSON.parse(text) as unknown
@@ -97,6 +116,11 @@ export class ApiClient {
    * @throws As {@link ApiClient.get}.
    */
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
+    // What is packed comes only when enough of it is there: events would be late.
+    return await this.#open(path, query, { silenceMs, mayPack: false }, signal)
+  }
+
+  async #open(path: string, query: Query, { silenceMs, mayPack }: ReadOptions, signal: AbortSignal): Promise<ApiStream> {
     await this.#rate.take(signal)
     const { server, headers } = this.#access
     const identity = await this.#access.identify(signal)
@@ -111,6 +135,7 @@ export class ApiClient {
       headers: {
         ...headers,
         accept: 'application/json',
+        'accept-encoding': mayPack ? 'gzip' : 'identity',
         'user-agent': 'netplane-proxy',
         ...(identity.authorization === undefined ? {} : { authorization: identity.authorization })
       },
@@ -120,9 +145,10 @@ export class ApiClient {
     })
     if (statusCode === 401) this.#access.refused()
     const contentType = String(given['content-type'] ?? 'without a type')
-    if (statusCode === 200 && /^application\/json\b/i.test(contentType)) return body
-    await this.#refuse(path, statusCode, contentType, given['retry-after'], body)
-    return body
+    const stream = unpack(body, given['content-encoding'])
+    if (statusCode !== 200 || !/^application\/json\b/i.test(contentType))
+      await this.#refuse(path, statusCode, contentType, given['retry-after'], stream)
+    return stream
   }
 
   /** Requests, and counts how it was answered. One that is given up says nothing of the server. */

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { ApiClient } from '../../../../../examples/proxy/sources/api/client.js'
 import { CLIENT_DEFAULTS } from '../../../../../examples/proxy/sources/api/rate.js'
@@ -327,4 +328,60 @@ it('lists anew where a server cannot read the version that another one gave', as
   api.script('watch Service', refusal(400, 'BadRequest', 'Invalid value: "abc": strconv.ParseUint'))
   await reflect(api)
   await until(() => expect(api.asked('watch Service').map(({ query }) => query['resourceVersion'])).toEqual(['abc', '10']))
+})
+
+const PACKED = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+
+/** An answer that is packed, and then changed. */
+function packed(body: unknown, change: (bytes: Buffer) => Buffer = (bytes) => bytes): ApiAnswer {
+  return (response) => void response.writeHead(200, PACKED).end(change(gzipSync(JSON.stringify(body))))
+}
+
+const manyServices = (count: number): unknown[] => Array.from({ length: count }, (_, index) => apiService(`s${index}`, index + 1))
+const serviceList = (items: unknown[]): object => ({ kind: 'ServiceList', apiVersion: 'v1', metadata: { resourceVersion: '10' }, items })
+
+it('takes lists packed, and asks for events as they are', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', packed(serviceList(manyServices(20_000))))
+  api.script('watch Service', events([event('ADDED', apiService('b', 11))]))
+  const { now, errors } = await reflect(api)
+  await until(() => expect(now.get('b')).toBe('11'))
+  expect(now.size).toBe(20_001)
+  expect(errors).toEqual([])
+  expect(api.asked('list Service')[0]!.headers['accept-encoding']).toBe('gzip')
+  expect(api.asked('watch Service')[0]!.headers['accept-encoding']).toBe('identity')
+})
+
+it('reads a refusal that is packed', async () => {
+  const api = await ScriptedApi.start()
+  const status = { kind: 'Status', message: 'not today', reason: 'Forbidden', code: 403 }
+  api.script('list Service', (response) => void response.writeHead(403, PACKED).end(gzipSync(JSON.stringify(status))))
+  const { now, errors } = await reflect(api)
+  await until(() => expect(now.size + errors.length).toBeGreaterThan(0))
+  expect(errors).toEqual(['GET /api/v1/services: 403: not today'])
+})
+
+const BROKEN: readonly (readonly [what: string, change: (bytes: Buffer) => Buffer, says: RegExp])[] = [
+  ['ends too early', (bytes) => bytes.subarray(0, -100), /unexpected end of file/],
+  ['is not packed at all', () => Buffer.from('{"kind":"ServiceList"}'), /incorrect header check/],
+  ['is empty', () => Buffer.alloc(0), /unexpected end of file|Unexpected end of JSON input/]
+]
+
+it.each(BROKEN)('asks again where a packed list %s', async (_, change, says) => {
+  const api = await ScriptedApi.start()
+  const items = manyServices(1000)
+  api.script('list Service', packed(serviceList(items), change), packed(serviceList(items)))
+  const { now, errors, reflector } = await reflect(api)
+  await until(() => expect(now.size).toBe(1000))
+  expect(errors).toEqual([expect.stringMatching(says)])
+  expect(reflector.error).toBeUndefined()
+})
+
+it('ends a packed list that stops in the middle', async () => {
+  const api = await ScriptedApi.start()
+  const bytes = gzipSync(JSON.stringify(serviceList(manyServices(1000))))
+  api.script('list Service', (response) => void response.writeHead(200, PACKED).write(bytes.subarray(0, 1000)), packed(serviceList([])))
+  const { errors, reflector } = await reflect(api)
+  await until(() => expect(reflector.hasSynced).toBe(true))
+  expect(errors).toEqual(['Body Timeout Error'])
 })
