@@ -2,6 +2,7 @@ import type { Endpoint, EndpointState } from 'netplane'
 import { preferenceOf } from './hints.js'
 import type { ThisNode } from './node.js'
 import { familyOf, normalize } from './objects.js'
+import type { WeightOf } from './settings.js'
 import type { EndpointConditions, EndpointHints, EndpointSlice, ServicePort, SliceEndpoint } from './types.js'
 
 /** An endpoint before it is compared with the others. */
@@ -25,12 +26,13 @@ export function stateOf(conditions: EndpointConditions | null | undefined): Endp
 }
 
 /** All addresses of an endpoint are those of one pod: the first one counts. */
-function candidateOf(endpoint: SliceEndpoint, port: number, node: ThisNode): Candidate | undefined {
-  const { addresses, conditions, nodeName, hints, weight } = endpoint
+function candidateOf(endpoint: SliceEndpoint, port: number, node: ThisNode, weightOf: WeightOf | undefined): Candidate | undefined {
+  const { addresses, conditions, nodeName, hints } = endpoint
   const address = addresses?.[0]
   const state = stateOf(conditions)
   if (address === undefined || state === undefined) return undefined
-  return { address: normalize(address), port, weight: weight ?? undefined, local: isLocal(nodeName, node), state, hints }
+  const weight = endpoint.weight ?? weightOf?.(endpoint)
+  return { address: normalize(address), port, weight, local: isLocal(nodeName, node), state, hints }
 }
 
 /** Whether an endpoint is on this node. */
@@ -69,14 +71,14 @@ function numberOf({ ports }: EndpointSlice, { name, protocol }: ServicePort): nu
   return ports?.find((port) => (port.name ?? '') === (name ?? '') && (port.protocol || 'TCP') === (protocol || 'TCP'))?.port || undefined
 }
 
-/** The endpoints of a port, each address and port once. */
-export function endpointsOf(slices: readonly EndpointSlice[], servicePort: ServicePort, node: ThisNode): Endpoint[] {
+/** The endpoints of a port, each address and port once. @param weightOf Their weights, where an endpoint has none of its own. */
+export function endpointsOf(slices: readonly EndpointSlice[], servicePort: ServicePort, node: ThisNode, weightOf?: WeightOf): Endpoint[] {
   const candidates = new Map<string, Candidate>()
   for (const slice of slices) {
     const port = numberOf(slice, servicePort)
     if (port === undefined) continue
     for (const endpoint of slice.endpoints ?? []) {
-      const candidate = candidateOf(endpoint, port, node)
+      const candidate = candidateOf(endpoint, port, node, weightOf)
       if (candidate === undefined) continue
       const key = `${candidate.address} ${port}`
       candidates.set(key, merge(candidates.get(key), candidate))

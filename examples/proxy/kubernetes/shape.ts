@@ -1,3 +1,4 @@
+import { SETTINGS, weightsProblem } from './settings.js'
 import type { ServicePort, ServiceSpec } from './types.js'
 
 /** A check of one value: undefined where it has the shape, otherwise what is wrong. `path` names the value in the object. */
@@ -53,17 +54,29 @@ export const LABELS = {
   proxy: 'service.kubernetes.io/service-proxy-name',
   headless: 'service.kubernetes.io/headless',
   /** Where a node is. */
-  zone: 'topology.kubernetes.io/zone',
-  /** Goes beyond Kubernetes: the scheduler of a service. */
-  scheduler: 'netplane/scheduler',
-  /** Goes beyond Kubernetes: services with a higher number are written first. */
-  priority: 'netplane/priority'
+  zone: 'topology.kubernetes.io/zone'
 } as const
 
-const METADATA = objectWith({
+const textsAt = (names: readonly string[]): Readonly<Record<string, Check>> =>
+  Object.fromEntries(names.map((name) => [name, OPTIONAL_TEXT]))
+
+const NAMED: Readonly<Record<string, Check>> = {
   name: (path, value) => (typeof value === 'string' && value !== '' ? undefined : `${path} is no name`),
   namespace: OPTIONAL_TEXT,
-  labels: optional(objectWith(Object.fromEntries(Object.values(LABELS).map((label) => [label, OPTIONAL_TEXT]))))
+  labels: optional(objectWith(textsAt(Object.values(LABELS))))
+}
+
+const METADATA = objectWith(NAMED)
+
+const SERVICE_METADATA = objectWith({
+  ...NAMED,
+  labels: optional(objectWith(textsAt([...Object.values(LABELS), ...Object.values(SETTINGS)]))),
+  annotations: optional(
+    objectWith({
+      ...textsAt(Object.values(SETTINGS)),
+      [SETTINGS.weights]: optional((path, value) => text(path, value) ?? weightsProblem(path, value as string))
+    })
+  )
 })
 
 const SERVICE_SPEC = objectWith({
@@ -105,7 +118,7 @@ function repeatedPort(path: string, ports: readonly ServicePort[]): string | und
 
 /** Only a headless service and an ExternalName may do without ports. A file that is being written may end before them. */
 const SERVICE = objectWith({
-  metadata: METADATA,
+  metadata: SERVICE_METADATA,
   spec: (path, value) => {
     const problem = SERVICE_SPEC(path, value)
     if (problem !== undefined) return problem
@@ -123,6 +136,7 @@ const ENDPOINT = objectWith({
   addresses: OPTIONAL_TEXTS,
   conditions: optional(objectWith({ ready: OPTIONAL_FLAG, serving: OPTIONAL_FLAG, terminating: OPTIONAL_FLAG })),
   nodeName: OPTIONAL_TEXT,
+  zone: OPTIONAL_TEXT,
   hints: optional(objectWith({ forZones: NAMES, forNodes: NAMES })),
   weight: OPTIONAL_NUMBER
 })

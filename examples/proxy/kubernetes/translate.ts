@@ -2,7 +2,8 @@ import type { Affinity, Protocol, Scheduler, Service } from 'netplane'
 import { endpointsOf } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
-import { isServedByUs, keyOf, labelOf, slicesByService } from './objects.js'
+import { isServedByUs, keyOf, slicesByService } from './objects.js'
+import { settingOf, weightsOf } from './settings.js'
 import { portNameOf, shapeProblem } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService, ServicePort } from './types.js'
 
@@ -22,13 +23,13 @@ function affinityOf({ spec }: KubernetesService): Affinity | undefined {
 
 /** What a service says of all its ports. */
 function commonPartOf(service: KubernetesService): Pick<Service, 'scheduler' | 'affinity' | 'priority'> {
-  const scheduler = labelOf(service, 'scheduler')
+  const scheduler = settingOf(service, 'scheduler')
   const affinity = affinityOf(service)
-  const priority = labelOf(service, 'priority')
+  const priority = settingOf(service, 'priority')
   return {
     ...(scheduler === undefined ? {} : { scheduler: scheduler as Scheduler }),
     ...(affinity === undefined ? {} : { affinity }),
-    // Labels are texts. What is no number is left for the plane to refuse.
+    // Annotations and labels are texts. What is no number is left for the plane to refuse.
     ...(priority === undefined ? {} : { priority: Number(priority === '' ? NaN : priority) })
   }
 }
@@ -47,7 +48,7 @@ function translatePort(
     // An unknown protocol is left for the plane to refuse, by name.
     protocol: PROTOCOLS.get(protocol || 'TCP') ?? (protocol as Protocol),
     frontends,
-    endpoints: endpointsOf(slices, servicePort, node),
+    endpoints: endpointsOf(slices, servicePort, node, weightsOf(service)),
     ...commonPartOf(service)
   }
 }

@@ -6,6 +6,7 @@ export interface Metadata {
   readonly name: string
   readonly namespace?: string | null
   readonly labels?: Readonly<Record<string, string | null>> | null
+  readonly annotations?: Readonly<Record<string, string | null>> | null
 }
 
 export interface ServicePort {
@@ -58,6 +59,7 @@ export interface SliceEndpoint {
   readonly addresses?: readonly string[] | null
   readonly conditions?: EndpointConditions | null
   readonly nodeName?: string | null
+  readonly zone?: string | null
   readonly hints?: EndpointHints | null
   readonly weight?: number | null
 }

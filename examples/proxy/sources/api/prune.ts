@@ -1,3 +1,4 @@
+import { SETTINGS } from '../../kubernetes/settings.js'
 import { isObject, LABELS } from '../../kubernetes/shape.js'
 import { TRIGGER_TIME } from '../../kube-proxy-metrics.js'
 import type { ApiResource } from './resources.js'
@@ -5,11 +6,15 @@ import type { ApiResource } from './resources.js'
 /** Which parts of a value stay: all of it, the fields of an object, or the same parts of each entry of a list. */
 type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
 
-const METADATA = {
-  name: true,
-  namespace: true,
-  resourceVersion: true,
-  labels: Object.fromEntries(Object.values(LABELS).map((label) => [label, true as const]))
+const named = (names: readonly string[]): Parts => Object.fromEntries(names.map((name) => [name, true as const]))
+
+const METADATA = { name: true, namespace: true, resourceVersion: true, labels: named(Object.values(LABELS)) } as const
+/** Labels and annotations of a Service may say what Kubernetes has no field for. */
+const SETTING_NAMES = Object.values(SETTINGS)
+const SERVICE_METADATA = {
+  ...METADATA,
+  labels: named([...Object.values(LABELS), ...SETTING_NAMES]),
+  annotations: named(SETTING_NAMES)
 } as const
 
 const NAMES: Parts = [{ name: true }]
@@ -17,7 +22,7 @@ const NAMES: Parts = [{ name: true }]
 /** What `kubernetes/types.ts` has, and the version of the object. */
 const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
   Service: {
-    metadata: METADATA,
+    metadata: SERVICE_METADATA,
     spec: {
       type: true,
       clusterIP: true,
@@ -42,6 +47,7 @@ const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
         addresses: true,
         conditions: { ready: true, serving: true, terminating: true },
         nodeName: true,
+        zone: true,
         hints: { forZones: NAMES, forNodes: NAMES },
         weight: true
       }
@@ -73,7 +79,7 @@ function take(value: unknown, parts: Parts): unknown {
 }
 
 /**
- * The parts of an object of the API that a proxy reads. The rest (annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
+ * The parts of an object of the API that a proxy reads. The rest (other annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
  * Items of a list have no kind; here they get it.
  */
 export function prune(value: unknown, { kind }: ApiResource): unknown {

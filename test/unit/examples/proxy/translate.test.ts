@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Endpoint, Frontend, Service } from '../../../../src/index.js'
 import { findHealthChecks } from '../../../../examples/proxy/kubernetes/health-checks.js'
+import { shapeProblem } from '../../../../examples/proxy/kubernetes/shape.js'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
 
@@ -140,6 +141,48 @@ it('labels give a scheduler and a priority', () => {
   const labels = { 'netplane/scheduler': 'consistent', 'netplane/priority': '-5' }
   const metadata = { name: 'web', namespace: 'gold', labels }
   expect(translated(service({}, { metadata }))).toMatchObject({ scheduler: 'consistent', priority: -5 })
+})
+
+it('annotations give them, too, and come before labels', () => {
+  const annotations = { 'netplane/scheduler': 'hash' }
+  const labels = { 'netplane/scheduler': 'consistent', 'netplane/priority': '7', 'netplane/weights': 'node-a=3' }
+  const metadata = { name: 'web', namespace: 'gold', labels, annotations }
+  const given = translated(service({}, { metadata }), slice())
+  expect(given).toMatchObject({ scheduler: 'hash', priority: 7 })
+  // A label can say one weight alone, so it says none.
+  expect(given?.endpoints.map(({ weight }) => weight)).toEqual([undefined, undefined, undefined])
+})
+
+describe('weights', () => {
+  const zoned = [
+    { addresses: ['10.244.0.11'], nodeName: 'node-a', zone: 'zone-a' },
+    { addresses: ['10.244.0.12'], nodeName: 'node-a', zone: 'zone-a' },
+    { addresses: ['10.244.1.13'], nodeName: 'node-b', zone: 'zone-a' },
+    { addresses: ['10.244.2.14'], nodeName: 'node-c', zone: 'zone-b' },
+    { addresses: ['10.244.2.15'], nodeName: 'node-c', zone: 'zone-b', weight: 9 },
+    { addresses: ['10.244.3.16'] }
+  ]
+  const weighted = (weights: string): KubernetesObject =>
+    service({}, { metadata: { name: 'web', namespace: 'gold', annotations: { 'netplane/weights': weights } } })
+  const weights = (text: string): unknown => translated(weighted(text), slice(zoned))?.endpoints.map(({ weight }) => weight)
+
+  it('are those of an address, else of a node, else of a zone', () => {
+    expect(weights('zone-a=2, node-a=3,10.244.0.12=0 ,zone-b=65535')).toEqual([3, 0, 2, 65_535, 9, undefined])
+    expect(weights('')).toEqual([undefined, undefined, undefined, undefined, 9, undefined])
+  })
+
+  it('keep their addresses of IPv6', () => {
+    const ip6 = slice([{ addresses: ['fd00::1'] }, { addresses: ['fd00::2'] }], { addressType: 'IPv6' })
+    expect(translated(weighted('fd00::2=4'), ip6)?.endpoints.map(({ weight }) => weight)).toEqual([undefined, 4])
+  })
+
+  it.each(['node-a', 'node-a=', '=3', 'node-a=-1', 'node-a=65536', 'node-a=1.5', 'node a=1', 'node-a=1 node-b=2', 'node-a=1,node-a=2'])(
+    '%j are refused by name',
+    (text) => {
+      expect(translated(weighted(text), slice())).toBeUndefined()
+      expect(shapeProblem(weighted(text))).toMatch(/^metadata\.annotations\.netplane\/weights has "/)
+    }
+  )
 })
 
 describe('endpoints', () => {

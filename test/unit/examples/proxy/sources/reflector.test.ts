@@ -301,7 +301,7 @@ it('keeps of an object only what a proxy reads', async () => {
   expect(objects).toEqual([
     {
       kind: 'Service',
-      metadata: { name: 'a', namespace: 'shop', resourceVersion: '3', labels: {} },
+      metadata: { name: 'a', namespace: 'shop', resourceVersion: '3', labels: {}, annotations: {} },
       spec: { type: 'ClusterIP', clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ports: [{ protocol: 'TCP', port: 80 }] },
       status: { loadBalancer: {} }
     }
