@@ -13,6 +13,8 @@ export interface KubeProxySources {
     readonly isEligible: boolean
     /** When the last sync succeeded. */
     readonly syncedAt: Date | undefined
+    /** What this proxy tells beside what kube-proxy does; mostly nothing. */
+    readonly notes?: Readonly<Record<string, unknown>>
   }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
   /** Told of each answer of a probe. */
@@ -37,7 +39,7 @@ const plain = (text: string): Answer => ({ status: 200, contentType: PLAIN, text
 
 /** As kube-proxy says it, for both families, which one sync serves here. */
 function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer {
-  const { isHealthy, isEligible, syncedAt } = health()
+  const { isHealthy, isEligible, syncedAt, notes } = health()
   const currentTime = new Date().toISOString()
   const family = { lastUpdated: syncedAt?.toISOString() ?? NEVER, healthy: isHealthy }
   const body = {
@@ -45,7 +47,8 @@ function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer
     currentTime,
     ...(countsNode ? { nodeEligible: isEligible } : {}),
     healthy: isHealthy,
-    status: { IPv4: family, IPv6: family }
+    status: { IPv4: family, IPv6: family },
+    ...notes
   }
   return { status: isHealthy && (isEligible || !countsNode) ? 200 : 503, contentType: 'application/json', text: JSON.stringify(body) }
 }

@@ -38,7 +38,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   expect(await get(10_249, '/proxyMode')).toBe('200 nftables\n')
 
   await configure('mode: iptables\n')
-  await proxy.waitFor('the rules of the last configuration are gone')
+  await proxy.waitFor('follows the new configuration')
   expect(await get(10_249, '/proxyMode')).toBe('200 iptables\n')
   await vi.waitFor(async () => expect(await tables()).toContain('KUBE-SERVICES'), 20_000 * patience)
   expect(await tables()).not.toContain('table ip netplane')
