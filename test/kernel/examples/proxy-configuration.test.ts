@@ -14,7 +14,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   const file = join(folder, 'config.yaml')
   const own = `---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\nmanifests: ${manifests}\n`
   const configure = (text: string): Promise<void> =>
-    writeFile(file, `${HEAD}conntrack: { udpTimeout: 77s }\noomScoreAdj: 500\n${text}${own}`)
+    writeFile(file, `${HEAD}conntrack: { udpTimeout: 77s }\noomScoreAdj: 500\nenableProfiling: true\n${text}${own}`)
   const get = async (port: number, path: string): Promise<string> =>
     await namespace.run(process.execPath, [
       '-e',
@@ -32,6 +32,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   expect(await get(10_249, '/proxyMode')).toBe('200 nftables\n')
   expect(await get(10_249, '/configz')).toContain('"oomScoreAdj":500')
   expect(await get(10_249, '/metrics')).toContain('netplane_services 1')
+  expect(await get(10_249, '/debug/pprof/heap?seconds=1')).toMatch(/^200 \{"head":\{"callFrame":/)
 
   await configure('mode: fast\n')
   await proxy.waitFor('"field":"mode"')
