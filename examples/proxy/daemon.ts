@@ -1,5 +1,5 @@
 import type { Server } from 'node:http'
-import { readStateFile, type Plane, type Service } from 'netplane'
+import { readStateFile, type Plane, type PlaneEvent, type PlaneOptions, type Service } from 'netplane'
 import type { Logger } from 'pino'
 import { logEvent } from './events.js'
 import { serveHttp } from './http.js'
@@ -17,6 +17,22 @@ import type { ObjectChange, ObjectSource } from './sources/types.js'
 const SYNC_MS = 30_000
 /** Services in quarantine, and ports of health checks that are taken, are tried again. */
 const RETRY_MS = 10_000
+
+/** What a daemon leaves to the one that goes on with its plane. */
+export interface Inheritance {
+  readonly plane: Plane
+  /** What the kernel holds, until the source has told the successor. */
+  readonly services: ReadonlyMap<string, Service>
+  readonly syncedAt: Date | undefined
+}
+
+/** What a daemon is given beside its parts. */
+export interface DaemonHooks {
+  /** Told once when the own Node has other prefixes of pods than those by which clients are local here, with `detectLocalMode: NodeCIDR`. */
+  readonly outdated?: (() => void) | undefined
+  /** Of the daemon that had the plane before. */
+  readonly inherited?: Inheritance | undefined
+}
 
 /** The running proxy: source -> services -> plane. */
 export class Daemon {
@@ -38,6 +54,11 @@ export class Daemon {
   #syncedAt: Date | undefined
   #isStopping = false
   #syncError: Error | undefined
+  /** Why the configuration that was to follow cannot be had. */
+  #refused: Error | undefined
+  /** The plane is a successor's. */
+  #hasHandedOver = false
+  #events: AsyncIterableIterator<PlaneEvent> | undefined
   #retries: NodeJS.Timeout | undefined
   #server: Server | undefined
   /** At kube-proxy's addresses; undefined: nothing is configured as for a kube-proxy. */
@@ -49,9 +70,9 @@ export class Daemon {
     this.#firstSync = resolve
   })
 
-  /** @param outdated Told once when the own Node has other prefixes of pods than those by which clients are local here, with `detectLocalMode: NodeCIDR`. */
-  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, outdated: () => void = () => undefined) {
+  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, { outdated, inherited }: DaemonHooks = {}) {
     this.#outdated = outdated
+    if (inherited !== undefined) this.#inherit(inherited)
     this.#plane = plane
     this.#metrics = new Metrics(() => plane.status(), {
       services: () => this.#catalog.services,
@@ -106,7 +127,8 @@ export class Daemon {
       health: () => ({
         isHealthy: this.#isKeepingUp,
         isEligible: isNodeEligible(this.#catalog.nodes, this.#options.nodeName),
-        syncedAt: this.#syncedAt
+        syncedAt: this.#syncedAt,
+        notes: this.#notes
       }),
       metrics: this.#metricsText,
       answered: (path, status) => this.#metrics.kubeProxy.answered(path, status)
@@ -146,6 +168,44 @@ export class Daemon {
     await this.#end(how)
   }
 
+  /** Whether the plane can go on in the mode of these options, instead of being opened anew. It needs services that it carries. */
+  mayHandOver({ plane, netns }: ProxyOptions): boolean {
+    return this.#hasSynced && !this.#isStopping && plane.mode !== this.#options.plane.mode && netns === this.#options.netns
+  }
+
+  /**
+   * Lets the plane go on in another mode, and ends all but the plane, which is the successor's from then on.
+   *
+   * @throws The new mode cannot be had, or the daemon was asked to stop meanwhile: nothing was handed over.
+   */
+  async handOver(options: PlaneOptions): Promise<Inheritance> {
+    // Changes of services wait for the switch, and follow it.
+    await this.#plane.switchTo(options)
+    if (!this.#isStopping) await this.#endParts()
+    await this.#events?.return?.()
+    if (this.#isStopping) throw new Error('the proxy was asked to stop')
+    this.#hasHandedOver = true
+    return { plane: this.#plane, services: this.#wanted, syncedAt: this.#syncedAt }
+  }
+
+  /** The configuration that was to follow cannot be had; undefined: this one is what is wanted. */
+  refuse(error: Error | undefined): void {
+    this.#refused = error
+  }
+
+  /** What should be, as far as it is known: what was kept stands in for what the source did not tell yet. */
+  get #wanted(): ReadonlyMap<string, Service> {
+    const { services } = this.#catalog
+    return this.#saved === undefined ? services : new Map([...this.#saved, ...services])
+  }
+
+  #inherit({ services, syncedAt }: Inheritance): void {
+    this.#saved = services
+    this.#hasSynced = true
+    this.#syncedAt = syncedAt
+    this.#firstSync()
+  }
+
   async #listen(): Promise<void> {
     await this.#servers?.listen()
     if (this.#options.listen === undefined) return
@@ -158,12 +218,18 @@ export class Daemon {
 
   async #end(how: { readonly cleanup: boolean }): Promise<void> {
     this.#isStopping = true
+    if (this.#hasHandedOver) return
+    await this.#endParts()
+    await this.#plane.close(how)
+  }
+
+  /** Ends all that belongs to this daemon alone. */
+  async #endParts(): Promise<void> {
     clearInterval(this.#retries)
     await this.#source.close()
     this.#closeHttp()
     this.#healthPorts.close()
     await this.#keeper.stop()
-    await this.#plane.close(how)
   }
 
   #closeHttp(): void {
@@ -175,6 +241,7 @@ export class Daemon {
   /** Serves what the kernel held before, until the source says what should be. */
   async #beginWithSaved(): Promise<void> {
     const { state } = this.#options
+    if (this.#saved !== undefined) return this.#keeper.want(this.#saved)
     if (state === undefined) return
     try {
       const services = await readStateFile(state)
@@ -222,7 +289,7 @@ export class Daemon {
     const { services } = this.#catalog
     this.#metrics.kubeProxy.queued()
     if (this.#saved !== undefined && !isUnderstood) {
-      this.#keeper.want(new Map([...this.#saved, ...services]))
+      this.#keeper.want(this.#wanted)
     } else if (this.#isFollowing) {
       if (changed.size > 0) this.#keeper.want(services, changed)
     } else {
@@ -241,7 +308,8 @@ export class Daemon {
   }
 
   async #followEvents(): Promise<void> {
-    for await (const event of this.#plane.watch()) {
+    this.#events = this.#plane.watch()
+    for await (const event of this.#events) {
       this.#metrics.event(event)
       logEvent(this.#log, event)
     }
@@ -255,6 +323,15 @@ export class Daemon {
   /** Whether a port of a service is in quarantine: this node does not serve it, however many endpoints it has. */
   #isSetAside({ namespace, name }: HealthCheck): boolean {
     return this.#plane.status().quarantined.some(({ service }) => service.startsWith(`${namespace}/${name}:`))
+  }
+
+  /** What there is to say of a change of the mode. */
+  get #notes(): Record<string, unknown> {
+    const { leaving } = this.#plane.status()
+    return {
+      ...(leaving === undefined ? {} : { leaving }),
+      ...(this.#refused === undefined ? {} : { configuration: this.#refused.message })
+    }
   }
 
   /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */
@@ -274,7 +351,8 @@ export class Daemon {
       outdated,
       problems,
       ...(error === undefined ? {} : { [name]: error.message }),
-      ...(this.#syncError === undefined ? {} : { sync: this.#syncError.message })
+      ...(this.#syncError === undefined ? {} : { sync: this.#syncError.message }),
+      ...this.#notes
     }
     return { isHealthy, body }
   }

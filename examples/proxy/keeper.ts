@@ -17,6 +17,8 @@ export interface Pace {
 }
 
 const FIRST_RETRY_MS = 100
+/** A timer takes no more, 24.8 days; more would make it ring at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 const USUAL_PACE: Pace = { minSyncMs: 0, maxRetryMs: 30_000 }
 
 /**
@@ -110,7 +112,9 @@ export class Keeper {
 
   /** Waits, but not for who is asked to stop. */
   async #wait(ms: number): Promise<void> {
-    if (ms > 0) await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    const { signal } = this.#stop
+    for (let left = ms; left > 0 && !signal.aborted; left -= MAX_TIMER_MS)
+      await setTimeout(Math.min(left, MAX_TIMER_MS), undefined, { signal }).catch(() => undefined)
   }
 
   /** Stops after the sync under way. */

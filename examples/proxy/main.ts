@@ -1,47 +1,24 @@
 import { writeFile } from 'node:fs/promises'
-import { openPlane, VERSION, type Plane } from 'netplane'
+import { openPlane, VERSION } from 'netplane'
 import type { Logger } from 'pino'
 import { readCommand, type Action, type Command } from './configuration/command.js'
 import { formatFault } from './configuration/faults.js'
-import { ConfigurationFollower, type RunningProxy } from './configuration/follow.js'
+import { ConfigurationFollower, type StartHooks } from './configuration/follow.js'
 import { applyNodeSettings, type SettingOutcome } from './configuration/node-settings.js'
 import { writeConfiguration } from './configuration/write.js'
 import { Daemon } from './daemon.js'
-import { podPrefixes } from './kubernetes/eligibility.js'
 import { translate } from './kubernetes/translate.js'
+import { withLocalSources } from './local-sources.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
 import { USAGE, type ProxyOptions } from './options.js'
+import { placeOf, planeOptionsOf } from './plane-options.js'
 import { readOnce } from './sources/once.js'
 import { openSource } from './sources/open.js'
 
-function placeOf({ netns }: ProxyOptions): string | number | undefined {
-  return netns !== undefined && /^[0-9]+$/.test(netns) ? Number(netns) : netns
-}
-
-async function open(options: ProxyOptions): Promise<Plane> {
-  const { plane, name, traffic, state } = options
-  const netns = placeOf(options)
-  const common = { netns, ...traffic, stateFile: state }
-  if (plane.mode === 'iptables') return await openPlane({ ...plane, ...common })
-  if (plane.mode !== 'userspace') return await openPlane({ ...plane, name, ...common })
-  const { localSources, nodeAddresses, ownAddresses, serviceRanges } = traffic
-  const relayed = { localSources, nodeAddresses, ownAddresses, serviceRanges }
-  return await openPlane({ ...plane, name, netns, stateFile: state, ...relayed })
-}
-
-/** With `detectLocalMode: NodeCIDR` the Node says who is local. @throws Error It does not. */
-async function withLocalSources(options: ProxyOptions): Promise<ProxyOptions> {
-  if (options.configured?.isLocalByNode !== true) return options
-  const { objects } = await readOnce(await openSource(options, { kinds: ['Node'] }))
-  const localSources = podPrefixes(objects, options.nodeName)
-  if (localSources.length === 0) throw new Error(`detectLocalMode NodeCIDR: there is no Node ${options.nodeName} with spec.podCIDRs`)
-  return { ...options, traffic: { ...options.traffic, localSources } }
-}
-
 /** Removes what is ours of one mode. */
 async function cleanUp(options: ProxyOptions): Promise<void> {
-  const plane = await open({ ...options, state: undefined })
+  const plane = await openPlane(planeOptionsOf({ ...options, state: undefined }))
   await plane.close({ cleanup: true })
 }
 
@@ -80,7 +57,7 @@ async function runOnce(command: Command): Promise<boolean> {
     await cleanUpAll(command)
     return true
   }
-  const plane = await open(await withLocalSources(options))
+  const plane = await openPlane(planeOptionsOf(await withLocalSources(options, new AbortController().signal)))
   try {
     const { objects, problems } = await readOnce(await openSource(options))
     for (const { file, document, reason } of problems) console.error(escapeInvisible(`${file}, document ${document}: ${reason}`))
@@ -119,16 +96,21 @@ async function applySettings(options: ProxyOptions, log: Logger): Promise<void> 
   }
 }
 
+/** Opens the plane, or lets that of the predecessor go on. What may fail before is done before. */
 async function startDaemon(
   options: ProxyOptions,
   log: Logger,
-  opened: (proxy: RunningProxy) => void,
-  outdated: () => void
-): Promise<RunningProxy> {
+  { opened, outdated, signal, predecessor }: StartHooks<Daemon>
+): Promise<Daemon> {
   await applySettings(options, log)
-  const complete = await withLocalSources(options)
+  const complete = await withLocalSources(options, signal)
   const source = await openSource(complete, { parse: parserInBackground(new URL('proxy-parser.js', import.meta.url)) })
-  const daemon = new Daemon(await open(complete), source, complete, log, outdated)
+  signal.throwIfAborted()
+  const planeOptions = planeOptionsOf(complete)
+  const inherited = await predecessor?.handOver(planeOptions)
+  const plane = inherited?.plane ?? (await openPlane(planeOptions))
+  log.level = options.logLevel
+  const daemon = new Daemon(plane, source, complete, log, { outdated, inherited })
   opened(daemon)
   await daemon.start()
   return daemon
@@ -139,10 +121,7 @@ async function run(command: Command): Promise<void> {
   const log = openLog(command.options.logLevel)
   const actions = {
     read: () => readCommand(process.argv.slice(2)),
-    start: (options: ProxyOptions, opened: (proxy: RunningProxy) => void, outdated: () => void) => {
-      log.level = options.logLevel
-      return startDaemon(options, log, opened, outdated)
-    },
+    start: (options: ProxyOptions, hooks: StartHooks<Daemon>) => startDaemon(options, log, hooks),
     cleanUp
   }
   const follower = new ConfigurationFollower(command, actions, log)

@@ -11,7 +11,7 @@ import type { Background } from './run.js'
 import { addressOf, makeServingNetwork, type ServiceNetwork } from './service-network.js'
 
 /** Opens connections (tcp) or sends datagrams from new ports (udp) one after the other until it is told to end, and prints what failed. It sends a datagram again after a second, as resolvers do. */
-const CUSTOMER = `
+export const CUSTOMER = `
 import signal, socket, sys, time
 protocol, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
@@ -74,7 +74,7 @@ function customers({ client, node }: ServiceNetwork): Background[] {
 const served = (output: string): number => Number([...output.matchAll(/served (\d+)\n/g)].at(-1)?.[1] ?? 0)
 
 /** Waits until each of them has been served some times more. */
-async function moreServed(all: readonly Background[], timeout: number): Promise<void> {
+export async function moreServed(all: readonly Background[], timeout: number): Promise<void> {
   const before = all.map((one) => served(one.output()))
   await vi.waitFor(() => all.forEach((one, index) => expect(served(one.output())).toBeGreaterThan(before[index]! + 20)), {
     timeout,
@@ -83,7 +83,7 @@ async function moreServed(all: readonly Background[], timeout: number): Promise<
 }
 
 /** Rounds in which a connection failed. */
-const badRounds = (output: string): string[] =>
+export const badRounds = (output: string): string[] =>
   output.split('\n').filter((line) => line.startsWith('round') && /Error|timeout| {2}|\d $/.test(line))
 
 /** Goes through modes and back to the first, with connections that begin in each of them and are kept to the end. @returns What the kernel holds then, and before. */

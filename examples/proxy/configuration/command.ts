@@ -3,7 +3,7 @@ import { makeOptions, OPTIONS, type OptionValues, type ProxyOptions } from '../o
 import { collectFaults, ConfigurationError, type Fault, type FaultSink } from './faults.js'
 import { NETPLANE_FIELDS, type Fields, type KubeProxyConfiguration, type NetplaneConfiguration } from './fields.js'
 import { readConfigurationFile, type ConfigurationFile } from './file.js'
-import { FIELD_FLAG_NAMES, normaliseArguments, overlayFlags, type FieldFlag } from './flags.js'
+import { FIELD_FLAG_NAMES, isListFlag, normaliseArguments, overlayFlags, type FieldFlag } from './flags.js'
 import { resolveConfiguration } from './resolve.js'
 import { resolveFields, type GivenFields } from './reading.js'
 import { translateConfiguration, type Configured } from './translate.js'
@@ -28,6 +28,7 @@ export interface Command {
 }
 
 const word = { type: 'string' } as const
+const words = { type: 'string', multiple: true } as const
 const flag = { type: 'boolean' } as const
 
 /** Options that stand for no field. */
@@ -41,7 +42,10 @@ const COMMANDS = {
 } as const
 
 const FLAGS = {
-  ...(Object.fromEntries(FIELD_FLAG_NAMES.map((name) => [name, word])) as Record<FieldFlag, typeof word>),
+  ...(Object.fromEntries(FIELD_FLAG_NAMES.map((name) => [name, isListFlag(name) ? words : word])) as Record<
+    FieldFlag,
+    typeof word | typeof words
+  >),
   v: { ...word, short: 'v' }
 } as const
 

@@ -66,6 +66,11 @@ const fieldOf = (flag: FieldFlag): Field<unknown> => FIELDS[FIELD_FLAGS[flag][0]
 /** Options of kube-proxy that may stand without a value, and are true then. */
 const SWITCHES: ReadonlySet<string> = new Set(FIELD_FLAG_NAMES.filter((name) => typeof fieldOf(name).kind.zero === 'boolean'))
 
+/** Options that add to each other where they are given several times, as lists and maps of Go's pflag do. */
+export function isListFlag(flag: FieldFlag): boolean {
+  return typeof fieldOf(flag).kind.zero === 'object'
+}
+
 /** Options of this proxy, too: those come before what a file says. */
 const OWN: readonly FieldFlag[] = ['hostname-override', 'kubeconfig', 'kube-api-qps', 'kube-api-burst']
 
@@ -93,6 +98,11 @@ export function normaliseArguments(args: readonly string[], ownSwitches: Readonl
   return args.flatMap((arg) => normaliseOne(arg, ownSwitches))
 }
 
+/** What an option says, however often it was given. An empty list adds nothing. */
+function wordOf(given: string | readonly string[]): string {
+  return typeof given === 'string' ? given : given.filter((word) => word !== '').join(',')
+}
+
 function readFlag(flag: FieldFlag, word: string, faults: FaultSink): readonly (readonly [FieldPath, Given])[] {
   const { kind } = fieldOf(flag)
   const place = { source: `--${flag}` }
@@ -110,7 +120,7 @@ function readFlag(flag: FieldFlag, word: string, faults: FaultSink): readonly (r
  * @param file What a file gives; undefined: there is none. With a file most options of kube-proxy have no effect, and each of them is warned about.
  */
 export function overlayFlags(
-  values: Readonly<Partial<Record<FieldFlag, string>>>,
+  values: Readonly<Partial<Record<FieldFlag, string | readonly string[]>>>,
   file: GivenFields | undefined,
   faults: FaultSink
 ): GivenFields {
@@ -122,7 +132,7 @@ export function overlayFlags(
       faults.warn({ source: `--${flag}` }, '', 'the option has no effect beside --config: the file says it')
       continue
     }
-    for (const [path, value] of readFlag(flag, word, faults)) given.set(path, value)
+    for (const [path, value] of readFlag(flag, wordOf(word), faults)) given.set(path, value)
   }
   return given
 }

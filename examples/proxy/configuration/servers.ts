@@ -1,6 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { joinEndpoint, listenAt, type Endpoint } from '../endpoint.js'
+import { answerFrom, json, plain, type Answer, type Pages } from './pages.js'
+import { profilingPages } from './profiling.js'
 import type { Configured } from './translate.js'
 import { documentOf } from './write.js'
 
@@ -13,31 +15,21 @@ export interface KubeProxySources {
     readonly isEligible: boolean
     /** When the last sync succeeded. */
     readonly syncedAt: Date | undefined
+    /** What this proxy tells beside what kube-proxy does; mostly nothing. */
+    readonly notes?: Readonly<Record<string, unknown>>
   }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
   /** Told of each answer of a probe. */
   readonly answered: (path: 'healthz' | 'livez', status: number) => void
 }
 
-interface Answer {
-  readonly status: number
-  readonly contentType: string
-  readonly text: string
-}
-
-type Pages = Readonly<Record<string, () => Answer | Promise<Answer>>>
-
-const PLAIN = 'text/plain; charset=utf-8'
-const NOT_FOUND: Answer = { status: 404, contentType: PLAIN, text: '404 page not found\n' }
 /** How Go writes that something never was. */
 const NEVER = '0001-01-01T00:00:00Z'
 const RETRY_MS = 5000
 
-const plain = (text: string): Answer => ({ status: 200, contentType: PLAIN, text })
-
 /** As kube-proxy says it, for both families, which one sync serves here. */
 function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer {
-  const { isHealthy, isEligible, syncedAt } = health()
+  const { isHealthy, isEligible, syncedAt, notes } = health()
   const currentTime = new Date().toISOString()
   const family = { lastUpdated: syncedAt?.toISOString() ?? NEVER, healthy: isHealthy }
   const body = {
@@ -45,9 +37,10 @@ function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer
     currentTime,
     ...(countsNode ? { nodeEligible: isEligible } : {}),
     healthy: isHealthy,
-    status: { IPv4: family, IPv6: family }
+    status: { IPv4: family, IPv6: family },
+    ...notes
   }
-  return { status: isHealthy && (isEligible || !countsNode) ? 200 : 503, contentType: 'application/json', text: JSON.stringify(body) }
+  return json(body, isHealthy && (isEligible || !countsNode) ? 200 : 503)
 }
 
 function healthPages(sources: KubeProxySources): Pages {
@@ -61,31 +54,17 @@ function healthPages(sources: KubeProxySources): Pages {
   }
 }
 
-function metricPages({ configuration }: Configured, { metrics }: KubeProxySources): Pages {
+function metricPages({ configuration }: Configured, { metrics }: KubeProxySources, log: Logger): Pages {
   return {
     '/healthz': () => plain('ok'),
     '/proxyMode': () => plain(configuration.mode),
-    '/configz': () => ({
-      status: 200,
-      contentType: 'application/json',
-      text: JSON.stringify({ 'kubeproxy.config.k8s.io': documentOf(configuration) })
-    }),
-    '/metrics': async () => ({ status: 200, ...(await metrics()) })
+    '/configz': () => json({ 'kubeproxy.config.k8s.io': documentOf(configuration) }),
+    '/metrics': async () => ({ status: 200, ...(await metrics()) }),
+    ...(configuration.enableProfiling ? profilingPages(log) : {})
   }
 }
 
-async function answer(pages: Pages, { url, method }: IncomingMessage, response: ServerResponse): Promise<void> {
-  const path = url?.split('?')[0] ?? ''
-  const { status, contentType, text } = Object.hasOwn(pages, path) ? await pages[path]!() : NOT_FOUND
-  response.writeHead(status, {
-    'content-type': contentType,
-    'x-content-type-options': 'nosniff',
-    'content-length': Buffer.byteLength(text)
-  })
-  response.end(method === 'HEAD' ? undefined : text)
-}
-
-/** kube-proxy's two HTTP servers: `/healthz` and `/livez` for load balancers and kubelets, and `/metrics`, `/proxyMode`, `/configz` and a plain `/healthz` for those who look after the node. */
+/** kube-proxy's two HTTP servers: `/healthz` and `/livez` for load balancers and kubelets, and `/metrics`, `/proxyMode`, `/configz`, a plain `/healthz` and with `enableProfiling` profiles for those who look after the node. */
 export class KubeProxyServers {
   readonly #configured: Configured
   readonly #sources: KubeProxySources
@@ -103,7 +82,7 @@ export class KubeProxyServers {
   async listen(): Promise<void> {
     const { healthz, metrics } = this.#configured
     await this.#open(healthz, healthPages(this.#sources))
-    await this.#open(metrics, metricPages(this.#configured, this.#sources))
+    await this.#open(metrics, metricPages(this.#configured, this.#sources, this.#log))
   }
 
   /** Closes both, with their connections. */
@@ -118,7 +97,7 @@ export class KubeProxyServers {
 
   async #open(endpoint: Endpoint, pages: Pages): Promise<void> {
     const server = createServer((request, response) => {
-      answer(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+      answerFrom(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
     })
     this.#servers.add(server)
     try {

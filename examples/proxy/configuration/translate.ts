@@ -118,7 +118,7 @@ function planeOptions(configuration: KubeProxyConfiguration, loopbackNodePorts: 
 }
 
 /** The log of kube-proxy says from verbosity 4 on what is for debugging, and from 6 on every request. */
-function logLevel(verbosity: number): string {
+export function logLevel(verbosity: number): string {
   return verbosity >= 6 ? 'trace' : verbosity >= 4 ? 'debug' : 'info'
 }
 

@@ -20,7 +20,6 @@ const REASONS: Readonly<Partial<Record<FieldPath, string | ((mode: string) => st
   'logging.options.json.splitStream': LOG,
   'logging.options.json.infoBufferSize': LOG,
   'logging.vmodule': 'the files of kube-proxy are not those of this program: logging.verbosity holds for all of them',
-  enableProfiling: 'there are no profiles of Go here; node --inspect shows what the program does',
   showHiddenMetricsForVersion: 'no metric is hidden here',
   configSyncPeriod: 'sources are watched: nothing grows old',
   portRange: 'relays of mode userspace listen at ports that the kernel chooses',

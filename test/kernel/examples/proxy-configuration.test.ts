@@ -14,7 +14,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   const file = join(folder, 'config.yaml')
   const own = `---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\nmanifests: ${manifests}\n`
   const configure = (text: string): Promise<void> =>
-    writeFile(file, `${HEAD}conntrack: { udpTimeout: 77s }\noomScoreAdj: 500\n${text}${own}`)
+    writeFile(file, `${HEAD}conntrack: { udpTimeout: 77s }\noomScoreAdj: 500\nenableProfiling: true\n${text}${own}`)
   const get = async (port: number, path: string): Promise<string> =>
     await namespace.run(process.execPath, [
       '-e',
@@ -32,13 +32,14 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   expect(await get(10_249, '/proxyMode')).toBe('200 nftables\n')
   expect(await get(10_249, '/configz')).toContain('"oomScoreAdj":500')
   expect(await get(10_249, '/metrics')).toContain('netplane_services 1')
+  expect(await get(10_249, '/debug/pprof/heap?seconds=1')).toMatch(/^200 \{"head":\{"callFrame":/)
 
   await configure('mode: fast\n')
   await proxy.waitFor('"field":"mode"')
   expect(await get(10_249, '/proxyMode')).toBe('200 nftables\n')
 
   await configure('mode: iptables\n')
-  await proxy.waitFor('the rules of the last configuration are gone')
+  await proxy.waitFor('follows the new configuration')
   expect(await get(10_249, '/proxyMode')).toBe('200 iptables\n')
   await vi.waitFor(async () => expect(await tables()).toContain('KUBE-SERVICES'), 20_000 * patience)
   expect(await tables()).not.toContain('table ip netplane')

@@ -73,3 +73,15 @@ it('takes changes alone to the plane after the first sync, and the whole again a
   ])
   await keeper.stop()
 })
+
+it('waits longer than one timer can between two syncs', async () => {
+  const sync = vi.fn(() => Promise.resolve({} as SyncReport))
+  const pace = { minSyncMs: 30 * 86_400_000, maxRetryMs: 30_000 }
+  const keeper = new Keeper({ sync } as unknown as Plane, { synced: () => undefined, failed: () => undefined }, pace)
+  keeper.want(new Map())
+  await vi.waitFor(() => expect(sync).toHaveBeenCalledOnce())
+  keeper.want(new Map())
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(sync).toHaveBeenCalledOnce()
+  await keeper.stop()
+})

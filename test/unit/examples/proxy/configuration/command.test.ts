@@ -47,6 +47,17 @@ it('takes options as Go does', () => {
   expect(read('--vmodule=a=2,b*=3').configuration?.['logging.vmodule']).toEqual(['a=2', 'b*=3'])
 })
 
+it('adds up lists that are given several times, as pflag does, and takes the last of all else', () => {
+  const addresses = ['--nodeport-addresses=10.0.0.0/8,fd00::/8', '--nodeport-addresses', '192.168.0.0/16', '--nodeport-addresses=']
+  expect(read(...addresses).configuration?.nodePortAddresses).toEqual(['10.0.0.0/8', 'fd00::/8', '192.168.0.0/16'])
+  const excluded = ['--ipvs-exclude-cidrs=10.0.0.0/8', '--ipvs-exclude-cidrs=10.1.0.0/16', '--proxy-mode=ipvs']
+  expect(read(...excluded).options.plane).toMatchObject({ excludeCIDRs: ['10.0.0.0/8', '10.1.0.0/16'] })
+  const gates = ['--feature-gates=A=true,B=true', '--feature-gates=B=false']
+  expect(read(...gates).configuration?.featureGates).toEqual({ A: true, B: false })
+  expect(read('--oom-score-adj=1', '--oom-score-adj=2').configuration?.oomScoreAdj).toBe(2)
+  expect(() => read('--nodeport-addresses=10.0.0.0/8', '--nodeport-addresses=here')).toThrow('--nodeport-addresses: error: ')
+})
+
 it('tells all that is wrong on the command line', () => {
   const wrong = ['--proxy-mode=fast', '--oom-score-adj=x', '--iptables-sync-period=5', '--masquerade-all=perhaps']
   expect(() => read(...wrong)).toThrow(

@@ -63,12 +63,13 @@ it("answers as kube-proxy's two servers do", async () => {
   })
 
   // A node that is leaving is alive.
-  health = { isHealthy: true, isEligible: false, syncedAt: SYNCED_AT }
+  health = { isHealthy: true, isEligible: false, syncedAt: SYNCED_AT, notes: { configuration: 'mode ipvs is missing' } }
   expect(await answers()).toEqual([503, 200])
   expect(answered.mock.calls.slice(-2)).toEqual([
     ['healthz', 503],
     ['livez', 200]
   ])
+  expect(JSON.parse((await get(healthz, '/livez')).text)).toMatchObject({ healthy: true, configuration: 'mode ipvs is missing' })
 
   expect(await get(metrics, '/healthz')).toMatchObject({ status: 200, text: 'ok' })
   expect(await get(metrics, '/proxyMode?a=b')).toEqual({ status: 200, contentType: 'text/plain; charset=utf-8', text: 'nftables' })

@@ -105,10 +105,10 @@ it('computes limits of connection tracking as kube-proxy does', () => {
 
 it('warns of what has no effect, with the reason', () => {
   const content =
-    'enableProfiling: true\nclientConnection: { contentType: application/yaml }\nfeatureGates: { A: true }\nportRange: "1-2"\nbindAddress: 10.0.0.1'
+    'showHiddenMetricsForVersion: "1.30"\nclientConnection: { contentType: application/yaml }\nfeatureGates: { A: true }\nportRange: "1-2"\nbindAddress: 10.0.0.1'
   expect(translate(content).faults).toEqual([
     expect.stringContaining('f:4:34: warning: clientConnection.contentType: it has no effect: objects are asked for as JSON'),
-    expect.stringContaining('f:3:18: warning: enableProfiling: it has no effect'),
+    expect.stringContaining('f:3:30: warning: showHiddenMetricsForVersion: it has no effect'),
     expect.stringContaining('f:6:12: warning: portRange: it has no effect'),
     expect.stringContaining('f:5:15: warning: featureGates.A: it has no effect'),
     expect.stringContaining('f:7:14: warning: bindAddress: it has no effect')

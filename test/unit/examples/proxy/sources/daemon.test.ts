@@ -151,7 +151,7 @@ it('says that its node has other prefixes of pods than those by which clients ar
   const outdated = vi.fn()
   const source = new ApiSource(await findAccess(options.api!, {}), 'here', FAST)
   const traffic = { ...options.traffic, localSources: ['10.244.1.0/24'] }
-  const daemon = new Daemon(plane, source, { ...options, traffic }, pino({ level: 'silent' }), outdated)
+  const daemon = new Daemon(plane, source, { ...options, traffic }, pino({ level: 'silent' }), { outdated })
   await daemon.start()
   onTestFinished(() => daemon.stop())
   await daemon.synced

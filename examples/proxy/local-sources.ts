@@ -1,0 +1,37 @@
+import { podPrefixes } from './kubernetes/eligibility.js'
+import type { ProxyOptions } from './options.js'
+import { readOnce } from './sources/once.js'
+import { openSource } from './sources/open.js'
+import type { ObjectSource } from './sources/types.js'
+
+/** Reads a source once, but not for longer than until the signal is aborted. @throws The signal's reason, once nothing of the source is open any more. */
+async function readUntil(source: ObjectSource, signal: AbortSignal): ReturnType<typeof readOnce> {
+  signal.throwIfAborted()
+  const read = new AbortController()
+  const aborted = new Promise<void>((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: read.signal })
+  ).then(async () => {
+    await source.close()
+    throw signal.reason
+  })
+  try {
+    return await Promise.race([readOnce(source), aborted])
+  } finally {
+    read.abort()
+  }
+}
+
+/**
+ * With `detectLocalMode: NodeCIDR` the Node says who is local.
+ *
+ * @param signal Ends the wait for an API server that does not answer.
+ * @throws Error It does not; or the signal was aborted.
+ */
+export async function withLocalSources(options: ProxyOptions, signal: AbortSignal): Promise<ProxyOptions> {
+  if (options.configured?.isLocalByNode !== true) return options
+  const source = await openSource(options, { kinds: ['Node'] })
+  const { objects } = await readUntil(source, signal)
+  const localSources = podPrefixes(objects, options.nodeName)
+  if (localSources.length === 0) throw new Error(`detectLocalMode NodeCIDR: there is no Node ${options.nodeName} with spec.podCIDRs`)
+  return { ...options, traffic: { ...options.traffic, localSources } }
+}

@@ -1,0 +1,17 @@
+import type { PlaneOptions } from 'netplane'
+import type { ProxyOptions } from './options.js'
+
+/** The network namespace that the options name, as the library takes it. */
+export function placeOf({ netns }: Pick<ProxyOptions, 'netns'>): string | number | undefined {
+  return netns !== undefined && /^[0-9]+$/.test(netns) ? Number(netns) : netns
+}
+
+/** With what options the plane is opened, or goes on in another mode. */
+export function planeOptionsOf(options: ProxyOptions): PlaneOptions {
+  const { plane, name, traffic, state } = options
+  const common = { netns: placeOf(options), stateFile: state }
+  if (plane.mode === 'iptables') return { ...plane, ...common, ...traffic }
+  if (plane.mode !== 'userspace') return { ...plane, name, ...common, ...traffic }
+  const { localSources, nodeAddresses, ownAddresses, serviceRanges } = traffic
+  return { ...plane, name, ...common, localSources, nodeAddresses, ownAddresses, serviceRanges }
+}
