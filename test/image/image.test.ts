@@ -113,7 +113,7 @@ describe('the image', () => {
 })
 
 describe('a container as the DaemonSet has it', () => {
-  it('serves packets, answers probes and Prometheus, and leaves the rules when it is stopped', async () => {
+  it('serves packets, answers probes and Prometheus, and leaves the rules when it is stopped, which --cleanup removes', async () => {
     const { node, client } = await makeServingNetwork(2)
     const { manifests, ...volumes } = await makeVolumes()
     const around = { network: node.path, volumes, env: { NODE_NAME: NODE } }
@@ -142,6 +142,9 @@ describe('a container as the DaemonSet has it', () => {
     expect(proxy.output()).toContain('"signal":"SIGTERM"')
     await served()
     expect(existsSync(join(volumes.state, 'services.json'))).toBe(true)
+    expect(await node.nft('list', 'tables')).toContain('netplane')
+    await podman.run(...CONFINED, '--cap-add', 'NET_ADMIN', '--network', `ns:${node.path}`, IMAGE, '--mode', 'nftables', '--cleanup')
+    expect(await node.nft('list', 'tables')).toBe('')
   })
 
   it('writes settings of connection tracking where it is privileged, and only there', async () => {
