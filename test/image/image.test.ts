@@ -6,7 +6,7 @@ import { makeFolder } from '../support/manifests.js'
 import { makeNamespace, type TestNamespace } from '../support/namespace.js'
 import type { Finished } from '../support/run.js'
 import { addressOf, ask, makeServingNetwork, tally } from '../support/service-network.js'
-import { containerOf, DEPLOY, Podman } from './podman.js'
+import { BUSY_MS, containerOf, DEPLOY, Podman } from './podman.js'
 
 /** Megabytes of the image beside Node.js itself, and of all of it: newer versions of Node.js are larger. */
 const MOST_BESIDE_NODE = 12
@@ -118,7 +118,7 @@ describe('a container as the DaemonSet has it', () => {
     const { manifests, ...volumes } = await makeVolumes()
     const around = { network: node.path, volumes, env: { NODE_NAME: NODE } }
     const proxy = podman.start('proxy', around, ['--volume', `${manifests}:/services:ro`])
-    await proxy.waitFor('"msg":"synced"')
+    await proxy.waitFor('"msg":"synced"', BUSY_MS)
 
     const served = async (): Promise<void> => {
       for (const [address, port] of [[ADDRESS, 80] as const, [PRIMARY, NODE_PORT] as const])

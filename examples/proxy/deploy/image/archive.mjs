@@ -10,7 +10,7 @@ import { ImageError } from './failure.mjs'
 const ARCHITECTURES = { x64: 'amd64', arm64: 'arm64' }
 
 /** The same bytes whoever makes it, and whenever. */
-const REPRODUCIBLE = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=ustar']
+const REPRODUCIBLE = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--mode=u=rwX,go=rX', '--format=ustar']
 
 function tar(folder, file) {
   try {
