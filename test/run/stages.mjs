@@ -47,6 +47,9 @@ function scripts(name, names, options) {
 }
 
 const inOwnNamespace = { wrap: inNamespace, env: { NETPLANE_TEST_NAMESPACE: 'unshare' } }
+/** crun 1.8 refuses hybrid cgroups, even when it is told not to use any. */
+const inPodmanNamespace = (argv) =>
+  inNamespace(['sh', '-c', 'if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi; exec "$@"', 'sh', ...argv])
 const compiler = ['g++', 'make', 'python3']
 const kernelPrograms = ['nft', 'iptables-nft', 'ip', 'conntrack', 'strace', 'python3']
 // The suites of IPVS run here, too, where this kernel has it.
@@ -107,6 +110,7 @@ export const stages = [
   { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], isAside: true, run: runContainer },
   listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  vitestStage('image', { needs: ['root', 'podman', 'nft', 'ip', 'python3'], uses: ['build'], ...inOwnNamespace, wrap: inPodmanNamespace }),
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], uses: ['build', 'prebuild'] }),
   scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],

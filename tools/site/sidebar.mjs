@@ -21,7 +21,9 @@ export const sidebar = [
     'userspace-plane': 'Mode userspace',
     switching: 'Switching modes',
     behaviour: 'What packets meet',
-    proxy: 'The example proxy'
+    proxy: 'The example proxy',
+    'replace-kube-proxy': 'Replacing kube-proxy',
+    scale: 'Costs for an API server'
   }),
   group('Clients', { nftables: 'nf_tables', ipvs: 'IPVS', conntrack: 'Connection tracking', iptables: 'iptables' }),
   group('In operation', {
