@@ -53,7 +53,21 @@ async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
   return Buffer.concat(pieces).toString('utf8')
 }
 
-/** Reads from one API server. */
+/** What is asked of a server, and how its answer is read. */
+interface Asked {
+  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly path: string
+  readonly query?: Query
+  /** An object, and how it is written. */
+  readonly body?: { readonly type: string; readonly object: object }
+  /** The longest time without a byte of the answer. */
+  readonly silenceMs: number
+}
+
+/** Statuses of answers that have what was asked for. */
+const SUCCESS: ReadonlySet<number> = new Set([200, 201])
+
+/** Reads from one API server, and writes what is told of its objects. */
 export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
@@ -98,6 +112,34 @@ export class ApiClient {
    */
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
     await this.#rate.take(signal)
+    return await this.#ask({ method: 'GET', path, query, silenceMs }, signal)
+  }
+
+  /**
+   * Makes an object. Who writes has a rate of its own, so that lists and watches never wait for what is written.
+   *
+   * @param path Path of the list that the object will be in.
+   * @throws As {@link ApiClient.get}.
+   */
+  async create(path: string, object: object, signal: AbortSignal): Promise<void> {
+    await this.#write({ method: 'POST', path, body: { type: 'application/json', object } }, signal)
+  }
+
+  /**
+   * Changes what a merge patch mentions of an object, as {@link ApiClient.create} makes one.
+   *
+   * @throws As {@link ApiClient.get}.
+   */
+  async patch(path: string, change: object, signal: AbortSignal): Promise<void> {
+    await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', object: change } }, signal)
+  }
+
+  /** The object that a server answers is of no use, but a connection is used again once all of it has been read. */
+  async #write(asked: Omit<Asked, 'silenceMs'>, signal: AbortSignal): Promise<void> {
+    await readText(await this.#ask({ ...asked, silenceMs: this.#options.answerMs }, signal), MAX_LIST_BYTES)
+  }
+
+  async #ask({ method, path, query = {}, body: sent, silenceMs }: Asked, signal: AbortSignal): Promise<ApiStream> {
     const { server, headers } = this.#access
     const identity = await this.#access.identify(signal)
     const url = new URL(server.href.replace(/\/+$/, '') + path)
@@ -108,20 +150,23 @@ export class ApiClient {
       body
     } = await this.#request(url, {
       dispatcher: await this.#connect(identity),
+      method,
       headers: {
         ...headers,
         accept: 'application/json',
-        'user-agent': 'netplane-proxy',
+        'user-agent': this.#options.userAgent,
+        ...(sent === undefined ? {} : { 'content-type': sent.type }),
         ...(identity.authorization === undefined ? {} : { authorization: identity.authorization })
       },
+      ...(sent === undefined ? {} : { body: JSON.stringify(sent.object) }),
       headersTimeout: this.#options.answerMs,
       bodyTimeout: silenceMs,
       signal
     })
     if (statusCode === 401) this.#access.refused()
     const contentType = String(given['content-type'] ?? 'without a type')
-    if (statusCode === 200 && /^application\/json\b/i.test(contentType)) return body
-    await this.#refuse(path, statusCode, contentType, given['retry-after'], body)
+    if (SUCCESS.has(statusCode) && /^application\/json\b/i.test(contentType)) return body
+    await this.#refuse(`${method} ${path}`, statusCode, contentType, given['retry-after'], body)
     return body
   }
 
@@ -140,7 +185,7 @@ export class ApiClient {
 
   /** @throws {ApiError} Always. */
   async #refuse(
-    path: string,
+    what: string,
     status: number,
     contentType: string,
     retryAfter: string | string[] | undefined,
@@ -151,10 +196,10 @@ export class ApiClient {
       body.destroy()
       return (error as Error).message
     })
-    const { message, reason } = describeAnswer(text)
+    const { message, ...details } = describeAnswer(text)
     const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
-    const what = status === 200 ? `the answer is ${contentType}, and not JSON` : String(status)
-    throw new ApiError(`GET ${path}: ${what}: ${message}`, { status, reason, retryAfterMs })
+    const how = SUCCESS.has(status) ? `the answer is ${contentType}, and not JSON` : String(status)
+    throw new ApiError(`${what}: ${how}: ${message}`, { status, ...details, retryAfterMs })
   }
 
   /** Connections that show the newest certificates. Streams of earlier ones go on. */

@@ -8,6 +8,8 @@ type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
 const METADATA = {
   name: true,
   namespace: true,
+  // Events name them.
+  uid: true,
   resourceVersion: true,
   labels: Object.fromEntries(Object.values(LABELS).map((label) => [label, true as const]))
 } as const
