@@ -146,8 +146,8 @@ it('may read what it serves and write Events, and nothing else', async () => {
 
 it('says who it is in what the API server writes down', async () => {
   await startNodeProxy(network, plane)
-  const agents = (): string[] => plane.audit().map(({ userAgent }) => userAgent)
-  await until('the proxy is in the audit log', () => Promise.resolve(agents().some((agent) => agent.startsWith('netplane-proxy/'))), 30_000)
-  for (const agent of agents().filter((each) => each.startsWith('netplane')))
-    expect(agent).toMatch(/^netplane-proxy\/\d+\.\d+\.\d+ \(linux\/\w+\)$/)
+  // Requests of the tests do not say who asks.
+  const agents = (): string[] => plane.audit().flatMap(({ userAgent }) => userAgent ?? [])
+  await until('the proxy is in the audit log', () => Promise.resolve(agents().length > 0), 30_000)
+  for (const agent of agents()) expect(agent).toMatch(/^netplane-proxy\/\d+\.\d+\.\d+ \(linux\/\w+\)$/)
 })

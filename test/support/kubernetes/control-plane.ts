@@ -43,7 +43,7 @@ export interface AuditedRequest {
   readonly requestURI: string
   /** Whose token it was: its `uid` is the name of the token. */
   readonly user: { readonly username: string; readonly uid: string }
-  readonly userAgent: string
+  readonly userAgent?: string
   readonly responseStatus?: { readonly code: number }
   /** When it came, and when its answer was complete: RFC 3339. */
   readonly requestReceivedTimestamp: string
