@@ -224,7 +224,9 @@ export class Daemon {
 
   #retry(): void {
     this.#healthPorts.want(this.#catalog.healthChecks)
-    const quarantined = this.#plane.status().quarantined.map(({ service }) => service)
+    const status = this.#plane.status()
+    this.#reporter.takenPorts(status.takenPorts ?? [])
+    const quarantined = status.quarantined.map(({ service }) => service)
     if (quarantined.length > 0 && this.#isFollowing) this.#keeper.want(this.#catalog.services, quarantined)
   }
 

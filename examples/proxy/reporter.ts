@@ -1,4 +1,4 @@
-import { VERSION, type PlaneEvent, type SyncReport } from 'netplane'
+import { VERSION, type PlaneEvent, type SyncReport, type TakenPort } from 'netplane'
 import type { HealthCheck } from './kubernetes/health-checks.js'
 import type { KubernetesObject, KubernetesService } from './kubernetes/types.js'
 import type { ObjectNotice, ObjectSource } from './sources/types.js'
@@ -65,10 +65,15 @@ export class Reporter {
 
   /** Something that the plane has found. */
   event(event: PlaneEvent): void {
-    if (event.type !== 'portTaken') return
-    const { protocol, port, address, service } = event
-    const note = `A local process waits at ${protocol.toUpperCase()} port ${port} of ${address}, and is not reached: the node port leads to this Service.`
-    this.#reportService('NodePortTaken', service, note)
+    if (event.type === 'portTaken') this.takenPorts([event])
+  }
+
+  /** Local processes wait at node ports: told when they are found, and again while they do. */
+  takenPorts(taken: readonly TakenPort[]): void {
+    for (const { protocol, port, address, service } of taken) {
+      const note = `A local process waits at ${protocol.toUpperCase()} port ${port} of ${address}, and is not reached: the node port leads to this Service.`
+      this.#reportService('NodePortTaken', service, note)
+    }
   }
 
   #reportService(reason: keyof typeof NOTICES, service: string, note: string): void {

@@ -92,8 +92,9 @@ it('tells Services whose ports other processes have', async () => {
   const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_133, allocateLoadBalancerNodePorts: false }
   await make(serviceOf('asked', 33, { spec }), sliceOf('asked', ['pod-a']), serviceOf('taken', 34, { nodePort: 30_134 }))
   await startNodeProxy(network, plane)
+  /** Of what was told again, as it lasts. */
   const noteOf = async (name: string, reason: string): Promise<string> =>
-    (await eventsOf('Service', name)).find((told) => told.reason === reason)?.note ?? ''
+    (await eventsOf('Service', name)).find((told) => told.reason === reason && told.series !== undefined)?.note ?? ''
   await until(
     'both are told',
     async () => {

@@ -154,8 +154,10 @@ it('reports a local process that waits at a node port, and no other event of a p
   const { reporter: one, notices } = reporter()
   const taken: PlaneEvent = { type: 'portTaken', protocol: 'tcp', port: 30_080, address: '0.0.0.0', service: 'shop/web:http' }
   for (const each of [taken, { ...taken, service: 'shop/gone:http' }, { type: 'drift', objects: [] } as const]) one.event(each)
+  one.takenPorts([taken])
   const note = 'A local process waits at TCP port 30080 of 0.0.0.0, and is not reached: the node port leads to this Service.'
-  expect(notices).toMatchObject([{ type: 'Warning', reason: 'NodePortTaken', object: { metadata: { name: 'web' } }, note }])
+  const told = { type: 'Warning', reason: 'NodePortTaken', object: { metadata: { name: 'web' } }, note }
+  expect(notices).toMatchObject([told, told])
 })
 
 it('reports nothing to a source that has nobody to tell', () => {
