@@ -11,6 +11,7 @@ import { isNodeEligible, podPrefixes } from './kubernetes/eligibility.js'
 import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
+import { Reporter } from './reporter.js'
 import type { ObjectChange, ObjectSource } from './sources/types.js'
 
 /** A change that has waited twice this long for the kernel makes `/healthz` say so. */
@@ -44,6 +45,7 @@ export class Daemon {
   readonly #source: ObjectSource
   readonly #catalog: Catalog
   readonly #healthPorts: HealthPorts
+  readonly #reporter: Reporter
   /** Problems that were logged. */
   #told: ReadonlySet<string> = new Set()
   /** What an earlier process kept, until the source has been understood as a whole. */
@@ -82,11 +84,15 @@ export class Daemon {
     this.#log = log
     this.#source = source
     this.#catalog = new Catalog(options)
+    this.#reporter = new Reporter(source, (service) => this.#catalog.serviceObject(service), options.nodeName)
     this.#healthPorts = new HealthPorts({
       // Which address is the primary one, the plane knows.
       addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),
       isHealthy: (check) => this.#isKeepingUp && !this.#isSetAside(check),
-      failed: ({ namespace, name, port }, error) => log.error({ service: `${namespace}/${name}`, port, err: error }, 'a health check port')
+      failed: (check, error) => {
+        log.error({ service: `${check.namespace}/${check.name}`, port: check.port, err: error }, 'a health check port')
+        this.#reporter.healthPort(check, error)
+      }
     })
     const { configured } = options
     const listener: KeeperListener = {
@@ -98,6 +104,7 @@ export class Daemon {
         this.#metrics.synced(report)
         this.#metrics.kubeProxy.synced(report, isWhole, this.#keeper.lagMs)
         const { quarantined, durationMs, ...rest } = report
+        this.#reporter.quarantined(quarantined)
         if (report.requests > 0 || quarantined.length > 0)
           log.info(
             {
@@ -155,8 +162,11 @@ export class Daemon {
       await this.#beginWithSaved()
       await this.#source.start({
         told: (changes) => this.#take(changes),
-        failed: (error) => this.#log.error({ err: error }, `the source (${this.#source.status.name})`)
+        failed: (error) => this.#log.error({ err: error }, `the source (${this.#source.status.name})`),
+        malformed: (object, problem) => this.#reporter.malformed(object, problem),
+        unreported: (error) => this.#log.warn({ err: error }, 'Events are not sent')
       })
+      this.#reporter.started()
     } catch (error) {
       await this.#end({ cleanup: false })
       throw error
@@ -281,7 +291,9 @@ export class Daemon {
 
   #retry(): void {
     this.#healthPorts.want(this.#catalog.healthChecks)
-    const quarantined = this.#plane.status().quarantined.map(({ service }) => service)
+    const status = this.#plane.status()
+    this.#reporter.takenPorts(status.takenPorts ?? [])
+    const quarantined = status.quarantined.map(({ service }) => service)
     if (quarantined.length > 0 && this.#isFollowing) this.#keeper.want(this.#catalog.services, quarantined)
   }
 
@@ -312,6 +324,7 @@ export class Daemon {
     for await (const event of this.#events) {
       this.#metrics.event(event)
       logEvent(this.#log, event)
+      this.#reporter.event(event)
     }
   }
 

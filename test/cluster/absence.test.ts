@@ -138,7 +138,7 @@ it('shows the token that its file has now', async () => {
   await proxy.showToken('renewed')
   await proxy.serves(WEB, [at('far-c')], 90_000)
   await awaitBack(proxy)
-  expect(plane.audit().some(({ user }) => user.username === 'renewed')).toBe(true)
+  expect(plane.audit().some(({ user }) => user.uid === 'renewed')).toBe(true)
 })
 
 it('begins with what an earlier process kept when the API server is away at its start', async () => {

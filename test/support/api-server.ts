@@ -9,6 +9,9 @@ export interface ApiRequest {
   readonly query: Readonly<Record<string, string>>
   readonly headers: IncomingMessage['headers']
   readonly isWatch: boolean
+  readonly method: string
+  /** The object that was sent; undefined: none was. */
+  readonly body: unknown
 }
 
 /** How a scripted API server answers one request. */
@@ -56,7 +59,10 @@ export function bookmark(kind: string, version: string): unknown {
   return event('BOOKMARK', { kind, apiVersion: 'v1', metadata: { resourceVersion: version, creationTimestamp: null } })
 }
 
-/** An API server that answers what a test has written down for it; where nothing is, lists are empty and watches silent. */
+/** What a script is for: requests that read a kind, or that write an Event. */
+export type ApiSort = `${'list' | 'watch'} ${string}` | 'create Event' | 'patch Event'
+
+/** An API server that answers what a test has written down for it; where nothing is, lists are empty, watches silent, and what is written is taken. */
 export class ScriptedApi {
   readonly url: string
   readonly requests: ApiRequest[] = []
@@ -71,7 +77,7 @@ export class ScriptedApi {
   /** Starts one on a loopback port, which goes with the test. @param tls Its certificate and key, for HTTPS. */
   static async start(tls?: ServerOptions): Promise<ScriptedApi> {
     const sockets = new Set<Socket>()
-    const listener: RequestListener = (request, response) => api.#answer(request, response)
+    const listener: RequestListener = (request, response) => void api.#answer(request, response)
     const server = tls === undefined ? createHttp(listener) : createHttps(tls, listener)
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -82,12 +88,12 @@ export class ScriptedApi {
   }
 
   /** What is answered next, in this order. @param what `list` or `watch`, and the kind: `list Service`. */
-  script(what: `${'list' | 'watch'} ${string}`, ...answers: readonly ApiAnswer[]): void {
+  script(what: ApiSort, ...answers: readonly ApiAnswer[]): void {
     this.#script.set(what, [...(this.#script.get(what) ?? []), ...answers])
   }
 
   /** The requests of one sort, so far. */
-  asked(what: `${'list' | 'watch'} ${string}`): ApiRequest[] {
+  asked(what: ApiSort): ApiRequest[] {
     return this.requests.filter((request) => sortOf(request) === what)
   }
 
@@ -97,14 +103,16 @@ export class ScriptedApi {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  #answer(message: IncomingMessage, response: ServerResponse): void {
+  async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(message.url ?? '/', 'http://x')
     const query = Object.fromEntries(url.searchParams)
-    const request = { path: url.pathname, query, headers: message.headers, isWatch: query['watch'] !== undefined }
+    const { method = 'GET', headers } = message
+    const sent = method === 'GET' ? '' : Buffer.concat((await message.toArray()) as Buffer[]).toString()
+    const body: unknown = sent === '' ? undefined : JSON.parse(sent)
+    const request = { path: url.pathname, query, headers, isWatch: query['watch'] !== undefined, method, body }
     this.requests.push(request)
     const sort = sortOf(request)
-    const usual = request.isWatch ? events([]) : list(sort.split(' ')[1]!, '1', [])
-    const next = this.#script.get(sort)?.shift() ?? usual
+    const next = this.#script.get(sort)?.shift() ?? usualAnswer(request)
     next(response, request)
   }
 }
@@ -115,8 +123,16 @@ const KINDS: Readonly<Record<string, string>> = {
   '/api/v1/nodes': 'Node'
 }
 
-function sortOf({ path, isWatch }: Pick<ApiRequest, 'path' | 'isWatch'>): string {
-  return `${isWatch ? 'watch' : 'list'} ${KINDS[path] ?? path}`
+const WRITES: Readonly<Record<string, ApiSort>> = { POST: 'create Event', PATCH: 'patch Event' }
+
+function sortOf({ path, isWatch, method }: Pick<ApiRequest, 'path' | 'isWatch' | 'method'>): ApiSort {
+  return WRITES[method] ?? `${isWatch ? 'watch' : 'list'} ${KINDS[path] ?? path}`
+}
+
+function usualAnswer(request: ApiRequest): ApiAnswer {
+  if (request.method === 'POST') return answer(201, request.body)
+  if (request.method === 'PATCH') return answer(200, request.body)
+  return request.isWatch ? events([]) : list(sortOf(request).split(' ')[1]!, '1', [])
 }
 
 /** A Service of one port as the API gives it, with much that no proxy reads. */

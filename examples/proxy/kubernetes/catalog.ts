@@ -36,6 +36,11 @@ export class Catalog {
     return this.#services
   }
 
+  /** The Service of Kubernetes that a service of the model is a port of; undefined: there is none any more. @param name Of the service of the model, or namespace and name of the Service. */
+  serviceObject(name: string): KubernetesService | undefined {
+    return this.#entries.get(name.split(':')[0]!)?.service
+  }
+
   /** The own Node, where it is known. */
   get nodes(): readonly KubernetesObject[] {
     return [...this.#nodes.values()]

@@ -5,6 +5,9 @@
 export interface Metadata {
   readonly name: string
   readonly namespace?: string | null
+  /** Which of all objects that had this name in the course of time, and which state of it. Only an API gives them. */
+  readonly uid?: string | null
+  readonly resourceVersion?: string | null
   readonly labels?: Readonly<Record<string, string | null>> | null
   readonly annotations?: Readonly<Record<string, string | null>> | null
 }

@@ -36,12 +36,29 @@ export interface SourceStatus {
   readonly requests: readonly RequestCount[]
 }
 
+/** Something that those who look at an object should know of it. */
+export interface ObjectNotice {
+  /** Whether it takes somebody to do something. */
+  readonly type: 'Normal' | 'Warning'
+  /** Why, in one word that programs look for. */
+  readonly reason: string
+  /** What was being done, in one word. */
+  readonly action: string
+  readonly object: KubernetesObject
+  /** Sentences for people. */
+  readonly note: string
+}
+
 /** What a source tells. */
 export interface SourceListener {
   /** Changes that belong together, or news of the status alone: then the list is empty. A key may stand in it several times; the last one counts. */
   readonly told: (changes: readonly ObjectChange[]) => void
   /** The source cannot be read. It tries again by itself. */
   readonly failed: (error: Error) => void
+  /** An object cannot be used, and why; told each time that it comes in a new version. Only a source to which things can be reported tells it. */
+  readonly malformed?: (object: KubernetesObject, problem: string) => void
+  /** What was reported does not arrive. Told once while it lasts. */
+  readonly unreported?: (error: Error) => void
 }
 
 /** Where Kubernetes objects come from: a folder of manifests, or one kind of objects of an API server. */
@@ -55,6 +72,8 @@ export interface ObjectSource {
   open(): void
   /** Begins to tell. Resolves when the source has begun: a folder was read once; an API server may not have answered yet. */
   start(listener: SourceListener): Promise<void>
+  /** Tells those who look at an object where it comes from; the same thing may be told again and again. Absent: nobody looks there. */
+  report?(notice: ObjectNotice): void
   /** Ends: nothing is told any more. */
   close(): Promise<void>
 }

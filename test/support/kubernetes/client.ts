@@ -13,6 +13,7 @@ export interface ApiObject {
   readonly metadata: {
     readonly name: string
     readonly namespace?: string
+    readonly uid?: string
     readonly resourceVersion?: string
     readonly labels?: Readonly<Record<string, string>>
   }
@@ -31,7 +32,9 @@ const PATHS: Readonly<Record<string, (namespace: string) => string>> = {
   Node: () => '/api/v1/nodes',
   Service: (namespace) => `/api/v1/namespaces/${namespace}/services`,
   EndpointSlice: (namespace) => `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
-  ServiceAccount: (namespace) => `/api/v1/namespaces/${namespace}/serviceaccounts`
+  ServiceAccount: (namespace) => `/api/v1/namespaces/${namespace}/serviceaccounts`,
+  ClusterRole: () => '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+  ClusterRoleBinding: () => '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'
 }
 
 /** The path of the list in which an object is. */

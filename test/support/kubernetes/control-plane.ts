@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
 import { serverPrograms } from '../../../tools/cluster/build.mjs'
 import { run, startProgram, until, type Background } from '../run.js'
-import { ApiWriter } from './client.js'
+import { ApiWriter, type NewObject } from './client.js'
 
 /** Where the API server is: an address that the namespace of the tests gets, which no network of theirs has. */
 export const API_ADDRESS = '10.253.0.1'
@@ -12,9 +13,20 @@ const ETCD_CLIENTS = 'http://127.0.0.1:2379'
 const ETCD_PEERS = 'http://127.0.0.1:2380'
 const READY_MS = 90_000
 
-/** What the proxy shows of itself. Another one is the proxy's after a renewal. */
-export const TOKENS = { admin: 'token-of-the-tests', proxy: 'token-of-the-proxy', renewed: 'renewed-token-of-the-proxy' } as const
+/** What the proxy shows of itself. Another one is the proxy's after a renewal; with that of a reader it may do nothing but what a test grants. */
+export const TOKENS = {
+  admin: 'token-of-the-tests',
+  proxy: 'token-of-the-proxy',
+  renewed: 'renewed-token-of-the-proxy',
+  reader: 'token-of-a-reader'
+} as const
 export type TokenName = keyof typeof TOKENS
+
+/** The account of the proxy, its role, and the binding of the two: what `examples/proxy/deploy/rbac.yaml` gives to a cluster. */
+export function proxyRights(): NewObject[] {
+  const text = readFileSync(new URL('../../../examples/proxy/deploy/rbac.yaml', import.meta.url), 'utf8')
+  return parseAllDocuments(text).map((document) => document.toJS() as NewObject)
+}
 
 /** How an API server may be started. */
 export interface ApiSettings {
@@ -29,8 +41,9 @@ export interface AuditedRequest {
   readonly auditID: string
   readonly verb: string
   readonly requestURI: string
-  readonly user: { readonly username: string }
-  readonly userAgent: string
+  /** Whose token it was: its `uid` is the name of the token. */
+  readonly user: { readonly username: string; readonly uid: string }
+  readonly userAgent?: string
   readonly responseStatus?: { readonly code: number }
   /** When it came, and when its answer was complete: RFC 3339. */
   readonly requestReceivedTimestamp: string
@@ -44,10 +57,18 @@ const AUDIT_POLICY = {
   rules: [{ level: 'Metadata', omitStages: ['RequestReceived'], verbs: ['list', 'watch'], userGroups: ['proxies'] }, { level: 'None' }]
 }
 
+/** Who shows a token, and the groups that he is in. Both tokens of the proxy are those of the account that `rbac.yaml` binds to its role. */
+const ACCOUNT = { user: 'system:serviceaccount:kube-system:netplane-proxy', groups: 'proxies' }
+const USERS: Readonly<Record<TokenName, { readonly user: string; readonly groups: string }>> = {
+  admin: { user: 'admin', groups: 'system:masters' },
+  proxy: ACCOUNT,
+  renewed: ACCOUNT,
+  reader: { user: 'reader', groups: 'proxies' }
+}
+
 /** Which tokens an API server takes when it starts: it reads them once. */
 function tokenLines(names: readonly TokenName[]): string {
-  const groups = (name: TokenName): string => (name === 'admin' ? 'system:masters' : 'proxies')
-  return names.map((name) => `${TOKENS[name]},${name},${name},"${groups(name)}"\n`).join('')
+  return names.map((name) => `${TOKENS[name]},${USERS[name].user},${name},"${USERS[name].groups}"\n`).join('')
 }
 
 /**
@@ -75,6 +96,7 @@ export class ControlPlane {
       plane.#prepare()
       await plane.#startEtcd()
       await plane.startApi()
+      await plane.#grant()
       return plane
     } catch (error) {
       await plane.stop()
@@ -90,6 +112,11 @@ export class ControlPlane {
   /** The file with the certificates that its own one is checked by. */
   get authorityFile(): string {
     return this.#path('certificates', 'apiserver.crt')
+  }
+
+  /** Those certificates, in PEM. */
+  get authority(): string {
+    return readFileSync(this.authorityFile, 'utf8')
   }
 
   /** Writes objects, as an administrator. */
@@ -136,12 +163,13 @@ export class ControlPlane {
   }
 
   /** Starts the API server, which was never started or has been stopped. */
-  async startApi({ tokens = ['admin', 'proxy', 'renewed'], hasWatchCache = true }: ApiSettings = {}): Promise<void> {
+  async startApi({ tokens = ['admin', 'proxy', 'renewed', 'reader'], hasWatchCache = true }: ApiSettings = {}): Promise<void> {
     writeFileSync(this.#path('tokens.csv'), tokenLines(tokens))
     this.#api = startProgram(serverPrograms()['kube-apiserver'], [
       ...['--etcd-servers', ETCD_CLIENTS, '--bind-address', '0.0.0.0', '--advertise-address', API_ADDRESS],
       ...['--secure-port', String(API_PORT), '--cert-dir', this.#path('certificates'), '--token-auth-file', this.#path('tokens.csv')],
-      ...['--authorization-mode', 'AlwaysAllow', '--anonymous-auth=false', '--disable-admission-plugins', 'ServiceAccount'],
+      ...['--authorization-mode', 'RBAC', '--anonymous-auth=false', '--disable-admission-plugins', 'ServiceAccount'],
+      '--allow-privileged=true',
       ...['--service-account-issuer', 'https://issuer.invalid', '--service-account-key-file', this.#path('accounts.pub')],
       ...['--service-account-signing-key-file', this.#path('accounts.key'), '--endpoint-reconciler-type', 'none'],
       ...['--service-cluster-ip-range', '10.96.0.0/16,fd00:10:96::/112'],
@@ -149,9 +177,17 @@ export class ControlPlane {
       ...['--audit-policy-file', this.#path('audit-policy.json'), '--audit-log-path', this.#path('audit.log'), '--v', '0']
     ])
     await until('the API server has a certificate', () => existsSync(this.authorityFile), READY_MS)
-    this.#writer ??= new ApiWriter(this.url, TOKENS.admin, readFileSync(this.authorityFile, 'utf8'))
+    this.#writer ??= new ApiWriter(this.url, TOKENS.admin, this.authority)
     const { writer } = this
     await this.#ready(this.#api, 'kube-apiserver', async () => (await writer.ask('GET', '/readyz')).status === 200)
+  }
+
+  /** Gives the proxy its rights. The server makes the namespace of its account by itself, a moment after it is ready. */
+  async #grant(): Promise<void> {
+    const { writer } = this
+    const isThere = async (): Promise<boolean> => (await writer.ask('GET', '/api/v1/namespaces/kube-system')).status === 200
+    await until('the API server has its namespaces', isThere, READY_MS)
+    await writer.createAll(proxyRights())
   }
 
   /** Ends the API server. @param signal SIGTERM lets it end its watches; SIGKILL cuts them. */

@@ -43,14 +43,6 @@ function dispatcherFor(
   return new ProxyAgent({ uri: proxy.href, requestTls: secure, proxyTls: common })
 }
 
-/** How an answer is read. */
-interface ReadOptions {
-  /** The longest time without a byte. */
-  readonly silenceMs: number
-  /** Whether the server may pack it, which it does with large answers. */
-  readonly mayPack: boolean
-}
-
 /** The bytes that an answer stands for. Both streams end together: also where one is destroyed or fails. */
 function unpack(body: Readable, encoding: string | string[] | undefined): ApiStream {
   if (encoding !== 'gzip') return body
@@ -72,7 +64,23 @@ async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
   return Buffer.concat(pieces).toString('utf8')
 }
 
-/** Reads from one API server. */
+/** What is asked of a server, and how its answer is read. */
+interface Asked {
+  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly path: string
+  readonly query?: Query
+  /** An object, and how it is written. */
+  readonly body?: { readonly type: string; readonly object: object }
+  /** The longest time without a byte of the answer. */
+  readonly silenceMs: number
+  /** Whether the server may pack the answer, which it does with large ones. Default false. */
+  readonly mayPack?: boolean
+}
+
+/** Statuses of answers that have what was asked for. */
+const SUCCESS: ReadonlySet<number> = new Set([200, 201])
+
+/** Reads from one API server, and writes what is told of its objects. */
 export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
@@ -100,7 +108,8 @@ export class ApiClient {
    * @throws The server is not reached, or does not answer in time.
    */
   async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
-    const stream = await this.#open(path, query, { silenceMs: this.#options.answerMs, mayPack: true }, signal)
+    await this.#rate.take(signal)
+    const stream = await this.#ask({ method: 'GET', path, query, silenceMs: this.#options.answerMs, mayPack: true }, signal)
     const text = await readText(stream, MAX_LIST_BYTES)
     try {
       return JSON.parse(text) as unknown
@@ -116,12 +125,36 @@ export class ApiClient {
    * @throws As {@link ApiClient.get}.
    */
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
+    await this.#rate.take(signal)
     // What is packed comes only when enough of it is there: events would be late.
-    return await this.#open(path, query, { silenceMs, mayPack: false }, signal)
+    return await this.#ask({ method: 'GET', path, query, silenceMs }, signal)
   }
 
-  async #open(path: string, query: Query, { silenceMs, mayPack }: ReadOptions, signal: AbortSignal): Promise<ApiStream> {
-    await this.#rate.take(signal)
+  /**
+   * Makes an object. Who writes has a rate of its own, so that lists and watches never wait for what is written.
+   *
+   * @param path Path of the list that the object will be in.
+   * @throws As {@link ApiClient.get}.
+   */
+  async create(path: string, object: object, signal: AbortSignal): Promise<void> {
+    await this.#write({ method: 'POST', path, body: { type: 'application/json', object } }, signal)
+  }
+
+  /**
+   * Changes what a merge patch mentions of an object, as {@link ApiClient.create} makes one.
+   *
+   * @throws As {@link ApiClient.get}.
+   */
+  async patch(path: string, change: object, signal: AbortSignal): Promise<void> {
+    await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', object: change } }, signal)
+  }
+
+  /** The object that a server answers is of no use, but a connection is used again once all of it has been read. */
+  async #write(asked: Omit<Asked, 'silenceMs'>, signal: AbortSignal): Promise<void> {
+    await readText(await this.#ask({ ...asked, silenceMs: this.#options.answerMs }, signal), MAX_LIST_BYTES)
+  }
+
+  async #ask({ method, path, query = {}, body: sent, silenceMs, mayPack = false }: Asked, signal: AbortSignal): Promise<ApiStream> {
     const { server, headers } = this.#access
     const identity = await this.#access.identify(signal)
     const url = new URL(server.href.replace(/\/+$/, '') + path)
@@ -132,13 +165,16 @@ export class ApiClient {
       body
     } = await this.#request(url, {
       dispatcher: await this.#connect(identity),
+      method,
       headers: {
         ...headers,
         accept: 'application/json',
         'accept-encoding': mayPack ? 'gzip' : 'identity',
-        'user-agent': 'netplane-proxy',
+        'user-agent': this.#options.userAgent,
+        ...(sent === undefined ? {} : { 'content-type': sent.type }),
         ...(identity.authorization === undefined ? {} : { authorization: identity.authorization })
       },
+      ...(sent === undefined ? {} : { body: JSON.stringify(sent.object) }),
       headersTimeout: this.#options.answerMs,
       bodyTimeout: silenceMs,
       signal
@@ -146,8 +182,8 @@ export class ApiClient {
     if (statusCode === 401) this.#access.refused()
     const contentType = String(given['content-type'] ?? 'without a type')
     const stream = unpack(body, given['content-encoding'])
-    if (statusCode !== 200 || !/^application\/json\b/i.test(contentType))
-      await this.#refuse(path, statusCode, contentType, given['retry-after'], stream)
+    if (!SUCCESS.has(statusCode) || !/^application\/json\b/i.test(contentType))
+      await this.#refuse(`${method} ${path}`, statusCode, contentType, given['retry-after'], stream)
     return stream
   }
 
@@ -166,7 +202,7 @@ export class ApiClient {
 
   /** @throws {ApiError} Always. */
   async #refuse(
-    path: string,
+    what: string,
     status: number,
     contentType: string,
     retryAfter: string | string[] | undefined,
@@ -177,10 +213,10 @@ export class ApiClient {
       body.destroy()
       return (error as Error).message
     })
-    const { message, reason } = describeAnswer(text)
+    const { message, ...details } = describeAnswer(text)
     const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
-    const what = status === 200 ? `the answer is ${contentType}, and not JSON` : String(status)
-    throw new ApiError(`GET ${path}: ${what}: ${message}`, { status, reason, retryAfterMs })
+    const how = SUCCESS.has(status) ? `the answer is ${contentType}, and not JSON` : String(status)
+    throw new ApiError(`${what}: ${how}: ${message}`, { status, ...details, retryAfterMs })
   }
 
   /** Connections that show the newest certificates. Streams of earlier ones go on. */

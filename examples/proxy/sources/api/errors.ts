@@ -1,5 +1,13 @@
 import { isObject } from '../../kubernetes/shape.js'
 
+/** What is known of an {@link ApiError}. */
+export interface ApiErrorDetails {
+  readonly status: number
+  readonly reason?: string | undefined
+  readonly retryAfterMs?: number | undefined
+  readonly isTerminating?: boolean
+}
+
 /** What an API server answered instead of what was asked for. */
 export class ApiError extends Error {
   /** HTTP status, or the `code` of a Status object within a watch. */
@@ -8,16 +16,16 @@ export class ApiError extends Error {
   readonly reason: string | undefined
   /** What `Retry-After` asks for, in milliseconds. */
   readonly retryAfterMs: number | undefined
+  /** Whether nothing may be made in a namespace, because it is going. */
+  readonly isTerminating: boolean
 
-  constructor(
-    message: string,
-    details: { readonly status: number; readonly reason?: string | undefined; readonly retryAfterMs?: number | undefined }
-  ) {
+  constructor(message: string, details: ApiErrorDetails) {
     super(message)
     this.name = 'ApiError'
     this.status = details.status
     this.reason = details.reason
     this.retryAfterMs = details.retryAfterMs
+    this.isTerminating = details.isTerminating ?? false
   }
 
   /** Whether a version is too old to go on from, or a page of a list to be continued: the list must be read anew. */
@@ -46,12 +54,24 @@ export function parseRetryAfter(value: string | undefined, now = Date.now()): nu
 
 const EXCERPT = 200
 
+/** What an answer says of itself. */
+export interface AnswerDescription extends Pick<ApiErrorDetails, 'reason' | 'isTerminating'> {
+  readonly message: string
+}
+
+function isTerminating(details: unknown): boolean {
+  const causes = isObject(details) ? details['causes'] : undefined
+  return Array.isArray(causes) && causes.some((cause) => isObject(cause) && cause['reason'] === 'NamespaceTerminating')
+}
+
 /** What an answer says of itself: the message of a Status object, or the beginning of the text. */
-export function describeAnswer(text: string): { readonly message: string; readonly reason: string | undefined } {
+export function describeAnswer(text: string): AnswerDescription {
   try {
     const status = JSON.parse(text) as unknown
-    if (isObject(status) && typeof status['message'] === 'string')
-      return { message: status['message'], reason: typeof status['reason'] === 'string' ? status['reason'] : undefined }
+    if (isObject(status) && typeof status['message'] === 'string') {
+      const { message, reason, details } = status
+      return { message, reason: typeof reason === 'string' ? reason : undefined, isTerminating: isTerminating(details) }
+    }
   } catch {
     // Proxies and load balancers answer in HTML.
   }

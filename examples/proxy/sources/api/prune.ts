@@ -8,7 +8,8 @@ type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
 
 const named = (names: readonly string[]): Parts => Object.fromEntries(names.map((name) => [name, true as const]))
 
-const METADATA = { name: true, namespace: true, resourceVersion: true, labels: named(Object.values(LABELS)) } as const
+/** Events name objects by their uids. */
+const METADATA = { name: true, namespace: true, uid: true, resourceVersion: true, labels: named(Object.values(LABELS)) } as const
 /** Labels and annotations of a Service may say what Kubernetes has no field for. */
 const SETTING_NAMES = Object.values(SETTINGS)
 const SERVICE_METADATA = {

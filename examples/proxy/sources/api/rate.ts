@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { VERSION } from 'netplane'
 
 /** How requests are made. */
 export interface ApiClientOptions {
@@ -9,10 +10,18 @@ export interface ApiClientOptions {
   readonly connectMs: number
   /** Time for the beginning of an answer; and the longest pause within a list. */
   readonly answerMs: number
+  /** What the audit log of a server calls the client. */
+  readonly userAgent: string
 }
 
-/** kube-proxy's rate, and the time-outs of client-go's connections and of an API server's requests. */
-export const CLIENT_DEFAULTS: ApiClientOptions = { qps: 5, burst: 10, connectMs: 30_000, answerMs: 60_000 }
+/** kube-proxy's rate, the time-outs of client-go's connections and of an API server's requests, and a name in the form of client-go's. */
+export const CLIENT_DEFAULTS: ApiClientOptions = {
+  qps: 5,
+  burst: 10,
+  connectMs: 30_000,
+  answerMs: 60_000,
+  userAgent: `netplane-proxy/${VERSION} (${process.platform}/${process.arch})`
+}
 
 /** A bucket of tokens, one of which each request takes: `burst` at once, and `qps` in a second for long. */
 export class RateLimit {

@@ -93,7 +93,7 @@ export class Reflector {
     this.#client = client
     this.#resource = resource
     this.#options = options
-    this.#store = new ObjectStore(resource)
+    this.#store = new ObjectStore(resource, (object, problem) => this.#listener?.malformed?.(object, problem))
     this.#backoff = new Backoff(options.backoff, undefined, options.random)
   }
 

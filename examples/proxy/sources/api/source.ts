@@ -1,7 +1,8 @@
 import type { ApiAccess } from '../access/types.js'
-import type { ObjectSource, SourceListener, SourceStatus } from '../types.js'
+import type { ObjectNotice, ObjectSource, SourceListener, SourceStatus } from '../types.js'
 import { ApiClient } from './client.js'
 import { CLIENT_DEFAULTS, type ApiClientOptions } from './rate.js'
+import { EventRecorder, RECORDER_DEFAULTS, type RecorderOptions } from './recorder.js'
 import { Reflector, REFLECTOR_DEFAULTS, type ReflectorOptions } from './reflector.js'
 import { resourcesOf, type ApiResource } from './resources.js'
 
@@ -9,13 +10,16 @@ import { resourcesOf, type ApiResource } from './resources.js'
 export interface ApiSourceOptions {
   readonly client?: Partial<ApiClientOptions>
   readonly reflector?: Partial<ReflectorOptions>
+  readonly recorder?: Partial<RecorderOptions>
   readonly kinds?: readonly ApiResource['kind'][] | undefined
 }
 
-/** Services, EndpointSlices and the own Node of an API server. */
+/** Services, EndpointSlices and the own Node of an API server, which is told of them in Events. */
 export class ApiSource implements ObjectSource {
   readonly #client: ApiClient
   readonly #reflectors: ReadonlyMap<string, Reflector>
+  readonly #recorder: EventRecorder
+  #listener: SourceListener | undefined
 
   /** @param nodeName The own Node. */
   constructor(access: ApiAccess, nodeName: string, options: ApiSourceOptions = {}) {
@@ -23,6 +27,8 @@ export class ApiSource implements ObjectSource {
     const reflect = { ...REFLECTOR_DEFAULTS, ...options.reflector }
     const resources = resourcesOf(nodeName).filter(({ kind }) => options.kinds?.includes(kind) ?? true)
     this.#reflectors = new Map(resources.map((resource) => [resource.kind, new Reflector(this.#client, resource, reflect)]))
+    const unreported = (error: Error): void => this.#listener?.unreported?.(error)
+    this.#recorder = new EventRecorder(this.#client, nodeName, unreported, { ...RECORDER_DEFAULTS, ...options.recorder })
   }
 
   get status(): SourceStatus {
@@ -46,12 +52,17 @@ export class ApiSource implements ObjectSource {
   }
 
   start(listener: SourceListener): Promise<void> {
+    this.#listener = listener
     for (const reflector of this.#reflectors.values()) reflector.start(listener)
     return Promise.resolve()
   }
 
+  report(notice: ObjectNotice): void {
+    this.#recorder.record(notice)
+  }
+
   async close(): Promise<void> {
-    await Promise.all(Array.from(this.#reflectors.values(), (reflector) => reflector.close()))
+    await Promise.all([this.#recorder, ...this.#reflectors.values()].map((part) => part.close()))
     await this.#client.close()
   }
 }

@@ -27,13 +27,16 @@ interface Read {
 /** The objects of one kind as an API server told of them last, each in one piece that a proxy reads. Tells what differs. */
 export class ObjectStore {
   readonly #resource: ApiResource
+  readonly #malformed: (object: KubernetesObject, problem: string) => void
   readonly #known = new Map<string, Known>()
   readonly #deleted = new Map<string, string>()
   readonly #problems = new Map<string, ManifestProblem>()
   #problemChanges = 0
 
-  constructor(resource: ApiResource) {
+  /** @param malformed Told of each version of an object that cannot be used. */
+  constructor(resource: ApiResource, malformed: (object: KubernetesObject, problem: string) => void = () => undefined) {
     this.#resource = resource
+    this.#malformed = malformed
   }
 
   /** Objects that could not be used. One that could be before stands as it was. */
@@ -94,6 +97,7 @@ export class ObjectStore {
     }
     this.#problemChanges++
     this.#problems.set(key, { file: this.#resource.path, document: 0, reason: `${key}: ${problem}` })
+    this.#malformed(value, problem)
     return []
   }
 

@@ -41,6 +41,18 @@ it('translates the services alone that a change concerns', () => {
   expect([...catalog.services.keys()]).toEqual(['default/b:80', 'default/c:80'])
 })
 
+it('finds the Service of Kubernetes that a service is a port of, as it is now', () => {
+  const catalog = new Catalog({ nodeName: 'here' })
+  const found = (name: string): unknown => catalog.serviceObject(name)
+  catalog.apply([set(service('a', '10.96.0.1')), set(slice('b-1', 'b', '10.1.0.1'))])
+  const changed = service('a', '10.96.0.2')
+  catalog.apply([set(changed)])
+  expect([found('default/a:80'), found('default/a')]).toEqual([changed, changed])
+  expect([found('default/b:80'), found('default/c:80'), found('')]).toEqual([undefined, undefined, undefined])
+  catalog.apply([{ key: 'Service default/a', object: undefined }])
+  expect(found('default/a:80')).toBeUndefined()
+})
+
 it('translates all services anew where this node is in another zone', () => {
   const catalog = new Catalog({ nodeName: 'here' })
   catalog.apply([service('a', '10.96.0.1'), slice('a-1', 'a', '10.1.0.1', '10.1.0.2'), node('a')].map(set))

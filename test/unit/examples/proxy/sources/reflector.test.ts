@@ -64,7 +64,7 @@ it('lists what kube-proxy selects, from the memory of the server, and watches fr
   expect([...now]).toEqual([['a', '3']])
   const selectors = { labelSelector: '!service.kubernetes.io/service-proxy-name', fieldSelector: 'spec.clusterIP!=None' }
   expect(api.requests[0]!.query).toEqual({ limit: '500', resourceVersion: '0', ...selectors })
-  expect(api.requests[0]!.headers).toMatchObject({ accept: 'application/json', 'user-agent': 'netplane-proxy' })
+  expect(api.requests[0]!.headers).toMatchObject({ accept: 'application/json' })
   const { timeoutSeconds, ...query } = api.asked('watch Service')[0]!.query
   expect(query).toEqual({ watch: '1', allowWatchBookmarks: 'true', resourceVersion: '10', ...selectors })
   expect(Number(timeoutSeconds)).toBeGreaterThanOrEqual(300)
@@ -301,7 +301,7 @@ it('keeps of an object only what a proxy reads', async () => {
   expect(objects).toEqual([
     {
       kind: 'Service',
-      metadata: { name: 'a', namespace: 'shop', resourceVersion: '3', labels: {}, annotations: {} },
+      metadata: { name: 'a', namespace: 'shop', uid: 'uid-a', resourceVersion: '3', labels: {}, annotations: {} },
       spec: { type: 'ClusterIP', clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ports: [{ protocol: 'TCP', port: 80 }] },
       status: { loadBalancer: {} }
     }

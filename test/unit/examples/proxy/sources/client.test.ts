@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { expect, it, onTestFinished } from 'vitest'
+import { ApiClient } from '../../../../../examples/proxy/sources/api/client.js'
+import { CLIENT_DEFAULTS, type ApiClientOptions } from '../../../../../examples/proxy/sources/api/rate.js'
+import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
+import { answer, refusal, ScriptedApi } from '../../../../support/api-server.js'
+
+const { signal } = new AbortController()
+const EVENTS = '/apis/events.k8s.io/v1/namespaces/shop/events'
+
+async function clientOf(api: ScriptedApi, options: Partial<ApiClientOptions> = {}): Promise<ApiClient> {
+  const access = await findAccess({ kubeconfig: undefined, master: api.url }, {})
+  const client = new ApiClient(access, { ...CLIENT_DEFAULTS, ...options })
+  onTestFinished(() => client.close())
+  return client
+}
+
+it('says in each request who asks: the version of the package and the platform, or what it is told to say', async () => {
+  const api = await ScriptedApi.start()
+  const { version } = JSON.parse(readFileSync(new URL('../../../../../package.json', import.meta.url), 'utf8')) as { version: string }
+  for (const client of [await clientOf(api), await clientOf(api, { userAgent: 'other/2' })]) {
+    await client.get('/api/v1/services', {}, signal)
+    await client.create(EVENTS, {}, signal)
+  }
+  const own = `netplane-proxy/${version} (${process.platform}/${process.arch})`
+  expect(api.requests.map(({ headers }) => headers['user-agent'])).toEqual([own, own, 'other/2', 'other/2'])
+})
+
+it('makes and changes objects, and counts how it was answered', async () => {
+  const api = await ScriptedApi.start()
+  const client = await clientOf(api)
+  await client.create(EVENTS, { kind: 'Event' }, signal)
+  await client.patch(`${EVENTS}/a`, { series: { count: 2 } }, signal)
+  expect(api.requests.map(({ method, path, headers, body }) => [method, path, headers['content-type'], body])).toEqual([
+    ['POST', EVENTS, 'application/json', { kind: 'Event' }],
+    ['PATCH', `${EVENTS}/a`, 'application/merge-patch+json', { series: { count: 2 } }]
+  ])
+  expect(client.requests.map(({ code, count }) => [code, count])).toEqual([
+    ['201', 1],
+    ['200', 1]
+  ])
+})
+
+it('names in an error what was asked, and tells a namespace that is going from a right that is missing', async () => {
+  const api = await ScriptedApi.start()
+  const client = await clientOf(api)
+  const causes = [{ reason: 'NamespaceTerminating', message: 'namespace shop is being terminated', field: 'metadata.namespace' }]
+  const terminating = { kind: 'Status', message: 'forbidden: it is being terminated', reason: 'Forbidden', details: { causes } }
+  api.script(
+    'create Event',
+    refusal(403, 'Forbidden', 'events.events.k8s.io is forbidden'),
+    answer(403, terminating),
+    answer(201, 'no JSON', { 'content-type': 'text/html' })
+  )
+  api.script('patch Event', refusal(404, 'NotFound', 'events "a" not found'))
+  const right = {
+    message: `POST ${EVENTS}: 403: events.events.k8s.io is forbidden`,
+    status: 403,
+    reason: 'Forbidden',
+    isTerminating: false
+  }
+  await expect(client.create(EVENTS, {}, signal)).rejects.toMatchObject(right)
+  await expect(client.create(EVENTS, {}, signal)).rejects.toMatchObject({ status: 403, isTerminating: true })
+  await expect(client.create(EVENTS, {}, signal)).rejects.toThrow(`POST ${EVENTS}: the answer is text/html, and not JSON`)
+  await expect(client.patch(`${EVENTS}/a`, {}, signal)).rejects.toMatchObject({
+    message: `PATCH ${EVENTS}/a: 404: events "a" not found`,
+    status: 404
+  })
+})
+
+it('never lets lists wait for what is written', async () => {
+  const api = await ScriptedApi.start()
+  const client = await clientOf(api, { qps: 0.01, burst: 1 })
+  for (let index = 0; index < 5; index++) await client.create(EVENTS, {}, signal)
+  const began = performance.now()
+  await client.get('/api/v1/services', {}, signal)
+  expect(performance.now() - began).toBeLessThan(5000)
+  expect(api.requests).toHaveLength(6)
+})
