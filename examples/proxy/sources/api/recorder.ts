@@ -4,7 +4,7 @@ import type { ObjectNotice } from '../types.js'
 import { Backoff, type BackoffOptions } from './backoff.js'
 import type { ApiClient } from './client.js'
 import { ApiError } from './errors.js'
-import { eventName, eventOf, eventsPathOf, regardingOf, seriesOf } from './object-events.js'
+import { abridge, eventName, eventOf, eventsPathOf, regardingOf, seriesOf } from './object-events.js'
 import { RateLimit } from './rate.js'
 
 /** How Events are sent. */
@@ -130,8 +130,9 @@ export class EventRecorder {
   }
 
   /** Notes something, to be sent as soon as it may be. */
-  record(notice: ObjectNotice): void {
+  record(told: ObjectNotice): void {
     if (this.#stop.signal.aborted) return
+    const notice = abridge(told)
     const keys = keysOf(notice)
     const spell = this.#spells.get(keys.event)
     if (spell === undefined) this.#begin(keys, notice)

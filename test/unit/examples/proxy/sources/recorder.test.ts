@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { ApiError } from '../../../../../examples/proxy/sources/api/errors.js'
 import { EventRecorder, RECORDER_DEFAULTS, type RecorderOptions } from '../../../../../examples/proxy/sources/api/recorder.js'
@@ -143,6 +146,23 @@ it('keeps to the lengths that a server takes, and lets no terminal obey a note',
   expect(note).toMatch(/^\\u001b\[2Jü+…$/)
   await tell({ ...notice('exact'), note: 'x'.repeat(1024) })
   expect(sent[1]!.object['note']).toBe('x'.repeat(1024))
+})
+
+it('remembers what an Event takes of an object and a note, and not all of them', async () => {
+  const { recorder, tell } = open({ qps: 0.001, burst: 1, maxEvents: 200 })
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let index = 0; index < 200; index++) {
+    const { object, ...rest } = notice(`s${index}`, `Port ${index} is not served: ${randomBytes(100_000).toString('hex')}`)
+    const spec = { type: randomBytes(100_000).toString('hex') }
+    recorder.record({ ...rest, object: { kind: 'Service', metadata: object.metadata, spec } })
+  }
+  await tell()
+  collect()
+  expect(recorder.size).toBe(200)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(8_000_000)
 })
 
 it('remembers so many Events and no more, of one object and of all', async () => {

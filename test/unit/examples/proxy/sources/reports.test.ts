@@ -150,6 +150,15 @@ it('reports all ports of a Service together, in one order, and none of a Service
   ])
 })
 
+it('reports thousands of ports of one Service in no time', () => {
+  const { reporter: one, notices } = reporter()
+  const error = new Error('no memory')
+  const began = performance.now()
+  one.quarantined(Array.from({ length: 30_000 }, (_, index) => ({ service: `shop/web:${index}`, error })))
+  expect(performance.now() - began).toBeLessThan(1000)
+  expect(notices).toHaveLength(1)
+})
+
 it('reports a local process that waits at a node port, and no other event of a plane', () => {
   const { reporter: one, notices } = reporter()
   const taken: PlaneEvent = { type: 'portTaken', protocol: 'tcp', port: 30_080, address: '0.0.0.0', service: 'shop/web:http' }
