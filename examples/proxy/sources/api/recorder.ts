@@ -65,8 +65,8 @@ interface Spell {
 type Fate = 'taken' | 'anew' | 'dropped' | 'refused' | 'forbidden' | 'later'
 
 const FATES: readonly { readonly fate: Fate; readonly isSo: (error: ApiError, isMade: boolean) => boolean }[] = [
-  // The answer to an earlier attempt was lost.
-  { fate: 'taken', isSo: ({ status }, isMade) => status === 409 && !isMade },
+  // The answer to an earlier attempt was lost. A Conflict is another thing: a server that could not count the Event, which may be made later.
+  { fate: 'taken', isSo: ({ status, reason }, isMade) => status === 409 && reason !== 'Conflict' && !isMade },
   { fate: 'anew', isSo: ({ status }, isMade) => status === 404 && isMade },
   { fate: 'dropped', isSo: ({ isTerminating }) => isTerminating },
   { fate: 'forbidden', isSo: ({ status }) => status === 403 },

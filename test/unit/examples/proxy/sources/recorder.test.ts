@@ -225,6 +225,16 @@ it('takes an Event for made that is there already: the answer to its making was 
   expect(errors).toEqual(['cut'])
 })
 
+it('makes an Event later where the server could not count it, which it says with the status of what is there already', async () => {
+  const { sent, answers, tell } = open()
+  answers.push(refused(409, { reason: 'Conflict' }))
+  await tell(notice('web'))
+  expect(countsOf(sent)).toEqual([
+    ['create', undefined],
+    ['create', undefined]
+  ])
+})
+
 it('goes on when the server does, and says once that it did not', async () => {
   const { sent, answers, errors, tell } = open()
   answers.push(new Error('away'), refused(500), refused(429, { retryAfterMs: 1 }), new Error('away'))
