@@ -71,9 +71,14 @@ export function abridge({ object, note, ...notice }: ObjectNotice): ObjectNotice
   return { ...notice, object: { kind: object.kind, metadata }, note: shorten(escapeInvisible(note.slice(0, NOTE_BYTES + 1)), NOTE_BYTES) }
 }
 
-/** Path of the list of the Events of an object: those of an object without a namespace are in `default`. */
-export function eventsPathOf({ namespace = 'default' }: Regarding): string {
-  return `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/events`
+/** Where the Events of an object are: those of an object without a namespace are in `default`. */
+export function namespaceOf({ namespace = 'default' }: Regarding): string {
+  return namespace
+}
+
+/** Path of the list of the Events of an object. */
+export function eventsPathOf(regarding: Regarding): string {
+  return `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespaceOf(regarding))}/events`
 }
 
 /** A name that no other Event has. */
@@ -101,7 +106,7 @@ export function eventOf(
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: { name, namespace: regarding.namespace ?? 'default' },
+    metadata: { name, namespace: namespaceOf(regarding) },
     eventTime: microTime(firstAt),
     ...seriesOf(seen),
     reportingController: REPORTING_CONTROLLER,

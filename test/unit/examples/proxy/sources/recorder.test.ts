@@ -229,10 +229,7 @@ it('makes an Event later where the server could not count it, which it says with
   const { sent, answers, tell } = open()
   answers.push(refused(409, { reason: 'Conflict' }))
   await tell(notice('web'))
-  expect(countsOf(sent)).toEqual([
-    ['create', undefined],
-    ['create', undefined]
-  ])
+  await vi.waitFor(() => expect(sent.map(({ verb }) => verb)).toEqual(['create', 'create']))
 })
 
 it('goes on when the server does, and says once that it did not', async () => {
@@ -249,13 +246,26 @@ it('goes on when the server does, and says once that it did not', async () => {
 })
 
 it('says once that the right is missing, and asks again after a long while', async () => {
-  const { sent, answers, errors, tell } = open({ forbiddenMs: 150 })
+  const { sent, answers, errors, wait, tell } = open({ forbiddenMs: 150, sweepMs: 5 })
   answers.push(refused(403), refused(403))
   await tell(notice('a'), notice('b'))
   await tell(notice('c'))
   expect(sent).toHaveLength(1)
+  wait(150)
+  await tell()
+  expect(sent).toHaveLength(2)
+  wait(150)
   await vi.waitFor(() => expect(sent).toHaveLength(5))
   expect(errors).toEqual(['the right to create and patch events of events.k8s.io is missing: refused with 403'])
+})
+
+it('keeps back no Event of another namespace where the right is missing in one', async () => {
+  const { sent, answers, tell } = open()
+  const other = notice('b')
+  const metadata = { ...other.object.metadata, namespace: 'bank' }
+  answers.push(refused(403))
+  await tell(notice('a'), { ...other, object: { kind: 'Service', metadata } }, notice('c'))
+  expect(sent.map(({ path }) => path)).toEqual([PATH, PATH.replace('shop', 'bank')])
 })
 
 it('gives up what would be refused again, and is silent of a namespace that is going', async () => {
@@ -278,8 +288,8 @@ it('ends while it sends, and while it waits', async () => {
   await ended
   sending.recorder.record(notice('c'))
   expect(sending.sent).toHaveLength(1)
-  const waiting = open({ forbiddenMs: 60_000 })
-  waiting.answers.push(refused(403))
+  const waiting = open()
+  waiting.answers.push(refused(429, { retryAfterMs: 60_000 }))
   await waiting.tell(notice('a'))
   const began = performance.now()
   await waiting.recorder.close()

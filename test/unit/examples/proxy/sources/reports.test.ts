@@ -117,9 +117,12 @@ it('serves on where Events are not taken, and says so once', async () => {
   api.script('list Service', list('Service', '10', [labelled('web', 3, 'nonsense'), apiService('b', 4, '10.96.0.2')]))
   const { plane, logged } = await run(api)
   await until(() => expect([plane.status().services, logged().includes('Events are not sent')]).toEqual([1, true]))
+  await until(() => expect(api.asked('create Event').length).toBeGreaterThan(1))
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(logged().filter((line) => line === 'Events are not sent')).toHaveLength(1)
-  expect(api.asked('create Event')).toHaveLength(1)
+  // One for each namespace: that of the Service, and `default` for the Node.
+  expect(new Set(api.asked('create Event').map(({ path }) => path)).size).toBe(2)
+  expect(api.asked('create Event')).toHaveLength(2)
 })
 
 it('tells nobody anything where one thing alone is wanted', async () => {
