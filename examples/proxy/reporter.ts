@@ -47,7 +47,9 @@ export class Reporter {
       const object = this.#find(service)
       if (object === undefined) continue
       const note = sentence(`Port ${service.slice(service.indexOf(':') + 1)} is not served: ${error.message}`)
-      notes.set(object, [...(notes.get(object) ?? []), note])
+      const others = notes.get(object)
+      if (others === undefined) notes.set(object, [note])
+      else others.push(note)
     }
     for (const [object, all] of notes) this.#report('FailedToProgramService', object, all.sort().join(' '))
   }

@@ -13,6 +13,8 @@ export const SETTINGS = {
 
 /** Weights that are an endpoint's at most (the model's). */
 const MAX_WEIGHT = 65_535
+/** Characters of a wrong pair that are told: an annotation may have a quarter of a megabyte. */
+const EXCERPT = 300
 /** An address, or the name of a node or a zone, and a weight. */
 const PAIR = /^([A-Za-z0-9][A-Za-z0-9._:-]*)=(\d{1,5})$/
 
@@ -33,14 +35,22 @@ function readPair(pair: string): readonly [of: string, weight: number] | undefin
   return of === undefined || Number(number) > MAX_WEIGHT ? undefined : [of, Number(number)]
 }
 
+function quote(text: string): string {
+  return JSON.stringify(text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text)
+}
+
 /** What is wrong with the weights that a service says; undefined: nothing. */
 export function weightsProblem(path: string, text: string): string | undefined {
   const pairs = pairsOf(text)
   const wrong = pairs.find((pair) => readPair(pair) === undefined)
-  if (wrong !== undefined) return `${path} has ${JSON.stringify(wrong)}: an address, a node or a zone, = and 0-${MAX_WEIGHT} is wanted`
-  const names = pairs.map((pair) => readPair(pair)![0])
-  const twice = names.find((name, index) => names.indexOf(name) < index)
-  return twice === undefined ? undefined : `${path} has ${JSON.stringify(twice)} twice`
+  if (wrong !== undefined) return `${path} has ${quote(wrong)}: an address, a node or a zone, = and 0-${MAX_WEIGHT} is wanted`
+  const seen = new Set<string>()
+  for (const pair of pairs) {
+    const [name] = readPair(pair)!
+    if (seen.has(name)) return `${path} has ${quote(name)} twice`
+    seen.add(name)
+  }
+  return undefined
 }
 
 /** The weight that a service gives an endpoint; undefined: none. */

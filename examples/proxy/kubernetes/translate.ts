@@ -3,7 +3,7 @@ import { endpointsOf } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
 import { isServedByUs, keyOf, slicesByService } from './objects.js'
-import { settingOf, weightsOf } from './settings.js'
+import { settingOf, weightsOf, type WeightOf } from './settings.js'
 import { portNameOf, shapeProblem } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService, ServicePort } from './types.js'
 
@@ -38,7 +38,8 @@ function translatePort(
   service: KubernetesService,
   servicePort: ServicePort,
   slices: readonly EndpointSlice[],
-  node: ThisNode
+  node: ThisNode,
+  weightOf: WeightOf | undefined
 ): Service | undefined {
   const frontends = frontendsOf(service, servicePort, node)
   if (frontends.length === 0) return undefined
@@ -48,7 +49,7 @@ function translatePort(
     // An unknown protocol is left for the plane to refuse, by name.
     protocol: PROTOCOLS.get(protocol || 'TCP') ?? (protocol as Protocol),
     frontends,
-    endpoints: endpointsOf(slices, servicePort, node, weightsOf(service)),
+    endpoints: endpointsOf(slices, servicePort, node, weightOf),
     ...commonPartOf(service)
   }
 }
@@ -61,7 +62,8 @@ export function reuse(previous: Service | undefined, next: Service): Service {
 /** A service of the model for each port of a Kubernetes service; none where it is not ours, or has no address or port of this node. Objects must have been checked. */
 export function servicesOf(service: KubernetesService, slices: readonly EndpointSlice[], node: ThisNode): Service[] {
   if (!isServedByUs(service)) return []
-  return (service.spec?.ports ?? []).flatMap((port) => translatePort(service, port, slices, node) ?? [])
+  const weightOf = weightsOf(service)
+  return (service.spec?.ports ?? []).flatMap((port) => translatePort(service, port, slices, node, weightOf) ?? [])
 }
 
 /**

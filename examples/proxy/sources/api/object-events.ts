@@ -63,9 +63,22 @@ export function regardingOf({ kind, metadata }: KubernetesObject): Regarding {
   return { apiVersion: API_VERSIONS[kind], kind, name, ...texts(own) }
 }
 
-/** Path of the list of the Events of an object: those of an object without a namespace are in `default`. */
-export function eventsPathOf({ namespace = 'default' }: Regarding): string {
-  return `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/events`
+/** What an Event takes of a notice, and no more: a whole object, or a note of all ports of a Service, would fill the memory where many are kept. */
+export function abridge({ object, note, ...notice }: ObjectNotice): ObjectNotice {
+  const { namespace, name, uid, resourceVersion } = object.metadata
+  const metadata = { name, ...texts({ namespace, uid, resourceVersion }) }
+  // A character has a byte at least.
+  return { ...notice, object: { kind: object.kind, metadata }, note: shorten(escapeInvisible(note.slice(0, NOTE_BYTES + 1)), NOTE_BYTES) }
+}
+
+/** Where the Events of an object are: those of an object without a namespace are in `default`. */
+export function namespaceOf({ namespace = 'default' }: Regarding): string {
+  return namespace
+}
+
+/** Path of the list of the Events of an object. */
+export function eventsPathOf(regarding: Regarding): string {
+  return `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(namespaceOf(regarding))}/events`
 }
 
 /** A name that no other Event has. */
@@ -83,7 +96,7 @@ export function seriesOf({ count, lastAt }: Observations): { readonly series?: o
   return count < 2 ? {} : { series: { count, lastObservedTime: microTime(lastAt) } }
 }
 
-/** The Event of a notice. */
+/** The Event of a notice, which was abridged. */
 export function eventOf(
   { type, reason, action, object, note }: ObjectNotice,
   { name, node, firstAt }: EventHead,
@@ -93,7 +106,7 @@ export function eventOf(
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',
-    metadata: { name, namespace: regarding.namespace ?? 'default' },
+    metadata: { name, namespace: namespaceOf(regarding) },
     eventTime: microTime(firstAt),
     ...seriesOf(seen),
     reportingController: REPORTING_CONTROLLER,
@@ -102,6 +115,6 @@ export function eventOf(
     reason,
     action,
     regarding,
-    note: shorten(escapeInvisible(note), NOTE_BYTES)
+    note
   }
 }

@@ -4,7 +4,7 @@ import type { ObjectNotice } from '../types.js'
 import { Backoff, type BackoffOptions } from './backoff.js'
 import type { ApiClient } from './client.js'
 import { ApiError } from './errors.js'
-import { eventName, eventOf, eventsPathOf, regardingOf, seriesOf } from './object-events.js'
+import { abridge, eventName, eventOf, eventsPathOf, namespaceOf, regardingOf, seriesOf } from './object-events.js'
 import { RateLimit } from './rate.js'
 
 /** How Events are sent. */
@@ -24,7 +24,7 @@ export interface RecorderOptions {
   readonly sweepMs: number
   /** Pauses while the server does not take Events. */
   readonly backoff: BackoffOptions
-  /** The pause where the right to write them is missing. */
+  /** The pause for a namespace in which they may not be written: the right may be missing there, or a policy may be against them. Others do not wait. */
   readonly forbiddenMs: number
 }
 
@@ -65,8 +65,8 @@ interface Spell {
 type Fate = 'taken' | 'anew' | 'dropped' | 'refused' | 'forbidden' | 'later'
 
 const FATES: readonly { readonly fate: Fate; readonly isSo: (error: ApiError, isMade: boolean) => boolean }[] = [
-  // The answer to an earlier attempt was lost.
-  { fate: 'taken', isSo: ({ status }, isMade) => status === 409 && !isMade },
+  // The answer to an earlier attempt was lost. A Conflict is another thing: a server that could not count the Event, which may be made later.
+  { fate: 'taken', isSo: ({ status, reason }, isMade) => status === 409 && reason !== 'Conflict' && !isMade },
   { fate: 'anew', isSo: ({ status }, isMade) => status === 404 && isMade },
   { fate: 'dropped', isSo: ({ isTerminating }) => isTerminating },
   { fate: 'forbidden', isSo: ({ status }) => status === 403 },
@@ -100,6 +100,8 @@ export class EventRecorder {
   readonly #backoff: Backoff
   readonly #stop = new AbortController()
   readonly #spells = new Map<string, Spell>()
+  /** Namespaces in which Events may not be written, and until when that is believed. */
+  readonly #forbidden = new Map<string, number>()
   #sweeps: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #isFailing = false
@@ -130,8 +132,9 @@ export class EventRecorder {
   }
 
   /** Notes something, to be sent as soon as it may be. */
-  record(notice: ObjectNotice): void {
+  record(told: ObjectNotice): void {
     if (this.#stop.signal.aborted) return
+    const notice = abridge(told)
     const keys = keysOf(notice)
     const spell = this.#spells.get(keys.event)
     if (spell === undefined) this.#begin(keys, notice)
@@ -170,6 +173,7 @@ export class EventRecorder {
   /** Forgets what is over, once its last count has been told or has waited long enough. */
   #sweep(): void {
     const { finishMs } = this.#options
+    for (const [namespace, untilMs] of this.#forbidden) if (untilMs <= this.#now()) this.#forbidden.delete(namespace)
     for (const [key, spell] of this.#spells) {
       const silentMs = this.#now() - spell.seenMs
       if (silentMs <= finishMs) continue
@@ -179,8 +183,12 @@ export class EventRecorder {
     this.#wake()
   }
 
-  #isDue({ count, told, toldMs, pauseMs, isOver }: Spell): boolean {
-    return count > told && (isOver || this.#now() - toldMs >= pauseMs)
+  #isDue({ notice, count, told, toldMs, pauseMs, isOver }: Spell): boolean {
+    return count > told && (isOver || this.#now() - toldMs >= pauseMs) && !this.#isForbidden(notice)
+  }
+
+  #isForbidden({ object }: ObjectNotice): boolean {
+    return (this.#forbidden.get(namespaceOf(regardingOf(object))) ?? 0) > this.#now()
   }
 
   #nextDue(): [key: string, spell: Spell] | undefined {
@@ -241,10 +249,14 @@ export class EventRecorder {
       spell.told = Infinity
       return
     }
+    if (fate === 'forbidden') {
+      this.#forbidden.set(namespaceOf(regardingOf(spell.notice.object)), this.#now() + this.#options.forbiddenMs)
+      return
+    }
     // Others come first when it goes on.
     this.#spells.delete(key)
     this.#spells.set(key, spell)
-    await this.#pause(fate, error)
+    await this.#pause(error)
   }
 
   #say(fate: Fate, error: Error): void {
@@ -254,9 +266,9 @@ export class EventRecorder {
     this.#failed(fate === 'forbidden' ? new Error(`${right}: ${error.message}`, { cause: error }) : error)
   }
 
-  async #pause(fate: Fate, error: Error): Promise<void> {
+  async #pause(error: Error): Promise<void> {
     const asked = error instanceof ApiError ? error.retryAfterMs : undefined
-    const pauseMs = fate === 'forbidden' ? this.#options.forbiddenMs : Math.max(asked ?? 0, this.#backoff.next())
+    const pauseMs = Math.max(asked ?? 0, this.#backoff.next())
     await setTimeout(pauseMs, undefined, { signal: this.#stop.signal, ref: false }).catch(() => undefined)
   }
 }

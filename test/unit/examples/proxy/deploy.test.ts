@@ -339,6 +339,11 @@ describe('monitoring', () => {
     expect(metrics.length > 0 || expression.includes('up{')).toBe(true)
   })
 
+  it.each(expressions)('%s: compares no series of one code with those of another, which are never the same', (_, expression) => {
+    const [left, right] = expression.split(/\b(?:and|unless)\b/).map((side) => /code="(\w+)"/.exec(side)?.[1])
+    expect(left === right || right === undefined || /\b(?:and|unless) ignoring \(code\)/.test(expression)).toBe(true)
+  })
+
   it('shows or watches each metric of its own', () => {
     const used = new Set(expressions.flatMap(([, expression]) => namesOf(expression).metrics))
     const own = registered.map(({ name }) => name)

@@ -183,6 +183,20 @@ describe('weights', () => {
       expect(shapeProblem(weighted(text))).toMatch(/^metadata\.annotations\.netplane\/weights has "/)
     }
   )
+
+  it('are read once, and fast, where an annotation is as long as the API allows', () => {
+    const text = Array.from({ length: 30_000 }, (_, index) => `n${index}=1`).join()
+    const ports = Array.from({ length: 1000 }, (_, index) => ({ name: `p${index}`, port: index + 1 }))
+    const object = { ...weighted(`${text},10.244.0.11=7`), spec: { clusterIP: '10.96.1.1', ports } } as KubernetesObject
+    const began = performance.now()
+    const all = translate([object, slice(ENDPOINTS, { ports })], { nodeName: 'node-a' })
+    expect(performance.now() - began).toBeLessThan(2000)
+    expect([all.size, all.get('gold/web:p999')?.endpoints[0]?.weight]).toEqual([1000, 7])
+  })
+
+  it('are told in short where they are wrong and long', () => {
+    expect(shapeProblem(weighted('x'.repeat(200_000)))).toMatch(/has "x{300}…": an address/)
+  })
 })
 
 describe('endpoints', () => {

@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { ApiError } from '../../../../../examples/proxy/sources/api/errors.js'
 import { EventRecorder, RECORDER_DEFAULTS, type RecorderOptions } from '../../../../../examples/proxy/sources/api/recorder.js'
@@ -145,6 +148,23 @@ it('keeps to the lengths that a server takes, and lets no terminal obey a note',
   expect(sent[1]!.object['note']).toBe('x'.repeat(1024))
 })
 
+it('remembers what an Event takes of an object and a note, and not all of them', async () => {
+  const { recorder, tell } = open({ qps: 0.001, burst: 1, maxEvents: 200 })
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const before = process.memoryUsage().heapUsed
+  for (let index = 0; index < 200; index++) {
+    const { object, ...rest } = notice(`s${index}`, `Port ${index} is not served: ${randomBytes(100_000).toString('hex')}`)
+    const spec = { type: randomBytes(100_000).toString('hex') }
+    recorder.record({ ...rest, object: { kind: 'Service', metadata: object.metadata, spec } })
+  }
+  await tell()
+  collect()
+  expect(recorder.size).toBe(200)
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(8_000_000)
+})
+
 it('remembers so many Events and no more, of one object and of all', async () => {
   const { recorder, sent, tell } = open({ maxEvents: 20, maxPerObject: 3 })
   await tell(...Array.from({ length: 10 }, (_, index) => notice('web', `cause ${index}`)))
@@ -205,6 +225,13 @@ it('takes an Event for made that is there already: the answer to its making was 
   expect(errors).toEqual(['cut'])
 })
 
+it('makes an Event later where the server could not count it, which it says with the status of what is there already', async () => {
+  const { sent, answers, tell } = open()
+  answers.push(refused(409, { reason: 'Conflict' }))
+  await tell(notice('web'))
+  await vi.waitFor(() => expect(sent.map(({ verb }) => verb)).toEqual(['create', 'create']))
+})
+
 it('goes on when the server does, and says once that it did not', async () => {
   const { sent, answers, errors, tell } = open()
   answers.push(new Error('away'), refused(500), refused(429, { retryAfterMs: 1 }), new Error('away'))
@@ -219,13 +246,26 @@ it('goes on when the server does, and says once that it did not', async () => {
 })
 
 it('says once that the right is missing, and asks again after a long while', async () => {
-  const { sent, answers, errors, tell } = open({ forbiddenMs: 150 })
+  const { sent, answers, errors, wait, tell } = open({ forbiddenMs: 150, sweepMs: 5 })
   answers.push(refused(403), refused(403))
   await tell(notice('a'), notice('b'))
   await tell(notice('c'))
   expect(sent).toHaveLength(1)
+  wait(150)
+  await tell()
+  expect(sent).toHaveLength(2)
+  wait(150)
   await vi.waitFor(() => expect(sent).toHaveLength(5))
   expect(errors).toEqual(['the right to create and patch events of events.k8s.io is missing: refused with 403'])
+})
+
+it('keeps back no Event of another namespace where the right is missing in one', async () => {
+  const { sent, answers, tell } = open()
+  const other = notice('b')
+  const metadata = { ...other.object.metadata, namespace: 'bank' }
+  answers.push(refused(403))
+  await tell(notice('a'), { ...other, object: { kind: 'Service', metadata } }, notice('c'))
+  expect(sent.map(({ path }) => path)).toEqual([PATH, PATH.replace('shop', 'bank')])
 })
 
 it('gives up what would be refused again, and is silent of a namespace that is going', async () => {
@@ -248,8 +288,8 @@ it('ends while it sends, and while it waits', async () => {
   await ended
   sending.recorder.record(notice('c'))
   expect(sending.sent).toHaveLength(1)
-  const waiting = open({ forbiddenMs: 60_000 })
-  waiting.answers.push(refused(403))
+  const waiting = open()
+  waiting.answers.push(refused(429, { retryAfterMs: 60_000 }))
   await waiting.tell(notice('a'))
   const began = performance.now()
   await waiting.recorder.close()

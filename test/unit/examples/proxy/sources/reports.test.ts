@@ -117,9 +117,12 @@ it('serves on where Events are not taken, and says so once', async () => {
   api.script('list Service', list('Service', '10', [labelled('web', 3, 'nonsense'), apiService('b', 4, '10.96.0.2')]))
   const { plane, logged } = await run(api)
   await until(() => expect([plane.status().services, logged().includes('Events are not sent')]).toEqual([1, true]))
+  await until(() => expect(api.asked('create Event').length).toBeGreaterThan(1))
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(logged().filter((line) => line === 'Events are not sent')).toHaveLength(1)
-  expect(api.asked('create Event')).toHaveLength(1)
+  // One for each namespace: that of the Service, and `default` for the Node.
+  expect(new Set(api.asked('create Event').map(({ path }) => path)).size).toBe(2)
+  expect(api.asked('create Event')).toHaveLength(2)
 })
 
 it('tells nobody anything where one thing alone is wanted', async () => {
@@ -148,6 +151,15 @@ it('reports all ports of a Service together, in one order, and none of a Service
     ['FailedToProgramService', note],
     ['FailedToProgramService', note]
   ])
+})
+
+it('reports thousands of ports of one Service in no time', () => {
+  const { reporter: one, notices } = reporter()
+  const error = new Error('no memory')
+  const began = performance.now()
+  one.quarantined(Array.from({ length: 30_000 }, (_, index) => ({ service: `shop/web:${index}`, error })))
+  expect(performance.now() - began).toBeLessThan(1000)
+  expect(notices).toHaveLength(1)
 })
 
 it('reports a local process that waits at a node port, and no other event of a plane', () => {
