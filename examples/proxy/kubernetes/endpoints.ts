@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointState } from 'netplane'
+import { familyOf, normalize } from './addresses.js'
 import { preferenceOf } from './hints.js'
 import type { ThisNode } from './node.js'
-import { familyOf, normalize } from './objects.js'
 import type { WeightOf } from './settings.js'
 import type { EndpointConditions, EndpointHints, EndpointSlice, ServicePort, SliceEndpoint } from './types.js'
 

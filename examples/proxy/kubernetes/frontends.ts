@@ -1,6 +1,6 @@
 import { parseAddress, type Frontend, type TrafficPolicy } from 'netplane'
+import { familyOf, normalize } from './addresses.js'
 import type { ThisNode } from './node.js'
-import { familyOf, normalize } from './objects.js'
 import { isAmong, sourceRangesOf } from './source-ranges.js'
 import type { KubernetesService, ServicePort } from './types.js'
 

@@ -1,7 +1,8 @@
 import { parseAddress } from 'netplane'
+import { familyOf, normalize } from './addresses.js'
 import { isLocal, stateOf } from './endpoints.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
-import { familyOf, isServedByUs, keyOf, namespaceOf, normalize, slicesByService } from './objects.js'
+import { isServedByUs, keyOf, namespaceOf, slicesByService } from './objects.js'
 import { shapeProblem } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService } from './types.js'
 

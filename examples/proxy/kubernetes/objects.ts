@@ -1,4 +1,3 @@
-import { formatAddress, parseAddress } from 'netplane'
 import { isHeadless, LABELS } from './shape.js'
 import type { EndpointSlice, KubernetesObject, KubernetesService } from './types.js'
 
@@ -39,15 +38,4 @@ export function slicesByService(objects: readonly KubernetesObject[]): ReadonlyM
     else known.push(object)
   }
   return slices
-}
-
-/** One spelling for each address; what is no address stays as it is, for the plane to refuse by name. */
-export function normalize(address: string): string {
-  const bytes = parseAddress(address)
-  return bytes === undefined ? address : formatAddress(bytes)
-}
-
-/** Families of addresses and prefixes: only IPv6 has colons. */
-export function familyOf(address: string): 'ip' | 'ip6' {
-  return address.includes(':') ? 'ip6' : 'ip'
 }

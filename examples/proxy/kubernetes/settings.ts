@@ -1,4 +1,5 @@
 /** What a Service may ask of netplane beyond what Kubernetes knows: an annotation, or a label where its values allow that. */
+import { normalize } from './addresses.js'
 import type { KubernetesService, SliceEndpoint } from './types.js'
 
 /** What they are called, as annotations and as labels. */
@@ -32,7 +33,7 @@ const pairsOf = (text: string): string[] =>
 
 function readPair(pair: string): readonly [of: string, weight: number] | undefined {
   const [, of, number] = PAIR.exec(pair) ?? []
-  return of === undefined || Number(number) > MAX_WEIGHT ? undefined : [of, Number(number)]
+  return of === undefined || Number(number) > MAX_WEIGHT ? undefined : [normalize(of), Number(number)]
 }
 
 function quote(text: string): string {
@@ -62,7 +63,7 @@ export function weightsOf(service: KubernetesService): WeightOf | undefined {
   if (text === undefined) return undefined
   const weights = new Map(pairsOf(text).map((pair) => readPair(pair)!))
   return ({ addresses, nodeName, zone }) => {
-    for (const name of [addresses?.[0], nodeName, zone]) {
+    for (const name of [normalize(addresses?.[0] ?? ''), nodeName, zone]) {
       const weight = weights.get(name ?? '')
       if (weight !== undefined) return weight
     }

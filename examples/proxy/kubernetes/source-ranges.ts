@@ -1,5 +1,5 @@
 import { formatAddress, parsePrefix, prefixRange } from 'netplane'
-import { familyOf } from './objects.js'
+import { familyOf } from './addresses.js'
 
 /** A prefix with its first and last address in hexadecimal, which sorts as they do. */
 interface Range {

@@ -171,18 +171,27 @@ describe('weights', () => {
     expect(weights('')).toEqual([undefined, undefined, undefined, undefined, 9, undefined])
   })
 
-  it('keep their addresses of IPv6', () => {
+  it('are found by addresses of IPv6, however they are spelt', () => {
     const ip6 = slice([{ addresses: ['fd00::1'] }, { addresses: ['fd00::2'] }], { addressType: 'IPv6' })
-    expect(translated(weighted('fd00::2=4'), ip6)?.endpoints.map(({ weight }) => weight)).toEqual([undefined, 4])
+    for (const spelling of ['fd00::2', 'FD00:0:0::0:2'])
+      expect(translated(weighted(`${spelling}=4`), ip6)?.endpoints.map(({ weight }) => weight)).toEqual([undefined, 4])
   })
 
-  it.each(['node-a', 'node-a=', '=3', 'node-a=-1', 'node-a=65536', 'node-a=1.5', 'node a=1', 'node-a=1 node-b=2', 'node-a=1,node-a=2'])(
-    '%j are refused by name',
-    (text) => {
-      expect(translated(weighted(text), slice())).toBeUndefined()
-      expect(shapeProblem(weighted(text))).toMatch(/^metadata\.annotations\.netplane\/weights has "/)
-    }
-  )
+  it.each([
+    'node-a',
+    'node-a=',
+    '=3',
+    'node-a=-1',
+    'node-a=65536',
+    'node-a=1.5',
+    'node a=1',
+    'node-a=1 node-b=2',
+    'node-a=1,node-a=2',
+    'fd00::2=1,fd00:0::2=2'
+  ])('%j are refused by name', (text) => {
+    expect(translated(weighted(text), slice())).toBeUndefined()
+    expect(shapeProblem(weighted(text))).toMatch(/^metadata\.annotations\.netplane\/weights has "/)
+  })
 
   it('are read once, and fast, where an annotation is as long as the API allows', () => {
     const text = Array.from({ length: 30_000 }, (_, index) => `n${index}=1`).join()
