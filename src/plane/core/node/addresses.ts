@@ -193,15 +193,22 @@ export class NodeAddresses {
     if (this.#isFollowing) this.#listener.onChange()
   }
 
+  /** A link of a plane that somebody removed meanwhile, and that was made anew, has another index than the one whose addresses were read: then all is read again. */
   async #list(route: Route): Promise<readonly LinkAddress[]> {
-    const addresses = await route.listAddresses()
+    for (let before = await this.#findOwnIndexes(route); ; before = this.#ownIndexes) {
+      const addresses = await route.listAddresses()
+      this.#ownIndexes = await this.#findOwnIndexes(route)
+      if ([...before].join() === [...this.#ownIndexes].join()) return addresses.filter(({ linkIndex }) => !before.has(linkIndex))
+    }
+  }
+
+  async #findOwnIndexes(route: Route): Promise<ReadonlySet<number>> {
     const indexes = new Set<number>()
     for (const name of this.#settings.ownLinks ?? []) {
       const link = await route.getLink(name)
       if (link !== undefined) indexes.add(link.index)
     }
-    this.#ownIndexes = indexes
-    return indexes.size === 0 ? addresses : addresses.filter(({ linkIndex }) => !indexes.has(linkIndex))
+    return indexes
   }
 
   #schedule(milliseconds: number): void {

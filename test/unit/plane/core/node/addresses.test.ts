@@ -1,7 +1,12 @@
-import { describe, expect, it } from 'vitest'
-import type { LinkAddress } from '../../../../../src/index.js'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { LinkAddress, Route, RouteEvent } from '../../../../../src/index.js'
 import type { DefaultWay, DefaultWays } from '../../../../../src/plane/core/node/default-routes.js'
-import { checkNodeAddresses, chooseAddresses, type NodeAddressesOption } from '../../../../../src/plane/core/node/addresses.js'
+import {
+  checkNodeAddresses,
+  chooseAddresses,
+  NodeAddresses,
+  type NodeAddressesOption
+} from '../../../../../src/plane/core/node/addresses.js'
 
 function address(text: string, more: Partial<LinkAddress> = {}): LinkAddress {
   return { family: text.includes(':') ? 'ip6' : 'ip', address: text, scope: 'global', flags: [], linkIndex: 2, ...more } as LinkAddress
@@ -56,4 +61,59 @@ describe("this node's addresses", () => {
       expect(primary({ ip: link, ip6: link }, addresses)).toEqual({ ip: ['192.0.2.7'], ip6: ['2001:db8::1'] })
     })
   })
+})
+
+/** A route client whose link of a plane is exchanged by another process, as soon as addresses have been listed the second time. */
+function routeWithExchange(): { readonly route: Route; readonly tell: (linkIndex: number) => void; readonly lists: () => number } {
+  const events: RouteEvent[] = []
+  let wake: () => void = () => undefined
+  let index = 5
+  let lists = 0
+  let isClosed = false
+  const tell = (linkIndex: number): void => {
+    events.push({ type: 'removed', kind: 'address', object: address('192.0.2.7', { linkIndex }) } as unknown as RouteEvent)
+    wake()
+  }
+  async function* watch(): AsyncGenerator<RouteEvent> {
+    while (!isClosed) {
+      while (events.length > 0) yield events.shift()!
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+  }
+  const listAddresses = async (): Promise<LinkAddress[]> => {
+    const listed = [address('192.0.2.1'), address('10.96.0.1', { linkIndex: index })]
+    if (++lists === 2) {
+      tell(index)
+      index = 6
+      // The event is seen before the list is.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    return listed
+  }
+  const close = (): Promise<void> => {
+    isClosed = true
+    wake()
+    return Promise.resolve()
+  }
+  const getLink = (): Promise<unknown> => Promise.resolve({ index })
+  const route = { watch: () => Promise.resolve(watch()), listAddresses, getLink, close } as unknown as Route
+  return { route, tell, lists: () => lists }
+}
+
+it('are never those of a link of a plane, whenever another process exchanges it', async () => {
+  const { route, tell, lists } = routeWithExchange()
+  const seen: string[] = []
+  const addresses: NodeAddresses = new NodeAddresses(
+    () => Promise.resolve(route),
+    { choice: 'all', ownLinks: new Set(['netplane']) },
+    { onChange: () => seen.push(addresses.current.ip.join()), onError: (error) => seen.push(String(error)) }
+  )
+  onTestFinished(() => addresses.close())
+  await addresses.start()
+  expect(addresses.current.ip).toEqual(['192.0.2.1'])
+  tell(2)
+  await expect.poll(lists).toBeGreaterThan(2)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(addresses.current.ip).toEqual(['192.0.2.1'])
+  expect(seen).toEqual([])
 })
