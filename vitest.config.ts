@@ -68,6 +68,7 @@ export default defineConfig({
       }),
       project('lifecycle', { testTimeout: 5 * minute, changesKernel: true }),
       project('cluster', { testTimeout: 3 * minute, changesKernel: true }),
+      project('browser', { testTimeout: minute, changesKernel: true }),
       project('image', { testTimeout: 3 * minute, changesKernel: true }),
       project('pack', { testTimeout: 3 * minute })
     ]

@@ -12,7 +12,10 @@ import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
 import type { ProxyOptions } from './options.js'
 import { Reporter } from './reporter.js'
+import type { Pages } from './pages.js'
 import type { ObjectChange, ObjectSource } from './sources/types.js'
+import { SyncHistory } from './ui/history.js'
+import { uiPages } from './ui/pages.js'
 
 /** A change that has waited twice this long for the kernel makes `/healthz` say so. */
 const SYNC_MS = 30_000
@@ -46,6 +49,7 @@ export class Daemon {
   readonly #catalog: Catalog
   readonly #healthPorts: HealthPorts
   readonly #reporter: Reporter
+  readonly #history = new SyncHistory()
   /** Problems that were logged. */
   #told: ReadonlySet<string> = new Set()
   /** What an earlier process kept, until the source has been understood as a whole. */
@@ -78,7 +82,8 @@ export class Daemon {
     this.#plane = plane
     this.#metrics = new Metrics(() => plane.status(), {
       services: () => this.#catalog.services,
-      requests: () => this.#source.status.requests
+      requests: () => this.#source.status.requests,
+      counters: options.counters ? () => plane.counters() : undefined
     })
     this.#options = options
     this.#log = log
@@ -101,6 +106,7 @@ export class Daemon {
         this.#syncedAt = new Date()
         this.#hasSynced = true
         this.#syncError = undefined
+        this.#history.add(report)
         this.#metrics.synced(report)
         this.#metrics.kubeProxy.synced(report, isWhole, this.#keeper.lagMs)
         const { quarantined, durationMs, ...rest } = report
@@ -138,8 +144,22 @@ export class Daemon {
         notes: this.#notes
       }),
       metrics: this.#metricsText,
+      pages: this.#pages,
       answered: (path, status) => this.#metrics.kubeProxy.answered(path, status)
     }
+  }
+
+  get #pages(): Pages {
+    const { ui, nodeName } = this.#options
+    if (!ui) return {}
+    return uiPages({
+      nodeName,
+      services: () => this.#wanted,
+      status: () => this.#plane.status(),
+      counters: () => this.#plane.counters(),
+      health: () => this.#health(),
+      syncs: () => this.#history.notes
+    })
   }
 
   readonly #metricsText = async (): Promise<{ contentType: string; text: string }> => ({
@@ -219,7 +239,7 @@ export class Daemon {
   async #listen(): Promise<void> {
     await this.#servers?.listen()
     if (this.#options.listen === undefined) return
-    const sources = { health: () => this.#health(), metrics: this.#metricsText }
+    const sources = { health: () => this.#health(), metrics: this.#metricsText, pages: this.#pages }
     const failed = (error: Error): void => this.#log.error({ err: error }, 'the HTTP server')
     const { server, address } = await serveHttp(this.#options.listen, sources, failed)
     this.#server = server

@@ -1,19 +1,25 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { joinEndpoint, listenAt, type Endpoint } from './endpoint.js'
 import { escapeInvisible } from './log.js'
+import { answerFrom, type Pages } from './pages.js'
 
 /** What the server answers with. */
 export interface HttpSources {
   /** Whether changes reach the kernel in time, and words about it. */
   readonly health: () => { readonly isHealthy: boolean; readonly body: Record<string, unknown> }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  /** Pages beside these; default: none. */
+  readonly pages?: Pages
 }
 
 const METHODS = ['GET', 'HEAD']
 
 function answer(request: IncomingMessage, response: ServerResponse, sources: HttpSources): void {
   const path = request.url?.split('?')[0]
-  if (path !== '/healthz' && path !== '/metrics') {
+  const { pages = {} } = sources
+  if (path !== undefined && Object.hasOwn(pages, path)) {
+    answerFrom(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+  } else if (path !== '/healthz' && path !== '/metrics') {
     response.writeHead(404).end('not found: /healthz and /metrics are here\n')
   } else if (!METHODS.includes(request.method ?? '')) {
     response.writeHead(405, { allow: METHODS.join(', ') }).end('GET and HEAD are answered\n')

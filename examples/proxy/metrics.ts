@@ -1,6 +1,12 @@
-import type { PlaneEvent, PlaneStatus, SyncReport } from 'netplane'
+import type { PlaneCounters, PlaneEvent, PlaneStatus, SyncReport } from 'netplane'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { KubeProxyMetrics, type KubeProxyMetricSources } from './kube-proxy-metrics.js'
+
+/** What metrics are read from. */
+export interface MetricSources extends KubeProxyMetricSources {
+  /** What the kernel has counted of services; undefined: nobody asked for it. */
+  readonly counters?: (() => Promise<PlaneCounters>) | undefined
+}
 
 /** What the daemon counts, in the format of Prometheus. */
 export class Metrics {
@@ -47,7 +53,7 @@ export class Metrics {
   readonly kubeProxy: KubeProxyMetrics
 
   /** @param status What the plane holds: it changes without a sync, too, as addresses of this node come and go. */
-  constructor(status: () => PlaneStatus, sources: KubeProxyMetricSources) {
+  constructor(status: () => PlaneStatus, sources: MetricSources) {
     this.kubeProxy = new KubeProxyMetrics(this.registry, sources)
     const show = (name: string, help: string, count: (now: PlaneStatus) => number): void => {
       const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(count(status())) })
@@ -57,7 +63,23 @@ export class Metrics {
     show('netplane_draining_endpoints', 'Endpoints of mode ipvs that wait for the end of their connections', ({ details }) =>
       details.mode === 'ipvs' ? details.draining : 0
     )
+    if (sources.counters !== undefined) this.#showCounters(sources.counters)
     collectDefaultMetrics({ register: this.registry })
+  }
+
+  /** What the kernel counts outlives this process. Where it cannot be read, there is nothing: other metrics are as important. */
+  #showCounters(read: () => Promise<PlaneCounters>): void {
+    const counter: Counter = new Counter({
+      name: 'netplane_service_connections_total',
+      help: 'New connections that were sent to an endpoint of a service',
+      labelNames: ['service'],
+      registers: [this.registry],
+      collect: async () => {
+        const counters = await read().catch(() => [])
+        counter.reset()
+        for (const { service, connections } of counters) counter.inc({ service }, Number(connections))
+      }
+    })
   }
 
   synced(report: SyncReport): void {

@@ -41,6 +41,8 @@ Keeps the kernel's service rules at what a Kubernetes API server, or a folder of
   --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
   --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
+  --ui                            /ui, a page that shows the proxy at work, beside /metrics
+  --counters                      count new connections of services and endpoints, for /metrics and /ui
   --once                          sync once, print the report as JSON, and leave the rules
   --plan                          print what would be done, and do nothing
   --cleanup                       remove our rules, of all modes or of --mode, and end; with --manifests: remove them when it stops
@@ -111,6 +113,10 @@ export interface ProxyOptions {
   /** Where the services are kept. */
   readonly state: string | undefined
   readonly listen: Endpoint | undefined
+  /** Whether `/ui` is beside `/metrics`. */
+  readonly ui: boolean
+  /** Whether new connections are counted. Modes other than nftables count in any case. */
+  readonly counters: boolean
   readonly once: boolean
   readonly plan: boolean
   readonly cleanup: boolean
@@ -144,6 +150,8 @@ export const OPTIONS = {
   'service-ranges': text,
   state: text,
   listen: text,
+  ui: flag,
+  counters: flag,
   once: flag,
   plan: flag,
   cleanup: flag,
@@ -158,7 +166,8 @@ export type OptionValues = Partial<ReturnType<typeof parseArgs<{ options: typeof
 
 const DEFAULTS = {
   ...{ mode: 'nftables', listen: '127.0.0.1:10256', 'log-level': 'info' },
-  ...{ once: false, plan: false, cleanup: false, help: false, 'take-over': false }
+  ...{ once: false, plan: false, cleanup: false, help: false, 'take-over': false },
+  ...{ ui: false, counters: false }
 } as const
 
 type Values = OptionValues & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OptionValues[Name]> }
@@ -318,6 +327,8 @@ export function makeOptions(given: OptionValues, env: ClusterEnvironment = proce
     traffic,
     state: values.state,
     listen: parseListen(values.listen),
+    ui: values.ui,
+    counters: values.counters,
     once: values.once,
     plan: values.plan,
     cleanup: values.cleanup,

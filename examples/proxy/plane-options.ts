@@ -8,10 +8,11 @@ export function placeOf({ netns }: Pick<ProxyOptions, 'netns'>): string | number
 
 /** With what options the plane is opened, or goes on in another mode. */
 export function planeOptionsOf(options: ProxyOptions): PlaneOptions {
-  const { plane, name, traffic, state } = options
+  const { plane, name, traffic, state, counters } = options
   const common = { netns: placeOf(options), stateFile: state }
   if (plane.mode === 'iptables') return { ...plane, ...common, ...traffic }
-  if (plane.mode !== 'userspace') return { ...plane, name, ...common, ...traffic }
+  if (plane.mode === 'nftables') return { ...plane, name, counters, ...common, ...traffic }
+  if (plane.mode === 'ipvs') return { ...plane, name, ...common, ...traffic }
   const { localSources, nodeAddresses, ownAddresses, serviceRanges } = traffic
   return { ...plane, name, ...common, localSources, nodeAddresses, ownAddresses, serviceRanges }
 }

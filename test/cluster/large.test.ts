@@ -174,7 +174,7 @@ it('programs 10,000 Services, follows their slices, and is adopted', { timeout: 
 
   const idleMs = await processorMs(pid)
   await setTimeout(IDLE_MS)
-  figures.push(`idle: ${(((await processorMs(pid)) - idleMs) / IDLE_MS) * 100} % of a core; ${await memoryOf(pid)}`)
+  figures.push(`idle: ${((((await processorMs(pid)) - idleMs) / IDLE_MS) * 100).toFixed(1)} % of a core; ${await memoryOf(pid)}`)
 
   const single: number[] = []
   for (let number = 0; number < CHANGES; number++) {

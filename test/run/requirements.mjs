@@ -37,6 +37,7 @@ const tools = {
   conntrack: { present: () => onPath('conntrack'), packages: ['conntrack'] },
   strace: { present: () => onPath('strace'), packages: ['strace'] },
   objdump: { present: () => onPath('objdump'), packages: ['binutils'] },
+  chromium: { present: () => onPath('chromium'), packages: ['chromium'] },
   podman: { present: () => onPath('podman') && onPath('crun'), packages: ['podman', 'crun'] },
   'User-Mode Linux': machine('uml'),
   'IPVS, or User-Mode Linux': { present: () => hasIpvs() || machine('uml').present(), packages: ['user-mode-linux', 'kmod'] },

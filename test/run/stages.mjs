@@ -111,6 +111,7 @@ export const stages = [
   listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('image', { needs: ['root', 'podman', 'nft', 'ip', 'python3'], uses: ['build'], ...inOwnNamespace, wrap: inPodmanNamespace }),
+  vitestStage('browser', { needs: ['chromium', ...kernelTools], uses: ['build'], ...inOwnNamespace }),
   vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], uses: ['build', 'prebuild'] }),
   scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],

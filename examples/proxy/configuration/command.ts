@@ -69,9 +69,11 @@ function pick<Table extends object>(values: Values, table: Table): { [Name in ke
 
 /** The options of the command line that netplane's document stands for. */
 function fromNetplane(document: NetplaneConfiguration): OptionValues {
-  const { serviceRanges, schedulerFallback, takeOver, logLevel, manifests, name, netns, zone, masquerade, state, listen } = document
+  const { serviceRanges, schedulerFallback, takeOver, logLevel, ui, counters, ...words } = document
   return present({
-    ...{ manifests, name, netns, zone, masquerade, state, listen },
+    ...words,
+    ui: ui || undefined,
+    counters: counters || undefined,
     'service-ranges': serviceRanges.join(','),
     'scheduler-fallback': schedulerFallback,
     'take-over': takeOver || undefined,

@@ -124,6 +124,8 @@ export const NETPLANE_FIELDS = {
   serviceRanges: plain(texts, [], check.prefixes),
   state: plain(text),
   listen: plain(text),
+  ui: plain(flag),
+  counters: plain(flag),
   schedulerFallback: plain(text),
   takeOver: plain(flag),
   logLevel: plain(text, '', check.oneOf('trace', 'debug', 'info', 'warn', 'error'))

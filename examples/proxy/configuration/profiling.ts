@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { ValidationError } from 'netplane'
 import type { Logger } from 'pino'
 import { integer } from './kinds.js'
-import { json, plain, type Answer, type Pages, type Question } from './pages.js'
+import { json, plain, refusal, type Answer, type Pages, type Question } from '../pages.js'
 import { logLevel } from './translate.js'
 
 /** As long as a profile of Go takes where nothing is said. */
@@ -57,10 +57,6 @@ async function record({ begin, end }: Kind, seconds: number, gone: AbortSignal):
   } finally {
     session.disconnect()
   }
-}
-
-function refusal({ code, path, value, allowed, message }: ValidationError): Answer {
-  return json({ code, path, value, allowed, message }, 400)
 }
 
 /** kube-proxy sets its verbosity so while it runs, with these words. */

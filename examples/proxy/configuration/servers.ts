@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { joinEndpoint, listenAt, type Endpoint } from '../endpoint.js'
-import { answerFrom, json, plain, type Answer, type Pages } from './pages.js'
+import { answerFrom, json, plain, type Answer, type Pages } from '../pages.js'
 import { profilingPages } from './profiling.js'
 import type { Configured } from './translate.js'
 import { documentOf } from './write.js'
@@ -19,6 +19,8 @@ export interface KubeProxySources {
     readonly notes?: Readonly<Record<string, unknown>>
   }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
+  /** Pages beside those of kube-proxy, where metrics are; default: none. */
+  readonly pages?: Pages
   /** Told of each answer of a probe. */
   readonly answered: (path: 'healthz' | 'livez', status: number) => void
 }
@@ -54,8 +56,9 @@ function healthPages(sources: KubeProxySources): Pages {
   }
 }
 
-function metricPages({ configuration }: Configured, { metrics }: KubeProxySources, log: Logger): Pages {
+function metricPages({ configuration }: Configured, { metrics, pages }: KubeProxySources, log: Logger): Pages {
   return {
+    ...pages,
     '/healthz': () => plain('ok'),
     '/proxyMode': () => plain(configuration.mode),
     '/configz': () => json({ 'kubeproxy.config.k8s.io': documentOf(configuration) }),

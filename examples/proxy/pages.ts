@@ -1,11 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ValidationError } from 'netplane'
 
-/** What a page answers. */
-export interface Answer {
+interface AnswerHead {
   readonly status: number
   readonly contentType: string
-  readonly text: string
   readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What a page answers with a text. */
+export interface Answer extends AnswerHead {
+  readonly text: string
+}
+
+/** What a page answers piece by piece, until who asked is gone. A piece is left out where the last one has not been taken yet. */
+export interface StreamedAnswer extends AnswerHead {
+  readonly stream: (write: (text: string) => void) => void
 }
 
 /** What a page is asked. */
@@ -19,7 +28,7 @@ export interface Question {
 }
 
 /** Pages by their paths. */
-export type Pages = Readonly<Record<string, (question: Question) => Answer | Promise<Answer>>>
+export type Pages = Readonly<Record<string, (question: Question) => Answer | StreamedAnswer | Promise<Answer>>>
 
 const PLAIN = 'text/plain; charset=utf-8'
 const NOT_FOUND: Answer = { status: 404, contentType: PLAIN, text: '404 page not found\n' }
@@ -33,6 +42,11 @@ export function plain(text: string, status = 200, headers: Answer['headers'] = {
 /** An answer of JSON. */
 export function json(value: unknown, status = 200, headers: Answer['headers'] = {}): Answer {
   return { status, contentType: 'application/json', text: JSON.stringify(value), headers }
+}
+
+/** What was asked wrongly, as a client of the API would be told it. */
+export function refusal({ code, path, value, allowed, message }: ValidationError): Answer {
+  return json({ code, path, value, allowed, message }, 400)
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -56,12 +70,15 @@ function questionOf(request: IncomingMessage, response: ServerResponse, query: s
 export async function answerFrom(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = '', query = ''] = request.url?.split('?') ?? []
   const asked = questionOf(request, response, query)
-  const { status, contentType, text, headers } = Object.hasOwn(pages, path) ? await pages[path]!(asked) : NOT_FOUND
-  response.writeHead(status, {
-    ...headers,
-    'content-type': contentType,
-    'x-content-type-options': 'nosniff',
-    'content-length': Buffer.byteLength(text)
-  })
-  response.end(asked.method === 'HEAD' ? undefined : text)
+  const answer = Object.hasOwn(pages, path) ? await pages[path]!(asked) : NOT_FOUND
+  const head = { ...answer.headers, 'content-type': answer.contentType, 'x-content-type-options': 'nosniff' }
+  if ('stream' in answer) {
+    response.writeHead(answer.status, head)
+    answer.stream((text) => {
+      if (!response.writableNeedDrain) response.write(text)
+    })
+    return
+  }
+  response.writeHead(answer.status, { ...head, 'content-length': Buffer.byteLength(answer.text) })
+  response.end(asked.method === 'HEAD' ? undefined : answer.text)
 }
