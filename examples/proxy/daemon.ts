@@ -50,6 +50,7 @@ export class Daemon {
   readonly #healthPorts: HealthPorts
   readonly #reporter: Reporter
   readonly #history = new SyncHistory()
+  readonly #pages: Pages
   /** Problems that were logged. */
   #told: ReadonlySet<string> = new Set()
   /** What an earlier process kept, until the source has been understood as a whole. */
@@ -99,6 +100,7 @@ export class Daemon {
         this.#reporter.healthPort(check, error)
       }
     })
+    this.#pages = this.#makePages(options)
     const { configured } = options
     const listener: KeeperListener = {
       synced: (report, isWhole) => {
@@ -149,8 +151,8 @@ export class Daemon {
     }
   }
 
-  get #pages(): Pages {
-    const { ui, nodeName } = this.#options
+  /** The same at each server, so that all who watch share what is read. */
+  #makePages({ ui, nodeName }: ProxyOptions): Pages {
     if (!ui) return {}
     return uiPages({
       nodeName,

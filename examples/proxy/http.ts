@@ -18,7 +18,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Htt
   const path = request.url?.split('?')[0]
   const { pages = {} } = sources
   if (path !== undefined && Object.hasOwn(pages, path)) {
-    answerFrom(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
+    void answerFrom(pages, request, response)
   } else if (path !== '/healthz' && path !== '/metrics') {
     response.writeHead(404).end('not found: /healthz and /metrics are here\n')
   } else if (!METHODS.includes(request.method ?? '')) {

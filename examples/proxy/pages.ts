@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ValidationError } from 'netplane'
+import { ValidationError } from 'netplane'
 
 interface AnswerHead {
   readonly status: number
@@ -27,8 +27,11 @@ export interface Question {
   readonly gone: AbortSignal
 }
 
+/** Answers a question. What it throws is answered, too: with 400 where the question is wrong (a ValidationError), else with 500. */
+export type Page = (question: Question) => Answer | StreamedAnswer | Promise<Answer>
+
 /** Pages by their paths. */
-export type Pages = Readonly<Record<string, (question: Question) => Answer | StreamedAnswer | Promise<Answer>>>
+export type Pages = Readonly<Record<string, Page>>
 
 const PLAIN = 'text/plain; charset=utf-8'
 const NOT_FOUND: Answer = { status: 404, contentType: PLAIN, text: '404 page not found\n' }
@@ -44,9 +47,24 @@ export function json(value: unknown, status = 200, headers: Answer['headers'] = 
   return { status, contentType: 'application/json', text: JSON.stringify(value), headers }
 }
 
-/** What was asked wrongly, as a client of the API would be told it. */
-export function refusal({ code, path, value, allowed, message }: ValidationError): Answer {
-  return json({ code, path, value, allowed, message }, 400)
+/** A page for some methods, which tells those who ask by others. */
+export function forMethods(methods: readonly string[], page: Page): Page {
+  const text = `${methods.join(' and ')} ${methods.length === 1 ? 'is' : 'are'} answered\n`
+  return (question) => (methods.includes(question.method) ? page(question) : plain(text, 405, { allow: methods.join(', ') }))
+}
+
+/** A number of a query. @throws {ValidationError} It is none, is not within the bounds, or is there more than once. */
+export function integerOf(
+  { query }: Question,
+  name: string,
+  bounds: { readonly otherwise: number; readonly min: number; readonly max: number }
+): number {
+  const { otherwise, min, max } = bounds
+  const words = query.getAll(name)
+  if (words.length === 0) return otherwise
+  const number = words.length === 1 && /^[0-9]{1,9}$/.test(words[0]!) ? Number(words[0]) : NaN
+  if (!(number >= min && number <= max)) throw new ValidationError(name, words.join(), `an integer from ${min} to ${max}, once`)
+  return number
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -66,11 +84,22 @@ function questionOf(request: IncomingMessage, response: ServerResponse, query: s
   return { method: request.method ?? '', query: new URLSearchParams(query), body: () => readBody(request), gone: gone.signal }
 }
 
-/** Answers a request with the page that it names. */
+async function answerOf(page: Page | undefined, asked: Question): Promise<Answer | StreamedAnswer> {
+  if (page === undefined) return NOT_FOUND
+  try {
+    return await page(asked)
+  } catch (error) {
+    if (!(error instanceof ValidationError)) return plain(String(error), 500)
+    const { code, path, value, allowed, message } = error
+    return json({ code, path, value, allowed, message }, 400)
+  }
+}
+
+/** Answers a request with the page that it names. Never rejects. */
 export async function answerFrom(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [path = '', query = ''] = request.url?.split('?') ?? []
   const asked = questionOf(request, response, query)
-  const answer = Object.hasOwn(pages, path) ? await pages[path]!(asked) : NOT_FOUND
+  const answer = await answerOf(Object.hasOwn(pages, path) ? pages[path] : undefined, asked)
   const head = { ...answer.headers, 'content-type': answer.contentType, 'x-content-type-options': 'nosniff' }
   if ('stream' in answer) {
     response.writeHead(answer.status, head)

@@ -1,5 +1,6 @@
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import { onTestFinished } from 'vitest'
+import { until } from '../support/run.js'
 
 /** Debian's name of it. */
 const CHROMIUM = '/usr/bin/chromium'
@@ -37,13 +38,9 @@ export async function read<Value>(page: Page, expression: string): Promise<Value
 }
 
 /** Waits until an element of the page has a text. */
-export async function untilText(page: Page, selector: string, wanted: RegExp): Promise<string> {
-  const last = { text: '' }
-  const end = performance.now() + 15_000
-  while (performance.now() < end) {
-    last.text = await read<string>(page, `document.querySelector('${selector}')?.textContent ?? ''`)
-    if (wanted.test(last.text)) return last.text
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`${selector} does not have ${wanted}: ${last.text.slice(0, 500)}`)
+export async function untilText(page: Page, selector: string, wanted: RegExp): Promise<void> {
+  const text = (): Promise<string> => read(page, `document.querySelector('${selector}')?.textContent ?? ''`)
+  await until(`${selector} has ${wanted}`, async () => wanted.test(await text()), 15_000).catch(async (error: unknown) => {
+    throw new Error(`${(error as Error).message}, but: ${(await text()).slice(0, 500)}`)
+  })
 }

@@ -1,9 +1,8 @@
 import type { Session } from 'node:inspector/promises'
 import { setTimeout } from 'node:timers/promises'
-import { ValidationError } from 'netplane'
 import type { Logger } from 'pino'
 import { integer } from './kinds.js'
-import { json, plain, refusal, type Answer, type Pages, type Question } from '../pages.js'
+import { forMethods, integerOf, json, plain, type Answer, type Page, type Pages, type Question } from '../pages.js'
 import { logLevel } from './translate.js'
 
 /** As long as a profile of Go takes where nothing is said. */
@@ -33,15 +32,6 @@ const KINDS: Readonly<Record<'profile' | 'heap', Kind>> = {
     begin: (session) => session.post('HeapProfiler.startSampling'),
     end: (session) => session.post('HeapProfiler.stopSampling')
   }
-}
-
-/** @throws {ValidationError} */
-function secondsOf({ query }: Question): number {
-  const words = query.getAll('seconds')
-  if (words.length === 0) return USUAL_SECONDS
-  const seconds = words.length === 1 && /^[0-9]{1,9}$/.test(words[0]!) ? Number(words[0]) : 0
-  if (seconds < 1 || seconds > MAX_SECONDS) throw new ValidationError('seconds', words.join(), `an integer from 1 to ${MAX_SECONDS}, once`)
-  return seconds
 }
 
 /** What this process does for some seconds. @param gone Ends the profile: nobody wants it any more. */
@@ -76,24 +66,19 @@ async function setVerbosity({ method, body }: Question, log: Logger): Promise<An
  */
 export function profilingPages(log: Logger): Pages {
   let isBusy = false
-  const pageOf = (name: keyof typeof KINDS) => async (question: Question) => {
-    if (question.method !== 'GET') return plain('GET is answered\n', 405, { allow: 'GET' })
-    let seconds: number
-    try {
-      seconds = secondsOf(question)
-    } catch (error) {
-      return refusal(error as ValidationError)
-    }
-    if (isBusy) return plain('a profile is being taken: there is one at a time\n', 409)
-    isBusy = true
-    try {
-      const { extension } = KINDS[name]
-      const profile = await record(KINDS[name], seconds, question.gone)
-      return json(profile, 200, { 'content-disposition': `attachment; filename="${name}.${extension}"` })
-    } finally {
-      isBusy = false
-    }
-  }
+  const pageOf = (name: keyof typeof KINDS): Page =>
+    forMethods(['GET'], async (question) => {
+      const seconds = integerOf(question, 'seconds', { otherwise: USUAL_SECONDS, min: 1, max: MAX_SECONDS })
+      if (isBusy) return plain('a profile is being taken: there is one at a time\n', 409)
+      isBusy = true
+      try {
+        const { extension } = KINDS[name]
+        const profile = await record(KINDS[name], seconds, question.gone)
+        return json(profile, 200, { 'content-disposition': `attachment; filename="${name}.${extension}"` })
+      } finally {
+        isBusy = false
+      }
+    })
   return {
     '/debug/pprof/profile': pageOf('profile'),
     '/debug/pprof/heap': pageOf('heap'),

@@ -99,9 +99,7 @@ export class KubeProxyServers {
   }
 
   async #open(endpoint: Endpoint, pages: Pages): Promise<void> {
-    const server = createServer((request, response) => {
-      answerFrom(pages, request, response).catch((error: unknown) => response.writeHead(500).end(String(error)))
-    })
+    const server = createServer((request, response) => void answerFrom(pages, request, response))
     this.#servers.add(server)
     try {
       await listenAt(server, endpoint, (error) => this.#log.error({ err: error }, 'the HTTP server'))
