@@ -1,24 +1,13 @@
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { addressOf, openNetwork, type Network } from '../contract/behaviour/network.js'
-import { clusterAddress, NODE, serviceOf, sliceOf } from '../support/kubernetes-services.js'
+import { expect, it, onTestFinished } from 'vitest'
+import { addressOf } from '../contract/behaviour/network.js'
+import { clusterAddress, NODE, NODE_OBJECT, serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import { ApiWriter, type ApiObject, type NewObject } from '../support/kubernetes/client.js'
-import { ControlPlane, proxyRights, TOKENS } from '../support/kubernetes/control-plane.js'
-import { connectToApi, startNodeProxy } from '../support/kubernetes/node-proxy.js'
+import { useCluster } from '../support/kubernetes/cluster.js'
+import { proxyRights, TOKENS } from '../support/kubernetes/control-plane.js'
+import { startNodeProxy } from '../support/kubernetes/node-proxy.js'
 import { startProgram, until } from '../support/run.js'
 
-let network: Network
-let plane: ControlPlane
-beforeAll(async () => {
-  plane = await ControlPlane.start()
-  network = await openNetwork()
-  await connectToApi(network)
-  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE.name } }
-  await plane.writer.createAll([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }, node])
-})
-afterAll(async () => {
-  await network.close()
-  await plane.stop()
-})
+const cluster = useCluster([NODE_OBJECT])
 
 /** An Event, as the API has it. */
 interface Told extends ApiObject {
@@ -30,7 +19,7 @@ interface Told extends ApiObject {
 
 /** The Events of one object. */
 async function eventsOf(kind: string, name: string, namespace = 'shop'): Promise<Told[]> {
-  const { items } = await plane.writer.get(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)
+  const { items } = await cluster.plane.writer.get(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)
   return (items as Told[]).filter(({ regarding }) => regarding.kind === kind && regarding.name === name)
 }
 
@@ -38,8 +27,8 @@ async function eventsOf(kind: string, name: string, namespace = 'shop'): Promise
 async function make(...objects: readonly object[]): Promise<ApiObject[]> {
   const made: ApiObject[] = []
   for (const object of objects as NewObject[]) {
-    made.push(await plane.writer.create(object))
-    onTestFinished(() => plane.writer.delete(object))
+    made.push(await cluster.plane.writer.create(object))
+    onTestFinished(() => cluster.plane.writer.delete(object))
   }
   return made
 }
@@ -50,7 +39,7 @@ const at = (host: 'pod-a'): string => `${addressOf[host].ip} . 8080`
 
 it('tells a Service that cannot be programmed, in one Event whose series grows, and serves all others', async () => {
   const [broken] = await make(refused('broken', 31), serviceOf('web', 32), sliceOf('web', ['pod-a']))
-  const proxy = await startNodeProxy(network, plane)
+  const proxy = await startNodeProxy(cluster.network, cluster.plane)
   await proxy.serves(clusterAddress.ip(32), [at('pod-a')])
   const seen: number[] = []
   await until(
@@ -77,7 +66,7 @@ it('tells a Service that cannot be programmed, in one Event whose series grows, 
   ])
   // What `kubectl describe service` looks for.
   const fields = `involvedObject.kind=Service,involvedObject.name=broken,involvedObject.namespace=shop,involvedObject.uid=${uid}`
-  const listed = await plane.writer.get(`/api/v1/namespaces/shop/events?fieldSelector=${encodeURIComponent(fields)}`)
+  const listed = await cluster.plane.writer.get(`/api/v1/namespaces/shop/events?fieldSelector=${encodeURIComponent(fields)}`)
   expect(listed['items']).toHaveLength(1)
   expect(await eventsOf('Service', 'web')).toEqual([])
   expect(await eventsOf('Node', NODE.name, 'default')).toMatchObject([{ type: 'Normal', reason: 'Starting' }])
@@ -86,12 +75,12 @@ it('tells a Service that cannot be programmed, in one Event whose series grows, 
 
 it('tells Services whose ports other processes have', async () => {
   const listen = `for (const port of [32_133, 30_134]) require('node:net').createServer().listen(port, () => console.log('listening', port))`
-  const other = startProgram('ip', ['netns', 'exec', network.node.name, process.execPath, '-e', listen])
+  const other = startProgram('ip', ['netns', 'exec', cluster.network.node.name, process.execPath, '-e', listen])
   onTestFinished(() => other.stop('SIGKILL'))
   for (const port of [32_133, 30_134]) await other.waitFor(`listening ${port}`)
   const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 32_133, allocateLoadBalancerNodePorts: false }
   await make(serviceOf('asked', 33, { spec }), sliceOf('asked', ['pod-a']), serviceOf('taken', 34, { nodePort: 30_134 }))
-  await startNodeProxy(network, plane)
+  await startNodeProxy(cluster.network, cluster.plane)
   /** Of what was told again, as it lasts. */
   const noteOf = async (name: string, reason: string): Promise<string> =>
     (await eventsOf('Service', name)).find((told) => told.reason === reason && told.series !== undefined)?.note ?? ''
@@ -115,7 +104,7 @@ it('serves where the right to write Events is missing, and says so once', async 
   const subjects = [{ kind: 'User', name: 'reader', apiGroup: 'rbac.authorization.k8s.io' }]
   await make({ ...role!, metadata, rules }, { ...binding!, metadata, roleRef, subjects })
   await make(refused('unheard', 35), serviceOf('web', 36), sliceOf('web', ['pod-a']))
-  const proxy = await startNodeProxy(network, plane, { token: 'reader' })
+  const proxy = await startNodeProxy(cluster.network, cluster.plane, { token: 'reader' })
   await proxy.serves(clusterAddress.ip(36), [at('pod-a')])
   await proxy.waitFor('Events are not sent', 30_000)
   expect(await proxy.health()).toMatchObject({ status: 200, healthy: true, quarantined: ['shop/unheard:http'] })
@@ -124,7 +113,7 @@ it('serves where the right to write Events is missing, and says so once', async 
 })
 
 it('may read what it serves and write Events, and nothing else', async () => {
-  const writer = new ApiWriter(plane.url, TOKENS.proxy, plane.authority)
+  const writer = new ApiWriter(cluster.plane.url, TOKENS.proxy, cluster.plane.authority)
   onTestFinished(() => writer.close())
   const [service] = await make(serviceOf('kept', 37))
   const path = '/api/v1/namespaces/shop/services/kept'
@@ -142,13 +131,13 @@ it('may read what it serves and write Events, and nothing else', async () => {
     ...{ services: 200, slices: 200, node: 200 },
     ...{ change: 403, creation: 403, deletion: 403, secrets: 403, events: 403 }
   })
-  expect((await plane.writer.get(path)).metadata.resourceVersion).toBe(service!.metadata.resourceVersion)
+  expect((await cluster.plane.writer.get(path)).metadata.resourceVersion).toBe(service!.metadata.resourceVersion)
 })
 
 it('says who it is in what the API server writes down', async () => {
-  await startNodeProxy(network, plane)
+  await startNodeProxy(cluster.network, cluster.plane)
   // Requests of the tests do not say who asks.
-  const agents = (): string[] => plane.audit().flatMap(({ userAgent }) => userAgent ?? [])
+  const agents = (): string[] => cluster.plane.audit().flatMap(({ userAgent }) => userAgent ?? [])
   await until('the proxy is in the audit log', () => Promise.resolve(agents().length > 0), 30_000)
   for (const agent of agents()) expect(agent).toMatch(/^netplane-proxy\/\d+\.\d+\.\d+ \(linux\/\w+\)$/)
 })

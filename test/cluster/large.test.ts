@@ -3,11 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Nftables } from '../../src/index.js'
-import { openNetwork, type Network } from '../contract/behaviour/network.js'
-import { NODE } from '../support/kubernetes-services.js'
+import { NODE, NODE_OBJECT } from '../support/kubernetes-services.js'
 import type { NewObject } from '../support/kubernetes/client.js'
-import { ControlPlane } from '../support/kubernetes/control-plane.js'
-import { connectToApi, startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
+import { useCluster } from '../support/kubernetes/cluster.js'
+import { startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
 import { until } from '../support/run.js'
 
 const SERVICES = 10_000
@@ -60,29 +59,17 @@ const slice = (number: number, first?: string): NewObject => {
   }
 }
 
-let network: Network
-let plane: ControlPlane
+const cluster = useCluster([NODE_OBJECT])
 let kernel: Nftables
 beforeAll(async () => {
-  plane = await ControlPlane.start()
-  network = await openNetwork()
-  await connectToApi(network)
-  kernel = await Nftables.open({ netns: network.node.path })
-  const { writer } = plane
-  await writer.createAll([
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } },
-    { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE.name } }
-  ])
+  kernel = await Nftables.open({ netns: cluster.network.node.path })
+  const { writer } = cluster.plane
   for (let first = 0; first < SERVICES; first += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, SERVICES - first) }, (_, index) => first + index)
     await writer.createAll(numbers.flatMap((number) => [service(number), slice(number)]))
   }
 }, 600_000)
-afterAll(async () => {
-  await kernel.close()
-  await network.close()
-  await plane.stop()
-})
+afterAll(() => kernel.close())
 
 /** All endpoints of all Services at the API, as nft lists the slots of the map that they are chosen from. */
 const wantedSlots = (changed: ReadonlyMap<number, string>): string[] =>
@@ -91,7 +78,7 @@ const wantedSlots = (changed: ReadonlyMap<number, string>): string[] =>
   ).flat()
 
 async function slotsOfKernel(): Promise<string[]> {
-  const table = await network.node.run('nft', ['list', 'table', 'ip', 'netplane'], { timeoutMs: 120_000 })
+  const table = await cluster.network.node.run('nft', ['list', 'table', 'ip', 'netplane'], { timeoutMs: 120_000 })
   const elements = table.matchAll(/\b(10\.96\.\d+\.\d+) \. tcp \. 80 \. \d+ : (\S+ \. 8080)/g)
   return Array.from(elements, ([, service, endpoint]) => `${service} -> ${endpoint}`)
 }
@@ -136,7 +123,7 @@ const milliseconds = (time: number): string => `${time.toFixed(1)} ms`
 
 async function startProxy(): Promise<{ readonly proxy: NodeProxy; readonly startMs: number }> {
   const began = performance.now()
-  const proxy = await startNodeProxy(network, plane)
+  const proxy = await startNodeProxy(cluster.network, cluster.plane)
   // The log has a line of a sync only where something was written.
   await until('the kernel has what the API has', async () => (await proxy.health().catch(() => undefined))?.synced, SYNC_MS)
   return { proxy, startMs: performance.now() - began }
@@ -162,7 +149,7 @@ async function untilQuiet(change: () => Promise<unknown>): Promise<string> {
 const other = (number: number): string => podAddress(SERVICES * ENDPOINTS + number)
 const move = (number: number): Promise<unknown> => {
   const { endpoints } = slice(number, other(number))
-  return plane.writer.patch(slice(number), { endpoints })
+  return cluster.plane.writer.patch(slice(number), { endpoints })
 }
 
 it('programs 10,000 Services, follows their slices, and is adopted', { timeout: 900_000 }, async () => {

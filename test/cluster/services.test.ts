@@ -1,48 +1,35 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { addressOf, openNetwork, type Network } from '../contract/behaviour/network.js'
-import { clusterAddress, kubernetesObjects, NODE, serviceOf, sliceOf } from '../support/kubernetes-services.js'
+import { expect, it } from 'vitest'
+import { addressOf } from '../contract/behaviour/network.js'
+import { clusterAddress, kubernetesObjects, NODE, NODE_OBJECT, serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import type { NewObject } from '../support/kubernetes/client.js'
-import { ControlPlane } from '../support/kubernetes/control-plane.js'
-import { connectToApi, endpointsOf, startNodeProxy } from '../support/kubernetes/node-proxy.js'
+import { useCluster } from '../support/kubernetes/cluster.js'
+import { endpointsOf, startNodeProxy } from '../support/kubernetes/node-proxy.js'
 import { ALL, runChecks, SERVICE_CHECKS } from '../support/service-checks.js'
 
-let network: Network
-let plane: ControlPlane
-beforeAll(async () => {
-  plane = await ControlPlane.start()
-  network = await openNetwork()
-  await connectToApi(network)
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }
-  await plane.writer.createAll([namespace, ...(kubernetesObjects() as NewObject[])])
-})
-afterAll(async () => {
-  await network.close()
-  await plane.stop()
-})
+const cluster = useCluster(kubernetesObjects() as NewObject[])
 
 const at = (host: 'pod-a' | 'pod-b' | 'far-c', port = 8080): string => `${addressOf[host].ip} . ${port}`
 const ZONE_LABEL = 'topology.kubernetes.io/zone'
 const PROXY_LABEL = 'service.kubernetes.io/service-proxy-name'
-const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE.name } }
 
 it('serves packets as the Services and EndpointSlices of the API say', async () => {
-  const proxy = await startNodeProxy(network, plane)
+  const proxy = await startNodeProxy(cluster.network, cluster.plane)
   await proxy.waitFor('"msg":"synced"', 60_000)
-  await runChecks(network, SERVICE_CHECKS)
-  expect(await endpointsOf(network.node, clusterAddress.ip(21))).toEqual([at('pod-a'), at('pod-b', 8081)])
+  await runChecks(cluster.network, SERVICE_CHECKS)
+  expect(await endpointsOf(cluster.network.node, clusterAddress.ip(21))).toEqual([at('pod-a'), at('pod-b', 8081)])
   expect(await proxy.health()).toMatchObject({ status: 200, healthy: true, quarantined: [] })
   expect((await proxy.health()).api).toBeUndefined()
   // Nothing is written for what other proxies serve, and for names; the API's own Service is there, without endpoints.
-  const ruleset = await network.node.run('nft', ['list', 'ruleset'])
+  const ruleset = await cluster.network.node.run('nft', ['list', 'ruleset'])
   for (const name of ['other', 'headless', 'elsewhere']) expect(ruleset).not.toContain(`shop/${name}:`)
   for (const number of [17, 18, 19]) expect(ruleset).not.toContain(`198.18.0.${number} `)
   expect(ruleset).toContain('default/kubernetes:https')
 })
 
 it('brings changes of slices, Services and labels to the kernel', async () => {
-  const proxy = await startNodeProxy(network, plane)
+  const proxy = await startNodeProxy(cluster.network, cluster.plane)
   await proxy.waitFor('"msg":"synced"', 60_000)
-  const { writer } = plane
+  const { writer } = cluster.plane
   const web = serviceOf('web', 30) as NewObject
   const slice = sliceOf('web', ['pod-a']) as NewObject
   const address = clusterAddress.ip(30)
@@ -53,7 +40,7 @@ it('brings changes of slices, Services and labels to the kernel', async () => {
   const { endpoints } = sliceOf('web', ['pod-b', 'far-c']) as { readonly endpoints: unknown }
   await writer.patch(slice, { endpoints })
   await proxy.serves(address, [at('pod-b'), at('far-c')])
-  await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'far-c pod-b: client' }])
+  await runChecks(cluster.network, [{ from: 'far-d', to: [address, 80], gives: 'far-c pod-b: client' }])
 
   // Another slice beside it.
   const more = { ...slice, metadata: { ...slice.metadata, name: 'web-more' } }
@@ -65,21 +52,21 @@ it('brings changes of slices, Services and labels to the kernel', async () => {
   // Another proxy is told to serve it, and not any more.
   await writer.patch(web, { metadata: { labels: { [PROXY_LABEL]: 'other' } } })
   await proxy.serves(address, [])
-  await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
+  await runChecks(cluster.network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
   await writer.patch(web, { metadata: { labels: { [PROXY_LABEL]: null } } })
   await proxy.serves(address, [at('pod-b'), at('far-c')])
 
   // The Service goes, and its slice stays.
   await writer.delete(web)
   await proxy.serves(address, [])
-  await runChecks(network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
+  await runChecks(cluster.network, [{ from: 'far-d', to: [address, 80], gives: 'silence' }])
   await writer.delete(slice)
 
   // The node moves to another zone: hints choose other endpoints.
-  expect(await endpointsOf(network.node, clusterAddress.ip(13))).toEqual([at('pod-a')])
-  await writer.patch(node, { metadata: { labels: { [ZONE_LABEL]: 'zone-b' } } })
+  expect(await endpointsOf(cluster.network.node, clusterAddress.ip(13))).toEqual([at('pod-a')])
+  await writer.patch(NODE_OBJECT, { metadata: { labels: { [ZONE_LABEL]: 'zone-b' } } })
   await proxy.serves(clusterAddress.ip(13), [at('pod-b'), at('far-c')])
-  await writer.patch(node, { metadata: { labels: { [ZONE_LABEL]: NODE.zone } } })
+  await writer.patch(NODE_OBJECT, { metadata: { labels: { [ZONE_LABEL]: NODE.zone } } })
   await proxy.serves(clusterAddress.ip(13), [at('pod-a')])
-  await runChecks(network, [{ from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` }])
+  await runChecks(cluster.network, [{ from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` }])
 })

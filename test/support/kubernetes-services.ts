@@ -3,6 +3,8 @@ import { addressOf, clusterRange } from '../contract/behaviour/network.js'
 
 /** The node of the tests and where it is; another one. */
 export const NODE = { name: 'node-a', zone: 'zone-a' } as const
+/** The node as an API has it, without a zone. */
+export const NODE_OBJECT = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE.name } } as const
 const OTHER = { name: 'node-b', zone: 'zone-b' } as const
 
 type Server = 'pod-a' | 'pod-b' | 'far-c'
