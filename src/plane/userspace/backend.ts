@@ -19,14 +19,17 @@ import { walkToRelays } from './explain.js'
 import { ListeningRelays, type Begun, type Wanted } from './listening.js'
 import type { UserspacePlaneSettings } from './options.js'
 import { serviceOfRelay, type PlaceOptions } from './places.js'
+import type { OwnSocket } from './relays/own-sockets.js'
 import { openRelays } from './relays/relays.js'
-import type { OpenRelays, RelayEvent, Relays } from './relays/types.js'
+import type { RelayEvent, Relays } from './relays/types.js'
 import { unsupportedByRelays } from './support.js'
+import { Translations } from './translations.js'
 
 /** What the back end is made of. */
 interface Parts {
   readonly tables: ServiceTables
   readonly relays: Relays
+  readonly translations: Translations
   readonly listening: ListeningRelays
   readonly places: PlaceOptions
   readonly hasFallback: boolean
@@ -138,7 +141,7 @@ class UserspaceBackend implements Backend {
     const isOver = performance.now() >= (this.#withdrawAt ?? Infinity)
     if (isOver) listening.keepOnly([])
     const connections = openConnectionsOf(relays)
-    return { connections, isDone: isOver && connections === 0 }
+    return { connections, isDone: isOver && relays.status().length === 0 }
   }
 
   async cleanUp(): Promise<void> {
@@ -149,6 +152,7 @@ class UserspaceBackend implements Backend {
   async close(): Promise<void> {
     await this.#parts.tables.close()
     await this.#parts.relays.close()
+    await this.#parts.translations.close()
   }
 
   /** Lets relays listen, then does something with the tables, and then lets relays follow that. Where nothing is in the kernel of it, relays are as they were. */
@@ -186,13 +190,17 @@ function eventOf(event: RelayEvent): PlaneEvent {
 export async function openUserspaceBackend(
   settings: UserspacePlaneSettings,
   tell: (event: PlaneEvent) => void,
-  open: OpenRelays = openRelays
+  open: typeof openRelays = openRelays
 ): Promise<Backend> {
   const { client, reservedPorts, hasFallback, places } = settings
   const nft = await Nftables.open(client)
-  const relays = open(settings.relays, (event) => tell(eventOf(event)))
+  const { netns, deadlineMs, kernel } = client
+  const translations = new Translations({ netns, deadlineMs })
+  // What fakes lead somewhere nobody sends.
+  const surroundings = kernel === undefined ? { translationOf: (socket: OwnSocket) => translations.of(socket) } : {}
+  const relays = open(settings.relays, (event) => tell(eventOf(event)), surroundings)
   const listening = new ListeningRelays(relays, places)
   const table = { ...settings.table, relays: listening }
   const parts = tableParts(nft, { table, reservedPorts, isFake: client.kernel !== undefined, walk: walkToRelays(listening) }, tell)
-  return new UserspaceBackend({ tables: new ServiceTables(nft, table, parts), relays, listening, places, hasFallback })
+  return new UserspaceBackend({ tables: new ServiceTables(nft, table, parts), relays, translations, listening, places, hasFallback })
 }

@@ -7,7 +7,7 @@ import type { RelayContext, RelaySettings } from './account.js'
 import { Balance } from './balance.js'
 import { descriptorsLeft, Limits, type DescriptorLimit } from './limits.js'
 import type { RelayListener } from './listener.js'
-import { OwnSockets } from './own-sockets.js'
+import { OwnSockets, type TranslationOf } from './own-sockets.js'
 import { Refusals } from './refusals.js'
 import { checkOptions, checkSameListener, checkSpec } from './spec.js'
 import { Tally } from './tally.js'
@@ -21,6 +21,19 @@ interface Relay {
   readonly listener: RelayListener
   port: number
   state: 'starting' | 'listening' | 'draining'
+}
+
+/** What is around relays. */
+export interface RelaySurroundings {
+  /** How many file descriptors relays may use; default: those that they have and what the process has left, but for a few. */
+  readonly descriptors?: DescriptorLimit
+  /** Default: nothing is translated. */
+  readonly translationOf?: TranslationOf
+}
+
+const SURROUNDINGS: Required<RelaySurroundings> = {
+  descriptors: (used) => used + descriptorsLeft(),
+  translationOf: () => Promise.resolve(undefined)
 }
 
 const HINTS: Readonly<Record<string, string>> = {
@@ -41,17 +54,18 @@ class RunningRelays implements Relays {
   readonly #settings: RelaySettings
   readonly #tell: (event: RelayEvent) => void
   readonly #limits: Limits
-  readonly #own = new OwnSockets()
+  readonly #own: OwnSockets
   /** Those that listen, or are about to. */
   readonly #relays = new Map<string, Relay>()
   /** Those that were withdrawn, until nothing is open any more. */
   readonly #draining = new Set<Relay>()
   #closing: Promise<void> | undefined
 
-  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, descriptors: DescriptorLimit) {
+  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, { descriptors, translationOf }: Required<RelaySurroundings>) {
     this.#settings = settings
     this.#tell = tell
     this.#limits = new Limits({ ...settings, descriptors })
+    this.#own = new OwnSockets(translationOf)
   }
 
   async listen(spec: RelaySpec): Promise<number> {
@@ -88,13 +102,18 @@ class RunningRelays implements Relays {
     const relay = this.#relays.get(id)
     if (relay === undefined) return
     this.#relays.delete(id)
-    if (relay.state === 'listening') {
-      this.#draining.add(relay)
-      relay.listener.stop()
-    }
+    const isListening = relay.state === 'listening'
     relay.state = 'draining'
-    relay.context.balance.withdraw()
-    this.#settle(relay)
+    if (isListening) this.#drain(relay)
+  }
+
+  /** Clients that the listener still takes find the endpoints that there were. */
+  #drain(relay: Relay): void {
+    this.#draining.add(relay)
+    relay.listener.stop(() => {
+      relay.context.balance.withdraw()
+      this.#settle(relay)
+    })
   }
 
   status(): readonly RelayStatus[] {
@@ -136,7 +155,7 @@ class RunningRelays implements Relays {
 
   /** Nothing is kept of a relay that was withdrawn and has nothing open. */
   #settle(relay: Relay): void {
-    if (relay.state !== 'draining' || relay.listener.open > 0) return
+    if (relay.state !== 'draining' || relay.listener.isBusy) return
     relay.context.refusals.close()
     this.#draining.delete(relay)
   }
@@ -150,13 +169,8 @@ function statusOf({ context: { id, tally, refusals, balance }, port }: Relay): R
  * Relays that listen nowhere yet.
  *
  * @param tell Is called with what happens. Connections are told one by one only where `logsConnections` asks for it.
- * @param descriptors How many file descriptors relays may use; default: those that they have and what the process has left, but for a few.
  * @throws {ValidationError}
  */
-export function openRelays(
-  options: RelayOptions,
-  tell: (event: RelayEvent) => void,
-  descriptors: DescriptorLimit = (used) => used + descriptorsLeft()
-): Relays {
-  return new RunningRelays(checkOptions(options), tell, descriptors)
+export function openRelays(options: RelayOptions, tell: (event: RelayEvent) => void, surroundings: RelaySurroundings = {}): Relays {
+  return new RunningRelays(checkOptions(options), tell, { ...SURROUNDINGS, ...surroundings })
 }

@@ -95,6 +95,3 @@ export interface Relays {
   /** Ends everything at once. */
   close(): Promise<void>
 }
-
-/** `relays.ts` exports `openRelays: (options: RelayOptions, tell: (event: RelayEvent) => void) => Relays`. */
-export type OpenRelays = (options: RelayOptions, tell: (event: RelayEvent) => void) => Relays

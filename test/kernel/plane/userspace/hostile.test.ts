@@ -83,3 +83,27 @@ it('a client of this node that has the port of a relay is not taken for that rel
   writeFileSync(range, usual)
   expect(await network.node.run('python3', ['-c', FROM_PORTS, RELAYED, '40000', '40001'])).toBe('answered\nanswered\n')
 })
+
+/** Keeps a connection, of which the server has said something, until it is ended. */
+const KEPT = `
+import socket, sys, threading
+all = []
+for _ in range(2):
+    s = socket.create_connection((sys.argv[1], 80)); all.append(s)
+print('connected', flush=True); threading.Event().wait()
+`
+
+it('a connection of this node from the address and port of a relay is not taken for that relay', async () => {
+  const network = await makeRelayNetwork(2)
+  const range = '/proc/sys/net/ipv4/ip_local_port_range'
+  const usual = readFileSync(range, 'utf8')
+  const plane = await openRelayPlane(network)
+  await plane.sync(relayed([1], 80))
+  onTestFinished(() => writeFileSync(range, usual))
+  writeFileSync(range, '40000 40001')
+  await network.client.background('python3', ['-c', KEPT, RELAYED]).waitFor('connected')
+  await expect.poll(() => plane.status().details).toMatchObject({ openConnections: 2 })
+  await plane.sync(relayed([2], 80))
+  // The node's own connections come from the address and the ports that relays have towards the first server.
+  expect(tally(await ask(network.node, 'tcp', RELAYED, 80, 2))).toEqual({ s2: 2 })
+})

@@ -74,7 +74,7 @@ export class Dialing {
     }).unref()
     this.#socket = socket
     // Node calls connect(2) in the turn before this one, and nobody can accept the connection earlier.
-    process.nextTick(() => socket.once('close', this.#relay.own.add({ address: socket.localAddress, port: socket.localPort })))
+    process.nextTick(() => this.#own(socket, target))
     // Only what comes first counts; the listeners stay, so that a late error is nobody's surprise.
     let isDecided = false
     const decide = (then: () => void) => () => {
@@ -95,6 +95,13 @@ export class Dialing {
     )
     socket.once('error', (error: NodeJS.ErrnoException) => decide(() => this.#refused(target, error))())
     socket.once('close', () => clearTimeout(timer))
+  }
+
+  #own(socket: Socket, { address, port }: Target): void {
+    const { localAddress, localPort } = socket
+    if (localAddress === undefined || localPort === undefined) return
+    const own = { address: localAddress, port: localPort }
+    socket.once('close', this.#relay.own.add({ protocol: 'tcp', own, endpoint: { address, port } }))
   }
 
   #refused(target: Target, error: NodeJS.ErrnoException): void {

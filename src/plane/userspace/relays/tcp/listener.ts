@@ -4,7 +4,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { Account, type RelayContext } from '../account.js'
 import type { RelayListener } from '../listener.js'
-import { LEADS_BACK } from '../own-sockets.js'
 import { Connection } from './connection.js'
 import { KEEP_ALIVE_MS } from './dial.js'
 import { reset } from './sockets.js'
@@ -20,6 +19,10 @@ export class TcpListener implements RelayListener {
   readonly #relay: RelayContext
   readonly #server: Server
   readonly #connections = new Set<Connection>()
+  /** Clients of which it is not known yet whether they are relays. */
+  readonly #asking = new Set<Socket>()
+  /** How many came. */
+  #accepted = 0
   #whenIdle: (() => void) | undefined
 
   constructor(relay: RelayContext) {
@@ -30,8 +33,8 @@ export class TcpListener implements RelayListener {
     )
   }
 
-  get open(): number {
-    return this.#connections.size
+  get isBusy(): boolean {
+    return this.#server.listening || this.#connections.size > 0 || this.#asking.size > 0
   }
 
   listen(host: string, port: number): Promise<number> {
@@ -47,33 +50,74 @@ export class TcpListener implements RelayListener {
     })
   }
 
-  stop(): void {
-    this.#server.close()
+  /** The kernel would reset those that wait to be accepted, which it has told that they are connected. */
+  stop(stopped: () => void): void {
+    const close = (): void => {
+      if (!this.#server.listening) return
+      this.#server.close()
+      stopped()
+    }
+    // This turn may be past the place where it accepts.
+    setImmediate(() => this.#afterQuietTurn(close, BACKLOG))
+  }
+
+  /** Waits for a turn of the loop in which nobody comes: each accepts one who waits, or more. */
+  #afterQuietTurn(then: () => void, turns: number): void {
+    const accepted = this.#accepted
+    setImmediate(() => {
+      if (turns > 1 && this.#accepted > accepted) this.#afterQuietTurn(then, turns - 1)
+      else then()
+    })
   }
 
   end(): Promise<void> {
     if (this.#server.listening) this.#server.close()
+    for (const client of this.#asking) dismiss(client)
+    this.#asking.clear()
     for (const connection of [...this.#connections]) connection.drain()
-    if (this.#connections.size === 0) return Promise.resolve()
+    if (!this.isBusy) return Promise.resolve()
     return new Promise((resolve) => (this.#whenIdle = resolve))
   }
 
   #accept(client: Socket): void {
     client.unref()
-    const { remoteAddress, remotePort = 0 } = client
-    if (remoteAddress === undefined) return dismiss(client)
-    const { limits, own } = this.#relay
-    if (own.has(remoteAddress, remotePort)) return this.#refuse(client, LEADS_BACK)
+    this.#accepted++
+    const { remoteAddress: address, remotePort: port = 0, localPort = 0 } = client
+    if (address === undefined) return dismiss(client)
+    const refusal = this.#relay.own.refusalOf('tcp', { address, port }, localPort)
+    if (refusal === undefined) this.#carry(client)
+    else void this.#carryUnless(refusal, client)
+  }
+
+  async #carryUnless(refusal: Promise<string | undefined>, client: Socket): Promise<void> {
+    const ignore = (): void => undefined
+    client.on('error', ignore)
+    this.#asking.add(client)
+    const reason = await refusal
+    // It was dismissed, as all were.
+    if (!this.#asking.delete(client)) return
+    if (reason === undefined) this.#carry(client)
+    else this.#refuse(client, reason)
+    client.off('error', ignore)
+    this.#emptied()
+  }
+
+  #carry(client: Socket): void {
+    const { limits } = this.#relay
     const reason = limits.take(this.#connections.size, DESCRIPTORS)
     if (reason !== undefined) return this.#refuse(client, reason)
     const connection = new Connection(this.#relay, client, () => {
       this.#connections.delete(connection)
       limits.release(DESCRIPTORS)
-      if (this.#connections.size === 0) this.#whenIdle?.()
-      this.#relay.emptied()
+      this.#emptied()
     })
     this.#connections.add(connection)
     connection.start()
+  }
+
+  #emptied(): void {
+    if (!this.isBusy) this.#whenIdle?.()
+    this.#relay.emptied()
   }
 
   #refuse(client: Socket, reason: string): void {

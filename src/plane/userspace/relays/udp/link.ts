@@ -30,7 +30,6 @@ export class Link implements Flow {
   readonly #owner: LinkOwner
   readonly #account: Account
   readonly #socket: Socket
-  #forgetLoopback: () => unknown = () => undefined
   /** Until the socket is connected. */
   #waiting: Uint8Array[] | undefined = []
 
@@ -73,16 +72,10 @@ export class Link implements Flow {
     for (const datagram of waiting) if (this.#account.isOpen) this.#write(datagram)
   }
 
-  /**
-   * Datagrams of this node to its own relays come from a loopback address, whatever address they were sent from, and so may those of another socket with the same port. An endpoint that answers is no
-   * relay that refuses what leads back: its link is not looked for there any more.
-   */
   #begin(): void {
     const socket = this.#socket.unref()
-    const { address, family, port } = socket.address()
-    socket.once('close', this.#relay.own.add({ address, port }))
-    this.#forgetLoopback = this.#relay.own.add({ address: LOOPBACK[family as keyof typeof LOOPBACK], port })
-    socket.once('close', () => this.#forgetLoopback())
+    const { address, port } = this.target
+    socket.once('close', this.#relay.own.add({ protocol: 'udp', own: socket.address(), endpoint: { address, port } }))
   }
 
   #write(datagram: Uint8Array): void {
@@ -93,7 +86,6 @@ export class Link implements Flow {
   }
 
   #answered(datagram: Buffer): void {
-    this.#forgetLoopback()
     this.#account.toClient(datagram.length, 1)
     this.#owner.answered(datagram)
   }
@@ -111,7 +103,5 @@ export class Link implements Flow {
     this.#owner.refused()
   }
 }
-
-const LOOPBACK = { IPv4: '127.0.0.1', IPv6: '::1' } as const
 
 const LOST: ReadonlySet<string | undefined> = new Set(['EMSGSIZE', 'ENOBUFS', 'EAGAIN', 'EPERM'])

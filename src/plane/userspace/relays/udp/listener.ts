@@ -4,17 +4,21 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { Account, type RelayContext } from '../account.js'
 import type { RelayListener } from '../listener.js'
-import { LEADS_BACK } from '../own-sockets.js'
 import { Session } from './session.js'
 
 /** The one to an endpoint; clients have none of their own. */
 const DESCRIPTORS = 1
+
+/** Datagrams of a client that wait until it is known whether it is a relay; more are lost, as in a full queue of the kernel. */
+const MAX_WAITING = 64
 
 /** Receives the datagrams of all clients, and answers them. */
 export class UdpListener implements RelayListener {
   readonly #relay: RelayContext
   readonly #socket: Socket
   readonly #sessions = new Map<string, Session>()
+  /** Datagrams of clients of which it is not known yet whether they are relays. */
+  readonly #asking = new Map<string, Uint8Array[]>()
   #isStopped = false
   #isClosed: Promise<void> | undefined
 
@@ -24,8 +28,8 @@ export class UdpListener implements RelayListener {
     this.#socket = createSocket({ type: isIPv6 ? 'udp6' : 'udp4', ipv6Only: isIPv6 })
   }
 
-  get open(): number {
-    return this.#sessions.size
+  get isBusy(): boolean {
+    return !this.#isStopped || this.#sessions.size > 0
   }
 
   listen(address: string, port: number): Promise<number> {
@@ -44,10 +48,11 @@ export class UdpListener implements RelayListener {
   }
 
   /** The socket stays while there are sessions, for they answer by it. */
-  stop(): void {
+  stop(stopped: () => void): void {
     this.#isStopped = true
     for (const session of [...this.#sessions.values()]) session.endIfAlone()
     if (this.#sessions.size === 0) void this.#close()
+    stopped()
   }
 
   end(): Promise<void> {
@@ -62,20 +67,31 @@ export class UdpListener implements RelayListener {
 
   #received(datagram: Uint8Array, client: RemoteInfo): void {
     const key = `${client.address} ${client.port}`
-    const session = this.#sessions.get(key) ?? this.#open(key, client)
-    session?.send(datagram)
+    const waiting = this.#asking.get(key)
+    if (waiting === undefined) (this.#sessions.get(key) ?? this.#begin(key, client, datagram))?.send(datagram)
+    else if (waiting.length < MAX_WAITING) waiting.push(datagram)
+  }
+
+  /** Opens a session, if that can be done at once. */
+  #begin(key: string, client: RemoteInfo, datagram: Uint8Array): Session | undefined {
+    // Nobody can be answered at port 0, which a datagram that was made by hand may come from.
+    if (this.#isStopped || client.port === 0) return undefined
+    const refusal = this.#relay.own.refusalOf('udp', client, this.#socket.address().port)
+    if (refusal === undefined) return this.#open(key, client)
+    const waiting = [datagram]
+    this.#asking.set(key, waiting)
+    void refusal.then((reason) => {
+      this.#asking.delete(key)
+      if (this.#isStopped) return
+      const session = reason === undefined ? this.#open(key, client) : this.#refuse(client, reason)
+      for (const one of waiting) session?.send(one)
+    })
+    return undefined
   }
 
   #open(key: string, client: RemoteInfo): Session | undefined {
-    // Nobody can be answered at port 0, which a datagram that was made by hand may come from.
-    if (this.#isStopped || client.port === 0) return undefined
-    const { limits, refusals, own } = this.#relay
-    const reason = own.has(client.address, client.port) ? LEADS_BACK : limits.take(this.#sessions.size, DESCRIPTORS)
-    if (reason !== undefined) {
-      refusals.add(reason)
-      new Account(this.#relay, client.address, client.port).ended('refused')
-      return undefined
-    }
+    const reason = this.#relay.limits.take(this.#sessions.size, DESCRIPTORS)
+    if (reason !== undefined) return this.#refuse(client, reason)
     const { address, port } = client
     const session = new Session(
       this.#relay,
@@ -85,6 +101,11 @@ export class UdpListener implements RelayListener {
     )
     this.#sessions.set(key, session)
     return session
+  }
+
+  #refuse({ address, port }: RemoteInfo, reason: string): undefined {
+    this.#relay.refusals.add(reason)
+    new Account(this.#relay, address, port).ended('refused')
   }
 
   #answer(datagram: Buffer, address: string, port: number): void {

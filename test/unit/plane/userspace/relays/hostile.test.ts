@@ -1,5 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { lstatSync, readdirSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
@@ -184,9 +185,10 @@ describe('where the rest of the process has used up descriptors', () => {
     const { all, events } = relays({}, () => Infinity)
     const asker = spawn('python3', ['-c', ASKER, String(await all.listen(spec([port])))], { stdio: ['pipe', 'pipe', 'inherit'] })
     onTestFinished(() => ended(asker))
-    const answer = async (): Promise<string> => {
+    const lines = createInterface({ input: asker.stdout })[Symbol.asyncIterator]()
+    const answer = async (): Promise<unknown> => {
       asker.stdin.write('now\n')
-      return String(((await once(asker.stdout, 'data')) as [Buffer])[0]).trim()
+      return (await lines.next()).value
     }
     await limit(1)
     expect(await answer()).toBe('ConnectionResetError')

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
 import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
 import type { RelayOptions, RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
-import { ask, dial, fate, fateAt, later, readAll, relays, serve, serveName, spec, until } from './sockets.js'
+import { ask, connectWhileBlocked, dial, fate, fateAt, later, readAll, relays, serve, serveName, spec, until } from './sockets.js'
 
 /** A port at which the kernel answers nobody: it listens, its queue is full, and nobody takes from that. */
 async function silentPort(): Promise<number> {
@@ -121,10 +121,22 @@ describe('ends', () => {
     const client = await dial(port)
     await until(() => expect(all.status()[0]!.openConnections).toBe(1))
     all.withdraw('web')
+    // Nobody waits to be accepted, which the loop sees in its next turn.
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(await fateAt(port)).toBe('ECONNREFUSED')
     expect(all.status()).toMatchObject([{ id: 'web', openConnections: 1 }])
     client.end('still')
     expect(await readAll(client)).toBe('still')
+    await until(() => expect(all.status()).toEqual([]))
+  })
+
+  test('withdraw serves those that the kernel has told that they are connected', async () => {
+    const server = await serveName('late')
+    const { all } = relays()
+    const port = await all.listen(spec([server.port]))
+    const clients = connectWhileBlocked(port, 20)
+    all.withdraw('web')
+    expect(await clients).toEqual(Array<string>(20).fill('late'))
     await until(() => expect(all.status()).toEqual([]))
   })
 

@@ -4,6 +4,7 @@
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { afterEach, vi } from 'vitest'
 import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
 import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
@@ -101,10 +102,35 @@ export function fateAt(port: number): Promise<string> {
   return fate(socket)
 }
 
+/** Connects from another thread while the loop of this one stands still. @returns What each client reads then. */
+export function connectWhileBlocked(port: number, count: number): Promise<string[]> {
+  const connected = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(CLIENTS, { eval: true, workerData: { port, count, connected } })
+  later(() => worker.terminate())
+  Atomics.wait(connected, 0, 0, 10_000)
+  return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject))
+}
+
+const CLIENTS = `
+const { parentPort, workerData: { port, count, connected } } = require('node:worker_threads')
+const { connect } = require('node:net')
+const { once } = require('node:events')
+const clients = Array.from({ length: count }, () => connect({ port, host: '127.0.0.1' }))
+const answers = clients.map((client) => new Promise((resolve) => {
+  let answer = ''
+  client.on('data', (chunk) => (answer += chunk)).on('end', () => resolve(answer)).on('error', (error) => resolve(error.code))
+}))
+Promise.all(clients.map((client) => once(client, 'connect'))).then(() => {
+  Atomics.store(connected, 0, 1)
+  Atomics.notify(connected, 0)
+})
+Promise.all(answers).then((all) => parentPort.postMessage(all))
+`
+
 /** Relays, and what they have told. */
 export function relays(options: RelayOptions = {}, descriptors?: DescriptorLimit): { readonly all: Relays; readonly events: RelayEvent[] } {
   const events: RelayEvent[] = []
-  const all = openRelays(options, (event) => events.push(event), descriptors)
+  const all = openRelays(options, (event) => events.push(event), descriptors === undefined ? {} : { descriptors })
   later(() => all.close())
   return { all, events }
 }
