@@ -27,7 +27,7 @@
       # libgcc_s stays shared: Node itself needs it, and the static one asks for a newer glibc (_dl_find_object, 2.35).
       "ldflags": [
         # now: a symbol that Node lacks fails the loading, not the first call.
-        "-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,-z,now",
+        "-static-libstdc++", "-Wl,--gc-sections", "-Wl,-z,now",
         "-Wl,--version-script=<(module_root_dir)/native/addon/exports.map",
       ],
       "conditions": [

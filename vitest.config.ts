@@ -70,7 +70,8 @@ export default defineConfig({
       project('cluster', { testTimeout: 3 * minute, changesKernel: true }),
       project('browser', { testTimeout: minute, changesKernel: true }),
       project('image', { testTimeout: 3 * minute, changesKernel: true }),
-      project('pack', { testTimeout: 3 * minute })
+      project('pack', { testTimeout: 3 * minute }),
+      project('prebuilds', { testTimeout: 3 * minute })
     ]
   }
 })

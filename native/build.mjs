@@ -1,7 +1,8 @@
-// Builds the addon: node native/build.mjs [--sanitize=address,undefined] [--coverage] [--prebuild] [--output=FOLDER]
+// Builds the addon: node native/build.mjs [--sanitize=address,undefined] [--coverage] [--prebuild[=TARGET]] [--output=FOLDER]
 //
 // Node's headers come from where headers.mjs finds them, never from elsewhere. With --sanitize or --coverage the build happens in a copy of the
-// sources (default build-<kind>/), so that the ordinary build stays as it is.
+// sources (default build-<kind>/), so that the ordinary build stays as it is. So does --prebuild=TARGET (linux-x64, linuxmusl-arm64, ...), which takes the
+// compilers that CC, CXX, LINK and AR name; tools/prebuild/main.mjs sets them.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, copyFileSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -42,11 +43,13 @@ function sourceDirectory(kind) {
 const headers = nodeDirectory()
 const sanitize = option('sanitize')
 const coverage = option('coverage') !== undefined
-const kind = sanitize ? 'sanitize' : coverage ? 'coverage' : undefined
+const prebuild = option('prebuild')
+const kind = sanitize ? 'sanitize' : coverage ? 'coverage' : prebuild || undefined
 const directory = sourceDirectory(kind)
+const arch = prebuild ? [`--arch=${prebuild.split('-')[1]}`] : []
 const switches = [...(sanitize ? [`-Dsanitize=${sanitize}`] : []), ...(coverage ? ['-Daddon_coverage=1'] : [])]
 const gyp = (command, ...rest) => {
-  const argv = [require.resolve('node-gyp/bin/node-gyp.js'), command, `--nodedir=${headers}`, '--loglevel=warn', ...rest]
+  const argv = [require.resolve('node-gyp/bin/node-gyp.js'), command, `--nodedir=${headers}`, '--loglevel=warn', ...arch, ...rest]
   const env = { ...process.env, npm_config_nodedir: undefined }
   const { status } = spawnSync(process.execPath, argv, { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], env })
   if (status !== 0) process.exit(status ?? 1)
@@ -55,11 +58,11 @@ const gyp = (command, ...rest) => {
 gyp('configure', '--', ...switches)
 gyp('build', '-j', 'max')
 
-if (option('prebuild') !== undefined) {
-  // Alpine marks itself by its dynamic loader; everything else that Node supports is glibc.
-  const libc = existsSync(`/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`) ? 'musl' : ''
-  const target = join(root, 'prebuilds', `linux${libc}-${process.arch}.node`)
+if (prebuild !== undefined) {
+  const libc = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : ''
+  const target = join(root, 'prebuilds', `${prebuild || `linux${libc}-${process.arch}`}.node`)
   mkdirSync(dirname(target), { recursive: true })
   copyFileSync(join(directory, 'build/Release/netplane.node'), target)
-  execFileSync('strip', ['--strip-unneeded', target])
+  // Others are linked without symbols: this machine's strip need not know them.
+  if (!prebuild) execFileSync('strip', ['--strip-unneeded', target])
 }

@@ -1,12 +1,12 @@
 /**
  * The only file that loads the addon.
  */
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { UnsupportedError } from '../core/errors.js'
 import { VERSION } from '../core/version.js'
 import type { NativeAddon } from './addon.js'
+import { isMusl } from './libc.js'
 
 interface Candidate {
   readonly what: string
@@ -26,10 +26,7 @@ const PREBUILDS: Readonly<Record<string, () => unknown>> = {
 /** Node-API version that the addon is compiled for. */
 const NODE_API = 8
 
-function targetName(): string {
-  const loader = `/lib/ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`
-  return `linux${existsSync(loader) ? 'musl' : ''}-${process.arch}`
-}
+const targetName = (): string => `linux${isMusl() ? 'musl' : ''}-${process.arch}`
 
 function candidates(target: string): Candidate[] {
   const override = process.env['NETPLANE_ADDON_PATH']

@@ -76,6 +76,16 @@ function listingStage(options) {
   return { ...stage, run }
 }
 
+/** The binaries of all platforms, which are built before; what was compiled once is in a cache. */
+function prebuildsStage(options) {
+  const stage = vitestStage('prebuilds', options)
+  const run = async (context) => {
+    const { status } = await exec(['npm', 'run', '--silent', 'prebuild:all'], { timeoutSeconds: 3600, quiet: true, cwd: context.root })
+    return status === 0 ? await stage.run(context) : countOne(status)
+  }
+  return { ...stage, run }
+}
+
 /** The example proxy on a real Kubernetes API, whose servers are built before, as there is no network in the namespace. */
 function clusterStage(options) {
   const stage = vitestStage('cluster', options)
@@ -120,6 +130,8 @@ export const stages = [
   }),
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
   { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) },
+  // Compiling takes a quarter of an hour, the first time.
+  prebuildsStage({ onRequest: true, builds: true, needs: ['root', 'namespaces', 'ip', 'readelf', 'make', 'pip'], uses: ['build'] }),
   clusterStage({
     onRequest: true,
     runsServers: true,

@@ -35,8 +35,13 @@ async function mirror() {
   return main[0]
 }
 
-/** Options by which apt reads one other suite of the machine's mirror, with lists of its own in `folder`. */
-export async function otherSuite(folder, suite) {
+/**
+ * Options by which apt reads one other suite of the machine's mirror, with lists of its own in `folder`.
+ * @param {string} folder
+ * @param {string} suite
+ * @param {string} [architecture] of the packages; default: the machine's
+ */
+export async function otherSuite(folder, suite, architecture) {
   if (!existsSync(keyring)) throw new Error('the Debian package debian-archive-keyring is needed: apt-get install debian-archive-keyring')
   const list = path.join(folder, 'sources.list')
   const suites = suite === newestSuite ? [suite] : [suite, `${suite}-updates`]
@@ -44,7 +49,8 @@ export async function otherSuite(folder, suite) {
   writeFileSync(list, suites.map((name) => `deb [signed-by=${keyring}] ${address} ${name} main\n`).join(''))
   for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(path.join(folder, name), { recursive: true })
   const places = { 'Etc::sourcelist': list, 'Etc::sourceparts': '/dev/null', 'State::Lists': `${folder}/lists`, Cache: `${folder}/cache` }
-  const options = Object.entries(places).map(([name, value]) => `-oDir::${name}=${value}`)
+  const foreign = architecture === undefined ? [] : [`-oAPT::Architecture=${architecture}`, `-oAPT::Architectures=${architecture}`]
+  const options = [...Object.entries(places).map(([name, value]) => `-oDir::${name}=${value}`), ...foreign]
   await aptGet(options, ['update'])
   return options
 }
