@@ -1,5 +1,5 @@
 /**
- * Which C library this process has.
+ * Which C library this process has, read from its program as the kernel does. Node's own report (`process.report`) says it, too, but among so much else that it takes eight milliseconds.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 

@@ -3,7 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { inNamespace } from '../run/namespace.mjs'
-import { installPacked, type Installed } from '../support/installed.js'
+import { installPacked, LISTS_ITS_TABLE, type Installed } from '../support/installed.js'
 import { run } from '../support/run.js'
 
 let installed: Installed
@@ -11,15 +11,6 @@ beforeAll(async () => {
   installed = await installPacked()
 })
 afterAll(() => installed.remove())
-
-const listsItsTable = `
-  const nft = await Nftables.open()
-  const tx = nft.transaction()
-  tx.add.table({ family: 'inet', name: 'packed' })
-  await tx.commit()
-  console.log(JSON.stringify((await nft.listTables()).map((table) => table.name)))
-  await nft.close()
-`
 
 describe('packed package', () => {
   test('holds the bundles, their types, the binary and its sources, and nothing else', () => {
@@ -41,12 +32,12 @@ describe('packed package', () => {
   })
 
   test('is imported, loads its binary and lists a table', async () => {
-    const text = `import { Nftables } from 'netplane'\n${listsItsTable}`
+    const text = `import { Nftables } from 'netplane'\n${LISTS_ITS_TABLE}`
     expect(JSON.parse(await installed.scriptInNamespace('import.mjs', text))).toEqual(['packed'])
   })
 
   test('is required, loads its binary and lists a table', async () => {
-    const text = `const { Nftables } = require('netplane')\nconst main = async () => {${listsItsTable}}\nmain()`
+    const text = `const { Nftables } = require('netplane')\nconst main = async () => {${LISTS_ITS_TABLE}}\nmain()`
     expect(JSON.parse(await installed.scriptInNamespace('require.cjs', text))).toEqual(['packed'])
   })
 

@@ -38,7 +38,6 @@ const tools = {
   strace: { present: () => onPath('strace'), packages: ['strace'] },
   readelf: { present: () => onPath('readelf'), packages: ['binutils'] },
   pip: { present: () => spawnSync('python3', ['-m', 'pip', '--version']).status === 0, packages: ['python3-pip'] },
-  objdump: { present: () => onPath('objdump'), packages: ['binutils'] },
   chromium: { present: () => onPath('chromium'), packages: ['chromium'] },
   podman: { present: () => onPath('podman') && onPath('crun'), packages: ['podman', 'crun'] },
   'User-Mode Linux': machine('uml'),

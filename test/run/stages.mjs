@@ -76,22 +76,12 @@ function listingStage(options) {
   return { ...stage, run }
 }
 
-/** The binaries of all platforms, which are built before; what was compiled once is in a cache. */
-function prebuildsStage(options) {
-  const stage = vitestStage('prebuilds', options)
+/** A stage of vitest behind a program of `tools` that builds what it needs, with the network that the stage may lack. Where that fails, the stage does. */
+function builtStage(name, program, { buildSeconds, quiet = false, ...options }) {
+  const stage = vitestStage(name, options)
   const run = async (context) => {
-    const { status } = await exec(['npm', 'run', '--silent', 'prebuild:all'], { timeoutSeconds: 3600, quiet: true, cwd: context.root })
-    return status === 0 ? await stage.run(context) : countOne(status)
-  }
-  return { ...stage, run }
-}
-
-/** The example proxy on a real Kubernetes API, whose servers are built before, as there is no network in the namespace. */
-function clusterStage(options) {
-  const stage = vitestStage('cluster', options)
-  const run = async (context) => {
-    const build = [process.execPath, path.join('tools', 'cluster', 'build.mjs')]
-    const { status } = await exec(build, { timeoutSeconds: 1800, cwd: context.root })
+    const build = [process.execPath, path.join('tools', program)]
+    const { status } = await exec(build, { timeoutSeconds: buildSeconds, quiet, cwd: context.root })
     return status === 0 ? await stage.run(context) : countOne(status)
   }
   return { ...stage, run }
@@ -122,7 +112,7 @@ export const stages = [
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('image', { needs: ['root', 'podman', 'nft', 'ip', 'python3'], uses: ['build'], ...inOwnNamespace, wrap: inPodmanNamespace }),
   vitestStage('browser', { needs: ['chromium', ...kernelTools], uses: ['build'], ...inOwnNamespace }),
-  vitestStage('pack', { needs: ['namespaces', 'ip', 'objdump'], uses: ['build', 'prebuild'] }),
+  vitestStage('pack', { needs: ['namespaces', 'ip', 'readelf'], uses: ['build', 'prebuild'] }),
   scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],
     wants: process.getuid() === 0 ? ['IPVS, or User-Mode Linux'] : [],
@@ -130,9 +120,18 @@ export const stages = [
   }),
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
   { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) },
-  // Compiling takes a quarter of an hour, the first time.
-  prebuildsStage({ onRequest: true, builds: true, needs: ['root', 'namespaces', 'ip', 'readelf', 'make', 'pip'], uses: ['build'] }),
-  clusterStage({
+  // The binaries of all platforms. Compiling them takes half an hour, the first time.
+  builtStage('prebuilds', 'prebuild/main.mjs', {
+    buildSeconds: 3600,
+    quiet: true,
+    onRequest: true,
+    builds: true,
+    needs: ['root', 'namespaces', 'ip', 'readelf', 'make', 'pip'],
+    uses: ['build']
+  }),
+  // The example proxy on a real Kubernetes API.
+  builtStage('cluster', 'cluster/build.mjs', {
+    buildSeconds: 1800,
     onRequest: true,
     runsServers: true,
     needs: ['servers of a Kubernetes API', ...kernelTools],

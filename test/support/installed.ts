@@ -14,10 +14,22 @@ export interface Installed {
   readonly files: readonly string[]
   /** Writes a script there and runs it; resolves with what it prints, rejects unless it exits with 0. `flags` are those of node. */
   script(name: string, text: string, flags?: readonly string[]): Promise<string>
-  /** The same in a fresh network namespace. */
-  scriptInNamespace(name: string, text: string): Promise<string>
+  /** The same in a fresh network namespace, by another Node where one is named. */
+  scriptInNamespace(name: string, text: string, node?: string): Promise<string>
+  /** Writes a file there. @returns Its path. */
+  write(name: string, text: string): Promise<string>
   remove(): Promise<void>
 }
+
+/** What a script does that has `Nftables`: it adds a table, and prints the names of all there are. */
+export const LISTS_ITS_TABLE = `
+  const nft = await Nftables.open()
+  const tx = nft.transaction()
+  tx.add.table({ family: 'inet', name: 'packed' })
+  await tx.commit()
+  console.log(JSON.stringify((await nft.listTables()).map((table) => table.name)))
+  await nft.close()
+`
 
 /** Packs the package as it would be published and installs it without network and without scripts. */
 export async function installPacked(): Promise<Installed> {
@@ -35,10 +47,11 @@ export async function installPacked(): Promise<Installed> {
     folder,
     files: tarball.files.map((file) => file.path).sort(),
     script: async (name, text, flags = []) => await run(process.execPath, [...flags, await write(name, text)], { cwd: folder }),
-    scriptInNamespace: async (name, text) => {
-      const [command, ...args] = inNamespace([process.execPath, await write(name, text)])
+    scriptInNamespace: async (name, text, node = process.execPath) => {
+      const [command, ...args] = inNamespace([node, await write(name, text)])
       return await run(command!, args, { cwd: folder })
     },
+    write,
     remove: () => rm(folder, { recursive: true, force: true })
   }
 }

@@ -196,11 +196,12 @@ export async function openUserspaceBackend(
   const nft = await Nftables.open(client)
   const { netns, deadlineMs, kernel } = client
   const translations = new Translations({ netns, deadlineMs })
+  const isFake = kernel !== undefined
   // What fakes lead somewhere nobody sends.
-  const surroundings = kernel === undefined ? { translationOf: (socket: OwnSocket) => translations.of(socket) } : {}
+  const surroundings = isFake ? {} : { translationOf: (socket: OwnSocket) => translations.of(socket) }
   const relays = open(settings.relays, (event) => tell(eventOf(event)), surroundings)
   const listening = new ListeningRelays(relays, places)
   const table = { ...settings.table, relays: listening }
-  const parts = tableParts(nft, { table, reservedPorts, isFake: client.kernel !== undefined, walk: walkToRelays(listening) }, tell)
+  const parts = tableParts(nft, { table, reservedPorts, isFake, walk: walkToRelays(listening) }, tell)
   return new UserspaceBackend({ tables: new ServiceTables(nft, table, parts), relays, translations, listening, places, hasFallback })
 }

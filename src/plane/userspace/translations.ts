@@ -2,7 +2,8 @@
  * Where the kernel leads what relays send.
  */
 import { Conntrack, type ConntrackOptions, type FlowTuple } from '../../conntrack/index.js'
-import type { OwnSocket, SocketAddress, Translation } from './relays/own-sockets.js'
+import type { OwnSocket, Translation } from './relays/own-sockets.js'
+import type { SocketAddress } from './relays/types.js'
 
 /** Asks conntrack. Its client is opened with the first question. */
 export class Translations {

@@ -3,15 +3,10 @@
  */
 import { canonicalAddress } from '../../../core/address.js'
 import { asNetplaneError } from '../../../core/errors.js'
+import type { SocketAddress } from './types.js'
 
 /** Why a client is refused that is a relay itself. */
 export const LEADS_BACK = 'the client is a relay of this process: an endpoint leads back to a service'
-
-/** One end of a connection. */
-export interface SocketAddress {
-  readonly address: string
-  readonly port: number
-}
 
 /** A socket of a relay, and the endpoint that it was opened to. */
 export interface OwnSocket {
@@ -52,7 +47,7 @@ export class OwnSockets {
     const all = this.#sockets.get(key) ?? new Set()
     this.#sockets.set(key, all.add(socket))
     return () => {
-      if (all.delete(socket) && all.size === 0 && this.#sockets.get(key) === all) this.#sockets.delete(key)
+      if (all.delete(socket) && all.size === 0) this.#sockets.delete(key)
     }
   }
 

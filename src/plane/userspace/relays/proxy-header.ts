@@ -3,12 +3,7 @@
  * (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt, 2.2).
  */
 import { parseAddress } from '../../../core/address.js'
-
-/** An address and port. */
-interface SocketAddress {
-  readonly address: string
-  readonly port: number
-}
+import type { SocketAddress } from './types.js'
 
 const SIGNATURE = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a)
 /** Version 2, command PROXY. */

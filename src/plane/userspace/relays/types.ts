@@ -3,6 +3,12 @@
  */
 import type { Affinity } from '../../model.js'
 
+/** One end of a connection, or of a session of UDP. */
+export interface SocketAddress {
+  readonly address: string
+  readonly port: number
+}
+
 /** A server to which a relay passes connections. */
 export interface RelayEndpoint {
   readonly address: string

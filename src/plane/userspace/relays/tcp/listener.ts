@@ -21,6 +21,7 @@ export class TcpListener implements RelayListener {
   readonly #connections = new Set<Connection>()
   /** Clients of which it is not known yet whether they are relays. */
   readonly #asking = new Set<Socket>()
+  #port = 0
   /** How many came. */
   #accepted = 0
   #whenIdle: (() => void) | undefined
@@ -45,7 +46,7 @@ export class TcpListener implements RelayListener {
         this.#server.on('error', (error) => this.#relay.tell({ type: 'error', relay: this.#relay.id, error }))
         // An open plane does not keep the process alive.
         this.#server.unref()
-        resolve((this.#server.address() as AddressInfo).port)
+        resolve((this.#port = (this.#server.address() as AddressInfo).port))
       })
     })
   }
@@ -82,9 +83,9 @@ export class TcpListener implements RelayListener {
   #accept(client: Socket): void {
     client.unref()
     this.#accepted++
-    const { remoteAddress: address, remotePort: port = 0, localPort = 0 } = client
+    const { remoteAddress: address, remotePort: port = 0 } = client
     if (address === undefined) return dismiss(client)
-    const refusal = this.#relay.own.refusalOf('tcp', { address, port }, localPort)
+    const refusal = this.#relay.own.refusalOf('tcp', { address, port }, this.#port)
     if (refusal === undefined) this.#carry(client)
     else void this.#carryUnless(refusal, client)
   }

@@ -5,10 +5,10 @@ import { createSocket, type Socket } from 'node:dgram'
 import { Account, countFailedDial, type RelayContext } from '../account.js'
 import { ownRefusal } from '../own-errors.js'
 import type { Flow, Target } from '../target.js'
-import type { RelayEnding } from '../types.js'
+import type { RelayEnding, SocketAddress } from '../types.js'
 
-/** Datagrams that wait until the socket is there, which takes a few turns of the loop; more are lost, as in a full queue of the kernel. */
-const MAX_WAITING = 64
+/** Datagrams of a client that wait until they can be passed on, which takes a few turns of the loop; more are lost, as in a full queue of the kernel. */
+export const MAX_WAITING = 64
 
 /** What a link tells its session. */
 export interface LinkOwner {
@@ -33,7 +33,7 @@ export class Link implements Flow {
   /** Until the socket is connected. */
   #waiting: Uint8Array[] | undefined = []
 
-  constructor(relay: RelayContext, client: { readonly address: string; readonly port: number }, target: Target, owner: LinkOwner) {
+  constructor(relay: RelayContext, client: SocketAddress, target: Target, owner: LinkOwner) {
     this.target = target
     this.#relay = relay
     this.#client = client.address

@@ -4,13 +4,11 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { Account, type RelayContext } from '../account.js'
 import type { RelayListener } from '../listener.js'
+import { MAX_WAITING } from './link.js'
 import { Session } from './session.js'
 
 /** The one to an endpoint; clients have none of their own. */
 const DESCRIPTORS = 1
-
-/** Datagrams of a client that wait until it is known whether it is a relay; more are lost, as in a full queue of the kernel. */
-const MAX_WAITING = 64
 
 /** Receives the datagrams of all clients, and answers them. */
 export class UdpListener implements RelayListener {
@@ -19,6 +17,7 @@ export class UdpListener implements RelayListener {
   readonly #sessions = new Map<string, Session>()
   /** Datagrams of clients of which it is not known yet whether they are relays. */
   readonly #asking = new Map<string, Uint8Array[]>()
+  #port = 0
   #isStopped = false
   #isClosed: Promise<void> | undefined
 
@@ -42,7 +41,7 @@ export class UdpListener implements RelayListener {
         socket.on('message', (datagram, client) => this.#received(datagram, client))
         // An open plane does not keep the process alive.
         socket.unref()
-        resolve(socket.address().port)
+        resolve((this.#port = socket.address().port))
       })
     })
   }
@@ -76,7 +75,7 @@ export class UdpListener implements RelayListener {
   #begin(key: string, client: RemoteInfo, datagram: Uint8Array): Session | undefined {
     // Nobody can be answered at port 0, which a datagram that was made by hand may come from.
     if (this.#isStopped || client.port === 0) return undefined
-    const refusal = this.#relay.own.refusalOf('udp', client, this.#socket.address().port)
+    const refusal = this.#relay.own.refusalOf('udp', client, this.#port)
     if (refusal === undefined) return this.#open(key, client)
     const waiting = [datagram]
     this.#asking.set(key, waiting)

@@ -3,18 +3,13 @@
  */
 import { Account, type RelayContext } from '../account.js'
 import type { Target } from '../target.js'
+import type { SocketAddress } from '../types.js'
 import { Link, type LinkOwner } from './link.js'
-
-/** The address and port of a client. */
-export interface Client {
-  readonly address: string
-  readonly port: number
-}
 
 /** All datagrams of a client's address and port go to one endpoint, until that is gone or nobody has spoken for a while. */
 export class Session {
   readonly #relay: RelayContext
-  readonly #client: Client
+  readonly #client: SocketAddress
   readonly #closed: () => void
   readonly #owner: LinkOwner
   /** Endpoints that were not there, since one answered last. */
@@ -29,7 +24,7 @@ export class Session {
    * @param answer Sends a datagram to the client.
    * @param closed Called once, when the session has ended.
    */
-  constructor(relay: RelayContext, client: Client, answer: (datagram: Buffer) => void, closed: () => void) {
+  constructor(relay: RelayContext, client: SocketAddress, answer: (datagram: Buffer) => void, closed: () => void) {
     this.#relay = relay
     this.#client = client
     this.#closed = closed
