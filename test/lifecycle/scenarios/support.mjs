@@ -23,7 +23,7 @@ export const open = async (from = addon) => valueOf(await from.openNftables({ de
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Waits until `probe` is true; fails, naming `what`, after `timeoutMs`. */
-export async function until(what, probe, timeoutMs = 10_000) {
+export async function until(what, probe, timeoutMs = 30_000) {
   const end = performance.now() + timeoutMs
   while (!(await probe())) {
     assert.ok(performance.now() < end, `after ${timeoutMs} ms still not: ${what}`)
