@@ -67,6 +67,7 @@ export default defineConfig({
         setupFiles: ['test/support/list-after-each.ts']
       }),
       project('lifecycle', { testTimeout: 5 * minute, changesKernel: true }),
+      project('soak', { testTimeout: minute, changesKernel: true }),
       project('cluster', { testTimeout: 3 * minute, changesKernel: true }),
       project('browser', { testTimeout: minute, changesKernel: true }),
       project('image', { testTimeout: 3 * minute, changesKernel: true }),

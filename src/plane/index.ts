@@ -163,7 +163,7 @@ function makeCleaner(
 ): StaleFlowCleaner | undefined {
   const { staleFlows = {} } = options
   if (staleFlows === false) return undefined
-  const settings = checkStaleFlowOptions(staleFlows)
+  const settings = checkStaleFlowOptions(staleFlows, { translates: options.mode !== 'ipvs' })
   const { deadlineMs, kernel } = options
   const conntrack = kernel?.conntrack
   if (conntrack !== undefined) checkKernel({ conntrack }, ['conntrack'])

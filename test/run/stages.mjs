@@ -9,6 +9,7 @@ import { runSanitizedLifecycle } from './lifecycle.mjs'
 import { inNamespace } from './namespace.mjs'
 import { runFuzzers, runNativeTests } from './native.mjs'
 import { countOne, sum } from './report.mjs'
+import { soakMinutes } from '../soak/times.mjs'
 import { vitestStage } from './vitest.mjs'
 
 /**
@@ -76,13 +77,16 @@ function listingStage(options) {
   return { ...stage, run }
 }
 
-/** A stage of vitest behind a program of `tools` that builds what it needs, with the network that the stage may lack. Where that fails, the stage does. */
-function builtStage(name, program, { buildSeconds, quiet = false, ...options }) {
+/** A stage of vitest behind programs of `tools` that build what it needs, with the network that the stage may lack. Where one fails, the stage does. */
+function builtStage(name, programs, { buildSeconds, quiet = false, ...options }) {
   const stage = vitestStage(name, options)
   const run = async (context) => {
-    const build = [process.execPath, path.join('tools', program)]
-    const { status } = await exec(build, { timeoutSeconds: buildSeconds, quiet, cwd: context.root })
-    return status === 0 ? await stage.run(context) : countOne(status)
+    for (const program of programs) {
+      const build = [process.execPath, path.join('tools', program)]
+      const { status } = await exec(build, { timeoutSeconds: buildSeconds, quiet, cwd: context.root })
+      if (status !== 0) return countOne(status)
+    }
+    return await stage.run(context)
   }
   return { ...stage, run }
 }
@@ -110,6 +114,8 @@ export const stages = [
   { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], isAside: true, run: runContainer },
   listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  // What comes before and after the minutes themselves is five of them at most, in each mode.
+  vitestStage('soak', { needs: kernelTools, uses: ['build'], timeoutSeconds: soakMinutes * 60 + 1200, ...inOwnNamespace }),
   vitestStage('image', { needs: ['root', 'podman', 'nft', 'ip', 'python3'], uses: ['build'], ...inOwnNamespace, wrap: inPodmanNamespace }),
   vitestStage('browser', { needs: ['chromium', ...kernelTools], uses: ['build'], ...inOwnNamespace }),
   vitestStage('pack', { needs: ['namespaces', 'ip', 'readelf'], uses: ['build', 'prebuild'] }),
@@ -120,17 +126,17 @@ export const stages = [
   }),
   { name: 'lab', ...inLab, kernels: (filters) => kernelsToFetch(filters, false), run: runLab(false) },
   { name: 'lab-full', onRequest: true, ...inLab, kernels: (filters) => kernelsToFetch(filters, true), run: runLab(true) },
-  // The binaries of all platforms. Compiling them takes half an hour, the first time.
-  builtStage('prebuilds', 'prebuild/main.mjs', {
+  // The binaries of all platforms, and the tests of the C++ core on another processor. Compiling them takes half an hour, the first time.
+  builtStage('prebuilds', ['prebuild/main.mjs', 'prebuild/native-tests.mjs'], {
     buildSeconds: 3600,
     quiet: true,
     onRequest: true,
     builds: true,
-    needs: ['root', 'namespaces', 'ip', 'readelf', 'make', 'pip'],
+    needs: ['root', 'namespaces', 'ip', 'readelf', 'make', 'pip', 'cmake', 'googletest'],
     uses: ['build']
   }),
   // The example proxy on a real Kubernetes API.
-  builtStage('cluster', 'cluster/build.mjs', {
+  builtStage('cluster', ['cluster/build.mjs'], {
     buildSeconds: 1800,
     onRequest: true,
     runsServers: true,

@@ -15,11 +15,11 @@ export function openRelayPlane(network: ServiceNetwork, options: RelayPlaneOptio
   return openedPlane({ mode: 'userspace', netns: network.node.path, auditMs: 0, ...options })
 }
 
-/** What a plane tells from now on. */
+/** What a plane tells from now on, but for its looks at flows. */
 export function told(plane: Plane): PlaneEvent[] {
   const events: PlaneEvent[] = []
   void (async () => {
-    for await (const event of plane.watch()) events.push(event)
+    for await (const event of plane.watch()) if (event.type !== 'flows') events.push(event)
   })()
   return events
 }

@@ -1,7 +1,7 @@
 /**
  * Deletes flows that a change of services left stale: in the background, seldom enough, with a report.
  */
-import type { Conntrack, FlowFilter } from '../../conntrack/index.js'
+import type { Conntrack } from '../../conntrack/index.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
@@ -10,8 +10,9 @@ import type { ChangeListener } from '../core/listener.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Services } from '../model.js'
 import type { StaleFlowReport } from '../types.js'
+import { filtersOf } from './filters.js'
 import type { StaleFlowSettings } from './options.js'
-import { compareTargets, filterOf, type FlowTarget } from './targets.js'
+import { compareTargets, type FlowTarget } from './targets.js'
 
 /** What is needed of connection tracking. */
 export type FlowDeleter = Pick<Conntrack, 'removeWhere' | 'close'>
@@ -156,18 +157,17 @@ export class StaleFlowCleaner implements ChangeListener {
       this.#inFlight = undefined
       this.#schedule()
     })
-    this.#inFlight = { keys: new Set(due.keys()), done }
+    // What is translated is none of those flows that lead past a service.
+    const keys = [...due].flatMap(([key, { target }]) => (target.isUntranslatedOnly ? [] : [key]))
+    this.#inFlight = { keys: new Set(keys), done }
   }
 
   async #look(due: ReadonlyMap<FrontendKey, Entry>): Promise<void> {
     const startedAt = performance.now()
     try {
       this.#deleter ??= await this.#open()
-      const filters: FlowFilter[] = []
-      await new Slices().each(due.values(), ({ target }) => {
-        const filter = filterOf(target, this.#nodeAddresses())
-        if (filter !== undefined) filters.push(filter)
-      })
+      const targets = [...due.values()].map(({ target }) => target)
+      const filters = await filtersOf(targets, this.#nodeAddresses(), new Slices())
       const { scanned, removed: deleted, vanished, kernelFiltered } = await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)

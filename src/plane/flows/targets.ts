@@ -1,13 +1,12 @@
 /**
  * From a change of a service to the flows that must go.
  */
-import type { FlowEndpoint, FlowFilter } from '../../conntrack/index.js'
+import type { FlowEndpoint } from '../../conntrack/index.js'
 import { canonicalAddress, familyOf, type AddressFamily } from '../../core/address.js'
 import type { Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { endpointKey, familiesOf, frontendIdentities, isAddressed, type FrontendKey } from '../core/frontend.js'
-import type { NodeAddressList } from '../core/node/addresses.js'
 import { isUsable } from '../core/balance/weights.js'
 import type { Endpoint, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
@@ -23,6 +22,8 @@ export interface FlowTarget {
   readonly allowed: ReadonlyMap<string, FlowEndpoint>
   /** The frontend is gone: flows that are not translated are no concern of the plane. */
   readonly isGone: boolean
+  /** Only flows are meant that are not translated and were never answered (policy `untranslated`). */
+  readonly isUntranslatedOnly: boolean
 }
 
 function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
@@ -39,6 +40,7 @@ export function targetsOf(
   if (service === undefined || policies[service.protocol] === 'never') return NO_TARGETS
   const targets = new Map<FrontendKey, FlowTarget>()
   const { protocol } = service
+  const isUntranslatedOnly = policies[protocol] === 'untranslated'
   const allowed = { ip: new Map<string, FlowEndpoint>(), ip6: new Map<string, FlowEndpoint>() }
   for (const endpoint of service.endpoints) {
     if (!mayAnswer(endpoint, policies[protocol])) continue
@@ -49,7 +51,7 @@ export function targetsOf(
     const families = familiesOf(frontend)
     for (const [index, key] of frontendIdentities(protocol, frontend).entries()) {
       const family = families[index]!
-      targets.set(key, { protocol, family, address, port: frontend.port, allowed: allowed[family], isGone: false })
+      targets.set(key, { protocol, family, address, port: frontend.port, allowed: allowed[family], isGone: false, isUntranslatedOnly })
     }
   }
   return targets
@@ -57,6 +59,7 @@ export function targetsOf(
 
 /** Whether flows of before can be stale now: an endpoint may no longer answer, or what led nowhere leads somewhere. */
 function isStale(before: FlowTarget | undefined, after: FlowTarget): boolean {
+  if (after.isUntranslatedOnly) return after.allowed.size > 0 && (before === undefined || before.allowed.size === 0)
   if (before === undefined) return true
   if (before.allowed === after.allowed) return false
   if (before.allowed.size === 0) return after.allowed.size > 0
@@ -96,26 +99,7 @@ export async function compareTargets(
   const current = new Map<FrontendKey, FlowTarget>()
   await slices.each(after, ([key, target]) => (isStale(before.get(key), target) ? stale : current).set(key, target))
   await slices.each(before, ([key, target]) => {
-    if (!after.has(key)) stale.set(key, { ...target, allowed: new Map(), isGone: true })
+    if (!after.has(key) && !target.isUntranslatedOnly) stale.set(key, { ...target, allowed: new Map(), isGone: true })
   })
   return { stale, current }
-}
-
-/**
- * The flows to delete; undefined: there can be none.
- *
- * @param nodeAddresses Those that serve ports of the node.
- */
-export function filterOf(target: FlowTarget, nodeAddresses: NodeAddressList): FlowFilter | undefined {
-  const { protocol, family, address, port, allowed, isGone } = target
-  const addresses = address === undefined ? nodeAddresses[family] : [address]
-  if (addresses.length === 0) return undefined
-  return {
-    protocol,
-    family,
-    originalDestination: addresses,
-    originalDestinationPort: port,
-    ...(allowed.size === 0 ? {} : { replySourceNotIn: allowed.values() }),
-    ...(isGone ? { nat: 'destination' as const } : {})
-  }
 }

@@ -296,3 +296,51 @@ describe('what is deleted', () => {
     expect(await sendFrom(made.client, 4030, { address: VIP.ip, port: PORT })).toBe('s1')
   })
 })
+
+/** Tries until it is connected, as the kernel repeats its first packet, and prints the answer. */
+const PATIENT = `
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 30)
+print('answer', s.recv(100).decode(), flush=True)
+`
+
+describe.each(['ip', 'ip6'] as const)('a connection over %s that was tried too early', (family) => {
+  const web = (endpoints: readonly Endpoint[]): Service =>
+    service({ name: 'web', protocol: 'tcp', frontends: [{ kind: 'cluster', address: VIP[family], port: PORT }], endpoints })
+  const served = web([{ address: addressOf[family](1), port: 8080 }])
+
+  /** A client whose first packet has gone past the plane, on a node where somebody tracks connections. */
+  async function tried({ network, conntrack }: Scene): Promise<{ readonly answered: () => Promise<void> }> {
+    await network.node.nftScript('table inet somebody { chain c { type filter hook forward priority 0; ct state new counter; }; }')
+    const client = network.client.background('python3', ['-c', PATIENT, VIP[family], String(PORT)])
+    await until(
+      'its flow is there',
+      async () => (await conntrack.list({ filter: { protocol: 'tcp', originalDestination: VIP[family] } })).length === 1
+    )
+    return { answered: () => client.waitFor('answer s1', 10_000) }
+  }
+
+  it('is established once its service comes', async () => {
+    const made = await scene()
+    const client = await tried(made)
+    expect(await made.apply(served)).toMatchObject({ frontends: 1, deleted: 1 })
+    await client.answered()
+    // Whoever is connected stays so.
+    expect(await made.apply(web([{ address: addressOf[family](2), port: 8080 }]))).toBeUndefined()
+  })
+
+  it('is established once rules are there again that somebody had removed', async () => {
+    const made = await scene({ auditMs: 0 })
+    await made.apply(served)
+    await made.network.node.nft('delete', 'table', family, 'netplane')
+    const client = await tried(made)
+    expect(await made.apply(served)).toMatchObject({ deleted: 1 })
+    await client.answered()
+  })
+
+  it('is left alone where told so', async () => {
+    const made = await scene({ staleFlows: { tcp: 'never' } })
+    await tried(made)
+    expect(await made.apply(served)).toBeUndefined()
+  })
+})

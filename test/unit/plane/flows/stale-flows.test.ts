@@ -1,6 +1,6 @@
 import { frontendKeys } from '../../../../src/plane/core/frontend.js'
 import type { FrontendKey } from '../../../../src/plane/core/frontend.js'
-import { NO_ADDRESSES } from '../../../../src/plane/core/node/addresses.js'
+import { NO_ADDRESSES, type NodeAddressList } from '../../../../src/plane/core/node/addresses.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../../src/core/errors.js'
@@ -8,7 +8,8 @@ import { Slices } from '../../../../src/core/slices.js'
 import type { StaleFlowReport } from '../../../../src/index.js'
 import { StaleFlowCleaner } from '../../../../src/plane/flows/cleaner.js'
 import { checkStaleFlowOptions, type StaleFlowOptions } from '../../../../src/plane/flows/options.js'
-import { compareTargets, filterOf, type TargetChanges } from '../../../../src/plane/flows/targets.js'
+import { filtersOf } from '../../../../src/plane/flows/filters.js'
+import { compareTargets, type TargetChanges } from '../../../../src/plane/flows/targets.js'
 import type { Endpoint, Service } from '../../../../src/plane/model.js'
 
 const { policies } = checkStaleFlowOptions({})
@@ -18,6 +19,9 @@ type Change = { readonly before?: Service | undefined; readonly after?: Service 
 const compare = (changes: readonly Change[], by = policies): Promise<TargetChanges> => compareTargets(changes, by, new Slices())
 
 const endpoint = (last: number, more: Partial<Endpoint> = {}): Endpoint => ({ address: `10.1.0.${last}`, port: 8080, ...more })
+
+const filters = (stale: TargetChanges['stale'], addresses: NodeAddressList = NO_ADDRESSES): Promise<FlowFilter[]> =>
+  filtersOf(stale.values(), addresses, new Slices())
 
 function dns(endpoints: readonly Endpoint[], more: Partial<Service> = {}): Service {
   return { name: 'dns', protocol: 'udp', frontends: [{ kind: 'cluster', address: '10.96.0.10', port: 53 }], endpoints, ...more }
@@ -40,7 +44,16 @@ describe('what a change asks of the flows', () => {
     ['an endpoint drains', dns([endpoint(1)]), dns([endpoint(1, { state: 'draining' })]), false],
     ['a weight changes to 0', dns([endpoint(1)]), dns([endpoint(1, { weight: 0 })]), false],
     ['nothing changes', dns([endpoint(1)]), dns([endpoint(1)]), false],
-    ['a TCP service goes', dns([endpoint(1)], { protocol: 'tcp' }), undefined, false]
+    ['a TCP service goes', dns([endpoint(1)], { protocol: 'tcp' }), undefined, false],
+    ['a TCP service comes', undefined, dns([endpoint(1)], { protocol: 'tcp' }), true],
+    ['a TCP service comes without endpoints', undefined, dns([], { protocol: 'tcp' }), false],
+    ['the first endpoint of a TCP service comes', dns([], { protocol: 'tcp' }), dns([endpoint(1)], { protocol: 'tcp' }), true],
+    [
+      'an endpoint of a TCP service goes',
+      dns([endpoint(1), endpoint(2)], { protocol: 'tcp' }),
+      dns([endpoint(2)], { protocol: 'tcp' }),
+      false
+    ]
   ])('%s', async (_, before, after, isStale) => {
     expect(await staleKeys(before, after)).toEqual(isStale ? frontendKeys((before ?? after)!) : [])
   })
@@ -73,8 +86,8 @@ describe('what a change asks of the flows', () => {
 
   it('makes filters: who may not answer, or whatever was translated to a frontend that is gone', async () => {
     const { stale } = await compare([{ before: dns([endpoint(1)]), after: dns([endpoint(2)]) }])
-    const filter = filterOf([...stale.values()][0]!, NO_ADDRESSES)!
-    expect({ ...filter, replySourceNotIn: [...filter.replySourceNotIn!] }).toEqual({
+    const [filter] = await filters(stale)
+    expect({ ...filter, replySourceNotIn: [...filter!.replySourceNotIn!] }).toEqual({
       protocol: 'udp',
       family: 'ip',
       originalDestination: ['10.96.0.10'],
@@ -82,15 +95,35 @@ describe('what a change asks of the flows', () => {
       replySourceNotIn: [endpoint(2)]
     })
     const gone = await compare([{ before: dns([endpoint(1)]) }])
-    expect(filterOf([...gone.stale.values()][0]!, NO_ADDRESSES)).toMatchObject({ nat: 'destination' })
-    expect(filterOf([...gone.stale.values()][0]!, NO_ADDRESSES)!.replySourceNotIn).toBeUndefined()
+    const [translated] = await filters(gone.stale)
+    expect(translated).toMatchObject({ nat: 'destination' })
+    expect(translated!.replySourceNotIn).toBeUndefined()
   })
 
   it("makes filters of this node's addresses for a port of it, and none where it has none", async () => {
     const { stale } = await compare([{ after: dns([endpoint(1)], { frontends: [{ kind: 'node', port: 30_053 }] }) }])
     const addresses = { ip: ['192.0.2.1', '192.0.2.2'], ip6: [] }
-    const filters = [...stale.values()].map((target) => filterOf(target, addresses))
-    expect(filters).toMatchObject([{ family: 'ip', originalDestination: addresses.ip, originalDestinationPort: 30_053 }, undefined])
+    expect(await filters(stale, addresses)).toMatchObject([
+      { family: 'ip', originalDestination: addresses.ip, originalDestinationPort: 30_053 }
+    ])
+  })
+
+  it('makes few filters for many frontends of which untranslated flows alone are meant', async () => {
+    const web = (number: number): Service => ({
+      ...{ name: `web-${number}`, protocol: 'tcp', endpoints: [endpoint(1)] },
+      frontends: [
+        { kind: 'cluster', address: `10.96.${number >> 8}.${number & 255}`, port: 80 },
+        { kind: 'node', port: 30_000 + number, family: 'ip' }
+      ]
+    })
+    const { stale } = await compare(Array.from({ length: 1500 }, (_, number) => ({ after: web(number) })))
+    const [first, second, ports, ...others] = await filters(stale, { ip: ['192.0.2.1'], ip6: [] })
+    const untranslated = { protocol: 'tcp', family: 'ip', status: { 'destination-nat': false, 'seen-reply': false } }
+    expect([...first!.originalDestinationIn!, ...second!.originalDestinationIn!]).toHaveLength(1500)
+    expect([...first!.originalDestinationIn!][1]).toEqual({ address: '10.96.0.1', port: 80 })
+    for (const filter of [first, second, ports]) expect(filter).toMatchObject(untranslated)
+    expect(ports).toMatchObject({ originalDestination: ['192.0.2.1'], originalDestinationPort: [{ first: 30_000, last: 31_499 }] })
+    expect(others).toEqual([])
   })
 })
 

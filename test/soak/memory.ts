@@ -1,0 +1,36 @@
+/**
+ * Whether a process keeps what it has done with.
+ */
+import { readdirSync } from 'node:fs'
+import v8 from 'node:v8'
+import vm from 'node:vm'
+
+v8.setFlagsFromString('--expose-gc')
+const collect = vm.runInNewContext('gc') as () => void
+
+/** What a process holds after its garbage was collected. Bytes, and open descriptors. */
+export interface Held {
+  readonly heap: number
+  readonly resident: number
+  readonly descriptors: number
+}
+
+/** Looks at this process. */
+export function held(): Held {
+  collect()
+  const { heapUsed, external, rss } = process.memoryUsage()
+  return { heap: heapUsed + external, resident: rss, descriptors: readdirSync('/proc/self/fd').length }
+}
+
+/** How much more was held in the last third of the time than in the second one, the least of each: what a moment needed is given back. The first third is for warming up. */
+export function growth(samples: readonly Held[]): Held {
+  const third = Math.floor(samples.length / 3)
+  const least = (part: readonly Held[], pick: (sample: Held) => number): number => Math.min(...part.map(pick))
+  const between = (pick: (sample: Held) => number): number =>
+    least(samples.slice(2 * third), pick) - least(samples.slice(third, 2 * third), pick)
+  return {
+    heap: between(({ heap }) => heap),
+    resident: between(({ resident }) => resident),
+    descriptors: between((each) => each.descriptors)
+  }
+}

@@ -1,0 +1,2 @@
+/** Minutes for all modes together. */
+export const soakMinutes: number
