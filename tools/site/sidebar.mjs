@@ -27,6 +27,7 @@ export const sidebar = [
   }),
   group('Clients', { nftables: 'nf_tables', ipvs: 'IPVS', conntrack: 'Connection tracking', iptables: 'iptables' }),
   group('In operation', {
+    operations: 'Operating a plane',
     errors: 'Errors',
     privileges: 'Privileges and containers',
     kernels: 'Kernels and features',

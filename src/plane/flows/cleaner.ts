@@ -8,14 +8,17 @@ import type { ServiceChange } from '../core/changes/change.js'
 import { frontendKeys, type FrontendKey } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
-import type { Services } from '../model.js'
+import type { Service, Services } from '../model.js'
 import type { StaleFlowReport } from '../types.js'
-import { filtersOf } from './filters.js'
+import { filtersOf, triedOf } from './filters.js'
 import type { StaleFlowSettings } from './options.js'
 import { compareTargets, type FlowTarget } from './targets.js'
 
 /** What is needed of connection tracking. */
-export type FlowDeleter = Pick<Conntrack, 'removeWhere' | 'close'>
+export type FlowDeleter = Pick<Conntrack, 'count' | 'list' | 'removeWhere' | 'close'>
+
+/** What was deleted where nothing can match. */
+const NOTHING = { scanned: 0, removed: 0, vanished: 0, kernelFiltered: true } as const
 
 /** Who is told. */
 export interface StaleFlowListener {
@@ -29,8 +32,16 @@ const REST = 9
 const FIRST_RETRY_MS = 250
 const MAX_RETRY_MS = 60_000
 
+/** Frontends of all services, whose untranslated flows alone are meant. They are found when it is known which of them have been tried. */
+interface EveryService {
+  readonly services: Services
+}
+
+/** The key of their entry: no frontend has it. */
+const EVERY_SERVICE: FrontendKey = ''
+
 interface Entry {
-  target: FlowTarget
+  target: FlowTarget | EveryService
   /** Not looked at yet. */
   isFresh: boolean
   /** Looks that are left. */
@@ -39,6 +50,21 @@ interface Entry {
 }
 
 type Change = Pick<ServiceChange, 'before' | 'after'>
+
+/** What is due, by how it is looked for. */
+function apart(due: ReadonlyMap<FrontendKey, Entry>): {
+  readonly changed: readonly FlowTarget[]
+  readonly untranslated: readonly FlowTarget[]
+  readonly services?: Services
+} {
+  const [changed, untranslated]: [FlowTarget[], FlowTarget[]] = [[], []]
+  let every: EveryService | undefined
+  for (const { target } of due.values())
+    if ('services' in target) every = target
+    else if (target.isUntranslatedOnly) untranslated.push(target)
+    else changed.push(target)
+  return { changed, untranslated, ...every }
+}
 
 /** Collects what changes ask for, in their order, and sees to it. */
 export class StaleFlowCleaner implements ChangeListener {
@@ -50,6 +76,8 @@ export class StaleFlowCleaner implements ChangeListener {
   #deleter: FlowDeleter | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
+  /** When the first of the entries is due, or earlier; kept, as there may be tens of thousands. */
+  #soonestAt = Infinity
   #retryMs = FIRST_RETRY_MS
   #inFlight: { readonly keys: ReadonlySet<FrontendKey>; readonly done: Promise<void> } | undefined
   /** Changes that were announced, or are being noted: until then it is not known where flows may lead. */
@@ -100,10 +128,13 @@ export class StaleFlowCleaner implements ChangeListener {
 
   /** Looks at the flows of all services: it is not known what was there before. */
   reset(services: Services, changes: readonly Change[]): void {
+    const { policies } = this.#settings
+    const isMeant = (service: Service | undefined): boolean => service !== undefined && policies[service.protocol] !== 'untranslated'
     // The services as they are now: they may have changed when it is their turn.
-    const all = [...services.values()].map((after) => ({ after }))
-    this.#note(() => changes)
+    const all = [...services.values()].filter(isMeant).map((after) => ({ after }))
+    this.#note(() => changes.filter(({ before, after }) => isMeant(before) || isMeant(after)))
     this.#note(() => all)
+    if (Object.values(policies).includes('untranslated') && all.length < services.size) this.#add(EVERY_SERVICE, { services })
   }
 
   /** Looks at what was not looked at yet, once; second looks are left out. */
@@ -131,18 +162,18 @@ export class StaleFlowCleaner implements ChangeListener {
     })
   }
 
-  #add(key: FrontendKey, target: FlowTarget): void {
+  #add(key: FrontendKey, target: FlowTarget | EveryService): void {
     const looks = this.#settings.secondLookMs > 0 ? 2 : 1
-    this.#entries.set(key, { target, isFresh: true, looks, dueAt: performance.now() })
+    const dueAt = performance.now()
+    this.#entries.set(key, { target, isFresh: true, looks, dueAt })
+    this.#soonestAt = Math.min(this.#soonestAt, dueAt)
   }
 
   #schedule(): void {
     if (this.#isClosed || this.#held > 0 || this.#inFlight !== undefined) return
     clearTimeout(this.#timer)
     if (this.#entries.size === 0) return
-    let dueAt = Infinity
-    for (const entry of this.#entries.values()) dueAt = Math.min(dueAt, entry.dueAt)
-    const delay = Math.max(0, Math.max(dueAt, this.#nextAt) - performance.now())
+    const delay = Math.max(0, Math.max(this.#soonestAt, this.#nextAt) - performance.now())
     this.#timer = setTimeout(() => this.#start(), delay)
     // Stale flows do not keep a process alive that has nothing else to do.
     this.#timer.unref()
@@ -152,13 +183,16 @@ export class StaleFlowCleaner implements ChangeListener {
     if (this.#held > 0 || this.#isClosed) return
     const now = performance.now()
     const due = new Map([...this.#entries].filter(([, entry]) => entry.dueAt <= now))
-    if (due.size === 0) return this.#schedule()
+    if (due.size === 0) {
+      this.#findSoonest()
+      return this.#schedule()
+    }
     const done = this.#look(due).then(() => {
       this.#inFlight = undefined
       this.#schedule()
     })
     // What is translated is none of those flows that lead past a service.
-    const keys = [...due].flatMap(([key, { target }]) => (target.isUntranslatedOnly ? [] : [key]))
+    const keys = [...due].flatMap(([key, { target }]) => ('services' in target || target.isUntranslatedOnly ? [] : [key]))
     this.#inFlight = { keys: new Set(keys), done }
   }
 
@@ -166,15 +200,29 @@ export class StaleFlowCleaner implements ChangeListener {
     const startedAt = performance.now()
     try {
       this.#deleter ??= await this.#open()
-      const targets = [...due.values()].map(({ target }) => target)
-      const filters = await filtersOf(targets, this.#nodeAddresses(), new Slices())
-      const { scanned, removed: deleted, vanished, kernelFiltered } = await this.#deleter.removeWhere(filters)
+      const slices = new Slices()
+      const { changed, untranslated, services } = apart(due)
+      const tried = await triedOf(this.#deleter, { targets: untranslated, services, policies: this.#settings.policies }, slices)
+      const filters = await filtersOf([...changed, ...tried], this.#nodeAddresses(), slices)
+      const {
+        scanned,
+        removed: deleted,
+        vanished,
+        kernelFiltered
+      } = filters.length === 0 ? NOTHING : await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)
       this.#retryMs = FIRST_RETRY_MS
       this.#settle(due)
       this.#deleted += deleted
-      this.#listener.onReport({ frontends: due.size, scanned, deleted, vanished, kernelFiltered, durationMs })
+      this.#listener.onReport({
+        frontends: changed.length + Math.max(untranslated.length, tried.length),
+        scanned,
+        deleted,
+        vanished,
+        kernelFiltered,
+        durationMs
+      })
     } catch (error) {
       this.#failed(error)
     }
@@ -189,6 +237,12 @@ export class StaleFlowCleaner implements ChangeListener {
       entry.dueAt = performance.now() + this.#settings.secondLookMs
       if (entry.looks === 0) this.#entries.delete(key)
     }
+    this.#findSoonest()
+  }
+
+  #findSoonest(): void {
+    this.#soonestAt = Infinity
+    for (const { dueAt } of this.#entries.values()) this.#soonestAt = Math.min(this.#soonestAt, dueAt)
   }
 
   #failed(error: unknown): void {

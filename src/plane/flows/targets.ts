@@ -11,6 +11,9 @@ import { isUsable } from '../core/balance/weights.js'
 import type { Endpoint, Service } from '../model.js'
 import type { StaleFlowPolicy } from './options.js'
 
+/** Which flows of services of each protocol are deleted. */
+export type Policies = Readonly<Record<Protocol, StaleFlowPolicy>>
+
 /** What clients address, and where its flows may lead. */
 export interface FlowTarget {
   readonly protocol: Protocol
@@ -18,7 +21,7 @@ export interface FlowTarget {
   /** Absent: a port of this node's own addresses. */
   readonly address: string | undefined
   readonly port: number
-  /** By their identities: who may answer. */
+  /** By their identities: who may answer. Where untranslated flows alone are meant, one stands for all of them. */
   readonly allowed: ReadonlyMap<string, FlowEndpoint>
   /** The frontend is gone: flows that are not translated are no concern of the plane. */
   readonly isGone: boolean
@@ -32,20 +35,34 @@ function mayAnswer(endpoint: Endpoint, policy: StaleFlowPolicy): boolean {
 
 const NO_TARGETS: ReadonlyMap<FrontendKey, FlowTarget> = new Map()
 
+type Allowed = Readonly<Record<AddressFamily, ReadonlyMap<string, FlowEndpoint>>>
+
+const NOBODY: ReadonlyMap<string, FlowEndpoint> = new Map()
+/** Stands for endpoints where it does not matter which they are. */
+const SOMEBODY: ReadonlyMap<string, FlowEndpoint> = new Map([['', { address: '::' }]])
+
+/** Who may answer, or whether anybody may. */
+function allowedOf({ endpoints }: Service, policy: StaleFlowPolicy): Allowed {
+  if (policy === 'untranslated') {
+    const isServed = (family: AddressFamily): boolean =>
+      endpoints.some((endpoint) => familyOf(endpoint.address) === family && mayAnswer(endpoint, policy))
+    return { ip: isServed('ip') ? SOMEBODY : NOBODY, ip6: isServed('ip6') ? SOMEBODY : NOBODY }
+  }
+  const allowed = { ip: new Map<string, FlowEndpoint>(), ip6: new Map<string, FlowEndpoint>() }
+  for (const endpoint of endpoints) {
+    if (!mayAnswer(endpoint, policy)) continue
+    allowed[familyOf(endpoint.address)].set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
+  }
+  return allowed
+}
+
 /** The targets of a service, by key; none where its flows are never removed. */
-export function targetsOf(
-  service: Service | undefined,
-  policies: Readonly<Record<Protocol, StaleFlowPolicy>>
-): ReadonlyMap<FrontendKey, FlowTarget> {
+export function targetsOf(service: Service | undefined, policies: Policies): ReadonlyMap<FrontendKey, FlowTarget> {
   if (service === undefined || policies[service.protocol] === 'never') return NO_TARGETS
   const targets = new Map<FrontendKey, FlowTarget>()
   const { protocol } = service
   const isUntranslatedOnly = policies[protocol] === 'untranslated'
-  const allowed = { ip: new Map<string, FlowEndpoint>(), ip6: new Map<string, FlowEndpoint>() }
-  for (const endpoint of service.endpoints) {
-    if (!mayAnswer(endpoint, policies[protocol])) continue
-    allowed[familyOf(endpoint.address)].set(endpointKey(endpoint), { address: endpoint.address, port: endpoint.port })
-  }
+  const allowed = allowedOf(service, policies[protocol])
   for (const frontend of service.frontends) {
     const address = isAddressed(frontend) ? canonicalAddress(frontend.address) : undefined
     const families = familiesOf(frontend)
@@ -85,7 +102,7 @@ export interface TargetChanges {
  */
 export async function compareTargets(
   changes: Iterable<Pick<ServiceChange, 'before' | 'after'>>,
-  policies: Readonly<Record<Protocol, StaleFlowPolicy>>,
+  policies: Policies,
   slices: Slices
 ): Promise<TargetChanges> {
   const before = new Map<FrontendKey, FlowTarget>()

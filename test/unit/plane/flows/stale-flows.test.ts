@@ -2,7 +2,7 @@ import { frontendKeys } from '../../../../src/plane/core/frontend.js'
 import type { FrontendKey } from '../../../../src/plane/core/frontend.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../../../../src/plane/core/node/addresses.js'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
+import type { Flow, RemoveFlowsReport, FlowFilter } from '../../../../src/conntrack/index.js'
 import { NetlinkError, UnsupportedError, ValidationError } from '../../../../src/core/errors.js'
 import { Slices } from '../../../../src/core/slices.js'
 import type { StaleFlowReport } from '../../../../src/index.js'
@@ -147,6 +147,17 @@ class Cutter {
     return { scanned: 9, matched: 1, removed: 1, vanished: 0, kernelFiltered: true, systemCalls: 3 }
   }
 
+  /** Flows that are not translated. */
+  tried: readonly Flow[] = []
+
+  count(): Promise<number> {
+    return Promise.resolve(this.tried.length)
+  }
+
+  list(): Promise<Flow[]> {
+    return Promise.resolve([...this.tried])
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }
@@ -182,6 +193,33 @@ describe('the engine', () => {
     await tick()
     expect(reports).toMatchObject([{ frontends: 1, scanned: 9, deleted: 1, kernelFiltered: true }])
     expect(flows.status().pending).toBe(0)
+  })
+
+  it('looks for untranslated flows of those frontends alone that have been tried, unless there are too many', async () => {
+    const { flows, cutter, reports } = engine()
+    const web = (number: number): Change => ({
+      after: dns([endpoint(1)], {
+        ...{ name: `web-${number}`, protocol: 'tcp' },
+        frontends: [{ kind: 'cluster', address: `10.96.1.${number}`, port: 80 }]
+      })
+    })
+    const both = [web(1), web(2)]
+    const flow = (destination: string): Flow =>
+      ({ family: 'ip', protocol: 'tcp', original: { source: '192.0.2.1', destination, destinationPort: 80 } }) as Flow
+    flows.after(both)
+    await vi.waitFor(() => expect(reports).toMatchObject([{ frontends: 2, deleted: 0 }]))
+    expect(cutter.calls).toEqual([])
+    const asked = async (tried: readonly Flow[]): Promise<readonly string[]> => {
+      cutter.tried = tried
+      flows.after(both)
+      const { length } = cutter.calls
+      await vi.waitFor(() => expect(cutter.calls).toHaveLength(length + 1), 5000)
+      cutter.waiting.at(-1)!.resolve()
+      await vi.waitFor(() => expect(flows.status().pending).toBe(0))
+      return cutter.calls.at(-1)!.flatMap(({ originalDestinationIn = [] }) => [...originalDestinationIn].map(({ address }) => address))
+    }
+    expect(await asked([flow('10.96.1.2'), flow('198.51.100.9')])).toEqual(['10.96.1.2'])
+    expect(await asked(Array.from({ length: 1001 }, () => flow('198.51.100.9')))).toEqual(['10.96.1.1', '10.96.1.2'])
   })
 
   it('puts together what comes while it looks, and goes by the latest', async () => {
