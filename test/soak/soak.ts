@@ -24,7 +24,7 @@ const SERVERS = [1, 2, 3]
 const EVERY = { explain: 100, roll: 500, address: 1500, flush: 5000, sample: 1000 } as const
 
 /** How long a foreign flush may take to be repaired. */
-const REPAIR_MS = 10_000
+const REPAIR_MS = 30_000
 
 /** What others do to the plane's objects. */
 const flushes: Readonly<Record<PlaneMode, readonly string[]>> = {
