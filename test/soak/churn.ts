@@ -3,6 +3,7 @@
  */
 import type { Endpoint, Frontend, Service } from '../../src/index.js'
 import type { Random } from '../support/random.js'
+import { distinct } from '../support/random-services.js'
 
 /** Where endpoints are. */
 const podOf = (number: number): string => `10.244.${number >> 8}.${number & 255}`
@@ -12,8 +13,6 @@ const MAX_ENDPOINTS = 5
 function endpointOf(random: Random): Endpoint {
   return { address: podOf(1 + random.below(PODS)), port: 8080, ...(random.chance(30) ? { local: true } : {}) }
 }
-
-const distinct = (endpoints: readonly Endpoint[]): Endpoint[] => [...new Map(endpoints.map((each) => [each.address, each])).values()]
 
 /** The service with a number: no two claim one frontend. */
 function serviceOf(random: Random, number: number): Service {

@@ -1,12 +1,9 @@
 /**
  * Whether a process keeps what it has done with.
  */
-import { readdirSync } from 'node:fs'
-import v8 from 'node:v8'
-import vm from 'node:vm'
+import { garbageCollector, openDescriptors } from '../support/this-process.js'
 
-v8.setFlagsFromString('--expose-gc')
-const collect = vm.runInNewContext('gc') as () => void
+const collect = garbageCollector()
 
 /** What a process holds after its garbage was collected. Bytes, and open descriptors. */
 export interface Held {
@@ -19,7 +16,7 @@ export interface Held {
 export function held(): Held {
   collect()
   const { heapUsed, external, rss } = process.memoryUsage()
-  return { heap: heapUsed + external, resident: rss, descriptors: readdirSync('/proc/self/fd').length }
+  return { heap: heapUsed + external, resident: rss, descriptors: openDescriptors() }
 }
 
 /** How much more was held in the last third of the time than in the second one, the least of each: what a moment needed is given back. The first third is for warming up. */

@@ -14,7 +14,7 @@ import { answering, Churn } from './churn.js'
 import { growth, held, type Held } from './memory.js'
 import { Traffic, type TrafficReport } from './traffic.js'
 
-export const CHURNING = 2000
+const CHURNING = 2000
 
 const VIP = { ip: '10.96.0.1', ip6: 'fd00:96::1' } as const
 const families = ['ip', 'ip6'] as const

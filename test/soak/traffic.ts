@@ -1,27 +1,13 @@
 /**
  * Traffic that never stops. Its programs print what failed and little else: what they print is kept in the process whose memory is looked at.
  */
+import { ASK } from '../support/asking.js'
 import type { TestNamespace } from '../support/namespace.js'
 import type { Background } from '../support/run.js'
 
-/** Opens connections (tcp) or sends datagrams from new ports (udp), one after the other, and again after a second as resolvers do. */
-const CUSTOMER = `
-import signal, socket, sys, time
-protocol, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-stop = []
-signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+/** Asks one time after the other. */
+const CUSTOMER = `${ASK}
 now = lambda: int(time.time() * 1000)
-def ask():
-    s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_STREAM if protocol == 'tcp' else socket.SOCK_DGRAM)
-    s.settimeout(30 if protocol == 'tcp' else 1)
-    with s:
-        s.connect((address, port))
-        for tries in range(5):
-            try:
-                if protocol == 'udp': s.send(b'x')
-                return s.recv(200)
-            except TimeoutError:
-                if protocol == 'tcp' or tries == 4: raise
 count = 0
 while not stop:
     began = now()

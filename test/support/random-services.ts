@@ -17,7 +17,8 @@ function endpointOf(random: Random, isV6: boolean): Endpoint {
   }
 }
 
-function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
+/** The last endpoint of each address. */
+export function distinct(endpoints: readonly Endpoint[]): Endpoint[] {
   return [...new Map(endpoints.map((endpoint) => [endpoint.address, endpoint])).values()]
 }
 

@@ -3,6 +3,7 @@
  */
 import { expect, onTestFinished, vi } from 'vitest'
 import { openPlane, type PlaneMode, type PlaneOptions, type Service } from '../../src/index.js'
+import { ASK } from './asking.js'
 import { KEEPER, TALKER } from './kept-connections.js'
 import { patience } from './lab.js'
 import type { TestNamespace } from './namespace.js'
@@ -10,28 +11,14 @@ import { VIP } from './plane-ways.js'
 import type { Background } from './run.js'
 import { addressOf, makeServingNetwork, type ServiceNetwork } from './service-network.js'
 
-/** Opens connections (tcp) or sends datagrams from new ports (udp) one after the other until it is told to end, and prints what failed. It sends a datagram again after a second, as resolvers do. */
-export const CUSTOMER = `
-import signal, socket, sys, time
-protocol, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-family = socket.AF_INET6 if ':' in address else socket.AF_INET
-stop = []
-signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+/** Asks one time after the other until it is told to end, and prints what failed. */
+export const CUSTOMER = `${ASK}
 count, failures = 0, []
 while not stop:
-    s = socket.socket(family, socket.SOCK_STREAM if protocol == 'tcp' else socket.SOCK_DGRAM); s.settimeout(30 if protocol == 'tcp' else 1)
     at = time.strftime('%H:%M:%S')
     try:
-        s.connect((address, port))
-        for tries in range(5):
-            try:
-                if protocol == 'udp': s.send(b'x')
-                if not s.recv(200): failures.append(at + ' nothing')
-                break
-            except TimeoutError:
-                if protocol == 'tcp' or tries == 4: raise
+        if not ask(): failures.append(at + ' nothing')
     except OSError as e: failures.append(at + ' ' + type(e).__name__)
-    s.close()
     count += 1
     if count % 10 == 0: print('served', count, flush=True)
     time.sleep(0.005)

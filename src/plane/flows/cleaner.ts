@@ -134,7 +134,7 @@ export class StaleFlowCleaner implements ChangeListener {
     const all = [...services.values()].filter(isMeant).map((after) => ({ after }))
     this.#note(() => changes.filter(({ before, after }) => isMeant(before) || isMeant(after)))
     this.#note(() => all)
-    if (Object.values(policies).includes('untranslated') && all.length < services.size) this.#add(EVERY_SERVICE, { services })
+    if (all.length < services.size) this.#add(EVERY_SERVICE, { services })
   }
 
   /** Looks at what was not looked at yet, once; second looks are left out. */
@@ -204,25 +204,15 @@ export class StaleFlowCleaner implements ChangeListener {
       const { changed, untranslated, services } = apart(due)
       const tried = await triedOf(this.#deleter, { targets: untranslated, services, policies: this.#settings.policies }, slices)
       const filters = await filtersOf([...changed, ...tried], this.#nodeAddresses(), slices)
-      const {
-        scanned,
-        removed: deleted,
-        vanished,
-        kernelFiltered
-      } = filters.length === 0 ? NOTHING : await this.#deleter.removeWhere(filters)
+      const removal = filters.length === 0 ? NOTHING : await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)
       this.#retryMs = FIRST_RETRY_MS
       this.#settle(due)
+      const { scanned, removed: deleted, vanished, kernelFiltered } = removal
       this.#deleted += deleted
-      this.#listener.onReport({
-        frontends: changed.length + Math.max(untranslated.length, tried.length),
-        scanned,
-        deleted,
-        vanished,
-        kernelFiltered,
-        durationMs
-      })
+      const frontends = changed.length + Math.max(untranslated.length, tried.length)
+      this.#listener.onReport({ frontends, scanned, deleted, vanished, kernelFiltered, durationMs })
     } catch (error) {
       this.#failed(error)
     }

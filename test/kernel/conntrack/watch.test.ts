@@ -5,6 +5,7 @@ import { sendPackets, TRACKING, trackedNamespace, udpFlow, udpFlows } from '../.
 import { isOlderThan } from '../../support/kernel-version.js'
 import { rejection } from '../../support/rejection.js'
 import { until } from '../../support/run.js'
+import { garbageCollector } from '../../support/this-process.js'
 
 async function next(events: ConntrackEvents): Promise<ConntrackEvent> {
   const step = await events.next()
@@ -140,7 +141,7 @@ describe('watch', () => {
     await using tracked = await trackedNamespace()
     const { conntrack } = tracked
     await using events = await conntrack.watch({ receiveBufferBytes: 8 << 20 })
-    const gc = globalThis.gc ?? (await enableGc())
+    const gc = globalThis.gc ?? garbageCollector()
     const rounds = 25
     const flows = udpFlows(1000)
     let seen = 0
@@ -203,10 +204,3 @@ describe('watch', () => {
     }
   })
 })
-
-async function enableGc(): Promise<() => void> {
-  const { setFlagsFromString } = await import('node:v8')
-  const { runInNewContext } = await import('node:vm')
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as () => void
-}

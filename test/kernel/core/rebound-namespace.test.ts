@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
 import { Conntrack, type ConntrackEvents } from '../../../src/conntrack/index.js'
 import { Nftables, type NftablesEvents } from '../../../src/nftables/index.js'
@@ -7,14 +7,13 @@ import { TRACKING, udpFlows } from '../../support/conntrack.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { rejection } from '../../support/rejection.js'
 import { run, until } from '../../support/run.js'
+import { openDescriptors } from '../../support/this-process.js'
 
 /** Deletes the namespace of the name, as far as nobody holds it, and gives the name to another one. */
 async function rebind({ name }: TestNamespace): Promise<void> {
   await run('ip', ['netns', 'delete', name])
   await run('ip', ['netns', 'add', name])
 }
-
-const descriptors = (): number => readdirSync('/proc/self/fd').length
 
 /** Opens clients of all three subsystems, then lets `netns` stand for nothing, or for another namespace. */
 async function openAll(netns: string | number) {
@@ -62,7 +61,7 @@ async function makeTracking(): Promise<TestNamespace> {
 
 it.for(['name', 'path'] as const)('clients that were opened by %s stay in their namespace when it stands for another one', async (way) => {
   const namespace = await makeTracking()
-  const before = descriptors()
+  const before = openDescriptors()
   const clients = await openAll(namespace[way])
   await rebind(namespace)
   await expectOnePlace(clients)
@@ -71,7 +70,7 @@ it.for(['name', 'path'] as const)('clients that were opened by %s stay in their 
   expect(await elsewhere.listTables()).toEqual([])
   await elsewhere.close()
   for (const client of Object.values(clients)) await client.close()
-  await until('no descriptor stays', () => descriptors() <= before)
+  await until('no descriptor stays', () => openDescriptors() <= before)
   expect((await rejection(Nftables.open({ netns: clients.nft }))).message).toContain('EBADF')
 })
 

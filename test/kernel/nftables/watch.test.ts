@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Nftables } from '../../../src/nftables/client.js'
 import type { NftablesEvent, NftablesEvents } from '../../../src/nftables/watch.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { rejection } from '../../support/rejection.js'
 import { until } from '../../support/run.js'
+import { openDescriptors } from '../../support/this-process.js'
 
 const inTable = { family: 'ip', table: 'app' } as const
 const set = { ...inTable, name: 'many', key: 'ipv4_addr' } as const
@@ -42,10 +43,6 @@ async function setUp(): Promise<{ readonly namespace: TestNamespace; readonly cl
   tx.add.set(set)
   await tx.commit()
   return { namespace, client }
-}
-
-function openDescriptors(): number {
-  return readdirSync('/proc/self/fd').length
 }
 
 describe('monitor', () => {
