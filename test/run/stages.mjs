@@ -33,13 +33,12 @@ import { vitestStage } from './vitest.mjs'
  */
 
 /**
- * A stage of npm scripts, all at the same time, each of which is one check: passed when it exits with 0. Their `pre` scripts do not run: npm takes
- * `prebuild` for one.
+ * A stage of npm scripts, all at the same time, each of which is one check: passed when it exits with 0.
  */
 function scripts(name, names, options) {
   const run = async ({ root }) => {
     const check = async (script) => {
-      const argv = ['npm', 'run', '--silent', '--ignore-scripts', script]
+      const argv = ['npm', 'run', '--silent', script]
       return countOne((await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })).status)
     }
     return sum(await Promise.all(names.map(check)))
@@ -94,7 +93,7 @@ function builtStage(name, programs, { buildSeconds, quiet = false, ...options })
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
   scripts('build', ['build:all'], { builds: true, needs: compiler }),
-  scripts('prebuild', ['prebuild'], { builds: true, needs: compiler }),
+  scripts('prebuild', ['build:prebuild'], { builds: true, needs: compiler }),
   scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:docs', 'lint:package'], { uses: ['build'] }),
   scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
   vitestStage('unit', {}),

@@ -20,7 +20,7 @@ function end(message) {
 if (unknown.length > 0) end(`${unknown.join(', ')}: unknown; known are ${Object.keys(targets).join(', ')}`)
 if (words.includes('--check')) {
   const missing = names.map(binaryOf).filter((file) => !existsSync(path.join(root, file)))
-  if (missing.length > 0) end(`The tarball would lack ${missing.join(', ')}: npm run prebuild:all`)
+  if (missing.length > 0) end(`The tarball would lack ${missing.join(', ')}: npm run build:prebuilds`)
 } else {
   const zig = await provideZig().catch((error) => end(error.message))
   for (const name of names) {
