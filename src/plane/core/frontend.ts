@@ -43,6 +43,11 @@ export function addressedFrontends({ frontends }: Service): readonly AddressedFr
   return frontends.filter(isAddressed)
 }
 
+/** Whether a service has a frontend at a port of this node. */
+export function hasNodePort({ frontends }: Service): boolean {
+  return frontends.some(({ kind }) => kind === 'node')
+}
+
 /** The families in which a frontend takes connections. */
 export function familiesOf(frontend: Frontend): readonly AddressFamily[] {
   if (isAddressed(frontend)) return looksLikeIPv6(frontend.address) ? ['ip6'] : ['ip']

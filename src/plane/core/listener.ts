@@ -19,6 +19,8 @@ export interface ChangeListener {
    * @param changes What has changed since the last call here.
    */
   reset(services: Services, changes: readonly ServiceChange[]): void
+  /** The addresses at which ports of this node are served have changed, and the kernel holds it. */
+  nodeAddressesChanged(services: Services): void
   /** What was done about flows; undefined: it is another listener's business. */
   status(): PlaneStatus['flows']
   /** Ends what is under way. @param cleanup Everything that is ours has been removed from the kernel. */

@@ -30,6 +30,10 @@ class Listeners implements ChangeListener {
     for (const listener of this.#all) listener.reset(services, changes)
   }
 
+  nodeAddressesChanged(services: Services): void {
+    for (const listener of this.#all) listener.nodeAddressesChanged(services)
+  }
+
   status(): PlaneStatus['flows'] {
     return this.#all.map((listener) => listener.status()).find((status) => status !== undefined)
   }

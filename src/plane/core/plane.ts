@@ -212,6 +212,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
   async #takeNodeAddresses(isAsked = false): Promise<void> {
     if (this.#closing !== undefined) return
     if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
+    else if (!isAsked && this.#isCommitted) this.#listener?.nodeAddressesChanged(this.#registry.services)
     const refusals = this.#nodePorts!.conflicts(this.#registry.services, isAsked)
     if (refusals.length > 0) await this.#drop(refusals)
   }

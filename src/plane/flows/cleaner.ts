@@ -5,7 +5,7 @@ import type { Conntrack } from '../../conntrack/index.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { frontendKeys, type FrontendKey } from '../core/frontend.js'
+import { frontendKeys, hasNodePort, type FrontendKey } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Service, Services } from '../model.js'
@@ -128,13 +128,27 @@ export class StaleFlowCleaner implements ChangeListener {
 
   /** Looks at the flows of all services: it is not known what was there before. */
   reset(services: Services, changes: readonly Change[]): void {
-    const { policies } = this.#settings
-    const isMeant = (service: Service | undefined): boolean => service !== undefined && policies[service.protocol] !== 'untranslated'
-    // The services as they are now: they may have changed when it is their turn.
-    const all = [...services.values()].filter(isMeant).map((after) => ({ after }))
+    const isMeant = (service: Service | undefined): boolean => service !== undefined && !this.#isUntranslatedOnly(service)
     this.#note(() => changes.filter(({ before, after }) => isMeant(before) || isMeant(after)))
-    this.#note(() => all)
-    if (all.length < services.size) this.#add(EVERY_SERVICE, { services })
+    this.#lookAt(services, isMeant)
+  }
+
+  /** Looks at the flows of ports of the node: clients may have tried an address before it served. */
+  nodeAddressesChanged(services: Services): void {
+    this.#lookAt(services, (service) => hasNodePort(service) && !this.#isUntranslatedOnly(service))
+  }
+
+  #isUntranslatedOnly({ protocol }: Service): boolean {
+    return this.#settings.policies[protocol] === 'untranslated'
+  }
+
+  /** @param isMeant Whose flows are looked at by frontend; untranslated ones are looked for all at once. */
+  #lookAt(services: Services, isMeant: (service: Service) => boolean): void {
+    // The services as they are now: they may have changed when it is their turn.
+    const all = [...services.values()]
+    const meant = all.filter(isMeant).map((after) => ({ after }))
+    this.#note(() => meant)
+    if (all.some((service) => this.#isUntranslatedOnly(service))) this.#add(EVERY_SERVICE, { services })
   }
 
   /** Looks at what was not looked at yet, once; second looks are left out. */

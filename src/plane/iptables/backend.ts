@@ -10,6 +10,7 @@ import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
 import type { Findings, Question } from '../core/explain/explain.js'
+import { hasNodePort } from '../core/frontend.js'
 import { GuardedWriter } from '../core/guarded-writer.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import { ROUTE_LOCALNET_HINT, RouteLocalnet } from '../core/node/route-localnet.js'
@@ -250,8 +251,6 @@ class IptablesBackend implements Backend {
     return this.#writer.failure(error, this.#writer.commits === commitsBefore)
   }
 }
-
-const hasNodePort = ({ frontends }: Service): boolean => frontends.some(({ kind }) => kind === 'node')
 
 /** Steps in parts that each make a transaction of bounded size. */
 function* inParts(steps: readonly Step[]): Generator<readonly Step[]> {

@@ -56,6 +56,10 @@ export class StateKeeper implements ChangeListener {
     this.#changed()
   }
 
+  nodeAddressesChanged(): void {
+    // They are the node's, not the services'.
+  }
+
   status(): undefined {
     return undefined
   }

@@ -54,16 +54,16 @@ function* standingIn(changes: readonly ServiceChange[]): Generator<ServiceChange
  */
 export function withStandIns(listener: ChangeListener): ChangeListener {
   const standing = (changes: readonly ServiceChange[]): readonly ServiceChange[] => [...standingIn(changes)]
+  const standingForAll = (services: Services): Services => {
+    const all = [...services].flatMap(([name, service]) => standingFor(service).map((group, index) => [`${name} ${index}`, group] as const))
+    return new Map(all)
+  }
   return {
     before: (changes) => listener.before(changes),
     done: () => listener.done(),
     after: (changes) => listener.after(standing(changes)),
-    reset: (services: Services, changes) => {
-      const all = [...services].flatMap(([name, service]) =>
-        standingFor(service).map((group, index) => [`${name} ${index}`, group] as const)
-      )
-      listener.reset(new Map(all), standing(changes))
-    },
+    reset: (services, changes) => listener.reset(standingForAll(services), standing(changes)),
+    nodeAddressesChanged: (services) => listener.nodeAddressesChanged(standingForAll(services)),
     status: () => listener.status(),
     close: (cleanup) => listener.close(cleanup)
   }

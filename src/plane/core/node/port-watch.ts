@@ -6,6 +6,7 @@ import type { Listener } from '../../../sockets/listeners.js'
 import type { Services } from '../../model.js'
 import type { PlaneEvent, TakenPort } from '../../types.js'
 import type { ServiceChange } from '../changes/change.js'
+import { hasNodePort } from '../frontend.js'
 import type { NodeAddressList } from './addresses.js'
 
 /** What lists local sockets. */
@@ -23,8 +24,7 @@ const PROTOCOLS = ['tcp', 'udp'] as const
 /** A port by which a process and a service would be meant. */
 const keyOf = ({ protocol, port, address }: Pick<TakenPort, 'protocol' | 'port' | 'address'>): string => `${protocol} ${address} ${port}`
 
-const hasNodePort = ({ before, after }: ServiceChange): boolean =>
-  before !== after && after?.frontends.some(({ kind }) => kind === 'node') === true
+const bringsNodePort = ({ before, after }: ServiceChange): boolean => before !== after && after !== undefined && hasNodePort(after)
 
 /** The services with ports of this node, by protocol and port. */
 function nodePortsOf(services: Services): Map<string, string> {
@@ -65,7 +65,7 @@ export class PortWatch {
     changes: readonly ServiceChange[] = [],
     now = performance.now()
   ): Promise<void> {
-    if (now < this.#nextAt && !changes.some(hasNodePort)) return
+    if (now < this.#nextAt && !changes.some(bringsNodePort)) return
     this.#nextAt = now + LOOK_MS
     const ports = nodePortsOf(services)
     try {

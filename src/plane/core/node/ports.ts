@@ -10,6 +10,7 @@ import type { Service, Services } from '../../model.js'
 import { causeOf, type Backend, type Refusal } from '../backend.js'
 import type { ServiceChange } from '../changes/change.js'
 import { GradualProposal } from '../changes/gradual.js'
+import { hasNodePort } from '../frontend.js'
 import type { NodeAddresses } from './addresses.js'
 import { NodeConflicts } from './conflicts.js'
 import type { PortWatch } from './port-watch.js'
@@ -18,8 +19,8 @@ import type { Proposal } from '../changes/registry.js'
 import { removalsOf } from '../progress.js'
 import { repairRun } from '../run.js'
 
-/** Whether a service has a frontend at a port of this node; one that is not checked yet may be anything, and will be refused then. */
-function hasNodePort(service: Service | undefined): boolean {
+/** As {@link hasNodePort}, of a service that is not checked yet: it may be anything, and will be refused then. */
+function asksForNodePort(service: Service | undefined): boolean {
   try {
     const frontends = service?.frontends ?? []
     for (let index = 0; index < frontends.length; index++) if (frontends[index]!.kind === 'node') return true
@@ -37,10 +38,10 @@ function haveNodePorts(services: Iterable<Service>): boolean {
 
 /** As {@link haveNodePorts}, of what is proposed: all services there are, perhaps. */
 async function asksForNodePorts(proposal: Proposal | GradualProposal): Promise<boolean> {
-  if (!(proposal instanceof GradualProposal)) return proposal.changes.some(({ after }) => hasNodePort(after))
+  if (!(proposal instanceof GradualProposal)) return proposal.changes.some(({ after }) => asksForNodePort(after))
   const slices = new Slices()
   for (const service of proposal.candidates.values()) {
-    if (hasNodePort(service)) return true
+    if (asksForNodePort(service)) return true
     if (slices.isOver) await slices.turn()
   }
   return false
@@ -121,8 +122,9 @@ export class NodePorts {
   }
 
   #note(services: Services, changes: readonly ServiceChange[]): void {
-    if (changes.some(({ after }) => hasNodePort(after))) this.#isUsed = true
-    else if (this.#isUsed && changes.some(({ before }) => hasNodePort(before))) this.#isUsed = haveNodePorts(services.values())
+    if (changes.some(({ after }) => after !== undefined && hasNodePort(after))) this.#isUsed = true
+    else if (this.#isUsed && changes.some(({ before }) => before !== undefined && hasNodePort(before)))
+      this.#isUsed = haveNodePorts(services.values())
   }
 
   status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {

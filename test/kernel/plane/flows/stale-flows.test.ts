@@ -34,6 +34,8 @@ interface Scene {
   readonly conntrack: Conntrack
   /** Applies this as the whole, and waits until the flows were looked at; undefined where nothing made that necessary. */
   readonly apply: (...services: Service[]) => Promise<StaleFlowReport | undefined>
+  /** The next report, of a look that no call asked for. */
+  readonly nextReport: () => Promise<StaleFlowReport>
 }
 
 async function scene(options: Partial<Extract<PlaneOptions, { readonly mode: 'nftables' }>> = {}): Promise<Scene> {
@@ -51,7 +53,7 @@ async function scene(options: Partial<Extract<PlaneOptions, { readonly mode: 'nf
     if (plane.status().flows!.pending === 0 && reports.waiting() === 0) return undefined
     return await reports.next()
   }
-  return { network: made, plane, conntrack, apply }
+  return { network: made, plane, conntrack, apply, nextReport: reports.next }
 }
 
 /** Reports one after the other, and how many were not asked for yet. */
@@ -128,6 +130,15 @@ describe.each(['ip', 'ip6'] as const)('stale flows over %s', (family) => {
     expect(lost?.reply.source).toBe(VIP[family])
     expect(await apply(dns(endpoint(1)))).toMatchObject({ deleted: 1 })
     expect(await sendFrom(net.client, 4004, target)).toBe('s1')
+  })
+
+  it('deletes flows to a port of an address that the node has got since', async () => {
+    const { network: net, apply, nextReport } = await scene()
+    await apply(service({ frontends: [{ kind: 'node', port: PORT, family }], endpoints: [endpoint(1)] }))
+    expect(await sendFrom(net.client, 4008, target, 0.2)).not.toMatch(/^s/)
+    await net.node.ip('address', 'add', VIP[family], 'dev', 'host0', ...(family === 'ip6' ? ['nodad'] : []))
+    expect(await nextReport()).toMatchObject({ deleted: 1 })
+    expect(await sendFrom(net.client, 4008, target)).toBe('s1')
   })
 
   it('deletes the translated flows of a frontend that is gone, and of a deleted service', async () => {
@@ -335,6 +346,15 @@ describe.each(['ip', 'ip6'] as const)('a connection over %s that was tried too e
     await made.network.node.nft('delete', 'table', family, 'netplane')
     const client = await tried(made)
     expect(await made.apply(served)).toMatchObject({ deleted: 1 })
+    await client.answered()
+  })
+
+  it('is established once the node has got the address whose port it tried', async () => {
+    const made = await scene()
+    await made.apply({ ...served, frontends: [{ kind: 'node', port: PORT }] })
+    const client = await tried(made)
+    await made.network.node.ip('address', 'add', VIP[family], 'dev', 'host0', ...(family === 'ip6' ? ['nodad'] : []))
+    expect(await made.nextReport()).toMatchObject({ frontends: 1, deleted: 1 })
     await client.answered()
   })
 

@@ -170,10 +170,13 @@ function engine(options: StaleFlowOptions = {}): { flows: StaleFlowCleaner; cutt
   const reports: StaleFlowReport[] = []
   const errors: Error[] = []
   const settings = checkStaleFlowOptions({ minIntervalMs: 0, secondLookMs: 0, ...options })
-  const flows = new StaleFlowCleaner(() => Promise.resolve(cutter), settings, {
-    onReport: (report) => reports.push(report),
-    onError: (error) => errors.push(error)
-  })
+  const listener = { onReport: (report: StaleFlowReport) => reports.push(report), onError: (error: Error) => errors.push(error) }
+  const flows = new StaleFlowCleaner(
+    () => Promise.resolve(cutter),
+    settings,
+    listener,
+    () => ({ ip: ['192.0.2.1'], ip6: [] })
+  )
   onTestFinished(async () => {
     for (const { resolve } of cutter.waiting) resolve()
     await flows.close()
@@ -275,6 +278,20 @@ describe('the engine', () => {
     await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
     const filter = cutter.calls[0]!.find(({ originalDestination }) => [originalDestination].flat().includes('10.97.0.0'))
     expect([...filter!.replySourceNotIn!]).toHaveLength(2)
+  })
+
+  it('looks at ports of the node alone when its addresses change', async () => {
+    const { flows, cutter, reports } = engine()
+    const [onCluster, onNode] = [dns([endpoint(1)]), dns([endpoint(1)], { name: 'node', frontends: [{ kind: 'node', port: 30_053 }] })]
+    const web = dns([endpoint(1)], { name: 'web', protocol: 'tcp', frontends: [{ kind: 'node', port: 30_080 }] })
+    flows.nodeAddressesChanged(new Map([onCluster, onNode, web].map((service) => [service.name, service])))
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
+    expect(cutter.calls[0]).toMatchObject([{ protocol: 'udp', originalDestination: ['192.0.2.1'], originalDestinationPort: 30_053 }])
+    cutter.waiting[0]!.resolve()
+    await vi.waitFor(() => expect(reports).toHaveLength(1), 5000)
+    flows.nodeAddressesChanged(new Map([['dns', onCluster]]))
+    await tick(50)
+    expect(cutter.calls).toHaveLength(1)
   })
 
   it('tries again after a refusal, later each time', async () => {

@@ -24,6 +24,7 @@ async function seen(before: Service | undefined, after: Service | undefined): Pr
     done: () => undefined,
     after: (changes) => void told.push(...changes),
     reset: (services) => void told.push(...[...services.values()].map((service) => ({ name: 'all', after: service }))),
+    nodeAddressesChanged: () => undefined,
     status: () => undefined,
     close: () => Promise.resolve()
   }
