@@ -70,6 +70,7 @@ export default defineConfig({
       project('soak', { testTimeout: minute, changesKernel: true }),
       project('cluster', { testTimeout: 3 * minute, changesKernel: true }),
       project('browser', { testTimeout: minute, changesKernel: true }),
+      project('site', { testTimeout: 2 * minute }),
       project('image', { testTimeout: 3 * minute, changesKernel: true }),
       project('pack', { testTimeout: 3 * minute }),
       project('prebuilds', { testTimeout: 3 * minute })

@@ -94,7 +94,7 @@ function builtStage(name, programs, { buildSeconds, quiet = false, ...options })
 export const stages = [
   scripts('build', ['build:all'], { builds: true, needs: compiler }),
   scripts('prebuild', ['build:prebuild'], { builds: true, needs: compiler }),
-  scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:docs', 'lint:package'], { uses: ['build'] }),
+  scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:package'], { uses: ['build'] }),
   scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
   vitestStage('unit', {}),
   { name: 'native', needs: ['cmake', 'googletest', 'namespaces', 'nft', ...compiler], run: runNativeTests },
@@ -117,6 +117,7 @@ export const stages = [
   vitestStage('soak', { needs: kernelTools, uses: ['build'], timeoutSeconds: soakMinutes * 60 + 1200, ...inOwnNamespace }),
   vitestStage('image', { needs: ['root', 'podman', 'nft', 'ip', 'python3'], uses: ['build'], ...inOwnNamespace, wrap: inPodmanNamespace }),
   vitestStage('browser', { needs: ['chromium', ...kernelTools], uses: ['build'], ...inOwnNamespace }),
+  builtStage('site', ['site/main.mjs'], { buildSeconds: 600, quiet: true, needs: ['chromium'], uses: ['build'] }),
   vitestStage('pack', { needs: ['namespaces', 'ip', 'readelf'], uses: ['build', 'prebuild'] }),
   scripts('demo', ['demo:play'], {
     needs: ['namespaces', 'ip'],
