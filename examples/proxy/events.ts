@@ -8,6 +8,7 @@ const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Ty
   drift: (log, { objects }) => log.warn({ differences: objects }, 'drift'),
   repaired: (log, { objects, durationMs }) => log.info({ objects, durationMs }, 'repaired'),
   contended: (log, { repairs }) => log.warn({ repairs }, 'another process keeps changing what is ours'),
+  progress: (log, { services, of, perSecond }) => log.info({ services, of, perSecond }, 'services are being programmed'),
   quarantined: (log, { service, error }) => log.warn({ service, reason: error.message }, 'quarantined'),
   released: (log, { service }) => log.info({ service }, 'released'),
   flows: (log, { report }) => {

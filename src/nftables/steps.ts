@@ -6,6 +6,7 @@ import { Slices } from '../core/slices.js'
 import type { Nftables } from './client.js'
 import type { ElementColumns } from './columns.js'
 import { ElementBuffer } from './element-buffer.js'
+import { boundOf, type TransactionBound } from './pace.js'
 import type { Transaction } from './transaction.js'
 import { whenQueued, type NameReference, type CommitOptions, type CommitReport, type OrderedCommitOptions } from './transaction-types.js'
 
@@ -24,6 +25,10 @@ export interface Step {
   readonly echo?: boolean | undefined
   /** The same in two steps, where that is possible. */
   readonly halves?: (() => readonly [Step, Step]) | undefined
+  /** Whether it makes no difference to packets that the halves are two transactions: then it is halved to keep others from waiting, too. */
+  readonly isDivisible?: boolean | undefined
+  /** What comes about with it, of what {@link StepHooks.advanced} counts; default 0. */
+  readonly advance?: number | undefined
   /** It is committed; `index` is that of its first operation. */
   readonly done?: ((report: CommitReport, index: number) => void) | undefined
 }
@@ -84,6 +89,7 @@ export function elementsStep(target: NameReference, rows: ElementRows, rowBytes:
       }
       return added
     },
+    isDivisible: true,
     halves: count < 2 || add.rows === 1 ? undefined : () => halve(rows).map((half) => elementsStep(target, half, rowBytes)) as [Step, Step]
   }
 }
@@ -139,9 +145,13 @@ export interface StepHooks {
   readonly options: () => CommitOptions
   readonly ended?: (() => void) | undefined
   readonly committed: (report: CommitReport) => void
+  /** Behind `committed`, where steps of the transaction say it. */
+  readonly advanced?: ((advance: number) => void) | undefined
   /** The error to throw for a refusal. */
   readonly refused: (error: NetlinkError, owners: Owners) => unknown
 }
+
+const advanceOf = (steps: readonly Step[]): number => steps.reduce((sum, { advance = 0 }) => sum + advance, 0)
 
 const bytesOf = (steps: readonly Step[]): number => steps.reduce((sum, { bytes }) => sum + bytes, 0)
 
@@ -155,23 +165,30 @@ export class StepWriter {
   #sentBytes = 0
   /** Ends when the transaction before stands in the client's queue. */
   #queued: Promise<void> = Promise.resolve()
+  readonly #bound: TransactionBound
 
-  constructor(nft: Nftables, hooks: StepHooks) {
+  /** @param bound Of transactions; default: they are as large as one message may be. */
+  constructor(nft: Nftables, hooks: StepHooks, bound = boundOf(Infinity)) {
     this.#nft = nft
     this.#hooks = hooks
+    this.#bound = bound
   }
 
   /** Whether these steps are one message that the socket very likely takes: one about as large went through before. */
   isOneMessage(steps: readonly Step[]): boolean {
-    return bytesOf(steps) <= Math.min(this.#sentBytes * ABOUT, this.maxBytes)
+    return bytesOf(steps) <= Math.min(this.#sentBytes * ABOUT, this.maxBytes, this.#bound.maxBytes)
   }
 
-  /** @throws {NetlinkError} What was committed before stays. `EMSGSIZE`: a step that cannot be made smaller does not fit. */
-  async write(steps: readonly Step[]): Promise<void> {
+  /**
+   * @param isWhole Whether all is to be one transaction where one message can hold it, whatever the bound.
+   * @throws {NetlinkError} What was committed before stays. `EMSGSIZE`: a step that cannot be made smaller does not fit.
+   */
+  async write(steps: readonly Step[], isWhole = false): Promise<void> {
     let rest = [...steps]
     while (rest.length > 0) {
-      rest = this.#splitFirst(rest)
-      const count = this.#fitting(rest)
+      const bound = isWhole ? Infinity : this.#bound.maxBytes
+      rest = this.#splitFirst(rest, bound)
+      const count = this.#fitting(rest, bound)
       const batch = rest.slice(0, count)
       this.#hooks.before()
       try {
@@ -185,20 +202,26 @@ export class StepWriter {
   }
 
   /** What is known to be too large is not even tried. */
-  #splitFirst(steps: Step[]): Step[] {
+  #splitFirst(steps: Step[], bound: number): Step[] {
     let [first, ...rest] = steps as [Step, ...Step[]]
-    for (let halves = first.halves; halves !== undefined && first.bytes > this.maxBytes; halves = first.halves) {
+    for (let halves = first.halves; halves !== undefined && first.bytes > this.#most(first, bound); halves = first.halves) {
       const [left, right] = halves()
-      rest = [right, ...rest]
+      rest = [{ ...right, advance: first.advance }, ...rest]
       first = left
     }
     return first === steps[0] ? steps : [first, ...rest]
   }
 
+  /** Bytes of a step at most. */
+  #most({ isDivisible = false }: Step, bound: number): number {
+    return isDivisible ? Math.min(this.maxBytes, bound) : this.maxBytes
+  }
+
   /** How many steps fit one message; one at least. */
-  #fitting(steps: readonly Step[]): number {
+  #fitting(steps: readonly Step[], bound: number): number {
     let bytes = 0
-    const index = steps.findIndex((step) => (bytes += step.bytes) > this.maxBytes)
+    const most = Math.min(this.maxBytes, bound)
+    const index = steps.findIndex((step) => (bytes += step.bytes) > most)
     return index < 0 ? steps.length : Math.max(index, 1)
   }
 
@@ -208,7 +231,7 @@ export class StepWriter {
     if (batch.length > 1) return batch
     const halves = batch[0]!.halves?.()
     if (halves === undefined) throw error
-    return halves
+    return [halves[0], { ...halves[1], advance: batch[0]!.advance }]
   }
 
   async #commit(batch: readonly Step[]): Promise<void> {
@@ -224,28 +247,30 @@ export class StepWriter {
     if (tx.size === 0) return
     let report: CommitReport
     try {
-      report = await this.#send(
-        tx,
-        batch.some(({ echo }) => echo === true)
-      )
+      report = await this.#send(tx, batch)
     } catch (error) {
       throw error instanceof NetlinkError && error.code !== 'EMSGSIZE' ? this.#hooks.refused(error, owners) : error
     }
     this.#sentBytes = Math.max(this.#sentBytes, bytesOf(batch))
     for (const [index, step] of batch.entries()) step.done?.(report, first[index]!)
+    const advance = advanceOf(batch)
+    if (advance > 0) this.#hooks.advanced?.(advance)
   }
 
   /** Sends a transaction behind the one before, which may be under way. */
-  async #send(tx: Transaction, echo: boolean): Promise<CommitReport> {
+  async #send(tx: Transaction, batch: readonly Step[]): Promise<CommitReport> {
     const before = this.#queued
     let leave = (): void => undefined
     this.#queued = new Promise((resolve) => (leave = () => resolve()))
     await before
+    const echo = batch.some((step) => step.echo === true)
     const options: OrderedCommitOptions = { ...this.#hooks.options(), echo, [whenQueued]: leave }
+    const sentAt = performance.now()
     try {
       const report = await tx.commit(options)
       // At once: what is sent next builds on it.
       this.#hooks.committed(report)
+      this.#bound.ended(bytesOf(batch), sentAt)
       return report
     } finally {
       this.#hooks.ended?.()

@@ -43,8 +43,8 @@ export interface ClusterFrontend extends FrontendBase {
 export interface ExternalFrontend extends FrontendBase {
   readonly kind: 'external'
   /**
-   * IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast, loopback or IPv4-mapped. Beside frontends of kind `node`, none of the addresses of this node at which these are served: while the node
-   * has it, the service is in quarantine.
+   * IPv4 or IPv6 address, without prefix or zone; not unspecified, multicast, loopback or IPv4-mapped. Beside frontends of kind `node`, none of the addresses of this node at which these are served: once the node
+   * has it, the service is in quarantine, and it is tried again with the next `sync`.
    */
   readonly address: string
 }
@@ -139,7 +139,7 @@ export interface Affinity {
 
 /** A service as the caller declares it. */
 export interface Service {
-  /** Unique; `namespace/name:port` by custom. 1–255 bytes, without control characters. */
+  /** Unique; `namespace/name:port` by custom. 1–255 bytes, without control characters, those of direction included, and lone surrogates. */
   readonly name: string
   readonly protocol: Protocol
   /** At least one. */

@@ -2,6 +2,7 @@
  * What planes take and give.
  */
 import type { NetplaneError } from '../core/errors.js'
+import type { PlaneProgress } from './core/advance.js'
 import type { ObjectCounts } from './core/backend.js'
 import type { PlaneCounters } from './core/counters.js'
 import type { Plan, Quarantined } from './core/changes/plan.js'
@@ -128,6 +129,11 @@ export type PlaneEvent =
   | { readonly type: 'repaired'; readonly objects: ObjectCounts; readonly durationMs: number }
   /** Another process undoes each repair: so many in a row. The kernel is audited less often from now on, until it stays as it is. */
   | { readonly type: 'contended'; readonly repairs: number }
+  /**
+   * A `sync` or `update` is under way: so many services, of those that it changes, are in the kernel, and so many a second have been. Told twice a second at most, and for the first time after half of
+   * one; the report of the call says that it has ended. In mode `ipvs` it is the same part of the services as of the virtual and real servers.
+   */
+  | ({ readonly type: 'progress' } & PlaneProgress)
   /** A service could not be applied. */
   | { readonly type: 'quarantined'; readonly service: string; readonly error: Error }
   /** A service left quarantine: it was applied or is no longer desired. */

@@ -12,8 +12,9 @@ import { FakeIpvsKernel, FakeNftablesKernel, FakeRouteKernel } from '../../src/t
 import { mayUseIpvs } from './lab.js'
 import { makeNamespace } from './namespace.js'
 
-/** Options that every plane has. */
-export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> & Pick<IpvsPlaneOptions, 'localSources'>
+/** Options that every plane has, and one of those that write elements. */
+export type RigOptions = Pick<PlaneOptions, 'auditMs' | 'staleFlows' | 'deadlineMs'> &
+  Pick<IpvsPlaneOptions, 'localSources' | 'transactionMs'>
 
 /** What stands for the kernel of a plane: fakes, or nothing. */
 export interface RigKernel {

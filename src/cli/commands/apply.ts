@@ -9,6 +9,7 @@ import { modeOption, withPlaneOptions, type Mode, type PlaneCommandOptions } fro
 import { paintFor } from '../output/colours.js'
 import { writeResult } from '../output/format.js'
 import { appliedLine, planLines, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
+import { withProgress } from '../output/progress.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { readServicesFile } from '../services-file/read.js'
@@ -67,7 +68,8 @@ async function apply(environment: CommandEnvironment, file: string, options: App
     environment.signal.throwIfAborted()
     // What the kernel refuses is found by sync, which takes it back.
     if (dryRun || (atomic && plan.quarantined.length > 0)) return { plan }
-    const report = await plane.sync(document.services, { onError: atomic ? 'atomic' : 'isolate', signal: environment.signal })
+    const onError = atomic ? 'atomic' : 'isolate'
+    const report = await withProgress(environment, plane, () => plane.sync(document.services, { onError, signal: environment.signal }))
     return { plan, report }
   })
   return report(environment, options, document, outcome)

@@ -5,7 +5,7 @@ import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { connectionsOf, isIdle } from './diff.js'
 import { rowsOf, singles, type Changes, type Operation, type ServerOperation } from './diff.js'
-import { Journal, readServicesOf } from './journal.js'
+import { Journal, readServicesOf, rowsOfAll } from './journal.js'
 import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type { ChangedObjects, IpvsSyncFailure } from './types.js'
@@ -19,6 +19,8 @@ export interface ApplyOptions {
   readonly limits: Limits
   /** Undoing has a time of its own, and no signal stops it. */
   readonly undoMs: number
+  /** Told after each batch: which part of all rows it was. */
+  readonly sent?: ((part: number) => void) | undefined
 }
 
 /** What became of the changes. */
@@ -150,6 +152,16 @@ function undoLimits({ undoMs }: ApplyOptions): Limits {
   return { signal: undefined, deadlineAt: performance.now() + undoMs }
 }
 
+/** With limits that tell of each batch. */
+function followed(changes: Changes, options: ApplyOptions): ApplyOptions {
+  const { sent, limits } = options
+  if (sent === undefined) return options
+  const { updateServices, addServices, addServers, updateServers, removeServers, removeServices } = changes
+  const all = [updateServices, addServices, addServers, updateServers, removeServers, removeServices]
+  const rows = all.reduce((sum, operations) => sum + rowsOfAll(operations), 0)
+  return { ...options, limits: { ...limits, sent: (some) => sent(some / rows) } }
+}
+
 /**
  * Carries out changes.
  *
@@ -158,7 +170,7 @@ function undoLimits({ undoMs }: ApplyOptions): Limits {
  */
 export async function apply(target: SyncTarget, changes: Changes, options: ApplyOptions): Promise<Applied> {
   const journal = new Journal(target, options.name)
-  const failed = await runPhases(target, changes, options, journal)
+  const failed = await runPhases(target, changes, followed(changes, options), journal)
   if (failed.size > 0 && options.onError === 'atomic') {
     const operations = journal.operations.flatMap((operation) => singles(operation))
     const undone = await undo(target, options.name, operations, undoLimits(options))

@@ -7,20 +7,12 @@ import { apply, type Applied } from './apply.js'
 import { connectionsOf, serverName, serverOperation, countOf, type DrainingState, type ServerOperation } from './diff.js'
 import { Drains, type Drain, type DrainEnd } from './drains.js'
 import { Journal, readServicesOf } from './journal.js'
+import { whenSent, type FollowedSyncOptions } from './followed.js'
 import { makePlan } from './plan.js'
 import { acceptDesired, prepare, type AcceptedDesired, type Memory, type Prepared } from './prepare.js'
 import { findServer, type ServiceRow } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
-import type {
-  ChangedObjects,
-  Desired,
-  DrainedServer,
-  DrainReport,
-  IpvsPlan,
-  IpvsPlanOptions,
-  IpvsSyncOptions,
-  IpvsSyncReport
-} from './types.js'
+import type { ChangedObjects, Desired, DrainedServer, DrainReport, IpvsPlan, IpvsPlanOptions, IpvsSyncReport } from './types.js'
 
 /** Refusals that say: the kernel does not hold what was remembered. */
 const STALE = new Set(['EEXIST', 'ESRCH', 'ENOENT'])
@@ -65,7 +57,7 @@ export class SyncEngine {
    *
    * @param limits Of the way forward; undoing has `undoMs` more.
    */
-  async sync(target: SyncTarget, desired: Desired, options: IpvsSyncOptions, limits: Limits, undoMs: number): Promise<IpvsSyncReport> {
+  async sync(target: SyncTarget, desired: Desired, options: FollowedSyncOptions, limits: Limits, undoMs: number): Promise<IpvsSyncReport> {
     const startedAt = performance.now()
     const wanted = await acceptDesired(desired, options)
     const first = await this.#attempt(target, wanted, options, limits, undoMs)
@@ -91,7 +83,7 @@ export class SyncEngine {
   async #attempt(
     target: SyncTarget,
     wanted: AcceptedDesired,
-    options: IpvsSyncOptions,
+    options: FollowedSyncOptions,
     limits: Limits,
     undoMs: number
   ): Promise<{ readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })> {
@@ -101,7 +93,7 @@ export class SyncEngine {
     const { isFromMemory } = prepared
     let applied: Applied
     try {
-      applied = await apply(target, prepared.changes, { name: 'ipvs.sync', onError, limits, undoMs })
+      applied = await apply(target, prepared.changes, { name: 'ipvs.sync', onError, limits, undoMs, sent: options[whenSent] })
     } catch (error) {
       this.#forget(prepared)
       if (isFromMemory && error instanceof TransactionError && isStale(error.errors)) return { isFromMemory, error }

@@ -121,6 +121,11 @@ function endOfCall(operations: readonly Operation[], from: number): number {
   return to
 }
 
+/** Virtual and real servers that operations are about. */
+export function rowsOfAll(operations: readonly Operation[]): number {
+  return operations.reduce((sum, operation) => sum + rowsOf(operation), 0)
+}
+
 /** Notes in operations of one row each what became of them. */
 function note(operations: readonly Operation[], { outcomes, refused }: BulkReport): void {
   let row = 0
@@ -160,6 +165,7 @@ export class Journal {
       const to = endOfCall(operations, from)
       const some = from === 0 && to === operations.length ? operations : operations.slice(from, to)
       const sent = await this.#sendSome(some, limits)
+      limits.sent?.(rowsOfAll(some))
       for (let index = 0; index < sent.length; index += 1) {
         const operation = sent[index] as Operation
         this.operations.push(operation)

@@ -3,7 +3,8 @@
  */
 import { NetlinkError, NetplaneError } from '../../core/errors.js'
 import type { Nftables } from '../../nftables/index.js'
-import { StepWriter, type Owners, type Step } from '../../nftables/steps.js'
+import type { TransactionBound } from '../../nftables/pace.js'
+import { StepWriter, type Owners, type Step, type StepHooks } from '../../nftables/steps.js'
 import { BackendFailure, type Refusal } from './backend.js'
 import type { Run } from './run.js'
 
@@ -30,9 +31,12 @@ export class GuardedWriter {
   #run: Run | undefined
   #what = ''
 
-  /** @param blame The error to tell of an object that is to blame by itself, whatever its code means of others; undefined: the code says it. Default: it does always. */
-  constructor(nft: Nftables, blame: (error: NetlinkError) => NetlinkError | undefined = () => undefined) {
-    this.#steps = new StepWriter(nft, {
+  /**
+   * @param bound Of transactions.
+   * @param blame The error to tell of an object that is to blame by itself, whatever its code means of others; undefined: the code says it. Default: it does always.
+   */
+  constructor(nft: Nftables, bound: TransactionBound, blame: (error: NetlinkError) => NetlinkError | undefined = () => undefined) {
+    const hooks: StepHooks = {
       before: () => this.#run?.checkpoint(),
       // Behind others that are under way: each makes the next generation, and where one is refused, those behind it are too.
       options: () => {
@@ -47,8 +51,10 @@ export class GuardedWriter {
         this.commits++
         this.#run?.wrote(this.#what, 1, bytes)
       },
+      advanced: (services) => this.#run?.advance(services),
       refused: (error, owners) => attribute(error, owners, blame)
-    })
+    }
+    this.#steps = new StepWriter(nft, hooks, bound)
   }
 
   /** Takes notice of a commit of ours that another one made: it is no change by another process, unless there was one before it. */
@@ -74,12 +80,13 @@ export class GuardedWriter {
    * Commits steps, in their order, in as few transactions as can be sent.
    *
    * @param what Says in a few words what they do.
+   * @param isWhole Whether all is to be one transaction where one message can hold it.
    * @throws {NetlinkError}
    */
-  async write(steps: readonly Step[], run: Run, what: string): Promise<void> {
+  async write(steps: readonly Step[], run: Run, what: string, isWhole = false): Promise<void> {
     this.#run = run
     this.#what = what
-    await this.#steps.write(steps)
+    await this.#steps.write(steps, isWhole)
   }
 
   /** What an error of {@link GuardedWriter.write} means. @param isUntouched Nothing was committed before it. */

@@ -1,12 +1,14 @@
 /**
  * Checks of options that all planes have.
  */
-import { requireFields, requireKnown, requireOptions } from '../../core/checks.js'
+import { requireFields, requireInteger, requireKnown, requireOptions } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import type { SyncOptions } from '../types.js'
 
 const DEFAULT_NAME = 'netplane'
 const MAX_MILLISECONDS = 3_600_000
+const DEFAULT_TRANSACTION_MS = 100
+const MAX_TRANSACTION_MS = 60_000
 
 /** Checks the name of what is ours in the kernel, of `max` characters; nft knows no tables with names that begin otherwise (scanner.l). @throws {ValidationError} */
 export function checkName(name: unknown, max: number): string {
@@ -23,6 +25,11 @@ export function checkAuditMs(milliseconds: unknown, { min, fallback }: { min: nu
   throw new ValidationError('auditMs', milliseconds, `0, or ${min} to ${MAX_MILLISECONDS}`)
 }
 
+/** Checks how long a transaction is to keep others waiting. @throws {ValidationError} */
+export function checkTransactionMs(milliseconds: number | undefined): number {
+  return milliseconds === undefined ? DEFAULT_TRANSACTION_MS : requireInteger('transactionMs', milliseconds, 1, MAX_TRANSACTION_MS)
+}
+
 /** Checks the stand-ins for the kernel: an object with one for each subsystem in `names`. @throws {ValidationError} */
 export function checkKernel<T extends object>(kernel: T | undefined, names: readonly string[]): T | undefined {
   if (kernel === undefined) return undefined
@@ -36,7 +43,20 @@ export function checkKernel<T extends object>(kernel: T | undefined, names: read
 }
 
 /** Options that every plane has. */
-const COMMON = ['mode', 'name', 'localSources', 'auditMs', 'staleFlows', 'stateFile', 'replaces', 'netns', 'deadlineMs', 'signal', 'kernel']
+const COMMON = [
+  'mode',
+  'name',
+  'localSources',
+  'auditMs',
+  'transactionMs',
+  'staleFlows',
+  'stateFile',
+  'replaces',
+  'netns',
+  'deadlineMs',
+  'signal',
+  'kernel'
+]
 
 /** Refuses options that a mode does not have. @param own Those that only it has. @throws {ValidationError} */
 export function checkNames(options: object, own: readonly string[] = []): void {

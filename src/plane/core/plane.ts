@@ -8,6 +8,7 @@ import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Plane, PlaneEvent, PlaneStatus, SyncOptions, SyncReport } from '../types.js'
+import { Advance } from './advance.js'
 import { asFailure, causeOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { ServiceChange } from './changes/change.js'
 import type { CheckedUpdate, TakenServices } from './changes/desired.js'
@@ -183,7 +184,11 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     const { changes, quarantined } = proposal
     const acceptMs = performance.now() - startedAt
     const progress = makeProgress(changes, quarantined, proposal instanceof GradualProposal ? proposal : undefined)
-    const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals))
+    const advance = new Advance(
+      () => progress.source?.candidates.size ?? progress.changes.length,
+      (reached) => this.#events.push({ type: 'progress', ...reached })
+    )
+    const run = new Run(options, (refusals) => this.#registry.withdraw(progress.changes, refusals), { advance })
     if (run.isAtomic && quarantined.length > 0) throw quarantined[0]!.error
     if (this.#isCommitted && (await mustLook(this.#backend, changes.length === 0, named === undefined)))
       await this.#auditBeforeTry(run, progress)
@@ -194,26 +199,26 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     this.#watch.start()
     addDropped(progress, named, this.#registry.services)
     this.#quarantine.update(progress.quarantined, named)
-    await this.#nodePorts?.lookAround(this.#registry.services, done.changes)
+    if ((await this.#nodePorts?.took(this.#registry.services, done.changes)) === false) this.#isCommitted = false
     return reportOf(progress, done, run, { startedAt, acceptMs }, this.#backend.details(run))
   }
 
-  /** Proposes again where the first proposal made this node's addresses known, which some services may not have. */
+  /** Proposes again where the first proposal made this node's addresses known, which some services may not have: committed ones among them go by the same call. */
   async #propose<Made extends Proposal | GradualProposal>(propose: () => Promise<Made>, isPlan = false): Promise<Made> {
     const proposal = await propose()
     if ((await this.#nodePorts?.needs(proposal)) !== true) return proposal
-    if (!isPlan) await this.#takeNodeAddresses(true)
-    else if (!this.#isCommitted) await this.#nodePorts!.hand(false)
+    if (!(isPlan && this.#isCommitted) && !(await this.#nodePorts!.hand(this.#isCommitted, true))) this.#isCommitted = false
     const again = await propose()
-    return isPlan ? Object.assign(again, this.#nodePorts!.withoutConflicts(again, this.#registry.services)) : again
+    if (again instanceof GradualProposal) return again
+    return Object.assign(again, this.#nodePorts!.withoutConflicts(again, this.#registry.services))
   }
 
-  /** Lets the back end know this node's addresses. What fails is brought to an end by the next audit. @param isAsked Ports of this node are about to come. */
-  async #takeNodeAddresses(isAsked = false): Promise<void> {
+  /** Lets the back end know that this node has other addresses. What fails is brought to an end by the next audit. */
+  async #takeNodeAddresses(): Promise<void> {
     if (this.#closing !== undefined) return
     if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
-    else if (!isAsked && this.#isCommitted) this.#listener?.nodeAddressesChanged(this.#registry.services)
-    const refusals = this.#nodePorts!.conflicts(this.#registry.services, isAsked)
+    else if (this.#isCommitted) this.#listener?.nodeAddressesChanged(this.#registry.services)
+    const refusals = this.#nodePorts!.conflicts(this.#registry.services)
     if (refusals.length > 0) await this.#drop(refusals)
   }
 
@@ -247,6 +252,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
         if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
+          run.restart()
           await this.#calmDown(failure, tries, run, progress)
         }
       }

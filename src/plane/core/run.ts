@@ -3,6 +3,7 @@
  */
 import { TransactionError } from '../../core/errors.js'
 import type { Service, Services } from '../model.js'
+import type { Advance } from './advance.js'
 import type { SyncOptions } from '../types.js'
 import { BackendFailure, type Refusal } from './backend.js'
 import { changesBetween, type ServiceChange } from './changes/change.js'
@@ -27,10 +28,16 @@ export class Run {
   readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
   /** On whose account this is. */
   readonly #call: Run | undefined
+  readonly #advance: Advance | undefined
   readonly #applied: string[] = []
 
-  /** @param call Of which this is a part: its signal and its refusals are not this one's, but what it costs is. */
-  constructor({ signal, onError }: SyncOptions, withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>, call?: Run) {
+  /** @param call Of which this is a part: its signal and its refusals are not this one's, but what it costs is. @param advance Absent: nobody asks how far it is. */
+  constructor(
+    { signal, onError }: SyncOptions,
+    withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>,
+    { call, advance }: { readonly call?: Run | undefined; readonly advance?: Advance } = {}
+  ) {
+    this.#advance = advance
     this.signal = signal
     this.isAtomic = onError === 'atomic'
     this.#withdraw = withdraw
@@ -44,13 +51,28 @@ export class Run {
 
   /** For what must be brought to an end: it cannot be cancelled. */
   get uncancelled(): Run {
-    return new Run({}, this.#withdraw, this)
+    return new Run({}, this.#withdraw, { call: this })
   }
 
   /** Something is in the kernel. `what` says it in a few words. */
   wrote(what: string, requests: number, bytes: number): void {
     this.#count(requests, bytes)
     this.#applied.push(what)
+  }
+
+  /** So many of the call's services are in the kernel, beside those before. */
+  advance(services: number): void {
+    this.#advance?.add(services)
+  }
+
+  /** As {@link Run.advance}, of all its services. @param part 0 to 1. */
+  advancePart(part: number): void {
+    this.#advance?.addPart(part)
+  }
+
+  /** Another try begins, with all services. */
+  restart(): void {
+    this.#advance?.restart()
   }
 
   #count(requests: number, bytes: number): void {
@@ -84,5 +106,5 @@ export function repairRun(services: Services, call: Run | undefined): Run {
     const kept = changes.filter(({ name }) => !refused.has(name))
     return Promise.resolve({ kept, withdrawn: changes.filter(({ name }) => refused.has(name)), refusals })
   }
-  return new Run({}, withdraw, call)
+  return new Run({}, withdraw, { call })
 }

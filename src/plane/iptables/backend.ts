@@ -4,7 +4,7 @@
 import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
-import type { Step } from '../../nftables/steps.js'
+import { boundOf } from '../../nftables/pace.js'
 import type { Applied, Backend, BackendFailure, Inspection, Retired } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
@@ -37,7 +37,10 @@ import { placeKey } from './rules.js'
 import { unsupportedByIptables } from './support.js'
 import { framesOf, rulesOf, wantedOf, type Layout } from './wanted.js'
 
-/** Of a transaction, about: what is more is sent in several, so that others do not wait for the kernel's mutex for long. */
+/**
+ * Of a transaction, about: what is more is sent in several, so that others do not wait for the kernel's mutex for long. Smaller ones would take longer in all, as the kernel goes through all chains at the end of each
+ * (nft_table_validate).
+ */
 const MAX_BYTES = 4 * 1024 * 1024
 
 /** Part of the time that audits may take while other processes commit. */
@@ -69,7 +72,7 @@ class IptablesBackend implements Backend {
   constructor(nft: Nftables, settings: IptablesPlaneSettings, { system, readList }: IptablesFiles) {
     this.#nft = nft
     this.#settings = settings
-    this.#writer = new GuardedWriter(nft, withExtension)
+    this.#writer = new GuardedWriter(nft, boundOf(MAX_BYTES), withExtension)
     this.#handles = new SharedHandles(nft)
     this.#routeLocalnet = new RouteLocalnet(system)
     this.#explainer = new Explainer(nft, settings, readList)
@@ -231,8 +234,7 @@ class IptablesBackend implements Backend {
   /** In one transaction where that is not too large, so that packets meet the rules of before or of after, in all tables. */
   async #write(edits: Edits, run: Run, what: string): Promise<void> {
     const stepping = new Stepping(edits, this.#handles, (place) => this.#shared.has(placeKey(place)))
-    const steps = [...stepping.steps()]
-    for (const part of inParts(steps)) await this.#writer.write(part, run, what)
+    await this.#writer.write([...stepping.steps()], run, what)
   }
 
   /** The setting that loopback addresses need, once rules keep others from these. */
@@ -250,22 +252,6 @@ class IptablesBackend implements Backend {
   #failure(error: unknown, commitsBefore: number): BackendFailure {
     return this.#writer.failure(error, this.#writer.commits === commitsBefore)
   }
-}
-
-/** Steps in parts that each make a transaction of bounded size. */
-function* inParts(steps: readonly Step[]): Generator<readonly Step[]> {
-  let part: Step[] = []
-  let bytes = 0
-  for (const step of steps) {
-    if (part.length > 0 && bytes + step.bytes > MAX_BYTES) {
-      yield part
-      part = []
-      bytes = 0
-    }
-    part.push(step)
-    bytes += step.bytes
-  }
-  if (part.length > 0) yield part
 }
 
 /** Opens the back end; nothing is written. */

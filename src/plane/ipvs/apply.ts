@@ -3,7 +3,8 @@
  */
 import { NetlinkError, NetplaneError, TransactionError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
-import type { DesiredService, IpvsSyncOptions, IpvsSyncReport } from '../../ipvs/index.js'
+import type { DesiredService, IpvsSyncReport } from '../../ipvs/index.js'
+import { whenSent, type FollowedSyncOptions } from '../../ipvs/sync/followed.js'
 import { BackendFailure, type Refusal } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import type { Run } from '../core/run.js'
@@ -35,11 +36,16 @@ async function exchange(
   subsystems: Subsystems,
   before: readonly DesiredService[],
   after: readonly DesiredService[],
-  options: Pick<IpvsSyncOptions, 'draining' | 'onError' | 'signal'>
+  options: Pick<FollowedSyncOptions, 'draining' | 'onError' | 'signal' | typeof whenSent>
 ): Promise<IpvsSyncReport> {
   const kept = new Set(after.map(virtualServiceName))
   const change = { set: after, delete: before.filter((service) => !kept.has(virtualServiceName(service))) }
   return await subsystems.ipvs.sync(change, { ...options, owns: () => true, from: 'memory' })
+}
+
+/** Lets a call say how far it is with its virtual services. */
+export function followedBy(run: Run): Pick<FollowedSyncOptions, typeof whenSent> {
+  return { [whenSent]: (part) => run.advancePart(part) }
 }
 
 /** Changes virtual services from what is remembered. */
@@ -50,7 +56,8 @@ export async function changeVirtual(subsystems: Subsystems, changes: readonly Se
   const after = virtualOf(subsystems, changes, 'after')
   run.checkpoint()
   const { signal, isAtomic } = run
-  return await exchange(subsystems, before, after, { draining: subsystems.draining, onError: isAtomic ? 'atomic' : 'isolate', signal })
+  const options = { draining: subsystems.draining, onError: isAtomic ? ('atomic' as const) : ('isolate' as const), signal }
+  return await exchange(subsystems, before, after, { ...options, ...followedBy(run) })
 }
 
 /** Notes what a sync did; throws where it ended early. */

@@ -24,7 +24,7 @@ import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { AddressCounts } from './address-counts.js'
-import { changeVirtual, failureOf, finish, isUndone, putBack, refusalsOf } from './apply.js'
+import { changeVirtual, failureOf, finish, followedBy, isUndone, putBack, refusalsOf } from './apply.js'
 import { virtualServiceName } from './compile.js'
 import { readCounters } from './counters.js'
 import { addCounts, NO_COUNTS, sumOfSyncs, type Counts, type SyncCounts } from './counts.js'
@@ -321,7 +321,7 @@ export class IpvsBackend implements Backend {
     run.checkpoint()
     const { ipvs, draining } = this.#subsystems
     const onError = run.isAtomic ? 'atomic' : 'isolate'
-    return finish(await ipvs.sync(wanted, { owns: ownership(ours), draining, onError, signal: run.signal }), run)
+    return finish(await ipvs.sync(wanted, { owns: ownership(ours), draining, onError, ...followedBy(run) }), run)
   }
 
   /** Makes virtual services be those of all services. @throws {BackendFailure} The whole is refused. */

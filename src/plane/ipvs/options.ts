@@ -8,7 +8,7 @@ import type { FakeKernel } from '../../core/open.js'
 import type { IpvsOptions, IpvsTimeouts } from '../../ipvs/index.js'
 import { encodeTimeouts } from '../../ipvs/settings.js'
 
-import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
+import { checkAuditMs, checkKernel, checkName, checkNames, checkTransactionMs } from '../core/options.js'
 import { requireRanges, type RangesByFamily } from '../core/ranges.js'
 import { isModelScheduler, type ModelScheduler, type Scheduler } from '../model.js'
 import { checkDraining, DrainChoice, type DrainingOption } from './drain-choice.js'
@@ -78,6 +78,8 @@ export interface IpvsPlaneOptions extends TrafficOptions, Pick<IpvsOptions, 'net
   readonly reserveNodePorts?: readonly PortRange[] | undefined
   /** How often the kernel is audited, milliseconds, 100–3600000; default 10000. 0: never. IPVS has no notifications, so every audit compares everything. */
   readonly auditMs?: number | undefined
+  /** Milliseconds that one transaction may keep other writers of nf_tables waiting: as {@link NftablesPlaneOptions.transactionMs}. */
+  readonly transactionMs?: number | undefined
   /** Default: the kernel. */
   readonly kernel?: IpvsPlaneKernel | undefined
 }
@@ -146,6 +148,7 @@ export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
     'schedulers',
     'scheduler',
     'schedulerFallback',
+    'transactionMs',
     'draining',
     'strictArp',
     'timeouts',
@@ -163,6 +166,7 @@ export function checkIpvsOptions(options: IpvsPlaneOptions): IpvsPlaneSettings {
       ...FIXED_OPTIONS,
       name: `${device}-ipvs`,
       affinityClients: checkAffinityClients(options.affinityClients),
+      transactionMs: checkTransactionMs(options.transactionMs),
       marks: new Marks(),
       relays: undefined,
       ...traffic

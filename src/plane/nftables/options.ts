@@ -9,7 +9,7 @@ import type { FakeKernel } from '../../core/open.js'
 import type { NftablesOptions } from '../../nftables/index.js'
 import type { NodeAddressChoice } from '../core/node/addresses.js'
 import { checkAffinityClients } from '../core/affinity-clients.js'
-import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
+import { checkAuditMs, checkKernel, checkName, checkNames, checkTransactionMs } from '../core/options.js'
 import { checkReservation, type PortRange, type Ports } from '../core/node/reserved-ports.js'
 import { bitMask, checkTrafficOptions, TRAFFIC_OPTIONS, type TrafficOptions } from '../core/traffic-options.js'
 import { isModelScheduler, MODEL_SCHEDULERS, type ModelScheduler } from '../model.js'
@@ -80,6 +80,11 @@ export interface NftablesPlaneOptions extends TrafficOptions, Pick<NftablesOptio
   readonly reserveNodePorts?: readonly PortRange[] | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
+  /**
+   * Milliseconds, 1–60000, that one transaction may keep other writers of nf_tables waiting; default 100. The plane follows how fast the kernel takes its transactions, and makes each so large that it should
+   * not last longer. What packets must meet at once stays in one, however long that takes: a set that takes the place of a smaller one, and tables that take the place of others.
+   */
+  readonly transactionMs?: number | undefined
   /** Default: the kernel. */
   readonly kernel?: NftablesPlaneKernel | undefined
 }
@@ -122,6 +127,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
     'schedulerFallback',
     'affinityClients',
     'counters',
+    'transactionMs',
     'reserveNodePorts',
     'dropInvalid',
     'loopbackNodePorts',
@@ -143,6 +149,7 @@ export function checkNftablesOptions(options: NftablesPlaneOptions): NftablesPla
       ...checkOwned(options),
       affinityClients: checkAffinityClients(options.affinityClients),
       counters: requireFlag('counters', options.counters),
+      transactionMs: checkTransactionMs(options.transactionMs),
       marks: undefined,
       relays: undefined,
       ...traffic

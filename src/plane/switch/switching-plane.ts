@@ -123,6 +123,7 @@ export class SwitchingPlane implements Plane {
 
   /** Hands a call on, once what was begun before is done. */
   async #hand<T>(call: (plane: ServicePlane) => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new ClosedError('the plane')
     const before = this.#before
     if (before !== undefined) await before
     return await call(this.#current.plane)

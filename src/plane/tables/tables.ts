@@ -6,6 +6,7 @@ import { asNetplaneError, NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { type Nftables } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
+import { Pace } from '../../nftables/pace.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type Retired, type ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
@@ -36,7 +37,7 @@ import { claimStep } from './layout/owner.js'
 import { RouteLocalnet } from '../core/node/route-localnet.js'
 import type { PortReservation } from './node/port-reservation.js'
 import type { TableParts } from './parts.js'
-import { nodeAddressSteps } from './layout/static-sets.js'
+import { addressRepair, nodeAddressSteps } from './layout/static-sets.js'
 import { Writer } from './writing/writer.js'
 
 /** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
@@ -83,7 +84,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     this.#room = new AffinityRoom(nft, options, tell)
     this.#tell = tell
     this.#reservation = reservation
-    this.#writer = new Writer(nft)
+    this.#writer = new Writer(nft, new Pace(options.transactionMs))
   }
 
   get [networkNamespace](): unknown {
@@ -146,6 +147,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
       const { changes, contents } = seen.comparison
       await this.#claim(seen.kernel, run)
       await this.#addDevices(seen.kernel, run)
+      await this.#writer.write(addressRepair(seen.kernel, this.#options.name, this.#nodeAddresses), run, "this node's addresses")
       if (this.#options.loopbackNodePorts) await this.#routeLocalnet.switchOn(seen.kernel.routeLocalnet)
       const after: ApplyContents = { before: contentsOf(seen.kernel.elements), rowsAfter: (set) => contents.rows(set) }
       await applyChanges({ ...this.#parts(seen.kernel.objects, run), between }, changes, after)
@@ -197,7 +199,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     const quick = await this.#readQuickly()
     if (quick === undefined) return undefined
     const isBroken = quick.present.size === 0 || quick.faults.length > 0
-    if (!isBroken && !isDue && !differsInCount(quick, this.#contents.sizes())) {
+    if (!isBroken && !isDue && quick.addressFaults.length === 0 && !differsInCount(quick, this.#contents.sizes())) {
       // Numbers are right; whether the elements are will be seen when an audit is due.
       this.#owesAudit = true
       this.#writer.generation = quick.generation

@@ -11,7 +11,7 @@ import { FAMILIES } from '../core/frontend.js'
 import type { NodeAddressChoice } from '../core/node/addresses.js'
 import type { OwnAddresses } from '../core/node/conflicts.js'
 import { checkReservation, type PortRange, type Ports } from '../core/node/reserved-ports.js'
-import { checkAuditMs, checkKernel, checkName, checkNames } from '../core/options.js'
+import { checkAuditMs, checkKernel, checkName, checkNames, checkTransactionMs } from '../core/options.js'
 import { checkTrafficOptions, type TrafficOptions } from '../core/traffic-options.js'
 import { schedulersWith } from '../tables/elements/frontends.js'
 import { checkTableOwner, type TableOwner } from '../tables/layout/owner.js'
@@ -65,6 +65,8 @@ export interface UserspacePlaneOptions
   readonly reserveNodePorts?: readonly PortRange[] | undefined
   /** How often the kernel is audited, milliseconds, 10–3600000; default 100. 0: never. While no other process commits, an audit asks for the generation of the ruleset and nothing else. */
   readonly auditMs?: number | undefined
+  /** Milliseconds that one transaction may keep other writers of nf_tables waiting: as {@link NftablesPlaneOptions.transactionMs}. */
+  readonly transactionMs?: number | undefined
   /** Default: the kernel. Beside a fake, relays listen at loopback addresses of the kernel. */
   readonly kernel?: UserspacePlaneKernel | undefined
 }
@@ -112,6 +114,7 @@ export function checkUserspaceOptions(options: UserspacePlaneOptions): Userspace
     'ownAddresses',
     'serviceRanges',
     'schedulerFallback',
+    'transactionMs',
     'loopbackNodePorts',
     'relays',
     'proxyProtocol',
@@ -132,6 +135,7 @@ export function checkUserspaceOptions(options: UserspacePlaneOptions): Userspace
       ...traffic,
       name: `${checkName(options.name, MAX_NAME)}${SUFFIX}`,
       schedulerOf,
+      transactionMs: checkTransactionMs(options.transactionMs),
       tableOwner: checkTableOwner(options.tableOwner)
     },
     places: {

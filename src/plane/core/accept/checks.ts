@@ -82,13 +82,18 @@ export function checkAddress(value: unknown): number {
 const MAX_NAME_BYTES = 255
 const MAX_CHARACTER_BYTES = 3
 
-/** Control characters are refused, those of C1 too (Unicode category Cc): names reach terminals and logs. */
-function hasControlCharacter(text: string): boolean {
+/** Characters that change the direction of text, so that a terminal shows another name (Unicode property Bidi_Control), and halves of characters, which UTF-8 cannot say. */
+const UNREADABLE = /[\p{Bidi_Control}\p{Surrogate}]/u
+
+/** Control characters are refused, those of C1 too (Unicode category Cc), and what is {@link UNREADABLE}: names reach terminals and logs. */
+function isReadable(text: string): boolean {
+  let isAscii = true
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false
+    isAscii &&= code < 0x80
   }
-  return false
+  return isAscii || !UNREADABLE.test(text)
 }
 
 /** Refuses what is no name of a service. */
@@ -97,6 +102,6 @@ export function checkName(path: string, name: unknown): void {
     typeof name === 'string' &&
     name !== '' &&
     (name.length * MAX_CHARACTER_BYTES <= MAX_NAME_BYTES || Buffer.byteLength(name) <= MAX_NAME_BYTES) &&
-    !hasControlCharacter(name)
-  if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters')
+    isReadable(name)
+  if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters, those of direction included, and lone surrogates')
 }

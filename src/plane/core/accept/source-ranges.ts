@@ -20,7 +20,8 @@ export function checkSourceRanges(value: SourceRanges, family: AddressFamily): v
 function checkList(path: string, prefixes: readonly string[], family: AddressFamily, min: number): void {
   if (!Array.isArray(prefixes) || prefixes.length < min || prefixes.length > MAX_SOURCE_RANGES)
     refuse(path, prefixes, `a list of ${min} to ${MAX_SOURCE_RANGES} prefixes`)
-  const ranges = prefixes.map((text, index) => {
+  // Of a list with holes, too.
+  const ranges = Array.from(prefixes, (text, index) => {
     const range = requireRange(`${path}[${index}]`, text)
     if ((range.from.length === 4) !== (family === 'ip'))
       refuse(`${path}[${index}]`, text, `${FAMILY_NAMES[family]} prefix, as the frontend's address`)

@@ -125,5 +125,8 @@ export function makePlan(parts: Omit<Plan, 'isEmpty' | 'toString'>): Plan {
     ...parts.quarantined.map(({ service, error }) => `! ${printable(service)} in quarantine: ${printable(error.message)}`)
   ]
   const isEmpty = parts.entries.length === 0 && parts.drift.length === 0 && parts.objects.written + parts.objects.deleted === 0
+  const { written, deleted } = parts.objects
+  // What several services share belongs to none of them.
+  if (lines.length === 0 && !isEmpty) lines.push(`! ${written} objects missing and ${deleted} foreign ones, which are no single service's`)
   return { ...parts, isEmpty, toString: () => (lines.length === 0 ? 'nothing to do' : lines.join('\n')) }
 }

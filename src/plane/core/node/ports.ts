@@ -11,7 +11,7 @@ import { causeOf, type Backend, type Refusal } from '../backend.js'
 import type { ServiceChange } from '../changes/change.js'
 import { GradualProposal } from '../changes/gradual.js'
 import { hasNodePort } from '../frontend.js'
-import type { NodeAddresses } from './addresses.js'
+import { NO_ADDRESSES, type NodeAddresses } from './addresses.js'
 import { NodeConflicts } from './conflicts.js'
 import type { PortWatch } from './port-watch.js'
 import type { Outcome } from '../changes/refusals.js'
@@ -78,11 +78,11 @@ export class NodePorts {
     return true
   }
 
-  /** Lets the back end know the addresses. False where it could not write them, which an event says. */
-  async hand(isCommitted: boolean): Promise<boolean> {
+  /** Lets the back end know the addresses, none where no service has ports of this node. False where it could not write them, which an event says. @param isAsked Such ports are about to come. */
+  async hand(isCommitted: boolean, isAsked = this.#isUsed): Promise<boolean> {
     const { addresses, backend, events } = this.#parts
     try {
-      await backend.setNodeAddresses(addresses.current, isCommitted, repairRun(new Map(), undefined))
+      await backend.setNodeAddresses(isAsked ? addresses.current : NO_ADDRESSES, isCommitted, repairRun(new Map(), undefined))
       return true
     } catch (error) {
       events.push({ type: 'error', error: asNetplaneError(causeOf(error)) })
@@ -100,7 +100,7 @@ export class NodePorts {
   }
 
   /** All that cannot be applied beside ports of this node. @param isAsked Such ports are about to come. */
-  conflicts(services: Services, isAsked: boolean): Refusal[] {
+  conflicts(services: Services, isAsked = false): Refusal[] {
     if (this.#parts.ownAddresses === 'serve') return []
     const refusals = this.#conflicts.among(services, this.#parts.addresses.current)
     return refusals.length === 0 || isAsked || haveNodePorts(services.values()) ? refusals : []
@@ -114,10 +114,17 @@ export class NodePorts {
     return { changes: [...changes, ...removalsOf(refusals, changes, services)], quarantined: [...quarantined, ...added] }
   }
 
+  /** The kernel holds changes: with the last port of this node its addresses go. False where that failed, which an event says. */
+  async took(services: Services, changes: readonly ServiceChange[]): Promise<boolean> {
+    const wasUsed = this.#isUsed
+    this.#note(services, changes)
+    await this.lookAround(services, changes)
+    return !wasUsed || this.#isUsed || (await this.hand(true))
+  }
+
   /** Looks for local processes at ports of services that the kernel holds. @param changes What came just now. */
   async lookAround(services: Services, changes?: readonly ServiceChange[]): Promise<void> {
     const { watch, addresses } = this.#parts
-    if (changes !== undefined) this.#note(services, changes)
     if (addresses.isFollowing) await watch?.look(services, addresses.current, changes)
   }
 

@@ -98,6 +98,16 @@ function goneStep(gone: readonly Place[], verb: 'flush' | 'delete'): Step {
   }
 }
 
+/** Steps of a service, with the last of which it is served. */
+function* withAdvance(steps: Iterable<Step>): Generator<Step> {
+  let last: Step | undefined
+  for (const step of steps) {
+    if (last !== undefined) yield last
+    last = step
+  }
+  if (last !== undefined) yield { ...last, advance: 1 }
+}
+
 /** Puts edits into steps. */
 export class Stepping {
   readonly #handles: SharedHandles
@@ -119,7 +129,7 @@ export class Stepping {
     const { tables, bases, made, fillings, additions, services, removals, gone } = this.#edits
     yield* frameSteps({ tables, bases, made })
     yield* this.#writeSteps(undefined, fillings, additions)
-    for (const service of services) yield* this.#writeSteps(service.service, service.fillings, service.additions)
+    for (const service of services) yield* withAdvance(this.#writeSteps(service.service, service.fillings, service.additions))
     for (let from = 0; from < removals.length; from += REMOVALS) yield this.#removalStep(removals.slice(from, from + REMOVALS))
     // A chain to which rules lead cannot go.
     for (const verb of ['flush', 'delete'] as const)

@@ -141,8 +141,8 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   if (view.isByIpvs && scope === 'address') sink.frontend(fixed.served)
   const isLocal = frontend.trafficPolicy === 'local'
   if (frontend.kind !== 'cluster') sink.frontend(isLocal ? marks['masqueraded-own'] : marks.masqueraded)
-  // Endpoints of this node answer through this node, whoever asks.
-  else if (isLocal) sink.frontend(fixed.unmasqueraded)
+  // Endpoints of this node answer through this node, whoever asks. Its address may be one of kind `cluster` for another frontend.
+  if (isLocal && scope === 'address') sink.frontend(fixed.unmasqueraded)
   const isRemembered = !view.isByIpvs || scope === 'node' || inside !== outside
   if (view.stickiness !== undefined && isRemembered) sink.frontend(stickySetOf(view.family, scope, view.stickiness))
 }

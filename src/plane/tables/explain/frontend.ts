@@ -37,13 +37,21 @@ export async function policyOf(scene: Scene, scope: Scope, destination: Destinat
   return isLocal ? 'local' : 'cluster'
 }
 
+/** The range that has every client, as nft writes it, and an address by which it is found. */
+const EVERYBODY = { ip: { none: '0.0.0.0', all: '0.0.0.0/0' }, ip6: { none: '::', all: '::/0' } } as const
+
 /** Chain `ranges`: whether the frontend takes the client. */
 export async function isInRanges({ question, lookups, trail, client }: Scene, key: Key): Promise<boolean> {
   const { denied, restricted, allowed } = FIXED_SETS[question.family]
-  const { address: from } = client
-  const rangeIn = async (set: typeof denied): Promise<string | undefined> => {
-    const element = from === undefined ? undefined : await lookups.find(set, [from, ...key])
+  const { none, all } = EVERYBODY[question.family]
+  const find = async (set: typeof denied, address: string): Promise<string | undefined> => {
+    const element = await lookups.find(set, [address, ...key])
     return element === undefined ? undefined : describeField((element.key as Key)[0]!)
+  }
+  const rangeIn = async (set: typeof denied): Promise<string | undefined> => {
+    if (question.from === undefined && (await find(set, none)) === all) return all
+    const { address } = client
+    return address === undefined ? undefined : await find(set, address)
   }
   const deniedRange = await rangeIn(denied)
   if (deniedRange !== undefined) {

@@ -2,7 +2,7 @@
  * Sets whose elements do not come from services: prefixes of options, and this node's addresses.
  */
 import { parseAddress, type AddressFamily } from '../../../core/address.js'
-import type { Ruleset, SetElement } from '../../../nftables/index.js'
+import type { Ruleset, SetElement, Transaction } from '../../../nftables/index.js'
 import type { Step } from '../../../nftables/steps.js'
 import { FAMILIES } from '../../core/frontend.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
@@ -38,7 +38,7 @@ export function staticSets(
     ...(localSources?.by === 'prefixes' ? [ofRanges(localSourcesSet(family), localSources.ranges[family])] : []),
     ...(serviceRanges === undefined ? [] : [ofRanges(serviceRangesSet(family), serviceRanges[family])]),
     ...(loopbackNodePorts && family === 'ip' ? [{ set: ROUTE_LOCALNET_SET, elements: [{ key: routeLocalnet }] }] : []),
-    { set: nodeAddressesSet(family), elements: nodeAddresses[family].map((address) => ({ key: parseAddress(address)! })) }
+    { set: nodeAddressesSet(family), elements: addressElements(nodeAddresses[family]) }
   ]
 }
 
@@ -60,6 +60,25 @@ export function staticStep(family: AddressFamily, table: string, { set, elements
   }
 }
 
+/** Makes the sets of this node's addresses hold these and no others, where they do not. */
+export function addressRepair(
+  { addressFaults }: { readonly addressFaults: readonly string[] },
+  table: string,
+  addresses: NodeAddressList
+): Step[] {
+  if (addressFaults.length === 0) return []
+  const queue = (tx: Transaction): void => {
+    for (const family of FAMILIES) {
+      const set = { family, table, ...nodeAddressesSet(family) }
+      tx.flush.set(set)
+      if (addresses[family].length > 0) tx.add.elements(set, addressElements(addresses[family]))
+    }
+  }
+  return [{ bytes: 800 + (addresses.ip.length + addresses.ip6.length) * 80, queue }]
+}
+
+const addressElements = (addresses: readonly string[]): SetElement[] => addresses.map((address) => ({ key: parseAddress(address)! }))
+
 /** Brings this node's addresses from one list to another. */
 export function nodeAddressSteps(table: string, before: NodeAddressList, after: NodeAddressList): Step[] {
   return FAMILIES.map((family) => nodeAddressStep(family, table, before[family], after[family])).filter((step) => step !== undefined)
@@ -67,8 +86,7 @@ export function nodeAddressSteps(table: string, before: NodeAddressList, after: 
 
 function nodeAddressStep(family: AddressFamily, table: string, before: readonly string[], after: readonly string[]): Step | undefined {
   const set = { family, table, ...nodeAddressesSet(family) }
-  const missing = (from: readonly string[], list: readonly string[]) =>
-    from.filter((address) => !list.includes(address)).map((address) => ({ key: parseAddress(address)! }))
+  const missing = (from: readonly string[], list: readonly string[]) => addressElements(from.filter((address) => !list.includes(address)))
   const [gone, come] = [missing(before, after), missing(after, before)]
   if (gone.length === 0 && come.length === 0) return undefined
   return {

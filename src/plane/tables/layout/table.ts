@@ -55,6 +55,8 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses' | 'o
   readonly affinityClients: number
   /** Whether new connections are counted. */
   readonly counters: boolean
+  /** Milliseconds that a transaction is to keep others waiting at most. */
+  readonly transactionMs: number
 }
 
 /** What the comment of every table begins with that a plane of this kind has made, and the version of the rules of today. */

@@ -23,7 +23,7 @@ import { FAMILIES } from '../../core/frontend.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
 import { affinityMap, balancingName, dispatchChain, ruleFor, type PlacedClass } from '../layout/balancing.js'
 import { SetTables } from '../elements/changes.js'
-import { declarationOf, ROUTE_LOCALNET_SET, type LayoutSet } from '../layout/declarations.js'
+import { declarationOf, nodeAddressesSet, ROUTE_LOCALNET_SET, type LayoutSet } from '../layout/declarations.js'
 import { FLOWTABLE, flowtableFaults, lackingDevices } from '../layout/flow-offload.js'
 import { layoutChains, ownTables, tableComment, type TableOptions } from '../layout/table.js'
 import { learntSets } from '../layout/learnt-sets.js'
@@ -52,6 +52,8 @@ export interface KernelTables {
   readonly present: ReadonlySet<AddressFamily>
   /** What is not as we made it, elements of services aside. */
   readonly faults: readonly string[]
+  /** Sets of this node's addresses that hold others, in words. */
+  readonly addressFaults: readonly string[]
   readonly objects: ServiceObjects
   /** Links that flowtables lack, by family. */
   readonly lacking: ReadonlyMap<AddressFamily, readonly string[]>
@@ -150,6 +152,7 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
   const elements = new SetTables()
   const counts = new Map<ElementSet, number | undefined>()
   const unclaimed: AddressFamily[] = []
+  const addressFaults: string[] = []
   const lacking = new Map<AddressFamily, readonly string[]>()
   let routeLocalnet: FoundSetting | undefined
   for (const { family, ruleset } of listed) {
@@ -163,9 +166,12 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
       ...checkOwner(family, { options, portId }, ruleset, unclaimed),
       ...flowtableFaults(family, options.name, ruleset, options.flowOffload),
       ...checkSets(family, ruleset, found, options, statics),
-      ...checkChains(family, ruleset, found, options, objects),
-      ...statics.flatMap(({ set, elements: wanted }) => compareElements({ family, name: options.name }, ruleset, set, wanted))
+      ...checkChains(family, ruleset, found, options, objects)
     )
+    for (const { set, elements: wanted } of statics) {
+      const list = set.name === nodeAddressesSet(family).name ? addressFaults : faults
+      list.push(...compareElements({ family, name: options.name }, ruleset, set, wanted))
+    }
     objects.stale = [...objects.stale, ...[...found.stale].map((name) => ({ family, name }))]
     for (const { name, count, size } of ruleset.sets) {
       const set = found.inUse.get(name)
@@ -182,6 +188,7 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
     generation,
     present: new Set(listed.map(({ family }) => family)),
     faults,
+    addressFaults,
     objects,
     elements,
     counts,

@@ -7,7 +7,9 @@ import { FAMILIES } from '../../core/frontend.js'
 import { changesBetween } from '../../core/changes/change.js'
 import { planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
-import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
+import { ElementWalk } from '../elements/walk.js'
+import type { CompileOptions } from '../elements/frontends.js'
+import { diffTables, type Changes } from '../elements/changes.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { KernelTables } from './inspect.js'
@@ -33,7 +35,8 @@ export class TablesInspection implements Inspection {
   }
 
   get faults(): readonly string[] {
-    return this.kernel.faults
+    const { faults, addressFaults } = this.kernel
+    return [...faults, ...addressFaults]
   }
 
   get isNew(): boolean {
@@ -41,7 +44,8 @@ export class TablesInspection implements Inspection {
   }
 
   get isEmpty(): boolean {
-    return this.comparison?.changes.isEmpty === true && this.kernel.objects.stale.length === 0
+    const { objects, addressFaults } = this.kernel
+    return this.comparison?.changes.isEmpty === true && objects.stale.length === 0 && addressFaults.length === 0
   }
 
   get differences(): ObjectCounts | undefined {
@@ -52,7 +56,7 @@ export class TablesInspection implements Inspection {
     const { changes, contents } = this.comparison ?? (await compare(this.kernel, this.services))
     const entries = this.isNew
       ? planEntries(changesBetween(new Map<string, Service>(), this.services))
-      : entriesOf(changes, this.kernel.elements, this.services)
+      : await entriesOf(changes, this.kernel, this.services)
     // Elements of tables that are made anew are all written, and none is deleted.
     const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
     return { entries, objects }
@@ -93,7 +97,7 @@ interface Difference {
 }
 
 /** Names the services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
-function entriesOf(changes: Changes, kernel: SetTables, services: Services): PlanEntry[] {
+async function entriesOf(changes: Changes, { elements: kernel, options }: KernelTables, services: Services): Promise<PlanEntry[]> {
   const differences = new Map<string, Difference>()
   const shortened = new Map([...services.keys()].map((name) => [shortenName(name), name]))
   const count = (service: string | undefined, field: keyof Difference): void => {
@@ -119,9 +123,26 @@ function entriesOf(changes: Changes, kernel: SetTables, services: Services): Pla
       }
     }
   }
-  return [...differences].map(([service, { written, deleted }]) => ({
-    action: !services.has(service) ? 'remove' : deleted === 0 ? 'add' : 'change',
-    service,
-    details: [`${written} elements to write, ${deleted} to delete`]
-  }))
+  const entries: PlanEntry[] = []
+  const needs = countNeeds(options)
+  for (const [service, { written, deleted }] of differences) {
+    const desired = services.get(service)
+    const isThere = async (): Promise<boolean> => deleted > 0 || (await needs(desired!)) > written
+    const action = desired === undefined ? 'remove' : (await isThere()) ? 'change' : 'add'
+    entries.push({ action, service, details: [`${written} elements to write, ${deleted} to delete`] })
+  }
+  return entries
+}
+
+/** Counts the elements that are a service's own. */
+function countNeeds(options: CompileOptions): (service: Service) => Promise<number> {
+  const slices = new Slices()
+  let count = 0
+  const walk = new ElementWalk(({ description: { shared } }) => void (count += shared ? 0 : 1), options)
+  return async (service) => {
+    count = 0
+    if (slices.isOver) await slices.turn()
+    await walk.add(service, slices)
+    return count
+  }
 }

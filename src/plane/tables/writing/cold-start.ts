@@ -189,12 +189,12 @@ class Pipeline {
   }
 
   /** Waits until this chunk may be sent, and sends it. */
-  async push(steps: readonly Step[]): Promise<void> {
+  async push(steps: readonly Step[], isWhole = false): Promise<void> {
     await this.#former
     if (!this.#writer.mayOverlap(this.#lastSteps, steps)) await this.#last
     this.#lastSteps = steps
     this.#former = this.#last
-    this.#last = this.#writer.write(steps, this.#run, 'elements of services')
+    this.#last = this.#writer.write(steps, this.#run, 'elements of services', isWhole)
     // Whoever waits for it is told.
     this.#last.catch(() => undefined)
   }
@@ -234,6 +234,10 @@ class ChunkWriter {
   readonly #isWhole: boolean
   readonly #slices = new Slices()
   #steps: Step[] = []
+  /** Services in the steps. */
+  #services = 0
+  /** Whether services are served with their elements, and by nothing else. */
+  readonly #isAll: boolean
   /** What must not be lost where tables take the place of others, even if one message cannot hold them: it is in their first transaction. */
   readonly #notes: Step[]
   #limit = FIRST_ROWS
@@ -253,6 +257,7 @@ class ChunkWriter {
     this.filling = new Filling(estimates, options)
     this.#pipeline = pipeline
     this.#table = options.name
+    this.#isAll = options.marks === undefined
     this.#isWhole = isWhole
   }
 
@@ -262,6 +267,7 @@ class ChunkWriter {
   }
 
   readonly add = (service: Service): Promise<void> | undefined => {
+    this.#services++
     const adding = this.filling.add(service, this.#slices)
     if (adding === undefined && this.filling.pending < this.#limit) return undefined
     return this.#afterAdding(adding)
@@ -288,8 +294,11 @@ class ChunkWriter {
 
   async #push(): Promise<void> {
     const steps = this.#steps
+    const last = steps.pop()
+    if (last !== undefined) steps.push({ ...last, advance: this.#isAll ? this.#services : 0 })
     this.#steps = []
-    await this.#pipeline.push(steps)
+    this.#services = 0
+    await this.#pipeline.push(steps, this.#isWhole)
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { Nftables } from '../../../../src/index.js'
+import { boundOf } from '../../../../src/nftables/pace.js'
 import { BackendFailure } from '../../../../src/plane/core/backend.js'
 import { GuardedWriter } from '../../../../src/plane/core/guarded-writer.js'
 import { repairRun } from '../../../../src/plane/core/run.js'
@@ -15,7 +16,7 @@ it('a match that the kernel lacks keeps out the service whose rule has it, and i
   const { path: netns } = await makeNamespace()
   const nft = await Nftables.open({ netns })
   onTestFinished(() => nft.close())
-  const writer = new GuardedWriter(nft, withExtension)
+  const writer = new GuardedWriter(nft, boundOf(Infinity), withExtension)
   writer.generation = (await nft.readGeneration()).id
   const place = { family: 'ip', table: 'nat', chain: 'c' } as const
   const make = {

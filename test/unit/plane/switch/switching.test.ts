@@ -1,5 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
+  ClosedError,
   NetlinkError,
   openPlane,
   PLANE_MODES,
@@ -327,4 +328,21 @@ it('says what it cannot remove, and tries again', async () => {
   expect(plane.status()).toMatchObject({ leaving: [{ mode: 'nftables' }], details: { mode: 'iptables' } })
   await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), soon)
   expect(await holdings(kernel)).toEqual(await fresh('iptables'))
+})
+
+it.each(PLANE_MODES)('takes no call after close, mode %s', async (mode) => {
+  const kernel = makeKernel()
+  const plane = await openPlane(optionsOf(mode, kernel))
+  await plane.sync(both)
+  const held = await holdings(kernel)
+  const closing = plane.close()
+  for (const call of [
+    () => plane.sync(new Map()),
+    () => plane.update({ delete: ['web'] }),
+    () => plane.plan(both),
+    () => plane.explain({ protocol: 'tcp', address: '10.96.0.1', port: 80 })
+  ])
+    await expect(call()).rejects.toBeInstanceOf(ClosedError)
+  await closing
+  expect(await holdings(kernel)).toEqual(held)
 })

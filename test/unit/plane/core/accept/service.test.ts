@@ -20,6 +20,8 @@ const frontend = (overrides: Record<string, unknown>) => ({
 })
 const endpoint = (overrides: Record<string, unknown>) => ({ endpoints: [{ address: '10.1.0.1', port: 8080, ...overrides }] })
 
+const balancer = (allow: readonly unknown[]) => frontend({ kind: 'loadBalancer', sourceRanges: { allow } })
+
 describe('acceptService', () => {
   it.each([
     ['an address that is none', frontend({ address: '10.96.0.256' }), '.frontends[0].address'],
@@ -44,6 +46,11 @@ describe('acceptService', () => {
     ['endpoints that are no list', { endpoints: undefined }, '.endpoints'],
     ['an empty name', { name: '' }, '.name'],
     ['a name with a newline', { name: 'a\nb' }, '.name'],
+    ['a name with half a character', { name: 'a\ud800b' }, '.name'],
+    ['a name that changes the direction of text', { name: 'a\u202eb' }, '.name'],
+    ['a list of ranges with a hole', balancer(new Array(1)), '.frontends[0].sourceRanges.allow[0]'],
+    // eslint-disable-next-line no-sparse-arrays
+    ['a list of ranges with a hole in it', balancer(['10.0.0.0/8', , '11.0.0.0/8']), '.frontends[0].sourceRanges.allow[1]'],
     ['a name of 256 bytes', { name: 'n'.repeat(256) }, '.name'],
     [
       'one frontend twice',

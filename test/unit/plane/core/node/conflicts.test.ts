@@ -54,7 +54,8 @@ it('a service at an address of this node is in quarantine alone, from the first 
   expect((await plane.sync(named(external, balancer))).quarantined).toEqual([])
 
   const report = await plane.update({ set: [port] })
-  expect(report.quarantined).toEqual([])
+  expect(report.quarantined).toEqual([refusal('external', '192.0.2.7')])
+  expect(report.services).toEqual({ added: 1, changed: 0, removed: 1 })
   expect(plane.status().quarantined).toEqual([refusal('external', '192.0.2.7')])
   expect(plane.status().quarantined[0]!.error).toBeInstanceOf(ValidationError)
   expect(await externals()).toEqual(['192.0.2.8'])
@@ -131,7 +132,21 @@ it.each([
     'remove external'
   ])
   expect(await externals()).toEqual(['192.0.2.7', '192.0.2.8'])
-  expect((await plane.update({ set: [port] })).quarantined).toEqual([])
-  expect(plane.status().quarantined).toEqual([refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')])
+  const both = [refusal('external', '192.0.2.7'), refusal('balancer', '192.0.2.8')]
+  expect((await plane.update({ set: [port] })).quarantined).toEqual(both)
+  expect(plane.status().quarantined).toEqual(both)
   expect(await externals()).toEqual([])
+})
+
+it.each<[string, (plane: Plane) => Promise<unknown>]>([
+  ['an atomic sync', (plane) => plane.sync(named(external, port), { onError: 'atomic' })],
+  ['an atomic update', (plane) => plane.update({ set: [port] }, { onError: 'atomic' })],
+  ['an atomic update with another fault', (plane) => plane.update({ set: [port, { ...port, name: '' }] }, { onError: 'atomic' })]
+])('%s that rejects leaves it where it is', async (_, call) => {
+  const { plane, add, externals } = await scene()
+  await add('192.0.2.7')
+  await plane.sync(named(external))
+  await expect(call(plane)).rejects.toThrow()
+  expect(await externals()).toEqual(['192.0.2.7'])
+  expect(plane.status()).toMatchObject({ services: 1, quarantined: [] })
 })

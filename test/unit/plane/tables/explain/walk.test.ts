@@ -10,6 +10,7 @@ import {
   type Plane,
   type Service
 } from '../../../../../src/index.js'
+import type { AddressFamily } from '../../../../../src/core/address.js'
 import type { NftablesPlaneOptions } from '../../../../../src/plane/nftables/options.js'
 import { FakeNftablesKernel, FakeRouteKernel } from '../../../../../src/testing.js'
 
@@ -149,6 +150,21 @@ describe('source ranges', () => {
     expect(await ask()).toMatchObject({ outcome: { type: 'served' }, dependsOn: ['from'] })
     expect(await ask({ from: NODE })).toMatchObject({ outcome: { type: 'served' }, dependsOn: [] })
     expect(await ask({ from: '203.0.113.1' })).toMatchObject({ outcome: { type: 'dropped', service: 'shop/web:http' } })
+  })
+})
+
+describe.each<[AddressFamily, string, string]>([
+  ['ip', '10.96.0.1', '0.0.0.0/0'],
+  ['ip6', 'fd00:96::1', '::/0']
+])('a source range of everybody, over %s', (family, address, everybody) => {
+  it.each([
+    ['allow', 'served'],
+    ['deny', 'dropped']
+  ] as const)('has this node, whatever its address: %s, %s', async (list, type) => {
+    const frontend: Frontend = { kind: 'loadBalancer', address, port: 80, sourceRanges: { [list]: [everybody] } }
+    const endpoint = { address: family === 'ip' ? here.address : 'fd00:1::1', port: 8080, local: true }
+    const { ask } = await open([web(frontend, [endpoint])])
+    expect((await ask({ address })).outcome).toMatchObject({ type })
   })
 })
 

@@ -51,11 +51,27 @@ async function stranger({ nftables }: RigKernel): Promise<void> {
 it('a transaction waits behind the one in the kernel, so that the kernel has always something to do', async () => {
   const { rig, commits } = rigWith(() => ({ type: 'late', ms: 100 }))
   const requests = requestsOf('nftables.commit')
-  const plane = await rig.open()
+  // The fake works on the thread of the plane, and so is slow.
+  const plane = await rig.open({ transactionMs: 60_000 })
   await plane.sync(services)
   expect(commits()).toBeGreaterThan(5)
   expect(requests.some(({ waitedMs }) => waitedMs > 1)).toBe(true)
   expect(await dump(rig)).toEqual(await fresh())
+})
+
+it('transactions that are not to take long are small, and many', async () => {
+  const usual = rigWith(() => undefined)
+  await (await usual.rig.open({ transactionMs: 60_000 })).sync(services)
+  const { rig, commits } = rigWith(() => undefined)
+  const plane = await rig.open({ transactionMs: 1 })
+  await plane.sync(services)
+  expect(commits()).toBeGreaterThan(2 * usual.commits())
+  expect(await dump(rig)).toEqual(await fresh())
+  const fewer = new Map([...services].map(([name, one]) => [name, { ...one, endpoints: one.endpoints.slice(1) }]))
+  const before = commits()
+  await plane.sync(fewer)
+  expect(commits() - before).toBeGreaterThan(10)
+  expect(await dump(rig)).toEqual(await freshDump(fakeRig('nftables'), fewer))
 })
 
 /** What may befall the n-th transaction while others wait behind it. */
