@@ -19,6 +19,9 @@ function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
 process.on('SIGINT', () => onSignal('SIGINT'))
 process.on('SIGTERM', () => onSignal('SIGTERM'))
 
+// The command itself looks at what is lost; what fails when it has ended changes nothing any more.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
 const status = await main(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
@@ -31,10 +34,5 @@ const status = await main(process.argv.slice(2), {
     return () => process.off('exit', action)
   }
 })
-// A reader that went away is no error here either; what was written for one that is slow must reach it before the process ends.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', () => undefined)
-  if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()))
-}
 // Sockets that a signal left open do not keep the process.
 process.exit(status)

@@ -6,7 +6,10 @@ import type { System } from './doctor/system.js'
 
 /** A stream that commands write to: a terminal, a pipe or a file. */
 export interface OutputStream {
-  write(text: string): boolean
+  /** @param done Is called when the text was written, or could not be. */
+  write(text: string, done?: () => void): boolean
+  /** How much waits to be written. Absent: nothing does. */
+  readonly writableLength?: number | undefined
   /** Columns of a terminal. Absent: it is none, or does not say. */
   readonly columns?: number | undefined
   readonly rows?: number | undefined

@@ -10,7 +10,7 @@ export const STATUS = {
   negative: 1,
   /** The command line or the file is wrong. Nothing was opened. */
   usage: 2,
-  /** The kernel refused, or could not be read. */
+  /** The kernel refused, or could not be read, or the answer could not be written. */
   kernel: 3,
   /** The kernel refused because the process lacks a capability. */
   notPermitted: 4,
