@@ -1,15 +1,14 @@
 /**
  * The bytes of a file, which a signal does not have to wait for.
  */
-import { close, constants, fstat, open, readFile } from 'node:fs'
+import { constants, createReadStream, fstat, open } from 'node:fs'
 import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { isatty, ReadStream as TerminalStream } from 'node:tty'
 import { promisify } from 'node:util'
 
 const openFile = promisify(open)
-const closeFile = promisify(close)
 const statFile = promisify(fstat)
-const readWhole = promisify(readFile)
 
 /** Reads until the end, or until a signal ends the command. */
 export async function readToEnd(source: AsyncIterable<unknown>, signal: AbortSignal): Promise<Buffer> {
@@ -23,11 +22,11 @@ export async function readToEnd(source: AsyncIterable<unknown>, signal: AbortSig
   return Buffer.concat(chunks)
 }
 
-/** A stream of what may let its reader wait: a FIFO or a terminal. A thread that waited in read(2) would keep the process from ending. */
-async function waitingStream(fd: number): Promise<Socket | undefined> {
+/** What may let its reader wait, a FIFO or a terminal, is polled: a thread that waited in read(2) would keep the process from ending. */
+async function streamOf(fd: number): Promise<Readable> {
   const stats = await statFile(fd)
   if (stats.isFIFO()) return new Socket({ fd, readable: true, writable: false })
-  return stats.isCharacterDevice() && isatty(fd) ? new TerminalStream(fd) : undefined
+  return stats.isCharacterDevice() && isatty(fd) ? new TerminalStream(fd) : createReadStream('', { fd })
 }
 
 /**
@@ -38,17 +37,10 @@ async function waitingStream(fd: number): Promise<Socket | undefined> {
  */
 export async function readBytes(file: string, signal: AbortSignal): Promise<Buffer> {
   // Without O_NONBLOCK a FIFO is open only when it has a writer.
-  const fd = await openFile(file, constants.O_RDONLY | constants.O_NONBLOCK)
-  const stream = await waitingStream(fd)
-  if (stream !== undefined)
-    try {
-      return await readToEnd(stream, signal)
-    } finally {
-      stream.destroy()
-    }
+  const stream = await streamOf(await openFile(file, constants.O_RDONLY | constants.O_NONBLOCK))
   try {
-    return await readWhole(fd, { signal })
+    return await readToEnd(stream, signal)
   } finally {
-    await closeFile(fd)
+    stream.destroy()
   }
 }
