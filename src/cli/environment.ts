@@ -39,6 +39,8 @@ export interface CommandEnvironment {
   readonly system: System
   /** Has something done when the process ends before the command does. Returns what takes that back. */
   atExit(action: () => void): () => void
+  /** Has something done before the process is stopped (Ctrl-Z), and when it goes on. Returns what takes that back. */
+  atStop(before: () => void, after: () => void): () => void
   /** Absent: the kernel. */
   readonly kernel?: CommandKernel | undefined
 }

@@ -22,7 +22,10 @@ export const STATUS_MEANINGS: readonly StatusMeaning[] = [
   { status: 4, meaning: 'The kernel refused because the process lacks a capability (EPERM, EACCES).' },
   { status: 5, meaning: 'The kernel or the installation lacks what is needed.' },
   { status: 70, meaning: 'An error of the program itself.' },
+  { status: 129, meaning: 'Ended by SIGHUP.' },
   { status: 130, meaning: 'Ended by SIGINT (watch and trace end with 0).' },
+  { status: 131, meaning: 'Ended by SIGQUIT.' },
+  { status: 142, meaning: 'Ended by SIGALRM.' },
   { status: 143, meaning: 'Ended by SIGTERM.' }
 ]
 

@@ -17,14 +17,17 @@ const USUAL_ROWS = 24
 export class Screen implements Disposable {
   readonly #stdout: OutputStream
   readonly #isTerminal: boolean
-  readonly #forget: () => void
-  #isLeft = false
+  readonly #forget: readonly (() => void)[]
+  #isEntered = false
+  /** What is shown, to be drawn anew. */
+  #lines: readonly string[] = []
 
-  constructor({ stdout, variables, atExit }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit'>) {
+  constructor({ stdout, variables, atExit, atStop }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit' | 'atStop'>) {
     this.#stdout = stdout
     this.#isTerminal = stdout.isTTY === true && variables['TERM'] !== 'dumb'
-    this.#forget = atExit(() => this.#leave())
-    if (this.#isTerminal) stdout.write(ENTER)
+    const leave = (): void => this.#leave()
+    this.#forget = this.#isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines))] : []
+    this.#enter()
   }
 
   /** Shows lines; on a terminal as many as it has rows. */
@@ -33,6 +36,8 @@ export class Screen implements Disposable {
       this.#stdout.write(`${lines.join('\n')}\n\n`)
       return
     }
+    this.#lines = lines
+    this.#enter()
     const rows = this.#stdout.rows ?? USUAL_ROWS
     const hidden = lines.length - rows
     const shown = hidden > 0 ? [...lines.slice(0, rows - 1), `… ${hidden + 1} more lines`] : lines
@@ -41,13 +46,18 @@ export class Screen implements Disposable {
 
   /** Makes the terminal as it was. */
   [Symbol.dispose](): void {
-    this.#forget()
+    for (const forget of this.#forget) forget()
     this.#leave()
   }
 
+  /** Also after a stop from which nobody told that it is over. */
+  #enter(): void {
+    if (this.#isTerminal && !this.#isEntered) this.#stdout.write(ENTER)
+    this.#isEntered = true
+  }
+
   #leave(): void {
-    if (this.#isLeft) return
-    this.#isLeft = true
-    if (this.#isTerminal) this.#stdout.write(LEAVE)
+    if (this.#isTerminal && this.#isEntered) this.#stdout.write(LEAVE)
+    this.#isEntered = false
   }
 }

@@ -33,7 +33,10 @@ describe('watch', () => {
 
   test.each([
     ['SIGINT', 0, ''],
-    ['SIGTERM', 143, 'netplane: ended by SIGTERM\n']
+    ['SIGTERM', 143, 'netplane: ended by SIGTERM\n'],
+    ['SIGHUP', 129, 'netplane: ended by SIGHUP\n'],
+    ['SIGQUIT', 131, 'netplane: ended by SIGQUIT\n'],
+    ['SIGALRM', 142, 'netplane: ended by SIGALRM\n']
   ] as const)('ends by %s, and the terminal is as it was', async (name, status, stderr) => {
     const ending = new AbortController()
     const stdout = new KeptStream(80)
@@ -43,6 +46,25 @@ describe('watch', () => {
     const result = await running
     expect(result).toMatchObject({ status, stderr })
     expect(result.stdout.endsWith(LEAVE)).toBe(true)
+  })
+
+  test('gives the terminal back while it is stopped, and draws anew when it goes on', async () => {
+    const ending = new AbortController()
+    const stdout = new KeptStream(80)
+    let stop = { before: (): void => undefined, after: (): void => undefined }
+    const atStop = (before: () => void, after: () => void) => {
+      stop = { before, after }
+      return () => undefined
+    }
+    const running = command(['watch', '--interval', '60'], { stdout, signal: ending.signal, atStop })
+    await until('the first look', () => stdout.text.includes('no services'))
+    const first = stdout.text
+    stop.before()
+    expect(stdout.text).toBe(`${first}${LEAVE}`)
+    stop.after()
+    expect(stdout.text).toBe(`${first}${LEAVE}${first}`)
+    ending.abort(new SignalError('SIGINT'))
+    expect((await running).stdout).toBe(`${first}${LEAVE}${first}${LEAVE}`)
   })
 
   test('makes the terminal as it was when the kernel cannot be read any more', async () => {
