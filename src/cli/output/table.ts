@@ -4,6 +4,7 @@
 import CliTable, { type TableConstructorOptions } from 'cli-table3'
 import stringWidth from 'string-width'
 import { printable } from '../../core/errors.js'
+import { wrap } from './wrap.js'
 
 /** A column: its heading, and the fewest characters it is narrowed to before the next one is. */
 export interface Column {
@@ -34,7 +35,7 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
 }
 
 /**
- * A table with headings, columns two spaces apart. What does not fit is wrapped inside of its column.
+ * A table with headings, columns two spaces apart. What does not fit is wrapped between words inside of its column.
  *
  * @param width Columns of the terminal; undefined: lines are as long as they are.
  * @returns Lines without spaces at their ends.
@@ -55,11 +56,9 @@ function blockLines(rows: readonly string[][], widths: readonly number[]): strin
   const table = new CliTable({
     chars: NO_LINES,
     style: { 'padding-left': 0, 'padding-right': GAP, head: [], border: [], compact: true },
-    colWidths: widths.map((each) => each + GAP),
-    wordWrap: true,
-    wrapOnWordBoundary: false
+    colWidths: widths.map((each) => each + GAP)
   })
-  table.push(...rows)
+  table.push(...rows.map((row) => row.map((text, index) => wrap(text, widths[index]).join('\n'))))
   return table
     .toString()
     .split('\n')
