@@ -31,6 +31,18 @@ describe('watch', () => {
     expect(stdout).toContain('… 20 more lines')
   })
 
+  test.each([80, 40, 20])('fits %i columns, and counts lines as they are wrapped', async (columns) => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: many })
+    const { stdout } = await command(['watch', '--count', '1'], { kernel, columns })
+    const lines = stdout
+      .slice(ENTER.length, -LEAVE.length)
+      .replaceAll(/\u001b\[[HJK]/g, '')
+      .split('\n')
+    expect(lines).toHaveLength(24)
+    expect(lines.filter((line) => line.length > columns)).toEqual([])
+  })
+
   test.each([
     ['SIGINT', 0, ''],
     ['SIGTERM', 143, 'netplane: ended by SIGTERM\n'],
