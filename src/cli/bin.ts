@@ -4,20 +4,38 @@
  */
 import process from 'node:process'
 import { thisSystem } from './doctor/system.js'
-import { SignalError } from './errors.js'
+import { ENDING_SIGNALS, SignalError, type EndingSignal } from './errors.js'
 import { main } from './main.js'
 
 const ending = new AbortController()
 
 /** The first signal ends the command in order; the second one ends the process, whatever it does. */
-function onSignal(signal: 'SIGINT' | 'SIGTERM'): void {
+function onSignal(signal: EndingSignal): void {
   const error = new SignalError(signal)
   if (ending.signal.aborted) process.exit(error.status)
   ending.abort(error)
 }
 
-process.on('SIGINT', () => onSignal('SIGINT'))
-process.on('SIGTERM', () => onSignal('SIGTERM'))
+for (const signal of ENDING_SIGNALS) process.on(signal, () => onSignal(signal))
+
+/** Puts something before the stop by SIGTSTP, which is then what the kernel makes of it: where no shell would let the process go on, it is none. */
+function atStop(before: () => void, after: () => void): () => void {
+  const onStop = (): void => {
+    before()
+    process.off('SIGTSTP', onStop)
+    process.kill(process.pid, 'SIGTSTP')
+    process.on('SIGTSTP', onStop)
+  }
+  process.on('SIGTSTP', onStop)
+  process.on('SIGCONT', after)
+  return () => {
+    process.off('SIGTSTP', onStop)
+    process.off('SIGCONT', after)
+  }
+}
+
+// The command itself looks at what is lost; what fails when it has ended changes nothing any more.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 const status = await main(process.argv.slice(2), {
   stdin: process.stdin,
@@ -29,12 +47,8 @@ const status = await main(process.argv.slice(2), {
   atExit: (action) => {
     process.on('exit', action)
     return () => process.off('exit', action)
-  }
+  },
+  atStop
 })
-// A reader that went away is no error here either; what was written for one that is slow must reach it before the process ends.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', () => undefined)
-  if (!stream.destroyed) await new Promise<void>((resolve) => stream.write('', () => resolve()))
-}
 // Sockets that a signal left open do not keep the process.
 process.exit(status)

@@ -6,7 +6,10 @@ import type { System } from './doctor/system.js'
 
 /** A stream that commands write to: a terminal, a pipe or a file. */
 export interface OutputStream {
-  write(text: string): boolean
+  /** @param done Is called when the text was written, or could not be. */
+  write(text: string, done?: () => void): boolean
+  /** How much waits to be written. Absent: nothing does. */
+  readonly writableLength?: number | undefined
   /** Columns of a terminal. Absent: it is none, or does not say. */
   readonly columns?: number | undefined
   readonly rows?: number | undefined
@@ -36,6 +39,8 @@ export interface CommandEnvironment {
   readonly system: System
   /** Has something done when the process ends before the command does. Returns what takes that back. */
   atExit(action: () => void): () => void
+  /** Has something done before the process is stopped (Ctrl-Z), and when it goes on. Returns what takes that back. */
+  atStop(before: () => void, after: () => void): () => void
   /** Absent: the kernel. */
   readonly kernel?: CommandKernel | undefined
 }

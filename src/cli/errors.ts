@@ -10,7 +10,7 @@ export const STATUS = {
   negative: 1,
   /** The command line or the file is wrong. Nothing was opened. */
   usage: 2,
-  /** The kernel refused, or could not be read. */
+  /** The kernel refused, or could not be read, or the answer could not be written. */
   kernel: 3,
   /** The kernel refused because the process lacks a capability. */
   notPermitted: 4,
@@ -18,8 +18,14 @@ export const STATUS = {
   unsupported: 5,
   /** An error of the program. */
   internal: 70,
+  /** Ended by SIGHUP (128 + 1): the terminal went away. */
+  hungUp: 129,
   /** Ended by SIGINT (128 + 2). */
   interrupted: 130,
+  /** Ended by SIGQUIT (128 + 3). */
+  quit: 131,
+  /** Ended by SIGALRM (128 + 14). */
+  alarmed: 142,
   /** Ended by SIGTERM (128 + 15). */
   terminated: 143
 } as const
@@ -36,10 +42,24 @@ export class CommandError extends Error {
   }
 }
 
+const SIGNAL_STATUS = {
+  SIGHUP: STATUS.hungUp,
+  SIGINT: STATUS.interrupted,
+  SIGQUIT: STATUS.quit,
+  SIGALRM: STATUS.alarmed,
+  SIGTERM: STATUS.terminated
+} as const
+
+/** Signals that end a command in order. */
+export type EndingSignal = keyof typeof SIGNAL_STATUS
+
+/** All of them. */
+export const ENDING_SIGNALS = Object.keys(SIGNAL_STATUS) as readonly EndingSignal[]
+
 /** A signal ended the command. */
 export class SignalError extends CommandError {
-  constructor(signal: 'SIGINT' | 'SIGTERM') {
-    super(signal === 'SIGINT' ? STATUS.interrupted : STATUS.terminated, `ended by ${signal}`)
+  constructor(signal: EndingSignal) {
+    super(SIGNAL_STATUS[signal], `ended by ${signal}`)
     this.name = 'SignalError'
   }
 }

@@ -2,6 +2,7 @@
  * The command line: arguments in, exit status out.
  */
 import { Command, CommanderError } from 'commander'
+import { printable } from '../core/errors.js'
 import { VERSION } from '../core/version.js'
 import { addApply } from './commands/apply.js'
 import { addCleanup } from './commands/cleanup.js'
@@ -14,8 +15,9 @@ import { addSwitch } from './commands/switch.js'
 import { addTrace } from './commands/trace.js'
 import { addWatch } from './commands/watch.js'
 import type { CommandEnvironment } from './environment.js'
-import { STATUS } from './errors.js'
+import { SignalError, STATUS } from './errors.js'
 import { endingOf } from './exit-status.js'
+import { isReaderGone, watchDelivery, type Delivery } from './output/delivery.js'
 
 /** The name of the program. */
 export const PROGRAM = 'netplane'
@@ -86,25 +88,16 @@ async function run(args: readonly string[], environment: CommandEnvironment): Pr
   }
 }
 
-/** A reader that goes away ends the command, and that is no error: `netplane show | head`. */
-function untilPipeBreaks({ stdout, stderr }: CommandEnvironment): { readonly broken: Promise<number>; stop(): void } {
-  let resolve: (status: number) => void = () => undefined
-  let reject: (error: Error) => void = () => undefined
-  const broken = new Promise<number>((onBroken, onError) => {
-    resolve = onBroken
-    reject = onError
-  })
-  const onError = (error: Error): void => {
-    if ((error as NodeJS.ErrnoException).code === 'EPIPE') resolve(STATUS.success)
-    else reject(error)
-  }
-  for (const stream of [stdout, stderr]) stream.on('error', onError)
-  return {
-    broken,
-    stop: () => {
-      for (const stream of [stdout, stderr]) stream.off('error', onError)
-    }
-  }
+/** What the command ended with, or the output that was lost before it did. */
+async function runUntilLoss(args: readonly string[], environment: CommandEnvironment, delivery: Delivery): Promise<number | undefined> {
+  return await Promise.race([run(args, environment), delivery.lost.then(() => undefined)])
+}
+
+/** An answer that was lost is a failure, whatever the answer was; where the command itself failed its own status stays. */
+function statusOfLoss(status: number | undefined, { signal }: CommandEnvironment): number {
+  const reason: unknown = signal.reason
+  const own = status ?? (reason instanceof SignalError ? reason.status : STATUS.success)
+  return own > STATUS.negative ? own : STATUS.kernel
 }
 
 /**
@@ -114,10 +107,11 @@ function untilPipeBreaks({ stdout, stderr }: CommandEnvironment): { readonly bro
  * @returns The exit status, as docs/cli.md lists them. What went wrong stands on standard error.
  */
 export async function main(args: readonly string[], environment: CommandEnvironment): Promise<number> {
-  const pipe = untilPipeBreaks(environment)
-  try {
-    return await Promise.race([run(args, environment), pipe.broken])
-  } finally {
-    pipe.stop()
-  }
+  using delivery = watchDelivery(environment)
+  const status = await runUntilLoss(args, environment, delivery)
+  const loss = await delivery.flush()
+  if (loss === undefined || isReaderGone(loss)) return status ?? STATUS.success
+  environment.stderr.write(`${PROGRAM}: ${loss.stream} cannot be written: ${printable(loss.error.message)}\n`)
+  await delivery.flush()
+  return statusOfLoss(status, environment)
 }

@@ -14,7 +14,8 @@ export function manual(): string {
     {
       ...{ stdin: (async function* () {})(), stdout: unused, stderr: unused, variables: {}, system: thisSystem },
       signal: new AbortController().signal,
-      atExit: () => () => undefined
+      atExit: () => () => undefined,
+      atStop: () => () => undefined
     },
     () => undefined
   )

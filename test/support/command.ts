@@ -66,6 +66,7 @@ export interface CommandOptions {
   readonly variables?: CommandEnvironment['variables']
   readonly signal?: AbortSignal
   readonly stdout?: KeptStream
+  readonly atStop?: CommandEnvironment['atStop']
 }
 
 /** What a command left. */
@@ -90,6 +91,7 @@ export async function command(args: readonly string[], options: CommandOptions =
     signal: options.signal ?? new AbortController().signal,
     system: options.system ?? fakeSystem(),
     atExit: () => () => undefined,
+    atStop: options.atStop ?? (() => () => undefined),
     kernel: 'kernel' in options ? options.kernel : fakeKernel()
   })
   return { status, stdout: stdout.text, stderr: stderr.text }

@@ -17,9 +17,14 @@ interface Removal {
   readonly mode: Mode
   /** Objects that were there before and are not any more, sorted. */
   readonly removed: readonly string[]
+  /** Why this mode was left alone, though nothing failed. */
+  readonly skipped?: string | undefined
   /** Why nothing of this mode could be removed. */
   readonly refusal?: unknown
 }
+
+/** Planes of mode iptables have no names: which of them a name means, nobody can say. */
+const NAMELESS: Removal = { mode: 'iptables', removed: [], skipped: 'left alone, since planes of this mode have no names' }
 
 /** What of the kernel a plane can have made: tables and chains of nf_tables, and links. Sets and rules go with their tables and chains. */
 async function inventory({ signal, kernel }: CommandEnvironment, netns: string | number | undefined): Promise<Set<string>> {
@@ -50,11 +55,10 @@ function isIpvsLeft(names: ReadonlySet<string>, name = 'netplane'): boolean {
 }
 
 async function cleanUpMode(environment: CommandEnvironment, mode: Mode, options: PlaneCommandOptions): Promise<Removal> {
+  if (mode === 'iptables' && options.mode === undefined && options.name !== undefined) return NAMELESS
   const before = await inventory(environment, options.netns)
-  // A name belongs to the modes that have one.
-  const own = mode === 'iptables' && options.mode === undefined ? { ...options, name: undefined } : options
   try {
-    const plane = await openPlane(planeOptionsFor(environment, mode, own))
+    const plane = await openPlane(planeOptionsFor(environment, mode, options))
     await plane.close({ cleanup: true })
   } catch (error) {
     // A kernel without IPVS has none of its services: unless something else was left, there is nothing to remove.
@@ -65,8 +69,9 @@ async function cleanUpMode(environment: CommandEnvironment, mode: Mode, options:
   return { mode, removed: withoutParts([...before].filter((name) => !after.has(name))) }
 }
 
-function lineOf({ mode, removed, refusal }: Removal): string[] {
+function lineOf({ mode, removed, skipped, refusal }: Removal): string[] {
   if (refusal !== undefined) return []
+  if (skipped !== undefined) return [`${mode}: ${skipped}`]
   return [removed.length === 0 ? `${mode}: nothing was there` : `${mode}: removed ${removed.join(', ')}`]
 }
 
@@ -79,9 +84,9 @@ async function cleanup(environment: CommandEnvironment, options: PlaneCommandOpt
   }
   const refusals = removals.flatMap(({ mode, refusal }) => (refusal === undefined ? [] : [{ mode, ...endingOf(refusal, false) }]))
   const paper = {
-    modes: removals.map(({ mode, removed }) => {
+    modes: removals.map(({ mode, removed, skipped }) => {
       const refused = refusals.find((one) => one.mode === mode)
-      return { mode, removed, ...(refused === undefined ? {} : { refusal: refused.lines.join('\n') }) }
+      return { mode, removed, skipped, ...(refused === undefined ? {} : { refusal: refused.lines.join('\n') }) }
     })
   }
   writeResult(environment, options.output, paper, () => removals.flatMap(lineOf))

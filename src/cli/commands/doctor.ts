@@ -2,6 +2,7 @@
  * `netplane doctor`: whether this machine can carry a plane, and what would mend it.
  */
 import type { Command } from 'commander'
+import { printable } from '../../core/errors.js'
 import { gatherFacts } from '../doctor/facts.js'
 import { findingsOf, isLacking, type Finding, type Health } from '../doctor/findings.js'
 import type { CommandEnvironment } from '../environment.js'
@@ -21,19 +22,23 @@ const COLOUR: Readonly<Record<Health, Colour>> = { ok: 'green', warning: 'yellow
 
 const COLUMNS = [
   { heading: 'STATE', min: 7 },
-  { heading: 'SUBJECT', min: 8 },
-  { heading: 'MEANING', min: 12 }
+  { heading: 'SUBJECT', min: 4 },
+  { heading: 'MEANING', min: 5 }
 ] as const
 
-function meaningOf({ meaning, remedy }: Finding): string {
-  return remedy === undefined ? meaning : `${meaning}. Remedy: ${remedy}`
+/** What mends something stands on a line of its own that is not wrapped, so that a command can be copied. */
+function remedyLines({ subject, remedy }: Finding): string[] {
+  return remedy === undefined ? [] : ['', `Remedy for ${printable(subject)}:`, `  ${printable(remedy)}`]
 }
 
 function linesOf(environment: CommandEnvironment, findings: readonly Finding[], format: Format): string[] {
   const paint = paintFor(environment.stdout, environment.variables)
-  const rows = findings.map((finding) => [finding.health, finding.subject, meaningOf(finding)])
+  const rows = findings.map((finding) => [finding.health, finding.subject, finding.meaning])
   const lines = formatTable(COLUMNS, rows, widthFor(environment, format))
-  return lines.map((line) => line.replace(/^(ok|warning|missing)(?= )/, (health) => paint(COLOUR[health as Health], health)))
+  return [
+    ...lines.map((line) => line.replace(/^(ok|warning|missing)(?= )/, (health) => paint(COLOUR[health as Health], health))),
+    ...findings.flatMap(remedyLines)
+  ]
 }
 
 async function doctor(environment: CommandEnvironment, { mode, netns, output }: DoctorOptions): Promise<number> {
@@ -43,7 +48,7 @@ async function doctor(environment: CommandEnvironment, { mode, netns, output }: 
     ...linesOf(environment, findings, output),
     ...(mode === undefined
       ? []
-      : [isReady === true ? `Mode ${mode} has all that it needs.` : `Mode ${mode} lacks what is marked as missing.`])
+      : ['', isReady === true ? `Mode ${mode} has all that it needs.` : `Mode ${mode} lacks what is marked as missing.`])
   ])
   return isReady === false ? STATUS.negative : STATUS.success
 }

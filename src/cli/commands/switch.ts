@@ -4,7 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Argument, type Command } from 'commander'
 import type { NetplaneError } from '../../core/errors.js'
-import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent } from '../../plane/index.js'
+import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent, type PlaneMode } from '../../plane/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
 import { MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
@@ -46,9 +46,14 @@ async function waitForOthers(plane: Plane, { signal, stderr }: CommandEnvironmen
   }
 }
 
+/** The modes whose planes go. One that was named is not told apart from others in mode iptables, which has no names. */
+function replacedBy(mode: Mode, { name }: PlaneCommandOptions): PlaneMode[] {
+  return PLANE_MODES.filter((one) => one !== mode && (name === undefined || one !== 'iptables'))
+}
+
 async function switchTo(environment: CommandEnvironment, mode: Mode, file: string, options: PlaneCommandOptions): Promise<number> {
   const document: ServicesDocument = await readServicesFile(environment, file)
-  const replaces = PLANE_MODES.filter((one) => one !== mode)
+  const replaces = replacedBy(mode, options)
   return await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
     const { quarantined } = await plane.plan(document.services)
     environment.signal.throwIfAborted()

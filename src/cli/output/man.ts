@@ -18,11 +18,14 @@ export const STATUS_MEANINGS: readonly StatusMeaning[] = [
       'The command did its work, and the answer is no: doctor found that the mode lacks something, plan, apply or drain found services that cannot be applied, trace met fewer packets than it was to meet, or drain leaves connections.'
   },
   { status: 2, meaning: 'The command line or the file is wrong; nothing was changed.' },
-  { status: 3, meaning: 'The kernel refused, or could not be read.' },
+  { status: 3, meaning: 'The kernel refused, or could not be read, or the answer could not be written.' },
   { status: 4, meaning: 'The kernel refused because the process lacks a capability (EPERM, EACCES).' },
   { status: 5, meaning: 'The kernel or the installation lacks what is needed.' },
   { status: 70, meaning: 'An error of the program itself.' },
+  { status: 129, meaning: 'Ended by SIGHUP.' },
   { status: 130, meaning: 'Ended by SIGINT (watch and trace end with 0).' },
+  { status: 131, meaning: 'Ended by SIGQUIT.' },
+  { status: 142, meaning: 'Ended by SIGALRM.' },
   { status: 143, meaning: 'Ended by SIGTERM.' }
 ]
 

@@ -4,11 +4,14 @@
 import CliTable, { type TableConstructorOptions } from 'cli-table3'
 import stringWidth from 'string-width'
 import { printable } from '../../core/errors.js'
+import { wrap } from './wrap.js'
 
 /** A column: its heading, and the fewest characters it is narrowed to before the next one is. */
 export interface Column {
   readonly heading: string
   readonly min: number
+  /** Where a terminal is too narrow for all columns, those with the lowest number go first. Absent: it stays. */
+  readonly rank?: number
 }
 
 const GAP = 2
@@ -17,6 +20,15 @@ const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' }
+}
+
+/** The places of the columns for which there is room, if each is as narrow as it can be. */
+function placesFor(columns: readonly Column[], width: number): number[] {
+  const places = [...columns.keys()]
+  const total = (): number => places.reduce((sum, place) => sum + columns[place]!.min + GAP, -GAP)
+  const leaving = places.filter((place) => columns[place]!.rank !== undefined).sort((a, b) => columns[a]!.rank! - columns[b]!.rank!)
+  for (const place of leaving) if (total() > width) places.splice(places.indexOf(place), 1)
+  return places
 }
 
 /** Columns that are too wide together give up characters, the widest first, until they fit or none can give any. */
@@ -34,13 +46,15 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
 }
 
 /**
- * A table with headings, columns two spaces apart. What does not fit is wrapped inside of its column.
+ * A table with headings, columns two spaces apart. What does not fit is wrapped between words inside of its column; where even that does not do, columns are left out.
  *
  * @param width Columns of the terminal; undefined: lines are as long as they are.
  * @returns Lines without spaces at their ends.
  */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
-  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
+export function formatTable(all: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
+  const places = width === undefined ? [...all.keys()] : placesFor(all, width)
+  const columns = places.map((place) => all[place]!)
+  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => places.map((place) => printable(row[place]!)))]
   const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, stringWidth(row[index]!)), 0))
   const widths = width === undefined ? wanted : fit(wanted, columns, width)
   const lines: string[] = []
@@ -55,11 +69,9 @@ function blockLines(rows: readonly string[][], widths: readonly number[]): strin
   const table = new CliTable({
     chars: NO_LINES,
     style: { 'padding-left': 0, 'padding-right': GAP, head: [], border: [], compact: true },
-    colWidths: widths.map((each) => each + GAP),
-    wordWrap: true,
-    wrapOnWordBoundary: false
+    colWidths: widths.map((each) => each + GAP)
   })
-  table.push(...rows)
+  table.push(...rows.map((row) => row.map((text, index) => wrap(text, widths[index]).join('\n'))))
   return table
     .toString()
     .split('\n')

@@ -1,24 +1,13 @@
 /**
  * Where services are read from.
  */
-import { readFile } from 'node:fs/promises'
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, STATUS } from '../errors.js'
+import { readBytes, readToEnd } from './bytes.js'
 import { ServicesDocument } from './document.js'
 
 /** What stands for standard input. */
 const STANDARD_INPUT = '-'
-
-/** Until its end, or until a signal ends the command. */
-async function readAll({ stdin, signal }: CommandEnvironment): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
-  const read = async (): Promise<void> => {
-    for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array))
-  }
-  await Promise.race([read(), aborted])
-  return Buffer.concat(chunks)
-}
 
 /** UTF-8, and nothing else: other bytes would silently become other names. */
 function decode(file: string, bytes: Uint8Array): string {
@@ -36,12 +25,14 @@ function decode(file: string, bytes: Uint8Array): string {
  * @throws {CommandError} It cannot be read.
  * @throws {ServicesFileError} It holds something else than well-formed services.
  */
-export async function readServicesFile(environment: CommandEnvironment, file: string): Promise<ServicesDocument> {
-  if (file === STANDARD_INPUT) return await ServicesDocument.parse('standard input', decode('standard input', await readAll(environment)))
+export async function readServicesFile({ stdin, signal }: CommandEnvironment, file: string): Promise<ServicesDocument> {
+  if (file === STANDARD_INPUT)
+    return await ServicesDocument.parse('standard input', decode('standard input', await readToEnd(stdin, signal)))
   let bytes: Buffer
   try {
-    bytes = await readFile(file)
+    bytes = await readBytes(file, signal)
   } catch (error) {
+    signal.throwIfAborted()
     throw new CommandError(STATUS.usage, `${file}: cannot be read: ${(error as Error).message}`, { cause: error })
   }
   return await ServicesDocument.parse(file, decode(file, bytes))

@@ -193,6 +193,24 @@ describe('cleanup', () => {
     await nft.close()
   })
 
+  test('leaves mode iptables, which has no names, alone where a name is given', async () => {
+    const kernel = fakeKernel()
+    await run(['apply', '--mode', 'iptables'], services(), { kernel })
+    await run(['apply', '--name', 'staging'], services(), { kernel })
+    const { status, stdout } = await command(['cleanup', '--name', 'staging'], { kernel })
+    expect(status).toBe(0)
+    expect(stdout.split('\n')).toEqual([
+      'nftables: removed table ip staging, table ip6 staging',
+      'ipvs: nothing was there',
+      'iptables: left alone, since planes of this mode have no names',
+      ''
+    ])
+    const told = JSON.parse((await command(['cleanup', '--name', 'staging', '-o', 'json'], { kernel })).stdout) as { modes: object[] }
+    expect(told.modes[2]).toMatchObject({ mode: 'iptables', removed: [], skipped: expect.stringContaining('no names') as string })
+    expect(await command(['cleanup', '--mode', 'iptables', '--name', 'staging'], { kernel })).toMatchObject({ status: 2, stdout: '' })
+    expect((await command(['cleanup'], { kernel })).stdout).toMatch(/^iptables: removed .*table ip nat/m)
+  })
+
   test('has nothing to say of IPVS where the kernel has none and nothing was left', async () => {
     const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
     expect((await command(['cleanup'], { kernel })).status).toBe(0)

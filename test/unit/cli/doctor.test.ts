@@ -53,6 +53,14 @@ describe('doctor', () => {
     expect(found.isReady).toBe(false)
   })
 
+  test('cuts no word in 80 columns, and says what mends it on a line of its own', async () => {
+    const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }), nftables: new FakeNftablesKernel({ privileged: false }) })
+    const { stdout } = await command(['doctor'], { kernel, columns: 80, variables: { NO_COLOR: '1' } })
+    const whole = await command(['doctor'], { kernel })
+    expect(stdout.split(/\s+/).sort()).toEqual(whole.stdout.split(/\s+/).sort())
+    expect(stdout).toContain('\n\nRemedy for ipvs:\n  modprobe ip_vs\n')
+  })
+
   test('asks for nothing that the mode does not need', async () => {
     const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
     expect((await command(['doctor', '--mode', 'nftables'], { kernel })).status).toBe(0)

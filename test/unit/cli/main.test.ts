@@ -47,6 +47,21 @@ describe('the command line', () => {
   })
 
   test.each([
+    [['doctor', '-o', 'json'], 3],
+    [['--help'], 3],
+    [['watch', '--interval', '60'], 3],
+    [['plan', '/no/such/file'], 2]
+  ])('says that the answer of %j could not be written, where there is one', async (args, status) => {
+    const stdout = new KeptStream()
+    stdout.fault = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    const result = await command(args, { stdout })
+    expect(result.status).toBe(status)
+    expect(result.stderr).toMatch(
+      status === 3 ? /^netplane: standard output cannot be written: ENOSPC: no space left on device, write\n$/ : /^netplane: .*ENOENT.*\n$/
+    )
+  })
+
+  test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143]
   ] as const)('is ended by %s, before it begins and while it waits for standard input', async (name, status) => {

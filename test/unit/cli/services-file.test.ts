@@ -1,6 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { SignalError } from '../../../src/cli/errors.js'
 import { ServicesDocument } from '../../../src/cli/services-file/document.js'
 import { command } from '../../support/command.js'
+import { run } from '../../support/run.js'
 
 const WEB = `services:
   - name: web
@@ -123,5 +128,33 @@ describe('a file of services', () => {
       status: 2,
       stderr: "netplane: standard input:3:5: services[0].protocol is \"tpc\"; allowed: 'tcp', 'udp', 'sctp'\n"
     })
+  })
+})
+
+describe('a FIFO of services', () => {
+  async function fifo(): Promise<string> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'netplane-fifo-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = path.join(folder, 'services')
+    await run('mkfifo', [file])
+    return file
+  }
+
+  test('is read to its end, with pauses', async () => {
+    const file = await fifo()
+    const planned = command(['plan', file])
+    const writer = await open(file, 'w')
+    await writer.write('serv')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await writer.write('ices: []\n')
+    await writer.close()
+    expect(await planned).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test('is not waited for when a signal ends the command', async () => {
+    const ending = new AbortController()
+    const planned = command(['plan', await fifo()], { signal: ending.signal })
+    setTimeout(() => ending.abort(new SignalError('SIGTERM')), 50)
+    expect(await planned).toEqual({ status: 143, stdout: '', stderr: 'netplane: ended by SIGTERM\n' })
   })
 })

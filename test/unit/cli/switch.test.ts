@@ -30,6 +30,15 @@ test.each([
   expect(await tables(kernel)).toEqual(TABLES[to])
 })
 
+test('leaves mode iptables, which has no names, where a name is given', async () => {
+  const kernel = fakeKernel()
+  await command(['apply', '--mode', 'iptables', '-'], { stdin: SERVICES, kernel })
+  await command(['apply', '--mode', 'ipvs', '--name', 'staging', '-'], { stdin: SERVICES, kernel })
+  const done = await command(['switch', 'nftables', '--name', 'staging', '-'], { stdin: SERVICES, kernel })
+  expect(done).toMatchObject({ status: 0, stderr: '' })
+  expect(await tables(kernel)).toEqual(['filter', 'nat', 'staging'])
+})
+
 test('changes nothing where the mode cannot carry a service', async () => {
   const kernel = fakeKernel()
   const wlc = SERVICES.replace('protocol: tcp', 'protocol: tcp\n    scheduler: wlc')

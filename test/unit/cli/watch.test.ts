@@ -31,9 +31,24 @@ describe('watch', () => {
     expect(stdout).toContain('… 20 more lines')
   })
 
+  test.each([80, 40, 20])('fits %i columns, and counts lines as they are wrapped', async (columns) => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: many })
+    const { stdout } = await command(['watch', '--count', '1'], { kernel, columns })
+    const lines = stdout
+      .slice(ENTER.length, -LEAVE.length)
+      .replaceAll(/\u001b\[[HJK]/g, '')
+      .split('\n')
+    expect(lines).toHaveLength(24)
+    expect(lines.filter((line) => line.length > columns)).toEqual([])
+  })
+
   test.each([
     ['SIGINT', 0, ''],
-    ['SIGTERM', 143, 'netplane: ended by SIGTERM\n']
+    ['SIGTERM', 143, 'netplane: ended by SIGTERM\n'],
+    ['SIGHUP', 129, 'netplane: ended by SIGHUP\n'],
+    ['SIGQUIT', 131, 'netplane: ended by SIGQUIT\n'],
+    ['SIGALRM', 142, 'netplane: ended by SIGALRM\n']
   ] as const)('ends by %s, and the terminal is as it was', async (name, status, stderr) => {
     const ending = new AbortController()
     const stdout = new KeptStream(80)
@@ -43,6 +58,25 @@ describe('watch', () => {
     const result = await running
     expect(result).toMatchObject({ status, stderr })
     expect(result.stdout.endsWith(LEAVE)).toBe(true)
+  })
+
+  test('gives the terminal back while it is stopped, and draws anew when it goes on', async () => {
+    const ending = new AbortController()
+    const stdout = new KeptStream(80)
+    let stop = { before: (): void => undefined, after: (): void => undefined }
+    const atStop = (before: () => void, after: () => void) => {
+      stop = { before, after }
+      return () => undefined
+    }
+    const running = command(['watch', '--interval', '60'], { stdout, signal: ending.signal, atStop })
+    await until('the first look', () => stdout.text.includes('no services'))
+    const first = stdout.text
+    stop.before()
+    expect(stdout.text).toBe(`${first}${LEAVE}`)
+    stop.after()
+    expect(stdout.text).toBe(`${first}${LEAVE}${first}`)
+    ending.abort(new SignalError('SIGINT'))
+    expect((await running).stdout).toBe(`${first}${LEAVE}${first}${LEAVE}`)
   })
 
   test('makes the terminal as it was when the kernel cannot be read any more', async () => {
