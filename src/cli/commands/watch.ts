@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
 import { isInterrupt, STATUS } from '../errors.js'
 import { modeOption, namespaceOption, parseCount, parseSeconds, type Mode } from '../options.js'
+import { widthFor } from '../output/format.js'
 import { frontendLines } from '../output/frontends.js'
 import { Screen } from '../output/screen.js'
 import { readFrontends } from '../show/read.js'
@@ -19,9 +20,8 @@ interface WatchOptions {
 }
 
 async function look(environment: CommandEnvironment, screen: Screen, options: WatchOptions): Promise<void> {
-  const { stdout } = environment
   const frontends = await readFrontends(environment, options)
-  const width = stdout.isTTY === true ? stdout.columns : undefined
+  const width = widthFor(environment, 'text')
   screen.show([`Every ${options.interval} s; Ctrl-C ends it. Now: ${new Date().toISOString()}`, '', ...frontendLines(frontends, width)])
 }
 

@@ -39,5 +39,5 @@ export function writeEvent({ stdout }: CommandEnvironment, format: Format, event
 
 /** Columns that a table may take: all that the terminal has, but with `wide`, and in a pipe, as many as it wants. */
 export function widthFor({ stdout }: CommandEnvironment, format: Format): number | undefined {
-  return format === 'wide' || stdout.isTTY !== true ? undefined : stdout.columns
+  return format === 'wide' || stdout.isTTY !== true ? undefined : stdout.columns || undefined
 }

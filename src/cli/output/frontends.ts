@@ -4,15 +4,16 @@
 import { formatSocketAddress } from '../../core/address.js'
 import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
 import { formatTable, type Column } from './table.js'
+import { wrap } from './wrap.js'
 
 const COLUMNS: readonly Column[] = [
-  { heading: 'MODE', min: 4 },
-  { heading: 'SERVICE', min: 7 },
+  { heading: 'MODE', min: 4, rank: 3 },
+  { heading: 'SERVICE', min: 7, rank: 5 },
   { heading: 'FRONTEND', min: 8 },
   { heading: 'ENDPOINT', min: 8 },
-  { heading: 'SHARE', min: 5 },
-  { heading: 'CONNECTIONS', min: 5 },
-  { heading: 'STATE', min: 5 }
+  { heading: 'SHARE', min: 5, rank: 2 },
+  { heading: 'CONNECTIONS', min: 5, rank: 1 },
+  { heading: 'STATE', min: 5, rank: 4 }
 ]
 
 const UNKNOWN = '-'
@@ -68,6 +69,6 @@ function rowsOf(frontend: ShownFrontend): string[][] {
 
 /** A line for each endpoint, and for what becomes of clients who get none. */
 export function frontendLines(frontends: readonly ShownFrontend[], width: number | undefined): string[] {
-  if (frontends.length === 0) return ['The kernel holds no services of a plane.']
+  if (frontends.length === 0) return wrap('The kernel holds no services of a plane.', width)
   return formatTable(COLUMNS, frontends.flatMap(rowsOf), width)
 }

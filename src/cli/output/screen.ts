@@ -2,6 +2,7 @@
  * A terminal that is written anew again and again, and is as it was when that ends.
  */
 import type { CommandEnvironment, OutputStream } from '../environment.js'
+import { wrap } from './wrap.js'
 
 /** The alternate screen, without a cursor; xterm's control sequences (ctlseqs), which all terminals of today have. */
 const ENTER = '\u001b[?1049h\u001b[?25l'
@@ -10,8 +11,9 @@ const HOME = '\u001b[H'
 const CLEAR_LINE = '\u001b[K'
 const CLEAR_REST = '\u001b[J'
 
-/** Rows and columns of a terminal that does not say how large it is. */
+/** Rows and columns of a terminal that does not say how large it is, or says 0. */
 const USUAL_ROWS = 24
+const USUAL_COLUMNS = 80
 
 /** Where pictures are shown: on a terminal in each other's place, else one below the other. */
 export class Screen implements Disposable {
@@ -30,7 +32,7 @@ export class Screen implements Disposable {
     this.#enter()
   }
 
-  /** Shows lines; on a terminal as many as it has rows. */
+  /** Shows lines; on a terminal as many as it has rows, and wrapped in its columns. */
   show(lines: readonly string[]): void {
     if (!this.#isTerminal) {
       this.#stdout.write(`${lines.join('\n')}\n\n`)
@@ -38,9 +40,11 @@ export class Screen implements Disposable {
     }
     this.#lines = lines
     this.#enter()
-    const rows = this.#stdout.rows ?? USUAL_ROWS
-    const hidden = lines.length - rows
-    const shown = hidden > 0 ? [...lines.slice(0, rows - 1), `… ${hidden + 1} more lines`] : lines
+    const { rows, columns } = this.#stdout
+    const height = rows || USUAL_ROWS
+    const wrapped = lines.flatMap((line) => wrap(line, columns || USUAL_COLUMNS))
+    const hidden = wrapped.length - height
+    const shown = hidden > 0 ? [...wrapped.slice(0, height - 1), `… ${hidden + 1} more lines`] : wrapped
     this.#stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}`).join('\n')}${CLEAR_REST}`)
   }
 

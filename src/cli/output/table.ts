@@ -10,6 +10,8 @@ import { wrap } from './wrap.js'
 export interface Column {
   readonly heading: string
   readonly min: number
+  /** Where a terminal is too narrow for all columns, those with the lowest number go first. Absent: it stays. */
+  readonly rank?: number
 }
 
 const GAP = 2
@@ -18,6 +20,15 @@ const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
   ...{ bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' },
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' }
+}
+
+/** The places of the columns for which there is room, if each is as narrow as it can be. */
+function placesFor(columns: readonly Column[], width: number): number[] {
+  const places = [...columns.keys()]
+  const total = (): number => places.reduce((sum, place) => sum + columns[place]!.min + GAP, -GAP)
+  const leaving = places.filter((place) => columns[place]!.rank !== undefined).sort((a, b) => columns[a]!.rank! - columns[b]!.rank!)
+  for (const place of leaving) if (total() > width) places.splice(places.indexOf(place), 1)
+  return places
 }
 
 /** Columns that are too wide together give up characters, the widest first, until they fit or none can give any. */
@@ -35,13 +46,15 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
 }
 
 /**
- * A table with headings, columns two spaces apart. What does not fit is wrapped between words inside of its column.
+ * A table with headings, columns two spaces apart. What does not fit is wrapped between words inside of its column; where even that does not do, columns are left out.
  *
  * @param width Columns of the terminal; undefined: lines are as long as they are.
  * @returns Lines without spaces at their ends.
  */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
-  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => row.map(printable))]
+export function formatTable(all: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
+  const places = width === undefined ? [...all.keys()] : placesFor(all, width)
+  const columns = places.map((place) => all[place]!)
+  const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => places.map((place) => printable(row[place]!)))]
   const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, stringWidth(row[index]!)), 0))
   const widths = width === undefined ? wanted : fit(wanted, columns, width)
   const lines: string[] = []

@@ -114,10 +114,22 @@ describe('show', () => {
     expect(stderr).toMatch(/^netplane: EPERM: .*\n$/)
   })
 
-  test('fits 40 columns as well as it can, and is whole with wide', async () => {
+  test.each([
+    [60, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'SHARE', 'CONNECTIONS', 'STATE']],
+    [40, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'STATE']],
+    [30, ['SERVICE', 'FRONTEND', 'ENDPOINT']],
+    [20, ['FRONTEND', 'ENDPOINT']]
+  ])('fits %i columns', async (columns, headings) => {
+    const { stdout } = await command(['show'], { kernel: await applied('nftables', 'ipvs'), columns })
+    const lines = stdout.split('\n')
+    expect(lines.filter((line) => line.length > columns)).toEqual([])
+    expect(headings.filter((heading) => !lines[0]!.includes(heading.slice(0, 5)))).toEqual([])
+    expect(lines[0]!.trim().split(/ +/)).toHaveLength(headings.length)
+  })
+
+  test('fits 20 columns where there is nothing, and is whole with wide', async () => {
+    expect((await command(['show'], { columns: 20 })).stdout).toBe('The kernel holds no\nservices of a plane.\n')
     const kernel = await applied('nftables')
-    const narrow = await command(['show'], { kernel, columns: 60 })
-    expect(narrow.stdout.split('\n').filter((line) => line.length > 60)).toEqual([])
     const wide = await command(['show', '-o', 'wide'], { kernel, columns: 60 })
     expect(wide.stdout).toMatch(/default\/web:http +tcp 10\.96\.0\.1:80 /)
   })
