@@ -7,12 +7,16 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /** Pieces of a word that is longer than a line. */
 function cut(word: string, width: number): string[] {
-  const pieces = ['']
+  const pieces: string[] = []
+  let piece = ''
   for (const { segment } of graphemes.segment(word)) {
-    if (pieces.at(-1) !== '' && stringWidth(pieces.at(-1)! + segment) > width) pieces.push('')
-    pieces[pieces.length - 1] += segment
+    if (piece !== '' && stringWidth(piece + segment) > width) {
+      pieces.push(piece)
+      piece = ''
+    }
+    piece += segment
   }
-  return pieces
+  return [...pieces, piece]
 }
 
 /** Wraps a text between its words. Only a word that is longer than a line is cut. @param width Columns of a line; undefined: a line may be as long as it wants. */

@@ -4,7 +4,10 @@ import { FakeNftablesKernel } from '../../../src/testing.js'
 import { command, fakeKernel, KeptStream } from '../../support/command.js'
 import { until } from '../../support/run.js'
 
+const ESCAPE = '\u001b'
 const ENTER = '\u001b[?1049h\u001b[?25l'
+/** What moves the cursor home, and clears. */
+const CLEARING = new RegExp(`${ESCAPE}\\[[HJK]`, 'g')
 const LEAVE = '\u001b[?25h\u001b[?1049l'
 
 const many = `services:\n${Array.from(
@@ -35,10 +38,7 @@ describe('watch', () => {
     const kernel = fakeKernel()
     await command(['apply', '-'], { kernel, stdin: many })
     const { stdout } = await command(['watch', '--count', '1'], { kernel, columns })
-    const lines = stdout
-      .slice(ENTER.length, -LEAVE.length)
-      .replaceAll(/\u001b\[[HJK]/g, '')
-      .split('\n')
+    const lines = stdout.slice(ENTER.length, -LEAVE.length).replaceAll(CLEARING, '').split('\n')
     expect(lines).toHaveLength(24)
     expect(lines.filter((line) => line.length > columns)).toEqual([])
   })
