@@ -31,7 +31,7 @@ const toEndpoint = headers(CLIENT, 40_000, ENDPOINT, 8080)
 const LOOPBACK = { index: 1, type: 772 }
 
 /** The first step of a packet that this node sends. */
-const sent = (begun: TraceStep): TraceStep => ({ ...begun, chain: 'output', inLink: undefined })
+const sent = (begun: TraceStep): TraceStep => ({ ...begun, chain: 'output' })
 
 type Kernel = ReturnType<typeof fakeKernel>
 
