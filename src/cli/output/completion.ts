@@ -16,18 +16,32 @@ const namesOf = ({ short, long }: SurfaceOption): string[] => [short, long].filt
 
 const takesFile = ({ arguments: all }: SurfaceCommand): boolean => all.some(({ flags }) => flags === '<file>')
 
+/** Offers words of a list. */
+const bashWords = (words: readonly string[]): string => `mapfile -t COMPREPLY < <(compgen -W ${quote(words.join(' '))} -- "$word")`
+
+/** What a value is offered by; nothing where nobody knows its values. */
+function bashValue(option: SurfaceOption): string[] {
+  if (!option.takesValue) return []
+  const offer = option.choices.length === 0 ? '' : `${bashWords(option.choices)}; `
+  return [`        ${namesOf(option).join('|')}) ${offer}return ;;`]
+}
+
 function bashCommand(command: SurfaceCommand): string[] {
-  const values = command.options.flatMap((option) =>
-    option.choices.length === 0
-      ? []
-      : [`        ${namesOf(option).join('|')}) COMPREPLY=($(compgen -W ${quote(option.choices.join(' '))} -- "$word")); return ;;`]
-  )
+  const values = command.options.flatMap(bashValue)
   const words = [...command.options.flatMap(namesOf), '--help', ...command.arguments.flatMap(({ choices }) => choices)]
   return [
     `    ${command.name})`,
     ...(values.length === 0 ? [] : ['      case "$before" in', ...values, '      esac']),
-    `      COMPREPLY=($(compgen -W ${quote(words.join(' '))} -- "$word"))`,
-    ...(takesFile(command) ? ['      COMPREPLY+=($(compgen -f -- "$word"))'] : []),
+    `      ${bashWords(words)}`,
+    // Names of files are quoted where they need it, and folders end with a slash.
+    ...(takesFile(command)
+      ? [
+          '      if [[ "$word" != -* ]]; then',
+          '        compopt -o filenames 2> /dev/null',
+          '        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")',
+          '      fi'
+        ]
+      : []),
     '      ;;'
   ]
 }
@@ -38,8 +52,14 @@ function bash(commands: readonly SurfaceCommand[]): string[] {
     '_netplane() {',
     '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"',
     '  COMPREPLY=()',
+    '  # The equals sign of --output=json is a word of its own.',
+    '  if [ "$word" = = ]; then',
+    '    word=""',
+    '  elif [ "$before" = = ] && [ "$COMP_CWORD" -ge 2 ]; then',
+    '    before="${COMP_WORDS[COMP_CWORD-2]}"',
+    '  fi',
     '  if [ "$COMP_CWORD" -eq 1 ]; then',
-    `    COMPREPLY=($(compgen -W ${quote(names.join(' '))} -- "$word"))`,
+    `    ${bashWords(names)}`,
     '    return',
     '  fi',
     '  case "${COMP_WORDS[1]}" in',
@@ -113,19 +133,26 @@ function fishOption(command: string, option: SurfaceOption): string {
   ].join(' ')
 }
 
+/** Arguments by their place: the words that are there before it. Files are offered where one is wanted, and nowhere else. */
+function fishArguments(command: SurfaceCommand): string[] {
+  const seen = `__fish_seen_subcommand_from ${command.name}`
+  const places = command.arguments.map(({ choices, flags, description }, index) => {
+    // Values of options are words, too: so a file is wanted at every later place as well.
+    const words = 'count (commandline -opc | string match -v -- "-*")'
+    const condition = quote(`${seen}; and test (${words}) ${flags === '<file>' ? '-ge' : '-eq'} ${index + 2}`)
+    const offered = flags === '<file>' ? '-F' : choices.length === 0 ? '-f' : `-f -a ${quote(choices.join(' '))}`
+    return `complete -c netplane -n ${condition} ${offered} -d ${quote(description)}`
+  })
+  return takesFile(command) ? places : [`complete -c netplane -f -n ${quote(seen)}`, ...places]
+}
+
 function fish(commands: readonly SurfaceCommand[]): string[] {
   return [
     "complete -c netplane -f -n '__fish_use_subcommand'",
     ...commands.flatMap((command) => [
       `complete -c netplane -n '__fish_use_subcommand' -a ${command.name} -d ${quote(command.description)}`,
       ...command.options.map((option) => fishOption(command.name, option)),
-      ...command.arguments.flatMap(({ choices, description }) =>
-        choices.length === 0
-          ? []
-          : [
-              `complete -c netplane -f -n ${quote(`__fish_seen_subcommand_from ${command.name}`)} -a ${quote(choices.join(' '))} -d ${quote(description)}`
-            ]
-      )
+      ...fishArguments(command)
     ])
   ]
 }

@@ -4,6 +4,7 @@
 import { printable, ValidationError } from '../../core/errors.js'
 import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
 import type { Position, ServicesDocument } from '../services-file/document.js'
+import { MAX_TOLD } from '../services-file/few.js'
 import type { Colour, Paint } from './colours.js'
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
@@ -64,11 +65,22 @@ export function quarantinedDocuments(quarantined: readonly Quarantined[], docume
   }))
 }
 
-/** The same for people: what is wrong with the file, with line and column. */
+/** What is wrong with a service, which is named before: its field by the path within it, the reason where it has one. */
+function reasonOf({ service, error }: Quarantined): string {
+  if (!(error instanceof ValidationError)) return error.message
+  const own = `services[${JSON.stringify(service)}]`
+  const path = error.path.startsWith(own) ? error.path.slice(own.length) : error.path
+  const { message } = new ValidationError(path.replace(/^\./, ''), error.value, error.allowed)
+  return path === '' ? `it${message}` : message
+}
+
+/** The same for people: what is wrong with the file, with line and column, and of many the first. */
 export function quarantinedLines(quarantined: readonly Quarantined[], document: ServicesDocument): string[] {
-  return quarantined.map((one) =>
-    printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${one.error.message}`))
-  )
+  const lines = quarantined
+    .slice(0, MAX_TOLD)
+    .map((one) => printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${reasonOf(one)}`)))
+  const more = quarantined.length - lines.length
+  return more > 0 ? [...lines, `… and ${more} more services cannot be applied`] : lines
 }
 
 /** What an apply did, in one sentence. */

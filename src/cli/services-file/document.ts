@@ -1,13 +1,16 @@
 /**
  * Services in a file of YAML or JSON, and where in it each of their fields stands.
  */
-import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Document } from 'yaml'
 import { requireFields, requireKnown } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
-import { acceptService } from '../../plane/core/accept/service.js'
 import type { Service, Services } from '../../plane/model.js'
 import { CommandError, STATUS } from '../errors.js'
+import { fewOf } from './few.js'
+import { findMistakes } from './mistakes.js'
+import { composeDocument } from './syntax.js'
+import { wordsOf } from './words.js'
 
 /** A place in a file; both numbers begin at 1. */
 export interface Position {
@@ -15,14 +18,11 @@ export interface Position {
   readonly column: number
 }
 
-/** Mistakes that are told at once; of more their number is said. */
-const MAX_TOLD = 20
-
 /** The file is no list of services, or some are malformed. The message has a line for each mistake: `FILE:LINE:COLUMN: MESSAGE`. */
 export class ServicesFileError extends CommandError {
-  constructor(mistakes: readonly string[]) {
-    const more = mistakes.length - MAX_TOLD
-    super(STATUS.usage, [...mistakes.slice(0, MAX_TOLD), ...(more > 0 ? [`and ${more} more mistakes`] : [])].join('\n'))
+  /** @param isAll Whether there are no further mistakes than these. */
+  constructor(mistakes: readonly string[], isAll = true) {
+    super(STATUS.usage, fewOf(mistakes, 'mistakes', isAll).join('\n'))
     this.name = 'ServicesFileError'
   }
 }
@@ -63,10 +63,9 @@ export class ServicesDocument {
    */
   static async parse(file: string, text: string): Promise<ServicesDocument> {
     const lines = new LineCounter()
-    const document = parseDocument(text, { lineCounter: lines })
+    const { document, faults } = composeDocument(text, lines)
     const unsaid = new ServicesDocument(file, document, lines, [])
-    const faults = [...document.errors, ...document.warnings]
-    if (faults.length > 0) throw new ServicesFileError(faults.map((fault) => unsaid.#textAt(fault.pos[0], firstLine(fault.message))))
+    if (faults.length > 0) throw new ServicesFileError(faults.map(({ offset, message }) => unsaid.#textAt(offset, message)))
     return new ServicesDocument(file, document, lines, await unsaid.#check())
   }
 
@@ -111,21 +110,15 @@ export class ServicesDocument {
     const slices = new Slices()
     const mistakes: string[] = []
     const names = new Map<string, number>()
+    let isAll = true
     for (const [index, entry] of entries.entries()) {
       if (slices.isOver) await slices.turn()
-      const path = `services[${index}]`
-      try {
-        requireFields('', entry, 'a service: an object with name, protocol, frontends and endpoints')
-        await acceptService(entry as Service, slices)
-        const { name } = entry as Service
-        if (names.has(name)) throw new ValidationError('.name', name, `a name of its own: services[${names.get(name)!}] has it`)
-        names.set(name, index)
-      } catch (error) {
-        if (!(error instanceof ValidationError)) throw error
-        mistakes.push(this.#mistake(path, error))
-      }
+      const found = await findMistakes(entry, slices)
+      const errors = [...found.errors, ...findNamesake(names, index, entry)]
+      mistakes.push(...this.#inOrder(`services[${index}]`, errors))
+      isAll &&= found.isAll
     }
-    if (mistakes.length > 0) throw new ServicesFileError(mistakes)
+    if (mistakes.length > 0) throw new ServicesFileError(mistakes, isAll)
     return entries as Service[]
   }
 
@@ -140,19 +133,27 @@ export class ServicesDocument {
     } catch (error) {
       // ReferenceError: aliases that stand for more than there is memory.
       if (!(error instanceof ValidationError) && !(error instanceof ReferenceError)) throw error
-      throw new ServicesFileError([error instanceof ValidationError ? this.#mistake('', error) : this.describe('', error.message)])
+      throw new ServicesFileError(error instanceof ValidationError ? this.#inOrder('', [error]) : [this.describe('', error.message)])
     }
   }
 
-  #mistake(row: string, { path, value, allowed }: ValidationError): string {
-    const whole = new ValidationError(`${row}${path}`, value, allowed)
-    return this.describe(whole.path, whole.path === '' ? `the file${whole.message}` : whole.message)
+  /** Mistakes in the order of the file. */
+  #inOrder(row: string, errors: readonly ValidationError[]): string[] {
+    return errors
+      .map((error) => ({ offset: this.#offsetOf(segmentsOf(`${row}${error.path}`)), words: wordsOf(row, error) }))
+      .sort((left, right) => left.offset - right.offset)
+      .map(({ offset, words }) => this.#textAt(offset, words))
   }
 }
 
-/** What follows the first line of a message of the parser is an excerpt of the file. */
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0]!.replace(/ at line \d+, column \d+:?$/, '')
+/** The mistake that another service has the name. The name counts whatever else is wrong with its service. */
+function findNamesake(names: Map<string, number>, index: number, entry: unknown): ValidationError[] {
+  const { name } = (entry ?? {}) as { readonly name?: unknown }
+  // An empty name is a mistake of its own.
+  if (typeof name !== 'string' || name === '') return []
+  const first = names.get(name)
+  if (first === undefined) names.set(name, index)
+  return first === undefined ? [] : [new ValidationError('.name', name, `a name of its own: services[${first}] has it`)]
 }
 
 /** A child by its name or number, and where it stands. */

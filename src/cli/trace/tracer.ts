@@ -53,11 +53,21 @@ export type TracedEvent = PacketEvent | TranslatedEvent | StepEvent | LostEvent
 
 interface Followed {
   readonly frontends: readonly ShownFrontend[]
+  /** Whether its steps are told; those of a packet that is passed over are not. */
+  readonly isTold: boolean
+  /** Whether this node has sent it, and it has not come in by loopback yet. */
+  mayComeBack: boolean
   now: Packet
 }
 
 /** Packets that are remembered: their ids come again, and nobody says when one is gone. */
 const MAX_FOLLOWED = 256
+
+/** ARPHRD_LOOPBACK of linux/if_arp.h. */
+const LOOPBACK_TYPE = 772
+
+/** The chain of our table that sees what this node sends. */
+const SENDING_CHAIN = 'output'
 
 const HEX = 16
 const ID_DIGITS = 8
@@ -100,49 +110,61 @@ export class Tracer {
     if (event.type === 'lost') return [{ event: 'lost' }]
     const { table } = this.#options
     if (event.family === table.family && event.table === table.name) return this.#begin(event)
-    const known = this.#followed.get(event.id)
     const packet = packetOf(event.headers)
-    if (known === undefined) {
-      const before = packet && this.#findSent(packet)
-      if (packet === undefined || before === undefined) return []
-      return [...this.#add(event, packet, before.frontends, true), await this.#step(event)]
+    const sent = this.#findSent(event, packet)
+    if (packet !== undefined && sent !== undefined) {
+      sent.mayComeBack = false
+      const begun = this.#add(event, { ...sent, now: packet }, true)
+      return sent.isTold ? [...begun, await this.#step(event)] : []
     }
-    return [...this.#translated(event, known, packet), await this.#step(event)]
+    const known = this.#followed.get(event.id)
+    if (known === undefined) return []
+    const translated = this.#translated(event, known, packet)
+    return known.isTold ? [...translated, await this.#step(event)] : []
   }
 
-  /** The first step is that of the rule that began the trace; the others of that table say nothing. */
+  /**
+   * The first step is that of the rule that began the trace; the others of that table say nothing.
+   * A packet that is passed over is remembered as well, so that its later steps are not taken for those of another one.
+   */
   #begin(step: TraceStep): TracedEvent[] {
     const packet = packetOf(step.headers)
     if (step.type !== 'rule' || packet === undefined) return []
-    if (this.isFull) {
-      // Its steps are not those of an earlier packet with the same id.
-      this.#followed.delete(step.id)
-      return []
-    }
-    this.#begun += 1
-    return this.#add(step, packet, this.#options.names.of(packet), false)
+    const isTold = !this.isFull
+    if (isTold) this.#begun += 1
+    const mayComeBack = step.chain === SENDING_CHAIN
+    const begun = this.#add(step, { frontends: this.#options.names.of(packet), isTold, mayComeBack, now: packet }, false)
+    return isTold ? begun : []
   }
 
-  #add(step: TraceStep, packet: Packet, frontends: readonly ShownFrontend[], again: boolean): TracedEvent[] {
+  #add(step: TraceStep, followed: Followed, again: boolean): TracedEvent[] {
     this.#followed.delete(step.id)
-    this.#followed.set(step.id, { frontends, now: packet })
+    this.#followed.set(step.id, followed)
     if (this.#followed.size > MAX_FOLLOWED) this.#followed.delete(this.#followed.keys().next().value!)
     const [inLink, outLink] = [this.#linkName(step.inLink), this.#linkName(step.outLink)]
     return [
       {
-        ...{ event: 'packet', packet: idOf(step), again, ...packet },
+        ...{ event: 'packet', packet: idOf(step), again, ...followed.now },
         ...(inLink === undefined ? {} : { inLink }),
         ...(outLink === undefined ? {} : { outLink }),
-        frontends: namedFrontends(frontends)
+        frontends: namedFrontends(followed.frontends)
       }
     ]
   }
 
-  /** A packet that this node sends to itself keeps its addresses on the way, and gets another id. */
-  #findSent(packet: Packet): Followed | undefined {
-    return [...this.#followed.values()].findLast(
-      ({ now }) => now.protocol === packet.protocol && isSameEnd(now.destination, packet.destination)
+  /**
+   * The packet of this node that comes in by loopback with a step: it gets another id there, which an earlier packet may have had.
+   * It keeps its addresses, unless the last chain gave it another source, which no rule has seen; then it is the last one that was sent to the destination.
+   */
+  #findSent({ id, inLink }: TraceStep, packet: Packet | undefined): Followed | undefined {
+    if (packet === undefined || inLink?.type !== LOOPBACK_TYPE) return undefined
+    const sent = [...this.#followed.values()].filter(
+      ({ mayComeBack, now }) => mayComeBack && now.protocol === packet.protocol && isSameEnd(now.destination, packet.destination)
     )
+    const same = sent.findLast(({ now }) => isSameEnd(now.source, packet.source))
+    if (same !== undefined) return same
+    const known = this.#followed.get(id)
+    return known !== undefined && isSameEnd(known.now.source, packet.source) ? undefined : sent.at(-1)
   }
 
   #translated(step: TraceStep, known: Followed, packet: Packet | undefined): TracedEvent[] {

@@ -90,6 +90,28 @@ describe('trace on the kernel', () => {
     expect(events.find(({ event }) => event === 'translated')).toMatchObject({ endpoint: { service: 'default/web:http' } })
   })
 
+  test('ends behind the last packet, although others go on', async () => {
+    const { node } = await network()
+    expect((await inside(node, ['apply', '-'], SERVICES)).status).toBe(0)
+    const busy = node.background('python3', [
+      '-c',
+      'import socket, time\nwhile True: s = socket.socket(); s.connect_ex(("10.96.0.1", 80)); s.close(); time.sleep(0.1)'
+    ])
+    const { status, stdout } = await command(
+      ['trace', '10.96.0.1:80', '--count', '1', '--timeout', '20', '-o', 'json', '--netns', node.name],
+      { kernel: undefined, system: thisSystem }
+    )
+    await busy.stop('SIGTERM')
+    expect(status).toBe(0)
+    const ways = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly again?: boolean; readonly source?: unknown })
+      .filter(({ event }) => event === 'packet')
+    expect(ways.map(({ again }) => again)).toEqual([false, true])
+    expect(ways[1]!.source).toEqual(ways[0]!.source)
+  })
+
   test('names the rule that drops a packet, another program’s', async () => {
     const { node, client } = await network()
     await node.nftScript(

@@ -102,9 +102,7 @@ describe('apply', () => {
     const { status, stdout, stderr } = await run(['apply'], services({ more: THIEF }), { kernel })
     expect(status).toBe(1)
     expect(stdout).toContain('1 service added')
-    expect(stderr).toMatch(
-      /^netplane: standard input:10:9: service thief cannot be applied: services\["thief"\]\.frontends\[1\] is .*"web" has it\n$/
-    )
+    expect(stderr).toMatch(/^netplane: standard input:10:9: service thief cannot be applied: frontends\[1\] is .*"web" has it\n$/)
   })
 
   test('applies all with --atomic where all can be', async () => {
@@ -117,6 +115,18 @@ describe('apply', () => {
       quarantined: [{ service: 'thief', code: 'ERR_NETPLANE_VALIDATION', line: 10, column: 9 }],
       applied: { services: { added: 1, changed: 0, removed: 0 } }
     })
+  })
+
+  test('tells of many services that cannot be applied the first twenty', async () => {
+    const thieves = Array.from({ length: 30 }, (_, index) =>
+      THIEF.replace('name: thief', `name: thief${index}`).replace(/^.*10\.96\.0\.2.*\n/m, '')
+    )
+    const { status, stderr } = await run(['plan'], services({ more: thieves.join('') }), { kernel: fakeKernel() })
+    const lines = stderr.trimEnd().split('\n')
+    expect(status).toBe(1)
+    expect(lines).toHaveLength(21)
+    expect(lines.at(-1)).toBe('netplane: … and 10 more services cannot be applied')
+    for (const [index, line] of lines.slice(0, -1).entries()) expect(line.split(`thief${index}`)).toHaveLength(2)
   })
 
   test('applies nothing with --atomic where one service cannot be applied', async () => {

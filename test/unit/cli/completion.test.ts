@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -12,6 +12,8 @@ async function offered(...words: string[]): Promise<string[]> {
   onTestFinished(() => rm(folder, { recursive: true }))
   const file = path.join(folder, 'netplane.bash')
   await writeFile(file, stdout)
+  for (const name of ['my file.yaml', 'star*.yaml', 'starry.yaml']) await writeFile(path.join(folder, name), '')
+  await mkdir(path.join(folder, 'sub'))
   const line = words.map((word) => `'${word}'`).join(' ')
   const script = `. ${file}; COMP_WORDS=(netplane ${line}); COMP_CWORD=${words.length}; _netplane; printf '%s\\n' "\${COMPREPLY[@]}"`
   return (await run('bash', ['-c', script], { cwd: folder })).split('\n').filter((word) => word !== '')
@@ -35,6 +37,22 @@ describe('completion of bash', () => {
   test('offers files where a file is wanted', async () => {
     expect(await offered('plan', 'netplane.b')).toEqual(['netplane.bash'])
     expect(await offered('show', 'netplane.b')).toEqual([])
+    expect(await offered('plan', 'my')).toEqual(['my file.yaml'])
+    expect((await offered('plan', 'star')).sort()).toEqual(['star*.yaml', 'starry.yaml'])
+    expect(await offered('plan', '--at')).toEqual([])
+  })
+
+  test('says that files are files, so that folders end with a slash', async () => {
+    const { stdout } = await command(['completion', 'bash'])
+    const script = `${stdout}compopt() { echo "$@"; }; COMP_WORDS=(netplane plan s); COMP_CWORD=2; _netplane`
+    expect(await run('bash', ['-c', script])).toBe('-o filenames\n')
+  })
+
+  test('offers nothing for values that nobody knows, and values behind an equals sign', async () => {
+    expect(await offered('plan', '--netns', '')).toEqual([])
+    expect(await offered('plan', '--name', 'm')).toEqual([])
+    expect(await offered('plan', '--output', '=', 'j')).toEqual(['json'])
+    expect(await offered('plan', '--output', '=')).toEqual(['text', 'wide', 'json', 'yaml'])
   })
 })
 
@@ -45,6 +63,13 @@ test.each([
   const { status, stdout } = await command(['completion', shell])
   expect(status).toBe(0)
   for (const part of parts) expect(stdout).toContain(part)
+})
+
+test('fish is told of arguments by their places', async () => {
+  const lines = (await command(['completion', 'fish'])).stdout.split('\n').filter((line) => line.includes('string match'))
+  const find = (name: string): string[] => lines.filter((line) => line.includes(`__fish_seen_subcommand_from ${name};`))
+  expect(find('switch').map((line) => /-(?:eq|ge) \d.*? -(?:f -a|F|f)/.exec(line)?.[0])).toEqual(["-eq 2' -f -a", "-ge 3' -F"])
+  expect(find('explain').map((line) => /-(?:eq|ge) \d.*? -(?:f -a|F|f)/.exec(line)?.[0])).toEqual(["-eq 2' -f"])
 })
 
 test('another shell is refused', async () => {

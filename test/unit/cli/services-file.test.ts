@@ -54,7 +54,7 @@ describe('a file of services', () => {
     [
       'an unknown field',
       changed('port: 80\n', 'port: 80\n        ports: 81\n'),
-      'f.yaml:8:9: services[0].frontends[0].ports is 81; allowed: one of kind, address, port, trafficPolicy'
+      'f.yaml:8:9: services[0].frontends[0].ports is no field; fields are kind, address, port, trafficPolicy'
     ],
     [
       'a field that is missing',
@@ -82,11 +82,33 @@ describe('a file of services', () => {
       'f.yaml:9:5: services[1].name is "web"; allowed: a name of its own: services[0] has it'
     ],
     ['no list', 'services: web\n', 'f.yaml:1:1: services is "web"; allowed: a list of services'],
-    ['another field at the top', `${WEB}service: []\n`, 'f.yaml:9:1: service is []; allowed: one of services'],
-    ['nothing', '', 'f.yaml:1:1: the file is missing; allowed: an object with a list `services`'],
+    ['another field at the top', `${WEB}service: []\n`, 'f.yaml:9:1: service is no field; the field is services'],
+    ['nothing', '', 'f.yaml:1:1: the file is empty; allowed: an object with a list `services`'],
     ['a list at the top', '[]', 'f.yaml:1:1: the file is []; allowed: an object with a list `services`'],
     ['a key that is there twice', changed('protocol: tcp\n', 'protocol: tcp\n    protocol: udp\n'), 'f.yaml:4:5: Map keys must be unique'],
     ['an open bracket', 'services: [', 'f.yaml:1:12: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ['nothing but a comment', '# later\n', 'f.yaml:1:1: the file is empty; allowed: an object with a list `services`'],
+    ['several documents', `${WEB}---\n${WEB}`, 'f.yaml:9:1: the file has several documents; one is taken'],
+    [
+      'an alias of nothing',
+      changed('[{ address: 10.1.0.1, port: 8080 }]', '*nope'),
+      'f.yaml:8:16: alias *nope is unknown: no anchor &nope is before it'
+    ],
+    [
+      'an alias before its anchor',
+      changed('port: 80\n', 'port: *web\n').replace('8080', '&web 8080'),
+      'f.yaml:7:15: alias *web is unknown: no anchor &web is before it'
+    ],
+    [
+      'a merge key',
+      changed('      - kind: cluster\n', '      - <<: {}\n        kind: cluster\n'),
+      'f.yaml:5:9: merge keys (`<<`) are not taken: write the fields themselves'
+    ],
+    [
+      'lists in lists without end',
+      `${'['.repeat(20_000)}${']'.repeat(20_000)}`,
+      'f.yaml:1:102: the file is nested too deeply; allowed: 100 objects and lists in each other'
+    ],
     ['an unknown tag', changed('name: web', 'name: !here web'), 'f.yaml:2:11: Unresolved tag: !here']
   ])('is refused with line and column: %s', async (_, text, message) => {
     expect((await mistakes(text))[0]).toBe(message)
@@ -94,10 +116,86 @@ describe('a file of services', () => {
 
   test('is refused with all of its mistakes, up to twenty', async () => {
     const entry = '  - { name: "", protocol: tcp, frontends: [], endpoints: [] }\n'
-    expect(await mistakes(`services:\n${entry.repeat(2)}`)).toHaveLength(2)
+    expect(await mistakes(`services:\n${entry.repeat(2)}`)).toHaveLength(4)
     const many = await mistakes(`services:\n${entry.repeat(25)}`)
     expect(many).toHaveLength(21)
-    expect(many.at(-1)).toBe('and 5 more mistakes')
+    expect(many.at(-1)).toBe('and 30 more mistakes')
+    const ports = Array.from({ length: 300 }, (_, port) => `{ address: 10.1.0.1, port: -${port} }`)
+    const one = await mistakes(changed('{ address: 10.1.0.1, port: 8080 }', ports.join(', ')))
+    expect(one).toHaveLength(21)
+    expect(one.at(-1)).toBe('and at least 1 more mistakes')
+  })
+
+  test('is refused with all mistakes of each service, in the order of the file', async () => {
+    const text = `services:
+  - frontends:
+      - { kind: cluster, address: 10.96.0.1, port: "80", "a.b[0]": 1 }
+      - { kind: loadbalancer, address: 10.96.0.1, port: 0 }
+      - { kind: loadBalancer, address: 10.0.0.300, port: 81, trafficPolicy: no, sourceRanges: { allow: [192.0.2.0/24] } }
+      - { kind: node, port: 30080, family: ipx }
+      - { kind: node, port: 30080 }
+      - { kind: cluster, address: 10.96.0.9, port: 1 }
+      - { kind: cluster, address: 10.96.0.9, port: 1 }
+      - web
+    endpoints: [{ address: 10.1.0.1, port: 8080, weight: -1, state: gone }, { address: 10.1.0.1, port: 8080 }, 3]
+    colour: red
+    affinity: { timeout: 3 }
+    protocol: tpc
+    scheduler: best
+    priority: high
+    name: web
+  - { name: web, protocol: tcp, frontends: 1, endpoints: 2 }
+`
+    const short = (await mistakes(text)).map((line) => line.replace(/^f\.yaml:(\d+):.*?: services\[(\d)\](.*?)(?: is .*)$/, '$1 $2$3'))
+    expect(short).toEqual([
+      '3 0.frontends[0].a.b[0]',
+      '3 0.frontends[0].port',
+      '4 0.frontends[1].kind',
+      '4 0.frontends[1].port',
+      '5 0.frontends[2].address',
+      '5 0.frontends[2].trafficPolicy',
+      '6 0.frontends[3].family',
+      '9 0.frontends[6]',
+      '10 0.frontends[7]',
+      '11 0.endpoints[0].weight',
+      '11 0.endpoints[0].state',
+      '11 0.endpoints[1]',
+      '11 0.endpoints[2]',
+      '12 0.colour',
+      '13 0.affinity.timeoutSeconds',
+      '13 0.affinity.timeout',
+      '14 0.protocol',
+      '15 0.scheduler',
+      '16 0.priority',
+      '18 1.name',
+      'and 2 more mistakes'
+    ])
+  })
+
+  test('is told of a name that is there twice, although the first service is wrong', async () => {
+    const twice = `${changed('port: 80\n', 'port: 0\n')}${WEB.slice('services:\n'.length)}`
+    expect(await mistakes(twice)).toEqual([
+      'f.yaml:7:9: services[0].frontends[0].port is 0; allowed: an integer from 1 to 65535',
+      'f.yaml:9:5: services[1].name is "web"; allowed: a name of its own: services[0] has it'
+    ])
+  })
+
+  test('is told no mistake that another one has made', async () => {
+    const weights = '{ address: 10.1.0.1, port: 1, weight: 50000 }, { address: 10.1.0.2, port: 1, weight: 50000 }'
+    expect(
+      await mistakes(changed('{ address: 10.1.0.1, port: 8080 }', `${weights}, { address: 10.1.0.3, port: 1, weight: -1 }`))
+    ).toHaveLength(1)
+    const kinds = `[{ kind: nodeport, port: 30080 }, { kind: node, port: 30080 }, { kind: no, address: 10.96.0.1, port: 80, family: ip }]`
+    expect(await mistakes(WEB.replace(/frontends:[^]*?(?= +endpoints)/, `frontends: ${kinds}\n`))).toHaveLength(2)
+    const aliases = `services:
+  - { name: a, protocol: tcp, frontends: [&one { kind: cluster, address: 10.96.0.1, port: 0 }], endpoints: &all [{ address: x, port: 1 }] }
+  - { name: b, protocol: tcp, frontends: [*one], endpoints: *all }
+`
+    expect(await mistakes(aliases)).toHaveLength(4)
+  })
+
+  test('may have itself as a part, and is refused', async () => {
+    expect(await mistakes(changed('frontends:\n', 'more: &more [*more]\n    frontends:\n'))).toHaveLength(1)
   })
 
   test('does not grow by its aliases without end', async () => {

@@ -28,6 +28,11 @@ const ENDPOINT = [10, 1, 0, 1]
 const toFrontend = headers(CLIENT, 40_000, FRONTEND, 80)
 const toEndpoint = headers(CLIENT, 40_000, ENDPOINT, 8080)
 
+const LOOPBACK = { index: 1, type: 772 }
+
+/** The first step of a packet that this node sends. */
+const sent = (begun: TraceStep): TraceStep => ({ ...begun, chain: 'output' })
+
 type Kernel = ReturnType<typeof fakeKernel>
 
 /** A command that traces, and the table that it has made. */
@@ -142,15 +147,55 @@ describe('trace', () => {
     const kernel = await served()
     const { result, begin } = await start(kernel, '--count', '1')
     kernel.nftables.deliverTrace([
-      begin(1),
+      sent(begin(1)),
       step(1, 'filter-output', { type: 'policy', policy: 'accept', headers: toEndpoint }),
-      step(2, 'nat-prerouting', { headers: toEndpoint }),
-      step(3, 'nat-prerouting', { headers: headers(CLIENT, 40_000, [10, 1, 0, 9], 8080) }),
-      step(4, 'nat-prerouting')
+      step(3, 'nat-prerouting', { headers: headers(CLIENT, 40_000, [10, 1, 0, 9], 8080), inLink: LOOPBACK }),
+      step(4, 'nat-prerouting'),
+      step(5, 'nat-prerouting', { headers: toEndpoint, inLink: { index: 2, type: 1 } }),
+      step(2, 'nat-prerouting', { headers: toEndpoint, inLink: LOOPBACK }),
+      step(6, 'nat-prerouting', { headers: toEndpoint, inLink: LOOPBACK })
     ])
     const { stdout } = await result
-    expect(stdout).toContain('packet 00000002, once more: tcp 192.0.2.9:40000 -> 10.1.0.1:8080\n')
-    expect(stdout).not.toMatch(/packet 0000000[34]/)
+    expect(stdout).toContain('packet 00000002, once more: tcp 192.0.2.9:40000 -> 10.1.0.1:8080, in by lo\n')
+    expect(stdout).not.toMatch(/packet 0000000[3456]/)
+  })
+
+  test('follows a packet that comes in by loopback with another source', async () => {
+    const kernel = await served()
+    const { result, begin } = await start(kernel, '--count', '1')
+    kernel.nftables.deliverTrace([
+      sent(begin(1)),
+      step(1, 'filter-output', { headers: toEndpoint }),
+      step(2, 'nat-prerouting', { headers: headers([10, 0, 0, 1], 999, ENDPOINT, 8080), inLink: LOOPBACK })
+    ])
+    expect((await result).stdout).toContain('packet 00000002, once more: tcp 10.0.0.1:999 -> 10.1.0.1:8080, in by lo\n')
+  })
+
+  test.each([
+    ['that this node forwards', false],
+    ['that this node sends to itself', true]
+  ])('tells no step of further packets %s, and does not wait for their end', async (_, isSent) => {
+    const kernel = await served()
+    const { result, begin } = await start(kernel, '--count', '1')
+    const over = new AbortController()
+    void result.then(() => over.abort())
+    for (let port = 40_000; !over.signal.aborted && port < 40_060; port += 1) {
+      // Ids come again, those of the first packet, too.
+      const [out, back] = isSent ? [port % 2, 2 + (port % 2)] : [port % 3, port % 3]
+      const [before, after] = [headers(CLIENT, port, FRONTEND, 80), headers(CLIENT, port, ENDPOINT, 8080)]
+      const begun = begin(out, before)
+      kernel.nftables.deliverTrace([
+        isSent ? sent(begun) : begun,
+        step(out, 'nat-prerouting', { headers: before }),
+        step(out, 'filter-forward', { headers: after }),
+        ...(isSent ? [step(back, 'filter-input', { headers: after, inLink: LOOPBACK })] : [])
+      ])
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(over.signal.aborted).toBe(true)
+    const { stdout } = await result
+    expect(stdout.match(/^packet /gm)).toHaveLength(isSent ? 2 : 1)
+    expect(stdout).not.toMatch(/:4000[1-9]/)
   })
 
   test('says where steps are missing', async () => {
