@@ -1,7 +1,7 @@
 /** What a plane makes of tables that an earlier process has left, on fakes. */
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { Nftables, openPlane, Route, type NftablesPlaneOptions, type Plane, type Service } from '../../../../src/index.js'
-import { FakeNftablesKernel, FakeRouteKernel } from '../../../../src/testing.js'
+import { describe, expect, it } from 'vitest'
+import type { Service } from '../../../../src/index.js'
+import { makeFakeNode } from '../../../support/fake-node.js'
 
 const endpoints = [{ address: '10.0.0.1', port: 8080 }]
 const web: Service = { name: 'web', protocol: 'tcp', frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80 }], endpoints }
@@ -9,42 +9,15 @@ const port: Service = { name: 'port', protocol: 'tcp', frontends: [{ kind: 'node
 
 const named = (...services: Service[]): Map<string, Service> => new Map(services.map((one) => [one.name, one]))
 
-async function scene() {
-  const kernel = { nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const open = async (options: NftablesPlaneOptions = {}): Promise<Plane> => {
-    const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0, ...options })
-    onTestFinished(() => plane.close())
-    return plane
-  }
-  const [route, nft] = [await Route.open({ kernel: kernel.route }), await Nftables.open({ kernel: kernel.nftables })]
-  onTestFinished(async () => {
-    await route.close()
-    await nft.close()
-  })
-  await route.addDummy('node0')
-  const address = (verb: 'addAddresses' | 'removeAddresses', ip: string): Promise<unknown> =>
-    route[verb]('node0', [{ address: ip, prefixLength: 32 }])
-  const elementsOf = async (name: string): Promise<unknown[]> => {
-    const listed = await nft.listElements({ family: 'ip', table: 'netplane', name })
-    return [...listed].map(({ key }) => key).sort()
-  }
-  const edit = async (verb: 'add' | 'delete', name: string, key: string): Promise<void> => {
-    const tx = nft.transaction()
-    tx[verb].elements({ family: 'ip', table: 'netplane', name, key: 'ipv4_addr' }, [{ key }])
-    await tx.commit()
-  }
-  return { open, address, elementsOf, edit }
-}
-
 describe("this node's addresses", () => {
   it('are put right without making the tables anew', async () => {
-    const { open, address, elementsOf } = await scene()
-    await address('addAddresses', '192.0.2.1')
+    const { open, add, remove, elementsOf } = await makeFakeNode()
+    await add('192.0.2.1')
     const first = await open()
     await first.sync(named(web, port))
     await first.close()
-    await address('addAddresses', '192.0.2.2')
-    await address('removeAddresses', '192.0.2.1')
+    await add('192.0.2.2')
+    await remove('192.0.2.1')
     const again = await open()
     const drift = ['changed elements of set ip netplane node-addresses']
     expect(await again.plan(named(web, port))).toMatchObject({ drift, objects: { written: 0, deleted: 0 } })
@@ -54,8 +27,8 @@ describe("this node's addresses", () => {
   })
 
   it('are put back where another process has removed one', async () => {
-    const { open, address, elementsOf, edit } = await scene()
-    await address('addAddresses', '192.0.2.1')
+    const { open, add, elementsOf, edit } = await makeFakeNode()
+    await add('192.0.2.1')
     const plane = await open()
     await plane.sync(named(web, port))
     await edit('delete', 'node-addresses', '192.0.2.1')
@@ -66,13 +39,13 @@ describe("this node's addresses", () => {
   })
 
   it('go with the last port of the node, as a fresh plane has none, and come back with the next', async () => {
-    const { open, address, elementsOf } = await scene()
-    await address('addAddresses', '192.0.2.1')
+    const { open, add, elementsOf } = await makeFakeNode()
+    await add('192.0.2.1')
     const plane = await open()
     await plane.sync(named(web, port))
     await plane.sync(named(web))
     expect(await elementsOf('node-addresses')).toEqual([])
-    await address('addAddresses', '192.0.2.2')
+    await add('192.0.2.2')
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(await elementsOf('node-addresses')).toEqual([])
     const fresh = await open()
@@ -84,7 +57,7 @@ describe("this node's addresses", () => {
 
 describe('a plan', () => {
   it("says in words that objects differ which are no single service's", async () => {
-    const { open, edit } = await scene()
+    const { open, edit } = await makeFakeNode()
     await (await open()).sync(named(web))
     await edit('add', 'cluster-ips', '10.96.9.9')
     const again = await open()
@@ -94,7 +67,7 @@ describe('a plan', () => {
   })
 
   it('calls a service changed of which the kernel holds a part', async () => {
-    const { open } = await scene()
+    const { open } = await makeFakeNode()
     await (await open()).sync(named(web))
     const again = await open()
     const more = { ...web, frontends: [...web.frontends, { kind: 'cluster' as const, address: '10.96.0.1', port: 81 }] }

@@ -1,6 +1,6 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { Nftables, openPlane, Route, ValidationError, type Plane, type PlaneEvent, type Service } from '../../../../../src/index.js'
-import { FakeNftablesKernel, FakeRouteKernel } from '../../../../../src/testing.js'
+import { expect, it } from 'vitest'
+import { ValidationError, type Plane, type PlaneEvent, type Service } from '../../../../../src/index.js'
+import { makeFakeNode } from '../../../../support/fake-node.js'
 
 const endpoints = [{ address: '10.0.0.1', port: 8080 }]
 const external: Service = {
@@ -21,25 +21,8 @@ const cluster: Service = { name: 'cluster', protocol: 'tcp', frontends: [{ kind:
 const named = (...services: Service[]): Map<string, Service> => new Map(services.map((one) => [one.name, one]))
 
 async function scene() {
-  const kernel = { nftables: new FakeNftablesKernel(), route: new FakeRouteKernel() }
-  const open = async (options: { ownAddresses?: 'serve' } = {}): Promise<Plane> => {
-    const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0, ...options })
-    onTestFinished(() => plane.close())
-    return plane
-  }
-  const [route, nft] = [await Route.open({ kernel: kernel.route }), await Nftables.open({ kernel: kernel.nftables })]
-  onTestFinished(async () => {
-    await route.close()
-    await nft.close()
-  })
-  await route.addDummy('node0')
-  const add = async (address: string): Promise<unknown> => await route.addAddresses('node0', [{ address, prefixLength: 32 }])
-  const remove = async (address: string): Promise<unknown> => await route.removeAddresses('node0', [{ address, prefixLength: 32 }])
-  const externals = async (): Promise<unknown[]> => {
-    const listed = await nft.listElements({ family: 'ip', table: 'netplane', name: 'external-ips' })
-    return [...listed].map(({ key }) => key).sort()
-  }
-  return { plane: await open(), open, add, remove, externals }
+  const node = await makeFakeNode()
+  return { ...node, plane: await node.open(), externals: () => node.elementsOf('external-ips') }
 }
 
 const refusal = (name: string, address: string) => ({
