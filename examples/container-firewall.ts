@@ -21,7 +21,7 @@ const options = {
 } as const
 
 function parseAllowed(text: string): SetElement {
-  const [, protocol, port] = /^(tcp|udp|sctp):(\d+)$/.exec(text) ?? []
+  const [, protocol, port] = /^(tcp|udp|sctp):([1-9]\d*)$/.exec(text) ?? []
   if (protocol === undefined) throw new ValidationError('--allow', text, 'PROTOCOL:PORT, where PROTOCOL is tcp, udp or sctp')
   return { key: [protocol, Number(port)] }
 }

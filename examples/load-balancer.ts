@@ -33,6 +33,7 @@ async function main(): Promise<void> {
   const intervalMs = Math.round(Number(interval) * 1000)
   if (!(intervalMs >= 10 && intervalMs <= 3_600_000)) throw new ValidationError('--interval', interval, 'seconds from 0.01 to 3600')
   const frontend = { kind: 'external', ...parseEndpoint('--listen', listen) } as const
+  if (backend.length === 0) throw new ValidationError('--backend', undefined, 'ADDRESS:PORT, once or more')
   const backends = backend.map((text) => parseEndpoint('--backend', text))
   const service = (endpoints: readonly Endpoint[]): Service => ({ name: 'balanced', protocol: 'tcp', frontends: [frontend], endpoints })
 

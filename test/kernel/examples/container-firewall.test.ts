@@ -52,6 +52,7 @@ describe('container firewall', () => {
     [[], '--netns is'],
     [['--netns', '/run/netns/x', '--allow', '80'], '--allow is "80"'],
     [['--netns', '/run/netns/x', '--allow', 'tcp:'], '--allow is "tcp:"'],
+    [['--netns', '1', '--allow', 'tcp:0'], '--allow is "tcp:0"'],
     [['--netns', '1', '--allow', 'tcp:65536'], '65536'],
     [['--netns', '1', '--remove=x'], "'--remove' does not take an argument"]
   ])('refuses %j', async (args, problem) => {

@@ -46,6 +46,7 @@ describe('load balancer', () => {
     [[], '--listen'],
     [['--listen', '192.0.2.1'], '--listen is "192.0.2.1"'],
     [['--listen', '192.0.2.1:80', '--backend', '10.0.0.1'], '--backend is "10.0.0.1"'],
+    [['--listen', '192.0.2.1:80'], '--backend is missing'],
     [['--listen', '192.0.2.1:80', '--interval', 'x'], '--interval is "x"'],
     [['--listen', '192.0.2.1:80', '--listn', 'x'], "Unknown option '--listn'"]
   ])('refuses %j', async (args, problem) => {
