@@ -25,14 +25,17 @@ export async function makeFakeNode(): Promise<FakeNode> {
     await nft.close()
   })
   await route.addDummy('node0')
+  const change = async (verb: 'addAddresses' | 'removeAddresses', address: string): Promise<void> => {
+    await route[verb]('node0', [{ address, prefixLength: 32 }])
+  }
   return {
     open: async (options = {}) => {
       const plane = await openPlane({ mode: 'nftables', kernel, auditMs: 0, ...options })
       onTestFinished(() => plane.close())
       return plane
     },
-    add: async (address) => void (await route.addAddresses('node0', [{ address, prefixLength: 32 }])),
-    remove: async (address) => void (await route.removeAddresses('node0', [{ address, prefixLength: 32 }])),
+    add: (address) => change('addAddresses', address),
+    remove: (address) => change('removeAddresses', address),
     elementsOf: async (name) => [...(await nft.listElements({ ...SET, name }))].map(({ key }) => key).sort(),
     edit: async (verb, name, key) => {
       const tx = nft.transaction()

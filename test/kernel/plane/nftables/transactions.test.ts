@@ -13,12 +13,12 @@ const services = new Map(
 
 /** Transactions of a first sync, and addresses that nft lists after it. */
 async function fill(transactionMs: number): Promise<{ readonly commits: number; readonly addresses: number }> {
-  const { path, nft } = await makeNamespace()
-  const plane = await openPlane({ mode: 'nftables', netns: path, auditMs: 0, transactionMs })
+  const namespace = await makeNamespace()
+  const plane = await openPlane({ mode: 'nftables', netns: namespace.path, auditMs: 0, transactionMs })
   onTestFinished(() => plane.close())
   const { details } = await plane.sync(services)
   expect((await plane.plan(services)).isEmpty).toBe(true)
-  const listed = await nft('list', 'set', 'ip', 'netplane', 'cluster-ips')
+  const listed = await namespace.nft('list', 'set', 'ip', 'netplane', 'cluster-ips')
   return { commits: (details as { commits: number }).commits, addresses: listed.match(/\b10\.96\.\d+\.\d+\b/g)!.length }
 }
 
