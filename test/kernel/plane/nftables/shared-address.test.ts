@@ -22,7 +22,7 @@ describe.each(['ip', 'ip6'] as const)('one address of several kinds of frontends
     const endpoints = [{ address: addressOf[family](1), port: 8080, local: true }]
     const at = (name: string, frontend: Partial<Service['frontends'][number]>): Service => ({
       ...{ name, protocol: 'tcp', endpoints },
-      frontends: [{ kind: 'external', address: VIP[family], port: 80, ...frontend } as Service['frontends'][number]]
+      frontends: [{ kind: 'external', address: VIP[family], port: 80, ...frontend }]
     })
     const services = [
       at('cluster', { kind: 'cluster' }),
