@@ -48,7 +48,7 @@ async function stranger({ nftables }: RigKernel): Promise<void> {
   await tx.commit()
 }
 
-it('a transaction waits behind the one in the kernel, so that the kernel has always something to do', async () => {
+it('a transaction waits behind the one in the kernel, so that the kernel has always something to do', { timeout: 60_000 }, async () => {
   const { rig, commits } = rigWith(() => ({ type: 'late', ms: 100 }))
   const requests = requestsOf('nftables.commit')
   // The fake works on the thread of the plane, and so is slow.
@@ -59,7 +59,7 @@ it('a transaction waits behind the one in the kernel, so that the kernel has alw
   expect(await dump(rig)).toEqual(await fresh())
 })
 
-it('transactions that are not to take long are small, and many', async () => {
+it('transactions that are not to take long are small, and many', { timeout: 60_000 }, async () => {
   const usual = rigWith(() => undefined)
   await (await usual.rig.open({ transactionMs: 60_000 })).sync(services)
   const { rig, commits } = rigWith(() => undefined)
