@@ -321,7 +321,7 @@ export class IpvsBackend implements Backend {
     run.checkpoint()
     const { ipvs, draining } = this.#subsystems
     const onError = run.isAtomic ? 'atomic' : 'isolate'
-    return finish(await ipvs.sync(wanted, { owns: ownership(ours), draining, onError, ...followedBy(run) }), run)
+    return finish(await ipvs.sync(wanted, { owns: ownership(ours), draining, onError, signal: run.signal, ...followedBy(run) }), run)
   }
 
   /** Makes virtual services be those of all services. @throws {BackendFailure} The whole is refused. */

@@ -29,7 +29,7 @@ it('refuses ranges of ports that are none', () => {
   expect(() => check({ healthCheckPorts: [{ from: 0, to: 1 }] })).toThrow(refusal('healthCheckPorts[0].from', 0))
 })
 
-it.each(['tableOwner', 'forwardedBit', 'flowOffload', 'affinityClients', 'counters', 'strictArp'])(
+it.each(['tableOwner', 'forwardedBit', 'flowOffload', 'affinityClients', 'counters', 'strictArp', 'transactionMs'])(
   'refuses %s, which others have',
   (name) => {
     expect(() => check({ [name]: 1 })).toThrow(refusal(name, 1))

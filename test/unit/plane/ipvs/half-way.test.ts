@@ -54,3 +54,23 @@ it('virtual services of a service that was refused are known as ours at every mo
   await next.sync(new Map())
   expect((await dump(rig)).filter((line) => line.startsWith('virtual service'))).toEqual([])
 })
+
+it('a cancelled call sends no further virtual services', async () => {
+  const cancelling = new AbortController()
+  let changes = 0
+  const rig = fakeRig('ipvs', (kernel) =>
+    faulty(kernel, (operation) => {
+      if (operation === 'change' && ++changes === 1) cancelling.abort(new Error('enough'))
+      return undefined
+    })
+  )
+  await using plane = await rig.open()
+  // More than one call of IPVS takes.
+  const many = Array.from({ length: 5000 }, (_, index) => ({
+    ...service(`s${index}`, 0),
+    frontends: [{ kind: 'cluster' as const, address: `10.96.${index >> 8}.${index & 255}`, port: 80 }]
+  }))
+  await expect(plane.sync(mapOf(...many), { signal: cancelling.signal })).rejects.toThrow('enough')
+  // The first ones, and what takes them back.
+  expect(changes).toBe(2)
+})
