@@ -18,6 +18,7 @@ import type { CommandEnvironment } from './environment.js'
 import { SignalError, STATUS } from './errors.js'
 import { endingOf } from './exit-status.js'
 import { isReaderGone, watchDelivery, type Delivery } from './output/delivery.js'
+import { columnsOf } from './output/terminal.js'
 
 /** The name of the program. */
 export const PROGRAM = 'netplane'
@@ -55,8 +56,8 @@ export function makeProgram(environment: CommandEnvironment, done: (status: numb
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
       outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: /, '')}`),
-      getOutHelpWidth: () => stdout.columns ?? 80,
-      getErrHelpWidth: () => stderr.columns ?? 80
+      getOutHelpWidth: () => columnsOf(stdout),
+      getErrHelpWidth: () => columnsOf(stderr)
     })
   for (const add of COMMANDS) add(program, environment, done)
   for (const command of program.commands) command.copyInheritedSettings(program)

@@ -12,7 +12,7 @@ import { ValidationError, type PlaneCounters, type PlaneStatus, type Service } f
 import { makeFolder, manifest, PROXY } from '../support/manifests.js'
 import { background } from '../support/run.js'
 import { addressOf, ask, makeServingNetwork } from '../support/service-network.js'
-import { openPage, read, startBrowser, untilText } from './browser.js'
+import { openPage, read, startBrowser, untilText } from '../support/browser.js'
 
 let browser: Browser
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { serve } from 'vitepress'
 import { sidebar } from '../../tools/site/sidebar.mjs'
 import { until } from '../support/run.js'
-import { openPage, read, startBrowser, untilText } from '../browser/browser.js'
+import { openPage, read, startBrowser, untilText } from '../support/browser.js'
 
 let browser: Browser
 let server: Server

@@ -4,7 +4,7 @@
 import { printable, ValidationError } from '../../core/errors.js'
 import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
 import type { Position, ServicesDocument } from '../services-file/document.js'
-import { MAX_TOLD } from '../services-file/few.js'
+import { fewOf } from '../services-file/few.js'
 import type { Colour, Paint } from './colours.js'
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
@@ -76,11 +76,10 @@ function reasonOf({ service, error }: Quarantined): string {
 
 /** The same for people: what is wrong with the file, with line and column, and of many the first. */
 export function quarantinedLines(quarantined: readonly Quarantined[], document: ServicesDocument): string[] {
-  const lines = quarantined
-    .slice(0, MAX_TOLD)
-    .map((one) => printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${reasonOf(one)}`)))
-  const more = quarantined.length - lines.length
-  return more > 0 ? [...lines, `… and ${more} more services cannot be applied`] : lines
+  const lines = quarantined.map((one) =>
+    printable(document.describe(pathOf(one), `service ${one.service} cannot be applied: ${reasonOf(one)}`))
+  )
+  return fewOf(lines, (more) => `… and ${more} more services cannot be applied`)
 }
 
 /** What an apply did, in one sentence. */

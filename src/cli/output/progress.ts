@@ -3,9 +3,10 @@
  */
 import type { Plane, PlaneEvent } from '../../plane/index.js'
 import type { CommandEnvironment } from '../environment.js'
+import { CLEAR_LINE, columnsOf, isScreen } from './terminal.js'
 
-/** xterm's control sequence (ctlseqs) that removes what a line has from the cursor on. */
-const CLEAR = '\r\u001b[K'
+/** The line is empty, and begins anew. */
+const CLEAR = `\r${CLEAR_LINE}`
 
 type Progress = Omit<Extract<PlaneEvent, { readonly type: 'progress' }>, 'type'>
 
@@ -19,20 +20,15 @@ export function progressLine({ services, of, perSecond }: Progress, columns: num
   return parts.join(', ').slice(0, Math.max(columns - 1, 0))
 }
 
-/** Columns of a terminal that does not say how wide it is. */
-const USUAL_COLUMNS = 80
-
 /** Follows a plane on standard error while some work goes on, where that is a terminal. */
 export async function withProgress<T>({ stderr, variables }: CommandEnvironment, plane: Plane, work: () => Promise<T>): Promise<T> {
-  if (stderr.isTTY !== true || variables['TERM'] === 'dumb') return await work()
-  const done = new AbortController()
-  const following = follow(plane.watch({ signal: done.signal }), (progress) => {
-    stderr.write(`${CLEAR}${progressLine(progress, stderr.columns ?? USUAL_COLUMNS)}`)
-  })
+  if (!isScreen(stderr, variables)) return await work()
+  const events = plane.watch()
+  const following = follow(events, (progress) => stderr.write(`${CLEAR}${progressLine(progress, columnsOf(stderr))}`))
   try {
     return await work()
   } finally {
-    done.abort()
+    await events.return!()
     if (await following) stderr.write(CLEAR)
   }
 }
@@ -40,14 +36,10 @@ export async function withProgress<T>({ stderr, variables }: CommandEnvironment,
 /** Whether there was anything to tell. */
 async function follow(events: AsyncIterable<PlaneEvent>, tell: (progress: Progress) => void): Promise<boolean> {
   let hasTold = false
-  try {
-    for await (const event of events) {
-      if (event.type !== 'progress') continue
-      hasTold = true
-      tell(event)
-    }
-  } catch {
-    // The work is over.
+  for await (const event of events) {
+    if (event.type !== 'progress') continue
+    hasTold = true
+    tell(event)
   }
   return hasTold
 }

@@ -2,18 +2,17 @@
  * A terminal that is written anew again and again, and is as it was when that ends.
  */
 import type { CommandEnvironment, OutputStream } from '../environment.js'
+import { CLEAR_LINE, columnsOf, isScreen } from './terminal.js'
 import { wrap } from './wrap.js'
 
 /** The alternate screen, without a cursor; xterm's control sequences (ctlseqs), which all terminals of today have. */
 const ENTER = '\u001b[?1049h\u001b[?25l'
 const LEAVE = '\u001b[?25h\u001b[?1049l'
 const HOME = '\u001b[H'
-const CLEAR_LINE = '\u001b[K'
 const CLEAR_REST = '\u001b[J'
 
-/** Rows and columns of a terminal that does not say how large it is, or says 0. */
+/** Rows of a terminal that does not say how high it is, or says 0. */
 const USUAL_ROWS = 24
-const USUAL_COLUMNS = 80
 
 /** Where pictures are shown: on a terminal in each other's place, else one below the other. */
 export class Screen implements Disposable {
@@ -26,7 +25,7 @@ export class Screen implements Disposable {
 
   constructor({ stdout, variables, atExit, atStop }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit' | 'atStop'>) {
     this.#stdout = stdout
-    this.#isTerminal = stdout.isTTY === true && variables['TERM'] !== 'dumb'
+    this.#isTerminal = isScreen(stdout, variables)
     const leave = (): void => this.#leave()
     this.#forget = this.#isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines))] : []
     this.#enter()
@@ -40,9 +39,9 @@ export class Screen implements Disposable {
     }
     this.#lines = lines
     this.#enter()
-    const { rows, columns } = this.#stdout
-    const height = rows || USUAL_ROWS
-    const wrapped = lines.flatMap((line) => wrap(line, columns || USUAL_COLUMNS))
+    const height = this.#stdout.rows || USUAL_ROWS
+    const width = columnsOf(this.#stdout)
+    const wrapped = lines.flatMap((line) => wrap(line, width))
     const hidden = wrapped.length - height
     const shown = hidden > 0 ? [...wrapped.slice(0, height - 1), `… ${hidden + 1} more lines`] : wrapped
     this.#stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}`).join('\n')}${CLEAR_REST}`)

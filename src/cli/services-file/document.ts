@@ -22,7 +22,7 @@ export interface Position {
 export class ServicesFileError extends CommandError {
   /** @param isAll Whether there are no further mistakes than these. */
   constructor(mistakes: readonly string[], isAll = true) {
-    super(STATUS.usage, fewOf(mistakes, 'mistakes', isAll).join('\n'))
+    super(STATUS.usage, fewOf(mistakes, (more) => `and ${isAll ? '' : 'at least '}${more} more mistakes`).join('\n'))
     this.name = 'ServicesFileError'
   }
 }

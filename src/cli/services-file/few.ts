@@ -5,9 +5,8 @@
 /** Lines that are told at once; of more their number is said. */
 export const MAX_TOLD = 20
 
-/** The first lines, and how many more there are. @param isAll Whether there are no further ones than these. */
-export function fewOf(lines: readonly string[], what: string, isAll = true): string[] {
+/** The first lines, and what is said of the number of the others. */
+export function fewOf(lines: readonly string[], others: (more: number) => string): string[] {
   const more = lines.length - MAX_TOLD
-  if (more <= 0) return [...lines]
-  return [...lines.slice(0, MAX_TOLD), `and ${isAll ? '' : 'at least '}${more} more ${what}`]
+  return more > 0 ? [...lines.slice(0, MAX_TOLD), others(more)] : [...lines]
 }

@@ -4,8 +4,8 @@
 import { TransactionError, type NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { connectionsOf, isIdle } from './diff.js'
-import { rowsOf, singles, type Changes, type Operation, type ServerOperation } from './diff.js'
-import { Journal, readServicesOf, rowsOfAll } from './journal.js'
+import { rowsOf, rowsOfAll, singles, type Changes, type Operation, type ServerOperation } from './diff.js'
+import { Journal, readServicesOf } from './journal.js'
 import { findServer, serviceOf } from './rows.js'
 import type { Limits, SyncTarget } from './target.js'
 import type { ChangedObjects, IpvsSyncFailure } from './types.js'
@@ -152,14 +152,13 @@ function undoLimits({ undoMs }: ApplyOptions): Limits {
   return { signal: undefined, deadlineAt: performance.now() + undoMs }
 }
 
-/** With limits that tell of each batch. */
-function followed(changes: Changes, options: ApplyOptions): ApplyOptions {
-  const { sent, limits } = options
-  if (sent === undefined) return options
+/** Tells of each batch as a part of all rows. */
+function partsTeller(changes: Changes, sent: ((part: number) => void) | undefined): ((rows: number) => void) | undefined {
+  if (sent === undefined) return undefined
   const { updateServices, addServices, addServers, updateServers, removeServers, removeServices } = changes
   const all = [updateServices, addServices, addServers, updateServers, removeServers, removeServices]
   const rows = all.reduce((sum, operations) => sum + rowsOfAll(operations), 0)
-  return { ...options, limits: { ...limits, sent: (some) => sent(some / rows) } }
+  return (some) => sent(some / rows)
 }
 
 /**
@@ -169,8 +168,8 @@ function followed(changes: Changes, options: ApplyOptions): ApplyOptions {
  * @throws The cause, where nothing was sent.
  */
 export async function apply(target: SyncTarget, changes: Changes, options: ApplyOptions): Promise<Applied> {
-  const journal = new Journal(target, options.name)
-  const failed = await runPhases(target, changes, followed(changes, options), journal)
+  const journal = new Journal(target, options.name, partsTeller(changes, options.sent))
+  const failed = await runPhases(target, changes, options, journal)
   if (failed.size > 0 && options.onError === 'atomic') {
     const operations = journal.operations.flatMap((operation) => singles(operation))
     const undone = await undo(target, options.name, operations, undoLimits(options))

@@ -69,6 +69,11 @@ export function rowsOf(operation: Operation): number {
   return operation.of === 'service' ? 1 : operation.to - operation.row
 }
 
+/** Virtual and real servers that operations are about. */
+export function rowsOfAll(operations: readonly Operation[]): number {
+  return operations.reduce((sum, operation) => sum + rowsOf(operation), 0)
+}
+
 /** An operation as operations of one row each; one of one row is itself. Those with a `before` have one row. */
 export function singles<T extends Operation>(operation: T): readonly T[] {
   if (operation.of === 'service' || operation.to === operation.row + 1) return [operation]

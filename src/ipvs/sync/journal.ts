@@ -8,7 +8,7 @@ import { NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { gatherRows, Scratch, serverForms, serverKeyForms, serviceKeyForms, type Run } from '../column-forms.js'
 import type { RealServerKeyColumns, ServiceKeyColumns } from '../column-types.js'
-import { rowsOf, singles, type Operation, type ServerOperation } from './diff.js'
+import { rowsOf, rowsOfAll, singles, type Operation, type ServerOperation } from './diff.js'
 import { operationText } from './plan.js'
 import { addRun, findServer, gatherServices, listedServices, sameServer, sameService, type ServiceRow } from './rows.js'
 import type { ChangeRows, Limits, SyncTarget } from './target.js'
@@ -121,11 +121,6 @@ function endOfCall(operations: readonly Operation[], from: number): number {
   return to
 }
 
-/** Virtual and real servers that operations are about. */
-export function rowsOfAll(operations: readonly Operation[]): number {
-  return operations.reduce((sum, operation) => sum + rowsOf(operation), 0)
-}
-
 /** Notes in operations of one row each what became of them. */
 function note(operations: readonly Operation[], { outcomes, refused }: BulkReport): void {
   let row = 0
@@ -140,6 +135,7 @@ function note(operations: readonly Operation[], { outcomes, refused }: BulkRepor
 export class Journal {
   readonly #target: SyncTarget
   readonly #name: string
+  readonly #sent: ((rows: number) => void) | undefined
   readonly #scratch = new Scratch()
   /** Everything that was sent, or should have been. Where rows of one operation may have fared differently, there is one for each row instead. */
   readonly operations: Operation[] = []
@@ -147,9 +143,11 @@ export class Journal {
   /** Why it ended early; nothing is sent any more. */
   stopped: { readonly cause: unknown } | undefined
 
-  constructor(target: SyncTarget, name: string) {
+  /** @param sent Told of virtual and real servers that have been sent; absent: nobody asks. */
+  constructor(target: SyncTarget, name: string, sent?: (rows: number) => void) {
     this.#target = target
     this.#name = name
+    this.#sent = sent
   }
 
   /**
@@ -165,7 +163,7 @@ export class Journal {
       const to = endOfCall(operations, from)
       const some = from === 0 && to === operations.length ? operations : operations.slice(from, to)
       const sent = await this.#sendSome(some, limits)
-      limits.sent?.(rowsOfAll(some))
+      this.#sent?.(rowsOfAll(some))
       for (let index = 0; index < sent.length; index += 1) {
         const operation = sent[index] as Operation
         this.operations.push(operation)

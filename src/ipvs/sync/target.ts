@@ -17,8 +17,6 @@ export interface Limits {
   readonly signal: AbortSignal | undefined
   /** `performance.now()` at which it must be done. */
   readonly deadlineAt: number
-  /** Told of rows that have been sent. */
-  readonly sent?: ((rows: number) => void) | undefined
 }
 
 /** The kernel, as plan and sync see it. Calls are made one after the other. */

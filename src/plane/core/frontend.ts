@@ -44,8 +44,8 @@ export function addressedFrontends({ frontends }: Service): readonly AddressedFr
 }
 
 /** Whether a service has a frontend at a port of this node. */
-export function hasNodePort({ frontends }: Service): boolean {
-  return frontends.some(({ kind }) => kind === 'node')
+export function hasNodePort(service: Service | undefined): boolean {
+  return service?.frontends.some(({ kind }) => kind === 'node') === true
 }
 
 /** The families in which a frontend takes connections. */

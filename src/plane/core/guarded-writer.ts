@@ -51,7 +51,7 @@ export class GuardedWriter {
         this.commits++
         this.#run?.wrote(this.#what, 1, bytes)
       },
-      advanced: (services) => this.#run?.advance(services),
+      advanced: (services) => this.#run?.advance?.add(services),
       refused: (error, owners) => attribute(error, owners, blame)
     }
     this.#steps = new StepWriter(nft, hooks, bound)

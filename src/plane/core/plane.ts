@@ -252,7 +252,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
         if (kind === 'refused') await this.#leaveOut(failure.refusals, run, progress)
         else {
           run.retries++
-          run.restart()
+          run.advance?.restart()
           await this.#calmDown(failure, tries, run, progress)
         }
       }

@@ -20,6 +20,8 @@ export interface Withdrawal {
 export class Run {
   readonly signal: AbortSignal | undefined
   readonly isAtomic: boolean
+  /** How far the call is; undefined: nobody asks. */
+  readonly advance: Advance | undefined
   /** Kernel transactions and other requests that changed something. */
   requests = 0
   bytes = 0
@@ -28,7 +30,6 @@ export class Run {
   readonly #withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>
   /** On whose account this is. */
   readonly #call: Run | undefined
-  readonly #advance: Advance | undefined
   readonly #applied: string[] = []
 
   /** @param call Of which this is a part: its signal and its refusals are not this one's, but what it costs is. @param advance Absent: nobody asks how far it is. */
@@ -37,7 +38,7 @@ export class Run {
     withdraw: (refusals: readonly Refusal[]) => Promise<Withdrawal>,
     { call, advance }: { readonly call?: Run | undefined; readonly advance?: Advance } = {}
   ) {
-    this.#advance = advance
+    this.advance = advance
     this.signal = signal
     this.isAtomic = onError === 'atomic'
     this.#withdraw = withdraw
@@ -58,21 +59,6 @@ export class Run {
   wrote(what: string, requests: number, bytes: number): void {
     this.#count(requests, bytes)
     this.#applied.push(what)
-  }
-
-  /** So many of the call's services are in the kernel, beside those before. */
-  advance(services: number): void {
-    this.#advance?.add(services)
-  }
-
-  /** As {@link Run.advance}, of all its services. @param part 0 to 1. */
-  advancePart(part: number): void {
-    this.#advance?.addPart(part)
-  }
-
-  /** Another try begins, with all services. */
-  restart(): void {
-    this.#advance?.restart()
   }
 
   #count(requests: number, bytes: number): void {

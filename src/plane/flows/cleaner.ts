@@ -130,25 +130,23 @@ export class StaleFlowCleaner implements ChangeListener {
   reset(services: Services, changes: readonly Change[]): void {
     const isMeant = (service: Service | undefined): boolean => service !== undefined && !this.#isUntranslatedOnly(service)
     this.#note(() => changes.filter(({ before, after }) => isMeant(before) || isMeant(after)))
-    this.#lookAt(services, isMeant)
+    this.#lookAt(services, [...services.values()])
   }
 
   /** Looks at the flows of ports of the node: clients may have tried an address before it served. */
   nodeAddressesChanged(services: Services): void {
-    this.#lookAt(services, (service) => hasNodePort(service) && !this.#isUntranslatedOnly(service))
+    this.#lookAt(services, [...services.values()].filter(hasNodePort))
   }
 
   #isUntranslatedOnly({ protocol }: Service): boolean {
     return this.#settings.policies[protocol] === 'untranslated'
   }
 
-  /** @param isMeant Whose flows are looked at by frontend; untranslated ones are looked for all at once. */
-  #lookAt(services: Services, isMeant: (service: Service) => boolean): void {
-    // The services as they are now: they may have changed when it is their turn.
-    const all = [...services.values()]
-    const meant = all.filter(isMeant).map((after) => ({ after }))
-    this.#note(() => meant)
-    if (all.some((service) => this.#isUntranslatedOnly(service))) this.#add(EVERY_SERVICE, { services })
+  /** Looks at flows of some of the services, as these are now: they may have changed when it is their turn. Untranslated flows are looked for all at once. */
+  #lookAt(services: Services, some: readonly Service[]): void {
+    const byFrontend = some.filter((service) => !this.#isUntranslatedOnly(service)).map((after) => ({ after }))
+    this.#note(() => byFrontend)
+    if (byFrontend.length < some.length) this.#add(EVERY_SERVICE, { services })
   }
 
   /** Looks at what was not looked at yet, once; second looks are left out. */

@@ -45,7 +45,7 @@ async function exchange(
 
 /** Lets a call say how far it is with its virtual services. */
 export function followedBy(run: Run): Pick<FollowedSyncOptions, typeof whenSent> {
-  return { [whenSent]: (part) => run.advancePart(part) }
+  return { [whenSent]: (part) => run.advance?.addPart(part) }
 }
 
 /** Changes virtual services from what is remembered. */

@@ -24,7 +24,7 @@ const PROTOCOLS = ['tcp', 'udp'] as const
 /** A port by which a process and a service would be meant. */
 const keyOf = ({ protocol, port, address }: Pick<TakenPort, 'protocol' | 'port' | 'address'>): string => `${protocol} ${address} ${port}`
 
-const bringsNodePort = ({ before, after }: ServiceChange): boolean => before !== after && after !== undefined && hasNodePort(after)
+const bringsNodePort = ({ before, after }: ServiceChange): boolean => before !== after && hasNodePort(after)
 
 /** The services with ports of this node, by protocol and port. */
 function nodePortsOf(services: Services): Map<string, string> {

@@ -22,12 +22,11 @@ import { repairRun } from '../run.js'
 /** As {@link hasNodePort}, of a service that is not checked yet: it may be anything, and will be refused then. */
 function asksForNodePort(service: Service | undefined): boolean {
   try {
-    const frontends = service?.frontends ?? []
-    for (let index = 0; index < frontends.length; index++) if (frontends[index]!.kind === 'node') return true
+    return hasNodePort(service)
   } catch {
     // It will be refused.
+    return false
   }
-  return false
 }
 
 /** Whether services have frontends at ports of this node. */
@@ -129,9 +128,8 @@ export class NodePorts {
   }
 
   #note(services: Services, changes: readonly ServiceChange[]): void {
-    if (changes.some(({ after }) => after !== undefined && hasNodePort(after))) this.#isUsed = true
-    else if (this.#isUsed && changes.some(({ before }) => before !== undefined && hasNodePort(before)))
-      this.#isUsed = haveNodePorts(services.values())
+    if (changes.some(({ after }) => hasNodePort(after))) this.#isUsed = true
+    else if (this.#isUsed && changes.some(({ before }) => hasNodePort(before))) this.#isUsed = haveNodePorts(services.values())
   }
 
   status(): Pick<PlaneStatus, 'takenPorts' | 'nodeAddresses'> {

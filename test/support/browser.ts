@@ -1,6 +1,6 @@
 import puppeteer, { type Browser, type Page } from 'puppeteer-core'
 import { onTestFinished } from 'vitest'
-import { until } from '../support/run.js'
+import { until } from './run.js'
 
 /** Debian's name of it. */
 const CHROMIUM = '/usr/bin/chromium'
