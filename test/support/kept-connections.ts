@@ -29,7 +29,9 @@ while not stop:
         try: c.sendall(b'x'); answers.append(c.recv(64).decode().strip())
         except OSError as e: answers.append(type(e).__name__)
     count += 1
-    print('round', count, ' '.join(sorted(answers)), flush=True)
+    # One write, so that nobody reads half of it: print makes several where Python does not buffer.
+    sys.stdout.write('round %d %s\\n' % (count, ' '.join(sorted(answers))))
+    sys.stdout.flush()
     time.sleep(0.1)
 for c in connections: c.close()
 `
