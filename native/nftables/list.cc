@@ -46,13 +46,15 @@ Bytes Copy(ByteView bytes) { return Bytes(bytes.begin(), bytes.end()); }
 
 Error Changed() { return Error{EINTR, "list", "the ruleset changed while it was listed"}; }
 
-/// Appends what an element message holds to the last chunk, or to a new one when that is full.
+/// Appends what an element message holds to the last chunk, or to a new one when that is full. The kernel sends one of an empty set, too:
+/// of that there is no chunk.
 Status AppendElements(ByteView attributes, uint32_t width, ListedElements* elements) {
   if (elements->chunks.empty() || elements->chunks.back().MemoryBytes() > kChunkBytes) {
     elements->chunks.emplace_back(kElementColumns);
     elements->chunks.back()[kKey].width = width;
   }
   if (!DecodeElements(ElementsOf(attributes), elements->chunks.back())) return BadReply("an element");
+  if (elements->chunks.back().rows() == 0) elements->chunks.pop_back();
   return std::nullopt;
 }
 

@@ -24,8 +24,22 @@ function statusOf(error: unknown): number {
   return STATUS.internal
 }
 
+/** What of the command line became a field of a call. */
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  ...{ address: 'the address', port: 'the port', name: '--name', netns: '--netns' },
+  ...{ from: '--from', protocol: '--protocol', direction: '--direction', interface: '--interface' }
+}
+
+/** Names what was written on the command line, and not the field that it became. */
+function inOwnWords(error: unknown): unknown {
+  if (!(error instanceof ValidationError)) return error
+  const written = ARGUMENTS[error.path.replace(/^(?:request|options)\./, '')]
+  return written === undefined ? error : new ValidationError(written, error.value, error.allowed)
+}
+
 /** An error on one line; the stack follows where it was asked for. */
-function describe(error: unknown): string {
+function describe(thrown: unknown): string {
+  const error = inOwnWords(thrown)
   const message = error instanceof Error ? error.message : String(error)
   return message.split('\n').map(printable).join('\n  ')
 }

@@ -1,41 +1,82 @@
 /**
- * `netplane watch`: what `show` shows, again and again.
+ * `netplane watch`: what the kernel holds, again and again, and what happens to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
 import { isInterrupt, STATUS } from '../errors.js'
-import { modeOption, namespaceOption, parseCount, parseSeconds, type Mode } from '../options.js'
-import { widthFor } from '../output/format.js'
-import { frontendLines } from '../output/frontends.js'
+import { modeOption, parseCount, parseSeconds, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
+import { paintFor } from '../output/colours.js'
+import { widthFor, writeEvent } from '../output/format.js'
 import { Screen } from '../output/screen.js'
-import { readFrontends } from '../show/read.js'
+import { DEFAULT_MODE, withPlane } from '../planes.js'
+import { readServicesFile } from '../services-file/read.js'
+import type { SeenChange } from '../watch/changes.js'
+import { Looker, type Expectation, type Look } from '../watch/look.js'
+import { lookLines } from '../watch/picture.js'
 
-interface WatchOptions {
-  readonly mode?: Mode | undefined
-  readonly netns?: string | number | undefined
-  readonly name?: string | undefined
+interface WatchOptions extends PlaneCommandOptions {
   readonly interval: number
   readonly count?: number | undefined
 }
 
-async function look(environment: CommandEnvironment, screen: Screen, options: WatchOptions): Promise<void> {
-  const frontends = await readFrontends(environment, options)
-  const width = widthFor(environment, 'text')
-  screen.show([`Every ${options.interval} s; Ctrl-C ends it. Now: ${new Date().toISOString()}`, '', ...frontendLines(frontends, width)])
+/** Changes that are remembered for a terminal. */
+const MAX_RECENT = 100
+
+/** Where looks are shown. */
+interface Display extends Disposable {
+  show(look: Look): void
 }
 
-async function watch(environment: CommandEnvironment, options: WatchOptions): Promise<number> {
+/** A document for each look. */
+function programDisplay(environment: CommandEnvironment, { output }: WatchOptions): Display {
+  return { show: (look) => writeEvent(environment, output, look, () => undefined), [Symbol.dispose]: () => undefined }
+}
+
+/** A picture for each look: on a terminal with the changes of all looks, else with its own. */
+function peopleDisplay(environment: CommandEnvironment, { output, interval }: WatchOptions): Display {
+  const screen = new Screen(environment)
+  const paint = paintFor(environment.stdout, environment.variables)
+  const recent: SeenChange[] = []
+  return {
+    show: (look) => {
+      if (!screen.isTerminal) recent.length = 0
+      recent.push(...look.changes.slice(-MAX_RECENT))
+      recent.splice(0, recent.length - MAX_RECENT)
+      const lines = lookLines(look, recent, widthFor(environment, output), paint)
+      screen.show([`Every ${interval} s; Ctrl-C ends it. Now: ${look.at}`, '', ...lines])
+    },
+    [Symbol.dispose]: () => screen[Symbol.dispose]()
+  }
+}
+
+async function watchPlane(environment: CommandEnvironment, options: WatchOptions, expected?: Expectation): Promise<void> {
   const { signal } = environment
+  await using looker = new Looker(environment, options, expected)
   // What cannot be read at first is told before the terminal is touched.
-  await readFrontends(environment, options)
-  using screen = new Screen(environment)
+  let look = await looker.look()
+  const isForPrograms = options.output === 'json' || options.output === 'yaml'
+  using display = (isForPrograms ? programDisplay : peopleDisplay)(environment, options)
+  for (let looks = 1; ; looks++) {
+    display.show(look)
+    if (looks === options.count) return
+    await sleep(options.interval * 1000, undefined, { signal })
+    look = await looker.look()
+  }
+}
+
+/** With a file the plane of its mode says what the kernel lacks. */
+async function watchFile(environment: CommandEnvironment, file: string, options: WatchOptions): Promise<void> {
+  const document = await readServicesFile(environment, file)
+  const { mode = DEFAULT_MODE } = options
+  await withPlane(environment, mode, options, (plane) => watchPlane(environment, { ...options, mode }, { plane, document }))
+}
+
+async function watch(environment: CommandEnvironment, file: string | undefined, options: WatchOptions): Promise<number> {
+  const { signal } = environment
   try {
-    for (let looks = 1; ; looks++) {
-      await look(environment, screen, options)
-      if (looks === options.count) return STATUS.success
-      await sleep(options.interval * 1000, undefined, { signal })
-    }
+    await (file === undefined ? watchPlane(environment, options) : watchFile(environment, file, options))
+    return STATUS.success
   } catch (error) {
     // What was under way says in its own words that it was ended.
     if (!signal.aborted) throw error
@@ -47,13 +88,12 @@ async function watch(environment: CommandEnvironment, options: WatchOptions): Pr
 
 /** Adds the command. */
 export function addWatch(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
-  program
+  const command = program
     .command('watch')
-    .description('shows what show shows, again and again, until Ctrl-C; changes nothing')
-    .addOption(modeOption('the mode that is shown; default: all of them'))
-    .addOption(namespaceOption())
-    .option('--name <name>', 'the name of the tables, or of the dummy device, of the plane; default: netplane')
+    .argument('[file]', 'services as plan takes them: what the kernel lacks of them is shown as drift')
+  withPlaneOptions(command, modeOption('the mode that is shown; default: all of them, with a file nftables'))
+    .description('shows frontends, where their connections go, and what changes, again and again, until Ctrl-C; changes nothing')
     .option('--interval <seconds>', 'seconds between two looks', parseSeconds, 2)
     .option('--count <number>', 'looks after which it ends', parseCount)
-    .action(async (options: WatchOptions) => done(await watch(environment, options)))
+    .action(async (file: string | undefined, options: WatchOptions) => done(await watch(environment, file, options)))
 }

@@ -24,14 +24,16 @@ function placeOf({ fwmark, address, port, family }: ShownFrontend): string {
   return fwmark === undefined ? UNKNOWN : `fwmark ${fwmark} ${family}`
 }
 
-function frontendText(frontend: ShownFrontend): string {
+/** A frontend in words. */
+export function frontendText(frontend: ShownFrontend): string {
   const { protocol, scheduler } = frontend
   return [protocol, placeOf(frontend), scheduler === undefined ? undefined : `(${scheduler})`]
     .filter((part) => part !== undefined)
     .join(' ')
 }
 
-function shareText({ share, weight }: ShownEndpoint): string {
+/** The part of new connections that an endpoint is to get. */
+export function shareText({ share, weight }: ShownEndpoint): string {
   if (share !== undefined) return `${Number((share * 100).toPrecision(3))} %`
   return weight === undefined ? UNKNOWN : `weight ${weight}`
 }
@@ -43,7 +45,8 @@ function connectionsText({ activeConnections, inactiveConnections, connections }
   return [...now, ...ever].join(' ') || UNKNOWN
 }
 
-function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
+/** Whether an endpoint takes connections, and whose. */
+export function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
   const words = [
     weight === 0 ? 'draining' : 'ready',
     ...(clients === 'all' ? [] : [`for clients ${clients}`]),

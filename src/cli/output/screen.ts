@@ -17,7 +17,8 @@ const USUAL_ROWS = 24
 /** Where pictures are shown: on a terminal in each other's place, else one below the other. */
 export class Screen implements Disposable {
   readonly #stdout: OutputStream
-  readonly #isTerminal: boolean
+  /** Whether pictures are shown in each other's place. */
+  readonly isTerminal: boolean
   readonly #forget: readonly (() => void)[]
   #isEntered = false
   /** What is shown, to be drawn anew. */
@@ -25,15 +26,15 @@ export class Screen implements Disposable {
 
   constructor({ stdout, variables, atExit, atStop }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit' | 'atStop'>) {
     this.#stdout = stdout
-    this.#isTerminal = isScreen(stdout, variables)
+    this.isTerminal = isScreen(stdout, variables)
     const leave = (): void => this.#leave()
-    this.#forget = this.#isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines))] : []
+    this.#forget = this.isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines))] : []
     this.#enter()
   }
 
   /** Shows lines; on a terminal as many as it has rows, and wrapped in its columns. */
   show(lines: readonly string[]): void {
-    if (!this.#isTerminal) {
+    if (!this.isTerminal) {
       this.#stdout.write(`${lines.join('\n')}\n\n`)
       return
     }
@@ -55,12 +56,12 @@ export class Screen implements Disposable {
 
   /** Also after a stop from which nobody told that it is over. */
   #enter(): void {
-    if (this.#isTerminal && !this.#isEntered) this.#stdout.write(ENTER)
+    if (this.isTerminal && !this.#isEntered) this.#stdout.write(ENTER)
     this.#isEntered = true
   }
 
   #leave(): void {
-    if (this.#isTerminal && this.#isEntered) this.#stdout.write(LEAVE)
+    if (this.isTerminal && this.#isEntered) this.#stdout.write(LEAVE)
     this.#isEntered = false
   }
 }

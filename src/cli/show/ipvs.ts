@@ -10,7 +10,7 @@ import { checkIpvsOptions } from '../../plane/ipvs/options.js'
 import { FIXED_SETS, fwmarkSetOf, markIn, SCOPES, type Scope } from '../../plane/tables/layout/sets.js'
 import type { Route } from '../../route/index.js'
 import type { ShownEndpoint, ShownFrontend } from './model.js'
-import { elementsOf, frontendWords, readOurTables, type FrontendWords } from './tables.js'
+import { elementsOf, frontendWords, readOurTables, refusedFrontends, type FrontendWords } from './tables.js'
 
 /** A frontend that the tables name. */
 interface Named extends Partial<FrontendWords> {
@@ -19,6 +19,13 @@ interface Named extends Partial<FrontendWords> {
 
 /** What the tables know of virtual services, by {@link nameOf}. */
 type Names = ReadonlyMap<string, Named>
+
+/** What the tables beside IPVS say. */
+interface Companion {
+  readonly names: Names
+  /** Frontends some clients of which are refused; others may have a virtual service. */
+  readonly refused: readonly ShownFrontend[]
+}
 
 function nameOf(family: AddressFamily, { protocol, address, port }: FrontendWords): string {
   return `${family} ${protocol ?? ''} ${address ?? ''} ${port}`
@@ -29,9 +36,12 @@ const nameOfMark = (family: AddressFamily, mark: number): string => `${family} m
 /** Schedulers that go by weight alone. */
 const BY_WEIGHT: readonly string[] = ['wrr', 'sh', 'mh']
 
-async function readNames(nft: Nftables, name: string | undefined): Promise<Names> {
+async function readCompanion(nft: Nftables, name: string | undefined): Promise<Companion> {
   const tables = await readOurTables(nft, checkIpvsOptions({ name }).table)
   const names = new Map<string, Named>()
+  const refused = refusedFrontends(tables).map((one) => ({ ...one, mode: 'ipvs' as const }))
+  for (const { family, protocol, address, port = 0, service } of refused)
+    names.set(nameOf(family, { protocol, address, port }), { protocol, address, port, service })
   for (const family of FAMILIES) {
     for (const { key, service } of elementsOf(tables, FIXED_SETS[family].served)) {
       const words = frontendWords('address', key)
@@ -44,7 +54,7 @@ async function readNames(nft: Nftables, name: string | undefined): Promise<Names
         names.set(nameOfMark(family, markIn(data)), { ...frontendWords(scope, key), service })
     }
   }
-  return names
+  return { names, refused }
 }
 
 /** Whose packets have marks. */
@@ -59,6 +69,18 @@ function endpointOf(server: RealServer, scheduler: string, sum: number): ShownEn
     share: BY_WEIGHT.includes(scheduler) && sum > 0 ? weight / sum : undefined,
     connections: statistics?.connections
   }
+}
+
+/** Refusals of frontends that have a virtual service go to it; the others are frontends by themselves. */
+function withRefusals(found: readonly ShownFrontend[], refused: readonly ShownFrontend[]): ShownFrontend[] {
+  const idOf = ({ family, protocol, address, port = 0 }: ShownFrontend): string => nameOf(family, { protocol, address, port })
+  const left = new Map(refused.map((one) => [idOf(one), one]))
+  const served = found.map((frontend) => {
+    const own = left.get(idOf(frontend))
+    left.delete(idOf(frontend))
+    return own === undefined ? frontend : { ...frontend, refusals: own.refusals }
+  })
+  return [...served, ...left.values()]
 }
 
 function shown(listing: VirtualServiceListing, names: Names, own: ReadonlySet<string>): ShownFrontend {
@@ -89,7 +111,7 @@ function bytesOf({ address }: ShownFrontend): Buffer {
 }
 
 /**
- * Virtual services, those of other programs included, in the order of their addresses.
+ * Virtual services, those of other programs included, and frontends without one, in the order of their addresses.
  *
  * @param name Of the device; undefined: the usual one.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
@@ -99,8 +121,9 @@ export async function showIpvs(
   name: string | undefined
 ): Promise<ShownFrontend[]> {
   const { ipvs, nft, route } = clients
-  const names = await readNames(nft, name)
+  const { names, refused } = await readCompanion(nft, name)
   const own = await addressesOf(route, checkIpvsOptions({ name }).device)
-  const all = (await ipvs.list()).map((listing) => shown(listing, names, own))
+  const found = (await ipvs.list()).map((listing) => shown(listing, names, own))
+  const all = withRefusals(found, refused)
   return all.sort((left, right) => Buffer.compare(bytesOf(left), bytesOf(right)) || (left.port ?? 0) - (right.port ?? 0))
 }

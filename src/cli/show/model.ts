@@ -19,7 +19,7 @@ export interface ShownEndpoint {
   /** Mode ipvs: connections there are. */
   readonly activeConnections?: number | undefined
   readonly inactiveConnections?: number | undefined
-  /** Modes ipvs and iptables: new connections since the kernel began to count. */
+  /** New connections since the kernel began to count; in mode nftables where the plane was opened with option `counters`. */
   readonly connections?: bigint | undefined
 }
 

@@ -13,6 +13,7 @@ import { commentOf } from '../../plane/tables/layout/comment.js'
 import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
 import { readTables, type KernelTables } from '../../plane/tables/reading/inspect.js'
+import { readCounted, type Counted } from './counted.js'
 import type { Clients, ShownEndpoint, ShownFrontend, ShownRefusal } from './model.js'
 
 /** What is said of a frontend, piece by piece. */
@@ -103,26 +104,40 @@ function slotsOf(tables: KernelTables, set: ElementSet): ReadonlyMap<string, Rea
   return slots
 }
 
-function endpointsOf(slots: ReadonlyMap<string, number> | undefined, clients: Clients): ShownEndpoint[] {
+/** @param countedOf What was counted of an endpoint, by its key in hexadecimal. */
+function endpointsOf(
+  slots: ReadonlyMap<string, number> | undefined,
+  clients: Clients,
+  countedOf: (endpoint: string) => bigint | undefined
+): ShownEndpoint[] {
   const all = [...(slots ?? [])]
   const sum = all.reduce((before, [, count]) => before + count, 0)
   return all.map(([hex, count]) => {
     const bytes = Buffer.from(hex, 'hex')
     const at = bytes.length - 4
-    return { address: formatAddress(bytes.subarray(0, at)), port: bytes.readUInt16BE(at), clients, share: count / sum }
+    const connections = countedOf(hex)
+    return { address: formatAddress(bytes.subarray(0, at)), port: bytes.readUInt16BE(at), clients, share: count / sum, connections }
   })
 }
 
-function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
+function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily, counted: Counted): void {
   for (const slotClass of tables.objects.classes[family].keys()) {
     const { members, endpoints } = setsOf(family, slotClass)
     const slots = slotsOf(tables, endpoints)
     const clients = CLIENTS[slotClass.audience]
     for (const element of elementsOf(tables, members)) {
       const frontend = Buffer.from(element.key).toString('hex')
-      drafts.of(family, slotClass.scope, element).endpoints.push(...endpointsOf(slots.get(frontend), clients))
+      const countedOf = (endpoint: string): bigint | undefined => counted(family, slotClass.scope, frontend, endpoint)
+      drafts.of(family, slotClass.scope, element).endpoints.push(...endpointsOf(slots.get(frontend), clients, countedOf))
     }
   }
+}
+
+/** Frontends some clients of which are refused, with nothing else. */
+export function refusedFrontends(tables: KernelTables): ShownFrontend[] {
+  const drafts = new Drafts()
+  for (const family of FAMILIES) addRefused(drafts, tables, family)
+  return drafts.shown()
 }
 
 function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
@@ -139,10 +154,12 @@ function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily)
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
  */
 export async function showTables(nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
-  const tables = await readOurTables(nft, checkNftablesOptions({ name }).table)
+  const { table } = checkNftablesOptions({ name })
+  const tables = await readOurTables(nft, table)
+  const counted = await readCounted(nft, table.name)
   const drafts = new Drafts()
   for (const family of FAMILIES) {
-    addServed(drafts, tables, family)
+    addServed(drafts, tables, family, counted)
     addRefused(drafts, tables, family)
   }
   return drafts.shown()

@@ -164,7 +164,7 @@ describe('apply', () => {
   test('refuses a name in mode iptables', async () => {
     const { status, stderr } = await run(['apply', '--mode', 'iptables', '--name', 'mine'], services())
     expect(status).toBe(2)
-    expect(stderr).toMatch(/^netplane: name is "mine"; allowed: nothing in mode 'iptables'/)
+    expect(stderr).toMatch(/^netplane: --name is "mine"; allowed: nothing in mode 'iptables'/)
   })
 
   test('leaves alone what is not ours', async () => {
@@ -245,8 +245,8 @@ describe('explain', () => {
   test.each([
     ['10.96.0.1', "command-argument value '10.96.0.1' is invalid for argument 'target'. It must be ADDRESS:PORT"],
     ['fd00::1', 'It must be ADDRESS:PORT'],
-    ['web:80', 'request.address is "web"; allowed: an IPv4 or IPv6 address'],
-    ['10.96.0.1:0', 'request.port is 0; allowed: an integer from 1 to 65535']
+    ['web:80', 'the address is "web"; allowed: an IPv4 or IPv6 address'],
+    ['10.96.0.1:0', 'the port is 0; allowed: an integer from 1 to 65535']
   ])('refuses %s', async (target, message) => {
     const { status, stdout, stderr } = await command(['explain', target])
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { Ipvs, Nftables } from '../../../src/index.js'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Ipvs, Nftables, openPlane } from '../../../src/index.js'
+import { countingSets } from '../../../src/plane/tables/counting/chains.js'
 import { FakeIpvsKernel, FakeNftablesKernel } from '../../../src/testing.js'
 import { command, fakeKernel } from '../../support/command.js'
 
@@ -24,7 +25,13 @@ interface Frontend {
   readonly protocol?: string
   readonly address?: string
   readonly isOurs: boolean
-  readonly endpoints: readonly { readonly address: string; readonly share?: number; readonly clients: string; readonly weight?: number }[]
+  readonly endpoints: readonly {
+    readonly address: string
+    readonly share?: number
+    readonly clients: string
+    readonly weight?: number
+    readonly connections?: string
+  }[]
   readonly refusals: readonly unknown[]
 }
 
@@ -55,7 +62,7 @@ describe('show', () => {
     expect(web!.endpoints.map(({ address, share }) => `${address} ${share}`).sort()).toEqual(['10.1.0.1 0.75', '10.1.0.2 0.25'])
   })
 
-  test.each(['nftables', 'iptables'])('says in mode %s which clients are refused', async (mode) => {
+  test.each(['nftables', 'ipvs', 'iptables'])('says in mode %s which clients are refused', async (mode) => {
     const [dns] = at(await frontends(await applied(mode)), 'fd00:96::a')
     expect(dns).toMatchObject({ service: 'default/dns', endpoints: [], refusals: [{ type: 'refused', clients: 'all' }] })
   })
@@ -86,6 +93,52 @@ describe('show', () => {
     const { stdout } = await command(['show'], { kernel })
     expect(stdout).toMatch(/10\.96\.0\.1:80 \(wrr\) +10\.1\.0\.2:8080 +0 % +0 \+ 0 \(0\) +draining\n/)
     expect(stdout).toMatch(/ - +tcp 192\.0\.2\.9:443 \(lc\) +192\.0\.2\.10:443 +weight 1 .* ready, foreign\n/)
+  })
+
+  test('names a virtual service whose clients are all refused', async () => {
+    const kernel = await applied('ipvs')
+    await command(['apply', '-', '--mode', 'ipvs'], {
+      kernel,
+      stdin: SERVICES.replaceAll(/weight: 3, /g, '').replaceAll('8080', '8080, weight: 0')
+    })
+    const [web] = at(await frontends(kernel), '10.96.0.1')
+    expect(web).toMatchObject({ service: 'default/web:http', refusals: [{ type: 'refused', clients: 'all' }] })
+    expect(web!.endpoints.map(({ weight }) => weight)).toEqual([0, 0])
+  })
+
+  test('shows in mode nftables what the tables of a plane with counters have counted', async () => {
+    const kernel = fakeKernel()
+    const web = {
+      ...{ name: 'web', protocol: 'tcp' as const },
+      frontends: [
+        { kind: 'cluster' as const, address: '10.96.0.1', port: 80 },
+        { kind: 'node' as const, port: 30080 }
+      ],
+      endpoints: [
+        { address: '10.1.0.1', port: 8080 },
+        { address: '10.1.0.2', port: 8080 }
+      ]
+    }
+    const plane = await openPlane({ mode: 'nftables', counters: true, kernel })
+    onTestFinished(() => plane.close())
+    await plane.sync(new Map([[web.name, web]]))
+    // As packets would put them there.
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    const tx = nft.transaction()
+    const setOf = (scope: 'address' | 'node') => ({ family: 'ip' as const, table: 'netplane', ...countingSets('ip', scope).endpoints })
+    const counted = (packets: bigint) => ({ counter: { packets, bytes: 100n } })
+    const [address, node] = [setOf('address'), setOf('node')]
+    tx.add.elements(address, [{ key: ['10.96.0.1', 'tcp', 80, '10.1.0.2', 8080], ...counted(7n) }])
+    tx.add.elements(node, [{ key: ['tcp', 30080, '10.1.0.1', 8080], ...counted(2n) }])
+    await tx.commit()
+    await nft.close()
+    const found = await frontends(kernel, '--mode', 'nftables')
+    const numbers = (one: Frontend): string[] => one.endpoints.map((endpoint) => `${endpoint.address} ${endpoint.connections}`).sort()
+    expect(numbers(found.find((one) => one.address !== undefined)!)).toEqual(['10.1.0.1 0', '10.1.0.2 7'])
+    expect(numbers(found.find((one) => one.address === undefined)!)).toEqual(['10.1.0.1 2', '10.1.0.2 0'])
+    // Without counters there are none.
+    const plain = await frontends(await applied('nftables'))
+    expect(plain[0]!.endpoints[0]).not.toHaveProperty('connections')
   })
 
   test('leaves out what is not ours, unless it was asked for', async () => {

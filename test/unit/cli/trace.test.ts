@@ -257,7 +257,7 @@ describe('trace', () => {
 
   test.each([
     [['trace', '10.96.0.1'], 'It must be ADDRESS:PORT'],
-    [['trace', '10.96.0.1:0'], 'port is 0; allowed: an integer from 1 to 65535'],
+    [['trace', '10.96.0.1:0'], 'the port is 0; allowed: an integer from 1 to 65535'],
     [['trace', 'nowhere:80'], 'nowhere'],
     [['trace', '10.96.0.1:80', '--from', 'fd00::1'], 'fd00::1'],
     [['trace', '10.96.0.1:80', '--count', '0'], 'It must be a whole number above 0.'],

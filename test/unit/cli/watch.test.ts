@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SignalError } from '../../../src/cli/errors.js'
-import { FakeNftablesKernel } from '../../../src/testing.js'
+import { FakeConntrackKernel, FakeNftablesKernel } from '../../../src/testing.js'
 import { command, fakeKernel, KeptStream } from '../../support/command.js'
 import { until } from '../../support/run.js'
 
@@ -31,7 +31,7 @@ describe('watch', () => {
     expect(stdout.startsWith(ENTER)).toBe(true)
     expect(stdout.endsWith(LEAVE)).toBe(true)
     expect(stdout.split('\n')).toHaveLength(24)
-    expect(stdout).toContain('… 20 more lines')
+    expect(stdout).toContain('… 22 more lines')
   })
 
   test.each([80, 40, 20])('fits %i columns, and counts lines as they are wrapped', async (columns) => {
@@ -96,6 +96,107 @@ describe('watch', () => {
     const kernel = fakeKernel({ nftables: new FakeNftablesKernel({ privileged: false }) })
     const { status, stdout } = await command(['watch'], { kernel, columns: 80 })
     expect({ status, stdout }).toEqual({ status: 4, stdout: '' })
+  })
+
+  const web = (endpoints: string, weight = 1): string =>
+    `services: [{ name: web, protocol: tcp, frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }], endpoints: [${endpoints
+      .split(' ')
+      .map((address) => `{ address: ${address}, port: 8080, weight: ${weight} }`)
+      .join(', ')}] }]`
+
+  test('says what changed since the look before', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1 10.1.0.2') })
+    const ending = new AbortController()
+    const stdout = new KeptStream()
+    const running = command(['watch', '--interval', '0.1'], { kernel, stdout, signal: ending.signal })
+    await until('the first look', () => stdout.text.includes('10.1.0.2'))
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1 10.1.0.3') })
+    await until('another endpoint', () => / \+ web tcp 10\.96\.0\.1:80 has 10\.1\.0\.3:8080\n/.test(stdout.text))
+    expect(stdout.text).toMatch(/\d\d:\d\d:\d\d - web tcp 10\.96\.0\.1:80 has no more 10\.1\.0\.2:8080\n/)
+    await command(['apply', '-'], { kernel, stdin: 'services: []' })
+    await until('its end', () => / - web tcp 10\.96\.0\.1:80 is gone\n/.test(stdout.text))
+    ending.abort(new SignalError('SIGINT'))
+    expect((await running).status).toBe(0)
+    // Each is told once.
+    expect(stdout.text.match(/is gone/g)).toHaveLength(1)
+  })
+
+  test('keeps changes on a terminal', async () => {
+    const kernel = fakeKernel()
+    const ending = new AbortController()
+    const stdout = new KeptStream(100)
+    const running = command(['watch', '--interval', '0.1'], { kernel, stdout, signal: ending.signal })
+    await until('the first look', () => stdout.text.includes('no services'))
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    await until('three looks with it', () => (stdout.text.match(/\+ web tcp 10\.96\.0\.1:80 is there/g)?.length ?? 0) > 2)
+    ending.abort(new SignalError('SIGINT'))
+    expect((await running).status).toBe(0)
+  })
+
+  test('says of real servers that they drain', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-', '--mode', 'ipvs'], { kernel, stdin: web('10.1.0.1 10.1.0.2') })
+    const ending = new AbortController()
+    const stdout = new KeptStream()
+    const running = command(['watch', '--mode', 'ipvs', '--interval', '0.1'], { kernel, stdout, signal: ending.signal })
+    await until('the first look', () => stdout.text.includes('10.1.0.2'))
+    await command(['apply', '-', '--mode', 'ipvs'], { kernel, stdin: web('10.1.0.1 10.1.0.2', 0) })
+    await until(
+      'both drain',
+      () => (stdout.text.match(/ ~ web tcp 10\.96\.0\.1:80 \(wrr\) drains 10\.1\.0\.[12]:8080\n/g)?.length ?? 0) === 2
+    )
+    ending.abort(new SignalError('SIGINT'))
+    expect((await running).status).toBe(0)
+  })
+
+  test('shows beside a file what the kernel lacks of it', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    const same = await command(['watch', '-', '--count', '1'], { kernel, stdin: web('10.1.0.1') })
+    expect(same).toMatchObject({ status: 0, stderr: '' })
+    expect(same.stdout).toContain('Drift: none. The kernel holds what the file says.\n')
+    const other = await command(['watch', '-', '--count', '1'], { kernel, stdin: web('10.1.0.2') })
+    expect(other.stdout).toMatch(/Drift\. This is what apply would do:\n~ web\n/)
+    expect(other.stdout).toContain('Services: 0 to add, 1 to change, 0 to remove.')
+    // It changed nothing.
+    expect((await command(['watch', '-', '--count', '1'], { kernel, stdin: web('10.1.0.1') })).stdout).toContain('Drift: none.')
+  })
+
+  test('says of a file that is wrong, and of one that is not there, before it looks', async () => {
+    expect((await command(['watch', '-'], { stdin: 'services: 1' })).status).toBe(2)
+    const { status, stderr } = await command(['watch', '/nonexistent/services.yaml'])
+    expect(status).toBe(2)
+    expect(stderr).toContain('/nonexistent/services.yaml: cannot be read')
+  })
+
+  test('gives programs a document for each look', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    const json = await command(['watch', '--count', '2', '--interval', '0.1', '-o', 'json'], { kernel, columns: 80 })
+    const looks = json.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(looks).toHaveLength(2)
+    expect(looks[1]).toMatchObject({
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+      connectionsPerSecond: 0,
+      frontends: [{ service: 'web', connectionsPerSecond: 0, endpoints: [{ address: '10.1.0.1', connectionsPerSecond: 0 }] }],
+      changes: [],
+      notes: []
+    })
+    const yaml = await command(['watch', '--count', '2', '--interval', '0.1', '-o', 'yaml'], { kernel })
+    expect(yaml.stdout.match(/^---$/gm)).toHaveLength(2)
+  })
+
+  test('goes on without connection tracking, and says so', async () => {
+    const kernel = fakeKernel({ conntrack: new FakeConntrackKernel({ hasConntrack: false }) })
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    const { status, stdout } = await command(['watch', '--count', '2', '--interval', '0.1'], { kernel })
+    expect(status).toBe(0)
+    expect(stdout).toContain('new connections are not counted: ')
+    expect(stdout).toMatch(/10\.1\.0\.1:8080 +100 % +- +- +ready\n/)
   })
 
   test.each([

@@ -1,0 +1,90 @@
+/**
+ * One look at what the kernel holds, and what it says beside the look before.
+ */
+import type { Plan, Plane } from '../../plane/index.js'
+import { UnsupportedError, printable } from '../../core/errors.js'
+import type { CommandEnvironment } from '../environment.js'
+import type { PlaneCommandOptions } from '../options.js'
+import { readFrontends } from '../show/read.js'
+import type { ShownFrontend } from '../show/model.js'
+import type { ServicesDocument } from '../services-file/document.js'
+import { changesBetween, type SeenChange } from './changes.js'
+import { FlowCounter } from './flows.js'
+import { isCounted, Rates, type RatedFrontend } from './rates.js'
+
+/** What a look found. */
+export interface Look {
+  /** When, in ISO 8601. */
+  readonly at: string
+  readonly frontends: readonly RatedFrontend[]
+  /** New connections a second, of all frontends for which they are known. Absent: of none. */
+  readonly connectionsPerSecond?: number | undefined
+  /** What is different since the look before. */
+  readonly changes: readonly SeenChange[]
+  /** What would have to be done so that the kernel holds what the file says. Absent: there is no file. */
+  readonly drift?: Pick<Plan, 'entries' | 'drift' | 'objects' | 'isEmpty'> | undefined
+  /** What is not known, and why. */
+  readonly notes: readonly string[]
+}
+
+/** The file that says what there is to be, and a plane that compares. */
+export interface Expectation {
+  readonly plane: Plane
+  readonly document: ServicesDocument
+}
+
+type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
+
+/** Looks again and again. */
+export class Looker implements AsyncDisposable {
+  readonly #environment: CommandEnvironment
+  readonly #choice: Choice
+  readonly #expected: Expectation | undefined
+  readonly #rates = new Rates()
+  #before: readonly ShownFrontend[] | undefined
+  #flows: FlowCounter | undefined
+  #flowsNote: string | undefined
+
+  constructor(environment: CommandEnvironment, choice: Choice, expected?: Expectation) {
+    this.#environment = environment
+    this.#choice = choice
+    this.#expected = expected
+  }
+
+  /** Looks. @throws {NetplaneError} The kernel cannot be read. */
+  async look(): Promise<Look> {
+    const found = await readFrontends(this.#environment, this.#choice)
+    await this.#countFlowsOf(found)
+    const flows = this.#flows?.isSilent === false ? this.#flows.take() : undefined
+    const frontends = this.#rates.take(found, flows, performance.now())
+    const at = new Date().toISOString()
+    const changes = this.#before === undefined ? [] : [...changesBetween(this.#before, found)].map((change) => ({ at, ...change }))
+    this.#before = found
+    const rates = frontends.map(({ connectionsPerSecond }) => connectionsPerSecond).filter((rate) => rate !== undefined)
+    const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
+    const notes = [this.#flowsNote, this.#flows?.note].filter((note) => note !== undefined)
+    return { at, frontends, connectionsPerSecond, changes, drift: await this.#drift(), notes }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flows?.[Symbol.asyncDispose]()
+  }
+
+  async #drift(): Promise<Look['drift']> {
+    if (this.#expected === undefined) return undefined
+    const { plane, document } = this.#expected
+    const { entries, drift, objects, isEmpty } = await plane.plan(document.services)
+    return { entries, drift, objects, isEmpty }
+  }
+
+  /** Begins to watch connection tracking, once there are frontends of which the kernel counts nothing. */
+  async #countFlowsOf(frontends: readonly ShownFrontend[]): Promise<void> {
+    if (this.#flows !== undefined || this.#flowsNote !== undefined || frontends.every(isCounted)) return
+    try {
+      this.#flows = await FlowCounter.open(this.#environment, this.#choice.netns)
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error
+      this.#flowsNote = `new connections are not counted: ${printable(error.message)}`
+    }
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Looks, for people.
+ */
+import { formatSocketAddress } from '../../core/address.js'
+import { printable } from '../../core/errors.js'
+import type { Paint } from '../output/colours.js'
+import { frontendText, shareText, stateText } from '../output/frontends.js'
+import { planLines, plural } from '../output/plan.js'
+import { formatTable, type Column } from '../output/table.js'
+import { wrap } from '../output/wrap.js'
+import type { ShownRefusal } from '../show/model.js'
+import type { ChangeType, SeenChange } from './changes.js'
+import type { Look } from './look.js'
+import type { RatedEndpoint, RatedFrontend } from './rates.js'
+
+const COLUMNS: readonly Column[] = [
+  { heading: 'MODE', min: 4, rank: 2 },
+  { heading: 'SERVICE', min: 7, rank: 4 },
+  { heading: 'FRONTEND', min: 8 },
+  { heading: 'ENDPOINT', min: 8 },
+  { heading: 'SHARE', min: 5, rank: 1 },
+  { heading: 'NEW/S', min: 5, rank: 6 },
+  { heading: 'SPREAD', min: 6, rank: 5 },
+  { heading: 'STATE', min: 5, rank: 3 }
+]
+
+/** Lines of drift, and of changes, that are shown at once. */
+const MOST_LINES = 6
+
+const UNKNOWN = '-'
+
+/** Characters of a bar that stands for all connections. */
+const BAR = 10
+
+/** Three digits say enough. */
+function rateText(rate: number | undefined): string {
+  return rate === undefined ? UNKNOWN : String(rate >= 100 ? Math.round(rate) : Number(rate.toPrecision(3)))
+}
+
+function spreadText({ spread }: RatedEndpoint): string {
+  if (spread === undefined) return UNKNOWN
+  return `${'█'.repeat(Math.round(spread * BAR)).padEnd(BAR, '░')} ${Math.round(spread * 100)} %`
+}
+
+const refusalText = ({ type, clients }: ShownRefusal): string => (clients === 'all' ? type : `${type}, for clients ${clients}`)
+
+function rowsOf(frontend: RatedFrontend): string[][] {
+  const { mode, service = UNKNOWN, endpoints, refusals } = frontend
+  const head = [mode, service, frontendText(frontend)]
+  const served = endpoints.map((endpoint) => [
+    ...head,
+    formatSocketAddress(endpoint.address, endpoint.port),
+    shareText(endpoint),
+    rateText(endpoint.connectionsPerSecond),
+    spreadText(endpoint),
+    stateText(endpoint, frontend)
+  ])
+  const empty = endpoints.length === 0 && refusals.length === 0 ? ['no endpoints'] : []
+  const states = [...refusals.map(refusalText), ...empty]
+  return [...served, ...states.map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, state])]
+}
+
+const WORDS: Readonly<Record<ChangeType, readonly [sign: '+' | '-' | '~', words: string]>> = {
+  'frontend-added': ['+', 'is there'],
+  'frontend-removed': ['-', 'is gone'],
+  'endpoint-added': ['+', 'has'],
+  'endpoint-removed': ['-', 'has no more'],
+  draining: ['~', 'drains'],
+  ready: ['~', 'no longer drains'],
+  'shares-changed': ['~', 'has other shares'],
+  'refusals-changed': ['~', 'refuses otherwise']
+}
+
+const COLOUR = { '+': 'green', '-': 'red', '~': 'yellow' } as const
+
+/** A change in a line. */
+export function changeLine({ at, type, service, frontend, endpoint, clients, refusals }: SeenChange, paint: Paint): string {
+  const [sign, words] = WORDS[type]
+  const whom = clients === undefined ? '' : `, for clients ${clients}`
+  const what = refusals === undefined ? '' : `: ${refusals.map(refusalText).join('; ') || 'nobody'}`
+  const name = [service, frontend].filter((part) => part !== undefined).join(' ')
+  const object = endpoint === undefined ? '' : ` ${endpoint}${whom}`
+  return paint(COLOUR[sign], `${at.slice(11, 19)} ${sign} ${printable(name)} ${words}${object}${what}`)
+}
+
+/** The first of many lines, and how many there are more. */
+function few(lines: readonly string[]): readonly string[] {
+  return lines.length <= MOST_LINES ? lines : [...lines.slice(0, MOST_LINES), `  … and ${lines.length - MOST_LINES} more`]
+}
+
+function driftLines({ drift }: Look, paint: Paint): readonly string[] {
+  if (drift === undefined) return []
+  if (drift.isEmpty) return ['Drift: none. The kernel holds what the file says.']
+  const lines = planLines({ ...drift, quarantined: [] }, paint)
+  return ['Drift. This is what apply would do:', ...few(lines.slice(0, -1)), lines.at(-1)!]
+}
+
+function summary({ frontends, connectionsPerSecond }: Look): string {
+  const endpoints = frontends.reduce((sum, { endpoints: own }) => sum + own.length, 0)
+  const rate = connectionsPerSecond === undefined ? '' : `; new connections a second: ${rateText(connectionsPerSecond)}`
+  return `${plural(frontends.length, 'frontend')}, ${plural(endpoints, 'endpoint')}${rate}`
+}
+
+/**
+ * A look in lines.
+ *
+ * @param recent Changes that are shown, the last ones last.
+ * @param width Columns of the terminal; undefined: lines are as long as they are.
+ */
+export function lookLines(look: Look, recent: readonly SeenChange[], width: number | undefined, paint: Paint): string[] {
+  const { frontends, notes } = look
+  const changes = recent.map((change) => changeLine(change, paint))
+  const hidden = changes.length - MOST_LINES
+  const last = hidden > 0 ? [`  … and ${hidden} before`, ...changes.slice(hidden)] : changes
+  const table =
+    frontends.length === 0
+      ? wrap('The kernel holds no services of a plane.', width)
+      : ['', ...formatTable(COLUMNS, frontends.flatMap(rowsOf), width)]
+  return [...(frontends.length === 0 ? [] : [summary(look)]), ...notes, ...driftLines(look, paint), ...last, ...table]
+}

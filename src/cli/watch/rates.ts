@@ -1,0 +1,121 @@
+/**
+ * New connections a second, and which endpoints got them, from two looks.
+ */
+import { canonicalAddress } from '../../core/address.js'
+import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
+import type { CountedFlows } from './flows.js'
+import { endpointId, frontendId } from './identity.js'
+
+/** An endpoint, and what it got since the look before. */
+export interface RatedEndpoint extends ShownEndpoint {
+  /** New connections a second. Absent: not known. */
+  readonly connectionsPerSecond?: number | undefined
+  /** Its part of those that the frontend got, 0–1. Absent: not known, or there were none. */
+  readonly spread?: number | undefined
+}
+
+/** A frontend, and what it got since the look before. */
+export interface RatedFrontend extends ShownFrontend {
+  readonly endpoints: readonly RatedEndpoint[]
+  /** New connections a second, of all endpoints. Absent: not known. */
+  readonly connectionsPerSecond?: number | undefined
+}
+
+/** New connections by endpoint: the same ones stand behind an endpoint for clients inside and outside. */
+type Counts = ReadonlyMap<string, number>
+
+/** What was counted of a frontend so far. */
+type Totals = ReadonlyMap<string, bigint>
+
+function totalsOf({ endpoints }: ShownFrontend): Totals {
+  const totals = new Map<string, bigint>()
+  for (const endpoint of endpoints) if (endpoint.connections !== undefined) totals.set(endpointId(endpoint), endpoint.connections)
+  return totals
+}
+
+/** A counter that is lower than before began anew. */
+function differences(before: Totals, now: Totals): Counts {
+  const differ = (id: string, count: bigint): number => Number(count - ((before.get(id) ?? 0n) <= count ? (before.get(id) ?? 0n) : 0n))
+  return new Map([...now].map(([id, count]) => [id, differ(id, count)]))
+}
+
+/** Destination of connections: an address with a port, or a port of this node. */
+function destinationId(protocol: string | undefined, address: string | undefined, port: number | undefined): string {
+  return `${protocol ?? ''} ${address === undefined ? '' : canonicalAddress(address)} ${port ?? ''}`
+}
+
+/** Connections by frontend and endpoint. What no frontend has by its address is one to a port of this node. */
+function flowsByFrontend(frontends: readonly ShownFrontend[], flows: readonly CountedFlows[]): ReadonlyMap<string, Counts> {
+  const addressed = new Set(frontends.map(({ protocol, address, port }) => destinationId(protocol, address, port)))
+  const counts = new Map<string, Map<string, number>>()
+  for (const { protocol, address, port, endpoint, endpointPort, count } of flows) {
+    const own = destinationId(protocol, address, port)
+    const id = addressed.has(own) ? own : destinationId(protocol, undefined, port)
+    const of = counts.get(id) ?? new Map<string, number>()
+    const key = endpointId({ address: endpoint, port: endpointPort })
+    counts.set(id, of.set(key, (of.get(key) ?? 0) + count))
+  }
+  return counts
+}
+
+const NO_COUNTS: Counts = new Map()
+
+function rated(frontend: ShownFrontend, counts: Counts | undefined, seconds: number): RatedFrontend {
+  if (counts === undefined) return frontend
+  const ids = new Set(frontend.endpoints.map(endpointId))
+  const sum = [...ids].reduce((before, id) => before + (counts.get(id) ?? 0), 0)
+  const endpoints = frontend.endpoints.map((endpoint): RatedEndpoint => {
+    const count = counts.get(endpointId(endpoint)) ?? 0
+    return { ...endpoint, connectionsPerSecond: count / seconds, spread: sum === 0 ? undefined : count / sum }
+  })
+  return { ...frontend, endpoints, connectionsPerSecond: sum / seconds }
+}
+
+/** Whether the kernel counts connections of a frontend by itself: rules of iptables count those to an endpoint by all frontends of its service. */
+export function isCounted({ mode, endpoints }: ShownFrontend): boolean {
+  return mode !== 'iptables' && endpoints.every(({ connections }) => connections !== undefined)
+}
+
+/** Follows what frontends get, from look to look. */
+export class Rates {
+  #before: ReadonlyMap<string, Totals> | undefined
+  #at = 0
+  /** Connections since the first look. */
+  readonly #sums = new Map<string, number>()
+
+  /**
+   * Takes a look.
+   *
+   * @param flows Connections since the look before, for frontends of which the kernel counts none; undefined: they are not known.
+   * @param now Milliseconds, by a clock that only goes on.
+   * @returns The frontends, those first that had most connections since the first look.
+   */
+  take(frontends: readonly ShownFrontend[], flows: readonly CountedFlows[] | undefined, now: number): RatedFrontend[] {
+    const before = this.#before
+    const totals = new Map(frontends.map((frontend) => [frontendId(frontend), totalsOf(frontend)]))
+    const seconds = Math.max(now - this.#at, 1) / 1000
+    this.#before = totals
+    this.#at = now
+    if (before === undefined) return [...frontends]
+    const byFlows = flows === undefined ? undefined : flowsByFrontend(frontends, flows)
+    const all = frontends.map((frontend) => {
+      const id = frontendId(frontend)
+      const known = before.get(id)
+      if (isCounted(frontend)) return rated(frontend, known && differences(known, totals.get(id)!), seconds)
+      const destination = destinationId(frontend.protocol, frontend.address, frontend.port)
+      return rated(frontend, byFlows && (byFlows.get(destination) ?? NO_COUNTS), seconds)
+    })
+    return this.#busiestFirst(all, seconds)
+  }
+
+  #busiestFirst(frontends: readonly RatedFrontend[], seconds: number): RatedFrontend[] {
+    const sums = frontends.map((frontend): readonly [RatedFrontend, number] => {
+      const id = frontendId(frontend)
+      const sum = (this.#sums.get(id) ?? 0) + Math.round((frontend.connectionsPerSecond ?? 0) * seconds)
+      return [frontend, sum]
+    })
+    this.#sums.clear()
+    for (const [frontend, sum] of sums) if (sum > 0) this.#sums.set(frontendId(frontend), sum)
+    return sums.sort(([, left], [, right]) => right - left).map(([frontend]) => frontend)
+  }
+}
