@@ -6,15 +6,21 @@ import type { PlaneMode, PlaneOptions } from '../plane/index.js'
 import type { CommandEnvironment } from './environment.js'
 import { FORMATS, type Format } from './output/format.js'
 
-/** The modes of planes. */
+/** The modes of planes whose services outlive the process that wrote them. */
 export const MODES = ['nftables', 'ipvs', 'iptables'] as const
 
 /** One of {@link MODES}. */
 export type Mode = (typeof MODES)[number]
 
+/** Modes of which the kernel holds something: relays of mode userspace live with their process, and the rules before them are in the kernel. */
+export const KERNEL_MODES = [...MODES, 'userspace'] as const
+
+/** One of {@link KERNEL_MODES}. */
+export type KernelMode = (typeof KERNEL_MODES)[number]
+
 /** Options of a command that works on planes. */
 export interface PlaneCommandOptions {
-  readonly mode?: Mode | undefined
+  readonly mode?: KernelMode | undefined
   readonly netns?: string | number | undefined
   readonly name?: string | undefined
   readonly output: Format
@@ -42,8 +48,8 @@ export function namespaceOption(): Option {
 }
 
 /** Option `--mode`. @param what Says what it means for the command. */
-export function modeOption(what: string): Option {
-  return new Option('--mode <mode>', what).choices(MODES)
+export function modeOption(what: string, modes: readonly string[] = MODES): Option {
+  return new Option('--mode <mode>', what).choices(modes)
 }
 
 /** Option `--name`. */

@@ -35,6 +35,7 @@ import { SwitchingPlane, type OpenedPlane } from './switch/switching-plane.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 import { openUserspaceBackend } from './userspace/backend.js'
 import { withStandIns } from './userspace/flows.js'
+import { openLeftTables } from './userspace/left.js'
 import { checkUserspaceOptions } from './userspace/options.js'
 
 export type { ObjectCounts } from './core/backend.js'
@@ -260,10 +261,8 @@ function preparePlane(options: PlaneOptions, shared: Shared): () => Promise<Open
 async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, name }: PlaneIdentity): Promise<Backend | undefined> {
   const common = { deadlineMs, auditMs: 0, ...(kernel === undefined ? {} : { kernel }), ...(name === undefined ? {} : { name }) }
   try {
-    // Where its relays were does not matter: they are gone.
-    if (mode !== 'userspace') return await prepare({ ...common, mode, netns } as PlaneOptions).open(() => undefined)
-    const settings = checkUserspaceOptions(common)
-    return await openUserspaceBackend({ ...settings, client: { ...settings.client, netns } }, () => undefined)
+    if (mode === 'userspace') return await openLeftTables({ ...common, netns })
+    return await prepare({ ...common, mode, netns } as PlaneOptions).open(() => undefined)
   } catch (error) {
     // Without IPVS there are no virtual services; what else there was of it went first.
     if (mode === 'ipvs' && error instanceof UnsupportedError) return undefined

@@ -4,17 +4,18 @@
 import type { Command } from 'commander'
 import { Nftables } from '../../nftables/index.js'
 import { openPlane } from '../../plane/index.js'
+import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
-import { MODES, modeOption, planeOptionsFor, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
+import { KERNEL_MODES, modeOption, planeOptionsFor, withPlaneOptions, type KernelMode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { UnsupportedError } from '../../core/errors.js'
 
 /** What was removed of one mode, or why it could not be. */
 interface Removal {
-  readonly mode: Mode
+  readonly mode: KernelMode
   /** Objects that were there before and are not any more, sorted. */
   readonly removed: readonly string[]
   /** Why this mode was left alone, though nothing failed. */
@@ -54,12 +55,26 @@ function isIpvsLeft(names: ReadonlySet<string>, name = 'netplane'): boolean {
   return [`table ip ${name}-ipvs`, `table ip6 ${name}-ipvs`, `link ${name}`].some((one) => names.has(one))
 }
 
-async function cleanUpMode(environment: CommandEnvironment, mode: Mode, options: PlaneCommandOptions): Promise<Removal> {
+async function removeOf(environment: CommandEnvironment, mode: KernelMode, options: PlaneCommandOptions): Promise<void> {
+  if (mode !== 'userspace') {
+    const plane = await openPlane(planeOptionsFor(environment, mode, options))
+    return await plane.close({ cleanup: true })
+  }
+  const { signal, kernel } = environment
+  const { netns, name } = options
+  const left = await openLeftTables({ netns, name, signal, kernel: kernel === undefined ? undefined : { nftables: kernel.nftables } })
+  try {
+    await left.cleanUp()
+  } finally {
+    await left.close()
+  }
+}
+
+async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, options: PlaneCommandOptions): Promise<Removal> {
   if (mode === 'iptables' && options.mode === undefined && options.name !== undefined) return NAMELESS
   const before = await inventory(environment, options.netns)
   try {
-    const plane = await openPlane(planeOptionsFor(environment, mode, options))
-    await plane.close({ cleanup: true })
+    await removeOf(environment, mode, options)
   } catch (error) {
     // A kernel without IPVS has none of its services: unless something else was left, there is nothing to remove.
     const isEmpty = error instanceof UnsupportedError && options.mode === undefined && !isIpvsLeft(before, options.name)
@@ -78,7 +93,7 @@ function lineOf({ mode, removed, skipped, refusal }: Removal): string[] {
 /** The worst that happened decides: what could not be removed is told, and the other modes are cleaned up nevertheless. */
 async function cleanup(environment: CommandEnvironment, options: PlaneCommandOptions): Promise<number> {
   const removals: Removal[] = []
-  for (const mode of options.mode === undefined ? MODES : [options.mode]) {
+  for (const mode of options.mode === undefined ? KERNEL_MODES : [options.mode]) {
     environment.signal.throwIfAborted()
     removals.push(await cleanUpMode(environment, mode, options))
   }
@@ -96,7 +111,7 @@ async function cleanup(environment: CommandEnvironment, options: PlaneCommandOpt
 
 /** Adds the command. */
 export function addCleanup(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
-  withPlaneOptions(program.command('cleanup'), modeOption('the mode whose objects are removed; default: all of them'))
+  withPlaneOptions(program.command('cleanup'), modeOption('the mode whose objects are removed; default: all of them', KERNEL_MODES))
     .description('removes what planes have made, without asking, and says what it was; what others made stays')
     .action(async (options: PlaneCommandOptions) => done(await cleanup(environment, options)))
 }

@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
-import { modeOption, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
+import { KERNEL_MODES, modeOption, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
 import { frontendLines } from '../output/frontends.js'
 import { widthFor, writeResult } from '../output/format.js'
 import { readFrontends } from '../show/read.js'
@@ -17,7 +17,7 @@ async function show(environment: CommandEnvironment, options: PlaneCommandOption
 
 /** Adds the command. */
 export function addShow(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
-  withPlaneOptions(program.command('show'), modeOption('the mode that is shown; default: all of them'))
+  withPlaneOptions(program.command('show'), modeOption('the mode that is shown; default: all of them', KERNEL_MODES))
     .description('shows frontends and endpoints as the kernel has them, and what was counted; changes nothing')
     .action(async (options: PlaneCommandOptions) => done(await show(environment, options)))
 }

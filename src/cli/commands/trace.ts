@@ -9,7 +9,16 @@ import { Nftables, type TraceEvents } from '../../nftables/index.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { isInterrupt, STATUS } from '../errors.js'
-import { modeOption, parseCount, parseSeconds, parseTarget, withPlaneOptions, type PlaneCommandOptions, type Target } from '../options.js'
+import {
+  KERNEL_MODES,
+  modeOption,
+  parseCount,
+  parseSeconds,
+  parseTarget,
+  withPlaneOptions,
+  type PlaneCommandOptions,
+  type Target
+} from '../options.js'
 import { paintFor } from '../output/colours.js'
 import { writeEvent } from '../output/format.js'
 import { tracedLine } from '../output/trace.js'
@@ -138,7 +147,7 @@ async function trace(environment: CommandEnvironment, target: Target, options: T
 /** Adds the command. */
 export function addTrace(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
   const command = program.command('trace').argument('<target>', 'ADDRESS:PORT; an IPv6 address in brackets', parseTarget)
-  withPlaneOptions(command, modeOption('the mode whose services are named; default: all of them'))
+  withPlaneOptions(command, modeOption('the mode whose services are named; default: all of them', KERNEL_MODES))
     .description('follows real packets from rule to rule, until Ctrl-C; makes a small table of its own for as long')
     .addOption(new Option('--protocol <protocol>', 'the protocol').choices(SERVICE_PROTOCOLS).default('tcp'))
     .option('--from <address>', "the client's address; default: any")

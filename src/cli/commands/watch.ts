@@ -4,8 +4,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
-import { isInterrupt, STATUS } from '../errors.js'
-import { modeOption, parseCount, parseSeconds, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
+import { CommandError, isInterrupt, STATUS } from '../errors.js'
+import { KERNEL_MODES, modeOption, parseCount, parseSeconds, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
 import { paintFor } from '../output/colours.js'
 import { widthFor, writeEvent } from '../output/format.js'
 import { Screen } from '../output/screen.js'
@@ -69,6 +69,7 @@ async function watchPlane(environment: CommandEnvironment, options: WatchOptions
 async function watchFile(environment: CommandEnvironment, file: string, options: WatchOptions): Promise<void> {
   const document = await readServicesFile(environment, file)
   const { mode = DEFAULT_MODE } = options
+  if (mode === 'userspace') throw new CommandError(STATUS.usage, 'mode userspace has no drift: its services live with their process')
   await withPlane(environment, mode, options, (plane) => watchPlane(environment, { ...options, mode }, { plane, document }))
 }
 
@@ -91,7 +92,7 @@ export function addWatch(program: Command, environment: CommandEnvironment, done
   const command = program
     .command('watch')
     .argument('[file]', 'services as plan takes them: what the kernel lacks of them is shown as drift')
-  withPlaneOptions(command, modeOption('the mode that is shown; default: all of them, with a file nftables'))
+  withPlaneOptions(command, modeOption('the mode that is shown; default: all of them, with a file nftables', KERNEL_MODES))
     .description('shows frontends, where their connections go, and what changes, again and again, until Ctrl-C; changes nothing')
     .option('--interval <seconds>', 'seconds between two looks', parseSeconds, 2)
     .option('--count <number>', 'looks after which it ends', parseCount)

@@ -2,7 +2,7 @@
  * Frontends in a table.
  */
 import { formatSocketAddress } from '../../core/address.js'
-import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
+import type { Clients, ShownEndpoint, ShownFrontend } from '../show/model.js'
 import { formatTable, type Column } from './table.js'
 import { wrap } from './wrap.js'
 
@@ -55,10 +55,20 @@ export function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownF
   return words.join(', ')
 }
 
+/** What becomes of clients of a frontend who get no endpoint that the kernel knows. */
+export function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownFrontend): string[] {
+  const forWhom = (what: string, clients: Clients): string => (clients === 'all' ? what : `${what}, for clients ${clients}`)
+  const states = [
+    ...relays.map(({ port, clients }) => forWhom(`relay at port ${port}`, clients)),
+    ...refusals.map(({ type, clients }) => forWhom(type, clients))
+  ]
+  if (states.length > 0 || endpoints.length > 0) return states
+  return [isOurs ? 'no endpoints' : 'no endpoints, foreign']
+}
+
 function rowsOf(frontend: ShownFrontend): string[][] {
-  const { mode, service = UNKNOWN, endpoints, refusals, isOurs } = frontend
+  const { mode, service = UNKNOWN, endpoints } = frontend
   const head = [mode, service, frontendText(frontend)]
-  const refused = refusals.map(({ type, clients }) => (clients === 'all' ? type : `${type}, for clients ${clients}`))
   const served = endpoints.map((endpoint) => [
     ...head,
     formatSocketAddress(endpoint.address, endpoint.port),
@@ -66,8 +76,7 @@ function rowsOf(frontend: ShownFrontend): string[][] {
     connectionsText(endpoint),
     stateText(endpoint, frontend)
   ])
-  const empty = endpoints.length === 0 && refusals.length === 0 ? [isOurs ? 'no endpoints' : 'no endpoints, foreign'] : []
-  return [...served, ...[...refused, ...empty].map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, state])]
+  return [...served, ...otherStates(frontend).map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, state])]
 }
 
 /** A line for each endpoint, and for what becomes of clients who get none. */

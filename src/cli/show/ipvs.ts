@@ -39,7 +39,7 @@ const BY_WEIGHT: readonly string[] = ['wrr', 'sh', 'mh']
 async function readCompanion(nft: Nftables, name: string | undefined): Promise<Companion> {
   const tables = await readOurTables(nft, checkIpvsOptions({ name }).table)
   const names = new Map<string, Named>()
-  const refused = refusedFrontends(tables).map((one) => ({ ...one, mode: 'ipvs' as const }))
+  const refused = refusedFrontends(tables)
   for (const { family, protocol, address, port = 0, service } of refused)
     names.set(nameOf(family, { protocol, address, port }), { protocol, address, port, service })
   for (const family of FAMILIES) {

@@ -2,7 +2,7 @@
  * What the kernel tells of services without anybody who knows them: frontends, and the endpoints behind them.
  */
 import type { AddressFamily } from '../../core/address.js'
-import type { Mode } from '../options.js'
+import type { KernelMode } from '../options.js'
 
 /** Whose connections a frontend's endpoints get: `inside` are local clients and this node, `outside` all others. */
 export type Clients = 'all' | 'inside' | 'outside'
@@ -14,9 +14,9 @@ export interface ShownEndpoint {
   readonly clients: Clients
   /** Part of new connections, 0–1. Absent: the scheduler goes by the connections there are. */
   readonly share?: number | undefined
-  /** Mode ipvs: the weight of the real server; 0 drains. */
+  /** KernelMode ipvs: the weight of the real server; 0 drains. */
   readonly weight?: number | undefined
-  /** Mode ipvs: connections there are. */
+  /** KernelMode ipvs: connections there are. */
   readonly activeConnections?: number | undefined
   readonly inactiveConnections?: number | undefined
   /** New connections since the kernel began to count; in mode nftables where the plane was opened with option `counters`. */
@@ -29,9 +29,15 @@ export interface ShownRefusal {
   readonly clients: Clients
 }
 
+/** A port of this node to which connections are redirected, so that a relay takes them: which endpoints that has, its process knows. */
+export interface ShownRelay {
+  readonly port: number
+  readonly clients: Clients
+}
+
 /** A frontend as the kernel has it. */
 export interface ShownFrontend {
-  readonly mode: Mode
+  readonly mode: KernelMode
   /** The service's name as the kernel has it, which may be shortened. Absent: the kernel does not tell. */
   readonly service?: string | undefined
   readonly family: AddressFamily
@@ -40,12 +46,14 @@ export interface ShownFrontend {
   /** Absent: a port of this node. */
   readonly address?: string | undefined
   readonly port?: number | undefined
-  /** Mode ipvs: the mark by which a virtual service knows its packets. */
+  /** KernelMode ipvs: the mark by which a virtual service knows its packets. */
   readonly fwmark?: number | undefined
-  /** Mode ipvs: its scheduler. */
+  /** KernelMode ipvs: its scheduler. */
   readonly scheduler?: string | undefined
-  /** Mode ipvs: false for virtual services of other programs. */
+  /** KernelMode ipvs: false for virtual services of other programs. */
   readonly isOurs: boolean
   readonly endpoints: readonly ShownEndpoint[]
   readonly refusals: readonly ShownRefusal[]
+  /** Mode userspace alone. */
+  readonly relays?: readonly ShownRelay[] | undefined
 }

@@ -8,11 +8,11 @@ import { Nftables } from '../../nftables/index.js'
 import { causeOf } from '../../plane/core/backend.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
-import { MODES, type Mode, type PlaneCommandOptions } from '../options.js'
+import { KERNEL_MODES, type KernelMode, type PlaneCommandOptions } from '../options.js'
 import { showIptables } from './iptables.js'
 import { showIpvs } from './ipvs.js'
 import type { ShownFrontend } from './model.js'
-import { showTables } from './tables.js'
+import { showRelays, showTables } from './tables.js'
 
 type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
 
@@ -32,7 +32,7 @@ async function readIpvs({ signal, kernel }: CommandEnvironment, nft: Nftables, n
 }
 
 /** What another program has under our names is not ours to show, and a kernel without IPVS has no virtual services: where no mode was asked for, both are left out. */
-function isLeftOut(error: unknown, mode: Mode | undefined): boolean {
+function isLeftOut(error: unknown, mode: KernelMode | undefined): boolean {
   if (mode !== undefined) return false
   return error instanceof UnsupportedError || (error instanceof NetplaneError && error.code === 'ERR_NETPLANE_FOREIGN')
 }
@@ -45,14 +45,15 @@ function isLeftOut(error: unknown, mode: Mode | undefined): boolean {
 export async function readFrontends(environment: CommandEnvironment, { mode, netns, name }: Choice): Promise<ShownFrontend[]> {
   const { signal, kernel } = environment
   const nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
-  const read: Readonly<Record<Mode, () => Promise<ShownFrontend[]>>> = {
+  const read: Readonly<Record<KernelMode, () => Promise<ShownFrontend[]>>> = {
     nftables: () => showTables(nft, name),
     ipvs: () => readIpvs(environment, nft, name),
-    iptables: () => showIptables(nft)
+    iptables: () => showIptables(nft),
+    userspace: () => showRelays(nft, name)
   }
   const found: ShownFrontend[] = []
   try {
-    for (const one of mode === undefined ? MODES : [mode]) {
+    for (const one of mode === undefined ? KERNEL_MODES : [mode]) {
       signal.throwIfAborted()
       try {
         found.push(...(await read[one]()))

@@ -8,13 +8,16 @@ import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../plane/core/node/addresses.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
+import type { RelayPorts } from '../../plane/tables/elements/frontends.js'
 import { PROTOCOL_NUMBER } from '../../plane/tables/elements/frontend-key.js'
 import { commentOf } from '../../plane/tables/layout/comment.js'
 import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
 import { readTables, type KernelTables } from '../../plane/tables/reading/inspect.js'
 import { readCounted, type Counted } from './counted.js'
-import type { Clients, ShownEndpoint, ShownFrontend, ShownRefusal } from './model.js'
+import { checkUserspaceOptions } from '../../plane/userspace/options.js'
+import type { KernelMode } from '../options.js'
+import type { Clients, ShownEndpoint, ShownFrontend, ShownRefusal, ShownRelay } from './model.js'
 
 /** What is said of a frontend, piece by piece. */
 interface Draft {
@@ -23,6 +26,7 @@ interface Draft {
   service: string | undefined
   readonly endpoints: ShownEndpoint[]
   readonly refusals: ShownRefusal[]
+  relays?: ShownRelay[]
 }
 
 /** What a frontend's key says. */
@@ -87,8 +91,8 @@ class Drafts {
     return draft
   }
 
-  shown(): ShownFrontend[] {
-    return [...this.#drafts.values()].map(({ key, ...draft }) => ({ mode: 'nftables', ...draft, ...key, isOurs: true }))
+  shown(mode: KernelMode): ShownFrontend[] {
+    return [...this.#drafts.values()].map(({ key, ...draft }) => ({ mode, ...draft, ...key, isOurs: true }))
   }
 }
 
@@ -133,11 +137,42 @@ function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily, 
   }
 }
 
-/** Frontends some clients of which are refused, with nothing else. */
+/** Frontends of mode ipvs some clients of which are refused, with nothing else. */
 export function refusedFrontends(tables: KernelTables): ShownFrontend[] {
   const drafts = new Drafts()
   for (const family of FAMILIES) addRefused(drafts, tables, family)
-  return drafts.shown()
+  return drafts.shown('ipvs')
+}
+
+/** Whose relays they are is not asked: what is read says their ports. */
+const NO_PORTS: RelayPorts = { portOf: () => 0 }
+
+/** Data of a port is 2 bytes of a register. */
+const portIn = (data: Uint8Array): number => Buffer.from(data).readUInt16BE(0)
+
+function addRelayed(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
+  for (const scope of SCOPES)
+    for (const [audience, clients] of Object.entries(CLIENTS) as [Audience, Clients][])
+      for (const element of elementsOf(tables, FIXED_SETS[family].relays[scope][audience])) {
+        const draft = drafts.of(family, scope, element)
+        draft.relays = [...(draft.relays ?? []), { port: portIn(element.data), clients }]
+      }
+}
+
+/**
+ * Frontends of mode userspace.
+ *
+ * @param name Of the tables; undefined: the usual one.
+ * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
+ */
+export async function showRelays(nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
+  const tables = await readOurTables(nft, { ...checkUserspaceOptions({ name }).table, relays: NO_PORTS })
+  const drafts = new Drafts()
+  for (const family of FAMILIES) {
+    addRelayed(drafts, tables, family)
+    addRefused(drafts, tables, family)
+  }
+  return drafts.shown('userspace')
 }
 
 function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
@@ -162,5 +197,5 @@ export async function showTables(nft: Nftables, name: string | undefined): Promi
     addServed(drafts, tables, family, counted)
     addRefused(drafts, tables, family)
   }
-  return drafts.shown()
+  return drafts.shown('nftables')
 }

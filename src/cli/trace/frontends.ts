@@ -2,13 +2,13 @@
  * Names of services for packets: by the frontend that a packet goes to, and the endpoint that it was sent on to.
  */
 import { canonicalAddress } from '../../core/address.js'
-import type { Mode } from '../options.js'
+import type { KernelMode } from '../options.js'
 import type { ShownFrontend } from '../show/model.js'
 import { isSameEnd, type Packet } from './packet.js'
 
 /** A frontend that a packet goes to. */
 export interface NamedFrontend {
-  readonly mode: Mode
+  readonly mode: KernelMode
   /** Absent: the kernel does not tell. */
   readonly service?: string
   /** Whether it is a port of this node, or has an address of its own. */

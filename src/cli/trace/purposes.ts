@@ -1,7 +1,7 @@
 /**
- * What the chains of planes are for (docs/nftables-plane.md, docs/iptables-plane.md).
+ * What the chains of planes are for (docs/nftables-plane.md, docs/iptables-plane.md, docs/userspace-plane.md).
  */
-import type { Mode } from '../options.js'
+import type { KernelMode } from '../options.js'
 
 type Purpose = readonly [chain: RegExp, purpose: string]
 
@@ -30,9 +30,9 @@ const IPTABLES: readonly Purpose[] = [
   [/^KUBE-POSTROUTING$/, 'gives marked connections an address of this node']
 ]
 
-const PURPOSES: Readonly<Record<Mode, readonly Purpose[]>> = { nftables: TABLES, ipvs: TABLES, iptables: IPTABLES }
+const PURPOSES: Readonly<Record<KernelMode, readonly Purpose[]>> = { nftables: TABLES, ipvs: TABLES, userspace: TABLES, iptables: IPTABLES }
 
 /** What a plane's chain is for; undefined where that cannot be said in a few words. */
-export function purposeOf(mode: Mode, chain: string): string | undefined {
+export function purposeOf(mode: KernelMode, chain: string): string | undefined {
   return PURPOSES[mode].find(([pattern]) => pattern.test(chain))?.[1]
 }

@@ -8,8 +8,9 @@ import type { Hook, ListedChain, ListedRule, Nftables, TraceStep } from '../../n
 import { commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
 import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { checkIpvsOptions } from '../../plane/ipvs/options.js'
+import { checkUserspaceOptions } from '../../plane/userspace/options.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
-import type { Mode } from '../options.js'
+import type { KernelMode } from '../options.js'
 import { purposeOf } from './purposes.js'
 
 /** A rule that a packet met. */
@@ -28,7 +29,7 @@ export interface TracedRule {
 export interface TracedPlace {
   readonly hook?: Hook
   /** The mode of the plane whose chain it is. Absent: the chain is another program's. */
-  readonly mode?: Mode
+  readonly mode?: KernelMode
   /** What the chain is for, where it is a plane's. */
   readonly purpose?: string
   readonly rule?: TracedRule
@@ -85,16 +86,17 @@ function describeRules(rules: readonly ListedRule[]): Map<bigint, TracedRule> {
 /** Reads tables when a packet first meets them, and again when it meets a rule that is new. */
 export class RuleBook {
   readonly #nft: Nftables
-  readonly #modes: ReadonlyMap<string, Mode>
+  readonly #modes: ReadonlyMap<string, KernelMode>
   readonly #tables = new Map<string, ReadTable>()
   readonly #unknown = new Set<string>()
 
   /** @param name Of the tables, or of the dummy device, of planes; undefined: the usual one. */
   constructor(nft: Nftables, name: string | undefined) {
     this.#nft = nft
-    this.#modes = new Map<string, Mode>([
+    this.#modes = new Map<string, KernelMode>([
       [checkNftablesOptions({ name }).table.name, 'nftables'],
-      [checkIpvsOptions({ name }).table.name, 'ipvs']
+      [checkIpvsOptions({ name }).table.name, 'ipvs'],
+      [checkUserspaceOptions({ name }).table.name, 'userspace']
     ])
   }
 
@@ -113,7 +115,7 @@ export class RuleBook {
     }
   }
 
-  #modeOf({ family, table, chain }: TraceStep): Mode | undefined {
+  #modeOf({ family, table, chain }: TraceStep): KernelMode | undefined {
     if (family !== 'ip' && family !== 'ip6') return undefined
     if (isTableName(table) && isOurChain(table, chain)) return 'iptables'
     return this.#modes.get(table)

@@ -2,7 +2,7 @@
  * What is different between two looks.
  */
 import { formatSocketAddress } from '../../core/address.js'
-import type { Mode } from '../options.js'
+import type { KernelMode } from '../options.js'
 import { frontendText } from '../output/frontends.js'
 import type { ShownEndpoint, ShownFrontend, ShownRefusal } from '../show/model.js'
 import { frontendId } from './identity.js'
@@ -23,7 +23,7 @@ export interface SeenChange {
   /** When it was found, in ISO 8601. */
   readonly at: string
   readonly type: ChangeType
-  readonly mode: Mode
+  readonly mode: KernelMode
   readonly service?: string | undefined
   readonly frontend: string
   readonly endpoint?: string | undefined

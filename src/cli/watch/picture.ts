@@ -4,7 +4,7 @@
 import { formatSocketAddress } from '../../core/address.js'
 import { printable } from '../../core/errors.js'
 import type { Paint } from '../output/colours.js'
-import { frontendText, shareText, stateText } from '../output/frontends.js'
+import { frontendText, otherStates, shareText, stateText } from '../output/frontends.js'
 import { planLines, plural } from '../output/plan.js'
 import { formatTable, type Column } from '../output/table.js'
 import { wrap } from '../output/wrap.js'
@@ -45,7 +45,7 @@ function spreadText({ spread }: RatedEndpoint): string {
 const refusalText = ({ type, clients }: ShownRefusal): string => (clients === 'all' ? type : `${type}, for clients ${clients}`)
 
 function rowsOf(frontend: RatedFrontend): string[][] {
-  const { mode, service = UNKNOWN, endpoints, refusals } = frontend
+  const { mode, service = UNKNOWN, endpoints } = frontend
   const head = [mode, service, frontendText(frontend)]
   const served = endpoints.map((endpoint) => [
     ...head,
@@ -55,9 +55,7 @@ function rowsOf(frontend: RatedFrontend): string[][] {
     spreadText(endpoint),
     stateText(endpoint, frontend)
   ])
-  const empty = endpoints.length === 0 && refusals.length === 0 ? ['no endpoints'] : []
-  const states = [...refusals.map(refusalText), ...empty]
-  return [...served, ...states.map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, state])]
+  return [...served, ...otherStates(frontend).map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, state])]
 }
 
 const WORDS: Readonly<Record<ChangeType, readonly [sign: '+' | '-' | '~', words: string]>> = {

@@ -195,7 +195,8 @@ describe('cleanup', () => {
       modes: [
         { mode: 'nftables', removed: ['table ip netplane', 'table ip6 netplane'] },
         { mode: 'ipvs', removed: expect.arrayContaining(['link netplane', 'table ip netplane-ipvs']) as unknown },
-        { mode: 'iptables', removed: expect.arrayContaining(['table ip nat']) as unknown }
+        { mode: 'iptables', removed: expect.arrayContaining(['table ip nat']) as unknown },
+        { mode: 'userspace', removed: [] }
       ]
     })
     const nft = await Nftables.open({ kernel: kernel.nftables })
@@ -213,6 +214,7 @@ describe('cleanup', () => {
       'nftables: removed table ip staging, table ip6 staging',
       'ipvs: nothing was there',
       'iptables: left alone, since planes of this mode have no names',
+      'userspace: nothing was there',
       ''
     ])
     const told = JSON.parse((await command(['cleanup', '--name', 'staging', '-o', 'json'], { kernel })).stdout) as { modes: object[] }

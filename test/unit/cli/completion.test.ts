@@ -57,7 +57,7 @@ describe('completion of bash', () => {
 })
 
 test.each([
-  ['zsh', '#compdef netplane', "'--mode[the mode that is shown; default\\: all of them]:value:(nftables ipvs iptables)'"],
+  ['zsh', '#compdef netplane', "'--mode[the mode that is shown; default\\: all of them]:value:(nftables ipvs iptables userspace)'"],
   ['fish', "complete -c netplane -n '__fish_use_subcommand' -a doctor", "-l mode -x -a 'nftables ipvs iptables'"]
 ])('there is completion for %s', async (shell, ...parts) => {
   const { status, stdout } = await command(['completion', shell])

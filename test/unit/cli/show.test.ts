@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Ipvs, Nftables, openPlane } from '../../../src/index.js'
+import { Ipvs, Nftables, openPlane, type Service } from '../../../src/index.js'
 import { countingSets } from '../../../src/plane/tables/counting/chains.js'
 import { FakeIpvsKernel, FakeNftablesKernel } from '../../../src/testing.js'
 import { command, fakeKernel } from '../../support/command.js'
@@ -139,6 +139,32 @@ describe('show', () => {
     // Without counters there are none.
     const plain = await frontends(await applied('nftables'))
     expect(plain[0]!.endpoints[0]).not.toHaveProperty('connections')
+  })
+
+  test('says of mode userspace which ports relays have, of a process that goes on or is gone, and cleans up after it', async () => {
+    const kernel = fakeKernel()
+    const plane = await openPlane({ mode: 'userspace', kernel: { nftables: kernel.nftables } })
+    const web: Service = {
+      ...{ name: 'web', protocol: 'tcp' },
+      frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80 }],
+      endpoints: [{ address: '10.1.0.1', port: 8080 }]
+    }
+    await plane.sync(new Map([[web.name, web]]))
+    const [found] = await frontends(kernel)
+    expect(found).toMatchObject({
+      mode: 'userspace',
+      service: 'web',
+      address: '10.96.0.1',
+      port: 80,
+      endpoints: [],
+      relays: [{ clients: 'all' }]
+    })
+    const { stdout } = await command(['show', '--mode', 'userspace'], { kernel })
+    expect(stdout).toMatch(/userspace +web +tcp 10\.96\.0\.1:80 .* relay at port \d+\n$/)
+    await plane.close()
+    const cleanup = await command(['cleanup'], { kernel })
+    expect(cleanup.stdout).toContain('userspace: removed table ip netplane-userspace, table ip6 netplane-userspace\n')
+    expect(await frontends(kernel)).toEqual([])
   })
 
   test('leaves out what is not ours, unless it was asked for', async () => {

@@ -170,6 +170,12 @@ describe('watch', () => {
     expect(stderr).toContain('/nonexistent/services.yaml: cannot be read')
   })
 
+  test('refuses to look for drift in mode userspace', async () => {
+    const { status, stderr } = await command(['watch', '-', '--mode', 'userspace'], { stdin: 'services: []' })
+    expect(status).toBe(2)
+    expect(stderr).toBe('netplane: mode userspace has no drift: its services live with their process\n')
+  })
+
   test('gives programs a document for each look', async () => {
     const kernel = fakeKernel()
     await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
