@@ -5,43 +5,44 @@ import { MODES } from './kube-proxy/sides.js'
 // IPVS is in few kernels, and needs a file of its own.
 for (const mode of MODES) compareInAllCases(mode)
 
-/** A part of kube-proxy's rules, a case that has it, and one thing that comes without it. */
+/** A part of kube-proxy's rules, a case that has it, and what comes of one of its probes without it. */
 const PARTS = [
-  [
-    'masquerade',
-    'nodeport',
-    /^ *meta mark set meta mark \| .*$/gm,
-    'nodeport: outside to node tcp 10.250.0.11 30080',
-    'far-c sees client, pod-a sees client, pod-b sees client'
-  ],
-  [
-    'masquerade of pods that meet themselves',
-    'external-ips',
-    /^ *ct status dnat .* masquerade.*$/gm,
-    'external-ips: itself to cluster tcp 10.96.1.9 80',
-    'silence'
-  ],
-  [
-    'source ranges',
-    'lb-source-ranges',
-    /^ *ct state new jump firewall-check$/gm,
-    'lb-source-ranges: outside, another address to load balancer tcp 203.0.113.10 80',
-    'far-c sees node, pod-a sees node, pod-b sees node'
-  ],
-  [
-    'affinity',
-    'affinity',
-    /^ *ip saddr @affinity-\S+ goto .*$/gm,
-    'affinity: many outside to cluster tcp 10.96.1.8 80',
-    'far-c sees node, pod-a sees node, pod-b sees node, clients do not keep theirs, not as at the cluster address'
-  ],
-  [
-    'unused ports',
-    'clusterip-dual',
-    /^ *ip6? daddr @cluster-ips reject$/gm,
-    'clusterip-dual: pod elsewhere to cluster tcp 10.96.1.1 81',
-    'silence'
-  ]
+  {
+    part: 'masquerade',
+    name: 'nodeport',
+    rules: /^ *meta mark set meta mark \| .*$/gm,
+    probe: 'nodeport: outside to node tcp 10.250.0.11 30080',
+    without: /^far-c sees client, pod-a sees client, pod-b sees client$/
+  },
+  {
+    part: 'masquerade of pods that meet themselves',
+    name: 'external-ips',
+    rules: /^ *ct status dnat .* masquerade.*$/gm,
+    probe: 'external-ips: itself to cluster tcp 10.96.1.9 80',
+    // Others may have answered before.
+    without: /\bsilence$/
+  },
+  {
+    part: 'source ranges',
+    name: 'lb-source-ranges',
+    rules: /^ *ct state new jump firewall-check$/gm,
+    probe: 'lb-source-ranges: outside, another address to load balancer tcp 203.0.113.10 80',
+    without: /^far-c sees node, pod-a sees node, pod-b sees node$/
+  },
+  {
+    part: 'affinity',
+    name: 'affinity',
+    rules: /^ *ip saddr @affinity-\S+ goto .*$/gm,
+    probe: 'affinity: many outside to cluster tcp 10.96.1.8 80',
+    without: /, clients do not keep theirs,/
+  },
+  {
+    part: 'ports that cluster addresses do not have',
+    name: 'clusterip-dual',
+    rules: /^ *ip6? daddr @cluster-ips reject$/gm,
+    probe: 'clusterip-dual: pod elsewhere to cluster tcp 10.96.1.1 81',
+    without: /^silence$/
+  }
 ] as const
 
 describe('what is compared tells', () => {
@@ -51,11 +52,11 @@ describe('what is compared tells', () => {
   })
   afterAll(() => closeServed(theirs))
 
-  it.each(PARTS)('that %s is missing', async (_, name, part, probe, without) => {
+  it.each(PARTS)('that kube-proxy lacks $part', async ({ name, rules, probe, without }) => {
     const whole = cases.find((one) => one.name === name)!
-    const lacking = { ...whole, nftables: whole.nftables.replaceAll(part, '') }
+    const lacking = { ...whole, nftables: whole.nftables.replaceAll(rules, '') }
     expect(lacking.nftables).not.toBe(whole.nftables)
-    expect((await outcomesAt(theirs!, whole)).get(probe)).not.toBe(without)
-    expect((await outcomesAt(theirs!, lacking)).get(probe)).toBe(without)
+    expect((await outcomesAt(theirs!, whole)).get(probe)).not.toMatch(without)
+    expect((await outcomesAt(theirs!, lacking)).get(probe)).toMatch(without)
   })
 })

@@ -63,8 +63,9 @@ export function endpointsOf({ objects }: Pick<Case, 'objects'>, { metadata }: Ku
   return own.flatMap(({ endpoints }) =>
     (endpoints ?? []).map(({ addresses, nodeName }) => {
       const host = hostAt.get(addresses?.[0] ?? '')
-      if (host?.startsWith('pod') !== (nodeName === NODE.name)) throw new Error(`${addresses?.[0]} is not at ${nodeName} in the network`)
-      return host!
+      if (host === undefined || host.startsWith('pod') !== (nodeName === NODE.name))
+        throw new Error(`${addresses?.[0]} is not at ${nodeName} in the network`)
+      return host
     })
   )
 }

@@ -101,7 +101,7 @@ const ofNobody = (kind: Target['kind'], address: string, port: number): Target[]
 
 /** What no service has. */
 const OTHERS = [
-  ...Object.values(FREE).flatMap((address) => ofNobody('cluster', address, 80)),
+  ...[FREE.ip, FREE.ip6].flatMap((address) => ofNobody('cluster', address, 80)),
   ...NODE_ADDRESSES.flatMap((address) => ofNobody('node', address, UNUSED_NODE_PORT))
 ]
 

@@ -37,13 +37,13 @@ export const MODES: readonly Mode[] = [
   { mode: 'userspace', like: 'iptables', isOfProcess: true, refuses: 'sctp' }
 ]
 
-async function openNftables({ node }: Network): Promise<Side> {
-  return {
+function openNftables({ node }: Network): Promise<Side> {
+  return Promise.resolve({
     apply: async ({ nftables }) => {
       await node.run('nft', ['-f', '-'], { input: `flush ruleset\n${nftables}\n` })
     },
     close: () => Promise.resolve()
-  }
+  })
 }
 
 async function openIptables({ node }: Network): Promise<Side> {
