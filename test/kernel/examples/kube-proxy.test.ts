@@ -52,7 +52,7 @@ describe('what is compared tells', () => {
   })
   afterAll(() => closeServed(theirs))
 
-  it.each(PARTS)('that kube-proxy lacks $part', async ({ name, rules, probe, without }) => {
+  it.each(PARTS.map((one) => [one.part, one] as const))('that kube-proxy lacks %s', async (_, { name, rules, probe, without }) => {
     const whole = cases.find((one) => one.name === name)!
     const lacking = { ...whole, nftables: whole.nftables.replaceAll(rules, '') }
     expect(lacking.nftables).not.toBe(whole.nftables)

@@ -59,7 +59,7 @@ export function compareInAllCases(mode: Mode): void {
       await closeServed(theirs)
     })
 
-    it.each(cases)('$name: $about', async (one) => {
+    it.each(cases.map((one) => [`${one.name}: ${one.about}`, one] as const))('%s', async (_, one) => {
       const [our, their] = await Promise.all([outcomesAt(ours!, one), outcomesAt(theirs!, one)])
       const problems = probesOf(one).flatMap((probe) => judge(mode.mode, probe, their.get(probe.id)!, our.get(probe.id)!, used) ?? [])
       expect(problems).toEqual([])
