@@ -1,6 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cases, closeServed, compareInAllCases, openServedByThem, outcomesAt, type Served } from './kube-proxy/compare.js'
+import { DIFFERENCES } from './kube-proxy/differences.js'
 import { MODES } from './kube-proxy/sides.js'
+
+it('finds the differences that docs/proxy.md names', () => {
+  const page = readFileSync(new URL('../../../docs/proxy.md', import.meta.url), 'utf8').replaceAll(/ +/g, ' ')
+  const [table = ''] = page.split('| what | modes | why |')[1]?.split('\n\n') ?? []
+  const rows = table.split('\n').slice(2)
+  expect(rows).toEqual(DIFFERENCES.map(({ name, modes, reason }) => `| ${name} | ${modes.join(', ')} | ${reason} |`))
+})
 
 // IPVS is in few kernels, and needs a file of its own.
 for (const mode of MODES) compareInAllCases(mode)
