@@ -1,3 +1,4 @@
+// Runs the cases on both sides and compares what comes of their probes.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openNetwork, type Network } from '../../../contract/behaviour/network.js'
 import { readCases, type Case } from './cases.js'
@@ -15,6 +16,7 @@ export interface Served {
 /** Where endpoints of the cases listen, ports of their services, and addresses of load balancers. */
 const NETWORK = { serverPorts: [5060, 5353, 8081], leakPorts: [53, 443, 5060], leakPrefixes: ['203.0.113.0/24'] }
 
+/** All cases. */
 export const cases = await readCases()
 
 async function openServed(isOwn: boolean, open: (network: Network) => Promise<Side>): Promise<Served> {
@@ -27,13 +29,18 @@ async function openServed(isOwn: boolean, open: (network: Network) => Promise<Si
   }
 }
 
+/** A network in which the example proxy serves. */
 export const openServedByUs = (mode: Mode): Promise<Served> => openServed(mode.isOfProcess === true, (network) => openOurs(network, mode))
+/** A network with kube-proxy's rules. */
 export const openServedByThem = (like: Mode['like']): Promise<Served> => openServed(false, openTheirs[like])
 
-/** Ends both, in whatever state they are. */
+/** Ends both; undefined: there was nothing to begin with. */
 export async function closeServed(served: Served | undefined): Promise<void> {
-  await served?.side.close()
-  await served?.network.close()
+  try {
+    await served?.side.close()
+  } finally {
+    await served?.network.close()
+  }
 }
 
 /** What comes of all probes of a case. */
