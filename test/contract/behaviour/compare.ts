@@ -31,7 +31,8 @@ const isPortUnreachable = (event: Event, asked: string): boolean =>
   ((event[1] === 3 && event[2] === 3) || (event[1] === 1 && event[2] === 4)) &&
   (nodeAddresses.has(event[3]) || event[3] === asked)
 
-function describeEvent(event: Event, asked: string): string {
+/** In words: who answered and whose address it saw, or why nobody did. @param asked The address that was asked. */
+export function describeEvent(event: Event, asked: string): string {
   if (event[0] === 'answer') {
     const [answer] = answersOf([event])
     return `${answer!.server} sees ${answer!.seen}`

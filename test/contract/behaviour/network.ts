@@ -87,6 +87,18 @@ export interface Network {
   close(): Promise<void>
 }
 
+/** What networks may differ in. */
+export interface NetworkOptions {
+  /** Whether the node is the namespace of this process. Default: a new one. */
+  readonly isOwn?: boolean
+  /** Where servers of the endpoints listen, beside {@link SERVER_PORT}. */
+  readonly serverPorts?: readonly number[]
+  /** Where the host `uplink` answers, beside {@link LEAK_PORTS}. */
+  readonly leakPorts?: readonly number[]
+  /** Prefixes whose addresses it has, beside {@link serviceRanges}. */
+  readonly leakPrefixes?: readonly string[]
+}
+
 /** No duplicate address detection, which makes addresses wait; no limit to refusals by ICMP, of which many come at once; no redirects. */
 const SETTINGS = `
 for file in ipv6/conf/all/accept_dad ipv6/conf/default/accept_dad ipv4/icmp_ratelimit ipv4/icmp_ratemask ipv6/icmp/ratelimit \\
@@ -120,11 +132,11 @@ const addAddress = (address: string, device: string): string =>
 const gatewayOf = (host: Host): Both<string> => (host.startsWith('pod') ? nodeAddress.gateway : nodeAddress.primary)
 
 /** What a host has on its link; `uplink` has two. */
-function hostCommands(host: Host): string[] {
+function hostCommands(host: Host, more: readonly string[]): string[] {
   if (host === 'uplink') {
     const second = [addAddress('10.251.0.1/24', 'eth1'), addAddress('fd00:251::1/64', 'eth1')]
     const first = [addAddress(`${addressOf.uplink.ip}/24`, 'eth0'), addAddress(`${addressOf.uplink.ip6}/64`, 'eth0')]
-    const taken = [...serviceRanges.ip, ...serviceRanges.ip6].map((range) => `route add local ${range} dev lo`)
+    const taken = [...serviceRanges.ip, ...serviceRanges.ip6, ...more].map((range) => `route add local ${range} dev lo`)
     return [
       'link set lo up',
       ...first,
@@ -135,8 +147,8 @@ function hostCommands(host: Host): string[] {
       ...defaultRoutes(nodeAddress.primary, false)
     ]
   }
-  const more = host === 'outside' ? [...moreClients.ip, ...moreClients.ip6] : []
-  const addresses = [...bothOf(addressOf[host]), ...more].map((address) => addAddress(withLength(address), 'eth0'))
+  const others = host === 'outside' ? [...moreClients.ip, ...moreClients.ip6] : []
+  const addresses = [...bothOf(addressOf[host]), ...others].map((address) => addAddress(withLength(address), 'eth0'))
   return ['link set lo up', ...addresses, 'link set eth0 up', ...defaultRoutes(gatewayOf(host), true)]
 }
 
@@ -167,10 +179,17 @@ function nodeCommands(prefix: string): string[] {
   return [...links, ...own, ...up, ...routes, ...bothOf(addressOf.uplink).map((address) => `route add default via ${address}`)]
 }
 
-const serversOf = (at: (host: Host | 'node') => string): Parameters<Agent['serve']>[0] => [
-  ...(['pod-a', 'pod-b', 'far-c'] as const).map((host) => ({ netns: at(host), name: host, ports: [SERVER_PORT] })),
-  { netns: at('uplink'), name: 'uplink', ports: [...LEAK_PORTS] }
-]
+function serversOf(
+  at: (host: Host | 'node') => string,
+  { serverPorts = [], leakPorts = [] }: NetworkOptions
+): Parameters<Agent['serve']>[0] {
+  const endpoints = (['pod-a', 'pod-b', 'far-c'] as const).map((host) => ({
+    netns: at(host),
+    name: host,
+    ports: [SERVER_PORT, ...serverPorts]
+  }))
+  return [...endpoints, { netns: at('uplink'), name: 'uplink', ports: [...LEAK_PORTS, ...leakPorts] }]
+}
 
 /** Every way that rows use, without any rules: a link that has just come up lets IPv6 through only some time later, and neighbours must be found. */
 function ways(at: (host: Host | 'node') => string): Question[] {
@@ -206,8 +225,9 @@ async function awaitWays(agent: Agent, questions: readonly Question[]): Promise<
   }
 }
 
-/** Builds the network and starts its servers. It lives until it is closed: many rows share it. @param isOwn Whether the node is the namespace of this process. Default: a new one. */
-export async function openNetwork({ isOwn = false }: { readonly isOwn?: boolean } = {}): Promise<Network> {
+/** Builds the network and starts its servers. It lives until it is closed: many rows share it. */
+export async function openNetwork(options: NetworkOptions = {}): Promise<Network> {
+  const { isOwn = false, leakPrefixes = [] } = options
   made += 1
   const prefix = `np-${process.pid}-b${made}`
   const names = ['node', ...hosts] as const
@@ -220,10 +240,10 @@ export async function openNetwork({ isOwn = false }: { readonly isOwn?: boolean 
     const forwards = (name: string): string => (name === 'node' ? FORWARDING : '')
     await Promise.all(names.map((name) => place(name).run('sh', ['-ec', SETTINGS + forwards(name)])))
     await ipBatch(nodeCommands(prefix), '-n', `${prefix}-node`)
-    await Promise.all(hosts.map((host) => ipBatch(hostCommands(host), '-n', `${prefix}-${host}`)))
+    await Promise.all(hosts.map((host) => ipBatch(hostCommands(host, leakPrefixes), '-n', `${prefix}-${host}`)))
     const agent = openAgent()
     const at = (name: Host | 'node'): string => place(name).path
-    await agent.serve(serversOf(at))
+    await agent.serve(serversOf(at, options))
     await awaitWays(agent, ways(at))
     return {
       node: place('node'),

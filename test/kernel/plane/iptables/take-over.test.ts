@@ -1,42 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
-import { openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { openPlane, type Plane } from '../../../../src/index.js'
 import { savedLines } from '../../../support/iptables.js'
-import type { TestNamespace } from '../../../support/namespace.js'
+import { readSeenInIptables, restoreSeenInIptables } from '../../../support/kube-proxy-iptables.js'
 import { rejection } from '../../../support/rejection.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
 
-interface Seen {
-  readonly services: readonly Service[]
-  readonly rules: Readonly<Record<'ip' | 'ip6', readonly string[]>>
-}
-
-const FOLDER = new URL('../../../support/kube-proxy-iptables/', import.meta.url)
-const read = (name: string): Seen => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), 'utf8')) as Seen
-
-/** What a real kube-proxy wrote, as a file for iptables-restore; objects of nfacct, which the rules count with, are left out. */
-function fileOf(lines: readonly string[]): string {
-  const tables = new Map<string, string[]>()
-  for (const line of lines) {
-    const [table = '', ...words] = line.split(' ')
-    const text = words.join(' ')
-    if (text.includes('nfacct')) continue
-    const isBase = /^:[A-Z]+$/.test(text)
-    tables.set(table, [...(tables.get(table) ?? []), text.startsWith(':') ? `${text} ${isBase ? 'ACCEPT' : '-'} [0:0]` : text])
-  }
-  return [...tables].map(([table, texts]) => [`*${table}`, ...texts, 'COMMIT', ''].join('\n')).join('')
-}
-
-async function restore(node: TestNamespace): Promise<void> {
-  const all = ['nothing', 'clusterip-dual'].map(read)
-  for (const [family, program] of [
-    ['ip', 'iptables-nft-restore'],
-    ['ip6', 'ip6tables-nft-restore']
-  ] as const)
-    await node.run(program, [], { input: fileOf(all.flatMap(({ rules }) => rules[family])) })
-}
-
-const services = new Map([...read('nothing').services, ...read('clusterip-dual').services].map((service) => [service.name, service]))
+const SEEN = ['nothing', 'clusterip-dual'].map(readSeenInIptables)
+const services = new Map(SEEN.flatMap((seen) => seen.services).map((service) => [service.name, service]))
 
 async function open({ node }: Pick<ServiceNetwork, 'node'>, takeOver: boolean): Promise<Plane> {
   const localSources = ['10.244.0.0/16', 'fd00:10:244::/56']
@@ -55,7 +25,7 @@ it('what a kube-proxy left is foreign, or taken over without a connection that f
   }
   await serve(servers[0]!, 's1', 8080)
   await reachable(network, 8080)
-  await restore(node)
+  await restoreSeenInIptables(node, SEEN)
   const before = await savedLines(node, 'ip')
 
   const careful = await open(network, false)

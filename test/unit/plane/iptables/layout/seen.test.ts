@@ -1,26 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { IptablesFamily } from '../../../../../src/iptables/index.js'
 import type { LayoutSettings } from '../../../../../src/plane/iptables/layout/settings.js'
 import { FAMILIES } from '../../../../../src/plane/core/frontend.js'
 import { requireRanges } from '../../../../../src/plane/core/ranges.js'
-import type { Service } from '../../../../../src/plane/model.js'
 import { chainsOf, EVERYWHERE, linesOf, PLAIN } from '../../../../support/iptables-layout.js'
+import { readSeenInIptables, SEEN_IN_IPTABLES, type SeenInIptables } from '../../../../support/kube-proxy-iptables.js'
 
-/**
- * What kube-proxy 1.37.2 wrote in iptables mode on a node of Kubernetes, as `iptables-save` and `ip6tables-save` printed it, and the services of the model that its Services and EndpointSlices are.
- * `nothing.json` has all lines, the others those that it has not.
- */
-interface Seen {
-  readonly about: string
-  readonly services: readonly Service[]
-  readonly rules: Readonly<Record<IptablesFamily, readonly string[]>>
-}
-
-const FOLDER = new URL('../../../../support/kube-proxy-iptables/', import.meta.url)
-const read = (file: string): Seen => JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) as Seen
-const nothing = read('nothing.json')
-const cases = readdirSync(FOLDER).map((file) => ({ name: file.replace('.json', ''), ...read(file) }))
+const nothing = readSeenInIptables('nothing')
+const cases = SEEN_IN_IPTABLES.map((name) => ({ name, ...readSeenInIptables(name) }))
 
 /** That kube-proxy's: `--cluster-cidr` for both families, the rest as it is by default. */
 const settings: LayoutSettings = {
@@ -102,15 +89,15 @@ function byChain(lines: readonly string[]): Record<string, readonly string[]> {
 }
 
 /** What was seen besides what is always there. */
-const more = (seen: Seen): Seen | undefined => (seen.about === nothing.about ? undefined : seen)
+const more = (seen: SeenInIptables): SeenInIptables | undefined => (seen.about === nothing.about ? undefined : seen)
 
 /** kube-proxy's lines. */
-function theirLines(seen: Seen, family: IptablesFamily): readonly string[] {
+function theirLines(seen: SeenInIptables, family: IptablesFamily): readonly string[] {
   return [...nothing.rules[family], ...(more(seen)?.rules[family] ?? [])].filter((line) => !BASE.test(line))
 }
 
 /** Our lines for the same services. */
-function ourLines(seen: Seen, family: IptablesFamily): readonly string[] {
+function ourLines(seen: SeenInIptables, family: IptablesFamily): readonly string[] {
   const services = [...nothing.services, ...(more(seen)?.services ?? [])]
   const healthCheckPorts = seen.rules[family].some((line) => line.includes('--dport 32104')) ? settings.healthCheckPorts : []
   const chains = chainsOf(family, { services, settings: { ...settings, healthCheckPorts }, node: EVERYWHERE })
