@@ -8,6 +8,7 @@ import { tableKey, type TableSnapshot } from '../../iptables/state/snapshot.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
+import { destinationOf } from '../../plane/iptables/inspect/endpoints.js'
 import { readKernel } from '../../plane/iptables/inspect/kernel.js'
 import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
 import { CHAIN } from '../../plane/iptables/layout/names.js'
@@ -65,7 +66,7 @@ class NatChains {
     const found: ShownEndpoint[] = []
     let left = share
     for (const rule of this.rules(chain)) {
-      const own = dnatOf(rule)
+      const own = destinationOf(rule)
       if (own !== undefined)
         return [{ ...own, clients: 'all', share: Number(share.toFixed(SHARE_DIGITS)), connections: rule.counters?.packets }]
       const next = jumpOf(rule)
@@ -82,12 +83,6 @@ class NatChains {
 /** Whether a rule is for some clients alone: local ones, and this node itself. What all others meet follows it. */
 function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean {
   return source !== undefined || inInterface !== undefined || matches.some((match) => match.match === 'addrtype')
-}
-
-function dnatOf({ target }: IptablesRule): { readonly address: string; readonly port: number } | undefined {
-  if (typeof target !== 'object' || !('target' in target) || target.target !== 'DNAT' || !('to' in target)) return undefined
-  const { addresses, ports } = target.to
-  return typeof addresses === 'string' && typeof ports === 'number' ? { address: addresses, port: ports } : undefined
 }
 
 function textOf(value: IptablesRule['destination']): string | undefined {

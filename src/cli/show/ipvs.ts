@@ -10,7 +10,8 @@ import { checkIpvsOptions } from '../../plane/ipvs/options.js'
 import { FIXED_SETS, fwmarkSetOf, markIn, SCOPES, type Scope } from '../../plane/tables/layout/sets.js'
 import type { Route } from '../../route/index.js'
 import type { ShownEndpoint, ShownFrontend } from './model.js'
-import { elementsOf, frontendWords, readOurTables, refusedFrontends, type FrontendWords } from './tables.js'
+import { frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
+import { elementsOf, readOurTables, refusedFrontends } from './tables.js'
 
 /** A frontend that the tables name. */
 interface Named extends Partial<FrontendWords> {

@@ -9,7 +9,7 @@ import { FAMILIES } from '../../plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../plane/core/node/addresses.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
 import type { RelayPorts } from '../../plane/tables/elements/frontends.js'
-import { PROTOCOL_NUMBER } from '../../plane/tables/elements/frontend-key.js'
+import { frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
 import { commentOf } from '../../plane/tables/layout/comment.js'
 import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
@@ -29,28 +29,12 @@ interface Draft {
   relays?: ShownRelay[]
 }
 
-/** What a frontend's key says. */
-export interface FrontendWords {
-  readonly protocol: string | undefined
-  readonly address: string | undefined
-  readonly port: number
-}
-
 /** An element as it was read. */
 export interface ReadElement {
   readonly key: Uint8Array
   readonly data: Uint8Array
   /** The comment. */
   readonly service: string | undefined
-}
-
-const PROTOCOL_OF = new Map(Object.entries(PROTOCOL_NUMBER).map(([name, number]) => [number, name]))
-
-/** A frontend's key in words. */
-export function frontendWords(scope: Scope, key: Uint8Array): FrontendWords {
-  const at = scope === 'address' ? key.length - 8 : 0
-  const port = (key[at + 4]! << 8) | key[at + 5]!
-  return { protocol: PROTOCOL_OF.get(key[at]!), address: scope === 'address' ? formatAddress(key.subarray(0, at)) : undefined, port }
 }
 
 /** The elements of a set that was read; none where it is not there. */

@@ -79,6 +79,55 @@ describe('plan', () => {
     expect(await generation(kernel)).toBe(before)
   })
 
+  const web = (endpoints: string, more = ''): string =>
+    `services: [{ name: web, protocol: tcp, frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }${more}], endpoints: [${endpoints
+      .split(' ')
+      .map((text) => {
+        const [address, weight = '1'] = text.split('*')
+        return `{ address: ${address}, port: 8080, weight: ${weight} }`
+      })
+      .join(', ')}] }]`
+
+  test.each([
+    ['nftables', web('10.1.0.1 10.1.0.3'), ['- endpoint 10.1.0.2:8080', '+ endpoint 10.1.0.3:8080']],
+    ['nftables', web('10.1.0.1*3 10.1.0.2'), ['10.1.0.1:8080 share: 50 % -> 75 %', '10.1.0.2:8080 share: 50 % -> 25 %']],
+    ['nftables', web('10.1.0.1 10.1.0.2', ', { kind: node, port: 30080, family: ip }'), ['+ frontend tcp node port 30080 (ip)']],
+    [
+      'nftables',
+      web('10.1.0.1 10.1.0.2').replace('10.96.0.1', '10.96.0.9'),
+      ['- frontend tcp 10.96.0.1:80', '+ frontend tcp 10.96.0.9:80']
+    ],
+    ['iptables', web('10.1.0.1 10.1.0.3'), ['- endpoint 10.1.0.2:8080', '+ endpoint 10.1.0.3:8080']],
+    ['iptables', web('10.1.0.1 10.1.0.2 10.1.0.3'), ['+ endpoint 10.1.0.3:8080']],
+    [
+      'ipvs',
+      web('10.1.0.1 10.1.0.3'),
+      ['+ 10.1.0.3:8080 weight 1', '10.1.0.2:8080 weight 1 -> 0 (drains)', '- 10.1.0.2:8080 (when it has no connections)']
+    ]
+  ])('names in mode %s what another process finds to be done', async (mode, file, phrases) => {
+    const kernel = fakeKernel()
+    await command(['apply', '-', '--mode', mode], { kernel, stdin: web('10.1.0.1 10.1.0.2') })
+    const { stdout } = await command(['plan', '-', '--mode', mode], { kernel, stdin: file })
+    const lines = stdout.split('\n')
+    expect(lines[0]).toBe('~ web')
+    const details = lines.filter((line) => line.startsWith('    ')).map((line) => line.trim())
+    expect(details).toEqual([...phrases, ...details.filter((line) => / to (?:write|delete)/.test(line))])
+  })
+
+  test.each(['nftables', 'iptables'])('names in mode %s what comes and what goes as a whole', async (mode) => {
+    const kernel = fakeKernel()
+    await command(['apply', '-', '--mode', mode], { kernel, stdin: web('10.1.0.1 10.1.0.2') })
+    const other = web('10.1.0.9').replace('name: web', 'name: other').replace('10.96.0.1', '10.96.0.2')
+    const { stdout } = await command(['plan', '-', '--mode', mode], { kernel, stdin: other })
+    expect(stdout).toContain('+ other  tcp 10.96.0.2:80 -> 1 endpoint\n')
+    expect(stdout).toMatch(
+      mode === 'nftables'
+        ? /^- web {2}tcp 10\.96\.0\.1:80 -> 2 endpoints, /m
+        : /^- web {2}- endpoint 10\.1\.0\.1:8080, - endpoint 10\.1\.0\.2:8080, /m
+    )
+    expect(stdout).toContain('Services: 1 to add, 0 to change, 1 to remove.')
+  })
+
   test('is coloured on a terminal alone', async () => {
     expect((await run(['plan'], services(), { columns: 80 })).stdout).toContain('\u001b[32m+ web\u001b[0m')
     expect((await run(['plan'], services(), { columns: 80, variables: { NO_COLOR: '1' } })).stdout).not.toContain('\u001b')

@@ -38,9 +38,22 @@ export interface Plan {
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
 
-function describeService(service: Service): string {
+/** A service in a few words. */
+export function describeService(service: Service): string {
   const frontends = service.frontends.map(formatFrontend).join(', ')
   return `${service.protocol} ${frontends} -> ${service.endpoints.length} ${service.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
+}
+
+/** How many objects are to be written and deleted. @param one What one of them is called. */
+export function numbersText(one: string, { written, deleted }: ObjectCounts): string {
+  const parts = [
+    [written, 'to write'],
+    [deleted, 'to delete']
+  ] as const
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, what]) => `${count} ${count === 1 ? one : `${one}s`} ${what}`)
+    .join(', ')
 }
 
 /** By identity, so that another spelling of an address is no difference. */

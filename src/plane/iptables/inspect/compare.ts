@@ -2,6 +2,7 @@
  * The kernel compared with what services need.
  */
 import { Slices } from '../../../core/slices.js'
+import type { ObjectCounts } from '../../core/backend.js'
 import type { IptablesRule, IptablesTableReference } from '../../../iptables/index.js'
 import type { ChainSnapshot } from '../../../iptables/state/snapshot.js'
 import { tableKey } from '../../../iptables/state/snapshot.js'
@@ -10,6 +11,7 @@ import type { ListedRule } from '../../../nftables/index.js'
 import type { Edits, Filling, Removal, ServiceEdits } from '../edits.js'
 import { calledChainOf, keyOf, keyOfListed, placeKey, saysTheSame, type Place } from '../rules.js'
 import type { Wanted, WantedChain, WantedShared } from '../wanted.js'
+import { endpointOf } from './endpoints.js'
 import { PLACES, type KernelState } from './kernel.js'
 import { isOurChain, isOurJump } from './ours.js'
 
@@ -17,6 +19,8 @@ import { isOurChain, isOurJump } from './ours.js'
 export interface ServiceDifference {
   written: number
   deleted: number
+  /** Endpoints that have no chain yet. */
+  readonly comingEndpoints: string[]
 }
 
 /** What is wrong, and what puts it right. */
@@ -78,7 +82,7 @@ class Comparing {
   }
 
   /** Rules of services, those of strays included. */
-  #counts(): ServiceDifference {
+  #counts(): ObjectCounts {
     const counts = { written: 0, deleted: 0 }
     for (const { written, deleted } of this.services.values()) {
       counts.written += written
@@ -117,7 +121,8 @@ class Comparing {
       this.faults.push(`${describe(place)} ${found === undefined ? 'is missing' : 'has other rules'}`)
     } else {
       this.#of(service).fillings.push(filling)
-      this.#count(service, rules.length, found?.rules.length ?? 0)
+      const endpoint = found === undefined ? endpointOf(place.chain, rules) : undefined
+      this.#count(service, rules.length, found?.rules.length ?? 0, endpoint)
     }
   }
 
@@ -200,8 +205,9 @@ class Comparing {
     return edits
   }
 
-  #count(service: string, written: number, deleted: number): void {
-    const difference = this.services.get(service) ?? { written: 0, deleted: 0 }
+  #count(service: string, written: number, deleted: number, comingEndpoint?: string): void {
+    const difference = this.services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] }
+    if (comingEndpoint !== undefined) difference.comingEndpoints.push(comingEndpoint)
     difference.written += written
     difference.deleted += deleted
     this.services.set(service, difference)

@@ -3,11 +3,13 @@
  */
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
 import { changesBetween } from '../../core/changes/change.js'
-import { planEntries, type PlanEntry } from '../../core/changes/plan.js'
+import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
-import { serviceOfEndpoint } from './comments.js'
+import type { ChainSnapshot } from '../../../iptables/state/snapshot.js'
+import { listedRule } from './comments.js'
 import type { Comparison } from './compare.js'
+import { endpointOf, serviceOfEndpoint } from './endpoints.js'
 import type { KernelState } from './kernel.js'
 
 /** The tables compared with services. */
@@ -44,17 +46,51 @@ export class IptablesInspection implements Inspection {
   /** Names the services whose rules differ; they are not rebuilt from rules. Those that are desired no longer are known by the comments in the chains of their endpoints. */
   #entries(): PlanEntry[] {
     const { services, strays } = this.comparison
-    const entries: PlanEntry[] = [...services].map(([service, { written, deleted }]) => ({
-      action: deleted === 0 ? 'add' : 'change',
-      service,
-      details: [`${written} rules to write, ${deleted} to delete`]
-    }))
-    const gone = new Map<string, number>()
-    for (const stray of strays) {
-      const service = serviceOfEndpoint(stray)
-      if (service !== undefined && !this.#services.has(service)) gone.set(service, (gone.get(service) ?? 0) + stray.rules.length)
+    const left = leavingEndpoints(strays)
+    const entries: PlanEntry[] = []
+    for (const [service, { written, deleted, comingEndpoints }] of services) {
+      const leaving = left.get(service)
+      left.delete(service)
+      if (deleted === 0 && leaving === undefined) {
+        entries.push({ action: 'add', service, details: [describeService(this.#services.get(service)!)] })
+        continue
+      }
+      const going = (leaving?.endpoints ?? []).map((endpoint) => `- endpoint ${endpoint}`)
+      const coming = comingEndpoints.map((endpoint) => `+ endpoint ${endpoint}`)
+      entries.push({
+        action: 'change',
+        service,
+        details: [...going, ...coming, numbersText('rule', { written, deleted: deleted + (leaving?.rules ?? 0) })]
+      })
     }
-    for (const [service, deleted] of gone) entries.push({ action: 'remove', service, details: [`${deleted} rules to delete`] })
+    for (const [service, { endpoints, rules }] of left) {
+      const isThere = this.#services.has(service)
+      const details = [...endpoints.map((endpoint) => `- endpoint ${endpoint}`), numbersText('rule', { written: 0, deleted: rules })]
+      entries.push({ action: isThere ? 'change' : 'remove', service, details })
+    }
     return entries
   }
+}
+
+/** What chains of endpoints have that are wanted no more. */
+interface Leaving {
+  readonly endpoints: string[]
+  rules: number
+}
+
+function leavingEndpoints(strays: readonly ChainSnapshot[]): Map<string, Leaving> {
+  const left = new Map<string, Leaving>()
+  for (const stray of strays) {
+    const service = serviceOfEndpoint(stray)
+    if (service === undefined) continue
+    const leaving = left.get(service) ?? { endpoints: [], rules: 0 }
+    const endpoint = endpointOf(
+      stray.chain.name,
+      stray.rules.map(listedRule).filter((rule) => rule !== undefined)
+    )
+    if (endpoint !== undefined) leaving.endpoints.push(endpoint)
+    leaving.rules += stray.rules.length
+    left.set(service, leaving)
+  }
+  return left
 }

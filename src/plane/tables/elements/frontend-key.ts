@@ -1,8 +1,9 @@
 /**
  * The bytes by which a frontend is found in sets and maps.
  */
-import { writeAddress, type AddressFamily } from '../../../core/address.js'
+import { formatAddress, writeAddress, type AddressFamily } from '../../../core/address.js'
 import { protocolNumbers, type Protocol } from '../../../core/protocols.js'
+import { IS_LITTLE_ENDIAN } from '../../../nftables/datatypes.js'
 import { isAddressed } from '../../core/frontend.js'
 import type { Frontend } from '../../model.js'
 import { frontendLength, type Scope } from '../layout/sets.js'
@@ -10,6 +11,29 @@ import { putPort } from './endpoint-rows.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
 export const PROTOCOL_NUMBER: Readonly<Record<Protocol, number>> = protocolNumbers('tcp', 'udp', 'sctp')
+
+const PROTOCOL_OF = new Map(Object.entries(PROTOCOL_NUMBER).map(([name, number]) => [number, name]))
+
+/** What a frontend's key says. */
+export interface FrontendWords {
+  /** Absent: one that services do not have. */
+  readonly protocol: string | undefined
+  /** Absent: a port of this node. */
+  readonly address: string | undefined
+  readonly port: number
+}
+
+/** A frontend's key in words. */
+export function frontendWords(scope: Scope, key: Uint8Array): FrontendWords {
+  const at = scope === 'address' ? key.length - 8 : 0
+  const port = (key[at + 4]! << 8) | key[at + 5]!
+  return { protocol: PROTOCOL_OF.get(key[at]!), address: scope === 'address' ? formatAddress(key.subarray(0, at)) : undefined, port }
+}
+
+/** Writes the number of a slot behind a frontend's key, in the byte order of this machine. */
+export function writeSlot(key: Uint8Array, slot: number): void {
+  new DataView(key.buffer, key.byteOffset, key.byteLength).setUint32(key.length - 4, slot, IS_LITTLE_ENDIAN)
+}
 
 /** Memory for the keys of one family and scope: a frontend's key, with room for a slot behind it. */
 export class FrontendKey {

@@ -5,14 +5,15 @@ import { Slices } from '../../../core/slices.js'
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import { changesBetween } from '../../core/changes/change.js'
-import { planEntries, type PlanEntry } from '../../core/changes/plan.js'
+import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { ElementWalk } from '../elements/walk.js'
 import type { CompileOptions } from '../elements/frontends.js'
-import { diffTables, type Changes } from '../elements/changes.js'
+import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { KernelTables } from './inspect.js'
+import { wordDifferences } from './wording.js'
 import { FIXED_SETS, markIn, PHASES } from '../layout/sets.js'
 
 /** What services need, and what leads there from what the kernel holds. */
@@ -123,15 +124,33 @@ async function entriesOf(changes: Changes, { elements: kernel, options }: Kernel
       }
     }
   }
-  const entries: PlanEntry[] = []
+  return await wordEntries(differences, kernel, services, options)
+}
+
+/** Says of services that are there what becomes of them, and of the others what they are. */
+async function wordEntries(
+  differences: ReadonlyMap<string, Difference>,
+  kernel: SetTables,
+  services: Services,
+  options: CompileOptions
+): Promise<PlanEntry[]> {
   const needs = countNeeds(options)
+  const actions = new Map<string, PlanEntry['action']>()
   for (const [service, { written, deleted }] of differences) {
     const desired = services.get(service)
     const isThere = async (): Promise<boolean> => deleted > 0 || (await needs(desired!)) > written
-    const action = desired === undefined ? 'remove' : (await isThere()) ? 'change' : 'add'
-    entries.push({ action, service, details: [`${written} elements to write, ${deleted} to delete`] })
+    actions.set(service, desired === undefined ? 'remove' : (await isThere()) ? 'change' : 'add')
   }
-  return entries
+  const namesOf = (wanted: PlanEntry['action']): string[] => [...actions].filter(([, action]) => action === wanted).map(([name]) => name)
+  const [changing, leaving] = [namesOf('change'), namesOf('remove')]
+  const changed = new Map(changing.map((name) => [name, services.get(name)!]))
+  const words = changing.length + leaving.length === 0 ? undefined : await wordDifferences(kernel, changed, leaving, options)
+  return [...differences].map(([service, difference]): PlanEntry => {
+    const action = actions.get(service)!
+    const details =
+      action === 'add' ? [describeService(services.get(service)!)] : [...(words?.get(service) ?? []), numbersText('element', difference)]
+    return { action, service, details }
+  })
 }
 
 /** Counts the elements that are a service's own. */
