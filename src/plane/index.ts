@@ -34,7 +34,6 @@ import { checkReplaces } from './switch/options.js'
 import { SwitchingPlane, type OpenedPlane } from './switch/switching-plane.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 import { openUserspaceBackend } from './userspace/backend.js'
-import { withStandIns } from './userspace/flows.js'
 import { openLeftTables } from './userspace/left.js'
 import { checkUserspaceOptions } from './userspace/options.js'
 
@@ -165,7 +164,8 @@ function makeCleaner(
 ): StaleFlowCleaner | undefined {
   const { staleFlows = {} } = options
   if (staleFlows === false) return undefined
-  const settings = checkStaleFlowOptions(staleFlows, { translates: options.mode !== 'ipvs' })
+  const { mode } = options
+  const settings = checkStaleFlowOptions(staleFlows, { translates: mode !== 'ipvs', leadsTo: mode === 'userspace' ? 'ports' : 'endpoints' })
   const { deadlineMs, kernel } = options
   const conntrack = kernel?.conntrack
   if (conntrack !== undefined) checkKernel({ conntrack }, ['conntrack'])
@@ -242,7 +242,7 @@ async function openOne(
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
-  const follower = cleaner !== undefined && options.mode === 'userspace' ? withStandIns(cleaner) : cleaner
+  const follower = cleaner && (backend.follower?.(cleaner) ?? cleaner)
   const parts = { backend, auditMs, events, listener: listenersOf([follower, keeper]), ownAddresses: () => listAddresses(options, backend) }
   return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
 }

@@ -7,6 +7,7 @@ import type { StatusDetails, SyncDetails } from '../types.js'
 import type { ServiceChange } from './changes/change.js'
 import type { Findings, Question } from './explain/explain.js'
 import type { FrontendKey } from './frontend.js'
+import type { ChangeListener } from './listener.js'
 import type { PlaneCounters } from './counters.js'
 import type { NodeAddressList } from './node/addresses.js'
 import type { PlanEntry } from './changes/plan.js'
@@ -167,6 +168,8 @@ export interface Backend extends InNetworkNamespace {
   details(run: Run): SyncDetails
   /** What a status says beside what all planes have in common. @param ownerOf The committed service that has a frontend. */
   status(ownerOf: (frontend: FrontendKey) => string | undefined): StatusDetails
+  /** What is to follow changes in place of who looks for stale flows, because these lead elsewhere than to endpoints. Absent: they do not. */
+  follower?(listener: ChangeListener): ChangeListener
   /** Makes settings of the system as they must be: another plane that had set them, too, has put them back. Absent: it needs none. */
   settle?(): Promise<void>
   /**

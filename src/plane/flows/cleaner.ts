@@ -215,7 +215,11 @@ export class StaleFlowCleaner implements ChangeListener {
       const slices = new Slices()
       const { changed, untranslated, services } = apart(due)
       const tried = await triedOf(this.#deleter, { targets: untranslated, services, policies: this.#settings.policies }, slices)
-      const filters = await filtersOf([...changed, ...tried], this.#nodeAddresses(), slices)
+      const filters = await filtersOf(
+        [...changed, ...tried],
+        { nodeAddresses: this.#nodeAddresses(), leadsTo: this.#settings.leadsTo },
+        slices
+      )
       const removal = filters.length === 0 ? NOTHING : await this.#deleter.removeWhere(filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)

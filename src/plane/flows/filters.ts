@@ -7,6 +7,7 @@ import { SERVICE_PROTOCOLS, type Protocol } from '../../core/protocols.js'
 import type { Slices } from '../../core/slices.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import type { Services } from '../model.js'
+import type { FlowDestination } from './options.js'
 import { targetsOf, type FlowTarget, type Policies } from './targets.js'
 
 /** A client tried, connection tracking led it nowhere else, and nobody has answered. */
@@ -18,6 +19,12 @@ const MAX_LISTED = 1000
 /** As many endpoints in a filter as are compiled in one slice of time. */
 const ENDPOINTS_AT_ONCE = 1000
 
+/** Where flows begin and end. */
+export interface FlowPlaces {
+  readonly nodeAddresses: NodeAddressList
+  readonly leadsTo: FlowDestination
+}
+
 /** Frontends of one protocol and family of which untranslated flows alone are meant. */
 interface Untranslated {
   readonly protocol: Protocol
@@ -27,8 +34,28 @@ interface Untranslated {
   readonly ports: number[]
 }
 
+const MAX_PORT = 65_535
+
+/** All other ports. */
+function portsBeside(ports: readonly number[]): NumberRange[] {
+  let first = 0
+  const beside: NumberRange[] = []
+  for (const port of ports.toSorted((one, other) => one - other)) {
+    if (port > first) beside.push({ first, last: port - 1 })
+    first = port + 1
+  }
+  return first > MAX_PORT ? beside : [...beside, { first, last: MAX_PORT }]
+}
+
+/** What does not lead to those who may answer. */
+function away(allowed: FlowTarget['allowed'], leadsTo: FlowDestination): FlowFilter {
+  if (allowed.size === 0) return {}
+  if (leadsTo === 'endpoints') return { replySourceNotIn: allowed.values() }
+  return { replySourcePort: portsBeside([...allowed.values()].map(({ port = 0 }) => port)) }
+}
+
 /** The flows of a target to delete, all of them; undefined: there can be none. */
-function filterOf(target: FlowTarget, nodeAddresses: NodeAddressList): FlowFilter | undefined {
+function filterOf(target: FlowTarget, nodeAddresses: NodeAddressList, leadsTo: FlowDestination): FlowFilter | undefined {
   const { protocol, family, address, port, allowed, isGone } = target
   const addresses = address === undefined ? nodeAddresses[family] : [address]
   if (addresses.length === 0) return undefined
@@ -37,7 +64,7 @@ function filterOf(target: FlowTarget, nodeAddresses: NodeAddressList): FlowFilte
     family,
     originalDestination: addresses,
     originalDestinationPort: port,
-    ...(allowed.size === 0 ? {} : { replySourceNotIn: allowed.values() }),
+    ...away(allowed, leadsTo),
     ...(isGone ? { nat: 'destination' as const } : {})
   }
 }
@@ -78,12 +105,16 @@ function untranslatedFilters({ protocol, family, endpoints, ports }: Untranslate
  *
  * @param nodeAddresses Those that serve ports of the node.
  */
-export async function filtersOf(targets: Iterable<FlowTarget>, nodeAddresses: NodeAddressList, slices: Slices): Promise<FlowFilter[]> {
+export async function filtersOf(
+  targets: Iterable<FlowTarget>,
+  { nodeAddresses, leadsTo }: FlowPlaces,
+  slices: Slices
+): Promise<FlowFilter[]> {
   const filters: FlowFilter[] = []
   const untranslated = new Map<string, Untranslated>()
   await slices.each(targets, (target) => {
     if (target.isUntranslatedOnly) return addUntranslated(untranslated, target)
-    const filter = filterOf(target, nodeAddresses)
+    const filter = filterOf(target, nodeAddresses, leadsTo)
     if (filter !== undefined) filters.push(filter)
   })
   for (const group of untranslated.values()) filters.push(...untranslatedFilters(group, nodeAddresses))

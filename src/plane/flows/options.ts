@@ -36,8 +36,12 @@ export interface StaleFlowOptions {
   readonly secondLookMs?: number | undefined
 }
 
+/** How those who may answer are known: by their addresses and ports, or, where they are relays at any address of this node, by ports alone. */
+export type FlowDestination = 'endpoints' | 'ports'
+
 /** The options, complete. */
 export interface StaleFlowSettings {
+  readonly leadsTo: FlowDestination
   readonly policies: Readonly<Record<Protocol, StaleFlowPolicy>>
   readonly minIntervalMs: number
   readonly secondLookMs: number
@@ -62,12 +66,13 @@ function millisecondsOf(path: string, value: unknown, otherwise: number): number
 export interface StaleFlowTraits {
   /** Whether connection tracking translates connections. */
   readonly translates: boolean
+  readonly leadsTo?: FlowDestination | undefined
 }
 
 /** Checks options. @throws {ValidationError} */
 export function checkStaleFlowOptions(
   options: StaleFlowOptions,
-  { translates }: StaleFlowTraits = { translates: true }
+  { translates, leadsTo = 'endpoints' }: StaleFlowTraits = { translates: true }
 ): StaleFlowSettings {
   const path = 'staleFlows'
   const known = translates ? POLICIES : POLICIES.filter((policy) => policy !== 'untranslated')
@@ -75,6 +80,7 @@ export function checkStaleFlowOptions(
   requireFields(path, options, 'an object, or false')
   requireKnown(`${path}.`, options, ['udp', 'tcp', 'sctp', 'minIntervalMs', 'secondLookMs'])
   return {
+    leadsTo,
     policies: {
       udp: policyOf(`${path}.udp`, options.udp, 'gone', known),
       tcp: policyOf(`${path}.tcp`, options.tcp, connections, known),

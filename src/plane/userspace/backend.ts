@@ -8,6 +8,7 @@ import { BackendFailure, asFailure, type Applied, type Backend, type Inspection,
 import type { ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
 import type { Findings, Question } from '../core/explain/explain.js'
+import type { ChangeListener } from '../core/listener.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
@@ -16,6 +17,7 @@ import { ServiceTables } from '../tables/tables.js'
 import type { PlaneEvent, StatusDetails, SyncDetails } from '../types.js'
 import { readCounters } from './counters.js'
 import { walkToRelays } from './explain.js'
+import { withStandIns } from './flows.js'
 import { ListeningRelays, type Begun, type Wanted } from './listening.js'
 import type { UserspacePlaneSettings } from './options.js'
 import { serviceOfRelay, type PlaceOptions } from './places.js'
@@ -131,6 +133,10 @@ class UserspaceBackend implements Backend {
   }
 
   /** Relays listen for some time longer than rules lead to them: for whoever was just led there. */
+  follower(listener: ChangeListener): ChangeListener {
+    return withStandIns(listener, this.#parts.listening)
+  }
+
   async retire(): Promise<void> {
     await this.#parts.tables.cleanUp()
     this.#withdrawAt ??= performance.now() + LAST_CLIENTS_MS

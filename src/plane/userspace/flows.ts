@@ -2,37 +2,42 @@
  * What a plane commits, as the cleaner of stale flows is to see it.
  */
 import type { AddressFamily } from '../../core/address.js'
-import type { Services, Service, Endpoint, Frontend } from '../model.js'
+import type { Endpoint, Frontend, Service, Services, TrafficPolicy } from '../model.js'
+import type { RelayPorts } from '../tables/elements/frontends.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { FAMILIES, isOfFamily } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
 import { reachOf, selectionOf, type FrontendReach, type Selection } from '../core/balance/selection.js'
 
-/** Stand for all endpoints of a family: addresses of documentation (RFC 5737, RFC 3849), from which nobody answers. */
+/** Stand for relays, whose addresses are those of this node: addresses of documentation (RFC 5737, RFC 3849), from which nobody answers. */
 const STAND_IN: Readonly<Record<AddressFamily, string>> = { ip: '192.0.2.1', ip6: '2001:db8::1' }
 
-/** The port of a stand-in says to which relays connections lead: a relay of each policy has one of its own. */
-const BIT: Readonly<Record<string, number>> = { cluster: 1, local: 2 }
+const POLICIES = ['cluster', 'local'] as const
 
-function portOf({ inside, outside }: FrontendReach): number {
-  return (BIT[inside] ?? 0) | (BIT[outside] ?? 0)
+/** Under which policies endpoints of a frontend are chosen: a relay of each has a port of its own. */
+function policiesOf({ inside, outside }: FrontendReach): readonly TrafficPolicy[] {
+  return POLICIES.filter((policy) => inside === policy || outside === policy)
 }
 
-/** What stands for the relays to which connections to a frontend lead. */
-function standInsOf(frontend: Frontend, selections: readonly Selection[]): readonly Endpoint[] {
+/** What stands for the relays to which connections to a frontend lead: their ports are those of the relays. */
+function standInsOf(service: Service, frontend: Frontend, selections: readonly Selection[], ports: RelayPorts): readonly Endpoint[] {
   return selections
     .filter(({ family }) => isOfFamily(frontend, family))
-    .map((selection) => ({ address: STAND_IN[selection.family], port: portOf(reachOf(frontend, selection)) }))
-    .filter(({ port }) => port > 0)
+    .flatMap((selection) =>
+      policiesOf(reachOf(frontend, selection)).map((policy) => {
+        const { family } = selection
+        return { address: STAND_IN[family], port: ports.portOf(service, frontend, family, policy) }
+      })
+    )
 }
 
 /** A service for each group of frontends that lead to the same relays. */
-function standingFor(service: Service | undefined): readonly Service[] {
+function standingFor(service: Service | undefined, ports: RelayPorts): readonly Service[] {
   if (service === undefined) return []
   const selections = FAMILIES.map((family) => selectionOf(service, family))
   const groups = new Map<string, { readonly endpoints: readonly Endpoint[]; readonly frontends: Frontend[] }>()
   for (const frontend of service.frontends) {
-    const endpoints = standInsOf(frontend, selections)
+    const endpoints = standInsOf(service, frontend, selections, ports)
     const key = endpoints.map(({ address, port }) => `${address} ${port}`).join()
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { endpoints, frontends: [frontend] })
@@ -41,9 +46,9 @@ function standingFor(service: Service | undefined): readonly Service[] {
   return [...groups.values()].map((group) => ({ ...service, ...group }))
 }
 
-function* standingIn(changes: readonly ServiceChange[]): Generator<ServiceChange> {
+function* standingIn(changes: readonly ServiceChange[], ports: RelayPorts): Generator<ServiceChange> {
   for (const { name, before, after } of changes) {
-    const [all, others] = [standingFor(before), standingFor(after)]
+    const [all, others] = [standingFor(before, ports), standingFor(after, ports)]
     for (let index = 0; index < Math.max(all.length, others.length); index++) yield { name, before: all[index], after: others[index] }
   }
 }
@@ -52,10 +57,12 @@ function* standingIn(changes: readonly ServiceChange[]): Generator<ServiceChange
  * Lets a listener see relays in the place of endpoints, which flows do not reach: they are stale where a frontend comes or goes, or leads to another relay, or its first endpoint comes, or its last
  * one goes.
  */
-export function withStandIns(listener: ChangeListener): ChangeListener {
-  const standing = (changes: readonly ServiceChange[]): readonly ServiceChange[] => [...standingIn(changes)]
+export function withStandIns(listener: ChangeListener, ports: RelayPorts): ChangeListener {
+  const standing = (changes: readonly ServiceChange[]): readonly ServiceChange[] => [...standingIn(changes, ports)]
   const standingForAll = (services: Services): Services => {
-    const all = [...services].flatMap(([name, service]) => standingFor(service).map((group, index) => [`${name} ${index}`, group] as const))
+    const all = [...services].flatMap(([name, service]) =>
+      standingFor(service, ports).map((group, index) => [`${name} ${index}`, group] as const)
+    )
     return new Map(all)
   }
   return {

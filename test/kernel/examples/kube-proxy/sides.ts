@@ -58,8 +58,7 @@ export const openTheirs = { nftables: openNftables, iptables: openIptables } as 
 /** The example proxy's translation and plane, by the options that kube-proxy had. */
 export async function openOurs({ node }: Network, { mode, options = [], refuses }: Mode): Promise<Side> {
   const command = readCommand([`--proxy-mode=${mode}`, ...OPTIONS, ...options, '--netns', node.path, '--manifests', '.'])
-  // The network forgets flows between cases. A look for stale ones would come while it is asked, and mode userspace cuts all flows of UDP to what has changed.
-  const plane = await openPlane({ ...planeOptionsOf(command.options), staleFlows: false })
+  const plane = await openPlane(planeOptionsOf(command.options))
   return {
     apply: async ({ name, objects }) => {
       const services = translate(objects, command.options)

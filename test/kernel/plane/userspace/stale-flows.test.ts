@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Service } from '../../../../src/index.js'
+import type { Service, StaleFlowReport } from '../../../../src/index.js'
 import { makeRelayNetwork, openRelayPlane, RELAYED, relayed } from '../../../support/relay-plane.js'
 import type { Background } from '../../../support/run.js'
 import type { ServiceNetwork } from '../../../support/service-network.js'
@@ -12,6 +12,18 @@ while True:
     try: s.send(b'x'); print(s.recv(100).decode(), flush=True)
     except OSError as e: print(type(e).__name__, flush=True)
     time.sleep(0.1)
+`
+
+/** Asks from many ports, one after the other, for about two seconds, and prints how often it was answered. */
+const ASKER = `
+import socket, sys, time
+answered = 0
+for _ in range(400):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.connect((sys.argv[1], 53))
+    try: s.send(b'x'); s.recv(100); answered += 1
+    except OSError: pass
+    s.close(); time.sleep(0.005)
+print('answered', answered, 'of 400')
 `
 
 const speak = (network: ServiceNetwork): Background => network.client.background('python3', ['-c', SPEAKER, RELAYED])
@@ -57,4 +69,20 @@ it('a client that goes on sending from one port is served by the relays of the n
   await expect.poll(() => speaker.output().trim().split('\n').at(-1)).toBe('ConnectionRefusedError')
   await (await openRelayPlane(network)).sync(dns([1]))
   await answeredBy(speaker, 's1')
+})
+
+it('leaves flows alone that lead to the relay of their frontend', async () => {
+  const network = await makeRelayNetwork(1)
+  const plane = await openRelayPlane(network)
+  const reports: StaleFlowReport[] = []
+  void (async () => {
+    for await (const event of plane.watch()) if (event.type === 'flows') reports.push(event.report)
+  })()
+  await plane.sync(dns([1]))
+  // Each of these makes a flow of its own, before the second look and after it.
+  expect((await network.client.run('python3', ['-c', ASKER, RELAYED])).trim()).toBe('answered 400 of 400')
+  await expect.poll(() => reports.length, { timeout: 5_000 }).toBeGreaterThan(1)
+  const [, second] = reports
+  expect(second!.scanned).toBeGreaterThan(50)
+  expect(second!.deleted).toBe(0)
 })

@@ -21,11 +21,26 @@ const compare = (changes: readonly Change[], by = policies): Promise<TargetChang
 const endpoint = (last: number, more: Partial<Endpoint> = {}): Endpoint => ({ address: `10.1.0.${last}`, port: 8080, ...more })
 
 const filters = (stale: TargetChanges['stale'], addresses: NodeAddressList = NO_ADDRESSES): Promise<FlowFilter[]> =>
-  filtersOf(stale.values(), addresses, new Slices())
+  filtersOf(stale.values(), { nodeAddresses: addresses, leadsTo: 'endpoints' }, new Slices())
 
 function dns(endpoints: readonly Endpoint[], more: Partial<Service> = {}): Service {
   return { name: 'dns', protocol: 'udp', frontends: [{ kind: 'cluster', address: '10.96.0.10', port: 53 }], endpoints, ...more }
 }
+
+it('flows that lead to relays are known by the ports of these, whatever the addresses', async () => {
+  const at = (...ports: number[]): Service => dns(ports.map((port) => ({ address: '192.0.2.1', port })))
+  const { stale } = await compare([{ before: at(40), after: at(41, 45, 42) }])
+  const [filter] = await filtersOf(stale.values(), { nodeAddresses: NO_ADDRESSES, leadsTo: 'ports' }, new Slices())
+  expect(filter).not.toHaveProperty('replySourceNotIn')
+  expect(filter!.replySourcePort).toEqual([
+    { first: 0, last: 40 },
+    { first: 43, last: 44 },
+    { first: 46, last: 65_535 }
+  ])
+  const gone = await compare([{ before: at(1), after: at() }])
+  const [all] = await filtersOf(gone.stale.values(), { nodeAddresses: NO_ADDRESSES, leadsTo: 'ports' }, new Slices())
+  expect(all).not.toHaveProperty('replySourcePort')
+})
 
 describe('what a change asks of the flows', () => {
   const staleKeys = async (before: Service | undefined, after: Service | undefined): Promise<FrontendKey[]> => [

@@ -14,6 +14,9 @@ const dns = (endpoints: Service['endpoints']): Service => ({
   endpoints
 })
 
+/** Of relays. */
+const PORTS = { ip: { cluster: 41, local: 42 }, ip6: { cluster: 61, local: 62 } } as const
+
 type Side = 'before' | 'after'
 
 /** For whom flows of each port may lead, before and after, as a listener is told. */
@@ -28,7 +31,7 @@ async function seen(before: Service | undefined, after: Service | undefined): Pr
     status: () => undefined,
     close: () => Promise.resolve()
   }
-  const standing = withStandIns(listener)
+  const standing = withStandIns(listener, { portOf: (_, __, family, policy) => PORTS[family][policy] })
   if (before === undefined && after !== undefined) standing.reset(new Map([[after.name, after]]), [])
   else standing.after([{ name: 'dns', before, after }])
   await Promise.resolve()
@@ -51,7 +54,7 @@ const at = (address: string, more: Partial<Service['endpoints'][number]> = {}): 
 })
 
 it('tells of relays in the place of endpoints, and so of nothing where other endpoints come', async () => {
-  const both = { 53: '192.0.2.1 1', 30053: '2001:db8::1 1' }
+  const both = { 53: '192.0.2.1 41', 30053: '2001:db8::1 61' }
   expect(await seen(dns([at('10.1.0.1'), at('fd00::1')]), dns([at('10.1.0.3'), at('fd00::2'), at('fd00::3')]))).toEqual({
     before: both,
     after: both
@@ -59,7 +62,7 @@ it('tells of relays in the place of endpoints, and so of nothing where other end
 })
 
 it('tells of families that have no endpoint any more, and of services that are gone', async () => {
-  const one = { 53: '192.0.2.1 1', 30053: '' }
+  const one = { 53: '192.0.2.1 41', 30053: '' }
   const none = { 53: '', 30053: '' }
   expect(await seen(dns([at('10.1.0.3')]), dns([at('10.1.0.3', { state: 'draining' })]))).toEqual({ before: one, after: none })
   expect(await seen(dns([at('10.1.0.3')]), undefined)).toEqual({ before: one, after: {} })
@@ -76,7 +79,7 @@ it('tells of frontends that lead to another relay, and not of the others', async
     ]
   })
   expect(await seen(service('cluster'), service('local'))).toEqual({
-    before: { 53: '192.0.2.1 1', 54: '192.0.2.1 1', 30053: '192.0.2.1 1' },
-    after: { 53: '192.0.2.1 1', 54: '192.0.2.1 2', 30053: '192.0.2.1 3' }
+    before: { 53: '192.0.2.1 41', 54: '192.0.2.1 41', 30053: '192.0.2.1 41' },
+    after: { 53: '192.0.2.1 41', 54: '192.0.2.1 42', 30053: '192.0.2.1 41,192.0.2.1 42' }
   })
 })
