@@ -10,6 +10,12 @@ import { Session } from './session.js'
 /** The one to an endpoint; clients have none of their own. */
 const DESCRIPTORS = 1
 
+/** Where there is no room for a new client, a session makes some in which nobody has spoken for as long. */
+const GIVES_WAY_MS = 5_000
+
+/** Sessions that are looked at for that. */
+const MAX_LOOKS = 64
+
 /** Receives the datagrams of all clients, and answers them. */
 export class UdpListener implements RelayListener {
   readonly #relay: RelayContext
@@ -89,7 +95,7 @@ export class UdpListener implements RelayListener {
   }
 
   #open(key: string, client: RemoteInfo): Session | undefined {
-    const reason = this.#relay.limits.take(this.#sessions.size, DESCRIPTORS)
+    const reason = this.#takeRoom()
     if (reason !== undefined) return this.#refuse(client, reason)
     const { address, port } = client
     const session = new Session(
@@ -100,6 +106,28 @@ export class UdpListener implements RelayListener {
     )
     this.#sessions.set(key, session)
     return session
+  }
+
+  /** Takes room for a session. Undefined: there was some, or another session made it. */
+  #takeRoom(): string | undefined {
+    const take = (): string | undefined => this.#relay.limits.take(this.#sessions.size, DESCRIPTORS)
+    const reason = take()
+    const silent = reason === undefined ? undefined : this.#findSilent()
+    if (silent === undefined) return reason
+    silent.end('idle')
+    return take()
+  }
+
+  /** The most silent one of those that were not looked at for the longest time. Whoever speaks is looked at again after all others. */
+  #findSilent(): Session | undefined {
+    let found: Session | undefined
+    for (const [key, session] of [...firstOf(this.#sessions, MAX_LOOKS)]) {
+      if (session.silentMs < GIVES_WAY_MS) {
+        this.#sessions.delete(key)
+        this.#sessions.set(key, session)
+      } else if (found === undefined || session.silentMs > found.silentMs) found = session
+    }
+    return found
   }
 
   #refuse({ address, port }: RemoteInfo, reason: string): undefined {
@@ -117,5 +145,13 @@ export class UdpListener implements RelayListener {
     this.#relay.limits.release(DESCRIPTORS)
     if (this.#isStopped && this.#sessions.size === 0) void this.#close()
     this.#relay.emptied()
+  }
+}
+
+function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
+  let left = count
+  for (const one of all) {
+    if (left-- === 0) return
+    yield one
   }
 }

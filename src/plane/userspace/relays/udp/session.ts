@@ -68,6 +68,11 @@ export class Session {
     this.#closed()
   }
 
+  /** How long nobody has spoken. */
+  get silentMs(): number {
+    return performance.now() - this.#spokeMs
+  }
+
   get #idleMs(): number {
     const { udpIdleSeconds, udpUnansweredSeconds } = this.#relay.settings
     return (this.#hasAnswer ? udpIdleSeconds : udpUnansweredSeconds) * 1_000
@@ -105,7 +110,7 @@ export class Session {
 
   /** Datagrams only say when they came: a timer for each of them would cost more than a look now and then. */
   #look(): void {
-    const leftMs = this.#spokeMs + this.#idleMs - performance.now()
+    const leftMs = this.#idleMs - this.silentMs
     if (leftMs <= 0) this.end('idle')
     else this.#timer = this.#lookAfter(leftMs)
   }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
 import { datagrams, exchange, relays, spec, until } from './sockets.js'
 
 const udp = (ports: readonly number[], more: Partial<RelaySpec> = {}): RelaySpec => spec(ports, { id: 'dns', protocol: 'udp', ...more })
+
+type Datagrams = Awaited<ReturnType<typeof datagrams>>
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -151,6 +153,35 @@ test('refuses sessions beyond the limit in words', async () => {
   ])
   await exchange(first, port, '?')
   expect(second.received).toEqual([])
+})
+
+test('a session in which nobody has spoken for a while makes room for a new client, the most silent one first', async () => {
+  const server = await datagrams((datagram) => datagram)
+  const { all, events } = relays({ maxConnections: 3 })
+  const port = await all.listen(udp([server.port]))
+  const now = performance.now.bind(performance)
+  const clock = { aheadMs: 0 }
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + clock.aheadMs)
+  onTestFinished(() => void vi.restoreAllMocks())
+  const clients = await Promise.all(Array.from({ length: 5 }, () => datagrams()))
+  const [talking, silent, younger, fourth, fifth] = clients as [Datagrams, Datagrams, Datagrams, Datagrams, Datagrams]
+  for (const client of [talking, silent]) await exchange(client, port, '?')
+  clock.aheadMs = 3_000
+  await exchange(younger, port, '?')
+  clock.aheadMs = 5_500
+  await exchange(talking, port, '?')
+  // One has been silent for longer than five seconds, one for less.
+  await exchange(fourth, port, '?')
+  fifth.socket.send('?', port, '127.0.0.1')
+  await until(() => expect(all.status()[0]!.refused).toBe(1))
+  expect(events).toHaveLength(1)
+  expect(all.status()[0]).toMatchObject({ openConnections: 3, connections: 4 })
+  // The first and the third have kept theirs, the second gets a new one once somebody else is silent.
+  for (const client of [talking, younger]) await exchange(client, port, '?')
+  expect(all.status()[0]!.connections).toBe(4)
+  clock.aheadMs = 11_000
+  await exchange(silent, port, '?')
+  expect(all.status()[0]).toMatchObject({ openConnections: 3, connections: 5 })
 })
 
 test('a withdrawn relay leaves its port', async () => {
