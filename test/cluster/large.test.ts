@@ -7,7 +7,6 @@ import { NODE, NODE_OBJECT } from '../support/kubernetes-services.js'
 import type { NewObject } from '../support/kubernetes/client.js'
 import { useCluster } from '../support/kubernetes/cluster.js'
 import { startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
-import { until } from '../support/run.js'
 
 const SERVICES = 10_000
 const ENDPOINTS = 4
@@ -125,7 +124,7 @@ async function startProxy(): Promise<{ readonly proxy: NodeProxy; readonly start
   const began = performance.now()
   const proxy = await startNodeProxy(cluster.network, cluster.plane)
   // The log has a line of a sync only where something was written.
-  await until('the kernel has what the API has', async () => (await proxy.health().catch(() => undefined))?.synced, SYNC_MS)
+  await proxy.untilSynced(SYNC_MS)
   return { proxy, startMs: performance.now() - began }
 }
 

@@ -17,14 +17,14 @@ function optional(check: Check): Check {
   return (path, value) => (value === undefined || value === null ? undefined : check(path, value))
 }
 
+/** Whether a value has the shape: nearly all have, and paths are put together for the others alone. */
+const isSound = (check: Check, value: unknown): boolean => check('', value) === undefined
+
 function listOf(check: Check): Check {
   return (path, value) => {
     if (!Array.isArray(value)) return `${path} is no list`
-    for (let index = 0; index < value.length; index++) {
-      const problem = check(`${path}[${index}]`, value[index])
-      if (problem !== undefined) return problem
-    }
-    return undefined
+    const index = value.findIndex((entry) => !isSound(check, entry))
+    return index < 0 ? undefined : check(`${path}[${index}]`, value[index])
   }
 }
 
@@ -32,11 +32,10 @@ function objectWith(fields: Readonly<Record<string, Check>>): Check {
   const checks = Object.entries(fields)
   return (path, value) => {
     if (!isObject(value)) return `${path} is no object`
-    for (const [field, check] of checks) {
-      const problem = check(path === '' ? field : `${path}.${field}`, value[field])
-      if (problem !== undefined) return problem
-    }
-    return undefined
+    const wrong = checks.find(([field, check]) => !isSound(check, value[field]))
+    if (wrong === undefined) return undefined
+    const [field, check] = wrong
+    return check(path === '' ? field : `${path}.${field}`, value[field])
   }
 }
 

@@ -46,6 +46,8 @@ export interface NodeProxy extends Background {
   /** Shows another token from now on, as who renews tokens does it: under another name first. */
   showToken(name: TokenName): Promise<void>
   health(): Promise<Health>
+  /** Waits until the kernel of its node has what the API has, by one process, so that asking takes little of the processor. */
+  untilSynced(timeoutMs: number): Promise<void>
   /** Waits until the kernel of its node has exactly these endpoints, as {@link endpointsOf} names them. */
   serves(address: string, endpoints: readonly string[], timeoutMs?: number): Promise<void>
 }
@@ -86,7 +88,15 @@ export async function startNodeProxy(
       throw new Error(`${(error as Error).message}\n${proxy.output().slice(-2000)}`)
     })
   }
-  return { ...proxy, showToken, health: () => healthOf(node), serves }
+  return { ...proxy, showToken, health: () => healthOf(node), untilSynced: (timeoutMs) => untilSynced(node, timeoutMs), serves }
+}
+
+async function untilSynced(node: Place, timeoutMs: number): Promise<void> {
+  const script = `
+const { setTimeout: sleep } = require('node:timers/promises')
+const isSynced = async () => (await (await fetch('http://127.0.0.1:10256/healthz')).json()).synced
+void (async () => { while (!(await isSynced().catch(() => false))) await sleep(20) })()`
+  await node.run(process.execPath, ['-e', script], { timeoutMs })
 }
 
 async function healthOf(node: Place): Promise<Health> {

@@ -66,17 +66,32 @@ function isList(parts: Parts): parts is readonly [Parts] {
   return Array.isArray(parts)
 }
 
-/** What is of another shape than expected stays as it is, for the check of shapes to name it. */
-function take(value: unknown, parts: Parts): unknown {
-  if (parts === true) return value
-  if (isList(parts)) return Array.isArray(value) ? value.map((entry) => take(entry, parts[0])) : value
-  if (!isObject(value)) return value
-  const taken: Record<string, unknown> = {}
-  for (const [field, inner] of Object.entries(parts)) {
-    const found = value[field]
-    if (found !== undefined && found !== null) taken[field] = take(found, inner)
+/** Takes the parts of a value. */
+type Take = (value: unknown) => unknown
+
+/** What is of another shape than expected stays as it is, for the check of shapes to name it. Fields are looked up once, and not for each of many thousand objects. */
+function takerOf(parts: Parts): Take {
+  if (parts === true) return (value) => value
+  if (isList(parts)) {
+    const each = takerOf(parts[0])
+    return (value) => (Array.isArray(value) ? value.map((entry) => each(entry)) : value)
   }
-  return taken
+  const fields = Object.entries(parts).map(([field, inner]) => [field, takerOf(inner)] as const)
+  return (value) => {
+    if (!isObject(value)) return value
+    const taken: Record<string, unknown> = {}
+    for (const [field, take] of fields) {
+      const found = value[field]
+      if (found !== undefined && found !== null) taken[field] = take(found)
+    }
+    return taken
+  }
+}
+
+const TAKERS: Readonly<Record<ApiResource['kind'], Take>> = {
+  Service: takerOf(KINDS.Service),
+  EndpointSlice: takerOf(KINDS.EndpointSlice),
+  Node: takerOf(KINDS.Node)
 }
 
 /**
@@ -84,7 +99,7 @@ function take(value: unknown, parts: Parts): unknown {
  * Items of a list have no kind; here they get it.
  */
 export function prune(value: unknown, { kind }: ApiResource): unknown {
-  const pruned = take(value, KINDS[kind])
+  const pruned = TAKERS[kind](value)
   if (!isObject(pruned)) return pruned
   // The API gives null for a slice without endpoints.
   return { kind, ...pruned, ...(kind === 'EndpointSlice' && isObject(value) && value['endpoints'] === null ? { endpoints: [] } : {}) }
