@@ -6,17 +6,22 @@ import type { Clients, ShownEndpoint, ShownFrontend } from '../show/model.js'
 import { formatTable, type Column } from './table.js'
 import { wrap } from './wrap.js'
 
-const COLUMNS: readonly Column[] = [
+/** A column that says something of endpoints. */
+export interface EndpointColumn<E extends ShownEndpoint = ShownEndpoint> extends Column {
+  readonly text: (endpoint: E) => string
+}
+
+/** Columns of every table of frontends; the ranks are those beside {@link SHARE} and all others. */
+const BEFORE: readonly Column[] = [
   { heading: 'MODE', min: 4, rank: 3 },
   { heading: 'SERVICE', min: 7, rank: 5 },
   { heading: 'FRONTEND', min: 8 },
-  { heading: 'ENDPOINT', min: 8 },
-  { heading: 'SHARE', min: 5, rank: 2 },
-  { heading: 'CONNECTIONS', min: 5, rank: 1 },
-  { heading: 'STATE', min: 5, rank: 4 }
+  { heading: 'ENDPOINT', min: 8 }
 ]
+const BEHIND: Column = { heading: 'STATE', min: 5, rank: 4 }
 
-const UNKNOWN = '-'
+/** Stands for what is not known. */
+export const UNKNOWN = '-'
 
 function placeOf({ fwmark, address, port, family }: ShownFrontend): string {
   if (address !== undefined && port !== undefined) return formatSocketAddress(address, port)
@@ -32,8 +37,7 @@ export function frontendText(frontend: ShownFrontend): string {
     .join(' ')
 }
 
-/** The part of new connections that an endpoint is to get. */
-export function shareText({ share, weight }: ShownEndpoint): string {
+function shareText({ share, weight }: ShownEndpoint): string {
   if (share !== undefined) return `${Number((share * 100).toPrecision(3))} %`
   return weight === undefined ? UNKNOWN : `weight ${weight}`
 }
@@ -45,8 +49,7 @@ function connectionsText({ activeConnections, inactiveConnections, connections }
   return [...now, ...ever].join(' ') || UNKNOWN
 }
 
-/** Whether an endpoint takes connections, and whose. */
-export function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
+function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
   const words = [
     weight === 0 ? 'draining' : 'ready',
     ...(clients === 'all' ? [] : [`for clients ${clients}`]),
@@ -56,7 +59,7 @@ export function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownF
 }
 
 /** What becomes of clients of a frontend who get no endpoint that the kernel knows. */
-export function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownFrontend): string[] {
+function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownFrontend): string[] {
   const forWhom = (what: string, clients: Clients): string => (clients === 'all' ? what : `${what}, for clients ${clients}`)
   const states = [
     ...relays.map(({ port, clients }) => forWhom(`relay at port ${port}`, clients)),
@@ -66,21 +69,34 @@ export function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownF
   return [isOurs ? 'no endpoints' : 'no endpoints, foreign']
 }
 
-function rowsOf(frontend: ShownFrontend): string[][] {
+/** The part of new connections that an endpoint is to get. */
+export const SHARE: EndpointColumn = { heading: 'SHARE', min: 5, rank: 2, text: shareText }
+
+/** Connections that an endpoint has, and had. */
+export const CONNECTIONS: EndpointColumn = { heading: 'CONNECTIONS', min: 5, rank: 1, text: connectionsText }
+
+type FrontendWith<E extends ShownEndpoint> = Omit<ShownFrontend, 'endpoints'> & { readonly endpoints: readonly E[] }
+
+function rowsOf<E extends ShownEndpoint>(frontend: FrontendWith<E>, columns: readonly EndpointColumn<E>[]): string[][] {
   const { mode, service = UNKNOWN, endpoints } = frontend
   const head = [mode, service, frontendText(frontend)]
   const served = endpoints.map((endpoint) => [
     ...head,
     formatSocketAddress(endpoint.address, endpoint.port),
-    shareText(endpoint),
-    connectionsText(endpoint),
+    ...columns.map(({ text }) => text(endpoint)),
     stateText(endpoint, frontend)
   ])
-  return [...served, ...otherStates(frontend).map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, state])]
+  const unknown = [UNKNOWN, ...columns.map(() => UNKNOWN)]
+  return [...served, ...otherStates(frontend).map((state) => [...head, ...unknown, state])]
 }
 
-/** A line for each endpoint, and for what becomes of clients who get none. */
-export function frontendLines(frontends: readonly ShownFrontend[], width: number | undefined): string[] {
+/** A line for each endpoint, and for what becomes of clients who get none. @param columns What is said of each endpoint. */
+export function frontendLines<E extends ShownEndpoint>(
+  frontends: readonly FrontendWith<E>[],
+  columns: readonly EndpointColumn<E>[],
+  width: number | undefined
+): string[] {
   if (frontends.length === 0) return wrap('The kernel holds no services of a plane.', width)
-  return formatTable(COLUMNS, frontends.flatMap(rowsOf), width)
+  const rows = frontends.flatMap((frontend) => rowsOf(frontend, columns))
+  return formatTable([...BEFORE, ...columns, BEHIND], rows, width)
 }

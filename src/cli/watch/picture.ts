@@ -1,33 +1,17 @@
 /**
  * Looks, for people.
  */
-import { formatSocketAddress } from '../../core/address.js'
 import { printable } from '../../core/errors.js'
 import type { Paint } from '../output/colours.js'
-import { frontendText, otherStates, shareText, stateText } from '../output/frontends.js'
+import { frontendLines, SHARE, UNKNOWN, type EndpointColumn } from '../output/frontends.js'
 import { planLines, plural } from '../output/plan.js'
-import { formatTable, type Column } from '../output/table.js'
-import { wrap } from '../output/wrap.js'
 import type { ShownRefusal } from '../show/model.js'
 import type { ChangeType, SeenChange } from './changes.js'
 import type { Look } from './look.js'
-import type { RatedEndpoint, RatedFrontend } from './rates.js'
-
-const COLUMNS: readonly Column[] = [
-  { heading: 'MODE', min: 4, rank: 2 },
-  { heading: 'SERVICE', min: 7, rank: 4 },
-  { heading: 'FRONTEND', min: 8 },
-  { heading: 'ENDPOINT', min: 8 },
-  { heading: 'SHARE', min: 5, rank: 1 },
-  { heading: 'NEW/S', min: 5, rank: 6 },
-  { heading: 'SPREAD', min: 6, rank: 5 },
-  { heading: 'STATE', min: 5, rank: 3 }
-]
+import type { RatedEndpoint } from './rates.js'
 
 /** Lines of drift, and of changes, that are shown at once. */
 const MOST_LINES = 6
-
-const UNKNOWN = '-'
 
 /** Characters of a bar that stands for all connections. */
 const BAR = 10
@@ -44,19 +28,11 @@ function spreadText({ spread }: RatedEndpoint): string {
 
 const refusalText = ({ type, clients }: ShownRefusal): string => (clients === 'all' ? type : `${type}, for clients ${clients}`)
 
-function rowsOf(frontend: RatedFrontend): string[][] {
-  const { mode, service = UNKNOWN, endpoints } = frontend
-  const head = [mode, service, frontendText(frontend)]
-  const served = endpoints.map((endpoint) => [
-    ...head,
-    formatSocketAddress(endpoint.address, endpoint.port),
-    shareText(endpoint),
-    rateText(endpoint.connectionsPerSecond),
-    spreadText(endpoint),
-    stateText(endpoint, frontend)
-  ])
-  return [...served, ...otherStates(frontend).map((state) => [...head, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, state])]
-}
+const COLUMNS: readonly EndpointColumn<RatedEndpoint>[] = [
+  SHARE,
+  { heading: 'NEW/S', min: 5, rank: 7, text: ({ connectionsPerSecond }) => rateText(connectionsPerSecond) },
+  { heading: 'SPREAD', min: 6, rank: 6, text: spreadText }
+]
 
 const WORDS: Readonly<Record<ChangeType, readonly [sign: '+' | '-' | '~', words: string]>> = {
   'frontend-added': ['+', 'is there'],
@@ -110,9 +86,7 @@ export function lookLines(look: Look, recent: readonly SeenChange[], width: numb
   const changes = recent.map((change) => changeLine(change, paint))
   const hidden = changes.length - MOST_LINES
   const last = hidden > 0 ? [`  … and ${hidden} before`, ...changes.slice(hidden)] : changes
-  const table =
-    frontends.length === 0
-      ? wrap('The kernel holds no services of a plane.', width)
-      : ['', ...formatTable(COLUMNS, frontends.flatMap(rowsOf), width)]
-  return [...(frontends.length === 0 ? [] : [summary(look)]), ...notes, ...driftLines(look, paint), ...last, ...table]
+  const isEmpty = frontends.length === 0
+  const table = [...(isEmpty ? [] : ['']), ...frontendLines(frontends, COLUMNS, width)]
+  return [...(isEmpty ? [] : [summary(look)]), ...notes, ...driftLines(look, paint), ...last, ...table]
 }
