@@ -55,7 +55,7 @@ export function makeProgram(environment: CommandEnvironment, done: (status: numb
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: /, '')}`),
+      outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: (?:command-argument value )?/, '')}`),
       getOutHelpWidth: () => columnsOf(stdout),
       getErrHelpWidth: () => columnsOf(stderr)
     })

@@ -5,15 +5,14 @@ import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
 import { KERNEL_MODES, modeOption, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
-import { CONNECTIONS, frontendLines, SHARE } from '../output/frontends.js'
+import { CONNECTIONS, frontendTable, SHARE } from '../output/frontends.js'
 import { widthFor, writeResult } from '../output/format.js'
 import { readFrontends } from '../show/read.js'
 
 async function show(environment: CommandEnvironment, options: PlaneCommandOptions): Promise<number> {
   const frontends = await readFrontends(environment, options)
-  writeResult(environment, options.output, { frontends }, () =>
-    frontendLines(frontends, [SHARE, CONNECTIONS], widthFor(environment, options.output))
-  )
+  const width = widthFor(environment, options.output)
+  writeResult(environment, options.output, { frontends }, () => frontendTable(frontends, [SHARE, CONNECTIONS], width).lines)
   return STATUS.success
 }
 

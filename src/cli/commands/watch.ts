@@ -13,7 +13,7 @@ import { DEFAULT_MODE, withPlane } from '../planes.js'
 import { readServicesFile } from '../services-file/read.js'
 import type { SeenChange } from '../watch/changes.js'
 import { Looker, type Expectation, type Look } from '../watch/look.js'
-import { lookLines } from '../watch/picture.js'
+import { lookPicture } from '../watch/picture.js'
 
 interface WatchOptions extends PlaneCommandOptions {
   readonly interval: number
@@ -43,11 +43,20 @@ function peopleDisplay(environment: CommandEnvironment, { output, interval }: Wa
       if (!screen.isTerminal) recent.length = 0
       recent.push(...look.changes.slice(-MAX_RECENT))
       recent.splice(0, recent.length - MAX_RECENT)
-      const lines = lookLines(look, recent, widthFor(environment, output), paint)
-      screen.show([`Every ${interval} s; Ctrl-C ends it. Now: ${look.at}`, '', ...lines])
+      const { lines, hiddenRows } = lookPicture(look, recent, { width: widthFor(environment, output), maxRows: screen.rows, paint })
+      screen.show([`Every ${interval} s; Ctrl-C ends it. Now: ${look.at}`, '', ...lines], hiddenRows)
     },
     [Symbol.dispose]: () => screen[Symbol.dispose]()
   }
+}
+
+/** How much later than it was asked for a look may be without a word. */
+const LATE = 1.5
+
+function withDelay(look: Look, sinceMs: number, { interval }: WatchOptions): Look {
+  const seconds = sinceMs / 1000
+  if (seconds < interval * LATE) return look
+  return { ...look, notes: [...look.notes, `looks are ${seconds.toFixed(1)} s apart, as that is how long they take`] }
 }
 
 async function watchPlane(environment: CommandEnvironment, options: WatchOptions, expected?: Expectation): Promise<void> {
@@ -55,13 +64,15 @@ async function watchPlane(environment: CommandEnvironment, options: WatchOptions
   await using looker = new Looker(environment, options, expected)
   // What cannot be read at first is told before the terminal is touched.
   let look = await looker.look()
+  let lookedAt = performance.now()
   const isForPrograms = options.output === 'json' || options.output === 'yaml'
   using display = (isForPrograms ? programDisplay : peopleDisplay)(environment, options)
   for (let looks = 1; ; looks++) {
     display.show(look)
     if (looks === options.count) return
     await sleep(options.interval * 1000, undefined, { signal })
-    look = await looker.look()
+    look = withDelay(await looker.look(), performance.now() - lookedAt, options)
+    lookedAt = performance.now()
   }
 }
 

@@ -90,13 +90,29 @@ function rowsOf<E extends ShownEndpoint>(frontend: FrontendWith<E>, columns: rea
   return [...served, ...otherStates(frontend).map((state) => [...head, ...unknown, state])]
 }
 
-/** A line for each endpoint, and for what becomes of clients who get none. @param columns What is said of each endpoint. */
-export function frontendLines<E extends ShownEndpoint>(
+/** Lines of a table, and how many rows it would have beside them. */
+export interface FrontendTable {
+  readonly lines: readonly string[]
+  readonly hiddenRows: number
+}
+
+/**
+ * A line for each endpoint, and for what becomes of clients who get none.
+ *
+ * @param columns What is said of each endpoint.
+ * @param maxRows Of the first frontends; there may be a hundred thousand, and a terminal has few.
+ */
+export function frontendTable<E extends ShownEndpoint>(
   frontends: readonly FrontendWith<E>[],
   columns: readonly EndpointColumn<E>[],
-  width: number | undefined
-): string[] {
-  if (frontends.length === 0) return wrap('The kernel holds no services of a plane.', width)
-  const rows = frontends.flatMap((frontend) => rowsOf(frontend, columns))
-  return formatTable([...BEFORE, ...columns, BEHIND], rows, width)
+  width: number | undefined,
+  maxRows = Infinity
+): FrontendTable {
+  if (frontends.length === 0) return { lines: wrap('The kernel holds no services of a plane.', width), hiddenRows: 0 }
+  const rows: string[][] = []
+  let hiddenRows = 0
+  for (const frontend of frontends)
+    if (rows.length < maxRows) rows.push(...rowsOf(frontend, columns))
+    else hiddenRows += frontend.endpoints.length + otherStates(frontend).length
+  return { lines: formatTable([...BEFORE, ...columns, BEHIND], rows, width), hiddenRows }
 }

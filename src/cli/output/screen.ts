@@ -23,28 +23,36 @@ export class Screen implements Disposable {
   #isEntered = false
   /** What is shown, to be drawn anew. */
   #lines: readonly string[] = []
+  #hidden = 0
 
   constructor({ stdout, variables, atExit, atStop }: Pick<CommandEnvironment, 'stdout' | 'variables' | 'atExit' | 'atStop'>) {
     this.#stdout = stdout
     this.isTerminal = isScreen(stdout, variables)
     const leave = (): void => this.#leave()
-    this.#forget = this.isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines))] : []
+    this.#forget = this.isTerminal ? [atExit(leave), atStop(leave, () => this.show(this.#lines, this.#hidden))] : []
     this.#enter()
   }
 
-  /** Shows lines; on a terminal as many as it has rows, and wrapped in its columns. */
-  show(lines: readonly string[]): void {
+  /** Rows of the terminal; undefined: there is none. */
+  get rows(): number | undefined {
+    return this.isTerminal ? this.#stdout.rows || USUAL_ROWS : undefined
+  }
+
+  /** Shows lines; on a terminal as many as it has rows, and wrapped in its columns. @param more How many there are beside them. */
+  show(lines: readonly string[], more = 0): void {
     if (!this.isTerminal) {
       this.#stdout.write(`${lines.join('\n')}\n\n`)
       return
     }
     this.#lines = lines
+    this.#hidden = more
     this.#enter()
-    const height = this.#stdout.rows || USUAL_ROWS
+    const height = this.rows ?? USUAL_ROWS
     const width = columnsOf(this.#stdout)
     const wrapped = lines.flatMap((line) => wrap(line, width))
-    const hidden = wrapped.length - height
-    const shown = hidden > 0 ? [...wrapped.slice(0, height - 1), `… ${hidden + 1} more lines`] : wrapped
+    const isCut = wrapped.length + more > height
+    const hidden = wrapped.length - (height - 1) + more
+    const shown = isCut ? [...wrapped.slice(0, height - 1), `… ${hidden} more lines`.slice(0, width)] : wrapped
     this.#stdout.write(`${HOME}${shown.map((line) => `${line}${CLEAR_LINE}`).join('\n')}${CLEAR_REST}`)
   }
 

@@ -55,12 +55,26 @@ export function formatTable(all: readonly Column[], rows: readonly (readonly str
   const places = width === undefined ? [...all.keys()] : placesFor(all, width)
   const columns = places.map((place) => all[place]!)
   const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => places.map((place) => printable(row[place]!)))]
-  const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, stringWidth(row[index]!)), 0))
-  const widths = width === undefined ? wanted : fit(wanted, columns, width)
+  const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, widthOf(row[index]!)), 0))
+  if (width === undefined)
+    return texts.map((row) =>
+      row
+        .map((text, index) => padded(text, wanted[index]!))
+        .join(' '.repeat(GAP))
+        .trimEnd()
+    )
+  const widths = fit(wanted, columns, width)
   const lines: string[] = []
   for (let from = 0; from < texts.length; from += BLOCK) lines.push(...blockLines(texts.slice(from, from + BLOCK), widths))
   return lines
 }
+
+const ASCII = /^[\x20-\x7e]*$/
+
+/** Columns of a text. Nearly all texts are of ASCII, of which each character is one, and there may be a hundred thousand of them. */
+const widthOf = (text: string): number => (ASCII.test(text) ? text.length : stringWidth(text))
+
+const padded = (text: string, width: number): string => text + ' '.repeat(width - widthOf(text))
 
 /** Rows that cli-table3 lays out at once: its time grows with the square of their number. */
 const BLOCK = 32

@@ -6,6 +6,7 @@ import type { InNetworkNamespace } from '../../core/options.js'
 import { Ipvs } from '../../ipvs/index.js'
 import { Nftables } from '../../nftables/index.js'
 import { causeOf } from '../../plane/core/backend.js'
+import { requireNoName } from '../../plane/iptables/options.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { KERNEL_MODES, type KernelMode, type PlaneCommandOptions } from '../options.js'
@@ -40,10 +41,12 @@ function isLeftOut(error: unknown, mode: KernelMode | undefined): boolean {
 /**
  * All frontends of the mode that was asked for, else of all.
  *
+ * @throws {ValidationError} A name was given in mode iptables, whose planes have none.
  * @throws {NetplaneError} The kernel cannot be read; with a mode also where it lacks the subsystem, or what has our names is not ours.
  */
 export async function readFrontends(environment: CommandEnvironment, { mode, netns, name }: Choice): Promise<ShownFrontend[]> {
   const { signal, kernel } = environment
+  if (mode === 'iptables') requireNoName(name)
   const nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
   const read: Readonly<Record<KernelMode, () => Promise<ShownFrontend[]>>> = {
     nftables: () => showTables(nft, name),

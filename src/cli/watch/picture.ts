@@ -3,7 +3,7 @@
  */
 import { printable } from '../../core/errors.js'
 import type { Paint } from '../output/colours.js'
-import { frontendLines, SHARE, UNKNOWN, type EndpointColumn } from '../output/frontends.js'
+import { frontendTable, SHARE, UNKNOWN, type EndpointColumn } from '../output/frontends.js'
 import { planLines, plural } from '../output/plan.js'
 import type { ShownRefusal } from '../show/model.js'
 import type { ChangeType, SeenChange } from './changes.js'
@@ -75,18 +75,40 @@ function summary({ frontends, connectionsPerSecond }: Look): string {
   return `${plural(frontends.length, 'frontend')}, ${plural(endpoints, 'endpoint')}${rate}`
 }
 
+/** What a look is drawn on. */
+export interface Paper {
+  readonly width: number | undefined
+  readonly maxRows: number | undefined
+  readonly paint: Paint
+}
+
+/** A look, drawn. */
+export interface Picture {
+  readonly lines: readonly string[]
+  /** Rows of the table that were left out. */
+  readonly hiddenRows: number
+}
+
 /**
  * A look in lines.
  *
  * @param recent Changes that are shown, the last ones last.
- * @param width Columns of the terminal; undefined: lines are as long as they are.
+ * @param paper Width in columns, undefined: lines are as long as they are; and as many rows of the table as are shown at most.
  */
-export function lookLines(look: Look, recent: readonly SeenChange[], width: number | undefined, paint: Paint): string[] {
+export function lookPicture(look: Look, recent: readonly SeenChange[], { width, maxRows, paint }: Paper): Picture {
   const { frontends, notes } = look
   const changes = recent.map((change) => changeLine(change, paint))
   const hidden = changes.length - MOST_LINES
   const last = hidden > 0 ? [`  … and ${hidden} before`, ...changes.slice(hidden)] : changes
   const isEmpty = frontends.length === 0
-  const table = [...(isEmpty ? [] : ['']), ...frontendLines(frontends, COLUMNS, width)]
-  return [...(isEmpty ? [] : [summary(look)]), ...notes, ...driftLines(look, paint), ...last, ...table]
+  const table = frontendTable(frontends, COLUMNS, width, maxRows)
+  const lines = [
+    ...(isEmpty ? [] : [summary(look)]),
+    ...notes,
+    ...driftLines(look, paint),
+    ...last,
+    ...(isEmpty ? [] : ['']),
+    ...table.lines
+  ]
+  return { lines, hiddenRows: table.hiddenRows }
 }

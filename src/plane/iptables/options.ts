@@ -99,15 +99,15 @@ function checkFallback(scheduler: unknown): boolean {
   throw new ValidationError('schedulerFallback', scheduler, "'random', which is all that iptables has")
 }
 
-/** Refuses what every other mode has. */
-function refuseName({ name }: { readonly name?: unknown }): void {
+/** Refuses what every other mode has. @throws {ValidationError} */
+export function requireNoName(name: unknown): void {
   if (name !== undefined) throw new ValidationError('name', name, "nothing in mode 'iptables', whose chains have kube-proxy's names")
 }
 
 /** Checks options. @throws {ValidationError} */
 export function checkIptablesPlaneOptions(options: IptablesPlaneOptions): IptablesPlaneSettings {
   checkNames(options, [...TRAFFIC_OPTIONS, 'schedulerFallback', 'dropInvalid', 'loopbackNodePorts', 'healthCheckPorts', 'takeOver'])
-  refuseName(options)
+  requireNoName(options.name)
   const { netns, deadlineMs, signal } = options
   const kernel = checkKernel(options.kernel, ['nftables'])
   const { layout, nodeAddresses } = checkLayout(options)

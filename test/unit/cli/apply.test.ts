@@ -128,6 +128,31 @@ describe('plan', () => {
     expect(stdout).toContain('Services: 1 to add, 0 to change, 1 to remove.')
   })
 
+  test.each(['nftables', 'iptables', 'ipvs'])(
+    'calls in mode %s no service new of which something is there, and nothing drift that a file brings',
+    async (mode) => {
+      const kernel = fakeKernel()
+      const two = (first: string, second: string, endpoints: string): string => `services:
+  - { name: a, protocol: tcp, frontends: [{ kind: cluster, address: ${first}, port: 80 }], endpoints: [{ address: 10.1.0.1, port: 80 }] }
+  - { name: b, protocol: tcp, frontends: [{ kind: cluster, address: ${second}, port: 80 }], endpoints: [${endpoints}] }
+`
+      const some = '{ address: 10.1.0.2, port: 80 }'
+      const steps = [
+        two('10.96.0.1', '10.96.0.2', some),
+        two('10.96.0.2', '10.96.0.1', some),
+        two('10.96.0.2', '10.96.0.1', ''),
+        two('10.96.0.2', '10.96.0.1', some)
+      ]
+      await command(['apply', '-', '--mode', mode], { kernel, stdin: steps[0]! })
+      for (const [index, changing] of [['a', 'b'], ['b'], ['b']].entries()) {
+        const { stdout } = await command(['apply', '-', '--mode', mode], { kernel, stdin: steps[index + 1]! })
+        expect(stdout).not.toMatch(/^[-+!]/m)
+        expect(stdout).toContain(`Services: 0 to add, ${changing.length} to change, 0 to remove.`)
+        expect(stdout.match(/^~ \w$/gm)).toEqual(changing.map((name) => `~ ${name}`))
+      }
+    }
+  )
+
   test('is coloured on a terminal alone', async () => {
     expect((await run(['plan'], services(), { columns: 80 })).stdout).toContain('\u001b[32m+ web\u001b[0m')
     expect((await run(['plan'], services(), { columns: 80, variables: { NO_COLOR: '1' } })).stdout).not.toContain('\u001b')
@@ -294,7 +319,7 @@ describe('explain', () => {
   })
 
   test.each([
-    ['10.96.0.1', "command-argument value '10.96.0.1' is invalid for argument 'target'. It must be ADDRESS:PORT"],
+    ['10.96.0.1', "netplane: '10.96.0.1' is invalid for argument 'target'. It must be ADDRESS:PORT"],
     ['fd00::1', 'It must be ADDRESS:PORT'],
     ['web:80', 'the address is "web"; allowed: an IPv4 or IPv6 address'],
     ['10.96.0.1:0', 'the port is 0; allowed: an integer from 1 to 65535']

@@ -76,6 +76,6 @@ test('another shell is refused', async () => {
   const { status, stderr } = await command(['completion', 'tcsh'])
   expect({ status, stderr }).toEqual({
     status: 2,
-    stderr: "netplane: command-argument value 'tcsh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n"
+    stderr: "netplane: 'tcsh' is invalid for argument 'shell'. Allowed choices are bash, zsh, fish.\n"
   })
 })

@@ -180,6 +180,12 @@ describe('show', () => {
     expect(stderr).toMatch(/^netplane: table ip netplane exists and is not ours/)
   })
 
+  test.each(['show', 'watch'])('%s refuses a name in mode iptables', async (name) => {
+    const { status, stderr } = await command([name, '--mode', 'iptables', '--name', 'mine'])
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^netplane: --name is "mine"; allowed: nothing in mode 'iptables'/)
+  })
+
   test('needs no IPVS, unless it was asked for', async () => {
     const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
     expect((await command(['show'], { kernel })).status).toBe(0)

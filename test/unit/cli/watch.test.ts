@@ -34,6 +34,27 @@ describe('watch', () => {
     expect(stdout).toContain('… 22 more lines')
   })
 
+  test.each([1, 5, 10])('cuts the last line at %i columns', async (columns) => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: many })
+    const { stdout } = await command(['watch', '--count', '1'], { kernel, columns })
+    const lines = stdout.slice(ENTER.length, -LEAVE.length).replaceAll(CLEARING, '').split('\n')
+    expect(lines).toHaveLength(24)
+    expect(lines.filter((line) => line.length > columns)).toEqual([])
+  })
+
+  test('says that it falls behind', async () => {
+    const kernel = fakeKernel()
+    const stdout = new KeptStream()
+    await command(['apply', '-'], { kernel, stdin: many })
+    const running = command(['watch', '--count', '2', '--interval', '0.1'], { kernel, stdout })
+    await until('the first look', () => stdout.text.includes('frontends'))
+    // The thread is busy for longer than the interval.
+    const end = performance.now() + 400
+    while (performance.now() < end);
+    expect((await running).stdout).toMatch(/\nlooks are 0\.\d s apart, as that is how long they take\n/)
+  })
+
   test.each([80, 40, 20])('fits %i columns, and counts lines as they are wrapped', async (columns) => {
     const kernel = fakeKernel()
     await command(['apply', '-'], { kernel, stdin: many })

@@ -21,3 +21,12 @@ export function commentOf(rule: IptablesRule | undefined): string | undefined {
   const found = rule?.matches?.find((match) => match.match === 'comment')
   return found !== undefined && 'comment' in found ? found.comment : undefined
 }
+
+/** What is said of a service behind its name, in chains that services share. */
+const ABOUT = / (?:cluster IP|external IP|loadbalancer IP|not allowed|has no (?:local )?endpoints(?: for clients inside)?)$/
+
+/** The service that a rule of a shared chain is of, as its comment says; undefined: it is none of a service. */
+export function serviceOfShared(listed: ListedRule): string | undefined {
+  const comment = commentOf(listedRule(listed))
+  return comment !== undefined && ABOUT.test(comment) ? comment.replace(ABOUT, '') : undefined
+}

@@ -11,6 +11,7 @@ import type { ListedRule } from '../../../nftables/index.js'
 import type { Edits, Filling, Removal, ServiceEdits } from '../edits.js'
 import { calledChainOf, keyOf, keyOfListed, placeKey, saysTheSame, type Place } from '../rules.js'
 import type { Wanted, WantedChain, WantedShared } from '../wanted.js'
+import { serviceOfShared } from './comments.js'
 import { endpointOf } from './endpoints.js'
 import { PLACES, type KernelState } from './kernel.js'
 import { isOurChain, isOurJump } from './ours.js'
@@ -32,8 +33,12 @@ export interface Comparison {
   readonly services: ReadonlyMap<string, ServiceDifference>
   /** Handles of the rules in chains that services share, by {@link placeKey} and {@link keyOf}. */
   readonly handles: ReadonlyMap<string, ReadonlyMap<string, readonly bigint[]>>
+  /** Services of which a chain is there. */
+  readonly present: ReadonlySet<string>
   /** Chains of services that are wanted no more. */
   readonly strays: readonly ChainSnapshot[]
+  /** Rules in chains that services share which are wanted no more, by the services that they name. */
+  readonly strayRules: ReadonlyMap<string, number>
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] extends readonly (infer Item)[] ? Item[] : T[Field] }
@@ -46,6 +51,8 @@ class Comparing {
   readonly services = new Map<string, ServiceDifference>()
   readonly handles = new Map<string, Map<string, bigint[]>>()
   readonly strays: ChainSnapshot[] = []
+  readonly present = new Set<string>()
+  readonly strayRules = new Map<string, number>()
   readonly #kernel: KernelState
   readonly #wanted: Wanted
   readonly #slices = new Slices()
@@ -77,8 +84,9 @@ class Comparing {
     for (const chain of this.#wanted.jumps.values()) this.#compareJumps(chain)
     await this.#removeStrays()
     const services = [...this.#byService.values()]
-    const { faults, handles, strays } = this
-    return { edits: { ...this.#edits, services, counts: this.#counts() }, faults, services: this.services, handles, strays }
+    const { faults, handles, present, strays, strayRules } = this
+    const edits = { ...this.#edits, services, counts: this.#counts() }
+    return { edits, faults, services: this.services, handles, present, strays, strayRules }
   }
 
   /** Rules of services, those of strays included. */
@@ -114,6 +122,7 @@ class Comparing {
   #compareChain(chain: WantedChain): void {
     const { place, service, rules } = chain
     const found = this.#found(place)
+    if (found !== undefined && service !== undefined) this.present.add(service)
     if (found !== undefined && !this.#differs(chain, found.rules)) return
     const filling: Filling = { place, isNew: found === undefined, rules }
     if (service === undefined) {
@@ -152,7 +161,19 @@ class Comparing {
     this.#edits.removals.push(...others)
     this.#strayRules += others.length
     if (tail.length > 0) this.#edits.additions.push({ place, rules: tail, at: 'end' })
-    if (found !== undefined && tail.length > 0) this.faults.push(`${describe(place)} has other rules`)
+    const isOwn = this.#areOfServices(sorting, tail)
+    if (found !== undefined && tail.length > 0 && !isOwn) this.faults.push(`${describe(place)} has other rules`)
+  }
+
+  /** Whether all that is wrong is that rules of services are left. */
+  #areOfServices(sorting: SharedRules, tail: readonly IptablesRule[]): boolean {
+    const rest: ListedRule[] = []
+    for (const stray of sorting.strays) {
+      const service = serviceOfShared(stray)
+      if (service === undefined) rest.push(stray)
+      else this.strayRules.set(service, (this.strayRules.get(service) ?? 0) + 1)
+    }
+    return sorting.isTail(rest, tail)
   }
 
   #compareJumps({ place, rules }: WantedChain): void {
@@ -231,6 +252,8 @@ class SharedRules {
   readonly handles = new Map<string, bigint[]>()
   /** Rules that no service wants. */
   readonly others: Removal[] = []
+  /** The same, as they were listed. */
+  readonly strays: ListedRule[] = []
   readonly #place: Place
   readonly #services: ReadonlyMap<string, readonly IptablesRule[]>
   readonly #claims = new Map<string, Claim[]>()
@@ -269,6 +292,7 @@ class SharedRules {
     if (claim === undefined) {
       this.#firstOther = Math.min(this.#firstOther, at)
       this.others.push(removal)
+      this.strays.push(rule)
       return
     }
     const taken = this.#taken.get(claim.service) ?? []
@@ -279,6 +303,12 @@ class SharedRules {
   /** Whether what no service wants is what is to stand behind the rules of all services. */
   hasTail(tail: readonly IptablesRule[]): boolean {
     return this.others.length === tail.length && tail.every((rule, index) => keyOf(rule, this.#place) === this.others[index]!.key)
+  }
+
+  /** Whether listed rules are what is to stand behind the rules of all services. */
+  isTail(listed: readonly ListedRule[], tail: readonly IptablesRule[]): boolean {
+    const [keys, wanted] = [listed.map((rule) => keyOfListed(rule, this.#place)), tail.map((rule) => keyOf(rule, this.#place))]
+    return keys.length === wanted.length && wanted.every((key, index) => key === keys[index])
   }
 
   /** Services whose rules are missing, or stand in another order or behind the others. Those that are there are written anew, so that the order is right. */

@@ -45,41 +45,31 @@ export class IptablesInspection implements Inspection {
 
   /** Names the services whose rules differ; they are not rebuilt from rules. Those that are desired no longer are known by the comments in the chains of their endpoints. */
   #entries(): PlanEntry[] {
-    const { services, strays } = this.comparison
-    const left = leavingEndpoints(strays)
-    const entries: PlanEntry[] = []
-    for (const [service, { written, deleted, comingEndpoints }] of services) {
-      const leaving = left.get(service)
-      left.delete(service)
-      if (deleted === 0 && leaving === undefined) {
-        entries.push({ action: 'add', service, details: [describeService(this.#services.get(service)!)] })
-        continue
-      }
-      const going = (leaving?.endpoints ?? []).map((endpoint) => `- endpoint ${endpoint}`)
+    const { services, present, strays, strayRules } = this.comparison
+    const left = leavingParts(strays, strayRules)
+    const names = new Set([...services.keys(), ...left.keys()])
+    return [...names].map((service): PlanEntry => {
+      const desired = this.#services.get(service)
+      const { written, deleted, comingEndpoints } = services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] }
+      const { endpoints, rules } = left.get(service) ?? { endpoints: [], rules: 0 }
+      if (desired !== undefined && deleted + rules === 0 && !present.has(service))
+        return { action: 'add', service, details: [describeService(desired)] }
+      const going = endpoints.map((endpoint) => `- endpoint ${endpoint}`)
       const coming = comingEndpoints.map((endpoint) => `+ endpoint ${endpoint}`)
-      entries.push({
-        action: 'change',
-        service,
-        details: [...going, ...coming, numbersText('rule', { written, deleted: deleted + (leaving?.rules ?? 0) })]
-      })
-    }
-    for (const [service, { endpoints, rules }] of left) {
-      const isThere = this.#services.has(service)
-      const details = [...endpoints.map((endpoint) => `- endpoint ${endpoint}`), numbersText('rule', { written: 0, deleted: rules })]
-      entries.push({ action: isThere ? 'change' : 'remove', service, details })
-    }
-    return entries
+      const numbers = numbersText('rule', { written, deleted: deleted + rules })
+      return { action: desired === undefined ? 'remove' : 'change', service, details: [...going, ...coming, numbers] }
+    })
   }
 }
 
-/** What chains of endpoints have that are wanted no more. */
+/** What is there of a service and wanted no more. */
 interface Leaving {
   readonly endpoints: string[]
   rules: number
 }
 
-function leavingEndpoints(strays: readonly ChainSnapshot[]): Map<string, Leaving> {
-  const left = new Map<string, Leaving>()
+function leavingParts(strays: readonly ChainSnapshot[], strayRules: ReadonlyMap<string, number>): ReadonlyMap<string, Leaving> {
+  const left = new Map<string, Leaving>([...strayRules].map(([service, rules]) => [service, { endpoints: [], rules }]))
   for (const stray of strays) {
     const service = serviceOfEndpoint(stray)
     if (service === undefined) continue
