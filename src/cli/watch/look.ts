@@ -2,15 +2,22 @@
  * One look at what the kernel holds, and what it says beside the look before.
  */
 import type { Plan, Plane } from '../../plane/index.js'
-import { UnsupportedError, printable } from '../../core/errors.js'
+import { printable, UnsupportedError } from '../../core/errors.js'
 import type { CommandEnvironment } from '../environment.js'
 import type { PlaneCommandOptions } from '../options.js'
+import { quarantinedDocuments, quarantinedLines, type QuarantinedDocument } from '../output/plan.js'
 import { readFrontends } from '../show/read.js'
 import type { ShownFrontend } from '../show/model.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { changesBetween, type SeenChange } from './changes.js'
 import { FlowCounter } from './flows.js'
 import { isCounted, Rates, type RatedFrontend } from './rates.js'
+
+/** What `plan` finds. */
+export interface Drift extends Pick<Plan, 'entries' | 'drift' | 'objects' | 'isEmpty'> {
+  /** Services of the file that cannot be applied. */
+  readonly quarantined: readonly QuarantinedDocument[]
+}
 
 /** What a look found. */
 export interface Look {
@@ -22,7 +29,7 @@ export interface Look {
   /** What is different since the look before. */
   readonly changes: readonly SeenChange[]
   /** What would have to be done so that the kernel holds what the file says. Absent: there is no file. */
-  readonly drift?: Pick<Plan, 'entries' | 'drift' | 'objects' | 'isEmpty'> | undefined
+  readonly drift?: Drift | undefined
   /** What is not known, and why. */
   readonly notes: readonly string[]
 }
@@ -62,19 +69,23 @@ export class Looker implements AsyncDisposable {
     this.#before = found
     const rates = frontends.map(({ connectionsPerSecond }) => connectionsPerSecond).filter((rate) => rate !== undefined)
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
-    const notes = [this.#flowsNote, this.#flows?.note].filter((note) => note !== undefined)
-    return { at, frontends, connectionsPerSecond, changes, drift: await this.#drift(), notes }
+    const { drift, faults } = await this.#drift()
+    const notes = [this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
+    return { at, frontends, connectionsPerSecond, changes, drift, notes }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#flows?.[Symbol.asyncDispose]()
   }
 
-  async #drift(): Promise<Look['drift']> {
-    if (this.#expected === undefined) return undefined
+  async #drift(): Promise<{ readonly drift?: Drift; readonly faults: readonly string[] }> {
+    if (this.#expected === undefined) return { faults: [] }
     const { plane, document } = this.#expected
-    const { entries, drift, objects, isEmpty } = await plane.plan(document.services)
-    return { entries, drift, objects, isEmpty }
+    const { entries, drift, objects, isEmpty, quarantined } = await plane.plan(document.services)
+    return {
+      drift: { entries, drift, objects, isEmpty, quarantined: quarantinedDocuments(quarantined, document) },
+      faults: quarantinedLines(quarantined, document)
+    }
   }
 
   /** Begins to watch connection tracking, once there are frontends of which the kernel counts nothing. */

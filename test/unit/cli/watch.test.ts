@@ -184,6 +184,16 @@ describe('watch', () => {
     expect((await command(['watch', '-', '--count', '1'], { kernel, stdin: web('10.1.0.1') })).stdout).toContain('Drift: none.')
   })
 
+  test('says which services of the file cannot be applied', async () => {
+    const thief = web('10.1.0.1').replace(
+      /\]$/,
+      ', { name: thief, protocol: tcp, frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }], endpoints: [] }]'
+    )
+    const { status, stdout } = await command(['watch', '-', '--count', '1'], { stdin: thief })
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/standard input:1:\d+: service thief cannot be applied: /)
+  })
+
   test('says of a file that is wrong, and of one that is not there, before it looks', async () => {
     expect((await command(['watch', '-'], { stdin: 'services: 1' })).status).toBe(2)
     const { status, stderr } = await command(['watch', '/nonexistent/services.yaml'])
@@ -210,8 +220,7 @@ describe('watch', () => {
       at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
       connectionsPerSecond: 0,
       frontends: [{ service: 'web', connectionsPerSecond: 0, endpoints: [{ address: '10.1.0.1', connectionsPerSecond: 0 }] }],
-      changes: [],
-      notes: []
+      changes: []
     })
     const yaml = await command(['watch', '--count', '2', '--interval', '0.1', '-o', 'yaml'], { kernel })
     expect(yaml.stdout.match(/^---$/gm)).toHaveLength(2)
