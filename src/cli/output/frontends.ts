@@ -49,21 +49,21 @@ function connectionsText({ activeConnections, inactiveConnections, connections }
   return [...now, ...ever].join(' ') || UNKNOWN
 }
 
+/** What is said of all clients, or of some. */
+export function forClients(what: string, clients: Clients): string {
+  return clients === 'all' ? what : `${what}, for clients ${clients}`
+}
+
 function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
-  const words = [
-    weight === 0 ? 'draining' : 'ready',
-    ...(clients === 'all' ? [] : [`for clients ${clients}`]),
-    ...(isOurs ? [] : ['foreign'])
-  ]
-  return words.join(', ')
+  const state = forClients(weight === 0 ? 'draining' : 'ready', clients)
+  return isOurs ? state : `${state}, foreign`
 }
 
 /** What becomes of clients of a frontend who get no endpoint that the kernel knows. */
 function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownFrontend): string[] {
-  const forWhom = (what: string, clients: Clients): string => (clients === 'all' ? what : `${what}, for clients ${clients}`)
   const states = [
-    ...relays.map(({ port, clients }) => forWhom(`relay at port ${port}`, clients)),
-    ...refusals.map(({ type, clients }) => forWhom(type, clients))
+    ...relays.map(({ port, clients }) => forClients(`relay at port ${port}`, clients)),
+    ...refusals.map(({ type, clients }) => forClients(type, clients))
   ]
   if (states.length > 0 || endpoints.length > 0) return states
   return [isOurs ? 'no endpoints' : 'no endpoints, foreign']

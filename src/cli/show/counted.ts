@@ -3,27 +3,18 @@
  */
 import { Buffer } from 'node:buffer'
 import type { AddressFamily } from '../../core/address.js'
-import { NetlinkError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import { rowAt } from '../../nftables/columns.js'
 import type { ListedElements, Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { countingSets } from '../../plane/tables/counting/chains.js'
 import { SCOPES, type Scope } from '../../plane/tables/layout/sets.js'
+import { listIfThere } from '../../plane/tables/reading/list.js'
 
 /** Finds what was counted of a frontend and an endpoint by their keys in hexadecimal. Undefined: nothing is counted. */
 export type Counted = (family: AddressFamily, scope: Scope, frontend: string, endpoint: string) => bigint | undefined
 
 const NOTHING: Counted = () => undefined
-
-async function listIfThere(nft: Nftables, family: AddressFamily, table: string, name: string): Promise<ListedElements | undefined> {
-  try {
-    return await nft.listElements({ family, table, name })
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined
-    throw error
-  }
-}
 
 async function addCounts(into: Map<string, bigint>, place: string, { chunks }: ListedElements, slices: Slices): Promise<void> {
   for (const chunk of chunks)
@@ -40,7 +31,7 @@ export async function readCounted(nft: Nftables, table: string): Promise<Counted
   let isCounting = false
   for (const family of FAMILIES)
     for (const scope of SCOPES) {
-      const listed = await listIfThere(nft, family, table, countingSets(family, scope).endpoints.name)
+      const listed = await listIfThere(nft, { family, table, name: countingSets(family, scope).endpoints.name })
       if (listed === undefined) continue
       isCounting = true
       await addCounts(counts, `${family} ${scope}`, listed, slices)

@@ -7,15 +7,12 @@ import type { IptablesMatch, IptablesRule } from '../../iptables/index.js'
 import { tableKey, type TableSnapshot } from '../../iptables/state/snapshot.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
-import { commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
+import { ABOUT_SERVED, commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
 import { destinationOf } from '../../plane/iptables/inspect/endpoints.js'
 import { readKernel } from '../../plane/iptables/inspect/kernel.js'
 import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
 import { CHAIN } from '../../plane/iptables/layout/names.js'
 import type { ShownEndpoint, ShownFrontend } from './model.js'
-
-/** What is said of a service behind its name, in comments of rules of frontends. */
-const ABOUT = / (?:cluster IP|external IP|loadbalancer IP)$/
 
 /** Digits of a share that say something: the kernel keeps 31 bits of each, and rules multiply. */
 const SHARE_DIGITS = 9
@@ -95,7 +92,7 @@ function frontendOf(chains: NatChains, family: AddressFamily, rule: IptablesRule
   const { protocol } = rule
   return {
     ...{ mode: 'iptables', family, port, isOurs: true, refusals: [] },
-    service: commentOf(rule)?.replace(ABOUT, ''),
+    service: commentOf(rule)?.replace(ABOUT_SERVED, ''),
     protocol: typeof protocol === 'string' ? protocol : undefined,
     address: textOf(rule.destination),
     endpoints: chains.endpoints(chain)

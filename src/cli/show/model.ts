@@ -14,9 +14,9 @@ export interface ShownEndpoint {
   readonly clients: Clients
   /** Part of new connections, 0–1. Absent: the scheduler goes by the connections there are. */
   readonly share?: number | undefined
-  /** KernelMode ipvs: the weight of the real server; 0 drains. */
+  /** Mode ipvs: the weight of the real server; 0 drains. */
   readonly weight?: number | undefined
-  /** KernelMode ipvs: connections there are. */
+  /** Mode ipvs: connections there are. */
   readonly activeConnections?: number | undefined
   readonly inactiveConnections?: number | undefined
   /** New connections since the kernel began to count; in mode nftables where the plane was opened with option `counters`. */
@@ -46,11 +46,11 @@ export interface ShownFrontend {
   /** Absent: a port of this node. */
   readonly address?: string | undefined
   readonly port?: number | undefined
-  /** KernelMode ipvs: the mark by which a virtual service knows its packets. */
+  /** Mode ipvs: the mark by which a virtual service knows its packets. */
   readonly fwmark?: number | undefined
-  /** KernelMode ipvs: its scheduler. */
+  /** Mode ipvs: its scheduler. */
   readonly scheduler?: string | undefined
-  /** KernelMode ipvs: false for virtual services of other programs. */
+  /** Mode ipvs: false for virtual services of other programs. */
   readonly isOurs: boolean
   readonly endpoints: readonly ShownEndpoint[]
   readonly refusals: readonly ShownRefusal[]

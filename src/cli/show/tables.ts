@@ -2,14 +2,14 @@
  * Frontends as the tables of nf_tables have them.
  */
 import { Buffer } from 'node:buffer'
-import { formatAddress, type AddressFamily } from '../../core/address.js'
+import type { AddressFamily } from '../../core/address.js'
 import type { ElementBuffer } from '../../nftables/element-buffer.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../plane/core/node/addresses.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
 import type { RelayPorts } from '../../plane/tables/elements/frontends.js'
-import { frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
+import { endpointWords, frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
 import { commentOf } from '../../plane/tables/layout/comment.js'
 import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
@@ -100,12 +100,10 @@ function endpointsOf(
 ): ShownEndpoint[] {
   const all = [...(slots ?? [])]
   const sum = all.reduce((before, [, count]) => before + count, 0)
-  return all.map(([hex, count]) => {
-    const bytes = Buffer.from(hex, 'hex')
-    const at = bytes.length - 4
-    const connections = countedOf(hex)
-    return { address: formatAddress(bytes.subarray(0, at)), port: bytes.readUInt16BE(at), clients, share: count / sum, connections }
-  })
+  return all.map(([hex, count]) => ({
+    ...endpointWords(Buffer.from(hex, 'hex')),
+    ...{ clients, share: count / sum, connections: countedOf(hex) }
+  }))
 }
 
 function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily, counted: Counted): void {

@@ -1,7 +1,6 @@
 /**
  * New connections as connection tracking tells of them, for modes whose rules do not count.
  */
-import { canonicalAddress } from '../../core/address.js'
 import { printable } from '../../core/errors.js'
 import { Conntrack, type Flow, type WatchStarted } from '../../conntrack/index.js'
 import type { CommandEnvironment } from '../environment.js'
@@ -94,8 +93,8 @@ export class FlowCounter implements AsyncDisposable {
     else
       this.#counted.set(key, {
         ...{ protocol: String(protocol), port: destinationPort, endpointPort: sourcePort, count: 1 },
-        address: canonicalAddress(destination),
-        endpoint: canonicalAddress(source)
+        address: destination,
+        endpoint: source
       })
   }
 }

@@ -1,7 +1,6 @@
 /**
- * What makes a frontend, and an endpoint of it, the same one in two looks.
+ * What makes a frontend, and an endpoint of it, the same one in two looks. Clients write each address in one way.
  */
-import { canonicalAddress } from '../../core/address.js'
 import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
 
 /** A frontend by its mode and key. */
@@ -11,5 +10,5 @@ export function frontendId({ mode, family, protocol, address, port, fwmark }: Sh
 
 /** An endpoint within its frontend, whoever its clients are. */
 export function endpointId({ address, port }: Pick<ShownEndpoint, 'address' | 'port'>): string {
-  return `${canonicalAddress(address)} ${port}`
+  return `${address} ${port}`
 }

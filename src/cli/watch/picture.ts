@@ -3,7 +3,7 @@
  */
 import { printable } from '../../core/errors.js'
 import type { Paint } from '../output/colours.js'
-import { frontendTable, SHARE, UNKNOWN, type EndpointColumn } from '../output/frontends.js'
+import { forClients, frontendTable, SHARE, UNKNOWN, type EndpointColumn } from '../output/frontends.js'
 import { planLines, plural } from '../output/plan.js'
 import type { ShownRefusal } from '../show/model.js'
 import type { ChangeType, SeenChange } from './changes.js'
@@ -26,7 +26,7 @@ function spreadText({ spread }: RatedEndpoint): string {
   return `${'█'.repeat(Math.round(spread * BAR)).padEnd(BAR, '░')} ${Math.round(spread * 100)} %`
 }
 
-const refusalText = ({ type, clients }: ShownRefusal): string => (clients === 'all' ? type : `${type}, for clients ${clients}`)
+const refusalText = ({ type, clients }: ShownRefusal): string => forClients(type, clients)
 
 const COLUMNS: readonly EndpointColumn<RatedEndpoint>[] = [
   SHARE,
@@ -50,10 +50,9 @@ const COLOUR = { '+': 'green', '-': 'red', '~': 'yellow' } as const
 /** A change in a line. */
 export function changeLine({ at, type, service, frontend, endpoint, clients, refusals }: SeenChange, paint: Paint): string {
   const [sign, words] = WORDS[type]
-  const whom = clients === undefined ? '' : `, for clients ${clients}`
   const what = refusals === undefined ? '' : `: ${refusals.map(refusalText).join('; ') || 'nobody'}`
   const name = [service, frontend].filter((part) => part !== undefined).join(' ')
-  const object = endpoint === undefined ? '' : ` ${endpoint}${whom}`
+  const object = endpoint === undefined ? '' : ` ${forClients(endpoint, clients ?? 'all')}`
   return paint(COLOUR[sign], `${at.slice(11, 19)} ${sign} ${printable(name)} ${words}${object}${what}`)
 }
 

@@ -1,7 +1,6 @@
 /**
  * New connections a second, and which endpoints got them, from two looks.
  */
-import { canonicalAddress } from '../../core/address.js'
 import type { ShownEndpoint, ShownFrontend } from '../show/model.js'
 import type { CountedFlows } from './flows.js'
 import { endpointId, frontendId } from './identity.js'
@@ -35,13 +34,17 @@ function totalsOf({ endpoints }: ShownFrontend): Totals {
 
 /** A counter that is lower than before began anew. */
 function differences(before: Totals, now: Totals): Counts {
-  const differ = (id: string, count: bigint): number => Number(count - ((before.get(id) ?? 0n) <= count ? (before.get(id) ?? 0n) : 0n))
-  return new Map([...now].map(([id, count]) => [id, differ(id, count)]))
+  return new Map(
+    [...now].map(([id, count]) => {
+      const known = before.get(id) ?? 0n
+      return [id, Number(known <= count ? count - known : count)]
+    })
+  )
 }
 
 /** Destination of connections: an address with a port, or a port of this node. */
 function destinationId(protocol: string | undefined, address: string | undefined, port: number | undefined): string {
-  return `${protocol ?? ''} ${address === undefined ? '' : canonicalAddress(address)} ${port ?? ''}`
+  return `${protocol ?? ''} ${address ?? ''} ${port ?? ''}`
 }
 
 /** Connections by frontend and endpoint. What no frontend has by its address is one to a port of this node. */
@@ -81,7 +84,7 @@ export class Rates {
   #before: ReadonlyMap<string, Totals> | undefined
   #at = 0
   /** Connections since the first look. */
-  readonly #sums = new Map<string, number>()
+  #sums: ReadonlyMap<string, number> = new Map()
 
   /**
    * Takes a look.
@@ -92,30 +95,30 @@ export class Rates {
    */
   take(frontends: readonly ShownFrontend[], flows: readonly CountedFlows[] | undefined, now: number): RatedFrontend[] {
     const before = this.#before
-    const totals = new Map(frontends.map((frontend) => [frontendId(frontend), totalsOf(frontend)]))
+    const identified = frontends.map((frontend) => [frontendId(frontend), frontend] as const)
+    const totals = new Map(identified.map(([id, frontend]) => [id, totalsOf(frontend)]))
     const seconds = Math.max(now - this.#at, 1) / 1000
     this.#before = totals
     this.#at = now
     if (before === undefined) return [...frontends]
     const byFlows = flows === undefined ? undefined : flowsByFrontend(frontends, flows)
-    const all = frontends.map((frontend) => {
-      const id = frontendId(frontend)
+    const countsOf = (id: string, frontend: ShownFrontend): Counts | undefined => {
       const known = before.get(id)
-      if (isCounted(frontend)) return rated(frontend, known && differences(known, totals.get(id)!), seconds)
-      const destination = destinationId(frontend.protocol, frontend.address, frontend.port)
-      return rated(frontend, byFlows && (byFlows.get(destination) ?? NO_COUNTS), seconds)
-    })
+      if (isCounted(frontend)) return known && differences(known, totals.get(id)!)
+      return byFlows && (byFlows.get(destinationId(frontend.protocol, frontend.address, frontend.port)) ?? NO_COUNTS)
+    }
+    const all = identified.map(([id, frontend]) => [id, rated(frontend, countsOf(id, frontend), seconds)] as const)
     return this.#busiestFirst(all, seconds)
   }
 
-  #busiestFirst(frontends: readonly RatedFrontend[], seconds: number): RatedFrontend[] {
-    const sums = frontends.map((frontend): readonly [RatedFrontend, number] => {
-      const id = frontendId(frontend)
-      const sum = (this.#sums.get(id) ?? 0) + Math.round((frontend.connectionsPerSecond ?? 0) * seconds)
-      return [frontend, sum]
-    })
-    this.#sums.clear()
-    for (const [frontend, sum] of sums) if (sum > 0) this.#sums.set(frontendId(frontend), sum)
-    return sums.sort(([, left], [, right]) => right - left).map(([frontend]) => frontend)
+  #busiestFirst(all: readonly (readonly [id: string, frontend: RatedFrontend])[], seconds: number): RatedFrontend[] {
+    const sums = new Map<string, number>()
+    for (const [id, { connectionsPerSecond = 0 }] of all) {
+      const sum = (this.#sums.get(id) ?? 0) + Math.round(connectionsPerSecond * seconds)
+      if (sum > 0) sums.set(id, sum)
+    }
+    this.#sums = sums
+    const sumOf = ([id]: readonly [string, RatedFrontend]): number => sums.get(id) ?? 0
+    return all.toSorted((left, right) => sumOf(right) - sumOf(left)).map(([, frontend]) => frontend)
   }
 }

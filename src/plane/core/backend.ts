@@ -40,8 +40,8 @@ export interface Inspection {
   readonly isEmpty: boolean
   /** Objects that carry services which are missing and foreign; absent where they were not compared. */
   readonly differences?: ObjectCounts | undefined
-  /** What would have to be done, as far as the kernel tells. Worked out when it is asked for. */
-  work(): Promise<Work>
+  /** What would have to be done, as far as the kernel tells. Worked out when it is asked for. @param inWords Whether somebody reads what becomes of each service; else the numbers of objects do. */
+  work(inWords: boolean): Promise<Work>
 }
 
 /** A service that the kernel refused, and why. */

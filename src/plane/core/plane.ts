@@ -70,7 +70,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
       const drift = isUntouched
         ? []
         : await driftFrom(this.#backend, seen, this.#hasSynced ? { changes, committed: this.#registry.services } : undefined)
-      const { entries, objects } = await seen.work()
+      const { entries, objects } = await seen.work(true)
       return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects })
     })
   }
@@ -328,7 +328,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     const desired = this.#registry.after(progress.changes)
     const seen = await timed(progress, 'inspectMs', () => this.#backend.inspect(desired))
     const isFirst = !this.#hasSynced && named === undefined && !seen.isNew
-    if (isFirst) progress.entries ??= (await seen.work()).entries
+    if (isFirst) progress.entries ??= (await seen.work(false)).entries
     return await this.#announced(progress.changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
       return await this.#adopted(applied, progress)

@@ -132,9 +132,9 @@ export class IpvsInspection implements Inspection {
     return sumOf(this.#own, this.parts.tables?.differences ?? { written: 0, deleted: 0 })
   }
 
-  async work(): Promise<Work> {
+  async work(inWords: boolean): Promise<Work> {
     const { plan, services, tables } = this.parts
-    const beside = await tables?.work()
+    const beside = await tables?.work(inWords)
     const entries = entriesOf(plan, services, this.parts.virtual)
     const named = new Set(entries.map(({ service }) => service))
     const others = (beside?.entries ?? []).filter(({ service }) => !named.has(service))

@@ -132,11 +132,11 @@ class UserspaceBackend implements Backend {
     await this.#parts.tables.settle()
   }
 
-  /** Relays listen for some time longer than rules lead to them: for whoever was just led there. */
   follower(listener: ChangeListener): ChangeListener {
     return withStandIns(listener, this.#parts.listening)
   }
 
+  /** Relays listen for some time longer than rules lead to them: for whoever was just led there. */
   async retire(): Promise<void> {
     await this.#parts.tables.cleanUp()
     this.#withdrawAt ??= performance.now() + LAST_CLIENTS_MS

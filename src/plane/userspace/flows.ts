@@ -2,29 +2,23 @@
  * What a plane commits, as the cleaner of stale flows is to see it.
  */
 import type { AddressFamily } from '../../core/address.js'
-import type { Endpoint, Frontend, Service, Services, TrafficPolicy } from '../model.js'
+import type { Endpoint, Frontend, Service, Services } from '../model.js'
 import type { RelayPorts } from '../tables/elements/frontends.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { FAMILIES, isOfFamily } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
-import { reachOf, selectionOf, type FrontendReach, type Selection } from '../core/balance/selection.js'
+import { selectionOf, type Selection } from '../core/balance/selection.js'
+import { policiesOf } from './places.js'
 
 /** Stand for relays, whose addresses are those of this node: addresses of documentation (RFC 5737, RFC 3849), from which nobody answers. */
 const STAND_IN: Readonly<Record<AddressFamily, string>> = { ip: '192.0.2.1', ip6: '2001:db8::1' }
-
-const POLICIES = ['cluster', 'local'] as const
-
-/** Under which policies endpoints of a frontend are chosen: a relay of each has a port of its own. */
-function policiesOf({ inside, outside }: FrontendReach): readonly TrafficPolicy[] {
-  return POLICIES.filter((policy) => inside === policy || outside === policy)
-}
 
 /** What stands for the relays to which connections to a frontend lead: their ports are those of the relays. */
 function standInsOf(service: Service, frontend: Frontend, selections: readonly Selection[], ports: RelayPorts): readonly Endpoint[] {
   return selections
     .filter(({ family }) => isOfFamily(frontend, family))
     .flatMap((selection) =>
-      policiesOf(reachOf(frontend, selection)).map((policy) => {
+      policiesOf(frontend, selection).map((policy) => {
         const { family } = selection
         return { address: STAND_IN[family], port: ports.portOf(service, frontend, family, policy) }
       })

@@ -2,6 +2,7 @@
  * Which relays a service needs.
  */
 import { familyOf, type AddressFamily } from '../../core/address.js'
+import { POLICIES } from '../core/accept/entries.js'
 import { reachOf, selectionOf, isChosen, type Selection } from '../core/balance/selection.js'
 import { FAMILIES, isAddressed, isOfFamily } from '../core/frontend.js'
 import type { Frontend, ModelScheduler, Service, TrafficPolicy } from '../model.js'
@@ -28,12 +29,10 @@ export interface Place {
   readonly spec: Omit<RelaySpec, 'id'>
 }
 
-const POLICIES: readonly TrafficPolicy[] = ['cluster', 'local']
-
 const ANY_ADDRESS: Readonly<Record<AddressFamily, string>> = { ip: '0.0.0.0', ip6: '::' }
 
-/** The policies under which connections of a frontend are balanced. */
-function policiesOf(frontend: Frontend, selection: Selection): readonly TrafficPolicy[] {
+/** The policies under which connections of a frontend are balanced: a relay of each has a port of its own. */
+export function policiesOf(frontend: Frontend, selection: Selection): readonly TrafficPolicy[] {
   const { inside, outside } = reachOf(frontend, selection)
   return POLICIES.filter((policy) => inside === policy || outside === policy)
 }

@@ -22,8 +22,11 @@ export function commentOf(rule: IptablesRule | undefined): string | undefined {
   return found !== undefined && 'comment' in found ? found.comment : undefined
 }
 
-/** What is said of a service behind its name, in chains that services share. */
-const ABOUT = / (?:cluster IP|external IP|loadbalancer IP|not allowed|has no (?:local )?endpoints(?: for clients inside)?)$/
+/** What is said of a frontend behind its service's name, where it is served. */
+export const ABOUT_SERVED = / (?:cluster IP|external IP|loadbalancer IP)$/
+
+/** The same in all chains that services share. */
+const ABOUT = new RegExp(` not allowed$| has no (?:local )?endpoints(?: for clients inside)?$|${ABOUT_SERVED.source}`)
 
 /** The service that a rule of a shared chain is of, as its comment says; undefined: it is none of a service. */
 export function serviceOfShared(listed: ListedRule): string | undefined {

@@ -158,7 +158,7 @@ class Comparing {
     }
     const { others } = sorting
     if (sorting.hasTail(tail)) return
-    this.#edits.removals.push(...others)
+    this.#edits.removals.push(...others.map(({ removal }) => removal))
     this.#strayRules += others.length
     if (tail.length > 0) this.#edits.additions.push({ place, rules: tail, at: 'end' })
     const isOwn = this.#areOfServices(sorting, tail)
@@ -167,10 +167,10 @@ class Comparing {
 
   /** Whether all that is wrong is that rules of services are left. */
   #areOfServices(sorting: SharedRules, tail: readonly IptablesRule[]): boolean {
-    const rest: ListedRule[] = []
-    for (const stray of sorting.strays) {
-      const service = serviceOfShared(stray)
-      if (service === undefined) rest.push(stray)
+    const rest: OtherRule[] = []
+    for (const other of sorting.others) {
+      const service = serviceOfShared(other.listed)
+      if (service === undefined) rest.push(other)
       else this.strayRules.set(service, (this.strayRules.get(service) ?? 0) + 1)
     }
     return sorting.isTail(rest, tail)
@@ -241,6 +241,12 @@ interface Claim {
   readonly index: number
 }
 
+/** A rule that no service wants, as it was listed, and what removes it. */
+interface OtherRule {
+  readonly listed: ListedRule
+  readonly removal: Removal
+}
+
 /** What is to be done for one service in one chain. */
 interface SharedDifference {
   readonly rules: readonly IptablesRule[]
@@ -251,9 +257,7 @@ interface SharedDifference {
 class SharedRules {
   readonly handles = new Map<string, bigint[]>()
   /** Rules that no service wants. */
-  readonly others: Removal[] = []
-  /** The same, as they were listed. */
-  readonly strays: ListedRule[] = []
+  readonly others: OtherRule[] = []
   readonly #place: Place
   readonly #services: ReadonlyMap<string, readonly IptablesRule[]>
   readonly #claims = new Map<string, Claim[]>()
@@ -291,8 +295,7 @@ class SharedRules {
     const claim = key === undefined ? undefined : this.#claims.get(key)?.shift()
     if (claim === undefined) {
       this.#firstOther = Math.min(this.#firstOther, at)
-      this.others.push(removal)
-      this.strays.push(rule)
+      this.others.push({ removal, listed: rule })
       return
     }
     const taken = this.#taken.get(claim.service) ?? []
@@ -302,13 +305,12 @@ class SharedRules {
 
   /** Whether what no service wants is what is to stand behind the rules of all services. */
   hasTail(tail: readonly IptablesRule[]): boolean {
-    return this.others.length === tail.length && tail.every((rule, index) => keyOf(rule, this.#place) === this.others[index]!.key)
+    return this.isTail(this.others, tail)
   }
 
-  /** Whether listed rules are what is to stand behind the rules of all services. */
-  isTail(listed: readonly ListedRule[], tail: readonly IptablesRule[]): boolean {
-    const [keys, wanted] = [listed.map((rule) => keyOfListed(rule, this.#place)), tail.map((rule) => keyOf(rule, this.#place))]
-    return keys.length === wanted.length && wanted.every((key, index) => key === keys[index])
+  /** Whether rules are what is to stand behind the rules of all services. */
+  isTail(others: readonly OtherRule[], tail: readonly IptablesRule[]): boolean {
+    return others.length === tail.length && tail.every((rule, index) => keyOf(rule, this.#place) === others[index]!.removal.key)
   }
 
   /** Services whose rules are missing, or stand in another order or behind the others. Those that are there are written anew, so that the order is right. */

@@ -30,6 +30,12 @@ export function frontendWords(scope: Scope, key: Uint8Array): FrontendWords {
   return { protocol: PROTOCOL_OF.get(key[at]!), address: scope === 'address' ? formatAddress(key.subarray(0, at)) : undefined, port }
 }
 
+/** What data of a map says: an address, a port and two bytes that fill the register. */
+export function endpointWords(data: Uint8Array): { readonly address: string; readonly port: number } {
+  const at = data.length - 4
+  return { address: formatAddress(data.subarray(0, at)), port: (data[at]! << 8) | data[at + 1]! }
+}
+
 /** Writes the number of a slot behind a frontend's key, in the byte order of this machine. */
 export function writeSlot(key: Uint8Array, slot: number): void {
   new DataView(key.buffer, key.byteOffset, key.byteLength).setUint32(key.length - 4, slot, IS_LITTLE_ENDIAN)

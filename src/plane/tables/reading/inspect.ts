@@ -40,6 +40,7 @@ import {
   type Scope
 } from '../layout/sets.js'
 import { ownershipOf } from '../layout/owner.js'
+import { listIfThere } from './list.js'
 import type { FoundSetting } from '../../core/node/route-localnet.js'
 import { notedSetting, staticSets, type StaticSet } from '../layout/static-sets.js'
 
@@ -127,12 +128,8 @@ async function readTable(nft: Nftables, options: TableOptions, family: AddressFa
 
 /** What a plane has noted of `route_localnet` in our table; undefined: nothing, or there is no table. */
 export async function readNotedSetting(nft: Nftables, { name: table }: Pick<TableOptions, 'name'>): Promise<FoundSetting | undefined> {
-  try {
-    return notedSetting({ elements: [await nft.listElements({ family: 'ip', table, name: ROUTE_LOCALNET_SET.name })] })
-  } catch (error) {
-    if (error instanceof NetlinkError && error.code === 'ENOENT') return undefined
-    throw error
-  }
+  const listed = await listIfThere(nft, { family: 'ip', table, name: ROUTE_LOCALNET_SET.name })
+  return listed && notedSetting({ elements: [listed] })
 }
 
 /** What tables are compared with. */

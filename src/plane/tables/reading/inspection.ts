@@ -53,11 +53,11 @@ export class TablesInspection implements Inspection {
     return this.comparison?.changes.counts
   }
 
-  async work(): Promise<Work> {
+  async work(inWords: boolean): Promise<Work> {
     const { changes, contents } = this.comparison ?? (await compare(this.kernel, this.services))
     const entries = this.isNew
       ? planEntries(changesBetween(new Map<string, Service>(), this.services))
-      : await entriesOf(changes, this.kernel, this.services)
+      : await entriesOf(changes, this.kernel, this.services, inWords)
     // Elements of tables that are made anew are all written, and none is deleted.
     const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
     return { entries, objects }
@@ -97,8 +97,8 @@ interface Difference {
   deleted: number
 }
 
-/** Names the services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
-async function entriesOf(changes: Changes, { elements: kernel, options }: KernelTables, services: Services): Promise<PlanEntry[]> {
+/** The services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
+function differencesOf(changes: Changes, kernel: SetTables, services: Services): ReadonlyMap<string, Difference> {
   const differences = new Map<string, Difference>()
   const shortened = new Map([...services.keys()].map((name) => [shortenName(name), name]))
   const count = (service: string | undefined, field: keyof Difference): void => {
@@ -124,16 +124,12 @@ async function entriesOf(changes: Changes, { elements: kernel, options }: Kernel
       }
     }
   }
-  return await wordEntries(differences, kernel, services, options)
+  return differences
 }
 
-/** Says of services that are there what becomes of them, and of the others what they are. */
-async function wordEntries(
-  differences: ReadonlyMap<string, Difference>,
-  kernel: SetTables,
-  services: Services,
-  options: CompileOptions
-): Promise<PlanEntry[]> {
+type Actions = ReadonlyMap<string, PlanEntry['action']>
+
+async function actionsOf(differences: ReadonlyMap<string, Difference>, services: Services, options: CompileOptions): Promise<Actions> {
   const needs = countNeeds(options)
   const actions = new Map<string, PlanEntry['action']>()
   for (const [service, { written, deleted }] of differences) {
@@ -141,15 +137,39 @@ async function wordEntries(
     const isThere = async (): Promise<boolean> => deleted > 0 || (await needs(desired!)) > written
     actions.set(service, desired === undefined ? 'remove' : (await isThere()) ? 'change' : 'add')
   }
+  return actions
+}
+
+/** Says of services that are there what becomes of them. */
+async function wordsOf(
+  actions: Actions,
+  kernel: SetTables,
+  services: Services,
+  options: CompileOptions
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const namesOf = (wanted: PlanEntry['action']): string[] => [...actions].filter(([, action]) => action === wanted).map(([name]) => name)
-  const [changing, leaving] = [namesOf('change'), namesOf('remove')]
-  const changed = new Map(changing.map((name) => [name, services.get(name)!]))
-  const words = changing.length + leaving.length === 0 ? undefined : await wordDifferences(kernel, changed, leaving, options)
+  const changing = new Map(namesOf('change').map((name) => [name, services.get(name)!]))
+  return await wordDifferences(kernel, changing, namesOf('remove'), options)
+}
+
+async function entriesOf(
+  changes: Changes,
+  { elements: kernel, options }: KernelTables,
+  services: Services,
+  inWords: boolean
+): Promise<PlanEntry[]> {
+  const differences = differencesOf(changes, kernel, services)
+  const actions = await actionsOf(differences, services, options)
+  const words = inWords ? await wordsOf(actions, kernel, services, options) : undefined
   return [...differences].map(([service, difference]): PlanEntry => {
     const action = actions.get(service)!
-    const details =
-      action === 'add' ? [describeService(services.get(service)!)] : [...(words?.get(service) ?? []), numbersText('element', difference)]
-    return { action, service, details }
+    const desired = action === 'add' ? services.get(service) : undefined
+    const phrases = words?.get(service) ?? []
+    return {
+      action,
+      service,
+      details: desired === undefined ? [...phrases, numbersText('element', difference)] : [describeService(desired)]
+    }
   })
 }
 

@@ -1,13 +1,12 @@
 /**
  * Differences between elements that are there and those that services need, in words of the model.
  */
-import { Buffer } from 'node:buffer'
-import { formatAddress, formatSocketAddress } from '../../../core/address.js'
+import { formatSocketAddress } from '../../../core/address.js'
 import { Slices } from '../../../core/slices.js'
 import type { Services } from '../../model.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { SetTables } from '../elements/changes.js'
-import { frontendWords, writeSlot } from '../elements/frontend-key.js'
+import { endpointWords, frontendWords, writeSlot } from '../elements/frontend-key.js'
 import type { CompileOptions } from '../elements/frontends.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { setsOf, type ElementSet, type SetKind } from '../layout/sets.js'
@@ -30,8 +29,8 @@ function frontendLabel({ family, scope }: ElementSet, key: Uint8Array): string {
 }
 
 function endpointLabel(data: Uint8Array): string {
-  const at = data.length - 4
-  return formatSocketAddress(formatAddress(data.subarray(0, at)), Buffer.from(data).readUInt16BE(at))
+  const { address, port } = endpointWords(data)
+  return formatSocketAddress(address, port)
 }
 
 function addSlots(slots: Slots, tables: SetTables, set: ElementSet, frontend: Uint8Array): void {
@@ -128,6 +127,7 @@ export async function wordDifferences(
   leaving: readonly string[],
   options: CompileOptions
 ): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (changing.size + leaving.length === 0) return new Map()
   const slices = new Slices()
   const names = new Map([
     ...leaving.map((name) => [name, name] as const),

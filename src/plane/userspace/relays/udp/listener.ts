@@ -121,7 +121,9 @@ export class UdpListener implements RelayListener {
   /** The most silent one of those that were not looked at for the longest time. Whoever speaks is looked at again after all others. */
   #findSilent(): Session | undefined {
     let found: Session | undefined
-    for (const [key, session] of [...firstOf(this.#sessions, MAX_LOOKS)]) {
+    let looks = 0
+    for (const [key, session] of this.#sessions) {
+      if (looks++ === MAX_LOOKS) break
       if (session.silentMs < GIVES_WAY_MS) {
         this.#sessions.delete(key)
         this.#sessions.set(key, session)
@@ -145,13 +147,5 @@ export class UdpListener implements RelayListener {
     this.#relay.limits.release(DESCRIPTORS)
     if (this.#isStopped && this.#sessions.size === 0) void this.#close()
     this.#relay.emptied()
-  }
-}
-
-function* firstOf<T>(all: Iterable<T>, count: number): Generator<T> {
-  let left = count
-  for (const one of all) {
-    if (left-- === 0) return
-    yield one
   }
 }
