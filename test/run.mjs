@@ -24,8 +24,13 @@ function select(names) {
   return stages.filter(({ name }) => wanted.has(name))
 }
 
-/** Runs one stage; returns its count and what it took. */
-async function runStage(stage, context, isComplete) {
+/** Runs one stage, unless one that it uses is among those that have `failed`; returns its count and what it took. */
+async function runStage(stage, context, isComplete, failed) {
+  const used = (stage.uses ?? []).filter((name) => failed.has(name))
+  if (used.length > 0) {
+    console.log(`\n== ${stage.name}\ncannot run, which counts as failed: it uses what has failed: ${used.join(', ')}`)
+    return { stage, seconds: 0, passed: 0, failed: 1 }
+  }
   const lacking = missing(stage.needs ?? [])
   if (lacking.length > 0) {
     if (!isComplete) return { stage, seconds: 0, notRun: lacking, passed: 0, failed: 0 }
@@ -35,6 +40,7 @@ async function runStage(stage, context, isComplete) {
   console.log(`\n== ${stage.name}`)
   const start = performance.now()
   const count = await stage.run(context)
+  if (count.failed > 0) failed.add(stage.name)
   return { stage, seconds: (performance.now() - start) / 1000, ...count }
 }
 
@@ -69,7 +75,8 @@ async function main(argv) {
   if (!(await install(root, wanted))) return [{ stage: { name: 'installing' }, seconds: 0, passed: 0, failed: 1 }]
   const context = { root, results: mkdtempSync(path.join(os.tmpdir(), 'netplane-test-')), filters }
   try {
-    return await runAll(chosen, (stage) => runStage(stage, context, isComplete))
+    const failed = new Set()
+    return await runAll(chosen, (stage) => runStage(stage, context, isComplete, failed))
   } finally {
     rmSync(context.results, { recursive: true, force: true })
   }
@@ -77,13 +84,13 @@ async function main(argv) {
 
 const outcomes = await main(process.argv.slice(2))
 console.log('')
+for (const line of describeFailures()) console.log(line)
 for (const { stage, passed, failed, seconds, notRun } of outcomes) {
   const result = notRun === undefined ? `${String(passed).padStart(6)} passed ${String(failed).padStart(4)} failed` : 'not run'
   console.log(`${stage.name.padEnd(18)} ${result.padEnd(26)} ${seconds.toFixed(1).padStart(7)} s`)
 }
 const left = outcomes.filter((outcome) => outcome.notRun !== undefined)
 if (left.length > 0) console.log(`not run: ${left.length}, needs ${[...new Set(left.flatMap((outcome) => outcome.notRun))].join('; ')}`)
-for (const line of describeFailures()) console.log(line)
 const { passed, failed } = sum(outcomes)
 const total = passed + failed === 0 ? { passed, failed: 1 } : { passed, failed }
 console.log(`${total.passed} passed, ${total.failed} failed`)

@@ -14,10 +14,21 @@ export interface Ending {
   readonly lines: readonly string[]
 }
 
+/** Errnos with which a path is refused that is none of a network namespace. */
+const NO_NAMESPACE = new Set(['ENOENT', 'ENOTDIR', 'EINVAL'])
+
+const NAMESPACE = 'network namespace '
+
+/** What `--netns` names where it names no network namespace. */
+function missingNamespace(error: unknown): string | undefined {
+  if (!(error instanceof NetlinkError) || !error.operation.endsWith('.open') || !NO_NAMESPACE.has(error.code)) return undefined
+  return error.subject?.startsWith(NAMESPACE) === true ? error.subject.slice(NAMESPACE.length) : undefined
+}
+
 /** The error that others are only wrapped around: a transaction fails because of its first refusal. */
 function statusOf(error: unknown): number {
   if (error instanceof CommandError) return error.status
-  if (error instanceof ValidationError) return STATUS.usage
+  if (error instanceof ValidationError || missingNamespace(error) !== undefined) return STATUS.usage
   if (error instanceof UnsupportedError) return STATUS.unsupported
   if (error instanceof NetlinkError || error instanceof NetplaneError)
     return NOT_PERMITTED.has(error.code) ? STATUS.notPermitted : STATUS.kernel
@@ -32,6 +43,8 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
 
 /** Names what was written on the command line, and not the field that it became. */
 function inOwnWords(error: unknown): unknown {
+  const place = missingNamespace(error)
+  if (place !== undefined) return new CommandError(STATUS.usage, `--netns: ${place} is no network namespace`)
   if (!(error instanceof ValidationError)) return error
   const written = ARGUMENTS[error.path.replace(/^(?:request|options)\./, '')]
   return written === undefined ? error : new ValidationError(written, error.value, error.allowed)

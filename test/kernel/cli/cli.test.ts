@@ -81,10 +81,31 @@ describe('the command line on the kernel', () => {
   })
 
   test('says which namespace is not there', async () => {
-    for (const args of [['show'], ['explain', '10.96.0.1:80'], ['cleanup'], ['doctor']]) {
-      const { status, stderr } = await command([...args, '--netns', 'nowhere'], { kernel: undefined })
-      expect(status).toBe(3)
-      expect(stderr).toMatch(/^netplane: ENOENT: .*\/run\/netns\/nowhere.*\n$/)
-    }
+    const commands = [
+      ...[['show'], ['explain', '10.96.0.1:80'], ['cleanup'], ['doctor'], ['watch'], ['trace', '10.96.0.1:80']],
+      ...[
+        ['plan', '-'],
+        ['apply', '-'],
+        ['drain', '-', '10.1.0.1:8080'],
+        ['switch', 'iptables', '-']
+      ]
+    ]
+    for (const args of commands)
+      expect([args, await command([...args, '--netns', 'nowhere'], { kernel: undefined, stdin: SERVICES })]).toEqual([
+        args,
+        { status: 2, stdout: '', stderr: 'netplane: --netns: /run/netns/nowhere is no network namespace\n' }
+      ])
+  })
+
+  test.each([
+    ['/etc/passwd', '/etc/passwd'],
+    ['/etc/passwd/net', '/etc/passwd/net'],
+    ['4194304', '/proc/4194304/ns/net']
+  ])('says that %s is no network namespace', async (named, place) => {
+    expect(await command(['show', '--netns', named], { kernel: undefined })).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: `netplane: --netns: ${place} is no network namespace\n`
+    })
   })
 })
