@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -19,6 +20,8 @@ function thrown(): Set<string> {
   return new Set(parts.flatMap((part) => [...part.matchAll(/`(E[A-Z]{3,})`/g)].map(([, code]) => code!)))
 }
 
+const isErrno = (code: string): boolean => code in os.constants.errno
+
 /** The codes of the type NetplaneErrorCode. */
 function own(): string[] {
   const [, type] = /export type NetplaneErrorCode =([^]*?)\n\n/.exec(read('src/core/errors.ts'))!
@@ -35,6 +38,16 @@ describe('docs/errors.md', () => {
     const codes = thrown()
     expect(codes.size).toBeGreaterThan(15)
     expect([...codes].filter((code) => !rows.includes(code))).toEqual([])
+  })
+
+  it('has a row for every errno that the sources have a hint for', () => {
+    const hinted = sources.flatMap((text) => [...text.matchAll(/^ {2,}(E[A-Z]{3,}): ['`\w]/gm)])
+    const listed = sources.flatMap((text) =>
+      [...text.matchAll(/codes: \[([^\]]*)\]/g)].flatMap(([, codes]) => codes!.match(/E[A-Z]{3,}/g)!)
+    )
+    const codes = new Set([...hinted.flatMap(([, code]) => code ?? []), ...listed])
+    expect(codes.size).toBeGreaterThan(10)
+    expect([...codes].filter((code) => isErrno(code) && !rows.includes(code))).toEqual([])
   })
 
   it('has no row for an errno that the sources never mention', () => {
