@@ -104,6 +104,7 @@ export const suites = [
     requires: ['nftables']
   },
   { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
+  { name: 'command line with ipvs', files: ['test/kernel/cli/ipvs'], requires: ['ipvs', 'nftables'] },
   { name: 'documentation', files: ['test/kernel/docs'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]

@@ -1,8 +1,7 @@
 /**
  * Frontends as IPVS has them, with names from the tables beside it.
  */
-import { Buffer } from 'node:buffer'
-import { canonicalAddress, writeAddress, type AddressFamily } from '../../core/address.js'
+import { canonicalAddress, type AddressFamily } from '../../core/address.js'
 import type { Ipvs, RealServer, VirtualServiceListing } from '../../ipvs/index.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
@@ -105,14 +104,8 @@ async function addressesOf(route: Route, device: string): Promise<ReadonlySet<st
   return new Set((await route.listAddresses({ link: link.index })).map(({ address }) => canonicalAddress(address)))
 }
 
-function bytesOf({ address }: ShownFrontend): Buffer {
-  const bytes = Buffer.alloc(16)
-  if (address !== undefined) writeAddress(address, bytes, 0)
-  return bytes
-}
-
 /**
- * Virtual services, those of other programs included, and frontends without one, in the order of their addresses.
+ * Virtual services, those of other programs included, and frontends without one.
  *
  * @param name Of the device; undefined: the usual one.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
@@ -125,6 +118,5 @@ export async function showIpvs(
   const { names, refused } = await readCompanion(nft, name)
   const own = await addressesOf(route, checkIpvsOptions({ name }).device)
   const found = (await ipvs.list()).map((listing) => shown(listing, names, own))
-  const all = withRefusals(found, refused)
-  return all.sort((left, right) => Buffer.compare(bytesOf(left), bytesOf(right)) || (left.port ?? 0) - (right.port ?? 0))
+  return withRefusals(found, refused)
 }

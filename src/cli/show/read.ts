@@ -13,6 +13,7 @@ import { KERNEL_MODES, type KernelMode, type PlaneCommandOptions } from '../opti
 import { showIptables } from './iptables.js'
 import { showIpvs } from './ipvs.js'
 import type { ShownFrontend } from './model.js'
+import { byAddress } from './order.js'
 import { showRelays, showTables } from './tables.js'
 
 type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
@@ -39,7 +40,7 @@ function isLeftOut(error: unknown, mode: KernelMode | undefined): boolean {
 }
 
 /**
- * All frontends of the mode that was asked for, else of all.
+ * All frontends of the mode that was asked for, else of all, in the order of modes and then of addresses.
  *
  * @throws {ValidationError} A name was given in mode iptables, whose planes have none.
  * @throws {NetplaneError} The kernel cannot be read; with a mode also where it lacks the subsystem, or what has our names is not ours.
@@ -59,7 +60,7 @@ export async function readFrontends(environment: CommandEnvironment, { mode, net
     for (const one of mode === undefined ? KERNEL_MODES : [mode]) {
       signal.throwIfAborted()
       try {
-        found.push(...(await read[one]()))
+        found.push(...byAddress(await read[one]()))
       } catch (error) {
         if (!isLeftOut(error, mode)) throw causeOf(error)
       }
