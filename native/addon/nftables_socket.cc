@@ -144,6 +144,7 @@ MethodTable NftablesSocket::Methods(Napi::Env env) {
       {"listHere", Napi::Function::New<CallMethod<Self, &Self::ListHere>>(env, "listHere")},
       {"getElements", Napi::Function::New<CallMethod<Self, &Self::GetElements>>(env, "getElements")},
       {"generation", Napi::Function::New<CallMethod<Self, &Self::Generation>>(env, "generation")},
+      {"generationHere", Napi::Function::New<CallMethod<Self, &Self::GenerationHere>>(env, "generationHere")},
   };
 }
 
@@ -180,11 +181,20 @@ Napi::Value NftablesSocket::GetElements(const Napi::CallbackInfo& info) {
   return SocketJob::Run(info.Env(), handle(), std::make_unique<GetElementsJob>(state(), handle(), std::move(query)));
 }
 
-// generation(deadlineMs)
-Napi::Value NftablesSocket::Generation(const Napi::CallbackInfo& info) {
+std::unique_ptr<SocketJob> NftablesSocket::MakeGeneration(const Napi::CallbackInfo& info) const {
   auto options = Napi::Object::New(info.Env());
   options.Set("deadlineMs", info[0]);
-  return SocketJob::Run(info.Env(), handle(), std::make_unique<GenerationJob>(state(), handle(), ReadDeadline(options)));
+  return std::make_unique<GenerationJob>(state(), handle(), ReadDeadline(options));
+}
+
+// generation(deadlineMs)
+Napi::Value NftablesSocket::Generation(const Napi::CallbackInfo& info) {
+  return SocketJob::Run(info.Env(), handle(), MakeGeneration(info));
+}
+
+// generationHere(deadlineMs)
+Napi::Value NftablesSocket::GenerationHere(const Napi::CallbackInfo& info) {
+  return SocketJob::RunHere(info.Env(), handle(), MakeGeneration(info));
 }
 
 MethodTable NftablesListing::Methods(Napi::Env env) {

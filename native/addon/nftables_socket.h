@@ -22,9 +22,12 @@ class NftablesSocket : public SocketObject {
   Napi::Value ListHere(const Napi::CallbackInfo& info);
   Napi::Value GetElements(const Napi::CallbackInfo& info);
   Napi::Value Generation(const Napi::CallbackInfo& info);
+  Napi::Value GenerationHere(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
 
  private:
+  std::unique_ptr<SocketJob> MakeGeneration(const Napi::CallbackInfo& info) const;
+
   std::shared_ptr<BatchAnswers> answers_ = std::make_shared<BatchAnswers>();
 };
 

@@ -115,6 +115,8 @@ export interface NativeNftablesSocket extends NativeSocket {
   }): Promise<NativeOutcome<NativeListedElements>>
   /** `{ id, processId, processName }` of NFT_MSG_GETGEN. */
   generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
+  /** As `generation`, on the thread that calls, which waits for it. */
+  generationHere(deadlineMs: number): NativeOutcome<NativeRecord>
 }
 
 /** One decoded multicast message, or several element messages of one set and direction merged. */

@@ -10,7 +10,7 @@ import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
-import type { NativeListing, NativeListRequest, NativeNftablesSocket } from '../native/index.js'
+import type { NativeListing, NativeListRequest, NativeNftablesSocket, NativeRecord } from '../native/index.js'
 import type { KeyField } from './bounds.js'
 import { fromNative, toColumns } from './columns.js'
 import { encodeElements } from './elements.js'
@@ -47,6 +47,14 @@ export interface Generation {
   /** The process that committed, and its name; 0 and empty where the kernel does not say. */
   readonly processId: number
   readonly processName: string
+}
+
+function generationFrom(value: NativeRecord): Generation {
+  return {
+    id: value['id'] as number,
+    processId: (value['processId'] as number | undefined) ?? 0,
+    processName: (value['processName'] as string | undefined) ?? ''
+  }
 }
 
 const MISSING = 'nf_tables'
@@ -112,14 +120,24 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
 
   /** The namespace's current generation (about 10 µs): cheap enough to ask many times a second. */
   async readGeneration(options: CallOptions = {}): Promise<Generation> {
-    const value = await this.#queue.run('nftables.readGeneration', options, async (deadlineMs) =>
-      unwrapOutcome(await this.#socket.generation(deadlineMs), { operation: 'nftables.readGeneration' })
+    const operation = 'nftables.readGeneration'
+    const run = async (deadlineMs: number): Promise<NativeRecord> => unwrapOutcome(await this.#socket.generation(deadlineMs), { operation })
+    return generationFrom(await this.#queue.run(operation, options, run))
+  }
+
+  /**
+   * The same while the thread waits, for whoever asks all the time: no other thread is woken for it, which takes several times as long as the answer. The kernel gives that at
+   * once, whoever commits meanwhile (`nf_tables_getgen`).
+   *
+   * @throws {NetlinkError} `EPERM`; `operation` is `nftables.readGenerationSync`.
+   * @throws {NetplaneError} `ERR_NETPLANE_BUSY`: other calls of this client are under way; nothing was sent.
+   * @throws {ClosedError} The client is closed.
+   */
+  readGenerationSync(): Generation {
+    const operation = 'nftables.readGenerationSync'
+    return generationFrom(
+      this.#queue.runHere(operation, {}, (deadlineMs) => unwrapOutcome(this.#socket.generationHere(deadlineMs), { operation }))
     )
-    return {
-      id: value['id'] as number,
-      processId: (value['processId'] as number | undefined) ?? 0,
-      processName: (value['processName'] as string | undefined) ?? ''
-    }
   }
 
   /**

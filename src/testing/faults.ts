@@ -93,6 +93,8 @@ export interface FaultyMethod {
   readonly answers: 'outcome' | 'rows' | 'commit'
   /** Of `rows`: how many a request has. */
   readonly rows?: (request: never) => number
+  /** Whether the thread waits for it: it answers at once, and with no promise. Never of `rows`. */
+  readonly isHere?: boolean
 }
 
 /** The methods of a socket that can fail, by name; or those of what one gives. */
@@ -101,6 +103,11 @@ export type FaultyMethods = Readonly<Record<string, FaultyMethod | { readonly gi
 /** Methods that are always one kind of call, and answer with an outcome. */
 export function outcomes(call: string, ...methods: readonly string[]): FaultyMethods {
   return Object.fromEntries(methods.map((method) => [method, { call: () => call, answers: 'outcome' }]))
+}
+
+/** The same of methods for which the thread waits. */
+export function outcomesHere(call: string, ...methods: readonly string[]): FaultyMethods {
+  return Object.fromEntries(methods.map((method) => [method, { call: () => call, answers: 'outcome', isHere: true }]))
 }
 
 const MESSAGE = 'a fault that was asked for'
@@ -159,7 +166,7 @@ export class Faults<Part extends KernelPart> {
         const method = typeof name === 'string' && Object.hasOwn(methods, name) ? methods[name] : undefined
         if (method === undefined) return call
         if ('gives' in method) return () => this.wrap(call(undefined) as object, method.gives)
-        return (request: unknown) => this.#run(method, request, call)
+        return (request: unknown) => (method.isHere === true ? this.#runHere(method, request, call) : this.#run(method, request, call))
       }
     })
   }
@@ -179,6 +186,16 @@ export class Faults<Part extends KernelPart> {
     return due
   }
 
+  #runHere(method: FaultyMethod, request: unknown, start: (request: unknown) => unknown): unknown {
+    const call = (method.call as (request: unknown) => string)(request)
+    const fault = this.#meet(call)
+    if (fault === undefined || fault.isLost) {
+      const outcome = start(request)
+      if (fault === undefined) return outcome
+    }
+    return failed(failureOf(fault, call, fault.isLost && !READS.has(call)), method)
+  }
+
   async #run(method: FaultyMethod, request: unknown, start: (request: unknown) => unknown): Promise<unknown> {
     const call = (method.call as (request: unknown) => string)(request)
     const fault = this.#meet(call)
@@ -188,19 +205,21 @@ export class Faults<Part extends KernelPart> {
   }
 }
 
-/** A turn of the event loop passes, as with any call. */
-async function refuse(fault: Pending, call: string, { answers }: FaultyMethod, rows: number): Promise<object> {
-  await new Promise((resolve) => setImmediate(resolve))
-  if (answers === 'rows') return refusedRows(rows, fault.errno)
-  const failure = failureOf(fault, call, false)
+/** An answer that tells of a failure of the whole. */
+function failed(failure: NativeFailure, { answers }: FaultyMethod): object {
   return answers === 'commit' ? { ...NOT_COMMITTED, failure } : { failure }
 }
 
-async function lose(fault: Pending, call: string, { answers }: FaultyMethod, start: () => unknown): Promise<object> {
+/** A turn of the event loop passes, as with any call. */
+async function refuse(fault: Pending, call: string, method: FaultyMethod, rows: number): Promise<object> {
+  await new Promise((resolve) => setImmediate(resolve))
+  return method.answers === 'rows' ? refusedRows(rows, fault.errno) : failed(failureOf(fault, call, false), method)
+}
+
+async function lose(fault: Pending, call: string, method: FaultyMethod, start: () => unknown): Promise<object> {
   const outcome = (await start()) as { readonly value?: object | undefined }
   const failure = failureOf(fault, call, !READS.has(call))
-  if (answers === 'commit') return { ...NOT_COMMITTED, failure }
-  if (answers !== 'rows' || outcome.value === undefined) return { failure }
+  if (method.answers !== 'rows' || outcome.value === undefined) return failed(failure, method)
   // A report says itself which of its rows nobody knows of.
   return { value: { ...outcome.value, unknownFrom: 0, errors: refusalColumns([]), stopped: failure } }
 }

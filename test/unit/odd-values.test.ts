@@ -250,6 +250,7 @@ const clients: readonly ClientCase[] = [
     examples: {
       transaction: none,
       readGeneration: onlyCall,
+      readGenerationSync: none,
       list: [[inFamily]],
       listTables: [[inFamily]],
       listChains: [[inFamily]],

@@ -79,10 +79,28 @@ export function isCounted({ mode, endpoints }: ShownFrontend): boolean {
   return mode !== 'iptables' && endpoints.every(({ connections }) => connections !== undefined)
 }
 
+/**
+ * Milliseconds over which connections to frontends of mode ipvs are counted, at least, where looks are closer together: IPVS adds up its counters every two seconds alone
+ * (net/netfilter/ipvs/ip_vs_est.c), and what came within a shorter time would be nothing, or too much.
+ */
+const IPVS_MS = 6000
+
+/** Totals by frontend, and when they were counted. */
+interface Counted {
+  readonly totals: ReadonlyMap<string, Totals>
+  readonly at: number
+}
+
+/** Looks since a time, and the last one before it. */
+function looksSince(looks: readonly Counted[], since: number): readonly Counted[] {
+  const first = looks.findLastIndex(({ at }) => at <= since)
+  return looks.slice(Math.max(first, 0))
+}
+
 /** Follows what frontends get, from look to look. */
 export class Rates {
-  #before: ReadonlyMap<string, Totals> | undefined
-  #at = 0
+  /** The looks before, the newest last: those since the time that matters to mode ipvs. */
+  #looks: readonly Counted[] = []
   /** Connections since the first look. */
   #sums: ReadonlyMap<string, number> = new Map()
 
@@ -91,24 +109,29 @@ export class Rates {
    *
    * @param flows Connections since the look before, for frontends of which the kernel counts none; undefined: they are not known.
    * @param now Milliseconds, by a clock that only goes on.
-   * @returns The frontends, those first that had most connections since the first look.
+   * @returns The frontends, those first that had most connections since the first look. Rates are since the look before, and in mode ipvs since an earlier one where that was less
+   *   than six seconds ago.
    */
   take(frontends: readonly ShownFrontend[], flows: readonly CountedFlows[] | undefined, now: number): RatedFrontend[] {
-    const before = this.#before
     const identified = frontends.map((frontend) => [frontendId(frontend), frontend] as const)
     const totals = new Map(identified.map(([id, frontend]) => [id, totalsOf(frontend)]))
-    const seconds = Math.max(now - this.#at, 1) / 1000
-    this.#before = totals
-    this.#at = now
+    const looks = looksSince(this.#looks, now - IPVS_MS)
+    const before = looks.at(-1)
+    this.#looks = [...looks, { totals, at: now }]
     if (before === undefined) return [...frontends]
+    const secondsSince = ({ at }: Counted): number => Math.max(now - at, 1) / 1000
     const byFlows = flows === undefined ? undefined : flowsByFrontend(frontends, flows)
-    const countsOf = (id: string, frontend: ShownFrontend): Counts | undefined => {
-      const known = before.get(id)
-      if (isCounted(frontend)) return known && differences(known, totals.get(id)!)
-      return byFlows && (byFlows.get(destinationId(frontend.protocol, frontend.address, frontend.port)) ?? NO_COUNTS)
+    const rate = (id: string, frontend: ShownFrontend): RatedFrontend => {
+      if (isCounted(frontend)) {
+        const look = frontend.mode === 'ipvs' ? looks.find((one) => one.totals.has(id)) : before
+        const known = look?.totals.get(id)
+        return known === undefined ? frontend : rated(frontend, differences(known, totals.get(id)!), secondsSince(look!))
+      }
+      const counts = byFlows?.get(destinationId(frontend.protocol, frontend.address, frontend.port)) ?? (byFlows && NO_COUNTS)
+      return rated(frontend, counts, secondsSince(before))
     }
-    const all = identified.map(([id, frontend]) => [id, rated(frontend, countsOf(id, frontend), seconds)] as const)
-    return this.#busiestFirst(all, seconds)
+    const all = identified.map(([id, frontend]) => [id, rate(id, frontend)] as const)
+    return this.#busiestFirst(all, secondsSince(before))
   }
 
   #busiestFirst(all: readonly (readonly [id: string, frontend: RatedFrontend])[], seconds: number): RatedFrontend[] {

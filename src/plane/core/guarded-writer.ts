@@ -27,6 +27,7 @@ export class GuardedWriter {
   commits = 0
   /** Transactions that were sent and have not ended. */
   #underWay = 0
+  readonly #nft: Nftables
   readonly #steps: StepWriter
   #run: Run | undefined
   #what = ''
@@ -54,7 +55,18 @@ export class GuardedWriter {
       advanced: (services) => this.#run?.advance?.add(services),
       refused: (error, owners) => attribute(error, owners, blame)
     }
+    this.#nft = nft
     this.#steps = new StepWriter(nft, hooks, bound)
+  }
+
+  /** Whether anybody else has committed since our last commit or audit. It is asked many times a second, and so without another thread, unless the client has something else to do. */
+  async isBehind(): Promise<boolean> {
+    try {
+      return this.#nft.readGenerationSync().id !== this.generation
+    } catch (error) {
+      if (!(error instanceof NetplaneError) || error.code !== 'ERR_NETPLANE_BUSY') throw error
+      return (await this.#nft.readGeneration()).id !== this.generation
+    }
   }
 
   /** Takes notice of a commit of ours that another one made: it is no change by another process, unless there was one before it. */

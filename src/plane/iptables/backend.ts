@@ -87,8 +87,8 @@ class IptablesBackend implements Backend {
     return this.#nft[networkNamespace]
   }
 
-  async hasChanged(): Promise<boolean> {
-    return (await this.#nft.readGeneration()).id !== this.#writer.generation
+  hasChanged(): Promise<boolean> {
+    return this.#writer.isBehind()
   }
 
   unsupported(service: Service): Error | undefined {

@@ -96,8 +96,8 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     return this.#writer.commits
   }
 
-  async hasChanged(): Promise<boolean> {
-    return (await this.#nft.readGeneration()).id !== this.#writer.generation
+  hasChanged(): Promise<boolean> {
+    return this.#writer.isBehind()
   }
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {

@@ -10,19 +10,24 @@ import { asFakeKernel, type FakeKernel, kernelPart } from '../../core/open.js'
 import type { NativeAddon, NativeMonitorCallback, NativeNftablesMonitorOptions } from '../../native/index.js'
 import { Nftables, type NftablesOptions } from '../../nftables/client.js'
 import type { TraceStep } from '../../nftables/trace.js'
-import { Faults, outcomes, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
+import { Faults, outcomes, outcomesHere, type Fault, type FaultCalls, type FaultOptions, type FaultyMethods } from '../faults.js'
 import { failed } from '../outcome.js'
 import { dumpTables } from './dump.js'
 import { FakeNftablesCore, FakeNftablesSocket } from './sockets.js'
 import { toNativeTrace } from './traces.js'
 
+const COMMIT = {
+  call: ({ dryRun }: { readonly dryRun?: boolean }) => (dryRun === true ? 'check' : 'commit'),
+  answers: 'commit'
+} as const
+
 const METHODS: FaultyMethods = {
-  beginBatch: {
-    gives: { commit: { call: ({ dryRun }: { readonly dryRun?: boolean }) => (dryRun === true ? 'check' : 'commit'), answers: 'commit' } }
-  },
+  beginBatch: { gives: { commit: COMMIT, commitHere: { ...COMMIT, isHere: true } } },
   ...outcomes('list', 'list'),
   ...outcomes('get', 'getElements'),
-  ...outcomes('read', 'generation')
+  ...outcomes('read', 'generation'),
+  ...outcomesHere('list', 'listHere'),
+  ...outcomesHere('read', 'generationHere')
 }
 
 /** What a {@link FakeNftablesKernel} can do. */

@@ -355,6 +355,10 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
     return this.#outcome(() => this.#core.generation())
   }
 
+  generationHere(): NativeOutcome<NativeRecord> {
+    return this.#isClosed ? failed(EBADF, 'submit') : this.#core.generation()
+  }
+
   #outcome<T>(start: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {
     return this.#job(start, () => failed(EBADF, 'submit'))
   }

@@ -109,6 +109,26 @@ describe.each(kernelsHere(nftablesKernels))('commits for which the thread waits,
     expect(() => late.commitSync()).toThrow(ClosedError)
   })
 
+  it('reads the generation likewise', async () => {
+    const open = await opener()
+    const nft = await open()
+    const reading = nft.readGeneration()
+    expect(thrown(() => nft.readGenerationSync())).toMatchObject({
+      code: 'ERR_NETPLANE_BUSY',
+      message: expect.stringContaining('nftables.readGenerationSync') as string
+    })
+    const before = await reading
+    expect(nft.readGenerationSync()).toEqual(before)
+    const tx = nft.transaction()
+    base(tx)
+    const { generation } = tx.commitSync()
+    expect(generation).toBeGreaterThan(before.id)
+    expect(nft.readGenerationSync()).toEqual(await nft.readGeneration())
+    expect(nft.readGenerationSync().id).toBe(generation)
+    await nft.close()
+    expect(() => nft.readGenerationSync()).toThrow(ClosedError)
+  })
+
   it('refuses malformed operations and options, and sends nothing', async () => {
     const open = await opener()
     await using nft = await open()

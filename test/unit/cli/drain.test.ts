@@ -96,10 +96,11 @@ describe('drain', () => {
       { protocol: 'tcp', address: '10.96.0.1', port: 80 },
       { address: '10.1.0.1', port: 8080 }
     ] as const
+    // The inactive one is none that IPVS lists: it has ended.
     kernel.ipvs.setConnections(virtual, server, { active: 2, inactive: 1 })
     const stdout = new KeptStream()
     const running = command(['drain', '-', '10.1.0.1:8080', '--mode', 'ipvs'], { kernel, stdin: SERVICES, stdout })
-    await until('they are counted', () => stdout.text.includes('3 connections left, for at most 900 s.'))
+    await until('they are counted', () => stdout.text.includes('2 connections left, for at most 900 s.'))
     kernel.ipvs.setConnections(virtual, server, {})
     expect((await running).status).toBe(0)
     expect((await command(['show', '--mode', 'ipvs'], { kernel })).stdout).toMatch(/10\.1\.0\.1:8080 .*draining/)

@@ -79,3 +79,13 @@ test('where nothing is known, nothing is said', () => {
   rates.take(all, undefined, 0)
   expect(rates.take(all, undefined, 1000)[0]).not.toHaveProperty('connectionsPerSecond')
 })
+
+test('what IPVS has added up in one of several looks is spread over six seconds', () => {
+  const rates = new Rates()
+  const look = (count: bigint, now: number): number | undefined =>
+    rates.take([{ ...frontend('10.96.0.1', 80, endpoint('10.1.0.1', count)), mode: 'ipvs' }], undefined, now)[0]!.connectionsPerSecond
+  // Ten connections a second, of which the counters tell every two seconds.
+  const told = [0n, 0n, 20n, 20n, 40n, 40n, 60n, 60n, 80n, 80n, 100n].map((count, index) => look(count, 500 + index * 1000))
+  expect(told.slice(0, 7)).toEqual([undefined, 0, 10, 20 / 3, 10, 8, 10])
+  expect(told.slice(7)).toEqual([10, 10, 10, 10])
+})

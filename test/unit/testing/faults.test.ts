@@ -17,6 +17,12 @@ async function addTable(nft: Nftables, name: string, isDry = false): Promise<voi
   await (isDry ? tx.check() : tx.commit())
 }
 
+function addTableHere(nft: Nftables, name: string): unknown {
+  const tx = nft.transaction()
+  tx.add.table({ family: 'ip', name })
+  return tx.commitSync()
+}
+
 const set = { family: 'ip', table: 'held', name: 'set', key: 'mark' } as const
 
 /** Every call that can fail, by its word, as the public call that makes it. */
@@ -25,7 +31,9 @@ const nftables: readonly [string, (client: Nftables) => Promise<unknown>][] = [
   ['check', (nft) => addTable(nft, 'other', true)],
   ['list', (nft) => nft.listTables()],
   ['get', (nft) => nft.getElements(set, [1])],
-  ['read', (nft) => nft.readGeneration()]
+  ['read', (nft) => nft.readGeneration()],
+  ['commit', async (nft) => Promise.resolve(addTableHere(nft, 'other'))],
+  ['read', async (nft) => Promise.resolve(nft.readGenerationSync())]
 ]
 const ipvs: readonly [string, (client: Ipvs) => Promise<unknown>][] = [
   ['add', (client) => client.addService({ ...web, port: 81 })],
