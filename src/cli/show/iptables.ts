@@ -3,12 +3,13 @@
  */
 import { Slices } from '../../core/slices.js'
 import type { AddressFamily } from '../../core/address.js'
-import type { IptablesMatch, IptablesRule } from '../../iptables/index.js'
+import type { IptablesRule } from '../../iptables/index.js'
 import { tableKey, type TableSnapshot } from '../../iptables/state/snapshot.js'
 import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { ABOUT_SERVED, commentOf, listedRule } from '../../plane/iptables/inspect/comments.js'
 import { destinationOf } from '../../plane/iptables/inspect/endpoints.js'
+import { addressOf, portOf } from '../../plane/iptables/inspect/frontends.js'
 import { readKernel } from '../../plane/iptables/inspect/kernel.js'
 import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
 import { CHAIN } from '../../plane/iptables/layout/names.js'
@@ -20,12 +21,6 @@ const SHARE_DIGITS = 9
 /** Where a rule goes on. */
 function jumpOf({ target }: IptablesRule): string | undefined {
   return typeof target === 'object' && 'jump' in target ? target.jump : undefined
-}
-
-function portOf(matches: readonly IptablesMatch[] | undefined): number | undefined {
-  for (const match of matches ?? [])
-    if ('destinationPort' in match && typeof match.destinationPort === 'number') return match.destinationPort
-  return undefined
 }
 
 /** What of the packets that reach a rule it takes. */
@@ -82,10 +77,6 @@ function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean 
   return source !== undefined || inInterface !== undefined || matches.some((match) => match.match === 'addrtype')
 }
 
-function textOf(value: IptablesRule['destination']): string | undefined {
-  return typeof value === 'string' ? value.replace(/\/(?:32|128)$/, '') : undefined
-}
-
 function frontendOf(chains: NatChains, family: AddressFamily, rule: IptablesRule): ShownFrontend | undefined {
   const [chain, port] = [jumpOf(rule), portOf(rule.matches)]
   if (chain === undefined || chain === CHAIN.nodePorts || port === undefined) return undefined
@@ -94,7 +85,7 @@ function frontendOf(chains: NatChains, family: AddressFamily, rule: IptablesRule
     ...{ mode: 'iptables', family, port, isOurs: true, refusals: [] },
     service: commentOf(rule)?.replace(ABOUT_SERVED, ''),
     protocol: typeof protocol === 'string' ? protocol : undefined,
-    address: textOf(rule.destination),
+    address: addressOf(rule),
     endpoints: chains.endpoints(chain)
   }
 }
@@ -115,7 +106,7 @@ function refusalsIn(table: TableSnapshot | undefined, family: AddressFamily): Sh
           ...{ mode: 'iptables', family, port, isOurs: true, endpoints: [], refusals: [refusal] },
           service: commentOf(rule)!.slice(0, found.index),
           protocol: typeof protocol === 'string' ? protocol : undefined,
-          address: textOf(rule.destination)
+          address: addressOf(rule)
         }
       ]
     })

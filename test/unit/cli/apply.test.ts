@@ -99,6 +99,14 @@ describe('plan', () => {
     ],
     ['iptables', web('10.1.0.1 10.1.0.3'), ['- endpoint 10.1.0.2:8080', '+ endpoint 10.1.0.3:8080']],
     ['iptables', web('10.1.0.1 10.1.0.2 10.1.0.3'), ['+ endpoint 10.1.0.3:8080']],
+    ['iptables', web('10.1.0.1 10.1.0.2', ', { kind: node, port: 30080, family: ip }'), ['+ frontend tcp node port 30080 (ip)']],
+    [
+      'iptables',
+      web('10.1.0.1 10.1.0.2').replace('10.96.0.1', '10.96.0.9'),
+      ['- frontend tcp 10.96.0.1:80', '+ frontend tcp 10.96.0.9:80']
+    ],
+    // The frontend stays, and is refused.
+    ['iptables', web('10.1.0.1').replace(/endpoints: .*/, 'endpoints: [] }]'), ['- endpoint 10.1.0.1:8080', '- endpoint 10.1.0.2:8080']],
     [
       'ipvs',
       web('10.1.0.1 10.1.0.3'),
@@ -114,17 +122,21 @@ describe('plan', () => {
     expect(details).toEqual([...phrases, ...details.filter((line) => / to (?:write|delete)/.test(line))])
   })
 
+  test('names in mode iptables a node port that goes', async () => {
+    const kernel = fakeKernel()
+    const stdin = web('10.1.0.1', ', { kind: node, port: 30080, family: ip }')
+    await command(['apply', '-', '--mode', 'iptables'], { kernel, stdin })
+    const { stdout } = await command(['plan', '-', '--mode', 'iptables'], { kernel, stdin: web('10.1.0.1') })
+    expect(stdout).toContain('~ web\n    - frontend tcp node port 30080 (ip)\n')
+  })
+
   test.each(['nftables', 'iptables'])('names in mode %s what comes and what goes as a whole', async (mode) => {
     const kernel = fakeKernel()
     await command(['apply', '-', '--mode', mode], { kernel, stdin: web('10.1.0.1 10.1.0.2') })
     const other = web('10.1.0.9').replace('name: web', 'name: other').replace('10.96.0.1', '10.96.0.2')
     const { stdout } = await command(['plan', '-', '--mode', mode], { kernel, stdin: other })
     expect(stdout).toContain('+ other  tcp 10.96.0.2:80 -> 1 endpoint\n')
-    expect(stdout).toMatch(
-      mode === 'nftables'
-        ? /^- web {2}tcp 10\.96\.0\.1:80 -> 2 endpoints, /m
-        : /^- web {2}- endpoint 10\.1\.0\.1:8080, - endpoint 10\.1\.0\.2:8080, /m
-    )
+    expect(stdout).toMatch(/^- web {2}tcp 10\.96\.0\.1:80 -> 2 endpoints, /m)
     expect(stdout).toContain('Services: 1 to add, 0 to change, 1 to remove.')
   })
 

@@ -38,10 +38,14 @@ export interface Plan {
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
 
+/** What leads where, in a few words. */
+export function reachText(frontends: readonly string[], endpoints: number): string {
+  return `${frontends.join(', ')} -> ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}`
+}
+
 /** A service in a few words. */
-export function describeService(service: Service): string {
-  const frontends = service.frontends.map(formatFrontend).join(', ')
-  return `${service.protocol} ${frontends} -> ${service.endpoints.length} ${service.endpoints.length === 1 ? 'endpoint' : 'endpoints'}`
+export function describeService({ protocol, frontends, endpoints }: Service): string {
+  return `${protocol} ${reachText(frontends.map(formatFrontend), endpoints.length)}`
 }
 
 /** How many objects are to be written and deleted. @param one What one of them is called. */

@@ -5,6 +5,7 @@ import type { IptablesRule } from '../../../iptables/index.js'
 import { ruleOf } from '../../../iptables/rule/convert.js'
 import { readListed } from '../../../iptables/state/listing.js'
 import { isTableName } from '../../../iptables/tables.js'
+import { CHAIN } from '../layout/names.js'
 import type { ListedRule } from '../../../nftables/index.js'
 
 /** A listed rule in words; undefined: it is none of iptables. */
@@ -31,5 +32,7 @@ const ABOUT = new RegExp(` not allowed$| has no (?:local )?endpoints(?: for clie
 /** The service that a rule of a shared chain is of, as its comment says; undefined: it is none of a service. */
 export function serviceOfShared(listed: ListedRule): string | undefined {
   const comment = commentOf(listedRule(listed))
+  // There the comment is the name alone, as kube-proxy has it.
+  if (listed.table === 'nat' && listed.chain === CHAIN.nodePorts) return comment
   return comment !== undefined && ABOUT.test(comment) ? comment.replace(ABOUT, '') : undefined
 }

@@ -22,6 +22,8 @@ export interface ServiceDifference {
   deleted: number
   /** Endpoints that have no chain yet. */
   readonly comingEndpoints: string[]
+  /** Rules that are missing in chains which services share. */
+  readonly missing: IptablesRule[]
 }
 
 /** What is wrong, and what puts it right. */
@@ -38,7 +40,9 @@ export interface Comparison {
   /** Chains of services that are wanted no more. */
   readonly strays: readonly ChainSnapshot[]
   /** Rules in chains that services share which are wanted no more, by the services that they name. */
-  readonly strayRules: ReadonlyMap<string, number>
+  readonly strayRules: ReadonlyMap<string, readonly ListedRule[]>
+  /** What the kernel was compared with. */
+  readonly wanted: Wanted
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] extends readonly (infer Item)[] ? Item[] : T[Field] }
@@ -52,7 +56,7 @@ class Comparing {
   readonly handles = new Map<string, Map<string, bigint[]>>()
   readonly strays: ChainSnapshot[] = []
   readonly present = new Set<string>()
-  readonly strayRules = new Map<string, number>()
+  readonly strayRules = new Map<string, ListedRule[]>()
   readonly #kernel: KernelState
   readonly #wanted: Wanted
   readonly #slices = new Slices()
@@ -86,7 +90,7 @@ class Comparing {
     const services = [...this.#byService.values()]
     const { faults, handles, present, strays, strayRules } = this
     const edits = { ...this.#edits, services, counts: this.#counts() }
-    return { edits, faults, services: this.services, handles, present, strays, strayRules }
+    return { edits, faults, services: this.services, handles, present, strays, strayRules, wanted: this.#wanted }
   }
 
   /** Rules of services, those of strays included. */
@@ -151,10 +155,10 @@ class Comparing {
       if (this.#slices.isOver) await this.#slices.turn()
     }
     this.handles.set(placeKey(place), sorting.handles)
-    for (const [service, { rules, remove }] of sorting.differences(tail)) {
+    for (const [service, { rules, missing, remove }] of sorting.differences(tail)) {
       this.#of(service).additions.push({ place, rules, at: 'begin' })
       this.#edits.removals.push(...remove)
-      this.#count(service, rules.length, remove.length)
+      this.#count(service, rules.length, remove.length).missing.push(...missing)
     }
     const { others } = sorting
     if (sorting.hasTail(tail)) return
@@ -171,7 +175,7 @@ class Comparing {
     for (const other of sorting.others) {
       const service = serviceOfShared(other.listed)
       if (service === undefined) rest.push(other)
-      else this.strayRules.set(service, (this.strayRules.get(service) ?? 0) + 1)
+      else this.strayRules.set(service, [...(this.strayRules.get(service) ?? []), other.listed])
     }
     return sorting.isTail(rest, tail)
   }
@@ -226,12 +230,13 @@ class Comparing {
     return edits
   }
 
-  #count(service: string, written: number, deleted: number, comingEndpoint?: string): void {
-    const difference = this.services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] }
+  #count(service: string, written: number, deleted: number, comingEndpoint?: string): ServiceDifference {
+    const difference = this.services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [], missing: [] }
     if (comingEndpoint !== undefined) difference.comingEndpoints.push(comingEndpoint)
     difference.written += written
     difference.deleted += deleted
     this.services.set(service, difference)
+    return difference
   }
 }
 
@@ -250,6 +255,8 @@ interface OtherRule {
 /** What is to be done for one service in one chain. */
 interface SharedDifference {
   readonly rules: readonly IptablesRule[]
+  /** Those of the rules that are not there. */
+  readonly missing: readonly IptablesRule[]
   readonly remove: readonly Removal[]
 }
 
@@ -319,7 +326,10 @@ class SharedRules {
     for (const [service, rules] of this.#services) {
       const taken = this.#taken.get(service) ?? []
       const isRight = taken.length === rules.length && taken.every(({ index, at }, position) => index === position && at < first)
-      if (!isRight) yield [service, { rules, remove: taken.map(({ removal }) => removal) }]
+      if (isRight) continue
+      const indexes = new Set(taken.map(({ index }) => index))
+      const missing = rules.filter((_, index) => !indexes.has(index))
+      yield [service, { rules, missing, remove: taken.map(({ removal }) => removal) }]
     }
   }
 }

@@ -3,13 +3,13 @@
  */
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
 import { changesBetween } from '../../core/changes/change.js'
-import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
+import { describeService, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
-import type { ChainSnapshot } from '../../../iptables/state/snapshot.js'
 import { listedRule } from './comments.js'
 import type { Comparison } from './compare.js'
 import { endpointOf, serviceOfEndpoint } from './endpoints.js'
+import { differingFrontends } from './frontends.js'
 import type { KernelState } from './kernel.js'
 
 /** The tables compared with services. */
@@ -45,19 +45,24 @@ export class IptablesInspection implements Inspection {
 
   /** Names the services whose rules differ; they are not rebuilt from rules. Those that are desired no longer are known by the comments in the chains of their endpoints. */
   #entries(): PlanEntry[] {
-    const { services, present, strays, strayRules } = this.comparison
-    const left = leavingParts(strays, strayRules)
+    const { services, present } = this.comparison
+    const left = leavingParts(this.comparison)
     const names = new Set([...services.keys(), ...left.keys()])
     return [...names].map((service): PlanEntry => {
       const desired = this.#services.get(service)
-      const { written, deleted, comingEndpoints } = services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] }
+      const { written, deleted, comingEndpoints } = services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] as const }
       const { endpoints, rules } = left.get(service) ?? { endpoints: [], rules: 0 }
       if (desired !== undefined && deleted + rules === 0 && !present.has(service))
         return { action: 'add', service, details: [describeService(desired)] }
-      const going = endpoints.map((endpoint) => `- endpoint ${endpoint}`)
-      const coming = comingEndpoints.map((endpoint) => `+ endpoint ${endpoint}`)
       const numbers = numbersText('rule', { written, deleted: deleted + rules })
-      return { action: desired === undefined ? 'remove' : 'change', service, details: [...going, ...coming, numbers] }
+      const frontends = differingFrontends(this.comparison, service)
+      if (desired === undefined && frontends.going.length > 0)
+        return { action: 'remove', service, details: [reachText(frontends.going, endpoints.length), numbers] }
+      const details = [
+        ...[...frontends.going.map((label) => `- frontend ${label}`), ...frontends.coming.map((label) => `+ frontend ${label}`)],
+        ...[...endpoints.map((endpoint) => `- endpoint ${endpoint}`), ...comingEndpoints.map((endpoint) => `+ endpoint ${endpoint}`)]
+      ]
+      return { action: desired === undefined ? 'remove' : 'change', service, details: [...details, numbers] }
     })
   }
 }
@@ -68,8 +73,8 @@ interface Leaving {
   rules: number
 }
 
-function leavingParts(strays: readonly ChainSnapshot[], strayRules: ReadonlyMap<string, number>): ReadonlyMap<string, Leaving> {
-  const left = new Map<string, Leaving>([...strayRules].map(([service, rules]) => [service, { endpoints: [], rules }]))
+function leavingParts({ strays, strayRules }: Comparison): ReadonlyMap<string, Leaving> {
+  const left = new Map<string, Leaving>([...strayRules].map(([service, { length }]) => [service, { endpoints: [], rules: length }]))
   for (const stray of strays) {
     const service = serviceOfEndpoint(stray)
     if (service === undefined) continue

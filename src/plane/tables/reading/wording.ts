@@ -3,6 +3,7 @@
  */
 import { formatSocketAddress } from '../../../core/address.js'
 import { Slices } from '../../../core/slices.js'
+import { reachText } from '../../core/changes/plan.js'
 import type { Services } from '../../model.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { SetTables } from '../elements/changes.js'
@@ -109,8 +110,7 @@ function phrases(before: Answers = NONE, after: Answers = NONE): string[] {
 
 /** A service in a few words, as {@link describeService} has them. */
 function described(answers: Answers): string[] {
-  const { size } = endpointsOf(answers)
-  return answers.size === 0 ? [] : [`${[...answers.keys()].join(', ')} -> ${size} ${size === 1 ? 'endpoint' : 'endpoints'}`]
+  return answers.size === 0 ? [] : [reachText([...answers.keys()], endpointsOf(answers).size)]
 }
 
 /**
