@@ -34,14 +34,18 @@ import { vitestStage } from './vitest.mjs'
 
 /**
  * A stage of npm scripts, all at the same time, each of which is one check: passed when it exits with 0.
+ * @param {{ tries?: number }} options and those of the stage; `tries`: how often a script is begun, where it fails before
  */
-function scripts(name, names, options) {
+function scripts(name, names, { tries = 1, ...options }) {
   const run = async ({ root }) => {
-    const check = async (script) => {
+    const check = async (script, left) => {
       const argv = ['npm', 'run', '--silent', script]
-      return countOne((await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })).status)
+      const { status } = await exec(argv, { timeoutSeconds: 900, quiet: true, cwd: root })
+      if (status === 0 || left === 1) return countOne(status)
+      console.log(`npm run ${script} ended with ${status}, and is tried once more`)
+      return await check(script, left - 1)
     }
-    return sum(await Promise.all(names.map(check)))
+    return sum(await Promise.all(names.map((script) => check(script, tries))))
   }
   return { name, ...options, run }
 }
@@ -92,7 +96,8 @@ function builtStage(name, programs, { buildSeconds, quiet = false, ...options })
 
 /** @type {Stage[]} in the order in which they run */
 export const stages = [
-  scripts('build', ['build:all'], { builds: true, needs: compiler }),
+  // Almost everything uses it: a program that was ended from outside, by want of memory, must not take all with it. What is wrong fails twice.
+  scripts('build', ['build:all'], { builds: true, needs: compiler, tries: 2 }),
   scripts('prebuild', ['build:prebuild'], { builds: true, needs: compiler }),
   scripts('lint', ['lint:types', 'lint:style', 'lint:format', 'lint:package'], { uses: ['build'] }),
   scripts('lint-rules', ['lint:rules'], { needs: ['clang-format-14', 'git'] }),
