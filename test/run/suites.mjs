@@ -104,7 +104,8 @@ export const suites = [
     requires: ['nftables']
   },
   { name: 'command line', files: ['test/kernel/cli'], requires: ['nftables'] },
-  { name: 'command line with ipvs', files: ['test/kernel/cli/ipvs'], requires: ['ipvs', 'nftables'] },
+  { name: 'command line with ipvs', files: ['test/kernel/cli/ipvs'], requires: ['ipvs', 'nftables'], smoke: ['newest'] },
+  { name: 'switching by the command line', files: ['test/kernel/cli/switch-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'documentation', files: ['test/kernel/docs'], requires: ['nftables'] },
   { name: 'plane, in short', files: ['test/kernel/plane/nftables/serving'], requires: ['nftables'], smoke: true }
 ]

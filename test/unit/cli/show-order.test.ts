@@ -6,7 +6,7 @@ function frontend(place: Partial<ShownFrontend>, endpoints: readonly (readonly [
   return {
     ...{ mode: 'nftables', family: 'ip', service: 'web', isOurs: true, refusals: [], ...place },
     endpoints: endpoints.map(([address, port]) => ({ address, port, clients: 'all' }))
-  } as ShownFrontend
+  }
 }
 
 test('frontends and endpoints stand in the order of numbers, IPv4 before IPv6, and node ports without an address last', () => {

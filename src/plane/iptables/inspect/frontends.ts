@@ -40,8 +40,14 @@ function wantedFrontends(shared: Wanted['shared'], service: string, missing: Rea
   return { wanted, standing }
 }
 
-/** The frontends of a service that are there and not wanted, and those that are wanted and not there. */
-export function differingFrontends({ services, strayRules, wanted: { shared } }: Comparison, service: string) {
+/** Frontends that are there and not wanted, and those that are wanted and not there. */
+export interface Differing {
+  readonly going: readonly string[]
+  readonly coming: readonly string[]
+}
+
+/** The frontends of a service that differ. */
+export function differingFrontends({ services, strayRules, wanted: { shared } }: Comparison, service: string): Differing {
   const { wanted, standing } = wantedFrontends(shared, service, new Set(services.get(service)?.missing))
   for (const listed of strayRules.get(service) ?? []) {
     const rule = listedRule(listed)
