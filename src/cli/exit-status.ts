@@ -20,7 +20,7 @@ const NO_NAMESPACE = new Set(['ENOENT', 'ENOTDIR', 'EINVAL'])
 const NAMESPACE = 'network namespace '
 
 /** What `--netns` names where it names no network namespace. */
-function missingNamespace(error: unknown): string | undefined {
+export function missingNamespace(error: unknown): string | undefined {
   if (!(error instanceof NetlinkError) || !error.operation.endsWith('.open') || !NO_NAMESPACE.has(error.code)) return undefined
   return error.subject?.startsWith(NAMESPACE) === true ? error.subject.slice(NAMESPACE.length) : undefined
 }

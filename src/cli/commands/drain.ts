@@ -73,16 +73,26 @@ function tellPlan({ stderr }: CommandEnvironment, tell: (line: string) => void, 
     stderr.write(`netplane: ${printable(`service ${service} has no other endpoint: new clients are refused`)}\n`)
 }
 
+/** What drains: nothing of services that could not be applied. */
+function without({ services, endpoints, unserved }: DrainPlan, refused: ReadonlySet<string>): DrainPlan {
+  return {
+    services,
+    endpoints: endpoints.filter(({ service }) => !refused.has(service)),
+    unserved: unserved.filter((service) => !refused.has(service))
+  }
+}
+
 async function drain(environment: CommandEnvironment, file: string, endpoint: string, options: DrainOptions): Promise<number> {
   const { mode, service, timeout, output } = options
   const chosen = parseEndpoint(endpoint)
   const document = await readServicesFile(environment, file)
-  const plan = planDrain(document.services, { ...chosen, service })
+  const asked = planDrain(document.services, { ...chosen, service })
   const tell = tellerFor(environment, options)
   const { quarantined } = await withPlane(environment, mode, options, (plane) =>
-    plane.sync(plan.services, { onError: 'isolate', signal: environment.signal })
+    plane.sync(asked.services, { onError: 'isolate', signal: environment.signal })
   )
   for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
+  const plan = without(asked, new Set(quarantined.map((one) => one.service)))
   tellPlan(environment, tell, plan)
   const count = connectionsOf(environment, mode, options, plan.endpoints)
   const waited = await wait(environment, count, timeout, (connections, leftSeconds) =>

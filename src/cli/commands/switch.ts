@@ -6,7 +6,8 @@ import { Argument, type Command } from 'commander'
 import type { NetplaneError } from '../../core/errors.js'
 import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent, type PlaneMode } from '../../plane/index.js'
 import type { CommandEnvironment } from '../environment.js'
-import { STATUS } from '../errors.js'
+import { CommandError, STATUS } from '../errors.js'
+import { endingOf } from '../exit-status.js'
 import { MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { appliedLine, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
@@ -30,12 +31,25 @@ async function collect(events: AsyncIterable<PlaneEvent>, gone: string[], fail: 
 /** Whether it is told only when all else is done: what belongs to another program stays. */
 const isForeign = (error: NetplaneError): boolean => error.code === 'ERR_NETPLANE_FOREIGN'
 
+/** Says how far it came: the new mode carries the services, and something of the others is left. */
+function leftOver(error: NetplaneError, mode: Mode): CommandError {
+  const { status, lines } = endingOf(error, false)
+  return new CommandError(status, `all services are carried by ${mode}, and not all that other modes have is gone: ${lines[0]!}`, {
+    cause: error
+  })
+}
+
 /** Waits until nothing is left of the other modes; says once on standard error what is waited for. */
-async function waitForOthers(plane: Plane, { signal, stderr }: CommandEnvironment, failures: readonly NetplaneError[]): Promise<void> {
+async function waitForOthers(
+  plane: Plane,
+  { signal, stderr }: CommandEnvironment,
+  failures: readonly NetplaneError[],
+  mode: Mode
+): Promise<void> {
   let isTold = false
   for (let leaving = plane.status().leaving; leaving !== undefined; leaving = plane.status().leaving) {
     const failure = failures.find((error) => !isForeign(error))
-    if (failure !== undefined) throw failure
+    if (failure !== undefined) throw leftOver(failure, mode)
     const busy = leaving.filter(({ connections }) => connections > 0)
     if (!isTold && busy.length > 0) {
       const lines = busy.map((one) => `${nameOf(one)}: ${one.connections}, for ${Math.ceil(one.remainingMs / 1000)} s at most`)
@@ -62,10 +76,10 @@ async function switchTo(environment: CommandEnvironment, mode: Mode, file: strin
     const events = collect(plane.watch(), gone, (error) => failures.push(error))
     const report =
       quarantined.length > 0 ? undefined : await plane.sync(document.services, { onError: 'atomic', signal: environment.signal })
-    if (report !== undefined) await waitForOthers(plane, environment, failures)
+    if (report !== undefined) await waitForOthers(plane, environment, failures, mode)
     await plane.close()
     await events
-    if (failures[0] !== undefined) throw failures[0]
+    if (failures[0] !== undefined) throw report === undefined ? failures[0] : leftOver(failures[0], mode)
     const applied = report === undefined ? {} : { applied: { services: report.services, durationMs: report.durationMs }, gone }
     writeResult(environment, options.output, { mode, quarantined: quarantinedDocuments(quarantined, document), ...applied }, () =>
       report === undefined ? [] : [appliedLine(report.services, report.durationMs.total), `All services are carried by ${mode}.`]

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, isInterrupt, STATUS } from '../errors.js'
+import { missingNamespace } from '../exit-status.js'
 import { KERNEL_MODES, modeOption, parseCount, parseSeconds, withPlaneOptions, type PlaneCommandOptions } from '../options.js'
 import { paintFor } from '../output/colours.js'
 import { widthFor, writeEvent } from '../output/format.js'
@@ -59,6 +60,12 @@ function withDelay(look: Look, sinceMs: number, { interval }: WatchOptions): Loo
   return { ...look, notes: [...look.notes, `looks are ${seconds.toFixed(1)} s apart, as that is how long they take`] }
 }
 
+/** A network namespace that was there when the first look was made. */
+function asLost(error: unknown): never {
+  const place = missingNamespace(error)
+  throw place === undefined ? error : new CommandError(STATUS.kernel, `network namespace ${place} has gone`, { cause: error })
+}
+
 async function watchPlane(environment: CommandEnvironment, options: WatchOptions, expected?: Expectation): Promise<void> {
   const { signal } = environment
   await using looker = new Looker(environment, options, expected)
@@ -71,7 +78,7 @@ async function watchPlane(environment: CommandEnvironment, options: WatchOptions
     display.show(look)
     if (looks === options.count) return
     await sleep(options.interval * 1000, undefined, { signal })
-    look = withDelay(await looker.look(), performance.now() - lookedAt, options)
+    look = withDelay(await looker.look().catch(asLost), performance.now() - lookedAt, options)
     lookedAt = performance.now()
   }
 }

@@ -62,7 +62,10 @@ class NatChains {
       if (own !== undefined)
         return [{ ...own, clients: 'all', share: Number(share.toFixed(SHARE_DIGITS)), connections: rule.counters?.packets }]
       const next = jumpOf(rule)
-      if (next === undefined || next === CHAIN.mark || seen.includes(next) || isForKnown(rule) || isForFew(rule)) continue
+      if (next === undefined || next === CHAIN.mark || seen.includes(next) || isForKnown(rule)) continue
+      // All that it admits goes the same way.
+      if (isAdmitting(chain)) return this.endpoints(next, share, [...seen, chain])
+      if (isForFew(rule)) continue
       const taken = left * chanceOf(rule)
       const behind = this.endpoints(next, taken, [...seen, chain])
       if (behind.length > 0) left -= taken
@@ -71,6 +74,9 @@ class NatChains {
     return found
   }
 }
+
+/** Whether a chain says whom a frontend takes. */
+const isAdmitting = (chain: string): boolean => chain.startsWith('KUBE-FW-')
 
 /** Whether a rule is for some clients alone: local ones, and this node itself. What all others meet follows it. */
 function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean {

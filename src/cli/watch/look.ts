@@ -67,7 +67,10 @@ export class Looker implements AsyncDisposable {
     const at = new Date().toISOString()
     const changes = this.#before === undefined ? [] : [...changesBetween(this.#before, found)].map((change) => ({ at, ...change }))
     this.#before = found
-    const rates = frontends.map(({ connectionsPerSecond }) => connectionsPerSecond).filter((rate) => rate !== undefined)
+    // Who has no endpoint gets nothing, which says nothing of the others.
+    const rates = frontends.flatMap(({ endpoints, connectionsPerSecond: rate }) =>
+      rate === undefined || endpoints.length === 0 ? [] : [rate]
+    )
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
     const { drift, faults } = await this.#drift()
     const notes = [this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)

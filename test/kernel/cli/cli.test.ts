@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { thisSystem } from '../../../src/cli/doctor/system.js'
-import { command, type CommandOptions, type CommandResult } from '../../support/command.js'
+import { command, KeptStream, type CommandOptions, type CommandResult } from '../../support/command.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { until } from '../../support/run.js'
 
 const SERVICES = `services:
   - name: default/web:http
@@ -48,6 +49,30 @@ describe('the command line on the kernel', () => {
     expect(cleaned.status).toBe(0)
     expect(cleaned.stdout).toContain(`${mode}: removed table ip `)
     expect(await namespace.nft('list', 'ruleset')).toBe('')
+  })
+
+  test('shows in mode iptables whom a frontend leads to that does not take everybody', async () => {
+    const namespace = await makeNamespace()
+    const restricted = SERVICES.replace(
+      '{ kind: node, port: 30080 }',
+      '{ kind: loadBalancer, address: 203.0.113.5, port: 80, sourceRanges: { allow: [192.0.2.0/24, 198.51.100.0/24] } }'
+    )
+    expect((await inside(namespace, ['apply', '-', '--mode', 'iptables'], { stdin: restricted })).status).toBe(0)
+    const { stdout } = await inside(namespace, ['show'])
+    expect(stdout).toMatch(/203\.0\.113\.5:80 +10\.1\.0\.1:8080 +75 %/)
+    expect(stdout).toMatch(/203\.0\.113\.5:80 +10\.1\.0\.2:8080 +25 %/)
+  })
+
+  test('says that the namespace of a watch has gone', async () => {
+    const namespace = await makeNamespace()
+    const link = `${await serviceFile('')}.netns`
+    await symlink(namespace.path, link)
+    const stdout = new KeptStream()
+    const args = ['watch', '--interval', '0.1', '-o', 'json', '--netns', link]
+    const watching = command(args, { kernel: undefined, system: thisSystem, stdout })
+    await until('the first look', () => stdout.text.includes('\n'))
+    await rm(link)
+    expect(await watching).toMatchObject({ status: 3, stderr: `netplane: network namespace ${link} has gone\n` })
   })
 
   test('leaves rules of others as they are', async () => {

@@ -122,6 +122,16 @@ describe('plan', () => {
     expect(details).toEqual([...phrases, ...details.filter((line) => / to (?:write|delete)/.test(line))])
   })
 
+  test('names in mode nftables an endpoint of which slots alone go', async () => {
+    const kernel = fakeKernel()
+    const some = (count: number): string => web(Array.from({ length: count }, (_, index) => `10.1.0.${index + 1}`).join(' '))
+    await command(['apply', '-'], { kernel, stdin: some(10) })
+    const { stdout } = await command(['plan', '-'], { kernel, stdin: some(9) })
+    expect(stdout).toMatch(
+      /^~ web\n {4}- endpoint 10\.1\.0\.10:8080\n {4}1 element to delete\nServices: 0 to add, 1 to change, 0 to remove\./
+    )
+  })
+
   test('names in mode iptables a node port that goes', async () => {
     const kernel = fakeKernel()
     const stdin = web('10.1.0.1', ', { kind: node, port: 30080, family: ip }')

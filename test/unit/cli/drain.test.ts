@@ -114,6 +114,19 @@ describe('drain', () => {
     })
   })
 
+  test('says of a service that cannot be applied nothing else', async () => {
+    const twice = `${SERVICES}  - name: default/same
+    protocol: tcp
+    frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }]
+    endpoints: [{ address: 10.1.0.1, port: 8080 }]
+`
+    const { status, stdout, stderr } = await command(['drain', '-', '10.1.0.1:8080'], { stdin: twice })
+    expect(status).toBe(1)
+    expect(stdout).toContain('10.1.0.1:8080 of service default/web:http drains.')
+    expect(stdout).not.toContain('default/same')
+    expect(stderr).toMatch(/^netplane: .*service default\/same cannot be applied: .*\n$/)
+  })
+
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143]

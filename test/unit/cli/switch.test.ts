@@ -58,6 +58,7 @@ test('says what belongs to another program, and leaves it', async () => {
   await tx.commit()
   const done = await command(['switch', 'ipvs', '-'], { stdin: SERVICES, kernel })
   expect(done).toMatchObject({ status: 3 })
+  expect(done.stderr).toContain('netplane: all services are carried by ipvs, and not all that other modes have is gone: ')
   expect(done.stderr).toContain('table ip netplane exists and is not ours')
   expect(await tables(kernel)).toEqual(['netplane', 'netplane-ipvs'])
 })

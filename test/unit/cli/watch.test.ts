@@ -219,9 +219,12 @@ describe('watch', () => {
 
   test('goes on without connection tracking, and says so', async () => {
     const kernel = fakeKernel({ conntrack: new FakeConntrackKernel({ hasConntrack: false }) })
-    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    const none = ', { name: none, protocol: tcp, frontends: [{ kind: cluster, address: 10.96.0.9, port: 80 }], endpoints: [] }]'
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1').replace(/\]$/, none) })
     const { status, stdout } = await command(['watch', '--count', '2', '--interval', '0.1'], { kernel })
     expect(status).toBe(0)
+    // One without endpoints gets none, which says nothing of the others.
+    expect(stdout).not.toContain('new connections a second')
     expect(stdout).toContain('new connections are not counted: ')
     expect(stdout).toMatch(/10\.1\.0\.1:8080 +100 % +- +- +ready\n/)
   })

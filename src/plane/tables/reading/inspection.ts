@@ -8,13 +8,14 @@ import { changesBetween } from '../../core/changes/change.js'
 import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { ElementWalk } from '../elements/walk.js'
+import { frontendOfSlot } from '../elements/frontend-key.js'
 import type { CompileOptions } from '../elements/frontends.js'
 import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { KernelTables } from './inspect.js'
 import { wordDifferences } from './wording.js'
-import { FIXED_SETS, markIn, PHASES } from '../layout/sets.js'
+import { FIXED_SETS, markIn, PHASES, setsOf, type ElementSet } from '../layout/sets.js'
 
 /** What services need, and what leads there from what the kernel holds. */
 export interface Comparison {
@@ -97,6 +98,16 @@ interface Difference {
   deleted: number
 }
 
+/** The name beside an element that the kernel has; that of an endpoint stands with its frontend. */
+function nameInKernel(kernel: SetTables, set: ElementSet, key: Uint8Array): string | undefined {
+  const { family, slotClass } = set
+  const isEndpoint = set.kind === 'endpoints' && slotClass !== undefined
+  if (!set.description.named && !isEndpoint) return undefined
+  const table = kernel.find(isEndpoint ? setsOf(family, slotClass).members : set)?.table
+  const row = table?.find(isEndpoint ? frontendOfSlot(key) : key) ?? -1
+  return row < 0 ? undefined : commentOf(table!.buffer.userdataAt(row))
+}
+
 /** The services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
 function differencesOf(changes: Changes, kernel: SetTables, services: Services): ReadonlyMap<string, Difference> {
   const differences = new Map<string, Difference>()
@@ -117,9 +128,8 @@ function differencesOf(changes: Changes, kernel: SetTables, services: Services):
         count(owner, 'deleted')
         replaced++
       }
-      const table = set.description.named ? kernel.find(set)?.table : undefined
-      for (let row = replaced; table !== undefined && row < remove.rows; row++) {
-        const comment = commentOf(table.buffer.userdataAt(table.find(remove.keyAt(row))))
+      for (let row = replaced; row < remove.rows; row++) {
+        const comment = nameInKernel(kernel, set, remove.keyAt(row))
         count(comment === undefined ? undefined : (shortened.get(comment) ?? comment), 'deleted')
       }
     }
