@@ -83,6 +83,11 @@ export function compareSets(
   return faults
 }
 
+/** Says of a set that it holds other elements than it should. */
+export function changedElements({ family, name }: TableForm, set: string): string {
+  return `changed elements of set ${family} ${name} ${set}`
+}
+
 /** What is wrong with the elements of a set that has nothing but these; nothing where they were not listed. */
 export function compareElements(
   { family, name }: TableForm,
@@ -97,7 +102,7 @@ export function compareElements(
       .rows.map(({ key, flags }) => `${flags} ${Buffer.from(key).toString('hex')}`)
       .sort()
   const isSame = listed === undefined || isDeepStrictEqual(keys(listed), keys(wanted))
-  return isSame ? [] : [`changed elements of set ${family} ${name} ${declared.name}`]
+  return isSame ? [] : [changedElements({ family, name }, declared.name)]
 }
 
 /** A chain with its rules. */

@@ -132,6 +132,21 @@ describe('plan', () => {
     )
   })
 
+  test('names in mode nftables a set of which elements are gone that are no single service’s', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: web('10.1.0.1') })
+    await using nft = await Nftables.open({ kernel: kernel.nftables })
+    const tx = nft.transaction()
+    tx.delete.elements({ family: 'ip', table: 'netplane', name: 'cluster-ips', key: 'ipv4_addr' }, [{ key: '10.96.0.1' }])
+    await tx.commit()
+    const { stdout } = await command(['plan', '-'], { kernel, stdin: web('10.1.0.1') })
+    expect(stdout).toContain('! changed elements of set ip netplane cluster-ips\n')
+    expect(stdout).toContain('1 to write, 0 to delete.')
+    // What the file brings is no drift.
+    const other = await command(['plan', '-'], { kernel, stdin: web('10.1.0.1').replace('10.96.0.1', '10.96.0.7') })
+    expect(other.stdout).not.toContain('!')
+  })
+
   test('names in mode iptables a node port that goes', async () => {
     const kernel = fakeKernel()
     const stdin = web('10.1.0.1', ', { kind: node, port: 30080, family: ip }')

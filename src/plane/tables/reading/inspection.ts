@@ -2,6 +2,7 @@
  * Our tables compared with services, so far as they are asked for.
  */
 import { Slices } from '../../../core/slices.js'
+import { changedElements } from '../../../nftables/compare.js'
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import { changesBetween } from '../../core/changes/change.js'
@@ -38,7 +39,16 @@ export class TablesInspection implements Inspection {
 
   get faults(): readonly string[] {
     const { faults, addressFaults } = this.kernel
-    return [...faults, ...addressFaults]
+    return [...faults, ...addressFaults, ...this.#sharedFaults()]
+  }
+
+  /** Where nothing differs but what is no single service's own, no service is to blame, and another process has changed it. */
+  #sharedFaults(): string[] {
+    const { changes } = this.comparison ?? {}
+    if (changes === undefined) return []
+    const sets = new Set(PHASES.flatMap((phase) => changes.phase(phase).map(({ set }) => set)))
+    if ([...sets].some(({ description }) => !description.shared)) return []
+    return [...sets].map(({ family, name }) => changedElements({ family, name: this.kernel.options.name }, name))
   }
 
   get isNew(): boolean {
