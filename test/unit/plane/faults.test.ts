@@ -157,7 +157,7 @@ async function settled<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** Elements that another process put into sets from which it took as many. */
-const EXCHANGED = /^! (\d+) missing and \1 foreign elements$/
+const EXCHANGED = /^(?:! changed elements of set .*\n)*! (\d+) missing and \1 foreign elements$/
 
 /** Syncs until a plan finds nothing: where as many elements came as went, that is seen once an audit may take the time to compare them all. */
 async function agree(plane: Plane, desired: ReadonlyMap<string, Service>): Promise<void> {
