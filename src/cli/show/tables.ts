@@ -60,6 +60,14 @@ const REFUSALS: readonly (readonly [Mark, ShownRefusal])[] = [
   ['dropped-outside', { type: 'dropped', clients: 'outside' }]
 ]
 
+/**
+ * Whose endpoints they are, where nothing is said of clients outside: then a list of source ranges says who is served, and all of them have the endpoints that stand there for clients inside.
+ */
+function forAllIn({ endpoints, refusals }: Draft): readonly ShownEndpoint[] {
+  const isOutsideTold = [...endpoints, ...refusals].some(({ clients }) => clients !== 'inside')
+  return isOutsideTold ? endpoints : endpoints.map((endpoint) => ({ ...endpoint, clients: 'all' }))
+}
+
 /** Frontends by their keys, in the order in which they are found. */
 class Drafts {
   readonly #drafts = new Map<string, Draft>()
@@ -76,7 +84,10 @@ class Drafts {
   }
 
   shown(mode: KernelMode): ShownFrontend[] {
-    return [...this.#drafts.values()].map(({ key, ...draft }) => ({ mode, ...draft, ...key, isOurs: true }))
+    return [...this.#drafts.values()].map((draft) => {
+      const { key, ...said } = draft
+      return { mode, ...said, ...key, endpoints: forAllIn(draft), isOurs: true }
+    })
   }
 }
 

@@ -74,6 +74,23 @@ describe('show', () => {
     expect(clients('inside').sort()).toEqual(['10.1.0.1', '10.1.0.2'])
   })
 
+  test('tells of a frontend with source ranges who answers all that it serves', async () => {
+    const kernel = fakeKernel()
+    const restricted = SERVICES.replace('trafficPolicy: local', 'sourceRanges: { allow: [192.0.2.0/24] }').replace(
+      'external',
+      'loadBalancer'
+    )
+    for (const mode of ['nftables', 'iptables'])
+      expect((await command(['apply', '-', '--mode', mode], { kernel, stdin: restricted })).status).toBe(0)
+    const found = at(await frontends(kernel), '203.0.113.1')
+    expect(found.map(({ mode }) => mode)).toEqual(['nftables', 'iptables'])
+    for (const { endpoints } of found)
+      expect(endpoints.map(({ address, clients, share }) => `${address} ${clients} ${share}`)).toEqual([
+        '10.1.0.1 all 0.75',
+        '10.1.0.2 all 0.25'
+      ])
+  })
+
   test('shows all modes, a line for each endpoint', async () => {
     const { stdout } = await command(['show'], { kernel: await applied('nftables', 'ipvs', 'iptables') })
     const lines = stdout.split('\n').filter((line) => line.includes('10.96.0.1:80'))
