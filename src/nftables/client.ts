@@ -44,7 +44,7 @@ export interface ListFilter {
 /** A generation of the ruleset: it grows with every commit in the namespace that changed something. */
 export interface Generation {
   readonly id: number
-  /** The process that committed, and its name; 0 and empty where the kernel does not say. */
+  /** The thread that asked, and its name, as the kernel fills them in (`nf_tables_fill_gen_info`); 0 and empty where it does not. Who committed, events of {@link Nftables.watch} say. */
   readonly processId: number
   readonly processName: string
 }

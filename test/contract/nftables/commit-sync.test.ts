@@ -118,12 +118,12 @@ describe.each(kernelsHere(nftablesKernels))('commits for which the thread waits,
       message: expect.stringContaining('nftables.readGenerationSync') as string
     })
     const before = await reading
-    expect(nft.readGenerationSync()).toEqual(before)
+    // On a kernel the other number is that of the thread that asks.
+    expect(nft.readGenerationSync()).toEqual({ ...before, processId: expect.any(Number) as number })
     const tx = nft.transaction()
     base(tx)
     const { generation } = tx.commitSync()
     expect(generation).toBeGreaterThan(before.id)
-    expect(nft.readGenerationSync()).toEqual(await nft.readGeneration())
     expect(nft.readGenerationSync().id).toBe(generation)
     await nft.close()
     expect(() => nft.readGenerationSync()).toThrow(ClosedError)
