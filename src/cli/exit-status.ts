@@ -2,6 +2,7 @@
  * How the command line ends: the exit statuses, which docs/cli.md lists, and the one line that says what went wrong.
  */
 import { NetlinkError, NetplaneError, printable, UnsupportedError, ValidationError } from '../core/errors.js'
+import { describedNamespace } from '../core/options.js'
 import { CommandError, SignalError, STATUS } from './errors.js'
 
 /** Errnos that mean: not with these rights. */
@@ -17,12 +18,10 @@ export interface Ending {
 /** Errnos with which a path is refused that is none of a network namespace. */
 const NO_NAMESPACE = new Set(['ENOENT', 'ENOTDIR', 'EINVAL'])
 
-const NAMESPACE = 'network namespace '
-
 /** What `--netns` names where it names no network namespace. */
 export function missingNamespace(error: unknown): string | undefined {
-  if (!(error instanceof NetlinkError) || !error.operation.endsWith('.open') || !NO_NAMESPACE.has(error.code)) return undefined
-  return error.subject?.startsWith(NAMESPACE) === true ? error.subject.slice(NAMESPACE.length) : undefined
+  const isOfOpening = error instanceof NetlinkError && error.operation.endsWith('.open') && NO_NAMESPACE.has(error.code)
+  return isOfOpening ? describedNamespace(error.subject) : undefined
 }
 
 /** The error that others are only wrapped around: a transaction fails because of its first refusal. */

@@ -94,9 +94,16 @@ function resolveBuffer(path: string, bytes: unknown): number | undefined {
   throw new ValidationError(path, bytes, `an integer from ${MIN_BUFFER_BYTES} to ${MAX_BUFFER_BYTES}`)
 }
 
+const NAMESPACE = 'network namespace '
+
 /** A namespace in words, for an error. */
 export function describeNamespace(netns: NativeOpenOptions['netns']): string | undefined {
-  return typeof netns === 'string' ? `network namespace ${netns}` : undefined
+  return typeof netns === 'string' ? `${NAMESPACE}${netns}` : undefined
+}
+
+/** The path of a namespace from what {@link describeNamespace} made of it; undefined: these words are of something else. */
+export function describedNamespace(words: string | undefined): string | undefined {
+  return words?.startsWith(NAMESPACE) === true ? words.slice(NAMESPACE.length) : undefined
 }
 
 /** Checks the options of an `open` and brings them into the native form. */

@@ -189,10 +189,8 @@ export class Faults<Part extends KernelPart> {
   #runHere(method: FaultyMethod, request: unknown, start: (request: unknown) => unknown): unknown {
     const call = (method.call as (request: unknown) => string)(request)
     const fault = this.#meet(call)
-    if (fault === undefined || fault.isLost) {
-      const outcome = start(request)
-      if (fault === undefined) return outcome
-    }
+    if (fault === undefined) return start(request)
+    if (fault.isLost) start(request)
     return failed(failureOf(fault, call, fault.isLost && !READS.has(call)), method)
   }
 

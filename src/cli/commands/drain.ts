@@ -74,11 +74,11 @@ function tellPlan({ stderr }: CommandEnvironment, tell: (line: string) => void, 
 }
 
 /** What drains: nothing of services that could not be applied. */
-function without({ services, endpoints, unserved }: DrainPlan, refused: ReadonlySet<string>): DrainPlan {
+function without(plan: DrainPlan, refused: ReadonlySet<string>): DrainPlan {
   return {
-    services,
-    endpoints: endpoints.filter(({ service }) => !refused.has(service)),
-    unserved: unserved.filter((service) => !refused.has(service))
+    ...plan,
+    endpoints: plan.endpoints.filter(({ service }) => !refused.has(service)),
+    unserved: plan.unserved.filter((service) => !refused.has(service))
   }
 }
 

@@ -39,17 +39,11 @@ function leftOver(error: NetplaneError, mode: Mode): CommandError {
   })
 }
 
-/** Waits until nothing is left of the other modes; says once on standard error what is waited for. */
-async function waitForOthers(
-  plane: Plane,
-  { signal, stderr }: CommandEnvironment,
-  failures: readonly NetplaneError[],
-  mode: Mode
-): Promise<void> {
+/** Waits until nothing is left of the other modes, or something of them cannot go; says once on standard error what is waited for. */
+async function waitForOthers(plane: Plane, { signal, stderr }: CommandEnvironment, failures: readonly NetplaneError[]): Promise<void> {
   let isTold = false
   for (let leaving = plane.status().leaving; leaving !== undefined; leaving = plane.status().leaving) {
-    const failure = failures.find((error) => !isForeign(error))
-    if (failure !== undefined) throw leftOver(failure, mode)
+    if (failures.some((error) => !isForeign(error))) return
     const busy = leaving.filter(({ connections }) => connections > 0)
     if (!isTold && busy.length > 0) {
       const lines = busy.map((one) => `${nameOf(one)}: ${one.connections}, for ${Math.ceil(one.remainingMs / 1000)} s at most`)
@@ -76,10 +70,11 @@ async function switchTo(environment: CommandEnvironment, mode: Mode, file: strin
     const events = collect(plane.watch(), gone, (error) => failures.push(error))
     const report =
       quarantined.length > 0 ? undefined : await plane.sync(document.services, { onError: 'atomic', signal: environment.signal })
-    if (report !== undefined) await waitForOthers(plane, environment, failures, mode)
+    if (report !== undefined) await waitForOthers(plane, environment, failures)
     await plane.close()
     await events
-    if (failures[0] !== undefined) throw report === undefined ? failures[0] : leftOver(failures[0], mode)
+    const failure = failures.find((error) => !isForeign(error)) ?? failures[0]
+    if (failure !== undefined) throw report === undefined ? failure : leftOver(failure, mode)
     const applied = report === undefined ? {} : { applied: { services: report.services, durationMs: report.durationMs }, gone }
     writeResult(environment, options.output, { mode, quarantined: quarantinedDocuments(quarantined, document), ...applied }, () =>
       report === undefined ? [] : [appliedLine(report.services, report.durationMs.total), `All services are carried by ${mode}.`]

@@ -12,7 +12,7 @@ import { destinationOf } from '../../plane/iptables/inspect/endpoints.js'
 import { addressOf, portOf } from '../../plane/iptables/inspect/frontends.js'
 import { readKernel } from '../../plane/iptables/inspect/kernel.js'
 import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
-import { CHAIN } from '../../plane/iptables/layout/names.js'
+import { CHAIN, isChainOf } from '../../plane/iptables/layout/names.js'
 import type { ShownEndpoint, ShownFrontend } from './model.js'
 
 /** Digits of a share that say something: the kernel keeps 31 bits of each, and rules multiply. */
@@ -64,7 +64,7 @@ class NatChains {
       const next = jumpOf(rule)
       if (next === undefined || next === CHAIN.mark || seen.includes(next) || isForKnown(rule)) continue
       // All that it admits goes the same way.
-      if (isAdmitting(chain)) return this.endpoints(next, share, [...seen, chain])
+      if (isChainOf('sources', chain)) return this.endpoints(next, share, [...seen, chain])
       if (isForFew(rule)) continue
       const taken = left * chanceOf(rule)
       const behind = this.endpoints(next, taken, [...seen, chain])
@@ -74,9 +74,6 @@ class NatChains {
     return found
   }
 }
-
-/** Whether a chain says whom a frontend takes. */
-const isAdmitting = (chain: string): boolean => chain.startsWith('KUBE-FW-')
 
 /** Whether a rule is for some clients alone: local ones, and this node itself. What all others meet follows it. */
 function isForFew({ source, inInterface, matches = [] }: IptablesRule): boolean {

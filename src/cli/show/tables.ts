@@ -9,7 +9,7 @@ import { FAMILIES } from '../../plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../plane/core/node/addresses.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
 import type { RelayPorts } from '../../plane/tables/elements/frontends.js'
-import { endpointWords, frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
+import { endpointWords, frontendOfSlot, frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
 import { commentOf } from '../../plane/tables/layout/comment.js'
 import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
@@ -95,7 +95,7 @@ class Drafts {
 function slotsOf(tables: KernelTables, set: ElementSet): ReadonlyMap<string, ReadonlyMap<string, number>> {
   const slots = new Map<string, Map<string, number>>()
   for (const { key, data } of elementsOf(tables, set)) {
-    const frontend = Buffer.from(key.subarray(0, -4)).toString('hex')
+    const frontend = Buffer.from(frontendOfSlot(key)).toString('hex')
     const target = Buffer.from(data).toString('hex')
     const own = slots.get(frontend) ?? new Map<string, number>()
     slots.set(frontend, own.set(target, (own.get(target) ?? 0) + 1))

@@ -105,6 +105,19 @@ export function formatTarget({ address, port }: Target): string {
   return formatSocketAddress(address, port)
 }
 
+/** What packets to a frontend say. */
+interface PacketWords {
+  readonly protocol: string | undefined
+  /** Absent: that of this node. */
+  readonly address: string | undefined
+  readonly port: number
+}
+
+/** A frontend by what packets say of it, as people write it: `tcp 10.96.0.1:80`, or `tcp node port 30080 (ip)`. */
+export function frontendLabel(family: AddressFamily, { protocol, address, port }: PacketWords): string {
+  return `${protocol} ${formatFrontend(address === undefined ? { kind: 'node', port, family } : { kind: 'external', address, port })}`
+}
+
 /** A frontend as people write it: as {@link formatTarget}, or `node port 30080`. */
 export function formatFrontend(frontend: Frontend): string {
   if (isAddressed(frontend)) return formatTarget(frontend)

@@ -7,7 +7,7 @@ import type { ListedRule, Nftables } from '../../nftables/index.js'
 import { ReadCounters, type PlaneCounters, type ServiceCounts } from '../core/counters.js'
 import { FAMILIES } from '../core/frontend.js'
 import type { Endpoint, Service, Services } from '../model.js'
-import { endpointText, isEndpointChain, serviceChain } from './layout/names.js'
+import { endpointText, isChainOf, serviceChain } from './layout/names.js'
 
 /** Packets by chain of an endpoint: `ip KUBE-SEP-…`. */
 type Packets = ReadonlyMap<string, bigint>
@@ -24,7 +24,7 @@ async function readPackets(nft: Pick<Nftables, 'list'>): Promise<Packets> {
   for (const family of FAMILIES) {
     const { rules } = await nft.list({ family, table: 'nat' })
     await slices.each(rules, (rule) => {
-      if (isEndpointChain(rule.chain)) packets.set(`${family} ${rule.chain}`, packetsOf(rule))
+      if (isChainOf('endpoint', rule.chain)) packets.set(`${family} ${rule.chain}`, packetsOf(rule))
     })
   }
   return packets

@@ -5,6 +5,7 @@ import { command, KeptStream, type CommandResult } from '../../support/command.j
 import type { TestNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
 import { addressOf, ask, makeServingNetwork, tally } from '../../support/service-network.js'
+import { looksIn } from '../../support/watch-looks.js'
 
 const SERVICES = `services:
   - name: default/web:http
@@ -23,25 +24,14 @@ const SERVICES = `services:
     endpoints: []
 `
 
-interface SeenFrontend {
-  readonly address?: string
-  readonly connectionsPerSecond?: number
-  readonly endpoints: readonly { readonly address: string; readonly connectionsPerSecond?: number }[]
-}
-
-const framesOf = (text: string): SeenFrontend[][] =>
-  text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => (JSON.parse(line) as { readonly frontends: SeenFrontend[] }).frontends)
-
 function inside({ name }: TestNamespace, args: readonly string[], more: object = {}): Promise<CommandResult> {
   return command([...args, '--mode', 'ipvs', '--netns', name], { kernel: undefined, system: thisSystem, stdin: SERVICES, ...more })
 }
 
 /** The endpoints that had new connections while it was looked at, by a service's address. */
-function reached(looks: readonly (readonly SeenFrontend[])[], address: string): Set<string> {
-  const endpoints = looks.flat().flatMap((one) => (one.address === address ? one.endpoints : []))
+function reached(text: string, address: string): Set<string> {
+  const frontends = looksIn(text).flatMap((look) => look.frontends)
+  const endpoints = frontends.flatMap((one) => (one.address === address ? one.endpoints : []))
   return new Set(endpoints.filter(({ connectionsPerSecond = 0 }) => connectionsPerSecond > 0).map((one) => one.address))
 }
 
@@ -72,15 +62,15 @@ test('every command works on services of mode ipvs', { timeout: 300_000 }, async
   const stdout = new KeptStream()
   const ending = new AbortController()
   const watching = inside(node, ['watch', '--interval', '0.5', '-o', 'json'], { stdout, signal: ending.signal })
-  await until('the first look', () => framesOf(stdout.text).length > 0, 60_000)
+  await until('the first look', () => looksIn(stdout.text).length > 0, 60_000)
   expect(tally(await ask(client, 'tcp', '10.96.0.1', 80, 16))).toEqual({ s1: 12, s2: 4 })
   expect(tally(await ask(client, 'tcp', 'fd00:96::1', 80, 8))).toEqual({ s1: 6, s2: 2 })
   // IPVS adds up its counters every two seconds.
-  await until('both families are counted', () => reached(framesOf(stdout.text), 'fd00:96::1').size === 2, 60_000)
+  await until('both families are counted', () => reached(stdout.text, 'fd00:96::1').size === 2, 60_000)
   ending.abort(new SignalError('SIGINT'))
   expect(await watching).toMatchObject({ status: 0, stderr: '' })
-  expect(reached(framesOf(stdout.text), '10.96.0.1')).toEqual(new Set([addressOf.ip(1), addressOf.ip(2)]))
-  expect(reached(framesOf(stdout.text), 'fd00:96::1')).toEqual(new Set([addressOf.ip6(1), addressOf.ip6(2)]))
+  expect(reached(stdout.text, '10.96.0.1')).toEqual(new Set([addressOf.ip(1), addressOf.ip(2)]))
+  expect(reached(stdout.text, 'fd00:96::1')).toEqual(new Set([addressOf.ip6(1), addressOf.ip6(2)]))
 
   const drained = await inside(node, ['drain', '-', `${addressOf.ip(1)}:8080`, '--timeout', '60'])
   expect(drained).toMatchObject({ status: 0, stderr: '' })

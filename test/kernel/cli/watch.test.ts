@@ -5,6 +5,7 @@ import { openPlane, type Service } from '../../../src/index.js'
 import { command, KeptStream } from '../../support/command.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
+import { looksIn, type SeenLook } from '../../support/watch-looks.js'
 
 const web: Service = {
   ...{ name: 'web', protocol: 'tcp' },
@@ -16,18 +17,6 @@ const web: Service = {
     { address: '10.1.0.1', port: 8080 },
     { address: '10.1.0.2', port: 8080 }
   ]
-}
-
-interface SeenFrontend {
-  readonly address?: string
-  readonly connectionsPerSecond?: number
-  readonly endpoints: readonly { readonly address: string; readonly connectionsPerSecond?: number; readonly spread?: number }[]
-}
-
-interface SeenLook {
-  readonly at: string
-  readonly frontends: readonly SeenFrontend[]
-  readonly notes: readonly string[]
 }
 
 /** A node that has both endpoints, a server behind them, and a client. */
@@ -56,14 +45,6 @@ async function connect(client: TestNamespace, address: string, port: number, tim
   const program = `import socket
 for _ in range(${times}): socket.create_connection(('${address}', ${port}), 5).close()`
   await client.run('python3', ['-c', program])
-}
-
-function looksIn(text: string): SeenLook[] {
-  // The last line may not be whole yet.
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as SeenLook)
 }
 
 /** Connections that all looks saw: their rates, each by the time since the look before. */

@@ -38,6 +38,14 @@ export interface Plan {
 
 const SIGN = { add: '+', change: '~', remove: '-' } as const
 
+/** Phrases for what is there and not wanted, and for what is wanted and not there. */
+export function differing(what: string, there: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] {
+  return [
+    ...[...there].filter((one) => !wanted.has(one)).map((one) => `- ${what} ${one}`),
+    ...[...wanted].filter((one) => !there.has(one)).map((one) => `+ ${what} ${one}`)
+  ]
+}
+
 /** What leads where, in a few words. */
 export function reachText(frontends: readonly string[], endpoints: number): string {
   return `${frontends.join(', ')} -> ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}`

@@ -6,6 +6,7 @@ import { baseChain } from '../../../iptables/tables.js'
 import type { CommitReport, Transaction } from '../../../nftables/index.js'
 import type { Owners, Step } from '../../../nftables/steps.js'
 import type { Addition, Edits, Filling, Removal } from '../edits.js'
+import { isChainOf } from '../layout/names.js'
 import { keyOf, writeRule, type Place } from '../rules.js'
 import type { SharedHandles } from './handles.js'
 
@@ -45,7 +46,7 @@ const ruleCount = (parts: readonly { readonly rules: readonly IptablesRule[] }[]
 
 /** What is led to before what leads there. */
 const inOrder = (fillings: readonly Filling[]): readonly Filling[] => {
-  const isLast = ({ place: { chain } }: Filling): number => (chain.startsWith('KUBE-SEP-') ? 0 : chain.startsWith('KUBE-SV') ? 1 : 2)
+  const isLast = ({ place: { chain } }: Filling): number => (isChainOf('endpoint', chain) ? 0 : chain.startsWith('KUBE-SV') ? 1 : 2)
   return fillings.toSorted((left, right) => isLast(left) - isLast(right))
 }
 

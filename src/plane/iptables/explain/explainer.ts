@@ -9,7 +9,7 @@ import type { TrafficPolicy } from '../../model.js'
 import { commentOf } from '../inspect/comments.js'
 import { readKernel, type KernelState } from '../inspect/kernel.js'
 import { holdsOurs } from '../inspect/ours.js'
-import { CHAIN } from '../layout/names.js'
+import { CHAIN, isChainOf } from '../layout/names.js'
 import type { IptablesPlaneSettings } from '../options.js'
 import { Chains, type Ended } from './chains.js'
 import { probabilityOf, type Asked, type State } from './packet.js'
@@ -160,7 +160,7 @@ class Explaining {
   }
 
   #markedBecause({ markedBy }: State): SourceReason {
-    if (markedBy.some(({ chain }) => chain.startsWith('KUBE-SEP-'))) return 'hairpin'
+    if (markedBy.some(({ chain }) => isChainOf('endpoint', chain))) return 'hairpin'
     const [first] = markedBy
     if (first?.chain.startsWith('KUBE-EX') === true) return first.comment?.startsWith('masquerade LOCAL ') === true ? 'node' : 'external'
     return this.#settings.layout.masquerade === 'all' ? 'all' : 'notLocal'
@@ -172,7 +172,7 @@ class Explaining {
   }
 }
 
-const policyOf = (chain: string): TrafficPolicy => (chain.startsWith('KUBE-SVL-') ? 'local' : 'cluster')
+const policyOf = (chain: string): TrafficPolicy => (isChainOf('local', chain) ? 'local' : 'cluster')
 
 const leadsToNodePorts = ({ target }: IptablesRule): boolean =>
   typeof target === 'object' && 'jump' in target && target.jump === CHAIN.nodePorts
@@ -180,7 +180,7 @@ const leadsToNodePorts = ({ target }: IptablesRule): boolean =>
 /** Why a rule of the filter table ends a packet's way, by where it stands. */
 function reasonOf({ chain, rule, by }: Ended): RefusalReason {
   if (chain === CHAIN.clusterAddresses) return 'unservedPort'
-  if (chain === CHAIN.firewall || chain.startsWith('KUBE-FW-')) return 'sourceRanges'
+  if (chain === CHAIN.firewall || isChainOf('sources', chain)) return 'sourceRanges'
   if (rule.protocol === undefined) return 'unservedAddress'
   return by === 'refused' ? 'noEndpoint' : 'noLocalEndpoint'
 }

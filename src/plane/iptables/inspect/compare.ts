@@ -174,8 +174,10 @@ class Comparing {
     const rest: OtherRule[] = []
     for (const other of sorting.others) {
       const service = serviceOfShared(other.listed)
+      const left = service === undefined ? undefined : this.strayRules.get(service)
       if (service === undefined) rest.push(other)
-      else this.strayRules.set(service, [...(this.strayRules.get(service) ?? []), other.listed])
+      else if (left === undefined) this.strayRules.set(service, [other.listed])
+      else left.push(other.listed)
     }
     return sorting.isTail(rest, tail)
   }

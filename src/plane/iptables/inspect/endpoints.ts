@@ -4,10 +4,8 @@
 import { formatSocketAddress } from '../../../core/address.js'
 import type { IptablesRule } from '../../../iptables/index.js'
 import type { ChainSnapshot } from '../../../iptables/state/snapshot.js'
+import { isChainOf } from '../layout/names.js'
 import { commentOf, listedRule } from './comments.js'
-
-/** What names of chains of endpoints begin with: all rules there have the service's name as their comment. */
-const ENDPOINT = 'KUBE-SEP-'
 
 /** Where a rule sends connections; undefined: nowhere, or to several places. */
 export function destinationOf({ target }: IptablesRule): { readonly address: string; readonly port: number } | undefined {
@@ -18,13 +16,13 @@ export function destinationOf({ target }: IptablesRule): { readonly address: str
 
 /** The endpoint that a chain leads to, as people write it; undefined for other chains. */
 export function endpointOf(chain: string, rules: readonly IptablesRule[]): string | undefined {
-  if (!chain.startsWith(ENDPOINT)) return undefined
+  if (!isChainOf('endpoint', chain)) return undefined
   const found = rules.map(destinationOf).find((one) => one !== undefined)
   return found && formatSocketAddress(found.address, found.port)
 }
 
-/** The service that the chain of an endpoint is of; undefined for other chains. */
+/** The service that the chain of an endpoint is of, as all rules there have its name as their comment; undefined for other chains. */
 export function serviceOfEndpoint({ chain, rules }: ChainSnapshot): string | undefined {
   const [first] = rules
-  return first === undefined || !chain.name.startsWith(ENDPOINT) ? undefined : commentOf(listedRule(first))
+  return first === undefined || !isChainOf('endpoint', chain.name) ? undefined : commentOf(listedRule(first))
 }

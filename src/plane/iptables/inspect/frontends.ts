@@ -1,9 +1,9 @@
 /**
  * Frontends that rules of shared chains are for.
  */
-import { formatSocketAddress } from '../../../core/address.js'
-import type { IptablesFamily, IptablesMatch, IptablesRule } from '../../../iptables/index.js'
-import type { Wanted } from '../wanted.js'
+import type { AddressFamily } from '../../../core/address.js'
+import type { IptablesMatch, IptablesRule } from '../../../iptables/index.js'
+import { frontendLabel } from '../../core/frontend.js'
 import { listedRule } from './comments.js'
 import type { Comparison } from './compare.js'
 
@@ -20,39 +20,32 @@ export function addressOf({ destination }: IptablesRule): string | undefined {
 }
 
 /** A frontend as people write it; undefined: the rule is for none. */
-function labelOf(family: IptablesFamily, rule: IptablesRule): string | undefined {
-  const [port, address] = [portOf(rule.matches), addressOf(rule)]
-  if (port === undefined || typeof rule.protocol !== 'string') return undefined
-  return `${rule.protocol} ${address === undefined ? `node port ${port} (${family})` : formatSocketAddress(address, port)}`
+function labelOf(family: AddressFamily, rule: IptablesRule): string | undefined {
+  const { protocol, matches } = rule
+  const port = portOf(matches)
+  if (port === undefined || typeof protocol !== 'string') return undefined
+  return frontendLabel(family, { protocol, address: addressOf(rule), port })
 }
 
-/** Frontends that a service is to have, and those of them of which no rule is missing. */
-function wantedFrontends(shared: Wanted['shared'], service: string, missing: ReadonlySet<IptablesRule>) {
-  const [wanted, standing] = [new Set<string>(), new Set<string>()]
-  for (const { place, services } of shared.values()) {
-    for (const rule of services.get(service) ?? []) {
+/** Frontends of a service: those of which no rule is missing, or a rule is left, and those that it is to have. */
+export function frontendsOf(
+  { services, strayRules, wanted: { shared } }: Comparison,
+  service: string
+): Readonly<Record<'there' | 'wanted', ReadonlySet<string>>> {
+  const [there, wanted] = [new Set<string>(), new Set<string>()]
+  const missing = new Set(services.get(service)?.missing)
+  for (const { place, services: rules } of shared.values()) {
+    for (const rule of rules.get(service) ?? []) {
       const label = labelOf(place.family, rule)
       if (label === undefined) continue
       wanted.add(label)
-      if (!missing.has(rule)) standing.add(label)
+      if (!missing.has(rule)) there.add(label)
     }
   }
-  return { wanted, standing }
-}
-
-/** Frontends that are there and not wanted, and those that are wanted and not there. */
-export interface Differing {
-  readonly going: readonly string[]
-  readonly coming: readonly string[]
-}
-
-/** The frontends of a service that differ. */
-export function differingFrontends({ services, strayRules, wanted: { shared } }: Comparison, service: string): Differing {
-  const { wanted, standing } = wantedFrontends(shared, service, new Set(services.get(service)?.missing))
   for (const listed of strayRules.get(service) ?? []) {
     const rule = listedRule(listed)
-    const label = rule && labelOf(listed.family as IptablesFamily, rule)
-    if (label !== undefined) standing.add(label)
+    const label = rule && labelOf(listed.family as AddressFamily, rule)
+    if (label !== undefined) there.add(label)
   }
-  return { going: [...standing].filter((label) => !wanted.has(label)), coming: [...wanted].filter((label) => !standing.has(label)) }
+  return { there, wanted }
 }

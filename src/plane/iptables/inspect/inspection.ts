@@ -3,13 +3,13 @@
  */
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
 import { changesBetween } from '../../core/changes/change.js'
-import { describeService, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
+import { describeService, differing, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
 import { listedRule } from './comments.js'
 import type { Comparison } from './compare.js'
 import { endpointOf, serviceOfEndpoint } from './endpoints.js'
-import { differingFrontends } from './frontends.js'
+import { frontendsOf } from './frontends.js'
 import type { KernelState } from './kernel.js'
 
 /** The tables compared with services. */
@@ -55,14 +55,11 @@ export class IptablesInspection implements Inspection {
       if (desired !== undefined && deleted + rules === 0 && !present.has(service))
         return { action: 'add', service, details: [describeService(desired)] }
       const numbers = numbersText('rule', { written, deleted: deleted + rules })
-      const frontends = differingFrontends(this.comparison, service)
-      if (desired === undefined && frontends.going.length > 0)
-        return { action: 'remove', service, details: [reachText(frontends.going, endpoints.length), numbers] }
-      const details = [
-        ...[...frontends.going.map((label) => `- frontend ${label}`), ...frontends.coming.map((label) => `+ frontend ${label}`)],
-        ...[...endpoints.map((endpoint) => `- endpoint ${endpoint}`), ...comingEndpoints.map((endpoint) => `+ endpoint ${endpoint}`)]
-      ]
-      return { action: desired === undefined ? 'remove' : 'change', service, details: [...details, numbers] }
+      const { there, wanted } = frontendsOf(this.comparison, service)
+      if (desired === undefined && there.size > 0)
+        return { action: 'remove', service, details: [reachText([...there], endpoints.length), numbers] }
+      const phrases = [...differing('frontend', there, wanted), ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints))]
+      return { action: desired === undefined ? 'remove' : 'change', service, details: [...phrases, numbers] }
     })
   }
 }

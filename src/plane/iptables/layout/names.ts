@@ -74,9 +74,9 @@ export function serviceChain(kind: ServiceChain, { name, protocol }: Pick<Servic
   return `${PREFIX[kind]}${hashOf(`${name}${protocol}${more}`)}`
 }
 
-/** Whether a chain is one of an endpoint, by its name. */
-export function isEndpointChain(name: string): boolean {
-  return name.startsWith(PREFIX.endpoint)
+/** Whether a chain is one of a kind, by its name. */
+export function isChainOf(kind: ServiceChain, name: string): boolean {
+  return name.startsWith(PREFIX[kind])
 }
 
 /** An endpoint as it is called in names and comments. */

@@ -108,14 +108,16 @@ interface Difference {
   deleted: number
 }
 
-/** The name beside an element that the kernel has; that of an endpoint stands with its frontend. */
-function nameInKernel(kernel: SetTables, set: ElementSet, key: Uint8Array): string | undefined {
+/** Reads the names beside elements of a set that the kernel has; that of an endpoint stands with its frontend. */
+function namesIn(kernel: SetTables, set: ElementSet): (key: Uint8Array) => string | undefined {
   const { family, slotClass } = set
-  const isEndpoint = set.kind === 'endpoints' && slotClass !== undefined
-  if (!set.description.named && !isEndpoint) return undefined
-  const table = kernel.find(isEndpoint ? setsOf(family, slotClass).members : set)?.table
-  const row = table?.find(isEndpoint ? frontendOfSlot(key) : key) ?? -1
-  return row < 0 ? undefined : commentOf(table!.buffer.userdataAt(row))
+  const isOfEndpoints = set.kind === 'endpoints' && slotClass !== undefined
+  const named = isOfEndpoints ? setsOf(family, slotClass).members : set
+  const table = named.description.named ? kernel.find(named)?.table : undefined
+  return (key) => {
+    const row = table?.find(isOfEndpoints ? frontendOfSlot(key) : key) ?? -1
+    return row < 0 ? undefined : commentOf(table!.buffer.userdataAt(row))
+  }
 }
 
 /** The services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
@@ -138,8 +140,9 @@ function differencesOf(changes: Changes, kernel: SetTables, services: Services):
         count(owner, 'deleted')
         replaced++
       }
+      const nameOf = namesIn(kernel, set)
       for (let row = replaced; row < remove.rows; row++) {
-        const comment = nameInKernel(kernel, set, remove.keyAt(row))
+        const comment = nameOf(remove.keyAt(row))
         count(comment === undefined ? undefined : (shortened.get(comment) ?? comment), 'deleted')
       }
     }

@@ -3,7 +3,8 @@
  */
 import { formatSocketAddress } from '../../../core/address.js'
 import { Slices } from '../../../core/slices.js'
-import { reachText } from '../../core/changes/plan.js'
+import { differing, reachText } from '../../core/changes/plan.js'
+import { frontendLabel } from '../../core/frontend.js'
 import type { Services } from '../../model.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { SetTables } from '../elements/changes.js'
@@ -23,11 +24,6 @@ type OwnerOf = (set: ElementSet, row: number) => string | undefined
 
 /** Sets of frontends without endpoints: nobody serves them, for some clients, or a relay does. */
 const BARE: ReadonlySet<SetKind> = new Set<SetKind>(['refused', 'refused-inside', 'dropped', 'dropped-outside', 'relays'])
-
-function frontendLabel({ family, scope }: ElementSet, key: Uint8Array): string {
-  const { protocol, address, port } = frontendWords(scope, key)
-  return `${protocol} ${address === undefined ? `node port ${port} (${family})` : formatSocketAddress(address, port)}`
-}
 
 function endpointLabel(data: Uint8Array): string {
   const { address, port } = endpointWords(data)
@@ -59,7 +55,7 @@ async function answersIn(tables: SetTables, ownerOf: OwnerOf, slices: Slices): P
       if (owner === undefined) return
       const key = table.buffer.keyAt(row)
       const answers = found.get(owner) ?? new Map<string, Slots>()
-      const label = frontendLabel(set, key)
+      const label = frontendLabel(set.family, frontendWords(set.scope, key))
       const slots = answers.get(label) ?? new Map<string, number>()
       found.set(owner, answers.set(label, slots))
       if (set.kind === 'members') addSlots(slots, tables, set, key)
@@ -76,14 +72,6 @@ function sharesOf(slots: Slots): ReadonlyMap<string, string> {
 
 function endpointsOf(answers: Answers): ReadonlySet<string> {
   return new Set([...answers.values()].flatMap((slots) => [...slots.keys()]))
-}
-
-/** Phrases for what is there once and not the other time. */
-function differing(what: string, before: ReadonlySet<string>, after: ReadonlySet<string>): string[] {
-  return [
-    ...[...before].filter((one) => !after.has(one)).map((one) => `- ${what} ${one}`),
-    ...[...after].filter((one) => !before.has(one)).map((one) => `+ ${what} ${one}`)
-  ]
 }
 
 /** Phrases for endpoints that stay where they are, and get another part of new connections. */
