@@ -18,7 +18,7 @@ import { readSnapshot, tableKey } from './state/snapshot.js'
 import type { IptablesListing, IptablesTable, LegacyTables } from './state/types.js'
 import type { IptablesFamily, IptablesTableName } from './types.js'
 import { baseChain, FAMILIES, requireFamily, requireTable, SAVE_ORDER } from './tables.js'
-import { describePlace, requireChainReference, checkRule, withSets, type IptablesChainReference } from './transaction/operations.js'
+import { describePlace, requireChainReference, checkRule, formWithSets, type IptablesChainReference } from './transaction/operations.js'
 import { IptablesTransaction } from './transaction/transaction.js'
 
 /** Options of {@link Iptables.open}. */
@@ -113,7 +113,8 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
     const context: IptablesContext = { family, table }
     const checked = checkRule(rule, { family, table, chain })
     const { setNames } = checked
-    const { form } = setNames.length === 0 ? checked : withSets(checked, place, await this.#sets.resolve(setNames, { signal, deadlineMs }))
+    const form =
+      setNames.length === 0 ? checked.form : formWithSets(checked, place, await this.#sets.resolve(setNames, { signal, deadlineMs }))
     const { tables } = await readSnapshot(this.#nft, { family, table }, { signal, deadlineMs })
     const found = tables.get(tableKey(family, table))?.chains.get(chain)
     if (found === undefined && baseChain(table, chain) === undefined)

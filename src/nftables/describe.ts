@@ -20,6 +20,29 @@ export function placeOf({ subject }: { readonly subject: () => string }, index: 
   return `operations[${index}] (${clip(subject())})`
 }
 
+/** Names an object of a table, or a table. @param word `chain`, `set` and so on. */
+export function describeNamed(
+  word: string,
+  { family, table, name }: { readonly family: string; readonly table?: string | undefined; readonly name: string }
+): string {
+  return table === undefined ? `${word} ${family} ${name}` : `${word} ${family} ${table} ${name}`
+}
+
+/** Names a rule by its place and comment: it has no other name before it is there. */
+export function describeRule({
+  family,
+  table,
+  chain,
+  comment
+}: {
+  readonly family: string
+  readonly table: string
+  readonly chain: string
+  readonly comment?: string | undefined
+}): string {
+  return `rule of chain ${family} ${table} ${chain}${comment === undefined ? '' : ` "${comment}"`}`
+}
+
 /** The start and the end of the range that a row is the start or the end of: they lie next to each other. */
 function rangeOf(columns: ElementColumns, row: number): { readonly start?: ElementRow | undefined; readonly end?: ElementRow | undefined } {
   const own = rowAt(columns, row)

@@ -7,6 +7,7 @@ import type { Expression } from './expressions.js'
 import { family, hookName, hookNumber, priorityNumber, type Family, type Hook, type PriorityName } from './families.js'
 import { COUNTER_TYPE, objectTypeName, objectTypeNumber, type ListedObject, type StatefulObject } from './stateful-objects.js'
 import { commentedBy, userdataOf, type Commented } from './userdata.js'
+import type { EncodedExpressions } from './wire/encoded-expressions.js'
 
 /** A table. `owner` ties it to the socket that made it: others cannot change it, and it goes with the socket unless it is `persist` (Linux 5.12, 6.9). */
 export interface Table extends Commented {
@@ -78,6 +79,15 @@ export interface Rule extends ChainReference, Commented {
    * any other. The kernel does not list it. Default: what the comparison of the protocol before the first of them says.
    */
   readonly compat?: { readonly protocol: number; readonly flags: number } | undefined
+}
+
+/** A rule whose expressions were encoded before. */
+export interface EncodedRule extends ChainReference, Pick<Rule, 'compat'> {
+  readonly expressions: EncodedExpressions
+  /** Of the rule to replace. */
+  readonly handle?: bigint | undefined
+  /** Of the rule behind which it is added, or before which it is inserted. */
+  readonly position?: bigint | undefined
 }
 
 /** A rule as the kernel has it. */

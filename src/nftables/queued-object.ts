@@ -8,33 +8,44 @@ import type { AttributeBuffer } from './wire/buffer.js'
 import { decodeOperation, encodeOperation, type OperationBytes, type OperationHead } from './wire/operation.js'
 
 /** One operation. */
-export class QueuedObject implements QueuedOperation {
+export class QueuedObject implements QueuedOperation, OperationBytes {
   readonly verb: NativeVerb
   readonly kind: NativeKind
   readonly family: Family | 'unspec'
-  readonly wire: OperationBytes
-  readonly #subject: string
+  readonly bytes: Uint8Array
+  readonly from: number
+  readonly to: number
+  readonly #subject: () => string
   readonly #object: unknown
   #value: NativeRecord | undefined
 
   /**
    * @param value Is copied.
+   * @param subject Of what does not change any more: it is asked for when an error names the operation.
    * @param out Where the bytes go.
    * @throws {ValidationError} A field of the value is malformed.
    */
   constructor(
     head: OperationHead & { readonly kind: NativeKind },
     value: NativeRecord,
-    subject: string,
+    subject: () => string,
     object: unknown,
     out: AttributeBuffer
   ) {
     this.verb = head.verb
     this.kind = head.kind
     this.family = head.family
-    this.wire = encodeOperation(head, value, out)
+    const { bytes, from, to } = encodeOperation(head, value, out)
+    this.bytes = bytes
+    this.from = from
+    this.to = to
     this.#subject = subject
     this.#object = object
+  }
+
+  /** Itself: transactions hold thousands of operations. */
+  get wire(): OperationBytes {
+    return this
   }
 
   /** Decoded when it is asked for first: few need it. */
@@ -43,7 +54,7 @@ export class QueuedObject implements QueuedOperation {
   }
 
   subject(): string {
-    return this.#subject
+    return this.#subject()
   }
 
   object(): unknown {

@@ -7,7 +7,7 @@ import type { CallOptions } from '../core/options.js'
 import { traceCommit } from '../core/tracing.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native/index.js'
 import { BoundChains } from './bound-chains.js'
-import { placeOf } from './describe.js'
+import { describeNamed, describeRule, placeOf } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
 import { family, type Family } from './families.js'
 import { checkFields, findMisnamed, type DeclaredKind } from './fields.js'
@@ -22,6 +22,7 @@ import {
   type Chain,
   type ChainReference,
   type Counter,
+  type EncodedRule,
   type Flowtable,
   type Rule,
   type Table
@@ -153,7 +154,7 @@ export class Transaction {
     /** Removes every table of every family, whoever made it, but those that other sockets own. `{ allTables: true }` says that this is meant. */
     ruleset: (confirmation: { readonly allTables: true }): void => {
       requireConfirmation(confirmation, 'allTables', 'every table goes, whoever made it')
-      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec' }, {}, 'the ruleset', undefined)
+      this.#queue({ verb: 'flush', kind: 'table', family: 'unspec' }, {}, () => 'the ruleset', undefined)
     },
     /** Removes the rules of all chains of a table. */
     table: (table: TableReference): void => this.#put('flush', 'table', table, () => ({ name: table.name })),
@@ -242,7 +243,7 @@ export class Transaction {
     if (!result.applied) throw refusalOf(operation, result, this.#operations)
   }
 
-  #queue(head: OperationHead & { readonly kind: NativeKind }, value: NativeRecord, subject: string, object: unknown): void {
+  #queue(head: OperationHead & { readonly kind: NativeKind }, value: NativeRecord, subject: () => string, object: unknown): void {
     this.#operations.push(new QueuedObject(head, value, subject, object, this.#out))
   }
 
@@ -266,12 +267,16 @@ export class Transaction {
     toNative: () => NativeRecord,
     word: DeclaredKind | 'map' = kind
   ): void {
-    const subject = (): string =>
-      'table' in object ? `${word} ${object.family} ${object.table} ${object.name}` : `${word} ${object.family} ${object.name}`
-    this.#guard(object, subject, () => {
-      if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
-      this.#queue({ verb, kind, family: family('family', object.family) }, toNative(), subject(), object)
-    })
+    this.#guard(
+      object,
+      () => describeNamed(word, object),
+      () => {
+        if (verb === 'add' || verb === 'create') checkFields(word === 'map' ? 'set' : word, object)
+        // What the caller may change later.
+        const named = { family: family('family', object.family), name: object.name, table: 'table' in object ? object.table : undefined }
+        this.#queue({ verb, kind, family: named.family }, toNative(), () => describeNamed(word, named), object)
+      }
+    )
   }
 
   #named(verb: 'delete' | 'destroy'): NamedVerb {
@@ -291,26 +296,47 @@ export class Transaction {
   }
 
   #ruleByHandle(verb: 'delete' | 'destroy', rule: ChainReference & { readonly handle: bigint }): void {
-    const subject = (): string => `rule with handle ${rule.handle} of chain ${rule.family} ${rule.table} ${rule.chain}`
-    this.#guard(rule, subject, () => {
-      // Without a handle the kernel would delete all rules of the chain.
-      if (typeof rule.handle !== 'bigint') throw new ValidationError('handle', rule.handle, 'a bigint, as listed')
-      const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
-      this.#queue({ verb, kind: 'rule', family: family('family', rule.family) }, value, subject(), rule)
-    })
+    const describe = ({ family: inFamily, table, chain, handle }: typeof rule): string =>
+      `rule with handle ${handle} of chain ${inFamily} ${table} ${chain}`
+    this.#guard(
+      rule,
+      () => describe(rule),
+      () => {
+        // Without a handle the kernel would delete all rules of the chain.
+        if (typeof rule.handle !== 'bigint') throw new ValidationError('handle', rule.handle, 'a bigint, as listed')
+        const value = { table: rule.table, chain: rule.chain, handle: rule.handle }
+        const inFamily = family('family', rule.family)
+        this.#queue({ verb, kind: 'rule', family: inFamily }, value, () => describe({ family: inFamily, ...value }), rule)
+      }
+    )
+  }
+
+  /** @internal Queues a rule whose expressions were encoded before, and name no chain that belongs to a rule. Whatever else is in it is known to be well. */
+  encodedRule(verb: 'add' | 'insert' | 'replace', rule: EncodedRule): void {
+    const { table, chain, expressions, compat, handle, position } = rule
+    const value = { table, chain, expressions, compat, handle, position }
+    this.#queue({ verb, kind: 'rule', family: rule.family }, value, () => describeRule(rule), rule)
   }
 
   #rule(verb: 'add' | 'insert' | 'replace', rule: Rule | BuiltRule): void {
-    const subject = (): string =>
-      `rule of chain ${rule.family} ${rule.table} ${rule.chain}${rule.comment === undefined ? '' : ` "${rule.comment}"`}`
-    this.#guard(rule, subject, () => {
-      checkFields('rule', rule)
-      const inFamily = family('family', rule.family)
-      const chainId = this.#boundChains.chainIdOf(rule)
-      if (chainId !== undefined && 'statements' in rule) checkNoOwnChain(rule.statements)
-      const expressions = this.#boundChains.bind(rule, 'statements' in rule ? this.#compile(rule) : rule.expressions)
-      this.#queue({ verb, kind: 'rule', family: inFamily }, toNativeRule(rule, expressions, verb, chainId), subject(), rule)
-    })
+    this.#guard(
+      rule,
+      () => describeRule(rule),
+      () => {
+        checkFields('rule', rule)
+        const inFamily = family('family', rule.family)
+        const { table, chain, comment } = rule
+        const chainId = this.#boundChains.chainIdOf(rule)
+        if (chainId !== undefined && 'statements' in rule) checkNoOwnChain(rule.statements)
+        const expressions = this.#boundChains.bind(rule, 'statements' in rule ? this.#compile(rule) : rule.expressions)
+        this.#queue(
+          { verb, kind: 'rule', family: inFamily },
+          toNativeRule(rule, expressions, verb, chainId),
+          () => describeRule({ family: inFamily, table, chain, comment }),
+          rule
+        )
+      }
+    )
   }
 
   /** Compiles a built rule; the sets and chains of its own are queued before it. */
@@ -330,15 +356,20 @@ export class Transaction {
   }
 
   #ownChain(inFamily: Family, table: string, { id, rules }: OwnChain): void {
-    const queue = (kind: 'chain' | 'rule', value: NativeRecord, what: string, object: unknown): void =>
+    const queue = (kind: 'chain' | 'rule', value: NativeRecord, what: () => string, object: unknown): void =>
       this.#queue({ verb: 'add', kind, family: inFamily }, value, what, object)
     const chain = { family: inFamily, table, name: '', flags: ['binding'] } as const
-    queue('chain', toNativeChain(chain, id), `chain of a rule of table ${inFamily} ${table}`, rules)
+    queue('chain', toNativeChain(chain, id), () => `chain of a rule of table ${inFamily} ${table}`, rules)
     for (const [index, inner] of rules.entries()) {
       try {
         const rule = { table, chain: '', comment: inner.comment }
         const expressions = this.#compile({ ...chain, ...inner })
-        queue('rule', toNativeRule(rule, expressions, 'add', id), `rule ${index} of a rule's chain of table ${inFamily} ${table}`, inner)
+        queue(
+          'rule',
+          toNativeRule(rule, expressions, 'add', id),
+          () => `rule ${index} of a rule's chain of table ${inFamily} ${table}`,
+          inner
+        )
       } catch (error) {
         throw locate(error, `rules[${index}].`)
       }

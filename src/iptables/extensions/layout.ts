@@ -3,6 +3,7 @@
  * the structure has in network order.
  */
 import { endianness } from 'node:os'
+import { zeros } from '../../core/pool.js'
 
 /** Whether this machine has the lowest byte first. */
 const isLittleEndian = endianness() === 'LE'
@@ -51,12 +52,13 @@ export function struct<Described extends Fields>(size: number, fields: Described
       return Object.fromEntries(entries.map(([name, field]) => [name, field.read(view)])) as FieldValues<Described>
     },
     write: (values) => {
-      const view = new DataView(new ArrayBuffer(size))
+      const info = zeros(size)
+      const view = new DataView(info.buffer, info.byteOffset, size)
       for (const [name, field] of entries) {
         const value = values[name]
         if (value !== undefined) field.write(view, value)
       }
-      return new Uint8Array(view.buffer)
+      return info
     }
   }
 }
@@ -131,8 +133,21 @@ export function text(offset: number, length: number): Field<string> {
       const end = all.indexOf(0)
       return Buffer.from(all.subarray(0, end < 0 ? length : end)).toString()
     },
-    write: (view, value) => within(view, offset, length - 1).set(Buffer.from(value))
+    write: (view, value) => {
+      if (!writeAscii(view, offset, length - 1, value)) within(view, offset, length - 1).set(Buffer.from(value))
+    }
   }
+}
+
+/** Writes a text letter by letter, which is sooner done than asked for. Returns false where it is not of ASCII: what was written is written over. */
+function writeAscii(view: DataView, offset: number, most: number, value: string): boolean {
+  if (value.length > most) return false
+  for (let index = 0; index < value.length; index++) {
+    const code = value.charCodeAt(index)
+    if (code > 0x7f) return false
+    view.setUint8(offset + index, code)
+  }
+  return true
 }
 
 /** `count` fields of one kind, one after the other. A list with fewer is followed by zeros. */

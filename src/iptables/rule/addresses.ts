@@ -16,10 +16,19 @@ export const ADDRESS_BYTES: Readonly<Record<IptablesFamily, number>> = { ip: 4, 
 
 /** The mask of a prefix: its first `length` bits are set. */
 export function prefixMask(bytes: number, length: number): Uint8Array {
+  return PREFIX_MASKS.get(bytes)?.[length] ?? makeMask(bytes, length)
+}
+
+function makeMask(bytes: number, length: number): Uint8Array {
   const mask = new Uint8Array(bytes)
   for (let index = 0; index < bytes; index++) mask[index] = 0xff00 >> Math.min(8, Math.max(0, length - 8 * index))
   return mask
 }
+
+/** By bytes and length; nobody writes into them. */
+const PREFIX_MASKS = new Map(
+  Object.values(ADDRESS_BYTES).map((bytes) => [bytes, Array.from({ length: 8 * bytes + 1 }, (_, length) => makeMask(bytes, length))])
+)
 
 /** The length of the prefix that a mask is; undefined where it is none. */
 export function maskLength(mask: Uint8Array): number | undefined {
@@ -45,7 +54,8 @@ export function parseMasked(text: string, family: IptablesFamily): MaskedAddress
   const bytes = ADDRESS_BYTES[family]
   const mask = second === undefined ? prefixMask(bytes, bytes * 8) : parseMask(second, bytes)
   if (address?.length !== bytes || mask === undefined || more.length > 0) return undefined
-  return { address: address.map((byte, index) => byte & mask[index]!), mask }
+  if (second !== undefined) for (let index = 0; index < bytes; index++) address[index]! &= mask[index]!
+  return { address, mask }
 }
 
 /** As {@link parseMasked}. @throws {ValidationError} */

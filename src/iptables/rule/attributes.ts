@@ -3,6 +3,7 @@
  * include/uapi/linux/netfilter/nf_tables_compat.h, which have the same numbers.
  */
 import { endianness } from 'node:os'
+import { zeros } from '../../core/pool.js'
 import type { OpaqueExpression } from '../../nftables/expressions.js'
 import { padded } from '../extensions/layout.js'
 import type { OpaqueExtension } from '../types.js'
@@ -39,8 +40,8 @@ export function toExpression(kind: 'match' | 'target', { name, revision, info }:
   const revisionAt = HEADER_BYTES + aligned(text.length + 1)
   const infoAt = revisionAt + HEADER_BYTES + 4
   const infoLength = padded(info.length)
-  const data = new Uint8Array(infoAt + HEADER_BYTES + infoLength)
-  const view = new DataView(data.buffer)
+  const data = zeros(infoAt + HEADER_BYTES + infoLength)
+  const view = new DataView(data.buffer, data.byteOffset, data.length)
   const begin = (offset: number, type: number, length: number): void => {
     view.setUint16(offset, HEADER_BYTES + length, isLittleEndian)
     view.setUint16(offset + 2, type, isLittleEndian)

@@ -5,17 +5,17 @@ import { ENOENT } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule } from '../../nftables/objects.js'
-import { asRead, findAlike, RuleKeys } from '../rule/compare.js'
+import { findAlike, RuleKeys } from '../rule/compare.js'
 import type { IptablesContext } from '../rule/convert.js'
-import type { RuleForm } from '../rule/form.js'
+import { calledByExpression, type WrittenRule } from '../rule/written.js'
 import type { ChainSnapshot } from '../state/snapshot.js'
 import { readListed } from '../state/listing.js'
 import type { BaseChain } from '../tables.js'
-import { describePlace, type CheckedRule, type IptablesChainReference, type Operation } from './operations.js'
+import { describePlace, type CheckedRule, type IptablesChainReference, type Operation, type QueuedRule } from './operations.js'
 
 /** A rule that an operation wants. */
 export interface WantedRule {
-  readonly form: RuleForm
+  readonly written: WrittenRule
   readonly by: Operation
 }
 
@@ -32,26 +32,13 @@ export function refuse({ subject, index, object }: Operation, errno: number, why
   throw new NetlinkError({ errno, operation: 'iptables.commit', subject, index, object, hint: why })
 }
 
-/** Which chain a rule goes on in, if any. */
-export function calledChain(target: RuleForm['target']): string | undefined {
-  if (typeof target !== 'object') return undefined
-  if ('jump' in target) return target.jump
-  return 'goto' in target ? target.goto : undefined
-}
-
-/** A target that goes on in another chain. */
-export function withCalledChain(form: RuleForm, chain: string): RuleForm {
-  const { target } = form
-  if (typeof target !== 'object' || 'info' in target) return form
-  return { ...form, target: 'jump' in target ? { jump: chain } : { goto: chain } }
-}
-
 /** Names of chains that the expressions of a listed rule go on in. */
 export function calledBy(expressions: readonly Expression[]): string[] {
-  return expressions.flatMap((expression) =>
-    expression.type === 'immediate' && 'verdict' in expression.data && expression.data.chain !== undefined ? [expression.data.chain] : []
-  )
+  return expressions.map(calledByExpression).filter((chain) => chain !== undefined)
 }
+
+/** Most chains lose no rule: thousands of them would have a map each. */
+const NONE_REMOVED: ReadonlyMap<ListedRule, Operation> = new Map()
 
 /** One chain. */
 export class ChainPlan {
@@ -62,7 +49,7 @@ export class ChainPlan {
   name: string
   items: Item[]
   /** Rules that are taken away, by whom. */
-  readonly removed = new Map<ListedRule, Operation>()
+  removed: ReadonlyMap<ListedRule, Operation> = NONE_REMOVED
   /** Who makes it, or sets its policy or counters. */
   madeBy: Operation | undefined
   deletedBy: Operation | undefined
@@ -70,7 +57,9 @@ export class ChainPlan {
   policy: 'accept' | 'drop' | undefined
   counters: { readonly packets: bigint; readonly bytes: bigint } | undefined
   readonly #context: IptablesContext
-  readonly #keys = new Map<Item, RuleKeys | undefined>()
+  #removed: Map<ListedRule, Operation> | undefined
+  /** What rules say that were compared. */
+  #keys: Map<Item, RuleKeys | undefined> | undefined
 
   constructor(place: IptablesChainReference, base: BaseChain | undefined, listed: ChainSnapshot | undefined) {
     this.place = place
@@ -92,18 +81,18 @@ export class ChainPlan {
   }
 
   /** Puts a rule at a position from 1 on; undefined: at the end. */
-  add({ form }: CheckedRule, position: number | undefined, by: Operation): void {
+  add({ written }: QueuedRule, position: number | undefined, by: Operation): void {
     const count = this.items.length
     if (position !== undefined && position > count + 1) refuse(by, ENOENT, `${this.#describe()} has ${count} rules`)
-    const item: Item = { wanted: { form, by } }
+    const item: Item = { wanted: { written, by } }
     if (position === undefined) this.items.push(item)
     else this.items.splice(position - 1, 0, item)
   }
 
   /** Puts a rule in the place of another. */
-  replace({ form }: CheckedRule, position: number, by: Operation): void {
+  replace({ written }: QueuedRule, position: number, by: Operation): void {
     const { kept } = this.#at(position, by)
-    this.items[position - 1] = { kept, wanted: { form, by } }
+    this.items[position - 1] = { kept, wanted: { written, by } }
   }
 
   /** Takes the rule at a position away, or the first one that is like another. */
@@ -133,13 +122,15 @@ export class ChainPlan {
   renameCalled(from: string, to: string): void {
     this.items = this.items.map((item) => {
       const { wanted } = item
-      if (wanted === undefined || calledChain(wanted.form.target) !== from) return item
-      return { ...item, wanted: { ...wanted, form: withCalledChain(wanted.form, to) } }
+      if (wanted?.written.calledChain !== from) return item
+      return { ...item, wanted: { ...wanted, written: wanted.written.withCalledChain(to) } }
     })
   }
 
   #drop({ kept }: Item, by: Operation): void {
-    if (kept !== undefined) this.removed.set(kept, by)
+    if (kept === undefined) return
+    this.removed = this.#removed ??= new Map<ListedRule, Operation>()
+    this.#removed.set(kept, by)
   }
 
   #at(position: number, by: Operation): Item {
@@ -155,12 +146,13 @@ export class ChainPlan {
   }
 
   #keysOf(item: Item): RuleKeys | undefined {
-    if (!this.#keys.has(item)) {
+    const known = (this.#keys ??= new Map<Item, RuleKeys | undefined>())
+    if (!known.has(item)) {
       const { kept, wanted } = item
-      const form = wanted === undefined ? kept && readListed(kept, this.#context).form : asRead(wanted.form, this.#context)
-      this.#keys.set(item, form && new RuleKeys(form, this.#context))
+      const form = wanted === undefined ? kept && readListed(kept, this.#context).form : wanted.written.asRead(this.#context.family)
+      known.set(item, form && new RuleKeys(form, this.#context))
     }
-    return this.#keys.get(item)
+    return known.get(item)
   }
 
   #describe(): string {
@@ -171,5 +163,5 @@ export class ChainPlan {
 function zeroed(item: Item, by: Operation): Item {
   const { kept, wanted } = item
   if (wanted === undefined) return { kept, zeroedBy: by }
-  return { kept, wanted: { ...wanted, form: { ...wanted.form, counters: { packets: 0n, bytes: 0n } } } }
+  return { kept, wanted: { ...wanted, written: wanted.written.withCounters({ packets: 0n, bytes: 0n }) } }
 }

@@ -3,33 +3,26 @@
  */
 import type { Slices } from '../../core/slices.js'
 import type { Expression } from '../../nftables/expressions.js'
-import type { ListedRule, Rule } from '../../nftables/objects.js'
+import type { EncodedRule, ListedRule } from '../../nftables/objects.js'
 import type { Transaction } from '../../nftables/transaction.js'
-import type { RuleForm } from '../rule/form.js'
-import { writeForm } from '../rule/write.js'
-import { calledChain, withCalledChain, type ChainPlan, type Item, type WantedRule } from './chain-plan.js'
+import type { ChainPlan, Item, WantedRule } from './chain-plan.js'
 import type { Operation } from './operations.js'
 import type { Plan, TablePlan } from './plan.js'
-
-/** Which operation each operation of nf_tables came from, and what rule it writes. */
-export interface Origin {
-  readonly by: Operation
-  readonly expressions?: readonly Expression[] | undefined
-}
 
 /** What is emitted a piece at a time, so that the event loop can turn in between. */
 type Part = Generator<void, void>
 
 /** Queues operations and notes where they came from. */
 class Emitter {
-  readonly origins: Origin[] = []
+  /** Which operation each operation of nf_tables came from. */
+  readonly origins: Operation[] = []
   readonly #tx: Transaction
 
   constructor(tx: Transaction) {
     this.#tx = tx
   }
 
-  put(origin: Origin, queue: (tx: Transaction) => void): void {
+  put(origin: Operation, queue: (tx: Transaction) => void): void {
     queue(this.#tx)
     while (this.origins.length < this.#tx.size) this.origins.push(origin)
   }
@@ -47,15 +40,15 @@ function emitChain(emitter: Emitter, chain: ChainPlan): void {
   const hook = base === undefined ? {} : { type: base.type, hook: base.hook, priority: base.priority, policy, counters }
   // The kernel keeps the policy of a chain that it has, where none is given.
   const initial = base !== undefined && chain.listed === undefined ? { policy: policy ?? ('accept' as const) } : {}
-  emitter.put({ by: madeBy }, (tx) => tx.add.chain({ family, table, name, ...hook, ...initial }))
+  emitter.put(madeBy, (tx) => tx.add.chain({ family, table, name, ...hook, ...initial }))
 }
 
 /** The rule of an item, with the names that the kernel has for chains. */
-function ruleOf(table: TablePlan, { form }: WantedRule, family: 'ip' | 'ip6'): Pick<Rule, 'expressions' | 'compat'> {
-  const called = calledChain(form.target)
-  const chain = called === undefined ? undefined : table.chains.get(called)?.kernelName
-  const inKernel: RuleForm = chain === undefined ? form : withCalledChain(form, chain)
-  return writeForm(inKernel, family)
+function ruleOf(table: TablePlan, { written }: WantedRule): Pick<EncodedRule, 'expressions' | 'compat'> {
+  const { calledChain: called } = written
+  const chain = called === undefined ? called : (table.chains.get(called)?.kernelName ?? called)
+  const { expressions, compat } = chain === undefined || chain === called ? written : written.withCalledChain(chain)
+  return { expressions, compat }
 }
 
 function withoutCounts(expressions: readonly Expression[]): Expression[] {
@@ -66,22 +59,26 @@ function emitKept(emitter: Emitter, table: TablePlan, chain: ChainPlan, item: It
   const { wanted, zeroedBy } = item
   const place = placeOf(chain)
   if (wanted !== undefined) {
-    const written = ruleOf(table, wanted, place.family)
-    emitter.put({ by: wanted.by, expressions: written.expressions }, (tx) => tx.replace.rule({ ...place, ...written, handle: kept.handle }))
+    const { expressions, compat } = ruleOf(table, wanted)
+    emitter.put(wanted.by, (tx) => tx.encodedRule('replace', { ...place, expressions, compat, handle: kept.handle }))
   } else if (zeroedBy !== undefined) {
     const expressions = withoutCounts(kept.expressions)
-    emitter.put({ by: zeroedBy, expressions }, (tx) => tx.replace.rule({ ...kept, expressions }))
+    emitter.put(zeroedBy, (tx) => tx.replace.rule({ ...kept, expressions }))
   }
 }
 
 function emitNew(emitter: Emitter, table: TablePlan, chain: ChainPlan, wanted: WantedRule, where: 'end' | 'begin' | bigint): void {
-  const place = placeOf(chain)
-  const written = ruleOf(table, wanted, place.family)
-  const rule: Rule = { ...place, ...written }
-  emitter.put({ by: wanted.by, expressions: written.expressions }, (tx) => {
-    if (where === 'begin') tx.insert.rule(rule)
-    else tx.add.rule(where === 'end' ? rule : { ...rule, after: where })
-  })
+  const { place, kernelName } = chain
+  const { expressions, compat } = ruleOf(table, wanted)
+  const rule: EncodedRule = {
+    family: place.family,
+    table: place.table,
+    chain: kernelName,
+    expressions,
+    compat,
+    position: typeof where === 'bigint' ? where : undefined
+  }
+  emitter.put(wanted.by, (tx) => tx.encodedRule(where === 'begin' ? 'insert' : 'add', rule))
 }
 
 function emitRemoved(emitter: Emitter, chain: ChainPlan): void {
@@ -91,10 +88,10 @@ function emitRemoved(emitter: Emitter, chain: ChainPlan): void {
   if (first === undefined) return
   if (isEmptied) {
     const { family, table, chain: name } = place
-    emitter.put({ by: first }, (tx) => tx.flush.chain({ family, table, name }))
+    emitter.put(first, (tx) => tx.flush.chain({ family, table, name }))
     return
   }
-  for (const [rule, by] of chain.removed) emitter.put({ by }, (tx) => tx.delete.rule({ ...place, handle: rule.handle }))
+  for (const [rule, by] of chain.removed) emitter.put(by, (tx) => tx.delete.rule({ ...place, handle: rule.handle }))
 }
 
 /** New rules that stand between two rules that stay, or before the first, or after the last. */
@@ -130,22 +127,22 @@ function emitEnd(emitter: Emitter, { place, deletedBy, renamedBy, listed, kernel
   if (listed === undefined) return
   const { family, table } = place
   const { handle } = listed.chain
-  if (deletedBy !== undefined) emitter.put({ by: deletedBy }, (tx) => tx.delete.chain({ family, table, name: kernelName }))
-  else if (renamedBy !== undefined) emitter.put({ by: renamedBy }, (tx) => tx.rename.chain({ family, table, name, handle }))
+  if (deletedBy !== undefined) emitter.put(deletedBy, (tx) => tx.delete.chain({ family, table, name: kernelName }))
+  else if (renamedBy !== undefined) emitter.put(renamedBy, (tx) => tx.rename.chain({ family, table, name, handle }))
 }
 
 function* emitTable(emitter: Emitter, table: TablePlan): Part {
   const { family, table: name } = table.reference
   const chains = [...table.chains.values()]
   const by = chains.find(({ madeBy }) => madeBy !== undefined)?.madeBy
-  if (!table.exists && by !== undefined) emitter.put({ by }, (tx) => tx.add.table({ family, name }))
+  if (!table.exists && by !== undefined) emitter.put(by, (tx) => tx.add.table({ family, name }))
   for (const chain of chains) yield emitChain(emitter, chain)
   for (const chain of chains) yield* emitRules(emitter, table, chain)
   for (const chain of chains) yield emitEnd(emitter, chain)
 }
 
 /** Queues what makes the tables as the plan has them. @returns Where each operation of the transaction came from. */
-export async function emit(plan: Plan, tx: Transaction, slices: Slices): Promise<readonly Origin[]> {
+export async function emit(plan: Plan, tx: Transaction, slices: Slices): Promise<readonly Operation[]> {
   const emitter = new Emitter(tx)
   for (const table of plan.tables.values()) await slices.each(emitTable(emitter, table), () => undefined)
   return emitter.origins

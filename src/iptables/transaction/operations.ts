@@ -3,11 +3,13 @@
  */
 import { requireInteger, requireObject } from '../../core/checks.js'
 import { locate, ValidationError } from '../../core/errors.js'
+import type { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import type { SetNames } from '../extensions/extension.js'
 import { formOf, requireChainName, requireLinksOf } from '../rule/convert.js'
 import type { RuleForm } from '../rule/form.js'
 import type { IptablesCounters, IptablesRule } from '../rule/model.js'
 import { ANY_SET, setsOfRule } from '../rule/sets.js'
+import { WrittenRule } from '../rule/written.js'
 import type { IptablesPolicy } from '../state/types.js'
 import { requireFamily, requireTable } from '../tables.js'
 import type { IptablesFamily, IptablesTableName } from '../types.js'
@@ -23,19 +25,28 @@ export interface IptablesChainReference extends IptablesTableReference {
   readonly chain: string
 }
 
-/** A rule that was checked. */
-export interface CheckedRule {
+/** A rule of the caller's. */
+interface GivenRule {
   readonly rule: IptablesRule
-  readonly form: RuleForm
-  /** Sets of ipset that it names by their names; their indices are asked for before the commit, and the form has others until then. */
+  /** Sets of ipset that it names by their names; their indices are asked for before the commit, and it has others until then. */
   readonly setNames: readonly string[]
+}
+
+/** A rule that was checked, as it is looked for. */
+export interface CheckedRule extends GivenRule {
+  readonly form: RuleForm
+}
+
+/** A rule that was checked, as it is written. */
+export interface QueuedRule extends GivenRule {
+  readonly written: WrittenRule
 }
 
 /** One thing to do, checked as far as it can be without the kernel. */
 export type Step =
-  | { readonly verb: 'append'; readonly place: IptablesChainReference; readonly rule: CheckedRule }
-  | { readonly verb: 'insert'; readonly place: IptablesChainReference; readonly rule: CheckedRule; readonly position: number }
-  | { readonly verb: 'replace'; readonly place: IptablesChainReference; readonly rule: CheckedRule; readonly position: number }
+  | { readonly verb: 'append'; readonly place: IptablesChainReference; readonly rule: QueuedRule }
+  | { readonly verb: 'insert'; readonly place: IptablesChainReference; readonly rule: QueuedRule; readonly position: number }
+  | { readonly verb: 'replace'; readonly place: IptablesChainReference; readonly rule: QueuedRule; readonly position: number }
   | { readonly verb: 'delete'; readonly place: IptablesChainReference; readonly which: number | CheckedRule }
   | { readonly verb: 'flush'; readonly place: Partial<IptablesChainReference> & IptablesTableReference }
   | {
@@ -81,8 +92,12 @@ export function requireTableReference(path: string, place: IptablesTableReferenc
 
 /** A chain, checked. @throws {ValidationError} */
 export function requireChainReference(path: string, place: IptablesChainReference): IptablesChainReference {
-  const { chain } = requireObject(path, place, '{ family, table, chain }')
-  return { ...requireTableReference(path, place), chain: requireChainName(`${path}.chain`, chain) }
+  const { family, table, chain } = requireObject(path, place, '{ family, table, chain }')
+  return {
+    family: requireFamily(`${path}.family`, family),
+    table: requireTable(`${path}.table`, table),
+    chain: requireChainName(`${path}.chain`, chain)
+  }
 }
 
 /** A rule, checked for the chain that it is meant for. @throws {ValidationError} It is malformed, or cannot stand there. */
@@ -96,6 +111,12 @@ export function checkRule(rule: IptablesRule, { family, table, chain }: Iptables
   } catch (error) {
     throw locate(error, 'rule.')
   }
+}
+
+/** A rule, checked and encoded. @param out Where its bytes go. @throws {ValidationError} As of {@link checkRule}. */
+export function queueRule(rule: IptablesRule, place: IptablesChainReference, out: AttributeBuffer): QueuedRule {
+  const { form, setNames } = checkRule(rule, place)
+  return { rule, written: WrittenRule.of(form, place.family, out), setNames }
 }
 
 /** More rules than any chain has. */
@@ -113,24 +134,29 @@ export function requirePolicy(path: string, policy: unknown): IptablesPolicy {
 }
 
 /** A rule with the indices of the sets that it names. @throws {ValidationError} There is no such set. */
-export function withSets(checked: CheckedRule, { family, table }: IptablesTableReference, sets: SetNames): CheckedRule {
-  if (checked.setNames.length === 0) return checked
+export function formWithSets({ rule }: GivenRule, { family, table }: IptablesTableReference, sets: SetNames): RuleForm {
   try {
-    // Restoring may have set the counters to zero.
-    return { ...checked, form: { ...formOf(checked.rule, { family, table, sets }), counters: checked.form.counters } }
+    return formOf(rule, { family, table, sets })
   } catch (error) {
     throw locate(error, 'rule.')
   }
 }
 
 /** The rule of a step; undefined: it has none. */
-export function ruleOfStep(step: Step): CheckedRule | undefined {
+export function ruleOfStep(step: Step): GivenRule | undefined {
   if ('rule' in step) return step.rule
   return step.verb === 'delete' && typeof step.which === 'object' ? step.which : undefined
 }
 
 /** A step with the indices of the sets that its rule names. @throws {ValidationError} There is no such set. */
-export function stepWithSets(step: Step, sets: SetNames): Step {
-  if ('rule' in step) return { ...step, rule: withSets(step.rule, step.place, sets) }
-  return step.verb === 'delete' && typeof step.which === 'object' ? { ...step, which: withSets(step.which, step.place, sets) } : step
+export function stepWithSets(step: Step, sets: SetNames, out: AttributeBuffer): Step {
+  const { place } = step
+  if ((ruleOfStep(step)?.setNames.length ?? 0) === 0) return step
+  if ('rule' in step) {
+    const written = WrittenRule.of(formWithSets(step.rule, place, sets), place.family, out)
+    return { ...step, rule: { ...step.rule, written } }
+  }
+  return step.verb === 'delete' && typeof step.which === 'object'
+    ? { ...step, which: { ...step.which, form: formWithSets(step.which, place, sets) } }
+    : step
 }

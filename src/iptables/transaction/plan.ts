@@ -6,7 +6,7 @@ import type { Snapshot } from '../state/snapshot.js'
 import { tableKey } from '../state/snapshot.js'
 import type { Slices } from '../../core/slices.js'
 import { baseChain } from '../tables.js'
-import { calledBy, calledChain, ChainPlan, refuse, type Item } from './chain-plan.js'
+import { calledBy, ChainPlan, refuse, type Item } from './chain-plan.js'
 import { describePlace, type IptablesChainReference, type IptablesTableReference, type Operation, type Step } from './operations.js'
 
 type StepOf<Verb extends Step['verb']> = Extract<Step, { readonly verb: Verb }>
@@ -56,7 +56,7 @@ export class TablePlan {
 /** Names of chains that a rule goes on in. */
 function calls({ kept, wanted }: Item): string[] {
   if (wanted === undefined) return calledBy(kept?.expressions ?? [])
-  const chain = calledChain(wanted.form.target)
+  const { calledChain: chain } = wanted.written
   return chain === undefined ? [] : [chain]
 }
 

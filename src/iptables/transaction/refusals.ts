@@ -3,10 +3,12 @@
  */
 import { NetlinkError } from '../../core/errors.js'
 import type { Expression } from '../../nftables/expressions.js'
+import type { EncodedRule, Rule } from '../../nftables/objects.js'
+import { EncodedExpressions } from '../../nftables/wire/encoded-expressions.js'
 import { extensionsNamed } from '../extensions/registry.js'
 import { fromExpression } from '../rule/attributes.js'
 import type { IptablesFamily } from '../types.js'
-import type { Origin } from './emit.js'
+import type { Operation } from './operations.js'
 
 const EXPRESSION = /^expressions\[(\d+)\]/
 
@@ -32,18 +34,25 @@ export function refusedExtension(
   return `the kernel refuses the ${kind} ${name} in this table, chain or rule; its log may say why`
 }
 
-/** The error of a commit, in terms of the caller's operations. */
-export function refusalOf(error: NetlinkError, origins: readonly Origin[]): NetlinkError {
+/** The expressions of the rule that was refused: none where it was no rule. */
+function expressionsOf({ object }: NetlinkError): readonly Expression[] {
+  if (typeof object !== 'object' || object === null || !('expressions' in object)) return []
+  const { expressions } = object as Pick<EncodedRule | Rule, 'expressions'>
+  return expressions instanceof EncodedExpressions ? expressions.decode() : expressions
+}
+
+/** The error of a commit, in terms of the caller's operations. @param origins Which operation each operation of nf_tables came from. */
+export function refusalOf(error: NetlinkError, origins: readonly Operation[]): NetlinkError {
   const translate = (each: NetlinkError): NetlinkError => {
-    const origin = each.index === undefined ? undefined : origins[each.index]
+    const by = each.index === undefined ? undefined : origins[each.index]
     return new NetlinkError({
       errno: -each.errno,
       operation: 'iptables.commit',
-      subject: origin?.by.subject ?? each.subject,
+      subject: by?.subject ?? each.subject,
       kernelMessage: each.kernelMessage,
-      index: origin?.by.index,
-      object: origin?.by.object,
-      hint: (origin === undefined ? undefined : refusedExtension(each, origin.expressions ?? [], origin.by.step.place.family)) ?? each.hint,
+      index: by?.index,
+      object: by?.object,
+      hint: (by === undefined ? undefined : refusedExtension(each, expressionsOf(each), by.step.place.family)) ?? each.hint,
       outcomeUnknown: each.outcomeUnknown,
       cause: each,
       others: () => each.others.map(translate)

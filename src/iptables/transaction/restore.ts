@@ -3,13 +3,14 @@
  */
 import { requireFlag, requireOptions, toList } from '../../core/checks.js'
 import { locate } from '../../core/errors.js'
+import type { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import { requireChainName, requireCounters } from '../rule/convert.js'
 import { NO_COUNTERS } from '../rule/form.js'
 import type { IptablesRule } from '../rule/model.js'
 import { baseChain, requireFamily, requireTable } from '../tables.js'
 import type { SavedChain, SavedCommand, SavedTable } from '../text/saved.js'
 import type { IptablesFamily } from '../types.js'
-import { checkRule, requirePolicy, requirePosition, type CheckedRule, type IptablesTableReference, type Step } from './operations.js'
+import { checkRule, queueRule, requirePolicy, requirePosition, type IptablesTableReference, type Step } from './operations.js'
 
 /** How a file is restored. */
 export interface RestoreOptions {
@@ -28,6 +29,8 @@ export interface RestoreStep {
 
 interface Restoring extends IptablesTableReference {
   readonly withCounters: boolean
+  /** Where the bytes of rules go. */
+  readonly out: AttributeBuffer
 }
 
 function chainStep({ family, table, withCounters }: Restoring, { name, policy, counters }: SavedChain): Step {
@@ -37,9 +40,12 @@ function chainStep({ family, table, withCounters }: Restoring, { name, policy, c
   return { verb: 'policy', place, policy, counters: withCounters ? requireCounters('counters', counters) : undefined }
 }
 
-function checked(chain: string, rule: IptablesRule, { family, table, withCounters }: Restoring): CheckedRule {
-  const given = checkRule(rule, { family, table, chain })
-  return withCounters ? given : { ...given, form: { ...given.form, counters: NO_COUNTERS } }
+/** A rule with the counters that it begins with. */
+function counted(rule: IptablesRule, { withCounters }: Restoring): IptablesRule {
+  // What is not there at all is refused elsewhere.
+  if (withCounters || (rule as IptablesRule | undefined)?.counters === undefined) return rule
+  requireCounters('rule.counters', rule.counters)
+  return { ...rule, counters: NO_COUNTERS }
 }
 
 function commandStep(restoring: Restoring, given: SavedCommand): Step {
@@ -52,17 +58,17 @@ function commandStep(restoring: Restoring, given: SavedCommand): Step {
   const place = { ...reference, chain: requireChainName('chain', given.chain) }
   switch (given.command) {
     case 'append':
-      return { verb: 'append', place, rule: checked(given.chain, given.rule, restoring) }
+      return { verb: 'append', place, rule: queueRule(counted(given.rule, restoring), place, restoring.out) }
     case 'insert':
     case 'replace':
       return {
         verb: given.command,
         place,
-        rule: checked(given.chain, given.rule, restoring),
+        rule: queueRule(counted(given.rule, restoring), place, restoring.out),
         position: requirePosition('position', given.position)
       }
     case 'delete':
-      return { verb: 'delete', place, which: typeof given.which === 'number' ? given.which : checked(given.chain, given.which, restoring) }
+      return { verb: 'delete', place, which: typeof given.which === 'number' ? given.which : checkRule(given.which, place) }
     case 'newChain':
     case 'deleteChain':
       return { verb: given.command, place }
@@ -73,9 +79,14 @@ function commandStep(restoring: Restoring, given: SavedCommand): Step {
   }
 }
 
-function tableSteps(family: IptablesFamily, saved: SavedTable, { flush = true, counters }: RestoreOptions): RestoreStep[] {
+function tableSteps(
+  family: IptablesFamily,
+  saved: SavedTable,
+  { flush = true, counters }: RestoreOptions,
+  out: AttributeBuffer
+): RestoreStep[] {
   const table = requireTable('name', saved.name)
-  const restoring: Restoring = { family, table, withCounters: counters === true }
+  const restoring: Restoring = { family, table, withCounters: counters === true, out }
   const chains = toList('chains', saved.chains)
   const keep = new Set(chains.map(({ name }) => name))
   const located = (path: string, make: () => Step): Step => {
@@ -100,15 +111,20 @@ function tableSteps(family: IptablesFamily, saved: SavedTable, { flush = true, c
   ]
 }
 
-/** The steps of a file. @throws {ValidationError} Something in it is malformed. */
-export function restoreSteps(family: IptablesFamily, tables: readonly SavedTable[], options: RestoreOptions): RestoreStep[] {
+/** The steps of a file. @param out Where the bytes of rules go. @throws {ValidationError} Something in it is malformed. */
+export function restoreSteps(
+  family: IptablesFamily,
+  tables: readonly SavedTable[],
+  options: RestoreOptions,
+  out: AttributeBuffer
+): RestoreStep[] {
   requireFamily('family', family)
   requireOptions(options as RestoreOptions & { readonly signal?: unknown })
   requireFlag('options.flush', options.flush)
   requireFlag('options.counters', options.counters)
   return toList('tables', tables).flatMap((table, index) => {
     try {
-      return tableSteps(family, table, options)
+      return tableSteps(family, table, options, out)
     } catch (error) {
       throw locate(error, `tables[${index}].`)
     }

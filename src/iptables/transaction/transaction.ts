@@ -8,6 +8,7 @@ import { ClosedError, NetlinkError, ValidationError } from '../../core/errors.js
 import type { CallOptions } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import type { Nftables } from '../../nftables/client.js'
+import { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import { requireChainName, requireCounters } from '../rule/convert.js'
 import type { IptablesCounters, IptablesRule } from '../rule/model.js'
 import type { SetResolver } from '../state/set-names.js'
@@ -20,13 +21,13 @@ import { emit } from './emit.js'
 import {
   checkRule,
   describePlace,
+  queueRule,
   requireChainReference,
   requirePolicy,
   requirePosition,
   requireTableReference,
   ruleOfStep,
   stepWithSets,
-  type CheckedRule,
   type IptablesChainReference,
   type IptablesTableReference,
   type Operation,
@@ -58,7 +59,9 @@ export interface IptablesCommitReport {
 export class IptablesTransaction {
   readonly #nft: Nftables
   readonly #sets: SetResolver
-  readonly #operations: Operation[] = []
+  readonly #operations: Call[] = []
+  /** The rules. */
+  readonly #out = new AttributeBuffer()
   #calls = 0
   #isSpent = false
 
@@ -79,25 +82,29 @@ export class IptablesTransaction {
 
   /** Puts a rule at the end of a chain (`-A`). A base chain is made where there is none. @throws {ValidationError} */
   append(place: IptablesChainReference, rule: IptablesRule): void {
-    this.#put({ verb: 'append', ...rulePlace(place, rule) }, rule)
+    const checked = requireChainReference('place', place)
+    this.#put({ verb: 'append', place: checked, rule: queueRule(rule, checked, this.#out) }, rule)
   }
 
   /** Puts a rule at a position, from 1 on, of a chain (`-I`). @param position Default 1: the begin. @throws {ValidationError} */
   insert(place: IptablesChainReference, rule: IptablesRule, position = 1): void {
-    this.#put({ verb: 'insert', ...rulePlace(place, rule), position: requirePosition('position', position) }, rule)
+    const checked = requireChainReference('place', place)
+    const queued = queueRule(rule, checked, this.#out)
+    this.#put({ verb: 'insert', place: checked, rule: queued, position: requirePosition('position', position) }, rule)
   }
 
   /** Puts a rule in the place of another one (`-R`). @throws {ValidationError} */
   replace(place: IptablesChainReference, position: number, rule: IptablesRule): void {
-    this.#put({ verb: 'replace', ...rulePlace(place, rule), position: requirePosition('position', position) }, rule)
+    const checked = requireChainReference('place', place)
+    const queued = queueRule(rule, checked, this.#out)
+    this.#put({ verb: 'replace', place: checked, rule: queued, position: requirePosition('position', position) }, rule)
   }
 
   /** Takes a rule away (`-D`): that at a position, or the first one that is like the given one; counters are not compared. @throws {ValidationError} */
   delete(place: IptablesChainReference, which: number | IptablesRule): void {
-    if (typeof which === 'object') {
-      const { place: checked, rule } = rulePlace(place, which)
-      this.#put({ verb: 'delete', place: checked, which: rule }, which)
-    } else this.#put({ verb: 'delete', place: requireChainReference('place', place), which: requirePosition('which', which) }, place)
+    const checked = requireChainReference('place', place)
+    if (typeof which === 'object') this.#put({ verb: 'delete', place: checked, which: checkRule(which, checked) }, which)
+    else this.#put({ verb: 'delete', place: checked, which: requirePosition('which', which) }, place)
   }
 
   /** Takes all rules of a chain away, or of all chains of a table (`-F`). @throws {ValidationError} */
@@ -149,7 +156,7 @@ export class IptablesTransaction {
    */
   restore(family: IptablesFamily, file: string | readonly SavedTable[], options: RestoreOptions = {}): void {
     const tables = typeof file === 'string' ? parseSave(file, { family }) : file
-    const steps = restoreSteps(family, tables, options)
+    const steps = restoreSteps(family, tables, options, this.#out)
     for (const { step, object, line } of steps) this.#add(step, object, line)
     this.#calls += 1
   }
@@ -208,7 +215,9 @@ export class IptablesTransaction {
     if (names.length === 0) return this.#operations
     const sets = await this.#sets.resolve(names, options)
     const known: Operation[] = []
-    await slices.each(this.#operations, (operation) => known.push({ ...operation, step: stepWithSets(operation.step, sets) }))
+    await slices.each(this.#operations, (operation) =>
+      known.push(new Call({ ...operation, step: stepWithSets(operation.step, sets, this.#out) }))
+    )
     return known
   }
 
@@ -218,8 +227,29 @@ export class IptablesTransaction {
   }
 
   #add(step: Step, object: unknown, line?: number): void {
-    const subject = `${WORDS[step.verb]} ${describePlace(step.place)}${line === undefined ? '' : `, line ${line}`}`
-    this.#operations.push({ step, index: this.#calls, object, subject })
+    this.#operations.push(new Call({ step, index: this.#calls, object, line }))
+  }
+}
+
+/** What was called on a transaction. */
+class Call implements Operation {
+  readonly step: Step
+  readonly index: number
+  readonly object: unknown
+  /** Of a file. */
+  readonly line: number | undefined
+
+  constructor({ step, index, object, line }: Pick<Call, 'step' | 'index' | 'object' | 'line'>) {
+    this.step = step
+    this.index = index
+    this.object = object
+    this.line = line
+  }
+
+  /** Put together when it is asked for: few are. */
+  get subject(): string {
+    const { step, line } = this
+    return `${WORDS[step.verb]} ${describePlace(step.place)}${line === undefined ? '' : `, line ${line}`}`
   }
 }
 
@@ -235,14 +265,6 @@ const WORDS: Readonly<Record<Step['verb'], string>> = {
   renameChain: 'rename',
   policy: 'set the policy of',
   clear: 'clear'
-}
-
-function rulePlace(
-  place: IptablesChainReference,
-  rule: IptablesRule
-): { readonly place: IptablesChainReference; readonly rule: CheckedRule } {
-  const checked = requireChainReference('place', place)
-  return { place: checked, rule: checkRule(rule, checked) }
 }
 
 function requirePlace(

@@ -175,6 +175,11 @@ export class AttributeBuffer {
     return true
   }
 
+  /** Whole attributes that another buffer has. */
+  putRange({ bytes, from, to }: { readonly bytes: Uint8Array; readonly from: number; readonly to: number }): void {
+    this.putRaw(bytes.subarray(from, to))
+  }
+
   /** Bytes that are whole attributes already. */
   putRaw(attributes: Uint8Array): void {
     this.reserve(attributes.length)

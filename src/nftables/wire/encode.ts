@@ -5,8 +5,10 @@
 import { types } from 'node:util'
 import { detachedError, isDetached } from '../../core/checks.js'
 import { ValidationError } from '../../core/errors.js'
+import type { Expression } from '../expressions.js'
 import type { AttributeBuffer } from './buffer.js'
-import { DATA, EXPRESSION, MAX_PAYLOAD, OPAQUE, VARIANTS, type Field, type Schema } from './tables.js'
+import { EncodedExpressions } from './encoded-expressions.js'
+import { DATA, EXPRESSION, MAX_PAYLOAD, OPAQUE, schemaOf, VARIANTS, type Field, type Schema } from './tables.js'
 
 type Record = Readonly<globalThis.Record<string, unknown>>
 
@@ -67,7 +69,7 @@ class Encoder {
       if (value === undefined || (name === 'type' && schema.isVariant) || name === 'opaque') continue
       const field = fieldNamed(schema, name, object)
       if (field === undefined || field.kind === 'ignored') return this.#refuseUnknown(schema, name, value)
-      if (!field.isOutput || this.#isReported) this.#field(field, value)
+      if (!field.isOutput || this.#isReported) this.field(field, value)
     }
     for (const { name } of schema.required)
       if (object[name] === undefined) refuse(this.#at(name), undefined, 'a value: the field is required')
@@ -79,7 +81,8 @@ class Encoder {
     refuse(this.#at(name), value, `one of the fields ${[...known].join(', ')}`)
   }
 
-  #field(field: Field, value: unknown): void {
+  /** Writes one field of the object that the path leads to. */
+  field(field: Field, value: unknown): void {
     switch (field.kind) {
       case 'unsigned':
       case 'signed':
@@ -111,6 +114,7 @@ class Encoder {
       case 'list':
       case 'stringList':
       case 'variantList':
+        if (value instanceof EncodedExpressions && field === RULE_EXPRESSIONS) return this.#out.putRange(value.wire)
         return this.#list(field, value)
       case 'ignored':
     }
@@ -285,6 +289,7 @@ function fieldNamed(schema: Schema, name: string, object: Record): Field | undef
 }
 
 const NOTHING = new Uint8Array(0)
+const RULE_EXPRESSIONS = schemaOf('rule').byName.get('expressions')!
 /** Bytes of an operation beyond which a list in it is too long whatever comes before it. */
 const ENOUGH = 1 << 20
 
@@ -296,4 +301,16 @@ const ENOUGH = 1 << 20
  */
 export function encodeRecord(schema: Schema, object: Record, out: AttributeBuffer, isReported = false): void {
   new Encoder(out, isReported).record(schema, object)
+}
+
+/** Encodes the expressions of a rule, for rules that are queued later. @throws {ValidationError} One is malformed: its path begins with `expressions`. */
+export function encodeExpressions(expressions: readonly Expression[], out: AttributeBuffer): EncodedExpressions {
+  out.start()
+  try {
+    new Encoder(out, false).field(RULE_EXPRESSIONS, expressions)
+  } catch (error) {
+    out.abandon()
+    throw error
+  }
+  return new EncodedExpressions(out.finish())
 }
