@@ -7,7 +7,7 @@ import type { Expression } from './expressions.js'
 import { family, hookName, hookNumber, priorityNumber, type Family, type Hook, type PriorityName } from './families.js'
 import { COUNTER_TYPE, objectTypeName, objectTypeNumber, type ListedObject, type StatefulObject } from './stateful-objects.js'
 import { commentedBy, userdataOf, type Commented } from './userdata.js'
-import type { EncodedExpressions } from './wire/encoded-expressions.js'
+import { EncodedExpressions } from './wire/encoded-expressions.js'
 
 /** A table. `owner` ties it to the socket that made it: others cannot change it, and it goes with the socket unless it is `persist` (Linux 5.12, 6.9). */
 export interface Table extends Commented {
@@ -88,6 +88,14 @@ export interface EncodedRule extends ChainReference, Pick<Rule, 'compat'> {
   readonly handle?: bigint | undefined
   /** Of the rule behind which it is added, or before which it is inserted. */
   readonly position?: bigint | undefined
+}
+
+/** A rule that was queued, with its expressions, as an error has it; undefined: it is no rule. */
+export function queuedRule(object: unknown): Rule | undefined {
+  if (typeof object !== 'object' || object === null || !('expressions' in object)) return undefined
+  const { expressions } = object
+  if (expressions instanceof EncodedExpressions) return { ...(object as EncodedRule), expressions: expressions.decode() }
+  return Array.isArray(expressions) ? (object as Rule) : undefined
 }
 
 /** A rule as the kernel has it. */

@@ -3,8 +3,7 @@
  */
 import { NetlinkError } from '../../core/errors.js'
 import type { Expression } from '../../nftables/expressions.js'
-import type { EncodedRule, Rule } from '../../nftables/objects.js'
-import { EncodedExpressions } from '../../nftables/wire/encoded-expressions.js'
+import { queuedRule } from '../../nftables/objects.js'
 import { extensionsNamed } from '../extensions/registry.js'
 import { fromExpression } from '../rule/attributes.js'
 import type { IptablesFamily } from '../types.js'
@@ -34,13 +33,6 @@ export function refusedExtension(
   return `the kernel refuses the ${kind} ${name} in this table, chain or rule; its log may say why`
 }
 
-/** The expressions of the rule that was refused: none where it was no rule. */
-function expressionsOf({ object }: NetlinkError): readonly Expression[] {
-  if (typeof object !== 'object' || object === null || !('expressions' in object)) return []
-  const { expressions } = object as Pick<EncodedRule | Rule, 'expressions'>
-  return expressions instanceof EncodedExpressions ? expressions.decode() : expressions
-}
-
 /** The error of a commit, in terms of the caller's operations. @param origins Which operation each operation of nf_tables came from. */
 export function refusalOf(error: NetlinkError, origins: readonly Operation[]): NetlinkError {
   const translate = (each: NetlinkError): NetlinkError => {
@@ -52,7 +44,9 @@ export function refusalOf(error: NetlinkError, origins: readonly Operation[]): N
       kernelMessage: each.kernelMessage,
       index: by?.index,
       object: by?.object,
-      hint: (by === undefined ? undefined : refusedExtension(each, expressionsOf(each), by.step.place.family)) ?? each.hint,
+      hint:
+        (by === undefined ? undefined : refusedExtension(each, queuedRule(each.object)?.expressions ?? [], by.step.place.family)) ??
+        each.hint,
       outcomeUnknown: each.outcomeUnknown,
       cause: each,
       others: () => each.others.map(translate)

@@ -5,7 +5,7 @@ import { namespaceOf, networkNamespace } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
 import { boundOf } from '../../nftables/pace.js'
-import type { Applied, Backend, BackendFailure, Inspection, Retired } from '../core/backend.js'
+import type { Applied, Backend, BackendFailure, Inspection, Retired, ServiceSource } from '../core/backend.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
@@ -22,6 +22,7 @@ import { editsOf, editsWithFrames, type RuleChange } from './apply/changes.js'
 import { SharedHandles } from './apply/handles.js'
 import { noteStep, notedSetting } from './apply/notes.js'
 import { withExtension } from './apply/refusals.js'
+import { fill } from './apply/fill.js'
 import { Stepping } from './apply/steps.js'
 import { cleanUp } from './clean-up.js'
 import { readCounters } from './counters.js'
@@ -63,8 +64,7 @@ class IptablesBackend implements Backend {
   readonly #routeLocalnet: RouteLocalnet
   readonly #explainer: Explainer
   #layout: Layout
-  /** Chains that services share. */
-  #shared: ReadonlySet<string>
+  readonly #stepping: Stepping
   #nextAuditAt = 0
   /** Committed services with ports of this node. */
   #onNode = new Map<string, Service>()
@@ -80,7 +80,8 @@ class IptablesBackend implements Backend {
     const shared = framesOf(this.#layout).flatMap(({ family, shared }) =>
       shared.map(({ table, chain }) => placeKey({ family, table, chain }))
     )
-    this.#shared = new Set(shared)
+    const places = new Set(shared)
+    this.#stepping = new Stepping(this.#handles, (place) => places.has(placeKey(place)))
   }
 
   get [networkNamespace](): unknown {
@@ -97,6 +98,35 @@ class IptablesBackend implements Backend {
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
     return changes === undefined ? await this.#look(services) : await this.#preview(changes)
+  }
+
+  async fill(source: ServiceSource, run: Run): Promise<Applied | undefined> {
+    const before = this.#writer.commits
+    try {
+      const kernel = await readKernel(this.#nft)
+      if (holdsOurs(kernel, this.#settings.takeOver)) return undefined
+      const frame = await compare(kernel, await wantedOf([], this.#layout, new Slices()))
+      this.#writer.generation = kernel.generation
+      this.#handles.reset(new Map())
+      if (this.#settings.layout.loopbackNodePorts) await this.#routeLocalnet.prepare(undefined)
+      const onNode = new Map<string, Service>()
+      const objects = await fill(source, {
+        writer: this.#writer,
+        run,
+        stepping: this.#stepping,
+        layout: this.#layout,
+        maxBytes: MAX_BYTES,
+        frame: frame.edits,
+        onService: (service) => {
+          if (hasNodePort(service)) onNode.set(service.name, service)
+        }
+      })
+      await this.#adoptSetting(kernel, run)
+      this.#onNode = onNode
+      return { objects }
+    } catch (error) {
+      throw this.#failure(error, before)
+    }
   }
 
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
@@ -233,8 +263,7 @@ class IptablesBackend implements Backend {
 
   /** In one transaction where that is not too large, so that packets meet the rules of before or of after, in all tables. */
   async #write(edits: Edits, run: Run, what: string): Promise<void> {
-    const stepping = new Stepping(edits, this.#handles, (place) => this.#shared.has(placeKey(place)))
-    await this.#writer.write([...stepping.steps()], run, what)
+    await this.#writer.write([...this.#stepping.steps(edits)], run, what)
   }
 
   /** The setting that loopback addresses need, once rules keep others from these. */

@@ -6,10 +6,13 @@ import type { IptablesChainReference, IptablesRule } from '../../iptables/index.
 import { asRead, RuleKeys } from '../../iptables/rule/compare.js'
 import { formOf } from '../../iptables/rule/convert.js'
 import { writeForm } from '../../iptables/rule/write.js'
+import { WrittenRule } from '../../iptables/rule/written.js'
 import { readListed } from '../../iptables/state/listing.js'
 import { calledBy } from '../../iptables/transaction/chain-plan.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule, Rule } from '../../nftables/index.js'
+import type { EncodedRule } from '../../nftables/objects.js'
+import type { AttributeBuffer } from '../../nftables/wire/buffer.js'
 
 /** Where a rule stands. */
 export type Place = IptablesChainReference
@@ -22,6 +25,13 @@ export function placeKey({ family, table, chain }: Place): string {
 /** A rule as nf_tables takes it. @throws {ValidationError} */
 export function writeRule(rule: IptablesRule, { family, table }: Pick<Place, 'family' | 'table'>): Pick<Rule, 'expressions' | 'compat'> {
   return writeForm(formOf(rule, { family, table }), family)
+}
+
+/** A rule as it is sent. @param out Where its bytes go. @throws {ValidationError} */
+export function encodeRule(rule: IptablesRule, place: Place, out: AttributeBuffer): EncodedRule {
+  const { family, table, chain } = place
+  const { expressions, compat } = WrittenRule.of(formOf(rule, { family, table }), family, out)
+  return { family, table, chain, expressions, compat }
 }
 
 /** What is the same for rules that say the same: of one that is to be written. @throws {ValidationError} */

@@ -4,10 +4,12 @@
 import type { IptablesRule } from '../../../iptables/index.js'
 import { baseChain } from '../../../iptables/tables.js'
 import type { CommitReport, Transaction } from '../../../nftables/index.js'
+import type { EncodedRule } from '../../../nftables/objects.js'
 import type { Owners, Step } from '../../../nftables/steps.js'
-import type { Addition, Edits, Filling, Removal } from '../edits.js'
+import { AttributeBuffer } from '../../../nftables/wire/buffer.js'
+import type { Addition, Edits, Filling, Removal, ServiceEdits } from '../edits.js'
 import { isChainOf } from '../layout/names.js'
-import { keyOf, writeRule, type Place } from '../rules.js'
+import { encodeRule, keyOf, type Place } from '../rules.js'
 import type { SharedHandles } from './handles.js'
 
 /** What tables and base chains that we made are called by, so that they can go again where nobody else uses them. */
@@ -34,13 +36,6 @@ function makeBase(tx: Transaction, { family, table, chain }: Place): void {
 /** Where the rules of an addition come, in the order in which they are put there: each at the very begin, so that the first comes last. */
 const inTurn = ({ rules, at }: Addition): readonly IptablesRule[] => (at === 'begin' ? rules.toReversed() : rules)
 
-/** What was added: where, and by which operation. */
-interface Added {
-  readonly place: Place
-  readonly rule: IptablesRule
-  readonly operation: number
-}
-
 const ruleCount = (parts: readonly { readonly rules: readonly IptablesRule[] }[]): number =>
   parts.reduce((sum, { rules }) => sum + rules.length, 0)
 
@@ -62,10 +57,10 @@ function ownedStep(service: string | undefined, bytes: number, queue: (tx: Trans
 }
 
 /** Rules behind those that a chain has, in as many steps as messages need. */
-function appendStep(service: string | undefined, place: Place, rules: readonly IptablesRule[], isReplaced: boolean): Step {
+function appendStep(service: string | undefined, place: Place, rules: readonly EncodedRule[], isReplaced: boolean): Step {
   const step = ownedStep(service, CHAIN_BYTES + rules.length * RULE_BYTES, (tx) => {
     if (isReplaced) tx.flush.chain({ family: place.family, table: place.table, name: place.chain })
-    for (const rule of rules) tx.add.rule({ ...place, ...writeRule(rule, place) })
+    for (const rule of rules) tx.encodedRule('add', rule)
   })
   if (rules.length < 2) return step
   const middle = rules.length >> 1
@@ -112,55 +107,64 @@ function* withAdvance(steps: Iterable<Step>): Generator<Step> {
 /** Puts edits into steps. */
 export class Stepping {
   readonly #handles: SharedHandles
-  readonly #edits: Edits
   readonly #isShared: (place: Place) => boolean
-  readonly #isEchoed: boolean
+  readonly #out = new AttributeBuffer()
 
   /** @param isShared Whether handles of rules in this chain are kept. */
-  constructor(edits: Edits, handles: SharedHandles, isShared: (place: Place) => boolean) {
-    this.#edits = edits
+  constructor(handles: SharedHandles, isShared: (place: Place) => boolean) {
     this.#handles = handles
     this.#isShared = isShared
-    const additions = [...edits.additions, ...edits.services.flatMap((service) => service.additions)]
-    this.#isEchoed = ruleCount(additions.filter(({ place }) => isShared(place))) <= MAX_ECHOES
   }
 
   /** All steps, in their order: what is needed before what needs it, and what goes last. */
-  *steps(): Generator<Step> {
-    const { tables, bases, made, fillings, additions, services, removals, gone } = this.#edits
+  *steps({ tables, bases, made, fillings, additions, services, removals, gone }: Edits): Generator<Step> {
+    const all = [...additions, ...services.flatMap((service) => service.additions)]
+    const isEchoed = ruleCount(all.filter(({ place }) => this.#isShared(place))) <= MAX_ECHOES
     yield* frameSteps({ tables, bases, made })
-    yield* this.#writeSteps(undefined, fillings, additions)
-    for (const service of services) yield* withAdvance(this.#writeSteps(service.service, service.fillings, service.additions))
+    yield* this.#writeSteps({ service: undefined, fillings, additions }, isEchoed)
+    for (const service of services) yield* this.serviceSteps(service, isEchoed)
     for (let from = 0; from < removals.length; from += REMOVALS) yield this.#removalStep(removals.slice(from, from + REMOVALS))
     // A chain to which rules lead cannot go.
     for (const verb of ['flush', 'delete'] as const)
       for (let from = 0; from < gone.length; from += REMOVALS) yield goneStep(gone.slice(from, from + REMOVALS), verb)
   }
 
-  *#writeSteps(service: string | undefined, fillings: readonly Filling[], additions: readonly Addition[]): Generator<Step> {
+  /** Steps of one service. @param isEchoed Whether the kernel is to say the handles of rules in chains that services share. */
+  serviceSteps(edits: ServiceEdits, isEchoed: boolean): Iterable<Step> {
+    return withAdvance(this.#writeSteps(edits, isEchoed))
+  }
+
+  *#writeSteps(
+    { service, fillings, additions }: Omit<ServiceEdits, 'service'> & { readonly service: string | undefined },
+    isEchoed: boolean
+  ): Generator<Step> {
     const made = fillings.filter(({ isNew }) => isNew)
     if (made.length > 0)
       yield ownedStep(service, made.length * CHAIN_BYTES, (tx) => {
         for (const { place } of made) makeChain(tx, place)
       })
-    for (const { place, rules, isNew } of inOrder(fillings)) yield appendStep(service, place, rules, !isNew)
-    for (const addition of additions) yield this.#additionStep(service, addition)
+    for (const { place, rules, isNew } of inOrder(fillings)) yield appendStep(service, place, this.#encoded(place, rules), !isNew)
+    for (const addition of additions) yield this.#additionStep(service, addition, isEchoed)
   }
 
-  #additionStep(service: string | undefined, addition: Addition): Step {
-    const { place, rules, at } = addition
-    const added: Added[] = []
+  #additionStep(service: string | undefined, addition: Addition, isEchoed: boolean): Step {
+    const { place, at } = addition
+    const rules = inTurn(addition)
+    const encoded = this.#encoded(place, rules)
+    let first = 0
     const step = ownedStep(service, rules.length * RULE_BYTES, (tx) => {
-      added.length = 0
-      for (const rule of inTurn(addition)) {
-        added.push({ place, rule, operation: tx.size })
-        const written = { ...place, ...writeRule(rule, place) }
-        if (at === 'begin') tx.insert.rule(written)
-        else tx.add.rule(written)
-      }
+      first = tx.size
+      for (const rule of encoded) tx.encodedRule(at === 'begin' ? 'insert' : 'add', rule)
     })
     if (!this.#isShared(place)) return step
-    return { ...step, echo: this.#isEchoed, done: (report) => this.#note(added, report) }
+    // Where the kernel is not asked, it is not known any more which handles the chain has.
+    if (!isEchoed) this.#handles.forget(place)
+    return isEchoed ? { ...step, echo: true, done: (report) => this.#note(place, rules, first, report) } : step
+  }
+
+  /** As they are sent: what is not sent at once takes less memory then. */
+  #encoded(place: Place, rules: readonly IptablesRule[]): readonly EncodedRule[] {
+    return rules.map((rule) => encodeRule(rule, place, this.#out))
   }
 
   #removalStep(removals: readonly Removal[]): Step {
@@ -177,9 +181,9 @@ export class Stepping {
   }
 
   /** Notes the handles that the kernel told. */
-  #note(added: readonly Added[], { handles }: CommitReport): void {
-    for (const { place, rule, operation } of added) {
-      const handle = handles.get(operation)
+  #note(place: Place, rules: readonly IptablesRule[], first: number, { handles }: CommitReport): void {
+    for (const [index, rule] of rules.entries()) {
+      const handle = handles.get(first + index)
       if (handle === undefined) this.#handles.forget(place)
       else this.#handles.add(place, keyOf(rule, place), handle)
     }

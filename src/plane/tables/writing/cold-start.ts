@@ -8,6 +8,7 @@ import type { ServiceSource } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import { ReferenceCounts } from '../../core/refcount.js'
 import type { Run } from '../../core/run.js'
+import { Pipeline } from '../../core/pipeline.js'
 import type { Service, Services } from '../../model.js'
 import { emptyChange, inOrder, keyValue, type SetChange, type SharedCounts } from '../elements/changes.js'
 import { commentUserdata } from '../layout/comment.js'
@@ -174,43 +175,6 @@ function neededObjects(parts: ColdStartParts, rows: ReadonlyMap<ElementSet, numb
   })
 }
 
-/** Sends chunks one after the other: one is in the kernel, and where it may be the next one waits behind it, while another is put together. */
-class Pipeline {
-  readonly #writer: Writer
-  readonly #run: Run
-  /** The chunk before the last. */
-  #former: Promise<void> = Promise.resolve()
-  #last: Promise<void> = Promise.resolve()
-  #lastSteps: readonly Step[] = []
-
-  constructor(writer: Writer, run: Run) {
-    this.#writer = writer
-    this.#run = run
-  }
-
-  /** Waits until this chunk may be sent, and sends it. */
-  async push(steps: readonly Step[], isWhole = false): Promise<void> {
-    await this.#former
-    if (!this.#writer.mayOverlap(this.#lastSteps, steps)) await this.#last
-    this.#lastSteps = steps
-    this.#former = this.#last
-    this.#last = this.#writer.write(steps, this.#run, 'elements of services', isWhole)
-    // Whoever waits for it is told.
-    this.#last.catch(() => undefined)
-  }
-
-  /** Of several refusals the first one is told: those behind it follow from it. */
-  async end(): Promise<void> {
-    await this.#former
-    await this.#last
-  }
-
-  /** Resolves when nothing is under way any more. */
-  async settled(): Promise<void> {
-    await Promise.allSettled([this.#former, this.#last])
-  }
-}
-
 /** Services that were checked before. */
 export function checkedServices(services: Services): ServiceSource {
   return {
@@ -307,7 +271,7 @@ export async function coldStart(parts: ColdStartParts, source: ServiceSource): P
   const { writer, options, replace, run } = parts
   const slices = new Slices()
   const isWhole = replace.size > 0
-  const pipeline = new Pipeline(writer, run)
+  const pipeline = new Pipeline(writer, run, 'elements of services')
   const { rows: expected, marks } = await estimate(source.candidates.values(), options, slices)
   const declared = FAMILIES.flatMap((family) => declareSteps(family, parts))
   const tables: Step[] = []
