@@ -10,6 +10,7 @@ import type { RowResult } from './row.js'
 const sections: readonly (readonly [title: string, ...beginnings: string[]])[] = [
   ['The nf_tables client', 'nftables-'],
   ['The iptables client', 'iptables-'],
+  ['The iptables plane', 'iptables-plane-'],
   ['The rtnetlink client', 'route-'],
   ['What a first load costs the process', 'process-'],
   ['The nftables plane', 'plane-'],

@@ -3,6 +3,7 @@ import { conntrackRows } from './conntrack.js'
 import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
+import { iptablesPlaneRows } from './iptables-plane.js'
 import { iptablesRulesRow } from './iptables-rules.js'
 import { ipvsRows } from './ipvs.js'
 import { ipvsPlaneRows } from './ipvs-plane.js'
@@ -28,6 +29,7 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   nftablesGenerationRow,
   routeAddressesRow,
   ...planeRows,
+  ...iptablesPlaneRows,
   ...dispatchRows,
   ...trafficRows,
   ...shortConnectionRows(options),

@@ -116,9 +116,9 @@ const load: Work<'nftables-load'> = {
   about: 'a load of 100000 endpoints'
 }
 
-function planeSync(services: number, prefix: string): Work<'plane-sync'> {
-  const about = `a first sync of the plane, ${services} services with 10 endpoints each`
-  return { prefix, subject: 'plane-sync', options: { mode: 'nftables', services, endpoints: 10 }, endpoints: services * 10, about }
+function planeSync(services: number, prefix: string, mode: 'nftables' | 'iptables' = 'nftables'): Work<'plane-sync'> {
+  const about = `a first sync of the ${mode} plane, ${services} services with 10 endpoints each`
+  return { prefix, subject: 'plane-sync', options: { mode, services, endpoints: 10 }, endpoints: services * 10, about }
 }
 
 const ipvs: Work<'ipvs-sync'> = {
@@ -131,6 +131,7 @@ const ipvs: Work<'ipvs-sync'> = {
 }
 
 const plane = planeSync(11_000, 'plane-process')
+const iptables = planeSync(5000, 'iptables-plane-process', 'iptables')
 /** Large enough that what V8 takes for its young generation, 32 MiB whatever the work, no longer decides. */
 const largePlane = planeSync(50_000, 'plane-process-large')
 
@@ -139,5 +140,6 @@ export const processCostRows: readonly Row[] = [
   ...[firstRun, longestSlice, memoryGrowth].map((row) => costRow(load, row)),
   ...[firstRun, longestSlice, memoryGrowth, keptMemory(plane.endpoints), kernelMemory(plane.endpoints)].map((row) => costRow(plane, row)),
   costRow(largePlane, memoryGrowth),
+  ...[longestSlice, keptMemory(iptables.endpoints)].map((row) => costRow(iptables, row)),
   ...[firstRun, longestSlice, memoryGrowth, keptMemory(ipvs.endpoints, 200)].map((row) => costRow(ipvs, row))
 ]

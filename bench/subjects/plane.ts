@@ -10,7 +10,7 @@ export interface PlaneSize {
 
 /** Services of a plane. */
 export interface PlaneOptions extends PlaneSize {
-  readonly mode: 'nftables' | 'ipvs'
+  readonly mode: 'nftables' | 'ipvs' | 'iptables'
 }
 
 /** What changes in one service, among all the others. */
