@@ -1,3 +1,4 @@
+import { drainProblem } from './draining.js'
 import { SETTINGS, weightsProblem } from './settings.js'
 import type { ServicePort, ServiceSpec } from './types.js'
 
@@ -67,15 +68,16 @@ const NAMED: Readonly<Record<string, Check>> = {
 
 const METADATA = objectWith(NAMED)
 
+/** A text of which something more is asked. */
+const textWith = (problem: (path: string, value: string) => string | undefined): Check =>
+  optional((path, value) => text(path, value) ?? problem(path, value as string))
+
+const CHECKED_SETTINGS = { ...textsAt(Object.values(SETTINGS)), [SETTINGS.drainDeadline]: textWith(drainProblem) }
+
 const SERVICE_METADATA = objectWith({
   ...NAMED,
-  labels: optional(objectWith(textsAt([...Object.values(LABELS), ...Object.values(SETTINGS)]))),
-  annotations: optional(
-    objectWith({
-      ...textsAt(Object.values(SETTINGS)),
-      [SETTINGS.weights]: optional((path, value) => text(path, value) ?? weightsProblem(path, value as string))
-    })
-  )
+  labels: optional(objectWith({ ...textsAt(Object.values(LABELS)), ...CHECKED_SETTINGS })),
+  annotations: optional(objectWith({ ...CHECKED_SETTINGS, [SETTINGS.weights]: textWith(weightsProblem) }))
 })
 
 const SERVICE_SPEC = objectWith({
