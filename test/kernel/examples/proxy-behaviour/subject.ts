@@ -82,8 +82,9 @@ async function open({ node }: Network, settings: Settings, mode: Mode): Promise<
 
 /** The proxy in a mode, which is to do what the plane of that mode does. */
 export function proxyIn(mode: Mode): Subject {
-  // The process is in the network namespace of the node, so that this may be any.
-  const { isOfProcess: _isOfProcess, ...plane } = planes.find((one) => one.name === mode)!
-  const differences = [...plane.differences, ...(mode === 'userspace' ? [atLoopback] : [])]
-  return { ...plane, differences, open: (network, chosen) => open(network, chosen, mode) }
+  // Not `isOfProcess`: the proxy is a process of its own in the network namespace of the node, so that this may be any.
+  const { name, about, requires, takesTurns, rowsAtOnce, differences: ofPlane } = planes.find((one) => one.name === mode)!
+  const differences = [...ofPlane, ...(mode === 'userspace' ? [atLoopback] : [])]
+  const pace = { ...(takesTurns && { takesTurns }), ...(rowsAtOnce !== undefined && { rowsAtOnce }) }
+  return { name, about, requires, differences, ...pace, open: (network, chosen) => open(network, chosen, mode) }
 }
