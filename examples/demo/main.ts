@@ -7,6 +7,7 @@ import { printPlan, ProxyProcess, type Stage } from './daemon.js'
 import { SERVICE_ADDRESS, writeCrowd, writeService, type Backend } from './manifests.js'
 import { assertNone, drive } from './driving.js'
 import { openToOutside } from './outside.js'
+import { fillShop } from './shop.js'
 import { dim, heading, note, spread } from './terminal.js'
 import { backendAddress, buildNetwork, startIn } from './topology.js'
 
@@ -99,9 +100,11 @@ async function play(stage: Stage): Promise<void> {
   await removeUnderLoad(stage)
   heading('5. Open a service to clients outside')
   await openToOutside(stage)
-  heading(`6. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
+  heading('6. A whole shop: web and shop, and an api, a cache and dns that they need')
+  await fillShop(stage)
+  heading(`7. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
   await addCrowd(stage)
-  heading('7. Another process deletes the table')
+  heading('8. Another process deletes the table')
   await destroyAndRepair(stage)
 }
 
@@ -121,7 +124,7 @@ async function main(): Promise<void> {
   writeService(folder, [{ number: 1 }, { number: 2 }, { number: 3 }])
   const proxy = new ProxyProcess(folder)
   await play({ folder, proxy, client })
-  heading('8. Stop')
+  heading('9. Stop')
   const code = await proxy.stop()
   if (code !== 0) throw new Error(`the proxy ended with status ${code}`)
   await assertClean()
