@@ -30,7 +30,9 @@ export class ProxyProcess {
   constructor(folder: string) {
     const words = ['--manifests', folder, ...OPTIONS, '--cleanup', '--listen', HTTP, '--ui', '--counters']
     this.#child = spawn(process.execPath, [PROXY, ...words], {
-      stdio: ['ignore', 'pipe', 'inherit']
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // The terminal's Ctrl-C is for the demo, which stops the proxy.
+      detached: true
     })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.#lines.push(JSON.parse(line) as LogLine)
