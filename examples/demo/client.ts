@@ -1,7 +1,9 @@
+import { createSocket } from 'node:dgram'
 import { Agent, get } from 'node:http'
 
 /** Opens connections when told to, over IPC, and says who answered. */
 export interface ClientOrder {
+  /** Of `http:` or, with a port, of `udp:`. */
   readonly url: string
   /** Requests to make, each on a connection of its own; `kept`: one request on the one connection that is kept from order to order. */
   readonly connections: number | 'kept'
@@ -42,6 +44,17 @@ function connect({ url, connections, timeoutSeconds, source }: ClientOrder): Pro
   })
 }
 
+/** One datagram from a port of its own, and its answer. */
+function askByDatagram({ url, timeoutSeconds }: ClientOrder): Promise<Answer> {
+  const { hostname, port } = new URL(url)
+  const socket = createSocket('udp4')
+  return new Promise<Answer>((resolve, reject) => {
+    socket.on('message', (text) => resolve({ name: text.toString(), seen: '' })).on('error', reject)
+    socket.connect(Number(port), hostname, () => socket.send('who?'))
+    setTimeout(() => reject(new Error(`no answer within ${timeoutSeconds} s`)), timeoutSeconds * 1000).unref()
+  }).finally(() => socket.close())
+}
+
 async function drive(order: ClientOrder): Promise<ClientReport> {
   const { connections, concurrency } = order
   const answers: Record<string, number> = {}
@@ -52,7 +65,7 @@ async function drive(order: ClientOrder): Promise<ClientReport> {
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
       try {
-        const { name, seen } = await connect(order)
+        const { name, seen } = await (order.url.startsWith('udp:') ? askByDatagram(order) : connect(order))
         answers[name] = (answers[name] ?? 0) + 1
         seenBy.add(seen)
       } catch (error) {

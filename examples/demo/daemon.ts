@@ -16,6 +16,8 @@ export interface LogLine {
 }
 
 const OPTIONS = ['--local-sources', '10.244.0.0/16', '--node-name', NODE_NAME]
+/** Where the proxy answers on HTTP. */
+export const HTTP = '127.0.0.1:10256'
 const PROXY = fileURLToPath(new URL('proxy.js', import.meta.url))
 const WAIT_MS = 20_000
 
@@ -26,8 +28,11 @@ export class ProxyProcess {
   #arrived: (() => void) | undefined
 
   constructor(folder: string) {
-    this.#child = spawn(process.execPath, [PROXY, '--manifests', folder, ...OPTIONS, '--cleanup', '--listen', '127.0.0.1:10256'], {
-      stdio: ['ignore', 'pipe', 'inherit']
+    const words = ['--manifests', folder, ...OPTIONS, '--cleanup', '--listen', HTTP, '--ui', '--counters']
+    this.#child = spawn(process.execPath, [PROXY, ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // The terminal's Ctrl-C is for the demo, which stops the proxy.
+      detached: true
     })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.#lines.push(JSON.parse(line) as LogLine)

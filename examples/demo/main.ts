@@ -7,6 +7,8 @@ import { printPlan, ProxyProcess, type Stage } from './daemon.js'
 import { SERVICE_ADDRESS, writeCrowd, writeService, type Backend } from './manifests.js'
 import { assertNone, drive } from './driving.js'
 import { openToOutside } from './outside.js'
+import { fillShop } from './shop.js'
+import { stayOpen } from './stay.js'
 import { dim, heading, note, spread } from './terminal.js'
 import { backendAddress, buildNetwork, startIn } from './topology.js'
 
@@ -79,7 +81,8 @@ async function assertClean(): Promise<void> {
   note('no table is left')
 }
 
-async function play(stage: Stage): Promise<void> {
+/** @param socket Where those outside come to the page; given, the shop stays open instead of what comes after it. */
+async function play(stage: Stage, socket: string | undefined): Promise<void> {
   const three = [{ number: 1 }, { number: 2 }, { number: 3 }]
   await stage.proxy.waitFor('synced', 0)
   heading('1. A service and three backends')
@@ -99,9 +102,12 @@ async function play(stage: Stage): Promise<void> {
   await removeUnderLoad(stage)
   heading('5. Open a service to clients outside')
   await openToOutside(stage)
-  heading(`6. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
+  heading('6. A whole shop: web and shop, and an api, a cache and dns that they need')
+  await fillShop(stage)
+  if (socket !== undefined) return await stayOpen(stage, socket)
+  heading(`7. Add ${CROWD.services} services with ${CROWD.endpoints} endpoints each`)
   await addCrowd(stage)
-  heading('7. Another process deletes the table')
+  heading('8. Another process deletes the table')
   await destroyAndRepair(stage)
 }
 
@@ -120,8 +126,8 @@ async function main(): Promise<void> {
   )
   writeService(folder, [{ number: 1 }, { number: 2 }, { number: 3 }])
   const proxy = new ProxyProcess(folder)
-  await play({ folder, proxy, client })
-  heading('8. Stop')
+  await play({ folder, proxy, client }, process.argv[2])
+  heading('9. Stop')
   const code = await proxy.stop()
   if (code !== 0) throw new Error(`the proxy ended with status ${code}`)
   await assertClean()

@@ -7,6 +7,8 @@ import { backendAddress } from './topology.js'
 export const SERVICE_ADDRESS = '10.96.0.10'
 /** The service that is open to clients outside. */
 export const SHOP = { address: '10.96.0.20', nodePort: 30080, loadBalancer: '203.0.113.10' } as const
+/** The services that are for the shop alone. */
+export const INSIDE = { api: '10.96.0.30', cache: '10.96.0.40', dns: '10.96.0.53' } as const
 /** The node's name, for endpoints on it. */
 export const NODE_NAME = 'node'
 
@@ -30,13 +32,13 @@ function serviceOf(name: string, clusterIP: string, spec: object = {}): object {
   }
 }
 
-function sliceOf(name: string, endpoints: readonly unknown[]): unknown {
+function sliceOf(name: string, endpoints: readonly unknown[], port: object = { name: 'http', port: 8080, protocol: 'TCP' }): unknown {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    ports: [port],
     endpoints
   }
 }
@@ -63,6 +65,19 @@ export function writeShop(folder: string, spec: object): void {
   const endpoints = [1, 2, 3].map((number) => ({ addresses: [backendAddress(number)], nodeName: number < 3 ? NODE_NAME : 'elsewhere' }))
   const service = { ...serviceOf('shop', SHOP.address, { type: 'LoadBalancer', ports, ...spec }), status }
   writeWhole(folder, 'shop.yaml', [service, sliceOf('shop', endpoints)].map((object) => stringify(object)).join('---\n'))
+}
+
+/** Writes the services that are for the shop alone: an api, a cache whose clients stay where they are, and names by UDP. @param backends Which of them answer. */
+export function writeInside(folder: string, backends: Readonly<Record<keyof typeof INSIDE, readonly number[]>>): void {
+  const endpoints = (numbers: readonly number[]): unknown[] => numbers.map((number) => ({ addresses: [backendAddress(number)] }))
+  const sticky = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 600 } } }
+  const objects = [
+    ...[serviceOf('api', INSIDE.api), sliceOf('api', endpoints(backends.api))],
+    ...[serviceOf('cache', INSIDE.cache, sticky), sliceOf('cache', endpoints(backends.cache))],
+    serviceOf('dns', INSIDE.dns, { ports: [{ name: 'dns', port: 53, protocol: 'UDP' }] }),
+    sliceOf('dns', endpoints(backends.dns), { name: 'dns', port: 8080, protocol: 'UDP' })
+  ]
+  writeWhole(folder, 'inside.yaml', objects.map((object) => stringify(object)).join('---\n'))
 }
 
 /** Writes many more services, in one JSON list. */

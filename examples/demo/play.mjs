@@ -7,6 +7,7 @@ import { constants } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { machines } from '../../tools/lab/machines.mjs'
+import { openPageOutside } from './page.mjs'
 import { findBootable, runInLab } from '../../tools/lab/run.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
 
@@ -16,11 +17,13 @@ const isRoot = process.getuid?.() === 0
 const noIpvs = 3
 
 /** Runs a program and returns its exit status. */
-async function runInNamespaces(program) {
+async function runInNamespaces(program, ...words) {
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', ...(isRoot ? [] : ['--user', '--map-root-user'])]
   // A /run of its own, so that `ip netns` needs no place in the machine's.
-  const inside = 'mount -t tmpfs run /run && mount -t proc proc /proc && exec "$0" "$1"'
-  const child = spawn('unshare', [...namespaces, 'sh', '-c', inside, process.execPath, path.join(programs, program)], { stdio: 'inherit' })
+  const inside = 'mount -t tmpfs run /run && mount -t proc proc /proc && exec "$0" "$@"'
+  const child = spawn('unshare', [...namespaces, 'sh', '-c', inside, process.execPath, path.join(programs, program), ...words], {
+    stdio: 'inherit'
+  })
   const forward = (signal) => child.kill(signal)
   // The terminal's Ctrl-C reaches the child as well; this process waits for it, to end with its status.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward)
@@ -30,6 +33,16 @@ async function runInNamespaces(program) {
       resolve(code ?? 128 + constants.signals[signal])
     })
   })
+}
+
+/** Plays the acts up to the shop, which stays open until the demo is interrupted. */
+async function playAndStay() {
+  const page = await openPageOutside()
+  try {
+    return await runInNamespaces('demo.js', page.socket)
+  } finally {
+    page.close()
+  }
 }
 
 /** On the machine's kernel where it has IPVS, else on one that is booted for it. */
@@ -54,13 +67,14 @@ async function playIpvs(provide) {
 
 /**
  * Plays all acts that can be played here, and says which cannot and why.
- * @param {{ provide?: (machine: import('../../tools/lab/machines.mjs').Machine) => Promise<unknown> }} [options] `provide` installs what a machine
- *   of the lab needs, should one have to be booted
+ * @param {{ provide?: (machine: import('../../tools/lab/machines.mjs').Machine) => Promise<unknown>, stays?: boolean }} [options] `provide` installs what a machine
+ *   of the lab needs, should one have to be booted; `stays`: the shop stays open, with its page, instead of what comes after it
  * @returns {Promise<number>} the demo's exit status: 0 when all that could be played went well
  */
-export async function play({ provide } = {}) {
+export async function play({ provide, stays = false } = {}) {
+  if (stays) return await playAndStay()
   const status = await runInNamespaces('demo.js')
   return status === 0 ? await playIpvs(provide) : status
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await play()
+if (process.argv[1] === import.meta.filename) process.exitCode = await play({ stays: process.argv.includes('--stay') })

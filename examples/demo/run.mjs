@@ -1,4 +1,4 @@
-// npm run demo: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
+// npm run demo [-- --stay]: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addSystemFolders } from '../../tools/lab/programs.mjs'
@@ -26,4 +26,4 @@ const built = await exec(['npm', 'run', '--silent', 'build:all'], { timeoutSecon
 if (built.status !== 0) process.exit(1)
 
 const provide = (machine) => install(root, { packages: missingPackages(machine), kernels: [], builds: false })
-process.exitCode = await play({ provide })
+process.exitCode = await play({ provide, stays: process.argv.includes('--stay') })

@@ -21,13 +21,16 @@ export function dim(text: string): void {
 
 const BAR_WIDTH = 40
 
+/** A bar for a part of a whole. */
+export function bar(share: number): string {
+  return style('green', '#'.repeat(Math.round(share * BAR_WIDTH)))
+}
+
 /** A row a backend: its name, how many connections it got, and a bar. */
 export function spread(answers: Readonly<Record<string, number>>): void {
   const total = Object.values(answers).reduce((sum, count) => sum + count, 0)
   for (const [name, count] of Object.entries(answers).sort(([left], [right]) => left.localeCompare(right))) {
     const share = count / total
-    console.log(
-      `  ${name.padEnd(10)} ${String(count).padStart(5)}  ${(share * 100).toFixed(1).padStart(5)} %  ${style('green', '#'.repeat(Math.round(share * BAR_WIDTH)))}`
-    )
+    console.log(`  ${name.padEnd(10)} ${String(count).padStart(5)}  ${(share * 100).toFixed(1).padStart(5)} %  ${bar(share)}`)
   }
 }

@@ -7,9 +7,10 @@ import { HealthPorts } from './health-ports.js'
 import { KubeProxyServers } from './configuration/servers.js'
 import { Keeper, type KeeperListener } from './keeper.js'
 import { Catalog } from './kubernetes/catalog.js'
-import { isNodeEligible, podPrefixes } from './kubernetes/eligibility.js'
+import { isNodeEligible } from './kubernetes/eligibility.js'
 import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
+import { OpenedBy, type OutdatedHooks } from './opened-by.js'
 import type { ProxyOptions } from './options.js'
 import { Reporter } from './reporter.js'
 import type { Pages } from './pages.js'
@@ -31,9 +32,7 @@ export interface Inheritance {
 }
 
 /** What a daemon is given beside its parts. */
-export interface DaemonHooks {
-  /** Told once when the own Node has other prefixes of pods than those by which clients are local here, with `detectLocalMode: NodeCIDR`. */
-  readonly outdated?: (() => void) | undefined
+export interface DaemonHooks extends OutdatedHooks {
   /** Of the daemon that had the plane before. */
   readonly inherited?: Inheritance | undefined
 }
@@ -70,16 +69,16 @@ export class Daemon {
   #server: Server | undefined
   /** At kube-proxy's addresses; undefined: nothing is configured as for a kube-proxy. */
   readonly #servers: KubeProxyServers | undefined
-  #outdated: (() => void) | undefined
+  readonly #openedBy: OpenedBy
   #firstSync: () => void = () => undefined
   /** When the kernel first holds what should be. */
   readonly synced = new Promise<void>((resolve) => {
     this.#firstSync = resolve
   })
 
-  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, { outdated, inherited }: DaemonHooks = {}) {
-    this.#outdated = outdated
-    if (inherited !== undefined) this.#inherit(inherited)
+  constructor(plane: Plane, source: ObjectSource, options: ProxyOptions, log: Logger, hooks: DaemonHooks = {}) {
+    this.#openedBy = new OpenedBy(options, hooks, log)
+    if (hooks.inherited !== undefined) this.#inherit(hooks.inherited)
     this.#plane = plane
     this.#metrics = new Metrics(() => plane.status(), {
       services: () => this.#catalog.services,
@@ -291,24 +290,13 @@ export class Daemon {
     if (this.#isStopping) return
     this.#metrics.kubeProxy.told(changes)
     const changed = this.#catalog.apply(changes)
-    const { hasSynced, isUnderstood } = this.#source.status
+    const { hasSynced, isUnderstood, knowsRanges } = this.#source.status
     this.#logProblems()
     if (!hasSynced) return
-    this.#compareLocalClients()
+    this.#openedBy.compare(this.#catalog, knowsRanges)
     this.#want(changed, isUnderstood)
     this.#healthPorts.want(this.#catalog.healthChecks)
     this.#retries ??= setInterval(() => this.#retry(), RETRY_MS)
-  }
-
-  /** A Node without prefixes says nothing of who is local: it may get them back. */
-  #compareLocalClients(): void {
-    const { configured, traffic, nodeName } = this.#options
-    const prefixes = podPrefixes(this.#catalog.nodes, nodeName)
-    if (configured?.isLocalByNode !== true || prefixes.length === 0) return
-    if (JSON.stringify(prefixes) === JSON.stringify(traffic.localSources)) return
-    this.#log.info({ prefixes }, 'the prefixes of pods have changed')
-    this.#outdated?.()
-    this.#outdated = undefined
   }
 
   #retry(): void {

@@ -1,25 +1,7 @@
 import { podPrefixes } from './kubernetes/eligibility.js'
 import type { ProxyOptions } from './options.js'
-import { readOnce } from './sources/once.js'
+import { readUntil } from './sources/once.js'
 import { openSource } from './sources/open.js'
-import type { ObjectSource } from './sources/types.js'
-
-/** Reads a source once, but not for longer than until the signal is aborted. @throws The signal's reason, once nothing of the source is open any more. */
-async function readUntil(source: ObjectSource, signal: AbortSignal): ReturnType<typeof readOnce> {
-  signal.throwIfAborted()
-  const read = new AbortController()
-  const aborted = new Promise<void>((resolve) =>
-    signal.addEventListener('abort', () => resolve(), { once: true, signal: read.signal })
-  ).then(async () => {
-    await source.close()
-    throw signal.reason
-  })
-  try {
-    return await Promise.race([readOnce(source), aborted])
-  } finally {
-    read.abort()
-  }
-}
 
 /**
  * With `detectLocalMode: NodeCIDR` the Node says who is local.

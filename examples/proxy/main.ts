@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { openPlane, VERSION } from 'netplane'
 import type { Logger } from 'pino'
+import { ClusterRanges, followsClusterRanges, withRangesOf } from './cluster-ranges.js'
 import { readCommand, type Action, type Command } from './configuration/command.js'
 import { formatFault } from './configuration/faults.js'
 import { ConfigurationFollower, type StartHooks } from './configuration/follow.js'
@@ -14,7 +15,7 @@ import { parserInBackground } from './manifests/background.js'
 import { USAGE, type ProxyOptions } from './options.js'
 import { placeOf, planeOptionsOf } from './plane-options.js'
 import { readOnce } from './sources/once.js'
-import { openSource } from './sources/open.js'
+import { openSource, type SourceOptions } from './sources/open.js'
 
 /** Removes what is ours of one mode. */
 async function cleanUp(options: ProxyOptions): Promise<void> {
@@ -47,6 +48,11 @@ function isMissing(error: unknown): boolean {
   return ['ENOENT', 'EOPNOTSUPP', 'ERR_NETPLANE_UNSUPPORTED'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
+/** What a source is asked for. */
+function kindsOf(options: ProxyOptions): SourceOptions['kinds'] {
+  return ['Service', 'EndpointSlice', 'Node', ...(followsClusterRanges(options) ? (['ServiceCIDR'] as const) : [])]
+}
+
 /** Commands that do one thing and end. Returns false where the daemon is wanted. */
 async function runOnce(command: Command): Promise<boolean> {
   const { options } = command
@@ -57,9 +63,10 @@ async function runOnce(command: Command): Promise<boolean> {
     await cleanUpAll(command)
     return true
   }
-  const plane = await openPlane(planeOptionsOf(await withLocalSources(options, new AbortController().signal)))
+  const { objects, problems } = await readOnce(await openSource(options, { kinds: kindsOf(options) }))
+  const complete = withRangesOf(objects, await withLocalSources(options, new AbortController().signal))
+  const plane = await openPlane(planeOptionsOf(complete))
   try {
-    const { objects, problems } = await readOnce(await openSource(options))
     for (const { file, document, reason } of problems) console.error(escapeInvisible(`${file}, document ${document}: ${reason}`))
     const services = translate(objects, options)
     if (options.plan) console.log(String(await plane.plan(services)))
@@ -100,17 +107,20 @@ async function applySettings(options: ProxyOptions, log: Logger): Promise<void> 
 async function startDaemon(
   options: ProxyOptions,
   log: Logger,
+  ranges: ClusterRanges,
   { opened, outdated, signal, predecessor }: StartHooks<Daemon>
 ): Promise<Daemon> {
   await applySettings(options, log)
-  const complete = await withLocalSources(options, signal)
-  const source = await openSource(complete, { parse: parserInBackground(new URL('proxy-parser.js', import.meta.url)) })
+  const complete = await ranges.complete(await withLocalSources(options, signal), signal)
+  const parse = parserInBackground(new URL('proxy-parser.js', import.meta.url))
+  const source = await openSource(complete, { parse, kinds: kindsOf(options) })
   signal.throwIfAborted()
   const planeOptions = planeOptionsOf(complete)
   const inherited = await predecessor?.handOver(planeOptions)
   const plane = inherited?.plane ?? (await openPlane(planeOptions))
   log.level = options.logLevel
-  const daemon = new Daemon(plane, source, complete, log, { outdated, inherited })
+  const learnRanges = followsClusterRanges(options) ? (told: readonly string[]): boolean => ranges.learn(told) : undefined
+  const daemon = new Daemon(plane, source, complete, log, { outdated, learnRanges, inherited })
   opened(daemon)
   await daemon.start()
   return daemon
@@ -119,9 +129,10 @@ async function startDaemon(
 async function run(command: Command): Promise<void> {
   if (await runOnce(command)) return
   const log = openLog(command.options.logLevel)
+  const ranges = new ClusterRanges()
   const actions = {
     read: () => readCommand(process.argv.slice(2)),
-    start: (options: ProxyOptions, hooks: StartHooks<Daemon>) => startDaemon(options, log, hooks),
+    start: (options: ProxyOptions, hooks: StartHooks<Daemon>) => startDaemon(options, log, ranges, hooks),
     cleanUp
   }
   const follower = new ConfigurationFollower(command, actions, log)

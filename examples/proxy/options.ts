@@ -19,7 +19,7 @@ import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
 export const USAGE = `Usage: proxy [--manifests FOLDER | --kubeconfig FILE] [options]
 
-Keeps the kernel's service rules at what a Kubernetes API server, or a folder of manifests (Service, EndpointSlice, Node), says.
+Keeps the kernel's service rules at what a Kubernetes API server, or a folder of manifests (Service, EndpointSlice, Node, ServiceCIDR), says.
 
   --manifests FOLDER              folder of .yaml, .yml and .json files; watched
   --kubeconfig FILE               the API server and the credentials for it (default, in a pod: its service account)
@@ -38,7 +38,8 @@ Keeps the kernel's service rules at what a Kubernetes API server, or a folder of
   --masquerade WHICH              which connections to cluster addresses are masqueraded: never, nonLocal or all
                                   (default: nonLocal where local clients are known, else never)
   --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
-  --service-ranges CIDRS          comma list: what no service has in them is dropped (default: is left alone)
+  --service-ranges CIDRS          comma list: what no service has in them is dropped (default: the cluster's own in
+                                  mode nftables, else none)
   --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --ui                            /ui, a page that shows the proxy at work, beside /metrics

@@ -1,4 +1,5 @@
 import type { PlaneOptions } from 'netplane'
+import { drainPolicyOf } from './kubernetes/draining.js'
 import type { ProxyOptions } from './options.js'
 
 /** The network namespace that the options name, as the library takes it. */
@@ -12,7 +13,7 @@ export function planeOptionsOf(options: ProxyOptions): PlaneOptions {
   const common = { netns: placeOf(options), stateFile: state }
   if (plane.mode === 'iptables') return { ...plane, ...common, ...traffic }
   if (plane.mode === 'nftables') return { ...plane, name, counters, ...common, ...traffic }
-  if (plane.mode === 'ipvs') return { ...plane, name, ...common, ...traffic }
+  if (plane.mode === 'ipvs') return { ...plane, name, ...common, ...traffic, draining: drainPolicyOf }
   const { localSources, nodeAddresses, ownAddresses, serviceRanges } = traffic
   return { ...plane, name, ...common, localSources, nodeAddresses, ownAddresses, serviceRanges }
 }

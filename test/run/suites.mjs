@@ -44,6 +44,7 @@ export const suites = [
     smoke: true
   },
   { name: 'proxy with ipvs', files: ['test/kernel/examples/proxy-ipvs'], requires: ['ipvs', 'nftables'], smoke: ['5.10'] },
+  { name: 'proxy behaviour with ipvs', files: ['test/kernel/examples/proxy-behaviour-ipvs'], requires: ['ipvs', 'nftables'] },
   {
     name: 'ipvs behaviour, in short',
     files: ['test/kernel/plane/ipvs/behaviour-in-short'],

@@ -120,7 +120,8 @@ export class ScriptedApi {
 const KINDS: Readonly<Record<string, string>> = {
   '/api/v1/services': 'Service',
   '/apis/discovery.k8s.io/v1/endpointslices': 'EndpointSlice',
-  '/api/v1/nodes': 'Node'
+  '/api/v1/nodes': 'Node',
+  '/apis/networking.k8s.io/v1/servicecidrs': 'ServiceCIDR'
 }
 
 const WRITES: Readonly<Record<string, ApiSort>> = { POST: 'create Event', PATCH: 'patch Event' }

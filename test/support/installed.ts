@@ -31,14 +31,25 @@ export const LISTS_ITS_TABLE = `
   await nft.close()
 `
 
-/** Packs the package as it would be published and installs it without network and without scripts. */
-export async function installPacked(): Promise<Installed> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'netplane-pack-'))
-  const json = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root })
-  const [tarball] = JSON.parse(json) as [{ filename: string; files: { path: string }[] }]
-  await writeFile(path.join(folder, 'package.json'), '{ "private": true }')
+interface Tarball {
+  readonly filename: string
+  readonly files: readonly { readonly path: string }[]
+}
+
+/** Packs a package as it would be published, and installs it in a folder without network and without scripts. @returns What is in the tarball. */
+export async function packAndInstall(source: string, folder: string): Promise<Tarball> {
+  const json = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: source })
+  const [tarball] = JSON.parse(json) as [Tarball]
   const install = ['install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund', path.join(folder, tarball.filename)]
   await run('npm', install, { cwd: folder, timeoutMs: 60_000 })
+  return tarball
+}
+
+/** Packs the package and installs it in a new folder. */
+export async function installPacked(): Promise<Installed> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'netplane-pack-'))
+  await writeFile(path.join(folder, 'package.json'), '{ "private": true }')
+  const tarball = await packAndInstall(root, folder)
   const write = async (name: string, text: string): Promise<string> => {
     await writeFile(path.join(folder, name), text)
     return path.join(folder, name)

@@ -1,4 +1,5 @@
 import type { Service } from 'netplane'
+import { clusterRangesOf } from './cluster-ranges.js'
 import { healthCheckOf, type HealthCheck } from './health-checks.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
 import { keyOf, serviceKeyOf } from './objects.js'
@@ -22,6 +23,7 @@ export class Catalog {
   readonly #entries = new Map<string, Entry>()
   /** The own Node. */
   readonly #nodes = new Map<string, KubernetesObject>()
+  readonly #ranges = new Map<string, KubernetesObject>()
   readonly #services = new Map<string, Service>()
   readonly #checks = new Map<string, HealthCheck>()
   #node: ThisNode
@@ -44,6 +46,11 @@ export class Catalog {
   /** The own Node, where it is known. */
   get nodes(): readonly KubernetesObject[] {
     return [...this.#nodes.values()]
+  }
+
+  /** The prefixes out of which the cluster gives addresses to Services. */
+  get clusterRanges(): readonly string[] {
+    return clusterRangesOf(this.#ranges.values())
   }
 
   /** The health checks that load balancers make here. */
@@ -73,6 +80,7 @@ export class Catalog {
   #add(key: string, object: KubernetesObject, touched: Set<string>): void {
     this.#objects.set(key, object)
     if (object.kind === 'Node' && object.metadata.name === this.#options.nodeName) this.#nodes.set(key, object)
+    if (object.kind === 'ServiceCIDR') this.#ranges.set(key, object)
     const owner = ownerOf(object)
     if (owner === undefined) return
     const entry = this.#entries.get(owner) ?? {
@@ -89,6 +97,7 @@ export class Catalog {
   #remove(key: string, object: KubernetesObject, touched: Set<string>): void {
     this.#objects.delete(key)
     this.#nodes.delete(key)
+    this.#ranges.delete(key)
     const owner = ownerOf(object)
     const entry = owner === undefined ? undefined : this.#entries.get(owner)
     if (owner === undefined || entry === undefined) return

@@ -9,7 +9,9 @@ export const SETTINGS = {
   /** Services with a higher number are written first. */
   priority: 'netplane/priority',
   /** Weights of endpoints by their addresses, nodes and zones: `zone-a=3, node-7=0`. An annotation alone. */
-  weights: 'netplane/weights'
+  weights: 'netplane/weights',
+  /** Seconds for which the connections of removed endpoints may go on. */
+  drainDeadline: 'netplane/drain-deadline-seconds'
 } as const
 
 /** Weights that are an endpoint's at most (the model's). */
@@ -36,7 +38,8 @@ function readPair(pair: string): readonly [of: string, weight: number] | undefin
   return of === undefined || Number(number) > MAX_WEIGHT ? undefined : [normalize(of), Number(number)]
 }
 
-function quote(text: string): string {
+/** A text of a Service, as problems tell it. */
+export function quote(text: string): string {
   return JSON.stringify(text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text)
 }
 

@@ -1,3 +1,5 @@
+import { parsePrefix } from 'netplane'
+import { drainProblem } from './draining.js'
 import { SETTINGS, weightsProblem } from './settings.js'
 import type { ServicePort, ServiceSpec } from './types.js'
 
@@ -67,15 +69,16 @@ const NAMED: Readonly<Record<string, Check>> = {
 
 const METADATA = objectWith(NAMED)
 
+/** A text of which something more is asked. */
+const textWith = (problem: (path: string, value: string) => string | undefined): Check =>
+  optional((path, value) => text(path, value) ?? problem(path, value as string))
+
+const CHECKED_SETTINGS = { ...textsAt(Object.values(SETTINGS)), [SETTINGS.drainDeadline]: textWith(drainProblem) }
+
 const SERVICE_METADATA = objectWith({
   ...NAMED,
-  labels: optional(objectWith(textsAt([...Object.values(LABELS), ...Object.values(SETTINGS)]))),
-  annotations: optional(
-    objectWith({
-      ...textsAt(Object.values(SETTINGS)),
-      [SETTINGS.weights]: optional((path, value) => text(path, value) ?? weightsProblem(path, value as string))
-    })
-  )
+  labels: optional(objectWith({ ...textsAt(Object.values(LABELS)), ...CHECKED_SETTINGS })),
+  annotations: optional(objectWith({ ...CHECKED_SETTINGS, [SETTINGS.weights]: textWith(weightsProblem) }))
 })
 
 const SERVICE_SPEC = objectWith({
@@ -153,18 +156,27 @@ const NODE = objectWith({
   status: optional(objectWith({ addresses: optional(listOf(objectWith({ type: OPTIONAL_TEXT, address: OPTIONAL_TEXT }))) }))
 })
 
+const PREFIX: Check = (path, value) =>
+  text(path, value) ?? (parsePrefix(value as string) === undefined ? `${path} is no prefix such as 10.96.0.0/12` : undefined)
+
+const SERVICE_CIDR = objectWith({ metadata: METADATA, spec: optional(objectWith({ cidrs: optional(listOf(PREFIX)) })) })
+
 /** The kinds that a proxy reads, and the shape that each must have. Fields that no proxy reads may be anything. */
 const SHAPES: ReadonlyMap<unknown, Check> = new Map([
   ['Service', SERVICE],
   ['EndpointSlice', ENDPOINT_SLICE],
-  ['Node', NODE]
+  ['Node', NODE],
+  ['ServiceCIDR', SERVICE_CIDR]
 ])
 
 /** Objects that were checked: a translation reads them again and again. */
 const sound = new WeakSet<object>()
 
 /** The groups of the API in which these kinds are not those of somebody else: Knative has a Service, too, and Longhorn a Node. */
-const GROUPS: ReadonlyMap<unknown, string> = new Map([['EndpointSlice', 'discovery.k8s.io']])
+const GROUPS: ReadonlyMap<unknown, string> = new Map([
+  ['EndpointSlice', 'discovery.k8s.io'],
+  ['ServiceCIDR', 'networking.k8s.io']
+])
 
 /** True for what a proxy reads. An object without `apiVersion` is taken by its kind, and so is one whose `apiVersion` ends before its group does. */
 export function isKnown({ kind, apiVersion }: { readonly kind?: unknown; readonly apiVersion?: unknown }): boolean {
@@ -182,7 +194,7 @@ export function isBeginningOfKind(kind: string): boolean {
   return !KINDS.includes(kind) && KINDS.some((known) => known.startsWith(kind))
 }
 
-/** What is wrong with the shape of a Service, an EndpointSlice or a Node (`spec.externalIPs is no list`); undefined where nothing is. */
+/** What is wrong with the shape of an object of these kinds (`spec.externalIPs is no list`); undefined where nothing is. */
 export function shapeProblem(object: unknown): string | undefined {
   if (!isObject(object)) return 'it is no object'
   if (sound.has(object)) return undefined

@@ -1,4 +1,5 @@
 import type { Affinity, Protocol, Scheduler, Service } from 'netplane'
+import { drainPolicyOf, noteDraining } from './draining.js'
 import { endpointsOf } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
@@ -44,7 +45,7 @@ function translatePort(
   const frontends = frontendsOf(service, servicePort, node)
   if (frontends.length === 0) return undefined
   const { protocol } = servicePort
-  return {
+  const translated: Service = {
     name: `${keyOf(service)}:${portNameOf(servicePort)}`,
     // An unknown protocol is left for the plane to refuse, by name.
     protocol: PROTOCOLS.get(protocol || 'TCP') ?? (protocol as Protocol),
@@ -52,11 +53,18 @@ function translatePort(
     endpoints: endpointsOf(slices, servicePort, node, weightOf),
     ...commonPartOf(service)
   }
+  noteDraining(translated, settingOf(service, 'drainDeadline'))
+  return translated
+}
+
+function isSame(one: Service, other: Service): boolean {
+  const [policy, otherPolicy] = [one, other].map((service) => JSON.stringify(drainPolicyOf(service)))
+  return policy === otherPolicy && JSON.stringify(one) === JSON.stringify(other)
 }
 
 /** The same service, told by its content: an unchanged one keeps its object, and the plane need not look at it again. */
 export function reuse(previous: Service | undefined, next: Service): Service {
-  return previous !== undefined && JSON.stringify(previous) === JSON.stringify(next) ? previous : next
+  return previous !== undefined && isSame(previous, next) ? previous : next
 }
 
 /** A service of the model for each port of a Kubernetes service; none where it is not ours, or has no address or port of this node. Objects must have been checked. */

@@ -1,5 +1,5 @@
 /**
- * The parts of Kubernetes objects that a service proxy reads (core/v1, discovery.k8s.io/v1), in the shape that `shapeProblem` ensures. Any field may be null, which means that it is absent.
+ * The parts of Kubernetes objects that a service proxy reads (core/v1, discovery.k8s.io/v1, networking.k8s.io/v1), in the shape that `shapeProblem` ensures. Any field may be null, which means that it is absent.
  */
 
 export interface Metadata {
@@ -87,4 +87,11 @@ export interface KubernetesNode {
   readonly status?: { readonly addresses?: readonly { readonly type?: string | null; readonly address?: string | null }[] | null } | null
 }
 
-export type KubernetesObject = KubernetesService | EndpointSlice | KubernetesNode
+/** Prefixes out of which a cluster gives addresses to Services (networking.k8s.io/v1). */
+export interface ServiceCidr {
+  readonly kind: 'ServiceCIDR'
+  readonly metadata: Metadata
+  readonly spec?: { readonly cidrs?: readonly string[] | null } | null
+}
+
+export type KubernetesObject = KubernetesService | EndpointSlice | KubernetesNode | ServiceCidr

@@ -27,6 +27,7 @@ export class ManifestSource implements ObjectSource {
     return {
       name: 'folder',
       hasSynced: this.#content !== undefined,
+      knowsRanges: this.#content !== undefined,
       isUnderstood: this.#content?.problems.length === 0,
       problems: this.#content?.problems ?? [],
       outdated: this.#content?.outdated ?? [],

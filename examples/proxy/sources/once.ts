@@ -28,3 +28,20 @@ export async function readOnce(
     await source.close()
   }
 }
+
+/** Reads a source once, but not for longer than until the signal is aborted. @throws The signal's reason, once nothing of the source is open any more. */
+export async function readUntil(source: ObjectSource, signal: AbortSignal): ReturnType<typeof readOnce> {
+  signal.throwIfAborted()
+  const read = new AbortController()
+  const aborted = new Promise<void>((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: read.signal })
+  ).then(async () => {
+    await source.close()
+    throw signal.reason
+  })
+  try {
+    return await Promise.race([readOnce(source), aborted])
+  } finally {
+    read.abort()
+  }
+}

@@ -11,8 +11,8 @@ import type { ObjectSource } from './types.js'
 export interface SourceOptions {
   /** Parses manifests elsewhere; absent: at once. */
   readonly parse?: ParseManifests
-  /** What an API server is asked for; absent: all that a proxy reads. A folder has all in any case. */
-  readonly kinds?: readonly ApiResource['kind'][]
+  /** What an API server is asked for; absent: all that a proxy reads in any case. A folder has all in any case. */
+  readonly kinds?: readonly ApiResource['kind'][] | undefined
 }
 
 /**

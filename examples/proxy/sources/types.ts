@@ -24,6 +24,8 @@ export interface SourceStatus {
   readonly hasSynced: boolean
   /** Whether what was told is all that the source has, with nothing in it that could not be understood. */
   readonly isUnderstood: boolean
+  /** Whether the ranges out of which Services get addresses were told, as far as there are any. */
+  readonly knowsRanges: boolean
   /** Documents and objects that could not be used. */
   readonly problems: readonly ManifestProblem[]
   /** Parts of the source for which an earlier content stands in. */

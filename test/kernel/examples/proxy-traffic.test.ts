@@ -115,3 +115,36 @@ it('keeps a client with its endpoint for as long as the service says', async () 
   expect(second).not.toEqual(first)
   await proxy.stop()
 })
+
+it('drops what goes to addresses of the ranges of the cluster that no Service has, and follows these', { timeout: 60_000 }, async () => {
+  const folder = await makeFolder()
+  const cidrs = (...prefixes: string[]): object => ({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'ServiceCIDR',
+    metadata: { name: 'kubernetes' },
+    spec: { cidrs: prefixes }
+  })
+  const unassigned = [clusterAddress.ip(250), clusterAddress.ip6(250)]
+  const meets = async (...gives: readonly string[]): Promise<void> => {
+    await until(`unassigned addresses give ${gives.join(', ')}`, async () => {
+      const answers = unassigned.map((address) => answerTo(network, { from: 'far-d', to: [address, 80], gives: '' }))
+      return (await Promise.all(answers)).join() === gives.join()
+    })
+  }
+  await write(folder, [...kubernetesObjects(), cidrs(clusterRange.ip, clusterRange.ip6)])
+  const proxy = await startProxy(folder)
+  await meets('silence', 'silence')
+  await runChecks(network, [{ from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` }])
+  await write(folder, [...kubernetesObjects(), cidrs(clusterRange.ip6)])
+  await meets('uplink: client', 'silence')
+  await write(folder, kubernetesObjects())
+  await meets('uplink: client', 'uplink: client')
+  await runChecks(network, [{ from: 'far-d', to: [clusterAddress.ip(1), 80], gives: `${ALL}: client` }])
+  await proxy.stop()
+
+  // kube-proxy leaves them alone in its other modes.
+  await write(folder, [...kubernetesObjects(), cidrs(clusterRange.ip, clusterRange.ip6)])
+  const other = await startProxy(folder, '--mode', 'iptables')
+  await meets('uplink: client', 'uplink: client')
+  await other.stop()
+})

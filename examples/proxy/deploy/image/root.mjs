@@ -2,8 +2,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { build } from 'tsup'
-import { bundledLicences } from '../../../../tools/bundled-licences.mjs'
+import { bundleProxy } from '../bundle.mjs'
 import { ImageError } from './failure.mjs'
 import { findLibraries } from './libraries.mjs'
 
@@ -30,29 +29,6 @@ function put(source, target, mode) {
   chmodSync(target, mode)
 }
 
-/** The proxy and its parser with all that they import, in a file each. */
-async function bundle(repository, folder) {
-  const sources = path.join(repository, 'examples', 'proxy')
-  await build({
-    config: false,
-    silent: true,
-    entry: { proxy: path.join(sources, 'main.ts'), 'proxy-parser': path.join(sources, 'manifests', 'parser.ts') },
-    outDir: folder,
-    format: ['esm'],
-    target: 'node20.19',
-    platform: 'node',
-    tsconfig: path.join(repository, 'tsconfig.json'),
-    noExternal: [/.*/],
-    splitting: false,
-    clean: false,
-    // Libraries in CommonJS ask for modules of Node by `require`, which an ES module does not have.
-    banner: {
-      js: "import { createRequire as createProgramRequire } from 'node:module'; const require = createProgramRequire(import.meta.url);"
-    },
-    esbuildPlugins: [bundledLicences(path.join(folder, 'LICENCES.txt'))]
-  })
-}
-
 /**
  * Assembles the root file system anew.
  * @param {{ repository: string, root: string }} where `root`: the folder that becomes `/`
@@ -70,5 +46,5 @@ export async function assembleRoot({ repository, root }) {
   writeFileSync(path.join(programs, 'package.json'), `${JSON.stringify(PACKAGE)}\n`)
   mkdirSync(path.join(root, 'etc'))
   writeFileSync(path.join(root, 'etc', 'nsswitch.conf'), NSSWITCH)
-  await bundle(repository, programs)
+  await bundleProxy({ repository, folder: programs })
 }

@@ -14,7 +14,8 @@ const NAME_LENGTH = 253
 const API_VERSIONS: Readonly<Record<KubernetesObject['kind'], string>> = {
   Service: 'v1',
   EndpointSlice: 'discovery.k8s.io/v1',
-  Node: 'v1'
+  Node: 'v1',
+  ServiceCIDR: 'networking.k8s.io/v1'
 }
 
 /** How often something was seen. */

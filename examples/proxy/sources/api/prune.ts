@@ -59,7 +59,8 @@ const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
     metadata: { ...METADATA, deletionTimestamp: true },
     spec: { podCIDR: true, podCIDRs: true, taints: [{ key: true }] },
     status: { addresses: [{ type: true, address: true }] }
-  }
+  },
+  ServiceCIDR: { metadata: METADATA, spec: { cidrs: true } }
 }
 
 function isList(parts: Parts): parts is readonly [Parts] {
@@ -91,7 +92,8 @@ function takerOf(parts: Parts): Take {
 const TAKERS: Readonly<Record<ApiResource['kind'], Take>> = {
   Service: takerOf(KINDS.Service),
   EndpointSlice: takerOf(KINDS.EndpointSlice),
-  Node: takerOf(KINDS.Node)
+  Node: takerOf(KINDS.Node),
+  ServiceCIDR: takerOf(KINDS.ServiceCIDR)
 }
 
 /**

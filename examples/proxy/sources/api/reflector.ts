@@ -18,6 +18,8 @@ export interface ReflectorOptions {
   readonly watchSeconds: number
   /** The longest silence of a watch, after which its connection counts as dead. A server sends a bookmark about once a minute. */
   readonly silenceMs: number
+  /** After how long an API server is asked again for what it lacks, or refuses, and the proxy can do without; up to twice of it. */
+  readonly absentMs: number
   readonly backoff: BackoffOptions
   readonly random: () => number
 }
@@ -27,6 +29,7 @@ export const REFLECTOR_DEFAULTS: ReflectorOptions = {
   pageSize: 500,
   watchSeconds: 300,
   silenceMs: 90_000,
+  absentMs: 600_000,
   backoff: REFLECTOR_BACKOFF,
   random: Math.random
 }
@@ -97,7 +100,12 @@ export class Reflector {
     this.#backoff = new Backoff(options.backoff, undefined, options.random)
   }
 
-  /** Whether a list was told. */
+  /** Whether the proxy can do without. */
+  get isOptional(): boolean {
+    return this.#resource.isOptional === true
+  }
+
+  /** Whether a list was told, or the server has none to give. */
   get hasSynced(): boolean {
     return this.#hasSynced
   }
@@ -138,6 +146,7 @@ export class Reflector {
 
   async #fail(error: Error): Promise<void> {
     if (error instanceof SilenceError) return
+    if (this.isOptional && error instanceof ApiError && (error.status === 403 || error.status === 404)) return await this.#doWithout()
     if (needsList(error)) {
       this.#version = undefined
       this.#mustBeNewest = true
@@ -146,10 +155,25 @@ export class Reflector {
     if (!isExpected) {
       this.#error = error
       this.#listener?.failed(error)
+      // Who has waited for it goes on without.
+      if (this.isOptional) this.#listener?.told([])
     }
     const asked = error instanceof ApiError ? error.retryAfterMs : undefined
     const pauseMs = asked === undefined ? this.#backoff.next() : Math.max(asked, MIN_RETRY_AFTER_MS) * (1 + this.#options.random() / 4)
-    await setTimeout(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+    await this.#pause(pauseMs)
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
+  }
+
+  /** An older server has no such kind, and a role may not have the right to it. */
+  async #doWithout(): Promise<void> {
+    this.#version = undefined
+    this.#hasSynced = true
+    this.#error = undefined
+    this.#listener?.told(this.#store.replace([]))
+    await this.#pause(this.#options.absentMs * (1 + this.#options.random()))
   }
 
   #works(): void {

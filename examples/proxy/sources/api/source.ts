@@ -11,10 +11,11 @@ export interface ApiSourceOptions {
   readonly client?: Partial<ApiClientOptions>
   readonly reflector?: Partial<ReflectorOptions>
   readonly recorder?: Partial<RecorderOptions>
+  /** Absent: all but those that a server may lack. */
   readonly kinds?: readonly ApiResource['kind'][] | undefined
 }
 
-/** Services, EndpointSlices and the own Node of an API server, which is told of them in Events. */
+/** Services, EndpointSlices, the own Node and ServiceCIDRs of an API server, which is told of them in Events. */
 export class ApiSource implements ObjectSource {
   readonly #client: ApiClient
   readonly #reflectors: ReadonlyMap<string, Reflector>
@@ -25,7 +26,7 @@ export class ApiSource implements ObjectSource {
   constructor(access: ApiAccess, nodeName: string, options: ApiSourceOptions = {}) {
     this.#client = new ApiClient(access, { ...CLIENT_DEFAULTS, ...options.client })
     const reflect = { ...REFLECTOR_DEFAULTS, ...options.reflector }
-    const resources = resourcesOf(nodeName).filter(({ kind }) => options.kinds?.includes(kind) ?? true)
+    const resources = resourcesOf(nodeName).filter(({ kind, isOptional }) => options.kinds?.includes(kind) ?? isOptional !== true)
     this.#reflectors = new Map(resources.map((resource) => [resource.kind, new Reflector(this.#client, resource, reflect)]))
     const unreported = (error: Error): void => this.#listener?.unreported?.(error)
     this.#recorder = new EventRecorder(this.#client, nodeName, unreported, { ...RECORDER_DEFAULTS, ...options.recorder })
@@ -34,11 +35,15 @@ export class ApiSource implements ObjectSource {
   get status(): SourceStatus {
     const all = [...this.#reflectors.values()]
     const failed = [...this.#reflectors].flatMap(([kind, { error }]) => (error === undefined ? [] : [`${kind}: ${error.message}`]))
-    const hasSynced = all.every((reflector) => reflector.hasSynced)
+    // What a server may lack keeps nobody waiting who can be answered without.
+    const hasSynced = all.every(
+      (reflector) => reflector.hasSynced || (all.length > 1 && reflector.isOptional && reflector.error !== undefined)
+    )
     return {
       name: 'api',
       hasSynced,
       isUnderstood: hasSynced,
+      knowsRanges: this.#reflectors.get('ServiceCIDR')?.hasSynced === true,
       problems: all.flatMap(({ problems }) => problems),
       outdated: [],
       error: failed.length === 0 ? undefined : new Error(failed.join('; ')),

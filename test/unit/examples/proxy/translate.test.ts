@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Endpoint, Frontend, Service } from '../../../../src/index.js'
+import { drainPolicyOf } from '../../../../examples/proxy/kubernetes/draining.js'
 import { findHealthChecks } from '../../../../examples/proxy/kubernetes/health-checks.js'
 import { shapeProblem } from '../../../../examples/proxy/kubernetes/shape.js'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
@@ -205,6 +206,37 @@ describe('weights', () => {
 
   it('are told in short where they are wrong and long', () => {
     expect(shapeProblem(weighted('x'.repeat(200_000)))).toMatch(/has "x{300}…": an address/)
+  })
+})
+
+describe('deadlines of draining', () => {
+  const SETTING = 'netplane/drain-deadline-seconds'
+  const draining = (more: object): KubernetesObject => service({}, { metadata: { name: 'web', namespace: 'gold', ...more } })
+  const policyOf = (more: object): unknown => drainPolicyOf(translated(draining(more), slice())!)
+
+  it('are those that an annotation, or else a label says', () => {
+    expect(policyOf({})).toBeUndefined()
+    expect(policyOf({ annotations: { [SETTING]: '60' } })).toEqual({ deadlineSeconds: 60 })
+    expect(policyOf({ labels: { [SETTING]: '2147483' } })).toEqual({ deadlineSeconds: 2_147_483 })
+    expect(policyOf({ labels: { [SETTING]: '60' }, annotations: { [SETTING]: '0' } })).toBe('at-once')
+  })
+
+  it('make a service another one where nothing else has changed, so that the plane asks anew', () => {
+    const translateWith = (seconds: string | undefined, previous?: ReadonlyMap<string, Service>): Map<string, Service> =>
+      translate([draining({ annotations: { [SETTING]: seconds ?? null } }), slice()], {}, previous)
+    const first = translateWith(undefined)
+    const second = translateWith('60', first)
+    expect(second.get('gold/web:http')).not.toBe(first.get('gold/web:http'))
+    expect(second.get('gold/web:http')).toEqual(first.get('gold/web:http'))
+    expect(translateWith('60', second).get('gold/web:http')).toBe(second.get('gold/web:http'))
+  })
+
+  it.each(['', '1.5', '-1', '5m', '2147484', '99999999', ' 60'])('%j are refused by name', (text) => {
+    for (const where of ['annotations', 'labels']) {
+      const object = draining({ [where]: { [SETTING]: text } })
+      expect(translated(object, slice())).toBeUndefined()
+      expect(shapeProblem(object)).toBe(`metadata.${where}.${SETTING} is ${JSON.stringify(text)}: whole seconds, 0-2147483, are wanted`)
+    }
   })
 })
 
