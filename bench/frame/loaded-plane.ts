@@ -7,12 +7,7 @@ import { localPrefix } from './traffic.js'
 export type LoadedMode = 'ipvs' | 'iptables' | 'nftables'
 
 /** Puts services into effect at a node by a plane of netplane. What the plane has made in the kernel stays. */
-export async function loadPlane(
-  netplane: Netplane,
-  node: Place,
-  mode: LoadedMode,
-  services: ReadonlyMap<string, Service>
-): Promise<void> {
+export async function loadPlane(netplane: Netplane, node: Place, mode: LoadedMode, services: ReadonlyMap<string, Service>): Promise<void> {
   const plane = await netplane.openPlane({ mode, netns: node.path, auditMs: 0, localSources: [localPrefix] })
   try {
     await plane.sync(services)

@@ -43,7 +43,8 @@ describe('the drawing', () => {
     // 0 to 1000 over 174 units, from 208 up.
     const heightOf = (value: number): number => Math.round((208 - value * 0.174) * 10) / 10
     expect(heights).toEqual([[400, 300], [500], [200], [700, 1000]].map((values) => values.map(heightOf)))
-    for (const name of ['ipvs plane', 'nftables plane', 'iptables plane', 'direct, without rules', 'a machine']) expect(svg).toContain(`>${name}</text>`)
+    for (const name of ['ipvs plane', 'nftables plane', 'iptables plane', 'direct, without rules', 'a machine'])
+      expect(svg).toContain(`>${name}</text>`)
   })
 
   it('is not made where a plane was not measured', () => {
