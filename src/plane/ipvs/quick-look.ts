@@ -7,12 +7,12 @@ import type { Addresses } from './addresses.js'
 import { virtualServiceName, type VirtualServices } from './compile.js'
 import type { NodeSettings } from './settings/settings.js'
 
-/** Full comparisons may take this share of the time: one that lasted 1 s allows the next after 200 s. */
-const FULL_SHARE = 0.005
+/** Full comparisons may take this share of the time: one that lasted 1 s allows the next after 250 s. */
+const FULL_SHARE = 0.004
 /** And lists of all virtual services and addresses this one. */
-const LIST_SHARE = 0.003
+const LIST_SHARE = 0.002
 /** Services that are asked for where not all are listed: whoever flushes IPVS is seen by any of them. */
-const SAMPLE = 16
+const SAMPLE = 8
 
 /** What is asked. */
 interface LookedAt {
@@ -88,6 +88,11 @@ export class QuickLook {
 /** Some of the services, at equal distances. @param turn How often it was asked before: each time the first one is the next. */
 function sampleOf(services: Services, turn: number): Service[] {
   const distance = Math.ceil(services.size / SAMPLE)
-  let place = -turn
-  return [...services.values()].filter(() => place++ % distance === 0)
+  const sample: Service[] = []
+  let left = turn % distance
+  for (const service of services.values()) {
+    if (left === 0) sample.push(service)
+    left = left === 0 ? distance - 1 : left - 1
+  }
+  return sample
 }
