@@ -1,6 +1,6 @@
 import type { Bench } from '../frame/bench.js'
 import { drawChart, type Panel } from '../frame/chart.js'
-import { loadPlane } from '../frame/loaded-plane.js'
+import { loadPlane, type LoadedMode } from '../frame/loaded-plane.js'
 import type { Contenders, Row, RowResult } from '../frame/row.js'
 import { median } from '../frame/statistics.js'
 import { TrafficGroup } from '../frame/traffic-group.js'
@@ -13,6 +13,8 @@ export interface ShortConnectionOptions {
   readonly connections: number
   /** Numbers of services: each plane has a row for each. */
   readonly sizes: readonly number[]
+  /** Runs of a row, where they are not as many as it has by itself. */
+  readonly rounds?: number | undefined
 }
 
 /** What makes services be in effect at a node. */
@@ -22,18 +24,19 @@ interface LoadedPlane {
 }
 
 const ofNetplane =
-  (mode: 'ipvs' | 'nftables'): LoadedPlane['load'] =>
+  (mode: LoadedMode): LoadedPlane['load'] =>
   ({ netplane }, node, services) =>
     loadPlane(netplane, node, mode, modelServices(services, 'tcp'))
 
 /** What is compared, by name: a further plane is a line here. */
 const planes: Readonly<Record<string, LoadedPlane>> = {
   ipvs: { requires: 'ipvs and nftables', load: ofNetplane('ipvs') },
-  nftables: { load: ofNetplane('nftables') }
+  nftables: { load: ofNetplane('nftables') },
+  iptables: { load: ofNetplane('iptables') }
 }
 
 const endpoints = 3
-/** Runs of a row: short ones in turn, as what else the machine does changes within seconds. */
+/** Runs of a row by itself: short ones in turn, as what else the machine does changes within seconds. */
 const runsOfRow = 5
 /** At a time, or as many as a run has. */
 const concurrent = 1000
@@ -89,15 +92,15 @@ async function prepare(bench: Bench, { load }: LoadedPlane, services: number, co
   }
 }
 
-function shortConnectionRow(plane: string, services: number, connections: number): Row {
+function shortConnectionRow(plane: string, services: number, { connections, rounds = runsOfRow }: ShortConnectionOptions): Row {
   const found = planes[plane]!
-  const count = Math.ceil(connections / runsOfRow)
+  const count = Math.ceil(connections / rounds)
   return {
     name: rowName(plane, services),
     unit: 'ms',
     about: `${count} short TCP connections, ${Math.min(concurrent, count)} at a time, to one of ${services} services through the ${plane} plane; the floor has no rules and no conntrack`,
     bar: { timesFloorAtMost: 1.5 },
-    rounds: runsOfRow,
+    rounds,
     needs: [],
     ...(found.requires === undefined ? {} : { requires: found.requires }),
     prepare: (bench) => prepare(bench, found, services, count)
@@ -105,8 +108,8 @@ function shortConnectionRow(plane: string, services: number, connections: number
 }
 
 /** Short connections through each plane, by the number of services. */
-export const shortConnectionRows = ({ connections, sizes }: ShortConnectionOptions): Row[] =>
-  sizes.flatMap((services) => Object.keys(planes).map((plane) => shortConnectionRow(plane, services, connections)))
+export const shortConnectionRows = (options: ShortConnectionOptions): Row[] =>
+  options.sizes.flatMap((services) => Object.keys(planes).map((plane) => shortConnectionRow(plane, services, options)))
 
 const panels: readonly { readonly title: string; readonly figure: string }[] = [
   { title: 'Connections per second', figure: 'per second' },

@@ -593,7 +593,7 @@ describe.each(kinds)('a plane: $name', (kind) => {
     expect(plane.status().drifts).toBe(1)
   })
 
-  it.each(vandalismOf(kind.mode))('plans and adopts it at a restart when %s', async (_, vandalise) => {
+  it.each(vandalismOf(kind.mode))('plans and adopts it at a restart when %s', async (what, vandalise) => {
     const rig = await kind.make()
     const localSources = ['10.1.0.0/16']
     const services = named(web('a', 1), dual)
@@ -605,7 +605,9 @@ describe.each(kinds)('a plane: $name', (kind) => {
     const second = await rig.open({ localSources })
     expect((await second.plan(services)).isEmpty).toBe(false)
     await second.sync(services)
-    expect(await dump(rig)).toEqual(wanted)
+    // What settings were before nobody knows any more, and they are as they must be.
+    const isLost = (line: string): boolean => what === 'everything is deleted' && line.includes(`${rig.table}-settings`)
+    expect(await dump(rig)).toEqual(wanted.filter((line) => !isLost(line)))
   })
 
   it.each(vandalismOf(kind.mode))(

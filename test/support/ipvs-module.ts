@@ -18,7 +18,7 @@ export async function unloadIpvs(): Promise<void> {
   )
 }
 
-/** From now on the kernel loads no module when it is asked for one that it lacks. */
+/** From now on the kernel loads no module when it is asked for one that it lacks. Before IPVS is unloaded, as whoever asks for it would load it again. */
 export async function forbidIpvs(): Promise<void> {
   usual ??= await readFile(loader, 'utf8')
   await writeFile(loader, '/bin/false\n')

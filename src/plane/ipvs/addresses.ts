@@ -37,17 +37,25 @@ export class Addresses {
   }
 
   /**
+   * The device without its addresses. Undefined where there is none.
+   *
+   * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link of its name was made by another program.
+   */
+  async readLink(): Promise<Pick<DeviceState, 'isUp'> | undefined> {
+    const link = await this.#route.getLink(this.device)
+    if (link === undefined || (link.kind === 'dummy' && link.hardwareAddress === this.#mark)) return link
+    const why = `link ${this.device} exists and is not ours (it is no dummy link with hardware address ${this.#mark})`
+    throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
+  }
+
+  /**
    * Undefined where there is no device.
    *
    * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a link of its name was made by another program.
    */
   async read(): Promise<DeviceState | undefined> {
-    const link = await this.#route.getLink(this.device)
+    const link = await this.readLink()
     if (link === undefined) return undefined
-    if (link.kind !== 'dummy' || link.hardwareAddress !== this.#mark) {
-      const why = `link ${this.device} exists and is not ours (it is no dummy link with hardware address ${this.#mark})`
-      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
-    }
     const listed = await orUndefined(ENODEV, this.#route.listAddresses({ link: this.device }))
     return listed && { isUp: link.isUp, addresses: new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address)) }
   }

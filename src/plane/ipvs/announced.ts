@@ -2,7 +2,7 @@
  * Addresses of services that this node answers for on its links, though they are on the dummy device.
  */
 import { ipv4Number } from '../../core/address.js'
-import { EINVAL, ENOENT } from '../../core/errno.js'
+import { EINVAL, ENODEV, ENOENT } from '../../core/errno.js'
 import { asNetplaneError } from '../../core/errors.js'
 import { orUndefined } from '../../core/failures.js'
 import type { Link, LinkAddress, Route } from '../../route/index.js'
@@ -84,13 +84,11 @@ export class AnnouncedAddresses {
     }
     if (services.size === 0) return []
     const links = (await this.#route.listLinks()).filter((link) => link.name !== this.#device && hasArp(link))
-    const listed = (await this.#route.listAddresses()).filter(({ family }) => family === 'ip')
     const found: Pick<Announced, 'link' | 'addresses'>[] = []
     for (const { index, name } of links) {
-      const beside = besides(
-        listed.filter(({ linkIndex }) => linkIndex === index),
-        services
-      )
+      // Those of the dummy device are many, and not asked for. A link that has gone has none.
+      const own = (await orUndefined(ENODEV, this.#route.listAddresses({ link: index, family: 'ip' }))) ?? []
+      const beside = besides(own, services)
       if (beside.length > 0 && !(await this.#keepsToItself(name))) found.push({ link: name, addresses: beside.sort() })
     }
     return found

@@ -98,7 +98,10 @@ interface Parts extends Pick<Subsystems, 'virtual'> {
   readonly device: DeviceState | undefined
   /** What differs in the tables; absent: nothing does, as far as is known. */
   readonly tables: Inspection | undefined
-  readonly plan: IpvsPlan
+  /** What differs in IPVS; absent: nobody has asked for it yet. */
+  readonly plan?: IpvsPlan | undefined
+  /** Compares IPVS with services. */
+  readonly comparePlan: () => Promise<IpvsPlan>
   readonly missingAddresses: readonly string[]
   readonly foreignAddresses: readonly string[]
   readonly faults: readonly string[]
@@ -133,23 +136,29 @@ export class IpvsInspection implements Inspection {
   }
 
   async work(inWords: boolean): Promise<Work> {
-    const { plan, services, tables } = this.parts
+    const { comparePlan, services, tables } = this.parts
     const beside = await tables?.work(inWords)
+    const plan = this.parts.plan ?? (await comparePlan())
+    const own = this.#counts(plan)
     const entries = entriesOf(plan, services, this.parts.virtual)
     const named = new Set(entries.map(({ service }) => service))
     const others = (beside?.entries ?? []).filter(({ service }) => !named.has(service))
-    return { entries: [...entries, ...others], objects: beside === undefined ? this.#own : sumOf(this.#own, beside.objects) }
+    return { entries: [...entries, ...others], objects: beside === undefined ? own : sumOf(own, beside.objects) }
   }
 
-  /** But for the tables. */
+  /** But for the tables, as far as IPVS was compared. */
   get #own(): ObjectCounts {
-    const { missingAddresses, foreignAddresses, plan } = this.parts
-    return sumOf(countOperations(plan), { written: missingAddresses.length, deleted: foreignAddresses.length })
+    return this.#counts(this.parts.plan)
+  }
+
+  #counts(plan: IpvsPlan | undefined): ObjectCounts {
+    const { missingAddresses, foreignAddresses } = this.parts
+    return sumOf(countOperations(plan?.entries ?? []), { written: missingAddresses.length, deleted: foreignAddresses.length })
   }
 }
 
 /** Virtual services and real servers written and deleted, by the phrases of a plan. */
-function countOperations({ entries }: IpvsPlan): ObjectCounts {
+function countOperations(entries: IpvsPlan['entries']): ObjectCounts {
   let written = 0
   let deleted = 0
   for (const { action, details } of entries) {
@@ -196,8 +205,11 @@ export async function inspect(
   const slices = new Slices()
   const device = await addresses.read()
   const wanted = await virtualServicesOf(services, virtual, slices)
-  const ours = ourPlaces(subsystems, device, tables, [...wanted.map(placeOf), ...before])
-  const plan = await ipvs.plan(wanted, { owns: ownership(ours), draining })
+  const asked = [...before]
+  const ours = ourPlaces(subsystems, device, tables, [...wanted.map(placeOf), ...asked])
+  const comparePlan = async (): Promise<IpvsPlan> => await ipvs.plan(wanted, { owns: ownership(ours), draining })
+  // Where nothing of ours was ever made, the first sync compares by itself.
+  const isFirst = device === undefined && tables?.isNew === true && asked.length === 0
   const needed = new Set([...services.values()].flatMap(addressesOf))
   const present = device?.addresses ?? new Set<string>()
   const faults = [
@@ -209,7 +221,8 @@ export async function inspect(
     services,
     device,
     tables,
-    plan,
+    plan: isFirst ? undefined : await comparePlan(),
+    comparePlan,
     missingAddresses: [...needed].filter((address) => !present.has(address)),
     foreignAddresses: [...present].filter((address) => !needed.has(address) && ours.has(address)),
     faults,

@@ -76,7 +76,7 @@ export interface IpvsPlaneOptions extends TrafficOptions, Pick<IpvsOptions, 'net
   readonly affinityClients?: number | undefined
   /** Ports of this node that are kept free for frontends of kind `node`: as {@link NftablesPlaneOptions.reserveNodePorts}. */
   readonly reserveNodePorts?: readonly PortRange[] | undefined
-  /** How often the kernel is audited, milliseconds, 100–3600000; default 10000. 0: never. IPVS has no notifications, so every audit compares everything. */
+  /** How often the kernel is audited, milliseconds, 100–3600000; default 10000. 0: never. IPVS has no notifications: every audit looks at some services, and compares everything as often as that takes less than a hundredth of one processor. */
   readonly auditMs?: number | undefined
   /** Milliseconds that one transaction may keep other writers of nf_tables waiting: as {@link NftablesPlaneOptions.transactionMs}. */
   readonly transactionMs?: number | undefined

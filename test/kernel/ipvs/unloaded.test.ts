@@ -13,8 +13,8 @@ it('a kernel without ip_vs is named, with what to do; once it is loaded, clients
   await using ipvs = await Ipvs.open()
   await ipvs.sync([{ ...web, scheduler: 'rr' }])
   await ipvs.flush({ allServices: true })
-  await unloadIpvs()
   await forbidIpvs()
+  await unloadIpvs()
   const calls = {
     open: () => Ipvs.open(),
     list: () => ipvs.list(),

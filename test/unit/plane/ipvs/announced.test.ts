@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NetlinkError, type Link, type LinkAddress, type PlaneEvent } from '../../../../src/index.js'
+import { NetlinkError, type Link, type LinkAddress, type PlaneEvent, type Route } from '../../../../src/index.js'
 import { AnnouncedAddresses } from '../../../../src/plane/ipvs/announced.js'
 
 const link = (index: number, name: string, more: Partial<Link> = {}): Link => ({
@@ -42,14 +42,24 @@ class Node {
   ]
   readonly files: Record<string, string> = { all: '0', lo: '0', eth0: '0', eth1: '0', tun0: '0', off0: '0' }
   reads = 0
+  /** Links whose addresses were asked for. */
+  readonly listed: unknown[] = []
+  /** The index of a link that goes away before it is asked for its addresses. */
+  gone: number | undefined
   readonly events: PlaneEvent[] = []
   refusal: number | undefined
   readonly watch = new AnnouncedAddresses(
-    { listLinks: () => Promise.resolve(this.links), listAddresses: () => Promise.resolve(this.addresses) },
+    { listLinks: () => Promise.resolve(this.links), listAddresses: (options) => this.#listAddresses(options) },
     { read: (name) => this.#read(name) },
     'netplane',
     (event) => void this.events.push(event)
   )
+
+  #listAddresses({ link, family }: Parameters<Route['listAddresses']>[0] = {}): Promise<LinkAddress[]> {
+    this.listed.push(link)
+    if (link === this.gone) return Promise.reject(new NetlinkError({ errno: 19, operation: 'route.listAddresses' }))
+    return Promise.resolve(this.addresses.filter((entry) => entry.linkIndex === link && entry.family === family))
+  }
 
   #read(name: string): Promise<string> {
     this.reads++
@@ -111,6 +121,15 @@ describe('addresses of services that are answered for', () => {
     expect(node.reads).toBe(0)
     delete node.files.eth0
     expect(await node.look('192.0.2.7', '198.51.100.7')).toEqual(['eth1 198.51.100.7'])
+    node.gone = 2
+    expect(await node.look('192.0.2.7', '198.51.100.7')).toEqual([])
+    expect(await node.look('192.0.2.7', '198.51.100.8')).toEqual(['eth1 198.51.100.8'])
+  })
+
+  it('are looked for without listing the addresses of the dummy device, which are many', async () => {
+    const node = new Node()
+    await node.look('192.0.2.7')
+    expect(node.listed).toEqual([2, 3])
   })
 
   it('cannot be looked for where settings cannot be read, which is told once', async () => {

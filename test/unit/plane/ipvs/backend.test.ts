@@ -90,6 +90,21 @@ describe('the ipvs plane', () => {
     })
   })
 
+  it('compares IPVS with services once by the first sync, and once more where it found something', async () => {
+    const { plane, kernels, again } = await scene()
+    let listings = 0
+    kernels.ipvs.listFault = () => {
+      listings++
+      return undefined
+    }
+    await plane.sync(named(service()))
+    expect(listings).toBe(1)
+    const next = await again()
+    listings = 0
+    await next.sync(named(service()))
+    expect(listings).toBeGreaterThan(1)
+  })
+
   it('has virtual services by mark for ports of the node, and for clients from outside where the policy is local', async () => {
     const { plane, kernels } = await scene()
     await using route = await kernels.route.open()
