@@ -15,8 +15,8 @@ export interface EndpointColumn<E extends ShownEndpoint = ShownEndpoint> extends
 const BEFORE: readonly Column[] = [
   { heading: 'MODE', min: 4, rank: 3 },
   { heading: 'SERVICE', min: 7, rank: 5 },
-  { heading: 'FRONTEND', min: 8 },
-  { heading: 'ENDPOINT', min: 8 }
+  { heading: 'FRONTEND', min: 8, isWhole: true },
+  { heading: 'ENDPOINT', min: 8, isWhole: true }
 ]
 const BEHIND: Column = { heading: 'STATE', min: 5, rank: 4 }
 

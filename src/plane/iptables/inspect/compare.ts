@@ -29,6 +29,8 @@ export interface ServiceDifference {
 /** What is wrong, and what puts it right. */
 export interface Comparison {
   readonly edits: Edits
+  /** Rules for all services together that are written and deleted; those of single services are in the counts of the edits. */
+  readonly frame: ObjectCounts
   /** What is wrong with what is there for all services, in words. */
   readonly faults: readonly string[]
   /** Rules to write and to delete, by service. Those of services that are known no more are in the counts alone. */
@@ -72,6 +74,7 @@ class Comparing {
     counts: { written: 0, deleted: 0 }
   }
   readonly #byService = new Map<string, Mutable<ServiceEdits>>()
+  readonly #frame = { written: 0, deleted: 0 }
 
   constructor(kernel: KernelState, wanted: Wanted) {
     this.#kernel = kernel
@@ -90,7 +93,8 @@ class Comparing {
     const services = [...this.#byService.values()]
     const { faults, handles, present, strays, strayRules } = this
     const edits = { ...this.#edits, services, counts: this.#counts() }
-    return { edits, faults, services: this.services, handles, present, strays, strayRules, wanted: this.#wanted }
+    const [frame, wanted] = [this.#frame, this.#wanted]
+    return { edits, frame, faults, services: this.services, handles, present, strays, strayRules, wanted }
   }
 
   /** Rules of services, those of strays included. */
@@ -131,6 +135,7 @@ class Comparing {
     const filling: Filling = { place, isNew: found === undefined, rules }
     if (service === undefined) {
       this.#edits.fillings.push(filling)
+      this.#countFrame(rules.length, found?.rules.length ?? 0)
       this.faults.push(`${describe(place)} ${found === undefined ? 'is missing' : 'has other rules'}`)
     } else {
       this.#of(service).fillings.push(filling)
@@ -165,6 +170,7 @@ class Comparing {
     this.#edits.removals.push(...others.map(({ removal }) => removal))
     this.#strayRules += others.length
     if (tail.length > 0) this.#edits.additions.push({ place, rules: tail, at: 'end' })
+    this.#countFrame(tail.length, 0)
     const isOwn = this.#areOfServices(sorting, tail)
     if (found !== undefined && tail.length > 0 && !isOwn) this.faults.push(`${describe(place)} has other rules`)
   }
@@ -197,6 +203,7 @@ class Comparing {
     }
     this.#edits.removals.push(...ours.map(({ handle }) => ({ place, handle })))
     this.#edits.additions.push({ place, rules, at: 'begin' })
+    this.#countFrame(rules.length, ours.length)
     this.faults.push(`${describe(place)} does not begin with what leads to services`)
   }
 
@@ -223,6 +230,7 @@ class Comparing {
     const ours = rules.filter((rule) => isOurJump(place.table, calledChainOf(rule)))
     if (ours.length === 0) return
     this.#edits.removals.push(...ours.map(({ handle }) => ({ place, handle })))
+    this.#countFrame(0, ours.length)
     this.faults.push(`${describe(place)} has rules that lead to services`)
   }
 
@@ -230,6 +238,11 @@ class Comparing {
     let edits = this.#byService.get(service)
     if (edits === undefined) this.#byService.set(service, (edits = { service, fillings: [], additions: [] }))
     return edits
+  }
+
+  #countFrame(written: number, deleted: number): void {
+    this.#frame.written += written
+    this.#frame.deleted += deleted
   }
 
   #count(service: string, written: number, deleted: number, comingEndpoint?: string): ServiceDifference {

@@ -1,7 +1,7 @@
 /**
  * What was found, as the plane is told of it.
  */
-import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
+import { sumOf, type Inspection, type ObjectCounts, type Work } from '../../core/backend.js'
 import { changesBetween } from '../../core/changes/change.js'
 import { describeService, differing, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
@@ -38,9 +38,14 @@ export class IptablesInspection implements Inspection {
     return this.comparison.edits.counts
   }
 
+  /** Rules to write and to delete. Of a table that holds nothing of ours yet, those of services are told alone, as nothing else is changed. */
+  get objects(): ObjectCounts {
+    return this.isNew ? this.differences : sumOf(this.differences, this.comparison.frame)
+  }
+
   work(): Promise<Work> {
     const entries = this.isNew ? planEntries(changesBetween(new Map<string, Service>(), this.#services)) : this.#entries()
-    return Promise.resolve({ entries, objects: this.differences })
+    return Promise.resolve({ entries, objects: this.objects })
   }
 
   /** Names the services whose rules differ; they are not rebuilt from rules. Those that are desired no longer are known by the comments in the chains of their endpoints. */
