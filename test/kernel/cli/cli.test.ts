@@ -85,6 +85,16 @@ describe('the command line on the kernel', () => {
     expect(applied.applied.objects).toEqual({ written: 1, deleted: 0 })
   })
 
+  test('names in mode iptables an endpoint whose rules another process has changed', async () => {
+    const namespace = await makeNamespace()
+    const run = async (...args: string[]): Promise<string> =>
+      (await inside(namespace, [...args, '--mode', 'iptables'], { stdin: SERVICES })).stdout
+    await run('apply', '-')
+    const [, chain] = /-A (KUBE-SEP-\w+) .*10\.1\.0\.2:8080/.exec(await namespace.run('iptables-nft-save', ['-t', 'nat'])) ?? []
+    await namespace.run('iptables-nft', ['-t', 'nat', '-F', chain!])
+    expect(await run('plan', '-')).toContain('~ default/web:http\n    10.1.0.2:8080 has other rules\n    2 rules to write\n')
+  })
+
   test('shows in mode iptables whom a frontend leads to that does not take everybody', async () => {
     const namespace = await makeNamespace()
     const restricted = SERVICES.replace(

@@ -22,6 +22,8 @@ export interface ServiceDifference {
   deleted: number
   /** Endpoints that have no chain yet. */
   readonly comingEndpoints: string[]
+  /** Endpoints whose chains lead nowhere, or elsewhere, though nobody has changed the service. */
+  readonly changedEndpoints: string[]
   /** Rules that are missing in chains which services share. */
   readonly missing: IptablesRule[]
 }
@@ -139,8 +141,9 @@ class Comparing {
       this.faults.push(`${describe(place)} ${found === undefined ? 'is missing' : 'has other rules'}`)
     } else {
       this.#of(service).fillings.push(filling)
-      const endpoint = found === undefined ? endpointOf(place.chain, rules) : undefined
-      this.#count(service, rules.length, found?.rules.length ?? 0, endpoint)
+      const endpoint = endpointOf(place.chain, rules)
+      const difference = this.#count(service, rules.length, found?.rules.length ?? 0)
+      if (endpoint !== undefined) (found === undefined ? difference.comingEndpoints : difference.changedEndpoints).push(endpoint)
     }
   }
 
@@ -245,9 +248,9 @@ class Comparing {
     this.#frame.deleted += deleted
   }
 
-  #count(service: string, written: number, deleted: number, comingEndpoint?: string): ServiceDifference {
-    const difference = this.services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [], missing: [] }
-    if (comingEndpoint !== undefined) difference.comingEndpoints.push(comingEndpoint)
+  #count(service: string, written: number, deleted: number): ServiceDifference {
+    const nothing = { written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [], missing: [] }
+    const difference = this.services.get(service) ?? nothing
     difference.written += written
     difference.deleted += deleted
     this.services.set(service, difference)

@@ -7,10 +7,15 @@ import { describeService, differing, numbersText, planEntries, reachText, type P
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
 import { listedRule } from './comments.js'
-import type { Comparison } from './compare.js'
+import type { Comparison, ServiceDifference } from './compare.js'
 import { endpointOf, serviceOfEndpoint } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import type { KernelState } from './kernel.js'
+
+/** Of a service that is as it should be. */
+const NO_DIFFERENCE: Pick<ServiceDifference, 'written' | 'deleted' | 'comingEndpoints' | 'changedEndpoints'> = {
+  ...{ written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [] }
+}
 
 /** The tables compared with services. */
 export class IptablesInspection implements Inspection {
@@ -55,7 +60,7 @@ export class IptablesInspection implements Inspection {
     const names = new Set([...services.keys(), ...left.keys()])
     return [...names].map((service): PlanEntry => {
       const desired = this.#services.get(service)
-      const { written, deleted, comingEndpoints } = services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] as const }
+      const { written, deleted, comingEndpoints, changedEndpoints } = services.get(service) ?? NO_DIFFERENCE
       const { endpoints, rules } = left.get(service) ?? { endpoints: [], rules: 0 }
       if (desired !== undefined && deleted + rules === 0 && !present.has(service))
         return { action: 'add', service, details: [describeService(desired)] }
@@ -63,7 +68,11 @@ export class IptablesInspection implements Inspection {
       const { there, wanted } = frontendsOf(this.comparison, service)
       if (desired === undefined && there.size > 0)
         return { action: 'remove', service, details: [reachText([...there], endpoints.length), numbers] }
-      const phrases = [...differing('frontend', there, wanted), ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints))]
+      const phrases = [
+        ...differing('frontend', there, wanted),
+        ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints)),
+        ...[...new Set(changedEndpoints)].map((endpoint) => `${endpoint} has other rules`)
+      ]
       return { action: desired === undefined ? 'remove' : 'change', service, details: [...phrases, numbers] }
     })
   }
