@@ -4,6 +4,7 @@
 import { NetlinkError, NetplaneError, printable, UnsupportedError, ValidationError } from '../core/errors.js'
 import { describedNamespace } from '../core/options.js'
 import { CommandError, SignalError, STATUS } from './errors.js'
+import { inWordsOfCommand } from './words.js'
 
 /** Errnos that mean: not with these rights. */
 const NOT_PERMITTED = new Set(['EPERM', 'EACCES'])
@@ -52,7 +53,7 @@ function inOwnWords(error: unknown): unknown {
 /** An error on one line; the stack follows where it was asked for. */
 function describe(thrown: unknown): string {
   const error = inOwnWords(thrown)
-  const message = error instanceof Error ? error.message : String(error)
+  const message = inWordsOfCommand(error instanceof Error ? error.message : String(error))
   return message.split('\n').map(printable).join('\n  ')
 }
 

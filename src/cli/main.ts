@@ -74,11 +74,18 @@ function isDebugging({ variables }: CommandEnvironment): boolean {
   return (variables['NETPLANE_DEBUG'] ?? '').split(',').some((topic) => topic.trim() === '1')
 }
 
+/** Help about what is no command is refused: it would be that of the whole program. */
+function checkHelp(program: Command, [first, about]: readonly string[]): void {
+  if (first !== 'help' || about === undefined || about.startsWith('-') || about === 'help') return
+  if (!program.commands.some((command) => command.name() === about)) program.error(`error: unknown command '${about}'`)
+}
+
 async function run(args: readonly string[], environment: CommandEnvironment): Promise<number> {
   let status: number = STATUS.success
   const program = makeProgram(environment, (ended) => (status = ended))
   try {
     environment.signal.throwIfAborted()
+    checkHelp(program, args)
     await program.parseAsync(args, { from: 'user' })
     return status
   } catch (error) {

@@ -7,7 +7,7 @@ import { paddedLength } from './datatypes.js'
 import { encodeElements, type SetElement } from './elements.js'
 import type { Expression } from './expressions.js'
 import type { Ruleset } from './listing.js'
-import type { Chain, ListedRule } from './objects.js'
+import type { Chain, ListedChain, ListedRule } from './objects.js'
 import { setForm, type ListedSet, type SetSpec } from './sets.js'
 
 /** A table as it should be. */
@@ -56,6 +56,11 @@ export function compareTable({ family, name }: TableForm, ruleset: Ruleset): str
   return flags.map((flag) => `table ${family} ${name} is ${flag}`)
 }
 
+/** What is said of an object that should not be there. @param what `set`, `chain` or `object`. @param place Its family and table. */
+export type DescribeStray = (what: string, place: string, name: string) => string
+
+const foreign: DescribeStray = (what, place, name) => `foreign ${what} ${place} ${name}`
+
 /**
  * What is wrong with sets and other objects that have names.
  *
@@ -66,8 +71,10 @@ export function compareSets(
   { family, name }: TableForm,
   ruleset: Ruleset,
   expected: ReadonlyMap<string, Pick<SetSpec, 'key' | 'data' | 'flags'>>,
-  isIgnored: (set: ListedSet) => boolean = () => false
+  isIgnored: (set: ListedSet) => boolean = () => false,
+  describeStray: DescribeStray = foreign
 ): string[] {
+  const place = `${family} ${name}`
   const faults: string[] = []
   const missing = new Set(expected.keys())
   for (const set of ruleset.sets) {
@@ -75,11 +82,11 @@ export function compareSets(
     const declared = expected.get(set.name)
     missing.delete(set.name)
     const isSame = declared !== undefined && isDeepStrictEqual(formOf(declared), formOf(set))
-    if (!isSame) faults.push(`${declared === undefined ? 'foreign' : 'changed'} set ${family} ${name} ${set.name}`)
+    if (!isSame) faults.push(declared === undefined ? describeStray('set', place, set.name) : `changed set ${place} ${set.name}`)
   }
-  for (const set of missing) faults.push(`missing set ${family} ${name} ${set}`)
+  for (const set of missing) faults.push(`missing set ${place} ${set}`)
   for (const object of [...ruleset.counters, ...ruleset.objects, ...ruleset.flowtables])
-    faults.push(`foreign object ${family} ${name} ${object.name}`)
+    faults.push(describeStray('object', place, object.name))
   return faults
 }
 
@@ -111,8 +118,25 @@ export interface ChainForm {
   readonly rules: readonly (readonly Expression[])[]
 }
 
+/** What is wrong with a chain. */
+export interface ChainFault {
+  readonly chain: string
+  readonly words: string
+  /** Whether the chain is there, asked by the hook that should ask it. */
+  readonly isThere: boolean
+  /** Rules that it should have and has not; those of a chain whose rules are compared in another way are not among them. */
+  readonly lost: readonly (readonly Expression[])[]
+}
+
+/** What is wrong with the chains of a table. */
+export interface ChainFaults {
+  readonly chains: readonly ChainFault[]
+  /** Chains that should not be there, in words. */
+  readonly strays: readonly string[]
+}
+
 /**
- * What is wrong with chains and rules.
+ * Finds what is wrong with chains and rules.
  *
  * @param compareRules Compares the rules of a chain in another way; undefined: by their order and contents.
  */
@@ -120,31 +144,36 @@ export function compareChains(
   { family, name }: TableForm,
   ruleset: Ruleset,
   expected: readonly ChainForm[],
-  compareRules: (chain: ChainForm, listed: readonly ListedRule[]) => readonly string[] | undefined = () => undefined
-): string[] {
-  const faults: string[] = []
+  compareRules: (chain: ChainForm, listed: readonly ListedRule[]) => readonly string[] | undefined = () => undefined,
+  describeStray: DescribeStray = foreign
+): ChainFaults {
+  const place = `${family} ${name}`
+  const faults: ChainFault[] = []
   const rules = rulesByChain(ruleset)
   const chains = new Map(ruleset.chains.map((chain) => [chain.name, chain]))
   for (const form of expected) {
-    const { chain } = form
-    const listed = chains.get(chain.name)
-    chains.delete(chain.name)
-    const listedRules = rules.get(chain.name) ?? []
-    if (listed === undefined) faults.push(`missing chain ${family} ${name} ${chain.name}`)
-    else if (
-      listed.hook !== chain.hook ||
-      listed.priority !== chain.priority ||
-      listed.policy !== chain.policy ||
-      listed.type !== chain.type
-    )
-      faults.push(`changed chain ${family} ${name} ${chain.name}`)
-    else faults.push(...(compareRules(form, listedRules) ?? compareInOrder(form, listedRules, `${family} ${name}`)))
+    const { name: chain } = form.chain
+    const listed = chains.get(chain)
+    chains.delete(chain)
+    if (listed === undefined || !isSameHook(form, listed)) {
+      const words = `${listed === undefined ? 'missing' : 'changed'} chain ${place} ${chain}`
+      faults.push({ chain, words, isThere: false, lost: form.rules })
+      continue
+    }
+    const listedRules = rules.get(chain) ?? []
+    const others = compareRules(form, listedRules)?.map((words) => ({ chain, words, isThere: true, lost: [] }))
+    faults.push(...(others ?? compareInOrder(form, listedRules, place)))
   }
-  for (const foreign of chains.keys()) faults.push(`foreign chain ${family} ${name} ${foreign}`)
-  return faults
+  return { chains: faults, strays: [...chains.keys()].map((chain) => describeStray('chain', place, chain)) }
 }
 
-function compareInOrder({ chain, rules }: ChainForm, listed: readonly ListedRule[], table: string): string[] {
+function isSameHook({ chain }: ChainForm, listed: ListedChain): boolean {
+  return listed.hook === chain.hook && listed.priority === chain.priority && listed.policy === chain.policy && listed.type === chain.type
+}
+
+function compareInOrder({ chain: { name: chain }, rules }: ChainForm, listed: readonly ListedRule[], place: string): ChainFault[] {
   const isSame = listed.length === rules.length && listed.every(({ expressions }, index) => isSameRule(expressions, rules[index]))
-  return isSame ? [] : [`changed rules in chain ${table} ${chain.name}`]
+  if (isSame) return []
+  const lost = rules.filter((rule) => !listed.some(({ expressions }) => isSameRule(expressions, rule)))
+  return [{ chain, words: `changed rules in chain ${place} ${chain}`, isThere: true, lost }]
 }

@@ -51,6 +51,8 @@ export type RefusalReason =
   | 'unservedPort'
   /** The address is in one of option `serviceRanges`, and no service has it. Dropped. */
   | 'unservedAddress'
+  /** The address is one of a service, and what leads from there to its endpoints is not all in the kernel: a step `missing` says what. Refused. */
+  | 'incomplete'
 
 /** Why an endpoint sees an address of this node, or the client's own. */
 export type SourceReason =
@@ -90,6 +92,8 @@ export interface ExplainedEndpoint extends ExplainedShare {
 export type ExplanationStep =
   /** What is in the kernel otherwise than the plane made it, so that packets may meet something else. An audit repairs it. */
   | { readonly type: 'drift'; readonly objects: readonly string[] }
+  /** What the packet should have met and the kernel lacks, so that connections get to no endpoint, or to some alone, or are not refused. */
+  | { readonly type: 'missing'; readonly objects: readonly string[] }
   /** Whether the address is one of a service, one of this node at which its ports are served, or none that is looked up. */
   | { readonly type: 'destination'; readonly is: 'service' | 'node' | 'neither' }
   /**
@@ -149,8 +153,11 @@ export type ExplanationOutcome =
   | { readonly type: 'refused'; readonly service: string | undefined; readonly reason: RefusalReason }
   /** The client gets no answer. */
   | { readonly type: 'dropped'; readonly service: string | undefined; readonly reason: RefusalReason }
-  /** The plane leaves it alone: `notOurs`, no service has this address and port; `nothing`, the kernel holds nothing of this plane's. */
-  | { readonly type: 'untouched'; readonly reason: 'notOurs' | 'nothing' }
+  /**
+   * The plane leaves it alone: `notOurs`, no service has this address and port; `nothing`, the kernel holds nothing of this plane's; `incomplete`, what leads to the service's endpoints is not all in
+   * the kernel.
+   */
+  | { readonly type: 'untouched'; readonly reason: 'notOurs' | 'nothing' | 'incomplete' }
 
 /** What {@link Plane.explain} found. `String(explanation)` says it in English, a line for each step. */
 export interface Explanation {

@@ -42,10 +42,10 @@ function report(
 ): number {
   const { stdout, stderr, variables } = environment
   const quarantined = done?.quarantined ?? plan.quarantined
-  const { entries, drift, objects, isEmpty } = plan
+  const { entries, drift, objects, isMadeAnew, isEmpty } = plan
   const paper = {
     mode: options.mode,
-    plan: { entries, drift, objects, isEmpty },
+    plan: { entries, drift, objects, isMadeAnew, isEmpty },
     quarantined: quarantinedDocuments(quarantined, document),
     ...(done === undefined
       ? {}

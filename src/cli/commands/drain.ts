@@ -11,7 +11,8 @@ import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
 import { modeOption, parseLongSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
-import { plural, quarantinedLines } from '../output/plan.js'
+import { paintFor } from '../output/colours.js'
+import { planLines, plural, quarantinedLines } from '../output/plan.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 import { readServicesFile } from '../services-file/read.js'
 
@@ -55,10 +56,12 @@ async function wait(
 }
 
 /** What stands on standard output before the wait, and while it lasts: for people alone. */
-function tellerFor({ stdout }: CommandEnvironment, { output }: DrainOptions): (line: string) => void {
-  return (line) => {
-    if (output === 'text' || output === 'wide') stdout.write(`${printable(line)}\n`)
-  }
+function tellPainted({ stdout }: CommandEnvironment, { output }: DrainOptions, line: string): void {
+  if (output === 'text' || output === 'wide') stdout.write(`${line}\n`)
+}
+
+function tellerFor(environment: CommandEnvironment, options: DrainOptions): (line: string) => void {
+  return (line) => tellPainted(environment, options, printable(line))
 }
 
 function resultLine({ connections, durationMs }: Waited): string {
@@ -88,9 +91,14 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
   const document = await readServicesFile(environment, file)
   const asked = planDrain(document.services, { ...chosen, service })
   const tell = tellerFor(environment, options)
-  const { quarantined } = await withPlane(environment, mode, options, (plane) =>
-    plane.sync(asked.services, { onError: 'isolate', signal: environment.signal })
-  )
+  const { planned, quarantined } = await withPlane(environment, mode, options, async (plane) => {
+    const planned = await plane.plan(asked.services)
+    environment.signal.throwIfAborted()
+    const lines = planned.isEmpty ? [] : planLines(planned, paintFor(environment.stdout, environment.variables))
+    for (const line of lines) tellPainted(environment, options, line)
+    const { quarantined } = await plane.sync(asked.services, { onError: 'isolate', signal: environment.signal })
+    return { planned, quarantined }
+  })
   for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
   const plan = without(asked, new Set(quarantined.map((one) => one.service)))
   tellPlan(environment, tell, plan)
@@ -99,7 +107,9 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
     tell(`${plural(connections, 'connection')} left, for at most ${leftSeconds} s.`)
   )
   const { endpoints, unserved } = plan
-  writeResult(environment, output, { mode, endpoints, unserved, ...waited }, () => [resultLine(waited)])
+  const { entries, drift, objects, isMadeAnew, isEmpty } = planned
+  const paper = { mode, plan: { entries, drift, objects, isMadeAnew, isEmpty }, endpoints, unserved, ...waited }
+  writeResult(environment, output, paper, () => [resultLine(waited)])
   return waited.connections === 0 && quarantined.length === 0 ? STATUS.success : STATUS.negative
 }
 

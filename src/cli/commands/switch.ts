@@ -12,6 +12,7 @@ import { MODES, namespaceOption, nameOption, outputOption, type Mode, type Plane
 import { writeResult } from '../output/format.js'
 import { appliedLine, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
 import { withPlane } from '../planes.js'
+import { findPlanes, requireUnowned, type PresentPlanes } from '../present.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { readServicesFile } from '../services-file/read.js'
 
@@ -20,10 +21,15 @@ const LOOK_MS = 200
 
 const nameOf = ({ mode, name }: Pick<LeavingPlane, 'mode' | 'name'>): string => (name === undefined ? mode : `${mode} ${name}`)
 
-/** Collects the planes that went, and throws what kept one from it. */
-async function collect(events: AsyncIterable<PlaneEvent>, gone: string[], fail: (error: NetplaneError) => void): Promise<void> {
+/** Collects the planes that were there and went, and what kept one from it. */
+async function collect(
+  events: AsyncIterable<PlaneEvent>,
+  gone: string[],
+  { modes }: PresentPlanes,
+  fail: (error: NetplaneError) => void
+): Promise<void> {
   for await (const event of events) {
-    if (event.type === 'left') gone.push(nameOf(event))
+    if (event.type === 'left' && modes.has(event.mode)) gone.push(nameOf(event))
     if (event.type === 'error') fail(event.error)
   }
 }
@@ -62,12 +68,14 @@ function replacedBy(mode: Mode, { name }: PlaneCommandOptions): PlaneMode[] {
 async function switchTo(environment: CommandEnvironment, mode: Mode, file: string, options: PlaneCommandOptions): Promise<number> {
   const document: ServicesDocument = await readServicesFile(environment, file)
   const replaces = replacedBy(mode, options)
+  const present = await findPlanes(environment, options)
+  requireUnowned(present)
   return await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
     const { quarantined } = await plane.plan(document.services)
     environment.signal.throwIfAborted()
     const gone: string[] = []
     const failures: NetplaneError[] = []
-    const events = collect(plane.watch(), gone, (error) => failures.push(error))
+    const events = collect(plane.watch(), gone, present, (error) => failures.push(error))
     const report =
       quarantined.length > 0 ? undefined : await plane.sync(document.services, { onError: 'atomic', signal: environment.signal })
     if (report !== undefined) await waitForOthers(plane, environment, failures)

@@ -15,8 +15,8 @@ export interface EndpointColumn<E extends ShownEndpoint = ShownEndpoint> extends
 const BEFORE: readonly Column[] = [
   { heading: 'MODE', min: 4, rank: 3 },
   { heading: 'SERVICE', min: 7, rank: 5 },
-  { heading: 'FRONTEND', min: 8 },
-  { heading: 'ENDPOINT', min: 8 }
+  { heading: 'FRONTEND', min: 8, isWhole: true },
+  { heading: 'ENDPOINT', min: 8, isWhole: true }
 ]
 const BEHIND: Column = { heading: 'STATE', min: 5, rank: 4 }
 
@@ -54,19 +54,28 @@ export function forClients(what: string, clients: Clients): string {
   return clients === 'all' ? what : `${what}, for clients ${clients}`
 }
 
-function stateText({ weight, clients }: ShownEndpoint, { isOurs }: ShownFrontend): string {
-  const state = forClients(weight === 0 ? 'draining' : 'ready', clients)
-  return isOurs ? state : `${state}, foreign`
+/** What is said of a frontend of which something is missing. @param isWide Whether it is said what. */
+function incompleteText({ missing }: Pick<ShownFrontend, 'missing'>, isWide: boolean): string | undefined {
+  if (missing === undefined) return undefined
+  return isWide ? `incomplete: lacks ${missing.join(' and ')}` : 'incomplete'
+}
+
+function stateText({ weight, clients }: ShownEndpoint, frontend: Omit<ShownFrontend, 'endpoints'>, isWide: boolean): string {
+  const state = forClients(weight === 0 ? 'draining' : (incompleteText(frontend, isWide) ?? 'ready'), clients)
+  return frontend.isOurs ? state : `${state}, foreign`
 }
 
 /** What becomes of clients of a frontend who get no endpoint that the kernel knows. */
-function otherStates({ endpoints, refusals, relays = [], isOurs }: ShownFrontend): string[] {
+function otherStates(frontend: ShownFrontend, isWide: boolean): string[] {
+  const { endpoints, refusals, relays = [], isOurs } = frontend
+  const incomplete = incompleteText(frontend, isWide)
+  const more = incomplete === undefined ? '' : `, ${incomplete}`
   const states = [
-    ...relays.map(({ port, clients }) => forClients(`relay at port ${port}`, clients)),
-    ...refusals.map(({ type, clients }) => forClients(type, clients))
+    ...relays.map(({ port, clients }) => `${forClients(`relay at port ${port}`, clients)}${more}`),
+    ...refusals.map(({ type, clients }) => `${forClients(type, clients)}${more}`)
   ]
   if (states.length > 0 || endpoints.length > 0) return states
-  return [isOurs ? 'no endpoints' : 'no endpoints, foreign']
+  return [incomplete ?? (isOurs ? 'no endpoints' : 'no endpoints, foreign')]
 }
 
 /** The part of new connections that an endpoint is to get. */
@@ -77,17 +86,17 @@ export const CONNECTIONS: EndpointColumn = { heading: 'CONNECTIONS', min: 5, ran
 
 type FrontendWith<E extends ShownEndpoint> = Omit<ShownFrontend, 'endpoints'> & { readonly endpoints: readonly E[] }
 
-function rowsOf<E extends ShownEndpoint>(frontend: FrontendWith<E>, columns: readonly EndpointColumn<E>[]): string[][] {
+function rowsOf<E extends ShownEndpoint>(frontend: FrontendWith<E>, columns: readonly EndpointColumn<E>[], isWide: boolean): string[][] {
   const { mode, service = UNKNOWN, endpoints } = frontend
   const head = [mode, service, frontendText(frontend)]
   const served = endpoints.map((endpoint) => [
     ...head,
     formatSocketAddress(endpoint.address, endpoint.port),
     ...columns.map(({ text }) => text(endpoint)),
-    stateText(endpoint, frontend)
+    stateText(endpoint, frontend, isWide)
   ])
   const unknown = [UNKNOWN, ...columns.map(() => UNKNOWN)]
-  return [...served, ...otherStates(frontend).map((state) => [...head, ...unknown, state])]
+  return [...served, ...otherStates(frontend, isWide).map((state) => [...head, ...unknown, state])]
 }
 
 /** Lines of a table, and how many rows it would have beside them. */
@@ -110,9 +119,10 @@ export function frontendTable<E extends ShownEndpoint>(
 ): FrontendTable {
   if (frontends.length === 0) return { lines: wrap('The kernel holds no services of a plane.', width), hiddenRows: 0 }
   const rows: string[][] = []
+  const isWide = width === undefined
   let hiddenRows = 0
   for (const frontend of frontends)
-    if (rows.length < maxRows) rows.push(...rowsOf(frontend, columns))
-    else hiddenRows += frontend.endpoints.length + otherStates(frontend).length
+    if (rows.length < maxRows) rows.push(...rowsOf(frontend, columns, isWide))
+    else hiddenRows += frontend.endpoints.length + otherStates(frontend, isWide).length
   return { lines: formatTable([...BEFORE, ...columns, BEHIND], rows, width), hiddenRows }
 }

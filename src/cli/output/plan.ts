@@ -4,6 +4,7 @@
 import { printable, ValidationError } from '../../core/errors.js'
 import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
 import type { Position, ServicesDocument } from '../services-file/document.js'
+import { inWordsOfCommand } from '../words.js'
 import { fewOf } from '../services-file/few.js'
 import type { Colour, Paint } from './colours.js'
 
@@ -25,11 +26,14 @@ function entryLines({ action, service, details }: PlanEntry, paint: Paint): stri
 /** A number of things: `1 service`, `2 services`. */
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
-function summary({ entries, objects, isEmpty }: Plan): string {
+function summary({ entries, objects, isEmpty, isMadeAnew }: Plan): string {
   if (isEmpty) return 'The kernel holds what the file says: nothing is to be done.'
   const count = (action: PlanEntry['action']): number => entries.filter((entry) => entry.action === action).length
   const services = `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove`
-  return `Services: ${services}. Objects of the kernel: ${objects.written} to write, ${objects.deleted} to delete.`
+  const numbers = isMadeAnew
+    ? `The tables are made anew, with ${plural(objects.written, 'object')} of services.`
+    : `Objects of the kernel: ${objects.written} to write, ${objects.deleted} to delete.`
+  return `Services: ${services}. ${numbers}`
 }
 
 /** A plan as a diff, a line for each service and each thing that changes in one. */
@@ -60,18 +64,21 @@ export function quarantinedDocuments(quarantined: readonly Quarantined[], docume
   return quarantined.map((one) => ({
     service: one.service,
     code: String((one.error as { readonly code?: unknown }).code),
-    message: one.error.message,
+    message: inWordsOfCommand(one.error.message),
     ...document.positionOf(pathOf(one))
   }))
 }
 
 /** What is wrong with a service, which is named before: its field by the path within it, the reason where it has one. */
 function reasonOf({ service, error }: Quarantined): string {
-  if (!(error instanceof ValidationError)) return error.message
-  const own = `services[${JSON.stringify(service)}]`
+  const name = JSON.stringify(service)
+  const about = `service ${name}: `
+  const { message: said } = error
+  if (!(error instanceof ValidationError)) return inWordsOfCommand(said.startsWith(about) ? said.slice(about.length) : said)
+  const own = `services[${name}]`
   const path = error.path.startsWith(own) ? error.path.slice(own.length) : error.path
   const { message } = new ValidationError(path.replace(/^\./, ''), error.value, error.allowed)
-  return path === '' ? `it${message}` : message
+  return inWordsOfCommand(path === '' ? `it${message}` : message)
 }
 
 /** The same for people: what is wrong with the file, with line and column, and of many the first. */

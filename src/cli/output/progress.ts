@@ -16,7 +16,8 @@ const number = new Intl.NumberFormat('en')
 export function progressLine({ services, of, perSecond }: Progress, columns: number): string {
   const parts = [`${number.format(services)} of ${number.format(of)} services`]
   if (perSecond > 0) parts.push(`${number.format(perSecond)} a second`, `${number.format(Math.ceil((of - services) / perSecond))} s left`)
-  while (parts.length > 1 && parts.join(', ').length >= columns) parts.pop()
+  // The time that is left says most, and is left out last.
+  while (parts.length > 1 && parts.join(', ').length >= columns) parts.splice(1, 1)
   return parts.join(', ').slice(0, Math.max(columns - 1, 0))
 }
 

@@ -12,9 +12,14 @@ export interface Column {
   readonly min: number
   /** Where a terminal is too narrow for all columns, those with the lowest number go first. Absent: it stays. */
   readonly rank?: number
+  /** Whether its words are not cut, unless they are longer than the address of a socket of IPv4: before that columns go. */
+  readonly isWhole?: boolean
 }
 
 const GAP = 2
+
+/** Characters of `255.255.255.255:65535`. */
+const MAX_WHOLE = 21
 
 const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '' },
@@ -29,6 +34,14 @@ function placesFor(columns: readonly Column[], width: number): number[] {
   const leaving = places.filter((place) => columns[place]!.rank !== undefined).sort((a, b) => columns[a]!.rank! - columns[b]!.rank!)
   for (const place of leaving) if (total() > width) places.splice(places.indexOf(place), 1)
   return places
+}
+
+/** A column that is no narrower than its words. */
+function withWords(column: Column, place: number, rows: readonly (readonly string[])[]): Column {
+  if (column.isWhole !== true) return column
+  let min = column.min
+  for (const row of rows) for (const word of row[place]!.split(' ')) min = Math.max(min, Math.min(word.length, MAX_WHOLE))
+  return { ...column, min }
 }
 
 /** Columns that are too wide together give up characters, the widest first, until they fit or none can give any. */
@@ -52,8 +65,9 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
  * @returns Lines without spaces at their ends.
  */
 export function formatTable(all: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
-  const places = width === undefined ? [...all.keys()] : placesFor(all, width)
-  const columns = places.map((place) => all[place]!)
+  const asked = width === undefined ? all : all.map((column, place) => withWords(column, place, rows))
+  const places = width === undefined ? [...all.keys()] : placesFor(asked, width)
+  const columns = places.map((place) => asked[place]!)
   const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => places.map((place) => printable(row[place]!)))]
   const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, widthOf(row[index]!)), 0))
   if (width === undefined)

@@ -54,6 +54,8 @@ export interface ShownFrontend {
   readonly isOurs: boolean
   readonly endpoints: readonly ShownEndpoint[]
   readonly refusals: readonly ShownRefusal[]
+  /** What of it the kernel lacks, so that it does not serve all of its clients, or not at all. Absent: nothing, as far as the kernel tells. */
+  readonly missing?: readonly string[] | undefined
   /** Mode userspace alone. */
   readonly relays?: readonly ShownRelay[] | undefined
 }

@@ -8,15 +8,28 @@ import type { Nftables } from '../../nftables/index.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { NO_ADDRESSES } from '../../plane/core/node/addresses.js'
 import { checkNftablesOptions } from '../../plane/nftables/options.js'
+import type { SetTables } from '../../plane/tables/elements/changes.js'
+import { MAX_EXACT } from '../../plane/tables/layout/balancing.js'
 import type { RelayPorts } from '../../plane/tables/elements/frontends.js'
-import { endpointWords, frontendOfSlot, frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
+import { endpointWords, frontendOfSlot, frontendWords, slotIn, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
 import { commentOf } from '../../plane/tables/layout/comment.js'
-import { FIXED_SETS, SCOPES, setsOf, type Audience, type ElementSet, type Mark, type Scope } from '../../plane/tables/layout/sets.js'
+import {
+  FIXED_SETS,
+  SCOPES,
+  setsOf,
+  type Audience,
+  type ElementSet,
+  type Mark,
+  type Scope,
+  type SlotClass
+} from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
 import { readTables, type KernelTables } from '../../plane/tables/reading/inspect.js'
+import { missingIn, missingMember, missingSlots, missingTo } from '../../plane/tables/reading/ways.js'
 import { readCounted, type Counted } from './counted.js'
 import { checkUserspaceOptions } from '../../plane/userspace/options.js'
 import type { KernelMode } from '../options.js'
+import { missingAround } from './around.js'
 import type { Clients, ShownEndpoint, ShownFrontend, ShownRefusal, ShownRelay } from './model.js'
 
 /** What is said of a frontend, piece by piece. */
@@ -26,6 +39,7 @@ interface Draft {
   service: string | undefined
   readonly endpoints: ShownEndpoint[]
   readonly refusals: ShownRefusal[]
+  readonly missing: string[]
   relays?: ShownRelay[]
 }
 
@@ -76,58 +90,104 @@ class Drafts {
     const id = `${family} ${scope} ${Buffer.from(key).toString('hex')}`
     let draft = this.#drafts.get(id)
     if (draft === undefined) {
-      draft = { family, key: frontendWords(scope, key), service, endpoints: [], refusals: [] }
+      draft = { family, key: frontendWords(scope, key), service, endpoints: [], refusals: [], missing: [] }
       this.#drafts.set(id, draft)
     }
     draft.service ??= service
     return draft
   }
 
-  shown(mode: KernelMode): ShownFrontend[] {
+  shown(mode: KernelMode, missingAround: (draft: Draft) => readonly string[] = () => []): ShownFrontend[] {
     return [...this.#drafts.values()].map((draft) => {
-      const { key, ...said } = draft
-      return { mode, ...said, ...key, endpoints: forAllIn(draft), isOurs: true }
+      const { key, missing: own, ...said } = draft
+      const missing = [...new Set([...own, ...missingAround(draft)])]
+      return { mode, ...said, ...key, endpoints: forAllIn(draft), isOurs: true, ...(missing.length === 0 ? {} : { missing }) }
     })
   }
 }
 
-/** Slots of each endpoint, by frontend: a frontend has as many rows as slots, and one row may be there for each of several. */
-function slotsOf(tables: KernelTables, set: ElementSet): ReadonlyMap<string, ReadonlyMap<string, number>> {
-  const slots = new Map<string, Map<string, number>>()
+/** The slots of a frontend. */
+interface FrontendSlots {
+  readonly key: Uint8Array
+  /** How many each endpoint has. */
+  readonly byEndpoint: Map<string, number>
+  count: number
+  /** The last one that is used. */
+  last: number
+}
+
+/** Slots by frontend: a frontend has as many rows as slots, and one row may be there for each of several. */
+function slotsOf(tables: Pick<KernelTables, 'elements'>, set: ElementSet): ReadonlyMap<string, FrontendSlots> {
+  const slots = new Map<string, FrontendSlots>()
   for (const { key, data } of elementsOf(tables, set)) {
-    const frontend = Buffer.from(frontendOfSlot(key)).toString('hex')
+    const frontend = Buffer.from(frontendOfSlot(key))
     const target = Buffer.from(data).toString('hex')
-    const own = slots.get(frontend) ?? new Map<string, number>()
-    slots.set(frontend, own.set(target, (own.get(target) ?? 0) + 1))
+    const own = slots.get(frontend.toString('hex')) ?? { key: frontend, byEndpoint: new Map<string, number>(), count: 0, last: 0 }
+    own.byEndpoint.set(target, (own.byEndpoint.get(target) ?? 0) + 1)
+    own.count++
+    own.last = Math.max(own.last, slotIn(key))
+    slots.set(frontend.toString('hex'), own)
   }
   return slots
 }
 
+/** A slot class in a table. */
+interface ClassPlace {
+  readonly family: AddressFamily
+  readonly slotClass: SlotClass
+  /** Elements of its sets, and of others. */
+  readonly elements: SetTables
+}
+
+const NO_DATA = new Uint8Array(0)
+const NO_SLOTS = { count: 0, last: 0 }
+
 /** @param countedOf What was counted of an endpoint, by its key in hexadecimal. */
 function endpointsOf(
-  slots: ReadonlyMap<string, number> | undefined,
-  clients: Clients,
+  slots: FrontendSlots | undefined,
+  { slots: most, audience }: SlotClass,
   countedOf: (endpoint: string) => bigint | undefined
 ): ShownEndpoint[] {
-  const all = [...(slots ?? [])]
-  const sum = all.reduce((before, [, count]) => before + count, 0)
-  return all.map(([hex, count]) => ({
+  const { byEndpoint = [], count = 0 } = slots ?? {}
+  // Of few slots each is in use, and a packet that chooses one that is empty is not served.
+  const sum = most <= MAX_EXACT ? most : count
+  const clients = CLIENTS[audience]
+  return [...byEndpoint].map(([hex, used]) => ({
     ...endpointWords(Buffer.from(hex, 'hex')),
-    ...{ clients, share: count / sum, connections: countedOf(hex) }
+    ...{ clients, share: used / sum, connections: countedOf(hex) }
   }))
 }
 
-function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily, counted: Counted): void {
-  for (const slotClass of tables.objects.classes[family].keys()) {
-    const { members, endpoints } = setsOf(family, slotClass)
-    const slots = slotsOf(tables, endpoints)
-    const clients = CLIENTS[slotClass.audience]
-    for (const element of elementsOf(tables, members)) {
-      const frontend = Buffer.from(element.key).toString('hex')
-      const countedOf = (endpoint: string): bigint | undefined => counted(family, slotClass.scope, frontend, endpoint)
-      drafts.of(family, slotClass.scope, element).endpoints.push(...endpointsOf(slots.get(frontend), clients, countedOf))
-    }
+function addClass(drafts: Drafts, tables: KernelTables, place: ClassPlace, counted: Counted): void {
+  const { family, slotClass, elements } = place
+  const { scope, audience } = slotClass
+  const { members, endpoints } = setsOf(family, slotClass)
+  const slots = slotsOf({ elements }, endpoints)
+  const lost = tables.lost.get(family)!
+  const onTheWay = [...missingTo(lost, scope, audience), ...missingIn(lost, slotClass)]
+  const found = new Set<string>()
+  for (const element of elementsOf({ elements }, members)) {
+    const frontend = Buffer.from(element.key).toString('hex')
+    const countedOf = (endpoint: string): bigint | undefined => counted(family, scope, frontend, endpoint)
+    const own = slots.get(frontend)
+    const draft = drafts.of(family, scope, element)
+    draft.endpoints.push(...endpointsOf(own, slotClass, countedOf))
+    const map = lost.classes.get(slotClass) ?? tables.objects.nameOf(endpoints)
+    draft.missing.push(...onTheWay, ...missingSlots(lost, map, slotClass, own ?? NO_SLOTS))
+    found.add(frontend)
   }
+  for (const [frontend, { key }] of slots) {
+    if (found.has(frontend)) continue
+    const draft = drafts.of(family, scope, { key, data: NO_DATA, service: undefined })
+    draft.missing.push(missingMember(lost, slotClass))
+  }
+}
+
+function addServed(drafts: Drafts, tables: KernelTables, family: AddressFamily, counted: Counted): void {
+  const { elements, unled } = tables
+  for (const slotClass of tables.objects.classes[family].keys()) addClass(drafts, tables, { family, slotClass, elements }, counted)
+  for (const slotClass of tables.lost.get(family)?.classes.keys() ?? [])
+    addClass(drafts, tables, { family, slotClass, elements: unled }, counted)
 }
 
 /** Frontends of mode ipvs some clients of which are refused, with nothing else. */
@@ -190,5 +250,5 @@ export async function showTables(nft: Nftables, name: string | undefined): Promi
     addServed(drafts, tables, family, counted)
     addRefused(drafts, tables, family)
   }
-  return drafts.shown('nftables')
+  return drafts.shown('nftables', missingAround(tables))
 }

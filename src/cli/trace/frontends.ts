@@ -1,7 +1,7 @@
 /**
  * Names of services for packets: by the frontend that a packet goes to, and the endpoint that it was sent on to.
  */
-import { canonicalAddress } from '../../core/address.js'
+import { canonicalAddress, familyOf } from '../../core/address.js'
 import type { KernelMode } from '../options.js'
 import type { ShownFrontend } from '../show/model.js'
 import { isSameEnd, type Packet } from './packet.js'
@@ -37,7 +37,8 @@ export class FrontendNames {
   of({ protocol, destination }: Packet): readonly ShownFrontend[] {
     const { address, port } = destination
     const exact = this.#found.get(keyOf(protocol, address, port))
-    return exact ?? this.#found.get(keyOf(protocol, NODE, port)) ?? []
+    const family = familyOf(address)
+    return exact ?? (this.#found.get(keyOf(protocol, NODE, port)) ?? []).filter((one) => one.family === family)
   }
 }
 

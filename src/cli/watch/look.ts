@@ -14,7 +14,7 @@ import { FlowCounter } from './flows.js'
 import { isCounted, Rates, type RatedFrontend } from './rates.js'
 
 /** What `plan` finds. */
-export interface Drift extends Pick<Plan, 'entries' | 'drift' | 'objects' | 'isEmpty'> {
+export interface Drift extends Pick<Plan, 'entries' | 'drift' | 'objects' | 'isMadeAnew' | 'isEmpty'> {
   /** Services of the file that cannot be applied. */
   readonly quarantined: readonly QuarantinedDocument[]
 }
@@ -84,9 +84,9 @@ export class Looker implements AsyncDisposable {
   async #drift(): Promise<{ readonly drift?: Drift; readonly faults: readonly string[] }> {
     if (this.#expected === undefined) return { faults: [] }
     const { plane, document } = this.#expected
-    const { entries, drift, objects, isEmpty, quarantined } = await plane.plan(document.services)
+    const { entries, drift, objects, isMadeAnew, isEmpty, quarantined } = await plane.plan(document.services)
     return {
-      drift: { entries, drift, objects, isEmpty, quarantined: quarantinedDocuments(quarantined, document) },
+      drift: { entries, drift, objects, isMadeAnew, isEmpty, quarantined: quarantinedDocuments(quarantined, document) },
       faults: quarantinedLines(quarantined, document)
     }
   }

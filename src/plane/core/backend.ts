@@ -28,6 +28,8 @@ export function sumOf(left: ObjectCounts, right: ObjectCounts): ObjectCounts {
 export interface Work {
   readonly entries: readonly PlanEntry[]
   readonly objects: ObjectCounts
+  /** Whether all that is there is replaced, so that the numbers are those of everything. Absent: it is not. */
+  readonly isMadeAnew?: boolean | undefined
 }
 
 /** The kernel compared with services. What else the back end has read stays with it. */

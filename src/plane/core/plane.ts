@@ -70,8 +70,8 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
       const drift = isUntouched
         ? []
         : await driftFrom(this.#backend, seen, this.#hasSynced ? { changes, committed: this.#registry.services } : undefined)
-      const { entries, objects } = await seen.work(true)
-      return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects })
+      const { entries, objects, isMadeAnew = false } = await seen.work(true)
+      return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects, isMadeAnew })
     })
   }
 

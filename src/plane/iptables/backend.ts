@@ -141,7 +141,7 @@ class IptablesBackend implements Backend {
       await this.#write(comparison.edits, run, 'rules of services')
       await this.#adoptSetting(kernel, run)
       this.#onNode = new Map([...services].filter(([, service]) => hasNodePort(service)))
-      return { objects: comparison.edits.counts }
+      return { objects: seen.objects }
     } catch (error) {
       throw this.#failure(error, before)
     }

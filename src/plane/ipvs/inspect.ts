@@ -143,7 +143,8 @@ export class IpvsInspection implements Inspection {
     const entries = entriesOf(plan, services, this.parts.virtual)
     const named = new Set(entries.map(({ service }) => service))
     const others = (beside?.entries ?? []).filter(({ service }) => !named.has(service))
-    return { entries: [...entries, ...others], objects: beside === undefined ? own : sumOf(own, beside.objects) }
+    const objects = beside === undefined ? own : sumOf(own, beside.objects)
+    return { entries: [...entries, ...others], objects, isMadeAnew: beside?.isMadeAnew }
   }
 
   /** But for the tables, as far as IPVS was compared. */

@@ -51,6 +51,50 @@ describe('the command line on the kernel', () => {
     expect(await namespace.nft('list', 'ruleset')).toBe('')
   })
 
+  test('takes addresses that come and go with ports of this node for no drift, and those that another process takes for one', async () => {
+    const namespace = await makeNamespace()
+    await namespace.run('ip', ['address', 'add', '192.0.2.1/32', 'dev', 'lo'])
+    const without = SERVICES.replace(/ {6}- \{ kind: node.*\n/, '')
+    const plan = async (stdin: string): Promise<string> => (await inside(namespace, ['plan', '-'], { stdin })).stdout
+    for (const [before, after, sign] of [
+      [without, SERVICES, '+'],
+      [SERVICES, without, '-']
+    ] as const) {
+      await inside(namespace, ['apply', '-'], { stdin: before })
+      expect(await plan(after)).toContain(`${sign} frontend tcp node port 30080 (ip)\n`)
+      expect(await plan(after)).not.toContain('!')
+    }
+    await namespace.nftScript('flush set ip netplane node-addresses')
+    expect(await plan(SERVICES)).toContain('! changed elements of set ip netplane node-addresses\n')
+  })
+
+  test('says what is written where rules for all services differ', async () => {
+    const namespace = await makeNamespace()
+    const run = async (...args: string[]): Promise<string> => (await inside(namespace, args, { stdin: SERVICES })).stdout
+    await run('apply', '-')
+    await namespace.nftScript('flush chain ip netplane nat-output')
+    expect(await run('plan', '-')).toMatch(
+      /^! changed rules in chain .*\nServices: .* The tables are made anew, with \d+ objects of services\.\n$/
+    )
+    await run('apply', '-', '--mode', 'iptables')
+    await namespace.run('iptables-nft', ['-t', 'nat', '-F', 'OUTPUT'])
+    expect(await run('plan', '-', '--mode', 'iptables')).toContain('Objects of the kernel: 1 to write, 0 to delete.\n')
+    const applied = JSON.parse(await run('apply', '-', '--mode', 'iptables', '-o', 'json')) as {
+      readonly applied: { readonly objects: unknown }
+    }
+    expect(applied.applied.objects).toEqual({ written: 1, deleted: 0 })
+  })
+
+  test('names in mode iptables an endpoint whose rules another process has changed', async () => {
+    const namespace = await makeNamespace()
+    const run = async (...args: string[]): Promise<string> =>
+      (await inside(namespace, [...args, '--mode', 'iptables'], { stdin: SERVICES })).stdout
+    await run('apply', '-')
+    const [, chain] = /-A (KUBE-SEP-\w+) .*10\.1\.0\.2:8080/.exec(await namespace.run('iptables-nft-save', ['-t', 'nat'])) ?? []
+    await namespace.run('iptables-nft', ['-t', 'nat', '-F', chain!])
+    expect(await run('plan', '-')).toContain('~ default/web:http\n    10.1.0.2:8080 has other rules\n    2 rules to write\n')
+  })
+
   test('shows in mode iptables whom a frontend leads to that does not take everybody', async () => {
     const namespace = await makeNamespace()
     const restricted = SERVICES.replace(

@@ -122,6 +122,18 @@ describe('plan', () => {
     expect(details).toEqual([...phrases, ...details.filter((line) => / to (?:write|delete)/.test(line))])
   })
 
+  test('names in mode nftables for how long clients are remembered, before and after', async () => {
+    const kernel = fakeKernel()
+    const sticky = (seconds: number): string =>
+      web('10.1.0.1 10.1.0.2').replace('protocol: tcp', `protocol: tcp, affinity: { timeoutSeconds: ${seconds} }`)
+    const steps = [web('10.1.0.1 10.1.0.2'), sticky(60), sticky(90)]
+    for (const [index, told] of ['none -> 60 s', '60 s -> 90 s'].entries()) {
+      await command(['apply', '-'], { kernel, stdin: steps[index]! })
+      const { stdout } = await command(['plan', '-'], { kernel, stdin: steps[index + 1]! })
+      expect(stdout).toContain(`~ web\n    affinity of tcp 10.96.0.1:80: ${told}\n`)
+    }
+  })
+
   test('names in mode nftables an endpoint of which slots alone go', async () => {
     const kernel = fakeKernel()
     const some = (count: number): string => web(Array.from({ length: count }, (_, index) => `10.1.0.${index + 1}`).join(' '))

@@ -45,6 +45,19 @@ async function connect(kernel: Kernel, clientPort: number, options: FlowOptions 
 }
 
 describe('drain', () => {
+  test('says before what else it changes', async () => {
+    const kernel = fakeKernel()
+    await command(['apply', '-'], { kernel, stdin: SERVICES.replace('10.96.0.2', '10.96.0.3') })
+    const args = ['drain', '-', '10.1.0.1:8080', '-o']
+    const told = await command([...args, 'text'], { kernel, stdin: SERVICES })
+    const [first, ...others] = told.stdout.split('10.1.0.1:8080 of service default/web:http drains.\n')
+    expect(first).toContain('    - endpoint 10.1.0.1:8080\n')
+    expect(first).toContain('    - frontend udp 10.96.0.3:53\n')
+    expect(others).toHaveLength(1)
+    const { plan } = JSON.parse((await command([...args, 'json'], { kernel, stdin: SERVICES })).stdout) as { readonly plan: unknown }
+    expect(plan).toMatchObject({ entries: [], isEmpty: true })
+  })
+
   test('takes an endpoint out, and waits until its connections are over', async () => {
     const kernel = fakeKernel()
     const conntrack = await connect(kernel, 40_000)
@@ -64,7 +77,7 @@ describe('drain', () => {
     await conntrack.removeWhere({ originalSourcePort: 40_000 })
     const { status, stdout: text, stderr } = await running
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    expect(text.split('\n')[0]).toBe('10.1.0.1:8080 of service default/web:http drains.')
+    expect(text).toContain('\n10.1.0.1:8080 of service default/web:http drains.\n')
     expect(text).toMatch(/\nNo connections are left after \d+ s\. The endpoints stay as they are until the next apply\.\n$/)
   })
 

@@ -35,6 +35,7 @@ describe('the command line', () => {
     ],
     [['doctor', '--netns', ''], "netplane: option '--netns <namespace>' argument '' is invalid. It is empty.\n"],
     [['plan'], "netplane: missing required argument 'file'\n"],
+    [['help', 'frob'], "netplane: unknown command 'frob'\n"],
     [['doctor', 'now'], "netplane: too many arguments for 'doctor'. Expected 0 arguments but got 1.\n"]
   ])('refuses %j', async (args, stderr) => {
     expect(await command(args)).toEqual({ status: 2, stdout: '', stderr })

@@ -63,6 +63,31 @@ test('says what belongs to another program, and leaves it', async () => {
   expect(await tables(kernel)).toEqual(['netplane', 'netplane-ipvs'])
 })
 
+test('tells of planes that were there alone', async () => {
+  const kernel = fakeKernel()
+  await command(['apply', '--mode', 'iptables', '-'], { stdin: SERVICES, kernel })
+  const { stdout } = await command(['switch', 'nftables', '-', '-o', 'json'], { stdin: SERVICES, kernel })
+  expect(JSON.parse(stdout)).toMatchObject({ gone: ['iptables'] })
+  const again = await command(['switch', 'nftables', '-', '-o', 'json'], { stdin: SERVICES, kernel })
+  expect(JSON.parse(again.stdout)).toMatchObject({ gone: [] })
+})
+
+test.each([
+  ['nftables', { comment: 'of somebody else' }, 'table ip netplane exists and is not ours'],
+  ['iptables', { comment: 'netplane services 2', flags: ['owner'] }, 'table ip netplane belongs to a process that is running']
+] as const)('to %s changes nothing where something is in the way that belongs to others', async (mode, table, reason) => {
+  const kernel = fakeKernel()
+  await using nft = await Nftables.open({ kernel: kernel.nftables })
+  const tx = nft.transaction()
+  tx.add.table({ family: 'ip', name: 'netplane', ...table })
+  await tx.commit()
+  const { id } = await nft.readGeneration()
+  const done = await command(['switch', mode, '-'], { stdin: SERVICES, kernel })
+  expect(done).toMatchObject({ status: 3, stdout: '' })
+  expect(done.stderr).toContain(reason)
+  expect((await nft.readGeneration()).id).toBe(id)
+})
+
 test('says which modes there are', async () => {
   expect(await command(['switch', 'userspace', '-'], { stdin: SERVICES })).toMatchObject({ status: 2 })
 })

@@ -31,6 +31,8 @@ export interface Plan {
   readonly quarantined: readonly Quarantined[]
   /** Objects of the kernel to write and to delete, as {@link SyncReport} counts them. */
   readonly objects: ObjectCounts
+  /** Whether tables that are there are replaced by new ones, because something differs that is no single service's: then `objects` are those of all services. */
+  readonly isMadeAnew: boolean
   /** True where the kernel holds exactly what is desired. */
   readonly isEmpty: boolean
   toString(): string
@@ -151,6 +153,7 @@ export function makePlan(parts: Omit<Plan, 'isEmpty' | 'toString'>): Plan {
   ]
   const isEmpty = parts.entries.length === 0 && parts.drift.length === 0 && parts.objects.written + parts.objects.deleted === 0
   const { written, deleted } = parts.objects
+  if (parts.isMadeAnew) lines.push('! the tables are made anew, with all that services need')
   // What several services share belongs to none of them.
   if (lines.length === 0 && !isEmpty) lines.push(`! ${written} objects missing and ${deleted} foreign ones, which are no single service's`)
   return { ...parts, isEmpty, toString: () => (lines.length === 0 ? 'nothing to do' : lines.join('\n')) }

@@ -36,9 +36,23 @@ export type Findings = Pick<Explanation, 'steps' | 'outcome' | 'dependsOn'>
 export class Trail {
   readonly #steps: ExplanationStep[] = []
   readonly #dependsOn = new Set<'from' | 'interface'>()
+  readonly #lacking = new Set<string>()
 
   add(step: ExplanationStep): void {
     this.#steps.push(step)
+  }
+
+  /** Adds what the kernel lacks, where it lacks anything. Returns whether it does. */
+  lacks(objects: readonly string[]): boolean {
+    const untold = objects.filter((object) => !this.#lacking.has(object))
+    for (const object of untold) this.#lacking.add(object)
+    if (untold.length > 0) this.add({ type: 'missing', objects: untold })
+    return objects.length > 0
+  }
+
+  /** Whether something was found to be missing. */
+  get isIncomplete(): boolean {
+    return this.#lacking.size > 0
   }
 
   /** Takes note that a field was asked for that was not given. */

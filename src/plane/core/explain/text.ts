@@ -22,7 +22,8 @@ const REFUSAL: Readonly<Record<RefusalReason, string>> = {
   noLocalEndpoint: 'the traffic policy is local, and no endpoint of this node takes connections',
   sourceRanges: "the frontend's source ranges do not have the client",
   unservedPort: 'the address is one of a service, which does not have this port and protocol',
-  unservedAddress: 'no service has this address of a service range'
+  unservedAddress: 'no service has this address of a service range',
+  incomplete: 'part of what leads to the endpoints of the service is missing'
 }
 
 const SOURCE: Readonly<Record<SourceReason, string>> = {
@@ -107,6 +108,7 @@ function describeRelay({ port, isListening, timeoutMs }: Step<'relay'>): string 
 
 const STEP: { readonly [Type in ExplanationStep['type']]: (step: Step<Type>) => string } = {
   drift: ({ objects }) => `The kernel differs from what the plane made: ${list(objects, printable)}.`,
+  missing: ({ objects }) => `The kernel lacks ${list(objects, printable)}.`,
   destination: ({ is }) => `The destination is ${DESTINATION[is]}.`,
   client: ({ is, by }) => `The client is ${WHO[is]}${CLIENT[by]}.`,
   sourceRanges: describeRanges,
@@ -129,14 +131,25 @@ type Outcome<Type extends ExplanationOutcome['type']> = Extract<ExplanationOutco
 
 const UNTOUCHED: Readonly<Record<Outcome<'untouched'>['reason'], string>> = {
   notOurs: 'no service has this address, port and protocol',
-  nothing: 'the kernel holds nothing of this plane'
+  nothing: 'the kernel holds nothing of this plane',
+  incomplete: REFUSAL.incomplete
+}
+
+/** Connections that get to none of the endpoints: less than this part of them is what the last digits of probabilities say. */
+const LEAST_PART = 0.001
+
+/** The part of new connections that no endpoint gets, in words. */
+function restText(endpoints: readonly ExplainedEndpoint[]): string {
+  if (endpoints.some(({ probability }) => probability === undefined)) return ''
+  const rest = 1 - endpoints.reduce((sum, { probability }) => sum + probability!, 0)
+  return rest < LEAST_PART ? '' : `; ${percent(rest)} of new connections are not served, because ${REFUSAL.incomplete}`
 }
 
 const OUTCOME: { readonly [Type in ExplanationOutcome['type']]: (outcome: Outcome<Type>) => string } = {
   served: ({ service, endpoints }) =>
     endpoints.length === 0
       ? `sent to a relay of ${nameOf(service)} that is not of this process`
-      : `served by ${nameOf(service)}, at ${list(endpoints, describeEndpoint)}`,
+      : `served by ${nameOf(service)}, at ${list(endpoints, describeEndpoint)}${restText(endpoints)}`,
   refused: ({ reason }) => `refused with ICMP "port unreachable", because ${REFUSAL[reason]}`,
   dropped: ({ reason }) => `dropped without an answer, because ${REFUSAL[reason]}`,
   untouched: ({ reason }) => `left alone, because ${UNTOUCHED[reason]}`

@@ -7,6 +7,7 @@ import { tableKey } from '../../../iptables/state/snapshot.js'
 import { commentOf, listedRule } from '../inspect/comments.js'
 import type { KernelState } from '../inspect/kernel.js'
 import { isOurJump } from '../inspect/ours.js'
+import { isBalancing, missingJumps, type BaseJump } from '../inspect/ways.js'
 import { CHAIN } from '../layout/names.js'
 import { probabilityOf, type Asked, type State } from './packet.js'
 
@@ -90,10 +91,26 @@ export class Chains {
     return rules
   }
 
+  /** What is missing of rules of base chains. */
+  missing(jumps: readonly BaseJump[]): readonly string[] {
+    return missingJumps(this.#kernel, this.#family, jumps)
+  }
+
+  /** What becomes of a packet in a chain of services. */
+  async follow(table: IptablesTableName, chain: string, state: State, asked: Asked): Promise<Walked> {
+    return await this.#walk(table, chain, await this.rules(table, chain), [state], asked)
+  }
+
   /** What becomes of a packet in a base chain, by those of its rules that lead to services. */
   async enter(table: IptablesTableName, base: string, state: State, asked: Asked): Promise<Walked> {
-    const jumps = (await this.rules(table, base)).filter(({ target }) => isOurJump(table, calledBy(target)))
+    const jumps = (await this.rules(table, base)).filter((rule) => this.#isMet(table, base, rule))
     return await this.#walk(table, base, jumps, [state], asked)
+  }
+
+  /** Whether a rule of a base chain leads to services, and its chain is asked at all. */
+  #isMet(table: IptablesTableName, base: string, { target }: IptablesRule): boolean {
+    const to = calledBy(target)
+    return to !== undefined && isOurJump(table, to) && this.missing([{ table, base, to }]).length === 0
   }
 
   async #walk(
@@ -125,6 +142,7 @@ export class Chains {
         else states.push(...inside.left)
       }
     }
+    if (states.length > 0 && isBalancing(chain)) asked.leaked?.(chain)
     return { ended, left: [...states, ...returned] }
   }
 }

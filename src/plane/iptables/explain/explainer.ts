@@ -9,6 +9,7 @@ import type { TrafficPolicy } from '../../model.js'
 import { commentOf } from '../inspect/comments.js'
 import { readKernel, type KernelState } from '../inspect/kernel.js'
 import { holdsOurs } from '../inspect/ours.js'
+import { missingRules, TO_SOURCES, toFrontends } from '../inspect/ways.js'
 import { CHAIN, isChainOf } from '../layout/names.js'
 import type { IptablesPlaneSettings } from '../options.js'
 import { Chains, type Ended } from './chains.js'
@@ -28,6 +29,8 @@ class Explaining {
   readonly #settings: IptablesPlaneSettings
   readonly #trail = new Trail()
   readonly #asked: Asked
+  /** Chains that should have sent packets to an endpoint, and have not. */
+  readonly #leaks = new Set<string>()
   /** Lists of clients that were asked. */
   readonly lists = new Set<string>()
   /** Seconds for which clients are remembered, and whether this one is. */
@@ -44,7 +47,8 @@ class Explaining {
       if (this.#affinity?.isKept !== true) this.#affinity = { seconds, isKept }
       return isKept
     }
-    this.#asked = { question, trail: this.#trail, isRemembered }
+    const leaked = (chain: string): void => void this.#leaks.add(chain)
+    this.#asked = { question, trail: this.#trail, isRemembered, leaked }
   }
 
   async findings(): Promise<Findings> {
@@ -55,10 +59,32 @@ class Explaining {
     const { address, port, direction } = this.#question
     const start: State = { probability: 1, address, port, isTranslated: false, mark: 0, path: [], markedBy: [] }
     this.#trail.add({ type: 'destination', is: await this.#destination(start) })
-    const { ended } = await this.#chains.enter('nat', direction === 'outgoing' ? 'OUTPUT' : 'PREROUTING', start, this.#asked)
+    const base = direction === 'outgoing' ? 'OUTPUT' : 'PREROUTING'
+    const { ended } = await this.#chains.enter('nat', base, start, this.#asked)
+    this.#noteLeaks()
     const translated = ended.filter(({ by }) => by === 'translated')
     if (translated.length > 0) return await this.#served(translated)
-    return (await this.#refusal(start)) ?? { type: 'untouched', reason: 'notOurs' }
+    const refused = await this.#refusal(start)
+    if (refused !== undefined && refused.reason !== 'unservedPort') return refused
+    await this.#noteJump(base, start)
+    if (!this.#trail.isIncomplete) return refused ?? { type: 'untouched', reason: 'notOurs' }
+    return refused === undefined ? { type: 'untouched', reason: 'incomplete' } : { ...refused, reason: 'incomplete' }
+  }
+
+  #noteLeaks(): void {
+    const leaks = [...this.#leaks]
+    const innermost = leaks.filter((chain) => isChainOf('endpoint', chain))
+    // What comes back from the chain of an endpoint may come out of the one before it, too.
+    const named = innermost.length > 0 ? innermost : leaks
+    this.#trail.lacks(named.map((chain) => missingRules(this.#question.family, chain)))
+  }
+
+  /** Notes that nothing leads from a base chain to the frontend, though it is there. */
+  async #noteJump(base: 'OUTPUT' | 'PREROUTING', start: State): Promise<void> {
+    const missing = this.#chains.missing(toFrontends([base]))
+    if (missing.length === 0) return
+    const { ended } = await this.#chains.follow('nat', CHAIN.services, start, this.#asked)
+    if (ended.some(({ by }) => by === 'translated')) this.#trail.lacks(missing)
   }
 
   /** Whose address it is, by the rules about addresses. */
@@ -99,6 +125,7 @@ class Explaining {
     const [first] = ended as readonly [Ended]
     const service = this.#nameIn(first.rule, first.state)
     this.#describeFrontend(first.state, service)
+    this.#trail.lacks(this.#chains.missing([TO_SOURCES]))
     const together = new Map<string, Ended & { probability: number }>()
     for (const one of ended) {
       const key = `${one.state.address} ${one.state.port}`

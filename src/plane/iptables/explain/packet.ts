@@ -28,6 +28,8 @@ export interface Asked {
   readonly trail: Trail
   /** Told of each list of clients that is asked, and whether it has this one. */
   readonly isRemembered: (list: string, seconds: number | undefined) => boolean
+  /** Told of each chain that should have sent packets to an endpoint, and out of whose end some came. */
+  readonly leaked?: (chain: string) => void
 }
 
 /** Whether an address is in a prefix: `10.0.0.0/8`, or an address alone. */

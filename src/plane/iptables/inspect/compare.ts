@@ -22,6 +22,8 @@ export interface ServiceDifference {
   deleted: number
   /** Endpoints that have no chain yet. */
   readonly comingEndpoints: string[]
+  /** Endpoints whose chains lead nowhere, or elsewhere, though nobody has changed the service. */
+  readonly changedEndpoints: string[]
   /** Rules that are missing in chains which services share. */
   readonly missing: IptablesRule[]
 }
@@ -29,6 +31,8 @@ export interface ServiceDifference {
 /** What is wrong, and what puts it right. */
 export interface Comparison {
   readonly edits: Edits
+  /** Rules for all services together that are written and deleted; those of single services are in the counts of the edits. */
+  readonly frame: ObjectCounts
   /** What is wrong with what is there for all services, in words. */
   readonly faults: readonly string[]
   /** Rules to write and to delete, by service. Those of services that are known no more are in the counts alone. */
@@ -72,6 +76,7 @@ class Comparing {
     counts: { written: 0, deleted: 0 }
   }
   readonly #byService = new Map<string, Mutable<ServiceEdits>>()
+  readonly #frame = { written: 0, deleted: 0 }
 
   constructor(kernel: KernelState, wanted: Wanted) {
     this.#kernel = kernel
@@ -90,7 +95,8 @@ class Comparing {
     const services = [...this.#byService.values()]
     const { faults, handles, present, strays, strayRules } = this
     const edits = { ...this.#edits, services, counts: this.#counts() }
-    return { edits, faults, services: this.services, handles, present, strays, strayRules, wanted: this.#wanted }
+    const [frame, wanted] = [this.#frame, this.#wanted]
+    return { edits, frame, faults, services: this.services, handles, present, strays, strayRules, wanted }
   }
 
   /** Rules of services, those of strays included. */
@@ -131,11 +137,13 @@ class Comparing {
     const filling: Filling = { place, isNew: found === undefined, rules }
     if (service === undefined) {
       this.#edits.fillings.push(filling)
+      this.#countFrame(rules.length, found?.rules.length ?? 0)
       this.faults.push(`${describe(place)} ${found === undefined ? 'is missing' : 'has other rules'}`)
     } else {
       this.#of(service).fillings.push(filling)
-      const endpoint = found === undefined ? endpointOf(place.chain, rules) : undefined
-      this.#count(service, rules.length, found?.rules.length ?? 0, endpoint)
+      const endpoint = endpointOf(place.chain, rules)
+      const difference = this.#count(service, rules.length, found?.rules.length ?? 0)
+      if (endpoint !== undefined) (found === undefined ? difference.comingEndpoints : difference.changedEndpoints).push(endpoint)
     }
   }
 
@@ -165,6 +173,7 @@ class Comparing {
     this.#edits.removals.push(...others.map(({ removal }) => removal))
     this.#strayRules += others.length
     if (tail.length > 0) this.#edits.additions.push({ place, rules: tail, at: 'end' })
+    this.#countFrame(tail.length, 0)
     const isOwn = this.#areOfServices(sorting, tail)
     if (found !== undefined && tail.length > 0 && !isOwn) this.faults.push(`${describe(place)} has other rules`)
   }
@@ -197,6 +206,7 @@ class Comparing {
     }
     this.#edits.removals.push(...ours.map(({ handle }) => ({ place, handle })))
     this.#edits.additions.push({ place, rules, at: 'begin' })
+    this.#countFrame(rules.length, ours.length)
     this.faults.push(`${describe(place)} does not begin with what leads to services`)
   }
 
@@ -223,6 +233,7 @@ class Comparing {
     const ours = rules.filter((rule) => isOurJump(place.table, calledChainOf(rule)))
     if (ours.length === 0) return
     this.#edits.removals.push(...ours.map(({ handle }) => ({ place, handle })))
+    this.#countFrame(0, ours.length)
     this.faults.push(`${describe(place)} has rules that lead to services`)
   }
 
@@ -232,9 +243,14 @@ class Comparing {
     return edits
   }
 
-  #count(service: string, written: number, deleted: number, comingEndpoint?: string): ServiceDifference {
-    const difference = this.services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [], missing: [] }
-    if (comingEndpoint !== undefined) difference.comingEndpoints.push(comingEndpoint)
+  #countFrame(written: number, deleted: number): void {
+    this.#frame.written += written
+    this.#frame.deleted += deleted
+  }
+
+  #count(service: string, written: number, deleted: number): ServiceDifference {
+    const nothing = { written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [], missing: [] }
+    const difference = this.services.get(service) ?? nothing
     difference.written += written
     difference.deleted += deleted
     this.services.set(service, difference)

@@ -1,16 +1,21 @@
 /**
  * What was found, as the plane is told of it.
  */
-import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
+import { sumOf, type Inspection, type ObjectCounts, type Work } from '../../core/backend.js'
 import { changesBetween } from '../../core/changes/change.js'
 import { describeService, differing, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
 import { listedRule } from './comments.js'
-import type { Comparison } from './compare.js'
+import type { Comparison, ServiceDifference } from './compare.js'
 import { endpointOf, serviceOfEndpoint } from './endpoints.js'
 import { frontendsOf } from './frontends.js'
 import type { KernelState } from './kernel.js'
+
+/** Of a service that is as it should be. */
+const NO_DIFFERENCE: Pick<ServiceDifference, 'written' | 'deleted' | 'comingEndpoints' | 'changedEndpoints'> = {
+  ...{ written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [] }
+}
 
 /** The tables compared with services. */
 export class IptablesInspection implements Inspection {
@@ -38,9 +43,14 @@ export class IptablesInspection implements Inspection {
     return this.comparison.edits.counts
   }
 
+  /** Rules to write and to delete. Of a table that holds nothing of ours yet, those of services are told alone, as nothing else is changed. */
+  get objects(): ObjectCounts {
+    return this.isNew ? this.differences : sumOf(this.differences, this.comparison.frame)
+  }
+
   work(): Promise<Work> {
     const entries = this.isNew ? planEntries(changesBetween(new Map<string, Service>(), this.#services)) : this.#entries()
-    return Promise.resolve({ entries, objects: this.differences })
+    return Promise.resolve({ entries, objects: this.objects })
   }
 
   /** Names the services whose rules differ; they are not rebuilt from rules. Those that are desired no longer are known by the comments in the chains of their endpoints. */
@@ -50,7 +60,7 @@ export class IptablesInspection implements Inspection {
     const names = new Set([...services.keys(), ...left.keys()])
     return [...names].map((service): PlanEntry => {
       const desired = this.#services.get(service)
-      const { written, deleted, comingEndpoints } = services.get(service) ?? { written: 0, deleted: 0, comingEndpoints: [] as const }
+      const { written, deleted, comingEndpoints, changedEndpoints } = services.get(service) ?? NO_DIFFERENCE
       const { endpoints, rules } = left.get(service) ?? { endpoints: [], rules: 0 }
       if (desired !== undefined && deleted + rules === 0 && !present.has(service))
         return { action: 'add', service, details: [describeService(desired)] }
@@ -58,7 +68,11 @@ export class IptablesInspection implements Inspection {
       const { there, wanted } = frontendsOf(this.comparison, service)
       if (desired === undefined && there.size > 0)
         return { action: 'remove', service, details: [reachText([...there], endpoints.length), numbers] }
-      const phrases = [...differing('frontend', there, wanted), ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints))]
+      const phrases = [
+        ...differing('frontend', there, wanted),
+        ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints)),
+        ...[...new Set(changedEndpoints)].map((endpoint) => `${endpoint} has other rules`)
+      ]
       return { action: desired === undefined ? 'remove' : 'change', service, details: [...phrases, numbers] }
     })
   }

@@ -41,6 +41,11 @@ export function writeSlot(key: Uint8Array, slot: number): void {
   new DataView(key.buffer, key.byteOffset, key.byteLength).setUint32(key.length - 4, slot, IS_LITTLE_ENDIAN)
 }
 
+/** The number of a slot in its key. */
+export function slotIn(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(key.length - 4, IS_LITTLE_ENDIAN)
+}
+
 /** The frontend's key in the key of one of its slots. */
 export function frontendOfSlot(key: Uint8Array): Uint8Array {
   return key.subarray(0, -4)

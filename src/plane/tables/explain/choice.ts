@@ -5,6 +5,7 @@ import { parseAddress } from '../../../core/address.js'
 import type { ExplainedShare, ExplainedTarget } from '../../explanation.js'
 import { formatTarget } from '../../core/frontend.js'
 import { HASH_SEED, MAX_EXACT, TRIES } from '../layout/balancing.js'
+import { missingSlots } from '../reading/ways.js'
 import { setsOf, type SlotClass } from '../layout/sets.js'
 import { jhashModulus } from './jhash.js'
 import { frontendKey, type Destination, type Scene } from './scene.js'
@@ -68,7 +69,10 @@ export async function choose(scene: Scene, slotClass: SlotClass, destination: De
   const { trail, client } = scene
   const slots = await readSlots(scene, slotClass, destination)
   const isUsed = (slot: number): boolean => slots.has(slot)
+  const { endpoints: map } = setsOf(scene.question.family, slotClass)
+  trail.lacks(missingSlots(scene.lost, scene.mapOf(map), slotClass, { count: slots.size, last: Math.max(0, ...slots.keys()) }))
   const endpoints = shares(slots, slotProbabilities(slotClass, isUsed))
+  if (endpoints.length === 0) return []
   const { choice: scheduler } = slotClass
   const source = scheduler === 'hash' && endpoints.length > 1 ? client.address : undefined
   if (source === undefined) {

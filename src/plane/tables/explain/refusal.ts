@@ -3,8 +3,9 @@
  */
 import type { RefusalReason } from '../../explanation.js'
 import { nodeAddressesSet, serviceRangesSet } from '../layout/declarations.js'
+import { missingFilter, missingRefusals } from '../reading/ways.js'
 import { FIXED_SETS, type Mark, type Scope } from '../layout/sets.js'
-import { frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from './scene.js'
+import { filterHook, frontendKey, isNodeAddress, isServiceAddress, serviceOf, type Destination, type Scene } from './scene.js'
 
 /** A connection that comes no further. */
 export interface Refused {
@@ -31,6 +32,8 @@ async function refusalOf(scene: Scene, scope: Scope, destination: Destination): 
     const service = serviceOf(scene, scope, element)
     const trafficPolicy = mark === 'refused' ? undefined : 'local'
     trail.add({ type: 'frontend', service, scope, clients: whose, trafficPolicy, object: `set ${marks[mark].name}` })
+    const hook = filterHook(question, destination.address)
+    if (trail.lacks(missingRefusals(scene.lost, scope, [hook], [marks[mark].name]))) return undefined
     // The chains that these sets lead to end there.
     if (whose !== 'all' && (await client.isInside()) !== (whose === 'inside')) return undefined
     return { type, reason, service }
@@ -61,6 +64,11 @@ export async function filter(scene: Scene, destination: Destination): Promise<Re
   const address = [destination.address]
   const refused = await refusals(scene, destination)
   if (refused !== undefined || (direction === 'incoming' && isOwn(destination.address))) return refused
+  const missing = missingFilter(scene.lost, filterHook(question, destination.address))
+  if (missing.length > 0) {
+    if (await isServiceAddress(scene, destination.address)) scene.trail.lacks(missing)
+    return undefined
+  }
   if (await lookups.has(fixed['cluster-ips'], address)) return { type: 'refused', reason: 'unservedPort', service: undefined }
   if (options.serviceRanges === undefined) return undefined
   const range = await lookups.range(serviceRangesSet(family), destination.address)

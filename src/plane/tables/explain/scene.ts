@@ -8,6 +8,7 @@ import type { SetElement } from '../../../nftables/index.js'
 import { shortenName } from '../layout/comment.js'
 import { localSourcesSet, nodeAddressesSet, type LayoutSet } from '../layout/declarations.js'
 import type { TableOptions } from '../layout/table.js'
+import type { LostParts } from '../reading/ways.js'
 import type { ServiceObjects } from '../writing/objects.js'
 import { FIXED_SETS, type ElementSet, type Scope } from '../layout/sets.js'
 
@@ -19,9 +20,13 @@ export interface Scene {
   readonly question: Question
   readonly options: TableOptions
   readonly objects: Pick<ServiceObjects, 'classes' | 'rules'>
+  /** What a set is called in the kernel. */
+  readonly mapOf: (set: ElementSet) => string
   readonly lookups: LayoutLookups
   readonly trail: Trail
   readonly client: Client
+  /** What is gone of the table. */
+  readonly lost: LostParts
 }
 
 /** Where packets go: an address and a port. */
@@ -35,13 +40,26 @@ export function frontendKey({ question: { protocol } }: Pick<Scene, 'question'>,
   return scope === 'address' ? [address, protocol, port] : [protocol, port]
 }
 
-/** Whether services have an address as their own. */
-export async function isServiceAddress(
+/** The names of sets of services' addresses that have an address. */
+export async function serviceSetsWith(
   { question: { family }, lookups }: Pick<Scene, 'question' | 'lookups'>,
   address: string
-): Promise<boolean> {
+): Promise<readonly string[]> {
   const { 'cluster-ips': cluster, 'external-ips': external } = FIXED_SETS[family]
-  return (await lookups.has(cluster, [address])) || (await lookups.has(external, [address]))
+  const found: string[] = []
+  for (const set of [cluster, external]) if (await lookups.has(set, [address])) found.push(set.name)
+  return found
+}
+
+/** Whether services have an address as their own. */
+export async function isServiceAddress(scene: Pick<Scene, 'question' | 'lookups'>, address: string): Promise<boolean> {
+  return (await serviceSetsWith(scene, address)).length > 0
+}
+
+/** The filter chains that a packet meets. */
+export function filterHook({ direction, isOwn }: Pick<Question, 'direction' | 'isOwn'>, address: string): 'input' | 'forward' | 'output' {
+  if (direction === 'outgoing') return 'output'
+  return isOwn(address) ? 'input' : 'forward'
 }
 
 /** Whether ports of this node are served at an address. */

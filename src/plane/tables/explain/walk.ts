@@ -6,10 +6,21 @@ import { Trail, type Findings, type Question } from '../../core/explain/explain.
 import { Lookups, type ElementReader, type Key } from '../../core/explain/lookups.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
 import type { ExplainedShare, ExplanationOutcome } from '../../explanation.js'
-import { declarationOf } from '../layout/declarations.js'
+import { balancingName, MAX_EXACT } from '../layout/balancing.js'
+import { declarationOf, nodeAddressesSet } from '../layout/declarations.js'
 import { readTables, type KernelTables } from '../reading/inspect.js'
+import {
+  missingAddress,
+  missingBefore,
+  missingIn,
+  missingMember,
+  missingSources,
+  missingTo,
+  nothingLost,
+  type LostParts
+} from '../reading/ways.js'
 import type { TableOptions } from '../layout/table.js'
-import { FIXED_SETS, setsOf, type Audience, type Scope, type SlotClass } from '../layout/sets.js'
+import { FIXED_SETS, setsOf, type Audience, type ElementSet, type Scope, type SlotClass } from '../layout/sets.js'
 import { choose } from './choice.js'
 import { isInRanges, policyOf, remembered } from './frontend.js'
 import { filter, type Refused } from './refusal.js'
@@ -18,8 +29,8 @@ import {
   Client,
   frontendKey,
   isNodeAddress,
-  isServiceAddress,
   serviceOf,
+  serviceSetsWith,
   type Destination,
   type LayoutLookups,
   type Scene
@@ -51,13 +62,15 @@ async function balanceBySlots(
   isInside: boolean,
   destination: Destination
 ): Promise<Dispatched> {
-  const { question, objects, lookups, trail } = scene
+  const { question, objects, lookups, trail, lost } = scene
   const key: Key = frontendKey(scene, scope, destination)
   const isAsked = (slotClass: SlotClass): boolean => slotClass.scope === scope && slotClass.audience === audience
-  for (const slotClass of [...objects.classes[question.family].keys()].filter(isAsked)) {
+  for (const slotClass of [...objects.classes[question.family].keys(), ...lost.classes.keys()].filter(isAsked)) {
     const { members } = setsOf(question.family, slotClass)
     const element = await lookups.find(members, key)
     if (element === undefined) continue
+    const missing = [...missingTo(lost, scope, audience), ...missingIn(lost, slotClass)]
+    if (trail.lacks(missing) && !isPartOf(lost, slotClass, missing)) return undefined
     const service = serviceOf(scene, scope, element)
     const clients = clientsOf(audience, isInside)
     const trafficPolicy = await policyOf(scene, scope, destination)
@@ -67,6 +80,32 @@ async function balanceBySlots(
     return endpoints.length === 0 ? undefined : { type: 'balanced', service, endpoints }
   }
   return undefined
+}
+
+/** Whether all that is missing are some of the rules that choose an endpoint: others are left to do so. */
+function isPartOf(lost: LostParts, slotClass: SlotClass, { length }: readonly string[]): boolean {
+  const fault = lost.chains.get(balancingName(slotClass))
+  return length === 1 && fault?.isThere === true && slotClass.slots > MAX_EXACT
+}
+
+/** Notes that a frontend is in no set that rules ask, though its slots are there. */
+async function noteMember(scene: Scene, scope: Scope): Promise<void> {
+  const { question, objects, lookups, trail, lost } = scene
+  const key = [...frontendKey(scene, scope, question), 0]
+  for (const slotClass of objects.classes[question.family].keys()) {
+    if (slotClass.scope !== scope) continue
+    if (await lookups.has(setsOf(question.family, slotClass).endpoints, key)) trail.lacks([missingMember(lost, slotClass)])
+  }
+}
+
+/** Notes that the address is in no set that rules ask, though it has the frontend. */
+async function noteAddress(scene: Scene): Promise<void> {
+  const { question, objects, lookups, trail, lost } = scene
+  const key = frontendKey(scene, 'address', question)
+  for (const slotClass of objects.classes[question.family].keys()) {
+    if (slotClass.scope !== 'address') continue
+    if (await lookups.has(setsOf(question.family, slotClass).members, key)) trail.lacks([missingAddress(lost)])
+  }
 }
 
 /** The service that a frontend belongs to which was not looked up yet. */
@@ -101,19 +140,37 @@ async function dispatch(scene: Scene, scope: Scope, destination: Destination, ba
 /** The hooks that the packet passes, one after the other. */
 async function walkTables(scene: Scene, hasTable: boolean, balance: Balance): Promise<ExplanationOutcome> {
   if (!hasTable) return { type: 'untouched', reason: 'nothing' }
-  const { question, trail } = scene
-  const isService = await isServiceAddress(scene, question.address)
+  const { question, trail, lost } = scene
+  const hook = question.direction === 'outgoing' ? 'output' : 'prerouting'
+  const sets = await serviceSetsWith(scene, question.address)
+  const isService = sets.length > 0
   const isNode = await isNodeAddress(scene, question.address)
   trail.add({ type: 'destination', is: isService ? 'service' : isNode ? 'node' : 'neither' })
-  for (const [scope, isAsked] of [
-    ['address', isService],
-    ['node', isNode]
+  for (const [scope, asked] of [
+    ['address', sets],
+    ['node', isNode ? [nodeAddressesSet(question.family).name] : []]
   ] as const) {
-    const found = isAsked ? await dispatch(scene, scope, question, balance) : undefined
-    if (found?.type === 'balanced') return await served(scene, found.service, found.endpoints, filter)
+    if (asked.length === 0) continue
+    const missing = missingBefore(lost, scope, [hook], asked)
+    if (missing.length > 0) {
+      // Unless it would have found a frontend, nothing is missing for it.
+      if ((await dispatch({ ...scene, trail: new Trail() }, scope, question, balance)) !== undefined) trail.lacks(missing)
+      continue
+    }
+    const found = await dispatch(scene, scope, question, balance)
+    if (found?.type === 'balanced') {
+      trail.lacks(missingSources(lost))
+      return await served(scene, found.service, found.endpoints, filter)
+    }
     if (found !== undefined) return found
   }
-  return (await filter(scene, question)) ?? { type: 'untouched', reason: 'notOurs' }
+  const refused = await filter(scene, question)
+  if (refused !== undefined && refused.reason !== 'unservedPort') return refused
+  if (!trail.isIncomplete && isService) await noteMember(scene, 'address')
+  else if (!trail.isIncomplete) await noteAddress(scene)
+  if (!trail.isIncomplete && isNode) await noteMember(scene, 'node')
+  if (!trail.isIncomplete) return refused ?? { type: 'untouched', reason: 'notOurs' }
+  return refused === undefined ? { type: 'untouched', reason: 'incomplete' } : { ...refused, reason: 'incomplete' }
 }
 
 /** Follows a packet through our tables, and what belongs to them. */
@@ -126,6 +183,7 @@ export function walkWith(balance: Balance): TableWalk {
 
 async function explainWith(kernel: KernelTables, nft: ElementReader, question: Question, walk: TableWalk): Promise<Findings> {
   const { options, objects, present, faults } = kernel
+  const { family } = question
   const trail = new Trail()
   if (faults.length > 0 && present.size > 0) trail.add({ type: 'drift', objects: faults })
   const lookups: LayoutLookups = new Lookups(nft, {
@@ -134,7 +192,9 @@ async function explainWith(kernel: KernelTables, nft: ElementReader, question: Q
     declare: (set) => ('kind' in set ? declarationOf(set, objects.nameOf(set)) : set)
   })
   const client = new Client(question, options, lookups, trail)
-  return trail.end(await walk({ question, options, objects, lookups, trail, client }, present.has(question.family)))
+  const lost = kernel.lost.get(family) ?? nothingLost(family, options.name)
+  const scene = { question, options, objects, lookups, trail, client, lost, mapOf: (set: ElementSet) => objects.nameOf(set) }
+  return trail.end(await walk(scene, present.has(family)))
 }
 
 /** How often is read again what another process changed meanwhile. */

@@ -2,45 +2,27 @@
  * Our two tables as the kernel holds them, and what in them is not as we made it.
  */
 import type { AddressFamily } from '../../../core/address.js'
-import { SERVICE_PROTOCOLS } from '../../../core/protocols.js'
 import { NetlinkError } from '../../../core/errors.js'
 import { Slices } from '../../../core/slices.js'
-import {
-  type ChainForm,
-  compareChains,
-  compareElements,
-  compareSets,
-  compareTable,
-  isSameRule,
-  rulesByChain
-} from '../../../nftables/compare.js'
+import { type ChainForm, compareChains, compareElements, compareSets, compareTable, type ChainFaults } from '../../../nftables/compare.js'
 import type { ElementColumns } from '../../../nftables/columns.js'
-import type { Expression } from '../../../nftables/expressions.js'
-import type { ListedRule, Nftables, Ruleset } from '../../../nftables/index.js'
+import type { Nftables, Ruleset } from '../../../nftables/index.js'
 import { listOwnTables } from '../../../nftables/own-tables.js'
 import { BackendFailure } from '../../core/backend.js'
 import { FAMILIES } from '../../core/frontend.js'
 import type { NodeAddressList } from '../../core/node/addresses.js'
-import { affinityMap, balancingName, dispatchChain, ruleFor, type PlacedClass } from '../layout/balancing.js'
 import { SetTables } from '../elements/changes.js'
 import { declarationOf, nodeAddressesSet, ROUTE_LOCALNET_SET, type LayoutSet } from '../layout/declarations.js'
 import { FLOWTABLE, flowtableFaults, lackingDevices } from '../layout/flow-offload.js'
 import { layoutChains, ownTables, tableComment, type TableOptions } from '../layout/table.js'
 import { learntSets } from '../layout/learnt-sets.js'
 import { ServiceObjects } from '../writing/objects.js'
-import {
-  fixedSets,
-  mapNames,
-  SCOPES,
-  setsOf,
-  slotClassOf,
-  stickySetOf,
-  type Audience,
-  type ElementSet,
-  type Scope
-} from '../layout/sets.js'
+import { setsOf, type ElementSet } from '../layout/sets.js'
 import { ownershipOf } from '../layout/owner.js'
+import { dispatchChains, findObjects, type FoundObjects } from './find-objects.js'
+import { mapIn, strayWords, unledClasses } from './left-over.js'
 import { listIfThere } from './list.js'
+import type { LostParts } from './ways.js'
 import type { FoundSetting } from '../../core/node/route-localnet.js'
 import { notedSetting, staticSets, type StaticSet } from '../layout/static-sets.js'
 
@@ -66,6 +48,10 @@ export interface KernelTables {
   readonly elements: SetTables
   /** Rows by set, as the kernel counts them; undefined where it does not (before Linux 6.18). */
   readonly counts: ReadonlyMap<ElementSet, number | undefined>
+  /** What is gone of the ways of packets, by family. */
+  readonly lost: ReadonlyMap<AddressFamily, LostParts>
+  /** Elements of classes to which nothing leads, where elements were asked for. */
+  readonly unled: SetTables
 }
 
 const MAX_READS = 16
@@ -147,6 +133,8 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
   const objects = new ServiceObjects()
   const faults: string[] = listed.length === 0 ? [`tables ${options.name} are missing`] : []
   const elements = new SetTables()
+  const unled = new SetTables()
+  const lost = new Map<AddressFamily, LostParts>()
   const counts = new Map<ElementSet, number | undefined>()
   const unclaimed: AddressFamily[] = []
   const addressFaults: string[] = []
@@ -157,13 +145,16 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
     if (family === 'ip') routeLocalnet = notedSetting(ruleset)
     lacking.set(family, lackingDevices(ruleset, options.flowOffload))
     const statics = staticSets(family, options, { nodeAddresses, routeLocalnet })
+    const chains = checkChains(family, ruleset, found, options, objects)
+    lost.set(family, lostParts(family, options, ruleset, found, chains))
     faults.push(
       ...compareTable({ family, name: options.name }, ruleset),
       ...checkVersion(family, options, ruleset),
       ...checkOwner(family, { options, portId }, ruleset, unclaimed),
       ...flowtableFaults(family, options.name, ruleset, options.flowOffload),
       ...checkSets(family, ruleset, found, options, statics),
-      ...checkChains(family, ruleset, found, options, objects)
+      ...chains.chains.map(({ words }) => words),
+      ...chains.strays
     )
     for (const { set, elements: wanted } of statics) {
       const list = set.name === nodeAddressesSet(family).name ? addressFaults : faults
@@ -176,7 +167,9 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
       counts.set(set, count)
       if (size !== undefined) objects.capacities.set(set, size)
     }
-    if (withElements) await collectElements(ruleset, found, elements)
+    if (!withElements) continue
+    await collectElements(ruleset, found.inUse, elements)
+    await collectElements(ruleset, setsOfClasses(family, lost.get(family)!), unled)
   }
   for (const family of FAMILIES)
     if (listed.length === 1 && listed[0]!.family !== family) faults.push(`table ${family} ${options.name} is missing`)
@@ -191,103 +184,36 @@ async function describeTables(listed: readonly Listed[], wanted: Wanted): Promis
     counts,
     lacking,
     unclaimed,
-    routeLocalnet
+    routeLocalnet,
+    lost,
+    unled
   }
 }
 
-/** Which of a table's sets are ours, and what for. */
-interface FoundObjects {
-  /** By their names in the kernel. */
-  readonly inUse: ReadonlyMap<string, ElementSet>
-  readonly stale: ReadonlySet<string>
-  /** Rules that nobody like us makes, by the chain in which they stand. */
-  readonly foreign: ReadonlyMap<string, number>
-}
-
-const AUDIENCES: readonly Audience[] = ['direct', 'indirect', 'outside']
-
-/** The chains that have a rule for each class. */
-function dispatchChains({ marks, relays }: Pick<TableOptions, 'marks' | 'relays'>): readonly string[] {
-  return marks === undefined && relays === undefined
-    ? SCOPES.flatMap((scope) => AUDIENCES.map((audience) => dispatchChain(scope, audience)))
-    : []
-}
-
-/** Finds the sets that are made when they are needed, by the rules that ask them: a rule says in which set it looks, and the chain to which it sends packets how a slot is chosen. */
-function findObjects(family: AddressFamily, options: TableOptions, ruleset: Ruleset, objects: ServiceObjects): FoundObjects {
-  const { name: table } = options
-  const inUse = new Map<string, ElementSet>(fixedSets(family, options).map((set) => [set.name, set]))
-  const rules = rulesByChain(ruleset)
-  const byClass = new Set(dispatchChains(options))
-  const names = new Set(ruleset.sets.map(({ name }) => name))
-  const stale = new Set<string>()
-  const foreign = new Map<string, number>()
-  const take = (chain: string, rule: ListedRule, set: ElementSet | undefined): boolean => {
-    const isOurs = set !== undefined && !inUse.has(set.name) && isSameRule(rule.expressions, ruleFor(set, table))
-    if (!isOurs) {
-      foreign.set(chain, (foreign.get(chain) ?? 0) + 1)
-      return false
-    }
-    inUse.set(set.name, set)
-    objects.rules[family].set(set, rule.handle)
-    return true
+function lostParts(
+  family: AddressFamily,
+  { name }: TableOptions,
+  ruleset: Ruleset,
+  { inUse }: FoundObjects,
+  { chains }: ChainFaults
+): LostParts {
+  const names = new Set(ruleset.sets.map((set) => set.name))
+  return {
+    place: `${family} ${name}`,
+    isDormant: compareTable({ family, name }, ruleset).length > 0,
+    chains: new Map(chains.map((fault) => [fault.chain, fault])),
+    classes: new Map(unledClasses(ruleset.sets, inUse).map((slotClass) => [slotClass, mapIn(names, slotClass)]))
   }
-  for (const rule of rules.get('learn') ?? []) take('learn', rule, stickySetFor(family, rule))
-  for (const scope of SCOPES) {
-    for (const audience of AUDIENCES) {
-      const chain = dispatchChain(scope, audience)
-      if (!byClass.has(chain)) continue
-      for (const rule of rules.get(chain) ?? []) {
-        const placed = classFor(scope, audience, rule, rules)
-        const sets = placed === undefined ? undefined : setsOf(family, placed.slotClass)
-        if (!take(chain, rule, sets?.members) || placed === undefined) continue
-        objects.classes[family].set(placed.slotClass, placed)
-        inUse.set(placed.map, sets!.endpoints)
-        for (const other of mapNames(placed.slotClass)) if (other !== placed.map && names.has(other)) stale.add(other)
-      }
-    }
-  }
-  return { inUse, stale, foreign }
 }
 
-type OfType<Type extends Expression['type']> = Extract<Expression, { readonly type: Type }>
-
-function findExpression<Type extends Expression['type']>(
-  expressions: readonly Expression[],
-  ...types: readonly Type[]
-): OfType<Type> | undefined {
-  return expressions.find((expression): expression is OfType<Type> => (types as readonly string[]).includes(expression.type))
-}
-
-/** The set that a rule of chain `learn` asks. */
-function stickySetFor(family: AddressFamily, { expressions }: ListedRule): ElementSet | undefined {
-  const update = findExpression(expressions, 'dynset')
-  const scope = SCOPES.find((one) => affinityMap(family, one).name === update?.set)
-  if (scope === undefined || update?.timeoutMs === undefined) return undefined
-  const timeoutSeconds = update.timeoutMs / 1000
-  const asked = findExpression(expressions, 'lookup')?.set
-  return SERVICE_PROTOCOLS.map((protocol) => stickySetOf(family, scope, { protocol, timeoutSeconds })).find(({ name }) => name === asked)
-}
-
-/** The class to whose chain a rule sends packets. */
-function classFor(
-  scope: Scope,
-  audience: Audience,
-  { expressions }: ListedRule,
-  rules: ReadonlyMap<string, readonly ListedRule[]>
-): PlacedClass | undefined {
-  const target = findExpression(expressions, 'immediate')?.data
-  const chain = target !== undefined && 'chain' in target ? target.chain : undefined
-  const balancing = chain === undefined ? undefined : rules.get(chain)
-  const isChoosing = ({ expressions: of }: ListedRule): boolean => findExpression(of, 'numgen', 'hash') !== undefined
-  const first = balancing?.find(isChoosing)
-  const choice = first === undefined ? undefined : findExpression(first.expressions, 'numgen', 'hash')
-  const lookup = first === undefined ? undefined : findExpression(first.expressions, 'lookup')
-  if (choice === undefined || lookup === undefined) return undefined
-  const isSticky = !isChoosing(balancing![0]!)
-  const slotClass = slotClassOf(scope, audience, choice.type === 'numgen' ? 'random' : 'hash', isSticky, choice.modulus)
-  const map = mapNames(slotClass).find((name) => name === lookup.set)
-  return map === undefined || balancingName(slotClass) !== chain ? undefined : { slotClass, map }
+/** The sets of classes to which nothing leads, by their names in the kernel. */
+function setsOfClasses(family: AddressFamily, { classes }: LostParts): ReadonlyMap<string, ElementSet> {
+  return new Map(
+    [...classes].flatMap(([slotClass, map]) => {
+      const { members, endpoints } = setsOf(family, slotClass)
+      return [[members.name, members] as const, [map, endpoints] as const]
+    })
+  )
 }
 
 /** A table of another version has other rules, though each may look as if it were ours. */
@@ -326,7 +252,7 @@ function checkSets(
   const resized = ruleset.sets.filter((set) => learnt.has(set.name) && learnt.get(set.name)!.size !== set.size)
   const flowtables = ruleset.flowtables.filter((one) => flowOffload === undefined || one.name !== FLOWTABLE)
   return [
-    ...compareSets({ family, name }, { ...ruleset, flowtables }, expected, (set) => stale.has(set.name)),
+    ...compareSets({ family, name }, { ...ruleset, flowtables }, expected, (set) => stale.has(set.name), strayWords(family, options)),
     ...resized.map((set) => `set ${family} ${name} ${set.name} has another size`)
   ]
 }
@@ -337,16 +263,16 @@ function checkChains(
   { foreign }: FoundObjects,
   options: TableOptions,
   objects: ServiceObjects
-): string[] {
+): ChainFaults {
   const { name } = options
   const dynamic = new Set(['learn', ...dispatchChains(options)])
   const compareRules = ({ chain }: ChainForm): string[] | undefined => {
     if (!dynamic.has(chain.name)) return undefined
     const count = foreign.get(chain.name) ?? 0
-    return count > 0 ? [`${count} foreign rules in chain ${family} ${name} ${chain.name}`] : []
+    return count > 0 ? [`${count} foreign ${count === 1 ? 'rule' : 'rules'} in chain ${family} ${name} ${chain.name}`] : []
   }
   const wanted = layoutChains(family, options, [...objects.classes[family].values()], objects.hasSticky(family))
-  return compareChains({ family, name }, ruleset, wanted, compareRules)
+  return compareChains({ family, name }, ruleset, wanted, compareRules, strayWords(family, options))
 }
 
 /** Ranges as their first keys and, behind each, the last ones; a key alone is a range of its own. */
@@ -360,7 +286,8 @@ function rangesOf({ rows, key, keyEnd = key }: ElementColumns): Uint8Array {
   return ranges
 }
 
-async function collectElements(ruleset: Ruleset, { inUse }: FoundObjects, into: SetTables): Promise<void> {
+/** @param inUse By their names in the kernel. */
+async function collectElements(ruleset: Ruleset, inUse: ReadonlyMap<string, ElementSet>, into: SetTables): Promise<void> {
   const slices = new Slices()
   for (const { set, chunks } of ruleset.elements) {
     const known = inUse.get(set.name)

@@ -4,19 +4,20 @@
 import { Slices } from '../../../core/slices.js'
 import { changedElements } from '../../../nftables/compare.js'
 import type { Inspection, ObjectCounts, Work } from '../../core/backend.js'
-import { FAMILIES } from '../../core/frontend.js'
+import { FAMILIES, hasNodePort } from '../../core/frontend.js'
 import { changesBetween } from '../../core/changes/change.js'
 import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { ElementWalk } from '../elements/walk.js'
 import { frontendOfSlot } from '../elements/frontend-key.js'
 import type { CompileOptions } from '../elements/frontends.js'
+import type { ElementTable } from '../elements/table.js'
 import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { CommittedContents } from '../elements/contents.js'
 import type { KernelTables } from './inspect.js'
 import { wordDifferences } from './wording.js'
-import { FIXED_SETS, markIn, PHASES, setsOf, type ElementSet } from '../layout/sets.js'
+import { FIXED_SETS, frontendLength, markIn, PHASES, type ElementSet } from '../layout/sets.js'
 
 /** What services need, and what leads there from what the kernel holds. */
 export interface Comparison {
@@ -39,7 +40,14 @@ export class TablesInspection implements Inspection {
 
   get faults(): readonly string[] {
     const { faults, addressFaults } = this.kernel
-    return [...faults, ...addressFaults, ...this.#sharedFaults()]
+    return [...faults, ...(this.#bringsNodePorts ? [] : addressFaults), ...this.#sharedFaults()]
+  }
+
+  /** Whether ports of this node come that were not served before, or the last ones go: its addresses come and go with them, and that is no fault. */
+  get #bringsNodePorts(): boolean {
+    if (this.comparison === undefined) return false
+    const isServed = [...this.kernel.elements.entries()].some(({ set, table }) => set.scope === 'node' && table.rows > 0)
+    return isServed !== [...this.services.values()].some(hasNodePort)
   }
 
   /** Where nothing differs but what is no single service's own, no service is to blame, and another process has changed it. */
@@ -71,7 +79,7 @@ export class TablesInspection implements Inspection {
       : await entriesOf(changes, this.kernel, this.services, inWords)
     // Elements of tables that are made anew are all written, and none is deleted.
     const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
-    return { entries, objects }
+    return { entries, objects, isMadeAnew: this.comparison === undefined && !this.isNew }
   }
 }
 
@@ -108,15 +116,27 @@ interface Difference {
   deleted: number
 }
 
-/** Reads the names beside elements of a set that the kernel has; that of an endpoint stands with its frontend. */
+/** Sets that have names beside the frontends of a set, that set first. */
+function namedBeside(kernel: SetTables, { family, scope, slotClass, kind }: ElementSet): ElementTable[] {
+  const frontends = frontendLength(family, scope)
+  const isBeside = (one: ElementSet): boolean =>
+    one.family === family && one.scope === scope && one.description.named && one.keyWidth === frontends
+  const own = (one: ElementSet): boolean => one.slotClass === slotClass && (one.kind === kind || one.kind === 'members')
+  const found = [...kernel.entries()].filter(({ set }) => isBeside(set))
+  return [...found.filter(({ set }) => own(set)), ...found.filter(({ set }) => !own(set))].map(({ table }) => table)
+}
+
+/** Reads the names beside elements of a set that the kernel has: those of endpoints, and of what else is said of a frontend, stand with the frontend. */
 function namesIn(kernel: SetTables, set: ElementSet): (key: Uint8Array) => string | undefined {
-  const { family, slotClass } = set
-  const isOfEndpoints = set.kind === 'endpoints' && slotClass !== undefined
-  const named = isOfEndpoints ? setsOf(family, slotClass).members : set
-  const table = named.description.named ? kernel.find(named)?.table : undefined
+  if (set.description.shared || set.description.isRange) return () => undefined
+  const tables = namedBeside(kernel, set)
   return (key) => {
-    const row = table?.find(isOfEndpoints ? frontendOfSlot(key) : key) ?? -1
-    return row < 0 ? undefined : commentOf(table!.buffer.userdataAt(row))
+    const frontend = set.kind === 'endpoints' ? frontendOfSlot(key) : key
+    for (const table of tables) {
+      const row = table.find(frontend)
+      if (row >= 0) return commentOf(table.buffer.userdataAt(row))
+    }
+    return undefined
   }
 }
 

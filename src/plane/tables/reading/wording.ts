@@ -87,6 +87,29 @@ function shifted(before: Answers, after: Answers): string[] {
   return [...phrases]
 }
 
+/** For how many seconds frontends remember clients, by {@link frontendLabel}. */
+type Memories = ReadonlyMap<string, number>
+
+function memoriesIn(tables: SetTables): Memories {
+  const memories = new Map<string, number>()
+  for (const { set, table } of tables.entries()) {
+    if (set.kind !== 'sticky') continue
+    for (let row = 0; row < table.rows; row++)
+      memories.set(frontendLabel(set.family, frontendWords(set.scope, table.buffer.keyAt(row))), set.stickiness!.timeoutSeconds)
+  }
+  return memories
+}
+
+const memoryText = (seconds: number | undefined): string => (seconds === undefined ? 'none' : `${seconds} s`)
+
+/** Phrases for frontends that stay, and remember clients for another time. */
+function remembering(frontends: Iterable<string>, before: Memories, after: Memories): string[] {
+  return [...frontends].flatMap((label) => {
+    const [old, now] = [memoryText(before.get(label)), memoryText(after.get(label))]
+    return old === now ? [] : [`affinity of ${label}: ${old} -> ${now}`]
+  })
+}
+
 const NONE: Answers = new Map()
 
 /** What is different, a phrase each. Where endpoints come and go, the shares of the others follow, and are not told. */
@@ -128,8 +151,11 @@ export async function wordDifferences(
   const before = await answersIn(there, commented, slices)
   const { tables } = await CommittedContents.of(changing, options, slices)
   const after = await answersIn(tables, (set, row) => tables.of(set).owners[row], slices)
+  const [remembered, remember] = [memoriesIn(there), memoriesIn(tables)]
+  const stay = (name: string): string[] => [...(after.get(name) ?? NONE).keys()].filter((label) => before.get(name)?.has(label))
+  const memories = (name: string): string[] => remembering(stay(name), remembered, remember)
   return new Map([
-    ...[...changing.keys()].map((name) => [name, phrases(before.get(name), after.get(name))] as const),
+    ...[...changing.keys()].map((name) => [name, [...phrases(before.get(name), after.get(name)), ...memories(name)]] as const),
     ...leaving.map((name) => [name, described(before.get(name) ?? NONE)] as const)
   ])
 }

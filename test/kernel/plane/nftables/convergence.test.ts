@@ -143,7 +143,7 @@ describe('beside other writers', () => {
       ['delete table ip netplane', 'table ip netplane is missing'],
       ['add element ip netplane cluster-ips { 198.51.100.1 }', 'foreign elements'],
       ['add chain ip netplane stranger', 'foreign chain ip netplane stranger'],
-      ['insert rule ip netplane services counter accept', 'foreign rules in chain ip netplane services'],
+      ['insert rule ip netplane services counter accept', '1 foreign rule in chain ip netplane services'],
       ['flush chain ip6 netplane nat-postrouting', 'changed rules in chain ip6 netplane nat-postrouting'],
       ['flush table ip netplane', 'changed rules in chain ip netplane nat-prerouting'],
       ['flush set ip netplane local-sources', 'changed elements of set ip netplane local-sources'],

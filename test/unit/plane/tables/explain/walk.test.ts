@@ -336,7 +336,11 @@ describe('drift', () => {
     await tx.commit()
     const explanation = await ask()
     expect(stepOf(explanation, 'drift')!.objects.join()).toContain('stranger')
-    expect(explanation.outcome).toEqual({ type: 'untouched', reason: 'notOurs' })
+    expect(stepOf(explanation, 'missing')).toEqual({
+      type: 'missing',
+      objects: ['an element of set ip netplane cluster-ips or external-ips']
+    })
+    expect(explanation.outcome).toEqual({ type: 'untouched', reason: 'incomplete' })
   })
 
   it('is seen where a map that has grown is in use by its other name', async () => {

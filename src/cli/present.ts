@@ -1,0 +1,59 @@
+/**
+ * Which planes there is something of in the kernel.
+ */
+import { Nftables, type ListedTable } from '../nftables/index.js'
+import type { OwnTables } from '../nftables/own-tables.js'
+import { CHAIN } from '../plane/iptables/layout/names.js'
+import { checkIpvsOptions } from '../plane/ipvs/options.js'
+import { checkNftablesOptions } from '../plane/nftables/options.js'
+import type { PlaneMode } from '../plane/index.js'
+import { ownTables } from '../plane/tables/layout/table.js'
+import { checkUserspaceOptions } from '../plane/userspace/options.js'
+import type { CommandEnvironment } from './environment.js'
+import { CommandError, STATUS } from './errors.js'
+import type { PlaneCommandOptions } from './options.js'
+
+/** Stands for whatever ports relays have: tables are known without them. */
+const NO_PORTS = { portOf: () => 0 }
+
+/** How tables of the modes are known that have tables of their own. */
+function tablesOf(name: string | undefined): Readonly<Record<Exclude<PlaneMode, 'iptables'>, OwnTables>> {
+  return {
+    nftables: ownTables(checkNftablesOptions({ name }).table),
+    ipvs: ownTables(checkIpvsOptions({ name }).table),
+    userspace: ownTables({ ...checkUserspaceOptions({ name }).table, relays: NO_PORTS })
+  }
+}
+
+/** Modes of which the kernel holds a plane of a name. */
+export interface PresentPlanes {
+  readonly modes: ReadonlySet<PlaneMode>
+  /** Tables of these that belong to a process, which alone can remove them. */
+  readonly owned: readonly ListedTable[]
+}
+
+/** Looks for planes of all modes. */
+export async function findPlanes(
+  { signal, kernel }: CommandEnvironment,
+  { netns, name }: Pick<PlaneCommandOptions, 'netns' | 'name'>
+): Promise<PresentPlanes> {
+  await using nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
+  const tables = await nft.listTables()
+  const modes = new Set<PlaneMode>()
+  const owned: ListedTable[] = []
+  for (const [mode, own] of Object.entries(tablesOf(name)) as [PlaneMode, OwnTables][]) {
+    const found = tables.filter((table) => table.name === own.name && own.isOurs(table.comment))
+    if (found.length > 0) modes.add(mode)
+    owned.push(...found.filter(({ flags, owner }) => flags?.includes('owner') === true && owner !== undefined))
+  }
+  if ((await nft.listChains()).some((chain) => chain.name === CHAIN.owner)) modes.add('iptables')
+  return { modes, owned }
+}
+
+/** @throws {CommandError} A process that is running has tables for itself. */
+export function requireUnowned({ owned }: PresentPlanes): void {
+  const [table] = owned
+  if (table === undefined) return
+  const what = `table ${table.family} ${table.name} belongs to a process that is running`
+  throw new CommandError(STATUS.kernel, `${what} (its socket has port ${table.owner}): end that process first; nothing was changed`)
+}
