@@ -24,6 +24,12 @@ export function calledByExpression(expression: Expression): string | undefined {
   return expression.type === 'immediate' && 'verdict' in expression.data ? expression.data.chain : undefined
 }
 
+/** An expression that goes on in another chain than it does, if it goes on in one. */
+function goingOnIn(expression: Expression, chain: string): Expression {
+  if (expression.type !== 'immediate' || !('verdict' in expression.data) || expression.data.chain === undefined) return expression
+  return { ...expression, data: { verdict: expression.data.verdict, chain } }
+}
+
 /** Bytes of a rule, about: of one that is written alone. */
 const RULE_BYTES = 1024
 
@@ -48,11 +54,7 @@ export class WrittenRule {
 
   /** The same rule, which goes on in another chain than it does. */
   withCalledChain(chain: string): WrittenRule {
-    const called = (expression: Expression): Expression =>
-      calledByExpression(expression) === undefined || expression.type !== 'immediate'
-        ? expression
-        : { ...expression, data: { ...expression.data, chain } as typeof expression.data }
-    return this.#with(called, chain)
+    return this.#with((expression) => goingOnIn(expression, chain), chain)
   }
 
   /** The same rule with other counters. */

@@ -215,9 +215,7 @@ export class IptablesTransaction {
     if (names.length === 0) return this.#operations
     const sets = await this.#sets.resolve(names, options)
     const known: Operation[] = []
-    await slices.each(this.#operations, (operation) =>
-      known.push(new Call({ ...operation, step: stepWithSets(operation.step, sets, this.#out) }))
-    )
+    await slices.each(this.#operations, (operation) => known.push(operation.with(stepWithSets(operation.step, sets, this.#out))))
     return known
   }
 
@@ -244,6 +242,12 @@ class Call implements Operation {
     this.index = index
     this.object = object
     this.line = line
+  }
+
+  /** The same call with another step. */
+  with(step: Step): Call {
+    const { index, object, line } = this
+    return new Call({ step, index, object, line })
   }
 
   /** Put together when it is asked for: few are. */
