@@ -7,6 +7,8 @@ import { constants } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { machines } from '../../tools/lab/machines.mjs'
+import { parseArgs } from 'node:util'
+import { playOnCluster } from './cluster.mjs'
 import { openPageOutside } from './page.mjs'
 import { findBootable, runInLab } from '../../tools/lab/run.mjs'
 import { mayInstall } from '../../tools/may-install.mjs'
@@ -67,14 +69,22 @@ async function playIpvs(provide) {
 
 /**
  * Plays all acts that can be played here, and says which cannot and why.
- * @param {{ provide?: (machine: import('../../tools/lab/machines.mjs').Machine) => Promise<unknown>, stays?: boolean }} [options] `provide` installs what a machine
- *   of the lab needs, should one have to be booted; `stays`: the shop stays open, with its page, instead of what comes after it
+ * @param {{ provide?: (machine: import('../../tools/lab/machines.mjs').Machine) => Promise<unknown>, stays?: boolean, kubeconfig?: string }} [options] `provide` installs what a machine
+ *   of the lab needs, should one have to be booted; `stays`: the shop stays open, with its page, instead of what comes after it;
+ *   `kubeconfig`: the API of a cluster that takes the place of all acts
  * @returns {Promise<number>} the demo's exit status: 0 when all that could be played went well
  */
-export async function play({ provide, stays = false } = {}) {
+export async function play({ provide, stays = false, kubeconfig } = {}) {
+  if (kubeconfig !== undefined) return await playOnCluster(kubeconfig)
   if (stays) return await playAndStay()
   const status = await runInNamespaces('demo.js')
   return status === 0 ? await playIpvs(provide) : status
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await play({ stays: process.argv.includes('--stay') })
+/** What the command line asks for: `--stay`, or `--kubeconfig FILE`. */
+export function readWords() {
+  const { stay = false, kubeconfig } = parseArgs({ options: { stay: { type: 'boolean' }, kubeconfig: { type: 'string' } } }).values
+  return { stays: stay, kubeconfig }
+}
+
+if (process.argv[1] === import.meta.filename) process.exitCode = await play(readWords())

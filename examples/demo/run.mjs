@@ -1,4 +1,4 @@
-// npm run demo [-- --stay]: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
+// npm run demo [-- --stay | --kubeconfig FILE]: says what it has to install and installs it, builds, and runs the demo. NETPLANE_INSTALL=no makes it stop where it would install.
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addSystemFolders } from '../../tools/lab/programs.mjs'
@@ -6,9 +6,12 @@ import { missingPackages } from '../../tools/lab/machines.mjs'
 import { exec } from '../../test/run/exec.mjs'
 import { install } from '../../test/run/install.mjs'
 import { missing, missingPackagesOf } from '../../test/run/requirements.mjs'
-import { play } from './play.mjs'
+import { play, readWords } from './play.mjs'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+// Paths are those of who asks.
+const words = readWords()
+if (words.kubeconfig !== undefined) words.kubeconfig = resolve(process.env.INIT_CWD ?? '.', words.kubeconfig)
 process.chdir(root)
 addSystemFolders()
 
@@ -26,4 +29,4 @@ const built = await exec(['npm', 'run', '--silent', 'build:all'], { timeoutSecon
 if (built.status !== 0) process.exit(1)
 
 const provide = (machine) => install(root, { packages: missingPackages(machine), kernels: [], builds: false })
-process.exitCode = await play({ provide, stays: process.argv.includes('--stay') })
+process.exitCode = await play({ provide, ...words })

@@ -1,6 +1,10 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { background } from '../../support/run.js'
+import { apiService, apiSlice, list, ScriptedApi } from '../../support/api-server.js'
+import { makeFolder } from '../../support/manifests.js'
+import { background, run } from '../../support/run.js'
 
 const PLAY = fileURLToPath(new URL('../../../examples/demo/play.mjs', import.meta.url))
 
@@ -19,4 +23,26 @@ it('the demo keeps its shop open for who looks at the page from outside, until i
   process.kill(-demo.pid, 'SIGINT')
   await demo.ended
   expect(demo.output()).toMatch(/no table is left[^]*Done in/)
+})
+
+it('the demo on a cluster reads its API from here, and writes into a network namespace of its own', { timeout: 120_000 }, async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  api.script('list EndpointSlice', list('EndpointSlice', '10', [apiSlice('a', 4, '10.1.0.1')]))
+  const kubeconfig = join(await makeFolder(), 'config')
+  const config = {
+    clusters: [{ name: 'a', cluster: { server: api.url } }],
+    contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
+    users: [{ name: 'a', user: {} }],
+    'current-context': 'a'
+  }
+  await writeFile(kubeconfig, JSON.stringify(config))
+  const demo = background('setsid', ['--wait', process.execPath, PLAY, '--kubeconfig', kubeconfig])
+  await demo.waitFor('Services: 1 added', 60_000)
+  const [, url] = /The page: (http:[^;]+);/.exec(demo.output())!
+  const { rows } = (await (await fetch(`${url}/services?from=0&count=50`)).json()) as { rows: { name: string }[] }
+  expect(rows.map(({ name }) => name)).toEqual(['shop/a:80'])
+  expect(await run('nft', ['list', 'tables'])).toBe('')
+  process.kill(-demo.pid, 'SIGINT')
+  expect(await demo.ended).toEqual({ status: 0, signal: null })
 })
