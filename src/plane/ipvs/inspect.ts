@@ -211,6 +211,9 @@ export async function inspect(
   const comparePlan = async (): Promise<IpvsPlan> => await ipvs.plan(wanted, { owns: ownership(ours), draining })
   // Where nothing of ours was ever made, the first sync compares by itself.
   const isFirst = device === undefined && tables?.isNew === true && asked.length === 0
+  // Before settings are read: without IPVS there are none of it, and the error is to say what is missing.
+  if (isFirst) await ipvs.readInfo()
+  const plan = isFirst ? undefined : await comparePlan()
   const needed = new Set([...services.values()].flatMap(addressesOf))
   const present = device?.addresses ?? new Set<string>()
   const faults = [
@@ -222,7 +225,7 @@ export async function inspect(
     services,
     device,
     tables,
-    plan: isFirst ? undefined : await comparePlan(),
+    plan,
     comparePlan,
     missingAddresses: [...needed].filter((address) => !present.has(address)),
     foreignAddresses: [...present].filter((address) => !needed.has(address) && ours.has(address)),

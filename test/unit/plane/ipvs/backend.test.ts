@@ -105,6 +105,13 @@ describe('the ipvs plane', () => {
     expect(listings).toBeGreaterThan(1)
   })
 
+  it('asks for IPVS before a first sync writes anything', async () => {
+    const { plane, kernels } = await scene()
+    kernels.ipvs.fail('read', { code: 'EPERM' })
+    await expect(plane.sync(named(service()))).rejects.toMatchObject({ code: 'EPERM' })
+    expect(await state(kernels)).toEqual({ services: [], addresses: [], elements: [] })
+  })
+
   it('has virtual services by mark for ports of the node, and for clients from outside where the policy is local', async () => {
     const { plane, kernels } = await scene()
     await using route = await kernels.route.open()
