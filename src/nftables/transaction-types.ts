@@ -58,6 +58,9 @@ export type SyncCommitOptions = Omit<CommitOptions, 'signal'>
 /** Key of {@link OrderedCommitOptions}. */
 export const whenQueued = Symbol('when queued')
 
+/** Key of a method of transactions for the library's own use. */
+export const queueEncoded = Symbol('queue encoded')
+
 /** For the library's own use. */
 export interface OrderedCommitOptions extends CommitOptions {
   /** Is called when the transaction stands in the client's queue: what is committed from then on is sent after it. */

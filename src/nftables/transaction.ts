@@ -35,19 +35,20 @@ import { locateOperation, Sending } from './sending.js'
 import { sendHere } from './sending-here.js'
 import { toNativeSet, type SetSpec } from './sets.js'
 import { COUNTER_TYPE, objectTypeNumber, type StatefulObject } from './stateful-objects.js'
-import type {
-  BuiltRule,
-  CommitOptions,
-  CommitReport,
-  ElementOptions,
-  ElementSource,
-  ElementTarget,
-  NameReference,
-  NamedVerb,
-  QueuedOperation,
-  SyncCommitOptions,
-  TableReference,
-  TransactionHost
+import {
+  queueEncoded,
+  type BuiltRule,
+  type CommitOptions,
+  type CommitReport,
+  type ElementOptions,
+  type ElementSource,
+  type ElementTarget,
+  type NameReference,
+  type NamedVerb,
+  type QueuedOperation,
+  type SyncCommitOptions,
+  type TableReference,
+  type TransactionHost
 } from './transaction-types.js'
 import { AttributeBuffer } from './wire/buffer.js'
 import type { OperationHead } from './wire/operation.js'
@@ -312,7 +313,7 @@ export class Transaction {
   }
 
   /** @internal Queues a rule whose expressions were encoded before, and name no chain that belongs to a rule. Whatever else is in it is known to be well. */
-  encodedRule(verb: 'add' | 'insert' | 'replace', rule: EncodedRule): void {
+  [queueEncoded](verb: 'add' | 'insert' | 'replace', rule: EncodedRule): void {
     const { table, chain, expressions, compat, handle, position } = rule
     const value = { table, chain, expressions, compat, handle, position }
     this.#queue({ verb, kind: 'rule', family: rule.family }, value, () => describeRule(rule), rule)

@@ -13,7 +13,7 @@ export interface EndpointColumn<E extends ShownEndpoint = ShownEndpoint> extends
 
 /** Columns of every table of frontends; the ranks are those beside {@link SHARE} and all others. */
 const BEFORE: readonly Column[] = [
-  { heading: 'MODE', min: 4, rank: 3 },
+  { heading: 'MODE', min: 4, rank: 3, isSpare: true },
   { heading: 'SERVICE', min: 7, rank: 5 },
   { heading: 'FRONTEND', min: 8, isWhole: true },
   { heading: 'ENDPOINT', min: 8, isWhole: true }
@@ -79,10 +79,10 @@ function otherStates(frontend: ShownFrontend, isWide: boolean): string[] {
 }
 
 /** The part of new connections that an endpoint is to get. */
-export const SHARE: EndpointColumn = { heading: 'SHARE', min: 5, rank: 2, text: shareText }
+export const SHARE: EndpointColumn = { heading: 'SHARE', min: 5, rank: 2, isSpare: true, text: shareText }
 
 /** Connections that an endpoint has, and had. */
-export const CONNECTIONS: EndpointColumn = { heading: 'CONNECTIONS', min: 5, rank: 1, text: connectionsText }
+export const CONNECTIONS: EndpointColumn = { heading: 'CONNECTIONS', min: 5, rank: 1, isSpare: true, text: connectionsText }
 
 type FrontendWith<E extends ShownEndpoint> = Omit<ShownFrontend, 'endpoints'> & { readonly endpoints: readonly E[] }
 

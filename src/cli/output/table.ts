@@ -12,8 +12,10 @@ export interface Column {
   readonly min: number
   /** Where a terminal is too narrow for all columns, those with the lowest number go first. Absent: it stays. */
   readonly rank?: number
-  /** Whether its words are not cut, unless they are longer than the address of a socket of IPv4: before that columns go. */
+  /** Whether its words are not cut, unless they are longer than the address of a socket of IPv4, where columns that are spare can make room for them. */
   readonly isWhole?: boolean
+  /** Whether it goes before words of columns that are whole are cut. */
+  readonly isSpare?: boolean
 }
 
 const GAP = 2
@@ -27,13 +29,24 @@ const NO_LINES: NonNullable<TableConstructorOptions['chars']> = {
   ...{ left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '' }
 }
 
-/** The places of the columns for which there is room, if each is as narrow as it can be. */
-function placesFor(columns: readonly Column[], width: number): number[] {
-  const places = [...columns.keys()]
-  const total = (): number => places.reduce((sum, place) => sum + columns[place]!.min + GAP, -GAP)
-  const leaving = places.filter((place) => columns[place]!.rank !== undefined).sort((a, b) => columns[a]!.rank! - columns[b]!.rank!)
-  for (const place of leaving) if (total() > width) places.splice(places.indexOf(place), 1)
-  return places
+/** Characters that columns need, if each is as narrow as it can be. */
+const leastWidth = (columns: readonly Column[]): number => columns.reduce((sum, { min }) => sum + min + GAP, -GAP)
+
+/** The places that are left where columns go, those with the lowest rank first, until the others have room. */
+function without(places: readonly number[], columns: readonly Column[], width: number, mayGo: (column: Column) => boolean): number[] {
+  const left = [...places]
+  const leaving = left.filter((place) => mayGo(columns[place]!)).sort((a, b) => columns[a]!.rank! - columns[b]!.rank!)
+  for (const place of leaving) if (leastWidth(left.map((one) => columns[one]!)) > width) left.splice(left.indexOf(place), 1)
+  return left
+}
+
+/** The columns for which there is room, by their places: with whole words where spare columns can make room for them. */
+function columnsFor(all: readonly Column[], rows: readonly (readonly string[])[], width: number): ReadonlyMap<number, Column> {
+  const asked = all.map((column, place) => withWords(column, place, rows))
+  const fitting = without([...all.keys()], all, width, ({ rank }) => rank !== undefined)
+  const whole = without(fitting, asked, width, ({ isSpare }) => isSpare === true)
+  const isWhole = leastWidth(whole.map((place) => asked[place]!)) <= width
+  return new Map((isWhole ? whole : fitting).map((place) => [place, (isWhole ? asked : all)[place]!]))
 }
 
 /** A column that is no narrower than its words. */
@@ -65,9 +78,8 @@ function fit(wanted: readonly number[], columns: readonly Column[], width: numbe
  * @returns Lines without spaces at their ends.
  */
 export function formatTable(all: readonly Column[], rows: readonly (readonly string[])[], width: number | undefined): string[] {
-  const asked = width === undefined ? all : all.map((column, place) => withWords(column, place, rows))
-  const places = width === undefined ? [...all.keys()] : placesFor(asked, width)
-  const columns = places.map((place) => asked[place]!)
+  const chosen = width === undefined ? new Map(all.entries()) : columnsFor(all, rows, width)
+  const [places, columns] = [[...chosen.keys()], [...chosen.values()]]
   const texts = [columns.map(({ heading }) => heading), ...rows.map((row) => places.map((place) => printable(row[place]!)))]
   const wanted = columns.map((_, index) => texts.reduce((most, row) => Math.max(most, widthOf(row[index]!)), 0))
   if (width === undefined)

@@ -5,6 +5,7 @@ import type { Slices } from '../../core/slices.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { EncodedRule, ListedRule } from '../../nftables/objects.js'
 import type { Transaction } from '../../nftables/transaction.js'
+import { queueEncoded } from '../../nftables/transaction-types.js'
 import type { ChainPlan, Item, WantedRule } from './chain-plan.js'
 import type { Operation } from './operations.js'
 import type { Plan, TablePlan } from './plan.js'
@@ -60,7 +61,7 @@ function emitKept(emitter: Emitter, table: TablePlan, chain: ChainPlan, item: It
   const place = placeOf(chain)
   if (wanted !== undefined) {
     const { expressions, compat } = ruleOf(table, wanted)
-    emitter.put(wanted.by, (tx) => tx.encodedRule('replace', { ...place, expressions, compat, handle: kept.handle }))
+    emitter.put(wanted.by, (tx) => tx[queueEncoded]('replace', { ...place, expressions, compat, handle: kept.handle }))
   } else if (zeroedBy !== undefined) {
     const expressions = withoutCounts(kept.expressions)
     emitter.put(zeroedBy, (tx) => tx.replace.rule({ ...kept, expressions }))
@@ -78,7 +79,7 @@ function emitNew(emitter: Emitter, table: TablePlan, chain: ChainPlan, wanted: W
     compat,
     position: typeof where === 'bigint' ? where : undefined
   }
-  emitter.put(wanted.by, (tx) => tx.encodedRule(where === 'begin' ? 'insert' : 'add', rule))
+  emitter.put(wanted.by, (tx) => tx[queueEncoded](where === 'begin' ? 'insert' : 'add', rule))
 }
 
 function emitRemoved(emitter: Emitter, chain: ChainPlan): void {

@@ -175,7 +175,8 @@ export async function apply(target: SyncTarget, changes: Changes, options: Apply
     const undone = await undo(target, options.name, operations, undoLimits(options))
     throw transactionError(options, journal, undone.report(operations))
   }
-  const isUntouched = journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === 'applied')
+  const isUntouched =
+    journal.stopped !== undefined && !journal.operations.some(({ outcome }) => outcome === 'applied' || outcome === 'unknown')
   if (isUntouched && errorsOf(journal.operations).length === 0) throw journal.stopped?.cause
   const { failures, systemCalls } = await putBack(target, journal, failed, options)
   return {

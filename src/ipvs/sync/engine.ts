@@ -34,6 +34,21 @@ interface Due {
   readonly operation: ServerOperation
 }
 
+/** One try. */
+type Attempt = { readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })
+
+const isNone = ({ added, updated, removed }: ChangedObjects): boolean => added + updated + removed === 0
+
+/** What a try did whose repetition failed before it did anything: it ended early, and did not do nothing. @throws The error, where the first try did nothing either. */
+function stoppedAfter(first: Attempt, error: unknown): Attempt {
+  if ('error' in first) throw error
+  const { applied } = first
+  const { services, realServers, failed } = applied
+  const isUntouched = isNone(services) && isNone(realServers) && failed.every((one) => one.applied.length + one.unknown.length === 0)
+  if (isUntouched) throw error
+  return { ...first, applied: { ...applied, stopped: { cause: error } } }
+}
+
 /** One for each client; its calls are made one after the other. */
 export class SyncEngine {
   readonly drains: Drains
@@ -62,11 +77,11 @@ export class SyncEngine {
     const wanted = await acceptDesired(desired, options)
     const first = await this.#attempt(target, wanted, options, limits, undoMs)
     const isRepeated = 'error' in first || isStale(first.applied.failed.flatMap(({ errors }) => errors))
-    const last =
-      isRepeated && first.isFromMemory ? await this.#attempt(target, wanted, { ...options, from: 'kernel' }, limits, undoMs) : first
+    const again = async (): Promise<Attempt> => await this.#attempt(target, wanted, { ...options, from: 'kernel' }, limits, undoMs)
+    const last = isRepeated && first.isFromMemory ? await again().catch((error: unknown) => stoppedAfter(first, error)) : first
     if ('error' in last) throw last.error
     const { plan, applied } = last
-    const before = last === first || 'error' in first ? undefined : first.applied
+    const before = last === first || 'error' in first || last.plan === first.plan ? undefined : first.applied
     return {
       plan: 'plan' in first ? first.plan : plan,
       services: before === undefined ? applied.services : sum(before.services, applied.services),
@@ -86,7 +101,7 @@ export class SyncEngine {
     options: FollowedSyncOptions,
     limits: Limits,
     undoMs: number
-  ): Promise<{ readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })> {
+  ): Promise<Attempt> {
     const prepared = await prepare(this.#memory, target, wanted, options)
     const plan = this.#describe(prepared)
     const { onError = 'isolate' } = options

@@ -98,7 +98,7 @@ export function refusalsOf({ failed }: IpvsSyncReport, services: Iterable<Servic
   return [...refusals.values()]
 }
 
-/** Puts services back as they were before the changes. @throws {BackendFailure} That is not possible. */
+/** Puts services back as they were before the changes. @throws {BackendFailure} That is not possible: something of the changes is left, whatever became of this. */
 export async function putBack(
   subsystems: Subsystems,
   changes: readonly ServiceChange[],
@@ -109,10 +109,13 @@ export async function putBack(
   const isFree = (service: DesiredService): boolean => !taken.has(virtualServiceName(service))
   const now = virtualOf(subsystems, changes, 'after').filter(isFree)
   const before = virtualOf(subsystems, changes, 'before').filter(isFree)
-  const report = await exchange(subsystems, now, before, { draining: AT_ONCE, onError: 'isolate' })
-  finish(report, run)
-  if (report.failed.length > 0)
-    throw new BackendFailure('final', false, report.failed[0]!.errors[0] ?? new Error('a service could not be put back'))
+  try {
+    const report = await exchange(subsystems, now, before, { draining: AT_ONCE, onError: 'isolate' })
+    finish(report, run)
+    if (report.failed.length > 0) throw report.failed[0]!.errors[0] ?? new Error('a service could not be put back')
+  } catch (error) {
+    throw failureOf(error, false)
+  }
 }
 
 /** Whether an error of a sync says that everything is as before. */

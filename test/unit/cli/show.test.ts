@@ -217,7 +217,9 @@ describe('show', () => {
   })
 
   test.each([
-    [60, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'SHARE', 'CONNECTIONS', 'STATE']],
+    [66, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'SHARE', 'CONNECTIONS', 'STATE']],
+    // Addresses are not cut.
+    [60, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'SHARE', 'STATE']],
     [40, ['MODE', 'SERVICE', 'FRONTEND', 'ENDPOINT', 'STATE']],
     [30, ['SERVICE', 'FRONTEND', 'ENDPOINT']],
     [20, ['FRONTEND', 'ENDPOINT']]

@@ -50,9 +50,9 @@ test('a packet to a port of this node goes to the frontend of its family', () =>
 
 test('columns go before addresses are cut', () => {
   const frontend = { ...node('ip'), address: '203.0.113.100', port: 8080 }
-  const { lines } = frontendTable([frontend], [SHARE, CONNECTIONS], 40)
+  const { lines } = frontendTable([frontend], [SHARE, CONNECTIONS], 50)
   expect(lines.join('\n')).toContain('203.0.113.100:8080')
   expect(lines.join('\n')).toContain('10.1.0.1:8080')
   expect(lines[0]).not.toContain('CONNECTIONS')
-  expect(lines.filter((line) => line.length > 40)).toEqual([])
+  expect(lines.filter((line) => line.length > 50)).toEqual([])
 })

@@ -6,6 +6,7 @@ import { baseChain } from '../../../iptables/tables.js'
 import type { CommitReport, Transaction } from '../../../nftables/index.js'
 import type { EncodedRule } from '../../../nftables/objects.js'
 import type { Owners, Step } from '../../../nftables/steps.js'
+import { queueEncoded } from '../../../nftables/transaction-types.js'
 import { AttributeBuffer } from '../../../nftables/wire/buffer.js'
 import type { Addition, Edits, Filling, Removal, ServiceEdits } from '../edits.js'
 import { isChainOf } from '../layout/names.js'
@@ -60,7 +61,7 @@ function ownedStep(service: string | undefined, bytes: number, queue: (tx: Trans
 function appendStep(service: string | undefined, place: Place, rules: readonly EncodedRule[], isReplaced: boolean): Step {
   const step = ownedStep(service, CHAIN_BYTES + rules.length * RULE_BYTES, (tx) => {
     if (isReplaced) tx.flush.chain({ family: place.family, table: place.table, name: place.chain })
-    for (const rule of rules) tx.encodedRule('add', rule)
+    for (const rule of rules) tx[queueEncoded]('add', rule)
   })
   if (rules.length < 2) return step
   const middle = rules.length >> 1
@@ -154,7 +155,7 @@ export class Stepping {
     let first = 0
     const step = ownedStep(service, rules.length * RULE_BYTES, (tx) => {
       first = tx.size
-      for (const rule of encoded) tx.encodedRule(at === 'begin' ? 'insert' : 'add', rule)
+      for (const rule of encoded) tx[queueEncoded](at === 'begin' ? 'insert' : 'add', rule)
     })
     if (!this.#isShared(place)) return step
     // Where the kernel is not asked, it is not known any more which handles the chain has.

@@ -308,6 +308,27 @@ describe('memory', () => {
     expect((await rig.plan(changed)).isEmpty).toBe(true)
   })
 
+  it('is thrown away, and what was done by it is told where the kernel cannot be read then', async () => {
+    const rig = new Rig()
+    await rig.sync([
+      { ...web, realServers: [first] },
+      { ...dns, realServers: [first] }
+    ])
+    await rig.meddle(async (ipvs) => await ipvs.removeService(web))
+    const lost = new Error('lost')
+    // What became of the refused ones is read before: they are put back as they were.
+    rig.kernel.listFault = () => {
+      if (rig.kernel.log.some((text) => text.includes('10.1.0.2'))) throw lost
+    }
+    const changed = [
+      { ...web, realServers: [first, second] },
+      { ...dns, realServers: [first, second] }
+    ]
+    const report = await rig.sync(changed, { from: 'memory', onError: 'isolate' })
+    expect(report).toMatchObject({ realServers: { added: 1 }, stopped: lost })
+    expect(report.failed).toHaveLength(1)
+  })
+
   it.each(['a list', 'a generator'] as const)('is thrown away, and a change that is given as %s is made all the same', async (form) => {
     const rig = new Rig()
     await rig.sync([

@@ -55,6 +55,25 @@ it('virtual services of a service that was refused are known as ours at every mo
   expect((await dump(rig)).filter((line) => line.startsWith('virtual service'))).toEqual([])
 })
 
+it('virtual services of a service that was refused, and that could not be taken back, go with the next call', async () => {
+  const own: { kernel?: RigKernel } = {}
+  let changes = -Infinity
+  const rig = fakeRig('ipvs', (kernel) => {
+    own.kernel = kernel
+    // The virtual services, the real servers, and what takes them back.
+    return faulty(kernel, (operation) => (operation === 'change' && ++changes === 3 ? refusal : undefined))
+  })
+  await using plane = await rig.open()
+  await plane.sync(mapOf(service('web', 10)))
+  own.kernel!.ipvs.fault = ({ verb, text }) => (verb === 'add' && text.includes('10.96.0.12') ? EINVAL : undefined)
+  changes = 0
+  const frontends = [11, 12].map((host) => ({ kind: 'cluster' as const, address: `10.96.0.${host}`, port: 80 }))
+  await expect(plane.update({ set: [{ ...service('two', 11), frontends }] })).rejects.toMatchObject({ code: 'ENOMEM' })
+  expect((await dump(rig)).filter((line) => line.includes('tcp 10.96.0.11:80'))).not.toEqual([])
+  await plane.update({ set: [service('more', 13)] })
+  expect(await dump(rig)).toEqual(await freshDump(fakeRig('ipvs'), mapOf(service('web', 10), service('more', 13))))
+})
+
 it('a cancelled call sends no further virtual services', async () => {
   const cancelling = new AbortController()
   let changes = 0
