@@ -1,6 +1,7 @@
 /**
  * Which planes there is something of in the kernel.
  */
+import { ValidationError } from '../core/errors.js'
 import { Nftables, type ListedTable } from '../nftables/index.js'
 import type { OwnTables } from '../nftables/own-tables.js'
 import { CHAIN } from '../plane/iptables/layout/names.js'
@@ -16,12 +17,20 @@ import type { PlaneCommandOptions } from './options.js'
 /** Stands for whatever ports relays have: tables are known without them. */
 const NO_PORTS = { portOf: () => 0 }
 
-/** How tables of the modes are known that have tables of their own. */
-function tablesOf(name: string | undefined): Readonly<Record<Exclude<PlaneMode, 'iptables'>, OwnTables>> {
-  return {
-    nftables: ownTables(checkNftablesOptions({ name }).table),
-    ipvs: ownTables(checkIpvsOptions({ name }).table),
-    userspace: ownTables({ ...checkUserspaceOptions({ name }).table, relays: NO_PORTS })
+/** How tables of the modes are known that have tables of their own. @throws {ValidationError} A plane of the mode cannot have the name. */
+const TABLES: Readonly<Record<Exclude<PlaneMode, 'iptables'>, (name: string | undefined) => OwnTables>> = {
+  nftables: (name) => ownTables(checkNftablesOptions({ name }).table),
+  ipvs: (name) => ownTables(checkIpvsOptions({ name }).table),
+  userspace: (name) => ownTables({ ...checkUserspaceOptions({ name }).table, relays: NO_PORTS })
+}
+
+/** The tables of planes of a mode and a name; undefined: no plane of the mode can have it, as names of devices and tables are shorter in some. */
+export function tablesOf(mode: Exclude<PlaneMode, 'iptables'>, name: string | undefined): OwnTables | undefined {
+  try {
+    return TABLES[mode](name)
+  } catch (error) {
+    if (error instanceof ValidationError) return undefined
+    throw error
   }
 }
 
@@ -41,13 +50,31 @@ export async function findPlanes(
   const tables = await nft.listTables()
   const modes = new Set<PlaneMode>()
   const owned: ListedTable[] = []
-  for (const [mode, own] of Object.entries(tablesOf(name)) as [PlaneMode, OwnTables][]) {
+  for (const mode of Object.keys(TABLES) as (keyof typeof TABLES)[]) {
+    const own = tablesOf(mode, name)
+    if (own === undefined) continue
     const found = tables.filter((table) => table.name === own.name && own.isOurs(table.comment))
     if (found.length > 0) modes.add(mode)
     owned.push(...found.filter(({ flags, owner }) => flags?.includes('owner') === true && owner !== undefined))
   }
   if ((await nft.listChains()).some((chain) => chain.name === CHAIN.owner)) modes.add('iptables')
   return { modes, owned }
+}
+
+/**
+ * Says on standard error which other modes hold services here, as a command is about those of one mode alone.
+ *
+ * @param advice What to do about another mode.
+ */
+export async function warnOfOthers(
+  environment: CommandEnvironment,
+  mode: PlaneMode,
+  options: Pick<PlaneCommandOptions, 'netns' | 'name'>,
+  advice: (other: PlaneMode) => string
+): Promise<void> {
+  const { modes } = await findPlanes(environment, options)
+  for (const other of modes)
+    if (other !== mode) environment.stderr.write(`netplane: mode ${other} has services here, too: ${advice(other)}\n`)
 }
 
 /** @throws {CommandError} A process that is running has tables for itself. */

@@ -11,6 +11,7 @@ import { writeResult } from '../output/format.js'
 import { appliedLine, planLines, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
 import { withProgress } from '../output/progress.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
+import { warnOfOthers } from '../present.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { readServicesFile } from '../services-file/read.js'
 
@@ -72,6 +73,7 @@ async function apply(environment: CommandEnvironment, file: string, options: App
     const report = await withProgress(environment, plane, () => plane.sync(document.services, { onError, signal: environment.signal }))
     return { plan, report }
   })
+  await warnOfOthers(environment, mode, options, () => `they stay as they are, and netplane switch ${mode} takes their place`)
   return report(environment, options, document, outcome)
 }
 

@@ -3,11 +3,14 @@
  */
 import type { Command } from 'commander'
 import { Nftables } from '../../nftables/index.js'
+import { isTableName } from '../../iptables/tables.js'
+import { CHAIN, isServiceChain } from '../../plane/iptables/layout/names.js'
 import { openPlane } from '../../plane/index.js'
+import { tablesOf } from '../present.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
-import { STATUS } from '../errors.js'
+import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
 import { KERNEL_MODES, modeOption, planeOptionsFor, withPlaneOptions, type KernelMode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
@@ -72,6 +75,8 @@ async function removeOf(environment: CommandEnvironment, mode: KernelMode, optio
 
 async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, options: PlaneCommandOptions): Promise<Removal> {
   if (mode === 'iptables' && options.mode === undefined && options.name !== undefined) return NAMELESS
+  if (mode !== 'iptables' && options.mode === undefined && tablesOf(mode, options.name) === undefined)
+    return { mode, removed: [], skipped: 'left alone, since no plane of this mode can have that name' }
   const before = await inventory(environment, options.netns)
   try {
     await removeOf(environment, mode, options)
@@ -81,11 +86,22 @@ async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, op
     return { mode, removed: [], ...(isEmpty ? {} : { refusal: error }) }
   }
   const after = await inventory(environment, options.netns)
-  return { mode, removed: withoutParts([...before].filter((name) => !after.has(name))) }
+  const removed = withoutParts([...before].filter((name) => !after.has(name)))
+  const kept = mode === 'iptables' ? [...after].filter((name) => isChainOfOurs(name)) : []
+  return { mode, removed, ...(kept.length === 0 ? {} : { refusal: new CommandError(STATUS.kernel, keptText(kept)) }) }
 }
 
+/** Whether a name of the inventory is that of a chain that planes of mode iptables have. */
+function isChainOfOurs(name: string): boolean {
+  const [, table, chain] = /^chain ip6? (\S+) (\S+)$/.exec(name) ?? []
+  return table !== undefined && chain !== undefined && chain !== CHAIN.owner && isTableName(table) && isServiceChain(table, chain)
+}
+
+const keptText = (kept: readonly string[]): string =>
+  `${kept.join(', ')} ${kept.length === 1 ? 'stays, without rules, as one of another program leads to it' : 'stay, without rules, as those of other programs lead to them'}`
+
 function lineOf({ mode, removed, skipped, refusal }: Removal): string[] {
-  if (refusal !== undefined) return []
+  if (refusal !== undefined && removed.length === 0) return []
   if (skipped !== undefined) return [`${mode}: ${skipped}`]
   return [removed.length === 0 ? `${mode}: nothing was there` : `${mode}: removed ${removed.join(', ')}`]
 }

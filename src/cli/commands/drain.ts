@@ -14,6 +14,7 @@ import { writeResult } from '../output/format.js'
 import { paintFor } from '../output/colours.js'
 import { planLines, plural, quarantinedLines } from '../output/plan.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
+import { warnOfOthers } from '../present.js'
 import { readServicesFile } from '../services-file/read.js'
 
 interface DrainOptions extends PlaneCommandOptions {
@@ -67,7 +68,7 @@ function tellerFor(environment: CommandEnvironment, options: DrainOptions): (lin
 function resultLine({ connections, durationMs }: Waited): string {
   const seconds = Math.round(durationMs / 1000)
   if (connections === 0) return `No connections are left after ${seconds} s. The endpoints stay as they are until the next apply.`
-  return `After ${seconds} s there ${connections === 1 ? 'is' : 'are'} ${plural(connections, 'connection')} left, which go on.`
+  return `After ${seconds} s there ${connections === 1 ? 'is' : 'are'} ${plural(connections, 'connection')} left, which ${connections === 1 ? 'goes' : 'go'} on.`
 }
 
 function tellPlan({ stderr }: CommandEnvironment, tell: (line: string) => void, { endpoints, unserved }: DrainPlan): void {
@@ -101,6 +102,7 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
   })
   for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
   const plan = without(asked, new Set(quarantined.map((one) => one.service)))
+  await warnOfOthers(environment, mode, options, () => 'endpoints do not drain there')
   tellPlan(environment, tell, plan)
   const count = connectionsOf(environment, mode, options, plan.endpoints)
   const waited = await wait(environment, count, timeout, (connections, leftSeconds) =>

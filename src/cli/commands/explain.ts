@@ -10,6 +10,7 @@ import { STATUS } from '../errors.js'
 import { modeOption, parseTarget, withPlaneOptions, type Mode, type PlaneCommandOptions, type Target } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
+import { warnOfOthers } from '../present.js'
 import { inWordsOfCommand } from '../words.js'
 
 interface ExplainOptions extends PlaneCommandOptions {
@@ -24,6 +25,7 @@ async function explain(environment: CommandEnvironment, target: Target, options:
   const { mode, protocol, from, direction, interface: link, output } = options
   const request = { ...target, protocol, from, direction, interface: link }
   const explanation = await withPlane(environment, mode, options, (plane) => plane.explain(request))
+  await warnOfOthers(environment, mode, options, (other) => `--mode ${other} asks what becomes of the packet there`)
   writeResult(environment, output, explanation, () => [inWordsOfCommand(String(explanation))])
   return STATUS.success
 }

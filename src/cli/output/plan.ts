@@ -26,7 +26,8 @@ function entryLines({ action, service, details }: PlanEntry, paint: Paint): stri
 /** A number of things: `1 service`, `2 services`. */
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
-function summary({ entries, objects, isEmpty, isMadeAnew }: Plan): string {
+function summary({ entries, objects, isEmpty, isMadeAnew, quarantined }: Plan): string {
+  if (isEmpty && quarantined.length > 0) return 'But for services that cannot be applied, nothing is to be done.'
   if (isEmpty) return 'The kernel holds what the file says: nothing is to be done.'
   const count = (action: PlanEntry['action']): number => entries.filter((entry) => entry.action === action).length
   const services = `${count('add')} to add, ${count('change')} to change, ${count('remove')} to remove`

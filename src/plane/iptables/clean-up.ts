@@ -10,6 +10,7 @@ import { MAX_TRIES, pauseBefore } from '../core/tries.js'
 import { MADE_COMMENT } from './apply/steps.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
 import { holdsOurs, isOurChain, isOurJump } from './inspect/ours.js'
+import { CHAIN } from './layout/names.js'
 import { calledChainOf } from './rules.js'
 
 /** Chains of ours that rules of other programs lead to: they stay, without rules. */
@@ -33,11 +34,10 @@ function isUnused({ chain, rules }: ChainSnapshot, ours: number): boolean {
   return chain.hook !== undefined && chain.comment === MADE_COMMENT && rules.length === ours && isAccepting
 }
 
-/** @returns Whether any chain is left. */
-async function clearTable(tx: Transaction, table: TableSnapshot): Promise<boolean> {
+/** @param needed Chains that stay. @returns Whether any chain is left. */
+async function clearTable(tx: Transaction, table: TableSnapshot, needed: ReadonlySet<string>): Promise<boolean> {
   const slices = new Slices()
   const { family, name: inTable, chains } = table
-  const needed = await neededByOthers(table, slices)
   const gone: string[] = []
   for (const [name, snapshot] of chains) {
     if (slices.isOver) await slices.turn()
@@ -57,9 +57,14 @@ async function clearTable(tx: Transaction, table: TableSnapshot): Promise<boolea
 
 async function tryOnce(nft: Nftables, kernel: KernelState): Promise<void> {
   const tx = nft.transaction()
-  for (const table of kernel.tables.values()) {
+  const slices = new Slices()
+  const needed = new Map<TableSnapshot, Set<string>>()
+  for (const table of kernel.tables.values()) needed.set(table, await neededByOthers(table, slices))
+  // What stays is to be known as ours, so that it can go later.
+  if ([...needed.values()].some(({ size }) => size > 0)) for (const chains of needed.values()) chains.add(CHAIN.owner)
+  for (const [table, kept] of needed) {
     const { family, name } = table
-    const isLeft = await clearTable(tx, table)
+    const isLeft = await clearTable(tx, table, kept)
     if (!isLeft && kernel.listed.get(tableKey(family, name))?.comment === MADE_COMMENT) tx.delete.table({ family, name })
   }
   if (tx.size > 0) await tx.commit({ generation: kernel.generation })

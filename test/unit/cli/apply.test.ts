@@ -308,51 +308,10 @@ describe('apply', () => {
   })
 })
 
-describe('cleanup', () => {
-  test('removes what all modes have made, and says so in JSON', async () => {
-    const kernel = fakeKernel()
-    for (const mode of ['nftables', 'ipvs', 'iptables']) await run(['apply', '--mode', mode], services(), { kernel })
-    const { status, stdout } = await command(['cleanup', '-o', 'json'], { kernel })
-    expect(status).toBe(0)
-    expect(JSON.parse(stdout)).toEqual({
-      modes: [
-        { mode: 'nftables', removed: ['table ip netplane', 'table ip6 netplane'] },
-        { mode: 'ipvs', removed: expect.arrayContaining(['link netplane', 'table ip netplane-ipvs']) as unknown },
-        { mode: 'iptables', removed: expect.arrayContaining(['table ip nat']) as unknown },
-        { mode: 'userspace', removed: [] }
-      ]
-    })
-    const nft = await Nftables.open({ kernel: kernel.nftables })
-    expect(await nft.listTables()).toEqual([])
-    await nft.close()
-  })
-
-  test('leaves mode iptables, which has no names, alone where a name is given', async () => {
-    const kernel = fakeKernel()
-    await run(['apply', '--mode', 'iptables'], services(), { kernel })
-    await run(['apply', '--name', 'staging'], services(), { kernel })
-    const { status, stdout } = await command(['cleanup', '--name', 'staging'], { kernel })
-    expect(status).toBe(0)
-    expect(stdout.split('\n')).toEqual([
-      'nftables: removed table ip staging, table ip6 staging',
-      'ipvs: nothing was there',
-      'iptables: left alone, since planes of this mode have no names',
-      'userspace: nothing was there',
-      ''
-    ])
-    const told = JSON.parse((await command(['cleanup', '--name', 'staging', '-o', 'json'], { kernel })).stdout) as { modes: object[] }
-    expect(told.modes[2]).toMatchObject({ mode: 'iptables', removed: [], skipped: expect.stringContaining('no names') as string })
-    expect(await command(['cleanup', '--mode', 'iptables', '--name', 'staging'], { kernel })).toMatchObject({ status: 2, stdout: '' })
-    expect((await command(['cleanup'], { kernel })).stdout).toMatch(/^iptables: removed .*table ip nat/m)
-  })
-
-  test('has nothing to say of IPVS where the kernel has none and nothing was left', async () => {
-    const kernel = fakeKernel({ ipvs: new FakeIpvsKernel({ supported: false }) })
-    expect((await command(['cleanup'], { kernel })).status).toBe(0)
-    expect((await command(['cleanup', '--mode', 'ipvs'], { kernel })).status).toBe(5)
-    await run(['apply', '--mode', 'ipvs'], services(), { kernel: { ...kernel, ipvs: new FakeIpvsKernel() } })
-    expect((await command(['cleanup'], { kernel })).status).toBe(5)
-  })
+test('a plan says that nothing but what cannot be applied is to be done', async () => {
+  const one = `services:\n  - name: a\n    protocol: tcp\n    scheduler: lblc\n    frontends: [{ kind: cluster, address: 10.96.0.1, port: 80 }]\n    endpoints: []\n`
+  const { status, stdout } = await command(['plan', '-'], { stdin: one, kernel: fakeKernel() })
+  expect({ status, stdout }).toEqual({ status: 1, stdout: 'But for services that cannot be applied, nothing is to be done.\n' })
 })
 
 describe('explain', () => {

@@ -99,7 +99,7 @@ describe('drain', () => {
     const kernel = fakeKernel()
     await connect(kernel, 40_000)
     const { stdout } = await command(['drain', '-', '10.1.0.1:8080', '--timeout', '0.1'], { kernel, stdin: SERVICES })
-    expect(stdout).toContain('After 0 s there is 1 connection left, which go on.')
+    expect(stdout).toContain('After 0 s there is 1 connection left, which goes on.')
   })
 
   test('counts in mode ipvs what IPVS counts', async () => {

@@ -91,3 +91,24 @@ test.each([
 test('says which modes there are', async () => {
   expect(await command(['switch', 'userspace', '-'], { stdin: SERVICES })).toMatchObject({ status: 2 })
 })
+
+test.each([
+  ['nftables', 'iptables'],
+  ['iptables', 'ipvs'],
+  ['ipvs', 'nftables']
+] as const)('from %s to %s says which services the file lacks', async (from, to) => {
+  const kernel = fakeKernel()
+  const two = `${SERVICES}${SERVICES.replace('services:\n', '').replace('web', 'api').replace('10.96.0.1', '10.96.0.2')}`
+  await command(['apply', '--mode', from, '-'], { stdin: two, kernel })
+  const done = await command(['switch', to, '-'], { stdin: SERVICES, kernel })
+  expect(done).toMatchObject({ status: 0, stderr: 'netplane: service api is served no more: the file lacks it\n' })
+})
+
+test.each(['apply', 'explain', 'drain'] as const)('%s says that another mode has services, too', async (what) => {
+  const kernel = fakeKernel()
+  await command(['apply', '--mode', 'iptables', '-'], { stdin: SERVICES, kernel })
+  const args = { apply: ['apply', '-'], explain: ['explain', '10.96.0.1:80'], drain: ['drain', '-', '10.1.0.1:8080'] }[what]
+  const { stderr } = await command(args, { stdin: SERVICES, kernel })
+  expect(stderr).toContain('netplane: mode iptables has services here, too: ')
+  expect((await command([...args, '--mode', 'iptables'], { stdin: SERVICES, kernel })).stderr).not.toContain('mode iptables')
+})
