@@ -10,7 +10,6 @@ import { MAX_TRIES, pauseBefore } from '../core/tries.js'
 import { MADE_COMMENT } from './apply/steps.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
 import { holdsOurs, isOurChain, isOurJump } from './inspect/ours.js'
-import { CHAIN } from './layout/names.js'
 import { calledChainOf } from './rules.js'
 
 /** Chains of ours that rules of other programs lead to: they stay, without rules. */
@@ -34,10 +33,11 @@ function isUnused({ chain, rules }: ChainSnapshot, ours: number): boolean {
   return chain.hook !== undefined && chain.comment === MADE_COMMENT && rules.length === ours && isAccepting
 }
 
-/** @param needed Chains that stay. @returns Whether any chain is left. */
-async function clearTable(tx: Transaction, table: TableSnapshot, needed: ReadonlySet<string>): Promise<boolean> {
+/** @returns Whether any chain is left. */
+async function clearTable(tx: Transaction, table: TableSnapshot): Promise<boolean> {
   const slices = new Slices()
   const { family, name: inTable, chains } = table
+  const needed = await neededByOthers(table, slices)
   const gone: string[] = []
   for (const [name, snapshot] of chains) {
     if (slices.isOver) await slices.turn()
@@ -57,14 +57,9 @@ async function clearTable(tx: Transaction, table: TableSnapshot, needed: Readonl
 
 async function tryOnce(nft: Nftables, kernel: KernelState): Promise<void> {
   const tx = nft.transaction()
-  const slices = new Slices()
-  const needed = new Map<TableSnapshot, Set<string>>()
-  for (const table of kernel.tables.values()) needed.set(table, await neededByOthers(table, slices))
-  // What stays is to be known as ours, so that it can go later.
-  if ([...needed.values()].some(({ size }) => size > 0)) for (const chains of needed.values()) chains.add(CHAIN.owner)
-  for (const [table, kept] of needed) {
+  for (const table of kernel.tables.values()) {
     const { family, name } = table
-    const isLeft = await clearTable(tx, table, kept)
+    const isLeft = await clearTable(tx, table)
     if (!isLeft && kernel.listed.get(tableKey(family, name))?.comment === MADE_COMMENT) tx.delete.table({ family, name })
   }
   if (tx.size > 0) await tx.commit({ generation: kernel.generation })

@@ -24,10 +24,11 @@ export function isMarked({ tables }: KernelState): boolean {
   return [...tables.values()].some(({ chains }) => chains.has(CHAIN.owner))
 }
 
-/** A chain with a name of ours. */
+/** A chain with a name of ours. One without rules, as cleaning up leaves it where rules of other programs lead to it, is nobody's; a running kube-proxy has its canary. */
 function findNamed({ tables }: KernelState): string | undefined {
   for (const { family, name, chains } of tables.values())
-    for (const chain of chains.keys()) if (isOurChain(name, chain)) return `chain ${family} ${name} ${chain}`
+    for (const [chain, { rules }] of chains)
+      if (isOurChain(name, chain) && (rules.length > 0 || chain === CANARY)) return `chain ${family} ${name} ${chain}`
   return undefined
 }
 
