@@ -92,8 +92,12 @@ function rigOn(mode: Rig['mode'], place: Pick<IpvsPlaneOptions, 'netns' | 'kerne
       const tx = (await closing(clients.nftables.open())).transaction()
       const table = { family: 'ip', name: tableOf(mode) } as const
       tx.add.table({ ...table, comment: 'of somebody else' })
-      // The tables of iptables are everybody's.
-      if (mode === 'iptables') tx.add.chain({ family: table.family, table: table.name, name: 'KUBE-SERVICES' })
+      // The tables of iptables are everybody's, and chains without rules nobody's.
+      if (mode === 'iptables') {
+        const chain = { family: table.family, table: table.name }
+        tx.add.chain({ ...chain, name: 'KUBE-SERVICES' })
+        tx.add.rule({ ...chain, chain: 'KUBE-SERVICES', expressions: [{ type: 'counter' }] })
+      }
       await tx.commit()
     }
   }
