@@ -22,6 +22,7 @@ test('chains of kube-proxy are told without options of calls', async () => {
   const tx = nft.transaction()
   tx.add.table({ family: 'ip', name: 'nat' })
   tx.add.chain({ family: 'ip', table: 'nat', name: 'KUBE-SERVICES' })
+  tx.add.rule({ family: 'ip', table: 'nat', chain: 'KUBE-SERVICES', expressions: [{ type: 'counter' }] })
   await tx.commit()
   const { status, stderr } = await command(['plan', '-', '--mode', 'iptables'], { kernel, stdin: 'services: []' })
   expect(status).toBe(3)
