@@ -4,7 +4,7 @@
 import type { Command } from 'commander'
 import { Nftables } from '../../nftables/index.js'
 import { isTableName } from '../../iptables/tables.js'
-import { CHAIN, isServiceChain } from '../../plane/iptables/layout/names.js'
+import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { openPlane } from '../../plane/index.js'
 import { tablesOf } from '../present.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
@@ -87,14 +87,15 @@ async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, op
   }
   const after = await inventory(environment, options.netns)
   const removed = withoutParts([...before].filter((name) => !after.has(name)))
-  const kept = mode === 'iptables' ? [...after].filter((name) => isChainOfOurs(name)) : []
+  // What was kept by an earlier clean-up may be led to no more.
+  const kept = mode === 'iptables' && removed.length > 0 ? [...after].filter((name) => isChainOfOurs(name)) : []
   return { mode, removed, ...(kept.length === 0 ? {} : { refusal: new CommandError(STATUS.kernel, keptText(kept)) }) }
 }
 
 /** Whether a name of the inventory is that of a chain that planes of mode iptables have. */
 function isChainOfOurs(name: string): boolean {
-  const [, table, chain] = /^chain ip6? (\S+) (\S+)$/.exec(name) ?? []
-  return table !== undefined && chain !== undefined && chain !== CHAIN.owner && isTableName(table) && isServiceChain(table, chain)
+  const [, table = '', chain = ''] = /^chain ip6? (\S+) (\S+)$/.exec(name) ?? []
+  return isTableName(table) && isOurChain(table, chain)
 }
 
 const keptText = (kept: readonly string[]): string =>

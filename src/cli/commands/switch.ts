@@ -4,11 +4,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Argument, type Command } from 'commander'
 import { printable, type NetplaneError } from '../../core/errors.js'
+import { shortenName } from '../../plane/tables/layout/comment.js'
 import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent, type PlaneMode } from '../../plane/index.js'
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
-import { KERNEL_MODES, MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
+import { MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { appliedLine, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
 import { withPlane } from '../planes.js'
@@ -67,26 +68,18 @@ function replacedBy(mode: Mode, { name }: PlaneCommandOptions): PlaneMode[] {
   return PLANE_MODES.filter((one) => one !== mode && (name === undefined || one !== 'iptables'))
 }
 
-/** Names from this length on may be shortened in the kernel. */
-const LONG_NAME = 60
-
-/** Whether a file has the service of a name that the kernel has. */
-function isIn(services: ServicesDocument['services'], name: string): boolean {
-  return services.has(name) || (name.length >= LONG_NAME && [...services.keys()].some((one) => one.startsWith(name)))
-}
-
-/** Says on standard error which services of the other modes the file lacks: nobody serves them any more. */
+/** Says on standard error which services of planes that go the file lacks: nobody serves them any more. @param going Their modes. */
 async function tellOfLost(
   environment: CommandEnvironment,
-  mode: Mode,
+  going: readonly PlaneMode[],
   { services }: ServicesDocument,
-  { modes }: PresentPlanes,
   { netns, name }: PlaneCommandOptions
 ): Promise<void> {
+  const known = new Set([...services.keys()].flatMap((service) => [service, shortenName(service)]))
   const lost = new Set<string>()
-  for (const other of KERNEL_MODES.filter((one) => one !== mode && modes.has(one))) {
-    const frontends = await readFrontends(environment, { mode: other, netns, name: other === 'iptables' ? undefined : name })
-    for (const { service, isOurs } of frontends) if (isOurs && service !== undefined && !isIn(services, service)) lost.add(service)
+  for (const mode of going) {
+    const frontends = await readFrontends(environment, { mode, netns, name })
+    for (const { service, isOurs } of frontends) if (isOurs && service !== undefined && !known.has(service)) lost.add(service)
   }
   const lines = [...lost].map((service) => `service ${service} is served no more: the file lacks it`)
   for (const line of fewOf(lines, (more) => `… and ${more} more services are served no more`))
@@ -98,7 +91,12 @@ async function switchTo(environment: CommandEnvironment, mode: Mode, file: strin
   const replaces = replacedBy(mode, options)
   const present = await findPlanes(environment, options)
   requireUnowned(present)
-  await tellOfLost(environment, mode, document, present, options)
+  await tellOfLost(
+    environment,
+    replaces.filter((one) => present.modes.has(one)),
+    document,
+    options
+  )
   return await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
     const { quarantined } = await plane.plan(document.services)
     environment.signal.throwIfAborted()

@@ -75,6 +75,10 @@ describe('cleanup', () => {
     const done = await command(['cleanup', '--mode', 'iptables'], { kernel })
     expect(done).toMatchObject({ status: 3, stdout: expect.stringMatching(/^iptables: removed /) as string })
     expect(done.stderr).toBe('netplane: iptables: chain ip nat KUBE-SERVICES stays, without rules, as one of another program leads to it\n')
+    expect(await command(['cleanup', '--mode', 'iptables'], { kernel })).toMatchObject({
+      status: 0,
+      stdout: 'iptables: nothing was there\n'
+    })
     // It is nobody's, and a plane takes it.
     expect(await run(['apply', '--mode', 'iptables'], SERVICES, { kernel })).toMatchObject({ status: 0 })
     const end = nft.transaction()
