@@ -1,7 +1,9 @@
 /**
  * Which planes there is something of in the kernel.
  */
+import { ENOENT } from '../core/errno.js'
 import { ValidationError } from '../core/errors.js'
+import { orUndefined } from '../core/failures.js'
 import { Nftables, type ListedTable } from '../nftables/index.js'
 import type { OwnTables } from '../nftables/own-tables.js'
 import { CHAIN } from '../plane/iptables/layout/names.js'
@@ -41,6 +43,15 @@ export interface PresentPlanes {
   readonly owned: readonly ListedTable[]
 }
 
+/** A table that has the mark of planes of mode iptables, and few other chains: that of services may have a hundred thousand. */
+const MARKED = { family: 'ip', table: 'filter' } as const
+
+async function isMarked(nft: Nftables, tables: readonly ListedTable[]): Promise<boolean> {
+  if (!tables.some(({ family, name }) => family === MARKED.family && name === MARKED.table)) return false
+  const chains = (await orUndefined(ENOENT, nft.listChains(MARKED))) ?? []
+  return chains.some(({ name }) => name === CHAIN.owner)
+}
+
 /** Looks for planes of all modes. */
 export async function findPlanes(
   { signal, kernel }: CommandEnvironment,
@@ -57,7 +68,7 @@ export async function findPlanes(
     if (found.length > 0) modes.add(mode)
     owned.push(...found.filter(({ flags, owner }) => flags?.includes('owner') === true && owner !== undefined))
   }
-  if ((await nft.listChains()).some((chain) => chain.name === CHAIN.owner)) modes.add('iptables')
+  if (await isMarked(nft, tables)) modes.add('iptables')
   return { modes, owned }
 }
 

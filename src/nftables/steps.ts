@@ -153,7 +153,8 @@ export interface StepHooks {
 
 const advanceOf = (steps: readonly Step[]): number => steps.reduce((sum, { advance = 0 }) => sum + advance, 0)
 
-const bytesOf = (steps: readonly Step[]): number => steps.reduce((sum, { bytes }) => sum + bytes, 0)
+/** Bytes of steps together, about. */
+export const bytesOf = (steps: readonly Step[]): number => steps.reduce((sum, { bytes }) => sum + bytes, 0)
 
 /** Commits steps, in their order, in as few transactions as can be sent. */
 export class StepWriter {

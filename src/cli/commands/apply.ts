@@ -8,7 +8,7 @@ import { STATUS } from '../errors.js'
 import { modeOption, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
 import { paintFor } from '../output/colours.js'
 import { writeResult } from '../output/format.js'
-import { appliedLine, planLines, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
+import { appliedLine, planDocument, planLines, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
 import { withProgress } from '../output/progress.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 import { warnOfOthers } from '../present.js'
@@ -43,10 +43,9 @@ function report(
 ): number {
   const { stdout, stderr, variables } = environment
   const quarantined = done?.quarantined ?? plan.quarantined
-  const { entries, drift, objects, isMadeAnew, isEmpty } = plan
   const paper = {
     mode: options.mode,
-    plan: { entries, drift, objects, isMadeAnew, isEmpty },
+    plan: planDocument(plan),
     quarantined: quarantinedDocuments(quarantined, document),
     ...(done === undefined
       ? {}

@@ -12,7 +12,7 @@ import { STATUS } from '../errors.js'
 import { modeOption, parseLongSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { paintFor } from '../output/colours.js'
-import { planLines, plural, quarantinedLines } from '../output/plan.js'
+import { planDocument, planLines, plural, quarantinedLines } from '../output/plan.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 import { warnOfOthers } from '../present.js'
 import { readServicesFile } from '../services-file/read.js'
@@ -109,9 +109,7 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
     tell(`${plural(connections, 'connection')} left, for at most ${leftSeconds} s.`)
   )
   const { endpoints, unserved } = plan
-  const { entries, drift, objects, isMadeAnew, isEmpty } = planned
-  const paper = { mode, plan: { entries, drift, objects, isMadeAnew, isEmpty }, endpoints, unserved, ...waited }
-  writeResult(environment, output, paper, () => [resultLine(waited)])
+  writeResult(environment, output, { mode, plan: planDocument(planned), endpoints, unserved, ...waited }, () => [resultLine(waited)])
   return waited.connections === 0 && quarantined.length === 0 ? STATUS.success : STATUS.negative
 }
 

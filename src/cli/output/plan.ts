@@ -46,6 +46,14 @@ export function planLines(plan: Plan, paint: Paint): string[] {
   ]
 }
 
+/** A plan, for programs; what cannot be applied stands beside it. */
+export type PlanDocument = Pick<Plan, 'entries' | 'drift' | 'objects' | 'isMadeAnew' | 'isEmpty'>
+
+/** The fields of a plan that programs get. */
+export function planDocument({ entries, drift, objects, isMadeAnew, isEmpty }: Plan): PlanDocument {
+  return { entries, drift, objects, isMadeAnew, isEmpty }
+}
+
 /** A service that cannot be applied, for programs. */
 export interface QuarantinedDocument extends Partial<Position> {
   readonly service: string

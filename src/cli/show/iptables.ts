@@ -14,7 +14,7 @@ import { readKernel, type KernelState } from '../../plane/iptables/inspect/kerne
 import { holdsOurs } from '../../plane/iptables/inspect/ours.js'
 import { isBalancing, missingJumps, missingRules, TO_SOURCES, toFrontends, toRefusals } from '../../plane/iptables/inspect/ways.js'
 import { CHAIN, isChainOf } from '../../plane/iptables/layout/names.js'
-import type { ShownEndpoint, ShownFrontend } from './model.js'
+import { withMissing, type ShownEndpoint, type ShownFrontend } from './model.js'
 
 /** Digits of a share that say something: the kernel keeps 31 bits of each, and rules multiply. */
 const SHARE_DIGITS = 9
@@ -114,8 +114,6 @@ function waysIn(kernel: KernelState, family: AddressFamily, chains: NatChains): 
     refused: (chain) => missingJumps(kernel, family, toRefusals(['INPUT', 'FORWARD', 'OUTPUT'], chain))
   }
 }
-
-const withMissing = (missing: readonly string[]): Pick<ShownFrontend, 'missing'> => (missing.length === 0 ? {} : { missing })
 
 function frontendOf(chains: NatChains, family: AddressFamily, rule: IptablesRule, ways: MissingWays): ShownFrontend | undefined {
   const [chain, port] = [jumpOf(rule), portOf(rule.matches)]

@@ -35,6 +35,11 @@ export interface ShownRelay {
   readonly clients: Clients
 }
 
+/** What a frontend lacks, as a field that is absent where that is nothing. */
+export function withMissing(missing: readonly string[]): Pick<ShownFrontend, 'missing'> {
+  return missing.length === 0 ? {} : { missing }
+}
+
 /** A frontend as the kernel has it. */
 export interface ShownFrontend {
   readonly mode: KernelMode

@@ -30,7 +30,7 @@ import { readCounted, type Counted } from './counted.js'
 import { checkUserspaceOptions } from '../../plane/userspace/options.js'
 import type { KernelMode } from '../options.js'
 import { missingAround } from './around.js'
-import type { Clients, ShownEndpoint, ShownFrontend, ShownRefusal, ShownRelay } from './model.js'
+import { withMissing, type Clients, type ShownEndpoint, type ShownFrontend, type ShownRefusal, type ShownRelay } from './model.js'
 
 /** What is said of a frontend, piece by piece. */
 interface Draft {
@@ -101,7 +101,7 @@ class Drafts {
     return [...this.#drafts.values()].map((draft) => {
       const { key, missing: own, ...said } = draft
       const missing = [...new Set([...own, ...missingAround(draft)])]
-      return { mode, ...said, ...key, endpoints: forAllIn(draft), isOurs: true, ...(missing.length === 0 ? {} : { missing }) }
+      return { mode, ...said, ...key, endpoints: forAllIn(draft), isOurs: true, ...withMissing(missing) }
     })
   }
 }

@@ -1,11 +1,11 @@
 /**
  * One look at what the kernel holds, and what it says beside the look before.
  */
-import type { Plan, Plane } from '../../plane/index.js'
+import type { Plane } from '../../plane/index.js'
 import { printable, UnsupportedError } from '../../core/errors.js'
 import type { CommandEnvironment } from '../environment.js'
 import type { PlaneCommandOptions } from '../options.js'
-import { quarantinedDocuments, quarantinedLines, type QuarantinedDocument } from '../output/plan.js'
+import { planDocument, quarantinedDocuments, quarantinedLines, type PlanDocument, type QuarantinedDocument } from '../output/plan.js'
 import { readFrontends } from '../show/read.js'
 import type { ShownFrontend } from '../show/model.js'
 import type { ServicesDocument } from '../services-file/document.js'
@@ -14,7 +14,7 @@ import { FlowCounter } from './flows.js'
 import { isCounted, Rates, type RatedFrontend } from './rates.js'
 
 /** What `plan` finds. */
-export interface Drift extends Pick<Plan, 'entries' | 'drift' | 'objects' | 'isMadeAnew' | 'isEmpty'> {
+export interface Drift extends PlanDocument {
   /** Services of the file that cannot be applied. */
   readonly quarantined: readonly QuarantinedDocument[]
 }
@@ -84,9 +84,10 @@ export class Looker implements AsyncDisposable {
   async #drift(): Promise<{ readonly drift?: Drift; readonly faults: readonly string[] }> {
     if (this.#expected === undefined) return { faults: [] }
     const { plane, document } = this.#expected
-    const { entries, drift, objects, isMadeAnew, isEmpty, quarantined } = await plane.plan(document.services)
+    const plan = await plane.plan(document.services)
+    const { quarantined } = plan
     return {
-      drift: { entries, drift, objects, isMadeAnew, isEmpty, quarantined: quarantinedDocuments(quarantined, document) },
+      drift: { ...planDocument(plan), quarantined: quarantinedDocuments(quarantined, document) },
       faults: quarantinedLines(quarantined, document)
     }
   }

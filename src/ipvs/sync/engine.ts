@@ -37,16 +37,16 @@ interface Due {
 /** One try. */
 type Attempt = { readonly isFromMemory: boolean } & ({ readonly plan: IpvsPlan; readonly applied: Applied } | { readonly error: unknown })
 
+const NONE: ChangedObjects = { added: 0, updated: 0, removed: 0 }
 const isNone = ({ added, updated, removed }: ChangedObjects): boolean => added + updated + removed === 0
 
-/** What a try did whose repetition failed before it did anything: it ended early, and did not do nothing. @throws The error, where the first try did nothing either. */
+/** A repetition that failed before it did anything, of a try that did something: the whole ended early. @throws The error, where the first try did nothing either. */
 function stoppedAfter(first: Attempt, error: unknown): Attempt {
   if ('error' in first) throw error
-  const { applied } = first
-  const { services, realServers, failed } = applied
+  const { services, realServers, failed } = first.applied
   const isUntouched = isNone(services) && isNone(realServers) && failed.every((one) => one.applied.length + one.unknown.length === 0)
   if (isUntouched) throw error
-  return { ...first, applied: { ...applied, stopped: { cause: error } } }
+  return { ...first, applied: { ...first.applied, services: NONE, realServers: NONE, systemCalls: 0, stopped: { cause: error } } }
 }
 
 /** One for each client; its calls are made one after the other. */
@@ -81,7 +81,7 @@ export class SyncEngine {
     const last = isRepeated && first.isFromMemory ? await again().catch((error: unknown) => stoppedAfter(first, error)) : first
     if ('error' in last) throw last.error
     const { plan, applied } = last
-    const before = last === first || 'error' in first || last.plan === first.plan ? undefined : first.applied
+    const before = last === first || 'error' in first ? undefined : first.applied
     return {
       plan: 'plan' in first ? first.plan : plan,
       services: before === undefined ? applied.services : sum(before.services, applied.services),

@@ -9,3 +9,8 @@ export function groupBy<Item, Key>(items: Iterable<Item>, keyOf: (item: Item) =>
   }
   return groups
 }
+
+/** One item of each group, not always the first of it: what else differs takes turns. */
+export function oneOfEach<Item>(items: Iterable<Item>, keyOf: (item: Item) => string): Item[] {
+  return [...groupBy(items, keyOf).values()].map((same, index) => same[(index * 7) % same.length]!)
+}

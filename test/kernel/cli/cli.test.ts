@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { thisSystem } from '../../../src/cli/doctor/system.js'
-import { command, KeptStream, type CommandOptions, type CommandResult } from '../../support/command.js'
-import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { command, KeptStream } from '../../support/command.js'
+import { commandInside } from '../../support/command-inside.js'
+import { makeNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
 
 const SERVICES = `services:
@@ -18,11 +19,6 @@ const SERVICES = `services:
       - { address: 10.1.0.2, port: 8080 }
 `
 
-/** Runs a command on the kernel, in a namespace that it is told by its name. */
-function inside({ name }: TestNamespace, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  return command([...args, '--netns', name], { kernel: undefined, system: thisSystem, ...options })
-}
-
 async function serviceFile(text: string): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'netplane-cli-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -35,17 +31,17 @@ describe('the command line on the kernel', () => {
   test.each(['nftables', 'iptables'])('applies services of mode %s that stay, shows, explains and removes them', async (mode) => {
     const namespace = await makeNamespace()
     const file = await serviceFile(SERVICES)
-    expect(await inside(namespace, ['apply', file, '--mode', mode])).toMatchObject({ status: 0, stderr: '' })
+    expect(await commandInside(namespace, ['apply', file, '--mode', mode])).toMatchObject({ status: 0, stderr: '' })
     expect(await namespace.nft('list', 'ruleset')).toContain('10.1.0.2')
-    expect((await inside(namespace, ['plan', file, '--mode', mode])).stdout).toBe(
+    expect((await commandInside(namespace, ['plan', file, '--mode', mode])).stdout).toBe(
       'The kernel holds what the file says: nothing is to be done.\n'
     )
-    const shown = await inside(namespace, ['show'])
+    const shown = await commandInside(namespace, ['show'])
     expect(shown.stdout).toMatch(/default\/web:http +tcp 10\.96\.0\.1:80 +10\.1\.0\.1:8080 +75 %/)
     expect(shown.stdout).toMatch(/node port 30080 ip +10\.1\.0\.2:8080 +25 %/)
-    const explained = await inside(namespace, ['explain', '10.96.0.1:80', '--from', '192.0.2.1', '--mode', mode])
+    const explained = await commandInside(namespace, ['explain', '10.96.0.1:80', '--from', '192.0.2.1', '--mode', mode])
     expect(explained.stdout).toContain('Outcome: served by service default/web:http, at ')
-    const cleaned = await inside(namespace, ['cleanup'])
+    const cleaned = await commandInside(namespace, ['cleanup'])
     expect(cleaned.status).toBe(0)
     expect(cleaned.stdout).toContain(`${mode}: removed table ip `)
     expect(await namespace.nft('list', 'ruleset')).toBe('')
@@ -55,12 +51,12 @@ describe('the command line on the kernel', () => {
     const namespace = await makeNamespace()
     await namespace.run('ip', ['address', 'add', '192.0.2.1/32', 'dev', 'lo'])
     const without = SERVICES.replace(/ {6}- \{ kind: node.*\n/, '')
-    const plan = async (stdin: string): Promise<string> => (await inside(namespace, ['plan', '-'], { stdin })).stdout
+    const plan = async (stdin: string): Promise<string> => (await commandInside(namespace, ['plan', '-'], { stdin })).stdout
     for (const [before, after, sign] of [
       [without, SERVICES, '+'],
       [SERVICES, without, '-']
     ] as const) {
-      await inside(namespace, ['apply', '-'], { stdin: before })
+      await commandInside(namespace, ['apply', '-'], { stdin: before })
       expect(await plan(after)).toContain(`${sign} frontend tcp node port 30080 (ip)\n`)
       expect(await plan(after)).not.toContain('!')
     }
@@ -70,7 +66,7 @@ describe('the command line on the kernel', () => {
 
   test('says what is written where rules for all services differ', async () => {
     const namespace = await makeNamespace()
-    const run = async (...args: string[]): Promise<string> => (await inside(namespace, args, { stdin: SERVICES })).stdout
+    const run = async (...args: string[]): Promise<string> => (await commandInside(namespace, args, { stdin: SERVICES })).stdout
     await run('apply', '-')
     await namespace.nftScript('flush chain ip netplane nat-output')
     expect(await run('plan', '-')).toMatch(
@@ -88,7 +84,7 @@ describe('the command line on the kernel', () => {
   test('names in mode iptables an endpoint whose rules another process has changed', async () => {
     const namespace = await makeNamespace()
     const run = async (...args: string[]): Promise<string> =>
-      (await inside(namespace, [...args, '--mode', 'iptables'], { stdin: SERVICES })).stdout
+      (await commandInside(namespace, [...args, '--mode', 'iptables'], { stdin: SERVICES })).stdout
     await run('apply', '-')
     const [, chain] = /-A (KUBE-SEP-\w+) .*10\.1\.0\.2:8080/.exec(await namespace.run('iptables-nft-save', ['-t', 'nat'])) ?? []
     await namespace.run('iptables-nft', ['-t', 'nat', '-F', chain!])
@@ -101,8 +97,8 @@ describe('the command line on the kernel', () => {
       '{ kind: node, port: 30080 }',
       '{ kind: loadBalancer, address: 203.0.113.5, port: 80, sourceRanges: { allow: [192.0.2.0/24, 198.51.100.0/24] } }'
     )
-    expect((await inside(namespace, ['apply', '-', '--mode', 'iptables'], { stdin: restricted })).status).toBe(0)
-    const { stdout } = await inside(namespace, ['show'])
+    expect((await commandInside(namespace, ['apply', '-', '--mode', 'iptables'], { stdin: restricted })).status).toBe(0)
+    const { stdout } = await commandInside(namespace, ['show'])
     expect(stdout).toMatch(/203\.0\.113\.5:80 +10\.1\.0\.1:8080 +75 %/)
     expect(stdout).toMatch(/203\.0\.113\.5:80 +10\.1\.0\.2:8080 +25 %/)
   })
@@ -125,8 +121,8 @@ describe('the command line on the kernel', () => {
     await namespace.run('iptables-nft', ['-t', 'nat', '-A', 'PREROUTING', '-p', 'tcp', '-j', 'RETURN'])
     const before = await namespace.nft('list', 'ruleset')
     for (const mode of ['nftables', 'iptables'])
-      expect((await inside(namespace, ['apply', '-', '--mode', mode], { stdin: SERVICES })).status).toBe(0)
-    expect((await inside(namespace, ['cleanup'])).status).toBe(0)
+      expect((await commandInside(namespace, ['apply', '-', '--mode', mode], { stdin: SERVICES })).status).toBe(0)
+    expect((await commandInside(namespace, ['cleanup'])).status).toBe(0)
     expect(await namespace.nft('list', 'ruleset')).toBe(before)
   })
 
@@ -135,7 +131,7 @@ describe('the command line on the kernel', () => {
     await namespace.nftScript('table inet firewalld { }\ntable ip kube-proxy { }')
     await namespace.run('iptables-nft', ['-t', 'nat', '-N', 'DOCKER'])
     await namespace.run('sysctl', ['-w', 'net.ipv4.ip_forward=0'])
-    const { stdout, stderr } = await inside(namespace, ['doctor'])
+    const { stdout, stderr } = await commandInside(namespace, ['doctor'])
     expect(stderr).toBe('')
     for (const part of [
       'nf_tables answers',
@@ -146,7 +142,7 @@ describe('the command line on the kernel', () => {
     ])
       expect(stdout).toContain(part)
     await namespace.run('sysctl', ['-w', 'net.ipv4.ip_forward=1'])
-    expect((await inside(namespace, ['doctor'])).stdout).not.toContain('sysctl -w net.ipv4.ip_forward=1')
+    expect((await commandInside(namespace, ['doctor'])).stdout).not.toContain('sysctl -w net.ipv4.ip_forward=1')
   })
 
   test('says which namespace is not there', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { thisSystem } from '../../../src/cli/doctor/system.js'
-import { command, KeptStream, type CommandResult } from '../../support/command.js'
+import { KeptStream, type CommandResult } from '../../support/command.js'
+import { commandInside } from '../../support/command-inside.js'
 import { KEEPER, TALKER } from '../../support/kept-connections.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
@@ -34,8 +34,8 @@ async function network(): Promise<{ readonly node: TestNamespace; readonly clien
   return { node, client }
 }
 
-function inside({ name }: TestNamespace, args: readonly string[], stdout = new KeptStream()): Promise<CommandResult> {
-  return command([...args, '--netns', name], { kernel: undefined, system: thisSystem, stdin: SERVICES, stdout })
+function inside(namespace: TestNamespace, args: readonly string[], stdout = new KeptStream()): Promise<CommandResult> {
+  return commandInside(namespace, args, { stdin: SERVICES, stdout })
 }
 
 describe('drain on the kernel', () => {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { thisSystem } from '../../../src/cli/doctor/system.js'
-import { command } from '../../support/command.js'
+import { commandInside } from '../../support/command-inside.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 
 const SERVICES = `services:
@@ -31,8 +30,8 @@ async function applied(mode: string): Promise<TestNamespace> {
   return namespace
 }
 
-async function run({ name }: TestNamespace, args: readonly string[]): Promise<string> {
-  const { status, stdout, stderr } = await command([...args, '--netns', name], { kernel: undefined, system: thisSystem, stdin: SERVICES })
+async function run(namespace: TestNamespace, args: readonly string[]): Promise<string> {
+  const { status, stdout, stderr } = await commandInside(namespace, args, { stdin: SERVICES })
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   return stdout
 }

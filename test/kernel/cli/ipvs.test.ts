@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { thisSystem } from '../../../src/cli/doctor/system.js'
 import { SignalError } from '../../../src/cli/errors.js'
 import { command, KeptStream, type CommandResult } from '../../support/command.js'
+import { commandInside } from '../../support/command-inside.js'
 import type { TestNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
 import { addressOf, ask, makeServingNetwork, tally } from '../../support/service-network.js'
@@ -24,8 +25,8 @@ const SERVICES = `services:
     endpoints: []
 `
 
-function inside({ name }: TestNamespace, args: readonly string[], more: object = {}): Promise<CommandResult> {
-  return command([...args, '--mode', 'ipvs', '--netns', name], { kernel: undefined, system: thisSystem, stdin: SERVICES, ...more })
+function inside(namespace: TestNamespace, args: readonly string[], more: object = {}): Promise<CommandResult> {
+  return commandInside(namespace, [...args, '--mode', 'ipvs'], { stdin: SERVICES, ...more })
 }
 
 /** The endpoints that had new connections while it was looked at, by a service's address. */

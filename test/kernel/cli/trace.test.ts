@@ -3,6 +3,7 @@ import process from 'node:process'
 import { describe, expect, test } from 'vitest'
 import { thisSystem } from '../../../src/cli/doctor/system.js'
 import { command, KeptStream, type CommandResult } from '../../support/command.js'
+import { commandInside } from '../../support/command-inside.js'
 import { isOlderThan } from '../../support/kernel-version.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { until } from '../../support/run.js'
@@ -35,8 +36,8 @@ async function connect(from: TestNamespace): Promise<void> {
   await from.run('python3', ['-c', script])
 }
 
-function inside({ name }: TestNamespace, args: readonly string[], stdin = ''): Promise<CommandResult> {
-  return command([...args, '--netns', name], { kernel: undefined, system: thisSystem, stdin })
+function inside(namespace: TestNamespace, args: readonly string[], stdin = ''): Promise<CommandResult> {
+  return commandInside(namespace, args, { stdin })
 }
 
 async function hasTable(node: TestNamespace): Promise<boolean> {

@@ -29,6 +29,18 @@ function byPlace(parts: readonly PlacedRules[]): Map<string, PlacedRules> {
   return new Map(parts.map((part) => [placeKey(part.place), part]))
 }
 
+/** What makes the rules of a service where it has none. */
+export function editsOfNew(service: string, rules: readonly ServiceRules[]): ServiceEdits {
+  const of = (part: 'chains' | 'shared'): PlacedRules[] => rules.flatMap((one) => placed(one.family, one[part]))
+  return {
+    service,
+    fillings: of('chains').map((one) => ({ ...one, isNew: true })),
+    additions: of('shared')
+      .filter((one) => one.rules.length > 0)
+      .map((one) => ({ ...one, at: 'begin' }))
+  }
+}
+
 const isSame = (left: readonly IptablesRule[], right: readonly IptablesRule[]): boolean => JSON.stringify(left) === JSON.stringify(right)
 
 /** Collects edits. */

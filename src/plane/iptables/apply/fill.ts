@@ -2,15 +2,16 @@
  * Rules of services in a kernel that holds none: written while later services are checked, and not kept.
  */
 import { Slices } from '../../../core/slices.js'
-import type { Step } from '../../../nftables/steps.js'
+import { bytesOf, type Step } from '../../../nftables/steps.js'
 import type { ObjectCounts, ServiceSource } from '../../core/backend.js'
 import type { GuardedWriter } from '../../core/guarded-writer.js'
 import { Pipeline } from '../../core/pipeline.js'
 import type { Run } from '../../core/run.js'
 import type { Service } from '../../model.js'
-import type { Edits, ServiceEdits } from '../edits.js'
+import type { Edits } from '../edits.js'
 import { rulesOf, type Layout } from '../wanted.js'
-import type { Stepping } from './steps.js'
+import { editsOfNew } from './changes.js'
+import { ruleCount, type Stepping } from './steps.js'
 
 /** Where rules are written, and how. */
 export interface FillParts {
@@ -24,22 +25,6 @@ export interface FillParts {
   readonly frame: Edits
   /** Is told of each service that is written. */
   readonly onService: (service: Service) => void
-}
-
-/** What makes the rules of a service where it has none. */
-function editsOfNew(service: Service, layout: Layout): ServiceEdits {
-  const all = rulesOf(service, layout)
-  return {
-    service: service.name,
-    fillings: all.flatMap(({ family, chains }) =>
-      chains.map(({ table, chain, rules }) => ({ place: { family, table, chain }, isNew: true, rules }))
-    ),
-    additions: all.flatMap(({ family, shared }) =>
-      shared
-        .filter(({ rules }) => rules.length > 0)
-        .map(({ table, chain, rules }) => ({ place: { family, table, chain }, rules, at: 'begin' as const }))
-    )
-  }
 }
 
 /** Gathers steps until they make a transaction. */
@@ -58,13 +43,11 @@ class Chunks {
 
   readonly add = (service: Service): Promise<void> | undefined => {
     const { layout, stepping, onService } = this.#parts
-    const edits = editsOfNew(service, layout)
-    for (const { rules } of edits.fillings) this.written += rules.length
-    for (const { rules } of edits.additions) this.written += rules.length
+    const edits = editsOfNew(service.name, rulesOf(service, layout))
+    this.written += ruleCount(edits.fillings) + ruleCount(edits.additions)
     onService(service)
     const steps = [...stepping.serviceSteps(edits, false)]
-    const bytes = steps.reduce((sum, step) => sum + step.bytes, 0)
-    const isFull = this.#bytes > 0 && this.#bytes + bytes > this.#most
+    const isFull = this.#bytes > 0 && this.#bytes + bytesOf(steps) > this.#most
     if (!isFull) {
       this.gather(steps)
       return this.#slices.isOver ? this.#slices.turn() : undefined

@@ -37,7 +37,8 @@ function makeBase(tx: Transaction, { family, table, chain }: Place): void {
 /** Where the rules of an addition come, in the order in which they are put there: each at the very begin, so that the first comes last. */
 const inTurn = ({ rules, at }: Addition): readonly IptablesRule[] => (at === 'begin' ? rules.toReversed() : rules)
 
-const ruleCount = (parts: readonly { readonly rules: readonly IptablesRule[] }[]): number =>
+/** Rules of some parts together. */
+export const ruleCount = (parts: readonly { readonly rules: readonly IptablesRule[] }[]): number =>
   parts.reduce((sum, { rules }) => sum + rules.length, 0)
 
 /** What is led to before what leads there. */
