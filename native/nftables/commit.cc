@@ -24,6 +24,15 @@ struct Part {
   uint32_t row = 0;
 };
 
+/// Whether an echo of the operation's first message is a single message of the kernel's: of a table or chain that goes, and of a chain or
+/// set that is emptied, it tells everything that was in it (nft_delrule, nft_setelem_flush), which no receive buffer holds.
+bool HasShortEcho(const Operation& operation) {
+  if (operation.verb == Verb::kFlush) return false;
+  if (operation.verb != Verb::kDelete && operation.verb != Verb::kDestroy) return true;
+  if (operation.kind == Kind::kElements) return operation.elements != nullptr;
+  return operation.kind != Kind::kTable && operation.kind != Kind::kChain;
+}
+
 class BatchEncoder {
  public:
   BatchEncoder(const std::vector<Operation>& operations, bool ask_generation)
@@ -78,7 +87,7 @@ class BatchEncoder {
 
   void Begin(uint32_t index, MessageForm form, uint32_t sequence, uint32_t row, MessageWriter& writer) {
     const Operation& operation = operations_[index];
-    const bool echo = operation.echo || ask_generation_;
+    const bool echo = operation.echo || (ask_generation_ && HasShortEcho(operation));
     // The kernel sends NFT_MSG_NEWGEN to a committer whose first message wants an echo (nf_tables_gen_notify looks at that message).
     ask_generation_ = false;
     const bool everything = operation.verb == Verb::kFlush && operation.kind == Kind::kTable && !FindAttribute(operation, NFTA_TABLE_NAME);
@@ -161,15 +170,21 @@ size_t EstimateBytes(const std::vector<Operation>& operations) {
   return bytes;
 }
 
+/// 0 where it is not known: a commit stands whatever this says.
 uint32_t CurrentGeneration(Socket& socket, Deadline deadline) {
   const auto record = GetGeneration(socket, deadline);
-  // The commit stands whatever this says: "unknown" is the answer.
   return record.ok() ? static_cast<uint32_t>(NumberField(record.value(), NFTA_GEN_ID)) : 0;
 }
 
-}  // namespace
+/// The generation that a batch made which insisted on another one, and of which the kernel told nothing.
+uint32_t GenerationAfter(Socket& socket, uint32_t insisted, Deadline deadline) {
+  const uint32_t current = CurrentGeneration(socket, deadline);
+  if (insisted == 0 || current == 0 || current == insisted) return current;
+  // The kernel passes over 0 (nf_tables_commit).
+  return insisted + 1 == 0 ? 1 : insisted + 1;
+}
 
-CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, const CommitOptions& options) {
+CommitReport CommitOnce(Socket& socket, const std::vector<Operation>& operations, const CommitOptions& options) {
   CommitReport report;
   BatchEncoder encoder(operations, !options.dry_run);
   TransactionOptions transaction;
@@ -194,12 +209,32 @@ CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, co
   if (!report.transaction.applied || options.dry_run) {
     report.generation = 0;
   } else if (report.generation == 0) {
-    // No NEWGEN: nothing changed, and the generation that the batch insisted on (0 insists on nothing) was the current one.
-    report.generation = options.generation.value_or(0);
-    if (report.generation == 0) report.generation = CurrentGeneration(socket, options.deadline);
+    // No NEWGEN: nothing changed, and the generation that the batch insisted on (0 insists on nothing) was the current one. Or it was not
+    // asked for.
+    const uint32_t insisted = options.generation.value_or(0);
+    const bool was_asked = operations.empty() || HasShortEcho(operations.front());
+    report.generation = insisted != 0 && was_asked ? insisted : GenerationAfter(socket, insisted, options.deadline);
   }
   if (options.record) report.bytes = std::move(batch);
   return report;
+}
+
+/// How often a batch is sent again that insists on a generation only to know which one it makes.
+constexpr int kMostAttempts = 16;
+
+}  // namespace
+
+CommitReport Commit(Socket& socket, const std::vector<Operation>& operations, const CommitOptions& options) {
+  const bool tells_generation = operations.empty() || HasShortEcho(operations.front());
+  if (tells_generation || options.dry_run || options.generation.value_or(0) != 0) return CommitOnce(socket, operations, options);
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    CommitOptions insisting = options;
+    insisting.generation = CurrentGeneration(socket, options.deadline);
+    CommitReport report = CommitOnce(socket, operations, insisting);
+    const bool was_late = report.transaction.failure && report.transaction.failure->code == ERESTART;
+    if (!was_late) return report;
+  }
+  return CommitOnce(socket, operations, options);
 }
 
 }  // namespace netplane::nftables

@@ -101,6 +101,30 @@ TEST_F(KernelNftablesTest, TheGenerationIsThatOfTheCommitItself) {
   EXPECT_EQ(fifth.transaction.failure->code, ERESTART);
 }
 
+TEST_F(KernelNftablesTest, WhatGoesIsNotTold) {
+  MakeTable();
+  const auto make = [&] {
+    Commit1(Elements(Verb::kAdd, "s", Range(0, 100000)));
+    std::vector<Operation> rules = Batch(Op(Verb::kAdd, Kind::kChain, {{"table", Str("t")}, {"name", Str("d")}}));
+    for (int i = 0; i < 20000; ++i)
+      rules.push_back(
+          Op(Verb::kAdd, Kind::kRule, {{"table", Str("t")}, {"chain", Str("d")}, {"expressions", Records({Expression("counter", {})})}}));
+    Apply(std::move(rules));
+  };
+  make();
+  // The kernel's messages about each would overrun the receive buffer, and with them the verdict would be lost.
+  const uint32_t before = Generation();
+  EXPECT_EQ(Commit1(Op(Verb::kFlush, Kind::kSet, {{"table", Str("t")}, {"name", Str("s")}})).generation, before + 1);
+  EXPECT_EQ(Commit1(Op(Verb::kFlush, Kind::kChain, {{"table", Str("t")}, {"name", Str("d")}})).generation, before + 2);
+  // Nothing is left that could go.
+  EXPECT_EQ(Commit1(Op(Verb::kFlush, Kind::kChain, {{"table", Str("t")}, {"name", Str("d")}})).generation, before + 2);
+  make();
+  const uint32_t known = Generation();
+  const auto gone = CommitAll(Batch(Op(Verb::kDelete, Kind::kTable, {{"name", Str("t")}})), known);
+  EXPECT_TRUE(gone.transaction.applied);
+  EXPECT_EQ(gone.generation, known + 1);
+}
+
 TEST_F(KernelNftablesTest, EchoesBringHandlesOnlyToThoseWhoAsked) {
   MakeTable();
   std::vector<Operation> batch =
