@@ -4,13 +4,13 @@ import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
 import { iptablesPlaneRows } from './iptables-plane.js'
-import { iptablesRulesRow } from './iptables-rules.js'
+import { iptablesRulesRows } from './iptables-rules.js'
 import { ipvsRows } from './ipvs.js'
 import { ipvsPlaneRows } from './ipvs-plane.js'
 import { nftablesGenerationRow } from './nftables-generation.js'
 import { nftablesListRows } from './nftables-list.js'
 import { nftablesLoadRows } from './nftables-load.js'
-import { nftablesObjectsRow } from './nftables-objects.js'
+import { nftablesObjectsRows } from './nftables-objects.js'
 import { nftablesUpdateRows } from './nftables-update.js'
 import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
@@ -22,8 +22,8 @@ import { userspaceRelayRows } from './userspace-relay.js'
 /** All rows, in the table's order. */
 export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...nftablesLoadRows,
-  nftablesObjectsRow,
-  iptablesRulesRow,
+  ...nftablesObjectsRows,
+  ...iptablesRulesRows,
   ...nftablesUpdateRows,
   ...nftablesListRows,
   nftablesGenerationRow,

@@ -23,7 +23,8 @@ const loadPort = (destinationRegister: number): Expression => ({
   offset: 2,
   length: 2
 })
-const equals = (value: number, length: number): Expression => ({ type: 'cmp', sourceRegister: 1, op: 'eq', data: bytes(value, length) })
+const equalsBytes = (data: Uint8Array): Expression => ({ type: 'cmp', sourceRegister: 1, op: 'eq', data })
+const equals = (value: number, length: number): Expression => equalsBytes(bytes(value, length))
 
 const isTcp: readonly Expression[] = [loadProtocol(1), equals(6, 1)]
 
@@ -41,10 +42,15 @@ export const ruleParts = {
   dnat: { type: 'nat', nat: 'dnat', family: 'ip', addressMinRegister: 1, protoMinRegister: 9 } satisfies Expression
 }
 
+/** Addresses that follow one another, back to back. */
+export function addressBytes(first: number, count: number): Uint8Array {
+  return Uint8Array.from({ length: 4 * count }, (_, at) => ((first + (at >> 2)) >>> (8 * (3 - (at & 3)))) & 255)
+}
+
 /** `ip daddr ADDRESS tcp dport PORT counter accept` */
-export function acceptRule(address: number, port: number): Expression[] {
+export function acceptRule(address: Uint8Array, port: number): Expression[] {
   const verdict: Expression = { type: 'immediate', destinationRegister: 0, data: { verdict: 'accept' } }
-  return [loadAddress(1), equals(address, 4), ...isTcp, loadPort(1), equals(port, 2), { type: 'counter' }, verdict]
+  return [loadAddress(1), equalsBytes(address), ...isTcp, loadPort(1), equals(port, 2), { type: 'counter' }, verdict]
 }
 
 /** `meta mark set 1`, a mark being in host order. */

@@ -1,9 +1,12 @@
 // The content of the rows with rules of iptables: chains of the user with two rules each, as a file for iptables-restore and for the library.
 import type { Subject } from '../frame/subject.js'
-import { dottedQuad } from './expressions.js'
+import type { IptablesTransaction } from '../../src/iptables/index.js'
+import { addressBytes, dottedQuad } from './expressions.js'
 
 export interface IptablesOptions {
   readonly chains: number
+  /** By one call for all, instead of one for each chain and rule. */
+  readonly isRepeated?: boolean
 }
 
 const place = { family: 'ip', table: 'filter' } as const
@@ -28,21 +31,45 @@ export function iptablesFile(chains: number): string {
   return ['*filter', ...declared, ...indices(chains).map(rules), 'COMMIT', ''].join('\n')
 }
 
-/** Builds and commits the same rules in one transaction; the building counts, as each rule is made by a call of its own. */
-export const iptablesRules: Subject<IptablesOptions> = async ({ Iptables }, netns, { chains }) => {
+/** One chain. */
+interface Chain {
+  readonly chain: string
+  readonly comment: string
+  readonly address: string
+}
+
+type Queue = Pick<IptablesTransaction, 'append'>
+
+function appendRules(tx: Queue, { chain: name, comment: text, address }: Chain): void {
+  const chain = { ...place, chain: name }
+  const comment = { match: 'comment', comment: text } as const
+  tx.append(chain, { source: `${address}/32`, matches: [comment], target: { target: 'MARK', value: mark, mask: mark } })
+  const matches = [{ match: 'tcp', destinationPort: port }, comment] as const
+  tx.append(chain, { destination: `${address}/32`, protocol: 'tcp', matches, target: 'ACCEPT' })
+}
+
+function queueSingly(tx: IptablesTransaction, chains: number): void {
+  for (const index of indices(chains)) tx.newChain({ ...place, chain: chainName(index) })
+  for (const index of indices(chains))
+    appendRules(tx, { chain: chainName(index), comment: `service ${index}`, address: dottedQuad(firstService + index) })
+}
+
+function queueRepeated(tx: IptablesTransaction, chains: number, formatAddress: (bytes: Uint8Array) => string): void {
+  const chain = indices(chains).map((index) => chainName(index))
+  const comment = indices(chains).map((index) => `service ${index}`)
+  tx.repeat(chains, { chain }, (own, row) => own.newChain({ ...place, chain: row.chain }))
+  const columns = { chain, comment, address: addressBytes(firstService, chains) }
+  tx.repeat(chains, columns, (own, { address, ...row }) => appendRules(own, { ...row, address: formatAddress(address) }))
+}
+
+/** Builds and commits the same rules in one transaction; the building counts. */
+export const iptablesRules: Subject<IptablesOptions> = async ({ Iptables, formatAddress }, netns, { chains, isRepeated = false }) => {
   const iptables = await Iptables.open({ netns })
   return {
     work: async () => {
       const tx = iptables.transaction()
-      for (const index of indices(chains)) tx.newChain({ ...place, chain: chainName(index) })
-      for (const index of indices(chains)) {
-        const chain = { ...place, chain: chainName(index) }
-        const address = `${dottedQuad(firstService + index)}/32`
-        const comment = { match: 'comment', comment: `service ${index}` } as const
-        tx.append(chain, { source: address, matches: [comment], target: { target: 'MARK', value: mark, mask: mark } })
-        const matches = [{ match: 'tcp', destinationPort: port }, comment] as const
-        tx.append(chain, { destination: address, protocol: 'tcp', matches, target: 'ACCEPT' })
-      }
+      if (isRepeated) queueRepeated(tx, chains, formatAddress)
+      else queueSingly(tx, chains)
       await tx.commit()
     },
     close: () => iptables.close()

@@ -26,5 +26,5 @@ export type { SavedAction, SavedChain, SavedCommand, SavedTable } from './text/s
 export { IptablesSyntaxError } from './text/syntax-error.js'
 export type { IptablesChainReference, IptablesTableReference } from './transaction/operations.js'
 export type { RestoreOptions } from './transaction/restore.js'
-export { IptablesTransaction, type IptablesCommitReport } from './transaction/transaction.js'
+export { IptablesTransaction, type IptablesCommitReport, type IptablesVerbs } from './transaction/transaction.js'
 export { IPTABLES_TABLES, type IptablesFamily, type IptablesTableName, type OpaqueExtension } from './types.js'

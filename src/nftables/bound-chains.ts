@@ -37,6 +37,11 @@ export class BoundChains {
   readonly #closed = new Set<number>()
   #nextId = 1
 
+  /** Whether none was declared. */
+  get isEmpty(): boolean {
+    return this.#ids.size === 0
+  }
+
   /** An id that no other chain of the transaction has. */
   takeId(): number {
     return this.#nextId++

@@ -37,6 +37,8 @@ export type {
   UdpTimeoutPolicy
 } from './stateful-objects.js'
 export type { TraceConnection, TraceEvent, TraceEvents, TraceHeaders, TraceLink, TraceStep, TraceVerdict } from './trace.js'
+export type { RepeatedColumn, RepeatedColumns, RepeatedRow, RepeatedValue } from './repeat/columns.js'
+export type { OperationVerbs } from './repeat/verbs.js'
 export { Transaction } from './transaction.js'
 export type {
   BuiltRule,

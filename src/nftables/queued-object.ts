@@ -15,20 +15,20 @@ export class QueuedObject implements QueuedOperation, OperationBytes {
   readonly bytes: Uint8Array
   readonly from: number
   readonly to: number
-  readonly #subject: () => string
+  readonly #subject: (object: unknown) => string
   readonly #object: unknown
   #value: NativeRecord | undefined
 
   /**
    * @param value Is copied.
-   * @param subject Of what does not change any more: it is asked for when an error names the operation.
+   * @param subject Names the object, by what does not change any more: it is asked for when an error names the operation.
    * @param out Where the bytes go.
    * @throws {ValidationError} A field of the value is malformed.
    */
   constructor(
     head: OperationHead & { readonly kind: NativeKind },
     value: NativeRecord,
-    subject: () => string,
+    subject: (object: unknown) => string,
     object: unknown,
     out: AttributeBuffer
   ) {
@@ -54,7 +54,7 @@ export class QueuedObject implements QueuedOperation, OperationBytes {
   }
 
   subject(): string {
-    return this.#subject()
+    return this.#subject(this.#object)
   }
 
   object(): unknown {

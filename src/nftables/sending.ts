@@ -16,6 +16,7 @@ import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstat
 import {
   whenQueued,
   type CommitOptions,
+  type CommitReport,
   type OrderedCommitOptions,
   type QueuedOperation,
   type TransactionHost
@@ -83,6 +84,13 @@ export function* handOver(
 /** What the native side is told of a commit. */
 export function commitRequest({ record }: CommitOptions, deadlineMs: number, generation: number | undefined): NativeCommitRequest {
   return { deadlineMs, ...(generation === undefined ? {} : { generation }), ...(record === true ? { record: true } : {}) }
+}
+
+/** What a commit did, in the caller's words. @param operations How many there were. */
+export function commitReport(result: NativeCommitResult, operations: number): CommitReport {
+  const { generation, bytes, systemCalls, echoes, datagram } = result
+  const handles = echoes.flatMap(({ index, value }) => (typeof value['handle'] === 'bigint' ? [[index, value['handle']] as const] : []))
+  return { generation, operations, bytes, systemCalls, handles: new Map(handles), datagram }
 }
 
 /** One sending of a transaction. */

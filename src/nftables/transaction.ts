@@ -2,14 +2,14 @@
  * A transaction over nf_tables: queue what should change, then commit all of it or nothing.
  */
 import { requireConfirmation, requireOptions } from '../core/checks.js'
-import { ClosedError, locate, NetplaneError, ValidationError } from '../core/errors.js'
+import { ClosedError, NetplaneError, ValidationError } from '../core/errors.js'
 import type { CallOptions } from '../core/options.js'
 import { traceCommit } from '../core/tracing.js'
 import type { NativeCommitResult, NativeKind, NativeRecord, NativeVerb } from '../native/index.js'
 import { BoundChains } from './bound-chains.js'
 import { describeNamed, describeRule, placeOf } from './describe.js'
 import { describeTarget, elementOperation, wordOf } from './element-operation.js'
-import { family, type Family } from './families.js'
+import { family } from './families.js'
 import { checkFields, findMisnamed, type DeclaredKind } from './fields.js'
 import {
   toNativeChain,
@@ -27,11 +27,14 @@ import {
   type Rule,
   type Table
 } from './objects.js'
+import { compileQueued, type StatedRule } from './queued-rule.js'
 import { refusalOf } from './refusals.js'
+import { ownColumns, type OwnColumn, type RepeatedColumns, type RepeatedRow } from './repeat/columns.js'
+import { queueRows } from './repeat/operations.js'
+import { verbsOf, type OperationVerbs } from './repeat/verbs.js'
 import { checkNoOwnChain } from './rule/checks.js'
-import { compileRule, type OwnChain } from './rule/index.js'
 import { QueuedObject } from './queued-object.js'
-import { locateOperation, Sending } from './sending.js'
+import { commitReport, locateOperation, Sending } from './sending.js'
 import { sendHere } from './sending-here.js'
 import { toNativeSet, type SetSpec } from './sets.js'
 import { COUNTER_TYPE, objectTypeNumber, type StatefulObject } from './stateful-objects.js'
@@ -52,12 +55,6 @@ import {
 } from './transaction-types.js'
 import { AttributeBuffer } from './wire/buffer.js'
 import type { OperationHead } from './wire/operation.js'
-
-function commitReport(result: NativeCommitResult, operations: number): CommitReport {
-  const { generation, bytes, systemCalls, echoes, datagram } = result
-  const handles = echoes.flatMap(({ index, value }) => (typeof value['handle'] === 'bigint' ? [[index, value['handle']] as const] : []))
-  return { generation, operations, bytes, systemCalls, handles: new Map(handles), datagram }
-}
 
 /**
  * Operations to be committed together; {@link Nftables.transaction} begins one. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
@@ -166,6 +163,37 @@ export class Transaction {
   }
 
   /**
+   * Queues the same operations for many rows, which differ by their values alone: what `build` queues for each row, in a fraction of the time. Operations that are alike for all rows are made by copying: of
+   * those of a few rows, and of made-up rows with which `build` is called, it is found out where the values go. Where values decide what is queued, `build` is called for those rows.
+   *
+   * `build` must do nothing but queue, and the same for the same row. It must not be async. What it throws for a row is thrown.
+   *
+   * @param rows How many.
+   * @param columns What differs, by names: of texts, numbers and counters a value a row, and of bytes as many for each row.
+   */
+  repeat<Columns extends RepeatedColumns>(
+    rows: number,
+    columns: Columns,
+    build: (tx: OperationVerbs, row: RepeatedRow<Columns>) => void
+  ): void {
+    const run = (tx: Transaction, row: unknown): void => build(verbsOf(tx), row as RepeatedRow<Columns>)
+    const record = (row: unknown): readonly QueuedOperation[] | undefined => {
+      const own = new Transaction(this.#host)
+      run(own, row)
+      return own.#fault === undefined ? own.#operations : undefined
+    }
+    let own: readonly OwnColumn[] | undefined
+    this.#guard(
+      {},
+      () => 'repeated',
+      () => (own = ownColumns(rows, columns))
+    )
+    if (own === undefined) return
+    const dependsOnOthers = !this.#boundChains.isEmpty
+    queueRows({ operations: this.#operations, out: this.#out, record, dependsOnOthers, run: (row) => run(this, row) }, rows, own)
+  }
+
+  /**
    * Commits everything, or nothing.
    *
    * @throws {ValidationError} An operation is malformed; nothing was sent.
@@ -244,7 +272,12 @@ export class Transaction {
     if (!result.applied) throw refusalOf(operation, result, this.#operations)
   }
 
-  #queue(head: OperationHead & { readonly kind: NativeKind }, value: NativeRecord, subject: () => string, object: unknown): void {
+  #queue(
+    head: OperationHead & { readonly kind: NativeKind },
+    value: NativeRecord,
+    subject: (object: unknown) => string,
+    object: unknown
+  ): void {
     this.#operations.push(new QueuedObject(head, value, subject, object, this.#out))
   }
 
@@ -316,7 +349,7 @@ export class Transaction {
   [queueEncoded](verb: 'add' | 'insert' | 'replace', rule: EncodedRule): void {
     const { table, chain, expressions, compat, handle, position } = rule
     const value = { table, chain, expressions, compat, handle, position }
-    this.#queue({ verb, kind: 'rule', family: rule.family }, value, () => describeRule(rule), rule)
+    this.#queue({ verb, kind: 'rule', family: rule.family }, value, describeRule as (rule: unknown) => string, rule)
   }
 
   #rule(verb: 'add' | 'insert' | 'replace', rule: Rule | BuiltRule): void {
@@ -341,40 +374,16 @@ export class Transaction {
   }
 
   /** Compiles a built rule; the sets and chains of its own are queued before it. */
-  #compile({ family: inFamily, table, statements }: Pick<BuiltRule, 'family' | 'table' | 'statements'>): Rule['expressions'] {
-    const { expressions, anonymousSets, ownChains } = compileRule(statements, {
-      family: inFamily,
-      table,
+  #compile(rule: StatedRule): Rule['expressions'] {
+    return compileQueued(rule, {
       nextSetId: () => this.#nextSetId++,
-      nextChainId: () => this.#boundChains.takeId()
+      nextChainId: () => this.#boundChains.takeId(),
+      addSet: ({ set, elements }) => {
+        this.#set('add', set)
+        this.#elements('add', set, elements, {}, true)
+      },
+      add: (kind, family, value, subject, object) => this.#queue({ verb: 'add', kind, family }, value, subject, object)
     })
-    for (const { set, elements } of anonymousSets) {
-      this.#set('add', set)
-      this.#elements('add', set, elements, {}, true)
-    }
-    for (const chain of ownChains) this.#ownChain(inFamily, table, chain)
-    return expressions
-  }
-
-  #ownChain(inFamily: Family, table: string, { id, rules }: OwnChain): void {
-    const queue = (kind: 'chain' | 'rule', value: NativeRecord, what: () => string, object: unknown): void =>
-      this.#queue({ verb: 'add', kind, family: inFamily }, value, what, object)
-    const chain = { family: inFamily, table, name: '', flags: ['binding'] } as const
-    queue('chain', toNativeChain(chain, id), () => `chain of a rule of table ${inFamily} ${table}`, rules)
-    for (const [index, inner] of rules.entries()) {
-      try {
-        const rule = { table, chain: '', comment: inner.comment }
-        const expressions = this.#compile({ ...chain, ...inner })
-        queue(
-          'rule',
-          toNativeRule(rule, expressions, 'add', id),
-          () => `rule ${index} of a rule's chain of table ${inFamily} ${table}`,
-          inner
-        )
-      } catch (error) {
-        throw locate(error, `rules[${index}].`)
-      }
-    }
   }
 
   #set(verb: 'add' | 'create', set: SetSpec): void {

@@ -52,6 +52,11 @@ export class WrittenRule {
     return new WrittenRule(encodeExpressions(expressions, out), compat, chainOfTarget(form.target))
   }
 
+  /** A rule whose expressions were encoded before. @param calledChain The chain that they go on in. */
+  static encoded(expressions: EncodedExpressions, compat: Rule['compat'], calledChain: string | undefined): WrittenRule {
+    return new WrittenRule(expressions, compat, calledChain)
+  }
+
   /** The same rule, which goes on in another chain than it does. */
   withCalledChain(chain: string): WrittenRule {
     return this.#with((expression) => goingOnIn(expression, chain), chain)

@@ -114,7 +114,7 @@ class Encoder {
       case 'list':
       case 'stringList':
       case 'variantList':
-        if (value instanceof EncodedExpressions && field === RULE_EXPRESSIONS) return this.#out.putRange(value.wire)
+        if (value instanceof EncodedExpressions && field === RULE_EXPRESSIONS) return this.#out.putRange(value)
         return this.#list(field, value)
       case 'ignored':
     }
@@ -312,5 +312,6 @@ export function encodeExpressions(expressions: readonly Expression[], out: Attri
     out.abandon()
     throw error
   }
-  return new EncodedExpressions(out.finish())
+  const { bytes, from, to } = out.finish()
+  return new EncodedExpressions(bytes, from, to)
 }

@@ -7,18 +7,20 @@ import type { OperationBytes } from './operation.js'
 import { schemaOf } from './tables.js'
 
 /** The attribute NFTA_RULE_EXPRESSIONS. It takes a small part of the memory that a list of expressions takes, and leaves nothing for the garbage collector to visit. */
-export class EncodedExpressions {
-  /** Where the attribute is. */
-  readonly wire: OperationBytes
+export class EncodedExpressions implements OperationBytes {
+  readonly bytes: Uint8Array
+  readonly from: number
+  readonly to: number
 
-  /** @param wire Of the attribute, padded to a multiple of four bytes. */
-  constructor(wire: OperationBytes) {
-    this.wire = wire
+  /** @param bytes Where the attribute is, from `from` to `to`, padded to a multiple of four bytes. */
+  constructor(bytes: Uint8Array, from: number, to: number) {
+    this.bytes = bytes
+    this.from = from
+    this.to = to
   }
 
   /** The expressions, made anew. */
   decode(): readonly Expression[] {
-    const { bytes, from, to } = this.wire
-    return decodeRecord(schemaOf('rule'), bytes.subarray(from, to))!['expressions'] as readonly Expression[]
+    return decodeRecord(schemaOf('rule'), this.bytes.subarray(this.from, this.to))!['expressions'] as readonly Expression[]
   }
 }

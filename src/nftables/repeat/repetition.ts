@@ -1,0 +1,70 @@
+/**
+ * Rows that a function makes things of: of a few it is asked, and the others are made by copying what it made.
+ */
+import type { AttributeBuffer } from '../wire/buffer.js'
+import { rowAt, type AnyRow, type OwnColumn } from './columns.js'
+import { MAX_COLUMNS } from './probes.js'
+import type { Piece, Template } from './template.js'
+import { Variant } from './variant.js'
+
+/** Who takes what rows make. */
+export interface RowTaker<P extends Piece> {
+  /** Makes what a made-up row makes, by the caller's function; undefined where it cannot, or where each row's has numbers of its own. */
+  make(row: AnyRow): readonly P[] | undefined
+  /** Lets the caller's function do its work for a row. */
+  run(row: AnyRow): void
+  /** Takes what a row makes: the pieces of the template, whose bytes begin at `begin` of the buffer, one behind the other. */
+  take(template: Template<P>, begin: number, row: number): void
+  /** Whether a text means something by itself. */
+  isReserved?(text: string): boolean
+}
+
+/** Texts that are longer are left to the function. */
+const MAX_TEXT = 256
+
+/** Rows of one call. */
+export class Repetition<P extends Piece> {
+  readonly #columns: readonly OwnColumn[]
+  readonly #texts: readonly OwnColumn[]
+  readonly #taker: RowTaker<P>
+  readonly #variants = new Map<number, Variant<P>>()
+
+  constructor(columns: readonly OwnColumn[], taker: RowTaker<P>) {
+    this.#columns = columns
+    this.#texts = columns.filter(({ kind }) => kind === 'text')
+    this.#taker = taker
+  }
+
+  /** Makes all rows, in their order. @param out Where the bytes go. */
+  run(rows: number, out: AttributeBuffer): void {
+    // Of two rows nothing is gained: three are made up.
+    const isWorth = rows > 2 && this.#columns.length <= MAX_COLUMNS
+    for (let row = 0; row < rows; row++) {
+      const template = isWorth ? this.#templateOf(row) : undefined
+      if (template === undefined) this.#taker.run(rowAt(this.#columns, row))
+      else {
+        out.start()
+        this.#taker.take(template, template.write(this.#columns, row, out), row)
+      }
+    }
+  }
+
+  #templateOf(row: number): Template<P> | undefined {
+    let key = 0
+    for (const { values } of this.#texts) {
+      const text = (values as readonly string[])[row]!
+      if (text.length >= MAX_TEXT || this.#taker.isReserved?.(text) === true) return undefined
+      key = key * MAX_TEXT + text.length
+    }
+    if (!Number.isSafeInteger(key)) return undefined
+    const variant = this.#variants.get(key) ?? this.#variantOf(key, row)
+    return variant.holds(this.#columns, row) ? variant.template : undefined
+  }
+
+  #variantOf(key: number, row: number): Variant<P> {
+    const lengths = this.#columns.map(({ kind, values }) => (kind === 'text' ? (values as readonly string[])[row]!.length : 0))
+    const variant = new Variant(this.#columns, lengths, (columns) => this.#taker.make(rowAt(columns, 0)))
+    this.#variants.set(key, variant)
+    return variant
+  }
+}
