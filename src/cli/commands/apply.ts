@@ -53,7 +53,7 @@ function report(
   }
   writeResult(environment, options.output, paper, () => [
     ...planLines(plan, paintFor(stdout, variables)),
-    ...(done === undefined ? [] : [appliedLine(done.services, done.durationMs.total), ...drainingLines(done)])
+    ...(done === undefined ? [] : [appliedLine(done.services, done.durationMs.total, plan.drift.length), ...drainingLines(done)])
   ])
   for (const line of quarantinedLines(quarantined, document)) stderr.write(`netplane: ${line}\n`)
   if (done === undefined && options.dryRun !== true) stderr.write('netplane: nothing was applied, as --atomic asks\n')
