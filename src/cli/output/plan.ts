@@ -2,7 +2,7 @@
  * Plans, for people and for programs.
  */
 import { printable, ValidationError } from '../../core/errors.js'
-import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
+import type { Plan, PlanEntry, Quarantined, SyncReport } from '../../plane/index.js'
 import type { Position, ServicesDocument } from '../services-file/document.js'
 import { inWordsOfCommand } from '../words.js'
 import { fewOf } from '../services-file/few.js'
@@ -103,13 +103,17 @@ export function quarantinedLines(quarantined: readonly Quarantined[], document: 
   return fewOf(lines, (more) => `… and ${more} more services cannot be applied`)
 }
 
+/** How many services an apply changed. */
+export function appliedText({ added, changed, removed }: AppliedServices): string {
+  return `${plural(added, 'service')} added, ${changed} changed, ${removed} removed`
+}
+
+/** Numbers of services. */
+type AppliedServices = SyncReport['services']
+
 /** What an apply did, in one sentence. @param repaired Differences that were no single service's. */
-export function appliedLine(
-  services: { readonly added: number; readonly changed: number; readonly removed: number },
-  ms: number,
-  repaired = 0
-): string {
-  const { added, changed, removed } = services
-  const repairs = repaired === 0 ? '' : `; ${plural(repaired, 'difference')} repaired that ${repaired === 1 ? 'was' : 'were'} no single service's`
-  return `Applied in ${Math.round(ms)} ms: ${plural(added, 'service')} added, ${changed} changed, ${removed} removed${repairs}.`
+export function appliedLine(services: AppliedServices, ms: number, repaired = 0): string {
+  const repairs =
+    repaired === 0 ? '' : `; ${plural(repaired, 'difference')} repaired that ${repaired === 1 ? 'was' : 'were'} no single service's`
+  return `Applied in ${Math.round(ms)} ms: ${appliedText(services)}${repairs}.`
 }

@@ -211,7 +211,9 @@ describe('plan', () => {
 Services: 0 to add, 1 to change, 0 to remove. What is no single service's: 2 to repair. Objects of the kernel: 0 to write, 4 to delete.
 `)
     expect(stdout).toMatch(/removed; 2 differences repaired that were no single service's\.\n$/)
-    expect((await command(['plan', '-'], { kernel, stdin: ranged })).stdout).toBe('The kernel holds what the file says: nothing is to be done.\n')
+    expect((await command(['plan', '-'], { kernel, stdin: ranged })).stdout).toBe(
+      'The kernel holds what the file says: nothing is to be done.\n'
+    )
   })
 
   test('names in mode iptables a node port that goes', async () => {

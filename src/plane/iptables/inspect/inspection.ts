@@ -92,7 +92,9 @@ interface Leaving {
 const NOTHING_LEFT: Leaving = { endpoints: [], rules: 0, sources: [] }
 
 function leavingParts({ strays, strayRules }: Comparison): ReadonlyMap<string, Leaving> {
-  const left = new Map<string, Leaving>([...strayRules].map(([service, { length }]) => [service, { endpoints: [], sources: [], rules: length }]))
+  const left = new Map<string, Leaving>(
+    [...strayRules].map(([service, { length }]) => [service, { endpoints: [], sources: [], rules: length }])
+  )
   for (const stray of strays) {
     const service = serviceOfEndpoint(stray) ?? serviceOfSources(stray)
     if (service === undefined) continue
