@@ -11,6 +11,7 @@ import { modeOption, parseTarget, withPlaneOptions, type Mode, type PlaneCommand
 import { writeResult } from '../output/format.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
 import { warnOfOthers } from '../present.js'
+import { tellUnserved, unservedAddresses } from '../show/unserved.js'
 import { inWordsOfCommand } from '../words.js'
 
 interface ExplainOptions extends PlaneCommandOptions {
@@ -26,6 +27,13 @@ async function explain(environment: CommandEnvironment, target: Target, options:
   const request = { ...target, protocol, from, direction, interface: link }
   const explanation = await withPlane(environment, mode, options, (plane) => plane.explain(request))
   await warnOfOthers(environment, mode, options, (other) => `--mode ${other} asks what becomes of the packet there`)
+  if (explanation.outcome.type === 'untouched') {
+    const unserved = await unservedAddresses(environment, options)
+    tellUnserved(
+      environment,
+      unserved.filter((one) => one.address === explanation.request.address)
+    )
+  }
   writeResult(environment, output, explanation, () => [inWordsOfCommand(String(explanation))])
   return STATUS.success
 }

@@ -60,7 +60,8 @@ export class Looker implements AsyncDisposable {
 
   /** Looks. @throws {NetplaneError} The kernel cannot be read. */
   async look(): Promise<Look> {
-    const found = await readFrontends(this.#environment, this.#choice)
+    const foreign: string[] = []
+    const found = await readFrontends(this.#environment, this.#choice, (words) => foreign.push(`left out: ${printable(words)}`))
     await this.#countFlowsOf(found)
     const flows = this.#flows?.isSilent === false ? this.#flows.take() : undefined
     const frontends = this.#rates.take(found, flows, performance.now())
@@ -73,7 +74,7 @@ export class Looker implements AsyncDisposable {
     )
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
     const { drift, faults } = await this.#drift()
-    const notes = [this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
+    const notes = [...foreign, this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
     return { at, frontends, connectionsPerSecond, changes, drift, notes }
   }
 
