@@ -64,6 +64,8 @@ class Explaining {
     this.#noteLeaks()
     const translated = ended.filter(({ by }) => by === 'translated')
     if (translated.length > 0) return await this.#served(translated)
+    // Rules of the plane drop nothing before it is translated.
+    if (ended.some(({ by }) => by === 'dropped')) return { type: 'dropped', reason: 'foreignRule', service: undefined }
     const refused = await this.#refusal(start)
     if (refused !== undefined && refused.reason !== 'unservedPort') return refused
     await this.#noteJump(base, start)
@@ -183,7 +185,11 @@ class Explaining {
     if (direction === 'incoming' && isOwn(state.address)) return { source: 'client', reason: 'delivered' }
     const { ended } = await this.#chains.enter('nat', 'POSTROUTING', state, this.#asked)
     if (ended.some(({ by }) => by === 'masqueraded')) return { source: 'node', reason: this.#markedBecause(state) }
-    return { source: 'client', reason: this.#keptBecause(state) }
+    if (state.markedBy.length === 0) return { source: 'client', reason: this.#keptBecause(state) }
+    // What was to be marked, and is not masqueraded, has met a chain of which rules are gone.
+    if (this.#chains.missing([TO_SOURCES]).length === 0)
+      this.#trail.lacks([missingRules(this.#question.family, state.mark === 0 ? CHAIN.mark : CHAIN.postrouting)])
+    return { source: 'client', reason: 'unmasked' }
   }
 
   #markedBecause({ markedBy }: State): SourceReason {
