@@ -11,7 +11,7 @@ import type { ShownFrontend } from '../show/model.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { changesBetween, type SeenChange } from './changes.js'
 import { FlowCounter } from './flows.js'
-import { isCounted, Rates, type RatedFrontend } from './rates.js'
+import { endpointCount, isCounted, Rates, type RatedFrontend } from './rates.js'
 
 /** What `plan` finds. */
 export interface Drift extends PlanDocument {
@@ -41,6 +41,9 @@ export interface Expectation {
 }
 
 type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
+
+/** Said where an endpoint stands there twice. */
+const TOGETHER = 'connections of clients inside and outside to one endpoint are not told apart: both stand where it is first named'
 
 /** Looks again and again. */
 export class Looker implements AsyncDisposable {
@@ -74,7 +77,8 @@ export class Looker implements AsyncDisposable {
     )
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
     const { drift, faults } = await this.#drift()
-    const notes = [...foreign, this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
+    const together = frontends.some((one) => one.connectionsPerSecond !== undefined && endpointCount(one) < one.endpoints.length)
+    const notes = [...foreign, together ? TOGETHER : undefined, this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
     return { at, frontends, connectionsPerSecond, changes, drift, notes }
   }
 
