@@ -78,7 +78,9 @@ export class Looker implements AsyncDisposable {
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
     const { drift, faults } = await this.#drift()
     const together = frontends.some((one) => one.connectionsPerSecond !== undefined && endpointCount(one) < one.endpoints.length)
-    const notes = [...foreign, together ? TOGETHER : undefined, this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
+    const notes = [...foreign, together ? TOGETHER : undefined, this.#flowsNote, this.#flows?.note, ...faults].filter(
+      (note) => note !== undefined
+    )
     return { at, frontends, connectionsPerSecond, changes, drift, notes }
   }
 
