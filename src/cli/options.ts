@@ -32,8 +32,9 @@ const MAX_PROCESS_ID = 4_194_304
 
 /** A network namespace as it is written: digits alone are the id of a process. */
 function parseNamespace(text: string): string | number {
+  if (text === '') throw new InvalidArgumentError('It is empty.')
   const id = /^\d+$/.test(text) ? Number(text) : undefined
-  if (text === '' || id === 0 || (id ?? 0) > MAX_PROCESS_ID)
+  if (id === 0 || (id ?? 0) > MAX_PROCESS_ID)
     throw new InvalidArgumentError(`It must be a name of \`ip netns\`, a path, or the id of a process, from 1 to ${MAX_PROCESS_ID}.`)
   return id ?? text
 }

@@ -163,8 +163,9 @@ const describeOutcome = (outcome: ExplanationOutcome): string =>
 /** Rules that differ are not followed: what they do with the packet is not known. */
 const OTHER_RULES = /\b(?:foreign rules?|changed rules) in chain /
 
-/** What makes the outcome uncertain. */
-function describeDoubt(steps: readonly ExplanationStep[]): string {
+/** What makes the outcome uncertain. Where parts of the plane are missing, rules that led to them look like those of others. */
+function describeDoubt(steps: readonly ExplanationStep[], outcome: ExplanationOutcome): string {
+  if (outcome.type !== 'served' && outcome.reason === 'incomplete') return ''
   const rules = steps.flatMap((step) => (step.type === 'drift' ? step.objects.filter((object) => OTHER_RULES.test(object)) : []))
   return rules.length === 0 ? '' : `, unless rules that differ decide otherwise (${list(rules, printable)})`
 }
@@ -183,7 +184,7 @@ export function describeExplanation({ request, steps, outcome, dependsOn }: Omit
   return [
     `${protocol} from ${client} to ${formatTarget(target)}, ${way}`,
     ...steps.map(describeStep),
-    `${describeOutcome(outcome)}${describeDoubt(steps)}.`,
+    `${describeOutcome(outcome)}${describeDoubt(steps, outcome)}.`,
     ...dependsOn.map((field) => DEPENDS[field])
   ].join('\n')
 }
