@@ -95,10 +95,15 @@ export async function warnOfOthers(
     if (other !== mode) environment.stderr.write(`netplane: mode ${other} has services here, too: ${advice(other)}\n`)
 }
 
-/** @param mode Whose tables are to be changed; absent: those of all modes. @throws {CommandError} A process that is running has tables for itself. */
-export function requireUnowned({ owned }: PresentPlanes, mode?: PlaneMode): void {
+/** Says that a process that is running has tables for itself; undefined: none has. @param mode Whose tables are to be changed; absent: those of all modes. */
+export function ownedText({ owned }: PresentPlanes, mode?: PlaneMode): string | undefined {
   const { table } = owned.find((one) => mode === undefined || one.mode === mode) ?? {}
-  if (table === undefined) return
-  const what = `table ${table.family} ${table.name} belongs to a process that is running`
-  throw new CommandError(STATUS.kernel, `${what} (its socket has port ${table.owner}): end that process first; nothing was changed`)
+  if (table === undefined) return undefined
+  return `table ${table.family} ${table.name} belongs to a process that is running (its socket has port ${table.owner})`
+}
+
+/** @param mode As {@link ownedText} takes it. @throws {CommandError} A process that is running has tables for itself. */
+export function requireUnowned(present: PresentPlanes, mode?: PlaneMode): void {
+  const what = ownedText(present, mode)
+  if (what !== undefined) throw new CommandError(STATUS.kernel, `${what}: end that process first; nothing was changed`)
 }

@@ -12,7 +12,7 @@ import { writeResult } from '../output/format.js'
 import { appliedLine, appliedText, planDocument, planLines, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
 import { withProgress } from '../output/progress.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
-import { findPlanes, requireUnowned, warnOfOthers } from '../present.js'
+import { findPlanes, ownedText, requireUnowned, warnOfOthers } from '../present.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { readServicesFile } from '../services-file/read.js'
 
@@ -64,7 +64,10 @@ function report(
 async function apply(environment: CommandEnvironment, file: string, options: ApplyOptions, done: Done): Promise<void> {
   const document = await readServicesFile(environment, file)
   const { mode, atomic = false, dryRun = false } = options
-  if (!dryRun) requireUnowned(await findPlanes(environment, options), mode)
+  const present = await findPlanes(environment, options)
+  if (!dryRun) requireUnowned(present, mode)
+  const owned = ownedText(present, mode)
+  if (owned !== undefined) environment.stderr.write(`netplane: ${owned}: apply changes nothing before that process has ended\n`)
   const outcome = await withPlane(environment, mode, options, async (plane): Promise<Outcome> => {
     const plan = await plane.plan(document.services)
     environment.signal.throwIfAborted()

@@ -24,6 +24,9 @@ test.each([[['apply', '-']], [['drain', '-', '10.1.0.1:8080']], [['cleanup']]])(
       `table ip netplane belongs to a process that is running (its socket has port ${nft.portId}): end that process first; nothing was changed\n`
     )
     expect((await nft.readGeneration()).id).toBe(id)
+    expect((await command(['plan', '-'], { stdin: SERVICES, kernel })).stderr).toBe(
+      `netplane: table ip netplane belongs to a process that is running (its socket has port ${nft.portId}): apply changes nothing before that process has ended\n`
+    )
     // Other modes have tables of their own.
     expect(await command(['apply', '-', '--mode', 'iptables'], { stdin: SERVICES, kernel })).toMatchObject({ status: 0 })
   }
