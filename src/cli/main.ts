@@ -26,8 +26,14 @@ export const PROGRAM = 'netplane'
 /** Help is wrapped beside the names of options as long as so many columns are left for it. */
 const MIN_HELP_WIDTH = 12
 
-/** Adds a command; `done` takes the exit status. */
-export type AddCommand = (program: Command, environment: CommandEnvironment, done: (status: number) => void) => void
+/** Takes the exit status of a command. @param did What it changed, in a sentence without its point, for whom its answer is lost. Absent: nothing. */
+export type Done = (status: number, did?: string) => void
+
+/** Adds a command. */
+export type AddCommand = (program: Command, environment: CommandEnvironment, done: Done) => void
+
+/** Commands that change something: they do not stop half-way where nobody can read what they say. */
+const CHANGING: ReadonlySet<string | undefined> = new Set(['apply', 'switch', 'drain', 'cleanup'])
 
 const COMMANDS: readonly AddCommand[] = [
   addDoctor,
@@ -42,8 +48,8 @@ const COMMANDS: readonly AddCommand[] = [
   addCompletion
 ]
 
-/** The program with all of its commands. @param done Is called with the exit status of the command that ran. */
-export function makeProgram(environment: CommandEnvironment, done: (status: number) => void): Command {
+/** The program with all of its commands. @param done Is called when a command has run. */
+export function makeProgram(environment: CommandEnvironment, done: Done): Command {
   const { stdout, stderr } = environment
   const program = new Command(PROGRAM)
   program
@@ -80,24 +86,32 @@ function checkHelp(program: Command, [first, about]: readonly string[]): void {
   if (!program.commands.some((command) => command.name() === about)) program.error(`error: unknown command '${about}'`)
 }
 
-async function run(args: readonly string[], environment: CommandEnvironment): Promise<number> {
-  let status: number = STATUS.success
-  const program = makeProgram(environment, (ended) => (status = ended))
+/** How a command ended. */
+interface Run {
+  readonly status: number
+  /** As {@link Done} has it. */
+  readonly did?: string | undefined
+}
+
+async function run(args: readonly string[], environment: CommandEnvironment): Promise<Run> {
+  let ended: Run = { status: STATUS.success }
+  const program = makeProgram(environment, (status, did) => (ended = { status, did }))
   try {
     environment.signal.throwIfAborted()
     checkHelp(program, args)
     await program.parseAsync(args, { from: 'user' })
-    return status
+    return ended
   } catch (error) {
-    if (error instanceof CommanderError) return usageStatus(error)
+    if (error instanceof CommanderError) return { status: usageStatus(error) }
     const ending = endingOf(error, isDebugging(environment), environment.signal)
     environment.stderr.write(`${PROGRAM}: ${ending.lines.join('\n')}\n`)
-    return ending.status
+    return { status: ending.status }
   }
 }
 
-/** What the command ended with, or the output that was lost before it did. */
-async function runUntilLoss(args: readonly string[], environment: CommandEnvironment, delivery: Delivery): Promise<number | undefined> {
+/** What the command ended with; undefined: output was lost before it did, and there is nothing else that it is for. */
+async function runUntilLoss(args: readonly string[], environment: CommandEnvironment, delivery: Delivery): Promise<Run | undefined> {
+  if (CHANGING.has(args[0])) return await run(args, environment)
   return await Promise.race([run(args, environment), delivery.lost.then(() => undefined)])
 }
 
@@ -116,10 +130,11 @@ function statusOfLoss(status: number | undefined, { signal }: CommandEnvironment
  */
 export async function main(args: readonly string[], environment: CommandEnvironment): Promise<number> {
   using delivery = watchDelivery(environment)
-  const status = await runUntilLoss(args, environment, delivery)
+  const ended = await runUntilLoss(args, environment, delivery)
   const loss = await delivery.flush()
-  if (loss === undefined || isReaderGone(loss)) return status ?? STATUS.success
-  environment.stderr.write(`${PROGRAM}: ${loss.stream} cannot be written: ${printable(loss.error.message)}\n`)
+  if (loss === undefined || isReaderGone(loss)) return ended?.status ?? STATUS.success
+  const did = ended?.did === undefined ? '' : `; all the same, ${ended.did}`
+  environment.stderr.write(`${PROGRAM}: ${loss.stream} cannot be written: ${printable(loss.error.message)}${did}\n`)
   await delivery.flush()
-  return statusOfLoss(status, environment)
+  return statusOfLoss(ended?.status, environment)
 }

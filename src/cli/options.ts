@@ -2,6 +2,7 @@
  * Options that several commands have, and what they are opened with.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { parseAddress, type AddressFamily } from '../core/address.js'
 import type { PlaneMode, PlaneOptions } from '../plane/index.js'
 import type { CommandEnvironment } from './environment.js'
 import { FORMATS, type Format } from './output/format.js'
@@ -26,10 +27,16 @@ export interface PlaneCommandOptions {
   readonly output: Format
 }
 
+/** PID_MAX_LIMIT of linux/threads.h. */
+const MAX_PROCESS_ID = 4_194_304
+
 /** A network namespace as it is written: digits alone are the id of a process. */
 function parseNamespace(text: string): string | number {
   if (text === '') throw new InvalidArgumentError('It is empty.')
-  return /^\d+$/.test(text) ? Number(text) : text
+  const id = /^\d+$/.test(text) ? Number(text) : undefined
+  if (id === 0 || (id ?? 0) > MAX_PROCESS_ID)
+    throw new InvalidArgumentError(`It must be a name of \`ip netns\`, a path, or the id of a process, from 1 to ${MAX_PROCESS_ID}.`)
+  return id ?? text
 }
 
 /** Option `--output`. */
@@ -84,11 +91,25 @@ export interface Target {
 
 const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
 
+/** What may be meant by an IPv6 address without brackets, and where a port is missing: `, such as [::1]:80`. */
+export function meantBy(text: string): string {
+  const [, address = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
+  if (text.includes(':') && familyOfText(address) === 'ip6') return `, such as [${address}]:${port}`
+  const bare = text.replace(/^\[(.*)\]$/, '$1')
+  const family = familyOfText(bare)
+  return family === undefined ? '' : `, such as ${family === 'ip' ? bare : `[${bare}]`}:80`
+}
+
+function familyOfText(text: string): AddressFamily | undefined {
+  const bytes = parseAddress(text)
+  return bytes === undefined ? undefined : bytes.length === 4 ? 'ip' : 'ip6'
+}
+
 /** ADDRESS:PORT. What the address is, the command checks. */
 export function parseTarget(text: string): Target {
   const [, bracketed, plain, port] = TARGET.exec(text) ?? []
   const address = bracketed ?? plain
-  if (address === undefined) throw new InvalidArgumentError('It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6.')
+  if (address === undefined) throw new InvalidArgumentError(`It must be ADDRESS:PORT, and [ADDRESS]:PORT for IPv6${meantBy(text)}.`)
   return { address, port: Number(port) }
 }
 

@@ -36,11 +36,17 @@ export function tablesOf(mode: Exclude<PlaneMode, 'iptables'>, name: string | un
   }
 }
 
+/** A table that belongs to a process. */
+interface OwnedTable {
+  readonly mode: PlaneMode
+  readonly table: ListedTable
+}
+
 /** Modes of which the kernel holds a plane of a name. */
 export interface PresentPlanes {
   readonly modes: ReadonlySet<PlaneMode>
-  /** Tables of these that belong to a process, which alone can remove them. */
-  readonly owned: readonly ListedTable[]
+  /** Tables of these that belong to a process, which alone can change and remove them. */
+  readonly owned: readonly OwnedTable[]
 }
 
 /** A table that has the mark of planes of mode iptables, and few other chains: that of services may have a hundred thousand. */
@@ -60,13 +66,14 @@ export async function findPlanes(
   await using nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
   const tables = await nft.listTables()
   const modes = new Set<PlaneMode>()
-  const owned: ListedTable[] = []
+  const owned: OwnedTable[] = []
   for (const mode of Object.keys(TABLES) as (keyof typeof TABLES)[]) {
     const own = tablesOf(mode, name)
     if (own === undefined) continue
     const found = tables.filter((table) => table.name === own.name && own.isOurs(table.comment))
     if (found.length > 0) modes.add(mode)
-    owned.push(...found.filter(({ flags, owner }) => flags?.includes('owner') === true && owner !== undefined))
+    const taken = found.filter(({ flags, owner }) => flags?.includes('owner') === true && owner !== undefined)
+    owned.push(...taken.map((table) => ({ mode, table })))
   }
   if (await isMarked(nft, tables)) modes.add('iptables')
   return { modes, owned }
@@ -88,10 +95,15 @@ export async function warnOfOthers(
     if (other !== mode) environment.stderr.write(`netplane: mode ${other} has services here, too: ${advice(other)}\n`)
 }
 
-/** @throws {CommandError} A process that is running has tables for itself. */
-export function requireUnowned({ owned }: PresentPlanes): void {
-  const [table] = owned
-  if (table === undefined) return
-  const what = `table ${table.family} ${table.name} belongs to a process that is running`
-  throw new CommandError(STATUS.kernel, `${what} (its socket has port ${table.owner}): end that process first; nothing was changed`)
+/** Says that a process that is running has tables for itself; undefined: none has. @param mode Whose tables are to be changed; absent: those of all modes. */
+export function ownedText({ owned }: PresentPlanes, mode?: PlaneMode): string | undefined {
+  const { table } = owned.find((one) => mode === undefined || one.mode === mode) ?? {}
+  if (table === undefined) return undefined
+  return `table ${table.family} ${table.name} belongs to a process that is running (its socket has port ${table.owner})`
+}
+
+/** @param mode As {@link ownedText} takes it. @throws {CommandError} A process that is running has tables for itself. */
+export function requireUnowned(present: PresentPlanes, mode?: PlaneMode): void {
+  const what = ownedText(present, mode)
+  if (what !== undefined) throw new CommandError(STATUS.kernel, `${what}: end that process first; nothing was changed`)
 }

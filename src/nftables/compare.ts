@@ -175,5 +175,7 @@ function compareInOrder({ chain: { name: chain }, rules }: ChainForm, listed: re
   const isSame = listed.length === rules.length && listed.every(({ expressions }, index) => isSameRule(expressions, rules[index]))
   if (isSame) return []
   const lost = rules.filter((rule) => !listed.some(({ expressions }) => isSameRule(expressions, rule)))
-  return [{ chain, words: `changed rules in chain ${place} ${chain}`, isThere: true, lost }]
+  const hasOthers = listed.some(({ expressions }) => !rules.some((rule) => isSameRule(expressions, rule)))
+  const how = lost.length === 0 ? (hasOthers ? 'foreign' : 'changed') : hasOthers ? 'changed' : 'missing'
+  return [{ chain, words: `${how} rules in chain ${place} ${chain}`, isThere: true, lost }]
 }

@@ -19,20 +19,26 @@ export interface OwnTable {
   readonly comment: string | undefined
 }
 
+function refuse(why: string): never {
+  throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
+}
+
 /**
  * Our tables, as far as they exist.
  *
+ * @param onForeign Is told of each table of that name that is not ours, which is passed over then. Absent: it is refused.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name was made by another program.
  */
-export async function listOwnTables(nft: Pick<Nftables, 'listTables'>, { name, isOurs, otherwise }: OwnTables): Promise<OwnTable[]> {
+export async function listOwnTables(
+  nft: Pick<Nftables, 'listTables'>,
+  { name, isOurs, otherwise }: OwnTables,
+  onForeign: (why: string) => void = refuse
+): Promise<OwnTable[]> {
   const own: OwnTable[] = []
   for (const { family, name: listed, comment } of await nft.listTables()) {
     if ((family !== 'ip' && family !== 'ip6') || listed !== name) continue
-    if (!isOurs(comment)) {
-      const why = `table ${family} ${name} exists and is not ours (its comment ${otherwise})`
-      throw new NetplaneError('ERR_NETPLANE_FOREIGN', `${why}: choose another name, or remove it`)
-    }
-    own.push({ family, comment })
+    if (isOurs(comment)) own.push({ family, comment })
+    else onForeign(`table ${family} ${name} exists and is not ours (its comment ${otherwise})`)
   }
   return own
 }

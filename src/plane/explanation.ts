@@ -53,6 +53,8 @@ export type RefusalReason =
   | 'unservedAddress'
   /** The address is one of a service, and what leads from there to its endpoints is not all in the kernel: a step `missing` says what. Refused. */
   | 'incomplete'
+  /** A rule that is not the plane's says so, and stands in a chain of the plane's. Dropped. Mode `iptables` alone, whose rules are followed one by one. */
+  | 'foreignRule'
 
 /** Why an endpoint sees an address of this node, or the client's own. */
 export type SourceReason =
@@ -78,6 +80,8 @@ export type SourceReason =
   | 'never'
   /** The client's: the endpoint has an address of this node, which the packet does not leave. */
   | 'delivered'
+  /** The client's: it was to be this node's, and what gives it that is not all in the kernel. */
+  | 'unmasked'
 
 /** What becomes of a connection at one endpoint. */
 export interface ExplainedEndpoint extends ExplainedShare {

@@ -6,7 +6,7 @@ import { Nftables } from '../../nftables/index.js'
 import { isTableName } from '../../iptables/tables.js'
 import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { openPlane } from '../../plane/index.js'
-import { tablesOf } from '../present.js'
+import { findPlanes, requireUnowned, tablesOf } from '../present.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
@@ -14,6 +14,8 @@ import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
 import { KERNEL_MODES, modeOption, planeOptionsFor, withPlaneOptions, type KernelMode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
+import { plural } from '../output/plan.js'
+import type { Done } from '../main.js'
 import { UnsupportedError } from '../../core/errors.js'
 
 /** What was removed of one mode, or why it could not be. */
@@ -79,6 +81,7 @@ async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, op
     return { mode, removed: [], skipped: 'left alone, since no plane of this mode can have that name' }
   const before = await inventory(environment, options.netns)
   try {
+    requireUnowned(await findPlanes(environment, options), mode)
     await removeOf(environment, mode, options)
   } catch (error) {
     // A kernel without IPVS has none of its services: unless something else was left, there is nothing to remove.
@@ -108,7 +111,7 @@ function lineOf({ mode, removed, skipped, refusal }: Removal): string[] {
 }
 
 /** The worst that happened decides: what could not be removed is told, and the other modes are cleaned up nevertheless. */
-async function cleanup(environment: CommandEnvironment, options: PlaneCommandOptions): Promise<number> {
+async function cleanup(environment: CommandEnvironment, options: PlaneCommandOptions, done: Done): Promise<void> {
   const removals: Removal[] = []
   for (const mode of options.mode === undefined ? KERNEL_MODES : [options.mode]) {
     environment.signal.throwIfAborted()
@@ -123,12 +126,16 @@ async function cleanup(environment: CommandEnvironment, options: PlaneCommandOpt
   }
   writeResult(environment, options.output, paper, () => removals.flatMap(lineOf))
   for (const { mode, lines } of refusals) environment.stderr.write(`netplane: ${mode}: ${lines.join('\n')}\n`)
-  return refusals.reduce<number>((worst, { status }) => Math.max(worst, status), STATUS.success)
+  const removed = removals.flatMap((one) => one.removed)
+  done(
+    refusals.reduce<number>((worst, { status }) => Math.max(worst, status), STATUS.success),
+    removed.length === 0 ? undefined : `what planes had made was removed (${plural(removed.length, 'object')})`
+  )
 }
 
 /** Adds the command. */
-export function addCleanup(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+export function addCleanup(program: Command, environment: CommandEnvironment, done: Done): void {
   withPlaneOptions(program.command('cleanup'), modeOption('the mode whose objects are removed; default: all of them', KERNEL_MODES))
     .description('removes what planes have made, without asking, and says what it was; what others made stays')
-    .action(async (options: PlaneCommandOptions) => done(await cleanup(environment, options)))
+    .action(async (options: PlaneCommandOptions) => cleanup(environment, options, done))
 }

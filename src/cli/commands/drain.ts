@@ -9,12 +9,13 @@ import { connectionsOf, type CountConnections } from '../drain/connections.js'
 import { parseEndpoint, planDrain, type DrainPlan } from '../drain/endpoints.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
+import type { Done } from '../main.js'
 import { modeOption, parseLongSeconds, withPlaneOptions, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { paintFor } from '../output/colours.js'
 import { planDocument, planLines, plural, quarantinedLines } from '../output/plan.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
-import { warnOfOthers } from '../present.js'
+import { findPlanes, requireUnowned, warnOfOthers } from '../present.js'
 import { readServicesFile } from '../services-file/read.js'
 
 interface DrainOptions extends PlaneCommandOptions {
@@ -86,12 +87,13 @@ function without(plan: DrainPlan, refused: ReadonlySet<string>): DrainPlan {
   }
 }
 
-async function drain(environment: CommandEnvironment, file: string, endpoint: string, options: DrainOptions): Promise<number> {
+async function drain(environment: CommandEnvironment, file: string, endpoint: string, options: DrainOptions, done: Done): Promise<void> {
   const { mode, service, timeout, output } = options
   const chosen = parseEndpoint(endpoint)
   const document = await readServicesFile(environment, file)
   const asked = planDrain(document.services, { ...chosen, service })
   const tell = tellerFor(environment, options)
+  requireUnowned(await findPlanes(environment, options), mode)
   const { planned, quarantined } = await withPlane(environment, mode, options, async (plane) => {
     const planned = await plane.plan(asked.services)
     environment.signal.throwIfAborted()
@@ -110,11 +112,12 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
   )
   const { endpoints, unserved } = plan
   writeResult(environment, output, { mode, plan: planDocument(planned), endpoints, unserved, ...waited }, () => [resultLine(waited)])
-  return waited.connections === 0 && quarantined.length === 0 ? STATUS.success : STATUS.negative
+  const isDone = waited.connections === 0 && quarantined.length === 0
+  done(isDone ? STATUS.success : STATUS.negative, `the endpoints drain, with ${plural(waited.connections, 'connection')} left`)
 }
 
 /** Adds the command. */
-export function addDrain(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+export function addDrain(program: Command, environment: CommandEnvironment, done: Done): void {
   const command = program
     .command('drain')
     .argument('<file>', 'the services, as apply takes them; - is standard input')
@@ -123,5 +126,5 @@ export function addDrain(program: Command, environment: CommandEnvironment, done
     .description('applies a file with endpoints that take no new connections, and waits until those that they have are over')
     .option('--service <name>', 'the service of which they are endpoints; default: all')
     .option('--timeout <seconds>', 'seconds after which it ends whatever is left', parseLongSeconds, DEFAULT_TIMEOUT_SECONDS)
-    .action(async (file: string, endpoint: string, options: DrainOptions) => done(await drain(environment, file, endpoint, options)))
+    .action(async (file: string, endpoint: string, options: DrainOptions) => drain(environment, file, endpoint, options, done))
 }

@@ -9,6 +9,7 @@ import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent, type Plane
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
+import type { Done } from '../main.js'
 import { MODES, namespaceOption, nameOption, outputOption, type Mode, type PlaneCommandOptions } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { appliedLine, quarantinedDocuments, quarantinedLines } from '../output/plan.js'
@@ -86,7 +87,13 @@ async function tellOfLost(
     environment.stderr.write(`netplane: ${printable(line)}\n`)
 }
 
-async function switchTo(environment: CommandEnvironment, mode: Mode, file: string, options: PlaneCommandOptions): Promise<number> {
+async function switchTo(
+  environment: CommandEnvironment,
+  mode: Mode,
+  file: string,
+  options: PlaneCommandOptions,
+  done: Done
+): Promise<void> {
   const document: ServicesDocument = await readServicesFile(environment, file)
   const replaces = replacedBy(mode, options)
   const present = await findPlanes(environment, options)
@@ -97,7 +104,7 @@ async function switchTo(environment: CommandEnvironment, mode: Mode, file: strin
     document,
     options
   )
-  return await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
+  await withPlane(environment, mode, { ...options, replaces }, async (plane) => {
     const { quarantined } = await plane.plan(document.services)
     environment.signal.throwIfAborted()
     const gone: string[] = []
@@ -116,12 +123,13 @@ async function switchTo(environment: CommandEnvironment, mode: Mode, file: strin
     )
     for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
     if (report === undefined) environment.stderr.write('netplane: nothing was changed\n')
-    return report === undefined ? STATUS.negative : STATUS.success
+    if (report === undefined) done(STATUS.negative)
+    else done(STATUS.success, `all services are carried by ${mode}`)
   })
 }
 
 /** Adds the command. */
-export function addSwitch(program: Command, environment: CommandEnvironment, done: (status: number) => void): void {
+export function addSwitch(program: Command, environment: CommandEnvironment, done: Done): void {
   program
     .command('switch')
     .addArgument(new Argument('<mode>', 'the subsystem of the kernel that is to carry the services').choices(MODES))
@@ -130,5 +138,5 @@ export function addSwitch(program: Command, environment: CommandEnvironment, don
     .addOption(nameOption())
     .addOption(outputOption())
     .description('makes another mode carry the services of a file, and then removes what the other modes have, without cutting connections')
-    .action(async (mode: Mode, file: string, options: PlaneCommandOptions) => done(await switchTo(environment, mode, file, options)))
+    .action(async (mode: Mode, file: string, options: PlaneCommandOptions) => switchTo(environment, mode, file, options, done))
 }

@@ -75,7 +75,11 @@ export function planDrain(services: Services, choice: EndpointChoice): DrainPlan
   }
   if (endpoints.length === 0) {
     const whose = name === undefined ? 'no service of the file has' : `the file has no service ${name} with`
-    throw new CommandError(STATUS.usage, printable(`${whose} an endpoint ${address}${port === undefined ? '' : ` with port ${port}`}`))
+    const hint = port === undefined && address.includes(':') ? ': an IPv6 address with a port stands in brackets, [ADDRESS]:PORT' : ''
+    throw new CommandError(
+      STATUS.usage,
+      printable(`${whose} an endpoint ${address}${port === undefined ? '' : ` with port ${port}`}${hint}`)
+    )
   }
   return { services: drained, endpoints, unserved }
 }

@@ -14,10 +14,30 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const namesOf = ({ short, long }: SurfaceOption): string[] => [short, long].filter((name) => name !== undefined)
 
-const takesFile = ({ arguments: all }: SurfaceCommand): boolean => all.some(({ flags }) => flags === '<file>')
+/** An argument in a word: `file`. */
+const nameOf = ({ flags }: SurfaceOption): string => flags.slice(1, -1)
+
+const isFile = (argument: SurfaceOption): boolean => nameOf(argument) === 'file'
+
+const takesFile = ({ arguments: all }: SurfaceCommand): boolean => all.some(isFile)
 
 /** Offers words of a list. */
 const bashWords = (words: readonly string[]): string => `mapfile -t COMPREPLY < <(compgen -W ${quote(words.join(' '))} -- "$word")`
+
+/** Says which argument the word is: values of options are none. */
+function bashPlace(commands: readonly SurfaceCommand[]): string[] {
+  const options = commands.flatMap((command) => command.options).filter(({ takesValue }) => takesValue)
+  return [
+    '  local place=0 at',
+    '  for ((at = 2; at < COMP_CWORD; at++)); do',
+    '    case "${COMP_WORDS[at]}" in',
+    `      ${[...new Set(options.flatMap(namesOf))].join('|')}) if [ "\${COMP_WORDS[at+1]}" = = ]; then at=$((at + 2)); else at=$((at + 1)); fi ;;`,
+    '      -?*) ;;',
+    '      *) place=$((place + 1)) ;;',
+    '    esac',
+    '  done'
+  ]
+}
 
 /** What a value is offered by; nothing where nobody knows its values. */
 function bashValue(option: SurfaceOption): string[] {
@@ -28,15 +48,19 @@ function bashValue(option: SurfaceOption): string[] {
 
 function bashCommand(command: SurfaceCommand): string[] {
   const values = command.options.flatMap(bashValue)
-  const words = [...command.options.flatMap(namesOf), '--help', ...command.arguments.flatMap(({ choices }) => choices)]
+  const options = [...command.options.flatMap(namesOf), '--help']
+  const places = command.arguments.flatMap(({ choices }, place) =>
+    choices.length === 0 ? [] : [`        ${place}) ${bashWords([...options, ...choices])} ;;`]
+  )
   return [
     `    ${command.name})`,
     ...(values.length === 0 ? [] : ['      case "$before" in', ...values, '      esac']),
-    `      ${bashWords(words)}`,
+    `      ${bashWords(options)}`,
+    ...(places.length === 0 ? [] : ['      case "$place" in', ...places, '      esac']),
     // Names of files are quoted where they need it, and folders end with a slash.
     ...(takesFile(command)
       ? [
-          '      if [[ "$word" != -* ]]; then',
+          `      if [[ "$word" != -?* && "$place" -eq ${command.arguments.findIndex(isFile)} ]]; then`,
           '        compopt -o filenames 2> /dev/null',
           '        mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")',
           '      fi'
@@ -62,8 +86,12 @@ function bash(commands: readonly SurfaceCommand[]): string[] {
     `    ${bashWords(names)}`,
     '    return',
     '  fi',
+    ...bashPlace(commands),
     '  case "${COMP_WORDS[1]}" in',
     ...commands.flatMap(bashCommand),
+    '    help)',
+    `      if [ "$place" -eq 0 ]; then ${bashWords(commands.map(({ name }) => name))}; fi`,
+    '      ;;',
     '  esac',
     '}',
     'complete -F _netplane netplane'
@@ -79,9 +107,10 @@ function zshOption(option: SurfaceOption): string[] {
 }
 
 function zshCommand(command: SurfaceCommand): string[] {
-  const places = command.arguments.map(({ choices, flags }) => {
-    const action = flags === '<file>' ? '_files' : choices.length > 0 ? `(${choices.join(' ')})` : ''
-    return `        ${quote(`:${flags.slice(1, -1)}:${action}`)} \\`
+  const places = command.arguments.map((argument) => {
+    const { choices, flags } = argument
+    const action = isFile(argument) ? '_files' : choices.length > 0 ? `(${choices.join(' ')})` : ''
+    return `        ${quote(`${flags.startsWith('[') ? '::' : ':'}${nameOf(argument)}:${action}`)} \\`
   })
   return [
     `    ${command.name})`,
@@ -101,6 +130,7 @@ function zsh(commands: readonly SurfaceCommand[]): string[] {
     '    local -a names',
     '    names=(',
     ...commands.map(({ name, description }) => `      ${quote(`${name}:${zshText(description)}`)}`),
+    "      'help:shows help about a command'",
     '    )',
     "    _describe 'command' names",
     '    return',
@@ -110,6 +140,9 @@ function zsh(commands: readonly SurfaceCommand[]): string[] {
     '  (( CURRENT-- ))',
     '  case "$name" in',
     ...commands.flatMap(zshCommand),
+    '    help)',
+    `      _arguments ${quote(`:command:(${commands.map(({ name }) => name).join(' ')})`)}`,
+    '      ;;',
     '  esac',
     '}',
     'compdef _netplane netplane'
@@ -136,11 +169,12 @@ function fishOption(command: string, option: SurfaceOption): string {
 /** Arguments by their place: the words that are there before it. Files are offered where one is wanted, and nowhere else. */
 function fishArguments(command: SurfaceCommand): string[] {
   const seen = `__fish_seen_subcommand_from ${command.name}`
-  const places = command.arguments.map(({ choices, flags, description }, index) => {
+  const places = command.arguments.map((argument, index) => {
+    const { choices, description } = argument
     // Values of options are words, too: so a file is wanted at every later place as well.
     const words = 'count (commandline -opc | string match -v -- "-*")'
-    const condition = quote(`${seen}; and test (${words}) ${flags === '<file>' ? '-ge' : '-eq'} ${index + 2}`)
-    const offered = flags === '<file>' ? '-F' : choices.length === 0 ? '-f' : `-f -a ${quote(choices.join(' '))}`
+    const condition = quote(`${seen}; and test (${words}) ${isFile(argument) ? '-ge' : '-eq'} ${index + 2}`)
+    const offered = isFile(argument) ? '-F' : choices.length === 0 ? '-f' : `-f -a ${quote(choices.join(' '))}`
     return `complete -c netplane -n ${condition} ${offered} -d ${quote(description)}`
   })
   return takesFile(command) ? places : [`complete -c netplane -f -n ${quote(seen)}`, ...places]
@@ -153,7 +187,9 @@ function fish(commands: readonly SurfaceCommand[]): string[] {
       `complete -c netplane -n '__fish_use_subcommand' -a ${command.name} -d ${quote(command.description)}`,
       ...command.options.map((option) => fishOption(command.name, option)),
       ...fishArguments(command)
-    ])
+    ]),
+    "complete -c netplane -n '__fish_use_subcommand' -a help -d 'shows help about a command'",
+    `complete -c netplane -f -n '__fish_seen_subcommand_from help' -a ${quote(commands.map(({ name }) => name).join(' '))}`
   ]
 }
 

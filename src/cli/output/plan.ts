@@ -2,7 +2,7 @@
  * Plans, for people and for programs.
  */
 import { printable, ValidationError } from '../../core/errors.js'
-import type { Plan, PlanEntry, Quarantined } from '../../plane/index.js'
+import type { Plan, PlanEntry, Quarantined, SyncReport } from '../../plane/index.js'
 import type { Position, ServicesDocument } from '../services-file/document.js'
 import { inWordsOfCommand } from '../words.js'
 import { fewOf } from '../services-file/few.js'
@@ -26,7 +26,12 @@ function entryLines({ action, service, details }: PlanEntry, paint: Paint): stri
 /** A number of things: `1 service`, `2 services`. */
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
 
-function summary({ entries, objects, isEmpty, isMadeAnew, quarantined }: Plan): string {
+/** What stands behind `!`, in a number. */
+function repairs(drift: readonly string[]): string {
+  return drift.length === 0 ? '' : `. What is no single service's: ${drift.length} to repair`
+}
+
+function summary({ entries, drift, objects, isEmpty, isMadeAnew, quarantined }: Plan): string {
   if (isEmpty && quarantined.length > 0) return 'But for services that cannot be applied, nothing is to be done.'
   if (isEmpty) return 'The kernel holds what the file says: nothing is to be done.'
   const count = (action: PlanEntry['action']): number => entries.filter((entry) => entry.action === action).length
@@ -34,7 +39,7 @@ function summary({ entries, objects, isEmpty, isMadeAnew, quarantined }: Plan): 
   const numbers = isMadeAnew
     ? `The tables are made anew, with ${plural(objects.written, 'object')} of services.`
     : `Objects of the kernel: ${objects.written} to write, ${objects.deleted} to delete.`
-  return `Services: ${services}. ${numbers}`
+  return `Services: ${services}${repairs(drift)}. ${numbers}`
 }
 
 /** A plan as a diff, a line for each service and each thing that changes in one. */
@@ -98,8 +103,17 @@ export function quarantinedLines(quarantined: readonly Quarantined[], document: 
   return fewOf(lines, (more) => `… and ${more} more services cannot be applied`)
 }
 
-/** What an apply did, in one sentence. */
-export function appliedLine(services: { readonly added: number; readonly changed: number; readonly removed: number }, ms: number): string {
-  const { added, changed, removed } = services
-  return `Applied in ${Math.round(ms)} ms: ${plural(added, 'service')} added, ${changed} changed, ${removed} removed.`
+/** How many services an apply changed. */
+export function appliedText({ added, changed, removed }: AppliedServices): string {
+  return `${plural(added, 'service')} added, ${changed} changed, ${removed} removed`
+}
+
+/** Numbers of services. */
+type AppliedServices = SyncReport['services']
+
+/** What an apply did, in one sentence. @param repaired Differences that were no single service's. */
+export function appliedLine(services: AppliedServices, ms: number, repaired = 0): string {
+  const repairs =
+    repaired === 0 ? '' : `; ${plural(repaired, 'difference')} repaired that ${repaired === 1 ? 'was' : 'were'} no single service's`
+  return `Applied in ${Math.round(ms)} ms: ${appliedText(services)}${repairs}.`
 }

@@ -5,7 +5,7 @@ import type { Argument, Command, Option } from 'commander'
 
 /** An option, or an argument. */
 export interface SurfaceOption {
-  /** `-o, --output <format>`, or `<file>`. */
+  /** `-o, --output <format>`, `<mode>`, or `[file]` where it may be left out. */
   readonly flags: string
   readonly short: string | undefined
   readonly long: string | undefined
@@ -33,7 +33,8 @@ function optionOf({ flags, short, long, description, argChoices, defaultValue, r
 function argumentOf(argument: Argument): SurfaceOption {
   const name = argument.name()
   const { description, argChoices = [] } = argument
-  return { flags: `<${name}>`, short: undefined, long: undefined, description, choices: argChoices, fallback: undefined, takesValue: true }
+  const flags = argument.required ? `<${name}>` : `[${name}]`
+  return { flags, short: undefined, long: undefined, description, choices: argChoices, fallback: undefined, takesValue: true }
 }
 
 /** The commands in their order. */

@@ -63,7 +63,7 @@ export class ServicesDocument {
    */
   static async parse(file: string, text: string): Promise<ServicesDocument> {
     const lines = new LineCounter()
-    const { document, faults } = composeDocument(text, lines)
+    const { document, faults } = composeDocument(file, text, lines)
     const unsaid = new ServicesDocument(file, document, lines, [])
     if (faults.length > 0) throw new ServicesFileError(faults.map(({ offset, message }) => unsaid.#textAt(offset, message)))
     return new ServicesDocument(file, document, lines, await unsaid.#check())

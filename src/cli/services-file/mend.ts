@@ -4,7 +4,8 @@
  */
 import { isInteger } from '../../core/checks.js'
 import type { ValidationError } from '../../core/errors.js'
-import { formatAddress } from '../../core/address.js'
+import { formatAddress, parsePrefix, prefixRange } from '../../core/address.js'
+import { isIn, requireRanges, type RangesByFamily } from '../../plane/core/ranges.js'
 import { isUnknownField } from './words.js'
 
 /** An object of the file. */
@@ -117,6 +118,37 @@ const SERVICE: Readonly<Record<string, () => unknown>> = {
   endpoints: () => []
 }
 
+/** A prefix of a list of source ranges. */
+const RANGE = /^\.(frontends)\[(\d+)\]\.sourceRanges\.(allow|deny)\[(\d+)\]$/
+
+/** The ranges of those prefixes of a list that are some. */
+function rangesOf(prefixes: readonly unknown[]): RangesByFamily {
+  const good = prefixes.filter((prefix) => {
+    const parsed = typeof prefix === 'string' ? parsePrefix(prefix) : undefined
+    return parsed !== undefined && prefixRange(parsed).first.every((byte, index) => byte === parsed.address[index])
+  })
+  return requireRanges('', good)
+}
+
+/** Puts an address that no other prefix has in the place of one that is wrong, so that the others are looked at, too. Returns whether there is one. */
+function mendRange(entry: Fields, list: 'allow' | 'deny', index: number): boolean {
+  const { sourceRanges, address } = entry
+  const prefixes = isFields(sourceRanges) ? sourceRanges[list] : undefined
+  if (!Array.isArray(prefixes) || typeof address !== 'string') return false
+  const all = prefixes as unknown[]
+  const ranges = rangesOf(all.filter((_, at) => at !== index))
+  for (let number = 1; number <= MAX_FREE; number++) {
+    const free = address.includes(':') ? `${number.toString(16)}::1` : `${number}.255.255.254`
+    if (isIn(free, ranges)) continue
+    all[index] = free
+    return true
+  }
+  return false
+}
+
+/** Addresses that are looked at for one that no prefix has. */
+const MAX_FREE = 223
+
 const FIELD = /^\.(\w+)/
 const PLACE = /^\.(frontends|endpoints)\[(\d+)\]/
 const ENTRY = /^\.(frontends|endpoints)\[(\d+)\](?:\.(\w+))?/
@@ -168,6 +200,9 @@ function removeUnknown(service: Fields, path: string): boolean {
  */
 export function mend(service: Fields, error: ValidationError): boolean {
   if (isUnknownField(error)) return removeUnknown(service, error.path)
+  const [, ranged, at, kind, prefix] = RANGE.exec(error.path) ?? []
+  const frontend = ranged === undefined ? undefined : (service[ranged] as readonly unknown[])[Number(at)]
+  if (isFields(frontend) && mendRange(frontend, kind as 'allow' | 'deny', Number(prefix))) return true
   const [, list, index, field] = ENTRY.exec(error.path) ?? []
   if (list !== undefined) return mendEntry(service, list, Number(index), field)
   return mendService(service, FIELD.exec(error.path)?.[1] ?? '')

@@ -43,9 +43,28 @@ function requireShallow(top: CST.Token): void {
   }
 }
 
-function* shallowTokens(text: string, lines: LineCounter): Generator<CST.Token> {
+/** Commas behind which an object or a list ends: YAML takes them, and JSON does not. */
+function trailingCommas(top: CST.Token): SyntaxFault[] {
+  const faults: SyntaxFault[] = []
+  const waiting: CST.Token[] = [top]
+  for (let token = waiting.pop(); token !== undefined; token = waiting.pop()) {
+    if (token.type === 'document' && token.value !== undefined) waiting.push(token.value)
+    if (!('items' in token)) continue
+    for (const { key, value } of token.items) for (const child of [key, value]) if (child) waiting.push(child)
+    const last = token.type === 'flow-collection' ? token.items.at(-1) : undefined
+    if (last === undefined || last.key !== undefined || last.value !== undefined || last.sep !== undefined) continue
+    const comma = last.start.find(({ type }) => type === 'comma')
+    if (comma !== undefined)
+      faults.push({ offset: comma.offset, message: 'a comma stands behind the last entry, which JSON does not allow' })
+  }
+  return faults.sort((left, right) => left.offset - right.offset)
+}
+
+/** @param isJson Whether the text is to be JSON. @param faults Get what JSON does not allow. */
+function* shallowTokens(text: string, lines: LineCounter, isJson: boolean, faults: SyntaxFault[]): Generator<CST.Token> {
   for (const token of new Parser(lines.addNewLine).parse(text)) {
     requireShallow(token)
+    if (isJson) faults.push(...trailingCommas(token))
     yield token
   }
 }
@@ -85,12 +104,19 @@ function firstLine(message: string): string {
   return message.split('\n', 1)[0]!.replace(/ at line \d+, column \d+:?$/, '')
 }
 
-/** Reads the first document of a text. @param lines Is told where lines begin. */
-export function composeDocument(text: string, lines: LineCounter): Composed {
+/** Whether a text is to be JSON, by the name of its file or by its beginning. */
+function isJsonText(file: string, text: string): boolean {
+  return file.endsWith('.json') || /^\s*\{/.test(text)
+}
+
+/** Reads the first document of a text. @param file What it is called. @param lines Is told where lines begin. */
+export function composeDocument(file: string, text: string, lines: LineCounter): Composed {
   const composer = new Composer()
+  const commas: SyntaxFault[] = []
   try {
-    const [document, second] = composer.compose(shallowTokens(text, lines), true, text.length)
-    const faults = [...document!.errors, ...document!.warnings].map(({ pos, message }) => ({ offset: pos[0], message: firstLine(message) }))
+    const [document, second] = composer.compose(shallowTokens(text, lines, isJsonText(file, text), commas), true, text.length)
+    const told = [...document!.errors, ...document!.warnings].map(({ pos, message }) => ({ offset: pos[0], message: firstLine(message) }))
+    const faults = told.length > 0 ? told : commas
     if (second !== undefined) faults.push({ offset: second.range[0], message: 'the file has several documents; one is taken' })
     return { document: document!, faults: faults.length > 0 ? faults : faultsOfNodes(document!, text) }
   } catch (error) {

@@ -10,7 +10,7 @@ import { FIXED_SETS, fwmarkSetOf, markIn, SCOPES, type Scope } from '../../plane
 import type { Route } from '../../route/index.js'
 import type { ShownEndpoint, ShownFrontend } from './model.js'
 import { frontendWords, type FrontendWords } from '../../plane/tables/elements/frontend-key.js'
-import { elementsOf, readOurTables, refusedFrontends } from './tables.js'
+import { elementsOf, readOurTables, refusedFrontends, type OnForeign } from './tables.js'
 
 /** A frontend that the tables name. */
 interface Named extends Partial<FrontendWords> {
@@ -36,8 +36,8 @@ const nameOfMark = (family: AddressFamily, mark: number): string => `${family} m
 /** Schedulers that go by weight alone. */
 const BY_WEIGHT: readonly string[] = ['wrr', 'sh', 'mh']
 
-async function readCompanion(nft: Nftables, name: string | undefined): Promise<Companion> {
-  const tables = await readOurTables(nft, checkIpvsOptions({ name }).table)
+async function readCompanion(nft: Nftables, name: string | undefined, onForeign: OnForeign): Promise<Companion> {
+  const tables = await readOurTables(nft, checkIpvsOptions({ name }).table, onForeign)
   const names = new Map<string, Named>()
   const refused = refusedFrontends(tables)
   for (const { family, protocol, address, port = 0, service } of refused)
@@ -112,10 +112,11 @@ async function addressesOf(route: Route, device: string): Promise<ReadonlySet<st
  */
 export async function showIpvs(
   clients: { readonly ipvs: Ipvs; readonly nft: Nftables; readonly route: Route },
-  name: string | undefined
+  name: string | undefined,
+  onForeign?: OnForeign
 ): Promise<ShownFrontend[]> {
   const { ipvs, nft, route } = clients
-  const { names, refused } = await readCompanion(nft, name)
+  const { names, refused } = await readCompanion(nft, name, onForeign)
   const own = await addressesOf(route, checkIpvsOptions({ name }).device)
   const found = (await ipvs.list()).map((listing) => shown(listing, names, own))
   return withRefusals(found, refused)

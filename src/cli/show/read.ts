@@ -14,17 +14,22 @@ import { showIptables } from './iptables.js'
 import { showIpvs } from './ipvs.js'
 import type { ShownFrontend } from './model.js'
 import { byAddress } from './order.js'
-import { showRelays, showTables } from './tables.js'
+import { showRelays, showTables, type OnForeign } from './tables.js'
 
 type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
 
-async function readIpvs({ signal, kernel }: CommandEnvironment, nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
+async function readIpvs(
+  { signal, kernel }: CommandEnvironment,
+  nft: Nftables,
+  name: string | undefined,
+  onForeign: OnForeign
+): Promise<ShownFrontend[]> {
   const place: { readonly netns: InNetworkNamespace; readonly signal: AbortSignal } = { netns: nft, signal }
   const ipvs = await Ipvs.open({ ...place, kernel: kernel?.ipvs })
   try {
     const route = await Route.open({ ...place, kernel: kernel?.route })
     try {
-      return await showIpvs({ ipvs, nft, route }, name)
+      return await showIpvs({ ipvs, nft, route }, name, onForeign)
     } finally {
       await route.close()
     }
@@ -33,27 +38,37 @@ async function readIpvs({ signal, kernel }: CommandEnvironment, nft: Nftables, n
   }
 }
 
-/** What another program has under our names is not ours to show, and a kernel without IPVS has no virtual services: where no mode was asked for, both are left out. */
-function isLeftOut(error: unknown, mode: KernelMode | undefined): boolean {
+/** What another program has under our names is not ours to show, and a kernel without IPVS has no virtual services: where no mode was asked for, both are left out, and the former is told. */
+function isLeftOut(error: unknown, mode: KernelMode | undefined, tell: (words: string) => void): boolean {
   if (mode !== undefined) return false
-  return error instanceof UnsupportedError || (error instanceof NetplaneError && error.code === 'ERR_NETPLANE_FOREIGN')
+  const isForeign = error instanceof NetplaneError && error.code === 'ERR_NETPLANE_FOREIGN'
+  if (isForeign) tell(error.message)
+  return isForeign || error instanceof UnsupportedError
 }
+
+const sayNothing = (): void => undefined
 
 /**
  * All frontends of the mode that was asked for, else of all, in the order of modes and then of addresses.
  *
+ * @param tell Is told what was left out as it is another program's, where no mode was asked for.
  * @throws {ValidationError} A name was given in mode iptables, whose planes have none.
  * @throws {NetplaneError} The kernel cannot be read; with a mode also where it lacks the subsystem, or what has our names is not ours.
  */
-export async function readFrontends(environment: CommandEnvironment, { mode, netns, name }: Choice): Promise<ShownFrontend[]> {
+export async function readFrontends(
+  environment: CommandEnvironment,
+  { mode, netns, name }: Choice,
+  tell: (words: string) => void = sayNothing
+): Promise<ShownFrontend[]> {
   const { signal, kernel } = environment
   if (mode === 'iptables') requireNoName(name)
   const nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
+  const onForeign = mode === undefined ? tell : undefined
   const read: Readonly<Record<KernelMode, () => Promise<ShownFrontend[]>>> = {
-    nftables: () => showTables(nft, name),
-    ipvs: () => readIpvs(environment, nft, name),
+    nftables: () => showTables(nft, name, onForeign),
+    ipvs: () => readIpvs(environment, nft, name, onForeign),
     iptables: () => showIptables(nft),
-    userspace: () => showRelays(nft, name)
+    userspace: () => showRelays(nft, name, onForeign)
   }
   const found: ShownFrontend[] = []
   try {
@@ -62,7 +77,7 @@ export async function readFrontends(environment: CommandEnvironment, { mode, net
       try {
         found.push(...byAddress(await read[one]()))
       } catch (error) {
-        if (!isLeftOut(error, mode)) throw causeOf(error)
+        if (!isLeftOut(error, mode, tell)) throw causeOf(error)
       }
     }
   } finally {

@@ -24,7 +24,7 @@ import {
   type SlotClass
 } from '../../plane/tables/layout/sets.js'
 import type { TableOptions } from '../../plane/tables/layout/table.js'
-import { readTables, type KernelTables } from '../../plane/tables/reading/inspect.js'
+import { readTables, type KernelTables, type TableReading } from '../../plane/tables/reading/inspect.js'
 import { missingIn, missingMember, missingSlots, missingTo } from '../../plane/tables/reading/ways.js'
 import { readCounted, type Counted } from './counted.js'
 import { checkUserspaceOptions } from '../../plane/userspace/options.js'
@@ -60,9 +60,12 @@ export function* elementsOf({ elements }: Pick<KernelTables, 'elements'>, set: E
   }
 }
 
+/** Is told of a table of our name that is another program's, which is left out then. Absent: it is refused. */
+export type OnForeign = TableReading['onForeign']
+
 /** The tables of a name, with all elements but clients that are remembered. @throws {NetplaneError} `ERR_NETPLANE_FOREIGN` */
-export async function readOurTables(nft: Nftables, options: TableOptions): Promise<KernelTables> {
-  return await readTables(nft, options, NO_ADDRESSES, true)
+export async function readOurTables(nft: Nftables, options: TableOptions, onForeign: OnForeign): Promise<KernelTables> {
+  return await readTables(nft, options, NO_ADDRESSES, { withElements: true, onForeign })
 }
 
 const CLIENTS: Readonly<Record<Audience, Clients>> = { direct: 'all', indirect: 'inside', outside: 'outside' }
@@ -218,14 +221,14 @@ function addRelayed(drafts: Drafts, tables: KernelTables, family: AddressFamily)
  * @param name Of the tables; undefined: the usual one.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
  */
-export async function showRelays(nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
-  const tables = await readOurTables(nft, { ...checkUserspaceOptions({ name }).table, relays: NO_PORTS })
+export async function showRelays(nft: Nftables, name: string | undefined, onForeign?: OnForeign): Promise<ShownFrontend[]> {
+  const tables = await readOurTables(nft, { ...checkUserspaceOptions({ name }).table, relays: NO_PORTS }, onForeign)
   const drafts = new Drafts()
   for (const family of FAMILIES) {
     addRelayed(drafts, tables, family)
     addRefused(drafts, tables, family)
   }
-  return drafts.shown('userspace')
+  return drafts.shown('userspace', missingAround(tables))
 }
 
 function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily): void {
@@ -241,9 +244,9 @@ function addRefused(drafts: Drafts, tables: KernelTables, family: AddressFamily)
  * @param name Of the tables; undefined: the usual one.
  * @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: a table of that name is not ours.
  */
-export async function showTables(nft: Nftables, name: string | undefined): Promise<ShownFrontend[]> {
+export async function showTables(nft: Nftables, name: string | undefined, onForeign?: OnForeign): Promise<ShownFrontend[]> {
   const { table } = checkNftablesOptions({ name })
-  const tables = await readOurTables(nft, table)
+  const tables = await readOurTables(nft, table, onForeign)
   const counted = await readCounted(nft, table.name)
   const drafts = new Drafts()
   for (const family of FAMILIES) {

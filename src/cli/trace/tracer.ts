@@ -52,6 +52,8 @@ export interface LostEvent {
 export type TracedEvent = PacketEvent | TranslatedEvent | StepEvent | LostEvent
 
 interface Followed {
+  /** What it is called: ids of the kernel come again. */
+  readonly name: string
   readonly frontends: readonly ShownFrontend[]
   /** Whether its steps are told; those of a packet that is passed over are not. */
   readonly isTold: boolean
@@ -72,7 +74,22 @@ const SENDING_CHAIN = 'output'
 const HEX = 16
 const ID_DIGITS = 8
 
-const idOf = ({ id }: TraceStep): string => id.toString(HEX).padStart(ID_DIGITS, '0')
+/** Ids of which it is known how often they came. */
+const MAX_NAMED = 65_536
+
+/** Calls packets by the kernel's ids, which are made of where a packet lies in memory: a later one at the same place gets a number behind it. */
+class PacketNames {
+  readonly #uses = new Map<number, number>()
+
+  take({ id }: TraceStep): string {
+    const uses = (this.#uses.get(id) ?? 0) + 1
+    this.#uses.delete(id)
+    this.#uses.set(id, uses)
+    if (this.#uses.size > MAX_NAMED) this.#uses.delete(this.#uses.keys().next().value!)
+    const name = id.toString(HEX).padStart(ID_DIGITS, '0')
+    return uses === 1 ? name : `${name}-${uses}`
+  }
+}
 
 /** What a trace is told of the namespace. */
 export interface TracerOptions {
@@ -89,6 +106,7 @@ export interface TracerOptions {
 export class Tracer {
   readonly #options: TracerOptions
   readonly #followed = new Map<number, Followed>()
+  readonly #names = new PacketNames()
   #begun = 0
 
   constructor(options: TracerOptions) {
@@ -114,13 +132,14 @@ export class Tracer {
     const sent = this.#findSent(event, packet)
     if (packet !== undefined && sent !== undefined) {
       sent.mayComeBack = false
-      const begun = this.#add(event, { ...sent, now: packet }, true)
-      return sent.isTold ? [...begun, await this.#step(event)] : []
+      const again = { ...sent, name: sent.isTold ? this.#names.take(event) : sent.name, now: packet }
+      const begun = this.#add(event, again, true)
+      return sent.isTold ? [...begun, await this.#step(event, again)] : []
     }
     const known = this.#followed.get(event.id)
     if (known === undefined) return []
-    const translated = this.#translated(event, known, packet)
-    return known.isTold ? [...translated, await this.#step(event)] : []
+    const translated = this.#translated(known, packet)
+    return known.isTold ? [...translated, await this.#step(event, known)] : []
   }
 
   /**
@@ -133,7 +152,8 @@ export class Tracer {
     const isTold = !this.isFull
     if (isTold) this.#begun += 1
     const mayComeBack = step.chain === SENDING_CHAIN
-    const begun = this.#add(step, { frontends: this.#options.names.of(packet), isTold, mayComeBack, now: packet }, false)
+    const name = isTold ? this.#names.take(step) : ''
+    const begun = this.#add(step, { name, frontends: this.#options.names.of(packet), isTold, mayComeBack, now: packet }, false)
     return isTold ? begun : []
   }
 
@@ -144,7 +164,7 @@ export class Tracer {
     const [inLink, outLink] = [this.#linkName(step.inLink), this.#linkName(step.outLink)]
     return [
       {
-        ...{ event: 'packet', packet: idOf(step), again, ...followed.now },
+        ...{ event: 'packet', packet: followed.name, again, ...followed.now },
         ...(inLink === undefined ? {} : { inLink }),
         ...(outLink === undefined ? {} : { outLink }),
         frontends: namedFrontends(followed.frontends)
@@ -167,7 +187,7 @@ export class Tracer {
     return known !== undefined && isSameEnd(known.now.source, packet.source) ? undefined : sent.at(-1)
   }
 
-  #translated(step: TraceStep, known: Followed, packet: Packet | undefined): TracedEvent[] {
+  #translated(known: Followed, packet: Packet | undefined): TracedEvent[] {
     if (packet === undefined) return []
     const { now, frontends } = known
     if (isSameEnd(now.source, packet.source) && isSameEnd(now.destination, packet.destination)) return []
@@ -175,13 +195,13 @@ export class Tracer {
     known.now = packet
     const service = frontends.find((one) => isAtEndpoint([one], packet))?.service
     const endpoint = isNew && isAtEndpoint(frontends, packet) ? { endpoint: service === undefined ? {} : { service } } : {}
-    return [{ event: 'translated', packet: idOf(step), ...packet, ...endpoint }]
+    return [{ event: 'translated', packet: known.name, ...packet, ...endpoint }]
   }
 
-  async #step(step: TraceStep): Promise<StepEvent> {
+  async #step(step: TraceStep, { name }: Followed): Promise<StepEvent> {
     const { type, family, table, chain, verdict, policy, mark, connection } = step
     return {
-      ...{ event: 'step', packet: idOf(step), type, family, table, chain },
+      ...{ event: 'step', packet: name, type, family, table, chain },
       ...(await this.#options.rules.find(step)),
       ...(verdict === undefined ? {} : { verdict }),
       ...(policy === undefined ? {} : { policy }),

@@ -11,7 +11,7 @@ import type { ShownFrontend } from '../show/model.js'
 import type { ServicesDocument } from '../services-file/document.js'
 import { changesBetween, type SeenChange } from './changes.js'
 import { FlowCounter } from './flows.js'
-import { isCounted, Rates, type RatedFrontend } from './rates.js'
+import { endpointCount, isCounted, Rates, type RatedFrontend } from './rates.js'
 
 /** What `plan` finds. */
 export interface Drift extends PlanDocument {
@@ -42,6 +42,9 @@ export interface Expectation {
 
 type Choice = Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
 
+/** Said where an endpoint stands there twice. */
+const TOGETHER = 'connections of clients inside and outside to one endpoint are not told apart: both stand where it is first named'
+
 /** Looks again and again. */
 export class Looker implements AsyncDisposable {
   readonly #environment: CommandEnvironment
@@ -60,7 +63,8 @@ export class Looker implements AsyncDisposable {
 
   /** Looks. @throws {NetplaneError} The kernel cannot be read. */
   async look(): Promise<Look> {
-    const found = await readFrontends(this.#environment, this.#choice)
+    const foreign: string[] = []
+    const found = await readFrontends(this.#environment, this.#choice, (words) => foreign.push(`left out: ${printable(words)}`))
     await this.#countFlowsOf(found)
     const flows = this.#flows?.isSilent === false ? this.#flows.take() : undefined
     const frontends = this.#rates.take(found, flows, performance.now())
@@ -73,7 +77,10 @@ export class Looker implements AsyncDisposable {
     )
     const connectionsPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, rate) => sum + rate, 0)
     const { drift, faults } = await this.#drift()
-    const notes = [this.#flowsNote, this.#flows?.note, ...faults].filter((note) => note !== undefined)
+    const together = frontends.some((one) => one.connectionsPerSecond !== undefined && endpointCount(one) < one.endpoints.length)
+    const notes = [...foreign, together ? TOGETHER : undefined, this.#flowsNote, this.#flows?.note, ...faults].filter(
+      (note) => note !== undefined
+    )
     return { at, frontends, connectionsPerSecond, changes, drift, notes }
   }
 

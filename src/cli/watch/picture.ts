@@ -8,7 +8,7 @@ import { planLines, plural } from '../output/plan.js'
 import type { ShownRefusal } from '../show/model.js'
 import type { ChangeType, SeenChange } from './changes.js'
 import type { Look } from './look.js'
-import type { RatedEndpoint } from './rates.js'
+import { endpointCount, type RatedEndpoint } from './rates.js'
 
 /** Lines of drift, and of changes, that are shown at once. */
 const MOST_LINES = 6
@@ -69,7 +69,7 @@ function driftLines({ drift }: Look, paint: Paint): readonly string[] {
 }
 
 function summary({ frontends, connectionsPerSecond }: Look): string {
-  const endpoints = frontends.reduce((sum, { endpoints: own }) => sum + own.length, 0)
+  const endpoints = frontends.reduce((sum, frontend) => sum + endpointCount(frontend), 0)
   const rate = connectionsPerSecond === undefined ? '' : `; new connections a second: ${rateText(connectionsPerSecond)}`
   return `${plural(frontends.length, 'frontend')}, ${plural(endpoints, 'endpoint')}${rate}`
 }

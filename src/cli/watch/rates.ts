@@ -67,11 +67,21 @@ function rated(frontend: ShownFrontend, counts: Counts | undefined, seconds: num
   if (counts === undefined) return frontend
   const ids = new Set(frontend.endpoints.map(endpointId))
   const sum = [...ids].reduce((before, id) => before + (counts.get(id) ?? 0), 0)
+  const told = new Set<string>()
   const endpoints = frontend.endpoints.map((endpoint): RatedEndpoint => {
-    const count = counts.get(endpointId(endpoint)) ?? 0
+    const id = endpointId(endpoint)
+    // For clients inside and outside there is one number, which is told once.
+    if (told.has(id)) return endpoint
+    told.add(id)
+    const count = counts.get(id) ?? 0
     return { ...endpoint, connectionsPerSecond: count / seconds, spread: sum === 0 ? undefined : count / sum }
   })
   return { ...frontend, endpoints, connectionsPerSecond: sum / seconds }
+}
+
+/** How many endpoints a frontend has: one may stand there for clients inside and outside. */
+export function endpointCount({ endpoints }: ShownFrontend): number {
+  return new Set(endpoints.map(endpointId)).size
 }
 
 /** Whether the kernel counts connections of a frontend by itself: rules of iptables count those to an endpoint by all frontends of its service. */

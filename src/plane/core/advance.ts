@@ -29,6 +29,12 @@ export class Advance {
     this.#tell = tell
   }
 
+  /** How far the call is, in words: `200 of 1000`. */
+  get reached(): string {
+    const of = this.#of()
+    return `${Math.min(Math.floor(this.#services), of)} of ${of}`
+  }
+
   /** The call begins again with all of them. */
   restart(): void {
     this.#services = 0

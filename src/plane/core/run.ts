@@ -79,7 +79,9 @@ export class Run {
     if (this.#applied.length === 0) throw new BackendFailure('final', true, reason)
     const why = reason instanceof Error ? reason.message : String(reason)
     const outcome = { applied: [...this.#applied], undone: [], unknown: [] }
-    const error = new TransactionError(`the call was cancelled after ${this.#applied.length} steps: ${why}`, outcome, [], reason)
+    const steps = `${this.#applied.length} ${this.#applied.length === 1 ? 'step' : 'steps'}`
+    const reached = this.advance === undefined ? '' : `, with ${this.advance.reached} services done`
+    const error = new TransactionError(`the call was cancelled after ${steps}${reached}: ${why}`, outcome, [], reason)
     throw new BackendFailure('final', false, error)
   }
 }

@@ -28,7 +28,7 @@ import { cleanUp } from './clean-up.js'
 import { readCounters } from './counters.js'
 import { isNothing, type Edits } from './edits.js'
 import { Explainer } from './explain/explainer.js'
-import { kernelLists, NO_LISTS, type ReadList } from './explain/remembered.js'
+import { kernelRecentFiles, NO_RECENT_FILES, type RecentFiles } from './explain/remembered.js'
 import { compare } from './inspect/compare.js'
 import { IptablesInspection } from './inspect/inspection.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
@@ -52,7 +52,7 @@ const NO_RULES = [] as const
 /** What is read and written beside nf_tables. */
 interface IptablesFiles {
   readonly system: SystemSettings
-  readonly readList: ReadList
+  readonly recent: RecentFiles
 }
 
 /** Made by {@link openIptablesBackend}. */
@@ -69,13 +69,13 @@ class IptablesBackend implements Backend {
   /** Committed services with ports of this node. */
   #onNode = new Map<string, Service>()
 
-  constructor(nft: Nftables, settings: IptablesPlaneSettings, { system, readList }: IptablesFiles) {
+  constructor(nft: Nftables, settings: IptablesPlaneSettings, { system, recent }: IptablesFiles) {
     this.#nft = nft
     this.#settings = settings
     this.#writer = new GuardedWriter(nft, boundOf(MAX_BYTES), withExtension)
     this.#handles = new SharedHandles(nft)
     this.#routeLocalnet = new RouteLocalnet(system)
-    this.#explainer = new Explainer(nft, settings, readList)
+    this.#explainer = new Explainer(nft, settings, recent)
     this.#layout = { settings: settings.layout, node: this.#nodeAt({ ip: [], ip6: [] }) }
     const shared = framesOf(this.#layout).flatMap(({ family, shared }) =>
       shared.map(({ table, chain }) => placeKey({ family, table, chain }))
@@ -287,8 +287,8 @@ class IptablesBackend implements Backend {
 export async function openIptablesBackend(settings: IptablesPlaneSettings): Promise<Backend> {
   const { client } = settings
   const nft = await Nftables.open(client)
-  if (client.kernel !== undefined) return new IptablesBackend(nft, settings, { system: fakeSettings(), readList: NO_LISTS })
+  if (client.kernel !== undefined) return new IptablesBackend(nft, settings, { system: fakeSettings(), recent: NO_RECENT_FILES })
   const netns = namespaceOf(nft)
-  const files = { system: kernelSettings(netns, ROUTE_LOCALNET_HINT), readList: kernelLists(netns) }
+  const files = { system: kernelSettings(netns, ROUTE_LOCALNET_HINT), recent: kernelRecentFiles(netns) }
   return new IptablesBackend(nft, settings, files)
 }

@@ -102,7 +102,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
     if (changes !== undefined) return await this.#preview(changes)
-    return await inspectTables(await readTables(this.#nft, this.#options, this.#nodeAddresses, true), services)
+    return await inspectTables(await readTables(this.#nft, this.#options, this.#nodeAddresses, { withElements: true }), services)
   }
 
   async fill(source: ServiceSource, run: Run): Promise<Applied | undefined> {
@@ -206,7 +206,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
       return undefined
     }
     // Where rules are gone, it is not asked for elements before the rules are there again.
-    const kernel = isBroken ? quick : await readTables(this.#nft, this.#options, this.#nodeAddresses, true)
+    const kernel = isBroken ? quick : await readTables(this.#nft, this.#options, this.#nodeAddresses, { withElements: true })
     const seen = await inspectTables(kernel, committed)
     this.#owesAudit = false
     this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
@@ -351,7 +351,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
   /** Without elements; undefined where commits follow each other faster than tables can be read: the next audit finds what there is to find. */
   async #readQuickly(): Promise<KernelTables | undefined> {
     try {
-      return await readTables(this.#nft, this.#options, this.#nodeAddresses, false)
+      return await readTables(this.#nft, this.#options, this.#nodeAddresses, { withElements: false })
     } catch (error) {
       if (!(error instanceof BackendFailure) || !(error.cause instanceof NetlinkError) || error.cause.code !== 'EINTR') throw error
       this.#writer.generation = (await this.#nft.readGeneration()).id

@@ -5,6 +5,7 @@ import type { ExplainedShare } from '../explanation.js'
 import { frontendKey, serviceOf } from '../tables/explain/scene.js'
 import { clientsOf, walkWith, type Balance, type TableWalk } from '../tables/explain/walk.js'
 import { FIXED_SETS } from '../tables/layout/sets.js'
+import { missingRedirect, missingTo } from '../tables/reading/ways.js'
 import type { ListeningRelays } from './listening.js'
 import type { RelayEndpoint } from './relays/types.js'
 
@@ -23,6 +24,8 @@ export function walkToRelays(listening: Pick<ListeningRelays, 'find'>): TableWal
     const element = await lookups.find(set, frontendKey(scene, scope, destination))
     if (element === undefined) return undefined
     const service = serviceOf(scene, scope, element)
+    if (trail.lacks([...missingTo(scene.lost, scope, audience), ...missingRedirect(scene.lost, scope, audience, set.name)]))
+      return undefined
     const port = element.data as number
     const place = listening.find(protocol, family, port)?.place
     const clients = clientsOf(audience, isInside)

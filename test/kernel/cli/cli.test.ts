@@ -70,7 +70,7 @@ describe('the command line on the kernel', () => {
     await run('apply', '-')
     await namespace.nftScript('flush chain ip netplane nat-output')
     expect(await run('plan', '-')).toMatch(
-      /^! changed rules in chain .*\nServices: .* The tables are made anew, with \d+ objects of services\.\n$/
+      /^! missing rules in chain .*\nServices: .* The tables are made anew, with \d+ objects of services\.\n$/
     )
     await run('apply', '-', '--mode', 'iptables')
     await namespace.run('iptables-nft', ['-t', 'nat', '-F', 'OUTPUT'])

@@ -145,6 +145,20 @@ describe('what the kernel lacks of services of mode iptables', () => {
     expect(await explain(namespace, 'iptables')).toContain(REFUSED)
   })
 
+  test('is what masquerades, or a rule of another process drops the packet', async () => {
+    const namespace = await makeNamespace()
+    const stdin = SERVICES.replace('kind: cluster', 'kind: external')
+    await commandInside(namespace, ['apply', '-', '--mode', 'iptables'], { stdin })
+    const outside = (): Promise<string> => run(namespace, ['explain', '10.96.0.1:80', '--from', '192.0.2.1', '--mode', 'iptables'])
+    expect(await outside()).toContain('see an address of this node')
+    await namespace.run('iptables-nft', ['-t', 'nat', '-F', 'KUBE-POSTROUTING'])
+    const explained = await outside()
+    expect(explained).toContain('The kernel lacks rules of chain ip nat KUBE-POSTROUTING.\n')
+    expect(explained).toContain("see the client's address, because part of what gives it one of this node is missing.\n")
+    await namespace.nftScript('insert rule ip nat KUBE-SERVICES ip saddr 192.0.2.1 drop')
+    expect(await outside()).toContain("Outcome: dropped without an answer, because a rule that is not the plane's says so.")
+  })
+
   test('is told of refusals', async () => {
     const namespace = await applied('iptables')
     await namespace.run('iptables-nft', ['-t', 'filter', '-F', 'OUTPUT'])

@@ -159,6 +159,63 @@ describe('plan', () => {
     expect(other.stdout).not.toContain('!')
   })
 
+  test('names in mode iptables for how long clients are remembered, before and after', async () => {
+    const kernel = fakeKernel()
+    const sticky = (seconds: number): string =>
+      web('10.1.0.1 10.1.0.2').replace('protocol: tcp', `protocol: tcp, affinity: { timeoutSeconds: ${seconds} }`)
+    const steps = [web('10.1.0.1 10.1.0.2'), sticky(60), sticky(90)]
+    for (const [index, told] of ['none -> 60 s', '60 s -> 90 s'].entries()) {
+      await command(['apply', '-', '--mode', 'iptables'], { kernel, stdin: steps[index]! })
+      const { stdout } = await command(['plan', '-', '--mode', 'iptables'], { kernel, stdin: steps[index + 1]! })
+      expect(stdout).toMatch(new RegExp(`^~ web\n {4}affinity: ${told}\n {4}\\d+ rules to write, \\d+ rules to delete\n`))
+    }
+  })
+
+  test.each([
+    ['nftables', 'source range of tcp 10.96.0.1:80: '],
+    ['iptables', 'source range: ']
+  ])('names in mode %s source ranges that come and go', async (mode, about) => {
+    const kernel = fakeKernel()
+    const ranged = (allow: readonly string[]): string =>
+      web('10.1.0.1').replace('kind: cluster', `kind: loadBalancer, sourceRanges: { allow: [${allow.join(', ')}], deny: [192.0.2.7/32] }`)
+    await command(['apply', '-', '--mode', mode], { kernel, stdin: ranged(['192.0.2.0/24', '198.51.100.0/24']) })
+    const other = await command(['plan', '-', '--mode', mode], { kernel, stdin: ranged(['192.0.2.0/24', '203.0.113.0/24']) })
+    expect(other.stdout).toContain(`~ web\n    - ${about}allowed 198.51.100.0/24\n    + ${about}allowed 203.0.113.0/24\n`)
+    const fewer = await command(['plan', '-', '--mode', mode], { kernel, stdin: ranged(['192.0.2.0/24']) })
+    expect(fewer.stdout).toContain(`~ web\n    - ${about}allowed 198.51.100.0/24\n`)
+    const many = Array.from({ length: 9 }, (_, index) => `203.0.${2 * index}.0/24`)
+    const { stdout } = await command(['plan', '-', '--mode', mode], { kernel, stdin: ranged(many) })
+    expect(stdout).toContain(`    + ${about}allowed 203.0.6.0/24\n    ${about}and 5 more\n`)
+  })
+
+  test('names in mode nftables sets in which another process has put elements', async () => {
+    const kernel = fakeKernel()
+    const ranged = web('10.1.0.1').replace('kind: cluster', 'kind: loadBalancer, sourceRanges: { allow: [192.0.2.0/24] }')
+    await command(['apply', '-'], { kernel, stdin: ranged })
+    await using nft = await Nftables.open({ kernel: kernel.nftables })
+    const frontend = ['ipv4_addr', 'inet_proto', 'inet_service'] as const
+    const ranges = { family: 'ip', table: 'netplane', key: ['ipv4_addr', ...frontend], flags: ['interval'] } as const
+    const tx = nft.transaction()
+    const foreign = (address: string) => [{ key: ['10.0.0.0/24', address, 'tcp', 80] }]
+    tx.add.elements({ ...ranges, name: 'denied' }, foreign('10.96.0.77'))
+    tx.add.elements({ ...ranges, name: 'allowed' }, foreign('10.96.0.1'))
+    tx.add.elements({ family: 'ip', table: 'netplane', name: 'refused', key: frontend }, [{ key: ['10.96.0.1', 'tcp', 80] }])
+    tx.add.elements({ family: 'ip', table: 'netplane', name: 'cluster-ips', key: 'ipv4_addr' }, [{ key: '10.96.0.78' }])
+    await tx.commit()
+    const { stdout } = await command(['apply', '-'], { kernel, stdin: ranged })
+    expect(stdout).toContain(`~ web
+    - source range of tcp 10.96.0.1:80: allowed 10.0.0.0/24
+    1 element to delete
+! changed elements of set ip netplane refused
+! changed elements of set ip netplane denied
+Services: 0 to add, 1 to change, 0 to remove. What is no single service's: 2 to repair. Objects of the kernel: 0 to write, 4 to delete.
+`)
+    expect(stdout).toMatch(/removed; 2 differences repaired that were no single service's\.\n$/)
+    expect((await command(['plan', '-'], { kernel, stdin: ranged })).stdout).toBe(
+      'The kernel holds what the file says: nothing is to be done.\n'
+    )
+  })
+
   test('names in mode iptables a node port that goes', async () => {
     const kernel = fakeKernel()
     const stdin = web('10.1.0.1', ', { kind: node, port: 30080, family: ip }')

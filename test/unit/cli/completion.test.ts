@@ -42,6 +42,25 @@ describe('completion of bash', () => {
     expect(await offered('plan', '--at')).toEqual([])
   })
 
+  test('offers each argument at its place', async () => {
+    const modes = ['nftables', 'ipvs', 'iptables']
+    expect(await offered('switch', '')).toEqual(expect.arrayContaining(modes))
+    expect(await offered('switch', 'netplane.b')).toEqual([])
+    expect(await offered('switch', '--netns', 'lab', '-o', '=', 'json', 'ip')).toEqual(['ipvs', 'iptables'])
+    expect(await offered('switch', 'ipvs', 'ip')).toEqual([])
+    expect(await offered('switch', 'ipvs', 'netplane.b')).toEqual(['netplane.bash'])
+    expect(await offered('switch', 'ipvs', '--name', 'lab', 'netplane.b')).toEqual(['netplane.bash'])
+    expect(await offered('drain', 'netplane.b')).toEqual(['netplane.bash'])
+    expect(await offered('drain', '-', 'netplane.b')).toEqual([])
+    expect(await offered('watch', 'netplane.b')).toEqual(['netplane.bash'])
+  })
+
+  test('offers commands behind help', async () => {
+    expect(await offered('help', 'sw')).toEqual(['switch'])
+    expect(await offered('help', 'd')).toEqual(['doctor', 'drain'])
+    expect(await offered('help', 'switch', '')).toEqual([])
+  })
+
   test('says that files are files, so that folders end with a slash', async () => {
     const { stdout } = await command(['completion', 'bash'])
     const script = `${stdout}compopt() { echo "$@"; }; COMP_WORDS=(netplane plan s); COMP_CWORD=2; _netplane`

@@ -40,6 +40,37 @@ describe('a file of services', () => {
     expect([...fromYaml.services.keys()]).toEqual(['web'])
   })
 
+  test('is told of all prefixes that are wrong', async () => {
+    const allow = '[192.0.2.0/24, 192.0.2.1/24, nonsense, 192.0.2.128/25, "fd00::/8", 10.0.0.0/8]'
+    const text = changed('kind: cluster', `kind: loadBalancer\n        sourceRanges: { allow: ${allow}, deny: [x, 10.0.0.1/8] }`)
+    const told = (await mistakes(text)).map((line) => line.replace(/ is .*|, and not .*/, ''))
+    expect(told).toEqual([
+      'f.yaml:6:47: services[0].frontends[0].sourceRanges.allow[1]',
+      'f.yaml:6:61: services[0].frontends[0].sourceRanges.allow[2]',
+      'f.yaml:6:71: services[0].frontends[0].sourceRanges.allow[3]',
+      'f.yaml:6:87: services[0].frontends[0].sourceRanges.allow[4]',
+      'f.yaml:6:119: services[0].frontends[0].sourceRanges.deny[0]',
+      'f.yaml:6:122: services[0].frontends[0].sourceRanges.deny[1]'
+    ])
+  })
+
+  test.each([
+    ['f.json', '{\n "services": [],\n}', ['f.json:2:16: a comma stands behind the last entry, which JSON does not allow']],
+    ['standard input', ' {"services": [1,,]}', undefined],
+    ['standard input', '{"services": [\n1,\n]}', ['standard input:2:2: a comma stands behind the last entry, which JSON does not allow']],
+    ['f.json', '[1,]', ['f.json:1:3: a comma stands behind the last entry, which JSON does not allow']],
+    ['f.yaml', 'services: [\n]', []],
+    ['f.yaml', changed('port: 8080 }]', 'port: 8080, },]'), []]
+  ])('of JSON has no comma behind the last entry: %s %j', async (file, text, told) => {
+    const error: unknown = await ServicesDocument.parse(file, text).then(
+      () => undefined,
+      (thrown: unknown) => thrown
+    )
+    const lines = error instanceof Error ? error.message.split('\n') : []
+    if (told === undefined) expect(lines).not.toEqual([])
+    else expect(lines).toEqual(told)
+  })
+
   test.each([
     [
       'a number out of range',

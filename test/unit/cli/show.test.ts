@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Ipvs, Nftables, openPlane, type Service } from '../../../src/index.js'
+import { Ipvs, Nftables, openPlane, Route, type Service } from '../../../src/index.js'
 import { countingSets } from '../../../src/plane/tables/counting/chains.js'
 import { FakeIpvsKernel, FakeNftablesKernel } from '../../../src/testing.js'
-import { command, fakeKernel } from '../../support/command.js'
+import { command, fakeKernel, type CommandResult } from '../../support/command.js'
 
 const SERVICES = `services:
   - name: default/web:http
@@ -184,6 +184,67 @@ describe('show', () => {
     expect(await frontends(kernel)).toEqual([])
   })
 
+  test('says of mode userspace what is missing before relays', async () => {
+    const kernel = fakeKernel()
+    const plane = await openPlane({ mode: 'userspace', auditMs: 0, kernel: { nftables: kernel.nftables } })
+    onTestFinished(() => plane.close())
+    const web: Service = {
+      ...{ name: 'web', protocol: 'tcp' },
+      frontends: [{ kind: 'cluster', address: '10.96.0.1', port: 80 }],
+      endpoints: [{ address: '10.1.0.1', port: 8080 }]
+    }
+    await plane.sync(new Map([[web.name, web]]))
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    onTestFinished(() => nft.close())
+    const [rule] = (await nft.listRules({ family: 'ip', table: 'netplane-userspace' })).filter(({ chain }) => chain === 'services')
+    const tx = nft.transaction()
+    tx.delete.rule(rule!)
+    await tx.commit()
+    expect((await command(['show', '-o', 'wide'], { kernel })).stdout).toMatch(
+      /incomplete: lacks a rule of chain ip netplane-userspace services\n$/
+    )
+    const { outcome, steps } = await plane.explain({ protocol: 'tcp', address: '10.96.0.1', port: 80, from: '192.0.2.1' })
+    expect(outcome).toMatchObject({ reason: 'incomplete' })
+    expect(steps).toContainEqual({ type: 'missing', objects: ['a rule of chain ip netplane-userspace services'] })
+  })
+
+  test('says of addresses of this node at which its ports are not served yet', async () => {
+    const kernel = fakeKernel()
+    const stdin = SERVICES.replace('{ kind: cluster, address: 10.96.0.1, port: 80 }', '{ kind: node, port: 30080 }')
+    const links = await Route.open({ kernel: kernel.route })
+    onTestFinished(() => links.close())
+    await links.addDummy('eth1', { up: true })
+    await links.addAddresses('eth1', ['192.0.2.1'])
+    await command(['apply', '-'], { kernel, stdin })
+    expect((await command(['show'], { kernel })).stderr).toBe('')
+    await links.addDummy('eth2', { up: true })
+    await links.addAddresses('eth2', ['192.0.3.1'])
+    const told = 'netplane: address 192.0.3.1 of link eth2 is not served yet by mode nftables: apply again, where all addresses are to be\n'
+    expect((await command(['show'], { kernel })).stderr).toBe(told)
+    const explain = (target: string): Promise<CommandResult> => command(['explain', target, '--from', '192.0.2.9'], { kernel })
+    expect((await explain('192.0.3.1:30080')).stderr).toBe(told)
+    expect((await explain('192.0.2.1:30080')).stderr).toBe('')
+    await command(['apply', '-'], { kernel, stdin })
+    expect((await command(['show'], { kernel })).stderr).toBe('')
+  })
+
+  test('shows what is ours beside a table of the same name that is another program’s', async () => {
+    const kernel = fakeKernel()
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    onTestFinished(() => nft.close())
+    await command(['apply', '-'], { kernel, stdin: SERVICES.replaceAll('10.96.0.1', 'fd00:96::1').replaceAll('10.1.0.', 'fd00:1::') })
+    const tx = nft.transaction()
+    tx.delete.table({ family: 'ip', name: 'netplane' })
+    tx.add.table({ family: 'ip', name: 'netplane', comment: 'of somebody else' })
+    await tx.commit()
+    for (const args of [['show'], ['watch', '--count', '1']]) {
+      const { status, stdout, stderr } = await command(args, { kernel })
+      expect(status).toBe(0)
+      expect(stdout).toContain('tcp [fd00:96::1]:80')
+      expect(stdout + stderr).toContain('left out: table ip netplane exists and is not ours (its comment does not')
+    }
+  })
+
   test('leaves out what is not ours, unless it was asked for', async () => {
     const kernel = fakeKernel()
     const nft = await Nftables.open({ kernel: kernel.nftables })
@@ -191,7 +252,9 @@ describe('show', () => {
     tx.add.table({ family: 'ip', name: 'netplane', comment: 'of somebody else' })
     await tx.commit()
     await nft.close()
-    expect((await command(['show'], { kernel })).status).toBe(0)
+    const all = await command(['show'], { kernel })
+    expect(all.status).toBe(0)
+    expect(all.stderr).toMatch(/^netplane: left out: table ip netplane exists and is not ours/)
     const { status, stderr } = await command(['show', '--mode', 'nftables'], { kernel })
     expect(status).toBe(3)
     expect(stderr).toMatch(/^netplane: table ip netplane exists and is not ours/)

@@ -103,6 +103,24 @@ describe('trace', () => {
     expect(await tables(kernel)).toEqual([])
   })
 
+  test('tells packets apart that have one id after the other', async () => {
+    const kernel = await served()
+    const { result, begin } = await start(kernel, '--count', '2', '-o', 'json')
+    kernel.nftables.deliverTrace([begin(7), step(7, 'first'), begin(7), step(7, 'second'), step(7, 'third', { headers: toEndpoint })])
+    const events = (await result).stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly packet: string })
+    expect(events.map(({ event, packet }) => `${event} ${packet}`)).toEqual([
+      'packet 00000007',
+      'step 00000007',
+      'packet 00000007-2',
+      'step 00000007-2',
+      'translated 00000007-2',
+      'step 00000007-2'
+    ])
+  })
+
   test('gives programs an object a line', async () => {
     const kernel = await served()
     const { result, begin } = await start(kernel, '--count', '1', '-o', 'json')

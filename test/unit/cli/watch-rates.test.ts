@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ShownEndpoint, ShownFrontend } from '../../../src/cli/show/model.js'
-import { Rates } from '../../../src/cli/watch/rates.js'
+import { endpointCount, Rates } from '../../../src/cli/watch/rates.js'
 
 const endpoint = (address: string, connections?: bigint): ShownEndpoint => ({ address, port: 8080, clients: 'all', connections })
 
@@ -43,7 +43,9 @@ test('an endpoint that stands there for two kinds of clients is counted once', (
   const rates = new Rates()
   rates.take([frontend('10.96.0.1', 80, ...twice(0n))], undefined, 0)
   const [now] = rates.take([frontend('10.96.0.1', 80, ...twice(4n))], undefined, 1000)
-  expect(now).toMatchObject({ connectionsPerSecond: 4, endpoints: [{ spread: 1 }, { spread: 1 }] })
+  expect(now).toMatchObject({ connectionsPerSecond: 4, endpoints: [{ connectionsPerSecond: 4, spread: 1 }, { clients: 'outside' }] })
+  expect(now!.endpoints[1]).not.toHaveProperty('connectionsPerSecond')
+  expect(endpointCount(now!)).toBe(1)
 })
 
 test('where the kernel counts nothing, connections that were seen to begin do', () => {

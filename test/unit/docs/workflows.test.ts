@@ -38,6 +38,15 @@ describe('.github', () => {
     expect(run.filter((name) => scripts[name] === undefined)).toEqual([])
   })
 
+  it('publishes folders that npm takes for folders, and only when all of them are made', () => {
+    const commands = workflows.find(({ file }) => file === 'release.yml')!.jobs.flatMap(commandsOf)
+    const published = commands.flatMap((command) => /^npm publish ([^-\s]\S*)/m.exec(command)?.[1] ?? [])
+    expect(published).toEqual(['./build/netplane-proxy'])
+    const first = commands.findIndex((command) => command.startsWith('npm publish'))
+    expect(commands.indexOf('npm run package:proxy')).toBeLessThan(first)
+    expect(commands.findLastIndex((command) => command.startsWith('npm run'))).toBeLessThan(first)
+  })
+
   it('has forms of issues that can be read', () => {
     const forms = readdirSync(path.join(folder, 'ISSUE_TEMPLATE')).filter((file) => file !== 'config.yml')
     expect(forms.length).toBeGreaterThan(1)

@@ -48,6 +48,16 @@ export function differing(what: string, there: ReadonlySet<string>, wanted: Read
   ]
 }
 
+/** Phrases that are said of many things of one kind; of more their number is said. */
+const MAX_PHRASES = 6
+
+/** The same where there may be many: the first of them, and how many more there are. */
+export function differingFew(what: string, there: ReadonlySet<string>, wanted: ReadonlySet<string>): string[] {
+  const phrases = differing(what, there, wanted)
+  const more = phrases.length - MAX_PHRASES
+  return more > 0 ? [...phrases.slice(0, MAX_PHRASES), `${what} and ${more} more`] : phrases
+}
+
 /** What leads where, in a few words. */
 export function reachText(frontends: readonly string[], endpoints: number): string {
   return `${frontends.join(', ')} -> ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}`

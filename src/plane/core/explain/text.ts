@@ -23,7 +23,8 @@ const REFUSAL: Readonly<Record<RefusalReason, string>> = {
   sourceRanges: "the frontend's source ranges do not have the client",
   unservedPort: 'the address is one of a service, which does not have this port and protocol',
   unservedAddress: 'no service has this address of a service range',
-  incomplete: 'part of what leads to the endpoints of the service is missing'
+  incomplete: 'part of what leads to the endpoints of the service is missing',
+  foreignRule: "a rule that is not the plane's says so"
 }
 
 const SOURCE: Readonly<Record<SourceReason, string>> = {
@@ -37,7 +38,8 @@ const SOURCE: Readonly<Record<SourceReason, string>> = {
   local: "the client's address, because it is a local client",
   policyLocal: "the client's address, because the traffic policy is local",
   never: "the client's address, because nothing says otherwise",
-  delivered: "the client's address, because this node has the endpoint's address itself"
+  delivered: "the client's address, because this node has the endpoint's address itself",
+  unmasked: "the client's address, because part of what gives it one of this node is missing"
 }
 
 const CLIENT: Readonly<Record<'direction' | 'prefixes' | 'interface' | 'nothing', string>> = {
@@ -156,7 +158,17 @@ const OUTCOME: { readonly [Type in ExplanationOutcome['type']]: (outcome: Outcom
 }
 
 const describeOutcome = (outcome: ExplanationOutcome): string =>
-  `Outcome: ${(OUTCOME[outcome.type] as (outcome: ExplanationOutcome) => string)(outcome)}.`
+  `Outcome: ${(OUTCOME[outcome.type] as (outcome: ExplanationOutcome) => string)(outcome)}`
+
+/** Rules that differ are not followed: what they do with the packet is not known. */
+const OTHER_RULES = /\b(?:foreign rules?|changed rules) in chain /
+
+/** What makes the outcome uncertain. Where parts of the plane are missing, rules that led to them look like those of others. */
+function describeDoubt(steps: readonly ExplanationStep[], outcome: ExplanationOutcome): string {
+  if (outcome.type !== 'served' && outcome.reason === 'incomplete') return ''
+  const rules = steps.flatMap((step) => (step.type === 'drift' ? step.objects.filter((object) => OTHER_RULES.test(object)) : []))
+  return rules.length === 0 ? '' : `, unless rules that differ decide otherwise (${list(rules, printable)})`
+}
 
 const DEPENDS = {
   from: 'This may differ for a certain address of this node: say `from`.',
@@ -172,7 +184,7 @@ export function describeExplanation({ request, steps, outcome, dependsOn }: Omit
   return [
     `${protocol} from ${client} to ${formatTarget(target)}, ${way}`,
     ...steps.map(describeStep),
-    describeOutcome(outcome),
+    `${describeOutcome(outcome)}${describeDoubt(steps, outcome)}.`,
     ...dependsOn.map((field) => DEPENDS[field])
   ].join('\n')
 }

@@ -14,7 +14,7 @@ import { CHAIN, isChainOf } from '../layout/names.js'
 import type { IptablesPlaneSettings } from '../options.js'
 import { Chains, type Ended } from './chains.js'
 import { probabilityOf, type Asked, type State } from './packet.js'
-import { listsWith, type ReadList } from './remembered.js'
+import { listsWith, type RecentFiles, type Remembering } from './remembered.js'
 
 /** What is said of services in the comments of rules that refuse, behind their names. */
 const ABOUT = / (?:has no (?:local )?endpoints|traffic not accepted by \S+|not allowed|denied)$/
@@ -31,20 +31,20 @@ class Explaining {
   readonly #asked: Asked
   /** Chains that should have sent packets to an endpoint, and have not. */
   readonly #leaks = new Set<string>()
-  /** Lists of clients that were asked. */
-  readonly lists = new Set<string>()
-  /** Seconds for which clients are remembered, and whether this one is. */
-  #affinity: { readonly seconds: number | undefined; readonly isKept: boolean } | undefined
+  /** Lists of clients that were asked, with the seconds for which they remember. */
+  readonly lists = new Map<string, number | undefined>()
+  /** Seconds for which clients are remembered, whether this one is, and for how long. */
+  #affinity: { readonly seconds: number | undefined; readonly isKept: boolean; readonly leftMs: number | undefined } | undefined
 
   /** @param having Lists that have the client. */
-  constructor(chains: Chains, question: Question, settings: IptablesPlaneSettings, having: ReadonlySet<string>) {
+  constructor(chains: Chains, question: Question, settings: IptablesPlaneSettings, having: Remembering) {
     this.#chains = chains
     this.#question = question
     this.#settings = settings
     const isRemembered = (list: string, seconds: number | undefined): boolean => {
-      this.lists.add(list)
+      this.lists.set(list, seconds)
       const isKept = having.has(list)
-      if (this.#affinity?.isKept !== true) this.#affinity = { seconds, isKept }
+      if (this.#affinity?.isKept !== true) this.#affinity = { seconds, isKept, leftMs: having.get(list) }
       return isKept
     }
     const leaked = (chain: string): void => void this.#leaks.add(chain)
@@ -64,6 +64,8 @@ class Explaining {
     this.#noteLeaks()
     const translated = ended.filter(({ by }) => by === 'translated')
     if (translated.length > 0) return await this.#served(translated)
+    // Rules of the plane drop nothing before it is translated.
+    if (ended.some(({ by }) => by === 'dropped')) return { type: 'dropped', reason: 'foreignRule', service: undefined }
     const refused = await this.#refusal(start)
     if (refused !== undefined && refused.reason !== 'unservedPort') return refused
     await this.#noteJump(base, start)
@@ -154,13 +156,13 @@ class Explaining {
   }
 
   #describeChoice(endpoints: readonly ExplainedEndpoint[]): void {
-    const { seconds, isKept } = this.#affinity ?? {}
+    const { seconds, isKept, leftMs } = this.#affinity ?? {}
     const kept = isKept === true ? endpoints[0] : undefined
     if (this.#affinity !== undefined && this.#question.from === undefined) this.#trail.misses('from')
     if (this.#affinity !== undefined)
       this.#trail.add({
         type: 'affinity',
-        ...(kept && { endpoint: { address: kept.address, port: kept.port } }),
+        ...(kept && { endpoint: { address: kept.address, port: kept.port }, leftMs }),
         timeoutMs: seconds === undefined ? undefined : seconds * 1000
       })
     if (kept === undefined)
@@ -183,7 +185,11 @@ class Explaining {
     if (direction === 'incoming' && isOwn(state.address)) return { source: 'client', reason: 'delivered' }
     const { ended } = await this.#chains.enter('nat', 'POSTROUTING', state, this.#asked)
     if (ended.some(({ by }) => by === 'masqueraded')) return { source: 'node', reason: this.#markedBecause(state) }
-    return { source: 'client', reason: this.#keptBecause(state) }
+    if (state.markedBy.length === 0) return { source: 'client', reason: this.#keptBecause(state) }
+    // What was to be marked, and is not masqueraded, has met a chain of which rules are gone.
+    if (this.#chains.missing([TO_SOURCES]).length === 0)
+      this.#trail.lacks([missingRules(this.#question.family, state.mark === 0 ? CHAIN.mark : CHAIN.postrouting)])
+    return { source: 'client', reason: 'unmasked' }
   }
 
   #markedBecause({ markedBy }: State): SourceReason {
@@ -219,14 +225,14 @@ const MAX_TRIES = 8
 export class Explainer {
   readonly #nft: Nftables
   readonly #settings: IptablesPlaneSettings
-  readonly #readList: ReadList
+  readonly #files: RecentFiles
   /** What was read last: it is as it was for as long as the generation is the same. */
   #kernel: KernelState | undefined
 
-  constructor(nft: Nftables, settings: IptablesPlaneSettings, readList: ReadList) {
+  constructor(nft: Nftables, settings: IptablesPlaneSettings, files: RecentFiles) {
     this.#nft = nft
     this.#settings = settings
-    this.#readList = readList
+    this.#files = files
   }
 
   /** @throws {NetplaneError} `ERR_NETPLANE_FOREIGN`: chains of our names are not ours. */
@@ -243,10 +249,10 @@ export class Explainer {
   async #explainBy(kernel: KernelState, question: Question): Promise<Findings> {
     if (!holdsOurs(kernel, this.#settings.takeOver)) return new Trail().end({ type: 'untouched', reason: 'nothing' })
     const chains = new Chains(kernel, question.family)
-    const first = new Explaining(chains, question, this.#settings, new Set())
+    const first = new Explaining(chains, question, this.#settings, new Map())
     const findings = await first.findings()
     // Which lists there are to ask is known once the packet's way is.
-    const having = await listsWith(question.from, first.lists, this.#readList)
+    const having = await listsWith(question.from, first.lists, this.#files)
     return having.size === 0 ? findings : await new Explaining(chains, question, this.#settings, having).findings()
   }
 }

@@ -11,6 +11,7 @@ import type { ListedRule } from '../../../nftables/index.js'
 import type { Edits, Filling, Removal, ServiceEdits } from '../edits.js'
 import { calledChainOf, keyOf, keyOfListed, placeKey, saysTheSame, type Place } from '../rules.js'
 import type { Wanted, WantedChain, WantedShared } from '../wanted.js'
+import type { ChangedChain } from './clients.js'
 import { serviceOfShared } from './comments.js'
 import { endpointOf } from './endpoints.js'
 import { PLACES, type KernelState } from './kernel.js'
@@ -26,6 +27,8 @@ export interface ServiceDifference {
   readonly changedEndpoints: string[]
   /** Rules that are missing in chains which services share. */
   readonly missing: IptablesRule[]
+  /** Its own chains that are not as they are wanted. */
+  readonly chains: ChangedChain[]
 }
 
 /** What is wrong, and what puts it right. */
@@ -143,6 +146,7 @@ class Comparing {
       this.#of(service).fillings.push(filling)
       const endpoint = endpointOf(place.chain, rules)
       const difference = this.#count(service, rules.length, found?.rules.length ?? 0)
+      difference.chains.push({ chain: place.chain, listed: found?.rules, wanted: rules })
       if (endpoint !== undefined) (found === undefined ? difference.comingEndpoints : difference.changedEndpoints).push(endpoint)
     }
   }
@@ -249,7 +253,7 @@ class Comparing {
   }
 
   #count(service: string, written: number, deleted: number): ServiceDifference {
-    const nothing = { written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [], missing: [] }
+    const nothing = { written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [], missing: [], chains: [] }
     const difference = this.services.get(service) ?? nothing
     difference.written += written
     difference.deleted += deleted

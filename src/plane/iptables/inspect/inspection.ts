@@ -6,6 +6,7 @@ import { changesBetween } from '../../core/changes/change.js'
 import { describeService, differing, numbersText, planEntries, reachText, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { isNothing } from '../edits.js'
+import { clientWords, serviceOfSources, type ChangedChain } from './clients.js'
 import { listedRule } from './comments.js'
 import type { Comparison, ServiceDifference } from './compare.js'
 import { endpointOf, serviceOfEndpoint } from './endpoints.js'
@@ -13,8 +14,8 @@ import { frontendsOf } from './frontends.js'
 import type { KernelState } from './kernel.js'
 
 /** Of a service that is as it should be. */
-const NO_DIFFERENCE: Pick<ServiceDifference, 'written' | 'deleted' | 'comingEndpoints' | 'changedEndpoints'> = {
-  ...{ written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [] }
+const NO_DIFFERENCE: Omit<ServiceDifference, 'missing'> = {
+  ...{ written: 0, deleted: 0, comingEndpoints: [], changedEndpoints: [], chains: [] }
 }
 
 /** The tables compared with services. */
@@ -60,18 +61,21 @@ export class IptablesInspection implements Inspection {
     const names = new Set([...services.keys(), ...left.keys()])
     return [...names].map((service): PlanEntry => {
       const desired = this.#services.get(service)
-      const { written, deleted, comingEndpoints, changedEndpoints } = services.get(service) ?? NO_DIFFERENCE
-      const { endpoints, rules } = left.get(service) ?? { endpoints: [], rules: 0 }
+      const { written, deleted, comingEndpoints, changedEndpoints, chains } = services.get(service) ?? NO_DIFFERENCE
+      const { endpoints, rules, sources } = left.get(service) ?? NOTHING_LEFT
       if (desired !== undefined && deleted + rules === 0 && !present.has(service))
         return { action: 'add', service, details: [describeService(desired)] }
       const numbers = numbersText('rule', { written, deleted: deleted + rules })
       const { there, wanted } = frontendsOf(this.comparison, service)
       if (desired === undefined && there.size > 0)
         return { action: 'remove', service, details: [reachText([...there], endpoints.length), numbers] }
+      const clients = clientWords([...chains, ...sources])
+      const others = clients.isOfMemory ? [] : [...new Set(changedEndpoints)]
       const phrases = [
         ...differing('frontend', there, wanted),
         ...differing('endpoint', new Set(endpoints), new Set(comingEndpoints)),
-        ...[...new Set(changedEndpoints)].map((endpoint) => `${endpoint} has other rules`)
+        ...clients.phrases,
+        ...others.map((endpoint) => `${endpoint} has other rules`)
       ]
       return { action: desired === undefined ? 'remove' : 'change', service, details: [...phrases, numbers] }
     })
@@ -82,19 +86,25 @@ export class IptablesInspection implements Inspection {
 interface Leaving {
   readonly endpoints: string[]
   rules: number
+  readonly sources: ChangedChain[]
 }
 
+const NOTHING_LEFT: Leaving = { endpoints: [], rules: 0, sources: [] }
+
 function leavingParts({ strays, strayRules }: Comparison): ReadonlyMap<string, Leaving> {
-  const left = new Map<string, Leaving>([...strayRules].map(([service, { length }]) => [service, { endpoints: [], rules: length }]))
+  const left = new Map<string, Leaving>(
+    [...strayRules].map(([service, { length }]) => [service, { endpoints: [], sources: [], rules: length }])
+  )
   for (const stray of strays) {
-    const service = serviceOfEndpoint(stray)
+    const service = serviceOfEndpoint(stray) ?? serviceOfSources(stray)
     if (service === undefined) continue
-    const leaving = left.get(service) ?? { endpoints: [], rules: 0 }
+    const leaving = left.get(service) ?? { endpoints: [], rules: 0, sources: [] }
     const endpoint = endpointOf(
       stray.chain.name,
       stray.rules.map(listedRule).filter((rule) => rule !== undefined)
     )
-    if (endpoint !== undefined) leaving.endpoints.push(endpoint)
+    if (endpoint === undefined) leaving.sources.push({ chain: stray.chain.name, listed: stray.rules, wanted: undefined })
+    else leaving.endpoints.push(endpoint)
     leaving.rules += stray.rules.length
     left.set(service, leaving)
   }

@@ -10,8 +10,9 @@ import type { Service } from '../../model.js'
 import { commentUserdata } from '../layout/comment.js'
 import { ElementWalk, type ElementVisitor } from './walk.js'
 import type { CompileOptions } from './frontends.js'
+import { frontendOfElement } from './frontend-key.js'
 import { ElementTable } from './table.js'
-import { ADDRESS_LENGTH, PHASES, type ElementSet, type Phase, type SetKind } from '../layout/sets.js'
+import { PHASES, type ElementSet, type Phase, type SetKind } from '../layout/sets.js'
 
 /** The bytes of a key as a value of which two are equal where the bytes are: four bytes, as an IPv4 address has, are a number, others a text of Latin-1. */
 export type KeyValue = number | string
@@ -252,9 +253,9 @@ async function diffAdded(
   }
 }
 
-/** The frontend of a range: what stands behind its first address. */
-function frontendOf({ family, keyWidth }: ElementSet, range: Uint8Array): KeyValue {
-  return keyValue(range.subarray(ADDRESS_LENGTH[family], keyWidth / 2))
+/** The frontend of a range. */
+function frontendOf(set: ElementSet, range: Uint8Array): KeyValue {
+  return keyValue(frontendOfElement(set, range))
 }
 
 /** The frontends that get other ranges. The kernel refuses a range that overlaps one which is there, so those of before go with the same transaction. */

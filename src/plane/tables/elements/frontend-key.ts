@@ -6,7 +6,7 @@ import { protocolNumbers, type Protocol } from '../../../core/protocols.js'
 import { IS_LITTLE_ENDIAN } from '../../../nftables/datatypes.js'
 import { isAddressed } from '../../core/frontend.js'
 import type { Frontend } from '../../model.js'
-import { frontendLength, type Scope } from '../layout/sets.js'
+import { ADDRESS_LENGTH, frontendLength, type ElementSet, type Scope } from '../layout/sets.js'
 import { putPort } from './endpoint-rows.js'
 
 /** IPPROTO_*, include/uapi/linux/in.h. */
@@ -49,6 +49,12 @@ export function slotIn(key: Uint8Array): number {
 /** The frontend's key in the key of one of its slots. */
 export function frontendOfSlot(key: Uint8Array): Uint8Array {
   return key.subarray(0, -4)
+}
+
+/** The frontend's key in the key of an element: behind the first address of a range, or before a slot. */
+export function frontendOfElement({ family, kind, keyWidth, description }: ElementSet, key: Uint8Array): Uint8Array {
+  if (description.isRange) return key.subarray(ADDRESS_LENGTH[family], keyWidth / 2)
+  return kind === 'endpoints' ? frontendOfSlot(key) : key
 }
 
 /** Memory for the keys of one family and scope: a frontend's key, with room for a slot behind it. */

@@ -3,6 +3,7 @@
  */
 import type { SourceReason } from '../../explanation.js'
 import { FIXED_SETS, type Scope } from '../layout/sets.js'
+import { missingMasking, type Masking } from '../reading/ways.js'
 import { frontendKey, isNodeAddress, isServiceAddress, type Destination, type Scene } from './scene.js'
 
 /** Whose address an endpoint sees, and why. */
@@ -11,7 +12,12 @@ export interface Source {
   readonly reason: SourceReason
 }
 
-const seesNode = (reason: SourceReason): Source => ({ source: 'node', reason })
+/** What gives the connection an address of this node, where rules do. */
+interface Found extends Source {
+  readonly masking?: Masking | undefined
+}
+
+const seesNode = (reason: SourceReason, masking?: Masking): Found => ({ source: 'node', reason, masking })
 const seesClient = (reason: SourceReason): Source => ({ source: 'client', reason })
 
 /** Where IPVS balances, addresses of services are this node's own: one that it asks by itself is the source of its packets, too. */
@@ -23,28 +29,38 @@ async function isFromService(scene: Scene): Promise<boolean> {
 }
 
 /** The rules about the frontend, which are the same for all its endpoints. */
-async function frontendRules(scene: Scene, frontend: Destination): Promise<Source> {
+async function frontendRules(scene: Scene, frontend: Destination): Promise<Found> {
   const { client, lookups, options, question } = scene
   const { marks, unmasqueraded, 'cluster-ips': clusterAddresses } = FIXED_SETS[question.family]
   const isIn = (mark: 'masqueraded' | 'masqueraded-own', scope: Scope): Promise<boolean> =>
     lookups.has(marks[scope][mark], frontendKey(scene, scope, frontend))
-  if (await isFromService(scene)) return seesNode('serviceAddress')
-  if (await isIn('masqueraded', 'address')) return seesNode('external')
+  const masking = (mark: 'masqueraded' | 'masqueraded-own', scope: Scope): Masking => ({
+    through: scope === 'node' ? 'translated-node' : 'translated-external',
+    asks: marks[scope][mark].name
+  })
+  if (await isFromService(scene)) return seesNode('serviceAddress', {})
+  if (await isIn('masqueraded', 'address')) return seesNode('external', masking('masqueraded', 'address'))
   const isOwn = await isIn('masqueraded-own', 'address')
-  if (isOwn && client.isNode) return seesNode('node')
+  if (isOwn && client.isNode) return seesNode('node', masking('masqueraded-own', 'address'))
   let kept: SourceReason = isOwn ? 'policyLocal' : 'never'
   if (options.masquerade !== 'never') {
     if (await lookups.has(unmasqueraded, frontendKey(scene, 'address', frontend))) return seesClient('policyLocal')
     if (await lookups.has(clusterAddresses, [frontend.address])) {
-      if (options.masquerade === 'all') return seesNode('all')
-      if (options.localSources === undefined || (await client.isNotLocal())) return seesNode('notLocal')
+      const through = { through: 'translated-cluster' } as const
+      if (options.masquerade === 'all') return seesNode('all', through)
+      if (options.localSources === undefined || (await client.isNotLocal())) return seesNode('notLocal', through)
       kept = 'local'
     }
   }
   if (!(await isNodeAddress(scene, frontend.address))) return seesClient(kept)
-  if (await isIn('masqueraded', 'node')) return seesNode('external')
+  if (await isIn('masqueraded', 'node')) return seesNode('external', masking('masqueraded', 'node'))
   if (!(await isIn('masqueraded-own', 'node'))) return seesClient(kept)
-  return client.isNode ? seesNode('node') : seesClient('policyLocal')
+  return client.isNode ? seesNode('node', masking('masqueraded-own', 'node')) : seesClient('policyLocal')
+}
+
+/** What comes of it by the rules that are there. */
+function settled({ lost, trail }: Scene, { masking, ...source }: Found): Source {
+  return masking !== undefined && trail.lacks(missingMasking(lost, masking)) ? seesClient('unmasked') : source
 }
 
 /** Which endpoints are the client itself, by the set of those that may meet themselves. */
@@ -63,7 +79,7 @@ async function hairpins(scene: Scene, endpoints: readonly Destination[]): Promis
 
 /** A relay makes connections of its own. */
 function seenFromRelays<T extends Destination>({ trail }: Scene, endpoints: readonly T[]): readonly (T & Source)[] {
-  const source = seesNode('relay')
+  const source: Source = { source: 'node', reason: 'relay' }
   if (endpoints.length > 0) trail.add({ type: 'source', ...source, endpoints: endpoints.map(({ address, port }) => ({ address, port })) })
   return endpoints.map((endpoint) => ({ ...endpoint, ...source }))
 }
@@ -80,9 +96,10 @@ export async function sourcesFor<T extends Destination>(
   // A packet that comes in for this node itself leaves it by no link.
   const isDelivered = ({ address }: Destination): boolean => question.direction === 'incoming' && question.isOwn(address)
   const others = endpoints.filter((endpoint) => !isDelivered(endpoint) && !own.has(endpoint))
-  const rest = others.length === 0 ? undefined : await frontendRules(scene, frontend)
+  const rest = others.length === 0 ? undefined : settled(scene, await frontendRules(scene, frontend))
+  const hairpin = own.size === 0 ? undefined : settled(scene, seesNode('hairpin', { asks: FIXED_SETS[question.family].hairpin.name }))
   const sourced = endpoints.map((endpoint) => {
-    const source = isDelivered(endpoint) ? seesClient('delivered') : own.has(endpoint) ? seesNode('hairpin') : rest!
+    const source = isDelivered(endpoint) ? seesClient('delivered') : own.has(endpoint) ? hairpin! : rest!
     return { ...endpoint, ...source }
   })
   for (const reason of new Set(sourced.map((endpoint) => endpoint.reason))) {

@@ -218,7 +218,8 @@ export class TableExplainer {
   async explain(question: Question, nodeAddresses: NodeAddressList): Promise<Findings> {
     let generation = (await this.#nft.readGeneration()).id
     for (let tries = 1; ; tries++) {
-      if (this.#kernel?.generation !== generation) this.#kernel = await readTables(this.#nft, this.#options, nodeAddresses, false)
+      if (this.#kernel?.generation !== generation)
+        this.#kernel = await readTables(this.#nft, this.#options, nodeAddresses, { withElements: false })
       const findings = await explainWith(this.#kernel, this.#nft, question, this.#walk)
       generation = (await this.#nft.readGeneration()).id
       if (tries === MAX_TRIES || generation === this.#kernel.generation) return findings

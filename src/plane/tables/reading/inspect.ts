@@ -64,6 +64,14 @@ interface Listed {
   readonly ruleset: Ruleset
 }
 
+/** How tables are read. */
+export interface TableReading {
+  /** Whether elements of services are read, too. */
+  readonly withElements: boolean
+  /** As {@link listOwnTables} has it. */
+  readonly onForeign?: ((why: string) => void) | undefined
+}
+
 /**
  * Reads our tables, all of one generation if that can be had.
  *
@@ -74,11 +82,12 @@ export async function readTables(
   nft: Nftables,
   options: TableOptions,
   nodeAddresses: NodeAddressList,
-  withElements: boolean
+  reading: TableReading
 ): Promise<KernelTables> {
+  const { withElements } = reading
   for (let read = 1; ; read++) {
     try {
-      const { generation, listed } = await listTables(nft, options, withElements)
+      const { generation, listed } = await listTables(nft, options, reading)
       // Each table is of one generation, and `generation` is not newer than any: what is committed against it is refused if another process committed since.
       const isOneGeneration = listed.every(({ ruleset }) => ruleset.generation === generation)
       if (isOneGeneration || read === MAX_READS)
@@ -90,9 +99,13 @@ export async function readTables(
   }
 }
 
-async function listTables(nft: Nftables, options: TableOptions, withElements: boolean): Promise<{ generation: number; listed: Listed[] }> {
+async function listTables(
+  nft: Nftables,
+  options: TableOptions,
+  { withElements, onForeign }: TableReading
+): Promise<{ generation: number; listed: Listed[] }> {
   const { id } = await nft.readGeneration()
-  const tables = await listOwnTables(nft, ownTables(options))
+  const tables = await listOwnTables(nft, ownTables(options), onForeign)
   const listed: Listed[] = []
   for (const { family } of tables) listed.push({ family, ruleset: await readTable(nft, options, family, withElements) })
   return { generation: id, listed }

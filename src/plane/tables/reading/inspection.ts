@@ -9,15 +9,13 @@ import { changesBetween } from '../../core/changes/change.js'
 import { describeService, numbersText, planEntries, type PlanEntry } from '../../core/changes/plan.js'
 import type { Service, Services } from '../../model.js'
 import { ElementWalk } from '../elements/walk.js'
-import { frontendOfSlot } from '../elements/frontend-key.js'
 import type { CompileOptions } from '../elements/frontends.js'
-import type { ElementTable } from '../elements/table.js'
 import { diffTables, type Changes, type SetTables } from '../elements/changes.js'
-import { commentOf, shortenName } from '../layout/comment.js'
 import { CommittedContents } from '../elements/contents.js'
+import { differencesOf, NO_DIFFERENCES, type Differences } from './differences.js'
 import type { KernelTables } from './inspect.js'
 import { wordDifferences } from './wording.js'
-import { FIXED_SETS, frontendLength, markIn, PHASES, type ElementSet } from '../layout/sets.js'
+import { FIXED_SETS, markIn } from '../layout/sets.js'
 
 /** What services need, and what leads there from what the kernel holds. */
 export interface Comparison {
@@ -31,6 +29,7 @@ export class TablesInspection implements Inspection {
   readonly services: Services
   /** Absent where tables are missing or are to be made anew: then every element is to be written. */
   readonly comparison: Comparison | undefined
+  #differences: Differences | undefined
 
   constructor(kernel: KernelTables, services: Services, comparison: Comparison | undefined) {
     this.kernel = kernel
@@ -40,7 +39,7 @@ export class TablesInspection implements Inspection {
 
   get faults(): readonly string[] {
     const { faults, addressFaults } = this.kernel
-    return [...faults, ...(this.#bringsNodePorts ? [] : addressFaults), ...this.#sharedFaults()]
+    return [...faults, ...(this.#bringsNodePorts ? [] : addressFaults), ...this.#elementFaults()]
   }
 
   /** Whether ports of this node come that were not served before, or the last ones go: its addresses come and go with them, and that is no fault. */
@@ -50,13 +49,17 @@ export class TablesInspection implements Inspection {
     return isServed !== [...this.services.values()].some(hasNodePort)
   }
 
-  /** Where nothing differs but what is no single service's own, no service is to blame, and another process has changed it. */
-  #sharedFaults(): string[] {
-    const { changes } = this.comparison ?? {}
-    if (changes === undefined) return []
-    const sets = new Set(PHASES.flatMap((phase) => changes.phase(phase).map(({ set }) => set)))
-    if ([...sets].some(({ description }) => !description.shared)) return []
-    return [...sets].map(({ family, name }) => changedElements({ family, name: this.kernel.options.name }, name))
+  /** Whose elements differ, worked out when it is asked for. */
+  get #found(): Differences | undefined {
+    const { comparison, kernel, services } = this
+    return (this.#differences ??= comparison && differencesOf(comparison.changes, kernel.elements, services))
+  }
+
+  /** What no service has is another process's. Where no service differs, none is to blame for what several share either. */
+  #elementFaults(): string[] {
+    const { services, nobodys, shared } = this.#found ?? NO_DIFFERENCES
+    const sets = services.size === 0 ? [...nobodys, ...shared] : [...nobodys]
+    return sets.map(({ family, name }) => changedElements({ family, name: this.kernel.options.name }, name))
   }
 
   get isNew(): boolean {
@@ -76,7 +79,7 @@ export class TablesInspection implements Inspection {
     const { changes, contents } = this.comparison ?? (await compare(this.kernel, this.services))
     const entries = this.isNew
       ? planEntries(changesBetween(new Map<string, Service>(), this.services))
-      : await entriesOf(changes, this.kernel, this.services, inWords)
+      : await entriesOf(this.#found ?? differencesOf(changes, this.kernel.elements, this.services), this.kernel, this.services, inWords)
     // Elements of tables that are made anew are all written, and none is deleted.
     const objects = this.comparison === undefined ? { written: sum(contents.sizes().values()), deleted: 0 } : changes.counts
     return { entries, objects, isMadeAnew: this.comparison === undefined && !this.isNew }
@@ -111,68 +114,9 @@ export async function inspectTables(kernel: KernelTables, services: Services): P
   return new TablesInspection(kernel, services, isUsable ? await compare(kernel, services) : undefined)
 }
 
-interface Difference {
-  written: number
-  deleted: number
-}
-
-/** Sets that have names beside the frontends of a set, that set first. */
-function namedBeside(kernel: SetTables, { family, scope, slotClass, kind }: ElementSet): ElementTable[] {
-  const frontends = frontendLength(family, scope)
-  const isBeside = (one: ElementSet): boolean =>
-    one.family === family && one.scope === scope && one.description.named && one.keyWidth === frontends
-  const own = (one: ElementSet): boolean => one.slotClass === slotClass && (one.kind === kind || one.kind === 'members')
-  const found = [...kernel.entries()].filter(({ set }) => isBeside(set))
-  return [...found.filter(({ set }) => own(set)), ...found.filter(({ set }) => !own(set))].map(({ table }) => table)
-}
-
-/** Reads the names beside elements of a set that the kernel has: those of endpoints, and of what else is said of a frontend, stand with the frontend. */
-function namesIn(kernel: SetTables, set: ElementSet): (key: Uint8Array) => string | undefined {
-  if (set.description.shared || set.description.isRange) return () => undefined
-  const tables = namedBeside(kernel, set)
-  return (key) => {
-    const frontend = set.kind === 'endpoints' ? frontendOfSlot(key) : key
-    for (const table of tables) {
-      const row = table.find(frontend)
-      if (row >= 0) return commentOf(table.buffer.userdataAt(row))
-    }
-    return undefined
-  }
-}
-
-/** The services whose elements differ; they are not rebuilt from elements. Those that are desired no longer are known by their comments. */
-function differencesOf(changes: Changes, kernel: SetTables, services: Services): ReadonlyMap<string, Difference> {
-  const differences = new Map<string, Difference>()
-  const shortened = new Map([...services.keys()].map((name) => [shortenName(name), name]))
-  const count = (service: string | undefined, field: keyof Difference): void => {
-    if (service === undefined) return
-    const difference = differences.get(service) ?? { written: 0, deleted: 0 }
-    difference[field]++
-    differences.set(service, difference)
-  }
-  for (const phase of PHASES) {
-    for (const { set, add, owners, remove } of changes.phase(phase)) {
-      // What is deleted to be written again stands in the order of the additions.
-      let replaced = 0
-      for (const [row, owner] of owners.entries()) {
-        count(owner, 'written')
-        if (replaced === remove.rows || !remove.hasKey(replaced, add.keyAt(row))) continue
-        count(owner, 'deleted')
-        replaced++
-      }
-      const nameOf = namesIn(kernel, set)
-      for (let row = replaced; row < remove.rows; row++) {
-        const comment = nameOf(remove.keyAt(row))
-        count(comment === undefined ? undefined : (shortened.get(comment) ?? comment), 'deleted')
-      }
-    }
-  }
-  return differences
-}
-
 type Actions = ReadonlyMap<string, PlanEntry['action']>
 
-async function actionsOf(differences: ReadonlyMap<string, Difference>, services: Services, options: CompileOptions): Promise<Actions> {
+async function actionsOf(differences: Differences['services'], services: Services, options: CompileOptions): Promise<Actions> {
   const needs = countNeeds(options)
   const actions = new Map<string, PlanEntry['action']>()
   for (const [service, { written, deleted }] of differences) {
@@ -196,12 +140,11 @@ async function wordsOf(
 }
 
 async function entriesOf(
-  changes: Changes,
+  { services: differences }: Differences,
   { elements: kernel, options }: KernelTables,
   services: Services,
   inWords: boolean
 ): Promise<PlanEntry[]> {
-  const differences = differencesOf(changes, kernel, services)
   const actions = await actionsOf(differences, services, options)
   const words = inWords ? await wordsOf(actions, kernel, services, options) : undefined
   return [...differences].map(([service, difference]): PlanEntry => {

@@ -78,6 +78,11 @@ export function missingTo(lost: LostParts, scope: Scope, audience: Audience): st
   ])
 }
 
+/** What is missing of the rules that lead an audience to relays. @param map That has their ports. */
+export function missingRedirect(lost: LostParts, scope: Scope, audience: Audience, map: string): string[] {
+  return missingOf(lost, [{ chain: dispatchChain(scope, audience), asks: map }])
+}
+
 /** What is missing of a class itself. */
 export function missingIn(lost: LostParts, slotClass: SlotClass): string[] {
   const chain = balancingName(slotClass)
@@ -88,6 +93,25 @@ export function missingIn(lost: LostParts, slotClass: SlotClass): string[] {
 /** What is missing of that which gives connections a source address of this node. */
 export function missingSources(lost: LostParts): string[] {
   return missingOf(lost, [{ chain: 'nat-postrouting', to: 'translated' }])
+}
+
+/** How a connection gets to what gives it a source address of this node: by a chain for one kind of addresses, and by a rule that asks a set. */
+export interface Masking {
+  readonly through?: 'translated-cluster' | 'translated-external' | 'translated-node' | undefined
+  readonly asks?: string | undefined
+}
+
+/** What is missing before a connection gets a source address of this node. */
+export function missingMasking(lost: LostParts, { through, asks }: Masking): string[] {
+  const asking = asks === undefined ? {} : { asks }
+  const leads: readonly Lead[] =
+    through === undefined
+      ? [{ chain: 'translated', to: 'masquerading', ...asking }]
+      : [
+          { chain: 'translated', to: through },
+          { chain: through, to: 'masquerading', ...asking }
+        ]
+  return [...missingSources(lost), ...missingOf(lost, [...leads, { chain: 'masquerading' }])]
 }
 
 /** What is missing before a hook's chains of this table filter anything. */

@@ -12,6 +12,7 @@ import { endpointWords, frontendWords, writeSlot } from '../elements/frontend-ke
 import type { CompileOptions } from '../elements/frontends.js'
 import { commentOf, shortenName } from '../layout/comment.js'
 import { setsOf, type ElementSet, type SetKind } from '../layout/sets.js'
+import { otherRanges, sourceRangesIn } from './range-wording.js'
 
 /** Slots by endpoint. */
 type Slots = Map<string, number>
@@ -153,9 +154,13 @@ export async function wordDifferences(
   const after = await answersIn(tables, (set, row) => tables.of(set).owners[row], slices)
   const [remembered, remember] = [memoriesIn(there), memoriesIn(tables)]
   const stay = (name: string): string[] => [...(after.get(name) ?? NONE).keys()].filter((label) => before.get(name)?.has(label))
-  const memories = (name: string): string[] => remembering(stay(name), remembered, remember)
+  const [ranged, range] = [sourceRangesIn(there), sourceRangesIn(tables)]
+  const others = (name: string): string[] => {
+    const frontends = stay(name)
+    return [...remembering(frontends, remembered, remember), ...otherRanges(frontends, ranged, range)]
+  }
   return new Map([
-    ...[...changing.keys()].map((name) => [name, [...phrases(before.get(name), after.get(name)), ...memories(name)]] as const),
+    ...[...changing.keys()].map((name) => [name, [...phrases(before.get(name), after.get(name)), ...others(name)]] as const),
     ...leaving.map((name) => [name, described(before.get(name) ?? NONE)] as const)
   ])
 }

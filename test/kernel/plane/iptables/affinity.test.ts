@@ -82,6 +82,27 @@ it.each(families)('clients are led elsewhere when their endpoint goes, and not b
   expect(await oneServer(network, VIP[family], 80)).toBe(second)
 })
 
+it('explain says for how long a client is remembered, and that it is not when the time is over', async () => {
+  const network = await makeServingNetwork(2)
+  const plane = await openIn(network.node.path)
+  const remembering = (timeoutSeconds: number): Service => sticky('ip', [1, 2], { affinity: { timeoutSeconds } })
+  await plane.sync(only(remembering(600)))
+  const server = await oneServer(network, VIP.ip, 80)
+  const [, from] = /inet (10\.1\.[\d.]+)/.exec(await network.client.run('ip', ['-4', 'address', 'show'])) ?? []
+  const affinity = async (): Promise<object | undefined> => {
+    const { steps } = await plane.explain({ protocol: 'tcp', address: VIP.ip, port: 80, from: from! })
+    return steps.find(({ type }) => type === 'affinity')
+  }
+  const endpoint = { address: addressOf.ip(server), port: 8080 }
+  const { leftMs, ...kept } = (await affinity()) as { readonly leftMs: number }
+  expect(kept).toEqual({ type: 'affinity', endpoint, timeoutMs: 600_000 })
+  expect(leftMs).toBeGreaterThan(500_000)
+  expect(leftMs).toBeLessThanOrEqual(600_000)
+  await plane.update({ set: [remembering(1)] })
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  expect(await affinity()).toEqual({ type: 'affinity', timeoutMs: 1000 })
+})
+
 const MANY = `
 import socket
 for host in range(10, 140):

@@ -144,8 +144,8 @@ describe('beside other writers', () => {
       ['add element ip netplane cluster-ips { 198.51.100.1 }', 'foreign elements'],
       ['add chain ip netplane stranger', 'foreign chain ip netplane stranger'],
       ['insert rule ip netplane services counter accept', '1 foreign rule in chain ip netplane services'],
-      ['flush chain ip6 netplane nat-postrouting', 'changed rules in chain ip6 netplane nat-postrouting'],
-      ['flush table ip netplane', 'changed rules in chain ip netplane nat-prerouting'],
+      ['flush chain ip6 netplane nat-postrouting', 'missing rules in chain ip6 netplane nat-postrouting'],
+      ['flush table ip netplane', 'missing rules in chain ip netplane nat-prerouting'],
       ['flush set ip netplane local-sources', 'changed elements of set ip netplane local-sources'],
       ['flush ruleset', 'tables netplane are missing']
     ] as const

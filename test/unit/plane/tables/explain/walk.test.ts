@@ -361,3 +361,40 @@ describe('drift', () => {
     })
   })
 })
+
+describe('what another process has done to chains', () => {
+  const external: Frontend = { kind: 'external', address: '203.0.113.1', port: 80 }
+  const asked = { address: '203.0.113.1', from: OUTSIDE } as const
+
+  it.each([
+    ['nat-postrouting', 'a rule of chain ip netplane nat-postrouting that leads to translated'],
+    ['translated', 'a rule of chain ip netplane translated that leads to translated-external'],
+    ['translated-external', 'a rule of chain ip netplane translated-external that leads to masquerading'],
+    ['masquerading', 'a rule of chain ip netplane masquerading']
+  ])('endpoints see the client where rules of %s are gone', async (chain, lacking) => {
+    const { ask, nft } = await open([web(external, [there])])
+    expect(sourcesOf(await ask(asked))).toEqual([`${FAR} node external`])
+    const tx = nft.transaction()
+    for (const rule of (await nft.listRules({ family: 'ip', table: 'netplane' })).filter((one) => one.chain === chain)) tx.delete.rule(rule)
+    await tx.commit()
+    const explanation = await ask(asked)
+    expect(sourcesOf(explanation)).toEqual([`${FAR} client unmasked`])
+    expect(stepOf(explanation, 'missing')?.objects).toContain(lacking)
+    expect(String(explanation)).toContain("sees the client's address, because part of what gives it one of this node is missing")
+  })
+
+  it('the outcome says that a rule of another process may decide otherwise', async () => {
+    const { ask, nft } = await open([web(external, [there])])
+    const tx = nft.transaction()
+    tx.add.rule({
+      family: 'ip',
+      table: 'netplane',
+      chain: 'dispatch',
+      expressions: [{ type: 'immediate', destinationRegister: 0, data: { verdict: 'drop' } }]
+    })
+    await tx.commit()
+    expect(String(await ask(asked))).toMatch(
+      /\nOutcome: served by .*, unless rules that differ decide otherwise \(foreign rules in chain ip netplane dispatch\)\.$/
+    )
+  })
+})
