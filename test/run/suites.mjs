@@ -77,10 +77,11 @@ export const suites = [
   { name: 'behaviour', files: ['test/contract/behaviour'], requires: ['nftables'], isLong: true },
   {
     name: 'plane, at length',
-    files: ['affinity', 'convergence', 'growth', 'invalid', 'killed'].map((name) => `test/kernel/plane/nftables/${name}`),
+    files: ['affinity', 'convergence', 'growth', 'invalid'].map((name) => `test/kernel/plane/nftables/${name}`),
     requires: ['nftables'],
     isLong: true
   },
+  { name: 'planes that are killed', files: ['test/kernel/plane/killed'], requires: ['nftables'], isLong: true },
   { name: 'switching planes', files: ['test/kernel/plane/switch'], requires: ['nftables'], isLong: true },
   { name: 'switching to and from ipvs', files: ['test/kernel/plane/switch-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
