@@ -82,7 +82,12 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
-  { name: 'planes that are killed', files: ['test/kernel/plane/killed'], requires: ['nftables'], isLong: true },
+  {
+    name: 'planes after others',
+    files: ['killed', 'upgrade'].map((name) => `test/kernel/plane/${name}`),
+    requires: ['nftables'],
+    isLong: true
+  },
   { name: 'switching planes', files: ['test/kernel/plane/switch'], requires: ['nftables'], isLong: true },
   { name: 'switching to and from ipvs', files: ['test/kernel/plane/switch-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
