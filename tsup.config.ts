@@ -1,8 +1,11 @@
 import { defineConfig } from 'tsup'
 import { bundledLicences } from './tools/bundled-licences.mjs'
 
-/** The files of the command line, which the other build must leave alone: both run at the same time. */
+/** The files of the command line, which the other builds must leave alone: all run at the same time. */
 const COMMAND_LINE = 'cli.*'
+
+/** That of the threads that carry connections, which is one file, too. */
+const RELAY_WORKER = 'relay-worker.*'
 
 export default defineConfig([
   {
@@ -12,11 +15,23 @@ export default defineConfig([
     target: 'node20.19',
     platform: 'node',
     dts: true,
-    clean: [`!${COMMAND_LINE}`],
+    clean: [`!${COMMAND_LINE}`, `!${RELAY_WORKER}`],
     // Not keepNames: it defines the name of every inner function anew whenever that is made. Classes keep theirs anyway.
     // The addon loader needs `import.meta.url` in the CommonJS copy too.
     shims: true,
     splitting: true,
+    sourcemap: false,
+    treeshake: true
+  },
+  {
+    // A program for workers of Node, which package.json names in `imports`.
+    entry: { 'relay-worker': 'src/plane/userspace/relays/threads/worker.ts' },
+    format: ['esm'],
+    target: 'node20.19',
+    platform: 'node',
+    dts: false,
+    clean: false,
+    splitting: false,
     sourcemap: false,
     treeshake: true
   },

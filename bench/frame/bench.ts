@@ -22,6 +22,8 @@ export interface Recording {
 /** What rows build their contenders of. */
 export interface Bench {
   readonly netplane: Netplane
+  /** The folder of the sources of the bench. */
+  readonly sources: string
   /** Writes a file that lives as long as the bench, and returns its path. */
   readonly file: (name: string, content: string | Uint8Array) => string
   /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent; of its work, what `replayable` makes of that. */
@@ -70,6 +72,7 @@ export async function openBench(context: Context): Promise<Bench> {
   }
   return {
     netplane,
+    sources: path.join(context.root, 'bench'),
     file,
     record: async (subject, options, replayable = (bytes) => bytes) => {
       recordings += 1

@@ -3,6 +3,7 @@ import { conntrackRows } from './conntrack.js'
 import { conntrackCostRows } from './conntrack-cost.js'
 import { conntrackEventRows } from './conntrack-events.js'
 import { dispatchRows } from './dispatch.js'
+import { firstServiceRows } from './first-service.js'
 import { iptablesPlaneRows } from './iptables-plane.js'
 import { iptablesRulesRows } from './iptables-rules.js'
 import { ipvsRows } from './ipvs.js'
@@ -16,6 +17,7 @@ import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
 import { routeAddressesRow } from './route-addresses.js'
 import { shortConnectionRows, type ShortConnectionOptions } from './short-connections.js'
+import { switchRows } from './switch.js'
 import { trafficRows } from './traffic.js'
 import { userspaceRelayRows } from './userspace-relay.js'
 
@@ -30,6 +32,8 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   routeAddressesRow,
   ...planeRows,
   ...iptablesPlaneRows,
+  ...firstServiceRows,
+  ...switchRows,
   ...dispatchRows,
   ...trafficRows,
   ...shortConnectionRows(options),

@@ -3,12 +3,14 @@ import type { Session, Subject } from '../frame/subject.js'
 import { conntrackCount, conntrackDelete, conntrackList } from './conntrack.js'
 import { conntrackChurn, conntrackWatch } from './conntrack-watch.js'
 import { dispatchChange } from './dispatch.js'
+import { firstService } from './first-service.js'
 import { iptablesRules } from './iptables-rules.js'
 import { ipvsCalls, ipvsChange, ipvsColumns, ipvsList, ipvsSync } from './ipvs.js'
 import { nftablesGeneration, nftablesList, nftablesLoad, nftablesUpdate } from './nftables-services.js'
 import { nftablesObjects } from './nftables-objects.js'
 import { planeSync, planeUpdate } from './plane.js'
 import { planeDrift, planeLimit, planeMixed } from './plane-model.js'
+import { planeSwitch } from './plane-switch.js'
 import { routeAddresses } from './route-addresses.js'
 
 /** Subjects by name, for the child process, which gets name and options as JSON. */
@@ -25,6 +27,8 @@ export const subjects = {
   'plane-mixed': planeMixed,
   'plane-drift': planeDrift,
   'plane-limit': planeLimit,
+  'plane-first-service': firstService,
+  'plane-switch': planeSwitch,
   'dispatch-change': dispatchChange,
   'conntrack-list': conntrackList,
   'conntrack-count': conntrackCount,

@@ -7,6 +7,7 @@
 #include "addon/conntrack_convert.h"
 #include "addon/conntrack_events.h"
 #include "addon/conntrack_socket.h"
+#include "addon/descriptors.h"
 #include "addon/diagnostic_socket.h"
 #include "addon/env_state.h"
 #include "addon/ipset_socket.h"
@@ -140,6 +141,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   RegisterDescriber(NETLINK_GENERIC, ipvs::Describe);
   exports.Set("version", NETPLANE_VERSION);
   exports.Set("setTrace", Napi::Function::New<SetTrace>(env, "setTrace", state));
+  exports.Set("duplicateDescriptor", Napi::Function::New<DuplicateDescriptor>(env, "duplicateDescriptor"));
   exports.Set("openNftables", Napi::Function::New<OpenNftables>(env, "openNftables", state));
   exports.Set("monitorNftables", Napi::Function::New<MonitorNftables>(env, "monitorNftables", state));
   exports.Set("openRoute", Napi::Function::New<OpenRoute>(env, "openRoute", state));

@@ -14,6 +14,8 @@ namespace netplane::nftables {
 namespace {
 
 constexpr int kAttempts = 16;
+/// From so many on the rules of each chain are dumped by themselves.
+constexpr size_t kManyChains = 1024;
 /// A chunk ends with the message that takes it past this: 4 MiB less the largest message.
 constexpr size_t kChunkBytes = (size_t{4} << 20) - (size_t{64} << 10);
 
@@ -58,17 +60,6 @@ Status AppendElements(ByteView attributes, uint32_t width, ListedElements* eleme
   return std::nullopt;
 }
 
-bool HasAnyFlag(const Record& set, std::initializer_list<std::string_view> names) {
-  const Value* flags = set.Find(NFTA_SET_FLAGS);
-  const List* list = flags ? flags->As<List>() : nullptr;
-  if (!list) return false;
-  for (const Value& flag : *list) {
-    const auto* name = flag.As<std::string>();
-    if (name && std::find(names.begin(), names.end(), *name) != names.end()) return true;
-  }
-  return false;
-}
-
 /// One attempt to read everything within one generation.
 class Lister {
  public:
@@ -106,10 +97,12 @@ class Lister {
     }
     if (auto error = CheckChain()) return error;
     for (const Target& target : targets_) {
+      first_chain_ = listing_.chains.size();
       for (const DumpRow& row : kDumps) {
         const bool wanted = request_.*row.wanted || (request_.elements && row.listed == &Listing::sets);
         if (!wanted) continue;
-        if (auto error = DumpKind(target, row)) return error;
+        const bool rules = row.listed == &Listing::rules;
+        if (auto error = rules ? DumpRules(target, row) : DumpKind(target, row, request_.chain)) return error;
       }
     }
     if (auto error = CheckName()) return error;
@@ -196,8 +189,22 @@ class Lister {
     return request_.object_type == 0 ? object_type != request_.other_than_type : object_type == request_.object_type;
   }
 
+  /// For each message of a dump the kernel walks all rules before those that it gives (nf_tables_dump_rules), so that a dump of many takes
+  /// a time that grows with their square. Where there are many chains, which are listed before, each is dumped by itself.
+  Status DumpRules(const Target& target, const DumpRow& row) {
+    if (listing_.chains.size() - first_chain_ < kManyChains) return DumpKind(target, row, request_.chain);
+    for (size_t index = first_chain_; index < listing_.chains.size(); ++index) {
+      const Listed& chain = listing_.chains[index];
+      const Target of_chain{chain.family, TextField(chain.value, NFTA_CHAIN_TABLE)};
+      const std::string name = TextField(chain.value, NFTA_CHAIN_NAME);
+      if (!request_.chain.empty() && name != request_.chain) continue;
+      if (auto error = DumpKind(of_chain, row, name)) return error;
+    }
+    return std::nullopt;
+  }
+
   /// The filters are given to the kernel and applied again here, as older kernels ignore some of them.
-  Status DumpKind(const Target& target, const DumpRow& row) {
+  Status DumpKind(const Target& target, const DumpRow& row, const std::string& chain) {
     const bool rules = row.listed == &Listing::rules;
     const bool objects = row.listed == &Listing::objects;
     const bool one = NamesOneSet();
@@ -205,7 +212,7 @@ class Lister {
                         PutFilter(row.table, target.table, writer);
                         if (one) writer.PutString(row.name, request_.name);
                         if (objects && request_.object_type != 0) writer.PutInteger(NFTA_OBJ_TYPE, request_.object_type, kBig);
-                        if (rules && !target.table.empty()) PutFilter(NFTA_RULE_CHAIN, request_.chain, writer);
+                        if (rules && !target.table.empty()) PutFilter(NFTA_RULE_CHAIN, chain, writer);
                       }};
     const auto take = [&](const Reply& reply) -> Status {
       auto record = DecodeRecord(*row.schema, reply.attributes);
@@ -215,7 +222,7 @@ class Lister {
       };
       if (!is(row.table, target.table)) return std::nullopt;
       if (row.name != 0 && !is(row.name, request_.name)) return std::nullopt;
-      if (rules && !is(NFTA_RULE_CHAIN, request_.chain)) return std::nullopt;
+      if (rules && !is(NFTA_RULE_CHAIN, chain)) return std::nullopt;
       if (objects && !IsWanted(NumberField(*record, NFTA_OBJ_TYPE))) return std::nullopt;
       (listing_.*row.listed).push_back({reply.family, std::move(*record), Copy(reply.attributes)});
       return std::nullopt;
@@ -277,6 +284,8 @@ class Lister {
   const ListRequest& request_;
   Listing listing_;
   std::vector<Target> targets_;
+  /// Of the target that is dumped, in the listing.
+  size_t first_chain_ = 0;
 };
 
 /// The width of a set's keys; ENOENT where there is no such set.

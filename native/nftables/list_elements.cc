@@ -37,6 +37,17 @@ size_t HashOf(ByteView key) {
 
 }  // namespace
 
+bool HasAnyFlag(const Record& set, std::initializer_list<std::string_view> names) {
+  const Value* flags = set.Find(NFTA_SET_FLAGS);
+  const List* list = flags ? flags->As<List>() : nullptr;
+  if (!list) return false;
+  for (const Value& flag : *list) {
+    const auto* name = flag.As<std::string>();
+    if (name && std::find(names.begin(), names.end(), *name) != names.end()) return true;
+  }
+  return false;
+}
+
 bool HasRepeatedRows(const std::vector<ColumnSet>& chunks) {
   std::vector<Entry> entries;
   for (const ColumnSet& chunk : chunks) {

@@ -3,7 +3,9 @@
 #define NETPLANE_NFTABLES_REQUEST_H_
 
 #include <functional>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "netlink/dump.h"
 #include "nftables/kernel.h"
@@ -35,6 +37,9 @@ std::optional<Reply> ReadReply(const Message& message);
 
 /// The payload of NFTA_SET_ELEM_LIST_ELEMENTS; empty where there is none.
 ByteView ElementsOf(ByteView attributes);
+
+/// Whether a set that was listed has one of these flags.
+bool HasAnyFlag(const Record& set, std::initializer_list<std::string_view> names);
 
 /// EPROTO.
 Error BadReply(const char* what);

@@ -13,6 +13,8 @@ export interface NativeAddon {
   readonly version: string
   /** Prints decoded frames to standard error (`NETPLANE_DEBUG=netlink`). */
   setTrace(enabled: boolean): void
+  /** A further descriptor of the same open file (`F_DUPFD_CLOEXEC`), which whoever asked closes; a negative errno where there is none to be had. */
+  duplicateDescriptor(descriptor: number): number
   openNftables(options: NativeOpenOptions): Promise<NativeOutcome<NativeNftablesSocket>>
   /** The callback runs on this environment's loop, from the moment the promise resolves until `close()`. */
   monitorNftables(options: NativeNftablesMonitorOptions, callback: NativeMonitorCallback): Promise<NativeOutcome<NativeMonitor>>

@@ -18,7 +18,15 @@ describe('packed package', () => {
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'binding.gyp', 'dist/index.cjs', 'dist/index.d.cts']))
     expect(files).toEqual(expect.arrayContaining(['dist/index.d.ts', 'dist/index.js', 'dist/testing.js', 'native/addon/module.cc']))
     expect(files).toContain(`prebuilds/linux-${process.arch}.node`)
-    expect(files).toEqual(expect.arrayContaining(['dist/cli.js', 'dist/cli.LICENCES.txt', 'docs/man/netplane.1', 'schema/services.json']))
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'dist/cli.js',
+        'dist/relay-worker.js',
+        'dist/cli.LICENCES.txt',
+        'docs/man/netplane.1',
+        'schema/services.json'
+      ])
+    )
     const allowed =
       /^(LICENSE|(README|CHANGELOG|SECURITY)\.md|package\.json|binding\.gyp|docs\/man\/netplane\.1|schema\/services\.json|(dist|prebuilds|native)\/.*)$/
     expect(files.filter((file) => !allowed.test(file))).toEqual([])

@@ -74,10 +74,17 @@ export const suites = [
   { name: 'route', files: ['test/contract/route', 'test/kernel/route'], requires: [] },
   { name: 'links', files: ['test/kernel/route/dummy-links'], requires: ['dummy links'], smoke: true },
   { name: 'plane contract', files: ['test/contract/plane'], requires: ['ipvs', 'nftables'], isLong: true },
+  { name: 'relays', files: ['test/contract/relays'], requires: [], isLong: true },
   { name: 'behaviour', files: ['test/contract/behaviour'], requires: ['nftables'], isLong: true },
   {
     name: 'plane, at length',
-    files: ['affinity', 'convergence', 'growth', 'invalid', 'killed'].map((name) => `test/kernel/plane/nftables/${name}`),
+    files: ['affinity', 'convergence', 'growth', 'invalid'].map((name) => `test/kernel/plane/nftables/${name}`),
+    requires: ['nftables'],
+    isLong: true
+  },
+  {
+    name: 'planes after others',
+    files: ['killed', 'upgrade'].map((name) => `test/kernel/plane/${name}`),
     requires: ['nftables'],
     isLong: true
   },

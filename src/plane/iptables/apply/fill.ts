@@ -6,6 +6,7 @@ import { bytesOf, type Step } from '../../../nftables/steps.js'
 import type { ObjectCounts, ServiceSource } from '../../core/backend.js'
 import type { GuardedWriter } from '../../core/guarded-writer.js'
 import { Pipeline } from '../../core/pipeline.js'
+import { UrgentServices } from '../../core/urgent.js'
 import type { Run } from '../../core/run.js'
 import type { Service } from '../../model.js'
 import type { Edits } from '../edits.js'
@@ -33,6 +34,7 @@ class Chunks {
   readonly #parts: FillParts
   readonly #pipeline: Pipeline
   readonly #slices = new Slices()
+  readonly #urgent = new UrgentServices()
   #steps: Step[] = []
   #bytes = 0
 
@@ -47,7 +49,7 @@ class Chunks {
     this.written += ruleCount(edits.fillings) + ruleCount(edits.additions)
     onService(service)
     const steps = [...stepping.serviceSteps(edits, false)]
-    const isFull = this.#bytes > 0 && this.#bytes + bytesOf(steps) > this.#most
+    const isFull = (this.#bytes > 0 && this.#bytes + bytesOf(steps) > this.#most) || this.#urgent.endBefore(service)
     if (!isFull) {
       this.gather(steps)
       return this.#slices.isOver ? this.#slices.turn() : undefined

@@ -11,6 +11,7 @@ import { MAX_AFFINITY_SECONDS, MAX_FRONTENDS, MAX_SLOTS, type Affinity, type End
 import { rowCounter, type Rows } from './contents.js'
 import { visitFrontend, type CompileOptions, type FrontendSink, type ServiceView } from './frontends.js'
 import { FIXED_SETS, type ElementSet } from '../layout/sets.js'
+import { shapeOf } from './shapes.js'
 
 /** Whether a value is absent or one of some words. */
 const isOneOf = (value: unknown, words: readonly unknown[]): boolean => value === undefined || words.includes(value)
@@ -103,19 +104,61 @@ export interface Estimate {
   readonly marks: ReadonlyMap<ElementSet, number>
 }
 
-/** Counts what candidates need. */
-export async function estimate(candidates: Iterable<Service>, options: CompileOptions, slices: Slices): Promise<Estimate> {
-  const rows: Rows = new Map()
-  const rowsCounter = rowCounter(rows, options)
-  const marksCounter = new MarkCounter(options)
-  await slices.each(candidates, (candidate) => {
+/** Adds what one service needs, for so many of them. */
+class ManyCounter {
+  readonly rows: Rows = new Map()
+  readonly marks: Rows = new Map()
+  readonly #once: Rows = new Map()
+  readonly #rowsCounter: ReturnType<typeof rowCounter>
+  readonly #marksCounter: MarkCounter
+
+  constructor(options: CompileOptions) {
+    this.#rowsCounter = rowCounter(this.#once, options)
+    this.#marksCounter = new MarkCounter(options)
+  }
+
+  /** What cannot be counted is passed over. */
+  add(candidate: Service, times: number): void {
     try {
       if (!isCountable(candidate)) return
-      rowsCounter.count(candidate)
-      marksCounter.count(candidate)
+      this.#once.clear()
+      this.#marksCounter.rows.clear()
+      this.#rowsCounter.count(candidate)
+      this.#marksCounter.count(candidate)
+      addTimes(this.rows, this.#once, times)
+      addTimes(this.marks, this.#marksCounter.rows, times)
     } catch {
       // A property that throws, or no object: the checks say what is wrong.
     }
+  }
+}
+
+function addTimes(sum: Rows, rows: Rows, times: number): void {
+  for (const [set, count] of rows) sum.set(set, (sum.get(set) ?? 0) + count * times)
+}
+
+/** As {@link shapeOf}, of what may be anything. */
+function shapeOfCandidate(candidate: Service): string | undefined {
+  try {
+    return shapeOf(candidate)
+  } catch {
+    return undefined
+  }
+}
+
+/** Counts what candidates need: of those that are alike, once. */
+export async function estimate(candidates: Iterable<Service>, options: CompileOptions, slices: Slices): Promise<Estimate> {
+  const counter = new ManyCounter(options)
+  const alike = new Map<string, { readonly first: Service; times: number }>()
+  await slices.each(candidates, (candidate) => {
+    // Marks are given to frontends when they are first asked for, one after the other.
+    const shape = options.marks === undefined ? shapeOfCandidate(candidate) : undefined
+    if (shape === undefined) return counter.add(candidate, 1)
+    const known = alike.get(shape)
+    if (known === undefined) alike.set(shape, { first: candidate, times: 1 })
+    else known.times++
   })
-  return { rows, marks: marksCounter.rows }
+  await slices.each(alike.values(), ({ first, times }) => counter.add(first, times))
+  const { rows, marks } = counter
+  return { rows, marks }
 }

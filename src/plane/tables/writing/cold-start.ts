@@ -9,6 +9,7 @@ import { FAMILIES } from '../../core/frontend.js'
 import { ReferenceCounts } from '../../core/refcount.js'
 import type { Run } from '../../core/run.js'
 import { Pipeline } from '../../core/pipeline.js'
+import { UrgentServices } from '../../core/urgent.js'
 import type { Service, Services } from '../../model.js'
 import { emptyChange, inOrder, keyValue, type SetChange, type SharedCounts } from '../elements/changes.js'
 import { commentUserdata } from '../layout/comment.js'
@@ -205,6 +206,7 @@ class ChunkWriter {
   /** What must not be lost where tables take the place of others, even if one message cannot hold them: it is in their first transaction. */
   readonly #notes: Step[]
   #limit = FIRST_ROWS
+  readonly #urgent = new UrgentServices()
 
   /**
    * @param declared Declares the tables.
@@ -231,6 +233,11 @@ class ChunkWriter {
   }
 
   readonly add = (service: Service): Promise<void> | undefined => {
+    if (!this.#urgent.endBefore(service)) return this.#add(service)
+    return this.#end().then(() => this.#add(service))
+  }
+
+  #add(service: Service): Promise<void> | undefined {
     this.#services++
     const adding = this.filling.add(service, this.#slices)
     if (adding === undefined && this.filling.pending < this.#limit) return undefined
@@ -239,7 +246,11 @@ class ChunkWriter {
 
   async #afterAdding(adding: Promise<void> | undefined): Promise<void> {
     await adding
-    if (this.filling.pending < this.#limit) return
+    if (this.filling.pending >= this.#limit) await this.#end()
+  }
+
+  /** Ends a chunk. */
+  async #end(): Promise<void> {
     this.#limit = CHUNK_ROWS
     this.#take()
     if (!this.#isWhole) await this.#push()

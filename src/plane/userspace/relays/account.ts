@@ -8,6 +8,7 @@ import type { OwnSockets } from './own-sockets.js'
 import type { Refusals } from './refusals.js'
 import { Tally } from './tally.js'
 import type { Flow, Target } from './target.js'
+import type { Carrier } from './threads/carriers.js'
 import type { RelayEnding, RelayEvent, RelaySpec } from './types.js'
 
 /** What connections of a relay share. */
@@ -22,6 +23,8 @@ export interface RelayContext {
   /** Those of all relays. */
   readonly own: OwnSockets
   readonly settings: RelaySettings
+  /** Of connections of TCP. */
+  readonly carrier: Carrier
   readonly tell: (event: RelayEvent) => void
   /** The relay has no connections any more. */
   readonly emptied: () => void
@@ -34,6 +37,7 @@ export interface RelaySettings {
   readonly udpUnansweredSeconds: number
   readonly udpIdleSeconds: number
   readonly logsConnections: boolean
+  readonly threads: number
 }
 
 /** Counts what goes through one connection, or one session of UDP to one endpoint. */
@@ -86,6 +90,12 @@ export class Account {
     tally.packetsToClients += packets
     this.#ofTarget.bytesToClients += bytes
     this.#ofTarget.packetsToClients += packets
+  }
+
+  /** So many bytes more of a connection of TCP were read from both sides. */
+  counted(fromClient: number, toClient: number): void {
+    this.fromClient(fromClient, 0)
+    this.toClient(toClient, 0)
   }
 
   /** It has ended; what ended first is how. */

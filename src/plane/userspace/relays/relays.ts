@@ -11,6 +11,8 @@ import { OwnSockets, type TranslationOf } from './own-sockets.js'
 import { Refusals } from './refusals.js'
 import { checkOptions, checkSameListener, checkSpec } from './spec.js'
 import { Tally } from './tally.js'
+import { ownThread, startWorker, Threads, type Carrier } from './threads/carriers.js'
+import type { ThreadPort } from './threads/thread.js'
 import { TcpListener } from './tcp/listener.js'
 import type { RelayEvent, RelayOptions, Relays, RelaySpec, RelayStatus } from './types.js'
 import { UdpListener } from './udp/listener.js'
@@ -29,9 +31,12 @@ export interface RelaySurroundings {
   readonly descriptors?: DescriptorLimit
   /** Default: nothing is translated. */
   readonly translationOf?: TranslationOf
+  /** Starts a thread that carries connections; default: a worker of Node. */
+  readonly startThread?: () => ThreadPort
 }
 
 const SURROUNDINGS: Required<RelaySurroundings> = {
+  startThread: startWorker,
   descriptors: (used) => used + descriptorsLeft(),
   translationOf: () => Promise.resolve(undefined)
 }
@@ -55,13 +60,17 @@ class RunningRelays implements Relays {
   readonly #tell: (event: RelayEvent) => void
   readonly #limits: Limits
   readonly #own: OwnSockets
+  readonly #startThread: () => ThreadPort
+  #carrier: Carrier | undefined
   /** Those that listen, or are about to. */
   readonly #relays = new Map<string, Relay>()
   /** Those that were withdrawn, until nothing is open any more. */
   readonly #draining = new Set<Relay>()
   #closing: Promise<void> | undefined
 
-  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, { descriptors, translationOf }: Required<RelaySurroundings>) {
+  constructor(settings: RelaySettings, tell: (event: RelayEvent) => void, surroundings: Required<RelaySurroundings>) {
+    const { descriptors, translationOf, startThread } = surroundings
+    this.#startThread = startThread
     this.#settings = settings
     this.#tell = tell
     this.#limits = new Limits({ ...settings, descriptors })
@@ -133,6 +142,14 @@ class RunningRelays implements Relays {
     for (const { context } of all) context.refusals.close()
     this.#relays.clear()
     this.#draining.clear()
+    await this.#carrier?.close()
+  }
+
+  /** Threads begin with the first relay. */
+  #carrierOf(): Carrier {
+    const { threads } = this.#settings
+    return (this.#carrier ??=
+      threads === 0 ? ownThread : new Threads(threads, (error) => this.#tell({ type: 'error', error }), this.#startThread))
   }
 
   #make(spec: RelaySpec): Relay {
@@ -145,6 +162,7 @@ class RunningRelays implements Relays {
       limits: this.#limits,
       own: this.#own,
       settings: this.#settings,
+      carrier: this.#carrierOf(),
       tell: this.#tell,
       emptied: () => this.#settle(relay)
     }

@@ -12,6 +12,8 @@ import type { RelayEndpoint, RelayOptions, RelaySpec } from './types.js'
 export const MAX_CONNECTIONS = 2 ** 30
 /** Longest times, in seconds: what timers of Node can wait (2^31 - 1 milliseconds). */
 export const MAX_SECONDS = 2_147_483
+/** Most threads: more than processors help nobody. */
+const MAX_THREADS = 64
 
 const SPEC_FIELDS = ['id', 'protocol', 'listenAddress', 'listenPort', 'endpoints', 'scheduler', 'affinity', 'drainSeconds', 'proxyProtocol']
 
@@ -22,7 +24,7 @@ const DEFAULTS = { maxConnections: 10_000, udpUnansweredSeconds: 30, udpIdleSeco
 /** The options with their defaults. @throws {ValidationError} */
 export function checkOptions(options: RelayOptions): RelaySettings {
   const fields = requireFields('relays', options)
-  requireKnown('relays.', options, [...Object.keys(DEFAULTS), 'maxConnectionsPerRelay', 'logsConnections'])
+  requireKnown('relays.', options, [...Object.keys(DEFAULTS), 'maxConnectionsPerRelay', 'logsConnections', 'threads'])
   const number = (name: string, max: number, byDefault: number): number =>
     fields[name] === undefined ? byDefault : requireInteger(`relays.${name}`, fields[name], 1, max)
   const maxConnections = number('maxConnections', MAX_CONNECTIONS, DEFAULTS.maxConnections)
@@ -31,7 +33,8 @@ export function checkOptions(options: RelayOptions): RelaySettings {
     maxConnectionsPerRelay: number('maxConnectionsPerRelay', MAX_CONNECTIONS, maxConnections),
     udpUnansweredSeconds: number('udpUnansweredSeconds', MAX_SECONDS, DEFAULTS.udpUnansweredSeconds),
     udpIdleSeconds: number('udpIdleSeconds', MAX_SECONDS, DEFAULTS.udpIdleSeconds),
-    logsConnections: requireFlag('relays.logsConnections', options.logsConnections)
+    logsConnections: requireFlag('relays.logsConnections', options.logsConnections),
+    threads: fields['threads'] === undefined ? 0 : requireInteger('relays.threads', fields['threads'], 0, MAX_THREADS)
   }
 }
 

@@ -47,10 +47,16 @@ export interface RelayOptions {
   readonly udpIdleSeconds?: number | undefined
   /** Tells of each connection that has ended. Default false. */
   readonly logsConnections?: boolean | undefined
+  /**
+   * Threads that pass on what connections of TCP send, 0–64: one for each processor that is to spare. Each connection has one of them, and needs four file descriptors instead of two. Default 0: the
+   * thread of the plane does it.
+   */
+  readonly threads?: number | undefined
 }
 
-/** How a relayed connection ended. */
-export type RelayEnding = 'closed' | 'reset by client' | 'reset by endpoint' | 'no endpoint answered' | 'drained' | 'idle' | 'refused'
+/** How a relayed connection ended; `lost`: the thread that carried it ended. */
+export type RelayEnding =
+  'closed' | 'reset by client' | 'reset by endpoint' | 'no endpoint answered' | 'drained' | 'idle' | 'refused' | 'lost'
 
 /** A connection that has ended, or a session of UDP. */
 export interface RelayedConnection {
@@ -68,7 +74,8 @@ export type RelayEvent =
   | ({ readonly type: 'connection'; readonly relay: string } & RelayedConnection)
   /** Connections were refused since the last such event, and why, in words. */
   | { readonly type: 'refused'; readonly relay: string; readonly count: number; readonly reason: string }
-  | { readonly type: 'error'; readonly relay: string; readonly error: Error }
+  /** `relay`: absent where it is about all of them. */
+  | { readonly type: 'error'; readonly relay?: string; readonly error: Error }
 
 /** What was counted of an endpoint, or of a relay. */
 export interface RelayCounts {

@@ -4,28 +4,12 @@ import { openPlane, type Plane, type PlaneEvent, type Service } from '../../../.
 import { openedPlane } from '../../../support/opened-plane.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { Random } from '../../../support/random.js'
-import { withoutTurns } from '../../../support/plane-rigs.js'
 import { randomService } from '../../../support/random-services.js'
 import { until } from '../../../support/run.js'
+import { contents } from '../../../support/table-contents.js'
 
 async function planeIn(namespace: TestNamespace, auditMs = 0): Promise<Plane> {
   return await openedPlane({ mode: 'nftables', netns: namespace.path, auditMs, localSources: ['10.1.0.0/16'] })
-}
-
-/** What is in our tables, without what depends on history: order of elements and rules, handles, sizes, turns of names. */
-async function contents(namespace: TestNamespace): Promise<string[]> {
-  const { nftables } = JSON.parse(withoutTurns(await namespace.run('nft', ['-j', 'list', 'ruleset']))) as {
-    nftables: Record<string, Record<string, unknown>>[]
-  }
-  const lines: string[] = []
-  for (const object of nftables) {
-    for (const [kind, content] of Object.entries(object)) {
-      const { elem } = content
-      const elements = Array.isArray(elem) ? elem.map((element) => JSON.stringify(element)).sort() : []
-      lines.push([kind, JSON.stringify({ ...content, handle: undefined, elem: undefined, size: undefined }), ...elements].join(' '))
-    }
-  }
-  return lines.filter((line) => !line.startsWith('metainfo')).sort()
 }
 
 /** What a plane that knows nothing of history writes. */

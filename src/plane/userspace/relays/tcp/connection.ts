@@ -7,29 +7,8 @@ import { proxyHeader } from '../proxy-header.js'
 import type { Flow, Target } from '../target.js'
 import type { RelayEnding } from '../types.js'
 import { Dialing, type Dialed } from './dial.js'
+import type { CarriedPair } from './pair.js'
 import { reset } from './sockets.js'
-import { StalledSide } from './stalled.js'
-
-/**
- * Passes on what one side sends, and its end, to the other side.
- *
- * The side is read no further while the kernel does not take what was read before. What `write` returns does not say that: it is false for each chunk of more than 16 KiB, even where the
- * kernel has taken it, and reading would be stopped and started again for each of them.
- */
-function passOn(from: Socket, to: Socket, count: (bytes: number, packets: number) => void): void {
-  const stalled = new StalledSide(from)
-  from.on('data', (chunk: Buffer) => {
-    count(chunk.length, 0)
-    if (to.write(chunk) || to.writableLength === 0) return
-    from.pause()
-    stalled.begin()
-  })
-  to.on('drain', () => {
-    stalled.end()
-    from.resume()
-  })
-  from.on('end', () => to.end())
-}
 
 /** A client's connection, and the one to an endpoint that carries it on. */
 export class Connection implements Flow {
@@ -38,8 +17,7 @@ export class Connection implements Flow {
   readonly #account: Account
   readonly #dialing: Dialing
   readonly #closed: () => void
-  #endpoint: Socket | undefined
-  #openSockets = 1
+  #pair: CarriedPair | undefined
 
   /** @param closed Called when all sockets are closed. */
   constructor(relay: RelayContext, client: Socket, closed: () => void) {
@@ -49,8 +27,8 @@ export class Connection implements Flow {
     const { remoteAddress = '', remotePort = 0 } = client
     this.#account = new Account(relay, remoteAddress, remotePort)
     this.#dialing = new Dialing(relay, remoteAddress, (dialed) => this.#dialed(dialed))
-    client.on('error', () => this.#fail('reset by client'))
-    client.on('close', () => this.#socketClosed())
+    client.on('error', () => this.#clientFailed())
+    client.on('close', () => this.#clientClosed())
   }
 
   start(): void {
@@ -71,29 +49,31 @@ export class Connection implements Flow {
 
   #join(target: Target, endpoint: Socket): void {
     const account = this.#account
-    const { proxyProtocol } = this.#relay.spec
+    const { spec, carrier } = this.#relay
+    const { proxyProtocol } = spec
     const { remoteAddress = '', remotePort = 0 } = this.#client
-    this.#endpoint = endpoint
-    this.#openSockets++
     account.connected(target, this)
-    endpoint.on('error', () => this.#fail('reset by endpoint'))
-    endpoint.on('close', () => this.#socketClosed())
-    if (proxyProtocol !== undefined) endpoint.write(proxyHeader({ address: remoteAddress, port: remotePort }, proxyProtocol))
-    passOn(this.#client, endpoint, (bytes, packets) => account.fromClient(bytes, packets))
-    passOn(endpoint, this.#client, (bytes, packets) => account.toClient(bytes, packets))
-    this.#client.resume()
+    const header = proxyProtocol && proxyHeader({ address: remoteAddress, port: remotePort }, proxyProtocol)
+    this.#pair = carrier.carry(this.#client, endpoint, header, {
+      counted: (fromClient, toClient) => account.counted(fromClient, toClient),
+      ended: (ending) => account.ended(ending),
+      closed: this.#closed
+    })
   }
 
-  /** Ends both sides by a reset. */
   #fail(ending: RelayEnding): void {
+    if (this.#pair !== undefined) return this.#pair.end(ending)
     this.#account.ended(ending)
     this.#dialing.stop()
     reset(this.#client)
-    if (this.#endpoint !== undefined) reset(this.#endpoint)
   }
 
-  #socketClosed(): void {
-    if (--this.#openSockets > 0) return
+  #clientFailed(): void {
+    if (this.#pair === undefined) this.#fail('reset by client')
+  }
+
+  #clientClosed(): void {
+    if (this.#pair !== undefined) return
     this.#account.ended('closed')
     this.#closed()
   }

@@ -72,6 +72,8 @@ export class Dialing {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS
     }).unref()
+    // Who carries the connection begins to read.
+    socket.pause()
     this.#socket = socket
     // Node calls connect(2) in the turn before this one, and nobody can accept the connection earlier.
     process.nextTick(() => this.#own(socket, target))

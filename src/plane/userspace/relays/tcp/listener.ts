@@ -8,9 +8,6 @@ import { Connection } from './connection.js'
 import { KEEP_ALIVE_MS } from './dial.js'
 import { reset } from './sockets.js'
 
-/** The client's, and the one to an endpoint. */
-const DESCRIPTORS = 2
-
 /** Clients that may wait to be accepted, as far as the kernel allows (`net.core.somaxconn`). */
 const BACKLOG = 4_096
 
@@ -104,12 +101,12 @@ export class TcpListener implements RelayListener {
   }
 
   #carry(client: Socket): void {
-    const { limits } = this.#relay
-    const reason = limits.take(this.#connections.size, DESCRIPTORS)
+    const { limits, carrier } = this.#relay
+    const reason = limits.take(this.#connections.size, carrier.descriptors)
     if (reason !== undefined) return this.#refuse(client, reason)
     const connection = new Connection(this.#relay, client, () => {
       this.#connections.delete(connection)
-      limits.release(DESCRIPTORS)
+      limits.release(carrier.descriptors)
       this.#emptied()
     })
     this.#connections.add(connection)

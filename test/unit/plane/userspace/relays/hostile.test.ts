@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { lstatSync, readdirSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
-import { ask, datagrams, dial, exchange, fateAt, relays, serve, serveName, spec, until } from './sockets.js'
+import { ask, datagrams, dial, exchange, fateAt, relays, serve, serveName, spec, until } from '../../../../support/relay-sockets.js'
 
 const udp = (ports: readonly number[], more: Partial<RelaySpec> = {}): RelaySpec => spec(ports, { id: 'dns', protocol: 'udp', ...more })
 
@@ -182,7 +182,7 @@ describe('where the rest of the process has used up descriptors', () => {
   test('a connection whose other half cannot be opened is reset, and its endpoint not blamed', async () => {
     const limit = descriptorLimiter()
     const { port } = await serveName('alive')
-    const { all, events } = relays({}, () => Infinity)
+    const { all, events } = relays({}, { descriptors: () => Infinity })
     const asker = spawn('python3', ['-c', ASKER, String(await all.listen(spec([port])))], { stdio: ['pipe', 'pipe', 'inherit'] })
     onTestFinished(() => ended(asker))
     const lines = createInterface({ input: asker.stdout })[Symbol.asyncIterator]()
@@ -203,7 +203,7 @@ describe('where the rest of the process has used up descriptors', () => {
   test('a session that cannot be opened is refused, and its endpoint not blamed', async () => {
     const limit = descriptorLimiter()
     const [server, client] = [await datagrams((datagram) => datagram), await datagrams()]
-    const { all, events } = relays({ logsConnections: true }, () => Infinity)
+    const { all, events } = relays({ logsConnections: true }, { descriptors: () => Infinity })
     const port = await all.listen(udp([server.port]))
     await limit(0)
     client.socket.send('?', port, '127.0.0.1')

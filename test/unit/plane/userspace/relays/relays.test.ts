@@ -5,7 +5,20 @@ import { describe, expect, test } from 'vitest'
 import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
 import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
 import type { RelayOptions, RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
-import { ask, connectWhileBlocked, dial, fate, fateAt, later, readAll, relays, serve, serveName, spec, until } from './sockets.js'
+import {
+  ask,
+  connectWhileBlocked,
+  dial,
+  fate,
+  fateAt,
+  later,
+  readAll,
+  relays,
+  serve,
+  serveName,
+  spec,
+  until
+} from '../../../../support/relay-sockets.js'
 
 /** A port at which the kernel answers nobody: it listens, its queue is full, and nobody takes from that. */
 async function silentPort(): Promise<number> {
@@ -177,7 +190,7 @@ describe('limits', () => {
   ]
   test.each(full)('of %s: a client beyond them is reset, counted and told', async (_, options, descriptors, reason) => {
     const { port } = await serve()
-    const { all, events } = relays({ ...options, logsConnections: true }, descriptors)
+    const { all, events } = relays({ ...options, logsConnections: true }, descriptors && { descriptors })
     const listening = await all.listen(spec([port]))
     const first = await dial(listening)
     await until(() => expect(all.status()[0]!.openConnections).toBe(1))

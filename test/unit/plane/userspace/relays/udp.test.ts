@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
-import { datagrams, exchange, relays, spec, until } from './sockets.js'
+import { datagrams, exchange, relays, spec, until } from '../../../../support/relay-sockets.js'
 
 const udp = (ports: readonly number[], more: Partial<RelaySpec> = {}): RelaySpec => spec(ports, { id: 'dns', protocol: 'udp', ...more })
 

@@ -6,9 +6,9 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { afterEach, vi } from 'vitest'
-import { openRelays } from '../../../../../src/plane/userspace/relays/relays.js'
-import type { DescriptorLimit } from '../../../../../src/plane/userspace/relays/limits.js'
-import type { RelayEvent, RelayOptions, Relays, RelaySpec } from '../../../../../src/plane/userspace/relays/types.js'
+import { openRelays, type RelaySurroundings } from '../../src/plane/userspace/relays/relays.js'
+import { startTestThread } from './carrier-threads.js'
+import type { RelayEvent, RelayOptions, Relays, RelaySpec } from '../../src/plane/userspace/relays/types.js'
 
 const closers: (() => unknown)[] = []
 
@@ -128,9 +128,12 @@ Promise.all(answers).then((all) => parentPort.postMessage(all))
 `
 
 /** Relays, and what they have told. */
-export function relays(options: RelayOptions = {}, descriptors?: DescriptorLimit): { readonly all: Relays; readonly events: RelayEvent[] } {
+export function relays(
+  options: RelayOptions = {},
+  surroundings: RelaySurroundings = {}
+): { readonly all: Relays; readonly events: RelayEvent[] } {
   const events: RelayEvent[] = []
-  const all = openRelays(options, (event) => events.push(event), descriptors === undefined ? {} : { descriptors })
+  const all = openRelays(options, (event) => events.push(event), { startThread: startTestThread, ...surroundings })
   later(() => all.close())
   return { all, events }
 }

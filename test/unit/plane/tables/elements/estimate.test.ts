@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest'
+import { Slices } from '../../../../../src/core/slices.js'
+import type { Service } from '../../../../../src/plane/model.js'
+import { estimate, type Estimate } from '../../../../../src/plane/tables/elements/estimate.js'
+import { schedulersWith, type CompileOptions } from '../../../../../src/plane/tables/elements/frontends.js'
+import { shapeOf } from '../../../../../src/plane/tables/elements/shapes.js'
+import { Random } from '../../../../support/random.js'
+import { randomService } from '../../../../support/random-services.js'
+
+const balancing: CompileOptions = { schedulerOf: schedulersWith(), dropInvalid: true, marks: undefined, relays: undefined }
+const relaying: CompileOptions = { ...balancing, dropInvalid: false, relays: { portOf: () => 40_000 } }
+
+const numbers = (rows: Estimate['rows']): [string, number][] =>
+  [...rows].map(([set, count]): [string, number] => [`${set.family} ${set.name}`, count]).sort()
+
+async function together(services: Iterable<Service>, options: CompileOptions): Promise<[string, number][][]> {
+  const { rows, marks } = await estimate(services, options, new Slices())
+  return [numbers(rows), numbers(marks)]
+}
+
+it.each([balancing, relaying])('counts services that are alike as it counts each of them', async (options) => {
+  const random = new Random(3)
+  // Few endpoints have something of their own, so that many services are alike.
+  const services = Array.from({ length: 2000 }, (_, number) => {
+    const service = randomService(random, number)
+    return random.chance(60) ? { ...service, endpoints: service.endpoints.map(({ address, port }) => ({ address, port })) } : service
+  })
+  const shapes = services.map(shapeOf)
+  expect(shapes.filter((shape) => shape !== undefined).length).toBeGreaterThan(500)
+  expect(new Set(shapes).size).toBeLessThan(1000)
+  const sum = new Map<string, number>()
+  for (const service of services)
+    for (const [part, rows] of (await together([service], options)).entries())
+      for (const [set, count] of rows) sum.set(`${part} ${set}`, (sum.get(`${part} ${set}`) ?? 0) + count)
+  const all = await together(services, options)
+  expect(all.flatMap((rows, part) => rows.map(([set, count]): [string, number] => [`${part} ${set}`, count])).sort()).toEqual(
+    [...sum].sort()
+  )
+})
+
+it('passes over what cannot be counted', async () => {
+  const broken = [null, {}, { frontends: 1, endpoints: [] }, { frontends: [null], endpoints: [{ address: 1 }] }]
+  const throwing = Object.defineProperty({}, 'frontends', {
+    get: () => {
+      throw new Error('no')
+    }
+  })
+  expect(await together([...broken, throwing] as unknown as Service[], balancing)).toEqual([[], []])
+})
