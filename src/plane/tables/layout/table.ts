@@ -71,8 +71,11 @@ const COMMENTS = {
 /** Who balances, and for whom. */
 type Balancing = Pick<TableOptions, 'marks' | 'relays' | 'carrierOf'>
 
-/** What the comment of a table of a carrier begins with, by the mode of its plane. */
-export const carrierPrefix = (mode: string): string => `netplane carrier of ${mode} `
+/** What the comment of a table of a carrier begins with, whatever the mode of its plane: a plane of another mode takes it over. */
+const CARRIER_PREFIX = 'netplane carrier of '
+
+/** The same, by the mode of its plane. */
+export const carrierPrefix = (mode: string): string => `${CARRIER_PREFIX}${mode} `
 
 function commentOf({ marks, relays, carrierOf }: Balancing): { readonly prefix: string; readonly version: number } {
   const comment = COMMENTS[marks !== undefined ? 'ipvs' : relays !== undefined ? 'relays' : 'tables']
@@ -87,7 +90,7 @@ export function tableComment(options: Balancing): string {
 
 /** The tables by which we know what is ours, of any version; a table of our name without that comment is somebody else's. */
 export function ownTables(options: Balancing & Pick<TableOptions, 'name'>): OwnTables {
-  const { prefix } = commentOf(options)
+  const prefix = options.carrierOf === undefined ? commentOf(options).prefix : CARRIER_PREFIX
   return { name: options.name, isOurs: (comment) => comment?.startsWith(prefix) === true, otherwise: `does not begin with '${prefix}'` }
 }
 
