@@ -22,7 +22,10 @@ const OWN = ['schedulerFallback', 'relays', 'proxyProtocol', 'drainSeconds', 'ta
 export type Carries = 'loopbackNodePorts' | 'assigned' | readonly string[]
 
 /** A plane of mode `userspace` that carries a part of another plane's services, beside it. */
-export interface CarrierOptions extends Pick<UserspacePlaneOptions, (typeof OWN)[number]> {
+export interface CarrierOptions extends Pick<
+  UserspacePlaneOptions,
+  'schedulerFallback' | 'relays' | 'proxyProtocol' | 'drainSeconds' | 'tableOwner' | 'auditMs'
+> {
   readonly mode: 'userspace'
   /** 1–12 letters, digits, `-`, `_`, of which the first is a letter. Its tables are called `PLANE-NAME-userspace`, by the name of the plane. */
   readonly name: string
