@@ -307,8 +307,10 @@ async function openCarried(
   try {
     for (const { name, carries, plane, opening: its } of carriers) {
       const events = new CarrierEvents(shared.events, name)
-      const flows = carries === 'loopbackNodePorts' ? undefined : carrierFlows((service) => own.services.get(service))
-      opened.push({ name, carries, plane: await openOne(plane, its, { ...shared, events }, { refusal: () => undefined, flows }) })
+      const isLoopback = carries === 'loopbackNodePorts'
+      const flows = isLoopback ? undefined : carrierFlows((service) => own.services.get(service))
+      const sharing = { refusal: () => undefined, flows, isLoopbackCarried: isLoopbackCarried && !isLoopback }
+      opened.push({ name, carries, plane: await openOne(plane, its, { ...shared, events }, sharing) })
     }
   } catch (error) {
     for (const { plane } of opened) await plane.close()
@@ -359,10 +361,14 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     replaces: options.replaces ?? [],
     prepare: (next) => preparePlane(next, shared),
     openLeft: (plane) => openLeft(options, plane),
-    dropCarriers: async ({ mode, name, carriers = [] }) => {
+    dropCarriers: async ({ mode, name, carriers = [], replaces = [] }) => {
       const nft = await Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables })
-      const kept = carriers.map((carrier) => carrier.name)
-      await dropLeftCarriers(nft, identityOf(mode, name), kept).finally(() => nft.close())
+      const planes = [mode, ...replaces].map((one) => identityOf(one, name))
+      await dropLeftCarriers(
+        nft,
+        planes,
+        carriers.map((carrier) => carrier.name)
+      ).finally(() => nft.close())
     },
     setLinks: (planes) => {
       ownLinks.clear()

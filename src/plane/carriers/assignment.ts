@@ -61,9 +61,12 @@ export class Assignment {
         new ValidationError(path, name, `a carrier of this plane that takes services (option carriers): ${some}`)
       ).error
     }
-    if (service.carrier !== undefined && !this.#names.has(service.carrier)) return refuse('.carrier', service.carrier)
-    for (const [index, { carrier }] of service.frontends.entries())
-      if (carrier !== undefined && !this.#names.has(carrier)) return refuse(`.frontends[${index}].carrier`, carrier)
+    const { carrier, frontends } = service
+    if (carrier !== undefined && !this.#names.has(carrier)) return refuse('.carrier', carrier)
+    for (let index = 0; index < frontends.length; index++) {
+      const named = frontends[index]!.carrier
+      if (named !== undefined && !this.#names.has(named)) return refuse(`.frontends[${index}].carrier`, named)
+    }
     return undefined
   }
 

@@ -11,18 +11,19 @@ export const carrierBase = ({ name = 'netplane' }: PlaneIdentity): string => `${
 const SUFFIX = '-userspace'
 
 /**
- * Removes tables of carriers of a plane, but for some.
+ * Removes tables of carriers of planes, but for some.
  *
  * @param kept Names of carriers that go on.
  * @throws {NetlinkError} One of them belongs to a process that has it open.
  */
-export async function dropLeftCarriers(nft: Nftables, plane: PlaneIdentity, kept: readonly string[]): Promise<void> {
-  const base = carrierBase(plane)
-  const names = new Set(kept.map((name) => `${base}${name}${SUFFIX}`))
+export async function dropLeftCarriers(nft: Nftables, planes: readonly PlaneIdentity[], kept: readonly string[]): Promise<void> {
+  const isLeft = (table: string, comment: string): boolean =>
+    planes.some((plane) => {
+      const base = carrierBase(plane)
+      const isCarrier = comment.startsWith(carrierPrefix(plane.mode)) && table.startsWith(base) && table.endsWith(SUFFIX)
+      return isCarrier && !kept.includes(table.slice(base.length, -SUFFIX.length))
+    })
   const tx = nft.transaction()
-  for (const { family, name, comment } of await nft.listTables()) {
-    const isCarrier = comment?.startsWith(carrierPrefix(plane.mode)) === true && name.startsWith(base) && name.endsWith(SUFFIX)
-    if (isCarrier && !names.has(name)) tx.delete.table({ family, name })
-  }
+  for (const { family, name, comment = '' } of await nft.listTables()) if (isLeft(name, comment)) tx.delete.table({ family, name })
   if (tx.size > 0) await tx.commit()
 }

@@ -52,7 +52,7 @@ const carried = { carrier: 'relayed' } as const
 
 it('serves, refuses and drops what it carries itself and what a carrier does as if there were one plane', async () => {
   const network = await makeRelayNetwork(2)
-  const plane = await openAt(network)
+  const plane = await openAt(network, { counters: true })
   const events = told(plane)
   const local = families.map((family) => ({ kind: 'cluster' as const, address: VIP[family], trafficPolicy: 'local' as const }))
   const report = await plane.sync(
@@ -88,6 +88,13 @@ it('serves, refuses and drops what it carries itself and what a carrier does as 
     ['tcp', 87, 'ConnectionRefusedError']
   ] as const)
     expect([port, await outcomes(network, protocol, port, outcome === 's1,s2' ? 20 : 1)]).toEqual([port, everywhere(outcome)])
+  // Each connection is counted once, whoever carries it.
+  const counted = [...(await plane.counters())].map(({ service, connections }) => [service, connections])
+  expect(counted.filter(([service]) => ['own', 'relayed', 'udp'].includes(service as string))).toEqual([
+    ['own', 80n],
+    ['relayed', 80n],
+    ['udp', 80n]
+  ])
   const once = async (address: string, port: number): Promise<string> =>
     Object.keys(tally(await ask(network.client, 'tcp', address, port, 10)))
       .sort()

@@ -252,3 +252,44 @@ it('a plane with carriers keeps its mode', async () => {
   await other.sync(all(web()))
   await expect(other.switchTo({ mode: 'iptables', kernel, carriers: [loopback] })).rejects.toThrow('a plane with carriers keeps its mode')
 })
+
+describe('what carriers of an earlier process left', () => {
+  const tables = async ({ nftables }: ReturnType<typeof makeKernel>): Promise<string[]> => {
+    await using nft = await nftables.open()
+    return (await nft.listTables()).filter(({ family }) => family === 'ip').map(({ name }) => name)
+  }
+  const leave = async (kernel: ReturnType<typeof makeKernel>, more: object = {}): Promise<void> => {
+    const plane = await opened(kernel, [loopback], more)
+    await plane.sync(all(web()))
+    await plane.close()
+    const alone = await openPlane({ mode: 'userspace', name: 'netplane-other', kernel, auditMs: 0, staleFlows: false })
+    await alone.sync(all(dns))
+    await alone.close()
+  }
+
+  it('goes with the first sync of a plane that has none, or with its clean-up, and nothing else does', async () => {
+    for (const end of [async (plane: Plane) => void (await plane.sync(all(web()))), (plane: Plane) => plane.close({ cleanup: true })]) {
+      const kernel = makeKernel()
+      await leave(kernel)
+      expect(await tables(kernel)).toContain('netplane-loopback-userspace')
+      await end(await opened(kernel, []))
+      expect(await tables(kernel)).not.toContain('netplane-loopback-userspace')
+      expect(await tables(kernel)).toContain('netplane-other-userspace')
+    }
+  })
+
+  it('goes with a plane of another mode that replaces it, and is taken over by a carrier of the same name', async () => {
+    const kernel = makeKernel()
+    await leave(kernel)
+    await (await opened(kernel, [], { mode: 'iptables' })).sync(all(web()))
+    expect(await tables(kernel)).toContain('netplane-loopback-userspace')
+    const next = await opened(kernel, [loopback], { mode: 'iptables', replaces: ['nftables'] })
+    await next.sync(all(web()))
+    await vi.waitFor(async () => expect(await tables(kernel)).not.toContain('netplane'))
+    expect(await tables(kernel)).toContain('netplane-loopback-userspace')
+    await next.close()
+    await leave(kernel)
+    await (await opened(kernel, [], { mode: 'iptables', replaces: ['nftables'] })).sync(all(web()))
+    await vi.waitFor(async () => expect(await tables(kernel)).not.toContain('netplane-loopback-userspace'))
+  })
+})
