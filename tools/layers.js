@@ -23,7 +23,7 @@ const allowed = {
 /** Files of src/core, and of src/native, that the other of the two folders may import. */
 const between = { core: /^core\/(errors|errno|version)\./, native: /^native\/index\./ }
 
-/** Which folder of src/plane may import which. The back ends know the core, some have tables, and none knows another; files beside the folders belong to all. */
+/** Which folder of src/plane may import which. The back ends know the core, some have tables, and none knows another; carriers are planes of one of them; files beside the folders belong to all. */
 const planeFolders = {
   core: [],
   flows: ['core'],
@@ -33,7 +33,8 @@ const planeFolders = {
   nftables: ['core', 'tables'],
   ipvs: ['core', 'tables'],
   iptables: ['core'],
-  userspace: ['core', 'tables']
+  userspace: ['core', 'tables'],
+  carriers: ['core', 'switch', 'tables', 'userspace']
 }
 
 /** @param {string} file relative to src/, with forward slashes */

@@ -200,8 +200,11 @@ export class Daemon {
   }
 
   /** Whether the plane can go on in the mode of these options, instead of being opened anew. It needs services that it carries. */
-  mayHandOver({ plane, netns }: ProxyOptions): boolean {
-    return this.#hasSynced && !this.#isStopping && plane.mode !== this.#options.plane.mode && netns === this.#options.netns
+  mayHandOver({ plane, netns, loopbackNodePorts }: ProxyOptions): boolean {
+    const own = this.#options
+    // A plane with carriers keeps its mode.
+    if (loopbackNodePorts || own.loopbackNodePorts) return false
+    return this.#hasSynced && !this.#isStopping && plane.mode !== own.plane.mode && netns === own.netns
   }
 
   /**

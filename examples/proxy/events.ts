@@ -33,5 +33,5 @@ const LINES: { readonly [Type in PlaneEvent['type']]: (log: Logger, event: Of<Ty
 /** Logs an event of a plane. */
 export function logEvent(log: Logger, event: PlaneEvent): void {
   const line = LINES[event.type] as (log: Logger, event: PlaneEvent) => void
-  line(log, event)
+  line(event.carrier === undefined ? log : log.child({ carrier: event.carrier }), event)
 }

@@ -19,7 +19,8 @@ import { openSource, type SourceOptions } from './sources/open.js'
 
 /** Removes what is ours of one mode. */
 async function cleanUp(options: ProxyOptions): Promise<void> {
-  const plane = await openPlane(planeOptionsOf({ ...options, state: undefined }))
+  // What carriers have in the kernel goes with what is left of the plane; one of another mode may have taken it over.
+  const plane = await openPlane(planeOptionsOf({ ...options, state: undefined, loopbackNodePorts: false }))
   await plane.close({ cleanup: true })
 }
 

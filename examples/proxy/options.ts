@@ -38,6 +38,7 @@ Keeps the kernel's service rules at what a Kubernetes API server, or a folder of
   --masquerade WHICH              which connections to cluster addresses are masqueraded: never, nonLocal or all
                                   (default: nonLocal where local clients are known, else never)
   --node-port-addresses WHICH     addresses of this node with node ports: all (default), primary, or a comma list of CIDRS
+  --loopback-node-ports           node ports at 127.0.0.1 and ::1, too, by relays of this process, for this node itself
   --service-ranges CIDRS          comma list: what no service has in them is dropped (default: the cluster's own in
                                   mode nftables, else none)
   --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
@@ -106,6 +107,8 @@ export interface ProxyOptions {
   readonly zone: string | undefined
   /** Of `--node-port-addresses`, where it lists some. */
   readonly nodePortPrefixes: readonly string[] | undefined
+  /** Whether relays of this process serve node ports at loopback addresses, beside a plane of another mode. */
+  readonly loopbackNodePorts: boolean
   /** What a plane is told about traffic. */
   readonly traffic: Pick<
     TrafficOptions,
@@ -148,6 +151,7 @@ export const OPTIONS = {
   'local-interface-prefix': text,
   masquerade: text,
   'node-port-addresses': text,
+  'loopback-node-ports': flag,
   'service-ranges': text,
   state: text,
   listen: text,
@@ -168,7 +172,7 @@ export type OptionValues = Partial<ReturnType<typeof parseArgs<{ options: typeof
 const DEFAULTS = {
   ...{ mode: 'nftables', listen: '127.0.0.1:10256', 'log-level': 'info' },
   ...{ once: false, plan: false, cleanup: false, help: false, 'take-over': false },
-  ...{ ui: false, counters: false }
+  ...{ ui: false, counters: false, 'loopback-node-ports': false }
 } as const
 
 type Values = OptionValues & { readonly [Name in keyof typeof DEFAULTS]: NonNullable<OptionValues[Name]> }
@@ -241,8 +245,10 @@ function parsePlane({ mode: word, name, 'scheduler-fallback': fallback, 'take-ov
 }
 
 /** Relays end with their process, and are the only ones whose addresses endpoints see. @throws Error */
-function checkPlane(plane: PlaneChoice, { once, masquerade }: Values): PlaneChoice {
+function checkPlane(plane: PlaneChoice, { once, masquerade, 'loopback-node-ports': isLoopback }: Values): PlaneChoice {
+  if (once && isLoopback) throw new Error('--once: relays of --loopback-node-ports would end with the process')
   if (plane.mode !== 'userspace') return plane
+  if (isLoopback) throw new Error('--loopback-node-ports: mode userspace serves them by itself')
   if (once) throw new Error('--once: relays of mode userspace would end with the process')
   if (masquerade !== undefined) throw new Error(`--masquerade ${masquerade}: endpoints see this node in any case in mode userspace`)
   return plane
@@ -325,6 +331,7 @@ export function makeOptions(given: OptionValues, env: ClusterEnvironment = proce
     nodeName: parseNodeName(values),
     zone: values.zone,
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
+    loopbackNodePorts: values['loopback-node-ports'],
     traffic,
     state: values.state,
     listen: parseListen(values.listen),

@@ -24,7 +24,7 @@ const ADDED_TO_NAT = new Set(['addressMaxRegister', 'protoMaxRegister', 'flags']
 
 /** An expression in the form in which all kernels agree. */
 function bare(expression: Expression): unknown {
-  const isNat = expression.type === 'nat'
+  const isNat = expression.type === 'nat' || expression.type === 'redir'
   return Object.fromEntries(
     Object.entries(expression).filter(([name, value]) => !isDeepStrictEqual(value, DEFAULTS[name]) && !(isNat && ADDED_TO_NAT.has(name)))
   )

@@ -174,5 +174,7 @@ export interface Explanation {
    * links that `localSources` does not mean.
    */
   readonly dependsOn: readonly ('from' | 'interface')[]
+  /** Name of the carrier that decides what becomes of the packet, and whose rules the steps are about (option `carriers`). Absent: the plane itself. */
+  readonly carrier?: string | undefined
   toString(): string
 }

@@ -4,7 +4,7 @@
 import type { OwnAddresses } from './core/node/conflicts.js'
 import type { AddressFamily } from '../core/address.js'
 import { Conntrack } from '../conntrack/index.js'
-import { UnsupportedError, ValidationError, type NetplaneError } from '../core/errors.js'
+import { locate, UnsupportedError, ValidationError, type NetplaneError } from '../core/errors.js'
 import { Nftables } from '../nftables/index.js'
 import { Route } from '../route/index.js'
 import { Broadcast } from '../core/events/broadcast.js'
@@ -15,6 +15,9 @@ import { NO_ADDRESSES, NodeAddresses, type NodeAddressList, type NodeAddressSett
 import { NodePorts } from './core/node/ports.js'
 import { checkKernel } from './core/options.js'
 import { listenersOf } from './core/listeners.js'
+import type { ChangeListener } from './core/listener.js'
+import { mappedListener, type ServiceMapping } from './core/mapped-listener.js'
+import type { ModePlane } from './core/mode-plane.js'
 import { ServicePlane } from './core/plane.js'
 import { PortWatch } from './core/node/port-watch.js'
 import { StaleFlowCleaner } from './flows/cleaner.js'
@@ -25,18 +28,25 @@ import { openIptablesBackend } from './iptables/backend.js'
 import { checkIptablesPlaneOptions } from './iptables/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
 import { checkNftablesOptions } from './nftables/options.js'
-import type { PlaneOptions } from './options.js'
+import type { Service } from './model.js'
+import type { PlaneMode, PlaneOptions } from './options.js'
 import { checkStateFile } from './state/file.js'
 import { StateKeeper } from './state/keeper.js'
 import { identityOf, type PlaneIdentity } from './switch/identity.js'
 import { SwitchNotes } from './switch/notes.js'
+import { Assignment, carrierFlows, OWN_FLOWS } from './carriers/assignment.js'
+import { CarriedPlane, type OpenCarrier } from './carriers/carried-plane.js'
+import { CarrierEvents } from './carriers/events.js'
+import { dropLeftCarriers } from './carriers/left.js'
+import { checkCarriers, type CheckedCarrier } from './carriers/options.js'
 import { checkReplaces } from './switch/options.js'
 import { SwitchingPlane, type OpenedPlane } from './switch/switching-plane.js'
 import type { Plane, PlaneEvent, StaleFlowReport } from './types.js'
 import { openUserspaceBackend } from './userspace/backend.js'
 import { openLeftTables } from './userspace/left.js'
-import { checkUserspaceOptions } from './userspace/options.js'
+import { checkUserspaceOptions, type UserspacePlaneSettings } from './userspace/options.js'
 
+export type { CarrierOptions, Carries } from './carriers/options.js'
 export type { ObjectCounts } from './core/backend.js'
 export type {
   ExplainedEndpoint,
@@ -99,6 +109,9 @@ export { readStateFile } from './state/file.js'
 export type { FlowOffloadOption } from './tables/layout/flow-offload.js'
 export type { TableOwner } from './tables/layout/owner.js'
 export type {
+  AnyPlaneEvent,
+  CarrierReport,
+  CarrierStatus,
   DrainingEndpoint,
   LeavingPlane,
   Plane,
@@ -219,14 +232,24 @@ interface Shared {
   readonly ownLinks: ReadonlySet<string>
 }
 
+/** What is different where carriers are beside a plane, or it is one. */
+interface Sharing {
+  /** Why a service cannot be carried. */
+  readonly refusal: (service: Service) => Error | undefined
+  /** How those see services who look for stale flows, and who keep services on disk. Absent: as they are. */
+  readonly flows?: ServiceMapping | undefined
+  readonly state?: ServiceMapping | undefined
+  readonly isLoopbackCarried?: boolean | undefined
+}
+
 /** Opens a plane of one mode with options that are checked. */
 async function openOne(
   options: PlaneOptions,
   { auditMs, nodeAddresses, ownAddresses, open }: Opening,
-  shared: Shared
+  { events, ownLinks }: Shared,
+  { refusal, flows, state, isLoopbackCarried }: Sharing
 ): Promise<ServicePlane> {
-  const { events, ownLinks } = shared
-  const settings = { ...nodeAddresses, ownLinks }
+  const settings = { ...nodeAddresses, ownLinks, isLoopbackCarried }
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const cleaner = makeCleaner(
     options,
@@ -242,9 +265,59 @@ async function openOne(
     opened.addresses = new NodeAddresses(() => openRoute(options, backend), settings, { onChange, onError })
     return new NodePorts({ addresses: opened.addresses, backend, events, watch: portWatch(options, backend, events), ownAddresses })
   }
-  const follower = cleaner && (backend.follower?.(cleaner) ?? cleaner)
-  const parts = { backend, auditMs, events, listener: listenersOf([follower, keeper]), ownAddresses: () => listAddresses(options, backend) }
+  const seen = (listener: ChangeListener | undefined, mapping: ServiceMapping | undefined): ChangeListener | undefined =>
+    listener === undefined || mapping === undefined ? listener : mappedListener(listener, mapping)
+  const follower = seen(cleaner && (backend.follower?.(cleaner) ?? cleaner), flows)
+  const listener = listenersOf([follower, seen(keeper, state)])
+  const parts = { backend, auditMs, events, listener, refusal, ownAddresses: () => listAddresses(options, backend) }
   return new ServicePlane({ ...parts, nodePorts: hasRoute(options) ? nodePorts : undefined })
+}
+
+/** @param path What paths of errors begin with. @throws {ValidationError} */
+function settingsOf(plane: CheckedCarrier['plane'], path: string): UserspacePlaneSettings {
+  try {
+    return checkUserspaceOptions(plane)
+  } catch (error) {
+    throw locate(error, path)
+  }
+}
+
+/** Checks the options of a carrier. */
+function prepareCarrier({ plane }: CheckedCarrier, index: number, carrierOf: PlaneMode): Opening {
+  const settings = settingsOf(plane, `carriers[${index}].`)
+  const { auditMs, ownAddresses, loopback, nodeAddresses: choice } = settings
+  const table = { ...settings.table, carrierOf }
+  const nodeAddresses = { choice, loopback }
+  return { auditMs, nodeAddresses, ownAddresses, open: (tell) => openUserspaceBackend({ ...settings, table }, tell) }
+}
+
+/** Opens a plane and its carriers, whose options are checked. */
+async function openCarried(
+  options: PlaneOptions,
+  opening: Opening,
+  carriers: readonly (CheckedCarrier & { readonly opening: Opening })[],
+  shared: Shared
+): Promise<ModePlane> {
+  const assignment = new Assignment(carriers)
+  const refusal = (service: Service): Error | undefined => assignment.refusal(service)
+  if (carriers.length === 0) return await openOne(options, opening, shared, { refusal })
+  const isLoopbackCarried = carriers.some(({ carries }) => carries === 'loopbackNodePorts')
+  const own = await openOne(options, opening, shared, { refusal, flows: OWN_FLOWS, state: assignment.asGiven, isLoopbackCarried })
+  const opened: OpenCarrier[] = []
+  try {
+    for (const { name, carries, plane, opening: its } of carriers) {
+      const events = new CarrierEvents(shared.events, name)
+      const isLoopback = carries === 'loopbackNodePorts'
+      const flows = isLoopback ? undefined : carrierFlows((service) => own.services.get(service))
+      const sharing = { refusal: () => undefined, flows, isLoopbackCarried: isLoopbackCarried && !isLoopback }
+      opened.push({ name, carries, plane: await openOne(plane, its, { ...shared, events }, sharing) })
+    }
+  } catch (error) {
+    for (const { plane } of opened) await plane.close()
+    await (await own.release(false)).close()
+    throw error
+  }
+  return new CarriedPlane({ own, carriers: opened, assignment })
 }
 
 /** Checks all options, before anything is opened. */
@@ -254,7 +327,8 @@ function preparePlane(options: PlaneOptions, shared: Shared): () => Promise<Open
   const opening = prepare(options)
   checkReplaces(options)
   const { mode, name } = options
-  return async () => ({ options, identity: identityOf(mode, name), plane: await openOne(options, opening, shared) })
+  const carriers = checkCarriers(options).map((carrier, index) => ({ ...carrier, opening: prepareCarrier(carrier, index, mode) }))
+  return async () => ({ options, identity: identityOf(mode, name), plane: await openCarried(options, opening, carriers, shared) })
 }
 
 /** Opens what another process left of a plane; undefined: there can be nothing. */
@@ -287,6 +361,15 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
     replaces: options.replaces ?? [],
     prepare: (next) => preparePlane(next, shared),
     openLeft: (plane) => openLeft(options, plane),
+    dropCarriers: async ({ mode, name, carriers = [], replaces = [] }) => {
+      const nft = await Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables })
+      const planes = [mode, ...replaces].map((one) => identityOf(one, name))
+      await dropLeftCarriers(
+        nft,
+        planes,
+        carriers.map((carrier) => carrier.name)
+      ).finally(() => nft.close())
+    },
     setLinks: (planes) => {
       ownLinks.clear()
       for (const { mode, name } of planes) if (mode === 'ipvs' && name !== undefined) ownLinks.add(name)

@@ -30,6 +30,8 @@ export interface FrontendBase {
   readonly port: number
   /** Default `cluster`. */
   readonly trafficPolicy?: TrafficPolicy | undefined
+  /** As {@link Service.carrier}, of this frontend alone. */
+  readonly carrier?: string | undefined
 }
 
 /** An address that exists for this service alone. Connections to its other ports are refused. */
@@ -150,6 +152,8 @@ export interface Service {
   readonly scheduler?: Scheduler | undefined
   /** Absent: each connection is balanced by itself. */
   readonly affinity?: Affinity | undefined
+  /** Name of the carrier of the plane (option `carriers`) that serves the frontends, unless they say otherwise. Absent: the plane itself, or the carrier that has the service in its list. */
+  readonly carrier?: string | undefined
   /** Services with a higher number are written first where nothing is in the kernel yet, -1000000–1000000; default 0. */
   readonly priority?: number | undefined
 }

@@ -1,6 +1,7 @@
 /**
  * Options of planes of any mode.
  */
+import type { CarrierOptions } from './carriers/options.js'
 import type { StaleFlowOptions } from './flows/options.js'
 import type { IptablesPlaneOptions } from './iptables/options.js'
 import type { IpvsPlaneOptions } from './ipvs/options.js'
@@ -31,6 +32,11 @@ export interface CommonPlaneOptions {
    * connections go on, for 900 seconds at most where IPVS carries them. No process may have it open. Default: only those of a switch that was interrupted.
    */
   readonly replaces?: readonly PlaneMode[] | undefined
+  /**
+   * Planes of mode `userspace` beside this one that carry some of its services, or some of their frontends; all others it carries by itself. They are one plane to whoever uses it: calls, reports, events and the end are about
+   * all of them, and say of what goes wrong which of them it was. What a carrier of an earlier process has in the kernel, and that is not among these, is removed once the first `sync` has succeeded. Default: none.
+   */
+  readonly carriers?: readonly CarrierOptions[] | undefined
 }
 
 /** Options of {@link openPlane}, and of {@link Plane.switchTo}: the kernel subsystem to use, and its own options. */

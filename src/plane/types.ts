@@ -109,6 +109,15 @@ export interface SyncReport {
   readonly durationMs: SyncDurations
   readonly quarantined: readonly Quarantined[]
   readonly details: SyncDetails
+  /** Of each carrier what it did: all numbers but those of `services` are among the others. Absent: the plane has no carriers. */
+  readonly carriers?: readonly CarrierReport[] | undefined
+}
+
+/** What a carrier of a plane did (option `carriers`). */
+export interface CarrierReport {
+  /** Its name. */
+  readonly carrier: string
+  readonly report: SyncReport
 }
 
 /** A port of this node that a service has, and at which a local process waits, too. */
@@ -121,8 +130,14 @@ export interface TakenPort {
   readonly service: string
 }
 
-/** Something a plane did or found by itself. */
-export type PlaneEvent =
+/** Something a plane did or found by itself, or one of its carriers. */
+export type PlaneEvent = AnyPlaneEvent & {
+  /** Name of the carrier that it happened to (option `carriers`). Absent: the plane itself. */
+  readonly carrier?: string | undefined
+}
+
+/** What a {@link PlaneEvent} may be. */
+export type AnyPlaneEvent =
   /** The kernel did not hold what was committed: another process changed what is ours. A repair follows. */
   | { readonly type: 'drift'; readonly objects: readonly string[] }
   /** The drift is gone. */
@@ -284,6 +299,17 @@ export interface PlaneStatus {
   readonly flows?: { readonly deleted: number; readonly pending: number } | undefined
   /** Planes that this one has replaced, until nothing of them is left. Absent: there are none. */
   readonly leaving?: readonly LeavingPlane[] | undefined
+  readonly details: StatusDetails
+  /** What each carrier holds. All numbers but `services` are among the others. Absent: the plane has no carriers. */
+  readonly carriers?: readonly CarrierStatus[] | undefined
+}
+
+/** What a carrier of a plane holds at the moment (option `carriers`). */
+export interface CarrierStatus {
+  /** Its name. */
+  readonly carrier: string
+  /** Services of which it carries something. */
+  readonly services: number
   readonly details: StatusDetails
 }
 

@@ -105,6 +105,8 @@ export const suites = [
   { name: 'examples', files: ['test/kernel/examples'], requires: ['nftables'], isLong: true },
   { name: 'ipvs director', files: ['test/kernel/examples/ipvs-director'], requires: ['ipvs'] },
   { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'], isLong: true },
+  { name: 'carriers', files: ['test/kernel/plane/carriers'], requires: ['nftables'], isLong: true },
+  { name: 'carriers beside ipvs', files: ['test/kernel/plane/carriers/loopback-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'iptables plane', files: ['test/kernel/plane/iptables'], requires: ['nftables'], isLong: true },
   {
     name: 'other planes, in short',

@@ -69,11 +69,12 @@ function pick<Table extends object>(values: Values, table: Table): { [Name in ke
 
 /** The options of the command line that netplane's document stands for. */
 function fromNetplane(document: NetplaneConfiguration): OptionValues {
-  const { serviceRanges, schedulerFallback, takeOver, logLevel, ui, counters, ...words } = document
+  const { serviceRanges, schedulerFallback, takeOver, logLevel, ui, counters, loopbackNodePorts, ...words } = document
   return present({
     ...words,
     ui: ui || undefined,
     counters: counters || undefined,
+    'loopback-node-ports': loopbackNodePorts || undefined,
     'service-ranges': serviceRanges.join(','),
     'scheduler-fallback': schedulerFallback,
     'take-over': takeOver || undefined,
@@ -156,7 +157,8 @@ function configure(values: Values, own: OptionValues, action: Action, file: Conf
   ) as unknown as NetplaneConfiguration
   // What is wrong cannot be translated.
   if (faults.hasErrors()) return { options: undefined, configuration: resolved }
-  const translated = translateConfiguration(withMode(resolved, own.mode), fields, faults)
+  const isLoopbackCarried = netplane.loopbackNodePorts || own['loopback-node-ports'] === true
+  const translated = translateConfiguration(withMode(resolved, own.mode), fields, faults, { isLoopbackCarried })
   const fromFile = { ...present(translated.values), ...fromNetplane(netplane) }
   // kube-proxy's two servers take the place of the one that is the default.
   const merged: OptionValues = { listen: 'off', ...withoutLocal(withoutSource(fromFile, own, fields, faults), own), ...withoutFields(own) }

@@ -121,6 +121,7 @@ export const NETPLANE_FIELDS = {
   netns: plain(text),
   zone: plain(text),
   masquerade: plain(text, '', check.oneOf('never', 'nonLocal', 'all')),
+  loopbackNodePorts: plain(flag),
   serviceRanges: plain(texts, [], check.prefixes),
   state: plain(text),
   listen: plain(text),

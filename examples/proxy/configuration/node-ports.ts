@@ -52,14 +52,14 @@ function completed(prefixes: readonly string[], family: 'ip' | 'ip6'): readonly 
   return own.filter((prefix) => !isLoopback(prefix))
 }
 
-function fromList(configuration: KubeProxyConfiguration, place: Place, faults: FaultSink): NodePortPlaces {
+function fromList(configuration: KubeProxyConfiguration, place: Place, faults: FaultSink, isCarried: boolean): NodePortPlaces {
   const { mode, nodePortAddresses } = configuration
   const field = 'nodePortAddresses'
   if (nodePortAddresses.includes('primary') && !isSpecific(configuration.bindAddress))
     faults.warn(place, field, 'primary has no effect beside prefixes: give the address, or primary alone')
   const prefixes = prefixesOf(configuration)
   const isExplicit = prefixes.some((prefix) => isLoopback(prefix))
-  if (isExplicit && !servesLoopback(configuration))
+  if (isExplicit && !isCarried && !servesLoopback(configuration))
     faults.warn(place, field, `node ports are not served at loopback addresses in mode ${mode}`)
   const hasLoopback =
     isExplicit || (hasLoopbackAmongAll(configuration) && prefixes.some((prefix) => familyOf(prefix) === 'ip' && isAll(prefix)))
@@ -71,8 +71,13 @@ function fromList(configuration: KubeProxyConfiguration, place: Place, faults: F
   return { nodeAddresses: listed.length === 0 ? LOOPBACK.slice(0, 1) : listed, loopbackNodePorts }
 }
 
-/** Translates `nodePortAddresses`, `bindAddress` and `iptables.localhostNodePorts`. @param place Where the list stands. */
-export function nodePortPlaces(configuration: KubeProxyConfiguration, place: Place, faults: FaultSink): NodePortPlaces {
+/**
+ * Translates `nodePortAddresses`, `bindAddress` and `iptables.localhostNodePorts`.
+ *
+ * @param place Where the list stands.
+ * @param isCarried Relays serve node ports at loopback addresses, whatever the mode does.
+ */
+export function nodePortPlaces(configuration: KubeProxyConfiguration, place: Place, faults: FaultSink, isCarried: boolean): NodePortPlaces {
   const { nodePortAddresses, bindAddress } = configuration
   const isPrimary =
     isPrimaryByDefault(configuration) || (nodePortAddresses.length > 0 && nodePortAddresses.every((word) => word === 'primary'))
@@ -82,5 +87,5 @@ export function nodePortPlaces(configuration: KubeProxyConfiguration, place: Pla
   }
   if (nodePortAddresses.length === 0)
     return { nodeAddresses: 'all', loopbackNodePorts: hasLoopbackAmongAll(configuration) && servesLoopback(configuration) }
-  return fromList(configuration, place, faults)
+  return fromList(configuration, place, faults, isCarried)
 }

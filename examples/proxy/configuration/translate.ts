@@ -135,19 +135,24 @@ function endpointOf(value: string): Endpoint {
 /**
  * Translates a configuration into what the daemon does.
  *
- * @param cores Processors of this machine.
+ * @param around What it does not say: processors of this machine, and whether relays serve node ports at loopback addresses whatever it says.
  */
 export function translateConfiguration(
   configuration: KubeProxyConfiguration,
   fields: GivenFields,
   faults: FaultSink,
-  cores: number = availableParallelism()
+  { cores = availableParallelism(), isLoopbackCarried = false }: { readonly cores?: number; readonly isLoopbackCarried?: boolean } = {}
 ): { readonly values: ConfiguredValues; readonly configured: Configured } {
   warnUnapplied(configuration, fields, faults)
   const { mode, hostnameOverride } = configuration
   const section = sectionOf(mode)
   const period = mode === 'ipvs' ? 'ipvs' : section
-  const places = nodePortPlaces(configuration, fields.get('nodePortAddresses')?.place ?? { source: 'kube-proxy' }, faults)
+  const places = nodePortPlaces(
+    configuration,
+    fields.get('nodePortAddresses')?.place ?? { source: 'kube-proxy' },
+    faults,
+    isLoopbackCarried
+  )
   const { nodeAddresses } = places
   return {
     values: {

@@ -51,7 +51,7 @@ type MendEntry = (entry: Fields, entries: readonly unknown[]) => void
 /** Which kind was meant is guessed: fields that only some kinds have go, unless they tell it, and the entry is the same as no other one. */
 const mendKind: MendEntry = (entry, entries) => {
   const isOfNode = entry['address'] === undefined
-  const fields = isOfNode ? ['port', 'trafficPolicy', 'family'] : ['address', 'port', 'trafficPolicy', 'sourceRanges']
+  const fields = isOfNode ? ['port', 'trafficPolicy', 'carrier', 'family'] : ['address', 'port', 'trafficPolicy', 'carrier', 'sourceRanges']
   for (const name of Object.keys(entry)) if (!fields.includes(name)) Reflect.deleteProperty(entry, name)
   entry['kind'] = isOfNode ? 'node' : 'loadBalancer'
   if (isInteger(entry['port'], 1, MAX_PORT)) entry['port'] = unusedPort(entries)
@@ -74,6 +74,7 @@ const FRONTEND: Readonly<Record<string, MendEntry>> = {
     entry['port'] = unusedPort(entries)
   },
   trafficPolicy: without('trafficPolicy'),
+  carrier: without('carrier'),
   family: (entry, entries) => {
     delete entry['family']
     // Of both families, it would have what another one has.
@@ -113,6 +114,7 @@ const SERVICE: Readonly<Record<string, () => unknown>> = {
   protocol: () => 'tcp',
   scheduler: () => undefined,
   affinity: () => undefined,
+  carrier: () => undefined,
   priority: () => undefined,
   frontends: () => [freshFrontend([])],
   endpoints: () => []

@@ -45,7 +45,7 @@ export interface PlaneCounters extends Iterable<ServiceCounts> {
 const NO_TRAFFIC: Traffic = { incomingPackets: 0n, outgoingPackets: 0n, incomingBytes: 0n, outgoingBytes: 0n }
 
 /** Both together. */
-function sumOfTraffic(left: Traffic, right: Traffic): Traffic {
+export function sumOfTraffic(left: Traffic, right: Traffic): Traffic {
   return {
     incomingPackets: left.incomingPackets + right.incomingPackets,
     outgoingPackets: left.outgoingPackets + right.outgoingPackets,

@@ -32,3 +32,17 @@ export function flowsOf(listener: ChangeListener | undefined): Pick<PlaneStatus,
   const flows = listener?.status()
   return flows === undefined ? {} : { flows }
 }
+
+/** Lets a listener know before and after work on changes. */
+export async function announced<T>(
+  listener: ChangeListener | undefined,
+  changes: readonly ServiceChange[],
+  work: () => Promise<T>
+): Promise<T> {
+  await listener?.before(changes)
+  try {
+    return await work()
+  } finally {
+    listener?.done()
+  }
+}

@@ -43,7 +43,20 @@ export function checkKernel<T extends object>(kernel: T | undefined, names: read
 }
 
 /** Options that every plane has. */
-const COMMON = ['mode', 'name', 'localSources', 'auditMs', 'staleFlows', 'stateFile', 'replaces', 'netns', 'deadlineMs', 'signal', 'kernel']
+const COMMON = [
+  'mode',
+  'name',
+  'localSources',
+  'auditMs',
+  'staleFlows',
+  'stateFile',
+  'replaces',
+  'carriers',
+  'netns',
+  'deadlineMs',
+  'signal',
+  'kernel'
+]
 
 /** Refuses options that a mode does not have. @param own Those that only it has. @throws {ValidationError} */
 export function checkNames(options: object, own: readonly string[] = []): void {

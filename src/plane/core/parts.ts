@@ -2,7 +2,7 @@
  * What {@link ServicePlane} is made of.
  */
 import type { Broadcast } from '../../core/events/broadcast.js'
-import type { Services } from '../model.js'
+import type { Service, Services } from '../model.js'
 import type { PlaneEvent } from '../types.js'
 import type { Backend } from './backend.js'
 import type { Quarantined } from './changes/plan.js'
@@ -20,6 +20,8 @@ export interface ServicePlaneParts {
   readonly nodePorts?: ((onChange: () => void) => NodePorts) | undefined
   /** All addresses of this node at the moment, in any spelling. */
   readonly ownAddresses: () => Promise<readonly string[]>
+  /** Why a service cannot be carried, whatever the back end could do. */
+  readonly refusal?: ((service: Service) => Error | undefined) | undefined
 }
 
 /** What a plane has in the kernel. */

@@ -7,16 +7,16 @@ import { asNetplaneError, ClosedError, NetplaneError } from '../../core/errors.j
 import { type Broadcast } from '../../core/events/broadcast.js'
 import { traceResync } from '../../core/tracing.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
+import type { Services } from '../model.js'
 import type { Plane, PlaneEvent, PlaneStatus, SyncOptions, SyncReport } from '../types.js'
 import { Advance } from './advance.js'
 import { asFailure, causeOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
-import type { ServiceChange } from './changes/change.js'
 import type { CheckedUpdate, TakenServices } from './changes/desired.js'
 import { driftFrom, DriftLog } from './drift.js'
 import { checkExplainRequest, explain, type ExplainParts } from './explain/explain.js'
 import { GradualProposal } from './changes/gradual.js'
 import type { PlaneCounters } from './counters.js'
-import { flowsOf, type ChangeListener } from './listener.js'
+import { announced, flowsOf, type ChangeListener } from './listener.js'
 import { checkCleanup } from './options.js'
 import { mustLook } from './looks.js'
 import { makePlan, planEntries, type Plan, type Quarantined } from './changes/plan.js'
@@ -49,9 +49,11 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
   readonly #owner = (frontend: FrontendKey): string | undefined => this.#registry.ownerOf(frontend)
   #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
-  constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses }: ServicePlaneParts) {
+  constructor({ backend, auditMs, events, listener, nodePorts, ownAddresses, refusal }: ServicePlaneParts) {
     this.#backend = backend
-    this.#registry = new Registry((service, outcome) => backend.unsupported(service) ?? this.#nodePorts?.conflict(service, outcome))
+    this.#registry = new Registry(
+      (service, outcome) => refusal?.(service) ?? backend.unsupported(service) ?? this.#nodePorts?.conflict(service, outcome)
+    )
     this.#nodePorts = nodePorts?.(() => void this.#queue.run(() => this.#takeNodeAddresses()))
     this.#events = events
     this.#listener = listener
@@ -117,6 +119,11 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     this.#closing ??= { cleanup, done: this.#close(cleanup) }
     if (cleanup && !this.#closing.cleanup) throw new ClosedError('the plane')
     await this.#closing.done
+  }
+
+  /** The services in the kernel, as calls that have ended left them. */
+  get services(): Services {
+    return this.#registry.services
   }
 
   /** What there is after all calls so far. */
@@ -227,7 +234,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     const gone = removalsOf(refusals, [], this.#registry.services)
     try {
       const run = repairRun(this.#registry.services, undefined)
-      if (this.#isCommitted) await this.#announced(gone, () => this.#backend.apply(gone, this.#registry.services, run))
+      if (this.#isCommitted) await announced(this.#listener, gone, () => this.#backend.apply(gone, this.#registry.services, run))
     } catch {
       this.#isCommitted = false
     }
@@ -302,7 +309,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
   async #change(run: Run, progress: Progress): Promise<Done> {
     const { changes } = progress
     if (changes.length === 0) return { changes, applied: { objects: { written: 0, deleted: 0 } }, entries: undefined }
-    return await this.#announced(changes, async () => {
+    return await announced(this.#listener, changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.apply(changes, this.#registry.services, run))
       const kept = settle(applied, progress)
       await this.#registry.accept(kept)
@@ -315,7 +322,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
   async #fill(run: Run, progress: Progress): Promise<Done | undefined> {
     const { source } = progress
     if (source === undefined || source.isBegun) return undefined
-    return await this.#announced([], async () => {
+    return await announced(this.#listener, [], async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.fill!(source, run))
       if (applied !== undefined) return await this.#adopted(applied, progress)
       await source.finish()
@@ -329,7 +336,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     const seen = await timed(progress, 'inspectMs', () => this.#backend.inspect(desired))
     const isFirst = !this.#hasSynced && named === undefined && !seen.isNew
     if (isFirst) progress.entries ??= (await seen.work(false)).entries
-    return await this.#announced(progress.changes, async () => {
+    return await announced(this.#listener, progress.changes, async () => {
       const applied = await timed(progress, 'applyMs', () => this.#backend.adopt(desired, seen, run))
       return await this.#adopted(applied, progress)
     })
@@ -346,16 +353,6 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     this.#listener?.reset(this.#registry.services, accepted)
     this.#drift.end(applied, 0)
     return { changes: kept, applied, entries: progress.entries }
-  }
-
-  /** Lets the listener know before and after work on changes. */
-  async #announced<T>(changes: readonly ServiceChange[], work: () => Promise<T>): Promise<T> {
-    await this.#listener?.before(changes)
-    try {
-      return await work()
-    } finally {
-      this.#listener?.done()
-    }
   }
 
   /** What the watch does now and then. Rejects where it failed, once that is reported. */

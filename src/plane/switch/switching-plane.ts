@@ -8,7 +8,7 @@ import { takeServices, takeUpdate } from '../core/changes/desired.js'
 import type { Plan } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
 import { checkCleanup, checkSyncOptions } from '../core/options.js'
-import type { ServicePlane } from '../core/plane.js'
+import type { ModePlane } from '../core/mode-plane.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Services } from '../model.js'
 import type { PlaneMode, PlaneOptions } from '../options.js'
@@ -18,11 +18,14 @@ import { LeavingPlanes } from './leaving.js'
 import type { SwitchNotes } from './notes.js'
 import { checkSwitchOptions, DRAIN_SECONDS, type SwitchSettings } from './options.js'
 
+const NO_CARRIERS =
+  'none, of the plane and of the new mode: a plane with carriers keeps its mode; close it, and open one of the other mode with option replaces'
+
 /** A plane of one mode, and what it was opened with. */
 export interface OpenedPlane {
   readonly options: PlaneOptions
   readonly identity: PlaneIdentity
-  readonly plane: ServicePlane
+  readonly plane: ModePlane
 }
 
 /** What {@link SwitchingPlane} is made of. */
@@ -37,6 +40,8 @@ export interface SwitchingParts {
   readonly openLeft: (plane: PlaneIdentity) => Promise<Backend | undefined>
   /** Addresses on links of these planes are not the node's own. */
   readonly setLinks: (planes: readonly PlaneIdentity[]) => void
+  /** Removes what carriers of earlier processes have in the kernel, but for those of the plane itself. */
+  readonly dropCarriers: (options: PlaneOptions) => Promise<void>
 }
 
 /** Made by {@link openPlane}. */
@@ -49,6 +54,7 @@ export class SwitchingPlane implements Plane {
   /** What calls have to wait for before they are handed on. */
   #before: Promise<unknown> | undefined
   #noting: Promise<void> = Promise.resolve()
+  #hasDroppedCarriers = false
   #closing: { readonly cleanup: boolean; readonly done: Promise<void> } | undefined
 
   constructor(first: OpenedPlane, parts: SwitchingParts) {
@@ -104,6 +110,8 @@ export class SwitchingPlane implements Plane {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
     const settings = checkSwitchOptions(how)
     const open = this.#parts.prepare(options)
+    for (const { carriers = [] } of [options, this.#current.options])
+      if (carriers.length > 0) throw new ValidationError('carriers', carriers, NO_CARRIERS)
     if (options.netns !== this.#current.options.netns)
       throw new ValidationError('netns', options.netns, 'the network namespace of the plane, as it was given before')
     this.#lookOnce()
@@ -122,7 +130,7 @@ export class SwitchingPlane implements Plane {
   }
 
   /** Hands a call on, once what was begun before is done. */
-  async #hand<T>(call: (plane: ServicePlane) => Promise<T>): Promise<T> {
+  async #hand<T>(call: (plane: ModePlane) => Promise<T>): Promise<T> {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
     const before = this.#before
     if (before !== undefined) await before
@@ -161,6 +169,7 @@ export class SwitchingPlane implements Plane {
 
   /** The services are in the kernel: what others left is led to its end. */
   async #retireLeft(): Promise<void> {
+    if (!this.#hasDroppedCarriers) await this.#dropCarriers()
     const left = this.#left ?? []
     if (left.length === 0) return
     this.#left = []
@@ -168,6 +177,12 @@ export class SwitchingPlane implements Plane {
     await this.#tellFailure(this.#note())
     await Promise.all(leaving)
     await this.#tellFailure(this.#current.plane.succeed([]))
+  }
+
+  /** Relays of another process ended with it: nobody needs what leads to them. */
+  async #dropCarriers(): Promise<void> {
+    this.#hasDroppedCarriers = true
+    await this.#tellFailure(this.#parts.dropCarriers(this.#current.options))
   }
 
   async #switch(open: () => Promise<OpenedPlane>, mode: PlaneMode, { sync, drainSeconds }: SwitchSettings): Promise<SwitchReport> {
@@ -243,6 +258,7 @@ export class SwitchingPlane implements Plane {
     await this.#noting
     if (cleanup && failures.length === 0 && this.#left !== undefined) await attempt(() => this.#parts.notes.write([]))
     await this.#current.plane.close({ cleanup })
+    if (cleanup) await attempt(() => this.#parts.dropCarriers({ ...this.#current.options, carriers: [] }))
     if (failures.length > 0) throw failures[0]
   }
 }

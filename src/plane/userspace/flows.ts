@@ -7,6 +7,7 @@ import type { RelayPorts } from '../tables/elements/frontends.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { FAMILIES, isOfFamily } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
+import { mappedListener } from '../core/mapped-listener.js'
 import { selectionOf, type Selection } from '../core/balance/selection.js'
 import { policiesOf } from './places.js'
 
@@ -59,13 +60,5 @@ export function withStandIns(listener: ChangeListener, ports: RelayPorts): Chang
     )
     return new Map(all)
   }
-  return {
-    before: (changes) => listener.before(changes),
-    done: () => listener.done(),
-    after: (changes) => listener.after(standing(changes)),
-    reset: (services, changes) => listener.reset(standingForAll(services), standing(changes)),
-    nodeAddressesChanged: (services) => listener.nodeAddressesChanged(standingForAll(services)),
-    status: () => listener.status(),
-    close: (cleanup) => listener.close(cleanup)
-  }
+  return mappedListener(listener, { changes: standing, services: standingForAll })
 }

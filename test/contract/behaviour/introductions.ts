@@ -17,6 +17,7 @@ export const introductions: Readonly<Record<string, readonly string[]>> = {
   ],
   [masquerade]: ['An option says whose connections to cluster addresses are masqueraded.', 'Other frontends do not depend on it.'],
   [nodeAddresses]: [
+    'Loopback addresses serve them where option `loopbackNodePorts` or a [carrier](carriers.md) says so: see the pages of the modes.',
     'The node has its primary address, another one on a second link, the gateway of the pods, and loopback.',
     "At addresses that are not selected the node's own kernel answers, as nobody listens there: with a reset for TCP, with ICMP for UDP."
   ],

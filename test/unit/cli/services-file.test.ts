@@ -85,7 +85,7 @@ describe('a file of services', () => {
     [
       'an unknown field',
       changed('port: 80\n', 'port: 80\n        ports: 81\n'),
-      'f.yaml:8:9: services[0].frontends[0].ports is no field; fields are kind, address, port, trafficPolicy'
+      'f.yaml:8:9: services[0].frontends[0].ports is no field; fields are kind, address, port, trafficPolicy, carrier'
     ],
     [
       'a field that is missing',

@@ -105,3 +105,19 @@ export function checkName(path: string, name: unknown): void {
     isReadable(name)
   if (!isName) refuse(path, name, '1 to 255 bytes of text without control characters, those of direction included, and lone surrogates')
 }
+
+/** Names of carriers: they are part of names of tables. */
+const CARRIER = /^[A-Za-z][A-Za-z0-9_-]{0,11}$/
+
+/** What a name of a carrier is like, in words. */
+export const CARRIER_NAME = '1 to 12 letters, digits, - and _, of which the first is a letter'
+
+/** Whether something is a name that a carrier may have. */
+export function isCarrierName(name: unknown): name is string {
+  return typeof name === 'string' && CARRIER.test(name)
+}
+
+/** Refuses what is no name of a carrier. */
+export function checkCarrier(path: string, name: unknown): void {
+  if (!isCarrierName(name)) refuse(path, name, CARRIER_NAME)
+}

@@ -3,7 +3,7 @@
  */
 import type { Endpoint, Frontend } from '../../model.js'
 import { requireFields, requireKnown } from '../../../core/checks.js'
-import { checkAddress, checkFields, checkInteger, checkOneOf, checkStays, refuse } from './checks.js'
+import { checkAddress, checkCarrier, checkFields, checkInteger, checkOneOf, checkStays, refuse } from './checks.js'
 import { checkSourceRanges } from './source-ranges.js'
 import { MAX_WEIGHT } from '../balance/weights.js'
 
@@ -17,10 +17,10 @@ const FAMILY_WORDS = ['ip', 'ip6'] as const
 
 /** Fields by kind of frontend. */
 const FRONTEND_FIELDS: Readonly<Record<(typeof FRONTEND_KINDS)[number], readonly string[]>> = {
-  cluster: ['kind', 'address', 'port', 'trafficPolicy'],
-  external: ['kind', 'address', 'port', 'trafficPolicy'],
-  loadBalancer: ['kind', 'address', 'port', 'trafficPolicy', 'sourceRanges'],
-  node: ['kind', 'port', 'trafficPolicy', 'family']
+  cluster: ['kind', 'address', 'port', 'trafficPolicy', 'carrier'],
+  external: ['kind', 'address', 'port', 'trafficPolicy', 'carrier'],
+  loadBalancer: ['kind', 'address', 'port', 'trafficPolicy', 'carrier', 'sourceRanges'],
+  node: ['kind', 'port', 'trafficPolicy', 'carrier', 'family']
 }
 const OPTIONAL_FIELDS = ['weight', 'local', 'state', 'side'] as const
 const ENDPOINT_FIELDS = ['address', 'port', ...OPTIONAL_FIELDS]
@@ -33,6 +33,7 @@ export function checkFrontend(frontend: Frontend): number {
   const address = frontend.kind === 'node' ? -1 : checkAddress(frontend.address)
   checkInteger('.port', frontend.port, 1, 65_535)
   if (frontend.trafficPolicy !== undefined) checkOneOf('.trafficPolicy', frontend.trafficPolicy, POLICIES)
+  if (frontend.carrier !== undefined) checkCarrier('.carrier', frontend.carrier)
   if (frontend.kind === 'node' && frontend.family !== undefined) checkOneOf('.family', frontend.family, FAMILY_WORDS)
   if (frontend.kind === 'loadBalancer' && frontend.sourceRanges !== undefined)
     checkSourceRanges(frontend.sourceRanges, address < 0 ? 'ip6' : 'ip')

@@ -16,7 +16,7 @@ import {
   type Frontend,
   type Service
 } from '../../model.js'
-import { checkFields, checkInteger, checkName, checkOneOf, refuse } from './checks.js'
+import { checkCarrier, checkFields, checkInteger, checkName, checkOneOf, refuse } from './checks.js'
 import { checkEndpoint, checkFrontend } from './entries.js'
 import { tableSize } from '../balance/consistent.js'
 import { endpointKey, formatFrontend, formatTarget, frontendIdentities, type FrontendKey } from '../frontend.js'
@@ -28,7 +28,7 @@ const accepted = new WeakSet<Service>()
 /** Every scheduler there is. */
 export const SCHEDULERS: readonly string[] = [...MODEL_SCHEDULERS, ...IPVS_SCHEDULERS]
 
-const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler', 'affinity', 'priority']
+const SERVICE_FIELDS = ['name', 'protocol', 'frontends', 'endpoints', 'scheduler', 'affinity', 'carrier', 'priority']
 
 /** Lists so short are checked in one go, and compared pair by pair, which makes no garbage. */
 const FEW = 128
@@ -108,8 +108,9 @@ function checkShape(service: Service): void {
   checkFields(service, SERVICE_FIELDS)
   checkName('.name', service.name)
   checkOneOf('.protocol', service.protocol, SERVICE_PROTOCOLS)
-  const { scheduler, affinity, priority } = service
+  const { scheduler, affinity, carrier, priority } = service
   if (scheduler !== undefined) checkOneOf('.scheduler', scheduler, SCHEDULERS)
+  if (carrier !== undefined) checkCarrier('.carrier', carrier)
   if (priority !== undefined) checkInteger('.priority', priority, -MAX_PRIORITY, MAX_PRIORITY)
   if (affinity !== undefined) {
     checkFields(affinity, ['timeoutSeconds'], '.affinity')

@@ -14,6 +14,8 @@ export interface PlanEntry {
   readonly service: string
   /** What changes, a phrase each: `+ endpoint 10.1.0.3:8080`, `weight of 10.1.0.1:8080: 1 -> 3`. */
   readonly details: readonly string[]
+  /** Name of the carrier that would do it (option `carriers`). Absent: the plane itself. */
+  readonly carrier?: string | undefined
 }
 
 /** A service that cannot be applied, and why; the others are. */
@@ -21,6 +23,8 @@ export interface Quarantined {
   readonly service: string
   /** A ValidationError (the service itself is wrong) or a NetlinkError (the kernel refused it). */
   readonly error: Error
+  /** Name of the carrier that cannot carry it (option `carriers`). Absent: the plane itself cannot. */
+  readonly carrier?: string | undefined
 }
 
 /** What a sync would do. `String(plan)` prints it, a line an entry: `+` added, `~` changed, `-` removed, `!` drift or quarantine. */
@@ -95,6 +99,7 @@ const DEFAULTS = {
   sourceRanges: 'all',
   scheduler: 'random',
   affinity: 'none',
+  carrier: 'none',
   priority: 0
 } as const
 
@@ -135,8 +140,8 @@ function describeChange(before: Service, after: Service): string[] {
   const endpoints = [before, after].map((service) => byKey(service.endpoints, endpointKey))
   return [
     ...(before.protocol === after.protocol ? [] : [`protocol: ${before.protocol} -> ${after.protocol}`]),
-    ...describeFields('', ['scheduler', 'affinity', 'priority'], before, after),
-    ...describeEntries('frontend', frontends[0]!, frontends[1]!, formatFrontend, ['trafficPolicy', 'sourceRanges']),
+    ...describeFields('', ['scheduler', 'affinity', 'carrier', 'priority'], before, after),
+    ...describeEntries('frontend', frontends[0]!, frontends[1]!, formatFrontend, ['trafficPolicy', 'sourceRanges', 'carrier']),
     ...describeEntries('endpoint', endpoints[0]!, endpoints[1]!, formatTarget, ['weight', 'state', 'local', 'side'])
   ]
 }
@@ -154,12 +159,16 @@ export function planEntries(changes: readonly ServiceChange[]): PlanEntry[] {
   return changes.map(planEntry).filter((entry) => entry !== undefined)
 }
 
+/** A service, and the carrier that it is about. */
+const subjectOf = ({ service, carrier }: Pick<PlanEntry, 'service' | 'carrier'>): string =>
+  carrier === undefined ? printable(service) : `${printable(service)} (carrier ${carrier})`
+
 /** Makes the printable plan. */
 export function makePlan(parts: Omit<Plan, 'isEmpty' | 'toString'>): Plan {
   const lines = [
-    ...parts.entries.map(({ action, service, details }) => `${SIGN[action]} ${printable(service)}  ${details.join(', ')}`),
+    ...parts.entries.map((entry) => `${SIGN[entry.action]} ${subjectOf(entry)}  ${entry.details.join(', ')}`),
     ...parts.drift.map((line) => `! ${printable(line)}`),
-    ...parts.quarantined.map(({ service, error }) => `! ${printable(service)} in quarantine: ${printable(error.message)}`)
+    ...parts.quarantined.map((entry) => `! ${subjectOf(entry)} in quarantine: ${printable(entry.error.message)}`)
   ]
   const isEmpty = parts.entries.length === 0 && parts.drift.length === 0 && parts.objects.written + parts.objects.deleted === 0
   const { written, deleted } = parts.objects

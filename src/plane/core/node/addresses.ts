@@ -71,6 +71,8 @@ export interface NodeAddressSettings {
   readonly choice: NodeAddressChoice
   /** Families of which those of loopback are taken in any case; default: none. */
   readonly loopback?: readonly AddressFamily[]
+  /** Whether those of loopback are left out, whatever was chosen: a carrier serves them. */
+  readonly isLoopbackCarried?: boolean | undefined
   /** Names of links whose addresses are not the node's own: planes have put addresses of services there. They may come and go. */
   readonly ownLinks?: ReadonlySet<string>
 }
@@ -78,10 +80,10 @@ export interface NodeAddressSettings {
 /** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
 export function chooseAddresses(
   addresses: readonly LinkAddress[],
-  { choice, loopback: families = [] }: NodeAddressSettings,
+  { choice, loopback: families = [], isLoopbackCarried = false }: NodeAddressSettings,
   ways: DefaultWays = NO_WAYS
 ): NodeAddressList {
-  const usable = addresses.filter(isUsable)
+  const usable = addresses.filter((one) => isUsable(one) && !(isLoopbackCarried && isIn(one.address, LOOPBACK)))
   const of = (family: AddressFamily): readonly string[] => {
     const loopback = families.includes(family) ? chosenOf(usable, LOOPBACK, family, ways) : []
     return [...new Set([...chosenOf(usable, choice, family, ways), ...loopback].map(canonicalAddress))].sort()

@@ -69,18 +69,23 @@ class Numbers {
 
 type AllNumbers = Readonly<Record<AddressFamily, Readonly<Record<Scope, Readonly<Record<Level, Numbers>>>>>>
 
+/** Whether connections of a family are counted that come to a frontend: carriers count those of their own. */
+function isCounted(frontend: Frontend, family: AddressFamily): boolean {
+  return frontend.carrier === undefined && isOfFamily(frontend, family)
+}
+
 function countsOf(service: Service, numbers: AllNumbers): ServiceCounts {
   let connections = 0n
   const endpoints = service.endpoints.map((endpoint) => {
     const family = familyOf(endpoint.address)
     let sum = 0n
     for (const frontend of service.frontends)
-      if (isOfFamily(frontend, family)) sum += numbers[family][scopeOf(frontend)].endpoints.of(keyOf(family, service, frontend, endpoint))
+      if (isCounted(frontend, family)) sum += numbers[family][scopeOf(frontend)].endpoints.of(keyOf(family, service, frontend, endpoint))
     return { endpoint, connections: sum }
   })
   for (const family of FAMILIES)
     for (const frontend of service.frontends)
-      if (isOfFamily(frontend, family)) connections += numbers[family][scopeOf(frontend)].frontends.of(keyOf(family, service, frontend))
+      if (isCounted(frontend, family)) connections += numbers[family][scopeOf(frontend)].frontends.of(keyOf(family, service, frontend))
   return { service: service.name, connections, endpoints }
 }
 

@@ -120,17 +120,19 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   const fixed = FIXED_SETS[view.family]
   const scope = isAddressed(frontend) ? 'address' : 'node'
   const marks = fixed.marks[scope]
+  // It is refused as any other one is: who it is that serves it decides that nowhere.
+  const isCarried = frontend.carrier !== undefined
   if (isAddressed(frontend)) sink.address(fixed[frontend.kind === 'cluster' ? 'cluster-ips' : 'external-ips'])
-  if (isRestricted(frontend)) visitRanges(frontend, view.family, sink)
+  if (isRestricted(frontend) && !isCarried) visitRanges(frontend, view.family, sink)
   if (view.isByIpvs) visitMarks(frontend, view.family, sink)
   const { inside, outside } = reachOf(frontend, view.selection)
-  const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs
+  const isBalanced = (reach: Reach): reach is TrafficPolicy => isPolicy(reach) && !view.isByIpvs && !isCarried
   if (inside === outside) {
     if (isBalanced(inside)) lead(view, sink, scope, isRestricted(frontend) ? 'indirect' : 'direct', inside)
     if (inside === 'refuse') sink.frontend(marks.refused)
     if (inside === 'drop') sink.frontend(marks.dropped)
   } else {
-    sink.frontend(marks['external-local'])
+    if (!isCarried) sink.frontend(marks['external-local'])
     if (isBalanced(inside)) lead(view, sink, scope, 'indirect', inside)
     if (isBalanced(outside)) lead(view, sink, scope, 'outside', outside)
     if (inside === 'refuse') sink.frontend(marks['refused-inside'])
@@ -138,6 +140,11 @@ export function visitFrontend(frontend: Frontend, view: ServiceView, sink: Front
   }
   const isServed = isPolicy(inside) || isPolicy(outside)
   if (!isServed || view.isByRelays) return
+  if (isCarried) {
+    // What its carrier has led to this node itself keeps its client.
+    if (scope === 'address') sink.frontend(fixed.unmasqueraded)
+    return
+  }
   if (view.isByIpvs && scope === 'address') sink.frontend(fixed.served)
   const isLocal = frontend.trafficPolicy === 'local'
   if (frontend.kind !== 'cluster') sink.frontend(isLocal ? marks['masqueraded-own'] : marks.masqueraded)

@@ -69,6 +69,8 @@ export async function filter(scene: Scene, destination: Destination): Promise<Re
     if (await isServiceAddress(scene, destination.address)) scene.trail.lacks(missing)
     return undefined
   }
+  // What addresses of services do not serve the plane refuses for which these tables carry some.
+  if (options.carrierOf !== undefined) return undefined
   if (await lookups.has(fixed['cluster-ips'], address)) return { type: 'refused', reason: 'unservedPort', service: undefined }
   if (options.serviceRanges === undefined) return undefined
   const range = await lookups.range(serviceRangesSet(family), destination.address)

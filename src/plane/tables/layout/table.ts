@@ -57,6 +57,8 @@ export interface TableOptions extends Omit<TrafficSettings, 'nodeAddresses' | 'o
   readonly counters: boolean
   /** Milliseconds that a transaction is to keep others waiting at most. */
   readonly transactionMs: number
+  /** The mode of the plane for which these tables carry some services. It refuses what addresses of services do not serve, as it alone knows all that they do. Absent: the tables are a plane's own. */
+  readonly carrierOf?: string | undefined
 }
 
 /** What the comment of every table begins with that a plane of this kind has made, and the version of the rules of today. */
@@ -66,10 +68,19 @@ const COMMENTS = {
   relays: { prefix: 'netplane relays ', version: 1 }
 } as const
 
-/** Who balances. */
-type Balancing = Pick<TableOptions, 'marks' | 'relays'>
+/** Who balances, and for whom. */
+type Balancing = Pick<TableOptions, 'marks' | 'relays' | 'carrierOf'>
 
-const commentOf = ({ marks, relays }: Balancing) => COMMENTS[marks !== undefined ? 'ipvs' : relays !== undefined ? 'relays' : 'tables']
+/** What the comment of a table of a carrier begins with, whatever the mode of its plane: a plane of another mode takes it over. */
+const CARRIER_PREFIX = 'netplane carrier of '
+
+/** The same, by the mode of its plane. */
+export const carrierPrefix = (mode: string): string => `${CARRIER_PREFIX}${mode} `
+
+function commentOf({ marks, relays, carrierOf }: Balancing): { readonly prefix: string; readonly version: number } {
+  const comment = COMMENTS[marks !== undefined ? 'ipvs' : relays !== undefined ? 'relays' : 'tables']
+  return carrierOf === undefined ? comment : { ...comment, prefix: carrierPrefix(carrierOf) }
+}
 
 /** The comment of a table with the rules of this version. */
 export function tableComment(options: Balancing): string {
@@ -79,7 +90,7 @@ export function tableComment(options: Balancing): string {
 
 /** The tables by which we know what is ours, of any version; a table of our name without that comment is somebody else's. */
 export function ownTables(options: Balancing & Pick<TableOptions, 'name'>): OwnTables {
-  const { prefix } = commentOf(options)
+  const prefix = options.carrierOf === undefined ? commentOf(options).prefix : CARRIER_PREFIX
   return { name: options.name, isOurs: (comment) => comment?.startsWith(prefix) === true, otherwise: `does not begin with '${prefix}'` }
 }
 
@@ -144,14 +155,14 @@ function refusal(family: AddressFamily, scope: Scope, { localSources: sources, m
 type FilterHook = 'input' | 'forward' | 'output'
 
 /** The rules of filter chains. Ports that a cluster address does not serve are refused where packets would leave this node for it. */
-function filters(family: AddressFamily, { serviceRanges, marks, relays }: TableOptions): Draft[] {
+function filters(family: AddressFamily, { serviceRanges, marks, relays, carrierOf }: TableOptions): Draft[] {
   const isNew = ct.state.anyOf('new')
   const daddr = ADDRESS[family].daddr
   const check = (scope: Scope) => ifToScope(family, scope, jump(nameOf(scope, 'refusals')))
   const isByIpvs = marks !== undefined
   const ofNoService = isByIpvs ? [daddr.notIn('cluster-ips'), daddr.notIn('external-ips')] : []
   const unservedAddresses = serviceRanges === undefined ? [] : [[daddr.in('service-ranges'), ...ofNoService, drop()]]
-  const leaving = [[daddr.in('cluster-ips'), reject()], ...unservedAddresses]
+  const leaving = carrierOf === undefined ? [[daddr.in('cluster-ips'), reject()], ...unservedAddresses] : []
   const unserved = isByIpvs ? toUnserved(family) : []
   // Whatever else passes this node pays for one rule, and for no look-up.
   const filter = (hook: FilterHook, rules: readonly (readonly RuleStatement[])[]): Draft[] => [

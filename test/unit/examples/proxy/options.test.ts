@@ -13,6 +13,8 @@ it('says what is wrong', () => {
     [['--mode', 'userspace', '--once'], '--once: relays of mode userspace would end with the process'],
     [['--mode', 'iptables', '--name', 'a'], "--name a: chains of mode iptables have kube-proxy's names"],
     [['--mode', 'iptables', '--scheduler-fallback', 'hash'], '--scheduler-fallback hash: random is wanted'],
+    [['--loopback-node-ports', '--once'], '--once: relays of --loopback-node-ports would end with the process'],
+    [['--loopback-node-ports', '--mode', 'userspace'], '--loopback-node-ports: mode userspace serves them by itself'],
     [['--take-over'], '--take-over: --mode iptables is wanted beside it'],
     [['--masquerade', 'some'], '--masquerade some: never, nonLocal or all is wanted'],
     [['--scheduler-fallback', 'rr'], '--scheduler-fallback rr: random, hash or consistent is wanted'],
@@ -102,6 +104,7 @@ it('explains every option', () => {
     'masquerade',
     'node-port-addresses',
     'service-ranges',
+    'loopback-node-ports',
     'scheduler-fallback'
   ]
   for (const option of [...options, ...more]) expect(USAGE).toContain(`  --${option} `)

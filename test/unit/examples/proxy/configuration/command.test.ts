@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { planeOptionsOf } from '../../../../../examples/proxy/plane-options.js'
 import { readCommand, type Command } from '../../../../../examples/proxy/configuration/command.js'
 import { formatFault } from '../../../../../examples/proxy/configuration/faults.js'
 import { FIELD_FLAG_NAMES } from '../../../../../examples/proxy/configuration/flags.js'
@@ -118,6 +119,28 @@ it("lets the daemon's own options win over the file", async () => {
 })
 
 const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
+
+it.each([
+  ['nftables', 'featureGates: { KubeProxyNFTablesLocalhostNodePorts: true }\n'],
+  ['iptables', 'iptables: { localhostNodePorts: true }\n'],
+  ['ipvs', '']
+])('lets relays serve node ports at loopback addresses in mode %s, in the place of the mode', async (mode, more) => {
+  const beside = `mode: ${mode}\nnodePortAddresses: [10.0.0.0/8, 127.0.0.0/8, '::1/128']\n${more}`
+  const without = readCommand(['--config', await fileOf(`${HEAD}${beside}${OWN_DOCUMENT}manifests: /m\n`)])
+  expect(planeOptionsOf(without.options).carriers).toBeUndefined()
+  const { options, warnings } = readCommand([
+    '--config',
+    await fileOf(`${HEAD}${beside}${OWN_DOCUMENT}manifests: /m\nloopbackNodePorts: true\n`)
+  ])
+  const plane = planeOptionsOf(options)
+  expect(plane).toMatchObject({
+    mode,
+    carriers: [{ mode: 'userspace', name: 'loopback', carries: 'loopbackNodePorts' }],
+    nodeAddresses: ['10.0.0.0/8']
+  })
+  expect('loopbackNodePorts' in plane && plane.loopbackNodePorts).toBe(false)
+  expect(warnings).toEqual([])
+})
 
 it('finds one source, on the command line before the file, and a folder before the kubeconfig of the file', async () => {
   const connection = 'clientConnection: { kubeconfig: /k, qps: 2.5, burst: 7 }\n'

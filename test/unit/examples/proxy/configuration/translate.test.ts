@@ -14,7 +14,10 @@ function translate(content: string, cores = 2): Translated {
   const { kubeProxy } = readConfiguration('f', `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n${content}\n`)
   const found: Fault[] = []
   const faults = collectFaults(found)
-  return { ...translateConfiguration(resolveConfiguration(kubeProxy, faults), kubeProxy, faults, cores), faults: found.map(formatFault) }
+  return {
+    ...translateConfiguration(resolveConfiguration(kubeProxy, faults), kubeProxy, faults, { cores }),
+    faults: found.map(formatFault)
+  }
 }
 
 const WITHOUT_LOOPBACK = '0.0.0.0/2,64.0.0.0/3,96.0.0.0/4,112.0.0.0/5,120.0.0.0/6,124.0.0.0/7,126.0.0.0/8,128.0.0.0/1'
