@@ -163,10 +163,10 @@ export class Transaction {
   }
 
   /**
-   * Queues the same operations for many rows, which differ by their values alone: what `build` queues for each row, in a fraction of the time. Operations that are alike for all rows are made by copying: of
-   * those of a few rows, and of made-up rows with which `build` is called, it is found out where the values go. Where values decide what is queued, `build` is called for those rows.
+   * Queues the same operations for many rows, in a fraction of the time that single calls take: `build` is called for made-up rows to find out where values go, and the operations of most rows are copied.
    *
-   * `build` must do nothing but queue, and the same for the same row. It must not be async. What it throws for a row is thrown.
+   * `build` must do nothing but queue, the same for all rows but for their values, and must not be async. What it throws for a row is thrown. Where it decides by values, such as ports below 1024, rows may be
+   * copied wrongly: it is asked for some rows again, and a ValidationError is thrown where that is noticed.
    *
    * @param rows How many.
    * @param columns What differs, by names: of texts, numbers and counters a value a row, and of bytes as many for each row.

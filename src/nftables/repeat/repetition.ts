@@ -1,6 +1,7 @@
 /**
  * Rows that a function makes things of: of a few it is asked, and the others are made by copying what it made.
  */
+import { ValidationError } from '../../core/errors.js'
 import type { AttributeBuffer } from '../wire/buffer.js'
 import { rowAt, type AnyRow, type OwnColumn } from './columns.js'
 import { MAX_COLUMNS } from './probes.js'
@@ -22,6 +23,11 @@ export interface RowTaker<P extends Piece> {
 /** Texts that are longer are left to the function. */
 const MAX_TEXT = 256
 
+/** Rows of which the function is asked all the same: fewer and fewer. */
+function isSample(row: number): boolean {
+  return (row & (row - 1)) === 0
+}
+
 /** Rows of one call. */
 export class Repetition<P extends Piece> {
   readonly #columns: readonly OwnColumn[]
@@ -35,18 +41,31 @@ export class Repetition<P extends Piece> {
     this.#taker = taker
   }
 
-  /** Makes all rows, in their order. @param out Where the bytes go. */
+  /** Makes all rows, in their order. @param out Where the bytes go. @throws {ValidationError} The function decides by values. */
   run(rows: number, out: AttributeBuffer): void {
     // Of two rows nothing is gained: three are made up.
     const isWorth = rows > 2 && this.#columns.length <= MAX_COLUMNS
     for (let row = 0; row < rows; row++) {
-      const template = isWorth ? this.#templateOf(row) : undefined
+      const template = isWorth ? this.#checked(this.#templateOf(row), row) : undefined
       if (template === undefined) this.#taker.run(rowAt(this.#columns, row))
       else {
         out.start()
         this.#taker.take(template, template.write(this.#columns, row, out), row)
       }
     }
+  }
+
+  /** Asks the function for some of the rows that would be copied; what is malformed is left to it. */
+  #checked(template: Template<P> | undefined, row: number): Template<P> | undefined {
+    if (template === undefined || !isSample(row)) return template
+    const values = rowAt(this.#columns, row)
+    const pieces = this.#taker.make(values)
+    if (pieces === undefined || template.gives(this.#columns, row, pieces)) return pieces && template
+    throw new ValidationError(
+      `row ${row}`,
+      values,
+      'values that do not decide what is queued: what depends on them is queued by calls of its own'
+    )
   }
 
   #templateOf(row: number): Template<P> | undefined {

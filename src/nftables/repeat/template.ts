@@ -137,11 +137,11 @@ export class Template<P extends Piece> {
     return begin
   }
 
-  /** Whether a row makes just this. */
-  gives(columns: readonly OwnColumn[], pieces: readonly Piece[] | undefined): boolean {
+  /** Whether what a row makes is what the template gives for it. */
+  gives(columns: readonly OwnColumn[], row: number, pieces: readonly Piece[] | undefined): boolean {
     if (pieces === undefined || !isLike(this.pieces, pieces)) return false
     const bytes = this.#bytes.slice()
-    for (const { column, offset, isLittle } of this.#slots) putValue(bytes, offset, isLittle, columns[column]!, 0)
+    for (const { column, offset, isLittle } of this.#slots) putValue(bytes, offset, isLittle, columns[column]!, row)
     return Buffer.compare(bytes, joined(pieces)) === 0
   }
 }

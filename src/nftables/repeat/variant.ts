@@ -73,7 +73,7 @@ export class Variant<P extends Piece> {
     const [inFirst, inSecond] = [this.#make(first!), this.#make(second!)]
     if (inFirst === undefined || inSecond === undefined) return undefined
     const template = Template.compile([first!, second!], [inFirst, inSecond])
-    return template?.gives(third!, this.#make(third!)) === true ? template : undefined
+    return template?.gives(third!, 0, this.#make(third!)) === true ? template : undefined
   }
 
   /** Whether the template holds for a row. */
@@ -120,7 +120,7 @@ export class Variant<P extends Piece> {
 
   #holdsWith(index: number, column: OwnColumn): boolean {
     const columns = this.#probes[0]!.with(index, column)
-    return this.template!.gives(columns, this.#make(columns))
+    return this.template!.gives(columns, 0, this.#make(columns))
   }
 
   #try(what: number, attempt: () => boolean): boolean {

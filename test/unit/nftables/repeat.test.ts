@@ -138,6 +138,16 @@ describe('what is repeated', () => {
     expect(() => sent((tx) => tx.repeat(5, { port }, only(4)))).toThrow(new RangeError('port 5'))
   })
 
+  it('is refused where the function is seen to decide by values', () => {
+    const port = new Uint16Array(40).map((_, row) => 1000 + row)
+    const decides = (tx: OperationVerbs, row: { readonly port: number }): void => {
+      tx.add.rule({ ...table, chain: 'c', ...rule(tcp.dport.eq(row.port), ...(row.port < 1024 ? [accept()] : [])) })
+    }
+    expect(() => sent((tx) => tx.repeat(40, { port }, decides))).toThrow(
+      expect.objectContaining({ code: 'ERR_NETPLANE_VALIDATION', path: 'row 0', value: { port: 1000 } })
+    )
+  })
+
   it('takes nothing, one row, and no columns', () => {
     const build: Build<Record<string, never>> = (tx) => tx.add.chain({ ...table, name: 'same' })
     for (const rows of [0, 1, 2, 3, 50]) compare(rows, {}, build)
