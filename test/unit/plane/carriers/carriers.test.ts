@@ -268,7 +268,11 @@ describe('what carriers of an earlier process left', () => {
   }
 
   it('goes with the first sync of a plane that has none, or with its clean-up, and nothing else does', async () => {
-    for (const end of [async (plane: Plane) => void (await plane.sync(all(web()))), (plane: Plane) => plane.close({ cleanup: true })]) {
+    const ends: readonly ((plane: Plane) => Promise<unknown>)[] = [
+      (plane) => plane.sync(all(web())),
+      (plane) => plane.close({ cleanup: true })
+    ]
+    for (const end of ends) {
       const kernel = makeKernel()
       await leave(kernel)
       expect(await tables(kernel)).toContain('netplane-loopback-userspace')
