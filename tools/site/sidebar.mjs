@@ -19,6 +19,7 @@ export const sidebar = [
     'ipvs-plane': 'Mode ipvs',
     'iptables-plane': 'Mode iptables',
     'userspace-plane': 'Mode userspace',
+    carriers: 'Carriers',
     switching: 'Switching modes',
     behaviour: 'What packets meet',
     proxy: 'The example proxy',
