@@ -33,7 +33,7 @@ import { ownColumns, type OwnColumn, type RepeatedColumns, type RepeatedRow } fr
 import { queueRows } from './repeat/operations.js'
 import { verbsOf, type OperationVerbs } from './repeat/verbs.js'
 import { checkNoOwnChain } from './rule/checks.js'
-import { QueuedObject } from './queued-object.js'
+import { QueuedObject, type EncodedHead } from './queued-object.js'
 import { commitReport, locateOperation, Sending } from './sending.js'
 import { sendHere } from './sending-here.js'
 import { toNativeSet, type SetSpec } from './sets.js'
@@ -54,7 +54,6 @@ import {
   type TransactionHost
 } from './transaction-types.js'
 import { AttributeBuffer } from './wire/buffer.js'
-import type { OperationHead } from './wire/operation.js'
 
 /**
  * Operations to be committed together; {@link Nftables.transaction} begins one. Nothing is sent before {@link Transaction.commit}, and building never throws: the first operation that is malformed is kept and makes
@@ -272,12 +271,7 @@ export class Transaction {
     if (!result.applied) throw refusalOf(operation, result, this.#operations)
   }
 
-  #queue(
-    head: OperationHead & { readonly kind: NativeKind },
-    value: NativeRecord,
-    subject: (object: unknown) => string,
-    object: unknown
-  ): void {
+  #queue(head: EncodedHead, value: NativeRecord, subject: (object: unknown) => string, object: unknown): void {
     this.#operations.push(new QueuedObject(head, value, subject, object, this.#out))
   }
 

@@ -40,7 +40,8 @@ export class WrittenRule {
   /** The chain that it goes on in. */
   readonly calledChain: string | undefined
 
-  private constructor(expressions: EncodedExpressions, compat: Rule['compat'], calledChain: string | undefined) {
+  /** @param calledChain The chain that the expressions go on in. */
+  constructor(expressions: EncodedExpressions, compat: Rule['compat'], calledChain: string | undefined) {
     this.expressions = expressions
     this.compat = compat
     this.calledChain = calledChain
@@ -50,11 +51,6 @@ export class WrittenRule {
   static of(form: RuleForm, family: IptablesFamily, out: AttributeBuffer): WrittenRule {
     const { expressions, compat } = writeForm(form, family)
     return new WrittenRule(encodeExpressions(expressions, out), compat, chainOfTarget(form.target))
-  }
-
-  /** A rule whose expressions were encoded before. @param calledChain The chain that they go on in. */
-  static encoded(expressions: EncodedExpressions, compat: Rule['compat'], calledChain: string | undefined): WrittenRule {
-    return new WrittenRule(expressions, compat, calledChain)
   }
 
   /** The same rule, which goes on in another chain than it does. */

@@ -50,8 +50,8 @@ export class RowCall implements AnyCall {
   }
 
   get object(): unknown {
-    const { rows, row, step } = this.#origin
-    return rows.objectOf(row, step)
+    const { row, step, objectOf } = this.#origin
+    return objectOf(row, step)
   }
 
   with(step: Step): RowCall {

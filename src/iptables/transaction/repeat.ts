@@ -2,11 +2,12 @@
  * Calls on a transaction that are repeated for rows.
  */
 import { Buffer } from 'node:buffer'
-import { ownColumns, rowAt, type AnyRow, type OwnColumn, type RepeatedColumns } from '../../nftables/repeat/columns.js'
+import { ownColumns, rowAt, type AnyRow, type RepeatedColumns } from '../../nftables/repeat/columns.js'
 import { Repetition } from '../../nftables/repeat/repetition.js'
 import type { Piece } from '../../nftables/repeat/template.js'
 import type { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import { EncodedExpressions } from '../../nftables/wire/encoded-expressions.js'
+import type { OperationBytes } from '../../nftables/wire/operation.js'
 import { WrittenRule } from '../rule/written.js'
 import { baseChain } from '../tables.js'
 import type { IptablesChainReference, Operation, QueuedRule, Step } from './operations.js'
@@ -77,16 +78,19 @@ function pieceOf({ step }: Pick<Operation, 'step'>): StepPiece | undefined {
 class Steps {
   /** Of the step before: the steps of a row are about one chain, mostly. */
   #place: IptablesChainReference | undefined
+  #bytes: Buffer = Buffer.alloc(0)
 
   /** A step of a row, whose bytes are these. */
-  make({ step, chainBytes, calledBytes }: StepPiece, bytes: Buffer, from: number, to: number): Step {
+  make({ step, chainBytes, calledBytes }: StepPiece, { bytes: held, from, to }: OperationBytes): Step {
+    if (held.buffer !== this.#bytes.buffer) this.#bytes = asBuffer(held)
+    const bytes = this.#bytes
     const place = this.#placeLike(step.place, bytes, from)
     const rule = ruleOf(step)
     if (rule === undefined) return { ...step, place }
     const { compat, calledChain } = rule.written
     const at = from + chainBytes
     const called = calledChain === undefined ? undefined : bytes.toString('latin1', at, at + calledChain.length)
-    const written = WrittenRule.encoded(new EncodedExpressions(bytes, at + calledBytes, to), compat, called)
+    const written = new WrittenRule(new EncodedExpressions(bytes, at + calledBytes, to), compat, called)
     const made: QueuedRule = { rule: rule.rule, written, setNames: rule.setNames }
     return 'position' in step ? { verb: step.verb, place, rule: made, position: step.position } : { verb: 'append', place, rule: made }
   }
@@ -110,61 +114,29 @@ export interface RowCalls {
   add(step: Step, origin: RowOrigin): void
 }
 
-/** The rows of a call. */
-export class CalledRows {
-  readonly #calls: RowCalls
-  readonly #columns: readonly OwnColumn[]
-
-  constructor(calls: RowCalls, columns: readonly OwnColumn[]) {
-    this.#calls = calls
-    this.#columns = columns
-  }
-
-  /** The caller's own object of a step of a row. */
-  objectOf(row: number, step: number): unknown {
-    return this.#calls.record(rowAt(this.#columns, row))[step]!.object
-  }
-}
-
 /** A step of a row. */
 export interface RowOrigin {
-  readonly rows: CalledRows
   readonly row: number
   readonly step: number
+  /** The caller's own object of a step of a row. */
+  readonly objectOf: (row: number, step: number) => unknown
 }
 
 /** Names of base chains mean something by themselves. */
 const RESERVED = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'])
 
-function recorded(calls: RowCalls, row: AnyRow): readonly StepPiece[] | undefined {
-  try {
-    const pieces = calls.record(row).map(pieceOf)
-    return pieces.every((piece) => piece !== undefined) ? pieces : undefined
-  } catch {
-    // A made-up value that is refused says nothing of those of the rows, for which the function is called then.
-    return undefined
-  }
-}
-
 /** Calls what a function calls for each row. @throws {ValidationError} The columns are malformed, or what it calls for a row. */
 export function callRows(calls: RowCalls, rows: number, given: RepeatedColumns): void {
   const columns = ownColumns(rows, given)
-  const called = new CalledRows(calls, columns)
+  const objectOf = (row: number, step: number): unknown => calls.record(rowAt(columns, row))[step]!.object
   const steps = new Steps()
-  let bytes = asBuffer(calls.out.bytes)
   new Repetition<StepPiece>(columns, {
     run: (row) => calls.run(row),
-    make: (row) => recorded(calls, row),
+    make: (row) => {
+      const pieces = calls.record(row).map(pieceOf)
+      return pieces.every((piece) => piece !== undefined) ? pieces : undefined
+    },
     isReserved: (text) => RESERVED.has(text),
-    take: ({ pieces }, begin, row) => {
-      if (bytes.buffer !== calls.out.bytes.buffer) bytes = asBuffer(calls.out.bytes)
-      let from = begin
-      for (let step = 0; step < pieces.length; step++) {
-        const piece = pieces[step]!
-        const to = from + piece.bytes.length
-        calls.add(steps.make(piece, bytes, from, to), { rows: called, row, step })
-        from = to
-      }
-    }
+    take: (piece, bytes, row, step) => calls.add(steps.make(piece, bytes), { row, step, objectOf })
   }).run(rows, calls.out)
 }

@@ -1,8 +1,8 @@
 /**
  * Operations that are repeated for rows.
  */
-import type { NativeKind, NativeRecord, NativeVerb } from '../../native/index.js'
-import type { Family } from '../families.js'
+import type { NativeKind, NativeRecord } from '../../native/index.js'
+import { EncodedOperation, type EncodedHead } from '../queued-object.js'
 import type { QueuedOperation } from '../transaction-types.js'
 import type { AttributeBuffer } from '../wire/buffer.js'
 import { decodeOperation, type OperationBytes } from '../wire/operation.js'
@@ -11,11 +11,7 @@ import { Repetition } from './repetition.js'
 import type { Piece } from './template.js'
 
 /** What a row makes: one operation. */
-interface OperationPiece extends Piece {
-  readonly verb: NativeVerb
-  readonly kind: NativeKind
-  readonly family: Family | 'unspec'
-}
+interface OperationPiece extends Piece, EncodedHead {}
 
 /** Sets, and chains that belong to rules, have a number of their own in each row. */
 function hasNumber({ kind, value }: QueuedOperation): boolean {
@@ -28,38 +24,17 @@ function pieceOf({ verb, kind, family, wire }: QueuedOperation): OperationPiece 
 }
 
 /** An operation of a row. */
-class RepeatedOperation implements QueuedOperation, OperationBytes {
-  readonly verb: NativeVerb
-  readonly kind: NativeKind
-  readonly family: Family | 'unspec'
-  readonly bytes: Uint8Array
-  readonly from: number
-  readonly to: number
+class RepeatedOperation extends EncodedOperation {
   readonly #row: number
   readonly #index: number
   readonly #again: (row: number) => readonly QueuedOperation[]
 
-  constructor(
-    piece: OperationPiece,
-    { bytes, from, to }: OperationBytes,
-    row: number,
-    index: number,
-    again: (row: number) => readonly QueuedOperation[]
-  ) {
-    this.verb = piece.verb
-    this.kind = piece.kind
-    this.family = piece.family
-    this.bytes = bytes
-    this.from = from
-    this.to = to
+  /** @param again Queues a row once more. */
+  constructor(head: OperationPiece, bytes: OperationBytes, row: number, index: number, again: (row: number) => readonly QueuedOperation[]) {
+    super(head, bytes)
     this.#row = row
     this.#index = index
     this.#again = again
-  }
-
-  /** Itself: transactions hold thousands of operations. */
-  get wire(): OperationBytes {
-    return this
   }
 
   get value(): NativeRecord {
@@ -87,32 +62,15 @@ export interface RowQueue {
   readonly dependsOnOthers: boolean
 }
 
-function recorded(queue: RowQueue, row: AnyRow): readonly OperationPiece[] | undefined {
-  if (queue.dependsOnOthers) return undefined
-  try {
-    const made = queue.record(row)
-    return made === undefined || made.some(hasNumber) ? undefined : made.map(pieceOf)
-  } catch {
-    // What is thrown for a made-up row says nothing of those of the caller, for which the function is called then.
-    return undefined
-  }
-}
-
 /** Queues rows. */
 export function queueRows(queue: RowQueue, rows: number, columns: readonly OwnColumn[]): void {
   const again = (row: number): readonly QueuedOperation[] => queue.record(rowAt(columns, row))!
   new Repetition<OperationPiece>(columns, {
     run: (row) => queue.run(row),
-    make: (row) => recorded(queue, row),
-    take: ({ pieces }, begin, row) => {
-      const { bytes } = queue.out
-      let from = begin
-      for (let index = 0; index < pieces.length; index++) {
-        const piece = pieces[index]!
-        const to = from + piece.bytes.length
-        queue.operations.push(new RepeatedOperation(piece, { bytes, from, to }, row, index, again))
-        from = to
-      }
-    }
+    make: (row) => {
+      const made = queue.dependsOnOthers ? undefined : queue.record(row)
+      return made === undefined || made.some(hasNumber) ? undefined : made.map(pieceOf)
+    },
+    take: (piece, bytes, row, index) => queue.operations.push(new RepeatedOperation(piece, bytes, row, index, again))
   }).run(rows, queue.out)
 }

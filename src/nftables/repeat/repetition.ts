@@ -3,6 +3,7 @@
  */
 import { ValidationError } from '../../core/errors.js'
 import type { AttributeBuffer } from '../wire/buffer.js'
+import type { OperationBytes } from '../wire/operation.js'
 import { rowAt, type AnyRow, type OwnColumn } from './columns.js'
 import { MAX_COLUMNS } from './probes.js'
 import type { Piece, Template } from './template.js'
@@ -10,12 +11,12 @@ import { Variant } from './variant.js'
 
 /** Who takes what rows make. */
 export interface RowTaker<P extends Piece> {
-  /** Makes what a made-up row makes, by the caller's function; undefined where it cannot, or where each row's has numbers of its own. */
+  /** Makes what a row makes by itself, by the caller's function; undefined where it cannot, or where each row's has numbers of its own. */
   make(row: AnyRow): readonly P[] | undefined
   /** Lets the caller's function do its work for a row. */
   run(row: AnyRow): void
-  /** Takes what a row makes: the pieces of the template, whose bytes begin at `begin` of the buffer, one behind the other. */
-  take(template: Template<P>, begin: number, row: number): void
+  /** Takes a piece of a row, whose bytes in the buffer are these. @param index Which of the row's. */
+  take(piece: P, bytes: OperationBytes, row: number, index: number): void
   /** Whether a text means something by itself. */
   isReserved?(text: string): boolean
 }
@@ -48,10 +49,28 @@ export class Repetition<P extends Piece> {
     for (let row = 0; row < rows; row++) {
       const template = isWorth ? this.#checked(this.#templateOf(row), row) : undefined
       if (template === undefined) this.#taker.run(rowAt(this.#columns, row))
-      else {
-        out.start()
-        this.#taker.take(template, template.write(this.#columns, row, out), row)
-      }
+      else this.#copy(template, row, out)
+    }
+  }
+
+  #copy(template: Template<P>, row: number, out: AttributeBuffer): void {
+    out.start()
+    let from = template.write(this.#columns, row, out)
+    const { bytes } = out
+    for (let index = 0; index < template.pieces.length; index++) {
+      const piece = template.pieces[index]!
+      const to = from + piece.bytes.length
+      this.#taker.take(piece, { bytes, from, to }, row, index)
+      from = to
+    }
+  }
+
+  /** What is thrown for a row that is asked for besides says nothing of the rows, for which the function is called then. */
+  #make(row: AnyRow): readonly P[] | undefined {
+    try {
+      return this.#taker.make(row)
+    } catch {
+      return undefined
     }
   }
 
@@ -59,7 +78,7 @@ export class Repetition<P extends Piece> {
   #checked(template: Template<P> | undefined, row: number): Template<P> | undefined {
     if (template === undefined || !isSample(row)) return template
     const values = rowAt(this.#columns, row)
-    const pieces = this.#taker.make(values)
+    const pieces = this.#make(values)
     if (pieces === undefined || template.gives(this.#columns, row, pieces)) return pieces && template
     throw new ValidationError(
       `row ${row}`,
@@ -82,7 +101,7 @@ export class Repetition<P extends Piece> {
 
   #variantOf(key: number, row: number): Variant<P> {
     const lengths = this.#columns.map(({ kind, values }) => (kind === 'text' ? (values as readonly string[])[row]!.length : 0))
-    const variant = new Variant(this.#columns, lengths, (columns) => this.#taker.make(rowAt(columns, 0)))
+    const variant = new Variant(this.#columns, lengths, (columns) => this.#make(rowAt(columns, 0)))
     this.#variants.set(key, variant)
     return variant
   }

@@ -10,6 +10,8 @@ export type MakePieces<P extends Piece> = (columns: readonly OwnColumn[]) => rea
 
 const ONES = 0xff
 
+const PROBES: readonly Probe[] = [0, 1, 2]
+
 /** What texts have beside letters and digits: the rest of ASCII. */
 const FIRST_MARK = 0x20
 const LAST_MARK = 0x7e
@@ -58,22 +60,23 @@ export class Variant<P extends Piece> {
   /** What was tried, and whether the template holds for it. */
   readonly #tried = new Map<number, boolean>()
   readonly template: Template<P> | undefined
-  readonly #probes: readonly (readonly OwnColumn[])[]
+  /** A made-up row. */
+  readonly #probe: readonly OwnColumn[]
 
   constructor(columns: readonly OwnColumn[], textLengths: readonly number[], make: MakePieces<P>) {
     this.#make = make
     this.#textLengths = textLengths
     this.#pairs = comparablePairs(columns)
-    this.#probes = ([0, 1, 2] as const).map((probe: Probe) => probeColumns(columns, probe, textLengths))
-    this.template = this.#compile()
+    const [first, second, third] = PROBES.map((probe) => probeColumns(columns, probe, textLengths))
+    this.#probe = first!
+    this.template = this.#compile(first!, second!, third!)
   }
 
-  #compile(): Template<P> | undefined {
-    const [first, second, third] = this.#probes
-    const [inFirst, inSecond] = [this.#make(first!), this.#make(second!)]
+  #compile(first: readonly OwnColumn[], second: readonly OwnColumn[], third: readonly OwnColumn[]): Template<P> | undefined {
+    const [inFirst, inSecond] = [this.#make(first), this.#make(second)]
     if (inFirst === undefined || inSecond === undefined) return undefined
-    const template = Template.compile([first!, second!], [inFirst, inSecond])
-    return template?.gives(third!, 0, this.#make(third!)) === true ? template : undefined
+    const template = Template.compile([first, second], [inFirst, inSecond])
+    return template?.gives(third, 0, this.#make(third)) === true ? template : undefined
   }
 
   /** Whether the template holds for a row. */
@@ -92,7 +95,7 @@ export class Variant<P extends Piece> {
   }
 
   #holdsForFilled(index: number, byte: number): boolean {
-    return this.#try(index * MANY + FILLED + byte, () => this.#holdsWith(index, filledColumn(this.#probes[0]![index]!, byte)))
+    return this.#try(index * MANY + FILLED + byte, () => this.#holdsWith(index, filledColumn(this.#probe[index]!, byte)))
   }
 
   /** Texts begin and end with letters or digits, and have marks in between. */
@@ -109,17 +112,17 @@ export class Variant<P extends Piece> {
   #holdsForMark(index: number, code: number): boolean {
     return this.#try(index * MANY + code, () => {
       const text = markedText(this.#textLengths[index]!, code)
-      return this.#holdsWith(index, textColumn(this.#probes[0]![index]!, text))
+      return this.#holdsWith(index, textColumn(this.#probe[index]!, text))
     })
   }
 
   #holdsForEqual(first: number, second: number): boolean {
-    const { name } = this.#probes[0]![second]!
-    return this.#try(first * MANY + EQUAL + second, () => this.#holdsWith(second, { ...this.#probes[0]![first]!, name }))
+    const { name } = this.#probe[second]!
+    return this.#try(first * MANY + EQUAL + second, () => this.#holdsWith(second, { ...this.#probe[first]!, name }))
   }
 
   #holdsWith(index: number, column: OwnColumn): boolean {
-    const columns = this.#probes[0]!.with(index, column)
+    const columns = this.#probe.with(index, column)
     return this.template!.gives(columns, 0, this.#make(columns))
   }
 
