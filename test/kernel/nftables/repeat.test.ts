@@ -1,8 +1,9 @@
 import { beforeEach, expect, it } from 'vitest'
-import { formatAddress, Iptables, Nftables, type IptablesVerbs, type OperationVerbs } from '../../../src/index.js'
+import { formatAddress, Iptables, Nftables, type IptablesVerbs, type OperationVerbs, type RepeatedRow } from '../../../src/index.js'
 import { accept, counter, ip, rule, tcp } from '../../../src/nftables.js'
 import { savedLines } from '../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { rowOf } from '../../support/repeated-rows.js'
 
 const ROWS = 10_000
 
@@ -23,21 +24,9 @@ const columns = {
   count: new BigUint64Array(ROWS).map((_, row) => BigInt(row) ** 3n)
 }
 
-interface Row {
-  readonly chain: string
-  readonly comment: string
-  readonly address: Uint8Array
-  readonly port: number
-  readonly count: bigint
-}
+type Row = RepeatedRow<typeof columns>
 
-const rowAt = (row: number): Row => ({
-  chain: columns.chain[row]!,
-  comment: columns.comment[row]!,
-  address: columns.address.slice(4 * row, 4 * row + 4),
-  port: columns.port[row]!,
-  count: columns.count[row]!
-})
+const rowAt = (row: number): Row => rowOf(columns, ROWS, row)
 
 function queue({ add }: OperationVerbs, { chain, comment, address, port, count }: Row): void {
   add.chain({ ...table, name: chain })

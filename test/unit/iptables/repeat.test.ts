@@ -6,6 +6,7 @@ import type { IptablesTransaction, IptablesVerbs } from '../../../src/iptables/t
 import type { RepeatedColumns, RepeatedRow } from '../../../src/nftables/repeat/columns.js'
 import { FakeNftablesKernel } from '../../../src/testing.js'
 import { rejection } from '../../support/rejection.js'
+import { rowOf } from '../../support/repeated-rows.js'
 
 const filter = { family: 'ip', table: 'filter' } as const
 
@@ -19,12 +20,6 @@ async function saved(queue: (tx: IptablesTransaction) => void): Promise<string> 
   return printSave((await iptables.list()).tables, { family: 'ip' })
 }
 
-function valueOf(column: RepeatedColumns[string], rows: number, row: number): unknown {
-  if (!(column instanceof Uint8Array)) return column[row]
-  const width = column.length / rows
-  return column.slice(row * width, (row + 1) * width)
-}
-
 /** Compares with what the function calls for each row. @returns How often it was called for the rows and for made-up ones. */
 async function compare<Columns extends RepeatedColumns>(rows: number, columns: Columns, build: Build<Columns>): Promise<number> {
   let calls = 0
@@ -35,11 +30,7 @@ async function compare<Columns extends RepeatedColumns>(rows: number, columns: C
     })
   )
   const single = await saved((tx) => {
-    for (let row = 0; row < rows; row++)
-      build(
-        tx,
-        Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, valueOf(column, rows, row)])) as RepeatedRow<Columns>
-      )
+    for (let row = 0; row < rows; row++) build(tx, rowOf(columns, rows, row))
   })
   expect(repeated).toBe(single)
   expect(repeated).toContain('-A ')

@@ -10,6 +10,7 @@ import { Transaction } from '../../../src/nftables/transaction.js'
 import type { TransactionHost } from '../../../src/nftables/transaction-types.js'
 import { FakeNftablesKernel } from '../../../src/testing.js'
 import { rejection } from '../../support/rejection.js'
+import { rowOf } from '../../support/repeated-rows.js'
 
 const table = { family: 'ip', table: 'app' } as const
 
@@ -28,12 +29,6 @@ function sent(queue: (tx: Transaction) => void): string {
   return Buffer.concat(runs).toString('hex')
 }
 
-function valueOf(column: RepeatedColumns[string], rows: number, row: number): unknown {
-  if (!(column instanceof Uint8Array)) return column[row]
-  const width = column.length / rows
-  return column.slice(row * width, (row + 1) * width)
-}
-
 /** Compares with what the function queues for each row. @returns How often it was called for the rows and for made-up ones. */
 function compare<Columns extends RepeatedColumns>(rows: number, columns: Columns, build: Build<Columns>): number {
   let calls = 0
@@ -44,11 +39,7 @@ function compare<Columns extends RepeatedColumns>(rows: number, columns: Columns
     })
   )
   const single = sent((tx) => {
-    for (let row = 0; row < rows; row++)
-      build(
-        tx,
-        Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, valueOf(column, rows, row)])) as RepeatedRow<Columns>
-      )
+    for (let row = 0; row < rows; row++) build(tx, rowOf(columns, rows, row))
   })
   expect(repeated).toBe(single)
   return calls
