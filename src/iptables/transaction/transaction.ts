@@ -71,6 +71,8 @@ export class IptablesTransaction {
   /** The rules. */
   readonly #out = new AttributeBuffer()
   #calls = 0
+  /** What is called is part of one call. */
+  #isRepeating = false
   #isSpent = false
 
   private constructor(nft: Nftables, sets: SetResolver) {
@@ -175,12 +177,16 @@ export class IptablesTransaction {
       run(own, row)
       return own.#operations
     }
-    const index = this.#calls
     const add = (step: Step, origin: RowOrigin): void => {
-      this.#operations.push(new RowCall(step, index, origin))
+      this.#operations.push(new RowCall(step, this.#calls, origin))
     }
-    callRows({ out: this.#out, run: (row) => run(this, row), record, add }, rows, columns)
-    this.#calls = index + 1
+    this.#isRepeating = true
+    try {
+      callRows({ out: this.#out, run: (row) => run(this, row), record, add }, rows, columns)
+    } finally {
+      this.#isRepeating = false
+      this.#calls += 1
+    }
   }
 
   /**
@@ -271,7 +277,7 @@ export class IptablesTransaction {
 
   #put(step: Step, object: unknown): void {
     this.#add(step, object)
-    this.#calls += 1
+    if (!this.#isRepeating) this.#calls += 1
   }
 
   #add(step: Step, object: unknown, line?: number): void {

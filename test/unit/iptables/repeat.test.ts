@@ -97,6 +97,25 @@ it('an error names the row, and the object of its own', async () => {
   })
 })
 
+it('counts as one call, however its rows are made', async () => {
+  await using iptables = await Iptables.open({ kernel: new FakeNftablesKernel() })
+  const tx = iptables.transaction()
+  const chain = ['a', 'b']
+  tx.repeat(2, { chain }, (own, row) => {
+    own.newChain({ ...filter, chain: row.chain })
+    own.append({ ...filter, chain: 'INPUT' }, { target: { jump: row.chain } })
+  })
+  tx.append({ ...filter, chain: 'INPUT' }, { target: { jump: 'lacks' } })
+  expect(tx.size).toBe(2)
+  expect(await rejection(tx.commit())).toMatchObject({ code: 'ENOENT', index: 1, object: { target: { jump: 'lacks' } } })
+  const single = iptables.transaction()
+  single.repeat(1, { chain: ['lacks'] }, (own, row) => {
+    own.newChain({ ...filter, chain: 'there' })
+    own.append({ ...filter, chain: 'INPUT' }, { target: { jump: row.chain } })
+  })
+  expect(await rejection(single.commit())).toMatchObject({ code: 'ENOENT', index: 0 })
+})
+
 it('malformed columns and rows are refused at once', async () => {
   await using iptables = await Iptables.open({ kernel: new FakeNftablesKernel() })
   const tx = iptables.transaction()
