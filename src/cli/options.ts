@@ -2,7 +2,7 @@
  * Options that several commands have, and what they are opened with.
  */
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { parseAddress, type AddressFamily } from '../core/address.js'
+import { familyOf, parseAddress, type AddressFamily } from '../core/address.js'
 import type { PlaneMode, PlaneOptions } from '../plane/index.js'
 import type { CommandEnvironment } from './environment.js'
 import { FORMATS, type Format } from './output/format.js'
@@ -92,7 +92,7 @@ export interface Target {
 const TARGET = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/
 
 /** What may be meant by an IPv6 address without brackets, and where a port is missing: `, such as [::1]:80`. */
-export function meantBy(text: string): string {
+function meantBy(text: string): string {
   const [, address = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? []
   if (text.includes(':') && familyOfText(address) === 'ip6') return `, such as [${address}]:${port}`
   const bare = text.replace(/^\[(.*)\]$/, '$1')
@@ -101,8 +101,7 @@ export function meantBy(text: string): string {
 }
 
 function familyOfText(text: string): AddressFamily | undefined {
-  const bytes = parseAddress(text)
-  return bytes === undefined ? undefined : bytes.length === 4 ? 'ip' : 'ip6'
+  return parseAddress(text) === undefined ? undefined : familyOf(text)
 }
 
 /** ADDRESS:PORT. What the address is, the command checks. */

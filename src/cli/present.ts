@@ -84,15 +84,13 @@ export async function findPlanes(
  *
  * @param advice What to do about another mode.
  */
-export async function warnOfOthers(
-  environment: CommandEnvironment,
+export function warnOfOthers(
+  { stderr }: CommandEnvironment,
   mode: PlaneMode,
-  options: Pick<PlaneCommandOptions, 'netns' | 'name'>,
+  { modes }: PresentPlanes,
   advice: (other: PlaneMode) => string
-): Promise<void> {
-  const { modes } = await findPlanes(environment, options)
-  for (const other of modes)
-    if (other !== mode) environment.stderr.write(`netplane: mode ${other} has services here, too: ${advice(other)}\n`)
+): void {
+  for (const other of modes) if (other !== mode) stderr.write(`netplane: mode ${other} has services here, too: ${advice(other)}\n`)
 }
 
 /** Says that a process that is running has tables for itself; undefined: none has. @param mode Whose tables are to be changed; absent: those of all modes. */

@@ -77,7 +77,7 @@ async function apply(environment: CommandEnvironment, file: string, options: App
     const report = await withProgress(environment, plane, () => plane.sync(document.services, { onError, signal: environment.signal }))
     return { plan, report }
   })
-  await warnOfOthers(environment, mode, options, () => `they stay as they are, and netplane switch ${mode} takes their place`)
+  warnOfOthers(environment, mode, present, () => `they stay as they are, and netplane switch ${mode} takes their place`)
   const applied = outcome.report && `the services were applied: ${appliedText(outcome.report.services)}`
   done(report(environment, options, document, outcome), applied)
 }

@@ -6,7 +6,7 @@ import { Nftables } from '../../nftables/index.js'
 import { isTableName } from '../../iptables/tables.js'
 import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { openPlane } from '../../plane/index.js'
-import { findPlanes, requireUnowned, tablesOf } from '../present.js'
+import { findPlanes, requireUnowned, tablesOf, type PresentPlanes } from '../present.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
 import type { CommandEnvironment } from '../environment.js'
@@ -75,13 +75,18 @@ async function removeOf(environment: CommandEnvironment, mode: KernelMode, optio
   }
 }
 
-async function cleanUpMode(environment: CommandEnvironment, mode: KernelMode, options: PlaneCommandOptions): Promise<Removal> {
+async function cleanUpMode(
+  environment: CommandEnvironment,
+  mode: KernelMode,
+  options: PlaneCommandOptions,
+  present: PresentPlanes
+): Promise<Removal> {
   if (mode === 'iptables' && options.mode === undefined && options.name !== undefined) return NAMELESS
   if (mode !== 'iptables' && options.mode === undefined && tablesOf(mode, options.name) === undefined)
     return { mode, removed: [], skipped: 'left alone, since no plane of this mode can have that name' }
   const before = await inventory(environment, options.netns)
   try {
-    requireUnowned(await findPlanes(environment, options), mode)
+    requireUnowned(present, mode)
     await removeOf(environment, mode, options)
   } catch (error) {
     // A kernel without IPVS has none of its services: unless something else was left, there is nothing to remove.
@@ -113,9 +118,10 @@ function lineOf({ mode, removed, skipped, refusal }: Removal): string[] {
 /** The worst that happened decides: what could not be removed is told, and the other modes are cleaned up nevertheless. */
 async function cleanup(environment: CommandEnvironment, options: PlaneCommandOptions, done: Done): Promise<void> {
   const removals: Removal[] = []
+  const present = await findPlanes(environment, options)
   for (const mode of options.mode === undefined ? KERNEL_MODES : [options.mode]) {
     environment.signal.throwIfAborted()
-    removals.push(await cleanUpMode(environment, mode, options))
+    removals.push(await cleanUpMode(environment, mode, options, present))
   }
   const refusals = removals.flatMap(({ mode, refusal }) => (refusal === undefined ? [] : [{ mode, ...endingOf(refusal, false) }]))
   const paper = {

@@ -93,7 +93,8 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
   const document = await readServicesFile(environment, file)
   const asked = planDrain(document.services, { ...chosen, service })
   const tell = tellerFor(environment, options)
-  requireUnowned(await findPlanes(environment, options), mode)
+  const present = await findPlanes(environment, options)
+  requireUnowned(present, mode)
   const { planned, quarantined } = await withPlane(environment, mode, options, async (plane) => {
     const planned = await plane.plan(asked.services)
     environment.signal.throwIfAborted()
@@ -104,7 +105,7 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
   })
   for (const line of quarantinedLines(quarantined, document)) environment.stderr.write(`netplane: ${line}\n`)
   const plan = without(asked, new Set(quarantined.map((one) => one.service)))
-  await warnOfOthers(environment, mode, options, () => 'endpoints do not drain there')
+  warnOfOthers(environment, mode, present, () => 'endpoints do not drain there')
   tellPlan(environment, tell, plan)
   const count = connectionsOf(environment, mode, options, plan.endpoints)
   const waited = await wait(environment, count, timeout, (connections, leftSeconds) =>

@@ -12,7 +12,7 @@ import { STATUS } from '../errors.js'
 import { modeOption, parseTarget, withPlaneOptions, type Mode, type PlaneCommandOptions, type Target } from '../options.js'
 import { writeResult } from '../output/format.js'
 import { DEFAULT_MODE, withPlane } from '../planes.js'
-import { warnOfOthers } from '../present.js'
+import { findPlanes, warnOfOthers } from '../present.js'
 import { tellUnserved, unservedAddresses } from '../show/unserved.js'
 import { inWordsOfCommand } from '../words.js'
 
@@ -41,7 +41,12 @@ async function explain(environment: CommandEnvironment, target: Target, options:
   if (link !== undefined) await requireLink(environment, link, options)
   const request = { ...target, protocol, from, direction, interface: link }
   const explanation = await withPlane(environment, mode, options, (plane) => plane.explain(request))
-  await warnOfOthers(environment, mode, options, (other) => `--mode ${other} asks what becomes of the packet there`)
+  warnOfOthers(
+    environment,
+    mode,
+    await findPlanes(environment, options),
+    (other) => `--mode ${other} asks what becomes of the packet there`
+  )
   if (explanation.outcome.type === 'untouched') {
     const unserved = await unservedAddresses(environment, options)
     tellUnserved(

@@ -14,6 +14,11 @@ const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
 const namesOf = ({ short, long }: SurfaceOption): string[] => [short, long].filter((name) => name !== undefined)
 
+const commandNames = (commands: readonly SurfaceCommand[]): string[] => commands.map(({ name }) => name)
+
+/** What `help` does, which is none of the commands. */
+const HELP = 'shows help about a command'
+
 /** An argument in a word: `file`. */
 const nameOf = ({ flags }: SurfaceOption): string => flags.slice(1, -1)
 
@@ -71,7 +76,7 @@ function bashCommand(command: SurfaceCommand): string[] {
 }
 
 function bash(commands: readonly SurfaceCommand[]): string[] {
-  const names = [...commands.map(({ name }) => name), 'help', '--help', '--version']
+  const names = [...commandNames(commands), 'help', '--help', '--version']
   return [
     '_netplane() {',
     '  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"',
@@ -90,7 +95,7 @@ function bash(commands: readonly SurfaceCommand[]): string[] {
     '  case "${COMP_WORDS[1]}" in',
     ...commands.flatMap(bashCommand),
     '    help)',
-    `      if [ "$place" -eq 0 ]; then ${bashWords(commands.map(({ name }) => name))}; fi`,
+    `      if [ "$place" -eq 0 ]; then ${bashWords(commandNames(commands))}; fi`,
     '      ;;',
     '  esac',
     '}',
@@ -130,7 +135,7 @@ function zsh(commands: readonly SurfaceCommand[]): string[] {
     '    local -a names',
     '    names=(',
     ...commands.map(({ name, description }) => `      ${quote(`${name}:${zshText(description)}`)}`),
-    "      'help:shows help about a command'",
+    `      ${quote(`help:${HELP}`)}`,
     '    )',
     "    _describe 'command' names",
     '    return',
@@ -141,7 +146,7 @@ function zsh(commands: readonly SurfaceCommand[]): string[] {
     '  case "$name" in',
     ...commands.flatMap(zshCommand),
     '    help)',
-    `      _arguments ${quote(`:command:(${commands.map(({ name }) => name).join(' ')})`)}`,
+    `      _arguments ${quote(`:command:(${commandNames(commands).join(' ')})`)}`,
     '      ;;',
     '  esac',
     '}',
@@ -188,8 +193,8 @@ function fish(commands: readonly SurfaceCommand[]): string[] {
       ...command.options.map((option) => fishOption(command.name, option)),
       ...fishArguments(command)
     ]),
-    "complete -c netplane -n '__fish_use_subcommand' -a help -d 'shows help about a command'",
-    `complete -c netplane -f -n '__fish_seen_subcommand_from help' -a ${quote(commands.map(({ name }) => name).join(' '))}`
+    `complete -c netplane -n '__fish_use_subcommand' -a help -d ${quote(HELP)}`,
+    `complete -c netplane -f -n '__fish_seen_subcommand_from help' -a ${quote(commandNames(commands).join(' '))}`
   ]
 }
 

@@ -121,7 +121,7 @@ const SERVICE: Readonly<Record<string, () => unknown>> = {
 }
 
 /** A prefix of a list of source ranges. */
-const RANGE = /^\.(frontends)\[(\d+)\]\.sourceRanges\.(allow|deny)\[(\d+)\]$/
+const RANGE = /^\.frontends\[(\d+)\]\.sourceRanges\.(allow|deny)\[(\d+)\]$/
 
 /** The ranges of those prefixes of a list that are some. */
 function rangesOf(prefixes: readonly unknown[]): RangesByFamily {
@@ -202,8 +202,8 @@ function removeUnknown(service: Fields, path: string): boolean {
  */
 export function mend(service: Fields, error: ValidationError): boolean {
   if (isUnknownField(error)) return removeUnknown(service, error.path)
-  const [, ranged, at, kind, prefix] = RANGE.exec(error.path) ?? []
-  const frontend = ranged === undefined ? undefined : (service[ranged] as readonly unknown[])[Number(at)]
+  const [, at, kind, prefix] = RANGE.exec(error.path) ?? []
+  const frontend = at === undefined ? undefined : (service['frontends'] as readonly unknown[])[Number(at)]
   if (isFields(frontend) && mendRange(frontend, kind as 'allow' | 'deny', Number(prefix))) return true
   const [, list, index, field] = ENTRY.exec(error.path) ?? []
   if (list !== undefined) return mendEntry(service, list, Number(index), field)

@@ -31,40 +31,30 @@ class TooDeep extends Error {
   }
 }
 
-/** Refuses what is nested too deeply, without calling itself. */
-function requireShallow(top: CST.Token): void {
+/** Looks at all tokens, without calling itself. @throws {TooDeep} Some are nested too deeply. */
+function eachToken(top: CST.Token, look: (token: CST.Token) => void): void {
   const waiting: (readonly [token: CST.Token, depth: number])[] = [[top, 0]]
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [token, depth] = next
     if (depth > MAX_DEPTH) throw new TooDeep(token.offset)
+    look(token)
     if (token.type === 'document' && token.value !== undefined) waiting.push([token.value, depth])
     if (!('items' in token)) continue
     for (const { key, value } of token.items) for (const child of [key, value]) if (child) waiting.push([child, depth + 1])
   }
 }
 
-/** Commas behind which an object or a list ends: YAML takes them, and JSON does not. */
-function trailingCommas(top: CST.Token): SyntaxFault[] {
-  const faults: SyntaxFault[] = []
-  const waiting: CST.Token[] = [top]
-  for (let token = waiting.pop(); token !== undefined; token = waiting.pop()) {
-    if (token.type === 'document' && token.value !== undefined) waiting.push(token.value)
-    if (!('items' in token)) continue
-    for (const { key, value } of token.items) for (const child of [key, value]) if (child) waiting.push(child)
-    const last = token.type === 'flow-collection' ? token.items.at(-1) : undefined
-    if (last === undefined || last.key !== undefined || last.value !== undefined || last.sep !== undefined) continue
-    const comma = last.start.find(({ type }) => type === 'comma')
-    if (comma !== undefined)
-      faults.push({ offset: comma.offset, message: 'a comma stands behind the last entry, which JSON does not allow' })
-  }
-  return faults.sort((left, right) => left.offset - right.offset)
+/** The comma behind which an object or a list ends: YAML takes it, and JSON does not. */
+function trailingComma(token: CST.Token): SyntaxFault[] {
+  const last = token.type === 'flow-collection' ? token.items.at(-1) : undefined
+  if (last === undefined || last.key !== undefined || last.value !== undefined || last.sep !== undefined) return []
+  const comma = last.start.find(({ type }) => type === 'comma')
+  return comma === undefined ? [] : [{ offset: comma.offset, message: 'a comma stands behind the last entry, which JSON does not allow' }]
 }
 
-/** @param isJson Whether the text is to be JSON. @param faults Get what JSON does not allow. */
-function* shallowTokens(text: string, lines: LineCounter, isJson: boolean, faults: SyntaxFault[]): Generator<CST.Token> {
+function* shallowTokens(text: string, lines: LineCounter, look: (token: CST.Token) => void): Generator<CST.Token> {
   for (const token of new Parser(lines.addNewLine).parse(text)) {
-    requireShallow(token)
-    if (isJson) faults.push(...trailingCommas(token))
+    eachToken(token, look)
     yield token
   }
 }
@@ -113,10 +103,14 @@ function isJsonText(file: string, text: string): boolean {
 export function composeDocument(file: string, text: string, lines: LineCounter): Composed {
   const composer = new Composer()
   const commas: SyntaxFault[] = []
+  const isJson = isJsonText(file, text)
+  const look = (token: CST.Token): void => {
+    if (isJson) commas.push(...trailingComma(token))
+  }
   try {
-    const [document, second] = composer.compose(shallowTokens(text, lines, isJsonText(file, text), commas), true, text.length)
+    const [document, second] = composer.compose(shallowTokens(text, lines, look), true, text.length)
     const told = [...document!.errors, ...document!.warnings].map(({ pos, message }) => ({ offset: pos[0], message: firstLine(message) }))
-    const faults = told.length > 0 ? told : commas
+    const faults = told.length > 0 ? told : commas.sort((left, right) => left.offset - right.offset)
     if (second !== undefined) faults.push({ offset: second.range[0], message: 'the file has several documents; one is taken' })
     return { document: document!, faults: faults.length > 0 ? faults : faultsOfNodes(document!, text) }
   } catch (error) {

@@ -3,6 +3,7 @@
  */
 import { formatAddress } from '../../core/address.js'
 import { rowAt } from '../../nftables/columns.js'
+import { listOwnTables } from '../../nftables/own-tables.js'
 import { FAMILIES } from '../../plane/core/frontend.js'
 import { chooseAddresses } from '../../plane/core/node/addresses.js'
 import { checkIpvsOptions } from '../../plane/ipvs/options.js'
@@ -27,9 +28,8 @@ async function servedBy(nft: Nftables, mode: KernelMode, name: string | undefine
   const own = mode === 'iptables' ? undefined : tablesOf(mode, name)
   if (own === undefined) return undefined
   const served = new Set<string>()
-  for (const { family, name: table, comment } of await nft.listTables()) {
-    if (table !== own.name || !own.isOurs(comment) || (family !== 'ip' && family !== 'ip6')) continue
-    const listed = await listIfThere(nft, { family, table, name: nodeAddressesSet(family).name })
+  for (const { family } of await listOwnTables(nft, own, () => undefined)) {
+    const listed = await listIfThere(nft, { family, table: own.name, name: nodeAddressesSet(family).name })
     if (listed !== undefined)
       for (const chunk of listed.chunks) for (let row = 0; row < chunk.rows; row++) served.add(formatAddress(rowAt(chunk, row).key))
   }
@@ -54,14 +54,17 @@ export async function unservedAddresses(
   { mode, netns, name }: Pick<PlaneCommandOptions, 'mode' | 'netns' | 'name'>
 ): Promise<readonly UnservedAddress[]> {
   await using nft = await Nftables.open({ netns, signal, kernel: kernel?.nftables })
-  const found: UnservedAddress[] = []
+  const served = new Map<KernelMode, ReadonlySet<string>>()
   for (const one of mode === undefined ? KERNEL_MODES : [mode]) {
-    const served = await servedBy(nft, one, name)
-    if (served === undefined) continue
-    await using route = await Route.open({ netns: nft, signal, kernel: kernel?.route })
-    for (const [address, link] of await ownAddresses(route, name)) if (!served.has(address)) found.push({ mode: one, address, link })
+    const addresses = await servedBy(nft, one, name)
+    if (addresses !== undefined) served.set(one, addresses)
   }
-  return found
+  if (served.size === 0) return []
+  await using route = await Route.open({ netns: nft, signal, kernel: kernel?.route })
+  const own = [...(await ownAddresses(route, name))]
+  return [...served].flatMap(([one, addresses]) =>
+    own.flatMap(([address, link]) => (addresses.has(address) ? [] : [{ mode: one, address, link }]))
+  )
 }
 
 /** Says on standard error which they are. */

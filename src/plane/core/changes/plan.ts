@@ -62,6 +62,11 @@ export function differingFew(what: string, there: ReadonlySet<string>, wanted: R
   return more > 0 ? [...phrases.slice(0, MAX_PHRASES), `${what} and ${more} more`] : phrases
 }
 
+/** For how long clients are remembered, in words. */
+export function memoryText(seconds: number | undefined): string {
+  return seconds === undefined ? 'none' : `${seconds} s`
+}
+
 /** What leads where, in a few words. */
 export function reachText(frontends: readonly string[], endpoints: number): string {
   return `${frontends.join(', ')} -> ${endpoints} ${endpoints === 1 ? 'endpoint' : 'endpoints'}`

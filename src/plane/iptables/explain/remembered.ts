@@ -85,11 +85,12 @@ export async function listsWith(
 ): Promise<Remembering> {
   const found = new Map<string, number | undefined>()
   if (client === undefined) return found
+  let clock: Promise<Jiffies | undefined> | undefined
   for (const [name, seconds] of lists) {
     for (const line of (await readList(name))?.split('\n') ?? []) {
       const [, address, seen] = CLIENT.exec(line) ?? []
       if (address === undefined || canonicalAddress(address) !== client) continue
-      const leftMs = leftOf(seconds, Number(seen), await readClock())
+      const leftMs = leftOf(seconds, Number(seen), await (clock ??= readClock()))
       if (leftMs === undefined || leftMs > 0) found.set(name, leftMs)
     }
   }

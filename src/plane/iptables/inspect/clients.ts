@@ -4,7 +4,7 @@
 import type { IptablesRule } from '../../../iptables/index.js'
 import type { ChainSnapshot } from '../../../iptables/state/snapshot.js'
 import type { ListedRule } from '../../../nftables/index.js'
-import { differingFew } from '../../core/changes/plan.js'
+import { differingFew, memoryText } from '../../core/changes/plan.js'
 import { isChainOf } from '../layout/names.js'
 import { commentOf, listedRule } from './comments.js'
 
@@ -43,8 +43,6 @@ function memoryOf(rules: readonly IptablesRule[]): number | undefined {
     if (match.match === 'recent' && 'seconds' in match && typeof match.seconds === 'number') return match.seconds
   return undefined
 }
-
-const memoryText = (seconds: number | undefined): string => (seconds === undefined ? 'none' : `${seconds} s`)
 
 /** What is different of clients. */
 export interface ClientWords {

@@ -8,11 +8,13 @@ const isPlain = ({ address, weight, local, state, side }: Endpoint): boolean =>
   typeof (address as unknown) === 'string' && weight === undefined && local === undefined && state === undefined && side === undefined
 
 function frontendShape(frontend: Frontend): string | undefined {
-  const { kind, trafficPolicy = '' } = frontend
-  if (kind === 'node') return `node ${trafficPolicy} ${frontend.family ?? ''}`
+  const { kind, trafficPolicy = '', carrier } = frontend
+  // A plane has no slots for what a carrier serves.
+  const served = carrier === undefined ? kind : `carried ${kind}`
+  if (kind === 'node') return `${served} ${trafficPolicy} ${frontend.family ?? ''}`
   if (typeof (frontend.address as unknown) !== 'string') return undefined
   if (kind === 'loadBalancer' && frontend.sourceRanges !== undefined) return undefined
-  return `${kind} ${trafficPolicy} ${frontend.address.includes(':') ? 6 : 4}`
+  return `${served} ${trafficPolicy} ${frontend.address.includes(':') ? 6 : 4}`
 }
 
 /** Services of one shape need as many elements; undefined: this one is to be counted by itself. It may be anything: what is read of it may throw. */

@@ -61,11 +61,17 @@ class Counting {
   readonly nobodys = new Set<ElementSet>()
   readonly shared = new Set<ElementSet>()
   readonly #kernel: SetTables
-  readonly #shortened: ReadonlyMap<string, string>
+  readonly #services: Services
+  #names: ReadonlyMap<string, string> | undefined
 
   constructor(kernel: SetTables, services: Services) {
     this.#kernel = kernel
-    this.#shortened = new Map([...services.keys()].map((name) => [shortenName(name), name]))
+    this.#services = services
+  }
+
+  /** Names of services as comments have them, worked out where a comment is to be told. */
+  get #shortened(): ReadonlyMap<string, string> {
+    return (this.#names ??= new Map([...this.#services.keys()].map((name) => [shortenName(name), name])))
   }
 
   take(change: SetChange): void {

@@ -3,7 +3,7 @@
  */
 import { formatSocketAddress } from '../../../core/address.js'
 import { Slices } from '../../../core/slices.js'
-import { differing, reachText } from '../../core/changes/plan.js'
+import { differing, memoryText, reachText } from '../../core/changes/plan.js'
 import { frontendLabel } from '../../core/frontend.js'
 import type { Services } from '../../model.js'
 import { CommittedContents } from '../elements/contents.js'
@@ -100,8 +100,6 @@ function memoriesIn(tables: SetTables): Memories {
   }
   return memories
 }
-
-const memoryText = (seconds: number | undefined): string => (seconds === undefined ? 'none' : `${seconds} s`)
 
 /** Phrases for frontends that stay, and remember clients for another time. */
 function remembering(frontends: Iterable<string>, before: Memories, after: Memories): string[] {

@@ -18,6 +18,18 @@ async function together(services: Iterable<Service>, options: CompileOptions): P
   return [numbers(rows), numbers(marks)]
 }
 
+/** The numbers of both parts, each with its part. */
+async function flat(services: Iterable<Service>, options: CompileOptions): Promise<[string, number][]> {
+  const all = await together(services, options)
+  return all.flatMap((rows, part) => rows.map(([set, count]): [string, number] => [`${part} ${set}`, count])).sort()
+}
+
+async function oneByOne(services: Iterable<Service>, options: CompileOptions): Promise<[string, number][]> {
+  const sum = new Map<string, number>()
+  for (const service of services) for (const [set, count] of await flat([service], options)) sum.set(set, (sum.get(set) ?? 0) + count)
+  return [...sum].sort()
+}
+
 it.each([balancing, relaying])('counts services that are alike as it counts each of them', async (options) => {
   const random = new Random(3)
   // Few endpoints have something of their own, so that many services are alike.
@@ -28,14 +40,15 @@ it.each([balancing, relaying])('counts services that are alike as it counts each
   const shapes = services.map(shapeOf)
   expect(shapes.filter((shape) => shape !== undefined).length).toBeGreaterThan(500)
   expect(new Set(shapes).size).toBeLessThan(1000)
-  const sum = new Map<string, number>()
-  for (const service of services)
-    for (const [part, rows] of (await together([service], options)).entries())
-      for (const [set, count] of rows) sum.set(`${part} ${set}`, (sum.get(`${part} ${set}`) ?? 0) + count)
-  const all = await together(services, options)
-  expect(all.flatMap((rows, part) => rows.map(([set, count]): [string, number] => [`${part} ${set}`, count])).sort()).toEqual(
-    [...sum].sort()
-  )
+  expect(await flat(services, options)).toEqual(await oneByOne(services, options))
+})
+
+it.each([0, 1])('counts services apart of which one is carried by another plane: it is at place %i', async (carried) => {
+  const services = [0, 1].map((place): Service => ({
+    ...{ name: `web-${place}`, protocol: 'tcp', endpoints: [{ address: '10.1.0.1', port: 8080 }] },
+    frontends: [{ kind: 'cluster', address: `10.96.0.${place + 1}`, port: 80, carrier: place === carried ? 'relays' : undefined }]
+  }))
+  expect(await flat(services, balancing)).toEqual(await oneByOne(services, balancing))
 })
 
 it('passes over what cannot be counted', async () => {
