@@ -1,6 +1,7 @@
 import process from 'node:process'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { type CarrierOptions, openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { newestAnswers, speakTo } from '../../../support/one-port-client.js'
 import { openedPlane } from '../../../support/opened-plane.js'
 import { VIP } from '../../../support/plane-ways.js'
 import { makeRelayNetwork, told } from '../../../support/relay-plane.js'
@@ -147,16 +148,6 @@ it('a service goes to a carrier and comes back, and new connections are served t
   expect(events.filter(({ type }) => type !== 'progress')).toEqual([])
 }, 240_000)
 
-/** Sends datagrams from one port ten times a second, and prints each answer, or that there was none. */
-const SPEAKER = `
-import socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 4000)); s.settimeout(0.2); s.connect((sys.argv[1], 53))
-while True:
-    try: s.send(b'x'); print(s.recv(100).decode(), flush=True)
-    except OSError as e: print(type(e).__name__, flush=True)
-    time.sleep(0.1)
-`
-
 it('a client that goes on sending from one port follows its service to a carrier and back', async () => {
   const network = await makeRelayNetwork(1)
   await serve(network.servers[0]!, 's1', 53)
@@ -164,9 +155,9 @@ it('a client that goes on sending from one port follows its service to a carrier
   const dns = (more: Partial<Service>): Map<string, Service> =>
     all(at('dns', 53, { protocol: 'udp', endpoints: [{ address: addressOf.ip(1), port: 53 }], ...more }))
   await plane.sync(dns({}))
-  const speaker = network.client.background('python3', ['-c', SPEAKER, VIP.ip])
+  const speaker = speakTo(network, VIP.ip)
   const newest = async (answer: string): Promise<void> => {
-    await expect.poll(() => speaker.output().trim().split('\n').slice(-3), { timeout: 8000 }).toEqual(Array(3).fill(answer))
+    await expect.poll(() => newestAnswers(speaker, 3), { timeout: 8000 }).toEqual(Array(3).fill(answer))
   }
   // The endpoint sees the client, or this node, where a relay asks.
   await newest('s1 10.1.0.2')
