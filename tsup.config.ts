@@ -1,4 +1,4 @@
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 import { bundledLicences } from './tools/bundled-licences.mjs'
 
 /** The files of the command line, which the other builds must leave alone: all run at the same time. */
@@ -6,6 +6,17 @@ const COMMAND_LINE = 'cli.*'
 
 /** That of the threads that carry connections, which is one file, too. */
 const RELAY_WORKER = 'relay-worker.*'
+
+/** What programs of one file have in common. Only the modules clean what was there: all are built at the same time. */
+const PROGRAM = {
+  format: ['esm'],
+  target: 'node20.19',
+  platform: 'node',
+  dts: false,
+  clean: false,
+  splitting: false,
+  sourcemap: false
+} satisfies Options
 
 export default defineConfig([
   {
@@ -25,26 +36,14 @@ export default defineConfig([
   },
   {
     // A program for workers of Node, which package.json names in `imports`.
+    ...PROGRAM,
     entry: { 'relay-worker': 'src/plane/userspace/relays/threads/worker.ts' },
-    format: ['esm'],
-    target: 'node20.19',
-    platform: 'node',
-    dts: false,
-    clean: false,
-    splitting: false,
-    sourcemap: false,
     treeshake: true
   },
   {
     // The command line and all that it uses, libraries too, in one file: the package depends on no other at run time.
+    ...PROGRAM,
     entry: { cli: 'src/cli/bin.ts' },
-    format: ['esm'],
-    target: 'node20.19',
-    platform: 'node',
-    dts: false,
-    clean: false,
-    splitting: false,
-    sourcemap: false,
     noExternal: [/.*/],
     // Libraries in CommonJS ask for modules of Node by `require`, which an ES module does not have.
     banner: {

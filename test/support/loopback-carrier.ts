@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { CarrierOptions, PlaneMode, PlaneOptions, Service } from '../../src/index.js'
 import { openedPlane } from './opened-plane.js'
 import { makeRelayNetwork, told } from './relay-plane.js'
-import { addressOf, ask, tally, type ServiceNetwork } from './service-network.js'
+import { addressOf, ask, type ServiceNetwork, whoAnswered } from './service-network.js'
 
 const loopback: CarrierOptions = { mode: 'userspace', name: 'loopback', carries: 'loopbackNodePorts' }
 const families = ['ip', 'ip6'] as const
@@ -28,23 +28,9 @@ async function everywhere({ node, client }: ServiceNetwork, count = 20): Promise
     ['udp', 30053]
   ] as const) {
     for (const address of ['127.0.0.1', '::1', '10.1.0.1', 'fd00:1:0::1'])
-      found.push([
-        'node',
-        protocol,
-        address,
-        Object.keys(tally(await ask(node, protocol, address, port, count)))
-          .sort()
-          .join()
-      ])
+      found.push(['node', protocol, address, whoAnswered(await ask(node, protocol, address, port, count))])
     for (const address of ['10.1.0.1', 'fd00:1:0::1'])
-      found.push([
-        'client',
-        protocol,
-        address,
-        Object.keys(tally(await ask(client, protocol, address, port, count)))
-          .sort()
-          .join()
-      ])
+      found.push(['client', protocol, address, whoAnswered(await ask(client, protocol, address, port, count))])
   }
   return found
 }

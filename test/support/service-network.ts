@@ -153,3 +153,6 @@ export function tally(answers: readonly string[]): Record<string, number> {
   for (const answer of answers) counts[answer.split(' ')[0]!] = (counts[answer.split(' ')[0]!] ?? 0) + 1
   return counts
 }
+
+/** Who answered, each once, and in order: `s1,s2`. */
+export const whoAnswered = (answers: readonly string[]): string => Object.keys(tally(answers)).sort().join()

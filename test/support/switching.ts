@@ -69,6 +69,14 @@ export async function moreServed(all: readonly Background[], timeout: number): P
   })
 }
 
+/** Ends them: none has met a failure. @param timeout Until all have said so, in milliseconds. */
+export async function expectNoneFailed(all: readonly Background[], timeout: number): Promise<void> {
+  for (const one of all) process.kill(one.pid, 'SIGTERM')
+  // The whole line: it may come in pieces.
+  await vi.waitFor(() => expect(all.filter((one) => !/failures .*\n/.test(one.output()))).toEqual([]), { timeout })
+  expect(all.map((one) => /failures (.*)\n/.exec(one.output())![1])).toEqual(all.map(() => '[]'))
+}
+
 /** Rounds in which a connection failed. */
 export const badRounds = (output: string): string[] =>
   output.split('\n').filter((line) => line.startsWith('round') && /Error|timeout| {2}|\d $/.test(line))
@@ -105,10 +113,7 @@ export async function goThrough(modes: readonly PlaneMode[]): Promise<{ readonly
     })
     expect([mode, keepers.map((one) => badRounds(one.output()))]).toEqual([mode, keepers.map(() => [])])
   }
-  for (const one of all) process.kill(one.pid, 'SIGTERM')
-  // The whole line: it may come in pieces.
-  await vi.waitFor(() => expect(all.filter((one) => !/failures .*\n/.test(one.output()))).toEqual([]), { timeout: 20_000 })
-  expect(all.map((one) => /failures (.*)\n/.exec(one.output())![1])).toEqual(all.map(() => '[]'))
+  await expectNoneFailed(all, 20_000)
   for (const keeper of keepers) process.kill(keeper.pid, 'SIGTERM')
   await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), { timeout: 4 * timeout, interval: 200 })
   expect(failures).toEqual([])

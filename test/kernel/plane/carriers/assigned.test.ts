@@ -1,12 +1,13 @@
 import process from 'node:process'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { type CarrierOptions, openPlane, type Plane, type Service } from '../../../../src/index.js'
+import { newestAnswers, speakTo } from '../../../support/one-port-client.js'
 import { openedPlane } from '../../../support/opened-plane.js'
 import { VIP } from '../../../support/plane-ways.js'
 import { makeRelayNetwork, told } from '../../../support/relay-plane.js'
 import type { Background } from '../../../support/run.js'
-import { addressOf, ask, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
-import { CUSTOMER, moreServed } from '../../../support/switching.js'
+import { addressOf, ask, serve, tally, type ServiceNetwork, whoAnswered } from '../../../support/service-network.js'
+import { CUSTOMER, expectNoneFailed, moreServed } from '../../../support/switching.js'
 
 const families = ['ip', 'ip6'] as const
 const assigned: CarrierOptions = { mode: 'userspace', name: 'relayed', carries: 'assigned' }
@@ -38,12 +39,7 @@ const all = (...services: Service[]): Map<string, Service> => new Map(services.m
 async function outcomes({ client, node }: ServiceNetwork, protocol: 'tcp' | 'udp', port: number, count = 10): Promise<string[]> {
   const found: string[] = []
   for (const from of [client, node])
-    for (const family of families)
-      found.push(
-        Object.keys(tally(await ask(from, protocol, VIP[family], port, count)))
-          .sort()
-          .join()
-      )
+    for (const family of families) found.push(whoAnswered(await ask(from, protocol, VIP[family], port, count)))
   return found
 }
 
@@ -95,10 +91,7 @@ it('serves, refuses and drops what it carries itself and what a carrier does as 
     ['relayed', 80n],
     ['udp', 80n]
   ])
-  const once = async (address: string, port: number): Promise<string> =>
-    Object.keys(tally(await ask(network.client, 'tcp', address, port, 10)))
-      .sort()
-      .join()
+  const once = async (address: string, port: number): Promise<string> => whoAnswered(await ask(network.client, 'tcp', address, port, 10))
   expect(await once(VIP.ip, 86)).toBe('s1,s2')
   expect(await once('198.51.100.1', 86)).toBe('s1,s2')
   expect(await once('10.1.0.1', 30086)).toBe('s1,s2')
@@ -141,21 +134,9 @@ it('a service goes to a carrier and comes back, and new connections are served t
     await moreServed(customers, 30_000)
     expect((await plane.plan(services(more))).isEmpty).toBe(true)
   }
-  for (const one of customers) process.kill(one.pid, 'SIGTERM')
-  await vi.waitFor(() => expect(customers.filter((one) => !/failures .*\n/.test(one.output()))).toEqual([]), { timeout: 20_000 })
-  expect(customers.map((one) => /failures (.*)\n/.exec(one.output())![1])).toEqual(customers.map(() => '[]'))
+  await expectNoneFailed(customers, 20_000)
   expect(events.filter(({ type }) => type !== 'progress')).toEqual([])
 }, 240_000)
-
-/** Sends datagrams from one port ten times a second, and prints each answer, or that there was none. */
-const SPEAKER = `
-import socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 4000)); s.settimeout(0.2); s.connect((sys.argv[1], 53))
-while True:
-    try: s.send(b'x'); print(s.recv(100).decode(), flush=True)
-    except OSError as e: print(type(e).__name__, flush=True)
-    time.sleep(0.1)
-`
 
 it('a client that goes on sending from one port follows its service to a carrier and back', async () => {
   const network = await makeRelayNetwork(1)
@@ -164,9 +145,9 @@ it('a client that goes on sending from one port follows its service to a carrier
   const dns = (more: Partial<Service>): Map<string, Service> =>
     all(at('dns', 53, { protocol: 'udp', endpoints: [{ address: addressOf.ip(1), port: 53 }], ...more }))
   await plane.sync(dns({}))
-  const speaker = network.client.background('python3', ['-c', SPEAKER, VIP.ip])
+  const speaker = speakTo(network, VIP.ip)
   const newest = async (answer: string): Promise<void> => {
-    await expect.poll(() => speaker.output().trim().split('\n').slice(-3), { timeout: 8000 }).toEqual(Array(3).fill(answer))
+    await expect.poll(() => newestAnswers(speaker, 3), { timeout: 8000 }).toEqual(Array(3).fill(answer))
   }
   // The endpoint sees the client, or this node, where a relay asks.
   await newest('s1 10.1.0.2')

@@ -1,18 +1,8 @@
 import { expect, it } from 'vitest'
 import type { Service, StaleFlowReport } from '../../../../src/index.js'
+import { newestAnswers, speakTo } from '../../../support/one-port-client.js'
 import { makeRelayNetwork, openRelayPlane, RELAYED, relayed } from '../../../support/relay-plane.js'
 import type { Background } from '../../../support/run.js'
-import type { ServiceNetwork } from '../../../support/service-network.js'
-
-/** Sends datagrams from one port ten times a second, and prints each answer, or that there was none. */
-const SPEAKER = `
-import socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 4000)); s.settimeout(0.2); s.connect((sys.argv[1], 53))
-while True:
-    try: s.send(b'x'); print(s.recv(100).decode(), flush=True)
-    except OSError as e: print(type(e).__name__, flush=True)
-    time.sleep(0.1)
-`
 
 /** Asks from many ports, one after the other, for about two seconds, and prints how often it was answered. */
 const ASKER = `
@@ -26,22 +16,21 @@ for _ in range(400):
 print('answered', answered, 'of 400')
 `
 
-const speak = (network: ServiceNetwork): Background => network.client.background('python3', ['-c', SPEAKER, RELAYED])
-
 const dns = (servers: readonly number[], frontend: Partial<Service['frontends'][number]> = {}): ReadonlyMap<string, Service> =>
   relayed(servers, 53, { protocol: 'udp', frontends: [{ kind: 'loadBalancer', address: RELAYED, port: 53, ...frontend } as never] })
 
 /** Waits until the newest answers are those of a server. */
 async function answeredBy(speaker: Background, server: string): Promise<void> {
-  const newest = (): string[] => speaker.output().trim().split('\n').slice(-3)
-  await expect.poll(newest, { timeout: 5_000 }).toEqual(Array(3).fill(expect.stringMatching(new RegExp(`^${server} `))))
+  await expect
+    .poll(() => newestAnswers(speaker, 3), { timeout: 5_000 })
+    .toEqual(Array(3).fill(expect.stringMatching(new RegExp(`^${server} `))))
 }
 
 it('a client that goes on sending from one port is served, whatever becomes of its endpoint and its relay', async () => {
   const network = await makeRelayNetwork(2)
   const plane = await openRelayPlane(network)
   await plane.sync(dns([1]))
-  const speaker = speak(network)
+  const speaker = speakTo(network, RELAYED)
   await answeredBy(speaker, 's1')
   // The endpoint goes.
   await plane.sync(dns([2]))
@@ -54,7 +43,7 @@ it('a client that goes on sending from one port is served, whatever becomes of i
   await answeredBy(speaker, 's2')
   // All endpoints go, and one comes.
   await plane.sync(dns([]))
-  await expect.poll(() => speaker.output().trim().split('\n').at(-1)).toBe('ConnectionRefusedError')
+  await expect.poll(() => newestAnswers(speaker, 1)).toEqual(['ConnectionRefusedError'])
   await plane.sync(dns([1]))
   await answeredBy(speaker, 's1')
 })
@@ -63,10 +52,10 @@ it('a client that goes on sending from one port is served by the relays of the n
   const network = await makeRelayNetwork(1)
   const first = await openRelayPlane(network)
   await first.sync(dns([1]))
-  const speaker = speak(network)
+  const speaker = speakTo(network, RELAYED)
   await answeredBy(speaker, 's1')
   await first.close()
-  await expect.poll(() => speaker.output().trim().split('\n').at(-1)).toBe('ConnectionRefusedError')
+  await expect.poll(() => newestAnswers(speaker, 1)).toEqual(['ConnectionRefusedError'])
   await (await openRelayPlane(network)).sync(dns([1]))
   await answeredBy(speaker, 's1')
 })

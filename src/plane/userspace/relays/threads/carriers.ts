@@ -43,7 +43,7 @@ export class Threads implements Carrier {
   #isClosed = false
 
   /** @param tell Told of threads that ended, and what was lost with them. */
-  constructor(count: number, tell: (error: NetplaneError) => void, start: () => ThreadPort = startWorker) {
+  constructor(count: number, tell: (error: NetplaneError) => void, start: () => ThreadPort) {
     this.#start = start
     this.#tell = tell
     for (let index = 0; index < count; index++) this.#begin(index)
@@ -66,7 +66,7 @@ export class Threads implements Carrier {
   #begin(index: number, delayMs = RESTART_MS): void {
     try {
       const thread: CarrierThread = new CarrierThread(this.#start(), (lost, error) =>
-        this.#ended(index, thread.wasReady ? RESTART_MS : delayMs, { lost, error })
+        this.#ended(index, thread.isReady ? RESTART_MS : delayMs, { lost, error })
       )
       this.#threads[index] = thread
     } catch (error) {

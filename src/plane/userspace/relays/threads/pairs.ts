@@ -5,10 +5,10 @@ import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { joinPair, type CarriedPair } from '../tcp/pair.js'
 import type { RelayEnding } from '../types.js'
-import type { FromThread, ToThread } from './messages.js'
+import type { Counted, FromThread, ToThread } from './messages.js'
 
 /** How often bytes are told while a pair is open, in milliseconds. */
-export const TELL_MS = 100
+const TELL_MS = 100
 
 /** What a thread knows of a pair. */
 interface Pair {
@@ -87,7 +87,7 @@ function openSocket(fd: number): Socket {
 }
 
 /** The bytes of a pair that were not told yet: they are told. */
-function taken(pair: Pair): { readonly id: number; readonly fromClient: number; readonly toClient: number } {
+function taken(pair: Pair): Counted {
   const { id, fromClient, toClient } = pair
   pair.fromClient = 0
   pair.toClient = 0

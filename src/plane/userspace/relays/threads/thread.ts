@@ -50,7 +50,6 @@ export class CarrierThread {
   readonly #kept = new Map<number, CarriedPair>()
   #last = 0
   #isReady = false
-  #wasReady = false
   #error: Error | undefined
 
   /** @param ended It runs no more: how many connections were lost with it, and why, where that is known. */
@@ -58,20 +57,12 @@ export class CarrierThread {
     this.#port = port
     port.on('message', (message) => this.#take(message))
     port.on('error', (error) => (this.#error = error))
-    port.on('exit', () => {
-      this.#isReady = false
-      ended(this.#lose(), this.#error)
-    })
+    port.on('exit', () => ended(this.#lose(), this.#error))
   }
 
-  /** Whether it takes connections. */
+  /** Whether it takes connections, or took them until it ended. */
   get isReady(): boolean {
     return this.#isReady
-  }
-
-  /** Whether it ever took connections. */
-  get wasReady(): boolean {
-    return this.#wasReady
   }
 
   /** How many pairs it has. */
@@ -100,7 +91,7 @@ export class CarrierThread {
   }
 
   #take(message: FromThread): void {
-    if (message.type === 'ready') this.#isReady = this.#wasReady = true
+    if (message.type === 'ready') this.#isReady = true
     else if (message.type === 'counted') for (const counted of message.pairs) this.#count(counted)
     else if (message.type === 'declined') this.#keep(message.id)
     else this.#closed(message)
