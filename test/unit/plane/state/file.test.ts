@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openPlane, readStateFile, type PlaneEvent, type Service, type Services } from '../../../../src/index.js'
 import { writeServices } from '../../../../src/plane/state/file.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
@@ -15,7 +15,10 @@ beforeEach(() => {
   file = path.join(folder, 'services')
 })
 
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => {
+  vi.useRealTimers()
+  rmSync(folder, { recursive: true, force: true })
+})
 
 const service = (index: number): Service => ({
   name: `ns/web-${index}:http`,
@@ -150,6 +153,8 @@ describe('a plane with option stateFile', () => {
   })
 
   it('says when the file cannot be written, and goes on', async () => {
+    // Only the end writes: what is written while the plane is open waits for a timer.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     const plane = await openWith(new FakeNftablesKernel(), { stateFile: path.join(folder, 'none', 'services') })
     const events: PlaneEvent[] = []
     const watching = (async () => {
