@@ -37,7 +37,7 @@ export const endpointsMap = {
   family: 'ip',
   table: table.name,
   name: 'endpoints',
-  key: ['ipv4_addr', 'inet_proto', 'inet_service', 'integer32'],
+  key: ['ipv4_addr', 'inet_proto', 'inet_service', 'host_integer32'],
   data: ['ipv4_addr', 'inet_service'],
   typeof: { key: ['ip daddr', 'meta l4proto', 'th dport', 'numgen random'], data: ['ip daddr', 'th dport'] }
 } as const

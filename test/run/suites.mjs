@@ -103,6 +103,7 @@ export const suites = [
     isLong: true
   },
   { name: 'examples', files: ['test/kernel/examples'], requires: ['nftables'], isLong: true },
+  { name: 'what the bench measures', files: ['test/kernel/bench'], requires: ['nftables'], isLong: true },
   { name: 'ipvs director', files: ['test/kernel/examples/ipvs-director'], requires: ['ipvs'] },
   { name: 'userspace plane', files: ['test/kernel/plane/userspace'], requires: ['nftables'], isLong: true },
   { name: 'carriers', files: ['test/kernel/plane/carriers'], requires: ['nftables'], isLong: true },
