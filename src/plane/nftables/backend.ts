@@ -6,7 +6,7 @@ import { Nftables } from '../../nftables/index.js'
 import type { Backend } from '../core/backend.js'
 import type { Run } from '../core/run.js'
 import type { Service } from '../model.js'
-import type { TableOptions } from '../tables/layout/table.js'
+import { compileAhead, type TableOptions } from '../tables/layout/table.js'
 import { tableParts } from '../tables/open.js'
 import type { TableParts } from '../tables/parts.js'
 import { ServiceTables } from '../tables/tables.js'
@@ -40,5 +40,6 @@ class NftablesBackend extends ServiceTables implements Backend {
 export async function openNftablesBackend(options: NftablesPlaneSettings, tell: (event: PlaneEvent) => void): Promise<Backend> {
   const { table, client, reservedPorts, hasFallback } = options
   const nft = await Nftables.open(client)
+  await compileAhead(table)
   return new NftablesBackend(nft, table, tableParts(nft, { table, reservedPorts, isFake: client.kernel !== undefined }, tell), hasFallback)
 }

@@ -20,10 +20,14 @@ export type TakenServices = Map<string, Service>
 /** Checks that services are a Map, of any realm, and takes a copy of it, in the order of their priorities. @throws {ValidationError} */
 export function takeServices(services: Services): TakenServices {
   if (!types.isMap(services)) throw new ValidationError('services', services, 'a Map of services by their names')
-  const taken = new Map<unknown, Service>(services as ReadonlyMap<unknown, Service>)
-  for (const name of taken.keys())
+  const given = services as ReadonlyMap<unknown, Service>
+  const prior: [name: string, service: Service, priority: number][] = []
+  for (const [name, service] of given) {
     if (typeof name !== 'string') throw new ValidationError('services', name, 'names of services as the keys of the Map')
-  return inOrder(taken as Map<string, Service>)
+    const priority = priorityOf(service)
+    if (priority !== 0) prior.push([name, service, priority])
+  }
+  return prior.length === 0 ? new Map(given as ReadonlyMap<string, Service>) : inOrder(given as ReadonlyMap<string, Service>, prior)
 }
 
 /** Of a service that was not checked yet: it may be anything. */
@@ -36,16 +40,19 @@ function priorityOf(service: Service): number {
   }
 }
 
-/** Services with a higher priority first; else as they stand. */
-function inOrder(services: Map<string, Service>): Map<string, Service> {
-  const priorities = new Map<Service, number>()
-  for (const service of services.values()) {
-    const priority = priorityOf(service)
-    if (priority !== 0) priorities.set(service, priority)
-  }
-  if (priorities.size === 0) return services
-  const of = (service: Service): number => priorities.get(service) ?? 0
-  return new Map([...services].sort(([, left], [, right]) => of(right) - of(left)))
+/** Services with a higher priority first; else as they stand. Those with one are few, and the others are not compared. @param prior Those with another priority than 0. */
+function inOrder(
+  services: ReadonlyMap<string, Service>,
+  prior: [name: string, service: Service, priority: number][]
+): Map<string, Service> {
+  prior.sort(([, , left], [, , right]) => right - left)
+  const ordered = new Map<string, Service>()
+  for (const [name, service, priority] of prior) if (priority > 0) ordered.set(name, service)
+  const late = prior.filter(([, , priority]) => priority < 0)
+  const lateNames = new Set(late.map(([name]) => name))
+  for (const [name, service] of services) if (!lateNames.has(name)) ordered.set(name, service)
+  for (const [name, service] of late) ordered.set(name, service)
+  return ordered
 }
 
 function nameOf(path: string, service: unknown): string {

@@ -2,6 +2,7 @@
  * The objects that carry services in nf_tables: few and fixed; services are elements in them. docs/nftables-plane.md has the picture.
  */
 import type { AddressFamily } from '../../../core/address.js'
+import { Slices } from '../../../core/slices.js'
 import type { ChainForm } from '../../../nftables/compare.js'
 import type { Expression } from '../../../nftables/expressions.js'
 import type { OwnTables } from '../../../nftables/own-tables.js'
@@ -10,6 +11,7 @@ import { concat } from '../../../nftables/rule/selector.js'
 import { th } from '../../../nftables/rule/headers.js'
 import { ct, meta } from '../../../nftables/rule/selectors.js'
 import { drop, goto, jump, masquerade, reject, returns, snat } from '../../../nftables/rule/statements.js'
+import { FAMILIES } from '../../core/frontend.js'
 import type { LocalSources } from '../../core/local-sources.js'
 import type { TrafficSettings } from '../../core/traffic-options.js'
 import { balancingChain, dispatchChain, type PlacedClass } from './balancing.js'
@@ -247,6 +249,15 @@ export function fixedChains(family: AddressFamily, options: TableOptions): reado
   const chains = made.get(options) ?? {}
   made.set(options, chains)
   return (chains[family] ??= makeFixedChains(family, options))
+}
+
+/** Puts together what {@link fixedChains} gives before it is asked for: code that runs for the first time takes long, and a first sync is not to wait for it. */
+export async function compileAhead(options: TableOptions): Promise<void> {
+  const slices = new Slices()
+  for (const family of FAMILIES) {
+    fixedChains(family, options)
+    await slices.turn()
+  }
 }
 
 /** Where rules of classes come to stand. */
