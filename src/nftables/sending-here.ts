@@ -10,7 +10,7 @@ import { placeOf } from './describe.js'
 import { IntervalChecks, type ReadSet } from './intervals/checks.js'
 import { kindOf } from './intervals/operations.js'
 import { isUnstated, type UnstatedOperation } from './intervals/unstated.js'
-import { commitRequest, handOver, locateOperation, MAX_READS, readSet } from './sending.js'
+import { commitRequest, echoedBy, handOver, locateOperation, MAX_READS, readSet } from './sending.js'
 import type { QueuedOperation, SyncCommitOptions, TransactionHost } from './transaction-types.js'
 
 const OPERATION = 'nftables.commitSync'
@@ -93,7 +93,7 @@ class SendingHere {
 
   #commit(encoded: ReadonlyMap<number, ElementColumns>, generation: number | undefined): NativeCommitResult {
     const batch = this.#host.beginBatch()
-    const handing = handOver(batch, this.#operations, (index) => encoded.get(index), this.#options.echo === true)
+    const handing = handOver(batch, this.#operations, (index) => encoded.get(index), echoedBy(this.#options))
     while (handing.next().done !== true);
     return batch.commitHere(commitRequest(this.#options, this.#leftMs(), generation))
   }

@@ -14,6 +14,7 @@ import { IntervalChecks, type Reading, type ReadSet, type ReadSets, type SentEle
 import { intervalOperation, type IntervalOperation } from './intervals/operations.js'
 import { isUnstated, knownSet, type UnstatedOperation } from './intervals/unstated.js'
 import {
+  echoOf,
   whenQueued,
   type CommitOptions,
   type CommitReport,
@@ -42,36 +43,42 @@ function malformed(place: string, object: unknown, cause: Error): ValidationErro
   return Object.defineProperty(error, 'cause', { value: cause })
 }
 
-/** Where the run ends that an operation begins: behind the last whose bytes follow those before. */
-function endOfRun(operations: readonly QueuedOperation[], from: number): number {
+/** Where the run ends that an operation begins: behind the last whose bytes follow those before, and which is echoed as they are. */
+function endOfRun(operations: readonly QueuedOperation[], from: number, isEchoed: (index: number) => boolean): number {
   let { wire } = operations[from]!
+  const echoes = isEchoed(from)
   let index = from + 1
   for (; index < operations.length; index++) {
     const queued = operations[index]!
-    if (queued.kind === 'elements' || queued.wire.bytes !== wire.bytes || queued.wire.from !== wire.to) break
+    if (queued.kind === 'elements' || queued.wire.bytes !== wire.bytes || queued.wire.from !== wire.to || isEchoed(index) !== echoes) break
     wire = queued.wire
   }
   return index
 }
 
+/** Which operations the kernel is asked to say the handles of. */
+export const echoedBy = ({ echo, [echoOf]: isAsked = () => true }: OrderedCommitOptions): ((index: number) => boolean) =>
+  echo === true ? isAsked : () => false
+
 /**
  * Hands operations to the native side, which copies them: those whose bytes lie next to each other at once. Yields after each run of them.
  *
  * @param columnsOf The elements of an operation, by its index.
+ * @param isEchoed Whether the kernel is asked to say the handle of what an operation makes, by its index.
  * @throws {ValidationError}
  */
 export function* handOver(
   batch: NativeBatch,
   operations: readonly QueuedOperation[],
   columnsOf: (index: number) => ElementColumns | undefined,
-  echoes: boolean
+  isEchoed: (index: number) => boolean
 ): Generator<void> {
   for (let index = 0; index < operations.length;) {
     const first = operations[index]!
-    const next = first.kind === 'elements' ? index + 1 : endOfRun(operations, index)
+    const next = first.kind === 'elements' ? index + 1 : endOfRun(operations, index, isEchoed)
     const run = first.wire.bytes.subarray(first.wire.from, operations[next - 1]!.wire.to)
     const columns = columnsOf(index)
-    const refused = first.kind === 'elements' ? batch.addElements(run, columns && asNative(columns)) : batch.add(run, echoes)
+    const refused = first.kind === 'elements' ? batch.addElements(run, columns && asNative(columns)) : batch.add(run, isEchoed(index))
     if (refused !== undefined) {
       const at = index + (refused.index ?? 0)
       throw invalidError(placeOf(operations[at]!, at), refused)
@@ -159,7 +166,7 @@ export class Sending {
   async #encode(sent: ReadonlyMap<number, SentElements>): Promise<NativeBatch> {
     const batch = this.#host.beginBatch()
     const columns = (index: number): ElementColumns | undefined => sent.get(index)?.columns ?? this.#columns.get(index)
-    const handing = handOver(batch, this.#operations, columns, this.#options.echo === true)
+    const handing = handOver(batch, this.#operations, columns, echoedBy(this.#options))
     while (handing.next().done !== true) if (this.#slices.isOver) await this.#slices.turn()
     return batch
   }

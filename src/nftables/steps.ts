@@ -8,7 +8,14 @@ import type { ElementColumns } from './columns.js'
 import { ElementBuffer } from './element-buffer.js'
 import { boundOf, type TransactionBound } from './pace.js'
 import type { Transaction } from './transaction.js'
-import { whenQueued, type NameReference, type CommitOptions, type CommitReport, type OrderedCommitOptions } from './transaction-types.js'
+import {
+  echoOf,
+  whenQueued,
+  type NameReference,
+  type CommitOptions,
+  type CommitReport,
+  type OrderedCommitOptions
+} from './transaction-types.js'
 
 /** Names of who has an element, by row; of operations that add elements, by their index. */
 export type Owners = ReadonlyMap<number, readonly (string | undefined)[]>
@@ -130,6 +137,13 @@ export function joined(steps: readonly Step[]): Step {
 
 const NO_OWNERS: Owners = new Map()
 
+/** Whether the kernel is to say the handle of what an operation makes: what it says takes the main thread's time. @param first The first operation of each step. */
+function echoes(batch: readonly Step[], first: readonly number[], operations: number): (index: number) => boolean {
+  const isAsked = new Uint8Array(operations)
+  for (const [index, { echo }] of batch.entries()) if (echo === true) isAsked.fill(1, first[index], first[index + 1])
+  return (index) => isAsked[index] === 1
+}
+
 /** Queues what a step does. */
 function queued({ queue, queueOwned }: Step, tx: Transaction): Owners {
   if (queueOwned !== undefined) return queueOwned(tx)
@@ -248,7 +262,7 @@ export class StepWriter {
     if (tx.size === 0) return
     let report: CommitReport
     try {
-      report = await this.#send(tx, batch)
+      report = await this.#send(tx, batch, first)
     } catch (error) {
       throw error instanceof NetlinkError && error.code !== 'EMSGSIZE' ? this.#hooks.refused(error, owners) : error
     }
@@ -259,13 +273,13 @@ export class StepWriter {
   }
 
   /** Sends a transaction behind the one before, which may be under way. */
-  async #send(tx: Transaction, batch: readonly Step[]): Promise<CommitReport> {
+  async #send(tx: Transaction, batch: readonly Step[], first: readonly number[]): Promise<CommitReport> {
     const before = this.#queued
     let leave = (): void => undefined
     this.#queued = new Promise((resolve) => (leave = () => resolve()))
     await before
     const echo = batch.some((step) => step.echo === true)
-    const options: OrderedCommitOptions = { ...this.#hooks.options(), echo, [whenQueued]: leave }
+    const options: OrderedCommitOptions = { ...this.#hooks.options(), echo, [echoOf]: echoes(batch, first, tx.size), [whenQueued]: leave }
     const sentAt = performance.now()
     try {
       const report = await tx.commit(options)

@@ -58,6 +58,9 @@ export type SyncCommitOptions = Omit<CommitOptions, 'signal'>
 /** Key of {@link OrderedCommitOptions}. */
 export const whenQueued = Symbol('when queued')
 
+/** Key of {@link OrderedCommitOptions}. */
+export const echoOf = Symbol('echo of')
+
 /** Key of a method of transactions for the library's own use. */
 export const queueEncoded = Symbol('queue encoded')
 
@@ -65,6 +68,8 @@ export const queueEncoded = Symbol('queue encoded')
 export interface OrderedCommitOptions extends CommitOptions {
   /** Is called when the transaction stands in the client's queue: what is committed from then on is sent after it. */
   readonly [whenQueued]?: (() => void) | undefined
+  /** Which operations the kernel is asked to say the handles of, by their indices, where `echo` is set. Absent: all. */
+  readonly [echoOf]?: ((index: number) => boolean) | undefined
 }
 
 /** What a commit did. */

@@ -51,14 +51,21 @@ class Chunks {
     const steps = [...stepping.serviceSteps(edits, false)]
     const isFull = (this.#bytes > 0 && this.#bytes + bytesOf(steps) > this.#most) || this.#urgent.endBefore(service)
     if (!isFull) {
-      this.gather(steps)
+      this.#gather(steps)
       return this.#slices.isOver ? this.#slices.turn() : undefined
     }
-    return this.push().then(() => this.gather(steps))
+    return this.push().then(() => this.#gather(steps))
   }
 
   /** What the next transaction has, too. */
-  gather(steps: Iterable<Step>): void {
+  async precede(steps: Iterable<Step>): Promise<void> {
+    for (const step of steps) {
+      this.#gather([step])
+      if (this.#slices.isOver) await this.#slices.turn()
+    }
+  }
+
+  #gather(steps: readonly Step[]): void {
     for (const step of steps) {
       this.#steps.push(step)
       this.#bytes += step.bytes
@@ -82,7 +89,7 @@ export async function fill(source: ServiceSource, parts: FillParts): Promise<Obj
   const { writer, run, stepping, frame } = parts
   const pipeline = new Pipeline(writer, run, 'rules of services')
   const chunks = new Chunks(parts, pipeline)
-  chunks.gather(stepping.steps(frame))
+  await chunks.precede(stepping.steps(frame))
   try {
     await source.each(chunks.add)
     await chunks.push()
