@@ -12,6 +12,7 @@ import type { RealServerSpec } from '../types.js'
 import { checkPolicy } from './drain-policy.js'
 import { emptyKeptServers, EndpointIndex, Pack, type ServiceRow } from './rows.js'
 import type { DesiredService, DrainPolicy } from './types.js'
+import { writtenServers, type WritingService } from './written.js'
 
 /** A desired service, checked and complete. */
 export class Accepted implements ServiceRow {
@@ -120,10 +121,11 @@ class Batch {
 
   /** @param place Of the service in what was given. */
   add(service: DesiredService, place: number): void {
-    const { realServers } = Object(service) as Partial<DesiredService>
+    const { realServers, [writtenServers]: written } = Object(service) as Partial<WritingService>
     this.#services.push(service)
     this.#places.push(place)
-    if (Array.isArray(realServers)) this.#servers += realServers.length
+    if (written !== undefined) this.#servers += written.count
+    else if (Array.isArray(realServers)) this.#servers += realServers.length
   }
 
   accept(): void {
@@ -151,12 +153,16 @@ class Batch {
     }
   }
 
-  #put(service: DesiredService, row: number, writer: ServiceWriter, servers: RealServerColumns, from: number): number {
+  #put(service: WritingService, row: number, writer: ServiceWriter, servers: RealServerColumns, from: number): number {
     checkFields(service, serviceFields)
-    const { realServers = none, draining } = service
+    const { realServers = none, draining, [writtenServers]: written } = service
     if (!Array.isArray(realServers)) throw new ValidationError('.realServers', realServers, 'a list of real servers')
     if (draining !== undefined) checkPolicy('.draining', draining)
     writer.put(service, row)
+    if (written !== undefined) {
+      written.write(servers, from)
+      return from + written.count
+    }
     return putServers(realServers as readonly RealServerSpec[], servers, from, writer.columns.family[row])
   }
 }

@@ -131,6 +131,11 @@ export class IntervalChecks {
     this.reads = this.#findReads()
   }
 
+  /** Whether no operation has anything to be checked: then declarations are not looked at either, as they would have to be decoded. */
+  get #isIdle(): boolean {
+    return this.#operations.size === 0 && this.#unstated.size === 0
+  }
+
   /** Whether elements have to be read, so that it matters what others commit meanwhile. */
   get readsElements(): boolean {
     return [...this.reads.values()].some(({ elements }) => elements)
@@ -144,6 +149,7 @@ export class IntervalChecks {
    */
   async plan(operation: string, read: ReadSets, slices: Slices): Promise<Map<number, SentElements>> {
     const sent = new Map<number, SentElements>()
+    if (this.#isIdle) return sent
     const said = new SaidSets()
     const models = new Models()
     for (const [index, queued] of this.#queued.entries()) {
@@ -173,6 +179,7 @@ export class IntervalChecks {
    * @throws {ValidationError} A set holds ranges.
    */
   checkUnstated(read: ReadSets): void {
+    if (this.#isIdle) return
     const said = new SaidSets()
     for (const [index, queued] of this.#queued.entries()) {
       const unstated = this.#unstated.get(index)
@@ -191,6 +198,7 @@ export class IntervalChecks {
 
   #findReads(): Map<string, Reading> {
     const reads = new Map<string, Reading>()
+    if (this.#isIdle) return reads
     const said = new SaidSets()
     for (const [index, queued] of this.#queued.entries()) {
       const interval = this.#operations.get(index)

@@ -146,7 +146,9 @@ export class CarriedPlane implements ModePlane {
       if (slices.isOver) await slices.turn()
       set.set(name, service)
       try {
-        await acceptService(service, slices)
+        // Nearly all are checked at once: there is nothing to wait for.
+        const checking = acceptService(service, slices)
+        if (checking !== undefined) await checking
       } catch {
         continue
       }

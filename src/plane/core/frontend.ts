@@ -38,11 +38,6 @@ export function isRestricted(frontend: Frontend): frontend is RestrictedFrontend
   return allow !== undefined || (deny !== undefined && deny.length > 0)
 }
 
-/** The frontends of a service that have an address of their own. */
-export function addressedFrontends({ frontends }: Service): readonly AddressedFrontend[] {
-  return frontends.filter(isAddressed)
-}
-
 /** Whether a service has a frontend at a port of this node. */
 export function hasNodePort(service: Service | undefined): boolean {
   return service?.frontends.some(({ kind }) => kind === 'node') === true

@@ -3,7 +3,7 @@
  */
 import { canonicalAddress } from '../../core/address.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { addressedFrontends } from '../core/frontend.js'
+import { isAddressed } from '../core/frontend.js'
 import { ReferenceCounts } from '../core/refcount.js'
 import type { Service, Services } from '../model.js'
 
@@ -11,8 +11,13 @@ const ADDRESSES = 'addresses'
 type Counts = ReferenceCounts<typeof ADDRESSES>
 
 /** The addresses of a service, each once. */
-export function addressesOf(service: Service): readonly string[] {
-  return [...new Set(addressedFrontends(service).map(({ address }) => canonicalAddress(address)))]
+export function addressesOf({ frontends }: Service): ReadonlySet<string> {
+  const addresses = new Set<string>()
+  for (let index = 0; index < frontends.length; index++) {
+    const frontend = frontends[index]!
+    if (isAddressed(frontend)) addresses.add(canonicalAddress(frontend.address))
+  }
+  return addresses
 }
 
 /** Addresses that a change brings, and those that it takes away. */

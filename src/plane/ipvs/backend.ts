@@ -150,7 +150,7 @@ export class IpvsBackend implements Backend {
   async adopt(services: Services, seen: Inspection, run: Run): Promise<Applied> {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
     const { tables, addresses, settings, virtual } = this.#subsystems
-    const { device, ours, tables: beside } = seen.parts
+    const { device, ours, tables: beside, wanted, places } = seen.parts
     this.#asked = new Set(ours)
     this.#commits = tables.commits
     try {
@@ -159,7 +159,6 @@ export class IpvsBackend implements Backend {
       const present = device?.addresses ?? new Set<string>()
       const found: { held: Services; refusals: readonly Refusal[]; added: readonly string[] } = { held: services, refusals: [], added: [] }
       let synced: AllSynced | undefined
-      const wanted = await virtualServicesOf(services, virtual, new Slices())
       const kept = beside !== undefined && tables.forgets(beside) ? await this.#keepKnown(services, wanted, seen.parts, run) : undefined
       const between = async (): Promise<void> => {
         synced = await this.#syncAll(services, wanted, ours, run)
@@ -176,7 +175,7 @@ export class IpvsBackend implements Backend {
       const needed = new Set(this.#needed.list())
       const removed = [...present, ...(kept?.addresses ?? [])].filter((address) => !needed.has(address) && ours.has(address))
       await addresses.remove(removed, run)
-      this.#asked = new Set((held === services ? wanted : await virtualServicesOf(held, virtual, new Slices())).map(placeOf))
+      this.#asked = new Set(held === services ? places : (await virtualServicesOf(held, virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
       const counts = { written: found.added.length, deleted: removed.length }
       return this.#applied(run, synced!.report, counts, objects ?? { written: 0, deleted: 0 }, refusals)

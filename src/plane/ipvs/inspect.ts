@@ -41,7 +41,7 @@ export interface Subsystems {
 export async function virtualServicesOf(services: Services, virtual: VirtualServices, slices: Slices): Promise<DesiredService[]> {
   const all: DesiredService[] = []
   for (const service of services.values()) {
-    all.push(...virtual.of(service))
+    for (const one of virtual.of(service)) all.push(one)
     if (slices.isOver) await slices.turn()
   }
   return all
@@ -95,6 +95,9 @@ export function ownership(ours: ReadonlySet<string>): NonNullable<IpvsSyncOption
 
 interface Parts extends Pick<Subsystems, 'virtual'> {
   readonly services: Services
+  /** Their virtual services, and where these are. */
+  readonly wanted: readonly DesiredService[]
+  readonly places: readonly string[]
   readonly device: DeviceState | undefined
   /** What differs in the tables; absent: nothing does, as far as is known. */
   readonly tables: Inspection | undefined
@@ -206,15 +209,17 @@ export async function inspect(
   const slices = new Slices()
   const device = await addresses.read()
   const wanted = await virtualServicesOf(services, virtual, slices)
+  const places = wanted.map(placeOf)
   const asked = [...before]
-  const ours = ourPlaces(subsystems, device, tables, [...wanted.map(placeOf), ...asked])
+  const ours = ourPlaces(subsystems, device, tables, [...places, ...asked])
   const comparePlan = async (): Promise<IpvsPlan> => await ipvs.plan(wanted, { owns: ownership(ours), draining })
   // Where nothing of ours was ever made, the first sync compares by itself.
   const isFirst = device === undefined && tables?.isNew === true && asked.length === 0
   // Before settings are read: without IPVS there are none of it, and the error is to say what is missing.
   if (isFirst) await ipvs.readInfo()
   const plan = isFirst ? undefined : await comparePlan()
-  const needed = new Set([...services.values()].flatMap(addressesOf))
+  const needed = new Set<string>()
+  for (const service of services.values()) for (const address of addressesOf(service)) needed.add(address)
   const present = device?.addresses ?? new Set<string>()
   const faults = [
     ...(device === undefined ? [`link ${addresses.device} is missing`] : device.isUp ? [] : [`link ${addresses.device} is down`]),
@@ -223,6 +228,8 @@ export async function inspect(
   ]
   return new IpvsInspection({
     services,
+    wanted,
+    places,
     device,
     tables,
     plan,

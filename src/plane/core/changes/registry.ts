@@ -161,7 +161,8 @@ export class Registry {
       return found.length > 0
     }
     do {
-      while (refuse(await this.#findConflicts(changes, undefined, slices)));
+      // Where nobody has a frontend yet, nobody can keep one.
+      while (this.#owners.size > 0 && refuse(await this.#findConflicts(changes, undefined, slices)));
     } while (refuse(await this.#findConflicts(changes, new Map(), slices)))
     return refusals
   }

@@ -151,8 +151,7 @@ export async function estimate(candidates: Iterable<Service>, options: CompileOp
   const counter = new ManyCounter(options)
   const alike = new Map<string, { readonly first: Service; times: number }>()
   await slices.each(candidates, (candidate) => {
-    // Marks are given to frontends when they are first asked for, one after the other.
-    const shape = options.marks === undefined ? shapeOfCandidate(candidate) : undefined
+    const shape = shapeOfCandidate(candidate)
     if (shape === undefined) return counter.add(candidate, 1)
     const known = alike.get(shape)
     if (known === undefined) alike.set(shape, { first: candidate, times: 1 })

@@ -123,9 +123,15 @@ class Scratch implements FrontendSink {
     const balance = this.#balances[policy]
     balance.clear()
     const { selection } = this.#view!
-    if (selection[policy] === undefined || !usesPolicy(this.#service!, policy) || this.#view!.isByRelays) return undefined
+    if (selection[policy] === undefined || !usesPolicy(this.#service!, policy) || !this.#needsEndpoints()) return undefined
     balance.load(this.#service!, selection, policy)
     return balance
+  }
+
+  /** Whether endpoints are asked for at all: IPVS has them itself, and of its tables only those of this node are elements. */
+  #needsEndpoints(): boolean {
+    const { isByIpvs, isByRelays } = this.#view!
+    return !isByRelays && (!isByIpvs || hasLocalEndpoint(this.#service!))
   }
 
   /** Visits what a frontend needs, but for its slots, which are {@link Scratch.work} then. */
@@ -246,6 +252,12 @@ function usesPolicy({ frontends }: Service, policy: TrafficPolicy): boolean {
     const { kind, trafficPolicy = 'cluster' } = frontends[index]!
     if (trafficPolicy === policy || (policy === 'cluster' && kind !== 'cluster')) return true
   }
+  return false
+}
+
+/** Whether an endpoint of a service is on this node. */
+function hasLocalEndpoint({ endpoints }: Service): boolean {
+  for (let index = 0; index < endpoints.length; index++) if (endpoints[index]!.local === true) return true
   return false
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { Slices } from '../../../../../src/core/slices.js'
+import { Marks } from '../../../../../src/plane/ipvs/marks.js'
 import type { Service } from '../../../../../src/plane/model.js'
 import { estimate, type Estimate } from '../../../../../src/plane/tables/elements/estimate.js'
 import { schedulersWith, type CompileOptions } from '../../../../../src/plane/tables/elements/frontends.js'
@@ -9,6 +10,8 @@ import { randomService } from '../../../../support/random-services.js'
 
 const balancing: CompileOptions = { schedulerOf: schedulersWith(), dropInvalid: true, marks: undefined, relays: undefined }
 const relaying: CompileOptions = { ...balancing, dropInvalid: false, relays: { portOf: () => 40_000 } }
+
+const marking: CompileOptions = { ...balancing, dropInvalid: false, marks: new Marks() }
 
 const numbers = (rows: Estimate['rows']): [string, number][] =>
   [...rows].map(([set, count]): [string, number] => [`${set.family} ${set.name}`, count]).sort()
@@ -30,7 +33,7 @@ async function oneByOne(services: Iterable<Service>, options: CompileOptions): P
   return [...sum].sort()
 }
 
-it.each([balancing, relaying])('counts services that are alike as it counts each of them', async (options) => {
+it.each([balancing, relaying, marking])('counts services that are alike as it counts each of them', async (options) => {
   const random = new Random(3)
   // Few endpoints have something of their own, so that many services are alike.
   const services = Array.from({ length: 2000 }, (_, number) => {
