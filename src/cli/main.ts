@@ -46,6 +46,15 @@ const COMMANDS: readonly AddCommand[] = [
   addCompletion
 ]
 
+/** What stands in a message of the parser for a line break: one before its advice, and one at the end. */
+const BREAK = /(\n(?=\(Did you mean )|\n$)/
+
+/** A message of the parser as it can be shown: it repeats what was written on the command line. */
+function usageText(text: string): string {
+  const parts = text.replace(/^error: (?:command-argument value )?/, '').split(BREAK)
+  return parts.map((part, index) => (index % 2 === 0 ? printable(part) : part)).join('')
+}
+
 /** The program with all of its commands. @param done Is called when a command has run. */
 export function makeProgram(environment: CommandEnvironment, done: Done): Command {
   const { stdout, stderr } = environment
@@ -59,7 +68,7 @@ export function makeProgram(environment: CommandEnvironment, done: Done): Comman
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: (?:command-argument value )?/, '')}`),
+      outputError: (text, write) => write(`${PROGRAM}: ${usageText(text)}`),
       getOutHelpWidth: () => columnsOf(stdout),
       getErrHelpWidth: () => columnsOf(stderr)
     })

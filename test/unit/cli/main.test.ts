@@ -47,6 +47,8 @@ describe('the command line', () => {
       "netplane: option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are text, wide, json, yaml.\n"
     ],
     [['doctor', '--netns', ''], "netplane: option '--netns <namespace>' argument '' is invalid. It is empty.\n"],
+    [['\u001b[2Jfrob'], "netplane: unknown command '\\x1b[2Jfrob'\n"],
+    [['show', '--nam\u009b'], "netplane: unknown option '--nam\\x9b'\n(Did you mean --name?)\n"],
     [['plan'], "netplane: missing required argument 'file'\n"],
     [['help', 'frob'], "netplane: unknown command 'frob'\n"],
     [['doctor', 'now'], "netplane: too many arguments for 'doctor'. Expected 0 arguments but got 1.\n"]
