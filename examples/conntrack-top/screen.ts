@@ -1,4 +1,5 @@
-import { writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 
 /** xterm's alternate screen and cursor: what was on the terminal comes back when they are taken back. */
 const ENTER = '\u001b[?1049h\u001b[?25l'
@@ -25,6 +26,8 @@ export class Screen {
   readonly #restore = (): void => this.#leave()
   readonly #end = (signal: NodeJS.Signals): void => {
     this.#leave()
+    // Node crashes at its end where it cannot reset a terminal that has gone. One that is closed it leaves alone.
+    for (const fd of [0, 1, 2]) if (!isatty(fd)) closeSync(fd)
     // As a shell says it of a process that a signal ended.
     process.exit(128 + { SIGINT: 2, SIGHUP: 1, SIGTERM: 15 }[signal as 'SIGINT' | 'SIGHUP' | 'SIGTERM'])
   }

@@ -2,7 +2,9 @@
 /**
  * The program `netplane`.
  */
+import { closeSync, fstatSync } from 'node:fs'
 import process from 'node:process'
+import { isatty } from 'node:tty'
 import { thisSystem } from './doctor/system.js'
 import { ENDING_SIGNALS, SignalError, type EndingSignal } from './errors.js'
 import { main } from './main.js'
@@ -36,6 +38,17 @@ function atStop(before: () => void, after: () => void): () => void {
 
 // The command itself looks at what is lost; what fails when it has ended changes nothing any more.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
+/** Closes a terminal that has gone: Node makes those it knows as they were when it ends (ResetStdio of its node.cc), and crashes where that fails. */
+function closeIfGone(fd: number): void {
+  try {
+    if (fstatSync(fd).isCharacterDevice() && !isatty(fd)) closeSync(fd)
+  } catch {
+    // It was closed already.
+  }
+}
+
+process.on('exit', () => [0, 1, 2].forEach(closeIfGone))
 
 const status = await main(process.argv.slice(2), {
   stdin: process.stdin,

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander'
 import { printable } from '../core/errors.js'
 import { VERSION } from '../core/version.js'
+import { isChanging } from './changing.js'
 import { addApply } from './commands/apply.js'
 import { addCleanup } from './commands/cleanup.js'
 import { addCompletion } from './commands/completion.js'
@@ -32,9 +33,6 @@ export type Done = (status: number, did?: string) => void
 /** Adds a command. */
 export type AddCommand = (program: Command, environment: CommandEnvironment, done: Done) => void
 
-/** Commands that change something: they do not stop half-way where nobody can read what they say. */
-const CHANGING: ReadonlySet<string | undefined> = new Set(['apply', 'switch', 'drain', 'cleanup'])
-
 const COMMANDS: readonly AddCommand[] = [
   addDoctor,
   addApply,
@@ -47,6 +45,15 @@ const COMMANDS: readonly AddCommand[] = [
   addCleanup,
   addCompletion
 ]
+
+/** What stands in a message of the parser for a line break: one before its advice, and one at the end. */
+const BREAK = /(\n(?=\(Did you mean )|\n$)/
+
+/** A message of the parser as it can be shown: it repeats what was written on the command line. */
+function usageText(text: string): string {
+  const parts = text.replace(/^error: (?:command-argument value )?/, '').split(BREAK)
+  return parts.map((part, index) => (index % 2 === 0 ? printable(part) : part)).join('')
+}
 
 /** The program with all of its commands. @param done Is called when a command has run. */
 export function makeProgram(environment: CommandEnvironment, done: Done): Command {
@@ -61,7 +68,7 @@ export function makeProgram(environment: CommandEnvironment, done: Done): Comman
     .configureOutput({
       writeOut: (text) => void stdout.write(text),
       writeErr: (text) => void stderr.write(text),
-      outputError: (text, write) => write(`${PROGRAM}: ${text.replace(/^error: (?:command-argument value )?/, '')}`),
+      outputError: (text, write) => write(`${PROGRAM}: ${usageText(text)}`),
       getOutHelpWidth: () => columnsOf(stdout),
       getErrHelpWidth: () => columnsOf(stderr)
     })
@@ -93,9 +100,11 @@ interface Run {
   readonly did?: string | undefined
 }
 
-async function run(args: readonly string[], environment: CommandEnvironment): Promise<Run> {
+/** @param begin Is called with the command before it begins. */
+async function run(args: readonly string[], environment: CommandEnvironment, begin: (command: Command) => void): Promise<Run> {
   let ended: Run = { status: STATUS.success }
   const program = makeProgram(environment, (status, did) => (ended = { status, did }))
+  program.hook('preAction', (_, command) => begin(command))
   try {
     environment.signal.throwIfAborted()
     checkHelp(program, args)
@@ -109,10 +118,11 @@ async function run(args: readonly string[], environment: CommandEnvironment): Pr
   }
 }
 
-/** What the command ended with; undefined: output was lost before it did, and there is nothing else that it is for. */
+/** What the command ended with; undefined: output was lost before it did, and there is nothing else that it is for. Those that change something come to their end. */
 async function runUntilLoss(args: readonly string[], environment: CommandEnvironment, delivery: Delivery): Promise<Run | undefined> {
-  if (CHANGING.has(args[0])) return await run(args, environment)
-  return await Promise.race([run(args, environment), delivery.lost.then(() => undefined)])
+  let isWhole = false
+  const running = run(args, environment, (command) => (isWhole = isChanging(command)))
+  return await Promise.race([running, delivery.lost.then(() => (isWhole ? running : undefined))])
 }
 
 /** An answer that was lost is a failure, whatever the answer was; where the command itself failed its own status stays. */

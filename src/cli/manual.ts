@@ -1,16 +1,17 @@
 /**
  * The manual page of the program as it is.
  */
+import type { Command } from 'commander'
 import { VERSION } from '../core/version.js'
 import { thisSystem } from './doctor/system.js'
 import { makeProgram } from './main.js'
 import { manPage } from './output/man.js'
 import { surfaceOf } from './output/surface.js'
 
-/** The text of docs/man/netplane.1. No command is run for it. */
-export function manual(): string {
+/** The program with its commands as they describe themselves. None can be run. */
+export function describedProgram(): Command {
   const unused = { write: () => true, on: () => undefined, off: () => undefined }
-  const program = makeProgram(
+  return makeProgram(
     {
       ...{ stdin: (async function* () {})(), stdout: unused, stderr: unused, variables: {}, system: thisSystem },
       signal: new AbortController().signal,
@@ -19,5 +20,9 @@ export function manual(): string {
     },
     () => undefined
   )
-  return manPage(surfaceOf(program), VERSION)
+}
+
+/** The text of docs/man/netplane.1. */
+export function manual(): string {
+  return manPage(surfaceOf(describedProgram()), VERSION)
 }

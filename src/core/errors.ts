@@ -198,6 +198,9 @@ const MAX_SHOWN = 80
 
 function describeValue(value: unknown): string {
   if (value === undefined) return 'missing'
+  // A text may be as long as there can be one, and in quotes there would be none.
+  if (typeof value === 'string' && value.length > MAX_SHOWN)
+    return printable(`${JSON.stringify(value.slice(0, MAX_SHOWN)).slice(0, MAX_SHOWN)}… (${value.length} characters)`)
   const text = typeof value === 'string' ? JSON.stringify(value) : typeof value === 'bigint' ? `${value}n` : inspectShort(value)
   return printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text)
 }

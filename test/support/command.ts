@@ -60,7 +60,8 @@ export function fakeKernel(
 export interface CommandOptions {
   readonly kernel?: CommandKernel | undefined
   readonly system?: System
-  readonly stdin?: string
+  /** An error: it cannot be read. */
+  readonly stdin?: string | Error
   /** Of a terminal; absent: a pipe. */
   readonly columns?: number
   readonly variables?: CommandEnvironment['variables']
@@ -83,6 +84,7 @@ export async function command(args: readonly string[], options: CommandOptions =
   const status = await main(args, {
     stdin: (async function* () {
       await Promise.resolve()
+      if (options.stdin instanceof Error) throw options.stdin
       yield Buffer.from(options.stdin ?? '')
     })(),
     stdout,

@@ -4,7 +4,8 @@ Usage: terminal.py SIGNALS PROGRAM [ARGUMENT...]
 
 SIGNALS are names without SIG, with commas between them. Each is sent when the program has
 written something and then nothing for half a second. Standard output gets what the terminal
-got, `<stopped>` where the program was stopped, and at the end `<status N>`.
+got, `<stopped>` where the program was stopped, and at the end `<status N>`. With GONE for a
+name the terminal goes away, as when its window is closed, which is told by SIGHUP.
 """
 
 import fcntl
@@ -47,11 +48,16 @@ def read_until_pause(leader, first_seconds=LIMIT_SECONDS):
 
 
 def main():
-    signals = [getattr(signal, f"SIG{name}") for name in sys.argv[1].split(",")]
+    names = sys.argv[1].split(",")
     child, leader = start(sys.argv[2:])
     out = sys.stdout.buffer
     out.write(read_until_pause(leader))
-    for number in signals:
+    for name in names:
+        if name == "GONE":
+            os.close(leader)
+            os.kill(child, signal.SIGHUP)
+            break
+        number = getattr(signal, f"SIG{name}")
         os.kill(child, number)
         if number == signal.SIGTSTP:
             _, status = os.waitpid(child, os.WUNTRACED)

@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander'
 import type { Plan, SyncReport } from '../../plane/index.js'
+import { asChanging } from '../changing.js'
 import type { CommandEnvironment } from '../environment.js'
 import { STATUS } from '../errors.js'
 import type { Done } from '../main.js'
@@ -90,7 +91,7 @@ export function addApply(program: Command, environment: CommandEnvironment, done
   withPlaneOptions(program.command('plan').argument('<file>', file), mode())
     .description('says what apply would do, as a diff; changes nothing')
     .action(async (path: string, options: ApplyOptions) => apply(environment, path, { ...options, dryRun: true }, done))
-  withPlaneOptions(program.command('apply').argument('<file>', file), mode())
+  withPlaneOptions(asChanging(program.command('apply')).argument('<file>', file), mode())
     .description('makes the kernel hold exactly the services of a file; they stay when the command ends')
     .option('--atomic', 'applies nothing where one service cannot be applied; default: the others are')
     .option('--dry-run', 'is plan')

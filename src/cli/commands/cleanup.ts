@@ -9,6 +9,7 @@ import { openPlane } from '../../plane/index.js'
 import { findPlanes, requireUnowned, tablesOf, type PresentPlanes } from '../present.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
+import { asChanging } from '../changing.js'
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
@@ -141,7 +142,10 @@ async function cleanup(environment: CommandEnvironment, options: PlaneCommandOpt
 
 /** Adds the command. */
 export function addCleanup(program: Command, environment: CommandEnvironment, done: Done): void {
-  withPlaneOptions(program.command('cleanup'), modeOption('the mode whose objects are removed; default: all of them', KERNEL_MODES))
+  withPlaneOptions(
+    asChanging(program.command('cleanup')),
+    modeOption('the mode whose objects are removed; default: all of them', KERNEL_MODES)
+  )
     .description('removes what planes have made, without asking, and says what it was; what others made stays')
     .action(async (options: PlaneCommandOptions) => cleanup(environment, options, done))
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { formatSocketAddress } from '../../core/address.js'
 import { printable } from '../../core/errors.js'
+import { asChanging } from '../changing.js'
 import { connectionsOf, type CountConnections } from '../drain/connections.js'
 import { parseEndpoint, planDrain, type DrainPlan } from '../drain/endpoints.js'
 import type { CommandEnvironment } from '../environment.js'
@@ -119,8 +120,7 @@ async function drain(environment: CommandEnvironment, file: string, endpoint: st
 
 /** Adds the command. */
 export function addDrain(program: Command, environment: CommandEnvironment, done: Done): void {
-  const command = program
-    .command('drain')
+  const command = asChanging(program.command('drain'))
     .argument('<file>', 'the services, as apply takes them; - is standard input')
     .argument('<endpoint>', 'the endpoint ADDRESS:PORT, or ADDRESS for all of its ports')
   withPlaneOptions(command, modeOption('the subsystem of the kernel that carries the services').default(DEFAULT_MODE))

@@ -6,6 +6,7 @@ import { Argument, type Command } from 'commander'
 import { printable, type NetplaneError } from '../../core/errors.js'
 import { shortenName } from '../../plane/tables/layout/comment.js'
 import { PLANE_MODES, type LeavingPlane, type Plane, type PlaneEvent, type PlaneMode } from '../../plane/index.js'
+import { asChanging } from '../changing.js'
 import type { CommandEnvironment } from '../environment.js'
 import { CommandError, STATUS } from '../errors.js'
 import { endingOf } from '../exit-status.js'
@@ -130,8 +131,7 @@ async function switchTo(
 
 /** Adds the command. */
 export function addSwitch(program: Command, environment: CommandEnvironment, done: Done): void {
-  program
-    .command('switch')
+  asChanging(program.command('switch'))
     .addArgument(new Argument('<mode>', 'the subsystem of the kernel that is to carry the services').choices(MODES))
     .argument('<file>', 'YAML or JSON with a list `services`; - is standard input')
     .addOption(namespaceOption())

@@ -21,12 +21,12 @@ import {
 } from '../options.js'
 import { paintFor } from '../output/colours.js'
 import { writeEvent } from '../output/format.js'
-import { tracedLine } from '../output/trace.js'
+import { TraceLines } from '../output/trace.js'
 import { readFrontends } from '../show/read.js'
 import { FrontendNames } from '../trace/frontends.js'
 import { RuleBook } from '../trace/rules.js'
 import { addTraceTable, removeTraceTable, removeTraceTableNow, type TraceRequest } from '../trace/table.js'
-import { Tracer, type TracedEvent } from '../trace/tracer.js'
+import { Tracer } from '../trace/tracer.js'
 
 interface TraceOptions extends PlaneCommandOptions {
   readonly protocol: Protocol
@@ -72,17 +72,14 @@ async function linkNames({ signal, kernel }: CommandEnvironment, nft: Nftables):
   }
 }
 
-function write(environment: CommandEnvironment, { output }: TraceOptions, event: TracedEvent): void {
-  const { stdout, variables } = environment
-  writeEvent(environment, output, event, () => tracedLine(event, output === 'wide', paintFor(stdout, variables)))
-}
-
 /** Tells of packets until the time is over, or there were as many as were asked for. Returns how many there were. */
 async function tell(environment: CommandEnvironment, options: TraceOptions, events: TraceEvents, tracer: Tracer): Promise<void> {
+  const { stdout, variables } = environment
+  const lines = new TraceLines(options.output === 'wide', paintFor(stdout, variables))
   using ending = new Ending(events, options.timeout)
   for await (const event of events) {
     const told = await tracer.follow(event)
-    for (const one of told) write(environment, options, one)
+    for (const one of told) writeEvent(environment, options.output, one, () => lines.of(one))
     // Packets that are passed over do not lengthen the wait, and neither do steps that are missing: nobody knows whose they were.
     if (tracer.isFull && told.some((one) => one.event !== 'lost')) ending.expectSilence()
   }

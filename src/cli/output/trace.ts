@@ -68,9 +68,33 @@ function stepLine(event: StepEvent, isWide: boolean, paint: Paint): string {
 }
 
 /** The line of an event; undefined where people need none: a base chain that has ended, and whose policy follows. */
-export function tracedLine(event: TracedEvent, isWide: boolean, paint: Paint): string | undefined {
+function tracedLine(event: TracedEvent, isWide: boolean, paint: Paint): string | undefined {
   if (event.event === 'lost') return paint('yellow', 'Steps are missing here: they came faster than they could be read.')
   if (event.event === 'packet') return paint('bold', printable(packetLine(event)))
   if (event.event === 'translated') return printable(translatedLine(event))
   return event.type === 'return' && event.hook !== undefined ? undefined : stepLine(event, isWide, paint)
+}
+
+/** Makes lines of events, one after the other. Those of a packet stand below its name, also where packets take turns. */
+export class TraceLines {
+  readonly #isWide: boolean
+  readonly #paint: Paint
+  /** The packet whose lines were the last ones. */
+  #packet: string | undefined
+
+  /** @param isWide Whether rules stand there in full. */
+  constructor(isWide: boolean, paint: Paint) {
+    this.#isWide = isWide
+    this.#paint = paint
+  }
+
+  /** What is to be written of an event; undefined: nothing. */
+  of(event: TracedEvent): string | undefined {
+    const line = tracedLine(event, this.#isWide, this.#paint)
+    if (line === undefined || event.event === 'lost') return line
+    const { packet } = event
+    const isNamed = event.event === 'packet' || packet === this.#packet
+    this.#packet = packet
+    return isNamed ? line : `${this.#paint('bold', `packet ${packet} goes on:`)}\n${line}`
+  }
 }

@@ -6,17 +6,34 @@ import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { isatty, ReadStream as TerminalStream } from 'node:tty'
 import { promisify } from 'node:util'
+import { getHeapStatistics } from 'node:v8'
 
 const openFile = promisify(open)
 const statFile = promisify(fstat)
 
-/** Reads until the end, or until a signal ends the command. */
+/** What the parser and the check take of the heap for a byte of a file: 85 were measured for 40,000 services with 10 endpoints each. */
+const HEAP_OF_BYTE = 100
+
+/** The longest file for which there is memory: without it the process would crash. */
+const MAX_BYTES = Math.floor(getHeapStatistics().heap_size_limit / HEAP_OF_BYTE)
+
+const MEBIBYTE = 1_048_576
+
+const TOO_LONG = `it is larger than ${Math.floor(MAX_BYTES / MEBIBYTE)} MiB, and the heap has room for no more (NODE_OPTIONS=--max-old-space-size=MIB gives it some)`
+
+/** Reads until the end, or until a signal ends the command. @throws {RangeError} There is too much of it, or no end. */
 export async function readToEnd(source: AsyncIterable<unknown>, signal: AbortSignal): Promise<Buffer> {
   signal.throwIfAborted()
   const chunks: Buffer[] = []
   const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }))
   const read = async (): Promise<void> => {
-    for await (const chunk of source) chunks.push(Buffer.from(chunk as Uint8Array))
+    let bytes = 0
+    for await (const chunk of source) {
+      const part = Buffer.from(chunk as Uint8Array)
+      bytes += part.length
+      if (bytes > MAX_BYTES) throw new RangeError(TOO_LONG)
+      chunks.push(part)
+    }
   }
   await Promise.race([read(), aborted])
   return Buffer.concat(chunks)

@@ -26,14 +26,14 @@ function decode(file: string, bytes: Uint8Array): string {
  * @throws {ServicesFileError} It holds something else than well-formed services.
  */
 export async function readServicesFile({ stdin, signal }: CommandEnvironment, file: string): Promise<ServicesDocument> {
-  if (file === STANDARD_INPUT)
-    return await ServicesDocument.parse('standard input', decode('standard input', await readToEnd(stdin, signal)))
+  const isInput = file === STANDARD_INPUT
+  const name = isInput ? 'standard input' : file
   let bytes: Buffer
   try {
-    bytes = await readBytes(file, signal)
+    bytes = await (isInput ? readToEnd(stdin, signal) : readBytes(file, signal))
   } catch (error) {
     signal.throwIfAborted()
-    throw new CommandError(STATUS.usage, `${file}: cannot be read: ${(error as Error).message}`, { cause: error })
+    throw new CommandError(STATUS.usage, `${name}: cannot be read: ${(error as Error).message}`, { cause: error })
   }
-  return await ServicesDocument.parse(file, decode(file, bytes))
+  return await ServicesDocument.parse(name, decode(name, bytes))
 }

@@ -54,6 +54,10 @@ test.each([
   expect(text.endsWith(`${LEAVE}netplane: ended by SIG${signal}\r\n<status ${status}>\n`)).toBe(true)
 })
 
+test('a terminal that goes away ends watch in order', async () => {
+  expect(await watched('GONE')).toMatch(/no services of a plane[^<]*<status 129>\n$/)
+})
+
 test('SIGTSTP stops watch, the terminal is as it was meanwhile, and it is drawn anew afterwards', async () => {
   const text = await watched('TSTP', 'CONT', 'INT')
   const [before, after, ...others] = text.split(`${LEAVE}<stopped>`)

@@ -4,6 +4,7 @@ import { trackedNamespace, udpFlows } from '../../support/conntrack.js'
 import { makeNamespace } from '../../support/namespace.js'
 
 const TOP = fileURLToPath(new URL('../../../build/examples/conntrack-top.js', import.meta.url))
+const TERMINAL = fileURLToPath(new URL('../../support/terminal.py', import.meta.url))
 const ENTER = '\u001b[?1049h\u001b[?25l'
 const LEAVE = '\u001b[?25h\u001b[?1049l'
 
@@ -105,6 +106,12 @@ it.each([
   const text = terminal.output()
   expect(text.indexOf(LEAVE)).toBeGreaterThan(text.indexOf(ENTER))
   await terminal.ended
+})
+
+it('ends in order where the terminal goes away', async () => {
+  const namespace = await makeNamespace()
+  const text = await namespace.run('python3', [TERMINAL, 'GONE', process.execPath, TOP, '--interval', '60'])
+  expect(text.endsWith('<status 129>\n')).toBe(true)
 })
 
 it('gives the terminal back on an exception', async () => {

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { isChanging } from '../../../src/cli/changing.js'
 import { SignalError } from '../../../src/cli/errors.js'
 import { endingOf } from '../../../src/cli/exit-status.js'
+import { describedProgram } from '../../../src/cli/manual.js'
 import { VERSION } from '../../../src/core/version.js'
 import { command, KeptStream } from '../../support/command.js'
 
@@ -14,6 +18,15 @@ describe('the command line', () => {
     expect(status).toBe(0)
     expect(stdout).toContain('--atomic')
     expect(stdout.split('\n').filter((line) => line.length > 40)).toEqual([])
+  })
+
+  test('knows which commands change services, as docs/cli.md says', () => {
+    const docs = readFileSync(path.resolve(import.meta.dirname, '../../../docs/cli.md'), 'utf8')
+    const [, said = ''] = /^Only (.*) change services\.$/m.exec(docs) ?? []
+    const changing = describedProgram()
+      .commands.filter(isChanging)
+      .map((one) => one.name())
+    expect(changing).toEqual([...said.matchAll(/`(\w+)`/g)].map(([, name]) => name))
   })
 
   test('shows help on standard error where no command is named', async () => {
@@ -34,6 +47,8 @@ describe('the command line', () => {
       "netplane: option '-o, --output <format>' argument 'xml' is invalid. Allowed choices are text, wide, json, yaml.\n"
     ],
     [['doctor', '--netns', ''], "netplane: option '--netns <namespace>' argument '' is invalid. It is empty.\n"],
+    [['\u001b[2Jfrob'], "netplane: unknown command '\\x1b[2Jfrob'\n"],
+    [['show', '--nam\u009b'], "netplane: unknown option '--nam\\x9b'\n(Did you mean --name?)\n"],
     [['plan'], "netplane: missing required argument 'file'\n"],
     [['help', 'frob'], "netplane: unknown command 'frob'\n"],
     [['doctor', 'now'], "netplane: too many arguments for 'doctor'. Expected 0 arguments but got 1.\n"]

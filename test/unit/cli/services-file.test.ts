@@ -260,6 +260,17 @@ describe('a file of services', () => {
   })
 })
 
+test('a file without an end is refused before it takes all memory', async () => {
+  const { status, stderr } = await command(['plan', '/dev/zero'])
+  expect(status).toBe(2)
+  expect(stderr).toMatch(/^netplane: \/dev\/zero: cannot be read: it is larger than \d+ MiB, and the heap has room for no more \(.*\)\n$/)
+})
+
+test('standard input that cannot be read is told as a file is', async () => {
+  const { status, stderr } = await command(['plan', '-'], { stdin: Object.assign(new Error('EISDIR: read'), { code: 'EISDIR' }) })
+  expect({ status, stderr }).toEqual({ status: 2, stderr: 'netplane: standard input: cannot be read: EISDIR: read\n' })
+})
+
 describe('a FIFO of services', () => {
   async function fifo(): Promise<string> {
     const folder = await mkdtemp(path.join(tmpdir(), 'netplane-fifo-'))

@@ -121,6 +121,27 @@ describe('trace', () => {
     ])
   })
 
+  test('says which packet goes on where packets take turns', async () => {
+    const kernel = await served()
+    const { result, begin } = await start(kernel, '--count', '2')
+    kernel.nftables.deliverTrace([
+      ...[begin(7), step(7, 'first'), begin(8), step(7, 'second'), step(7, 'third', { headers: toEndpoint })],
+      ...[step(7, 'fourth', { type: 'return' }), step(8, 'first'), step(7, 'fifth')]
+    ])
+    const { stdout } = await result
+    expect(
+      stdout
+        .trimEnd()
+        .replaceAll(/(packet \w+): .*/g, '$1:')
+        .replaceAll(/ip netplane (\w+) .*/g, '$1')
+        .split('\n')
+    ).toEqual([
+      ...['packet 00000007:', '  first', 'packet 00000008:'],
+      ...['packet 00000007 goes on:', '  second', '  now tcp 192.0.2.9:40000 -> 10.1.0.1:8080: an endpoint of service default/web:http'],
+      ...['  third', '  fourth', 'packet 00000008 goes on:', '  first', 'packet 00000007 goes on:', '  fifth']
+    ])
+  })
+
   test('gives programs an object a line', async () => {
     const kernel = await served()
     const { result, begin } = await start(kernel, '--count', '1', '-o', 'json')

@@ -85,6 +85,12 @@ describe('errors', () => {
     expect(new ValidationError('a\u001b[2J', 1, 'b').message).not.toContain('\u001b')
   })
 
+  it('show a text that would be too long in quotes', () => {
+    expect(new ValidationError('a', '\0'.repeat(100_000_000), 'b').message).toMatch(
+      /^a is "(?:\\u0000)+.*… \(100000000 characters\); allowed: b$/
+    )
+  })
+
   it('show refused values shortly, whatever they are', () => {
     const circular: Record<string, unknown> = {}
     circular['self'] = circular

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -45,6 +47,26 @@ describe('.github', () => {
     const first = commands.findIndex((command) => command.startsWith('npm publish'))
     expect(commands.indexOf('npm run package:proxy')).toBeLessThan(first)
     expect(commands.findLastIndex((command) => command.startsWith('npm run'))).toBeLessThan(first)
+  })
+
+  it.each([
+    ['v1.2.0', ''],
+    ['v1.2.0-rc.1', 'NPM_CONFIG_TAG=next\n']
+  ])('publishes %s by the right tag of the registry', (tag, said) => {
+    const commands = workflows.find(({ file }) => file === 'release.yml')!.jobs.flatMap(commandsOf)
+    const choice = commands.findIndex((command) => command.includes('NPM_CONFIG_TAG'))
+    const first = commands.findIndex((command) => command.startsWith('npm publish'))
+    expect(choice).toBeGreaterThanOrEqual(0)
+    expect(choice).toBeLessThan(first)
+    const folder = mkdtempSync(path.join(tmpdir(), 'netplane-workflow-'))
+    try {
+      const file = path.join(folder, 'env')
+      writeFileSync(file, '')
+      execFileSync('sh', ['-e', '-c', commands[choice]!], { env: { ...process.env, GITHUB_REF_NAME: tag, GITHUB_ENV: file } })
+      expect(readFileSync(file, 'utf8')).toBe(said)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   it('has forms of issues that can be read', () => {
