@@ -23,16 +23,32 @@ export interface ClientReport {
 
 const keeping = new Agent({ keepAlive: true, maxSockets: 1 })
 
+/** Below those that the kernel gives by itself. */
+const PORTS = { first: 1024, last: 32_767 } as const
+let next: number = PORTS.first
+
+/**
+ * A port that no earlier connection had. What comes from a port again is what it was before to a connection tracking that remembers it, and to a server whose end of it is in
+ * TIME_WAIT: the one does not count it, the other makes the client knock twice, which counts twice.
+ */
+function freshPort(): number {
+  const port = next
+  next = port === PORTS.last ? PORTS.first : port + 1
+  return port
+}
+
 interface Answer {
   readonly name: string
   readonly seen: string
 }
 
 function connect({ url, connections, timeoutSeconds, source }: ClientOrder): Promise<Answer> {
-  const agent = connections === 'kept' ? keeping : false
+  const isKept = connections === 'kept'
+  const agent = isKept ? keeping : false
+  const localPort = isKept ? undefined : freshPort()
   return new Promise((resolve, reject) => {
     // No agent: every request is a connection of its own, which is what is balanced.
-    const request = get(url, { agent, timeout: timeoutSeconds * 1000, localAddress: source }, (response) => {
+    const request = get(url, { agent, timeout: timeoutSeconds * 1000, localAddress: source, localPort }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (text += part))
@@ -44,13 +60,13 @@ function connect({ url, connections, timeoutSeconds, source }: ClientOrder): Pro
   })
 }
 
-/** One datagram from a port of its own, and its answer. */
+/** One datagram, and its answer. */
 function askByDatagram({ url, timeoutSeconds }: ClientOrder): Promise<Answer> {
   const { hostname, port } = new URL(url)
   const socket = createSocket('udp4')
   return new Promise<Answer>((resolve, reject) => {
     socket.on('message', (text) => resolve({ name: text.toString(), seen: '' })).on('error', reject)
-    socket.connect(Number(port), hostname, () => socket.send('who?'))
+    socket.bind(freshPort(), () => socket.connect(Number(port), hostname, () => socket.send('who?')))
     setTimeout(() => reject(new Error(`no answer within ${timeoutSeconds} s`)), timeoutSeconds * 1000).unref()
   }).finally(() => socket.close())
 }

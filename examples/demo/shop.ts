@@ -48,10 +48,16 @@ async function scaleUnderLoad({ folder, proxy, client }: Stage): Promise<void> {
 const TOLD =
   /^(netplane_service_connections_total|netplane_services|kubeproxy_sync_proxy_rules_duration_seconds_count|netplane_drift_repaired_total)\b/
 
+/** The connections that were made to the services of this act; each datagram comes from a port of its own, and is a connection, too. */
+const MADE = { 'api:http': UNDER_LOAD + 2 * CONNECTIONS, 'cache:http': CONNECTIONS, 'dns:dns': 2 * CONNECTIONS }
+
 async function showMetrics(): Promise<void> {
   const text = await (await fetch(`http://${HTTP}/metrics`)).text()
   const lines = text.split('\n').filter((line) => TOLD.test(line))
-  if (!lines.some((line) => line.includes('service="default/dns:dns"'))) throw new Error('/metrics says nothing of the service dns')
+  for (const [service, made] of Object.entries(MADE)) {
+    const line = lines.find((line) => line.includes(`service="default/${service}"`))
+    if (line?.endsWith(` ${made}`) !== true) throw new Error(`${made} connections were made to ${service}, and /metrics says: ${line}`)
+  }
   note(`http://${HTTP}/metrics, some lines:`)
   dim(lines.join('\n'))
 }

@@ -1,10 +1,7 @@
 import type { Service, SyncReport } from 'netplane'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { isObject } from './kubernetes/shape.js'
+import { isObject, TRIGGER_TIME } from './kubernetes/shape.js'
 import type { ObjectChange, RequestCount } from './sources/types.js'
-
-/** The annotation that says when the change began that a slice tells of. */
-export const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time'
 
 const FAMILIES = ['IPv4', 'IPv6'] as const
 type Family = (typeof FAMILIES)[number]

@@ -12,6 +12,7 @@ import { translate } from './kubernetes/translate.js'
 import { withLocalSources } from './local-sources.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
+import type { PieceParser } from './manifests/parse.js'
 import { USAGE, type ProxyOptions } from './options.js'
 import { placeOf, planeOptionsOf } from './plane-options.js'
 import { readOnce } from './sources/once.js'
@@ -113,8 +114,8 @@ async function startDaemon(
 ): Promise<Daemon> {
   await applySettings(options, log)
   const complete = await ranges.complete(await withLocalSources(options, signal), signal)
-  const parse = parserInBackground(new URL('proxy-parser.js', import.meta.url))
-  const source = await openSource(complete, { parse, kinds: kindsOf(options) })
+  const openParser = (): PieceParser => parserInBackground(new URL('proxy-parser.js', import.meta.url))
+  const source = await openSource(complete, { openParser, kinds: kindsOf(options) })
   signal.throwIfAborted()
   const planeOptions = planeOptionsOf(complete)
   const inherited = await predecessor?.handOver(planeOptions)

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { cutterFor, formatOf } from '../../examples/proxy/manifests/cut.js'
+import { join as joinPieces, parsePiece } from '../../examples/proxy/manifests/parse.js'
+import type { Manifests } from '../../examples/proxy/manifests/types.js'
 
 /** The example proxy, built. */
 export const PROXY = fileURLToPath(new URL('../../build/examples/proxy.js', import.meta.url))
@@ -27,4 +30,15 @@ addressType: IPv4
 ports: [{ port: 8080 }]
 endpoints: [${endpoints.map((endpoint) => `{ addresses: [${endpoint}] }`).join(', ')}]
 `
+}
+
+/** What a file of this name and text holds. */
+export function parseManifests(file: string, text: string): Manifests {
+  const format = formatOf(file)
+  const cutter = cutterFor(format)
+  const pieces = [...cutter.add(Buffer.from(text)), ...cutter.end()]
+  return joinPieces(
+    file,
+    pieces.map((piece) => parsePiece(format, piece.toString()))
+  )
 }

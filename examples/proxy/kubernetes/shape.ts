@@ -58,6 +58,9 @@ export const LABELS = {
   zone: 'topology.kubernetes.io/zone'
 } as const
 
+/** The annotation that says when the change began that a slice tells of. */
+export const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 const textsAt = (names: readonly string[]): Readonly<Record<string, Check>> =>
   Object.fromEntries(names.map((name) => [name, OPTIONAL_TEXT]))
 

@@ -1,11 +1,10 @@
 import { parseAllDocuments } from 'yaml'
 import { describeObject } from './choice.js'
-import type { ManifestProblem, Manifests } from './types.js'
+import type { Format } from './cut.js'
+import type { ManifestProblem, Manifests, Piece } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
+import { prune } from '../kubernetes/prune.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
-
-/** Parses the documents of one file, at once or elsewhere. */
-export type ParseManifests = (file: string, text: string) => Manifests | Promise<Manifests>
 
 /** What `kubectl get … -o yaml` prints is one object, or a list of them. Items of a typed list (ServiceList) leave their kind out. */
 function objectsIn(value: unknown): unknown[] {
@@ -27,19 +26,24 @@ function attempt(read: () => unknown): Document {
   }
 }
 
+/** The first line says what is wrong; the others show where. Lines are counted in the piece, which does not know where in its file it is. */
+function reasonOf({ message }: Error): string {
+  return message.split('\n')[0]!.replace(/ at line (\d+), column (\d+):?$/, ', in line $1 of the document, column $2')
+}
+
 /** JSON is YAML too, but its own parser is far faster. */
-function readDocuments(file: string, raw: string): Document[] {
-  // Some programs begin a file with a byte order mark, which JSON does not have.
-  const text = raw.replace(/^\ufeff/, '')
-  // Comments alone are an answer; nothing at all is a file that somebody is about to write.
-  if (text.trim() === '') return [{ reason: 'the file is empty' }]
-  if (file.endsWith('.json')) return [attempt(() => JSON.parse(text) as unknown)]
+const READERS: Readonly<Record<Format, (text: string) => Document[]>> = {
+  json: (text) => [attempt(() => JSON.parse(text) as unknown)],
   // As the tools of Kubernetes do, which take YAML 1.1: `<<: *other`.
-  const documents = parseAllDocuments(text, { merge: true })
-  if (!Array.isArray(documents)) return []
-  return documents.map((document) =>
-    document.errors.length > 0 ? { reason: document.errors[0]!.message.split('\n')[0]! } : attempt(() => document.toJS() as unknown)
-  )
+  yaml: (text) =>
+    [...parseAllDocuments(text, { merge: true })].map((document) =>
+      document.errors.length > 0 ? { reason: reasonOf(document.errors[0]!) } : attempt(() => document.toJS() as unknown)
+    )
+}
+
+function readDocuments(format: Format, text: string): Document[] {
+  // Comments alone are an answer; nothing at all is a file that somebody is about to write.
+  return text.trim() === '' ? [{ reason: 'the file is empty' }] : READERS[format](text)
 }
 
 /** Why an object cannot be used; undefined where it can, and where nobody wants it. */
@@ -54,12 +58,13 @@ function problemOf(object: unknown): string | undefined {
   return wrong === undefined ? undefined : `${describeObject(object)}: ${wrong}`
 }
 
-/** Reads the documents of one file. A broken document or object spoils none of the others. */
-export function parseManifests(file: string, text: string): Manifests {
+/** Parses a piece of a file. A broken document or object spoils none of the others. What no proxy reads is left out: it is most of an object. */
+export function parsePiece(format: Format, text: string): Piece {
   const objects: KubernetesObject[] = []
-  const problems: ManifestProblem[] = []
-  for (const [index, document] of readDocuments(file, text).entries()) {
-    const report = (reason: string): void => void problems.push({ file, document: index + 1, reason })
+  const problems: { document: number; reason: string }[] = []
+  const documents = readDocuments(format, text)
+  for (const [index, document] of documents.entries()) {
+    const report = (reason: string): void => void problems.push({ document: index + 1, reason })
     if ('reason' in document) {
       report(document.reason)
       continue
@@ -69,8 +74,34 @@ export function parseManifests(file: string, text: string): Manifests {
     for (const object of objectsIn(document.value)) {
       const problem = problemOf(object)
       if (problem !== undefined) report(problem)
-      else if (isKnown(object as KubernetesObject)) objects.push(object as KubernetesObject)
+      else if (isKnown(object as KubernetesObject)) objects.push(prune(object, object as KubernetesObject) as KubernetesObject)
     }
   }
+  return { documents: documents.length, objects, problems }
+}
+
+/** Puts together what the pieces of a file hold, in their order. */
+export function join(file: string, pieces: Iterable<Piece>): Manifests {
+  const objects: KubernetesObject[] = []
+  const problems: ManifestProblem[] = []
+  let before = 0
+  for (const piece of pieces) {
+    for (const object of piece.objects) objects.push(object)
+    for (const { document, reason } of piece.problems) problems.push({ file, document: before + document, reason })
+    before += piece.documents
+  }
   return { objects, problems }
+}
+
+/** Parses pieces of files, at once or elsewhere. */
+export interface PieceParser {
+  /** @throws Nothing is known of these pieces then. */
+  parse(format: Format, texts: readonly string[]): readonly Piece[] | Promise<readonly Piece[]>
+  /** Ends: nothing is parsed any more. */
+  close(): void
+}
+
+export const parserAtOnce: PieceParser = {
+  parse: (format, texts) => texts.map((text) => parsePiece(format, text)),
+  close: () => undefined
 }

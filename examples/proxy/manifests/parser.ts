@@ -1,7 +1,6 @@
-/** The program of the thread that parses a large file. */
-import { parentPort, workerData } from 'node:worker_threads'
-import type { ParserInput } from './background.js'
-import { parseManifests } from './parse.js'
+/** The program of the thread that parses much YAML. */
+import { parentPort } from 'node:worker_threads'
+import type { ParserOrder } from './background.js'
+import { parserAtOnce } from './parse.js'
 
-const { file, text } = workerData as ParserInput
-parentPort!.postMessage(parseManifests(file, text))
+parentPort!.on('message', ({ format, texts }: ParserOrder) => parentPort!.postMessage(parserAtOnce.parse(format, texts)))

@@ -1,21 +1,10 @@
-import { constants } from 'node:fs'
-import { lstat, open, readdir } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeObject, ObjectChoice } from './choice.js'
-import { parseManifests, type ParseManifests } from './parse.js'
+import { ManifestFile } from './file.js'
+import { parserAtOnce, type PieceParser } from './parse.js'
 import type { FolderContent, ManifestProblem, Manifests } from './types.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
-
-/** Text of a regular file. Of a FIFO or a device no end may come: opening one must not wait, and reading it is not tried. */
-async function readText(path: string): Promise<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  try {
-    if (!(await file.stat()).isFile()) throw new Error('it is no regular file')
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
-}
 
 /** True where the folder has no such name any more, not even as a link to nowhere. */
 async function isGone(path: string): Promise<boolean> {
@@ -33,28 +22,39 @@ async function isGone(path: string): Promise<boolean> {
  */
 export class ManifestFolder {
   readonly #folder: string
-  readonly #parse: ParseManifests
+  readonly #openParser: () => PieceParser
   /** The objects of each file, as last known. */
   #known: ReadonlyMap<string, readonly KubernetesObject[]> = new Map()
-  /** What was read last of each file: one that did not change is not parsed again. */
-  #parsed = new Map<string, { readonly text: string; readonly manifests: Manifests }>()
+  #files: ReadonlyMap<string, ManifestFile> = new Map()
 
-  /** @param parse Parses a file; what it throws is a problem of the file. */
-  constructor(folder: string, parse: ParseManifests = parseManifests) {
+  /** @param openParser Gives what parses the files of one reading; where that throws, it is a problem of the file. */
+  constructor(folder: string, openParser: () => PieceParser = () => parserAtOnce) {
     this.#folder = folder
-    this.#parse = parse
+    this.#openParser = openParser
   }
 
   /** @throws The folder cannot be read: then nothing is known, and nothing should be concluded from it. */
   async read(): Promise<FolderContent> {
+    const parser = this.#openParser()
+    try {
+      return await this.#readFiles(parser)
+    } finally {
+      parser.close()
+    }
+  }
+
+  async #readFiles(parser: PieceParser): Promise<FolderContent> {
     const names = (await readdir(this.#folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/s.test(name)).sort()
     const known = new Map<string, readonly KubernetesObject[]>()
+    const files = new Map<string, ManifestFile>()
     const choice = new ObjectChoice()
     const problems: ManifestProblem[] = []
     const outdated: string[] = []
     for (const name of names) {
-      const parsed = await this.#readFile(name)
+      const file = this.#files.get(name) ?? new ManifestFile(join(this.#folder, name))
+      const parsed = await this.#readFile(name, file, parser)
       if (parsed === undefined) continue
+      files.set(name, file)
       const kept = parsed.problems.length === 0 ? [] : this.#missing(name, parsed.objects)
       known.set(name, [...parsed.objects, ...kept])
       choice.add(name, parsed.objects, kept)
@@ -62,21 +62,16 @@ export class ManifestFolder {
       if (kept.length > 0 || parsed.problems.some(({ document }) => document === 0)) outdated.push(name)
     }
     this.#known = known
-    for (const name of this.#parsed.keys()) if (!known.has(name)) this.#parsed.delete(name)
+    this.#files = files
     return { objects: choice.objects, problems: [...problems, ...choice.problems], outdated }
   }
 
   /** Undefined where the file is gone, also when it went between listing and reading. */
-  async #readFile(name: string): Promise<Manifests | undefined> {
-    const path = join(this.#folder, name)
+  async #readFile(name: string, file: ManifestFile, parser: PieceParser): Promise<Manifests | undefined> {
     try {
-      const text = await readText(path)
-      const last = this.#parsed.get(name)
-      const manifests = last?.text === text ? last.manifests : await this.#parse(name, text)
-      this.#parsed.set(name, { text, manifests })
-      return manifests
+      return await file.read(parser)
     } catch (error) {
-      if (await isGone(path)) return undefined
+      if (await isGone(join(this.#folder, name))) return undefined
       return { objects: [], problems: [{ file: name, document: 0, reason: (error as Error).message }] }
     }
   }

@@ -14,6 +14,14 @@ export interface Manifests {
   readonly problems: readonly ManifestProblem[]
 }
 
+/** What a piece of a file holds: one document, as a rule. */
+export interface Piece {
+  readonly documents: number
+  readonly objects: readonly KubernetesObject[]
+  /** Documents are counted within the piece, from 1. */
+  readonly problems: readonly Pick<ManifestProblem, 'document' | 'reason'>[]
+}
+
 /** What a folder holds, together with what it held before. */
 export interface FolderContent extends Manifests {
   /** Files whose content is not known: they cannot be read, or they have a problem and objects of an earlier reading are kept for it. */

@@ -1,4 +1,4 @@
-import type { ParseManifests } from '../manifests/parse.js'
+import type { PieceParser } from '../manifests/parse.js'
 import { ManifestFolder } from '../manifests/read.js'
 import type { ProxyOptions } from '../options.js'
 import { findAccess } from './access/find.js'
@@ -9,8 +9,8 @@ import type { ObjectSource } from './types.js'
 
 /** How a source is read. */
 export interface SourceOptions {
-  /** Parses manifests elsewhere; absent: at once. */
-  readonly parse?: ParseManifests
+  /** Parses the manifests of one reading elsewhere; absent: at once. */
+  readonly openParser?: () => PieceParser
   /** What an API server is asked for; absent: all that a proxy reads in any case. A folder has all in any case. */
   readonly kinds?: readonly ApiResource['kind'][] | undefined
 }
@@ -21,7 +21,10 @@ export interface SourceOptions {
  * @throws {ValidationError} The kubeconfig cannot be used.
  * @throws The kubeconfig cannot be read.
  */
-export async function openSource({ manifests, api, nodeName }: ProxyOptions, { parse, kinds }: SourceOptions = {}): Promise<ObjectSource> {
-  if (api === undefined) return new ManifestSource(manifests!, new ManifestFolder(manifests!, parse))
+export async function openSource(
+  { manifests, api, nodeName }: ProxyOptions,
+  { openParser, kinds }: SourceOptions = {}
+): Promise<ObjectSource> {
+  if (api === undefined) return new ManifestSource(manifests!, new ManifestFolder(manifests!, openParser))
   return new ApiSource(await findAccess(api), nodeName, { client: { qps: api.qps, burst: api.burst }, kinds })
 }

@@ -11,6 +11,13 @@ const PLAY = fileURLToPath(new URL('../../../examples/demo/play.mjs', import.met
 it('the demo keeps its shop open for who looks at the page from outside, until it is interrupted', { timeout: 120_000 }, async () => {
   const demo = background('setsid', ['--wait', process.execPath, PLAY, '--stay'])
   await demo.waitFor('The shop stays open', 90_000)
+  // As many as its client made.
+  const counted = demo.output().matchAll(/service="default\/(api|cache|dns):\w+"} (\d+)/g)
+  expect(Object.fromEntries(Array.from(counted, ([, service, count]) => [service, Number(count)]))).toEqual({
+    api: 3400,
+    cache: 200,
+    dns: 400
+  })
   const [, url] = /the page is at (http:\S+)/.exec(demo.output())!
   expect(await (await fetch(url!)).text()).toMatch(/^<!doctype html>/i)
   const countOf = async (): Promise<number> => {

@@ -1,4 +1,4 @@
-import { rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { patience } from '../../support/lab.js'
@@ -133,6 +133,20 @@ describe('the proxy daemon', () => {
     const { longestMs, totalMs } = JSON.parse(await asking) as { longestMs: number; totalMs: number }
     expect(longestMs).toBeLessThan(totalMs / 2)
     await proxy.stop()
+  })
+
+  it('reads a file that has no room in its memory, a document after the other', async () => {
+    const namespace = await makeNamespace()
+    const folder = await makeFolder()
+    const [heapMegabytes, documents] = [48, 48]
+    const other = `kind: ConfigMap\nmetadata: { name: other }\ndata:\n  text: |\n${`    ${'x'.repeat(1019)}\n`.repeat(1024)}---\n`
+    const file = join(folder, 'all.yaml')
+    for (let number = 0; number < documents; number++) await appendFile(file, other.replace('other', `other-${number}`))
+    await appendFile(file, manifest('web', '10.96.0.1', '10.1.0.1'))
+    const words = [`--max-old-space-size=${heapMegabytes}`, PROXY, '--manifests', folder, '--plan']
+    const { status, stdout, stderr } = await namespace.attempt(process.execPath, words, { timeoutMs: 60_000 })
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toContain('default/web:80')
   })
 
   it('ends with an error, and changes nothing, when its port is taken', async () => {

@@ -32,6 +32,7 @@ const PATHS: Readonly<Record<string, (namespace: string) => string>> = {
   Node: () => '/api/v1/nodes',
   Service: (namespace) => `/api/v1/namespaces/${namespace}/services`,
   EndpointSlice: (namespace) => `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
+  ServiceCIDR: () => '/apis/networking.k8s.io/v1/servicecidrs',
   ServiceAccount: (namespace) => `/api/v1/namespaces/${namespace}/serviceaccounts`,
   ClusterRole: () => '/apis/rbac.authorization.k8s.io/v1/clusterroles',
   ClusterRoleBinding: () => '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'

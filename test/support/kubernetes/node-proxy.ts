@@ -54,6 +54,8 @@ export interface NodeProxy extends Background {
 
 export interface NodeProxyOptions {
   readonly token?: TokenName
+  /** Whether it is left to the proxy to find the ranges of Services at the API. Default: it is told those of the network. */
+  readonly followsRanges?: boolean
   /** More words of its command line. */
   readonly words?: readonly string[]
 }
@@ -62,7 +64,7 @@ export interface NodeProxyOptions {
 export async function startNodeProxy(
   { node }: Network,
   plane: ControlPlane,
-  { token = 'proxy', words = [] }: NodeProxyOptions = {}
+  { token = 'proxy', followsRanges = false, words = [] }: NodeProxyOptions = {}
 ): Promise<NodeProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'netplane-node-'))
   const tokenFile = join(folder, 'token')
@@ -74,7 +76,8 @@ export async function startNodeProxy(
   const proxy = startProgram('ip', [
     ...['netns', 'exec', node.name, process.execPath, PROXY, '--kubeconfig', plane.kubeconfig(tokenFile), '--node-name', NODE.name],
     ...['--local-sources', `${localSources.ip},${localSources.ip6}`, '--node-port-addresses', NODE_PORTS.join()],
-    ...['--service-ranges', `${clusterRange.ip},${clusterRange.ip6}`, ...words]
+    ...(followsRanges ? [] : ['--service-ranges', `${clusterRange.ip},${clusterRange.ip6}`]),
+    ...words
   ])
   onTestFinished(async () => {
     await proxy.stop('SIGKILL')

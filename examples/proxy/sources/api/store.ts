@@ -1,10 +1,10 @@
 import { describeObject } from '../../manifests/choice.js'
 import type { ManifestProblem } from '../../manifests/types.js'
+import { prune } from '../../kubernetes/prune.js'
 import { isObject, shapeProblem } from '../../kubernetes/shape.js'
 import type { KubernetesObject } from '../../kubernetes/types.js'
 import type { ObjectChange } from '../types.js'
 import { LostError } from './errors.js'
-import { prune } from './prune.js'
 import type { ApiResource } from './resources.js'
 import { isStale } from './versions.js'
 

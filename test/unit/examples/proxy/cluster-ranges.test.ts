@@ -5,13 +5,13 @@ import { Daemon, type DaemonHooks } from '../../../../examples/proxy/daemon.js'
 import { Catalog } from '../../../../examples/proxy/kubernetes/catalog.js'
 import { shapeProblem } from '../../../../examples/proxy/kubernetes/shape.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
-import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
 import { parseOptions, type ProxyOptions } from '../../../../examples/proxy/options.js'
 import { findAccess } from '../../../../examples/proxy/sources/access/find.js'
 import { ApiSource } from '../../../../examples/proxy/sources/api/source.js'
 import { openPlane } from '../../../../src/index.js'
 import { FakeNftablesKernel } from '../../../../src/testing.js'
 import { answer, apiService, event, events, list, refusal, ScriptedApi } from '../../../support/api-server.js'
+import { parseManifests } from '../../../support/manifests.js'
 
 const never = new AbortController().signal
 const range = (name: string, version: number, ...cidrs: unknown[]): unknown => ({

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
-import type { Manifests } from '../../../../examples/proxy/manifests/types.js'
+import type { Piece } from '../../../../examples/proxy/manifests/types.js'
 import { ManifestSource } from '../../../../examples/proxy/sources/manifests.js'
 import { parseOptions } from '../../../../examples/proxy/options.js'
 import { openPlane, readStateFile } from '../../../../src/index.js'
@@ -88,8 +88,9 @@ it('says why the kernel does not have what the folder says', async () => {
 it('that is asked to stop does not wait for what it reads, and writes nothing of it', async () => {
   const path = await makeFolder()
   await writeFile(join(path, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
-  let parsed: ((manifests: Manifests) => void) | undefined
-  const folder = new ManifestFolder(path, () => new Promise<Manifests>((resolve) => (parsed = resolve)))
+  let parsed: ((pieces: readonly Piece[]) => void) | undefined
+  const parse = (): Promise<readonly Piece[]> => new Promise((resolve) => (parsed = resolve))
+  const folder = new ManifestFolder(path, () => ({ parse, close: () => undefined }))
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const sync = vi.spyOn(plane, 'sync')
   const daemon = new Daemon(
@@ -101,7 +102,7 @@ it('that is asked to stop does not wait for what it reads, and writes nothing of
   const started = daemon.start()
   await vi.waitFor(() => expect(parsed).toBeDefined())
   await daemon.stop()
-  parsed!({ objects: [], problems: [] })
+  parsed!([{ documents: 1, objects: [], problems: [] }])
   await started
   expect(sync).not.toHaveBeenCalled()
 })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { isNodeEligible, podPrefixes } from '../../../../examples/proxy/kubernetes/eligibility.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
-import { prune } from '../../../../examples/proxy/sources/api/prune.js'
+import { prune } from '../../../../examples/proxy/kubernetes/prune.js'
 import { resourcesOf } from '../../../../examples/proxy/sources/api/resources.js'
 
 const nodes = resourcesOf('here').find(({ kind }) => kind === 'Node')!

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
+import { expect, it, vi } from 'vitest'
+import { parserAtOnce, type PieceParser } from '../../../../examples/proxy/manifests/parse.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
 
@@ -158,11 +158,13 @@ it('an object that two files have counts once: the last one, but never one that 
 it('a parser may work elsewhere, and one that fails says nothing about what should be', async () => {
   const path = await makeFolder()
   let fails = false
-  const folder = new ManifestFolder(path, async (file, text) => {
+  const close = vi.fn()
+  const parse: PieceParser['parse'] = async (...pieces) => {
     await new Promise((resolve) => setImmediate(resolve))
     if (fails) throw new Error('out of memory')
-    return parseManifests(file, text)
-  })
+    return parserAtOnce.parse(...pieces)
+  }
+  const folder = new ManifestFolder(path, () => ({ parse, close }))
   await writeFile(join(path, 'web.yaml'), WEB)
   expect(await namesIn(folder)).toEqual(['web', 'web-1'])
   fails = true
@@ -174,4 +176,5 @@ it('a parser may work elsewhere, and one that fails says nothing about what shou
   })
   fails = false
   expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
+  expect(close).toHaveBeenCalledTimes(3)
 })

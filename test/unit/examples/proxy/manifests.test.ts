@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
-import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
+import { parseManifests } from '../../../support/manifests.js'
 
 const SERVICE = `
 apiVersion: v1

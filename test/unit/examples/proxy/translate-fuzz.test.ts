@@ -5,7 +5,7 @@ import { FakeNftablesKernel } from '../../../../src/testing.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
 import { findHealthChecks } from '../../../../examples/proxy/kubernetes/health-checks.js'
 import { translate } from '../../../../examples/proxy/kubernetes/translate.js'
-import { parseManifests } from '../../../../examples/proxy/manifests/parse.js'
+import { parseManifests } from '../../../support/manifests.js'
 
 /** What an API server gives, with all that it adds: a dual-stack service, its slices, and one of each other kind. */
 const VICTIM = `

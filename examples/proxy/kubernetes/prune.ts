@@ -1,7 +1,6 @@
-import { SETTINGS } from '../../kubernetes/settings.js'
-import { isObject, LABELS } from '../../kubernetes/shape.js'
-import { TRIGGER_TIME } from '../../kube-proxy-metrics.js'
-import type { ApiResource } from './resources.js'
+import { SETTINGS } from './settings.js'
+import { isObject, LABELS, TRIGGER_TIME } from './shape.js'
+import type { KubernetesObject } from './types.js'
 
 /** Which parts of a value stay: all of it, the fields of an object, or the same parts of each entry of a list. */
 type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
@@ -21,7 +20,7 @@ const SERVICE_METADATA = {
 const NAMES: Parts = [{ name: true }]
 
 /** What `kubernetes/types.ts` has, and the version of the object. */
-const KINDS: Readonly<Record<ApiResource['kind'], Parts>> = {
+const KINDS: Readonly<Record<KubernetesObject['kind'], Parts>> = {
   Service: {
     metadata: SERVICE_METADATA,
     spec: {
@@ -89,7 +88,7 @@ function takerOf(parts: Parts): Take {
   }
 }
 
-const TAKERS: Readonly<Record<ApiResource['kind'], Take>> = {
+const TAKERS: Readonly<Record<KubernetesObject['kind'], Take>> = {
   Service: takerOf(KINDS.Service),
   EndpointSlice: takerOf(KINDS.EndpointSlice),
   Node: takerOf(KINDS.Node),
@@ -97,10 +96,10 @@ const TAKERS: Readonly<Record<ApiResource['kind'], Take>> = {
 }
 
 /**
- * The parts of an object of the API that a proxy reads. The rest (other annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
+ * The parts of an object that a proxy reads. The rest (other annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
  * Items of a list have no kind; here they get it.
  */
-export function prune(value: unknown, { kind }: ApiResource): unknown {
+export function prune(value: unknown, { kind }: Pick<KubernetesObject, 'kind'>): unknown {
   const pruned = TAKERS[kind](value)
   if (!isObject(pruned)) return pruned
   // The API gives null for a slice without endpoints.

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { cutterFor, formatOf } from './cut.js'
+import { join, type PieceParser } from './parse.js'
+import type { Manifests, Piece } from './types.js'
+
+const CHUNK_BYTES = 65_536
+/** Characters that are parsed together. */
+const BATCH = 65_536
+/** How often a file is read that changes while it is read. What was parsed once is not parsed again. */
+const ATTEMPTS = 3
+/** Two changes within this time may leave the same times behind, as some file systems count by two seconds. */
+const SETTLED_MS = 3000
+
+/** What a file was when it was read. */
+interface Reading {
+  /** What tells it from what it is after a change; undefined where it had changed a moment before. */
+  readonly state: string | undefined
+  readonly content: Manifests
+}
+
+async function stateOf(file: FileHandle): Promise<{ readonly text: string; readonly isSettled: boolean }> {
+  const found = await file.stat({ bigint: true })
+  // Of a FIFO or a device no end may come.
+  if (!found.isFile()) throw new Error('it is no regular file')
+  const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = found
+  const changedMs = Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs)
+  return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), isSettled: changedMs < Date.now() - SETTLED_MS }
+}
+
+const digestOf = (piece: Buffer): string => createHash('sha256').update(piece).digest('base64')
+
+/** A file of manifests, which is read in chunks: what it holds is kept, and not its text. Pieces that did not change are not parsed again, and keep their objects. */
+export class ManifestFile {
+  readonly #path: string
+  /** What was parsed, by the digest of its text. */
+  #pieces: ReadonlyMap<string, Piece> = new Map()
+  #last: Reading | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** @throws It cannot be read, or changes again and again. */
+  async read(parser: PieceParser): Promise<Manifests> {
+    // Opening a FIFO must not wait.
+    const file = await open(this.#path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const { text, isSettled } = await stateOf(file)
+      if (isSettled && this.#last?.state === text) return this.#last.content
+      return await this.#readWhole(file, parser)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #readWhole(file: FileHandle, parser: PieceParser): Promise<Manifests> {
+    const parsed = new Map(this.#pieces)
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const { text, isSettled } = await stateOf(file)
+      const digests = await this.#readPieces(file, parser, parsed)
+      if ((await stateOf(file)).text !== text) continue
+      this.#pieces = new Map(digests.map((digest) => [digest, parsed.get(digest)!]))
+      const content = join(
+        basename(this.#path),
+        digests.map((digest) => parsed.get(digest)!)
+      )
+      this.#last = { state: isSettled ? text : undefined, content }
+      return content
+    }
+    throw new Error('it changes while it is read')
+  }
+
+  /** Reads the file once, and parses what is not in `parsed`. Returns the digests of its pieces. */
+  async #readPieces(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>): Promise<string[]> {
+    const format = formatOf(this.#path)
+    const cutter = cutterFor(format)
+    const digests: string[] = []
+    let unknown = new Map<string, string>()
+    let length = 0
+    const parse = async (): Promise<void> => {
+      const pieces = await parser.parse(format, [...unknown.values()])
+      for (const [index, digest] of [...unknown.keys()].entries()) parsed.set(digest, pieces[index]!)
+      unknown = new Map()
+      length = 0
+    }
+    const take = async (pieces: readonly Buffer[]): Promise<void> => {
+      for (const piece of pieces) {
+        const digest = digestOf(piece)
+        digests.push(digest)
+        if (parsed.has(digest) || unknown.has(digest)) continue
+        const text = piece.toString('utf8')
+        unknown.set(digest, text)
+        length += text.length
+        if (length >= BATCH) await parse()
+      }
+    }
+    const chunk = Buffer.alloc(CHUNK_BYTES)
+    for (let position = 0; ;) {
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, position)
+      if (bytesRead === 0) break
+      position += bytesRead
+      await take(cutter.add(chunk.subarray(0, bytesRead)))
+    }
+    await take(cutter.end())
+    if (unknown.size > 0) await parse()
+    return digests
+  }
+}
