@@ -1,7 +1,7 @@
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, type YAMLError } from 'yaml'
 import { describeObject } from './choice.js'
 import type { Format } from './cut.js'
-import type { ManifestProblem, Manifests, Piece } from './types.js'
+import type { ManifestProblem, Manifests, Piece, PieceProblem } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import { prune } from '../kubernetes/prune.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
@@ -16,7 +16,7 @@ function objectsIn(value: unknown): unknown[] {
 }
 
 /** A document's value, or why it has none. */
-type Document = { readonly value: unknown } | { readonly reason: string }
+type Document = { readonly value: unknown } | Omit<PieceProblem, 'document'>
 
 function attempt(read: () => unknown): Document {
   try {
@@ -26,9 +26,16 @@ function attempt(read: () => unknown): Document {
   }
 }
 
-/** The first line says what is wrong; the others show where. Lines are counted in the piece, which does not know where in its file it is. */
-function reasonOf({ message }: Error): string {
-  return message.split('\n')[0]!.replace(/ at line (\d+), column (\d+):?$/, ', in line $1 of the document, column $2')
+/** The first line of a message says what is wrong, and where; the others show it. */
+function problemIn({ message, linePos }: YAMLError): Omit<PieceProblem, 'document'> {
+  const reason = message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')
+  return { reason, position: linePos && { line: linePos[0].line, column: linePos[0].col } }
+}
+
+function countLines(text: string): number {
+  let lines = 0
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++
+  return lines
 }
 
 /** JSON is YAML too, but its own parser is far faster. */
@@ -37,7 +44,7 @@ const READERS: Readonly<Record<Format, (text: string) => Document[]>> = {
   // As the tools of Kubernetes do, which take YAML 1.1: `<<: *other`.
   yaml: (text) =>
     [...parseAllDocuments(text, { merge: true })].map((document) =>
-      document.errors.length > 0 ? { reason: reasonOf(document.errors[0]!) } : attempt(() => document.toJS() as unknown)
+      document.errors.length > 0 ? problemIn(document.errors[0]!) : attempt(() => document.toJS() as unknown)
     )
 }
 
@@ -61,12 +68,12 @@ function problemOf(object: unknown): string | undefined {
 /** Parses a piece of a file. A broken document or object spoils none of the others. What no proxy reads is left out: it is most of an object. */
 export function parsePiece(format: Format, text: string): Piece {
   const objects: KubernetesObject[] = []
-  const problems: { document: number; reason: string }[] = []
+  const problems: PieceProblem[] = []
   const documents = readDocuments(format, text)
   for (const [index, document] of documents.entries()) {
     const report = (reason: string): void => void problems.push({ document: index + 1, reason })
     if ('reason' in document) {
-      report(document.reason)
+      problems.push({ document: index + 1, ...document })
       continue
     }
     // An empty document: a file that ends with `---`.
@@ -77,18 +84,22 @@ export function parsePiece(format: Format, text: string): Piece {
       else if (isKnown(object as KubernetesObject)) objects.push(prune(object, object as KubernetesObject) as KubernetesObject)
     }
   }
-  return { documents: documents.length, objects, problems }
+  return { documents: documents.length, lines: countLines(text), objects, problems }
 }
 
 /** Puts together what the pieces of a file hold, in their order. */
 export function join(file: string, pieces: Iterable<Piece>): Manifests {
   const objects: KubernetesObject[] = []
   const problems: ManifestProblem[] = []
-  let before = 0
+  let [documents, lines] = [0, 0]
   for (const piece of pieces) {
     for (const object of piece.objects) objects.push(object)
-    for (const { document, reason } of piece.problems) problems.push({ file, document: before + document, reason })
-    before += piece.documents
+    for (const { document, reason, position } of piece.problems) {
+      const where = position === undefined ? '' : ` at line ${lines + position.line}, column ${position.column}`
+      problems.push({ file, document: documents + document, reason: reason + where })
+    }
+    documents += piece.documents
+    lines += piece.lines
   }
   return { objects, problems }
 }

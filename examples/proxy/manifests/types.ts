@@ -17,9 +17,16 @@ export interface Manifests {
 /** What a piece of a file holds: one document, as a rule. */
 export interface Piece {
   readonly documents: number
+  /** Ends of lines. */
+  readonly lines: number
   readonly objects: readonly KubernetesObject[]
-  /** Documents are counted within the piece, from 1. */
-  readonly problems: readonly Pick<ManifestProblem, 'document' | 'reason'>[]
+  readonly problems: readonly PieceProblem[]
+}
+
+/** What is wrong in a piece, which does not know where in its file it is: documents and lines are counted within it, from 1. */
+export interface PieceProblem extends Pick<ManifestProblem, 'document' | 'reason'> {
+  /** Where the parser stopped, if it did. */
+  readonly position?: { readonly line: number; readonly column: number } | undefined
 }
 
 /** What a folder holds, together with what it held before. */

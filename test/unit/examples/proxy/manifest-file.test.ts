@@ -56,14 +56,17 @@ it('a change of one document costs that document alone: the others keep their ob
   expect(moved.objects.filter((object) => !first.objects.includes(object)).length).toBeLessThanOrEqual(4)
 })
 
-it('problems are numbered by the documents of the whole file, and count lines within their own', async () => {
+it('problems are numbered by the documents of the whole file, and count its lines', async () => {
+  const linesOf = (text: string): number => text.split('\n').length - 1
   const { path, file } = await makeFile(`${all()}---\nkind: Service\nmetadata: [\n`)
   const problem = async (): Promise<Manifests['problems']> => (await file.read(parserAtOnce)).problems
   expect(await problem()).toEqual([
-    { file: 'all.yaml', document: 2 * SERVICES + 1, reason: expect.stringContaining(', in line 4 of the document') as string }
+    { file: 'all.yaml', document: 2 * SERVICES + 1, reason: expect.stringMatching(new RegExp(` at line ${linesOf(all()) + 4}, column 1$`)) as string }
   ])
   await writeFile(path, `kind: Other\n---\n${all()}---\nkind: Service\nmetadata: [\n`)
-  expect(await problem()).toMatchObject([{ document: 2 * SERVICES + 2 }])
+  // Nothing but the place of the broken document has changed.
+  const reason = expect.stringMatching(new RegExp(` at line ${linesOf(all()) + 6}, column 1$`)) as string
+  expect(await problem()).toEqual([{ file: 'all.yaml', document: 2 * SERVICES + 2, reason }])
 })
 
 it('a file that changes while it is read is read again, and nothing is made of two states together', async () => {
