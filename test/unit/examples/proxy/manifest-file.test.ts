@@ -61,7 +61,11 @@ it('problems are numbered by the documents of the whole file, and count its line
   const { path, file } = await makeFile(`${all()}---\nkind: Service\nmetadata: [\n`)
   const problem = async (): Promise<Manifests['problems']> => (await file.read(parserAtOnce)).problems
   expect(await problem()).toEqual([
-    { file: 'all.yaml', document: 2 * SERVICES + 1, reason: expect.stringMatching(new RegExp(` at line ${linesOf(all()) + 4}, column 1$`)) as string }
+    {
+      file: 'all.yaml',
+      document: 2 * SERVICES + 1,
+      reason: expect.stringMatching(new RegExp(` at line ${linesOf(all()) + 4}, column 1$`)) as string
+    }
   ])
   await writeFile(path, `kind: Other\n---\n${all()}---\nkind: Service\nmetadata: [\n`)
   // Nothing but the place of the broken document has changed.
