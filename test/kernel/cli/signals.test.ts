@@ -1,16 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import { expect, onTestFinished, test } from 'vitest'
 import { makeNamespace } from '../../support/namespace.js'
-import { attempt, run } from '../../support/run.js'
+import { background, run, until } from '../../support/run.js'
 
 const PROGRAM = path.resolve(import.meta.dirname, '../../../dist/cli.js')
 const TERMINAL = path.resolve(import.meta.dirname, '../../support/terminal.py')
 
 const ENTER = '\u001b[?1049h\u001b[?25l'
 const LEAVE = '\u001b[?25h\u001b[?1049l'
+
+/** Whether a process has a file open. */
+async function hasOpen(pid: number, file: string): Promise<boolean> {
+  const descriptors = `/proc/${pid}/fd`
+  const targets = (await readdir(descriptors)).map((fd) => readlink(path.join(descriptors, fd)).catch(() => undefined))
+  return (await Promise.all(targets)).includes(file)
+}
 
 test.each([
   ['HUP', 129],
@@ -22,19 +29,11 @@ test.each([
   onTestFinished(() => rm(folder, { recursive: true }))
   const fifo = path.join(folder, 'fifo')
   await run('mkfifo', [fifo])
-  const ended = await attempt('timeout', [
-    '--signal',
-    signal,
-    '--kill-after',
-    '5',
-    '--preserve-status',
-    '2',
-    process.execPath,
-    PROGRAM,
-    'plan',
-    fifo
-  ])
-  expect(ended).toMatchObject({ status, stdout: '', stderr: `netplane: ended by SIG${signal}\n` })
+  const program = background(process.execPath, [PROGRAM, 'plan', fifo])
+  await until('the command has opened the FIFO', () => hasOpen(program.pid, fifo))
+  await program.stop(`SIG${signal}` as NodeJS.Signals)
+  expect(await program.ended).toEqual({ status, signal: null })
+  expect(program.output()).toBe(`netplane: ended by SIG${signal}\n`)
 })
 
 /** What a terminal gets from `watch`, which is sent signals, and `stopped` where one stopped it. */
