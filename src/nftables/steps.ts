@@ -137,11 +137,12 @@ export function joined(steps: readonly Step[]): Step {
 
 const NO_OWNERS: Owners = new Map()
 
-/** Whether the kernel is to say the handle of what an operation makes: what it says takes the main thread's time. @param first The first operation of each step. */
-function echoes(batch: readonly Step[], first: readonly number[], operations: number): (index: number) => boolean {
+/** Of which operations the kernel is to say the handles: what it says takes the main thread's time. @param first The first operation of each step. */
+function echoes(batch: readonly Step[], first: readonly number[], operations: number): Pick<OrderedCommitOptions, 'echo' | typeof echoOf> {
+  if (!batch.some(({ echo }) => echo === true)) return { echo: false }
   const isAsked = new Uint8Array(operations)
   for (const [index, { echo }] of batch.entries()) if (echo === true) isAsked.fill(1, first[index], first[index + 1])
-  return (index) => isAsked[index] === 1
+  return { echo: true, [echoOf]: (index) => isAsked[index] === 1 }
 }
 
 /** Queues what a step does. */
@@ -278,8 +279,7 @@ export class StepWriter {
     let leave = (): void => undefined
     this.#queued = new Promise((resolve) => (leave = () => resolve()))
     await before
-    const echo = batch.some((step) => step.echo === true)
-    const options: OrderedCommitOptions = { ...this.#hooks.options(), echo, [echoOf]: echoes(batch, first, tx.size), [whenQueued]: leave }
+    const options: OrderedCommitOptions = { ...this.#hooks.options(), ...echoes(batch, first, tx.size), [whenQueued]: leave }
     const sentAt = performance.now()
     try {
       const report = await tx.commit(options)

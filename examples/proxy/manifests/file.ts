@@ -21,7 +21,13 @@ interface Reading {
   readonly content: Manifests
 }
 
-async function stateOf(file: FileHandle): Promise<{ readonly text: string; readonly isSettled: boolean }> {
+/** What a file is: a text that is another one after a change, unless that came within {@link SETTLED_MS} of the last. */
+interface FileState {
+  readonly text: string
+  readonly isSettled: boolean
+}
+
+async function stateOf(file: FileHandle): Promise<FileState> {
   const found = await file.stat({ bigint: true })
   // Of a FIFO or a device no end may come.
   if (!found.isFile()) throw new Error('it is no regular file')
@@ -48,20 +54,22 @@ export class ManifestFile {
     // Opening a FIFO must not wait.
     const file = await open(this.#path, constants.O_RDONLY | constants.O_NONBLOCK)
     try {
-      const { text, isSettled } = await stateOf(file)
-      if (isSettled && this.#last?.state === text) return this.#last.content
-      return await this.#readWhole(file, parser)
+      const state = await stateOf(file)
+      if (state.isSettled && this.#last?.state === state.text) return this.#last.content
+      return await this.#readWhole(file, state, parser)
     } finally {
       await file.close()
     }
   }
 
-  async #readWhole(file: FileHandle, parser: PieceParser): Promise<Manifests> {
+  async #readWhole(file: FileHandle, found: FileState, parser: PieceParser): Promise<Manifests> {
     const parsed = new Map(this.#pieces)
+    let before = found
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const { text, isSettled } = await stateOf(file)
       const digests = await this.#readPieces(file, parser, parsed)
-      if ((await stateOf(file)).text !== text) continue
+      const { text, isSettled } = before
+      before = await stateOf(file)
+      if (before.text !== text) continue
       this.#pieces = new Map(digests.map((digest) => [digest, parsed.get(digest)!]))
       const content = join(
         basename(this.#path),

@@ -125,15 +125,11 @@ export class IntervalChecks {
   readonly #removedFrom = new Set<string>()
 
   constructor(queued: readonly QueuedOperation[], operations: readonly IntervalOperation[], unstated: readonly UnstatedOperation[]) {
-    this.#queued = queued
+    // Where nothing is to be checked, declarations are not looked at either: they would have to be decoded.
+    this.#queued = operations.length + unstated.length === 0 ? [] : queued
     this.#operations = new Map(operations.map((operation) => [operation.index, operation]))
     this.#unstated = new Map(unstated.map((operation) => [operation.index, operation]))
     this.reads = this.#findReads()
-  }
-
-  /** Whether no operation has anything to be checked: then declarations are not looked at either, as they would have to be decoded. */
-  get #isIdle(): boolean {
-    return this.#operations.size === 0 && this.#unstated.size === 0
   }
 
   /** Whether elements have to be read, so that it matters what others commit meanwhile. */
@@ -149,7 +145,6 @@ export class IntervalChecks {
    */
   async plan(operation: string, read: ReadSets, slices: Slices): Promise<Map<number, SentElements>> {
     const sent = new Map<number, SentElements>()
-    if (this.#isIdle) return sent
     const said = new SaidSets()
     const models = new Models()
     for (const [index, queued] of this.#queued.entries()) {
@@ -179,7 +174,6 @@ export class IntervalChecks {
    * @throws {ValidationError} A set holds ranges.
    */
   checkUnstated(read: ReadSets): void {
-    if (this.#isIdle) return
     const said = new SaidSets()
     for (const [index, queued] of this.#queued.entries()) {
       const unstated = this.#unstated.get(index)
@@ -198,7 +192,6 @@ export class IntervalChecks {
 
   #findReads(): Map<string, Reading> {
     const reads = new Map<string, Reading>()
-    if (this.#isIdle) return reads
     const said = new SaidSets()
     for (const [index, queued] of this.#queued.entries()) {
       const interval = this.#operations.get(index)

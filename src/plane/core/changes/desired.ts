@@ -48,10 +48,9 @@ function inOrder(
   prior.sort(([, , left], [, , right]) => right - left)
   const ordered = new Map<string, Service>()
   for (const [name, service, priority] of prior) if (priority > 0) ordered.set(name, service)
-  const late = prior.filter(([, , priority]) => priority < 0)
-  const lateNames = new Set(late.map(([name]) => name))
-  for (const [name, service] of services) if (!lateNames.has(name)) ordered.set(name, service)
-  for (const [name, service] of late) ordered.set(name, service)
+  // Those that stand there already keep their place.
+  for (const [name, service] of services) ordered.set(name, service)
+  for (const [name, service, priority] of prior) if (priority < 0 && ordered.delete(name)) ordered.set(name, service)
   return ordered
 }
 
