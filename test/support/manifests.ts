@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { cutterFor, formatOf } from '../../examples/proxy/manifests/cut.js'
-import { join as joinPieces, parsePiece } from '../../examples/proxy/manifests/parse.js'
+import type { CutPiece, Cutter } from '../../examples/proxy/manifests/cutter.js'
+import { join as joinPieces, parsePiece, type PlacedPiece } from '../../examples/proxy/manifests/parse.js'
 import type { Manifests } from '../../examples/proxy/manifests/types.js'
 
 /** The example proxy, built. */
@@ -32,13 +33,16 @@ endpoints: [${endpoints.map((endpoint) => `{ addresses: [${endpoint}] }`).join('
 `
 }
 
-/** What a file of this name and text holds. */
-export function parseManifests(file: string, text: string): Manifests {
+/** What a file of this name and text holds. @param chunkBytes How many bytes of it come at once; default: all. */
+export function parseManifests(file: string, text: string, chunkBytes = Infinity): Manifests {
   const format = formatOf(file)
+  const bytes = Buffer.from(text)
+  const read = (cutter: Cutter): PlacedPiece[] => {
+    const pieces: CutPiece[] = []
+    for (let from = 0; from < bytes.length; from += chunkBytes) pieces.push(...cutter.add(bytes.subarray(from, from + chunkBytes)))
+    return [...pieces, ...cutter.end()].map(({ bytes, ...place }) => ({ piece: parsePiece(format, bytes.toString()), ...place }))
+  }
   const cutter = cutterFor(format)
-  const pieces = [...cutter.add(Buffer.from(text)), ...cutter.end()]
-  return joinPieces(
-    file,
-    pieces.map((piece) => parsePiece(format, piece.toString()))
-  )
+  const pieces = read(cutter)
+  return joinPieces(file, cutter.isDoubtful((index) => pieces[index]!.piece.isBroken) ? read(cutterFor(format, 'documents')) : pieces)
 }

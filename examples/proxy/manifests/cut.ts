@@ -1,4 +1,8 @@
 import { extname } from 'node:path'
+import { Documents } from './cut-documents.js'
+import { ListItems } from './cut-json.js'
+import { DocumentItems } from './cut-yaml.js'
+import { Whole, type Cutter } from './cutter.js'
 
 /** What a file is written in. */
 export type Format = 'yaml' | 'json'
@@ -7,115 +11,12 @@ export function formatOf(file: string): Format {
   return extname(file) === '.json' ? 'json' : 'yaml'
 }
 
-/** Cuts the bytes of a file into pieces that can be parsed one by one, whatever chunks they come in. */
-export interface Cutter {
-  /** The pieces that end in this chunk, whose memory may be used for the next one afterwards. */
-  add(chunk: Buffer): Buffer[]
-  /** The last piece, or the last ones. A file without a cut is one piece, also an empty one. */
-  end(): Buffer[]
+/** Cuts a file into documents, and those that are lists into their items; and into documents alone. */
+const CUTTERS: Readonly<Record<Format, { readonly items: () => Cutter; readonly documents: () => Cutter }>> = {
+  yaml: { items: () => new DocumentItems(), documents: () => new Documents() },
+  json: { items: () => new ListItems(), documents: () => new Whole() }
 }
 
-/** Some programs begin a file with one, which JSON does not have. */
-const BYTE_ORDER_MARK = Buffer.from('\ufeff')
-const NEWLINE = 0x0a
-/** What may stand behind a marker: white space, or nothing more. */
-const BLANKS: ReadonlySet<number | undefined> = new Set([undefined, 0x20, 0x09, 0x0d, NEWLINE])
-/** Lines that may precede the first document: white space, comments, and ends of documents. */
-const PRELUDE = /^(?:(?:\.\.\.)?[ \t\r]*(?:#[^\n]*)?\n)*$/
-
-/** Where lines begin with a text; `lines` begins with a line. */
-function* linesWith(text: string, lines: Buffer): Generator<number> {
-  if (lines.subarray(0, text.length).equals(Buffer.from(text))) yield 0
-  const wanted = Buffer.from(`\n${text}`)
-  for (let at = lines.indexOf(wanted); at !== -1; at = lines.indexOf(wanted, at + 1)) yield at + 1
-}
-
-/** Collects a file that has one piece alone. */
-class Whole implements Cutter {
-  #chunks: Buffer[] = []
-
-  add(chunk: Buffer): Buffer[] {
-    this.#chunks.push(Buffer.from(this.#chunks.length === 0 ? withoutMark(chunk) : chunk))
-    return []
-  }
-
-  end(): Buffer[] {
-    return [Buffer.concat(this.#chunks)]
-  }
-}
-
-function withoutMark(chunk: Buffer): Buffer {
-  return chunk.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? chunk.subarray(BYTE_ORDER_MARK.length) : chunk
-}
-
-/**
- * Cuts before the lines `---` that begin a document: YAML has none of them within one, not even in a text of several lines. Directives (`%YAML`) may be meant for all documents behind
- * them: where there is one, nothing is cut any more.
- */
-class Documents implements Cutter {
-  /** What is known of the piece that has no end yet, in whole lines. */
-  #pending: Buffer[] = []
-  /** The beginning of a line. */
-  #line: Buffer[] = []
-  #isFirst = true
-  #hasBegun = false
-  #hasDirective = false
-
-  add(chunk: Buffer): Buffer[] {
-    const bytes = this.#isFirst ? withoutMark(chunk) : chunk
-    this.#isFirst = false
-    const end = bytes.lastIndexOf(NEWLINE) + 1
-    if (end === 0) {
-      this.#line.push(Buffer.from(bytes))
-      return []
-    }
-    const lines = Buffer.concat([...this.#line, bytes.subarray(0, end)])
-    this.#line = [Buffer.from(bytes.subarray(end))]
-    return this.#cut(lines)
-  }
-
-  end(): Buffer[] {
-    return [...this.#cut(Buffer.concat(this.#line)), this.#take()]
-  }
-
-  #cut(lines: Buffer): Buffer[] {
-    const pieces: Buffer[] = []
-    let from = 0
-    const last = this.#directiveIn(lines)
-    for (const at of linesWith('---', lines)) {
-      if (at > last) break
-      if (!BLANKS.has(lines[at + 3])) continue
-      this.#pending.push(lines.subarray(from, at))
-      from = at
-      if (!this.#isPrelude()) pieces.push(this.#take())
-      this.#hasBegun = true
-    }
-    this.#pending.push(lines.subarray(from))
-    return pieces
-  }
-
-  /** Up to where lines may be cut. */
-  #directiveIn(lines: Buffer): number {
-    if (this.#hasDirective) return -1
-    const [found] = linesWith('%', lines)
-    this.#hasDirective = found !== undefined
-    return found ?? lines.length
-  }
-
-  /** Whether no document has begun before this marker. */
-  #isPrelude(): boolean {
-    return !this.#hasBegun && PRELUDE.test(Buffer.concat(this.#pending).toString('latin1'))
-  }
-
-  #take(): Buffer {
-    const pending = this.#pending.filter(({ length }) => length > 0)
-    this.#pending = []
-    return pending.length === 1 ? pending[0]! : Buffer.concat(pending)
-  }
-}
-
-const CUTTERS: Readonly<Record<Format, () => Cutter>> = { yaml: () => new Documents(), json: () => new Whole() }
-
-export function cutterFor(format: Format): Cutter {
-  return CUTTERS[format]()
+export function cutterFor(format: Format, into: 'items' | 'documents' = 'items'): Cutter {
+  return CUTTERS[format][into]()
 }

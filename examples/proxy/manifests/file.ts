@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { cutterFor, formatOf } from './cut.js'
+import type { CutPiece, Cutter } from './cutter.js'
 import { join, type PieceParser } from './parse.js'
 import type { Manifests, Piece } from './types.js'
 
@@ -36,6 +37,11 @@ async function stateOf(file: FileHandle): Promise<FileState> {
   return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), isSettled: changedMs < Date.now() - SETTLED_MS }
 }
 
+/** A piece that was read. */
+interface ReadPiece extends Pick<CutPiece, 'lines' | 'isPart'> {
+  readonly digest: string
+}
+
 const digestOf = (piece: Buffer): string => createHash('sha256').update(piece).digest('base64')
 
 /** A file of manifests, which is read in chunks: what it holds is kept, and not its text. Pieces that did not change are not parsed again, and keep their objects. */
@@ -66,14 +72,14 @@ export class ManifestFile {
     const parsed = new Map(this.#pieces)
     let before = found
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const digests = await this.#readPieces(file, parser, parsed)
+      const pieces = await this.#readSurely(file, parser, parsed)
       const { text, isSettled } = before
       before = await stateOf(file)
       if (before.text !== text) continue
-      this.#pieces = new Map(digests.map((digest) => [digest, parsed.get(digest)!]))
+      this.#pieces = new Map(pieces.map(({ digest }) => [digest, parsed.get(digest)!]))
       const content = join(
         basename(this.#path),
-        digests.map((digest) => parsed.get(digest)!)
+        pieces.map(({ digest, ...place }) => ({ piece: parsed.get(digest)!, ...place }))
       )
       this.#last = { state: isSettled ? text : undefined, content }
       return content
@@ -81,11 +87,18 @@ export class ManifestFile {
     throw new Error('it changes while it is read')
   }
 
-  /** Reads the file once, and parses what is not in `parsed`. Returns the digests of its pieces. */
-  async #readPieces(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>): Promise<string[]> {
+  /** Reads the file, and parses what is not in `parsed`: documents as wholes where their items may mean something else. */
+  async #readSurely(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>): Promise<ReadPiece[]> {
     const format = formatOf(this.#path)
     const cutter = cutterFor(format)
-    const digests: string[] = []
+    const pieces = await this.#readPieces(file, parser, parsed, cutter)
+    if (!cutter.isDoubtful((piece) => parsed.get(pieces[piece]!.digest)!.isBroken)) return pieces
+    return await this.#readPieces(file, parser, parsed, cutterFor(format, 'documents'))
+  }
+
+  async #readPieces(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>, cutter: Cutter): Promise<ReadPiece[]> {
+    const format = formatOf(this.#path)
+    const read: ReadPiece[] = []
     let unknown = new Map<string, string>()
     let length = 0
     const parse = async (): Promise<void> => {
@@ -94,12 +107,12 @@ export class ManifestFile {
       unknown = new Map()
       length = 0
     }
-    const take = async (pieces: readonly Buffer[]): Promise<void> => {
-      for (const piece of pieces) {
-        const digest = digestOf(piece)
-        digests.push(digest)
+    const take = async (pieces: readonly CutPiece[]): Promise<void> => {
+      for (const { bytes, lines, isPart } of pieces) {
+        const digest = digestOf(bytes)
+        read.push({ digest, lines, isPart })
         if (parsed.has(digest) || unknown.has(digest)) continue
-        const text = piece.toString('utf8')
+        const text = bytes.toString('utf8')
         unknown.set(digest, text)
         length += text.length
         if (length >= BATCH) await parse()
@@ -114,6 +127,6 @@ export class ManifestFile {
     }
     await take(cutter.end())
     if (unknown.size > 0) await parse()
-    return digests
+    return read
   }
 }

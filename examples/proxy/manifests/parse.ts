@@ -1,6 +1,7 @@
 import { parseAllDocuments, type YAMLError } from 'yaml'
 import { describeObject } from './choice.js'
 import type { Format } from './cut.js'
+import type { CutPiece } from './cutter.js'
 import type { ManifestProblem, Manifests, Piece, PieceProblem } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import { prune } from '../kubernetes/prune.js'
@@ -30,12 +31,6 @@ function attempt(read: () => unknown): Document {
 function problemIn({ message, linePos }: YAMLError): Omit<PieceProblem, 'document'> {
   const reason = message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')
   return { reason, position: linePos && { line: linePos[0].line, column: linePos[0].col } }
-}
-
-function countLines(text: string): number {
-  let lines = 0
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++
-  return lines
 }
 
 /** JSON is YAML too, but its own parser is far faster. */
@@ -84,22 +79,28 @@ export function parsePiece(format: Format, text: string): Piece {
       else if (isKnown(object as KubernetesObject)) objects.push(prune(object, object as KubernetesObject) as KubernetesObject)
     }
   }
-  return { documents: documents.length, lines: countLines(text), objects, problems }
+  const isBroken = documents.some((document) => 'reason' in document)
+  return { documents: documents.length, objects, problems, isBroken }
+}
+
+/** A piece of a file that was parsed, and what it is in the file. */
+export interface PlacedPiece extends Pick<CutPiece, 'lines' | 'isPart'> {
+  readonly piece: Piece
 }
 
 /** Puts together what the pieces of a file hold, in their order. */
-export function join(file: string, pieces: Iterable<Piece>): Manifests {
+export function join(file: string, pieces: Iterable<PlacedPiece>): Manifests {
   const objects: KubernetesObject[] = []
   const problems: ManifestProblem[] = []
   let [documents, lines] = [0, 0]
-  for (const piece of pieces) {
+  for (const { piece, lines: own, isPart } of pieces) {
     for (const object of piece.objects) objects.push(object)
     for (const { document, reason, position } of piece.problems) {
       const where = position === undefined ? '' : ` at line ${lines + position.line}, column ${position.column}`
       problems.push({ file, document: documents + document, reason: reason + where })
     }
-    documents += piece.documents
-    lines += piece.lines
+    documents += isPart ? 0 : piece.documents
+    lines += own
   }
   return { objects, problems }
 }

@@ -14,13 +14,13 @@ export interface Manifests {
   readonly problems: readonly ManifestProblem[]
 }
 
-/** What a piece of a file holds: one document, as a rule. */
+/** What a piece of a file holds: one document, as a rule, or an item of a list. */
 export interface Piece {
   readonly documents: number
-  /** Ends of lines. */
-  readonly lines: number
   readonly objects: readonly KubernetesObject[]
   readonly problems: readonly PieceProblem[]
+  /** Whether its text, or a part of it, could not be parsed. */
+  readonly isBroken: boolean
 }
 
 /** What is wrong in a piece, which does not know where in its file it is: documents and lines are counted within it, from 1. */

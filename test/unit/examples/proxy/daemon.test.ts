@@ -102,7 +102,7 @@ it('that is asked to stop does not wait for what it reads, and writes nothing of
   const started = daemon.start()
   await vi.waitFor(() => expect(parsed).toBeDefined())
   await daemon.stop()
-  parsed!([{ documents: 1, lines: 1, objects: [], problems: [] }])
+  parsed!([{ documents: 1, objects: [], problems: [], isBroken: false }])
   await started
   expect(sync).not.toHaveBeenCalled()
 })

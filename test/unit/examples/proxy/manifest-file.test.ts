@@ -56,6 +56,36 @@ it('a change of one document costs that document alone: the others keep their ob
   expect(moved.objects.filter((object) => !first.objects.includes(object)).length).toBeLessThanOrEqual(4)
 })
 
+it('a change of one item of a list in JSON costs that item alone', async () => {
+  const list = (changed: number): string => {
+    const items = Array.from({ length: SERVICES }, (_, index) => ({
+      kind: 'Service',
+      apiVersion: 'v1',
+      metadata: { name: `s${index}` },
+      spec: { clusterIP: '10.96.0.1', ports: [{ port: index === changed ? 81 : 80 }] }
+    }))
+    return JSON.stringify({ apiVersion: 'v1', items, kind: 'List' }, undefined, 4)
+  }
+  const { path, file } = await makeFile(list(-1), 'all.json')
+  const parser = counting()
+  const first = await file.read(parser)
+  expect(first.objects).toHaveLength(SERVICES)
+  expect(parser.counts.length).toBeGreaterThan(1)
+
+  await writeFile(path, list(77))
+  const second = counting()
+  const { objects } = await file.read(second)
+  expect(second.counts).toEqual([1])
+  expect(objects.filter((object, index) => object !== first.objects[index]).map(({ metadata }) => metadata.name)).toEqual(['s77'])
+
+  // Half of it says nothing of the rest.
+  await writeFile(path, list(77).slice(0, 5000))
+  expect(await file.read(parserAtOnce)).toEqual({
+    objects: [],
+    problems: [{ file: 'all.json', document: 1, reason: expect.stringContaining('JSON') as string }]
+  })
+})
+
 it('problems are numbered by the documents of the whole file, and count its lines', async () => {
   const linesOf = (text: string): number => text.split('\n').length - 1
   const { path, file } = await makeFile(`${all()}---\nkind: Service\nmetadata: [\n`)

@@ -1,0 +1,125 @@
+import { parseAllDocuments } from 'yaml'
+import { Documents, linesWith } from './cut-documents.js'
+import { countLines, type CutPiece, type Cutter } from './cutter.js'
+
+/** The line before the items of a list, in block style. */
+const ITEMS = /^items:[ \t\r]*(?:#.*)?$/
+/** The line before the first item may be a comment, or empty. */
+const NOTHING = /^[ \t\r]*(?:#.*)?$/
+/** Behind its indentation, the beginning of an item. */
+const ITEM = /^ *-(?=[ \t\r]|$)/
+/** A list has few lines beside its items. */
+const MAX_FRAME_BYTES = 65_536
+
+/** A document that is a list, cut. */
+interface CutList {
+  /** The bytes before the first item, and those behind the last one. */
+  readonly before: Buffer
+  readonly behind: Buffer
+  readonly items: readonly Buffer[]
+}
+
+/** The lines of a text with where they begin; without their ends. */
+function* linesOf(text: Buffer, from: number): Generator<{ readonly at: number; readonly line: string }> {
+  for (let at = from; at < text.length;) {
+    const end = text.indexOf('\n', at)
+    const next = end === -1 ? text.length : end + 1
+    // Longer lines begin as they begin.
+    yield { at, line: text.toString('latin1', at, Math.min(end === -1 ? next : end, at + 256)) }
+    at = next
+  }
+}
+
+function lineAt(text: Buffer, at: number): string {
+  const end = text.indexOf('\n', at)
+  return text.toString('latin1', at, end === -1 ? text.length : end)
+}
+
+/** Where the items of a list begin in a document; undefined where it has none in block style, or where something in it holds for more than a document. */
+function beginningOfItems(text: Buffer): number | undefined {
+  const [, second] = linesWith('---', text)
+  if (second !== undefined || [...linesWith('%', text), ...linesWith('...', text)].length > 0) return undefined
+  const [at] = [...linesWith('items:', text)].filter((place) => ITEMS.test(lineAt(text, place)))
+  return at === undefined ? undefined : at + Buffer.byteLength(lineAt(text, at), 'latin1') + 1
+}
+
+/** Finds the items, all of which are as far to the right as the first one: what is in an item is further. */
+function cut(text: Buffer): CutList | undefined {
+  const from = beginningOfItems(text)
+  if (from === undefined) return undefined
+  const starts: number[] = []
+  let indent = -1
+  let end = text.length
+  for (const { at, line } of linesOf(text, from)) {
+    if (NOTHING.test(line)) continue
+    const depth = line.search(/[^ ]/)
+    if (indent === -1) indent = depth
+    if (depth < indent || (depth === indent && !ITEM.test(line))) {
+      end = at
+      break
+    }
+    if (depth === indent) starts.push(at)
+  }
+  if (starts.length === 0) return undefined
+  const items = starts.map((start, index) => text.subarray(start, starts[index + 1] ?? end))
+  return { before: text.subarray(0, starts[0]), behind: text.subarray(end), items }
+}
+
+/** The value of a document; undefined where it has none. */
+function valueOf(text: string): Readonly<Record<'kind' | 'apiVersion' | 'items', unknown>> | undefined {
+  const [document, another] = [...parseAllDocuments(text, { merge: true })]
+  if (document === undefined || another !== undefined || document.errors.length > 0) return undefined
+  try {
+    return document.toJS() as ReturnType<typeof valueOf>
+  } catch {
+    return undefined
+  }
+}
+
+/** What a list says beside its items, as the first lines of a list of one item; undefined where it is no list. */
+function headOf({ before, behind }: CutList): string | undefined {
+  if (before.length + behind.length > MAX_FRAME_BYTES) return undefined
+  const { kind, apiVersion, items } = valueOf(Buffer.concat([before, behind]).toString('utf8')) ?? {}
+  // Other items, further to the left, make no list together with these.
+  if (typeof kind !== 'string' || !kind.endsWith('List') || items !== null) return undefined
+  const version = apiVersion === undefined ? '' : `apiVersion: ${JSON.stringify(apiVersion)}\n`
+  return `${version}kind: ${JSON.stringify(kind)}\nitems:\n`
+}
+
+/**
+ * Cuts a file of YAML into documents, and those that are lists in block style, as `kubectl get -o yaml` writes them, into their items. Each of these becomes a list of one with the `kind` and `apiVersion`
+ * of the whole, and what the list says beside is a piece behind them.
+ */
+export class DocumentItems implements Cutter {
+  readonly #documents = new Documents()
+  /** How many pieces there were, and which of them are parts. */
+  #pieces = 0
+  readonly #parts: number[] = []
+
+  add(chunk: Buffer): CutPiece[] {
+    return this.#documents.add(chunk).flatMap((document) => this.#cut(document))
+  }
+
+  end(): CutPiece[] {
+    return this.#documents.end().flatMap((document) => this.#cut(document))
+  }
+
+  isDoubtful(isBroken: (piece: number) => boolean): boolean {
+    return this.#parts.some(isBroken)
+  }
+
+  #cut(document: CutPiece): CutPiece[] {
+    const list = cut(document.bytes)
+    const head = list && headOf(list)
+    if (list === undefined || head === undefined) return this.#count([document])
+    const parts = list.items.map((item) => ({ bytes: Buffer.concat([Buffer.from(head), item]), lines: countLines(item), isPart: true }))
+    const rest = Buffer.concat([list.before, list.behind])
+    return this.#count([...parts, { bytes: rest, lines: countLines(rest), isPart: false }])
+  }
+
+  #count(pieces: CutPiece[]): CutPiece[] {
+    for (const { isPart } of pieces) if (isPart) this.#parts.push(this.#pieces++)
+    if (!pieces.at(-1)!.isPart) this.#pieces++
+    return pieces
+  }
+}
