@@ -1,6 +1,6 @@
 import { parseAllDocuments } from 'yaml'
 import { Documents, linesWith } from './cut-documents.js'
-import { countLines, type CutPiece, type Cutter } from './cutter.js'
+import { countLines, wholePiece, type CutPiece, type Cutter } from './cutter.js'
 
 /** The line before the items of a list, in block style. */
 const ITEMS = /^items:[ \t\r]*(?:#.*)?$/
@@ -96,30 +96,31 @@ export class DocumentItems implements Cutter {
   #pieces = 0
   readonly #parts: number[] = []
 
-  add(chunk: Buffer): CutPiece[] {
-    return this.#documents.add(chunk).flatMap((document) => this.#cut(document))
-  }
-
-  end(): CutPiece[] {
-    return this.#documents.end().flatMap((document) => this.#cut(document))
-  }
-
   isDoubtful(isBroken: (piece: number) => boolean): boolean {
     return this.#parts.some(isBroken)
   }
 
-  #cut(document: CutPiece): CutPiece[] {
-    const list = cut(document.bytes)
-    const head = list && headOf(list)
-    if (list === undefined || head === undefined) return this.#count([document])
-    const parts = list.items.map((item) => ({ bytes: Buffer.concat([Buffer.from(head), item]), lines: countLines(item), isPart: true }))
-    const rest = Buffer.concat([list.before, list.behind])
-    return this.#count([...parts, { bytes: rest, lines: countLines(rest), isPart: false }])
+  *add(chunk: Buffer): Generator<CutPiece> {
+    for (const document of this.#documents.add(chunk)) yield* this.#cut(document)
   }
 
-  #count(pieces: CutPiece[]): CutPiece[] {
-    for (const { isPart } of pieces) if (isPart) this.#parts.push(this.#pieces++)
-    if (!pieces.at(-1)!.isPart) this.#pieces++
-    return pieces
+  *end(): Generator<CutPiece> {
+    for (const document of this.#documents.end()) yield* this.#cut(document)
+  }
+
+  *#cut(document: CutPiece): Generator<CutPiece> {
+    const list = cut(document.bytes)
+    const head = list && headOf(list)
+    if (list === undefined || head === undefined) {
+      this.#pieces++
+      yield document
+      return
+    }
+    for (const item of list.items) {
+      this.#parts.push(this.#pieces++)
+      yield { bytes: Buffer.concat([Buffer.from(head), item]), lines: countLines(item), isPart: true }
+    }
+    this.#pieces++
+    yield wholePiece(Buffer.concat([list.before, list.behind]))
   }
 }

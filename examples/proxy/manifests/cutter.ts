@@ -10,10 +10,10 @@ export interface CutPiece {
 
 /** Cuts the bytes of a file into pieces that can be parsed one by one, whatever chunks they come in. */
 export interface Cutter {
-  /** The pieces that end in this chunk, whose memory may be used for the next one afterwards. */
-  add(chunk: Buffer): CutPiece[]
+  /** The pieces that end in this chunk, whose memory may be used for the next one when all of them have been taken. */
+  add(chunk: Buffer): Iterable<CutPiece>
   /** The last piece, or the last ones. A file without a cut is one piece, also an empty one. */
-  end(): CutPiece[]
+  end(): Iterable<CutPiece>
   /**
    * Whether the pieces may say something else than the documents do of which they are parts: then these must be parsed as wholes. Known at the end.
    *

@@ -107,7 +107,7 @@ export class ManifestFile {
       unknown = new Map()
       length = 0
     }
-    const take = async (pieces: readonly CutPiece[]): Promise<void> => {
+    const take = async (pieces: Iterable<CutPiece>): Promise<void> => {
       for (const { bytes, lines, isPart } of pieces) {
         const digest = digestOf(bytes)
         read.push({ digest, lines, isPart })
