@@ -114,7 +114,8 @@ export const stages = [
   { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], uses: ['build'], run: runSanitizedLifecycle },
   // It keeps one processor busy.
   { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], isAside: true, run: runContainer },
-  listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  // The suites of iptables take three and a half minutes of it, on a busy machine.
+  listingStage({ needs: kernelTools, uses: ['build'], timeoutSeconds: 1200, ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   // What comes before and after the minutes themselves is five of them at most, in each mode.
   vitestStage('soak', { needs: kernelTools, uses: ['build'], timeoutSeconds: soakMinutes * 60 + 1200, ...inOwnNamespace }),
