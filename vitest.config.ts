@@ -52,6 +52,9 @@ const tooLong = isInContainer ? notInContainer(files) : []
 /** What nft makes of all that is written: the suites of nf_tables run once more, and both versions of nft list what each test has left. */
 const listed = ['test/contract/nftables/client.test.ts', 'test/kernel/nftables/{readback,rule-builder,set-golden}.test.ts']
 
+/** What the newest iptables makes of all that is written, and what is made of what it writes. */
+const withNewestIptables = ['test/kernel/iptables/**/*.test.ts', 'test/kernel/plane/iptables/{foreign,options,saved,take-over}.test.ts']
+
 export default defineConfig({
   test: {
     maxWorkers: '100%',
@@ -65,6 +68,12 @@ export default defineConfig({
         changesKernel: true,
         include: [...listed, 'test/kernel/**/listing.test.ts'],
         setupFiles: ['test/support/list-after-each.ts']
+      }),
+      project('newest-iptables', {
+        testTimeout: minute,
+        changesKernel: true,
+        include: withNewestIptables,
+        setupFiles: ['test/support/newest-iptables-first.ts']
       }),
       project('lifecycle', { testTimeout: 5 * minute, changesKernel: true }),
       project('soak', { testTimeout: minute, changesKernel: true }),

@@ -1,7 +1,8 @@
 import process from 'node:process'
 import path from 'node:path'
 import { runContainer } from './container.mjs'
-import { provideNewestNft } from '../../tools/lab/newest-nft.mjs'
+import { newestIptables } from '../../tools/lab/newest-iptables.mjs'
+import { newestNft } from '../../tools/lab/newest-nft.mjs'
 import { exec } from './exec.mjs'
 import { hasIpvs } from './here.mjs'
 import { kernelsToFetch, runLab } from './lab.mjs'
@@ -66,15 +67,11 @@ const inLab = {
   isAlone: true
 }
 
-/** What the newest nft makes of all that is written. It is fetched before, as there is no network in the namespace. */
+/** What the newest nft makes of all that is written, and the newest iptables. They are fetched before, as there is no network in the namespace. */
 function listingStage(options) {
-  const stage = vitestStage('listing', options)
+  const stage = vitestStage('listing', { projects: ['listing', 'newest-iptables'], ...options })
   const run = async (context) => {
-    try {
-      await provideNewestNft()
-    } catch (error) {
-      process.env.NETPLANE_NEWEST_NFT_PROBLEM = error.message
-    }
+    for (const program of [newestNft, newestIptables]) await program.provideForTests()
     return await stage.run(context)
   }
   return { ...stage, run }
@@ -117,7 +114,8 @@ export const stages = [
   { name: 'lifecycle-asan', builds: true, needs: [...kernelTools, ...compiler], uses: ['build'], run: runSanitizedLifecycle },
   // It keeps one processor busy.
   { name: 'container', needs: ['root', 'podman', ...kernelTools], uses: ['build'], isAside: true, run: runContainer },
-  listingStage({ needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
+  // The suites of iptables take three and a half minutes of it, on a busy machine.
+  listingStage({ needs: kernelTools, uses: ['build'], timeoutSeconds: 1200, ...inOwnNamespace }),
   vitestStage('lifecycle', { needs: kernelTools, uses: ['build'], ...inOwnNamespace }),
   // What comes before and after the minutes themselves is five of them at most, in each mode.
   vitestStage('soak', { needs: kernelTools, uses: ['build'], timeoutSeconds: soakMinutes * 60 + 1200, ...inOwnNamespace }),

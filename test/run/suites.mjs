@@ -67,7 +67,7 @@ export const suites = [
   { name: 'iptables', files: ['test/kernel/iptables'], requires: ['nftables'] },
   {
     name: 'words of iptables',
-    files: ['goldens', 'matches', 'native', 'set-rules', 'targets'].map((name) => `test/kernel/iptables/${name}`),
+    files: ['goldens', 'matches', 'native', 'opaque', 'set-rules', 'targets'].map((name) => `test/kernel/iptables/${name}`),
     requires: ['nftables'],
     isLong: true
   },

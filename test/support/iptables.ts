@@ -1,14 +1,72 @@
-/** What `iptables-nft-save` prints, without its comments and the time in them. */
+/** The programs of iptables: what they print, without comments and the time in them, and what their version makes of a rule. */
+import { spawnSync } from 'node:child_process'
 import type { TestNamespace } from './namespace.js'
 
+type Family = 'ip' | 'ip6'
+
+const program = (family: Family, rest = ''): string => `${family}tables-nft${rest}`
+
+let version: string | undefined
+
+/** Whether `iptables-nft` is of a version, or newer: this machine's, or the newest one in the project `newest-iptables`. */
+export function isIptablesSince(release: string): boolean {
+  version ??= /v(\S+)/.exec(spawnSync('iptables-nft', ['--version'], { encoding: 'utf8' }).stdout)![1]!
+  return version.localeCompare(release, 'en', { numeric: true }) >= 0
+}
+
+/** Protocols that iptables knows by /etc/protocols alone, whose names it prints before 1.8.11. */
+const PROTOCOLS: Readonly<Record<string, number>> = { ipv6: 41, gre: 47 }
+
+/** A line of iptables-save as this version prints it. */
+export function asSaved(line: string): string {
+  if (!isIptablesSince('1.8.11')) return line
+  return line.replace(/(?<=-p )(ipv6|gre)(?= |$)/, (name) => String(PROTOCOLS[name]))
+}
+
 /** The lines of a family's tables. */
-export async function savedLines(namespace: TestNamespace, family: 'ip' | 'ip6', counters = false): Promise<string[]> {
-  const program = family === 'ip' ? 'iptables-nft-save' : 'ip6tables-nft-save'
-  const text = await namespace.run(program, counters ? ['-c'] : [])
+export async function savedLines(namespace: TestNamespace, family: Family, counters = false): Promise<string[]> {
+  const text = await namespace.run(program(family, '-save'), counters ? ['-c'] : [])
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 }
 
 /** Runs `iptables-nft` or `ip6tables-nft` with the words of a line. */
-export async function iptablesNft(namespace: TestNamespace, family: 'ip' | 'ip6', ...args: string[]): Promise<string> {
-  return await namespace.run(family === 'ip' ? 'iptables-nft' : 'ip6tables-nft', args)
+export async function iptablesNft(namespace: TestNamespace, family: Family, ...args: string[]): Promise<string> {
+  return await namespace.run(program(family), args)
+}
+
+/** Lets iptables restore a file. */
+export async function restoreByIptables(namespace: TestNamespace, family: Family, input: string, ...args: string[]): Promise<void> {
+  await namespace.run(program(family, '-restore'), args, { input })
+}
+
+/** The lines of iptables-save as a file that takes each of their rules away, by what it says. */
+export function asDeletions(saved: readonly string[]): string {
+  return saved.flatMap((line) => (line.startsWith(':') ? [] : [`${line.replace(/^-A /, '-D ')}\n`])).join('')
+}
+
+/** What a rule asks of links, addresses, the protocol and fragments. */
+const HEAD = /^ {2}\[ (meta load (iifname|oifname|l4proto)|payload load \d+b @ network header) /
+/** What is done with what was loaded before. */
+const GOES_ON = /^ {2}\[ (bitwise|cmp|range) /
+
+/** What stands before the matches in one order, and with one way to load the protocol. */
+function inOneOrder(steps: readonly string[]): string[] {
+  const groups: string[][] = []
+  for (const step of steps) {
+    if (GOES_ON.test(step)) groups.at(-1)!.push(step)
+    else groups.push([step.replace('payload load 1b @ network header + 9 ', 'meta load l4proto ')])
+  }
+  const end = groups.findIndex(([first]) => !HEAD.test(first!))
+  const heads = groups.slice(0, end).map((group) => group.join('\n'))
+  return [...heads.sort(), ...groups.slice(end).flat()]
+}
+
+/**
+ * The expressions of each rule of what nft lists. Since 1.8.10 iptables asks for addresses first, and loads the protocol of IPv4 from the header: `Iptables`
+ * writes what versions before do. Then the order says nothing, and the rest is as it was written.
+ */
+export async function ruleSteps({ nft }: Pick<TestNamespace, 'nft'>, ...what: string[]): Promise<string[][]> {
+  const text = await nft('--debug=netlink', 'list', ...what)
+  const rules = text.split(/\n(?! {2}\[)/).map((part) => part.split('\n').filter((line) => line.startsWith('  [')))
+  return rules.filter((steps) => steps.length > 0).map(isIptablesSince('1.8.10') ? inOneOrder : (steps) => steps)
 }

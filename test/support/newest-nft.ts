@@ -1,4 +1,3 @@
-import process from 'node:process'
 import { newestNft } from '../../tools/lab/newest-nft.mjs'
 
 /** A version of nft: how tests name it, and its command line. */
@@ -9,13 +8,8 @@ export interface NftProgram {
 
 /** The nft of this machine and the newest that Debian has. Throws where that has not been fetched, and says why. */
 export function nftPrograms(): readonly [own: NftProgram, newest: NftProgram] {
-  const newest = newestNft()
-  if (newest === undefined)
-    throw new Error(
-      process.env['NETPLANE_NEWEST_NFT_PROBLEM'] ?? 'the newest nft has not been fetched: node tools/lab/newest-nft.mjs does it'
-    )
   return [
     { name: "this machine's nft", command: ['nft'] },
-    { name: 'the newest nft', command: newest }
+    { name: 'the newest nft', command: newestNft.require() }
   ]
 }

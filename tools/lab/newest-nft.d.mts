@@ -1,3 +1,4 @@
 /** Types of newest-nft.mjs, for the suites. */
-export function newestNft(): string[] | undefined
-export function provideNewestNft(): Promise<string[]>
+import type { NewestPackage } from './newest-package.mjs'
+
+export const newestNft: NewestPackage<string[]>

@@ -30,7 +30,7 @@ export interface OpaqueTarget {
 /** A match of a rule: its name, and its options beside it: `{ match: 'comment', comment: 'web' }`. */
 export type IptablesMatch = KnownMatch | OpaqueMatch
 
-/** What ends the packet's way through the rules. `QUEUE` is written as nf_tables has it; `iptables-save` 1.8.9 shows no target of such a rule. */
+/** What ends the packet's way through the rules. `QUEUE` is written as nf_tables has it; `iptables-save` shows no target of such a rule. */
 export type IptablesVerdict = 'ACCEPT' | 'DROP' | 'RETURN' | 'QUEUE'
 
 /** All verdicts. */

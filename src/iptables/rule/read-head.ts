@@ -5,7 +5,7 @@ import { invertible, type Invertible } from '../extensions/invertible.js'
 import { ADDRESS_BYTES, prefixMask, type MaskedAddress } from './addresses.js'
 import { isInverted, type Comparison, type Reading } from './reading.js'
 import { ForeignRule, type Loaded } from './registers.js'
-import { HOP_LIMIT_MODES, hopLimitLayout, markLayout, packetTypeLayout, wordLayout } from './structures.js'
+import { ALL_BITS, HOP_LIMIT_MODES, hopLimitLayout, markLayout, packetTypeLayout, wordLayout } from './structures.js'
 
 type Reader = (reading: Reading, compared: Comparison) => void
 
@@ -39,7 +39,7 @@ function maskOf(loaded: Loaded): Uint8Array | undefined {
 
 function readMark(reading: Reading, compared: Comparison): void {
   const inverted = isInverted(compared, 'the mark') ? 1 : 0
-  const info = markLayout.write({ mark: word(compared.data, 0), mask: word(maskOf(compared.loaded), 0xffff_ffff), inverted })
+  const info = markLayout.write({ mark: word(compared.data, 0), mask: word(maskOf(compared.loaded), ALL_BITS), inverted })
   reading.add({ name: 'mark', revision: 1, info })
 }
 

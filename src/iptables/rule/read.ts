@@ -1,5 +1,5 @@
 /**
- * The expressions of a rule of nf_tables as a rule of iptables: what iptables-nft 1.8.9 reads, be it written by iptables or by somebody else.
+ * The expressions of a rule of nf_tables as a rule of iptables: what iptables-nft reads, be it written by iptables or by somebody else.
  */
 import type {
   BitwiseExpression,
@@ -12,14 +12,14 @@ import type {
   PayloadExpression,
   Verdict
 } from '../../nftables/expressions.js'
-import type { IptablesFamily } from '../types.js'
+import type { IptablesFamily, OpaqueExtension } from '../types.js'
 import { fromExpression } from './attributes.js'
 import { NO_COUNTERS, type RuleForm } from './form.js'
 import { readMeta, readNetworkHeader } from './read-head.js'
 import { readRange, readTransportHeader } from './read-transport.js'
 import { comparison, Reading, type Comparison } from './reading.js'
 import { ForeignRule, Registers } from './registers.js'
-import { limitLayout, longNflogLayout, nflogLayout, NFLOG_COPIES_LENGTH } from './structures.js'
+import { ALL_BITS, limitLayout, longNflogLayout, markTargetLayout, nflogLayout, NFLOG_COPIES_LENGTH, wordLayout } from './structures.js'
 import { LIMIT_SCALE } from './write-matches.js'
 
 interface State {
@@ -46,11 +46,22 @@ function readImmediate({ reading, registers }: State, { destinationRegister, dat
   else reading.setTarget(readVerdict(data))
 }
 
+/** Targets that set what `meta` knows; undefined where there is none for a value. */
+const SETTERS: Readonly<Record<string, ((data: Uint8Array) => OpaqueExtension | undefined) | undefined>> = {
+  nftrace: ([value]) => (value === 1 ? { name: 'TRACE', revision: 0, info: new Uint8Array(0) } : undefined),
+  // iptables-nft reads it since 1.8.10, and writes the structure.
+  mark: (data) => {
+    const mark = wordLayout.read(data)
+    return mark && { name: 'MARK', revision: 2, info: markTargetLayout.write({ value: mark.value, mask: ALL_BITS }) }
+  }
+}
+
 function loadMeta({ reading, registers }: State, { key, destinationRegister, sourceRegister }: MetaExpression): void {
   if (destinationRegister !== undefined) return registers.put(destinationRegister, { kind: 'meta', key })
   const loaded = sourceRegister === undefined ? undefined : registers.get(sourceRegister)
-  if (key !== 'nftrace' || loaded?.kind !== 'data' || loaded.data[0] !== 1) throw new ForeignRule(`what sets meta ${key}`)
-  reading.setTarget({ name: 'TRACE', revision: 0, info: new Uint8Array(0) })
+  const target = loaded?.kind === 'data' ? SETTERS[key]?.(loaded.data) : undefined
+  if (target === undefined) throw new ForeignRule(`what sets meta ${key}`)
+  reading.setTarget(target)
 }
 
 function loadPayload({ registers }: State, { base, offset, length, destinationRegister }: PayloadExpression): void {

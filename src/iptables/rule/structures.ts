@@ -24,6 +24,12 @@ export const INVERTED_FLAGS = 4
 /** `struct xt_mark_mtinfo1`, xt_mark.h. */
 export const markLayout = struct(12, { mark: u32(0), mask: u32(4), inverted: u8(8) })
 
+/** `struct xt_mark_tginfo2`, of the same file. */
+export const markTargetLayout = struct(8, { value: u32(0), mask: u32(4) })
+
+/** The mask of all bits of a mark. */
+export const ALL_BITS = 0xffff_ffff
+
 /** `struct xt_rateinfo`, xt_limit.h: `average` is the time between packets, in 1/10000 seconds (XT_LIMIT_SCALE). What follows belongs to the kernel. */
 export const limitLayout = struct(40, { average: u32(0), burst: u32(4) })
 

@@ -1,11 +1,12 @@
 /**
- * Matches as expressions: those that iptables-nft 1.8.9 writes with expressions of nf_tables (add_match of iptables' nft.c), and all others as structures of xtables.
+ * Matches as expressions: those that iptables-nft writes with expressions of nf_tables (add_match of iptables' nft.c), and all others as structures of xtables.
  */
 import { IPPROTO } from '../../core/protocols.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { OpaqueExtension } from '../types.js'
 import { toExpression } from './attributes.js'
 import {
+  ALL_BITS,
   INVERTED_DESTINATION,
   INVERTED_FLAGS,
   INVERTED_SOURCE,
@@ -19,7 +20,6 @@ import {
 import { compare, equality, loadPayload, maskLoaded, REGISTER } from './write-head.js'
 
 const MAX_PORT = 0xffff
-const ALL_BITS = 0xffff_ffff
 
 interface Ports {
   readonly sourcePorts: readonly number[]
@@ -36,10 +36,10 @@ interface PortRange {
 const port = (value: number): Uint8Array => portLayout.write({ port: value })
 
 function rangeExpressions(offset: number, { first, last, isInverted }: PortRange): Expression[] {
-  if (first === 0 && last === MAX_PORT) return []
+  if (first === 0 && last === MAX_PORT && !isInverted) return []
   const load = loadPayload('transport', offset, 2)
   if (first === last) return [load, compare(equality(isInverted), port(first))]
-  if (first === 0) return [load, compare(isInverted ? 'gt' : 'lte', port(last))]
+  if (first === 0 && last < MAX_PORT) return [load, compare(isInverted ? 'gt' : 'lte', port(last))]
   return [load, { type: 'range', sourceRegister: REGISTER, op: equality(isInverted), from: port(first), to: port(last) }]
 }
 
@@ -47,12 +47,10 @@ function portExpressions({ sourcePorts, destinationPorts, inverted }: Ports): Ex
   const range = ([first = 0, last = 0]: readonly number[], bit: number): PortRange => ({ first, last, isInverted: (inverted & bit) !== 0 })
   const source = range(sourcePorts, INVERTED_SOURCE)
   const destination = range(destinationPorts, INVERTED_DESTINATION)
-  const isSingle = ({ first, last }: PortRange): boolean => first > 0 && first === last
-  if (isSingle(source) && isSingle(destination) && source.isInverted === destination.isInverted)
-    return [
-      loadPayload('transport', 0, 4),
-      compare(equality(source.isInverted), Buffer.concat([port(source.first), port(destination.first)]))
-    ]
+  // Both in one comparison would not be the same where they are inverted: it holds as soon as one of the ports is another. iptables-nft before 1.8.11 writes that.
+  const isSingle = ({ first, last, isInverted }: PortRange): boolean => first > 0 && first === last && !isInverted
+  if (isSingle(source) && isSingle(destination))
+    return [loadPayload('transport', 0, 4), compare('eq', Buffer.concat([port(source.first), port(destination.first)]))]
   return [...rangeExpressions(0, source), ...rangeExpressions(2, destination)]
 }
 
@@ -61,16 +59,9 @@ function isAny({ sourcePorts, destinationPorts, inverted }: Ports): boolean {
   return [...sourcePorts, ...destinationPorts].join() === `0,${MAX_PORT},0,${MAX_PORT}` && inverted === 0
 }
 
-/** Whether an inverted range is that of all ports, which expressions cannot say. */
-function isNever({ sourcePorts, destinationPorts, inverted }: Ports): boolean {
-  const isAll = (ports: readonly number[], bit: number): boolean => ports.join() === `0,${MAX_PORT}` && (inverted & bit) !== 0
-  return isAll(sourcePorts, INVERTED_SOURCE) || isAll(destinationPorts, INVERTED_DESTINATION)
-}
-
 function tcpExpressions(info: Uint8Array): Expression[] | undefined {
   const tcp = tcpLayout.read(info)
   if (tcp === undefined || tcp.option !== 0 || tcp.inverted > 7 || (isAny(tcp) && tcp.flagMask === 0 && tcp.flags === 0)) return undefined
-  if (isNever(tcp)) return undefined
   const isInverted = (tcp.inverted & INVERTED_FLAGS) !== 0
   const flags: Expression[] =
     tcp.flagMask === 0
@@ -82,7 +73,7 @@ function tcpExpressions(info: Uint8Array): Expression[] | undefined {
 
 function udpExpressions(info: Uint8Array): Expression[] | undefined {
   const udp = udpLayout.read(info)
-  if (udp === undefined || udp.inverted > 3 || isAny(udp) || isNever(udp)) return undefined
+  if (udp === undefined || udp.inverted > 3 || isAny(udp)) return undefined
   return portExpressions(udp)
 }
 

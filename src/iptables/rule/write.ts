@@ -1,5 +1,5 @@
 /**
- * A rule of iptables as the expressions of nf_tables that iptables-nft 1.8.9 writes for it.
+ * A rule of iptables as the expressions of nf_tables that iptables-nft 1.8.9 writes for it; docs/iptables.md says what differs in other versions.
  */
 import type { Expression, LogExpression, Verdict } from '../../nftables/expressions.js'
 import type { Rule } from '../../nftables/objects.js'

@@ -1,5 +1,5 @@
 /**
- * Rules as lines, word by word as iptables-save 1.8.9 prints them.
+ * Rules as lines, word by word as iptables-save prints them.
  */
 import type { ExtensionContext } from '../extensions/extension.js'
 import { invertible, splitInvertible, type Invertible } from '../extensions/invertible.js'

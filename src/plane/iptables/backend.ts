@@ -29,10 +29,11 @@ import { readCounters } from './counters.js'
 import { isNothing, type Edits } from './edits.js'
 import { Explainer } from './explain/explainer.js'
 import { kernelRecentFiles, NO_RECENT_FILES, type RecentFiles } from './explain/remembered.js'
+import { lonelyCanaries } from './inspect/canaries.js'
 import { compare } from './inspect/compare.js'
 import { IptablesInspection } from './inspect/inspection.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
-import { holdsOurs } from './inspect/ours.js'
+import { holdsOurs, isMarked } from './inspect/ours.js'
 import type { IptablesPlaneSettings } from './options.js'
 import { placeKey } from './rules.js'
 import { unsupportedByIptables } from './support.js'
@@ -246,7 +247,8 @@ class IptablesBackend implements Backend {
     const kernel = await readKernel(this.#nft)
     const isNew = !holdsOurs(kernel, this.#settings.takeOver)
     const wanted = await wantedOf(services.values(), this.#layout, new Slices())
-    return new IptablesInspection(kernel, await compare(kernel, wanted), services, isNew)
+    const taken = isNew || isMarked(kernel) ? [] : await lonelyCanaries(this.#nft)
+    return new IptablesInspection(kernel, await compare(kernel, wanted, taken), services, isNew)
   }
 
   /** Of services that follow the committed ones, when no other process has changed the tables. */

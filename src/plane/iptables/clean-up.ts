@@ -8,8 +8,9 @@ import { tableKey } from '../../iptables/state/snapshot.js'
 import type { Nftables, Transaction } from '../../nftables/index.js'
 import { MAX_TRIES, pauseBefore } from '../core/tries.js'
 import { MADE_COMMENT } from './apply/steps.js'
+import { lonelyCanaries } from './inspect/canaries.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
-import { holdsOurs, isOurChain, isOurJump } from './inspect/ours.js'
+import { holdsOurs, isMarked, isOurChain, isOurJump } from './inspect/ours.js'
 import { calledChainOf } from './rules.js'
 
 /** Chains of ours that rules of other programs lead to: they stay, without rules. */
@@ -62,6 +63,8 @@ async function tryOnce(nft: Nftables, kernel: KernelState): Promise<void> {
     const isLeft = await clearTable(tx, table)
     if (!isLeft && kernel.listed.get(tableKey(family, name))?.comment === MADE_COMMENT) tx.delete.table({ family, name })
   }
+  // What a kube-proxy left is taken over to be removed.
+  if (!isMarked(kernel)) for (const { family, table, chain: name } of await lonelyCanaries(nft)) tx.delete.chain({ family, table, name })
   if (tx.size > 0) await tx.commit({ generation: kernel.generation })
 }
 

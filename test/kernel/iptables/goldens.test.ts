@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Iptables } from '../../../src/iptables/client.js'
 import { parseSave, printSave } from '../../../src/iptables/text/save.js'
-import { savedLines } from '../../support/iptables.js'
-import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { asDeletions, restoreByIptables, ruleSteps, savedLines } from '../../support/iptables.js'
+import { makeNamespace } from '../../support/namespace.js'
 
 /** What `iptables-save` and `ip6tables-save` printed on a node of Kubernetes, whose kube-proxy works with iptables. */
 const FOLDER = new URL('goldens/', import.meta.url)
@@ -52,10 +52,10 @@ describe('rules of kube-proxy', () => {
     const tx = iptables.transaction()
     tx.restore(family, text)
     await tx.commit()
-    await theirs.run(family === 'ip' ? 'iptables-nft-restore' : 'ip6tables-nft-restore', [], { input: text })
-    const ruleset = async ({ nft }: Pick<TestNamespace, 'nft'>): Promise<string[]> =>
-      (await nft('--debug=netlink', 'list', 'ruleset')).split('\n').filter((line) => line.startsWith('  ['))
-    expect(await ruleset(ours)).toEqual(await ruleset(theirs))
+    await restoreByIptables(theirs, family, text)
+    expect(await ruleSteps(ours, 'ruleset')).toEqual(await ruleSteps(theirs, 'ruleset'))
+    const saved = await savedLines(ours, family)
+    expect(await savedLines(theirs, family)).toEqual(saved)
     await using other = await Iptables.open({ netns: theirs.path })
     const [our, their] = [await iptables.list(), await other.list()]
     const withoutHandles = (value: unknown): unknown =>
@@ -63,5 +63,13 @@ describe('rules of kube-proxy', () => {
         JSON.stringify(value, (key, inner: unknown) => (key === 'handle' ? undefined : typeof inner === 'bigint' ? String(inner) : inner))
       )
     expect(withoutHandles(our.tables)).toEqual(withoutHandles(their.tables))
+
+    // Each finds the rules of the other by what they say.
+    await restoreByIptables(ours, family, asDeletions(saved), '--noflush')
+    const deletion = other.transaction()
+    deletion.restore(family, asDeletions(saved), { flush: false })
+    await deletion.commit()
+    for (const namespace of [ours, theirs])
+      expect((await savedLines(namespace, family)).filter((line) => line.startsWith('-A'))).toEqual([])
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Iptables } from '../../../src/iptables/client.js'
 import { printRule } from '../../../src/iptables/text/print.js'
 import type { IptablesListing } from '../../../src/iptables/state/types.js'
-import { iptablesNft, savedLines } from '../../support/iptables.js'
+import { asSaved, iptablesNft, restoreByIptables, savedLines } from '../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 
 function lines({ tables }: IptablesListing): string[] {
@@ -33,8 +33,7 @@ const IP6 = [
 
 async function write(namespace: TestNamespace, family: 'ip' | 'ip6', rules: readonly string[]): Promise<void> {
   const body = rules.map((rule) => `-A FORWARD ${rule}\n`).join('')
-  const program = family === 'ip' ? 'iptables-nft-restore' : 'ip6tables-nft-restore'
-  await namespace.run(program, ['-c'], { input: `*filter\n:user - [0:0]\n${body.replace('-A', '[7:420] -A')}COMMIT\n` })
+  await restoreByIptables(namespace, family, `*filter\n:user - [0:0]\n${body.replace('-A', '[7:420] -A')}COMMIT\n`, '-c')
 }
 
 describe('listing what iptables-nft wrote', () => {
@@ -47,8 +46,8 @@ describe('listing what iptables-nft wrote', () => {
     await using iptables = await Iptables.open({ netns: namespace.path })
     const listing = await iptables.list()
     const saved = (await savedLines(namespace, family, true)).filter((line) => line.includes('-A'))
-    expect(saved.map((line) => line.replace(/^\S+ -A FORWARD /, ''))).toEqual(rules)
-    expect(lines(listing)).toEqual(saved)
+    expect(saved.map((line) => line.replace(/^\S+ -A FORWARD /, ''))).toEqual(rules.map(asSaved))
+    expect(lines(listing).map(asSaved)).toEqual(saved)
     expect(listing.tables.map(({ incompatible }) => incompatible)).toEqual([undefined])
     expect(listing.tables[0]!.chains.map(({ name, exists }) => [name, exists])).toEqual([
       ['INPUT', false],

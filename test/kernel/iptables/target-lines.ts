@@ -1,3 +1,4 @@
+import { isIptablesSince } from '../../support/iptables.js'
 import type { IptablesFamily, IptablesTableName } from '../../../src/iptables/types.js'
 
 /** A rule that `iptables-nft` writes, and what `iptables-nft-save` prints of its target. */
@@ -283,7 +284,8 @@ const queues = lines(both, 'filter', 'FORWARD', '', [
   'NFQUEUE --queue-num 0',
   'NFQUEUE --queue-num 65535',
   'NFQUEUE --queue-balance 0:65534',
-  'NFQUEUE --queue-balance 1:65535',
+  // The kernel takes it; iptables does before 1.8.11.
+  ...(isIptablesSince('1.8.11') ? [] : ['NFQUEUE --queue-balance 1:65535']),
   'NFQUEUE --queue-num 10 --queue-bypass',
   ['NFQUEUE --queue-bypass --queue-balance 0:6 --queue-cpu-fanout', 'NFQUEUE --queue-balance 0:6 --queue-bypass --queue-cpu-fanout'],
   'NFQUEUE --queue-balance 0:6 --queue-cpu-fanout',

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { findHeaders, headerPackage } from '../../../native/headers.mjs'
 import { announce } from '../../run/install.mjs'
 import { hasServers, provideServers, serverPrograms, serverVersions } from '../../../tools/cluster/build.mjs'
-import { newestNft, provideNewestNft } from '../../../tools/lab/newest-nft.mjs'
+import { newestIptables } from '../../../tools/lab/newest-iptables.mjs'
+import { newestNft } from '../../../tools/lab/newest-nft.mjs'
 import { mayInstall } from '../../../tools/may-install.mjs'
 
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -112,35 +113,53 @@ describe('the servers of a Kubernetes API', () => {
   })
 })
 
-describe('the newest nft, with NETPLANE_INSTALL=no', () => {
+describe('the newest nft and iptables, with NETPLANE_INSTALL=no', () => {
   let folder = ''
   const cache = (): string => path.join(folder, 'netplane-lab')
+  const put = (...files: string[]): void => {
+    for (const file of files) {
+      mkdirSync(path.dirname(file), { recursive: true })
+      writeFileSync(file, '')
+    }
+  }
   beforeEach(() => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-cache-'))
     vi.stubEnv('XDG_CACHE_HOME', folder)
     vi.stubEnv('NETPLANE_INSTALL', 'no')
+    for (const name of ['NFT', 'IPTABLES']) vi.stubEnv(`NETPLANE_NEWEST_${name}_PROBLEM`, undefined)
   })
   afterEach(() => {
     vi.unstubAllEnvs()
     rmSync(folder, { recursive: true })
   })
 
-  test('is named and not fetched', async () => {
-    await expect(provideNewestNft()).rejects.toThrow(`nft of Debian sid is not in ${cache()}, and NETPLANE_INSTALL=no forbids to fetch it`)
-    expect(newestNft()).toBeUndefined()
+  test.each([
+    ['nft', newestNft],
+    ['iptables', newestIptables]
+  ])('%s is named and not fetched, and the tests that want it fail with the reason', async (name, newest) => {
+    const why = `${name} of Debian sid is not in ${cache()}, and NETPLANE_INSTALL=no forbids to fetch it`
+    expect(() => newest.require()).toThrow(`the newest ${name} has not been fetched: node tools/lab/newest-${name}.mjs does it`)
+    await expect(newest.provide()).rejects.toThrow(why)
+    await newest.provideForTests()
+    expect(newest.find()).toBeUndefined()
+    expect(() => newest.require()).toThrow(why)
     expect(existsSync(cache())).toBe(false)
   })
 
-  test('is used where it has been fetched before', async () => {
+  test('nft is used where it has been fetched before', async () => {
     const root = path.join(cache(), 'newest-nft')
     const [library, loader] = [path.join(root, 'usr', 'lib', 'libnftables.so.1'), path.join(root, 'lib64', 'ld-linux-x86-64.so.2')]
-    for (const file of [library, loader]) {
-      mkdirSync(path.dirname(file), { recursive: true })
-      writeFileSync(file, '')
-    }
+    put(library, loader)
     const command = [loader, '--library-path', path.dirname(library), path.join(root, 'usr', 'sbin', 'nft')]
-    expect(await provideNewestNft()).toEqual(command)
-    expect(newestNft()).toEqual(command)
+    expect(await newestNft.provide()).toEqual(command)
+    expect(newestNft.find()).toEqual(command)
+  })
+
+  test('iptables is used where it has been fetched before', async () => {
+    const bin = path.join(cache(), 'newest-iptables', 'bin')
+    put(path.join(bin, 'run'))
+    expect(await newestIptables.provide()).toBe(bin)
+    expect(newestIptables.require()).toBe(bin)
   })
 })
 

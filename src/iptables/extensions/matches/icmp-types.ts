@@ -60,6 +60,8 @@ export const ICMP_NAMES = {
   'required-option-missing': one(12, 1),
   'timestamp-request': every(13),
   'timestamp-reply': every(14),
+  'info-request': every(15),
+  'info-reply': every(16),
   'address-mask-request': every(17),
   'address-mask-reply': every(18)
 } as const satisfies Readonly<Record<string, IcmpCodes>>

@@ -30,9 +30,9 @@ const INFO = struct(4, { type: u8(0), first: u8(1), last: u8(2), isInverted: u8(
 const ICMP_TYPES = icmpTypes(ICMP_NAMES)
 const ICMPV6_TYPES = icmpTypes(ICMPV6_NAMES)
 
-/** Every type has a word of its own. */
+/** What stands for every type has a word of its own. */
 const PRINTED: Pick<Word<IcmpType<keyof typeof ICMP_NAMES>>, 'print'> = {
-  print: (type) => (ICMP_TYPES.require('type', type)[0] === 0xff ? 'any' : ICMP_TYPES.print(type))
+  print: (type) => (ICMP_TYPES.require('type', type).join() === ICMP_NAMES.any.join() ? 'any' : ICMP_TYPES.print(type))
 }
 
 type Common<Name extends string> = Omit<

@@ -66,10 +66,10 @@ function portFrom([first = 0, last = 0]: readonly number[], isInverted: boolean)
   return first === 0 && last === MAX_PORT && !isInverted ? undefined : invertible(rangeOf(first, last), isInverted)
 }
 
-/** iptables-save leaves all ports out, even where they are inverted and nothing can match. */
+/** All ports ask nothing. */
 function printPort(option: string, ports: Invertible<NumberRange> | undefined): string[] {
-  const range = valueOf(ports, (value) => value)
-  return Array.isArray(range) && range[0] === 0 && range[1] === MAX_PORT ? [] : printOption(option, ports, PORTS)
+  const asksNothing = Array.isArray(ports) && ports[0] === 0 && ports[1] === MAX_PORT
+  return asksNothing ? [] : printOption(option, ports, PORTS)
 }
 
 function printPorts({ sourcePort, destinationPort }: UdpOptions): string[] {

@@ -81,9 +81,10 @@ class Comparing {
   readonly #byService = new Map<string, Mutable<ServiceEdits>>()
   readonly #frame = { written: 0, deleted: 0 }
 
-  constructor(kernel: KernelState, wanted: Wanted) {
+  constructor(kernel: KernelState, wanted: Wanted, taken: readonly Place[]) {
     this.#kernel = kernel
     this.#wanted = wanted
+    for (const place of taken) this.#removeUnused(place)
   }
 
   async compare(): Promise<Comparison> {
@@ -215,6 +216,12 @@ class Comparing {
   }
 
   /** Chains with names of ours that nobody wants, and rules of base chains that lead to ours. */
+  /** Of a chain without rules. */
+  #removeUnused(place: Place): void {
+    this.#edits.gone.push(place)
+    this.faults.push(`${describe(place)} is nobody's`)
+  }
+
   async #removeStrays(): Promise<void> {
     const { chains, shared, jumps } = this.#wanted
     for (const { family, name: table, chains: found } of this.#kernel.tables.values()) {
@@ -224,10 +231,10 @@ class Comparing {
         if (this.#slices.isOver) await this.#slices.turn()
         if (chains.has(key) || shared.has(key) || jumps.has(key)) continue
         if (isOurChain(table, chain)) {
-          this.#edits.gone.push(place)
           this.strays.push(snapshot)
           // Those with rules are in the counts.
-          if (snapshot.rules.length === 0) this.faults.push(`${describe(place)} is nobody's`)
+          if (snapshot.rules.length === 0) this.#removeUnused(place)
+          else this.#edits.gone.push(place)
         } else if (snapshot.chain.hook !== undefined) this.#removeJumps(place, snapshot)
       }
     }
@@ -356,7 +363,7 @@ class SharedRules {
   }
 }
 
-/** Compares. */
-export async function compare(kernel: KernelState, wanted: Wanted): Promise<Comparison> {
-  return await new Comparing(kernel, wanted).compare()
+/** Compares. @param taken Chains without rules, in other tables, that are to go. */
+export async function compare(kernel: KernelState, wanted: Wanted, taken: readonly Place[] = []): Promise<Comparison> {
+  return await new Comparing(kernel, wanted, taken).compare()
 }

@@ -4,10 +4,8 @@
 import { NetplaneError } from '../../../core/errors.js'
 import type { IptablesTableName } from '../../../iptables/index.js'
 import { CHAIN, isServiceChain } from '../layout/names.js'
+import { CANARY } from './canaries.js'
 import type { KernelState } from './kernel.js'
-
-/** By which a real kube-proxy notices that its rules were flushed. */
-const CANARY = 'KUBE-PROXY-CANARY'
 
 /** Whether a chain of this name is ours, or kube-proxy's, which has the same ones. */
 export function isOurChain(table: IptablesTableName, name: string): boolean {

@@ -1,10 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { openPlane, type Plane } from '../../../../src/index.js'
-import { savedLines } from '../../../support/iptables.js'
+import { iptablesNft, savedLines } from '../../../support/iptables.js'
 import { readSeenInIptables, restoreSeenInIptables } from '../../../support/kube-proxy-iptables.js'
 import { rejection } from '../../../support/rejection.js'
 import { addressOf, ask, makeServiceNetwork, reachable, serve, tally, type ServiceNetwork } from '../../../support/service-network.js'
 
+const CANARY = 'KUBE-PROXY-CANARY'
 const SEEN = ['nothing', 'clusterip-dual'].map(readSeenInIptables)
 const services = new Map(SEEN.flatMap((seen) => seen.services).map((service) => [service.name, service]))
 
@@ -26,6 +27,8 @@ it('what a kube-proxy left is foreign, or taken over without a connection that f
   await serve(servers[0]!, 's1', 8080)
   await reachable(network, 8080)
   await restoreSeenInIptables(node, SEEN)
+  // Where another program's rule is, it stays.
+  await iptablesNft(node, 'ip6', '-t', 'mangle', '-A', CANARY, '-j', 'RETURN')
   const before = await savedLines(node, 'ip')
 
   const careful = await open(network, false)
@@ -42,8 +45,10 @@ it('what a kube-proxy left is foreign, or taken over without a connection that f
   const after = await savedLines(node, 'ip')
   // The chains of services are as kube-proxy had them: nothing was written there.
   expect(after.filter((line) => line.includes('gold/dual:http ->'))).toEqual(before.filter((line) => line.includes('gold/dual:http ->')))
-  expect(after.filter((line) => line.includes('KUBE-PROXY-CANARY'))).toEqual([':KUBE-PROXY-CANARY - [0:0]'])
-  // The kubelet's, and the canary in a table that services are not in, stay.
+  expect(before.filter((line) => line.includes(CANARY))).toHaveLength(3)
+  expect(after.filter((line) => line.includes(CANARY))).toEqual([])
+  expect((await savedLines(node, 'ip6')).filter((line) => line.includes(CANARY))).toEqual([`:${CANARY} - [0:0]`, `-A ${CANARY} -j RETURN`])
+  // The kubelet's stay.
   expect(after.filter((line) => line.includes('KUBE-FIREWALL'))).toEqual(before.filter((line) => line.includes('KUBE-FIREWALL')))
   await plane.close()
 
@@ -51,5 +56,16 @@ it('what a kube-proxy left is foreign, or taken over without a connection that f
   expect(String(await next.plan(services))).toBe('nothing to do')
   await next.close({ cleanup: true })
   const left = (await savedLines(node, 'ip')).filter((line) => line.includes('KUBE-'))
-  expect(left.filter((line) => !line.includes('KUBE-FIREWALL') && !line.includes('CANARY'))).toEqual([])
+  expect(left.filter((line) => !line.includes('KUBE-FIREWALL') && !line.includes('KUBELET-CANARY'))).toEqual([])
+})
+
+it('what a kube-proxy left is removed by a plane that takes it over and serves nothing', async () => {
+  const network = await makeServiceNetwork(1)
+  await restoreSeenInIptables(network.node, SEEN)
+  const plane = await open(network, true)
+  await plane.close({ cleanup: true })
+  for (const family of ['ip', 'ip6'] as const) {
+    const left = (await savedLines(network.node, family)).filter((line) => line.includes('KUBE-'))
+    expect(left.filter((line) => !line.includes('KUBE-FIREWALL') && !line.includes('KUBELET-CANARY'))).toEqual([])
+  }
 })

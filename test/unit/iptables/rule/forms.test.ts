@@ -45,6 +45,24 @@ describe('a rule', () => {
     expect(expressions.map(({ type }) => type)).toEqual(['counter', 'immediate'])
   })
 
+  it('asks for each of two inverted ports by itself', () => {
+    const { expressions } = writeForm(formOf(parseRule('-p udp -m udp ! --sport 80 ! --dport 81', context), context), 'ip')
+    expect(expressions.slice(2, -1)).toMatchObject([
+      { type: 'payload', offset: 0, length: 2 },
+      { type: 'cmp', op: 'neq', data: Uint8Array.of(0, 80) },
+      { type: 'payload', offset: 2, length: 2 },
+      { type: 'cmp', op: 'neq', data: Uint8Array.of(0, 81) }
+    ])
+  })
+
+  it('asks for none of all ports by a range', () => {
+    const { expressions } = writeForm(formOf(parseRule('-p tcp -m tcp ! --sport 0:65535', context), context), 'ip')
+    expect(expressions.slice(2, -1)).toMatchObject([
+      { type: 'payload', offset: 0, length: 2 },
+      { type: 'range', op: 'neq', from: Uint8Array.of(0, 0), to: Uint8Array.of(255, 255) }
+    ])
+  })
+
   it('is copied: what the caller changes later does not matter', () => {
     const info = Uint8Array.of(1)
     const form = formOf({ matches: [{ match: 'x', opaque: { name: 'x', revision: 0, info } }] }, context)
@@ -79,10 +97,10 @@ describe('expressions that iptables does not know', () => {
     ['a limit of bytes', [{ type: 'limit', rate: 1n, unitSeconds: 1n, mode: 'bytes' }]],
     ['a limit of bytes', [{ type: 'limit', rate: 0n, unitSeconds: 1n }]],
     [
-      'what sets meta mark',
+      'what sets meta priority',
       [
         { type: 'immediate', destinationRegister: 1, data: new Uint8Array(4) },
-        { type: 'meta', key: 'mark', sourceRegister: 1 }
+        { type: 'meta', key: 'priority', sourceRegister: 1 }
       ]
     ],
     ['more than one target', [verdict('accept'), verdict('drop')]],
@@ -106,6 +124,28 @@ describe('expressions that iptables does not know', () => {
       { type: 'cmp', sourceRegister: 1, op: 'eq', data: Uint8Array.of(6) }
     ]
     expect(readExpressions(expressions, 'ip').form?.protocol).toBe(6)
+  })
+})
+
+describe('expressions that only nft writes', () => {
+  it('set the mark, which is the target MARK', () => {
+    const expressions: Expression[] = [
+      { type: 'immediate', destinationRegister: 1, data: Buffer.from(Uint32Array.of(0x1234_5678).buffer) },
+      { type: 'meta', key: 'mark', sourceRegister: 1 }
+    ]
+    expect(ruleOf(readExpressions(expressions, 'ip').form!, context).target).toEqual({ target: 'MARK', value: 0x1234_5678 })
+  })
+
+  it('compare both ports at once, which iptables takes for two comparisons', () => {
+    const expressions: Expression[] = [
+      { type: 'meta', key: 'l4proto', destinationRegister: 1 },
+      { type: 'cmp', sourceRegister: 1, op: 'eq', data: Uint8Array.of(17) },
+      { type: 'payload', destinationRegister: 1, base: 'transport', offset: 0, length: 4 },
+      { type: 'cmp', sourceRegister: 1, op: 'neq', data: Uint8Array.of(0, 80, 0, 81) }
+    ]
+    expect(ruleOf(readExpressions(expressions, 'ip').form!, context).matches).toEqual([
+      { match: 'udp', sourcePort: { not: 80 }, destinationPort: { not: 81 } }
+    ])
   })
 })
 

@@ -30,6 +30,10 @@ describe('a line that iptables-save prints', () => {
     '-m comment --comment "ä.ö" -j MARK --set-xmark 0x4000/0xffffffff',
     '[5:420] -A KUBE-X -j MARK --set-xmark 0x0/0x1',
     '[18446744073709551615:0] -j ACCEPT',
+    '-p udp -m udp ! --sport 0:65535 --dport 5',
+    '-p tcp -m tcp ! --dport 0:65535',
+    '-p icmp -m icmp --icmp-type 255/255',
+    '-p icmp -m icmp --icmp-type any',
     '-m unknown --opaque 3:00ff10 -j OTHER --opaque 0:'
   ])('is printed again as it was: %s', (text) => {
     expect(again(text)).toBe(text)
@@ -63,6 +67,8 @@ describe('a line that people write', () => {
     ['-j MARK --and-mark 0xff', '-j MARK --set-xmark 0x0/0xffffff00'],
     ['-j MARK --or-mark 010', '-j MARK --set-xmark 0x8/0x8'],
     ['-j MARK --xor-mark 1', '-j MARK --set-xmark 0x1/0x0'],
+    ['-p udp -m udp --sport 0:65535', '-p udp -m udp'],
+    ['-p icmp -m icmp --icmp-type info-request', '-p icmp -m icmp --icmp-type 15'],
     ['-c 3 4 -j ACCEPT', '-j ACCEPT'],
     ['-c 3,4 -j ACCEPT', '-j ACCEPT'],
     ['--jump MARK --set-xmark 0x1', '-j MARK --set-xmark 0x1/0xffffffff']
