@@ -9,6 +9,7 @@ import { loadNetplane, type Netplane } from './frame/netplane.js'
 import { formatTable } from './frame/report.js'
 import { formatResults, mergeResults, parseResults, type Run } from './frame/results.js'
 import { labs, type Row, type RowResult } from './frame/row.js'
+import { loadServers } from './frame/servers.js'
 import { describeVersions } from './frame/versions.js'
 import { makeRows } from './rows/index.js'
 import { drawShortConnections } from './rows/short-connections.js'
@@ -98,6 +99,24 @@ async function runnable({ Ipvs }: Netplane, chosen: readonly Row[], isAsked: boo
   }
 }
 
+/** The rows for which the servers of an API are there, if they need them. Where rows were named, what is missing is built. */
+async function withServers(root: string, chosen: readonly Row[], isAsked: boolean): Promise<Row[]> {
+  const needing = chosen.filter(({ onApi }) => onApi === true)
+  if (needing.length === 0) return [...chosen]
+  const { benchPrograms, hasServers, provideServers, serverVersions } = await loadServers(root)
+  if (hasServers(process.env, benchPrograms)) return [...chosen]
+  if (!isAsked) {
+    say(`not measured: ${needing.length} rows need kube-proxy, ${serverVersions}, which npm run bench -- proxy-api builds`)
+    return chosen.filter((row) => !needing.includes(row))
+  }
+  try {
+    provideServers(process.env, benchPrograms)
+    return [...chosen]
+  } catch (error) {
+    throw new TypeError((error as Error).message, { cause: error })
+  }
+}
+
 /** What must be so before anything is measured. */
 async function requireReady(chosen: readonly Row[]): Promise<void> {
   const missing = missingPrograms(chosen)
@@ -110,7 +129,8 @@ async function measure({ root, cache, argv }: MainOptions, all: readonly Row[], 
   if (process.getuid?.() !== 0)
     throw new TypeError('the bench makes network namespaces and looks for listeners in all of them: run it as root')
   const netplane = await loadNetplane(root)
-  const chosen = await runnable(netplane, all, names.length > 0)
+  const isAsked = names.length > 0
+  const chosen = await withServers(root, await runnable(netplane, all, isAsked), isAsked)
   await requireReady(chosen)
   const machine = await describeMachine()
   say(`${machine.hardware}, load average ${machine.load}`)

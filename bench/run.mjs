@@ -15,12 +15,13 @@ if (missing.length > 0) {
 await build({
   config: false,
   silent: true,
-  entry: { main: path.join(root, 'bench/main.ts'), child: path.join(root, 'bench/child.ts'), relay: path.join(root, 'bench/relay.ts') },
+  entry: Object.fromEntries(['main', 'child', 'relay', 'proxy'].map((name) => [name, path.join(root, `bench/${name}.ts`)])),
   outDir: path.join(root, 'node_modules/.cache/netplane-bench/js'),
   format: ['esm'],
   outExtension: () => ({ js: '.mjs' }),
   target: 'node20.19',
   platform: 'node',
+  external: ['yaml'],
   splitting: false,
   clean: true
 })

@@ -1,11 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { inNamespace } from '../../test/run/namespace.mjs'
 import type { OptionsOf, SubjectName } from '../subjects/index.js'
 import type { ChildReport, ChildTask } from './child-task.js'
 import { inFreshNamespace } from './namespaces.js'
 import { loadNetplane, type Netplane } from './netplane.js'
 import { output } from './process.js'
+import type { ProxyArguments, ProxyReports, ProxyTask } from './proxy-task.js'
 import { runRelayLoad, type RelayLoad, type RelayRun } from './relay.js'
 import { buildPrograms, type Programs } from './programs.js'
 import type { Place } from './row.js'
@@ -24,6 +26,8 @@ export interface Bench {
   readonly netplane: Netplane
   /** The folder of the sources of the bench. */
   readonly sources: string
+  /** The repository. */
+  readonly root: string
   /** Writes a file that lives as long as the bench, and returns its path. */
   readonly file: (name: string, content: string | Uint8Array) => string
   /** Runs a subject once in a process of its own, in a namespace of its own, and keeps what it sent; of its work, what `replayable` makes of that. */
@@ -44,8 +48,13 @@ export interface Bench {
   traffic(): Promise<TrafficNetwork>
   /** Runs a load on a server of Node, through a plane of mode `userspace` or without one. */
   relay(place: Place, load: { readonly load: RelayLoad; readonly amount: number; readonly isRelayed: boolean }): Promise<RelayRun>
+  /** Runs a session of the example proxy in a process that has its namespaces for itself. */
+  proxy<Task extends ProxyTask>(task: Task): Promise<ProxyReports[Task['kind']]>
   close(): void
 }
+
+/** For objects at an API, two daemons and all their steps, the slowest of which takes kube-proxy minutes. */
+const proxyTimeoutMs = 3_600_000
 
 interface Context {
   readonly root: string
@@ -54,7 +63,7 @@ interface Context {
 
 function runChild({ root, cache }: Context, programs: Programs, task: ChildTask, environment: NodeJS.ProcessEnv = {}): Promise<string> {
   const program = path.join(cache, 'js', 'child.mjs')
-  return output(process.execPath, [program, JSON.stringify({ root, threadClock: programs.threadClock, task })], environment)
+  return output(process.execPath, [program, JSON.stringify({ root, threadClock: programs.threadClock, task })], { environment })
 }
 
 const milliseconds = (nanoseconds: string): number => Number(nanoseconds) / 1e6
@@ -73,6 +82,7 @@ export async function openBench(context: Context): Promise<Bench> {
   return {
     netplane,
     sources: path.join(context.root, 'bench'),
+    root: context.root,
     file,
     record: async (subject, options, replayable = (bytes) => bytes) => {
       recordings += 1
@@ -112,6 +122,15 @@ export async function openBench(context: Context): Promise<Bench> {
     },
     traffic: () => openTrafficNetwork(programs),
     relay: (place, load) => runRelayLoad({ root: context.root, program: path.join(context.cache, 'js', 'relay.mjs') }, place, load),
+    proxy: async (task) => {
+      const child = path.join(context.cache, 'js', 'proxy.mjs')
+      const [command = '', ...args] = inNamespace([
+        process.execPath,
+        child,
+        JSON.stringify({ root: context.root, task } satisfies ProxyArguments)
+      ])
+      return JSON.parse(await output(command, args, { timeoutMs: proxyTimeoutMs })) as ProxyReports[(typeof task)['kind']]
+    },
     close: () => rmSync(folder, { recursive: true, force: true })
   }
 }

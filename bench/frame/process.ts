@@ -7,9 +7,20 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs a program to its end, whatever its exit status, with `input` on its standard input. Programs that take longer than five minutes are killed. */
-export async function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<Finished> {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment }, timeout: 300_000 })
+/** How a program is run. */
+export interface RunOptions {
+  /** Beside that of this process. */
+  readonly environment?: NodeJS.ProcessEnv
+  /** What is on its standard input. */
+  readonly input?: string
+  /** It is killed after this time. Default: five minutes. */
+  readonly timeoutMs?: number
+}
+
+/** Runs a program to its end, whatever its exit status. */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  const { environment = {}, input = '', timeoutMs = 300_000 } = options
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...environment }, timeout: timeoutMs })
   // EPIPE: it has ended without reading, and its exit status says why.
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
@@ -22,8 +33,8 @@ export async function run(command: string, args: readonly string[], environment:
 }
 
 /** Runs a program and returns what it printed; rejects with its standard error unless it exits with 0. */
-export async function output(command: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<string> {
-  const { status, stdout, stderr } = await run(command, args, environment, input)
+export async function output(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { status, stdout, stderr } = await run(command, args, options)
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: status ${status}\n${stderr}${stdout}`)
   return stdout
 }

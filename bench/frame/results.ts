@@ -19,6 +19,8 @@ const sections: readonly (readonly [title: string, ...beginnings: string[]])[] =
   ['New connections', 'traffic-'],
   ['Short connections among many services', 's3-'],
   ['Relays of the userspace plane', 'userspace-'],
+  ['The example proxy on a folder', 'proxy-folder-', 'proxy-file-'],
+  ['The example proxy on an API server, beside kube-proxy', 'proxy-api-'],
   ['Conntrack', 'conntrack-'],
   ['IPVS', 'ipvs-']
 ]

@@ -54,6 +54,8 @@ export interface Row {
   readonly needs: readonly string[]
   /** What the kernel must have: kernels without it are left out, and the lab has others (`--lab`). */
   readonly requires?: keyof typeof labs
+  /** True: it needs the servers of a Kubernetes API and kube-proxy (tools/cluster/build.mjs), which are built only for rows that are named. */
+  readonly onApi?: boolean
   /** False: runs follow each other at once. For many short runs that leave the kernel nothing to clean up. */
   readonly rests?: boolean
   /** True: takes minutes, so it is run only where it is named. */

@@ -7,10 +7,10 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2
 }
 
-/** The value that a quarter of the values do not exceed. */
-export function lowerQuartile(values: readonly number[]): number {
-  const value = values.toSorted((a, b) => a - b)[Math.ceil(values.length / 4) - 1]
-  if (value === undefined) throw new RangeError('the lower quartile of no values')
+/** The smallest value that so large a share of the values do not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const value = values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(values.length * share) - 1)]
+  if (value === undefined) throw new RangeError('a quantile of no values')
   return value
 }
 

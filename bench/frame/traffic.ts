@@ -3,7 +3,7 @@ import { inFreshNamespace } from './namespaces.js'
 import { output } from './process.js'
 import type { Programs } from './programs.js'
 import type { Place } from './row.js'
-import { lowerQuartile } from './statistics.js'
+import { quantile } from './statistics.js'
 
 /** Where a load goes: connection n to one of `addresses` addresses from `first` on. */
 export interface Target {
@@ -60,7 +60,7 @@ export const mostRequests = 50_000
 
 /** One program for many commands, as programs take long to start in the lab. */
 const ipBatch = (place: Place, commands: readonly string[]): Promise<string> =>
-  output('ip', ['-n', place.name, '-batch', '-'], {}, commands.map((command) => `${command}\n`).join(''))
+  output('ip', ['-n', place.name, '-batch', '-'], { input: commands.map((command) => `${command}\n`).join('') })
 
 /** A device with an address, in use. */
 const deviceUp = (device: string, address: string): string[] => [`address add ${address}/24 dev ${device}`, `link set ${device} up`]
@@ -116,7 +116,7 @@ export async function openTrafficNetwork(programs: Pick<Programs, 'connections' 
     connect: async ({ protocol, first, addresses, port }, count) => {
       const to = [protocol, first, String(addresses), String(port), String(serverPort), String(count)]
       const printed = await output(programs.connections, [client.path, server.path, ...to])
-      return lowerQuartile(printed.trim().split('\n').map(Number)) / 1000
+      return quantile(printed.trim().split('\n').map(Number), 0.25) / 1000
     },
     request: async ({ first, addresses, port }, { count, concurrent }) => {
       const source = dottedQuad(firstSource + (loads++ % sources))

@@ -15,6 +15,7 @@ import { nftablesObjectsRows } from './nftables-objects.js'
 import { nftablesUpdateRows } from './nftables-update.js'
 import { planeRows } from './plane.js'
 import { processCostRows } from './process-cost.js'
+import { proxyRows } from './proxy.js'
 import { routeAddressesRow } from './route-addresses.js'
 import { shortConnectionRows, type ShortConnectionOptions } from './short-connections.js'
 import { switchRows } from './switch.js'
@@ -38,6 +39,7 @@ export const makeRows = (options: ShortConnectionOptions): readonly Row[] => [
   ...trafficRows,
   ...shortConnectionRows(options),
   ...userspaceRelayRows,
+  ...proxyRows,
   ...conntrackRows,
   ...conntrackCostRows,
   ...conntrackEventRows,

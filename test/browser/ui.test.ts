@@ -10,7 +10,7 @@ import { uiPages } from '../../examples/proxy/ui/pages.js'
 import type { UiSources } from '../../examples/proxy/ui/state.js'
 import { ValidationError, type PlaneCounters, type PlaneStatus, type Service } from '../../src/index.js'
 import { makeFolder, manifest, PROXY } from '../support/manifests.js'
-import { background } from '../support/run.js'
+import { background } from '../support/background.js'
 import { addressOf, ask, makeServingNetwork } from '../support/service-network.js'
 import { openPage, read, startBrowser, untilText } from '../support/browser.js'
 

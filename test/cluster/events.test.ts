@@ -3,7 +3,8 @@ import { addressOf } from '../contract/behaviour/network.js'
 import { clusterAddress, NODE, NODE_OBJECT, serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import { ApiWriter, type ApiObject, type NewObject } from '../support/kubernetes/client.js'
 import { useCluster } from '../support/kubernetes/cluster.js'
-import { proxyRights, TOKENS } from '../support/kubernetes/control-plane.js'
+import { TOKENS } from '../support/kubernetes/control-plane.js'
+import { proxyRights } from '../support/kubernetes/rights.js'
 import { startNodeProxy } from '../support/kubernetes/node-proxy.js'
 import { startProgram, until } from '../support/run.js'
 
@@ -95,7 +96,7 @@ it('tells Services whose ports other processes have', async () => {
 })
 
 it('serves where the right to write Events is missing, and says so once', async () => {
-  const [, role, binding] = proxyRights()
+  const [, role, binding] = proxyRights(process.cwd())
   const rules = (role!['rules'] as { readonly apiGroups: readonly string[] }[]).filter(
     ({ apiGroups }) => !apiGroups.includes('events.k8s.io')
   )

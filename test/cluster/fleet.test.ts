@@ -6,7 +6,8 @@ import { findAccess } from '../../examples/proxy/sources/access/find.js'
 import { ApiSource } from '../../examples/proxy/sources/api/source.js'
 import type { ObjectChange } from '../../examples/proxy/sources/types.js'
 import type { ApiObject, NewObject } from '../support/kubernetes/client.js'
-import { ControlPlane, TOKENS, type AuditedRequest } from '../support/kubernetes/control-plane.js'
+import { startControlPlane } from '../support/kubernetes/cluster.js'
+import { TOKENS, type AuditedRequest, type ControlPlane } from '../support/kubernetes/control-plane.js'
 import { serviceOf, sliceOf } from '../support/kubernetes-services.js'
 import { makeFolder } from '../support/manifests.js'
 import { until } from '../support/run.js'
@@ -24,7 +25,7 @@ const LISTS = ['/api/v1/services', '/apis/discovery.k8s.io/v1/endpointslices'] a
 
 let plane: ControlPlane
 beforeAll(async () => {
-  plane = await ControlPlane.start()
+  plane = await startControlPlane()
   const numbers = Array.from({ length: SERVICES }, (_, index) => index)
   const nodes = Array.from({ length: NODES }, (_, index) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: `node-${index}` } }))
   const objects = numbers.flatMap((index) => [serviceOf(`s${index}`, index + 1), sliceOf(`s${index}`)] as NewObject[])

@@ -1,15 +1,24 @@
 /** A cluster of 10,000 Services with four endpoints each, on a real API: correct to the last one, and what each step costs, which is printed and not judged. */
-import { readFile } from 'node:fs/promises'
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { median } from '../../bench/frame/statistics.js'
+import { untilCommitted, untilQuiet } from '../../bench/proxy/kernel.js'
+import {
+  addressesOf,
+  endpointPort,
+  partsOf,
+  serviceAddress,
+  serviceObject,
+  sliceObject,
+  spareAddress
+} from '../../bench/proxy/large-cluster.js'
+import { memoryOf, processorMsOf } from '../../bench/proxy/process.js'
 import { Nftables } from '../../src/index.js'
-import { NODE, NODE_OBJECT } from '../support/kubernetes-services.js'
-import type { NewObject } from '../support/kubernetes/client.js'
+import { NODE_OBJECT } from '../support/kubernetes-services.js'
 import { useCluster } from '../support/kubernetes/cluster.js'
 import { startNodeProxy, type NodeProxy } from '../support/kubernetes/node-proxy.js'
 
-const SERVICES = 10_000
-const ENDPOINTS = 4
+const SIZE = { services: 10_000, endpoints: 4 }
 /** Services whose objects are made at the same time. */
 const AT_ONCE = 500
 const CHANGES = 30
@@ -22,59 +31,19 @@ const QUIET_MS = 2000
 const IDLE_MS = 10_000
 const SETTLE_MS = 15_000
 
-const clusterAddress = (service: number): string => `10.96.${10 + (service >> 8)}.${service & 255}`
-const podAddress = (pod: number): string => `10.${128 + (pod >> 16)}.${(pod >> 8) & 255}.${pod & 255}`
-
-const service = (number: number): NewObject => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: `s${number}`, namespace: 'shop' } as NewObject['metadata'],
-  spec: { clusterIP: clusterAddress(number), ports: [{ name: 'http', port: 80, protocol: 'TCP' }] }
-})
-
-/** Where the endpoints of a Service are. @param first The address of the first one; default: one of its own. */
-const addressesOf = (number: number, first = podAddress(number * ENDPOINTS)): string[] => [
-  first,
-  ...Array.from({ length: ENDPOINTS - 1 }, (_, index) => podAddress(number * ENDPOINTS + index + 1))
-]
-
-const slice = (number: number, first?: string): NewObject => {
-  return {
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: `s${number}-1`, namespace: 'shop', labels: { 'kubernetes.io/service-name': `s${number}` } } as NewObject['metadata'],
-    addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: addressesOf(number, first).map((address, index) => ({
-      addresses: [address],
-      nodeName: index === 0 ? NODE.name : `node-${index}`,
-      targetRef: {
-        kind: 'Pod',
-        namespace: 'shop',
-        name: `s${number}-${index}`,
-        uid: `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`
-      },
-      conditions: { ready: true, serving: true, terminating: false }
-    }))
-  }
-}
-
 const cluster = useCluster([NODE_OBJECT])
 let kernel: Nftables
 beforeAll(async () => {
   kernel = await Nftables.open({ netns: cluster.network.node.path })
-  const { writer } = cluster.plane
-  for (let first = 0; first < SERVICES; first += AT_ONCE) {
-    const numbers = Array.from({ length: Math.min(AT_ONCE, SERVICES - first) }, (_, index) => first + index)
-    await writer.createAll(numbers.flatMap((number) => [service(number), slice(number)]))
-  }
+  for (const numbers of partsOf(SIZE, AT_ONCE))
+    await cluster.plane.writer.createAll(numbers.flatMap((number) => [serviceObject(number), sliceObject(SIZE, number)]))
 }, 600_000)
 afterAll(() => kernel.close())
 
 /** All endpoints of all Services at the API, as nft lists the slots of the map that they are chosen from. */
 const wantedSlots = (changed: ReadonlyMap<number, string>): string[] =>
-  Array.from({ length: SERVICES }, (_, number) =>
-    addressesOf(number, changed.get(number)).map((address) => `${clusterAddress(number)} -> ${address} . 8080`)
+  Array.from({ length: SIZE.services }, (_, number) =>
+    addressesOf(SIZE, number, changed.get(number)).map((address) => `${serviceAddress(number)} -> ${address} . ${endpointPort}`)
   ).flat()
 
 async function slotsOfKernel(): Promise<string[]> {
@@ -91,34 +60,10 @@ async function expectSlots(changed: ReadonlyMap<number, string>): Promise<void> 
   expect(kernelHas.size).toBe(wanted.length)
 }
 
-/** Milliseconds from the request to change objects until the kernel has committed something. */
-async function untilCommit(change: () => Promise<unknown>): Promise<number> {
-  const before = await kernel.readGeneration()
-  const began = performance.now()
-  const changing = change()
-  while ((await kernel.readGeneration()).id === before.id) {
-    if (performance.now() - began > SYNC_MS) throw new Error('no commit followed the change')
-    await setImmediate()
-  }
-  const tookMs = performance.now() - began
-  await changing
-  return tookMs
+const describeMemory = async (pid: number): Promise<string> => {
+  const { residentMiB, peakMiB } = await memoryOf(pid)
+  return `memory: ${Math.round(residentMiB)} MiB, at most ${Math.round(peakMiB)} MiB`
 }
-
-/** Memory of a process in MiB: now, and at most so far. */
-async function memoryOf(pid: number): Promise<string> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  const read = (field: string): number => Math.round(Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)![1]) / 1024)
-  return `memory: ${read('VmRSS')} MiB, at most ${read('VmHWM')} MiB`
-}
-
-/** Processor time of a process, in milliseconds: in clock ticks of ten milliseconds. */
-async function processorMs(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-const quantile = (times: readonly number[], share: number): number => times.toSorted((a, b) => a - b)[Math.floor(times.length * share)]!
 const milliseconds = (time: number): string => `${time.toFixed(1)} ms`
 
 async function startProxy(): Promise<{ readonly proxy: NodeProxy; readonly startMs: number }> {
@@ -129,61 +74,48 @@ async function startProxy(): Promise<{ readonly proxy: NodeProxy; readonly start
   return { proxy, startMs: performance.now() - began }
 }
 
-/** Makes changes, and says after how long the API had taken them and the kernel had its last commit. */
-async function untilQuiet(change: () => Promise<unknown>): Promise<string> {
-  const began = performance.now()
-  const written: number[] = []
-  const changing = change().then(() => written.push(performance.now()))
-  let last = await kernel.readGeneration()
-  let committed = began
-  while (written.length === 0 || performance.now() - committed < QUIET_MS) {
-    await setImmediate()
-    const now = await kernel.readGeneration()
-    if (now.id !== last.id) committed = performance.now()
-    last = now
-  }
-  await changing
-  return `the API took them in ${milliseconds(written[0]! - began)}, the kernel had them after ${milliseconds(committed - began)}`
-}
-
-const other = (number: number): string => podAddress(SERVICES * ENDPOINTS + number)
+const other = (number: number): string => spareAddress(SIZE, number)
 const move = (number: number): Promise<unknown> => {
-  const { endpoints } = slice(number, other(number))
-  return cluster.plane.writer.patch(slice(number), { endpoints })
+  const slice = sliceObject(SIZE, number, other(number))
+  const { endpoints } = slice
+  return cluster.plane.writer.patch(slice, { endpoints })
 }
 
 it('programs 10,000 Services, follows their slices, and is adopted', { timeout: 900_000 }, async () => {
   const first = await startProxy()
   const { pid } = first.proxy
-  const figures = [`start to programmed: ${milliseconds(first.startMs)}; ${await memoryOf(pid)}`]
+  const figures = [`start to programmed: ${milliseconds(first.startMs)}; ${await describeMemory(pid)}`]
   const changed = new Map<number, string>()
   await expectSlots(changed)
 
   // V8 collects and compiles for some seconds after so much work.
   await setTimeout(SETTLE_MS)
-  const idleMs = await processorMs(pid)
+  const idleMs = await processorMsOf(pid)
   await setTimeout(IDLE_MS)
-  figures.push(`idle: ${((((await processorMs(pid)) - idleMs) / IDLE_MS) * 100).toFixed(1)} % of a core; ${await memoryOf(pid)}`)
+  figures.push(`idle: ${((((await processorMsOf(pid)) - idleMs) / IDLE_MS) * 100).toFixed(1)} % of a core; ${await describeMemory(pid)}`)
 
   const single: number[] = []
   for (let number = 0; number < CHANGES; number++) {
     changed.set(number, other(number))
-    single.push(await untilCommit(() => move(number)))
+    single.push(await untilCommitted(kernel, () => move(number), { timeoutMs: SYNC_MS }))
     // The rest of what belongs to the change, which is not waited for above.
     await setTimeout(100)
   }
-  figures.push(`one slice: median ${milliseconds(quantile(single, 0.5))}, at most ${milliseconds(Math.max(...single))}`)
+  figures.push(`one slice: median ${milliseconds(median(single))}, at most ${milliseconds(Math.max(...single))}`)
   await expectSlots(changed)
 
   const many = Array.from({ length: CHANGED_AT_ONCE }, (_, index) => 1000 + index)
   for (const number of many) changed.set(number, other(number))
-  figures.push(`${many.length} slices: ${await untilQuiet(() => Promise.all(many.map(move)))}`)
+  const { writtenMs, committedMs } = await untilQuiet(kernel, () => Promise.all(many.map(move)), { quietMs: QUIET_MS, timeoutMs: SYNC_MS })
+  figures.push(
+    `${many.length} slices: the API took them in ${milliseconds(writtenMs)}, the kernel had them after ${milliseconds(committedMs)}`
+  )
   await expectSlots(changed)
 
   await first.proxy.stop('SIGKILL')
   const generation = await kernel.readGeneration()
   const second = await startProxy()
-  figures.push(`adopted after kill -9: ${milliseconds(second.startMs)}; ${await memoryOf(second.proxy.pid)}`)
+  figures.push(`adopted after kill -9: ${milliseconds(second.startMs)}; ${await describeMemory(second.proxy.pid)}`)
   // What is right already is not written again.
   expect((await kernel.readGeneration()).id - generation.id).toBeLessThanOrEqual(ADOPTION_COMMITS)
   await expectSlots(changed)

@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
-import { attempt, background, run, type Background, type Finished } from '../support/run.js'
+import { background } from '../support/background.js'
+import { attempt, run, type Background, type Finished } from '../support/run.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 

@@ -1,5 +1,6 @@
 import { onTestFinished } from 'vitest'
-import { attempt, background, run, type Background, type Finished, type RunOptions } from './run.js'
+import { background } from './background.js'
+import { attempt, run, type Background, type Finished, type RunOptions } from './run.js'
 
 /** A named network namespace that lives as long as the test that made it. */
 export interface TestNamespace {

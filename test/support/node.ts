@@ -1,6 +1,7 @@
 import path from 'node:path'
 import process from 'node:process'
-import { attempt, background, type Background, type Finished, type RunOptions } from './run.js'
+import { background } from './background.js'
+import { attempt, type Background, type Finished, type RunOptions } from './run.js'
 
 const root = path.resolve(import.meta.dirname, '../..')
 

@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { onTestFinished } from 'vitest'
 import { patience } from './lab.js'
 
 /** What a finished program left. */
@@ -57,6 +56,9 @@ export async function run(command: string, args: readonly string[], options: Run
   return finished.stdout
 }
 
+/** How a program that runs beside others is started. */
+export type ProgramOptions = Omit<RunOptions, 'input' | 'timeoutMs'>
+
 /** A program that runs beside tests; it is killed by its own pid. */
 export interface Background {
   readonly pid: number
@@ -70,15 +72,8 @@ export interface Background {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-/** Starts a program beside the running test. */
-export function background(command: string, args: readonly string[], options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}): Background {
-  const program = startProgram(command, args, options)
-  onTestFinished(() => program.stop('SIGKILL'))
-  return program
-}
-
 /** Starts a program that outlives the running test: who starts it stops it. */
-export function startProgram(command: string, args: readonly string[], options: Omit<RunOptions, 'input' | 'timeoutMs'> = {}): Background {
+export function startProgram(command: string, args: readonly string[], options: ProgramOptions = {}): Background {
   const child: ChildProcess = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] })
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} cannot be started`)

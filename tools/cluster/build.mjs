@@ -1,5 +1,5 @@
-// kube-apiserver and etcd, built from their Go modules into the user's cache, where they are kept until their folder is removed.
-// Run by itself it builds what is missing, or says why it cannot. servers/go.mod has the versions, servers/go.sum what their modules must contain.
+// kube-apiserver and etcd, and the kube-proxy that the bench compares with, built from their Go modules into the user's cache, where they are kept until their folder is removed.
+// Run by itself it builds what is missing of the servers, or of the programs that it is told, or says why it cannot. servers/go.mod has the versions, servers/go.sum what their modules must contain.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -27,18 +27,27 @@ const kubernetes = versionOf('k8s.io/kubernetes')
 const etcd = versionOf('go.etcd.io/etcd/server/v3')
 const [major, minor] = kubernetes.replace('v', '').split('.')
 /** An API server that does not know its version refuses its own API. */
-const stamp = { gitVersion: kubernetes, gitMajor: major, gitMinor: minor }
+const stamp = Object.fromEntries(
+  Object.entries({ gitVersion: kubernetes, gitMajor: major, gitMinor: minor }).map(([name, value]) => [
+    `k8s.io/component-base/version.${name}`,
+    value
+  ])
+)
 
-/** What is built: the package of each program, and the variables that its linker sets. */
+/** What can be built: the package of each program, and the variables that its linker sets. */
 const programs = {
   etcd: { package: 'go.etcd.io/etcd/server/v3', variables: {} },
-  'kube-apiserver': {
-    package: 'k8s.io/kubernetes/cmd/kube-apiserver',
-    variables: Object.fromEntries(Object.entries(stamp).map(([name, value]) => [`k8s.io/component-base/version.${name}`, value]))
-  }
+  'kube-apiserver': { package: 'k8s.io/kubernetes/cmd/kube-apiserver', variables: stamp },
+  'kube-proxy': { package: 'k8s.io/kubernetes/cmd/kube-proxy', variables: stamp }
 }
 
-/** What is built, in words. */
+/** What a Kubernetes API is made of. */
+const servers = ['etcd', 'kube-apiserver']
+
+/** The servers and what the bench compares with. */
+export const benchPrograms = [...servers, 'kube-proxy']
+
+/** The servers, in words. */
 export const serverVersions = `kube-apiserver ${kubernetes} and etcd ${etcd}`
 
 /** The oldest Go that builds them. */
@@ -54,19 +63,20 @@ function folder(env) {
 }
 
 /**
- * Where the programs are, or will be once they are built.
+ * Where programs are, or will be once they are built.
  * @param {NodeJS.ProcessEnv} [env] `KUBEBUILDER_ASSETS`: a folder that has them
- * @returns {{ etcd: string, 'kube-apiserver': string }}
+ * @param {readonly string[]} [names] which of them; default: the servers
+ * @returns {Record<string, string>}
  */
-export function serverPrograms(env = process.env) {
-  return Object.fromEntries(Object.keys(programs).map((name) => [name, path.join(folder(env), name)]))
+export function serverPrograms(env = process.env, names = servers) {
+  return Object.fromEntries(names.map((name) => [name, path.join(folder(env), name)]))
 }
 
 /** Which of the programs are not there. */
-const lacking = (env) => Object.entries(serverPrograms(env)).filter(([, file]) => !existsSync(file))
+const lacking = (env, names) => Object.entries(serverPrograms(env, names)).filter(([, file]) => !existsSync(file))
 
 /** Whether the programs are there. */
-export const hasServers = (env = process.env) => lacking(env).length === 0
+export const hasServers = (env = process.env, names = servers) => lacking(env, names).length === 0
 
 /** Whether this machine has a Go that can build them. */
 export function hasGo() {
@@ -83,6 +93,7 @@ const script =
   'test -e "$0" || { timeout --foreground "$1" "$2" build -o "$0.new" -mod=readonly -trimpath -ldflags "$3" "$4" && mv "$0.new" "$0"; }'
 
 function build(name, file) {
+  if (!(name in programs)) throw new Error(`what can be built is ${Object.keys(programs).join(', ')}, and no '${name}'`)
   const { package: main, variables } = programs[name]
   const flags = ['-s', '-w', ...Object.entries(variables).map(([variable, value]) => `-X ${variable}=${value}`)].join(' ')
   const inner = ['sh', '-c', script, file, String(timeoutSeconds), findProgram('go'), flags, main]
@@ -95,28 +106,30 @@ function build(name, file) {
 /**
  * Builds the programs that are not there. NETPLANE_INSTALL=no forbids it, as their modules are fetched.
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {{ etcd: string, 'kube-apiserver': string }} the paths of the programs
+ * @param {readonly string[]} [names] which of them; default: the servers
+ * @returns {Record<string, string>} the paths of the programs
  */
-export function provideServers(env = process.env) {
-  const absent = lacking(env)
-  if (absent.length === 0) return serverPrograms(env)
+export function provideServers(env = process.env, names = servers) {
+  const absent = lacking(env, names)
+  if (absent.length === 0) return serverPrograms(env, names)
   const place = folder(env)
   if (env.KUBEBUILDER_ASSETS)
     throw new Error(`KUBEBUILDER_ASSETS names ${place}, which has no ${absent.map(([name]) => name).join(' and no ')}`)
-  if (!mayInstall(env.NETPLANE_INSTALL))
-    throw new Error(`${serverVersions} are not in ${place}, and NETPLANE_INSTALL=no forbids to build them`)
-  if (!hasGo()) throw new Error(`${serverVersions} are not in ${place}, and to build them takes ${goHint}`)
+  const what = absent.some(([name]) => name === 'kube-proxy') ? `kube-proxy ${kubernetes}, ${serverVersions}` : serverVersions
+  if (!mayInstall(env.NETPLANE_INSTALL)) throw new Error(`${what} are not in ${place}, and NETPLANE_INSTALL=no forbids to build them`)
+  if (!hasGo()) throw new Error(`${what} are not in ${place}, and to build them takes ${goHint}`)
   mkdirSync(place, { recursive: true })
   for (const [name, file] of absent) {
     console.error(`building ${name} in ${place}`)
     build(name, file)
   }
-  return serverPrograms(env)
+  return serverPrograms(env, names)
 }
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    console.log(Object.values(provideServers()).join('\n'))
+    const named = process.argv.slice(2)
+    console.log(Object.values(provideServers(process.env, named.length === 0 ? servers : named)).join('\n'))
   } catch (error) {
     console.error(error.message)
     process.exitCode = 1

@@ -1,6 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
 import { openSubject, type OptionsOf, type SubjectName } from '../../../bench/subjects/index.js'
 import { loadNetplane } from '../../../bench/frame/netplane.js'
+import { measureFolder } from '../../../bench/proxy/folder.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 
 let namespace: TestNamespace
@@ -33,4 +34,14 @@ it.each(Object.entries(subjects))('the bench can do what %s measures', async (na
   } finally {
     await session.close()
   }
+})
+
+it('the bench can do what the rows of the proxy on a folder measure', async () => {
+  const netplane = await loadNetplane(process.cwd())
+  const task = { root: process.cwd(), size: { services: 5, endpoints: 4 } }
+  const pace = { settleMs: 0, idleMs: 100, quietMs: 100, atOnce: 3, changes: 2, timeoutMs: 30_000 }
+  const figures = await measureFolder(netplane, namespace, task, pace)
+  const measured = ['start', 'restart', 'change', 'change-p99', 'changes', 'memory', 'memory-peak'] as const
+  for (const name of measured) expect(figures[name], name).toBeGreaterThan(0)
+  expect(figures.idle).toBeGreaterThanOrEqual(0)
 })

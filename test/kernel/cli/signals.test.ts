@@ -4,7 +4,8 @@ import path from 'node:path'
 import process from 'node:process'
 import { expect, onTestFinished, test } from 'vitest'
 import { makeNamespace } from '../../support/namespace.js'
-import { background, run, until } from '../../support/run.js'
+import { background } from '../../support/background.js'
+import { run, until } from '../../support/run.js'
 
 const PROGRAM = path.resolve(import.meta.dirname, '../../../dist/cli.js')
 const TERMINAL = path.resolve(import.meta.dirname, '../../support/terminal.py')

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { apiService, apiSlice, list, ScriptedApi } from '../../support/api-server.js'
 import { makeFolder } from '../../support/manifests.js'
-import { background, run } from '../../support/run.js'
+import { background } from '../../support/background.js'
+import { run } from '../../support/run.js'
 
 const PLAY = fileURLToPath(new URL('../../../examples/demo/play.mjs', import.meta.url))
 

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { clusterRange, localSources, moreClients, nodeAddress, openNetwork, type Network } from '../../contract/behaviour/network.js'
 import { clusterAddress, externalAddress, kubernetesObjects, NODE, sliceOf } from '../../support/kubernetes-services.js'
 import { makeFolder, PROXY } from '../../support/manifests.js'
-import { background, until, type Background } from '../../support/run.js'
+import { background } from '../../support/background.js'
+import { until, type Background } from '../../support/run.js'
 import { ALL, answerTo, NODE_PORTS, runChecks, SERVICE_CHECKS, type Check } from '../../support/service-checks.js'
 
 let network: Network

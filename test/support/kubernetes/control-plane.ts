@@ -1,8 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
-import { serverPrograms } from '../../../tools/cluster/build.mjs'
 import { run, startProgram, until, type Background } from '../run.js'
 import { ApiWriter, type NewObject } from './client.js'
 
@@ -22,10 +20,10 @@ export const TOKENS = {
 } as const
 export type TokenName = keyof typeof TOKENS
 
-/** The account of the proxy, its role, and the binding of the two: what `examples/proxy/deploy/rbac.yaml` gives to a cluster. */
-export function proxyRights(): NewObject[] {
-  const text = readFileSync(new URL('../../../examples/proxy/deploy/rbac.yaml', import.meta.url), 'utf8')
-  return parseAllDocuments(text).map((document) => document.toJS() as NewObject)
+/** Where the programs are that an API is made of. */
+export interface ServerPrograms {
+  readonly etcd: string
+  readonly 'kube-apiserver': string
 }
 
 /** How an API server may be started. */
@@ -72,31 +70,37 @@ function tokenLines(names: readonly TokenName[]): string {
 }
 
 /**
- * A kube-apiserver and an etcd of the tests, without controllers: objects stay as they were made. They are in the namespace of the test process, and their
- * files below `/run`, which is the namespace's own: whatever ends the tests, nothing is left.
+ * A kube-apiserver and an etcd of the tests and the bench, without controllers: objects stay as they were made. They are in the namespace of the process, and their
+ * files below `/run`, which is the namespace's own: whatever ends the process, nothing is left.
  */
 export class ControlPlane {
   readonly #folder: string
+  readonly #programs: ServerPrograms
   #etcd: Background | undefined
   #api: Background | undefined
   #writer: ApiWriter | undefined
   /** What earlier API servers have printed. */
   #earlier = ''
 
-  private constructor(folder: string) {
+  private constructor(folder: string, programs: ServerPrograms) {
     this.#folder = folder
+    this.#programs = programs
   }
 
-  /** Starts both servers, and waits until the API is ready. */
-  static async start(): Promise<ControlPlane> {
-    const plane = new ControlPlane(mkdtempSync('/run/netplane-cluster-'))
+  /**
+   * Starts both servers, and waits until the API is ready.
+   *
+   * @param rights What gives the proxy its rights.
+   */
+  static async start(programs: ServerPrograms, rights: readonly NewObject[]): Promise<ControlPlane> {
+    const plane = new ControlPlane(mkdtempSync('/run/netplane-cluster-'), programs)
     try {
       // Errors: the address is there from an earlier file of tests.
       await run('ip', ['address', 'replace', `${API_ADDRESS}/32`, 'dev', 'lo'])
       plane.#prepare()
       await plane.#startEtcd()
       await plane.startApi()
-      await plane.#grant()
+      await plane.#grant(rights)
       return plane
     } catch (error) {
       await plane.stop()
@@ -138,7 +142,7 @@ export class ControlPlane {
   }
 
   async #startEtcd(): Promise<void> {
-    this.#etcd = startProgram(serverPrograms().etcd, [
+    this.#etcd = startProgram(this.#programs.etcd, [
       ...['--name', 'etcd', '--data-dir', this.#path('etcd'), '--log-level', 'warn', '--unsafe-no-fsync'],
       ...['--listen-client-urls', ETCD_CLIENTS, '--advertise-client-urls', ETCD_CLIENTS],
       ...['--listen-peer-urls', ETCD_PEERS, '--initial-advertise-peer-urls', ETCD_PEERS, '--initial-cluster', `etcd=${ETCD_PEERS}`]
@@ -165,7 +169,7 @@ export class ControlPlane {
   /** Starts the API server, which was never started or has been stopped. */
   async startApi({ tokens = ['admin', 'proxy', 'renewed', 'reader'], hasWatchCache = true }: ApiSettings = {}): Promise<void> {
     writeFileSync(this.#path('tokens.csv'), tokenLines(tokens))
-    this.#api = startProgram(serverPrograms()['kube-apiserver'], [
+    this.#api = startProgram(this.#programs['kube-apiserver'], [
       ...['--etcd-servers', ETCD_CLIENTS, '--bind-address', '0.0.0.0', '--advertise-address', API_ADDRESS],
       ...['--secure-port', String(API_PORT), '--cert-dir', this.#path('certificates'), '--token-auth-file', this.#path('tokens.csv')],
       ...['--authorization-mode', 'RBAC', '--anonymous-auth=false', '--disable-admission-plugins', 'ServiceAccount'],
@@ -183,11 +187,11 @@ export class ControlPlane {
   }
 
   /** Gives the proxy its rights. The server makes the namespace of its account by itself, a moment after it is ready. */
-  async #grant(): Promise<void> {
+  async #grant(rights: readonly NewObject[]): Promise<void> {
     const { writer } = this
     const isThere = async (): Promise<boolean> => (await writer.ask('GET', '/api/v1/namespaces/kube-system')).status === 200
     await until('the API server has its namespaces', isThere, READY_MS)
-    await writer.createAll(proxyRights())
+    await writer.createAll(rights)
   }
 
   /** Ends the API server. @param signal SIGTERM lets it end its watches; SIGKILL cuts them. */

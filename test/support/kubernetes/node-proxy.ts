@@ -5,30 +5,9 @@ import { onTestFinished } from 'vitest'
 import { clusterRange, localSources, type Network, type Place } from '../../contract/behaviour/network.js'
 import { NODE } from '../kubernetes-services.js'
 import { PROXY } from '../manifests.js'
-import { run, startProgram, until, type Background } from '../run.js'
+import { startProgram, until, type Background } from '../run.js'
 import { NODE_PORTS } from '../service-checks.js'
-import { API_ADDRESS, TOKENS, type ControlPlane, type TokenName } from './control-plane.js'
-
-/** The node's address on its link to the API server, and that link on both sides. */
-const NODE_ADDRESS = '10.253.0.11'
-const NODE_LINK = 'api'
-const API_LINK = 'api-node'
-
-/** Connects the node of a network with the API server, which is in the namespace of the test process. The link goes with the node. */
-export async function connectToApi({ node }: Network): Promise<void> {
-  await run('ip', ['link', 'add', API_LINK, 'type', 'veth', 'peer', 'name', NODE_LINK, 'netns', node.name])
-  await run('ip', ['link', 'set', API_LINK, 'up'])
-  await node.run('ip', ['address', 'add', `${NODE_ADDRESS}/24`, 'dev', NODE_LINK])
-  await setApiLink(node, 'up')
-  // Where the link is down, packets must not go to the default gateway.
-  await node.run('ip', ['route', 'add', 'unreachable', `${NODE_ADDRESS.replace(/\d+$/, '0')}/24`, 'metric', '4000'])
-  await run('ip', ['route', 'add', `${NODE_ADDRESS}/32`, 'dev', API_LINK, 'src', API_ADDRESS])
-}
-
-/** Cuts the node off from the API server, which neither is told, or connects it again. New connections fail at once meanwhile. */
-export async function setApiLink(node: Place, state: 'up' | 'down'): Promise<void> {
-  await node.run('ip', ['link', 'set', NODE_LINK, state])
-}
+import { TOKENS, type ControlPlane, type TokenName } from './control-plane.js'
 
 /** What `/healthz` says. */
 export interface Health {

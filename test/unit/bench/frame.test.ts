@@ -3,7 +3,7 @@ import { parseArguments, selectRows } from '../../../bench/frame/arguments.js'
 import { describeHost, kernelMemoryBytes, parseStat } from '../../../bench/frame/machine.js'
 import { formatNumber, formatTable } from '../../../bench/frame/report.js'
 import { barText, judge } from '../../../bench/frame/row.js'
-import { lowerQuartile, median, medianRatio } from '../../../bench/frame/statistics.js'
+import { median, medianRatio, quantile } from '../../../bench/frame/statistics.js'
 
 describe('statistics', () => {
   test('median of odd and even counts, in any order', () => {
@@ -17,10 +17,11 @@ describe('statistics', () => {
     expect(() => medianRatio([1, 2], [1])).toThrow('2 rounds against 1')
   })
 
-  test('the lower quartile: a quarter of the values do not exceed it', () => {
-    expect(lowerQuartile([8, 1, 3, 2, 7, 6, 5, 4])).toBe(2)
-    expect(lowerQuartile([5])).toBe(5)
-    expect(() => lowerQuartile([])).toThrow(RangeError)
+  test('a quantile: so large a share of the values do not exceed it', () => {
+    expect(quantile([8, 1, 3, 2, 7, 6, 5, 4], 0.25)).toBe(2)
+    expect(quantile([8, 1, 3, 2, 7, 6, 5, 4], 0.99)).toBe(8)
+    expect(quantile([5], 0.25)).toBe(5)
+    expect(() => quantile([], 0.25)).toThrow(RangeError)
   })
 })
 

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { findHeaders, headerPackage } from '../../../native/headers.mjs'
 import { announce } from '../../run/install.mjs'
-import { hasServers, provideServers, serverPrograms, serverVersions } from '../../../tools/cluster/build.mjs'
+import { benchPrograms, hasServers, provideServers, serverPrograms, serverVersions } from '../../../tools/cluster/build.mjs'
 import { newestIptables } from '../../../tools/lab/newest-iptables.mjs'
 import { newestNft } from '../../../tools/lab/newest-nft.mjs'
 import { mayInstall } from '../../../tools/may-install.mjs'
@@ -88,6 +88,14 @@ describe('the servers of a Kubernetes API', () => {
     for (const name of ['etcd', 'kube-apiserver']) writeFileSync(path.join(folder, name), '')
     expect(hasServers(env)).toBe(true)
     expect(provideServers(env)).toEqual({ etcd: path.join(folder, 'etcd'), 'kube-apiserver': path.join(folder, 'kube-apiserver') })
+  })
+
+  test('are enough without kube-proxy, which the bench alone asks for', () => {
+    const env = { KUBEBUILDER_ASSETS: folder }
+    for (const name of ['etcd', 'kube-apiserver']) writeFileSync(path.join(folder, name), '')
+    expect(hasServers(env)).toBe(true)
+    expect(hasServers(env, benchPrograms)).toBe(false)
+    expect(() => provideServers(env, benchPrograms)).toThrow(`KUBEBUILDER_ASSETS names ${folder}, which has no kube-proxy`)
   })
 
   test('are not built into that folder: what it has not is named', () => {
