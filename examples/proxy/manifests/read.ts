@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises'
+import { lstat, readdir, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeObject, ObjectChoice } from './choice.js'
 import { ManifestFile } from './file.js'
@@ -6,13 +6,33 @@ import { parserAtOnce, type PieceParser } from './parse.js'
 import type { FolderContent, ManifestProblem, Manifests } from './types.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
 
-/** True where the folder has no such name any more, not even as a link to nowhere. */
-async function isGone(path: string): Promise<boolean> {
-  return await lstat(path).then(
-    () => false,
-    (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
-  )
+/** What has a name: a link itself, not what it leads to. Where nobody can tell, a file, whose reading says why. */
+async function kindOf(path: string): Promise<'file' | 'other' | 'gone'> {
+  try {
+    return (await lstat(path)).isFile() ? 'file' : 'other'
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'file'
+  }
 }
+
+const isManifest = (name: string): boolean => /^[^.].*\.(ya?ml|json)$/s.test(name)
+
+/** A file as it was seen last. */
+interface SeenFile {
+  readonly file: ManifestFile
+  readonly content: Manifests
+  /** Objects that it held before, for as long as it has a problem. */
+  readonly kept: readonly KubernetesObject[]
+  /** Whether it may change unnoticed, or was not read. */
+  readonly isRestless: boolean
+}
+
+const isUnread = ({ problems }: Manifests): boolean => problems.some(({ document }) => document === 0)
+
+/** What the kernel tells of changes by whomever (`f_type` of statfs(2), linux/magic.h): ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS. Servers of a network tell of none. */
+const NOTIFYING: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010])
+/** As many times as long as it takes to look at all files is waited before they are looked at again without need. */
+const REST = 1000
 
 /**
  * A folder of manifests: all its `.yaml`, `.yml` and `.json` files, in the order of their names.
@@ -23,9 +43,11 @@ async function isGone(path: string): Promise<boolean> {
 export class ManifestFolder {
   readonly #folder: string
   readonly #openParser: () => PieceParser
-  /** The objects of each file, as last known. */
-  #known: ReadonlyMap<string, readonly KubernetesObject[]> = new Map()
-  #files: ReadonlyMap<string, ManifestFile> = new Map()
+  #files: ReadonlyMap<string, SeenFile> = new Map()
+  /** Links and folders in the folder: what files are links to may be behind them. */
+  #ways: ReadonlySet<string> = new Set()
+  /** When all files are looked at again, on the clock of `performance.now()`. */
+  #wholeAt = 0
 
   /** @param openParser Gives what parses the files of one reading; where that throws, it is a problem of the file. */
   constructor(folder: string, openParser: () => PieceParser = () => parserAtOnce) {
@@ -33,35 +55,87 @@ export class ManifestFolder {
     this.#openParser = openParser
   }
 
-  /** @throws The folder cannot be read: then nothing is known, and nothing should be concluded from it. */
-  async read(): Promise<FolderContent> {
+  /**
+   * @param changed Names that may have changed. Of the other files only those are looked at that may change unnoticed: links, and those that could not be read. Absent: all files are looked at, and also
+   *   where it is time to do so.
+   * @throws The folder cannot be read: then nothing is known, and nothing should be concluded from it.
+   */
+  async read(changed?: ReadonlySet<string>): Promise<FolderContent> {
     const parser = this.#openParser()
     try {
-      return await this.#readFiles(parser)
+      return changed === undefined || performance.now() >= this.#wholeAt || (await this.#mayBeAnything(changed))
+        ? await this.#readWhole(parser)
+        : await this.#readSome(changed, parser)
+    } catch (error) {
+      this.#wholeAt = 0
+      throw error
     } finally {
       parser.close()
     }
   }
 
-  async #readFiles(parser: PieceParser): Promise<FolderContent> {
-    const names = (await readdir(this.#folder)).filter((name) => /^[^.].*\.(ya?ml|json)$/s.test(name)).sort()
-    const known = new Map<string, readonly KubernetesObject[]>()
-    const files = new Map<string, ManifestFile>()
+  /** Whether a name other than that of a file of manifests may be a way to some. */
+  async #mayBeAnything(changed: ReadonlySet<string>): Promise<boolean> {
+    for (const name of changed) {
+      if (isManifest(name)) continue
+      if (this.#ways.has(name) || (await kindOf(join(this.#folder, name))) === 'other') return true
+    }
+    return false
+  }
+
+  async #readWhole(parser: PieceParser): Promise<FolderContent> {
+    const began = performance.now()
+    const { type } = await statfs(this.#folder)
+    const entries = await readdir(this.#folder, { withFileTypes: true })
+    const names = entries.filter(({ name }) => isManifest(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const files = new Map<string, SeenFile>()
+    for (const entry of names) {
+      const seen = await this.#look(entry.name, !entry.isFile(), parser)
+      if (seen !== undefined) files.set(entry.name, seen)
+    }
+    this.#ways = new Set(entries.filter((entry) => !entry.isFile()).map(({ name }) => name))
+    const tookMs = performance.now() - began
+    this.#wholeAt = NOTIFYING.has(type) ? performance.now() + REST * tookMs : 0
+    return this.#take(files)
+  }
+
+  async #readSome(changed: ReadonlySet<string>, parser: PieceParser): Promise<FolderContent> {
+    const added = [...changed].filter((name) => isManifest(name) && !this.#files.has(name))
+    const names = added.length === 0 ? this.#files.keys() : [...this.#files.keys(), ...added].sort()
+    const files = new Map<string, SeenFile>()
+    for (const name of names) {
+      const before = this.#files.get(name)
+      const isDue = before === undefined || before.isRestless || changed.has(name)
+      const seen = isDue ? await this.#lookAgain(name, parser) : before
+      if (seen !== undefined) files.set(name, seen)
+    }
+    return this.#take(files)
+  }
+
+  async #lookAgain(name: string, parser: PieceParser): Promise<SeenFile | undefined> {
+    const kind = await kindOf(join(this.#folder, name))
+    return kind === 'gone' ? undefined : await this.#look(name, kind === 'other', parser)
+  }
+
+  async #look(name: string, mayLead: boolean, parser: PieceParser): Promise<SeenFile | undefined> {
+    const before = this.#files.get(name)
+    const file = before?.file ?? new ManifestFile(join(this.#folder, name))
+    const content = await this.#readFile(name, file, parser)
+    if (content === undefined) return undefined
+    const kept = before === undefined || content.problems.length === 0 ? [] : missing(before, content.objects)
+    return { file, content, kept, isRestless: mayLead || isUnread(content) }
+  }
+
+  /** What files show together. */
+  #take(files: ReadonlyMap<string, SeenFile>): FolderContent {
     const choice = new ObjectChoice()
     const problems: ManifestProblem[] = []
     const outdated: string[] = []
-    for (const name of names) {
-      const file = this.#files.get(name) ?? new ManifestFile(join(this.#folder, name))
-      const parsed = await this.#readFile(name, file, parser)
-      if (parsed === undefined) continue
-      files.set(name, file)
-      const kept = parsed.problems.length === 0 ? [] : this.#missing(name, parsed.objects)
-      known.set(name, [...parsed.objects, ...kept])
-      choice.add(name, parsed.objects, kept)
-      problems.push(...parsed.problems)
-      if (kept.length > 0 || parsed.problems.some(({ document }) => document === 0)) outdated.push(name)
+    for (const [name, { content, kept }] of files) {
+      choice.add(name, content.objects, kept)
+      problems.push(...content.problems)
+      if (kept.length > 0 || isUnread(content)) outdated.push(name)
     }
-    this.#known = known
     this.#files = files
     return { objects: choice.objects, problems: [...problems, ...choice.problems], outdated }
   }
@@ -71,13 +145,13 @@ export class ManifestFolder {
     try {
       return await file.read(parser)
     } catch (error) {
-      if (await isGone(join(this.#folder, name))) return undefined
+      if ((await kindOf(join(this.#folder, name))) === 'gone') return undefined
       return { objects: [], problems: [{ file: name, document: 0, reason: (error as Error).message }] }
     }
   }
+}
 
-  #missing(name: string, objects: readonly KubernetesObject[]): KubernetesObject[] {
-    const shown = new Set(objects.map(describeObject))
-    return (this.#known.get(name) ?? []).filter((object) => !shown.has(describeObject(object)))
-  }
+function missing({ content, kept }: SeenFile, objects: readonly KubernetesObject[]): KubernetesObject[] {
+  const shown = new Set(objects.map(describeObject))
+  return [...content.objects, ...kept].filter((object) => !shown.has(describeObject(object)))
 }

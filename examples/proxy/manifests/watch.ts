@@ -14,28 +14,36 @@ function identityOf(folder: string): string | undefined {
   return found === undefined ? undefined : `${found.dev} ${found.ino} ${found.birthtimeNs}`
 }
 
-/** Calls `changed` when something in the folder may have changed, also when another folder has taken its name, or a link leads to another one. */
+/**
+ * Told when something in a folder may have changed: the names that were noticed, none where it is only time to look at what does not notify, and nothing where it may be anything: another
+ * folder has taken its name, or a link leads to another one.
+ */
+export type FolderListener = (names?: ReadonlySet<string>) => void
+
+/** Tells what may have changed in a folder. */
 export class FolderWatch {
   readonly #folder: string
-  readonly #changed: () => void
+  readonly #changed: FolderListener
   readonly #failed: (error: Error) => void
   readonly #timers: readonly NodeJS.Timeout[]
   #watcher: FSWatcher | undefined
   #watched: string | undefined
   #hasFailed = false
   #quiet: NodeJS.Timeout | undefined
+  /** What was noticed; undefined: something without a name. */
+  #noticed: Set<string> | undefined = new Set()
 
   /**
    * @param failed Told once when the folder cannot be watched, because too many are (`EMFILE`, `ENOSPC`), for example. It is tried again, and the folder is looked at every 10 s meanwhile.
    * @throws The folder cannot be read.
    */
-  constructor(folder: string, changed: () => void, failed: (error: Error) => void) {
+  constructor(folder: string, changed: FolderListener, failed: (error: Error) => void) {
     opendirSync(folder).closeSync()
     this.#folder = folder
     this.#changed = changed
     this.#failed = failed
     this.#follow()
-    this.#timers = [setInterval(() => this.#follow() && changed(), IDENTITY_MS), setInterval(changed, RESCAN_MS)]
+    this.#timers = [setInterval(() => this.#follow() && changed(), IDENTITY_MS), setInterval(() => changed(new Set()), RESCAN_MS)]
   }
 
   close(): void {
@@ -52,7 +60,7 @@ export class FolderWatch {
       this.#watcher?.close()
       this.#watched = undefined
       if (identity === undefined) return true
-      this.#watcher = watch(this.#folder, () => this.#notice()).on('error', (error) => this.#fail(error))
+      this.#watcher = watch(this.#folder, (_event, name) => this.#notice(name)).on('error', (error) => this.#fail(error))
       this.#watched = identity
       this.#hasFailed = false
       return true
@@ -62,10 +70,14 @@ export class FolderWatch {
     }
   }
 
-  #notice(): void {
+  #notice(name: string | null): void {
+    if (name === null) this.#noticed = undefined
+    else this.#noticed?.add(name)
     this.#quiet ??= setTimeout(() => {
+      const names = this.#noticed
       this.#quiet = undefined
-      this.#changed()
+      this.#noticed = new Set()
+      this.#changed(names)
     }, QUIET_MS)
   }
 

@@ -5,7 +5,7 @@ import { FolderWatch } from '../manifests/watch.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
 import type { ObjectChange, ObjectSource, SourceListener, SourceStatus } from './types.js'
 
-/** A folder of manifests as a source: it is read as a whole, and what differs from the reading before is told. */
+/** A folder of manifests as a source: it is read when something in it changed, and what differs from the reading before is told. */
 export class ManifestSource implements ObjectSource {
   readonly #path: string
   readonly #folder: ManifestFolder
@@ -15,7 +15,8 @@ export class ManifestSource implements ObjectSource {
   #objects: ReadonlyMap<string, KubernetesObject> = new Map()
   #error: Error | undefined
   #reading: Promise<void> | undefined
-  #isDirty = false
+  /** What to look at: names, or all. */
+  #due: Set<string> | 'all' | undefined
   #isClosed = false
 
   constructor(path: string, folder: ManifestFolder) {
@@ -40,7 +41,7 @@ export class ManifestSource implements ObjectSource {
   open(): void {
     this.#watch = new FolderWatch(
       this.#path,
-      () => this.#changed(),
+      (names) => this.#changed(names),
       (error) => this.#listener?.failed(new Error(`watching the folder failed: ${error.message}`, { cause: error }))
     )
   }
@@ -58,19 +59,20 @@ export class ManifestSource implements ObjectSource {
     return Promise.resolve()
   }
 
-  #changed(): void {
+  #changed(names?: ReadonlySet<string>): void {
     if (this.#listener === undefined) return
-    this.#isDirty = true
+    this.#due = names === undefined || this.#due === 'all' ? 'all' : new Set([...(this.#due ?? []), ...names])
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined
     })
   }
 
   async #read(): Promise<void> {
-    while (this.#isDirty) {
-      this.#isDirty = false
+    while (this.#due !== undefined) {
+      const due = this.#due
+      this.#due = undefined
       try {
-        const content = await this.#folder.read()
+        const content = await this.#folder.read(due === 'all' ? undefined : due)
         if (this.#isClosed) return
         this.#error = undefined
         this.#take(content)

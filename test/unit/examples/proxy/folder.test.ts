@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { ManifestFile } from '../../../../examples/proxy/manifests/file.js'
 import { parserAtOnce, type PieceParser } from '../../../../examples/proxy/manifests/parse.js'
 import { ManifestFolder } from '../../../../examples/proxy/manifests/read.js'
+import type { FolderContent, Manifests } from '../../../../examples/proxy/manifests/types.js'
 import { makeFolder, manifest } from '../../../support/manifests.js'
 
 const WEB = manifest('web', '10.96.0.1', '10.1.0.1')
@@ -177,4 +179,92 @@ it('a parser may work elsewhere, and one that fails says nothing about what shou
   fails = false
   expect(await namesIn(folder)).toEqual(['dns', 'dns-1'])
   expect(close).toHaveBeenCalledTimes(3)
+})
+
+describe('of names that may have changed', () => {
+  const NOTHING: ReadonlySet<string> = new Set()
+
+  /** A folder that was read as a whole, and the names of the files that are opened from then on. */
+  async function readFolder(files: Readonly<Record<string, string>>) {
+    const path = await makeFolder()
+    for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text)
+    let now = 0
+    // However busy the machine is, it is not time to look at all again.
+    vi.spyOn(performance, 'now').mockImplementation(() => now++)
+    const folder = new ManifestFolder(path)
+    await folder.read()
+    const reads = vi.spyOn(ManifestFile.prototype, 'read')
+    const opened = (): string[] => {
+      const found = reads.mock.settledResults.map(({ type, value }) =>
+        type === 'rejected' ? 'failed' : ((value as Manifests).objects[0]?.metadata.name ?? 'none')
+      )
+      reads.mockClear()
+      return found
+    }
+    return { path, folder, opened }
+  }
+  afterEach(() => vi.restoreAllMocks())
+
+  const shown = ({ objects }: FolderContent): string[] =>
+    objects.filter(({ kind }) => kind === 'Service').map(({ metadata }) => metadata.name)
+
+  it('looks at those alone, whether they are new, other ones, or gone', async () => {
+    const { path, folder, opened } = await readFolder({ 'a.yaml': WEB, 'c.yaml': DNS })
+    expect(shown(await folder.read(NOTHING))).toEqual(['web', 'dns'])
+    expect(opened()).toEqual([])
+    await writeFile(join(path, 'b.yaml'), manifest('new', '10.96.0.3', '10.1.0.3'))
+    expect(shown(await folder.read(new Set(['b.yaml', 'b.yaml.swp', '.b.yaml'])))).toEqual(['web', 'new', 'dns'])
+    await writeFile(join(path, 'c.yaml'), manifest('other', '10.96.0.4', '10.1.0.4'))
+    expect(shown(await folder.read(new Set(['c.yaml'])))).toEqual(['web', 'new', 'other'])
+    expect(opened()).toEqual(['new', 'other'])
+    await rm(join(path, 'a.yaml'))
+    expect(shown(await folder.read(new Set(['a.yaml'])))).toEqual(['new', 'other'])
+    // What was not told is found when all is looked at.
+    await rm(join(path, 'b.yaml'))
+    expect(shown(await folder.read(NOTHING))).toEqual(['new', 'other'])
+    expect(shown(await folder.read())).toEqual(['other'])
+  })
+
+  it('keeps what a file held that cannot be understood, and looks again at one that could not be read', async () => {
+    const { path, folder, opened } = await readFolder({ 'a.yaml': WEB, 'c.yaml': DNS })
+    await writeFile(join(path, 'a.yaml'), 'kind: [')
+    expect(await folder.read(new Set(['a.yaml']))).toMatchObject({ outdated: ['a.yaml'], objects: { length: 4 } })
+    expect(await folder.read(NOTHING)).toMatchObject({ outdated: ['a.yaml'], objects: { length: 4 } })
+    await rm(join(path, 'c.yaml'))
+    await mkdir(join(path, 'c.yaml'))
+    expect(await folder.read(new Set(['c.yaml']))).toMatchObject({ outdated: ['a.yaml', 'c.yaml'], objects: { length: 4 } })
+    opened()
+    await folder.read(NOTHING)
+    expect(opened()).toEqual(['failed'])
+    await rm(join(path, 'c.yaml'), { recursive: true })
+    expect(await folder.read(NOTHING)).toMatchObject({ outdated: ['a.yaml'], objects: { length: 2 } })
+  })
+
+  it('looks each time at links, and at all files where a way to some may have changed', async () => {
+    const { path, folder, opened } = await readFolder({ 'a.yaml': WEB })
+    const [first, second] = [await makeFolder(), await makeFolder()]
+    await writeFile(join(first, 'b.yaml'), DNS)
+    await writeFile(join(second, 'b.yaml'), manifest('other', '10.96.0.4', '10.1.0.4'))
+    await symlink(first, join(path, '..data'))
+    await symlink('..data/b.yaml', join(path, 'b.yaml'))
+    expect(shown(await folder.read(new Set(['..data', 'b.yaml'])))).toEqual(['web', 'dns'])
+    await writeFile(join(first, 'b.yaml'), manifest('third', '10.96.0.5', '10.1.0.5'))
+    opened()
+    expect(shown(await folder.read(NOTHING))).toEqual(['web', 'third'])
+    expect(opened()).toEqual(['third'])
+    await symlink(second, join(path, '..new'))
+    await rename(join(path, '..new'), join(path, '..data'))
+    expect(shown(await folder.read(new Set(['..new', '..data'])))).toEqual(['web', 'other'])
+    await rm(join(path, '..data'))
+    expect(await folder.read(new Set(['..data']))).toMatchObject({ outdated: ['b.yaml'] })
+  })
+
+  it('looks at all after a failure', async () => {
+    const { path, folder } = await readFolder({ 'a.yaml': WEB })
+    await rename(path, `${path}-away`)
+    await expect(folder.read()).rejects.toThrow('ENOENT')
+    await rename(`${path}-away`, path)
+    await writeFile(join(path, 'b.yaml'), DNS)
+    expect(shown(await folder.read(NOTHING))).toEqual(['web', 'dns'])
+  })
 })

@@ -88,3 +88,14 @@ it('begins with a folder alone', async () => {
   expect(() => follow(join(folder, 'file'))).toThrow('ENOTDIR')
   expect(() => follow(join(folder, 'nothing'))).toThrow('ENOENT')
 })
+
+it('says the names of what it noticed', async () => {
+  const folder = await makeFolder()
+  const changed = vi.fn()
+  const followed = new FolderWatch(folder, changed, () => undefined)
+  onTestFinished(() => followed.close())
+  await writeFile(join(folder, '.new'), 'kind: Service')
+  await rename(join(folder, '.new'), join(folder, 'web.yaml'))
+  await vi.waitFor(() => expect(changed).toHaveBeenCalled())
+  expect(changed.mock.calls).toEqual([[new Set(['.new', 'web.yaml'])]])
+})
