@@ -44,16 +44,24 @@ export function parserInBackground(program: URL): PieceParser {
       })
       asked.postMessage(order)
     })
+  /** One order after the other: the thread answers in no other words than its pieces. */
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = async (order: ParserOrder): Promise<readonly Piece[]> => {
+    await last.catch(() => undefined)
+    if (isLimited && order.texts.some(({ length }) => length > LIMITED)) {
+      void worker?.terminate()
+      worker = undefined
+      isLimited = false
+    }
+    return await ask(worker ?? open(), order)
+  }
   return {
     parse: (format, texts) => {
       const isSmall = worker === undefined && texts.reduce((sum, { length }) => sum + length, 0) < SMALL
       if (isSmall || format === 'json') return parserAtOnce.parse(format, texts)
-      if (isLimited && texts.some(({ length }) => length > LIMITED)) {
-        void worker?.terminate()
-        worker = undefined
-        isLimited = false
-      }
-      return ask(worker ?? open(), { format, texts })
+      const pieces = inTurn({ format, texts })
+      last = pieces
+      return pieces
     },
     close: () => void worker?.terminate()
   }

@@ -31,6 +31,8 @@ const isUnread = ({ problems }: Manifests): boolean => problems.some(({ document
 
 /** What the kernel tells of changes by whomever (`f_type` of statfs(2), linux/magic.h): ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS. Servers of a network tell of none. */
 const NOTIFYING: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010])
+/** Files that are read at the same time: reading one is waiting for the most part. */
+const AT_ONCE = 32
 /** As many times as long as it takes to look at all files is waited before they are looked at again without need. */
 const REST = 1000
 
@@ -89,9 +91,10 @@ export class ManifestFolder {
     const entries = await readdir(this.#folder, { withFileTypes: true })
     const names = entries.filter(({ name }) => isManifest(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
     const files = new Map<string, SeenFile>()
-    for (const entry of names) {
-      const seen = await this.#look(entry.name, !entry.isFile(), parser)
-      if (seen !== undefined) files.set(entry.name, seen)
+    for (let from = 0; from < names.length; from += AT_ONCE) {
+      const some = names.slice(from, from + AT_ONCE)
+      const seen = await Promise.all(some.map((entry) => this.#look(entry.name, !entry.isFile(), parser)))
+      for (const [index, { name }] of some.entries()) if (seen[index] !== undefined) files.set(name, seen[index])
     }
     this.#ways = new Set(entries.filter((entry) => !entry.isFile()).map(({ name }) => name))
     const tookMs = performance.now() - began
