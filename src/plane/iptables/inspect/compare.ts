@@ -215,13 +215,13 @@ class Comparing {
     this.faults.push(`${describe(place)} does not begin with what leads to services`)
   }
 
-  /** Chains with names of ours that nobody wants, and rules of base chains that lead to ours. */
   /** Of a chain without rules. */
   #removeUnused(place: Place): void {
     this.#edits.gone.push(place)
     this.faults.push(`${describe(place)} is nobody's`)
   }
 
+  /** Chains with names of ours that nobody wants, and rules of base chains that lead to ours. */
   async #removeStrays(): Promise<void> {
     const { chains, shared, jumps } = this.#wanted
     for (const { family, name: table, chains: found } of this.#kernel.tables.values()) {
