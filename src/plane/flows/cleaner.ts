@@ -76,6 +76,8 @@ export class StaleFlowCleaner implements ChangeListener {
   #deleter: FlowDeleter | undefined
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
+  /** Nobody waits for a rest: clients met nothing while the kernel did not hold the services, and would go on to. */
+  #isUrgent = false
   /** When the first of the entries is due, or earlier; kept, as there may be tens of thousands. */
   #soonestAt = Infinity
   #retryMs = FIRST_RETRY_MS
@@ -128,6 +130,7 @@ export class StaleFlowCleaner implements ChangeListener {
 
   /** Looks at the flows of all services: it is not known what was there before. */
   reset(services: Services, changes: readonly Change[]): void {
+    this.#isUrgent = true
     const isMeant = (service: Service | undefined): boolean => service !== undefined && !this.#isUntranslatedOnly(service)
     this.#note(() => changes.filter(({ before, after }) => isMeant(before) || isMeant(after)))
     this.#lookAt(services, [...services.values()])
@@ -185,7 +188,8 @@ export class StaleFlowCleaner implements ChangeListener {
     if (this.#isClosed || this.#held > 0 || this.#inFlight !== undefined) return
     clearTimeout(this.#timer)
     if (this.#entries.size === 0) return
-    const delay = Math.max(0, Math.max(this.#soonestAt, this.#nextAt) - performance.now())
+    const restedAt = this.#isUrgent ? 0 : this.#nextAt
+    const delay = Math.max(0, Math.max(this.#soonestAt, restedAt) - performance.now())
     this.#timer = setTimeout(() => this.#start(), delay)
     // Stale flows do not keep a process alive that has nothing else to do.
     this.#timer.unref()
@@ -199,6 +203,7 @@ export class StaleFlowCleaner implements ChangeListener {
       this.#findSoonest()
       return this.#schedule()
     }
+    this.#isUrgent = false
     const done = this.#look(due).then(() => {
       this.#inFlight = undefined
       this.#schedule()

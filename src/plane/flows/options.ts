@@ -26,7 +26,7 @@ export interface StaleFlowOptions {
   readonly sctp?: StaleFlowPolicy | undefined
   /**
    * Least pause between two examinations, milliseconds, 0–3600000; default 100. The first is made at once. However short, they take a tenth of the time at most:
-   * nine times what the last one took is waited after it.
+   * nine times what the last one took is waited after it. After a repair nothing is waited.
    */
   readonly minIntervalMs?: number | undefined
   /**

@@ -342,4 +342,28 @@ describe('the engine', () => {
     expect(cutter.calls).toHaveLength(1)
     await vi.waitFor(() => expect(cutter.calls).toHaveLength(2), 5000)
   })
+
+  it('does not rest where the kernel did not hold the services', async () => {
+    const { flows, cutter } = engine({ minIntervalMs: 60_000 })
+    flows.after([removal])
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(1), 5000)
+    cutter.waiting[0]!.resolve()
+    await vi.waitFor(() => expect(flows.status().pending).toBe(0))
+    const services = new Map([['default/dns', removal.after]])
+    flows.reset(services, [])
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(2), 5000)
+    // Also while it looks.
+    flows.reset(services, [])
+    cutter.waiting[1]!.resolve()
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(3), 5000)
+    cutter.waiting[2]!.resolve()
+    await vi.waitFor(() => expect(flows.status().pending).toBe(0))
+    flows.after([removal])
+    await tick(200)
+    expect(cutter.calls).toHaveLength(3)
+    const closing = flows.close()
+    await vi.waitFor(() => expect(cutter.calls).toHaveLength(4), 5000)
+    cutter.waiting[3]!.resolve()
+    await closing
+  })
 })
