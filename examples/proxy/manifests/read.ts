@@ -35,6 +35,8 @@ const NOTIFYING: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 
 const AT_ONCE = 32
 /** As many times as long as it takes to look at all files is waited before they are looked at again without need. */
 const REST = 1000
+/** The longest wait: who looks at many files for the first time parses them, too. */
+const MAX_REST_MS = 300_000
 
 /**
  * A folder of manifests: all its `.yaml`, `.yml` and `.json` files, in the order of their names.
@@ -98,7 +100,7 @@ export class ManifestFolder {
     }
     this.#ways = new Set(entries.filter((entry) => !entry.isFile()).map(({ name }) => name))
     const tookMs = performance.now() - began
-    this.#wholeAt = NOTIFYING.has(type) ? performance.now() + REST * tookMs : 0
+    this.#wholeAt = NOTIFYING.has(type) ? performance.now() + Math.min(REST * tookMs, MAX_REST_MS) : 0
     return this.#take(files)
   }
 
