@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { cutterFor, formatOf } from '../../examples/proxy/manifests/cut.js'
 import type { CutPiece, Cutter } from '../../examples/proxy/manifests/cutter.js'
-import { join as joinPieces, parsePiece, type PlacedPiece } from '../../examples/proxy/manifests/parse.js'
+import { join as joinPieces, needsWholes, parsePiece, type PlacedPiece } from '../../examples/proxy/manifests/parse.js'
 import type { Manifests } from '../../examples/proxy/manifests/types.js'
 
 /** The example proxy, built. */
@@ -44,5 +44,5 @@ export function parseManifests(file: string, text: string, chunkBytes = Infinity
   }
   const cutter = cutterFor(format)
   const pieces = read(cutter)
-  return joinPieces(file, cutter.isDoubtful((index) => pieces[index]!.piece.isBroken) ? read(cutterFor(format, 'documents')) : pieces)
+  return joinPieces(file, needsWholes(cutter, pieces) ? read(cutterFor(format, 'documents')) : pieces)
 }

@@ -1,6 +1,5 @@
-import { wholePiece, withoutMark, type CutPiece, type Cutter } from './cutter.js'
+import { NEWLINE, wholePiece, withoutMark, type CutPiece, type Cutter } from './cutter.js'
 
-const NEWLINE = 0x0a
 /** What may stand behind a marker: white space, or nothing more. */
 const BLANKS: ReadonlySet<number | undefined> = new Set([undefined, 0x20, 0x09, 0x0d, NEWLINE])
 /** Lines that may precede the first document: white space, comments, and ends of documents. */
@@ -18,6 +17,7 @@ export function* linesWith(text: string, lines: Buffer): Generator<number> {
  * them: where there is one, nothing is cut any more.
  */
 export class Documents implements Cutter {
+  readonly isDoubtful = false
   /** What is known of the piece that has no end yet, in whole lines. */
   #pending: Buffer[] = []
   /** The beginning of a line. */
@@ -41,10 +41,6 @@ export class Documents implements Cutter {
 
   end(): CutPiece[] {
     return [...this.#cut(Buffer.concat(this.#line)), this.#take()].map(wholePiece)
-  }
-
-  isDoubtful(): boolean {
-    return false
   }
 
   #cut(lines: Buffer): Buffer[] {

@@ -1,3 +1,4 @@
+import { isObject } from '../kubernetes/shape.js'
 import { countLines, wholePiece, withoutMark, type CutPiece, type Cutter } from './cutter.js'
 
 const [QUOTE, BACKSLASH, COLON, COMMA] = [0x22, 0x5c, 0x3a, 0x2c]
@@ -18,7 +19,7 @@ interface Frame {
 function parseFrame(text: string): Frame | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? value : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }
@@ -51,10 +52,9 @@ export class ListItems implements Cutter {
   #hasItems = false
   #hasBegun = false
   #isDoubtful = false
-  #pieces = 0
 
-  isDoubtful(isBroken: (piece: number) => boolean): boolean {
-    return this.#isDoubtful || Array.from({ length: this.#pieces }, (_, piece) => piece).some(isBroken)
+  get isDoubtful(): boolean {
+    return this.#isDoubtful
   }
 
   add(bytes: Buffer): CutPiece[] {
@@ -81,8 +81,8 @@ export class ListItems implements Cutter {
 
   end(): CutPiece[] {
     const text = Buffer.concat(this.#frame)
-    if (this.#wrap === undefined) return [wholePiece(text)]
-    if (this.#isInItems || !isListOf(this.#wrap.head, parseFrame(text.toString('utf8')))) this.#isDoubtful = true
+    if (this.#wrap !== undefined && (this.#isInItems || !isListOf(this.#wrap.head, parseFrame(text.toString('utf8')))))
+      this.#isDoubtful = true
     return [wholePiece(text)]
   }
 
@@ -147,8 +147,6 @@ export class ListItems implements Cutter {
     // Of nothing alone there may be a list.
     if (isEmpty && (!isLast || this.#hasItems)) this.#isDoubtful = true
     this.#hasItems = !isLast
-    if (isEmpty) return []
-    this.#pieces++
-    return [{ bytes: Buffer.concat([this.#wrap!.before, item, Buffer.from(CLOSE)]), lines: countLines(item), isPart: true }]
+    return isEmpty ? [] : [{ bytes: Buffer.concat([this.#wrap!.before, item, Buffer.from(CLOSE)]), lines: countLines(item), isPart: true }]
   }
 }

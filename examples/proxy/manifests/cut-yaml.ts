@@ -1,6 +1,6 @@
 import { parseAllDocuments } from 'yaml'
 import { Documents, linesWith } from './cut-documents.js'
-import { countLines, wholePiece, type CutPiece, type Cutter } from './cutter.js'
+import { countLines, NEWLINE, wholePiece, type CutPiece, type Cutter } from './cutter.js'
 
 /** The line before the items of a list, in block style. */
 const ITEMS = /^items:[ \t\r]*(?:#.*)?$/
@@ -19,28 +19,26 @@ interface CutList {
   readonly items: readonly Buffer[]
 }
 
-/** The lines of a text with where they begin; without their ends. */
-function* linesOf(text: Buffer, from: number): Generator<{ readonly at: number; readonly line: string }> {
+/** The lines of a text, with where they begin and end. */
+function* linesOf(text: Buffer, from: number): Generator<{ readonly at: number; readonly end: number; readonly line: string }> {
   for (let at = from; at < text.length;) {
-    const end = text.indexOf('\n', at)
-    const next = end === -1 ? text.length : end + 1
+    const newline = text.indexOf(NEWLINE, at)
+    const end = newline === -1 ? text.length : newline
     // Longer lines begin as they begin.
-    yield { at, line: text.toString('latin1', at, Math.min(end === -1 ? next : end, at + 256)) }
-    at = next
+    yield { at, end, line: text.toString('latin1', at, Math.min(end, at + 256)) }
+    at = end + 1
   }
-}
-
-function lineAt(text: Buffer, at: number): string {
-  const end = text.indexOf('\n', at)
-  return text.toString('latin1', at, end === -1 ? text.length : end)
 }
 
 /** Where the items of a list begin in a document; undefined where it has none in block style, or where something in it holds for more than a document. */
 function beginningOfItems(text: Buffer): number | undefined {
   const [, second] = linesWith('---', text)
   if (second !== undefined || [...linesWith('%', text), ...linesWith('...', text)].length > 0) return undefined
-  const [at] = [...linesWith('items:', text)].filter((place) => ITEMS.test(lineAt(text, place)))
-  return at === undefined ? undefined : at + Buffer.byteLength(lineAt(text, at), 'latin1') + 1
+  for (const at of linesWith('items:', text)) {
+    const [first] = linesOf(text, at)
+    if (ITEMS.test(first!.line)) return first!.end + 1
+  }
+  return undefined
 }
 
 /** Finds the items, all of which are as far to the right as the first one: what is in an item is further. */
@@ -92,12 +90,9 @@ function headOf({ before, behind }: CutList): string | undefined {
  */
 export class DocumentItems implements Cutter {
   readonly #documents = new Documents()
-  /** How many pieces there were, and which of them are parts. */
-  #pieces = 0
-  readonly #parts: number[] = []
 
-  isDoubtful(isBroken: (piece: number) => boolean): boolean {
-    return this.#parts.some(isBroken)
+  get isDoubtful(): boolean {
+    return this.#documents.isDoubtful
   }
 
   *add(chunk: Buffer): Generator<CutPiece> {
@@ -112,15 +107,10 @@ export class DocumentItems implements Cutter {
     const list = cut(document.bytes)
     const head = list && headOf(list)
     if (list === undefined || head === undefined) {
-      this.#pieces++
       yield document
       return
     }
-    for (const item of list.items) {
-      this.#parts.push(this.#pieces++)
-      yield { bytes: Buffer.concat([Buffer.from(head), item]), lines: countLines(item), isPart: true }
-    }
-    this.#pieces++
+    for (const item of list.items) yield { bytes: Buffer.concat([Buffer.from(head), item]), lines: countLines(item), isPart: true }
     yield wholePiece(Buffer.concat([list.before, list.behind]))
   }
 }

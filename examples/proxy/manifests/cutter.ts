@@ -14,17 +14,13 @@ export interface Cutter {
   add(chunk: Buffer): Iterable<CutPiece>
   /** The last piece, or the last ones. A file without a cut is one piece, also an empty one. */
   end(): Iterable<CutPiece>
-  /**
-   * Whether the pieces may say something else than the documents do of which they are parts: then these must be parsed as wholes. Known at the end.
-   *
-   * @param isBroken Whether a piece, counted from 0, cannot be parsed.
-   */
-  isDoubtful(isBroken: (piece: number) => boolean): boolean
+  /** Whether the pieces may say something else than the documents do of which they are parts, though none of them is broken. Known at the end. */
+  readonly isDoubtful: boolean
 }
 
 /** Some programs begin a file with one, which JSON does not have. */
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
-const NEWLINE = 0x0a
+export const NEWLINE = 0x0a
 
 /** The first chunk of a file, without what some programs begin it with. */
 export function withoutMark(chunk: Buffer): Buffer {
@@ -44,6 +40,7 @@ export function wholePiece(bytes: Buffer): CutPiece {
 
 /** Collects a file that has one piece alone. */
 export class Whole implements Cutter {
+  readonly isDoubtful = false
   #chunks: Buffer[] = []
 
   add(chunk: Buffer): CutPiece[] {
@@ -53,9 +50,5 @@ export class Whole implements Cutter {
 
   end(): CutPiece[] {
     return [wholePiece(Buffer.concat(this.#chunks))]
-  }
-
-  isDoubtful(): boolean {
-    return false
   }
 }

@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { cutterFor, formatOf } from './cut.js'
 import type { CutPiece, Cutter } from './cutter.js'
-import { join, type PieceParser } from './parse.js'
+import { join, needsWholes, type PieceParser, type PlacedPiece } from './parse.js'
 import type { Manifests, Piece } from './types.js'
 
 const CHUNK_BYTES = 65_536
@@ -38,7 +38,7 @@ async function stateOf(file: FileHandle): Promise<FileState> {
 }
 
 /** A piece that was read. */
-interface ReadPiece extends Pick<CutPiece, 'lines' | 'isPart'> {
+interface ReadPiece extends PlacedPiece {
   readonly digest: string
 }
 
@@ -76,11 +76,8 @@ export class ManifestFile {
       const { text, isSettled } = before
       before = await stateOf(file)
       if (before.text !== text) continue
-      this.#pieces = new Map(pieces.map(({ digest }) => [digest, parsed.get(digest)!]))
-      const content = join(
-        basename(this.#path),
-        pieces.map(({ digest, ...place }) => ({ piece: parsed.get(digest)!, ...place }))
-      )
+      this.#pieces = new Map(pieces.map(({ digest, piece }) => [digest, piece]))
+      const content = join(basename(this.#path), pieces)
       this.#last = { state: isSettled ? text : undefined, content }
       return content
     }
@@ -92,13 +89,12 @@ export class ManifestFile {
     const format = formatOf(this.#path)
     const cutter = cutterFor(format)
     const pieces = await this.#readPieces(file, parser, parsed, cutter)
-    if (!cutter.isDoubtful((piece) => parsed.get(pieces[piece]!.digest)!.isBroken)) return pieces
-    return await this.#readPieces(file, parser, parsed, cutterFor(format, 'documents'))
+    return needsWholes(cutter, pieces) ? await this.#readPieces(file, parser, parsed, cutterFor(format, 'documents')) : pieces
   }
 
   async #readPieces(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>, cutter: Cutter): Promise<ReadPiece[]> {
     const format = formatOf(this.#path)
-    const read: ReadPiece[] = []
+    const read: (Pick<CutPiece, 'lines' | 'isPart'> & { readonly digest: string })[] = []
     let unknown = new Map<string, string>()
     let length = 0
     const parse = async (): Promise<void> => {
@@ -127,6 +123,6 @@ export class ManifestFile {
     }
     await take(cutter.end())
     if (unknown.size > 0) await parse()
-    return read
+    return read.map(({ digest, ...place }) => ({ digest, piece: parsed.get(digest)!, ...place }))
   }
 }

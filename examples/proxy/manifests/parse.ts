@@ -1,7 +1,7 @@
 import { parseAllDocuments, type YAMLError } from 'yaml'
 import { describeObject } from './choice.js'
 import type { Format } from './cut.js'
-import type { CutPiece } from './cutter.js'
+import type { CutPiece, Cutter } from './cutter.js'
 import type { ManifestProblem, Manifests, Piece, PieceProblem } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
 import { prune } from '../kubernetes/prune.js'
@@ -86,6 +86,11 @@ export function parsePiece(format: Format, text: string): Piece {
 /** A piece of a file that was parsed, and what it is in the file. */
 export interface PlacedPiece extends Pick<CutPiece, 'lines' | 'isPart'> {
   readonly piece: Piece
+}
+
+/** Whether documents must be parsed as wholes, because their parts may say something else. */
+export function needsWholes(cutter: Cutter, pieces: readonly PlacedPiece[]): boolean {
+  return cutter.isDoubtful || pieces.some(({ piece, isPart }) => isPart && piece.isBroken)
 }
 
 /** Puts together what the pieces of a file hold, in their order. */
