@@ -92,9 +92,7 @@ export async function measureOnApi(netplane: Netplane, { root, size, mode, progr
     }
     const measure = startsOnly ? measureStart : measureDaemon
     const figuresOf = (daemon: Daemon): Promise<Figures> => onNode((place) => measure(netplane, place, daemon, objects))
-    const ours = exampleProxy(path.join(root, 'build', 'examples', 'proxy.js'), mode, [
-      ...['--kubeconfig', kubeconfig('proxy'), '--node-name', clusterNode]
-    ])
+    const ours = exampleProxy(root, mode, [...['--kubeconfig', kubeconfig('proxy'), '--node-name', clusterNode]])
     // An administrator may do what kube-proxy's role lets it do.
     const peer = kubeProxy(programs['kube-proxy'], mode, ['--kubeconfig', kubeconfig('admin'), '--hostname-override', clusterNode])
     return { ours: await figuresOf(ours), kubeProxy: await figuresOf(peer) }

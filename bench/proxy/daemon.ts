@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { Netplane } from '../frame/netplane.js'
 import type { Place } from '../frame/row.js'
 import { startProgram, type Background } from '../../test/support/run.js'
@@ -24,9 +25,12 @@ export interface Daemon {
   readonly changes: number
 }
 
-/** The example proxy as it is built, with what says where it reads. */
-export const exampleProxy = (program: string, mode: ProxyMode, words: readonly string[]): Daemon => ({
-  argv: [process.execPath, program, '--mode', mode, '--local-sources', podRange, ...words],
+/** Where the example proxy is, once it is built. @param root The repository. */
+export const proxyProgram = (root: string): string => path.join(root, 'build', 'examples', 'proxy.js')
+
+/** The example proxy with what says where it reads. */
+export const exampleProxy = (root: string, mode: ProxyMode, words: readonly string[]): Daemon => ({
+  argv: [process.execPath, proxyProgram(root), '--mode', mode, '--local-sources', podRange, ...words],
   question: { url: 'http://127.0.0.1:10256/healthz', says: '"synced":true', everyMs: 20 },
   view: kernelViews[mode === 'nftables' ? 'example proxy' : 'iptables'],
   pauseMs: 100,
@@ -93,5 +97,5 @@ export async function startDaemon(node: Pick<Place, 'name'>, { argv, question }:
 }
 
 /** Opens the nf_tables of a node. */
-export const openKernel = ({ Nftables }: Netplane, { path }: Pick<Place, 'path'>): ReturnType<Netplane['Nftables']['open']> =>
-  Nftables.open({ netns: path, deadlineMs: 120_000 })
+export const openKernel = ({ Nftables }: Netplane, node: Pick<Place, 'path'>): ReturnType<Netplane['Nftables']['open']> =>
+  Nftables.open({ netns: node.path, deadlineMs: 120_000 })

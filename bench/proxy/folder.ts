@@ -45,8 +45,6 @@ interface FolderTask {
   readonly size: ClusterSize
 }
 
-const proxyProgram = (root: string): string => path.join(root, 'build', 'examples', 'proxy.js')
-
 async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-bench-folder-'))
   try {
@@ -56,8 +54,7 @@ async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   }
 }
 
-const proxyOf = (root: string, folder: string) =>
-  exampleProxy(proxyProgram(root), 'nftables', ['--manifests', folder, '--node-name', clusterNode])
+const proxyOf = (root: string, folder: string) => exampleProxy(root, 'nftables', ['--manifests', folder, '--node-name', clusterNode])
 
 /** Measures the example proxy on a folder. */
 export async function measureFolder(netplane: Netplane, node: Place, { root, size }: FolderTask, pace: Pace = usualPace): Promise<Figures> {

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
-import path from 'node:path'
 import type { Bench } from '../frame/bench.js'
 import type { Bar, Contender, Contenders, Row } from '../frame/row.js'
 import { loadServers } from '../frame/servers.js'
-import type { ProxyMode } from '../proxy/daemon.js'
+import { proxyProgram, type ProxyMode } from '../proxy/daemon.js'
 import type { ClusterSize } from '../proxy/large-cluster.js'
 import type { FigureName, Figures } from '../proxy/session.js'
 
@@ -14,16 +13,16 @@ interface Report {
 }
 
 /** One session gives the figures of several rows: the first row of a round that asks runs it, and the others wait for it or find it. */
-class Rounds {
-  readonly #measure: (bench: Bench) => Promise<Report>
-  readonly #reports: Promise<Report>[] = []
+class Rounds<Found> {
+  readonly #measure: (bench: Bench) => Promise<Found>
+  readonly #reports: Promise<Found>[] = []
 
-  constructor(measure: (bench: Bench) => Promise<Report>) {
+  constructor(measure: (bench: Bench) => Promise<Found>) {
     this.#measure = measure
   }
 
   /** A contender of a row that asks for a figure, round after round. */
-  contender(bench: Bench, of: (report: Report) => number | undefined): Contender {
+  contender(bench: Bench, of: (report: Found) => number | undefined): Contender {
     let round = 0
     return async () => {
       const found = of(await (this.#reports[round++] ??= this.#measure(bench)))
@@ -69,13 +68,12 @@ const sayOf = ({ services, endpoints }: ClusterSize): string => `${services} Ser
 
 /** @throws The proxy has not been built. */
 function requireProxy({ root }: Bench): void {
-  if (!existsSync(path.join(root, 'build', 'examples', 'proxy.js')))
-    throw new TypeError('build/examples/proxy.js is missing: run `npm run build:examples` first')
+  if (!existsSync(proxyProgram(root))) throw new TypeError('build/examples/proxy.js is missing: run `npm run build:examples` first')
 }
 
 /** What the rows of one session share. */
 interface SessionRows {
-  readonly rounds: Rounds
+  readonly rounds: Rounds<Report>
   /** The beginning of their names. */
   readonly prefix: string
   readonly size: ClusterSize
@@ -112,7 +110,7 @@ function rowOf({ rounds, prefix, size, about, peer, isLong = false }: SessionRow
 const everyFigure = Object.keys(figureRows) as FigureName[]
 
 function folderRows(size: ClusterSize): Row[] {
-  const rounds = new Rounds((bench) => bench.proxy({ kind: 'folder', size }))
+  const rounds = new Rounds<Report>((bench) => bench.proxy({ kind: 'folder', size }))
   const session = { rounds, prefix: 'proxy-folder-', size, about: 'the example proxy on a folder with a file for each', peer: false }
   return everyFigure.map((figure) => rowOf(session, figure))
 }
@@ -120,7 +118,7 @@ function folderRows(size: ClusterSize): Row[] {
 /** Rows of a session on an API. In mode iptables its start alone is measured. */
 function apiRows(size: ClusterSize, mode: ProxyMode = 'nftables', isLong = false): Row[] {
   const startsOnly = mode === 'iptables'
-  const rounds = new Rounds(async (bench) => {
+  const rounds = new Rounds<Report>(async (bench) => {
     const { benchPrograms, serverPrograms } = await loadServers(bench.root)
     return await bench.proxy({ kind: 'api', size, mode, startsOnly, programs: serverPrograms(process.env, benchPrograms) })
   })
@@ -148,12 +146,10 @@ const fileRow: Row = {
   needs: [],
   prepare: (bench) => {
     requireProxy(bench)
-    const reports: ReturnType<typeof measure>[] = []
-    const measure = () => bench.proxy({ kind: 'file', size: large })
-    let [ours, floor] = [0, 0]
+    const rounds = new Rounds((asked) => asked.proxy({ kind: 'file', size: large }))
     return Promise.resolve({
-      ours: async () => (await (reports[ours++] ??= measure())).growthMiB,
-      floor: async () => (await (reports[floor++] ??= measure())).fileMiB,
+      ours: rounds.contender(bench, ({ growthMiB }) => growthMiB),
+      floor: rounds.contender(bench, ({ fileMiB }) => fileMiB),
       peers: {}
     })
   }
