@@ -1,5 +1,6 @@
 /** The programs of iptables: what they print, without comments and the time in them, and what their version makes of a rule. */
 import { spawnSync } from 'node:child_process'
+import type { Iptables } from '../../src/iptables/client.js'
 import type { TestNamespace } from './namespace.js'
 
 type Family = 'ip' | 'ip6'
@@ -29,6 +30,11 @@ export async function savedLines(namespace: TestNamespace, family: Family, count
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 }
 
+/** The lines of a family's rules. */
+export async function savedRules(namespace: TestNamespace, family: Family): Promise<string[]> {
+  return (await savedLines(namespace, family)).filter((line) => line.startsWith('-A'))
+}
+
 /** Runs `iptables-nft` or `ip6tables-nft` with the words of a line. */
 export async function iptablesNft(namespace: TestNamespace, family: Family, ...args: string[]): Promise<string> {
   return await namespace.run(program(family), args)
@@ -42,6 +48,14 @@ export async function restoreByIptables(namespace: TestNamespace, family: Family
 /** The lines of iptables-save as a file that takes each of their rules away, by what it says. */
 export function asDeletions(saved: readonly string[]): string {
   return saved.flatMap((line) => (line.startsWith(':') ? [] : [`${line.replace(/^-A /, '-D ')}\n`])).join('')
+}
+
+/** Lets iptables delete rules that the library wrote, and the library those that iptables wrote, each by what iptables-save prints of them. */
+export async function deleteEachOthers(family: Family, saved: readonly string[], ours: TestNamespace, theirs: Iptables): Promise<void> {
+  await restoreByIptables(ours, family, asDeletions(saved), '--noflush')
+  const tx = theirs.transaction()
+  tx.restore(family, asDeletions(saved), { flush: false })
+  await tx.commit()
 }
 
 /** What a rule asks of links, addresses, the protocol and fragments. */

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Iptables } from '../../../src/iptables/client.js'
 import { parseSave, printSave } from '../../../src/iptables/text/save.js'
-import { asDeletions, restoreByIptables, ruleSteps, savedLines } from '../../support/iptables.js'
+import { deleteEachOthers, restoreByIptables, ruleSteps, savedLines, savedRules } from '../../support/iptables.js'
 import { makeNamespace } from '../../support/namespace.js'
 
 /** What `iptables-save` and `ip6tables-save` printed on a node of Kubernetes, whose kube-proxy works with iptables. */
@@ -65,11 +65,7 @@ describe('rules of kube-proxy', () => {
     expect(withoutHandles(our.tables)).toEqual(withoutHandles(their.tables))
 
     // Each finds the rules of the other by what they say.
-    await restoreByIptables(ours, family, asDeletions(saved), '--noflush')
-    const deletion = other.transaction()
-    deletion.restore(family, asDeletions(saved), { flush: false })
-    await deletion.commit()
-    for (const namespace of [ours, theirs])
-      expect((await savedLines(namespace, family)).filter((line) => line.startsWith('-A'))).toEqual([])
+    await deleteEachOthers(family, saved, ours, other)
+    for (const namespace of [ours, theirs]) expect(await savedRules(namespace, family)).toEqual([])
   })
 })

@@ -3,8 +3,8 @@ import { Iptables } from '../../../src/iptables/client.js'
 import { parseRule } from '../../../src/iptables/text/line.js'
 import { printRule } from '../../../src/iptables/text/print.js'
 import { wordsOf } from '../../support/extension-lines.js'
-import { asDeletions, iptablesNft, isIptablesSince, restoreByIptables, ruleSteps, savedLines } from '../../support/iptables.js'
-import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
+import { deleteEachOthers, iptablesNft, isIptablesSince, restoreByIptables, ruleSteps, savedRules } from '../../support/iptables.js'
+import { makeNamespace } from '../../support/namespace.js'
 
 /** Lines of which iptables-nft writes some or all with expressions of nf_tables; behind `is` what iptables-save prints, where that is another line. */
 const LINES: readonly (readonly [line: string, is?: string])[] = [
@@ -83,10 +83,6 @@ const NFT_RULES: readonly string[] = [
 
 const FORWARD = { family: 'ip', table: 'filter', chain: 'FORWARD' } as const
 
-async function savedRules(namespace: TestNamespace): Promise<string[]> {
-  return (await savedLines(namespace, 'ip')).filter((line) => line.startsWith('-A'))
-}
-
 async function append(iptables: Iptables, lines: readonly string[]): Promise<void> {
   const tx = iptables.transaction()
   for (const line of lines) tx.append(FORWARD, parseRule(line, FORWARD))
@@ -117,8 +113,8 @@ describe('what iptables-nft has expressions of nf_tables for', () => {
 
     const place = ['chain', 'ip', 'filter', 'FORWARD']
     expect(await ruleSteps(ours, ...place)).toEqual(await ruleSteps(theirs, ...place))
-    expect(await savedRules(theirs)).toEqual(wanted)
-    expect(await savedRules(ours)).toEqual(wanted)
+    expect(await savedRules(theirs, 'ip')).toEqual(wanted)
+    expect(await savedRules(ours, 'ip')).toEqual(wanted)
 
     await using other = await Iptables.open({ netns: theirs.path })
     for (const client of [iptables, other]) {
@@ -132,12 +128,8 @@ describe('what iptables-nft has expressions of nf_tables for', () => {
 
     // Since 1.8.10 it finds a rule by what it prints of it, and not by every line that says the same.
     for (const [line, is = line] of LINES) await iptablesNft(ours, 'ip', '-C', 'FORWARD', ...wordsOf(is))
-    const deletions = asDeletions(['*filter', ...wanted, 'COMMIT'])
-    await restoreByIptables(ours, 'ip', deletions, '--noflush')
-    const deletion = other.transaction()
-    deletion.restore('ip', deletions, { flush: false })
-    await deletion.commit()
-    for (const namespace of [ours, theirs]) expect(await savedRules(namespace)).toEqual([])
+    await deleteEachOthers('ip', ['*filter', ...wanted, 'COMMIT'], ours, other)
+    for (const namespace of [ours, theirs]) expect(await savedRules(namespace, 'ip')).toEqual([])
   })
 
   it('is read as iptables-nft reads it where nft wrote it', async () => {
@@ -149,7 +141,7 @@ describe('what iptables-nft has expressions of nf_tables for', () => {
     const lines = table!.chains.flatMap((chain) =>
       chain.rules.map((rule) => rule.foreign ?? printRule(rule, { family: 'ip', table: 'filter' }))
     )
-    expect(lines).toEqual(await savedRules(namespace))
+    expect(lines).toEqual(await savedRules(namespace, 'ip'))
   })
 
   it.each<[line: string, packets: bigint]>([

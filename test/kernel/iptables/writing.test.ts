@@ -4,7 +4,7 @@ import { Iptables } from '../../../src/iptables/client.js'
 import type { IptablesRule } from '../../../src/iptables/rule/model.js'
 import { parseRule } from '../../../src/iptables/text/line.js'
 import type { IptablesFamily } from '../../../src/iptables/types.js'
-import { asDeletions, asSaved, iptablesNft, restoreByIptables, ruleSteps, savedLines } from '../../support/iptables.js'
+import { asSaved, deleteEachOthers, iptablesNft, restoreByIptables, ruleSteps, savedLines, savedRules } from '../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
 import { rejection } from '../../support/rejection.js'
 
@@ -59,23 +59,18 @@ describe('rules that are written', () => {
       for (const line of lines) tx.append({ family, table: 'filter', chain: 'FORWARD' }, rule(line, family))
       const report = await tx.commit()
       expect((await iptables.generation()).id).toBe(report.generation)
-      const saved = async (of: TestNamespace): Promise<string[]> => (await savedLines(of, family)).filter((line) => line.startsWith('-A'))
       const written = lines.map((line) => `-A FORWARD ${line}`)
-      expect(await saved(namespace)).toEqual(written.map(asSaved))
+      expect(await savedRules(namespace, family)).toEqual(written.map(asSaved))
       const other = await makeNamespace()
       await restoreByIptables(other, family, ['*filter', ':user - [0:0]', ...written, 'COMMIT', ''].join('\n'))
       const place = ['chain', family, 'filter', 'FORWARD']
       expect(await ruleSteps(namespace, ...place)).toEqual(await ruleSteps(other, ...place))
-      expect(await saved(other)).toEqual(await saved(namespace))
+      expect(await savedRules(other, family)).toEqual(await savedRules(namespace, family))
 
       // Each finds the rules of the other by what they say.
-      const deletions = asDeletions(['*filter', ...written, 'COMMIT'])
-      await restoreByIptables(namespace, family, deletions, '--noflush')
       await using theirs = await Iptables.open({ netns: other.path })
-      const deletion = theirs.transaction()
-      deletion.restore(family, deletions, { flush: false })
-      await deletion.commit()
-      for (const each of [namespace, other]) expect(await saved(each)).toEqual([])
+      await deleteEachOthers(family, ['*filter', ...written, 'COMMIT'], namespace, theirs)
+      for (const each of [namespace, other]) expect(await savedRules(each, family)).toEqual([])
     }
   )
 
