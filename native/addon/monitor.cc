@@ -2,6 +2,7 @@
 
 #include "addon/convert.h"
 #include "addon/job.h"
+#include "addon/loop_call.h"
 
 namespace netplane::addon {
 namespace {
@@ -88,16 +89,9 @@ void Monitor::Deliver(const Status& failure) {
   if (state_->ending() || (collector_->empty() && !failure) || !CanRunJs(env)) return;
   const Napi::HandleScope scope(env);
   const Napi::Array events = collector_->Take(env);
-  const napi_value arguments[] = {
-      events, failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined())};
+  const napi_value said = failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined());
   if (failure) Pause();
-  napi_value result = nullptr;
-  napi_make_callback(env, nullptr, env.Global(), callback_.Value(), 2, arguments, &result);
-  napi_value exception = nullptr;
-  bool pending = false;
-  if (napi_is_exception_pending(env, &pending) == napi_ok && pending && napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
-    napi_fatal_exception(env, exception);
-  }
+  CallFromLoop(env, callback_, {events, said});
 }
 
 void Monitor::Pause() {

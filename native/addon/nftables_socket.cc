@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "addon/generation_watch.h"
 #include "addon/request_job.h"
 #include "nftables/elements.h"
 #include "nftables/operation.h"
@@ -145,6 +146,7 @@ MethodTable NftablesSocket::Methods(Napi::Env env) {
       {"getElements", Napi::Function::New<CallMethod<Self, &Self::GetElements>>(env, "getElements")},
       {"generation", Napi::Function::New<CallMethod<Self, &Self::Generation>>(env, "generation")},
       {"generationHere", Napi::Function::New<CallMethod<Self, &Self::GenerationHere>>(env, "generationHere")},
+      {"watchGeneration", Napi::Function::New<CallMethod<Self, &Self::WatchGeneration>>(env, "watchGeneration")},
   };
 }
 
@@ -195,6 +197,22 @@ Napi::Value NftablesSocket::Generation(const Napi::CallbackInfo& info) {
 // generationHere(deadlineMs)
 Napi::Value NftablesSocket::GenerationHere(const Napi::CallbackInfo& info) {
   return SocketJob::RunHere(info.Env(), handle(), MakeGeneration(info));
+}
+
+// watchGeneration(callback)
+Napi::Value NftablesSocket::WatchGeneration(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!info[0].IsFunction()) {
+    Napi::TypeError::New(env, "the callback is no function").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  if (state()->ending()) return env.Undefined();
+  auto watch = GenerationWatch::Start(state(), handle(), Napi::Persistent(info[0].As<Napi::Function>()));
+  if (!watch) {
+    Napi::Error::New(env, "uv_timer_init").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  return Wrap(*state(), std::make_unique<GenerationWatchObject>(std::move(watch)));
 }
 
 MethodTable NftablesListing::Methods(Napi::Env env) {

@@ -23,6 +23,7 @@ class NftablesSocket : public SocketObject {
   Napi::Value GetElements(const Napi::CallbackInfo& info);
   Napi::Value Generation(const Napi::CallbackInfo& info);
   Napi::Value GenerationHere(const Napi::CallbackInfo& info);
+  Napi::Value WatchGeneration(const Napi::CallbackInfo& info);
   Napi::Value CloseSocket(const Napi::CallbackInfo& info) { return Close(info); }
 
  private:

@@ -101,6 +101,15 @@ export interface NativeListing {
   takeElements(from: number, count: number): NativeListedElements[]
 }
 
+/** Asks for the generation now and then, on the event loop and without running JavaScript (`native/addon/generation_watch.h`). It never keeps the process alive. */
+export interface NativeGenerationWatch {
+  /** Asks every so often, until the generation is not this one, or cannot be had: then the callback is called, and nothing is asked any more. */
+  arm(generation: number, intervalMs: number): void
+  disarm(): void
+  /** Idempotent. */
+  close(): void
+}
+
 export interface NativeNftablesSocket extends NativeSocket {
   beginBatch(): NativeBatch
   list(request: NativeListRequest): Promise<NativeOutcome<NativeListing>>
@@ -117,6 +126,8 @@ export interface NativeNftablesSocket extends NativeSocket {
   generation(deadlineMs: number): Promise<NativeOutcome<NativeRecord>>
   /** As `generation`, on the thread that calls, which waits for it. */
   generationHere(deadlineMs: number): NativeOutcome<NativeRecord>
+  /** The callback runs on this environment's loop, once after each `arm`. */
+  watchGeneration(callback: () => void): NativeGenerationWatch
 }
 
 /** One decoded multicast message, or several element messages of one set and direction merged. */

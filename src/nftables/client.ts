@@ -10,7 +10,7 @@ import { unsupportedProtocol, unwrapOutcome } from '../core/failures.js'
 import { JobQueue } from '../core/job-queue.js'
 import { type FakeKernel, type NativeKernel, openSocket } from '../core/open.js'
 import { networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
-import type { NativeListing, NativeListRequest, NativeNftablesSocket, NativeRecord } from '../native/index.js'
+import type { NativeGenerationWatch, NativeListing, NativeListRequest, NativeNftablesSocket, NativeRecord } from '../native/index.js'
 import type { KeyField } from './bounds.js'
 import { fromNative, toColumns } from './columns.js'
 import { encodeElements } from './elements.js'
@@ -57,6 +57,9 @@ function generationFrom(value: NativeRecord): Generation {
   }
 }
 
+/** Key of what tells that the generation is another one. */
+export const watchGeneration = Symbol('watchGeneration')
+
 const MISSING = 'nf_tables'
 const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
 
@@ -99,6 +102,11 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   /** Of use inside the package only. */
   get [networkNamespace](): unknown {
     return this.#socket.namespace
+  }
+
+  /** Of use inside the package only. @param changed Called once after each `arm`. */
+  [watchGeneration](changed: () => void): NativeGenerationWatch {
+    return this.#socket.watchGeneration(changed)
   }
 
   /** The netlink port of this client: events with this `portId` were caused by it, and tables with this `owner` belong to it. */

@@ -21,6 +21,7 @@ export const scenarios: readonly Scenario[] = [
   { name: 'two copies of the addon live in one process', file: 'copies.mjs' },
   { name: 'a monitor is overrun several times', file: 'overrun.mjs' },
   { name: 'a monitor keeps the process alive only while referenced', file: 'unref.mjs' },
+  { name: 'a watch of the generation tells once, and keeps nothing alive', file: 'generation-watch.mjs' },
   { name: 'an idle client and an idle plane of IPVS let the process end', file: 'idle.mjs' },
   { name: "a monitor's callback throws", file: 'callback-error.mjs' },
   { name: 'more jobs wait than may run at a time', file: 'places.mjs' },

@@ -12,6 +12,7 @@ import type { PlaneCounters } from './counters.js'
 import type { NodeAddressList } from './node/addresses.js'
 import type { PlanEntry } from './changes/plan.js'
 import type { Run } from './run.js'
+import type { Sentinel } from './watch.js'
 
 /** Objects of the kernel written and deleted; a changed one counts as both where it is replaced. */
 export interface ObjectCounts {
@@ -110,6 +111,8 @@ export interface Backend extends InNetworkNamespace {
    * Whether another process has changed the kernel since the last call here, at a cost that does not depend on what it holds; undefined where the subsystem cannot tell.
    */
   hasChanged(): Promise<boolean | undefined>
+  /** Makes what tells that another process may have changed the kernel since the last call here. Absent: only looks find out. */
+  sentinel?(changed: () => void): Sentinel
   /** Why an accepted service cannot be carried; undefined: it can. */
   unsupported(service: Service): Error | undefined
   /**

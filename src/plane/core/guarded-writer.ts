@@ -2,11 +2,12 @@
  * Commits against the generation that is known, and says what a refusal means.
  */
 import { NetlinkError, NetplaneError } from '../../core/errors.js'
-import type { Nftables } from '../../nftables/index.js'
+import { watchGeneration, type Nftables } from '../../nftables/client.js'
 import type { TransactionBound } from '../../nftables/pace.js'
 import { StepWriter, type Owners, type Step, type StepHooks } from '../../nftables/steps.js'
 import { BackendFailure, type Refusal } from './backend.js'
 import type { Run } from './run.js'
+import type { Sentinel } from './watch.js'
 
 /** Refusals after which the kernel must be read again, because it is not as it was left. EBUSY: foreign rules refer to what is to go. */
 const STALE = new Set(['ENOENT', 'EEXIST', 'ENFILE', 'EBUSY'])
@@ -66,6 +67,19 @@ export class GuardedWriter {
     } catch (error) {
       if (!(error instanceof NetplaneError) || error.code !== 'ERR_NETPLANE_BUSY') throw error
       return (await this.#nft.readGeneration()).id !== this.generation
+    }
+  }
+
+  /** Makes what tells that {@link GuardedWriter.isBehind} holds. @param dueInMs As {@link Sentinel.dueInMs}. */
+  sentinel(changed: () => void, dueInMs: () => number | undefined = () => undefined): Sentinel {
+    const watch = this.#nft[watchGeneration](changed)
+    return {
+      get dueInMs() {
+        return dueInMs()
+      },
+      arm: (intervalMs) => watch.arm(this.generation, intervalMs),
+      disarm: () => watch.disarm(),
+      close: () => watch.close()
     }
   }
 

@@ -58,7 +58,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     this.#events = events
     this.#listener = listener
     this.#quarantine = new Quarantine(events)
-    this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()))
+    this.#watch = new Watch(auditMs, () => this.#queue.run(() => this.#look()), backend.sentinel?.bind(backend))
     this.#drift = new DriftLog(events, this.#watch)
     this.#explaining = { ownAddresses, owner: this.#owner, explain: (question) => backend.explain(question) }
   }

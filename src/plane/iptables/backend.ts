@@ -6,6 +6,7 @@ import { Slices } from '../../core/slices.js'
 import { Nftables } from '../../nftables/index.js'
 import { boundOf } from '../../nftables/pace.js'
 import type { Applied, Backend, BackendFailure, Inspection, Retired, ServiceSource } from '../core/backend.js'
+import { AuditPace } from '../core/audit-pace.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import { planEntries } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
@@ -15,6 +16,7 @@ import { GuardedWriter } from '../core/guarded-writer.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import { ROUTE_LOCALNET_HINT, RouteLocalnet } from '../core/node/route-localnet.js'
 import type { Run } from '../core/run.js'
+import type { Sentinel } from '../core/watch.js'
 import { fakeSettings, kernelSettings, type SystemSettings } from '../core/system-settings.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
@@ -66,7 +68,7 @@ class IptablesBackend implements Backend {
   readonly #explainer: Explainer
   #layout: Layout
   readonly #stepping: Stepping
-  #nextAuditAt = 0
+  readonly #audits = new AuditPace(AUDIT_SHARE)
   /** Committed services with ports of this node. */
   #onNode = new Map<string, Service>()
 
@@ -91,6 +93,10 @@ class IptablesBackend implements Backend {
 
   hasChanged(): Promise<boolean> {
     return this.#writer.isBehind()
+  }
+
+  sentinel(changed: () => void): Sentinel {
+    return this.#writer.sentinel(changed)
   }
 
   unsupported(service: Service): Error | undefined {
@@ -167,10 +173,10 @@ class IptablesBackend implements Backend {
   async audit(committed: Services, isAsked: boolean): Promise<Inspection | undefined> {
     if (this.#settings.layout.loopbackNodePorts) await this.#routeLocalnet.keepOn()
     const startedAt = performance.now()
-    if (!isAsked && startedAt < this.#nextAuditAt) return undefined
+    if (!isAsked && !this.#audits.isDue) return undefined
     if (!(await this.hasChanged())) return undefined
     const seen = await this.#look(committed)
-    this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
+    this.#audits.ended(startedAt)
     if (!seen.isEmpty) return seen
     this.#writer.generation = seen.kernel.generation
     this.#handles.reset(seen.comparison.handles)

@@ -2,12 +2,13 @@
  * Tables of nf_tables of which services are elements.
  */
 import type { WriteSteps } from './affinity/sweeper.js'
-import { asNetplaneError, NetlinkError } from '../../core/errors.js'
+import { NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { type Nftables } from '../../nftables/index.js'
 import { listOwnTables } from '../../nftables/own-tables.js'
 import { Pace } from '../../nftables/pace.js'
 import { BackendFailure, type Applied, type Backend, type Inspection, type Retired, type ServiceSource } from '../core/backend.js'
+import { AuditPace } from '../core/audit-pace.js'
 import type { ServiceChange } from '../core/changes/change.js'
 import type { PlaneCounters } from '../core/counters.js'
 import { FAMILIES } from '../core/frontend.js'
@@ -15,6 +16,7 @@ import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Findings, Question } from '../core/explain/explain.js'
 import { planEntries } from '../core/changes/plan.js'
 import { repairRun, type Run } from '../core/run.js'
+import type { Sentinel } from '../core/watch.js'
 import type { Services } from '../model.js'
 import type { PlaneEvent } from '../types.js'
 import { AffinityRoom } from './affinity/room.js'
@@ -40,7 +42,7 @@ import type { TableParts } from './parts.js'
 import { addressRepair, nodeAddressSteps } from './layout/static-sets.js'
 import { Writer } from './writing/writer.js'
 
-/** A full comparison may take this share of the time: one that lasted 1 s allows the next after 20 s. */
+/** What full comparisons may take of the time. */
 const AUDIT_SHARE = 0.05
 
 /** What tables there are, when they are to be made anew. */
@@ -64,8 +66,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
   #contents: CommittedContents
   #objects = new ServiceObjects()
   /** Another process committed, and what our elements hold was not compared since. */
-  #owesAudit = false
-  #nextAuditAt = 0
+  readonly #audits = new AuditPace(AUDIT_SHARE)
   #nodeAddresses = NO_ADDRESSES
   /** A set cannot be replaced by a larger one in one message: the tables must be made anew. */
   #mustRebuild = false
@@ -98,6 +99,10 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
 
   hasChanged(): Promise<boolean> {
     return this.#writer.isBehind()
+  }
+
+  sentinel(changed: () => void): Sentinel {
+    return this.#writer.sentinel(changed, () => (this.#affinity.isDue ? 0 : this.#audits.dueInMs))
   }
 
   async inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {
@@ -153,7 +158,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
       await applyChanges({ ...this.#parts(seen.kernel.objects, run), between }, changes, after)
       this.#contents = contents
       this.#objects = seen.kernel.objects
-      this.#owesAudit = false
+      this.#audits.isOwed = false
       this.#hasStarted = true
       await this.#takeClients(services, changes, run)
       if (changes.counts.deleted > 0) await this.#forget(run, (write) => forgetStrangers(this.#nft, this.#options, services, write))
@@ -193,23 +198,22 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     if (this.#options.loopbackNodePorts) await this.#routeLocalnet.keepOn()
     await this.#room.look((family) => this.#objects.hasSticky(family))
     await this.#reserve()
-    const isDue = performance.now() >= this.#nextAuditAt
-    if (!(await this.hasChanged()) && !(this.#owesAudit && isDue)) return undefined
+    const { isDue, isOwed } = this.#audits
+    if (!(await this.hasChanged()) && !(isOwed && isDue)) return undefined
     const startedAt = performance.now()
     const quick = await this.#readQuickly()
     if (quick === undefined) return undefined
     const isBroken = quick.present.size === 0 || quick.faults.length > 0
     if (!isBroken && !isDue && quick.addressFaults.length === 0 && !differsInCount(quick, this.#contents.sizes())) {
       // Numbers are right; whether the elements are will be seen when an audit is due.
-      this.#owesAudit = true
+      this.#audits.isOwed = true
       this.#writer.generation = quick.generation
       return undefined
     }
     // Where rules are gone, it is not asked for elements before the rules are there again.
     const kernel = isBroken ? quick : await readTables(this.#nft, this.#options, this.#nodeAddresses, { withElements: true })
     const seen = await inspectTables(kernel, committed)
-    this.#owesAudit = false
-    this.#nextAuditAt = performance.now() + (performance.now() - startedAt) / AUDIT_SHARE
+    this.#audits.ended(startedAt)
     if (!seen.isEmpty) return (this.#audited = seen)
     this.#writer.generation = kernel.generation
     return undefined
@@ -263,13 +267,8 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     await this.#nft.close()
   }
 
-  /** What cannot be reserved is told, and holds nothing up. */
   async #reserve(): Promise<void> {
-    try {
-      this.#writer.follow(await this.#reservation?.ensure())
-    } catch (error) {
-      this.#tell({ type: 'error', error: asNetplaneError(error) })
-    }
+    this.#writer.follow(await this.#reservation?.ensureOrTell(this.#tell))
   }
 
   #parts(objects: ServiceObjects, run: Run) {
@@ -302,7 +301,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     if (kernel === undefined || kernel.faults.length > 0 || differsInCount(kernel, this.#contents.sizes())) return false
     this.#writer.generation = kernel.generation
     this.#objects = kernel.objects
-    this.#owesAudit = true
+    this.#audits.isOwed = true
     return true
   }
 
@@ -319,7 +318,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     this.#contents = contents
     this.#objects = objects
     this.#mustRebuild = false
-    this.#owesAudit = false
+    this.#audits.isOwed = false
     this.#hasStarted = true
     this.#knowsClients = true
     return { objects: { written: elements, deleted: 0 } }
@@ -355,7 +354,7 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     } catch (error) {
       if (!(error instanceof BackendFailure) || !(error.cause instanceof NetlinkError) || error.cause.code !== 'EINTR') throw error
       this.#writer.generation = (await this.#nft.readGeneration()).id
-      this.#owesAudit = true
+      this.#audits.isOwed = true
       return undefined
     }
   }

@@ -11,6 +11,7 @@ import type { Findings, Question } from '../core/explain/explain.js'
 import type { ChangeListener } from '../core/listener.js'
 import type { NodeAddressList } from '../core/node/addresses.js'
 import type { Run } from '../core/run.js'
+import type { Sentinel } from '../core/watch.js'
 import type { Service, Services } from '../model.js'
 import { tableParts } from '../tables/open.js'
 import { ServiceTables } from '../tables/tables.js'
@@ -64,6 +65,10 @@ class UserspaceBackend implements Backend {
 
   hasChanged(): Promise<boolean> {
     return this.#parts.tables.hasChanged()
+  }
+
+  sentinel(changed: () => void): Sentinel {
+    return this.#parts.tables.sentinel(changed)
   }
 
   unsupported(service: Service): Error | undefined {

@@ -9,6 +9,7 @@ import type {
   NativeCommitResult,
   NativeEvent,
   NativeFamily,
+  NativeGenerationWatch,
   NativeItemError,
   NativeListing,
   NativeListRequest,
@@ -23,6 +24,7 @@ import type {
 import { type ElementColumns, fromNative, rowAt, toColumns } from '../../nftables/columns.js'
 import { readOperations, type OperationHead } from '../../nftables/wire/operation.js'
 import { failed } from '../outcome.js'
+import { FakeGenerationWatch } from './generation-watch.js'
 import { findHolding } from './intervals.js'
 import { applyElements, type FakeElementsOperation } from './elements.js'
 import { describeElement, listState } from './listing.js'
@@ -357,6 +359,10 @@ export class FakeNftablesSocket implements NativeNftablesSocket {
 
   generationHere(): NativeOutcome<NativeRecord> {
     return this.#isClosed ? failed(EBADF, 'submit') : this.#core.generation()
+  }
+
+  watchGeneration(callback: () => void): NativeGenerationWatch {
+    return new FakeGenerationWatch(() => this.generationHere(), callback)
   }
 
   #outcome<T>(start: () => NativeOutcome<T>): Promise<NativeOutcome<T>> {

@@ -51,7 +51,20 @@ async function work({ counts, number }) {
       watching.close()
     }
   }
-  await Promise.all([changes(`one-${number}`), changes(`two-${number}`), lists(), watches(), addon.openRoute({ deadlineMs })])
+  const generations = async () => {
+    const socket = await open()
+    const watch = socket.watchGeneration(() => watch.arm(0, 1))
+    watch.arm(0, 1)
+    await sleep(deadlineMs)
+  }
+  await Promise.all([
+    generations(),
+    changes(`one-${number}`),
+    changes(`two-${number}`),
+    lists(),
+    watches(),
+    addon.openRoute({ deadlineMs })
+  ])
 }
 
 if (isMainThread) {

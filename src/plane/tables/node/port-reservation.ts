@@ -3,10 +3,12 @@
  *
  * Which of them were reserved by us, and not by somebody else before, is kept in a table of its own, so that it outlives the process.
  */
+import { asNetplaneError } from '../../../core/errors.js'
 import type { Nftables } from '../../../nftables/index.js'
 import { NoteTable } from '../../core/note-table.js'
 import { Ports } from '../../core/node/reserved-ports.js'
 import type { SystemSettings } from '../../core/system-settings.js'
+import type { PlaneEvent } from '../../types.js'
 
 /** Says what to do where the setting may not be written. */
 export const RESERVED_PORTS_HINT =
@@ -44,6 +46,16 @@ export class PortReservation {
     if (now < this.#nextAt) return undefined
     this.#nextAt = now + LOOK_MS
     return await this.#change(this.#wanted)
+  }
+
+  /** As {@link PortReservation.ensure}; what cannot be reserved is told, and holds nothing up. */
+  async ensureOrTell(tell: (event: PlaneEvent) => void): Promise<number | undefined> {
+    try {
+      return await this.ensure()
+    } catch (error) {
+      tell({ type: 'error', error: asNetplaneError(error) })
+      return undefined
+    }
   }
 
   /** Looks with the next {@link PortReservation.ensure}: somebody may have taken back what was reserved for both. */

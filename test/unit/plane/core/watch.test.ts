@@ -54,6 +54,48 @@ describe('a watch', () => {
     expect(looking.pauseMs).toBe(60_000)
   })
 
+  it('looks at once where its sentinel tells of a change, and rarely while that tells of none', async () => {
+    let looks = 0
+    const armed: number[] = []
+    let tell = (): void => undefined
+    let closed = 0
+    const looking = new Watch(
+      20,
+      () => {
+        looks++
+        return Promise.resolve()
+      },
+      (changed) => {
+        tell = changed
+        return { arm: (intervalMs) => armed.push(intervalMs), disarm: () => undefined, close: () => closed++ }
+      }
+    )
+    onTestFinished(() => looking.stop())
+    looking.start()
+    await rest(200)
+    expect({ looks, armed }).toEqual({ looks: 0, armed: [20] })
+    tell()
+    await until('a look', () => looks === 1)
+    await until('the sentinel armed again', () => armed.length === 2)
+    await until('a look of which nobody told', () => looks === 2)
+    looking.stop()
+    tell()
+    await rest(50)
+    expect({ looks, closed }).toEqual({ looks: 2, closed: 1 })
+  })
+
+  it('needs no sentinel where it looks rarely, or never', () => {
+    for (const intervalMs of [0, 1000]) {
+      const looking = new Watch(
+        intervalMs,
+        () => Promise.resolve(),
+        () => expect.fail('a sentinel was made')
+      )
+      looking.start()
+      looking.stop()
+    }
+  })
+
   it('does not look at all with an interval of 0', async () => {
     let looks = 0
     const looking = watch(0, () => {
