@@ -260,12 +260,16 @@ function checkCommand({ manifests, once, plan, cleanup }: Values, api: ApiOption
   if (manifests === undefined && api === undefined && !cleanup) throw new Error('--manifests is missing, or --kubeconfig or --master')
 }
 
-const NAMES = ['manifests', 'kubeconfig', 'master', 'node-name', 'hostname-override', 'zone', 'state'] as const
+const NAMES = ['manifests', 'kubeconfig', 'master', 'node-name', 'zone', 'state'] as const
 
 /** An empty text names nothing, and would be taken for what other objects leave empty. @throws Error */
 function checkNames(values: Values): void {
   const empty = NAMES.find((name) => values[name] === '')
   if (empty !== undefined) throw new Error(`--${empty} "": a name is wanted`)
+  // kube-proxy takes an empty one for none, but not one of white space.
+  const { 'hostname-override': override } = values
+  if (override !== undefined && override !== '' && override.trim() === '')
+    throw new Error(`--hostname-override ${JSON.stringify(override)}: a name is wanted`)
 }
 
 function parsePositive(option: 'kube-api-qps' | 'kube-api-burst', value: string | undefined, otherwise: number): number {
@@ -292,7 +296,8 @@ function parseApi(values: Values, env: ClusterEnvironment): ApiOptions | undefin
 }
 
 /** @throws Error The two names of one option say different things. */
-function parseNodeName({ 'node-name': name, 'hostname-override': override }: Values): string {
+function parseNodeName({ 'node-name': name, 'hostname-override': given }: Values): string {
+  const override = given === '' ? undefined : given
   if (name !== undefined && override !== undefined && name !== override)
     throw new Error('--node-name and --hostname-override: one of them is wanted')
   // As kube-proxy has it: the names of nodes are those of hosts, in small letters and without white space.

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
-import { IPVS_SCHEDULERS, parsePrefix } from 'netplane'
+import { formatAddress, IPVS_SCHEDULERS, parsePrefix } from 'netplane'
 import { parseEndpoint } from '../endpoint.js'
+import { normalizePrefix } from '../kubernetes/addresses.js'
 
 /** The words that `nodePortAddresses` takes beside prefixes. */
 const NODE_PORT_WORDS = ['primary', 'localhost', 'all']
@@ -54,6 +55,21 @@ export function endpoint(value: string): string | undefined {
 export function prefixes(values: readonly string[]): string | undefined {
   const wrong = values.find((value) => !isPrefix(value))
   return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is no prefix: ADDRESS/LENGTH is wanted`
+}
+
+function hasHostBits(prefix: string): boolean {
+  const { address = new Uint8Array() } = parsePrefix(prefix) ?? {}
+  return normalizePrefix(prefix)?.split('/')[0] !== formatAddress(address)
+}
+
+/** What is allowed unless all values are prefixes without bits beyond their length, which are a mistake in what only this proxy reads. */
+export function exactPrefixes(values: readonly string[]): string | undefined {
+  const wrong = prefixes(values)
+  if (wrong !== undefined) return wrong
+  const inexact = values.find(hasHostBits)
+  return inexact === undefined
+    ? undefined
+    : `${JSON.stringify(inexact)} has bits set beyond the length: ${normalizePrefix(inexact)!} is wanted`
 }
 
 /** What is allowed unless it is a prefix, or one of each family with a comma between. */

@@ -122,7 +122,7 @@ export const NETPLANE_FIELDS = {
   zone: plain(text),
   masquerade: plain(text, '', check.oneOf('never', 'nonLocal', 'all')),
   loopbackNodePorts: plain(flag),
-  serviceRanges: plain(texts, [], check.prefixes),
+  serviceRanges: plain(texts, [], check.exactPrefixes),
   state: plain(text),
   listen: plain(text),
   ui: plain(flag),
