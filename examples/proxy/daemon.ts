@@ -275,14 +275,14 @@ export class Daemon {
   /** Serves what the kernel held before, until the source says what should be. */
   async #beginWithSaved(): Promise<void> {
     const { state } = this.#options
-    if (this.#saved !== undefined) return this.#keeper.want(this.#saved)
+    if (this.#saved !== undefined) return this.#sync(this.#saved)
     if (state === undefined) return
     try {
       const services = await readStateFile(state)
       if (services === undefined || this.#isStopping) return
       this.#log.info({ state, services: services.size }, 'began with the saved state')
       this.#saved = services
-      this.#keeper.want(services)
+      this.#sync(services)
     } catch (error) {
       this.#log.warn({ err: error }, 'the saved state is passed over')
     }
@@ -307,21 +307,27 @@ export class Daemon {
     const status = this.#plane.status()
     this.#reporter.takenPorts(status.takenPorts ?? [])
     const quarantined = status.quarantined.map(({ service }) => service)
-    if (quarantined.length > 0 && this.#isFollowing) this.#keeper.want(this.#catalog.services, quarantined)
+    if (quarantined.length > 0 && this.#isFollowing) this.#sync(this.#catalog.services, quarantined)
   }
 
   #want(changed: ReadonlySet<string>, isUnderstood: boolean): void {
     const { services } = this.#catalog
-    this.#metrics.kubeProxy.queued()
     if (this.#saved !== undefined && !isUnderstood) {
-      this.#keeper.want(this.#wanted)
+      this.#sync(this.#wanted)
     } else if (this.#isFollowing) {
-      if (changed.size > 0) this.#keeper.want(services, changed)
+      if (changed.size > 0) this.#sync(services, changed)
+      else this.#metrics.kubeProxy.settled(this.#keeper.lagMs)
     } else {
       this.#saved = undefined
       this.#isFollowing = true
-      this.#keeper.want(services)
+      this.#sync(services)
     }
+  }
+
+  /** Has this written. Who watches the metrics takes what was queued after the last sync for something that waits. */
+  #sync(services: ReadonlyMap<string, Service>, changed?: Iterable<string>): void {
+    this.#metrics.kubeProxy.queued()
+    this.#keeper.want(services, changed)
   }
 
   /** Once each: a source may be read every few seconds, and one mistake must not fill the log. */

@@ -124,6 +124,16 @@ export class KubeProxyMetrics {
       ;(isWhole ? this.#fullSeconds : this.#partialSeconds).observe({ ip_family }, seconds)
       this.#lastSync.set({ ip_family }, now / 1000)
     }
+    this.settled(lagMs)
+  }
+
+  /**
+   * The kernel has what was told, as far as it needs it: changes of what no service uses need no sync.
+   *
+   * @param lagMs As of {@link KubeProxyMetrics.synced}.
+   */
+  settled(lagMs: number): void {
+    const now = Date.now()
     const since = lagMs === 0 ? Infinity : performance.now() - lagMs
     for (const { at, trigger } of this.#pending)
       if (at < since && trigger !== undefined)
