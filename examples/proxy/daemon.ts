@@ -12,6 +12,7 @@ import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
 import { OpenedBy, type OutdatedHooks } from './opened-by.js'
 import type { ProxyOptions } from './options.js'
+import { RefusedAddresses } from './refused-addresses.js'
 import { Reporter } from './reporter.js'
 import type { Pages } from './pages.js'
 import type { ObjectChange, ObjectSource } from './sources/types.js'
@@ -48,6 +49,7 @@ export class Daemon {
   readonly #catalog: Catalog
   readonly #healthPorts: HealthPorts
   readonly #reporter: Reporter
+  readonly #refusedAddresses: RefusedAddresses
   readonly #history = new SyncHistory()
   readonly #pages: Pages
   /** Problems that were logged. */
@@ -90,6 +92,7 @@ export class Daemon {
     this.#source = source
     this.#catalog = new Catalog(options)
     this.#reporter = new Reporter(source, (service) => this.#catalog.serviceObject(service), options.nodeName)
+    this.#refusedAddresses = new RefusedAddresses(log, this.#reporter)
     this.#healthPorts = new HealthPorts({
       // Which address is the primary one, the plane knows.
       addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),
@@ -299,10 +302,12 @@ export class Daemon {
     this.#openedBy.compare(this.#catalog, knowsRanges)
     this.#want(changed, isUnderstood)
     this.#healthPorts.want(this.#catalog.healthChecks)
+    this.#refusedAddresses.take(this.#catalog.refusedAddresses)
     this.#retries ??= setInterval(() => this.#retry(), RETRY_MS)
   }
 
   #retry(): void {
+    this.#reporter.refusedAddresses(this.#catalog.refusedAddresses)
     this.#healthPorts.want(this.#catalog.healthChecks)
     const status = this.#plane.status()
     this.#reporter.takenPorts(status.takenPorts ?? [])

@@ -14,6 +14,7 @@ import {
 } from 'netplane'
 import type { Configured } from './configuration/translate.js'
 import { parseEndpoint, type Endpoint } from './endpoint.js'
+import { normalizePrefix } from './kubernetes/addresses.js'
 import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
 import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
@@ -41,6 +42,7 @@ Keeps the kernel's service rules at what a Kubernetes API server, or a folder of
   --loopback-node-ports           node ports at 127.0.0.1 and ::1, too, by relays of this process, for this node itself
   --service-ranges CIDRS          comma list: what no service has in them is dropped (default: the cluster's own in
                                   mode nftables, else none)
+  --external-ip-ranges CIDRS      comma list: externalIPs of Services out of them alone are served, or none (default: all are)
   --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --ui                            /ui, a page that shows the proxy at work, beside /metrics
@@ -114,6 +116,8 @@ export interface ProxyOptions {
     TrafficOptions,
     'localSources' | 'masquerade' | 'masqueradeBit' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'
   >
+  /** Prefixes out of which `externalIPs` of Services are served; absent: all are. */
+  readonly externalRanges: readonly string[] | undefined
   /** Where the services are kept. */
   readonly state: string | undefined
   readonly listen: Endpoint | undefined
@@ -153,6 +157,7 @@ export const OPTIONS = {
   'node-port-addresses': text,
   'loopback-node-ports': flag,
   'service-ranges': text,
+  'external-ip-ranges': text,
   state: text,
   listen: text,
   ui: flag,
@@ -209,6 +214,15 @@ function parseLocalSources(values: Values): LocalSourcesOption | undefined {
     throw new Error('--local-sources, --local-bridge and --local-interface-prefix: one of them is wanted')
   if (bridge !== undefined) return { bridge }
   return interfacePrefix !== undefined ? { interfacePrefix } : prefixes === undefined ? undefined : parseList('local-sources', prefixes)
+}
+
+/** Who may make Services could take the traffic to any address (CVE-2020-8554). */
+function parseExternalRanges(value: string | undefined): readonly string[] | undefined {
+  if (value === undefined || value === 'none') return value === undefined ? undefined : []
+  const ranges = parseList('external-ip-ranges', value, 'none, or a list of prefixes')
+  const wrong = ranges.find((range) => normalizePrefix(range) === undefined)
+  if (wrong !== undefined) throw new Error(`--external-ip-ranges ${wrong}: none, or a list of prefixes is wanted`)
+  return ranges
 }
 
 function parseNodeAddresses(value: string | undefined): NodeAddressesOption | undefined {
@@ -338,6 +352,7 @@ export function makeOptions(given: OptionValues, env: ClusterEnvironment = proce
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     loopbackNodePorts: values['loopback-node-ports'],
     traffic,
+    externalRanges: parseExternalRanges(values['external-ip-ranges']),
     state: values.state,
     listen: parseListen(values.listen),
     ui: values.ui,

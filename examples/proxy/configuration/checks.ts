@@ -72,6 +72,11 @@ export function exactPrefixes(values: readonly string[]): string | undefined {
     : `${JSON.stringify(inexact)} has bits set beyond the length: ${normalizePrefix(inexact)!} is wanted`
 }
 
+/** What is allowed unless all values are prefixes, or the only one is the word for none. */
+export function externalRanges(values: readonly string[]): string | undefined {
+  return values.length === 1 && values[0] === 'none' ? undefined : exactPrefixes(values)
+}
+
 /** What is allowed unless it is a prefix, or one of each family with a comma between. */
 export function clusterPrefixes(value: string): string | undefined {
   if (value === '') return undefined

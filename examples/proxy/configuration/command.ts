@@ -69,13 +69,14 @@ function pick<Table extends object>(values: Values, table: Table): { [Name in ke
 
 /** The options of the command line that netplane's document stands for. */
 function fromNetplane(document: NetplaneConfiguration): OptionValues {
-  const { serviceRanges, schedulerFallback, takeOver, logLevel, ui, counters, loopbackNodePorts, ...words } = document
+  const { serviceRanges, externalIPRanges, schedulerFallback, takeOver, logLevel, ui, counters, loopbackNodePorts, ...words } = document
   return present({
     ...words,
     ui: ui || undefined,
     counters: counters || undefined,
     'loopback-node-ports': loopbackNodePorts || undefined,
     'service-ranges': serviceRanges.join(','),
+    'external-ip-ranges': externalIPRanges.join(','),
     'scheduler-fallback': schedulerFallback,
     'take-over': takeOver || undefined,
     'log-level': logLevel

@@ -123,6 +123,7 @@ export const NETPLANE_FIELDS = {
   masquerade: plain(text, '', check.oneOf('never', 'nonLocal', 'all')),
   loopbackNodePorts: plain(flag),
   serviceRanges: plain(texts, [], check.exactPrefixes),
+  externalIPRanges: plain(texts, [], check.externalRanges),
   state: plain(text),
   listen: plain(text),
   ui: plain(flag),

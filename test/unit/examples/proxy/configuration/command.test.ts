@@ -147,6 +147,16 @@ it('takes prefixes with bits beyond their length as kube-proxy does, and tells o
 
 const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
 
+it('reads the ranges of external addresses', async () => {
+  const rangesOf = async (ranges: string): Promise<unknown> =>
+    read('--config', await fileOf(`${HEAD}${OWN_DOCUMENT}externalIPRanges: ${ranges}\n`)).options.externalRanges
+  expect(await rangesOf('[10.0.0.0/8, "fd00::/8"]')).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  expect(await rangesOf('[none]')).toEqual([])
+  expect(await rangesOf('[]')).toBeUndefined()
+  await expect(rangesOf('[10.0.0.1/8]')).rejects.toThrow('6:19: error: externalIPRanges: ')
+  await expect(rangesOf('[none, 10.0.0.0/8]')).rejects.toThrow('"none" is no prefix')
+})
+
 it.each([
   ['nftables', 'featureGates: { KubeProxyNFTablesLocalhostNodePorts: true }\n'],
   ['iptables', 'iptables: { localhostNodePorts: true }\n'],
