@@ -18,11 +18,11 @@ import { normalizePrefix } from './kubernetes/addresses.js'
 import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
 import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
-export const USAGE = `Usage: proxy [--manifests FOLDER | --kubeconfig FILE] [options]
+export const USAGE = `Usage: proxy [--manifests PATH | --kubeconfig FILE] [options]
 
 Keeps the kernel's service rules at what a Kubernetes API server, or a folder of manifests (Service, EndpointSlice, Node, ServiceCIDR), says.
 
-  --manifests FOLDER              folder of .yaml, .yml and .json files; watched
+  --manifests PATH                folder of .yaml, .yml and .json files, or one file; watched. -: standard input, read once
   --kubeconfig FILE               the API server and the credentials for it (default, in a pod: its service account)
   --master URL                    the API server, instead of that in --kubeconfig
   --kube-api-qps NUMBER           requests in a second to the API server (default: 5)
