@@ -54,6 +54,8 @@ export class Daemon {
   readonly #pages: Pages
   /** Problems that were logged. */
   #told: ReadonlySet<string> = new Set()
+  /** What was in quarantine when a sync was logged last. */
+  #toldRefused = '[]'
   /** What an earlier process kept, until the source has been understood as a whole. */
   #saved: ReadonlyMap<string, Service> | undefined
   /** Whether the keeper has all services of the catalog as desired, so that changes suffice from now on. */
@@ -115,15 +117,11 @@ export class Daemon {
         this.#metrics.kubeProxy.synced(report, isWhole, this.#keeper.lagMs)
         const { quarantined, durationMs, ...rest } = report
         this.#reporter.quarantined(quarantined)
-        if (report.requests > 0 || quarantined.length > 0)
-          log.info(
-            {
-              ...rest,
-              durationMs: durationMs.total,
-              quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message }))
-            },
-            'synced'
-          )
+        const refused = quarantined.map(({ service, error }) => ({ service, reason: error.message }))
+        // Those in quarantine are tried every ten seconds, and must not fill the log.
+        if (report.requests > 0 || JSON.stringify(refused) !== this.#toldRefused)
+          log.info({ ...rest, durationMs: durationMs.total, quarantined: refused }, 'synced')
+        this.#toldRefused = JSON.stringify(refused)
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()

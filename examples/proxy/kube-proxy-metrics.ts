@@ -27,11 +27,11 @@ export interface KubeProxyMetricSources {
   readonly requests: () => readonly RequestCount[]
 }
 
-/** A service that drops connections here: its policy is `local`, and it has endpoints of the family on other nodes alone. */
+/** A service that drops connections here: its policy is `local`, and it has endpoints of the family that take connections on other nodes alone. */
 function lacksLocal({ frontends, endpoints }: Service, isInternal: boolean, family: Family): boolean {
   const isLocal = frontends.some((frontend) => (frontend.kind === 'cluster') === isInternal && frontend.trafficPolicy === 'local')
   if (!isLocal) return false
-  const own = endpoints.filter(({ address }) => address.includes(':') === (family === 'IPv6'))
+  const own = endpoints.filter(({ address, state }) => state !== 'draining' && address.includes(':') === (family === 'IPv6'))
   return own.length > 0 && own.every(({ local }) => local !== true)
 }
 
@@ -182,7 +182,7 @@ export class KubeProxyMetrics {
       registers,
       collect: () => {
         counter.reset()
-        for (const { code, host, count } of this.#sources.requests()) counter.inc({ code, host, method: 'GET' }, count)
+        for (const { count, ...labels } of this.#sources.requests()) counter.inc(labels, count)
       }
     })
   }

@@ -201,7 +201,7 @@ it('reads a server once for one command, and does not wait for one that refuses'
     new ApiSource(await findAccess({ kubeconfig: undefined, master: api.url }, {}), 'here', FAST)
   const one = await source()
   expect((await readOnce(one)).objects).toMatchObject([{ kind: 'Service', metadata: { name: 'a' } }])
-  expect(one.status.requests).toEqual([{ code: '200', host: new URL(api.url).host, count: expect.any(Number) as number }])
+  expect(one.status.requests).toEqual([{ code: '200', host: new URL(api.url).host, method: 'GET', count: expect.any(Number) as number }])
   api.script('list Node', refusal(403, 'Forbidden', 'nodes is forbidden'))
   await expect(readOnce(await source())).rejects.toThrow('GET /api/v1/nodes: 403: nodes is forbidden')
   api.script('list Service', answer(404, 'page not found'))
