@@ -51,6 +51,11 @@ export function endpoint(value: string): string | undefined {
     : 'an IP address with a port is wanted, such as 0.0.0.0:10256 or [::]:10256'
 }
 
+/** What is allowed unless it is `HOST:PORT`, `off` or empty. */
+export function listen(value: string): string | undefined {
+  return value === '' || value === 'off' || parseEndpoint(value) !== undefined ? undefined : 'HOST:PORT is wanted, or off'
+}
+
 /** What is allowed unless all values are prefixes. */
 export function prefixes(values: readonly string[]): string | undefined {
   const wrong = values.find((value) => !isPrefix(value))
@@ -100,6 +105,11 @@ export function ipvsScheduler(value: string): string | undefined {
   return value === '' || (IPVS_SCHEDULERS as readonly string[]).includes(value)
     ? undefined
     : `a scheduler of IPVS is wanted: ${IPVS_SCHEDULERS.join(', ')}`
+}
+
+/** What is allowed unless the value may stand in for a scheduler in some mode, or is empty. */
+export function schedulerFallback(value: string): string | undefined {
+  return oneOf('random', 'hash', 'consistent', ...IPVS_SCHEDULERS)(value)
 }
 
 /** What is allowed unless a device can have that name, or the field is empty. */

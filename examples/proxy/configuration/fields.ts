@@ -125,10 +125,10 @@ export const NETPLANE_FIELDS = {
   serviceRanges: plain(texts, [], check.exactPrefixes),
   externalIPRanges: plain(texts, [], check.externalRanges),
   state: plain(text),
-  listen: plain(text),
+  listen: plain(text, '', check.listen),
   ui: plain(flag),
   counters: plain(flag),
-  schedulerFallback: plain(text),
+  schedulerFallback: plain(text, '', check.schedulerFallback),
   takeOver: plain(flag),
   logLevel: plain(text, '', check.oneOf('trace', 'debug', 'info', 'warn', 'error'))
 } as const

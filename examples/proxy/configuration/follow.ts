@@ -69,6 +69,7 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
 
   constructor(command: Command, actions: FollowActions<Proxy>, log: Logger) {
     this.#options = command.options
+    this.#text = command.text
     this.#actions = actions
     this.#log = log
     this.#tell(command.warnings)
@@ -76,7 +77,6 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
 
   /** Starts the proxy, and follows the file. @throws The proxy cannot be started. */
   async start(file: string | undefined): Promise<void> {
-    if (file !== undefined) this.#text = readConfigurationText(file)
     const starting = this.#begin(this.#options)
     this.#turn = starting.catch(() => undefined)
     try {
@@ -92,6 +92,8 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
       () => this.#look(file),
       (error) => this.#log.error({ err: error }, `watching ${basename(file)} failed`)
     )
+    // What changed since it was read, nobody has told.
+    this.#look(file)
   }
 
   #isStopping(): boolean {

@@ -147,6 +147,18 @@ it('takes prefixes with bits beyond their length as kube-proxy does, and tells o
 
 const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
 
+it('tells all faults of its own document with those of the other one, with their places', async () => {
+  const file = await fileOf(`${HEAD}oomScoreAdj: 5000\n${OWN_DOCUMENT}listen: here\nschedulerFallback: fast\nlogLevel: loud\n`)
+  expect(() => read('--config', file)).toThrow(
+    [
+      `${file}:3:14: error: oomScoreAdj: 5000: a number from -1000 to 1000 is wanted`,
+      `${file}:7:9: error: listen: "here": HOST:PORT is wanted, or off`,
+      `${file}:8:20: error: schedulerFallback: "fast": random, hash, consistent, `
+    ].join('\n')
+  )
+  expect(() => read('--config', file)).toThrow(`${file}:9:11: error: logLevel: "loud"`)
+})
+
 it('reads the ranges of external addresses', async () => {
   const rangesOf = async (ranges: string): Promise<unknown> =>
     read('--config', await fileOf(`${HEAD}${OWN_DOCUMENT}externalIPRanges: ${ranges}\n`)).options.externalRanges
