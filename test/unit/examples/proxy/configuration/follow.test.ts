@@ -42,7 +42,9 @@ async function makeFollower(
       return stopProxy()
     }
   })
-  const start: Start<RunningProxy> = ({ plane: { mode } }, { opened, outdated: old, predecessor }) => {
+  const start: Start<RunningProxy> = ({ plane: { mode } }, { opened, outdated: old, predecessor, isFirst }) => {
+    // Only the first start may wait: all others are the end of something that served.
+    expect(isFirst).toBe(outdated.length === 0)
     done.push(`start ${mode}${predecessor === undefined ? '' : ', goes on'}`)
     outdated.push(old)
     const proxy = makeProxy(mode)
