@@ -12,6 +12,7 @@ import type { HealthCheck } from './kubernetes/health-checks.js'
 import { Metrics } from './metrics.js'
 import { OpenedBy, type OutdatedHooks } from './opened-by.js'
 import type { ProxyOptions } from './options.js'
+import { RefusedAddresses } from './refused-addresses.js'
 import { Reporter } from './reporter.js'
 import type { Pages } from './pages.js'
 import type { ObjectChange, ObjectSource } from './sources/types.js'
@@ -48,10 +49,13 @@ export class Daemon {
   readonly #catalog: Catalog
   readonly #healthPorts: HealthPorts
   readonly #reporter: Reporter
+  readonly #refusedAddresses: RefusedAddresses
   readonly #history = new SyncHistory()
   readonly #pages: Pages
   /** Problems that were logged. */
   #told: ReadonlySet<string> = new Set()
+  /** What was in quarantine when a sync was logged last. */
+  #toldRefused = '[]'
   /** What an earlier process kept, until the source has been understood as a whole. */
   #saved: ReadonlyMap<string, Service> | undefined
   /** Whether the keeper has all services of the catalog as desired, so that changes suffice from now on. */
@@ -90,6 +94,7 @@ export class Daemon {
     this.#source = source
     this.#catalog = new Catalog(options)
     this.#reporter = new Reporter(source, (service) => this.#catalog.serviceObject(service), options.nodeName)
+    this.#refusedAddresses = new RefusedAddresses(log, this.#reporter)
     this.#healthPorts = new HealthPorts({
       // Which address is the primary one, the plane knows.
       addresses: () => (options.traffic.nodeAddresses === 'primary' ? plane.status().nodeAddresses : options.nodePortPrefixes),
@@ -112,15 +117,11 @@ export class Daemon {
         this.#metrics.kubeProxy.synced(report, isWhole, this.#keeper.lagMs)
         const { quarantined, durationMs, ...rest } = report
         this.#reporter.quarantined(quarantined)
-        if (report.requests > 0 || quarantined.length > 0)
-          log.info(
-            {
-              ...rest,
-              durationMs: durationMs.total,
-              quarantined: quarantined.map(({ service, error }) => ({ service, reason: error.message }))
-            },
-            'synced'
-          )
+        const refused = quarantined.map(({ service, error }) => ({ service, reason: error.message }))
+        // Those in quarantine are tried every ten seconds, and must not fill the log.
+        if (report.requests > 0 || JSON.stringify(refused) !== this.#toldRefused)
+          log.info({ ...rest, durationMs: durationMs.total, quarantined: refused }, 'synced')
+        this.#toldRefused = JSON.stringify(refused)
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
@@ -275,14 +276,14 @@ export class Daemon {
   /** Serves what the kernel held before, until the source says what should be. */
   async #beginWithSaved(): Promise<void> {
     const { state } = this.#options
-    if (this.#saved !== undefined) return this.#keeper.want(this.#saved)
+    if (this.#saved !== undefined) return this.#sync(this.#saved)
     if (state === undefined) return
     try {
       const services = await readStateFile(state)
       if (services === undefined || this.#isStopping) return
       this.#log.info({ state, services: services.size }, 'began with the saved state')
       this.#saved = services
-      this.#keeper.want(services)
+      this.#sync(services)
     } catch (error) {
       this.#log.warn({ err: error }, 'the saved state is passed over')
     }
@@ -299,29 +300,37 @@ export class Daemon {
     this.#openedBy.compare(this.#catalog, knowsRanges)
     this.#want(changed, isUnderstood)
     this.#healthPorts.want(this.#catalog.healthChecks)
+    this.#refusedAddresses.take(this.#catalog.refusedAddresses)
     this.#retries ??= setInterval(() => this.#retry(), RETRY_MS)
   }
 
   #retry(): void {
+    this.#reporter.refusedAddresses(this.#catalog.refusedAddresses)
     this.#healthPorts.want(this.#catalog.healthChecks)
     const status = this.#plane.status()
     this.#reporter.takenPorts(status.takenPorts ?? [])
     const quarantined = status.quarantined.map(({ service }) => service)
-    if (quarantined.length > 0 && this.#isFollowing) this.#keeper.want(this.#catalog.services, quarantined)
+    if (quarantined.length > 0 && this.#isFollowing) this.#sync(this.#catalog.services, quarantined)
   }
 
   #want(changed: ReadonlySet<string>, isUnderstood: boolean): void {
     const { services } = this.#catalog
-    this.#metrics.kubeProxy.queued()
     if (this.#saved !== undefined && !isUnderstood) {
-      this.#keeper.want(this.#wanted)
+      this.#sync(this.#wanted)
     } else if (this.#isFollowing) {
-      if (changed.size > 0) this.#keeper.want(services, changed)
+      if (changed.size > 0) this.#sync(services, changed)
+      else this.#metrics.kubeProxy.settled(this.#keeper.lagMs)
     } else {
       this.#saved = undefined
       this.#isFollowing = true
-      this.#keeper.want(services)
+      this.#sync(services)
     }
+  }
+
+  /** Has this written. Who watches the metrics takes what was queued after the last sync for something that waits. */
+  #sync(services: ReadonlyMap<string, Service>, changed?: Iterable<string>): void {
+    this.#metrics.kubeProxy.queued()
+    this.#keeper.want(services, changed)
   }
 
   /** Once each: a source may be read every few seconds, and one mistake must not fill the log. */

@@ -27,11 +27,11 @@ export interface KubeProxyMetricSources {
   readonly requests: () => readonly RequestCount[]
 }
 
-/** A service that drops connections here: its policy is `local`, and it has endpoints of the family on other nodes alone. */
+/** A service that drops connections here: its policy is `local`, and it has endpoints of the family that take connections on other nodes alone. */
 function lacksLocal({ frontends, endpoints }: Service, isInternal: boolean, family: Family): boolean {
   const isLocal = frontends.some((frontend) => (frontend.kind === 'cluster') === isInternal && frontend.trafficPolicy === 'local')
   if (!isLocal) return false
-  const own = endpoints.filter(({ address }) => address.includes(':') === (family === 'IPv6'))
+  const own = endpoints.filter(({ address, state }) => state !== 'draining' && address.includes(':') === (family === 'IPv6'))
   return own.length > 0 && own.every(({ local }) => local !== true)
 }
 
@@ -124,6 +124,16 @@ export class KubeProxyMetrics {
       ;(isWhole ? this.#fullSeconds : this.#partialSeconds).observe({ ip_family }, seconds)
       this.#lastSync.set({ ip_family }, now / 1000)
     }
+    this.settled(lagMs)
+  }
+
+  /**
+   * The kernel has what was told, as far as it needs it: changes of what no service uses need no sync.
+   *
+   * @param lagMs As of {@link KubeProxyMetrics.synced}.
+   */
+  settled(lagMs: number): void {
+    const now = Date.now()
     const since = lagMs === 0 ? Infinity : performance.now() - lagMs
     for (const { at, trigger } of this.#pending)
       if (at < since && trigger !== undefined)
@@ -172,7 +182,7 @@ export class KubeProxyMetrics {
       registers,
       collect: () => {
         counter.reset()
-        for (const { code, host, count } of this.#sources.requests()) counter.inc({ code, host, method: 'GET' }, count)
+        for (const { count, ...labels } of this.#sources.requests()) counter.inc(labels, count)
       }
     })
   }

@@ -9,7 +9,7 @@ import { applyNodeSettings, type SettingOutcome } from './configuration/node-set
 import { writeConfiguration } from './configuration/write.js'
 import { Daemon } from './daemon.js'
 import { translate } from './kubernetes/translate.js'
-import { withLocalSources } from './local-sources.js'
+import { FIRST_START, withLocalSources } from './local-sources.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
 import type { PieceParser } from './manifests/parse.js'
@@ -110,10 +110,12 @@ async function startDaemon(
   options: ProxyOptions,
   log: Logger,
   ranges: ClusterRanges,
-  { opened, outdated, signal, predecessor }: StartHooks<Daemon>
+  { opened, outdated, signal, predecessor, isFirst }: StartHooks<Daemon>
 ): Promise<Daemon> {
   await applySettings(options, log)
-  const complete = await ranges.complete(await withLocalSources(options, signal), signal)
+  const waits = (error: Error): void => log.warn({ err: error }, 'waiting for the prefixes of pods of this node')
+  const local = await withLocalSources(options, signal, isFirst ? { ...FIRST_START, waits } : undefined)
+  const complete = await ranges.complete(local, signal)
   const openParser = (): PieceParser => parserInBackground(new URL('proxy-parser.js', import.meta.url))
   const source = await openSource(complete, { openParser, kinds: kindsOf(options) })
   signal.throwIfAborted()

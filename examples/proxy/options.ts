@@ -14,14 +14,15 @@ import {
 } from 'netplane'
 import type { Configured } from './configuration/translate.js'
 import { parseEndpoint, type Endpoint } from './endpoint.js'
+import { normalizePrefix } from './kubernetes/addresses.js'
 import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
 import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
-export const USAGE = `Usage: proxy [--manifests FOLDER | --kubeconfig FILE] [options]
+export const USAGE = `Usage: proxy [--manifests PATH | --kubeconfig FILE] [options]
 
 Keeps the kernel's service rules at what a Kubernetes API server, or a folder of manifests (Service, EndpointSlice, Node, ServiceCIDR), says.
 
-  --manifests FOLDER              folder of .yaml, .yml and .json files; watched
+  --manifests PATH                folder of .yaml, .yml and .json files, or one file; watched. -: standard input, read once
   --kubeconfig FILE               the API server and the credentials for it (default, in a pod: its service account)
   --master URL                    the API server, instead of that in --kubeconfig
   --kube-api-qps NUMBER           requests in a second to the API server (default: 5)
@@ -41,6 +42,7 @@ Keeps the kernel's service rules at what a Kubernetes API server, or a folder of
   --loopback-node-ports           node ports at 127.0.0.1 and ::1, too, by relays of this process, for this node itself
   --service-ranges CIDRS          comma list: what no service has in them is dropped (default: the cluster's own in
                                   mode nftables, else none)
+  --external-ip-ranges CIDRS      comma list: externalIPs of Services out of them alone are served, or none (default: all are)
   --state FILE                    keep what the kernel holds there, and begin with it after a start (default: nowhere)
   --listen HOST:PORT              /healthz and /metrics (default: 127.0.0.1:10256; off: not at all)
   --ui                            /ui, a page that shows the proxy at work, beside /metrics
@@ -114,6 +116,8 @@ export interface ProxyOptions {
     TrafficOptions,
     'localSources' | 'masquerade' | 'masqueradeBit' | 'nodeAddresses' | 'ownAddresses' | 'serviceRanges'
   >
+  /** Prefixes out of which `externalIPs` of Services are served; absent: all are. */
+  readonly externalRanges: readonly string[] | undefined
   /** Where the services are kept. */
   readonly state: string | undefined
   readonly listen: Endpoint | undefined
@@ -153,6 +157,7 @@ export const OPTIONS = {
   'node-port-addresses': text,
   'loopback-node-ports': flag,
   'service-ranges': text,
+  'external-ip-ranges': text,
   state: text,
   listen: text,
   ui: flag,
@@ -211,6 +216,15 @@ function parseLocalSources(values: Values): LocalSourcesOption | undefined {
   return interfacePrefix !== undefined ? { interfacePrefix } : prefixes === undefined ? undefined : parseList('local-sources', prefixes)
 }
 
+/** Who may make Services could take the traffic to any address (CVE-2020-8554). */
+function parseExternalRanges(value: string | undefined): readonly string[] | undefined {
+  if (value === undefined || value === 'none') return value === undefined ? undefined : []
+  const ranges = parseList('external-ip-ranges', value, 'none, or a list of prefixes')
+  const wrong = ranges.find((range) => normalizePrefix(range) === undefined)
+  if (wrong !== undefined) throw new Error(`--external-ip-ranges ${wrong}: none, or a list of prefixes is wanted`)
+  return ranges
+}
+
 function parseNodeAddresses(value: string | undefined): NodeAddressesOption | undefined {
   if (value === undefined || value === 'all' || value === 'primary') return value
   return parseList('node-port-addresses', value, 'all, primary or a list of prefixes')
@@ -260,12 +274,16 @@ function checkCommand({ manifests, once, plan, cleanup }: Values, api: ApiOption
   if (manifests === undefined && api === undefined && !cleanup) throw new Error('--manifests is missing, or --kubeconfig or --master')
 }
 
-const NAMES = ['manifests', 'kubeconfig', 'master', 'node-name', 'hostname-override', 'zone', 'state'] as const
+const NAMES = ['manifests', 'kubeconfig', 'master', 'node-name', 'zone', 'state'] as const
 
 /** An empty text names nothing, and would be taken for what other objects leave empty. @throws Error */
 function checkNames(values: Values): void {
   const empty = NAMES.find((name) => values[name] === '')
   if (empty !== undefined) throw new Error(`--${empty} "": a name is wanted`)
+  // kube-proxy takes an empty one for none, but not one of white space.
+  const { 'hostname-override': override } = values
+  if (override !== undefined && override !== '' && override.trim() === '')
+    throw new Error(`--hostname-override ${JSON.stringify(override)}: a name is wanted`)
 }
 
 function parsePositive(option: 'kube-api-qps' | 'kube-api-burst', value: string | undefined, otherwise: number): number {
@@ -292,7 +310,8 @@ function parseApi(values: Values, env: ClusterEnvironment): ApiOptions | undefin
 }
 
 /** @throws Error The two names of one option say different things. */
-function parseNodeName({ 'node-name': name, 'hostname-override': override }: Values): string {
+function parseNodeName({ 'node-name': name, 'hostname-override': given }: Values): string {
+  const override = given === '' ? undefined : given
   if (name !== undefined && override !== undefined && name !== override)
     throw new Error('--node-name and --hostname-override: one of them is wanted')
   // As kube-proxy has it: the names of nodes are those of hosts, in small letters and without white space.
@@ -333,6 +352,7 @@ export function makeOptions(given: OptionValues, env: ClusterEnvironment = proce
     nodePortPrefixes: typeof nodeAddresses === 'string' ? undefined : nodeAddresses,
     loopbackNodePorts: values['loopback-node-ports'],
     traffic,
+    externalRanges: parseExternalRanges(values['external-ip-ranges']),
     state: values.state,
     listen: parseListen(values.listen),
     ui: values.ui,

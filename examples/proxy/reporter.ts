@@ -8,6 +8,7 @@ const NOTICES = {
   Starting: { type: 'Normal', action: 'StartNetplaneProxy' },
   FailedToStartServiceHealthcheck: { type: 'Warning', action: 'Listen' },
   FailedToProgramService: { type: 'Warning', action: 'Program' },
+  ExternalAddressRefused: { type: 'Warning', action: 'Program' },
   NodePortTaken: { type: 'Warning', action: 'Program' },
   InvalidObject: { type: 'Warning', action: 'Read' }
 } as const satisfies Readonly<Record<string, Pick<ObjectNotice, 'type' | 'action'>>>
@@ -76,6 +77,16 @@ export class Reporter {
       const note = `A local process waits at ${protocol.toUpperCase()} port ${port} of ${address}, and is not reached: the node port leads to this Service.`
       this.#reportService('NodePortTaken', service, note)
     }
+  }
+
+  /** External addresses of Services that the options do not allow. */
+  refusedAddresses(refused: ReadonlyMap<string, readonly string[]>): void {
+    for (const [service, addresses] of refused)
+      this.#reportService(
+        'ExternalAddressRefused',
+        service,
+        `Not served, as the ranges for external addresses do not have them: ${addresses.join(', ')}.`
+      )
   }
 
   #reportService(reason: keyof typeof NOTICES, service: string, note: string): void {

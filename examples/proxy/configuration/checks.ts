@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
-import { IPVS_SCHEDULERS, parsePrefix } from 'netplane'
+import { formatAddress, IPVS_SCHEDULERS, parsePrefix } from 'netplane'
 import { parseEndpoint } from '../endpoint.js'
+import { normalizePrefix } from '../kubernetes/addresses.js'
 
 /** The words that `nodePortAddresses` takes beside prefixes. */
 const NODE_PORT_WORDS = ['primary', 'localhost', 'all']
@@ -50,10 +51,35 @@ export function endpoint(value: string): string | undefined {
     : 'an IP address with a port is wanted, such as 0.0.0.0:10256 or [::]:10256'
 }
 
+/** What is allowed unless it is `HOST:PORT`, `off` or empty. */
+export function listen(value: string): string | undefined {
+  return value === '' || value === 'off' || parseEndpoint(value) !== undefined ? undefined : 'HOST:PORT is wanted, or off'
+}
+
 /** What is allowed unless all values are prefixes. */
 export function prefixes(values: readonly string[]): string | undefined {
   const wrong = values.find((value) => !isPrefix(value))
   return wrong === undefined ? undefined : `${JSON.stringify(wrong)} is no prefix: ADDRESS/LENGTH is wanted`
+}
+
+function hasHostBits(prefix: string): boolean {
+  const { address = new Uint8Array() } = parsePrefix(prefix) ?? {}
+  return normalizePrefix(prefix)?.split('/')[0] !== formatAddress(address)
+}
+
+/** What is allowed unless all values are prefixes without bits beyond their length, which are a mistake in what only this proxy reads. */
+export function exactPrefixes(values: readonly string[]): string | undefined {
+  const wrong = prefixes(values)
+  if (wrong !== undefined) return wrong
+  const inexact = values.find(hasHostBits)
+  return inexact === undefined
+    ? undefined
+    : `${JSON.stringify(inexact)} has bits set beyond the length: ${normalizePrefix(inexact)!} is wanted`
+}
+
+/** What is allowed unless all values are prefixes, or the only one is the word for none. */
+export function externalRanges(values: readonly string[]): string | undefined {
+  return values.length === 1 && values[0] === 'none' ? undefined : exactPrefixes(values)
 }
 
 /** What is allowed unless it is a prefix, or one of each family with a comma between. */
@@ -79,6 +105,11 @@ export function ipvsScheduler(value: string): string | undefined {
   return value === '' || (IPVS_SCHEDULERS as readonly string[]).includes(value)
     ? undefined
     : `a scheduler of IPVS is wanted: ${IPVS_SCHEDULERS.join(', ')}`
+}
+
+/** What is allowed unless the value may stand in for a scheduler in some mode, or is empty. */
+export function schedulerFallback(value: string): string | undefined {
+  return oneOf('random', 'hash', 'consistent', ...IPVS_SCHEDULERS)(value)
 }
 
 /** What is allowed unless a device can have that name, or the field is empty. */

@@ -19,6 +19,8 @@ export interface Command {
   readonly configuration: KubeProxyConfiguration | undefined
   /** The file of configuration. */
   readonly file: string | undefined
+  /** What that file said when it was read. */
+  readonly text: string | undefined
   /** Where the configuration is to be written. */
   readonly writeTo: string | undefined
   /** Whether `--mode` stands on the command line. */
@@ -69,13 +71,14 @@ function pick<Table extends object>(values: Values, table: Table): { [Name in ke
 
 /** The options of the command line that netplane's document stands for. */
 function fromNetplane(document: NetplaneConfiguration): OptionValues {
-  const { serviceRanges, schedulerFallback, takeOver, logLevel, ui, counters, loopbackNodePorts, ...words } = document
+  const { serviceRanges, externalIPRanges, schedulerFallback, takeOver, logLevel, ui, counters, loopbackNodePorts, ...words } = document
   return present({
     ...words,
     ui: ui || undefined,
     counters: counters || undefined,
     'loopback-node-ports': loopbackNodePorts || undefined,
     'service-ranges': serviceRanges.join(','),
+    'external-ip-ranges': externalIPRanges.join(','),
     'scheduler-fallback': schedulerFallback,
     'take-over': takeOver || undefined,
     'log-level': logLevel
@@ -129,6 +132,7 @@ function withoutFields(own: OptionValues): OptionValues {
 interface Outcome {
   readonly options: ProxyOptions | undefined
   readonly configuration: KubeProxyConfiguration | undefined
+  readonly text: string | undefined
 }
 
 /** Options need no folder where nothing is served. */
@@ -156,14 +160,14 @@ function configure(values: Values, own: OptionValues, action: Action, file: Conf
     faults
   ) as unknown as NetplaneConfiguration
   // What is wrong cannot be translated.
-  if (faults.hasErrors()) return { options: undefined, configuration: resolved }
+  if (faults.hasErrors()) return { options: undefined, configuration: resolved, text: file?.text }
   const isLoopbackCarried = netplane.loopbackNodePorts || own['loopback-node-ports'] === true
   const translated = translateConfiguration(withMode(resolved, own.mode), fields, faults, { isLoopbackCarried })
   const fromFile = { ...present(translated.values), ...fromNetplane(netplane) }
   // kube-proxy's two servers take the place of the one that is the default.
   const merged: OptionValues = { listen: 'off', ...withoutLocal(withoutSource(fromFile, own, fields, faults), own), ...withoutFields(own) }
   const options = attempt(() => withConfigured(makeOptions(completed(merged, action)), translated.configured), source, faults)
-  return { options, configuration: resolved }
+  return { options, configuration: resolved, text: file?.text }
 }
 
 const ACTIONS: readonly (readonly [keyof Values, Action])[] = [
@@ -208,6 +212,7 @@ export function readCommand(args: readonly string[]): Command {
     options: outcome.options,
     configuration: outcome.configuration,
     file: values.config,
+    text: outcome.text,
     writeTo: values['write-config-to'],
     isModeChosen: own.mode !== undefined,
     warnings: found
@@ -216,7 +221,7 @@ export function readCommand(args: readonly string[]): Command {
 
 function readOutcome(values: Values, own: OptionValues, action: Action, found: Fault[], faults: FaultSink): Outcome {
   // Words about one option are told as they are.
-  if (!isOfKubeProxy(values, action)) return { options: makeOptions(completed(own, action)), configuration: undefined }
+  if (!isOfKubeProxy(values, action)) return { options: makeOptions(completed(own, action)), configuration: undefined, text: undefined }
   const file = values.config === undefined ? undefined : readConfigurationFile(values.config)
   found.push(...(file?.faults ?? []))
   return configure(values, own, action, file, faults)

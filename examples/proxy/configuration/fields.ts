@@ -122,12 +122,13 @@ export const NETPLANE_FIELDS = {
   zone: plain(text),
   masquerade: plain(text, '', check.oneOf('never', 'nonLocal', 'all')),
   loopbackNodePorts: plain(flag),
-  serviceRanges: plain(texts, [], check.prefixes),
+  serviceRanges: plain(texts, [], check.exactPrefixes),
+  externalIPRanges: plain(texts, [], check.externalRanges),
   state: plain(text),
-  listen: plain(text),
+  listen: plain(text, '', check.listen),
   ui: plain(flag),
   counters: plain(flag),
-  schedulerFallback: plain(text),
+  schedulerFallback: plain(text, '', check.schedulerFallback),
   takeOver: plain(flag),
   logLevel: plain(text, '', check.oneOf('trace', 'debug', 'info', 'warn', 'error'))
 } as const

@@ -11,6 +11,8 @@ export const NETPLANE = { apiVersion: 'netplane.dev/v1alpha1', kind: 'NetplanePr
 
 /** What a file gives, before defaults. */
 export interface ConfigurationFile {
+  /** As it was read. */
+  readonly text: string
   readonly kubeProxy: GivenFields
   readonly netplane: GivenFields
   /** Where kube-proxy's document stands. */
@@ -70,7 +72,7 @@ export function readConfiguration(source: string, content: string): Configuratio
   }
   if (found.size === 0 && faults.length === 0) sink.error({ source }, '', `the file has no ${KUBE_PROXY.kind}`)
   const { given: kubeProxy = new Map(), place = { source } } = found.get(KUBE_PROXY.kind) ?? {}
-  return { kubeProxy, netplane: found.get(NETPLANE.kind)?.given ?? new Map(), place, faults }
+  return { text: content, kubeProxy, netplane: found.get(NETPLANE.kind)?.given ?? new Map(), place, faults }
 }
 
 /** Reads a file of configuration. @throws {ConfigurationError} It cannot be read. */

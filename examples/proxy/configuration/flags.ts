@@ -1,5 +1,6 @@
 import { FIELDS, type Field, type FieldPath } from './fields.js'
 import type { FaultSink } from './faults.js'
+import { duration } from './kinds.js'
 import type { Given, GivenFields } from './reading.js'
 
 /** The options of kube-proxy's command line that stand for fields, with these fields. */
@@ -93,9 +94,21 @@ function normaliseOne(arg: string, ownSwitches: ReadonlySet<string>): string[] {
   return FALSE.test(value) ? [] : [word]
 }
 
-/** Brings arguments as Go's programs take them (`--cleanup=true`, `-v=4`, a switch alone) into the form of `node:util`. @param ownSwitches Names of the other options without a value. */
+const VALUED: ReadonlySet<string> = new Set(FIELD_FLAG_NAMES.filter((name) => !SWITCHES.has(name)).map((name) => `--${name}`))
+
+/** A number below 0 is a value, and no option: `--oom-score-adj -998`. */
+function joinNegative(args: readonly string[]): string[] {
+  const joined: string[] = []
+  for (const arg of args) {
+    if (/^-[0-9]/.test(arg) && VALUED.has(joined.at(-1) ?? '')) joined.push(`${joined.pop()!}=${arg}`)
+    else joined.push(arg)
+  }
+  return joined
+}
+
+/** Brings arguments as Go's programs take them (`--cleanup=true`, `-v=4`, `--oom-score-adj -998`, a switch alone) into the form of `node:util`. @param ownSwitches Names of the other options without a value. */
 export function normaliseArguments(args: readonly string[], ownSwitches: ReadonlySet<string>): string[] {
-  return args.flatMap((arg) => normaliseOne(arg, ownSwitches))
+  return joinNegative(args).flatMap((arg) => normaliseOne(arg, ownSwitches))
 }
 
 /** What an option says, however often it was given. An empty list adds nothing. */
@@ -111,7 +124,9 @@ function readFlag(flag: FieldFlag, word: string, faults: FaultSink): readonly (r
     faults.error(place, '', `${JSON.stringify(word)} is not ${kind.wanted}`)
     return []
   }
-  return FIELD_FLAGS[flag].map((path) => [path, { value, place }] as const)
+  // Go takes a period of 0 for what it is, where a file asks for the default by it.
+  const isExact = kind === duration
+  return FIELD_FLAGS[flag].map((path) => [path, { value, place, isExact }] as const)
 }
 
 /**
@@ -127,7 +142,8 @@ export function overlayFlags(
   const given = new Map(file)
   for (const flag of FIELD_FLAG_NAMES) {
     const word = values[flag]
-    if (word === undefined) continue
+    // Without a name that of the file, or of the host, counts.
+    if (word === undefined || (flag === 'hostname-override' && word === '')) continue
     if (file !== undefined && !holdsBesideFile(flag)) {
       faults.warn({ source: `--${flag}` }, '', 'the option has no effect beside --config: the file says it')
       continue

@@ -28,6 +28,8 @@ export interface StartHooks<Proxy> {
   readonly signal: AbortSignal
   /** The proxy whose plane goes on by the new options. It runs on where the start fails before `opened` was called. */
   readonly predecessor: Proxy | undefined
+  /** Whether nothing has run before: then there is nothing to go back to, and a start may take its time. */
+  readonly isFirst: boolean
 }
 
 /** Starts a proxy. It adopts what an earlier one left in the kernel. */
@@ -69,6 +71,7 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
 
   constructor(command: Command, actions: FollowActions<Proxy>, log: Logger) {
     this.#options = command.options
+    this.#text = command.text
     this.#actions = actions
     this.#log = log
     this.#tell(command.warnings)
@@ -76,8 +79,7 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
 
   /** Starts the proxy, and follows the file. @throws The proxy cannot be started. */
   async start(file: string | undefined): Promise<void> {
-    if (file !== undefined) this.#text = readConfigurationText(file)
-    const starting = this.#begin(this.#options)
+    const starting = this.#begin(this.#options, undefined, true)
     this.#turn = starting.catch(() => undefined)
     try {
       await starting
@@ -92,6 +94,8 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
       () => this.#look(file),
       (error) => this.#log.error({ err: error }, `watching ${basename(file)} failed`)
     )
+    // What changed since it was read, nobody has told.
+    this.#look(file)
   }
 
   #isStopping(): boolean {
@@ -110,14 +114,14 @@ export class ConfigurationFollower<Proxy extends RunningProxy = RunningProxy> {
     if (this.#proxy !== open) await this.#proxy?.stop()
   }
 
-  async #begin(options: ProxyOptions, predecessor?: Proxy): Promise<Proxy> {
+  async #begin(options: ProxyOptions, predecessor?: Proxy, isFirst = false): Promise<Proxy> {
     try {
       let own: Proxy | undefined
       const opened = (proxy: Proxy): void => {
         own = this.#proxy = proxy
       }
       const { signal } = this.#stopping
-      const proxy = await this.#actions.start(options, { opened, outdated: () => this.#openAnew(own), signal, predecessor })
+      const proxy = await this.#actions.start(options, { opened, outdated: () => this.#openAnew(own), signal, predecessor, isFirst })
       this.#proxy = proxy
       return proxy
     } catch (error) {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { parsePrefix, type NodeAddressesOption } from 'netplane'
+import { normalizePrefix } from '../kubernetes/addresses.js'
 import type { FaultSink, Place } from './faults.js'
 import type { KubeProxyConfiguration } from './fields.js'
 import { isPrimaryByDefault, isSpecific, LOOPBACK_GATE } from './unapplied.js'
@@ -31,7 +32,7 @@ function isLoopback(prefix: string): boolean {
 function prefixesOf({ nodePortAddresses, bindAddress }: KubeProxyConfiguration): string[] {
   const primary = isSpecific(bindAddress) ? [`${bindAddress}/${isIP(bindAddress) === 4 ? 32 : 128}`] : []
   const words: Readonly<Record<string, readonly string[]>> = { localhost: LOOPBACK, all: ['0.0.0.0/0', '::/0'], primary }
-  return nodePortAddresses.flatMap((entry) => words[entry] ?? [entry])
+  return nodePortAddresses.flatMap((entry) => words[entry] ?? [normalizePrefix(entry) ?? entry])
 }
 
 /** Whether this mode serves node ports at loopback addresses, where some are listed. */

@@ -25,16 +25,24 @@ function withBuckets(limits: ConntrackLimits): Wanted {
   return limits.maxEntries === undefined ? limits : { ...limits, buckets: Math.floor(limits.maxEntries / FLOWS_PER_BUCKET) }
 }
 
+/** Sizes, which are raised and never lowered: others on this node may need more. */
+const SIZES: ReadonlySet<keyof ConntrackSettings> = new Set(['maxEntries', 'buckets'])
+
+function isKept(setting: keyof ConntrackSettings, before: number | boolean | undefined, wanted: number | boolean): boolean {
+  if (before === undefined) return false
+  return SIZES.has(setting) ? Number(before) >= Number(wanted) : before === wanted
+}
+
 /**
- * Raises settings of connection tracking; none is lowered, because others may need more. Each stands for itself: one that cannot be written (in a namespace that is not the initial one, or where /proc/sys is
- * read-only) keeps none of the others from being written.
+ * Writes settings of connection tracking: time-outs as they are wanted, as kube-proxy does, which the kernel may have longer; sizes alone are never lowered. Each stands for itself: one that cannot be written
+ * (in a namespace that is not the initial one, or where /proc/sys is read-only) keeps none of the others from being written.
  */
-export async function raiseConntrackSettings(client: ConntrackSettingsClient, limits: ConntrackLimits): Promise<SettingOutcome[]> {
+export async function writeConntrackSettings(client: ConntrackSettingsClient, limits: ConntrackLimits): Promise<SettingOutcome[]> {
   const outcomes: SettingOutcome[] = []
   for (const [setting, wanted] of Object.entries(withBuckets(limits)) as [keyof ConntrackSettings, number | boolean][]) {
     try {
       const before = (await client.readSettings([setting]))[setting]
-      if (before !== undefined && Number(before) >= Number(wanted)) {
+      if (isKept(setting, before, wanted)) {
         outcomes.push({ setting, wanted, before, outcome: 'kept' })
         continue
       }
@@ -66,7 +74,7 @@ export async function applyNodeSettings(
   const score = await writeOomScore(oomScoreAdj)
   try {
     await using client = await Conntrack.open({ netns })
-    return [score, ...(await raiseConntrackSettings(client, limits))]
+    return [score, ...(await writeConntrackSettings(client, limits))]
   } catch (error) {
     return [score, { setting: 'conntrack', wanted: true, outcome: 'failed', reason: (error as Error).message }]
   }

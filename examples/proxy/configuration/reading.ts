@@ -6,6 +6,8 @@ import type { Field, Fields } from './fields.js'
 export interface Given {
   readonly value: unknown
   readonly place: Place
+  /** Whether the kind's zero is meant, also where a file asks for the default by it. */
+  readonly isExact?: boolean
 }
 
 /** The fields that a document, or a command line, gives: by their paths. */
@@ -91,8 +93,8 @@ function shown({ raw, text }: ConfigurationNode): string {
 }
 
 /** Whether a value counts as absent. */
-function isUnset({ kind, isZeroUnset }: Field<unknown>, value: unknown): boolean {
-  return isZeroUnset && value === kind.zero
+function isUnset({ kind, isZeroUnset }: Field<unknown>, { value, isExact = false }: Given): boolean {
+  return isZeroUnset && !isExact && value === kind.zero
 }
 
 /**
@@ -109,7 +111,7 @@ export function resolveFields(
   return Object.fromEntries(
     Object.entries(fields as unknown as Record<string, Field<unknown>>).map(([path, field]) => {
       const found = given.get(path)
-      if (found === undefined || isUnset(field, found.value)) return [path, field.unset]
+      if (found === undefined || isUnset(field, found)) return [path, field.unset]
       const allowed = field.check(found.value)
       if (allowed === undefined) return [path, found.value]
       faults[isLenient(path) ? 'warn' : 'error'](found.place, path, `${JSON.stringify(field.kind.write(found.value))}: ${allowed}`)

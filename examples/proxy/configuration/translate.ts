@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import type { ConntrackSettings, IptablesPlaneOptions, IpvsPlaneOptions, UserspacePlaneOptions } from 'netplane'
 import type { Endpoint } from '../endpoint.js'
 import type { ApiOptions } from '../options.js'
+import { normalizePrefix } from '../kubernetes/addresses.js'
 import { splitEndpoint } from './checks.js'
 import type { FaultSink } from './faults.js'
 import type { KubeProxyConfiguration } from './fields.js'
@@ -58,6 +59,11 @@ export interface ConfiguredValues {
   readonly 'log-level': string
 }
 
+/** As kube-proxy takes them: bits beyond the length say nothing. */
+function withoutHostBits(prefixes: readonly string[]): string[] {
+  return prefixes.map((prefix) => normalizePrefix(prefix) ?? prefix)
+}
+
 const nonEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 
 type LocalClients = Pick<ConfiguredValues, 'local-sources' | 'local-bridge' | 'local-interface-prefix'>
@@ -66,7 +72,7 @@ type LocalClients = Pick<ConfiguredValues, 'local-sources' | 'local-bridge' | 'l
 function localClients(configuration: KubeProxyConfiguration): LocalClients {
   const { detectLocalMode, clusterCIDR } = configuration
   return {
-    'local-sources': detectLocalMode === 'ClusterCIDR' ? nonEmpty(clusterCIDR) : undefined,
+    'local-sources': detectLocalMode === 'ClusterCIDR' ? nonEmpty(withoutHostBits(clusterCIDR.split(',')).join(',')) : undefined,
     'local-bridge': detectLocalMode === 'BridgeInterface' ? configuration['detectLocal.bridgeInterface'] : undefined,
     'local-interface-prefix': detectLocalMode === 'InterfaceNamePrefix' ? configuration['detectLocal.interfaceNamePrefix'] : undefined
   }
@@ -104,7 +110,7 @@ function ipvsOptions(configuration: KubeProxyConfiguration): Configured['plane']
   })
   return {
     scheduler: (nonEmpty(configuration['ipvs.scheduler']) ?? 'rr') as NonNullable<IpvsPlaneOptions['scheduler']>,
-    excludeCIDRs: configuration['ipvs.excludeCIDRs'],
+    excludeCIDRs: withoutHostBits(configuration['ipvs.excludeCIDRs']),
     strictArp: configuration['ipvs.strictARP'],
     timeouts: Object.keys(timeouts).length === 0 ? undefined : timeouts
   }

@@ -1,8 +1,9 @@
 import type { Service } from 'netplane'
 import { clusterRangesOf } from './cluster-ranges.js'
+import { externalAddresses } from './frontends.js'
 import { healthCheckOf, type HealthCheck } from './health-checks.js'
 import { thisNode, type NodeOptions, type ThisNode } from './node.js'
-import { keyOf, serviceKeyOf } from './objects.js'
+import { isServedByUs, keyOf, serviceKeyOf } from './objects.js'
 import type { ObjectChange } from '../sources/types.js'
 import { shapeProblem } from './shape.js'
 import { reuse, servicesOf } from './translate.js'
@@ -26,6 +27,7 @@ export class Catalog {
   readonly #ranges = new Map<string, KubernetesObject>()
   readonly #services = new Map<string, Service>()
   readonly #checks = new Map<string, HealthCheck>()
+  readonly #refused = new Map<string, readonly string[]>()
   #node: ThisNode
 
   constructor(options: NodeOptions) {
@@ -56,6 +58,11 @@ export class Catalog {
   /** The health checks that load balancers make here. */
   get healthChecks(): readonly HealthCheck[] {
     return [...this.#checks.values()]
+  }
+
+  /** External addresses that are not served, because the options do not allow them, by namespace and name of the Service. */
+  get refusedAddresses(): ReadonlyMap<string, readonly string[]> {
+    return this.#refused
   }
 
   /**
@@ -137,6 +144,9 @@ export class Catalog {
     const check = service === undefined ? undefined : healthCheckOf(service, sorted, this.#node)
     if (check === undefined) this.#checks.delete(key)
     else this.#checks.set(key, check)
+    const refused = service === undefined || !isServedByUs(service) ? [] : externalAddresses(service, this.#node).refused
+    if (refused.length === 0) this.#refused.delete(key)
+    else this.#refused.set(key, refused)
     if (service === undefined && slices.size === 0) this.#entries.delete(key)
   }
 }

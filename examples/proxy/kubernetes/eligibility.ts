@@ -1,3 +1,4 @@
+import { normalizePrefix } from './addresses.js'
 import { isObject } from './shape.js'
 import type { KubernetesObject } from './types.js'
 
@@ -19,10 +20,10 @@ export function isNodeEligible(objects: readonly KubernetesObject[], name: strin
   return !isTainted && typeof node.metadata.deletionTimestamp !== 'string'
 }
 
-/** The prefixes of pods of a Node (`spec.podCIDRs`, else `spec.podCIDR`); empty: it has none, or is not known. */
+/** The prefixes of pods of a Node (`spec.podCIDRs`, else `spec.podCIDR`); empty: it has none, or is not known. What is no prefix says nothing. */
 export function podPrefixes(objects: readonly KubernetesObject[], name: string): readonly string[] {
   const node = objects.find(({ kind, metadata }) => kind === 'Node' && metadata.name === name) as LeavingNode | undefined
   const { podCIDRs, podCIDR } = isObject(node?.spec) ? node.spec : {}
   const all: unknown[] = Array.isArray(podCIDRs) && podCIDRs.length > 0 ? podCIDRs : [podCIDR]
-  return all.filter((prefix): prefix is string => typeof prefix === 'string' && prefix !== '')
+  return all.flatMap((prefix) => (typeof prefix === 'string' ? (normalizePrefix(prefix) ?? []) : []))
 }

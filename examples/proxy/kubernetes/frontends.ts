@@ -55,20 +55,48 @@ function rangesOf(
   }
 }
 
+/** The addresses of a service that are not external, its families, and which of other addresses these serve. */
+function addressesOf(service: KubernetesService): {
+  readonly clusterIps: readonly string[]
+  readonly balanced: readonly string[]
+  readonly others: readonly string[]
+  readonly families: readonly Family[]
+  readonly served: (addresses: readonly string[]) => string[]
+} {
+  const clusterIps = clusterAddresses(service)
+  const families = familiesOf(clusterIps)
+  const served = (addresses: readonly string[]): string[] =>
+    addresses.filter((address) => parseAddress(address) === undefined || families.includes(familyOf(address)))
+  const balanced = served(loadBalancerAddresses(service))
+  return { clusterIps, balanced, others: [...clusterIps, ...balanced], families, served }
+}
+
+const NO_EXTERNAL = { allowed: [], refused: [] } as const
+
+/** External addresses that a service would be served at, by whether the ranges of the options allow them. What is no address is left for the plane to refuse. */
+export function externalAddresses(
+  service: KubernetesService,
+  { externalRanges }: Pick<ThisNode, 'externalRanges'>
+): { readonly allowed: readonly string[]; readonly refused: readonly string[] } {
+  const listed = service.spec?.externalIPs ?? []
+  if (listed.length === 0) return NO_EXTERNAL
+  const { served, others } = addressesOf(service)
+  const all = served(listed.filter(isAddress).map(normalize)).filter((address) => !others.includes(address))
+  const isAllowed = (address: string): boolean =>
+    externalRanges === undefined || parseAddress(address) === undefined || isAmong(address, externalRanges)
+  return { allowed: all.filter(isAllowed), refused: all.filter((address) => !isAllowed(address)) }
+}
+
 /** Where clients find a port of a service. Each address once: one that is of several kinds is of the first of cluster, load balancer, external. */
 export function frontendsOf(service: KubernetesService, { port, nodePort }: ServicePort, node: ThisNode): Frontend[] {
   const { spec } = service
   const external = policyOf(spec?.externalTrafficPolicy)
-  const clusterIps = clusterAddresses(service)
-  const families = familiesOf(clusterIps)
+  const { clusterIps, balanced, families } = addressesOf(service)
   const frontends = new Map<string, Frontend>()
   const add = (addresses: readonly string[], make: (address: string) => Frontend): void => {
     for (const address of addresses) if (!frontends.has(address)) frontends.set(address, make(address))
   }
-  const served = (addresses: readonly string[]): string[] =>
-    addresses.filter((address) => parseAddress(address) === undefined || families.includes(familyOf(address)))
   add(clusterIps, (address) => ({ kind: 'cluster', address, port, ...policyOf(spec?.internalTrafficPolicy) }))
-  const balanced = served(loadBalancerAddresses(service))
   add(balanced, (address) => ({
     kind: 'loadBalancer',
     address,
@@ -76,7 +104,7 @@ export function frontendsOf(service: KubernetesService, { port, nodePort }: Serv
     ...external,
     ...rangesOf(service, address, balanced, node)
   }))
-  add(served((spec?.externalIPs ?? []).filter(isAddress).map(normalize)), (address) => ({ kind: 'external', address, port, ...external }))
+  add(externalAddresses(service, node).allowed, (address) => ({ kind: 'external', address, port, ...external }))
   const family = families.length === 1 ? { family: families[0]! } : {}
   return [...frontends.values(), ...(nodePort ? [{ kind: 'node' as const, port: nodePort, ...family, ...external }] : [])]
 }

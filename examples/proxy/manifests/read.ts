@@ -15,7 +15,7 @@ async function kindOf(path: string): Promise<'file' | 'other' | 'gone'> {
   }
 }
 
-const isManifest = (name: string): boolean => /^[^.].*\.(ya?ml|json)$/s.test(name)
+const hasEnding = (name: string): boolean => /^[^.].*\.(ya?ml|json)$/s.test(name)
 
 /** A file as it was seen last. */
 interface SeenFile {
@@ -47,14 +47,19 @@ const MAX_REST_MS = 300_000
 export class ManifestFolder {
   readonly #folder: string
   readonly #openParser: () => PieceParser
+  readonly #only: string | undefined
   #files: ReadonlyMap<string, SeenFile> = new Map()
   /** Links and folders in the folder: what files are links to may be behind them. */
   #ways: ReadonlySet<string> = new Set()
   /** When all files are looked at again, on the clock of `performance.now()`. */
   #wholeAt = 0
 
-  /** @param openParser Gives what parses the files of one reading; where that throws, it is a problem of the file. */
-  constructor(folder: string, openParser: () => PieceParser = () => parserAtOnce) {
+  /**
+   * @param openParser Gives what parses the files of one reading; where that throws, it is a problem of the file.
+   * @param only The one file that counts, whatever its name ends with. Where it is gone, the folder cannot be read.
+   */
+  constructor(folder: string, openParser: () => PieceParser = () => parserAtOnce, only?: string) {
+    this.#only = only
     this.#folder = folder
     this.#openParser = openParser
   }
@@ -78,10 +83,23 @@ export class ManifestFolder {
     }
   }
 
+  #isManifest(name: string): boolean {
+    return this.#only === undefined ? hasEnding(name) : name === this.#only
+  }
+
+  /** What there is to look at. @throws The folder cannot be read, or the only file is gone. */
+  async #list(): Promise<{ readonly name: string; readonly isFile: boolean }[]> {
+    if (this.#only === undefined) {
+      const entries = await readdir(this.#folder, { withFileTypes: true })
+      return entries.map((entry) => ({ name: entry.name, isFile: entry.isFile() }))
+    }
+    return [{ name: this.#only, isFile: (await lstat(join(this.#folder, this.#only))).isFile() }]
+  }
+
   /** Whether a name other than that of a file of manifests may be a way to some. */
   async #mayBeAnything(changed: ReadonlySet<string>): Promise<boolean> {
     for (const name of changed) {
-      if (isManifest(name)) continue
+      if (this.#isManifest(name)) continue
       if (this.#ways.has(name) || (await kindOf(join(this.#folder, name))) === 'other') return true
     }
     return false
@@ -90,22 +108,22 @@ export class ManifestFolder {
   async #readWhole(parser: PieceParser): Promise<FolderContent> {
     const began = performance.now()
     const { type } = await statfs(this.#folder)
-    const entries = await readdir(this.#folder, { withFileTypes: true })
-    const names = entries.filter(({ name }) => isManifest(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const entries = await this.#list()
+    const names = entries.filter(({ name }) => this.#isManifest(name)).sort((a, b) => (a.name < b.name ? -1 : 1))
     const files = new Map<string, SeenFile>()
     for (let from = 0; from < names.length; from += AT_ONCE) {
       const some = names.slice(from, from + AT_ONCE)
-      const seen = await Promise.all(some.map((entry) => this.#look(entry.name, !entry.isFile(), parser)))
+      const seen = await Promise.all(some.map((entry) => this.#look(entry.name, !entry.isFile, parser)))
       for (const [index, { name }] of some.entries()) if (seen[index] !== undefined) files.set(name, seen[index])
     }
-    this.#ways = new Set(entries.filter((entry) => !entry.isFile()).map(({ name }) => name))
+    this.#ways = new Set(entries.filter(({ isFile }) => !isFile).map(({ name }) => name))
     const tookMs = performance.now() - began
     this.#wholeAt = NOTIFYING.has(type) ? performance.now() + Math.min(REST * tookMs, MAX_REST_MS) : 0
     return this.#take(files)
   }
 
   async #readSome(changed: ReadonlySet<string>, parser: PieceParser): Promise<FolderContent> {
-    const added = [...changed].filter((name) => isManifest(name) && !this.#files.has(name))
+    const added = [...changed].filter((name) => this.#isManifest(name) && !this.#files.has(name))
     const names = added.length === 0 ? this.#files.keys() : [...this.#files.keys(), ...added].sort()
     const files = new Map<string, SeenFile>()
     for (const name of names) {
@@ -133,6 +151,8 @@ export class ManifestFolder {
 
   /** What files show together. */
   #take(files: ReadonlyMap<string, SeenFile>): FolderContent {
+    // A folder without files has no objects; a file that is gone says nothing.
+    if (this.#only !== undefined && files.size === 0) throw new Error(`there is no file ${join(this.#folder, this.#only)}`)
     const choice = new ObjectChoice()
     const problems: ManifestProblem[] = []
     const outdated: string[] = []

@@ -1,14 +1,21 @@
 import { describeObject } from '../manifests/choice.js'
-import type { ManifestFolder } from '../manifests/read.js'
 import type { FolderContent } from '../manifests/types.js'
 import { FolderWatch } from '../manifests/watch.js'
 import type { KubernetesObject } from '../kubernetes/types.js'
 import type { ObjectChange, ObjectSource, SourceListener, SourceStatus } from './types.js'
 
-/** A folder of manifests as a source: it is read when something in it changed, and what differs from the reading before is told. */
+/** Where manifests are. */
+export interface ManifestReader {
+  /** As `ManifestFolder` reads. @throws Nothing is known: what was read before stays. */
+  read(changed?: ReadonlySet<string>): Promise<FolderContent>
+  /** Nothing is read any more. */
+  close?(): void
+}
+
+/** A folder of manifests, one file of it, or the standard input as a source: it is read when something in it changed, and what differs from the reading before is told. */
 export class ManifestSource implements ObjectSource {
-  readonly #path: string
-  readonly #folder: ManifestFolder
+  readonly #path: string | undefined
+  readonly #folder: ManifestReader
   #listener: SourceListener | undefined
   #watch: FolderWatch | undefined
   #content: FolderContent | undefined
@@ -19,7 +26,8 @@ export class ManifestSource implements ObjectSource {
   #due: Set<string> | 'all' | undefined
   #isClosed = false
 
-  constructor(path: string, folder: ManifestFolder) {
+  /** @param path The folder that is watched; undefined: none is, and manifests are read once. */
+  constructor(path: string | undefined, folder: ManifestReader) {
     this.#path = path
     this.#folder = folder
   }
@@ -39,6 +47,7 @@ export class ManifestSource implements ObjectSource {
   }
 
   open(): void {
+    if (this.#path === undefined) return
     this.#watch = new FolderWatch(
       this.#path,
       (names) => this.#changed(names),
@@ -55,6 +64,7 @@ export class ManifestSource implements ObjectSource {
   close(): Promise<void> {
     this.#isClosed = true
     this.#watch?.close()
+    this.#folder.close?.()
     // A folder that is being read is of no use any more, and may take long.
     return Promise.resolve()
   }

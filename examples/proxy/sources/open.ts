@@ -1,3 +1,6 @@
+import { stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { ManifestInput } from '../manifests/input.js'
 import type { PieceParser } from '../manifests/parse.js'
 import { ManifestFolder } from '../manifests/read.js'
 import type { ProxyOptions } from '../options.js'
@@ -15,16 +18,23 @@ export interface SourceOptions {
   readonly kinds?: readonly ApiResource['kind'][] | undefined
 }
 
+/** @throws There is nothing of that name. */
+async function openManifests(path: string, openParser: SourceOptions['openParser']): Promise<ObjectSource> {
+  if (path === '-') return new ManifestSource(undefined, new ManifestInput(openParser))
+  if ((await stat(path)).isDirectory()) return new ManifestSource(path, new ManifestFolder(path, openParser))
+  return new ManifestSource(dirname(path), new ManifestFolder(dirname(path), openParser, basename(path)))
+}
+
 /**
  * The source that the options name.
  *
  * @throws {ValidationError} The kubeconfig cannot be used.
- * @throws The kubeconfig cannot be read.
+ * @throws The kubeconfig cannot be read, or there are no manifests of that name.
  */
 export async function openSource(
   { manifests, api, nodeName }: ProxyOptions,
   { openParser, kinds }: SourceOptions = {}
 ): Promise<ObjectSource> {
-  if (api === undefined) return new ManifestSource(manifests!, new ManifestFolder(manifests!, openParser))
+  if (api === undefined) return await openManifests(manifests!, openParser)
   return new ApiSource(await findAccess(api), nodeName, { client: { qps: api.qps, burst: api.burst }, kinds })
 }

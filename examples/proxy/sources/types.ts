@@ -9,10 +9,11 @@ export interface ObjectChange {
   readonly object: KubernetesObject | undefined
 }
 
-/** Requests to an API server that were answered alike: by a status, or `<error>` where there was no answer. */
+/** Requests of one method to an API server that were answered alike: by a status, or `<error>` where there was no answer. */
 export interface RequestCount {
   readonly code: string
   readonly host: string
+  readonly method: string
   readonly count: number
 }
 

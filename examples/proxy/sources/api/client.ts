@@ -85,7 +85,7 @@ export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
   readonly #rate: RateLimit
-  readonly #counts = new Map<string, number>()
+  readonly #counts = new Map<string, RequestCount>()
   #tls: string | undefined
   #dispatcher: Dispatcher | undefined
 
@@ -95,10 +95,9 @@ export class ApiClient {
     this.#rate = new RateLimit(options)
   }
 
-  /** Requests by how they were answered. */
+  /** Requests by their methods, and how they were answered. */
   get requests(): readonly RequestCount[] {
-    const { host } = this.#access.server
-    return Array.from(this.#counts, ([code, count]) => ({ code, host, count }))
+    return [...this.#counts.values()]
   }
 
   /**
@@ -189,7 +188,12 @@ export class ApiClient {
 
   /** Requests, and counts how it was answered. One that is given up says nothing of the server. */
   async #request(url: URL, options: NonNullable<Parameters<typeof request>[1]>): ReturnType<typeof request> {
-    const count = (code: string): unknown => this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
+    const { host } = this.#access.server
+    const method = options.method ?? 'GET'
+    const count = (code: string): void => {
+      const key = `${method} ${code}`
+      this.#counts.set(key, { code, host, method, count: (this.#counts.get(key)?.count ?? 0) + 1 })
+    }
     try {
       const answer = await request(url, options)
       count(String(answer.statusCode))

@@ -41,6 +41,34 @@ it('translates the services alone that a change concerns', () => {
   expect([...catalog.services.keys()]).toEqual(['default/b:80', 'default/c:80'])
 })
 
+it('serves external addresses out of the allowed ranges alone, and knows the others until they are gone', () => {
+  const withExternal = (...externalIPs: string[]): KubernetesService => {
+    const { spec, ...rest } = service('a', '10.96.0.1')
+    return { ...rest, spec: { ...spec, externalIPs } }
+  }
+  const served = (externalRanges: readonly string[] | undefined, ...externalIPs: string[]): unknown => {
+    const catalog = new Catalog({ externalRanges })
+    catalog.apply([set(withExternal(...externalIPs))])
+    const external = catalog.services.get('default/a:80')!.frontends.slice(1)
+    return [external.map((frontend) => 'address' in frontend && frontend.address), catalog.refusedAddresses.get('default/a')]
+  }
+  const all = ['203.0.113.7', 'FD00:0::7', '198.51.100.1', 'text', '10.96.0.1']
+  // That of IPv6 is of no family of the service, and the last one is served as its cluster address.
+  expect(served(undefined, ...all)).toEqual([['203.0.113.7', '198.51.100.1', 'text'], undefined])
+  expect(served(['203.0.113.0/24'], ...all)).toEqual([['203.0.113.7', 'text'], ['198.51.100.1']])
+  expect(served([], '203.0.113.7')).toEqual([[], ['203.0.113.7']])
+
+  const catalog = new Catalog({ externalRanges: [] })
+  const refused = (): number => catalog.refusedAddresses.size
+  catalog.apply([set(withExternal('203.0.113.7'))])
+  expect(refused()).toBe(1)
+  catalog.apply([set(withExternal())])
+  expect(refused()).toBe(0)
+  catalog.apply([set(withExternal('203.0.113.7'))])
+  catalog.apply([{ key: 'Service default/a', object: undefined }])
+  expect(refused()).toBe(0)
+})
+
 it('finds the Service of Kubernetes that a service is a port of, as it is now', () => {
   const catalog = new Catalog({ nodeName: 'here' })
   const found = (name: string): unknown => catalog.serviceObject(name)

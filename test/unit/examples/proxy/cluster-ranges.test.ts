@@ -51,6 +51,9 @@ it('count in mode nftables where the options name none', async () => {
   const objects = [object('kubernetes', '10.96.0.0/12', 'fd00:10:96::/112'), object('more', '10.80.0.0/16', '10.96.0.0/12')]
   const rangesFor = (...words: string[]): unknown => withRangesOf(objects, optionsFor(api, ...words)).traffic.serviceRanges
   expect(rangesFor()).toEqual(['10.80.0.0/16', '10.96.0.0/12', 'fd00:10:96::/112'])
+  // A plane refuses bits beyond the length, and could not be opened again.
+  const inexact = withRangesOf([object('kubernetes', '10.96.0.1/12'), object('same', '10.96.0.0/12')], optionsFor(api))
+  expect(inexact.traffic.serviceRanges).toEqual(['10.96.0.0/12'])
   expect(rangesFor('--mode', 'ipvs')).toBeUndefined()
   expect(rangesFor('--service-ranges', '10.1.0.0/16')).toEqual(['10.1.0.0/16'])
 })

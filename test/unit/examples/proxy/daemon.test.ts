@@ -70,6 +70,31 @@ it('logs each problem once, however often the folder is read', async () => {
   await vi.waitFor(() => expect(toldOf()).toEqual(['web.yaml', 'dns.yaml']), 10_000)
 })
 
+it('logs what is in quarantine once, however often it is tried', async () => {
+  const folder = await makeFolder()
+  await writeFile(join(folder, 'a.yaml'), manifest('a', '10.96.0.1', '10.1.0.1'))
+  await writeFile(join(folder, 'thief.yaml'), manifest('thief', '10.96.0.1', '10.1.0.2'))
+  const lines: string[] = []
+  const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
+  const update = vi.spyOn(plane, 'update')
+  const daemon = new Daemon(
+    plane,
+    new ManifestSource(folder, new ManifestFolder(folder)),
+    parseOptions(['--manifests', folder, '--listen', 'off']),
+    pino({ level: 'info' }, { write: (line: string) => lines.push(line) })
+  )
+  await daemon.start()
+  onTestFinished(() => daemon.stop())
+  const synced = (): string[] => lines.filter((line) => line.includes('"msg":"synced"'))
+  await vi.waitFor(() => expect(synced()).toHaveLength(1), 10_000)
+  expect(synced()[0]).toContain('"service":"default/thief:80"')
+  await writeFile(join(folder, 'thief.yaml'), manifest('thief', '10.96.0.1', '10.1.0.3'))
+  await vi.waitFor(() => expect(update.mock.settledResults).toMatchObject([{ type: 'fulfilled', value: { requests: 0 } }]), 10_000)
+  await writeFile(join(folder, 'thief.yaml'), manifest('thief', '10.96.0.2', '10.1.0.3'))
+  await vi.waitFor(() => expect(synced()).toHaveLength(2), 10_000)
+  expect(synced()[1]).toContain('"quarantined":[]')
+})
+
 it('says why the kernel does not have what the folder says', async () => {
   const folder = await makeFolder()
   const port = await freePort()

@@ -30,5 +30,7 @@ it('prefixes of pods are those of the Node of this name, in both ways in which a
   expect(prefixes({ podCIDR: '10.244.1.0/24' })).toEqual(['10.244.1.0/24'])
   for (const spec of [undefined, {}, { podCIDR: '' }, { podCIDRs: [] }, { podCIDRs: [1, null] }, { podCIDRs: 'a' }])
     expect(prefixes(spec)).toEqual([])
+  // Kubernetes takes bits beyond the length, and a plane does not. What is no prefix would keep every plane from being opened.
+  expect(prefixes({ podCIDRs: ['10.244.1.1/24', 'text', '10.244.1.0/33'] })).toEqual(['10.244.1.0/24'])
   expect(podPrefixes([nodeOf('other', {}, { podCIDR: '10.244.1.0/24' })], 'here')).toEqual([])
 })

@@ -19,7 +19,10 @@ interface Rig {
 
 function makeMetrics(services: readonly Service[] = []): Rig {
   const registry = new Registry()
-  const requests = [{ code: '200', host: 'api:6443', count: 3 }]
+  const requests = [
+    { code: '200', host: 'api:6443', method: 'GET', count: 3 },
+    { code: '201', host: 'api:6443', method: 'POST', count: 2 }
+  ]
   const metrics = new KubeProxyMetrics(registry, {
     services: () => new Map(services.map((one) => [one.name, one])),
     requests: () => requests
@@ -58,6 +61,7 @@ it('has the names, types and labels of kube-proxy', async () => {
   })
   expect(own.toSorted()).toEqual(wanted.toSorted())
   expect(await registry.metrics()).toContain('rest_client_requests_total{code="200",host="api:6443",method="GET"} 3')
+  expect(await registry.metrics()).toContain('rest_client_requests_total{code="201",host="api:6443",method="POST"} 2')
 })
 
 it('has the buckets of kube-proxy, and counts each sync for both families', async () => {
@@ -135,12 +139,15 @@ it('counts services that drop connections here, because all their endpoints are 
     of('a', 'cluster', [elsewhere]),
     of('b', 'cluster', [here, elsewhere]),
     of('c', 'cluster', []),
+    // The one here takes no new connections.
+    of('f', 'cluster', [{ ...here, state: 'draining' }, elsewhere]),
+    of('g', 'cluster', [{ ...here, state: 'serving' }, elsewhere]),
     of('d', 'node', [elsewhere, { address: 'fd00::1', port: 1, local: true }]),
     { ...of('e', 'node', [elsewhere]), frontends: [{ kind: 'node', port: 80 }] }
   ])
   const name = 'kubeproxy_sync_proxy_rules_no_local_endpoints_total'
   expect(await linesOf(name)).toEqual([
-    `${name}{ip_family="IPv4",traffic_policy="internal"} 1`,
+    `${name}{ip_family="IPv4",traffic_policy="internal"} 2`,
     `${name}{ip_family="IPv4",traffic_policy="external"} 1`,
     `${name}{ip_family="IPv6",traffic_policy="internal"} 0`,
     `${name}{ip_family="IPv6",traffic_policy="external"} 0`

@@ -24,6 +24,8 @@ it('says what is wrong', () => {
     // A variable of a shell that is not set.
     [['--local-sources', ''], '--local-sources "": a list of prefixes is wanted'],
     [['--service-ranges', ''], '--service-ranges "": a list of prefixes is wanted'],
+    [['--external-ip-ranges', ''], '--external-ip-ranges "": none, or a list of prefixes is wanted'],
+    [['--external-ip-ranges', '10.0.0.0/8,none'], '--external-ip-ranges none: none, or a list of prefixes is wanted'],
     [['--node-name', ''], '--node-name "": a name is wanted'],
     [['--zone', ''], '--zone "": a name is wanted'],
     // Two things to do, of which one would be left undone, or done although a plan alone was asked for.
@@ -55,6 +57,11 @@ it('tells the plane what it needs to know of clients and addresses', () => {
     traffic: { localSources: ['10.0.0.0/8', 'fd00::/8'] }
   })
   expect(parse('--local-sources', '10.0.0.0/8, fd00::/8,').traffic.localSources).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  expect(['none', '10.0.0.0/8, fd00::/8'].map((word) => parse('--external-ip-ranges', word).externalRanges)).toEqual([
+    [],
+    ['10.0.0.0/8', 'fd00::/8']
+  ])
+  expect(parse().externalRanges).toBeUndefined()
   expect(parse('--local-bridge', 'cni0').traffic.localSources).toEqual({ bridge: 'cni0' })
   expect(parse('--local-interface-prefix', 'cali').traffic.localSources).toEqual({ interfacePrefix: 'cali' })
   expect(parse('--node-port-addresses', 'primary')).toMatchObject({ traffic: { nodeAddresses: 'primary' } })
@@ -104,6 +111,7 @@ it('explains every option', () => {
     'masquerade',
     'node-port-addresses',
     'service-ranges',
+    'external-ip-ranges',
     'loopback-node-ports',
     'scheduler-fallback'
   ]

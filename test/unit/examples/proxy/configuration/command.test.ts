@@ -48,6 +48,19 @@ it('takes options as Go does', () => {
   expect(read('--vmodule=a=2,b*=3').configuration?.['logging.vmodule']).toEqual(['a=2', 'b*=3'])
 })
 
+it('takes numbers below 0, periods of 0 and an empty name as Go does', () => {
+  expect(read('--oom-score-adj', '-998').configuration?.oomScoreAdj).toBe(-998)
+  expect(readCommand(['--kubeconfig', 'k', '--kube-api-qps', '-1', '--proxy-mode=iptables']).options.api?.qps).toBe(-1)
+  expect(() => read('--proxy-mode', '--oom-score-adj', '1')).toThrow("'--proxy-mode' argument is ambiguous")
+  for (const mode of ['iptables', 'nftables'])
+    expect(read('--iptables-min-sync-period=0', `--proxy-mode=${mode}`).options.configured).toMatchObject({ minSyncMs: 0, syncMs: 30_000 })
+  expect(() => read('--iptables-sync-period=0')).toThrow('--iptables-sync-period: error: iptables.syncPeriod: "0s": more than 0 is wanted')
+  expect(() => read('--config-sync-period=0s')).toThrow('more than 0 is wanted')
+  const { nodeName } = read().options
+  for (const more of [[], ['--proxy-mode=iptables']]) expect(read('--hostname-override=', ...more).options.nodeName).toBe(nodeName)
+  expect(() => read('--hostname-override= ')).toThrow('--hostname-override " ": a name is wanted')
+})
+
 it('adds up lists that are given several times, as pflag does, and takes the last of all else', () => {
   const addresses = ['--nodeport-addresses=10.0.0.0/8,fd00::/8', '--nodeport-addresses', '192.168.0.0/16', '--nodeport-addresses=']
   expect(read(...addresses).configuration?.nodePortAddresses).toEqual(['10.0.0.0/8', 'fd00::/8', '192.168.0.0/16'])
@@ -81,6 +94,7 @@ it('lets the file win over the options of kube-proxy, but for the log and the na
     '--proxy-mode: warning: the option has no effect beside --config: the file says it'
   ])
   expect(command.options).toMatchObject({ plane: { mode: 'ipvs', scheduler: 'rr' }, nodeName: 'b', logLevel: 'trace' })
+  expect(read('--config', file, '--hostname-override=').options.nodeName).toBe('a')
 })
 
 it("lets the daemon's own options win over the file", async () => {
@@ -118,7 +132,42 @@ it("lets the daemon's own options win over the file", async () => {
   expect(readCommand(['--config', file, '--cleanup']).options.manifests).toBeUndefined()
 })
 
+it('takes prefixes with bits beyond their length as kube-proxy does, and tells of them in its own document', async () => {
+  const fields = 'clusterCIDR: 10.244.0.1/16,fd00::1/64\nnodePortAddresses: [192.168.1.5/24]\n'
+  const { options } = read('--config', await fileOf(`${HEAD}mode: ipvs\nipvs: { excludeCIDRs: [10.0.0.5/8] }\n${fields}`))
+  const { traffic, plane } = options
+  expect(traffic.localSources).toEqual(['10.244.0.0/16', 'fd00::/64'])
+  expect(traffic.nodeAddresses).toEqual(['192.168.1.0/24', '2000::/3', 'fc00::/7'])
+  expect(plane).toMatchObject({ excludeCIDRs: ['10.0.0.0/8'] })
+  const own = await fileOf(`${HEAD}${OWN_DOCUMENT}serviceRanges: [10.96.0.0/12, 10.112.0.1/12]\n`)
+  expect(() => read('--config', own)).toThrow(
+    `${own}:6:16: error: serviceRanges: ["10.96.0.0/12","10.112.0.1/12"]: "10.112.0.1/12" has bits set beyond the length: 10.112.0.0/12 is wanted`
+  )
+})
+
 const OWN_DOCUMENT = '---\napiVersion: netplane.dev/v1alpha1\nkind: NetplaneProxyConfiguration\n'
+
+it('tells all faults of its own document with those of the other one, with their places', async () => {
+  const file = await fileOf(`${HEAD}oomScoreAdj: 5000\n${OWN_DOCUMENT}listen: here\nschedulerFallback: fast\nlogLevel: loud\n`)
+  expect(() => read('--config', file)).toThrow(
+    [
+      `${file}:3:14: error: oomScoreAdj: 5000: a number from -1000 to 1000 is wanted`,
+      `${file}:7:9: error: listen: "here": HOST:PORT is wanted, or off`,
+      `${file}:8:20: error: schedulerFallback: "fast": random, hash, consistent, `
+    ].join('\n')
+  )
+  expect(() => read('--config', file)).toThrow(`${file}:9:11: error: logLevel: "loud"`)
+})
+
+it('reads the ranges of external addresses', async () => {
+  const rangesOf = async (ranges: string): Promise<unknown> =>
+    read('--config', await fileOf(`${HEAD}${OWN_DOCUMENT}externalIPRanges: ${ranges}\n`)).options.externalRanges
+  expect(await rangesOf('[10.0.0.0/8, "fd00::/8"]')).toEqual(['10.0.0.0/8', 'fd00::/8'])
+  expect(await rangesOf('[none]')).toEqual([])
+  expect(await rangesOf('[]')).toBeUndefined()
+  await expect(rangesOf('[10.0.0.1/8]')).rejects.toThrow('6:19: error: externalIPRanges: ')
+  await expect(rangesOf('[none, 10.0.0.0/8]')).rejects.toThrow('"none" is no prefix')
+})
 
 it.each([
   ['nftables', 'featureGates: { KubeProxyNFTablesLocalhostNodePorts: true }\n'],

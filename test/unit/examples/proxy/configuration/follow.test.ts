@@ -12,7 +12,7 @@ const HEAD = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfi
 /** A follower whose proxies only say what is done to them. @param how `handsOver`: whether planes go from mode to mode; `opensFirst`: what is refused is refused after the hand-over. */
 async function makeFollower(
   refused: string[] = [],
-  how: { readonly handsOver?: boolean; readonly opensFirst?: boolean } = {}
+  how: { readonly handsOver?: boolean; readonly opensFirst?: boolean; readonly changesTo?: string } = {}
 ): Promise<{
   follower: ConfigurationFollower
   file: string
@@ -42,7 +42,9 @@ async function makeFollower(
       return stopProxy()
     }
   })
-  const start: Start<RunningProxy> = ({ plane: { mode } }, { opened, outdated: old, predecessor }) => {
+  const start: Start<RunningProxy> = ({ plane: { mode } }, { opened, outdated: old, predecessor, isFirst }) => {
+    // Only the first start may wait: all others are the end of something that served.
+    expect(isFirst).toBe(outdated.length === 0)
     done.push(`start ${mode}${predecessor === undefined ? '' : ', goes on'}`)
     outdated.push(old)
     const proxy = makeProxy(mode)
@@ -53,6 +55,7 @@ async function makeFollower(
   }
   const cleanUp = ({ plane }: ProxyOptions): Promise<void> => Promise.resolve(void done.push(`clean ${plane.mode}`))
   const follower = new ConfigurationFollower(read(), { read, start, cleanUp }, pino({ level: 'silent' }))
+  if (how.changesTo !== undefined) await configure(how.changesTo)
   await follower.start(file)
   onTestFinished(() => follower.stop())
   return { follower, file, done, configure, outdated, failToStop: () => void (failsToStop = true) }
@@ -72,6 +75,11 @@ it('opens the plane anew after a valid change, and then removes what the mode be
   await vi.waitFor(() => expect(done).toEqual([...changed, 'stop iptables, rules stay', 'start iptables']), 3000)
   await follower.stop()
   expect(done.at(-1)).toBe('stop iptables')
+})
+
+it('follows a change that came before it watched, at once', async () => {
+  const { done } = await makeFollower([], { changesTo: 'mode: iptables\n' })
+  await vi.waitFor(() => expect(done).toEqual(['start nftables', 'stop nftables, rules stay', 'start iptables', 'clean nftables']), 3000)
 })
 
 it('goes back to the last configuration where the kernel refuses the new one', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { collectFaults, formatFault, type Fault } from '../../../../../examples/proxy/configuration/faults.js'
 import { readConfiguration } from '../../../../../examples/proxy/configuration/file.js'
-import { raiseConntrackSettings, writeOomScore } from '../../../../../examples/proxy/configuration/node-settings.js'
+import { writeConntrackSettings, writeOomScore } from '../../../../../examples/proxy/configuration/node-settings.js'
 import { resolveConfiguration } from '../../../../../examples/proxy/configuration/resolve.js'
 import { translateConfiguration } from '../../../../../examples/proxy/configuration/translate.js'
 import { makeFolder } from '../../../../support/manifests.js'
@@ -118,8 +118,9 @@ it('warns of what has no effect, with the reason', () => {
   ])
 })
 
-it('raises settings of connection tracking, each for itself, and lowers none', async () => {
-  const kernel: Record<string, number | boolean> = { maxEntries: 10, buckets: 4, udpTimeoutSeconds: 30, tcpBeLiberal: false }
+it('writes settings of connection tracking, each for itself, and lowers no size', async () => {
+  const times = { udpTimeoutSeconds: 30, udpStreamTimeoutSeconds: 120, tcpEstablishedTimeoutSeconds: 432_000 }
+  const kernel: Record<string, number | boolean> = { maxEntries: 10, buckets: 4, ...times, tcpBeLiberal: false }
   const client = {
     readSettings: (names: readonly string[] = []) =>
       Promise.resolve(Object.fromEntries(names.flatMap((name) => (name in kernel ? [[name, kernel[name]]] : [])))),
@@ -129,14 +130,25 @@ it('raises settings of connection tracking, each for itself, and lowers none', a
       return Promise.resolve()
     }
   }
-  const outcomes = await raiseConntrackSettings(client, { maxEntries: 40, udpTimeoutSeconds: 20, tcpBeLiberal: true })
+  const outcomes = await writeConntrackSettings(client, {
+    maxEntries: 40,
+    udpTimeoutSeconds: 20,
+    udpStreamTimeoutSeconds: 120,
+    tcpEstablishedTimeoutSeconds: 86_400,
+    tcpBeLiberal: true
+  })
   expect(outcomes.map(({ setting, outcome }) => `${setting} ${outcome}`)).toEqual([
     'maxEntries failed',
-    'udpTimeoutSeconds kept',
+    'udpTimeoutSeconds written',
+    'udpStreamTimeoutSeconds kept',
+    // The kernel's own is five days, and kube-proxy's default one.
+    'tcpEstablishedTimeoutSeconds written',
     'tcpBeLiberal written',
     'buckets written'
   ])
-  expect(kernel).toEqual({ maxEntries: 10, buckets: 10, udpTimeoutSeconds: 30, tcpBeLiberal: true })
+  expect(kernel).toMatchObject({ maxEntries: 10, buckets: 10, udpTimeoutSeconds: 20, tcpEstablishedTimeoutSeconds: 86_400 })
+  // Others may need more room.
+  expect(await writeConntrackSettings(client, { maxEntries: 5 })).toMatchObject([{ outcome: 'kept' }, { outcome: 'kept' }])
   const file = join(await makeFolder(), 'score')
   await writeFile(file, '')
   expect(await writeOomScore(-5, file)).toMatchObject({ outcome: 'written' })

@@ -35,9 +35,9 @@ it('makes and changes objects, and counts how it was answered', async () => {
     ['POST', EVENTS, 'application/json', { kind: 'Event' }],
     ['PATCH', `${EVENTS}/a`, 'application/merge-patch+json', { series: { count: 2 } }]
   ])
-  expect(client.requests.map(({ code, count }) => [code, count])).toEqual([
-    ['201', 1],
-    ['200', 1]
+  expect(client.requests.map(({ method, code, count }) => [method, code, count])).toEqual([
+    ['POST', '201', 1],
+    ['PATCH', '200', 1]
   ])
 })
 

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { expect, it, onTestFinished, vi, type Mock } from 'vitest'
 import { readCommand } from '../../../../../examples/proxy/configuration/command.js'
 import { Daemon } from '../../../../../examples/proxy/daemon.js'
+import { TRIGGER_TIME } from '../../../../../examples/proxy/kubernetes/shape.js'
 import { parseOptions } from '../../../../../examples/proxy/options.js'
 import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
 import { ApiSource } from '../../../../../examples/proxy/sources/api/source.js'
@@ -18,6 +19,8 @@ async function run(api: ScriptedApi): Promise<{
   readonly sync: Mock<Plane['sync']>
   readonly update: Mock<Plane['update']>
   readonly health: () => Promise<Record<string, unknown>>
+  /** A value of `/metrics`, by its name and labels. */
+  readonly metric: (name: string) => Promise<number>
 }> {
   const port = await freePort()
   const options = parseOptions(['--master', api.url, '--listen', `127.0.0.1:${port}`, '--node-name', 'here'])
@@ -27,7 +30,16 @@ async function run(api: ScriptedApi): Promise<{
   const [sync, update] = [vi.spyOn(plane, 'sync'), vi.spyOn(plane, 'update')]
   await daemon.start()
   onTestFinished(() => daemon.stop())
-  return { sync, update, health: async () => (await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()) as Record<string, unknown> }
+  const get = async (path: string): Promise<Response> => await fetch(`http://127.0.0.1:${port}${path}`)
+  return {
+    sync,
+    update,
+    health: async () => (await (await get('/healthz')).json()) as Record<string, unknown>,
+    metric: async (name) => {
+      const lines = (await (await get('/metrics')).text()).split('\n')
+      return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1))
+    }
+  }
 }
 
 async function until(check: () => void | Promise<void>): Promise<void> {
@@ -124,6 +136,25 @@ it('tries the whole again where an update fails', async () => {
   expect(sync).toHaveBeenCalledTimes(2)
 })
 
+it('counts a change that needs no sync as one that the kernel has', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list Service', list('Service', '10', [apiService('a', 3)]))
+  const { answer: watch, cue } = onCue()
+  api.script('watch EndpointSlice', watch)
+  const { sync, update, health, metric } = await run(api)
+  await until(async () => expect(await health()).toMatchObject({ synced: true }))
+  await until(() => expect(api.asked('watch EndpointSlice')).toHaveLength(1))
+  const queued = 'kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv4"}'
+  const queuedAt = await metric(queued)
+  const slice = apiSlice('unused', 11, '10.1.0.1') as { metadata: object }
+  const time = new Date(Date.now() + 1000).toISOString()
+  cue(event('ADDED', { ...slice, metadata: { ...slice.metadata, annotations: { [TRIGGER_TIME]: time } } }))
+  await until(async () => expect(await metric('kubeproxy_sync_proxy_rules_endpoint_changes_total')).toBe(1))
+  expect(await metric('kubeproxy_sync_proxy_rules_endpoint_changes_pending')).toBe(0)
+  expect(await metric('kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"}')).toBe(1)
+  expect([await metric(queued), sync.mock.calls.length, update.mock.calls.length]).toEqual([queuedAt, 1, 0])
+})
+
 it('gives to one that waits in quarantine what another one has given up', async () => {
   const api = await ScriptedApi.start()
   api.script('list Service', list('Service', '10', [apiService('a', 3), apiService('b', 4)]))
@@ -170,7 +201,7 @@ it('reads a server once for one command, and does not wait for one that refuses'
     new ApiSource(await findAccess({ kubeconfig: undefined, master: api.url }, {}), 'here', FAST)
   const one = await source()
   expect((await readOnce(one)).objects).toMatchObject([{ kind: 'Service', metadata: { name: 'a' } }])
-  expect(one.status.requests).toEqual([{ code: '200', host: new URL(api.url).host, count: expect.any(Number) as number }])
+  expect(one.status.requests).toEqual([{ code: '200', host: new URL(api.url).host, method: 'GET', count: expect.any(Number) as number }])
   api.script('list Node', refusal(403, 'Forbidden', 'nodes is forbidden'))
   await expect(readOnce(await source())).rejects.toThrow('GET /api/v1/nodes: 403: nodes is forbidden')
   api.script('list Service', answer(404, 'page not found'))

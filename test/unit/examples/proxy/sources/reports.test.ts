@@ -19,9 +19,9 @@ const FAST = {
 }
 
 /** A proxy that reads a scripted server, and what it logs. */
-async function run(api: ScriptedApi): Promise<{ readonly plane: Plane; readonly logged: () => string[] }> {
+async function run(api: ScriptedApi, ...words: string[]): Promise<{ readonly plane: Plane; readonly logged: () => string[] }> {
   const lines: string[] = []
-  const options = parseOptions(['--master', api.url, '--listen', 'off', '--node-name', 'here'])
+  const options = parseOptions(['--master', api.url, '--listen', 'off', '--node-name', 'here', ...words])
   const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() } })
   const source = new ApiSource(await findAccess(options.api!, {}), 'here', FAST)
   const daemon = new Daemon(plane, source, options, pino({ level: 'warn' }, { write: (line: string) => lines.push(line) }))
@@ -80,6 +80,22 @@ it('tells a Service that cannot be served, once, and again as a series of that E
     await until(() => expect(api.asked('patch Event').at(-1)?.body).toMatchObject({ series: { count: seen } }))
   }
   expect([told().length, plane.status().services]).toEqual([1, 1])
+})
+
+it('serves external addresses out of the allowed ranges alone, and tells the Services that have others', async () => {
+  const api = await ScriptedApi.start()
+  const service = apiService('web', 3)
+  const spec = { ...(service['spec'] as object), externalIPs: ['203.0.113.7', '198.51.100.1', '198.51.100.2'] }
+  api.script('list Service', list('Service', '10', [{ ...service, spec }, apiService('b', 4, '10.96.0.2')]))
+  const { plane, logged } = await run(api, '--external-ip-ranges', '203.0.113.0/24')
+  await until(() => expect(toldTo(api, 'ExternalAddressRefused')).toHaveLength(1))
+  expect(toldTo(api, 'ExternalAddressRefused')[0]).toMatchObject({
+    type: 'Warning',
+    note: 'Not served, as the ranges for external addresses do not have them: 198.51.100.1, 198.51.100.2.',
+    regarding: { kind: 'Service', name: 'web' }
+  })
+  expect(logged()).toEqual(['external addresses are not allowed'])
+  await until(() => expect(plane.status()).toMatchObject({ services: 2, quarantined: [] }))
 })
 
 it('tells a Service whose health check port is taken, and an object that cannot be read', async () => {
