@@ -11,6 +11,16 @@ import type { Operation } from './operations.js'
 
 const EXPRESSION = /^expressions\[(\d+)\]/
 
+/** What matches and targets name: where it is not there, the kernel says the same as where they are not. */
+const NAMED: Readonly<Record<string, string | undefined>> = {
+  CT: 'not the helper or the timeout policy that it names',
+  RATEEST: 'not the estimator that it names',
+  SET: 'not the set that it names',
+  nfacct: 'not the accounting object that it names',
+  rateest: 'not the estimators that it names',
+  set: 'not the set that it names'
+}
+
 /**
  * What the kernel lacks, or refuses, of the match or target that it pointed at, with the module that it is in; undefined: it pointed at none.
  *
@@ -29,7 +39,8 @@ export function refusedExtension(
   if (found === undefined) return undefined
   const { name, revision } = found
   const module = extensionsNamed(kind, family, name).find((known) => known.revision === revision)?.module ?? `xt_${name}`
-  if (code === 'ENOENT') return `this kernel has no ${kind} ${name} of revision ${revision} (modprobe ${module})`
+  const named = NAMED[name] === undefined ? '' : `, or ${NAMED[name]}`
+  if (code === 'ENOENT') return `this kernel has no ${kind} ${name} of revision ${revision} (modprobe ${module})${named}`
   return `the kernel refuses the ${kind} ${name} in this table, chain or rule; its log may say why`
 }
 
