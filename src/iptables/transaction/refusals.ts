@@ -44,10 +44,20 @@ export function refusedExtension(
   return `the kernel refuses the ${kind} ${name} in this table, chain or rule; its log may say why`
 }
 
+/** Newer kernels refuse the verdict, and stable ones that were mended: nft has an expression for it, and iptables a target. */
+function refusedQueue({ code }: Pick<NetlinkError, 'code'>, expressions: readonly Expression[]): string | undefined {
+  const isQueue = (expression: Expression): boolean =>
+    expression.type === 'immediate' && 'verdict' in expression.data && expression.data.verdict === 'queue'
+  return code === 'EINVAL' && expressions.some(isQueue)
+    ? "this kernel refuses the verdict QUEUE: { target: 'NFQUEUE', queue: 0 } does the same"
+    : undefined
+}
+
 /** The error of a commit, in terms of the caller's operations. @param origins Which operation each operation of nf_tables came from. */
 export function refusalOf(error: NetlinkError, origins: readonly Operation[]): NetlinkError {
   const translate = (each: NetlinkError): NetlinkError => {
     const by = each.index === undefined ? undefined : origins[each.index]
+    const expressions = queuedRule(each.object)?.expressions ?? []
     return new NetlinkError({
       errno: -each.errno,
       operation: 'iptables.commit',
@@ -56,7 +66,8 @@ export function refusalOf(error: NetlinkError, origins: readonly Operation[]): N
       index: by?.index,
       object: by?.object,
       hint:
-        (by === undefined ? undefined : refusedExtension(each, queuedRule(each.object)?.expressions ?? [], by.step.place.family)) ??
+        (by === undefined ? undefined : refusedExtension(each, expressions, by.step.place.family)) ??
+        refusedQueue(each, expressions) ??
         each.hint,
       outcomeUnknown: each.outcomeUnknown,
       cause: each,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { NetlinkError } from '../../../src/core/errors.js'
 import { Iptables } from '../../../src/iptables/client.js'
 import { parseRule } from '../../../src/iptables/text/line.js'
 import { printRule } from '../../../src/iptables/text/print.js'
@@ -65,5 +66,30 @@ describe('a file', () => {
     const last = iptables.transaction()
     last.restore('ip', '*filter\n-X\nCOMMIT\n', { flush: false })
     expect(await rejection(last.commit())).toMatchObject({ code: 'EBUSY', index: 0 })
+  })
+})
+
+describe('refusals', () => {
+  it('of the verdict QUEUE name the target that does the same', async () => {
+    const namespace = await makeNamespace()
+    await using iptables = await Iptables.open({ netns: namespace.path })
+    const tx = iptables.transaction()
+    tx.append(INPUT, { target: 'QUEUE' })
+    // Older kernels take it.
+    const hint = await tx.commit().then(
+      () => 'NFQUEUE',
+      (error: unknown) => (error as NetlinkError).hint
+    )
+    expect(hint).toContain('NFQUEUE')
+  })
+
+  it('of a target that names what is not there say so', async () => {
+    const namespace = await makeNamespace()
+    await using iptables = await Iptables.open({ netns: namespace.path })
+    const tx = iptables.transaction()
+    const output = { family: 'ip', table: 'raw', chain: 'OUTPUT' } as const
+    tx.append(output, parseRule('-p tcp -j CT --helper absent', output))
+    const error = await rejection<NetlinkError>(tx.commit())
+    expect(error.hint).toContain('no target CT of revision 2 (modprobe xt_CT), or not the helper or the timeout policy that it names')
   })
 })

@@ -306,15 +306,6 @@ describe('chains of the user', () => {
 })
 
 describe('refusals', () => {
-  it('of a target that names what is not there say so', async () => {
-    const namespace = await makeNamespace()
-    await using iptables = await Iptables.open({ netns: namespace.path })
-    const tx = iptables.transaction()
-    tx.append({ family: 'ip', table: 'raw', chain: 'OUTPUT' }, rule('-p tcp -j CT --helper absent'))
-    const error = await rejection<NetlinkError>(tx.commit())
-    expect(error.hint).toContain('no target CT of revision 2 (modprobe xt_CT), or not the helper or the timeout policy that it names')
-  })
-
   it('name the call, the match and its module', async () => {
     const namespace = await makeNamespace()
     await using iptables = await Iptables.open({ netns: namespace.path })
