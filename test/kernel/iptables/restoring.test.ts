@@ -93,3 +93,18 @@ describe('refusals', () => {
     expect(error.hint).toContain('no target CT of revision 2 (modprobe xt_CT), or not the helper or the timeout policy that it names')
   })
 })
+
+describe('a chain that is renamed', () => {
+  it('may get its name back by the same transaction', async () => {
+    const namespace = await makeNamespace()
+    await iptablesNft(namespace, 'ip', '-N', 'a')
+    await using iptables = await Iptables.open({ netns: namespace.path })
+    const tx = iptables.transaction()
+    tx.append(INPUT, { target: { jump: 'a' } })
+    tx.renameChain({ ...FILTER, chain: 'a' }, 'b')
+    tx.renameChain({ ...FILTER, chain: 'b' }, 'a')
+    tx.append({ ...FILTER, chain: 'a' }, { target: 'RETURN' })
+    await tx.commit()
+    expect(await savedRules(namespace, 'ip')).toEqual(['-A INPUT -j a', '-A a -j RETURN'])
+  })
+})
