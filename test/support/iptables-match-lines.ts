@@ -158,6 +158,7 @@ export const MATCH_LINES: readonly MatchLines[] = [
     ip6
   ),
   group('hashlimit', [
+    ['-m hashlimit --hashlimit-above 512kb/second --hashlimit-name mini0', '-m hashlimit --hashlimit-above 512kb/s --hashlimit-name mini0'],
     ['-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-name mini1'],
     ['-m hashlimit --hashlimit-above 1000000/sec --hashlimit-burst 5 --hashlimit-name mini1'],
     ['-m hashlimit --hashlimit-above 1/min --hashlimit-burst 5 --hashlimit-name mini1'],
@@ -261,6 +262,7 @@ export const MATCH_LINES: readonly MatchLines[] = [
     ['-m ttl --ttl-eq 0'],
     ['-m ttl --ttl 255', '-m ttl --ttl-eq 255'],
     ['-m ttl ! --ttl-eq 255'],
+    ['-m ttl ! --ttl 255', '-m ttl ! --ttl-eq 255'],
     ['-m ttl --ttl-gt 0'],
     ['-m ttl --ttl-lt 64']
   ]),

@@ -68,7 +68,7 @@ export interface Extension<Options extends object, Draft extends object = Option
   readonly module: string
   /** Bytes of the structure, without the padding to a multiple of 8 (XT_ALIGN). */
   readonly size: number
-  /** Bytes that only the kernel fills: they are zero in what is written, and are not compared. */
+  /** Bytes that only the kernel fills, or that it does not look at: they are not compared. */
   readonly kernelBytes?: readonly (readonly [offset: number, length: number])[]
   /**
    * Makes the structure, `size` bytes.

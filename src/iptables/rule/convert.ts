@@ -122,8 +122,11 @@ function requireFragment(value: unknown, { family }: IptablesContext): boolean |
  * @throws {ValidationError} A field is malformed, or a match or target cannot stand there.
  */
 export function formOf(rule: IptablesRule, context: IptablesContext): RuleForm {
-  requireFields('rule', rule)
+  const { foreign } = requireFields('rule', rule)
   requireKnown('', rule, FIELDS)
+  // Nothing else is told of such a rule: without this it would be one for all packets.
+  if (foreign !== undefined)
+    throw new ValidationError('foreign', foreign, 'a rule that iptables knows: the others are told by their positions alone')
   const protocol = convert<string | number, number>('protocol', rule.protocol, requireProtocol)
   const within: ExtensionContext = { ...context, protocol: askedProtocol(protocol) }
   return {

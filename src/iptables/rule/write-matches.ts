@@ -91,6 +91,9 @@ function markExpressions(info: Uint8Array): Expression[] | undefined {
 /** XT_LIMIT_SCALE: how many of its units a second has. */
 export const LIMIT_SCALE = 10_000
 
+/** NFT_LIMIT_PKT_BURST_DEFAULT, net/netfilter/nft_limit.c. */
+const DEFAULT_BURST = 5
+
 /** Seconds of a day, an hour, a minute and a second: of these the unit of a rate is taken. */
 const UNITS = [86_400, 3600, 60, 1]
 
@@ -106,7 +109,9 @@ function limitExpressions(info: Uint8Array): Expression[] | undefined {
   const past = UNITS.findIndex((unit, index) => index > 0 && isPast(unit))
   const unit = UNITS[(past < 0 ? UNITS.length : past) - 1]!
   const rate = BigInt(Math.floor((unit * LIMIT_SCALE) / average))
-  return rate === 0n ? undefined : [{ type: 'limit', rate, unitSeconds: BigInt(unit), burst, mode: 'packets', flags: [] }]
+  // The kernel takes 0 for its default, and says so when it lists.
+  const kept = burst === 0 ? DEFAULT_BURST : burst
+  return rate === 0n ? undefined : [{ type: 'limit', rate, unitSeconds: BigInt(unit), burst: kept, mode: 'packets', flags: [] }]
 }
 
 /** By name and revision; undefined is given where expressions cannot say what a structure says. */

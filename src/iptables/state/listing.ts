@@ -54,13 +54,18 @@ function incompatibleChain(table: IptablesTableName, { chain }: ChainSnapshot): 
   return base === undefined && chain.hook !== undefined ? `base chain ${chain.name}, which iptables does not have` : undefined
 }
 
+/** Whether packets that reach the end of a base chain are dropped. */
+export function isDropping({ policy }: Pick<ListedChain, 'policy'>): boolean {
+  return policy === 'drop' || policy === 0
+}
+
 async function listedChain({ chain, rules }: ChainSnapshot, context: IptablesContext, slices: Slices): Promise<IptablesChain> {
-  const { name, hook, policy, counters = NO_COUNTERS } = chain
+  const { name, hook, counters = NO_COUNTERS } = chain
   const shown: ListedIptablesRule[] = []
   await slices.each(rules, (rule) => shown.push(listedRule(rule, context)))
   if (slices.isOver) await slices.turn()
-  const isDrop = policy === 'drop' || policy === 0
-  return { name, ...(hook === undefined ? {} : { policy: isDrop ? 'DROP' : 'ACCEPT' }), counters, exists: true, rules: shown }
+  const policy = isDropping(chain) ? 'DROP' : 'ACCEPT'
+  return { name, ...(hook === undefined ? {} : { policy }), counters, exists: true, rules: shown }
 }
 
 /** A base chain that nobody has made. */

@@ -42,7 +42,7 @@ export function parseCounters(text: string): IptablesCounters | undefined {
 /** Commands after whose chain a position may or must stand. */
 const POSITIONED: readonly LineCommand[] = ['insert', 'replace', 'delete', 'zero']
 /** Commands that may come without a chain. */
-const UNCHAINED: readonly LineCommand[] = ['flush', 'zero']
+const UNCHAINED: readonly LineCommand[] = ['flush', 'zero', 'deleteChain']
 /** Commands whose chain a word follows. */
 const ARGUMENTS: Partial<Record<LineCommand, string>> = { renameChain: 'the new name', policy: 'a policy' }
 

@@ -22,10 +22,37 @@ export interface ParseSaveOptions extends Pick<IptablesContext, 'sets'> {
 }
 
 /** A table while it is read. */
-interface OpenTable {
+class OpenTable {
   readonly name: IptablesTableName
-  readonly chains: SavedChain[]
-  readonly commands: SavedCommand[]
+  readonly #chains: SavedChain[] = []
+  readonly #commands: SavedCommand[] = []
+  readonly #declared = new Set<string>()
+  /** Chains that commands are about. */
+  readonly #used = new Set<string>()
+
+  constructor(name: IptablesTableName) {
+    this.name = name
+  }
+
+  get table(): SavedTable {
+    return { name: this.name, chains: this.#chains, commands: this.#commands }
+  }
+
+  /** A chain of the user that is declared behind rules of it has none of these. */
+  declare(chain: SavedChain): void {
+    const { name, line } = chain
+    const isBase = baseChain(this.name, name) !== undefined
+    if (!isBase && this.#used.has(name)) this.#commands.push({ command: 'flush', chain: name, line })
+    if (isBase || !this.#declared.has(name)) this.#chains.push(chain)
+    this.#declared.add(name)
+  }
+
+  add(commands: readonly SavedCommand[]): void {
+    for (const command of commands) {
+      this.#commands.push(command)
+      if (command.chain !== undefined) this.#used.add(command.chain)
+    }
+  }
 }
 
 /** Where in the file something stands. */
@@ -65,11 +92,14 @@ function requireChain(place: Place, { chain }: ReadLine): string {
 
 type Maker = (read: ReadLine, place: Place) => SavedAction[]
 
-function plain(command: 'newChain' | 'deleteChain'): Maker {
-  return (read, place) => {
-    requireNoRule(place, read)
-    return [{ command, chain: requireChain(place, read) }]
-  }
+function makeChain(read: ReadLine, place: Place): SavedAction[] {
+  requireNoRule(place, read)
+  return [{ command: 'newChain', chain: requireChain(place, read) }]
+}
+
+function removeChain(read: ReadLine, place: Place): SavedAction[] {
+  requireNoRule(place, read)
+  return [{ command: 'deleteChain', ...(read.chain === undefined ? {} : { chain: read.chain }) }]
 }
 
 function emptying(command: 'flush' | 'zero'): Maker {
@@ -106,8 +136,8 @@ const MAKERS: Readonly<Record<LineCommand, Maker>> = {
   },
   flush: emptying('flush'),
   zero: emptying('zero'),
-  newChain: plain('newChain'),
-  deleteChain: plain('deleteChain'),
+  newChain: makeChain,
+  deleteChain: removeChain,
   renameChain: (read, place) => {
     requireNoRule(place, read)
     return [{ command: 'renameChain', chain: requireChain(place, read), to: read.argument?.text ?? '' }]
@@ -123,7 +153,7 @@ function readCommand(place: Place, table: IptablesTableName, options: ParseSaveO
 
 function openTable(place: Place): OpenTable {
   const name = place.text.slice(1).trim()
-  return isTableName(name) ? { name, chains: [], commands: [] } : fail(place, undefined, place.text, '*TABLE, of a table of iptables')
+  return isTableName(name) ? new OpenTable(name) : fail(place, undefined, place.text, '*TABLE, of a table of iptables')
 }
 
 /**
@@ -142,10 +172,10 @@ export function parseSave(text: string, options: ParseSaveOptions): readonly Sav
     if (place.text === '' || place.text.startsWith('#')) continue
     if (open === undefined) open = place.text.startsWith('*') ? openTable(place) : fail(place, undefined, place.text, '*TABLE before it')
     else if (place.text === 'COMMIT') {
-      tables.push(open)
+      tables.push(open.table)
       open = undefined
-    } else if (place.text.startsWith(':')) open.chains.push(readChain(place, open.name))
-    else open.commands.push(...readCommand(place, open.name, options))
+    } else if (place.text.startsWith(':')) open.declare(readChain(place, open.name))
+    else open.add(readCommand(place, open.name, options))
   }
   if (open !== undefined) fail({ text: '', line: lines.length }, undefined, '', `COMMIT of table ${open.name}`)
   return tables

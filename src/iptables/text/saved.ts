@@ -21,7 +21,9 @@ export type SavedAction =
   | { readonly command: 'insert' | 'replace'; readonly chain: string; readonly rule: IptablesRule; readonly position: number }
   | { readonly command: 'delete'; readonly chain: string; readonly which: number | IptablesRule }
   | { readonly command: 'flush' | 'zero'; readonly chain?: string | undefined; readonly position?: number | undefined }
-  | { readonly command: 'newChain' | 'deleteChain'; readonly chain: string }
+  | { readonly command: 'newChain'; readonly chain: string }
+  /** Without a chain: all chains of the user. */
+  | { readonly command: 'deleteChain'; readonly chain?: string | undefined }
   | { readonly command: 'renameChain'; readonly chain: string; readonly to: string }
   | { readonly command: 'policy'; readonly chain: string; readonly policy: IptablesPolicy }
 

@@ -73,6 +73,7 @@ const WORDS: Readonly<Record<Step['verb'], string>> = {
   zero: 'zero',
   newChain: 'make',
   deleteChain: 'delete',
+  deleteChains: 'delete the chains of',
   renameChain: 'rename',
   policy: 'set the policy of',
   clear: 'clear'

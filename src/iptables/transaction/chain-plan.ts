@@ -9,7 +9,7 @@ import { findAlike, RuleKeys } from '../rule/compare.js'
 import type { IptablesContext } from '../rule/convert.js'
 import { calledByExpression, type WrittenRule } from '../rule/written.js'
 import type { ChainSnapshot } from '../state/snapshot.js'
-import { readListed } from '../state/listing.js'
+import { isDropping, readListed } from '../state/listing.js'
 import type { BaseChain } from '../tables.js'
 import { describePlace, type CheckedRule, type IptablesChainReference, type Operation, type QueuedRule } from './operations.js'
 
@@ -113,8 +113,22 @@ export class ChainPlan {
   zero(position: number | undefined, by: Operation): void {
     if (position !== undefined) this.#at(position, by)
     this.items = this.items.map((item, index) => (position === undefined || index === position - 1 ? zeroed(item, by) : item))
-    if (position !== undefined || this.listed?.chain.counters === undefined) return
+    if (position === undefined) this.zeroPolicy(by)
+  }
+
+  /** Sets to zero what the policy was used for, where that is counted. */
+  zeroPolicy(by: Operation): void {
+    if (this.counters === undefined && this.listed?.chain.counters === undefined) return
     this.counters = { packets: 0n, bytes: 0n }
+    this.madeBy ??= by
+  }
+
+  /** Makes it what it would be if it were made anew: a base chain without rules, whose policy is ACCEPT. */
+  reset(by: Operation): void {
+    this.flush(by)
+    this.zeroPolicy(by)
+    if (this.policy !== 'drop' && (this.listed === undefined || !isDropping(this.listed.chain))) return
+    this.policy = 'accept'
     this.madeBy ??= by
   }
 

@@ -52,6 +52,13 @@ function ruleOf(table: TablePlan, { written }: WantedRule): Pick<EncodedRule, 'e
   return { expressions, compat }
 }
 
+/** Whether a rule has counted: one that has not is not written anew, so that what else of it the kernel keeps count of stays, and a set that only it has. */
+function hasCounted(expressions: readonly Expression[]): boolean {
+  return expressions.some(
+    (expression) => expression.type === 'counter' && ((expression.packets ?? 0n) > 0n || (expression.bytes ?? 0n) > 0n)
+  )
+}
+
 function withoutCounts(expressions: readonly Expression[]): Expression[] {
   return expressions.map((expression) => (expression.type === 'counter' ? { type: 'counter', packets: 0n, bytes: 0n } : expression))
 }
@@ -62,7 +69,7 @@ function emitKept(emitter: Emitter, table: TablePlan, chain: ChainPlan, item: It
   if (wanted !== undefined) {
     const { expressions, compat } = ruleOf(table, wanted)
     emitter.put(wanted.by, (tx) => tx[queueEncoded]('replace', { ...place, expressions, compat, handle: kept.handle }))
-  } else if (zeroedBy !== undefined) {
+  } else if (zeroedBy !== undefined && hasCounted(kept.expressions)) {
     const expressions = withoutCounts(kept.expressions)
     emitter.put(zeroedBy, (tx) => tx.replace.rule({ ...kept, expressions }))
   }

@@ -5,13 +5,14 @@ import { requireInteger, requireObject } from '../../core/checks.js'
 import { locate, ValidationError } from '../../core/errors.js'
 import type { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import type { SetNames } from '../extensions/extension.js'
-import { formOf, requireChainName, requireLinksOf } from '../rule/convert.js'
+import { extensionOfWord } from '../extensions/registry.js'
+import { formOf, isVerdict, requireChainName, requireLinksOf } from '../rule/convert.js'
 import type { RuleForm } from '../rule/form.js'
 import type { IptablesCounters, IptablesRule } from '../rule/model.js'
 import { ANY_SET, setsOfRule } from '../rule/sets.js'
 import { WrittenRule } from '../rule/written.js'
 import type { IptablesPolicy } from '../state/types.js'
-import { requireFamily, requireTable } from '../tables.js'
+import { baseChain, requireFamily, requireTable } from '../tables.js'
 import type { IptablesFamily, IptablesTableName } from '../types.js'
 
 /** Names a table of a family. */
@@ -57,14 +58,17 @@ export type Step =
   /** `ensure`: one that exists is emptied instead, as restoring wants it. */
   | { readonly verb: 'newChain'; readonly place: IptablesChainReference; readonly ensure?: boolean }
   | { readonly verb: 'deleteChain'; readonly place: IptablesChainReference }
+  /** All chains of the user. */
+  | { readonly verb: 'deleteChains'; readonly place: IptablesTableReference }
   | { readonly verb: 'renameChain'; readonly place: IptablesChainReference; readonly to: string }
   | {
       readonly verb: 'policy'
       readonly place: IptablesChainReference
       readonly policy: IptablesPolicy | undefined
-      readonly counters: IptablesCounters | undefined
+      /** `zero`: those that the kernel has begin anew. */
+      readonly counters: IptablesCounters | 'zero' | undefined
     }
-  /** All rules and all chains of the user go but those that are kept, which are emptied. */
+  /** All rules and all chains of the user go but those that are kept, which are emptied; base chains have the policy ACCEPT. */
   | { readonly verb: 'clear'; readonly place: IptablesTableReference; readonly keep: ReadonlySet<string> }
 
 /** A step with what the caller knows it by. */
@@ -98,6 +102,43 @@ export function requireChainReference(path: string, place: IptablesChainReferenc
     table: requireTable(`${path}.table`, table),
     chain: requireChainName(`${path}.chain`, chain)
   }
+}
+
+/** Targets that iptables has, and netplane no words for. */
+const OTHER_TARGETS: readonly string[] = [
+  'AUDIT',
+  'CLUSTERIP',
+  'DNPT',
+  'ECN',
+  'IDLETIMER',
+  'LED',
+  'NETMAP',
+  'RATEEST',
+  'SNPT',
+  'SYNPROXY',
+  'TCPOPTSTRIP',
+  'TEE',
+  'ULOG'
+]
+
+/** A chain that packets do not enter from a hook. @throws {ValidationError} */
+export function requireUserChain(path: string, place: IptablesChainReference): IptablesChainReference {
+  const { table, chain } = place
+  if (baseChain(table, chain) === undefined) return place
+  throw new ValidationError(path, chain, `a chain of the user: this is a base chain of table ${table}`)
+}
+
+/** A chain that has a policy. @throws {ValidationError} */
+export function requireBaseChain(path: string, { table, chain }: IptablesChainReference): void {
+  if (baseChain(table, chain) === undefined) throw new ValidationError(path, chain, `a base chain of table ${table}`)
+}
+
+/** A chain of the user with a name that it may be given: a line `-j NAME` must not say something else, to iptables or to us. @throws {ValidationError} */
+export function requireFreeName(path: string, place: IptablesChainReference): IptablesChainReference {
+  const { family, chain } = requireUserChain(path, place)
+  if (isVerdict(chain) || OTHER_TARGETS.includes(chain) || extensionOfWord('target', family, chain) !== undefined)
+    throw new ValidationError(path, chain, 'a name that is not that of a target of iptables')
+  return place
 }
 
 /** A rule, checked for the chain that it is meant for. @throws {ValidationError} It is malformed, or cannot stand there. */

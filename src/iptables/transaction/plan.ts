@@ -53,6 +53,8 @@ export class TablePlan {
   }
 }
 
+const NAME_IS_HELD = 'a chain that is renamed has this name until the transaction is committed'
+
 /** Names of chains that a rule goes on in. */
 function calls({ kept, wanted }: Item): string[] {
   if (wanted === undefined) return calledBy(kept?.expressions ?? [])
@@ -77,6 +79,7 @@ export class Plan {
     },
     newChain: ({ place, ensure = false }, by) => this.#newChain(place, ensure, by),
     deleteChain: ({ place }, by) => this.#deleteChain(place, by),
+    deleteChains: ({ place }, by) => this.#deleteChains(place, by),
     renameChain: ({ place, to }, by) => this.#renameChain(place, to, by),
     policy: (step, by) => this.#policy(step, by),
     clear: ({ place, keep }, by) => this.#clear(place, keep, by)
@@ -136,7 +139,7 @@ export class Plan {
     const table = this.#table(place)
     const found = table.chains.get(place.chain)
     if (found?.isThere !== true) {
-      if (table.oldNames.has(place.chain)) refuse(by, EBUSY, 'a chain that is renamed has this name until the transaction is committed')
+      if (table.oldNames.has(place.chain)) refuse(by, EBUSY, NAME_IS_HELD)
       table.make(place.chain, by)
     } else if (ensure) found.flush(by)
     else refuse(by, EEXIST, `there is ${describePlace(place)} already`)
@@ -150,6 +153,12 @@ export class Plan {
     chain.deletedBy = by
   }
 
+  /** All chains of the user. */
+  #deleteChains(place: IptablesTableReference, by: Operation): void {
+    for (const { name: chain, base, listed } of this.#table(place).there())
+      if (base === undefined && listed?.chain.hook === undefined) this.#deleteChain({ ...place, chain }, by)
+  }
+
   #renameChain(place: IptablesChainReference, to: string, by: Operation): void {
     const table = this.#table(place)
     const chain = table.chains.get(place.chain)
@@ -157,9 +166,12 @@ export class Plan {
     if (table.chains.get(to)?.isThere === true) refuse(by, EEXIST, `there is ${describePlace({ ...place, chain: to })} already`)
     if (chain.listed === undefined) refuse(by, EBUSY, 'it is made by the same transaction: make it under its last name')
     if (table.chains.has(to)) refuse(by, EBUSY, 'a chain of this name goes by the same transaction')
-    chain.renamedBy = by
+    const isUndone = to === chain.kernelName
+    if (table.oldNames.has(to) && !isUndone) refuse(by, EBUSY, NAME_IS_HELD)
+    chain.renamedBy = isUndone ? undefined : by
     chain.name = to
-    table.oldNames.add(chain.kernelName)
+    if (isUndone) table.oldNames.delete(to)
+    else table.oldNames.add(chain.kernelName)
     table.chains.delete(place.chain)
     table.chains.set(to, chain)
     for (const other of table.chains.values()) other.renameCalled(place.chain, to)
@@ -169,12 +181,13 @@ export class Plan {
     const chain = this.#use(place, by)
     chain.madeBy = by
     if (policy !== undefined) chain.policy = policy === 'DROP' ? 'drop' : 'accept'
-    if (counters !== undefined) chain.counters = counters
+    if (counters === 'zero') chain.zeroPolicy(by)
+    else if (counters !== undefined) chain.counters = counters
   }
 
   #clear(place: IptablesTableReference, keep: ReadonlySet<string>, by: Operation): void {
     for (const chain of this.#table(place).there()) {
-      chain.flush(by)
+      chain.reset(by)
       if (chain.base === undefined && !keep.has(chain.name)) chain.deletedBy = by
     }
   }

@@ -10,11 +10,21 @@ import type { IptablesRule } from '../rule/model.js'
 import { baseChain, requireFamily, requireTable } from '../tables.js'
 import type { SavedChain, SavedCommand, SavedTable } from '../text/saved.js'
 import type { IptablesFamily } from '../types.js'
-import { checkRule, queueRule, requirePolicy, requirePosition, type IptablesTableReference, type Step } from './operations.js'
+import {
+  checkRule,
+  queueRule,
+  requireBaseChain,
+  requireFreeName,
+  requirePolicy,
+  requirePosition,
+  requireUserChain,
+  type IptablesTableReference,
+  type Step
+} from './operations.js'
 
 /** How a file is restored. */
 export interface RestoreOptions {
-  /** Whether all rules and chains go before that a table of the file has; default true. With false (`--noflush`) only the chains of the user that the file declares are emptied. */
+  /** Whether all rules and chains go before that a table of the file has, and policies that the file does not set become ACCEPT; default true. With false (`--noflush`) only the chains of the user that the file declares are emptied. */
   readonly flush?: boolean | undefined
   /** Whether rules and policies begin with the counters of the file; default false: with zero (`--counters`). */
   readonly counters?: boolean | undefined
@@ -35,9 +45,9 @@ interface Restoring extends IptablesTableReference {
 
 function chainStep({ family, table, withCounters }: Restoring, { name, policy, counters }: SavedChain): Step {
   const place = { family, table, chain: requireChainName('name', name) }
-  if (baseChain(table, name) === undefined) return { verb: 'newChain', place, ensure: true }
+  if (baseChain(table, name) === undefined) return { verb: 'newChain', place: requireFreeName('name', place), ensure: true }
   requirePolicy('policy', policy ?? 'ACCEPT')
-  return { verb: 'policy', place, policy, counters: withCounters ? requireCounters('counters', counters) : undefined }
+  return { verb: 'policy', place, policy, counters: withCounters ? requireCounters('counters', counters) : 'zero' }
 }
 
 /** A rule with the counters that it begins with. */
@@ -55,6 +65,7 @@ function commandStep(restoring: Restoring, given: SavedCommand): Step {
     const place = given.chain === undefined ? reference : { ...reference, chain: requireChainName('chain', given.chain) }
     return given.command === 'flush' ? { verb: 'flush', place } : { verb: 'zero', place, position: given.position }
   }
+  if (given.command === 'deleteChain' && given.chain === undefined) return { verb: 'deleteChains', place: reference }
   const place = { ...reference, chain: requireChainName('chain', given.chain) }
   switch (given.command) {
     case 'append':
@@ -70,11 +81,15 @@ function commandStep(restoring: Restoring, given: SavedCommand): Step {
     case 'delete':
       return { verb: 'delete', place, which: typeof given.which === 'number' ? given.which : checkRule(given.which, place) }
     case 'newChain':
+      return { verb: 'newChain', place: requireFreeName('chain', place) }
     case 'deleteChain':
-      return { verb: given.command, place }
-    case 'renameChain':
-      return { verb: 'renameChain', place, to: requireChainName('to', given.to) }
+      return { verb: 'deleteChain', place: requireUserChain('chain', place) }
+    case 'renameChain': {
+      const to = requireFreeName('to', { ...place, chain: requireChainName('to', given.to) }).chain
+      return { verb: 'renameChain', place: requireUserChain('chain', place), to }
+    }
     case 'policy':
+      requireBaseChain('chain', place)
       return { verb: 'policy', place, policy: requirePolicy('policy', given.policy), counters: undefined }
   }
 }

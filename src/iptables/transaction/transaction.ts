@@ -15,7 +15,6 @@ import type { IptablesCounters, IptablesRule } from '../rule/model.js'
 import type { SetResolver } from '../state/set-names.js'
 import { readSnapshot } from '../state/snapshot.js'
 import type { IptablesPolicy } from '../state/types.js'
-import { baseChain } from '../tables.js'
 import { parseSave } from '../text/save.js'
 import type { IptablesFamily } from '../types.js'
 import { Call, RowCall, type AnyCall } from './calls.js'
@@ -23,10 +22,13 @@ import { emit } from './emit.js'
 import {
   checkRule,
   queueRule,
+  requireBaseChain,
   requireChainReference,
+  requireFreeName,
   requirePolicy,
   requirePosition,
   requireTableReference,
+  requireUserChain,
   ruleOfStep,
   stepWithSets,
   type IptablesChainReference,
@@ -133,26 +135,25 @@ export class IptablesTransaction {
 
   /** Makes a chain of the user (`-N`). @throws {ValidationError} */
   newChain(place: IptablesChainReference): void {
-    this.#put({ verb: 'newChain', place: requireUserChain(place) }, place)
+    this.#put({ verb: 'newChain', place: requireFreeName('place.chain', requireChainReference('place', place)) }, place)
   }
 
   /** Removes a chain of the user, which must have no rules, and no rule may go on in it (`-X`). @throws {ValidationError} */
   deleteChain(place: IptablesChainReference): void {
-    this.#put({ verb: 'deleteChain', place: requireUserChain(place) }, place)
+    this.#put({ verb: 'deleteChain', place: requireUserChain('place.chain', requireChainReference('place', place)) }, place)
   }
 
   /** Gives a chain of the user another name; rules that go on in it go on there (`-E`). @throws {ValidationError} */
   renameChain(place: IptablesChainReference, to: string): void {
-    const checked = requireUserChain(place)
-    const name = requireUserChain({ ...checked, chain: requireChainName('to', to) }, 'to').chain
-    this.#put({ verb: 'renameChain', place: checked, to: name }, place)
+    const checked = requireUserChain('place.chain', requireChainReference('place', place))
+    const named = requireFreeName('to', { ...checked, chain: requireChainName('to', to) })
+    this.#put({ verb: 'renameChain', place: checked, to: named.chain }, place)
   }
 
   /** Sets what happens to packets that reach the end of a base chain (`-P`). @param counters Absent: they are left as they are. @throws {ValidationError} */
   policy(place: IptablesChainReference, policy: IptablesPolicy, counters?: IptablesCounters): void {
     const checked = requireChainReference('place', place)
-    if (baseChain(checked.table, checked.chain) === undefined)
-      throw new ValidationError('place.chain', checked.chain, `a base chain of table ${checked.table}`)
+    requireBaseChain('place.chain', checked)
     requirePolicy('policy', policy)
     const counted = counters === undefined ? undefined : requireCounters('counters', counters)
     this.#put({ verb: 'policy', place: checked, policy, counters: counted }, place)
@@ -290,10 +291,4 @@ function requirePlace(
 ): Partial<IptablesChainReference> & IptablesTableReference {
   const checked = requireTableReference('place', place)
   return place.chain === undefined ? checked : { ...checked, chain: requireChainName('place.chain', place.chain) }
-}
-
-function requireUserChain(place: IptablesChainReference, path = 'place.chain'): IptablesChainReference {
-  const checked = requireChainReference('place', place)
-  if (baseChain(checked.table, checked.chain) === undefined) return checked
-  throw new ValidationError(path, checked.chain, `a chain of the user: this is a base chain of table ${checked.table}`)
 }

@@ -3,6 +3,7 @@ import { NetlinkError, ValidationError } from '../../../src/core/errors.js'
 import { Iptables } from '../../../src/iptables/client.js'
 import type { IptablesRule } from '../../../src/iptables/rule/model.js'
 import { parseRule } from '../../../src/iptables/text/line.js'
+import { printRule } from '../../../src/iptables/text/print.js'
 import type { IptablesFamily } from '../../../src/iptables/types.js'
 import { asSaved, deleteEachOthers, iptablesNft, restoreByIptables, ruleSteps, savedLines, savedRules } from '../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../support/namespace.js'
@@ -163,6 +164,40 @@ describe('positions', () => {
     expect(await comments(iptables)).toEqual(['before', 'after'])
   })
 
+  it('are all that tells rules that iptables does not know: as objects these are refused', async () => {
+    const namespace = await makeNamespace()
+    await iptablesNft(namespace, 'ip', '-A', 'INPUT')
+    await namespace.nft('add rule ip filter INPUT ct state new drop')
+    await using iptables = await Iptables.open({ netns: namespace.path })
+    const before = await namespace.nft('list', 'ruleset')
+    const [, foreign] = (await iptables.list(INPUT)).tables[0]!.chains[0]!.rules
+    const tx = iptables.transaction()
+    for (const attempt of [
+      () => tx.append(INPUT, foreign!),
+      () => tx.insert(INPUT, foreign!),
+      () => tx.replace(INPUT, 1, foreign!),
+      () => tx.delete(INPUT, foreign!),
+      () => printRule(foreign!, FILTER)
+    ])
+      expect(attempt).toThrow(/foreign is "the expression ct"/)
+    expect(await rejection(iptables.check(INPUT, foreign!))).toBeInstanceOf(ValidationError)
+    await tx.commit()
+    expect(await namespace.nft('list', 'ruleset')).toBe(before)
+  })
+
+  it('are zeroed where something was counted: a rule with a set of its own stays', async () => {
+    const namespace = await makeNamespace()
+    await iptablesNft(namespace, 'ip', '-A', 'INPUT', '-c', '5', '6')
+    await namespace.nft('add rule ip filter INPUT tcp dport { 80, 81 } counter accept')
+    await using iptables = await Iptables.open({ netns: namespace.path })
+    const tx = iptables.transaction()
+    tx.zero(FILTER)
+    expect(await tx.commit()).toMatchObject({ operations: 1 })
+    const listed = (await iptables.list(INPUT)).tables[0]!.chains[0]!.rules
+    expect(listed.map(({ counters }) => counters?.packets)).toEqual([0n, 0n])
+    expect(await namespace.nft('list', 'chain', 'ip', 'filter', 'INPUT')).toContain('tcp dport { 80, 81 } counter packets 0 bytes 0 accept')
+  })
+
   it('take the first of two rules that are alike, and tell whether there is one', async () => {
     const namespace = await makeNamespace()
     await iptablesNft(namespace, 'ip', '-A', 'INPUT', '-s', '10.1.2.3/8', '-p', 'tcp', '-j', 'ACCEPT')
@@ -242,7 +277,16 @@ describe('chains of the user', () => {
     ['ENOENT', 'has 1 rules', (tx) => tx.delete({ ...FILTER, chain: 'a' }, 2)],
     ['ENOENT', 'has 1 rules', (tx) => tx.replace({ ...FILTER, chain: 'a' }, 2, {})],
     ['ENOENT', 'no such rule', (tx) => tx.delete({ ...FILTER, chain: 'a' }, { protocol: 'udp' })],
-    ['ENOENT', 'there is no chain', (tx) => tx.flush({ ...FILTER, chain: 'absent' })]
+    ['ENOENT', 'there is no chain', (tx) => tx.flush({ ...FILTER, chain: 'absent' })],
+    [
+      'EBUSY',
+      'has this name until the transaction is committed',
+      (tx) =>
+        tx.repeat(1, {}, (row) => {
+          row.renameChain({ ...FILTER, chain: 'a' }, 'c')
+          row.renameChain({ ...FILTER, chain: 'b' }, 'a')
+        })
+    ]
   ])('are refused with %s: %s', async (code, hint, queue) => {
     const namespace = await makeNamespace()
     await iptablesNft(namespace, 'ip', '-N', 'a')
@@ -298,6 +342,13 @@ describe('refusals', () => {
       [() => tx.insert(INPUT, {}, 0), 'position'],
       [() => tx.delete(INPUT, 1.5), 'which'],
       [() => tx.newChain(INPUT), 'place.chain'],
+      ...['ACCEPT', 'QUEUE', 'MARK', 'TEE'].map((chain): [() => void, string] => [() => tx.newChain({ ...FILTER, chain }), 'place.chain']),
+      [() => tx.renameChain({ ...FILTER, chain: 'x' }, 'REJECT'), 'to'],
+      [() => tx.restore('ip', '*filter\n:LOG - [0:0]\nCOMMIT'), 'chains[0].name'],
+      ...['-N INPUT', '-X INPUT', '-E INPUT x', '-P x DROP'].map((line): [() => void, string] => [
+        () => tx.restore('ip', `*filter\n${line}\nCOMMIT`),
+        'commands[0].chain'
+      ]),
       [() => tx.policy({ ...FILTER, chain: 'x' }, 'DROP'), 'place.chain'],
       [() => tx.policy(INPUT, 'REJECT' as 'DROP'), 'policy'],
       [() => tx.zero({ ...FILTER, position: 1 }), 'place.chain'],

@@ -36,8 +36,9 @@ const PACKETS = rateWord(TICKS)
 const RATE: Pick<Word<HashlimitRate>, 'allowed' | 'read'> = {
   allowed: `${PACKETS.allowed}, or bytes such as 512kb/s`,
   read: (word) => {
-    if (!word.endsWith('b/s')) return PACKETS.read(word)
-    const bytes = readBytes(word.slice(0, -'/s'.length))
+    const given = /^(.*b)\/s(?:ec(?:ond)?)?$/.exec(word)?.[1]
+    if (given === undefined) return PACKETS.read(word)
+    const bytes = readBytes(given)
     return bytes === undefined ? undefined : { bytes }
   }
 }

@@ -55,7 +55,7 @@ export const MATCHES = [
   OWNER_1,
   PHYSDEV_0,
   RECENT_0,
-  RECENT_1,
+  ...RECENT_1,
   RPFILTER_IP_0,
   RPFILTER_IP6_0,
   SCTP_0,

@@ -53,9 +53,8 @@ function rangeOf(first: string, last: string): AddressRange {
 function requireAddresses(path: string, given: AddressRange, { family }: ExtensionContext): readonly [Uint8Array, Uint8Array] {
   const ends: readonly unknown[] = Array.isArray(given) ? given : [given, given]
   if (ends.length !== 2) throw new ValidationError(path, given, 'an address, or the first and the last of a range')
-  const [first, last] = [requireAddress(path, ends[0], family), requireAddress(path, ends[1], family)]
-  if (Buffer.compare(first, last) > 0) throw new ValidationError(path, given, 'a range whose last address is not before its first')
-  return [first, last]
+  // One whose last address is before its first holds no address: iptables takes it with a warning.
+  return [requireAddress(path, ends[0], family), requireAddress(path, ends[1], family)]
 }
 
 /** The match. */

@@ -4,6 +4,7 @@
 import { requireInteger } from '../../../core/checks.js'
 import { requireAddress } from '../../../core/address.js'
 import { ValidationError } from '../../../core/errors.js'
+import type { IptablesFamily } from '../../types.js'
 import { ADDRESS, addressText, inetAddress } from '../addresses.js'
 import type { ExtensionContext, OptionReader } from '../extension.js'
 import { flagBits, flagFrom, present } from '../flags.js'
@@ -56,7 +57,8 @@ const fields = {
   side: u8(210)
 }
 const FIRST = struct(212, fields)
-const SECOND = struct(228, { ...fields, mask: inetAddress(212) })
+const MASK_OFFSET = 212
+const SECOND = struct(228, { ...fields, mask: inetAddress(MASK_OFFSET) })
 
 const NAME = textWord(NAME_LENGTH - 1)
 const SECONDS = integerWord(1, MAX_COUNT)
@@ -197,22 +199,28 @@ export const RECENT_0 = match<'recent', RecentOptions>({
   options: OPTIONS
 })
 
-/** Revision 1. */
-export const RECENT_1 = match<'recent', RecentOptions>({
-  ...common,
-  revision: 1,
-  size: SECOND.size,
-  fields: ['action', 'seconds', 'reap', 'hitCount', 'ttl', 'name', 'mask', 'side'],
-  encode: (options, context) => SECOND.write({ ...infoOf(options), mask: maskOf(options.mask, context) }),
-  decode: (info, { family }) => {
-    const read = SECOND.read(info)
-    const isWhole = read?.mask.every((byte) => byte === 0xff)
-    return read && optionsFrom(read, isWhole ? undefined : addressText(read.mask, family))
-  },
-  print: (options, context) => {
-    const mask = new Uint8Array(16)
-    mask.set(maskOf(options.mask, context))
-    return [...printHead(options), '--mask', addressText(mask, context.family), printSide(options)]
-  },
-  options: { ...OPTIONS, '--mask': valueOption('mask', ADDRESS) }
-})
+/** Revision 1, which of IPv4 has more bytes in its mask than addresses have: iptables fills them where no mask is given, and not where one is. */
+const revision1 = (family: IptablesFamily) =>
+  match<'recent', RecentOptions>({
+    ...common,
+    revision: 1,
+    families: [family],
+    size: SECOND.size,
+    kernelBytes: family === 'ip' ? [[MASK_OFFSET + 4, 12]] : [],
+    fields: ['action', 'seconds', 'reap', 'hitCount', 'ttl', 'name', 'mask', 'side'],
+    encode: (options, context) => SECOND.write({ ...infoOf(options), mask: maskOf(options.mask, context) }),
+    decode: (info, { family }) => {
+      const read = SECOND.read(info)
+      const isWhole = read?.mask.every((byte) => byte === 0xff)
+      return read && optionsFrom(read, isWhole ? undefined : addressText(read.mask, family))
+    },
+    print: (options, context) => {
+      const mask = new Uint8Array(16)
+      mask.set(maskOf(options.mask, context))
+      return [...printHead(options), '--mask', addressText(mask, context.family), printSide(options)]
+    },
+    options: { ...OPTIONS, '--mask': valueOption('mask', ADDRESS) }
+  })
+
+/** Revision 1; the families differ in what of the mask says something. */
+export const RECENT_1 = [revision1('ip'), revision1('ip6')] as const

@@ -28,7 +28,7 @@ const HOPS = integerWord(0, 255)
 function hopsOf(prefix: '--ttl' | '--hl') {
   const options: Readonly<Record<string, OptionReader<HopsDraft>>> = {
     [`${prefix}-eq`]: invertibleOption('equals', HOPS),
-    [prefix]: valueOption<'equals', Invertible<number>>('equals', HOPS),
+    [prefix]: invertibleOption('equals', HOPS),
     [`${prefix}-lt`]: valueOption('lessThan', HOPS),
     [`${prefix}-gt`]: valueOption('greaterThan', HOPS)
   }

@@ -32,6 +32,12 @@ describe('files of iptables-save', () => {
     expect(tables[0]!.chains[2]).not.toHaveProperty('policy')
   })
 
+  it('may declare a chain again, which has no rules then, and remove all chains', () => {
+    const text = '*nat\n:X - [0:0]\n-A X -j RETURN\n:X - [0:0]\n-X\nCOMMIT\n'
+    const [table] = parseSave(text, { family: 'ip' })
+    expect(printSave([table!], { family: 'ip' })).toBe('*nat\n:X - [0:0]\n-A X -j RETURN\n-F X\n-X\nCOMMIT\n')
+  })
+
   it('hold other commands, remarks and lines for several rules', () => {
     const text = `# Generated
 *nat

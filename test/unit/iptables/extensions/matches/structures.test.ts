@@ -92,7 +92,6 @@ describe('structures that options cannot say', () => {
     ['-p tcp -m multiport --dports 5:6', { 1: 1 }],
     ['-p tcp -m multiport --dports 5:6', { 1: 16 }],
     ['-p tcp -m multiport --dports 5:6', { 0: 3 }],
-    ['-m iprange --src-range 10.0.0.5-10.0.0.9', { 3: 10 }],
     ['-m hashlimit --hashlimit-upto 5/sec --hashlimit-name a', { 272: 0x80 }],
     ['-m hashlimit --hashlimit-upto 5/sec --hashlimit-name a', { 263: 0xff }],
     ['-m hashlimit --hashlimit-upto 5/sec --hashlimit-name a', { 100: 1 }],
