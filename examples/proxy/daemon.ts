@@ -14,7 +14,7 @@ import { OpenedBy, type OutdatedHooks } from './opened-by.js'
 import type { ProxyOptions } from './options.js'
 import { RefusedAddresses } from './refused-addresses.js'
 import { Reporter } from './reporter.js'
-import type { Pages } from './pages.js'
+import { readyPages, type Pages } from './pages.js'
 import type { ObjectChange, ObjectSource } from './sources/types.js'
 import { SyncHistory } from './ui/history.js'
 import { uiPages } from './ui/pages.js'
@@ -145,6 +145,7 @@ export class Daemon {
         syncedAt: this.#syncedAt,
         notes: this.#notes
       }),
+      isReady: () => this.#hasSynced,
       metrics: this.#metricsText,
       pages: this.#pages,
       answered: (path, status) => this.#metrics.kubeProxy.answered(path, status)
@@ -153,8 +154,9 @@ export class Daemon {
 
   /** The same at each server, so that all who watch share what is read. */
   #makePages({ ui, nodeName }: ProxyOptions): Pages {
-    if (!ui) return {}
-    return uiPages({
+    const ready = readyPages(() => this.#hasSynced)
+    if (!ui) return ready
+    const own = uiPages({
       nodeName,
       services: () => this.#wanted,
       status: () => this.#plane.status(),
@@ -162,6 +164,7 @@ export class Daemon {
       health: () => this.#health(),
       syncs: () => this.#history.notes
     })
+    return { ...ready, ...own }
   }
 
   readonly #metricsText = async (): Promise<{ contentType: string; text: string }> => ({

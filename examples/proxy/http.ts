@@ -8,7 +8,7 @@ export interface HttpSources {
   /** Whether changes reach the kernel in time, and words about it. */
   readonly health: () => { readonly isHealthy: boolean; readonly body: Record<string, unknown> }
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
-  /** Pages beside these; default: none. */
+  /** Pages beside these, such as `/readyz`; default: none. */
   readonly pages?: Pages
 }
 
@@ -20,7 +20,7 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Htt
   if (path !== undefined && Object.hasOwn(pages, path)) {
     void answerFrom(pages, request, response)
   } else if (path !== '/healthz' && path !== '/metrics') {
-    response.writeHead(404).end('not found: /healthz and /metrics are here\n')
+    response.writeHead(404).end('not found: /healthz, /readyz and /metrics are here\n')
   } else if (!METHODS.includes(request.method ?? '')) {
     response.writeHead(405, { allow: METHODS.join(', ') }).end('GET and HEAD are answered\n')
   } else if (path === '/healthz') {

@@ -53,6 +53,11 @@ export function forMethods(methods: readonly string[], page: Page): Page {
   return (question) => (methods.includes(question.method) ? page(question) : plain(text, 405, { allow: methods.join(', ') }))
 }
 
+/** `/readyz`: 200 once the kernel has held all services since the start, whatever has become of them. */
+export function readyPages(isReady: () => boolean): Pages {
+  return { '/readyz': forMethods(['GET', 'HEAD'], () => (isReady() ? plain('ok\n') : plain('not synced yet\n', 503))) }
+}
+
 /** A number of a query. @throws {ValidationError} It is none, is not within the bounds, or is there more than once. */
 export function integerOf(
   { query }: Question,

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { joinEndpoint, listenAt, type Endpoint } from '../endpoint.js'
-import { answerFrom, json, plain, type Answer, type Pages } from '../pages.js'
+import { answerFrom, json, plain, readyPages, type Answer, type Pages } from '../pages.js'
 import { profilingPages } from './profiling.js'
 import type { Configured } from './translate.js'
 import { documentOf } from './write.js'
@@ -18,6 +18,8 @@ export interface KubeProxySources {
     /** What this proxy tells beside what kube-proxy does; mostly nothing. */
     readonly notes?: Readonly<Record<string, unknown>>
   }
+  /** Whether the kernel has held all services once. */
+  readonly isReady: () => boolean
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>
   /** Pages beside those of kube-proxy, where metrics are; default: none. */
   readonly pages?: Pages
@@ -51,6 +53,7 @@ function healthPages(sources: KubeProxySources): Pages {
     return probed
   }
   return {
+    ...readyPages(sources.isReady),
     '/healthz': () => told('healthz', healthAnswer(sources, true)),
     '/livez': () => told('livez', healthAnswer(sources, false))
   }
@@ -67,7 +70,7 @@ function metricPages({ configuration }: Configured, { metrics, pages }: KubeProx
   }
 }
 
-/** kube-proxy's two HTTP servers: `/healthz` and `/livez` for load balancers and kubelets, and `/metrics`, `/proxyMode`, `/configz`, a plain `/healthz` and with `enableProfiling` profiles for those who look after the node. */
+/** kube-proxy's two HTTP servers: `/healthz`, `/livez` and (which kube-proxy has not) `/readyz` for load balancers and kubelets, and `/metrics`, `/proxyMode`, `/configz`, a plain `/healthz` and with `enableProfiling` profiles for those who look after the node. */
 export class KubeProxyServers {
   readonly #configured: Configured
   readonly #sources: KubeProxySources

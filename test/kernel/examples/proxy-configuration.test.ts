@@ -28,7 +28,7 @@ it('runs by a file of configuration, follows it from mode to mode, and passes ov
   expect(await tables()).toContain('default/web:80')
   expect(await namespace.run('cat', ['/proc/sys/net/netfilter/nf_conntrack_udp_timeout'])).toBe('77\n')
   expect(await get(10_256, '/healthz')).toMatch(/^200 \{"lastUpdated":.*"nodeEligible":true,"healthy":true/)
-  expect(await get(10_256, '/readyz')).toBe('404 404 page not found\n\n')
+  expect(await get(10_256, '/readyz')).toBe('200 ok\n\n')
   expect(await get(10_249, '/proxyMode')).toBe('200 nftables\n')
   expect(await get(10_249, '/configz')).toContain('"oomScoreAdj":500')
   expect(await get(10_249, '/metrics')).toContain('netplane_services 1')

@@ -152,6 +152,7 @@ describe('the configuration', () => {
       // A node that is about to be removed.
       health: () => ({ isHealthy: true, isEligible: false, syncedAt: new Date() }),
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'a 1\n' }),
+      isReady: () => true,
       answered: () => undefined
     }
     const there = { ...configured!, healthz: { host: '127.0.0.1', port: healthz }, metrics: { host: '127.0.0.1', port: metrics } }

@@ -5,6 +5,7 @@ import type { Plane } from '../../../../src/index.js'
 import { serveHttp } from '../../../../examples/proxy/http.js'
 import { Keeper } from '../../../../examples/proxy/keeper.js'
 import { escapeInvisible } from '../../../../examples/proxy/log.js'
+import { readyPages } from '../../../../examples/proxy/pages.js'
 
 const servers: Server[] = []
 afterEach(() => {
@@ -20,6 +21,26 @@ async function serve(isHealthy: boolean): Promise<string> {
   servers.push(server)
   return `http://${address}`
 }
+
+it('says at /readyz whether all services were in the kernel once', async () => {
+  const state = { isReady: false }
+  const sources = {
+    health: () => ({ isHealthy: false, body: {} }),
+    metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
+    pages: readyPages(() => state.isReady)
+  }
+  const { server, address } = await serveHttp({ host: '127.0.0.1', port: 0 }, sources, () => undefined)
+  servers.push(server)
+  const ask = async (method = 'GET'): Promise<readonly unknown[]> => {
+    const answer = await fetch(`http://${address}/readyz`, { method })
+    return [answer.status, await answer.text()]
+  }
+  expect(await ask()).toEqual([503, 'not synced yet\n'])
+  state.isReady = true
+  expect(await ask()).toEqual([200, 'ok\n'])
+  expect(await ask('HEAD')).toEqual([200, ''])
+  expect(await ask('POST')).toEqual([405, 'GET and HEAD are answered\n'])
+})
 
 it('answers GET and HEAD, and tells others what is allowed', async () => {
   const [well, ill] = [await serve(true), await serve(false)]

@@ -15,6 +15,7 @@ async function serve(...args: string[]): Promise<{ readonly url: string; readonl
   const sources = {
     health: () => ({ isHealthy: true, isEligible: true, syncedAt: undefined }),
     metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
+    isReady: () => true,
     answered: () => undefined
   }
   const servers = new KubeProxyServers(configured!, sources, log)

@@ -88,6 +88,7 @@ it('says that metrics could not be had, and goes on', async () => {
   const servers = serversAt(healthz, metrics, {
     health: () => health,
     metrics: () => Promise.reject(new Error('no metrics')),
+    isReady: () => true,
     answered: vi.fn()
   })
   await servers.listen()
@@ -104,6 +105,7 @@ it('goes on without an address that is taken, or ends where it must not', async 
   const sources = {
     health: () => ({ isHealthy: true, isEligible: true, syncedAt: SYNCED_AT }),
     metrics: () => Promise.resolve(METRICS),
+    isReady: () => true,
     answered: vi.fn()
   }
   await serversAt(port, metrics, sources).listen()
