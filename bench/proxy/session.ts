@@ -17,7 +17,7 @@ export interface Source {
 
 /** How much a session does. */
 export interface Pace {
-  /** From the start to the look at what an idle daemon costs: V8 collects and compiles for some seconds after so much work. */
+  /** From the start to the look at what an idle daemon costs: V8 collects and compiles for half a minute after so much work. */
   readonly settleMs: number
   readonly idleMs: number
   /** No commit for this long: the kernel has all. */
@@ -29,7 +29,7 @@ export interface Pace {
   readonly timeoutMs: number
 }
 
-export const usualPace: Pace = { settleMs: 15_000, idleMs: 10_000, quietMs: 2000, atOnce: 100, timeoutMs: 1_500_000 }
+export const usualPace: Pace = { settleMs: 60_000, idleMs: 10_000, quietMs: 2000, atOnce: 100, timeoutMs: 1_500_000 }
 
 /** What a session found out, by the name of the row that shows it. */
 export type FigureName = 'start' | 'restart' | 'change' | 'change-p99' | 'changes' | 'idle' | 'memory' | 'memory-peak'
