@@ -407,7 +407,7 @@ describe('the ipvs plane', () => {
     await ipvs.updateService({ protocol: 'tcp', address: '10.96.7.1', port: 53, scheduler: 'rr' })
     await second.sync(named(service()))
     await second.close({ cleanup: true })
-    expect((await state(kernels)).services).toEqual([left[0]!.replace(' wrr ', ' rr ')])
+    expect(await state(kernels)).toEqual({ services: [left[0]!.replace(' wrr ', ' rr ')], addresses: ['10.96.7.1'], elements: [] })
   })
 
   it('refuses prefixes that are none', async () => {
