@@ -53,7 +53,7 @@ export const suites = [
   },
   {
     name: 'ipvs plane, in detail',
-    files: ['announced', 'explain', 'foreign'].map((name) => `test/kernel/plane/ipvs/${name}`),
+    files: ['addresses', 'announced', 'explain', 'foreign'].map((name) => `test/kernel/plane/ipvs/${name}`),
     requires: ['ipvs', 'nftables']
   },
   { name: 'ipvs plane, unloaded', files: ['test/kernel/plane/ipvs/unloaded'], requires: ['ipvs', 'nftables', ownMachine] },

@@ -49,6 +49,11 @@ export class AddressCounts {
     this.#counts.apply(countsOf(changes))
   }
 
+  /** Whether a service needs an address. */
+  has(address: string): boolean {
+    return this.#counts.get(ADDRESSES, address) > 0
+  }
+
   /** All addresses. */
   list(): Iterable<string> {
     return this.#counts.keys(ADDRESSES)

@@ -2,11 +2,13 @@
  * The dummy device that holds the services' addresses: packets to them must be for this node before IPVS sees them.
  */
 import { createHash } from 'node:crypto'
-import { ENODEV } from '../../core/errno.js'
+import { ENODEV, ENOENT } from '../../core/errno.js'
 import { NetplaneError } from '../../core/errors.js'
+import { looksLikeIPv6 } from '../../core/address.js'
 import { orUndefined } from '../../core/failures.js'
-import type { Route } from '../../route/index.js'
+import type { AddressInput, LinkAddress, Route } from '../../route/index.js'
 import type { Run } from '../core/run.js'
+import type { SystemSettings } from '../core/system-settings.js'
 
 /**
  * The hardware address by which a device is known as ours: it is there from the moment the device is, which an alias (IFLA_IFALIAS) is not. Locally administered; `np`, `l` of netplane, and three bytes
@@ -20,18 +22,37 @@ export function deviceMark(name: string): string {
 /** What is there. */
 export interface DeviceState {
   readonly isUp: boolean
-  /** Link-local ones, which are the kernel's own, left out. */
+  /** Those that the kernel gives every link of IPv6 by itself left out. */
   readonly addresses: ReadonlySet<string>
 }
+
+/** Whether the kernel gave it to the link by itself: of such addresses the other half is a subnet, and of those of services nothing is. */
+function isOfKernel({ scope, prefixLength, family }: LinkAddress): boolean {
+  return scope === 'link' && family === 'ip6' && prefixLength < 128
+}
+
+/**
+ * An address as it is added. The kernel takes one of IPv6 that is deprecated as the source of nothing else while there is another one: where a link has none of its own, it would choose among those of all links, by what
+ * they have in common with the destination (ipv6_dev_get_saddr in net/ipv6/addrconf.c), and other nodes have the addresses of services too.
+ */
+function asAdded(address: string): AddressInput {
+  return looksLikeIPv6(address) ? { address, preferredLifetimeSeconds: 0, flags: FLAGS } : address
+}
+
+/** Without duplicate detection, as nothing else can have them on this device, and without routes: they are local all the same. */
+const FLAGS = ['nodad', 'noprefixroute'] as const
 
 /** The device, and what is on it. */
 export class Addresses {
   readonly #route: Route
   readonly device: string
   readonly #mark: string
+  readonly #files: SystemSettings | undefined
 
-  constructor(route: Route, device: string) {
+  /** @param files Undefined beside a fake, which takes addresses of IPv6 always. */
+  constructor(route: Route, device: string, files: SystemSettings | undefined) {
     this.#route = route
+    this.#files = files
     this.device = device
     this.#mark = deviceMark(device)
   }
@@ -57,7 +78,7 @@ export class Addresses {
     const link = await this.readLink()
     if (link === undefined) return undefined
     const listed = await orUndefined(ENODEV, this.#route.listAddresses({ link: this.device }))
-    return listed && { isUp: link.isUp, addresses: new Set(listed.filter(({ scope }) => scope !== 'link').map(({ address }) => address)) }
+    return listed && { isUp: link.isUp, addresses: new Set(listed.filter((one) => !isOfKernel(one)).map(({ address }) => address)) }
   }
 
   /** Makes the device where it is missing, and sets it up. @throws {UnsupportedError} The kernel has no dummy links. */
@@ -73,8 +94,8 @@ export class Addresses {
   async add(addresses: readonly string[], run: Run): Promise<void> {
     if (addresses.length === 0) return
     run.checkpoint()
-    // Without duplicate detection, as nothing else can have them on this device, and without routes: they are local all the same.
-    await this.#route.addAddresses(this.device, addresses, { flags: ['nodad', 'noprefixroute'], ensure: true, onError: 'atomic' })
+    if (addresses.some(looksLikeIPv6)) await this.#allowIPv6()
+    await this.#route.addAddresses(this.device, addresses.map(asAdded), { flags: FLAGS, ensure: true, onError: 'atomic' })
     run.wrote(`${addresses.length} addresses`, 1, 0)
   }
 
@@ -85,9 +106,22 @@ export class Addresses {
     run.wrote(`removal of ${addresses.length} addresses`, 1, 0)
   }
 
-  /** Removes the device with all addresses. */
-  async drop(): Promise<void> {
-    await this.#route.removeLink(this.device, { ensure: true })
+  /**
+   * Removes the device with all addresses; where some of them are others', only what is not theirs.
+   *
+   * @param isOthers Whether an address is left to others.
+   */
+  async drop({ addresses }: Pick<DeviceState, 'addresses'>, isOthers: (address: string) => boolean): Promise<void> {
+    const ours = [...addresses].filter((address) => !isOthers(address))
+    if (ours.length === addresses.size) await this.#route.removeLink(this.device, { ensure: true })
+    else await this.#route.removeAddresses(this.device, ours, { ensure: true })
+  }
+
+  /** Where IPv6 is switched off for all links, it is so for this one from the start. On others nothing is changed by this: no packet of IPv6 comes by them. */
+  async #allowIPv6(): Promise<void> {
+    const name = `ipv6/conf/${this.device}/disable_ipv6`
+    const value = await orUndefined(ENOENT, this.#files?.read(name) ?? Promise.resolve(undefined))
+    if (value === '1') await this.#files?.write(name, '0')
   }
 
   async close(): Promise<void> {

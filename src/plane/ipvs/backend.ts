@@ -24,6 +24,7 @@ import type { Run } from '../core/run.js'
 import type { Service, Services } from '../model.js'
 import type { StatusDetails, SyncDetails } from '../types.js'
 import { AddressCounts } from './address-counts.js'
+import { AskedPlaces } from './asked-places.js'
 import { changeVirtual, failureOf, finish, followedBy, isUndone, putBack, refusalsOf } from './apply.js'
 import { virtualServiceName } from './compile.js'
 import { readCounters } from './counters.js'
@@ -70,8 +71,7 @@ export class IpvsBackend implements Backend {
   readonly #steps: Draining
   readonly #quick: QuickLook
   readonly #counts = new WeakMap<Run, Counts>()
-  /** Where services were asked for, until the kernel is known to hold nothing there. */
-  #asked = new Set<string>()
+  readonly #asked: AskedPlaces
   /** Addresses that the committed services need. */
   #needed = new AddressCounts()
   /** Transactions of the tables before the call. */
@@ -81,6 +81,7 @@ export class IpvsBackend implements Backend {
     this.#subsystems = subsystems
     this.#steps = new Draining(subsystems.ipvs, onError)
     this.#quick = new QuickLook(subsystems)
+    this.#asked = new AskedPlaces(subsystems.virtual)
   }
 
   get [networkNamespace](): unknown {
@@ -119,9 +120,9 @@ export class IpvsBackend implements Backend {
   }
 
   async apply(changes: readonly ServiceChange[], committed: Services, run: Run): Promise<Applied> {
-    const { tables, virtual, schedulers } = this.#subsystems
+    const { tables, schedulers } = this.#subsystems
     await this.#read(() => schedulers.ask(changes.map(({ after }) => after)))
-    for (const { after } of changes) for (const service of after === undefined ? [] : virtual.of(after)) this.#asked.add(placeOf(service))
+    this.#asked.add(changes)
     this.#commits = tables.commits
     const tried: { exchange?: Exchange; failure?: { readonly error: unknown } } = {}
     let objects: ObjectCounts | undefined
@@ -151,7 +152,7 @@ export class IpvsBackend implements Backend {
     if (!(seen instanceof IpvsInspection)) throw new TypeError('an inspection of another back end')
     const { tables, addresses, settings, virtual } = this.#subsystems
     const { device, ours, tables: beside, wanted, places } = seen.parts
-    this.#asked = new Set(ours)
+    this.#asked.become(ours)
     this.#commits = tables.commits
     try {
       const noted = await settings?.ensure()
@@ -175,7 +176,7 @@ export class IpvsBackend implements Backend {
       const needed = new Set(this.#needed.list())
       const removed = [...present, ...(kept?.addresses ?? [])].filter((address) => !needed.has(address) && ours.has(address))
       await addresses.remove(removed, run)
-      this.#asked = new Set(held === services ? places : (await virtualServicesOf(held, virtual, new Slices())).map(placeOf))
+      this.#asked.become(held === services ? places : (await virtualServicesOf(held, virtual, new Slices())).map(placeOf))
       await this.#subsystems.announced?.look(needed)
       const counts = { written: found.added.length, deleted: removed.length }
       return this.#applied(run, synced!.report, counts, objects ?? { written: 0, deleted: 0 }, refusals)
@@ -266,6 +267,7 @@ export class IpvsBackend implements Backend {
       const { removed } = this.#needed.differences(kept)
       await this.#subsystems.addresses.remove(removed, run)
       this.#needed.apply(kept)
+      this.#asked.settle(changes, kept, this.#needed)
       return this.#applied(run, report, sumOf(counts, { written: 0, deleted: removed.length }), objects, refusals)
     } catch (error) {
       throw failureOf(error, false)

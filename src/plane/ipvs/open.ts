@@ -54,7 +54,7 @@ export async function openIpvsBackend(settings: IpvsPlaneSettings, tell: (event:
     const schedulers = new Schedulers(settings.schedulers, (name) => lacksScheduler(ipvs, name), tell)
     const subsystems = {
       ipvs,
-      addresses: new Addresses(route, device),
+      addresses: new Addresses(route, device, files),
       tables: new ServiceTables(nft, table, tableParts(nft, { table, reservedPorts, isFake, walk: walkThrough(ipvs, device) }, tell)),
       virtual: new VirtualServices(schedulers, table.marks!, draining),
       schedulers,

@@ -2,6 +2,7 @@
  * Ending IPVS without cutting connections: they live as long as their virtual services and real servers do, and need the addresses on the device.
  */
 import type { Retired } from '../core/backend.js'
+import { isIn } from '../core/ranges.js'
 import { AT_ONCE } from './apply.js'
 import { ourPlaces, ownership, placeOf, type Subsystems } from './inspect.js'
 
@@ -36,12 +37,12 @@ export function drainedSoFar({ ipvs }: Pick<Subsystems, 'ipvs'>): Retired {
   return { connections, isDone: draining.length === 0 }
 }
 
-/** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours. */
+/** Virtual services first: what is left of them must not lead to addresses that are gone. Nothing is removed unless all that has our name is ours; addresses that are left to others keep the device. */
 export async function removeAll(subsystems: Subsystems, asked: Iterable<string>): Promise<void> {
-  const { ipvs, addresses, tables, settings } = subsystems
+  const { ipvs, addresses, tables, settings, excluded } = subsystems
   const { device, ours } = await readPlaces(subsystems, asked)
   if (ours.size > 0) await ipvs.sync([], { owns: ownership(ours), draining: AT_ONCE })
-  if (device !== undefined) await addresses.drop()
+  if (device !== undefined) await addresses.drop(device, (address) => isIn(address, excluded))
   await tables.cleanUp()
   await settings?.putBack()
 }

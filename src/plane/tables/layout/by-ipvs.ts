@@ -41,11 +41,13 @@ export function markingDispatch(family: AddressFamily): Draft[] {
   return SCOPES.flatMap((scope) => AUDIENCES.map((audience) => plain(dispatchChain(scope, audience), markRules(family, scope, audience))))
 }
 
-/** IPVS schedules what it has forgotten: connections that are not new too, where there is no handshake. */
+/**
+ * IPVS schedules what it has forgotten: connections that are not new too, where there is no handshake. It would schedule answers to this node as well, where this node itself asked from a port that is a port of the node.
+ */
 function markingHooks(family: AddressFamily): Draft[] {
   const rules = [
     [ct.state.anyOf('new'), goto('marking')],
-    [meta.l4proto.eq('udp'), goto('marking')]
+    [meta.l4proto.eq('udp'), ct.direction.eq('original'), goto('marking')]
   ]
   const jumps = SCOPES.map((scope) => [ADDRESS[family].daddr.in(MARKED[scope]), jump(`${PREFIX[scope]}dispatch`)])
   return [

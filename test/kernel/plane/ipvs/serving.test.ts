@@ -2,7 +2,7 @@ import { onTestFinished, expect, it } from 'vitest'
 import { openPlane, type Plane } from '../../../../src/index.js'
 import { until } from '../../../support/run.js'
 import { answers, everywhere, servicesOn, VIP } from '../../../support/plane-ways.js'
-import { ask, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
+import { addressOf, ask, tally, type ServiceNetwork, makeServingNetwork } from '../../../support/service-network.js'
 
 async function open(network: ServiceNetwork): Promise<Plane> {
   const draining = { tcp: 'at-once', udp: 'at-once' } as const
@@ -60,4 +60,21 @@ it('the ipvs plane serves, changes, refuses, repairs, is adopted and goes, on th
   expect(await ipvsadm()).toBe('')
   expect(await network.node.nft('list', 'tables')).toBe('')
   expect((await network.node.attempt('ip', ['link', 'show', 'netplane'])).status).not.toBe(0)
+})
+
+/** Asks from a port of this node, and prints who answered. */
+const ASK_FROM = `
+import socket, sys
+address, own = sys.argv[1], int(sys.argv[2])
+s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(10); s.bind(('', own)); s.connect((address, 8080)); s.send(b'x'); print(s.recv(200).decode().split()[0])
+`
+
+it('answers to the node itself are not taken for questions to a port of the node, from which it asked', async () => {
+  const network = await makeServingNetwork(2)
+  const plane = await open(network)
+  const endpoints = [addressOf.ip(1), addressOf.ip6(1)].map((address) => ({ address, port: 8080 }))
+  await plane.sync(new Map([['dns', { name: 'dns', protocol: 'udp', frontends: [{ kind: 'node', port: 30_053 }], endpoints }]]))
+  for (const address of [addressOf.ip(2), addressOf.ip6(2)])
+    expect((await network.node.run('python3', ['-c', ASK_FROM, address, '30053'])).trim()).toBe('s2')
 })

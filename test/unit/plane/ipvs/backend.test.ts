@@ -336,6 +336,25 @@ describe('the ipvs plane', () => {
     expect(await state(kernels)).toEqual({ services: ['tcp 192.0.2.1:80 wlc '], addresses: [], elements: [] })
   })
 
+  it('leaves virtual services alone that others make where its own services have been', async () => {
+    const { plane, kernels } = await scene()
+    const at = (name: string, host: number): Service =>
+      service({ name, frontends: [{ kind: 'cluster', address: `10.96.1.${host}`, port: 80 }] })
+    const stays = at('stays', 1)
+    await plane.sync(named(stays, at('goes', 2)))
+    await plane.update({ delete: ['goes'] })
+    await plane.update({ set: [at('moves', 3)] })
+    await plane.update({ set: [at('moves', 4)] })
+    await using ipvs = await kernels.ipvs.open()
+    for (const host of [2, 3, 4]) await ipvs.addService({ protocol: 'udp', address: `10.96.1.${host}`, port: 53, scheduler: 'rr' })
+    const theirs = async () => (await ipvs.listServices()).flatMap(({ protocol, address }) => (protocol === 'udp' ? [address] : []))
+    expect((await plane.plan(named(stays, at('moves', 4)))).drift).toHaveLength(1)
+    await plane.sync(named(stays))
+    expect((await theirs()).sort()).toEqual(['10.96.1.2', '10.96.1.3'])
+    await plane.close({ cleanup: true })
+    expect((await theirs()).sort()).toEqual(['10.96.1.2', '10.96.1.3'])
+  })
+
   it('finds and repairs what others change', async () => {
     const { plane, kernels } = await scene({ auditMs: 100 })
     await plane.sync(named(service()))
@@ -388,7 +407,7 @@ describe('the ipvs plane', () => {
     await ipvs.updateService({ protocol: 'tcp', address: '10.96.7.1', port: 53, scheduler: 'rr' })
     await second.sync(named(service()))
     await second.close({ cleanup: true })
-    expect((await state(kernels)).services).toEqual([left[0]!.replace(' wrr ', ' rr ')])
+    expect(await state(kernels)).toEqual({ services: [left[0]!.replace(' wrr ', ' rr ')], addresses: ['10.96.7.1'], elements: [] })
   })
 
   it('refuses prefixes that are none', async () => {

@@ -32,10 +32,11 @@ it("answers as kube-proxy's two servers do", async () => {
   const [healthz, metrics] = [await freePort(), await freePort()]
   let health: ReturnType<KubeProxySources['health']> = { isHealthy: false, isEligible: true, syncedAt: undefined }
   const answered = vi.fn()
+  let isReady = false
   const servers = serversAt(
     healthz,
     metrics,
-    { health: () => health, metrics: () => Promise.resolve(METRICS), answered },
+    { health: () => health, metrics: () => Promise.resolve(METRICS), isReady: () => isReady, answered },
     '--proxy-mode=nftables'
   )
   await servers.listen()
@@ -43,6 +44,9 @@ it("answers as kube-proxy's two servers do", async () => {
 
   const never = { lastUpdated: '0001-01-01T00:00:00Z', healthy: false }
   expect(await answers()).toEqual([503, 503])
+  expect(await get(healthz, '/readyz')).toMatchObject({ status: 503 })
+  isReady = true
+  expect(await get(healthz, '/readyz')).toMatchObject({ status: 200, text: 'ok\n' })
   expect(JSON.parse((await get(healthz, '/healthz')).text)).toMatchObject({
     ...never,
     nodeEligible: true,
