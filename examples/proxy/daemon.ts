@@ -6,6 +6,7 @@ import { serveHttp } from './http.js'
 import { HealthPorts } from './health-ports.js'
 import { KubeProxyServers } from './configuration/servers.js'
 import { Keeper, type KeeperListener } from './keeper.js'
+import { KnownNode } from './known-node.js'
 import { Catalog } from './kubernetes/catalog.js'
 import { isNodeEligible } from './kubernetes/eligibility.js'
 import type { HealthCheck } from './kubernetes/health-checks.js'
@@ -259,6 +260,8 @@ export class Daemon {
     if (this.#hasHandedOver) return
     await this.#endParts()
     await this.#plane.close(how)
+    const { state, nodeName } = this.#options
+    if (how.cleanup && state !== undefined) await new KnownNode(state, nodeName).remove()
   }
 
   /** Ends all that belongs to this daemon alone. */

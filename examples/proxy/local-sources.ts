@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { KnownNode } from './known-node.js'
 import { podPrefixes } from './kubernetes/eligibility.js'
 import type { ProxyOptions } from './options.js'
 import { Backoff, type BackoffOptions } from './sources/api/backoff.js'
@@ -10,13 +11,18 @@ import type { ObjectSource } from './sources/types.js'
 export interface Patience {
   readonly longestMs: number
   readonly backoff: BackoffOptions
-  /** Told why it waits, each time. */
+  /** How long an API server may be silent where what the Node said before is known. */
+  readonly knownMs: number
+  /** Told why it waits, each time; or why it begins with what is known. */
   readonly waits: (error: Error) => void
+  /** Told that what is known cannot be kept. */
+  readonly unkept: (error: Error) => void
 }
 
 /** That of kube-proxy, and pauses that let a node begin soon. */
-export const FIRST_START: Omit<Patience, 'waits'> = {
+export const FIRST_START: Omit<Patience, 'waits' | 'unkept'> = {
   longestMs: 300_000,
+  knownMs: 5000,
   backoff: { firstMs: 500, maxMs: 8000, resetMs: 600_000 }
 }
 
@@ -50,17 +56,44 @@ async function readPatiently(
   }
 }
 
+/** As {@link readPatiently}, but with what the Node said before where it does not answer: the daemon follows what it says later. */
+async function readOrRemember(
+  options: ProxyOptions,
+  signal: AbortSignal,
+  patience: Patience,
+  known: KnownNode
+): Promise<readonly string[]> {
+  const before = await known.read()
+  if (before.length === 0) return await readPatiently(options, signal, patience)
+  const source = await open(options)
+  try {
+    return await readPrefixes(source, options, AbortSignal.any([signal, AbortSignal.timeout(patience.knownMs)]))
+  } catch (error) {
+    signal.throwIfAborted()
+    patience.waits(error as Error)
+    return before
+  }
+}
+
+async function readWithPatience(options: ProxyOptions, signal: AbortSignal, patience: Patience): Promise<readonly string[]> {
+  if (options.state === undefined) return await readPatiently(options, signal, patience)
+  const known = new KnownNode(options.state, options.nodeName)
+  const prefixes = await readOrRemember(options, signal, patience, known)
+  await known.write(prefixes).catch(patience.unkept)
+  return prefixes
+}
+
 /**
  * With `detectLocalMode: NodeCIDR` the Node says who is local.
  *
  * @param signal Ends the wait for an API server that does not answer.
- * @param patience Absent: the Node must be there.
+ * @param patience Absent: the Node must be there, and nothing is kept.
  * @throws Error It does not answer, or has no such Node; or the signal was aborted.
  */
 export async function withLocalSources(options: ProxyOptions, signal: AbortSignal, patience?: Patience): Promise<ProxyOptions> {
   if (options.configured?.isLocalByNode !== true) return options
   // A folder is complete: nobody else puts a Node there.
   const waits = patience !== undefined && options.api !== undefined
-  const localSources = waits ? await readPatiently(options, signal, patience) : await readPrefixes(await open(options), options, signal)
+  const localSources = waits ? await readWithPatience(options, signal, patience) : await readPrefixes(await open(options), options, signal)
   return { ...options, traffic: { ...options.traffic, localSources } }
 }

@@ -9,7 +9,7 @@ import { applyNodeSettings, type SettingOutcome } from './configuration/node-set
 import { writeConfiguration } from './configuration/write.js'
 import { Daemon } from './daemon.js'
 import { translate } from './kubernetes/translate.js'
-import { FIRST_START, withLocalSources } from './local-sources.js'
+import { FIRST_START, withLocalSources, type Patience } from './local-sources.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
 import type { PieceParser } from './manifests/parse.js'
@@ -105,6 +105,16 @@ async function applySettings(options: ProxyOptions, log: Logger): Promise<void> 
   }
 }
 
+/** A later start must not take long: the one before goes on meanwhile. */
+function patienceOf(log: Logger, isFirst: boolean): Patience {
+  return {
+    ...FIRST_START,
+    ...(isFirst ? {} : { longestMs: 0 }),
+    waits: (error) => log.warn({ err: error }, 'the prefixes of pods of this node are not told yet'),
+    unkept: (error) => log.warn({ err: error }, 'the prefixes of pods of this node cannot be kept')
+  }
+}
+
 /** Opens the plane, or lets that of the predecessor go on. What may fail before is done before. */
 async function startDaemon(
   options: ProxyOptions,
@@ -113,8 +123,7 @@ async function startDaemon(
   { opened, outdated, signal, predecessor, isFirst }: StartHooks<Daemon>
 ): Promise<Daemon> {
   await applySettings(options, log)
-  const waits = (error: Error): void => log.warn({ err: error }, 'waiting for the prefixes of pods of this node')
-  const local = await withLocalSources(options, signal, isFirst ? { ...FIRST_START, waits } : undefined)
+  const local = await withLocalSources(options, signal, patienceOf(log, isFirst))
   const complete = await ranges.complete(local, signal)
   const openParser = (): PieceParser => parserInBackground(new URL('proxy-parser.js', import.meta.url))
   const source = await openSource(complete, { openParser, kinds: kindsOf(options) })

@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { Daemon } from '../../../../examples/proxy/daemon.js'
@@ -139,14 +139,14 @@ it('begins with the services that its predecessor kept, and passes over a damage
   const lines: { msg: string; added?: number }[] = []
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line) as { msg: string }) })
   /** Runs a daemon on a machine that was just started; what it logs of the state. */
-  const run = async (): Promise<string[]> => {
+  const run = async (cleanup = false): Promise<string[]> => {
     lines.length = 0
     const options = parseOptions(['--manifests', folder, '--listen', 'off', '--state', state])
     const plane = await openPlane({ mode: 'nftables', kernel: { nftables: new FakeNftablesKernel() }, stateFile: options.state })
     const daemon = new Daemon(plane, new ManifestSource(folder, new ManifestFolder(folder)), options, log)
     await daemon.start()
     await vi.waitFor(() => expect(plane.status().services).toBe(1), 10_000)
-    await daemon.stop()
+    await daemon.stop({ cleanup })
     return lines.map(({ msg }) => msg).filter((msg) => msg.includes('saved state'))
   }
   expect(await run()).toEqual([])
@@ -157,4 +157,8 @@ it('begins with the services that its predecessor kept, and passes over a damage
   await writeFile(join(folder, 'web.yaml'), manifest('web', '10.96.0.1', '10.1.0.1'))
   expect(await run()).toEqual(['the saved state is passed over'])
   expect([...(await readStateFile(state))!.keys()]).toEqual(['default/web:80'])
+  // A clean-up leaves nothing of either file.
+  await writeFile(`${state}.node`, '{}')
+  await run(true)
+  expect(await readdir(dirname(state))).toEqual([])
 })
