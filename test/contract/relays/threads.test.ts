@@ -153,3 +153,12 @@ test('a connection that is to end before its thread has declined it ends', async
   await until(() => expect(all.status()[0]).toMatchObject({ connections: 1, openConnections: 0 }))
   expect(events).toMatchObject([{ type: 'connection', ending: 'drained' }])
 })
+
+test('threads do not keep the process alive', async () => {
+  const count = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'MessagePort').length
+  const before = count()
+  const { port } = await serve()
+  const { all } = relays({ threads: 2 }, { startThread: startWorker })
+  await exchanged(await dial(await all.listen(spec([port]))), 'hello')
+  expect(count()).toBe(before)
+})

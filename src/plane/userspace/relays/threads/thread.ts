@@ -15,6 +15,8 @@ export interface ThreadPort {
   /** It runs no more, and has no descriptors any more. */
   on(event: 'exit', listener: () => void): unknown
   terminate(): Promise<unknown>
+  /** Does not keep the process alive from now on. */
+  unref(): void
 }
 
 /** Two sockets that are to be joined. */
@@ -65,6 +67,8 @@ export class CarrierThread {
     port.on('message', (message) => this.#take(message))
     port.on('error', (error) => (this.#error = error))
     port.on('exit', () => ended(this.#lose(), this.#error))
+    // After all of these: whoever listens to messages of a worker keeps the process alive for them.
+    port.unref()
   }
 
   /** Whether it takes connections, or took them until it ended. */
