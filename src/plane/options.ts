@@ -58,7 +58,7 @@ export function takeOptions<T extends PlaneOptions>(options: T): T {
   for (const name in options) taken[name] = options[name]
   // What a class computes is in no loop.
   for (let of: object | null = options; of !== null && of !== Object.prototype; of = Object.getPrototypeOf(of) as object | null)
-    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(of)))
-      if (get !== undefined && !(name in taken)) Object.defineProperty(taken, name, { value: options[name as keyof T] })
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(of)))
+      if ('get' in property && !(name in taken)) Object.defineProperty(taken, name, { value: options[name as keyof T] })
   return taken
 }

@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   ClosedError,
   NetlinkError,
   openPlane,
   PLANE_MODES,
-  readStateFile,
   UnsupportedError,
   ValidationError,
   type Plane,
@@ -350,18 +346,6 @@ it('goes by options as they were when it was called', async () => {
   Object.assign(next, { mode: 'userspace' })
   expect(await switching).toMatchObject({ from: 'nftables', to: 'iptables' })
   expect(events).toContainEqual({ type: 'switched', from: 'nftables', to: 'iptables' })
-})
-
-it('keeps services in a file that both modes have, however its path is written', async () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'netplane-switch-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const stateFile = path.join(folder, 'services')
-  const kernel = makeKernel()
-  const plane = await opened(optionsOf('nftables', kernel, { stateFile: path.relative('.', stateFile) }))
-  await plane.sync(both)
-  await plane.switchTo(optionsOf('iptables', kernel, { stateFile }))
-  await plane.close()
-  expect((await readStateFile(stateFile))?.size).toBe(2)
 })
 
 it('says what it cannot remove, and tries again', async () => {
