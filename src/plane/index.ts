@@ -29,7 +29,7 @@ import { checkIptablesPlaneOptions } from './iptables/options.js'
 import { openNftablesBackend } from './nftables/backend.js'
 import { checkNftablesOptions } from './nftables/options.js'
 import type { Service } from './model.js'
-import type { PlaneMode, PlaneOptions } from './options.js'
+import { takeOptions, type PlaneMode, type PlaneOptions } from './options.js'
 import { checkStateFile } from './state/file.js'
 import { StateKeeper } from './state/keeper.js'
 import { identityOf, type PlaneIdentity } from './switch/identity.js'
@@ -322,8 +322,6 @@ async function openCarried(
 
 /** Checks all options, before anything is opened. */
 function preparePlane(options: PlaneOptions, shared: Shared): () => Promise<OpenedPlane> {
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
-    throw new ValidationError('options', options, 'an object with a mode')
   const opening = prepare(options)
   checkReplaces(options)
   const { mode, name } = options
@@ -351,16 +349,17 @@ async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, nam
  * @throws {UnsupportedError} The kernel lacks the subsystem.
  */
 export async function openPlane(options: PlaneOptions): Promise<Plane> {
+  const taken = takeOptions(options)
   const ownLinks = new Set<string>()
   const shared = { events: new Broadcast<PlaneEvent>(), ownLinks }
-  const first = await preparePlane(options, shared)()
-  const { netns, deadlineMs, kernel } = options
+  const first = await preparePlane(taken, shared)()
+  const { netns, deadlineMs, kernel } = taken
   return new SwitchingPlane(first, {
     events: shared.events,
     notes: new SwitchNotes(() => Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables }), first.identity),
-    replaces: options.replaces ?? [],
+    replaces: taken.replaces ?? [],
     prepare: (next) => preparePlane(next, shared),
-    openLeft: (plane) => openLeft(options, plane),
+    openLeft: (plane) => openLeft(taken, plane),
     dropCarriers: async ({ mode, name, carriers = [], replaces = [] }) => {
       const nft = await Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables })
       const planes = [mode, ...replaces].map((one) => identityOf(one, name))

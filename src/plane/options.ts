@@ -1,6 +1,7 @@
 /**
  * Options of planes of any mode.
  */
+import { ValidationError } from '../core/errors.js'
 import type { CarrierOptions } from './carriers/options.js'
 import type { StaleFlowOptions } from './flows/options.js'
 import type { IptablesPlaneOptions } from './iptables/options.js'
@@ -47,3 +48,17 @@ export type PlaneOptions = CommonPlaneOptions &
     | ({ readonly mode: 'iptables' } & IptablesPlaneOptions)
     | ({ readonly mode: 'userspace' } & UserspacePlaneOptions)
   )
+
+/** Options as they are now: callers may change theirs afterwards, and give them again. @throws {ValidationError} They are no object. */
+export function takeOptions<T extends PlaneOptions>(options: T): T {
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null)
+    throw new ValidationError('options', options, 'an object with a mode')
+  // Without a prototype, no name means anything else than an option.
+  const taken = Object.create(null) as T
+  for (const name in options) taken[name] = options[name]
+  // What a class computes is in no loop.
+  for (let of: object | null = options; of !== null && of !== Object.prototype; of = Object.getPrototypeOf(of) as object | null)
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(of)))
+      if ('get' in property && !(name in taken)) Object.defineProperty(taken, name, { value: options[name as keyof T] })
+  return taken
+}

@@ -50,6 +50,8 @@ export function startTestThread({ duplicate = (fd) => loadAddon().duplicateDescr
       end()
       return Promise.resolve()
     },
+    // There is none of Node's.
+    unref: () => undefined,
     fail: end
   }
 }

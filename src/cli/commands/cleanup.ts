@@ -7,6 +7,8 @@ import { isTableName } from '../../iptables/tables.js'
 import { isOurChain } from '../../plane/iptables/inspect/ours.js'
 import { openPlane } from '../../plane/index.js'
 import { findPlanes, requireUnowned, tablesOf, type PresentPlanes } from '../present.js'
+import { identityOf } from '../../plane/switch/identity.js'
+import { SwitchNotes } from '../../plane/switch/notes.js'
 import { openLeftTables } from '../../plane/userspace/left.js'
 import { Route } from '../../route/index.js'
 import { asChanging } from '../changing.js'
@@ -71,6 +73,7 @@ async function removeOf(environment: CommandEnvironment, mode: KernelMode, optio
   const left = await openLeftTables({ netns, name, signal, kernel: kernel === undefined ? undefined : { nftables: kernel.nftables } })
   try {
     await left.cleanUp()
+    await new SwitchNotes(() => Nftables.open({ netns, signal, kernel: kernel?.nftables }), identityOf(mode, name)).forget()
   } finally {
     await left.close()
   }

@@ -3,7 +3,7 @@
  */
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises'
+import { lstat, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { isText } from '../../core/checks.js'
 import { NetplaneError, ValidationError } from '../../core/errors.js'
@@ -26,8 +26,11 @@ const CHUNK = 65_536
 /** Owner alone: what services there are is nobody else's business. */
 const MODE = 0o600
 
-/** The file that takes the place of the other one once it is whole. A link of that name is not followed. */
-const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+/** The file that takes the place of the other one once it is whole. It is new: what somebody left under its name would have other owners and rights, or be a link or a pipe. */
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+/** A pipe that nobody writes into would be waited for. */
+const EXISTING = constants.O_RDONLY | constants.O_NONBLOCK
 
 function stateError(file: string, reason: string, cause?: unknown): NetplaneError {
   return new NetplaneError('ERR_NETPLANE_STATE_FILE', `${file}: ${reason}`, { cause })
@@ -44,6 +47,20 @@ export function checkStateFile(name: string, file: unknown): string {
 }
 
 const besides = (file: string): string => `${file}.new`
+
+/** The last that is done with each file: while a plane goes on in another mode, two keepers may have the same one. */
+const turns = new Map<string, Promise<unknown>>()
+
+async function inTurn(file: string, work: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(file) ?? Promise.resolve()).then(work)
+  const done = turn.catch(() => undefined)
+  turns.set(file, done)
+  try {
+    await turn
+  } finally {
+    if (turns.get(file) === done) turns.delete(file)
+  }
+}
 
 async function writeWhole(handle: FileHandle, services: readonly Service[]): Promise<void> {
   const hash = createHash('sha256')
@@ -74,6 +91,25 @@ async function syncFolder(file: string): Promise<void> {
   }
 }
 
+/** Another process that writes the same file has removed what this one wrote. */
+async function requireOwn(handle: FileHandle, file: string): Promise<void> {
+  const [own, found] = [await handle.stat(), await lstat(besides(file))]
+  if (own.dev !== found.dev || own.ino !== found.ino) throw new Error('another process writes it, too')
+}
+
+async function replace(file: string, services: readonly Service[]): Promise<void> {
+  await rm(besides(file), { force: true })
+  const handle = await open(besides(file), NEW, MODE)
+  try {
+    await writeWhole(handle, services)
+    await requireOwn(handle, file)
+    await rename(besides(file), file)
+  } finally {
+    await handle.close()
+  }
+  await syncFolder(file)
+}
+
 /**
  * Writes services: the file holds all of them, or what it held before, whenever the machine stops.
  *
@@ -81,14 +117,7 @@ async function syncFolder(file: string): Promise<void> {
  */
 export async function writeServices(file: string, services: readonly Service[]): Promise<void> {
   try {
-    const handle = await open(besides(file), FLAGS, MODE)
-    try {
-      await writeWhole(handle, services)
-    } finally {
-      await handle.close()
-    }
-    await rename(besides(file), file)
-    await syncFolder(file)
+    await inTurn(file, () => replace(file, services))
   } catch (error) {
     throw failedTo(file, 'written', error)
   }
@@ -97,7 +126,9 @@ export async function writeServices(file: string, services: readonly Service[]):
 /** Removes the file, and one that was not finished. @throws {NetplaneError} `ERR_NETPLANE_STATE_FILE` */
 export async function removeServices(file: string): Promise<void> {
   try {
-    await Promise.all([file, besides(file)].map((name) => rm(name, { force: true })))
+    await inTurn(file, async () => {
+      for (const name of [file, besides(file)]) await rm(name, { force: true })
+    })
   } catch (error) {
     throw failedTo(file, 'removed', error)
   }
@@ -148,6 +179,18 @@ function checkHeader(file: string, line: Buffer): void {
   if (header.version !== VERSION) throw stateError(file, `has version ${String(header.version)}, and ${VERSION} is known`)
 }
 
+/** What a file holds. Folders and what else is no file are refused: some of it has no end. */
+async function contentOf(file: string): Promise<Buffer> {
+  const handle = await open(file, EXISTING)
+  try {
+    const found = await handle.stat()
+    if (!found.isFile() && !found.isDirectory()) throw new Error('it is no regular file')
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
 /**
  * Reads the services that a plane with option `stateFile` has written, for its successor to sync before anybody else says what should be. They are checked by `sync`, as all are.
  *
@@ -160,7 +203,7 @@ export async function readStateFile(file: string): Promise<Services | undefined>
   const checked = checkStateFile('file', file)
   let content: Buffer
   try {
-    content = await readFile(checked)
+    content = await contentOf(checked)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw failedTo(checked, 'read', error)

@@ -3,7 +3,7 @@
  */
 import type { Nftables } from '../../nftables/index.js'
 import { NoteTable } from '../core/note-table.js'
-import { formatIdentity, parseIdentity, type PlaneIdentity } from './identity.js'
+import { formatIdentity, parseIdentity, withoutPlanes, type PlaneIdentity } from './identity.js'
 
 const COMMENT = 'netplane switch'
 /** Numbers of planes; their modes and names are comments. */
@@ -20,6 +20,7 @@ export interface FoundNotes {
 /** Reads and writes notes. Calls must not overlap. */
 export class SwitchNotes {
   readonly #open: () => Promise<Nftables>
+  readonly #own: PlaneIdentity
   readonly #table: string
   /** Tables that are to go with the next note: earlier processes wrote them about planes that are known here now. */
   #former: readonly string[] = []
@@ -27,18 +28,20 @@ export class SwitchNotes {
   /** @param own The plane that notes are about, by which their table is named. */
   constructor(open: () => Promise<Nftables>, own: PlaneIdentity) {
     this.#open = open
+    this.#own = own
     this.#table = `netplane-switch-${formatIdentity(own).replace(' ', '-')}`
   }
 
-  /** The planes of switches that a plane has a part in, and that were not finished. */
-  async read(own: PlaneIdentity): Promise<readonly PlaneIdentity[]> {
+  /** All planes of switches that were not finished, and that the plane or one of those that it replaces has a part in. */
+  async read(replaced: readonly PlaneIdentity[] = []): Promise<readonly PlaneIdentity[]> {
+    const meant = new Set([this.#own, ...replaced].map(formatIdentity))
     return await this.#with(async (nft) => {
       const tables = (await nft.listTables()).filter(({ family, comment }) => family === 'ip' && comment === COMMENT)
       const planes: PlaneIdentity[] = []
       const former: string[] = []
       for (const { name } of tables) {
         const noted = await this.#readTable(nft, name)
-        if (!noted.some((plane) => formatIdentity(plane) === formatIdentity(own))) continue
+        if (!noted.some((plane) => meant.has(formatIdentity(plane)))) continue
         former.push(name)
         planes.push(...noted)
       }
@@ -55,6 +58,12 @@ export class SwitchNotes {
       for (const name of new Set(former)) await tableIn(nft, name).drop()
       this.#former = []
     })
+  }
+
+  /** Of the plane, which was removed, nothing is noted any more: a later one of its mode and name is none that a switch was about. @throws {NetlinkError} */
+  async forget(): Promise<void> {
+    const left = withoutPlanes(await this.read(), [this.#own])
+    if (this.#former.length > 0) await this.write(left.length > 1 ? left : [])
   }
 
   async #readTable(nft: Nftables, name: string): Promise<PlaneIdentity[]> {

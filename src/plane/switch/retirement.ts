@@ -64,8 +64,7 @@ export class Retirement {
 
   /** Its objects belong to another plane of its mode and name from now on: connections of this process go on, and nothing is removed. */
   async handOver(): Promise<void> {
-    clearTimeout(this.#timer)
-    await this.#step
+    await this.#pause()
     if (this.#isEnded) return
     this.#isHandedOver = true
     if (this.#backend?.carriesConnections !== true) return await this.#end()
@@ -74,8 +73,7 @@ export class Retirement {
 
   /** Ends it now. @param cleanup Its objects go with it; else they stay for the next plane. */
   async finish(cleanup: boolean): Promise<void> {
-    clearTimeout(this.#timer)
-    await this.#step
+    await this.#pause()
     if (this.#isEnded) return
     try {
       if (cleanup && !this.#isHandedOver) await (await this.#open())?.cleanUp()
@@ -90,6 +88,13 @@ export class Retirement {
 
   async #open(): Promise<Backend | undefined> {
     return (this.#backend ??= await this.#parts.open())
+  }
+
+  /** Waits for a step under way, and lets no other one follow it. */
+  async #pause(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#step
+    clearTimeout(this.#timer)
   }
 
   async #end(): Promise<void> {

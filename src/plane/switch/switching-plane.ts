@@ -1,6 +1,7 @@
 /**
  * A plane that goes on in another mode.
  */
+import path from 'node:path'
 import { asNetplaneError, ClosedError, NetplaneError, ValidationError } from '../../core/errors.js'
 import type { Broadcast } from '../../core/events/broadcast.js'
 import type { Backend } from '../core/backend.js'
@@ -11,7 +12,7 @@ import { checkCleanup, checkSyncOptions } from '../core/options.js'
 import type { ModePlane } from '../core/mode-plane.js'
 import type { Explanation, ExplainRequest } from '../explanation.js'
 import type { Services } from '../model.js'
-import type { PlaneMode, PlaneOptions } from '../options.js'
+import { takeOptions, type PlaneMode, type PlaneOptions } from '../options.js'
 import type { Plane, PlaneEvent, PlaneStatus, ServiceUpdate, SwitchOptions, SwitchReport, SyncOptions, SyncReport } from '../types.js'
 import { identityOf, withoutPlanes, type PlaneIdentity } from './identity.js'
 import { LeavingPlanes } from './leaving.js'
@@ -42,6 +43,11 @@ export interface SwitchingParts {
   readonly setLinks: (planes: readonly PlaneIdentity[]) => void
   /** Removes what carriers of earlier processes have in the kernel, but for those of the plane itself. */
   readonly dropCarriers: (options: PlaneOptions) => Promise<void>
+}
+
+/** Whether planes keep services in the same file, or none does. */
+function hasSameFile({ stateFile }: PlaneOptions, { stateFile: other }: PlaneOptions): boolean {
+  return stateFile === other || (stateFile !== undefined && other !== undefined && path.resolve(stateFile) === path.resolve(other))
 }
 
 /** Made by {@link openPlane}. */
@@ -106,9 +112,10 @@ export class SwitchingPlane implements Plane {
     return { ...status, ...this.#leaving.status(), details }
   }
 
-  async switchTo(options: PlaneOptions, how: SwitchOptions = {}): Promise<SwitchReport> {
+  async switchTo(given: PlaneOptions, how: SwitchOptions = {}): Promise<SwitchReport> {
     if (this.#closing !== undefined) throw new ClosedError('the plane')
     const settings = checkSwitchOptions(how)
+    const options = takeOptions(given)
     const open = this.#parts.prepare(options)
     for (const { carriers = [] } of [options, this.#current.options])
       if (carriers.length > 0) throw new ValidationError('carriers', carriers, NO_CARRIERS)
@@ -163,7 +170,7 @@ export class SwitchingPlane implements Plane {
   async #look(): Promise<void> {
     const { identity, options } = this.#current
     const replaced = this.#parts.replaces.map((mode) => identityOf(mode, options.name))
-    this.#left = withoutPlanes([...(await this.#parts.notes.read(identity)), ...replaced], [identity])
+    this.#left = withoutPlanes([...(await this.#parts.notes.read(replaced)), ...replaced], [identity])
     this.#setLinks()
   }
 
@@ -197,7 +204,7 @@ export class SwitchingPlane implements Plane {
     const report = await this.#carry(next, () => next.plane.sync(takeServices(services), sync), drainSeconds)
     this.#current = next
     this.#parts.events.push({ type: 'switched', from, to: mode })
-    const backend = await old.plane.release(old.options.stateFile !== next.options.stateFile)
+    const backend = await old.plane.release(!hasSameFile(old.options, next.options))
     await this.#leaving.add(old.identity, () => Promise.resolve(backend), drainSeconds)
     await this.#tellFailure(next.plane.succeed(quarantined))
     return { from, to: mode, sync: report, durationMs: performance.now() - startedAt }
@@ -240,6 +247,13 @@ export class SwitchingPlane implements Plane {
     this.#parts.setLinks([...own, ...this.#leaving.planes, ...(this.#left ?? [])])
   }
 
+  /** Nothing is left of the plane: what an interrupted switch left of others before a first `sync` is none of its own. */
+  async #forget(): Promise<void> {
+    const { notes } = this.#parts
+    if (this.#left?.length === 0) await notes.write([])
+    else await notes.forget()
+  }
+
   async #tellFailure(work: Promise<void>): Promise<void> {
     try {
       await work
@@ -256,7 +270,7 @@ export class SwitchingPlane implements Plane {
     }
     await attempt(() => this.#leaving.finish(cleanup))
     await this.#noting
-    if (cleanup && failures.length === 0 && this.#left !== undefined) await attempt(() => this.#parts.notes.write([]))
+    if (cleanup && failures.length === 0) await attempt(() => this.#forget())
     await this.#current.plane.close({ cleanup })
     if (cleanup) await attempt(() => this.#parts.dropCarriers({ ...this.#current.options, carriers: [] }))
     if (failures.length > 0) throw failures[0]

@@ -145,7 +145,7 @@ export function checkUserspaceOptions(options: UserspacePlaneOptions): Userspace
       proxyProtocol: requireFlag('proxyProtocol', options.proxyProtocol),
       drainSeconds: drainSeconds === undefined ? undefined : requireInteger('drainSeconds', drainSeconds, 0, MAX_SECONDS)
     },
-    relays: checkOptions(options.relays ?? {}),
+    relays: options.relays === undefined ? checkOptions({}) : checkOptions(options.relays),
     nodeAddresses,
     loopback: options.loopbackNodePorts === undefined || requireFlag('loopbackNodePorts', options.loopbackNodePorts) ? FAMILIES : [],
     ownAddresses,

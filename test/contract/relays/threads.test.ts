@@ -139,3 +139,26 @@ test('what is carried is counted while it is open', async () => {
   client.end()
   expect(await readAll(client)).toBe('')
 })
+
+test('a connection that is to end before its thread has declined it ends', async () => {
+  const { port } = await serve()
+  const begun = { listening: 0 }
+  const duplicate = (): number => {
+    all.update(spec([], { listenPort: begun.listening, drainSeconds: 0 }))
+    return -1
+  }
+  const { all, events } = scene({ threads: 1, logsConnections: true }, () => startTestThread({ duplicate }))
+  begun.listening = await all.listen(spec([port]))
+  expect(await fate(await dial(begun.listening))).toBe('ECONNRESET')
+  await until(() => expect(all.status()[0]).toMatchObject({ connections: 1, openConnections: 0 }))
+  expect(events).toMatchObject([{ type: 'connection', ending: 'drained' }])
+})
+
+test('threads do not keep the process alive', async () => {
+  const count = (): number => process.getActiveResourcesInfo().filter((resource) => resource === 'MessagePort').length
+  const before = count()
+  const { port } = await serve()
+  const { all } = relays({ threads: 2 }, { startThread: startWorker })
+  await exchanged(await dial(await all.listen(spec([port]))), 'hello')
+  expect(count()).toBe(before)
+})

@@ -32,6 +32,25 @@ describe('cleanup', () => {
     await nft.close()
   })
 
+  test('removes the note of a switch that was interrupted', async () => {
+    const kernel = fakeKernel()
+    const nft = await Nftables.open({ kernel: kernel.nftables })
+    const [table, set] = ['netplane-switch-userspace-netplane', 'planes']
+    const tx = nft.transaction()
+    tx.add.table({ family: 'ip', name: table, comment: 'netplane switch' })
+    tx.add.set({ family: 'ip', table, name: set, key: 'inet_service' })
+    const noted = ['userspace netplane', 'iptables']
+    tx.add.elements(
+      { family: 'ip', table, name: set, key: 'inet_service' },
+      noted.map((comment, key) => ({ key, comment }))
+    )
+    await tx.commit()
+    const { status } = await command(['cleanup', '--mode', 'userspace'], { kernel })
+    expect(status).toBe(0)
+    expect(await nft.listTables()).toEqual([])
+    await nft.close()
+  })
+
   test('leaves mode iptables, which has no names, alone where a name is given', async () => {
     const kernel = fakeKernel()
     await run(['apply', '--mode', 'iptables'], SERVICES, { kernel })

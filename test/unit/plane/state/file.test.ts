@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -86,8 +87,43 @@ describe('a file of services', () => {
     const other = path.join(folder, 'other')
     writeFileSync(other, 'theirs')
     symlinkSync(other, `${file}.new`)
-    expect(await rejection(writeServices(file, []))).toMatchObject({ cause: { code: 'ELOOP' } })
+    await writeServices(file, [service(1)])
     expect(readFileSync(other, 'utf8')).toBe('theirs')
+    expect(await readStateFile(file)).toEqual(mapOf(service(1)))
+  })
+
+  it('may be read by its owner alone, also where somebody has left one that all may read', async () => {
+    writeFileSync(`${file}.new`, '')
+    chmodSync(`${file}.new`, 0o666)
+    await writeServices(file, [])
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+  })
+
+  it('that is a pipe is refused, and one that somebody has left is not waited for', async () => {
+    execFileSync('mkfifo', [file, `${file}.new`])
+    expect(await rejection(readStateFile(file))).toMatchObject({
+      code: 'ERR_NETPLANE_STATE_FILE',
+      message: `${file}: cannot be read: it is no regular file`
+    })
+    await writeServices(file, [service(1)])
+    expect(await readStateFile(file)).toEqual(mapOf(service(1)))
+  })
+
+  it('is whole where two write it at the same time, and the last one stays', async () => {
+    const many = Array.from({ length: 3000 }, (_, index) => service(index))
+    await Promise.all([writeServices(file, many), writeServices(file, [service(1)])])
+    expect(await readStateFile(file)).toEqual(mapOf(service(1)))
+    expect(readdirSync(folder)).toEqual(['services'])
+  })
+
+  it('is not replaced by what another process has put in the place of what was written', async () => {
+    const many = Array.from({ length: 30_000 }, (_, index) => service(index))
+    const writing = rejection(writeServices(file, many))
+    await vi.waitFor(() => statSync(`${file}.new`))
+    rmSync(`${file}.new`)
+    writeFileSync(`${file}.new`, 'half of')
+    expect(await writing).toMatchObject({ message: `${file}: cannot be written: another process writes it, too` })
+    expect(readdirSync(folder)).toEqual(['services.new'])
   })
 
   it('has a path', async () => {

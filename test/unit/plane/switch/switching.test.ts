@@ -310,6 +310,44 @@ it('replaces what other modes have, when told', async () => {
   expect(await holdings(kernel)).toEqual(await fresh('nftables'))
 })
 
+it('is finished by a plane of a third mode that replaces one of both', async () => {
+  const { steps } = await interrupted('nftables', 'iptables', Infinity)
+  const { kernel } = await interrupted('nftables', 'iptables', Math.ceil(steps / 2))
+  const plane = await opened(optionsOf('userspace', kernel, { replaces: ['nftables'] }))
+  await plane.sync(both)
+  await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), soon)
+  expect(await holdings(kernel)).toEqual(await fresh('userspace'))
+})
+
+it('of a plane that was removed before its first sync is forgotten', async () => {
+  const { steps } = await interrupted('nftables', 'iptables', Infinity)
+  const { kernel } = await interrupted('nftables', 'iptables', Math.ceil(steps / 2))
+  const removed = await openPlane(optionsOf('nftables', kernel))
+  await removed.close({ cleanup: true })
+  const left = await holdings(kernel)
+  expect(left).toEqual(expect.arrayContaining(await fresh('iptables')))
+  // What is there of the other one may be a plane's that was opened since.
+  const plane = await opened(optionsOf('nftables', kernel))
+  await plane.sync(both)
+  expect(plane.status().leaving).toBeUndefined()
+  expect(await holdings(kernel)).toEqual(expect.arrayContaining(left))
+})
+
+it('goes by options as they were when it was called', async () => {
+  const kernel = makeKernel()
+  const options = { ...optionsOf('nftables', kernel) }
+  const plane = await opened(options)
+  const events = eventsOf(plane)
+  await plane.sync(both)
+  Object.assign(options, { mode: 'iptables', netns: 'blue' })
+  await expect(plane.switchTo(options)).rejects.toMatchObject({ path: 'netns' })
+  const next = { ...optionsOf('iptables', kernel) }
+  const switching = plane.switchTo(next)
+  Object.assign(next, { mode: 'userspace' })
+  expect(await switching).toMatchObject({ from: 'nftables', to: 'iptables' })
+  expect(events).toContainEqual({ type: 'switched', from: 'nftables', to: 'iptables' })
+})
+
 it('says what it cannot remove, and tries again', async () => {
   const kernel = makeKernel()
   const plane = await opened(optionsOf('nftables', kernel))

@@ -11,6 +11,7 @@ it.each([
   ['drainSeconds', -1, 'an integer from 0'],
   ['drainSeconds', 0.5, 'an integer from 0'],
   ['relays', [], 'an object'],
+  ['relays', null, 'an object'],
   ['tableOwner', true, "'temporary', 'persistent'"],
   ['name', 'a-name-of-22-characters', '1 to 21 letters'],
   ['masquerade', 'all', 'no'],

@@ -37,10 +37,14 @@ function passOn(from: Socket, to: Socket, count: (bytes: number) => void): void 
     stalled.begin()
   })
   to.on('drain', () => {
+    if (from.readableEnded) return
     stalled.end()
     from.resume()
   })
-  from.on('end', () => to.end())
+  from.on('end', () => {
+    to.end()
+    stalled.begin()
+  })
 }
 
 /**

@@ -9,10 +9,10 @@ export const LOOK_MS = 2_000
 const NOTHING = new Uint8Array(0)
 
 /**
- * Looks after one side of a connection while the other side takes nothing.
+ * Looks after one side of a connection while the other side takes nothing, and once the side has ended its half.
  *
- * libuv does not poll a socket from which it neither reads nor has anything left to write, so that a reset would be noticed only once the other side reads on: an endpoint that never does would
- * let all connections of clients that gave up stay open, until no more are allowed. To send nothing is answered by the error of the socket (`tcp_sendmsg_locked` in net/ipv4/tcp.c looks for it
+ * libuv does not poll a socket from which it neither reads nor has anything left to write, so that a reset would be noticed only once the other side reads on, or sends: an endpoint that never does
+ * would let all connections of clients that gave up stay open, until no more are allowed. To send nothing is answered by the error of the socket (`tcp_sendmsg_locked` in net/ipv4/tcp.c looks for it
  * first). A side that has been sent its end already cannot be asked in this way.
  */
 export class StalledSide {

@@ -24,13 +24,11 @@ export interface Carrier {
 /** The thread that everything else runs in, too. */
 export const ownThread: Carrier = { descriptors: 2, carry: joinPair, close: () => Promise.resolve() }
 
-/** A worker of Node. It does not keep the process alive. */
+/** A worker of Node. */
 export function startWorker(): ThreadPort {
   // Seen from `src` and from `dist`: package.json says where it is.
   const program = createRequire(import.meta.url).resolve('#relay-worker')
-  const worker = new Worker(program, { name: 'netplane relays', execArgv: [] })
-  worker.unref()
-  return worker
+  return new Worker(program, { name: 'netplane relays', execArgv: [] })
 }
 
 /** Threads of which each connection has one. What there is none for is carried by the thread of the plane. */

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import { reset } from '../tcp/sockets.js'
 import { joinPair, type CarriedPair, type PairListener } from '../tcp/pair.js'
+import type { RelayEnding } from '../types.js'
 import type { Counted, FromThread, ToThread } from './messages.js'
 
 /** A worker of Node, or what stands for one. */
@@ -14,6 +15,8 @@ export interface ThreadPort {
   /** It runs no more, and has no descriptors any more. */
   on(event: 'exit', listener: () => void): unknown
   terminate(): Promise<unknown>
+  /** Does not keep the process alive from now on. */
+  unref(): void
 }
 
 /** Two sockets that are to be joined. */
@@ -23,6 +26,12 @@ export interface PairToCarry {
   /** What the endpoint is sent before all that comes. */
   readonly header: Uint8Array | undefined
   readonly listener: PairListener
+}
+
+/** A pair that the thread was given. */
+interface LentPair extends PairToCarry {
+  /** How it is to end: the thread may decline it before it is told. */
+  ending: RelayEnding | undefined
 }
 
 /** Closes sockets of this thread, and tells when both are closed. The kernel closes a connection with the last descriptor. */
@@ -45,7 +54,7 @@ export function descriptorOf(socket: Socket): number | undefined {
 /** A thread and the pairs that it carries. The thread of the plane keeps their sockets open, and never reads them, so that it can reset them where the other thread ends. */
 export class CarrierThread {
   readonly #port: ThreadPort
-  readonly #lent = new Map<number, PairToCarry>()
+  readonly #lent = new Map<number, LentPair>()
   /** Pairs that the thread could not take: this one carries them. */
   readonly #kept = new Map<number, CarriedPair>()
   #last = 0
@@ -58,6 +67,8 @@ export class CarrierThread {
     port.on('message', (message) => this.#take(message))
     port.on('error', (error) => (this.#error = error))
     port.on('exit', () => ended(this.#lose(), this.#error))
+    // After all of these: whoever listens to messages of a worker keeps the process alive for them.
+    port.unref()
   }
 
   /** Whether it takes connections, or took them until it ended. */
@@ -73,15 +84,17 @@ export class CarrierThread {
   /** @param descriptors Of the client's socket, and of the endpoint's. */
   carry(pair: PairToCarry, [client, endpoint]: readonly [number, number]): CarriedPair {
     const id = ++this.#last
-    this.#lent.set(id, pair)
+    const lent: LentPair = { ...pair, ending: undefined }
+    this.#lent.set(id, lent)
     // Nobody polls it here, but for what is wrong with its end.
     pair.endpoint.on('error', () => undefined)
     this.#port.postMessage({ type: 'carry', id, client, endpoint, header: pair.header })
     return {
       end: (ending) => {
         const kept = this.#kept.get(id)
-        if (kept === undefined) this.#port.postMessage({ type: 'end', id, ending })
-        else kept.end(ending)
+        if (kept !== undefined) return kept.end(ending)
+        lent.ending = ending
+        this.#port.postMessage({ type: 'end', id, ending })
       }
     }
   }
@@ -105,12 +118,14 @@ export class CarrierThread {
     const pair = this.#lent.get(id)
     if (pair === undefined) return
     this.#lent.delete(id)
-    const { client, endpoint, header, listener } = pair
+    const { client, endpoint, header, listener, ending } = pair
     const closed = (): void => {
       this.#kept.delete(id)
       listener.closed()
     }
-    this.#kept.set(id, joinPair(client, endpoint, header, { ...listener, closed }))
+    const kept = joinPair(client, endpoint, header, { ...listener, closed })
+    this.#kept.set(id, kept)
+    if (ending !== undefined) kept.end(ending)
   }
 
   #closed(message: FromThread & { readonly type: 'closed' }): void {

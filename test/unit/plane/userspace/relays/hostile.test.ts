@@ -47,6 +47,18 @@ describe('clients that', () => {
     expect(events).toMatchObject([{ type: 'connection', ending: 'reset by client' }])
   })
 
+  test('reset after the end of their half leave nothing open, however long the endpoint is silent', async () => {
+    const { port, sockets } = await serve((socket) => socket.resume())
+    const { all, events } = relays({ logsConnections: true })
+    const client = await dial(await all.listen(spec([port])))
+    client.on('error', () => undefined)
+    client.end('a question')
+    await until(() => expect(sockets[0]?.readableEnded).toBe(true))
+    client.resetAndDestroy()
+    await until(() => expect(all.status()[0]).toMatchObject(NOTHING_OPEN))
+    expect(events).toMatchObject([{ type: 'connection', ending: 'reset by client' }])
+  })
+
   test('read nothing are told no later that the endpoint has reset', async () => {
     const { port, sockets } = await serve((socket) => socket.write(Buffer.alloc(64 << 20)))
     const { all, events } = relays({ logsConnections: true })
