@@ -22,6 +22,8 @@ const timeouts = (tcp: number, tcpFin: number, udp: number): string => `Timeout 
 
 it('sets what it needs, repairs what others change, and puts back what it found, in another process too', async () => {
   const node = await makeNamespace()
+  // A new namespace has that of the initial one, which a test of the whole machine may have changed.
+  await node.run('sh', ['-ec', 'echo 0 >/proc/sys/net/ipv4/ip_forward'])
   const options = { strictArp: true, timeouts: { tcpSeconds: 1800, udpSeconds: 60 } }
   const first = await openIn(node, { ...options, auditMs: 200 })
   // Opening loads IPVS, which has its settings from then on.
