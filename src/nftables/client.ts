@@ -57,8 +57,12 @@ function generationFrom(value: NativeRecord): Generation {
   }
 }
 
-/** Key of what tells that the generation is another one. */
-export const watchGeneration = Symbol('watchGeneration')
+const generationWatch = Symbol('generationWatch')
+
+/** Makes what tells that a client's generation is another one. @param changed Called once after each `arm`. */
+export function watchGeneration(nft: Nftables, changed: () => void): NativeGenerationWatch {
+  return nft[generationWatch](changed) as NativeGenerationWatch
+}
 
 const MISSING = 'nf_tables'
 const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
@@ -104,8 +108,8 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
     return this.#socket.namespace
   }
 
-  /** Of use inside the package only. @param changed Called once after each `arm`. */
-  [watchGeneration](changed: () => void): NativeGenerationWatch {
+  /** Of use inside the package only. */
+  [generationWatch](changed: () => void): unknown {
     return this.#socket.watchGeneration(changed)
   }
 

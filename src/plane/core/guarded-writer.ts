@@ -72,7 +72,7 @@ export class GuardedWriter {
 
   /** Makes what tells that {@link GuardedWriter.isBehind} holds. @param dueInMs As {@link Sentinel.dueInMs}. */
   sentinel(changed: () => void, dueInMs: () => number | undefined = () => undefined): Sentinel {
-    const watch = this.#nft[watchGeneration](changed)
+    const watch = watchGeneration(this.#nft, changed)
     return {
       get dueInMs() {
         return dueInMs()

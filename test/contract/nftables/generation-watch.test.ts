@@ -6,10 +6,13 @@ import { until } from '../../support/run.js'
 
 const rest = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-function counting(nft: Nftables): { readonly watch: ReturnType<Nftables[typeof watchGeneration]>; told: number } {
-  const state = { watch: nft[watchGeneration](() => {
+function counting(nft: Nftables): { readonly watch: ReturnType<typeof watchGeneration>; told: number } {
+  const state = {
+    watch: watchGeneration(nft, () => {
       state.told++
-    }), told: 0 }
+    }),
+    told: 0
+  }
   onTestFinished(() => state.watch.close())
   return state
 }
