@@ -192,7 +192,8 @@ describe('positions', () => {
     await using iptables = await Iptables.open({ netns: namespace.path })
     const tx = iptables.transaction()
     tx.zero(FILTER)
-    expect(await tx.commit()).toMatchObject({ operations: 1 })
+    // Newer versions of iptables make chains that count, which are zeroed, too.
+    expect((await tx.commit()).operations).toBeLessThanOrEqual(2)
     const listed = (await iptables.list(INPUT)).tables[0]!.chains[0]!.rules
     expect(listed.map(({ counters }) => counters?.packets)).toEqual([0n, 0n])
     expect(await namespace.nft('list', 'chain', 'ip', 'filter', 'INPUT')).toContain('tcp dport { 80, 81 } counter packets 0 bytes 0 accept')
