@@ -5,8 +5,6 @@
 #include <chrono>
 #include <utility>
 
-#include "addon/job.h"
-#include "addon/loop_call.h"
 #include "nftables/list.h"
 #include "nftables/request.h"
 
@@ -19,72 +17,46 @@ constexpr std::chrono::milliseconds kDeadline{100};
 }  // namespace
 
 GenerationWatch::GenerationWatch(std::shared_ptr<EnvState> state, SocketHandle handle, Napi::FunctionReference callback)
-    : state_(std::move(state)), handle_(std::move(handle)), callback_(std::move(callback)) {}
+    : LoopHandle(std::move(state), std::move(callback)), socket_(std::move(handle)) {}
 
 std::shared_ptr<GenerationWatch> GenerationWatch::Start(std::shared_ptr<EnvState> state, SocketHandle handle,
                                                         Napi::FunctionReference callback) {
-  uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(state->env(), &loop) != napi_ok) return nullptr;
   std::shared_ptr<GenerationWatch> watch(new GenerationWatch(std::move(state), std::move(handle), std::move(callback)));
-  // By size at run time, as in Monitor::Start.
-  auto* timer = static_cast<uv_timer_t*>(::operator new(uv_handle_size(UV_TIMER)));
-  if (uv_timer_init(loop, timer) != 0) {
-    ::operator delete(timer);
-    return nullptr;
-  }
-  timer->data = watch.get();
-  watch->timer_ = timer;
-  watch->self_ = watch;
-  watch->state_->Acquired(watch.get());
-  uv_unref(reinterpret_cast<uv_handle_t*>(timer));
+  if (!watch->Open<uv_timer_t>(UV_TIMER, uv_timer_init)) return nullptr;
+  uv_unref(watch->handle<uv_handle_t>());
   return watch;
 }
 
 void GenerationWatch::Arm(uint32_t generation, uint64_t interval_ms) {
-  if (!timer_) return;
+  auto* timer = handle<uv_timer_t>();
+  if (!timer) return;
   generation_ = generation;
-  uv_timer_start(timer_, Due, interval_ms, interval_ms);
+  uv_timer_start(timer, Due, interval_ms, interval_ms);
 }
 
 void GenerationWatch::Disarm() {
-  if (timer_) uv_timer_stop(timer_);
-}
-
-void GenerationWatch::Close() {
-  if (!timer_) return;
-  uv_timer_stop(timer_);
-  auto* handle = reinterpret_cast<uv_handle_t*>(timer_);
-  timer_ = nullptr;
-  callback_.Reset();
-  uv_close(handle, Closed);
-}
-
-void GenerationWatch::Closed(uv_handle_t* handle) {
-  const auto self = std::move(static_cast<GenerationWatch*>(handle->data)->self_);
-  ::operator delete(handle);
-  self->state_->Released(self.get());
+  if (auto* timer = handle<uv_timer_t>()) uv_timer_stop(timer);
 }
 
 void GenerationWatch::Due(uv_timer_t* timer) {
-  const auto self = static_cast<GenerationWatch*>(timer->data)->shared_from_this();
+  const auto self = Of<GenerationWatch>(timer);
   if (self->IsSame()) return;
   self->Disarm();
   self->Tell();
 }
 
 bool GenerationWatch::IsSame() {
-  if (handle_->busy) return true;
+  if (socket_->busy) return true;
   // Closed: whoever looks will be told so.
-  if (!handle_->socket) return false;
-  const auto record = nftables::GetGeneration(*handle_->socket, Clock::now() + kDeadline);
+  if (!socket_->socket) return false;
+  const auto record = nftables::GetGeneration(*socket_->socket, Clock::now() + kDeadline);
   return record.ok() && static_cast<uint32_t>(nftables::NumberField(record.value(), NFTA_GEN_ID)) == generation_;
 }
 
 void GenerationWatch::Tell() {
-  const Napi::Env env(state_->env());
-  if (state_->ending() || !CanRunJs(env)) return;
-  const Napi::HandleScope scope(env);
-  CallFromLoop(env, callback_, {});
+  if (!CanCall()) return;
+  const Napi::HandleScope scope(env());
+  Call({});
 }
 
 MethodTable GenerationWatchObject::Methods(Napi::Env env) {

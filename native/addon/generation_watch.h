@@ -8,14 +8,14 @@
 #include <cstdint>
 #include <memory>
 
-#include "addon/env_state.h"
+#include "addon/loop_handle.h"
 #include "addon/socket_handle.h"
 #include "addon/wrap.h"
 
 namespace netplane::addon {
 
-/// A timer on a client's socket. Keeps itself alive until libuv has let go of its handle, and never the event loop.
-class GenerationWatch : public LoopResource, public std::enable_shared_from_this<GenerationWatch> {
+/// A timer on a client's socket, which never keeps the event loop alive.
+class GenerationWatch : public LoopHandle {
  public:
   /// `callback()` is called from the loop, once after each Arm. Null where libuv refuses.
   static std::shared_ptr<GenerationWatch> Start(std::shared_ptr<EnvState> state, SocketHandle handle, Napi::FunctionReference callback);
@@ -24,23 +24,16 @@ class GenerationWatch : public LoopResource, public std::enable_shared_from_this
   /// What is asked while a job uses the socket waits for the next time.
   void Arm(uint32_t generation, uint64_t interval_ms);
   void Disarm();
-  void Close();
-  void CloseForExit() override { Close(); }
 
  private:
   GenerationWatch(std::shared_ptr<EnvState> state, SocketHandle handle, Napi::FunctionReference callback);
   static void Due(uv_timer_t* timer);
-  static void Closed(uv_handle_t* handle);
   /// Whether there is nothing to tell.
   bool IsSame();
   void Tell();
 
-  std::shared_ptr<EnvState> state_;
-  SocketHandle handle_;
-  Napi::FunctionReference callback_;
-  uv_timer_t* timer_ = nullptr;
+  SocketHandle socket_;
   uint32_t generation_ = 0;
-  std::shared_ptr<GenerationWatch> self_;
 };
 
 /// NativeGenerationWatch of src/native/nftables.ts.

@@ -2,7 +2,6 @@
 
 #include "addon/convert.h"
 #include "addon/job.h"
-#include "addon/loop_call.h"
 
 namespace netplane::addon {
 namespace {
@@ -44,36 +43,22 @@ class OpenMonitorJob : public Job {
 
 Monitor::Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
                  Napi::FunctionReference callback)
-    : state_(std::move(state)),
-      socket_(std::move(socket)),
-      reader_(*socket_),
-      collector_(std::move(collector)),
-      callback_(std::move(callback)) {}
+    : LoopHandle(std::move(state), std::move(callback)), socket_(std::move(socket)), reader_(*socket_), collector_(std::move(collector)) {}
 
 std::shared_ptr<Monitor> Monitor::Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket,
                                         std::unique_ptr<EventCollector> collector, Napi::FunctionReference callback) {
-  uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(state->env(), &loop) != napi_ok) return nullptr;
   std::shared_ptr<Monitor> monitor(new Monitor(std::move(state), std::move(socket), std::move(collector), std::move(callback)));
-  // By size at run time: the struct may be larger in the libuv of another Node than in these headers.
-  auto* poll = static_cast<uv_poll_t*>(::operator new(uv_handle_size(UV_POLL)));
-  if (uv_poll_init(loop, poll, monitor->socket_->fd()) != 0) {
-    ::operator delete(poll);
-    return nullptr;
-  }
-  poll->data = monitor.get();
-  monitor->poll_ = poll;
-  monitor->self_ = monitor;
-  monitor->state_->Acquired(monitor.get());
-  uv_poll_start(poll, UV_READABLE, Readable);
+  const int fd = monitor->socket_->fd();
+  if (!monitor->Open<uv_poll_t>(UV_POLL, [fd](uv_loop_t* loop, uv_poll_t* poll) { return uv_poll_init(loop, poll, fd); })) return nullptr;
+  uv_poll_start(monitor->handle<uv_poll_t>(), UV_READABLE, Readable);
   return monitor;
 }
 
-void Monitor::Readable(uv_poll_t* handle, int status, int) {
-  const auto self = static_cast<Monitor*>(handle->data)->shared_from_this();
+void Monitor::Readable(uv_poll_t* poll, int status, int) {
+  const auto self = Of<Monitor>(poll);
   self->Drain();
   // A netlink overrun raises POLLERR: libuv has stopped the handle and said UV_EBADF. Reading ENOBUFS has cleared it.
-  if (status < 0 && self->poll_ && !self->paused_) uv_poll_start(self->poll_, UV_READABLE, Readable);
+  if (status < 0 && self->handle<uv_poll_t>() && !self->paused_) uv_poll_start(poll, UV_READABLE, Readable);
 }
 
 void Monitor::Drain() {
@@ -85,50 +70,35 @@ void Monitor::Drain() {
 }
 
 void Monitor::Deliver(const Status& failure) {
-  const Napi::Env env(state_->env());
-  if (state_->ending() || (collector_->empty() && !failure) || !CanRunJs(env)) return;
+  if ((collector_->empty() && !failure) || !CanCall()) return;
+  const Napi::Env env = this->env();
   const Napi::HandleScope scope(env);
   const Napi::Array events = collector_->Take(env);
   const napi_value said = failure ? static_cast<napi_value>(WriteFailure(env, *failure)) : static_cast<napi_value>(env.Undefined());
   if (failure) Pause();
-  CallFromLoop(env, callback_, {events, said});
+  Call({events, said});
 }
 
 void Monitor::Pause() {
-  if (!poll_ || paused_) return;
+  auto* poll = handle<uv_poll_t>();
+  if (!poll || paused_) return;
   paused_ = true;
-  uv_poll_stop(poll_);
+  uv_poll_stop(poll);
 }
 
 void Monitor::Resume() {
-  if (!poll_ || !paused_) return;
+  auto* poll = handle<uv_poll_t>();
+  if (!poll || !paused_) return;
   paused_ = false;
-  uv_poll_start(poll_, UV_READABLE, Readable);
+  uv_poll_start(poll, UV_READABLE, Readable);
 }
 
 void Monitor::Ref() {
-  if (poll_) uv_ref(reinterpret_cast<uv_handle_t*>(poll_));
+  if (auto* any = handle<uv_handle_t>()) uv_ref(any);
 }
 
 void Monitor::Unref() {
-  if (poll_) uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
-}
-
-void Monitor::Close() {
-  if (!poll_) return;
-  uv_poll_stop(poll_);
-  auto* handle = reinterpret_cast<uv_handle_t*>(poll_);
-  poll_ = nullptr;
-  callback_.Reset();
-  uv_close(handle, Closed);
-}
-
-void Monitor::Closed(uv_handle_t* handle) {
-  // The last hold on the monitor goes here, and with it the descriptor: not before libuv is done with it.
-  const auto self = std::move(static_cast<Monitor*>(handle->data)->self_);
-  ::operator delete(handle);
-  self->socket_.reset();
-  self->state_->Released(self.get());
+  if (auto* any = handle<uv_handle_t>()) uv_unref(any);
 }
 
 MethodTable MonitorObject::Methods(Napi::Env env) {

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "addon/env_state.h"
+#include "addon/loop_handle.h"
 #include "addon/wrap.h"
 #include "netlink/attribute_reader.h"
 #include "netlink/result.h"
@@ -27,8 +27,8 @@ class EventCollector {
   virtual Napi::Array Take(Napi::Env env) = 0;
 };
 
-/// A polled socket. Keeps itself alive until libuv has let go of its handle.
-class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor> {
+/// A polled socket.
+class Monitor : public LoopHandle {
  public:
   /// Starts reading. `callback(events, failure)` is called from the loop until Close.
   static std::shared_ptr<Monitor> Start(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket,
@@ -38,26 +38,20 @@ class Monitor : public LoopResource, public std::enable_shared_from_this<Monitor
   void Resume();
   void Ref();
   void Unref();
-  void Close();
-  void CloseForExit() override { Close(); }
   const Socket& socket() const { return *socket_; }
 
  private:
   Monitor(std::shared_ptr<EnvState> state, std::unique_ptr<Socket> socket, std::unique_ptr<EventCollector> collector,
           Napi::FunctionReference callback);
   static void Readable(uv_poll_t* handle, int status, int events);
-  static void Closed(uv_handle_t* handle);
+  void Released() override { socket_.reset(); }
   void Drain();
   void Deliver(const Status& failure);
 
-  std::shared_ptr<EnvState> state_;
   std::unique_ptr<Socket> socket_;
   EventReader reader_;
   std::unique_ptr<EventCollector> collector_;
-  Napi::FunctionReference callback_;
-  uv_poll_t* poll_ = nullptr;
   bool paused_ = false;
-  std::shared_ptr<Monitor> self_;
 };
 
 /// NativeMonitor of src/native/common.ts.
@@ -70,7 +64,7 @@ class MonitorObject {
   MonitorObject& operator=(const MonitorObject&) = delete;
   static MethodTable Methods(Napi::Env env);
 
-  template <void (Monitor::*action)()>
+  template <auto action>
   Napi::Value Do(const Napi::CallbackInfo& info) {
     ((*monitor_).*action)();
     return info.Env().Undefined();
