@@ -6,7 +6,7 @@ import { serveHttp } from './http.js'
 import { HealthPorts } from './health-ports.js'
 import { KubeProxyServers } from './configuration/servers.js'
 import { Keeper, type KeeperListener } from './keeper.js'
-import { KnownNode } from './known-node.js'
+import { knownNodeOf } from './known-node.js'
 import { Catalog } from './kubernetes/catalog.js'
 import { isNodeEligible } from './kubernetes/eligibility.js'
 import type { HealthCheck } from './kubernetes/health-checks.js'
@@ -120,9 +120,10 @@ export class Daemon {
         this.#reporter.quarantined(quarantined)
         const refused = quarantined.map(({ service, error }) => ({ service, reason: error.message }))
         // Those in quarantine are tried every ten seconds, and must not fill the log.
-        if (report.requests > 0 || JSON.stringify(refused) !== this.#toldRefused)
+        const refusedText = JSON.stringify(refused)
+        if (report.requests > 0 || refusedText !== this.#toldRefused)
           log.info({ ...rest, durationMs: durationMs.total, quarantined: refused }, 'synced')
-        this.#toldRefused = JSON.stringify(refused)
+        this.#toldRefused = refusedText
       },
       failed: (error, retryMs) => {
         this.#metrics.failed()
@@ -260,8 +261,7 @@ export class Daemon {
     if (this.#hasHandedOver) return
     await this.#endParts()
     await this.#plane.close(how)
-    const { state, nodeName } = this.#options
-    if (how.cleanup && state !== undefined) await new KnownNode(state, nodeName).remove()
+    if (how.cleanup) await knownNodeOf(this.#options)?.remove()
   }
 
   /** Ends all that belongs to this daemon alone. */

@@ -2,6 +2,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { podPrefixes } from './kubernetes/eligibility.js'
 import { isObject } from './kubernetes/shape.js'
 import type { KubernetesObject } from './kubernetes/types.js'
+import type { ProxyOptions } from './options.js'
 
 /** Owner alone, as with the file of services. */
 const MODE = 0o600
@@ -40,4 +41,9 @@ export class KnownNode {
   async remove(): Promise<void> {
     await rm(this.#file, { force: true })
   }
+}
+
+/** Where a state is kept, what is known beside it. */
+export function knownNodeOf({ state, nodeName }: Pick<ProxyOptions, 'state' | 'nodeName'>): KnownNode | undefined {
+  return state === undefined ? undefined : new KnownNode(state, nodeName)
 }

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { KnownNode } from './known-node.js'
+import { knownNodeOf, type KnownNode } from './known-node.js'
 import { podPrefixes } from './kubernetes/eligibility.js'
 import type { ProxyOptions } from './options.js'
 import { Backoff, type BackoffOptions } from './sources/api/backoff.js'
@@ -76,8 +76,8 @@ async function readOrRemember(
 }
 
 async function readWithPatience(options: ProxyOptions, signal: AbortSignal, patience: Patience): Promise<readonly string[]> {
-  if (options.state === undefined) return await readPatiently(options, signal, patience)
-  const known = new KnownNode(options.state, options.nodeName)
+  const known = knownNodeOf(options)
+  if (known === undefined) return await readPatiently(options, signal, patience)
   const prefixes = await readOrRemember(options, signal, patience, known)
   await known.write(prefixes).catch(patience.unkept)
   return prefixes

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { cutterFor, formatOf } from './cut.js'
+import { formatOf } from './cut.js'
 import type { CutPiece, Cutter } from './cutter.js'
-import { join, needsWholes, type PieceParser, type PlacedPiece } from './parse.js'
+import { join, readSurely, type PieceParser, type PlacedPiece } from './parse.js'
 import type { Manifests, Piece } from './types.js'
 
 const CHUNK_BYTES = 65_536
@@ -72,7 +72,7 @@ export class ManifestFile {
     const parsed = new Map(this.#pieces)
     let before = found
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const pieces = await this.#readSurely(file, parser, parsed)
+      const pieces = await readSurely(formatOf(this.#path), (cutter) => this.#readPieces(file, parser, parsed, cutter))
       const { text, isSettled } = before
       before = await stateOf(file)
       if (before.text !== text) continue
@@ -84,14 +84,7 @@ export class ManifestFile {
     throw new Error('it changes while it is read')
   }
 
-  /** Reads the file, and parses what is not in `parsed`: documents as wholes where their items may mean something else. */
-  async #readSurely(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>): Promise<ReadPiece[]> {
-    const format = formatOf(this.#path)
-    const cutter = cutterFor(format)
-    const pieces = await this.#readPieces(file, parser, parsed, cutter)
-    return needsWholes(cutter, pieces) ? await this.#readPieces(file, parser, parsed, cutterFor(format, 'documents')) : pieces
-  }
-
+  /** Reads the file, and parses what is not in `parsed`. */
   async #readPieces(file: FileHandle, parser: PieceParser, parsed: Map<string, Piece>, cutter: Cutter): Promise<ReadPiece[]> {
     const format = formatOf(this.#path)
     const read: (Pick<CutPiece, 'lines' | 'isPart'> & { readonly digest: string })[] = []

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import { ObjectChoice } from './choice.js'
-import { cutterFor, type Format } from './cut.js'
+import type { Format } from './cut.js'
 import type { Cutter } from './cutter.js'
-import { join, needsWholes, parserAtOnce, type PieceParser, type PlacedPiece } from './parse.js'
+import { join, parserAtOnce, readSurely, type PieceParser, type PlacedPiece } from './parse.js'
 import type { FolderContent } from './types.js'
 
 /** What it is called where a file has its name. */
@@ -51,10 +51,8 @@ export class ManifestInput {
     const parser = this.#openParser()
     try {
       const format = formatOf(text)
-      const cutter = cutterFor(format)
-      const pieces = await parsePieces(text, format, cutter, parser)
-      const isWhole = needsWholes(cutter, pieces)
-      const { objects, problems } = join(NAME, isWhole ? await parsePieces(text, format, cutterFor(format, 'documents'), parser) : pieces)
+      const pieces = await readSurely(format, (cutter) => parsePieces(text, format, cutter, parser))
+      const { objects, problems } = join(NAME, pieces)
       const choice = new ObjectChoice()
       choice.add(NAME, objects, [])
       return { objects: choice.objects, problems: [...problems, ...choice.problems], outdated: [] }

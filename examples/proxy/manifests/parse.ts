@@ -1,6 +1,6 @@
 import { parseAllDocuments, type YAMLError } from 'yaml'
 import { describeObject } from './choice.js'
-import type { Format } from './cut.js'
+import { cutterFor, type Format } from './cut.js'
 import type { CutPiece, Cutter } from './cutter.js'
 import type { ManifestProblem, Manifests, Piece, PieceProblem } from './types.js'
 import { isBeginningOfKind, isKnown, isObject, KNOWN_LISTS, shapeProblem } from '../kubernetes/shape.js'
@@ -91,6 +91,13 @@ export interface PlacedPiece extends Pick<CutPiece, 'lines' | 'isPart'> {
 /** Whether documents must be parsed as wholes, because their parts may say something else. */
 export function needsWholes(cutter: Cutter, pieces: readonly PlacedPiece[]): boolean {
   return cutter.isDoubtful || pieces.some(({ piece, isPart }) => isPart && piece.isBroken)
+}
+
+/** Reads pieces, and documents as wholes where their parts may say something else. @param read Begins anew with each cutter. */
+export async function readSurely<P extends PlacedPiece>(format: Format, read: (cutter: Cutter) => Promise<P[]>): Promise<P[]> {
+  const cutter = cutterFor(format)
+  const pieces = await read(cutter)
+  return needsWholes(cutter, pieces) ? await read(cutterFor(format, 'documents')) : pieces
 }
 
 /** Puts together what the pieces of a file hold, in their order. */
