@@ -14,7 +14,7 @@ import type { IptablesRule } from './rule/model.js'
 import { NO_LEGACY_TABLES, readLegacyTables } from './state/legacy.js'
 import { listedTable, readListed, setsOfTables } from './state/listing.js'
 import { SetResolver } from './state/set-names.js'
-import { readSnapshot, tableKey } from './state/snapshot.js'
+import { readSnapshot, tableKey, type ChainsToRead } from './state/snapshot.js'
 import type { IptablesListing, IptablesTable, LegacyTables } from './state/types.js'
 import type { IptablesFamily, IptablesTableName } from './types.js'
 import { baseChain, FAMILIES, requireFamily, requireTable, SAVE_ORDER } from './tables.js'
@@ -42,6 +42,11 @@ function checkFilter({ family, table, chain }: IptablesFilter): void {
   if (family !== undefined) requireFamily('family', family)
   if (table !== undefined) requireTable('table', table)
   if (chain !== undefined) requireChainName('chain', chain)
+}
+
+/** The chains of a name, whatever table they are in. */
+function inAllTables(chain: string): ChainsToRead {
+  return new Map(FAMILIES.flatMap((family) => SAVE_ORDER.map((table) => [tableKey(family, table), new Set([chain])] as const)))
 }
 
 /**
@@ -83,7 +88,8 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
   async list(options: IptablesFilter & CallOptions = {}): Promise<IptablesListing> {
     const { family, table, chain, signal, deadlineMs } = requireOptions(options)
     checkFilter(options)
-    const { generation, tables } = await readSnapshot(this.#nft, { family, table }, { signal, deadlineMs })
+    const rulesOf = chain === undefined ? undefined : inAllTables(chain)
+    const { generation, tables } = await readSnapshot(this.#nft, { family, table, rulesOf }, { signal, deadlineMs })
     const ordered = FAMILIES.flatMap((inFamily) => SAVE_ORDER.flatMap((name) => tables.get(`${inFamily} ${name}`) ?? []))
     const slices = new Slices()
     const sets = await this.#sets.resolveIfPossible(await setsOfTables(ordered, slices), { signal, deadlineMs })
@@ -115,7 +121,8 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
     const { setNames } = checked
     const form =
       setNames.length === 0 ? checked.form : formWithSets(checked, place, await this.#sets.resolve(setNames, { signal, deadlineMs }))
-    const { tables } = await readSnapshot(this.#nft, { family, table }, { signal, deadlineMs })
+    const rulesOf = new Map([[tableKey(family, table), new Set([chain])]])
+    const { tables } = await readSnapshot(this.#nft, { family, table, rulesOf }, { signal, deadlineMs })
     const found = tables.get(tableKey(family, table))?.chains.get(chain)
     if (found === undefined && baseChain(table, chain) === undefined)
       throw new NetlinkError({

@@ -64,6 +64,22 @@ export function watchGeneration(nft: Nftables, changed: () => void): NativeGener
   return nft[generationWatch](changed) as NativeGenerationWatch
 }
 
+const listPart = Symbol('listPart')
+
+/**
+ * Lists some kinds of objects, of one generation.
+ *
+ * @param part `chain`: the one whose rules are wanted.
+ * @throws {NetlinkError} As {@link Nftables.list}, and `ENOENT` for a chain that does not exist.
+ */
+export async function listPartOf(
+  nft: Nftables,
+  part: Pick<NativeListRequest, 'tables' | 'chains' | 'rules' | 'chain'>,
+  options: ListFilter & CallOptions
+): Promise<Ruleset> {
+  return await nft[listPart](part, options)
+}
+
 const MISSING = 'nf_tables'
 const REMEDY = 'a kernel with CONFIG_NF_TABLES is needed (modprobe nf_tables)'
 
@@ -111,6 +127,11 @@ export class Nftables implements InNetworkNamespace, AsyncDisposable {
   /** Of use inside the package only. */
   [generationWatch](changed: () => void): unknown {
     return this.#socket.watchGeneration(changed)
+  }
+
+  /** Of use inside the package only. */
+  async [listPart](part: object, options: ListFilter & CallOptions): Promise<Ruleset> {
+    return await this.#list('nftables.list', part, options)
   }
 
   /** The netlink port of this client: events with this `portId` were caused by it, and tables with this `owner` belong to it. */

@@ -1,5 +1,5 @@
 /**
- * A kernel that notes of which sets elements were read.
+ * A kernel that notes of which sets elements were read, and how many rules.
  */
 import { fakeOf, type FakeKernel } from '../../src/core/open.js'
 import { loadAddon, type NativeListing, type NativeNftablesSocket } from '../../src/native/index.js'
@@ -9,6 +9,8 @@ export interface ReadLog {
   readonly kernel: FakeKernel<'nftables'>
   /** Names of sets whose elements were read, in order. */
   readonly sets: string[]
+  /** How many rules each list had that asked for some, in order. */
+  readonly rules: number[]
 }
 
 function logged(listing: NativeListing, sets: string[]): NativeListing {
@@ -25,7 +27,7 @@ function logged(listing: NativeListing, sets: string[]): NativeListing {
   })
 }
 
-function loggedSocket(socket: NativeNftablesSocket, sets: string[]): NativeNftablesSocket {
+function loggedSocket(socket: NativeNftablesSocket, { sets, rules }: Omit<ReadLog, 'kernel'>): NativeNftablesSocket {
   return new Proxy(socket, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name)
@@ -33,6 +35,7 @@ function loggedSocket(socket: NativeNftablesSocket, sets: string[]): NativeNftab
       if (name !== 'list') return (...args: unknown[]): unknown => Reflect.apply(value, target, args)
       return async (request: Parameters<NativeNftablesSocket['list']>[0]) => {
         const outcome = await target.list(request)
+        if (request.rules === true && outcome.failure === undefined) rules.push(outcome.value.counts.rules)
         return outcome.failure === undefined ? { value: logged(outcome.value, sets) } : outcome
       }
     }
@@ -41,11 +44,11 @@ function loggedSocket(socket: NativeNftablesSocket, sets: string[]): NativeNftab
 
 /** Notes what is read from now on. */
 export function readLog(): ReadLog {
-  const sets: string[] = []
+  const log = { sets: [], rules: [] }
   const native = loadAddon()
   const openNftables: typeof native.openNftables = async (options) => {
     const outcome = await native.openNftables(options)
-    return outcome.failure === undefined ? { value: loggedSocket(outcome.value, sets) } : outcome
+    return outcome.failure === undefined ? { value: loggedSocket(outcome.value, log) } : outcome
   }
-  return { kernel: fakeOf('nftables', { ...native, openNftables }), sets }
+  return { kernel: fakeOf('nftables', { ...native, openNftables }), ...log }
 }

@@ -6,7 +6,7 @@ import { NetlinkError } from '../../core/errors.js'
 import { orUndefined } from '../../core/failures.js'
 import type { CallOptions } from '../../core/options.js'
 import { Slices } from '../../core/slices.js'
-import type { Nftables } from '../../nftables/client.js'
+import { listPartOf, type Nftables } from '../../nftables/client.js'
 import type { Ruleset } from '../../nftables/listing.js'
 import type { ListedChain, ListedRule } from '../../nftables/objects.js'
 import { FAMILIES, isTableName } from '../tables.js'
@@ -15,7 +15,10 @@ import type { IptablesFamily, IptablesTableName } from '../types.js'
 /** A chain and its rules, as nf_tables has them. */
 export interface ChainSnapshot {
   readonly chain: ListedChain
+  /** None where {@link ChainSnapshot.isUnread}. */
   readonly rules: readonly ListedRule[]
+  /** Nobody asked for its rules. Default: false. */
+  readonly isUnread?: boolean | undefined
 }
 
 /** A table and its chains, by their names. */
@@ -31,10 +34,15 @@ export interface Snapshot {
   readonly tables: ReadonlyMap<string, TableSnapshot>
 }
 
+/** Chains whose rules are read, by {@link tableKey}: some, or all of a table. Of other tables none are. */
+export type ChainsToRead = ReadonlyMap<string, ReadonlySet<string> | 'all'>
+
 /** What to read. Default: everything. */
 export interface SnapshotFilter {
   readonly family?: IptablesFamily | undefined
   readonly table?: IptablesTableName | undefined
+  /** Default: all rules. Tables and chains are read in any case. */
+  readonly rulesOf?: ChainsToRead | undefined
 }
 
 /** Names a table of a family. */
@@ -42,29 +50,99 @@ export function tableKey(family: IptablesFamily, table: IptablesTableName): stri
   return `${family} ${table}`
 }
 
-/** How often reading begins again where another process commits between two families. */
+/** How often reading begins again where another process commits in between. */
 const MAX_READS = 16
 
-async function tablesOf(ruleset: Ruleset, family: IptablesFamily): Promise<TableSnapshot[]> {
+/** So many chains of a family are read one by one; where there are more, the whole tables that they are in. */
+const MAX_SINGLE_CHAINS = 16
+
+/** The chains whose rules are to be read, of those that there are. */
+function chainsToRead({ chains }: Ruleset, family: IptablesFamily, rulesOf: ChainsToRead): ListedChain[] {
+  return chains.filter(({ table, name }) => {
+    const wanted = isTableName(table) ? rulesOf.get(tableKey(family, table)) : undefined
+    return wanted === 'all' || wanted?.has(name) === true
+  })
+}
+
+/** A chain, or a whole table. */
+type Place = Pick<ListedRule, 'table'> & { readonly chain?: string }
+
+function placesOf(chains: readonly ListedChain[]): Place[] {
+  if (chains.length <= MAX_SINGLE_CHAINS) return chains.map(({ table, name }) => ({ table, chain: name }))
+  return [...new Set(chains.map(({ table }) => table))].map((table) => ({ table }))
+}
+
+/** What was listed of a family, and of which chains the rules. */
+interface Listed {
+  readonly ruleset: Ruleset
+  readonly rules: readonly ListedRule[]
+  /** Undefined: of all. */
+  readonly read: ReadonlySet<ListedChain> | undefined
+}
+
+async function tablesOf({ ruleset, rules, read }: Listed, family: IptablesFamily): Promise<TableSnapshot[]> {
   const slices = new Slices()
-  const chains = new Map<string, Map<string, { readonly chain: ListedChain; readonly rules: ListedRule[] }>>()
+  const chains = new Map<string, Map<string, ChainSnapshot & { readonly rules: ListedRule[] }>>()
   for (const { name } of ruleset.tables) chains.set(name, new Map())
-  await slices.each(ruleset.chains, (chain) => chains.get(chain.table)?.set(chain.name, { chain, rules: [] }))
-  await slices.each(ruleset.rules, (rule) => chains.get(rule.table)?.get(rule.chain)?.rules.push(rule))
+  await slices.each(ruleset.chains, (chain) => {
+    const isUnread = read !== undefined && !read.has(chain)
+    chains.get(chain.table)?.set(chain.name, { chain, rules: [], ...(isUnread ? { isUnread } : {}) })
+  })
+  await slices.each(rules, (rule) => {
+    const found = chains.get(rule.table)?.get(rule.chain)
+    if (found !== undefined && found.isUnread !== true) found.rules.push(rule)
+  })
   const names = ruleset.tables.map(({ name }) => name).filter(isTableName)
   return names.map((name) => ({ family, name, chains: chains.get(name)! }))
 }
 
-/** Reads one family. A table that does not exist is missing from the answer. */
+/** Lists one family. Undefined: another process committed in between. */
+async function listFamily(
+  nft: Nftables,
+  family: IptablesFamily,
+  { table, rulesOf }: SnapshotFilter,
+  options: CallOptions
+): Promise<Listed | undefined> {
+  const ruleset = await listPartOf(nft, { tables: true, chains: true, rules: rulesOf === undefined }, { ...options, family, table })
+  if (rulesOf === undefined) return { ruleset, rules: ruleset.rules, read: undefined }
+  const read = chainsToRead(ruleset, family, rulesOf)
+  const rules: ListedRule[] = []
+  for (const { table: within, chain } of placesOf(read)) {
+    const kinds = chain === undefined ? { rules: true, chains: true } : { rules: true, chain }
+    const part = await orUndefined(ENOENT, listPartOf(nft, kinds, { ...options, family, table: within }))
+    if (part?.generation !== ruleset.generation) return undefined
+    rules.push(...part.rules)
+  }
+  return { ruleset, rules, read: new Set(read) }
+}
+
+/** Reads one family. A table that does not exist is missing from the answer. Undefined: another process committed in between. */
 async function readFamily(
   nft: Nftables,
   family: IptablesFamily,
-  table: IptablesTableName | undefined,
+  filter: SnapshotFilter,
   options: CallOptions
-): Promise<{ readonly generation: number; readonly tables: readonly TableSnapshot[] }> {
-  const listed = await orUndefined(ENOENT, nft.list({ ...options, family, table }))
-  if (listed === undefined) return { generation: (await nft.readGeneration(options)).id, tables: [] }
-  return { generation: listed.generation, tables: await tablesOf(listed, family) }
+): Promise<{ readonly generation: number; readonly tables: readonly TableSnapshot[] } | undefined> {
+  try {
+    const listed = await listFamily(nft, family, filter, options)
+    return listed && { generation: listed.ruleset.generation, tables: await tablesOf(listed, family) }
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || error.errno !== -ENOENT) throw error
+    return { generation: (await nft.readGeneration(options)).id, tables: [] }
+  }
+}
+
+/** Reads families. Undefined: another process committed in between. */
+async function readFamilies(nft: Nftables, filter: SnapshotFilter, options: CallOptions): Promise<Snapshot | undefined> {
+  const tables = new Map<string, TableSnapshot>()
+  let generation: number | undefined
+  for (const family of filter.family === undefined ? FAMILIES : [filter.family]) {
+    const read = await readFamily(nft, family, filter, options)
+    generation ??= read?.generation
+    if (read === undefined || read.generation !== generation) return undefined
+    for (const table of read.tables) tables.set(tableKey(family, table.name), table)
+  }
+  return { generation: generation!, tables }
 }
 
 /**
@@ -73,16 +151,9 @@ async function readFamily(
  * @throws {NetlinkError} `ERESTART`: other processes committed faster than could be read. `EPERM`.
  */
 export async function readSnapshot(nft: Nftables, filter: SnapshotFilter, options: CallOptions): Promise<Snapshot> {
-  const families = filter.family === undefined ? FAMILIES : [filter.family]
   for (let attempt = 0; attempt < MAX_READS; attempt++) {
-    const read = []
-    for (const family of families) read.push(await readFamily(nft, family, filter.table, options))
-    const generation = read[0]!.generation
-    if (read.every((part) => part.generation === generation))
-      return {
-        generation,
-        tables: new Map(read.flatMap(({ tables }) => tables).map((table) => [tableKey(table.family, table.name), table]))
-      }
+    const snapshot = await readFamilies(nft, filter, options)
+    if (snapshot !== undefined) return snapshot
   }
   throw new NetlinkError({ errno: ERESTART, operation: 'iptables.list', subject: 'the ruleset changed faster than it could be read' })
 }

@@ -19,12 +19,21 @@ export interface WantedRule {
   readonly by: Operation
 }
 
-/** A rule of the chain as it will be: one that is there, perhaps replaced or with its counters at zero, or a new one. */
+/** A rule of the chain as it will be: one that is there, perhaps replaced or with its counters at zero, or a new one. {@link UNREAD}: all that are there, whose number nobody has to know. */
 export interface Item {
   readonly kept?: ListedRule | undefined
   readonly wanted?: WantedRule | undefined
   /** Of a kept rule: who set its counters to zero. */
   readonly zeroedBy?: Operation | undefined
+}
+
+/** The rules of a chain that were not read. */
+export const UNREAD: Item = {}
+
+/** The items that a chain begins with. */
+function itemsOf(listed: ChainSnapshot | undefined): Item[] {
+  if (listed?.isUnread === true) return [UNREAD]
+  return listed?.rules.map((rule) => ({ kept: rule })) ?? []
 }
 
 /** The error for what cannot be done as things stand, which the kernel need not be asked for. */
@@ -66,7 +75,7 @@ export class ChainPlan {
     this.base = base
     this.listed = listed
     this.name = place.chain
-    this.items = listed?.rules.map((rule) => ({ kept: rule })) ?? []
+    this.items = itemsOf(listed)
     this.#context = { family: place.family, table: place.table }
   }
 

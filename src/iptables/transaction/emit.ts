@@ -6,7 +6,7 @@ import type { Expression } from '../../nftables/expressions.js'
 import type { EncodedRule, ListedRule } from '../../nftables/objects.js'
 import type { Transaction } from '../../nftables/transaction.js'
 import { queueEncoded } from '../../nftables/transaction-types.js'
-import type { ChainPlan, Item, WantedRule } from './chain-plan.js'
+import { UNREAD, type ChainPlan, type Item, type WantedRule } from './chain-plan.js'
 import type { Operation } from './operations.js'
 import type { Plan, TablePlan } from './plan.js'
 
@@ -102,7 +102,7 @@ function emitRemoved(emitter: Emitter, chain: ChainPlan): void {
   for (const [rule, by] of chain.removed) emitter.put(by, (tx) => tx.delete.rule({ ...place, handle: rule.handle }))
 }
 
-/** New rules that stand between two rules that stay, or before the first, or after the last. */
+/** New rules that stand between two rules that stay, or before the first, or after the last. Where rules were not read, all of them stay. */
 interface Run {
   readonly after: ListedRule | undefined
   readonly wanted: WantedRule[]
@@ -110,8 +110,9 @@ interface Run {
 
 function runsOf(items: readonly Item[]): Run[] {
   const runs: Run[] = [{ after: undefined, wanted: [] }]
-  for (const { kept, wanted } of items) {
-    if (kept !== undefined) runs.push({ after: kept, wanted: [] })
+  for (const item of items) {
+    const { kept, wanted } = item
+    if (kept !== undefined || item === UNREAD) runs.push({ after: kept, wanted: [] })
     else if (wanted !== undefined) runs.at(-1)!.wanted.push(wanted)
   }
   return runs

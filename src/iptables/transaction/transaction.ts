@@ -13,7 +13,7 @@ import { AttributeBuffer } from '../../nftables/wire/buffer.js'
 import { requireChainName, requireCounters } from '../rule/convert.js'
 import type { IptablesCounters, IptablesRule } from '../rule/model.js'
 import type { SetResolver } from '../state/set-names.js'
-import { readSnapshot } from '../state/snapshot.js'
+import { readSnapshot, type Snapshot, type SnapshotFilter } from '../state/snapshot.js'
 import type { IptablesPolicy } from '../state/types.js'
 import { parseSave } from '../text/save.js'
 import type { IptablesFamily } from '../types.js'
@@ -36,6 +36,7 @@ import {
   type Operation,
   type Step
 } from './operations.js'
+import { Needs } from './needs.js'
 import { Plan } from './plan.js'
 import { refusalOf } from './refusals.js'
 import { callRows, type RowOrigin } from './repeat.js'
@@ -204,7 +205,7 @@ export class IptablesTransaction {
   }
 
   /**
-   * Commits everything, or nothing. What is there is read first, and where another process commits in between, that is done again.
+   * Commits everything, or nothing. What is there is read first, of rules those alone that the calls depend on, and where another process commits in between, that is done again.
    *
    * @throws {NetlinkError} It cannot be done as things stand, or the kernel refused: `operation` is `iptables.commit`, `index` and `object` are those of the call on this transaction. `ENOENT`: a
    *   chain, rule, match or target does not exist; the hint says which, and names the module. `EEXIST`, `EBUSY`: of chains. `ERESTART`: other processes committed 16 times in a row. `EPERM`.
@@ -232,7 +233,7 @@ export class IptablesTransaction {
     const families = new Set(this.#operations.map(({ step }) => step.place.family))
     const tables = new Set(this.#operations.map(({ step }) => step.place.table))
     const filter = { family: families.size === 1 ? [...families][0] : undefined, table: tables.size === 1 ? [...tables][0] : undefined }
-    const snapshot = await readSnapshot(this.#nft, filter, options)
+    const snapshot = await this.#read(filter, options)
     const plan = new Plan(snapshot)
     const slices = new Slices()
     await slices.each(await this.#withSets(options, slices), (operation) => plan.apply(operation))
@@ -246,6 +247,14 @@ export class IptablesTransaction {
     } catch (error) {
       throw error instanceof NetlinkError ? refusalOf(error, origins) : error
     }
+  }
+
+  /** Reads what the operations need to know. */
+  async #read(filter: SnapshotFilter, options: CallOptions): Promise<Snapshot> {
+    const needs = new Needs(this.#operations)
+    const { rulesOf } = needs
+    const snapshot = await readSnapshot(this.#nft, { ...filter, rulesOf }, options)
+    return needs.isMetBy(snapshot) ? snapshot : await readSnapshot(this.#nft, { ...filter, rulesOf }, options)
   }
 
   /** The operations with the indices of the sets that their rules name. */
