@@ -9,6 +9,7 @@ import { applyNodeSettings, type SettingOutcome } from './configuration/node-set
 import { writeConfiguration } from './configuration/write.js'
 import { Daemon } from './daemon.js'
 import { translate } from './kubernetes/translate.js'
+import { giveMemoryBack } from './idle-memory.js'
 import { FIRST_START, withLocalSources, type Patience } from './local-sources.js'
 import { escapeInvisible, openLog } from './log.js'
 import { parserInBackground } from './manifests/background.js'
@@ -159,6 +160,7 @@ async function run(command: Command): Promise<void> {
   }
   // A terminal that is closed sends SIGHUP.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
+  giveMemoryBack((error) => log.info({ err: error }, 'memory that is free is not given back'))
   await follower.start(command.file)
 }
 
