@@ -2,7 +2,8 @@ import type { Server } from 'node:http'
 import { readStateFile, type Plane, type PlaneEvent, type PlaneOptions, type Service } from 'netplane'
 import type { Logger } from 'pino'
 import { logEvent } from './events.js'
-import { serveHttp } from './http.js'
+import { healthOf } from './health.js'
+import { serveHttp, type Health } from './http.js'
 import { HealthPorts } from './health-ports.js'
 import { KubeProxyServers } from './configuration/servers.js'
 import { Keeper, type KeeperListener } from './keeper.js'
@@ -143,7 +144,7 @@ export class Daemon {
     return {
       health: () => ({
         isHealthy: this.#isKeepingUp,
-        isEligible: isNodeEligible(this.#catalog.nodes, this.#options.nodeName),
+        isEligible: this.#isEligible,
         syncedAt: this.#syncedAt,
         notes: this.#notes
       }),
@@ -375,26 +376,21 @@ export class Daemon {
     }
   }
 
-  /** Healthy means that the kernel holds what the folder says. Mistakes in a manifest that were always there harm its service alone, and are named. */
-  #health(): { isHealthy: boolean; body: Record<string, unknown> } {
-    const { services, quarantined, drifts, takenPorts } = this.#plane.status()
-    const { name, problems, outdated, error, isNeeded } = this.#source.status
-    const lagMs = this.#keeper.lagMs
-    const isHealthy = this.#isKeepingUp && (error === undefined || !isNeeded) && outdated.length === 0
-    const body = {
-      healthy: isHealthy,
-      synced: this.#hasSynced,
-      lagMs,
-      services,
-      drifts,
-      quarantined: quarantined.map(({ service }) => service),
-      ...(takenPorts === undefined ? {} : { takenPorts }),
-      outdated,
-      problems,
-      ...(error === undefined ? {} : { [name]: error.message }),
-      ...(this.#syncError === undefined ? {} : { sync: this.#syncError.message }),
-      ...this.#notes
-    }
-    return { isHealthy, body }
+  /** Whether load balancers may send new connections to this node. */
+  get #isEligible(): boolean {
+    return isNodeEligible(this.#catalog.nodes, this.#options.nodeName)
+  }
+
+  #health(): Health {
+    return healthOf({
+      plane: this.#plane.status(),
+      source: this.#source.status,
+      isKeepingUp: this.#isKeepingUp,
+      isEligible: this.#isEligible,
+      hasSynced: this.#hasSynced,
+      lagMs: this.#keeper.lagMs,
+      syncError: this.#syncError,
+      notes: this.#notes
+    })
   }
 }

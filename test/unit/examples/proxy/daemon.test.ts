@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pino } from 'pino'
 import { expect, it, onTestFinished, vi } from 'vitest'
@@ -44,6 +44,12 @@ it('answers load balancers by what the kernel holds, also while a file cannot be
   const statusOf = async (of: number, path: string): Promise<number> => (await fetch(`http://127.0.0.1:${of}${path}`)).status
   await daemon.start()
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([200, 200]), 10_000)
+  const node =
+    'apiVersion: v1\nkind: Node\nmetadata: { name: here }\nspec: { taints: [{ key: ToBeDeletedByClusterAutoscaler, effect: NoSchedule }] }'
+  await writeFile(join(folder, 'node.yaml'), node)
+  await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(port, '/livez')]).toEqual([503, 200]), 10_000)
+  await rm(join(folder, 'node.yaml'))
+  await vi.waitFor(async () => expect(await statusOf(port, '/healthz')).toBe(200), 10_000)
   await writeFile(join(folder, 'web.yaml'), 'kind: Service\nmetadata: { name: we')
   await vi.waitFor(async () => expect([await statusOf(port, '/healthz'), await statusOf(healthPort, '/')]).toEqual([503, 200]), 10_000)
   await daemon.stop()

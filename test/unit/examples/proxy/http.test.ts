@@ -12,9 +12,9 @@ afterEach(() => {
   for (const server of servers.splice(0)) server.close().closeAllConnections()
 })
 
-async function serve(isHealthy: boolean): Promise<string> {
+async function serve(isHealthy: boolean, isEligible = true): Promise<string> {
   const sources = {
-    health: () => ({ isHealthy, body: { file: 'a\u202eb\u0007.yaml' } }),
+    health: () => ({ isHealthy, isEligible, body: { file: 'a\u202eb\u0007.yaml' } }),
     metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'metric 1\n' })
   }
   const { server, address } = await serveHttp({ host: '127.0.0.1', port: 0 }, sources, () => undefined)
@@ -25,7 +25,7 @@ async function serve(isHealthy: boolean): Promise<string> {
 it('says at /readyz whether all services were in the kernel once', async () => {
   const state = { isReady: false }
   const sources = {
-    health: () => ({ isHealthy: false, body: {} }),
+    health: () => ({ isHealthy: false, isEligible: true, body: {} }),
     metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
     pages: readyPages(() => state.isReady)
   }
@@ -42,15 +42,33 @@ it('says at /readyz whether all services were in the kernel once', async () => {
   expect(await ask('POST')).toEqual([405, 'GET and HEAD are answered\n'])
 })
 
+it('keeps new connections away from a node that leaves, which lives on', async () => {
+  const answers = async (url: string): Promise<readonly unknown[]> =>
+    Promise.all(
+      ['/healthz', '/livez'].map(async (path) => {
+        const answer = await fetch(`${url}${path}`)
+        return [answer.status, ((await answer.json()) as { nodeEligible?: boolean }).nodeEligible]
+      })
+    )
+  expect(await answers(await serve(true, false))).toEqual([
+    [503, false],
+    [200, undefined]
+  ])
+  expect(await answers(await serve(false))).toEqual([
+    [503, true],
+    [503, undefined]
+  ])
+})
+
 it('answers GET and HEAD, and tells others what is allowed', async () => {
   const [well, ill] = [await serve(true), await serve(false)]
   const health = await fetch(`${well}/healthz`)
-  expect([health.status, await health.text()]).toEqual([200, '{"file":"a\\u202eb\\u0007.yaml"}\n'])
+  expect([health.status, await health.text()]).toEqual([200, '{"file":"a\\u202eb\\u0007.yaml","nodeEligible":true}\n'])
   expect((await fetch(`${ill}/healthz`)).status).toBe(503)
   const head = await fetch(`${ill}/healthz`, { method: 'HEAD' })
   expect([head.status, await head.text()]).toEqual([503, ''])
   expect(await (await fetch(`${well}/metrics`)).text()).toBe('metric 1\n')
-  for (const path of ['/healthz', '/metrics']) {
+  for (const path of ['/healthz', '/livez', '/metrics']) {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
       const answer = await fetch(`${well}${path}`, { method })
       expect([answer.status, answer.headers.get('allow')], `${method} ${path}`).toEqual([405, 'GET, HEAD'])
@@ -63,7 +81,10 @@ it('says when its port is taken', async () => {
   const other = createServer()
   servers.push(other)
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
-  const sources = { health: () => ({ isHealthy: true, body: {} }), metrics: () => Promise.reject(new Error('not asked')) }
+  const sources = {
+    health: () => ({ isHealthy: true, isEligible: true, body: {} }),
+    metrics: () => Promise.reject(new Error('not asked'))
+  }
   await expect(serveHttp({ host: '127.0.0.1', port: (other.address() as AddressInfo).port }, sources, () => undefined)).rejects.toThrow(
     'EADDRINUSE'
   )
