@@ -88,6 +88,7 @@ export const suites = [
     requires: ['nftables'],
     isLong: true
   },
+  { name: 'planes after others, with ipvs', files: ['test/kernel/plane/killed-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'switching planes', files: ['test/kernel/plane/switch'], requires: ['nftables'], isLong: true },
   { name: 'switching to and from ipvs', files: ['test/kernel/plane/switch-ipvs'], requires: ['ipvs', 'nftables'], isLong: true },
   { name: 'stale flows', files: ['test/kernel/plane/flows'], requires: ['nftables'], isLong: true },
