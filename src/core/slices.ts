@@ -1,7 +1,7 @@
 /**
  * Long work on the main thread in short slices.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate } from 'node:timers'
 
 /** Milliseconds after which work lets the event loop turn: well below the 10 ms that nobody should notice. */
 const SLICE_MS = 4
@@ -12,6 +12,26 @@ const ITEMS_BETWEEN_LOOKS = 63
 /** Of those that are only counted, which take less. */
 const ITEMS_OF_COUNT = 1024
 
+/** Those who wait for the event loop to turn, in their order. */
+const waiting: (() => void)[] = []
+
+/** When one of them went on last. */
+let turnedAt = -Infinity
+
+/** Lets one of them go on. All at once would make one long slice of their slices. */
+function goOn(): void {
+  turnedAt = performance.now()
+  waiting.shift()!()
+  if (waiting.length > 0) setImmediate(goOn)
+}
+
+/** Resolves once the event loop has turned, and nobody else who waited goes on in the same turn. */
+function turned(): Promise<void> {
+  return new Promise((resolve) => {
+    if (waiting.push(resolve) === 1) setImmediate(goOn)
+  })
+}
+
 /** Says when a slice has lasted long enough. */
 export class Slices {
   readonly #milliseconds: number
@@ -20,7 +40,10 @@ export class Slices {
   /** @param milliseconds After which a slice is over: less where what the work leaves makes the garbage collector add its own part. */
   constructor(milliseconds = SLICE_MS) {
     this.#milliseconds = milliseconds
-    this.#until = performance.now() + milliseconds
+    const now = performance.now()
+    // What begins so soon after a turn most likely goes on in the slice of somebody else.
+    const isShared = now - turnedAt < 2 * milliseconds
+    this.#until = (isShared ? turnedAt : now) + milliseconds
   }
 
   /** Whether to `await turn()` now. Cheap enough to ask for every few items. */
@@ -57,7 +80,7 @@ export class Slices {
 
   /** Lets the event loop turn. */
   async turn(): Promise<void> {
-    await setImmediate()
+    await turned()
     this.#until = performance.now() + this.#milliseconds
   }
 }
