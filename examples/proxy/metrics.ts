@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { KubeProxyMetrics, type KubeProxyMetricSources } from './kube-proxy-metrics.js'
 
 /** How often it is looked how late the event loop is. The default, 10 ms, takes more of the processor than all else of a proxy at rest. */
-const EVENT_LOOP_MS = 200
+const EVENT_LOOP_MS = 1000
 
 /** What metrics are read from. */
 export interface MetricSources extends KubeProxyMetricSources {
