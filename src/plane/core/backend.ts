@@ -83,6 +83,11 @@ export class BackendFailure extends Error {
     this.refusals = refusals
   }
 
+  /** Nothing was applied, and the same can be tried once more. */
+  get isRace(): boolean {
+    return this.kind === 'again' && this.isKnown
+  }
+
   /** The same failure, after something else was applied. */
   unknown(): BackendFailure {
     return this.isKnown ? new BackendFailure(this.kind, false, this.cause, this.refusals) : this
@@ -153,7 +158,7 @@ export interface Backend extends InNetworkNamespace {
    * This node's addresses at which frontends of kind `node` are served: those known before anything is written, and later ones as they change.
    *
    * @param isCommitted The kernel holds the committed services: it is brought up to date, else the next call that writes does that.
-   * @throws {BackendFailure}
+   * @throws {BackendFailure} `again`, where {@link BackendFailure.isKnown}: it has the addresses of before, and may be told once more.
    */
   setNodeAddresses(addresses: NodeAddressList, isCommitted: boolean, run: Run): Promise<void>
   /**

@@ -223,9 +223,8 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
   /** Lets the back end know that this node has other addresses. What fails is brought to an end by the next audit. */
   async #takeNodeAddresses(): Promise<void> {
     if (this.#closing !== undefined) return
-    // Where another process has committed since, the kernel would refuse them because of that, and they would wait for the next audit. What fails is told.
-    if (this.#isCommitted) await this.#look().catch(() => undefined)
-    if (!(await this.#nodePorts!.hand(this.#isCommitted))) this.#isCommitted = false
+    const isCommitted = (): boolean => this.#isCommitted
+    if (!(await this.#nodePorts!.handAfter(isCommitted, () => this.#look()))) this.#isCommitted = false
     else if (this.#isCommitted) this.#listener?.nodeAddressesChanged(this.#registry.services)
     const refusals = this.#nodePorts!.conflicts(this.#registry.services)
     if (refusals.length > 0) await this.#drop(refusals)

@@ -200,7 +200,9 @@ class IptablesBackend implements Backend {
       const edits = await editsWithFrames({ before: framesOf(before), after: framesOf(after) }, services, this.#handles)
       await this.#write(edits, run, "this node's addresses")
     } catch (error) {
-      throw this.#failure(error, commits)
+      const failure = this.#failure(error, commits)
+      if (failure.isRace) this.#layout = before
+      throw failure
     }
   }
 

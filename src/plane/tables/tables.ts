@@ -227,7 +227,9 @@ export class ServiceTables implements Omit<Backend, 'unsupported' | 'details' | 
     try {
       await this.#writer.write(nodeAddressSteps(this.#options.name, before, addresses), run, "this node's addresses")
     } catch (error) {
-      throw this.#failure(error, commits)
+      const failure = this.#failure(error, commits)
+      if (failure.isRace) this.#nodeAddresses = before
+      throw failure
     }
   }
 

@@ -7,7 +7,7 @@ import type { Broadcast } from '../../../core/events/broadcast.js'
 import { asNetplaneError } from '../../../core/errors.js'
 import type { PlaneEvent, PlaneStatus } from '../../types.js'
 import type { Service, Services } from '../../model.js'
-import { causeOf, type Backend, type Refusal } from '../backend.js'
+import { asFailure, type Backend, type BackendFailure, type Refusal } from '../backend.js'
 import type { ServiceChange } from '../changes/change.js'
 import { GradualProposal } from '../changes/gradual.js'
 import { hasNodePort } from '../frontend.js'
@@ -18,6 +18,7 @@ import type { Outcome } from '../changes/refusals.js'
 import type { Proposal } from '../changes/registry.js'
 import { removalsOf } from '../progress.js'
 import { repairRun } from '../run.js'
+import { MAX_TRIES, pauseBefore } from '../tries.js'
 
 /** As {@link hasNodePort}, of a service that is not checked yet: it may be anything, and will be refused then. */
 function asksForNodePort(service: Service | undefined): boolean {
@@ -79,14 +80,38 @@ export class NodePorts {
 
   /** Lets the back end know the addresses, none where no service has ports of this node. False where it could not write them, which an event says. @param isAsked Such ports are about to come. */
   async hand(isCommitted: boolean, isAsked = this.#isUsed): Promise<boolean> {
-    const { addresses, backend, events } = this.#parts
+    return this.#isDone(await this.#write(isCommitted, isAsked))
+  }
+
+  /**
+   * As {@link NodePorts.hand}, and once more where another process was quicker.
+   *
+   * @param isCommitted Whether the kernel holds what is committed.
+   * @param look Looks at what others have committed, because of which the kernel would refuse the addresses. What fails is told.
+   */
+  async handAfter(isCommitted: () => boolean, look: () => Promise<void>): Promise<boolean> {
+    for (let tries = 1; ; tries++) {
+      await pauseBefore(tries)
+      if (isCommitted()) await look().catch(() => undefined)
+      const failure = await this.#write(isCommitted(), this.#isUsed)
+      if (failure?.isRace !== true || tries === MAX_TRIES) return this.#isDone(failure)
+    }
+  }
+
+  /** What could not be written, and why. */
+  async #write(isCommitted: boolean, isAsked: boolean): Promise<BackendFailure | undefined> {
+    const { addresses, backend } = this.#parts
     try {
       await backend.setNodeAddresses(isAsked ? addresses.current : NO_ADDRESSES, isCommitted, repairRun(new Map(), undefined))
-      return true
+      return undefined
     } catch (error) {
-      events.push({ type: 'error', error: asNetplaneError(causeOf(error)) })
-      return false
+      return asFailure(error)
     }
+  }
+
+  #isDone(failure: BackendFailure | undefined): boolean {
+    if (failure !== undefined) this.#parts.events.push({ type: 'error', error: asNetplaneError(failure.cause) })
+    return failure === undefined
   }
 
   /** Why a service cannot be applied beside ports of this node: it has an address of this node's for its own. */
