@@ -50,6 +50,7 @@ async function expectServed({ customers, keeper }: Clients): Promise<void> {
   await moreServed(customers, 30_000)
   await expectNoneFailed(customers, 30_000)
   expect(badRounds(keeper.output())).toEqual([])
+  await keeper.stop()
 }
 
 /** What is listed of a mode, but not of the others. */
@@ -86,6 +87,9 @@ async function clear(node: TestNamespace, mode: PlaneMode): Promise<void> {
   if (mode === 'ipvs') await node.run('ipvsadm', ['-C'])
 }
 
+/** IPVS has connections for two minutes after their end. */
+const LEAVING_MS = 300_000
+
 /** Starts a process, lets it sync for a random time, and kills it. */
 async function killOne(network: ServiceNetwork, { modes, large = 0, lifeMs }: Omit<Walk, 'kills'>, random: Random): Promise<void> {
   const first = await nextMode(network, modes, random)
@@ -119,7 +123,7 @@ async function expectFresh({ node, client }: ServiceNetwork, mode: PlaneMode): P
     const draining = { tcp: 'at-once', udp: 'at-once' } as const
     const plane = await openPlane({ mode, netns: node.path, auditMs: 0, ...(mode === 'ipvs' ? { draining } : {}) })
     await plane.sync(last)
-    await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), { timeout: 30_000 })
+    await vi.waitFor(() => expect(plane.status().leaving).toBeUndefined(), { timeout: LEAVING_MS })
     expect((await plane.plan(last)).isEmpty).toBe(true)
     expect(tally(await ask(client, 'tcp', VIP.ip, 80, 3))).toEqual({ s1: 3 })
     const left = await contentsIn(node, mode)
