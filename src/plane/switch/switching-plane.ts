@@ -27,6 +27,8 @@ export interface OpenedPlane {
   readonly options: PlaneOptions
   readonly identity: PlaneIdentity
   readonly plane: ModePlane
+  /** Lets one that succeeds another plane keep its services on disk; before, it leaves the file to that one. */
+  readonly keepState: () => Promise<void>
 }
 
 /** What {@link SwitchingPlane} is made of. */
@@ -204,10 +206,19 @@ export class SwitchingPlane implements Plane {
     const report = await this.#carry(next, () => next.plane.sync(takeServices(services), sync), drainSeconds)
     this.#current = next
     this.#parts.events.push({ type: 'switched', from, to: mode })
-    const backend = await old.plane.release(!hasSameFile(old.options, next.options))
+    const backend = await this.#succeed(old, next)
     await this.#leaving.add(old.identity, () => Promise.resolve(backend), drainSeconds)
     await this.#tellFailure(next.plane.succeed(quarantined))
     return { from, to: mode, sync: report, durationMs: performance.now() - startedAt }
+  }
+
+  /** Lets one plane go in favour of another one. A file that both have gets its last words from the new one; of two the old one goes when the new one is there. */
+  async #succeed(old: OpenedPlane, next: OpenedPlane): Promise<Backend> {
+    const isSame = hasSameFile(old.options, next.options)
+    if (!isSame) await next.keepState()
+    const backend = await old.plane.release(!isSame)
+    if (isSame) await next.keepState()
+    return backend
   }
 
   /** Makes another plane carry the services beside the one that does. Where that fails, nothing of it is to stay. */
