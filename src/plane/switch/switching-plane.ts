@@ -185,7 +185,7 @@ export class SwitchingPlane implements Plane {
     const leaving = left.map((plane) => this.#leaving.add(plane, () => this.#parts.openLeft(plane), DRAIN_SECONDS))
     await this.#tellFailure(this.#note())
     await Promise.all(leaving)
-    await this.#tellFailure(this.#current.plane.succeed([]))
+    await this.#tellFailure(this.#current.plane.succeed({ quarantined: [], postponed: new Map() }))
   }
 
   /** Relays of another process ended with it: nobody needs what leads to them. */
@@ -200,7 +200,7 @@ export class SwitchingPlane implements Plane {
     const old = this.#current
     const from = old.identity.mode
     if (mode === from) throw new ValidationError('mode', mode, `another mode than that of the plane, which is ${from} already`)
-    const { hasSynced, services, quarantined } = await old.plane.holding()
+    const { hasSynced, services, ...others } = await old.plane.holding()
     if (!hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'switchTo: sync once before, to say what the whole is')
     const next = await open()
     const report = await this.#carry(next, () => next.plane.sync(takeServices(services), sync), drainSeconds)
@@ -208,7 +208,7 @@ export class SwitchingPlane implements Plane {
     this.#parts.events.push({ type: 'switched', from, to: mode })
     const backend = await this.#succeed(old, next)
     await this.#leaving.add(old.identity, () => Promise.resolve(backend), drainSeconds)
-    await this.#tellFailure(next.plane.succeed(quarantined))
+    await this.#tellFailure(next.plane.succeed(others))
     return { from, to: mode, sync: report, durationMs: performance.now() - startedAt }
   }
 
