@@ -226,13 +226,6 @@ async function listAddresses(options: PlaneOptions, place: InNetworkNamespace): 
   }
 }
 
-/** What planes of one switching plane share. */
-interface Shared {
-  readonly events: Broadcast<PlaneEvent>
-  /** Links of modes `ipvs` that carry, or are about to, or did. */
-  readonly ownLinks: ReadonlySet<string>
-}
-
 /** What is different where carriers are beside a plane, or it is one. */
 interface Sharing {
   /** Why a service cannot be carried. */
@@ -248,10 +241,10 @@ interface Sharing {
 async function openOne(
   options: PlaneOptions,
   { auditMs, nodeAddresses, ownAddresses, open }: Opening,
-  { events, ownLinks }: Shared,
+  events: Broadcast<PlaneEvent>,
   { refusal, flows, state, keeper, isLoopbackCarried }: Sharing
 ): Promise<ServicePlane> {
-  const settings = { ...nodeAddresses, ownLinks, isLoopbackCarried }
+  const settings = { ...nodeAddresses, isLoopbackCarried }
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const cleaner = makeCleaner(
     options,
@@ -297,23 +290,23 @@ async function openCarried(
   options: PlaneOptions,
   opening: Opening,
   carriers: readonly (CheckedCarrier & { readonly opening: Opening })[],
-  shared: Shared,
+  events: Broadcast<PlaneEvent>,
   keeper: StateKeeper | undefined
 ): Promise<ModePlane> {
   const assignment = new Assignment(carriers)
   const refusal = (service: Service): Error | undefined => assignment.refusal(service)
-  if (carriers.length === 0) return await openOne(options, opening, shared, { refusal, keeper })
+  if (carriers.length === 0) return await openOne(options, opening, events, { refusal, keeper })
   const isLoopbackCarried = carriers.some(({ carries }) => carries === 'loopbackNodePorts')
   const sharing = { refusal, flows: OWN_FLOWS, state: assignment.asGiven, keeper, isLoopbackCarried }
-  const own = await openOne(options, opening, shared, sharing)
+  const own = await openOne(options, opening, events, sharing)
   const opened: OpenCarrier[] = []
   try {
     for (const { name, carries, plane, opening: checked } of carriers) {
-      const events = new CarrierEvents(shared.events, name)
+      const itsEvents = new CarrierEvents(events, name)
       const isLoopback = carries === 'loopbackNodePorts'
       const flows = isLoopback ? undefined : carrierFlows((service) => own.services.get(service))
       const its = { refusal: () => undefined, flows, isLoopbackCarried: isLoopbackCarried && !isLoopback }
-      opened.push({ name, carries, plane: await openOne(plane, checked, { ...shared, events }, its) })
+      opened.push({ name, carries, plane: await openOne(plane, checked, itsEvents, its) })
     }
   } catch (error) {
     for (const { plane } of opened) await plane.close()
@@ -324,15 +317,15 @@ async function openCarried(
 }
 
 /** Checks all options, before anything is opened. @param succeeds As of {@link makeStateKeeper}. */
-function preparePlane(options: PlaneOptions, shared: Shared, succeeds: boolean): () => Promise<OpenedPlane> {
+function preparePlane(options: PlaneOptions, events: Broadcast<PlaneEvent>, succeeds: boolean): () => Promise<OpenedPlane> {
   const opening = prepare(options)
   checkReplaces(options)
   const { mode, name } = options
   const carriers = checkCarriers(options).map((carrier, index) => ({ ...carrier, opening: prepareCarrier(carrier, index, mode) }))
-  const keeper = makeStateKeeper(options, shared.events, succeeds)
+  const keeper = makeStateKeeper(options, events, succeeds)
   const keepState = async (): Promise<void> => await keeper?.begin()
   return async () => {
-    const plane = await openCarried(options, opening, carriers, shared, keeper)
+    const plane = await openCarried(options, opening, carriers, events, keeper)
     return { options, identity: identityOf(mode, name), plane, keepState }
   }
 }
@@ -358,15 +351,14 @@ async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, nam
  */
 export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const taken = takeOptions(options)
-  const ownLinks = new Set<string>()
-  const shared = { events: new Broadcast<PlaneEvent>(), ownLinks }
-  const first = await preparePlane(taken, shared, false)()
+  const events = new Broadcast<PlaneEvent>()
+  const first = await preparePlane(taken, events, false)()
   const { netns, deadlineMs, kernel } = taken
   return new SwitchingPlane(first, {
-    events: shared.events,
+    events,
     notes: new SwitchNotes(() => Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables }), first.identity),
     replaces: taken.replaces ?? [],
-    prepare: (next) => preparePlane(next, shared, true),
+    prepare: (next) => preparePlane(next, events, true),
     openLeft: (plane) => openLeft(taken, plane),
     dropCarriers: async ({ mode, name, carriers = [], replaces = [] }) => {
       const nft = await Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables })
@@ -376,10 +368,6 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
         planes,
         carriers.map((carrier) => carrier.name)
       ).finally(() => nft.close())
-    },
-    setLinks: (planes) => {
-      ownLinks.clear()
-      for (const { mode, name } of planes) if (mode === 'ipvs' && name !== undefined) ownLinks.add(name)
     }
   })
 }

@@ -41,8 +41,6 @@ export interface SwitchingParts {
   readonly prepare: (options: PlaneOptions) => () => Promise<OpenedPlane>
   /** Opens what another process left of a plane. */
   readonly openLeft: (plane: PlaneIdentity) => Promise<Backend | undefined>
-  /** Addresses on links of these planes are not the node's own. */
-  readonly setLinks: (planes: readonly PlaneIdentity[]) => void
   /** Removes what carriers of earlier processes have in the kernel, but for those of the plane itself. */
   readonly dropCarriers: (options: PlaneOptions) => Promise<void>
 }
@@ -173,7 +171,6 @@ export class SwitchingPlane implements Plane {
     const { identity, options } = this.#current
     const replaced = this.#parts.replaces.map((mode) => identityOf(mode, options.name))
     this.#left = withoutPlanes([...(await this.#parts.notes.read(replaced)), ...replaced], [identity])
-    this.#setLinks()
   }
 
   /** The services are in the kernel: what others left is led to its end. */
@@ -230,7 +227,6 @@ export class SwitchingPlane implements Plane {
       throw error
     }
     await this.#leaving.handOver(next.identity)
-    this.#setLinks(next.identity)
     try {
       return await sync()
     } catch (error) {
@@ -245,17 +241,11 @@ export class SwitchingPlane implements Plane {
     const write = async (): Promise<void> => {
       const own = [this.#current.identity, ...(next === undefined ? [] : [next])]
       const planes = withoutPlanes([...own, ...this.#leaving.planes, ...(this.#left ?? [])], [])
-      this.#setLinks(next)
       await this.#parts.notes.write(planes.length > 1 ? planes : [])
     }
     const noting = this.#noting.then(write)
     this.#noting = noting.catch(() => undefined)
     return noting
-  }
-
-  #setLinks(next?: PlaneIdentity): void {
-    const own = [this.#current.identity, ...(next === undefined ? [] : [next])]
-    this.#parts.setLinks([...own, ...this.#leaving.planes, ...(this.#left ?? [])])
   }
 
   /** Nothing is left of the plane: what an interrupted switch left of others before a first `sync` is none of its own. */
