@@ -192,6 +192,7 @@ export class Daemon {
         told: (changes) => this.#take(changes),
         failed: (error) => this.#log.error({ err: error }, `the source (${this.#source.status.name})`),
         malformed: (object, problem) => this.#reporter.malformed(object, problem),
+        measured: (measure) => this.#metrics.kubeProxy.measured(measure),
         unreported: (error) => this.#log.warn({ err: error }, 'Events are not sent')
       })
       this.#reporter.started()

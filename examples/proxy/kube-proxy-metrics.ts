@@ -1,7 +1,7 @@
 import type { Service, SyncReport } from 'netplane'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { isObject, TRIGGER_TIME } from './kubernetes/shape.js'
-import type { ObjectChange, RequestCount } from './sources/types.js'
+import type { ObjectChange, RequestCount, RequestMeasure } from './sources/types.js'
 
 const FAMILIES = ['IPv4', 'IPv6'] as const
 type Family = (typeof FAMILIES)[number]
@@ -11,6 +11,16 @@ const linear = (start: number, width: number, count: number): number[] => Array.
 /** Buckets of pkg/proxy/metrics/metrics.go. */
 const SYNC_BUCKETS = Array.from({ length: 15 }, (_, index) => 2 ** index / 1000)
 const PROGRAMMING_BUCKETS = [...linear(0.25, 0.25, 2), ...linear(1, 1, 59), ...linear(60, 5, 12), ...linear(120, 30, 7)]
+
+/** Of component-base/metrics/prometheus/restclient/metrics.go. */
+const LATENCY_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60]
+const SIZE_BUCKETS = [64, 256, 512, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
+const MEASURES: Readonly<Record<RequestMeasure['what'], { readonly name: string; readonly help: string; readonly buckets: number[] }>> = {
+  durationSeconds: { name: 'request_duration_seconds', help: 'Time of a request', buckets: LATENCY_BUCKETS },
+  waitSeconds: { name: 'rate_limiter_duration_seconds', help: 'Time for which a request waited for its turn', buckets: LATENCY_BUCKETS },
+  sentBytes: { name: 'request_size_bytes', help: 'Size of what a request sends', buckets: SIZE_BUCKETS },
+  receivedBytes: { name: 'response_size_bytes', help: 'Size of an answer', buckets: SIZE_BUCKETS }
+}
 
 /** A change that the kernel does not have. */
 interface PendingChange {
@@ -60,6 +70,7 @@ export class KubeProxyMetrics {
   readonly #lastSync: Gauge<'ip_family'>
   readonly #lastQueued: Gauge<'ip_family'>
   readonly #changes: Readonly<Record<PendingChange['kind'], Counter>>
+  readonly #measures: Readonly<Record<RequestMeasure['what'], Histogram<'verb' | 'host'>>>
   readonly #healthz: Counter<'code'>
   readonly #livez: Counter<'code'>
 
@@ -95,6 +106,16 @@ export class KubeProxyMetrics {
     this.#changes = { Service: changes('service', 'Service'), EndpointSlice: changes('endpoint', 'EndpointSlice') }
     this.#healthz = probes('proxy_healthz_total', 'Answers of /healthz')
     this.#livez = probes('proxy_livez_total', 'Answers of /livez')
+    const measure = (what: RequestMeasure['what']): Histogram<'verb' | 'host'> => {
+      const { name, ...others } = MEASURES[what]
+      return new Histogram({ name: `rest_client_${name}`, labelNames: ['verb', 'host'], registers, ...others })
+    }
+    this.#measures = {
+      durationSeconds: measure('durationSeconds'),
+      waitSeconds: measure('waitSeconds'),
+      sentBytes: measure('sentBytes'),
+      receivedBytes: measure('receivedBytes')
+    }
     this.#showServices(registers)
     this.#showRequests(registers)
   }
@@ -139,6 +160,11 @@ export class KubeProxyMetrics {
       if (at < since && trigger !== undefined)
         this.#programmingSeconds.observe({ ip_family: trigger.family }, Math.max(0, now - trigger.timeMs) / 1000)
     this.#pending = this.#pending.filter(({ at }) => at >= since)
+  }
+
+  /** A request to the API server was made. */
+  measured({ what, value, ...labels }: RequestMeasure): void {
+    this.#measures[what].observe(labels, value)
   }
 
   /** A probe was answered. */

@@ -191,9 +191,10 @@ function makeCleaner(
   return new StaleFlowCleaner(open, settings, listener, nodeAddresses)
 }
 
-function makeStateKeeper({ stateFile }: PlaneOptions, events: Broadcast<PlaneEvent>): StateKeeper | undefined {
+/** @param succeeds The plane is to succeed another one, whose services are in the file until then. */
+function makeStateKeeper({ stateFile }: PlaneOptions, events: Broadcast<PlaneEvent>, succeeds: boolean): StateKeeper | undefined {
   if (stateFile === undefined) return undefined
-  return new StateKeeper(checkStateFile('stateFile', stateFile), (error) => events.push({ type: 'error', error }))
+  return new StateKeeper(checkStateFile('stateFile', stateFile), (error) => events.push({ type: 'error', error }), succeeds)
 }
 
 /** Whether there are links to ask: a fake kernel may have none. */
@@ -225,13 +226,6 @@ async function listAddresses(options: PlaneOptions, place: InNetworkNamespace): 
   }
 }
 
-/** What planes of one switching plane share. */
-interface Shared {
-  readonly events: Broadcast<PlaneEvent>
-  /** Links of modes `ipvs` that carry, or are about to, or did. */
-  readonly ownLinks: ReadonlySet<string>
-}
-
 /** What is different where carriers are beside a plane, or it is one. */
 interface Sharing {
   /** Why a service cannot be carried. */
@@ -239,6 +233,7 @@ interface Sharing {
   /** How those see services who look for stale flows, and who keep services on disk. Absent: as they are. */
   readonly flows?: ServiceMapping | undefined
   readonly state?: ServiceMapping | undefined
+  readonly keeper?: StateKeeper | undefined
   readonly isLoopbackCarried?: boolean | undefined
 }
 
@@ -246,10 +241,10 @@ interface Sharing {
 async function openOne(
   options: PlaneOptions,
   { auditMs, nodeAddresses, ownAddresses, open }: Opening,
-  { events, ownLinks }: Shared,
-  { refusal, flows, state, isLoopbackCarried }: Sharing
+  events: Broadcast<PlaneEvent>,
+  { refusal, flows, state, keeper, isLoopbackCarried }: Sharing
 ): Promise<ServicePlane> {
-  const settings = { ...nodeAddresses, ownLinks, isLoopbackCarried }
+  const settings = { ...nodeAddresses, isLoopbackCarried }
   const opened: { backend?: Backend; addresses?: NodeAddresses } = {}
   const cleaner = makeCleaner(
     options,
@@ -257,7 +252,6 @@ async function openOne(
     () => opened.backend,
     () => opened.addresses?.current ?? NO_ADDRESSES
   )
-  const keeper = makeStateKeeper(options, events)
   const backend = await open((event) => events.push(event))
   opened.backend = backend
   const nodePorts = (onChange: () => void): NodePorts => {
@@ -296,21 +290,23 @@ async function openCarried(
   options: PlaneOptions,
   opening: Opening,
   carriers: readonly (CheckedCarrier & { readonly opening: Opening })[],
-  shared: Shared
+  events: Broadcast<PlaneEvent>,
+  keeper: StateKeeper | undefined
 ): Promise<ModePlane> {
   const assignment = new Assignment(carriers)
   const refusal = (service: Service): Error | undefined => assignment.refusal(service)
-  if (carriers.length === 0) return await openOne(options, opening, shared, { refusal })
+  if (carriers.length === 0) return await openOne(options, opening, events, { refusal, keeper })
   const isLoopbackCarried = carriers.some(({ carries }) => carries === 'loopbackNodePorts')
-  const own = await openOne(options, opening, shared, { refusal, flows: OWN_FLOWS, state: assignment.asGiven, isLoopbackCarried })
+  const sharing = { refusal, flows: OWN_FLOWS, state: assignment.asGiven, keeper, isLoopbackCarried }
+  const own = await openOne(options, opening, events, sharing)
   const opened: OpenCarrier[] = []
   try {
-    for (const { name, carries, plane, opening: its } of carriers) {
-      const events = new CarrierEvents(shared.events, name)
+    for (const { name, carries, plane, opening: checked } of carriers) {
+      const itsEvents = new CarrierEvents(events, name)
       const isLoopback = carries === 'loopbackNodePorts'
       const flows = isLoopback ? undefined : carrierFlows((service) => own.services.get(service))
-      const sharing = { refusal: () => undefined, flows, isLoopbackCarried: isLoopbackCarried && !isLoopback }
-      opened.push({ name, carries, plane: await openOne(plane, its, { ...shared, events }, sharing) })
+      const its = { refusal: () => undefined, flows, isLoopbackCarried: isLoopbackCarried && !isLoopback }
+      opened.push({ name, carries, plane: await openOne(plane, checked, itsEvents, its) })
     }
   } catch (error) {
     for (const { plane } of opened) await plane.close()
@@ -320,13 +316,18 @@ async function openCarried(
   return new CarriedPlane({ own, carriers: opened, assignment })
 }
 
-/** Checks all options, before anything is opened. */
-function preparePlane(options: PlaneOptions, shared: Shared): () => Promise<OpenedPlane> {
+/** Checks all options, before anything is opened. @param succeeds As of {@link makeStateKeeper}. */
+function preparePlane(options: PlaneOptions, events: Broadcast<PlaneEvent>, succeeds: boolean): () => Promise<OpenedPlane> {
   const opening = prepare(options)
   checkReplaces(options)
   const { mode, name } = options
   const carriers = checkCarriers(options).map((carrier, index) => ({ ...carrier, opening: prepareCarrier(carrier, index, mode) }))
-  return async () => ({ options, identity: identityOf(mode, name), plane: await openCarried(options, opening, carriers, shared) })
+  const keeper = makeStateKeeper(options, events, succeeds)
+  const keepState = async (): Promise<void> => await keeper?.begin()
+  return async () => {
+    const plane = await openCarried(options, opening, carriers, events, keeper)
+    return { options, identity: identityOf(mode, name), plane, keepState }
+  }
 }
 
 /** Opens what another process left of a plane; undefined: there can be nothing. */
@@ -350,15 +351,14 @@ async function openLeft({ netns, deadlineMs, kernel }: PlaneOptions, { mode, nam
  */
 export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const taken = takeOptions(options)
-  const ownLinks = new Set<string>()
-  const shared = { events: new Broadcast<PlaneEvent>(), ownLinks }
-  const first = await preparePlane(taken, shared)()
+  const events = new Broadcast<PlaneEvent>()
+  const first = await preparePlane(taken, events, false)()
   const { netns, deadlineMs, kernel } = taken
   return new SwitchingPlane(first, {
-    events: shared.events,
+    events,
     notes: new SwitchNotes(() => Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables }), first.identity),
     replaces: taken.replaces ?? [],
-    prepare: (next) => preparePlane(next, shared),
+    prepare: (next) => preparePlane(next, events, true),
     openLeft: (plane) => openLeft(taken, plane),
     dropCarriers: async ({ mode, name, carriers = [], replaces = [] }) => {
       const nft = await Nftables.open({ netns, deadlineMs, kernel: kernel?.nftables })
@@ -368,10 +368,6 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
         planes,
         carriers.map((carrier) => carrier.name)
       ).finally(() => nft.close())
-    },
-    setLinks: (planes) => {
-      ownLinks.clear()
-      for (const { mode, name } of planes) if (mode === 'ipvs' && name !== undefined) ownLinks.add(name)
     }
   })
 }

@@ -20,6 +20,8 @@ export class FakeRelays implements Relays {
   readonly calls: string[] = []
   /** What ids of relays that cannot listen begin with. */
   readonly refused = new Set<string>()
+  /** Why they cannot. */
+  errno = EACCES
   /** Ports that are given out before all others. */
   next: number[] = []
   statuses: readonly RelayStatus[] = []
@@ -28,7 +30,7 @@ export class FakeRelays implements Relays {
   listen(spec: RelaySpec): Promise<number> {
     this.calls.push(`listen ${spec.id}`)
     if ([...this.refused].some((begin) => spec.id.startsWith(begin)))
-      return Promise.reject(new NetlinkError({ operation: 'listen', subject: spec.id, errno: EACCES }))
+      return Promise.reject(new NetlinkError({ operation: 'listen', subject: spec.id, errno: this.errno }))
     const port = this.next.shift() ?? ++this.#port
     this.specs.set(spec.id, spec)
     this.ports.set(spec.id, port)

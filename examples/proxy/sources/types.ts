@@ -17,6 +17,14 @@ export interface RequestCount {
   readonly count: number
 }
 
+/** What one request to an API server took: all of its time, that in which it waited for its turn (of watches, too), and the bytes of what was sent, and of the answer once it is unpacked. */
+export interface RequestMeasure {
+  readonly what: 'durationSeconds' | 'waitSeconds' | 'sentBytes' | 'receivedBytes'
+  readonly verb: string
+  readonly host: string
+  readonly value: number
+}
+
 /** What a source knows of itself. */
 export interface SourceStatus {
   /** What the source is called in `/healthz` and in the log. */
@@ -60,6 +68,8 @@ export interface SourceListener {
   readonly failed: (error: Error) => void
   /** An object cannot be used, and why; told each time that it comes in a new version. Only a source to which things can be reported tells it. */
   readonly malformed?: (object: KubernetesObject, problem: string) => void
+  /** A request to an API server was made. */
+  readonly measured?: (measure: RequestMeasure) => void
   /** What was reported does not arrive. Told once while it lasts. */
   readonly unreported?: (error: Error) => void
 }

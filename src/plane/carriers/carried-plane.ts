@@ -5,7 +5,7 @@ import { Slices } from '../../core/slices.js'
 import { acceptService } from '../core/accept/service.js'
 import type { Backend } from '../core/backend.js'
 import type { CheckedUpdate, TakenServices } from '../core/changes/desired.js'
-import type { Plan, Quarantined } from '../core/changes/plan.js'
+import type { Plan } from '../core/changes/plan.js'
 import type { PlaneCounters } from '../core/counters.js'
 import type { Holding } from '../core/parts.js'
 import type { ModePlane } from '../core/mode-plane.js'
@@ -118,8 +118,8 @@ export class CarriedPlane implements ModePlane {
     return await this.#parts.own.holding()
   }
 
-  async succeed(quarantined: readonly Quarantined[]): Promise<void> {
-    await this.#parts.own.succeed(quarantined)
+  async succeed(holding: Pick<Holding, 'quarantined' | 'postponed'>): Promise<void> {
+    await this.#parts.own.succeed(holding)
   }
 
   async release(cleanup: boolean): Promise<Backend> {

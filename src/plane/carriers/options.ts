@@ -27,6 +27,8 @@ export interface CarrierOptions extends Pick<
   'schedulerFallback' | 'relays' | 'proxyProtocol' | 'drainSeconds' | 'tableOwner' | 'auditMs'
 > {
   readonly mode: 'userspace'
+  /** The scheduler for services that ask for one that relays lack: `consistent`, or one of IPVS. Default: such services are refused; of `loopbackNodePorts`, which the plane serves elsewhere with that scheduler, `random`. */
+  readonly schedulerFallback?: UserspacePlaneOptions['schedulerFallback']
   /** 1–12 letters, digits, `-`, `_`, of which the first is a letter. Its tables are called `PLANE-NAME-userspace`, by the name of the plane. */
   readonly name: string
   readonly carries: Carries
@@ -76,9 +78,8 @@ function checkBeside(path: string, carries: Carries, options: PlaneOptions): voi
 function planeOf(options: PlaneOptions, carrier: CarrierOptions, name: string): CheckedCarrier['plane'] {
   const { netns, deadlineMs, signal, kernel, localSources, staleFlows } = options
   const isLoopback = carrier.carries === 'loopbackNodePorts'
-  const { relays, proxyProtocol, drainSeconds, tableOwner, auditMs } = carrier
   // What the plane has for services of such schedulers at other addresses, relays do not have.
-  const schedulerFallback = carrier.schedulerFallback ?? (isLoopback ? 'random' : undefined)
+  const { schedulerFallback = isLoopback ? 'random' : undefined, relays, proxyProtocol, drainSeconds, tableOwner, auditMs } = carrier
   return {
     mode: 'userspace',
     name: `${carrierBase(identityOf(options.mode, options.name))}${name}`,

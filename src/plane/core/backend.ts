@@ -120,6 +120,8 @@ export interface Backend extends InNetworkNamespace {
   sentinel?(changed: () => void): Sentinel
   /** Why an accepted service cannot be carried; undefined: it can. */
   unsupported(service: Service): Error | undefined
+  /** Whether what a service was refused for may pass by itself, so that it is worth while to try again. Absent: nothing does. */
+  mayPass?(error: Error): boolean
   /**
    * Compares the kernel with services. Changes nothing.
    *

@@ -30,4 +30,6 @@ export interface Holding {
   readonly hasSynced: boolean
   readonly services: Services
   readonly quarantined: readonly Quarantined[]
+  /** Of those, what the plane would try again by itself. */
+  readonly postponed: Services
 }

@@ -12,17 +12,18 @@ import type { Plane, PlaneEvent, PlaneStatus, SyncOptions, SyncReport } from '..
 import { Advance } from './advance.js'
 import { asFailure, causeOf, type Applied, type Backend, type BackendFailure, type Inspection, type Refusal } from './backend.js'
 import type { CheckedUpdate, TakenServices } from './changes/desired.js'
-import { driftFrom, DriftLog } from './drift.js'
+import { DriftLog } from './drift.js'
 import { checkExplainRequest, explain, type ExplainParts } from './explain/explain.js'
 import { GradualProposal } from './changes/gradual.js'
 import type { PlaneCounters } from './counters.js'
 import { announced, flowsOf, type ChangeListener } from './listener.js'
 import { checkCleanup } from './options.js'
 import { mustLook } from './looks.js'
-import { makePlan, planEntries, type Plan, type Quarantined } from './changes/plan.js'
+import type { Plan } from './changes/plan.js'
 import type { NodePorts } from './node/ports.js'
 import type { Holding, ServicePlaneParts } from './parts.js'
-import { addDropped, addRepair, makeProgress, removalsOf, reportOf, settle, timed, type Done, type Progress } from './progress.js'
+import { planOf } from './planning.js'
+import { addDropped, addRepair, leaveOut, makeProgress, removalsOf, reportOf, settle, timed, type Done, type Progress } from './progress.js'
 import { Quarantine } from './changes/quarantine.js'
 import { CallQueue } from './queue.js'
 import { Registry, type Proposal } from './changes/registry.js'
@@ -65,15 +66,9 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
 
   async plan(taken: TakenServices): Promise<Plan> {
     return await this.#call(async () => {
-      const { changes, quarantined } = await this.#propose(() => this.#registry.proposeAll(taken), true)
-      const desired = this.#registry.after(changes)
-      const isUntouched = this.#isCommitted && (await this.#backend.hasChanged()) === false
-      const seen = await this.#backend.inspect(desired, isUntouched ? changes : undefined)
-      const drift = isUntouched
-        ? []
-        : await driftFrom(this.#backend, seen, this.#hasSynced ? { changes, committed: this.#registry.services } : undefined)
-      const { entries, objects, isMadeAnew = false } = await seen.work(true)
-      return makePlan({ entries: this.#hasSynced ? planEntries(changes) : entries, drift, quarantined, objects, isMadeAnew })
+      const proposal = await this.#propose(() => this.#registry.proposeAll(taken), true)
+      const parts = { backend: this.#backend, registry: this.#registry, isCommitted: this.#isCommitted, hasSynced: this.#hasSynced }
+      return await planOf(proposal, parts)
     })
   }
 
@@ -128,13 +123,14 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
 
   /** What there is after all calls so far. */
   async holding(): Promise<Holding> {
-    const read = () => ({ hasSynced: this.#hasSynced, services: this.#registry.services, quarantined: this.#quarantine.list() })
-    return await this.#call(() => Promise.resolve(read()))
+    const quarantine = this.#quarantine
+    const held = () => ({ quarantined: quarantine.list(), postponed: new Map(quarantine.postponed.services) })
+    return await this.#call(() => Promise.resolve({ hasSynced: this.#hasSynced, services: this.#registry.services, ...held() }))
   }
 
-  /** Another plane has carried these services until now. @param quarantined What it could not carry, and this one was not asked for. */
-  async succeed(quarantined: readonly Quarantined[]): Promise<void> {
-    this.#quarantine.inherit(quarantined)
+  /** Another plane has carried these services until now. What it could not carry this one was not asked for. */
+  async succeed({ quarantined, postponed }: Pick<Holding, 'quarantined' | 'postponed'>): Promise<void> {
+    this.#quarantine.inherit(quarantined, postponed)
     this.#listener?.reset(this.#registry.services, [])
     await this.#call(async () => await this.#backend.settle?.())
   }
@@ -205,7 +201,7 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     this.#hasSynced = true
     this.#watch.start()
     addDropped(progress, named, this.#registry.services)
-    this.#quarantine.update(progress.quarantined, named)
+    this.#quarantine.update(progress.quarantined, named, progress.postponed)
     if ((await this.#nodePorts?.took(this.#registry.services, done.changes)) === false) this.#isCommitted = false
     return reportOf(progress, done, run, { startedAt, acceptMs }, this.#backend.details(run))
   }
@@ -297,13 +293,8 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
     }
   }
 
-  /** Services that the kernel refuses go into quarantine, and those that need what they keep. A committed one that is only to be written again is not there any more. */
   async #leaveOut(refusals: readonly Refusal[], run: Run, progress: Progress): Promise<void> {
-    const { kept, refusals: all } = await run.withdraw(refusals)
-    const gone = removalsOf(refusals, progress.changes, this.#registry.services)
-    if (kept.length === progress.changes.length && gone.length === 0) throw refusals[0]!.error
-    progress.changes = [...kept, ...gone]
-    progress.quarantined = [...progress.quarantined, ...all]
+    leaveOut(progress, refusals, await run.withdraw(refusals), { backend: this.#backend, committed: this.#registry.services })
   }
 
   /** Changes the kernel from the committed state. */
@@ -364,11 +355,18 @@ export class ServicePlane implements Omit<Plane, 'plan' | 'sync' | 'update' | 's
       // A change or a repair that failed half-way is brought to an end.
       else await this.#restore()
       await this.#nodePorts?.lookAround(this.#registry.services)
+      await this.#tryPostponed()
     } catch (error) {
       const cause = causeOf(error)
       this.#events.push({ type: 'error', error: asNetplaneError(cause) })
       throw cause
     }
+  }
+
+  /** Services that are in quarantine for what may have passed by now are tried as by an `update`. */
+  async #tryPostponed(): Promise<void> {
+    const set = this.#quarantine.postponed.takeDue()
+    if (set.size > 0) await this.#apply(() => this.#registry.proposeUpdate({ set, gone: [] }), {}, new Set(set.keys()))
   }
 
   /** @param call The call on whose account a repair is; absent: nobody's. */

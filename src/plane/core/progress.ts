@@ -1,19 +1,21 @@
 /**
  * What a call has done so far, and what its report says of it.
  */
-import type { Services } from '../model.js'
+import type { Service, Services } from '../model.js'
 import type { SyncDetails, SyncReport } from '../types.js'
-import { sumOf, type Applied, type ObjectCounts, type Refusal } from './backend.js'
+import { sumOf, type Applied, type Backend, type ObjectCounts, type Refusal } from './backend.js'
 import { countChanges, rebase, type ServiceChange } from './changes/change.js'
 import type { GradualProposal } from './changes/gradual.js'
 import type { PlanEntry, Quarantined } from './changes/plan.js'
-import type { Run } from './run.js'
+import type { Run, Withdrawal } from './run.js'
 
 /** What a call did so far. */
 export interface Progress {
   /** Changes that are in. */
   changes: readonly ServiceChange[]
   quarantined: readonly Quarantined[]
+  /** Of those, what is to be tried again, by name. */
+  readonly postponed: Map<string, Service>
   /** Where changes and quarantine come from while services are still being checked. */
   readonly source: GradualProposal | undefined
   /** What a first sync has to do, as the kernel was when it was first read. */
@@ -40,7 +42,7 @@ export function makeProgress(
   quarantined: readonly Quarantined[],
   source: GradualProposal | undefined
 ): Progress {
-  return { changes, quarantined, source, repaired: { written: 0, deleted: 0 }, dropped: [], inspectMs: 0, applyMs: 0 }
+  return { changes, quarantined, postponed: new Map(), source, repaired: { written: 0, deleted: 0 }, dropped: [], inspectMs: 0, applyMs: 0 }
 }
 
 /** Puts down to a call what it repaired on its way. */
@@ -105,6 +107,36 @@ export function removalsOf(refusals: readonly Refusal[], changes: readonly Servi
     const before = committed.get(service)
     return before === undefined || changed.has(service) ? [] : [{ name: service, before }]
   })
+}
+
+/**
+ * Services that the kernel refuses go into quarantine, and those that need what they keep. A committed one that is only to be written again is not there any more.
+ *
+ * @param withdrawal What stays without them.
+ */
+export function leaveOut(
+  progress: Progress,
+  refusals: readonly Refusal[],
+  { kept, withdrawn, refusals: all }: Withdrawal,
+  { backend, committed }: { readonly backend: Pick<Backend, 'mayPass'>; readonly committed: Services }
+): void {
+  const gone = removalsOf(refusals, progress.changes, committed)
+  if (kept.length === progress.changes.length && gone.length === 0) throw refusals[0]!.error
+  postpone(progress, refusals, withdrawn, backend)
+  progress.changes = [...kept, ...gone]
+  progress.quarantined = [...progress.quarantined, ...all]
+}
+
+/** What was refused for what may pass is tried again, and with it what waits for that. */
+function postpone(
+  { postponed }: Progress,
+  refusals: readonly Refusal[],
+  withdrawn: readonly ServiceChange[],
+  backend: Pick<Backend, 'mayPass'>
+): void {
+  const lasting = new Set(refusals.filter(({ error }) => backend.mayPass?.(error) !== true).map(({ service }) => service))
+  if (lasting.size === refusals.length) return
+  for (const { name, after } of withdrawn) if (after !== undefined && !lasting.has(name)) postponed.set(name, after)
 }
 
 /** Puts into quarantine what the kernel refused to take back, unless the call has put something else in its place, or is glad that it is gone. */

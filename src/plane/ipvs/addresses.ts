@@ -1,23 +1,14 @@
 /**
  * The dummy device that holds the services' addresses: packets to them must be for this node before IPVS sees them.
  */
-import { createHash } from 'node:crypto'
 import { ENODEV, ENOENT } from '../../core/errno.js'
 import { NetplaneError } from '../../core/errors.js'
 import { looksLikeIPv6 } from '../../core/address.js'
 import { orUndefined } from '../../core/failures.js'
 import type { AddressInput, LinkAddress, Route } from '../../route/index.js'
+import { deviceMark } from '../core/node/service-links.js'
 import type { Run } from '../core/run.js'
 import type { SystemSettings } from '../core/system-settings.js'
-
-/**
- * The hardware address by which a device is known as ours: it is there from the moment the device is, which an alias (IFLA_IFALIAS) is not. Locally administered; `np`, `l` of netplane, and three bytes
- * that go by the name.
- */
-export function deviceMark(name: string): string {
-  const hash = createHash('sha256').update(name).digest()
-  return ['6e', '70', '6c', ...[0, 1, 2].map((index) => hash[index]!.toString(16).padStart(2, '0'))].join(':')
-}
 
 /** What is there. */
 export interface DeviceState {

@@ -25,11 +25,24 @@ export class StateKeeper implements ChangeListener {
   #writing: Promise<void> | undefined
   #nextAt = 0
   #isClosed = false
+  /** The file is not this one's yet. */
+  #isHeld: boolean
 
-  /** @param onError Told when the file cannot be written; that is tried again. */
-  constructor(file: string, onError: (error: NetplaneError) => void) {
+  /**
+   * @param onError Told when the file cannot be written; that is tried again.
+   * @param isHeld The file is left alone until {@link StateKeeper.begin}: the plane is to succeed another one, which carries the services until it does.
+   */
+  constructor(file: string, onError: (error: NetplaneError) => void, isHeld = false) {
     this.#file = file
     this.#onError = onError
+    this.#isHeld = isHeld
+  }
+
+  /** The file is this one's from now on. Resolves when it has been written, or could not be. */
+  async begin(): Promise<void> {
+    this.#isHeld = false
+    if (this.#isDirty) this.#writeSoon()
+    await this.#writing
   }
 
   before(): Promise<void> {
@@ -68,6 +81,7 @@ export class StateKeeper implements ChangeListener {
   async close(cleanup: boolean): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
+    if (this.#isHeld) return
     await this.#writing
     try {
       if (cleanup) await removeServices(this.#file)
@@ -79,18 +93,22 @@ export class StateKeeper implements ChangeListener {
 
   #changed(): void {
     this.#isDirty = true
-    if (this.#writing === undefined) this.#schedule(this.#nextAt - performance.now())
+    if (this.#writing === undefined && !this.#isHeld) this.#schedule(this.#nextAt - performance.now())
   }
 
   #schedule(milliseconds: number): void {
     if (this.#isClosed) return
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      this.#writing = this.#writeNow().finally(() => {
-        this.#writing = undefined
-        if (this.#isDirty) this.#schedule(this.#nextAt - performance.now())
-      })
+      this.#writeSoon()
     }, milliseconds).unref()
+  }
+
+  #writeSoon(): void {
+    this.#writing = this.#writeNow().finally(() => {
+      this.#writing = undefined
+      if (this.#isDirty) this.#schedule(this.#nextAt - performance.now())
+    })
   }
 
   async #writeNow(): Promise<void> {

@@ -27,6 +27,8 @@ export interface OpenedPlane {
   readonly options: PlaneOptions
   readonly identity: PlaneIdentity
   readonly plane: ModePlane
+  /** Lets one that succeeds another plane keep its services on disk; before, it leaves the file to that one. */
+  readonly keepState: () => Promise<void>
 }
 
 /** What {@link SwitchingPlane} is made of. */
@@ -39,8 +41,6 @@ export interface SwitchingParts {
   readonly prepare: (options: PlaneOptions) => () => Promise<OpenedPlane>
   /** Opens what another process left of a plane. */
   readonly openLeft: (plane: PlaneIdentity) => Promise<Backend | undefined>
-  /** Addresses on links of these planes are not the node's own. */
-  readonly setLinks: (planes: readonly PlaneIdentity[]) => void
   /** Removes what carriers of earlier processes have in the kernel, but for those of the plane itself. */
   readonly dropCarriers: (options: PlaneOptions) => Promise<void>
 }
@@ -171,7 +171,6 @@ export class SwitchingPlane implements Plane {
     const { identity, options } = this.#current
     const replaced = this.#parts.replaces.map((mode) => identityOf(mode, options.name))
     this.#left = withoutPlanes([...(await this.#parts.notes.read(replaced)), ...replaced], [identity])
-    this.#setLinks()
   }
 
   /** The services are in the kernel: what others left is led to its end. */
@@ -183,7 +182,7 @@ export class SwitchingPlane implements Plane {
     const leaving = left.map((plane) => this.#leaving.add(plane, () => this.#parts.openLeft(plane), DRAIN_SECONDS))
     await this.#tellFailure(this.#note())
     await Promise.all(leaving)
-    await this.#tellFailure(this.#current.plane.succeed([]))
+    await this.#tellFailure(this.#current.plane.succeed({ quarantined: [], postponed: new Map() }))
   }
 
   /** Relays of another process ended with it: nobody needs what leads to them. */
@@ -198,16 +197,25 @@ export class SwitchingPlane implements Plane {
     const old = this.#current
     const from = old.identity.mode
     if (mode === from) throw new ValidationError('mode', mode, `another mode than that of the plane, which is ${from} already`)
-    const { hasSynced, services, quarantined } = await old.plane.holding()
+    const { hasSynced, services, ...others } = await old.plane.holding()
     if (!hasSynced) throw new NetplaneError('ERR_NETPLANE_BUSY', 'switchTo: sync once before, to say what the whole is')
     const next = await open()
     const report = await this.#carry(next, () => next.plane.sync(takeServices(services), sync), drainSeconds)
     this.#current = next
     this.#parts.events.push({ type: 'switched', from, to: mode })
-    const backend = await old.plane.release(!hasSameFile(old.options, next.options))
+    const backend = await this.#succeed(old, next)
     await this.#leaving.add(old.identity, () => Promise.resolve(backend), drainSeconds)
-    await this.#tellFailure(next.plane.succeed(quarantined))
+    await this.#tellFailure(next.plane.succeed(others))
     return { from, to: mode, sync: report, durationMs: performance.now() - startedAt }
+  }
+
+  /** Lets one plane go in favour of another one. A file that both have gets its last words from the new one; of two the old one goes when the new one is there. */
+  async #succeed(old: OpenedPlane, next: OpenedPlane): Promise<Backend> {
+    const isSame = hasSameFile(old.options, next.options)
+    if (!isSame) await next.keepState()
+    const backend = await old.plane.release(!isSame)
+    if (isSame) await next.keepState()
+    return backend
   }
 
   /** Makes another plane carry the services beside the one that does. Where that fails, nothing of it is to stay. */
@@ -219,7 +227,6 @@ export class SwitchingPlane implements Plane {
       throw error
     }
     await this.#leaving.handOver(next.identity)
-    this.#setLinks(next.identity)
     try {
       return await sync()
     } catch (error) {
@@ -234,17 +241,11 @@ export class SwitchingPlane implements Plane {
     const write = async (): Promise<void> => {
       const own = [this.#current.identity, ...(next === undefined ? [] : [next])]
       const planes = withoutPlanes([...own, ...this.#leaving.planes, ...(this.#left ?? [])], [])
-      this.#setLinks(next)
       await this.#parts.notes.write(planes.length > 1 ? planes : [])
     }
     const noting = this.#noting.then(write)
     this.#noting = noting.catch(() => undefined)
     return noting
-  }
-
-  #setLinks(next?: PlaneIdentity): void {
-    const own = [this.#current.identity, ...(next === undefined ? [] : [next])]
-    this.#parts.setLinks([...own, ...this.#leaving.planes, ...(this.#left ?? [])])
   }
 
   /** Nothing is left of the plane: what an interrupted switch left of others before a first `sync` is none of its own. */

@@ -1,7 +1,7 @@
 /**
  * Services as relays of this process, with tables of nf_tables before them that redirect connections to their ports.
  */
-import { asNetplaneError } from '../../core/errors.js'
+import { asNetplaneError, NetlinkError } from '../../core/errors.js'
 import { networkNamespace } from '../../core/options.js'
 import { Nftables } from '../../nftables/index.js'
 import { BackendFailure, asFailure, type Applied, type Backend, type Inspection, type Retired } from '../core/backend.js'
@@ -23,7 +23,7 @@ import { ListeningRelays, type Begun, type Wanted } from './listening.js'
 import type { UserspacePlaneSettings } from './options.js'
 import { serviceOfRelay, type PlaceOptions } from './places.js'
 import type { OwnSocket } from './relays/own-sockets.js'
-import { openRelays } from './relays/relays.js'
+import { LISTEN, openRelays } from './relays/relays.js'
 import type { RelayEvent, Relays } from './relays/types.js'
 import { unsupportedByRelays } from './support.js'
 import { Translations } from './translations.js'
@@ -74,6 +74,11 @@ class UserspaceBackend implements Backend {
   unsupported(service: Service): Error | undefined {
     const { places, hasFallback } = this.#parts
     return unsupportedByRelays(service, { hasFallback, proxyProtocol: places.proxyProtocol })
+  }
+
+  /** Sockets that cannot be had: descriptors, ports or memory are used up. */
+  mayPass(error: Error): boolean {
+    return error instanceof NetlinkError && error.operation === LISTEN
   }
 
   inspect(services: Services, changes?: readonly ServiceChange[]): Promise<Inspection> {

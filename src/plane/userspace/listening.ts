@@ -129,9 +129,10 @@ export class ListeningRelays implements RelayPorts {
     const { key, spec } = place
     for (let tries = 1; ; tries++) {
       const serial = (this.#serials.get(key) ?? 0) + 1
-      this.#serials.set(key, serial)
       const id = serial === 1 ? key : `${key} (${serial})`
       const port = await this.#relays.listen({ ...spec, id })
+      // One that could not listen leaves its id to the next try, so that the same failure is told in the same words.
+      this.#serials.set(key, serial)
       if (!taken.has(port) || tries === MAX_TRIES) return { place, id, port }
       this.#relays.withdraw(id)
     }

@@ -4,7 +4,7 @@ import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
 import type { ApiAccess, Identity } from '../access/types.js'
 import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
 import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
-import type { RequestCount } from '../types.js'
+import type { RequestCount, RequestMeasure } from '../types.js'
 
 /** A page of a list is a megabyte or a few; JSON.parse takes texts of half a gigabyte. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024
@@ -52,8 +52,8 @@ function unpack(body: Readable, encoding: string | string[] | undefined): ApiStr
   return body.pipe(unpacked)
 }
 
-/** The text of an answer. @throws LostError It is too long. */
-async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
+/** All of an answer. @throws LostError It is too long. */
+async function readAll(stream: ApiStream, maxBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = []
   let bytes = 0
   for await (const piece of stream) {
@@ -61,7 +61,7 @@ async function readText(stream: ApiStream, maxBytes: number): Promise<string> {
     bytes += piece.length
     if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(pieces)
 }
 
 /** What is asked of a server, and how its answer is read. */
@@ -69,12 +69,14 @@ interface Asked {
   readonly method: 'GET' | 'POST' | 'PATCH'
   readonly path: string
   readonly query?: Query
-  /** An object, and how it is written. */
-  readonly body?: { readonly type: string; readonly object: object }
+  /** An object as text, and how it is written. */
+  readonly body?: { readonly type: string; readonly text: string }
   /** The longest time without a byte of the answer. */
   readonly silenceMs: number
   /** Whether the server may pack the answer, which it does with large ones. Default false. */
   readonly mayPack?: boolean
+  /** Whether the answer is to go on, so that neither its time nor its size says anything. Default false. */
+  readonly isStream?: boolean
 }
 
 /** Statuses of answers that have what was asked for. */
@@ -85,13 +87,20 @@ export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
   readonly #rate: RateLimit
+  readonly #measured: (measure: RequestMeasure) => void
   readonly #counts = new Map<string, RequestCount>()
   #tls: string | undefined
   #dispatcher: Dispatcher | undefined
 
-  constructor(access: ApiAccess, options: ApiClientOptions = CLIENT_DEFAULTS) {
+  /** @param measured Told what single requests took. */
+  constructor(
+    access: ApiAccess,
+    options: ApiClientOptions = CLIENT_DEFAULTS,
+    measured: (measure: RequestMeasure) => void = () => undefined
+  ) {
     this.#access = access
     this.#options = options
+    this.#measured = measured
     this.#rate = new RateLimit(options)
   }
 
@@ -107,11 +116,13 @@ export class ApiClient {
    * @throws The server is not reached, or does not answer in time.
    */
   async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
-    await this.#rate.take(signal)
-    const stream = await this.#ask({ method: 'GET', path, query, silenceMs: this.#options.answerMs, mayPack: true }, signal)
-    const text = await readText(stream, MAX_LIST_BYTES)
+    const asked = { method: 'GET', path, query, silenceMs: this.#options.answerMs, mayPack: true } as const
+    const answer = await this.#timed('GET', signal, async () => {
+      await this.#take(signal)
+      return await this.#read(asked, signal)
+    })
     try {
-      return JSON.parse(text) as unknown
+      return JSON.parse(answer.toString('utf8')) as unknown
     } catch (error) {
       throw new LostError(`GET ${path}: ${(error as Error).message}`)
     }
@@ -124,9 +135,9 @@ export class ApiClient {
    * @throws As {@link ApiClient.get}.
    */
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
-    await this.#rate.take(signal)
+    await this.#take(signal)
     // What is packed comes only when enough of it is there: events would be late.
-    return await this.#ask({ method: 'GET', path, query, silenceMs }, signal)
+    return await this.#ask({ method: 'GET', path, query, silenceMs, isStream: true }, signal)
   }
 
   /**
@@ -136,7 +147,7 @@ export class ApiClient {
    * @throws As {@link ApiClient.get}.
    */
   async create(path: string, object: object, signal: AbortSignal): Promise<void> {
-    await this.#write({ method: 'POST', path, body: { type: 'application/json', object } }, signal)
+    await this.#write({ method: 'POST', path, body: { type: 'application/json', text: JSON.stringify(object) } }, signal)
   }
 
   /**
@@ -145,15 +156,45 @@ export class ApiClient {
    * @throws As {@link ApiClient.get}.
    */
   async patch(path: string, change: object, signal: AbortSignal): Promise<void> {
-    await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', object: change } }, signal)
+    await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', text: JSON.stringify(change) } }, signal)
+  }
+
+  /** Who writes has waited for a rate of his own before a request of this method. */
+  waited(method: Asked['method'], milliseconds: number): void {
+    this.#tell('waitSeconds', method, milliseconds / 1000)
   }
 
   /** The object that a server answers is of no use, but a connection is used again once all of it has been read. */
   async #write(asked: Omit<Asked, 'silenceMs'>, signal: AbortSignal): Promise<void> {
-    await readText(await this.#ask({ ...asked, silenceMs: this.#options.answerMs }, signal), MAX_LIST_BYTES)
+    await this.#timed(asked.method, signal, () => this.#read({ ...asked, silenceMs: this.#options.answerMs }, signal))
   }
 
-  async #ask({ method, path, query = {}, body: sent, silenceMs, mayPack = false }: Asked, signal: AbortSignal): Promise<ApiStream> {
+  async #read(asked: Asked, signal: AbortSignal): Promise<Buffer> {
+    const answer = await readAll(await this.#ask(asked, signal), MAX_LIST_BYTES)
+    this.#tell('receivedBytes', asked.method, answer.length)
+    return answer
+  }
+
+  async #take(signal: AbortSignal): Promise<void> {
+    this.waited('GET', await this.#rate.take(signal))
+  }
+
+  /** Tells how long a request took, its answer included. One that is given up says nothing of the server. */
+  async #timed<T>(method: Asked['method'], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now()
+    try {
+      return await work()
+    } finally {
+      if (!signal.aborted) this.#tell('durationSeconds', method, (performance.now() - startedAt) / 1000)
+    }
+  }
+
+  #tell(what: RequestMeasure['what'], verb: Asked['method'], value: number): void {
+    this.#measured({ what, verb, host: this.#access.server.host, value })
+  }
+
+  async #ask(asked: Asked, signal: AbortSignal): Promise<ApiStream> {
+    const { method, path, query = {}, body: sent, silenceMs, mayPack = false, isStream = false } = asked
     const { server, headers } = this.#access
     const identity = await this.#access.identify(signal)
     const url = new URL(server.href.replace(/\/+$/, '') + path)
@@ -173,16 +214,17 @@ export class ApiClient {
         ...(sent === undefined ? {} : { 'content-type': sent.type }),
         ...(identity.authorization === undefined ? {} : { authorization: identity.authorization })
       },
-      ...(sent === undefined ? {} : { body: JSON.stringify(sent.object) }),
+      ...(sent === undefined ? {} : { body: sent.text }),
       headersTimeout: this.#options.answerMs,
       bodyTimeout: silenceMs,
       signal
     })
+    if (!isStream) this.#tell('sentBytes', method, Buffer.byteLength(sent?.text ?? ''))
     if (statusCode === 401) this.#access.refused()
     const contentType = String(given['content-type'] ?? 'without a type')
     const stream = unpack(body, given['content-encoding'])
     if (!SUCCESS.has(statusCode) || !/^application\/json\b/i.test(contentType))
-      await this.#refuse(`${method} ${path}`, statusCode, contentType, given['retry-after'], stream)
+      await this.#refuse(asked, statusCode, contentType, given['retry-after'], stream)
     return stream
   }
 
@@ -206,21 +248,27 @@ export class ApiClient {
 
   /** @throws {ApiError} Always. */
   async #refuse(
-    what: string,
+    { method, path, isStream = false }: Asked,
     status: number,
     contentType: string,
     retryAfter: string | string[] | undefined,
     body: ApiStream
   ): Promise<void> {
-    const text = await readText(body, MAX_ERROR_BYTES).catch((error: unknown) => {
-      // The status says enough, whatever became of its words.
-      body.destroy()
-      return (error as Error).message
-    })
+    const text = await readAll(body, MAX_ERROR_BYTES).then(
+      (answer) => {
+        if (!isStream) this.#tell('receivedBytes', method, answer.length)
+        return answer.toString('utf8')
+      },
+      (error: unknown) => {
+        // The status says enough, whatever became of its words.
+        body.destroy()
+        return (error as Error).message
+      }
+    )
     const { message, ...details } = describeAnswer(text)
     const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
     const how = SUCCESS.has(status) ? `the answer is ${contentType}, and not JSON` : String(status)
-    throw new ApiError(`${what}: ${how}: ${message}`, { status, ...details, retryAfterMs })
+    throw new ApiError(`${method} ${path}: ${how}: ${message}`, { status, ...details, retryAfterMs })
   }
 
   /** Connections that show the newest certificates. Streams of earlier ones go on. */

@@ -48,9 +48,10 @@ export class RateLimit {
     return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#qps) * 1000
   }
 
-  /** Resolves when a request may be sent. @throws AbortError */
-  async take(signal: AbortSignal): Promise<void> {
+  /** Resolves when a request may be sent, with the milliseconds that it had to wait. @throws AbortError */
+  async take(signal: AbortSignal): Promise<number> {
     const waitMs = this.reserve()
     if (waitMs > 0) await setTimeout(waitMs, undefined, { signal })
+    return waitMs
   }
 }

@@ -91,7 +91,7 @@ function keysOf({ object, reason, note }: ObjectNotice): { readonly object: stri
  * waits, and learns of no failure.
  */
 export class EventRecorder {
-  readonly #client: Pick<ApiClient, 'create' | 'patch'>
+  readonly #client: Pick<ApiClient, 'create' | 'patch' | 'waited'>
   readonly #node: string
   readonly #failed: (error: Error) => void
   readonly #options: RecorderOptions
@@ -111,7 +111,7 @@ export class EventRecorder {
    * @param failed Told why Events are not taken, once until one is taken again.
    */
   constructor(
-    client: Pick<ApiClient, 'create' | 'patch'>,
+    client: Pick<ApiClient, 'create' | 'patch' | 'waited'>,
     node: string,
     failed: (error: Error) => void,
     options: RecorderOptions = RECORDER_DEFAULTS,
@@ -204,7 +204,7 @@ export class EventRecorder {
     for (let due = this.#nextDue(); due !== undefined; due = this.#nextDue()) {
       const [key, spell] = due
       try {
-        await this.#rate.take(this.#stop.signal)
+        this.#client.waited(spell.isMade ? 'PATCH' : 'POST', await this.#rate.take(this.#stop.signal))
         await this.#send(spell)
         this.#isFailing = false
       } catch (error) {

@@ -3,12 +3,18 @@
  */
 import type { Broadcast } from '../../../core/events/broadcast.js'
 import type { PlaneEvent } from '../../types.js'
+import type { Services } from '../../model.js'
 import type { Quarantined } from './plan.js'
+import { Postponed } from './postponed.js'
+
+const NONE: Services = new Map()
 
 /** The services in quarantine. */
 export class Quarantine {
   readonly #events: Broadcast<PlaneEvent>
   readonly #entries = new Map<string, Quarantined>()
+  /** What those are to become that are there for what may pass by itself. */
+  readonly postponed = new Postponed()
 
   constructor(events: Broadcast<PlaneEvent>) {
     this.#events = events
@@ -18,8 +24,9 @@ export class Quarantine {
     return [...this.#entries.values()]
   }
 
-  /** Takes over from another plane what is not known here: its events have told it. */
-  inherit(quarantined: readonly Quarantined[]): void {
+  /** Takes over from another plane what is not known here: its events have told it. @param postponed Of these, what is to be tried again. */
+  inherit(quarantined: readonly Quarantined[], postponed: Services): void {
+    this.postponed.inherit(postponed)
     for (const entry of quarantined) if (!this.#entries.has(entry.service)) this.#entries.set(entry.service, entry)
   }
 
@@ -28,8 +35,10 @@ export class Quarantine {
    *
    * @param quarantined The services that could not be applied.
    * @param named The services that the call was about; absent: all.
+   * @param postponed Of those in `quarantined`, what is to be tried again.
    */
-  update(quarantined: readonly Quarantined[], named: ReadonlySet<string> | undefined): void {
+  update(quarantined: readonly Quarantined[], named: ReadonlySet<string> | undefined, postponed = NONE): void {
+    this.postponed.update(postponed, named)
     const now = new Map(quarantined.map((entry) => [entry.service, entry]))
     for (const [service, entry] of now) {
       if (this.#entries.get(service)?.error.message !== entry.error.message)

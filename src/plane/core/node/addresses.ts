@@ -6,6 +6,7 @@ import { asNetplaneError, ValidationError } from '../../../core/errors.js'
 import type { NetplaneError } from '../../../core/errors.js'
 import type { LinkAddress, Route, RouteEvent, RouteEvents } from '../../../route/index.js'
 import { NO_WAYS, readDefaultWays, type DefaultWay, type DefaultWays } from './default-routes.js'
+import { isServiceLink } from './service-links.js'
 import { isIn, type RangesByFamily, requireRanges } from '../ranges.js'
 
 /**
@@ -73,8 +74,6 @@ export interface NodeAddressSettings {
   readonly loopback?: readonly AddressFamily[]
   /** Whether those of loopback are left out, whatever was chosen: a carrier serves them. */
   readonly isLoopbackCarried?: boolean | undefined
-  /** Names of links whose addresses are not the node's own: planes have put addresses of services there. They may come and go. */
-  readonly ownLinks?: ReadonlySet<string>
 }
 
 /** The addresses that a choice takes, in order and each once. @param ways Needed for `primary` alone. */
@@ -89,6 +88,17 @@ export function chooseAddresses(
     return [...new Set([...chosenOf(usable, choice, family, ways), ...loopback].map(canonicalAddress))].sort()
   }
   return { ip: of('ip'), ip6: of('ip6') }
+}
+
+const NONE: ReadonlySet<number> = new Set()
+
+/** Whether it is as planes write addresses of services: most nodes have no other one of that length, and their links need not be listed. */
+function mayBeOfService({ family, address, prefixLength }: LinkAddress): boolean {
+  return prefixLength === (family === 'ip' ? 32 : 128) && !isIn(address, LOOPBACK)
+}
+
+async function findServiceLinks(route: Route): Promise<ReadonlySet<number>> {
+  return new Set((await route.listLinks()).filter(isServiceLink).map(({ index }) => index))
 }
 
 /** What {@link NodeAddresses} tells. */
@@ -116,8 +126,8 @@ export class NodeAddresses {
   #isClosed = false
   #isFollowing = false
   #current: NodeAddressList = NO_ADDRESSES
-  /** Of {@link NodeAddressSettings.ownLinks}, when addresses were last read. */
-  #ownIndexes: ReadonlySet<number> = new Set()
+  /** Links of planes, when addresses were last read: what is there is not the node's own. */
+  #serviceLinks: ReadonlySet<number> = NONE
   /** Rises with every event about addresses. */
   #version = 0
   /** All that the links have, kept where default routes count: links come and go with every pod, and that changes few addresses. */
@@ -178,7 +188,7 @@ export class NodeAddresses {
   /** What an event says is read again: a list is right whatever was missed. */
   #take(event: RouteEvent): void {
     // All addresses of services come and go there.
-    if (event.type !== 'lost' && event.kind === 'address' && this.#ownIndexes.has(event.object.linkIndex)) return
+    if (event.type !== 'lost' && event.kind === 'address' && this.#serviceLinks.has(event.object.linkIndex)) return
     if (event.type === 'lost' || event.kind === 'address') this.#version += 1
     this.#schedule(SETTLE_MS)
   }
@@ -195,22 +205,14 @@ export class NodeAddresses {
     if (this.#isFollowing) this.#listener.onChange()
   }
 
-  /** A link of a plane that somebody removed meanwhile, and that was made anew, has another index than the one whose addresses were read: then all is read again. */
+  /** Links of planes may come and go meanwhile, and one that was made anew has another index than the one whose addresses were read: then all is read again. */
   async #list(route: Route): Promise<readonly LinkAddress[]> {
-    for (let before = await this.#findOwnIndexes(route); ; before = this.#ownIndexes) {
+    for (;;) {
+      const before = this.#serviceLinks
       const addresses = await route.listAddresses()
-      this.#ownIndexes = await this.#findOwnIndexes(route)
-      if ([...before].join() === [...this.#ownIndexes].join()) return addresses.filter(({ linkIndex }) => !before.has(linkIndex))
+      this.#serviceLinks = addresses.some(mayBeOfService) ? await findServiceLinks(route) : NONE
+      if ([...before].join() === [...this.#serviceLinks].join()) return addresses.filter(({ linkIndex }) => !before.has(linkIndex))
     }
-  }
-
-  async #findOwnIndexes(route: Route): Promise<ReadonlySet<number>> {
-    const indexes = new Set<number>()
-    for (const name of this.#settings.ownLinks ?? []) {
-      const link = await route.getLink(name)
-      if (link !== undefined) indexes.add(link.index)
-    }
-    return indexes
   }
 
   #schedule(milliseconds: number): void {

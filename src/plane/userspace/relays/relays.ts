@@ -48,11 +48,14 @@ const HINTS: Readonly<Record<string, string>> = {
   EMFILE: 'the process has too many files open (ulimit -n)'
 }
 
+/** What the error of a relay that cannot listen names as its operation. */
+export const LISTEN = 'listen'
+
 /** The error of a socket that cannot listen, by the relay's name. */
 function listenError({ id, protocol, listenAddress, listenPort }: RelaySpec, cause: NodeJS.ErrnoException): NetplaneError {
   const subject = `relay ${id}, ${protocol} at ${formatSocketAddress(listenAddress, listenPort)}`
   if (cause.errno === undefined) return new NetplaneError('ERR_NETPLANE_INTERNAL', `${subject}: ${cause.message}`, { cause })
-  return new NetlinkError({ operation: 'listen', subject, errno: -cause.errno, hint: HINTS[cause.code ?? ''], cause })
+  return new NetlinkError({ operation: LISTEN, subject, errno: -cause.errno, hint: HINTS[cause.code ?? ''], cause })
 }
 
 class RunningRelays implements Relays {

@@ -34,3 +34,29 @@ it('addresses of services are taken where IPv6 is switched off, are no source of
   const left = (await node.ip('-oneline', 'address', 'show', 'dev', 'netplane')).split('\n').filter((line) => !line.includes('/64'))
   expect(left.join('').trim()).toMatch(/ 10\.99\.0\.5\/32 /)
 })
+
+it('addresses of services of another plane, on a device of whatever name, are none of the node', async () => {
+  const node = await makeNamespace()
+  const commands = ['link set lo up', 'link add uplink type dummy', 'address add 192.0.2.1/24 dev uplink', 'link set uplink up']
+  await node.run('ip', ['-batch', '-'], { input: commands.join('\n') })
+  const withPort = (name: string, address: string, port: number): Service => ({
+    ...at(name, address),
+    frontends: [
+      { kind: 'cluster', address, port: 80 },
+      { kind: 'node', port }
+    ]
+  })
+  const options = { mode: 'ipvs', netns: node.path, auditMs: 0, staleFlows: false } as const
+  const one = await openedPlane({ ...options, name: 'one' })
+  await one.sync(named(withPort('one', '10.96.1.1', 30_081)))
+  const two = await openedPlane({ ...options, name: 'two' })
+  await two.sync(named(withPort('two', '10.96.2.1', 30_082)))
+  expect([one.status().nodeAddresses, two.status().nodeAddresses]).toEqual([['192.0.2.1'], ['192.0.2.1']])
+  await two.close()
+  await node.ip('link', 'set', 'two', 'down')
+  await node.ip('link', 'set', 'two', 'name', 'other')
+  await node.ip('link', 'set', 'other', 'up')
+  const three = await openedPlane({ mode: 'nftables', netns: node.path, auditMs: 0, staleFlows: false })
+  await three.sync(named(withPort('three', '10.96.3.1', 30_083)))
+  expect(three.status().nodeAddresses).toEqual(['192.0.2.1'])
+})

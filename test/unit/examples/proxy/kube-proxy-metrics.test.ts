@@ -54,7 +54,7 @@ it('has the names, types and labels of kube-proxy', async () => {
     .split('\n')
     .slice(1)
   const wanted = rows.map((row) => row.split('\t')).filter(([name]) => !LEFT_OUT.test(name!))
-  expect(wanted.length).toBe(14)
+  expect(wanted.length).toBe(18)
   const own = registry.getMetricsAsArray().map((metric) => {
     const { labelNames } = metric as unknown as { labelNames: string[] }
     return [metric.name, String(metric.type), labelNames.toSorted().join(',')]
@@ -62,6 +62,26 @@ it('has the names, types and labels of kube-proxy', async () => {
   expect(own.toSorted()).toEqual(wanted.toSorted())
   expect(await registry.metrics()).toContain('rest_client_requests_total{code="200",host="api:6443",method="GET"} 3')
   expect(await registry.metrics()).toContain('rest_client_requests_total{code="201",host="api:6443",method="POST"} 2')
+})
+
+it('tells of requests what kube-proxy does, in its buckets', async () => {
+  const { metrics, linesOf } = makeMetrics()
+  const asked = { verb: 'GET', host: 'api:6443' }
+  metrics.measured({ what: 'durationSeconds', value: 0.02, ...asked })
+  metrics.measured({ what: 'waitSeconds', value: 0, ...asked })
+  metrics.measured({ what: 'sentBytes', value: 202, ...asked })
+  metrics.measured({ what: 'receivedBytes', value: 300_000, ...asked })
+  const bucketsOf = async (name: string): Promise<string[]> =>
+    (await linesOf(`rest_client_${name}_bucket`)).map((line) => /le="([^"]+)".* (\d+)$/.exec(line)!.slice(1).join(' '))
+  const times = ['0.1', '0.25', '0.5', '1', '2', '4', '8', '15', '30', '60', '+Inf'].map((bound) => `${bound} 1`)
+  expect(await bucketsOf('request_duration_seconds')).toEqual(['0.005 0', '0.025 1', ...times])
+  expect(await bucketsOf('rate_limiter_duration_seconds')).toEqual(['0.005 1', '0.025 1', ...times])
+  const sizes = ['64', '256', '512', '1024', '4096', '16384', '65536', '262144', '1048576', '4194304', '16777216', '+Inf']
+  expect(await bucketsOf('request_size_bytes')).toEqual(sizes.map((bound, index) => `${bound} ${index < 1 ? 0 : 1}`))
+  expect(await bucketsOf('response_size_bytes')).toEqual(sizes.map((bound, index) => `${bound} ${index < 8 ? 0 : 1}`))
+  expect(await linesOf('rest_client_request_size_bytes_sum')).toEqual([
+    'rest_client_request_size_bytes_sum{verb="GET",host="api:6443"} 202'
+  ])
 })
 
 it('has the buckets of kube-proxy, and counts each sync for both families', async () => {

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { ENOENT } from '../../../../src/core/errno.js'
 import { NetlinkError, type AddAddressesOptions, type AddressInput, type LinkAddress, type Route } from '../../../../src/index.js'
 import { repairRun } from '../../../../src/plane/core/run.js'
-import { Addresses, deviceMark } from '../../../../src/plane/ipvs/addresses.js'
+import { deviceMark } from '../../../../src/plane/core/node/service-links.js'
+import { Addresses } from '../../../../src/plane/ipvs/addresses.js'
 
 const address = (text: string, more: Partial<LinkAddress> = {}): LinkAddress => {
   const [own, length] = text.split('/') as [string, string]

@@ -19,6 +19,8 @@ export const named = (...services: Service[]): Map<string, Service> => new Map(s
 
 export interface Scene {
   readonly plane: ScenePlane
+  /** The same, as those have it that switch planes. */
+  readonly inner: ServicePlane
   readonly relays: FakeRelays
   readonly kernel: FakeNftablesKernel
   readonly tell: (event: RelayEvent) => void
@@ -62,13 +64,14 @@ export async function scene({ inject, on = new FakeNftablesKernel(), ...options 
       return relays
     }
   )
-  const plane = taking(new ServicePlane({ backend, auditMs: 0, events, ownAddresses: () => Promise.resolve([]) }))
+  const inner = new ServicePlane({ backend, auditMs: options.auditMs ?? 0, events, ownAddresses: () => Promise.resolve([]) })
+  const plane = taking(inner)
   onTestFinished(() => plane.close())
   const seen: PlaneEvent[] = []
   void (async () => {
     for await (const event of plane.watch()) seen.push(event)
   })()
-  return { plane, relays, kernel: on, tell: (event) => tell(event), events: seen }
+  return { plane, inner, relays, kernel: on, tell: (event) => tell(event), events: seen }
 }
 
 /** Fields of a key, or of data. */

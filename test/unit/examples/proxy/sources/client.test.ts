@@ -3,6 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { ApiClient } from '../../../../../examples/proxy/sources/api/client.js'
 import { CLIENT_DEFAULTS, type ApiClientOptions } from '../../../../../examples/proxy/sources/api/rate.js'
 import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
+import type { RequestMeasure } from '../../../../../examples/proxy/sources/types.js'
 import { answer, refusal, ScriptedApi } from '../../../../support/api-server.js'
 
 const { signal } = new AbortController()
@@ -39,6 +40,38 @@ it('makes and changes objects, and counts how it was answered', async () => {
     ['POST', '201', 1],
     ['PATCH', '200', 1]
   ])
+})
+
+it('tells what requests take, but of watches only how long they wait for their turn', async () => {
+  const api = await ScriptedApi.start()
+  const told: RequestMeasure[] = []
+  const access = await findAccess({ kubeconfig: undefined, master: api.url }, {})
+  const client = new ApiClient(access, { ...CLIENT_DEFAULTS, qps: 20, burst: 1 }, (measure) => told.push(measure))
+  onTestFinished(() => client.close())
+  const take = (): [string, number][] => {
+    const all = told.splice(0)
+    for (const { host } of all) expect(host).toBe(new URL(api.url).host)
+    return all.map(({ what, verb, value }) => [`${verb} ${what}`, value])
+  }
+  const list = await client.get('/api/v1/services', {}, signal)
+  const seconds = expect.toSatisfy((value: number) => value > 0 && value < 10) as number
+  expect(take()).toEqual([
+    ['GET waitSeconds', 0],
+    ['GET sentBytes', 0],
+    ['GET receivedBytes', JSON.stringify(list).length],
+    ['GET durationSeconds', seconds]
+  ])
+  await client.create(EVENTS, { kind: 'Event' }, signal)
+  expect(take().slice(0, 1)).toEqual([['POST sentBytes', '{"kind":"Event"}'.length]])
+  api.script('watch Service', refusal(410, 'Expired', 'too old'))
+  await expect(client.stream('/api/v1/services', { watch: 'true' }, 1000, signal)).rejects.toThrow('410')
+  expect(take()).toEqual([['GET waitSeconds', seconds]])
+  api.script('create Event', refusal(403, 'Forbidden', 'forbidden'))
+  await expect(client.create(EVENTS, {}, signal)).rejects.toThrow('403')
+  expect(take().map(([what]) => what)).toEqual(['POST sentBytes', 'POST receivedBytes', 'POST durationSeconds'])
+  const given = AbortSignal.abort()
+  await expect(client.create(EVENTS, {}, given)).rejects.toThrow()
+  expect(take()).toEqual([])
 })
 
 it('names in an error what was asked, and tells a namespace that is going from a right that is missing', async () => {

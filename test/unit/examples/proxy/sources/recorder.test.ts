@@ -41,7 +41,7 @@ function open(options: Partial<RecorderOptions> = {}): {
       if (next instanceof Error) throw next
       await next
     }
-  const client = { create: take('create'), patch: take('patch') }
+  const client = { create: take('create'), patch: take('patch'), waited: () => undefined }
   const failed = (error: Error): unknown => errors.push(error.message)
   const recorder = new EventRecorder(client, 'node-a', failed, { ...FAST, ...options }, () => now)
   onTestFinished(() => recorder.close())
