@@ -42,6 +42,25 @@ it('those who work at the same time take turns, and none waits for ever', async 
   expect(new Set(all).size).toBe(all.length)
 })
 
+it('those who come faster than one a turn keep nobody waiting for ever', async () => {
+  const turns = new Turns()
+  const done = new AbortController()
+  const long = (async () => {
+    const slices = new Slices(1)
+    for (let slice = 0; slice < 20; slice++) await slices.turn()
+    done.abort()
+  })()
+  const short: Promise<void>[] = []
+  // Where one goes on in each turn, there are two more behind those who wait each time.
+  while (!done.signal.aborted && turns.number < 2_000) {
+    for (let each = 0; each < 3; each++) short.push(new Slices(1).turn())
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(turns.number).toBeLessThan(2_000)
+  await Promise.all([long, ...short])
+  turns.stop()
+})
+
 it('what begins in the slice of somebody else has what is left of it', async () => {
   const first = new Slices(4)
   await first.turn()
