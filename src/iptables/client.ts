@@ -8,6 +8,7 @@ import type { FakeKernel } from '../core/open.js'
 import { namespaceOf, networkNamespace, type CallOptions, type InNetworkNamespace, type OpenOptions } from '../core/options.js'
 import { Slices } from '../core/slices.js'
 import { Nftables, type Generation } from '../nftables/client.js'
+import type { ListedRule } from '../nftables/objects.js'
 import { findAlike, RuleKeys } from './rule/compare.js'
 import { requireChainName, type IptablesContext } from './rule/convert.js'
 import type { IptablesRule } from './rule/model.js'
@@ -131,11 +132,15 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
         subject: describePlace({ family, table, chain }),
         object: place
       })
-    const keys = (found?.rules ?? []).map((listed) => {
-      const read = readListed(listed, context)
-      return read.form && new RuleKeys(read.form, context)
-    })
-    return findAlike(form, keys, context) >= 0
+    const known = new Map<ListedRule, RuleKeys | undefined>()
+    const keysOf = (rule: ListedRule): RuleKeys | undefined => {
+      if (!known.has(rule)) {
+        const read = readListed(rule, context)
+        known.set(rule, read.form && new RuleKeys(read.form, context))
+      }
+      return known.get(rule)
+    }
+    return (await findAlike(form, found?.rules ?? [], keysOf, context, new Slices())) >= 0
   }
 
   /** Begins a transaction. It belongs to this client and can be built while others run. */

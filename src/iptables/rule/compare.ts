@@ -1,6 +1,7 @@
 /**
  * Whether two rules are the same: by what the kernel holds of them, without the counters.
  */
+import type { Slices } from '../../core/slices.js'
 import type { ExtensionContext } from '../extensions/extension.js'
 import type { OpaqueExtension } from '../types.js'
 import { formOf, ruleOf, type IptablesContext } from './convert.js'
@@ -62,14 +63,32 @@ export function asRead(form: RuleForm, context: IptablesContext): RuleForm {
   return readExpressions(writeForm(form, context.family).expressions, context.family).form ?? form
 }
 
+/** Rules between two looks at the time: what is made of a single one takes up to a tenth of a millisecond. */
+const RULES_BETWEEN_LOOKS = 16
+
+/** The first index that something holds for; -1: there is none. */
+async function firstIndex(count: number, holds: (index: number) => boolean, slices: Slices): Promise<number> {
+  for (let index = 0; index < count; index++) {
+    if (index % RULES_BETWEEN_LOOKS === 0 && slices.isOver) await slices.turn()
+    if (holds(index)) return index
+  }
+  return -1
+}
+
 /**
  * The first of several rules that is like a given one; -1: there is none.
  *
- * @param rules Undefined for one that is none of iptables.
+ * @param keysOf Undefined for one that is none of iptables. It is asked for the same rule again.
  */
-export function findAlike(wanted: RuleForm, rules: readonly (RuleKeys | undefined)[], context: IptablesContext): number {
+export async function findAlike<Rule>(
+  wanted: RuleForm,
+  rules: readonly Rule[],
+  keysOf: (rule: Rule) => RuleKeys | undefined,
+  context: IptablesContext,
+  slices: Slices
+): Promise<number> {
   const keys = new RuleKeys(asRead(wanted, context), context)
-  const quick = rules.findIndex((rule) => rule?.quick === keys.quick)
+  const quick = await firstIndex(rules.length, (index) => keysOf(rules[index]!)?.quick === keys.quick, slices)
   // Programs fill some bytes that say nothing, and older ones write other revisions.
-  return quick >= 0 ? quick : rules.findIndex((rule) => rule?.slow === keys.slow)
+  return quick >= 0 ? quick : await firstIndex(rules.length, (index) => keysOf(rules[index]!)?.slow === keys.slow, slices)
 }

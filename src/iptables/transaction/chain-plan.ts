@@ -3,6 +3,7 @@
  */
 import { ENOENT } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
+import type { Slices } from '../../core/slices.js'
 import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule } from '../../nftables/objects.js'
 import { findAlike, RuleKeys } from '../rule/compare.js'
@@ -104,12 +105,17 @@ export class ChainPlan {
     this.items[position - 1] = { kept, wanted: { written, by } }
   }
 
-  /** Takes the rule at a position away, or the first one that is like another. */
-  remove(which: number | CheckedRule, by: Operation): void {
-    const index = typeof which === 'number' ? which - 1 : this.#find(which)
+  /** Takes the rule at a position away. */
+  remove(position: number, by: Operation): void {
+    this.#drop(this.#at(position, by), by)
+    this.items.splice(position - 1, 1)
+  }
+
+  /** Takes the first rule away that is like another. */
+  async removeAlike({ form }: CheckedRule, by: Operation, slices: Slices): Promise<void> {
+    const index = await findAlike(form, this.items, (item) => this.#keysOf(item), this.#context, slices)
     if (index < 0) refuse(by, ENOENT, `${this.#describe()} has no such rule`)
-    this.#drop(this.#at(index + 1, by), by)
-    this.items.splice(index, 1)
+    this.remove(index + 1, by)
   }
 
   /** Takes all rules away. */
@@ -158,14 +164,6 @@ export class ChainPlan {
 
   #at(position: number, by: Operation): Item {
     return this.items[position - 1] ?? refuse(by, ENOENT, `${this.#describe()} has ${this.items.length} rules`)
-  }
-
-  #find({ form }: CheckedRule): number {
-    return findAlike(
-      form,
-      this.items.map((item) => this.#keysOf(item)),
-      this.#context
-    )
   }
 
   #keysOf(item: Item): RuleKeys | undefined {

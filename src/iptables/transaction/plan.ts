@@ -53,6 +53,9 @@ export class TablePlan {
   }
 }
 
+/** Most operations take a few microseconds. */
+const OPERATIONS_BETWEEN_LOOKS = 64
+
 const NAME_IS_HELD = 'a chain that is renamed has this name until the transaction is committed'
 
 /** Names of chains that a rule goes on in. */
@@ -66,11 +69,15 @@ function calls({ kept, wanted }: Item): string[] {
 export class Plan {
   readonly tables = new Map<string, TablePlan>()
   readonly #snapshot: Snapshot
-  readonly #verbs: { readonly [Verb in Step['verb']]: (step: StepOf<Verb>, by: Operation) => void } = {
+  readonly #slices: Slices
+  readonly #verbs: { readonly [Verb in Step['verb']]: (step: StepOf<Verb>, by: Operation) => Promise<void> | void } = {
     append: ({ place, rule }, by) => this.#use(place, by).add(rule, undefined, by),
     insert: ({ place, rule, position }, by) => this.#use(place, by).add(rule, position, by),
     replace: ({ place, rule, position }, by) => this.#use(place, by).replace(rule, position, by),
-    delete: ({ place, which }, by) => this.#use(place, by).remove(which, by),
+    delete: ({ place, which }, by) => {
+      const chain = this.#use(place, by)
+      return typeof which === 'number' ? chain.remove(which, by) : chain.removeAlike(which, by, this.#slices)
+    },
     flush: ({ place }, by) => {
       for (const chain of this.#some(place, by)) chain.flush(by)
     },
@@ -85,23 +92,28 @@ export class Plan {
     clear: ({ place, keep }, by) => this.#clear(place, keep, by)
   }
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: Snapshot, slices: Slices) {
     this.#snapshot = snapshot
+    this.#slices = slices
   }
 
   /**
-   * Notes an operation.
+   * Notes operations, each of which sees what those before it did.
    *
-   * @throws {NetlinkError} It cannot be done as things stand: `ENOENT`, `EEXIST`, `EBUSY`.
+   * @throws {NetlinkError} One cannot be done as things stand: `ENOENT`, `EEXIST`, `EBUSY`.
    */
-  apply(by: Operation): void {
-    const run = this.#verbs[by.step.verb] as (step: Step, by: Operation) => void
-    run(by.step, by)
+  async apply(operations: readonly Operation[]): Promise<void> {
+    for (const [index, by] of operations.entries()) {
+      if (index % OPERATIONS_BETWEEN_LOOKS === 0 && this.#slices.isOver) await this.#slices.turn()
+      const run = this.#verbs[by.step.verb] as (step: Step, by: Operation) => Promise<void> | undefined
+      const running = run(by.step, by)
+      if (running !== undefined) await running
+    }
   }
 
   /** Checks what holds for the whole. @throws {NetlinkError} `ENOENT`: a rule goes on in a chain that will not be there. `EBUSY`: a chain that goes is gone on in. */
-  async check(slices: Slices): Promise<void> {
-    await slices.each(this.#items(), ({ table, chain, item }) => {
+  async check(): Promise<void> {
+    await this.#slices.each(this.#items(), ({ table, chain, item }) => {
       for (const name of calls(item)) checkCall(table.chains.get(name), name, chain, item)
     })
   }

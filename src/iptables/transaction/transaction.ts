@@ -234,10 +234,10 @@ export class IptablesTransaction {
     const tables = new Set(this.#operations.map(({ step }) => step.place.table))
     const filter = { family: families.size === 1 ? [...families][0] : undefined, table: tables.size === 1 ? [...tables][0] : undefined }
     const snapshot = await this.#read(filter, options)
-    const plan = new Plan(snapshot)
     const slices = new Slices()
-    await slices.each(await this.#withSets(options, slices), (operation) => plan.apply(operation))
-    await plan.check(slices)
+    const plan = new Plan(snapshot, slices)
+    await plan.apply(await this.#withSets(options, slices))
+    await plan.check()
     const tx = this.#nft.transaction()
     const origins = await emit(plan, tx, slices)
     if (tx.size === 0) return { generation: snapshot.generation, operations: 0 }

@@ -10,23 +10,9 @@ import { MAX_TRIES, pauseBefore } from '../core/tries.js'
 import { MADE_COMMENT } from './apply/steps.js'
 import { lonelyCanaries } from './inspect/canaries.js'
 import { readKernel, type KernelState } from './inspect/kernel.js'
+import { neededByOthers } from './inspect/needed.js'
 import { holdsOurs, isMarked, isOurChain, isOurJump } from './inspect/ours.js'
 import { calledChainOf } from './rules.js'
-
-/** Chains of ours that rules of other programs lead to: they stay, without rules. */
-async function neededByOthers({ name, chains }: TableSnapshot, slices: Slices): Promise<Set<string>> {
-  const needed = new Set<string>()
-  for (const [chain, { chain: listed, rules }] of chains) {
-    if (slices.isOver) await slices.turn()
-    if (isOurChain(name, chain)) continue
-    for (const rule of rules) {
-      const called = calledChainOf(rule)
-      const isJump = listed.hook !== undefined && isOurJump(name, called)
-      if (called !== undefined && !isJump && isOurChain(name, called)) needed.add(called)
-    }
-  }
-  return needed
-}
 
 /** Whether a base chain was made by us, and nobody else uses it. */
 function isUnused({ chain, rules }: ChainSnapshot, ours: number): boolean {
@@ -44,6 +30,7 @@ async function clearTable(tx: Transaction, table: TableSnapshot): Promise<boolea
     if (slices.isOver) await slices.turn()
     if (isOurChain(inTable, name)) {
       tx.flush.chain({ family, table: inTable, name })
+      // What others lead to stays, without rules.
       if (!needed.has(name)) gone.push(name)
       continue
     }

@@ -52,11 +52,13 @@ export interface Edits {
   readonly removals: readonly Removal[]
   /** Chains that go, with all that they hold. */
   readonly gone: readonly Place[]
+  /** Chains that nobody wants, and that rules of other programs lead to: they stay, without rules. */
+  readonly emptied: readonly Place[]
   /** Rules of services that are written and deleted. */
   readonly counts: ObjectCounts
 }
 
 /** Whether nothing is to be done. */
-export function isNothing({ tables, bases, made, fillings, additions, services, removals, gone }: Edits): boolean {
-  return [tables, bases, made, fillings, additions, services, removals, gone].every(({ length }) => length === 0)
+export function isNothing({ tables, bases, made, fillings, additions, services, removals, gone, emptied }: Edits): boolean {
+  return [tables, bases, made, fillings, additions, services, removals, gone, emptied].every(({ length }) => length === 0)
 }

@@ -27,12 +27,12 @@ function work(milliseconds: number): void {
 it('those who work at the same time take turns, and none waits for ever', async () => {
   const turns = new Turns()
   const worked = async (): Promise<number[]> => {
-    const slices = new Slices(1)
+    const slices = new Slices(4)
     const own: number[] = []
     for (let slice = 0; slice < 20; slice++) {
       await slices.turn()
       own.push(turns.number)
-      work(1)
+      work(4)
       expect(slices.isOver).toBe(true)
     }
     return own
@@ -40,6 +40,25 @@ it('those who work at the same time take turns, and none waits for ever', async 
   const all = (await Promise.all([worked(), worked(), worked()])).flat()
   turns.stop()
   expect(new Set(all).size).toBe(all.length)
+})
+
+it('those who come faster than one a turn keep nobody waiting for ever', async () => {
+  const turns = new Turns()
+  const done = new AbortController()
+  const long = (async () => {
+    const slices = new Slices(1)
+    for (let slice = 0; slice < 20; slice++) await slices.turn()
+    done.abort()
+  })()
+  const short: Promise<void>[] = []
+  // Three more wait each time: where one alone went on in a turn, there would be two more of them from turn to turn.
+  while (!done.signal.aborted && turns.number < 2_000) {
+    for (let each = 0; each < 3; each++) short.push(new Slices(1).turn())
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(turns.number).toBeLessThan(2_000)
+  await Promise.all([long, ...short])
+  turns.stop()
 })
 
 it('what begins in the slice of somebody else has what is left of it', async () => {

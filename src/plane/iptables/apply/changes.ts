@@ -70,6 +70,7 @@ class Changing {
       services: this.#services,
       removals: this.#removals,
       gone: this.#gone,
+      emptied: [],
       counts: { written: this.#written, deleted: this.#deleted }
     }
   }

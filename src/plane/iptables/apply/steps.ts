@@ -96,6 +96,10 @@ function goneStep(gone: readonly Place[], verb: 'flush' | 'delete'): Step {
   }
 }
 
+function* goneSteps(gone: readonly Place[], verb: 'flush' | 'delete'): Generator<Step> {
+  for (let from = 0; from < gone.length; from += REMOVALS) yield goneStep(gone.slice(from, from + REMOVALS), verb)
+}
+
 /** Steps of a service, with the last of which it is served. */
 function* withAdvance(steps: Iterable<Step>): Generator<Step> {
   let last: Step | undefined
@@ -119,7 +123,7 @@ export class Stepping {
   }
 
   /** All steps, in their order: what is needed before what needs it, and what goes last. */
-  *steps({ tables, bases, made, fillings, additions, services, removals, gone }: Edits): Generator<Step> {
+  *steps({ tables, bases, made, fillings, additions, services, removals, gone, emptied }: Edits): Generator<Step> {
     const all = [...additions, ...services.flatMap((service) => service.additions)]
     const isEchoed = ruleCount(all.filter(({ place }) => this.#isShared(place))) <= MAX_ECHOES
     yield* frameSteps({ tables, bases, made })
@@ -127,8 +131,8 @@ export class Stepping {
     for (const service of services) yield* this.serviceSteps(service, isEchoed)
     for (let from = 0; from < removals.length; from += REMOVALS) yield this.#removalStep(removals.slice(from, from + REMOVALS))
     // A chain to which rules lead cannot go.
-    for (const verb of ['flush', 'delete'] as const)
-      for (let from = 0; from < gone.length; from += REMOVALS) yield goneStep(gone.slice(from, from + REMOVALS), verb)
+    yield* goneSteps([...gone, ...emptied], 'flush')
+    yield* goneSteps(gone, 'delete')
   }
 
   /** Steps of one service. @param isEchoed Whether the kernel is to say the handles of rules in chains that services share. */

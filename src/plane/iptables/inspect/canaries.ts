@@ -5,7 +5,7 @@ import { ENOENT } from '../../../core/errno.js'
 import { orUndefined } from '../../../core/failures.js'
 import type { Nftables } from '../../../nftables/index.js'
 import { FAMILIES } from '../../core/frontend.js'
-import { calledChainOf, type Place } from '../rules.js'
+import type { Place } from '../rules.js'
 
 /** Their name. */
 export const CANARY = 'KUBE-PROXY-CANARY'
@@ -15,9 +15,9 @@ export async function lonelyCanaries(nft: Nftables): Promise<readonly Place[]> {
   const found: Place[] = []
   for (const family of FAMILIES) {
     const place: Place = { family, table: 'mangle', chain: CANARY }
-    const { chains = [], rules = [] } = (await orUndefined(ENOENT, nft.list({ family, table: place.table }))) ?? {}
-    const isUsed = rules.some((rule) => rule.chain === CANARY || calledChainOf(rule) === CANARY)
-    if (!isUsed && chains.some(({ name }) => name === CANARY)) found.push(place)
+    const { chains = [] } = (await orUndefined(ENOENT, nft.list({ family, table: place.table }))) ?? {}
+    // The kernel counts rules in a chain, and rules and elements of maps that lead there.
+    if (chains.some(({ name, use }) => name === CANARY && use === 0)) found.push(place)
   }
   return found
 }

@@ -15,6 +15,7 @@ import type { ChangedChain } from './clients.js'
 import { serviceOfShared } from './comments.js'
 import { endpointOf } from './endpoints.js'
 import { PLACES, type KernelState } from './kernel.js'
+import { neededByOthers } from './needed.js'
 import { isOurChain, isOurJump } from './ours.js'
 
 /** A service whose rules differ from what is wanted. */
@@ -76,6 +77,7 @@ class Comparing {
     services: [],
     removals: [],
     gone: [],
+    emptied: [],
     counts: { written: 0, deleted: 0 }
   }
   readonly #byService = new Map<string, Mutable<ServiceEdits>>()
@@ -224,7 +226,9 @@ class Comparing {
   /** Chains with names of ours that nobody wants, and rules of base chains that lead to ours. */
   async #removeStrays(): Promise<void> {
     const { chains, shared, jumps } = this.#wanted
-    for (const { family, name: table, chains: found } of this.#kernel.tables.values()) {
+    for (const tableSnapshot of this.#kernel.tables.values()) {
+      const { family, name: table, chains: found } = tableSnapshot
+      let needed: ReadonlySet<string> | undefined
       for (const [chain, snapshot] of found) {
         const place = { family, table, chain }
         const key = placeKey(place)
@@ -232,12 +236,18 @@ class Comparing {
         if (chains.has(key) || shared.has(key) || jumps.has(key)) continue
         if (isOurChain(table, chain)) {
           this.strays.push(snapshot)
-          // Those with rules are in the counts.
-          if (snapshot.rules.length === 0) this.#removeUnused(place)
-          else this.#edits.gone.push(place)
+          needed ??= await neededByOthers(tableSnapshot, this.#slices)
+          this.#removeStray(place, snapshot, needed.has(chain))
         } else if (snapshot.chain.hook !== undefined) this.#removeJumps(place, snapshot)
       }
     }
+  }
+
+  /** @param isNeeded Rules of other programs lead to it. */
+  #removeStray(place: Place, { rules }: ChainSnapshot, isNeeded: boolean): void {
+    // Those with rules are in the counts.
+    if (rules.length > 0) this.#edits[isNeeded ? 'emptied' : 'gone'].push(place)
+    else if (!isNeeded) this.#removeUnused(place)
   }
 
   #removeJumps(place: Place, { rules }: ChainSnapshot): void {

@@ -8,6 +8,7 @@ import {
   type PlaneEvent,
   type Service
 } from '../../../../src/index.js'
+import { serviceChain } from '../../../../src/plane/iptables/layout/names.js'
 import { iptablesNft, savedLines } from '../../../support/iptables.js'
 import { makeNamespace, type TestNamespace } from '../../../support/namespace.js'
 import { rejection } from '../../../support/rejection.js'
@@ -127,6 +128,46 @@ describe('rules of others beside those of services', () => {
     await plane.close({ cleanup: true })
     const left = (await savedLines(node, 'ip')).filter(isOurs)
     expect(left).toEqual([':KUBE-MARK-MASQ - [0:0]', '-A CNI-HOSTPORT-SETMARK -j KUBE-MARK-MASQ'])
+  })
+})
+
+describe('chains of services that rules of others lead to', () => {
+  const both = [
+    ['a rule of iptables', 'add rule ip nat DOCKER jump CHAIN'],
+    ['a map of verdicts in a rule of nft', 'add rule ip nat DOCKER ip saddr vmap { 192.0.2.1 : goto CHAIN }'],
+    ['a map of verdicts', 'add map ip nat theirs { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump CHAIN } }']
+  ] as const
+  const chain = serviceChain('cluster', web)
+  const linesOf = async (node: TestNamespace): Promise<string[]> => (await savedLines(node, 'ip')).filter((line) => line.includes(chain))
+
+  it.each(both)('stay without rules when the services go, and keep nothing else from being done: %s', async (_, script) => {
+    const { node, plane, open } = await scene()
+    await plane.sync(named(web))
+    const kept = `:${chain} - [0:0]`
+    await node.nftScript(script.replace('CHAIN', chain))
+    // The rest of the lines that name it.
+    const theirLines = (await linesOf(node)).filter((line) => line.startsWith('-A DOCKER'))
+    const left = [kept, ...theirLines]
+    await plane.update({ set: [none], delete: [web.name] })
+    expect(await linesOf(node)).toEqual(left)
+    expect((await savedLines(node, 'ip')).filter((line) => line.includes('10.96.0.2'))).not.toEqual([])
+    expect(String(await plane.plan(named(none)))).toBe('nothing to do')
+    expect(await plane.sync(named(none))).toMatchObject({ requests: 0 })
+    await plane.update({ set: [web] })
+    expect(String(await plane.plan(named(web, none)))).toBe('nothing to do')
+    expect((await linesOf(node)).length).toBeGreaterThan(left.length)
+    await plane.sync(named(none))
+    expect(await linesOf(node)).toEqual(left)
+    await plane.close({ cleanup: true })
+    expect((await savedLines(node, 'ip')).filter(isOurs)).toEqual(left)
+    // One that begins beside it, and what is no longer needed.
+    const next = await open()
+    await next.sync(named(none))
+    expect(await linesOf(node)).toEqual(left)
+    await node.nftScript('flush chain ip nat DOCKER')
+    await node.attempt('nft', ['delete', 'map', 'ip', 'nat', 'theirs'])
+    await next.sync(named(none))
+    expect(await linesOf(node)).toEqual([])
   })
 })
 

@@ -59,6 +59,25 @@ it('what a kube-proxy left is foreign, or taken over without a connection that f
   expect(left.filter((line) => !line.includes('KUBE-FIREWALL') && !line.includes('KUBELET-CANARY'))).toEqual([])
 })
 
+it('a canary that maps of others lead to stays, and keeps nothing else from being taken over and removed', async () => {
+  const network = await makeServiceNetwork(0)
+  const { node } = network
+  await restoreSeenInIptables(node, SEEN)
+  await node.nftScript(`add map ip mangle theirs { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump ${CANARY} } }`)
+  const plane = await open(network, true)
+  await plane.sync(services)
+  const canaries = async (): Promise<string[]> => (await savedLines(node, 'ip')).filter((line) => line.includes(CANARY))
+  expect(await canaries()).toEqual([`:${CANARY} - [0:0]`])
+  await plane.close({ cleanup: true })
+  expect(await canaries()).toEqual([`:${CANARY} - [0:0]`])
+  expect((await savedLines(node, 'ip')).filter((line) => line.includes('KUBE-SERVICES'))).toEqual([])
+  await restoreSeenInIptables(node, SEEN)
+  await node.nftScript(`add map ip mangle others { type ipv4_addr : verdict; elements = { 192.0.2.1 : jump ${CANARY} } }`)
+  const next = await open(network, true)
+  await next.close({ cleanup: true })
+  expect(await canaries()).toEqual([`:${CANARY} - [0:0]`])
+})
+
 it('what a kube-proxy left is removed by a plane that takes it over and serves nothing', async () => {
   const network = await makeServiceNetwork(1)
   await restoreSeenInIptables(network.node, SEEN)

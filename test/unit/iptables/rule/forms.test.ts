@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { ValidationError } from '../../../../src/core/errors.js'
+import { Slices } from '../../../../src/core/slices.js'
 import { fromExpression, toExpression } from '../../../../src/iptables/rule/attributes.js'
 import { formatMasked, maskLength, parseMasked, prefixMask } from '../../../../src/iptables/rule/addresses.js'
 import { asRead, findAlike, RuleKeys } from '../../../../src/iptables/rule/compare.js'
 import { formOf, ruleOf } from '../../../../src/iptables/rule/convert.js'
+import type { RuleForm } from '../../../../src/iptables/rule/form.js'
 import type { IptablesRule } from '../../../../src/iptables/rule/model.js'
 import { readExpressions } from '../../../../src/iptables/rule/read.js'
 import { writeForm } from '../../../../src/iptables/rule/write.js'
@@ -191,6 +193,8 @@ describe('addresses', () => {
 })
 
 describe('rules that are alike', () => {
+  const find = (wanted: RuleForm, rules: readonly (RuleKeys | undefined)[]): Promise<number> =>
+    findAlike(wanted, rules, (rule) => rule, context, new Slices(1))
   const keys = (line: string): RuleKeys => new RuleKeys(asRead(formOf(parseRule(line, context), context), context), context)
 
   it.each([
@@ -198,8 +202,8 @@ describe('rules that are alike', () => {
     ['[5:6] -p tcp', '-p 6'],
     ['-i + -j DROP', '-j DROP'],
     ['-p udp -m udp ! --dport 0:4', '-p udp --dport 5:65535']
-  ])('%s and %s', (left, right) => {
-    expect(findAlike(formOf(parseRule(left, context), context), [undefined, keys('-j QUEUE'), keys(right)], context)).toBe(2)
+  ])('%s and %s', async (left, right) => {
+    expect(await find(formOf(parseRule(left, context), context), [undefined, keys('-j QUEUE'), keys(right)])).toBe(2)
   })
 
   it.each([
@@ -210,16 +214,30 @@ describe('rules that are alike', () => {
     ['-m comment --comment a', '-m comment --comment b'],
     ['-m comment --comment a -m comment --comment b', '-m comment --comment b -m comment --comment a'],
     ['-j MARK --set-mark 1', '-j MARK --or-mark 1']
-  ])('not %s and %s', (left, right) => {
-    expect(findAlike(formOf(parseRule(left, context), context), [keys(right)], context)).toBe(-1)
+  ])('not %s and %s', async (left, right) => {
+    expect(await find(formOf(parseRule(left, context), context), [keys(right)])).toBe(-1)
   })
 
-  it('are those of an older revision, too', () => {
+  it('are those of an older revision, too', async () => {
     const old = formOf(parseRule('-m addrtype --dst-type LOCAL', context), context)
     // struct xt_addrtype_info of revision 0: two sets of types, and whether each is inverted.
     const info = new Uint8Array(12)
     new DataView(info.buffer).setUint16(2, 4, true)
     const listed = { ...old, matches: [{ name: 'addrtype', revision: 0, info }] }
-    expect(findAlike(old, [new RuleKeys(listed, context)], context)).toBe(0)
+    expect(await find(old, [new RuleKeys(listed, context)])).toBe(0)
+  })
+
+  it('are looked for among many while the event loop turns', async () => {
+    const lines = Array.from({ length: 1_000 }, (_, index) => `-s 10.0.${index >> 8}.${index & 255} -m comment --comment x -j DROP`)
+    const rules = lines.map((line) => keys(line))
+    let turns = 0
+    const count = (): void => {
+      turns++
+      counting = setImmediate(count)
+    }
+    let counting = setImmediate(count)
+    expect(await find(formOf(parseRule('-s 10.9.9.9 -j DROP', context), context), rules)).toBe(-1)
+    clearImmediate(counting)
+    expect(turns).toBeGreaterThan(5)
   })
 })
