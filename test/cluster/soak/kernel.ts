@@ -8,6 +8,12 @@ type Family = 'ip' | 'ip6'
 /** The modes whose rules can be read here. */
 export type SoakMode = 'nftables' | 'iptables'
 
+/** The elements of the set of ranges: what is sent to an address in them that no service has is dropped. */
+function rangesOfTable(listed: string): string[] {
+  const elements = /^\tset service-ranges \{\n.*?^\t\}/ms.exec(listed)?.[0] ?? ''
+  return Array.from(elements.matchAll(/[0-9a-f.:]+\/\d+/g), ([range]) => `range ${range}`)
+}
+
 /** All maps of endpoints in a table. A node port has one of its own for clients inside the cluster where its policy is Local: that is not looked at. */
 function linesOfTable(listed: string, family: Family): string[] {
   const maps = listed.matchAll(/^\tmap endpoints-(\S+) \{\n(.*?)^\t\}/gms)
@@ -63,13 +69,15 @@ function linesOfNat(saved: string, family: Family): string[] {
 }
 
 const readers: Readonly<Record<SoakMode, (node: Place, family: Family) => Promise<string[]>>> = {
-  // Before the first sync, and behind a foreign writer, there is no table.
-  nftables: async (node, family) =>
-    linesOfTable(await node.run('sh', ['-c', `nft list table ${family} netplane 2>/dev/null || true`]), family),
+  nftables: async (node, family) => {
+    // Before the first sync, and behind a foreign writer, there is no table.
+    const listed = await node.run('sh', ['-c', `nft list table ${family} netplane 2>/dev/null || true`])
+    return [...linesOfTable(listed, family), ...rangesOfTable(listed)]
+  },
   iptables: async (node, family) => linesOfNat(await node.run(family === 'ip' ? 'iptables-save' : 'ip6tables-save', ['-t', 'nat']), family)
 }
 
-/** All endpoints, `ADDRESS PROTOCOL PORT -> ENDPOINT PORT`, sorted; a node port has the address `node-ip` or `node-ip6`, and the endpoints for clients outside. */
+/** All endpoints, `ADDRESS PROTOCOL PORT -> ENDPOINT PORT`, sorted; a node port has the address `node-ip` or `node-ip6`, and the endpoints for clients outside. In mode nftables also the ranges, `range PREFIX`. */
 export async function linesOfKernel(mode: SoakMode, node: Place): Promise<string[]> {
   const families = await Promise.all((['ip', 'ip6'] as const).map((family) => readers[mode](node, family)))
   return families.flat().sort()

@@ -29,11 +29,13 @@ const CHURNING = 300
 const REQUESTS_PER_SECOND = 20
 
 /** Between two of them, milliseconds. */
-const EVERY = { roll: 500, node: 2000, flush: 10_000, quiet: 10_000, sample: 1000, restart: 60_000 } as const
+const EVERY = { roll: 500, node: 2000, flush: 10_000, quiet: 5000, return: 1000, sample: 1000, restart: 60_000 } as const
 
-/** How long the kernel may take to have what the API has: a proxy that has not seen its API server for some seconds waits about as long before it looks again. */
-const SETTLE_MS = 120_000
+/** How long the kernel of a proxy that reads its API server may take to have what that has. */
+const SETTLE_MS = 60_000
 const REPAIR_MS = 60_000
+/** How long a proxy may take to read an API server that is there again: pauses between its tries grow up to a minute, and a server that has just started may refuse one. */
+const RETURN_MS = 300_000
 
 const WEB = { ip: '10.96.250.1', ip6: 'fd00:10:96::fa01' } as const
 const TALK = '10.96.250.2'
@@ -90,10 +92,12 @@ export interface ApiSoakReport {
   /** How long the kernel took to have what the API had, whenever nothing was written, in milliseconds. */
   readonly settled: readonly number[]
   readonly restarts: number
+  /** How long after each of them the proxy read the API server again, in milliseconds. */
+  readonly returned: readonly number[]
   readonly moves: number
   readonly grown: ProxyHeld
   readonly last: ProxyHeld
-  /** What `/healthz` said while all was well, and while the API server was away. */
+  /** What `/healthz` said when the kernel had what the API had, and while the API server was away. */
   readonly health: readonly Health[]
   readonly log: string
   readonly traffic: TrafficReport
@@ -112,7 +116,10 @@ class ApiSoak {
   readonly #settled: number[] = []
   readonly #samples: ProxyHeld[] = []
   readonly #health: Health[] = []
+  readonly #returned: number[] = []
   #restarts = 0
+  /** Since when the API server is there again that the proxy does not read yet. */
+  #readySince: number | undefined
   #moves = 0
 
   constructor(mode: SoakMode, plane: ControlPlane, node: TestNamespace, proxy: NodeProxy, seed: number) {
@@ -178,13 +185,21 @@ class ApiSoak {
     await this.#flush()
     this.#health.push(await this.#proxy.health())
     await this.#plane.startApi()
+    this.#readySince = performance.now()
     this.#restarts++
+  }
+
+  /** Sees whether the proxy reads the API server that has started. */
+  async #return(): Promise<void> {
+    if (this.#readySince === undefined || (await this.#proxy.health()).api !== undefined) return
+    this.#returned.push(performance.now() - this.#readySince)
+    this.#readySince = undefined
   }
 
   /** Waits until the kernel has exactly the endpoints of the API. */
   async #settle(): Promise<void> {
     const began = performance.now()
-    const wanted = await linesOfApi(this.#plane.writer)
+    const wanted = await linesOfApi(this.#mode, this.#plane.writer)
     for (;;) {
       const had = await linesOfKernel(this.#mode, this.#node)
       if (had.join('\n') === wanted.join('\n')) break
@@ -195,6 +210,8 @@ class ApiSoak {
   }
 
   async #look(): Promise<void> {
+    // It can know nothing new.
+    if (this.#readySince !== undefined) return
     await this.#settle()
     this.#health.push(await this.#proxy.health())
   }
@@ -206,6 +223,7 @@ class ApiSoak {
       turn(EVERY.roll, () => this.#roll()),
       turn(EVERY.node, () => this.#move()),
       turn(EVERY.flush, () => this.#flush()),
+      turn(EVERY.return, () => this.#return()),
       turn(EVERY.quiet, () => this.#look()),
       turn(EVERY.sample, async () => this.#samples.push(await heldBy(this.#proxy.pid)))
     ]
@@ -213,8 +231,14 @@ class ApiSoak {
       await this.#write()
       for (const take of turns) await take()
     }
-    // All is well in the end, whatever there was: the API server is read, too.
-    await until('the API server is read', async () => (await this.#proxy.health()).api === undefined, SETTLE_MS)
+    await until(
+      'the API server is read',
+      async () => {
+        await this.#return()
+        return this.#readySince === undefined
+      },
+      RETURN_MS
+    )
     await this.#look()
   }
 
@@ -224,6 +248,7 @@ class ApiSoak {
       gaps: this.#gaps,
       settled: this.#settled,
       restarts: this.#restarts,
+      returned: this.#returned,
       moves: this.#moves,
       grown: growth(this.#samples),
       last: this.#samples.at(-1)!,

@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net'
 import { groupBy } from '../../contract/behaviour/group-by.js'
 import { NODE, NODE_OBJECT } from '../../support/kubernetes-services.js'
 import type { ApiObject, ApiWriter } from '../../support/kubernetes/client.js'
+import type { SoakMode } from './kernel.js'
 
 interface ApiService extends ApiObject {
   readonly spec: {
@@ -75,14 +76,21 @@ function linesOf(service: ApiService, slices: readonly ApiSlice[], zone: string 
   )
 }
 
-/** All endpoints that the API has for the node, sorted. */
-export async function linesOfApi(writer: ApiWriter): Promise<string[]> {
-  const [services, slices, node] = await Promise.all([
+interface ApiRange extends ApiObject {
+  readonly spec: { readonly cidrs: readonly string[] }
+}
+
+/** All endpoints that the API has for the node, and the ranges where the mode has them, sorted. */
+export async function linesOfApi(mode: SoakMode, writer: ApiWriter): Promise<string[]> {
+  const [services, slices, node, ranges] = await Promise.all([
     writer.get('/api/v1/services'),
     writer.get('/apis/discovery.k8s.io/v1/endpointslices'),
-    writer.get(`/api/v1/nodes/${NODE_OBJECT.metadata.name}`)
+    writer.get(`/api/v1/nodes/${NODE_OBJECT.metadata.name}`),
+    writer.get('/apis/networking.k8s.io/v1/servicecidrs')
   ])
   const slicesOf = groupBy(slices['items'] as ApiSlice[], ({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] ?? '')
   const zone = node.metadata.labels?.['topology.kubernetes.io/zone']
-  return (services['items'] as ApiService[]).flatMap((service) => linesOf(service, slicesOf.get(service.metadata.name) ?? [], zone)).sort()
+  const all = (services['items'] as ApiService[]).flatMap((service) => linesOf(service, slicesOf.get(service.metadata.name) ?? [], zone))
+  const prefixes = mode === 'nftables' ? (ranges['items'] as ApiRange[]).flatMap(({ spec }) => spec.cidrs) : []
+  return [...all, ...prefixes.map((prefix) => `range ${prefix}`)].sort()
 }
