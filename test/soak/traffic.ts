@@ -4,6 +4,7 @@
 import { ASK } from '../support/asking.js'
 import type { TestNamespace } from '../support/namespace.js'
 import type { Background } from '../support/run.js'
+import type { ServiceNetwork } from '../support/service-network.js'
 
 /** Asks one time after the other. */
 const CUSTOMER = `${ASK}
@@ -101,4 +102,27 @@ export class Traffic {
       lost: [...keepers!.join('').matchAll(/^lost (.*)$/gm)].map(([, problem]) => problem!)
     }
   }
+}
+
+/** Where the services are that the traffic of a soak goes to. */
+export interface Addresses {
+  /** Of TCP at port 80, and of UDP at port 53. */
+  readonly web: { readonly ip: string; readonly ip6: string }
+  /** The node port of the one at port 80. */
+  readonly nodePort: number
+  /** Of connections that are kept. */
+  readonly talk: string
+}
+
+/** Starts it: from the client and from the node, over both families. */
+export async function startTraffic({ client, node }: ServiceNetwork, { web, nodePort, talk }: Addresses): Promise<Traffic> {
+  const started = new Traffic()
+  await started.keep(client, talk, 20)
+  await started.keep(node, talk, 5)
+  await started.open(client, 'tcp', web.ip, 80)
+  await started.open(client, 'tcp', web.ip6, 80)
+  await started.open(client, 'tcp', '10.1.0.1', nodePort)
+  await started.open(client, 'udp', web.ip, 53)
+  await started.open(node, 'tcp', web.ip, 80)
+  return started
 }

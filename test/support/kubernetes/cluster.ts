@@ -7,7 +7,7 @@ import { connectToApi } from './node-link.js'
 import { proxyRights } from './rights.js'
 
 /** The namespace of the tests' services. */
-const SHOP: NewObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }
+export const SHOP: NewObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }
 
 /** Starts the API of the tests, which has the rights of the proxy. */
 export async function startControlPlane(): Promise<ControlPlane> {

@@ -2,7 +2,7 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { clusterRange, localSources, type Network, type Place } from '../../contract/behaviour/network.js'
+import { clusterRange, localSources, type Place } from '../../contract/behaviour/network.js'
 import { NODE } from '../kubernetes-services.js'
 import { PROXY } from '../manifests.js'
 import { startProgram, until, type Background } from '../run.js'
@@ -35,15 +35,17 @@ export interface NodeProxyOptions {
   readonly token?: TokenName
   /** Whether it is left to the proxy to find the ranges of Services at the API. Default: it is told those of the network. */
   readonly followsRanges?: boolean
+  /** The prefixes of the node's addresses that have node ports. Default: those of the network of the behaviour matrix. */
+  readonly nodePorts?: readonly string[]
   /** More words of its command line. */
   readonly words?: readonly string[]
 }
 
 /** Starts a proxy in the node of a network; it ends with the test, which removes its rules. What it has to say for itself stands in its log. */
 export async function startNodeProxy(
-  { node }: Network,
+  { node }: { readonly node: Place },
   plane: ControlPlane,
-  { token = 'proxy', followsRanges = false, words = [] }: NodeProxyOptions = {}
+  { token = 'proxy', followsRanges = false, nodePorts = NODE_PORTS, words = [] }: NodeProxyOptions = {}
 ): Promise<NodeProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'netplane-node-'))
   const tokenFile = join(folder, 'token')
@@ -54,7 +56,7 @@ export async function startNodeProxy(
   await showToken(token)
   const proxy = startProgram('ip', [
     ...['netns', 'exec', node.name, process.execPath, PROXY, '--kubeconfig', plane.kubeconfig(tokenFile), '--node-name', NODE.name],
-    ...['--local-sources', `${localSources.ip},${localSources.ip6}`, '--node-port-addresses', NODE_PORTS.join()],
+    ...['--local-sources', `${localSources.ip},${localSources.ip6}`, '--node-port-addresses', nodePorts.join()],
     ...(followsRanges ? [] : ['--service-ranges', `${clusterRange.ip},${clusterRange.ip6}`]),
     ...words
   ])

@@ -24,7 +24,11 @@ export interface RecorderOptions {
   readonly sweepMs: number
   /** Pauses while the server does not take Events. */
   readonly backoff: BackoffOptions
-  /** The pause for a namespace in which they may not be written: the right may be missing there, or a policy may be against them. Others do not wait. */
+  /**
+   * The first pause for a namespace in which they may not be written, and the longest one; it is doubled each time. The right may be missing there, or a policy may be against them, or the
+   * server has just started and does not know all rights yet. Others do not wait.
+   */
+  readonly firstForbiddenMs: number
   readonly forbiddenMs: number
 }
 
@@ -39,6 +43,7 @@ export const RECORDER_DEFAULTS: RecorderOptions = {
   finishMs: 360_000,
   sweepMs: 60_000,
   backoff: { firstMs: 1000, maxMs: 60_000, resetMs: 120_000 },
+  firstForbiddenMs: 10_000,
   forbiddenMs: 600_000
 }
 
@@ -100,8 +105,8 @@ export class EventRecorder {
   readonly #backoff: Backoff
   readonly #stop = new AbortController()
   readonly #spells = new Map<string, Spell>()
-  /** Namespaces in which Events may not be written, and until when that is believed. */
-  readonly #forbidden = new Map<string, number>()
+  /** Namespaces in which Events may not be written, until when that is believed, and for how long it was. */
+  readonly #forbidden = new Map<string, { readonly untilMs: number; readonly pauseMs: number }>()
   #sweeps: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #isFailing = false
@@ -173,7 +178,8 @@ export class EventRecorder {
   /** Forgets what is over, once its last count has been told or has waited long enough. */
   #sweep(): void {
     const { finishMs } = this.#options
-    for (const [namespace, untilMs] of this.#forbidden) if (untilMs <= this.#now()) this.#forbidden.delete(namespace)
+    // Who tries again soon and is refused again waits for longer.
+    for (const [namespace, { untilMs, pauseMs }] of this.#forbidden) if (untilMs + pauseMs <= this.#now()) this.#forbidden.delete(namespace)
     for (const [key, spell] of this.#spells) {
       const silentMs = this.#now() - spell.seenMs
       if (silentMs <= finishMs) continue
@@ -188,7 +194,7 @@ export class EventRecorder {
   }
 
   #isForbidden({ object }: ObjectNotice): boolean {
-    return (this.#forbidden.get(namespaceOf(regardingOf(object))) ?? 0) > this.#now()
+    return (this.#forbidden.get(namespaceOf(regardingOf(object)))?.untilMs ?? 0) > this.#now()
   }
 
   #nextDue(): [key: string, spell: Spell] | undefined {
@@ -250,13 +256,19 @@ export class EventRecorder {
       return
     }
     if (fate === 'forbidden') {
-      this.#forbidden.set(namespaceOf(regardingOf(spell.notice.object)), this.#now() + this.#options.forbiddenMs)
-      return
+      return this.#forbid(namespaceOf(regardingOf(spell.notice.object)))
     }
     // Others come first when it goes on.
     this.#spells.delete(key)
     this.#spells.set(key, spell)
     await this.#pause(error)
+  }
+
+  #forbid(namespace: string): void {
+    const { firstForbiddenMs, forbiddenMs } = this.#options
+    const before = this.#forbidden.get(namespace)
+    const pauseMs = Math.min(before === undefined ? firstForbiddenMs : 2 * before.pauseMs, forbiddenMs)
+    this.#forbidden.set(namespace, { untilMs: this.#now() + pauseMs, pauseMs })
   }
 
   #say(fate: Fate, error: Error): void {

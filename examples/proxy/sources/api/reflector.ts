@@ -18,8 +18,10 @@ export interface ReflectorOptions {
   readonly watchSeconds: number
   /** The longest silence of a watch, after which its connection counts as dead. A server sends a bookmark about once a minute. */
   readonly silenceMs: number
-  /** After how long an API server is asked again for what it lacks, or refuses, and the proxy can do without; up to twice of it. */
-  readonly absentMs: number
+  /** Pauses until an API server is asked again for what it lacks, or refuses, and the proxy can do without. */
+  readonly absent: BackoffOptions
+  /** How long what the proxy can do without is kept where an API server refuses it that gave it before: one that has just started does not know all rights yet. */
+  readonly startingMs: number
   readonly backoff: BackoffOptions
   readonly random: () => number
 }
@@ -29,7 +31,8 @@ export const REFLECTOR_DEFAULTS: ReflectorOptions = {
   pageSize: 500,
   watchSeconds: 300,
   silenceMs: 90_000,
-  absentMs: 600_000,
+  absent: { firstMs: 10_000, maxMs: 600_000, resetMs: 600_000 },
+  startingMs: 120_000,
   backoff: REFLECTOR_BACKOFF,
   random: Math.random
 }
@@ -82,6 +85,7 @@ export class Reflector {
   readonly #options: ReflectorOptions
   readonly #store: ObjectStore
   readonly #backoff: Backoff
+  readonly #absent: Backoff
   readonly #stop = new AbortController()
   #listener: SourceListener | undefined
   /** Where the next watch begins; undefined: a list is needed. */
@@ -90,6 +94,8 @@ export class Reflector {
   #mustBeNewest = false
   #hasSynced = false
   #error: Error | undefined
+  /** Since when the server refuses what it gave before. */
+  #refusedAt: number | undefined
   #running: Promise<void> | undefined
 
   constructor(client: ApiClient, resource: ApiResource, options: ReflectorOptions = REFLECTOR_DEFAULTS) {
@@ -98,6 +104,7 @@ export class Reflector {
     this.#options = options
     this.#store = new ObjectStore(resource, (object, problem) => this.#listener?.malformed?.(object, problem))
     this.#backoff = new Backoff(options.backoff, undefined, options.random)
+    this.#absent = new Backoff(options.absent, undefined, options.random)
   }
 
   /** Whether the proxy can do without. */
@@ -146,7 +153,7 @@ export class Reflector {
 
   async #fail(error: Error): Promise<void> {
     if (error instanceof SilenceError) return
-    if (this.isOptional && error instanceof ApiError && (error.status === 403 || error.status === 404)) return await this.#doWithout()
+    if (this.#isAbsent(error)) return await this.#doWithout()
     if (needsList(error)) {
       this.#version = undefined
       this.#mustBeNewest = true
@@ -167,16 +174,24 @@ export class Reflector {
     await setTimeout(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined)
   }
 
-  /** An older server has no such kind, and a role may not have the right to it. */
+  /** Whether there is nothing to wait for: an older server has no such kind, and a role may not have the right to it. */
+  #isAbsent(error: Error): boolean {
+    if (!this.isOptional || !(error instanceof ApiError) || (error.status !== 403 && error.status !== 404)) return false
+    if (this.#store.isEmpty) return true
+    this.#refusedAt ??= performance.now()
+    return performance.now() - this.#refusedAt >= this.#options.startingMs
+  }
+
   async #doWithout(): Promise<void> {
     this.#version = undefined
     this.#hasSynced = true
     this.#error = undefined
     this.#listener?.told(this.#store.replace([]))
-    await this.#pause(this.#options.absentMs * (1 + this.#options.random()))
+    await this.#pause(this.#absent.next())
   }
 
   #works(): void {
+    this.#refusedAt = undefined
     if (this.#error === undefined) return
     this.#error = undefined
     this.#listener?.told([])
@@ -198,6 +213,7 @@ export class Reflector {
     this.#mustBeNewest = false
     this.#hasSynced = true
     this.#error = undefined
+    this.#refusedAt = undefined
     this.#listener?.told(this.#store.replace(objects))
     return version
   }

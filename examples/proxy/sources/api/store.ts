@@ -44,6 +44,10 @@ export class ObjectStore {
     return [...this.#problems.values()]
   }
 
+  get isEmpty(): boolean {
+    return this.#known.size === 0
+  }
+
   /** How often the problems have changed. */
   get problemChanges(): number {
     return this.#problemChanges

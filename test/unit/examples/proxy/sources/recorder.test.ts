@@ -259,6 +259,20 @@ it('says once that the right is missing, and asks again after a long while', asy
   expect(errors).toEqual(['the right to create and patch events of events.k8s.io is missing: refused with 403'])
 })
 
+it('asks soon again at first: a server that has just started does not know all rights', async () => {
+  const { sent, answers, wait, tell } = open({ firstForbiddenMs: 100, forbiddenMs: 350, sweepMs: 5 })
+  answers.push(...Array.from({ length: 4 }, () => refused(403)))
+  await tell(notice('a'))
+  for (const [index, pauseMs] of [100, 200, 350, 350].entries()) {
+    wait(pauseMs - 1)
+    await tell()
+    expect(sent).toHaveLength(index + 1)
+    wait(1)
+    await tell()
+    expect(sent).toHaveLength(index + 2)
+  }
+})
+
 it('keeps back no Event of another namespace where the right is missing in one', async () => {
   const { sent, answers, tell } = open()
   const other = notice('b')

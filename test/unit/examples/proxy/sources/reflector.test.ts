@@ -8,7 +8,10 @@ import { findAccess } from '../../../../../examples/proxy/sources/access/find.js
 import type { ObjectChange } from '../../../../../examples/proxy/sources/types.js'
 import { answer, apiService, bookmark, event, events, list, refusal, ScriptedApi, type ApiAnswer } from '../../../../support/api-server.js'
 
-const SERVICES = resourcesOf('here')[0]!
+const RESOURCES = resourcesOf('here')
+const SERVICES = RESOURCES[0]!
+/** What the proxy can do without. */
+const RANGES = RESOURCES.find(({ isOptional }) => isOptional)!
 
 interface Seen {
   readonly reflector: Reflector
@@ -26,12 +29,12 @@ function describe({ key, object }: ObjectChange): string {
   return object === undefined ? `-${name}` : `${name}=${(object.metadata as unknown as { resourceVersion: string }).resourceVersion}`
 }
 
-/** Reads the Services of a server, with pauses that fit a test. */
-async function reflect(api: ScriptedApi, options: Partial<ReflectorOptions> = {}): Promise<Seen> {
+/** Reads the Services of a server, or other objects, with pauses that fit a test. */
+async function reflect(api: ScriptedApi, options: Partial<ReflectorOptions> = {}, resource = SERVICES): Promise<Seen> {
   const access = await findAccess({ kubeconfig: undefined, master: api.url }, {})
   const client = new ApiClient(access, { ...CLIENT_DEFAULTS, qps: 1000, burst: 1000, answerMs: 900 })
   const backoff = { firstMs: 10, maxMs: 40, resetMs: 1000 }
-  const reflector = new Reflector(client, SERVICES, { ...REFLECTOR_DEFAULTS, backoff, ...options })
+  const reflector = new Reflector(client, resource, { ...REFLECTOR_DEFAULTS, backoff, ...options })
   const seen: Seen = { reflector, told: [], errors: [], news: [], now: new Map() }
   reflector.start({
     told: (changes) => {
@@ -384,4 +387,34 @@ it('ends a packed list that stops in the middle', async () => {
   const { errors, reflector } = await reflect(api)
   await until(() => expect(reflector.hasSynced).toBe(true))
   expect(errors).toEqual(['Body Timeout Error'])
+})
+
+const range = { metadata: { name: 'first', resourceVersion: '3' }, spec: { cidrs: ['10.96.0.0/16'] } }
+/** What a server answers to a right that it does not know. */
+const forbidden = refusal(403, 'Forbidden', 'servicecidrs is forbidden')
+
+it('keeps what it can do without where a server refuses it for a moment, as one does that has just started', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list ServiceCIDR', list('ServiceCIDR', '10', [range]))
+  api.script('watch ServiceCIDR', forbidden, answer(404, '404 page not found'), events([]))
+  const { now, told, errors, reflector } = await reflect(api, {}, RANGES)
+  await until(() => expect(api.asked('watch ServiceCIDR').length).toBeGreaterThan(2))
+  await until(() => expect(reflector.error).toBeUndefined())
+  expect([...now]).toEqual([['first', '3']])
+  expect(told).toEqual([['first=3']])
+  expect(errors).toEqual([expect.stringContaining('403'), expect.stringContaining('404')])
+  expect(api.asked('list ServiceCIDR')).toHaveLength(1)
+})
+
+it('does without what a server refuses for long, and asks again later each time', async () => {
+  const api = await ScriptedApi.start()
+  api.script('list ServiceCIDR', list('ServiceCIDR', '10', [range]), forbidden, forbidden, list('ServiceCIDR', '11', [range]))
+  api.script('watch ServiceCIDR', ...Array.from({ length: 100 }, () => forbidden))
+  const absent = { firstMs: 50, maxMs: 1000, resetMs: 10_000 }
+  const { told } = await reflect(api, { startingMs: 100, absent, random: () => 0 }, RANGES)
+  await until(() => expect(told[1]).toEqual(['-first']))
+  const gone = performance.now()
+  await until(() => expect(told[2]).toEqual(['first=3']))
+  // 50 ms, 100 ms and 200 ms.
+  expect(performance.now() - gone).toBeGreaterThan(300)
 })
