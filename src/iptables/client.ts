@@ -9,7 +9,7 @@ import { namespaceOf, networkNamespace, type CallOptions, type InNetworkNamespac
 import { Slices } from '../core/slices.js'
 import { Nftables, type Generation } from '../nftables/client.js'
 import type { ListedRule } from '../nftables/objects.js'
-import { findAlike, RuleKeys } from './rule/compare.js'
+import { findAlike, KnownKeys } from './rule/compare.js'
 import { requireChainName, type IptablesContext } from './rule/convert.js'
 import type { IptablesRule } from './rule/model.js'
 import { NO_LEGACY_TABLES, readLegacyTables } from './state/legacy.js'
@@ -132,15 +132,8 @@ export class Iptables implements InNetworkNamespace, AsyncDisposable {
         subject: describePlace({ family, table, chain }),
         object: place
       })
-    const known = new Map<ListedRule, RuleKeys | undefined>()
-    const keysOf = (rule: ListedRule): RuleKeys | undefined => {
-      if (!known.has(rule)) {
-        const read = readListed(rule, context)
-        known.set(rule, read.form && new RuleKeys(read.form, context))
-      }
-      return known.get(rule)
-    }
-    return (await findAlike(form, found?.rules ?? [], keysOf, context, new Slices())) >= 0
+    const known = new KnownKeys((rule: ListedRule) => readListed(rule, context).form, context)
+    return (await findAlike(form, found?.rules ?? [], (rule) => known.of(rule), context, new Slices())) >= 0
   }
 
   /** Begins a transaction. It belongs to this client and can be built while others run. */

@@ -58,6 +58,28 @@ export class RuleKeys {
   }
 }
 
+/** The keys of rules that are compared more than once, by what holds the rules. */
+export class KnownKeys<Holder> {
+  readonly #known = new Map<Holder, RuleKeys | undefined>()
+  readonly #formOf: (holder: Holder) => RuleForm | undefined
+  readonly #context: IptablesContext
+
+  /** @param formOf As {@link RuleKeys} takes it; undefined: the rule is none of iptables. */
+  constructor(formOf: (holder: Holder) => RuleForm | undefined, context: IptablesContext) {
+    this.#formOf = formOf
+    this.#context = context
+  }
+
+  /** Undefined: the rule is none of iptables. */
+  of(holder: Holder): RuleKeys | undefined {
+    if (!this.#known.has(holder)) {
+      const form = this.#formOf(holder)
+      this.#known.set(holder, form && new RuleKeys(form, this.#context))
+    }
+    return this.#known.get(holder)
+  }
+}
+
 /** A rule as it is read once it is written: what the kernel cannot tell apart is not told apart. */
 export function asRead(form: RuleForm, context: IptablesContext): RuleForm {
   return readExpressions(writeForm(form, context.family).expressions, context.family).form ?? form
@@ -78,12 +100,12 @@ async function firstIndex(count: number, holds: (index: number) => boolean, slic
 /**
  * The first of several rules that is like a given one; -1: there is none.
  *
- * @param keysOf Undefined for one that is none of iptables. It is asked for the same rule again.
+ * @param keysOf As of {@link KnownKeys}: it is asked for the same rule again.
  */
-export async function findAlike<Rule>(
+export async function findAlike<Holder>(
   wanted: RuleForm,
-  rules: readonly Rule[],
-  keysOf: (rule: Rule) => RuleKeys | undefined,
+  rules: readonly Holder[],
+  keysOf: (holder: Holder) => RuleKeys | undefined,
   context: IptablesContext,
   slices: Slices
 ): Promise<number> {

@@ -24,6 +24,11 @@ export function calledByExpression(expression: Expression): string | undefined {
   return expression.type === 'immediate' && 'verdict' in expression.data ? expression.data.chain : undefined
 }
 
+/** Names of chains that the expressions of a rule go on in. */
+export function calledBy(expressions: readonly Expression[]): string[] {
+  return expressions.map(calledByExpression).filter((chain) => chain !== undefined)
+}
+
 /** An expression that goes on in another chain than it does, if it goes on in one. */
 function goingOnIn(expression: Expression, chain: string): Expression {
   if (expression.type !== 'immediate' || !('verdict' in expression.data) || expression.data.chain === undefined) return expression

@@ -72,19 +72,17 @@ function placesOf(chains: readonly ListedChain[]): Place[] {
   return [...new Set(chains.map(({ table }) => table))].map((table) => ({ table }))
 }
 
-/** What was listed of a family, and of which chains the rules. */
-interface Listed {
-  readonly ruleset: Ruleset
-  readonly rules: readonly ListedRule[]
-  /** Undefined: of all. */
-  readonly read: ReadonlySet<ListedChain> | undefined
-}
-
-async function tablesOf({ ruleset, rules, read }: Listed, family: IptablesFamily): Promise<TableSnapshot[]> {
+/** Puts rules to their chains. @param read The chains whose rules these are; undefined: all. */
+async function tablesOf(
+  { tables, chains: listed }: Ruleset,
+  rules: readonly ListedRule[],
+  read: ReadonlySet<ListedChain> | undefined,
+  family: IptablesFamily
+): Promise<TableSnapshot[]> {
   const slices = new Slices()
   const chains = new Map<string, Map<string, ChainSnapshot & { readonly rules: ListedRule[] }>>()
-  for (const { name } of ruleset.tables) chains.set(name, new Map())
-  await slices.each(ruleset.chains, (chain) => {
+  for (const { name } of tables) chains.set(name, new Map())
+  await slices.each(listed, (chain) => {
     const isUnread = read !== undefined && !read.has(chain)
     chains.get(chain.table)?.set(chain.name, { chain, rules: [], ...(isUnread ? { isUnread } : {}) })
   })
@@ -92,44 +90,42 @@ async function tablesOf({ ruleset, rules, read }: Listed, family: IptablesFamily
     const found = chains.get(rule.table)?.get(rule.chain)
     if (found !== undefined && found.isUnread !== true) found.rules.push(rule)
   })
-  const names = ruleset.tables.map(({ name }) => name).filter(isTableName)
+  const names = tables.map(({ name }) => name).filter(isTableName)
   return names.map((name) => ({ family, name, chains: chains.get(name)! }))
 }
 
-/** Lists one family. Undefined: another process committed in between. */
-async function listFamily(
+/** Lists the rules of chains. Undefined: another process committed since the generation. */
+async function rulesOfChains(
   nft: Nftables,
-  family: IptablesFamily,
-  { table, rulesOf }: SnapshotFilter,
-  options: CallOptions
-): Promise<Listed | undefined> {
-  const ruleset = await listPartOf(nft, { tables: true, chains: true, rules: rulesOf === undefined }, { ...options, family, table })
-  if (rulesOf === undefined) return { ruleset, rules: ruleset.rules, read: undefined }
-  const read = chainsToRead(ruleset, family, rulesOf)
+  chains: readonly ListedChain[],
+  generation: number,
+  options: CallOptions & { readonly family: IptablesFamily }
+): Promise<readonly ListedRule[] | undefined> {
   const rules: ListedRule[] = []
-  for (const { table: within, chain } of placesOf(read)) {
+  for (const { table, chain } of placesOf(chains)) {
     const kinds = chain === undefined ? { rules: true, chains: true } : { rules: true, chain }
-    const part = await orUndefined(ENOENT, listPartOf(nft, kinds, { ...options, family, table: within }))
-    if (part?.generation !== ruleset.generation) return undefined
+    const part = await orUndefined(ENOENT, listPartOf(nft, kinds, { ...options, table }))
+    if (part?.generation !== generation) return undefined
     rules.push(...part.rules)
   }
-  return { ruleset, rules, read: new Set(read) }
+  return rules
 }
 
 /** Reads one family. A table that does not exist is missing from the answer. Undefined: another process committed in between. */
 async function readFamily(
   nft: Nftables,
   family: IptablesFamily,
-  filter: SnapshotFilter,
+  { table, rulesOf }: SnapshotFilter,
   options: CallOptions
 ): Promise<{ readonly generation: number; readonly tables: readonly TableSnapshot[] } | undefined> {
-  try {
-    const listed = await listFamily(nft, family, filter, options)
-    return listed && { generation: listed.ruleset.generation, tables: await tablesOf(listed, family) }
-  } catch (error) {
-    if (!(error instanceof NetlinkError) || error.errno !== -ENOENT) throw error
-    return { generation: (await nft.readGeneration(options)).id, tables: [] }
-  }
+  const kinds = { tables: true, chains: true, rules: rulesOf === undefined }
+  const listed = await orUndefined(ENOENT, listPartOf(nft, kinds, { ...options, family, table }))
+  if (listed === undefined) return { generation: (await nft.readGeneration(options)).id, tables: [] }
+  const { generation } = listed
+  if (rulesOf === undefined) return { generation, tables: await tablesOf(listed, listed.rules, undefined, family) }
+  const chains = chainsToRead(listed, family, rulesOf)
+  const rules = await rulesOfChains(nft, chains, generation, { ...options, family })
+  return rules && { generation, tables: await tablesOf(listed, rules, new Set(chains), family) }
 }
 
 /** Reads families. Undefined: another process committed in between. */

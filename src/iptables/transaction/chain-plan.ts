@@ -4,11 +4,11 @@
 import { ENOENT } from '../../core/errno.js'
 import { NetlinkError } from '../../core/errors.js'
 import type { Slices } from '../../core/slices.js'
-import type { Expression } from '../../nftables/expressions.js'
 import type { ListedRule } from '../../nftables/objects.js'
-import { findAlike, RuleKeys } from '../rule/compare.js'
+import { findAlike, KnownKeys } from '../rule/compare.js'
 import type { IptablesContext } from '../rule/convert.js'
-import { calledByExpression, type WrittenRule } from '../rule/written.js'
+import type { RuleForm } from '../rule/form.js'
+import type { WrittenRule } from '../rule/written.js'
 import type { ChainSnapshot } from '../state/snapshot.js'
 import { isDropping, readListed } from '../state/listing.js'
 import type { BaseChain } from '../tables.js'
@@ -42,11 +42,6 @@ export function refuse({ subject, index, object }: Operation, errno: number, why
   throw new NetlinkError({ errno, operation: 'iptables.commit', subject, index, object, hint: why })
 }
 
-/** Names of chains that the expressions of a listed rule go on in. */
-export function calledBy(expressions: readonly Expression[]): string[] {
-  return expressions.map(calledByExpression).filter((chain) => chain !== undefined)
-}
-
 /** Most chains lose no rule: thousands of them would have a map each. */
 const NONE_REMOVED: ReadonlyMap<ListedRule, Operation> = new Map()
 
@@ -69,7 +64,7 @@ export class ChainPlan {
   readonly #context: IptablesContext
   #removed: Map<ListedRule, Operation> | undefined
   /** What rules say that were compared. */
-  #keys: Map<Item, RuleKeys | undefined> | undefined
+  #keys: KnownKeys<Item> | undefined
 
   constructor(place: IptablesChainReference, base: BaseChain | undefined, listed: ChainSnapshot | undefined) {
     this.place = place
@@ -113,7 +108,8 @@ export class ChainPlan {
 
   /** Takes the first rule away that is like another. */
   async removeAlike({ form }: CheckedRule, by: Operation, slices: Slices): Promise<void> {
-    const index = await findAlike(form, this.items, (item) => this.#keysOf(item), this.#context, slices)
+    const keys = (this.#keys ??= new KnownKeys((item) => this.#formOf(item), this.#context))
+    const index = await findAlike(form, this.items, (item) => keys.of(item), this.#context, slices)
     if (index < 0) refuse(by, ENOENT, `${this.#describe()} has no such rule`)
     this.remove(index + 1, by)
   }
@@ -166,14 +162,8 @@ export class ChainPlan {
     return this.items[position - 1] ?? refuse(by, ENOENT, `${this.#describe()} has ${this.items.length} rules`)
   }
 
-  #keysOf(item: Item): RuleKeys | undefined {
-    const known = (this.#keys ??= new Map<Item, RuleKeys | undefined>())
-    if (!known.has(item)) {
-      const { kept, wanted } = item
-      const form = wanted === undefined ? kept && readListed(kept, this.#context).form : wanted.written.asRead(this.#context.family)
-      known.set(item, form && new RuleKeys(form, this.#context))
-    }
-    return known.get(item)
+  #formOf({ kept, wanted }: Item): RuleForm | undefined {
+    return wanted === undefined ? kept && readListed(kept, this.#context).form : wanted.written.asRead(this.#context.family)
   }
 
   #describe(): string {

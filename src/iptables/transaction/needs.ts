@@ -2,7 +2,7 @@
  * What a transaction has to know of the rules that are there: a rule that is put at the end of a chain asks for none of them.
  */
 import { tableKey, type ChainsToRead, type Snapshot, type TableSnapshot } from '../state/snapshot.js'
-import { calledBy } from './chain-plan.js'
+import { Calls } from '../state/users.js'
 import type { IptablesChainReference, IptablesTableReference, Operation, Step } from './operations.js'
 
 /** The rules of the step's chain, or of its whole table. `users`: also those that go on in the chain, wherever they are. */
@@ -72,13 +72,12 @@ export class Needs {
   }
 }
 
-/** Whether all rules were read that go on in chains. The kernel counts them together with the chain's own rules. */
+/** Whether all rules were read that go on in chains. */
 function areUsersKnown({ chains }: TableSnapshot, names: ReadonlySet<string>): boolean {
-  const calls = new Map<string, number>()
-  for (const { rules } of chains.values())
-    for (const { expressions } of rules) for (const called of calledBy(expressions)) calls.set(called, (calls.get(called) ?? 0) + 1)
+  const calls = new Calls()
+  for (const { rules } of chains.values()) for (const rule of rules) calls.add(rule)
   return [...names].every((name) => {
     const found = chains.get(name)
-    return found === undefined || found.chain.use === found.rules.length + (calls.get(name) ?? 0)
+    return found === undefined || !calls.areNotAll(found)
   })
 }

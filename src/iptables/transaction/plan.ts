@@ -2,11 +2,12 @@
  * What the tables will be like after a transaction.
  */
 import { EBUSY, EEXIST, ENOENT, EOPNOTSUPP } from '../../core/errno.js'
+import { calledBy } from '../rule/written.js'
 import type { Snapshot } from '../state/snapshot.js'
 import { tableKey } from '../state/snapshot.js'
 import type { Slices } from '../../core/slices.js'
 import { baseChain } from '../tables.js'
-import { calledBy, ChainPlan, refuse, type Item } from './chain-plan.js'
+import { ChainPlan, refuse, type Item } from './chain-plan.js'
 import { describePlace, type IptablesChainReference, type IptablesTableReference, type Operation, type Step } from './operations.js'
 
 type StepOf<Verb extends Step['verb']> = Extract<Step, { readonly verb: Verb }>

@@ -15,7 +15,7 @@ export async function lonelyCanaries(nft: Nftables): Promise<readonly Place[]> {
   const found: Place[] = []
   for (const family of FAMILIES) {
     const place: Place = { family, table: 'mangle', chain: CANARY }
-    const { chains = [] } = (await orUndefined(ENOENT, nft.list({ family, table: place.table }))) ?? {}
+    const chains = (await orUndefined(ENOENT, nft.listChains({ family, table: place.table }))) ?? []
     // The kernel counts rules in a chain, and rules and elements of maps that lead there.
     if (chains.some(({ name, use }) => name === CANARY && use === 0)) found.push(place)
   }

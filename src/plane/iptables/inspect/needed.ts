@@ -3,7 +3,7 @@
  */
 import type { Slices } from '../../../core/slices.js'
 import type { TableSnapshot } from '../../../iptables/state/snapshot.js'
-import { calledBy } from '../../../iptables/transaction/chain-plan.js'
+import { Calls } from '../../../iptables/state/users.js'
 import { calledChainOf } from '../rules.js'
 import { isOurChain, isOurJump } from './ours.js'
 
@@ -12,18 +12,14 @@ import { isOurChain, isOurJump } from './ours.js'
  * transaction that asks for it.
  */
 export async function neededByOthers({ name: table, chains }: TableSnapshot, slices: Slices): Promise<ReadonlySet<string>> {
-  const ours = new Map<string, number>()
+  const ours = new Calls()
   for (const [chain, { chain: listed, rules }] of chains) {
     if (slices.isOver) await slices.turn()
     const isOurs = isOurChain(table, chain)
     if (!isOurs && listed.hook === undefined) continue
-    for (const rule of rules) {
-      if (!isOurs && !isOurJump(table, calledChainOf(rule))) continue
-      for (const called of calledBy(rule.expressions)) ours.set(called, (ours.get(called) ?? 0) + 1)
-    }
+    for (const rule of rules) if (isOurs || isOurJump(table, calledChainOf(rule))) ours.add(rule)
   }
   const needed = new Set<string>()
-  for (const [chain, { chain: listed, rules }] of chains)
-    if (isOurChain(table, chain) && listed.use > rules.length + (ours.get(chain) ?? 0)) needed.add(chain)
+  for (const [chain, snapshot] of chains) if (isOurChain(table, chain) && ours.areNotAll(snapshot)) needed.add(chain)
   return needed
 }
