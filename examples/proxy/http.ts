@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { joinEndpoint, listenAt, type Endpoint } from './endpoint.js'
 import { escapeInvisible } from './log.js'
-import { answerFrom, type Pages } from './pages.js'
+import { answerFrom, forMethods, probeStatus, type Answer, type Pages } from './pages.js'
 
 /** How the proxy is. */
 export interface Health {
@@ -21,40 +21,23 @@ export interface HttpSources {
   readonly pages?: Pages
 }
 
-const METHODS = ['GET', 'HEAD']
-
-function answerHealth(response: ServerResponse, { isHealthy, isEligible, body }: Health, countsNode: boolean): void {
-  const whole = countsNode ? { ...body, nodeEligible: isEligible } : body
-  response.writeHead(isHealthy && (isEligible || !countsNode) ? 200 : 503, { 'content-type': 'application/json' })
-  response.end(`${escapeInvisible(JSON.stringify(whole))}\n`)
+function healthAnswer({ body, ...told }: Health, countsNode: boolean): Answer {
+  const whole = countsNode ? { ...body, nodeEligible: told.isEligible } : body
+  const text = `${escapeInvisible(JSON.stringify(whole))}\n`
+  return { status: probeStatus(told, countsNode), contentType: 'application/json', text }
 }
 
-type Respond = (response: ServerResponse, sources: HttpSources) => void
-
-const PATHS: Readonly<Record<string, Respond>> = {
-  '/healthz': (response, { health }) => answerHealth(response, health(), true),
-  '/livez': (response, { health }) => answerHealth(response, health(), false),
-  '/metrics': (response, { metrics }) => {
-    metrics().then(
-      ({ contentType, text }) => response.writeHead(200, { 'content-type': contentType }).end(text),
-      (error: unknown) => response.writeHead(500).end(String(error))
-    )
+function pagesOf({ health, metrics, pages }: HttpSources): Pages {
+  const own: Pages = {
+    '/healthz': () => healthAnswer(health(), true),
+    '/livez': () => healthAnswer(health(), false),
+    '/metrics': async () => ({ status: 200, ...(await metrics()) })
   }
+  const readOnly = Object.entries(own).map(([path, page]) => [path, forMethods(['GET', 'HEAD'], page)] as const)
+  return { ...Object.fromEntries(readOnly), ...pages }
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, sources: HttpSources): void {
-  const path = request.url?.split('?')[0] ?? ''
-  const { pages = {} } = sources
-  if (Object.hasOwn(pages, path)) {
-    void answerFrom(pages, request, response)
-  } else if (!Object.hasOwn(PATHS, path)) {
-    response.writeHead(404).end('not found: /healthz, /livez, /readyz and /metrics are here\n')
-  } else if (!METHODS.includes(request.method ?? '')) {
-    response.writeHead(405, { allow: METHODS.join(', ') }).end('GET and HEAD are answered\n')
-  } else {
-    PATHS[path]!(response, sources)
-  }
-}
+const NOT_FOUND = 'not found: /healthz, /livez, /readyz and /metrics are here\n'
 
 /**
  * `/healthz` and `/livez` (200 or 503), of which the first alone asks whether the node may have new connections, and `/metrics`, for GET and HEAD.
@@ -67,6 +50,7 @@ export async function serveHttp(
   sources: HttpSources,
   failed: (error: Error) => void
 ): Promise<{ readonly server: Server; readonly address: string }> {
-  const server = createServer((request, response) => answer(request, response, sources))
+  const pages = pagesOf(sources)
+  const server = createServer((request, response) => void answerFrom(pages, request, response, NOT_FOUND))
   return { server, address: joinEndpoint(await listenAt(server, listen, failed)) }
 }

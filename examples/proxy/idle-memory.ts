@@ -2,6 +2,7 @@
  * Gives back what a burst of work has left. V8 does so only when more work comes, and a proxy may rest for hours: after its start it would hold what the lists of the API server took.
  */
 import { setInterval } from 'node:timers'
+import { withInspector } from './inspector.js'
 
 /** What is asked of the process. */
 export interface ProcessUse {
@@ -60,17 +61,7 @@ export const ownUse: ProcessUse = {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1000
   },
-  collect: async () => {
-    const inspector = await import('node:inspector/promises')
-    const session = new inspector.Session()
-    session.connect()
-    try {
-      await session.post('HeapProfiler.collectGarbage')
-    } finally {
-      // Behind the answer, never within its callback: there Node.js 20 waits for itself for ever.
-      session.disconnect()
-    }
-  }
+  collect: () => withInspector((session) => session.post('HeapProfiler.collectGarbage'))
 }
 
 /** Looks after the memory of this process, for as long as it lives. @param failed A Node.js that was built without an inspector runs the proxy, too: it is called once, and nothing is collected. */

@@ -34,7 +34,7 @@ export type Page = (question: Question) => Answer | StreamedAnswer | Promise<Ans
 export type Pages = Readonly<Record<string, Page>>
 
 const PLAIN = 'text/plain; charset=utf-8'
-const NOT_FOUND: Answer = { status: 404, contentType: PLAIN, text: '404 page not found\n' }
+const NOT_FOUND = '404 page not found\n'
 const MAX_BODY = 1024
 
 /** An answer of plain text. */
@@ -51,6 +51,14 @@ export function json(value: unknown, status = 200, headers: Answer['headers'] = 
 export function forMethods(methods: readonly string[], page: Page): Page {
   const text = `${methods.join(' and ')} ${methods.length === 1 ? 'is' : 'are'} answered\n`
   return (question) => (methods.includes(question.method) ? page(question) : plain(text, 405, { allow: methods.join(', ') }))
+}
+
+/** The status of a probe. @param countsNode Whether it asks if load balancers may send new connections to this node, too. */
+export function probeStatus(
+  { isHealthy, isEligible }: { readonly isHealthy: boolean; readonly isEligible: boolean },
+  countsNode: boolean
+): number {
+  return isHealthy && (isEligible || !countsNode) ? 200 : 503
 }
 
 /** `/readyz`: 200 once the kernel has held all services since the start, whatever has become of them. */
@@ -89,8 +97,7 @@ function questionOf(request: IncomingMessage, response: ServerResponse, query: s
   return { method: request.method ?? '', query: new URLSearchParams(query), body: () => readBody(request), gone: gone.signal }
 }
 
-async function answerOf(page: Page | undefined, asked: Question): Promise<Answer | StreamedAnswer> {
-  if (page === undefined) return NOT_FOUND
+async function answerOf(page: Page, asked: Question): Promise<Answer | StreamedAnswer> {
   try {
     return await page(asked)
   } catch (error) {
@@ -100,11 +107,12 @@ async function answerOf(page: Page | undefined, asked: Question): Promise<Answer
   }
 }
 
-/** Answers a request with the page that it names. Never rejects. */
-export async function answerFrom(pages: Pages, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** Answers a request with the page that it names. Never rejects. @param notFound What there is to say where there is none of this name. */
+export async function answerFrom(pages: Pages, request: IncomingMessage, response: ServerResponse, notFound = NOT_FOUND): Promise<void> {
   const [path = '', query = ''] = request.url?.split('?') ?? []
   const asked = questionOf(request, response, query)
-  const answer = await answerOf(Object.hasOwn(pages, path) ? pages[path] : undefined, asked)
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined
+  const answer = page === undefined ? plain(notFound, 404) : await answerOf(page, asked)
   const head = { ...answer.headers, 'content-type': answer.contentType, 'x-content-type-options': 'nosniff' }
   if ('stream' in answer) {
     response.writeHead(answer.status, head)

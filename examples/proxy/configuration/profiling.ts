@@ -1,6 +1,7 @@
 import type { Session } from 'node:inspector/promises'
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { withInspector } from '../inspector.js'
 import { integer } from './kinds.js'
 import { forMethods, integerOf, json, plain, type Answer, type Page, type Pages, type Question } from '../pages.js'
 import { logLevel } from './translate.js'
@@ -35,18 +36,12 @@ const KINDS: Readonly<Record<'profile' | 'heap', Kind>> = {
 }
 
 /** What this process does for some seconds. @param gone Ends the profile: nobody wants it any more. */
-async function record({ begin, end }: Kind, seconds: number, gone: AbortSignal): Promise<unknown> {
-  // A Node.js that was built without an inspector runs the proxy, too.
-  const inspector = await import('node:inspector/promises')
-  const session = new inspector.Session()
-  session.connect()
-  try {
+function record({ begin, end }: Kind, seconds: number, gone: AbortSignal): Promise<unknown> {
+  return withInspector(async (session) => {
     await begin(session)
     await setTimeout(seconds * 1000, undefined, { signal: gone })
     return (await end(session)).profile
-  } finally {
-    session.disconnect()
-  }
+  })
 }
 
 /** kube-proxy sets its verbosity so while it runs, with these words. */

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { Logger } from 'pino'
 import { joinEndpoint, listenAt, type Endpoint } from '../endpoint.js'
-import { answerFrom, json, plain, readyPages, type Answer, type Pages } from '../pages.js'
+import { answerFrom, json, plain, probeStatus, readyPages, type Answer, type Pages } from '../pages.js'
 import { profilingPages } from './profiling.js'
 import type { Configured } from './translate.js'
 import { documentOf } from './write.js'
@@ -33,7 +33,8 @@ const RETRY_MS = 5000
 
 /** As kube-proxy says it, for both families, which one sync serves here. */
 function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer {
-  const { isHealthy, isEligible, syncedAt, notes } = health()
+  const told = health()
+  const { isHealthy, isEligible, syncedAt, notes } = told
   const currentTime = new Date().toISOString()
   const family = { lastUpdated: syncedAt?.toISOString() ?? NEVER, healthy: isHealthy }
   const body = {
@@ -44,7 +45,7 @@ function healthAnswer({ health }: KubeProxySources, countsNode: boolean): Answer
     status: { IPv4: family, IPv6: family },
     ...notes
   }
-  return json(body, isHealthy && (isEligible || !countsNode) ? 200 : 503)
+  return json(body, probeStatus(told, countsNode))
 }
 
 function healthPages(sources: KubeProxySources): Pages {
