@@ -2,11 +2,13 @@
  * What others do to the rules of a mode, and what may fail while they are gone.
  */
 import type { PlaneMode } from '../../src/index.js'
+import type { TestNamespace } from '../support/namespace.js'
 import { tableOf } from '../support/plane-rigs.js'
+import { until } from '../support/run.js'
 import type { Failure } from './traffic.js'
 
 /** The commands that remove them. */
-export const flushes: Readonly<Record<PlaneMode, readonly [command: string, ...args: string[]]>> = {
+const flushes: Readonly<Record<PlaneMode, readonly [command: string, ...args: string[]]>> = {
   nftables: ['nft', 'delete', 'table', 'ip', tableOf('nftables')],
   iptables: ['nft', 'flush', 'table', 'ip', tableOf('iptables')],
   userspace: ['nft', 'delete', 'table', 'ip', tableOf('userspace')],
@@ -17,6 +19,15 @@ export const flushes: Readonly<Record<PlaneMode, readonly [command: string, ...a
 export interface Gap {
   readonly from: number
   readonly to: number
+}
+
+/** Removes the rules of a mode, and waits until they are back. */
+export async function flush(mode: PlaneMode, node: TestNamespace, isRepaired: () => Promise<boolean>, repairMs: number): Promise<Gap> {
+  const from = Date.now()
+  const [command, ...args] = flushes[mode]
+  await node.run(command, args)
+  await until('the flush is repaired', isRepaired, repairMs)
+  return { from, to: Date.now() }
 }
 
 /** The failures of new connections that were not tried beside a flush. */

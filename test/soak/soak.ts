@@ -9,13 +9,13 @@ import { Random } from '../support/random.js'
 import { until } from '../support/run.js'
 import { addressOf } from '../support/service-network.js'
 import { Churn } from './churn.js'
-import { flushes, type Gap } from './flushes.js'
+import { flush, type Gap } from './flushes.js'
 import { growth } from './growth.js'
 import { held, type Held } from './memory.js'
 import { makeSoakNetwork, SERVERS } from './network.js'
 import { answering, CHURNING_SERVICES } from './services.js'
 import { startTraffic, type TrafficReport } from './traffic.js'
-import { turn } from './turn.js'
+import { takeTurns, turn } from './turn.js'
 
 const CHURNING = 2000
 
@@ -137,20 +137,13 @@ class Soak {
 
   async #flush(): Promise<void> {
     const { drifts } = this.#plane.status()
-    const from = Date.now()
-    const [command, ...args] = flushes[this.#mode]
-    await this.#node.run(command, args)
     const request = { protocol: 'tcp', address: VIP.ip, port: 80, from: addressOf.ip(0) } as const
-    await until(
-      'the flush is repaired',
-      async () => this.#plane.status().drifts > drifts && (await this.#plane.explain(request)).outcome.type === 'served',
-      REPAIR_MS
-    )
-    this.#gaps.push({ from, to: Date.now() })
+    const isRepaired = async (): Promise<boolean> =>
+      this.#plane.status().drifts > drifts && (await this.#plane.explain(request)).outcome.type === 'served'
+    this.#gaps.push(await flush(this.#mode, this.#node, isRepaired, REPAIR_MS))
   }
 
   async run(seconds: number): Promise<void> {
-    const end = performance.now() + seconds * 1000
     const turns = [
       turn(EVERY.explain, () => this.#explain()),
       turn(EVERY.roll, () => this.#roll()),
@@ -158,11 +151,7 @@ class Soak {
       turn(EVERY.flush, () => this.#flush()),
       turn(EVERY.sample, () => Promise.resolve(this.#samples.push(held())))
     ]
-    while (performance.now() < end) {
-      await this.#update()
-      for (const take of turns) await take()
-      await sleep(10)
-    }
+    await takeTurns(seconds, [...turns, () => sleep(10)], () => this.#update())
     if (this.#address !== undefined) await this.#node.ip('address', 'delete', `${this.#address}/32`, 'dev', 'lo')
   }
 

@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { memoryOf } from '../../../bench/proxy/process.js'
 import { Churn } from '../../soak/churn.js'
-import { flushes, type Gap } from '../../soak/flushes.js'
+import { flush, type Gap } from '../../soak/flushes.js'
 import { growth } from '../../soak/growth.js'
 import { makeSoakNetwork, SERVERS } from '../../soak/network.js'
 import { startTraffic, type TrafficReport } from '../../soak/traffic.js'
-import { turn } from '../../soak/turn.js'
+import { takeTurns, turn } from '../../soak/turn.js'
 import { NODE, NODE_OBJECT } from '../../support/kubernetes-services.js'
 import { SHOP, startControlPlane } from '../../support/kubernetes/cluster.js'
 import type { ControlPlane } from '../../support/kubernetes/control-plane.js'
@@ -165,18 +165,11 @@ class ApiSoak {
   }
 
   async #flush(): Promise<void> {
-    const from = Date.now()
-    const [command, ...args] = flushes[this.#mode]
-    await this.#node.run(command, args)
-    await until(
-      'the flush is repaired',
-      async () => {
-        const lines = await linesOfKernel(this.#mode, this.#node)
-        return SERVED.every((start) => lines.some((line) => line.startsWith(start)))
-      },
-      REPAIR_MS
-    )
-    this.#gaps.push({ from, to: Date.now() })
+    const isRepaired = async (): Promise<boolean> => {
+      const lines = await linesOfKernel(this.#mode, this.#node)
+      return SERVED.every((start) => lines.some((line) => line.startsWith(start)))
+    }
+    this.#gaps.push(await flush(this.#mode, this.#node, isRepaired, REPAIR_MS))
   }
 
   /** The API server dies and comes back; somebody deletes the rules meanwhile. */
@@ -217,7 +210,6 @@ class ApiSoak {
   }
 
   async run(seconds: number): Promise<void> {
-    const end = performance.now() + seconds * 1000
     const turns = [
       turn(EVERY.restart, () => this.#restart()),
       turn(EVERY.roll, () => this.#roll()),
@@ -227,10 +219,7 @@ class ApiSoak {
       turn(EVERY.quiet, () => this.#look()),
       turn(EVERY.sample, async () => this.#samples.push(await heldBy(this.#proxy.pid)))
     ]
-    while (performance.now() < end) {
-      await this.#write()
-      for (const take of turns) await take()
-    }
+    await takeTurns(seconds, turns, () => this.#write())
     await until(
       'the API server is read',
       async () => {
