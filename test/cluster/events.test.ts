@@ -14,14 +14,17 @@ const cluster = useCluster([NODE_OBJECT])
 interface Told extends ApiObject {
   readonly reason: string
   readonly note: string
+  readonly reportingController: string
   readonly regarding: { readonly kind: string; readonly name: string }
   readonly series?: { readonly count: number }
 }
 
-/** The Events of one object. */
+/** The Events of one object that the proxy wrote. The API server writes some, too, such as when it first sees an address that is taken. */
 async function eventsOf(kind: string, name: string, namespace = 'shop'): Promise<Told[]> {
   const { items } = await cluster.plane.writer.get(`/apis/events.k8s.io/v1/namespaces/${namespace}/events`)
-  return (items as Told[]).filter(({ regarding }) => regarding.kind === kind && regarding.name === name)
+  return (items as Told[]).filter(
+    ({ reportingController, regarding }) => reportingController === 'netplane-proxy' && regarding.kind === kind && regarding.name === name
+  )
 }
 
 /** Makes objects that go with the test. */
