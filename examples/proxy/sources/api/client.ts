@@ -3,13 +3,16 @@ import { createGunzip } from 'node:zlib'
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
 import type { ApiAccess, Identity } from '../access/types.js'
 import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
+import { ListText } from './list-text.js'
 import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
 import type { RequestCount, RequestMeasure } from '../types.js'
 
-/** A page of a list is a megabyte or a few; JSON.parse takes texts of half a gigabyte. */
+/** JSON.parse takes texts of half a gigabyte. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024
 const MAX_ERROR_BYTES = 64 * 1024
 const KEEPALIVE_MS = 30_000
+/** What is unpacked at a time. */
+const UNPACKED_BYTES = 64 * 1024
 
 type Query = Readonly<Record<string, string | undefined>>
 
@@ -46,21 +49,27 @@ function dispatcherFor(
 /** The bytes that an answer stands for. Both streams end together: also where one is destroyed or fails. */
 function unpack(body: Readable, encoding: string | string[] | undefined): ApiStream {
   if (encoding !== 'gzip') return body
-  const unpacked = createGunzip()
+  const unpacked = createGunzip({ chunkSize: UNPACKED_BYTES })
   body.on('error', (error) => unpacked.destroy(error))
   unpacked.on('close', () => body.destroy())
   return body.pipe(unpacked)
 }
 
+/** Gives an answer to `take`, piece by piece. @returns Its bytes. @throws LostError It is too long. */
+async function readPieces(stream: ApiStream, maxBytes: number, take: (piece: Buffer) => void): Promise<number> {
+  let bytes = 0
+  for await (const piece of stream) {
+    bytes += piece.length
+    if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
+    take(piece)
+  }
+  return bytes
+}
+
 /** All of an answer. @throws LostError It is too long. */
 async function readAll(stream: ApiStream, maxBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = []
-  let bytes = 0
-  for await (const piece of stream) {
-    pieces.push(piece)
-    bytes += piece.length
-    if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
-  }
+  await readPieces(stream, maxBytes, (piece) => void pieces.push(piece))
   return Buffer.concat(pieces)
 }
 
@@ -110,19 +119,22 @@ export class ApiClient {
   }
 
   /**
-   * A JSON value.
+   * A list of objects, read while it comes.
    *
+   * @param take Given items, as they come: all but those that the result has.
+   * @returns The list with its last items, or what else the server has answered in JSON.
    * @throws {ApiError} The server answered with an error, or with something else than JSON.
-   * @throws The server is not reached, or does not answer in time.
+   * @throws The server is not reached, or does not answer in time; whatever `take` throws.
    */
-  async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
+  async list(path: string, query: Query, signal: AbortSignal, take: (items: readonly unknown[]) => void): Promise<unknown> {
     const asked = { method: 'GET', path, query, silenceMs: this.#options.answerMs, mayPack: true } as const
-    const answer = await this.#timed('GET', signal, async () => {
+    const text = new ListText()
+    await this.#timed('GET', signal, async () => {
       await this.#take(signal)
-      return await this.#read(asked, signal)
+      await this.#read(asked, signal, (piece) => take(text.add(piece)))
     })
     try {
-      return JSON.parse(answer.toString('utf8')) as unknown
+      return text.end()
     } catch (error) {
       throw new LostError(`GET ${path}: ${(error as Error).message}`)
     }
@@ -132,7 +144,7 @@ export class ApiClient {
    * The bytes of an answer of JSON.
    *
    * @param silenceMs The longest time without a byte: the stream fails then.
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
   async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
     await this.#take(signal)
@@ -144,7 +156,7 @@ export class ApiClient {
    * Makes an object. Who writes has a rate of its own, so that lists and watches never wait for what is written.
    *
    * @param path Path of the list that the object will be in.
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
   async create(path: string, object: object, signal: AbortSignal): Promise<void> {
     await this.#write({ method: 'POST', path, body: { type: 'application/json', text: JSON.stringify(object) } }, signal)
@@ -153,7 +165,7 @@ export class ApiClient {
   /**
    * Changes what a merge patch mentions of an object, as {@link ApiClient.create} makes one.
    *
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
   async patch(path: string, change: object, signal: AbortSignal): Promise<void> {
     await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', text: JSON.stringify(change) } }, signal)
@@ -166,13 +178,12 @@ export class ApiClient {
 
   /** The object that a server answers is of no use, but a connection is used again once all of it has been read. */
   async #write(asked: Omit<Asked, 'silenceMs'>, signal: AbortSignal): Promise<void> {
-    await this.#timed(asked.method, signal, () => this.#read({ ...asked, silenceMs: this.#options.answerMs }, signal))
+    const whole = { ...asked, silenceMs: this.#options.answerMs }
+    await this.#timed(asked.method, signal, () => this.#read(whole, signal, () => undefined))
   }
 
-  async #read(asked: Asked, signal: AbortSignal): Promise<Buffer> {
-    const answer = await readAll(await this.#ask(asked, signal), MAX_LIST_BYTES)
-    this.#tell('receivedBytes', asked.method, answer.length)
-    return answer
+  async #read(asked: Asked, signal: AbortSignal, take: (piece: Buffer) => void): Promise<void> {
+    this.#tell('receivedBytes', asked.method, await readPieces(await this.#ask(asked, signal), MAX_LIST_BYTES, take))
   }
 
   async #take(signal: AbortSignal): Promise<void> {

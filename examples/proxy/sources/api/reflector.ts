@@ -222,17 +222,20 @@ export class Reflector {
   async #readPages(limit: string | undefined): Promise<{ readonly version: string; readonly objects: ReturnType<ObjectStore['read']>[] }> {
     const { kind, path } = this.#resource
     const objects: ReturnType<ObjectStore['read']>[] = []
+    const take = (items: readonly unknown[]): void => {
+      for (const item of items) objects.push(this.#store.read(item))
+    }
     let token: string | undefined
     for (;;) {
       // Version 0 is what the server has in memory: many nodes that start at one moment do not all read etcd.
       const from = token !== undefined ? { continue: token } : { resourceVersion: this.#mustBeNewest ? undefined : '0' }
-      const page = await this.#client.get(path, { limit, ...from, ...this.#selectors }, this.#stop.signal)
+      const page = await this.#client.list(path, { limit, ...from, ...this.#selectors }, this.#stop.signal, take)
       if (!isObject(page) || page['kind'] !== `${kind}List`) throw new LostError(`GET ${path}: the answer is no ${kind}List`)
       const items = page['items'] ?? []
       const version = versionOf(page)
       if (!Array.isArray(items) || version === undefined)
         throw new LostError(`GET ${path}: a list without items or without a resourceVersion`)
-      for (const item of items as unknown[]) objects.push(this.#store.read(item))
+      take(items as unknown[])
       const next = isObject(page['metadata']) ? page['metadata']['continue'] : undefined
       if (typeof next !== 'string' || next === '') return { version, objects }
       token = next
