@@ -1,10 +1,13 @@
-import { defineConfig } from 'tsup'
+import path from 'node:path'
+import { defineConfig, type Options } from 'tsup'
+import { proxyBuild } from './proxy/deploy/bundle.mjs'
 
-/** The examples as programs: build/examples/proxy.js and so on. They import the package by its name, as any user would. */
-export default defineConfig({
+const repository = path.resolve(import.meta.dirname, '..')
+const outDir = 'build/examples'
+
+/** The examples as programs: build/examples/demo.js and so on. They import the package by its name, as any user would. */
+const examples: Options = {
   entry: {
-    proxy: 'examples/proxy/main.ts',
-    'proxy-parser': 'examples/proxy/manifests/parser.ts',
     'conntrack-exporter': 'examples/conntrack-exporter.ts',
     'conntrack-top': 'examples/conntrack-top.ts',
     'container-firewall': 'examples/container-firewall.ts',
@@ -19,11 +22,15 @@ export default defineConfig({
     'demo-backend': 'examples/demo/backend.ts',
     'demo-client': 'examples/demo/client.ts'
   },
-  outDir: 'build/examples',
+  outDir,
   format: ['esm'],
   target: 'node20.19',
   platform: 'node',
-  external: [/^netplane(\/|$)/, 'pino', 'prom-client', 'undici', 'yaml'],
+  external: [/^netplane(\/|$)/, 'prom-client', 'yaml'],
   splitting: false,
-  clean: true
-})
+  // The files of the proxy, which is built at the same time.
+  clean: ['!proxy*', '!LICENCES.txt']
+}
+
+// The proxy with its libraries in one file, as it is installed: it starts sooner than with a file for each of their modules.
+export default defineConfig([examples, proxyBuild({ repository, folder: path.join(repository, outDir), isProgram: true })])

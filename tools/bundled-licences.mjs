@@ -1,5 +1,5 @@
 // Whoever passes on a library passes on its licence: those of all that is bundled into a file are written beside it.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** The folder of the package that a file belongs to, or undefined where it is our own. */
@@ -31,6 +31,7 @@ export function bundledLicences(target) {
         if (metafile === undefined) return
         const folders = new Set(Object.keys(metafile.inputs).map(packageFolder))
         folders.delete(undefined)
+        mkdirSync(path.dirname(target), { recursive: true })
         writeFileSync(
           target,
           [...folders]

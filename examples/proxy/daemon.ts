@@ -301,10 +301,10 @@ export class Daemon {
   #take(changes: readonly ObjectChange[]): void {
     if (this.#isStopping) return
     this.#metrics.kubeProxy.told(changes)
-    const changed = this.#catalog.apply(changes)
     const { hasSynced, isUnderstood, knowsRanges } = this.#source.status
     this.#logProblems()
-    if (!hasSynced) return
+    if (!hasSynced) return this.#catalog.take(changes)
+    const changed = this.#catalog.apply(changes)
     this.#openedBy.compare(this.#catalog, knowsRanges)
     this.#want(changed, isUnderstood)
     this.#healthPorts.want(this.#catalog.healthChecks)

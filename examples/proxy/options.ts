@@ -16,6 +16,7 @@ import type { Configured } from './configuration/translate.js'
 import { parseEndpoint, type Endpoint } from './endpoint.js'
 import { normalizePrefix } from './kubernetes/addresses.js'
 import { isInCluster, type ClusterEnvironment } from './sources/access/find.js'
+import type { EncodingName } from './sources/api/encoding/choose.js'
 import { CLIENT_DEFAULTS } from './sources/api/rate.js'
 
 export const USAGE = `Usage: proxy [--manifests PATH | --kubeconfig FILE] [options]
@@ -94,6 +95,8 @@ export interface ApiOptions {
   /** Requests in a second for long, and at once. */
   readonly qps: number
   readonly burst: number
+  /** What objects are asked for as. */
+  readonly encoding: EncodingName
 }
 
 /** The command line, read. */
@@ -306,7 +309,7 @@ function parseApi(values: Values, env: ClusterEnvironment): ApiOptions | undefin
   }
   if (!isWanted && (qps ?? burst) !== undefined)
     throw new Error('--kube-api-qps and --kube-api-burst: --kubeconfig or --master is wanted beside them')
-  return isWanted ? { kubeconfig, master, ...rate } : undefined
+  return isWanted ? { kubeconfig, master, ...rate, encoding: CLIENT_DEFAULTS.encoding } : undefined
 }
 
 /** @throws Error The two names of one option say different things. */

@@ -9,6 +9,8 @@ import type { KubeProxyConfiguration } from './fields.js'
 import { nodePortPlaces } from './node-ports.js'
 import type { GivenFields } from './reading.js'
 import { warnUnapplied } from './unapplied.js'
+import { encodingNamed } from '../sources/api/encoding/choose.js'
+import { CLIENT_DEFAULTS } from '../sources/api/rate.js'
 
 /** The settings of connection tracking that kube-proxy writes. */
 export type ConntrackLimits = Partial<
@@ -25,8 +27,8 @@ export type ConntrackLimits = Partial<
 
 /** What a configuration of kube-proxy asks for beyond the options of the command line. */
 export interface Configured {
-  /** How often an API server may be asked. */
-  readonly api: Pick<ApiOptions, 'qps' | 'burst'>
+  /** How often an API server may be asked, and for what. */
+  readonly api: Pick<ApiOptions, 'qps' | 'burst' | 'encoding'>
   readonly plane: Pick<IpvsPlaneOptions, 'scheduler' | 'excludeCIDRs' | 'strictArp' | 'timeouts'> &
     Pick<IptablesPlaneOptions, 'dropInvalid' | 'loopbackNodePorts'> &
     Pick<UserspacePlaneOptions, 'relays'>
@@ -44,6 +46,14 @@ export interface Configured {
   /** Whether the proxy ends where it cannot listen; else it tries again. */
   readonly isListeningRequired: boolean
   readonly configuration: KubeProxyConfiguration
+}
+
+/** As client-go asks: for the types that are accepted, else for the one that is written. */
+function encodingOf({
+  'clientConnection.acceptContentTypes': accepted,
+  'clientConnection.contentType': written
+}: KubeProxyConfiguration): ApiOptions['encoding'] {
+  return encodingNamed(accepted || written) ?? CLIENT_DEFAULTS.encoding
 }
 
 /** Options of the command line that follow from a configuration, by their names. */
@@ -172,7 +182,11 @@ export function translateConfiguration(
       'log-level': logLevel(configuration['logging.verbosity'])
     },
     configured: {
-      api: { qps: configuration['clientConnection.qps'], burst: configuration['clientConnection.burst'] },
+      api: {
+        qps: configuration['clientConnection.qps'],
+        burst: configuration['clientConnection.burst'],
+        encoding: encodingOf(configuration)
+      },
       plane: planeOptions(configuration, places.loopbackNodePorts),
       masqueradeBit: configuration[`${section}.masqueradeBit`],
       isLocalByNode: configuration.detectLocalMode === 'NodeCIDR',

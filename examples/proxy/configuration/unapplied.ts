@@ -2,18 +2,24 @@ import { isIP } from 'node:net'
 import type { FaultSink, Place } from './faults.js'
 import { FIELDS, type Field, type FieldPath, type KubeProxyConfiguration } from './fields.js'
 import type { GivenFields } from './reading.js'
+import { encodingNamed } from '../sources/api/encoding/choose.js'
 
 /** The feature gate of kube-proxy that the proxy knows. */
 export const LOOPBACK_GATE = 'KubeProxyNFTablesLocalhostNodePorts'
 
-const JSON_ONLY = 'objects are asked for as JSON'
+const ENCODINGS = 'objects are asked for as application/vnd.kubernetes.protobuf or application/json'
+const WRITTEN = 'what is written (Events) is JSON, and acceptContentTypes says what is asked for'
 const LOG = 'every line of the log is JSON, and is written at once'
 const WINDOWS = 'it is for Windows'
 
 /** Why a field has no effect here, by its path, or in which modes: told where it asks for something else than its default. */
-const REASONS: Readonly<Partial<Record<FieldPath, string | ((mode: string) => string | undefined)>>> = {
-  'clientConnection.acceptContentTypes': JSON_ONLY,
-  'clientConnection.contentType': JSON_ONLY,
+const REASONS: Readonly<Partial<Record<FieldPath, string | ((configuration: KubeProxyConfiguration) => string | undefined)>>> = {
+  'clientConnection.acceptContentTypes': ({ 'clientConnection.acceptContentTypes': types }) =>
+    encodingNamed(types) === undefined ? ENCODINGS : undefined,
+  'clientConnection.contentType': ({ 'clientConnection.acceptContentTypes': accepted, 'clientConnection.contentType': type }) => {
+    if (accepted !== '') return WRITTEN
+    return encodingNamed(type) === undefined ? ENCODINGS : undefined
+  },
   'logging.flushFrequency': LOG,
   'logging.options.text.splitStream': LOG,
   'logging.options.text.infoBufferSize': LOG,
@@ -23,7 +29,7 @@ const REASONS: Readonly<Partial<Record<FieldPath, string | ((mode: string) => st
   showHiddenMetricsForVersion: 'no metric is hidden here',
   configSyncPeriod: 'sources are watched: nothing grows old',
   portRange: 'relays of mode userspace listen at ports that the kernel chooses',
-  udpIdleTimeout: (mode) => (mode === 'userspace' ? undefined : 'only mode userspace has sessions that it would end'),
+  udpIdleTimeout: ({ mode }) => (mode === 'userspace' ? undefined : 'only mode userspace has sessions that it would end'),
   resourceContainer: 'kube-proxy has no such field any more',
   'winkernel.networkName': WINDOWS,
   'winkernel.sourceVip': WINDOWS,
@@ -44,7 +50,7 @@ export function warnUnapplied(configuration: KubeProxyConfiguration, given: Give
   const placeOf = (path: FieldPath): Place => given.get(path)?.place ?? { source: 'kube-proxy' }
   for (const [name, because] of Object.entries(REASONS)) {
     const path = name as FieldPath
-    const reason = typeof because === 'string' ? because : because(configuration.mode)
+    const reason = typeof because === 'string' ? because : because(configuration)
     if (reason !== undefined && given.has(path) && !isDefault(path, configuration[path]))
       faults.warn(placeOf(path), path, `it has no effect: ${reason}`)
   }

@@ -8,14 +8,14 @@ const REQUIRE =
   "import { createRequire as createProgramRequire } from 'node:module'; const require = createProgramRequire(import.meta.url);"
 
 /**
- * @param {{ repository: string, folder: string, isProgram?: boolean }} options `isProgram`: the files can be started by their names, and leave the library `netplane` to be
- *   installed beside them; else it is in them, too
+ * How tsup builds them. `isProgram`: the files can be started by their names, and leave the library `netplane` to be installed beside them; else it is in them, too.
+ *
+ * @param {import('./bundle.d.mts').BundleOptions} options
+ * @returns {import('tsup').Options}
  */
-export async function bundleProxy({ repository, folder, isProgram = false }) {
+export function proxyBuild({ repository, folder, isProgram = false }) {
   const sources = path.join(repository, 'examples', 'proxy')
-  await build({
-    config: false,
-    silent: true,
+  return {
     entry: { proxy: path.join(sources, 'main.ts'), 'proxy-parser': path.join(sources, 'manifests', 'parser.ts') },
     outDir: folder,
     format: ['esm'],
@@ -28,5 +28,10 @@ export async function bundleProxy({ repository, folder, isProgram = false }) {
     clean: false,
     banner: { js: isProgram ? `#!/usr/bin/env node\n${REQUIRE}` : REQUIRE },
     esbuildPlugins: [bundledLicences(path.join(folder, 'LICENCES.txt'))]
-  })
+  }
+}
+
+/** @param {import('./bundle.d.mts').BundleOptions} options As of {@link proxyBuild}. */
+export async function bundleProxy(options) {
+  await build({ config: false, silent: true, ...proxyBuild(options) })
 }

@@ -28,6 +28,8 @@ export class Catalog {
   readonly #services = new Map<string, Service>()
   readonly #checks = new Map<string, HealthCheck>()
   readonly #refused = new Map<string, readonly string[]>()
+  /** Services of Kubernetes that are to be translated. */
+  readonly #touched = new Set<string>()
   #node: ThisNode
 
   constructor(options: NodeOptions) {
@@ -65,26 +67,31 @@ export class Catalog {
     return this.#refused
   }
 
-  /**
-   * Takes changes. Objects of a wrong shape are passed over, as if they were gone.
-   *
-   * @returns The names of the services of the model that are new, have changed or are gone.
-   */
-  apply(changes: Iterable<ObjectChange>): Set<string> {
-    const touched = new Set<string>()
+  /** Takes changes, which the next {@link Catalog.apply} translates: while a source has not told all, most services would be translated twice. */
+  take(changes: Iterable<ObjectChange>): void {
     for (const { key, object } of changes) {
       const next = object !== undefined && shapeProblem(object) === undefined ? object : undefined
       const previous = this.#objects.get(key)
       if (previous === next) continue
-      if (previous !== undefined) this.#remove(key, previous, touched)
-      if (next !== undefined) this.#add(key, next, touched)
+      if (previous !== undefined) this.#remove(key, previous)
+      if (next !== undefined) this.#add(key, next)
     }
+  }
+
+  /**
+   * Takes changes, and translates all that were taken. Objects of a wrong shape are passed over, as if they were gone.
+   *
+   * @returns The names of the services of the model that are new, have changed or are gone.
+   */
+  apply(changes: Iterable<ObjectChange>): Set<string> {
+    this.take(changes)
     const names = new Set<string>()
-    for (const key of this.#takeNode() ? [...this.#entries.keys()] : touched) this.#translate(key, names)
+    for (const key of this.#takeNode() ? [...this.#entries.keys()] : this.#touched) this.#translate(key, names)
+    this.#touched.clear()
     return names
   }
 
-  #add(key: string, object: KubernetesObject, touched: Set<string>): void {
+  #add(key: string, object: KubernetesObject): void {
     this.#objects.set(key, object)
     if (object.kind === 'Node' && object.metadata.name === this.#options.nodeName) this.#nodes.set(key, object)
     if (object.kind === 'ServiceCIDR') this.#ranges.set(key, object)
@@ -98,10 +105,10 @@ export class Catalog {
     this.#entries.set(owner, entry)
     if (object.kind === 'Service') entry.service = object
     else if (object.kind === 'EndpointSlice') entry.slices.set(key, object)
-    touched.add(owner)
+    this.#touched.add(owner)
   }
 
-  #remove(key: string, object: KubernetesObject, touched: Set<string>): void {
+  #remove(key: string, object: KubernetesObject): void {
     this.#objects.delete(key)
     this.#nodes.delete(key)
     this.#ranges.delete(key)
@@ -110,7 +117,7 @@ export class Catalog {
     if (owner === undefined || entry === undefined) return
     if (object.kind === 'Service') entry.service = undefined
     else entry.slices.delete(key)
-    touched.add(owner)
+    this.#touched.add(owner)
   }
 
   /** Whether this node is another one than before: that concerns all services. */

@@ -3,7 +3,7 @@ import { isObject, LABELS, TRIGGER_TIME } from './shape.js'
 import type { KubernetesObject } from './types.js'
 
 /** Which parts of a value stay: all of it, the fields of an object, or the same parts of each entry of a list. */
-type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
+export type Parts = true | { readonly [field: string]: Parts } | readonly [Parts]
 
 const named = (names: readonly string[]): Parts => Object.fromEntries(names.map((name) => [name, true as const]))
 
@@ -19,8 +19,8 @@ const SERVICE_METADATA = {
 
 const NAMES: Parts = [{ name: true }]
 
-/** What `kubernetes/types.ts` has, and the version of the object. */
-const KINDS: Readonly<Record<KubernetesObject['kind'], Parts>> = {
+/** What is kept of each kind: what `kubernetes/types.ts` has, and the version of the object. */
+export const KEPT: Readonly<Record<KubernetesObject['kind'], Parts>> = {
   Service: {
     metadata: SERVICE_METADATA,
     spec: {
@@ -89,17 +89,17 @@ function takerOf(parts: Parts): Take {
 }
 
 const TAKERS: Readonly<Record<KubernetesObject['kind'], Take>> = {
-  Service: takerOf(KINDS.Service),
-  EndpointSlice: takerOf(KINDS.EndpointSlice),
-  Node: takerOf(KINDS.Node),
-  ServiceCIDR: takerOf(KINDS.ServiceCIDR)
+  Service: takerOf(KEPT.Service),
+  EndpointSlice: takerOf(KEPT.EndpointSlice),
+  Node: takerOf(KEPT.Node),
+  ServiceCIDR: takerOf(KEPT.ServiceCIDR)
 }
 
 /**
  * The parts of an object that a proxy reads. The rest (other annotations, `managedFields`, selectors, the whole status of a Node) is most of an object, and is not kept.
  * Items of a list have no kind; here they get it.
  */
-export function prune(value: unknown, { kind }: Pick<KubernetesObject, 'kind'>): unknown {
+export function prune(value: unknown, kind: KubernetesObject['kind']): unknown {
   const pruned = TAKERS[kind](value)
   if (!isObject(pruned)) return pruned
   // The API gives null for a slice without endpoints.

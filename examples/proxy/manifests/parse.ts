@@ -76,7 +76,7 @@ export function parsePiece(format: Format, text: string): Piece {
     for (const object of objectsIn(document.value)) {
       const problem = problemOf(object)
       if (problem !== undefined) report(problem)
-      else if (isKnown(object as KubernetesObject)) objects.push(prune(object, object as KubernetesObject) as KubernetesObject)
+      else if (isKnown(object as KubernetesObject)) objects.push(prune(object, (object as KubernetesObject).kind) as KubernetesObject)
     }
   }
   const isBroken = documents.some((document) => 'reason' in document)

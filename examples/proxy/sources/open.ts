@@ -36,5 +36,6 @@ export async function openSource(
   { openParser, kinds }: SourceOptions = {}
 ): Promise<ObjectSource> {
   if (api === undefined) return await openManifests(manifests!, openParser)
-  return new ApiSource(await findAccess(api), nodeName, { client: { qps: api.qps, burst: api.burst }, kinds })
+  const { qps, burst, encoding } = api
+  return new ApiSource(await findAccess(api), nodeName, { client: { qps, burst, encoding }, kinds })
 }

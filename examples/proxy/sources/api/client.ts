@@ -2,20 +2,37 @@ import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici'
 import type { ApiAccess, Identity } from '../access/types.js'
-import { ApiError, describeAnswer, LostError, parseRetryAfter } from './errors.js'
+import { ApiError, describeAnswer, describeText, located, LostError, parseRetryAfter } from './errors.js'
+import { ACCEPTED, encodingOf, type Encoding } from './encoding/choose.js'
+import type { EventReader } from './encoding/types.js'
+import type { ApiResource } from './resources.js'
 import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
 import type { RequestCount, RequestMeasure } from '../types.js'
 
-/** A page of a list is a megabyte or a few; JSON.parse takes texts of half a gigabyte. */
+/** JSON.parse takes texts of half a gigabyte. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024
 const MAX_ERROR_BYTES = 64 * 1024
 const KEEPALIVE_MS = 30_000
+/** What is unpacked at a time. */
+const UNPACKED_BYTES = 64 * 1024
 
 type Query = Readonly<Record<string, string | undefined>>
 
 /** The bytes of an answer, as they come. */
 export interface ApiStream extends AsyncIterable<Buffer> {
   destroy(): unknown
+}
+
+/** An answer of objects. */
+interface Answer {
+  readonly stream: ApiStream
+  readonly encoding: Encoding
+}
+
+/** The bytes of a watch, and what reads them. */
+export interface ApiWatch {
+  readonly stream: ApiStream
+  readonly events: EventReader
 }
 
 /** What a connection is made with; a change of it needs new connections. */
@@ -46,21 +63,27 @@ function dispatcherFor(
 /** The bytes that an answer stands for. Both streams end together: also where one is destroyed or fails. */
 function unpack(body: Readable, encoding: string | string[] | undefined): ApiStream {
   if (encoding !== 'gzip') return body
-  const unpacked = createGunzip()
+  const unpacked = createGunzip({ chunkSize: UNPACKED_BYTES })
   body.on('error', (error) => unpacked.destroy(error))
   unpacked.on('close', () => body.destroy())
   return body.pipe(unpacked)
 }
 
+/** Gives an answer to `take`, piece by piece. @returns Its bytes. @throws LostError It is too long. */
+async function readPieces(stream: ApiStream, maxBytes: number, take: (piece: Buffer) => void): Promise<number> {
+  let bytes = 0
+  for await (const piece of stream) {
+    bytes += piece.length
+    if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
+    take(piece)
+  }
+  return bytes
+}
+
 /** All of an answer. @throws LostError It is too long. */
 async function readAll(stream: ApiStream, maxBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = []
-  let bytes = 0
-  for await (const piece of stream) {
-    pieces.push(piece)
-    bytes += piece.length
-    if (bytes > maxBytes) throw new LostError(`the answer has more than ${maxBytes} bytes`)
-  }
+  await readPieces(stream, maxBytes, (piece) => void pieces.push(piece))
   return Buffer.concat(pieces)
 }
 
@@ -77,6 +100,14 @@ interface Asked {
   readonly mayPack?: boolean
   /** Whether the answer is to go on, so that neither its time nor its size says anything. Default false. */
   readonly isStream?: boolean
+}
+
+/** What an answer says before its content. */
+interface Refused {
+  readonly status: number
+  readonly contentType: string
+  readonly encoding: Encoding | undefined
+  readonly retryAfter: string | string[] | undefined
 }
 
 /** Statuses of answers that have what was asked for. */
@@ -110,41 +141,51 @@ export class ApiClient {
   }
 
   /**
-   * A JSON value.
+   * A list of objects, read while it comes.
    *
-   * @throws {ApiError} The server answered with an error, or with something else than JSON.
-   * @throws The server is not reached, or does not answer in time.
+   * @param take Given items, as they come, with the parts alone that a proxy reads: all but those that the result has.
+   * @returns The list with its last items as JSON has it, or what else the server has answered in JSON.
+   * @throws {ApiError} The server answered with an error, or with something that is neither JSON nor protobuf.
+   * @throws The server is not reached, or does not answer in time; whatever `take` throws.
    */
-  async get(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
+  async list(
+    { path, kind }: Pick<ApiResource, 'path' | 'kind'>,
+    query: Query,
+    signal: AbortSignal,
+    take: (items: readonly unknown[]) => void
+  ): Promise<unknown> {
     const asked = { method: 'GET', path, query, silenceMs: this.#options.answerMs, mayPack: true } as const
-    const answer = await this.#timed('GET', signal, async () => {
-      await this.#take(signal)
-      return await this.#read(asked, signal)
-    })
     try {
-      return JSON.parse(answer.toString('utf8')) as unknown
+      return await this.#timed('GET', signal, async () => {
+        await this.#take(signal)
+        const { stream, encoding } = await this.#ask(asked, signal)
+        const list = encoding.list(kind)
+        await this.#read('GET', stream, (piece) => take(list.add(piece)))
+        return list.end()
+      })
     } catch (error) {
-      throw new LostError(`GET ${path}: ${(error as Error).message}`)
+      throw located(error, `GET ${path}`)
     }
   }
 
   /**
-   * The bytes of an answer of JSON.
+   * The events of a list from a version on.
    *
    * @param silenceMs The longest time without a byte: the stream fails then.
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
-  async stream(path: string, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiStream> {
+  async watch({ path, kind }: Pick<ApiResource, 'path' | 'kind'>, query: Query, silenceMs: number, signal: AbortSignal): Promise<ApiWatch> {
     await this.#take(signal)
     // What is packed comes only when enough of it is there: events would be late.
-    return await this.#ask({ method: 'GET', path, query, silenceMs, isStream: true }, signal)
+    const { stream, encoding } = await this.#ask({ method: 'GET', path, query, silenceMs, isStream: true }, signal)
+    return { stream, events: encoding.events(kind) }
   }
 
   /**
    * Makes an object. Who writes has a rate of its own, so that lists and watches never wait for what is written.
    *
    * @param path Path of the list that the object will be in.
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
   async create(path: string, object: object, signal: AbortSignal): Promise<void> {
     await this.#write({ method: 'POST', path, body: { type: 'application/json', text: JSON.stringify(object) } }, signal)
@@ -153,7 +194,7 @@ export class ApiClient {
   /**
    * Changes what a merge patch mentions of an object, as {@link ApiClient.create} makes one.
    *
-   * @throws As {@link ApiClient.get}.
+   * @throws As {@link ApiClient.list}.
    */
   async patch(path: string, change: object, signal: AbortSignal): Promise<void> {
     await this.#write({ method: 'PATCH', path, body: { type: 'application/merge-patch+json', text: JSON.stringify(change) } }, signal)
@@ -166,13 +207,14 @@ export class ApiClient {
 
   /** The object that a server answers is of no use, but a connection is used again once all of it has been read. */
   async #write(asked: Omit<Asked, 'silenceMs'>, signal: AbortSignal): Promise<void> {
-    await this.#timed(asked.method, signal, () => this.#read({ ...asked, silenceMs: this.#options.answerMs }, signal))
+    await this.#timed(asked.method, signal, async () => {
+      const { stream } = await this.#ask({ ...asked, silenceMs: this.#options.answerMs }, signal)
+      await this.#read(asked.method, stream, () => undefined)
+    })
   }
 
-  async #read(asked: Asked, signal: AbortSignal): Promise<Buffer> {
-    const answer = await readAll(await this.#ask(asked, signal), MAX_LIST_BYTES)
-    this.#tell('receivedBytes', asked.method, answer.length)
-    return answer
+  async #read(method: Asked['method'], stream: ApiStream, take: (piece: Buffer) => void): Promise<void> {
+    this.#tell('receivedBytes', method, await readPieces(stream, MAX_LIST_BYTES, take))
   }
 
   async #take(signal: AbortSignal): Promise<void> {
@@ -193,7 +235,7 @@ export class ApiClient {
     this.#measured({ what, verb, host: this.#access.server.host, value })
   }
 
-  async #ask(asked: Asked, signal: AbortSignal): Promise<ApiStream> {
+  async #ask(asked: Asked, signal: AbortSignal): Promise<Answer> {
     const { method, path, query = {}, body: sent, silenceMs, mayPack = false, isStream = false } = asked
     const { server, headers } = this.#access
     const identity = await this.#access.identify(signal)
@@ -208,7 +250,7 @@ export class ApiClient {
       method,
       headers: {
         ...headers,
-        accept: 'application/json',
+        accept: ACCEPTED[this.#options.encoding],
         'accept-encoding': mayPack ? 'gzip' : 'identity',
         'user-agent': this.#options.userAgent,
         ...(sent === undefined ? {} : { 'content-type': sent.type }),
@@ -223,9 +265,9 @@ export class ApiClient {
     if (statusCode === 401) this.#access.refused()
     const contentType = String(given['content-type'] ?? 'without a type')
     const stream = unpack(body, given['content-encoding'])
-    if (!SUCCESS.has(statusCode) || !/^application\/json\b/i.test(contentType))
-      await this.#refuse(asked, statusCode, contentType, given['retry-after'], stream)
-    return stream
+    const encoding = encodingOf(contentType)
+    if (encoding !== undefined && SUCCESS.has(statusCode)) return { stream, encoding }
+    return await this.#refuse(asked, { status: statusCode, contentType, encoding, retryAfter: given['retry-after'] }, stream)
   }
 
   /** Requests, and counts how it was answered. One that is given up says nothing of the server. */
@@ -249,23 +291,21 @@ export class ApiClient {
   /** @throws {ApiError} Always. */
   async #refuse(
     { method, path, isStream = false }: Asked,
-    status: number,
-    contentType: string,
-    retryAfter: string | string[] | undefined,
+    { status, contentType, encoding, retryAfter }: Refused,
     body: ApiStream
-  ): Promise<void> {
-    const text = await readAll(body, MAX_ERROR_BYTES).then(
+  ): Promise<never> {
+    const said = await readAll(body, MAX_ERROR_BYTES).then(
       (answer) => {
         if (!isStream) this.#tell('receivedBytes', method, answer.length)
-        return answer.toString('utf8')
+        return describeAnswer(answer, encoding)
       },
       (error: unknown) => {
         // The status says enough, whatever became of its words.
         body.destroy()
-        return (error as Error).message
+        return describeText((error as Error).message)
       }
     )
-    const { message, ...details } = describeAnswer(text)
+    const { message, ...details } = said
     const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
     const how = SUCCESS.has(status) ? `the answer is ${contentType}, and not JSON` : String(status)
     throw new ApiError(`${method} ${path}: ${how}: ${message}`, { status, ...details, retryAfterMs })

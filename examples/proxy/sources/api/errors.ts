@@ -1,4 +1,5 @@
 import { isObject } from '../../kubernetes/shape.js'
+import type { Encoding } from './encoding/choose.js'
 
 /** What is known of an {@link ApiError}. */
 export interface ApiErrorDetails {
@@ -42,6 +43,11 @@ export class LostError extends Error {
   }
 }
 
+/** An error with what was asked, where it does not say that. */
+export function located(error: unknown, what: string): unknown {
+  return error instanceof LostError ? new LostError(`${what}: ${error.message}`) : error
+}
+
 /** A proxy on the way may answer with anything; a day without endpoints is worse than another request. */
 const MAX_RETRY_AFTER_MS = 600_000
 
@@ -64,18 +70,17 @@ function isTerminating(details: unknown): boolean {
   return Array.isArray(causes) && causes.some((cause) => isObject(cause) && cause['reason'] === 'NamespaceTerminating')
 }
 
-/** What an answer says of itself: the message of a Status object, or the beginning of the text. */
-export function describeAnswer(text: string): AnswerDescription {
-  try {
-    const status = JSON.parse(text) as unknown
-    if (isObject(status) && typeof status['message'] === 'string') {
-      const { message, reason, details } = status
-      return { message, reason: typeof reason === 'string' ? reason : undefined, isTerminating: isTerminating(details) }
-    }
-  } catch {
-    // Proxies and load balancers answer in HTML.
-  }
+/** A text that stands for an answer without words of its own: its beginning. */
+export function describeText(text: string): AnswerDescription {
   return { message: JSON.stringify(text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text), reason: undefined }
+}
+
+/** What an answer says of itself: the message of a Status object, or the beginning of its text. Proxies and load balancers answer in HTML. @param encoding Undefined: its type is none of an API server's. */
+export function describeAnswer(answer: Buffer, encoding: Pick<Encoding, 'status'> | undefined): AnswerDescription {
+  const status = encoding?.status(answer)
+  if (!isObject(status) || typeof status['message'] !== 'string') return describeText(answer.toString('utf8'))
+  const { message, reason, details } = status
+  return { message, reason: typeof reason === 'string' ? reason : undefined, isTerminating: isTerminating(details) }
 }
 
 /** The error that a Status object within a watch stands for. */

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { VERSION } from 'netplane'
+import type { EncodingName } from './encoding/choose.js'
 
 /** How requests are made. */
 export interface ApiClientOptions {
@@ -12,15 +13,18 @@ export interface ApiClientOptions {
   readonly answerMs: number
   /** What the audit log of a server calls the client. */
   readonly userAgent: string
+  /** What objects are asked for as. */
+  readonly encoding: EncodingName
 }
 
-/** kube-proxy's rate, the time-outs of client-go's connections and of an API server's requests, and a name in the form of client-go's. */
+/** kube-proxy's rate and encoding, the time-outs of client-go's connections and of an API server's requests, and a name in the form of client-go's. */
 export const CLIENT_DEFAULTS: ApiClientOptions = {
   qps: 5,
   burst: 10,
   connectMs: 30_000,
   answerMs: 60_000,
-  userAgent: `netplane-proxy/${VERSION} (${process.platform}/${process.arch})`
+  userAgent: `netplane-proxy/${VERSION} (${process.platform}/${process.arch})`,
+  encoding: 'protobuf'
 }
 
 /** A bucket of tokens, one of which each request takes: `burst` at once, and `qps` in a second for long. */

@@ -4,8 +4,8 @@ import type { ManifestProblem } from '../../manifests/types.js'
 import type { SourceListener } from '../types.js'
 import { Backoff, REFLECTOR_BACKOFF, type BackoffOptions } from './backoff.js'
 import type { ApiClient } from './client.js'
-import { ApiError, LostError, statusError } from './errors.js'
-import { Lines } from './lines.js'
+import { ApiError, located, LostError, statusError } from './errors.js'
+import type { WatchEvent } from './encoding/types.js'
 import type { ApiResource } from './resources.js'
 import { ObjectStore } from './store.js'
 import { isLater } from './versions.js'
@@ -222,17 +222,20 @@ export class Reflector {
   async #readPages(limit: string | undefined): Promise<{ readonly version: string; readonly objects: ReturnType<ObjectStore['read']>[] }> {
     const { kind, path } = this.#resource
     const objects: ReturnType<ObjectStore['read']>[] = []
+    const take = (items: readonly unknown[]): void => {
+      for (const item of items) objects.push(this.#store.read(item))
+    }
     let token: string | undefined
     for (;;) {
       // Version 0 is what the server has in memory: many nodes that start at one moment do not all read etcd.
       const from = token !== undefined ? { continue: token } : { resourceVersion: this.#mustBeNewest ? undefined : '0' }
-      const page = await this.#client.get(path, { limit, ...from, ...this.#selectors }, this.#stop.signal)
+      const page = await this.#client.list(this.#resource, { limit, ...from, ...this.#selectors }, this.#stop.signal, take)
       if (!isObject(page) || page['kind'] !== `${kind}List`) throw new LostError(`GET ${path}: the answer is no ${kind}List`)
       const items = page['items'] ?? []
       const version = versionOf(page)
       if (!Array.isArray(items) || version === undefined)
         throw new LostError(`GET ${path}: a list without items or without a resourceVersion`)
-      for (const item of items as unknown[]) objects.push(this.#store.read(item))
+      take(items as unknown[])
       const next = isObject(page['metadata']) ? page['metadata']['continue'] : undefined
       if (typeof next !== 'string' || next === '') return { version, objects }
       token = next
@@ -243,19 +246,18 @@ export class Reflector {
     const { watchSeconds, silenceMs, random } = this.#options
     const timeoutSeconds = String(Math.floor(watchSeconds * (1 + random())))
     const query = { watch: '1', allowWatchBookmarks: 'true', resourceVersion: version, timeoutSeconds, ...this.#selectors }
-    const stream = await this.#client.stream(this.#resource.path, query, silenceMs, this.#stop.signal)
+    const { stream, events } = await this.#client.watch(this.#resource, query, silenceMs, this.#stop.signal)
     const began = performance.now()
     this.#works()
-    const lines = new Lines()
     let bytes = 0
     try {
       for await (const piece of stream) {
         if (this.#stop.signal.aborted) return
         bytes += piece.length
-        this.#take(lines.add(piece))
+        this.#take(events.add(piece))
       }
     } catch (error) {
-      if (error instanceof ApiError || error instanceof LostError) throw error
+      if (error instanceof ApiError || error instanceof LostError) throw located(error, `GET ${this.#resource.path}`)
       throw isSilence(error) ? new SilenceError() : new CutError()
     } finally {
       stream.destroy()
@@ -264,30 +266,22 @@ export class Reflector {
   }
 
   /** Tells the events of one piece together; also those before one that cannot be understood. */
-  #take(lines: readonly string[]): void {
+  #take(events: Iterable<WatchEvent>): void {
     const changes: ReturnType<ObjectStore['set']> = []
     const { problemChanges } = this.#store
     try {
-      for (const line of lines) changes.push(...this.#event(line))
+      for (const event of events) changes.push(...this.#event(event))
     } finally {
       if (changes.length > 0 || this.#store.problemChanges !== problemChanges) this.#listener?.told(changes)
     }
   }
 
-  #event(line: string): ReturnType<ObjectStore['set']> {
-    const { path } = this.#resource
-    let event: unknown
-    try {
-      event = JSON.parse(line)
-    } catch (error) {
-      throw new LostError(`GET ${path}: an event is no JSON: ${(error as Error).message}`)
-    }
-    const { type, object } = isObject(event) ? event : {}
-    if (type === 'ERROR') throw statusError(`GET ${path}`, object)
+  #event({ type, object }: WatchEvent): ReturnType<ObjectStore['set']> {
+    if (type === 'ERROR') throw statusError(`GET ${this.#resource.path}`, object)
     const apply = EVENTS.get(type)
     const version = versionOf(object)
     if (apply === undefined || version === undefined)
-      throw new LostError(`GET ${path}: an event of type ${JSON.stringify(type)} without a version, or of an unknown type`)
+      throw new LostError(`an event of type ${JSON.stringify(type)} without a version, or of an unknown type`)
     const changes = apply(this.#store, object)
     // An event that comes late must not make the next watch begin earlier.
     if (this.#version === undefined || !isLater(this.#version, version)) this.#version = version

@@ -1,6 +1,5 @@
 import { describeObject } from '../../manifests/choice.js'
 import type { ManifestProblem } from '../../manifests/types.js'
-import { prune } from '../../kubernetes/prune.js'
 import { isObject, shapeProblem } from '../../kubernetes/shape.js'
 import type { KubernetesObject } from '../../kubernetes/types.js'
 import type { ObjectChange } from '../types.js'
@@ -17,7 +16,7 @@ interface Known {
 /** Deletions that are remembered, for changes that come after them and were made before. */
 const MAX_DELETED = 1000
 
-/** An object of an answer, pruned. */
+/** An object of an answer. */
 interface Read {
   readonly key: string
   readonly version: string
@@ -53,14 +52,13 @@ export class ObjectStore {
     return this.#problemChanges
   }
 
-  /** Prunes an object of an answer. @throws LostError It has no name or no version. */
+  /** Reads what an object of an answer is called. @param value With the parts alone that a proxy reads. @throws LostError It has no name or no version. */
   read(value: unknown): Read {
-    const pruned = prune(value, this.#resource)
-    const metadata = isObject(pruned) ? pruned['metadata'] : undefined
+    const metadata = isObject(value) ? value['metadata'] : undefined
     const { name, resourceVersion } = isObject(metadata) ? metadata : {}
     if (typeof name !== 'string' || typeof resourceVersion !== 'string')
       throw new LostError(`${this.#resource.kind}: an object has no name or no resourceVersion`)
-    return { key: describeObject(pruned as KubernetesObject), version: resourceVersion, value: pruned as KubernetesObject }
+    return { key: describeObject(value as KubernetesObject), version: resourceVersion, value: value as KubernetesObject }
   }
 
   /** Takes a whole list: what is not in it is gone. */

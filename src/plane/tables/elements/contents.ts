@@ -40,18 +40,18 @@ export class CommittedContents {
     this.#shared = shared
   }
 
-  /** Of services, and their elements. */
+  /** Of services, and their elements. @param expected How many elements there may be: one who reads them from the kernel need not count first. */
   static async of(
     services: Services,
     options: CompileOptions,
-    slices: Slices
+    slices: Slices,
+    expected?: ReadonlyMap<ElementSet, number>
   ): Promise<{ readonly contents: CommittedContents; readonly tables: SetTables }> {
     const contents = new CommittedContents(options)
-    const counter = rowCounter(contents.#rows, options)
-    await slices.each(services.values(), (service) => counter.count(service))
-    const tables = new SetTables(contents.#rows)
+    const tables = new SetTables(expected)
     const compiler = new Compiler(tables, contents.#shared, options, slices)
     for (const service of services.values()) await compiler.add(service, 1)
+    for (const { set, added } of tables.entries()) contents.#rows.set(set, added)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(keyBytes(key), undefined))
     return { contents, tables }

@@ -94,7 +94,8 @@ function sum(numbers: Iterable<number>): number {
 
 async function compare(kernel: KernelTables, services: Services): Promise<Comparison> {
   const slices = new Slices()
-  const { contents, tables } = await CommittedContents.of(services, kernel.options, slices)
+  const expected = new Map([...kernel.elements.entries()].map(({ set, table: { rows } }) => [set, rows] as const))
+  const { contents, tables } = await CommittedContents.of(services, kernel.options, slices, expected)
   return { contents, changes: await diffTables(kernel.elements, tables, slices) }
 }
 

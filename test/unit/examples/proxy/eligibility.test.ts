@@ -2,13 +2,10 @@ import { expect, it } from 'vitest'
 import { isNodeEligible, podPrefixes } from '../../../../examples/proxy/kubernetes/eligibility.js'
 import type { KubernetesObject } from '../../../../examples/proxy/kubernetes/types.js'
 import { prune } from '../../../../examples/proxy/kubernetes/prune.js'
-import { resourcesOf } from '../../../../examples/proxy/sources/api/resources.js'
-
-const nodes = resourcesOf('here').find(({ kind }) => kind === 'Node')!
 
 /** A Node as an API server gives it, with what the proxy keeps of it. */
 function nodeOf(name: string, metadata: object, spec: unknown): KubernetesObject {
-  return prune({ metadata: { name, uid: 'u', ...metadata }, spec, status: { images: [] } }, nodes) as KubernetesObject
+  return prune({ metadata: { name, uid: 'u', ...metadata }, spec, status: { images: [] } }, 'Node') as KubernetesObject
 }
 
 const isEligible = (metadata: object, spec: unknown): boolean => isNodeEligible([nodeOf('here', metadata, spec)], 'here')

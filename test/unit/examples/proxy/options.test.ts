@@ -82,7 +82,7 @@ it('tells the plane what it needs to know of clients and addresses', () => {
 
 it('reads an API server where one is named, and that of its pod where nothing is', () => {
   const inPod = { KUBERNETES_SERVICE_HOST: '10.96.0.1' }
-  const usual = { kubeconfig: undefined, master: undefined, qps: 5, burst: 10 }
+  const usual = { kubeconfig: undefined, master: undefined, qps: 5, burst: 10, encoding: 'protobuf' }
   expect(parseOptions([], inPod).api).toEqual(usual)
   expect(parseOptions(['--manifests', 'x'], inPod).api).toBeUndefined()
   // A command that needs no source.

@@ -198,10 +198,10 @@ it('finds one source, on the command line before the file, and a folder before t
     const { manifests, api } = readCommand(args).options
     return { manifests, api }
   }
-  const rate = { qps: 2.5, burst: 7 }
+  const rate = { qps: 2.5, burst: 7, encoding: 'protobuf' }
   expect(sourceOf('--config', file)).toEqual({ api: { kubeconfig: '/k', master: undefined, ...rate } })
   expect(sourceOf('--config', file, '--kubeconfig=/own', '--kube-api-qps=-1')).toEqual({
-    api: { kubeconfig: '/own', master: undefined, qps: -1, burst: 7 }
+    api: { kubeconfig: '/own', master: undefined, ...rate, qps: -1 }
   })
   expect(sourceOf('--config', file, '--master=https://a')).toEqual({ api: { kubeconfig: undefined, master: 'https://a', ...rate } })
   expect(sourceOf('--config', file, '--manifests=/m')).toEqual({ manifests: '/m' })

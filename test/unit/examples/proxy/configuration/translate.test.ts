@@ -106,11 +106,28 @@ it('computes limits of connection tracking as kube-proxy does', () => {
   expect(translate('conntrack: { maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s }').configured.conntrack).toEqual({})
 })
 
+it('asks for objects as client-go would: for what is accepted, else for what is written, and for protobuf where it knows neither', () => {
+  const asked = (connection: string): [string, number] => {
+    const { configured, faults } = translate(`clientConnection: ${connection}`)
+    return [configured.api.encoding, faults.length]
+  }
+  expect(asked('{}')).toEqual(['protobuf', 0])
+  expect(asked('{ contentType: application/json }')).toEqual(['json', 0])
+  expect(asked('{ acceptContentTypes: "application/vnd.kubernetes.protobuf, */*" }')).toEqual(['protobuf', 0])
+  expect(asked('{ acceptContentTypes: "application/cbor,application/JSON;q=0.5,application/vnd.kubernetes.protobuf" }')).toEqual([
+    'json',
+    0
+  ])
+  // What is written is JSON all the same.
+  expect(asked('{ acceptContentTypes: application/vnd.kubernetes.protobuf, contentType: application/json }')).toEqual(['protobuf', 1])
+  expect(asked('{ acceptContentTypes: application/cbor }')).toEqual(['protobuf', 1])
+})
+
 it('warns of what has no effect, with the reason', () => {
   const content =
     'showHiddenMetricsForVersion: "1.30"\nclientConnection: { contentType: application/yaml }\nfeatureGates: { A: true }\nportRange: "1-2"\nbindAddress: 10.0.0.1'
   expect(translate(content).faults).toEqual([
-    expect.stringContaining('f:4:34: warning: clientConnection.contentType: it has no effect: objects are asked for as JSON'),
+    expect.stringContaining('f:4:34: warning: clientConnection.contentType: it has no effect: objects are asked for as application/'),
     expect.stringContaining('f:3:30: warning: showHiddenMetricsForVersion: it has no effect'),
     expect.stringContaining('f:6:12: warning: portRange: it has no effect'),
     expect.stringContaining('f:5:15: warning: featureGates.A: it has no effect'),

@@ -27,11 +27,13 @@ function kubeconfig(cluster: object, user: object = {}): string {
 }
 
 const signal = new AbortController().signal
+const ignore = (): void => undefined
+const SERVICES = { path: '/api/v1/services', kind: 'Service' } as const
 
 async function get(access: ApiAccess): Promise<unknown> {
   const client = new ApiClient(access)
   try {
-    return await client.get('/api/v1/services', {}, signal)
+    return await client.list(SERVICES, {}, signal, ignore)
   } finally {
     await client.close()
   }
@@ -106,12 +108,12 @@ it('reads the token of a pod anew for each request', async () => {
   await writeFile(join(folder, 'token'), 'one\n')
   const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: new URL(api.url).port }
   const client = new ApiClient({ ...accessInCluster(env, folder), tlsServerName: 'api.test' })
-  await client.get('/api/v1/services', {}, signal)
+  await client.list(SERVICES, {}, signal, ignore)
   await writeFile(join(folder, 'token'), 'two\n')
-  await client.get('/api/v1/services', {}, signal)
+  await client.list(SERVICES, {}, signal, ignore)
   expect(api.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer one', 'Bearer two'])
   await writeFile(join(folder, 'token'), '')
-  await expect(client.get('/api/v1/services', {}, signal)).rejects.toThrow('has no token')
+  await expect(client.list(SERVICES, {}, signal, ignore)).rejects.toThrow('has no token')
   await client.close()
   expect(accessInCluster({ KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' }).server.href).toBe(
     'https://[fd00::1]:6443/'
@@ -159,11 +161,11 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
     return parseKubeconfig(kubeconfig({ server: api.url }, { exec }), join(folder, 'config'))
   }
   const client = new ApiClient(access({ SUFFIX: 'x' }))
-  await client.get('/api/v1/services', {}, signal)
-  await client.get('/api/v1/services', {}, signal)
+  await client.list(SERVICES, {}, signal, ignore)
+  await client.list(SERVICES, {}, signal, ignore)
   api.script('list Service', answer(401, { kind: 'Status', message: 'Unauthorized' }))
-  await expect(client.get('/api/v1/services', {}, signal)).rejects.toThrow('401: Unauthorized')
-  await client.get('/api/v1/services', {}, signal)
+  await expect(client.list(SERVICES, {}, signal, ignore)).rejects.toThrow('401: Unauthorized')
+  await client.list(SERVICES, {}, signal, ignore)
   const shown = (): unknown[] => api.requests.splice(0).map(({ headers }) => headers.authorization)
   expect(shown()).toEqual(['Bearer tx-1', 'Bearer tx-1', 'Bearer tx-1', 'Bearer tx-2'])
   const info = JSON.parse(await readFile(join(folder, 'info'), 'utf8')) as unknown
@@ -174,8 +176,8 @@ printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
   })
   await client.close()
   const ending = new ApiClient(access({ SUFFIX: 'y', END: ',"expirationTimestamp":"2020-01-01T00:00:00Z"' }))
-  await ending.get('/api/v1/services', {}, signal)
-  await ending.get('/api/v1/services', {}, signal)
+  await ending.list(SERVICES, {}, signal, ignore)
+  await ending.list(SERVICES, {}, signal, ignore)
   expect(shown()).toEqual(['Bearer ty-3', 'Bearer ty-4'])
   await ending.close()
 })
@@ -207,7 +209,7 @@ it('lets no program for credentials wait for an input, and ends one that hangs w
   const pid = join(folder, 'pid')
   const stop = new AbortController()
   const client = new ApiClient(script(`trap '' TERM; echo $$ > '${pid}'; while :; do sleep 0.1; done`))
-  const asked = client.get('/api/v1/services', {}, stop.signal)
+  const asked = client.list(SERVICES, {}, stop.signal, ignore)
   await vi.waitFor(async () => expect(Number(await readFile(pid, 'utf8'))).toBeGreaterThan(0), 3000)
   const began = performance.now()
   stop.abort()

@@ -7,6 +7,8 @@ import type { RequestMeasure } from '../../../../../examples/proxy/sources/types
 import { answer, refusal, ScriptedApi } from '../../../../support/api-server.js'
 
 const { signal } = new AbortController()
+const ignore = (): void => undefined
+const SERVICES = { path: '/api/v1/services', kind: 'Service' } as const
 const EVENTS = '/apis/events.k8s.io/v1/namespaces/shop/events'
 
 async function clientOf(api: ScriptedApi, options: Partial<ApiClientOptions> = {}): Promise<ApiClient> {
@@ -20,7 +22,7 @@ it('says in each request who asks: the version of the package and the platform, 
   const api = await ScriptedApi.start()
   const { version } = JSON.parse(readFileSync(new URL('../../../../../package.json', import.meta.url), 'utf8')) as { version: string }
   for (const client of [await clientOf(api), await clientOf(api, { userAgent: 'other/2' })]) {
-    await client.get('/api/v1/services', {}, signal)
+    await client.list(SERVICES, {}, signal, ignore)
     await client.create(EVENTS, {}, signal)
   }
   const own = `netplane-proxy/${version} (${process.platform}/${process.arch})`
@@ -53,7 +55,7 @@ it('tells what requests take, but of watches only how long they wait for their t
     for (const { host } of all) expect(host).toBe(new URL(api.url).host)
     return all.map(({ what, verb, value }) => [`${verb} ${what}`, value])
   }
-  const list = await client.get('/api/v1/services', {}, signal)
+  const list = await client.list(SERVICES, {}, signal, ignore)
   const seconds = expect.toSatisfy((value: number) => value > 0 && value < 10) as number
   expect(take()).toEqual([
     ['GET waitSeconds', 0],
@@ -64,7 +66,7 @@ it('tells what requests take, but of watches only how long they wait for their t
   await client.create(EVENTS, { kind: 'Event' }, signal)
   expect(take().slice(0, 1)).toEqual([['POST sentBytes', '{"kind":"Event"}'.length]])
   api.script('watch Service', refusal(410, 'Expired', 'too old'))
-  await expect(client.stream('/api/v1/services', { watch: 'true' }, 1000, signal)).rejects.toThrow('410')
+  await expect(client.watch(SERVICES, { watch: 'true' }, 1000, signal)).rejects.toThrow('410')
   expect(take()).toEqual([['GET waitSeconds', seconds]])
   api.script('create Event', refusal(403, 'Forbidden', 'forbidden'))
   await expect(client.create(EVENTS, {}, signal)).rejects.toThrow('403')
@@ -106,7 +108,7 @@ it('never lets lists wait for what is written', async () => {
   const client = await clientOf(api, { qps: 0.01, burst: 1 })
   for (let index = 0; index < 5; index++) await client.create(EVENTS, {}, signal)
   const began = performance.now()
-  await client.get('/api/v1/services', {}, signal)
+  await client.list(SERVICES, {}, signal, ignore)
   expect(performance.now() - began).toBeLessThan(5000)
   expect(api.requests).toHaveLength(6)
 })

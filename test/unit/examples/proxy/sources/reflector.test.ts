@@ -67,7 +67,7 @@ it('lists what kube-proxy selects, from the memory of the server, and watches fr
   expect([...now]).toEqual([['a', '3']])
   const selectors = { labelSelector: '!service.kubernetes.io/service-proxy-name', fieldSelector: 'spec.clusterIP!=None' }
   expect(api.requests[0]!.query).toEqual({ limit: '500', resourceVersion: '0', ...selectors })
-  expect(api.requests[0]!.headers).toMatchObject({ accept: 'application/json' })
+  expect(api.requests[0]!.headers).toMatchObject({ accept: 'application/vnd.kubernetes.protobuf,application/json' })
   const { timeoutSeconds, ...query } = api.asked('watch Service')[0]!.query
   expect(query).toEqual({ watch: '1', allowWatchBookmarks: 'true', resourceVersion: '10', ...selectors })
   expect(Number(timeoutSeconds)).toBeGreaterThanOrEqual(300)

@@ -1,4 +1,4 @@
-import { LostError } from './errors.js'
+import { LostError } from '../errors.js'
 
 /** etcd holds objects of at most 1.5 MiB, which may be several times as long in JSON. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024
