@@ -193,6 +193,7 @@ export class Daemon {
         failed: (error) => this.#log.error({ err: error }, `the source (${this.#source.status.name})`),
         malformed: (object, problem) => this.#reporter.malformed(object, problem),
         measured: (measure) => this.#metrics.kubeProxy.measured(measure),
+        certified: (certificate) => this.#metrics.kubeProxy.certified(certificate),
         unreported: (error) => this.#log.warn({ err: error }, 'Events are not sent')
       })
       this.#reporter.started()

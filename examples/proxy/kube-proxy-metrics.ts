@@ -1,10 +1,15 @@
-import type { Service, SyncReport } from 'netplane'
+import type { Service, StaleFlowReport, SyncReport } from 'netplane'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { isObject, TRIGGER_TIME } from './kubernetes/shape.js'
-import type { ObjectChange, RequestCount, RequestMeasure } from './sources/types.js'
+import type { ObjectChange, ProgramCertificate, RequestCount, RequestMeasure } from './sources/types.js'
 
 const FAMILIES = ['IPv4', 'IPv6'] as const
 type Family = (typeof FAMILIES)[number]
+/** What kube-proxy calls the families of the library. */
+const FAMILY_NAMES: readonly (readonly [of: keyof StaleFlowReport['families'], name: Family])[] = [
+  ['ip', 'IPv4'],
+  ['ip6', 'IPv6']
+]
 
 const linear = (start: number, width: number, count: number): number[] => Array.from({ length: count }, (_, index) => start + index * width)
 
@@ -15,6 +20,9 @@ const PROGRAMMING_BUCKETS = [...linear(0.25, 0.25, 2), ...linear(1, 1, 59), ...l
 /** Of component-base/metrics/prometheus/restclient/metrics.go. */
 const LATENCY_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60]
 const SIZE_BUCKETS = [64, 256, 512, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
+const DAY_SECONDS = 86_400
+/** From ten minutes to four years. */
+const AGE_BUCKETS = [600, 1800, 3600, 14_400, ...[1, 7, 30, 90, 180, 360, 1440].map((days) => days * DAY_SECONDS)]
 const MEASURES: Readonly<Record<RequestMeasure['what'], { readonly name: string; readonly help: string; readonly buckets: number[] }>> = {
   durationSeconds: { name: 'request_duration_seconds', help: 'Time of a request', buckets: LATENCY_BUCKETS },
   waitSeconds: { name: 'rate_limiter_duration_seconds', help: 'Time for which a request waited for its turn', buckets: LATENCY_BUCKETS },
@@ -71,6 +79,10 @@ export class KubeProxyMetrics {
   readonly #lastQueued: Gauge<'ip_family'>
   readonly #changes: Readonly<Record<PendingChange['kind'], Counter>>
   readonly #measures: Readonly<Record<RequestMeasure['what'], Histogram<'verb' | 'host'>>>
+  readonly #flowSeconds: Histogram<'ip_family'>
+  readonly #deletedFlows: Counter<'ip_family'>
+  readonly #certificateAges: Histogram
+  #certificateEndsAtMs = Infinity
   readonly #healthz: Counter<'code'>
   readonly #livez: Counter<'code'>
 
@@ -101,6 +113,14 @@ export class KubeProxyMetrics {
       'Time from the change of an endpoint until the kernel has it',
       PROGRAMMING_BUCKETS
     )
+    this.#flowSeconds = histogram('conntrack_reconciler_sync_duration_seconds', 'Time of a look at flows after a change', SYNC_BUCKETS)
+    this.#deletedFlows = new Counter({
+      name: 'kubeproxy_conntrack_reconciler_deleted_entries_total',
+      help: 'Flows that a change left stale and that were deleted',
+      labelNames: ['ip_family'],
+      registers
+    })
+    for (const ip_family of FAMILIES) this.#deletedFlows.inc({ ip_family }, 0)
     this.#lastSync = gauge('sync_proxy_rules_last_timestamp_seconds', 'When the last sync succeeded')
     this.#lastQueued = gauge('sync_proxy_rules_last_queued_timestamp_seconds', 'When a sync was last asked for')
     this.#changes = { Service: changes('service', 'Service'), EndpointSlice: changes('endpoint', 'EndpointSlice') }
@@ -116,6 +136,13 @@ export class KubeProxyMetrics {
       sentBytes: measure('sentBytes'),
       receivedBytes: measure('receivedBytes')
     }
+    this.#certificateAges = new Histogram({
+      name: 'rest_client_exec_plugin_certificate_rotation_age',
+      help: 'Seconds for which a certificate of a program for credentials had been valid when another one replaced it',
+      buckets: AGE_BUCKETS,
+      registers
+    })
+    this.#showCertificate(registers)
     this.#showServices(registers)
     this.#showRequests(registers)
   }
@@ -162,9 +189,25 @@ export class KubeProxyMetrics {
     this.#pending = this.#pending.filter(({ at }) => at >= since)
   }
 
+  /** Flows were looked at. */
+  flows({ families }: Pick<StaleFlowReport, 'families'>): void {
+    for (const [family, ip_family] of FAMILY_NAMES) {
+      const looked = families[family]
+      if (looked === undefined) continue
+      this.#flowSeconds.observe({ ip_family }, looked.durationMs / 1000)
+      this.#deletedFlows.inc({ ip_family }, looked.deleted)
+    }
+  }
+
   /** A request to the API server was made. */
   measured({ what, value, ...labels }: RequestMeasure): void {
     this.#measures[what].observe(labels, value)
+  }
+
+  /** A program gave a certificate for requests to the API server. */
+  certified({ endsAtMs, replacedAfterSeconds }: ProgramCertificate): void {
+    this.#certificateEndsAtMs = endsAtMs
+    if (replacedAfterSeconds !== undefined) this.#certificateAges.observe(replacedAfterSeconds)
   }
 
   /** A probe was answered. */
@@ -181,6 +224,15 @@ export class KubeProxyMetrics {
     if (family === undefined || Number.isNaN(timeMs) || timeMs <= this.#startedMs || this.#triggers.get(key) === timeMs) return undefined
     this.#triggers.set(key, timeMs)
     return { timeMs, family }
+  }
+
+  #showCertificate(registers: Registry[]): void {
+    const gauge: Gauge = new Gauge({
+      name: 'rest_client_exec_plugin_ttl_seconds',
+      help: 'Seconds for which the certificate of a program for credentials is valid; +Inf: there is none',
+      registers,
+      collect: () => gauge.set((this.#certificateEndsAtMs - Date.now()) / 1000)
+    })
   }
 
   #showServices(registers: Registry[]): void {

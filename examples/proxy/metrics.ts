@@ -102,6 +102,8 @@ export class Metrics {
 
   event(event: PlaneEvent): void {
     if (event.type === 'repaired') this.#drift.inc()
-    if (event.type === 'flows') this.#flows.inc(event.report.deleted)
+    if (event.type !== 'flows') return
+    this.#flows.inc(event.report.deleted)
+    this.kubeProxy.flows(event.report)
   }
 }

@@ -42,16 +42,17 @@ export class ElementBuffer {
   /**
    * @param keyWidth Bytes of a key, every field padded to 4; of ranges, bytes of both ends.
    * @param dataWidth Bytes of the data; 0 for a set.
-   * @param capacity Rows to make room for at first; grows by doubling.
+   * @param capacity Rows to make room for at first; grows by doubling, also from 0.
    * @param isRange Whether keys are ranges of concatenations.
    */
   constructor(keyWidth: number, dataWidth: number, capacity = 64, isRange = false) {
     this.keyWidth = keyWidth
     this.dataWidth = dataWidth
     this.isRange = isRange
-    this.#keys = new Uint8Array(capacity * keyWidth)
-    this.#data = new Uint8Array(capacity * dataWidth)
-    this.#userdataOffsets = new Uint32Array(capacity + 1)
+    const rows = Math.max(capacity, 1)
+    this.#keys = new Uint8Array(rows * keyWidth)
+    this.#data = new Uint8Array(rows * dataWidth)
+    this.#userdataOffsets = new Uint32Array(rows + 1)
   }
 
   /** Appends a row; the bytes are copied. `userdata` is the element's TLVs (a comment), or undefined. */

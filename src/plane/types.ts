@@ -1,6 +1,7 @@
 /**
  * What planes take and give.
  */
+import type { AddressFamily } from '../core/address.js'
 import type { NetplaneError } from '../core/errors.js'
 import type { PlaneProgress } from './core/advance.js'
 import type { ObjectCounts } from './core/backend.js'
@@ -211,6 +212,8 @@ export interface StaleFlowReport {
   /** Whether the kernel left out flows that cannot match. */
   readonly kernelFiltered: boolean
   readonly durationMs: number
+  /** Of the families alone that were looked at: flows that were deleted, and the time that their look took, in milliseconds. */
+  readonly families: Readonly<Partial<Record<AddressFamily, { readonly deleted: number; readonly durationMs: number }>>>
 }
 
 /** A real server of IPVS that is desired no longer and waits for the end of its connections. An endpoint of a service with several frontends is one for each. */

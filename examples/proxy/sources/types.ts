@@ -25,6 +25,14 @@ export interface RequestMeasure {
   readonly value: number
 }
 
+/** A certificate for this client that a program gave. */
+export interface ProgramCertificate {
+  /** Milliseconds since 1970. */
+  readonly endsAtMs: number
+  /** How many seconds the one before had been valid, from its beginning until now; undefined: there was none. */
+  readonly replacedAfterSeconds: number | undefined
+}
+
 /** What a source knows of itself. */
 export interface SourceStatus {
   /** What the source is called in `/healthz` and in the log. */
@@ -70,6 +78,8 @@ export interface SourceListener {
   readonly malformed?: (object: KubernetesObject, problem: string) => void
   /** A request to an API server was made. */
   readonly measured?: (measure: RequestMeasure) => void
+  /** A program gave a certificate for requests to an API server. */
+  readonly certified?: (certificate: ProgramCertificate) => void
   /** What was reported does not arrive. Told once while it lasts. */
   readonly unreported?: (error: Error) => void
 }

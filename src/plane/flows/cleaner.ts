@@ -1,11 +1,12 @@
 /**
  * Deletes flows that a change of services left stale: in the background, seldom enough, with a report.
  */
-import type { Conntrack } from '../../conntrack/index.js'
+import type { Conntrack, FlowFilter } from '../../conntrack/index.js'
+import type { AddressFamily } from '../../core/address.js'
 import { asNetplaneError, UnsupportedError, type NetplaneError } from '../../core/errors.js'
 import { Slices } from '../../core/slices.js'
 import type { ServiceChange } from '../core/changes/change.js'
-import { frontendKeys, hasNodePort, type FrontendKey } from '../core/frontend.js'
+import { FAMILIES, frontendKeys, hasNodePort, type FrontendKey } from '../core/frontend.js'
 import type { ChangeListener } from '../core/listener.js'
 import { NO_ADDRESSES, type NodeAddressList } from '../core/node/addresses.js'
 import type { Service, Services } from '../model.js'
@@ -18,7 +19,9 @@ import { compareTargets, type FlowTarget } from './targets.js'
 export type FlowDeleter = Pick<Conntrack, 'count' | 'list' | 'removeWhere' | 'close'>
 
 /** What was deleted where nothing can match. */
-const NOTHING = { scanned: 0, removed: 0, vanished: 0, kernelFiltered: true } as const
+const NOTHING = { scanned: 0, deleted: 0, vanished: 0, kernelFiltered: true } as const
+
+type Removal = Pick<StaleFlowReport, 'scanned' | 'deleted' | 'vanished' | 'kernelFiltered' | 'families'>
 
 /** Who is told. */
 export interface StaleFlowListener {
@@ -225,18 +228,37 @@ export class StaleFlowCleaner implements ChangeListener {
         { nodeAddresses: this.#nodeAddresses(), leadsTo: this.#settings.leadsTo },
         slices
       )
-      const removal = filters.length === 0 ? NOTHING : await this.#deleter.removeWhere(filters)
+      const removal = await this.#remove(this.#deleter, filters)
       const durationMs = performance.now() - startedAt
       this.#nextAt = performance.now() + Math.max(this.#settings.minIntervalMs, REST * durationMs)
       this.#retryMs = FIRST_RETRY_MS
       this.#settle(due)
-      const { scanned, removed: deleted, vanished, kernelFiltered } = removal
-      this.#deleted += deleted
       const frontends = changed.length + Math.max(untranslated.length, tried.length)
-      this.#listener.onReport({ frontends, scanned, deleted, vanished, kernelFiltered, durationMs })
+      this.#listener.onReport({ frontends, ...removal, durationMs })
     } catch (error) {
       this.#failed(error)
     }
+  }
+
+  /** Deletes flows, one family after the other: the kernel leaves out those of the other one. */
+  async #remove(deleter: FlowDeleter, filters: readonly FlowFilter[]): Promise<Removal> {
+    let sum: Omit<Removal, 'families'> = NOTHING
+    const families: { -readonly [Family in AddressFamily]?: NonNullable<StaleFlowReport['families'][Family]> } = {}
+    for (const family of FAMILIES) {
+      const own = filters.filter((filter) => filter.family === family)
+      if (own.length === 0) continue
+      const startedAt = performance.now()
+      const { scanned, removed, vanished, kernelFiltered } = await deleter.removeWhere(own)
+      this.#deleted += removed
+      families[family] = { deleted: removed, durationMs: performance.now() - startedAt }
+      sum = {
+        scanned: sum.scanned + scanned,
+        deleted: sum.deleted + removed,
+        vanished: sum.vanished + vanished,
+        kernelFiltered: sum.kernelFiltered && kernelFiltered
+      }
+    }
+    return { ...sum, families }
   }
 
   /** One look less is left for what was seen to; what was noted anew meanwhile is due again. */

@@ -48,7 +48,7 @@ function readAnswer(output: string, apiVersion: string): Kept | string {
   if (token === undefined && (cert === undefined || key === undefined)) return 'it gave neither a token nor a certificate with its key'
   const endsAt = ends === undefined ? undefined : Date.parse(ends)
   if (Number.isNaN(endsAt)) return 'expirationTimestamp is no time'
-  return { identity: { authorization: token === undefined ? undefined : `Bearer ${token}`, cert, key }, endsAt }
+  return { identity: { authorization: token === undefined ? undefined : `Bearer ${token}`, cert, key, isFromProgram: true }, endsAt }
 }
 
 /** The program that a kubeconfig names for credentials, as client-go runs it (`plugin/pkg/client/auth/exec`). What it gives is kept until it ends or the server refuses it. */

@@ -5,6 +5,8 @@ export interface Identity {
   /** Certificate and key of the client, in PEM. */
   readonly cert?: string | undefined
   readonly key?: string | undefined
+  /** Whether a program gave them. */
+  readonly isFromProgram?: true
 }
 
 /** How an API server is reached, and by whom. */

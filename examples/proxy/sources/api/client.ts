@@ -6,8 +6,9 @@ import { ApiError, describeAnswer, describeText, located, LostError, parseRetryA
 import { ACCEPTED, encodingOf, type Encoding } from './encoding/choose.js'
 import type { EventReader } from './encoding/types.js'
 import type { ApiResource } from './resources.js'
+import { describeCertificate } from './program-certificate.js'
 import { CLIENT_DEFAULTS, RateLimit, type ApiClientOptions } from './rate.js'
-import type { RequestCount, RequestMeasure } from '../types.js'
+import type { RequestCount, RequestMeasure, SourceListener } from '../types.js'
 
 /** JSON.parse takes texts of half a gigabyte. */
 const MAX_LIST_BYTES = 256 * 1024 * 1024
@@ -113,25 +114,25 @@ interface Refused {
 /** Statuses of answers that have what was asked for. */
 const SUCCESS: ReadonlySet<number> = new Set([200, 201])
 
+/** Who is told of requests. */
+type ClientListener = Pick<SourceListener, 'measured' | 'certified'>
+
 /** Reads from one API server, and writes what is told of its objects. */
 export class ApiClient {
   readonly #access: ApiAccess
   readonly #options: ApiClientOptions
   readonly #rate: RateLimit
-  readonly #measured: (measure: RequestMeasure) => void
+  readonly #listener: ClientListener
+  /** The certificate that a program gave last. */
+  #programCertificate: string | undefined
   readonly #counts = new Map<string, RequestCount>()
   #tls: string | undefined
   #dispatcher: Dispatcher | undefined
 
-  /** @param measured Told what single requests took. */
-  constructor(
-    access: ApiAccess,
-    options: ApiClientOptions = CLIENT_DEFAULTS,
-    measured: (measure: RequestMeasure) => void = () => undefined
-  ) {
+  constructor(access: ApiAccess, options: ApiClientOptions = CLIENT_DEFAULTS, listener: ClientListener = {}) {
     this.#access = access
     this.#options = options
-    this.#measured = measured
+    this.#listener = listener
     this.#rate = new RateLimit(options)
   }
 
@@ -232,7 +233,7 @@ export class ApiClient {
   }
 
   #tell(what: RequestMeasure['what'], verb: Asked['method'], value: number): void {
-    this.#measured({ what, verb, host: this.#access.server.host, value })
+    this.#listener.measured?.({ what, verb, host: this.#access.server.host, value })
   }
 
   async #ask(asked: Asked, signal: AbortSignal): Promise<Answer> {
@@ -312,7 +313,8 @@ export class ApiClient {
   }
 
   /** Connections that show the newest certificates. Streams of earlier ones go on. */
-  async #connect({ cert, key }: Identity): Promise<Dispatcher> {
+  async #connect({ cert, key, isFromProgram }: Identity): Promise<Dispatcher> {
+    if (isFromProgram && cert !== undefined && cert !== this.#programCertificate) this.#certified(cert)
     const tls: TlsSettings = { ca: await this.#access.readAuthorities(), cert, key }
     const text = JSON.stringify(tls)
     if (this.#dispatcher === undefined || this.#tls !== text) {
@@ -323,6 +325,12 @@ export class ApiClient {
       void outdated?.close().catch(() => undefined)
     }
     return this.#dispatcher
+  }
+
+  #certified(pem: string): void {
+    const certificate = describeCertificate(pem, this.#programCertificate)
+    this.#programCertificate = pem
+    if (certificate !== undefined) this.#listener.certified?.(certificate)
   }
 
   /** Cuts all connections. */

@@ -24,7 +24,14 @@ export class ApiSource implements ObjectSource {
 
   /** @param nodeName The own Node. */
   constructor(access: ApiAccess, nodeName: string, options: ApiSourceOptions = {}) {
-    this.#client = new ApiClient(access, { ...CLIENT_DEFAULTS, ...options.client }, (measure) => this.#listener?.measured?.(measure))
+    this.#client = new ApiClient(
+      access,
+      { ...CLIENT_DEFAULTS, ...options.client },
+      {
+        measured: (measure) => this.#listener?.measured?.(measure),
+        certified: (certificate) => this.#listener?.certified?.(certificate)
+      }
+    )
     const reflect = { ...REFLECTOR_DEFAULTS, ...options.reflector }
     const resources = resourcesOf(nodeName).filter(({ kind, isOptional }) => options.kinds?.includes(kind) ?? isOptional !== true)
     this.#reflectors = new Map(resources.map((resource) => [resource.kind, new Reflector(this.#client, resource, reflect)]))

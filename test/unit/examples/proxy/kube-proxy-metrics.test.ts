@@ -44,8 +44,8 @@ const slice = (name: string, addressType: string, trigger?: string): ObjectChang
 })
 const service = (name: string): ObjectChange => ({ key: `Service shop/${name}`, object: undefined })
 
-/** What kube-proxy counts and this proxy cannot tell: rules of iptables, packets of single rules, and stale flows by family. */
-const LEFT_OUT = /_iptables_|_conntrack_/
+/** What kube-proxy counts and this proxy cannot tell: rules of iptables, and packets of single rules. */
+const LEFT_OUT = /_iptables_/
 
 it('has the names, types and labels of kube-proxy', async () => {
   const { registry } = makeMetrics()
@@ -54,7 +54,7 @@ it('has the names, types and labels of kube-proxy', async () => {
     .split('\n')
     .slice(1)
   const wanted = rows.map((row) => row.split('\t')).filter(([name]) => !LEFT_OUT.test(name!))
-  expect(wanted.length).toBe(18)
+  expect(wanted.length).toBe(22)
   const own = registry.getMetricsAsArray().map((metric) => {
     const { labelNames } = metric as unknown as { labelNames: string[] }
     return [metric.name, String(metric.type), labelNames.toSorted().join(',')]
@@ -62,6 +62,31 @@ it('has the names, types and labels of kube-proxy', async () => {
   expect(own.toSorted()).toEqual(wanted.toSorted())
   expect(await registry.metrics()).toContain('rest_client_requests_total{code="200",host="api:6443",method="GET"} 3')
   expect(await registry.metrics()).toContain('rest_client_requests_total{code="201",host="api:6443",method="POST"} 2')
+})
+
+it('tells by family how long looks at flows took, and what they have deleted', async () => {
+  const { metrics, linesOf } = makeMetrics()
+  const deleted = 'kubeproxy_conntrack_reconciler_deleted_entries_total'
+  const took = 'kubeproxy_conntrack_reconciler_sync_duration_seconds_count'
+  expect(await linesOf(deleted)).toEqual([`${deleted}{ip_family="IPv4"} 0`, `${deleted}{ip_family="IPv6"} 0`])
+  metrics.flows({ families: { ip6: { deleted: 3, durationMs: 2 } } })
+  metrics.flows({ families: { ip: { deleted: 1, durationMs: 1 }, ip6: { deleted: 4, durationMs: 9 } } })
+  metrics.flows({ families: {} })
+  expect(await linesOf(deleted)).toEqual([`${deleted}{ip_family="IPv4"} 1`, `${deleted}{ip_family="IPv6"} 7`])
+  expect((await linesOf(took)).toSorted()).toEqual([`${took}{ip_family="IPv4"} 1`, `${took}{ip_family="IPv6"} 2`])
+})
+
+it('tells how long the certificate of a program for credentials is valid, and how old those were that were replaced', async () => {
+  const { metrics, linesOf } = makeMetrics()
+  const [left, ages] = ['rest_client_exec_plugin_ttl_seconds', 'rest_client_exec_plugin_certificate_rotation_age']
+  expect(await linesOf(left)).toEqual([`${left} +Inf`])
+  metrics.certified({ endsAtMs: Date.now() + 60_000, replacedAfterSeconds: undefined })
+  expect(await linesOf(left)).toEqual([`${left} 60`])
+  expect(await linesOf(`${ages}_count`)).toEqual([`${ages}_count 0`])
+  metrics.certified({ endsAtMs: Date.now() - 1000, replacedAfterSeconds: 1200 })
+  expect(await linesOf(left)).toEqual([`${left} -1`])
+  expect(await linesOf(`${ages}_bucket`)).toContain(`${ages}_bucket{le="1800"} 1`)
+  expect(await linesOf(`${ages}_bucket`)).toContain(`${ages}_bucket{le="600"} 0`)
 })
 
 it('tells of requests what kube-proxy does, in its buckets', async () => {

@@ -155,10 +155,12 @@ it.each<[StaleFlowOptions, string]>([
 class Cutter {
   readonly calls: FlowFilter[][] = []
   readonly waiting: { resolve: () => void; reject: (error: Error) => void }[] = []
+  /** At the end nobody tells it to answer. */
+  isAtEnd = false
 
   async removeWhere(filter: FlowFilter | readonly FlowFilter[]): Promise<RemoveFlowsReport> {
     this.calls.push('protocol' in filter ? [filter] : [...(filter as readonly FlowFilter[])])
-    await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }))
+    if (!this.isAtEnd) await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }))
     return { scanned: 9, matched: 1, removed: 1, vanished: 0, kernelFiltered: true, systemCalls: 3 }
   }
 
@@ -193,6 +195,7 @@ function engine(options: StaleFlowOptions = {}): { flows: StaleFlowCleaner; cutt
     () => ({ ip: ['192.0.2.1'], ip6: [] })
   )
   onTestFinished(async () => {
+    cutter.isAtEnd = true
     for (const { resolve } of cutter.waiting) resolve()
     await flows.close()
   })
@@ -211,6 +214,36 @@ describe('the engine', () => {
     await tick()
     expect(reports).toMatchObject([{ frontends: 1, scanned: 9, deleted: 1, kernelFiltered: true }])
     expect(flows.status().pending).toBe(0)
+  })
+
+  it('looks at one family after the other, and reports both', async () => {
+    const dual = (...endpoints: Endpoint[]): Service =>
+      dns(endpoints, {
+        frontends: [
+          { kind: 'cluster', address: '10.96.0.10', port: 53 },
+          { kind: 'cluster', address: 'fd00::10', port: 53 }
+        ]
+      })
+    const own = [endpoint(1), endpoint(1, { address: 'fd00:1::1' })]
+    const { flows, cutter, reports, errors } = engine()
+    const change = { before: dual(...own), after: undefined }
+    flows.after([change])
+    await tick()
+    cutter.waiting[0]!.resolve()
+    await tick()
+    cutter.waiting[1]!.resolve()
+    await tick()
+    expect(cutter.calls.map((call) => call.map(({ family }) => family))).toEqual([['ip'], ['ip6']])
+    expect(reports).toMatchObject([{ scanned: 18, deleted: 2, families: { ip: { deleted: 1 }, ip6: { deleted: 1 } } }])
+    // What the first one has deleted counts, whatever becomes of the second.
+    flows.after([change])
+    await vi.waitFor(() => expect(cutter.waiting).toHaveLength(3), 5000)
+    cutter.waiting[2]!.resolve()
+    await tick()
+    cutter.waiting[3]!.reject(new ValidationError('family', 'ip6', 'none'))
+    await tick()
+    expect(errors).toHaveLength(1)
+    expect(flows.status()).toEqual({ deleted: 3, pending: 2 })
   })
 
   it('looks for untranslated flows of those frontends alone that have been tried, unless there are too many', async () => {

@@ -1,10 +1,14 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { ApiClient } from '../../../../../examples/proxy/sources/api/client.js'
 import { CLIENT_DEFAULTS, type ApiClientOptions } from '../../../../../examples/proxy/sources/api/rate.js'
 import { findAccess } from '../../../../../examples/proxy/sources/access/find.js'
-import type { RequestMeasure } from '../../../../../examples/proxy/sources/types.js'
+import type { Identity } from '../../../../../examples/proxy/sources/access/types.js'
+import type { ProgramCertificate, RequestMeasure } from '../../../../../examples/proxy/sources/types.js'
 import { answer, refusal, ScriptedApi } from '../../../../support/api-server.js'
+import { makeFolder } from '../../../../support/manifests.js'
 
 const { signal } = new AbortController()
 const ignore = (): void => undefined
@@ -48,7 +52,7 @@ it('tells what requests take, but of watches only how long they wait for their t
   const api = await ScriptedApi.start()
   const told: RequestMeasure[] = []
   const access = await findAccess({ kubeconfig: undefined, master: api.url }, {})
-  const client = new ApiClient(access, { ...CLIENT_DEFAULTS, qps: 20, burst: 1 }, (measure) => told.push(measure))
+  const client = new ApiClient(access, { ...CLIENT_DEFAULTS, qps: 20, burst: 1 }, { measured: (measure) => told.push(measure) })
   onTestFinished(() => client.close())
   const take = (): [string, number][] => {
     const all = told.splice(0)
@@ -111,4 +115,45 @@ it('never lets lists wait for what is written', async () => {
   await client.list(SERVICES, {}, signal, ignore)
   expect(performance.now() - began).toBeLessThan(5000)
   expect(api.requests).toHaveLength(6)
+})
+
+it('tells of certificates that a program gives, once each, and how old the ones were that they replace', async () => {
+  const api = await ScriptedApi.start()
+  const folder = await makeFolder()
+  const certificate = (name: string, days: number): { cert: string; key: string } => {
+    const words = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      '/CN=a',
+      '-days',
+      String(days)
+    ]
+    execFileSync('openssl', [...words, '-keyout', `${name}.key`, '-out', `${name}.crt`], { cwd: folder, stdio: 'pipe' })
+    const read = (ending: string): string => readFileSync(join(folder, `${name}.${ending}`), 'utf8')
+    return { cert: read('crt'), key: read('key') }
+  }
+  const [first, second] = [certificate('first', 1), certificate('second', 2)]
+  let shown: Identity = { ...first, isFromProgram: true }
+  const access = { ...(await findAccess({ kubeconfig: undefined, master: api.url }, {})), identify: () => Promise.resolve(shown) }
+  const told: ProgramCertificate[] = []
+  const client = new ApiClient(access, CLIENT_DEFAULTS, { certified: (one) => told.push(one) })
+  onTestFinished(() => client.close())
+  const ask = (): Promise<unknown> => client.list(SERVICES, {}, signal, ignore)
+  await ask()
+  await ask()
+  const inDays = (days: number): number => expect.closeTo(Date.now() + days * 86_400_000, -5) as number
+  expect(told).toEqual([{ endsAtMs: inDays(1), replacedAfterSeconds: undefined }])
+  shown = { ...second, isFromProgram: true }
+  await ask()
+  expect(told.slice(1)).toEqual([{ endsAtMs: inDays(2), replacedAfterSeconds: expect.closeTo(0, -2) as number }])
+  // What a file has is nobody's but the file's, and what is no certificate is for TLS to refuse.
+  shown = first
+  await ask()
+  expect(told).toHaveLength(2)
 })

@@ -39,6 +39,14 @@ it.each(all)('counts the rows of every set as they are when put together, throug
     }
     const whole = await CommittedContents.of(services, options, new Slices())
     const wanted = [...whole.tables.entries()].map(({ set: { family, name }, table }) => `${family} ${name} ${table.rows}`).sort()
+    // However many were expected, and whatever is there.
+    const expected = new Map([...whole.tables.entries()].map(({ set }) => [set, random.below(4)] as const))
+    const other = await CommittedContents.of(services, options, new Slices(), expected)
+    const keysOf = (tables: typeof whole.tables): string[] =>
+      [...tables.entries()].map(({ set: { family, name }, table: { buffer } }) =>
+        [family, name, ...Array.from({ length: buffer.rows }, (_, row) => Buffer.from(buffer.keyAt(row)).toString('hex'))].join(' ')
+      )
+    expect(keysOf(other.tables)).toEqual(keysOf(whole.tables))
     expect(counted(contents)).toEqual(wanted)
     expect(counted(whole.contents)).toEqual(wanted)
   }
