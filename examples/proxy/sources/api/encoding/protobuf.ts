@@ -10,20 +10,32 @@ const [METADATA, ITEM] = [1, 2]
 /** etcd holds objects of at most 1.5 MiB. */
 const MAX_OBJECT_BYTES = 32 * 1024 * 1024
 
-/** Bytes that came and were not used yet. */
+/** Bytes that came and were not used yet. Pieces are put together only where there is something to read: a large object may come in many of them. */
 class Pending {
-  #bytes: Buffer = Buffer.alloc(0)
+  #pieces: Buffer[] = []
+  #length = 0
+  #wanted = 0
 
-  get bytes(): Buffer {
-    return this.#bytes
+  /** @returns Whether as many bytes are there as are wanted. */
+  add(piece: Buffer): boolean {
+    this.#pieces.push(piece)
+    this.#length += piece.length
+    return this.#length >= this.#wanted
   }
 
-  add(piece: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? piece : Buffer.concat([this.#bytes, piece])
+  get bytes(): Buffer {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces, this.#length)]
+    return this.#pieces[0]!
   }
 
   use(count: number): void {
-    this.#bytes = this.#bytes.subarray(count)
+    this.#pieces = [this.bytes.subarray(count)]
+    this.#length -= count
+  }
+
+  /** With fewer bytes than these, and with those that are there now, nothing can be done. */
+  want(length: number): void {
+    this.#wanted = Math.max(length, this.#length + 1)
   }
 }
 
@@ -36,7 +48,7 @@ function understood<T>(what: string, read: () => T): T {
   }
 }
 
-/** A field of a list, which has come as a whole. */
+/** A field of a list. It may end behind what has come. */
 interface ListField {
   readonly number: number
   readonly from: number
@@ -57,21 +69,28 @@ export class ProtobufList implements ListReader {
   }
 
   add(piece: Buffer): readonly unknown[] {
-    this.#pending.add(piece)
+    if (this.#isWhole || !this.#pending.add(piece)) return []
     return understood('a list', () => (this.#open() ? this.#items() : []))
   }
 
   end(): unknown {
-    if (this.#list === undefined || this.#left > 0) throw new LostError('a list of protobuf ends too early')
-    const { kind, apiVersion } = this.#list
+    if (!this.#isWhole) throw new LostError('a list of protobuf ends too early')
+    const { kind, apiVersion } = this.#list!
     return { kind, apiVersion, metadata: this.#metadata, items: [] }
+  }
+
+  get #isWhole(): boolean {
+    return this.#list !== undefined && this.#left === 0
   }
 
   /** @returns Whether the list has begun. */
   #open(): boolean {
     if (this.#list !== undefined) return true
     this.#list = openEnvelope(this.#pending.bytes)
-    if (this.#list === undefined) return false
+    if (this.#list === undefined) {
+      this.#pending.want(0)
+      return false
+    }
     this.#left = this.#list.length
     this.#pending.use(this.#list.from)
     return true
@@ -82,27 +101,29 @@ export class ProtobufList implements ListReader {
     const { bytes } = this.#pending
     const reader = protobuf.Reader.create(bytes.subarray(0, this.#left))
     let used = 0
-    for (let field = nextField(reader); field !== undefined; field = nextField(reader)) {
+    let field = nextField(reader)
+    for (; field !== undefined && field.end <= reader.len; field = nextField(reader)) {
       reader.pos = field.from
       if (field.number === ITEM) items.push(OBJECT_READERS[this.#kind](reader, field.end))
       else if (field.number === METADATA) this.#metadata = readListMetadata(reader, field.end)
       reader.pos = used = field.end
     }
-    if (used === 0 && bytes.length > MAX_OBJECT_BYTES) throw new LostError(`an object has more than ${MAX_OBJECT_BYTES} bytes`)
+    const wanted = (field?.end ?? used) - used
+    if (wanted > MAX_OBJECT_BYTES) throw new LostError(`an object has more than ${MAX_OBJECT_BYTES} bytes`)
     this.#pending.use(used)
+    this.#pending.want(wanted)
     this.#left -= used
     return items
   }
 }
 
-/** The next field of a list; undefined: not all of it has come. @throws LostError Lists have no such fields. */
+/** The next field of a list; undefined: its beginning has not come. @throws LostError Lists have no such fields. */
 function nextField(reader: protobuf.Reader): ListField | undefined {
   return attempt(() => {
     const tag = reader.uint32()
     if ((tag & 7) !== DELIMITED) throw new LostError(`a list of protobuf has a field of wire type ${tag & 7}`)
     const length = reader.uint32()
-    const field = { number: tag >>> 3, from: reader.pos, end: reader.pos + length }
-    return field.end <= reader.len ? field : undefined
+    return { number: tag >>> 3, from: reader.pos, end: reader.pos + length }
   })
 }
 
@@ -163,16 +184,15 @@ export class ProtobufEvents implements EventReader {
   readonly #pending = new Pending()
 
   add(piece: Buffer): Iterable<WatchEvent> {
-    this.#pending.add(piece)
-    return this.#whole()
+    return this.#pending.add(piece) ? this.#whole() : []
   }
 
   *#whole(): Iterable<WatchEvent> {
     for (;;) {
       const { bytes } = this.#pending
-      if (bytes.length < LENGTH_BYTES) return
-      const end = LENGTH_BYTES + bytes.readUInt32BE()
+      const end = bytes.length < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + bytes.readUInt32BE()
       if (end > MAX_OBJECT_BYTES) throw new LostError(`an event of a watch has more than ${MAX_OBJECT_BYTES} bytes`)
+      this.#pending.want(end)
       if (bytes.length < end) return
       const event = understood('an event', () => eventOf(bytes.subarray(LENGTH_BYTES, end)))
       this.#pending.use(end)
