@@ -1,5 +1,4 @@
 import protobuf from 'protobufjs/minimal.js'
-import { isObject } from '../../../kubernetes/shape.js'
 import type { KubernetesObject } from '../../../kubernetes/types.js'
 import { LostError } from '../errors.js'
 import { attempt, DELIMITED, openEnvelope, type Enveloped } from './protobuf-envelope.js'
@@ -127,26 +126,21 @@ function nextField(reader: protobuf.Reader): ListField | undefined {
   })
 }
 
-/** The object of an envelope that has come as a whole. @throws LostError */
-function objectOf(bytes: Buffer): unknown {
+/** The object of an envelope that has come as a whole. @param wanted Its kind, unless it is a Status; absent: it must be one. @throws LostError */
+function objectOf(bytes: Buffer, wanted?: KubernetesObject['kind']): unknown {
   const envelope = openEnvelope(bytes)
   if (envelope === undefined || envelope.from + envelope.length > bytes.length) throw new LostError('an object of protobuf ends too early')
   const { kind, from, length } = envelope
   const reader = protobuf.Reader.create(bytes.subarray(from, from + length))
   if (kind === 'Status') return { kind, ...readStatus(reader, length) }
-  if (!isKind(kind)) throw new LostError(`an object of kind ${JSON.stringify(kind)} in protobuf`)
-  return OBJECT_READERS[kind](reader, length)
-}
-
-function isKind(kind: unknown): kind is KubernetesObject['kind'] {
-  return typeof kind === 'string' && Object.hasOwn(OBJECT_READERS, kind)
+  if (wanted === undefined || kind !== wanted) throw new LostError(`an object of kind ${JSON.stringify(kind)} in protobuf`)
+  return OBJECT_READERS[wanted](reader, length)
 }
 
 /** The Status object that an answer is; undefined: it is none. */
 export function statusOf(bytes: Buffer): unknown {
   try {
-    const object = objectOf(bytes)
-    return isObject(object) && object['kind'] === 'Status' ? object : undefined
+    return objectOf(bytes)
   } catch {
     return undefined
   }
@@ -157,13 +151,13 @@ const [EVENT_TYPE, EVENT_OBJECT, EXTENSION_RAW] = [1, 2, 1]
 /** The length of an event stands before it, in the order of networks. */
 const LENGTH_BYTES = 4
 
-function eventOf(bytes: Buffer): WatchEvent {
+function eventOf(bytes: Buffer, kind: KubernetesObject['kind']): WatchEvent {
   const reader = protobuf.Reader.create(bytes)
   let [type, object] = ['', undefined as unknown]
   while (reader.pos < reader.len) {
     const tag = reader.uint32()
     if (tag === ((EVENT_TYPE << 3) | DELIMITED)) type = reader.string()
-    else if (tag === ((EVENT_OBJECT << 3) | DELIMITED)) object = objectOf(rawOf(Buffer.from(reader.bytes())))
+    else if (tag === ((EVENT_OBJECT << 3) | DELIMITED)) object = objectOf(rawOf(Buffer.from(reader.bytes())), kind)
     else reader.skipType(tag & 7)
   }
   return { type, object }
@@ -179,9 +173,14 @@ function rawOf(extension: Buffer): Buffer {
   throw new LostError('an event of protobuf has no object')
 }
 
-/** Reads events of a watch in protobuf. */
+/** Reads events of a watch of one kind in protobuf. */
 export class ProtobufEvents implements EventReader {
+  readonly #kind: KubernetesObject['kind']
   readonly #pending = new Pending()
+
+  constructor(kind: KubernetesObject['kind']) {
+    this.#kind = kind
+  }
 
   add(piece: Buffer): Iterable<WatchEvent> {
     return this.#pending.add(piece) ? this.#whole() : []
@@ -194,7 +193,7 @@ export class ProtobufEvents implements EventReader {
       if (end > MAX_OBJECT_BYTES) throw new LostError(`an event of a watch has more than ${MAX_OBJECT_BYTES} bytes`)
       this.#pending.want(end)
       if (bytes.length < end) return
-      const event = understood('an event', () => eventOf(bytes.subarray(LENGTH_BYTES, end)))
+      const event = understood('an event', () => eventOf(bytes.subarray(LENGTH_BYTES, end), this.#kind))
       this.#pending.use(end)
       yield event
     }

@@ -122,7 +122,7 @@ it('reads events one by one, in whatever pieces they come', () => {
     endpoints: []
   }
   for (const size of [1, 5, bytes.length]) {
-    const events = new ProtobufEvents()
+    const events = new ProtobufEvents('EndpointSlice')
     const seen = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => [
       ...events.add(bytes.subarray(at * size, (at + 1) * size))
     ])
@@ -157,7 +157,7 @@ it('takes time that grows with an object, in however small pieces it comes', () 
   const list = readIn(new ProtobufList('EndpointSlice'), enveloped('EndpointSliceList', listed), [100])
   expect((list as { readonly items: readonly unknown[] }).items).toHaveLength(2)
   const bytes = frame('ADDED', enveloped('EndpointSlice', raw))
-  const events = new ProtobufEvents()
+  const events = new ProtobufEvents('EndpointSlice')
   const seen: unknown[] = []
   for (let from = 0; from < bytes.length; from += 100) seen.push(...events.add(bytes.subarray(from, from + 100)))
   expect(seen).toHaveLength(1)
@@ -174,6 +174,7 @@ it('waits for no envelope, and for no object, that is longer than any', () => {
 it('gives the events before one that cannot be understood', () => {
   const broken: readonly [bytes: Buffer, words: string][] = [
     [frame('ADDED', enveloped('Pod', METADATA)), 'an object of kind "Pod" in protobuf'],
+    [frame('ADDED', enveloped('Node', METADATA)), 'an object of kind "Node" in protobuf'],
     [frame('ADDED', Buffer.from('{}')), 'does not begin as one'],
     [frame('ADDED', slice.subarray(0, -9)), 'ends too early'],
     [Buffer.from([0, 0, 0, 2, 10, 200]), 'none of protobuf'],
@@ -182,7 +183,7 @@ it('gives the events before one that cannot be understood', () => {
   for (const [bytes, words] of broken) {
     const seen: unknown[] = []
     const read = (): void => {
-      for (const event of new ProtobufEvents().add(Buffer.concat([frame('ADDED', slice), bytes]))) seen.push(event)
+      for (const event of new ProtobufEvents('EndpointSlice').add(Buffer.concat([frame('ADDED', slice), bytes]))) seen.push(event)
     }
     expect(read).toThrow(LostError)
     expect(read).toThrow(words)
