@@ -223,7 +223,7 @@ it('does not take HTML for an answer', async () => {
   api.script('watch Service', page, events([event('ADDED', apiService('b', 11))]))
   const { now, errors } = await reflect(api)
   await until(() => expect(Object.fromEntries(now)).toEqual({ a: '3', b: '11' }))
-  const message = 'GET /api/v1/services: the answer is text/html; charset=utf-8, and not JSON: "<html>sign in</html>"'
+  const message = 'GET /api/v1/services: the answer is text/html; charset=utf-8, and neither JSON nor protobuf: "<html>sign in</html>"'
   expect(errors).toEqual([message, message])
 })
 
