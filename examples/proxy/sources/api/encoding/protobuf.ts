@@ -28,8 +28,9 @@ class Pending {
   }
 
   use(count: number): void {
-    this.#pieces = [this.bytes.subarray(count)]
-    this.#length -= count
+    const rest = this.bytes.subarray(count)
+    this.#pieces = rest.length === 0 ? [] : [rest]
+    this.#length = rest.length
   }
 
   /** With fewer bytes than these, and with those that are there now, nothing can be done. */
