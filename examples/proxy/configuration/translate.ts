@@ -48,12 +48,12 @@ export interface Configured {
   readonly configuration: KubeProxyConfiguration
 }
 
-/** As client-go asks: for the types that are accepted, else for the one that is written. */
+/** As client-go asks: for the types that are accepted, else for the one that is written; where there is none of them here, as if they were not there. */
 function encodingOf({
   'clientConnection.acceptContentTypes': accepted,
   'clientConnection.contentType': written
 }: KubeProxyConfiguration): ApiOptions['encoding'] {
-  return encodingNamed(accepted || written) ?? CLIENT_DEFAULTS.encoding
+  return encodingNamed(accepted) ?? encodingNamed(written) ?? CLIENT_DEFAULTS.encoding
 }
 
 /** Options of the command line that follow from a configuration, by their names. */

@@ -17,7 +17,7 @@ const REASONS: Readonly<Partial<Record<FieldPath, string | ((configuration: Kube
   'clientConnection.acceptContentTypes': ({ 'clientConnection.acceptContentTypes': types }) =>
     encodingNamed(types) === undefined ? ENCODINGS : undefined,
   'clientConnection.contentType': ({ 'clientConnection.acceptContentTypes': accepted, 'clientConnection.contentType': type }) => {
-    if (accepted !== '') return WRITTEN
+    if (encodingNamed(accepted) !== undefined) return WRITTEN
     return encodingNamed(type) === undefined ? ENCODINGS : undefined
   },
   'logging.flushFrequency': LOG,

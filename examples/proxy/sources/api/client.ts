@@ -308,7 +308,7 @@ export class ApiClient {
     )
     const { message, ...details } = said
     const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter)
-    const how = SUCCESS.has(status) ? `the answer is ${contentType}, and not JSON` : String(status)
+    const how = SUCCESS.has(status) ? `the answer is ${contentType}, and neither JSON nor protobuf` : String(status)
     throw new ApiError(`${method} ${path}: ${how}: ${message}`, { status, ...details, retryAfterMs })
   }
 

@@ -249,12 +249,11 @@ export class Reflector {
     const { stream, events } = await this.#client.watch(this.#resource, query, silenceMs, this.#stop.signal)
     const began = performance.now()
     this.#works()
-    let bytes = 0
+    let taken = 0
     try {
       for await (const piece of stream) {
         if (this.#stop.signal.aborted) return
-        bytes += piece.length
-        this.#take(events.add(piece))
+        taken += this.#take(events.add(piece))
       }
     } catch (error) {
       if (error instanceof ApiError || error instanceof LostError) throw located(error, `GET ${this.#resource.path}`)
@@ -262,15 +261,20 @@ export class Reflector {
     } finally {
       stream.destroy()
     }
-    if (bytes === 0 && performance.now() - began < SHORT_MS) throw new Error(`GET ${this.#resource.path}: the watch ended at once`)
+    if (taken === 0 && performance.now() - began < SHORT_MS) throw new Error(`GET ${this.#resource.path}: the watch ended at once`)
   }
 
-  /** Tells the events of one piece together; also those before one that cannot be understood. */
-  #take(events: Iterable<WatchEvent>): void {
+  /** Tells the events of one piece together; also those before one that cannot be understood. @returns How many there were. */
+  #take(events: Iterable<WatchEvent>): number {
     const changes: ReturnType<ObjectStore['set']> = []
+    let taken = 0
     const { problemChanges } = this.#store
     try {
-      for (const event of events) changes.push(...this.#event(event))
+      for (const event of events) {
+        changes.push(...this.#event(event))
+        taken++
+      }
+      return taken
     } finally {
       if (changes.length > 0 || this.#store.problemChanges !== problemChanges) this.#listener?.told(changes)
     }

@@ -27,7 +27,7 @@ const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf'
 
 const ENCODINGS: ReadonlyMap<string, Encoding> = new Map([
   [JSON_TYPE, { list: (kind) => new JsonList(kind), events: (kind) => new JsonEvents(kind), status: statusOfText }],
-  [PROTOBUF_TYPE, { list: (kind) => new ProtobufList(kind), events: () => new ProtobufEvents(), status: statusOf }]
+  [PROTOBUF_TYPE, { list: (kind) => new ProtobufList(kind), events: (kind) => new ProtobufEvents(kind), status: statusOf }]
 ])
 
 /** What a server is asked for. One that has no protobuf, or somebody on the way, may answer in JSON. */

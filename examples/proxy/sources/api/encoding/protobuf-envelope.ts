@@ -7,6 +7,8 @@ const MAGIC = Buffer.from('k8s\0')
 /** Fields of `runtime.Unknown`. */
 const [TYPE, RAW] = [1, 2]
 export const DELIMITED = 2
+/** A kind and a version have some dozen bytes. */
+const MAX_TYPE_BYTES = 4096
 
 /** What is in an envelope. */
 export interface Enveloped {
@@ -27,24 +29,28 @@ export function attempt<T>(read: () => T): T | undefined {
   }
 }
 
+function readEnvelope(bytes: Buffer): Enveloped {
+  const reader = protobuf.Reader.create(bytes)
+  reader.skip(MAGIC.length)
+  let type: Readonly<Record<string, unknown>> = {}
+  for (;;) {
+    const tag = reader.uint32()
+    if (tag === ((RAW << 3) | DELIMITED)) {
+      const length = reader.uint32()
+      return { kind: type['kind'], apiVersion: type['apiVersion'], from: reader.pos, length }
+    }
+    if (tag === ((TYPE << 3) | DELIMITED)) {
+      const length = reader.uint32()
+      type = readType(reader, reader.pos + length)
+    } else reader.skipType(tag & 7)
+  }
+}
+
 /** The beginning of an envelope; undefined: more bytes are needed. @throws LostError It is none. */
 export function openEnvelope(bytes: Buffer): Enveloped | undefined {
   if (!MAGIC.subarray(0, bytes.length).equals(bytes.subarray(0, MAGIC.length)))
     throw new LostError('an answer of protobuf does not begin as one')
-  return attempt(() => {
-    const reader = protobuf.Reader.create(bytes)
-    reader.skip(MAGIC.length)
-    let type: Readonly<Record<string, unknown>> = {}
-    for (;;) {
-      const tag = reader.uint32()
-      if (tag === ((RAW << 3) | DELIMITED)) {
-        const length = reader.uint32()
-        return { kind: type['kind'], apiVersion: type['apiVersion'], from: reader.pos, length }
-      }
-      if (tag === ((TYPE << 3) | DELIMITED)) {
-        const length = reader.uint32()
-        type = readType(reader, reader.pos + length)
-      } else reader.skipType(tag & 7)
-    }
-  })
+  const envelope = attempt(() => readEnvelope(bytes))
+  if (envelope === undefined && bytes.length > MAX_TYPE_BYTES) throw new LostError('an envelope of protobuf has no content')
+  return envelope
 }

@@ -121,6 +121,8 @@ it('asks for objects as client-go would: for what is accepted, else for what is 
   // What is written is JSON all the same.
   expect(asked('{ acceptContentTypes: application/vnd.kubernetes.protobuf, contentType: application/json }')).toEqual(['protobuf', 1])
   expect(asked('{ acceptContentTypes: application/cbor }')).toEqual(['protobuf', 1])
+  // What has no effect takes none from the other.
+  expect(asked('{ acceptContentTypes: application/cbor, contentType: application/json }')).toEqual(['json', 1])
 })
 
 it('warns of what has no effect, with the reason', () => {

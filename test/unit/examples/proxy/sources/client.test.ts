@@ -100,7 +100,7 @@ it('names in an error what was asked, and tells a namespace that is going from a
   }
   await expect(client.create(EVENTS, {}, signal)).rejects.toMatchObject(right)
   await expect(client.create(EVENTS, {}, signal)).rejects.toMatchObject({ status: 403, isTerminating: true })
-  await expect(client.create(EVENTS, {}, signal)).rejects.toThrow(`POST ${EVENTS}: the answer is text/html, and not JSON`)
+  await expect(client.create(EVENTS, {}, signal)).rejects.toThrow(`POST ${EVENTS}: the answer is text/html, and neither JSON nor protobuf`)
   await expect(client.patch(`${EVENTS}/a`, {}, signal)).rejects.toMatchObject({
     message: `PATCH ${EVENTS}/a: 404: events "a" not found`,
     status: 404

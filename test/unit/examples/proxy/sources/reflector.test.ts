@@ -223,7 +223,7 @@ it('does not take HTML for an answer', async () => {
   api.script('watch Service', page, events([event('ADDED', apiService('b', 11))]))
   const { now, errors } = await reflect(api)
   await until(() => expect(Object.fromEntries(now)).toEqual({ a: '3', b: '11' }))
-  const message = 'GET /api/v1/services: the answer is text/html; charset=utf-8, and not JSON: "<html>sign in</html>"'
+  const message = 'GET /api/v1/services: the answer is text/html; charset=utf-8, and neither JSON nor protobuf: "<html>sign in</html>"'
   expect(errors).toEqual([message, message])
 })
 
@@ -263,9 +263,12 @@ it('lists anew where an event cannot be understood, after those before it', asyn
   expect(errors[0]).toContain('an event is no JSON')
 })
 
-it('pauses where the server ends each watch at once', async () => {
+it.each([
+  ['at once', events([], 'end')],
+  ['within its first event', answer(200, '{"type":"ADDED","object":{')]
+])('pauses where the server ends each watch %s', async (_, ends) => {
   const api = await ScriptedApi.start()
-  api.script('watch Service', ...Array.from({ length: 1000 }, () => events([], 'end')))
+  api.script('watch Service', ...Array.from({ length: 1000 }, () => ends))
   const { errors } = await reflect(api, { backoff: { firstMs: 50, maxMs: 400, resetMs: 1000 } })
   await new Promise((resolve) => setTimeout(resolve, 500))
   // Without pauses there are hundreds; with them 50, 100 and 200 ms pass, or up to twice of that.

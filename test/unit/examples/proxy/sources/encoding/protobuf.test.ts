@@ -122,7 +122,7 @@ it('reads events one by one, in whatever pieces they come', () => {
     endpoints: []
   }
   for (const size of [1, 5, bytes.length]) {
-    const events = new ProtobufEvents()
+    const events = new ProtobufEvents('EndpointSlice')
     const seen = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => [
       ...events.add(bytes.subarray(at * size, (at + 1) * size))
     ])
@@ -143,9 +143,38 @@ it('reads events one by one, in whatever pieces they come', () => {
   }
 })
 
+/** An EndpointSlice with an annotation that nobody reads. */
+function largeSlice(bytes: number): Uint8Array {
+  const annotation = Writer.create().uint32(10).string('note').uint32(18).string('x'.repeat(bytes)).finish()
+  const metadata = Buffer.concat([METADATA, Writer.create().uint32(98).bytes(annotation).finish()])
+  return Writer.create().uint32(10).bytes(metadata).uint32(34).string('IPv4').finish()
+}
+
+it('takes time that grows with an object, in however small pieces it comes', () => {
+  const raw = largeSlice(4_000_000)
+  const listMetadata = Writer.create().uint32(18).string('9').finish()
+  const listed = Writer.create().uint32(10).bytes(listMetadata).uint32(18).bytes(raw).uint32(18).bytes(raw).finish()
+  const list = readIn(new ProtobufList('EndpointSlice'), enveloped('EndpointSliceList', listed), [100])
+  expect((list as { readonly items: readonly unknown[] }).items).toHaveLength(2)
+  const bytes = frame('ADDED', enveloped('EndpointSlice', raw))
+  const events = new ProtobufEvents('EndpointSlice')
+  const seen: unknown[] = []
+  for (let from = 0; from < bytes.length; from += 100) seen.push(...events.add(bytes.subarray(from, from + 100)))
+  expect(seen).toHaveLength(1)
+}, 8_000)
+
+it('waits for no envelope, and for no object, that is longer than any', () => {
+  const list = new ProtobufList('Node')
+  const announced = Buffer.from('k8s\0\x0a\xff\xff\xff\x7f', 'latin1')
+  expect(() => readIn(list, Buffer.concat([announced, Buffer.alloc(100_000)]), [1000])).toThrow('an envelope of protobuf has no content')
+  const item = Buffer.from('k8s\0\x12\xff\xff\xff\x7f\x12\xff\xff\xff\x6f', 'latin1')
+  expect(() => new ProtobufList('Node').add(item)).toThrow('an object has more than')
+})
+
 it('gives the events before one that cannot be understood', () => {
   const broken: readonly [bytes: Buffer, words: string][] = [
     [frame('ADDED', enveloped('Pod', METADATA)), 'an object of kind "Pod" in protobuf'],
+    [frame('ADDED', enveloped('Node', METADATA)), 'an object of kind "Node" in protobuf'],
     [frame('ADDED', Buffer.from('{}')), 'does not begin as one'],
     [frame('ADDED', slice.subarray(0, -9)), 'ends too early'],
     [Buffer.from([0, 0, 0, 2, 10, 200]), 'none of protobuf'],
@@ -154,7 +183,7 @@ it('gives the events before one that cannot be understood', () => {
   for (const [bytes, words] of broken) {
     const seen: unknown[] = []
     const read = (): void => {
-      for (const event of new ProtobufEvents().add(Buffer.concat([frame('ADDED', slice), bytes]))) seen.push(event)
+      for (const event of new ProtobufEvents('EndpointSlice').add(Buffer.concat([frame('ADDED', slice), bytes]))) seen.push(event)
     }
     expect(read).toThrow(LostError)
     expect(read).toThrow(words)
