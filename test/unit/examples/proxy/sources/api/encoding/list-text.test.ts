@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { ListText } from '../../../../../../examples/proxy/sources/api/encoding/list-text.js'
-import { Random } from '../../../../../support/random.js'
+import { ListText } from '../../../../../../../examples/proxy/sources/api/encoding/list-text.js'
+import { Random } from '../../../../../../support/random.js'
 
 interface List {
   readonly items: readonly unknown[]
