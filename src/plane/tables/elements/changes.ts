@@ -32,8 +32,6 @@ export interface SetTable {
   readonly table: ElementTable
   /** Names of services by row; empty where they are not known. */
   readonly owners: string[]
-  /** Elements that services have added, those that were there already included. */
-  added: number
 }
 
 /** Elements by set: what a number of services need, or what the kernel holds. */
@@ -50,7 +48,7 @@ export class SetTables {
   of(set: ElementSet, capacity = this.#capacities.get(set)): SetTable {
     let entry = this.#tables.get(set)
     if (entry === undefined) {
-      entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity, set.description.isRange), owners: [], added: 0 }
+      entry = { set, table: new ElementTable(set.keyWidth, set.dataWidth, capacity, set.description.isRange), owners: [] }
       this.#tables.set(set, entry)
     }
     return entry
@@ -103,10 +101,8 @@ export class Compiler {
       this.#shared.add(set, keyValue(key), this.#by)
       return
     }
-    const entry = this.#tables.of(set)
-    const { table, owners } = entry
+    const { table, owners } = this.#tables.of(set)
     const { rows } = table
-    entry.added++
     table.put(key, data, named ? this.#userdata : undefined)
     if (table.rows > rows) owners.push(this.#owner)
   }

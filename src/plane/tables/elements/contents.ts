@@ -51,7 +51,7 @@ export class CommittedContents {
     const tables = new SetTables(expected)
     const compiler = new Compiler(tables, contents.#shared, options, slices)
     for (const service of services.values()) await compiler.add(service, 1)
-    for (const { set, added } of tables.entries()) contents.#rows.set(set, added)
+    for (const { set, table } of tables.entries()) contents.#rows.set(set, table.rows)
     const shared = contents.#shared
     await slices.each(shared.entries(), ({ set, key }) => tables.of(set, shared.size(set)).table.put(keyBytes(key), undefined))
     return { contents, tables }
