@@ -3,13 +3,10 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { isObject, TRIGGER_TIME } from './kubernetes/shape.js'
 import type { ObjectChange, ProgramCertificate, RequestCount, RequestMeasure } from './sources/types.js'
 
-const FAMILIES = ['IPv4', 'IPv6'] as const
-type Family = (typeof FAMILIES)[number]
 /** What kube-proxy calls the families of the library. */
-const FAMILY_NAMES: readonly (readonly [of: keyof StaleFlowReport['families'], name: Family])[] = [
-  ['ip', 'IPv4'],
-  ['ip6', 'IPv6']
-]
+const FAMILY_NAMES = { ip: 'IPv4', ip6: 'IPv6' } as const
+type Family = (typeof FAMILY_NAMES)[keyof typeof FAMILY_NAMES]
+const FAMILIES: readonly Family[] = Object.values(FAMILY_NAMES)
 
 const linear = (start: number, width: number, count: number): number[] => Array.from({ length: count }, (_, index) => start + index * width)
 
@@ -191,9 +188,10 @@ export class KubeProxyMetrics {
 
   /** Flows were looked at. */
   flows({ families }: Pick<StaleFlowReport, 'families'>): void {
-    for (const [family, ip_family] of FAMILY_NAMES) {
+    for (const family of ['ip', 'ip6'] as const) {
       const looked = families[family]
       if (looked === undefined) continue
+      const ip_family = FAMILY_NAMES[family]
       this.#flowSeconds.observe({ ip_family }, looked.durationMs / 1000)
       this.#deletedFlows.inc({ ip_family }, looked.deleted)
     }
