@@ -1,3 +1,5 @@
+import { Pending } from './pending.js'
+
 const KEY = '"items":['
 /** Ends a list of items. */
 const CLOSE = ']}'
@@ -39,51 +41,41 @@ export class ListText {
   /** What stands before the items, once it is known. */
   #head: string | undefined
   #separator: string | undefined
-  #pieces: Buffer[] = []
-  #bytes = 0
-  /** Where the next attempt is worth its time: a failed one is repeated with twice as much, so that all of them together stay a small multiple of the text. */
-  #attemptBytes = PART_BYTES
+  readonly #pending = new Pending(PART_BYTES)
 
   /** The items that have come as wholes since the last call. */
   add(piece: Buffer): readonly unknown[] {
-    this.#pieces.push(piece)
-    this.#bytes += piece.length
-    if (this.#bytes < this.#attemptBytes) return []
-    const items = this.#cut(Buffer.concat(this.#pieces, this.#bytes))
-    this.#attemptBytes = items === undefined ? 2 * this.#bytes : PART_BYTES
+    if (!this.#pending.add(piece)) return []
+    const items = this.#cut()
+    // A failed attempt is repeated with twice as much, so that all of them together stay a small multiple of the text.
+    this.#pending.want(items === undefined ? 2 * this.#pending.bytes.length : PART_BYTES)
     return items ?? []
   }
 
   /** The list with the items that {@link ListText.add} did not give. @throws SyntaxError It is no JSON. */
   end(): unknown {
-    return JSON.parse((this.#head ?? '') + Buffer.concat(this.#pieces, this.#bytes).toString('utf8')) as unknown
+    return JSON.parse((this.#head ?? '') + this.#pending.bytes.toString('utf8')) as unknown
   }
 
   /** Takes items off the front; undefined where none could be told from the next one. */
-  #cut(bytes: Buffer): unknown[] | undefined {
-    const rest = this.#behindHead(bytes)
-    this.#keep(rest)
+  #cut(): unknown[] | undefined {
+    if (this.#head === undefined) this.#cutHead()
     if (this.#separator === undefined) return undefined
-    const end = rest.lastIndexOf(this.#separator)
-    const items = end <= 0 ? undefined : parseItems(rest.toString('utf8', 0, end + 1))
+    const { bytes } = this.#pending
+    const end = bytes.lastIndexOf(this.#separator)
+    const items = end <= 0 ? undefined : parseItems(bytes.toString('utf8', 0, end + 1))
     // Behind the brace and the comma.
-    if (items !== undefined) this.#keep(rest.subarray(end + 2))
+    if (items !== undefined) this.#pending.use(end + 2)
     return items
   }
 
-  #behindHead(bytes: Buffer): Buffer {
-    if (this.#head !== undefined) return bytes
+  #cutHead(): void {
+    const { bytes } = this.#pending
     const end = bytes.indexOf(KEY) + KEY.length
     const head = end < KEY.length ? '' : bytes.toString('utf8', 0, end)
-    if (!isHead(head)) return bytes
-    const rest = bytes.subarray(end)
+    if (!isHead(head)) return
+    this.#pending.use(end)
     this.#head = head
-    this.#separator = separatorIn(rest.toString('utf8', 0, 100))
-    return rest
-  }
-
-  #keep(bytes: Buffer): void {
-    this.#pieces = [bytes]
-    this.#bytes = bytes.length
+    this.#separator = separatorIn(this.#pending.bytes.toString('utf8', 0, 100))
   }
 }

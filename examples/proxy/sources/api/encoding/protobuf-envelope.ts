@@ -1,12 +1,12 @@
 import protobuf from 'protobufjs/minimal.js'
 import { LostError } from '../errors.js'
+import { DELIMITED } from './protobuf-fields.js'
 import { readType } from './protobuf-messages.js'
 
 /** Stands before each object and each list (`runtime.Unknown`). */
 const MAGIC = Buffer.from('k8s\0')
 /** Fields of `runtime.Unknown`. */
 const [TYPE, RAW] = [1, 2]
-export const DELIMITED = 2
 /** A kind and a version have some dozen bytes. */
 const MAX_TYPE_BYTES = 4096
 

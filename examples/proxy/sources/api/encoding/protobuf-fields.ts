@@ -15,6 +15,7 @@ export type FieldType =
   | 'long'
   | 'kept flag'
   | 'time'
+  | 'bytes'
   | 'texts'
   | 'map of texts'
   | { readonly message: Fields }
@@ -29,7 +30,9 @@ export type ReadMessage = (reader: Reader, end: number) => Record<string, unknow
 /** Reads a field, and puts it into the object. */
 type Take = (reader: Reader, into: Record<string, unknown>) => void
 
-const [VARINT, DELIMITED] = [0, 2]
+const VARINT = 0
+/** The wire type of a field that begins with its length. */
+export const DELIMITED = 2
 const MAX_WORDS = 10_000
 const words = new Map<string, string>()
 
@@ -76,7 +79,8 @@ const SCALARS: Readonly<Record<Exclude<FieldType, object | 'texts' | 'map of tex
   'kept number': { wireType: VARINT, read: number },
   long: { wireType: VARINT, read: long, absent: 0 },
   'kept flag': { wireType: VARINT, read: (reader) => reader.bool() },
-  time: { wireType: DELIMITED, read: (reader) => timeOf(readTime(reader, endOf(reader))) }
+  time: { wireType: DELIMITED, read: (reader) => timeOf(readTime(reader, endOf(reader))) },
+  bytes: { wireType: DELIMITED, read: (reader) => reader.bytes() }
 }
 
 const readTime = messageReader({ seconds: [1, 'long'] }, true)

@@ -87,6 +87,16 @@ export const readListMetadata: ReadMessage = messageReader({ resourceVersion: [2
 /** What an object is. */
 export const readType: ReadMessage = messageReader({ apiVersion: [1, 'text'], kind: [2, 'word'] }, true)
 
+/** What `readEvent` gives. */
+export interface EventMessage {
+  readonly type?: string
+  /** An object in its envelope. */
+  readonly object?: { readonly raw?: Buffer }
+}
+
+/** An event of a watch (`WatchEvent`, and the `RawExtension` in it). */
+export const readEvent: ReadMessage = messageReader({ type: [1, 'word'], object: [2, of({ raw: [1, 'bytes'] })] }, true)
+
 /** An error. */
 export const readStatus: ReadMessage = messageReader(
   {

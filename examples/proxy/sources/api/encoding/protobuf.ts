@@ -1,43 +1,15 @@
 import protobuf from 'protobufjs/minimal.js'
 import type { KubernetesObject } from '../../../kubernetes/types.js'
 import { LostError } from '../errors.js'
-import { attempt, DELIMITED, openEnvelope, type Enveloped } from './protobuf-envelope.js'
-import { OBJECT_READERS, readListMetadata, readStatus } from './protobuf-messages.js'
+import { Pending } from './pending.js'
+import { attempt, openEnvelope, type Enveloped } from './protobuf-envelope.js'
+import { DELIMITED } from './protobuf-fields.js'
+import { OBJECT_READERS, readEvent, readListMetadata, readStatus, type EventMessage } from './protobuf-messages.js'
 import type { EventReader, ListReader, WatchEvent } from './types.js'
 
 const [METADATA, ITEM] = [1, 2]
 /** etcd holds objects of at most 1.5 MiB. */
 const MAX_OBJECT_BYTES = 32 * 1024 * 1024
-
-/** Bytes that came and were not used yet. Pieces are put together only where there is something to read: a large object may come in many of them. */
-class Pending {
-  #pieces: Buffer[] = []
-  #length = 0
-  #wanted = 0
-
-  /** @returns Whether as many bytes are there as are wanted. */
-  add(piece: Buffer): boolean {
-    this.#pieces.push(piece)
-    this.#length += piece.length
-    return this.#length >= this.#wanted
-  }
-
-  get bytes(): Buffer {
-    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces, this.#length)]
-    return this.#pieces[0]!
-  }
-
-  use(count: number): void {
-    const rest = this.bytes.subarray(count)
-    this.#pieces = rest.length === 0 ? [] : [rest]
-    this.#length = rest.length
-  }
-
-  /** With fewer bytes than these, and with those that are there now, nothing can be done. */
-  want(length: number): void {
-    this.#wanted = Math.max(length, this.#length + 1)
-  }
-}
 
 /** A message that cannot be read says so as one of the API. */
 function understood<T>(what: string, read: () => T): T {
@@ -147,31 +119,13 @@ export function statusOf(bytes: Buffer): unknown {
   }
 }
 
-/** Fields of `WatchEvent`, and of the `RawExtension` in it. */
-const [EVENT_TYPE, EVENT_OBJECT, EXTENSION_RAW] = [1, 2, 1]
 /** The length of an event stands before it, in the order of networks. */
 const LENGTH_BYTES = 4
 
 function eventOf(bytes: Buffer, kind: KubernetesObject['kind']): WatchEvent {
-  const reader = protobuf.Reader.create(bytes)
-  let [type, object] = ['', undefined as unknown]
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32()
-    if (tag === ((EVENT_TYPE << 3) | DELIMITED)) type = reader.string()
-    else if (tag === ((EVENT_OBJECT << 3) | DELIMITED)) object = objectOf(rawOf(Buffer.from(reader.bytes())), kind)
-    else reader.skipType(tag & 7)
-  }
-  return { type, object }
-}
-
-function rawOf(extension: Buffer): Buffer {
-  const reader = protobuf.Reader.create(extension)
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32()
-    if (tag === ((EXTENSION_RAW << 3) | DELIMITED)) return Buffer.from(reader.bytes())
-    reader.skipType(tag & 7)
-  }
-  throw new LostError('an event of protobuf has no object')
+  const { type = '', object } = readEvent(protobuf.Reader.create(bytes), bytes.length) as EventMessage
+  if (object?.raw === undefined) throw new LostError('an event of protobuf has no object')
+  return { type, object: objectOf(object.raw, kind) }
 }
 
 /** Reads events of a watch of one kind in protobuf. */
