@@ -1,5 +1,4 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { request } from 'node:https'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { findAccess } from '../../examples/proxy/sources/access/find.js'
@@ -22,6 +21,7 @@ const { signal } = new AbortController()
 
 /** All of each kind. */
 const RESOURCES: readonly ApiResource[] = resourcesOf('node-rich').map(({ kind, path }) => ({ kind, path }))
+const resourceOf = (wanted: ApiResource['kind']): ApiResource => RESOURCES.find(({ kind }) => kind === wanted)!
 
 async function clientOf(encoding: EncodingName, token: keyof typeof TOKENS = 'admin'): Promise<ApiClient> {
   const file = join(await makeFolder(), 'token')
@@ -53,19 +53,6 @@ async function failureOf(client: ApiClient, resource: ApiResource, query: Readon
   )
 }
 
-/** The bytes of an answer, as a server gives them to an administrator. */
-async function bytesOf(path: string, accept: string): Promise<Buffer> {
-  const { url, authority } = cluster.plane
-  return await new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${TOKENS.admin}`, accept }
-    request(new URL(path, url), { ca: authority, headers }, (answer) => {
-      answer.toArray().then((pieces: Buffer[]) => resolve(Buffer.concat(pieces)), reject)
-    })
-      .on('error', reject)
-      .end()
-  })
-}
-
 /** The first events of a watch. */
 async function eventsIn(encoding: EncodingName, resource: ApiResource, resourceVersion: string, count: number): Promise<WatchEvent[]> {
   const client = await clientOf(encoding)
@@ -83,12 +70,7 @@ async function eventsIn(encoding: EncodingName, resource: ApiResource, resourceV
 it('reads the same objects in protobuf as in JSON', async () => {
   const [json, protobuf] = [await clientOf('json'), await clientOf('protobuf')]
   await cluster.plane.writer.delete(EVERY_FIELD.find(({ kind }) => kind === 'Node')!)
-  const [going] = (
-    await listIn(
-      json,
-      RESOURCES.find(({ kind }) => kind === 'Node')!
-    )
-  ).items
+  const [going] = (await listIn(json, resourceOf('Node'))).items
   expect(going!.metadata).toHaveProperty('deletionTimestamp')
   for (const resource of RESOURCES) {
     const expected = await listIn(json, resource)
@@ -102,8 +84,8 @@ it('reads the same objects in protobuf as in JSON', async () => {
   if (folder === undefined) return
   mkdirSync(folder, { recursive: true })
   for (const { kind, path } of RESOURCES) {
-    writeFileSync(join(folder, `${kind}.pb`), await bytesOf(path, 'application/vnd.kubernetes.protobuf'))
-    writeFileSync(join(folder, `${kind}.json`), await bytesOf(path, 'application/json'))
+    writeFileSync(join(folder, `${kind}.pb`), await cluster.plane.writer.read(path, 'application/vnd.kubernetes.protobuf'))
+    writeFileSync(join(folder, `${kind}.json`), await cluster.plane.writer.read(path, 'application/json'))
   }
 })
 
@@ -111,7 +93,7 @@ it('reads a list in pages, and the same errors, in both', async () => {
   const told: string[] = []
   for (const encoding of ['json', 'protobuf'] as const) {
     const client = await clientOf(encoding)
-    const slices = RESOURCES.find(({ kind }) => kind === 'EndpointSlice')!
+    const slices = resourceOf('EndpointSlice')
     const first = await listIn(client, slices, { limit: '2' })
     const second = await listIn(client, slices, { limit: '2', continue: first.metadata.continue! })
     expect([first.items.length, second.items.length, second.metadata.continue ?? '']).toEqual([2, 1, ''])
@@ -128,7 +110,7 @@ it('reads a list in pages, and the same errors, in both', async () => {
 })
 
 it('reads the same events in both, also an error', async () => {
-  const services = RESOURCES.find(({ kind }) => kind === 'Service')!
+  const services = resourceOf('Service')
   const { metadata } = await listIn(await clientOf('json'), services)
   const made = {
     apiVersion: 'v1',

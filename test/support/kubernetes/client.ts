@@ -62,19 +62,34 @@ export class ApiWriter {
 
   /** One request, whatever its answer is. @throws The server is not reached, or what it says is no JSON. */
   async ask(method: string, path: string, body?: unknown, type = 'application/json', timeoutMs = 30_000): Promise<ApiAnswer> {
-    const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const headers = { authorization: `Bearer ${this.#token}`, accept: 'application/json', 'content-type': type }
+    const { status, bytes } = await this.#answer(method, path, 'application/json', { body, type, timeoutMs })
+    const text = bytes.toString()
+    return { status, body: (/^\s*[[{]/.test(text) ? JSON.parse(text) : { message: text }) as ApiObject }
+  }
+
+  /** The bytes of an answer in one of the media types that a server has. */
+  async read(path: string, accept: string): Promise<Buffer> {
+    return (await this.#answer('GET', path, accept, {})).bytes
+  }
+
+  async #answer(
+    method: string,
+    path: string,
+    accept: string,
+    { body, type = 'application/json', timeoutMs = 30_000 }: { body?: unknown; type?: string; timeoutMs?: number }
+  ): Promise<{ status: number; bytes: Buffer }> {
+    return await new Promise((resolve, reject) => {
+      const headers = { authorization: `Bearer ${this.#token}`, accept, 'content-type': type }
       const asked = request(new URL(path, this.#server), { method, agent: this.#agent, headers }, (answer) => {
         answer
           .toArray()
-          .then((pieces: Buffer[]) => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(pieces).toString() }))
+          .then((pieces: Buffer[]) => resolve({ status: answer.statusCode ?? 0, bytes: Buffer.concat(pieces) }))
           .catch(reject)
       })
       asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`${method} ${path}: no answer after ${timeoutMs} ms`)))
       asked.on('error', reject)
       asked.end(body === undefined ? undefined : JSON.stringify(body))
     })
-    return { status, body: (/^\s*[[{]/.test(text) ? JSON.parse(text) : { message: text }) as ApiObject }
   }
 
   /** As {@link ApiWriter.ask}. @throws The status is not one of success. */

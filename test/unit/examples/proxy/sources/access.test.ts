@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
@@ -14,6 +13,7 @@ import { parseKubeconfig } from '../../../../../examples/proxy/sources/access/ku
 import { proxyFromEnvironment } from '../../../../../examples/proxy/sources/access/proxy.js'
 import type { ApiAccess } from '../../../../../examples/proxy/sources/access/types.js'
 import { answer, ScriptedApi } from '../../../../support/api-server.js'
+import { CURVE, makeSelfSigned, openssl } from '../../../../support/certificates.js'
 import { makeFolder } from '../../../../support/manifests.js'
 
 /** A kubeconfig, in JSON, which is YAML. */
@@ -42,13 +42,12 @@ async function get(access: ApiAccess): Promise<unknown> {
 /** An authority with a certificate for 127.0.0.1 under the name `api.test`, and one for a client. */
 async function certificates(): Promise<Record<'ca' | 'cert' | 'key' | 'clientCert' | 'clientKey', string>> {
   const folder = await makeFolder()
-  const openssl = (...words: string[]): void => void execFileSync('openssl', words, { cwd: folder, stdio: 'pipe' })
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  openssl('req', '-x509', ...curve, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=ca', '-days', '2')
+  makeSelfSigned(folder, 'ca', 2)
   for (const name of ['server', 'client']) {
     await writeFile(join(folder, `${name}.ext`), name === 'server' ? 'subjectAltName=DNS:api.test\n' : 'extendedKeyUsage=clientAuth\n')
-    openssl('req', ...curve, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
+    openssl(folder, 'req', ...CURVE, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
     openssl(
+      folder,
       'x509',
       '-req',
       '-in',

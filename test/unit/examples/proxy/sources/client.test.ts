@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
@@ -8,6 +7,7 @@ import { findAccess } from '../../../../../examples/proxy/sources/access/find.js
 import type { Identity } from '../../../../../examples/proxy/sources/access/types.js'
 import type { ProgramCertificate, RequestMeasure } from '../../../../../examples/proxy/sources/types.js'
 import { answer, refusal, ScriptedApi } from '../../../../support/api-server.js'
+import { makeSelfSigned } from '../../../../support/certificates.js'
 import { makeFolder } from '../../../../support/manifests.js'
 
 const { signal } = new AbortController()
@@ -121,20 +121,7 @@ it('tells of certificates that a program gives, once each, and how old the ones 
   const api = await ScriptedApi.start()
   const folder = await makeFolder()
   const certificate = (name: string, days: number): { cert: string; key: string } => {
-    const words = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      '/CN=a',
-      '-days',
-      String(days)
-    ]
-    execFileSync('openssl', [...words, '-keyout', `${name}.key`, '-out', `${name}.crt`], { cwd: folder, stdio: 'pipe' })
+    makeSelfSigned(folder, name, days)
     const read = (ending: string): string => readFileSync(join(folder, `${name}.${ending}`), 'utf8')
     return { cert: read('crt'), key: read('key') }
   }
